@@ -1,0 +1,264 @@
+/* bbackup--1.0.sql: base backups at any LSN out of a page store */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION bbackup" to load this file. \quit
+
+--
+-- Page stores are foreign servers.  The one named "bbackup" is a directory
+-- beside the data directory (setting bbackup.store_directory).
+--
+CREATE FUNCTION bb_fdw_validator(text[], oid)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT;
+
+COMMENT ON FUNCTION bb_fdw_validator(text[], oid) IS
+'checks the options of page stores: url (file:///directory)';
+
+CREATE FOREIGN DATA WRAPPER bbackup VALIDATOR bb_fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER bbackup IS 'page stores of bbackup';
+
+CREATE SERVER bbackup FOREIGN DATA WRAPPER bbackup;
+COMMENT ON SERVER bbackup IS
+'the default page store: the directory in bbackup.store_directory';
+
+--
+-- Filling a store
+--
+CREATE FUNCTION bb_import_directory(
+    path text,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    OUT timeline_name text,
+    OUT lsn pg_lsn,
+    OUT databases bigint,
+    OUT relations bigint,
+    OUT pages bigint,
+    OUT bytes_read bigint,
+    OUT bytes_stored bigint,
+    OUT duration interval)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_import_directory(text, name, text) IS
+'stores the data directory of a cleanly shut-down cluster as a new timeline; errors: a running cluster, another major version, a corrupt page, a timeline that exists';
+
+CREATE FUNCTION bb_create_branch(
+    timeline text,
+    ancestor text DEFAULT 'main',
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup')
+RETURNS pg_lsn
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_create_branch(text, text, pg_lsn, name) IS
+'makes a timeline that parts from another at an LSN (NULL: its end); returns that LSN';
+
+CREATE FUNCTION bb_drop_timeline(
+    timeline text,
+    store name DEFAULT 'bbackup')
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_drop_timeline(text, name) IS
+'removes a timeline and its layers; refused while a branch needs them';
+
+CREATE FUNCTION bb_progress_import(
+    OUT pid integer,
+    OUT datid oid,
+    OUT usesysid oid,
+    OUT phase text,
+    OUT bytes_total bigint,
+    OUT bytes_done bigint,
+    OUT files_total bigint,
+    OUT files_done bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+CREATE VIEW bb_stat_progress_import AS
+    SELECT p.pid, p.datid, d.datname, p.phase,
+           p.bytes_total, p.bytes_done, p.files_total, p.files_done
+    FROM bb_progress_import() p
+    LEFT JOIN pg_database d ON d.oid = p.datid;
+
+COMMENT ON VIEW bb_stat_progress_import IS
+'one row for each backend that runs bb_import_directory; sizes in bytes';
+
+--
+-- What is there
+--
+CREATE FUNCTION bb_timelines(
+    store name DEFAULT 'bbackup',
+    OUT timeline text,
+    OUT ancestor text,
+    OUT ancestor_lsn pg_lsn,
+    OUT start_lsn pg_lsn,
+    OUT end_lsn pg_lsn,
+    OUT prev_lsn pg_lsn,
+    OUT end_time timestamptz,
+    OUT system_identifier bigint,
+    OUT pg_version integer,
+    OUT tli integer,
+    OUT data_checksums boolean,
+    OUT generation bigint,
+    OUT layers integer,
+    OUT bytes_stored bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_timelines(name) IS
+'the timelines of a page store, with the range of LSNs that can be read';
+
+CREATE FUNCTION bb_layers(
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT NULL,
+    OUT timeline_name text,
+    OUT layer text,
+    OUT kind text,
+    OUT lsn_start pg_lsn,
+    OUT lsn_end pg_lsn,
+    OUT first_key text,
+    OUT end_key text,
+    OUT entries bigint,
+    OUT bytes bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_layers(name, text) IS
+'the layers of one timeline, or of all (NULL)';
+
+CREATE FUNCTION bb_databases(
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    OUT database oid,
+    OUT tablespace oid,
+    OUT default_tablespace boolean,
+    OUT relations bigint,
+    OUT pages bigint,
+    OUT bytes bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_databases(pg_lsn, name, text) IS
+'the databases at an LSN (NULL: the end of the timeline), one row for each tablespace that they use; database 0 holds the shared catalogs';
+
+CREATE FUNCTION bb_relations(
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    OUT tablespace oid,
+    OUT database oid,
+    OUT relfilenode oid,
+    OUT fork text,
+    OUT pages bigint,
+    OUT bytes bigint,
+    OUT unlogged boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_relations(pg_lsn, name, text) IS
+'the relation forks at an LSN (NULL: the end of the timeline)';
+
+CREATE FUNCTION bb_files(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    OUT path text,
+    OUT kind text,
+    OUT size bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer) IS
+'what bb_basebackup with these arguments would contain, in its order, without building it; sizes in bytes';
+
+CREATE FUNCTION bb_read_file(
+    path text,
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main')
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_read_file(text, pg_lsn, name, text) IS
+'one file of the cluster at an LSN, by its path in bb_files()';
+
+CREATE FUNCTION bb_get_page(
+    tablespace oid,
+    database oid,
+    relfilenode oid,
+    fork text,
+    block bigint,
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main')
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) IS
+'one page at an LSN, as pageinspect reads it; fork is main, fsm, vm or init';
+
+--
+-- Base backups
+--
+CREATE FUNCTION bb_basebackup(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL)
+RETURNS bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) IS
+'a base backup at an LSN (NULL: the end of the timeline) as a tar; below 1 GB';
+
+CREATE FUNCTION bb_basebackup_stream(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL)
+RETURNS SETOF bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+ROWS 10000;
+
+COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer) IS
+'the same tar in chunks, in order; call it in the target list, where it streams';
+
+--
+-- A base backup reads past every table privilege.
+--
+REVOKE ALL ON FUNCTION bb_import_directory(text, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_create_branch(text, text, pg_lsn, name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_drop_timeline(text, name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_progress_import() FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_fdw_validator(text[], oid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_timelines(name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_layers(name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_databases(pg_lsn, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_relations(pg_lsn, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * backup.h
+ *	  The backup driver: takes the members in order, feeds a chain of sinks.
+ *
+ * It goes step by step, so that it serves those who push (a bytea, a large
+ * object: step until done) and those who pull (a set-returning function:
+ * step until a chunk is full, return it, come back or never).
+ *
+ * All it holds hangs on the memory context that it was made in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_BACKUP_H
+#define BB_BACKUP_H
+
+#include "assembly/filelist.h"
+#include "assembly/sink.h"
+
+/* No step writes more than this into the first byte sink, bytes. */
+#define BB_STEP_MAX 65536
+
+typedef struct BbBackup BbBackup;
+
+/*
+ * bb_backup_new - a backup at lsn, in tar form, into "bytes".
+ *
+ * Errors: those of filelist.h.
+ */
+extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,
+							   XLogRecPtr lsn,
+							   const BbBackupOptions *options, BbSink *bytes);
+
+/* Do some of it.  False once everything, end of archive too, is written. */
+extern bool bb_backup_step(const BbReqCtx *ctx, BbBackup *backup);
+
+/*
+ * bb_backup_size - the exact bytes of the tar of a backup, without building
+ * it.
+ */
+extern uint64 bb_backup_size(const BbReqCtx *ctx, BbPageStore *store,
+							 XLogRecPtr lsn, const BbBackupOptions *options);
+
+#endif /* BB_BACKUP_H */

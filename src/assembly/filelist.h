@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * filelist.h
+ *	  The members of a base backup at an LSN, in order.
+ *
+ * The order is fixed, and that of the page store's keys where it can be, so
+ * that one pass over the store serves a whole backup:
+ *
+ *	  directories, PG_VERSION, captured and generated configuration, SLRU
+ *	  segments; for each database directory: itself, PG_VERSION, relmap,
+ *	  relation segments; two-phase files, replication origins, signal files
+ *	  (thin backups), timeline history, WAL, and global/pg_control last.
+ *
+ * The list is an iterator: it never holds more than one relation, however
+ * many there are.
+ *
+ * Errors: those of the page store; INVALID_PARAMETER_VALUE (prev_lsn, new_tli).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_FILELIST_H
+#define BB_FILELIST_H
+
+#include "assembly/member.h"
+#include "assembly/seed.h"
+
+typedef struct BbBackupOptions
+{
+	bool		full;	  /* with relation data */
+	XLogRecPtr	prev_lsn; /* the caller's; Invalid: not given */
+	TimeLineID	new_tli;  /* 0: the source's plus one */
+} BbBackupOptions;
+
+typedef struct BbFileList BbFileList;
+
+/*
+ * bb_filelist_new - REQUIRES: lsn from bb_pagestore_check_lsn.
+ */
+extern BbFileList *bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store,
+								   XLogRecPtr lsn,
+								   const BbBackupOptions *options);
+extern bool bb_filelist_next(const BbReqCtx *ctx, BbFileList *list,
+							 BbMember *member);
+/* The control file and WAL that go with this list. */
+extern const BbSeed *bb_filelist_seed(const BbFileList *list);
+/* time_t of every member. */
+extern int64 bb_filelist_mtime(const BbFileList *list);
+extern void bb_filelist_close(BbFileList *list);
+
+#endif /* BB_FILELIST_H */

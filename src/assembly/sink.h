@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * sink.h
+ *	  One stage of the output chain.
+ *
+ * The driver speaks to the first sink of a chain, each sink to the next:
+ *
+ *	  driver -> tar -> chunks
+ *
+ * Calls come in this order, and in no other:
+ *
+ *	  begin (begin_member write* end_member)* end
+ *
+ * where the writes of a member add up to its size.	 Behind a sink that makes
+ * an archive there are no members any more, only bytes: begin write* end.
+ * "end" comes only after success, so what "end" writes marks an archive as
+ * whole.  On an error nothing more comes; what a sink holds hangs on its
+ * memory context.
+ *
+ * A new sink is one file with a struct that begins with BbSink, its
+ * operations, and a function bb_sink_NAME_new().  An operation left NULL
+ * forwards to the next sink.
+ *
+ * (As PostgreSQL's backup/basebackup_sink.h; no symbol here begins with its
+ * prefix, since the server exports those.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_SINK_H
+#define BB_SINK_H
+
+#include "assembly/member.h"
+
+typedef struct BbSink BbSink;
+
+typedef struct BbSinkOps
+{
+	void		(*begin) (const BbReqCtx *ctx, BbSink *sink);
+	void		(*begin_member) (const BbReqCtx *ctx, BbSink *sink,
+								 const BbMember *member);
+	void		(*write) (const BbReqCtx *ctx, BbSink *sink, const void *data,
+						  size_t length);
+	void		(*end_member) (const BbReqCtx *ctx, BbSink *sink);
+	void		(*end) (const BbReqCtx *ctx, BbSink *sink);
+} BbSinkOps;
+
+struct BbSink
+{
+	const BbSinkOps *ops;
+	BbSink	   *next; /* NULL for the last */
+};
+
+extern void bb_sink_begin(const BbReqCtx *ctx, BbSink *sink);
+extern void bb_sink_begin_member(const BbReqCtx *ctx, BbSink *sink,
+								 const BbMember *member);
+extern void bb_sink_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
+						  size_t length);
+extern void bb_sink_end_member(const BbReqCtx *ctx, BbSink *sink);
+extern void bb_sink_end(const BbReqCtx *ctx, BbSink *sink);
+
+/*
+ * bb_sink_tar_new - members to a POSIX ustar archive, in bytes to "next".
+ *
+ * All members get the same owner and mtime (time_t).
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED (a path too long for tar).
+ */
+extern BbSink *bb_sink_tar_new(BbSink *next, uint32 uid, uint32 gid,
+							   int64 mtime);
+/* The bytes that a member takes in the archive: header, content, padding. */
+extern uint64 bb_sink_tar_member_size(const BbMember *member);
+/* The bytes of the end-of-archive marker. */
+#define BB_TAR_END_SIZE 1024
+
+/*
+ * bb_sink_chunks_new - collect bytes in one buffer, for a puller.
+ *
+ * The buffer is a bytea: it starts with room for the varlena header.  It has
+ * to hold "size" bytes plus all that one step of the driver may add.
+ */
+extern BbSink *bb_sink_chunks_new(size_t size);
+/* How many bytes are in the buffer? */
+extern size_t bb_sink_chunks_filled(const BbSink *sink);
+/*
+ * The bytes collected as a bytea, and an empty buffer from here on.  The
+ * bytea stays valid until the next write.
+ */
+extern bytea *bb_sink_chunks_take(BbSink *sink);
+
+#endif /* BB_SINK_H */

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * compress.h
+ *	  Compression of the blocks of a layer.
+ *
+ * The numbers are stored in layer files (docs/format.md): append only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_COMPRESS_H
+#define BB_COMPRESS_H
+
+typedef enum BbCompression
+{
+	BB_COMPRESSION_NONE = 0,
+	BB_COMPRESSION_LZ4 = 1,
+	BB_COMPRESSION_ZSTD = 2
+} BbCompression;
+
+/* The best that this build has for blocks that are read often. */
+#ifdef USE_LZ4
+#define BB_COMPRESSION_DEFAULT BB_COMPRESSION_LZ4
+#else
+#define BB_COMPRESSION_DEFAULT BB_COMPRESSION_NONE
+#endif
+
+extern bool bb_compression_available(BbCompression method);
+
+/* An upper bound for the output of bb_compress. */
+extern size_t bb_compress_bound(BbCompression method, size_t length);
+
+/*
+ * bb_compress - compress src into dst.
+ *
+ * Returns the compressed length, or 0 when dst_size was too small or the
+ * library refused: the caller then stores the bytes as they are.
+ */
+extern size_t bb_compress(BbCompression method, const void *src,
+						  size_t length, void *dst, size_t dst_size);
+
+/*
+ * bb_decompress - decompress exactly raw_length bytes into dst.
+ *
+ * Returns false when the input is broken, doesn't make raw_length bytes, or
+ * was made by a method that this build lacks.  Never writes past dst.
+ */
+extern bool bb_decompress(BbCompression method, const void *src,
+						  size_t length, void *dst, size_t raw_length);
+
+#endif /* BB_COMPRESS_H */

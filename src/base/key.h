@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.h
+ *	  What a value in the page store belongs to.
+ *
+ * A page store is an ordered map (key, LSN) -> value.  A key is 18 bytes,
+ * big-endian, ordered by memcmp, so that the blocks of a relation fork are
+ * contiguous and a scan in key order meets them as a base backup wants them:
+ *
+ *	  byte	0	 1..4	5..8   9..12   13	 14..17
+ *			kind spc	db	   rel	   fork  block
+ *
+ * A field that a kind doesn't use is zero.  There are no blobs that list
+ * what exists: a relation exists because its size key does, a database
+ * because its own key does.  So a catalog with a million relations costs no
+ * more to change than one with ten.
+ *
+ *	kind				spc			db		 rel	  fork	block	value
+ *	------------------- ----------- -------- -------- ----- ------- --------
+ *	CONTROL_FILE		-			-		 -		  -		-		ControlFileData, as on disk
+ *	CHECKPOINT			-			-		 -		  -		-		CheckPoint, as in the control file
+ *	TABLESPACE			tablespace	-		 -		  -		-		its location, as text
+ *	DATABASE			tablespace	database -		  -		-		u8: BB_DATABASE_* flags
+ *	FILE_ENTRY			-			-		 ordinal  -		-		see catalog.h
+ *	FILE_BLOCK			-			-		 ordinal  -		block	up to BLCKSZ bytes
+ *	SLRU_SIZE			BbSlru		seg high seg low  -		-		u32: pages in the segment
+ *	SLRU_BLOCK			BbSlru		seg high seg low  -		page	BLCKSZ bytes
+ *	RELMAP				tablespace	database -		  -		-		pg_filenode.map, as on disk
+ *	REL_SIZE			tablespace	database relnode  fork	-		u32: blocks in the fork
+ *	REL_BLOCK			tablespace	database relnode  fork	block	BLCKSZ bytes
+ *	TWOPHASE_SIZE		xid high	xid low	 -		  -		-		u32: bytes in the state file
+ *	TWOPHASE_BLOCK		xid high	xid low	 -		  -		block	up to BLCKSZ bytes, CRC left out
+ *	REPLICATION_ORIGIN	-			-		 origin   -		-		u64: remote LSN
+ *
+ * "As on disk" values are in the byte order and layout of the cluster's own
+ * major version; integers of ours are little-endian.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_KEY_H
+#define BB_KEY_H
+
+#include "common/relpath.h"
+#include "storage/block.h"
+
+#define BB_KEY_LENGTH 18
+
+typedef enum BbKeyKind
+{
+	BB_KEY_CONTROL_FILE = 0x01,
+	BB_KEY_CHECKPOINT = 0x02,
+	BB_KEY_TABLESPACE = 0x10,
+	BB_KEY_DATABASE = 0x11,
+	BB_KEY_FILE_ENTRY = 0x20,
+	BB_KEY_FILE_BLOCK = 0x21,
+	BB_KEY_SLRU_SIZE = 0x30,
+	BB_KEY_SLRU_BLOCK = 0x31,
+	BB_KEY_RELMAP = 0x40,
+	BB_KEY_REL_SIZE = 0x41,
+	BB_KEY_REL_BLOCK = 0x42,
+	BB_KEY_TWOPHASE_SIZE = 0x50,
+	BB_KEY_TWOPHASE_BLOCK = 0x51,
+	BB_KEY_REPLICATION_ORIGIN = 0x60,
+	BB_KEY_KIND_END = 0x61 /* one past the last kind */
+} BbKeyKind;
+
+/* The SLRUs that a base backup holds.  Their number is stored: append only. */
+typedef enum BbSlru
+{
+	BB_SLRU_XACT = 0,
+	BB_SLRU_MULTIXACT_OFFSETS = 1,
+	BB_SLRU_MULTIXACT_MEMBERS = 2,
+	BB_SLRU_COMMIT_TS = 3
+} BbSlru;
+#define BB_SLRU_COUNT 4
+
+/* Flags of a DATABASE value. */
+#define BB_DATABASE_DEFAULT_TABLESPACE 0x01 /* PG_VERSION and relmap here */
+
+typedef struct BbKey
+{
+	uint8		bytes[BB_KEY_LENGTH];
+} BbKey;
+
+/* Half-open: start <= key < end. */
+typedef struct BbKeyRange
+{
+	BbKey		start;
+	BbKey		end;
+} BbKeyRange;
+
+/* A key taken apart. */
+typedef struct BbKeyFields
+{
+	BbKeyKind	kind;
+	uint32		spc;
+	uint32		db;
+	uint32		rel;
+	uint8		fork;
+	uint32		block;
+} BbKeyFields;
+
+extern BbKey bb_key_make(BbKeyKind kind, uint32 spc, uint32 db, uint32 rel,
+						 uint8 fork, uint32 block);
+extern BbKeyFields bb_key_fields(const BbKey *key);
+
+/* Shorthands for the kinds that are built often. */
+extern BbKey bb_key_rel_size(Oid spc, Oid db, Oid rel, ForkNumber fork);
+extern BbKey bb_key_rel_block(Oid spc, Oid db, Oid rel, ForkNumber fork,
+							  BlockNumber block);
+extern BbKey bb_key_slru_size(BbSlru slru, uint64 segment);
+extern BbKey bb_key_slru_block(BbSlru slru, uint64 segment, uint32 page);
+extern BbKey bb_key_twophase_size(uint64 xid);
+extern BbKey bb_key_twophase_block(uint64 xid, uint32 block);
+
+/* All keys of a kind; all keys there are. */
+extern BbKeyRange bb_key_range_kind(BbKeyKind kind);
+extern BbKeyRange bb_key_range_all(void);
+
+/*
+ * bb_key_next - the smallest key that is greater than key.
+ */
+extern BbKey bb_key_next(const BbKey *key);
+
+/*
+ * bb_key_text - "rel block 1663/5/1259 main 3", palloc'd, for messages.
+ */
+extern char *bb_key_text(const BbKey *key);
+
+static inline int
+bb_key_compare(const BbKey *a, const BbKey *b)
+{
+	return memcmp(a->bytes, b->bytes, BB_KEY_LENGTH);
+}
+
+static inline bool
+bb_key_in_range(const BbKey *key, const BbKeyRange *range)
+{
+	return bb_key_compare(key, &range->start) >= 0 &&
+		   bb_key_compare(key, &range->end) < 0;
+}
+
+#endif /* BB_KEY_H */

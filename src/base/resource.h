@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * resource.h
+ *	  Things that are no memory but die with a memory context.
+ *
+ * A set-returning function whose consumer stops early is never told; its
+ * memory context is simply reset.  So descriptors hang on the context: when
+ * it goes, for whatever reason, they go.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_RESOURCE_H
+#define BB_RESOURCE_H
+
+/* An open file descriptor, owned by the memory context that it was made in. */
+typedef struct BbFd BbFd;
+
+/*
+ * bb_fd_open - open(2), counted by the server as an external descriptor.
+ *
+ * Returns NULL with errno set when the file can't be opened.
+ *
+ * Errors: INSUFFICIENT_RESOURCES when the server has no descriptor to spare.
+ */
+extern BbFd *bb_fd_open(const char *path, int flags, mode_t mode);
+extern int	bb_fd_number(const BbFd *fd);
+/* Close now rather than with the context.  Returns close(2)'s result. */
+extern int	bb_fd_close(BbFd *fd);
+
+#endif /* BB_RESOURCE_H */

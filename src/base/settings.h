@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *	  The settings bbackup.*, as variables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_SETTINGS_H
+#define BB_SETTINGS_H
+
+/* bbackup.store_directory: absolute path; empty: DATA_DIRECTORY.bbackup */
+extern char *bb_setting_store_directory;
+/* bbackup.call_timeout, in milliseconds; 0: none */
+extern int	bb_setting_call_timeout_ms;
+/* bbackup.compression: a BbCompression, for the blocks of new layers */
+extern int	bb_setting_compression;
+/* bbackup.layer_size, in megabytes: a new layer is cut at about this size */
+extern int	bb_setting_layer_size_mb;
+
+/* Define them; called once, from _PG_init. */
+extern void bb_settings_init(void);
+
+#endif /* BB_SETTINGS_H */

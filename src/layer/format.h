@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * format.h
+ *	  The layout of layer files.  docs/format.md says the same in prose.
+ *
+ *	  +--------+-------+-------+-----+-------+---------+-------+------+--------+
+ *	  | header | data  | data  |  …  | index | data … | index | root | footer |
+ *	  |		   | block | block |	 | block |		  | block | index|		  |
+ *	  +--------+-------+-------+-----+-------+--------+-------+------+--------+
+ *
+ * A block is a header, which is never compressed, and a payload, which may
+ * be.  A payload is a sequence of entries in (key, LSN) order, followed by
+ * the offset of each and their number, so that a block can be searched by
+ * bisection and read in order.  An index block has the same form: its
+ * entries' values are the places of blocks one level below, under the first
+ * key of each.  The footer tells where the root is.
+ *
+ * Everything is little-endian but keys.  Every block has a CRC32C that
+ * covers the file's id and the block's own offset too: a block that was read
+ * from another file, or another place, is as broken as one with a wrong bit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_FORMAT_H
+#define BB_FORMAT_H
+
+#define BB_FORMAT_VERSION 1
+
+/* Header: magic 8, version u32, reserved u32, file id u64, crc u32. */
+#define BB_LAYER_MAGIC "bblayer\n"
+#define BB_LAYER_HEADER_SIZE 28
+
+/* Block header: level u8, compression u8, reserved u16, raw length u32,
+ * stored length u32, crc u32. */
+#define BB_BLOCK_HEADER_SIZE 16
+
+/* Entry: key 18, LSN u64, type u8, value length u32, value. */
+#define BB_ENTRY_HEADER_SIZE (BB_KEY_LENGTH + 8 + 1 + 4)
+
+/* The value of an index entry: offset u64, size with header u32. */
+#define BB_INDEX_VALUE_SIZE 12
+
+/* Footer: root offset u64, root size u32, entries u64, LSN start u64, LSN
+ * end u64, key start 18, key end 18, image u8, reserved u8, file id u64,
+ * version u32, crc u32, magic 8. */
+#define BB_FOOTER_SIZE (8 + 4 + 8 + 8 + 8 + 18 + 18 + 1 + 1 + 8 + 4 + 4 + 8)
+#define BB_FOOTER_MAGIC "bbfoot1\n"
+
+/* A block is closed when its payload has at least this many bytes: four
+ * pages.  Larger compresses better, smaller makes a point read faster. */
+#define BB_BLOCK_TARGET_SIZE 32768
+
+/* No payload is larger; a reader refuses what claims to be. */
+#define BB_BLOCK_MAX_SIZE (256 * 1024)
+
+/* No value is larger.  Values that could be are cut into blocks. */
+#define BB_VALUE_MAX_SIZE 16384
+
+/* More levels than this can't come from a writer of ours. */
+#define BB_LEVEL_MAX 8
+
+/* What an entry holds. */
+typedef enum BbEntryType
+{
+	BB_ENTRY_IMAGE = 1, /* the whole value */
+	BB_ENTRY_INDEX = 2	/* in index blocks: the place of a block */
+} BbEntryType;
+
+#endif /* BB_FORMAT_H */

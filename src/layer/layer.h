@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * layer.h
+ *	  Layer files: what they are called, writing one, reading one.
+ *
+ * An image layer holds one value for each key of a key range, at one LSN; a
+ * key in its range that it lacks does not exist at that LSN.  A layer file
+ * is immutable, and named by the manifest of its timeline before anybody
+ * reads it.
+ *
+ * Writing:	 new, add* in (key, LSN) order, finish.
+ * Reading:	 open, then get (a point) or a cursor (a range).
+ *
+ * Every byte read is checked: sizes against bounds, blocks against their
+ * CRC32C, the footer against what the manifest says.
+ *
+ * Errors, of every function that reads: DATA_CORRUPTED (layer and byte
+ * offset); UNDEFINED_FILE (layer); those of the object store.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_LAYER_H
+#define BB_LAYER_H
+
+#include "access/xlogdefs.h"
+#include "base/compress.h"
+#include "base/key.h"
+#include "layer/format.h"
+#include "objstore/objstore.h"
+
+/* What the manifest knows of a layer. */
+typedef struct BbLayerDesc
+{
+	BbKeyRange	keys;
+	XLogRecPtr	lsn_start; /* an image layer: the LSN of the image */
+	XLogRecPtr	lsn_end;   /* exclusive; an image layer: lsn_start + 1 */
+	bool		image;
+	uint64		file_id; /* random; tells apart layers of the same range */
+	uint64		size;	 /* bytes */
+	uint64		entries;
+	uint32		crc; /* CRC32C of the whole file */
+} BbLayerDesc;
+
+/* An entry of a layer.  The value points into the reader's memory. */
+typedef struct BbEntry
+{
+	BbKey		key;
+	XLogRecPtr	lsn;
+	BbEntryType type;
+	const uint8 *value;
+	uint32		length;
+} BbEntry;
+
+/*
+ * bb_layer_object_name - "timelines/TIMELINE/layers/image-…", palloc'd.
+ */
+extern char *bb_layer_object_name(const char *timeline,
+								  const BbLayerDesc *desc);
+/* Its last part, by which people see it. */
+extern char *bb_layer_name(const BbLayerDesc *desc);
+
+/* ---- writing ---- */
+
+typedef struct BbLayerWriter BbLayerWriter;
+
+/*
+ * bb_layer_writer_new - begin an image layer at lsn, of keys from "start".
+ */
+extern BbLayerWriter *bb_layer_writer_new(const BbReqCtx *ctx,
+										  BbObjectStore *store,
+										  const char *timeline,
+										  const BbKey *start, XLogRecPtr lsn,
+										  BbCompression compression);
+
+/*
+ * bb_layer_writer_add - REQUIRES: keys ascending, length at most
+ * BB_VALUE_MAX_SIZE.
+ */
+extern void bb_layer_writer_add(const BbReqCtx *ctx, BbLayerWriter *writer,
+								const BbKey *key, const void *value,
+								size_t length);
+/* Bytes stored so far, the open block counted as it is. */
+extern uint64 bb_layer_writer_size(const BbLayerWriter *writer);
+
+/*
+ * bb_layer_writer_finish - make it durable; it covers keys up to "end".
+ *
+ * The description is palloc'd in CurrentMemoryContext.  The writer is gone.
+ */
+extern BbLayerDesc *bb_layer_writer_finish(const BbReqCtx *ctx,
+										   BbLayerWriter *writer,
+										   const BbKey *end);
+
+/* ---- reading ---- */
+
+typedef struct BbLayer BbLayer;
+typedef struct BbLayerCursor BbLayerCursor;
+
+/*
+ * bb_layer_open - open a layer, check that it is the one described.
+ */
+extern BbLayer *bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store,
+							  const char *timeline, const BbLayerDesc *desc);
+extern void bb_layer_close(BbLayer *layer);
+
+/*
+ * bb_layer_get - the value of a key.
+ *
+ * entry->value stays valid until the next get.  Returns false when the layer
+ * lacks the key.
+ */
+extern bool bb_layer_get(const BbReqCtx *ctx, BbLayer *layer,
+						 const BbKey *key, BbEntry *entry);
+
+/*
+ * bb_layer_cursor_new - read entries in order, from the first key >= start.
+ *
+ * A cursor reads ahead in large pieces.  It must not outlive its layer.
+ */
+extern BbLayerCursor *bb_layer_cursor_new(const BbReqCtx *ctx, BbLayer *layer,
+										  const BbKey *start);
+/* The next entry; its value stays valid until the next call.  False: end. */
+extern bool bb_layer_cursor_next(const BbReqCtx *ctx, BbLayerCursor *cursor,
+								 BbEntry *entry);
+extern void bb_layer_cursor_close(BbLayerCursor *cursor);
+
+#endif /* BB_LAYER_H */

@@ -1,0 +1,105 @@
+/*-------------------------------------------------------------------------
+ *
+ * manifest.h
+ *	  The manifest of a timeline: the sole truth about which layers exist.
+ *
+ * One object, "timelines/NAME/manifest", replaced atomically.  A layer is
+ * durable before the manifest names it, and removed only after no manifest
+ * names it, so a crash at any instant leaves the last committed state.
+ * Layers that no manifest names are leftovers.
+ *
+ * Each commit raises the generation and succeeds only if the manifest is
+ * still the one that was read: a writer that lost its lock can't commit.
+ *
+ * Errors: DATA_CORRUPTED (broken manifest, named); those of the object store.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_MANIFEST_H
+#define BB_MANIFEST_H
+
+#include "layer/layer.h"
+
+#define BB_TIMELINE_NAME_MAX 63
+
+typedef struct BbManifest
+{
+	char	   *timeline;
+	uint64		generation; /* 1 at the first commit */
+	BbObjectTag tag;		/* of the object it was read from */
+
+	/* the cluster */
+	uint32		pg_version_num; /* of the server that imported it */
+	uint64		system_identifier;
+	uint32		wal_segment_size; /* bytes */
+	uint32		data_checksum_version;
+	TimeLineID	tli;  /* PostgreSQL's, at end_lsn */
+	uint32		uid;  /* owner of the data directory, for the tar */
+	uint32		gid;
+	uint32		directory_mode; /* 0700 or 0750 */
+
+	/* the history */
+	XLogRecPtr	start_lsn; /* the first usable LSN */
+	XLogRecPtr	end_lsn;   /* the end of the last record known */
+	XLogRecPtr	prev_lsn;  /* where that record starts; 0: not known */
+	int64		end_time;  /* time_t of that record */
+	char	   *ancestor;  /* NULL: none */
+	XLogRecPtr	ancestor_lsn;
+
+	int			nlayers;
+	BbLayerDesc *layers;
+} BbManifest;
+
+/*
+ * bb_timeline_name_check - may a timeline be called that?
+ *
+ * A letter or digit, then letters, digits, '_', '-' and '.', 63 in all.
+ *
+ * Errors: INVALID_PARAMETER_VALUE.
+ */
+extern void bb_timeline_name_check(const char *name);
+
+/* NULL when there is no such timeline. */
+extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
+									const char *timeline);
+
+/*
+ * bb_manifest_commit - replace the manifest that *manifest was read from
+ * (tag, generation); a tag of BB_OBJECT_ABSENT makes the timeline.
+ *
+ * Returns false, with nothing changed, when it is no longer that one.
+ */
+extern bool bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
+							   BbManifest *manifest);
+
+/* Names (char *) of the timelines in a store, in order. */
+extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store);
+
+/*
+ * bb_manifest_sweep - remove layers of a timeline that its manifest doesn't
+ * name; all of them, when manifest is NULL.
+ *
+ * REQUIRES: the timeline's lock.
+ */
+extern void bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+							  const char *timeline,
+							  const BbManifest *manifest);
+
+/*
+ * bb_manifest_remove - forget a timeline, then remove its layers.
+ *
+ * REQUIRES: the timeline's lock.
+ */
+extern void bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *store,
+							   const char *timeline);
+
+/*
+ * bb_manifest_lock - be the timeline's only writer until
+ * CurrentMemoryContext is reset.
+ *
+ * Errors: OBJECT_IN_USE.
+ */
+extern void bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *store,
+							 const char *timeline);
+
+#endif /* BB_MANIFEST_H */

@@ -1,0 +1,152 @@
+/*-------------------------------------------------------------------------
+ *
+ * objstore.h
+ *	  Bytes by name: what callers see of an object store.
+ *
+ * An object is a sequence of bytes under a name such as
+ * "timelines/main/layers/image-…".  It is written once, front to back, and
+ * appears under its name whole and durable, or not at all.  The one thing
+ * that is ever replaced is a manifest, by bb_objstore_put_if().
+ *
+ * Names are relative, with '/' between parts of [A-Za-z0-9._-] that don't
+ * start with a dot; drivers may rely on it.
+ *
+ * All objects here belong to the memory context that they were made in and
+ * release their descriptors with it.  A writer that goes away unfinished
+ * leaves no object.
+ *
+ * Errors, of every function: errcode_for_file_access() for local I/O;
+ * QUERY_CANCELED.  Others are named where they occur.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_OBJSTORE_H
+#define BB_OBJSTORE_H
+
+#include "base/reqctx.h"
+#include "nodes/pg_list.h"
+
+typedef struct BbObjectStore BbObjectStore;
+typedef struct BbObjectReader BbObjectReader;
+typedef struct BbObjectWriter BbObjectWriter;
+
+/* One object in a listing. */
+typedef struct BbObjectInfo
+{
+	char	   *name;
+	uint64		size; /* bytes */
+} BbObjectInfo;
+
+/*
+ * The state of a small object as it was read: what bb_objstore_put_if
+ * compares.  Zero stands for "no such object".
+ */
+typedef uint64 BbObjectTag;
+#define BB_OBJECT_ABSENT ((BbObjectTag) 0)
+
+/*
+ * bb_objstore_check_url - is this a URL that a store could be opened with?
+ *
+ * Errors: INVALID_PARAMETER_VALUE (scheme unknown, path not absolute, …).
+ */
+extern void bb_objstore_check_url(const char *url);
+
+/*
+ * bb_objstore_open - the store at url ("file:///directory").
+ *
+ * The store need not exist yet: a directory is made by the first write.
+ *
+ * Errors: as bb_objstore_check_url.
+ */
+extern BbObjectStore *bb_objstore_open(const BbReqCtx *ctx, const char *url);
+extern const char *bb_objstore_url(const BbObjectStore *store);
+
+/*
+ * The directory that a local store is in, or NULL for a store elsewhere.
+ */
+extern const char *bb_objstore_local_directory(const BbObjectStore *store);
+
+/*
+ * bb_objstore_get - a small object whole: *data is palloc'd, *length bytes.
+ *
+ * Returns false when there is no such object.
+ *
+ * Errors: DATA_CORRUPTED when it is larger than max_length.
+ */
+extern bool bb_objstore_get(const BbReqCtx *ctx, BbObjectStore *store,
+							const char *name, size_t max_length, char **data,
+							size_t *length, BbObjectTag *tag);
+
+/*
+ * bb_objstore_put_if - replace a small object, if it is still as "expected".
+ *
+ * Atomic and durable.  Returns false, with nothing changed, when somebody
+ * else was faster.  On success *tag is the new state.
+ */
+extern bool bb_objstore_put_if(const BbReqCtx *ctx, BbObjectStore *store,
+							   const char *name, const void *data,
+							   size_t length, BbObjectTag expected,
+							   BbObjectTag *tag);
+
+/*
+ * bb_objstore_list - BbObjectInfos of all objects below "prefix", a name
+ * part or several ("timelines/main"), ordered by name.
+ *
+ * Bytes of unfinished writers are not objects.
+ */
+extern List *bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *store,
+							  const char *prefix);
+
+/*
+ * bb_objstore_remove - remove an object; none there is no error.
+ */
+extern void bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *store,
+							   const char *name);
+
+/*
+ * bb_objstore_sweep - remove what unfinished writers left below "prefix".
+ *
+ * REQUIRES: the lock of whoever writes there.
+ */
+extern void bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+							  const char *prefix);
+
+/*
+ * bb_objstore_lock - one writer at a time for "name".
+ *
+ * Held until CurrentMemoryContext is reset, or the process dies.  Doesn't
+ * wait: returns false when another holds it.
+ */
+extern bool bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *store,
+							 const char *name);
+
+/*
+ * Writing: create, write*, then finish (durable under its name) or abort.
+ */
+extern BbObjectWriter *bb_object_create(const BbReqCtx *ctx,
+										BbObjectStore *store,
+										const char *name);
+extern void bb_object_write(const BbReqCtx *ctx, BbObjectWriter *writer,
+							const void *data, size_t length);
+extern void bb_object_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
+extern void bb_object_abort(BbObjectWriter *writer);
+
+/*
+ * bb_object_open - open an object for reading.
+ *
+ * Errors: UNDEFINED_FILE (the store and the object are named).
+ */
+extern BbObjectReader *bb_object_open(const BbReqCtx *ctx,
+									  BbObjectStore *store, const char *name);
+extern uint64 bb_object_size(const BbObjectReader *reader);
+
+/*
+ * bb_object_read - exactly "length" bytes from "offset".
+ *
+ * Errors: DATA_CORRUPTED when the object ends before that.
+ */
+extern void bb_object_read(const BbReqCtx *ctx, BbObjectReader *reader,
+						   uint64 offset, void *data, size_t length);
+extern void bb_object_close(BbObjectReader *reader);
+
+#endif /* BB_OBJSTORE_H */

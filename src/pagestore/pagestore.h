@@ -1,0 +1,93 @@
+/*-------------------------------------------------------------------------
+ *
+ * pagestore.h
+ *	  The page store: an ordered map (key, LSN) -> value.
+ *
+ * This is what assembly, ingest and the SQL functions read through.  Where
+ * the values come from is a driver's business (pagestore_driver.h): the
+ * layers of a timeline in an object store, later a remote server; the unit
+ * tests bring one that holds its values in memory.
+ *
+ * A value that a get or a scan returns belongs to the store and stays valid
+ * until the next get, or the next step of the same scan.
+ *
+ * Errors: those of the driver, with an errcontext that names relation, block
+ * and LSN.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_PAGESTORE_H
+#define BB_PAGESTORE_H
+
+#include "access/xlogdefs.h"
+#include "base/key.h"
+#include "base/reqctx.h"
+
+typedef struct BbPageStore BbPageStore;
+typedef struct BbPageScan BbPageScan;
+
+/* What a page store says of the cluster and the history that it holds. */
+typedef struct BbPageStoreInfo
+{
+	const char *timeline;
+	uint32		pg_version_num;
+	uint64		system_identifier;
+	uint32		wal_segment_size; /* bytes */
+	uint32		data_checksum_version;
+	TimeLineID	tli;
+	uint32		uid; /* owner of files in a tar */
+	uint32		gid;
+	mode_t		directory_mode;
+	XLogRecPtr	start_lsn;	  /* first usable LSN */
+	XLogRecPtr	end_lsn;	  /* last usable LSN */
+	XLogRecPtr	prev_lsn;	  /* start of the record that ends at end_lsn */
+	XLogRecPtr	ancestor_lsn; /* a branch: where it parts; else 0 */
+	int64		end_time;	  /* time_t of that record */
+} BbPageStoreInfo;
+
+typedef struct BbValue
+{
+	const uint8 *data;
+	uint32		length;
+} BbValue;
+
+extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
+
+/*
+ * bb_pagestore_check_lsn - the LSN to read at; Invalid stands for the end.
+ *
+ * Errors, with the range in the detail: OBJECT_NOT_IN_PREREQUISITE_STATE
+ * (below it); INVALID_PARAMETER_VALUE (above it).
+ */
+extern XLogRecPtr bb_pagestore_check_lsn(const BbPageStore *store,
+										 XLogRecPtr lsn);
+
+/*
+ * bb_pagestore_get - the value of a key at an LSN; false: there is none.
+ */
+extern bool bb_pagestore_get(const BbReqCtx *ctx, BbPageStore *store,
+							 const BbKey *key, XLogRecPtr lsn,
+							 BbValue *value);
+
+/*
+ * bb_pagestore_need - as get, for a value that has to be there and, unless
+ * length is zero, to have that many bytes.
+ *
+ * Errors: DATA_CORRUPTED.
+ */
+extern BbValue bb_pagestore_need(const BbReqCtx *ctx, BbPageStore *store,
+								 const BbKey *key, XLogRecPtr lsn,
+								 uint32 length);
+
+/*
+ * Scanning a key range in key order: new, next* until false, close.
+ */
+extern BbPageScan *bb_pagestore_scan_new(const BbReqCtx *ctx,
+										 BbPageStore *store,
+										 const BbKeyRange *range,
+										 XLogRecPtr lsn);
+extern bool bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan,
+								   BbKey *key, BbValue *value);
+extern void bb_pagestore_scan_close(BbPageScan *scan);
+
+#endif /* BB_PAGESTORE_H */

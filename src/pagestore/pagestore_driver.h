@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * pagestore_driver.h
+ *	  The page store as its drivers see it.
+ *
+ * A driver is a struct that begins with BbPageStore, an operations table,
+ * and a function that makes it:
+ *
+ *	  bb_pagestore_timeline	 layers of a timeline (pagestore_timeline.c)
+ *	  fixture_pagestore_new	 values in memory (test/unit/fixture.c)
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_PAGESTORE_DRIVER_H
+#define BB_PAGESTORE_DRIVER_H
+
+#include "objstore/objstore.h"
+#include "pagestore/pagestore.h"
+
+typedef struct BbPageStoreOps
+{
+	bool		(*get) (const BbReqCtx *ctx, BbPageStore *store,
+						const BbKey *key, XLogRecPtr lsn, BbValue *value);
+	/* The scan begins with a BbPageScan, whose "store" is filled in. */
+	BbPageScan *(*scan_new) (const BbReqCtx *ctx, BbPageStore *store,
+							 const BbKeyRange *range, XLogRecPtr lsn);
+	bool		(*scan_next) (const BbReqCtx *ctx, BbPageScan *scan,
+							  BbKey *key, BbValue *value);
+	void		(*scan_close) (BbPageScan *scan);
+} BbPageStoreOps;
+
+struct BbPageStore
+{
+	const BbPageStoreOps *ops;
+	BbPageStoreInfo info;
+};
+
+struct BbPageScan
+{
+	BbPageStore *store;
+	XLogRecPtr	lsn;
+};
+
+/*
+ * bb_pagestore_timeline - the driver that reads a timeline's layers.
+ *
+ * Errors: UNDEFINED_OBJECT (no such timeline);
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (of another major version).
+ */
+extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
+										  BbObjectStore *objects,
+										  const char *timeline);
+
+#endif /* BB_PAGESTORE_DRIVER_H */

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * progress.h
+ *	  How far an import is, for the view bb_stat_progress_import.
+ *
+ * The server keeps a progress array for each backend, and shows it in views
+ * by command type (utils/activity/backend_progress.c).  Ours is a type that
+ * no view of its own knows; bb_progress_import_fetch finds it again in the
+ * backends' status.  So progress needs no shared memory and nothing
+ * preloaded.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_PROGRESS_H
+#define BB_PROGRESS_H
+
+#include "funcapi.h"
+
+typedef enum BbImportPhase
+{
+	BB_IMPORT_CHECKING = 1, /* control file, WAL, list of files */
+	BB_IMPORT_READING = 2,	/* files into layers */
+	BB_IMPORT_COMMITTING = 3
+} BbImportPhase;
+
+extern void bb_progress_import_start(void);
+extern void bb_progress_import_phase(BbImportPhase phase);
+extern void bb_progress_import_total(uint64 bytes, uint64 files);
+extern void bb_progress_import_done(uint64 bytes, uint64 files);
+/* Also done by the server when the transaction aborts. */
+extern void bb_progress_import_end(void);
+
+/* One backend's import, as it was when looked at. */
+typedef struct BbImportProgress
+{
+	int			pid;
+	Oid			database;
+	Oid			user;
+	BbImportPhase phase;
+	uint64		bytes_total;
+	uint64		bytes_done;
+	uint64		files_total;
+	uint64		files_done;
+} BbImportProgress;
+
+/* BbImportProgress of all backends that import, palloc'd. */
+extern List *bb_progress_import_fetch(void);
+
+extern const char *bb_progress_import_phase_name(BbImportPhase phase);
+
+#endif /* BB_PROGRESS_H */

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * timeline.h
+ *	  One line of history of one cluster: point reads and scans at an LSN.
+ *
+ * A timeline is read through the layers that its manifest names.  A branch
+ * has an ancestor and an ancestor LSN: what was before that LSN is read from
+ * the ancestor, as far up as need be.
+ *
+ * A timeline is opened for one call and sees the manifest as it was then.
+ *
+ * Errors: those of layer.h; UNDEFINED_OBJECT (no such timeline).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_TIMELINE_H
+#define BB_TIMELINE_H
+
+#include "layer/manifest.h"
+
+typedef struct BbTimeline BbTimeline;
+typedef struct BbTimelineScan BbTimelineScan;
+
+extern BbTimeline *bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store,
+									const char *name);
+/* The timeline's own manifest. */
+extern const BbManifest *bb_timeline_manifest(const BbTimeline *timeline);
+
+/*
+ * bb_timeline_get - the value of a key at an LSN.
+ *
+ * entry->value stays valid until the next get.  False: there is no value.
+ *
+ * REQUIRES: lsn between the timeline's start_lsn and end_lsn.
+ *
+ * Errors: DATA_CORRUPTED when no layer covers the key.
+ */
+extern bool bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline,
+							const BbKey *key, XLogRecPtr lsn, BbEntry *entry);
+
+/*
+ * A scan yields the values of a key range at an LSN, in key order.  It holds
+ * one layer open at a time.
+ */
+extern BbTimelineScan *bb_timeline_scan_new(const BbReqCtx *ctx,
+											BbTimeline *timeline,
+											const BbKeyRange *range,
+											XLogRecPtr lsn);
+extern bool bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
+								  BbEntry *entry);
+extern void bb_timeline_scan_close(BbTimelineScan *scan);
+
+/*
+ * bb_timeline_branch - make a timeline "name" that parts from "ancestor" at
+ * lsn.  It has no layers of its own yet.
+ *
+ * Errors: DUPLICATE_OBJECT (name is taken).
+ */
+extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store,
+							   const char *name, const char *ancestor,
+							   XLogRecPtr lsn);
+
+/*
+ * bb_timeline_drop - remove a timeline and its layers.
+ *
+ * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (a branch);
+ * OBJECT_IN_USE (a writer).
+ */
+extern void bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store,
+							 const char *name);
+
+#endif /* BB_TIMELINE_H */
