@@ -12,7 +12,7 @@ TAP_TESTS = 1
 EXTRA_CLEAN = regress tmp_check
 
 PG_CFLAGS = -std=gnu11 -fvisibility=hidden -Wall -Wextra \
-	-Wno-unused-parameter -Wno-sign-compare
+	-Wno-unused-parameter -Wno-sign-compare -Wno-ignored-attributes
 PG_CPPFLAGS = -I$(srcdir)/src
 
 PG_CONFIG ?= pg_config

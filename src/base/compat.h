@@ -8,20 +8,31 @@
 #ifndef BB_COMPAT_H
 #define BB_COMPAT_H
 
+#include "common/relpath.h"
 #include "fmgr.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#else
+#include "storage/backendid.h"
+#endif
 
 #if PG_VERSION_NUM < 150000
 #error "bbackup needs PostgreSQL 15 or later"
 #endif
 
 /*
- * A function that SQL can call.  The module is built with
- * -fvisibility=hidden, and PostgreSQL 15 doesn't export such a function by
- * itself.
+ * The module is built with -fvisibility=hidden.  From 16 on the server's
+ * macros (PG_MODULE_MAGIC, PG_FUNCTION_INFO_V1) export what they declare; in
+ * 15 they would, if PGDLLEXPORT meant something.
  */
-#define BB_SQL_FUNCTION(name)                                \
-	extern PGDLLEXPORT __attribute__((visibility("default"))) \
-		Datum name(PG_FUNCTION_ARGS);                        \
+#if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
+/* A function that SQL can call. */
+#define BB_SQL_FUNCTION(name)                       \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name)
 
 /* pg_twophase/ file names carry the epoch from 17 on. */
@@ -30,5 +41,33 @@
 #else
 #define BB_TWOPHASE_NAME_LENGTH 8
 #endif
+
+/* The directory of WAL summaries came with 17. */
+#if PG_VERSION_NUM >= 170000
+#define BB_HAVE_WAL_SUMMARIES
+#endif
+
+/*
+ * bb_compat_relation_path - the path of a permanent relation's fork.
+ */
+static inline void
+bb_compat_relation_path(char *path, size_t size, Oid spc, Oid db, Oid rel,
+						ForkNumber fork)
+{
+#if PG_VERSION_NUM >= 180000
+	RelPathStr	made = GetRelationPath(db, spc, rel, INVALID_PROC_NUMBER, fork);
+
+	strlcpy(path, made.str, size);
+#else
+#if PG_VERSION_NUM >= 170000
+	char	   *made = GetRelationPath(db, spc, rel, INVALID_PROC_NUMBER, fork);
+#else
+	char	   *made = GetRelationPath(db, spc, rel, InvalidBackendId, fork);
+#endif
+
+	strlcpy(path, made, size);
+	pfree(made);
+#endif
+}
 
 #endif /* BB_COMPAT_H */

@@ -60,8 +60,7 @@ typedef enum BbKeyKind
 	BB_KEY_REL_BLOCK = 0x42,
 	BB_KEY_TWOPHASE_SIZE = 0x50,
 	BB_KEY_TWOPHASE_BLOCK = 0x51,
-	BB_KEY_REPLICATION_ORIGIN = 0x60,
-	BB_KEY_KIND_END = 0x61 /* one past the last kind */
+	BB_KEY_REPLICATION_ORIGIN = 0x60
 } BbKeyKind;
 
 /* The SLRUs that a base backup holds.  Their number is stored: append only. */
@@ -113,7 +112,7 @@ extern BbKey bb_key_slru_block(BbSlru slru, uint64 segment, uint32 page);
 extern BbKey bb_key_twophase_size(uint64 xid);
 extern BbKey bb_key_twophase_block(uint64 xid, uint32 block);
 
-/* All keys of a kind; all keys there are. */
+/* All keys of a kind; all keys there are, and will be. */
 extern BbKeyRange bb_key_range_kind(BbKeyKind kind);
 extern BbKeyRange bb_key_range_all(void);
 

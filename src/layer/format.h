@@ -41,7 +41,7 @@
 #define BB_INDEX_VALUE_SIZE 12
 
 /* Footer: root offset u64, root size u32, entries u64, LSN start u64, LSN
- * end u64, key start 18, key end 18, image u8, reserved u8, file id u64,
+ * end u64, key start 18, key end 18, image u8, root level u8, file id u64,
  * version u32, crc u32, magic 8. */
 #define BB_FOOTER_SIZE (8 + 4 + 8 + 8 + 8 + 18 + 18 + 1 + 1 + 8 + 4 + 4 + 8)
 #define BB_FOOTER_MAGIC "bbfoot1\n"

@@ -102,4 +102,12 @@ extern void bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *store,
 extern void bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *store,
 							 const char *timeline);
 
+/*
+ * bb_manifest_lock_tree - be the only one who makes or drops branches, until
+ * CurrentMemoryContext is reset.
+ *
+ * Errors: OBJECT_IN_USE.
+ */
+extern void bb_manifest_lock_tree(const BbReqCtx *ctx, BbObjectStore *store);
+
 #endif /* BB_MANIFEST_H */

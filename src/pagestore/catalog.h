@@ -14,6 +14,7 @@
 #ifndef BB_CATALOG_H
 #define BB_CATALOG_H
 
+#include "lib/stringinfo.h"
 #include "pagestore/pagestore.h"
 
 /* The relations of one database in one tablespace live in one directory. */

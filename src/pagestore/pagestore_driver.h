@@ -39,6 +39,7 @@ struct BbPageScan
 {
 	BbPageStore *store;
 	XLogRecPtr	lsn;
+	BbKey		last_key; /* where it is, for an error's context */
 };
 
 /*

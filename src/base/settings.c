@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *	  The settings bbackup.*: definitions and checks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "base/compress.h"
+#include "base/settings.h"
+#include "utils/guc.h"
+
+char	   *bb_setting_store_directory = NULL;
+int			bb_setting_call_timeout_ms = 0;
+int			bb_setting_compression = BB_COMPRESSION_DEFAULT;
+int			bb_setting_layer_size_mb = 256;
+
+static const struct config_enum_entry compression_options[] = {
+	{"none", BB_COMPRESSION_NONE, false},
+#ifdef USE_LZ4
+	{"lz4", BB_COMPRESSION_LZ4, false},
+#endif
+#ifdef USE_ZSTD
+	{"zstd", BB_COMPRESSION_ZSTD, false},
+#endif
+	{NULL, 0, false}
+};
+
+static bool
+check_store_directory(char **newval, void **extra, GucSource source)
+{
+	if (**newval == '\0')
+		return true;
+	if (!is_absolute_path(*newval))
+	{
+		GUC_check_errdetail("The store directory must be an absolute path.");
+		return false;
+	}
+	canonicalize_path(*newval);
+	return true;
+}
+
+void
+bb_settings_init(void)
+{
+	DefineCustomStringVariable("bbackup.store_directory",
+							   "Directory of the default page store.",
+							   "Empty: beside the data directory, with "
+							   "\".bbackup\" appended to its name.",
+							   &bb_setting_store_directory,
+							   "",
+							   PGC_SUSET,
+							   GUC_SUPERUSER_ONLY,
+							   check_store_directory, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.call_timeout",
+							"Time after which a call of bbackup is canceled.",
+							"0 waits without limit.",
+							&bb_setting_call_timeout_ms,
+							0, 0, INT_MAX,
+							PGC_USERSET,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("bbackup.compression",
+							 "Compression of the blocks of new layers.",
+							 NULL,
+							 &bb_setting_compression,
+							 BB_COMPRESSION_DEFAULT,
+							 compression_options,
+							 PGC_USERSET,
+							 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.layer_size",
+							"Size at which a new layer file is cut.",
+							NULL,
+							&bb_setting_layer_size_mb,
+							256, 1, 16384,
+							PGC_USERSET,
+							GUC_UNIT_MB,
+							NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("bbackup");
+}

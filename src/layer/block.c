@@ -1,0 +1,252 @@
+/*-------------------------------------------------------------------------
+ *
+ * block.c
+ *	  One block of a layer file: made, sealed, opened, searched.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/codec.h"
+#include "layer/block.h"
+#include "port/pg_crc32c.h"
+
+/* Where the fields of a block header are; see format.h. */
+#define AT_LEVEL 0
+#define AT_COMPRESSION 1
+#define AT_RESERVED 2
+#define AT_RAW_LENGTH 4
+#define AT_STORED_LENGTH 8
+#define AT_CRC 12
+
+void
+bb_block_builder_init(BbBlockBuilder *builder)
+{
+	initStringInfo(&builder->payload);
+	initStringInfo(&builder->offsets);
+	builder->count = 0;
+}
+
+void
+bb_block_builder_reset(BbBlockBuilder *builder)
+{
+	resetStringInfo(&builder->payload);
+	resetStringInfo(&builder->offsets);
+	builder->count = 0;
+}
+
+void
+bb_block_builder_add(BbBlockBuilder *builder, const BbEntry *entry)
+{
+	if (builder->count++ == 0)
+		builder->first_key = entry->key;
+	bb_append_le32(&builder->offsets, builder->payload.len);
+
+	appendBinaryStringInfo(&builder->payload, (char *) entry->key.bytes,
+						   BB_KEY_LENGTH);
+	bb_append_le64(&builder->payload, entry->lsn);
+	bb_append_u8(&builder->payload, (uint8) entry->type);
+	bb_append_le32(&builder->payload, entry->length);
+	appendBinaryStringInfo(&builder->payload, (const char *) entry->value,
+						   entry->length);
+}
+
+size_t
+bb_block_builder_size(const BbBlockBuilder *builder)
+{
+	return builder->payload.len + builder->offsets.len + sizeof(uint32);
+}
+
+/*
+ * The CRC of a block: of the header up to the CRC, of the stored payload, and
+ * of where the block belongs.
+ */
+static pg_crc32c
+block_crc(const uint8 *header, const uint8 *payload, size_t length,
+		  uint64 file_id, uint64 offset)
+{
+	uint8		place[16];
+	pg_crc32c	crc;
+
+	bb_put_le64(place, file_id);
+	bb_put_le64(place + 8, offset);
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, header, AT_CRC);
+	COMP_CRC32C(crc, payload, length);
+	COMP_CRC32C(crc, place, sizeof(place));
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+void
+bb_block_seal(BbBlockBuilder *builder, uint8 level, BbCompression compression,
+			  uint64 file_id, uint64 offset, StringInfo out)
+{
+	StringInfo	payload = &builder->payload;
+	size_t		bound;
+	size_t		stored;
+	uint8	   *header;
+	int			start = out->len;
+
+	appendBinaryStringInfo(payload, builder->offsets.data,
+						   builder->offsets.len);
+	bb_append_le32(payload, builder->count);
+
+	bound = Max(bb_compress_bound(compression, payload->len), payload->len);
+	enlargeStringInfo(out, (int) (BB_BLOCK_HEADER_SIZE + bound));
+	header = (uint8 *) out->data + start;
+
+	stored = bb_compress(compression, payload->data, payload->len,
+						 header + BB_BLOCK_HEADER_SIZE, bound);
+	if (stored == 0 || stored >= payload->len)
+	{
+		compression = BB_COMPRESSION_NONE;
+		stored = payload->len;
+		memcpy(header + BB_BLOCK_HEADER_SIZE, payload->data, stored);
+	}
+
+	memset(header, 0, BB_BLOCK_HEADER_SIZE);
+	header[AT_LEVEL] = level;
+	header[AT_COMPRESSION] = (uint8) compression;
+	bb_put_le32(header + AT_RAW_LENGTH, payload->len);
+	bb_put_le32(header + AT_STORED_LENGTH, (uint32) stored);
+	bb_put_le32(header + AT_CRC,
+				block_crc(header, header + BB_BLOCK_HEADER_SIZE, stored,
+						  file_id, offset));
+	out->len = start + BB_BLOCK_HEADER_SIZE + (int) stored;
+	out->data[out->len] = '\0';
+}
+
+bool
+bb_block_header_decode(const uint8 *bytes, BbBlockHeader *header)
+{
+	header->level = bytes[AT_LEVEL];
+	header->compression = (BbCompression) bytes[AT_COMPRESSION];
+	header->raw_length = bb_get_le32(bytes + AT_RAW_LENGTH);
+	header->stored_length = bb_get_le32(bytes + AT_STORED_LENGTH);
+
+	return header->level <= BB_LEVEL_MAX &&
+		   header->raw_length >= sizeof(uint32) &&
+		   header->raw_length <= BB_BLOCK_MAX_SIZE &&
+		   header->stored_length <= header->raw_length;
+}
+
+bool
+bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
+			  uint64 file_id, uint64 offset, const char **complaint)
+{
+	BbBlockHeader header;
+
+	if (length < BB_BLOCK_HEADER_SIZE ||
+		!bb_block_header_decode(bytes, &header) ||
+		length - BB_BLOCK_HEADER_SIZE < header.stored_length)
+	{
+		*complaint = "The block header is invalid.";
+		return false;
+	}
+	if (bb_get_le32(bytes + AT_CRC) !=
+		block_crc(bytes, bytes + BB_BLOCK_HEADER_SIZE, header.stored_length,
+				  file_id, offset))
+	{
+		*complaint = "The block's checksum does not match.";
+		return false;
+	}
+	if (!bb_compression_available(header.compression))
+	{
+		*complaint = "The block is compressed by a method that this server "
+					 "was built without.";
+		return false;
+	}
+
+	if (block->allocated < header.raw_length)
+	{
+		size_t		size = Max(header.raw_length, BB_BLOCK_TARGET_SIZE * 2);
+
+		if (block->payload)
+			block->payload = repalloc(block->payload, size);
+		else
+			block->payload = palloc(size);
+		block->allocated = size;
+	}
+	if (!bb_decompress(header.compression, bytes + BB_BLOCK_HEADER_SIZE,
+					   header.stored_length, block->payload,
+					   header.raw_length))
+	{
+		*complaint = "The block cannot be decompressed.";
+		return false;
+	}
+
+	block->level = header.level;
+	block->count = bb_get_le32(block->payload + header.raw_length -
+							   sizeof(uint32));
+	if (block->count == 0 ||
+		block->count > header.raw_length / (BB_ENTRY_HEADER_SIZE + 4))
+	{
+		*complaint = "The block's number of entries is impossible.";
+		return false;
+	}
+	block->entries_end = header.raw_length -
+						 (block->count + 1) * sizeof(uint32);
+	return true;
+}
+
+/* Where entry i begins; false if there is no room for one there. */
+static inline bool
+entry_at(const BbBlock *block, uint32 i, const uint8 **bytes, uint32 *room)
+{
+	uint32		offset = bb_get_le32(block->payload + block->entries_end +
+									 i * sizeof(uint32));
+
+	if (offset > block->entries_end ||
+		block->entries_end - offset < BB_ENTRY_HEADER_SIZE)
+		return false;
+	*bytes = block->payload + offset;
+	*room = block->entries_end - offset - BB_ENTRY_HEADER_SIZE;
+	return true;
+}
+
+bool
+bb_block_entry(const BbBlock *block, uint32 i, BbEntry *entry)
+{
+	const uint8 *bytes;
+	uint32		room;
+
+	if (!entry_at(block, i, &bytes, &room))
+		return false;
+
+	memcpy(entry->key.bytes, bytes, BB_KEY_LENGTH);
+	bytes += BB_KEY_LENGTH;
+	entry->lsn = bb_get_le64(bytes);
+	bytes += sizeof(uint64);
+	entry->type = (BbEntryType) *bytes++;
+	entry->length = bb_get_le32(bytes);
+	entry->value = bytes + sizeof(uint32);
+	return entry->length <= room && entry->length <= BB_VALUE_MAX_SIZE;
+}
+
+bool
+bb_block_search(const BbBlock *block, const BbKey *key, bool or_equal,
+				uint32 *position)
+{
+	uint32		low = 0;
+	uint32		high = block->count;
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+		const uint8 *bytes;
+		uint32		room;
+		int			order;
+
+		if (!entry_at(block, middle, &bytes, &room))
+			return false;
+		order = memcmp(bytes, key->bytes, BB_KEY_LENGTH);
+		if (order < 0 || (or_equal && order == 0))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*position = low;
+	return true;
+}

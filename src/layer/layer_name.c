@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * layer_name.c
+ *	  What layers are called.
+ *
+ *	  image-KEYSTART-LSN-FILEID
+ *
+ * all in hexadecimal.	The name sorts by key, and says nothing that isn't
+ * known when the layer is begun.  Programs go by the manifest.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "layer/layer.h"
+#include "lib/stringinfo.h"
+
+char *
+bb_layer_name(const BbLayerDesc *desc)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "image-");
+	for (int i = 0; i < BB_KEY_LENGTH; i++)
+		appendStringInfo(&buf, "%02x", desc->keys.start.bytes[i]);
+	appendStringInfo(&buf, "-%016llx-%016llx",
+					 (unsigned long long) desc->lsn_start,
+					 (unsigned long long) desc->file_id);
+	return buf.data;
+}
+
+char *
+bb_layer_object_name(const char *timeline, const BbLayerDesc *desc)
+{
+	return psprintf("timelines/%s/layers/%s", timeline, bb_layer_name(desc));
+}

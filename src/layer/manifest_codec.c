@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * manifest_codec.c
+ *	  A manifest to bytes and back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/codec.h"
+#include "layer/manifest_codec.h"
+#include "port/pg_crc32c.h"
+#include "utils/memutils.h"
+
+#define MAGIC_SIZE 8
+
+/* key start, key end, LSN start and end, image, file id, size, entries, crc */
+#define LAYER_SIZE (BB_KEY_LENGTH * 2 + 8 * 2 + 1 + 8 * 3 + 4)
+
+static pg_crc32c
+crc_of(const void *data, size_t length)
+{
+	pg_crc32c	crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, data, length);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+static void
+encode_layer(const BbLayerDesc *layer, StringInfo out)
+{
+	appendBinaryStringInfo(out, (const char *) layer->keys.start.bytes,
+						   BB_KEY_LENGTH);
+	appendBinaryStringInfo(out, (const char *) layer->keys.end.bytes,
+						   BB_KEY_LENGTH);
+	bb_append_le64(out, layer->lsn_start);
+	bb_append_le64(out, layer->lsn_end);
+	bb_append_u8(out, layer->image);
+	bb_append_le64(out, layer->file_id);
+	bb_append_le64(out, layer->size);
+	bb_append_le64(out, layer->entries);
+	bb_append_le32(out, layer->crc);
+}
+
+static void
+decode_key(BbReader *reader, BbKey *key)
+{
+	const uint8 *bytes = bb_reader_bytes(reader, BB_KEY_LENGTH);
+
+	if (bytes != NULL)
+		memcpy(key->bytes, bytes, BB_KEY_LENGTH);
+}
+
+static void
+decode_layer(BbReader *reader, BbLayerDesc *layer)
+{
+	decode_key(reader, &layer->keys.start);
+	decode_key(reader, &layer->keys.end);
+	layer->lsn_start = bb_reader_le64(reader);
+	layer->lsn_end = bb_reader_le64(reader);
+	layer->image = bb_reader_u8(reader) != 0;
+	layer->file_id = bb_reader_le64(reader);
+	layer->size = bb_reader_le64(reader);
+	layer->entries = bb_reader_le64(reader);
+	layer->crc = bb_reader_le32(reader);
+}
+
+void
+bb_manifest_encode(const BbManifest *manifest, StringInfo out)
+{
+	appendBinaryStringInfo(out, BB_MANIFEST_MAGIC, MAGIC_SIZE);
+	bb_append_le32(out, BB_MANIFEST_VERSION);
+	bb_append_text(out, manifest->timeline);
+	bb_append_le64(out, manifest->generation);
+
+	bb_append_le32(out, manifest->pg_version_num);
+	bb_append_le64(out, manifest->system_identifier);
+	bb_append_le32(out, manifest->wal_segment_size);
+	bb_append_le32(out, manifest->data_checksum_version);
+	bb_append_le32(out, manifest->tli);
+	bb_append_le32(out, manifest->uid);
+	bb_append_le32(out, manifest->gid);
+	bb_append_le32(out, manifest->directory_mode);
+
+	bb_append_le64(out, manifest->start_lsn);
+	bb_append_le64(out, manifest->end_lsn);
+	bb_append_le64(out, manifest->prev_lsn);
+	bb_append_le64(out, (uint64) manifest->end_time);
+	bb_append_text(out, manifest->ancestor ? manifest->ancestor : "");
+	bb_append_le64(out, manifest->ancestor_lsn);
+
+	bb_append_le32(out, (uint32) manifest->nlayers);
+	for (int i = 0; i < manifest->nlayers; i++)
+		encode_layer(&manifest->layers[i], out);
+
+	bb_append_le32(out, crc_of(out->data, out->len));
+}
+
+BbManifest *
+bb_manifest_decode(const void *data, size_t length, const char **complaint)
+{
+	BbManifest *manifest = palloc0(sizeof(BbManifest));
+	BbReader	reader;
+	const uint8 *magic;
+	uint32		nlayers;
+
+	if (length < MAGIC_SIZE + 2 * sizeof(uint32))
+	{
+		*complaint = "The manifest is too short.";
+		return NULL;
+	}
+	bb_reader_init(&reader, data, length - sizeof(uint32));
+	magic = bb_reader_bytes(&reader, MAGIC_SIZE);
+	if (memcmp(magic, BB_MANIFEST_MAGIC, MAGIC_SIZE) != 0)
+	{
+		*complaint = "The file is not a manifest.";
+		return NULL;
+	}
+	if (bb_get_le32((const uint8 *) data + length - sizeof(uint32)) !=
+		crc_of(data, length - sizeof(uint32)))
+	{
+		*complaint = "The manifest's checksum does not match.";
+		return NULL;
+	}
+	if (bb_reader_le32(&reader) != BB_MANIFEST_VERSION)
+	{
+		*complaint = "The manifest's version is not one that this version of "
+					 "bbackup reads.";
+		return NULL;
+	}
+
+	manifest->timeline = bb_reader_text(&reader, BB_TIMELINE_NAME_MAX);
+	manifest->generation = bb_reader_le64(&reader);
+
+	manifest->pg_version_num = bb_reader_le32(&reader);
+	manifest->system_identifier = bb_reader_le64(&reader);
+	manifest->wal_segment_size = bb_reader_le32(&reader);
+	manifest->data_checksum_version = bb_reader_le32(&reader);
+	manifest->tli = bb_reader_le32(&reader);
+	manifest->uid = bb_reader_le32(&reader);
+	manifest->gid = bb_reader_le32(&reader);
+	manifest->directory_mode = bb_reader_le32(&reader);
+
+	manifest->start_lsn = bb_reader_le64(&reader);
+	manifest->end_lsn = bb_reader_le64(&reader);
+	manifest->prev_lsn = bb_reader_le64(&reader);
+	manifest->end_time = (int64) bb_reader_le64(&reader);
+	manifest->ancestor = bb_reader_text(&reader, BB_TIMELINE_NAME_MAX);
+	if (manifest->ancestor != NULL && manifest->ancestor[0] == '\0')
+		manifest->ancestor = NULL;
+	manifest->ancestor_lsn = bb_reader_le64(&reader);
+
+	nlayers = bb_reader_le32(&reader);
+	if (reader.failed || nlayers > (length - reader.at) / LAYER_SIZE)
+	{
+		*complaint = "The manifest is cut short.";
+		return NULL;
+	}
+	manifest->nlayers = (int) nlayers;
+	manifest->layers = MemoryContextAllocHuge(CurrentMemoryContext,
+											  Max(nlayers, 1) *
+												  sizeof(BbLayerDesc));
+	for (int i = 0; i < manifest->nlayers; i++)
+		decode_layer(&reader, &manifest->layers[i]);
+
+	if (!bb_reader_done(&reader))
+	{
+		*complaint = "The manifest has the wrong length.";
+		return NULL;
+	}
+	return manifest;
+}

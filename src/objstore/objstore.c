@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * objstore.c
+ *	  Object stores: the table of drivers, and the checks that all share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "objstore/objstore_driver.h"
+
+static const BbObjectStoreOps *const drivers[] = {
+	&bb_objstore_local,
+};
+
+static const BbObjectStoreOps *
+driver_for(const char *url)
+{
+	const char *colon = strstr(url, "://");
+
+	if (colon != NULL)
+	{
+		for (int i = 0; i < lengthof(drivers); i++)
+		{
+			size_t		length = strlen(drivers[i]->scheme);
+
+			if (length == colon - url &&
+				strncmp(url, drivers[i]->scheme, length) == 0)
+				return drivers[i];
+		}
+	}
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid page store URL \"%s\"", url),
+			 errhint("A page store is a local directory: "
+					 "\"file:///absolute/path\".")));
+}
+
+/*
+ * Names come from our own code, from checked timeline names and from
+ * manifests, which are untrusted: none may lead out of the store.
+ */
+static void
+check_name(const char *name)
+{
+	bool		start = true;
+
+	for (const char *p = name; *p; p++)
+	{
+		if (*p == '/' && !start)
+			start = true;
+		else if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+				 (*p >= '0' && *p <= '9') || *p == '_' || *p == '-' ||
+				 (*p == '.' && !start))
+			start = false;
+		else
+			elog(ERROR, "invalid object name \"%s\"", name);
+	}
+	if (start)
+		elog(ERROR, "invalid object name \"%s\"", name);
+}
+
+BbObjectTag
+bb_object_tag(const void *data, size_t length)
+{
+	BbObjectTag tag;
+
+	/*
+	 * Not a CRC: bytes that end with their own CRC, as manifests do, all have
+	 * the same one.
+	 */
+	tag = hash_bytes_extended(data, (int) length, 0);
+	return tag != BB_OBJECT_ABSENT ? tag : 1;
+}
+
+void
+bb_objstore_check_url(const char *url)
+{
+	driver_for(url)->check_url(url);
+}
+
+BbObjectStore *
+bb_objstore_open(const BbReqCtx *ctx, const char *url)
+{
+	const BbObjectStoreOps *ops = driver_for(url);
+	BbObjectStore *store;
+
+	ops->check_url(url);
+	store = ops->open(ctx, url);
+	store->ops = ops;
+	store->url = pstrdup(url);
+	return store;
+}
+
+const char *
+bb_objstore_url(const BbObjectStore *store)
+{
+	return store->url;
+}
+
+const char *
+bb_objstore_local_directory(const BbObjectStore *store)
+{
+	return store->ops->local_directory(store);
+}
+
+bool
+bb_objstore_get(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+				size_t max_length, char **data, size_t *length,
+				BbObjectTag *tag)
+{
+	check_name(name);
+	return store->ops->get(ctx, store, name, max_length, data, length, tag);
+}
+
+bool
+bb_objstore_put_if(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+				   const void *data, size_t length, BbObjectTag expected,
+				   BbObjectTag *tag)
+{
+	check_name(name);
+	return store->ops->put_if(ctx, store, name, data, length, expected, tag);
+}
+
+List *
+bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
+{
+	check_name(prefix);
+	return store->ops->list(ctx, store, prefix);
+}
+
+void
+bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	check_name(name);
+	store->ops->remove(ctx, store, name);
+}
+
+void
+bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+				  const char *prefix)
+{
+	check_name(prefix);
+	store->ops->sweep(ctx, store, prefix);
+}
+
+bool
+bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	check_name(name);
+	return store->ops->lock(ctx, store, name);
+}
+
+BbObjectWriter *
+bb_object_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	BbObjectWriter *writer;
+
+	check_name(name);
+	writer = store->ops->create(ctx, store, name);
+	writer->store = store;
+	writer->name = pstrdup(name);
+	return writer;
+}
+
+void
+bb_object_write(const BbReqCtx *ctx, BbObjectWriter *writer, const void *data,
+				size_t length)
+{
+	writer->store->ops->write(ctx, writer, data, length);
+}
+
+void
+bb_object_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
+{
+	writer->store->ops->finish(ctx, writer);
+}
+
+void
+bb_object_abort(BbObjectWriter *writer)
+{
+	writer->store->ops->abort(writer);
+}
+
+BbObjectReader *
+bb_object_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	BbObjectReader *reader;
+
+	check_name(name);
+	reader = store->ops->open_object(ctx, store, name);
+	reader->store = store;
+	reader->name = pstrdup(name);
+	return reader;
+}
+
+uint64
+bb_object_size(const BbObjectReader *reader)
+{
+	return reader->size;
+}
+
+void
+bb_object_read(const BbReqCtx *ctx, BbObjectReader *reader, uint64 offset,
+			   void *data, size_t length)
+{
+	if (offset > reader->size || length > reader->size - offset)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("object \"%s\" is too short", reader->name),
+				 errdetail("%zu bytes are needed at offset " UINT64_FORMAT
+						   ", but its size is " UINT64_FORMAT ".",
+						   length, offset, reader->size)));
+	reader->store->ops->read(ctx, reader, offset, data, length);
+	BB_COUNT(ctx, bytes_read, length);
+}
+
+void
+bb_object_close(BbObjectReader *reader)
+{
+	reader->store->ops->close(reader);
+}

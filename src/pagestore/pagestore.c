@@ -1,0 +1,156 @@
+/*-------------------------------------------------------------------------
+ *
+ * pagestore.c
+ *	  The page store: what all drivers have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pagestore/pagestore_driver.h"
+
+const BbPageStoreInfo *
+bb_pagestore_info(const BbPageStore *store)
+{
+	return &store->info;
+}
+
+XLogRecPtr
+bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
+{
+	const BbPageStoreInfo *info = &store->info;
+
+	if (XLogRecPtrIsInvalid(lsn))
+		return info->end_lsn;
+	if (lsn < info->start_lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("LSN %X/%X is before the history that timeline \"%s\" "
+						"holds",
+						LSN_FORMAT_ARGS(lsn), info->timeline),
+				 errdetail("It can be read from %X/%X to %X/%X.",
+						   LSN_FORMAT_ARGS(info->start_lsn),
+						   LSN_FORMAT_ARGS(info->end_lsn))));
+	if (lsn > info->end_lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("LSN %X/%X is past the end of timeline \"%s\"",
+						LSN_FORMAT_ARGS(lsn), info->timeline),
+				 errdetail("It can be read from %X/%X to %X/%X.",
+						   LSN_FORMAT_ARGS(info->start_lsn),
+						   LSN_FORMAT_ARGS(info->end_lsn))));
+	return lsn;
+}
+
+/* What the read path is doing, for an error's context. */
+typedef struct ReadPlace
+{
+	const BbPageStore *store;
+	const BbKey *key;
+	XLogRecPtr	lsn;
+	bool		scan;
+} ReadPlace;
+
+static void
+describe_place(void *arg)
+{
+	const ReadPlace *place = arg;
+
+	errcontext(place->scan
+				   ? "while scanning timeline \"%s\" at %X/%X, from %s on"
+				   : "while reading timeline \"%s\" at %X/%X: %s",
+			   place->store->info.timeline, LSN_FORMAT_ARGS(place->lsn),
+			   bb_key_text(place->key));
+}
+
+static void
+count_request(const BbReqCtx *ctx, const BbKey *key)
+{
+	BB_COUNT(ctx, keys_requested, 1);
+	if (key->bytes[0] == BB_KEY_REL_BLOCK)
+		BB_COUNT(ctx, pages_requested, 1);
+}
+
+bool
+bb_pagestore_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
+				 XLogRecPtr lsn, BbValue *value)
+{
+	ReadPlace	place = {store, key, lsn, false};
+	ErrorContextCallback callback;
+	bool		found;
+
+	bb_reqctx_check(ctx);
+	count_request(ctx, key);
+
+	callback.callback = describe_place;
+	callback.arg = &place;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	found = store->ops->get(ctx, store, key, lsn, value);
+	error_context_stack = callback.previous;
+	return found;
+}
+
+BbValue
+bb_pagestore_need(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
+				  XLogRecPtr lsn, uint32 length)
+{
+	BbValue		value;
+
+	if (!bb_pagestore_get(ctx, store, key, lsn, &value))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("timeline \"%s\" has no %s at %X/%X",
+						store->info.timeline, bb_key_text(key),
+						LSN_FORMAT_ARGS(lsn))));
+	if (length != 0 && value.length != length)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("%s of timeline \"%s\" has the wrong length",
+						bb_key_text(key), store->info.timeline),
+				 errdetail("It has %u bytes instead of %u.", value.length,
+						   length)));
+	return value;
+}
+
+BbPageScan *
+bb_pagestore_scan_new(const BbReqCtx *ctx, BbPageStore *store,
+					  const BbKeyRange *range, XLogRecPtr lsn)
+{
+	BbPageScan *scan = store->ops->scan_new(ctx, store, range, lsn);
+
+	scan->store = store;
+	scan->lsn = lsn;
+	scan->last_key = range->start;
+	return scan;
+}
+
+bool
+bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
+					   BbValue *value)
+{
+	ReadPlace	place = {scan->store, &scan->last_key, scan->lsn, true};
+	ErrorContextCallback callback;
+	bool		found;
+
+	bb_reqctx_check(ctx);
+
+	callback.callback = describe_place;
+	callback.arg = &place;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	found = scan->store->ops->scan_next(ctx, scan, key, value);
+	error_context_stack = callback.previous;
+	if (found)
+	{
+		count_request(ctx, key);
+		scan->last_key = *key;
+	}
+	return found;
+}
+
+void
+bb_pagestore_scan_close(BbPageScan *scan)
+{
+	scan->store->ops->scan_close(scan);
+}

@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * pagestore_timeline.c
+ *	  The page store driver that reads a timeline's layers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pagestore/pagestore_driver.h"
+#include "timeline/timeline.h"
+
+typedef struct TimelineStore
+{
+	BbPageStore base;
+	BbTimeline *timeline;
+} TimelineStore;
+
+typedef struct TimelineScan
+{
+	BbPageScan	base;
+	BbTimelineScan *scan;
+} TimelineScan;
+
+static bool
+timeline_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
+			 XLogRecPtr lsn, BbValue *value)
+{
+	BbEntry		entry;
+
+	if (!bb_timeline_get(ctx, ((TimelineStore *) store)->timeline, key, lsn,
+						 &entry))
+		return false;
+	value->data = entry.value;
+	value->length = entry.length;
+	return true;
+}
+
+static BbPageScan *
+timeline_scan_new(const BbReqCtx *ctx, BbPageStore *store,
+				  const BbKeyRange *range, XLogRecPtr lsn)
+{
+	TimelineScan *scan = palloc0(sizeof(TimelineScan));
+
+	scan->scan = bb_timeline_scan_new(ctx, ((TimelineStore *) store)->timeline,
+									  range, lsn);
+	return &scan->base;
+}
+
+static bool
+timeline_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
+				   BbValue *value)
+{
+	BbEntry		entry;
+
+	if (!bb_timeline_scan_next(ctx, ((TimelineScan *) scan)->scan, &entry))
+		return false;
+	*key = entry.key;
+	value->data = entry.value;
+	value->length = entry.length;
+	return true;
+}
+
+static void
+timeline_scan_close(BbPageScan *scan)
+{
+	bb_timeline_scan_close(((TimelineScan *) scan)->scan);
+	pfree(scan);
+}
+
+static const BbPageStoreOps timeline_ops = {
+	.get = timeline_get,
+	.scan_new = timeline_scan_new,
+	.scan_next = timeline_scan_next,
+	.scan_close = timeline_scan_close,
+};
+
+BbPageStore *
+bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
+					  const char *timeline)
+{
+	TimelineStore *store = palloc0(sizeof(TimelineStore));
+	BbPageStoreInfo *info = &store->base.info;
+	const BbManifest *manifest;
+
+	store->base.ops = &timeline_ops;
+	store->timeline = bb_timeline_open(ctx, objects, timeline);
+	manifest = bb_timeline_manifest(store->timeline);
+
+	if (manifest->pg_version_num / 10000 != PG_VERSION_NUM / 10000)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeline \"%s\" is of a PostgreSQL %u cluster",
+						timeline, manifest->pg_version_num / 10000),
+				 errdetail("This server is PostgreSQL %d.",
+						   PG_VERSION_NUM / 10000),
+				 errhint("Read it from a server of the same major "
+						 "version.")));
+
+	info->timeline = manifest->timeline;
+	info->pg_version_num = manifest->pg_version_num;
+	info->system_identifier = manifest->system_identifier;
+	info->wal_segment_size = manifest->wal_segment_size;
+	info->data_checksum_version = manifest->data_checksum_version;
+	info->tli = manifest->tli;
+	info->uid = manifest->uid;
+	info->gid = manifest->gid;
+	info->directory_mode = manifest->directory_mode;
+	info->start_lsn = manifest->start_lsn;
+	info->end_lsn = manifest->end_lsn;
+	info->prev_lsn = manifest->prev_lsn;
+	info->ancestor_lsn = manifest->ancestor_lsn;
+	info->end_time = manifest->end_time;
+	return &store->base;
+}

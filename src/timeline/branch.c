@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * branch.c
+ *	  Branches made, timelines dropped.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "timeline/timeline.h"
+
+void
+bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+				   const char *ancestor, XLogRecPtr lsn)
+{
+	BbManifest	branch;
+
+	bb_manifest_lock_tree(ctx, store);
+	branch = *bb_timeline_manifest(bb_timeline_open(ctx, store, ancestor));
+	branch.timeline = pstrdup(name);
+	branch.generation = 0;
+	branch.tag = BB_OBJECT_ABSENT;
+	branch.start_lsn = lsn;
+	branch.end_lsn = lsn;
+	branch.prev_lsn = InvalidXLogRecPtr;
+	branch.ancestor = pstrdup(ancestor);
+	branch.ancestor_lsn = lsn;
+	branch.nlayers = 0;
+
+	if (!bb_manifest_commit(ctx, store, &branch))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("timeline \"%s\" already exists", name)));
+}
+
+void
+bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	ListCell   *cell;
+
+	bb_manifest_lock_tree(ctx, store);
+	bb_manifest_lock(ctx, store, name);
+
+	if (bb_manifest_read(ctx, store, name) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
+						name, bb_objstore_url(store))));
+
+	foreach (cell, bb_manifest_list(ctx, store))
+	{
+		const char *other = lfirst(cell);
+		BbManifest *manifest = bb_manifest_read(ctx, store, other);
+
+		if (manifest && manifest->ancestor &&
+			strcmp(manifest->ancestor, name) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("cannot drop timeline \"%s\" because timeline "
+							"\"%s\" is a branch of it",
+							name, other),
+					 errhint("Drop the branch first.")));
+	}
+	bb_manifest_remove(ctx, store, name);
+}

@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * fixture.c
+ *	  A page store driver with its values in memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "unit.h"
+
+typedef struct FixtureValue
+{
+	BbKey		key;
+	uint8	   *data;
+	uint32		length;
+} FixtureValue;
+
+typedef struct FixtureStore
+{
+	BbPageStore base;
+	List	   *values; /* FixtureValue, in key order */
+} FixtureStore;
+
+typedef struct FixtureScan
+{
+	BbPageScan	base;
+	BbKeyRange	range;
+	int			at;
+} FixtureScan;
+
+static bool
+fixture_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
+			XLogRecPtr lsn, BbValue *value)
+{
+	ListCell   *cell;
+
+	foreach (cell, ((FixtureStore *) store)->values)
+	{
+		FixtureValue *candidate = lfirst(cell);
+
+		if (bb_key_compare(&candidate->key, key) == 0)
+		{
+			value->data = candidate->data;
+			value->length = candidate->length;
+			return true;
+		}
+	}
+	return false;
+}
+
+static BbPageScan *
+fixture_scan_new(const BbReqCtx *ctx, BbPageStore *store,
+				 const BbKeyRange *range, XLogRecPtr lsn)
+{
+	FixtureScan *scan = palloc0(sizeof(FixtureScan));
+
+	scan->range = *range;
+	return &scan->base;
+}
+
+static bool
+fixture_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
+				  BbValue *value)
+{
+	FixtureScan *fixture = (FixtureScan *) scan;
+	List	   *values = ((FixtureStore *) scan->store)->values;
+
+	while (fixture->at < list_length(values))
+	{
+		FixtureValue *candidate = list_nth(values, fixture->at++);
+
+		if (bb_key_in_range(&candidate->key, &fixture->range))
+		{
+			*key = candidate->key;
+			value->data = candidate->data;
+			value->length = candidate->length;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+fixture_scan_close(BbPageScan *scan)
+{
+	pfree(scan);
+}
+
+static const BbPageStoreOps fixture_ops = {
+	.get = fixture_get,
+	.scan_new = fixture_scan_new,
+	.scan_next = fixture_scan_next,
+	.scan_close = fixture_scan_close,
+};
+
+BbPageStore *
+fixture_pagestore_new(const BbPageStoreInfo *info)
+{
+	FixtureStore *store = palloc0(sizeof(FixtureStore));
+
+	store->base.ops = &fixture_ops;
+	store->base.info = *info;
+	return &store->base;
+}
+
+static int
+compare_values(const ListCell *a, const ListCell *b)
+{
+	return bb_key_compare(&((FixtureValue *) lfirst(a))->key,
+						  &((FixtureValue *) lfirst(b))->key);
+}
+
+void
+fixture_put(BbPageStore *store, BbKey key, const void *value, size_t length)
+{
+	FixtureStore *fixture = (FixtureStore *) store;
+	FixtureValue *entry = palloc(sizeof(FixtureValue));
+
+	entry->key = key;
+	entry->data = palloc(length + 1);
+	memcpy(entry->data, value, length);
+	entry->length = (uint32) length;
+	fixture->values = lappend(fixture->values, entry);
+	list_sort(fixture->values, compare_values);
+}

@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_base.c
+ *	  Keys, byte codecs, compression, request contexts, descriptors.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+
+#include "base/codec.h"
+#include "base/compress.h"
+#include "base/key.h"
+#include "base/resource.h"
+#include "base/settings.h"
+#include "unit.h"
+#include "utils/timestamp.h"
+
+UNIT_TEST(key_fields_survive)
+{
+	BbKey		key = bb_key_make(BB_KEY_REL_BLOCK, 1663, 5, 0xFFFFFFFE, 3,
+								  0xFFFFFFFD);
+	BbKeyFields fields = bb_key_fields(&key);
+
+	CHECK(fields.kind == BB_KEY_REL_BLOCK);
+	CHECK(fields.spc == 1663);
+	CHECK(fields.db == 5);
+	CHECK(fields.rel == 0xFFFFFFFE);
+	CHECK(fields.fork == 3);
+	CHECK(fields.block == 0xFFFFFFFD);
+}
+
+UNIT_TEST(key_order_is_numeric)
+{
+	BbKey		a = bb_key_rel_block(1663, 5, 255, MAIN_FORKNUM, 7);
+	BbKey		b = bb_key_rel_block(1663, 5, 256, MAIN_FORKNUM, 0);
+	BbKey		c = bb_key_rel_block(1663, 5, 256, FSM_FORKNUM, 0);
+	BbKey		d = bb_key_rel_block(1663, 6, 1, MAIN_FORKNUM, 0);
+
+	CHECK(bb_key_compare(&a, &b) < 0);
+	CHECK(bb_key_compare(&b, &c) < 0);
+	CHECK(bb_key_compare(&c, &d) < 0);
+}
+
+UNIT_TEST(key_ranges_hold_their_kind)
+{
+	BbKeyRange	range = bb_key_range_kind(BB_KEY_SLRU_BLOCK);
+	BbKeyRange	all = bb_key_range_all();
+	BbKey		inside = bb_key_slru_block(BB_SLRU_COMMIT_TS, PG_UINT64_MAX,
+										   PG_UINT32_MAX);
+	BbKey		outside = bb_key_make(BB_KEY_RELMAP, 0, 0, 0, 0, 0);
+
+	CHECK(bb_key_in_range(&inside, &range));
+	CHECK(!bb_key_in_range(&outside, &range));
+	CHECK(bb_key_in_range(&inside, &all));
+	CHECK(bb_key_in_range(&outside, &all));
+}
+
+UNIT_TEST(key_next_carries)
+{
+	BbKey		key = bb_key_rel_block(1, 2, 3, MAIN_FORKNUM, PG_UINT32_MAX);
+	BbKey		next = bb_key_next(&key);
+	BbKeyFields fields = bb_key_fields(&next);
+
+	CHECK(bb_key_compare(&key, &next) < 0);
+	CHECK(fields.fork == 1 && fields.block == 0);
+}
+
+UNIT_TEST(key_text_names_every_kind)
+{
+	/* the kinds' own words; an unknown one shows its number */
+	for (int kind = 0; kind < 256; kind++)
+	{
+		BbKey		key = bb_key_make((BbKeyKind) kind, 1, 2, 3, 200, 4);
+
+		CHECK(strlen(bb_key_text(&key)) > 0);
+	}
+}
+
+UNIT_TEST(codec_roundtrip)
+{
+	StringInfoData buf;
+	BbReader	reader;
+
+	initStringInfo(&buf);
+	bb_append_u8(&buf, 0xAB);
+	bb_append_le32(&buf, 0x01020304);
+	bb_append_le64(&buf, UINT64CONST(0x0102030405060708));
+	bb_append_text(&buf, "name");
+	CHECK((uint8) buf.data[1] == 0x04 && (uint8) buf.data[4] == 0x01);
+
+	bb_reader_init(&reader, buf.data, buf.len);
+	CHECK(bb_reader_u8(&reader) == 0xAB);
+	CHECK(bb_reader_le32(&reader) == 0x01020304);
+	CHECK(bb_reader_le64(&reader) == UINT64CONST(0x0102030405060708));
+	CHECK(strcmp(bb_reader_text(&reader, 10), "name") == 0);
+	CHECK(bb_reader_done(&reader));
+}
+
+UNIT_TEST(codec_never_reads_past_the_end)
+{
+	StringInfoData buf;
+	BbReader	reader;
+
+	initStringInfo(&buf);
+	bb_append_text(&buf, "name");
+	for (int length = 0; length < buf.len; length++)
+	{
+		bb_reader_init(&reader, buf.data, length);
+		CHECK(bb_reader_text(&reader, 10) == NULL);
+		CHECK(reader.failed && !bb_reader_done(&reader));
+		CHECK(bb_reader_le64(&reader) == 0);
+	}
+
+	/* too long for the caller, a zero inside, a length beyond all bounds */
+	bb_reader_init(&reader, buf.data, buf.len);
+	CHECK(bb_reader_text(&reader, 3) == NULL);
+	buf.data[5] = '\0';
+	bb_reader_init(&reader, buf.data, buf.len);
+	CHECK(bb_reader_text(&reader, 10) == NULL);
+	memset(buf.data, 0xFF, 4);
+	bb_reader_init(&reader, buf.data, buf.len);
+	CHECK(bb_reader_text(&reader, SIZE_MAX) == NULL);
+}
+
+UNIT_TEST(compression_roundtrip)
+{
+	static const BbCompression methods[] = {
+		BB_COMPRESSION_NONE, BB_COMPRESSION_LZ4, BB_COMPRESSION_ZSTD};
+	char		raw[BLCKSZ];
+	char		again[BLCKSZ];
+
+	for (int i = 0; i < BLCKSZ; i++)
+		raw[i] = (char) (i / 64);
+
+	for (int m = 0; m < lengthof(methods); m++)
+	{
+		size_t		bound = bb_compress_bound(methods[m], BLCKSZ);
+		char	   *out = palloc(bound);
+		size_t		n;
+
+		if (!bb_compression_available(methods[m]))
+			continue;
+		n = bb_compress(methods[m], raw, BLCKSZ, out, bound);
+		if (methods[m] == BB_COMPRESSION_NONE)
+		{
+			CHECK(n == 0);
+			continue;
+		}
+		CHECK(n > 0 && n < BLCKSZ);
+		CHECK(bb_decompress(methods[m], out, n, again, BLCKSZ));
+		CHECK(memcmp(raw, again, BLCKSZ) == 0);
+
+		/* neither shorter nor longer than said, nor cut */
+		CHECK(!bb_decompress(methods[m], out, n, again, BLCKSZ - 1));
+		CHECK(!bb_decompress(methods[m], out, n - 1, again, BLCKSZ));
+	}
+	CHECK(!bb_compression_available((BbCompression) 77));
+	CHECK(!bb_decompress((BbCompression) 77, raw, 10, again, 10));
+}
+
+UNIT_TEST(context_children_count_as_they_are_linked)
+{
+	const BbReqCtx *root = bb_reqctx_root(BB_TASK_IMPORT, BB_DOWNLOAD_WARN);
+	const BbReqCtx *attached = bb_reqctx_attached_child(root,
+														BB_TASK_PAGE_READ);
+	const BbReqCtx *detached =
+		bb_reqctx_detached_child(attached, BB_TASK_LISTING,
+								 BB_DOWNLOAD_ERROR);
+
+	CHECK(attached->parent_call_id == root->call_id);
+	CHECK(attached->parent_link == BB_LINK_ATTACHED);
+	CHECK(attached->download_behavior == BB_DOWNLOAD_WARN);
+	CHECK(detached->parent == NULL);
+	CHECK(detached->parent_call_id == attached->call_id);
+	CHECK(detached->parent_link == BB_LINK_DETACHED);
+	CHECK(detached->download_behavior == BB_DOWNLOAD_ERROR);
+
+	BB_COUNT(root, blocks_read, 1);
+	BB_COUNT(attached, blocks_read, 10);
+	BB_COUNT(detached, blocks_read, 100);
+	CHECK(root->counters->blocks_read == 11);
+	CHECK(attached->counters->blocks_read == 10);
+	CHECK(detached->counters->blocks_read == 100);
+}
+
+UNIT_TEST(context_holds_to_its_deadline)
+{
+	const BbReqCtx *root;
+	const BbReqCtx *child;
+
+	CHECK(bb_reqctx_root(BB_TASK_IMPORT, BB_DOWNLOAD_ALLOW)->deadline == 0);
+
+	bb_setting_call_timeout_ms = 5;
+	root = bb_reqctx_root(BB_TASK_IMPORT, BB_DOWNLOAD_ALLOW);
+	bb_setting_call_timeout_ms = 0;
+	child = bb_reqctx_attached_child(root, BB_TASK_PAGE_READ);
+	CHECK(child->deadline == root->deadline);
+	CHECK(bb_reqctx_detached_child(root, BB_TASK_PAGE_READ,
+								   BB_DOWNLOAD_ALLOW)->deadline == 0);
+
+	pg_usleep(10 * 1000);
+	CHECK_ERROR(bb_reqctx_check(child), ERRCODE_QUERY_CANCELED);
+	CHECK(strstr(unit_last_error, "page read") != NULL);
+}
+
+UNIT_TEST(descriptor_dies_with_its_context)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "fd",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbFd	   *fd = bb_fd_open("/dev/null", O_RDONLY, 0);
+	int			number = bb_fd_number(fd);
+
+	MemoryContextSwitchTo(old);
+	CHECK(fcntl(number, F_GETFD) == FD_CLOEXEC);
+	MemoryContextDelete(context);
+	CHECK(fcntl(number, F_GETFD) == -1 && errno == EBADF);
+
+	CHECK(bb_fd_open("/nonexistent/file", O_RDONLY, 0) == NULL);
+}

@@ -1,0 +1,235 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_objstore.c
+ *	  The conformance suite that every object store driver passes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+#include "unit.h"
+
+static void
+put(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+	const char *data)
+{
+	BbObjectWriter *writer = bb_object_create(ctx, store, name);
+
+	bb_object_write(ctx, writer, data, strlen(data));
+	bb_object_finish(ctx, writer);
+}
+
+static bool
+exists(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	char	   *data;
+	size_t		length;
+	BbObjectTag tag;
+
+	return bb_objstore_get(ctx, store, name, 1024, &data, &length, &tag);
+}
+
+UNIT_TEST(objstore_put_get_range)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbObjectReader *reader;
+	char	   *data;
+	size_t		length;
+	BbObjectTag tag;
+	char		range[4];
+
+	put(ctx, store, "a/b/c", "0123456789");
+	CHECK(bb_objstore_get(ctx, store, "a/b/c", 10, &data, &length, &tag));
+	CHECK(length == 10 && memcmp(data, "0123456789", 10) == 0);
+	CHECK(tag != BB_OBJECT_ABSENT);
+	CHECK_ERROR(bb_objstore_get(ctx, store, "a/b/c", 9, &data, &length, &tag),
+				ERRCODE_DATA_CORRUPTED);
+
+	reader = bb_object_open(ctx, store, "a/b/c");
+	CHECK(bb_object_size(reader) == 10);
+	bb_object_read(ctx, reader, 6, range, 4);
+	CHECK(memcmp(range, "6789", 4) == 0);
+	bb_object_read(ctx, reader, 10, range, 0);
+	CHECK_ERROR(bb_object_read(ctx, reader, 7, range, 4),
+				ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(bb_object_read(ctx, reader, PG_UINT64_MAX, range, 4),
+				ERRCODE_DATA_CORRUPTED);
+	bb_object_close(reader);
+}
+
+UNIT_TEST(objstore_large_object)
+{
+	BbObjectStore *store = unit_store(ctx);
+	size_t		length = 20 * 1000 * 1000 + 3;
+	uint8	   *data = MemoryContextAllocHuge(CurrentMemoryContext, length);
+	uint8	   *again = MemoryContextAllocHuge(CurrentMemoryContext, length);
+	BbObjectWriter *writer = bb_object_create(ctx, store, "large");
+	BbObjectReader *reader;
+	size_t		at = 0;
+
+	for (size_t i = 0; i < length; i++)
+		data[i] = (uint8) (i * 7 + i / 1000);
+	for (size_t piece = 1; at < length; piece = piece * 2 + 1)
+	{
+		size_t		n = Min(piece, length - at);
+
+		bb_object_write(ctx, writer, data + at, n);
+		at += n;
+	}
+	bb_object_finish(ctx, writer);
+
+	reader = bb_object_open(ctx, store, "large");
+	CHECK(bb_object_size(reader) == length);
+	bb_object_read(ctx, reader, 0, again, length);
+	CHECK(memcmp(data, again, length) == 0);
+}
+
+UNIT_TEST(objstore_missing)
+{
+	BbObjectStore *store = unit_store(ctx);
+
+	CHECK(!exists(ctx, store, "nothing"));
+	CHECK_ERROR(bb_object_open(ctx, store, "nothing"), ERRCODE_UNDEFINED_FILE);
+	CHECK(strstr(unit_last_error, "\"nothing\"") != NULL);
+	CHECK(bb_objstore_list(ctx, store, "nothing") == NIL);
+	bb_objstore_remove(ctx, store, "nothing");
+	bb_objstore_sweep(ctx, store, "nothing");
+
+	/* a part of a name that is an object itself */
+	put(ctx, store, "a", "x");
+	CHECK(!exists(ctx, store, "a/b"));
+	bb_objstore_remove(ctx, store, "a/b");
+}
+
+UNIT_TEST(objstore_list_and_remove)
+{
+	BbObjectStore *store = unit_store(ctx);
+	List	   *list;
+
+	put(ctx, store, "t/b", "22");
+	put(ctx, store, "t/a/z", "1");
+	put(ctx, store, "t/c", "333");
+	put(ctx, store, "u/a", "");
+
+	list = bb_objstore_list(ctx, store, "t");
+	CHECK(list_length(list) == 3);
+	CHECK(strcmp(((BbObjectInfo *) linitial(list))->name, "t/a/z") == 0);
+	CHECK(strcmp(((BbObjectInfo *) llast(list))->name, "t/c") == 0);
+	CHECK(((BbObjectInfo *) llast(list))->size == 3);
+
+	bb_objstore_remove(ctx, store, "t/b");
+	CHECK(!exists(ctx, store, "t/b"));
+	CHECK(list_length(bb_objstore_list(ctx, store, "t")) == 2);
+	CHECK(exists(ctx, store, "u/a"));
+}
+
+UNIT_TEST(objstore_unfinished_is_no_object)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
+	struct stat st;
+
+	bb_object_write(ctx, writer, "abc", 3);
+	CHECK(!exists(ctx, store, "t/object"));
+	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+
+	bb_object_abort(writer);
+	CHECK(!exists(ctx, store, "t/object"));
+	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
+}
+
+UNIT_TEST(objstore_writer_dies_with_its_context)
+{
+	BbObjectStore *store = unit_store(ctx);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "writer",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	struct stat st;
+
+	(void) bb_object_create(ctx, store, "t/object");
+	MemoryContextSwitchTo(old);
+	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) == 0);
+	MemoryContextDelete(context);
+	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
+}
+
+UNIT_TEST(objstore_sweep_takes_leftovers_only)
+{
+	BbObjectStore *store = unit_store(ctx);
+	FILE	   *leftover;
+	struct stat st;
+
+	put(ctx, store, "t/object", "x");
+	leftover = fopen(unit_object_path(store, "t/.other.tmp"), "w");
+	CHECK(leftover != NULL);
+	fclose(leftover);
+
+	bb_objstore_sweep(ctx, store, "t");
+	CHECK(stat(unit_object_path(store, "t/.other.tmp"), &st) != 0);
+	CHECK(exists(ctx, store, "t/object"));
+}
+
+UNIT_TEST(objstore_put_if)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbObjectTag first;
+	BbObjectTag second;
+	BbObjectTag tag;
+	char	   *data;
+	size_t		length;
+
+	CHECK(bb_objstore_put_if(ctx, store, "m", "one", 3, BB_OBJECT_ABSENT,
+							 &first));
+	CHECK(!bb_objstore_put_if(ctx, store, "m", "two", 3, BB_OBJECT_ABSENT,
+							  &tag));
+	CHECK(bb_objstore_put_if(ctx, store, "m", "two", 3, first, &second));
+	CHECK(!bb_objstore_put_if(ctx, store, "m", "three", 5, first, &tag));
+	CHECK(bb_objstore_get(ctx, store, "m", 100, &data, &length, &tag));
+	CHECK(tag == second && length == 3 && memcmp(data, "two", 3) == 0);
+	CHECK(!bb_objstore_put_if(ctx, store, "n", "one", 3, first, &tag));
+	CHECK(!exists(ctx, store, "n"));
+}
+
+UNIT_TEST(objstore_lock_excludes)
+{
+	BbObjectStore *store = unit_store(ctx);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "lock",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	MemoryContextSwitchTo(old);
+	CHECK(!bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(bb_objstore_lock(ctx, store, "u/writer"));
+	MemoryContextDelete(context);
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+}
+
+UNIT_TEST(objstore_names_cannot_escape)
+{
+	static const char *const names[] = {
+		"", "/", "/a", "a/", "a//b", "..", "a/../b", ".a", "a/.b", "a b",
+		"a\nb", "a\\b"};
+	BbObjectStore *store = unit_store(ctx);
+
+	for (int i = 0; i < lengthof(names); i++)
+		CHECK_ERROR(bb_object_open(ctx, store, names[i]),
+					ERRCODE_INTERNAL_ERROR);
+}
+
+UNIT_TEST(objstore_urls)
+{
+	static const char *const bad[] = {
+		"", "/tmp", "file:/tmp", "file://tmp", "file://", "file:///",
+		"file:///a/../b", "s4://bucket", "files:///tmp"};
+
+	for (int i = 0; i < lengthof(bad); i++)
+		CHECK_ERROR(bb_objstore_check_url(bad[i]),
+					ERRCODE_INVALID_PARAMETER_VALUE);
+	bb_objstore_check_url("file:///some/directory");
+}

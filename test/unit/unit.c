@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * unit.c
+ *	  The unit tests' SQL function, and what tests need around them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "base/compat.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "unit.h"
+#include "utils/builtins.h"
+
+PG_MODULE_MAGIC;
+
+#define MAX_TESTS 500
+
+static struct
+{
+	const char *name;
+	UnitFunction function;
+}			tests[MAX_TESTS];
+static int	ntests = 0;
+
+char	   *unit_last_error = NULL;
+
+void
+unit_register(const char *name, UnitFunction function)
+{
+	if (ntests == MAX_TESTS)
+		abort();
+	tests[ntests].name = name;
+	tests[ntests].function = function;
+	ntests++;
+}
+
+static void
+remove_store(void *directory)
+{
+	rmtree(directory, true);
+}
+
+BbObjectStore *
+unit_store(const BbReqCtx *ctx)
+{
+	static int	number = 0;
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+	char	   *directory = psprintf("%s/base/pgsql_tmp/bb_unit.%d.%d", DataDir,
+									 MyProcPid, ++number);
+
+	callback->func = remove_store;
+	callback->arg = directory;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	return bb_objstore_open(ctx, psprintf("file://%s", directory));
+}
+
+char *
+unit_object_path(BbObjectStore *store, const char *name)
+{
+	return psprintf("%s/%s", bb_objstore_local_directory(store), name);
+}
+
+/*
+ * Run one test; NULL, or why it failed.
+ */
+static char *
+run(int i)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	ErrorData  *error = NULL;
+	char	   *failure = NULL;
+
+	context = AllocSetContextCreate(caller, "unit test",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		tests[i].function(bb_reqctx_root(BB_TASK_UNIT_TEST,
+										 BB_DOWNLOAD_ALLOW));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	if (error != NULL)
+	{
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		failure = psprintf("%s%s%s", error->message, error->detail ? ": " : "",
+						   error->detail ? error->detail : "");
+	}
+	return failure;
+}
+
+BB_SQL_FUNCTION(bb_unit_run);
+
+Datum
+bb_unit_run(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < ntests; i++)
+	{
+		char	   *failure = run(i);
+		Datum		values[3];
+		bool		nulls[3] = {false, false, failure == NULL};
+
+		values[0] = CStringGetTextDatum(tests[i].name);
+		values[1] = BoolGetDatum(failure == NULL);
+		values[2] = failure ? CStringGetTextDatum(failure) : (Datum) 0;
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * unit.h
+ *	  Unit tests: C functions that run inside a server.
+ *
+ * A test is a function in one of the files test_*.c here:
+ *
+ *	  UNIT_TEST(block_roundtrip)
+ *	  {
+ *		  ...
+ *		  CHECK(n == 3);
+ *		  CHECK_ERROR(bb_layer_open(ctx, ...), ERRCODE_DATA_CORRUPTED);
+ *	  }
+ *
+ * It gets a request context "ctx" and runs in a memory context of its own.
+ * It fails at the first CHECK that does not hold, or by an ERROR that nobody
+ * expected.  SELECT * FROM bb_unit_run() runs them all.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_UNIT_H
+#define BB_UNIT_H
+
+#include "base/reqctx.h"
+#include "objstore/objstore.h"
+#include "pagestore/pagestore_driver.h"
+#include "utils/memutils.h"
+
+typedef void (*UnitFunction) (const BbReqCtx *ctx);
+
+/* Tests register themselves when the module is loaded. */
+extern void unit_register(const char *name, UnitFunction function);
+
+#define UNIT_TEST(name)                                            \
+	static void name(const BbReqCtx *ctx);                         \
+	__attribute__((constructor)) static void register_##name(void) \
+	{                                                              \
+		unit_register(#name, name);                                \
+	}                                                              \
+	static void name(const BbReqCtx *ctx)
+
+#define CHECK(condition)                                            \
+	do                                                              \
+	{                                                               \
+		if (!(condition))                                           \
+			elog(ERROR, "%s:%d: CHECK failed: %s",                  \
+				 strrchr("/" __FILE__, '/') + 1, __LINE__,          \
+				 #condition);                                       \
+	} while (0)
+
+/*
+ * gcc fears for the variables around every PG_TRY; none here is changed
+ * between the try and the catch.
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wclobbered"
+#endif
+
+/* The sqlstate that code throws, 0 when it doesn't. */
+#define ERROR_OF(code, result)                                \
+	do                                                        \
+	{                                                         \
+		MemoryContext caller_ = CurrentMemoryContext;         \
+		ErrorData  *error_;                                   \
+                                                              \
+		(result) = 0;                                         \
+		PG_TRY();                                             \
+		{                                                     \
+			code;                                             \
+		}                                                     \
+		PG_CATCH();                                           \
+		{                                                     \
+			MemoryContextSwitchTo(caller_);                   \
+			error_ = CopyErrorData();                         \
+			FlushErrorState();                                \
+			unit_last_error = error_->message;                \
+			(result) = error_->sqlerrcode;                    \
+		}                                                     \
+		PG_END_TRY();                                         \
+	} while (0)
+
+/* The message of the error that ERROR_OF caught last. */
+extern char *unit_last_error;
+
+#define CHECK_ERROR(code, expected)                                         \
+	do                                                                      \
+	{                                                                       \
+		int			sqlstate_;                                              \
+                                                                            \
+		ERROR_OF(code, sqlstate_);                                          \
+		if (sqlstate_ != (expected))                                        \
+			elog(ERROR, "%s:%d: sqlstate %s instead of %s: %s",             \
+				 strrchr("/" __FILE__, '/') + 1, __LINE__,                  \
+				 pstrdup(unpack_sql_state(sqlstate_)), #expected, #code);   \
+	} while (0)
+
+/*
+ * A local object store in a new directory, which is removed with everything
+ * in it when the test is over.
+ */
+extern BbObjectStore *unit_store(const BbReqCtx *ctx);
+/* The path of one of its objects. */
+extern char *unit_object_path(BbObjectStore *store, const char *name);
+
+/*
+ * A page store with its values in memory, for tests of what reads one.
+ * Values may be put in any order; they are there at every LSN.
+ */
+extern BbPageStore *fixture_pagestore_new(const BbPageStoreInfo *info);
+extern void fixture_put(BbPageStore *store, BbKey key, const void *value,
+						size_t length);
+
+#endif /* BB_UNIT_H */
