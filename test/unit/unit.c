@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/compat.h"
@@ -42,7 +43,10 @@ unit_register(const char *name, UnitFunction function)
 static void
 remove_store(void *directory)
 {
-	rmtree(directory, true);
+	struct stat st;
+
+	if (stat(directory, &st) == 0)
+		rmtree(directory, true);
 }
 
 BbObjectStore *
