@@ -22,7 +22,7 @@
 #include "assembly/seed.h"
 
 /* A piece is at most this many bytes. */
-#define BB_PIECE_MAX 8192
+#define BB_PIECE_MAX Max(BLCKSZ, XLOG_BLCKSZ)
 
 typedef struct BbContentReader BbContentReader;
 

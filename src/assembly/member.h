@@ -29,13 +29,30 @@ typedef enum BbMemberKind
 } BbMemberKind;
 
 /*
+ * Where its content comes from.  It doesn't follow from the kind: a timeline
+ * history may be captured or made.
+ */
+typedef enum BbMemberContent
+{
+	BB_CONTENT_NONE,	 /* a directory */
+	BB_CONTENT_BYTES,	 /* source.bytes */
+	BB_CONTENT_FILE,	 /* source.file: FILE_BLOCKs */
+	BB_CONTENT_SLRU,	 /* source.slru: SLRU_BLOCKs */
+	BB_CONTENT_RELMAP,	 /* source.relmap: RELMAP */
+	BB_CONTENT_RELATION, /* source.relation: REL_BLOCKs */
+	BB_CONTENT_TWOPHASE, /* source.twophase: TWOPHASE_BLOCKs, and a CRC */
+	BB_CONTENT_WAL,		 /* source.wal: the seed's */
+	BB_CONTENT_CONTROL	 /* the seed's */
+} BbMemberContent;
+
+/*
  * The path is relative to the data directory, without "./" and without a
- * '/' at the end.  What is behind "source" tells where the content comes
- * from; which field counts follows from the kind.
+ * '/' at the end.
  */
 typedef struct BbMember
 {
 	BbMemberKind kind;
+	BbMemberContent content;
 	char		path[MAXPGPATH];
 	uint64		size; /* bytes; 0 for a directory */
 	mode_t		mode; /* permission bits */
@@ -53,7 +70,8 @@ typedef struct BbMember
 			Oid			rel;
 			ForkNumber	fork; /* to read from: init, for an unlogged main */
 			BlockNumber first; /* block of the fork */
-			BlockNumber count;
+			BlockNumber count; /* blocks of this segment */
+			BlockNumber total; /* blocks of the fork */
 		}			relation;
 		struct
 		{
@@ -78,6 +96,19 @@ typedef struct BbMember
 		}			wal;
 	}			source;
 } BbMember;
+
+/*
+ * bb_member_init - a member without content; the path by a printf format.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED (a path of MAXPGPATH or more).
+ */
+extern void bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
+						   const char *format, ...)
+	pg_attribute_printf(4, 5);
+
+/* The same, with the content given as bytes that outlive the member. */
+extern void bb_member_set_bytes(BbMember *member, const void *data,
+								size_t length);
 
 /* "relation", "config", …: the words of bb_files(). */
 extern const char *bb_member_kind_name(BbMemberKind kind);

@@ -8,39 +8,40 @@
  * an LSN carries a control file and WAL made for it:
  *
  *	  WAL of the new tli
- *	  ... zeros ... | page header | zeros ... LSN | shutdown checkpoint | zeros
- *												  ^
+ *	  page header | zeros ... | page header | zeros LSN | checkpoint | zeros
+ *														^
  *					   pg_control: checkPoint and redo, state shut down
  *
  * The record is a real one, with CRC and back link, right where the
- * cluster's next record would have begun.  It is on a new tli, so that the
- * clone can never write over its parent's WAL archive; a history file tells
- * where it parted.	 (Read with PostgreSQL's xlogrecovery.c, InitWalRecovery,
- * and xlogreader.c, XLogReaderValidatePageHeader.)
+ * cluster's next record would have begun.  The pages before it claim to be
+ * the rest of a longer record: who looks for the first record of the segment,
+ * as pg_waldump and the WAL summarizer of 17 do, finds ours.  It is on a new
+ * tli, so that the clone can never write over its parent's WAL archive; a
+ * history file tells where it parted.
+ *
+ * (Read with PostgreSQL's InitWalRecovery in xlogrecovery.c, and
+ * XLogReaderValidatePageHeader and XLogFindNextRecord in xlogreader.c.)
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_SEED_H
 #define BB_SEED_H
 
-#include "access/xlogdefs.h"
+#include "assembly/walpage.h"
 #include "catalog/pg_control.h"
 #include "pagestore/pagestore.h"
 
 typedef struct BbSeed
 {
 	ControlFileData control; /* complete, CRC set */
-	uint32		wal_segment_size;
-	TimeLineID	tli;
+	BbWalStream wal;
 	XLogRecPtr	record_start;
 	XLogRecPtr	record_end;
 	XLogSegNo	first_segment; /* one segment; two if the record crosses */
 	XLogSegNo	last_segment;
-	/* WAL of [wal_start, wal_start + wal_length): whole pages; the other
-	 * bytes of the segments are zero, but for their first page */
-	XLogRecPtr	wal_start;
-	uint32		wal_length;
-	uint8		wal[3 * XLOG_BLCKSZ];
+	XLogRecPtr	record_page;   /* where the page with its start begins */
+	uint32		record_pages;  /* one or two */
+	uint8		pages[2 * XLOG_BLCKSZ];
 	char	   *history; /* content of the history file; NULL: none */
 } BbSeed;
 
@@ -52,16 +53,19 @@ typedef struct BbSeed
  * content of the source tli's own history file, or NULL.
  *
  * Errors: INVALID_PARAMETER_VALUE (new_tli below the source's);
- * DATA_CORRUPTED (control file or checkpoint in the store).
+ * PROGRAM_LIMIT_EXCEEDED (no tli after the source's); DATA_CORRUPTED (control
+ * file or checkpoint in the store).
  */
 extern BbSeed *bb_seed_new(const BbReqCtx *ctx, BbPageStore *store,
 						   XLogRecPtr lsn, XLogRecPtr prev_lsn,
 						   TimeLineID new_tli, const char *parent_history);
 
 /*
- * bb_seed_wal_read - "length" bytes at "offset" of a WAL segment.
+ * bb_seed_wal_page - the page (XLOG_BLCKSZ bytes) at "offset" of a segment.
+ *
+ * REQUIRES: a segment of the seed's, offset a multiple of XLOG_BLCKSZ.
  */
-extern void bb_seed_wal_read(const BbSeed *seed, XLogSegNo segment,
-							 uint32 offset, void *data, uint32 length);
+extern void bb_seed_wal_page(const BbSeed *seed, XLogSegNo segment,
+							 uint32 offset, uint8 *page);
 
 #endif /* BB_SEED_H */

@@ -220,52 +220,72 @@ list_text(const BbReqCtx *ctx, BbPageStore *store, bool full)
 	return text.data;
 }
 
+/* As CHECK, but tells the first line that differs. */
+static void
+check_text(const char *actual, const char *expected)
+{
+	while (*actual != '\0' && *expected != '\0')
+	{
+		size_t		a = strcspn(actual, "\n");
+		size_t		e = strcspn(expected, "\n");
+
+		if (a != e || memcmp(actual, expected, a) != 0)
+			break;
+		actual += a + 1;
+		expected += e + 1;
+	}
+	if (strcmp(actual, expected) != 0)
+		elog(ERROR, "\"%s\" instead of \"%s\"",
+			 pnstrdup(actual, strcspn(actual, "\n")),
+			 pnstrdup(expected, strcspn(expected, "\n")));
+}
+
 #define VERSION_DIRECTORY TABLESPACE_VERSION_DIRECTORY
 
 UNIT_TEST(filelist_full)
 {
 	char	   *text = list_text(ctx, small_cluster(), true);
 	char	   *after_tree = strstr(text, "directory pg_tblspc/16400 ");
-	char	   *twophase = strstr(text, "twophase ");
+	char	   *twophase = strstr(text, "twophase pg_");
 	char	   *rest = strstr(text, "origin ");
 
 	CHECK(strncmp(text, "directory global 0 700\ndirectory pg_wal 0 700\n",
 				  46) == 0);
 	CHECK(after_tree != NULL && twophase != NULL && rest != NULL);
-	CHECK(strcmp(pnstrdup(after_tree, twophase - after_tree),
-				 "directory pg_tblspc/16400 0 700\n"
-				 "directory pg_tblspc/16400/" VERSION_DIRECTORY " 0 700\n"
-				 "directory pg_tblspc/16401 0 700\n"
-				 "directory pg_tblspc/16401/" VERSION_DIRECTORY " 0 700\n"
-				 "version PG_VERSION 3 600\n"
-				 "directory conf.d 0 700\n"
-				 "directory conf.d/more 0 700\n"
-				 "config conf.d/more/a.conf 6 640\n"
-				 "config pg_hba.conf 20 640\n"
-				 "history pg_wal/00000001.history 0 640\n"
-				 "generated postgresql.conf 156 600\n"
-				 "generated pg_ident.conf 126 600\n"
-				 "slru pg_xact/0000 16384 600\n"
-				 "slru pg_multixact/offsets/001A 8192 600\n"
-				 "directory base/5 0 700\n"
-				 "version base/5/PG_VERSION 3 600\n"
-				 "relmap base/5/pg_filenode.map 11 600\n"
-				 "relation base/5/1259 24576 600\n"
-				 "relation base/5/1259_fsm 8192 600\n"
-				 "relation base/5/2000 0 600\n"
-				 "relation base/5/3000 8192 600\n"
-				 "relation base/5/3000_init 8192 600\n"
-				 "relation base/5/3001 8192 600\n"
-				 "relmap global/pg_filenode.map 13 600\n"
-				 "relation global/1262 8192 600\n"
-				 "directory pg_tblspc/16400/" VERSION_DIRECTORY "/5 0 700\n"
-				 "relation pg_tblspc/16400/" VERSION_DIRECTORY
-				 "/5/4000 8192 600\n") == 0);
-	CHECK(strcmp(rest,
-				 "origin pg_logical/replorigin_checkpoint 24 600\n"
-				 "history pg_wal/00000002.history 41 600\n"
-				 "wal pg_wal/000000020000000000000123 1048576 600\n"
-				 "control global/pg_control 8192 600\n") == 0);
+	check_text(pnstrdup(after_tree, twophase - after_tree),
+			   "directory pg_tblspc/16400 0 700\n"
+			   "directory pg_tblspc/16400/" VERSION_DIRECTORY " 0 700\n"
+			   "directory pg_tblspc/16401 0 700\n"
+			   "directory pg_tblspc/16401/" VERSION_DIRECTORY " 0 700\n"
+			   "version PG_VERSION 3 600\n"
+			   "directory conf.d 0 700\n"
+			   "directory conf.d/more 0 700\n"
+			   "config conf.d/more/a.conf 6 640\n"
+			   "config pg_hba.conf 20 640\n"
+			   "history pg_wal/00000001.history 0 640\n"
+			   "generated postgresql.conf 158 600\n"
+			   "generated pg_ident.conf 128 600\n"
+			   "slru pg_xact/0000 16384 600\n"
+			   "slru pg_multixact/offsets/001A 8192 600\n"
+			   "directory base/5 0 700\n"
+			   "version base/5/PG_VERSION 3 600\n"
+			   "relmap base/5/pg_filenode.map 11 600\n"
+			   "relation base/5/1259 24576 600\n"
+			   "relation base/5/1259_fsm 8192 600\n"
+			   "relation base/5/2000 0 600\n"
+			   "relation base/5/3000 8192 600\n"
+			   "relation base/5/3000_init 8192 600\n"
+			   "relation base/5/3001 8192 600\n"
+			   "relmap global/pg_filenode.map 13 600\n"
+			   "relation global/1262 8192 600\n"
+			   "directory pg_tblspc/16400/" VERSION_DIRECTORY "/5 0 700\n"
+			   "relation pg_tblspc/16400/" VERSION_DIRECTORY
+			   "/5/4000 8192 600\n");
+	check_text(rest,
+			   "origin pg_logical/replorigin_checkpoint 24 600\n"
+			   "history pg_wal/00000002.history 41 600\n"
+			   "wal pg_wal/000000020000000000000123 1048576 600\n"
+			   "control global/pg_control 8192 600\n");
 }
 
 UNIT_TEST(filelist_thin)
@@ -317,6 +337,7 @@ UNIT_TEST(filelist_group_access)
 	CHECK(strstr(text, "control global/pg_control 8192 640\n") != NULL);
 }
 
+/* What the signal files say; NULL: there are none. */
 static char *
 signal_of(const BbReqCtx *ctx, const BbPageStoreInfo *info, XLogRecPtr lsn,
 		  XLogRecPtr given)
@@ -394,9 +415,8 @@ read_seed_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 
 	if (segment < seed->first_segment || segment > seed->last_segment)
 		return -1;
-	memcpy(buffer, bb_seed_wal_page(seed, segment,
-									page % seed->wal.segment_size),
-		   XLOG_BLCKSZ);
+	bb_seed_wal_page(seed, segment, page % seed->wal.segment_size,
+					 (uint8 *) buffer);
 	reader->seg.ws_tli = seed->wal.tli;
 	return XLOG_BLCKSZ;
 }
@@ -421,6 +441,9 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 								XL_ROUTINE(.page_read = read_seed_page),
 								seed);
 	reader->system_identifier = SYSTEM_ID;
+	/* who reads the segment from its start finds it too */
+	CHECK(XLogFindNextRecord(reader, seed->first_segment * SEGMENT_SIZE) ==
+		  seed->record_start);
 	XLogBeginRead(reader, seed->control.checkPoint);
 	record = XLogReadRecord(reader, &message);
 	if (record == NULL)

@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * backup.c
+ *	  The backup driver.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pgtar.h"
+#include "utils/memutils.h"
+
+#include "assembly/backup.h"
+#include "assembly/content.h"
+
+/*
+ * A step goes on until it has handed on so many bytes: enough to make what a
+ * step costs by itself vanish, little enough to keep within BB_STEP_MAX.
+ */
+#define STEP_BYTES 40960
+
+struct BbBackup
+{
+	MemoryContext context; /* this struct and all that it holds */
+	MemoryContext scratch; /* for one step */
+	BbFileList *list;
+	BbContentReader *reader;
+	BbSink	   *sink; /* the first of the chain */
+
+	bool		begun;	 /* the chain knows that a backup begins */
+	bool		open;	 /* in the midst of a member */
+	bool		done;
+	BbMember	member;
+};
+
+BbBackup *
+bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+			  const BbBackupOptions *options, BbSink *bytes)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup backup",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	const BbPageStoreInfo *info = bb_pagestore_info(store);
+	BbBackup   *backup = palloc0(sizeof(BbBackup));
+
+	/* the last piece, and a member's padding, the next one's header, the end */
+	StaticAssertStmt(STEP_BYTES + BB_PIECE_MAX + 2 * TAR_BLOCK_SIZE +
+					 BB_TAR_END_SIZE <= BB_STEP_MAX,
+					 "a step keeps its promise");
+
+	backup->context = context;
+	backup->scratch = AllocSetContextCreate(context, "bbackup backup step",
+											ALLOCSET_DEFAULT_SIZES);
+	backup->list = bb_filelist_new(ctx, store, lsn, options);
+	backup->reader = bb_content_new(ctx, store, lsn,
+									bb_filelist_seed(backup->list));
+	backup->sink = bb_sink_tar_new(bytes, info->uid, info->gid,
+								   bb_filelist_mtime(backup->list));
+
+	MemoryContextSwitchTo(old_context);
+	return backup;
+}
+
+/* The next member's beginning, or the end of the backup. */
+static void
+next_member(const BbReqCtx *ctx, BbBackup *backup)
+{
+	if (!backup->begun)
+	{
+		bb_sink_begin(ctx, backup->sink);
+		backup->begun = true;
+	}
+	if (bb_filelist_next(ctx, backup->list, &backup->member))
+	{
+		bb_sink_begin_member(ctx, backup->sink, &backup->member);
+		bb_content_begin(ctx, backup->reader, &backup->member);
+		backup->open = true;
+		return;
+	}
+
+	bb_sink_end(ctx, backup->sink);
+	bb_content_close(backup->reader);
+	bb_filelist_close(backup->list);
+	backup->done = true;
+}
+
+bool
+bb_backup_step(const BbReqCtx *ctx, BbBackup *backup)
+{
+	MemoryContext old_context;
+	const uint8 *data;
+	uint32		length;
+	uint32		written = 0;
+
+	if (backup->done)
+		return false;
+
+	old_context = MemoryContextSwitchTo(backup->scratch);
+	while (written < STEP_BYTES && !backup->done)
+	{
+		if (!backup->open)
+		{
+			next_member(ctx, backup);
+			written += TAR_BLOCK_SIZE;
+		}
+		else if (bb_content_next(ctx, backup->reader, &data, &length))
+		{
+			bb_sink_write(ctx, backup->sink, data, length);
+			written += length;
+		}
+		else
+		{
+			bb_sink_end_member(ctx, backup->sink);
+			backup->open = false;
+			written += TAR_BLOCK_SIZE;
+		}
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(backup->scratch);
+	return !backup->done;
+}
+
+uint64
+bb_backup_size(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+			   const BbBackupOptions *options)
+{
+	BbFileList *list = bb_filelist_new(ctx, store, lsn, options);
+	BbMember	member;
+	uint64		size = BB_TAR_END_SIZE;
+
+	while (bb_filelist_next(ctx, list, &member))
+		size += bb_sink_tar_member_size(&member);
+	bb_filelist_close(list);
+	return size;
+}

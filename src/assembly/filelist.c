@@ -1,0 +1,436 @@
+/*-------------------------------------------------------------------------
+ *
+ * filelist.c
+ *	  The members of a base backup, stage after stage.
+ *
+ * A stage is a function that makes the next member of its sort, or says that
+ * there is none left; the table of stages is the order of a backup.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog_internal.h"
+#include "port/pg_crc32c.h"
+#include "utils/memutils.h"
+
+#include "assembly/configfiles.h"
+#include "assembly/databasefiles.h"
+#include "assembly/dirtree.h"
+#include "assembly/filelist.h"
+#include "base/compat.h"
+
+/* As REPLICATION_STATE_MAGIC in PostgreSQL's replication/logical/origin.c. */
+#define ORIGIN_MAGIC ((uint32) 0x1257DADE)
+
+/* As ReplicationStateOnDisk there; padding is zero. */
+typedef struct OriginOnDisk
+{
+	uint16		id;
+	uint64		remote_lsn;
+} OriginOnDisk;
+
+/* As SLRU_PAGES_PER_SEGMENT in PostgreSQL's access/slru.h. */
+#define SLRU_SEGMENT_PAGES 32
+
+struct BbFileList
+{
+	MemoryContext context; /* this struct and all of it */
+	BbPageStore *store;
+	const BbPageStoreInfo *info;
+	XLogRecPtr	lsn;
+	bool		full;
+	mode_t		file_mode;
+
+	const BbSeed *seed;
+	BbConfigFiles *config;
+	BbDatabaseFiles *databases;
+	char		version[16];				   /* content of PG_VERSION */
+	char		signal[64];					   /* content of the signal files */
+	char		history_path[MAXPGPATH];	   /* of our own history file */
+
+	int			stage;
+	/* of the stage: */
+	int			step;
+	BbCatalogScan *scan;
+	bool		half; /* two members of one entry: the first is out */
+	BbTablespace tablespace;
+};
+
+typedef bool (*Stage) (const BbReqCtx *ctx, BbFileList *list,
+					   BbMember *member);
+
+static bool
+next_directory(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	const char *path = bb_dirtree_get(list->step++);
+
+	if (path == NULL)
+		return false;
+	bb_member_init(member, BB_MEMBER_DIRECTORY, list->info->directory_mode,
+				   "%s", path);
+	return true;
+}
+
+/*
+ * Tablespaces are directories in place, where the source had symbolic links:
+ * a link would make a clone on the same machine write into its parent's
+ * files.
+ */
+static bool
+next_tablespace(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	mode_t		mode = list->info->directory_mode;
+
+	if (list->half)
+	{
+		bb_member_init(member, BB_MEMBER_DIRECTORY, mode,
+					   "pg_tblspc/%u/" TABLESPACE_VERSION_DIRECTORY,
+					   list->tablespace.spc);
+		list->half = false;
+		return true;
+	}
+
+	if (list->scan == NULL)
+		list->scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_TABLESPACE,
+										 list->lsn);
+	if (!bb_catalog_next_tablespace(ctx, list->scan, &list->tablespace))
+		return false;
+	pfree(list->tablespace.location);
+	bb_member_init(member, BB_MEMBER_DIRECTORY, mode, "pg_tblspc/%u",
+				   list->tablespace.spc);
+	list->half = true;
+	return true;
+}
+
+static bool
+next_version(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	if (list->step++ > 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_VERSION, list->file_mode, "PG_VERSION");
+	bb_member_set_bytes(member, list->version, strlen(list->version));
+	return true;
+}
+
+static bool
+next_config(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	/* a captured history of our tli would be that of another cluster */
+	return bb_configfiles_next(ctx, list->config,
+							   list->seed->history ? list->history_path : NULL,
+							   &list->seed->control, member);
+}
+
+static bool
+next_slru(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	BbSlruSegment segment;
+
+	if (list->scan == NULL)
+		list->scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_SLRU_SIZE,
+										 list->lsn);
+	if (!bb_catalog_next_slru_segment(ctx, list->scan, &segment))
+		return false;
+
+	bb_member_init(member, BB_MEMBER_SLRU, list->file_mode, "%s/%04X",
+				   bb_slru_directory(segment.slru),
+				   (unsigned int) segment.segment);
+	if (segment.pages > SLRU_SEGMENT_PAGES ||
+		segment.segment > PG_UINT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("page store has an impossible SLRU segment"),
+				 errdetail("Segment " UINT64_FORMAT " of \"%s\" has %u pages; the limit is %d.",
+						   segment.segment, bb_slru_directory(segment.slru),
+						   segment.pages, SLRU_SEGMENT_PAGES)));
+	member->content = BB_CONTENT_SLRU;
+	member->size = (uint64) segment.pages * BLCKSZ;
+	member->source.slru.slru = segment.slru;
+	member->source.slru.segment = segment.segment;
+	return true;
+}
+
+static bool
+next_database_file(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	if (list->databases == NULL)
+		list->databases = bb_databasefiles_new(ctx, list->store, list->lsn,
+											   list->full, list->version);
+	return bb_databasefiles_next(ctx, list->databases, member);
+}
+
+static bool
+next_twophase(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	BbTwophase	twophase;
+
+	if (list->scan == NULL)
+		list->scan = bb_catalog_scan_new(ctx, list->store,
+										 BB_KEY_TWOPHASE_SIZE, list->lsn);
+	if (!bb_catalog_next_twophase(ctx, list->scan, &twophase))
+		return false;
+
+	bb_member_init(member, BB_MEMBER_TWOPHASE, list->file_mode,
+				   "pg_twophase/%0*llX", BB_TWOPHASE_NAME_LENGTH,
+				   (unsigned long long) twophase.xid);
+	member->content = BB_CONTENT_TWOPHASE;
+	member->size = (uint64) twophase.size + sizeof(pg_crc32c);
+	member->source.twophase.xid = twophase.xid;
+	return true;
+}
+
+/* (Layout: CheckPointReplicationOrigin in PostgreSQL's origin.c.) */
+static char *
+make_origins(const BbReqCtx *ctx, BbFileList *list, int *length)
+{
+	StringInfoData buf;
+	BbCatalogScan *scan;
+	BbOrigin	origin;
+	uint32		magic = ORIGIN_MAGIC;
+	pg_crc32c	crc;
+
+	initStringInfo(&buf);
+	appendBinaryStringInfo(&buf, (char *) &magic, sizeof(magic));
+
+	scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_REPLICATION_ORIGIN,
+							   list->lsn);
+	while (bb_catalog_next_origin(ctx, scan, &origin))
+	{
+		OriginOnDisk entry;
+
+		if (origin.id == 0 || origin.id > PG_UINT16_MAX)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("page store has an impossible replication origin %u",
+							origin.id)));
+		memset(&entry, 0, sizeof(entry));
+		entry.id = origin.id;
+		entry.remote_lsn = origin.remote_lsn;
+		appendBinaryStringInfo(&buf, (char *) &entry, sizeof(entry));
+	}
+	bb_catalog_scan_close(scan);
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, buf.data, buf.len);
+	FIN_CRC32C(crc);
+	appendBinaryStringInfo(&buf, (char *) &crc, sizeof(crc));
+
+	*length = buf.len;
+	return buf.data;
+}
+
+static bool
+next_origin(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	char	   *data;
+	int			length;
+
+	if (list->step++ > 0)
+		return false;
+	data = make_origins(ctx, list, &length);
+	bb_member_init(member, BB_MEMBER_ORIGIN, list->file_mode,
+				   "pg_logical/replorigin_checkpoint");
+	bb_member_set_bytes(member, data, length);
+	return true;
+}
+
+/* A full backup is for a stock server, which doesn't know these files. */
+static bool
+next_signal(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	static const char *const names[] = {"neon.signal", "zenith.signal"};
+
+	if (list->full || list->step == lengthof(names))
+		return false;
+	bb_member_init(member, BB_MEMBER_SIGNAL, list->file_mode, "%s",
+				   names[list->step++]);
+	bb_member_set_bytes(member, list->signal, strlen(list->signal));
+	return true;
+}
+
+static bool
+next_history(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	if (list->seed->history == NULL || list->step++ > 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_HISTORY, list->file_mode, "%s",
+				   list->history_path);
+	bb_member_set_bytes(member, list->seed->history,
+						strlen(list->seed->history));
+	return true;
+}
+
+static bool
+next_wal(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	const BbSeed *seed = list->seed;
+	XLogSegNo	segment = seed->first_segment + list->step++;
+	char		name[MAXFNAMELEN];
+
+	if (segment > seed->last_segment)
+		return false;
+	XLogFileName(name, seed->wal.tli, segment, seed->wal.segment_size);
+	bb_member_init(member, BB_MEMBER_WAL, list->file_mode, XLOGDIR "/%s",
+				   name);
+	member->content = BB_CONTENT_WAL;
+	member->size = seed->wal.segment_size;
+	member->source.wal.segment = segment;
+	return true;
+}
+
+static bool
+next_control(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	if (list->step++ > 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_CONTROL, list->file_mode,
+				   XLOG_CONTROL_FILE);
+	member->content = BB_CONTENT_CONTROL;
+	member->size = PG_CONTROL_FILE_SIZE;
+	return true;
+}
+
+static const Stage stages[] = {
+	next_directory,
+	next_tablespace,
+	next_version,
+	next_config,
+	next_slru,
+	next_database_file,
+	next_twophase,
+	next_origin,
+	next_signal,
+	next_history,
+	next_wal,
+	/* last: without it no server starts from a torn backup */
+	next_control,
+};
+
+/*
+ * The start of the record that ends at lsn; Invalid: unknown.
+ *
+ * The page store knows it at the end of a timeline only.  There, what the
+ * caller says must agree; elsewhere the caller is believed.
+ */
+static XLogRecPtr
+choose_prev_lsn(const BbPageStoreInfo *info, XLogRecPtr lsn,
+				XLogRecPtr given)
+{
+	XLogRecPtr	known = InvalidXLogRecPtr;
+
+	if (lsn == info->end_lsn)
+		known = info->prev_lsn;
+	if (XLogRecPtrIsInvalid(given))
+		return known;
+	if (!XLogRecPtrIsInvalid(known) && given != known)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("prev_lsn does not match the page store's"),
+				 errdetail("The record that ends at %X/%X begins at %X/%X, not at %X/%X.",
+						   LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(known),
+						   LSN_FORMAT_ARGS(given)),
+				 errhint("Leave prev_lsn away to use the page store's.")));
+	if (given >= lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("prev_lsn %X/%X is not below the LSN of the backup",
+						LSN_FORMAT_ARGS(given)),
+				 errdetail("The backup is at %X/%X.", LSN_FORMAT_ARGS(lsn))));
+	return given;
+}
+
+/* What a Neon compute node reads: may it write after this LSN, and how? */
+static void
+make_signal(BbFileList *list, XLogRecPtr prev_lsn)
+{
+	if (!XLogRecPtrIsInvalid(prev_lsn))
+		snprintf(list->signal, sizeof(list->signal), "PREV LSN: %X/%X",
+				 LSN_FORMAT_ARGS(prev_lsn));
+	else if (list->lsn == list->info->ancestor_lsn)
+		strlcpy(list->signal, "PREV LSN: none", sizeof(list->signal));
+	else
+		strlcpy(list->signal, "PREV LSN: invalid", sizeof(list->signal));
+}
+
+BbFileList *
+bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+				const BbBackupOptions *options)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup file list",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	BbFileList *list = palloc0(sizeof(BbFileList));
+	const BbPageStoreInfo *info = bb_pagestore_info(store);
+	XLogRecPtr	prev_lsn = choose_prev_lsn(info, lsn, options->prev_lsn);
+	char		parent_path[MAXPGPATH];
+	char	   *parent_history;
+
+	list->context = context;
+	list->store = store;
+	list->info = info;
+	list->lsn = lsn;
+	list->full = options->full;
+	list->file_mode = info->directory_mode & 0666;
+	snprintf(list->version, sizeof(list->version), "%u\n",
+			 info->pg_version_num / 10000);
+	make_signal(list, prev_lsn);
+
+	list->config = bb_configfiles_new(ctx, store, lsn);
+	TLHistoryFilePath(parent_path, info->tli);
+	parent_history = bb_configfiles_read(ctx, list->config, parent_path);
+	list->seed = bb_seed_new(ctx, store, lsn, prev_lsn, options->new_tli,
+							 parent_history);
+	TLHistoryFilePath(list->history_path, list->seed->wal.tli);
+
+	MemoryContextSwitchTo(old_context);
+	return list;
+}
+
+static void
+end_stage(BbFileList *list)
+{
+	if (list->scan != NULL)
+		bb_catalog_scan_close(list->scan);
+	list->scan = NULL;
+	list->step = 0;
+	list->stage++;
+}
+
+bool
+bb_filelist_next(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(list->context);
+	bool		found = false;
+
+	bb_reqctx_check(ctx);
+	while (list->stage < lengthof(stages))
+	{
+		found = stages[list->stage] (ctx, list, member);
+		if (found)
+			break;
+		end_stage(list);
+	}
+
+	MemoryContextSwitchTo(old_context);
+	return found;
+}
+
+const BbSeed *
+bb_filelist_seed(const BbFileList *list)
+{
+	return list->seed;
+}
+
+int64
+bb_filelist_mtime(const BbFileList *list)
+{
+	return list->info->end_time;
+}
+
+void
+bb_filelist_close(BbFileList *list)
+{
+	MemoryContextDelete(list->context);
+}

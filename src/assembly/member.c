@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * member.c
+ *	  Making members; the names of their kinds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "assembly/member.h"
+
+static const char *const kind_names[] = {
+	[BB_MEMBER_DIRECTORY] = "directory",
+	[BB_MEMBER_VERSION] = "version",
+	[BB_MEMBER_CONFIG] = "config",
+	[BB_MEMBER_GENERATED] = "generated",
+	[BB_MEMBER_SLRU] = "slru",
+	[BB_MEMBER_RELMAP] = "relmap",
+	[BB_MEMBER_RELATION] = "relation",
+	[BB_MEMBER_TWOPHASE] = "twophase",
+	[BB_MEMBER_ORIGIN] = "origin",
+	[BB_MEMBER_SIGNAL] = "signal",
+	[BB_MEMBER_HISTORY] = "history",
+	[BB_MEMBER_WAL] = "wal",
+	[BB_MEMBER_CONTROL] = "control",
+};
+
+void
+bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
+			   const char *format, ...)
+{
+	va_list		args;
+	int			length;
+
+	member->kind = kind;
+	member->content = BB_CONTENT_NONE;
+	member->size = 0;
+	member->mode = mode;
+
+	va_start(args, format);
+	length = vsnprintf(member->path, sizeof(member->path), format, args);
+	va_end(args);
+	if (length < 0 || length >= sizeof(member->path))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("path of a file is too long"),
+				 errdetail("It begins with \"%.64s\" and has %d bytes; the limit is %d.",
+						   member->path, length, MAXPGPATH - 1)));
+}
+
+void
+bb_member_set_bytes(BbMember *member, const void *data, size_t length)
+{
+	member->content = BB_CONTENT_BYTES;
+	member->size = length;
+	member->source.bytes.data = data;
+}
+
+const char *
+bb_member_kind_name(BbMemberKind kind)
+{
+	Assert(kind < lengthof(kind_names));
+	return kind_names[kind];
+}

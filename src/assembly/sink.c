@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * sink.c
+ *	  Calling a chain of sinks: what one doesn't handle, the next may.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "assembly/sink.h"
+
+/* The first sink of a chain that has an operation, or NULL. */
+#define SINK_WITH(sink, operation)                              \
+	do                                                          \
+	{                                                           \
+		while ((sink) != NULL && (sink)->ops->operation == NULL) \
+			(sink) = (sink)->next;                              \
+	} while (0)
+
+void
+bb_sink_begin(const BbReqCtx *ctx, BbSink *sink)
+{
+	SINK_WITH(sink, begin);
+	if (sink != NULL)
+		sink->ops->begin(ctx, sink);
+}
+
+void
+bb_sink_begin_member(const BbReqCtx *ctx, BbSink *sink,
+					 const BbMember *member)
+{
+	SINK_WITH(sink, begin_member);
+	if (sink != NULL)
+		sink->ops->begin_member(ctx, sink, member);
+}
+
+void
+bb_sink_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
+			  size_t length)
+{
+	SINK_WITH(sink, write);
+	if (sink == NULL)
+		elog(ERROR, "no sink takes the bytes of a backup");
+	sink->ops->write(ctx, sink, data, length);
+}
+
+void
+bb_sink_end_member(const BbReqCtx *ctx, BbSink *sink)
+{
+	SINK_WITH(sink, end_member);
+	if (sink != NULL)
+		sink->ops->end_member(ctx, sink);
+}
+
+void
+bb_sink_end(const BbReqCtx *ctx, BbSink *sink)
+{
+	SINK_WITH(sink, end);
+	if (sink != NULL)
+		sink->ops->end(ctx, sink);
+}
