@@ -50,11 +50,11 @@
  * pages.  Larger compresses better, smaller makes a point read faster. */
 #define BB_BLOCK_TARGET_SIZE 32768
 
-/* No payload is larger; a reader refuses what claims to be. */
-#define BB_BLOCK_MAX_SIZE (256 * 1024)
+/* No value is larger: a WAL record that changes pages. */
+#define BB_VALUE_MAX_SIZE (1024 * 1024)
 
-/* No value is larger.  Values that could be are cut into blocks. */
-#define BB_VALUE_MAX_SIZE 16384
+/* No payload is larger; a reader refuses what claims to be. */
+#define BB_BLOCK_MAX_SIZE (2 * BB_VALUE_MAX_SIZE)
 
 /* More levels than this can't come from a writer of ours. */
 #define BB_LEVEL_MAX 8
@@ -62,8 +62,12 @@
 /* What an entry holds. */
 typedef enum BbEntryType
 {
-	BB_ENTRY_IMAGE = 1, /* the whole value */
-	BB_ENTRY_INDEX = 2	/* in index blocks: the place of a block */
+	BB_ENTRY_IMAGE = 1,		  /* the whole value */
+	BB_ENTRY_INDEX = 2,		  /* in index blocks: the place of a block */
+	BB_ENTRY_RECORD = 3,	  /* a WAL record that changes what was before */
+	BB_ENTRY_RECORD_INIT = 4, /* a WAL record that makes the page anew */
+	BB_ENTRY_NATIVE = 5,	  /* a native record; see redo/native.h */
+	BB_ENTRY_DELETED = 6	  /* from here on the key does not exist */
 } BbEntryType;
 
 #endif /* BB_FORMAT_H */

@@ -73,12 +73,34 @@ extern BbLayerWriter *bb_layer_writer_new(const BbReqCtx *ctx,
 										  BbCompression compression);
 
 /*
- * bb_layer_writer_add - REQUIRES: keys ascending, length at most
- * BB_VALUE_MAX_SIZE.
+ * bb_layer_writer_new_delta - begin a delta layer of [lsn_start, lsn_end).
+ */
+extern BbLayerWriter *bb_layer_writer_new_delta(const BbReqCtx *ctx,
+												BbObjectStore *store,
+												const char *timeline,
+												const BbKey *start,
+												XLogRecPtr lsn_start,
+												XLogRecPtr lsn_end,
+												BbCompression compression);
+
+/*
+ * bb_layer_writer_add - add an image, to an image layer.
+ *
+ * REQUIRES: keys ascending, length at most BB_VALUE_MAX_SIZE.
  */
 extern void bb_layer_writer_add(const BbReqCtx *ctx, BbLayerWriter *writer,
 								const BbKey *key, const void *value,
 								size_t length);
+
+/*
+ * bb_layer_writer_add_entry - add an entry of any type but INDEX, to a delta
+ * layer.
+ *
+ * REQUIRES: (key, lsn) ascending; lsn in the layer's range.
+ */
+extern void bb_layer_writer_add_entry(const BbReqCtx *ctx,
+									  BbLayerWriter *writer,
+									  const BbEntry *entry);
 /* Bytes stored so far, the open block counted as it is. */
 extern uint64 bb_layer_writer_size(const BbLayerWriter *writer);
 

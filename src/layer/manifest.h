@@ -22,6 +22,13 @@
 
 #define BB_TIMELINE_NAME_MAX 63
 
+/* Up to and including "until" (a record's end), WAL is of "tli". */
+typedef struct BbTliSwitch
+{
+	TimeLineID	tli;
+	XLogRecPtr	until;
+} BbTliSwitch;
+
 typedef struct BbManifest
 {
 	char	   *timeline;
@@ -34,6 +41,8 @@ typedef struct BbManifest
 	uint32		wal_segment_size; /* bytes */
 	uint32		data_checksum_version;
 	TimeLineID	tli;  /* PostgreSQL's, at end_lsn */
+	int			nswitches; /* tli switches before that, oldest first */
+	BbTliSwitch *switches;
 	uint32		uid;  /* owner of the data directory, for the tar */
 	uint32		gid;
 	uint32		directory_mode; /* 0700 or 0750 */
