@@ -39,7 +39,7 @@ CREATE FUNCTION bb_import_directory(
     OUT duration interval)
 RETURNS record
 AS 'MODULE_PATHNAME', 'bb_sql_import_directory'
-LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_import_directory(text, name, text) IS
 'stores the data directory of a cleanly shut-down cluster as a new timeline; errors: a running cluster, another major version, a corrupt page, a timeline that exists';
@@ -61,7 +61,7 @@ CREATE FUNCTION bb_drop_timeline(
     store name DEFAULT 'bbackup')
 RETURNS void
 AS 'MODULE_PATHNAME', 'bb_sql_drop_timeline'
-LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_drop_timeline(text, name) IS
 'removes a timeline and its layers; refused while a branch needs them';
@@ -78,6 +78,9 @@ CREATE FUNCTION bb_progress_import(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_progress_import'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_progress_import() IS
+'what the view bb_stat_progress_import shows; others'' imports take pg_read_all_stats';
 
 CREATE VIEW bb_stat_progress_import AS
     SELECT p.pid, p.datid, d.datname, p.phase,
@@ -109,7 +112,7 @@ CREATE FUNCTION bb_timelines(
     OUT bytes_stored bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_timelines'
-LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_timelines(name) IS
 'the timelines of a page store, with the range of LSNs that can be read';
@@ -262,3 +265,7 @@ REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
+
+-- How far imports are is for those who watch servers.
+GRANT EXECUTE ON FUNCTION bb_progress_import() TO pg_read_all_stats;
+GRANT SELECT ON bb_stat_progress_import TO pg_read_all_stats;
