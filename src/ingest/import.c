@@ -504,12 +504,12 @@ commit(const BbReqCtx *ctx, Import *import, BbObjectStore *store,
 
 static BbImportResult
 run(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-	const char *path)
+	const BbDataDir *dir)
 {
 	Import		import = {0};
 
 	bb_progress_import_phase(BB_IMPORT_CHECKING);
-	import.dir = bb_datadir_open(ctx, path);
+	import.dir = dir;
 	import.lsn = bb_walend_find(ctx, import.dir);
 	import.inventory = bb_inventory_new(ctx, import.dir);
 	import.writer = bb_imagewriter_new(store, timeline, import.lsn);
@@ -566,8 +566,13 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
+	BbDataDir  *dir;
 	BbImportResult result;
 	ErrorData  *volatile error = NULL;
+
+	/* what can be refused without touching the store is refused first */
+	bb_timeline_name_check(timeline);
+	dir = bb_datadir_open(ctx, path);
 
 	/* held until the caller's context goes: longer than any layer's writer */
 	bb_manifest_lock(ctx, store, timeline);
@@ -586,7 +591,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(context);
-		result = run(ctx, store, timeline, path);
+		result = run(ctx, store, timeline, dir);
 		MemoryContextSwitchTo(caller);
 	}
 	PG_CATCH();
