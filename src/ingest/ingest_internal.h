@@ -33,7 +33,7 @@ typedef struct BbIngest
 {
 	const BbReqCtx *ctx;
 	BbObjectStore *store;
-	BbManifest *manifest; /* as of the last commit */
+	BbManifest *manifest; /* as of the last commit, but for tli switches */
 	MemoryContext context; /* of all this */
 	MemoryContext view;	   /* of the timeline; reset by a flush */
 	BbWalSource *source;
@@ -42,6 +42,7 @@ typedef struct BbIngest
 	BbClusterState *state;
 	BbRecordEnds *ends;
 	List	   *layers; /* BbLayerDesc *: written, not yet committed */
+	bool		flushing;
 
 	/* all records so far */
 	XLogRecPtr	done_lsn;  /* the end of the last */
@@ -53,7 +54,9 @@ typedef struct BbIngest
 	/* the record being handled */
 	XLogReaderState *record;
 	XLogRecPtr	lsn;		 /* its end */
+	TimeLineID	next_tli;	 /* that it is under */
 	const uint8 *bytes;		 /* of the record, in the open layer's arena */
+	List	   *record_layers; /* BbLayerDesc *: written for this record */
 	StringInfoData native;	 /* to write native records into */
 	PGAlignedBlock page;	 /* to make images in */
 

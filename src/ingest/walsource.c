@@ -516,6 +516,13 @@ bb_walsource_switches(const BbWalSource *source, TimeLineID tli,
 	return entry != NULL && entry->begin == lsn;
 }
 
+char *
+bb_walsource_history(const BbReqCtx *ctx, const BbWalSource *source,
+					 TimeLineID tli)
+{
+	return bb_walhistory_read(ctx, source->directory, tli);
+}
+
 static void
 complain_missing(const BbWalSource *source, XLogRecPtr until)
 {
