@@ -84,7 +84,9 @@ typedef struct BbCounters
 	uint64		blocks_read;	 /* layer blocks read from an object */
 	uint64		blocks_cached;	 /* layer blocks found already decoded */
 	uint64		bytes_read;		 /* bytes read from objects */
+	uint64		layers_skipped;	 /* delta layers whose key filter said no */
 	uint64		images_used;	 /* values that came as an image */
+	uint64		changes_used;	 /* records and native changes applied */
 	uint64		bytes_out;		 /* bytes given to the caller */
 } BbCounters;
 

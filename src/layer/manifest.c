@@ -49,6 +49,17 @@ bb_timeline_name_check(const char *name)
 						 BB_TIMELINE_NAME_MAX)));
 }
 
+TimeLineID
+bb_manifest_tli_at(const BbManifest *manifest, XLogRecPtr lsn)
+{
+	for (int i = 0; i < manifest->nswitches; i++)
+	{
+		if (lsn <= manifest->switches[i].until)
+			return manifest->switches[i].tli;
+	}
+	return manifest->tli;
+}
+
 BbManifest *
 bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 				 const char *timeline)

@@ -68,6 +68,12 @@ typedef struct BbManifest
  */
 extern void bb_timeline_name_check(const char *name);
 
+/*
+ * bb_manifest_tli_at - the TimeLineID of the record that ends at lsn.
+ */
+extern TimeLineID bb_manifest_tli_at(const BbManifest *manifest,
+									 XLogRecPtr lsn);
+
 /* NULL when there is no such timeline. */
 extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 									const char *timeline);

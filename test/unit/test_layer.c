@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #define LSN ((XLogRecPtr) 0x1234500)
+#define WINDOW (512 * 1024)
 
 /* The key and value of number i: runs of pages, with odd ones between. */
 static BbKey
@@ -66,7 +67,7 @@ read_layer(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
 {
 	BbLayer    *layer = bb_layer_open(ctx, store, "main", desc);
 	BbKeyRange	all = bb_key_range_all();
-	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer, &all.start);
+	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer, &all.start, 0, WINDOW);
 	BbEntry		entry;
 	uint8		value[BLCKSZ];
 
@@ -150,7 +151,7 @@ UNIT_TEST(layer_with_three_levels)
 		CHECK(bb_layer_get(ctx, layer, &key, &entry));
 		CHECK(memcmp(entry.value, &start, sizeof(start)) == 0);
 
-		cursor = bb_layer_cursor_new(ctx, layer, &key);
+		cursor = bb_layer_cursor_new(ctx, layer, &key, 0, WINDOW);
 		for (int i = start; i < Min(start + 3000, n); i++)
 		{
 			CHECK(bb_layer_cursor_next(ctx, cursor, &entry));
@@ -170,12 +171,12 @@ UNIT_TEST(layer_cursor_starts_between_keys)
 	BbKey		start = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 100);
 	BbKey		next = key_of(100);
 
-	cursor = bb_layer_cursor_new(ctx, layer, &start);
+	cursor = bb_layer_cursor_new(ctx, layer, &start, 0, WINDOW);
 	CHECK(bb_layer_cursor_next(ctx, cursor, &entry));
 	CHECK(bb_key_compare(&entry.key, &next) == 0);
 
 	start = bb_key_rel_block(1663, 5, 1002, MAIN_FORKNUM, 50);
-	cursor = bb_layer_cursor_new(ctx, layer, &start);
+	cursor = bb_layer_cursor_new(ctx, layer, &start, 0, WINDOW);
 	CHECK(!bb_layer_cursor_next(ctx, cursor, &entry));
 }
 
