@@ -9,7 +9,7 @@
 --
 CREATE FUNCTION bb_fdw_validator(text[], oid)
 RETURNS void
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_fdw_validator'
 LANGUAGE C STRICT;
 
 COMMENT ON FUNCTION bb_fdw_validator(text[], oid) IS
@@ -38,7 +38,7 @@ CREATE FUNCTION bb_import_directory(
     OUT bytes_stored bigint,
     OUT duration interval)
 RETURNS record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_import_directory'
 LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_import_directory(text, name, text) IS
@@ -50,7 +50,7 @@ CREATE FUNCTION bb_create_branch(
     lsn pg_lsn DEFAULT NULL,
     store name DEFAULT 'bbackup')
 RETURNS pg_lsn
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_create_branch'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_create_branch(text, text, pg_lsn, name) IS
@@ -60,7 +60,7 @@ CREATE FUNCTION bb_drop_timeline(
     timeline text,
     store name DEFAULT 'bbackup')
 RETURNS void
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_drop_timeline'
 LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_drop_timeline(text, name) IS
@@ -76,7 +76,7 @@ CREATE FUNCTION bb_progress_import(
     OUT files_total bigint,
     OUT files_done bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_progress_import'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
 CREATE VIEW bb_stat_progress_import AS
@@ -108,7 +108,7 @@ CREATE FUNCTION bb_timelines(
     OUT layers integer,
     OUT bytes_stored bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_timelines'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_timelines(name) IS
@@ -127,7 +127,7 @@ CREATE FUNCTION bb_layers(
     OUT entries bigint,
     OUT bytes bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_layers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_layers(name, text) IS
@@ -144,7 +144,7 @@ CREATE FUNCTION bb_databases(
     OUT pages bigint,
     OUT bytes bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_databases'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_databases(pg_lsn, name, text) IS
@@ -162,7 +162,7 @@ CREATE FUNCTION bb_relations(
     OUT bytes bigint,
     OUT unlogged boolean)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_relations'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_relations(pg_lsn, name, text) IS
@@ -179,7 +179,7 @@ CREATE FUNCTION bb_files(
     OUT kind text,
     OUT size bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_files'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer) IS
@@ -191,7 +191,7 @@ CREATE FUNCTION bb_read_file(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main')
 RETURNS bytea
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_read_file'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_read_file(text, pg_lsn, name, text) IS
@@ -207,7 +207,7 @@ CREATE FUNCTION bb_get_page(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main')
 RETURNS bytea
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_get_page'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) IS
@@ -224,7 +224,7 @@ CREATE FUNCTION bb_basebackup(
     prev_lsn pg_lsn DEFAULT NULL,
     new_tli integer DEFAULT NULL)
 RETURNS bytea
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) IS
@@ -238,7 +238,7 @@ CREATE FUNCTION bb_basebackup_stream(
     prev_lsn pg_lsn DEFAULT NULL,
     new_tli integer DEFAULT NULL)
 RETURNS SETOF bytea
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 ROWS 10000;
 
