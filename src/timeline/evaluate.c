@@ -4,7 +4,7 @@
  *	  A history into a value.
  *
  * Most are whole values that are handed on as they are.  The rest is pages:
- * of relations' main and init forks, by redo; of SLRUs and visibility maps,
+ * of relations' main and init forks, by redo; of SLRUs and of the other forks,
  * by native changes.
  *
  *-------------------------------------------------------------------------
@@ -22,12 +22,14 @@ change_belongs(const BbPageHistory *history, const BbChange *change)
 {
 	BbKeyFields fields = bb_key_fields(&history->key);
 
-	if (change->type == BB_ENTRY_NATIVE)
-		return fields.kind == BB_KEY_SLRU_BLOCK ||
-			   (fields.kind == BB_KEY_REL_BLOCK &&
-				fields.fork == VISIBILITYMAP_FORKNUM);
-	return fields.kind == BB_KEY_REL_BLOCK && (fields.fork == MAIN_FORKNUM ||
-											   fields.fork == INIT_FORKNUM);
+	bool		redo_makes = fields.kind == BB_KEY_REL_BLOCK &&
+							 (fields.fork == MAIN_FORKNUM ||
+							  fields.fork == INIT_FORKNUM);
+
+	if (change->type != BB_ENTRY_NATIVE)
+		return redo_makes;
+	return !redo_makes && (fields.kind == BB_KEY_REL_BLOCK ||
+						   fields.kind == BB_KEY_SLRU_BLOCK);
 }
 
 static void
