@@ -50,14 +50,15 @@ bb_timeline_name_check(const char *name)
 }
 
 TimeLineID
-bb_manifest_tli_at(const BbManifest *manifest, XLogRecPtr lsn)
+bb_tli_at(const BbTliSwitch *switches, int nswitches, TimeLineID last,
+		  XLogRecPtr lsn)
 {
-	for (int i = 0; i < manifest->nswitches; i++)
+	for (int i = 0; i < nswitches; i++)
 	{
-		if (lsn <= manifest->switches[i].until)
-			return manifest->switches[i].tli;
+		if (lsn <= switches[i].until)
+			return switches[i].tli;
 	}
-	return manifest->tli;
+	return last;
 }
 
 BbManifest *

@@ -69,10 +69,11 @@ typedef struct BbManifest
 extern void bb_timeline_name_check(const char *name);
 
 /*
- * bb_manifest_tli_at - the TimeLineID of the record that ends at lsn.
+ * bb_tli_at - the TimeLineID of the record that ends at lsn; "last" is the one
+ * after all switches.
  */
-extern TimeLineID bb_manifest_tli_at(const BbManifest *manifest,
-									 XLogRecPtr lsn);
+extern TimeLineID bb_tli_at(const BbTliSwitch *switches, int nswitches,
+							TimeLineID last, XLogRecPtr lsn);
 
 /* NULL when there is no such timeline. */
 extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,

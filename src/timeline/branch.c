@@ -17,7 +17,8 @@
 static void
 cut_switches(BbManifest *branch)
 {
-	branch->tli = bb_manifest_tli_at(branch, branch->end_lsn);
+	branch->tli = bb_tli_at(branch->switches, branch->nswitches, branch->tli,
+							branch->end_lsn);
 	while (branch->nswitches > 0 &&
 		   branch->switches[branch->nswitches - 1].until >= branch->end_lsn)
 		branch->nswitches--;
