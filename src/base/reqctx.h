@@ -86,7 +86,9 @@ typedef struct BbCounters
 	uint64		bytes_read;		 /* bytes read from objects */
 	uint64		layers_skipped;	 /* delta layers whose key filter said no */
 	uint64		images_used;	 /* values that came as an image */
-	uint64		changes_used;	 /* records and native changes applied */
+	uint64		pages_redone;	 /* pages that redo helpers made */
+	uint64		records_applied; /* WAL records that they applied */
+	uint64		redo_us;		 /* microseconds spent waiting for them */
 	uint64		bytes_out;		 /* bytes given to the caller */
 } BbCounters;
 

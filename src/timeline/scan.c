@@ -27,8 +27,11 @@
 /* How much the cursor of an image layer reads at a time. */
 #define IMAGE_WINDOW_BYTES (512 * 1024)
 
-/* No more values than this wait behind pages being made. */
-#define QUEUE_LENGTH 128
+/*
+ * So many values wait behind pages being made for each page that redo wants to
+ * have in flight.
+ */
+#define QUEUE_FACTOR 3
 
 /* A value in the queue. */
 typedef struct Slot
@@ -59,8 +62,9 @@ struct BbTimelineScan
 	BbPageHistory history;
 	uint8	   *page;
 
-	BbRedo	   *redo; /* NULL: not needed yet */
-	Slot		queue[QUEUE_LENGTH]; /* a ring */
+	BbRedo	   *redo; /* NULL: not needed yet, and no queue either */
+	Slot	   *queue; /* a ring */
+	int			queue_length;
 	int			first;
 	int			queued;
 };
@@ -172,7 +176,6 @@ make_value(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *image,
 
 	/* there is nothing below the image layer */
 	history->complete = true;
-	BB_COUNT(ctx, changes_used, history->nchanges);
 	return bb_history_evaluate(scan->timeline, history, scan->page, entry);
 }
 
@@ -219,20 +222,18 @@ next_value(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 /* ---- the queue ---- */
 
 static void
-submit(const BbReqCtx *ctx, BbTimelineScan *scan)
+open_queue(const BbReqCtx *ctx, BbTimelineScan *scan)
 {
-	if (scan->redo == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(scan->context);
-		uint8	   *control;
-		size_t		length;
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+	uint8	   *control;
+	size_t		length;
 
-		control = bb_timeline_control(ctx, scan->timeline, scan->lsn, &length);
-		scan->redo = bb_redo_open(ctx, control, length);
-		pfree(control);
-		MemoryContextSwitchTo(old);
-	}
-	bb_redo_submit(ctx, scan->redo, &scan->history);
+	control = bb_timeline_control(ctx, scan->timeline, scan->lsn, &length);
+	scan->redo = bb_redo_open(ctx, control, length);
+	pfree(control);
+	scan->queue_length = bb_redo_depth(scan->redo) * QUEUE_FACTOR;
+	scan->queue = palloc0(scan->queue_length * sizeof(Slot));
+	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -245,7 +246,9 @@ enqueue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *entry,
 {
 	Slot	   *slot;
 
-	slot = &scan->queue[(scan->first + scan->queued) % QUEUE_LENGTH];
+	if (scan->redo == NULL)
+		open_queue(ctx, scan);
+	slot = &scan->queue[(scan->first + scan->queued) % scan->queue_length];
 	if (slot->allocated < entry->length)
 	{
 		if (slot->value)
@@ -257,7 +260,7 @@ enqueue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *entry,
 	slot->entry.value = slot->value;
 	slot->redo = redo;
 	if (redo)
-		submit(ctx, scan);
+		bb_redo_submit(ctx, scan->redo, &scan->history);
 	else
 		memcpy(slot->value, entry->value, entry->length);
 	scan->queued++;
@@ -274,7 +277,7 @@ dequeue(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 		bb_page_finish(scan->timeline, &slot->entry.key, slot->value);
 	}
 	*entry = slot->entry;
-	scan->first = (scan->first + 1) % QUEUE_LENGTH;
+	scan->first = (scan->first + 1) % scan->queue_length;
 	scan->queued--;
 }
 
@@ -285,10 +288,10 @@ dequeue(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 static bool
 wants_more(BbTimelineScan *scan)
 {
-	int			pending = scan->redo ? bb_redo_pending(scan->redo) : 0;
+	int			pending = bb_redo_pending(scan->redo);
 
 	return pending > 0 && pending < bb_redo_depth(scan->redo) &&
-		   scan->queued < QUEUE_LENGTH - 1;
+		   scan->queued < scan->queue_length - 1;
 }
 
 bool
