@@ -84,7 +84,11 @@ typedef struct BbCounters
 	uint64		blocks_read;	 /* layer blocks read from an object */
 	uint64		blocks_cached;	 /* layer blocks found already decoded */
 	uint64		bytes_read;		 /* bytes read from objects */
+	uint64		layers_skipped;	 /* delta layers whose key filter said no */
 	uint64		images_used;	 /* values that came as an image */
+	uint64		pages_redone;	 /* pages that redo helpers made */
+	uint64		records_applied; /* WAL records that they applied */
+	uint64		redo_us;		 /* microseconds spent waiting for them */
 	uint64		bytes_out;		 /* bytes given to the caller */
 } BbCounters;
 

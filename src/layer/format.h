@@ -3,17 +3,19 @@
  * format.h
  *	  The layout of layer files.  docs/format.md says the same in prose.
  *
- *	  +--------+-------+-------+-----+-------+---------+-------+------+--------+
- *	  | header | data  | data  |  …  | index | data … | index | root | footer |
- *	  |		   | block | block |	 | block |		  | block | index|		  |
- *	  +--------+-------+-------+-----+-------+--------+-------+------+--------+
+ *	  +--------+------+------+---+-------+------+---+------+--------+--------+
+ *	  | header | data | data | … | index | data | … | root | filter | footer |
+ *	  +--------+------+------+---+-------+------+---+------+--------+--------+
  *
  * A block is a header, which is never compressed, and a payload, which may
  * be.  A payload is a sequence of entries in (key, LSN) order, followed by
  * the offset of each and their number, so that a block can be searched by
  * bisection and read in order.  An index block has the same form: its
  * entries' values are the places of blocks one level below, under the first
- * key of each.  The footer tells where the root is.
+ * key and LSN of each.  The footer tells where the root is.
+ *
+ * A delta layer has a key filter (filter.h), so that a point read can pass it
+ * by.
  *
  * Everything is little-endian but keys.  Every block has a CRC32C that
  * covers the file's id and the block's own offset too: a block that was read
@@ -40,10 +42,11 @@
 /* The value of an index entry: offset u64, size with header u32. */
 #define BB_INDEX_VALUE_SIZE 12
 
-/* Footer: root offset u64, root size u32, entries u64, LSN start u64, LSN
- * end u64, key start 18, key end 18, image u8, root level u8, file id u64,
- * version u32, crc u32, magic 8. */
-#define BB_FOOTER_SIZE (8 + 4 + 8 + 8 + 8 + 18 + 18 + 1 + 1 + 8 + 4 + 4 + 8)
+/* Footer: root offset u64, root size u32, filter offset u64, filter pages
+ * u32, entries u64, LSN start u64, LSN end u64, key start 18, key end 18,
+ * image u8, root level u8, file id u64, version u32, crc u32, magic 8. */
+#define BB_FOOTER_SIZE \
+	(8 + 4 + 8 + 4 + 8 + 8 + 8 + 18 + 18 + 1 + 1 + 8 + 4 + 4 + 8)
 #define BB_FOOTER_MAGIC "bbfoot1\n"
 
 /* A block is closed when its payload has at least this many bytes: four

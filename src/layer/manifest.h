@@ -68,6 +68,13 @@ typedef struct BbManifest
  */
 extern void bb_timeline_name_check(const char *name);
 
+/*
+ * bb_tli_at - the TimeLineID of the record that ends at lsn; "last" is the one
+ * after all switches.
+ */
+extern TimeLineID bb_tli_at(const BbTliSwitch *switches, int nswitches,
+							TimeLineID last, XLogRecPtr lsn);
+
 /* NULL when there is no such timeline. */
 extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 									const char *timeline);

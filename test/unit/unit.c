@@ -13,9 +13,12 @@
 #include "base/compat.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "redo/helper.h"
 #include "storage/fd.h"
 #include "unit.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 PG_MODULE_MAGIC;
 
@@ -29,6 +32,20 @@ static struct
 static int	ntests = 0;
 
 char	   *unit_last_error = NULL;
+char	   *unit_last_detail = NULL;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+/*
+ * Redo helpers load this module as they would load bbackup itself.
+ */
+void
+_PG_init(void)
+{
+	bb_redo_helper_init();
+	if (process_shared_preload_libraries_in_progress)
+		unit_rmgr_register();
+}
 
 void
 unit_register(const char *name, UnitFunction function)
@@ -67,6 +84,31 @@ char *
 unit_object_path(BbObjectStore *store, const char *name)
 {
 	return psprintf("%s/%s", bb_objstore_local_directory(store), name);
+}
+
+void
+unit_psql(const char *database, const char *script)
+{
+	char	   *directory = pstrdup(my_exec_path);
+	char	   *host = pstrdup(GetConfigOption("unix_socket_directories",
+											   false, false));
+	char	   *command;
+	FILE	   *psql;
+	int			status;
+
+	get_parent_directory(directory);
+	host[strcspn(host, ",")] = '\0';
+	command = psprintf("\"%s/psql\" -X -q -v ON_ERROR_STOP=1 -h \"%s\" -p %d "
+					   "-U \"%s\" -d \"%s\" >/dev/null",
+					   directory, host, PostPortNumber,
+					   GetUserNameFromId(GetUserId(), false), database);
+	psql = OpenPipeStream(command, "w");
+	if (psql == NULL)
+		elog(ERROR, "could not run psql: %m");
+	fputs(script, psql);
+	status = ClosePipeStream(psql);
+	if (status != 0)
+		elog(ERROR, "psql: %s", wait_result_to_str(status));
 }
 
 /*
