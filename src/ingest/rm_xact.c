@@ -18,6 +18,7 @@
 #include "ingest/relsizes.h"
 #include "ingest/slrupages.h"
 #include "redo/native.h"
+#include "replication/origin.h"
 #include "utils/timestamp.h"
 
 /* How a transaction ended, whatever the record. */
@@ -163,8 +164,8 @@ abort_transaction(BbIngest *ingest, bool prepared)
 	end.nsubxacts = parsed.nsubxacts;
 	end.subxacts = parsed.subxacts;
 	end.time = parsed.xact_time;
-	if (parsed.xinfo & XACT_XINFO_HAS_ORIGIN)
-		end.origin = XLogRecGetOrigin(ingest->record);
+	end.origin = (parsed.xinfo & XACT_XINFO_HAS_ORIGIN) != 0
+		? XLogRecGetOrigin(ingest->record) : InvalidRepOriginId;
 	end.origin_lsn = parsed.origin_lsn;
 	end.ndropped = parsed.nrels;
 	end.dropped = BB_WAL_DROPPED(&parsed);
