@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/rmgr.h"
+#include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "base/settings.h"
 #include "ingest/ingest_internal.h"
@@ -199,6 +200,26 @@ add_context(void *arg)
 				   LSN_FORMAT_ARGS(record->ReadRecPtr), record_name(record));
 }
 
+/*
+ * With wal_level minimal a table that is filled by the transaction that made
+ * it isn't in WAL.  (CheckRequiredParameterValues in xlogrecovery.c refuses
+ * to recover from that, too.)  The server says so before it writes any.
+ */
+static void
+check_wal_level(BbIngest *ingest)
+{
+	XLogReaderState *record = ingest->record;
+
+	if (ingest->state->control.wal_level == WAL_LEVEL_MINIMAL &&
+		XLogRecGetRmid(record) != RM_XLOG_ID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("WAL at %X/%X was written with wal_level = minimal",
+						LSN_FORMAT_ARGS(record->ReadRecPtr)),
+				 errdetail("Such WAL lacks what was done to tables that were made in the same transaction."),
+				 errhint("Set wal_level to replica in the source, and import it again.")));
+}
+
 static void
 handle_record(BbIngest *ingest, XLogReaderState *record)
 {
@@ -210,6 +231,7 @@ handle_record(BbIngest *ingest, XLogReaderState *record)
 	if (handler == NULL)
 		bb_ingest_unknown(ingest);
 
+	check_wal_level(ingest);
 	bb_clusterstate_past_xid(ingest->state, XLogRecGetXid(record));
 	handler(ingest);
 	bb_clusterstate_write(ingest->state, ingest->layer, ingest->lsn);

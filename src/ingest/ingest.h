@@ -41,7 +41,8 @@ typedef struct BbIngestResult
  * Whatever the error, all records before the offending one are kept.
  *
  * Errors: UNDEFINED_OBJECT (no such timeline); OBJECT_IN_USE (somebody is
- * writing it); OBJECT_NOT_IN_PREREQUISITE_STATE (another major version);
+ * writing it); OBJECT_NOT_IN_PREREQUISITE_STATE (another major version; WAL of
+ * wal_level minimal);
  * INVALID_PARAMETER_VALUE (the directory, or its WAL is of another system, or
  * doesn't follow; "until" is before the timeline's end); UNDEFINED_FILE (a
  * segment is missing, or WAL ends before "until"); DATA_CORRUPTED (a record
