@@ -170,7 +170,8 @@ $timeline = branch();
 my $foreign = archive_with(
 	sub {
 		my ($copy) = @_;
-		my ($own) = glob $other->data_dir . '/pg_wal/00000001*1';
+		my ($own) = grep { /\/[0-9A-F]{24}$/ }
+		  glob $other->data_dir . '/pg_wal/*';
 		my $sysid = substr slurp_binary($own), 24, 8;
 
 		patch_file("$copy/$segments[2]", 24, $sysid);
