@@ -16,7 +16,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c)))
 # pg_regress reads "sql" and "expected" in its input directory: links there,
 # to sql_tests and expected (see regress-links).
 REGRESS = $(patsubst sql_tests/%.sql,%,$(sort $(wildcard sql_tests/*.sql)))
-REGRESS_OPTS = --inputdir=regress --outputdir=regress/out
+REGRESS_OPTS = --inputdir=regress --outputdir=regress/out \
+	--load-extension=bbackup
 USE_MODULE_DB = 1
 TAP_TESTS = 1
 EXTRA_CLEAN = regress tmp_check

@@ -52,6 +52,7 @@ typedef enum BbTaskKind
 	BB_TASK_PAGE_READ,	/* a page or a file asked for by itself */
 	BB_TASK_LISTING,	/* what exists: timelines, layers, relations, files */
 	BB_TASK_IMPORT,		/* bb_import_directory */
+	BB_TASK_INGEST,		/* bb_ingest */
 	BB_TASK_MANAGEMENT, /* timelines made and dropped */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;

@@ -17,6 +17,7 @@ char	   *bb_setting_store_directory = NULL;
 int			bb_setting_call_timeout_ms = 0;
 int			bb_setting_compression = BB_COMPRESSION_DEFAULT;
 int			bb_setting_layer_size_mb = 256;
+int			bb_setting_checkpoint_distance_mb = 256;
 int			bb_setting_redo_processes = 2;
 int			bb_setting_redo_timeout_ms = 60000;
 char	   *bb_setting_redo_preload_libraries = "";
@@ -78,6 +79,15 @@ bb_settings_init(void)
 							 PGC_USERSET,
 							 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.checkpoint_distance",
+							"Memory that ingest fills before it writes layers.",
+							NULL,
+							&bb_setting_checkpoint_distance_mb,
+							256, 1, 16384,
+							PGC_USERSET,
+							GUC_UNIT_MB,
+							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("bbackup.layer_size",
 							"Size at which a new layer file is cut.",

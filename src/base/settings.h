@@ -16,6 +16,9 @@ extern int	bb_setting_call_timeout_ms;
 extern int	bb_setting_compression;
 /* bbackup.layer_size, in megabytes: a new layer is cut at about this size */
 extern int	bb_setting_layer_size_mb;
+/* bbackup.checkpoint_distance, in megabytes: ingest flushes when it has taken
+ * so much memory */
+extern int	bb_setting_checkpoint_distance_mb;
 
 /* bbackup.redo_processes: redo helpers of a backend, at most */
 extern int	bb_setting_redo_processes;

@@ -31,7 +31,7 @@ elapsed_since(TimestampTz start)
 	return IntervalPGetDatum(interval);
 }
 
-/* bb_import_directory(path text, store name, timeline text), strict */
+/* bb_import_directory(path text, store name, timeline text) */
 Datum
 bb_sql_import_directory(PG_FUNCTION_ARGS)
 {

@@ -8,11 +8,11 @@
 #include "postgres.h"
 
 #include "assembly/content.h"
+#include "base/codec.h"
 #include "base/compat.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
 #include "funcs/store_access.h"
-#include "base/codec.h"
 #include "utils/memutils.h"
 
 BB_SQL_FUNCTION(bb_sql_get_page);

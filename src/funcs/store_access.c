@@ -14,7 +14,6 @@
 #include "foreign/foreign.h"
 #include "funcs/store_access.h"
 #include "miscadmin.h"
-#include "pagestore/pagestore_driver.h"
 #include "utils/acl.h"
 
 void

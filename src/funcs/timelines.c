@@ -49,7 +49,7 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 	bb_result_row(fcinfo, values, nulls);
 }
 
-/* bb_timelines(store name), strict */
+/* bb_timelines(store name) */
 Datum
 bb_sql_timelines(PG_FUNCTION_ARGS)
 {
@@ -134,7 +134,7 @@ bb_sql_create_branch(PG_FUNCTION_ARGS)
 	PG_RETURN_LSN(lsn);
 }
 
-/* bb_drop_timeline(timeline text, store name), strict */
+/* bb_drop_timeline(timeline text, store name) */
 Datum
 bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 {

@@ -63,13 +63,19 @@ put_u32(const BbReqCtx *ctx, Import *import, BbKey key, uint32 value)
 	put(ctx, import, key, bytes, sizeof(bytes));
 }
 
-/* A file was read: count it, and forget what it took. */
+static void
+bytes_done(Import *import, uint64 bytes)
+{
+	import->result.bytes_read += bytes;
+	bb_progress_import_done(import->result.bytes_read, import->files_done);
+}
+
+/* A small file was read, or the rest of one: forget what it took. */
 static void
 file_done(Import *import, uint64 bytes)
 {
-	import->result.bytes_read += bytes;
 	import->files_done++;
-	bb_progress_import_done(import->result.bytes_read, import->files_done);
+	bytes_done(import, bytes);
 	MemoryContextReset(import->scratch);
 }
 
@@ -314,9 +320,10 @@ store_segment(const BbReqCtx *ctx, Import *import, const BbSourceFork *fork,
 				page, BLCKSZ);
 		}
 		done += here;
+		bytes_done(import, (uint64) here * BLCKSZ);
 	}
 	import->result.pages += count;
-	file_done(import, (uint64) count * BLCKSZ);
+	file_done(import, 0);
 }
 
 static void
@@ -504,12 +511,12 @@ commit(const BbReqCtx *ctx, Import *import, BbObjectStore *store,
 
 static BbImportResult
 run(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-	const char *path)
+	const BbDataDir *dir)
 {
 	Import		import = {0};
 
 	bb_progress_import_phase(BB_IMPORT_CHECKING);
-	import.dir = bb_datadir_open(ctx, path);
+	import.dir = dir;
 	import.lsn = bb_walend_find(ctx, import.dir);
 	import.inventory = bb_inventory_new(ctx, import.dir);
 	import.writer = bb_imagewriter_new(store, timeline, import.lsn);
@@ -566,8 +573,13 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
+	BbDataDir  *dir;
 	BbImportResult result;
 	ErrorData  *volatile error = NULL;
+
+	/* what can be refused without touching the store is refused first */
+	bb_timeline_name_check(timeline);
+	dir = bb_datadir_open(ctx, path);
 
 	/* held until the caller's context goes: longer than any layer's writer */
 	bb_manifest_lock(ctx, store, timeline);
@@ -586,7 +598,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(context);
-		result = run(ctx, store, timeline, path);
+		result = run(ctx, store, timeline, dir);
 		MemoryContextSwitchTo(caller);
 	}
 	PG_CATCH();

@@ -447,11 +447,16 @@ BbWalNext
 bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
 {
 	XLogReaderState *reader = source->reader;
+	MemoryContext old = MemoryContextSwitchTo(source->context);
 	char	   *message = NULL;
+	XLogRecord *record;
 	XLogSegNo	number;
 
+	/* the reader allocates its buffers when it needs them */
 	source->ctx = ctx;
-	if (XLogReadRecord(reader, &message) != NULL)
+	record = XLogReadRecord(reader, &message);
+	MemoryContextSwitchTo(old);
+	if (record != NULL)
 	{
 		TimeLineID	tli = tli_at(source, reader->ReadRecPtr);
 
@@ -470,8 +475,12 @@ bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
 	}
 
 	if (message != NULL && message[0] != '\0')
+	{
+		MemoryContextSwitchTo(source->context);
 		source->message = psprintf("%c%s.", pg_toupper(message[0]),
 								   message + 1);
+		MemoryContextSwitchTo(old);
+	}
 	if (source->missing != 0)
 		number = source->missing;
 	else
@@ -514,6 +523,13 @@ bb_walsource_switches(const BbWalSource *source, TimeLineID tli,
 	const BbWalTli *entry = find_tli(source, tli);
 
 	return entry != NULL && entry->begin == lsn;
+}
+
+char *
+bb_walsource_history(const BbReqCtx *ctx, const BbWalSource *source,
+					 TimeLineID tli)
+{
+	return bb_walhistory_read(ctx, source->directory, tli);
 }
 
 static void

@@ -68,6 +68,9 @@ extern XLogRecPtr bb_walsource_limit(const BbWalSource *source);
 /* Is WAL of "tli" on the way, and does it begin at lsn? */
 extern bool bb_walsource_switches(const BbWalSource *source, TimeLineID tli,
 								  XLogRecPtr lsn);
+/* The text of its history file; NULL: there is none. */
+extern char *bb_walsource_history(const BbReqCtx *ctx,
+								  const BbWalSource *source, TimeLineID tli);
 
 /*
  * bb_walsource_complain - why there was no record, as an error.

@@ -23,6 +23,7 @@
 #include "base/key.h"
 #include "base/reqctx.h"
 #include "layer/manifest.h"
+#include "objstore/objstore.h"
 
 typedef struct BbPageStore BbPageStore;
 typedef struct BbPageScan BbPageScan;
@@ -54,6 +55,16 @@ typedef struct BbValue
 	const uint8 *data;
 	uint32		length;
 } BbValue;
+
+/*
+ * bb_pagestore_timeline - the page store that a timeline's layers hold.
+ *
+ * Errors: UNDEFINED_OBJECT (no such timeline);
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (of another major version).
+ */
+extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
+										  BbObjectStore *objects,
+										  const char *timeline);
 
 extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
 

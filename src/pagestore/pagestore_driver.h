@@ -14,7 +14,6 @@
 #ifndef BB_PAGESTORE_DRIVER_H
 #define BB_PAGESTORE_DRIVER_H
 
-#include "objstore/objstore.h"
 #include "pagestore/pagestore.h"
 
 typedef struct BbPageStoreOps
@@ -56,15 +55,5 @@ struct BbPageVersions
 {
 	BbPageStore *store;
 };
-
-/*
- * bb_pagestore_timeline - the driver that reads a timeline's layers.
- *
- * Errors: UNDEFINED_OBJECT (no such timeline);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (of another major version).
- */
-extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
-										  BbObjectStore *objects,
-										  const char *timeline);
 
 #endif /* BB_PAGESTORE_DRIVER_H */
