@@ -1,4 +1,11 @@
 # bbackup: base backups at any LSN, out of a page store
+#
+#	make && make install      what users need
+#	make check-all            everything that CI runs, in a copy of the tree
+#	make installcheck         SQL and TAP tests with what is installed
+#	make check-ranks          who includes whom
+#	make check-symbols        what the module exports
+#	make format               clang-format over all C
 
 EXTENSION = bbackup
 MODULE_big = bbackup
@@ -6,8 +13,12 @@ DATA = sql/bbackup--1.0.sql
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c)))
 
+# pg_regress reads "sql" and "expected" in its input directory: links there,
+# to sql_tests and expected (see regress-links).
 REGRESS = $(patsubst sql_tests/%.sql,%,$(sort $(wildcard sql_tests/*.sql)))
-REGRESS_OPTS = --inputdir=regress --outputdir=regress/out --dbname=bb_regression
+REGRESS_OPTS = --inputdir=regress --outputdir=regress/out \
+	--load-extension=bbackup
+USE_MODULE_DB = 1
 TAP_TESTS = 1
 EXTRA_CLEAN = regress tmp_check
 
@@ -24,3 +35,34 @@ SHLIB_LINK += $(filter -llz4 -lzstd,$(LIBS))
 SHLIB_LINK += -lseccomp
 
 include $(PGXS)
+
+# What the TAP tests share.
+PG_PROVE_FLAGS += -I $(srcdir)/t/lib
+
+# No dependency tracking: a header that changes makes everything again.
+HEADERS = $(wildcard $(srcdir)/src/*/*.h)
+$(OBJS): $(HEADERS)
+$(OBJS:.o=.bc): $(HEADERS)
+
+installcheck: regress-links
+
+.PHONY: regress-links
+regress-links:
+	$(MKDIR_P) regress/out
+	ln -sfn ../sql_tests regress/sql
+	ln -sfn ../expected regress/expected
+
+.PHONY: check-all check-ranks check-symbols format
+check-all:
+	./run-tests.sh
+
+check-ranks:
+	.ci/check-ranks --self-test
+	.ci/check-ranks
+
+check-symbols: all
+	.ci/check-symbols $(shell $(PG_CONFIG) --bindir)/postgres \
+		$(MODULE_big)$(DLSUFFIX)
+
+format:
+	.ci/format src/*/*.[ch] test/unit/*.[ch]

@@ -9,7 +9,7 @@
 --
 CREATE FUNCTION bb_fdw_validator(text[], oid)
 RETURNS void
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_fdw_validator'
 LANGUAGE C STRICT;
 
 COMMENT ON FUNCTION bb_fdw_validator(text[], oid) IS
@@ -38,8 +38,8 @@ CREATE FUNCTION bb_import_directory(
     OUT bytes_stored bigint,
     OUT duration interval)
 RETURNS record
-AS 'MODULE_PATHNAME'
-LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME', 'bb_sql_import_directory'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_import_directory(text, name, text) IS
 'stores the data directory of a cleanly shut-down cluster as a new timeline; errors: a running cluster, another major version, a corrupt page, a timeline that exists';
@@ -50,7 +50,7 @@ CREATE FUNCTION bb_create_branch(
     lsn pg_lsn DEFAULT NULL,
     store name DEFAULT 'bbackup')
 RETURNS pg_lsn
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_create_branch'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_create_branch(text, text, pg_lsn, name) IS
@@ -60,8 +60,8 @@ CREATE FUNCTION bb_drop_timeline(
     timeline text,
     store name DEFAULT 'bbackup')
 RETURNS void
-AS 'MODULE_PATHNAME'
-LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME', 'bb_sql_drop_timeline'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_drop_timeline(text, name) IS
 'removes a timeline and its layers; refused while a branch needs them';
@@ -76,8 +76,11 @@ CREATE FUNCTION bb_progress_import(
     OUT files_total bigint,
     OUT files_done bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_progress_import'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_progress_import() IS
+'what the view bb_stat_progress_import shows; others'' imports take pg_read_all_stats';
 
 CREATE VIEW bb_stat_progress_import AS
     SELECT p.pid, p.datid, d.datname, p.phase,
@@ -108,8 +111,8 @@ CREATE FUNCTION bb_timelines(
     OUT layers integer,
     OUT bytes_stored bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
-LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+AS 'MODULE_PATHNAME', 'bb_sql_timelines'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_timelines(name) IS
 'the timelines of a page store, with the range of LSNs that can be read';
@@ -127,7 +130,7 @@ CREATE FUNCTION bb_layers(
     OUT entries bigint,
     OUT bytes bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_layers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_layers(name, text) IS
@@ -144,7 +147,7 @@ CREATE FUNCTION bb_databases(
     OUT pages bigint,
     OUT bytes bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_databases'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_databases(pg_lsn, name, text) IS
@@ -162,7 +165,7 @@ CREATE FUNCTION bb_relations(
     OUT bytes bigint,
     OUT unlogged boolean)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_relations'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_relations(pg_lsn, name, text) IS
@@ -179,7 +182,7 @@ CREATE FUNCTION bb_files(
     OUT kind text,
     OUT size bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_files'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer) IS
@@ -191,7 +194,7 @@ CREATE FUNCTION bb_read_file(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main')
 RETURNS bytea
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_read_file'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_read_file(text, pg_lsn, name, text) IS
@@ -207,7 +210,7 @@ CREATE FUNCTION bb_get_page(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main')
 RETURNS bytea
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_get_page'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) IS
@@ -224,7 +227,7 @@ CREATE FUNCTION bb_basebackup(
     prev_lsn pg_lsn DEFAULT NULL,
     new_tli integer DEFAULT NULL)
 RETURNS bytea
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) IS
@@ -238,7 +241,7 @@ CREATE FUNCTION bb_basebackup_stream(
     prev_lsn pg_lsn DEFAULT NULL,
     new_tli integer DEFAULT NULL)
 RETURNS SETOF bytea
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 ROWS 10000;
 
@@ -262,3 +265,7 @@ REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
+
+-- How far imports are is for those who watch servers.
+GRANT EXECUTE ON FUNCTION bb_progress_import() TO pg_read_all_stats;
+GRANT SELECT ON bb_stat_progress_import TO pg_read_all_stats;

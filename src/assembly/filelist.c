@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
+#include "access/slru.h"
 #include "access/xlog_internal.h"
-#include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
 #include "assembly/configfiles.h"
@@ -19,19 +19,7 @@
 #include "assembly/dirtree.h"
 #include "assembly/filelist.h"
 #include "base/compat.h"
-
-/* As REPLICATION_STATE_MAGIC in PostgreSQL's replication/logical/origin.c. */
-#define ORIGIN_MAGIC ((uint32) 0x1257DADE)
-
-/* As ReplicationStateOnDisk there; padding is zero. */
-typedef struct OriginOnDisk
-{
-	uint16		id;
-	uint64		remote_lsn;
-} OriginOnDisk;
-
-/* As SLRU_PAGES_PER_SEGMENT in PostgreSQL's access/slru.h. */
-#define SLRU_SEGMENT_PAGES 32
+#include "pagestore/originfile.h"
 
 struct BbFileList
 {
@@ -136,14 +124,14 @@ next_slru(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	bb_member_init(member, BB_MEMBER_SLRU, list->file_mode, "%s/%04X",
 				   bb_slru_directory(segment.slru),
 				   (unsigned int) segment.segment);
-	if (segment.pages > SLRU_SEGMENT_PAGES ||
+	if (segment.pages > SLRU_PAGES_PER_SEGMENT ||
 		segment.segment > PG_UINT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("page store has an impossible SLRU segment"),
 				 errdetail("Segment " UINT64_FORMAT " of \"%s\" has %u pages; the limit is %d.",
 						   segment.segment, bb_slru_directory(segment.slru),
-						   segment.pages, SLRU_SEGMENT_PAGES)));
+						   segment.pages, SLRU_PAGES_PER_SEGMENT)));
 	member->content = BB_CONTENT_SLRU;
 	member->size = (uint64) segment.pages * BLCKSZ;
 	member->source.slru.slru = segment.slru;
@@ -180,58 +168,32 @@ next_twophase(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
-/* (Layout: CheckPointReplicationOrigin in PostgreSQL's origin.c.) */
-static char *
-make_origins(const BbReqCtx *ctx, BbFileList *list, int *length)
+static void
+make_origins(const BbReqCtx *ctx, BbFileList *list, StringInfo file)
 {
-	StringInfoData buf;
 	BbCatalogScan *scan;
 	BbOrigin	origin;
-	uint32		magic = ORIGIN_MAGIC;
-	pg_crc32c	crc;
 
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, (char *) &magic, sizeof(magic));
-
+	initStringInfo(file);
+	bb_originfile_begin(file);
 	scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_REPLICATION_ORIGIN,
 							   list->lsn);
 	while (bb_catalog_next_origin(ctx, scan, &origin))
-	{
-		OriginOnDisk entry;
-
-		if (origin.id == 0 || origin.id > PG_UINT16_MAX)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("page store has an impossible replication origin %u",
-							origin.id)));
-		memset(&entry, 0, sizeof(entry));
-		entry.id = origin.id;
-		entry.remote_lsn = origin.remote_lsn;
-		appendBinaryStringInfo(&buf, (char *) &entry, sizeof(entry));
-	}
+		bb_originfile_add(file, &origin);
 	bb_catalog_scan_close(scan);
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, buf.data, buf.len);
-	FIN_CRC32C(crc);
-	appendBinaryStringInfo(&buf, (char *) &crc, sizeof(crc));
-
-	*length = buf.len;
-	return buf.data;
+	bb_originfile_end(file);
 }
 
 static bool
 next_origin(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
-	char	   *data;
-	int			length;
+	StringInfoData file;
 
 	if (list->step++ > 0)
 		return false;
-	data = make_origins(ctx, list, &length);
-	bb_member_init(member, BB_MEMBER_ORIGIN, list->file_mode,
-				   "pg_logical/replorigin_checkpoint");
-	bb_member_set_bytes(member, data, length);
+	make_origins(ctx, list, &file);
+	bb_member_init(member, BB_MEMBER_ORIGIN, list->file_mode, BB_ORIGIN_FILE);
+	bb_member_set_bytes(member, file.data, file.len);
 	return true;
 }
 

@@ -12,6 +12,12 @@
 #include "access/xlogreader.h"
 #include "common/relpath.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
+#include "utils/acl.h"
+#include "utils/backend_status.h"
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_foreign_server.h"
+#endif
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #else
@@ -147,6 +153,32 @@ bb_compat_relation_path(char *path, size_t size, Oid spc, Oid db, Oid rel,
 
 	strlcpy(path, made, size);
 	pfree(made);
+#endif
+}
+
+/*
+ * bb_compat_backend_status - of number i, from 1 on, in the local copy.
+ */
+static inline PgBackendStatus *
+bb_compat_backend_status(int i)
+{
+#if PG_VERSION_NUM >= 160000
+	return &pgstat_get_local_beentry_by_index(i)->backendStatus;
+#else
+	return &pgstat_fetch_stat_local_beentry(i)->backendStatus;
+#endif
+}
+
+/*
+ * bb_compat_server_usage - may the user use a foreign server?
+ */
+static inline AclResult
+bb_compat_server_usage(Oid server, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, server, user, ACL_USAGE);
+#else
+	return pg_foreign_server_aclcheck(server, user, ACL_USAGE);
 #endif
 }
 

@@ -175,6 +175,10 @@ bb_key_text(const BbKey *key)
 	}
 
 	/* the ends of key ranges have no kind of their own */
+	if (f.kind == 0)
+		return pstrdup("start");
+	if (f.kind == KIND_LIMIT)
+		return pstrdup("end");
 	return psprintf("kind 0x%02X %u/%u/%u %u %u", (unsigned) f.kind, f.spc,
 					f.db, f.rel, f.fork, f.block);
 }

@@ -6,9 +6,10 @@
  * The directory is that of a cluster that was shut down cleanly.  Everything
  * in it is stored as of one LSN, the end of its shutdown checkpoint record:
  *
- *	  pg_control, PG_VERSION ──► may it be imported?	(datadir.h)
- *	  pg_wal/… ──► where does the last record end?		(walend.h)
- *	  files, in key order ──► checked pages ──► layers	(import.c)
+ *	  pg_control, PG_VERSION ──► may it be imported?	  (datadir.h)
+ *	  pg_wal/… ──► where does the last record end?		  (walend.h)
+ *	  directories ──► what is there, in key order		  (inventory.h)
+ *	  files ──► checked pages ──► layers				  (import.c)
  *	  manifest ──► the timeline exists
  *
  * Nothing is visible before the manifest is there; an import that fails or
@@ -31,7 +32,7 @@ typedef struct BbImportResult
 	uint64		relations;
 	uint64		pages;		  /* relation blocks */
 	uint64		bytes_read;	  /* of files in the directory */
-	uint64		bytes_stored; /* of layers and manifest */
+	uint64		bytes_stored; /* of layers */
 } BbImportResult;
 
 /*
@@ -41,7 +42,7 @@ typedef struct BbImportResult
  * OBJECT_NOT_IN_PREREQUISITE_STATE (running, not cleanly shut down, changed
  * meanwhile, another major version or block size); DUPLICATE_OBJECT (the
  * timeline exists); OBJECT_IN_USE (somebody is writing it); DATA_CORRUPTED
- * (a page: file and block; a file: its name).
+ * (a page: file and block; a file: its name); UNDEFINED_FILE (a WAL segment).
  */
 extern BbImportResult bb_import_directory(const BbReqCtx *ctx,
 										  BbObjectStore *store,

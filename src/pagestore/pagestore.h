@@ -22,6 +22,7 @@
 #include "access/xlogdefs.h"
 #include "base/key.h"
 #include "base/reqctx.h"
+#include "objstore/objstore.h"
 
 typedef struct BbPageStore BbPageStore;
 typedef struct BbPageScan BbPageScan;
@@ -50,6 +51,16 @@ typedef struct BbValue
 	const uint8 *data;
 	uint32		length;
 } BbValue;
+
+/*
+ * bb_pagestore_timeline - the page store that a timeline's layers hold.
+ *
+ * Errors: UNDEFINED_OBJECT (no such timeline);
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (of another major version).
+ */
+extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
+										  BbObjectStore *objects,
+										  const char *timeline);
 
 extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
 

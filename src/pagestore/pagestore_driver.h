@@ -14,7 +14,6 @@
 #ifndef BB_PAGESTORE_DRIVER_H
 #define BB_PAGESTORE_DRIVER_H
 
-#include "objstore/objstore.h"
 #include "pagestore/pagestore.h"
 
 typedef struct BbPageStoreOps
@@ -41,15 +40,5 @@ struct BbPageScan
 	XLogRecPtr	lsn;
 	BbKey		last_key; /* where it is, for an error's context */
 };
-
-/*
- * bb_pagestore_timeline - the driver that reads a timeline's layers.
- *
- * Errors: UNDEFINED_OBJECT (no such timeline);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (of another major version).
- */
-extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
-										  BbObjectStore *objects,
-										  const char *timeline);
 
 #endif /* BB_PAGESTORE_DRIVER_H */

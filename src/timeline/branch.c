@@ -33,19 +33,27 @@ bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 				 errmsg("timeline \"%s\" already exists", name)));
 }
 
+static void
+need_timeline(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	if (bb_manifest_read(ctx, store, name) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
+						name, bb_objstore_url(store)),
+				 errhint("bb_timelines() lists the timelines of a page "
+						 "store.")));
+}
+
 void
 bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
 	ListCell   *cell;
 
+	need_timeline(ctx, store, name); /* before a lock makes a directory */
 	bb_manifest_lock_tree(ctx, store);
 	bb_manifest_lock(ctx, store, name);
-
-	if (bb_manifest_read(ctx, store, name) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
-						name, bb_objstore_url(store))));
+	need_timeline(ctx, store, name);
 
 	foreach (cell, bb_manifest_list(ctx, store))
 	{

@@ -1,0 +1,126 @@
+# lib.sh - what quickstart.sh, run-tests.sh and bench/basebackup share; bash.
+#
+# Sourced from the top of the tree.  All of them work as root (servers then run
+# as user postgres) or as somebody with sudo (servers run as that user).
+
+export LC_ALL=C.UTF-8 TZ=UTC
+# nobody's settings are to reach our servers
+unset PGDATA PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE
+
+die()
+{
+	echo "$(basename "$0"): $*" >&2
+	exit 1
+}
+
+as_root()
+{
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+# As the user that servers run as.
+as_user()
+{
+	if [ "$(id -u)" -eq 0 ]; then
+		(cd / && runuser -u postgres -- "$@")
+	else
+		"$@"
+	fi
+}
+
+# need_packages PACKAGE...: install those that are missing (Debian).
+need_packages()
+{
+	local missing=()
+	local package
+
+	if ! command -v apt-get >/dev/null; then
+		echo "This is no Debian; packages like these have to be there: $*"
+		return
+	fi
+	for package in "$@"; do
+		dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null |
+			grep -qx installed || missing+=("$package")
+	done
+	if [ ${#missing[@]} -eq 0 ]; then
+		return
+	fi
+	echo "Installing ${missing[*]}"
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get -o DPkg::Lock::Timeout=400 -qq update
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get -o DPkg::Lock::Timeout=400 -qq install -y \
+		--no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The packages to build and run bbackup.
+BUILD_PACKAGES=(gcc libc6-dev make postgresql-15 postgresql-server-dev-15
+	liblz4-dev libzstd-dev zlib1g-dev)
+
+# Set PG_CONFIG and BINDIR; the caller's PG_CONFIG is taken.
+find_postgres()
+{
+	if [ -z "${PG_CONFIG:-}" ]; then
+		PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config
+		[ -x "$PG_CONFIG" ] || PG_CONFIG=$(command -v pg_config) ||
+			die "there is no pg_config; set PG_CONFIG"
+	fi
+	export PG_CONFIG
+	BINDIR=$("$PG_CONFIG" --bindir)
+}
+
+# new_directory PREFIX: an empty directory of the servers' user, in $directory.
+# It is short, since the names of sockets may only have some 100 letters.
+new_directory()
+{
+	directory=$(as_user mktemp -d "/tmp/$1.XXXXXX")
+}
+
+# copy_tree DIRECTORY: the sources, without what was built, for as_user.
+copy_tree()
+{
+	tar -c --exclude=./.git --exclude='*.o' --exclude='*.bc' \
+		--exclude='*.so' --exclude=./tmp_check --exclude=./regress . |
+		as_user tar -x --no-same-owner -C "$1"
+}
+
+# stop_servers DIRECTORY: at once, those whose data directory is below it.
+stop_servers()
+{
+	as_user find "$1" -name postmaster.pid 2>/dev/null |
+		while read -r pidfile; do
+			as_user "$BINDIR/pg_ctl" stop -s -w -m immediate \
+				-D "$(dirname "$pidfile")" 2>/dev/null || true
+		done
+}
+
+# install_extension DIRECTORY: build in there, a copy of the tree, and install.
+install_extension()
+{
+	as_user mkdir "$1"
+	copy_tree "$1"
+	as_user make -s -C "$1" -j2 with_llvm=no
+	as_root make -s -C "$1" with_llvm=no install
+}
+
+# new_cluster DIRECTORY, start_server DIRECTORY PORT [OPTIONS]: with its socket
+# in the directory above, and its log beside its data.
+new_cluster()
+{
+	as_user "$BINDIR/initdb" -k -A trust -N -D "$1" >/dev/null
+}
+
+start_server()
+{
+	as_user "$BINDIR/pg_ctl" start -s -w -D "$1" -l "$1.log" \
+		-o "-k $(dirname "$1") -p $2 -c listen_addresses= ${3:-}"
+}
+
+stop_server()
+{
+	as_user "$BINDIR/pg_ctl" stop -s -w -m fast -D "$1"
+}

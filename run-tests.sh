@@ -1,0 +1,218 @@
+#!/bin/bash
+#
+# run-tests.sh - build bbackup, and run every test there is.
+#
+#	./run-tests.sh
+#	PG_CONFIG=/path/to/pg_config ./run-tests.sh
+#	KEEP=1 ./run-tests.sh     leave the working directory and its logs
+#
+# As root or with sudo: it installs the packages that are missing (Debian 12),
+# and the extension into the server's directories.  Everything else happens in
+# a temporary directory.  The last line is "N passed, N failed"; a suite that
+# did not run counts as failed.
+#
+set -u
+cd "$(dirname "$0")" || exit 1
+. .ci/lib.sh
+
+passed=0
+failed=0
+
+pass()
+{
+	passed=$((passed + 1))
+}
+
+fail()
+{
+	failed=$((failed + 1))
+	echo "  FAILED: $*"
+}
+
+# check NAME COMMAND...: one test, which passes if the command succeeds.
+check()
+{
+	local name=$1
+
+	shift
+	if "$@" >"$log" 2>&1; then
+		pass
+		echo "  ok: $name"
+	else
+		fail "$name"
+		tail -n 30 "$log" | sed 's/^/    /'
+		return 1
+	fi
+}
+
+make_in()
+{
+	local directory=$1
+
+	shift
+	as_user make -s -C "$directory" -j2 "$@"
+}
+
+build_with_clang()
+{
+	local other=$work/clang
+	# the server's own flags are gcc's
+	local options="-Werror -Wno-unknown-warning-option"
+
+	options="$options -Wno-ignored-optimization-argument"
+	as_user mkdir "$other"
+	copy_tree "$other"
+	make_in "$other" with_llvm=no CC=clang-14 COPT="$options" &&
+		make_in "$other/test/unit" with_llvm=no CC=clang-14 COPT="$options"
+}
+
+# unit_psql ARGUMENT...: ask the unit tests' server.
+unit_psql()
+{
+	as_user "$BINDIR/psql" -X -q -At -v ON_ERROR_STOP=1 -h "$work" -p 5499 \
+		-d postgres "$@"
+}
+
+# One line a test: its name, t or f, why it failed.
+run_unit()
+{
+	new_cluster "$work/unit" &&
+		start_server "$work/unit" 5499 "-c fsync=off" &&
+		unit_psql -c "
+			CREATE FUNCTION bb_unit_run(OUT test text, OUT ok boolean,
+										OUT detail text)
+			RETURNS SETOF record AS '$tree/test/unit/bb_unit' LANGUAGE C" &&
+		unit_psql -F '	' -c "SELECT * FROM bb_unit_run()"
+}
+
+suite_unit()
+{
+	local name ok detail
+	local before=$((passed + failed))
+
+	if ! run_unit >"$log" 2>&1; then
+		fail "unit tests did not run"
+		tail -n 30 "$log" | sed 's/^/    /'
+	else
+		while IFS='	' read -r name ok detail; do
+			case $ok in
+				t) pass ;;
+				*) fail "unit test $name: $detail" ;;
+			esac
+		done <"$log"
+		[ $((passed + failed)) -gt $before ] || fail "no unit test ran"
+	fi
+	stop_server "$work/unit"
+	echo "  unit tests: $((passed + failed - before))"
+}
+
+suite_sql()
+{
+	local result line
+	local before=$((passed + failed))
+	local diffs=$tree/regress/out/regression.diffs
+
+	make_in "$tree" installcheck TAP_TESTS= \
+		EXTRA_REGRESS_OPTS="--temp-instance=$work/sql" >"$log" 2>&1
+	result=$?
+	while read -r line; do
+		case $line in
+			test*FAILED*) fail "pg_regress: $line" ;;
+			test*ok*) pass ;;
+		esac
+	done <"$log"
+	if [ $((passed + failed)) -eq $before ]; then
+		fail "no SQL test ran"
+		tail -n 30 "$log" | sed 's/^/    /'
+	elif [ $result -ne 0 ]; then
+		[ ! -f "$diffs" ] || head -n 100 "$diffs" | sed 's/^/    /'
+	fi
+	echo "  SQL tests: $((passed + failed - before))"
+}
+
+suite_tap()
+{
+	local result file
+	local before=$((passed + failed))
+	local not_ok
+
+	make_in "$tree" installcheck REGRESS= PROVE_FLAGS="-v -j2" \
+		>"$log" 2>&1
+	result=$?
+	passed=$((passed + $(grep -cE '^ok [0-9]+' "$log")))
+	not_ok=$(grep -cE '^not ok [0-9]+' "$log")
+	failed=$((failed + not_ok))
+	grep -E -A 12 '^not ok [0-9]+' "$log" | head -n 100 | sed 's/^/    /'
+
+	# files that broke off without a test that failed
+	while read -r file; do
+		fail "$file broke off"
+	done < <(sed -nE 's/^(t\/[^ ]+) +\(Wstat: .* Failed: 0\)$/\1/p' "$log")
+	if [ $((passed + failed)) -eq $before ]; then
+		fail "no TAP test ran"
+	elif [ $result -ne 0 ] && [ "$not_ok" -eq 0 ]; then
+		fail "prove says no"
+	fi
+	[ $result -eq 0 ] || tail -n 30 "$log" | sed 's/^/    /'
+	echo "  TAP tests: $((passed + failed - before))"
+}
+
+clean_up()
+{
+	stop_servers "$work"
+	if [ -n "${KEEP:-}" ]; then
+		echo "All of it is left in $work"
+	else
+		rm -rf "$work"
+	fi
+}
+
+echo "== Packages"
+need_packages "${BUILD_PACKAGES[@]}" binutils clang-14 libipc-run-perl \
+	perl xxd || die "could not install the packages"
+find_postgres
+
+new_directory bbtests || die "could not make a temporary directory"
+work=$directory
+tree=$work/tree
+log=$work/log
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+as_user mkdir "$tree"
+as_user touch "$log"
+copy_tree "$tree"
+
+echo "== Build, for $("$PG_CONFIG" --version)"
+check "bbackup compiles without warning" make_in "$tree" COPT=-Werror
+built=$?
+check "the unit tests compile without warning" \
+	make_in "$tree/test/unit" with_llvm=no COPT=-Werror
+unit_built=$?
+check "all of it compiles without warning with clang" build_with_clang
+[ $built -ne 0 ] ||
+	check "make install" as_root make -s -C "$tree" install || built=1
+
+echo "== Sources and symbols"
+check "check-ranks finds what it should" "$tree/.ci/check-ranks" --self-test
+check "includes follow the ranks" "$tree/.ci/check-ranks"
+check "the module exports what it should" \
+	"$tree/.ci/check-symbols" "$BINDIR/postgres" "$tree/bbackup.so"
+
+echo "== Unit tests"
+if [ $unit_built -eq 0 ]; then
+	suite_unit
+else
+	fail "unit tests did not run"
+fi
+
+echo "== SQL and TAP tests"
+if [ $built -eq 0 ]; then
+	suite_sql
+	suite_tap
+else
+	fail "SQL tests did not run"
+	fail "TAP tests did not run"
+fi
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -1,0 +1,51 @@
+-- what each function says to arguments that can't be meant
+CREATE SERVER empty FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
+
+-- no such timeline
+SELECT bb_basebackup(store => 'empty');
+SELECT bb_basebackup_stream(store => 'empty');
+SELECT * FROM bb_databases(store => 'empty');
+SELECT * FROM bb_relations(store => 'empty');
+SELECT * FROM bb_files(store => 'empty');
+SELECT * FROM bb_layers('empty', 'main');
+SELECT bb_read_file('PG_VERSION', store => 'empty');
+SELECT bb_get_page(1663, 1, 1259, 'main', 0, store => 'empty');
+SELECT bb_create_branch('branch', store => 'empty');
+
+-- names of timelines
+SELECT bb_basebackup(store => 'empty', timeline => '');
+SELECT bb_basebackup(store => 'empty', timeline => '../main');
+SELECT bb_basebackup(store => 'empty', timeline => '.hidden');
+SELECT bb_basebackup(store => 'empty', timeline => repeat('x', 64));
+SELECT bb_import_directory('/tmp/bb_regress_no_such_directory', 'empty', 'a/b');
+
+-- NULL means something for LSNs only
+SELECT bb_basebackup(full_backup => NULL);
+SELECT bb_basebackup(store => NULL);
+SELECT bb_basebackup(timeline => NULL);
+SELECT bb_basebackup_stream(timeline => NULL);
+SELECT bb_read_file(NULL);
+SELECT bb_get_page(NULL, 1, 1259, 'main', 0);
+SELECT * FROM bb_files(full_backup => NULL);
+SELECT bb_create_branch(NULL);
+SELECT bb_import_directory(NULL);
+
+-- values
+SELECT bb_basebackup('0/0');
+SELECT bb_basebackup(prev_lsn => '0/0');
+SELECT bb_basebackup(new_tli => 0);
+SELECT bb_basebackup(new_tli => -1);
+SELECT bb_get_page(1663, 1, 1259, 'toast', 0, store => 'empty');
+
+-- directories that can't be imported
+SELECT bb_import_directory('relative', 'empty');
+SELECT bb_import_directory('/tmp/bb_regress_no_such_directory', 'empty');
+SELECT bb_import_directory('/dev/null', 'empty');
+SELECT bb_import_directory('/dev', 'empty');
+
+-- nothing came of all that
+SELECT * FROM bb_timelines('empty');
+SELECT count(*) FROM bb_stat_progress_import;
+SELECT bb_drop_timeline('main', 'empty');
+DROP SERVER empty;

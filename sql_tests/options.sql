@@ -1,0 +1,43 @@
+-- page stores: the options of foreign servers
+CREATE SERVER good FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
+SELECT srvoptions FROM pg_foreign_server WHERE srvname = 'good';
+
+-- unknown options, and options where none belong
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (host 'x');
+ALTER FOREIGN DATA WRAPPER bbackup OPTIONS (ADD url 'file:///x');
+CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (password 'x');
+CREATE FOREIGN TABLE t (i int) SERVER good OPTIONS (url 'file:///x');
+
+-- bad values
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url '');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url '/no/scheme');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'ftp://host/x');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file://rel/x');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file:///');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file:///a/../b');
+ALTER SERVER good OPTIONS (SET url 'nonsense');
+
+-- a store that nobody wrote to is empty
+SELECT * FROM bb_timelines('good');
+SELECT * FROM bb_layers('good');
+
+-- a server without a URL, unless it is the default one
+CREATE SERVER nowhere FOREIGN DATA WRAPPER bbackup;
+SELECT * FROM bb_timelines('nowhere');
+
+-- what is no page store
+CREATE FOREIGN DATA WRAPPER other;
+CREATE SERVER other FOREIGN DATA WRAPPER other;
+SELECT * FROM bb_timelines('other');
+SELECT * FROM bb_timelines('missing');
+
+-- settings refuse what can't be
+SET bbackup.store_directory = 'relative';
+SET bbackup.layer_size = 0;
+SET bbackup.compression = 'rar';
+SET bbackup.no_such_setting = 1;
+
+DROP SERVER good CASCADE;
+DROP SERVER nowhere;
+DROP FOREIGN DATA WRAPPER other CASCADE;

@@ -1,0 +1,58 @@
+-- who may do what; the rights of real imports and backups are in t/
+CREATE ROLE bb_regress_nobody;
+CREATE ROLE bb_regress_reader;
+CREATE SERVER vault FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
+
+-- functions are nobody's at first
+SET ROLE bb_regress_nobody;
+SELECT * FROM bb_timelines('vault');
+SELECT bb_basebackup();
+SELECT bb_basebackup_stream();
+SELECT bb_import_directory('/tmp');
+SELECT * FROM bb_stat_progress_import;
+RESET ROLE;
+
+-- EXECUTE alone is not enough: the store takes USAGE
+GRANT EXECUTE ON FUNCTION bb_timelines(name) TO bb_regress_reader;
+GRANT EXECUTE ON FUNCTION bb_import_directory(text, name, text)
+    TO bb_regress_reader;
+GRANT EXECUTE ON FUNCTION bb_create_branch(text, text, pg_lsn, name)
+    TO bb_regress_reader;
+GRANT EXECUTE ON FUNCTION bb_drop_timeline(text, name) TO bb_regress_reader;
+SET ROLE bb_regress_reader;
+SELECT * FROM bb_timelines('vault');
+RESET ROLE;
+GRANT USAGE ON FOREIGN SERVER vault TO bb_regress_reader;
+SET ROLE bb_regress_reader;
+SELECT * FROM bb_timelines('vault');
+SELECT * FROM bb_timelines('bbackup');
+
+-- who reads a store may not write to it, nor read the server's files
+SELECT bb_import_directory('/tmp', 'vault');
+SELECT bb_drop_timeline('main', 'vault');
+RESET ROLE;
+GRANT pg_write_server_files TO bb_regress_reader;
+SET ROLE bb_regress_reader;
+SELECT bb_import_directory('/tmp', 'vault');
+RESET ROLE;
+
+-- to point a store somewhere takes reading and writing files
+GRANT USAGE ON FOREIGN DATA WRAPPER bbackup TO bb_regress_reader;
+SET ROLE bb_regress_reader;
+CREATE SERVER mine FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
+RESET ROLE;
+GRANT pg_read_server_files TO bb_regress_reader;
+SET ROLE bb_regress_reader;
+CREATE SERVER mine FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
+SELECT count(*) FROM bb_timelines('mine');
+-- and the default store's directory is a superuser's to set
+SET bbackup.store_directory = '/tmp';
+RESET ROLE;
+
+DROP SERVER mine, vault;
+REVOKE ALL ON FOREIGN DATA WRAPPER bbackup FROM bb_regress_reader;
+DROP OWNED BY bb_regress_reader;
+DROP ROLE bb_regress_reader, bb_regress_nobody;

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * arguments.h
+ *	  SQL arguments in, rows out.
+ *
+ * NULL means something for a few arguments only (an LSN: the end of the
+ * timeline); for the others it is refused here.
+ *
+ * Errors: NULL_VALUE_NOT_ALLOWED (the argument is named);
+ * INVALID_PARAMETER_VALUE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_ARGUMENTS_H
+#define BB_ARGUMENTS_H
+
+#include "access/xlogdefs.h"
+#include "assembly/filelist.h"
+#include "fmgr.h"
+#include "funcapi.h"
+
+/* Argument number n, called "name"; the text is palloc'd. */
+extern char *bb_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
+extern char *bb_arg_name(FunctionCallInfo fcinfo, int n, const char *name);
+extern bool bb_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
+extern Oid	bb_arg_oid(FunctionCallInfo fcinfo, int n, const char *name);
+extern int64 bb_arg_int64(FunctionCallInfo fcinfo, int n, const char *name);
+/* Invalid for NULL; 0/0 itself is refused. */
+extern XLogRecPtr bb_arg_lsn(FunctionCallInfo fcinfo, int n,
+							 const char *name);
+
+/*
+ * Where the arguments are that all functions share which make, or describe,
+ * a backup: lsn, full_backup, store, timeline, prev_lsn, new_tli.
+ */
+typedef struct BbBackupArguments
+{
+	XLogRecPtr	lsn;
+	char	   *store;
+	char	   *timeline;
+	BbBackupOptions options;
+} BbBackupArguments;
+
+extern BbBackupArguments bb_arg_backup(FunctionCallInfo fcinfo);
+
+/* A row for a materialised set-returning function. */
+extern void bb_result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
+
+/* An LSN, or NULL if it is Invalid. */
+extern Datum bb_result_lsn(XLogRecPtr lsn, bool *null);
+
+#endif /* BB_ARGUMENTS_H */

@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * import.c
+ *	  bb_import_directory(), and how far it is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "catalog/pg_authid.h"
+#include "funcs/arguments.h"
+#include "funcs/store_access.h"
+#include "ingest/import.h"
+#include "miscadmin.h"
+#include "stats/progress.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+BB_SQL_FUNCTION(bb_sql_import_directory);
+BB_SQL_FUNCTION(bb_sql_progress_import);
+
+static Datum
+elapsed_since(TimestampTz start)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = GetCurrentTimestamp() - start;
+	return IntervalPGetDatum(interval);
+}
+
+/* bb_import_directory(path text, store name, timeline text) */
+Datum
+bb_sql_import_directory(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_IMPORT, BB_DOWNLOAD_ALLOW);
+	char	   *path = bb_arg_text(fcinfo, 0, "path");
+	char	   *server = bb_arg_name(fcinfo, 1, "store");
+	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
+	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_WRITE);
+	TupleDesc	desc;
+	BbImportResult result;
+	Datum		values[8];
+	bool		nulls[8] = {0};
+
+	bb_store_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
+					   "import a data directory");
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	result = bb_import_directory(ctx, store, timeline, path);
+
+	values[0] = CStringGetTextDatum(timeline);
+	values[1] = LSNGetDatum(result.lsn);
+	values[2] = Int64GetDatum(result.databases);
+	values[3] = Int64GetDatum(result.relations);
+	values[4] = Int64GetDatum(result.pages);
+	values[5] = Int64GetDatum(result.bytes_read);
+	values[6] = Int64GetDatum(result.bytes_stored);
+	values[7] = elapsed_since(ctx->started_at);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+/*
+ * bb_progress_import()
+ *
+ * One's own imports are everybody's to see; those of others take what it
+ * takes to see their queries (as pg_stat_get_progress_info).
+ */
+Datum
+bb_sql_progress_import(PG_FUNCTION_ARGS)
+{
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach (cell, bb_progress_import_fetch())
+	{
+		const BbImportProgress *import = lfirst(cell);
+		bool		visible = has_privs_of_role(GetUserId(), import->user) ||
+			has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+		Datum		values[8];
+		bool		nulls[8] = {0};
+
+		values[0] = Int32GetDatum(import->pid);
+		values[1] = ObjectIdGetDatum(import->database);
+		values[2] = ObjectIdGetDatum(import->user);
+		values[3] = CStringGetTextDatum(bb_progress_import_phase_name(import->phase));
+		values[4] = Int64GetDatum(import->bytes_total);
+		values[5] = Int64GetDatum(import->bytes_done);
+		values[6] = Int64GetDatum(import->files_total);
+		values[7] = Int64GetDatum(import->files_done);
+		for (int i = 3; i < lengthof(nulls); i++)
+			nulls[i] = !visible;
+		bb_result_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * listing.c
+ *	  What exists at an LSN: databases, relations, the files of a backup.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "common/relpath.h"
+#include "funcs/arguments.h"
+#include "funcs/store_access.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+BB_SQL_FUNCTION(bb_sql_databases);
+BB_SQL_FUNCTION(bb_sql_relations);
+BB_SQL_FUNCTION(bb_sql_files);
+
+/* The timeline and LSN that the first arguments name: lsn, store, timeline. */
+static BbPageStore *
+open_at(const BbReqCtx *ctx, FunctionCallInfo fcinfo, XLogRecPtr *lsn)
+{
+	BbPageStore *store;
+
+	store = bb_store_timeline(ctx, bb_arg_name(fcinfo, 1, "store"),
+							  bb_arg_text(fcinfo, 2, "timeline"));
+	*lsn = bb_pagestore_check_lsn(store, bb_arg_lsn(fcinfo, 0, "lsn"));
+	return store;
+}
+
+/* Blocks of a relation in all its forks. */
+static uint64
+relation_pages(const BbRelation *relation)
+{
+	uint64		pages = 0;
+
+	for (int fork = 0; fork <= MAX_FORKNUM; fork++)
+		if (relation->blocks[fork] != BB_FORK_ABSENT)
+			pages += relation->blocks[fork];
+	return pages;
+}
+
+/* bb_databases(lsn pg_lsn, store name, timeline text) */
+Datum
+bb_sql_databases(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	XLogRecPtr	lsn;
+	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
+	BbCatalogScan *databases;
+	BbDatabase	database;
+
+	InitMaterializedSRF(fcinfo, 0);
+	databases = bb_catalog_scan_new(ctx, store, BB_KEY_DATABASE, lsn);
+	while (bb_catalog_next_database(ctx, databases, &database))
+	{
+		BbCatalogScan *relations;
+		BbRelation	relation;
+		uint64		count = 0;
+		uint64		pages = 0;
+		Datum		values[6];
+		bool		nulls[6] = {0};
+
+		relations = bb_catalog_relations_of(ctx, store, database.spc,
+											database.db, lsn);
+		while (bb_catalog_next_relation(ctx, relations, &relation))
+		{
+			count++;
+			pages += relation_pages(&relation);
+		}
+		bb_catalog_scan_close(relations);
+
+		values[0] = ObjectIdGetDatum(database.db);
+		values[1] = ObjectIdGetDatum(database.spc);
+		values[2] = BoolGetDatum(database.default_tablespace);
+		values[3] = Int64GetDatum((int64) count);
+		values[4] = Int64GetDatum((int64) pages);
+		values[5] = Int64GetDatum((int64) pages * BLCKSZ);
+		bb_result_row(fcinfo, values, nulls);
+	}
+	bb_catalog_scan_close(databases);
+	return (Datum) 0;
+}
+
+static void
+fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
+{
+	Datum		values[7];
+	bool		nulls[7] = {0};
+
+	values[0] = ObjectIdGetDatum(relation->spc);
+	values[1] = ObjectIdGetDatum(relation->db);
+	values[2] = ObjectIdGetDatum(relation->rel);
+	values[3] = CStringGetTextDatum(forkNames[fork]);
+	values[4] = Int64GetDatum((int64) relation->blocks[fork]);
+	values[5] = Int64GetDatum((int64) relation->blocks[fork] * BLCKSZ);
+	values[6] = BoolGetDatum(bb_relation_unlogged(relation));
+	bb_result_row(fcinfo, values, nulls);
+}
+
+/* A context for what one row takes, so that a million of them take no more. */
+static MemoryContext
+row_context_new(void)
+{
+	return AllocSetContextCreate(CurrentMemoryContext, "bbackup row",
+								 ALLOCSET_SMALL_SIZES);
+}
+
+/* bb_relations(lsn pg_lsn, store name, timeline text) */
+Datum
+bb_sql_relations(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	XLogRecPtr	lsn;
+	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
+	MemoryContext row_context = row_context_new();
+	BbCatalogScan *relations;
+	BbRelation	relation;
+
+	InitMaterializedSRF(fcinfo, 0);
+	relations = bb_catalog_scan_new(ctx, store, BB_KEY_REL_SIZE, lsn);
+	while (bb_catalog_next_relation(ctx, relations, &relation))
+	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
+
+		for (int fork = 0; fork <= MAX_FORKNUM; fork++)
+			if (relation.blocks[fork] != BB_FORK_ABSENT)
+				fork_row(fcinfo, &relation, (ForkNumber) fork);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+	}
+	bb_catalog_scan_close(relations);
+	return (Datum) 0;
+}
+
+/* bb_files(lsn, full_backup, store, timeline, prev_lsn, new_tli) */
+Datum
+bb_sql_files(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	BbBackupArguments arguments = bb_arg_backup(fcinfo);
+	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
+										   arguments.timeline);
+	XLogRecPtr	lsn = bb_pagestore_check_lsn(store, arguments.lsn);
+	MemoryContext row_context = row_context_new();
+	BbFileList *list;
+	BbMember	member;
+
+	InitMaterializedSRF(fcinfo, 0);
+	list = bb_filelist_new(ctx, store, lsn, &arguments.options);
+	while (bb_filelist_next(ctx, list, &member))
+	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
+		Datum		values[3];
+		bool		nulls[3] = {0};
+
+		values[0] = CStringGetTextDatum(member.path);
+		values[1] = CStringGetTextDatum(bb_member_kind_name(member.kind));
+		values[2] = Int64GetDatum((int64) member.size);
+		bb_result_row(fcinfo, values, nulls);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+	}
+	bb_filelist_close(list);
+	return (Datum) 0;
+}

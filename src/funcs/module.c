@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * module.c
+ *	  What the server looks for when it loads the library.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/settings.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	bb_settings_init();
+}

@@ -1,0 +1,171 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.c
+ *	  One page, one file.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "assembly/content.h"
+#include "base/codec.h"
+#include "base/compat.h"
+#include "common/relpath.h"
+#include "funcs/arguments.h"
+#include "funcs/store_access.h"
+#include "utils/memutils.h"
+
+BB_SQL_FUNCTION(bb_sql_get_page);
+BB_SQL_FUNCTION(bb_sql_read_file);
+
+static ForkNumber
+fork_by_name(const char *name)
+{
+	for (int fork = 0; fork <= MAX_FORKNUM; fork++)
+		if (strcmp(forkNames[fork], name) == 0)
+			return (ForkNumber) fork;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid fork name \"%s\"", name),
+			 errhint("Valid fork names are \"main\", \"fsm\", \"vm\", and "
+					 "\"init\".")));
+}
+
+/* Is there such a fork, and does it have the block? */
+static void
+check_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *block_key,
+			XLogRecPtr lsn)
+{
+	BbKeyFields f = bb_key_fields(block_key);
+	BbKey		size_key = bb_key_rel_size(f.spc, f.db, f.rel,
+										   (ForkNumber) f.fork);
+	BbValue		value;
+	uint32		blocks;
+
+	if (!bb_pagestore_get(ctx, store, &size_key, lsn, &value))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("relation %u/%u/%u has no fork \"%s\" at %X/%X",
+						f.spc, f.db, f.rel, forkNames[f.fork],
+						LSN_FORMAT_ARGS(lsn)),
+				 errhint("bb_relations() lists the relations. Of unlogged "
+						 "ones only the init fork is there.")));
+	if (value.length != sizeof(blocks))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the page store's entry for %s is invalid",
+						bb_key_text(&size_key))));
+	blocks = bb_get_le32(value.data);
+	if (f.block >= blocks)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("block number %u is out of range for relation %u/%u/%u",
+						f.block, f.spc, f.db, f.rel),
+				 errdetail("Fork \"%s\" has %u blocks at %X/%X.",
+						   forkNames[f.fork], blocks, LSN_FORMAT_ARGS(lsn))));
+}
+
+/*
+ * bb_get_page(tablespace oid, database oid, relfilenode oid, fork text,
+ *			   block bigint, lsn pg_lsn, store name, timeline text)
+ */
+Datum
+bb_sql_get_page(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_PAGE_READ,
+										 BB_DOWNLOAD_ALLOW);
+	Oid			spc = bb_arg_oid(fcinfo, 0, "tablespace");
+	Oid			db = bb_arg_oid(fcinfo, 1, "database");
+	Oid			rel = bb_arg_oid(fcinfo, 2, "relfilenode");
+	ForkNumber	fork = fork_by_name(bb_arg_text(fcinfo, 3, "fork"));
+	int64		block = bb_arg_int64(fcinfo, 4, "block");
+	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 5, "lsn");
+	BbPageStore *store = bb_store_timeline(ctx,
+										   bb_arg_name(fcinfo, 6, "store"),
+										   bb_arg_text(fcinfo, 7, "timeline"));
+	BbKey		key;
+	BbValue		value;
+	bytea	   *page;
+
+	if (block < 0 || block > MaxBlockNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid block number %lld", (long long) block)));
+	lsn = bb_pagestore_check_lsn(store, lsn);
+	key = bb_key_rel_block(spc, db, rel, fork, (BlockNumber) block);
+	check_block(ctx, store, &key, lsn);
+	value = bb_pagestore_need(ctx, store, &key, lsn, BLCKSZ);
+
+	page = palloc(VARHDRSZ + BLCKSZ);
+	SET_VARSIZE(page, VARHDRSZ + BLCKSZ);
+	memcpy(VARDATA(page), value.data, BLCKSZ);
+	PG_RETURN_BYTEA_P(page);
+}
+
+/* The member of a full backup that has a path. */
+static void
+find_member(const BbReqCtx *ctx, BbFileList *list, const char *path,
+			XLogRecPtr lsn, BbMember *member)
+{
+	while (bb_filelist_next(ctx, list, member))
+	{
+		if (strcmp(member->path, path) != 0)
+			continue;
+		if (member->kind == BB_MEMBER_DIRECTORY)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("\"%s\" is a directory", path)));
+		if (member->size > MaxAllocSize - VARHDRSZ)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("file \"%s\" is too large for a bytea", path),
+					 errdetail("It has " UINT64_FORMAT " bytes.",
+							   member->size)));
+		return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FILE),
+			 errmsg("there is no file \"%s\" at %X/%X", path,
+					LSN_FORMAT_ARGS(lsn)),
+			 errhint("bb_files() lists the files; paths are relative to the "
+					 "data directory.")));
+}
+
+/* bb_read_file(path text, lsn pg_lsn, store name, timeline text) */
+Datum
+bb_sql_read_file(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_PAGE_READ,
+										 BB_DOWNLOAD_ALLOW);
+	char	   *path = bb_arg_text(fcinfo, 0, "path");
+	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 1, "lsn");
+	BbPageStore *store = bb_store_timeline(ctx,
+										   bb_arg_name(fcinfo, 2, "store"),
+										   bb_arg_text(fcinfo, 3, "timeline"));
+	const BbBackupOptions options = {.full = true};
+	BbFileList *list;
+	BbContentReader *reader;
+	BbMember	member;
+	bytea	   *file;
+	char	   *to;
+	const uint8 *data;
+	uint32		length;
+
+	lsn = bb_pagestore_check_lsn(store, lsn);
+	list = bb_filelist_new(ctx, store, lsn, &options);
+	find_member(ctx, list, path, lsn, &member);
+
+	file = palloc(VARHDRSZ + member.size);
+	SET_VARSIZE(file, VARHDRSZ + member.size);
+	to = VARDATA(file);
+	reader = bb_content_new(ctx, store, lsn, bb_filelist_seed(list));
+	bb_content_begin(ctx, reader, &member);
+	while (bb_content_next(ctx, reader, &data, &length))
+	{
+		memcpy(to, data, length);
+		to += length;
+	}
+	bb_content_close(reader);
+	bb_filelist_close(list);
+	PG_RETURN_BYTEA_P(file);
+}

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_access.h
+ *	  Page stores by the name of their foreign server, for those who may.
+ *
+ *	  name -> foreign server of the wrapper "bbackup" -> USAGE? -> URL
+ *
+ * Who writes to a store that is a local directory needs
+ * pg_write_server_files besides.
+ *
+ * Errors: UNDEFINED_OBJECT (no such server); WRONG_OBJECT_TYPE (a server of
+ * another wrapper); INSUFFICIENT_PRIVILEGE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_STORE_ACCESS_H
+#define BB_STORE_ACCESS_H
+
+#include "objstore/objstore.h"
+#include "pagestore/pagestore.h"
+
+/* The wrapper, and the server whose directory is bbackup.store_directory. */
+#define BB_WRAPPER_NAME "bbackup"
+#define BB_DEFAULT_SERVER "bbackup"
+
+/* The option that says where a store is. */
+#define BB_OPTION_URL "url"
+
+typedef enum BbStoreAccess
+{
+	BB_STORE_READ,
+	BB_STORE_WRITE
+} BbStoreAccess;
+
+extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server,
+									BbStoreAccess access);
+
+/*
+ * bb_store_timeline - a timeline of a store, for reading.
+ *
+ * Errors: as bb_pagestore_timeline too.
+ */
+extern BbPageStore *bb_store_timeline(const BbReqCtx *ctx, const char *server,
+									  const char *timeline);
+
+/*
+ * bb_store_need_role - is the user a member of a predefined role, or a
+ * superuser?  "what" says what for: "import a data directory".
+ *
+ * Errors: INSUFFICIENT_PRIVILEGE.
+ */
+extern void bb_store_need_role(Oid role, const char *role_name,
+							   const char *what);
+
+#endif /* BB_STORE_ACCESS_H */

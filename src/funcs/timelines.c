@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * timelines.c
+ *	  The timelines of a page store and their layers; branches.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "funcs/arguments.h"
+#include "funcs/store_access.h"
+#include "layer/manifest.h"
+#include "timeline/timeline.h"
+#include "utils/builtins.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+BB_SQL_FUNCTION(bb_sql_timelines);
+BB_SQL_FUNCTION(bb_sql_layers);
+BB_SQL_FUNCTION(bb_sql_create_branch);
+BB_SQL_FUNCTION(bb_sql_drop_timeline);
+
+static void
+timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
+{
+	Datum		values[14];
+	bool		nulls[14] = {0};
+	uint64		bytes = 0;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+		bytes += manifest->layers[i].size;
+
+	nulls[1] = manifest->ancestor == NULL;
+	values[0] = CStringGetTextDatum(manifest->timeline);
+	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(manifest->ancestor);
+	values[2] = bb_result_lsn(manifest->ancestor_lsn, &nulls[2]);
+	values[3] = LSNGetDatum(manifest->start_lsn);
+	values[4] = LSNGetDatum(manifest->end_lsn);
+	values[5] = bb_result_lsn(manifest->prev_lsn, &nulls[5]);
+	values[6] = TimestampTzGetDatum(time_t_to_timestamptz(manifest->end_time));
+	values[7] = Int64GetDatum((int64) manifest->system_identifier);
+	values[8] = Int32GetDatum((int32) manifest->pg_version_num);
+	values[9] = Int32GetDatum((int32) manifest->tli);
+	values[10] = BoolGetDatum(manifest->data_checksum_version != 0);
+	values[11] = Int64GetDatum((int64) manifest->generation);
+	values[12] = Int32GetDatum(manifest->nlayers);
+	values[13] = Int64GetDatum((int64) bytes);
+	bb_result_row(fcinfo, values, nulls);
+}
+
+/* bb_timelines(store name) */
+Datum
+bb_sql_timelines(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
+										 BB_STORE_READ);
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach (cell, bb_manifest_list(ctx, store))
+	{
+		BbManifest *manifest = bb_manifest_read(ctx, store, lfirst(cell));
+
+		if (manifest != NULL)	/* else it was dropped meanwhile */
+			timeline_row(fcinfo, manifest);
+	}
+	return (Datum) 0;
+}
+
+static void
+layer_row(FunctionCallInfo fcinfo, const BbManifest *manifest,
+		  const BbLayerDesc *layer)
+{
+	Datum		values[9];
+	bool		nulls[9] = {0};
+
+	values[0] = CStringGetTextDatum(manifest->timeline);
+	values[1] = CStringGetTextDatum(bb_layer_name(layer));
+	values[2] = CStringGetTextDatum(layer->image ? "image" : "delta");
+	values[3] = LSNGetDatum(layer->lsn_start);
+	values[4] = LSNGetDatum(layer->lsn_end);
+	values[5] = CStringGetTextDatum(bb_key_text(&layer->keys.start));
+	values[6] = CStringGetTextDatum(bb_key_text(&layer->keys.end));
+	values[7] = Int64GetDatum((int64) layer->entries);
+	values[8] = Int64GetDatum((int64) layer->size);
+	bb_result_row(fcinfo, values, nulls);
+}
+
+/* bb_layers(store name, timeline text); timeline NULL: all */
+Datum
+bb_sql_layers(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
+										 BB_STORE_READ);
+	List	   *names;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(1))
+		names = bb_manifest_list(ctx, store);
+	else
+		names = list_make1(bb_arg_text(fcinfo, 1, "timeline"));
+
+	foreach (cell, names)
+	{
+		BbManifest *manifest = bb_manifest_read(ctx, store, lfirst(cell));
+
+		if (manifest == NULL && !PG_ARGISNULL(1))
+			bb_timeline_open(ctx, store, lfirst(cell)); /* says so */
+		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
+			layer_row(fcinfo, manifest, &manifest->layers[i]);
+	}
+	return (Datum) 0;
+}
+
+/* bb_create_branch(timeline text, ancestor text, lsn pg_lsn, store name) */
+Datum
+bb_sql_create_branch(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_MANAGEMENT,
+										 BB_DOWNLOAD_ALLOW);
+	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
+	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
+	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
+	char	   *server = bb_arg_name(fcinfo, 3, "store");
+
+	lsn = bb_pagestore_check_lsn(bb_store_timeline(ctx, server, ancestor),
+								 lsn);
+	bb_timeline_branch(ctx, bb_store_open(ctx, server, BB_STORE_WRITE), name,
+					   ancestor, lsn);
+	PG_RETURN_LSN(lsn);
+}
+
+/* bb_drop_timeline(timeline text, store name) */
+Datum
+bb_sql_drop_timeline(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_MANAGEMENT,
+										 BB_DOWNLOAD_ALLOW);
+	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
+	char	   *server = bb_arg_name(fcinfo, 1, "store");
+
+	bb_timeline_drop(ctx, bb_store_open(ctx, server, BB_STORE_WRITE), name);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,233 @@
+/*-------------------------------------------------------------------------
+ *
+ * datadir.c
+ *	  A data directory that may be imported.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+#include "access/transam.h"
+#include "access/xlog_internal.h"
+#include "catalog/catversion.h"
+#include "common/controldata_utils.h"
+#include "common/file_perm.h"
+#include "ingest/datadir.h"
+#include "ingest/sourcefile.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+/* More than PG_VERSION ever has. */
+#define VERSION_FILE_MAX 64
+
+static void
+report_no_data_directory(const char *path, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is not a data directory", path),
+			 errdetail("%s", detail)));
+}
+
+static void
+look_at_directory(BbDataDir *dir)
+{
+	struct stat st;
+
+	if (!is_absolute_path(dir->path))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path of a data directory must be absolute: \"%s\"",
+						dir->path)));
+	if (stat(dir->path, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat directory \"%s\": %m", dir->path)));
+	if (!S_ISDIR(st.st_mode))
+		report_no_data_directory(dir->path, "It is not a directory.");
+
+	dir->uid = st.st_uid;
+	dir->gid = st.st_gid;
+	/* as SetDataDirectoryCreatePerm in common/file_perm.c */
+	dir->mode = (st.st_mode & PG_DIR_MODE_GROUP) == PG_DIR_MODE_GROUP
+		? PG_DIR_MODE_GROUP
+		: PG_DIR_MODE_OWNER;
+}
+
+static void
+check_version(const BbReqCtx *ctx, const BbDataDir *dir)
+{
+	size_t		length;
+	char	   *text = bb_sourcefile_load(ctx, dir->path, "PG_VERSION",
+										  VERSION_FILE_MAX, &length);
+	char	   *end;
+	long		major;
+
+	if (text == NULL)
+		report_no_data_directory(dir->path, "It has no file PG_VERSION.");
+	major = strtol(text, &end, 10);
+	if (end == text || (*end != '\n' && *end != '.' && *end != '\0'))
+		report_no_data_directory(dir->path,
+								 "Its file PG_VERSION has no valid data.");
+	if (major != PG_VERSION_NUM / 10000)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" is of PostgreSQL %ld",
+						dir->path, major),
+				 errdetail("This server is PostgreSQL %d.",
+						   PG_VERSION_NUM / 10000),
+				 errhint("Import it from a server of the same major "
+						 "version.")));
+	pfree(text);
+}
+
+/*
+ * A postmaster makes the file before it touches anything, and removes it when
+ * it is done.
+ */
+static void
+check_not_running(const BbDataDir *dir)
+{
+	char	   *path = psprintf("%s/postmaster.pid", dir->path);
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a server is running in data directory \"%s\"",
+						dir->path),
+				 errdetail("Lock file \"%s\" exists.", path),
+				 errhint("Shut the server down. If there is none, the file "
+						 "is left over from a crash: start the server and "
+						 "shut it down cleanly.")));
+	if (errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m", path)));
+	pfree(path);
+}
+
+static ControlFileData
+read_control(const BbReqCtx *ctx, const BbDataDir *dir)
+{
+	size_t		length;
+	ControlFileData control;
+	pg_crc32c	crc;
+	char	   *data = bb_sourcefile_load(ctx, dir->path, XLOG_CONTROL_FILE,
+										  PG_CONTROL_FILE_SIZE, &length);
+
+	if (data == NULL)
+		report_no_data_directory(dir->path,
+								 "It has no file " XLOG_CONTROL_FILE ".");
+	if (length < sizeof(control))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of data directory \"%s\" is too short",
+						dir->path),
+				 errdetail("It has %zu bytes; at least %zu are expected.",
+						   length, sizeof(control))));
+	memcpy(&control, data, sizeof(control));
+	pfree(data);
+
+	/* a control file of another layout has its CRC elsewhere */
+	if (control.pg_control_version != PG_CONTROL_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("control file of data directory \"%s\" has version %u",
+						dir->path, control.pg_control_version),
+				 errdetail("This server has version %u.",
+						   PG_CONTROL_VERSION)));
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, &control, offsetof(ControlFileData, crc));
+	FIN_CRC32C(crc);
+	if (!EQ_CRC32C(crc, control.crc))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of data directory \"%s\" has a wrong checksum",
+						dir->path),
+				 errdetail("It says %08X, its bytes make %08X.", control.crc,
+						   crc)));
+	return control;
+}
+
+/* What a server was built with decides what its files look like. */
+static void
+check_size(const BbDataDir *dir, const char *what, uint32 theirs, uint32 ours)
+{
+	if (theirs != ours)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" is of a differently built server",
+						dir->path),
+				 errdetail("Its %s is %u; this server's is %u.", what, theirs,
+						   ours),
+				 errhint("Import it from a server that was built as that "
+						 "one.")));
+}
+
+static void
+check_control(const BbDataDir *dir)
+{
+	const ControlFileData *control = &dir->control;
+
+	check_size(dir, "catalog version", control->catalog_version_no,
+			   CATALOG_VERSION_NO);
+	check_size(dir, "alignment", control->maxAlign, MAXIMUM_ALIGNOF);
+	check_size(dir, "block size", control->blcksz, BLCKSZ);
+	check_size(dir, "relation segment size", control->relseg_size,
+			   RELSEG_SIZE);
+	check_size(dir, "WAL block size", control->xlog_blcksz, XLOG_BLCKSZ);
+	if (!IsValidWalSegSize(control->xlog_seg_size))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of data directory \"%s\" has an impossible WAL segment size",
+						dir->path),
+				 errdetail("It says %u bytes.", control->xlog_seg_size)));
+
+	if (control->state == DB_SHUTDOWNED_IN_RECOVERY)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" is of a standby", dir->path),
+				 errdetail("Its files need WAL to be consistent."),
+				 errhint("Import a cluster that was shut down as a "
+						 "primary.")));
+	if (control->state != DB_SHUTDOWNED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" was not shut down cleanly",
+						dir->path),
+				 errhint("Start the server and shut it down in \"smart\" or "
+						 "\"fast\" mode.")));
+}
+
+BbDataDir *
+bb_datadir_open(const BbReqCtx *ctx, const char *path)
+{
+	BbDataDir  *dir = palloc0(sizeof(BbDataDir));
+
+	dir->path = pstrdup(path);
+	canonicalize_path(dir->path);
+	look_at_directory(dir);
+	check_version(ctx, dir);
+	check_not_running(dir);
+	dir->control = read_control(ctx, dir);
+	check_control(dir);
+	return dir;
+}
+
+void
+bb_datadir_check_unchanged(const BbReqCtx *ctx, const BbDataDir *dir)
+{
+	ControlFileData now;
+
+	check_not_running(dir);
+	now = read_control(ctx, dir);
+	if (memcmp(&now, &dir->control, sizeof(now)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" was used during the import",
+						dir->path),
+				 errhint("Shut the server down, and import again.")));
+}

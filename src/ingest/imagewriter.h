@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * imagewriter.h
+ *	  Values in key order into image layers, cut at bbackup.layer_size.
+ *
+ * The layers of one writer lie side by side and cover all keys there can be,
+ * so that a key without a value is known not to exist.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_IMAGEWRITER_H
+#define BB_IMAGEWRITER_H
+
+#include "layer/layer.h"
+
+typedef struct BbImageWriter BbImageWriter;
+
+/* All it holds, an unfinished layer too, hangs on CurrentMemoryContext. */
+extern BbImageWriter *bb_imagewriter_new(BbObjectStore *store,
+										 const char *timeline,
+										 XLogRecPtr lsn);
+
+/*
+ * bb_imagewriter_add - REQUIRES: keys ascending, at most BB_VALUE_MAX_SIZE
+ * bytes.
+ */
+extern void bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
+							   const BbKey *key, const void *value,
+							   size_t length);
+
+/*
+ * bb_imagewriter_finish - make the last layer durable.
+ *
+ * Returns the descriptions of all, *count of them, palloc'd.
+ *
+ * REQUIRES: something was added.
+ */
+extern BbLayerDesc *bb_imagewriter_finish(const BbReqCtx *ctx,
+										  BbImageWriter *writer, int *count);
+
+#endif /* BB_IMAGEWRITER_H */

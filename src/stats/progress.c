@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * progress.c
+ *	  How far an import is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "stats/progress.h"
+#include "utils/backend_progress.h"
+
+/*
+ * A command type that no view of the server knows.  Far from the server's
+ * own, which are numbered from zero, so that a later one doesn't meet it.
+ */
+#define IMPORT_COMMAND ((ProgressCommandType) 0x6262)
+
+/* Places in the progress array. */
+enum
+{
+	AT_PHASE,
+	AT_BYTES_TOTAL,
+	AT_BYTES_DONE,
+	AT_FILES_TOTAL,
+	AT_FILES_DONE
+};
+
+void
+bb_progress_import_start(void)
+{
+	pgstat_progress_start_command(IMPORT_COMMAND, InvalidOid);
+}
+
+void
+bb_progress_import_phase(BbImportPhase phase)
+{
+	pgstat_progress_update_param(AT_PHASE, phase);
+}
+
+static void
+update_pair(int bytes_at, uint64 bytes, int files_at, uint64 files)
+{
+	const int	places[] = {bytes_at, files_at};
+	const int64 values[] = {(int64) bytes, (int64) files};
+
+	pgstat_progress_update_multi_param(lengthof(places), places, values);
+}
+
+void
+bb_progress_import_total(uint64 bytes, uint64 files)
+{
+	update_pair(AT_BYTES_TOTAL, bytes, AT_FILES_TOTAL, files);
+}
+
+void
+bb_progress_import_done(uint64 bytes, uint64 files)
+{
+	update_pair(AT_BYTES_DONE, bytes, AT_FILES_DONE, files);
+}
+
+void
+bb_progress_import_end(void)
+{
+	pgstat_progress_end_command();
+}
+
+List *
+bb_progress_import_fetch(void)
+{
+	List	   *imports = NIL;
+	int			nbackends = pgstat_fetch_stat_numbackends();
+
+	for (int i = 1; i <= nbackends; i++)
+	{
+		PgBackendStatus *status = bb_compat_backend_status(i);
+		BbImportProgress *import;
+
+		if (status->st_progress_command != IMPORT_COMMAND)
+			continue;
+		import = palloc(sizeof(BbImportProgress));
+		import->pid = status->st_procpid;
+		import->database = status->st_databaseid;
+		import->user = status->st_userid;
+		import->phase = (BbImportPhase) status->st_progress_param[AT_PHASE];
+		import->bytes_total = status->st_progress_param[AT_BYTES_TOTAL];
+		import->bytes_done = status->st_progress_param[AT_BYTES_DONE];
+		import->files_total = status->st_progress_param[AT_FILES_TOTAL];
+		import->files_done = status->st_progress_param[AT_FILES_DONE];
+		imports = lappend(imports, import);
+	}
+	return imports;
+}
+
+const char *
+bb_progress_import_phase_name(BbImportPhase phase)
+{
+	switch (phase)
+	{
+		case BB_IMPORT_CHECKING:
+			return "checking";
+		case BB_IMPORT_READING:
+			return "reading files";
+		case BB_IMPORT_COMMITTING:
+			return "committing";
+	}
+	return "initializing";
+}

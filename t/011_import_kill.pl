@@ -1,0 +1,102 @@
+# kill -9 of the importing backend, at random instants: the store stays at its
+# last committed state.
+
+use strict;
+use warnings;
+use BBackup;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use constant TRIES => 30;
+
+my $seed = $ENV{BB_SEED} // time ^ $$;
+srand $seed;
+note "BB_SEED=$seed";
+
+my $source = new_source('source', '--data-checksums');
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i'
+);
+$source->stop;
+my $from = $source->data_dir;
+
+# small layers, so that there are many instants between two of them
+my $store = new_store('store',
+	"restart_after_crash = on\nbbackup.layer_size = 1MB\n");
+import_directory($store, $from);
+my $main = md5_of('main');
+my $layers = store_directory($store) . '/timelines/kill/layers';
+
+# Of a whole backup, which reads all that there is.
+sub md5_of
+{
+	my ($timeline) = @_;
+
+	return $store->safe_psql('postgres',
+			"SELECT md5(string_agg(md5(chunk), '')) FROM (SELECT"
+		  . " bb_basebackup_stream(timeline => '$timeline') AS chunk) c");
+}
+
+# How long one takes that nobody kills.
+my $start = time;
+import_directory($store, $from, 'kill');
+my $duration = time - $start;
+$store->safe_psql('postgres', "SELECT bb_drop_timeline('kill')");
+
+my ($broken_off, $complete, $with_leftovers) = (0, 0, 0);
+my @wrong;
+
+foreach my $try (1 .. TRIES)
+{
+	my $session = start_session($store);
+	my $pid = $session->{backend};
+
+	send_query($session,
+		"SELECT * FROM bb_import_directory('$from', timeline => 'kill')");
+	sleep rand $duration * 1.1;
+	kill 'KILL', $pid;
+	answer($session);
+	end_session($session);
+	$store->poll_query_until('postgres', 'SELECT true')
+	  or die 'the server does not come back';
+
+	my $timelines = $store->safe_psql('postgres',
+		"SELECT string_agg(timeline, ' ' ORDER BY timeline DESC)"
+		  . ' FROM bb_timelines()');
+	if ($timelines eq 'main kill')
+	{
+		$complete++;
+		push @wrong, "try $try: committed, but not the same"
+		  if md5_of('kill') ne $main;
+		$store->safe_psql('postgres', "SELECT bb_drop_timeline('kill')");
+	}
+	elsif ($timelines eq 'main')
+	{
+		$broken_off++;
+		$with_leftovers++ if glob "$layers/{,.}image-*";
+	}
+	else
+	{
+		push @wrong, "try $try: timelines $timelines";
+	}
+	push @wrong, "try $try: main is not what it was" if md5_of('main') ne $main;
+}
+is("@wrong", '', 'the store stays at its last committed state');
+cmp_ok($broken_off, '>', TRIES / 4, 'imports were broken off');
+cmp_ok($with_leftovers, '>', 0, 'in the midst of writing layers');
+note "$broken_off broken off, $with_leftovers left layers, $complete complete";
+
+import_directory($store, $from, 'kill');
+is(md5_of('kill'), $main, 'a new import of that name succeeds');
+my @named = split /\n/,
+  $store->safe_psql('postgres',
+	"SELECT layer FROM bb_layers(timeline => 'kill')");
+my @there = map { s{.*/}{}r } glob "$layers/{,.}image-*";
+is_deeply(
+	[ sort map { s{.*/}{}r } @named ],
+	[ sort @there ],
+	'and has swept what the others left');
+
+done_testing();

@@ -1,0 +1,186 @@
+# Who may do what: a base backup reads past every table privilege.
+
+use strict;
+use warnings;
+use BBackup;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $source = new_source('source');
+$source->stop;
+my $from = $source->data_dir;
+my $store = new_store('store');
+import_directory($store, $from);
+my $elsewhere = PostgreSQL::Test::Utils::tempdir . '/store';
+
+$store->safe_psql('postgres', 'CREATE ROLE bob; CREATE ROLE eve');
+my $functions = $store->safe_psql(
+	'postgres', q(
+SELECT string_agg(p.oid::regprocedure::text, ';')
+FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
+	(SELECT oid FROM pg_extension WHERE extname = 'bbackup')));
+my @functions = split /;/, $functions;
+cmp_ok(scalar @functions, '>=', 14, 'the extension has its functions');
+
+# Queries as a role.
+sub bob_may
+{
+	my ($query, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($store->safe_psql('postgres', "SET ROLE bob; $query"),
+		$expected, $name);
+	return;
+}
+
+sub bob_may_not
+{
+	my ($query, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	fails_like($store, "SET ROLE bob; $query", $expected, $name);
+	return;
+}
+
+# What reads a store, and what writes to one.
+my %reads = (
+	bb_timelines => 'SELECT count(*) FROM bb_timelines()',
+	bb_layers => 'SELECT count(*) > 0 FROM bb_layers()',
+	bb_databases => 'SELECT count(*) > 0 FROM bb_databases()',
+	bb_relations => 'SELECT count(*) > 0 FROM bb_relations()',
+	bb_files => 'SELECT count(*) > 0 FROM bb_files()',
+	bb_read_file => "SELECT length(bb_read_file('PG_VERSION')) > 0",
+	bb_get_page => 'SELECT length(bb_get_page(1664, 0, 1262, \'main\', 0)) > 0',
+	bb_basebackup =>
+	  'SELECT length(bb_basebackup(full_backup => false)) > 0',
+	bb_basebackup_stream =>
+	  'SELECT count(*) > 0 FROM (SELECT bb_basebackup_stream()) s');
+my %writes = (
+	bb_import_directory => "SELECT * FROM bb_import_directory('$from',"
+	  . " timeline => 'bobs')",
+	bb_create_branch => "SELECT bb_create_branch('branch')",
+	bb_drop_timeline => "SELECT bb_drop_timeline('main')");
+
+# --- Nothing, at first.
+
+bob_may_not(
+	$reads{$_},
+	qr/42501: permission denied for function $_/,
+	"$_ is not for everybody") foreach sort keys %reads;
+bob_may_not(
+	$writes{$_},
+	qr/42501: permission denied for function $_/,
+	"$_ is not for everybody") foreach sort keys %writes;
+is( $store->safe_psql(
+		'postgres', q(
+SELECT count(*) FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
+	(SELECT oid FROM pg_extension WHERE extname = 'bbackup')
+	AND has_function_privilege('bob', p.oid, 'EXECUTE'))),
+	0,
+	'nor is any other function');
+bob_may_not('SELECT * FROM bb_stat_progress_import',
+	qr/42501: permission denied/, 'nor is the view');
+
+# --- With EXECUTE alone, no store.
+
+$store->safe_psql('postgres', "GRANT EXECUTE ON FUNCTION $_ TO bob")
+  foreach @functions;
+bob_may_not(
+	$reads{$_},
+	qr/42501: permission denied for foreign server bbackup/,
+	"$_ wants USAGE on the server") foreach sort keys %reads;
+bob_may_not(
+	$writes{$_},
+	qr/42501: permission denied for foreign server bbackup/,
+	"$_ wants USAGE on the server") foreach sort keys %writes;
+
+# --- With USAGE, reading.
+
+$store->safe_psql('postgres', 'GRANT USAGE ON FOREIGN SERVER bbackup TO bob');
+bob_may($reads{$_}, $_ eq 'bb_timelines' ? 1 : 't', "now bob may use $_")
+  foreach sort keys %reads;
+bob_may_not(
+	$writes{$_},
+	qr/42501: .*\n.*(?:pg_write_server_files|pg_read_server_files)/,
+	"$_ wants to write files") foreach sort keys %writes;
+$store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
+bob_may_not(
+	$writes{bb_import_directory},
+	qr/42501: .*\n.*pg_read_server_files/,
+	'bb_import_directory wants to read files, too');
+$store->safe_psql('postgres', 'GRANT pg_read_server_files TO bob');
+bob_may("SELECT timeline_name FROM bb_import_directory('$from',"
+	  . " timeline => 'bobs')", 'bobs', 'now bob may import');
+bob_may("SELECT bb_create_branch('branch', 'bobs') IS NOT NULL",
+	't', 'and branch');
+bob_may("SELECT bb_drop_timeline('branch'); SELECT bb_drop_timeline('bobs')",
+	"\n", 'and drop');
+$store->safe_psql('postgres',
+	'REVOKE pg_write_server_files, pg_read_server_files FROM bob');
+
+# --- Other stores.
+
+my $create = "CREATE SERVER other FOREIGN DATA WRAPPER bbackup"
+  . " OPTIONS (url 'file://$elsewhere')";
+bob_may_not($create,
+	qr/42501: permission denied for foreign-data wrapper bbackup/,
+	'a new store wants USAGE on the wrapper');
+$store->safe_psql('postgres',
+	'GRANT USAGE ON FOREIGN DATA WRAPPER bbackup TO bob');
+bob_may_not($create, qr/42501: .*\n?.*(?:pg_read_server_files|pg_write_server)/,
+	'and the right to read and write files');
+$store->safe_psql('postgres',
+	'GRANT pg_write_server_files, pg_read_server_files TO bob');
+bob_may("$create; SELECT timeline_name"
+	  . " FROM bb_import_directory('$from', 'other')",
+	'main', 'with it, it is bob\'s');
+fails_like(
+	$store,
+	"GRANT EXECUTE ON FUNCTION bb_timelines(name) TO eve; SET ROLE eve;"
+	  . " SELECT * FROM bb_timelines('other')",
+	qr/42501: permission denied for foreign server other/,
+	'and not eve\'s');
+$store->safe_psql('postgres',
+	'REVOKE pg_write_server_files, pg_read_server_files FROM bob');
+bob_may_not("ALTER SERVER other OPTIONS (SET url 'file:///elsewhere')",
+	qr/42501: .*\n?.*(?:pg_read_server_files|pg_write_server)/,
+	'nor may bob turn it elsewhere without that right');
+bob_may('SELECT count(*) FROM bb_timelines(\'other\')',
+	1, 'which reading does not take');
+
+# --- What else there is.
+
+bob_may_not("SELECT count(*) FROM bb_timelines();"
+	  . " SET bbackup.store_directory = '/elsewhere'",
+	qr/42501: permission denied to set parameter "bbackup.store_directory"/,
+	'where the default store is, superusers say');
+bob_may("SET bbackup.store_directory = '/elsewhere';"
+	  . ' SELECT count(*) FROM bb_timelines()',
+	1, 'also before the library is loaded');
+fails_like($store,
+	'SELECT * FROM bb_timelines(\'nobody\')',
+	qr/42704: page store "nobody" does not exist/,
+	'a store that there is not');
+$store->safe_psql('postgres',
+	'CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw'
+);
+fails_like(
+	$store,
+	'SELECT * FROM bb_timelines(\'files\')',
+	qr/ERROR:  \w+: .*"files"/,
+	'a server that is no store');
+foreach my $options (
+	"url 'file:relative'", "url 'ftp://host/'", "url ''",
+	"url 'file:///'", "url 'file:///a/../b'", "url 'file:///a', path '/b'")
+{
+	fails_like(
+		$store,
+		"CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS ($options)",
+		qr/ERROR:  (?:22023|HV00\w): /,
+		"the validator refuses: $options");
+}
+
+done_testing();

@@ -1,0 +1,168 @@
+# bb_basebackup_stream(): what it takes, whatever becomes of its consumer.
+
+use strict;
+use warnings;
+use BBackup;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# Mostly holes: more than 2 GB to stream, little to store.
+my $source = new_source('source');
+$source->safe_psql('postgres', 'CREATE TABLE huge (i int)');
+my $relation =
+  $source->safe_psql('postgres', "SELECT pg_relation_filepath('huge')");
+$source->stop;
+my $path = $source->data_dir . "/$relation";
+append_to_file($_, '') foreach ("$path.1");
+truncate $_, 1 << 30 or die $! foreach ($path, "$path.1");
+
+my $store = new_store('store');
+my $session = start_session($store);
+my $pid = $session->{backend};
+
+# One test: the backend has no file of the store open.
+sub no_leaks
+{
+	my ($name) = @_;
+	my @left = grep { /bbackup/ } backend_descriptors($pid);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("@left", '', $name);
+	return;
+}
+
+# What a backend that has done nothing of bbackup holds.
+ask($session, 'SELECT count(*) FROM pg_class');
+my $idle = backend_status($pid, 'RssAnon');
+
+# --- Memory.
+
+my $import =
+  ask($session, 'SELECT bytes_read FROM bb_import_directory(\''
+	  . $source->data_dir . '\')');
+cmp_ok($import, '>', 2 << 30, 'more than 2 GB are imported');
+my $after_import = backend_status($pid, 'RssAnon');
+note "anonymous memory: idle $idle kB, after import $after_import kB";
+cmp_ok($after_import - $idle, '<', 16 * 1024, 'which keep little memory');
+
+end_session($session);
+$session = start_session($store);
+$pid = $session->{backend};
+ask($session, 'SELECT count(*) FROM pg_class');
+my $peak_idle = backend_status($pid, 'VmHWM');
+
+my $size = ask($session,
+	'SELECT sum(length(c)) FROM (SELECT bb_basebackup_stream() AS c) s');
+cmp_ok($size, '>', 2 << 30, 'and streamed');
+my $grown = backend_status($pid, 'VmHWM') - $peak_idle;
+note "a stream of $size bytes took $grown kB at its peak";
+cmp_ok($grown, '<', 64 * 1024, 'in less than 64 MB');
+no_leaks('and leave nothing open');
+
+# --- Consumers that stop early.
+
+my $start = time;
+is( ask($session,
+		'SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c LIMIT 3) s'),
+	3,
+	'LIMIT 3 gives three chunks');
+cmp_ok(time - $start, '<', 5, 'without building the rest');
+no_leaks('and closes what it read');
+ask($session, 'SELECT bb_basebackup_stream() IS NULL LIMIT 1');
+my $descriptors = scalar backend_descriptors($pid);
+ask($session, 'SELECT bb_basebackup_stream() IS NULL LIMIT 1') foreach 1 .. 500;
+no_leaks('nor do 500 of them leave anything open');
+is(scalar backend_descriptors($pid),
+	$descriptors, 'of any kind');
+my $before = backend_status($pid, 'RssAnon');
+ask($session, 'SELECT bb_basebackup_stream() IS NULL LIMIT 1') foreach 1 .. 500;
+cmp_ok(backend_status($pid, 'RssAnon') - $before,
+	'<', 2048, 'nor memory');
+
+like(
+	ask($session,
+		'SELECT count(1 / (length(c) - length(c))) FROM'
+		  . ' (SELECT bb_basebackup_stream() AS c) s'),
+	qr/ERROR:  22012/,
+	'a consumer that fails');
+no_leaks('leaves nothing');
+
+ask($session,
+	'BEGIN; DECLARE c CURSOR FOR SELECT length(bb_basebackup_stream())');
+like(ask($session, 'FETCH 2 FROM c'), qr/^\d+\n\d+$/, 'a cursor fetches');
+my @open = grep { /bbackup/ } backend_descriptors($pid);
+cmp_ok(scalar @open, '>', 0, 'and has files of the store open');
+like(ask($session, 'FETCH 2 FROM c'), qr/^\d+\n\d+$/, 'and goes on');
+ask($session, 'CLOSE c');
+no_leaks('closed, it leaves nothing');
+ask($session, 'ROLLBACK');
+
+ask($session,
+	'BEGIN; DECLARE c CURSOR FOR SELECT length(bb_basebackup_stream());'
+	  . ' FETCH 1 FROM c');
+ask($session, 'ROLLBACK');
+no_leaks('neither when the transaction is rolled back');
+
+ask($session,
+	'BEGIN; DECLARE c CURSOR FOR SELECT length(bb_basebackup_stream());'
+	  . ' FETCH 1 FROM c; SAVEPOINT s');
+ask($session, 'FETCH 1 FROM c; SELECT 1/0');
+ask($session, 'ROLLBACK TO s; COMMIT');
+no_leaks('nor when a part of it is');
+
+# --- Ways to call it.
+
+my $count = 'SELECT count(*) FROM (SELECT bb_basebackup_stream('
+  . 'full_backup => false) AS c) s';
+my $chunks = ask($session, $count);
+cmp_ok($chunks, '>', 1, 'a thin backup has several chunks');
+is( ask($session,
+		'SELECT count(*) FROM bb_basebackup_stream(full_backup => false)'),
+	$chunks,
+	'as many in FROM');
+is( ask($session,
+		'SELECT count(*) FROM (SELECT bb_basebackup_stream(full_backup =>'
+		  . ' false), generate_series(1, 2)) s'),
+	$chunks,
+	'beside another set-returning function');
+is( ask($session,
+		'SELECT count(*) FROM (SELECT bb_basebackup_stream(full_backup =>'
+		  . ' false) FROM generate_series(1, 3)) s'),
+	3 * $chunks,
+	'and once for each row');
+is( ask($session,
+		'SELECT md5(string_agg(c, \'\')) = (SELECT md5(bb_basebackup('
+		  . 'full_backup => false))) FROM (SELECT bb_basebackup_stream('
+		  . 'full_backup => false) AS c) s'),
+	't',
+	'bb_basebackup has the same bytes');
+
+# --- Too large, too slow, canceled.
+
+$start = time;
+like(
+	ask($session, 'SELECT length(bb_basebackup())'),
+	qr/ERROR:  54000: .*\n(?:.*\n)?HINT:.*bb_basebackup_stream/,
+	'over 1 GB there is no bytea');
+cmp_ok(time - $start, '<', 2, 'which is said before building it');
+cmp_ok(backend_status($pid, 'VmHWM') - $peak_idle,
+	'<', 64 * 1024, 'and takes no memory');
+
+like(
+	ask($session,
+		'SET statement_timeout = 10; SELECT count(c) FROM'
+		  . ' (SELECT bb_basebackup_stream() AS c) s'),
+	qr/ERROR:  57014: canceling statement due to statement timeout/,
+	'a backup can be canceled');
+no_leaks('and leaves nothing');
+like(
+	ask($session,
+		'RESET statement_timeout; SET bbackup.call_timeout = 10;'
+		  . ' SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c) s'),
+	qr/ERROR:  57014: .*bbackup/,
+	'bbackup.call_timeout ends it');
+no_leaks('and leaves nothing');
+end_session($session);
+
+done_testing();

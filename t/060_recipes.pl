@@ -1,0 +1,142 @@
+# The recipes of docs/recipes.md, as they stand there.
+
+use strict;
+use warnings;
+use BBackup;
+use File::Basename;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# The blocks of the document, by their names.
+my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
+my %recipes =
+  $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
+is( join(' ', sort keys %recipes),
+	'bytea client directory start tar tar-fast',
+	'the document has the recipes');
+is(scalar(() = $document =~ /^```\w/mg),
+	scalar keys %recipes, 'and no block that is not tested');
+
+my $source = new_source('source', '--data-checksums');
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
+);
+$source->stop;
+my $store = new_store('store');
+import_directory($store, $source->data_dir);
+my $right = `md5sum < '@{[ fetch_backup($store) ]}'`;
+
+# A recipe, for a directory of our own; with another query, if given.
+sub recipe
+{
+	my ($name, $directory, $call) = @_;
+	my $text = $recipes{$name} =~ s{/backups\b}{$directory}gr;
+
+	$text =~ s/bb_basebackup(?:_stream)?\(\)/$call/ if defined $call;
+	return $text;
+}
+
+sub new_directory
+{
+	return PostgreSQL::Test::Utils::tempdir_short;
+}
+
+# --- They make what they promise.
+
+foreach my $case ([ 'tar', 'main.tar' ], [ 'tar-fast', 'main.tar' ],
+	[ 'bytea', 'small.tar' ])
+{
+	my ($name, $file) = @$case;
+	my $directory = new_directory();
+
+	$store->safe_psql('postgres', recipe($name, $directory));
+	is(`md5sum < '$directory/$file'`, $right, "recipe \"$name\" makes a tar");
+	is(join(' ', map { basename $_ } glob "$directory/*"),
+		$file, 'and nothing else');
+}
+
+my $directory = new_directory();
+$store->safe_psql('postgres', recipe('directory', $directory));
+my $start = recipe('start', $directory);
+my $clone_port = PostgreSQL::Test::Cluster::get_free_port();
+$start =~ s/5433/$clone_port/ or die;
+append_to_file("$directory/clone/postgresql.conf",
+	"unix_socket_directories = '$directory'\n");
+command_ok([ 'sh', '-c', $start ], 'recipe "directory" makes one that starts');
+is(`psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM t'`,
+	"100000\n", 'with everything in it');
+command_ok(
+	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+	'and stops again');
+
+$directory = new_directory();
+{
+	local %ENV = (
+		%ENV,
+		PGHOST => $store->host,
+		PGPORT => $store->port,
+		PGDATABASE => 'postgres');
+	command_ok([ 'bash', '-c', recipe('client', $directory) ],
+		'recipe "client" runs');
+	is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
+}
+
+# --- They notice a query that fails: at once, and in the midst.
+
+# A damaged layer: some of the backup comes, then an error.
+my ($layer) = sort { -s $b <=> -s $a }
+  glob store_directory($store) . '/timelines/main/layers/image-*';
+my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
+
+foreach my $name ('tar', 'tar-fast', 'bytea', 'directory')
+{
+	foreach my $call (undef, "bb_basebackup_stream(timeline => 'nowhere')")
+	{
+		my $when = defined $call ? 'at once' : 'in the midst';
+
+		$directory = new_directory();
+		fails_like(
+			$store,
+			recipe($name, $directory, $call),
+			defined $call ? qr/42704: .*"nowhere"/ : qr/XX001: /,
+			"recipe \"$name\", with a query that fails $when");
+		# the program may still be at work when the query has failed
+		sleep 1;
+		is(join(' ', grep { !/[.]part$/ } glob "$directory/*.tar"),
+			'', '... leaves no tar');
+		ok(!-e "$directory/clone/global/pg_control",
+			'... and nothing that starts');
+		if ($name ne 'bytea' && $name ne 'directory' && !defined $call)
+		{
+			cmp_ok(-s "$directory/main.tar.part",
+				'>', 1 << 20, '... though some of it came');
+		}
+	}
+}
+{
+	local %ENV = (
+		%ENV,
+		PGHOST => $store->host,
+		PGPORT => $store->port,
+		PGDATABASE => 'postgres');
+	$directory = new_directory();
+	command_fails([ 'bash', '-c', recipe('client', $directory) ],
+		'recipe "client" fails with its query');
+	ok(!-e "$directory/client.tar", '... and leaves no tar');
+}
+patch_file($layer, int((-s $layer) * 0.6), $old);
+
+# --- They stream: the server's memory stays flat.
+
+my $session = start_session($store);
+$directory = new_directory();
+ask($session, 'SELECT count(*) FROM pg_class');
+my $idle = backend_status($session->{backend}, 'VmHWM');
+ask($session, recipe('tar-fast', $directory) =~ s/;\s*\z//r);
+is(`md5sum < '$directory/main.tar'`, $right, 'with the layer whole again');
+cmp_ok(backend_status($session->{backend}, 'VmHWM') - $idle,
+	'<', 64 * 1024, 'a recipe that streams takes little memory');
+end_session($session);
+
+done_testing();
