@@ -119,8 +119,7 @@ run_helper(char **arguments, char **environment, int socket_fd, int slate_fd,
 	slate_fd = fcntl(slate_fd, F_DUPFD, SAFE_FD);
 	log_fd = fcntl(log_fd, F_DUPFD, SAFE_FD);
 	null_fd = fcntl(null_fd, F_DUPFD, SAFE_FD);
-	if (!place_fd(log_fd, STDERR_FILENO) ||
-		!place_fd(null_fd, STDIN_FILENO) ||
+	if (!place_fd(log_fd, STDERR_FILENO) || !place_fd(null_fd, STDIN_FILENO) ||
 		!place_fd(null_fd, STDOUT_FILENO) ||
 		!place_fd(socket_fd, BB_REDO_SOCKET_FD) ||
 		!place_fd(slate_fd, BB_REDO_SLATE_FD))
@@ -168,7 +167,7 @@ spawn(char **arguments, char **environment, int socket_fd, int slate_fd,
 static bool
 start(BbRedoProcess *process, bool seccomp)
 {
-	char	   *arguments[] = {my_exec_path, "--single", "-D",
+	char	   *arguments[] = {my_exec_path,	 "--single", "-D",
 							   process->scratch, "postgres", NULL};
 	char	  **environment = make_environment(seccomp);
 	int			sockets[2] = {-1, -1};

@@ -17,8 +17,8 @@
 /* What a helper is started with. */
 typedef struct BbRedoSetup
 {
-	ControlFileData control; /* of the cluster that it plays */
-	char	   *library;	 /* our own, by its full path */
+	ControlFileData control;	   /* of the cluster that it plays */
+	char	   *library;		   /* our own, by its full path */
 	char	   *preload_libraries; /* to be loaded before it */
 	bool		seccomp;
 } BbRedoSetup;

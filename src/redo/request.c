@@ -114,8 +114,7 @@ check_history(const BbPageHistory *history)
 		Assert(change->type == BB_ENTRY_RECORD ||
 			   change->type == BB_ENTRY_RECORD_INIT);
 		if (change->length >= SizeOfXLogRecord)
-			memcpy(&claimed,
-				   change->data + offsetof(XLogRecord, xl_tot_len),
+			memcpy(&claimed, change->data + offsetof(XLogRecord, xl_tot_len),
 				   sizeof(claimed));
 		if (claimed != change->length)
 			ereport(ERROR,
@@ -155,7 +154,7 @@ bb_redo_request_new(uint64 id, const BbPageHistory *history)
 	request->message = MemoryContextAllocHuge(CurrentMemoryContext,
 											  writer.length);
 
-	writer = (Writer) {.data = request->message};
+	writer = (Writer){.data = request->message};
 	write_pieces(&writer, &header, history);
 	return request;
 }

@@ -46,7 +46,7 @@ typedef struct BbRedoRequest
 	dlist_node	of_client; /* in the order of submission */
 	dlist_node	of_queue;  /* until it is done */
 	BbRedoState state;
-	bool		unwanted;		/* its client is gone */
+	bool		unwanted;	/* its client is gone */
 	BbRedoFailure *failure; /* done, but not well */
 
 	uint64		id;

@@ -25,26 +25,24 @@
 #include "unit.h"
 #include "utils/hsearch.h"
 
-static const char prepare[] =
-	"ALTER SYSTEM SET autovacuum = off;\n"
-	"ALTER SYSTEM SET wal_keep_size = '1GB';\n"
-	"SELECT pg_reload_conf();\n"
-	"DROP DATABASE IF EXISTS bb_redo;\n"
-	"CHECKPOINT;\n";
+static const char prepare[] = "ALTER SYSTEM SET autovacuum = off;\n"
+							  "ALTER SYSTEM SET wal_keep_size = '1GB';\n"
+							  "SELECT pg_reload_conf();\n"
+							  "DROP DATABASE IF EXISTS bb_redo;\n"
+							  "CHECKPOINT;\n";
 
 static const char create_database[] = "CREATE DATABASE bb_redo;\n";
 
-static const char clean_up[] =
-	"DROP DATABASE bb_redo;\n"
-	"ALTER SYSTEM RESET autovacuum;\n"
-	"ALTER SYSTEM RESET wal_keep_size;\n"
-	"ALTER SYSTEM RESET full_page_writes;\n"
-	"SELECT pg_reload_conf();\n";
+static const char clean_up[] = "DROP DATABASE bb_redo;\n"
+							   "ALTER SYSTEM RESET autovacuum;\n"
+							   "ALTER SYSTEM RESET wal_keep_size;\n"
+							   "ALTER SYSTEM RESET full_page_writes;\n"
+							   "SELECT pg_reload_conf();\n";
 
-static const char without_images[] =
-	"ALTER SYSTEM SET full_page_writes = off;\n"
-	"SELECT pg_reload_conf();\n"
-	"CHECKPOINT;\n";
+static const char
+	without_images[] = "ALTER SYSTEM SET full_page_writes = off;\n"
+					   "SELECT pg_reload_conf();\n"
+					   "CHECKPOINT;\n";
 
 static const char create_objects[] =
 	"CREATE EXTENSION bloom;\n"
@@ -179,7 +177,7 @@ gather_block(Walk *walk, XLogReaderState *reader, int block_id)
 	BbKey		key;
 	bool		found;
 	bool		image = XLogRecHasBlockImage(reader, block_id) &&
-						XLogRecBlockImageApply(reader, block_id);
+		XLogRecBlockImageApply(reader, block_id);
 	bool		init = (block->flags & BKPBLOCK_WILL_INIT) != 0;
 
 	if (block->forknum != MAIN_FORKNUM && block->forknum != INIT_FORKNUM)
@@ -233,12 +231,12 @@ gather(Walk *walk)
 	char	   *complaint;
 
 	XLogFlush(end);
-	reader = XLogReaderAllocate(wal_segment_size, NULL,
-								XL_ROUTINE(
-									.page_read = read_local_xlog_page_no_wait,
-									.segment_open = wal_segment_open,
-									.segment_close = wal_segment_close),
-								&private);
+	reader = XLogReaderAllocate(
+		wal_segment_size, NULL,
+		XL_ROUTINE(.page_read = read_local_xlog_page_no_wait,
+				   .segment_open = wal_segment_open,
+				   .segment_close = wal_segment_close),
+		&private);
 	CHECK(!XLogRecPtrIsInvalid(XLogFindNextRecord(reader, walk->at)));
 	while (XLogReadRecord(reader, &complaint) != NULL)
 	{
@@ -359,9 +357,9 @@ drop_database(void *unused)
 
 UNIT_TEST(redo_makes_the_pages_that_the_server_has)
 {
-	static const RmgrId wanted[] = {RM_HEAP_ID, RM_HEAP2_ID, RM_BTREE_ID,
-									RM_HASH_ID, RM_GIN_ID, RM_GIST_ID,
-									RM_SEQ_ID, RM_SPGIST_ID, RM_BRIN_ID,
+	static const RmgrId wanted[] = {RM_HEAP_ID,	  RM_HEAP2_ID,	RM_BTREE_ID,
+									RM_HASH_ID,	  RM_GIN_ID,	RM_GIST_ID,
+									RM_SEQ_ID,	  RM_SPGIST_ID, RM_BRIN_ID,
 									RM_GENERIC_ID};
 	MemoryContextCallback callback = {.func = drop_database};
 	XLogRecPtr	start;

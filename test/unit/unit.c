@@ -45,7 +45,7 @@ _PG_init(void)
 {
 	bb_redo_helper_init();
 	if (process_shared_preload_libraries_in_progress)
-		unit_rmgr_register();
+		unit_helper_init();
 }
 
 void
