@@ -483,6 +483,8 @@ UNIT_TEST(redo_helper_is_locked_down)
 	status = proc_file(only_child(), "status");
 	CHECK(strstr(status, "\nSeccomp:\t2\n") != NULL);
 	CHECK(strstr(status, "\nNoNewPrivs:\t1\n") != NULL);
+	/* the server signals the backend's process group */
+	CHECK(getpgid(only_child()) == only_child());
 	check_deadly(ctx, redo, UNIT_REDO_OPEN, "died", "signal 31");
 	check_deadly(ctx, redo, UNIT_REDO_SOCKET, "died", "signal 31");
 	check_deadly(ctx, redo, UNIT_REDO_FORK, "died", "signal 31");
@@ -618,7 +620,7 @@ UNIT_TEST(redo_wait_is_canceled)
 	kill(pid, SIGCONT);
 	CHECK(strcmp(next_text(ctx, redo), "later") == 0);
 
-	/* as pg_cancel_backend() does it, which is no end of helpers */
+	/* as pg_cancel_backend() does it */
 	kill(-MyProcPid, SIGINT);
 	CHECK_ERROR(pg_usleep(1000);
 				CHECK_FOR_INTERRUPTS(), ERRCODE_QUERY_CANCELED);
