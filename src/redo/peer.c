@@ -22,19 +22,29 @@
 void
 bb_redo_peer_new(BbRedoPool *pool)
 {
-	MemoryContext caller = MemoryContextSwitchTo(pool->context);
-	BbRedoProcess *process = bb_redo_process_start(&pool->setup);
-	BbRedoPeer *peer = palloc(sizeof(BbRedoPeer));
+	BbRedoPeer *peer = MemoryContextAlloc(pool->context, sizeof(BbRedoPeer));
+	MemoryContext caller;
 
 	memset(peer, 0, offsetof(BbRedoPeer, input));
 	peer->pool = pool;
-	peer->process = process;
-	peer->progress_at = GetCurrentTimestamp();
 	dlist_init(&peer->outgoing);
 	dlist_init(&peer->awaiting);
+	PG_TRY();
+	{
+		peer->process = bb_redo_process_start(&pool->setup, pool->context);
+	}
+	PG_CATCH();
+	{
+		pfree(peer);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	peer->progress_at = GetCurrentTimestamp();
+
+	caller = MemoryContextSwitchTo(pool->context);
 	pool->peers = lappend(pool->peers, peer);
-	bb_redo_pool_changed(pool);
 	MemoryContextSwitchTo(caller);
+	bb_redo_pool_changed(pool);
 }
 
 void
@@ -138,8 +148,8 @@ take_back(BbRedoPool *pool, dlist_head *queue)
 
 /*
  * A helper is of no use any more: end it, blame a request, and save the
- * others.  "what" is what it did, as in "redo helper %s";
- * "died" is whether it ended by itself.
+ * others.  "what" is what it did, as in "redo helper %s"; "died" is whether
+ * it ended by itself.
  */
 static void
 fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
@@ -147,6 +157,7 @@ fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
 {
 	BbRedoPool *pool = peer->pool;
 	BbRedoRequest *culprit;
+	BbRedoFailure *failure;
 	char	   *message = psprintf("redo helper %s", what);
 	bool		at_work;
 	StringInfoData detail;
@@ -167,24 +178,25 @@ fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
 		appendStringInfoString(&detail,
 							   bb_redo_process_obituary(peer->process));
 	if (culprit != NULL)
+	{
+		failure = make_failure(pool, sqlerrcode, message, detail.data, hint);
 		dlist_delete(&culprit->of_queue);
+		finish(culprit, failure);
+	}
 	take_back(pool, &peer->outgoing);
 	take_back(pool, &peer->awaiting);
 	bb_redo_peer_free(peer);
-	if (culprit != NULL)
-		finish(culprit,
-			   make_failure(pool, sqlerrcode, message, detail.data, hint));
 }
 
 static void
-died(BbRedoPeer *peer)
+peer_died(BbRedoPeer *peer)
 {
 	fail(peer, true, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
 		 peer->greeted ? "died" : "did not start", NULL);
 }
 
 static void
-talks_nonsense(BbRedoPeer *peer)
+peer_talks_nonsense(BbRedoPeer *peer)
 {
 	fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, "answered nonsense",
 		 NULL);
@@ -216,7 +228,7 @@ bb_redo_peer_send(BbRedoPeer *peer)
 			return true;
 		if (sent < 0)
 		{
-			died(peer);
+			peer_died(peer);
 			return false;
 		}
 		peer->progress_at = GetCurrentTimestamp();
@@ -269,28 +281,30 @@ take_answer(BbRedoPeer *peer, const BbRedoAnswer *answer, const char *content)
 	BbRedoPool *pool = peer->pool;
 	BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_queue,
 												&peer->awaiting);
+	BbRedoFailure *failure = NULL;
 
-	if (answer->status == BB_REDO_FAILED &&
-		memchr(content, '\0', BB_REDO_MESSAGE_MAX) == NULL)
+	if (answer->status == BB_REDO_FAILED)
 	{
-		talks_nonsense(peer);
-		return false;
+		if (memchr(content, '\0', BB_REDO_MESSAGE_MAX) == NULL)
+		{
+			peer_talks_nonsense(peer);
+			return false;
+		}
+		failure = make_failure(
+			pool, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+			psprintf("redo of %s failed: %s", bb_key_text(&request->key),
+					 content),
+			psprintf("It failed at %s.",
+					 bb_redo_request_record_text(request, answer->record)),
+			NULL);
 	}
 
 	peer->proved = true;
 	dlist_delete(&request->of_queue);
 	peer->nrequests--;
-	if (answer->status == BB_REDO_FAILED)
-		finish(request,
-			   make_failure(pool, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
-							psprintf("redo of %s failed: %s",
-									 bb_key_text(&request->key), content),
-							psprintf("It failed at %s.",
-									 bb_redo_request_record_text(
-										 request, answer->record)),
-							NULL));
-	else if (request->unwanted || !bb_redo_request_advance(request, content))
-		finish(request, NULL);
+	if (failure != NULL || request->unwanted ||
+		!bb_redo_request_advance(request, content))
+		finish(request, failure);
 	else
 		put_first(pool, request);
 	return true;
@@ -338,7 +352,7 @@ take_input(BbRedoPeer *peer)
 			break;
 		if (!answer_fits(peer, answer))
 		{
-			talks_nonsense(peer);
+			peer_talks_nonsense(peer);
 			return false;
 		}
 		if (left < sizeof(BbRedoAnswer) + answer->length)
@@ -366,7 +380,7 @@ bb_redo_peer_receive(BbRedoPeer *peer)
 			return true;
 		if (got <= 0)
 		{
-			died(peer);
+			peer_died(peer);
 			return false;
 		}
 		peer->progress_at = GetCurrentTimestamp();

@@ -188,10 +188,9 @@ bb_redo_pool_dispatch(BbRedoPool *pool)
 BbRedoRequest *
 bb_redo_pool_submit(BbRedoPool *pool, const BbPageHistory *history)
 {
-	MemoryContext caller = MemoryContextSwitchTo(pool->context);
-	BbRedoRequest *request = bb_redo_request_new(++pool->last_id, history);
+	BbRedoRequest *request = bb_redo_request_new(pool->context,
+												 ++pool->last_id, history);
 
-	MemoryContextSwitchTo(caller);
 	dlist_push_tail(&pool->waiting, &request->of_queue);
 	return request;
 }
@@ -203,13 +202,14 @@ bb_redo_pool_submit(BbRedoPool *pool, const BbPageHistory *history)
 static long
 check_timeouts(BbRedoPool *pool, TimestampTz since)
 {
-	List	   *peers = list_copy(pool->peers);
+	List	   *peers;
 	TimestampTz now = GetCurrentTimestamp();
 	long		shortest = -1;
 	ListCell   *cell;
 
 	if (bb_setting_redo_timeout_ms == 0)
 		return -1;
+	peers = list_copy(pool->peers);
 	foreach(cell, peers)
 	{
 		BbRedoPeer *peer = lfirst(cell);

@@ -202,9 +202,10 @@ start(BbRedoProcess *process, bool seccomp)
 }
 
 BbRedoProcess *
-bb_redo_process_start(const BbRedoSetup *setup)
+bb_redo_process_start(const BbRedoSetup *setup, MemoryContext context)
 {
-	BbRedoProcess *process = palloc0(sizeof(BbRedoProcess));
+	BbRedoProcess *process = MemoryContextAllocZero(context,
+													sizeof(BbRedoProcess));
 
 	process->socket = -1;
 	process->log = -1;
@@ -212,7 +213,7 @@ bb_redo_process_start(const BbRedoSetup *setup)
 	{
 		if (!AcquireExternalFD())
 		{
-			bb_redo_process_end(process);
+			bb_redo_process_free(process);
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("too many files are open to start a redo helper"),
@@ -224,7 +225,8 @@ bb_redo_process_start(const BbRedoSetup *setup)
 	PG_TRY();
 	{
 		bb_redo_scratch_sweep();
-		process->scratch = bb_redo_scratch_new(setup);
+		process->scratch = MemoryContextStrdup(context,
+											   bb_redo_scratch_new(setup));
 		if (!start(process, setup->seccomp))
 			ereport(ERROR,
 					(errcode(ERRCODE_SYSTEM_ERROR),
@@ -245,6 +247,7 @@ bb_redo_process_ready(BbRedoProcess *process)
 	if (process->scratch != NULL)
 	{
 		bb_redo_scratch_remove(process->scratch);
+		pfree(process->scratch);
 		process->scratch = NULL;
 	}
 }

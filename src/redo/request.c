@@ -129,7 +129,8 @@ check_history(const BbPageHistory *history)
 }
 
 BbRedoRequest *
-bb_redo_request_new(uint64 id, const BbPageHistory *history)
+bb_redo_request_new(MemoryContext context, uint64 id,
+					const BbPageHistory *history)
 {
 	BbKeyFields fields = bb_key_fields(&history->key);
 	BbRedoRequestHeader header = {.magic = BB_REDO_MAGIC,
@@ -145,14 +146,13 @@ bb_redo_request_new(uint64 id, const BbPageHistory *history)
 	check_history(history);
 	write_pieces(&writer, &header, history);
 
-	request = palloc(sizeof(BbRedoRequest));
+	request = MemoryContextAlloc(context, sizeof(BbRedoRequest));
 	memset(request, 0, offsetof(BbRedoRequest, page));
 	request->id = id;
 	request->key = history->key;
 	request->nrecords = history->nchanges;
 	request->length = writer.length;
-	request->message = MemoryContextAllocHuge(CurrentMemoryContext,
-											  writer.length);
+	request->message = MemoryContextAllocHuge(context, writer.length);
 
 	writer = (Writer){.data = request->message};
 	write_pieces(&writer, &header, history);

@@ -806,7 +806,7 @@ start_and_die(const BbRedoSetup *setup, int pipe_fd, bool wait)
 	struct pollfd hello;
 
 	MyProcPid = getpid();
-	process = bb_redo_process_start(setup);
+	process = bb_redo_process_start(setup, CurrentMemoryContext);
 	hello.fd = process->socket;
 	hello.events = POLLIN;
 	if (wait && poll(&hello, 1, 10000) != 1)
