@@ -28,13 +28,6 @@ step()
 	printf '\n%d. %s\n' $number "$*"
 }
 
-# show COMMAND...: print a command of the servers' user, and run it.
-show()
-{
-	printf '   $ %s\n' "$*"
-	as_user "$@" 2>&1 | sed 's/^/   /'
-}
-
 # A server's port is the name of its socket in $work.
 SOURCE=5501
 STORE=5502
@@ -50,11 +43,15 @@ sql()
 		-p "$port" -d "$database" "$@"
 }
 
-# show_sql QUERY: print a query to the server with the store, and run it.
+# show_sql QUERY [OPTION]...: print a query to the server with the store, and
+# run it, with options for psql.
 show_sql()
 {
-	printf '%s\n' "$1" | sed 's/^/   =# /'
-	sql $STORE postgres -c "$1" | sed 's/^/   /'
+	local query=$1
+
+	shift
+	printf '%s\n' "$query" | sed 's/^/   =# /'
+	sql $STORE postgres "$@" -c "$query" | sed 's/^/   /'
 }
 
 dump()
@@ -98,9 +95,10 @@ step "A cluster to back up, with a pgbench database"
 new_cluster "$work/source"
 start_server "$work/source" $SOURCE
 as_user "$BINDIR/createdb" -h "$work" -p $SOURCE shop
-show "$BINDIR/pgbench" -h "$work" -p $SOURCE -i -q -s 10 shop
+as_user "$BINDIR/pgbench" -h "$work" -p $SOURCE -i -q -s 10 shop 2>/dev/null
 as_user "$BINDIR/pgbench" -h "$work" -p $SOURCE -n -c 2 -t 500 shop \
 	>/dev/null 2>&1
+echo "   pgbench -i -s 10, and 1000 transactions."
 source_counts=$(counts $SOURCE)
 dump $SOURCE >"$work/source.sql"
 stop_server "$work/source"
@@ -113,7 +111,7 @@ start_server "$work/store" $STORE
 show_sql "CREATE EXTENSION bbackup;"
 
 step "The cluster into the page store"
-show_sql "SELECT * FROM bb_import_directory('$work/source') \\gx"
+show_sql "SELECT * FROM bb_import_directory('$work/source');" -x
 show_sql "SELECT timeline, start_lsn, end_lsn, pg_size_pretty(bytes_stored) AS stored
 FROM bb_timelines();"
 
@@ -122,7 +120,8 @@ show_sql "COPY (SELECT bb_basebackup())
 TO PROGRAM 'tail -c +26 | head -c -2 > $work/clone.tar'
 (FORMAT binary);"
 as_user mkdir -m 700 "$work/clone"
-show tar -x -f "$work/clone.tar" -C "$work/clone"
+echo "   \$ tar -x -f $work/clone.tar -C $work/clone"
+as_user tar -x -f "$work/clone.tar" -C "$work/clone"
 
 step "Boot it with the stock server: no recovery, no pg_resetwal"
 start_server "$work/clone" $CLONE

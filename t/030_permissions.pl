@@ -153,12 +153,16 @@ bob_may('SELECT count(*) FROM bb_timelines(\'other\')',
 
 # --- What else there is.
 
-bob_may_not("SET bbackup.store_directory = '/'",
+bob_may_not("SELECT count(*) FROM bb_timelines();"
+	  . " SET bbackup.store_directory = '/elsewhere'",
 	qr/42501: permission denied to set parameter "bbackup.store_directory"/,
 	'where the default store is, superusers say');
+bob_may("SET bbackup.store_directory = '/elsewhere';"
+	  . ' SELECT count(*) FROM bb_timelines()',
+	1, 'also before the library is loaded');
 fails_like($store,
 	'SELECT * FROM bb_timelines(\'nobody\')',
-	qr/42704: server "nobody" does not exist/,
+	qr/42704: page store "nobody" does not exist/,
 	'a store that there is not');
 $store->safe_psql('postgres',
 	'CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw'

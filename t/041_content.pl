@@ -71,7 +71,7 @@ my %times = map { (split)[3, 4] } split /\n/, $listing;
 is(scalar keys %owners, 1, 'all have one owner');
 is(scalar keys %times, 1, 'and one time');
 foreach my $path ('PG_VERSION', 'postgresql.conf', 'global/pg_control',
-	'pg_xact/0000', 'global/pg_filenode.map', 'global/1262')
+	'pg_xact/0000', 'global/pg_filenode.map', 'global/1260')
 {
 	is( $store->safe_psql('postgres', "SELECT md5(bb_read_file('$path'))"),
 		`tar -xOf '$tar' '$path' | md5sum` =~ s/ .*//sr,
@@ -168,9 +168,10 @@ system_or_bail('tar', '-xf', $tar, '-C', $directory, 'pg_wal',
 	'global/pg_control');
 my ($segment) = map { s{.*/}{}r } glob "$directory/pg_wal/0000000200*";
 my $waldump = `pg_waldump -p '$directory/pg_wal' '$segment' 2>/dev/null`;
+my $prev = sprintf '%s/%08s', split m{/}, $prev_lsn;
 like(
 	$waldump,
-	qr{^rmgr: XLOG .* prev \Q$prev_lsn\E, desc: CHECKPOINT_SHUTDOWN},
+	qr{^rmgr: XLOG .* prev \Q$prev\E, desc: CHECKPOINT_SHUTDOWN},
 	'the WAL has one record, a shutdown checkpoint that links back');
 is(scalar(() = $waldump =~ /^rmgr/mg), 1, 'and no other');
 
