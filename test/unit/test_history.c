@@ -1127,3 +1127,72 @@ UNIT_TEST(branch_has_its_own_tli)
 		MemoryContextDelete(context); /* with the lock */
 	}
 }
+
+/* Add a flush whose only entry is "value" of a WAL page's record ends. */
+static void
+flush_record_ends(const BbReqCtx *ctx, Line *line, XLogRecPtr page,
+				  XLogRecPtr lsn, XLogRecPtr end_lsn, const uint16 *ends,
+				  int n)
+{
+	BbManifest *manifest = &line->manifest;
+	BbEntry		entry = {.lsn = lsn, .type = BB_ENTRY_IMAGE};
+	BbLayerWriter *writer;
+	BbKey		end;
+	uint8		value[100];
+
+	for (int i = 0; i < n; i++)
+	{
+		value[2 * i] = (uint8) ends[i];
+		value[2 * i + 1] = ends[i] >> 8;
+	}
+	entry.key = bb_key_make(BB_KEY_RECORD_ENDS, 0, 0, page / XLOG_BLCKSZ, 0,
+							0);
+	entry.value = value;
+	entry.length = 2 * n;
+	end = bb_key_next(&entry.key);
+	writer = bb_layer_writer_new_delta(ctx, line->store, manifest->timeline,
+									   &entry.key, manifest->end_lsn + 1,
+									   end_lsn + 1, BB_COMPRESSION_DEFAULT);
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	manifest->layers[manifest->nlayers++] =
+		*bb_layer_writer_finish(ctx, writer, &end);
+	manifest->end_lsn = end_lsn;
+}
+
+/*
+ * A branch that parts in the midst of a page of WAL: what ended in it later,
+ * on the ancestor, ended nowhere on the branch.
+ */
+UNIT_TEST(branch_has_its_own_record_ends)
+{
+	static const uint16 of_main[] = {1096, 1200, 1304, 1408};
+	static const uint16 of_branch[] = {1096, 1200, 1320};
+	Line	   *line = new_line(unit_store(ctx), "main", NULL, 0);
+	Line	   *branch;
+	BbPageStore *store;
+	XLogRecPtr	start;
+
+	write_image(ctx, line, 0, NKEYS, START);
+	flush_record_ends(ctx, line, 0, 1096, 1408, of_main, 4);
+	CHECK(bb_manifest_commit(ctx, line->store, &line->manifest));
+
+	branch = new_line(line->store, "branch", line, 1200);
+	branch->manifest.end_lsn = 1200;
+	flush_record_ends(ctx, branch, 0, 1320, 1700, of_branch, 3);
+	CHECK(bb_manifest_commit(ctx, line->store, &branch->manifest));
+	store = bb_pagestore_timeline(ctx, line->store, "branch");
+
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1319, &start) == 1200);
+	CHECK(start == InvalidXLogRecPtr);
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1320, &start) == 1320);
+	CHECK(start == 1200);
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1500, &start) == 1320);
+	CHECK(start == 1200);
+
+	store = bb_pagestore_timeline(ctx, line->store, "main");
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1319, &start) == 1304);
+	CHECK(start == 1200);
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1200, &start) == 1200);
+	CHECK(start == 1096);
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1095, NULL) == START);
+}
