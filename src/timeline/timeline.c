@@ -114,6 +114,9 @@ prepare_redo(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 	uint8	   *control;
 	size_t		length;
 
+	/* a read that was cancelled left its page to come */
+	if (timeline->redo != NULL && bb_redo_pending(timeline->redo) > 0)
+		timeline->redo = NULL;
 	if (timeline->redo != NULL && timeline->redo_lsn == lsn)
 		return;
 
