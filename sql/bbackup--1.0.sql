@@ -29,6 +29,7 @@ CREATE FUNCTION bb_import_directory(
     path text,
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
+    wal_directory text DEFAULT NULL,
     OUT timeline_name text,
     OUT lsn pg_lsn,
     OUT databases bigint,
@@ -41,8 +42,8 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'bb_sql_import_directory'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bb_import_directory(text, name, text) IS
-'stores the data directory of a cleanly shut-down cluster as a new timeline; errors: a running cluster, another major version, a corrupt page, a timeline that exists';
+COMMENT ON FUNCTION bb_import_directory(text, name, text, text) IS
+'stores a data directory as a new timeline: of a cleanly shut-down cluster, or a base backup with backup_label and WAL (wal_directory NULL: its pg_wal); errors: a running cluster, another major version, a corrupt page, a timeline that exists';
 
 CREATE FUNCTION bb_ingest(
     wal_directory text,
@@ -299,7 +300,7 @@ COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, in
 --
 -- A base backup reads past every table privilege.
 --
-REVOKE ALL ON FUNCTION bb_import_directory(text, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_import_directory(text, name, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_create_branch(text, text, pg_lsn, name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_drop_timeline(text, name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_progress_import() FROM PUBLIC;

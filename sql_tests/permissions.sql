@@ -15,7 +15,7 @@ RESET ROLE;
 
 -- EXECUTE alone is not enough: the store takes USAGE
 GRANT EXECUTE ON FUNCTION bb_timelines(name) TO bb_regress_reader;
-GRANT EXECUTE ON FUNCTION bb_import_directory(text, name, text)
+GRANT EXECUTE ON FUNCTION bb_import_directory(text, name, text, text)
     TO bb_regress_reader;
 GRANT EXECUTE ON FUNCTION bb_create_branch(text, text, pg_lsn, name)
     TO bb_regress_reader;

@@ -31,7 +31,10 @@ elapsed_since(TimestampTz start)
 	return IntervalPGetDatum(interval);
 }
 
-/* bb_import_directory(path text, store name, timeline text) */
+/*
+ * bb_import_directory(path text, store name, timeline text,
+ *						  wal_directory text); wal_directory NULL: its pg_wal
+ */
 Datum
 bb_sql_import_directory(PG_FUNCTION_ARGS)
 {
@@ -39,6 +42,8 @@ bb_sql_import_directory(PG_FUNCTION_ARGS)
 	char	   *path = bb_arg_text(fcinfo, 0, "path");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
+	char	   *wal_directory = PG_ARGISNULL(3) ? NULL
+		: bb_arg_text(fcinfo, 3, "wal_directory");
 	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_WRITE);
 	TupleDesc	desc;
 	BbImportResult result;
@@ -50,7 +55,7 @@ bb_sql_import_directory(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
-	result = bb_import_directory(ctx, store, timeline, path);
+	result = bb_import_directory(ctx, store, timeline, path, wal_directory);
 
 	values[0] = CStringGetTextDatum(timeline);
 	values[1] = LSNGetDatum(result.lsn);

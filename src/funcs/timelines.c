@@ -36,6 +36,7 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 	values[0] = CStringGetTextDatum(manifest->timeline);
 	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(manifest->ancestor);
 	values[2] = bb_result_lsn(manifest->ancestor_lsn, &nulls[2]);
+	nulls[3] = !bb_manifest_consistent(manifest);
 	values[3] = LSNGetDatum(manifest->start_lsn);
 	values[4] = LSNGetDatum(manifest->end_lsn);
 	values[5] = bb_result_lsn(manifest->prev_lsn, &nulls[5]);

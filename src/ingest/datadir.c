@@ -186,6 +186,8 @@ check_control(const BbDataDir *dir)
 						dir->path),
 				 errdetail("It says %u bytes.", control->xlog_seg_size)));
 
+	if (dir->label != NULL)
+		return;					/* WAL makes it consistent */
 	if (control->state == DB_SHUTDOWNED_IN_RECOVERY)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -199,7 +201,29 @@ check_control(const BbDataDir *dir)
 				 errmsg("data directory \"%s\" was not shut down cleanly",
 						dir->path),
 				 errhint("Start the server and shut it down in \"smart\" or "
-						 "\"fast\" mode.")));
+						 "\"fast\" mode; or import a base backup of it, with "
+						 "its " BB_BACKUP_LABEL_FILE ".")));
+}
+
+/*
+ * The tablespaces of a base backup that came as a tar are elsewhere until a
+ * server has made its symbolic links.
+ */
+static void
+check_tablespace_map(const BbDataDir *dir)
+{
+	char	   *path = psprintf("%s/tablespace_map", dir->path);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" lacks its tablespaces",
+						dir->path),
+				 errdetail("\"%s\" says where they are.", path),
+				 errhint("Make the symbolic links in pg_tblspc that it lists, "
+						 "and remove it.")));
+	pfree(path);
 }
 
 BbDataDir *
@@ -213,7 +237,9 @@ bb_datadir_open(const BbReqCtx *ctx, const char *path)
 	check_version(ctx, dir);
 	check_not_running(dir);
 	dir->control = read_control(ctx, dir);
+	dir->label = bb_backuplabel_read(ctx, dir->path);
 	check_control(dir);
+	check_tablespace_map(dir);
 	return dir;
 }
 

@@ -8,8 +8,8 @@
 #ifndef BB_DATADIR_H
 #define BB_DATADIR_H
 
-#include "base/reqctx.h"
 #include "catalog/pg_control.h"
+#include "ingest/backuplabel.h"
 
 typedef struct BbDataDir
 {
@@ -18,6 +18,7 @@ typedef struct BbDataDir
 	uint32		uid; /* owner */
 	uint32		gid;
 	mode_t		mode; /* 0700 or 0750, as the server would have it */
+	BbBackupLabel *label; /* of a base backup; NULL: cleanly shut down */
 } BbDataDir;
 
 /*
@@ -25,8 +26,9 @@ typedef struct BbDataDir
  *
  * Errors: INVALID_PARAMETER_VALUE (path not absolute, not a data directory);
  * OBJECT_NOT_IN_PREREQUISITE_STATE (a server is running in it, not cleanly
- * shut down, another major version, other compile-time sizes); DATA_CORRUPTED
- * (its control file); errcode_for_file_access().
+ * shut down and no base backup, another major version, other compile-time
+ * sizes); DATA_CORRUPTED (its control file or backup_label);
+ * errcode_for_file_access().
  */
 extern BbDataDir *bb_datadir_open(const BbReqCtx *ctx, const char *path);
 

@@ -259,7 +259,18 @@ record_done(BbIngest *ingest, XLogReaderState *record)
 	bb_recordends_add(ingest->ends, ingest->done_lsn);
 	ingest->result.records++;
 	if (!was_consistent && ingest->done_lsn >= ingest->manifest->start_lsn)
+	{
 		bb_invalidpages_check(ingest);
+		ingest->manifest->start_lsn = ingest->done_lsn;
+	}
+}
+
+/* Is that all that a base backup needs? */
+static inline bool
+backup_consistent(const BbIngest *ingest)
+{
+	return !XLogRecPtrIsInvalid(ingest->backup_start) &&
+		ingest->done_lsn >= ingest->manifest->start_lsn;
 }
 
 /* All records up to "until".  False: not all of them could be had. */
@@ -276,8 +287,9 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 	BbWalNext	next = BB_WAL_END;
 
 	/* nothing can end in a page header or in padding */
-	while (XLogRecPtrIsInvalid(until) ||
-		   bb_wal_record_start(stream, ingest->done_lsn) < until)
+	while (!backup_consistent(ingest) &&
+		   (XLogRecPtrIsInvalid(until) ||
+			bb_wal_record_start(stream, ingest->done_lsn) < until))
 	{
 		next = bb_walsource_next(ingest->ctx, ingest->source);
 		if (next != BB_WAL_RECORD ||
@@ -407,9 +419,23 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 	ingest->result.tli = manifest->tli;
 }
 
+/* Why the WAL of a base backup isn't enough. */
+static void
+complain_inconsistent(const BbIngest *ingest, const char *wal_directory)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FILE),
+			 errmsg("WAL in directory \"%s\" ends before the base backup is consistent",
+					wal_directory),
+			 errdetail("It was read from %X/%X to %X/%X.",
+					   LSN_FORMAT_ARGS(ingest->backup_start),
+					   LSN_FORMAT_ARGS(ingest->done_lsn)),
+			 errhint("Give the directory that has it all as wal_directory.")));
+}
+
 static BbIngestResult
 run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
-	const char *wal_directory, XLogRecPtr until)
+	const char *wal_directory, XLogRecPtr until, bool backup)
 {
 	BbIngest   *ingest = palloc0(sizeof(BbIngest));
 	BbWalStream stream;
@@ -420,6 +446,8 @@ run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 	stream.segment_size = manifest->wal_segment_size;
 
 	begin(ingest, ctx, store, manifest);
+	if (backup)
+		ingest->backup_start = manifest->end_lsn;
 	ingest->source = bb_walsource_open(ctx, wal_directory, &stream,
 									   manifest->end_lsn, manifest->prev_lsn);
 	limit = bb_walsource_limit(ingest->source);
@@ -430,30 +458,53 @@ run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 
 	if (!ingest_and_flush(ingest, &stream, until))
 		bb_walsource_complain(ingest->source, until);
+	if (backup && !backup_consistent(ingest))
+		complain_inconsistent(ingest, wal_directory);
 	return ingest->result;
 }
 
-BbIngestResult
-bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-		  const char *wal_directory, XLogRecPtr until)
+/* With the timeline's lock, in a context of its own. */
+static BbIngestResult
+ingest_locked(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+			  const char *wal_directory, XLogRecPtr until, bool backup)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 	BbManifest *manifest;
 	BbIngestResult result;
 
-	/* held until the caller's context goes: longer than any layer's writer */
-	bb_manifest_lock(ctx, store, timeline);
-
 	context = AllocSetContextCreate(caller, "bbackup ingest",
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
 	bb_progress_ingest_start();
 	manifest = read_manifest(ctx, store, timeline, until);
+	if (!backup && !bb_manifest_consistent(manifest))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("import of timeline \"%s\" was not completed",
+						timeline),
+				 errhint("Import it again.")));
 	bb_manifest_sweep(ctx, store, timeline, manifest);
-	result = run(ctx, store, manifest, wal_directory, until);
+	result = run(ctx, store, manifest, wal_directory, until, backup);
 	bb_progress_ingest_end();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return result;
+}
+
+BbIngestResult
+bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+		  const char *wal_directory, XLogRecPtr until)
+{
+	/* held until the caller's context goes: longer than any layer's writer */
+	bb_manifest_lock(ctx, store, timeline);
+	return ingest_locked(ctx, store, timeline, wal_directory, until, false);
+}
+
+BbIngestResult
+bb_ingest_backup(const BbReqCtx *ctx, BbObjectStore *store,
+				 const char *timeline, const char *wal_directory)
+{
+	return ingest_locked(ctx, store, timeline, wal_directory,
+						 InvalidXLogRecPtr, true);
 }

@@ -42,7 +42,7 @@ typedef struct BbIngestResult
  *
  * Errors: UNDEFINED_OBJECT (no such timeline); OBJECT_IN_USE (somebody is
  * writing it); OBJECT_NOT_IN_PREREQUISITE_STATE (another major version; WAL of
- * wal_level minimal);
+ * wal_level minimal; a timeline whose import was killed);
  * INVALID_PARAMETER_VALUE (the directory, or its WAL is of another system, or
  * doesn't follow; "until" is before the timeline's end); UNDEFINED_FILE (a
  * segment is missing, or WAL ends before "until"); DATA_CORRUPTED (a record
@@ -52,5 +52,18 @@ typedef struct BbIngestResult
 extern BbIngestResult bb_ingest(const BbReqCtx *ctx, BbObjectStore *store,
 								const char *timeline,
 								const char *wal_directory, XLogRecPtr until);
+
+/*
+ * bb_ingest_backup - ingest the WAL of a base backup that has just been
+ * imported, up to where it is consistent; no further.
+ *
+ * REQUIRES: the timeline's lock; its manifest says that it isn't consistent.
+ *
+ * Errors: as bb_ingest; UNDEFINED_FILE too when the WAL ends before that.
+ */
+extern BbIngestResult bb_ingest_backup(const BbReqCtx *ctx,
+									   BbObjectStore *store,
+									   const char *timeline,
+									   const char *wal_directory);
 
 #endif /* BB_INGEST_H */

@@ -41,6 +41,8 @@ typedef struct BbIngest
 	BbDirectory *directory;
 	BbClusterState *state;
 	BbRecordEnds *ends;
+	/* of a base backup being imported, where its WAL begins; else Invalid */
+	XLogRecPtr	backup_start;
 	List	   *layers; /* BbLayerDesc *: written, not yet committed */
 	bool		flushing;
 

@@ -236,7 +236,8 @@ visit_slru(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	if (!parse_segment(name, &number))
 		return;
 	size = size_of_file(dir, below, name);
-	if (size % BLCKSZ != 0 || size / BLCKSZ > SLRU_PAGES_PER_SEGMENT)
+	if ((size % BLCKSZ != 0 && dir->label == NULL) ||
+		size / BLCKSZ > SLRU_PAGES_PER_SEGMENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("file \"%s/%s/%s\" has an impossible size", dir->path,

@@ -146,9 +146,13 @@ read_directory(const BbReqCtx *ctx, const char *path, SegmentList *list)
 /*
  * How many blocks have the segments of one fork?  A segment that is not full
  * is the last; empty ones may follow, which a truncation leaves (md.c).
+ *
+ * In a base backup, files may have grown, shrunk and gone while they were
+ * copied; there, as for recovery, the fork ends where the first segment does.
  */
 static BlockNumber
-count_blocks(const char *path, const Segment *segments, size_t count)
+count_blocks(const char *path, const Segment *segments, size_t count,
+			 bool fuzzy)
 {
 	uint64		blocks = 0;
 	bool		ended = false;
@@ -159,13 +163,15 @@ count_blocks(const char *path, const Segment *segments, size_t count)
 		uint64		here = segment->size / BLCKSZ;
 		const char *complaint = NULL;
 
+		if (fuzzy && (ended || segment->number != i))
+			break;
 		if (segment->number != i)
 			complaint = "The segment before it is missing.";
 		else if (here > RELSEG_SIZE)
 			complaint = "It is larger than a segment can be.";
 		else if (ended && segment->size > 0)
 			complaint = "The segment before it is not full.";
-		else if (segment->size % BLCKSZ != 0)
+		else if (segment->size % BLCKSZ != 0 && !fuzzy)
 			complaint = "It ends in the midst of a block.";
 		if (complaint != NULL)
 			ereport(ERROR,
@@ -233,7 +239,8 @@ bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
 				next++;
 			if (unlogged && fork.fork != INIT_FORKNUM)
 				continue;
-			fork.blocks = count_blocks(path, list.items + at, next - at);
+			fork.blocks = count_blocks(path, list.items + at, next - at,
+									   dir->label != NULL);
 			add_fork(inventory, &fork);
 		}
 	}

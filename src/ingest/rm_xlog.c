@@ -88,6 +88,22 @@ page_images(BbIngest *ingest, bool needed)
 	}
 }
 
+/*
+ * The end of a base backup; of the one that the timeline began with, if it
+ * says so, and then it is consistent.
+ */
+static void
+backup_end(BbIngest *ingest)
+{
+	BbManifest *manifest = ingest->manifest;
+	XLogRecPtr	start;
+
+	memcpy(&start, bb_ingest_data(ingest, sizeof(start)), sizeof(start));
+	if (manifest->start_lsn == BB_LSN_UNKNOWN &&
+		start == ingest->backup_start)
+		manifest->start_lsn = ingest->lsn;
+}
+
 void
 bb_rm_xlog(BbIngest *ingest)
 {
@@ -126,9 +142,11 @@ bb_rm_xlog(BbIngest *ingest)
 		case XLOG_OVERWRITE_CONTRECORD:
 			overwritten_record(ingest);
 			break;
+		case XLOG_BACKUP_END:
+			backup_end(ingest);
+			break;
 		case XLOG_NOOP:
 		case XLOG_SWITCH:
-		case XLOG_BACKUP_END:
 		case XLOG_RESTORE_POINT:
 #if PG_VERSION_NUM >= 170000
 		case XLOG_CHECKPOINT_REDO:

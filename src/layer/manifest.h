@@ -22,6 +22,12 @@
 
 #define BB_TIMELINE_NAME_MAX 63
 
+/*
+ * The start of a timeline whose base backup isn't consistent yet: its WAL
+ * says where it is.
+ */
+#define BB_LSN_UNKNOWN ((XLogRecPtr) PG_UINT64_MAX)
+
 /* Up to and including "until" (a record's end), WAL is of "tli". */
 typedef struct BbTliSwitch
 {
@@ -48,7 +54,7 @@ typedef struct BbManifest
 	uint32		directory_mode; /* 0700 or 0750 */
 
 	/* the history */
-	XLogRecPtr	start_lsn; /* the first usable LSN */
+	XLogRecPtr	start_lsn; /* the first usable LSN; BB_LSN_UNKNOWN */
 	XLogRecPtr	end_lsn;   /* the end of the last record known */
 	XLogRecPtr	prev_lsn;  /* where that record starts; 0: not known */
 	int64		end_time;  /* time_t of that record */
@@ -74,6 +80,16 @@ extern void bb_timeline_name_check(const char *name);
  */
 extern TimeLineID bb_tli_at(const BbTliSwitch *switches, int nswitches,
 							TimeLineID last, XLogRecPtr lsn);
+
+/*
+ * Can the timeline be read?  If not, its import has not come to its end: it
+ * is under way, or was killed.
+ */
+static inline bool
+bb_manifest_consistent(const BbManifest *manifest)
+{
+	return manifest->start_lsn <= manifest->end_lsn;
+}
 
 /* NULL when there is no such timeline. */
 extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,

@@ -20,6 +20,13 @@ bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
 {
 	const BbPageStoreInfo *info = &store->info;
 
+	if (info->start_lsn > info->end_lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeline \"%s\" is not consistent yet",
+						info->timeline),
+				 errdetail("Its import is under way, or was killed."),
+				 errhint("Import it again if nobody is importing it.")));
 	if (XLogRecPtrIsInvalid(lsn))
 		return info->end_lsn;
 	if (lsn < info->start_lsn)

@@ -72,7 +72,8 @@ extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
  * bb_pagestore_check_lsn - the LSN to read at; Invalid stands for the end.
  *
  * Errors, with the range in the detail: OBJECT_NOT_IN_PREREQUISITE_STATE
- * (below it); INVALID_PARAMETER_VALUE (above it).
+ * (below it, or the timeline is not consistent yet); INVALID_PARAMETER_VALUE
+ * (above it).
  */
 extern XLogRecPtr bb_pagestore_check_lsn(const BbPageStore *store,
 										 XLogRecPtr lsn);
