@@ -100,12 +100,12 @@ roll(int n)
 	return (int) pg_prng_uint64_range(&prng, 0, n - 1);
 }
 
-#define CHECK_SEED(condition)                                              \
-	do                                                                     \
-	{                                                                      \
-		if (!(condition))                                                  \
+#define CHECK_SEED(condition)                 \
+	do                                        \
+	{                                         \
+		if (!(condition))                     \
 			elog(ERROR, "test_history.c:%d: %s (seed " UINT64_FORMAT ")",  \
-				 __LINE__, #condition, seed);                              \
+				 __LINE__, #condition, seed); \
 	} while (0)
 
 /* ---- records ---- */
@@ -161,7 +161,7 @@ apply_generic(const Event *event, Page page)
 {
 	PageHeader	header = (PageHeader) page;
 	size_t		at = SizeOfXLogRecord + SizeOfXLogRecordBlockHeader +
-					 sizeof(BbRelLocator) + sizeof(BlockNumber);
+		sizeof(BbRelLocator) + sizeof(BlockNumber);
 	uint16		offset;
 	uint16		length;
 
@@ -193,8 +193,7 @@ static void
 apply_sequence(const Event *event, Page page)
 {
 	size_t		at = SizeOfXLogRecord + SizeOfXLogRecordBlockHeader +
-					 sizeof(BbRelLocator) + sizeof(BlockNumber) + 2 +
-					 sizeof(BbRelLocator);
+		sizeof(BbRelLocator) + sizeof(BlockNumber) + 2 + sizeof(BbRelLocator);
 	char	   *tuple = palloc(event->length - at);
 
 	memcpy(tuple, event->data + at, event->length - at);
@@ -272,8 +271,8 @@ model_value(const Line *line, int k, XLogRecPtr lsn, Value *value)
 	apply_line(line, k, lsn, value);
 	if (value->exists && value->touched && value->length == BLCKSZ &&
 		key.bytes[0] == BB_KEY_REL_BLOCK && !PageIsNew(page))
-		((PageHeader) page)->pd_checksum =
-			pg_checksum_page(page, bb_key_fields(&key).block);
+		((PageHeader) page)
+			->pd_checksum = pg_checksum_page(page, bb_key_fields(&key).block);
 }
 
 /* ---- things happen ---- */
@@ -439,8 +438,10 @@ happen(const BbReqCtx *ctx, Line *line, int n)
 			BbKey		last = key_of(sorted[i - 1]->k);
 			BbKey		end = roll(2) ? key : bb_key_next(&last);
 
-			manifest->layers[manifest->nlayers++] =
-				*bb_layer_writer_finish(ctx, writer, &end);
+			manifest
+				->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																		writer,
+																		&end);
 			writer = NULL;
 		}
 		if (writer == NULL)
@@ -450,8 +451,9 @@ happen(const BbReqCtx *ctx, Line *line, int n)
 											   BB_COMPRESSION_DEFAULT);
 		bb_layer_writer_add_entry(ctx, writer, &entry);
 	}
-	manifest->layers[manifest->nlayers++] =
-		*bb_layer_writer_finish(ctx, writer, &all.end);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&all.end);
 }
 
 /*
@@ -491,14 +493,16 @@ write_image(const BbReqCtx *ctx, Line *line, int from, int to, XLogRecPtr lsn)
 	if (n == 0)
 	{
 		/* an empty layer can't be written; one key that nobody reads */
-		BbKey		last = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0);
+		BbKey		last = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0,
+									   0);
 
 		if (to < NKEYS)
 			return;
 		bb_layer_writer_add(ctx, writer, &last, "", 0);
 	}
-	manifest->layers[manifest->nlayers++] =
-		*bb_layer_writer_finish(ctx, writer, &end);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&end);
 }
 
 static Line *
@@ -738,8 +742,7 @@ UNIT_TEST(history_as_the_model)
 		/* its ancestor goes on */
 		live(ctx, root, 1 + roll(3));
 		twig = new_line(store, "twig", branch,
-						pg_prng_uint64_range(&prng,
-											 branch->manifest.start_lsn,
+						pg_prng_uint64_range(&prng, branch->manifest.start_lsn,
 											 branch->manifest.end_lsn));
 		live(ctx, twig, roll(3));
 
@@ -765,8 +768,9 @@ timeline_with(const BbReqCtx *ctx, BbEntry entry)
 									   START + 1, START + 100,
 									   BB_COMPRESSION_DEFAULT);
 	bb_layer_writer_add_entry(ctx, writer, &entry);
-	manifest->layers[manifest->nlayers++] =
-		*bb_layer_writer_finish(ctx, writer, &end);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&end);
 	manifest->end_lsn = START + 99;
 	CHECK(bb_manifest_commit(ctx, line->store, manifest));
 	return bb_timeline_open(ctx, line->store, "main");
@@ -871,8 +875,10 @@ UNIT_TEST(history_from_layers_that_overlap)
 		entry.lsn = START + 90 - 10 * i;
 		entry.type = i == 2 ? BB_ENTRY_RECORD : BB_ENTRY_NATIVE;
 		bb_layer_writer_add_entry(ctx, writer, &entry);
-		manifest->layers[manifest->nlayers++] =
-			*bb_layer_writer_finish(ctx, writer, &all.end);
+		manifest
+			->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&all.end);
 	}
 	manifest->end_lsn = START + 199;
 	CHECK(bb_manifest_commit(ctx, line->store, manifest));
@@ -927,8 +933,10 @@ UNIT_TEST(history_in_many_layers)
 			entry.length = sizeof(value);
 			bb_layer_writer_add_entry(ctx, writer, &entry);
 		}
-		manifest->layers[manifest->nlayers++] =
-			*bb_layer_writer_finish(ctx, writer, &all.end);
+		manifest
+			->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&all.end);
 	}
 	manifest->end_lsn = START + 10 * nlayers;
 	CHECK(bb_manifest_commit(ctx, store, manifest));
@@ -949,8 +957,8 @@ UNIT_TEST(history_in_many_layers)
 	/* at an old LSN, and where the newest flushes know nothing of the key */
 	entry.key = bb_key_rel_block(SPC, DB, 1, MAIN_FORKNUM, 41);
 	skipped = ctx->counters->layers_skipped;
-	CHECK(bb_timeline_get(ctx, timeline, &entry.key, manifest->end_lsn,
-						  &entry));
+	CHECK(
+		bb_timeline_get(ctx, timeline, &entry.key, manifest->end_lsn, &entry));
 	CHECK(bb_get_le64(entry.value) == START + 10 * (nlayers - 40 + 2));
 	CHECK(ctx->counters->layers_skipped - skipped >= 30);
 	CHECK(bb_timeline_get(ctx, timeline, &entry.key, START + 20, &entry));
@@ -1046,8 +1054,9 @@ store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
 										   entry.lsn + 1,
 										   BB_COMPRESSION_DEFAULT);
 		bb_layer_writer_add_entry(ctx, writer, &entry);
-		manifest->layers[manifest->nlayers++] =
-			*bb_layer_writer_finish(ctx, writer, &end);
+		manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																		writer,
+																		&end);
 	}
 	manifest->end_lsn = START + 10 * n + 5;
 	CHECK(bb_manifest_commit(ctx, line->store, manifest));
@@ -1101,7 +1110,7 @@ UNIT_TEST(branch_has_its_own_tli)
 		TimeLineID	tli;
 		int			nswitches;
 	}			cases[] = {
-		{START + 5, 1, 0}, {START + 10, 1, 0}, {START + 11, 4, 1},
+		{START + 5, 1, 0},	{START + 10, 1, 0}, {START + 11, 4, 1},
 		{START + 20, 4, 1}, {START + 21, 7, 2}, {START + 30, 7, 2},
 	};
 
@@ -1154,8 +1163,9 @@ flush_record_ends(const BbReqCtx *ctx, Line *line, XLogRecPtr page,
 									   &entry.key, manifest->end_lsn + 1,
 									   end_lsn + 1, BB_COMPRESSION_DEFAULT);
 	bb_layer_writer_add_entry(ctx, writer, &entry);
-	manifest->layers[manifest->nlayers++] =
-		*bb_layer_writer_finish(ctx, writer, &end);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&end);
 	manifest->end_lsn = end_lsn;
 }
 
