@@ -65,12 +65,18 @@
 typedef RelFileLocator BbRelLocator;
 #define BB_REL_LOCATOR(spc, db, rel) \
 	((RelFileLocator){.spcOid = (spc), .dbOid = (db), .relNumber = (rel)})
+#define BB_LOCATOR_SPC(locator) ((locator).spcOid)
+#define BB_LOCATOR_DB(locator) ((locator).dbOid)
+#define BB_LOCATOR_REL(locator) ((locator).relNumber)
 #define BB_LOCATOR_EQUALS(a, b) RelFileLocatorEquals(a, b)
 #define BB_DECODED_LOCATOR(block) ((block)->rlocator)
 #else
 typedef RelFileNode BbRelLocator;
 #define BB_REL_LOCATOR(spc, db, rel) \
 	((RelFileNode){.spcNode = (spc), .dbNode = (db), .relNode = (rel)})
+#define BB_LOCATOR_SPC(locator) ((locator).spcNode)
+#define BB_LOCATOR_DB(locator) ((locator).dbNode)
+#define BB_LOCATOR_REL(locator) ((locator).relNode)
 #define BB_LOCATOR_EQUALS(a, b) RelFileNodeEquals(a, b)
 #define BB_DECODED_LOCATOR(block) ((block)->rnode)
 #endif

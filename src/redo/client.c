@@ -30,9 +30,9 @@ release(void *arg)
 	BbRedo	   *redo = arg;
 
 	while (!dlist_is_empty(&redo->requests))
-		bb_redo_pool_forget(dlist_container(BbRedoRequest, of_client,
-											dlist_pop_head_node(
-												&redo->requests)));
+		bb_redo_pool_forget(
+			dlist_container(BbRedoRequest, of_client,
+							dlist_pop_head_node(&redo->requests)));
 	bb_redo_pool_release(redo->pool);
 }
 

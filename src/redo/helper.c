@@ -212,7 +212,8 @@ answer(char *request, MemoryContext context)
 		clean_up_after_error();
 		memset(content, 0, BB_REDO_MESSAGE_MAX);
 		snprintf(content, BB_REDO_MESSAGE_MAX, "%s%s%s", error->message,
-				 error->detail ? ": " : "", error->detail ? error->detail : "");
+				 error->detail ? ": " : "",
+				 error->detail ? error->detail : "");
 		reply->status = BB_REDO_FAILED;
 		reply->record = slate->record;
 		reply->length = BB_REDO_MESSAGE_MAX;

@@ -28,7 +28,6 @@
 #include "access/xlogreader.h"
 #include "base/compat.h"
 #include "storage/bufpage.h"
-#include "storage/buf.h"
 
 /*
  * bb_redo_helper_init - to be called from _PG_init.

@@ -108,7 +108,7 @@ place_other_block(DecodedBkpBlock *block)
 {
 	RmgrId		rmid = decoded->header.xl_rmid;
 	bool		to_void = rmid == RM_HEAP_ID || rmid == RM_HEAP2_ID ||
-						  rmid == RM_BTREE_ID;
+		rmid == RM_BTREE_ID;
 	bool		init = (block->flags & BKPBLOCK_WILL_INIT) != 0;
 
 	if (to_void && !init)

@@ -119,8 +119,7 @@ run_helper(char **arguments, char **environment, int socket_fd, int slate_fd,
 	slate_fd = fcntl(slate_fd, F_DUPFD, SAFE_FD);
 	log_fd = fcntl(log_fd, F_DUPFD, SAFE_FD);
 	null_fd = fcntl(null_fd, F_DUPFD, SAFE_FD);
-	if (!place_fd(log_fd, STDERR_FILENO) ||
-		!place_fd(null_fd, STDIN_FILENO) ||
+	if (!place_fd(log_fd, STDERR_FILENO) || !place_fd(null_fd, STDIN_FILENO) ||
 		!place_fd(null_fd, STDOUT_FILENO) ||
 		!place_fd(socket_fd, BB_REDO_SOCKET_FD) ||
 		!place_fd(slate_fd, BB_REDO_SLATE_FD))
@@ -168,7 +167,7 @@ spawn(char **arguments, char **environment, int socket_fd, int slate_fd,
 static bool
 start(BbRedoProcess *process, bool seccomp)
 {
-	char	   *arguments[] = {my_exec_path, "--single", "-D",
+	char	   *arguments[] = {my_exec_path,	 "--single", "-D",
 							   process->scratch, "postgres", NULL};
 	char	  **environment = make_environment(seccomp);
 	int			sockets[2] = {-1, -1};
@@ -203,9 +202,10 @@ start(BbRedoProcess *process, bool seccomp)
 }
 
 BbRedoProcess *
-bb_redo_process_start(const BbRedoSetup *setup)
+bb_redo_process_start(const BbRedoSetup *setup, MemoryContext context)
 {
-	BbRedoProcess *process = palloc0(sizeof(BbRedoProcess));
+	BbRedoProcess *process = MemoryContextAllocZero(context,
+													sizeof(BbRedoProcess));
 
 	process->socket = -1;
 	process->log = -1;
@@ -213,7 +213,7 @@ bb_redo_process_start(const BbRedoSetup *setup)
 	{
 		if (!AcquireExternalFD())
 		{
-			bb_redo_process_end(process);
+			bb_redo_process_free(process);
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("too many files are open to start a redo helper"),
@@ -225,7 +225,8 @@ bb_redo_process_start(const BbRedoSetup *setup)
 	PG_TRY();
 	{
 		bb_redo_scratch_sweep();
-		process->scratch = bb_redo_scratch_new(setup);
+		process->scratch = MemoryContextStrdup(context,
+											   bb_redo_scratch_new(setup));
 		if (!start(process, setup->seccomp))
 			ereport(ERROR,
 					(errcode(ERRCODE_SYSTEM_ERROR),
@@ -246,6 +247,7 @@ bb_redo_process_ready(BbRedoProcess *process)
 	if (process->scratch != NULL)
 	{
 		bb_redo_scratch_remove(process->scratch);
+		pfree(process->scratch);
 		process->scratch = NULL;
 	}
 }

@@ -17,8 +17,8 @@
 /* What a helper is started with. */
 typedef struct BbRedoSetup
 {
-	ControlFileData control; /* of the cluster that it plays */
-	char	   *library;	 /* our own, by its full path */
+	ControlFileData control;	   /* of the cluster that it plays */
+	char	   *library;		   /* our own, by its full path */
 	char	   *preload_libraries; /* to be loaded before it */
 	bool		seccomp;
 } BbRedoSetup;
@@ -45,12 +45,13 @@ extern char *bb_redo_setup_library(void);
 /*
  * bb_redo_process_start - start a helper, and don't wait for it.
  *
- * Allocated in CurrentMemoryContext.
+ * Allocated in "context".
  *
  * Errors: INSUFFICIENT_RESOURCES (descriptors); those of making a scratch
  * directory; SYSTEM_ERROR (socketpair, fork, ...).
  */
-extern BbRedoProcess *bb_redo_process_start(const BbRedoSetup *setup);
+extern BbRedoProcess *bb_redo_process_start(const BbRedoSetup *setup,
+											MemoryContext context);
 
 /*
  * bb_redo_process_ready - it has said hello: its directory can go.

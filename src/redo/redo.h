@@ -61,10 +61,10 @@ extern void bb_redo_submit(const BbReqCtx *ctx, BbRedo *redo,
 						   const BbPageHistory *history);
 
 /* How many histories were submitted whose pages were not taken yet? */
-extern int	bb_redo_pending(const BbRedo *redo);
+extern int bb_redo_pending(const BbRedo *redo);
 
 /* How many may be in flight to keep all helpers busy? */
-extern int	bb_redo_depth(const BbRedo *redo);
+extern int bb_redo_depth(const BbRedo *redo);
 
 /*
  * bb_redo_next - the page (BLCKSZ bytes) of the history submitted first,

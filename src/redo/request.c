@@ -114,8 +114,7 @@ check_history(const BbPageHistory *history)
 		Assert(change->type == BB_ENTRY_RECORD ||
 			   change->type == BB_ENTRY_RECORD_INIT);
 		if (change->length >= SizeOfXLogRecord)
-			memcpy(&claimed,
-				   change->data + offsetof(XLogRecord, xl_tot_len),
+			memcpy(&claimed, change->data + offsetof(XLogRecord, xl_tot_len),
 				   sizeof(claimed));
 		if (claimed != change->length)
 			ereport(ERROR,
@@ -130,7 +129,8 @@ check_history(const BbPageHistory *history)
 }
 
 BbRedoRequest *
-bb_redo_request_new(uint64 id, const BbPageHistory *history)
+bb_redo_request_new(MemoryContext context, uint64 id,
+					const BbPageHistory *history)
 {
 	BbKeyFields fields = bb_key_fields(&history->key);
 	BbRedoRequestHeader header = {.magic = BB_REDO_MAGIC,
@@ -146,16 +146,15 @@ bb_redo_request_new(uint64 id, const BbPageHistory *history)
 	check_history(history);
 	write_pieces(&writer, &header, history);
 
-	request = palloc(sizeof(BbRedoRequest));
+	request = MemoryContextAlloc(context, sizeof(BbRedoRequest));
 	memset(request, 0, offsetof(BbRedoRequest, page));
 	request->id = id;
 	request->key = history->key;
 	request->nrecords = history->nchanges;
 	request->length = writer.length;
-	request->message = MemoryContextAllocHuge(CurrentMemoryContext,
-											  writer.length);
+	request->message = MemoryContextAllocHuge(context, writer.length);
 
-	writer = (Writer) {.data = request->message};
+	writer = (Writer){.data = request->message};
 	write_pieces(&writer, &header, history);
 	return request;
 }

@@ -46,7 +46,7 @@ typedef struct BbRedoRequest
 	dlist_node	of_client; /* in the order of submission */
 	dlist_node	of_queue;  /* until it is done */
 	BbRedoState state;
-	bool		unwanted;		/* its client is gone */
+	bool		unwanted;	/* its client is gone */
 	BbRedoFailure *failure; /* done, but not well */
 
 	uint64		id;
@@ -63,11 +63,11 @@ typedef struct BbRedoRequest
 } BbRedoRequest;
 
 /*
- * bb_redo_request_new - a request for a history, in CurrentMemoryContext.
+ * bb_redo_request_new - a request for a history, in "context".
  *
  * Errors: DATA_CORRUPTED (key, LSN): a base or a record of a wrong length.
  */
-extern BbRedoRequest *bb_redo_request_new(uint64 id,
+extern BbRedoRequest *bb_redo_request_new(MemoryContext context, uint64 id,
 										  const BbPageHistory *history);
 
 extern void bb_redo_request_free(BbRedoRequest *request);

@@ -23,6 +23,7 @@
 
 #include "catalog/pg_control.h"
 #include "common/file_perm.h"
+#include "common/file_utils.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "redo/helper.h"
@@ -55,8 +56,7 @@ static const char fixed_settings[] =
 	"max_wal_size = '4GB'\n"
 	"max_worker_processes = 0\n"
 	"min_wal_size = '2GB'\n" /* at least two segments, however large */
-	"shared_buffers = '1MB'\n"
-	"wal_level = minimal\n";
+	"shared_buffers = '1MB'\n";
 
 /*
  * A value of postgresql.conf, in quotes (guc-file.l).
@@ -102,8 +102,9 @@ make_configuration(const BbRedoSetup *setup)
 static bool
 write_file(const char *path, const void *data, size_t length)
 {
-	int			fd = OpenTransientFile(path, O_WRONLY | O_CREAT | O_EXCL |
-											 PG_BINARY);
+	int			fd = OpenTransientFile(path,
+									   O_WRONLY | O_CREAT | O_EXCL |
+										   PG_BINARY);
 	ssize_t		written;
 
 	if (fd < 0)
@@ -131,15 +132,15 @@ fill(const char *path, const BbRedoSetup *setup)
 
 	memcpy(control, &setup->control, sizeof(ControlFileData));
 	return MakePGDirectory(psprintf("%s/global", path)) == 0 &&
-		   MakePGDirectory(psprintf("%s/pg_dynshmem", path)) == 0 &&
-		   MakePGDirectory(psprintf("%s/pg_notify", path)) == 0 &&
-		   write_file(psprintf("%s/PG_VERSION", path), PG_MAJORVERSION "\n",
-					  strlen(PG_MAJORVERSION "\n")) &&
-		   write_file(psprintf("%s/postgresql.conf", path), configuration,
-					  strlen(configuration)) &&
-		   write_file(psprintf("%s/postgresql.auto.conf", path), "", 0) &&
-		   write_file(psprintf("%s/global/pg_control", path), control,
-					  sizeof(control));
+		MakePGDirectory(psprintf("%s/pg_dynshmem", path)) == 0 &&
+		MakePGDirectory(psprintf("%s/pg_notify", path)) == 0 &&
+		write_file(psprintf("%s/PG_VERSION", path), PG_MAJORVERSION "\n",
+				   strlen(PG_MAJORVERSION "\n")) &&
+		write_file(psprintf("%s/postgresql.conf", path), configuration,
+				   strlen(configuration)) &&
+		write_file(psprintf("%s/postgresql.auto.conf", path), "", 0) &&
+		write_file(psprintf("%s/global/pg_control", path), control,
+				   sizeof(control));
 }
 
 char *
@@ -216,8 +217,8 @@ remove_segment(const char *path)
 	}
 	if (line == NULL || sscanf(line, "%lu %lu", &key, &id) != 2)
 		return;
-	if (shmctl((int) id, IPC_STAT, &segment) == 0 &&
-		segment.shm_cpid == pid && segment.shm_nattch == 0)
+	if (shmctl((int) id, IPC_STAT, &segment) == 0 && segment.shm_cpid == pid &&
+		segment.shm_nattch == 0)
 		shmctl((int) id, IPC_RMID, NULL);
 }
 

@@ -413,6 +413,10 @@ UNIT_TEST(lsn_rounded_to_record_end)
 	check_round(ctx, store, PAGE + 1000, PAGE + 1000, 0);
 	check_round(ctx, store, PAGE + 1500, PAGE + 1000, 0);
 	check_round(ctx, store, PAGE + 2000, PAGE + 2000, PAGE + 1000);
+	info.start_lsn = PAGE + 1504;
+	store = cluster_with_records(&info);
+	check_round(ctx, store, PAGE + 1999, PAGE + 1504, 0);
+	check_round(ctx, store, PAGE + 2000, PAGE + 2000, PAGE + 1504);
 }
 
 UNIT_TEST(tli_of_an_lsn)

@@ -22,6 +22,7 @@
 #include "common/pg_prng.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "pagestore/pagestore_driver.h"
 #include "pagestore/walposition.h"
 #include "redo/native.h"
 #include "storage/bufpage.h"
@@ -99,12 +100,12 @@ roll(int n)
 	return (int) pg_prng_uint64_range(&prng, 0, n - 1);
 }
 
-#define CHECK_SEED(condition)                                              \
-	do                                                                     \
-	{                                                                      \
-		if (!(condition))                                                  \
+#define CHECK_SEED(condition)                 \
+	do                                        \
+	{                                         \
+		if (!(condition))                     \
 			elog(ERROR, "test_history.c:%d: %s (seed " UINT64_FORMAT ")",  \
-				 __LINE__, #condition, seed);                              \
+				 __LINE__, #condition, seed); \
 	} while (0)
 
 /* ---- records ---- */
@@ -160,7 +161,7 @@ apply_generic(const Event *event, Page page)
 {
 	PageHeader	header = (PageHeader) page;
 	size_t		at = SizeOfXLogRecord + SizeOfXLogRecordBlockHeader +
-					 sizeof(BbRelLocator) + sizeof(BlockNumber);
+		sizeof(BbRelLocator) + sizeof(BlockNumber);
 	uint16		offset;
 	uint16		length;
 
@@ -192,8 +193,7 @@ static void
 apply_sequence(const Event *event, Page page)
 {
 	size_t		at = SizeOfXLogRecord + SizeOfXLogRecordBlockHeader +
-					 sizeof(BbRelLocator) + sizeof(BlockNumber) + 2 +
-					 sizeof(BbRelLocator);
+		sizeof(BbRelLocator) + sizeof(BlockNumber) + 2 + sizeof(BbRelLocator);
 	char	   *tuple = palloc(event->length - at);
 
 	memcpy(tuple, event->data + at, event->length - at);
@@ -271,8 +271,8 @@ model_value(const Line *line, int k, XLogRecPtr lsn, Value *value)
 	apply_line(line, k, lsn, value);
 	if (value->exists && value->touched && value->length == BLCKSZ &&
 		key.bytes[0] == BB_KEY_REL_BLOCK && !PageIsNew(page))
-		((PageHeader) page)->pd_checksum =
-			pg_checksum_page(page, bb_key_fields(&key).block);
+		((PageHeader) page)
+			->pd_checksum = pg_checksum_page(page, bb_key_fields(&key).block);
 }
 
 /* ---- things happen ---- */
@@ -438,8 +438,10 @@ happen(const BbReqCtx *ctx, Line *line, int n)
 			BbKey		last = key_of(sorted[i - 1]->k);
 			BbKey		end = roll(2) ? key : bb_key_next(&last);
 
-			manifest->layers[manifest->nlayers++] =
-				*bb_layer_writer_finish(ctx, writer, &end);
+			manifest
+				->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																		writer,
+																		&end);
 			writer = NULL;
 		}
 		if (writer == NULL)
@@ -449,8 +451,9 @@ happen(const BbReqCtx *ctx, Line *line, int n)
 											   BB_COMPRESSION_DEFAULT);
 		bb_layer_writer_add_entry(ctx, writer, &entry);
 	}
-	manifest->layers[manifest->nlayers++] =
-		*bb_layer_writer_finish(ctx, writer, &all.end);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&all.end);
 }
 
 /*
@@ -490,14 +493,16 @@ write_image(const BbReqCtx *ctx, Line *line, int from, int to, XLogRecPtr lsn)
 	if (n == 0)
 	{
 		/* an empty layer can't be written; one key that nobody reads */
-		BbKey		last = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0);
+		BbKey		last = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0,
+									   0);
 
 		if (to < NKEYS)
 			return;
 		bb_layer_writer_add(ctx, writer, &last, "", 0);
 	}
-	manifest->layers[manifest->nlayers++] =
-		*bb_layer_writer_finish(ctx, writer, &end);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&end);
 }
 
 static Line *
@@ -737,8 +742,7 @@ UNIT_TEST(history_as_the_model)
 		/* its ancestor goes on */
 		live(ctx, root, 1 + roll(3));
 		twig = new_line(store, "twig", branch,
-						pg_prng_uint64_range(&prng,
-											 branch->manifest.start_lsn,
+						pg_prng_uint64_range(&prng, branch->manifest.start_lsn,
 											 branch->manifest.end_lsn));
 		live(ctx, twig, roll(3));
 
@@ -746,4 +750,459 @@ UNIT_TEST(history_as_the_model)
 		check_line(ctx, branch, 8);
 		check_line(ctx, twig, 8);
 	}
+}
+
+/* ---- what is no history ---- */
+
+/* A timeline whose one delta layer has one entry. */
+static BbTimeline *
+timeline_with(const BbReqCtx *ctx, BbEntry entry)
+{
+	Line	   *line = new_line(unit_store(ctx), "main", NULL, 0);
+	BbManifest *manifest = &line->manifest;
+	BbKey		end = bb_key_next(&entry.key);
+	BbLayerWriter *writer;
+
+	write_image(ctx, line, 0, NKEYS, START);
+	writer = bb_layer_writer_new_delta(ctx, line->store, "main", &entry.key,
+									   START + 1, START + 100,
+									   BB_COMPRESSION_DEFAULT);
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&end);
+	manifest->end_lsn = START + 99;
+	CHECK(bb_manifest_commit(ctx, line->store, manifest));
+	return bb_timeline_open(ctx, line->store, "main");
+}
+
+static void
+scan_all(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
+{
+	BbKeyRange	all = bb_key_range_all();
+	BbTimelineScan *scan = bb_timeline_scan_new(ctx, timeline, &all, lsn);
+	BbEntry		entry;
+
+	while (bb_timeline_scan_next(ctx, scan, &entry))
+		;
+	bb_timeline_scan_close(scan);
+}
+
+/* Below the entry all is well; at it neither get nor scan gives a page. */
+static void
+check_no_history(const BbReqCtx *ctx, BbEntry entry, const char *message)
+{
+	BbTimeline *timeline = timeline_with(ctx, entry);
+	BbEntry		found;
+
+	CHECK(!bb_timeline_get(ctx, timeline, &entry.key, entry.lsn - 1, &found));
+	scan_all(ctx, timeline, entry.lsn - 1);
+	CHECK_ERROR(bb_timeline_get(ctx, timeline, &entry.key, entry.lsn, &found),
+				ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_error, message) != NULL);
+	CHECK(strstr(unit_last_error, bb_key_text(&entry.key)) != NULL);
+	CHECK_ERROR(scan_all(ctx, timeline, entry.lsn), ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_error, message) != NULL);
+}
+
+UNIT_TEST(history_without_base)
+{
+	Event		event = {.k = NKEYS - 1};
+	BbEntry		entry = {.lsn = START + 50, .type = BB_ENTRY_RECORD};
+
+	make_generic(&event);
+	entry.key = key_of(event.k);
+	entry.value = event.data;
+	entry.length = event.length;
+	check_no_history(ctx, entry, "no base");
+
+	make_native(&event);
+	entry.type = BB_ENTRY_NATIVE;
+	entry.key = key_of(NTIMES);
+	entry.value = event.data;
+	entry.length = event.length;
+	check_no_history(ctx, entry, "no base");
+}
+
+UNIT_TEST(history_of_the_wrong_key)
+{
+	Event		event = {.k = NKEYS - 1};
+	BbEntry		entry = {.lsn = START + 50, .type = BB_ENTRY_RECORD_INIT};
+	BbKey		no_pages[] = {
+		bb_key_rel_block(SPC, DB, REL, VISIBILITYMAP_FORKNUM, 0),
+		bb_key_rel_block(SPC, DB, REL, FSM_FORKNUM, 0),
+		bb_key_rel_size(SPC, DB, REL, MAIN_FORKNUM),
+		bb_key_slru_block(BB_SLRU_XACT, 0, 0),
+	};
+
+	make_sequence(&event);
+	entry.value = event.data;
+	entry.length = event.length;
+	for (int i = 0; i < lengthof(no_pages); i++)
+	{
+		entry.key = no_pages[i];
+		check_no_history(ctx, entry, "cannot be applied");
+	}
+	entry.type = BB_ENTRY_NATIVE;
+	entry.key = key_of(NKEYS - 1);
+	check_no_history(ctx, entry, "cannot be applied");
+	entry.key = key_of(NKEYS - NBLOCKS - 1);
+	check_no_history(ctx, entry, "cannot be applied");
+}
+
+/* Two layers that tell the same story: it must not be told twice. */
+UNIT_TEST(history_from_layers_that_overlap)
+{
+	Line	   *line = new_line(unit_store(ctx), "main", NULL, 0);
+	BbManifest *manifest = &line->manifest;
+	BbKey		key = key_of(0);
+	BbEntry		entry = {.key = key, .type = BB_ENTRY_IMAGE};
+	BbKeyRange	all = bb_key_range_all();
+	BbTimeline *timeline;
+
+	write_image(ctx, line, 0, NKEYS, START);
+	entry.value = (const uint8 *) "x";
+	entry.length = 1;
+	/* the second is of the same flush, the third of one that reaches back */
+	for (int i = 0; i < 3; i++)
+	{
+		XLogRecPtr	end = START + (i == 2 ? 200 : 100);
+		BbLayerWriter *writer;
+
+		writer = bb_layer_writer_new_delta(ctx, line->store, "main",
+										   &all.start, START + 1, end,
+										   BB_COMPRESSION_DEFAULT);
+		entry.lsn = START + 90 - 10 * i;
+		entry.type = i == 2 ? BB_ENTRY_RECORD : BB_ENTRY_NATIVE;
+		bb_layer_writer_add_entry(ctx, writer, &entry);
+		manifest
+			->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&all.end);
+	}
+	manifest->end_lsn = START + 199;
+	CHECK(bb_manifest_commit(ctx, line->store, manifest));
+	CHECK_ERROR(bb_timeline_open(ctx, line->store, "main"),
+				ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_error, "overlap") != NULL);
+
+	manifest->layers[1] = manifest->layers[--manifest->nlayers];
+	CHECK(bb_manifest_commit(ctx, line->store, manifest));
+	timeline = bb_timeline_open(ctx, line->store, "main");
+	CHECK_ERROR(bb_timeline_get(ctx, timeline, &key, START + 199, &entry),
+				ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_error, "out of order") != NULL);
+}
+
+/*
+ * Each flush has its own layer, all over the same keys: more than a process
+ * may have files open, and few of them with something to say of a key.
+ */
+UNIT_TEST(history_in_many_layers)
+{
+	BbObjectStore *store = unit_store(ctx);
+	Line	   *line = new_line(store, "main", NULL, 0);
+	BbManifest *manifest = &line->manifest;
+	BbKeyRange	all = bb_key_range_all();
+	int			nlayers = 1200;
+	int			nblocks = 400;
+	BbTimeline *timeline;
+	BbTimelineScan *scan;
+	BbEntry		entry = {.type = BB_ENTRY_IMAGE};
+	uint64		skipped;
+
+	write_image(ctx, line, 0, NKEYS, START);
+	manifest->layers = repalloc(manifest->layers,
+								(nlayers + 1) * sizeof(BbLayerDesc));
+	/* flush i has block i and some others, at START + 10 * (i + 1) */
+	for (int i = 0; i < nlayers; i++)
+	{
+		XLogRecPtr	lsn = START + 10 * (i + 1);
+		BbLayerWriter *writer;
+		uint8		value[8];
+
+		bb_put_le64(value, lsn);
+		writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start,
+										   lsn - 9, lsn + 1,
+										   BB_COMPRESSION_DEFAULT);
+		for (int block = i % 40; block < nblocks; block += 40)
+		{
+			entry.key = bb_key_rel_block(SPC, DB, 1, MAIN_FORKNUM, block);
+			entry.lsn = lsn;
+			entry.value = value;
+			entry.length = sizeof(value);
+			bb_layer_writer_add_entry(ctx, writer, &entry);
+		}
+		manifest
+			->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&all.end);
+	}
+	manifest->end_lsn = START + 10 * nlayers;
+	CHECK(bb_manifest_commit(ctx, store, manifest));
+
+	timeline = bb_timeline_open(ctx, store, "main");
+	all.start = bb_key_rel_block(SPC, DB, 1, MAIN_FORKNUM, 0);
+	scan = bb_timeline_scan_new(ctx, timeline, &all, manifest->end_lsn);
+	for (int block = 0; block < nblocks; block++)
+	{
+		CHECK(bb_timeline_scan_next(ctx, scan, &entry));
+		CHECK(bb_key_fields(&entry.key).block == block);
+		CHECK(bb_get_le64(entry.value) ==
+			  START + 10 * (nlayers - 40 + block % 40 + 1));
+	}
+	CHECK(!bb_timeline_scan_next(ctx, scan, &entry));
+	bb_timeline_scan_close(scan);
+
+	/* at an old LSN, and where the newest flushes know nothing of the key */
+	entry.key = bb_key_rel_block(SPC, DB, 1, MAIN_FORKNUM, 41);
+	skipped = ctx->counters->layers_skipped;
+	CHECK(
+		bb_timeline_get(ctx, timeline, &entry.key, manifest->end_lsn, &entry));
+	CHECK(bb_get_le64(entry.value) == START + 10 * (nlayers - 40 + 2));
+	CHECK(ctx->counters->layers_skipped - skipped >= 30);
+	CHECK(bb_timeline_get(ctx, timeline, &entry.key, START + 20, &entry));
+	CHECK(bb_get_le64(entry.value) == START + 20);
+	CHECK(!bb_timeline_get(ctx, timeline, &entry.key, START + 19, &entry));
+}
+
+/* The first and the last LSN of layers, and of what is read. */
+UNIT_TEST(history_at_the_borders_of_layers)
+{
+	BbObjectStore *store = unit_store(ctx);
+	Line	   *line = new_line(store, "main", NULL, 0);
+	BbManifest *manifest = &line->manifest;
+	BbKey		key = key_of(NTIMES + NSLRU);
+	BbKeyRange	range = {key, bb_key_next(&key)};
+	BbTimeline *timeline;
+	BbEntry		entry = {.key = key, .type = BB_ENTRY_IMAGE};
+
+	write_image(ctx, line, 0, NKEYS, START);
+	/* layers of two LSNs each, with an entry at both */
+	for (int i = 0; i < 10; i++)
+	{
+		XLogRecPtr	lsn = START + 1 + 2 * i;
+		BbLayerWriter *writer;
+
+		writer = bb_layer_writer_new_delta(ctx, store, "main", &range.start,
+										   lsn, lsn + 2,
+										   BB_COMPRESSION_DEFAULT);
+		for (entry.lsn = lsn; entry.lsn < lsn + 2; entry.lsn++)
+		{
+			Event	   *event = &line->events[line->nevents++];
+			uint8	   *value = palloc(sizeof(uint64));
+
+			bb_put_le64(value, entry.lsn);
+			entry.value = value;
+			entry.length = sizeof(uint64);
+			bb_layer_writer_add_entry(ctx, writer, &entry);
+			event->k = NTIMES + NSLRU;
+			event->lsn = entry.lsn;
+			event->type = BB_ENTRY_IMAGE;
+			event->data = value;
+			event->length = sizeof(uint64);
+		}
+		manifest->layers[manifest->nlayers++] =
+			*bb_layer_writer_finish(ctx, writer, &range.end);
+		/* at the first LSN of a layer, and at the last of another */
+		if (i == 3 || i == 6)
+			write_image(ctx, line, NTIMES, NKEYS, lsn + i % 2);
+	}
+	manifest->end_lsn = START + 20;
+	CHECK(bb_manifest_commit(ctx, store, manifest));
+
+	timeline = bb_timeline_open(ctx, store, "main");
+	for (XLogRecPtr lsn = START; lsn <= START + 20; lsn++)
+	{
+		BbTimelineScan *scan = bb_timeline_scan_new(ctx, timeline, &range,
+													lsn);
+		bool		expected = lsn > START;
+
+		CHECK(bb_timeline_get(ctx, timeline, &key, lsn, &entry) == expected);
+		if (expected)
+			CHECK(bb_get_le64(entry.value) == lsn);
+		CHECK(bb_timeline_scan_next(ctx, scan, &entry) == expected);
+		if (expected)
+			CHECK(bb_get_le64(entry.value) == lsn);
+		bb_timeline_scan_close(scan);
+	}
+}
+
+/* ---- times ---- */
+
+/* A timeline with commits at START + 10, 20, …, at these seconds. */
+static BbPageStore *
+store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
+{
+	Line	   *line = new_line(unit_store(ctx), "main", NULL, 0);
+	BbManifest *manifest = &line->manifest;
+	BbEntry		entry = {.key = key_of(0), .type = BB_ENTRY_IMAGE};
+	BbKey		end = bb_key_next(&entry.key);
+
+	write_image(ctx, line, 0, NKEYS, START);
+	for (int i = 0; i < n; i++)
+	{
+		BbLayerWriter *writer;
+		uint8		value[8];
+
+		bb_put_le64(value, (uint64) (seconds[i] * USECS_PER_SEC));
+		entry.lsn = START + 10 * (i + 1);
+		entry.value = value;
+		entry.length = sizeof(value);
+		writer = bb_layer_writer_new_delta(ctx, line->store, "main",
+										   &entry.key, entry.lsn - 9,
+										   entry.lsn + 1,
+										   BB_COMPRESSION_DEFAULT);
+		bb_layer_writer_add_entry(ctx, writer, &entry);
+		manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																		writer,
+																		&end);
+	}
+	manifest->end_lsn = START + 10 * n + 5;
+	CHECK(bb_manifest_commit(ctx, line->store, manifest));
+	return bb_pagestore_timeline(ctx, line->store, "main");
+}
+
+static void
+check_time(const BbReqCtx *ctx, BbPageStore *store, int second,
+		   BbTimeAnswer answer, XLogRecPtr expected)
+{
+	XLogRecPtr	lsn;
+
+	CHECK(bb_pagestore_lsn_at_time(ctx, store, second * USECS_PER_SEC, &lsn) ==
+		  answer);
+	CHECK(lsn == expected);
+}
+
+UNIT_TEST(lsn_at_a_time)
+{
+	/* the clock goes back after the third */
+	static const int seconds[] = {100, 200, 200, 150, 300};
+	BbPageStore *store = store_with_commits(ctx, seconds, 5);
+
+	check_time(ctx, store, 99, BB_TIME_PAST, START);
+	check_time(ctx, store, 100, BB_TIME_FOUND, START + 10);
+	/* recovery would stop before the second, and never see the fourth */
+	check_time(ctx, store, 150, BB_TIME_FOUND, START + 10);
+	check_time(ctx, store, 199, BB_TIME_FOUND, START + 10);
+	check_time(ctx, store, 200, BB_TIME_FOUND, START + 40);
+	check_time(ctx, store, 299, BB_TIME_FOUND, START + 40);
+	check_time(ctx, store, 300, BB_TIME_FUTURE, START + 50);
+	check_time(ctx, store, 999, BB_TIME_FUTURE, START + 50);
+
+	CHECK(bb_pagestore_time_at(ctx, store, START + 19) ==
+		  timestamptz_to_time_t(100 * USECS_PER_SEC));
+	CHECK(bb_pagestore_time_at(ctx, store, START + 40) ==
+		  timestamptz_to_time_t(150 * USECS_PER_SEC));
+
+	store = store_with_commits(ctx, NULL, 0);
+	check_time(ctx, store, 100, BB_TIME_NO_DATA, START);
+}
+
+UNIT_TEST(branch_has_its_own_tli)
+{
+	Line	   *line = new_line(unit_store(ctx), "main", NULL, 0);
+	BbTliSwitch switches[] = {{1, START + 10}, {4, START + 20}};
+	BbManifest *branch;
+	static const struct
+	{
+		XLogRecPtr	lsn;
+		TimeLineID	tli;
+		int			nswitches;
+	}			cases[] = {
+		{START + 5, 1, 0},	{START + 10, 1, 0}, {START + 11, 4, 1},
+		{START + 20, 4, 1}, {START + 21, 7, 2}, {START + 30, 7, 2},
+	};
+
+	write_image(ctx, line, 0, NKEYS, START);
+	line->manifest.tli = 7;
+	line->manifest.nswitches = 2;
+	line->manifest.switches = switches;
+	line->manifest.end_lsn = START + 30;
+	CHECK(bb_manifest_commit(ctx, line->store, &line->manifest));
+	for (int i = 0; i < lengthof(cases); i++)
+	{
+		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+													  "branch",
+													  ALLOCSET_DEFAULT_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(context);
+		char	   *name = psprintf("b%d", i);
+
+		bb_timeline_branch(ctx, line->store, name, "main", cases[i].lsn);
+		branch = bb_manifest_read(ctx, line->store, name);
+		CHECK(branch->tli == cases[i].tli);
+		CHECK(branch->nswitches == cases[i].nswitches);
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(context); /* with the lock */
+	}
+}
+
+/* Add a flush whose only entry is "value" of a WAL page's record ends. */
+static void
+flush_record_ends(const BbReqCtx *ctx, Line *line, XLogRecPtr page,
+				  XLogRecPtr lsn, XLogRecPtr end_lsn, const uint16 *ends,
+				  int n)
+{
+	BbManifest *manifest = &line->manifest;
+	BbEntry		entry = {.lsn = lsn, .type = BB_ENTRY_IMAGE};
+	BbLayerWriter *writer;
+	BbKey		end;
+	uint8		value[100];
+
+	for (int i = 0; i < n; i++)
+	{
+		value[2 * i] = (uint8) ends[i];
+		value[2 * i + 1] = ends[i] >> 8;
+	}
+	entry.key = bb_key_make(BB_KEY_RECORD_ENDS, 0, 0, page / XLOG_BLCKSZ, 0,
+							0);
+	entry.value = value;
+	entry.length = 2 * n;
+	end = bb_key_next(&entry.key);
+	writer = bb_layer_writer_new_delta(ctx, line->store, manifest->timeline,
+									   &entry.key, manifest->end_lsn + 1,
+									   end_lsn + 1, BB_COMPRESSION_DEFAULT);
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&end);
+	manifest->end_lsn = end_lsn;
+}
+
+/*
+ * A branch that parts in the midst of a page of WAL: what ended in it later,
+ * on the ancestor, ended nowhere on the branch.
+ */
+UNIT_TEST(branch_has_its_own_record_ends)
+{
+	static const uint16 of_main[] = {1096, 1200, 1304, 1408};
+	static const uint16 of_branch[] = {1096, 1200, 1320};
+	Line	   *line = new_line(unit_store(ctx), "main", NULL, 0);
+	Line	   *branch;
+	BbPageStore *store;
+	XLogRecPtr	start;
+
+	write_image(ctx, line, 0, NKEYS, START);
+	flush_record_ends(ctx, line, 0, 1096, 1408, of_main, 4);
+	CHECK(bb_manifest_commit(ctx, line->store, &line->manifest));
+
+	branch = new_line(line->store, "branch", line, 1200);
+	branch->manifest.end_lsn = 1200;
+	flush_record_ends(ctx, branch, 0, 1320, 1700, of_branch, 3);
+	CHECK(bb_manifest_commit(ctx, line->store, &branch->manifest));
+	store = bb_pagestore_timeline(ctx, line->store, "branch");
+
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1319, &start) == 1200);
+	CHECK(start == InvalidXLogRecPtr);
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1320, &start) == 1320);
+	CHECK(start == 1200);
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1500, &start) == 1320);
+	CHECK(start == 1200);
+
+	store = bb_pagestore_timeline(ctx, line->store, "main");
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1319, &start) == 1304);
+	CHECK(start == 1200);
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1200, &start) == 1200);
+	CHECK(start == 1096);
+	CHECK(bb_pagestore_round_lsn(ctx, store, 1095, NULL) == START);
 }

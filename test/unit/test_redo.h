@@ -25,6 +25,9 @@
 #define UNIT_REDO_FORK 0x90	   /* fork */
 #define UNIT_REDO_NOTHING 0xA0 /* leave the page as it is */
 
+/* How a redo helper is to fail to start: see test_redo_rmgr.c. */
+#define UNIT_HELPER_ENVIRONMENT "BB_UNIT_HELPER"
+
 /* A client for this server's own cluster. */
 extern BbRedo *test_redo_open(const BbReqCtx *ctx);
 

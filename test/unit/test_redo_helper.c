@@ -73,14 +73,15 @@ test_redo_add(BbPageHistory *history, BbEntryType type, const void *data,
 	if (history->nchanges == history->allocated)
 	{
 		history->allocated = Max(16, 2 * history->allocated);
-		history->changes =
-			history->changes == NULL
-				? palloc(history->allocated * sizeof(BbChange))
-				: repalloc(history->changes,
-						   history->allocated * sizeof(BbChange));
+		history->changes = history->changes == NULL
+			? palloc(history->allocated * sizeof(BbChange))
+			: repalloc(history->changes,
+					   history->allocated * sizeof(BbChange));
 	}
-	history->changes[history->nchanges++] = (BbChange) {
-		.lsn = lsn, .type = type, .data = data, .length = length};
+	history->changes[history->nchanges++] = (BbChange){.lsn = lsn,
+													   .type = type,
+													   .data = data,
+													   .length = length};
 }
 
 /*
@@ -183,6 +184,17 @@ proc_file(int pid, const char *name)
 	length = read(fd, content, sizeof(content));
 	close(fd);
 	return pnstrdup(content, Max(length, 0));
+}
+
+/*
+ * Not one that is dead and waits for whoever inherited it.
+ */
+static bool
+is_running(int pid)
+{
+	char	   *after_name = strrchr(proc_file(pid, "stat"), ')');
+
+	return after_name != NULL && after_name[2] != 'Z';
 }
 
 /*
@@ -318,8 +330,7 @@ UNIT_TEST(redo_of_many_pages_keeps_their_order)
 
 	/* long and short ones, so that helpers overtake each other */
 	for (int i = 0; i < 600; i++)
-		submit_text(ctx, redo, i,
-					psprintf("%0*d", i % 7 == 0 ? 1000 : 4, i));
+		submit_text(ctx, redo, i, psprintf("%0*d", i % 7 == 0 ? 1000 : 4, i));
 	CHECK(bb_redo_pending(redo) == 600);
 	CHECK(list_length(children()) == bb_setting_redo_processes);
 	for (int i = 0; i < 600; i++)
@@ -363,7 +374,8 @@ UNIT_TEST(redo_refuses_wrong_lengths)
 	add_record(&history, UNIT_REDO_APPEND, 'a', 1);
 	history.changes[0].length--;
 	CHECK_ERROR(bb_redo_submit(ctx, redo, &history), ERRCODE_DATA_CORRUPTED);
-	CHECK(strstr(unit_last_error, "relation 1663/5/4711 main block 1") != NULL);
+	CHECK(strstr(unit_last_error, "relation 1663/5/4711 main block 1") !=
+		  NULL);
 	CHECK(strstr(unit_last_detail, "0/3E8") != NULL);
 	history.changes[0].length = 10;
 	CHECK_ERROR(bb_redo_submit(ctx, redo, &history), ERRCODE_DATA_CORRUPTED);
@@ -388,8 +400,9 @@ UNIT_TEST(redo_error_is_answered)
 	submit_text(ctx, redo, 1, "after");
 	CHECK_ERROR((void) next_text(ctx, redo),
 				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
-	CHECK(strcmp(unit_last_error, "redo of relation 1663/5/4711 main block "
-								  "17 failed: as was asked for") == 0);
+	CHECK(strcmp(unit_last_error,
+				 "redo of relation 1663/5/4711 main block "
+				 "17 failed: as was asked for") == 0);
 	CHECK(strstr(unit_last_detail, "record 2 of 2") != NULL);
 	CHECK(strstr(unit_last_detail, "0/3F0") != NULL);
 	CHECK(strcmp(next_text(ctx, redo), "after") == 0);
@@ -432,7 +445,8 @@ check_deadly(const BbReqCtx *ctx, BbRedo *redo, uint8 deed, const char *what,
 	CHECK_ERROR((void) next_text(ctx, redo),
 				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
 	if (strstr(unit_last_error, what) == NULL ||
-		strstr(unit_last_error, "relation 1663/5/4711 main block 17") == NULL ||
+		strstr(unit_last_error, "relation 1663/5/4711 main block 17") ==
+			NULL ||
 		unit_last_detail == NULL ||
 		strstr(unit_last_detail, "record 2 of 2") == NULL ||
 		strstr(unit_last_detail, detail) == NULL)
@@ -469,6 +483,8 @@ UNIT_TEST(redo_helper_is_locked_down)
 	status = proc_file(only_child(), "status");
 	CHECK(strstr(status, "\nSeccomp:\t2\n") != NULL);
 	CHECK(strstr(status, "\nNoNewPrivs:\t1\n") != NULL);
+	/* the server signals the backend's process group */
+	CHECK(getpgid(only_child()) == only_child());
 	check_deadly(ctx, redo, UNIT_REDO_OPEN, "died", "signal 31");
 	check_deadly(ctx, redo, UNIT_REDO_SOCKET, "died", "signal 31");
 	check_deadly(ctx, redo, UNIT_REDO_FORK, "died", "signal 31");
@@ -604,10 +620,10 @@ UNIT_TEST(redo_wait_is_canceled)
 	kill(pid, SIGCONT);
 	CHECK(strcmp(next_text(ctx, redo), "later") == 0);
 
-	/* as pg_cancel_backend() does it, which is no end of helpers */
+	/* as pg_cancel_backend() does it */
 	kill(-MyProcPid, SIGINT);
-	CHECK_ERROR(pg_usleep(1000); CHECK_FOR_INTERRUPTS(),
-				ERRCODE_QUERY_CANCELED);
+	CHECK_ERROR(pg_usleep(1000);
+				CHECK_FOR_INTERRUPTS(), ERRCODE_QUERY_CANCELED);
 	check_works(ctx, redo);
 	CHECK(only_child() == pid);
 }
@@ -651,8 +667,8 @@ UNIT_TEST(redo_two_clients_at_once)
 	for (int i = 0; i < 100; i++)
 	{
 		CHECK(strcmp(next_text(ctx, two), psprintf("two %d", i)) == 0);
-		CHECK(strcmp(next_text(ctx, elsewhere),
-					 psprintf("elsewhere %d", i)) == 0);
+		CHECK(strcmp(next_text(ctx, elsewhere), psprintf("elsewhere %d", i)) ==
+			  0);
 	}
 	CHECK_ERROR((void) next_text(ctx, two),
 				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
@@ -699,6 +715,57 @@ UNIT_TEST(redo_helper_does_not_start)
 	CHECK(open_files() == files);
 }
 
+static void
+reset_start(void *unused)
+{
+	unsetenv(UNIT_HELPER_ENVIRONMENT);
+	reset_timeouts(unused);
+}
+
+/*
+ * Have a helper that fails to start in a way of test_redo_rmgr.c's.
+ */
+static void
+check_start(const BbReqCtx *ctx, const char *how, int sqlerrcode,
+			const char *message)
+{
+	BbRedo	   *redo = open_anew(ctx);
+	int			result;
+	int			pid;
+
+	at_end_of_test(reset_start);
+	setenv(UNIT_HELPER_ENVIRONMENT, how, 1);
+	submit_text(ctx, redo, 1, "never");
+	pid = only_child();
+	ERROR_OF((void) next_text(ctx, redo), result);
+	if (result != sqlerrcode || strstr(unit_last_error, message) == NULL)
+		elog(ERROR, "helper that was to %s: %s", how, unit_last_error);
+	CHECK(!is_running(pid));
+	CHECK(!has_segment(pid));
+	CHECK(scratch_directories() == 0);
+	unsetenv(UNIT_HELPER_ENVIRONMENT);
+	check_works(ctx, redo);
+}
+
+UNIT_TEST(redo_where_seccomp_is_not_to_be_had)
+{
+	check_start(ctx, "have no seccomp", ERRCODE_FEATURE_NOT_SUPPORTED,
+				"could not lock itself down");
+}
+
+UNIT_TEST(redo_helper_hangs_at_start)
+{
+	bb_setting_redo_timeout_ms = 500;
+	check_start(ctx, "hang", ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+				"did nothing for 500 ms");
+}
+
+UNIT_TEST(redo_helper_is_of_another_version)
+{
+	check_start(ctx, "be of another version",
+				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, "another version");
+}
+
 UNIT_TEST(redo_helper_leaves_nothing_behind)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
@@ -721,7 +788,7 @@ UNIT_TEST(redo_helper_leaves_nothing_behind)
 
 	MemoryContextDelete(context);
 	(void) open_anew(ctx);
-	foreach (cell, pids)
+	foreach(cell, pids)
 	{
 		CHECK(kill(lfirst_int(cell), 0) != 0 && errno == ESRCH);
 		CHECK(!has_segment(lfirst_int(cell)));
@@ -739,7 +806,7 @@ start_and_die(const BbRedoSetup *setup, int pipe_fd, bool wait)
 	struct pollfd hello;
 
 	MyProcPid = getpid();
-	process = bb_redo_process_start(setup);
+	process = bb_redo_process_start(setup, CurrentMemoryContext);
 	hello.fd = process->socket;
 	hello.events = POLLIN;
 	if (wait && poll(&hello, 1, 10000) != 1)
@@ -776,7 +843,7 @@ UNIT_TEST(redo_backend_is_killed)
 		CHECK(waitpid(backend, &status, 0) == backend);
 		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 
-		while (kill(helper, 0) == 0 && tries++ < 500)
+		while (is_running(helper) && tries++ < 500)
 			pg_usleep(10000);
 		CHECK(tries < 500);
 		CHECK(!has_segment(helper));

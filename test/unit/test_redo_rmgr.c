@@ -1,16 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * test_redo_rmgr.c
- *	  A resource manager that misbehaves on demand.
+ *	  What misbehaves in redo helpers, on demand.
  *
- * Its records do something in the redo helper that no record should.  It
- * exists in redo helpers only, which load this module.
+ * Redo helpers load this module, as they load bbackup itself.  There is a
+ * resource manager then whose records do what no record should; and a helper
+ * fails to start if UNIT_HELPER_ENVIRONMENT says how.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +21,7 @@
 #include "access/xlogutils.h"
 #include "redo/protocol.h"
 #include "storage/bufmgr.h"
+#include "storage/ipc.h"
 #include "test_redo.h"
 #include "unit.h"
 
@@ -105,8 +109,53 @@ static const RmgrData unit_rmgr = {
 	.rm_identify = unit_identify,
 };
 
+static bool
+is_to(const char *what)
+{
+	const char *value = getenv(UNIT_HELPER_ENVIRONMENT);
+
+	return value != NULL && strcmp(value, what) == 0;
+}
+
+/*
+ * What the module calls instead of libseccomp's.
+ */
+int
+seccomp_load(const scmp_filter_ctx filter)
+{
+	int			(*load)(const scmp_filter_ctx) = dlsym(RTLD_NEXT,
+													   "seccomp_load");
+
+	return is_to("have no seccomp") ? -EACCES : load(filter);
+}
+
+/*
+ * Runs ahead of the helper's own, when the server's segment is there.
+ */
+static void
+hang_at_start(void)
+{
+	for (;;)
+		sleep(1);
+}
+
+static void
+say_wrong_hello(void)
+{
+	BbRedoHello hello = {.magic = BB_REDO_MAGIC,
+						 .protocol = BB_REDO_PROTOCOL + 1};
+
+	if (write(BB_REDO_SOCKET_FD, &hello, sizeof(hello)) < 0)
+		_exit(4);
+	hang_at_start();
+}
+
 void
-unit_rmgr_register(void)
+unit_helper_init(void)
 {
 	RegisterCustomRmgr(UNIT_RMGR_ID, (RmgrData *) &unit_rmgr);
+	if (is_to("hang"))
+		shmem_startup_hook = hang_at_start;
+	if (is_to("be of another version"))
+		shmem_startup_hook = say_wrong_hello;
 }

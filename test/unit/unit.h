@@ -110,10 +110,10 @@ extern char *unit_object_path(BbObjectStore *store, const char *name);
 extern void unit_psql(const char *database, const char *script);
 
 /*
- * A resource manager that misbehaves on demand, for redo helpers; see
- * test_redo_rmgr.c.
+ * In redo helpers: a resource manager, and more, that misbehaves on demand;
+ * see test_redo_rmgr.c.
  */
-extern void unit_rmgr_register(void);
+extern void unit_helper_init(void);
 
 /*
  * A page store with its values in memory, for tests of what reads one.
