@@ -68,8 +68,7 @@ last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
 	XLogRecPtr	last = InvalidXLogRecPtr;
 	BbValue		value;
 
-	if (info->ancestor_lsn != InvalidXLogRecPtr &&
-		page == start / XLOG_BLCKSZ)
+	if (info->ancestor_lsn != InvalidXLogRecPtr && page == start / XLOG_BLCKSZ)
 	{
 		BbPageVersions *versions;
 		XLogRecPtr	version;
@@ -104,8 +103,8 @@ last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 }
 
 XLogRecPtr
-bb_pagestore_round_lsn(const BbReqCtx *ctx, BbPageStore *store,
-					   XLogRecPtr lsn, XLogRecPtr *record_start)
+bb_pagestore_round_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+					   XLogRecPtr *record_start)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
 	BbWalStream stream = {.tli = info->tli,
@@ -121,8 +120,8 @@ bb_pagestore_round_lsn(const BbReqCtx *ctx, BbPageStore *store,
 	if (end == info->end_lsn)
 		*record_start = info->prev_lsn;
 	else if (end > info->start_lsn)
-		*record_start =
-			bb_wal_record_start(&stream, last_end(ctx, store, end - 1));
+		*record_start = bb_wal_record_start(&stream,
+											last_end(ctx, store, end - 1));
 	else
 		*record_start = InvalidXLogRecPtr;
 	return end;
