@@ -136,8 +136,8 @@ clear_for_update(BbIngest *ingest, uint8 flags)
 static void
 set_visible(BbIngest *ingest)
 {
-	const xl_heap_visible *visible =
-		(const xl_heap_visible *) bb_ingest_data(ingest, SizeOfHeapVisible);
+	const xl_heap_visible *visible = (const xl_heap_visible *)
+		bb_ingest_data(ingest, SizeOfHeapVisible);
 	uint8		flags = visible->flags & VISIBILITYMAP_VALID_BITS;
 	BbFork		map;
 	BbFork		heap;
@@ -160,15 +160,14 @@ set_visible(BbIngest *ingest)
 	key = bb_fork_block_key(&map, map_block);
 	bb_native_vm_set(bb_ingest_native_begin(ingest),
 					 heap_block % BB_VM_PER_PAGE, flags);
-	bb_ingest_native(ingest, &key,
-					 bb_relsizes_reach(ingest, &map, map_block));
+	bb_ingest_native(ingest, &key, bb_relsizes_reach(ingest, &map, map_block));
 }
 
 static void
 insert(BbIngest *ingest)
 {
-	const xl_heap_insert *insert =
-		(const xl_heap_insert *) bb_ingest_data(ingest, SizeOfHeapInsert);
+	const xl_heap_insert *insert = (const xl_heap_insert *)
+		bb_ingest_data(ingest, SizeOfHeapInsert);
 
 	clear_if(ingest, insert->flags & XLH_INSERT_ALL_VISIBLE_CLEARED,
 			 VISIBILITYMAP_VALID_BITS);
@@ -177,19 +176,17 @@ insert(BbIngest *ingest)
 static void
 multi_insert(BbIngest *ingest)
 {
-	const xl_heap_multi_insert *insert =
-		(const xl_heap_multi_insert *) bb_ingest_data(ingest,
-													  SizeOfHeapMultiInsert);
+	const xl_heap_multi_insert *insert = (const xl_heap_multi_insert *)
+		bb_ingest_data(ingest, SizeOfHeapMultiInsert);
 
 	clear_if(ingest, insert->flags & XLH_INSERT_ALL_VISIBLE_CLEARED,
 			 VISIBILITYMAP_VALID_BITS);
 }
 
-static void
-delete(BbIngest *ingest)
+static void delete (BbIngest *ingest)
 {
-	const xl_heap_delete *delete =
-		(const xl_heap_delete *) bb_ingest_data(ingest, SizeOfHeapDelete);
+	const xl_heap_delete *delete = (const xl_heap_delete *)
+		bb_ingest_data(ingest, SizeOfHeapDelete);
 
 	clear_if(ingest, delete->flags & XLH_DELETE_ALL_VISIBLE_CLEARED,
 			 VISIBILITYMAP_VALID_BITS);
@@ -198,8 +195,8 @@ delete(BbIngest *ingest)
 static void
 update(BbIngest *ingest)
 {
-	const xl_heap_update *update =
-		(const xl_heap_update *) bb_ingest_data(ingest, SizeOfHeapUpdate);
+	const xl_heap_update *update = (const xl_heap_update *)
+		bb_ingest_data(ingest, SizeOfHeapUpdate);
 
 	clear_for_update(ingest, update->flags);
 }
@@ -207,8 +204,8 @@ update(BbIngest *ingest)
 static void
 lock(BbIngest *ingest)
 {
-	const xl_heap_lock *lock =
-		(const xl_heap_lock *) bb_ingest_data(ingest, SizeOfHeapLock);
+	const xl_heap_lock *lock = (const xl_heap_lock *)
+		bb_ingest_data(ingest, SizeOfHeapLock);
 
 	clear_if(ingest, lock->flags & XLH_LOCK_ALL_FROZEN_CLEARED,
 			 VISIBILITYMAP_ALL_FROZEN);
@@ -217,9 +214,8 @@ lock(BbIngest *ingest)
 static void
 lock_updated(BbIngest *ingest)
 {
-	const xl_heap_lock_updated *lock =
-		(const xl_heap_lock_updated *) bb_ingest_data(ingest,
-													  SizeOfHeapLockUpdated);
+	const xl_heap_lock_updated *lock = (const xl_heap_lock_updated *)
+		bb_ingest_data(ingest, SizeOfHeapLockUpdated);
 
 	clear_if(ingest, lock->flags & XLH_LOCK_ALL_FROZEN_CLEARED,
 			 VISIBILITYMAP_ALL_FROZEN);
@@ -234,7 +230,7 @@ bb_rm_heap(BbIngest *ingest)
 			insert(ingest);
 			break;
 		case XLOG_HEAP_DELETE:
-			delete(ingest);
+			delete (ingest);
 			break;
 		case XLOG_HEAP_UPDATE:
 		case XLOG_HEAP_HOT_UPDATE:
@@ -247,7 +243,7 @@ bb_rm_heap(BbIngest *ingest)
 		case XLOG_HEAP_INPLACE:
 			break;
 		case XLOG_HEAP_TRUNCATE:
-			return;				/* for logical decoding */
+			return; /* for logical decoding */
 		default:
 			bb_ingest_unknown(ingest);
 	}
@@ -281,8 +277,8 @@ bb_rm_heap2(BbIngest *ingest)
 			lock_updated(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;
-		case XLOG_HEAP2_NEW_CID:	/* for logical decoding */
-		case XLOG_HEAP2_REWRITE:	/* of a replication slot */
+		case XLOG_HEAP2_NEW_CID: /* for logical decoding */
+		case XLOG_HEAP2_REWRITE: /* of a replication slot */
 			break;
 		default:
 			bb_ingest_unknown(ingest);
