@@ -114,19 +114,21 @@ clear_if(BbIngest *ingest, bool clear, uint8 flags)
 
 /* Block 0 is the new tuple's; block 1 the old one's, if it is another. */
 static void
-clear_for_update(BbIngest *ingest, uint8 flags)
+clear_for_update(BbIngest *ingest)
 {
+	const xl_heap_update *update = (const xl_heap_update *)
+		bb_ingest_data(ingest, SizeOfHeapUpdate);
 	ClearedBlock cleared[2];
 	int			ncleared = 0;
 
-	if (flags & XLH_UPDATE_OLD_ALL_VISIBLE_CLEARED)
+	if (update->flags & XLH_UPDATE_OLD_ALL_VISIBLE_CLEARED)
 	{
 		uint8		id = XLogRecHasBlockRef(ingest->record, 1) ? 1 : 0;
 
 		ncleared += find_block(ingest, id, VISIBILITYMAP_VALID_BITS,
 							   &cleared[ncleared]);
 	}
-	if (flags & XLH_UPDATE_NEW_ALL_VISIBLE_CLEARED)
+	if (update->flags & XLH_UPDATE_NEW_ALL_VISIBLE_CLEARED)
 		ncleared += find_block(ingest, 0, VISIBILITYMAP_VALID_BITS,
 							   &cleared[ncleared]);
 	clear_bits(ingest, cleared, ncleared);
@@ -164,7 +166,7 @@ set_visible(BbIngest *ingest)
 }
 
 static void
-insert(BbIngest *ingest)
+clear_for_insert(BbIngest *ingest)
 {
 	const xl_heap_insert *insert = (const xl_heap_insert *)
 		bb_ingest_data(ingest, SizeOfHeapInsert);
@@ -174,7 +176,7 @@ insert(BbIngest *ingest)
 }
 
 static void
-multi_insert(BbIngest *ingest)
+clear_for_multi_insert(BbIngest *ingest)
 {
 	const xl_heap_multi_insert *insert = (const xl_heap_multi_insert *)
 		bb_ingest_data(ingest, SizeOfHeapMultiInsert);
@@ -183,7 +185,8 @@ multi_insert(BbIngest *ingest)
 			 VISIBILITYMAP_VALID_BITS);
 }
 
-static void delete (BbIngest *ingest)
+static void
+clear_for_delete(BbIngest *ingest)
 {
 	const xl_heap_delete *delete = (const xl_heap_delete *)
 		bb_ingest_data(ingest, SizeOfHeapDelete);
@@ -193,16 +196,7 @@ static void delete (BbIngest *ingest)
 }
 
 static void
-update(BbIngest *ingest)
-{
-	const xl_heap_update *update = (const xl_heap_update *)
-		bb_ingest_data(ingest, SizeOfHeapUpdate);
-
-	clear_for_update(ingest, update->flags);
-}
-
-static void
-lock(BbIngest *ingest)
+clear_for_lock(BbIngest *ingest)
 {
 	const xl_heap_lock *lock = (const xl_heap_lock *)
 		bb_ingest_data(ingest, SizeOfHeapLock);
@@ -212,7 +206,7 @@ lock(BbIngest *ingest)
 }
 
 static void
-lock_updated(BbIngest *ingest)
+clear_for_lock_updated(BbIngest *ingest)
 {
 	const xl_heap_lock_updated *lock = (const xl_heap_lock_updated *)
 		bb_ingest_data(ingest, SizeOfHeapLockUpdated);
@@ -227,17 +221,17 @@ bb_rm_heap(BbIngest *ingest)
 	switch (XLogRecGetInfo(ingest->record) & XLOG_HEAP_OPMASK)
 	{
 		case XLOG_HEAP_INSERT:
-			insert(ingest);
+			clear_for_insert(ingest);
 			break;
 		case XLOG_HEAP_DELETE:
-			delete (ingest);
+			clear_for_delete(ingest);
 			break;
 		case XLOG_HEAP_UPDATE:
 		case XLOG_HEAP_HOT_UPDATE:
-			update(ingest);
+			clear_for_update(ingest);
 			break;
 		case XLOG_HEAP_LOCK:
-			lock(ingest);
+			clear_for_lock(ingest);
 			break;
 		case XLOG_HEAP_CONFIRM:
 		case XLOG_HEAP_INPLACE:
@@ -270,11 +264,11 @@ bb_rm_heap2(BbIngest *ingest)
 			set_visible(ingest);
 			break;
 		case XLOG_HEAP2_MULTI_INSERT:
-			multi_insert(ingest);
+			clear_for_multi_insert(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_LOCK_UPDATED:
-			lock_updated(ingest);
+			clear_for_lock_updated(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_NEW_CID: /* for logical decoding */
