@@ -12,6 +12,9 @@ my $source = new_source('source', '--data-checksums');
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 500000) i'
 );
+$source->safe_psql('postgres', 'CREATE TABLE huge (i int)');
+my $huge = $source->data_dir . '/'
+  . $source->safe_psql('postgres', "SELECT pg_relation_filepath('huge')");
 $source->stop;
 my $from = $source->data_dir;
 my $store = new_store('store', "bbackup.layer_size = 4MB\n");
@@ -44,8 +47,14 @@ like(
 my $right = ask($sessions[0], sprintf $md5, 'main');
 like($right, qr/^[0-9a-f]{32}$/, 'what the one wrote can be read');
 
-# --- Progress, and reads of one timeline while another is imported.
+# --- Progress, and reads of one timeline while another is imported: with holes
+# of some gigabytes, an import takes long enough to look at.
 
+foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
+{
+	append_to_file($file, '');
+	truncate $file, 1 << 30 or die $!;
+}
 send_query($sessions[0],
 	"SELECT timeline_name FROM bb_import_directory('$from',"
 	  . " timeline => 'second')");
@@ -65,10 +74,14 @@ is(answer($sessions[0]), 'second', 'and the import is none the worse');
 is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_stat_progress_import'
 	),
 	0, 'its progress is over');
-is(ask($sessions[1], sprintf $md5, 'second'), $right, 'its timeline is there');
+is( ask($sessions[1], "SELECT max(pages) FROM bb_relations(timeline => 'second')"),
+	4 << 17,
+	'its timeline is there');
 
-# --- Two imports of two names.
+# --- Two imports of two names, and of the cluster as it was.
 
+unlink map { "$huge.$_" } 1 .. 3;
+truncate $huge, 0 or die $!;
 send_query($sessions[$_],
 	"SELECT timeline_name FROM bb_import_directory('$from',"
 	  . " timeline => 'at_once_$_')") foreach 0 .. 1;
@@ -88,9 +101,9 @@ end_session($_) foreach @readers;
 
 ask($sessions[0],
 	'BEGIN; DECLARE c CURSOR FOR'
-	  . " SELECT md5(bb_basebackup_stream(timeline => 'second'))");
+	  . " SELECT md5(bb_basebackup_stream(timeline => 'at_once_0'))");
 ask($sessions[0], 'FETCH 3 FROM c');
-ask($sessions[1], "SELECT bb_drop_timeline('second')");
+ask($sessions[1], "SELECT bb_drop_timeline('at_once_0')");
 my $rest = ask($sessions[0], 'FETCH ALL FROM c');
 like(
 	$rest,
@@ -100,6 +113,11 @@ ask($sessions[0], 'ROLLBACK');
 
 # --- A cancel from outside.
 
+foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
+{
+	append_to_file($file, '');
+	truncate $file, 1 << 30 or die $!;
+}
 send_query($sessions[0],
 	"SELECT timeline_name FROM bb_import_directory('$from',"
 	  . " timeline => 'canceled')");
