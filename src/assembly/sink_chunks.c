@@ -11,6 +11,7 @@
 
 #include "assembly/backup.h"
 #include "assembly/sink.h"
+#include "base/compat.h"
 
 typedef struct ChunksSink
 {

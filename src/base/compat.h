@@ -17,16 +17,15 @@
 #include "utils/backend_status.h"
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_foreign_server.h"
+#include "storage/relfilelocator.h"
+#include "varatt.h"
+#else
+#include "storage/relfilenode.h"
 #endif
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #else
 #include "storage/backendid.h"
-#endif
-#if PG_VERSION_NUM >= 160000
-#include "storage/relfilelocator.h"
-#else
-#include "storage/relfilenode.h"
 #endif
 
 #if PG_VERSION_NUM < 150000

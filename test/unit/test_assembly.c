@@ -14,6 +14,7 @@
 #include "pgtar.h"
 
 #include "assembly/backup.h"
+#include "base/compat.h"
 #include "assembly/content.h"
 #include "base/codec.h"
 #include "pagestore/walposition.h"
