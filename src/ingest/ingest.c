@@ -474,14 +474,6 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	context = AllocSetContextCreate(caller, "bbackup ingest",
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
-
-	/* before a lock makes a directory */
-	(void) read_manifest(ctx, store, timeline, until);
-
-	/* held until the caller's context goes: longer than any layer's writer */
-	MemoryContextSwitchTo(caller);
-	bb_manifest_lock(ctx, store, timeline);
-	MemoryContextSwitchTo(context);
 	bb_progress_ingest_start();
 	manifest = read_manifest(ctx, store, timeline, until);
 	if (!backup && !bb_manifest_consistent(manifest))
@@ -502,6 +494,9 @@ BbIngestResult
 bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 		  const char *wal_directory, XLogRecPtr until)
 {
+	/* before a lock makes a directory */
+	(void) read_manifest(ctx, store, timeline, until);
+
 	/* held until the caller's context goes: longer than any layer's writer */
 	bb_manifest_lock(ctx, store, timeline);
 	return ingest_locked(ctx, store, timeline, wal_directory, until, false);
