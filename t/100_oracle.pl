@@ -6,14 +6,14 @@ use warnings;
 use BBackup;
 use BBackup::Compare;
 use BBackup::Oracle;
+use BBackup::OracleRun;
 use BBackup::WAL qw(lsn_text lsn_number);
 use BBackup::Workload;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $seed = $ENV{BBACKUP_SEED} // time % 100_000;
-note("BBACKUP_SEED=$seed");
+my $seed = oracle_seed();
 $ENV{BBACKUP_CHAPTERS} //=
   '^(?:extend|unlogged|heap|toast|row locks|messages|prepared|mapped)';
 

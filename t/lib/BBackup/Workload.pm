@@ -99,7 +99,8 @@ sub run_pgbench
 			'pgbench', '-n', '-c', '4', '-j', '2', '-t',
 			int($transactions / 4), 'postgres'
 		],
-		'pgbench runs');
+		'pgbench runs')
+	  if $transactions > 0;
 	return;
 }
 
