@@ -95,7 +95,9 @@ my @rules = (
 	[ qr{}, 'bytes' ]);
 
 # Lines of pg_controldata that are the same in both.  The others are about
-# places in WAL, which the oracle wrote on to, or of the build.
+# places in WAL, which the oracle wrote on to, or of the build; and the counter
+# of LSNs for unlogged relations, which recovery sets back because it makes
+# them empty, and which is not in WAL.
 my @fields = (
 	'pg_control version number',
 	'Catalog version number',
@@ -113,7 +115,6 @@ my @fields = (
 	"Latest checkpoint's oldestMulti's DB",
 	"Latest checkpoint's oldestCommitTsXid",
 	"Latest checkpoint's newestCommitTsXid",
-	'Fake LSN counter for unlogged rels',
 	'wal_level setting',
 	'wal_log_hints setting',
 	'max_connections setting',
