@@ -31,6 +31,8 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 
 # Compression as the server has it.
 SHLIB_LINK += $(filter -llz4 -lzstd,$(LIBS))
+# Redo helpers lock themselves down.
+SHLIB_LINK += -lseccomp
 
 include $(PGXS)
 

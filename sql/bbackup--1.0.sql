@@ -44,6 +44,27 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION bb_import_directory(text, name, text) IS
 'stores the data directory of a cleanly shut-down cluster as a new timeline; errors: a running cluster, another major version, a corrupt page, a timeline that exists';
 
+CREATE FUNCTION bb_ingest(
+    wal_directory text,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    until pg_lsn DEFAULT NULL,
+    OUT timeline_name text,
+    OUT start_lsn pg_lsn,
+    OUT end_lsn pg_lsn,
+    OUT tli bigint,
+    OUT records bigint,
+    OUT pages bigint,
+    OUT layers bigint,
+    OUT bytes_stored bigint,
+    OUT duration interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_ingest'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_ingest(text, name, text, pg_lsn) IS
+'continues a timeline with the WAL in a directory (an archive, a pg_wal), up to an LSN (NULL: all of it); errors keep all before them: a missing segment, a broken record, WAL of another system';
+
 CREATE FUNCTION bb_create_branch(
     timeline text,
     ancestor text DEFAULT 'main',
@@ -90,6 +111,33 @@ CREATE VIEW bb_stat_progress_import AS
 
 COMMENT ON VIEW bb_stat_progress_import IS
 'one row for each backend that runs bb_import_directory; sizes in bytes';
+
+CREATE FUNCTION bb_progress_ingest(
+    OUT pid integer,
+    OUT datid oid,
+    OUT usesysid oid,
+    OUT phase text,
+    OUT start_lsn pg_lsn,
+    OUT limit_lsn pg_lsn,
+    OUT current_lsn pg_lsn,
+    OUT records bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_progress_ingest'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_progress_ingest() IS
+'what the view bb_stat_progress_ingest shows; others'' ingests take pg_read_all_stats';
+
+CREATE VIEW bb_stat_progress_ingest AS
+    SELECT p.pid, p.datid, d.datname, p.phase,
+           p.start_lsn, p.limit_lsn, p.current_lsn,
+           p.limit_lsn - p.start_lsn AS bytes_total,
+           p.current_lsn - p.start_lsn AS bytes_done, p.records
+    FROM bb_progress_ingest() p
+    LEFT JOIN pg_database d ON d.oid = p.datid;
+
+COMMENT ON VIEW bb_stat_progress_ingest IS
+'one row for each backend that runs bb_ingest; bytes are of WAL';
 
 --
 -- What is there
@@ -255,6 +303,8 @@ REVOKE ALL ON FUNCTION bb_import_directory(text, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_create_branch(text, text, pg_lsn, name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_drop_timeline(text, name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_progress_import() FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_ingest(text, name, text, pg_lsn) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_progress_ingest() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_fdw_validator(text[], oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_timelines(name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layers(name, text) FROM PUBLIC;
@@ -269,3 +319,5 @@ REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn,
 -- How far imports are is for those who watch servers.
 GRANT EXECUTE ON FUNCTION bb_progress_import() TO pg_read_all_stats;
 GRANT SELECT ON bb_stat_progress_import TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_progress_ingest() TO pg_read_all_stats;
+GRANT SELECT ON bb_stat_progress_ingest TO pg_read_all_stats;

@@ -9,6 +9,10 @@ ALTER FOREIGN DATA WRAPPER bbackup OPTIONS (ADD url 'file:///x');
 CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (password 'x');
 CREATE FOREIGN TABLE t (i int) SERVER good OPTIONS (url 'file:///x');
 
+CREATE FOREIGN TABLE t (i int) SERVER good;
+SELECT * FROM t;
+DROP FOREIGN TABLE t;
+
 -- bad values
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url '');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url '/no/scheme');

@@ -30,6 +30,7 @@ SELECT * FROM bb_timelines('bbackup');
 
 -- who reads a store may not write to it, nor read the server's files
 SELECT bb_import_directory('/tmp', 'vault');
+SELECT bb_create_branch('branch', store => 'vault');
 SELECT bb_drop_timeline('main', 'vault');
 RESET ROLE;
 GRANT pg_write_server_files TO bb_regress_reader;
@@ -50,6 +51,12 @@ CREATE SERVER mine FOREIGN DATA WRAPPER bbackup
 SELECT count(*) FROM bb_timelines('mine');
 -- and the default store's directory is a superuser's to set
 SET bbackup.store_directory = '/tmp';
+RESET ROLE;
+
+-- how far imports are, those may see who watch servers
+GRANT pg_read_all_stats TO bb_regress_nobody;
+SET ROLE bb_regress_nobody;
+SELECT * FROM bb_stat_progress_import;
 RESET ROLE;
 
 DROP SERVER mine, vault;

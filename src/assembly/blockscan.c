@@ -9,13 +9,6 @@
 
 #include "assembly/blockscan.h"
 
-/*
- * So many entries are passed over before a new scan is begun.  What isn't
- * wanted comes in small numbers: the init forks of unlogged relations, which
- * are read by themselves, and what such relations lose.
- */
-#define SKIP_MAX 64
-
 void
 bb_blockscan_init(BbBlockScan *blocks, BbPageStore *store, XLogRecPtr lsn)
 {
@@ -78,24 +71,22 @@ bool
 bb_blockscan_peek(const BbReqCtx *ctx, BbBlockScan *blocks,
 				  const BbKey *wanted, BbKey *key, BbValue *value)
 {
-	int			skipped = 0;
-
 	if (blocks->scan == NULL ||
 		blocks->kind != (BbKeyKind) wanted->bytes[0] ||
 		bb_key_compare(wanted, &blocks->at) < 0)
 		begin_at(ctx, blocks, wanted);
 
-	for (;;)
+	/* past what nobody wants: not even read, if it wasn't yet */
+	if (bb_key_compare(wanted, &blocks->at) > 0 &&
+		(!blocks->loaded ||
+		 (!blocks->ended && bb_key_compare(&blocks->key, wanted) < 0)))
 	{
-		if (!blocks->loaded)
-			load(ctx, blocks);
-		if (blocks->ended || bb_key_compare(&blocks->key, wanted) >= 0)
-			break;
-		if (skipped++ < SKIP_MAX)
-			bb_blockscan_advance(blocks);
-		else
-			begin_at(ctx, blocks, wanted);
+		bb_pagestore_scan_seek(ctx, blocks->scan, wanted);
+		blocks->at = *wanted;
+		blocks->loaded = false;
 	}
+	if (!blocks->loaded)
+		load(ctx, blocks);
 
 	*key = blocks->key;
 	*value = blocks->value;

@@ -4,8 +4,8 @@
  *	  One pass over the blocks of the page store, for who knows which come.
  *
  * The reader of a backup asks for block after block, nearly always in key
- * order and without gaps.  This keeps one scan for it, one entry ahead, and
- * begins a new one only when the next wanted key isn't near.
+ * order.  This keeps one scan for it, one entry ahead, which goes past what
+ * isn't wanted, and begins a new one only for a key that lies behind.
  *
  *	  blocks  ... [a 7] [a 8] [b 0] [b 1] [c 0] ...
  *					  ^at	^lookahead

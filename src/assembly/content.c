@@ -8,6 +8,9 @@
  * reads: captured files, two-phase files, and init forks, which a backup
  * holds twice.
  *
+ * How many blocks a file has is the file list's to say.  The page store may
+ * have more: those of forks that were truncated, and of relations dropped.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -85,17 +88,6 @@ report_missing(const BbContentReader *reader, const BbKey *key)
 }
 
 static void
-report_extra(const BbContentReader *reader, const BbKey *key)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("page store has a block behind the end of file \"%s\"",
-					reader->member.path),
-			 errdetail("There is %s at %X/%X, although the file ends before it.",
-					   bb_key_text(key), LSN_FORMAT_ARGS(reader->lsn))));
-}
-
-static void
 check_length(const BbContentReader *reader, const BbKey *key, uint32 actual,
 			 uint32 expected)
 {
@@ -137,22 +129,6 @@ scan_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *wanted)
 	return value.data;
 }
 
-/*
- * The pass must not meet a block between "key", which would be the next of a
- * file that has no more, and "last", the greatest that it could have.
- */
-static void
-check_end(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key,
-		  const BbKey *last)
-{
-	BbKey		found;
-	BbValue		value;
-
-	if (bb_blockscan_peek(ctx, &reader->blocks, key, &found, &value) &&
-		bb_key_compare(&found, last) <= 0)
-		report_extra(reader, &found);
-}
-
 static const uint8 *
 read_relation(const BbReqCtx *ctx, BbContentReader *reader)
 {
@@ -168,27 +144,6 @@ read_relation(const BbReqCtx *ctx, BbContentReader *reader)
 	return scan_block(ctx, reader, &key);
 }
 
-static void
-end_relation(const BbReqCtx *ctx, BbContentReader *reader)
-{
-	const BbMember *member = &reader->member;
-	Oid			spc = member->source.relation.spc;
-	Oid			db = member->source.relation.db;
-	Oid			rel = member->source.relation.rel;
-	ForkNumber	fork = member->source.relation.fork;
-	BlockNumber total = member->source.relation.total;
-	BbKey		key = bb_key_rel_block(spc, db, rel, fork, total);
-	BbKey		last = bb_key_rel_block(spc, db, rel, fork, MaxBlockNumber);
-	BbValue		value;
-
-	if (member->source.relation.first + member->source.relation.count < total)
-		return;					/* another segment follows */
-	if (fork != INIT_FORKNUM)
-		check_end(ctx, reader, &key, &last);
-	else if (bb_pagestore_get(ctx, reader->store, &key, reader->lsn, &value))
-		report_extra(reader, &key);
-}
-
 static const uint8 *
 read_slru(const BbReqCtx *ctx, BbContentReader *reader)
 {
@@ -198,17 +153,6 @@ read_slru(const BbReqCtx *ctx, BbContentReader *reader)
 										reader->at / BLCKSZ);
 
 	return scan_block(ctx, reader, &key);
-}
-
-static void
-end_slru(const BbReqCtx *ctx, BbContentReader *reader)
-{
-	BbSlru		slru = reader->member.source.slru.slru;
-	uint64		segment = reader->member.source.slru.segment;
-	BbKey		key = bb_key_slru_block(slru, segment, reader->at / BLCKSZ);
-	BbKey		last = bb_key_slru_block(slru, segment, PG_UINT32_MAX);
-
-	check_end(ctx, reader, &key, &last);
 }
 
 /* The state, as the page store has it, and behind it the CRC of that. */
@@ -234,16 +178,6 @@ read_twophase(const BbReqCtx *ctx, BbContentReader *reader, uint32 *length)
 	return data;
 }
 
-/* What makes the content of the open member say that it is whole. */
-static void
-end_content(const BbReqCtx *ctx, BbContentReader *reader)
-{
-	if (reader->member.content == BB_CONTENT_RELATION)
-		end_relation(ctx, reader);
-	else if (reader->member.content == BB_CONTENT_SLRU)
-		end_slru(ctx, reader);
-}
-
 bool
 bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 				const uint8 **data, uint32 *length)
@@ -255,10 +189,7 @@ bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 	bb_reqctx_check(ctx);
 
 	if (left == 0)
-	{
-		end_content(ctx, reader);
 		return false;
-	}
 
 	switch (member->content)
 	{

@@ -226,8 +226,6 @@ next_segment(BbDatabaseFiles *files, BbMember *member)
 	member->source.relation.rel = relation->rel;
 	member->source.relation.fork = files->content_fork;
 	member->source.relation.first = files->block;
-	member->source.relation.count = count;
-	member->source.relation.total = files->blocks;
 
 	files->block += count;
 	if (files->block == files->blocks)

@@ -20,13 +20,15 @@
 #include "assembly/filelist.h"
 #include "base/compat.h"
 #include "pagestore/originfile.h"
+#include "pagestore/walposition.h"
 
 struct BbFileList
 {
 	MemoryContext context; /* this struct and all of it */
 	BbPageStore *store;
 	const BbPageStoreInfo *info;
-	XLogRecPtr	lsn;
+	XLogRecPtr	lsn; /* a record's end */
+	int64		mtime;
 	bool		full;
 	mode_t		file_mode;
 
@@ -270,19 +272,14 @@ static const Stage stages[] = {
 };
 
 /*
- * The start of the record that ends at lsn; Invalid: unknown.
+ * The start of the record that ends at lsn, which the page store says is
+ * "known"; Invalid: unknown.
  *
- * The page store knows it at the end of a timeline only.  There, what the
- * caller says must agree; elsewhere the caller is believed.
+ * What the caller says must agree with what is known, or is believed.
  */
 static XLogRecPtr
-choose_prev_lsn(const BbPageStoreInfo *info, XLogRecPtr lsn,
-				XLogRecPtr given)
+choose_prev_lsn(XLogRecPtr lsn, XLogRecPtr known, XLogRecPtr given)
 {
-	XLogRecPtr	known = InvalidXLogRecPtr;
-
-	if (lsn == info->end_lsn)
-		known = info->prev_lsn;
 	if (XLogRecPtrIsInvalid(given))
 		return known;
 	if (!XLogRecPtrIsInvalid(known) && given != known)
@@ -302,10 +299,19 @@ choose_prev_lsn(const BbPageStoreInfo *info, XLogRecPtr lsn,
 	return given;
 }
 
-/* What a Neon compute node reads: may it write after this LSN, and how? */
+/*
+ * What a Neon compute node reads: may it write after this LSN, and how?
+ *
+ * Only at the end of a timeline, as far as we know; elsewhere the caller may
+ * say so.
+ */
 static void
-make_signal(BbFileList *list, XLogRecPtr prev_lsn)
+make_signal(BbFileList *list, XLogRecPtr given)
 {
+	XLogRecPtr	prev_lsn = given;
+
+	if (XLogRecPtrIsInvalid(given) && list->lsn == list->info->end_lsn)
+		prev_lsn = list->info->prev_lsn;
 	if (!XLogRecPtrIsInvalid(prev_lsn))
 		snprintf(list->signal, sizeof(list->signal), "PREV LSN: %X/%X",
 				 LSN_FORMAT_ARGS(prev_lsn));
@@ -325,22 +331,26 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	BbFileList *list = palloc0(sizeof(BbFileList));
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
-	XLogRecPtr	prev_lsn = choose_prev_lsn(info, lsn, options->prev_lsn);
+	XLogRecPtr	prev_lsn;
 	char		parent_path[MAXPGPATH];
 	char	   *parent_history;
+
+	lsn = bb_pagestore_round_lsn(ctx, store, lsn, &prev_lsn);
+	prev_lsn = choose_prev_lsn(lsn, prev_lsn, options->prev_lsn);
 
 	list->context = context;
 	list->store = store;
 	list->info = info;
 	list->lsn = lsn;
+	list->mtime = bb_pagestore_time_at(ctx, store, lsn);
 	list->full = options->full;
 	list->file_mode = info->directory_mode & 0666;
 	snprintf(list->version, sizeof(list->version), "%u\n",
 			 info->pg_version_num / 10000);
-	make_signal(list, prev_lsn);
+	make_signal(list, options->prev_lsn);
 
 	list->config = bb_configfiles_new(ctx, store, lsn);
-	TLHistoryFilePath(parent_path, info->tli);
+	TLHistoryFilePath(parent_path, bb_pagestore_tli_at(store, lsn));
 	parent_history = bb_configfiles_read(ctx, list->config, parent_path);
 	list->seed = bb_seed_new(ctx, store, lsn, prev_lsn, options->new_tli,
 							 parent_history);
@@ -388,7 +398,7 @@ bb_filelist_seed(const BbFileList *list)
 int64
 bb_filelist_mtime(const BbFileList *list)
 {
-	return list->info->end_time;
+	return list->mtime;
 }
 
 void

@@ -70,8 +70,6 @@ typedef struct BbMember
 			Oid			rel;
 			ForkNumber	fork; /* to read from: init, for an unlogged main */
 			BlockNumber first; /* block of the fork */
-			BlockNumber count; /* blocks of this segment */
-			BlockNumber total; /* blocks of the fork */
 		}			relation;
 		struct
 		{

@@ -19,6 +19,7 @@
 #include "access/xlogrecord.h"
 
 #include "assembly/seed.h"
+#include "pagestore/walposition.h"
 
 /* The record: header, short data header, checkpoint. */
 #define DATA_HEADER_SIZE SizeOfXLogRecordDataHeaderShort
@@ -175,6 +176,7 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 			const char *parent_history)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
+	TimeLineID	source_tli = bb_pagestore_tli_at(store, lsn);
 	BbSeed	   *seed = palloc0(sizeof(BbSeed));
 	BbKey		key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
 	BbValue		value;
@@ -185,7 +187,7 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	value = bb_pagestore_need(ctx, store, &key, lsn, sizeof(checkpoint));
 	memcpy(&checkpoint, value.data, sizeof(checkpoint));
 
-	seed->wal.tli = choose_tli(info->tli, new_tli);
+	seed->wal.tli = choose_tli(source_tli, new_tli);
 	seed->wal.system_identifier = info->system_identifier;
 	seed->wal.segment_size = info->wal_segment_size;
 	seed->record_start = bb_wal_record_start(&seed->wal, lsn);
@@ -209,8 +211,8 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 					seed->wal.segment_size);
 
 	finish_control(&seed->control, &checkpoint, seed->record_start);
-	if (seed->wal.tli != info->tli)
-		seed->history = make_history(parent_history, info->tli, lsn);
+	if (seed->wal.tli != source_tli)
+		seed->history = make_history(parent_history, source_tli, lsn);
 	return seed;
 }
 

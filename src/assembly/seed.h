@@ -27,7 +27,7 @@
 #ifndef BB_SEED_H
 #define BB_SEED_H
 
-#include "assembly/walpage.h"
+#include "base/walpage.h"
 #include "catalog/pg_control.h"
 #include "pagestore/pagestore.h"
 

@@ -8,6 +8,8 @@
 #ifndef BB_COMPAT_H
 #define BB_COMPAT_H
 
+#include "access/heapam_xlog.h"
+#include "access/xlogreader.h"
 #include "common/relpath.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
@@ -20,6 +22,11 @@
 #include "storage/procnumber.h"
 #else
 #include "storage/backendid.h"
+#endif
+#if PG_VERSION_NUM >= 160000
+#include "storage/relfilelocator.h"
+#else
+#include "storage/relfilenode.h"
 #endif
 
 #if PG_VERSION_NUM < 150000
@@ -52,6 +59,79 @@
 #if PG_VERSION_NUM >= 170000
 #define BB_HAVE_WAL_SUMMARIES
 #endif
+
+/* RelFileNode became RelFileLocator in 16; BlockRefTags followed. */
+#if PG_VERSION_NUM >= 160000
+typedef RelFileLocator BbRelLocator;
+#define BB_REL_LOCATOR(spc, db, rel) \
+	((RelFileLocator){.spcOid = (spc), .dbOid = (db), .relNumber = (rel)})
+#define BB_LOCATOR_SPC(locator) ((locator).spcOid)
+#define BB_LOCATOR_DB(locator) ((locator).dbOid)
+#define BB_LOCATOR_REL(locator) ((locator).relNumber)
+#define BB_LOCATOR_EQUALS(a, b) RelFileLocatorEquals(a, b)
+#define BB_DECODED_LOCATOR(block) ((block)->rlocator)
+#else
+typedef RelFileNode BbRelLocator;
+#define BB_REL_LOCATOR(spc, db, rel) \
+	((RelFileNode){.spcNode = (spc), .dbNode = (db), .relNode = (rel)})
+#define BB_LOCATOR_SPC(locator) ((locator).spcNode)
+#define BB_LOCATOR_DB(locator) ((locator).dbNode)
+#define BB_LOCATOR_REL(locator) ((locator).relNode)
+#define BB_LOCATOR_EQUALS(a, b) RelFileNodeEquals(a, b)
+#define BB_DECODED_LOCATOR(block) ((block)->rnode)
+#endif
+
+/* Drop a relation's buffers, of all forks, without writing them. */
+#if PG_VERSION_NUM >= 160000
+#define BB_DROP_ALL_BUFFERS(relations, n) DropRelationsAllBuffers(relations, n)
+#else
+#define BB_DROP_ALL_BUFFERS(relations, n) \
+	DropRelFileNodesAllBuffers(relations, n)
+#endif
+
+/* The backend that a relation which is not temporary belongs to: none. */
+#if PG_VERSION_NUM >= 170000
+#define BB_NO_BACKEND INVALID_PROC_NUMBER
+#else
+#define BB_NO_BACKEND InvalidBackendId
+#endif
+
+/* From 17 on a relation is closed at the end of a transaction unless pinned. */
+#if PG_VERSION_NUM >= 170000
+#define BB_SMGR_PIN(relation) smgrpin(relation)
+#else
+#define BB_SMGR_PIN(relation) ((void) (relation))
+#endif
+
+/* A wait event set that belongs to no resource owner. */
+#if PG_VERSION_NUM >= 170000
+#define BB_WAIT_EVENT_SET_NEW(nevents) CreateWaitEventSet(NULL, nevents)
+#else
+#define BB_WAIT_EVENT_SET_NEW(nevents) \
+	CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
+/*
+ * bb_compat_forget_invalidations - let redo of an inplace update change its
+ * page only.
+ *
+ * From 18 on it sends invalidation messages and unlinks relcache init files
+ * too, as the record's main data says.
+ */
+static inline void
+bb_compat_forget_invalidations(XLogReaderState *record)
+{
+#if PG_VERSION_NUM >= 180000
+	if (XLogRecGetRmid(record) == RM_HEAP_ID &&
+		(XLogRecGetInfo(record) & XLOG_HEAP_OPMASK) == XLOG_HEAP_INPLACE)
+	{
+		xl_heap_inplace *inplace = (xl_heap_inplace *) XLogRecGetData(record);
+
+		inplace->nmsgs = 0;
+		inplace->relcacheInitFileInval = false;
+	}
+#endif
+}
 
 /*
  * bb_compat_relation_path - the path of a permanent relation's fork.

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlogdefs.h"
 #include "base/codec.h"
 #include "base/key.h"
 
@@ -136,6 +137,12 @@ bb_key_text(const BbKey *key)
 			return pstrdup("control file");
 		case BB_KEY_CHECKPOINT:
 			return pstrdup("checkpoint");
+		case BB_KEY_COMMIT_TIME:
+			return pstrdup("commit time");
+		case BB_KEY_RECORD_ENDS:
+			return psprintf("record ends of WAL page %X/%X",
+							LSN_FORMAT_ARGS((((uint64) f.db << 32) | f.rel) *
+											XLOG_BLCKSZ));
 		case BB_KEY_TABLESPACE:
 			return psprintf("tablespace %u", f.spc);
 		case BB_KEY_DATABASE:

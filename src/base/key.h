@@ -19,6 +19,8 @@
  *	------------------- ----------- -------- -------- ----- ------- --------
  *	CONTROL_FILE		-			-		 -		  -		-		ControlFileData, as on disk
  *	CHECKPOINT			-			-		 -		  -		-		CheckPoint, as in the control file
+ *	COMMIT_TIME			-			-		 -		  -		-		i64: TimestampTz of the commit or abort that ends at the LSN
+ *	RECORD_ENDS			-			page hi	 page lo  -		-		u16 each: where records end in the WAL page (LSN / XLOG_BLCKSZ)
  *	TABLESPACE			tablespace	-		 -		  -		-		its location, as text
  *	DATABASE			tablespace	database -		  -		-		u8: BB_DATABASE_* flags
  *	FILE_ENTRY			-			-		 ordinal  -		-		see catalog.h
@@ -49,6 +51,8 @@ typedef enum BbKeyKind
 {
 	BB_KEY_CONTROL_FILE = 0x01,
 	BB_KEY_CHECKPOINT = 0x02,
+	BB_KEY_COMMIT_TIME = 0x03,
+	BB_KEY_RECORD_ENDS = 0x04,
 	BB_KEY_TABLESPACE = 0x10,
 	BB_KEY_DATABASE = 0x11,
 	BB_KEY_FILE_ENTRY = 0x20,

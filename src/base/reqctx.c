@@ -96,6 +96,8 @@ bb_task_kind_name(BbTaskKind kind)
 			return "listing";
 		case BB_TASK_IMPORT:
 			return "import";
+		case BB_TASK_INGEST:
+			return "ingest";
 		case BB_TASK_MANAGEMENT:
 			return "management";
 		case BB_TASK_UNIT_TEST:

@@ -52,6 +52,7 @@ typedef enum BbTaskKind
 	BB_TASK_PAGE_READ,	/* a page or a file asked for by itself */
 	BB_TASK_LISTING,	/* what exists: timelines, layers, relations, files */
 	BB_TASK_IMPORT,		/* bb_import_directory */
+	BB_TASK_INGEST,		/* bb_ingest */
 	BB_TASK_MANAGEMENT, /* timelines made and dropped */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;
@@ -84,7 +85,11 @@ typedef struct BbCounters
 	uint64		blocks_read;	 /* layer blocks read from an object */
 	uint64		blocks_cached;	 /* layer blocks found already decoded */
 	uint64		bytes_read;		 /* bytes read from objects */
+	uint64		layers_skipped;	 /* delta layers whose key filter said no */
 	uint64		images_used;	 /* values that came as an image */
+	uint64		pages_redone;	 /* pages that redo helpers made */
+	uint64		records_applied; /* WAL records that they applied */
+	uint64		redo_us;		 /* microseconds spent waiting for them */
 	uint64		bytes_out;		 /* bytes given to the caller */
 } BbCounters;
 

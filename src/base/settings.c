@@ -17,6 +17,11 @@ char	   *bb_setting_store_directory = NULL;
 int			bb_setting_call_timeout_ms = 0;
 int			bb_setting_compression = BB_COMPRESSION_DEFAULT;
 int			bb_setting_layer_size_mb = 256;
+int			bb_setting_checkpoint_distance_mb = 256;
+int			bb_setting_redo_processes = 2;
+int			bb_setting_redo_timeout_ms = 60000;
+char	   *bb_setting_redo_preload_libraries = "";
+bool		bb_setting_redo_seccomp = true;
 
 static const struct config_enum_entry compression_options[] = {
 	{"none", BB_COMPRESSION_NONE, false},
@@ -75,6 +80,15 @@ bb_settings_init(void)
 							 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomIntVariable("bbackup.checkpoint_distance",
+							"Memory that ingest fills before it writes layers.",
+							NULL,
+							&bb_setting_checkpoint_distance_mb,
+							256, 1, 16384,
+							PGC_USERSET,
+							GUC_UNIT_MB,
+							NULL, NULL, NULL);
+
 	DefineCustomIntVariable("bbackup.layer_size",
 							"Size at which a new layer file is cut.",
 							NULL,
@@ -83,6 +97,45 @@ bb_settings_init(void)
 							PGC_USERSET,
 							GUC_UNIT_MB,
 							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.redo_processes",
+							"Most redo helpers that a session starts.",
+							NULL,
+							&bb_setting_redo_processes,
+							2, 1, 64,
+							PGC_USERSET,
+							0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.redo_timeout",
+							"Time after which a redo helper that does nothing "
+							"is given up.",
+							"0 waits without limit.",
+							&bb_setting_redo_timeout_ms,
+							60000, 0, INT_MAX,
+							PGC_USERSET,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("bbackup.redo_preload_libraries",
+							   "Libraries that redo helpers load, for their "
+							   "custom resource managers.",
+							   "As shared_preload_libraries.",
+							   &bb_setting_redo_preload_libraries,
+							   "",
+							   PGC_SUSET,
+							   GUC_LIST_INPUT | GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("bbackup.redo_seccomp",
+							 "Redo helpers must lock themselves down by "
+							 "seccomp.",
+							 "If off, they run without.",
+							 &bb_setting_redo_seccomp,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("bbackup");
 }

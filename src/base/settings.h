@@ -16,6 +16,18 @@ extern int	bb_setting_call_timeout_ms;
 extern int	bb_setting_compression;
 /* bbackup.layer_size, in megabytes: a new layer is cut at about this size */
 extern int	bb_setting_layer_size_mb;
+/* bbackup.checkpoint_distance, in megabytes: ingest flushes when it has taken
+ * so much memory */
+extern int	bb_setting_checkpoint_distance_mb;
+
+/* bbackup.redo_processes: redo helpers of a backend, at most */
+extern int	bb_setting_redo_processes;
+/* bbackup.redo_timeout, in milliseconds; 0: none */
+extern int	bb_setting_redo_timeout_ms;
+/* bbackup.redo_preload_libraries: what redo helpers load, beside ourselves */
+extern char *bb_setting_redo_preload_libraries;
+/* bbackup.redo_seccomp: redo helpers have to lock themselves down */
+extern bool bb_setting_redo_seccomp;
 
 /* Define them; called once, from _PG_init. */
 extern void bb_settings_init(void);

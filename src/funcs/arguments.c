@@ -9,6 +9,7 @@
 
 #include "funcs/arguments.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 
 /* The arguments of bb_basebackup() and its like, in order. */
@@ -100,6 +101,13 @@ bb_arg_backup(FunctionCallInfo fcinfo)
 		arguments.options.new_tli = (TimeLineID) tli;
 	}
 	return arguments;
+}
+
+MemoryContext
+bb_result_context_new(void)
+{
+	return AllocSetContextCreate(CurrentMemoryContext, "bbackup row",
+								 ALLOCSET_SMALL_SIZES);
 }
 
 void

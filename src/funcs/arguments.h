@@ -43,6 +43,12 @@ typedef struct BbBackupArguments
 
 extern BbBackupArguments bb_arg_backup(FunctionCallInfo fcinfo);
 
+/*
+ * A context for what one row of many takes; its user resets it after each,
+ * so that a million of them take no more than one.
+ */
+extern MemoryContext bb_result_context_new(void);
+
 /* A row for a materialised set-returning function. */
 extern void bb_result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 

@@ -100,14 +100,6 @@ fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
 	bb_result_row(fcinfo, values, nulls);
 }
 
-/* A context for what one row takes, so that a million of them take no more. */
-static MemoryContext
-row_context_new(void)
-{
-	return AllocSetContextCreate(CurrentMemoryContext, "bbackup row",
-								 ALLOCSET_SMALL_SIZES);
-}
-
 /* bb_relations(lsn pg_lsn, store name, timeline text) */
 Datum
 bb_sql_relations(PG_FUNCTION_ARGS)
@@ -115,7 +107,7 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
-	MemoryContext row_context = row_context_new();
+	MemoryContext row_context = bb_result_context_new();
 	BbCatalogScan *relations;
 	BbRelation	relation;
 
@@ -144,7 +136,7 @@ bb_sql_files(PG_FUNCTION_ARGS)
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);
 	XLogRecPtr	lsn = bb_pagestore_check_lsn(store, arguments.lsn);
-	MemoryContext row_context = row_context_new();
+	MemoryContext row_context = bb_result_context_new();
 	BbFileList *list;
 	BbMember	member;
 

@@ -9,6 +9,7 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
+#include "redo/helper.h"
 
 PG_MODULE_MAGIC;
 
@@ -18,4 +19,5 @@ void
 _PG_init(void)
 {
 	bb_settings_init();
+	bb_redo_helper_init();
 }

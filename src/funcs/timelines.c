@@ -13,6 +13,7 @@
 #include "layer/manifest.h"
 #include "timeline/timeline.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
@@ -56,15 +57,19 @@ bb_sql_timelines(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
 										 BB_STORE_READ);
+	MemoryContext row_context = bb_result_context_new();
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach (cell, bb_manifest_list(ctx, store))
 	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
 		BbManifest *manifest = bb_manifest_read(ctx, store, lfirst(cell));
 
 		if (manifest != NULL)	/* else it was dropped meanwhile */
 			timeline_row(fcinfo, manifest);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
 	}
 	return (Datum) 0;
 }
@@ -95,6 +100,7 @@ bb_sql_layers(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
 										 BB_STORE_READ);
+	MemoryContext row_context = bb_result_context_new();
 	List	   *names;
 	ListCell   *cell;
 
@@ -106,12 +112,15 @@ bb_sql_layers(PG_FUNCTION_ARGS)
 
 	foreach (cell, names)
 	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
 		BbManifest *manifest = bb_manifest_read(ctx, store, lfirst(cell));
 
 		if (manifest == NULL && !PG_ARGISNULL(1))
 			bb_timeline_open(ctx, store, lfirst(cell)); /* says so */
 		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
 			layer_row(fcinfo, manifest, &manifest->layers[i]);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
 	}
 	return (Datum) 0;
 }
@@ -125,12 +134,12 @@ bb_sql_create_branch(PG_FUNCTION_ARGS)
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
-	char	   *server = bb_arg_name(fcinfo, 3, "store");
+	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 3, "store"),
+										 BB_STORE_WRITE);
 
-	lsn = bb_pagestore_check_lsn(bb_store_timeline(ctx, server, ancestor),
+	lsn = bb_pagestore_check_lsn(bb_pagestore_timeline(ctx, store, ancestor),
 								 lsn);
-	bb_timeline_branch(ctx, bb_store_open(ctx, server, BB_STORE_WRITE), name,
-					   ancestor, lsn);
+	bb_timeline_branch(ctx, store, name, ancestor, lsn);
 	PG_RETURN_LSN(lsn);
 }
 

@@ -63,13 +63,19 @@ put_u32(const BbReqCtx *ctx, Import *import, BbKey key, uint32 value)
 	put(ctx, import, key, bytes, sizeof(bytes));
 }
 
-/* A file was read: count it, and forget what it took. */
+static void
+bytes_done(Import *import, uint64 bytes)
+{
+	import->result.bytes_read += bytes;
+	bb_progress_import_done(import->result.bytes_read, import->files_done);
+}
+
+/* A small file was read, or the rest of one: forget what it took. */
 static void
 file_done(Import *import, uint64 bytes)
 {
-	import->result.bytes_read += bytes;
 	import->files_done++;
-	bb_progress_import_done(import->result.bytes_read, import->files_done);
+	bytes_done(import, bytes);
 	MemoryContextReset(import->scratch);
 }
 
@@ -314,9 +320,10 @@ store_segment(const BbReqCtx *ctx, Import *import, const BbSourceFork *fork,
 				page, BLCKSZ);
 		}
 		done += here;
+		bytes_done(import, (uint64) here * BLCKSZ);
 	}
 	import->result.pages += count;
-	file_done(import, (uint64) count * BLCKSZ);
+	file_done(import, 0);
 }
 
 static void

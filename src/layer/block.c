@@ -19,6 +19,10 @@
 #define AT_STORED_LENGTH 8
 #define AT_CRC 12
 
+/* Memory of an opened block: its multiple, and how much is always kept. */
+#define ROOM_UNIT 8192
+#define ROOM_KEPT (4 * BB_BLOCK_TARGET_SIZE)
+
 void
 bb_block_builder_init(BbBlockBuilder *builder)
 {
@@ -39,7 +43,10 @@ void
 bb_block_builder_add(BbBlockBuilder *builder, const BbEntry *entry)
 {
 	if (builder->count++ == 0)
+	{
 		builder->first_key = entry->key;
+		builder->first_lsn = entry->lsn;
+	}
 	bb_append_le32(&builder->offsets, builder->payload.len);
 
 	appendBinaryStringInfo(&builder->payload, (char *) entry->key.bytes,
@@ -132,6 +139,26 @@ bb_block_header_decode(const uint8 *bytes, BbBlockHeader *header)
 		   header->stored_length <= header->raw_length;
 }
 
+/*
+ * Memory for the payload.	Nearly all blocks are a little larger than
+ * BB_BLOCK_TARGET_SIZE; what a rare large one took isn't kept.
+ */
+static void
+make_room(BbBlock *block, size_t length)
+{
+	size_t		size = TYPEALIGN(ROOM_UNIT, length);
+
+	if (block->allocated >= length &&
+		block->allocated <= Max(size, ROOM_KEPT))
+		return;
+	if (block->payload)
+		pfree(block->payload);
+	block->payload = NULL; /* an error would leave it half done */
+	block->allocated = 0;
+	block->payload = palloc(size);
+	block->allocated = size;
+}
+
 bool
 bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 			  uint64 file_id, uint64 offset, const char **complaint)
@@ -159,16 +186,7 @@ bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 		return false;
 	}
 
-	if (block->allocated < header.raw_length)
-	{
-		size_t		size = Max(header.raw_length, BB_BLOCK_TARGET_SIZE * 2);
-
-		if (block->payload)
-			block->payload = repalloc(block->payload, size);
-		else
-			block->payload = palloc(size);
-		block->allocated = size;
-	}
+	make_room(block, header.raw_length);
 	if (!bb_decompress(header.compression, bytes + BB_BLOCK_HEADER_SIZE,
 					   header.stored_length, block->payload,
 					   header.raw_length))
@@ -225,9 +243,22 @@ bb_block_entry(const BbBlock *block, uint32 i, BbEntry *entry)
 	return entry->length <= room && entry->length <= BB_VALUE_MAX_SIZE;
 }
 
+/* As (key, lsn) of the entry at bytes compares with those given. */
+static inline int
+compare_entry(const uint8 *bytes, const BbKey *key, XLogRecPtr lsn)
+{
+	int			order = memcmp(bytes, key->bytes, BB_KEY_LENGTH);
+	XLogRecPtr	its_lsn;
+
+	if (order != 0)
+		return order;
+	its_lsn = bb_get_le64(bytes + BB_KEY_LENGTH);
+	return its_lsn < lsn ? -1 : its_lsn > lsn;
+}
+
 bool
-bb_block_search(const BbBlock *block, const BbKey *key, bool or_equal,
-				uint32 *position)
+bb_block_search(const BbBlock *block, const BbKey *key, XLogRecPtr lsn,
+				bool or_equal, uint32 *position)
 {
 	uint32		low = 0;
 	uint32		high = block->count;
@@ -241,7 +272,7 @@ bb_block_search(const BbBlock *block, const BbKey *key, bool or_equal,
 
 		if (!entry_at(block, middle, &bytes, &room))
 			return false;
-		order = memcmp(bytes, key->bytes, BB_KEY_LENGTH);
+		order = compare_entry(bytes, key, lsn);
 		if (order < 0 || (or_equal && order == 0))
 			low = middle + 1;
 		else

@@ -25,6 +25,7 @@ typedef struct BbBlockBuilder
 	StringInfoData offsets;
 	uint32		count;
 	BbKey		first_key;
+	XLogRecPtr	first_lsn;
 } BbBlockBuilder;
 
 extern void bb_block_builder_init(BbBlockBuilder *builder);
@@ -86,10 +87,10 @@ extern bool bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 extern bool bb_block_entry(const BbBlock *block, uint32 i, BbEntry *entry);
 
 /*
- * bb_block_search - how many entries have keys less than key (or_equal: at
- * most key)?  False when one that was looked at is broken.
+ * bb_block_search - how many entries come before (key, lsn); or_equal: before
+ * or at it?  False when one that was looked at is broken.
  */
 extern bool bb_block_search(const BbBlock *block, const BbKey *key,
-							bool or_equal, uint32 *position);
+							XLogRecPtr lsn, bool or_equal, uint32 *position);
 
 #endif /* BB_BLOCK_H */

@@ -3,17 +3,19 @@
  * format.h
  *	  The layout of layer files.  docs/format.md says the same in prose.
  *
- *	  +--------+-------+-------+-----+-------+---------+-------+------+--------+
- *	  | header | data  | data  |  …  | index | data … | index | root | footer |
- *	  |		   | block | block |	 | block |		  | block | index|		  |
- *	  +--------+-------+-------+-----+-------+--------+-------+------+--------+
+ *	  +--------+------+------+---+-------+------+---+------+--------+--------+
+ *	  | header | data | data | … | index | data | … | root | filter | footer |
+ *	  +--------+------+------+---+-------+------+---+------+--------+--------+
  *
  * A block is a header, which is never compressed, and a payload, which may
  * be.  A payload is a sequence of entries in (key, LSN) order, followed by
  * the offset of each and their number, so that a block can be searched by
  * bisection and read in order.  An index block has the same form: its
  * entries' values are the places of blocks one level below, under the first
- * key of each.  The footer tells where the root is.
+ * key and LSN of each.  The footer tells where the root is.
+ *
+ * A delta layer has a key filter (filter.h), so that a point read can pass it
+ * by.
  *
  * Everything is little-endian but keys.  Every block has a CRC32C that
  * covers the file's id and the block's own offset too: a block that was read
@@ -40,21 +42,22 @@
 /* The value of an index entry: offset u64, size with header u32. */
 #define BB_INDEX_VALUE_SIZE 12
 
-/* Footer: root offset u64, root size u32, entries u64, LSN start u64, LSN
- * end u64, key start 18, key end 18, image u8, root level u8, file id u64,
- * version u32, crc u32, magic 8. */
-#define BB_FOOTER_SIZE (8 + 4 + 8 + 8 + 8 + 18 + 18 + 1 + 1 + 8 + 4 + 4 + 8)
+/* Footer: root offset u64, root size u32, filter offset u64, filter pages
+ * u32, entries u64, LSN start u64, LSN end u64, key start 18, key end 18,
+ * image u8, root level u8, file id u64, version u32, crc u32, magic 8. */
+#define BB_FOOTER_SIZE \
+	(8 + 4 + 8 + 4 + 8 + 8 + 8 + 18 + 18 + 1 + 1 + 8 + 4 + 4 + 8)
 #define BB_FOOTER_MAGIC "bbfoot1\n"
 
 /* A block is closed when its payload has at least this many bytes: four
  * pages.  Larger compresses better, smaller makes a point read faster. */
 #define BB_BLOCK_TARGET_SIZE 32768
 
-/* No payload is larger; a reader refuses what claims to be. */
-#define BB_BLOCK_MAX_SIZE (256 * 1024)
+/* No value is larger: a WAL record that changes pages. */
+#define BB_VALUE_MAX_SIZE (1024 * 1024)
 
-/* No value is larger.  Values that could be are cut into blocks. */
-#define BB_VALUE_MAX_SIZE 16384
+/* No payload is larger; a reader refuses what claims to be. */
+#define BB_BLOCK_MAX_SIZE (2 * BB_VALUE_MAX_SIZE)
 
 /* More levels than this can't come from a writer of ours. */
 #define BB_LEVEL_MAX 8
@@ -62,8 +65,12 @@
 /* What an entry holds. */
 typedef enum BbEntryType
 {
-	BB_ENTRY_IMAGE = 1, /* the whole value */
-	BB_ENTRY_INDEX = 2	/* in index blocks: the place of a block */
+	BB_ENTRY_IMAGE = 1,		  /* the whole value */
+	BB_ENTRY_INDEX = 2,		  /* in index blocks: the place of a block */
+	BB_ENTRY_RECORD = 3,	  /* a WAL record that changes what was before */
+	BB_ENTRY_RECORD_INIT = 4, /* a WAL record that makes the page anew */
+	BB_ENTRY_NATIVE = 5,	  /* a native record; see redo/native.h */
+	BB_ENTRY_DELETED = 6	  /* from here on the key does not exist */
 } BbEntryType;
 
 #endif /* BB_FORMAT_H */

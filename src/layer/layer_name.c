@@ -4,9 +4,11 @@
  *	  What layers are called.
  *
  *	  image-KEYSTART-LSN-FILEID
+ *	  delta-KEYSTART-LSNSTART-LSNEND-FILEID
  *
  * all in hexadecimal.	The name sorts by key, and says nothing that isn't
- * known when the layer is begun.  Programs go by the manifest.
+ * known when the layer is begun: where its keys end is not.  Programs go by
+ * the manifest.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,12 +23,13 @@ bb_layer_name(const BbLayerDesc *desc)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, "image-");
+	appendStringInfoString(&buf, desc->image ? "image-" : "delta-");
 	for (int i = 0; i < BB_KEY_LENGTH; i++)
 		appendStringInfo(&buf, "%02x", desc->keys.start.bytes[i]);
-	appendStringInfo(&buf, "-%016llx-%016llx",
-					 (unsigned long long) desc->lsn_start,
-					 (unsigned long long) desc->file_id);
+	appendStringInfo(&buf, "-%016llx", (unsigned long long) desc->lsn_start);
+	if (!desc->image)
+		appendStringInfo(&buf, "-%016llx", (unsigned long long) desc->lsn_end);
+	appendStringInfo(&buf, "-%016llx", (unsigned long long) desc->file_id);
 	return buf.data;
 }
 

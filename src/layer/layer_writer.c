@@ -8,12 +8,16 @@
  * sealed, written, and entered one level up; so the tree grows from the
  * bottom, in one pass, with one block a level in memory.
  *
+ * A delta layer's key filter can only be made at the end, when it is known
+ * how many keys there are; until then their hashes are kept, four bytes each.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/codec.h"
 #include "layer/block.h"
+#include "layer/filter.h"
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
@@ -26,12 +30,19 @@ struct BbLayerWriter
 	uint64		written; /* bytes, which is where the next block goes */
 	pg_crc32c	crc;
 	BbKey		last_key;
+	XLogRecPtr	last_lsn;
 	int			levels; /* how many builders are in use */
 	BbBlockBuilder builders[BB_LEVEL_MAX + 1];
 	StringInfoData sealed;
 	/* the block written last */
 	uint64		block_offset;
 	uint32		block_size;
+	/* the keys of a delta layer, and what became of them */
+	uint32	   *hashes;
+	uint64		nhashes;
+	uint64		hashes_allocated;
+	uint64		filter_offset;
+	uint32		filter_pages;
 };
 
 static void
@@ -43,10 +54,12 @@ write_bytes(const BbReqCtx *ctx, BbLayerWriter *writer, const void *data,
 	writer->written += length;
 }
 
-BbLayerWriter *
-bb_layer_writer_new(const BbReqCtx *ctx, BbObjectStore *store,
-					const char *timeline, const BbKey *start, XLogRecPtr lsn,
-					BbCompression compression)
+/*
+ * Begin a file; desc says what is known of the layer so far.
+ */
+static BbLayerWriter *
+begin_layer(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+			const BbLayerDesc *desc, BbCompression compression)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -62,10 +75,7 @@ bb_layer_writer_new(const BbReqCtx *ctx, BbObjectStore *store,
 	writer = palloc0(sizeof(BbLayerWriter));
 	writer->context = context;
 	writer->compression = compression;
-	writer->desc.keys.start = *start;
-	writer->desc.lsn_start = lsn;
-	writer->desc.lsn_end = lsn + 1;
-	writer->desc.image = true;
+	writer->desc = *desc;
 	if (!pg_strong_random(&random, sizeof(random)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -90,6 +100,35 @@ bb_layer_writer_new(const BbReqCtx *ctx, BbObjectStore *store,
 
 	MemoryContextSwitchTo(old);
 	return writer;
+}
+
+BbLayerWriter *
+bb_layer_writer_new(const BbReqCtx *ctx, BbObjectStore *store,
+					const char *timeline, const BbKey *start, XLogRecPtr lsn,
+					BbCompression compression)
+{
+	BbLayerDesc desc = {0};
+
+	desc.keys.start = *start;
+	desc.lsn_start = lsn;
+	desc.lsn_end = lsn + 1;
+	desc.image = true;
+	return begin_layer(ctx, store, timeline, &desc, compression);
+}
+
+BbLayerWriter *
+bb_layer_writer_new_delta(const BbReqCtx *ctx, BbObjectStore *store,
+						  const char *timeline, const BbKey *start,
+						  XLogRecPtr lsn_start, XLogRecPtr lsn_end,
+						  BbCompression compression)
+{
+	BbLayerDesc desc = {0};
+
+	desc.keys.start = *start;
+	desc.lsn_start = lsn_start;
+	desc.lsn_end = lsn_end;
+	desc.image = false;
+	return begin_layer(ctx, store, timeline, &desc, compression);
 }
 
 static BbBlockBuilder *
@@ -136,7 +175,7 @@ close_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
 	bb_put_le64(place, writer->block_offset);
 	bb_put_le32(place + 8, writer->block_size);
 	entry.key = writer->builders[level].first_key;
-	entry.lsn = writer->desc.lsn_start;
+	entry.lsn = writer->builders[level].first_lsn;
 	entry.type = BB_ENTRY_INDEX;
 	entry.value = place;
 	entry.length = sizeof(place);
@@ -147,16 +186,36 @@ close_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
 		close_block(ctx, writer, level + 1);
 }
 
+/*
+ * Add an entry whose place in the order was checked.
+ */
+static void
+add_entry(const BbReqCtx *ctx, BbLayerWriter *writer, const BbEntry *entry)
+{
+	BbBlockBuilder *leaf = builder_at(writer, 0);
+
+	if (entry->length > BB_VALUE_MAX_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("value of %s is too large", bb_key_text(&entry->key)),
+				 errdetail("It has %u bytes; the limit is %d.", entry->length,
+						   BB_VALUE_MAX_SIZE)));
+
+	bb_block_builder_add(leaf, entry);
+	writer->last_key = entry->key;
+	writer->last_lsn = entry->lsn;
+	writer->desc.entries++;
+
+	if (bb_block_builder_size(leaf) >= BB_BLOCK_TARGET_SIZE)
+		close_block(ctx, writer, 0);
+}
+
 void
 bb_layer_writer_add(const BbReqCtx *ctx, BbLayerWriter *writer,
 					const BbKey *key, const void *value, size_t length)
 {
-	BbBlockBuilder *leaf = builder_at(writer, 0);
 	BbEntry		entry;
 
-	if (length > BB_VALUE_MAX_SIZE)
-		elog(ERROR, "value of %s is too large: %zu bytes", bb_key_text(key),
-			 length);
 	if (writer->desc.entries > 0
 			? bb_key_compare(key, &writer->last_key) <= 0
 			: bb_key_compare(key, &writer->desc.keys.start) < 0)
@@ -166,19 +225,90 @@ bb_layer_writer_add(const BbReqCtx *ctx, BbLayerWriter *writer,
 	entry.lsn = writer->desc.lsn_start;
 	entry.type = BB_ENTRY_IMAGE;
 	entry.value = value;
-	entry.length = (uint32) length;
-	bb_block_builder_add(leaf, &entry);
-	writer->last_key = *key;
-	writer->desc.entries++;
+	entry.length = (uint32) Min(length, PG_UINT32_MAX);
+	add_entry(ctx, writer, &entry);
+}
 
-	if (bb_block_builder_size(leaf) >= BB_BLOCK_TARGET_SIZE)
-		close_block(ctx, writer, 0);
+/* Remember a key for the filter. */
+static void
+add_hash(BbLayerWriter *writer, const BbKey *key)
+{
+	if (writer->nhashes == writer->hashes_allocated)
+	{
+		uint64		allocated = Max(writer->hashes_allocated * 2, 1024);
+
+		if (writer->hashes == NULL)
+			writer->hashes =
+				MemoryContextAllocHuge(writer->context,
+									   allocated * sizeof(uint32));
+		else
+			writer->hashes = repalloc_huge(writer->hashes,
+										   allocated * sizeof(uint32));
+		writer->hashes_allocated = allocated;
+	}
+	writer->hashes[writer->nhashes++] = bb_filter_hash(key);
+}
+
+void
+bb_layer_writer_add_entry(const BbReqCtx *ctx, BbLayerWriter *writer,
+						  const BbEntry *entry)
+{
+	int			order;
+
+	order = bb_key_compare(&entry->key, writer->desc.entries > 0
+									? &writer->last_key
+									: &writer->desc.keys.start);
+	if (order < 0 || (order == 0 && entry->lsn < writer->last_lsn))
+		elog(ERROR, "entry is out of order: %s at %X/%X",
+			 bb_key_text(&entry->key), LSN_FORMAT_ARGS(entry->lsn));
+	if (entry->lsn < writer->desc.lsn_start ||
+		entry->lsn >= writer->desc.lsn_end)
+		elog(ERROR, "entry is not in its layer's LSN range: %s at %X/%X",
+			 bb_key_text(&entry->key), LSN_FORMAT_ARGS(entry->lsn));
+	Assert(!writer->desc.image && entry->type != BB_ENTRY_INDEX);
+
+	if (writer->nhashes == 0 || order != 0)
+		add_hash(writer, &entry->key);
+	add_entry(ctx, writer, entry);
 }
 
 uint64
 bb_layer_writer_size(const BbLayerWriter *writer)
 {
-	return writer->written;
+	uint64		open = 0;
+
+	if (writer->levels > 0)
+		open = bb_block_builder_size(&writer->builders[0]);
+	return writer->written + open;
+}
+
+static void
+write_filter(const BbReqCtx *ctx, BbLayerWriter *writer)
+{
+	uint64		file_id = writer->desc.file_id;
+	uint32		pages = bb_filter_pages(writer->nhashes);
+	uint8	   *filter;
+
+	filter = MemoryContextAllocHuge(writer->context,
+									(Size) pages * BB_FILTER_PAGE_SIZE);
+	memset(filter, 0, (Size) pages * BB_FILTER_PAGE_SIZE);
+	for (uint64 i = 0; i < writer->nhashes; i++)
+	{
+		uint32		hash = writer->hashes[i];
+		Size		page = bb_filter_page_of(hash, pages);
+
+		bb_filter_page_add(filter + page * BB_FILTER_PAGE_SIZE, hash);
+	}
+
+	writer->filter_offset = writer->written;
+	writer->filter_pages = pages;
+	for (Size i = 0; i < pages; i++)
+	{
+		uint8	   *page = filter + i * BB_FILTER_PAGE_SIZE;
+
+		bb_filter_page_seal(page, file_id, writer->written);
+		write_bytes(ctx, writer, page, BB_FILTER_PAGE_SIZE);
+	}
 }
 
 static void
@@ -191,6 +321,8 @@ write_footer(const BbReqCtx *ctx, BbLayerWriter *writer)
 	initStringInfo(&footer);
 	bb_append_le64(&footer, writer->block_offset);
 	bb_append_le32(&footer, writer->block_size);
+	bb_append_le64(&footer, writer->filter_offset);
+	bb_append_le32(&footer, writer->filter_pages);
 	bb_append_le64(&footer, desc->entries);
 	bb_append_le64(&footer, desc->lsn_start);
 	bb_append_le64(&footer, desc->lsn_end);
@@ -241,6 +373,8 @@ bb_layer_writer_finish(const BbReqCtx *ctx, BbLayerWriter *writer,
 		}
 		close_block(ctx, writer, level);
 	}
+	if (!writer->desc.image)
+		write_filter(ctx, writer);
 	write_footer(ctx, writer);
 
 	bb_object_finish(ctx, writer->object);

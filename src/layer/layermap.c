@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * layermap.c
- *	  Which layer of a timeline holds a key at an LSN.
+ *	  Which layers of a timeline hold a key at an LSN.
  *
- * The image layers of one LSN don't overlap: they are a run, ordered by key.
- * There are few runs, so the map is one array, newest run first, and a look-up
- * is a binary search in each run until one covers the key.
+ * One array has all layers, run after run: the image layers' runs first, then
+ * the delta layers', of each the newest first, and in a run the layers by
+ * key.  A look-up is a binary search in each run until enough is found.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,10 +14,22 @@
 #include "layer/layermap.h"
 #include "utils/memutils.h"
 
+/* order[first, end) */
+typedef struct Run
+{
+	int			first;
+	int			end;
+	XLogRecPtr	lsn_start;
+	XLogRecPtr	lsn_end;
+} Run;
+
 struct BbLayerMap
 {
 	const BbManifest *manifest;
-	int		   *order; /* indexes of layers: LSN falling, key rising */
+	int		   *order; /* indexes of layers */
+	int			nimages; /* runs of image layers, which come first */
+	int			nruns;
+	Run		   *runs;
 };
 
 static int
@@ -27,58 +39,95 @@ compare_layers(const void *a, const void *b, void *arg)
 	const BbLayerDesc *left = &layers[*(const int *) a];
 	const BbLayerDesc *right = &layers[*(const int *) b];
 
+	if (left->image != right->image)
+		return left->image ? -1 : 1;
+	if (left->lsn_end != right->lsn_end)
+		return left->lsn_end > right->lsn_end ? -1 : 1;
 	if (left->lsn_start != right->lsn_start)
 		return left->lsn_start > right->lsn_start ? -1 : 1;
 	return bb_key_compare(&left->keys.start, &right->keys.start);
 }
 
+static inline const BbLayerDesc *
+layer_at(const BbLayerMap *map, int position)
+{
+	return &map->manifest->layers[map->order[position]];
+}
+
+static bool
+same_run(const BbLayerDesc *a, const BbLayerDesc *b)
+{
+	return a->image == b->image && a->lsn_start == b->lsn_start &&
+		   a->lsn_end == b->lsn_end;
+}
+
+/*
+ * A binary search would overlook one of two layers that overlap, and a page
+ * would be wrong.
+ */
+static void
+check_disjoint(const BbLayerMap *map, const BbLayerDesc *a,
+			   const BbLayerDesc *b)
+{
+	if (bb_key_compare(&a->keys.end, &b->keys.start) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("layers of timeline \"%s\" overlap",
+						map->manifest->timeline),
+				 errdetail("They are \"%s\" and \"%s\".", bb_layer_name(a),
+						   bb_layer_name(b))));
+}
+
 BbLayerMap *
 bb_layermap_new(const BbManifest *manifest)
 {
-	BbLayerMap *map = palloc(sizeof(BbLayerMap));
+	BbLayerMap *map = palloc0(sizeof(BbLayerMap));
 	int			n = manifest->nlayers;
 
 	map->manifest = manifest;
 	map->order = MemoryContextAllocHuge(CurrentMemoryContext,
 										Max(n, 1) * sizeof(int));
+	map->runs = MemoryContextAllocHuge(CurrentMemoryContext,
+									   Max(n, 1) * sizeof(Run));
 	for (int i = 0; i < n; i++)
 		map->order[i] = i;
 	qsort_arg(map->order, n, sizeof(int), compare_layers, manifest->layers);
+
+	for (int i = 0; i < n; i++)
+	{
+		const BbLayerDesc *layer = layer_at(map, i);
+
+		if (i > 0 && same_run(layer_at(map, i - 1), layer))
+			check_disjoint(map, layer_at(map, i - 1), layer);
+		else
+		{
+			Run		   *run = &map->runs[map->nruns++];
+
+			run->first = i;
+			run->lsn_start = layer->lsn_start;
+			run->lsn_end = layer->lsn_end;
+			if (layer->image)
+				map->nimages = map->nruns;
+		}
+		map->runs[map->nruns - 1].end = i + 1;
+	}
 	return map;
 }
 
-/* In order[low, high): how many layers begin at or before the key? */
+/*
+ * The position behind the last layer of a run that begins at or before key.
+ */
 static int
-search_run(const BbLayerMap *map, int low, int high, const BbKey *key)
+search_run(const BbLayerMap *map, const Run *run, const BbKey *key)
 {
-	int			start = low;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-		const BbLayerDesc *layer = &map->manifest->layers[map->order[middle]];
-
-		if (bb_key_compare(&layer->keys.start, key) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low - start;
-}
-
-/* The end of the run that begins at order[start]. */
-static int
-run_end(const BbLayerMap *map, int start)
-{
-	XLogRecPtr	lsn = map->manifest->layers[map->order[start]].lsn_start;
-	int			low = start + 1;
-	int			high = map->manifest->nlayers;
+	int			low = run->first;
+	int			high = run->end;
 
 	while (low < high)
 	{
 		int			middle = low + (high - low) / 2;
 
-		if (map->manifest->layers[map->order[middle]].lsn_start == lsn)
+		if (bb_key_compare(&layer_at(map, middle)->keys.start, key) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -86,43 +135,110 @@ run_end(const BbLayerMap *map, int start)
 	return low;
 }
 
+/*
+ * The position of a run's layer that covers key; -1: none.
+ */
+static int
+find_in_run(const BbLayerMap *map, const Run *run, const BbKey *key)
+{
+	int			behind = search_run(map, run, key);
+
+	if (behind > run->first &&
+		bb_key_compare(key, &layer_at(map, behind - 1)->keys.end) < 0)
+		return behind - 1;
+	return -1;
+}
+
 int
 bb_layermap_image(const BbLayerMap *map, const BbKey *key, XLogRecPtr lsn,
 				  BbKey *until)
 {
-	const BbLayerDesc *layers = map->manifest->layers;
-	int			end;
-
-	for (int start = 0; start < map->manifest->nlayers; start = end)
+	for (int i = 0; i < map->nimages; i++)
 	{
-		int			before;
+		const Run  *run = &map->runs[i];
+		int			position;
+		int			behind;
+		const BbKey *limit;
 
-		end = run_end(map, start);
-		if (layers[map->order[start]].lsn_start > lsn)
+		if (run->lsn_start > lsn)
 			continue;
 
-		before = search_run(map, start, end, key);
-		if (before > 0)
-		{
-			int			index = map->order[start + before - 1];
-			const BbLayerDesc *layer = &layers[index];
+		position = find_in_run(map, run, key);
+		behind = search_run(map, run, key);
+		if (position >= 0)
+			limit = &layer_at(map, position)->keys.end;
+		else if (behind < run->end)
+			/* not in this run, but its next layer hides what is older */
+			limit = &layer_at(map, behind)->keys.start;
+		else
+			continue;
 
-			if (bb_key_compare(key, &layer->keys.end) < 0)
-			{
-				if (bb_key_compare(&layer->keys.end, until) < 0)
-					*until = layer->keys.end;
-				return index;
-			}
-		}
-
-		/* not in this run, but its next layer hides what is older */
-		if (start + before < end)
-		{
-			const BbKey *next = &layers[map->order[start + before]].keys.start;
-
-			if (bb_key_compare(next, until) < 0)
-				*until = *next;
-		}
+		if (bb_key_compare(limit, until) < 0)
+			*until = *limit;
+		if (position >= 0)
+			return map->order[position];
 	}
 	return -1;
+}
+
+/* May layers of this run have entries above floor, up to ceiling? */
+static inline bool
+run_matters(const Run *run, XLogRecPtr floor, XLogRecPtr ceiling)
+{
+	return run->lsn_start <= ceiling && run->lsn_end - 1 > floor;
+}
+
+int
+bb_layermap_next_delta(const BbLayerMap *map, const BbKey *key,
+					   XLogRecPtr floor, XLogRecPtr ceiling, int *run)
+{
+	while (map->nimages + *run < map->nruns)
+	{
+		const Run  *candidate = &map->runs[map->nimages + (*run)++];
+		int			position;
+
+		if (!run_matters(candidate, floor, ceiling))
+			continue;
+		position = find_in_run(map, candidate, key);
+		if (position >= 0)
+			return map->order[position];
+	}
+	return -1;
+}
+
+int *
+bb_layermap_deltas(const BbLayerMap *map, const BbKeyRange *range,
+				   XLogRecPtr floor, XLogRecPtr ceiling, int *n, int *runs)
+{
+	int		   *found;
+
+	found = MemoryContextAllocHuge(CurrentMemoryContext,
+								   Max(map->manifest->nlayers, 1) *
+									   sizeof(int));
+	*n = 0;
+	*runs = 0;
+	for (int i = map->nimages; i < map->nruns; i++)
+	{
+		const Run  *run = &map->runs[i];
+		int			before = *n;
+		int			position;
+
+		if (!run_matters(run, floor, ceiling))
+			continue;
+
+		/* the one that covers the start, and those behind it */
+		position = find_in_run(map, run, &range->start);
+		if (position < 0)
+			position = search_run(map, run, &range->start);
+		for (; position < run->end; position++)
+		{
+			if (bb_key_compare(&layer_at(map, position)->keys.start,
+							   &range->end) >= 0)
+				break;
+			found[(*n)++] = map->order[position];
+		}
+		if (*n > before)
+			(*runs)++;
+	}
+	return found;
 }

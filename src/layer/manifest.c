@@ -49,6 +49,18 @@ bb_timeline_name_check(const char *name)
 						 BB_TIMELINE_NAME_MAX)));
 }
 
+TimeLineID
+bb_tli_at(const BbTliSwitch *switches, int nswitches, TimeLineID last,
+		  XLogRecPtr lsn)
+{
+	for (int i = 0; i < nswitches; i++)
+	{
+		if (lsn <= switches[i].until)
+			return switches[i].tli;
+	}
+	return last;
+}
+
 BbManifest *
 bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 				 const char *timeline)

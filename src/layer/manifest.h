@@ -22,6 +22,13 @@
 
 #define BB_TIMELINE_NAME_MAX 63
 
+/* Up to and including "until" (a record's end), WAL is of "tli". */
+typedef struct BbTliSwitch
+{
+	TimeLineID	tli;
+	XLogRecPtr	until;
+} BbTliSwitch;
+
 typedef struct BbManifest
 {
 	char	   *timeline;
@@ -34,6 +41,8 @@ typedef struct BbManifest
 	uint32		wal_segment_size; /* bytes */
 	uint32		data_checksum_version;
 	TimeLineID	tli;  /* PostgreSQL's, at end_lsn */
+	int			nswitches; /* tli switches before that, oldest first */
+	BbTliSwitch *switches;
 	uint32		uid;  /* owner of the data directory, for the tar */
 	uint32		gid;
 	uint32		directory_mode; /* 0700 or 0750 */
@@ -58,6 +67,13 @@ typedef struct BbManifest
  * Errors: INVALID_PARAMETER_VALUE.
  */
 extern void bb_timeline_name_check(const char *name);
+
+/*
+ * bb_tli_at - the TimeLineID of the record that ends at lsn; "last" is the one
+ * after all switches.
+ */
+extern TimeLineID bb_tli_at(const BbTliSwitch *switches, int nswitches,
+							TimeLineID last, XLogRecPtr lsn);
 
 /* NULL when there is no such timeline. */
 extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,

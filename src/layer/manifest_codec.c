@@ -17,6 +17,9 @@
 /* key start, key end, LSN start and end, image, file id, size, entries, crc */
 #define LAYER_SIZE (BB_KEY_LENGTH * 2 + 8 * 2 + 1 + 8 * 3 + 4)
 
+/* tli, until */
+#define SWITCH_SIZE (4 + 8)
+
 static pg_crc32c
 crc_of(const void *data, size_t length)
 {
@@ -80,6 +83,12 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 	bb_append_le32(out, manifest->wal_segment_size);
 	bb_append_le32(out, manifest->data_checksum_version);
 	bb_append_le32(out, manifest->tli);
+	bb_append_le32(out, (uint32) manifest->nswitches);
+	for (int i = 0; i < manifest->nswitches; i++)
+	{
+		bb_append_le32(out, manifest->switches[i].tli);
+		bb_append_le64(out, manifest->switches[i].until);
+	}
 	bb_append_le32(out, manifest->uid);
 	bb_append_le32(out, manifest->gid);
 	bb_append_le32(out, manifest->directory_mode);
@@ -98,13 +107,50 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 	bb_append_le32(out, crc_of(out->data, out->len));
 }
 
+/*
+ * The next list of a manifest: how many elements of "size" bytes has it?  Not
+ * more than there can be.
+ */
+static int
+decode_count(BbReader *reader, size_t size)
+{
+	uint32		n = bb_reader_le32(reader);
+
+	if (n > (reader->length - reader->at) / size)
+		reader->failed = true;
+	return reader->failed ? 0 : (int) n;
+}
+
+static void
+decode_switches(BbReader *reader, BbManifest *manifest)
+{
+	manifest->nswitches = decode_count(reader, SWITCH_SIZE);
+	manifest->switches = palloc(Max(manifest->nswitches, 1) *
+								sizeof(BbTliSwitch));
+	for (int i = 0; i < manifest->nswitches; i++)
+	{
+		manifest->switches[i].tli = bb_reader_le32(reader);
+		manifest->switches[i].until = bb_reader_le64(reader);
+	}
+}
+
+static void
+decode_layers(BbReader *reader, BbManifest *manifest)
+{
+	manifest->nlayers = decode_count(reader, LAYER_SIZE);
+	manifest->layers = MemoryContextAllocHuge(CurrentMemoryContext,
+											  Max(manifest->nlayers, 1) *
+												  sizeof(BbLayerDesc));
+	for (int i = 0; i < manifest->nlayers; i++)
+		decode_layer(reader, &manifest->layers[i]);
+}
+
 BbManifest *
 bb_manifest_decode(const void *data, size_t length, const char **complaint)
 {
 	BbManifest *manifest = palloc0(sizeof(BbManifest));
 	BbReader	reader;
 	const uint8 *magic;
-	uint32		nlayers;
 
 	if (length < MAGIC_SIZE + 2 * sizeof(uint32))
 	{
@@ -139,6 +185,7 @@ bb_manifest_decode(const void *data, size_t length, const char **complaint)
 	manifest->wal_segment_size = bb_reader_le32(&reader);
 	manifest->data_checksum_version = bb_reader_le32(&reader);
 	manifest->tli = bb_reader_le32(&reader);
+	decode_switches(&reader, manifest);
 	manifest->uid = bb_reader_le32(&reader);
 	manifest->gid = bb_reader_le32(&reader);
 	manifest->directory_mode = bb_reader_le32(&reader);
@@ -152,19 +199,12 @@ bb_manifest_decode(const void *data, size_t length, const char **complaint)
 		manifest->ancestor = NULL;
 	manifest->ancestor_lsn = bb_reader_le64(&reader);
 
-	nlayers = bb_reader_le32(&reader);
-	if (reader.failed || nlayers > (length - reader.at) / LAYER_SIZE)
+	decode_layers(&reader, manifest);
+	if (reader.failed)
 	{
 		*complaint = "The manifest is cut short.";
 		return NULL;
 	}
-	manifest->nlayers = (int) nlayers;
-	manifest->layers = MemoryContextAllocHuge(CurrentMemoryContext,
-											  Max(nlayers, 1) *
-												  sizeof(BbLayerDesc));
-	for (int i = 0; i < manifest->nlayers; i++)
-		decode_layer(&reader, &manifest->layers[i]);
-
 	if (!bb_reader_done(&reader))
 	{
 		*complaint = "The manifest has the wrong length.";

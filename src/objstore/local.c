@@ -41,6 +41,9 @@
 
 #define WRITE_BUFFER_BYTES (256 * 1024)
 
+/* As much as one read asks for. */
+#define READ_BYTES (1024 * 1024 * 1024)
+
 typedef struct LocalStore
 {
 	BbObjectStore base;
@@ -51,7 +54,8 @@ typedef struct LocalReader
 {
 	BbObjectReader base;
 	MemoryContext context; /* owns the reader */
-	BbFd	   *fd;
+	File		file;
+	MemoryContextCallback callback;
 	char	   *path;
 } LocalReader;
 
@@ -174,6 +178,16 @@ local_close(BbObjectReader *reader)
 	MemoryContextDelete(local->context);
 }
 
+static void
+close_file(void *arg)
+{
+	FileClose(((LocalReader *) arg)->file);
+}
+
+/*
+ * Objects are read through the server's virtual file descriptors: a scan may
+ * have more layers open than the process may have files.
+ */
 static BbObjectReader *
 local_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
@@ -188,8 +202,8 @@ local_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	reader = palloc0(sizeof(LocalReader));
 	reader->context = context;
 	reader->path = path_of(store, name);
-	reader->fd = bb_fd_open(reader->path, O_RDONLY, 0);
-	if (reader->fd == NULL)
+	reader->file = PathNameOpenFile(reader->path, O_RDONLY | PG_BINARY);
+	if (reader->file < 0)
 	{
 		if (errno == ENOENT)
 			ereport(ERROR,
@@ -200,7 +214,11 @@ local_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", reader->path)));
 	}
-	if (fstat(bb_fd_number(reader->fd), &st) < 0)
+	reader->callback.func = close_file;
+	reader->callback.arg = reader;
+	MemoryContextRegisterResetCallback(context, &reader->callback);
+
+	if (stat(reader->path, &st) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m", reader->path)));
@@ -222,23 +240,14 @@ local_read(const BbReqCtx *ctx, BbObjectReader *reader, uint64 offset,
 
 	while (length > 0)
 	{
-		ssize_t		n;
+		int			n;
 
-		pgstat_report_wait_start(WAIT_EVENT_DATA_FILE_READ);
-		n = pg_pread(bb_fd_number(local->fd), at, length, (off_t) offset);
-		pgstat_report_wait_end();
-
+		n = FileRead(local->file, at, (int) Min(length, READ_BYTES),
+					 (off_t) offset, WAIT_EVENT_DATA_FILE_READ);
 		if (n < 0)
-		{
-			if (errno == EINTR)
-			{
-				bb_reqctx_check(ctx);
-				continue;
-			}
 			ereport(ERROR,
 					(errcode_for_file_access(),
 					 errmsg("could not read file \"%s\": %m", local->path)));
-		}
 		if (n == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),

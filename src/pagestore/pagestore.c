@@ -150,7 +150,49 @@ bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 }
 
 void
+bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan,
+					   const BbKey *key)
+{
+	ReadPlace	place = {scan->store, key, scan->lsn, true};
+	ErrorContextCallback callback;
+
+	callback.callback = describe_place;
+	callback.arg = &place;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	scan->store->ops->scan_seek(ctx, scan, key);
+	error_context_stack = callback.previous;
+	scan->last_key = *key;
+}
+
+void
 bb_pagestore_scan_close(BbPageScan *scan)
 {
 	scan->store->ops->scan_close(scan);
+}
+
+BbPageVersions *
+bb_pagestore_versions_new(const BbReqCtx *ctx, BbPageStore *store,
+						  const BbKey *key, XLogRecPtr after,
+						  XLogRecPtr until)
+{
+	BbPageVersions *versions;
+
+	versions = store->ops->versions_new(ctx, store, key, after, until);
+	versions->store = store;
+	return versions;
+}
+
+bool
+bb_pagestore_versions_next(const BbReqCtx *ctx, BbPageVersions *versions,
+						   XLogRecPtr *lsn, BbValue *value)
+{
+	bb_reqctx_check(ctx);
+	return versions->store->ops->versions_next(ctx, versions, lsn, value);
+}
+
+void
+bb_pagestore_versions_close(BbPageVersions *versions)
+{
+	versions->store->ops->versions_close(versions);
 }

@@ -22,10 +22,12 @@
 #include "access/xlogdefs.h"
 #include "base/key.h"
 #include "base/reqctx.h"
+#include "layer/manifest.h"
 #include "objstore/objstore.h"
 
 typedef struct BbPageStore BbPageStore;
 typedef struct BbPageScan BbPageScan;
+typedef struct BbPageVersions BbPageVersions;
 
 /* What a page store says of the cluster and the history that it holds. */
 typedef struct BbPageStoreInfo
@@ -35,7 +37,9 @@ typedef struct BbPageStoreInfo
 	uint64		system_identifier;
 	uint32		wal_segment_size; /* bytes */
 	uint32		data_checksum_version;
-	TimeLineID	tli;
+	TimeLineID	tli; /* at end_lsn; bb_pagestore_tli_at for elsewhere */
+	int			nswitches;
+	const BbTliSwitch *switches;
 	uint32		uid; /* owner of files in a tar */
 	uint32		gid;
 	mode_t		directory_mode;
@@ -99,6 +103,30 @@ extern BbPageScan *bb_pagestore_scan_new(const BbReqCtx *ctx,
 										 XLogRecPtr lsn);
 extern bool bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan,
 								   BbKey *key, BbValue *value);
+
+/*
+ * bb_pagestore_scan_seek - go on at the first key at or after "key".
+ *
+ * REQUIRES: key after what next returned last.
+ */
+extern void bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan,
+								   const BbKey *key);
 extern void bb_pagestore_scan_close(BbPageScan *scan);
+
+/*
+ * The versions of a key of which each is a whole value, above LSN "after" and
+ * up to "until", oldest first, each with the LSN since when it holds.
+ *
+ * Errors, besides the driver's: DATA_CORRUPTED (a version that is no value).
+ */
+extern BbPageVersions *bb_pagestore_versions_new(const BbReqCtx *ctx,
+												 BbPageStore *store,
+												 const BbKey *key,
+												 XLogRecPtr after,
+												 XLogRecPtr until);
+extern bool bb_pagestore_versions_next(const BbReqCtx *ctx,
+									   BbPageVersions *versions,
+									   XLogRecPtr *lsn, BbValue *value);
+extern void bb_pagestore_versions_close(BbPageVersions *versions);
 
 #endif /* BB_PAGESTORE_H */

@@ -25,7 +25,17 @@ typedef struct BbPageStoreOps
 							 const BbKeyRange *range, XLogRecPtr lsn);
 	bool		(*scan_next) (const BbReqCtx *ctx, BbPageScan *scan,
 							  BbKey *key, BbValue *value);
+	void		(*scan_seek) (const BbReqCtx *ctx, BbPageScan *scan,
+							  const BbKey *key);
 	void		(*scan_close) (BbPageScan *scan);
+	/* These begin with a BbPageVersions, whose "store" is filled in. */
+	BbPageVersions *(*versions_new) (const BbReqCtx *ctx, BbPageStore *store,
+									 const BbKey *key, XLogRecPtr after,
+									 XLogRecPtr until);
+	bool		(*versions_next) (const BbReqCtx *ctx,
+								  BbPageVersions *versions, XLogRecPtr *lsn,
+								  BbValue *value);
+	void		(*versions_close) (BbPageVersions *versions);
 } BbPageStoreOps;
 
 struct BbPageStore
@@ -39,6 +49,11 @@ struct BbPageScan
 	BbPageStore *store;
 	XLogRecPtr	lsn;
 	BbKey		last_key; /* where it is, for an error's context */
+};
+
+struct BbPageVersions
+{
+	BbPageStore *store;
 };
 
 #endif /* BB_PAGESTORE_DRIVER_H */

@@ -22,6 +22,12 @@ typedef struct TimelineScan
 	BbTimelineScan *scan;
 } TimelineScan;
 
+typedef struct TimelineVersions
+{
+	BbPageVersions base;
+	BbTimelineVersions *versions;
+} TimelineVersions;
+
 static bool
 timeline_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
 			 XLogRecPtr lsn, BbValue *value)
@@ -62,17 +68,68 @@ timeline_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 }
 
 static void
+timeline_scan_seek(const BbReqCtx *ctx, BbPageScan *scan, const BbKey *key)
+{
+	bb_timeline_scan_seek(ctx, ((TimelineScan *) scan)->scan, key);
+}
+
+static void
 timeline_scan_close(BbPageScan *scan)
 {
 	bb_timeline_scan_close(((TimelineScan *) scan)->scan);
 	pfree(scan);
 }
 
+static BbPageVersions *
+timeline_versions_new(const BbReqCtx *ctx, BbPageStore *store,
+					  const BbKey *key, XLogRecPtr after, XLogRecPtr until)
+{
+	TimelineVersions *versions = palloc0(sizeof(TimelineVersions));
+
+	versions->versions =
+		bb_timeline_versions_new(ctx, ((TimelineStore *) store)->timeline, key,
+								 after, until);
+	return &versions->base;
+}
+
+static bool
+timeline_versions_next(const BbReqCtx *ctx, BbPageVersions *versions,
+					   XLogRecPtr *lsn, BbValue *value)
+{
+	BbEntry		entry;
+
+	if (!bb_timeline_versions_next(ctx,
+								   ((TimelineVersions *) versions)->versions,
+								   &entry))
+		return false;
+	if (entry.type != BB_ENTRY_IMAGE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("page store has no whole value of %s at %X/%X",
+						bb_key_text(&entry.key),
+						LSN_FORMAT_ARGS(entry.lsn))));
+	*lsn = entry.lsn;
+	value->data = entry.value;
+	value->length = entry.length;
+	return true;
+}
+
+static void
+timeline_versions_close(BbPageVersions *versions)
+{
+	bb_timeline_versions_close(((TimelineVersions *) versions)->versions);
+	pfree(versions);
+}
+
 static const BbPageStoreOps timeline_ops = {
 	.get = timeline_get,
 	.scan_new = timeline_scan_new,
 	.scan_next = timeline_scan_next,
+	.scan_seek = timeline_scan_seek,
 	.scan_close = timeline_scan_close,
+	.versions_new = timeline_versions_new,
+	.versions_next = timeline_versions_next,
+	.versions_close = timeline_versions_close,
 };
 
 BbPageStore *
@@ -103,6 +160,8 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	info->wal_segment_size = manifest->wal_segment_size;
 	info->data_checksum_version = manifest->data_checksum_version;
 	info->tli = manifest->tli;
+	info->nswitches = manifest->nswitches;
+	info->switches = manifest->switches;
 	info->uid = manifest->uid;
 	info->gid = manifest->gid;
 	info->directory_mode = manifest->directory_mode;

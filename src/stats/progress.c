@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * progress.c
- *	  How far an import is.
+ *	  How far an import or ingest is.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,10 +12,11 @@
 #include "utils/backend_progress.h"
 
 /*
- * A command type that no view of the server knows.  Far from the server's
- * own, which are numbered from zero, so that a later one doesn't meet it.
+ * Command types that no view of the server knows.  Far from the server's
+ * own, which are numbered from zero, so that a later one doesn't meet them.
  */
 #define IMPORT_COMMAND ((ProgressCommandType) 0x6262)
+#define INGEST_COMMAND ((ProgressCommandType) 0x6263)
 
 /* Places in the progress array. */
 enum
@@ -25,6 +26,15 @@ enum
 	AT_BYTES_DONE,
 	AT_FILES_TOTAL,
 	AT_FILES_DONE
+};
+
+/* The same of an ingest; the phase is in the same place. */
+enum
+{
+	AT_START_LSN = AT_PHASE + 1,
+	AT_LIMIT_LSN,
+	AT_CURRENT_LSN,
+	AT_RECORDS
 };
 
 void
@@ -104,6 +114,80 @@ bb_progress_import_phase_name(BbImportPhase phase)
 			return "reading files";
 		case BB_IMPORT_COMMITTING:
 			return "committing";
+	}
+	return "initializing";
+}
+
+void
+bb_progress_ingest_start(void)
+{
+	pgstat_progress_start_command(INGEST_COMMAND, InvalidOid);
+	bb_progress_ingest_phase(BB_INGEST_OPENING);
+}
+
+void
+bb_progress_ingest_phase(BbIngestPhase phase)
+{
+	pgstat_progress_update_param(AT_PHASE, phase);
+}
+
+void
+bb_progress_ingest_total(XLogRecPtr start, XLogRecPtr limit)
+{
+	update_pair(AT_START_LSN, start, AT_LIMIT_LSN, limit);
+	bb_progress_ingest_done(start, 0);
+}
+
+void
+bb_progress_ingest_done(XLogRecPtr lsn, uint64 records)
+{
+	update_pair(AT_CURRENT_LSN, lsn, AT_RECORDS, records);
+}
+
+void
+bb_progress_ingest_end(void)
+{
+	pgstat_progress_end_command();
+}
+
+List *
+bb_progress_ingest_fetch(void)
+{
+	List	   *ingests = NIL;
+	int			nbackends = pgstat_fetch_stat_numbackends();
+
+	for (int i = 1; i <= nbackends; i++)
+	{
+		PgBackendStatus *status = bb_compat_backend_status(i);
+		BbIngestProgress *ingest;
+
+		if (status->st_progress_command != INGEST_COMMAND)
+			continue;
+		ingest = palloc(sizeof(BbIngestProgress));
+		ingest->pid = status->st_procpid;
+		ingest->database = status->st_databaseid;
+		ingest->user = status->st_userid;
+		ingest->phase = (BbIngestPhase) status->st_progress_param[AT_PHASE];
+		ingest->start_lsn = status->st_progress_param[AT_START_LSN];
+		ingest->limit_lsn = status->st_progress_param[AT_LIMIT_LSN];
+		ingest->current_lsn = status->st_progress_param[AT_CURRENT_LSN];
+		ingest->records = status->st_progress_param[AT_RECORDS];
+		ingests = lappend(ingests, ingest);
+	}
+	return ingests;
+}
+
+const char *
+bb_progress_ingest_phase_name(BbIngestPhase phase)
+{
+	switch (phase)
+	{
+		case BB_INGEST_OPENING:
+			return "opening";
+		case BB_INGEST_READING:
+			return "reading WAL";
+		case BB_INGEST_FLUSHING:
+			return "writing layers";
 	}
 	return "initializing";
 }

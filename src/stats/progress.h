@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * progress.h
- *	  How far an import is, for the view bb_stat_progress_import.
+ *	  How far an import or ingest is, for the views bb_stat_progress_import
+ *	  and bb_stat_progress_ingest.
  *
  * The server keeps a progress array for each backend, and shows it in views
- * by command type (utils/activity/backend_progress.c).  Ours is a type that
- * no view of its own knows; bb_progress_import_fetch finds it again in the
+ * by command type (utils/activity/backend_progress.c).  Ours are types that
+ * no view of its own knows; bb_progress_…_fetch finds them again in the
  * backends' status.  So progress needs no shared memory and nothing
  * preloaded.
  *
@@ -14,6 +15,7 @@
 #ifndef BB_PROGRESS_H
 #define BB_PROGRESS_H
 
+#include "access/xlogdefs.h"
 #include "funcapi.h"
 
 typedef enum BbImportPhase
@@ -47,5 +49,36 @@ typedef struct BbImportProgress
 extern List *bb_progress_import_fetch(void);
 
 extern const char *bb_progress_import_phase_name(BbImportPhase phase);
+
+typedef enum BbIngestPhase
+{
+	BB_INGEST_OPENING = 1,	/* timeline, WAL directory */
+	BB_INGEST_READING = 2,	/* records into memory */
+	BB_INGEST_FLUSHING = 3	/* memory into layers */
+} BbIngestPhase;
+
+extern void bb_progress_ingest_start(void);
+extern void bb_progress_ingest_phase(BbIngestPhase phase);
+/* From where to where: "limit" is the end of the WAL that is to be had. */
+extern void bb_progress_ingest_total(XLogRecPtr start, XLogRecPtr limit);
+extern void bb_progress_ingest_done(XLogRecPtr lsn, uint64 records);
+extern void bb_progress_ingest_end(void);
+
+typedef struct BbIngestProgress
+{
+	int			pid;
+	Oid			database;
+	Oid			user;
+	BbIngestPhase phase;
+	XLogRecPtr	start_lsn;
+	XLogRecPtr	limit_lsn;
+	XLogRecPtr	current_lsn;
+	uint64		records;
+} BbIngestProgress;
+
+/* BbIngestProgress of all backends that ingest, palloc'd. */
+extern List *bb_progress_ingest_fetch(void);
+
+extern const char *bb_progress_ingest_phase_name(BbIngestPhase phase);
 
 #endif /* BB_PROGRESS_H */

@@ -7,16 +7,49 @@
  */
 #include "postgres.h"
 
+#include "base/codec.h"
 #include "timeline/timeline.h"
+#include "utils/timestamp.h"
+
+/*
+ * The tli at the end of a branch, and the switches before it.
+ */
+static void
+cut_switches(BbManifest *branch)
+{
+	branch->tli = bb_tli_at(branch->switches, branch->nswitches, branch->tli,
+							branch->end_lsn);
+	while (branch->nswitches > 0 &&
+		   branch->switches[branch->nswitches - 1].until >= branch->end_lsn)
+		branch->nswitches--;
+}
+
+/*
+ * The time of the last commit before the end of a branch, if it had any.
+ */
+static void
+set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
+{
+	BbKey		key = bb_key_make(BB_KEY_COMMIT_TIME, 0, 0, 0, 0, 0);
+	BbEntry		entry;
+
+	if (branch->end_lsn != bb_timeline_manifest(ancestor)->end_lsn &&
+		bb_timeline_get(ctx, ancestor, &key, branch->end_lsn, &entry) &&
+		entry.length == sizeof(TimestampTz))
+		branch->end_time =
+			timestamptz_to_time_t((TimestampTz) bb_get_le64(entry.value));
+}
 
 void
 bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 				   const char *ancestor, XLogRecPtr lsn)
 {
+	BbTimeline *timeline;
 	BbManifest	branch;
 
 	bb_manifest_lock_tree(ctx, store);
-	branch = *bb_timeline_manifest(bb_timeline_open(ctx, store, ancestor));
+	timeline = bb_timeline_open(ctx, store, ancestor);
+	branch = *bb_timeline_manifest(timeline);
 	branch.timeline = pstrdup(name);
 	branch.generation = 0;
 	branch.tag = BB_OBJECT_ABSENT;
@@ -26,6 +59,8 @@ bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 	branch.ancestor = pstrdup(ancestor);
 	branch.ancestor_lsn = lsn;
 	branch.nlayers = 0;
+	cut_switches(&branch);
+	set_end_time(ctx, timeline, &branch);
 
 	if (!bb_manifest_commit(ctx, store, &branch))
 		ereport(ERROR,

@@ -3,8 +3,19 @@
  * scan.c
  *	  Scans: the values of a key range at an LSN, in key order.
  *
- * A scan goes from layer to layer.  In each it has a cursor, which reads
- * ahead, and it leaves it where the layer ends or a newer one begins.
+ * A scan goes from segment to segment: ranges of keys that one image layer
+ * serves.  The delta layers above it are merged (merge.c), and where they
+ * have nothing to say the image layer's values go through as they lie:
+ *
+ *	  image layer cursor --+--------------------------------> value
+ *						   |						^
+ *	  merged deltas -------+--> history --> evaluate+--> redo
+ *												 |			|
+ *												 +- queue --+
+ *
+ * Redo of a page takes its time, so the scan goes on meanwhile: a queue holds
+ * the pages being made and, so that values come in key order, copies of those
+ * that are ready behind them.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,15 +24,49 @@
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
 
+/* How much the cursor of an image layer reads at a time. */
+#define IMAGE_WINDOW_BYTES (512 * 1024)
+
+/*
+ * So many values wait behind pages being made for each page that redo wants to
+ * have in flight.
+ */
+#define QUEUE_FACTOR 3
+
+/* A value in the queue. */
+typedef struct Slot
+{
+	BbEntry		entry;
+	bool		redo;	   /* redo is making it */
+	uint8	   *value;	   /* of the entry, BLCKSZ bytes or more */
+	size_t		allocated; /* of value */
+} Slot;
+
 struct BbTimelineScan
 {
 	MemoryContext context; /* owns the scan */
 	BbTimeline *timeline;
-	BbKeyRange	range; /* start: what comes next */
+	BbKeyRange	range; /* start: nothing before it is wanted any more */
 	XLogRecPtr	lsn;
-	BbLayer    *layer; /* NULL: none open */
-	BbLayerCursor *cursor;
-	BbKey		until; /* the end of what this layer serves */
+	BbMerge    *merge;
+
+	/* the segment */
+	bool		in_segment;
+	BbKey		until; /* its end */
+	BbLayerCursor *image;
+	bool		image_loaded; /* is image_entry the next, or image_ended? */
+	bool		image_ended;
+	BbEntry		image_entry;
+
+	/* the key at hand */
+	BbPageHistory history;
+	uint8	   *page;
+
+	BbRedo	   *redo; /* NULL: not needed yet, and no queue either */
+	Slot	   *queue; /* a ring */
+	int			queue_length;
+	int			first;
+	int			queued;
 };
 
 BbTimelineScan *
@@ -29,69 +74,289 @@ bb_timeline_scan_new(const BbReqCtx *ctx, BbTimeline *timeline,
 					 const BbKeyRange *range, XLogRecPtr lsn)
 {
 	MemoryContext context;
+	MemoryContext old;
 	BbTimelineScan *scan;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup scan",
-									ALLOCSET_SMALL_SIZES);
-	scan = MemoryContextAllocZero(context, sizeof(BbTimelineScan));
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	scan = palloc0(sizeof(BbTimelineScan));
 	scan->context = context;
 	scan->timeline = timeline;
 	scan->range = *range;
 	scan->lsn = lsn;
-	return scan;
-}
-
-static void
-enter_layer(const BbReqCtx *ctx, BbTimelineScan *scan)
-{
-	BbTimeline *owner;
-	int			index;
-	MemoryContext old;
-
-	scan->until = scan->range.end;
-	index = bb_timeline_find(scan->timeline, &scan->range.start, scan->lsn,
-							 &owner, &scan->until);
-
-	old = MemoryContextSwitchTo(scan->context);
-	scan->layer = bb_layer_open(ctx, owner->store, owner->manifest->timeline,
-								&owner->manifest->layers[index]);
-	scan->cursor = bb_layer_cursor_new(ctx, scan->layer, &scan->range.start);
+	scan->merge = bb_merge_new(ctx, timeline, range, lsn);
+	bb_history_init(&scan->history, context);
+	scan->page = palloc(BLCKSZ);
 	MemoryContextSwitchTo(old);
-}
-
-static void
-leave_layer(BbTimelineScan *scan)
-{
-	bb_layer_cursor_close(scan->cursor);
-	bb_layer_close(scan->layer);
-	scan->layer = NULL;
-	scan->range.start = scan->until;
-}
-
-bool
-bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
-					  BbEntry *entry)
-{
-	for (;;)
-	{
-		if (scan->layer == NULL)
-		{
-			if (bb_key_compare(&scan->range.start, &scan->range.end) >= 0)
-				return false;
-			enter_layer(ctx, scan);
-		}
-		if (bb_layer_cursor_next(ctx, scan->cursor, entry) &&
-			bb_key_compare(&entry->key, &scan->until) < 0)
-		{
-			BB_COUNT(ctx, images_used, 1);
-			return true;
-		}
-		leave_layer(scan);
-	}
+	return scan;
 }
 
 void
 bb_timeline_scan_close(BbTimelineScan *scan)
 {
 	MemoryContextDelete(scan->context);
+}
+
+/* ---- segments ---- */
+
+static void
+enter_segment(const BbReqCtx *ctx, BbTimelineScan *scan)
+{
+	BbTimeline *owner;
+	int			depth;
+	int			index;
+	BbLayer    *layer;
+	MemoryContext old;
+
+	scan->until = scan->range.end;
+	index = bb_timeline_image(scan->timeline, &scan->range.start, scan->lsn,
+							  &owner, &depth, &scan->until);
+	layer = bb_timeline_layer(ctx, owner, index);
+
+	old = MemoryContextSwitchTo(scan->context);
+	scan->image = bb_layer_cursor_new(ctx, layer, &scan->range.start,
+									  InvalidXLogRecPtr, IMAGE_WINDOW_BYTES);
+	MemoryContextSwitchTo(old);
+	scan->image_loaded = false;
+	scan->image_ended = false;
+	bb_merge_segment(scan->merge, &scan->until, depth,
+					 owner->manifest->layers[index].lsn_start);
+	scan->in_segment = true;
+}
+
+static void
+leave_segment(BbTimelineScan *scan)
+{
+	bb_layer_cursor_close(scan->image);
+	scan->in_segment = false;
+	scan->range.start = scan->until;
+}
+
+/*
+ * The next entry of the segment's image layer; NULL: none.
+ */
+static const BbEntry *
+peek_image(const BbReqCtx *ctx, BbTimelineScan *scan)
+{
+	if (!scan->image_loaded)
+	{
+		scan->image_ended =
+			!bb_layer_cursor_next(ctx, scan->image, &scan->image_entry) ||
+			bb_key_compare(&scan->image_entry.key, &scan->until) >= 0;
+		scan->image_loaded = true;
+	}
+	return scan->image_ended ? NULL : &scan->image_entry;
+}
+
+/*
+ * The value of the key of "delta", the next entry of the delta layers.
+ *
+ * "image" is the next of the image layer.
+ */
+static BbOutcome
+make_value(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *image,
+		   const BbEntry *delta, BbEntry *entry)
+{
+	BbPageHistory *history = &scan->history;
+	BbKey		key = delta->key;
+
+	bb_history_reset(history, &key);
+	if (image && bb_key_compare(&image->key, &key) == 0)
+	{
+		bb_history_set_base(history, image);
+		scan->image_loaded = false; /* its value stays until the next step */
+	}
+	do
+	{
+		bb_history_add_newer(history, delta);
+		bb_merge_advance(ctx, scan->merge);
+		delta = bb_merge_peek(ctx, scan->merge, &key);
+	} while (delta && bb_key_compare(&delta->key, &key) == 0);
+
+	/* there is nothing below the image layer */
+	history->complete = true;
+	return bb_history_evaluate(scan->timeline, history, scan->page, entry);
+}
+
+/*
+ * The next value of the merge of image and delta layers; NONE: the end.
+ */
+static BbOutcome
+next_value(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
+{
+	for (;;)
+	{
+		const BbEntry *image;
+		const BbEntry *delta;
+
+		if (!scan->in_segment)
+		{
+			if (bb_key_compare(&scan->range.start, &scan->range.end) >= 0)
+				return BB_OUTCOME_NONE;
+			enter_segment(ctx, scan);
+		}
+		image = peek_image(ctx, scan);
+		delta = bb_merge_peek(ctx, scan->merge, &scan->range.start);
+
+		if (image == NULL && delta == NULL)
+			leave_segment(scan);
+		else if (delta == NULL ||
+				 (image && bb_key_compare(&image->key, &delta->key) < 0))
+		{
+			BB_COUNT(ctx, images_used, 1);
+			*entry = *image;
+			scan->image_loaded = false;
+			return BB_OUTCOME_VALUE;
+		}
+		else
+		{
+			BbOutcome	outcome = make_value(ctx, scan, image, delta, entry);
+
+			if (outcome != BB_OUTCOME_NONE)
+				return outcome;
+		}
+	}
+}
+
+/* ---- the queue ---- */
+
+static void
+open_queue(const BbReqCtx *ctx, BbTimelineScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+	uint8	   *control;
+	size_t		length;
+
+	control = bb_timeline_control(ctx, scan->timeline, scan->lsn, &length);
+	scan->redo = bb_redo_open(ctx, control, length);
+	pfree(control);
+	scan->queue_length = bb_redo_depth(scan->redo) * QUEUE_FACTOR;
+	scan->queue = palloc0(scan->queue_length * sizeof(Slot));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Put the value at hand at the end of the queue, or the page that redo is to
+ * make.
+ */
+static void
+enqueue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *entry,
+		bool redo)
+{
+	Slot	   *slot;
+
+	if (scan->redo == NULL)
+		open_queue(ctx, scan);
+	slot = &scan->queue[(scan->first + scan->queued) % scan->queue_length];
+	if (slot->allocated < entry->length)
+	{
+		if (slot->value)
+			pfree(slot->value);
+		slot->allocated = Max(entry->length, BLCKSZ);
+		slot->value = MemoryContextAlloc(scan->context, slot->allocated);
+	}
+	slot->entry = *entry;
+	slot->entry.value = slot->value;
+	slot->redo = redo;
+	if (redo)
+		bb_redo_submit(ctx, scan->redo, &scan->history);
+	else
+		memcpy(slot->value, entry->value, entry->length);
+	scan->queued++;
+}
+
+static void
+dequeue(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
+{
+	Slot	   *slot = &scan->queue[scan->first];
+
+	if (slot->redo)
+	{
+		bb_redo_next(ctx, scan->redo, slot->value);
+		bb_page_finish(scan->timeline, &slot->entry.key, slot->value);
+	}
+	*entry = slot->entry;
+	scan->first = (scan->first + 1) % scan->queue_length;
+	scan->queued--;
+}
+
+/*
+ * Does it pay to go ahead of what the queue holds?	 While redo is at work and
+ * could do more.  One slot stays free: it has the value given last.
+ */
+static bool
+wants_more(BbTimelineScan *scan)
+{
+	int			pending = bb_redo_pending(scan->redo);
+
+	return pending > 0 && pending < bb_redo_depth(scan->redo) &&
+		   scan->queued < scan->queue_length - 1;
+}
+
+bool
+bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
+					  BbEntry *entry)
+{
+	BbOutcome	outcome;
+
+	if (scan->queued == 0)
+	{
+		outcome = next_value(ctx, scan, entry);
+		if (outcome != BB_OUTCOME_REDO)
+			return outcome == BB_OUTCOME_VALUE;
+		enqueue(ctx, scan, entry, true);
+	}
+	while (wants_more(scan))
+	{
+		outcome = next_value(ctx, scan, entry);
+		if (outcome == BB_OUTCOME_NONE)
+			break;
+		enqueue(ctx, scan, entry, outcome == BB_OUTCOME_REDO);
+	}
+	dequeue(ctx, scan, entry);
+	return true;
+}
+
+/* ---- seeking ---- */
+
+/*
+ * Take values before key out of the queue.
+ */
+static void
+pass_queue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbKey *key)
+{
+	while (scan->queued > 0 &&
+		   bb_key_compare(&scan->queue[scan->first].entry.key, key) < 0)
+	{
+		BbEntry		passed;
+
+		dequeue(ctx, scan, &passed);
+	}
+}
+
+void
+bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
+					  const BbKey *key)
+{
+	pass_queue(ctx, scan, key);
+	if (scan->queued > 0 || bb_key_compare(key, &scan->range.start) <= 0)
+		return;
+
+	if (scan->in_segment)
+	{
+		const BbEntry *image = scan->image_loaded ? peek_image(ctx, scan)
+												  : NULL;
+
+		if (bb_key_compare(key, &scan->until) >= 0)
+			leave_segment(scan);
+		else if (!scan->image_ended &&
+				 (image == NULL || bb_key_compare(&image->key, key) < 0))
+		{
+			bb_layer_cursor_seek(ctx, scan->image, key, InvalidXLogRecPtr);
+			scan->image_loaded = false;
+		}
+	}
+	scan->range.start = *key;
+	bb_merge_seek(scan->merge);
 }

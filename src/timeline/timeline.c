@@ -29,6 +29,11 @@ open_one(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 				 errhint("bb_timelines() lists the timelines of a page "
 						 "store.")));
 	timeline->map = bb_layermap_new(timeline->manifest);
+	timeline->layers =
+		MemoryContextAllocExtended(CurrentMemoryContext,
+								   Max(timeline->manifest->nlayers, 1) *
+									   sizeof(BbLayer *),
+								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	return timeline;
 }
 
@@ -56,20 +61,40 @@ bb_timeline_manifest(const BbTimeline *timeline)
 	return timeline->manifest;
 }
 
-int
-bb_timeline_find(BbTimeline *timeline, const BbKey *key, XLogRecPtr lsn,
-				 BbTimeline **owner, BbKey *until)
+BbLayer *
+bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline, int index)
 {
+	MemoryContext old;
+
+	if (timeline->layers[index] == NULL)
+	{
+		old = MemoryContextSwitchTo(timeline->context);
+		timeline->layers[index] =
+			bb_layer_open(ctx, timeline->store, timeline->manifest->timeline,
+						  &timeline->manifest->layers[index]);
+		MemoryContextSwitchTo(old);
+	}
+	return timeline->layers[index];
+}
+
+int
+bb_timeline_image(BbTimeline *timeline, const BbKey *key, XLogRecPtr lsn,
+				  BbTimeline **owner, int *depth, BbKey *until)
+{
+	XLogRecPtr	ceiling = lsn;
+
+	*depth = 0;
 	for (BbTimeline *t = timeline; t != NULL; t = t->ancestor)
 	{
-		int			index = bb_layermap_image(t->map, key, lsn, until);
+		int			index = bb_layermap_image(t->map, key, ceiling, until);
 
 		if (index >= 0)
 		{
 			*owner = t;
 			return index;
 		}
-		lsn = Min(lsn, t->manifest->ancestor_lsn);
+		ceiling = Min(ceiling, t->manifest->ancestor_lsn);
+		(*depth)++;
 	}
 
 	ereport(ERROR,
@@ -80,52 +105,61 @@ bb_timeline_find(BbTimeline *timeline, const BbKey *key, XLogRecPtr lsn,
 }
 
 /*
- * A layer of this timeline, opened, in the place of the one that was used
- * longest ago if need be.
+ * Have a redo client for pages at lsn.
  */
-static BbLayer *
-open_layer(const BbReqCtx *ctx, BbTimeline *timeline, int index)
+static void
+prepare_redo(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 {
-	int			oldest = 0;
 	MemoryContext old;
+	uint8	   *control;
+	size_t		length;
 
-	timeline->clock++;
-	for (int i = 0; i < BB_OPEN_LAYERS; i++)
-	{
-		if (timeline->open[i].layer && timeline->open[i].index == index)
-		{
-			timeline->open[i].used = timeline->clock;
-			return timeline->open[i].layer;
-		}
-		if (timeline->open[i].used < timeline->open[oldest].used)
-			oldest = i;
-	}
+	if (timeline->redo != NULL && timeline->redo_lsn == lsn)
+		return;
 
-	if (timeline->open[oldest].layer)
-	{
-		bb_layer_close(timeline->open[oldest].layer);
-		timeline->open[oldest].layer = NULL;
-	}
+	/* that reads the store, where the history's base still may be */
+	bb_history_keep_base(&timeline->history);
 	old = MemoryContextSwitchTo(timeline->context);
-	timeline->open[oldest].layer =
-		bb_layer_open(ctx, timeline->store, timeline->manifest->timeline,
-					  &timeline->manifest->layers[index]);
+	control = bb_timeline_control(ctx, timeline, lsn, &length);
+	if (timeline->redo != NULL && length == timeline->control_length &&
+		memcmp(control, timeline->control, length) == 0)
+		pfree(control);
+	else
+	{
+		timeline->redo = NULL;
+		timeline->redo = bb_redo_open(ctx, control, length);
+		timeline->control = control;
+		timeline->control_length = length;
+	}
+	timeline->redo_lsn = lsn;
 	MemoryContextSwitchTo(old);
-	timeline->open[oldest].index = index;
-	timeline->open[oldest].used = timeline->clock;
-	return timeline->open[oldest].layer;
 }
 
 bool
 bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 				XLogRecPtr lsn, BbEntry *entry)
 {
-	BbTimeline *owner;
-	BbKey		until = bb_key_range_all().end;
-	int			index = bb_timeline_find(timeline, key, lsn, &owner, &until);
+	BbPageHistory *history = &timeline->history;
 
-	if (!bb_layer_get(ctx, open_layer(ctx, owner, index), key, entry))
-		return false;
-	BB_COUNT(ctx, images_used, 1);
-	return true;
+	if (timeline->page == NULL)
+	{
+		bb_history_init(history, timeline->context);
+		timeline->page = MemoryContextAlloc(timeline->context, BLCKSZ);
+	}
+
+	bb_timeline_gather(ctx, timeline, key, lsn, history);
+	switch (bb_history_evaluate(timeline, history, timeline->page, entry))
+	{
+		case BB_OUTCOME_NONE:
+			return false;
+		case BB_OUTCOME_VALUE:
+			return true;
+		case BB_OUTCOME_REDO:
+			prepare_redo(ctx, timeline, lsn);
+			bb_redo_submit(ctx, timeline->redo, history);
+			bb_redo_next(ctx, timeline->redo, timeline->page);
+			bb_page_finish(timeline, key, timeline->page);
+			return true;
+	}
+	pg_unreachable();
 }

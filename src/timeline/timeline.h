@@ -7,9 +7,18 @@
  * has an ancestor and an ancestor LSN: what was before that LSN is read from
  * the ancestor, as far up as need be.
  *
+ * What layers have of a page is its history: an image, and changes that came
+ * after it.  A read gathers it and makes the page of it (history.h, redo.h).
+ * Never a guess: changes without what they change are an error.
+ *
+ * A page that was made, or that WAL had as an image, gets its checksum set if
+ * the cluster has them; one that nothing has touched since import is as it
+ * came.
+ *
  * A timeline is opened for one call and sees the manifest as it was then.
  *
- * Errors: those of layer.h; UNDEFINED_OBJECT (no such timeline).
+ * Errors: those of layer.h and redo.h; UNDEFINED_OBJECT (no such timeline);
+ * DATA_CORRUPTED (a history that makes no page).
  *
  *-------------------------------------------------------------------------
  */
@@ -39,8 +48,11 @@ extern bool bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline,
 							const BbKey *key, XLogRecPtr lsn, BbEntry *entry);
 
 /*
- * A scan yields the values of a key range at an LSN, in key order.  It holds
- * one layer open at a time.
+ * A scan yields the values of a key range at an LSN, in key order.  A value
+ * stays valid until the next step.
+ *
+ * It reads ahead in all layers that have something to say, and keeps redo
+ * helpers busy: it may be some pages ahead of what it has yielded.
  */
 extern BbTimelineScan *bb_timeline_scan_new(const BbReqCtx *ctx,
 											BbTimeline *timeline,
@@ -48,7 +60,32 @@ extern BbTimelineScan *bb_timeline_scan_new(const BbReqCtx *ctx,
 											XLogRecPtr lsn);
 extern bool bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
 								  BbEntry *entry);
+
+/*
+ * bb_timeline_scan_seek - go on at the first key at or after "key".
+ *
+ * REQUIRES: key after what next returned last.
+ */
+extern void bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
+								  const BbKey *key);
 extern void bb_timeline_scan_close(BbTimelineScan *scan);
+
+/*
+ * The versions of one key: what WAL said of it above LSN "after", up to
+ * "until", oldest first, as entries of any type.  The value that it was
+ * imported with is none.
+ */
+typedef struct BbTimelineVersions BbTimelineVersions;
+
+extern BbTimelineVersions *bb_timeline_versions_new(const BbReqCtx *ctx,
+													BbTimeline *timeline,
+													const BbKey *key,
+													XLogRecPtr after,
+													XLogRecPtr until);
+extern bool bb_timeline_versions_next(const BbReqCtx *ctx,
+									  BbTimelineVersions *versions,
+									  BbEntry *entry);
+extern void bb_timeline_versions_close(BbTimelineVersions *versions);
 
 /*
  * bb_timeline_branch - make a timeline "name" that parts from "ancestor" at

@@ -30,6 +30,7 @@ our @EXPORT = qw(
   new_source
   fill_source
   import_directory
+  ingest
   fetch_backup
   tar_members
   new_clone
@@ -220,6 +221,23 @@ sub import_directory
 		"$settings SELECT * FROM bb_import_directory('$directory',"
 		  . " timeline => '$timeline')");
 	return \%row;
+}
+
+# ingest - bb_ingest's row, as a hash.
+sub ingest
+{
+	my ($store, $directory, $timeline, $until) = @_;
+	my @columns = qw(timeline_name start_lsn end_lsn tli records pages layers
+	  bytes_stored duration);
+	my %row;
+
+	$timeline //= 'main';
+	$until = defined $until ? "'$until'" : 'NULL';
+	@row{@columns} = split /\|/,
+	  $store->safe_psql('postgres',
+		"SELECT * FROM bb_ingest('$directory', timeline => '$timeline',"
+		  . " until => $until)");
+	return %row;
 }
 
 # fetch_backup - the name of a new file with the tar that

@@ -82,6 +82,12 @@ fixture_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 }
 
 static void
+fixture_scan_seek(const BbReqCtx *ctx, BbPageScan *scan, const BbKey *key)
+{
+	((FixtureScan *) scan)->range.start = *key;
+}
+
+static void
 fixture_scan_close(BbPageScan *scan)
 {
 	pfree(scan);
@@ -91,7 +97,9 @@ static const BbPageStoreOps fixture_ops = {
 	.get = fixture_get,
 	.scan_new = fixture_scan_new,
 	.scan_next = fixture_scan_next,
+	.scan_seek = fixture_scan_seek,
 	.scan_close = fixture_scan_close,
+	/* no versions: its values are there at every LSN */
 };
 
 BbPageStore *

@@ -16,6 +16,7 @@
 #include "assembly/backup.h"
 #include "assembly/content.h"
 #include "base/codec.h"
+#include "pagestore/walposition.h"
 #include "unit.h"
 
 #define SEGMENT_SIZE (1024 * 1024)
@@ -337,13 +338,111 @@ UNIT_TEST(filelist_group_access)
 	CHECK(strstr(text, "control global/pg_control 8192 640\n") != NULL);
 }
 
+/* The offsets of record ends in a page of WAL; 0 ends the list. */
+static void
+put_record_ends(BbPageStore *store, XLogRecPtr page, const uint16 *offsets)
+{
+	StringInfoData value;
+
+	initStringInfo(&value);
+	for (int i = 0; i == 0 || offsets[i] != 0; i++)
+	{
+		bb_append_u8(&value, (uint8) offsets[i]);
+		bb_append_u8(&value, offsets[i] >> 8);
+	}
+	page /= XLOG_BLCKSZ;
+	fixture_put(store, bb_key_make(BB_KEY_RECORD_ENDS, 0, page >> 32,
+								   (uint32) page, 0, 0),
+				value.data, value.len);
+}
+
+/* A page of WAL before the one with LSN. */
+#define PAGE (LSN - LSN % XLOG_BLCKSZ - 10 * XLOG_BLCKSZ)
+
+static BbPageStore *
+cluster_with_records(const BbPageStoreInfo *info)
+{
+	static const uint16 first[] = {1000, 2000, 8000, 0};
+	/* a record that ends on the page's border, and one later */
+	static const uint16 third[] = {0, 0};
+	static const uint16 fourth[] = {5000, 0};
+	BbPageStore *store = empty_cluster(info);
+
+	put_record_ends(store, PAGE, first);
+	put_record_ends(store, PAGE + 3 * XLOG_BLCKSZ, third);
+	put_record_ends(store, PAGE + 4 * XLOG_BLCKSZ, fourth);
+	return store;
+}
+
+static void
+check_round(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+			XLogRecPtr expected, XLogRecPtr expected_start)
+{
+	XLogRecPtr	start;
+
+	CHECK(bb_pagestore_round_lsn(ctx, store, lsn, NULL) == expected);
+	CHECK(bb_pagestore_round_lsn(ctx, store, lsn, &start) == expected);
+	CHECK(start == expected_start);
+}
+
+UNIT_TEST(lsn_rounded_to_record_end)
+{
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store;
+	XLogRecPtr	border = PAGE + 3 * XLOG_BLCKSZ;
+
+	info.start_lsn = PAGE - 96;
+	store = cluster_with_records(&info);
+	check_round(ctx, store, PAGE - 96, PAGE - 96, 0);
+	check_round(ctx, store, PAGE + 999, PAGE - 96, 0);
+	check_round(ctx, store, PAGE + 1000, PAGE + 1000, PAGE - 96);
+	check_round(ctx, store, PAGE + 1999, PAGE + 1000, PAGE - 96);
+	check_round(ctx, store, PAGE + 2000, PAGE + 2000, PAGE + 1000);
+	check_round(ctx, store, border - 1, PAGE + 8000, PAGE + 2000);
+	check_round(ctx, store, border, border, PAGE + 8000);
+	/* the next record begins behind the page's header */
+	check_round(ctx, store, border + XLOG_BLCKSZ + 5000,
+				border + XLOG_BLCKSZ + 5000, border + SizeOfXLogShortPHD);
+	check_round(ctx, store, LSN - 1, border + XLOG_BLCKSZ + 5000,
+				border + SizeOfXLogShortPHD);
+	check_round(ctx, store, LSN, LSN, PREV);
+
+	/* what ended before the start is not the timeline's */
+	info.start_lsn = PAGE + 1000;
+	store = cluster_with_records(&info);
+	check_round(ctx, store, PAGE + 1000, PAGE + 1000, 0);
+	check_round(ctx, store, PAGE + 1500, PAGE + 1000, 0);
+	check_round(ctx, store, PAGE + 2000, PAGE + 2000, PAGE + 1000);
+	info.start_lsn = PAGE + 1504;
+	store = cluster_with_records(&info);
+	check_round(ctx, store, PAGE + 1999, PAGE + 1504, 0);
+	check_round(ctx, store, PAGE + 2000, PAGE + 2000, PAGE + 1504);
+}
+
+UNIT_TEST(tli_of_an_lsn)
+{
+	BbTliSwitch switches[] = {{1, 1000}, {3, 2000}};
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store;
+
+	info.tli = 4;
+	info.nswitches = 2;
+	info.switches = switches;
+	store = fixture_pagestore_new(&info);
+	CHECK(bb_pagestore_tli_at(store, 999) == 1);
+	CHECK(bb_pagestore_tli_at(store, 1000) == 1);
+	CHECK(bb_pagestore_tli_at(store, 1001) == 3);
+	CHECK(bb_pagestore_tli_at(store, 2000) == 3);
+	CHECK(bb_pagestore_tli_at(store, 2001) == 4);
+}
+
 /* What the signal files say; NULL: there are none. */
 static char *
 signal_of(const BbReqCtx *ctx, const BbPageStoreInfo *info, XLogRecPtr lsn,
 		  XLogRecPtr given)
 {
 	BbBackupOptions options = {false, given, 0};
-	BbFileList *list = bb_filelist_new(ctx, empty_cluster(info), lsn,
+	BbFileList *list = bb_filelist_new(ctx, cluster_with_records(info), lsn,
 									   &options);
 	BbMember	member;
 
@@ -356,28 +455,66 @@ signal_of(const BbReqCtx *ctx, const BbPageStoreInfo *info, XLogRecPtr lsn,
 UNIT_TEST(prev_lsn_rules)
 {
 	BbPageStoreInfo info = cluster_info();
+	XLogRecPtr	given = PAGE + 1000;
+	char	   *expected = psprintf("PREV LSN: %X/%X", LSN_FORMAT_ARGS(given));
 
-	info.start_lsn = LSN - 1000;
-	info.ancestor_lsn = LSN - 800;
+	info.start_lsn = PAGE - 96;
+	info.ancestor_lsn = PAGE - 96;
 	CHECK(strcmp(signal_of(ctx, &info, LSN, 0), "PREV LSN: 0/12345600") == 0);
 	CHECK(strcmp(signal_of(ctx, &info, LSN, PREV),
 				 "PREV LSN: 0/12345600") == 0);
-	CHECK(strcmp(signal_of(ctx, &info, LSN - 800, 0), "PREV LSN: none") == 0);
-	CHECK(strcmp(signal_of(ctx, &info, LSN - 8, 0),
+	CHECK(strcmp(signal_of(ctx, &info, PAGE - 96, 0), "PREV LSN: none") == 0);
+	/* before the end it is nobody's to write on, unless the caller says so */
+	CHECK(strcmp(signal_of(ctx, &info, PAGE + 2000, 0),
 				 "PREV LSN: invalid") == 0);
+	CHECK(strcmp(signal_of(ctx, &info, PAGE + 2100, given), expected) == 0);
 	/* unknown: the caller's */
-	CHECK(strcmp(signal_of(ctx, &info, LSN - 8, 0x1000),
+	CHECK(strcmp(signal_of(ctx, &info, PAGE - 96, 0x1000),
 				 "PREV LSN: 0/1000") == 0);
 
 	CHECK_ERROR(signal_of(ctx, &info, LSN, PREV - 8),
 				ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(signal_of(ctx, &info, LSN - 8, LSN - 8),
+	CHECK_ERROR(signal_of(ctx, &info, PAGE + 2000, given + 8),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(signal_of(ctx, &info, PAGE - 96, PAGE - 96),
 				ERRCODE_INVALID_PARAMETER_VALUE);
 
 	/* a branch that has no records of its own */
+	info.start_lsn = LSN;
 	info.ancestor_lsn = LSN;
 	info.prev_lsn = InvalidXLogRecPtr;
 	CHECK(strcmp(signal_of(ctx, &info, LSN, 0), "PREV LSN: none") == 0);
+}
+
+/* A backup within the history: at the last record's end, of its own tli. */
+UNIT_TEST(seed_before_the_end)
+{
+	BbTliSwitch switches[] = {{2, PAGE + 2000}};
+	BbPageStoreInfo info = cluster_info();
+	BbBackupOptions options = options_of(true);
+	BbPageStore *store;
+	BbFileList *list;
+	const BbSeed *seed;
+	XLogRecord	header;
+
+	info.start_lsn = PAGE - 96;
+	info.tli = 5;
+	info.nswitches = 1;
+	info.switches = switches;
+	store = cluster_with_records(&info);
+	list = bb_filelist_new(ctx, store, PAGE + 2500, &options);
+	seed = bb_filelist_seed(list);
+	CHECK(seed->record_start == PAGE + 2000 && seed->wal.tli == 3);
+	CHECK(strcmp(seed->history, psprintf("2\t%X/%X\tbase backup made by "
+										 "bbackup\n",
+										 LSN_FORMAT_ARGS(PAGE + 2000))) == 0);
+	memcpy(&header, seed->pages + seed->record_start % XLOG_BLCKSZ,
+		   SizeOfXLogRecord);
+	CHECK(header.xl_prev == PAGE + 1000);
+	CHECK(bb_filelist_mtime(list) == 1700000000);
+
+	list = bb_filelist_new(ctx, store, PAGE + 8000, &options);
+	CHECK(bb_filelist_seed(list)->wal.tli == 6);
 }
 
 UNIT_TEST(filelist_refuses_bad_catalog)
@@ -639,20 +776,6 @@ UNIT_TEST(backup_is_never_wrong)
 	Oid			spc = DEFAULTTABLESPACE_OID;
 	uint8		page[BLCKSZ] = {0};
 
-	/* a block behind the end, of a fork with blocks and of one without */
-	store = small_cluster();
-	put_page(store, bb_key_rel_block(spc, 5, 1259, MAIN_FORKNUM, 3), 1);
-	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
-	store = small_cluster();
-	put_page(store, bb_key_rel_block(spc, 5, 2000, MAIN_FORKNUM, 0), 1);
-	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
-	store = small_cluster();
-	put_page(store, bb_key_rel_block(spc, 5, 3000, INIT_FORKNUM, 1), 1);
-	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
-	store = small_cluster();
-	put_page(store, bb_key_slru_block(BB_SLRU_XACT, 0, 2), 1);
-	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
-
 	/* a block twice */
 	store = small_cluster();
 	put_page(store, bb_key_rel_block(spc, 5, 1259, MAIN_FORKNUM, 1), 1);
@@ -681,6 +804,32 @@ UNIT_TEST(backup_is_never_wrong)
 	fixture_put(store, bb_key_rel_block(spc, 5, 2500, MAIN_FORKNUM, 0), page,
 				BLCKSZ - 1);
 	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
+}
+
+/*
+ * Blocks that no file has: of forks that were truncated, of relations dropped,
+ * of SLRU segments that are shorter or gone.
+ */
+UNIT_TEST(backup_skips_blocks_behind_the_end)
+{
+	BbPageStore *store = small_cluster();
+	bytea	   *expected = tar_of(ctx, store, true, 1);
+	bytea	   *tar;
+	Oid			spc = DEFAULTTABLESPACE_OID;
+
+	for (uint32 i = 0; i < 50; i++)
+	{
+		put_page(store, bb_key_rel_block(spc, 5, 1, MAIN_FORKNUM, i), 1);
+		put_page(store, bb_key_rel_block(spc, 5, 1259, MAIN_FORKNUM, 3 + i), 1);
+		put_page(store, bb_key_rel_block(spc, 5, 2000, MAIN_FORKNUM, i), 1);
+		put_page(store, bb_key_rel_block(spc, 5, 3000, INIT_FORKNUM, 1 + i), 1);
+		put_page(store, bb_key_rel_block(spc, 9, 9, MAIN_FORKNUM, i), 1);
+		put_page(store, bb_key_slru_block(BB_SLRU_XACT, 0, 2 + i), 1);
+		put_page(store, bb_key_slru_block(BB_SLRU_COMMIT_TS, 7, i), 1);
+	}
+	tar = tar_of(ctx, store, true, 1);
+	CHECK(VARSIZE(tar) == VARSIZE(expected));
+	CHECK(memcmp(tar, expected, VARSIZE(tar)) == 0);
 }
 
 UNIT_TEST(backup_skips_what_unlogged_relations_lost)

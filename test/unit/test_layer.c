@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #define LSN ((XLogRecPtr) 0x1234500)
+#define WINDOW (512 * 1024)
 
 /* The key and value of number i: runs of pages, with odd ones between. */
 static BbKey
@@ -66,7 +67,7 @@ read_layer(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
 {
 	BbLayer    *layer = bb_layer_open(ctx, store, "main", desc);
 	BbKeyRange	all = bb_key_range_all();
-	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer, &all.start);
+	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer, &all.start, 0, WINDOW);
 	BbEntry		entry;
 	uint8		value[BLCKSZ];
 
@@ -150,7 +151,7 @@ UNIT_TEST(layer_with_three_levels)
 		CHECK(bb_layer_get(ctx, layer, &key, &entry));
 		CHECK(memcmp(entry.value, &start, sizeof(start)) == 0);
 
-		cursor = bb_layer_cursor_new(ctx, layer, &key);
+		cursor = bb_layer_cursor_new(ctx, layer, &key, 0, WINDOW);
 		for (int i = start; i < Min(start + 3000, n); i++)
 		{
 			CHECK(bb_layer_cursor_next(ctx, cursor, &entry));
@@ -170,12 +171,12 @@ UNIT_TEST(layer_cursor_starts_between_keys)
 	BbKey		start = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 100);
 	BbKey		next = key_of(100);
 
-	cursor = bb_layer_cursor_new(ctx, layer, &start);
+	cursor = bb_layer_cursor_new(ctx, layer, &start, 0, WINDOW);
 	CHECK(bb_layer_cursor_next(ctx, cursor, &entry));
 	CHECK(bb_key_compare(&entry.key, &next) == 0);
 
 	start = bb_key_rel_block(1663, 5, 1002, MAIN_FORKNUM, 50);
-	cursor = bb_layer_cursor_new(ctx, layer, &start);
+	cursor = bb_layer_cursor_new(ctx, layer, &start, 0, WINDOW);
 	CHECK(!bb_layer_cursor_next(ctx, cursor, &entry));
 }
 
@@ -217,6 +218,326 @@ UNIT_TEST(layer_knows_its_file_crc)
 	CHECK(crc == desc->crc);
 }
 
+/* ---- delta layers ---- */
+
+#define DELTA_START ((XLogRecPtr) 1000)
+#define DELTA_END ((XLogRecPtr) 2000)
+
+/*
+ * Entry i of a delta layer: a few for each third key, some with the same LSN,
+ * now and then a large value.
+ */
+static BbEntry
+delta_entry(int i, uint8 *value)
+{
+	BbEntry		entry;
+	pg_prng_state state;
+
+	pg_prng_seed(&state, i);
+	entry.key = key_of(i / 50 * 3);
+	entry.lsn = DELTA_START + i % 50 / 2 * 10;
+	entry.type = i % 3 == 0 ? BB_ENTRY_NATIVE : BB_ENTRY_RECORD;
+	if (i % 31 == 5)
+		entry.type = BB_ENTRY_IMAGE;
+	else if (i % 37 == 6)
+		entry.type = BB_ENTRY_DELETED;
+	else if (i % 41 == 7)
+		entry.type = BB_ENTRY_RECORD_INIT;
+
+	entry.length = pg_prng_uint32(&state) % (i % 10 == 0 ? 20000 : 200);
+	if (i % 1000 == 77)
+		entry.length = BB_VALUE_MAX_SIZE;
+	if (entry.type == BB_ENTRY_DELETED)
+		entry.length = 0;
+	for (uint32 at = 0; at < entry.length; at++)
+		value[at] = (uint8) (at % 64 == 0 ? pg_prng_uint32(&state) : i);
+	entry.value = value;
+	return entry;
+}
+
+static BbLayerDesc *
+write_delta(const BbReqCtx *ctx, BbObjectStore *store, int n,
+			BbCompression compression)
+{
+	BbKeyRange	all = bb_key_range_all();
+	uint8	   *value = palloc(BB_VALUE_MAX_SIZE);
+	BbLayerWriter *writer;
+
+	writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start,
+									   DELTA_START, DELTA_END, compression);
+	for (int i = 0; i < n; i++)
+	{
+		BbEntry		entry = delta_entry(i, value);
+
+		bb_layer_writer_add_entry(ctx, writer, &entry);
+	}
+	pfree(value);
+	return bb_layer_writer_finish(ctx, writer, &all.end);
+}
+
+static void
+check_entry(const BbEntry *entry, const BbEntry *expected)
+{
+	CHECK(bb_key_compare(&entry->key, &expected->key) == 0);
+	CHECK(entry->lsn == expected->lsn && entry->type == expected->type);
+	CHECK(entry->length == expected->length);
+	CHECK(memcmp(entry->value, expected->value, entry->length) == 0);
+}
+
+/*
+ * What collect has to find of the key whose entries are first to last, above
+ * floor up to ceiling.
+ */
+static void
+check_collect(const BbReqCtx *ctx, BbLayer *layer, int first, int last,
+			  XLogRecPtr floor, XLogRecPtr ceiling)
+{
+	uint8	   *value = palloc(BB_VALUE_MAX_SIZE);
+	BbKey		key = key_of(first / 50 * 3);
+	BbPageHistory history;
+	int			found = 0;
+	bool		complete = false;
+
+	bb_history_init(&history, CurrentMemoryContext);
+	bb_history_reset(&history, &key);
+	bb_layer_collect(ctx, layer, floor, ceiling, &history);
+	for (int i = last; i >= first && !complete; i--)
+	{
+		BbEntry		expected = delta_entry(i, value);
+		const BbChange *change = &history.changes[found];
+
+		if (expected.lsn > ceiling || expected.lsn <= floor)
+			continue;
+		if (expected.type == BB_ENTRY_IMAGE)
+		{
+			CHECK(history.base != NULL && history.base_lsn == expected.lsn);
+			CHECK(history.base_length == expected.length);
+			CHECK(memcmp(history.base, value, expected.length) == 0);
+			complete = true;
+		}
+		else if (expected.type == BB_ENTRY_DELETED)
+		{
+			CHECK(history.deleted);
+			complete = true;
+		}
+		else
+		{
+			CHECK(found++ < history.nchanges);
+			CHECK(change->lsn == expected.lsn &&
+				  change->type == expected.type);
+			CHECK(change->length == expected.length);
+			CHECK(memcmp(change->data, value, expected.length) == 0);
+			complete = expected.type == BB_ENTRY_RECORD_INIT;
+		}
+	}
+	CHECK(found == history.nchanges && history.complete == complete);
+	bb_history_free(&history);
+	pfree(value);
+}
+
+/*
+ * Read a delta layer in all ways; every entry must be as it was written.
+ */
+static void
+read_delta(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
+		   int n)
+{
+	BbLayer    *layer = bb_layer_open(ctx, store, "main", desc);
+	BbKeyRange	all = bb_key_range_all();
+	uint8	   *value = palloc(BB_VALUE_MAX_SIZE);
+	BbLayerCursor *cursor;
+	BbEntry		entry;
+	BbEntry		expected;
+
+	CHECK(desc->entries == n);
+	cursor = bb_layer_cursor_new(ctx, layer, &all.start, 0, WINDOW);
+	for (int i = 0; i < n; i++)
+	{
+		expected = delta_entry(i, value);
+		CHECK(bb_layer_cursor_next(ctx, cursor, &entry));
+		check_entry(&entry, &expected);
+	}
+	CHECK(!bb_layer_cursor_next(ctx, cursor, &entry));
+
+	/* in leaps, through a window smaller than a block */
+	cursor = bb_layer_cursor_new(ctx, layer, &all.start, 0, 8192);
+	for (int i = 1; i < n; i += 2 + i * 7919 % 200)
+	{
+		i -= i % 50 % 2; /* the first of its LSN */
+		expected = delta_entry(i, value);
+		bb_layer_cursor_seek(ctx, cursor, &expected.key, expected.lsn - 3);
+		CHECK(bb_layer_cursor_next(ctx, cursor, &entry));
+		check_entry(&entry, &expected);
+		if (i + 1 < n)
+		{
+			expected = delta_entry(i + 1, value);
+			CHECK(bb_layer_cursor_next(ctx, cursor, &entry));
+			check_entry(&entry, &expected);
+		}
+	}
+
+	for (int first = 0; first < n; first += 50)
+	{
+		int			last = Min(first + 50, n) - 1;
+		BbKey		key = key_of(first / 50 * 3);
+
+		CHECK(bb_layer_may_hold(ctx, layer, &key));
+		check_collect(ctx, layer, first, last, 0, DELTA_END);
+		check_collect(ctx, layer, first, last, DELTA_START + 55,
+					  DELTA_START + 170);
+		check_collect(ctx, layer, first, last, DELTA_START + 50,
+					  DELTA_START + 60);
+		check_collect(ctx, layer, first, last, 0, DELTA_START - 1);
+	}
+	bb_layer_close(layer);
+	pfree(value);
+}
+
+UNIT_TEST(delta_roundtrip)
+{
+	static const int sizes[] = {1, 2, 50, 51, 333, 6000};
+	BbObjectStore *store = unit_store(ctx);
+
+	for (int i = 0; i < lengthof(sizes); i++)
+	{
+		for (int method = 0; method <= BB_COMPRESSION_LZ4; method++)
+		{
+			if (bb_compression_available((BbCompression) method))
+				read_delta(ctx, store,
+						   write_delta(ctx, store, sizes[i],
+									   (BbCompression) method),
+						   sizes[i]);
+		}
+	}
+}
+
+/* Entries of one key over many blocks: the index has to go by LSN, too. */
+UNIT_TEST(delta_of_one_key)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbKeyRange	all = bb_key_range_all();
+	BbKey		key = key_of(1);
+	BbKey		other = key_of(2);
+	BbLayerWriter *writer;
+	BbLayer    *layer;
+	BbPageHistory history;
+	BbEntry		entry;
+	int			n = 100000;
+
+	writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start, 1,
+									   n + 1, BB_COMPRESSION_DEFAULT);
+	entry.key = key;
+	entry.value = (const uint8 *) &entry.lsn;
+	entry.length = sizeof(entry.lsn);
+	for (entry.lsn = 1; entry.lsn <= n; entry.lsn++)
+	{
+		entry.type = entry.lsn == 500 ? BB_ENTRY_IMAGE : BB_ENTRY_RECORD;
+		bb_layer_writer_add_entry(ctx, writer, &entry);
+	}
+	entry.key = other;
+	entry.lsn = 7;
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	layer = bb_layer_open(ctx, store, "main",
+						  bb_layer_writer_finish(ctx, writer, &all.end));
+
+	bb_history_init(&history, CurrentMemoryContext);
+	for (XLogRecPtr lsn = 1; lsn <= n; lsn += 1 + lsn * 3 / 7)
+	{
+		uint64		blocks = ctx->counters->blocks_read;
+
+		bb_layer_forget(layer);
+		bb_history_reset(&history, &key);
+		bb_layer_collect(ctx, layer, lsn - 1, lsn, &history);
+		CHECK((history.base ? history.base_lsn : history.changes[0].lsn) ==
+			  lsn);
+		/* root, index and one or two leaves */
+		CHECK(ctx->counters->blocks_read - blocks <= 4);
+	}
+	bb_history_reset(&history, &key);
+	bb_layer_collect(ctx, layer, 0, n, &history);
+	CHECK(history.nchanges == n - 500 && history.base_lsn == 500);
+	for (int i = 0; i < history.nchanges; i++)
+		CHECK(history.changes[i].lsn == n - i);
+	bb_history_reset(&history, &other);
+	bb_layer_collect(ctx, layer, 0, n, &history);
+	CHECK(history.nchanges == 1 && history.changes[0].lsn == 7);
+}
+
+UNIT_TEST(delta_filter_says_no)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbKeyRange	all = bb_key_range_all();
+	BbLayerWriter *writer;
+	BbLayer    *layer;
+	BbEntry		entry = {.lsn = 5, .type = BB_ENTRY_DELETED};
+	int			n = 50000;
+	int			held = 0;
+
+	/* every other block, as neighbours hash alike if anything does */
+	writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start, 5, 6,
+									   BB_COMPRESSION_DEFAULT);
+	for (int i = 0; i < n; i++)
+	{
+		entry.key = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 2 * i);
+		bb_layer_writer_add_entry(ctx, writer, &entry);
+	}
+	layer = bb_layer_open(ctx, store, "main",
+						  bb_layer_writer_finish(ctx, writer, &all.end));
+	for (int i = 0; i < n; i++)
+	{
+		BbKey		key = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 2 * i);
+
+		CHECK(bb_layer_may_hold(ctx, layer, &key));
+		key = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 2 * i + 1);
+		held += bb_layer_may_hold(ctx, layer, &key);
+	}
+	CHECK(held < n / 50);
+}
+
+UNIT_TEST(delta_writer_refuses)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbKeyRange	all = bb_key_range_all();
+	BbEntry		entry = {.type = BB_ENTRY_RECORD, .lsn = 10};
+	uint8	   *value = palloc0(BB_VALUE_MAX_SIZE + 1);
+	BbLayerWriter *writer;
+
+	writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start, 10, 20,
+									   BB_COMPRESSION_DEFAULT);
+	entry.key = key_of(5);
+	entry.value = value;
+	entry.length = 1;
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	entry.lsn = 9;
+	CHECK_ERROR(bb_layer_writer_add_entry(ctx, writer, &entry),
+				ERRCODE_INTERNAL_ERROR);
+	entry.lsn = 20;
+	CHECK_ERROR(bb_layer_writer_add_entry(ctx, writer, &entry),
+				ERRCODE_INTERNAL_ERROR);
+	entry.lsn = 15;
+	entry.key = key_of(4);
+	CHECK_ERROR(bb_layer_writer_add_entry(ctx, writer, &entry),
+				ERRCODE_INTERNAL_ERROR);
+	entry.key = key_of(6);
+	entry.length = BB_VALUE_MAX_SIZE + 1;
+	CHECK_ERROR(bb_layer_writer_add_entry(ctx, writer, &entry),
+				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+}
+
+/* ---- broken files ---- */
+
+/* Both kinds of layers: n is what write was called with. */
+typedef struct LayerKind
+{
+	BbLayerDesc *(*write) (const BbReqCtx *ctx, BbObjectStore *store, int n,
+						   BbCompression compression);
+	void		(*read) (const BbReqCtx *ctx, BbObjectStore *store,
+						 const BbLayerDesc *desc, int n);
+} LayerKind;
+
+static const LayerKind image_kind = {write_layer, read_layer};
+static const LayerKind delta_kind = {write_delta, read_delta};
+
 static void
 overwrite(const char *path, off_t at, const void *data, size_t length)
 {
@@ -232,10 +553,11 @@ overwrite(const char *path, off_t at, const void *data, size_t length)
  * it.
  */
 static void
-flip_bytes(const BbReqCtx *ctx, int n, BbCompression compression, int flips)
+flip_bytes(const BbReqCtx *ctx, const LayerKind *kind, int n,
+		   BbCompression compression, int flips)
 {
 	BbObjectStore *store = unit_store(ctx);
-	BbLayerDesc *desc = write_layer(ctx, store, n, compression);
+	BbLayerDesc *desc = kind->write(ctx, store, n, compression);
 	char	   *name = bb_layer_object_name("main", desc);
 	char	   *path = unit_object_path(store, name);
 	BbObjectReader *reader = bb_object_open(ctx, store, name);
@@ -256,7 +578,7 @@ flip_bytes(const BbReqCtx *ctx, int n, BbCompression compression, int flips)
 		int			sqlstate;
 		MemoryContext old = MemoryContextSwitchTo(context);
 
-		/* the header, the footer and the end of the index get their share */
+		/* the header, the footer and what is ahead get their share */
 		if (i < BB_LAYER_HEADER_SIZE)
 			at = i;
 		else if (i < BB_LAYER_HEADER_SIZE + BB_FOOTER_SIZE + 200)
@@ -264,7 +586,7 @@ flip_bytes(const BbReqCtx *ctx, int n, BbCompression compression, int flips)
 		wrong = data[at] ^ (1 << pg_prng_uint64_range(&state, 0, 7));
 
 		overwrite(path, at, &wrong, 1);
-		ERROR_OF(read_layer(ctx, store, desc, n), sqlstate);
+		ERROR_OF(kind->read(ctx, store, desc, n), sqlstate);
 		if (sqlstate != ERRCODE_DATA_CORRUPTED ||
 			strstr(unit_last_error, name) == NULL)
 			elog(ERROR, "byte " UINT64_FORMAT " of " UINT64_FORMAT
@@ -275,20 +597,24 @@ flip_bytes(const BbReqCtx *ctx, int n, BbCompression compression, int flips)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
-	read_layer(ctx, store, desc, n);
+	kind->read(ctx, store, desc, n);
 }
 
 UNIT_TEST(layer_flipped_bytes_are_noticed)
 {
-	flip_bytes(ctx, 20, BB_COMPRESSION_NONE, 3000);
-	flip_bytes(ctx, 20, BB_COMPRESSION_DEFAULT, 3000);
-	flip_bytes(ctx, 2, BB_COMPRESSION_DEFAULT, 1000);
+	flip_bytes(ctx, &image_kind, 20, BB_COMPRESSION_NONE, 3000);
+	flip_bytes(ctx, &image_kind, 20, BB_COMPRESSION_DEFAULT, 3000);
+	flip_bytes(ctx, &image_kind, 2, BB_COMPRESSION_DEFAULT, 1000);
+	flip_bytes(ctx, &delta_kind, 60, BB_COMPRESSION_NONE, 3000);
+	flip_bytes(ctx, &delta_kind, 60, BB_COMPRESSION_DEFAULT, 3000);
+	flip_bytes(ctx, &delta_kind, 1, BB_COMPRESSION_DEFAULT, 2000);
 }
 
-UNIT_TEST(layer_truncated_or_missing_is_noticed)
+static void
+truncate_and_remove(const BbReqCtx *ctx, const LayerKind *kind)
 {
 	BbObjectStore *store = unit_store(ctx);
-	BbLayerDesc *desc = write_layer(ctx, store, 10, BB_COMPRESSION_DEFAULT);
+	BbLayerDesc *desc = kind->write(ctx, store, 10, BB_COMPRESSION_DEFAULT);
 	char	   *name = bb_layer_object_name("main", desc);
 	char	   *path = unit_object_path(store, name);
 
@@ -297,20 +623,26 @@ UNIT_TEST(layer_truncated_or_missing_is_noticed)
 												  ALLOCSET_DEFAULT_SIZES);
 
 	overwrite(path, desc->size, "x", 1);
-	CHECK_ERROR(read_layer(ctx, store, desc, 10), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(kind->read(ctx, store, desc, 10), ERRCODE_DATA_CORRUPTED);
 	for (off_t size = desc->size - 1; size >= 0; size -= 1 + size / 200)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		CHECK(truncate(path, size) == 0);
-		CHECK_ERROR(read_layer(ctx, store, desc, 10), ERRCODE_DATA_CORRUPTED);
+		CHECK_ERROR(kind->read(ctx, store, desc, 10), ERRCODE_DATA_CORRUPTED);
 		CHECK(strstr(unit_last_error, name) != NULL);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
 	CHECK(unlink(path) == 0);
-	CHECK_ERROR(read_layer(ctx, store, desc, 10), ERRCODE_UNDEFINED_FILE);
+	CHECK_ERROR(kind->read(ctx, store, desc, 10), ERRCODE_UNDEFINED_FILE);
 	CHECK(strstr(unit_last_error, name) != NULL);
+}
+
+UNIT_TEST(layer_truncated_or_missing_is_noticed)
+{
+	truncate_and_remove(ctx, &image_kind);
+	truncate_and_remove(ctx, &delta_kind);
 }
 
 UNIT_TEST(layer_in_anothers_place_is_noticed)

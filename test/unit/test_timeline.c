@@ -45,6 +45,23 @@ write_blocks(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	return bb_layer_writer_finish(ctx, writer, &end);
 }
 
+/*
+ * An image layer of all that comes before relation blocks at lsn.
+ */
+static BbLayerDesc *
+write_rest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+		   XLogRecPtr lsn)
+{
+	BbKey		start = bb_key_range_all().start;
+	BbKey		end = block_key(0);
+	BbKey		control = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
+	BbLayerWriter *writer = bb_layer_writer_new(ctx, store, timeline, &start,
+												lsn, BB_COMPRESSION_DEFAULT);
+
+	bb_layer_writer_add(ctx, writer, &control, "control", 7);
+	return bb_layer_writer_finish(ctx, writer, &end);
+}
+
 static BbManifest
 manifest_for(const char *timeline)
 {
@@ -284,7 +301,8 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 
 	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
 	manifest.layers[1] = *write_blocks(ctx, store, "main", 0, 5, 3);
-	manifest.nlayers = 2;
+	manifest.layers[2] = *write_rest(ctx, store, "main", 1);
+	manifest.nlayers = 3;
 	CHECK(bb_manifest_commit(ctx, store, &manifest));
 
 	bb_timeline_branch(ctx, store, "branch", "main", 2);
@@ -333,7 +351,7 @@ UNIT_TEST(timeline_drop)
 	BbObjectStore *store = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 
-	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
+	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 1;
 	CHECK(bb_manifest_commit(ctx, store, &manifest));
 	in_context(branch_step, ctx, store, "branch");
@@ -351,6 +369,8 @@ UNIT_TEST(timeline_drop_refused)
 	BbObjectStore *store = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 
+	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
+	manifest.nlayers = 1;
 	CHECK(bb_manifest_commit(ctx, store, &manifest));
 	in_context(branch_step, ctx, store, "branch");
 	CHECK_ERROR(bb_timeline_drop(ctx, store, "main"),

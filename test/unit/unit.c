@@ -7,15 +7,19 @@
  */
 #include "postgres.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/compat.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "redo/helper.h"
 #include "storage/fd.h"
 #include "unit.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 PG_MODULE_MAGIC;
 
@@ -29,6 +33,20 @@ static struct
 static int	ntests = 0;
 
 char	   *unit_last_error = NULL;
+char	   *unit_last_detail = NULL;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+/*
+ * Redo helpers load this module as they would load bbackup itself.
+ */
+void
+_PG_init(void)
+{
+	bb_redo_helper_init();
+	if (process_shared_preload_libraries_in_progress)
+		unit_helper_init();
+}
 
 void
 unit_register(const char *name, UnitFunction function)
@@ -67,6 +85,58 @@ char *
 unit_object_path(BbObjectStore *store, const char *name)
 {
 	return psprintf("%s/%s", bb_objstore_local_directory(store), name);
+}
+
+void
+unit_psql(const char *database, const char *script)
+{
+	char	   *directory = pstrdup(my_exec_path);
+	char	   *host = pstrdup(GetConfigOption("unix_socket_directories",
+											   false, false));
+	char	   *path = psprintf("%s/base/pgsql_tmp/bb_unit.%d.sql", DataDir,
+								MyProcPid);
+	StringInfoData output;
+	FILE	   *file;
+	int			status;
+
+	MakePGDirectory("base/pgsql_tmp");
+	file = AllocateFile(path, "w");
+	if (file == NULL || fputs(script, file) < 0 || FreeFile(file) != 0)
+		elog(ERROR, "could not write \"%s\": %m", path);
+
+	get_parent_directory(directory);
+	host[strcspn(host, ",")] = '\0';
+	file = OpenPipeStream(psprintf("\"%s/psql\" -X -q -v ON_ERROR_STOP=1 "
+								   "-h \"%s\" -p %d -U \"%s\" -d \"%s\" "
+								   "-f \"%s\" 2>&1",
+								   directory, host, PostPortNumber,
+								   GetUserNameFromId(GetUserId(), false),
+								   database, path),
+						  "r");
+	if (file == NULL)
+		elog(ERROR, "could not run psql: %m");
+
+	/* other sessions may wait for this one to answer a barrier */
+	initStringInfo(&output);
+	for (;;)
+	{
+		struct pollfd ready = {.fd = fileno(file), .events = POLLIN};
+		char		piece[1024];
+		ssize_t		got;
+
+		CHECK_FOR_INTERRUPTS();
+		if (poll(&ready, 1, 10) <= 0)
+			continue;
+		got = read(fileno(file), piece, sizeof(piece));
+		if (got == 0)
+			break;
+		if (got > 0)
+			appendBinaryStringInfo(&output, piece, got);
+	}
+	status = ClosePipeStream(file);
+	unlink(path);
+	if (status != 0)
+		elog(ERROR, "psql: %s: %s", wait_result_to_str(status), output.data);
 }
 
 /*

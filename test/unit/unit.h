@@ -74,13 +74,15 @@ extern void unit_register(const char *name, UnitFunction function);
 			error_ = CopyErrorData();                         \
 			FlushErrorState();                                \
 			unit_last_error = error_->message;                \
+			unit_last_detail = error_->detail;                \
 			(result) = error_->sqlerrcode;                    \
 		}                                                     \
 		PG_END_TRY();                                         \
 	} while (0)
 
-/* The message of the error that ERROR_OF caught last. */
+/* Message and detail of the error that ERROR_OF caught last. */
 extern char *unit_last_error;
+extern char *unit_last_detail;
 
 #define CHECK_ERROR(code, expected)                                         \
 	do                                                                      \
@@ -101,6 +103,17 @@ extern char *unit_last_error;
 extern BbObjectStore *unit_store(const BbReqCtx *ctx);
 /* The path of one of its objects. */
 extern char *unit_object_path(BbObjectStore *store, const char *name);
+
+/*
+ * Run a script by psql, in a session of its own, and wait for it.
+ */
+extern void unit_psql(const char *database, const char *script);
+
+/*
+ * In redo helpers: a resource manager, and more, that misbehaves on demand;
+ * see test_redo_rmgr.c.
+ */
+extern void unit_helper_init(void);
 
 /*
  * A page store with its values in memory, for tests of what reads one.

@@ -9,7 +9,7 @@
 
 #include "access/xlog_internal.h"
 
-#include "assembly/walpage.h"
+#include "base/walpage.h"
 
 static inline bool
 first_of_segment(const BbWalStream *stream, XLogRecPtr address)

@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * ingest.c
+ *	  bb_ingest(), and how far it is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "catalog/pg_authid.h"
+#include "funcs/arguments.h"
+#include "funcs/store_access.h"
+#include "ingest/ingest.h"
+#include "miscadmin.h"
+#include "stats/progress.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+BB_SQL_FUNCTION(bb_sql_ingest);
+BB_SQL_FUNCTION(bb_sql_progress_ingest);
+
+/* bb_ingest(wal_directory text, store name, timeline text, until pg_lsn) */
+Datum
+bb_sql_ingest(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_INGEST, BB_DOWNLOAD_ALLOW);
+	char	   *wal_directory = bb_arg_text(fcinfo, 0, "wal_directory");
+	char	   *server = bb_arg_name(fcinfo, 1, "store");
+	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
+	XLogRecPtr	until = PG_ARGISNULL(3) ? InvalidXLogRecPtr
+		: PG_GETARG_LSN(3);
+	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_WRITE);
+	TupleDesc	desc;
+	BbIngestResult result;
+	Interval   *elapsed = palloc0(sizeof(Interval));
+	Datum		values[9];
+	bool		nulls[9] = {0};
+
+	bb_store_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
+					   "ingest WAL");
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	result = bb_ingest(ctx, store, timeline, wal_directory, until);
+	elapsed->time = GetCurrentTimestamp() - ctx->started_at;
+
+	values[0] = CStringGetTextDatum(timeline);
+	values[1] = LSNGetDatum(result.start_lsn);
+	values[2] = LSNGetDatum(result.end_lsn);
+	values[3] = Int64GetDatum(result.tli);
+	values[4] = Int64GetDatum(result.records);
+	values[5] = Int64GetDatum(result.pages);
+	values[6] = Int64GetDatum(result.layers);
+	values[7] = Int64GetDatum(result.bytes_stored);
+	values[8] = IntervalPGetDatum(elapsed);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+/*
+ * bb_progress_ingest()
+ *
+ * One's own are everybody's to see; those of others take what it takes to see
+ * their queries (as pg_stat_get_progress_info).
+ */
+Datum
+bb_sql_progress_ingest(PG_FUNCTION_ARGS)
+{
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach (cell, bb_progress_ingest_fetch())
+	{
+		const BbIngestProgress *ingest = lfirst(cell);
+		bool		visible = has_privs_of_role(GetUserId(), ingest->user) ||
+			has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+		Datum		values[8];
+		bool		nulls[8] = {0};
+
+		values[0] = Int32GetDatum(ingest->pid);
+		values[1] = ObjectIdGetDatum(ingest->database);
+		values[2] = ObjectIdGetDatum(ingest->user);
+		values[3] = CStringGetTextDatum(bb_progress_ingest_phase_name(ingest->phase));
+		values[4] = LSNGetDatum(ingest->start_lsn);
+		values[5] = LSNGetDatum(ingest->limit_lsn);
+		values[6] = LSNGetDatum(ingest->current_lsn);
+		values[7] = Int64GetDatum(ingest->records);
+		for (int i = 3; i < lengthof(nulls); i++)
+			nulls[i] = !visible;
+		bb_result_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}

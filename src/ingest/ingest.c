@@ -1,0 +1,459 @@
+/*-------------------------------------------------------------------------
+ *
+ * ingest.c
+ *	  WAL into a timeline of a page store: record by record, flush by flush.
+ *
+ * What is in memory when a record turns out to be bad is good up to the one
+ * before, so it is flushed before the error goes on its way; unless the call
+ * was cancelled, or it was the flush that failed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/rmgr.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "base/settings.h"
+#include "ingest/ingest_internal.h"
+#include "ingest/invalidpages.h"
+#include "ingest/tliswitch.h"
+#include "redo/native.h"
+#include "stats/progress.h"
+#include "utils/memutils.h"
+
+/* Progress is reported every so many records. */
+#define REPORT_RECORDS 256
+
+/* ---- what handlers use ---- */
+
+/* "Heap/INSERT": how the server names the record. */
+static const char *
+record_name(XLogReaderState *record)
+{
+	RmgrId		id = XLogRecGetRmid(record);
+	const char *info;
+
+	if (!RmgrIdExists(id))
+		return psprintf("resource manager %d", id);
+	info = RmgrTable[id].rm_identify(XLogRecGetInfo(record));
+	return psprintf("%s/%s", RmgrTable[id].rm_name, info ? info : "UNKNOWN");
+}
+
+const char *
+bb_ingest_data(BbIngest *ingest, size_t size)
+{
+	if (XLogRecGetDataLen(ingest->record) < size)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("WAL record at %X/%X is too short",
+						LSN_FORMAT_ARGS(ingest->record->ReadRecPtr)),
+				 errdetail("It has %u bytes of data; at least %zu are expected.",
+						   XLogRecGetDataLen(ingest->record), size)));
+	return XLogRecGetData(ingest->record);
+}
+
+void
+bb_ingest_unknown(BbIngest *ingest)
+{
+	XLogReaderState *record = ingest->record;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("WAL record at %X/%X is of an unknown kind",
+					LSN_FORMAT_ARGS(record->ReadRecPtr)),
+			 errdetail("It is of resource manager %d, info %02X (%s).",
+					   XLogRecGetRmid(record), XLogRecGetInfo(record),
+					   record_name(record)),
+			 errhint("A later version of bbackup may know it.")));
+}
+
+void
+bb_ingest_native(BbIngest *ingest, const BbKey *key, bool fresh)
+{
+	BbChange	change;
+
+	if (!fresh)
+	{
+		bb_openlayer_put(ingest->layer, key, ingest->lsn, BB_ENTRY_NATIVE,
+						 ingest->native.data, ingest->native.len);
+		return;
+	}
+
+	change.lsn = ingest->lsn;
+	change.type = BB_ENTRY_NATIVE;
+	change.data = (const uint8 *) ingest->native.data;
+	change.length = ingest->native.len;
+	memset(ingest->page.data, 0, BLCKSZ);
+	bb_native_apply(key, &change, (uint8 *) ingest->page.data);
+	bb_openlayer_put(ingest->layer, key, ingest->lsn, BB_ENTRY_IMAGE,
+					 ingest->page.data, BLCKSZ);
+}
+
+void
+bb_ingest_zeros(BbIngest *ingest, const BbKey *key)
+{
+	static const uint8 zeros[BLCKSZ] = {0};
+
+	bb_openlayer_add(ingest->layer, key, ingest->lsn, BB_ENTRY_IMAGE, zeros,
+					 BLCKSZ);
+}
+
+/* ---- flushes ---- */
+
+/* See the timeline as it is committed. */
+static void
+look_again(BbIngest *ingest)
+{
+	MemoryContext old;
+	BbTimeline *timeline;
+
+	MemoryContextReset(ingest->view);
+	old = MemoryContextSwitchTo(ingest->view);
+	timeline = bb_timeline_open(ingest->ctx, ingest->store,
+								ingest->manifest->timeline);
+	MemoryContextSwitchTo(old);
+	bb_directory_rebase(ingest->directory, timeline,
+						ingest->manifest->end_lsn);
+}
+
+static void
+commit(BbIngest *ingest)
+{
+	BbManifest *manifest = ingest->manifest;
+	BbLayerDesc *layers;
+	ListCell   *cell;
+
+	layers = MemoryContextAllocHuge(ingest->context,
+									(manifest->nlayers +
+									 list_length(ingest->layers)) *
+									sizeof(BbLayerDesc));
+	if (manifest->nlayers > 0)
+		memcpy(layers, manifest->layers,
+			   manifest->nlayers * sizeof(BbLayerDesc));
+	if (manifest->layers != NULL)
+		pfree(manifest->layers);
+	manifest->layers = layers;
+	foreach (cell, ingest->layers)
+	{
+		const BbLayerDesc *layer = lfirst(cell);
+
+		layers[manifest->nlayers++] = *layer;
+		ingest->result.layers++;
+		ingest->result.bytes_stored += layer->size;
+	}
+	list_free_deep(ingest->layers);
+	ingest->layers = NIL;
+
+	manifest->end_lsn = ingest->done_lsn;
+	manifest->prev_lsn = ingest->done_start;
+	manifest->end_time = ingest->end_time;
+	manifest->tli = ingest->tli;
+	if (!bb_manifest_commit(ingest->ctx, ingest->store, manifest))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("timeline \"%s\" was changed by another session during the ingest",
+						manifest->timeline),
+				 errhint("Ingest again.")));
+	ingest->result.end_lsn = manifest->end_lsn;
+	ingest->result.tli = manifest->tli;
+}
+
+void
+bb_ingest_flush(BbIngest *ingest)
+{
+	MemoryContext old;
+
+	if (ingest->done_lsn == ingest->manifest->end_lsn)
+		return;
+
+	ingest->flushing = true;
+	bb_progress_ingest_phase(BB_INGEST_FLUSHING);
+	bb_recordends_flush(ingest->ends);
+	old = MemoryContextSwitchTo(ingest->context);
+	ingest->layers =
+		list_concat(ingest->layers,
+					bb_openlayer_flush(ingest->ctx, ingest->layer,
+									   ingest->store,
+									   ingest->manifest->timeline,
+									   ingest->manifest->end_lsn + 1,
+									   ingest->done_lsn + 1,
+									   &ingest->result.pages));
+	commit(ingest);
+	MemoryContextSwitchTo(old);
+	ingest->bytes = NULL;
+	look_again(ingest);
+	bb_progress_ingest_phase(BB_INGEST_READING);
+	ingest->flushing = false;
+}
+
+/* ---- records ---- */
+
+static void
+add_context(void *arg)
+{
+	const BbIngest *ingest = arg;
+	XLogReaderState *record = ingest->record;
+
+	if (record != NULL)
+		errcontext("ingest of the WAL record at %X/%X, %s",
+				   LSN_FORMAT_ARGS(record->ReadRecPtr), record_name(record));
+}
+
+/*
+ * With wal_level minimal a table that is filled by the transaction that made
+ * it isn't in WAL.  (CheckRequiredParameterValues in xlogrecovery.c refuses
+ * to recover from that, too.)  The server says so before it writes any.
+ */
+static void
+check_wal_level(BbIngest *ingest)
+{
+	XLogReaderState *record = ingest->record;
+
+	if (ingest->state->control.wal_level == WAL_LEVEL_MINIMAL &&
+		XLogRecGetRmid(record) != RM_XLOG_ID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("WAL at %X/%X was written with wal_level = minimal",
+						LSN_FORMAT_ARGS(record->ReadRecPtr)),
+				 errdetail("Such WAL lacks what was done to tables that were made in the same transaction."),
+				 errhint("Set wal_level to replica in the source, and import it again.")));
+}
+
+static void
+handle_record(BbIngest *ingest, XLogReaderState *record)
+{
+	BbRmgrHandler handler = bb_rmgr_handler(XLogRecGetRmid(record));
+
+	ingest->record = record;
+	ingest->lsn = record->EndRecPtr;
+	ingest->bytes = NULL;
+	if (handler == NULL)
+		bb_ingest_unknown(ingest);
+
+	check_wal_level(ingest);
+	bb_clusterstate_past_xid(ingest->state, XLogRecGetXid(record));
+	handler(ingest);
+	bb_clusterstate_write(ingest->state, ingest->layer, ingest->lsn);
+	ingest->record = NULL;
+}
+
+/* The record is through, with all that it takes. */
+static void
+record_done(BbIngest *ingest, XLogReaderState *record)
+{
+	bool		was_consistent =
+		ingest->done_lsn >= ingest->manifest->start_lsn;
+
+	if (ingest->record_layers != NIL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(ingest->context);
+
+		ingest->layers = list_concat(ingest->layers, ingest->record_layers);
+		ingest->record_layers = NIL;
+		MemoryContextSwitchTo(old);
+	}
+	bb_tliswitch_apply(ingest);
+	ingest->done_lsn = record->EndRecPtr;
+	ingest->done_start = record->ReadRecPtr;
+	bb_recordends_add(ingest->ends, ingest->done_lsn);
+	ingest->result.records++;
+	if (!was_consistent && ingest->done_lsn >= ingest->manifest->start_lsn)
+		bb_invalidpages_check(ingest);
+}
+
+/* All records up to "until".  False: not all of them could be had. */
+static bool
+ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
+{
+	size_t		distance = (size_t) bb_setting_checkpoint_distance_mb * 1024 *
+		1024;
+	XLogReaderState *record = bb_walsource_reader(ingest->source);
+	MemoryContext scratch = AllocSetContextCreate(ingest->context,
+												  "bbackup WAL record",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	BbWalNext	next = BB_WAL_END;
+
+	/* nothing can end in a page header or in padding */
+	while (XLogRecPtrIsInvalid(until) ||
+		   bb_wal_record_start(stream, ingest->done_lsn) < until)
+	{
+		next = bb_walsource_next(ingest->ctx, ingest->source);
+		if (next != BB_WAL_RECORD ||
+			(!XLogRecPtrIsInvalid(until) && record->EndRecPtr > until))
+			break;
+
+		handle_record(ingest, record);
+		record_done(ingest, record);
+		if (bb_openlayer_size(ingest->layer) >= distance)
+			bb_ingest_flush(ingest);
+		if (ingest->result.records % REPORT_RECORDS == 0)
+			bb_progress_ingest_done(ingest->done_lsn,
+									ingest->result.records);
+		MemoryContextReset(scratch);
+	}
+
+	MemoryContextSwitchTo(old);
+	if (next == BB_WAL_BROKEN)
+		return false;
+	return next != BB_WAL_END || XLogRecPtrIsInvalid(until) ||
+		bb_wal_record_start(stream, ingest->done_lsn) >= until;
+}
+
+/* Ingest, and keep what is good whatever happens. */
+static bool
+ingest_and_flush(BbIngest *ingest, const BbWalStream *stream,
+				 XLogRecPtr until)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ErrorData  *volatile error = NULL;
+	ErrorContextCallback callback;
+	volatile bool complete = false;
+
+	callback.callback = add_context;
+	callback.arg = ingest;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	PG_TRY();
+	{
+		complete = ingest_records(ingest, stream, until);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	error_context_stack = callback.previous;
+
+	if (error != NULL &&
+		(ingest->flushing || error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		 ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+		 ERRCODE_OPERATOR_INTERVENTION))
+		ReThrowError(error);
+
+	bb_openlayer_cut(ingest->layer, ingest->done_lsn);
+	bb_ingest_flush(ingest);
+	if (error != NULL)
+		ReThrowError(error);
+	return complete;
+}
+
+/* ---- the whole ---- */
+
+static BbManifest *
+read_manifest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+			  XLogRecPtr until)
+{
+	BbManifest *manifest = bb_manifest_read(ctx, store, timeline);
+
+	if (manifest == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
+						timeline, bb_objstore_url(store)),
+				 errhint("bb_timelines() lists the timelines of a page "
+						 "store.")));
+	if (manifest->pg_version_num / 10000 != PG_VERSION_NUM / 10000)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeline \"%s\" is of a PostgreSQL %u cluster",
+						timeline, manifest->pg_version_num / 10000),
+				 errdetail("This server is PostgreSQL %d.",
+						   PG_VERSION_NUM / 10000),
+				 errhint("Ingest into it on a server of the same major "
+						 "version.")));
+	if (!XLogRecPtrIsInvalid(until) && until < manifest->end_lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("LSN %X/%X is before the end of timeline \"%s\"",
+						LSN_FORMAT_ARGS(until), timeline),
+				 errdetail("It has been ingested up to %X/%X.",
+						   LSN_FORMAT_ARGS(manifest->end_lsn))));
+	return manifest;
+}
+
+static void
+begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
+	  BbManifest *manifest)
+{
+	BbTimeline *timeline;
+
+	ingest->ctx = ctx;
+	ingest->store = store;
+	ingest->manifest = manifest;
+	ingest->context = CurrentMemoryContext;
+	ingest->view = AllocSetContextCreate(CurrentMemoryContext,
+										 "bbackup ingest view",
+										 ALLOCSET_DEFAULT_SIZES);
+	ingest->layer = bb_openlayer_new();
+	ingest->directory = bb_directory_new(ingest->layer);
+	look_again(ingest);
+	timeline = bb_timeline_open(ctx, store, manifest->timeline);
+	ingest->state = bb_clusterstate_load(ctx, timeline, manifest->end_lsn);
+	ingest->ends = bb_recordends_new(ctx, ingest->layer, timeline,
+									 manifest->end_lsn);
+	initStringInfo(&ingest->native);
+
+	ingest->done_lsn = manifest->end_lsn;
+	ingest->done_start = manifest->prev_lsn;
+	ingest->tli = manifest->tli;
+	ingest->next_tli = manifest->tli;
+	ingest->end_time = manifest->end_time;
+	ingest->result.start_lsn = manifest->end_lsn;
+	ingest->result.end_lsn = manifest->end_lsn;
+	ingest->result.tli = manifest->tli;
+}
+
+static BbIngestResult
+run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
+	const char *wal_directory, XLogRecPtr until)
+{
+	BbIngest   *ingest = palloc0(sizeof(BbIngest));
+	BbWalStream stream;
+	XLogRecPtr	limit;
+
+	stream.tli = manifest->tli;
+	stream.system_identifier = manifest->system_identifier;
+	stream.segment_size = manifest->wal_segment_size;
+
+	begin(ingest, ctx, store, manifest);
+	ingest->source = bb_walsource_open(ctx, wal_directory, &stream,
+									   manifest->end_lsn, manifest->prev_lsn);
+	limit = bb_walsource_limit(ingest->source);
+	if (!XLogRecPtrIsInvalid(until))
+		limit = Min(limit, until);
+	bb_progress_ingest_total(manifest->end_lsn, limit);
+	bb_progress_ingest_phase(BB_INGEST_READING);
+
+	if (!ingest_and_flush(ingest, &stream, until))
+		bb_walsource_complain(ingest->source, until);
+	return ingest->result;
+}
+
+BbIngestResult
+bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+		  const char *wal_directory, XLogRecPtr until)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	BbManifest *manifest;
+	BbIngestResult result;
+
+	/* held until the caller's context goes: longer than any layer's writer */
+	bb_manifest_lock(ctx, store, timeline);
+
+	context = AllocSetContextCreate(caller, "bbackup ingest",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	bb_progress_ingest_start();
+	manifest = read_manifest(ctx, store, timeline, until);
+	bb_manifest_sweep(ctx, store, timeline, manifest);
+	result = run(ctx, store, manifest, wal_directory, until);
+	bb_progress_ingest_end();
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	return result;
+}

@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * ingest_internal.h
+ *	  An ingest as the handlers of records see it.
+ *
+ * A record is handled by one function, which its resource manager has in the
+ * table in rmgr_table.c:
+ *
+ *	  bb_rm_btree, bb_rm_gin, … ──► blockrefs.h: an entry for each block
+ *	  bb_rm_heap ──► blockrefs.h, and what its flags say of the visibility map
+ *	  bb_rm_xact, bb_rm_smgr, … ──► what recovery would do to files and state:
+ *			relsizes.h, slrupages.h, directory.h, clusterstate.h
+ *
+ * What a handler does is what the same function of the server does in
+ * recovery, named in its comment.  Entries get the LSN ingest->lsn.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_INGEST_INTERNAL_H
+#define BB_INGEST_INTERNAL_H
+
+#include "access/xlogreader.h"
+#include "ingest/clusterstate.h"
+#include "ingest/directory.h"
+#include "ingest/ingest.h"
+#include "ingest/openlayer.h"
+#include "ingest/recordends.h"
+#include "ingest/walcompat.h"
+#include "ingest/walsource.h"
+#include "lib/stringinfo.h"
+
+typedef struct BbIngest
+{
+	const BbReqCtx *ctx;
+	BbObjectStore *store;
+	BbManifest *manifest; /* as of the last commit, but for tli switches */
+	MemoryContext context; /* of all this */
+	MemoryContext view;	   /* of the timeline; reset by a flush */
+	BbWalSource *source;
+	BbOpenLayer *layer;
+	BbDirectory *directory;
+	BbClusterState *state;
+	BbRecordEnds *ends;
+	List	   *layers; /* BbLayerDesc *: written, not yet committed */
+	bool		flushing;
+
+	/* all records so far */
+	XLogRecPtr	done_lsn;  /* the end of the last */
+	XLogRecPtr	done_start; /* where it began */
+	TimeLineID	tli;
+	int64		end_time; /* time_t */
+	List	   *invalid_pages; /* BbKey *; see invalidpages.h */
+
+	/* the record being handled */
+	XLogReaderState *record;
+	XLogRecPtr	lsn;		 /* its end */
+	TimeLineID	next_tli;	 /* that it is under */
+	const uint8 *bytes;		 /* of the record, in the open layer's arena */
+	List	   *record_layers; /* BbLayerDesc *: written for this record */
+	StringInfoData native;	 /* to write native records into */
+	PGAlignedBlock page;	 /* to make images in */
+
+	BbIngestResult result;
+} BbIngest;
+
+typedef void (*BbRmgrHandler) (BbIngest *ingest);
+
+/* The handler of a resource manager; NULL: there is no such one. */
+extern BbRmgrHandler bb_rmgr_handler(RmgrId id);
+
+extern void bb_rm_xlog(BbIngest *ingest);
+extern void bb_rm_xact(BbIngest *ingest);
+extern void bb_rm_smgr(BbIngest *ingest);
+extern void bb_rm_clog(BbIngest *ingest);
+extern void bb_rm_dbase(BbIngest *ingest);
+extern void bb_rm_tblspc(BbIngest *ingest);
+extern void bb_rm_multixact(BbIngest *ingest);
+extern void bb_rm_relmap(BbIngest *ingest);
+extern void bb_rm_standby(BbIngest *ingest);
+extern void bb_rm_heap(BbIngest *ingest);
+extern void bb_rm_heap2(BbIngest *ingest);
+extern void bb_rm_commit_ts(BbIngest *ingest);
+extern void bb_rm_replorigin(BbIngest *ingest);
+extern void bb_rm_logicalmsg(BbIngest *ingest);
+
+/*
+ * bb_ingest_data - the record's main data, of at least "size" bytes.
+ *
+ * Errors: DATA_CORRUPTED.
+ */
+extern const char *bb_ingest_data(BbIngest *ingest, size_t size);
+
+/*
+ * bb_ingest_unknown - refuse a record of a kind that nobody knows.
+ *
+ * Errors: FEATURE_NOT_SUPPORTED.
+ */
+extern void bb_ingest_unknown(BbIngest *ingest) pg_attribute_noreturn();
+
+/*
+ * bb_ingest_flush - write and commit all records that are done, so that the
+ * timeline can be read at ingest->done_lsn.
+ *
+ * REQUIRES: no entry of the record being handled yet.
+ */
+extern void bb_ingest_flush(BbIngest *ingest);
+
+/*
+ * bb_ingest_native - add the native record in ingest->native to a page.
+ *
+ * Of a page that doesn't exist yet ("fresh") it makes an image, applied on
+ * zeros.
+ */
+extern void bb_ingest_native(BbIngest *ingest, const BbKey *key, bool fresh);
+
+/* Begin a native record in ingest->native. */
+static inline StringInfo
+bb_ingest_native_begin(BbIngest *ingest)
+{
+	resetStringInfo(&ingest->native);
+	return &ingest->native;
+}
+
+/* Add an image of zeros. */
+extern void bb_ingest_zeros(BbIngest *ingest, const BbKey *key);
+
+#endif /* BB_INGEST_INTERNAL_H */

@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * openlayer.h
+ *	  What was ingested since the last flush, in memory.
+ *
+ * Entries come in the order of WAL and leave, once there are enough of them,
+ * as delta layers, in the order of their keys:
+ *
+ *	  add, add, add … ── sort by (key, LSN) ── delta layers of one LSN range
+ *
+ * Values lie in an arena that only grows.  Several entries may share one: a
+ * WAL record that changes three pages is stored once.
+ *
+ * Where a key gets several whole values (or is deleted) at one LSN, the last
+ * counts.  Other entries of one key have different LSNs.
+ *
+ * It belongs to the memory context that it was made in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_OPENLAYER_H
+#define BB_OPENLAYER_H
+
+#include "layer/manifest.h"
+
+typedef struct BbOpenLayer BbOpenLayer;
+
+extern BbOpenLayer *bb_openlayer_new(void);
+
+/* Copy a value into the arena, for bb_openlayer_add. */
+extern const uint8 *bb_openlayer_store(BbOpenLayer *layer, const void *data,
+									   uint32 length);
+
+/*
+ * bb_openlayer_add - add an entry; "stored" came from bb_openlayer_store.
+ *
+ * REQUIRES: all entries of one LSN one after the other.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED (length above BB_VALUE_MAX_SIZE).
+ */
+extern void bb_openlayer_add(BbOpenLayer *layer, const BbKey *key,
+							 XLogRecPtr lsn, BbEntryType type,
+							 const uint8 *stored, uint32 length);
+
+/* The same with a value that is copied. */
+extern void bb_openlayer_put(BbOpenLayer *layer, const BbKey *key,
+							 XLogRecPtr lsn, BbEntryType type,
+							 const void *data, uint32 length);
+
+/* Memory that it takes, in bytes. */
+extern size_t bb_openlayer_size(const BbOpenLayer *layer);
+extern bool bb_openlayer_is_empty(const BbOpenLayer *layer);
+
+/* Throw away the last entries, those above lsn. */
+extern void bb_openlayer_cut(BbOpenLayer *layer, XLogRecPtr lsn);
+
+/*
+ * bb_openlayer_flush - write all entries into delta layers of [lsn_start,
+ * lsn_end), cut at bbackup.layer_size, and forget them.
+ *
+ * Returns BbLayerDescs, allocated in CurrentMemoryContext.  *pages is
+ * raised by the number of different pages among the keys.
+ */
+extern List *bb_openlayer_flush(const BbReqCtx *ctx, BbOpenLayer *layer,
+								BbObjectStore *store, const char *timeline,
+								XLogRecPtr lsn_start, XLogRecPtr lsn_end,
+								uint64 *pages);
+
+#endif /* BB_OPENLAYER_H */

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * rm_logicalmsg.c
+ *	  Logical decoding messages: they change nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ingest/ingest_internal.h"
+#include "replication/message.h"
+
+void
+bb_rm_logicalmsg(BbIngest *ingest)
+{
+	if ((XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK) !=
+		XLOG_LOGICAL_MESSAGE)
+		bb_ingest_unknown(ingest);
+}

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * rm_tblspc.c
+ *	  Tablespaces created and dropped.
+ *
+ * A tablespace that is dropped has no relations any more, but may have the
+ * directories of databases that had some there.
+ *
+ * (tblspc_redo in PostgreSQL's tablespace.c.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/tablespace.h"
+#include "ingest/relsizes.h"
+
+static void
+create(BbIngest *ingest)
+{
+	const size_t fixed = offsetof(xl_tblspc_create_rec, ts_path);
+	const xl_tblspc_create_rec *create =
+		(const xl_tblspc_create_rec *) bb_ingest_data(ingest, fixed + 1);
+	size_t		room = XLogRecGetDataLen(ingest->record) - fixed;
+	BbKey		key = bb_key_make(BB_KEY_TABLESPACE, create->ts_id, 0, 0, 0,
+								  0);
+
+	bb_directory_put(ingest->directory, &key, ingest->lsn, create->ts_path,
+					 strnlen(create->ts_path, room));
+}
+
+static void
+drop(BbIngest *ingest)
+{
+	const xl_tblspc_drop_rec *drop =
+		(const xl_tblspc_drop_rec *) bb_ingest_data(ingest, sizeof(*drop));
+	BbKey		key = bb_key_make(BB_KEY_TABLESPACE, drop->ts_id, 0, 0, 0, 0);
+	BbKeyRange	databases = bb_relsizes_range(BB_KEY_DATABASE, drop->ts_id,
+											  InvalidOid);
+	ListCell   *cell;
+
+	bb_relsizes_drop_all(ingest, drop->ts_id, InvalidOid);
+	foreach (cell, bb_directory_list(ingest->ctx, ingest->directory,
+									 &databases))
+	{
+		bb_directory_remove(ingest->ctx, ingest->directory, lfirst(cell),
+							ingest->lsn);
+	}
+	bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+}
+
+void
+bb_rm_tblspc(BbIngest *ingest)
+{
+	switch (XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK)
+	{
+		case XLOG_TBLSPC_CREATE:
+			create(ingest);
+			break;
+		case XLOG_TBLSPC_DROP:
+			drop(ingest);
+			break;
+		default:
+			bb_ingest_unknown(ingest);
+	}
+}

@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * tliswitch.c
+ *	  WAL goes on under another tli.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog_internal.h"
+#include "ingest/tliswitch.h"
+#include "pagestore/catalog.h"
+#include "utils/memutils.h"
+
+/* Capture the tli's history file as import would have (capture.c). */
+static void
+capture_history(BbIngest *ingest, TimeLineID tli, const char *text)
+{
+	BbKeyRange	range = bb_key_range_kind(BB_KEY_FILE_ENTRY);
+	BbCapturedFile file = {0};
+	char		path[MAXPGPATH];
+	StringInfoData value;
+	ListCell   *cell;
+	BbKey		key;
+
+	TLHistoryFilePath(path, tli);
+	file.path = path;
+	file.size = strlen(text);
+	file.mode = ingest->manifest->directory_mode & 0666;
+	foreach (cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+		file.ordinal = Max(file.ordinal, bb_key_fields(lfirst(cell)).rel);
+	file.ordinal++;
+
+	initStringInfo(&value);
+	bb_catalog_encode_file(&file, &value);
+	key = bb_key_make(BB_KEY_FILE_ENTRY, 0, 0, file.ordinal, 0, 0);
+	bb_directory_put(ingest->directory, &key, ingest->lsn, value.data,
+					 value.len);
+	for (uint64 at = 0; at < file.size; at += BLCKSZ)
+	{
+		key = bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, file.ordinal, 0,
+						  (uint32) (at / BLCKSZ));
+		bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
+						 text + at, Min(BLCKSZ, file.size - at));
+	}
+}
+
+void
+bb_tliswitch_check(BbIngest *ingest, TimeLineID tli)
+{
+	char	   *history;
+
+	if (tli == ingest->tli)
+		return;
+	if (!bb_walsource_switches(ingest->source, tli, ingest->done_lsn))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("WAL changes from timeline ID %u to %u at %X/%X, which its history files don't say",
+						ingest->tli, tli,
+						LSN_FORMAT_ARGS(ingest->done_lsn))));
+
+	history = bb_walsource_history(ingest->ctx, ingest->source, tli);
+	if (history != NULL)
+		capture_history(ingest, tli, history);
+	ingest->next_tli = tli;
+}
+
+void
+bb_tliswitch_apply(BbIngest *ingest)
+{
+	BbManifest *manifest = ingest->manifest;
+	MemoryContext old;
+	BbTliSwitch *switches;
+
+	if (ingest->next_tli == ingest->tli)
+		return;
+
+	old = MemoryContextSwitchTo(ingest->context);
+	switches = palloc((manifest->nswitches + 1) * sizeof(BbTliSwitch));
+	if (manifest->nswitches > 0)
+		memcpy(switches, manifest->switches,
+			   manifest->nswitches * sizeof(BbTliSwitch));
+	switches[manifest->nswitches].tli = ingest->tli;
+	switches[manifest->nswitches].until = ingest->done_lsn;
+	manifest->switches = switches;
+	manifest->nswitches++;
+	MemoryContextSwitchTo(old);
+
+	ingest->tli = ingest->next_tli;
+}

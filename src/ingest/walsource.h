@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * walsource.h
+ *	  Records of WAL, one after the other, from a directory of segments.
+ *
+ * The directory is a pg_wal or an archive: segments under their own names,
+ * not compressed; timeline history files; perhaps a last segment that is not
+ * full, or was archived as such (".partial").	The server's own xlogreader
+ * decodes:
+ *
+ *	  directory ── history ── segment ── page ── xlogreader ── record
+ *
+ * WAL ends at the first record that isn't valid, which is how it always
+ * looks from behind: zeros, or an older use of the file.  But a record that
+ * isn't valid while the WAL goes on in a later segment is broken, and a
+ * segment that is missing while there are later ones is a gap.
+ *
+ * It belongs to the memory context that it was opened in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_WALSOURCE_H
+#define BB_WALSOURCE_H
+
+#include "access/xlogreader.h"
+#include "base/reqctx.h"
+#include "base/walpage.h"
+
+typedef struct BbWalSource BbWalSource;
+
+typedef enum BbWalNext
+{
+	BB_WAL_RECORD, /* there is one */
+	BB_WAL_END,	   /* there is no more WAL */
+	BB_WAL_BROKEN  /* there is, but it can't be reached */
+} BbWalNext;
+
+/*
+ * bb_walsource_open - WAL of "stream" from the record on that follows the one
+ * which ended at lsn; prev_lsn is where that began, Invalid: not known.
+ *
+ * Errors: INVALID_PARAMETER_VALUE (not an absolute path, no directory);
+ * UNDEFINED_FILE (no WAL in it); those of walhistory.h.
+ */
+extern BbWalSource *bb_walsource_open(const BbReqCtx *ctx,
+									  const char *directory,
+									  const BbWalStream *stream,
+									  XLogRecPtr lsn, XLogRecPtr prev_lsn);
+
+/*
+ * bb_walsource_next - read the next record, into bb_walsource_reader().
+ *
+ * After anything but BB_WAL_RECORD it must not be called again.
+ *
+ * Errors: INVALID_PARAMETER_VALUE (WAL of another system, or that doesn't
+ * follow lsn); errcode_for_file_access().
+ */
+extern BbWalNext bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source);
+extern XLogReaderState *bb_walsource_reader(BbWalSource *source);
+
+/* The record just read as it is in WAL, its page headers left out. */
+extern const uint8 *bb_walsource_record(const BbWalSource *source,
+										uint32 *length);
+
+/* Where the last segment of the directory ends, that may be read. */
+extern XLogRecPtr bb_walsource_limit(const BbWalSource *source);
+
+/* Is WAL of "tli" on the way, and does it begin at lsn? */
+extern bool bb_walsource_switches(const BbWalSource *source, TimeLineID tli,
+								  XLogRecPtr lsn);
+/* The text of its history file; NULL: there is none. */
+extern char *bb_walsource_history(const BbReqCtx *ctx,
+								  const BbWalSource *source, TimeLineID tli);
+
+/*
+ * bb_walsource_complain - why there was no record, as an error.
+ *
+ * "until" is how far the caller wanted to read; Invalid: to the end.
+ *
+ * Errors: UNDEFINED_FILE (a segment is missing, or WAL ends before "until");
+ * DATA_CORRUPTED (a record is broken: its LSN, and how).
+ */
+extern void bb_walsource_complain(const BbWalSource *source,
+								  XLogRecPtr until) pg_attribute_noreturn();
+
+#endif /* BB_WALSOURCE_H */

@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.c
+ *	  Histories in, pages out, in order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "redo/pool.h"
+#include "redo/redo.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+struct BbRedo
+{
+	BbRedoPool *pool;
+	dlist_head	requests; /* oldest first */
+	int			npending;
+	MemoryContextCallback callback;
+};
+
+/*
+ * The memory context goes: let the pool have what is still in flight.
+ */
+static void
+release(void *arg)
+{
+	BbRedo	   *redo = arg;
+
+	while (!dlist_is_empty(&redo->requests))
+		bb_redo_pool_forget(
+			dlist_container(BbRedoRequest, of_client,
+							dlist_pop_head_node(&redo->requests)));
+	bb_redo_pool_release(redo->pool);
+}
+
+BbRedo *
+bb_redo_open(const BbReqCtx *ctx, const void *control, size_t control_length)
+{
+	BbRedo	   *redo = palloc0(sizeof(BbRedo));
+
+	dlist_init(&redo->requests);
+	redo->pool = bb_redo_pool_acquire(control, control_length);
+	redo->callback.func = release;
+	redo->callback.arg = redo;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &redo->callback);
+	return redo;
+}
+
+void
+bb_redo_submit(const BbReqCtx *ctx, BbRedo *redo, const BbPageHistory *history)
+{
+	BbRedoRequest *request = bb_redo_pool_submit(redo->pool, history);
+
+	dlist_push_tail(&redo->requests, &request->of_client);
+	redo->npending++;
+	bb_redo_pool_dispatch(redo->pool);
+}
+
+int
+bb_redo_pending(const BbRedo *redo)
+{
+	return redo->npending;
+}
+
+int
+bb_redo_depth(const BbRedo *redo)
+{
+	return bb_setting_redo_processes * BB_REDO_DEPTH;
+}
+
+static void
+throw_failure(BbRedoRequest *request)
+{
+	/* the request is freed, so its texts have to be copied */
+	int			sqlerrcode = request->failure->sqlerrcode;
+	char	   *message = pstrdup(request->failure->message);
+	char	   *detail = NULL;
+	char	   *hint = NULL;
+
+	if (request->failure->detail != NULL)
+		detail = pstrdup(request->failure->detail);
+	if (request->failure->hint != NULL)
+		hint = pstrdup(request->failure->hint);
+	bb_redo_request_free(request);
+
+	ereport(ERROR,
+			(errcode(sqlerrcode),
+			 errmsg_internal("%s", message),
+			 detail ? errdetail_internal("%s", detail) : 0,
+			 hint ? errhint("%s", hint) : 0));
+}
+
+void
+bb_redo_next(const BbReqCtx *ctx, BbRedo *redo, uint8 *page)
+{
+	BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_client,
+												&redo->requests);
+
+	bb_reqctx_check(ctx);
+	if (request->state != BB_REDO_DONE)
+	{
+		TimestampTz since = GetCurrentTimestamp();
+
+		for (;;)
+		{
+			bb_redo_pool_dispatch(redo->pool);
+			if (request->state == BB_REDO_DONE)
+				break;
+			bb_redo_pool_wait(ctx, redo->pool, since);
+		}
+		BB_COUNT(ctx, redo_us, GetCurrentTimestamp() - since);
+	}
+
+	dlist_delete(&request->of_client);
+	redo->npending--;
+	if (request->failure != NULL)
+		throw_failure(request);
+	memcpy(page, request->page, BLCKSZ);
+	BB_COUNT(ctx, pages_redone, 1);
+	BB_COUNT(ctx, records_applied, request->nrecords);
+	bb_redo_request_free(request);
+}

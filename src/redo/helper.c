@@ -1,0 +1,347 @@
+/*-------------------------------------------------------------------------
+ *
+ * helper.c
+ *	  The redo helper: takes the process over and serves requests.
+ *
+ * It has no loop but this: read a request, apply its records, append the
+ * answer to a buffer.  The buffer is written when there is no request left to
+ * read, or it is full; so a backend that sends many requests at once gets
+ * many answers at once.
+ *
+ * An ERROR in redo is answered, and the helper lives on.  Whatever is worse
+ * kills it, which is all that it can do: the backend notices the end of the
+ * socket, looks at the slate, and starts another.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "access/xlogutils.h"
+#include "miscadmin.h"
+#include "redo/helper.h"
+#include "redo/protocol.h"
+#include "storage/bufmgr.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/pg_shmem.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+/* Answers are written when there are so many bytes of them. */
+#define OUTPUT_SIZE (16 * (sizeof(BbRedoAnswer) + BLCKSZ))
+
+static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
+static int	backend_pid;
+static bool seccomp_wanted;
+
+static BbRedoSlate *slate;
+
+static char *input; /* bytes [input_at, input_end) are still to be looked at */
+static size_t input_size;
+static size_t input_at = 0;
+static size_t input_end = 0;
+static char *output;
+static size_t output_end = 0;
+
+/*
+ * The backend is gone, or doesn't want us any more.  It has removed our
+ * files, and we have nothing to say to anybody.
+ */
+static void
+leave(void)
+{
+	_exit(0);
+}
+
+static void
+write_all(const char *data, size_t length)
+{
+	while (length > 0)
+	{
+		ssize_t		written = write(BB_REDO_SOCKET_FD, data, length);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			leave();
+		data += written;
+		length -= written;
+	}
+}
+
+static void
+flush_output(void)
+{
+	write_all(output, output_end);
+	output_end = 0;
+}
+
+/*
+ * Have "length" bytes of input in a row, and return where they begin.
+ */
+static char *
+need_input(size_t length)
+{
+	if (length > input_size - input_at)
+	{
+		input_end -= input_at;
+		memmove(input, input + input_at, input_end);
+		input_at = 0;
+		if (length > input_size)
+		{
+			input = repalloc_huge(input, length);
+			input_size = length;
+		}
+	}
+	while (input_end - input_at < length)
+	{
+		ssize_t		got;
+
+		flush_output();
+		got = read(BB_REDO_SOCKET_FD, input + input_end,
+				   input_size - input_end);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			leave();
+		input_end += got;
+	}
+	return input + input_at;
+}
+
+/*
+ * Apply a request's records to its page, and copy the result to "page".
+ */
+static void
+serve(char *request, void *page)
+{
+	BbRedoRequestHeader *header = (BbRedoRequestHeader *) request;
+	BbRelLocator locator = BB_REL_LOCATOR(header->spc, header->db,
+										  header->rel);
+	char	   *at = request + sizeof(BbRedoRequestHeader);
+	void	   *base = NULL;
+
+	if (header->has_page)
+	{
+		base = at;
+		at += BLCKSZ;
+	}
+	bb_redo_pages_begin(header->fork, header->block, base);
+	for (uint32 i = 0; i < header->nrecords; i++)
+	{
+		BbRedoRecordHeader *record = (BbRedoRecordHeader *) at;
+
+		at += sizeof(BbRedoRecordHeader);
+		slate->record = i;
+		bb_redo_record_apply(&locator, header->fork, header->block,
+							 (XLogRecord *) at, record->length,
+							 record->end_lsn);
+		at += BB_REDO_PAD(record->length);
+	}
+	memcpy(page, bb_redo_pages_target(), BLCKSZ);
+	bb_redo_pages_end();
+}
+
+/*
+ * Let go of all that redo of a record held when it failed, as
+ * AbortTransaction() does.
+ */
+static void
+clean_up_after_error(void)
+{
+	ResourceOwner owner = CurrentResourceOwner;
+
+	HOLD_INTERRUPTS();
+	LWLockReleaseAll();
+	UnlockBuffers();
+	/* from 17 on an owner that was released takes nothing new */
+	CurrentResourceOwner = NULL;
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, true);
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false, true);
+	ResourceOwnerDelete(owner);
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "bbackup redo");
+	bb_redo_pages_end();
+	RESUME_INTERRUPTS();
+}
+
+/*
+ * Serve one request and append the answer to the output.
+ */
+static void
+answer(char *request, MemoryContext context)
+{
+	BbRedoRequestHeader *header = (BbRedoRequestHeader *) request;
+	BbRedoAnswer *reply;
+	char	   *content;
+
+	if (OUTPUT_SIZE - output_end < sizeof(BbRedoAnswer) + BLCKSZ)
+		flush_output();
+	reply = (BbRedoAnswer *) (output + output_end);
+	content = (char *) (reply + 1);
+	memset(reply, 0, sizeof(BbRedoAnswer));
+	reply->magic = BB_REDO_MAGIC;
+	reply->id = header->id;
+
+	slate->record = 0;
+	slate->request = header->id;
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		serve(request, content);
+		reply->status = BB_REDO_PAGE;
+		reply->length = BLCKSZ;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		clean_up_after_error();
+		memset(content, 0, BB_REDO_MESSAGE_MAX);
+		snprintf(content, BB_REDO_MESSAGE_MAX, "%s%s%s", error->message,
+				 error->detail ? ": " : "",
+				 error->detail ? error->detail : "");
+		reply->status = BB_REDO_FAILED;
+		reply->record = slate->record;
+		reply->length = BB_REDO_MESSAGE_MAX;
+	}
+	PG_END_TRY();
+	MemoryContextReset(context);
+	slate->request = 0;
+
+	output_end += sizeof(BbRedoAnswer) + reply->length;
+}
+
+static void
+serve_forever(void)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
+												  "bbackup redo",
+												  ALLOCSET_DEFAULT_SIZES);
+
+	for (;;)
+	{
+		BbRedoRequestHeader *header;
+		uint32		length;
+
+		header = (BbRedoRequestHeader *) need_input(sizeof(*header));
+		if (header->magic != BB_REDO_MAGIC)
+			elog(FATAL, "request without magic number");
+		length = header->length;
+		answer(need_input(length), context);
+		input_at += length;
+	}
+}
+
+/*
+ * The segment by which servers lock their data directory would outlive a
+ * helper that is killed.  Marked like this it goes with its last user.
+ * UsedShmemSegID is the key, not the id (sysv_shmem.c).
+ */
+static void
+give_up_segment(void)
+{
+	int			id = shmget((key_t) UsedShmemSegID, 0, 0);
+
+	if (id >= 0)
+		shmctl(id, IPC_RMID, NULL);
+}
+
+/*
+ * Be what the startup process is to redo functions.
+ */
+static void
+become_recovery(void)
+{
+	set_max_safe_fds();
+	InitProcess();
+	BaseInit();
+	SetProcessingMode(NormalProcessing);
+	InRecovery = true;
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "bbackup redo");
+	RmgrStartup();
+	if (!RecoveryInProgress())
+		elog(FATAL, "redo helper is not in recovery");
+}
+
+static void
+say_hello(const char *why_no_seccomp)
+{
+	BbRedoHello hello;
+
+	memset(&hello, 0, sizeof(hello));
+	hello.magic = BB_REDO_MAGIC;
+	hello.protocol = BB_REDO_PROTOCOL;
+	hello.status = BB_REDO_READY;
+	if (why_no_seccomp != NULL)
+	{
+		hello.status = BB_REDO_NO_SECCOMP;
+		strlcpy(hello.message, why_no_seccomp, sizeof(hello.message));
+	}
+	write_all((char *) &hello, sizeof(hello));
+}
+
+static void
+take_over(void)
+{
+	const char *why_no_seccomp;
+
+	if (previous_shmem_startup_hook != NULL)
+		previous_shmem_startup_hook();
+
+	/* the segment first: what kills us from here on leaves none behind */
+	give_up_segment();
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+		ereport(FATAL, (errmsg("could not ask for the parent's death: %m")));
+	if (getppid() != backend_pid)
+		leave();
+	signal(SIGPIPE, SIG_IGN);
+
+	slate = mmap(NULL, sizeof(BbRedoSlate), PROT_READ | PROT_WRITE, MAP_SHARED,
+				 BB_REDO_SLATE_FD, 0);
+	if (slate == MAP_FAILED)
+		ereport(FATAL, (errmsg("could not map the slate: %m")));
+	close(BB_REDO_SLATE_FD);
+
+	become_recovery();
+	bb_redo_pages_init();
+	bb_redo_record_init();
+	input_size = 1024 * 1024;
+	input = MemoryContextAllocHuge(TopMemoryContext, input_size);
+	output = MemoryContextAlloc(TopMemoryContext, OUTPUT_SIZE);
+
+	why_no_seccomp = bb_redo_lockdown(seccomp_wanted);
+	say_hello(why_no_seccomp);
+	if (why_no_seccomp != NULL)
+		leave();
+	serve_forever();
+}
+
+void
+bb_redo_helper_init(void)
+{
+	const char *value = getenv(BB_REDO_ENVIRONMENT);
+	int			seccomp;
+
+	if (value == NULL || IsPostmasterEnvironment ||
+		!process_shared_preload_libraries_in_progress)
+		return;
+	if (sscanf(value, "%d %d", &backend_pid, &seccomp) != 2)
+		return;
+	seccomp_wanted = seccomp != 0;
+	previous_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = take_over;
+}

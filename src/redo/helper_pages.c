@@ -1,0 +1,246 @@
+/*-------------------------------------------------------------------------
+ *
+ * helper_pages.c
+ *	  The scratch relations of a redo helper.
+ *
+ * Redo functions find pages through the buffer manager, so the helper has
+ * three relations of its own.  Their main forks are empty files: the buffer
+ * pool is filled by hand, and dropped before anything could be evicted.  Two
+ * facts of the server make that work:
+ *
+ *	- in recovery smgrnblocks() believes smgr_cached_nblocks (smgr.c), so
+ *	  that a relation has as many blocks as we say;
+ *	- mdcreate() returns at once if the fork is open already (md.c).
+ *
+ * Redo of heap records also looks at the free space map and the visibility
+ * map of the heap page's relation.  What it does to them is thrown away
+ * (ingest derives map pages from the records by itself), but they have to be
+ * readable: sparse files of zeros, which are empty maps.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "access/xlogutils.h"
+#include "catalog/pg_tablespace_d.h"
+#include "miscadmin.h"
+#include "redo/helper.h"
+#include "storage/bufmgr.h"
+#include "storage/smgr.h"
+
+/* Any numbers do. */
+#define TARGET_RELNODE 60001
+#define TRASH_RELNODE 60002
+#define VOID_RELNODE 60003
+
+/* As many blocks as a relation can have. */
+#define ALL_BLOCKS ((BlockNumber) 0xFFFFFFFE)
+
+/* What maps of so many heap blocks need: a page of a free space map is for
+ * about 4,000 blocks, one of a visibility map for 32,672. */
+#define FSM_SEGMENTS 9
+#define VM_SEGMENTS 2
+
+/* After so many references into the void forget them: each is remembered, as
+ * recovery does with pages that it misses. */
+#define VOID_LIMIT 256
+
+static SMgrRelation target_relation;
+static SMgrRelation trash_relation;
+static BbRelLocator target_locator;
+static BbRelLocator trash_locator;
+static BbRelLocator void_locator;
+
+static ForkNumber target_fork;
+static BlockNumber target_block;
+static Buffer target_buffer = InvalidBuffer; /* where it was last seen */
+static int	trash_count = 0; /* blocks put into trash since it was emptied */
+static int	void_count = 0;
+
+static void
+make_sparse_segments(Oid relnode, const char *suffix, int segments)
+{
+	for (int segment = 0; segment < segments; segment++)
+	{
+		char		path[MAXPGPATH];
+		int			fd;
+
+		if (segment == 0)
+			snprintf(path, sizeof(path), "global/%u_%s", relnode, suffix);
+		else
+			snprintf(path, sizeof(path), "global/%u_%s.%d", relnode, suffix,
+					 segment);
+		fd = open(path, O_RDWR | O_CREAT, S_IRUSR | S_IWUSR);
+		if (fd < 0 || ftruncate(fd, (off_t) RELSEG_SIZE * BLCKSZ) != 0)
+			ereport(FATAL,
+					(errcode_for_file_access(),
+					 errmsg("could not create file \"%s\": %m", path)));
+		close(fd);
+	}
+}
+
+static SMgrRelation
+open_scratch(BbRelLocator *locator, Oid relnode)
+{
+	SMgrRelation relation;
+
+	make_sparse_segments(relnode, "fsm", FSM_SEGMENTS);
+	make_sparse_segments(relnode, "vm", VM_SEGMENTS);
+
+	*locator = BB_REL_LOCATOR(GLOBALTABLESPACE_OID, InvalidOid, relnode);
+	relation = smgropen(*locator, BB_NO_BACKEND);
+	for (ForkNumber fork = MAIN_FORKNUM; fork <= MAX_FORKNUM; fork++)
+	{
+		smgrcreate(relation, fork, true);
+		/* opens all segments, while that is allowed */
+		(void) smgrnblocks(relation, fork);
+		relation->smgr_cached_nblocks[fork] = ALL_BLOCKS;
+	}
+	BB_SMGR_PIN(relation);
+	return relation;
+}
+
+void
+bb_redo_pages_init(void)
+{
+	SMgrRelation void_relation;
+
+	target_relation = open_scratch(&target_locator, TARGET_RELNODE);
+	trash_relation = open_scratch(&trash_locator, TRASH_RELNODE);
+	void_relation = open_scratch(&void_locator, VOID_RELNODE);
+
+	/*
+	 * Only its main fork is empty: visibilitymap_pin() would extend a
+	 * visibility map that has too few blocks, and that writes files.
+	 */
+	void_relation->smgr_cached_nblocks[MAIN_FORKNUM] = 0;
+}
+
+/*
+ * Put a page into the buffer pool without reading one.
+ */
+static Buffer
+put_page(BbRelLocator locator, ForkNumber fork, BlockNumber block,
+		 const void *page)
+{
+	Buffer		buffer = ReadBufferWithoutRelcache(locator, fork, block,
+												   RBM_ZERO_AND_LOCK, NULL,
+												   true);
+
+	if (page != NULL)
+		memcpy(BufferGetPage(buffer), page, BLCKSZ);
+	else
+		memset(BufferGetPage(buffer), 0, BLCKSZ);
+	/* a clean page may be evicted, and would be read again as zeros */
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+	return buffer;
+}
+
+void
+bb_redo_pages_begin(ForkNumber fork, BlockNumber block, const void *page)
+{
+	/*
+	 * An init fork is played as a main fork: redo functions write pages of
+	 * init forks to disk at once.
+	 */
+	target_fork = fork == INIT_FORKNUM ? MAIN_FORKNUM : fork;
+	target_block = block;
+	target_buffer = put_page(target_locator, target_fork, block, page);
+}
+
+Page
+bb_redo_pages_target(void)
+{
+	if (!ReadRecentBuffer(target_locator, target_fork, target_block,
+						  target_buffer))
+		target_buffer = ReadBufferWithoutRelcache(target_locator, target_fork,
+												  target_block, RBM_NORMAL,
+												  NULL, true);
+	ReleaseBuffer(target_buffer);
+	return BufferGetPage(target_buffer);
+}
+
+static void
+forget_missing_pages(BbRelLocator locator)
+{
+	for (ForkNumber fork = MAIN_FORKNUM; fork <= MAX_FORKNUM; fork++)
+		XLogDropRelation(locator, fork);
+}
+
+void
+bb_redo_pages_end(void)
+{
+	SMgrRelation relations[] = {target_relation, trash_relation};
+
+	BB_DROP_ALL_BUFFERS(relations, lengthof(relations));
+	trash_count = 0;
+	if (void_count > VOID_LIMIT)
+	{
+		forget_missing_pages(void_locator);
+		void_count = 0;
+	}
+	/* rare, but a target without a base is remembered too */
+	forget_missing_pages(target_locator);
+}
+
+/*
+ * Trash is emptied before it could fill the pool: an eviction would write.
+ */
+static void
+count_trash(void)
+{
+	if (trash_count++ > NBuffers / 8)
+	{
+		BB_DROP_ALL_BUFFERS(&trash_relation, 1);
+		trash_count = 0;
+	}
+}
+
+static void
+set_place(DecodedBkpBlock *block, BbRelLocator locator)
+{
+	BB_DECODED_LOCATOR(block) = locator;
+	block->prefetch_buffer = InvalidBuffer;
+	if (block->forknum == INIT_FORKNUM)
+		block->forknum = MAIN_FORKNUM;
+}
+
+void
+bb_redo_block_to_target(DecodedBkpBlock *block)
+{
+	set_place(block, target_locator);
+	block->prefetch_buffer = target_buffer;
+}
+
+void
+bb_redo_block_to_trash(DecodedBkpBlock *block)
+{
+	count_trash();
+	set_place(block, trash_locator);
+}
+
+void
+bb_redo_block_to_void(DecodedBkpBlock *block)
+{
+	void_count++;
+	set_place(block, void_locator);
+}
+
+void
+bb_redo_block_to_newer(DecodedBkpBlock *block)
+{
+	Buffer		buffer;
+	Page		page;
+
+	count_trash();
+	set_place(block, trash_locator);
+	buffer = put_page(trash_locator, block->forknum, block->blkno, NULL);
+	page = BufferGetPage(buffer);
+	PageInit(page, BLCKSZ, 0);
+	PageSetLSN(page, PG_UINT64_MAX);
+	block->prefetch_buffer = buffer;
+}

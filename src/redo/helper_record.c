@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * helper_record.c
+ *	  One WAL record, applied to one page.
+ *
+ * rm_redo() applies a record to all the blocks that it refers to, and we have
+ * one of them.  So the decoded record is changed before rm_redo() sees it:
+ * each block reference is led to a scratch relation.  Block numbers stay,
+ * since redo functions write them into pages.
+ *
+ *	  block of the record				led to			redo gets
+ *	  ------------------------------	-------------	------------
+ *	  the target						the target		it
+ *	  to be initialised, with an image,
+ *	  or not of a main fork				trash			a page to fill
+ *	  any other, of heap or btree		the void		BLK_NOTFOUND
+ *	  any other							a newer page	BLK_DONE
+ *
+ * A page that isn't there is what redo functions have to cope with, since a
+ * later record may drop it; but brin_xlog_insert_update() asks for the number
+ * of a buffer that it may not have got, and others insist on BLK_RESTORED
+ * where there is an image.  A page that's newer is what all of them meet in
+ * every recovery from a checkpoint.  For heap and btree, nearly all of WAL,
+ * the void is faster, and images of blocks that we don't want need not be
+ * restored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/rmgr.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "redo/helper.h"
+#include "utils/memutils.h"
+
+static XLogReaderState *reader;
+static DecodedXLogRecord *decoded;
+static size_t decoded_size;
+
+void
+bb_redo_record_init(void)
+{
+	reader = XLogReaderAllocate(wal_segment_size, NULL,
+								XL_ROUTINE(.page_read = NULL), NULL);
+	if (reader == NULL)
+		ereport(FATAL,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	decoded_size = 128 * 1024;
+	decoded = MemoryContextAlloc(TopMemoryContext, decoded_size);
+}
+
+static void
+decode_record(XLogRecord *record, uint32 length, XLogRecPtr end_lsn)
+{
+	char	   *complaint = NULL;
+	size_t		needed;
+	XLogRecPtr	lsn;
+
+	if (length < SizeOfXLogRecord || record->xl_tot_len != length)
+		elog(ERROR, "record of %u bytes has a wrong length", length);
+	if (!RmgrIdExists(record->xl_rmid))
+		ereport(ERROR,
+				(errmsg("resource manager with ID %d is not loaded",
+						record->xl_rmid)));
+
+	needed = DecodeXLogRecordRequiredSpace(length);
+	if (needed > decoded_size)
+	{
+		pfree(decoded);
+		decoded = NULL;
+		decoded_size = 0;
+		decoded = MemoryContextAllocHuge(TopMemoryContext, needed);
+		decoded_size = needed;
+	}
+
+	/* redo functions use the end; the start is for messages, and about right */
+	lsn = Max(end_lsn - Min(end_lsn, MAXALIGN(length)), SizeOfXLogLongPHD);
+	XLogBeginRead(reader, lsn);
+	if (!DecodeXLogRecord(reader, decoded, record, lsn, &complaint))
+		elog(ERROR, "could not decode record: %s",
+			 complaint ? complaint : "no reason given");
+	decoded->next_lsn = end_lsn;
+	reader->record = decoded;
+	reader->ReadRecPtr = lsn;
+	reader->EndRecPtr = end_lsn;
+}
+
+/*
+ * Which of the record's blocks is the target page?
+ */
+static int
+find_target(const BbRelLocator *locator, ForkNumber fork, BlockNumber blkno)
+{
+	for (int i = 0; i <= decoded->max_block_id; i++)
+	{
+		const DecodedBkpBlock *block = &decoded->blocks[i];
+
+		if (block->in_use && block->blkno == blkno && block->forknum == fork &&
+			BB_LOCATOR_EQUALS(BB_DECODED_LOCATOR(block), *locator))
+			return i;
+	}
+	elog(ERROR, "record does not refer to the page");
+}
+
+static void
+place_other_block(DecodedBkpBlock *block)
+{
+	RmgrId		rmid = decoded->header.xl_rmid;
+	bool		to_void = rmid == RM_HEAP_ID || rmid == RM_HEAP2_ID ||
+		rmid == RM_BTREE_ID;
+	bool		init = (block->flags & BKPBLOCK_WILL_INIT) != 0;
+
+	if (to_void && !init)
+		block->apply_image = false;
+	if (init || block->apply_image || block->forknum != MAIN_FORKNUM)
+		bb_redo_block_to_trash(block);
+	else if (to_void)
+		bb_redo_block_to_void(block);
+	else
+		bb_redo_block_to_newer(block);
+}
+
+void
+bb_redo_record_apply(const BbRelLocator *locator, ForkNumber fork,
+					 BlockNumber blkno, XLogRecord *record, uint32 length,
+					 XLogRecPtr end_lsn)
+{
+	int			target;
+
+	decode_record(record, length, end_lsn);
+	target = find_target(locator, fork, blkno);
+	for (int i = 0; i <= decoded->max_block_id; i++)
+	{
+		DecodedBkpBlock *block = &decoded->blocks[i];
+
+		if (!block->in_use)
+			continue;
+		if (i == target)
+			bb_redo_block_to_target(block);
+		else
+			place_other_block(block);
+	}
+	bb_compat_forget_invalidations(reader);
+
+	GetRmgr(XLogRecGetRmid(reader)).rm_redo(reader);
+
+	/* redo skips a page of zeros in silence, as one that is dropped later */
+	if (PageIsNew(bb_redo_pages_target()) &&
+		!XLogRecBlockImageApply(reader, target))
+		ereport(ERROR,
+				(errmsg("page is still uninitialized after the record"),
+				 errdetail("Its base image is missing.")));
+}

@@ -1,0 +1,411 @@
+/*-------------------------------------------------------------------------
+ *
+ * peer.c
+ *	  Redo helpers are talked to here, and given up when they fail.
+ *
+ * When a helper fails, one request is to blame: the one on its slate, or else
+ * the oldest that it has.  That one fails; the others go to other helpers.
+ * Each failed helper either has answered a request or fails one, so trying
+ * again comes to an end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "base/settings.h"
+#include "lib/stringinfo.h"
+#include "redo/pool_internal.h"
+#include "utils/timestamp.h"
+
+void
+bb_redo_peer_new(BbRedoPool *pool)
+{
+	BbRedoPeer *peer = MemoryContextAlloc(pool->context, sizeof(BbRedoPeer));
+	MemoryContext caller;
+
+	memset(peer, 0, offsetof(BbRedoPeer, input));
+	peer->pool = pool;
+	dlist_init(&peer->outgoing);
+	dlist_init(&peer->awaiting);
+	PG_TRY();
+	{
+		peer->process = bb_redo_process_start(&pool->setup, pool->context);
+	}
+	PG_CATCH();
+	{
+		pfree(peer);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	peer->progress_at = GetCurrentTimestamp();
+
+	caller = MemoryContextSwitchTo(pool->context);
+	pool->peers = lappend(pool->peers, peer);
+	MemoryContextSwitchTo(caller);
+	bb_redo_pool_changed(pool);
+}
+
+void
+bb_redo_peer_free(BbRedoPeer *peer)
+{
+	BbRedoPool *pool = peer->pool;
+
+	bb_redo_pool_changed(pool);
+	pool->peers = list_delete_ptr(pool->peers, peer);
+	bb_redo_process_free(peer->process);
+	pfree(peer);
+}
+
+/*
+ * The request is done, well or badly.
+ */
+static void
+finish(BbRedoRequest *request, BbRedoFailure *failure)
+{
+	request->failure = failure;
+	request->state = BB_REDO_DONE;
+	if (request->unwanted)
+		bb_redo_request_free(request);
+}
+
+static BbRedoFailure *
+make_failure(BbRedoPool *pool, int sqlerrcode, const char *message,
+			 const char *detail, const char *hint)
+{
+	MemoryContext caller = MemoryContextSwitchTo(pool->context);
+	BbRedoFailure *failure = palloc0(sizeof(BbRedoFailure));
+
+	failure->sqlerrcode = sqlerrcode;
+	failure->message = pstrdup(message);
+	failure->detail = detail[0] ? pstrdup(detail) : NULL;
+	failure->hint = hint ? pstrdup(hint) : NULL;
+	MemoryContextSwitchTo(caller);
+	return failure;
+}
+
+/*
+ * The request to blame for the failure of a helper.  NULL if there is none:
+ * one that has proved to work, and dies between requests, was killed.
+ */
+static BbRedoRequest *
+find_culprit(BbRedoPeer *peer, bool died, bool *at_work)
+{
+	uint64		id = peer->process->slate->request;
+	dlist_iter	iter;
+
+	*at_work = false;
+	dlist_foreach(iter, &peer->awaiting)
+	{
+		BbRedoRequest *request = dlist_container(BbRedoRequest, of_queue,
+												 iter.cur);
+
+		if (request->id == id)
+		{
+			*at_work = true;
+			return request;
+		}
+	}
+	if (died && id == 0 && peer->proved)
+		return NULL;
+	if (!dlist_is_empty(&peer->awaiting))
+		return dlist_head_element(BbRedoRequest, of_queue, &peer->awaiting);
+	if (!dlist_is_empty(&peer->outgoing))
+		return dlist_head_element(BbRedoRequest, of_queue, &peer->outgoing);
+	return NULL;
+}
+
+static void
+put_first(BbRedoPool *pool, BbRedoRequest *request)
+{
+	request->state = BB_REDO_WAITING;
+	dlist_push_head(&pool->waiting, &request->of_queue);
+}
+
+/*
+ * Requests that a failed helper leaves behind begin their piece anew.  They
+ * were there first, so they go first.
+ */
+static void
+take_back(BbRedoPool *pool, dlist_head *queue)
+{
+	while (!dlist_is_empty(queue))
+	{
+		BbRedoRequest *request = dlist_tail_element(BbRedoRequest, of_queue,
+													queue);
+
+		dlist_delete(&request->of_queue);
+		if (request->unwanted)
+			bb_redo_request_free(request);
+		else
+		{
+			request->sent = 0;
+			put_first(pool, request);
+		}
+	}
+}
+
+/*
+ * A helper is of no use any more: end it, blame a request, and save the
+ * others.  "what" is what it did, as in "redo helper %s"; "died" is whether
+ * it ended by itself.
+ */
+static void
+fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
+	 const char *hint)
+{
+	BbRedoPool *pool = peer->pool;
+	BbRedoRequest *culprit;
+	BbRedoFailure *failure;
+	char	   *message = psprintf("redo helper %s", what);
+	bool		at_work;
+	StringInfoData detail;
+
+	bb_redo_process_end(peer->process);
+	culprit = find_culprit(peer, died, &at_work);
+	initStringInfo(&detail);
+	if (culprit != NULL && peer->greeted)
+		message = psprintf("%s at work on %s", message,
+						   bb_key_text(&culprit->key));
+	if (at_work)
+		appendStringInfo(&detail, "It was at %s%s",
+						 bb_redo_request_record_text(culprit,
+													 peer->process->slate
+														 ->record),
+						 died ? "; " : ".");
+	if (died)
+		appendStringInfoString(&detail,
+							   bb_redo_process_obituary(peer->process));
+	if (culprit != NULL)
+	{
+		failure = make_failure(pool, sqlerrcode, message, detail.data, hint);
+		dlist_delete(&culprit->of_queue);
+		finish(culprit, failure);
+	}
+	take_back(pool, &peer->outgoing);
+	take_back(pool, &peer->awaiting);
+	bb_redo_peer_free(peer);
+}
+
+static void
+peer_died(BbRedoPeer *peer)
+{
+	fail(peer, true, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+		 peer->greeted ? "died" : "did not start", NULL);
+}
+
+static void
+peer_talks_nonsense(BbRedoPeer *peer)
+{
+	fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, "answered nonsense",
+		 NULL);
+}
+
+bool
+bb_redo_peer_send(BbRedoPeer *peer)
+{
+	while (!dlist_is_empty(&peer->outgoing))
+	{
+		BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_queue,
+													&peer->outgoing);
+		size_t		length;
+		const char *piece = bb_redo_request_piece(request, &length);
+		ssize_t		sent;
+
+		if (request->unwanted && request->sent == 0)
+		{
+			dlist_delete(&request->of_queue);
+			peer->nrequests--;
+			bb_redo_request_free(request);
+			continue;
+		}
+		sent = send(peer->process->socket, piece + request->sent,
+					length - request->sent, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return true;
+		if (sent < 0)
+		{
+			peer_died(peer);
+			return false;
+		}
+		peer->progress_at = GetCurrentTimestamp();
+		request->sent += sent;
+		if (request->sent == length)
+		{
+			dlist_delete(&request->of_queue);
+			dlist_push_tail(&peer->awaiting, &request->of_queue);
+		}
+	}
+	return true;
+}
+
+/*
+ * The first thing that a helper says.  False if the helper failed.
+ */
+static bool
+take_hello(BbRedoPeer *peer, const BbRedoHello *hello)
+{
+	if (hello->magic != BB_REDO_MAGIC || hello->protocol != BB_REDO_PROTOCOL ||
+		memchr(hello->message, '\0', sizeof(hello->message)) == NULL)
+	{
+		fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+			 "is of another version of bbackup",
+			 "Reconnect: the library was replaced after this session "
+			 "loaded it.");
+		return false;
+	}
+	if (hello->status != BB_REDO_READY)
+	{
+		char	   *what = psprintf("could not lock itself down: %s",
+									hello->message);
+
+		fail(peer, false, ERRCODE_FEATURE_NOT_SUPPORTED, what,
+			 "If seccomp is not to be had here, a superuser may set "
+			 "bbackup.redo_seccomp to off.");
+		return false;
+	}
+	peer->greeted = true;
+	bb_redo_process_ready(peer->process);
+	return true;
+}
+
+/*
+ * An answer to the oldest request.  False if the helper failed.
+ */
+static bool
+take_answer(BbRedoPeer *peer, const BbRedoAnswer *answer, const char *content)
+{
+	BbRedoPool *pool = peer->pool;
+	BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_queue,
+												&peer->awaiting);
+	BbRedoFailure *failure = NULL;
+
+	if (answer->status == BB_REDO_FAILED)
+	{
+		if (memchr(content, '\0', BB_REDO_MESSAGE_MAX) == NULL)
+		{
+			peer_talks_nonsense(peer);
+			return false;
+		}
+		failure = make_failure(
+			pool, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+			psprintf("redo of %s failed: %s", bb_key_text(&request->key),
+					 content),
+			psprintf("It failed at %s.",
+					 bb_redo_request_record_text(request, answer->record)),
+			NULL);
+	}
+
+	peer->proved = true;
+	dlist_delete(&request->of_queue);
+	peer->nrequests--;
+	if (failure != NULL || request->unwanted ||
+		!bb_redo_request_advance(request, content))
+		finish(request, failure);
+	else
+		put_first(pool, request);
+	return true;
+}
+
+/*
+ * Is this the header of the answer that is due?
+ */
+static bool
+answer_fits(BbRedoPeer *peer, const BbRedoAnswer *answer)
+{
+	return !dlist_is_empty(&peer->awaiting) &&
+		answer->magic == BB_REDO_MAGIC &&
+		answer->id ==
+		dlist_head_element(BbRedoRequest, of_queue, &peer->awaiting)->id &&
+		((answer->status == BB_REDO_PAGE && answer->length == BLCKSZ) ||
+		 (answer->status == BB_REDO_FAILED &&
+		  answer->length == BB_REDO_MESSAGE_MAX));
+}
+
+/*
+ * Take what came whole out of the input.  False if the helper failed.
+ */
+static bool
+take_input(BbRedoPeer *peer)
+{
+	size_t		at = 0;
+
+	for (;;)
+	{
+		const char *next = peer->input + at;
+		size_t		left = peer->have - at;
+		const BbRedoAnswer *answer = (const BbRedoAnswer *) next;
+
+		if (!peer->greeted)
+		{
+			if (left < sizeof(BbRedoHello))
+				break;
+			if (!take_hello(peer, (const BbRedoHello *) next))
+				return false;
+			at += sizeof(BbRedoHello);
+			continue;
+		}
+		if (left < sizeof(BbRedoAnswer))
+			break;
+		if (!answer_fits(peer, answer))
+		{
+			peer_talks_nonsense(peer);
+			return false;
+		}
+		if (left < sizeof(BbRedoAnswer) + answer->length)
+			break;
+		if (!take_answer(peer, answer, (const char *) (answer + 1)))
+			return false;
+		at += sizeof(BbRedoAnswer) + answer->length;
+	}
+	peer->have -= at;
+	memmove(peer->input, peer->input + at, peer->have);
+	return true;
+}
+
+bool
+bb_redo_peer_receive(BbRedoPeer *peer)
+{
+	for (;;)
+	{
+		ssize_t		got = recv(peer->process->socket, peer->input + peer->have,
+							   BB_REDO_INPUT_SIZE - peer->have, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return true;
+		if (got <= 0)
+		{
+			peer_died(peer);
+			return false;
+		}
+		peer->progress_at = GetCurrentTimestamp();
+		peer->have += got;
+		if (!take_input(peer))
+			return false;
+	}
+}
+
+void
+bb_redo_peer_give(BbRedoPeer *peer, BbRedoRequest *request)
+{
+	dlist_push_tail(&peer->outgoing, &request->of_queue);
+	request->state = BB_REDO_GIVEN;
+	if (peer->nrequests++ == 0)
+		peer->progress_at = GetCurrentTimestamp();
+	(void) bb_redo_peer_send(peer);
+}
+
+void
+bb_redo_peer_hung(BbRedoPeer *peer)
+{
+	char	   *what = psprintf("did nothing for %d ms",
+								bb_setting_redo_timeout_ms);
+
+	fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, what,
+		 "Raise bbackup.redo_timeout if it needs more time.");
+}

@@ -1,0 +1,312 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *	  Redo helpers: given work, listened to, replaced.
+ *
+ * Everything here is kept in a state that an ERROR thrown in the midst of a
+ * wait (a cancel, say) does no harm to: what was sent and received so far is
+ * noted before anything can throw.  The next call of this backend, whoever
+ * makes it, goes on from there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/settings.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "redo/pool_internal.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+static List *pools = NIL;
+
+/*
+ * Of a control file, what redo depends on.
+ */
+static bool
+same_cluster(const ControlFileData *a, const ControlFileData *b)
+{
+	return a->system_identifier == b->system_identifier &&
+		a->xlog_seg_size == b->xlog_seg_size &&
+		a->data_checksum_version == b->data_checksum_version &&
+		a->wal_log_hints == b->wal_log_hints;
+}
+
+void
+bb_redo_pool_changed(BbRedoPool *pool)
+{
+	if (pool->wait_set != NULL)
+		FreeWaitEventSet(pool->wait_set);
+	pool->wait_set = NULL;
+}
+
+/*
+ * Backend exit: helpers would notice by themselves, but their parent has to
+ * remove their directories.  Memory stays: clients may still point to it.
+ */
+static void
+end_all_processes(int code, Datum arg)
+{
+	ListCell   *cell;
+	ListCell   *of_pool;
+
+	foreach(cell, pools)
+	{
+		foreach(of_pool, ((BbRedoPool *) lfirst(cell))->peers)
+			bb_redo_process_end(((BbRedoPeer *) lfirst(of_pool))->process);
+	}
+}
+
+static void
+destroy_pool(BbRedoPool *pool)
+{
+	while (pool->peers != NIL)
+		bb_redo_peer_free(linitial(pool->peers));
+	pools = list_delete_ptr(pools, pool);
+	MemoryContextDelete(pool->context);
+}
+
+static BbRedoPool *
+make_pool(const ControlFileData *control)
+{
+	static bool exit_registered = false;
+	MemoryContext context;
+	MemoryContext caller;
+	BbRedoPool *pool;
+
+	if (!exit_registered)
+	{
+		before_shmem_exit(end_all_processes, 0);
+		exit_registered = true;
+	}
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup redo pool",
+									ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(context);
+	pool = palloc0(sizeof(BbRedoPool));
+	pool->context = context;
+	pool->setup.control = *control;
+	pool->setup.library = bb_redo_setup_library();
+	pool->setup.preload_libraries = pstrdup(bb_setting_redo_preload_libraries);
+	pool->setup.seccomp = bb_setting_redo_seccomp;
+	dlist_init(&pool->waiting);
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	pools = lappend(pools, pool);
+	MemoryContextSetParent(context, TopMemoryContext);
+	MemoryContextSwitchTo(caller);
+	return pool;
+}
+
+BbRedoPool *
+bb_redo_pool_acquire(const void *control, size_t control_length)
+{
+	ControlFileData wanted;
+	BbRedoPool *found = NULL;
+	List	   *all;
+	ListCell   *cell;
+
+	if (control_length < sizeof(ControlFileData))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file is too short"),
+				 errdetail("It has %zu bytes, of at least %zu.",
+						   control_length, sizeof(ControlFileData))));
+	memcpy(&wanted, control, sizeof(ControlFileData));
+
+	all = list_copy(pools);
+	foreach(cell, all)
+	{
+		BbRedoPool *pool = lfirst(cell);
+
+		if (same_cluster(&pool->setup.control, &wanted) &&
+			pool->setup.seccomp == bb_setting_redo_seccomp &&
+			strcmp(pool->setup.preload_libraries,
+				   bb_setting_redo_preload_libraries) == 0)
+			found = pool;
+		else if (pool->nclients == 0)
+			destroy_pool(pool);
+	}
+	list_free(all);
+	if (found == NULL)
+		found = make_pool(&wanted);
+	found->nclients++;
+	return found;
+}
+
+void
+bb_redo_pool_release(BbRedoPool *pool)
+{
+	pool->nclients--;
+}
+
+/*
+ * The helper with the least to do, if it has room; NULL if none has.
+ */
+static BbRedoPeer *
+pick_peer(BbRedoPool *pool)
+{
+	BbRedoPeer *best = NULL;
+	ListCell   *cell;
+
+	foreach(cell, pool->peers)
+	{
+		BbRedoPeer *peer = lfirst(cell);
+
+		if (peer->nrequests < BB_REDO_DEPTH &&
+			(best == NULL || peer->nrequests < best->nrequests))
+			best = peer;
+	}
+	return best;
+}
+
+void
+bb_redo_pool_dispatch(BbRedoPool *pool)
+{
+	while (!dlist_is_empty(&pool->waiting))
+	{
+		BbRedoPeer *peer = pick_peer(pool);
+		BbRedoRequest *request;
+
+		if (peer == NULL)
+		{
+			if (list_length(pool->peers) >= bb_setting_redo_processes)
+				break;
+			bb_redo_peer_new(pool);
+			continue;
+		}
+		request = dlist_head_element(BbRedoRequest, of_queue, &pool->waiting);
+		dlist_delete(&request->of_queue);
+		bb_redo_peer_give(peer, request);
+	}
+}
+
+BbRedoRequest *
+bb_redo_pool_submit(BbRedoPool *pool, const BbPageHistory *history)
+{
+	BbRedoRequest *request = bb_redo_request_new(pool->context,
+												 ++pool->last_id, history);
+
+	dlist_push_tail(&pool->waiting, &request->of_queue);
+	return request;
+}
+
+/*
+ * Fail the helpers that are hung.  Returns how many milliseconds the others
+ * have before they are; -1: as many as they like.
+ */
+static long
+check_timeouts(BbRedoPool *pool, TimestampTz since)
+{
+	List	   *peers;
+	TimestampTz now = GetCurrentTimestamp();
+	long		shortest = -1;
+	ListCell   *cell;
+
+	if (bb_setting_redo_timeout_ms == 0)
+		return -1;
+	peers = list_copy(pool->peers);
+	foreach(cell, peers)
+	{
+		BbRedoPeer *peer = lfirst(cell);
+		TimestampTz limit;
+		long		left;
+
+		if (peer->nrequests == 0)
+			continue;
+		limit = TimestampTzPlusMilliseconds(Max(peer->progress_at, since),
+											bb_setting_redo_timeout_ms);
+		left = TimestampDifferenceMilliseconds(now, limit);
+		if (now >= limit)
+		{
+			bb_redo_peer_hung(peer);
+			shortest = 0;
+		}
+		else if (shortest < 0 || left < shortest)
+			shortest = left;
+	}
+	list_free(peers);
+	return shortest;
+}
+
+/*
+ * Make the wait set, if it is to be made, and have it wait for what each
+ * helper can do next.
+ */
+static void
+prepare_wait_set(BbRedoPool *pool)
+{
+	ListCell   *cell;
+
+	if (pool->wait_set == NULL)
+	{
+		pool->wait_set = BB_WAIT_EVENT_SET_NEW(2 + list_length(pool->peers));
+		AddWaitEventToSet(pool->wait_set, WL_LATCH_SET, PGINVALID_SOCKET,
+						  MyLatch, NULL);
+		AddWaitEventToSet(pool->wait_set, WL_EXIT_ON_PM_DEATH,
+						  PGINVALID_SOCKET, NULL, NULL);
+		foreach(cell, pool->peers)
+		{
+			BbRedoPeer *peer = lfirst(cell);
+
+			peer->event = AddWaitEventToSet(pool->wait_set, WL_SOCKET_READABLE,
+											peer->process->socket, NULL, peer);
+		}
+	}
+	foreach(cell, pool->peers)
+	{
+		BbRedoPeer *peer = lfirst(cell);
+		int			events = WL_SOCKET_READABLE;
+
+		if (!dlist_is_empty(&peer->outgoing))
+			events |= WL_SOCKET_WRITEABLE;
+		ModifyWaitEvent(pool->wait_set, peer->event, events, NULL);
+	}
+}
+
+void
+bb_redo_pool_wait(const BbReqCtx *ctx, BbRedoPool *pool, TimestampTz since)
+{
+	WaitEvent	events[8];
+	int			nevents;
+	long		timeout_ms = check_timeouts(pool, since);
+
+	if (timeout_ms == 0)
+		return;
+	if (ctx->deadline != 0)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+		long		left = TimestampDifferenceMilliseconds(now, ctx->deadline);
+
+		if (timeout_ms < 0 || left < timeout_ms)
+			timeout_ms = left;
+	}
+
+	prepare_wait_set(pool);
+	nevents = WaitEventSetWait(pool->wait_set, timeout_ms, events,
+							   lengthof(events), PG_WAIT_EXTENSION);
+	for (int i = 0; i < nevents; i++)
+	{
+		BbRedoPeer *peer = events[i].user_data;
+
+		if (events[i].events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		else if (bb_redo_peer_receive(peer))
+			(void) bb_redo_peer_send(peer);
+	}
+	bb_reqctx_check(ctx);
+}
+
+void
+bb_redo_pool_forget(BbRedoRequest *request)
+{
+	request->unwanted = true;
+	if (request->state == BB_REDO_WAITING)
+		dlist_delete(&request->of_queue);
+	if (request->state != BB_REDO_GIVEN)
+		bb_redo_request_free(request);
+}

@@ -1,0 +1,326 @@
+/*-------------------------------------------------------------------------
+ *
+ * process.c
+ *	  Redo helpers are started and ended here.
+ *
+ * A helper gets a socket, the slate, and a pipe for what it writes to stderr.
+ * Nobody reads the pipe before the helper has ended; it doesn't block, so
+ * what doesn't fit is lost, and only fatal messages are written to it.
+ *
+ * Between fork() and exec() the child is a copy of a backend, with all that
+ * this one has open: there it calls nothing but system calls.  It leaves the
+ * backend's process group, since the server signals that as a whole
+ * (pg_cancel_backend()).  It dies with the backend all the same: it asks the
+ * kernel for that as soon as it leaves nothing behind (take_over() in
+ * helper.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "redo/helper.h"
+#include "redo/process.h"
+#include "redo/scratch.h"
+#include "storage/fd.h"
+
+extern char **environ;
+
+/* Above all descriptors that the child is to have. */
+#define SAFE_FD 10
+
+char *
+bb_redo_setup_library(void)
+{
+	Dl_info		info;
+	char	   *path = NULL;
+	char	   *result;
+
+	if (dladdr((void *) bb_redo_helper_init, &info) != 0)
+		path = make_absolute_path(info.dli_fname);
+	if (path == NULL || access(path, R_OK) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("could not find the library of bbackup, which redo "
+						"helpers load")));
+	result = pstrdup(path);
+	free(path);
+	return result;
+}
+
+/*
+ * The backend's environment without what would change how the helper starts.
+ */
+static char **
+make_environment(bool seccomp)
+{
+	int			n = 0;
+	char	  **result;
+
+	for (char **variable = environ; *variable != NULL; variable++)
+		n++;
+	result = palloc((n + 2) * sizeof(char *));
+	n = 0;
+	for (char **variable = environ; *variable != NULL; variable++)
+	{
+		if (strncmp(*variable, "PG", 2) != 0 &&
+			strncmp(*variable, "LD_PRELOAD=", strlen("LD_PRELOAD=")) != 0)
+			result[n++] = *variable;
+	}
+	result[n++] = psprintf(BB_REDO_ENVIRONMENT "=%d %d", MyProcPid, seccomp);
+	result[n] = NULL;
+	return result;
+}
+
+/*
+ * In the child: make "fd" be "target", and stay open.
+ */
+static bool
+place_fd(int fd, int target)
+{
+	return dup2(fd, target) == target;
+}
+
+static void
+close_all_from(int first)
+{
+	long		limit;
+
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+#endif
+	limit = sysconf(_SC_OPEN_MAX);
+	for (int fd = first; fd < limit; fd++)
+		close(fd);
+}
+
+/*
+ * In the child: become the helper.  System calls only.
+ */
+static void
+run_helper(char **arguments, char **environment, int socket_fd, int slate_fd,
+		   int log_fd)
+{
+	int			null_fd = open("/dev/null", O_RDWR);
+	sigset_t	none;
+
+	/* first out of the way of each other, then to their places */
+	socket_fd = fcntl(socket_fd, F_DUPFD, SAFE_FD);
+	slate_fd = fcntl(slate_fd, F_DUPFD, SAFE_FD);
+	log_fd = fcntl(log_fd, F_DUPFD, SAFE_FD);
+	null_fd = fcntl(null_fd, F_DUPFD, SAFE_FD);
+	if (!place_fd(log_fd, STDERR_FILENO) || !place_fd(null_fd, STDIN_FILENO) ||
+		!place_fd(null_fd, STDOUT_FILENO) ||
+		!place_fd(socket_fd, BB_REDO_SOCKET_FD) ||
+		!place_fd(slate_fd, BB_REDO_SLATE_FD))
+		_exit(126);
+	close_all_from(Max(BB_REDO_SOCKET_FD, BB_REDO_SLATE_FD) + 1);
+
+	setsid();
+	for (int signo = 1; signo < NSIG; signo++)
+		signal(signo, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+
+	execve(arguments[0], arguments, environment);
+	_exit(127);
+}
+
+/*
+ * Start "arguments" with the other ends of the process's descriptors.
+ */
+static pid_t
+spawn(char **arguments, char **environment, int socket_fd, int slate_fd,
+	  int log_fd)
+{
+	sigset_t	all;
+	sigset_t	before;
+	pid_t		pid;
+	int			save_errno;
+
+	/* the child must not run the backend's signal handlers */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid == 0)
+		run_helper(arguments, environment, socket_fd, slate_fd, log_fd);
+	save_errno = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = save_errno;
+	return pid;
+}
+
+/*
+ * Make socket, slate and log, and start the process; false with errno if
+ * something of it can't be had.
+ */
+static bool
+start(BbRedoProcess *process, bool seccomp)
+{
+	char	   *arguments[] = {my_exec_path,	 "--single", "-D",
+							   process->scratch, "postgres", NULL};
+	char	  **environment = make_environment(seccomp);
+	int			sockets[2] = {-1, -1};
+	int			pipes[2] = {-1, -1};
+	int			slate_fd = -1;
+	void	   *slate;
+	int			save_errno;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0 &&
+		pipe2(pipes, O_CLOEXEC | O_NONBLOCK) == 0 &&
+		fcntl(sockets[0], F_SETFL, O_NONBLOCK) == 0 &&
+		(slate_fd = memfd_create("bbackup redo", MFD_CLOEXEC)) >= 0 &&
+		ftruncate(slate_fd, sizeof(BbRedoSlate)) == 0 &&
+		(slate = mmap(NULL, sizeof(BbRedoSlate), PROT_READ | PROT_WRITE,
+					  MAP_SHARED, slate_fd, 0)) != MAP_FAILED)
+	{
+		process->slate = slate;
+		process->pid = spawn(arguments, environment, sockets[1], slate_fd,
+							 pipes[1]);
+	}
+	save_errno = errno;
+	process->socket = sockets[0];
+	process->log = pipes[0];
+	if (sockets[1] >= 0)
+		close(sockets[1]);
+	if (pipes[1] >= 0)
+		close(pipes[1]);
+	if (slate_fd >= 0)
+		close(slate_fd);
+	errno = save_errno;
+	return process->pid > 0;
+}
+
+BbRedoProcess *
+bb_redo_process_start(const BbRedoSetup *setup, MemoryContext context)
+{
+	BbRedoProcess *process = MemoryContextAllocZero(context,
+													sizeof(BbRedoProcess));
+
+	process->socket = -1;
+	process->log = -1;
+	while (process->external_fds < 2)
+	{
+		if (!AcquireExternalFD())
+		{
+			bb_redo_process_free(process);
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("too many files are open to start a redo helper"),
+					 errhint("Raise max_files_per_process.")));
+		}
+		process->external_fds++;
+	}
+
+	PG_TRY();
+	{
+		bb_redo_scratch_sweep();
+		process->scratch = MemoryContextStrdup(context,
+											   bb_redo_scratch_new(setup));
+		if (!start(process, setup->seccomp))
+			ereport(ERROR,
+					(errcode(ERRCODE_SYSTEM_ERROR),
+					 errmsg("could not start a redo helper: %m")));
+	}
+	PG_CATCH();
+	{
+		bb_redo_process_free(process);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return process;
+}
+
+void
+bb_redo_process_ready(BbRedoProcess *process)
+{
+	if (process->scratch != NULL)
+	{
+		bb_redo_scratch_remove(process->scratch);
+		pfree(process->scratch);
+		process->scratch = NULL;
+	}
+}
+
+/*
+ * Keep the end of what the helper wrote to stderr.
+ */
+static void
+read_log(BbRedoProcess *process)
+{
+	char		piece[sizeof(process->last_words) / 2];
+	char	   *words = process->last_words;
+	size_t		length = 0;
+	ssize_t		got;
+
+	while ((got = read(process->log, piece, sizeof(piece))) > 0)
+	{
+		size_t		excess = 0;
+
+		if (length + got >= sizeof(process->last_words))
+			excess = length + got - sizeof(process->last_words) + 1;
+		memmove(words, words + excess, length - excess);
+		length -= excess;
+		memcpy(words + length, piece, got);
+		length += got;
+	}
+	while (length > 0 && words[length - 1] == '\n')
+		length--;
+	words[length] = '\0';
+}
+
+void
+bb_redo_process_end(BbRedoProcess *process)
+{
+	if (process->pid > 0)
+	{
+		kill(process->pid, SIGKILL);
+		while (waitpid(process->pid, &process->exit_status, 0) < 0 &&
+			   errno == EINTR)
+			;
+		process->pid = 0;
+	}
+	bb_redo_process_ready(process);
+	if (process->log >= 0)
+	{
+		read_log(process);
+		close(process->log);
+		process->log = -1;
+	}
+	if (process->socket >= 0)
+	{
+		close(process->socket);
+		process->socket = -1;
+	}
+	for (; process->external_fds > 0; process->external_fds--)
+		ReleaseExternalFD();
+}
+
+char *
+bb_redo_process_obituary(const BbRedoProcess *process)
+{
+	char	   *how = wait_result_to_str(process->exit_status);
+
+	if (process->last_words[0] == '\0')
+		return psprintf("%s.", how);
+	return psprintf("%s; it wrote: %s", how, process->last_words);
+}
+
+void
+bb_redo_process_free(BbRedoProcess *process)
+{
+	bb_redo_process_end(process);
+	if (process->slate != NULL)
+		munmap(process->slate, sizeof(BbRedoSlate));
+	pfree(process);
+}

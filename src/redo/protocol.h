@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * protocol.h
+ *	  What a backend and its redo helper say to each other.
+ *
+ * Both are the same library on the same machine, so structs go over the
+ * socket as they are, each part padded to a multiple of eight bytes:
+ *
+ *	  helper:	hello
+ *	  backend:	{ request page? { record bytes }* }*
+ *	  helper:	{ answer (page | message) }*
+ *
+ * Requests may be sent without waiting for answers; answers come in the
+ * order of the requests.  The helper trusts what a backend sends, other than
+ * the records, which come out of a store.  The backend trusts nothing that a
+ * helper sends.
+ *
+ * Beside the socket there is the slate, a page of shared memory on which the
+ * helper notes which record it is about to apply: when it dies, the backend
+ * can tell of what.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_REDO_PROTOCOL_H
+#define BB_REDO_PROTOCOL_H
+
+#include "access/xlogdefs.h"
+
+/* A helper finds these open when it starts. */
+#define BB_REDO_SOCKET_FD 3
+#define BB_REDO_SLATE_FD 4
+
+/* Set for a helper, and nobody else: "PID SECCOMP", the pid of the backend,
+ * and 1 if the helper has to lock itself down by seccomp. */
+#define BB_REDO_ENVIRONMENT "BB_REDO_HELPER"
+
+#define BB_REDO_MAGIC 0x6f646572 /* "redo" */
+
+/* Raised when anything here changes: a library may be replaced on disk while
+ * a backend that loaded the old one lives. */
+#define BB_REDO_PROTOCOL 1
+
+/* The longest message in a hello or an answer. */
+#define BB_REDO_MESSAGE_MAX 1024
+
+typedef enum BbRedoHelloStatus
+{
+	BB_REDO_READY = 0,
+	BB_REDO_NO_SECCOMP = 1 /* message: why */
+} BbRedoHelloStatus;
+
+typedef struct BbRedoHello
+{
+	uint32		magic;
+	uint32		protocol;
+	uint32		status;
+	uint32		reserved;
+	char		message[BB_REDO_MESSAGE_MAX]; /* zero-terminated */
+} BbRedoHello;
+
+typedef struct BbRedoRequestHeader
+{
+	uint32		magic;
+	uint32		length; /* of all that belongs to it, with this header */
+	uint64		id;
+	uint32		spc;
+	uint32		db;
+	uint32		rel;
+	uint32		fork;
+	uint32		block;
+	uint32		has_page; /* a page follows; otherwise begin with zeros */
+	uint32		nrecords;
+	uint32		reserved;
+} BbRedoRequestHeader;
+
+/* Followed by the record's bytes, and by zeros up to a multiple of eight. */
+typedef struct BbRedoRecordHeader
+{
+	XLogRecPtr	end_lsn;
+	uint32		length;
+	uint32		reserved;
+} BbRedoRecordHeader;
+
+typedef enum BbRedoAnswerStatus
+{
+	BB_REDO_PAGE = 0,  /* followed by BLCKSZ bytes */
+	BB_REDO_FAILED = 1 /* followed by the message */
+} BbRedoAnswerStatus;
+
+typedef struct BbRedoAnswer
+{
+	uint32		magic;
+	uint32		status;
+	uint64		id;
+	uint32		record; /* FAILED: which of the request's records, from 0 */
+	uint32		length; /* of what follows */
+} BbRedoAnswer;
+
+typedef struct BbRedoSlate
+{
+	volatile uint64 request; /* 0: none */
+	volatile uint32 record;
+} BbRedoSlate;
+
+#define BB_REDO_PAD(length) TYPEALIGN(8, length)
+
+#endif /* BB_REDO_PROTOCOL_H */

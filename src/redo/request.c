@@ -1,0 +1,246 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *	  Page histories into messages to a redo helper.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/rmgr.h"
+#include "access/xlog_internal.h"
+#include "access/xlogrecord.h"
+#include "redo/request.h"
+
+/*
+ * Writes messages, or only counts their bytes (data is NULL).
+ */
+typedef struct Writer
+{
+	char	   *data;
+	size_t		length;
+	size_t		piece; /* where the last piece begins */
+} Writer;
+
+static void
+put(Writer *writer, const void *data, size_t length)
+{
+	size_t		padded = BB_REDO_PAD(length);
+
+	if (writer->data != NULL)
+	{
+		memcpy(writer->data + writer->length, data, length);
+		memset(writer->data + writer->length + length, 0, padded - length);
+	}
+	writer->length += padded;
+}
+
+static BbRedoRequestHeader *
+piece_header(const Writer *writer)
+{
+	return (BbRedoRequestHeader *) (writer->data + writer->piece);
+}
+
+static void
+begin_piece(Writer *writer, const BbRedoRequestHeader *header,
+			const void *page)
+{
+	writer->piece = writer->length;
+	put(writer, header, sizeof(*header));
+	if (page != NULL)
+		put(writer, page, BLCKSZ);
+	if (writer->data != NULL)
+	{
+		piece_header(writer)->has_page = page != NULL;
+		piece_header(writer)->length = writer->length - writer->piece;
+	}
+}
+
+static void
+put_record(Writer *writer, const BbChange *change)
+{
+	BbRedoRecordHeader header = {.end_lsn = change->lsn,
+								 .length = change->length};
+
+	put(writer, &header, sizeof(header));
+	put(writer, change->data, change->length);
+	if (writer->data != NULL)
+	{
+		piece_header(writer)->nrecords++;
+		piece_header(writer)->length = writer->length - writer->piece;
+	}
+}
+
+static void
+write_pieces(Writer *writer, const BbRedoRequestHeader *header,
+			 const BbPageHistory *history)
+{
+	static const PGAlignedBlock to_come;
+	size_t		content;
+
+	begin_piece(writer, header, history->base);
+	content = 0;
+	for (int i = 0; i < history->nchanges; i++)
+	{
+		const BbChange *change = &history->changes[i];
+
+		if (content > 0 && content + change->length > BB_REDO_PIECE_SIZE)
+		{
+			begin_piece(writer, header, to_come.data);
+			content = 0;
+		}
+		put_record(writer, change);
+		content += sizeof(BbRedoRecordHeader) + change->length;
+	}
+}
+
+static void
+check_history(const BbPageHistory *history)
+{
+	if (history->base != NULL && history->base_length != BLCKSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("base image of %s has a wrong length",
+						bb_key_text(&history->key)),
+				 errdetail("It has %u bytes instead of %d, and is of %X/%X.",
+						   history->base_length, BLCKSZ,
+						   LSN_FORMAT_ARGS(history->base_lsn))));
+
+	for (int i = 0; i < history->nchanges; i++)
+	{
+		const BbChange *change = &history->changes[i];
+		uint32		claimed = 0;
+
+		Assert(change->type == BB_ENTRY_RECORD ||
+			   change->type == BB_ENTRY_RECORD_INIT);
+		if (change->length >= SizeOfXLogRecord)
+			memcpy(&claimed, change->data + offsetof(XLogRecord, xl_tot_len),
+				   sizeof(claimed));
+		if (claimed != change->length)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("WAL record of %s has a wrong length",
+							bb_key_text(&history->key)),
+					 errdetail("The record that ends at %X/%X claims %u bytes "
+							   "and has %u.",
+							   LSN_FORMAT_ARGS(change->lsn), claimed,
+							   change->length)));
+	}
+}
+
+BbRedoRequest *
+bb_redo_request_new(MemoryContext context, uint64 id,
+					const BbPageHistory *history)
+{
+	BbKeyFields fields = bb_key_fields(&history->key);
+	BbRedoRequestHeader header = {.magic = BB_REDO_MAGIC,
+								  .id = id,
+								  .spc = fields.spc,
+								  .db = fields.db,
+								  .rel = fields.rel,
+								  .fork = fields.fork,
+								  .block = fields.block};
+	BbRedoRequest *request;
+	Writer		writer = {0};
+
+	check_history(history);
+	write_pieces(&writer, &header, history);
+
+	request = MemoryContextAlloc(context, sizeof(BbRedoRequest));
+	memset(request, 0, offsetof(BbRedoRequest, page));
+	request->id = id;
+	request->key = history->key;
+	request->nrecords = history->nchanges;
+	request->length = writer.length;
+	request->message = MemoryContextAllocHuge(context, writer.length);
+
+	writer = (Writer){.data = request->message};
+	write_pieces(&writer, &header, history);
+	return request;
+}
+
+void
+bb_redo_request_free(BbRedoRequest *request)
+{
+	BbRedoFailure *failure = request->failure;
+
+	if (failure != NULL)
+	{
+		pfree(failure->message);
+		if (failure->detail != NULL)
+			pfree(failure->detail);
+		if (failure->hint != NULL)
+			pfree(failure->hint);
+		pfree(failure);
+	}
+	pfree(request->message);
+	pfree(request);
+}
+
+static const BbRedoRequestHeader *
+current_header(const BbRedoRequest *request)
+{
+	return (const BbRedoRequestHeader *) (request->message + request->piece);
+}
+
+const char *
+bb_redo_request_piece(const BbRedoRequest *request, size_t *length)
+{
+	*length = current_header(request)->length;
+	return request->message + request->piece;
+}
+
+bool
+bb_redo_request_advance(BbRedoRequest *request, const void *page)
+{
+	const BbRedoRequestHeader *header = current_header(request);
+	size_t		next = request->piece + header->length;
+
+	if (next == request->length)
+	{
+		memcpy(request->page, page, BLCKSZ);
+		return false;
+	}
+	memcpy(request->message + next + sizeof(BbRedoRequestHeader), page,
+		   BLCKSZ);
+	request->piece_record += header->nrecords;
+	request->piece = next;
+	request->sent = 0;
+	return true;
+}
+
+char *
+bb_redo_request_record_text(const BbRedoRequest *request, uint32 n)
+{
+	const BbRedoRequestHeader *header = current_header(request);
+	const char *at = (const char *) (header + 1);
+	const BbRedoRecordHeader *place;
+	const XLogRecord *record;
+	const char *name = NULL;
+	char	   *what;
+
+	if (n >= header->nrecords)
+		return pstrdup("a record that was not asked for");
+
+	at += header->has_page ? BLCKSZ : 0;
+	for (uint32 i = 0; i < n; i++)
+	{
+		place = (const BbRedoRecordHeader *) at;
+		at += sizeof(BbRedoRecordHeader) + BB_REDO_PAD(place->length);
+	}
+	place = (const BbRedoRecordHeader *) at;
+	record = (const XLogRecord *) (place + 1);
+
+	if (RmgrIdExists(record->xl_rmid))
+	{
+		RmgrData	rmgr = GetRmgr(record->xl_rmid);
+
+		name = rmgr.rm_identify(record->xl_info);
+		what = psprintf("%s %s", rmgr.rm_name, name ? name : "unknown");
+	}
+	else
+		what = psprintf("resource manager %d", record->xl_rmid);
+	return psprintf("record %u of %d, %s, which ends at %X/%X",
+					request->piece_record + n + 1, request->nrecords, what,
+					LSN_FORMAT_ARGS(place->end_lsn));
+}

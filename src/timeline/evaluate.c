@@ -1,0 +1,149 @@
+/*-------------------------------------------------------------------------
+ *
+ * evaluate.c
+ *	  A history into a value.
+ *
+ * Most are whole values that are handed on as they are.  The rest is pages:
+ * of relations' main and init forks, by redo; of SLRUs and of the other forks,
+ * by native changes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "redo/native.h"
+#include "storage/bufpage.h"
+#include "storage/checksum.h"
+#include "timeline/timeline_internal.h"
+
+/* Which changes does a key's page have?	Pages of other keys have none. */
+static bool
+change_belongs(const BbPageHistory *history, const BbChange *change)
+{
+	BbKeyFields fields = bb_key_fields(&history->key);
+
+	bool		redo_makes = fields.kind == BB_KEY_REL_BLOCK &&
+							 (fields.fork == MAIN_FORKNUM ||
+							  fields.fork == INIT_FORKNUM);
+
+	if (change->type != BB_ENTRY_NATIVE)
+		return redo_makes;
+	return !redo_makes && (fields.kind == BB_KEY_REL_BLOCK ||
+						   fields.kind == BB_KEY_SLRU_BLOCK);
+}
+
+static void
+check_history(const BbPageHistory *history)
+{
+	const BbChange *first = &history->changes[0];
+
+	for (int i = 0; i < history->nchanges; i++)
+	{
+		const BbChange *change = &history->changes[i];
+
+		if (!change_belongs(history, change))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("history of %s has a change that cannot be "
+							"applied to it",
+							bb_key_text(&history->key)),
+					 errdetail("It is of type %d and ended at %X/%X.",
+							   (int) change->type,
+							   LSN_FORMAT_ARGS(change->lsn))));
+	}
+
+	if (history->base == NULL && first->type != BB_ENTRY_RECORD_INIT)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("history of %s has no base",
+						bb_key_text(&history->key)),
+				 errdetail("The first of its %d changes ended at %X/%X, and "
+						   "nothing was there before it.",
+						   history->nchanges, LSN_FORMAT_ARGS(first->lsn))));
+
+	if (history->base != NULL && history->base_length != BLCKSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("history of %s has a base of the wrong length",
+						bb_key_text(&history->key)),
+				 errdetail("It has %u bytes instead of %d.",
+						   history->base_length, BLCKSZ)));
+}
+
+/* Does the page of this key have a checksum? */
+static bool
+has_checksum(const BbTimeline *timeline, const BbKey *key)
+{
+	return timeline->manifest->data_checksum_version != 0 &&
+		   key->bytes[0] == BB_KEY_REL_BLOCK;
+}
+
+void
+bb_page_finish(const BbTimeline *timeline, const BbKey *key, uint8 *page)
+{
+	if (!has_checksum(timeline, key) || PageIsNew((Page) page))
+		return;
+	((PageHeader) page)->pd_checksum =
+		pg_checksum_page((char *) page, bb_key_fields(key).block);
+}
+
+BbOutcome
+bb_history_evaluate(const BbTimeline *timeline, const BbPageHistory *history,
+					uint8 *page, BbEntry *entry)
+{
+	Assert(history->complete);
+
+	entry->key = history->key;
+	entry->type = BB_ENTRY_IMAGE;
+
+	if (history->nchanges == 0)
+	{
+		if (history->base == NULL)
+			return BB_OUTCOME_NONE;
+		entry->lsn = history->base_lsn;
+		entry->value = history->base;
+		entry->length = history->base_length;
+		if (history->base_imported || !has_checksum(timeline, &history->key) ||
+			history->base_length != BLCKSZ)
+			return BB_OUTCOME_VALUE;
+		memcpy(page, history->base, BLCKSZ);
+	}
+	else
+	{
+		check_history(history);
+		entry->lsn = history->changes[history->nchanges - 1].lsn;
+		entry->value = page;
+		entry->length = BLCKSZ;
+		if (history->changes[0].type != BB_ENTRY_NATIVE)
+			return BB_OUTCOME_REDO;
+		memcpy(page, history->base, BLCKSZ);
+		for (int i = 0; i < history->nchanges; i++)
+			bb_native_apply(&history->key, &history->changes[i], page);
+	}
+
+	bb_page_finish(timeline, &history->key, page);
+	entry->value = page;
+	return BB_OUTCOME_VALUE;
+}
+
+uint8 *
+bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn,
+					size_t *length)
+{
+	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
+	BbPageHistory history;
+	uint8	   *control;
+
+	bb_history_init(&history, CurrentMemoryContext);
+	bb_timeline_gather(ctx, timeline, &key, lsn, &history);
+	if (history.base == NULL || history.nchanges > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("timeline \"%s\" has no control file at %X/%X",
+						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn))));
+	*length = history.base_length;
+	control = palloc(*length);
+	memcpy(control, history.base, *length);
+	bb_history_free(&history);
+	return control;
+}

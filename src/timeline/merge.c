@@ -1,0 +1,298 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge.c
+ *	  The delta layers of a key range, merged.
+ *
+ * Each layer is a source, and a heap tells which has the next entry.  A layer
+ * is opened when the merge comes to its first key, and closed behind its
+ * last; until it is opened, its place in the heap is the first key at which
+ * it may be wanted.  Sources are seen lazily: that a part of one isn't wanted
+ * (it is above the LSN, or older than the segment's image layer, or the scan
+ * went on to another key) is noticed when the heap has it at its top.
+ *
+ * The sources' windows share a budget.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/binaryheap.h"
+#include "timeline/timeline_internal.h"
+#include "utils/memutils.h"
+
+/* What all windows may have, and each. */
+#define BUDGET_BYTES (32 * 1024 * 1024)
+#define WINDOW_MIN_BYTES (16 * 1024)
+#define WINDOW_MAX_BYTES (512 * 1024)
+
+typedef struct Source
+{
+	BbTimeline *owner;
+	int			index; /* of its layer */
+	const BbLayerDesc *desc;
+	int			depth;			/* owner is so many ancestors up */
+	XLogRecPtr	ceiling;		/* entries above it aren't wanted */
+	BbLayerCursor *cursor;		/* NULL: not open */
+	BbEntry		entry;			/* open: the next; else its key is a bound */
+} Source;
+
+struct BbMerge
+{
+	MemoryContext context; /* that it was made in; owns the cursors */
+	BbKey		end;
+	binaryheap *heap; /* of Source pointers, the smallest entry first */
+	size_t		window_bytes;
+
+	/* the segment */
+	BbKey		until;
+	int			depth;
+	XLogRecPtr	floor;
+
+	bool		ready; /* is "top" what peek has to say? */
+	Source	   *top;   /* NULL: nothing */
+};
+
+/* (binaryheap has the greatest first) */
+static int
+compare_sources(Datum a, Datum b, void *arg)
+{
+	const BbEntry *left = &((Source *) DatumGetPointer(a))->entry;
+	const BbEntry *right = &((Source *) DatumGetPointer(b))->entry;
+	int			order = bb_key_compare(&right->key, &left->key);
+
+	if (order != 0)
+		return order;
+	if (left->lsn != right->lsn)
+		return left->lsn < right->lsn ? 1 : -1;
+	return 0;
+}
+
+/* The sources that one timeline has. */
+static List *
+sources_of(BbTimeline *timeline, int depth, const BbKeyRange *range,
+		   XLogRecPtr ceiling, int *runs)
+{
+	List	   *sources = NIL;
+	int			n;
+	int		   *indexes;
+
+	indexes = bb_layermap_deltas(timeline->map, range, InvalidXLogRecPtr,
+								 ceiling, &n, runs);
+	for (int i = 0; i < n; i++)
+	{
+		Source	   *source = palloc0(sizeof(Source));
+
+		source->owner = timeline;
+		source->index = indexes[i];
+		source->desc = &timeline->manifest->layers[indexes[i]];
+		source->depth = depth;
+		source->ceiling = ceiling;
+		source->entry.key = source->desc->keys.start;
+		sources = lappend(sources, source);
+	}
+	pfree(indexes);
+	return sources;
+}
+
+BbMerge *
+bb_merge_new(const BbReqCtx *ctx, BbTimeline *timeline,
+			 const BbKeyRange *range, XLogRecPtr lsn)
+{
+	BbMerge    *merge = palloc0(sizeof(BbMerge));
+	List	   *sources = NIL;
+	ListCell   *cell;
+	int			all_runs = 0;
+	int			depth = 0;
+
+	merge->context = CurrentMemoryContext;
+	merge->end = range->end;
+	for (BbTimeline *t = timeline; t != NULL; t = t->ancestor)
+	{
+		int			runs;
+
+		sources = list_concat(sources,
+							  sources_of(t, depth++, range, lsn, &runs));
+		all_runs += runs;
+		lsn = Min(lsn, t->manifest->ancestor_lsn);
+	}
+
+	merge->window_bytes = BUDGET_BYTES / Max(all_runs, 1);
+	merge->window_bytes = Max(merge->window_bytes, WINDOW_MIN_BYTES);
+	merge->window_bytes = Min(merge->window_bytes, WINDOW_MAX_BYTES);
+
+	merge->heap = binaryheap_allocate(Max(list_length(sources), 1),
+									  compare_sources, NULL);
+	foreach (cell, sources)
+		binaryheap_add_unordered(merge->heap,
+								 PointerGetDatum(lfirst(cell)));
+	binaryheap_build(merge->heap);
+	list_free(sources);
+	return merge;
+}
+
+void
+bb_merge_segment(BbMerge *merge, const BbKey *until, int depth,
+				 XLogRecPtr floor)
+{
+	merge->until = *until;
+	merge->depth = depth;
+	merge->floor = floor;
+	merge->ready = false;
+}
+
+static void
+close_source(Source *source)
+{
+	if (source->cursor)
+		bb_layer_cursor_close(source->cursor);
+	source->cursor = NULL;
+}
+
+/* Take the source at the top out. */
+static void
+drop_top(BbMerge *merge)
+{
+	Source	   *source = (Source *)
+		DatumGetPointer(binaryheap_remove_first(merge->heap));
+
+	close_source(source);
+	pfree(source);
+}
+
+/* The source at the top has another key: let it sink to its place. */
+static void
+sink_top(BbMerge *merge, Source *source)
+{
+	binaryheap_replace_first(merge->heap, PointerGetDatum(source));
+}
+
+/*
+ * Close the source at the top, which isn't wanted before "key".
+ */
+static void
+put_off_top(BbMerge *merge, Source *source, const BbKey *key)
+{
+	if (bb_key_compare(&source->desc->keys.end, key) <= 0)
+	{
+		drop_top(merge);
+		return;
+	}
+	close_source(source);
+	source->entry.key = *key;
+	source->entry.lsn = InvalidXLogRecPtr;
+	sink_top(merge, source);
+}
+
+/*
+ * Read the next entry of the source at the top.
+ */
+static void
+step_top(const BbReqCtx *ctx, BbMerge *merge, Source *source)
+{
+	if (bb_layer_cursor_next(ctx, source->cursor, &source->entry) &&
+		bb_key_compare(&source->entry.key, &merge->end) < 0)
+		sink_top(merge, source);
+	else
+		drop_top(merge);
+}
+
+static void
+open_top(const BbReqCtx *ctx, BbMerge *merge, Source *source,
+		 const BbKey *from)
+{
+	BbLayer    *layer = bb_timeline_layer(ctx, source->owner, source->index);
+	MemoryContext old = MemoryContextSwitchTo(merge->context);
+
+	source->cursor = bb_layer_cursor_new(ctx, layer, from, InvalidXLogRecPtr,
+										 merge->window_bytes);
+	MemoryContextSwitchTo(old);
+	step_top(ctx, merge, source);
+}
+
+static void
+seek_top(const BbReqCtx *ctx, BbMerge *merge, Source *source,
+		 const BbKey *key, XLogRecPtr lsn)
+{
+	bb_layer_cursor_seek(ctx, source->cursor, key, lsn);
+	step_top(ctx, merge, source);
+}
+
+/* Has a source nothing that this segment wants? */
+static bool
+is_hidden(const BbMerge *merge, const Source *source)
+{
+	return source->depth > merge->depth ||
+		   (source->depth == merge->depth &&
+			source->desc->lsn_end - 1 <= merge->floor);
+}
+
+/*
+ * Bring the next entry that is wanted to the top of the heap.
+ */
+static Source *
+find_top(const BbReqCtx *ctx, BbMerge *merge, const BbKey *from)
+{
+	while (!binaryheap_empty(merge->heap))
+	{
+		Source	   *source = (Source *)
+			DatumGetPointer(binaryheap_first(merge->heap));
+		const BbKey *key = &source->entry.key;
+		XLogRecPtr	lsn = source->entry.lsn;
+
+		bb_reqctx_check(ctx);
+		if (bb_key_compare(key, &merge->until) >= 0)
+			return NULL;
+		if (is_hidden(merge, source))
+			put_off_top(merge, source, &merge->until);
+		else if (source->cursor == NULL)
+		{
+			if (bb_key_compare(&source->desc->keys.end, from) <= 0)
+				drop_top(merge);
+			else
+				open_top(ctx, merge, source,
+						 bb_key_compare(key, from) < 0 ? from : key);
+		}
+		else if (bb_key_compare(key, from) < 0)
+			seek_top(ctx, merge, source, from, InvalidXLogRecPtr);
+		else if (lsn > source->ceiling)
+		{
+			BbKey		next = bb_key_next(key);
+
+			seek_top(ctx, merge, source, &next, InvalidXLogRecPtr);
+		}
+		else if (source->depth == merge->depth && lsn <= merge->floor)
+		{
+			BbKey		same = *key;
+
+			seek_top(ctx, merge, source, &same, merge->floor + 1);
+		}
+		else
+			return source;
+	}
+	return NULL;
+}
+
+const BbEntry *
+bb_merge_peek(const BbReqCtx *ctx, BbMerge *merge, const BbKey *from)
+{
+	if (!merge->ready)
+	{
+		merge->top = find_top(ctx, merge, from);
+		merge->ready = true;
+	}
+	return merge->top ? &merge->top->entry : NULL;
+}
+
+void
+bb_merge_seek(BbMerge *merge)
+{
+	merge->ready = false;
+}
+
+void
+bb_merge_advance(const BbReqCtx *ctx, BbMerge *merge)
+{
+	Assert(merge->ready && merge->top != NULL);
+	step_top(ctx, merge, merge->top);
+	merge->ready = false;
+}

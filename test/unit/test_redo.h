@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_redo.h
+ *	  What the tests of redo share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TEST_REDO_H
+#define TEST_REDO_H
+
+#include "access/rmgr.h"
+#include "redo/redo.h"
+
+/* The resource manager of test_redo_rmgr.c, and what its records do. */
+#define UNIT_RMGR_ID RM_EXPERIMENTAL_ID
+#define UNIT_REDO_APPEND 0x00  /* append the record's first byte */
+#define UNIT_REDO_ERROR 0x10   /* throw */
+#define UNIT_REDO_PANIC 0x20   /* panic */
+#define UNIT_REDO_CRASH 0x30   /* write to where nothing is */
+#define UNIT_REDO_EXIT 0x40	   /* leave without a word */
+#define UNIT_REDO_HANG 0x50	   /* never end */
+#define UNIT_REDO_GARBAGE 0x60 /* write nonsense to the socket */
+#define UNIT_REDO_OPEN 0x70	   /* open a file */
+#define UNIT_REDO_SOCKET 0x80  /* make a socket */
+#define UNIT_REDO_FORK 0x90	   /* fork */
+#define UNIT_REDO_NOTHING 0xA0 /* leave the page as it is */
+
+/* How a redo helper is to fail to start: see test_redo_rmgr.c. */
+#define UNIT_HELPER_ENVIRONMENT "BB_UNIT_HELPER"
+
+/* A client for this server's own cluster. */
+extern BbRedo *test_redo_open(const BbReqCtx *ctx);
+
+/* Append a change to a history. */
+extern void test_redo_add(BbPageHistory *history, BbEntryType type,
+						  const void *data, uint32 length, XLogRecPtr lsn);
+
+#endif /* TEST_REDO_H */
