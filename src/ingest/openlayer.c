@@ -3,67 +3,78 @@
  * openlayer.c
  *	  What was ingested since the last flush, in memory.
  *
+ * Entries are in the order of WAL, and know their key by a number:
+ *
+ *	  keys:		#0 rel block 7	  #1 checkpoint	   #2 rel block 3 ...
+ *	  entries:	#0 a	#1 b	#0 c	#2 d	#1 e ...
+ *
+ * Within a key they are in LSN order already.	So a flush sorts the keys, which
+ * are few, and puts the entries into their places by counting; then it reads
+ * their values all over the arena, and asks for each some time before.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/settings.h"
+#include "common/hashfn.h"
 #include "ingest/openlayer.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 
 /* The arena grows by this much; larger values get a chunk of their own. */
 #define CHUNK_BYTES (1024 * 1024)
 
-/* The array of entries begins with so many. */
+/* The arrays begin with so many. */
 #define FIRST_ENTRIES 1024
 
-/*
- * An entry.  There are millions of them, so no byte is wasted.	"ordinal" tells
- * the entries of one LSN apart; beyond 65535 of them it stays.
- */
+/* Entries ahead of the one being written whose memory is asked for. */
+#define PREFETCH_ENTRIES 16
+#define PREFETCH_VALUES 8
+
+/* There are millions of these, so no byte is wasted. */
 typedef struct OpenEntry
 {
-	BbKey		key;
-	uint16		ordinal;
-	uint32		type : 4;
-	uint32		length : 28;
 	XLogRecPtr	lsn;
 	const uint8 *value;
+	uint32		key; /* number */
+	uint32		type : 4;
+	uint32		length : 28;
 } OpenEntry;
+
+/* A key, and the newest of its entries. */
+typedef struct OpenKey
+{
+	BbKey		key;
+	char		status; /* of the hash table */
+	uint32		number;
+	uint32		last;
+	XLogRecPtr	last_lsn;
+} OpenKey;
+
+#define SH_PREFIX keys
+#define SH_ELEMENT_TYPE OpenKey
+#define SH_KEY_TYPE BbKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) hash_bytes((key).bytes, BB_KEY_LENGTH)
+#define SH_EQUAL(table, a, b) (bb_key_compare(&(a), &(b)) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 struct BbOpenLayer
 {
-	MemoryContext context; /* of the arena and the entries; reset by a flush */
+	MemoryContext context; /* of all that follows; reset by a flush */
 	uint8	   *chunk;
 	size_t		chunk_left; /* bytes */
 	size_t		arena_size; /* of all chunks */
 	OpenEntry  *entries;
-	size_t		nentries;
-	size_t		allocated;
+	uint32		nentries;
+	uint32		allocated;
+	keys_hash  *keys;
 };
 
 StaticAssertDecl(BB_VALUE_MAX_SIZE < 1 << 28, "a length fits its bits");
-
-static inline int
-compare_entries(const OpenEntry *a, const OpenEntry *b)
-{
-	int			order = bb_key_compare(&a->key, &b->key);
-
-	if (order != 0)
-		return order;
-	if (a->lsn != b->lsn)
-		return a->lsn < b->lsn ? -1 : 1;
-	return (int) a->ordinal - (int) b->ordinal;
-}
-
-#define ST_SORT sort_entries
-#define ST_ELEMENT_TYPE OpenEntry
-#define ST_COMPARE(a, b) compare_entries(a, b)
-#define ST_SCOPE static
-#define ST_DEFINE
-#define ST_CHECK_FOR_INTERRUPTS
-#include "lib/sort_template.h"
 
 static void
 reset(BbOpenLayer *layer)
@@ -75,7 +86,8 @@ reset(BbOpenLayer *layer)
 	layer->nentries = 0;
 	layer->allocated = FIRST_ENTRIES;
 	layer->entries = MemoryContextAlloc(layer->context,
-										layer->allocated * sizeof(OpenEntry));
+										FIRST_ENTRIES * sizeof(OpenEntry));
+	layer->keys = keys_create(layer->context, FIRST_ENTRIES, NULL);
 }
 
 BbOpenLayer *
@@ -121,8 +133,12 @@ void
 bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 				 BbEntryType type, const uint8 *stored, uint32 length)
 {
+	bool		found;
+	OpenKey    *open = keys_insert(layer->keys, *key, &found);
 	OpenEntry  *entry;
-	uint32		ordinal = 0;
+
+	if (!found)
+		open->number = layer->keys->members - 1;
 
 	if (length > BB_VALUE_MAX_SIZE)
 		ereport(ERROR,
@@ -132,27 +148,28 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 				 errdetail("It has %u bytes; the limit is %d.", length,
 						   BB_VALUE_MAX_SIZE)));
 
-	if (layer->nentries > 0)
+	if (found && open->last_lsn == lsn &&
+		(type == BB_ENTRY_IMAGE || type == BB_ENTRY_DELETED))
+		entry = &layer->entries[open->last];	/* superseded */
+	else
 	{
-		const OpenEntry *last = &layer->entries[layer->nentries - 1];
-
-		if (last->lsn == lsn)
-			ordinal = Min(last->ordinal + 1, PG_UINT16_MAX);
+		if (layer->nentries == layer->allocated)
+		{
+			layer->allocated *= 2;
+			layer->entries = repalloc_huge(layer->entries,
+										   layer->allocated *
+										   sizeof(OpenEntry));
+		}
+		open->last = layer->nentries;
+		open->last_lsn = lsn;
+		entry = &layer->entries[layer->nentries++];
 	}
-	if (layer->nentries == layer->allocated)
-	{
-		layer->allocated *= 2;
-		layer->entries = repalloc_huge(layer->entries,
-									   layer->allocated * sizeof(OpenEntry));
-	}
 
-	entry = &layer->entries[layer->nentries++];
-	entry->key = *key;
-	entry->ordinal = (uint16) ordinal;
-	entry->type = type;
-	entry->length = length;
 	entry->lsn = lsn;
 	entry->value = stored;
+	entry->key = open->number;
+	entry->type = type;
+	entry->length = length;
 }
 
 void
@@ -167,7 +184,8 @@ size_t
 bb_openlayer_size(const BbOpenLayer *layer)
 {
 	return layer->arena_size - layer->chunk_left +
-		layer->nentries * sizeof(OpenEntry);
+		layer->nentries * (sizeof(OpenEntry) + sizeof(uint32)) +
+		layer->keys->members * 2 * sizeof(OpenKey);
 }
 
 bool
@@ -184,20 +202,102 @@ bb_openlayer_cut(BbOpenLayer *layer, XLogRecPtr lsn)
 		layer->nentries--;
 }
 
+/* ---- flush ---- */
+
+/* A key, once the hash table is of no more use. */
+typedef struct SortedKey
+{
+	BbKey		key;
+	uint32		number;
+} SortedKey;
+
+#define ST_SORT sort_keys
+#define ST_ELEMENT_TYPE SortedKey
+#define ST_COMPARE(a, b) bb_key_compare(&(a)->key, &(b)->key)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/* What a flush goes by. */
+typedef struct FlushOrder
+{
+	BbKey	   *keys;	 /* by number */
+	uint32	   *entries; /* by key and LSN */
+} FlushOrder;
+
+static void *
+alloc_array(uint32 count, size_t size)
+{
+	return MemoryContextAllocHuge(CurrentMemoryContext, count * size);
+}
+
+static FlushOrder
+make_order(BbOpenLayer *layer)
+{
+	uint32		nkeys = layer->keys->members;
+	FlushOrder	order;
+	SortedKey  *sorted = alloc_array(nkeys, sizeof(SortedKey));
+	uint32	   *places = alloc_array(nkeys, sizeof(uint32));
+	keys_iterator iterator;
+	OpenKey    *open;
+	uint32		n = 0;
+
+	order.keys = alloc_array(nkeys, sizeof(BbKey));
+	order.entries = alloc_array(layer->nentries, sizeof(uint32));
+
+	keys_start_iterate(layer->keys, &iterator);
+	while ((open = keys_iterate(layer->keys, &iterator)) != NULL)
+	{
+		order.keys[open->number] = open->key;
+		sorted[n].key = open->key;
+		sorted[n++].number = open->number;
+	}
+	sort_keys(sorted, nkeys);
+
+	/* how many entries has a key? so, where does its first one go? */
+	memset(places, 0, nkeys * sizeof(uint32));
+	for (uint32 i = 0; i < layer->nentries; i++)
+		places[layer->entries[i].key]++;
+	n = 0;
+	for (uint32 i = 0; i < nkeys; i++)
+	{
+		uint32		count = places[sorted[i].number];
+
+		places[sorted[i].number] = n;
+		n += count;
+	}
+	for (uint32 i = 0; i < layer->nentries; i++)
+		order.entries[places[layer->entries[i].key]++] = i;
+
+	pfree(sorted);
+	pfree(places);
+	return order;
+}
+
+/* Ask for the memory of what comes soon. */
+static inline void
+prefetch(const BbOpenLayer *layer, const uint32 *order, uint32 at)
+{
+#if defined(__GNUC__)
+	if (at + PREFETCH_ENTRIES < layer->nentries)
+		__builtin_prefetch(&layer->entries[order[at + PREFETCH_ENTRIES]]);
+	if (at + PREFETCH_VALUES < layer->nentries)
+	{
+		const OpenEntry *entry =
+			&layer->entries[order[at + PREFETCH_VALUES]];
+		uint32		length = Min(entry->length, 512);
+
+		for (uint32 i = 0; i < length; i += 64)
+			__builtin_prefetch(entry->value + i);
+	}
+#endif
+}
+
 static inline bool
 is_page(const BbKey *key)
 {
 	return key->bytes[0] == BB_KEY_REL_BLOCK ||
 		key->bytes[0] == BB_KEY_SLRU_BLOCK;
-}
-
-/* Does a whole value at the same LSN follow? */
-static inline bool
-is_superseded(const OpenEntry *entry, const OpenEntry *next)
-{
-	return next->lsn == entry->lsn &&
-		bb_key_compare(&next->key, &entry->key) == 0 &&
-		(next->type == BB_ENTRY_IMAGE || next->type == BB_ENTRY_DELETED);
 }
 
 List *
@@ -206,45 +306,43 @@ bb_openlayer_flush(const BbReqCtx *ctx, BbOpenLayer *layer,
 				   XLogRecPtr lsn_start, XLogRecPtr lsn_end, uint64 *pages)
 {
 	uint64		cut_size = (uint64) bb_setting_layer_size_mb * 1024 * 1024;
+	FlushOrder	order = make_order(layer);
 	BbLayerWriter *writer = NULL;
 	const BbKey *last = NULL;
 	List	   *descs = NIL;
 
-	sort_entries(layer->entries, layer->nentries);
-	for (size_t i = 0; i < layer->nentries; i++)
+	for (uint32 i = 0; i < layer->nentries; i++)
 	{
-		const OpenEntry *open = &layer->entries[i];
-		bool		new_key = last == NULL ||
-			bb_key_compare(last, &open->key) != 0;
+		const OpenEntry *open = &layer->entries[order.entries[i]];
+		const BbKey *key = &order.keys[open->key];
 		BbEntry		entry;
 
 		bb_reqctx_check(ctx);
-		if (i + 1 < layer->nentries && is_superseded(open, open + 1))
-			continue;
+		prefetch(layer, order.entries, i);
 
 		/* one key's entries stay together */
-		if (writer != NULL && new_key &&
+		if (writer != NULL && key != last &&
 			bb_layer_writer_size(writer) >= cut_size)
 		{
 			descs = lappend(descs,
-							bb_layer_writer_finish(ctx, writer, &open->key));
+							bb_layer_writer_finish(ctx, writer, key));
 			writer = NULL;
 		}
 		if (writer == NULL)
 			writer = bb_layer_writer_new_delta(ctx, store, timeline,
-											   &open->key, lsn_start, lsn_end,
+											   key, lsn_start, lsn_end,
 											   (BbCompression)
 											   bb_setting_compression);
-		if (new_key && is_page(&open->key))
+		if (key != last && is_page(key))
 			(*pages)++;
 
-		entry.key = open->key;
+		entry.key = *key;
 		entry.lsn = open->lsn;
 		entry.type = (BbEntryType) open->type;
 		entry.value = open->value;
 		entry.length = open->length;
 		bb_layer_writer_add_entry(ctx, writer, &entry);
-		last = &open->key;
+		last = key;
 	}
 	if (writer != NULL)
 	{
@@ -253,6 +351,8 @@ bb_openlayer_flush(const BbReqCtx *ctx, BbOpenLayer *layer,
 		descs = lappend(descs, bb_layer_writer_finish(ctx, writer, &end));
 	}
 
+	pfree(order.keys);
+	pfree(order.entries);
 	reset(layer);
 	return descs;
 }

@@ -17,8 +17,9 @@ bb_history_init(BbPageHistory *history, MemoryContext parent)
 	history->context = AllocSetContextCreate(parent, "bbackup page history",
 											 ALLOCSET_DEFAULT_SIZES);
 	history->allocated = 16;
-	history->changes = MemoryContextAlloc(parent, history->allocated *
-													  sizeof(BbChange));
+	history->changes = MemoryContextAlloc(parent,
+										  history->allocated *
+											  sizeof(BbChange));
 }
 
 void

@@ -77,8 +77,7 @@ extern void bb_history_reset(BbPageHistory *history, const BbKey *key);
  *
  * Errors: DATA_CORRUPTED (an entry that isn't older: layers overlap).
  */
-extern void bb_history_add_older(BbPageHistory *history,
-								 const BbEntry *entry);
+extern void bb_history_add_older(BbPageHistory *history, const BbEntry *entry);
 
 /*
  * bb_history_add_newer - add an entry, when they come oldest first.
@@ -88,8 +87,7 @@ extern void bb_history_add_older(BbPageHistory *history,
  *
  * Errors: as bb_history_add_older.
  */
-extern void bb_history_add_newer(BbPageHistory *history,
-								 const BbEntry *entry);
+extern void bb_history_add_newer(BbPageHistory *history, const BbEntry *entry);
 
 /*
  * bb_history_set_base - begin with the value that an image layer has; it is

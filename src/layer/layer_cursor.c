@@ -21,9 +21,9 @@
 struct BbLayerCursor
 {
 	MemoryContext context; /* owns the cursor */
-	BbLayer    *layer;
+	BbLayer	   *layer;
 	BbBlock		blocks[BB_LEVEL_MAX + 1];
-	uint64		offset[BB_LEVEL_MAX + 1]; /* of the block; 0: none yet */
+	uint64		offset[BB_LEVEL_MAX + 1];	/* of the block; 0: none yet */
 	uint32		position[BB_LEVEL_MAX + 1]; /* of the next entry in it */
 	bool		started;
 	BbKey		last_key;
@@ -93,7 +93,7 @@ static BbBlock *
 load_block(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 		   int level)
 {
-	BbBlock    *block = &cursor->blocks[level];
+	BbBlock	   *block = &cursor->blocks[level];
 	const uint8 *bytes;
 	MemoryContext old;
 
@@ -128,7 +128,7 @@ static void
 descend(const BbReqCtx *ctx, BbLayerCursor *cursor, int level,
 		const BbKey *key, XLogRecPtr lsn)
 {
-	BbLayer    *layer = cursor->layer;
+	BbLayer	   *layer = cursor->layer;
 
 	for (;;)
 	{

@@ -30,7 +30,7 @@ struct BbLayer
 	uint32		filter_pages; /* 0: no filter */
 
 	/* for point reads: the block last used of each level */
-	MemoryContext blocks_context; /* NULL: none are kept */
+	MemoryContext blocks_context;		  /* NULL: none are kept */
 	uint64		cached[BB_LEVEL_MAX + 1]; /* its offset, 0 for none */
 	BbBlock		blocks[BB_LEVEL_MAX + 1];
 	uint8	   *buffer; /* for a block as it is stored */

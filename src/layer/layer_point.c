@@ -50,7 +50,7 @@ static BbBlock *
 cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
 			 int level)
 {
-	BbBlock    *block = &layer->blocks[level];
+	BbBlock	   *block = &layer->blocks[level];
 	const uint8 *bytes;
 	MemoryContext old;
 
@@ -62,9 +62,9 @@ cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
 
 	bb_layer_check_place(layer, place);
 	if (layer->blocks_context == NULL)
-		layer->blocks_context =
-			AllocSetContextCreate(layer->context, "bbackup layer blocks",
-								  ALLOCSET_SMALL_SIZES);
+		layer->blocks_context = AllocSetContextCreate(layer->context,
+													  "bbackup layer blocks",
+													  ALLOCSET_SMALL_SIZES);
 	bytes = read_bytes(ctx, layer, place->offset, place->size);
 	layer->cached[level] = 0; /* an error would leave it half done */
 	old = MemoryContextSwitchTo(layer->blocks_context);
@@ -95,7 +95,7 @@ descend_to_last(const BbReqCtx *ctx, BbLayer *layer, Path *path, int level)
 {
 	while (level > 0)
 	{
-		BbBlock    *block;
+		BbBlock	   *block;
 		BbEntry		entry;
 
 		block = cached_block(ctx, layer, &path->places[level], level);
@@ -119,7 +119,7 @@ find_last(const BbReqCtx *ctx, BbLayer *layer, const BbKey *key,
 	for (int level = layer->root_level; level >= 0; level--)
 	{
 		const BbPlace *place = &path->places[level];
-		BbBlock    *block = cached_block(ctx, layer, place, level);
+		BbBlock	   *block = cached_block(ctx, layer, place, level);
 		uint32		position;
 		BbEntry		entry;
 
@@ -155,8 +155,7 @@ step_back(const BbReqCtx *ctx, BbLayer *layer, Path *path)
 }
 
 static void
-entry_at(const BbReqCtx *ctx, BbLayer *layer, const Path *path,
-		 BbEntry *entry)
+entry_at(const BbReqCtx *ctx, BbLayer *layer, const Path *path, BbEntry *entry)
 {
 	bb_layer_entry(layer, path->places[0].offset,
 				   cached_block(ctx, layer, &path->places[0], 0),
@@ -175,8 +174,8 @@ bb_layer_may_hold(const BbReqCtx *ctx, BbLayer *layer, const BbKey *key)
 
 	hash = bb_filter_hash(key);
 	offset = layer->filter_offset +
-			 (uint64) bb_filter_page_of(hash, layer->filter_pages) *
-				 BB_FILTER_PAGE_SIZE;
+		(uint64) bb_filter_page_of(hash, layer->filter_pages) *
+			BB_FILTER_PAGE_SIZE;
 	bb_object_read(ctx, layer->object, offset, page, sizeof(page));
 	if (!bb_filter_page_check(page, layer->desc.file_id, offset))
 		bb_layer_corrupted(layer, offset,

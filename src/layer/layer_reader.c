@@ -16,8 +16,7 @@
 #include "utils/memutils.h"
 
 void
-bb_layer_corrupted(const BbLayer *layer, uint64 offset,
-				   const char *complaint)
+bb_layer_corrupted(const BbLayer *layer, uint64 offset, const char *complaint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
@@ -103,7 +102,7 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 {
 	MemoryContext context;
 	MemoryContext old;
-	BbLayer    *layer;
+	BbLayer	   *layer;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup layer",
 									ALLOCSET_SMALL_SIZES);
@@ -165,7 +164,8 @@ bb_layer_open_block(const BbReqCtx *ctx, const BbLayer *layer,
 					   place->offset, &complaint))
 		bb_layer_corrupted(layer, place->offset, complaint);
 	if (block->level != level)
-		bb_layer_corrupted(layer, place->offset, "The block has the wrong level.");
+		bb_layer_corrupted(layer, place->offset,
+						   "The block has the wrong level.");
 	BB_COUNT(ctx, blocks_read, 1);
 }
 
@@ -175,7 +175,7 @@ type_belongs(const BbLayer *layer, const BbBlock *block, const BbEntry *entry)
 {
 	if (block->level > 0)
 		return entry->type == BB_ENTRY_INDEX &&
-			   entry->length == BB_INDEX_VALUE_SIZE;
+			entry->length == BB_INDEX_VALUE_SIZE;
 
 	switch (entry->type)
 	{

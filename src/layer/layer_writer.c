@@ -238,9 +238,9 @@ add_hash(BbLayerWriter *writer, const BbKey *key)
 		uint64		allocated = Max(writer->hashes_allocated * 2, 1024);
 
 		if (writer->hashes == NULL)
-			writer->hashes =
-				MemoryContextAllocHuge(writer->context,
-									   allocated * sizeof(uint32));
+			writer->hashes = MemoryContextAllocHuge(writer->context,
+													allocated *
+														sizeof(uint32));
 		else
 			writer->hashes = repalloc_huge(writer->hashes,
 										   allocated * sizeof(uint32));
@@ -255,9 +255,10 @@ bb_layer_writer_add_entry(const BbReqCtx *ctx, BbLayerWriter *writer,
 {
 	int			order;
 
-	order = bb_key_compare(&entry->key, writer->desc.entries > 0
-									? &writer->last_key
-									: &writer->desc.keys.start);
+	order = bb_key_compare(&entry->key,
+						   writer->desc.entries > 0
+							   ? &writer->last_key
+							   : &writer->desc.keys.start);
 	if (order < 0 || (order == 0 && entry->lsn < writer->last_lsn))
 		elog(ERROR, "entry is out of order: %s at %X/%X",
 			 bb_key_text(&entry->key), LSN_FORMAT_ARGS(entry->lsn));

@@ -26,7 +26,7 @@ typedef struct Run
 struct BbLayerMap
 {
 	const BbManifest *manifest;
-	int		   *order; /* indexes of layers */
+	int		   *order;	 /* indexes of layers */
 	int			nimages; /* runs of image layers, which come first */
 	int			nruns;
 	Run		   *runs;
@@ -58,7 +58,7 @@ static bool
 same_run(const BbLayerDesc *a, const BbLayerDesc *b)
 {
 	return a->image == b->image && a->lsn_start == b->lsn_start &&
-		   a->lsn_end == b->lsn_end;
+		a->lsn_end == b->lsn_end;
 }
 
 /*

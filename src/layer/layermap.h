@@ -32,8 +32,8 @@ extern BbLayerMap *bb_layermap_new(const BbManifest *manifest);
  * *until is lowered to the first key above for which the answer may be
  * another one.
  */
-extern int	bb_layermap_image(const BbLayerMap *map, const BbKey *key,
-							  XLogRecPtr lsn, BbKey *until);
+extern int bb_layermap_image(const BbLayerMap *map, const BbKey *key,
+							 XLogRecPtr lsn, BbKey *until);
 
 /*
  * bb_layermap_next_delta - the delta layers that may have entries of key above
@@ -42,9 +42,9 @@ extern int	bb_layermap_image(const BbLayerMap *map, const BbKey *key,
  *
  * *run is zero before the first call.
  */
-extern int	bb_layermap_next_delta(const BbLayerMap *map, const BbKey *key,
-								   XLogRecPtr floor, XLogRecPtr ceiling,
-								   int *run);
+extern int bb_layermap_next_delta(const BbLayerMap *map, const BbKey *key,
+								  XLogRecPtr floor, XLogRecPtr ceiling,
+								  int *run);
 
 /*
  * bb_layermap_deltas - the delta layers that may have entries of a key range

@@ -27,33 +27,59 @@ report_invalid(const BbKey *key)
 }
 
 /*
- * The last record end in a page of WAL, at or before lsn and after "start";
- * Invalid: none.
+ * The last record end at or before lsn that a RECORD_ENDS value has, but for
+ * those up to "start"; Invalid: none.
+ */
+static XLogRecPtr
+last_end_in_value(const BbKey *key, uint64 page, const BbValue *value,
+				  XLogRecPtr start, XLogRecPtr lsn)
+{
+	XLogRecPtr	last = InvalidXLogRecPtr;
+
+	if (value->length % sizeof(uint16) != 0)
+		report_invalid(key);
+	for (uint32 at = 0; at < value->length; at += sizeof(uint16))
+	{
+		uint16		offset = value->data[at] | value->data[at + 1] << 8;
+		XLogRecPtr	end = page * XLOG_BLCKSZ + offset;
+
+		if (offset >= XLOG_BLCKSZ)
+			report_invalid(key);
+		if (end > start && end <= lsn && end > last)
+			last = end;
+	}
+	return last;
+}
+
+/*
+ * The same of a page of WAL.
+ *
+ * Where a branch parts from its ancestor, both have a page: what the ancestor
+ * says of the part behind that is not the branch's history.
  */
 static XLogRecPtr
 last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
-				 XLogRecPtr start, XLogRecPtr lsn)
+				 XLogRecPtr lsn)
 {
+	const BbPageStoreInfo *info = bb_pagestore_info(store);
+	XLogRecPtr	start = info->start_lsn;
 	BbKey		key = bb_key_make(BB_KEY_RECORD_ENDS, 0, (uint32) (page >> 32),
 								  (uint32) page, 0, 0);
 	XLogRecPtr	last = InvalidXLogRecPtr;
 	BbValue		value;
 
-	if (!bb_pagestore_get(ctx, store, &key, lsn, &value))
-		return InvalidXLogRecPtr;
-	if (value.length % sizeof(uint16) != 0)
-		report_invalid(&key);
-
-	for (uint32 at = 0; at < value.length; at += sizeof(uint16))
+	if (info->ancestor_lsn != InvalidXLogRecPtr && page == start / XLOG_BLCKSZ)
 	{
-		uint16		offset = value.data[at] | value.data[at + 1] << 8;
-		XLogRecPtr	end = page * XLOG_BLCKSZ + offset;
+		BbPageVersions *versions;
+		XLogRecPtr	version;
 
-		if (offset >= XLOG_BLCKSZ)
-			report_invalid(&key);
-		if (end > start && end <= lsn && end > last)
-			last = end;
+		versions = bb_pagestore_versions_new(ctx, store, &key, start, lsn);
+		while (bb_pagestore_versions_next(ctx, versions, &version, &value))
+			last = last_end_in_value(&key, page, &value, start, lsn);
+		bb_pagestore_versions_close(versions);
 	}
+	else if (bb_pagestore_get(ctx, store, &key, lsn, &value))
+		last = last_end_in_value(&key, page, &value, start, lsn);
 	return last;
 }
 
@@ -67,7 +93,7 @@ last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 
 	for (uint64 page = lsn / XLOG_BLCKSZ;; page--)
 	{
-		XLogRecPtr	end = last_end_in_page(ctx, store, page, start, lsn);
+		XLogRecPtr	end = last_end_in_page(ctx, store, page, lsn);
 
 		if (!XLogRecPtrIsInvalid(end))
 			return end;
@@ -77,8 +103,8 @@ last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 }
 
 XLogRecPtr
-bb_pagestore_round_lsn(const BbReqCtx *ctx, BbPageStore *store,
-					   XLogRecPtr lsn, XLogRecPtr *record_start)
+bb_pagestore_round_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+					   XLogRecPtr *record_start)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
 	BbWalStream stream = {.tli = info->tli,
@@ -94,8 +120,8 @@ bb_pagestore_round_lsn(const BbReqCtx *ctx, BbPageStore *store,
 	if (end == info->end_lsn)
 		*record_start = info->prev_lsn;
 	else if (end > info->start_lsn)
-		*record_start =
-			bb_wal_record_start(&stream, last_end(ctx, store, end - 1));
+		*record_start = bb_wal_record_start(&stream,
+											last_end(ctx, store, end - 1));
 	else
 		*record_start = InvalidXLogRecPtr;
 	return end;

@@ -36,8 +36,8 @@ set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
 	if (branch->end_lsn != bb_timeline_manifest(ancestor)->end_lsn &&
 		bb_timeline_get(ctx, ancestor, &key, branch->end_lsn, &entry) &&
 		entry.length == sizeof(TimestampTz))
-		branch->end_time =
-			timestamptz_to_time_t((TimestampTz) bb_get_le64(entry.value));
+		branch->end_time = timestamptz_to_time_t(
+			(TimestampTz) bb_get_le64(entry.value));
 }
 
 void
@@ -90,7 +90,7 @@ bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	bb_manifest_lock(ctx, store, name);
 	need_timeline(ctx, store, name);
 
-	foreach (cell, bb_manifest_list(ctx, store))
+	foreach(cell, bb_manifest_list(ctx, store))
 	{
 		const char *other = lfirst(cell);
 		BbManifest *manifest = bb_manifest_read(ctx, store, other);

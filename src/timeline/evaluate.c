@@ -23,13 +23,12 @@ change_belongs(const BbPageHistory *history, const BbChange *change)
 	BbKeyFields fields = bb_key_fields(&history->key);
 
 	bool		redo_makes = fields.kind == BB_KEY_REL_BLOCK &&
-							 (fields.fork == MAIN_FORKNUM ||
-							  fields.fork == INIT_FORKNUM);
+		(fields.fork == MAIN_FORKNUM || fields.fork == INIT_FORKNUM);
 
 	if (change->type != BB_ENTRY_NATIVE)
 		return redo_makes;
-	return !redo_makes && (fields.kind == BB_KEY_REL_BLOCK ||
-						   fields.kind == BB_KEY_SLRU_BLOCK);
+	return !redo_makes &&
+		(fields.kind == BB_KEY_REL_BLOCK || fields.kind == BB_KEY_SLRU_BLOCK);
 }
 
 static void
@@ -75,7 +74,7 @@ static bool
 has_checksum(const BbTimeline *timeline, const BbKey *key)
 {
 	return timeline->manifest->data_checksum_version != 0 &&
-		   key->bytes[0] == BB_KEY_REL_BLOCK;
+		key->bytes[0] == BB_KEY_REL_BLOCK;
 }
 
 void
@@ -83,8 +82,9 @@ bb_page_finish(const BbTimeline *timeline, const BbKey *key, uint8 *page)
 {
 	if (!has_checksum(timeline, key) || PageIsNew((Page) page))
 		return;
-	((PageHeader) page)->pd_checksum =
-		pg_checksum_page((char *) page, bb_key_fields(key).block);
+	((PageHeader) page)
+		->pd_checksum = pg_checksum_page((char *) page,
+										 bb_key_fields(key).block);
 }
 
 BbOutcome

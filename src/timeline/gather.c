@@ -53,7 +53,7 @@ gather_deltas(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr floor,
 		   (index = bb_layermap_next_delta(timeline->map, &history->key, floor,
 										   ceiling, &run)) >= 0)
 	{
-		BbLayer    *layer = bb_timeline_layer(ctx, timeline, index);
+		BbLayer	   *layer = bb_timeline_layer(ctx, timeline, index);
 
 		if (!bb_layer_may_hold(ctx, layer, &history->key))
 		{
@@ -66,8 +66,8 @@ gather_deltas(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr floor,
 }
 
 void
-bb_timeline_gather(const BbReqCtx *ctx, BbTimeline *timeline,
-				   const BbKey *key, XLogRecPtr lsn, BbPageHistory *history)
+bb_timeline_gather(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
+				   XLogRecPtr lsn, BbPageHistory *history)
 {
 	BbKey		until = bb_key_range_all().end;
 	BbTimeline *owner;
@@ -91,7 +91,7 @@ bb_timeline_gather(const BbReqCtx *ctx, BbTimeline *timeline,
 		gather_deltas(ctx, owner, floor, ceiling, history);
 	if (!history->complete)
 	{
-		BbLayer    *layer = bb_timeline_layer(ctx, owner, index);
+		BbLayer	   *layer = bb_timeline_layer(ctx, owner, index);
 
 		touch_layer(owner, layer);
 		if (bb_layer_get(ctx, layer, key, &entry))

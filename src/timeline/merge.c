@@ -30,10 +30,10 @@ typedef struct Source
 	BbTimeline *owner;
 	int			index; /* of its layer */
 	const BbLayerDesc *desc;
-	int			depth;			/* owner is so many ancestors up */
-	XLogRecPtr	ceiling;		/* entries above it aren't wanted */
-	BbLayerCursor *cursor;		/* NULL: not open */
-	BbEntry		entry;			/* open: the next; else its key is a bound */
+	int			depth;	   /* owner is so many ancestors up */
+	XLogRecPtr	ceiling;   /* entries above it aren't wanted */
+	BbLayerCursor *cursor; /* NULL: not open */
+	BbEntry		entry;	   /* open: the next; else its key is a bound */
 } Source;
 
 struct BbMerge
@@ -98,7 +98,7 @@ BbMerge *
 bb_merge_new(const BbReqCtx *ctx, BbTimeline *timeline,
 			 const BbKeyRange *range, XLogRecPtr lsn)
 {
-	BbMerge    *merge = palloc0(sizeof(BbMerge));
+	BbMerge	   *merge = palloc0(sizeof(BbMerge));
 	List	   *sources = NIL;
 	ListCell   *cell;
 	int			all_runs = 0;
@@ -122,9 +122,8 @@ bb_merge_new(const BbReqCtx *ctx, BbTimeline *timeline,
 
 	merge->heap = binaryheap_allocate(Max(list_length(sources), 1),
 									  compare_sources, NULL);
-	foreach (cell, sources)
-		binaryheap_add_unordered(merge->heap,
-								 PointerGetDatum(lfirst(cell)));
+	foreach(cell, sources)
+		binaryheap_add_unordered(merge->heap, PointerGetDatum(lfirst(cell)));
 	binaryheap_build(merge->heap);
 	list_free(sources);
 	return merge;
@@ -152,8 +151,8 @@ close_source(Source *source)
 static void
 drop_top(BbMerge *merge)
 {
-	Source	   *source = (Source *)
-		DatumGetPointer(binaryheap_remove_first(merge->heap));
+	Source	   *source = (Source *) DatumGetPointer(
+		binaryheap_remove_first(merge->heap));
 
 	close_source(source);
 	pfree(source);
@@ -200,7 +199,7 @@ static void
 open_top(const BbReqCtx *ctx, BbMerge *merge, Source *source,
 		 const BbKey *from)
 {
-	BbLayer    *layer = bb_timeline_layer(ctx, source->owner, source->index);
+	BbLayer	   *layer = bb_timeline_layer(ctx, source->owner, source->index);
 	MemoryContext old = MemoryContextSwitchTo(merge->context);
 
 	source->cursor = bb_layer_cursor_new(ctx, layer, from, InvalidXLogRecPtr,
@@ -210,8 +209,8 @@ open_top(const BbReqCtx *ctx, BbMerge *merge, Source *source,
 }
 
 static void
-seek_top(const BbReqCtx *ctx, BbMerge *merge, Source *source,
-		 const BbKey *key, XLogRecPtr lsn)
+seek_top(const BbReqCtx *ctx, BbMerge *merge, Source *source, const BbKey *key,
+		 XLogRecPtr lsn)
 {
 	bb_layer_cursor_seek(ctx, source->cursor, key, lsn);
 	step_top(ctx, merge, source);
@@ -222,8 +221,8 @@ static bool
 is_hidden(const BbMerge *merge, const Source *source)
 {
 	return source->depth > merge->depth ||
-		   (source->depth == merge->depth &&
-			source->desc->lsn_end - 1 <= merge->floor);
+		(source->depth == merge->depth &&
+		 source->desc->lsn_end - 1 <= merge->floor);
 }
 
 /*
@@ -234,8 +233,8 @@ find_top(const BbReqCtx *ctx, BbMerge *merge, const BbKey *from)
 {
 	while (!binaryheap_empty(merge->heap))
 	{
-		Source	   *source = (Source *)
-			DatumGetPointer(binaryheap_first(merge->heap));
+		Source	   *source = (Source *) DatumGetPointer(
+			binaryheap_first(merge->heap));
 		const BbKey *key = &source->entry.key;
 		XLogRecPtr	lsn = source->entry.lsn;
 

@@ -48,7 +48,7 @@ struct BbTimelineScan
 	BbTimeline *timeline;
 	BbKeyRange	range; /* start: nothing before it is wanted any more */
 	XLogRecPtr	lsn;
-	BbMerge    *merge;
+	BbMerge	   *merge;
 
 	/* the segment */
 	bool		in_segment;
@@ -62,7 +62,7 @@ struct BbTimelineScan
 	BbPageHistory history;
 	uint8	   *page;
 
-	BbRedo	   *redo; /* NULL: not needed yet, and no queue either */
+	BbRedo	   *redo;  /* NULL: not needed yet, and no queue either */
 	Slot	   *queue; /* a ring */
 	int			queue_length;
 	int			first;
@@ -106,7 +106,7 @@ enter_segment(const BbReqCtx *ctx, BbTimelineScan *scan)
 	BbTimeline *owner;
 	int			depth;
 	int			index;
-	BbLayer    *layer;
+	BbLayer	   *layer;
 	MemoryContext old;
 
 	scan->until = scan->range.end;
@@ -141,8 +141,8 @@ peek_image(const BbReqCtx *ctx, BbTimelineScan *scan)
 {
 	if (!scan->image_loaded)
 	{
-		scan->image_ended =
-			!bb_layer_cursor_next(ctx, scan->image, &scan->image_entry) ||
+		scan->image_ended = !bb_layer_cursor_next(ctx, scan->image,
+												  &scan->image_entry) ||
 			bb_key_compare(&scan->image_entry.key, &scan->until) >= 0;
 		scan->image_loaded = true;
 	}
@@ -291,7 +291,7 @@ wants_more(BbTimelineScan *scan)
 	int			pending = bb_redo_pending(scan->redo);
 
 	return pending > 0 && pending < bb_redo_depth(scan->redo) &&
-		   scan->queued < scan->queue_length - 1;
+		scan->queued < scan->queue_length - 1;
 }
 
 bool

@@ -29,11 +29,13 @@ open_one(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 				 errhint("bb_timelines() lists the timelines of a page "
 						 "store.")));
 	timeline->map = bb_layermap_new(timeline->manifest);
-	timeline->layers =
-		MemoryContextAllocExtended(CurrentMemoryContext,
-								   Max(timeline->manifest->nlayers, 1) *
-									   sizeof(BbLayer *),
-								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	timeline
+		->layers = MemoryContextAllocExtended(CurrentMemoryContext,
+											  Max(timeline->manifest->nlayers,
+												  1) *
+												  sizeof(BbLayer *),
+											  MCXT_ALLOC_HUGE |
+												  MCXT_ALLOC_ZERO);
 	return timeline;
 }
 
@@ -69,9 +71,10 @@ bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline, int index)
 	if (timeline->layers[index] == NULL)
 	{
 		old = MemoryContextSwitchTo(timeline->context);
-		timeline->layers[index] =
-			bb_layer_open(ctx, timeline->store, timeline->manifest->timeline,
-						  &timeline->manifest->layers[index]);
+		timeline->layers[index] = bb_layer_open(ctx, timeline->store,
+												timeline->manifest->timeline,
+												&timeline->manifest
+													 ->layers[index]);
 		MemoryContextSwitchTo(old);
 	}
 	return timeline->layers[index];
@@ -114,6 +117,9 @@ prepare_redo(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 	uint8	   *control;
 	size_t		length;
 
+	/* a read that was cancelled left its page to come */
+	if (timeline->redo != NULL && bb_redo_pending(timeline->redo) > 0)
+		timeline->redo = NULL;
 	if (timeline->redo != NULL && timeline->redo_lsn == lsn)
 		return;
 

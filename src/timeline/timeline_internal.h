@@ -32,20 +32,20 @@ struct BbTimeline
 	BbManifest *manifest;
 	BbLayerMap *map;
 	struct BbTimeline *ancestor; /* NULL: none */
-	BbLayer   **layers;			 /* of manifest->layers, those opened so far */
+	BbLayer	  **layers;			 /* of manifest->layers, those opened so far */
 
 	/* the layers last read by point reads, and when */
 	struct
 	{
-		BbLayer    *layer; /* NULL: free */
+		BbLayer	   *layer; /* NULL: free */
 		uint64		used;
 	}			recent[BB_RECENT_LAYERS];
 	uint64		clock;
 
 	/* point reads, of the timeline that was asked only */
 	BbPageHistory history;
-	uint8	   *page; /* BLCKSZ bytes, for a page that was made */
-	BbRedo	   *redo; /* NULL: not needed yet */
+	uint8	   *page;	  /* BLCKSZ bytes, for a page that was made */
+	BbRedo	   *redo;	  /* NULL: not needed yet */
 	XLogRecPtr	redo_lsn; /* where its control file is from */
 	uint8	   *control;
 	size_t		control_length;
@@ -65,9 +65,9 @@ extern BbLayer *bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline,
  *
  * Errors: DATA_CORRUPTED when no layer does.
  */
-extern int	bb_timeline_image(BbTimeline *timeline, const BbKey *key,
-							  XLogRecPtr lsn, BbTimeline **owner, int *depth,
-							  BbKey *until);
+extern int bb_timeline_image(BbTimeline *timeline, const BbKey *key,
+							 XLogRecPtr lsn, BbTimeline **owner, int *depth,
+							 BbKey *until);
 
 /* ---- gather.c ---- */
 
@@ -99,8 +99,8 @@ typedef enum BbOutcome
  * key).
  */
 extern BbOutcome bb_history_evaluate(const BbTimeline *timeline,
-									 const BbPageHistory *history,
-									 uint8 *page, BbEntry *entry);
+									 const BbPageHistory *history, uint8 *page,
+									 BbEntry *entry);
 
 /* Set the checksum of a page that was made, if the cluster has them. */
 extern void bb_page_finish(const BbTimeline *timeline, const BbKey *key,

@@ -28,8 +28,8 @@ struct BbTimelineVersions
 	MemoryContext context; /* owns this */
 	BbKey		key;
 	XLogRecPtr	after;
-	List	   *parts; /* oldest first */
-	int			at;	   /* the part that comes next */
+	List	   *parts;	   /* oldest first */
+	int			at;		   /* the part that comes next */
 	BbLayerCursor *cursor; /* NULL: none open */
 };
 
@@ -92,7 +92,7 @@ next_part(const BbReqCtx *ctx, BbTimelineVersions *versions)
 	while (versions->at < list_length(versions->parts))
 	{
 		Part	   *part = list_nth(versions->parts, versions->at++);
-		BbLayer    *layer = bb_timeline_layer(ctx, part->owner, part->index);
+		BbLayer	   *layer = bb_timeline_layer(ctx, part->owner, part->index);
 		MemoryContext old;
 
 		if (!bb_layer_may_hold(ctx, layer, &versions->key))

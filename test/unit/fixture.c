@@ -93,13 +93,36 @@ fixture_scan_close(BbPageScan *scan)
 	pfree(scan);
 }
 
+/* Its values are there at every LSN: no key has versions. */
+static BbPageVersions *
+fixture_versions_new(const BbReqCtx *ctx, BbPageStore *store,
+					 const BbKey *key, XLogRecPtr after, XLogRecPtr until)
+{
+	return palloc0(sizeof(BbPageVersions));
+}
+
+static bool
+fixture_versions_next(const BbReqCtx *ctx, BbPageVersions *versions,
+					  XLogRecPtr *lsn, BbValue *value)
+{
+	return false;
+}
+
+static void
+fixture_versions_close(BbPageVersions *versions)
+{
+	pfree(versions);
+}
+
 static const BbPageStoreOps fixture_ops = {
 	.get = fixture_get,
 	.scan_new = fixture_scan_new,
 	.scan_next = fixture_scan_next,
 	.scan_seek = fixture_scan_seek,
 	.scan_close = fixture_scan_close,
-	/* no versions: its values are there at every LSN */
+	.versions_new = fixture_versions_new,
+	.versions_next = fixture_versions_next,
+	.versions_close = fixture_versions_close,
 };
 
 BbPageStore *

@@ -65,9 +65,10 @@ static void
 read_layer(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
 		   int n)
 {
-	BbLayer    *layer = bb_layer_open(ctx, store, "main", desc);
+	BbLayer	   *layer = bb_layer_open(ctx, store, "main", desc);
 	BbKeyRange	all = bb_key_range_all();
-	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer, &all.start, 0, WINDOW);
+	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer, &all.start, 0,
+												WINDOW);
 	BbEntry		entry;
 	uint8		value[BLCKSZ];
 
@@ -122,7 +123,7 @@ UNIT_TEST(layer_with_three_levels)
 	BbKeyRange	all = bb_key_range_all();
 	BbLayerWriter *writer;
 	BbLayerDesc *desc;
-	BbLayer    *layer;
+	BbLayer	   *layer;
 	BbLayerCursor *cursor;
 	BbEntry		entry;
 	uint8		value[8] = {0};
@@ -165,7 +166,7 @@ UNIT_TEST(layer_cursor_starts_between_keys)
 {
 	BbObjectStore *store = unit_store(ctx);
 	BbLayerDesc *desc = write_layer(ctx, store, 250, BB_COMPRESSION_DEFAULT);
-	BbLayer    *layer = bb_layer_open(ctx, store, "main", desc);
+	BbLayer	   *layer = bb_layer_open(ctx, store, "main", desc);
 	BbLayerCursor *cursor;
 	BbEntry		entry;
 	BbKey		start = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 100);
@@ -205,8 +206,9 @@ UNIT_TEST(layer_knows_its_file_crc)
 {
 	BbObjectStore *store = unit_store(ctx);
 	BbLayerDesc *desc = write_layer(ctx, store, 100, BB_COMPRESSION_DEFAULT);
-	BbObjectReader *reader =
-		bb_object_open(ctx, store, bb_layer_object_name("main", desc));
+	BbObjectReader *reader = bb_object_open(ctx, store,
+											bb_layer_object_name("main",
+																 desc));
 	char	   *data = palloc(desc->size);
 	pg_crc32c	crc;
 
@@ -342,7 +344,7 @@ static void
 read_delta(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
 		   int n)
 {
-	BbLayer    *layer = bb_layer_open(ctx, store, "main", desc);
+	BbLayer	   *layer = bb_layer_open(ctx, store, "main", desc);
 	BbKeyRange	all = bb_key_range_all();
 	uint8	   *value = palloc(BB_VALUE_MAX_SIZE);
 	BbLayerCursor *cursor;
@@ -419,7 +421,7 @@ UNIT_TEST(delta_of_one_key)
 	BbKey		key = key_of(1);
 	BbKey		other = key_of(2);
 	BbLayerWriter *writer;
-	BbLayer    *layer;
+	BbLayer	   *layer;
 	BbPageHistory history;
 	BbEntry		entry;
 	int			n = 100000;
@@ -468,7 +470,7 @@ UNIT_TEST(delta_filter_says_no)
 	BbObjectStore *store = unit_store(ctx);
 	BbKeyRange	all = bb_key_range_all();
 	BbLayerWriter *writer;
-	BbLayer    *layer;
+	BbLayer	   *layer;
 	BbEntry		entry = {.lsn = 5, .type = BB_ENTRY_DELETED};
 	int			n = 50000;
 	int			held = 0;
@@ -564,8 +566,7 @@ flip_bytes(const BbReqCtx *ctx, const LayerKind *kind, int n,
 	char	   *data = palloc(desc->size);
 	uint64		seed = (uint64) GetCurrentTimestamp();
 	pg_prng_state state;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "flip",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "flip",
 												  ALLOCSET_DEFAULT_SIZES);
 
 	bb_object_read(ctx, reader, 0, data, desc->size);
@@ -618,8 +619,7 @@ truncate_and_remove(const BbReqCtx *ctx, const LayerKind *kind)
 	char	   *name = bb_layer_object_name("main", desc);
 	char	   *path = unit_object_path(store, name);
 
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "read",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "read",
 												  ALLOCSET_DEFAULT_SIZES);
 
 	overwrite(path, desc->size, "x", 1);
