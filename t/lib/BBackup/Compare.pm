@@ -21,6 +21,14 @@ our @EXPORT = qw(compare_directories control_fields);
 
 use constant PAGE_SIZE => 8192;
 
+# As commit_ts.c and slru.c have them: bytes of a time, times of a page, pages
+# of a segment.
+use constant {
+	TIME_SIZE => 10,
+	TIMES_PER_PAGE => 819,
+	SLRU_PAGES_PER_SEGMENT => 32
+};
+
 # How many differences of one file are told.
 use constant TOLD => 5;
 
@@ -91,7 +99,9 @@ my @rules = (
 		qr{^(?:base/\d+|global|pg_tblspc/\d+/PG_[^/]+/\d+)/\d+
 			(?:_(?:vm|init))?(?:\.\d+)?$}x, 'pages'
 	],
-	[ qr{^(?:pg_xact|pg_multixact/\w+|pg_commit_ts)/[0-9A-F]+$}, 'pages' ],
+	[ qr{^(?:pg_xact|pg_multixact/\w+)/[0-9A-F]+$}, 'pages' ],
+	# see commit_times
+	[ qr{^pg_commit_ts/[0-9A-F]+$}, 'times' ],
 	[ qr{}, 'bytes' ]);
 
 # Lines of pg_controldata that are the same in both.  The others are about
@@ -133,6 +143,8 @@ sub compare_directories
 	my ($expected, $found) = @_;
 	my %in_expected = map { $_ => 1 } files_below($expected);
 	my %in_found = map { $_ => 1 } files_below($found);
+	my %control = control_fields($expected);
+	my $oldest_time = $control{"Latest checkpoint's oldestCommitTsXid"};
 	my @differences;
 
 	croak "nothing in $expected" if !%in_expected;
@@ -144,7 +156,9 @@ sub compare_directories
 		if (!$in_found{$file})
 		{
 			push @differences, { file => $file, what => 'is missing' }
-			  if !is_empty_segment("$expected/$file");
+			  if !is_empty_segment("$expected/$file")
+			  && ($how ne 'times'
+				|| commit_times("$expected/$file", $oldest_time) =~ /[^\0]/);
 		}
 		elsif (!$in_expected{$file})
 		{
@@ -158,6 +172,9 @@ sub compare_directories
 		{
 			my $compare = {
 				pages => \&compare_pages,
+				times => sub {
+					compare_pages(@_, sub { commit_times(@_, $oldest_time) });
+				},
 				bytes => \&compare_bytes,
 				control => \&compare_control,
 				origins => \&compare_origins
@@ -206,9 +223,9 @@ sub compare_bytes
 # compare_pages - of files of pages: relations, SLRUs.
 sub compare_pages
 {
-	my ($expected_file, $found_file, $name) = @_;
-	my $expected = slurp($expected_file);
-	my $found = slurp($found_file);
+	my ($expected_file, $found_file, $name, $read) = @_;
+	my ($expected, $found) =
+	  map { $read ? $read->($_) : slurp($_) } $expected_file, $found_file;
 	my @differences;
 
 	return () if $expected eq $found;
@@ -242,6 +259,29 @@ sub compare_pages
 	push @differences, { what => "$different pages differ" }
 	  if $different > TOLD;
 	return @differences;
+}
+
+# commit_times - a segment of pg_commit_ts without the times of xids that are
+# older than the oldest, which nobody reads.  They may differ: when commit times
+# are turned off, DeactivateCommitTs removes the files, but not the pages in
+# memory; if they are turned on again, recovery may write pages of before, and
+# a server that was restarted in between does not.
+sub commit_times
+{
+	my ($file, $oldest) = @_;
+	my $bytes = slurp($file);
+	my ($segment) = $file =~ /([0-9A-F]+)$/;
+	my $xid = hex($segment) * SLRU_PAGES_PER_SEGMENT * TIMES_PER_PAGE;
+
+	for (my $at = 0; $at < length $bytes && $xid < $oldest; $at += PAGE_SIZE)
+	{
+		my $old = $oldest - $xid;
+
+		$old = TIMES_PER_PAGE if $old > TIMES_PER_PAGE;
+		substr($bytes, $at, $old * TIME_SIZE) = "\0" x ($old * TIME_SIZE);
+		$xid += TIMES_PER_PAGE;
+	}
+	return $bytes;
 }
 
 sub first_difference
