@@ -130,19 +130,19 @@ sub restore_locations
 	return;
 }
 
-# finish_archive - stop a node that archives, and put its last, partial segment
-# into its archive too.
+# finish_archive - stop a node that archives (into its own archive directory, or
+# that), and put its last, partial segment there too.
 sub finish_archive
 {
-	my ($node) = @_;
+	my ($node, $archive) = @_;
 
+	$archive //= $node->archive_dir;
 	$node->stop;
 	my %control = control_fields($node->data_dir);
 	my $segment = $control{"Latest checkpoint's REDO WAL file"};
 
-	system_or_bail('cp', $node->data_dir . "/pg_wal/$segment",
-		$node->archive_dir);
-	return $node->archive_dir;
+	system_or_bail('cp', $node->data_dir . "/pg_wal/$segment", $archive);
+	return $archive;
 }
 
 # recover - a node that recovered to the LSN (a record's end; undef: all there
@@ -299,10 +299,13 @@ sub check
 		my $end = $self->{wal}->floor($lsn);
 		my $oracle =
 		  $self->recover($end == $self->{wal}->end ? undef : $end);
+		my $log_start = -s $store->logfile;
 		my $tar = eval {
 			fetch_backup($store, "lsn => '$text', timeline => '$timeline'");
 		};
-		ok(defined $tar, 'there is a backup') or return diag($@);
+		ok(defined $tar, 'there is a backup')
+		  or return diag($@, grep { /ERROR|DETAIL/ } split /^/m,
+			slurp_file($store->logfile, $log_start));
 		my $clone = new_clone("clone_$self->{recoveries}", $tar);
 
 		unlink $tar;
@@ -314,7 +317,7 @@ sub check
 				-s "$self->{base}/postgresql.conf"),
 			slurp_file("$self->{base}/postgresql.conf"),
 			'its configuration is the base\'s');
-		check_life($clone, $oracle);
+		check_life($clone, $oracle) if !$ENV{BBACKUP_FILES_ONLY};
 		$_->clean_node foreach $oracle, $clone;
 	};
 }

@@ -10,6 +10,7 @@
 #	BBACKUP_SEED		what is drawn: the workload's accidents, the LSNs
 #	BBACKUP_LSNS		how many LSNs; few by default
 #	BBACKUP_LSN			this LSN alone
+#	BBACKUP_FILES_ONLY	compare files, start no clone: for thousands of LSNs
 #	BBACKUP_CHAPTERS	a regular expression of names of chapters
 
 package BBackup::OracleRun;
@@ -18,11 +19,13 @@ use strict;
 use warnings;
 
 use BBackup;
+use BBackup::Compare;
 use BBackup::Oracle;
 use BBackup::WAL qw(lsn_number lsn_text);
 use BBackup::Workload;
 use Carp;
 use Exporter 'import';
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -49,6 +52,34 @@ sub ingest_archive
 	return { $row =~ /"(\w+)":"?([^,"}]*)/g };
 }
 
+# promoted_standby - a running server that has replayed all of an archive, and
+# goes on with it on tli 2.
+sub promoted_standby
+{
+	my ($source, $base, $archive) = @_;
+	my $standby = PostgreSQL::Test::Cluster->new('standby');
+	my %control = control_fields($source->data_dir);
+	my $end = $control{'Latest checkpoint location'};
+
+	copy_directory($base, $standby->data_dir);
+	$standby->append_conf(
+		'postgresql.conf', qq(
+port = @{[ $standby->port ]}
+unix_socket_directories = '@{[ $standby->host ]}'
+restore_command = 'cp "$archive/%f" "%p"'
+archive_command = 'cp "%p" "$archive/%f"'
+));
+	$standby->set_standby_mode;
+	$standby->start;
+	$standby->poll_query_until('postgres',
+		"SELECT pg_last_wal_replay_lsn() > '$end'::pg_lsn")
+	  or croak 'the standby does not get to the end';
+	$standby->promote;
+	$standby->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()')
+	  or croak 'the standby is not promoted';
+	return $standby;
+}
+
 # run_oracle - the variant's name, then
 #
 #	work		what the source does, given it and the seed
@@ -56,6 +87,8 @@ sub ingest_archive
 #	fuzzy		the base is a backup of the running source, while it works:
 #				a function of the source that starts work and returns one
 #				that waits for its end
+#	promoted	what a standby of the source does that is promoted after its
+#				end: work on another tli
 #	locations	of tablespaces
 #	lsns		how many LSNs, unless the environment says
 sub run_oracle
@@ -74,7 +107,9 @@ sub run_oracle
 		$source->command_ok(
 			[
 				'pg_basebackup', '-D', $base, '-c', 'fast', '--no-sync',
-				'-X', 'stream', '-d', $source->connstr('postgres')
+				# slowly, so that pages are of different ages
+				'--max-rate=20M', '-X', 'stream', '-d',
+				$source->connstr('postgres')
 			],
 			'a base backup of the running source');
 		$finish->();
@@ -88,10 +123,22 @@ sub run_oracle
 	$options{work}->($source, $seed);
 
 	my $archive = BBackup::Oracle::finish_archive($source);
+	my @timelines;
+	if ($options{promoted})
+	{
+		my $standby = promoted_standby($source, $base, $archive);
+
+		$options{promoted}->($standby, $seed);
+		BBackup::Oracle::finish_archive($standby, $archive);
+		slurp_file("$archive/00000002.history") =~ /^1\t(\S+)/
+		  or croak 'no history';
+		@timelines = ([ 1, $1 ], [2]);
+	}
 	my $oracle = BBackup::Oracle->new(
 		base => $base,
 		archive => $archive,
-		locations => \@locations);
+		locations => \@locations,
+		timelines => \@timelines);
 	my $wal = $oracle->wal;
 	note("$wal->{count} records of "
 		  . keys(%{ $wal->{kinds} })

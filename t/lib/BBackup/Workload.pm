@@ -16,6 +16,7 @@ use BBackup;
 use BBackup::Workload::Chapters;
 use Carp;
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -24,6 +25,7 @@ our @EXPORT = qw(
   new_archiving_source
   run_everything
   run_pgbench
+  start_chapters
   variant
   variants
 );
@@ -104,12 +106,32 @@ sub run_pgbench
 	return;
 }
 
-# run_everything - all chapters; what falls between them is drawn from the
-# seed.  BBACKUP_CHAPTERS, a regular expression, leaves some out.
+# start_chapters - those whose names fit, if they are SQL, in the background;
+# returns a function that waits for their end.
+sub start_chapters
+{
+	my ($source, $pattern) = @_;
+	my $sql = join "\n",
+	  map { ref $_->[1] || $_->[0] !~ /$pattern/ ? () : $_->[1] } chapters();
+	my ($out, $errors);
+	my $psql = IPC::Run::start(
+		[
+			'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d',
+			$source->connstr('postgres')
+		],
+		'<', \$sql, '>', \$out, '2>', \$errors);
+
+	return sub {
+		$psql->finish or croak "chapters $pattern: $errors";
+	};
+}
+
+# run_everything - all chapters, or those whose names fit; what falls between
+# them is drawn from the seed.
 sub run_everything
 {
-	my ($source, $seed) = @_;
-	my $wanted = $ENV{BBACKUP_CHAPTERS} // '';
+	my ($source, $seed, $pattern) = @_;
+	my $wanted = $ENV{BBACKUP_CHAPTERS} // $pattern // '';
 
 	srand $seed;
 	foreach my $chapter (chapters())
