@@ -44,6 +44,11 @@ SELECT bb_import_directory('/tmp/bb_regress_no_such_directory', 'empty');
 SELECT bb_import_directory('/dev/null', 'empty');
 SELECT bb_import_directory('/dev', 'empty');
 
+-- WAL that can't be ingested
+SELECT bb_ingest(NULL, 'empty');
+SELECT bb_ingest('/tmp', 'empty');
+SELECT bb_ingest('/tmp', 'empty', NULL);
+
 -- nothing came of all that
 SELECT * FROM bb_timelines('empty');
 SELECT count(*) FROM bb_stat_progress_import;

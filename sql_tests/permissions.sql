@@ -10,7 +10,9 @@ SELECT * FROM bb_timelines('vault');
 SELECT bb_basebackup();
 SELECT bb_basebackup_stream();
 SELECT bb_import_directory('/tmp');
+SELECT bb_ingest('/tmp');
 SELECT * FROM bb_stat_progress_import;
+SELECT * FROM bb_stat_progress_ingest;
 RESET ROLE;
 
 -- EXECUTE alone is not enough: the store takes USAGE
@@ -53,10 +55,11 @@ SELECT count(*) FROM bb_timelines('mine');
 SET bbackup.store_directory = '/tmp';
 RESET ROLE;
 
--- how far imports are, those may see who watch servers
+-- how far imports and ingests are, those may see who watch servers
 GRANT pg_read_all_stats TO bb_regress_nobody;
 SET ROLE bb_regress_nobody;
 SELECT * FROM bb_stat_progress_import;
+SELECT * FROM bb_stat_progress_ingest;
 RESET ROLE;
 
 DROP SERVER mine, vault;

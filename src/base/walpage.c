@@ -21,7 +21,7 @@ static inline uint32
 header_size(const BbWalStream *stream, XLogRecPtr address)
 {
 	return first_of_segment(stream, address) ? SizeOfXLogLongPHD
-		: SizeOfXLogShortPHD;
+											 : SizeOfXLogShortPHD;
 }
 
 XLogRecPtr

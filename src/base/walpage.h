@@ -41,9 +41,8 @@ extern XLogRecPtr bb_wal_record_start(const BbWalStream *stream,
  * rem_len is how much of a record goes on from the page before.  Returns the
  * size of the header.
  */
-extern uint32 bb_wal_page_header(const BbWalStream *stream,
-								 XLogRecPtr address, uint32 rem_len,
-								 uint8 *page);
+extern uint32 bb_wal_page_header(const BbWalStream *stream, XLogRecPtr address,
+								 uint32 rem_len, uint8 *page);
 
 /*
  * bb_wal_bytes_before - bytes, page headers not counted, between the page at

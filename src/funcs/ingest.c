@@ -30,8 +30,7 @@ bb_sql_ingest(PG_FUNCTION_ARGS)
 	char	   *wal_directory = bb_arg_text(fcinfo, 0, "wal_directory");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	XLogRecPtr	until = PG_ARGISNULL(3) ? InvalidXLogRecPtr
-		: PG_GETARG_LSN(3);
+	XLogRecPtr	until = PG_ARGISNULL(3) ? InvalidXLogRecPtr : PG_GETARG_LSN(3);
 	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_WRITE);
 	TupleDesc	desc;
 	BbIngestResult result;
@@ -71,7 +70,7 @@ bb_sql_progress_ingest(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (cell, bb_progress_ingest_fetch())
+	foreach(cell, bb_progress_ingest_fetch())
 	{
 		const BbIngestProgress *ingest = lfirst(cell);
 		bool		visible = has_privs_of_role(GetUserId(), ingest->user) ||
@@ -82,7 +81,8 @@ bb_sql_progress_ingest(PG_FUNCTION_ARGS)
 		values[0] = Int32GetDatum(ingest->pid);
 		values[1] = ObjectIdGetDatum(ingest->database);
 		values[2] = ObjectIdGetDatum(ingest->user);
-		values[3] = CStringGetTextDatum(bb_progress_ingest_phase_name(ingest->phase));
+		values[3] = CStringGetTextDatum(
+			bb_progress_ingest_phase_name(ingest->phase));
 		values[4] = LSNGetDatum(ingest->start_lsn);
 		values[5] = LSNGetDatum(ingest->limit_lsn);
 		values[6] = LSNGetDatum(ingest->current_lsn);

@@ -13,8 +13,8 @@
 
 /* Read a value that is a struct of the server's. */
 static void
-load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn,
-	 BbKeyKind kind, void *value, size_t size)
+load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn, BbKeyKind kind,
+	 void *value, size_t size)
 {
 	BbKey		key = bb_key_make(kind, 0, 0, 0, 0, 0);
 	BbEntry		entry;
@@ -30,8 +30,7 @@ load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn,
 }
 
 BbClusterState *
-bb_clusterstate_load(const BbReqCtx *ctx, BbTimeline *timeline,
-					 XLogRecPtr lsn)
+bb_clusterstate_load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 {
 	BbClusterState *state = palloc0(sizeof(BbClusterState));
 

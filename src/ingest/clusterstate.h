@@ -43,8 +43,7 @@ extern void bb_clusterstate_write(BbClusterState *state, BbOpenLayer *layer,
 								  XLogRecPtr lsn);
 
 /* nextXid is past xid from now on (AdvanceNextFullTransactionIdPastXid). */
-extern void bb_clusterstate_past_xid(BbClusterState *state,
-									 TransactionId xid);
+extern void bb_clusterstate_past_xid(BbClusterState *state, TransactionId xid);
 
 /* The full xid of an xid that WAL names (AdjustToFullTransactionId). */
 extern FullTransactionId bb_clusterstate_full_xid(const BbClusterState *state,

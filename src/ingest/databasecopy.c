@@ -16,7 +16,7 @@
 typedef struct Copy
 {
 	BbIngest   *ingest;
-	BbKeyRange	range; /* start: that of the layer being written */
+	BbKeyRange	range;	   /* start: that of the layer being written */
 	BbLayerWriter *writer; /* NULL: none */
 } Copy;
 
@@ -50,14 +50,14 @@ add_page(Copy *copy, const BbKey *key, const BbEntry *entry)
 
 	if (copy->writer != NULL &&
 		bb_layer_writer_size(copy->writer) >=
-		(uint64) bb_setting_layer_size_mb * 1024 * 1024)
+			(uint64) bb_setting_layer_size_mb * 1024 * 1024)
 		finish_layer(copy, key);
 	if (copy->writer == NULL)
 		copy->writer = bb_layer_writer_new(ingest->ctx, ingest->store,
 										   ingest->manifest->timeline,
 										   &copy->range.start, ingest->lsn,
 										   (BbCompression)
-										   bb_setting_compression);
+											   bb_setting_compression);
 	bb_layer_writer_add(ingest->ctx, copy->writer, key, entry->value,
 						entry->length);
 	ingest->result.pages++;
@@ -69,8 +69,9 @@ copy_blocks(BbIngest *ingest, BbTimeline *timeline, BbDatabaseDir from,
 			BbDatabaseDir to)
 {
 	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_BLOCK, from.spc, from.db);
-	Copy		copy = {ingest, bb_relsizes_range(BB_KEY_REL_BLOCK, to.spc,
-												  to.db), NULL};
+	Copy		copy = {ingest,
+						bb_relsizes_range(BB_KEY_REL_BLOCK, to.spc, to.db),
+						NULL};
 	BbTimelineScan *scan;
 	BbEntry		entry;
 
@@ -100,14 +101,13 @@ copy_sizes(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_SIZE, from.spc, from.db);
 	ListCell   *cell;
 
-	foreach (cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
 	{
 		const BbKey *key = lfirst(cell);
 		BbKey		renamed = rename_key(key, to);
 		uint32		blocks;
 
-		if (bb_directory_get_u32(ingest->ctx, ingest->directory, key,
-								 &blocks))
+		if (bb_directory_get_u32(ingest->ctx, ingest->directory, key, &blocks))
 			bb_directory_put_u32(ingest->directory, &renamed, ingest->lsn,
 								 blocks);
 	}
@@ -118,8 +118,8 @@ static void
 copy_files(BbIngest *ingest, BbTimeline *timeline, BbDatabaseDir from,
 		   BbDatabaseDir to)
 {
-	BbKey		database = bb_key_make(BB_KEY_DATABASE, from.spc, from.db, 0, 0,
-									   0);
+	BbKey		database = bb_key_make(BB_KEY_DATABASE, from.spc, from.db, 0,
+									   0, 0);
 	BbKey		map = bb_key_make(BB_KEY_RELMAP, from.spc, from.db, 0, 0, 0);
 	BbKey		key = rename_key(&database, to);
 	uint8		flags = 0;

@@ -50,8 +50,7 @@ extern bool bb_directory_get_u64(const BbReqCtx *ctx, BbDirectory *directory,
 
 /* Give a key a value at lsn. */
 extern void bb_directory_put(BbDirectory *directory, const BbKey *key,
-							 XLogRecPtr lsn, const void *value,
-							 uint32 length);
+							 XLogRecPtr lsn, const void *value, uint32 length);
 extern void bb_directory_put_u32(BbDirectory *directory, const BbKey *key,
 								 XLogRecPtr lsn, uint32 value);
 extern void bb_directory_put_u64(BbDirectory *directory, const BbKey *key,

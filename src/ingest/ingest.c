@@ -127,14 +127,14 @@ commit(BbIngest *ingest)
 	layers = MemoryContextAllocHuge(ingest->context,
 									(manifest->nlayers +
 									 list_length(ingest->layers)) *
-									sizeof(BbLayerDesc));
+										sizeof(BbLayerDesc));
 	if (manifest->nlayers > 0)
 		memcpy(layers, manifest->layers,
 			   manifest->nlayers * sizeof(BbLayerDesc));
 	if (manifest->layers != NULL)
 		pfree(manifest->layers);
 	manifest->layers = layers;
-	foreach (cell, ingest->layers)
+	foreach(cell, ingest->layers)
 	{
 		const BbLayerDesc *layer = lfirst(cell);
 
@@ -171,14 +171,14 @@ bb_ingest_flush(BbIngest *ingest)
 	bb_progress_ingest_phase(BB_INGEST_FLUSHING);
 	bb_recordends_flush(ingest->ends);
 	old = MemoryContextSwitchTo(ingest->context);
-	ingest->layers =
-		list_concat(ingest->layers,
-					bb_openlayer_flush(ingest->ctx, ingest->layer,
-									   ingest->store,
-									   ingest->manifest->timeline,
-									   ingest->manifest->end_lsn + 1,
-									   ingest->done_lsn + 1,
-									   &ingest->result.pages));
+	ingest->layers = list_concat(ingest->layers,
+								 bb_openlayer_flush(ingest->ctx, ingest->layer,
+													ingest->store,
+													ingest->manifest->timeline,
+													ingest->manifest->end_lsn +
+														1,
+													ingest->done_lsn + 1,
+													&ingest->result.pages));
 	commit(ingest);
 	MemoryContextSwitchTo(old);
 	ingest->bytes = NULL;
@@ -242,8 +242,8 @@ handle_record(BbIngest *ingest, XLogReaderState *record)
 static void
 record_done(BbIngest *ingest, XLogReaderState *record)
 {
-	bool		was_consistent =
-		ingest->done_lsn >= ingest->manifest->start_lsn;
+	bool		was_consistent = ingest->done_lsn >=
+		ingest->manifest->start_lsn;
 
 	if (ingest->record_layers != NIL)
 	{
@@ -289,8 +289,7 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 		if (bb_openlayer_size(ingest->layer) >= distance)
 			bb_ingest_flush(ingest);
 		if (ingest->result.records % REPORT_RECORDS == 0)
-			bb_progress_ingest_done(ingest->done_lsn,
-									ingest->result.records);
+			bb_progress_ingest_done(ingest->done_lsn, ingest->result.records);
 		MemoryContextReset(scratch);
 	}
 
@@ -303,11 +302,10 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 
 /* Ingest, and keep what is good whatever happens. */
 static bool
-ingest_and_flush(BbIngest *ingest, const BbWalStream *stream,
-				 XLogRecPtr until)
+ingest_and_flush(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 {
 	MemoryContext context = CurrentMemoryContext;
-	ErrorData  *volatile error = NULL;
+	ErrorData *volatile error = NULL;
 	ErrorContextCallback callback;
 	volatile bool complete = false;
 
@@ -331,7 +329,7 @@ ingest_and_flush(BbIngest *ingest, const BbWalStream *stream,
 	if (error != NULL &&
 		(ingest->flushing || error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 		 ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-		 ERRCODE_OPERATOR_INTERVENTION))
+			 ERRCODE_OPERATOR_INTERVENTION))
 		ReThrowError(error);
 
 	bb_openlayer_cut(ingest->layer, ingest->done_lsn);
@@ -442,11 +440,16 @@ bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	BbManifest *manifest;
 	BbIngestResult result;
 
-	/* held until the caller's context goes: longer than any layer's writer */
-	bb_manifest_lock(ctx, store, timeline);
-
 	context = AllocSetContextCreate(caller, "bbackup ingest",
 									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+
+	/* before a lock makes a directory */
+	(void) read_manifest(ctx, store, timeline, until);
+
+	/* held until the caller's context goes: longer than any layer's writer */
+	MemoryContextSwitchTo(caller);
+	bb_manifest_lock(ctx, store, timeline);
 	MemoryContextSwitchTo(context);
 	bb_progress_ingest_start();
 	manifest = read_manifest(ctx, store, timeline, until);

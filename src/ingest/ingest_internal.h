@@ -33,7 +33,7 @@ typedef struct BbIngest
 {
 	const BbReqCtx *ctx;
 	BbObjectStore *store;
-	BbManifest *manifest; /* as of the last commit, but for tli switches */
+	BbManifest *manifest;  /* as of the last commit, but for tli switches */
 	MemoryContext context; /* of all this */
 	MemoryContext view;	   /* of the timeline; reset by a flush */
 	BbWalSource *source;
@@ -45,20 +45,20 @@ typedef struct BbIngest
 	bool		flushing;
 
 	/* all records so far */
-	XLogRecPtr	done_lsn;  /* the end of the last */
+	XLogRecPtr	done_lsn;	/* the end of the last */
 	XLogRecPtr	done_start; /* where it began */
 	TimeLineID	tli;
-	int64		end_time; /* time_t */
+	int64		end_time;	   /* time_t */
 	List	   *invalid_pages; /* BbKey *; see invalidpages.h */
 
 	/* the record being handled */
 	XLogReaderState *record;
-	XLogRecPtr	lsn;		 /* its end */
-	TimeLineID	next_tli;	 /* that it is under */
-	const uint8 *bytes;		 /* of the record, in the open layer's arena */
+	XLogRecPtr	lsn;		   /* its end */
+	TimeLineID	next_tli;	   /* that it is under */
+	const uint8 *bytes;		   /* of the record, in the open layer's arena */
 	List	   *record_layers; /* BbLayerDesc *: written for this record */
-	StringInfoData native;	 /* to write native records into */
-	PGAlignedBlock page;	 /* to make images in */
+	StringInfoData native;	   /* to write native records into */
+	PGAlignedBlock page;	   /* to make images in */
 
 	BbIngestResult result;
 } BbIngest;

@@ -45,15 +45,16 @@ bb_invalidpages_forget(BbIngest *ingest, const BbFork *fork, BlockNumber from)
 {
 	ListCell   *cell;
 
-	foreach (cell, ingest->invalid_pages)
+	foreach(cell, ingest->invalid_pages)
 	{
 		BbKeyFields key = bb_key_fields(lfirst(cell));
 
 		if (key.spc == fork->spc && key.db == fork->db &&
 			key.rel == fork->rel && key.fork == fork->fork &&
 			key.block >= from)
-			ingest->invalid_pages =
-				foreach_delete_current(ingest->invalid_pages, cell);
+			ingest
+				->invalid_pages = foreach_delete_current(ingest->invalid_pages,
+														 cell);
 	}
 }
 
@@ -62,11 +63,12 @@ bb_invalidpages_forget_database(BbIngest *ingest, Oid db)
 {
 	ListCell   *cell;
 
-	foreach (cell, ingest->invalid_pages)
+	foreach(cell, ingest->invalid_pages)
 	{
 		if (bb_key_fields(lfirst(cell)).db == db)
-			ingest->invalid_pages =
-				foreach_delete_current(ingest->invalid_pages, cell);
+			ingest
+				->invalid_pages = foreach_delete_current(ingest->invalid_pages,
+														 cell);
 	}
 }
 

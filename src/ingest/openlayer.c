@@ -134,7 +134,7 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 				 BbEntryType type, const uint8 *stored, uint32 length)
 {
 	bool		found;
-	OpenKey    *open = keys_insert(layer->keys, *key, &found);
+	OpenKey	   *open = keys_insert(layer->keys, *key, &found);
 	OpenEntry  *entry;
 
 	if (!found)
@@ -150,7 +150,7 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 
 	if (found && open->last_lsn == lsn &&
 		(type == BB_ENTRY_IMAGE || type == BB_ENTRY_DELETED))
-		entry = &layer->entries[open->last];	/* superseded */
+		entry = &layer->entries[open->last]; /* superseded */
 	else
 	{
 		if (layer->nentries == layer->allocated)
@@ -158,7 +158,7 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 			layer->allocated *= 2;
 			layer->entries = repalloc_huge(layer->entries,
 										   layer->allocated *
-										   sizeof(OpenEntry));
+											   sizeof(OpenEntry));
 		}
 		open->last = layer->nentries;
 		open->last_lsn = lsn;
@@ -239,7 +239,7 @@ make_order(BbOpenLayer *layer)
 	SortedKey  *sorted = alloc_array(nkeys, sizeof(SortedKey));
 	uint32	   *places = alloc_array(nkeys, sizeof(uint32));
 	keys_iterator iterator;
-	OpenKey    *open;
+	OpenKey	   *open;
 	uint32		n = 0;
 
 	order.keys = alloc_array(nkeys, sizeof(BbKey));
@@ -283,8 +283,7 @@ prefetch(const BbOpenLayer *layer, const uint32 *order, uint32 at)
 		__builtin_prefetch(&layer->entries[order[at + PREFETCH_ENTRIES]]);
 	if (at + PREFETCH_VALUES < layer->nentries)
 	{
-		const OpenEntry *entry =
-			&layer->entries[order[at + PREFETCH_VALUES]];
+		const OpenEntry *entry = &layer->entries[order[at + PREFETCH_VALUES]];
 		uint32		length = Min(entry->length, 512);
 
 		for (uint32 i = 0; i < length; i += 64)
@@ -324,15 +323,14 @@ bb_openlayer_flush(const BbReqCtx *ctx, BbOpenLayer *layer,
 		if (writer != NULL && key != last &&
 			bb_layer_writer_size(writer) >= cut_size)
 		{
-			descs = lappend(descs,
-							bb_layer_writer_finish(ctx, writer, key));
+			descs = lappend(descs, bb_layer_writer_finish(ctx, writer, key));
 			writer = NULL;
 		}
 		if (writer == NULL)
-			writer = bb_layer_writer_new_delta(ctx, store, timeline,
-											   key, lsn_start, lsn_end,
+			writer = bb_layer_writer_new_delta(ctx, store, timeline, key,
+											   lsn_start, lsn_end,
 											   (BbCompression)
-											   bb_setting_compression);
+												   bb_setting_compression);
 		if (key != last && is_page(key))
 			(*pages)++;
 

@@ -19,7 +19,7 @@
 struct BbRecordEnds
 {
 	BbOpenLayer *layer;
-	uint64		page;	   /* LSN / XLOG_BLCKSZ */
+	uint64		page; /* LSN / XLOG_BLCKSZ */
 	int			nends;
 	int			nwritten;  /* of them */
 	XLogRecPtr	first_new; /* the first that isn't written */
@@ -35,6 +35,40 @@ bb_recordends_key(XLogRecPtr lsn)
 					   (uint32) page, 0, 0);
 }
 
+static void
+append(BbRecordEnds *ends, uint32 offset)
+{
+	uint8	   *at = ends->ends + ends->nends * END_BYTES;
+
+	if (ends->nends == ENDS_MAX)
+		elog(ERROR, "too many records end in the WAL page of %X/%X",
+			 LSN_FORMAT_ARGS(ends->page * XLOG_BLCKSZ));
+	at[0] = (uint8) offset;
+	at[1] = (uint8) (offset >> 8);
+	ends->nends++;
+}
+
+/* What the timeline has; an ancestor may have gone on in the same page. */
+static void
+load(BbRecordEnds *ends, const BbKey *key, const BbEntry *entry,
+	 XLogRecPtr lsn)
+{
+	if (entry->length % END_BYTES != 0 || entry->length > sizeof(ends->ends))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("value of %s has an impossible length",
+						bb_key_text(key)),
+				 errdetail("It has %u bytes.", entry->length)));
+	for (uint32 at = 0; at < entry->length; at += END_BYTES)
+	{
+		uint32		offset = entry->value[at] | entry->value[at + 1] << 8;
+
+		if (offset <= lsn % XLOG_BLCKSZ)
+			append(ends, offset);
+	}
+	ends->nwritten = ends->nends;
+}
+
 BbRecordEnds *
 bb_recordends_new(const BbReqCtx *ctx, BbOpenLayer *layer,
 				  BbTimeline *timeline, XLogRecPtr lsn)
@@ -46,17 +80,7 @@ bb_recordends_new(const BbReqCtx *ctx, BbOpenLayer *layer,
 	ends->layer = layer;
 	ends->page = lsn / XLOG_BLCKSZ;
 	if (bb_timeline_get(ctx, timeline, &key, lsn, &entry))
-	{
-		if (entry.length % END_BYTES != 0 ||
-			entry.length > sizeof(ends->ends))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("value of %s has an impossible length",
-							bb_key_text(&key)),
-					 errdetail("It has %u bytes.", entry.length)));
-		memcpy(ends->ends, entry.value, entry.length);
-		ends->nends = ends->nwritten = entry.length / END_BYTES;
-	}
+		load(ends, &key, &entry, lsn);
 	return ends;
 }
 
@@ -69,16 +93,13 @@ bb_recordends_flush(BbRecordEnds *ends)
 		return;
 	key = bb_recordends_key(ends->page * XLOG_BLCKSZ);
 	bb_openlayer_put(ends->layer, &key, ends->first_new, BB_ENTRY_IMAGE,
-						  ends->ends, ends->nends * END_BYTES);
+					 ends->ends, ends->nends * END_BYTES);
 	ends->nwritten = ends->nends;
 }
 
 void
 bb_recordends_add(BbRecordEnds *ends, XLogRecPtr lsn)
 {
-	uint32		offset = lsn % XLOG_BLCKSZ;
-	uint8	   *at;
-
 	if (lsn / XLOG_BLCKSZ != ends->page)
 	{
 		bb_recordends_flush(ends);
@@ -87,10 +108,5 @@ bb_recordends_add(BbRecordEnds *ends, XLogRecPtr lsn)
 	}
 	if (ends->nends == ends->nwritten)
 		ends->first_new = lsn;
-	if (ends->nends == ENDS_MAX)
-		elog(ERROR, "too many records end in the WAL page of %X/%X",
-			 LSN_FORMAT_ARGS(lsn));
-	at = ends->ends + ends->nends++ * END_BYTES;
-	at[0] = (uint8) offset;
-	at[1] = (uint8) (offset >> 8);
+	append(ends, lsn % XLOG_BLCKSZ);
 }

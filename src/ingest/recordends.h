@@ -21,8 +21,7 @@
 typedef struct BbRecordEnds BbRecordEnds;
 
 /* Go on after lsn, the end of a timeline. */
-extern BbRecordEnds *bb_recordends_new(const BbReqCtx *ctx,
-									   BbOpenLayer *layer,
+extern BbRecordEnds *bb_recordends_new(const BbReqCtx *ctx, BbOpenLayer *layer,
 									   BbTimeline *timeline, XLogRecPtr lsn);
 extern void bb_recordends_add(BbRecordEnds *ends, XLogRecPtr lsn);
 /* A flush is coming: write what isn't written. */

@@ -105,8 +105,7 @@ bb_relsizes_drop(BbIngest *ingest, const BbWalLocator *locator)
 		BbKey		key = bb_fork_size_key(&fork);
 
 		bb_invalidpages_forget(ingest, &fork, 0);
-		bb_directory_remove(ingest->ctx, ingest->directory, &key,
-							ingest->lsn);
+		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
 	}
 }
 
@@ -116,7 +115,7 @@ bb_relsizes_drop_all(BbIngest *ingest, Oid spc, Oid db)
 	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_SIZE, spc, db);
 	ListCell   *cell;
 
-	foreach (cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
 	{
 		bb_directory_remove(ingest->ctx, ingest->directory, lfirst(cell),
 							ingest->lsn);

@@ -50,8 +50,7 @@ bb_fork_size_key(const BbFork *fork)
 static inline BbKey
 bb_fork_block_key(const BbFork *fork, BlockNumber block)
 {
-	return bb_key_rel_block(fork->spc, fork->db, fork->rel, fork->fork,
-							block);
+	return bb_key_rel_block(fork->spc, fork->db, fork->rel, fork->fork, block);
 }
 
 #endif /* BB_RELSIZES_H */

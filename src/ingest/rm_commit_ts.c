@@ -49,8 +49,7 @@ bb_committs_set(BbIngest *ingest, const TransactionId *xids, int nxids,
 			bb_native_commit_ts_add(native, xids[i] % BB_COMMIT_TS_PER_PAGE);
 		bb_slrupages_change(ingest, BB_SLRU_COMMIT_TS, page);
 	}
-	if (TransactionIdPrecedes(checkpoint->newestCommitTsXid,
-							  xids[nxids - 1]))
+	if (TransactionIdPrecedes(checkpoint->newestCommitTsXid, xids[nxids - 1]))
 		checkpoint->newestCommitTsXid = xids[nxids - 1];
 }
 
@@ -108,8 +107,7 @@ bb_rm_commit_ts(BbIngest *ingest)
 			bb_slrupages_zero(ingest, BB_SLRU_COMMIT_TS, page);
 			break;
 		case COMMIT_TS_TRUNCATE:
-			memcpy(&truncate,
-				   bb_ingest_data(ingest, SizeOfCommitTsTruncate),
+			memcpy(&truncate, bb_ingest_data(ingest, SizeOfCommitTsTruncate),
 				   SizeOfCommitTsTruncate);
 			if (checkpoint->oldestCommitTsXid != InvalidTransactionId &&
 				TransactionIdPrecedes(checkpoint->oldestCommitTsXid,

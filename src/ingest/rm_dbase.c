@@ -17,9 +17,9 @@
 static void
 create_by_copy(BbIngest *ingest)
 {
-	const xl_dbase_create_file_copy_rec *create =
-		(const xl_dbase_create_file_copy_rec *) bb_ingest_data(ingest,
-															   sizeof(*create));
+	const xl_dbase_create_file_copy_rec
+		*create = (const xl_dbase_create_file_copy_rec *)
+			bb_ingest_data(ingest, sizeof(*create));
 	BbDatabaseDir from = {create->src_tablespace_id, create->src_db_id};
 	BbDatabaseDir to = {create->tablespace_id, create->db_id};
 
@@ -30,9 +30,9 @@ create_by_copy(BbIngest *ingest)
 static void
 create_by_wal(BbIngest *ingest)
 {
-	const xl_dbase_create_wal_log_rec *create =
-		(const xl_dbase_create_wal_log_rec *) bb_ingest_data(ingest,
-															 sizeof(*create));
+	const xl_dbase_create_wal_log_rec
+		*create = (const xl_dbase_create_wal_log_rec *)
+			bb_ingest_data(ingest, sizeof(*create));
 	BbKey		key = bb_key_make(BB_KEY_DATABASE, create->tablespace_id,
 								  create->db_id, 0, 0, 0);
 	uint8		flags = BB_DATABASE_DEFAULT_TABLESPACE;
@@ -45,23 +45,23 @@ static void
 drop(BbIngest *ingest)
 {
 	const size_t fixed = offsetof(xl_dbase_drop_rec, tablespace_ids);
-	const xl_dbase_drop_rec *drop =
-		(const xl_dbase_drop_rec *) bb_ingest_data(ingest, fixed);
+	const xl_dbase_drop_rec *drop = (const xl_dbase_drop_rec *)
+		bb_ingest_data(ingest, fixed);
 
 	if (drop->ntablespaces < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("WAL drops a database in %d tablespaces",
 						drop->ntablespaces)));
-	(void) bb_ingest_data(ingest, fixed +
-						  (size_t) drop->ntablespaces * sizeof(Oid));
+	(void) bb_ingest_data(ingest,
+						  fixed + (size_t) drop->ntablespaces * sizeof(Oid));
 
 	bb_invalidpages_forget_database(ingest, drop->db_id);
 	for (int i = 0; i < drop->ntablespaces; i++)
 	{
 		Oid			spc = drop->tablespace_ids[i];
-		BbKey		database = bb_key_make(BB_KEY_DATABASE, spc, drop->db_id, 0,
-										   0, 0);
+		BbKey		database = bb_key_make(BB_KEY_DATABASE, spc, drop->db_id,
+										   0, 0, 0);
 		BbKey		map = bb_key_make(BB_KEY_RELMAP, spc, drop->db_id, 0, 0,
 									  0);
 

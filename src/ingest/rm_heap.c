@@ -114,19 +114,21 @@ clear_if(BbIngest *ingest, bool clear, uint8 flags)
 
 /* Block 0 is the new tuple's; block 1 the old one's, if it is another. */
 static void
-clear_for_update(BbIngest *ingest, uint8 flags)
+clear_for_update(BbIngest *ingest)
 {
+	const xl_heap_update *update = (const xl_heap_update *)
+		bb_ingest_data(ingest, SizeOfHeapUpdate);
 	ClearedBlock cleared[2];
 	int			ncleared = 0;
 
-	if (flags & XLH_UPDATE_OLD_ALL_VISIBLE_CLEARED)
+	if (update->flags & XLH_UPDATE_OLD_ALL_VISIBLE_CLEARED)
 	{
 		uint8		id = XLogRecHasBlockRef(ingest->record, 1) ? 1 : 0;
 
 		ncleared += find_block(ingest, id, VISIBILITYMAP_VALID_BITS,
 							   &cleared[ncleared]);
 	}
-	if (flags & XLH_UPDATE_NEW_ALL_VISIBLE_CLEARED)
+	if (update->flags & XLH_UPDATE_NEW_ALL_VISIBLE_CLEARED)
 		ncleared += find_block(ingest, 0, VISIBILITYMAP_VALID_BITS,
 							   &cleared[ncleared]);
 	clear_bits(ingest, cleared, ncleared);
@@ -136,8 +138,8 @@ clear_for_update(BbIngest *ingest, uint8 flags)
 static void
 set_visible(BbIngest *ingest)
 {
-	const xl_heap_visible *visible =
-		(const xl_heap_visible *) bb_ingest_data(ingest, SizeOfHeapVisible);
+	const xl_heap_visible *visible = (const xl_heap_visible *)
+		bb_ingest_data(ingest, SizeOfHeapVisible);
 	uint8		flags = visible->flags & VISIBILITYMAP_VALID_BITS;
 	BbFork		map;
 	BbFork		heap;
@@ -160,66 +162,54 @@ set_visible(BbIngest *ingest)
 	key = bb_fork_block_key(&map, map_block);
 	bb_native_vm_set(bb_ingest_native_begin(ingest),
 					 heap_block % BB_VM_PER_PAGE, flags);
-	bb_ingest_native(ingest, &key,
-					 bb_relsizes_reach(ingest, &map, map_block));
+	bb_ingest_native(ingest, &key, bb_relsizes_reach(ingest, &map, map_block));
 }
 
 static void
-insert(BbIngest *ingest)
+clear_for_insert(BbIngest *ingest)
 {
-	const xl_heap_insert *insert =
-		(const xl_heap_insert *) bb_ingest_data(ingest, SizeOfHeapInsert);
+	const xl_heap_insert *insert = (const xl_heap_insert *)
+		bb_ingest_data(ingest, SizeOfHeapInsert);
 
 	clear_if(ingest, insert->flags & XLH_INSERT_ALL_VISIBLE_CLEARED,
 			 VISIBILITYMAP_VALID_BITS);
 }
 
 static void
-multi_insert(BbIngest *ingest)
+clear_for_multi_insert(BbIngest *ingest)
 {
-	const xl_heap_multi_insert *insert =
-		(const xl_heap_multi_insert *) bb_ingest_data(ingest,
-													  SizeOfHeapMultiInsert);
+	const xl_heap_multi_insert *insert = (const xl_heap_multi_insert *)
+		bb_ingest_data(ingest, SizeOfHeapMultiInsert);
 
 	clear_if(ingest, insert->flags & XLH_INSERT_ALL_VISIBLE_CLEARED,
 			 VISIBILITYMAP_VALID_BITS);
 }
 
 static void
-delete(BbIngest *ingest)
+clear_for_delete(BbIngest *ingest)
 {
-	const xl_heap_delete *delete =
-		(const xl_heap_delete *) bb_ingest_data(ingest, SizeOfHeapDelete);
+	const xl_heap_delete *delete = (const xl_heap_delete *)
+		bb_ingest_data(ingest, SizeOfHeapDelete);
 
 	clear_if(ingest, delete->flags & XLH_DELETE_ALL_VISIBLE_CLEARED,
 			 VISIBILITYMAP_VALID_BITS);
 }
 
 static void
-update(BbIngest *ingest)
+clear_for_lock(BbIngest *ingest)
 {
-	const xl_heap_update *update =
-		(const xl_heap_update *) bb_ingest_data(ingest, SizeOfHeapUpdate);
-
-	clear_for_update(ingest, update->flags);
-}
-
-static void
-lock(BbIngest *ingest)
-{
-	const xl_heap_lock *lock =
-		(const xl_heap_lock *) bb_ingest_data(ingest, SizeOfHeapLock);
+	const xl_heap_lock *lock = (const xl_heap_lock *)
+		bb_ingest_data(ingest, SizeOfHeapLock);
 
 	clear_if(ingest, lock->flags & XLH_LOCK_ALL_FROZEN_CLEARED,
 			 VISIBILITYMAP_ALL_FROZEN);
 }
 
 static void
-lock_updated(BbIngest *ingest)
+clear_for_lock_updated(BbIngest *ingest)
 {
-	const xl_heap_lock_updated *lock =
-		(const xl_heap_lock_updated *) bb_ingest_data(ingest,
-													  SizeOfHeapLockUpdated);
+	const xl_heap_lock_updated *lock = (const xl_heap_lock_updated *)
+		bb_ingest_data(ingest, SizeOfHeapLockUpdated);
 
 	clear_if(ingest, lock->flags & XLH_LOCK_ALL_FROZEN_CLEARED,
 			 VISIBILITYMAP_ALL_FROZEN);
@@ -231,23 +221,23 @@ bb_rm_heap(BbIngest *ingest)
 	switch (XLogRecGetInfo(ingest->record) & XLOG_HEAP_OPMASK)
 	{
 		case XLOG_HEAP_INSERT:
-			insert(ingest);
+			clear_for_insert(ingest);
 			break;
 		case XLOG_HEAP_DELETE:
-			delete(ingest);
+			clear_for_delete(ingest);
 			break;
 		case XLOG_HEAP_UPDATE:
 		case XLOG_HEAP_HOT_UPDATE:
-			update(ingest);
+			clear_for_update(ingest);
 			break;
 		case XLOG_HEAP_LOCK:
-			lock(ingest);
+			clear_for_lock(ingest);
 			break;
 		case XLOG_HEAP_CONFIRM:
 		case XLOG_HEAP_INPLACE:
 			break;
 		case XLOG_HEAP_TRUNCATE:
-			return;				/* for logical decoding */
+			return; /* for logical decoding */
 		default:
 			bb_ingest_unknown(ingest);
 	}
@@ -274,15 +264,15 @@ bb_rm_heap2(BbIngest *ingest)
 			set_visible(ingest);
 			break;
 		case XLOG_HEAP2_MULTI_INSERT:
-			multi_insert(ingest);
+			clear_for_multi_insert(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_LOCK_UPDATED:
-			lock_updated(ingest);
+			clear_for_lock_updated(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;
-		case XLOG_HEAP2_NEW_CID:	/* for logical decoding */
-		case XLOG_HEAP2_REWRITE:	/* of a replication slot */
+		case XLOG_HEAP2_NEW_CID: /* for logical decoding */
+		case XLOG_HEAP2_REWRITE: /* of a replication slot */
 			break;
 		default:
 			bb_ingest_unknown(ingest);

@@ -63,7 +63,7 @@ set_offsets(BbIngest *ingest, const xl_multixact_create *create)
 	StringInfo	native = bb_ingest_native_begin(ingest);
 
 	if (next_offset == 0)
-		next_offset = 1;		/* 0 means none */
+		next_offset = 1; /* 0 means none */
 
 	bb_native_offsets_begin(native);
 	bb_native_offsets_add(native, create->mid % BB_OFFSETS_PER_PAGE,
@@ -92,7 +92,7 @@ set_members(BbIngest *ingest, const xl_multixact_create *create)
 		bb_native_members_begin(native, offset % BB_MEMBERS_PER_PAGE);
 		for (; i < create->nmembers; i++)
 		{
-			offset = create->moff + i;	/* wraps around */
+			offset = create->moff + i; /* wraps around */
 			if (offset / BB_MEMBERS_PER_PAGE != page)
 				break;
 			bb_native_members_add(native, create->members[i].xid,
@@ -105,9 +105,8 @@ set_members(BbIngest *ingest, const xl_multixact_create *create)
 static void
 create(BbIngest *ingest)
 {
-	const xl_multixact_create *create =
-		(const xl_multixact_create *) bb_ingest_data(ingest,
-													 SizeOfMultiXactCreate);
+	const xl_multixact_create *create = (const xl_multixact_create *)
+		bb_ingest_data(ingest, SizeOfMultiXactCreate);
 	TransactionId max_xid = XLogRecGetXid(ingest->record);
 
 	if (create->nmembers <= 0 || create->mid < FirstMultiXactId)
@@ -115,8 +114,10 @@ create(BbIngest *ingest)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("WAL makes an impossible multixact %u with %d members",
 						create->mid, create->nmembers)));
-	(void) bb_ingest_data(ingest, SizeOfMultiXactCreate +
-						  (size_t) create->nmembers * sizeof(MultiXactMember));
+	(void) bb_ingest_data(ingest,
+						  SizeOfMultiXactCreate +
+							  (size_t) create->nmembers *
+								  sizeof(MultiXactMember));
 
 	set_offsets(ingest, create);
 	set_members(ingest, create);
@@ -160,7 +161,7 @@ truncate_both(BbIngest *ingest)
 
 	/* one back: the page of the oldest may not be there yet */
 	last = truncate.endTruncOff == FirstMultiXactId ? MaxMultiXactId
-		: truncate.endTruncOff - 1;
+													: truncate.endTruncOff - 1;
 	bb_slrupages_truncate(ingest, BB_SLRU_MULTIXACT_OFFSETS,
 						  last / BB_OFFSETS_PER_PAGE, precedes);
 }

@@ -19,8 +19,8 @@ origin_key(RepOriginId origin)
 }
 
 void
-bb_origins_advance(BbIngest *ingest, RepOriginId origin,
-				   XLogRecPtr remote_lsn, bool backward)
+bb_origins_advance(BbIngest *ingest, RepOriginId origin, XLogRecPtr remote_lsn,
+				   bool backward)
 {
 	BbKey		key = origin_key(origin);
 	uint64		before;
@@ -29,8 +29,7 @@ bb_origins_advance(BbIngest *ingest, RepOriginId origin,
 		return;
 	if (!bb_directory_get_u64(ingest->ctx, ingest->directory, &key, &before) ||
 		before < remote_lsn || (backward && before != remote_lsn))
-		bb_directory_put_u64(ingest->directory, &key, ingest->lsn,
-							 remote_lsn);
+		bb_directory_put_u64(ingest->directory, &key, ingest->lsn, remote_lsn);
 }
 
 void

@@ -24,8 +24,8 @@
 static void
 create(BbIngest *ingest)
 {
-	const xl_smgr_create *create =
-		(const xl_smgr_create *) bb_ingest_data(ingest, sizeof(*create));
+	const xl_smgr_create *create = (const xl_smgr_create *)
+		bb_ingest_data(ingest, sizeof(*create));
 	BbFork		fork = bb_walcompat_fork(&BB_WAL_LOCATOR(create),
 										 create->forkNum);
 
@@ -99,8 +99,8 @@ truncate_vm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
 static void
 truncate_forks(BbIngest *ingest)
 {
-	const xl_smgr_truncate *truncate =
-		(const xl_smgr_truncate *) bb_ingest_data(ingest, sizeof(*truncate));
+	const xl_smgr_truncate *truncate = (const xl_smgr_truncate *)
+		bb_ingest_data(ingest, sizeof(*truncate));
 	BbFork		fork = bb_walcompat_fork(&BB_WAL_LOCATOR(truncate),
 										 MAIN_FORKNUM);
 

@@ -19,8 +19,8 @@ static void
 create(BbIngest *ingest)
 {
 	const size_t fixed = offsetof(xl_tblspc_create_rec, ts_path);
-	const xl_tblspc_create_rec *create =
-		(const xl_tblspc_create_rec *) bb_ingest_data(ingest, fixed + 1);
+	const xl_tblspc_create_rec *create = (const xl_tblspc_create_rec *)
+		bb_ingest_data(ingest, fixed + 1);
 	size_t		room = XLogRecGetDataLen(ingest->record) - fixed;
 	BbKey		key = bb_key_make(BB_KEY_TABLESPACE, create->ts_id, 0, 0, 0,
 								  0);
@@ -32,16 +32,16 @@ create(BbIngest *ingest)
 static void
 drop(BbIngest *ingest)
 {
-	const xl_tblspc_drop_rec *drop =
-		(const xl_tblspc_drop_rec *) bb_ingest_data(ingest, sizeof(*drop));
+	const xl_tblspc_drop_rec *drop = (const xl_tblspc_drop_rec *)
+		bb_ingest_data(ingest, sizeof(*drop));
 	BbKey		key = bb_key_make(BB_KEY_TABLESPACE, drop->ts_id, 0, 0, 0, 0);
 	BbKeyRange	databases = bb_relsizes_range(BB_KEY_DATABASE, drop->ts_id,
 											  InvalidOid);
 	ListCell   *cell;
 
 	bb_relsizes_drop_all(ingest, drop->ts_id, InvalidOid);
-	foreach (cell, bb_directory_list(ingest->ctx, ingest->directory,
-									 &databases))
+	foreach(cell,
+			bb_directory_list(ingest->ctx, ingest->directory, &databases))
 	{
 		bb_directory_remove(ingest->ctx, ingest->directory, lfirst(cell),
 							ingest->lsn);

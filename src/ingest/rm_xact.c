@@ -93,8 +93,8 @@ static uint64
 twophase_id(BbIngest *ingest, TransactionId xid)
 {
 #if PG_VERSION_NUM >= 170000
-	return U64FromFullTransactionId(bb_clusterstate_full_xid(ingest->state,
-															 xid));
+	return U64FromFullTransactionId(
+		bb_clusterstate_full_xid(ingest->state, xid));
 #else
 	return xid;
 #endif
@@ -118,8 +118,7 @@ end_transaction(BbIngest *ingest, const XactEnd *end, XidStatus status)
 	{
 		BbKey		key = bb_key_twophase_size(twophase_id(ingest, end->xid));
 
-		bb_directory_remove(ingest->ctx, ingest->directory, &key,
-							ingest->lsn);
+		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
 	}
 }
 
@@ -139,7 +138,7 @@ commit(BbIngest *ingest, bool prepared)
 	end.subxacts = parsed.subxacts;
 	end.time = parsed.xact_time;
 	end.origin = has_origin ? XLogRecGetOrigin(ingest->record)
-		: InvalidRepOriginId;
+							: InvalidRepOriginId;
 	end.origin_lsn = parsed.origin_lsn;
 	end.ndropped = parsed.nrels;
 	end.dropped = BB_WAL_DROPPED(&parsed);
@@ -165,7 +164,8 @@ abort_transaction(BbIngest *ingest, bool prepared)
 	end.subxacts = parsed.subxacts;
 	end.time = parsed.xact_time;
 	end.origin = (parsed.xinfo & XACT_XINFO_HAS_ORIGIN) != 0
-		? XLogRecGetOrigin(ingest->record) : InvalidRepOriginId;
+		? XLogRecGetOrigin(ingest->record)
+		: InvalidRepOriginId;
 	end.origin_lsn = parsed.origin_lsn;
 	end.ndropped = parsed.nrels;
 	end.dropped = BB_WAL_DROPPED(&parsed);
@@ -178,8 +178,8 @@ abort_transaction(BbIngest *ingest, bool prepared)
 static void
 prepare(BbIngest *ingest)
 {
-	const xl_xact_prepare *header =
-		(const xl_xact_prepare *) bb_ingest_data(ingest, sizeof(*header));
+	const xl_xact_prepare *header = (const xl_xact_prepare *)
+		bb_ingest_data(ingest, sizeof(*header));
 	uint32		length = XLogRecGetDataLen(ingest->record);
 	uint64		id = twophase_id(ingest, header->xid);
 	BbKey		key = bb_key_twophase_size(id);
@@ -198,8 +198,10 @@ prepare(BbIngest *ingest)
 	}
 
 	/* at the end of recovery nextXid is past those of prepared transactions */
-	data = bb_ingest_data(ingest, subxacts_at + (size_t) header->nsubxacts *
-						  sizeof(TransactionId));
+	data = bb_ingest_data(ingest,
+						  subxacts_at +
+							  (size_t) header->nsubxacts *
+								  sizeof(TransactionId));
 	for (int i = 0; i < header->nsubxacts; i++)
 	{
 		memcpy(&subxid, data + subxacts_at + i * sizeof(subxid),
@@ -217,9 +219,10 @@ assign(BbIngest *ingest)
 	const xl_xact_assignment *assignment = (const xl_xact_assignment *)
 		bb_ingest_data(ingest, MinSizeOfXactAssignment);
 
-	(void) bb_ingest_data(ingest, MinSizeOfXactAssignment +
-						  (size_t) assignment->nsubxacts *
-						  sizeof(TransactionId));
+	(void) bb_ingest_data(ingest,
+						  MinSizeOfXactAssignment +
+							  (size_t) assignment->nsubxacts *
+								  sizeof(TransactionId));
 	bb_clusterstate_past_xid(ingest->state,
 							 TransactionIdLatest(assignment->xtop,
 												 assignment->nsubxacts,

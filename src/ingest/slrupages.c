@@ -92,7 +92,7 @@ remove_segments(BbIngest *ingest, BbSlru slru, int64 cutoff,
 
 	range.start = bb_key_make(BB_KEY_SLRU_SIZE, slru, 0, 0, 0, 0);
 	range.end = bb_key_make(BB_KEY_SLRU_SIZE, slru + 1, 0, 0, 0, 0);
-	foreach (cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
 	{
 		BbKeyFields key = bb_key_fields(lfirst(cell));
 		uint64		segment = ((uint64) key.db << 32) | key.rel;

@@ -27,8 +27,8 @@ extern void bb_slrupages_change(BbIngest *ingest, BbSlru slru, int64 page);
  * bb_slrupages_truncate - remove the segments that lie before a page
  * (SimpleLruTruncate).
  */
-extern void bb_slrupages_truncate(BbIngest *ingest, BbSlru slru,
-								  int64 cutoff, BbSlruPrecedes precedes);
+extern void bb_slrupages_truncate(BbIngest *ingest, BbSlru slru, int64 cutoff,
+								  BbSlruPrecedes precedes);
 extern void bb_slrupages_remove_segment(BbIngest *ingest, BbSlru slru,
 										uint64 segment);
 extern void bb_slrupages_remove_all(BbIngest *ingest, BbSlru slru);

@@ -27,7 +27,7 @@ capture_history(BbIngest *ingest, TimeLineID tli, const char *text)
 	file.path = path;
 	file.size = strlen(text);
 	file.mode = ingest->manifest->directory_mode & 0666;
-	foreach (cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
 		file.ordinal = Max(file.ordinal, bb_key_fields(lfirst(cell)).rel);
 	file.ordinal++;
 

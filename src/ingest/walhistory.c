@@ -62,7 +62,8 @@ bb_walhistory_parse(const char *text, TimeLineID tli, const char *file)
 		if (entry == NULL)
 			continue;
 		if (entry->tli <= last || entry->tli >= tli)
-			refuse(file, number, "Timeline IDs must rise, and stay below that of the file.");
+			refuse(file, number,
+				   "Timeline IDs must rise, and stay below that of the file.");
 		if (entry->end < begin)
 			refuse(file, number, "Positions must rise.");
 		entry->begin = begin;
@@ -86,8 +87,7 @@ bb_walhistory_read(const BbReqCtx *ctx, const char *directory, TimeLineID tli)
 	size_t		length;
 
 	TLHistoryFileName(name, tli);
-	return bb_sourcefile_load(ctx, directory, name, HISTORY_MAX_SIZE,
-							  &length);
+	return bb_sourcefile_load(ctx, directory, name, HISTORY_MAX_SIZE, &length);
 }
 
 /* The tlis above "tli" that have a history file, newest first. */
@@ -141,11 +141,11 @@ bb_walhistory_choose(const BbReqCtx *ctx, const char *directory,
 		List	   *tlis;
 
 		if (text == NULL)
-			continue;			/* removed since */
+			continue; /* removed since */
 		TLHistoryFileName(name, candidate);
 		tlis = from_tli(bb_walhistory_parse(text, candidate, name), tli);
 		if (tlis == NIL)
-			continue;			/* of another branch */
+			continue; /* of another branch */
 		own = llast(tlis);
 		if (own->end >= lsn)
 			return tlis;

@@ -45,7 +45,7 @@ struct BbWalSource
 	bool		begun;
 
 	int			nsegments;
-	Segment    *segments; /* by number, then best first */
+	Segment	   *segments; /* by number, then best first */
 
 	/* the segment being read; fd NULL: none */
 	BbFd	   *fd;
@@ -69,7 +69,7 @@ find_tli(const BbWalSource *source, TimeLineID tli)
 {
 	ListCell   *cell;
 
-	foreach (cell, source->tlis)
+	foreach(cell, source->tlis)
 	{
 		const BbWalTli *entry = lfirst(cell);
 
@@ -85,7 +85,7 @@ tli_at(const BbWalSource *source, XLogRecPtr lsn)
 {
 	ListCell   *cell;
 
-	foreach (cell, source->tlis)
+	foreach(cell, source->tlis)
 	{
 		const BbWalTli *entry = lfirst(cell);
 
@@ -102,8 +102,7 @@ on_the_way(const BbWalSource *source, const Segment *segment)
 	const BbWalTli *entry = find_tli(source, segment->tli);
 	uint32		size = source->stream.segment_size;
 
-	return entry != NULL &&
-		segment->number >= entry->begin / size &&
+	return entry != NULL && segment->number >= entry->begin / size &&
 		(entry->end == PG_UINT64_MAX ||
 		 segment->number <= entry->end / size) &&
 		segment->number >= source->start / size;
@@ -312,9 +311,8 @@ change_segment(BbWalSource *source, XLogSegNo number)
 		bb_fd_close(source->fd);
 	source->fd = NULL;
 	source->buffer_length = 0;
-	for (int i = first_segment(source, number);
-		 i < source->nsegments && source->segments[i].number == number &&
-		 source->fd == NULL;
+	for (int i = first_segment(source, number); i < source->nsegments &&
+		 source->segments[i].number == number && source->fd == NULL;
 		 i++)
 	{
 		source->open = source->segments[i];
@@ -329,8 +327,8 @@ fill_buffer(BbWalSource *source, uint32 offset)
 {
 	source->buffer_offset = offset - offset % READ_BYTES;
 	source->buffer_length = read_segment(source, &source->open, source->fd,
-										 source->buffer_offset,
-										 source->buffer, READ_BYTES);
+										 source->buffer_offset, source->buffer,
+										 READ_BYTES);
 	if (source->buffer_offset == 0 &&
 		source->buffer_length >= SizeOfXLogLongPHD)
 		(void) begins_well(source, &source->open,
@@ -359,7 +357,7 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 	}
 	if ((offset < source->buffer_offset ||
 		 offset + XLOG_BLCKSZ >
-		 source->buffer_offset + source->buffer_length) &&
+			 source->buffer_offset + source->buffer_length) &&
 		!fill_buffer(source, offset))
 	{
 		source->message = "The segment's file ends here.";
@@ -499,7 +497,8 @@ bb_walsource_record(const BbWalSource *source, uint32 *length)
 
 	/* a record on one page was decoded where it is, others reassembled */
 	record = offset + header->xl_tot_len <= XLOG_BLCKSZ
-		? reader->readBuf + offset : reader->readRecordBuf;
+		? reader->readBuf + offset
+		: reader->readRecordBuf;
 	if (memcmp(record, header, SizeOfXLogRecord) != 0)
 		elog(ERROR, "could not find the bytes of the WAL record at %X/%X",
 			 LSN_FORMAT_ARGS(reader->ReadRecPtr));
@@ -541,8 +540,8 @@ complain_missing(const BbWalSource *source, XLogRecPtr until)
 	char		later_name[MAXFNAMELEN];
 
 	segment.tli = tli_at(source,
-						 Max(source->end, segment.number *
-							 source->stream.segment_size));
+						 Max(source->end,
+							 segment.number * source->stream.segment_size));
 	segment_name(source, &segment, name);
 	if (later != NULL)
 		segment_name(source, later, later_name);
@@ -562,7 +561,7 @@ void
 bb_walsource_complain(const BbWalSource *source, XLogRecPtr until)
 {
 	const char *message = source->message ? source->message
-		: "The next record can't be read.";
+										  : "The next record can't be read.";
 	char		name[MAXFNAMELEN];
 
 	if (source->missing != 0)

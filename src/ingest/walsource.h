@@ -80,7 +80,7 @@ extern char *bb_walsource_history(const BbReqCtx *ctx,
  * Errors: UNDEFINED_FILE (a segment is missing, or WAL ends before "until");
  * DATA_CORRUPTED (a record is broken: its LSN, and how).
  */
-extern void bb_walsource_complain(const BbWalSource *source,
-								  XLogRecPtr until) pg_attribute_noreturn();
+extern void bb_walsource_complain(const BbWalSource *source, XLogRecPtr until)
+	pg_attribute_noreturn();
 
 #endif /* BB_WALSOURCE_H */

@@ -77,6 +77,9 @@ extern void bb_redo_pages_init(void);
 /* The page (NULL: zeros) becomes block "block" of the target. */
 extern void bb_redo_pages_begin(ForkNumber fork, BlockNumber block,
 								const void *page);
+/* Before each record: empty the trash before it could fill the buffer pool,
+ * since evictions write. */
+extern void bb_redo_pages_make_room(void);
 /* Valid until the next call of anything that reads a buffer. */
 extern Page bb_redo_pages_target(void);
 /* Forget all pages. */

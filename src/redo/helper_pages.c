@@ -187,13 +187,10 @@ bb_redo_pages_end(void)
 	forget_missing_pages(target_locator);
 }
 
-/*
- * Trash is emptied before it could fill the pool: an eviction would write.
- */
-static void
-count_trash(void)
+void
+bb_redo_pages_make_room(void)
 {
-	if (trash_count++ > NBuffers / 8)
+	if (trash_count > NBuffers / 8)
 	{
 		BB_DROP_ALL_BUFFERS(&trash_relation, 1);
 		trash_count = 0;
@@ -219,7 +216,7 @@ bb_redo_block_to_target(DecodedBkpBlock *block)
 void
 bb_redo_block_to_trash(DecodedBkpBlock *block)
 {
-	count_trash();
+	trash_count++;
 	set_place(block, trash_locator);
 }
 
@@ -236,7 +233,7 @@ bb_redo_block_to_newer(DecodedBkpBlock *block)
 	Buffer		buffer;
 	Page		page;
 
-	count_trash();
+	trash_count++;
 	set_place(block, trash_locator);
 	buffer = put_page(trash_locator, block->forknum, block->blkno, NULL);
 	page = BufferGetPage(buffer);

@@ -12,7 +12,7 @@
  *	  ------------------------------	-------------	------------
  *	  the target						the target		it
  *	  to be initialised, with an image,
- *	  or not of a main fork				trash			a page to fill
+ *	  or of a map						trash			a page to fill
  *	  any other, of heap or btree		the void		BLK_NOTFOUND
  *	  any other							a newer page	BLK_DONE
  *
@@ -110,10 +110,12 @@ place_other_block(DecodedBkpBlock *block)
 	bool		to_void = rmid == RM_HEAP_ID || rmid == RM_HEAP2_ID ||
 		rmid == RM_BTREE_ID;
 	bool		init = (block->flags & BKPBLOCK_WILL_INIT) != 0;
+	bool		of_map = block->forknum == FSM_FORKNUM ||
+		block->forknum == VISIBILITYMAP_FORKNUM;
 
 	if (to_void && !init)
 		block->apply_image = false;
-	if (init || block->apply_image || block->forknum != MAIN_FORKNUM)
+	if (init || block->apply_image || of_map)
 		bb_redo_block_to_trash(block);
 	else if (to_void)
 		bb_redo_block_to_void(block);
@@ -130,6 +132,7 @@ bb_redo_record_apply(const BbRelLocator *locator, ForkNumber fork,
 
 	decode_record(record, length, end_lsn);
 	target = find_target(locator, fork, blkno);
+	bb_redo_pages_make_room();
 	for (int i = 0; i <= decoded->max_block_id; i++)
 	{
 		DecodedBkpBlock *block = &decoded->blocks[i];

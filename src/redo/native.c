@@ -192,8 +192,9 @@ apply_commit_ts_set(BbReader *reader, uint8 *page)
 
 	while (more(reader))
 	{
-		uint8	   *at = page + read_entry(reader, BB_COMMIT_TS_PER_PAGE) *
-			BB_COMMIT_TS_ENTRY_SIZE;
+		uint8	   *at = page +
+			read_entry(reader, BB_COMMIT_TS_PER_PAGE) *
+				BB_COMMIT_TS_ENTRY_SIZE;
 
 		if (!reader->failed)
 		{
@@ -226,8 +227,8 @@ apply_members_set(BbReader *reader, uint8 *page)
 	{
 		TransactionId xid = bb_reader_le32(reader);
 		uint8		status = bb_reader_u8(reader);
-		uint8	   *group = page + entry / BB_MEMBERS_PER_GROUP *
-			BB_MEMBERS_GROUP_SIZE;
+		uint8	   *group = page +
+			entry / BB_MEMBERS_PER_GROUP * BB_MEMBERS_GROUP_SIZE;
 		uint32		member = entry % BB_MEMBERS_PER_GROUP;
 		uint32		shift = member * MEMBER_BITS;
 		uint32		flags;

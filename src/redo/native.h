@@ -93,8 +93,7 @@ extern void bb_native_commit_ts_add(StringInfo buf, uint32 entry);
 
 /* Multixacts of one page of pg_multixact/offsets get where they begin. */
 extern void bb_native_offsets_begin(StringInfo buf);
-extern void bb_native_offsets_add(StringInfo buf, uint32 entry,
-								  uint32 offset);
+extern void bb_native_offsets_add(StringInfo buf, uint32 entry, uint32 offset);
 
 /* Members from "entry" on, all in one page of pg_multixact/members. */
 extern void bb_native_members_begin(StringInfo buf, uint32 entry);

@@ -55,6 +55,8 @@ static const char fixed_settings[] =
 	"max_wal_senders = 0\n"
 	"max_wal_size = '4GB'\n"
 	"max_worker_processes = 0\n"
+	/* statistics outgrow their first piece, and can't have a file for more */
+	"min_dynamic_shared_memory = '4MB'\n"
 	"min_wal_size = '2GB'\n" /* at least two segments, however large */
 	"shared_buffers = '1MB'\n";
 

@@ -52,9 +52,9 @@ extern const char *bb_progress_import_phase_name(BbImportPhase phase);
 
 typedef enum BbIngestPhase
 {
-	BB_INGEST_OPENING = 1,	/* timeline, WAL directory */
-	BB_INGEST_READING = 2,	/* records into memory */
-	BB_INGEST_FLUSHING = 3	/* memory into layers */
+	BB_INGEST_OPENING = 1, /* timeline, WAL directory */
+	BB_INGEST_READING = 2, /* records into memory */
+	BB_INGEST_FLUSHING = 3 /* memory into layers */
 } BbIngestPhase;
 
 extern void bb_progress_ingest_start(void);

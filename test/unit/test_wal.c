@@ -44,9 +44,11 @@ UNIT_TEST(history_is_parsed)
 UNIT_TEST(history_that_is_none_is_refused)
 {
 	static const char *const broken[] = {
-		"one\t0/1\tx\n", "1 and 2\n", "1\t0-3\tx\n",
-		"2\t0/1\tx\n1\t0/2\tx\n",	/* falling */
-		"7\t0/1\tx\n",				/* not below its own */
+		"one\t0/1\tx\n",
+		"1 and 2\n",
+		"1\t0-3\tx\n",
+		"2\t0/1\tx\n1\t0/2\tx\n", /* falling */
+		"7\t0/1\tx\n",			  /* not below its own */
 		"1\t0/9\tx\n2\t0/8\tx\n",
 	};
 
@@ -158,10 +160,10 @@ layers_text(const BbReqCtx *ctx, BbObjectStore *store, List *descs)
 	BbEntry		entry;
 
 	initStringInfo(&text);
-	foreach (cell, descs)
+	foreach(cell, descs)
 	{
 		const BbLayerDesc *desc = lfirst(cell);
-		BbLayer    *layer = bb_layer_open(ctx, store, "main", desc);
+		BbLayer	   *layer = bb_layer_open(ctx, store, "main", desc);
 		BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer,
 													&desc->keys.start, 0,
 													65536);
@@ -238,7 +240,7 @@ UNIT_TEST(openlayer_cuts_layers)
 
 	/* side by side, and of the same LSNs */
 	CHECK(list_length(descs) >= 7 && pages == 1000);
-	foreach (cell, descs)
+	foreach(cell, descs)
 	{
 		const BbLayerDesc *desc = lfirst(cell);
 
