@@ -135,10 +135,13 @@ finds('a byte of an init fork', $init, qr/differs/, sub { flip($init, 30) });
 finds('a byte of two-phase state',
 	$twophase, qr/differs/, sub { flip($twophase, 30) });
 foreach my $file ('pg_xact/0000', 'pg_multixact/offsets/0000',
-	'pg_multixact/members/0000', 'pg_commit_ts/0000', 'global/pg_filenode.map')
+	'pg_multixact/members/0000', 'global/pg_filenode.map')
 {
 	finds("a byte of $file", $file, qr/differs/, sub { flip($file, 200) });
 }
+# of an xid that is not older than the oldest
+finds('a byte of pg_commit_ts', 'pg_commit_ts/0000', qr/differs/,
+	sub { flip('pg_commit_ts/0000', 7500) });
 finds('a page too few', $heap, qr/has \d+ pages, not \d+/,
 	sub {
 		my $size = -s "$changed/$heap";
