@@ -166,6 +166,17 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION bb_timelines(name) IS
 'the timelines of a page store, with the range of LSNs that can be read';
 
+CREATE FUNCTION bb_lsn_at(
+    "time" timestamptz,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main')
+RETURNS pg_lsn
+AS 'MODULE_PATHNAME', 'bb_sql_lsn_at'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_lsn_at(timestamptz, name, text) IS
+'the LSN where recovery_target_time would stop: just after the last commit or abort at or before a time; errors: a time in the future or in the past of the timeline, no data';
+
 CREATE FUNCTION bb_layers(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT NULL,
@@ -308,6 +319,7 @@ REVOKE ALL ON FUNCTION bb_ingest(text, name, text, pg_lsn) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_progress_ingest() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_fdw_validator(text[], oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_timelines(name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_lsn_at(timestamptz, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layers(name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_databases(pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_relations(pg_lsn, name, text) FROM PUBLIC;

@@ -140,6 +140,7 @@ next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	const BbDatabase *database = &files->database;
 	BbKey		key = bb_key_make(BB_KEY_RELMAP, database->spc, database->db,
 								  0, 0, 0);
+	BbValue		value;
 
 	files->relations = bb_catalog_relations_of(ctx, files->store,
 											   database->spc, database->db,
@@ -148,11 +149,16 @@ next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	if (!database->default_tablespace && !is_shared(database))
 		return false;
 
+	/* CREATE DATABASE by WAL makes the directory first, and then the map */
+	if (!bb_pagestore_get(ctx, files->store, &key, files->lsn, &value) &&
+		!is_shared(database))
+		return false;
+	value = bb_pagestore_need(ctx, files->store, &key, files->lsn, 0);
+
 	bb_member_init(member, BB_MEMBER_RELMAP, files->file_mode,
 				   "%s/pg_filenode.map", files->directory);
 	member->content = BB_CONTENT_RELMAP;
-	member->size = bb_pagestore_need(ctx, files->store, &key, files->lsn,
-									 0).length;
+	member->size = value.length;
 	member->source.relmap.spc = database->spc;
 	member->source.relmap.db = database->db;
 	return true;

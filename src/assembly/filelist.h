@@ -28,7 +28,7 @@ typedef struct BbBackupOptions
 {
 	bool		full;	  /* with relation data */
 	XLogRecPtr	prev_lsn; /* the caller's; Invalid: not given */
-	TimeLineID	new_tli;  /* 0: the source's plus one */
+	TimeLineID	new_tli;  /* 0: one that the source doesn't have */
 } BbBackupOptions;
 
 typedef struct BbFileList BbFileList;

@@ -78,18 +78,24 @@ read_control(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 						   info->wal_segment_size, XLOG_BLCKSZ)));
 }
 
+/*
+ * A clone gets a tli that its parent doesn't have, not even after the LSN: it
+ * may write to the same WAL archive.
+ */
 static TimeLineID
-choose_tli(TimeLineID source_tli, TimeLineID new_tli)
+choose_tli(const BbPageStoreInfo *info, TimeLineID source_tli,
+		   TimeLineID new_tli)
 {
 	if (new_tli == 0)
 	{
-		if (source_tli == PG_UINT32_MAX)
+		if (info->newest_tli == PG_UINT32_MAX)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("there is no timeline ID after %u", source_tli),
+					 errmsg("there is no timeline ID after %u",
+							info->newest_tli),
 					 errhint("Give new_tli => %u to keep the source's.",
 							 source_tli)));
-		return source_tli + 1;
+		return info->newest_tli + 1;
 	}
 	if (new_tli < source_tli)
 		ereport(ERROR,
@@ -97,7 +103,8 @@ choose_tli(TimeLineID source_tli, TimeLineID new_tli)
 				 errmsg("new_tli %u is below the timeline ID of the source",
 						new_tli),
 				 errdetail("The source is on timeline ID %u.", source_tli),
-				 errhint("Leave new_tli away to get %u.", source_tli + 1)));
+				 errhint("Leave new_tli away to get %u.",
+						 info->newest_tli + 1)));
 	return new_tli;
 }
 
@@ -187,7 +194,7 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	value = bb_pagestore_need(ctx, store, &key, lsn, sizeof(checkpoint));
 	memcpy(&checkpoint, value.data, sizeof(checkpoint));
 
-	seed->wal.tli = choose_tli(source_tli, new_tli);
+	seed->wal.tli = choose_tli(info, source_tli, new_tli);
 	seed->wal.system_identifier = info->system_identifier;
 	seed->wal.segment_size = info->wal_segment_size;
 	seed->record_start = bb_wal_record_start(&seed->wal, lsn);

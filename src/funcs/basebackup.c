@@ -37,7 +37,7 @@ bb_sql_basebackup(PG_FUNCTION_ARGS)
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);
-	XLogRecPtr	lsn = bb_pagestore_check_lsn(store, arguments.lsn);
+	XLogRecPtr	lsn = bb_store_lsn(ctx, store, arguments.lsn);
 	uint64		size = bb_backup_size(ctx, store, lsn, &arguments.options);
 	BbSink	   *chunks;
 	BbBackup   *backup;
@@ -70,7 +70,7 @@ start_stream(FunctionCallInfo fcinfo)
 	running->ctx = bb_reqctx_root(BB_TASK_BASEBACKUP, BB_DOWNLOAD_ALLOW);
 	store = bb_store_timeline(running->ctx, arguments.store,
 							  arguments.timeline);
-	lsn = bb_pagestore_check_lsn(store, arguments.lsn);
+	lsn = bb_store_lsn(running->ctx, store, arguments.lsn);
 	running->chunks = bb_sink_chunks_new(CHUNK_BYTES);
 	running->backup = bb_backup_new(running->ctx, store, lsn,
 									&arguments.options, running->chunks);

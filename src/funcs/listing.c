@@ -26,7 +26,7 @@ open_at(const BbReqCtx *ctx, FunctionCallInfo fcinfo, XLogRecPtr *lsn)
 
 	store = bb_store_timeline(ctx, bb_arg_name(fcinfo, 1, "store"),
 							  bb_arg_text(fcinfo, 2, "timeline"));
-	*lsn = bb_pagestore_check_lsn(store, bb_arg_lsn(fcinfo, 0, "lsn"));
+	*lsn = bb_store_lsn(ctx, store, bb_arg_lsn(fcinfo, 0, "lsn"));
 	return store;
 }
 
@@ -135,7 +135,7 @@ bb_sql_files(PG_FUNCTION_ARGS)
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);
-	XLogRecPtr	lsn = bb_pagestore_check_lsn(store, arguments.lsn);
+	XLogRecPtr	lsn = bb_store_lsn(ctx, store, arguments.lsn);
 	MemoryContext row_context = bb_result_context_new();
 	BbFileList *list;
 	BbMember	member;

@@ -91,7 +91,7 @@ bb_sql_get_page(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid block number %lld", (long long) block)));
-	lsn = bb_pagestore_check_lsn(store, lsn);
+	lsn = bb_store_lsn(ctx, store, lsn);
 	key = bb_key_rel_block(spc, db, rel, fork, (BlockNumber) block);
 	check_block(ctx, store, &key, lsn);
 	value = bb_pagestore_need(ctx, store, &key, lsn, BLCKSZ);
@@ -151,7 +151,7 @@ bb_sql_read_file(PG_FUNCTION_ARGS)
 	const uint8 *data;
 	uint32		length;
 
-	lsn = bb_pagestore_check_lsn(store, lsn);
+	lsn = bb_store_lsn(ctx, store, lsn);
 	list = bb_filelist_new(ctx, store, lsn, &options);
 	find_member(ctx, list, path, lsn, &member);
 

@@ -14,6 +14,7 @@
 #include "foreign/foreign.h"
 #include "funcs/store_access.h"
 #include "miscadmin.h"
+#include "pagestore/walposition.h"
 #include "utils/acl.h"
 
 void
@@ -98,4 +99,18 @@ bb_store_timeline(const BbReqCtx *ctx, const char *server,
 	return bb_pagestore_timeline(ctx,
 								 bb_store_open(ctx, server, BB_STORE_READ),
 								 timeline);
+}
+
+XLogRecPtr
+bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
+{
+	XLogRecPtr	used;
+
+	lsn = bb_pagestore_check_lsn(store, lsn);
+	used = bb_pagestore_round_lsn(ctx, store, lsn, NULL);
+	if (used != lsn)
+		ereport(NOTICE,
+				(errmsg("using LSN %X/%X, where the last record ends that is complete at %X/%X",
+						LSN_FORMAT_ARGS(used), LSN_FORMAT_ARGS(lsn))));
+	return used;
 }

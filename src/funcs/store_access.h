@@ -44,6 +44,16 @@ extern BbPageStore *bb_store_timeline(const BbReqCtx *ctx, const char *server,
 									  const char *timeline);
 
 /*
+ * bb_store_lsn - the LSN to read at for one that a user gave (Invalid: the
+ * end).  Inside a record that is the end of the one before, and a NOTICE says
+ * so.
+ *
+ * Errors: as bb_pagestore_check_lsn.
+ */
+extern XLogRecPtr bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store,
+							   XLogRecPtr lsn);
+
+/*
  * bb_store_need_role - is the user a member of a predefined role, or a
  * superuser?  "what" says what for: "import a data directory".
  *

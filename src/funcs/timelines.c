@@ -11,6 +11,7 @@
 #include "funcs/arguments.h"
 #include "funcs/store_access.h"
 #include "layer/manifest.h"
+#include "pagestore/walposition.h"
 #include "timeline/timeline.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -21,6 +22,7 @@ BB_SQL_FUNCTION(bb_sql_timelines);
 BB_SQL_FUNCTION(bb_sql_layers);
 BB_SQL_FUNCTION(bb_sql_create_branch);
 BB_SQL_FUNCTION(bb_sql_drop_timeline);
+BB_SQL_FUNCTION(bb_sql_lsn_at);
 
 static void
 timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
@@ -138,7 +140,7 @@ bb_sql_create_branch(PG_FUNCTION_ARGS)
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 3, "store"),
 										 BB_STORE_WRITE);
 
-	lsn = bb_pagestore_check_lsn(bb_pagestore_timeline(ctx, store, ancestor),
+	lsn = bb_store_lsn(ctx, bb_pagestore_timeline(ctx, store, ancestor),
 								 lsn);
 	bb_timeline_branch(ctx, store, name, ancestor, lsn);
 	PG_RETURN_LSN(lsn);
@@ -155,4 +157,53 @@ bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 
 	bb_timeline_drop(ctx, bb_store_open(ctx, server, BB_STORE_WRITE), name);
 	PG_RETURN_VOID();
+}
+
+/* bb_lsn_at(time timestamptz, store name, timeline text) */
+Datum
+bb_sql_lsn_at(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");
+	BbPageStore *store = bb_store_timeline(ctx,
+										   bb_arg_name(fcinfo, 1, "store"),
+										   bb_arg_text(fcinfo, 2, "timeline"));
+	const char *name = bb_pagestore_info(store)->timeline;
+	const char *text = timestamptz_to_str(time);
+	XLogRecPtr	end = bb_pagestore_check_lsn(store, InvalidXLogRecPtr);
+	XLogRecPtr	lsn;
+
+	switch (bb_pagestore_lsn_at_time(ctx, store, time, &lsn))
+	{
+		case BB_TIME_FOUND:
+			break;
+		case BB_TIME_FUTURE:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("time %s is in the future of timeline \"%s\"", text,
+							name),
+					 errdetail("No transaction up to its end at %X/%X is later, so the next WAL may bring one that is not.",
+							   LSN_FORMAT_ARGS(end)),
+					 errhint("Ingest more WAL, or leave the LSN away for the "
+							 "end of the timeline.")));
+			break;
+		case BB_TIME_PAST:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("time %s is in the past of timeline \"%s\"", text,
+							name),
+					 errdetail("No transaction since its start at %X/%X is that old.",
+							   LSN_FORMAT_ARGS(lsn))));
+			break;
+		case BB_TIME_NO_DATA:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("timeline \"%s\" has no data to find a time by",
+							name),
+					 errdetail("No transaction ended in it, from %X/%X to %X/%X.",
+							   LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(end)),
+					 errhint("Ingest WAL by bb_ingest().")));
+			break;
+	}
+	PG_RETURN_LSN(lsn);
 }

@@ -38,6 +38,7 @@ typedef struct BbPageStoreInfo
 	uint32		wal_segment_size; /* bytes */
 	uint32		data_checksum_version;
 	TimeLineID	tli; /* at end_lsn; bb_pagestore_tli_at for elsewhere */
+	TimeLineID	newest_tli; /* the greatest known of the cluster's history */
 	int			nswitches;
 	const BbTliSwitch *switches;
 	uint32		uid; /* owner of files in a tar */

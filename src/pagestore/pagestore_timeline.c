@@ -160,6 +160,7 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	info->wal_segment_size = manifest->wal_segment_size;
 	info->data_checksum_version = manifest->data_checksum_version;
 	info->tli = manifest->tli;
+	info->newest_tli = bb_timeline_newest_tli(store->timeline);
 	info->nswitches = manifest->nswitches;
 	info->switches = manifest->switches;
 	info->uid = manifest->uid;

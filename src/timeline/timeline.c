@@ -63,6 +63,16 @@ bb_timeline_manifest(const BbTimeline *timeline)
 	return timeline->manifest;
 }
 
+TimeLineID
+bb_timeline_newest_tli(const BbTimeline *timeline)
+{
+	TimeLineID	newest = 0;
+
+	for (const BbTimeline *t = timeline; t != NULL; t = t->ancestor)
+		newest = Max(newest, t->manifest->tli);
+	return newest;
+}
+
 BbLayer *
 bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline, int index)
 {

@@ -36,6 +36,12 @@ extern BbTimeline *bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store,
 extern const BbManifest *bb_timeline_manifest(const BbTimeline *timeline);
 
 /*
+ * bb_timeline_newest_tli - the greatest of PostgreSQL's TimeLineIDs that the
+ * timeline or an ancestor knows, after a branch point too.
+ */
+extern TimeLineID bb_timeline_newest_tli(const BbTimeline *timeline);
+
+/*
  * bb_timeline_get - the value of a key at an LSN.
  *
  * entry->value stays valid until the next get.  False: there is no value.

@@ -132,6 +132,7 @@ fixture_pagestore_new(const BbPageStoreInfo *info)
 
 	store->base.ops = &fixture_ops;
 	store->base.info = *info;
+	store->base.info.newest_tli = info->tli;
 	return &store->base;
 }
 

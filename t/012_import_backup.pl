@@ -1,0 +1,135 @@
+# Base backups as pg_basebackup leaves them: with their WAL, or with an
+# archive; and what can't be imported.
+
+use strict;
+use warnings;
+use BBackup;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $archive = PostgreSQL::Test::Utils::tempdir;
+my $source = new_source('source', '--data-checksums');
+$source->append_conf(
+	'postgresql.conf', qq(
+wal_level = replica
+archive_mode = on
+archive_command = 'cp "%p" "$archive/%f"'
+max_wal_senders = 4
+shared_buffers = 1MB
+));
+$source->restart;
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, 0 AS n FROM generate_series(1, 20000) i');
+
+# base_backup - a new directory, made while the table is written.
+sub base_backup
+{
+	my (@options) = @_;
+	my $directory = PostgreSQL::Test::Utils::tempdir . '/base';
+	my $writer = start_session($source);
+
+	send_query($writer,
+			'DO $$ BEGIN FOR i IN 1 .. 20 LOOP'
+		  . ' UPDATE t SET n = n + 1 WHERE i % 20 = 0; COMMIT;'
+		  . ' END LOOP; END $$; SELECT 1');
+	PostgreSQL::Test::Utils::system_or_bail('pg_basebackup', '-D',
+		$directory, '-d', $source->connstr('postgres'), '--no-sync', '-c',
+		'fast', '--max-rate', '20M', @options);
+	answer($writer);
+	end_session($writer);
+	return $directory;
+}
+
+my $store = new_store('store');
+my $streamed = base_backup('-X', 'stream');
+my $bare = base_backup('-X', 'none');
+$source->safe_psql('postgres', 'SELECT pg_switch_wal()');
+my $dump = dump_all($source);
+my $end = $source->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
+$source->stop;
+
+# --- Consistent by the WAL that is with it.
+
+my $imported = import_directory($store, $streamed, 'streamed');
+is( $store->safe_psql('postgres',
+		"SELECT start_lsn, end_lsn FROM bb_timelines()"
+		  . " WHERE timeline = 'streamed'"),
+	"$imported->{lsn}|$imported->{lsn}",
+	'the timeline begins where the backup is consistent');
+my ($label) = slurp_file("$streamed/backup_label") =~
+  /START WAL LOCATION: ([0-9A-F\/]+)/;
+fails_like(
+	$store,
+	"SELECT bb_basebackup('$label', timeline => 'streamed')",
+	qr/55000: .*before the history/,
+	'and not where its WAL does');
+
+# --- Without WAL of its own it needs the archive's.
+
+fails_like(
+	$store,
+	"SELECT bb_import_directory('$bare', timeline => 'bare')",
+	qr/58P01: .*WAL segment ".*" is missing/,
+	'no WAL');
+fails_like(
+	$store,
+	"SELECT bb_import_directory('$bare', timeline => 'bare',"
+	  . " wal_directory => '$streamed/pg_wal')",
+	qr/58P01: .*(is missing|before the base backup is consistent)/,
+	'the WAL of another backup');
+is( $store->safe_psql('postgres',
+		"SELECT count(*) FROM bb_timelines() WHERE timeline = 'bare'"),
+	0, 'nothing is left of that');
+$store->safe_psql('postgres',
+	"SELECT bb_import_directory('$bare', timeline => 'bare',"
+	  . " wal_directory => '$archive')");
+
+# --- Both, and all later WAL: what the source has in the end.
+
+foreach my $timeline ('streamed', 'bare')
+{
+	ingest($store, $archive, $timeline);
+	my $clone = new_clone("clone_$timeline",
+		fetch_backup($store, "timeline => '$timeline'"));
+
+	$clone->append_conf('postgresql.conf', 'archive_mode = off');
+	$clone->start;
+	same_dump(dump_all($clone), $dump, "$timeline: the dump is the source's");
+	$clone->stop;
+	command_ok([ 'pg_checksums', '--check', '-D', $clone->data_dir ],
+		"$timeline: its checksums are right");
+}
+
+# --- A torn page without an image in WAL is no page.
+
+my $torn = copy_directory($streamed,
+	PostgreSQL::Test::Utils::tempdir . '/torn');
+patch_file("$torn/base/1/2618", 5000, 'garbage');	# pg_rewrite: all rules
+fails_like(
+	$store,
+	"SELECT bb_import_directory('$torn', timeline => 'torn')",
+	qr/XX001: .*2618 main block 0 is corrupted in base backup.*no image/s,
+	'a corrupt page that WAL does not restore');
+is( $store->safe_psql('postgres',
+		"SELECT count(*) FROM bb_timelines() WHERE timeline = 'torn'"),
+	0, 'nothing is left of that');
+
+# --- What is no backup.
+
+append_to_file("$torn/tablespace_map", "16400 /nowhere\n");
+fails_like(
+	$store,
+	"SELECT bb_import_directory('$torn', timeline => 'torn')",
+	qr/55000: .*lacks its tablespaces/,
+	'tablespaces in a tar');
+unlink "$torn/tablespace_map";
+unlink "$torn/backup_label";
+append_to_file("$torn/backup_label", "nonsense\n");
+fails_like(
+	$store,
+	"SELECT bb_import_directory('$torn', timeline => 'torn')",
+	qr/XX001: .*invalid data in file ".*backup_label"/,
+	'no backup_label');
+
+done_testing();
