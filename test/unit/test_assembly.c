@@ -487,7 +487,10 @@ UNIT_TEST(prev_lsn_rules)
 	CHECK(strcmp(signal_of(ctx, &info, LSN, 0), "PREV LSN: none") == 0);
 }
 
-/* A backup within the history: at the last record's end, of its own tli. */
+/*
+ * A backup within the history: at the last record's end, from the tli that was
+ * current there, to one that the source doesn't have later either.
+ */
 UNIT_TEST(seed_before_the_end)
 {
 	BbTliSwitch switches[] = {{2, PAGE + 2000}};
@@ -505,7 +508,7 @@ UNIT_TEST(seed_before_the_end)
 	store = cluster_with_records(&info);
 	list = bb_filelist_new(ctx, store, PAGE + 2500, &options);
 	seed = bb_filelist_seed(list);
-	CHECK(seed->record_start == PAGE + 2000 && seed->wal.tli == 3);
+	CHECK(seed->record_start == PAGE + 2000 && seed->wal.tli == 6);
 	CHECK(strcmp(seed->history, psprintf("2\t%X/%X\tbase backup made by "
 										 "bbackup\n",
 										 LSN_FORMAT_ARGS(PAGE + 2000))) == 0);
