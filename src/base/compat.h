@@ -54,6 +54,19 @@
 #define BB_TWOPHASE_NAME_LENGTH 8
 #endif
 
+/*
+ * pg_filenode.map: its magic number comes first, its CRC of all before it
+ * here, and its size is fixed (RelMapFile in PostgreSQL's relmapper.c).
+ */
+#define BB_RELMAP_MAGIC 0x592717
+#if PG_VERSION_NUM >= 160000
+#define BB_RELMAP_CRC_AT 520
+#define BB_RELMAP_SIZE 524
+#else
+#define BB_RELMAP_CRC_AT 504
+#define BB_RELMAP_SIZE 512
+#endif
+
 /* The directory of WAL summaries came with 17. */
 #if PG_VERSION_NUM >= 170000
 #define BB_HAVE_WAL_SUMMARIES

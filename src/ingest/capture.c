@@ -8,9 +8,12 @@
 #include "postgres.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "access/xlog_internal.h"
 #include "ingest/capture.h"
+#include "ingest/leftout.h"
+#include "mb/pg_wchar.h"
 #include "storage/fd.h"
 
 /* Larger ones are no configuration; bytes. */
@@ -29,16 +32,43 @@ static const char *const known_directories[] = {
 };
 
 /*
- * Files that are left out, by the beginning of their name: what pg_basebackup
- * leaves out (excludeFiles in PostgreSQL's basebackup.c), and what belongs to
- * a backup or would make a clone wait for WAL.  PG_VERSION is made anew.
+ * Files that are left out: what pg_basebackup leaves out (excludeFiles in
+ * PostgreSQL's basebackup.c), and what belongs to a backup or would make a
+ * clone wait for WAL.  PG_VERSION is made anew.
  */
-static const char *const excluded_files[] = {
-	"PG_VERSION", "backup_label", "backup_manifest",
-	"current_logfiles", "pg_internal.init", "pgsql_tmp",
-	"postgresql.auto.conf.tmp", "postmaster.opts", "postmaster.pid",
-	"recovery.signal", "standby.signal", "tablespace_map",
+static const struct
+{
+	const char *name;
+	bool		prefix; /* and all names that begin with it */
+}			excluded_files[] = {
+	{"PG_VERSION", false},
+	{"backup_label", false},
+	{"backup_manifest", false},
+	{"current_logfiles", false},
+	{"current_logfiles.tmp", false},
+	{"pg_internal.init", true},
+	{"pgsql_tmp", true},
+	{"postgresql.auto.conf.tmp", false},
+	{"postmaster.opts", false},
+	{"postmaster.pid", false},
+	{"recovery.signal", false},
+	{"standby.signal", false},
+	{"tablespace_map", false},
 };
+
+/* A directory, whatever the path to it. */
+typedef struct DirectoryId
+{
+	dev_t		device;
+	ino_t		inode;
+} DirectoryId;
+
+typedef struct Capture
+{
+	const BbDataDir *dir;
+	BbInventory *inventory;
+	List	   *elsewhere; /* DirectoryId *: read, or written, by others */
+} Capture;
 
 static bool
 is_known_directory(const char *name)
@@ -53,33 +83,81 @@ static bool
 is_excluded(const char *name)
 {
 	for (int i = 0; i < lengthof(excluded_files); i++)
-		if (strncmp(name, excluded_files[i], strlen(excluded_files[i])) == 0)
+	{
+		const char *excluded = excluded_files[i].name;
+
+		if (excluded_files[i].prefix
+			? strncmp(name, excluded, strlen(excluded)) == 0
+			: strcmp(name, excluded) == 0)
 			return true;
+	}
 	return false;
 }
 
 static void
-warn_left_out(const char *path, const char *detail)
+add_elsewhere(Capture *capture, const char *path)
 {
-	ereport(WARNING,
-			(errmsg("file \"%s\" is left out of the import", path),
-			 errdetail("%s", detail)));
+	struct stat st;
+	DirectoryId *id;
+
+	if (stat(path, &st) < 0)
+		return;
+	id = palloc(sizeof(DirectoryId));
+	id->device = st.st_dev;
+	id->inode = st.st_ino;
+	capture->elsewhere = lappend(capture->elsewhere, id);
+}
+
+/*
+ * What may lie in the data directory under a name of its own: tablespaces,
+ * WAL, and the page store that is being written.
+ */
+static void
+find_elsewhere(Capture *capture, const char *store_directory)
+{
+	const char *path = capture->dir->path;
+	ListCell   *cell;
+
+	foreach (cell, capture->inventory->tablespaces)
+		add_elsewhere(capture,
+					  psprintf("%s/pg_tblspc/%u", path,
+							   ((BbTablespace *) lfirst(cell))->spc));
+	add_elsewhere(capture, psprintf("%s/" XLOGDIR, path));
+	if (store_directory != NULL)
+		add_elsewhere(capture, store_directory);
+}
+
+static bool
+is_elsewhere(const Capture *capture, const struct stat *st)
+{
+	ListCell   *cell;
+
+	foreach (cell, capture->elsewhere)
+	{
+		const DirectoryId *id = lfirst(cell);
+
+		if (id->device == st->st_dev && id->inode == st->st_ino)
+			return true;
+	}
+	return false;
 }
 
 static void
-add_file(BbInventory *inventory, const char *full, const char *path,
-		 const struct stat *st)
+add_file(const Capture *capture, const char *path, const struct stat *st)
 {
+	BbInventory *inventory = capture->inventory;
+	const char *complaint = NULL;
 	BbCapturedFile *file;
 
 	if (st->st_size > CAPTURE_MAX_SIZE)
+		complaint = "It is too large to be configuration.";
+	else if (strlen(path) >= TAR_NAME_SIZE)
+		complaint = "Its path is too long for tar.";
+	else if (!pg_verifymbstr(path, strlen(path), true))
+		complaint = "Its name is not valid in this database's encoding.";
+	if (complaint != NULL)
 	{
-		warn_left_out(full, "It is too large to be configuration.");
-		return;
-	}
-	if (strlen(path) >= TAR_NAME_SIZE)
-	{
-		warn_left_out(full, "Its path is too long for tar.");
+		bb_leftout_warn(capture->dir->path, path, complaint);
 		return;
 	}
 	file = palloc0(sizeof(BbCapturedFile));
@@ -90,16 +168,35 @@ add_file(BbInventory *inventory, const char *full, const char *path,
 	inventory->bytes += file->size;
 }
 
+/* Who can read a backup can read where a link leads to. */
+static void
+tell_link(const Capture *capture, const char *path)
+{
+	char		target[MAXPGPATH];
+	ssize_t		length = readlink(psprintf("%s/%s", capture->dir->path, path),
+								  target, sizeof(target) - 1);
+
+	if (length < 0)
+		return;					/* it is none */
+	target[length] = '\0';
+	if (pg_verifymbstr(target, length, true) &&
+		pg_verifymbstr(path, strlen(path), true))
+		ereport(NOTICE,
+				(errmsg("file \"%s\" is a symbolic link to \"%s\", whose content is stored",
+						path, target)));
+}
+
 /*
  * Capture the files in a directory ("": the data directory itself), and in
  * those below it that the server doesn't know.
  */
 static void
-capture_directory(const BbReqCtx *ctx, const BbDataDir *dir,
-				  const char *below, BbInventory *inventory)
+capture_directory(const BbReqCtx *ctx, const Capture *capture,
+				  const char *below)
 {
 	bool		top = below[0] == '\0';
-	char	   *path = psprintf("%s%s%s", dir->path, top ? "" : "/", below);
+	char	   *path = psprintf("%s%s%s", capture->dir->path, top ? "" : "/",
+								below);
 	DIR		   *handle = AllocateDir(path);
 	struct dirent *entry;
 
@@ -122,19 +219,23 @@ capture_directory(const BbReqCtx *ctx, const BbDataDir *dir,
 					 errmsg("could not stat file \"%s\": %m", full)));
 		if (S_ISDIR(st.st_mode))
 		{
-			if (!top || !is_known_directory(name))
-				capture_directory(ctx, dir, relative, inventory);
+			if ((!top || !is_known_directory(name)) &&
+				!is_elsewhere(capture, &st))
+				capture_directory(ctx, capture, relative);
 		}
-		else if ((top && (is_known_directory(name) || is_excluded(name))))
+		else if (top && (is_known_directory(name) || is_excluded(name)))
 			continue;			/* a link to where pg_wal is, say */
 		else if (stat(full, &st) < 0)
-			warn_left_out(full, "It is a broken symbolic link.");
+			bb_leftout_warn(path, name, "It is a broken symbolic link.");
 		else if (S_ISREG(st.st_mode))
-			add_file(inventory, full, relative, &st);
+		{
+			tell_link(capture, relative);
+			add_file(capture, relative, &st);
+		}
 		else
-			warn_left_out(full, S_ISDIR(st.st_mode)
-						  ? "It is a link to a directory."
-						  : "It is not a regular file.");
+			bb_leftout_warn(path, name, S_ISDIR(st.st_mode)
+							? "It is a link to a directory."
+							: "It is not a regular file.");
 		pfree(full);
 		pfree(relative);
 	}
@@ -143,32 +244,28 @@ capture_directory(const BbReqCtx *ctx, const BbDataDir *dir,
 }
 
 static void
-capture_histories(const BbReqCtx *ctx, const BbDataDir *dir,
-				  BbInventory *inventory)
+capture_histories(const BbReqCtx *ctx, const Capture *capture)
 {
-	char	   *path = psprintf("%s/" XLOGDIR, dir->path);
+	char	   *path = psprintf("%s/" XLOGDIR, capture->dir->path);
 	DIR		   *handle = AllocateDir(path);
 	struct dirent *entry;
 
 	while ((entry = ReadDir(handle, path)) != NULL)
 	{
 		char	   *full;
-		char	   *relative;
 		struct stat st;
 
 		bb_reqctx_check(ctx);
 		if (!IsTLHistoryFileName(entry->d_name))
 			continue;
 		full = psprintf("%s/%s", path, entry->d_name);
-		relative = psprintf(XLOGDIR "/%s", entry->d_name);
 		if (stat(full, &st) < 0)
 			ereport(ERROR,
 					(errcode_for_file_access(),
 					 errmsg("could not stat file \"%s\": %m", full)));
 		if (S_ISREG(st.st_mode))
-			add_file(inventory, full, relative, &st);
+			add_file(capture, psprintf(XLOGDIR "/%s", entry->d_name), &st);
 		pfree(full);
-		pfree(relative);
 	}
 	FreeDir(handle);
 	pfree(path);
@@ -183,13 +280,15 @@ compare_files(const ListCell *a, const ListCell *b)
 
 void
 bb_capture_find(const BbReqCtx *ctx, const BbDataDir *dir,
-				BbInventory *inventory)
+				const char *store_directory, BbInventory *inventory)
 {
+	Capture		capture = {dir, inventory, NIL};
 	uint32		ordinal = 0;
 	ListCell   *cell;
 
-	capture_directory(ctx, dir, "", inventory);
-	capture_histories(ctx, dir, inventory);
+	find_elsewhere(&capture, store_directory);
+	capture_directory(ctx, &capture, "");
+	capture_histories(ctx, &capture);
 	list_sort(inventory->files, compare_files);
 	foreach (cell, inventory->files)
 		((BbCapturedFile *) lfirst(cell))->ordinal = ++ordinal;

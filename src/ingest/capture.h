@@ -18,9 +18,16 @@
  * bb_capture_find - list them in inventory->files, in the order of their
  * paths, which gives them their ordinals.
  *
- * Warns of what is too large to be configuration, or can't be put into a tar.
+ * The page store's own directory (NULL: it has none) is left out, and so are
+ * tablespaces and WAL, should they lie in the data directory.
+ *
+ * Warns of what is too large to be configuration, or can't be put into a tar;
+ * a NOTICE tells where symbolic links lead to.
+ *
+ * REQUIRES: the inventory's tablespaces.
  */
 extern void bb_capture_find(const BbReqCtx *ctx, const BbDataDir *dir,
+							const char *store_directory,
 							BbInventory *inventory);
 
 #endif /* BB_CAPTURE_H */

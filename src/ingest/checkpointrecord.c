@@ -30,6 +30,7 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 	Place	   *place = reader->private_data;
 	char		name[MAXFNAMELEN];
 	XLogSegNo	segment;
+	uint32		offset;
 	BbSourceFile *file;
 
 	XLByteToSeg(page, segment, place->segment_size);
@@ -42,7 +43,16 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 						name, place->directory),
 				 errdetail("The checkpoint record at %X/%X is needed.",
 						   LSN_FORMAT_ARGS(record))));
-	bb_sourcefile_seek(file, XLogSegmentOffset(page, place->segment_size));
+	offset = XLogSegmentOffset(page, place->segment_size);
+	if (bb_sourcefile_size(file) < offset + XLOG_BLCKSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("WAL segment \"%s\" in directory \"%s\" is too short",
+						name, place->directory),
+				 errdetail("It has " UINT64_FORMAT " bytes; the checkpoint record at %X/%X needs more.",
+						   bb_sourcefile_size(file),
+						   LSN_FORMAT_ARGS(record))));
+	bb_sourcefile_seek(file, offset);
 	bb_sourcefile_read(place->ctx, file, buffer, XLOG_BLCKSZ);
 	bb_sourcefile_close(file);
 	reader->seg.ws_tli = place->tli;

@@ -71,6 +71,12 @@ bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
 	bb_layer_writer_add(ctx, writer->layer, key, value, length);
 }
 
+List *
+bb_imagewriter_layers(const BbImageWriter *writer)
+{
+	return writer->finished;
+}
+
 BbLayerDesc *
 bb_imagewriter_finish(const BbReqCtx *ctx, BbImageWriter *writer, int *count)
 {

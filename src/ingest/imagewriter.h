@@ -12,6 +12,7 @@
 #define BB_IMAGEWRITER_H
 
 #include "layer/layer.h"
+#include "nodes/pg_list.h"
 
 typedef struct BbImageWriter BbImageWriter;
 
@@ -37,5 +38,10 @@ extern void bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
  */
 extern BbLayerDesc *bb_imagewriter_finish(const BbReqCtx *ctx,
 										  BbImageWriter *writer, int *count);
+
+/*
+ * bb_imagewriter_layers - the layers (BbLayerDesc *) that are durable so far.
+ */
+extern List *bb_imagewriter_layers(const BbImageWriter *writer);
 
 #endif /* BB_IMAGEWRITER_H */

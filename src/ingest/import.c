@@ -179,34 +179,71 @@ make_consistent(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 	check_torn_pages(ctx, import, store, timeline);
 }
 
-static BbImportResult
-run(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-	const BbDataDir *dir, const char *wal_directory)
+static void
+run(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
+	const char *timeline, const BbDataDir *dir, const char *wal_directory)
 {
-	BbImport	import = {0};
-
 	if (wal_directory == NULL)
 		wal_directory = psprintf("%s/" XLOGDIR, dir->path);
 	bb_progress_import_phase(BB_IMPORT_CHECKING);
-	import.dir = dir;
-	import.context = CurrentMemoryContext;
-	find_lsn(ctx, &import, wal_directory);
-	import.inventory = bb_inventory_new(ctx, import.dir);
-	import.writer = bb_imagewriter_new(store, timeline, import.lsn);
-	import.scratch = AllocSetContextCreate(CurrentMemoryContext,
+	import->dir = dir;
+	import->context = CurrentMemoryContext;
+	find_lsn(ctx, import, wal_directory);
+	import->inventory = bb_inventory_new(ctx, import->dir,
+										 bb_objstore_local_directory(store));
+	import->writer = bb_imagewriter_new(store, timeline, import->lsn);
+	import->scratch = AllocSetContextCreate(CurrentMemoryContext,
 										   "bbackup import file",
 										   ALLOCSET_DEFAULT_SIZES);
-	import.buffer = palloc(BB_IMPORT_READ_BYTES);
-	import.result.lsn = import.lsn;
-	bb_progress_import_total(import.inventory->bytes,
-							 count_files(import.inventory));
+	import->buffer = palloc(BB_IMPORT_READ_BYTES);
+	import->result.lsn = import->lsn;
+	bb_progress_import_total(import->inventory->bytes,
+							 count_files(import->inventory));
 
 	bb_progress_import_phase(BB_IMPORT_READING);
-	bb_import_store_all(ctx, &import);
-	commit(ctx, &import, store, timeline);
+	bb_import_store_all(ctx, import);
+	commit(ctx, import, store, timeline);
 	if (dir->label != NULL)
-		make_consistent(ctx, &import, store, timeline, wal_directory);
-	return import.result;
+		make_consistent(ctx, import, store, timeline, wal_directory);
+}
+
+/* Does the manifest name a layer of ours? */
+static bool
+names_one(const BbManifest *manifest, List *layers)
+{
+	ListCell   *cell;
+
+	foreach (cell, layers)
+	{
+		const BbLayerDesc *layer = lfirst(cell);
+
+		for (int i = 0; i < manifest->nlayers; i++)
+			if (manifest->layers[i].file_id == layer->file_id)
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Remove the timeline as far as it is this import's: if its manifest is there
+ * at all, it may be one that somebody else committed, who had the lock after
+ * us; or ours, even if the commit reported an error.
+ */
+static void
+remove_ours(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+			List *layers)
+{
+	BbManifest *manifest = bb_manifest_read(ctx, store, timeline);
+	ListCell   *cell;
+
+	if (manifest != NULL && names_one(manifest, layers))
+	{
+		bb_manifest_remove(ctx, store, timeline);
+		return;
+	}
+	foreach (cell, layers)
+		bb_objstore_remove(ctx, store,
+						   bb_layer_object_name(timeline, lfirst(cell)));
 }
 
 /*
@@ -214,7 +251,8 @@ run(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
  * left to the next import of that name.
  */
 static void
-remove_timeline(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline)
+clean_up(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+		 List *layers)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -224,7 +262,7 @@ remove_timeline(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline)
 		const BbReqCtx *cleanup = bb_reqctx_detached_child(ctx, BB_TASK_IMPORT,
 														   BB_DOWNLOAD_ALLOW);
 
-		bb_manifest_remove(cleanup, store, timeline);
+		remove_ours(cleanup, store, timeline, layers);
 	}
 	PG_CATCH();
 	{
@@ -251,6 +289,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	MemoryContext context;
 	BbDataDir  *dir;
 	BbManifest *manifest;
+	BbImport   *import;
 	BbImportResult result;
 	ErrorData  *volatile error = NULL;
 
@@ -272,11 +311,12 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 
 	context = AllocSetContextCreate(caller, "bbackup import",
 									ALLOCSET_DEFAULT_SIZES);
+	import = MemoryContextAllocZero(context, sizeof(BbImport));
 	bb_progress_import_start();
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(context);
-		result = run(ctx, store, timeline, dir, wal_directory);
+		run(ctx, import, store, timeline, dir, wal_directory);
 		MemoryContextSwitchTo(caller);
 	}
 	PG_CATCH();
@@ -287,12 +327,16 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	}
 	PG_END_TRY();
 
-	MemoryContextDelete(context);
 	if (error != NULL)
 	{
-		remove_timeline(ctx, store, timeline);
+		if (import->writer != NULL)
+			clean_up(ctx, store, timeline,
+					 bb_imagewriter_layers(import->writer));
+		MemoryContextDelete(context);
 		ReThrowError(error);
 	}
+	result = import->result;
+	MemoryContextDelete(context);
 	bb_progress_import_end();
 	return result;
 }

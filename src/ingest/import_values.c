@@ -22,9 +22,6 @@
 #include "stats/progress.h"
 #include "utils/memutils.h"
 
-/* pg_filenode.map has a fixed size, well below this. */
-#define RELMAP_MAX_SIZE BLCKSZ
-
 /* ---- values ---- */
 
 static void
@@ -218,6 +215,37 @@ store_slrus(const BbReqCtx *ctx, BbImport *import)
 	}
 }
 
+/* What the server would find only when it is started on the backup. */
+static void
+check_relmap(const BbImport *import, const char *path, const char *data,
+			 size_t length)
+{
+	uint32		magic;
+	pg_crc32c	stored;
+	pg_crc32c	crc;
+
+	if (data == NULL || length != BB_RELMAP_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("relation map \"%s/%s\" is missing or of the wrong size",
+						import->dir->path, path),
+				 errdetail("It has %zu bytes instead of %d.",
+						   data ? length : 0, BB_RELMAP_SIZE)));
+
+	memcpy(&magic, data, sizeof(magic));
+	memcpy(&stored, data + BB_RELMAP_CRC_AT, sizeof(stored));
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, data, BB_RELMAP_CRC_AT);
+	FIN_CRC32C(crc);
+	if (magic != BB_RELMAP_MAGIC || !EQ_CRC32C(crc, stored))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("relation map \"%s/%s\" is corrupted",
+						import->dir->path, path),
+				 errdetail("Its magic number is %X, its checksum %08X; its bytes make %08X.",
+						   magic, stored, crc)));
+}
+
 static void
 store_relmaps(const BbReqCtx *ctx, BbImport *import)
 {
@@ -236,12 +264,8 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 		path = psprintf("%s/pg_filenode.map",
 						GetDatabasePath(database->db, database->spc));
 		data = bb_sourcefile_load(ctx, import->dir->path, path,
-								  RELMAP_MAX_SIZE, &length);
-		if (data == NULL || length == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("relation map \"%s/%s\" is missing or empty",
-							import->dir->path, path)));
+								  BB_RELMAP_SIZE, &length);
+		check_relmap(import, path, data, length);
 		put(ctx, import,
 			bb_key_make(BB_KEY_RELMAP, database->spc, database->db, 0, 0, 0),
 			data, length);

@@ -15,6 +15,7 @@
 #include "common/relpath.h"
 #include "ingest/capture.h"
 #include "ingest/inventory.h"
+#include "ingest/leftout.h"
 #include "ingest/relationfiles.h"
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
@@ -122,6 +123,25 @@ visit_tablespace(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	pfree(path);
 }
 
+/* One that is gone would be data lost. */
+static void
+check_tablespace(const BbDataDir *dir, const BbTablespace *tablespace,
+				 const char *below)
+{
+	char	   *path = psprintf("%s/%s", dir->path, below);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not find tablespace %u: could not stat directory \"%s\": %m",
+						tablespace->spc, path),
+				 errhint("Bring its directory back; or, if there is no such "
+						 "tablespace any more, remove \"%s/pg_tblspc/%u\".",
+						 dir->path, tablespace->spc)));
+	pfree(path);
+}
+
 typedef struct DatabaseVisit
 {
 	BbInventory *inventory;
@@ -134,18 +154,26 @@ visit_database(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 {
 	DatabaseVisit *visit = arg;
 	BbDatabase *database;
+	char	   *path;
 	char	   *version;
 	struct stat st;
 	Oid			db;
 
-	if (!parse_oid(name, &db))
+	path = psprintf("%s/%s/%s", dir->path, below, name);
+	if (!parse_oid(name, &db) || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+	{
+		if (strncmp(name, PG_TEMP_FILES_DIR, strlen(PG_TEMP_FILES_DIR)) != 0)
+			bb_leftout_warn(psprintf("%s/%s", dir->path, below), name,
+							"It is not the directory of a database.");
 		return;
+	}
 	database = palloc0(sizeof(BbDatabase));
 	database->spc = visit->spc;
 	database->db = db;
-	version = psprintf("%s/%s/%s/PG_VERSION", dir->path, below, name);
+	version = psprintf("%s/PG_VERSION", path);
 	database->default_tablespace = stat(version, &st) == 0;
 	pfree(version);
+	pfree(path);
 	visit->inventory->databases = lappend(visit->inventory->databases,
 										  database);
 }
@@ -168,6 +196,37 @@ compare_databases(const ListCell *a, const ListCell *b)
 	if (left->spc != right->spc)
 		return left->spc < right->spc ? -1 : 1;
 	return left->db < right->db ? -1 : left->db > right->db ? 1 : 0;
+}
+
+/*
+ * Each has one directory with its catalogs, and PG_VERSION beside them.  A
+ * CREATE DATABASE that a crash cut short may leave one without.
+ */
+static void
+check_databases(const BbDataDir *dir, const BbInventory *inventory)
+{
+	ListCell   *cell;
+	ListCell   *other;
+
+	foreach (cell, inventory->databases)
+	{
+		const BbDatabase *database = lfirst(cell);
+		bool		whole = database->db == InvalidOid;
+
+		foreach (other, inventory->databases)
+		{
+			const BbDatabase *candidate = lfirst(other);
+
+			whole = whole || (candidate->db == database->db &&
+							  candidate->default_tablespace);
+		}
+		if (!whole)
+			ereport(WARNING,
+					(errmsg("database %u has no PG_VERSION in data directory \"%s\"",
+							database->db, dir->path),
+					 errhint("If it is a database, and not the rest of one "
+							 "that was never made, it is damaged.")));
+	}
 }
 
 static void
@@ -194,10 +253,12 @@ find_databases(const BbReqCtx *ctx, const BbDataDir *dir,
 		visit.spc = ((BbTablespace *) lfirst(cell))->spc;
 		below = psprintf("pg_tblspc/%u/" TABLESPACE_VERSION_DIRECTORY,
 						 visit.spc);
+		check_tablespace(dir, lfirst(cell), below);
 		visit_directory(ctx, dir, below, visit_database, &visit);
 		pfree(below);
 	}
 	list_sort(inventory->databases, compare_databases);
+	check_databases(dir, inventory);
 
 	foreach (cell, inventory->databases)
 		bb_relationfiles_add(ctx, dir, lfirst(cell), inventory);
@@ -211,17 +272,21 @@ typedef struct SlruVisit
 	BbSlru		slru;
 } SlruVisit;
 
-/* As SlruCorrectSegmentFilenameLength in PostgreSQL's slru.c, at least 4. */
+/*
+ * As SlruCorrectSegmentFilenameLength in PostgreSQL's slru.c has them, of up
+ * to six digits; and as the server would write the number.
+ */
 static bool
 parse_segment(const char *name, uint64 *segment)
 {
-	size_t		length = strlen(name);
+	char		written[16];
 
-	if (length < 4 || length > 15 ||
-		strspn(name, "0123456789ABCDEF") != length)
+	if (strlen(name) > 6)
 		return false;
 	*segment = strtoull(name, NULL, 16);
-	return true;
+	snprintf(written, sizeof(written), "%04llX",
+			 (unsigned long long) *segment);
+	return strcmp(name, written) == 0;
 }
 
 static void
@@ -234,7 +299,11 @@ visit_slru(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	uint64		size;
 
 	if (!parse_segment(name, &number))
+	{
+		bb_leftout_warn(psprintf("%s/%s", dir->path, below), name,
+						"It is not named as a segment is.");
 		return;
+	}
 	size = size_of_file(dir, below, name);
 	if ((size % BLCKSZ != 0 && dir->label == NULL) ||
 		size / BLCKSZ > SLRU_PAGES_PER_SEGMENT)
@@ -329,7 +398,8 @@ bb_inventory_twophase_path(const BbTwophase *twophase)
 }
 
 BbInventory *
-bb_inventory_new(const BbReqCtx *ctx, const BbDataDir *dir)
+bb_inventory_new(const BbReqCtx *ctx, const BbDataDir *dir,
+				 const char *store_directory)
 {
 	BbInventory *inventory = palloc0(sizeof(BbInventory));
 
@@ -338,6 +408,6 @@ bb_inventory_new(const BbReqCtx *ctx, const BbDataDir *dir)
 	find_slrus(ctx, dir, inventory);
 	visit_directory(ctx, dir, "pg_twophase", visit_twophase, inventory);
 	list_sort(inventory->twophases, compare_twophases);
-	bb_capture_find(ctx, dir, inventory);
+	bb_capture_find(ctx, dir, store_directory, inventory);
 	return inventory;
 }

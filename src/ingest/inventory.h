@@ -54,13 +54,16 @@ typedef struct BbInventory
 /*
  * bb_inventory_new - look through a data directory.
  *
+ * store_directory: see bb_capture_find.
+ *
  * Warns of files that it leaves out although nothing says that they may be.
  *
  * Errors: DATA_CORRUPTED (a file that can't be what its name says, or that is
  * missing); errcode_for_file_access().
  */
 extern BbInventory *bb_inventory_new(const BbReqCtx *ctx,
-									 const BbDataDir *dir);
+									 const BbDataDir *dir,
+									 const char *store_directory);
 
 /* The path of a two-phase file, "pg_twophase/…", palloc'd. */
 extern char *bb_inventory_twophase_path(const BbTwophase *twophase);

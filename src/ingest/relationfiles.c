@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/relpath.h"
+#include "ingest/leftout.h"
 #include "ingest/relationfiles.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
@@ -83,6 +84,29 @@ parse_name(const char *name, Segment *segment)
 	return *p == '\0';
 }
 
+/*
+ * Files that belong here and are no relation's, or a temporary one's (t3_16384,
+ * t3_16384_fsm, …).
+ */
+static bool
+is_expected(const char *name)
+{
+	static const char *const names[] = {
+		".", "..", "PG_VERSION", "pg_filenode.map", "pg_control"
+	};
+	static const char *const prefixes[] = {
+		"pg_internal.init", PG_TEMP_FILES_DIR
+	};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	for (int i = 0; i < lengthof(prefixes); i++)
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return looks_like_temp_rel_name(name);
+}
+
 static void
 add_segment(SegmentList *list, const Segment *segment)
 {
@@ -125,7 +149,12 @@ read_directory(const BbReqCtx *ctx, const char *path, SegmentList *list)
 
 		bb_reqctx_check(ctx);
 		if (!parse_name(entry->d_name, &segment))
+		{
+			if (!is_expected(entry->d_name))
+				bb_leftout_warn(path, entry->d_name,
+								"It is not named as a relation's file is.");
 			continue;
+		}
 		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
 		if (stat(file, &st) < 0)
 			ereport(ERROR,

@@ -23,7 +23,6 @@ struct BbSourceFile
 	BbFd	   *fd;
 	char	   *path;
 	uint64		size;
-	mode_t		mode;
 	uint64		at; /* where the next read begins */
 };
 
@@ -67,7 +66,6 @@ bb_sourcefile_open(const BbReqCtx *ctx, const char *directory,
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", file->path)));
 	file->size = st.st_size;
-	file->mode = st.st_mode & 07777;
 	MemoryContextSwitchTo(old);
 	return file;
 }
@@ -76,12 +74,6 @@ uint64
 bb_sourcefile_size(const BbSourceFile *file)
 {
 	return file->size;
-}
-
-mode_t
-bb_sourcefile_mode(const BbSourceFile *file)
-{
-	return file->mode;
 }
 
 void

@@ -27,9 +27,8 @@ typedef struct BbSourceFile BbSourceFile;
 extern BbSourceFile *bb_sourcefile_open(const BbReqCtx *ctx,
 										const char *directory,
 										const char *path);
-/* Bytes that the file had when it was opened; its permission bits. */
+/* Bytes that the file had when it was opened. */
 extern uint64 bb_sourcefile_size(const BbSourceFile *file);
-extern mode_t bb_sourcefile_mode(const BbSourceFile *file);
 
 /*
  * bb_sourcefile_read - the next "length" bytes.
