@@ -41,13 +41,23 @@ close_file(void *arg)
 	FileClose(((LocalReader *) arg)->file);
 }
 
+static void
+complain_irregular(const char *path)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("\"%s\" is not a regular file", path)));
+}
+
 /*
+ * Open an object; NULL when there is none.
+ *
  * Objects are read through the server's virtual file descriptors: a scan may
- * have more layers open than the process may have files.
+ * have more layers open than the process may have files.  Whatever lies in
+ * the place of an object, opening it doesn't wait: a FIFO would, for good.
  */
-BbObjectReader *
-bb_local_open_object(const BbReqCtx *ctx, BbObjectStore *store,
-					 const char *name)
+static LocalReader *
+open_reader(BbObjectStore *store, const char *name)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -60,14 +70,18 @@ bb_local_open_object(const BbReqCtx *ctx, BbObjectStore *store,
 	reader = palloc0(sizeof(LocalReader));
 	reader->context = context;
 	reader->path = bb_local_path(store, name);
-	reader->file = PathNameOpenFile(reader->path, O_RDONLY | PG_BINARY);
+	reader->file = PathNameOpenFile(reader->path,
+									O_RDONLY | O_NONBLOCK | PG_BINARY);
 	if (reader->file < 0)
 	{
-		if (errno == ENOENT)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_FILE),
-					 errmsg("object \"%s\" is missing from page store \"%s\"",
-							name, store->url)));
+		if (errno == ENOENT || errno == ENOTDIR)
+		{
+			MemoryContextSwitchTo(old);
+			MemoryContextDelete(context);
+			return NULL;
+		}
+		if (errno == ENXIO) /* a socket */
+			complain_irregular(reader->path);
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", reader->path)));
@@ -76,16 +90,28 @@ bb_local_open_object(const BbReqCtx *ctx, BbObjectStore *store,
 	reader->callback.arg = reader;
 	MemoryContextRegisterResetCallback(context, &reader->callback);
 
-	if (stat(reader->path, &st) < 0)
+	if (fstat(FileGetRawDesc(reader->file), &st) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m", reader->path)));
 	if (!S_ISREG(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("\"%s\" is not a regular file", reader->path)));
+		complain_irregular(reader->path);
 	reader->base.size = st.st_size;
 	MemoryContextSwitchTo(old);
+	return reader;
+}
+
+BbObjectReader *
+bb_local_open_object(const BbReqCtx *ctx, BbObjectStore *store,
+					 const char *name)
+{
+	LocalReader *reader = open_reader(store, name);
+
+	if (reader == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("object \"%s\" is missing from page store \"%s\"",
+						name, store->url)));
 	return &reader->base;
 }
 
@@ -121,14 +147,13 @@ bool
 bb_local_get(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 			 size_t max_length, char **data, size_t *length, BbObjectTag *tag)
 {
-	char	   *path = bb_local_path(store, name);
-	struct stat st;
+	LocalReader *local = open_reader(store, name);
 	BbObjectReader *reader;
 
-	if (stat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (local == NULL)
 		return false;
 
-	reader = bb_local_open_object(ctx, store, name);
+	reader = &local->base;
 	if (reader->size > max_length)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

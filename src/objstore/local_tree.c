@@ -27,7 +27,7 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	BbFd	   *fd;
 
 	bb_local_make_parents(path);
-	fd = bb_fd_open(path, O_RDWR | O_CREAT, pg_file_create_mode);
+	fd = bb_fd_open(path, O_RDWR | O_CREAT | O_NONBLOCK, pg_file_create_mode);
 	if (fd == NULL)
 		ereport(ERROR,
 				(errcode_for_file_access(),

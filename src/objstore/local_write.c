@@ -64,7 +64,9 @@ bb_local_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	writer->callback.arg = writer;
 	MemoryContextRegisterResetCallback(context, &writer->callback);
 	writer->temporary = bb_local_companion(writer->path, "tmp");
-	writer->fd = bb_fd_open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC,
+	/* a leftover, and not only a file: opening a FIFO would wait */
+	(void) unlink(writer->temporary);
+	writer->fd = bb_fd_open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL,
 							pg_file_create_mode);
 	if (writer->fd == NULL)
 		ereport(ERROR,

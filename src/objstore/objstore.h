@@ -16,7 +16,8 @@
  * leaves no object.
  *
  * Errors, of every function: errcode_for_file_access() for local I/O;
- * QUERY_CANCELED.  Others are named where they occur.
+ * DATA_CORRUPTED for what lies in the place of an object and is none (a
+ * directory, a FIFO); QUERY_CANCELED.  Others are named where they occur.
  *
  *-------------------------------------------------------------------------
  */

@@ -103,6 +103,28 @@ UNIT_TEST(objstore_missing)
 	bb_objstore_remove(ctx, store, "a/b");
 }
 
+UNIT_TEST(objstore_what_is_no_file)
+{
+	BbObjectStore *store = unit_store(ctx);
+
+	put(ctx, store, "t/object", "x");
+	CHECK(mkfifo(unit_object_path(store, "t/fifo"), 0600) == 0);
+	CHECK(mkdir(unit_object_path(store, "t/directory"), 0700) == 0);
+	CHECK(mknod(unit_object_path(store, "t/socket"), S_IFSOCK | 0600, 0) == 0);
+	CHECK_ERROR(exists(ctx, store, "t/fifo"), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(bb_object_open(ctx, store, "t/fifo"), ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_error, "t/fifo\" is not a regular file") != NULL);
+	CHECK_ERROR(exists(ctx, store, "t/directory"), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(exists(ctx, store, "t/socket"), ERRCODE_DATA_CORRUPTED);
+
+	/* nor does one where a writer or a lock wants its file */
+	CHECK(mkfifo(unit_object_path(store, "t/.new.tmp"), 0600) == 0);
+	put(ctx, store, "t/new", "x");
+	CHECK(exists(ctx, store, "t/new"));
+	CHECK(mkfifo(unit_object_path(store, "t/.lock.lock"), 0600) == 0);
+	(void) bb_objstore_lock(ctx, store, "t/lock");
+}
+
 UNIT_TEST(objstore_list_and_remove)
 {
 	BbObjectStore *store = unit_store(ctx);
@@ -196,8 +218,7 @@ UNIT_TEST(objstore_put_if)
 UNIT_TEST(objstore_lock_excludes)
 {
 	BbObjectStore *store = unit_store(ctx);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "lock",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
@@ -212,9 +233,9 @@ UNIT_TEST(objstore_lock_excludes)
 
 UNIT_TEST(objstore_names_cannot_escape)
 {
-	static const char *const names[] = {
-		"", "/", "/a", "a/", "a//b", "..", "a/../b", ".a", "a/.b", "a b",
-		"a\nb", "a\\b"};
+	static const char *const names[] = {"",		"/",   "/a",	 "a/",
+										"a//b", "..",  "a/../b", ".a",
+										"a/.b", "a b", "a\nb",	 "a\\b"};
 	BbObjectStore *store = unit_store(ctx);
 
 	for (int i = 0; i < lengthof(names); i++)
@@ -224,9 +245,9 @@ UNIT_TEST(objstore_names_cannot_escape)
 
 UNIT_TEST(objstore_urls)
 {
-	static const char *const bad[] = {
-		"", "/tmp", "file:/tmp", "file://tmp", "file://", "file:///",
-		"file:///a/../b", "s4://bucket", "files:///tmp"};
+	static const char *const bad[] =
+		{"",		 "/tmp",		   "file:/tmp",	  "file://tmp",	 "file://",
+		 "file:///", "file:///a/../b", "s4://bucket", "files:///tmp"};
 
 	for (int i = 0; i < lengthof(bad); i++)
 		CHECK_ERROR(bb_objstore_check_url(bad[i]),
