@@ -102,6 +102,14 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 	bb_timeline_name_check(manifest->timeline);
 	next.generation++;
 	initStringInfo(&buf);
+	if (buf.len > MANIFEST_MAX_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("timeline \"%s\" has too many layers",
+						manifest->timeline),
+				 errdetail("The manifest of %d layers would have %d bytes; the limit is %d.",
+						   manifest->nlayers, buf.len, MANIFEST_MAX_SIZE),
+				 errhint("Raise bbackup.layer_size and bbackup.checkpoint_distance.")));
 	bb_manifest_encode(&next, &buf);
 	committed = bb_objstore_put_if(ctx, store,
 								   object_name(manifest->timeline, MANIFEST),

@@ -194,6 +194,23 @@ UNIT_TEST(manifest_broken_is_noticed)
 	}
 }
 
+UNIT_TEST(manifest_too_large_is_not_committed)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbManifest	manifest = manifest_for("main");
+
+	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	manifest.nlayers = 1000 * 1000;
+	manifest.layers = MemoryContextAllocExtended(CurrentMemoryContext,
+												 manifest.nlayers *
+													 sizeof(BbLayerDesc),
+												 MCXT_ALLOC_HUGE |
+													 MCXT_ALLOC_ZERO);
+	CHECK_ERROR(bb_manifest_commit(ctx, store, &manifest),
+				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+	CHECK(bb_manifest_read(ctx, store, "main")->generation == 1);
+}
+
 UNIT_TEST(manifest_of_another_timeline_is_noticed)
 {
 	BbObjectStore *store = unit_store(ctx);
