@@ -32,11 +32,10 @@ bb_timeline_name_check(const char *name)
 	for (const char *p = name; good && *p; p++)
 	{
 		bool		alphanumeric = (*p >= 'a' && *p <= 'z') ||
-								   (*p >= 'A' && *p <= 'Z') ||
-								   (*p >= '0' && *p <= '9');
+			(*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
 
 		good = alphanumeric ||
-			   (p > name && (*p == '_' || *p == '-' || *p == '.'));
+			(p > name && (*p == '_' || *p == '-' || *p == '.'));
 	}
 
 	if (!good)
@@ -102,6 +101,7 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 	bb_timeline_name_check(manifest->timeline);
 	next.generation++;
 	initStringInfo(&buf);
+	bb_manifest_encode(&next, &buf);
 	if (buf.len > MANIFEST_MAX_SIZE)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -110,7 +110,6 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 				 errdetail("The manifest of %d layers would have %d bytes; the limit is %d.",
 						   manifest->nlayers, buf.len, MANIFEST_MAX_SIZE),
 				 errhint("Raise bbackup.layer_size and bbackup.checkpoint_distance.")));
-	bb_manifest_encode(&next, &buf);
 	committed = bb_objstore_put_if(ctx, store,
 								   object_name(manifest->timeline, MANIFEST),
 								   buf.data, buf.len, manifest->tag,
@@ -127,7 +126,7 @@ bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store)
 	List	   *timelines = NIL;
 	ListCell   *cell;
 
-	foreach (cell, bb_objstore_list(ctx, store, ROOT))
+	foreach(cell, bb_objstore_list(ctx, store, ROOT))
 	{
 		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
 		const char *part = name + strlen(ROOT "/");
@@ -151,22 +150,24 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 {
 	int			nnamed = manifest ? manifest->nlayers : 0;
 	char	  **named = palloc(Max(nnamed, 1) * sizeof(char *));
+	List	   *leftovers = NIL;
 	ListCell   *cell;
 
 	for (int i = 0; i < nnamed; i++)
 		named[i] = bb_layer_object_name(timeline, &manifest->layers[i]);
 	qsort(named, nnamed, sizeof(char *), compare_names);
 
-	foreach (cell,
-			 bb_objstore_list(ctx, store, object_name(timeline, "layers")))
+	foreach(cell,
+			bb_objstore_list(ctx, store, object_name(timeline, "layers")))
 	{
-		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
+		char	   *name = ((BbObjectInfo *) lfirst(cell))->name;
 
 		if (bsearch(&name, named, nnamed, sizeof(char *), compare_names) ==
 			NULL)
-			bb_objstore_remove(ctx, store, name);
+			leftovers = lappend(leftovers, name);
 	}
-	bb_objstore_sweep(ctx, store, object_name(timeline, "layers"));
+	bb_objstore_remove_all(ctx, store, leftovers);
+	bb_objstore_sweep(ctx, store, psprintf(ROOT "/%s", timeline));
 	pfree(named);
 }
 
@@ -194,7 +195,7 @@ bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *store,
 void
 bb_manifest_lock_tree(const BbReqCtx *ctx, BbObjectStore *store)
 {
-	if (!bb_objstore_lock(ctx, store, ROOT "/tree"))
+	if (!bb_objstore_lock(ctx, store, "tree"))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("another session is making or dropping a timeline of "

@@ -100,6 +100,11 @@ extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
  * (tag, generation); a tag of BB_OBJECT_ABSENT makes the timeline.
  *
  * Returns false, with nothing changed, when it is no longer that one.
+ *
+ * After an error the outcome is not known (bb_objstore_put_if): who would
+ * undo something has to read the manifest again.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED (too many layers; nothing changed).
  */
 extern bool bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 							   BbManifest *manifest);
@@ -109,7 +114,7 @@ extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store);
 
 /*
  * bb_manifest_sweep - remove layers of a timeline that its manifest doesn't
- * name; all of them, when manifest is NULL.
+ * name; all of them, when manifest is NULL.  And what unfinished writers left.
  *
  * REQUIRES: the timeline's lock.
  */

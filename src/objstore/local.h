@@ -66,7 +66,7 @@ extern bool bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store,
 extern List *bb_local_list(const BbReqCtx *ctx, BbObjectStore *store,
 						   const char *prefix);
 extern void bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store,
-							const char *name);
+							List *names);
 extern void bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 						   const char *prefix);
 

@@ -18,27 +18,55 @@
 #include "objstore/local.h"
 #include "storage/fd.h"
 
+/* How often the directory of a lock may go before it is in it. */
+#define MAX_LOCK_TRIES 100
+
 /* ---- locks ---- */
 
-bool
-bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+typedef struct Lock
 {
-	char	   *path = bb_local_companion(bb_local_path(store, name), "lock");
-	BbFd	   *fd;
+	MemoryContextCallback callback;
+	BbFd	   *fd; /* closed by its own callback, after this one */
+	char	   *path;
+	char	   *directory; /* that it is in; NULL: the store's own */
+} Lock;
 
-	bb_local_make_parents(path);
-	fd = bb_fd_open(path, O_RDWR | O_CREAT | O_NONBLOCK, pg_file_create_mode);
-	if (fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open lock file \"%s\": %m", path)));
+/* Is the file that is open still the one of that name? */
+static bool
+is_current(BbFd *fd, const char *path)
+{
+	struct stat open_st;
+	struct stat st;
+
+	return fstat(bb_fd_number(fd), &open_st) == 0 && stat(path, &st) == 0 &&
+		open_st.st_dev == st.st_dev && open_st.st_ino == st.st_ino;
+}
+
+/*
+ * The file goes while the lock is still held; who has opened it meanwhile
+ * sees that (take_lock).  Its directory goes if nothing else is in it.
+ */
+static void
+release_lock(void *arg)
+{
+	Lock	   *lock = arg;
+
+	if (is_current(lock->fd, lock->path))
+		(void) unlink(lock->path);
+	if (lock->directory != NULL)
+		(void) rmdir(lock->directory);
+}
+
+/*
+ * flock(2) the file, unless another has.
+ */
+static bool
+take_lock(const BbReqCtx *ctx, BbFd *fd, const char *path)
+{
 	while (flock(bb_fd_number(fd), LOCK_EX | LOCK_NB) < 0)
 	{
 		if (errno == EWOULDBLOCK)
-		{
-			bb_fd_close(fd);
 			return false;
-		}
 		if (errno != EINTR)
 			ereport(ERROR,
 					(errcode_for_file_access(),
@@ -48,12 +76,54 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	return true;
 }
 
+bool
+bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	Lock	   *lock = palloc0(sizeof(Lock));
+	char		parent[MAXPGPATH];
+
+	lock->path = bb_local_companion(bb_local_path(store, name), "lock");
+	for (int tries = 1;; tries++)
+	{
+		bb_reqctx_check(ctx);
+		bb_local_make_parents(lock->path);
+		lock->fd = bb_fd_open(lock->path, O_RDWR | O_CREAT | O_NONBLOCK,
+							  pg_file_create_mode);
+		if (lock->fd == NULL && errno == ENOENT && tries < MAX_LOCK_TRIES)
+			continue; /* the directory went with another's lock */
+		if (lock->fd == NULL)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not open lock file \"%s\": %m",
+							lock->path)));
+		if (!take_lock(ctx, lock->fd, lock->path))
+		{
+			bb_fd_close(lock->fd);
+			return false;
+		}
+		if (is_current(lock->fd, lock->path))
+			break;
+		bb_fd_close(lock->fd);
+	}
+
+	if (strchr(name, '/') != NULL)
+	{
+		bb_local_parent(lock->path, parent);
+		lock->directory = pstrdup(parent);
+	}
+	lock->callback.func = release_lock;
+	lock->callback.arg = lock;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);
+	return true;
+}
+
 /* ---- directories ---- */
 
 typedef struct Walk
 {
-	bool		unfinished; /* wanted: leftovers rather than objects */
-	List	   *found;		/* BbObjectInfo, with names below the store */
+	bool		unfinished;	 /* wanted: leftovers rather than objects */
+	List	   *found;		 /* BbObjectInfo, with names below the store */
+	List	   *directories; /* names of those walked, deepest first */
 } Walk;
 
 static bool
@@ -97,7 +167,10 @@ walk_directory(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 							bb_local_path(store, child))));
 		}
 		if (S_ISDIR(st.st_mode))
+		{
 			walk_directory(ctx, store, child, walk);
+			walk->directories = lappend(walk->directories, child);
+		}
 		else if (walk->unfinished ? is_unfinished(entry->d_name)
 								  : entry->d_name[0] != '.')
 		{
@@ -121,7 +194,7 @@ compare_infos(const ListCell *a, const ListCell *b)
 List *
 bb_local_list(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
 {
-	Walk		walk = {.unfinished = false, .found = NIL};
+	Walk		walk = {.unfinished = false, .found = NIL, .directories = NIL};
 
 	walk_directory(ctx, store, prefix, &walk);
 	list_sort(walk.found, compare_infos);
@@ -137,27 +210,50 @@ remove_file(const char *path)
 				 errmsg("could not remove file \"%s\": %m", path)));
 }
 
-void
-bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+/* Make durable that files are gone from a directory. */
+static void
+sync_removals(const char *directory)
 {
-	char	   *path = bb_local_path(store, name);
-	char		parent[MAXPGPATH];
 	struct stat st;
 
-	remove_file(path);
-	bb_local_parent(path, parent);
-	if (stat(parent, &st) == 0)
-		fsync_fname(parent, true);
+	if (stat(directory, &st) == 0)
+		fsync_fname(directory, true);
+}
+
+void
+bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
+{
+	char		parent[MAXPGPATH] = "";
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		char	   *path = bb_local_path(store, lfirst(cell));
+		char		last[MAXPGPATH];
+
+		bb_reqctx_check(ctx);
+		strcpy(last, parent);
+		bb_local_parent(path, parent);
+		if (last[0] != '\0' && strcmp(last, parent) != 0)
+			sync_removals(last);
+		remove_file(path);
+	}
+	if (parent[0] != '\0')
+		sync_removals(parent);
 }
 
 void
 bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
 {
-	Walk		walk = {.unfinished = true, .found = NIL};
+	Walk		walk = {.unfinished = true, .found = NIL, .directories = NIL};
 	ListCell   *cell;
 
 	walk_directory(ctx, store, prefix, &walk);
 	foreach(cell, walk.found)
 		remove_file(
 			bb_local_path(store, ((BbObjectInfo *) lfirst(cell))->name));
+
+	/* children come ahead of the directories that they are in */
+	foreach(cell, walk.directories)
+		(void) rmdir(bb_local_path(store, lfirst(cell)));
 }

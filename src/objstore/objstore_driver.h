@@ -35,7 +35,7 @@ typedef struct BbObjectStoreOps
 	List	   *(*list) (const BbReqCtx *ctx, BbObjectStore *store,
 						 const char *prefix);
 	void		(*remove) (const BbReqCtx *ctx, BbObjectStore *store,
-						   const char *name);
+						   List *names);
 	void		(*sweep) (const BbReqCtx *ctx, BbObjectStore *store,
 						  const char *prefix);
 	bool		(*lock) (const BbReqCtx *ctx, BbObjectStore *store,

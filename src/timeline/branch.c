@@ -9,7 +9,49 @@
 
 #include "base/codec.h"
 #include "timeline/timeline.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+/*
+ * What is done has a memory context of its own, so that its locks end with
+ * it: one query may do more than one thing.
+ */
+static MemoryContext
+begin_operation(void)
+{
+	return MemoryContextSwitchTo(
+		AllocSetContextCreate(CurrentMemoryContext, "bbackup timelines",
+							  ALLOCSET_DEFAULT_SIZES));
+}
+
+static void
+end_operation(MemoryContext old)
+{
+	MemoryContext context = MemoryContextSwitchTo(old);
+
+	MemoryContextDelete(context);
+}
+
+static void
+complain_taken(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("timeline \"%s\" already exists", name)));
+}
+
+/*
+ * Is the name free?  What is left of an import that was killed is no timeline
+ * (import.h).
+ */
+static void
+need_name(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	BbManifest *manifest = bb_manifest_read(ctx, store, name);
+
+	if (manifest != NULL && bb_manifest_consistent(manifest))
+		complain_taken(name);
+}
 
 /*
  * The tli at the end of a branch, and the switches before it.
@@ -40,14 +82,14 @@ set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
 			(TimestampTz) bb_get_le64(entry.value));
 }
 
-void
-bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
-				   const char *ancestor, XLogRecPtr lsn)
+/* With the locks. */
+static void
+make_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+			const char *ancestor, XLogRecPtr lsn)
 {
 	BbTimeline *timeline;
 	BbManifest	branch;
 
-	bb_manifest_lock_tree(ctx, store);
 	timeline = bb_timeline_open(ctx, store, ancestor);
 	branch = *bb_timeline_manifest(timeline);
 	branch.timeline = pstrdup(name);
@@ -63,9 +105,22 @@ bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 	set_end_time(ctx, timeline, &branch);
 
 	if (!bb_manifest_commit(ctx, store, &branch))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("timeline \"%s\" already exists", name)));
+		complain_taken(name);
+}
+
+void
+bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+				   const char *ancestor, XLogRecPtr lsn)
+{
+	MemoryContext old = begin_operation();
+
+	bb_manifest_lock_tree(ctx, store);
+	need_name(ctx, store, name); /* before a lock makes a directory */
+	bb_manifest_lock(ctx, store, name);
+	need_name(ctx, store, name);
+	bb_manifest_remove(ctx, store, name); /* what a killed import left */
+	make_branch(ctx, store, name, ancestor, lsn);
+	end_operation(old);
 }
 
 static void
@@ -83,6 +138,7 @@ need_timeline(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 void
 bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
+	MemoryContext old = begin_operation();
 	ListCell   *cell;
 
 	need_timeline(ctx, store, name); /* before a lock makes a directory */
@@ -105,4 +161,5 @@ bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 					 errhint("Drop the branch first.")));
 	}
 	bb_manifest_remove(ctx, store, name);
+	end_operation(old);
 }

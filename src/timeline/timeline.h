@@ -97,7 +97,8 @@ extern void bb_timeline_versions_close(BbTimelineVersions *versions);
  * bb_timeline_branch - make a timeline "name" that parts from "ancestor" at
  * lsn.  It has no layers of its own yet.
  *
- * Errors: DUPLICATE_OBJECT (name is taken).
+ * Errors: DUPLICATE_OBJECT (name is taken); OBJECT_IN_USE (somebody imports
+ * under it).
  */
 extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store,
 							   const char *name, const char *ancestor,

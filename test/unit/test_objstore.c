@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -178,20 +181,57 @@ UNIT_TEST(objstore_writer_dies_with_its_context)
 	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
 }
 
+static bool
+file_exists(BbObjectStore *store, const char *name)
+{
+	struct stat st;
+
+	return lstat(unit_object_path(store, name), &st) == 0;
+}
+
+static void
+make_file(BbObjectStore *store, const char *name)
+{
+	FILE	   *file = fopen(unit_object_path(store, name), "w");
+
+	CHECK(file != NULL);
+	fclose(file);
+}
+
 UNIT_TEST(objstore_sweep_takes_leftovers_only)
 {
 	BbObjectStore *store = unit_store(ctx);
-	FILE	   *leftover;
-	struct stat st;
 
 	put(ctx, store, "t/object", "x");
-	leftover = fopen(unit_object_path(store, "t/.other.tmp"), "w");
-	CHECK(leftover != NULL);
-	fclose(leftover);
+	put(ctx, store, "t/deep/er/object", "x");
+	bb_objstore_remove(ctx, store, "t/deep/er/object");
+	put(ctx, store, "t/there/object", "x");
+	make_file(store, "t/.other.tmp");
+	make_file(store, "t/there/.other.tmp");
 
 	bb_objstore_sweep(ctx, store, "t");
-	CHECK(stat(unit_object_path(store, "t/.other.tmp"), &st) != 0);
+	CHECK(!file_exists(store, "t/.other.tmp"));
+	CHECK(!file_exists(store, "t/there/.other.tmp"));
+	CHECK(!file_exists(store, "t/deep"));
 	CHECK(exists(ctx, store, "t/object"));
+	CHECK(exists(ctx, store, "t/there/object"));
+}
+
+UNIT_TEST(objstore_remove_all)
+{
+	BbObjectStore *store = unit_store(ctx);
+	List	   *list;
+
+	put(ctx, store, "t/a", "x");
+	put(ctx, store, "t/b", "x");
+	put(ctx, store, "u/a", "x");
+	put(ctx, store, "u/b", "x");
+	bb_objstore_remove_all(ctx, store, NIL);
+	list = list_make4("t/a", "u/a", "nothing/a", "t/b");
+	bb_objstore_remove_all(ctx, store, list);
+	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+	CHECK(list_length(bb_objstore_list(ctx, store, "u")) == 1);
+	CHECK(exists(ctx, store, "u/b"));
 }
 
 UNIT_TEST(objstore_put_if)
@@ -229,6 +269,104 @@ UNIT_TEST(objstore_lock_excludes)
 	MemoryContextDelete(context);
 	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
 	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+}
+
+UNIT_TEST(objstore_lock_leaves_nothing)
+{
+	BbObjectStore *store = unit_store(ctx);
+	MemoryContext first = AllocSetContextCreate(CurrentMemoryContext, "lock",
+												ALLOCSET_SMALL_SIZES);
+	MemoryContext second = AllocSetContextCreate(CurrentMemoryContext, "lock",
+												 ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(first);
+
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(file_exists(store, "t/.writer.lock"));
+	MemoryContextReset(first);
+	CHECK(!file_exists(store, "t"));
+
+	/* what a killed one left is as good as a new one */
+	put(ctx, store, "t/object", "x");
+	make_file(store, "t/.writer.lock");
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	MemoryContextReset(first);
+	CHECK(!file_exists(store, "t/.writer.lock"));
+	CHECK(exists(ctx, store, "t/object"));
+
+	/* a lock whose file somebody removed lets alone the next one's */
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(unlink(unit_object_path(store, "t/.writer.lock")) == 0);
+	MemoryContextSwitchTo(second);
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	MemoryContextDelete(first);
+	CHECK(file_exists(store, "t/.writer.lock"));
+	CHECK(!bb_objstore_lock(ctx, store, "t/writer"));
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(second);
+}
+
+#define ROUNDS 2000
+
+/* Take and release a lock; true: nobody else ever had it, too. */
+static bool
+fight_for_lock(const BbReqCtx *ctx, BbObjectStore *store)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			taken = 0;
+
+	while (taken < ROUNDS)
+	{
+		const char *mark = unit_object_path(store, "held");
+		int			fd;
+
+		if (bb_objstore_lock(ctx, store, "t/writer"))
+		{
+			fd = open(mark, O_CREAT | O_EXCL, 0600);
+			if (fd < 0 || close(fd) != 0 || unlink(mark) != 0)
+				break;
+			taken++;
+		}
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return taken == ROUNDS;
+}
+
+/*
+ * Two processes fight for one lock, each time with its file and its directory
+ * anew.
+ */
+UNIT_TEST(objstore_lock_is_one_holders)
+{
+	BbObjectStore *store = unit_store(ctx);
+	bool		mine;
+	int			status;
+	pid_t		pid;
+
+	put(ctx, store, "object", "x");
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0)
+	{
+		/* an error must not lead out of here */
+		PG_TRY();
+		{
+			status = fight_for_lock(ctx, store) ? 0 : 1;
+		}
+		PG_CATCH();
+		{
+			status = 2;
+		}
+		PG_END_TRY();
+		_exit(status);
+	}
+	mine = fight_for_lock(ctx, store);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(mine);
+	CHECK(status == 0);
 }
 
 UNIT_TEST(objstore_names_cannot_escape)
