@@ -23,8 +23,8 @@ object_name(const char *timeline, const char *object)
 	return psprintf(ROOT "/%s/%s", timeline, object);
 }
 
-void
-bb_timeline_name_check(const char *name)
+static bool
+is_timeline_name(const char *name)
 {
 	size_t		length = strlen(name);
 	bool		good = length > 0 && length <= BB_TIMELINE_NAME_MAX;
@@ -32,13 +32,19 @@ bb_timeline_name_check(const char *name)
 	for (const char *p = name; good && *p; p++)
 	{
 		bool		alphanumeric = (*p >= 'a' && *p <= 'z') ||
-			(*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+								   (*p >= 'A' && *p <= 'Z') ||
+								   (*p >= '0' && *p <= '9');
 
 		good = alphanumeric ||
-			(p > name && (*p == '_' || *p == '-' || *p == '.'));
+			   (p > name && (*p == '_' || *p == '-' || *p == '.'));
 	}
+	return good;
+}
 
-	if (!good)
+void
+bb_timeline_name_check(const char *name)
+{
+	if (!is_timeline_name(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid timeline name \"%s\"", name),
@@ -46,6 +52,16 @@ bb_timeline_name_check(const char *name)
 						 "\"_\", \"-\" and \".\", and begins with a letter or "
 						 "digit.",
 						 BB_TIMELINE_NAME_MAX)));
+}
+
+void
+bb_timeline_missing(const BbObjectStore *store, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
+					name, bb_objstore_url(store)),
+			 errhint("bb_timelines() lists the timelines of a page store.")));
 }
 
 TimeLineID
@@ -84,9 +100,42 @@ bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 				 errmsg("manifest \"%s\" of page store \"%s\" is corrupted",
 						name, bb_objstore_url(store)),
 				 errdetail("%s", complaint),
-				 errhint("Restore this file from a copy of the page store.")));
+				 errhint("Restore this file from a copy of the page store, or remove the timeline by bb_drop_timeline().")));
 	pfree(data);
 	manifest->tag = tag;
+	return manifest;
+}
+
+BbManifest *
+bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
+				const char *timeline, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BbManifest *volatile manifest = NULL;
+	ErrorData *volatile caught = NULL;
+
+	PG_TRY();
+	{
+		manifest = bb_manifest_read(ctx, store, timeline);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		caught = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	/* what has nothing to do with the manifest */
+	if (caught != NULL)
+	{
+		int			category = ERRCODE_TO_CATEGORY(caught->sqlerrcode);
+
+		if (category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+			category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES))
+			ReThrowError(caught);
+	}
+	*error = caught;
 	return manifest;
 }
 
@@ -126,14 +175,16 @@ bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store)
 	List	   *timelines = NIL;
 	ListCell   *cell;
 
-	foreach(cell, bb_objstore_list(ctx, store, ROOT))
+	foreach (cell, bb_objstore_list_parts(ctx, store, ROOT))
 	{
-		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
-		const char *part = name + strlen(ROOT "/");
-		const char *slash = strchr(part, '/');
+		char	   *name = lfirst(cell);
 
-		if (slash != NULL && strcmp(slash + 1, MANIFEST) == 0)
-			timelines = lappend(timelines, pnstrdup(part, slash - part));
+		if (is_timeline_name(name))
+			timelines = lappend(timelines, name);
+		else
+			ereport(WARNING,
+					(errmsg("skipping \"%s\" in page store \"%s\", which is no timeline's name",
+							name, bb_objstore_url(store))));
 	}
 	return timelines;
 }

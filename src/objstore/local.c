@@ -128,6 +128,7 @@ const BbObjectStoreOps bb_objstore_local = {
 	.get = bb_local_get,
 	.put_if = bb_local_put_if,
 	.list = bb_local_list,
+	.list_parts = bb_local_list_parts,
 	.remove = bb_local_remove,
 	.sweep = bb_local_sweep,
 	.lock = bb_local_lock,

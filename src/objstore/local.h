@@ -65,6 +65,8 @@ extern bool bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store,
 						  const char *name);
 extern List *bb_local_list(const BbReqCtx *ctx, BbObjectStore *store,
 						   const char *prefix);
+extern List *bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+								 const char *prefix);
 extern void bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store,
 							List *names);
 extern void bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *store,

@@ -201,6 +201,42 @@ bb_local_list(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
 	return walk.found;
 }
 
+static int
+compare_parts(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+List *
+bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+					const char *prefix)
+{
+	char	   *path = bb_local_path(store, prefix);
+	List	   *parts = NIL;
+	DIR		   *dir;
+	struct dirent *entry;
+
+	dir = AllocateDir(path);
+	if (dir == NULL && (errno == ENOENT || errno == ENOTDIR))
+		return NIL;
+	while ((entry = ReadDir(dir, path)) != NULL)
+	{
+		struct stat st;
+
+		bb_reqctx_check(ctx);
+		if (entry->d_name[0] == '.')
+			continue;
+		/* what can't be looked at may be one: its reader will say */
+		if (stat(psprintf("%s/%s", path, entry->d_name), &st) == 0
+				? S_ISDIR(st.st_mode)
+				: errno != ENOENT)
+			parts = lappend(parts, pstrdup(entry->d_name));
+	}
+	FreeDir(dir);
+	list_sort(parts, compare_parts);
+	return parts;
+}
+
 static void
 remove_file(const char *path)
 {

@@ -131,6 +131,14 @@ bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
 	return store->ops->list(ctx, store, prefix);
 }
 
+List *
+bb_objstore_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+					   const char *prefix)
+{
+	check_name(prefix);
+	return store->ops->list_parts(ctx, store, prefix);
+}
+
 void
 bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {

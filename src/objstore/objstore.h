@@ -102,6 +102,16 @@ extern List *bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *store,
 							  const char *prefix);
 
 /*
+ * bb_objstore_list_parts - the name parts (char *) that follow "prefix" in the
+ * names of objects below it, in order: "main" of "timelines/main/manifest".
+ *
+ * Looks no deeper than that.  So some may have no object left, and they are
+ * as somebody made them: not all need be parts of good names.
+ */
+extern List *bb_objstore_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+									const char *prefix);
+
+/*
  * bb_objstore_remove - remove an object; none there is no error.
  *
  * Durable, as that of many is once all of them are gone.

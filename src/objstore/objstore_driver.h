@@ -34,6 +34,8 @@ typedef struct BbObjectStoreOps
 						   BbObjectTag expected, BbObjectTag *tag);
 	List	   *(*list) (const BbReqCtx *ctx, BbObjectStore *store,
 						 const char *prefix);
+	List	   *(*list_parts) (const BbReqCtx *ctx, BbObjectStore *store,
+							   const char *prefix);
 	void		(*remove) (const BbReqCtx *ctx, BbObjectStore *store,
 						   List *names);
 	void		(*sweep) (const BbReqCtx *ctx, BbObjectStore *store,

@@ -105,10 +105,11 @@ extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store,
 							   XLogRecPtr lsn);
 
 /*
- * bb_timeline_drop - remove a timeline and its layers.
+ * bb_timeline_drop - remove a timeline and its layers, even if its manifest
+ * is broken.
  *
- * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (a branch);
- * OBJECT_IN_USE (a writer).
+ * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (a branch, or a
+ * timeline that can't be read and so may be one); OBJECT_IN_USE (a writer).
  */
 extern void bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store,
 							 const char *name);

@@ -150,6 +150,24 @@ UNIT_TEST(objstore_list_and_remove)
 	CHECK(exists(ctx, store, "u/a"));
 }
 
+UNIT_TEST(objstore_list_parts)
+{
+	BbObjectStore *store = unit_store(ctx);
+	List	   *parts;
+
+	CHECK(bb_objstore_list_parts(ctx, store, "t") == NIL);
+	put(ctx, store, "t/c/object", "x");
+	put(ctx, store, "t/a/b/object", "x");
+	put(ctx, store, "t/b", "x");
+	CHECK(mkdir(unit_object_path(store, "t/b (copy)"), 0700) == 0);
+	CHECK(mkdir(unit_object_path(store, "t/.d"), 0700) == 0);
+	parts = bb_objstore_list_parts(ctx, store, "t");
+	CHECK(list_length(parts) == 3);
+	CHECK(strcmp(linitial(parts), "a") == 0);
+	CHECK(strcmp(lsecond(parts), "b (copy)") == 0);
+	CHECK(strcmp(lthird(parts), "c") == 0);
+}
+
 UNIT_TEST(objstore_unfinished_is_no_object)
 {
 	BbObjectStore *store = unit_store(ctx);
