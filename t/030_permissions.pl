@@ -151,6 +151,21 @@ bob_may_not("ALTER SERVER other OPTIONS (SET url 'file:///elsewhere')",
 bob_may('SELECT count(*) FROM bb_timelines(\'other\')',
 	1, 'which reading does not take');
 
+# --- The default directory is the extension's own server's, whatever its name.
+
+my $count = $store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()');
+$store->safe_psql('postgres', 'ALTER SERVER bbackup RENAME TO renamed');
+is($store->safe_psql('postgres', q(SELECT count(*) FROM bb_timelines('renamed'))),
+	$count, 'the default server can be renamed');
+$store->safe_psql('postgres',
+	'SET ROLE bob; CREATE SERVER bbackup FOREIGN DATA WRAPPER bbackup');
+bob_may_not(
+	'SELECT * FROM bb_timelines()',
+	qr/HV00J: page store "bbackup" has no URL/,
+	'who makes one of its name does not get its directory');
+$store->safe_psql('postgres',
+	'DROP SERVER bbackup; ALTER SERVER renamed RENAME TO bbackup');
+
 # --- What else there is.
 
 bob_may_not("SELECT count(*) FROM bb_timelines();"

@@ -9,8 +9,11 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_server.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "foreign/foreign.h"
 #include "funcs/store_access.h"
 #include "miscadmin.h"
@@ -36,6 +39,20 @@ default_url(void)
 	return psprintf("file://%s.bbackup", DataDir);
 }
 
+/*
+ * Is this the server that the extension made?  Servers can be renamed, so its
+ * name says nothing.
+ */
+static bool
+is_default(const ForeignServer *server)
+{
+	Oid			extension = getExtensionOfObject(ForeignServerRelationId,
+												 server->serverid);
+
+	return OidIsValid(extension) &&
+		extension == get_extension_oid(BB_EXTENSION_NAME, true);
+}
+
 static char *
 url_of(const ForeignServer *server)
 {
@@ -49,7 +66,7 @@ url_of(const ForeignServer *server)
 			return defGetString(option);
 	}
 
-	if (strcmp(server->servername, BB_DEFAULT_SERVER) == 0)
+	if (is_default(server))
 		return default_url();
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),

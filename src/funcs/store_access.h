@@ -19,9 +19,12 @@
 #include "objstore/objstore.h"
 #include "pagestore/pagestore.h"
 
-/* The wrapper, and the server whose directory is bbackup.store_directory. */
+/*
+ * The wrapper, and the extension; its own server, of whatever name, is the one
+ * whose directory is bbackup.store_directory.
+ */
 #define BB_WRAPPER_NAME "bbackup"
-#define BB_DEFAULT_SERVER "bbackup"
+#define BB_EXTENSION_NAME "bbackup"
 
 /* The option that says where a store is. */
 #define BB_OPTION_URL "url"

@@ -24,6 +24,27 @@ BB_SQL_FUNCTION(bb_sql_create_branch);
 BB_SQL_FUNCTION(bb_sql_drop_timeline);
 BB_SQL_FUNCTION(bb_sql_lsn_at);
 
+/*
+ * The manifest of a timeline that is listed among others.  NULL: it was
+ * dropped meanwhile, or can't be read, which is no reason not to show the
+ * others.
+ */
+static BbManifest *
+read_listed(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline)
+{
+	ErrorData  *error;
+	BbManifest *manifest = bb_manifest_try(ctx, store, timeline, &error);
+
+	if (error != NULL)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("skipping timeline \"%s\": %s", timeline,
+						error->message),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0,
+				 error->hint ? errhint("%s", error->hint) : 0));
+	return manifest;
+}
+
 static void
 timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 {
@@ -67,9 +88,9 @@ bb_sql_timelines(PG_FUNCTION_ARGS)
 	foreach (cell, bb_manifest_list(ctx, store))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = bb_manifest_read(ctx, store, lfirst(cell));
+		BbManifest *manifest = read_listed(ctx, store, lfirst(cell));
 
-		if (manifest != NULL)	/* else it was dropped meanwhile */
+		if (manifest != NULL)
 			timeline_row(fcinfo, manifest);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
@@ -104,22 +125,24 @@ bb_sql_layers(PG_FUNCTION_ARGS)
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
 										 BB_STORE_READ);
 	MemoryContext row_context = bb_result_context_new();
+	char	   *name = NULL;
 	List	   *names;
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(1))
-		names = bb_manifest_list(ctx, store);
-	else
-		names = list_make1(bb_arg_text(fcinfo, 1, "timeline"));
+	if (!PG_ARGISNULL(1))
+		name = bb_arg_text(fcinfo, 1, "timeline");
+	names = name ? list_make1(name) : bb_manifest_list(ctx, store);
 
 	foreach (cell, names)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = bb_manifest_read(ctx, store, lfirst(cell));
+		BbManifest *manifest;
 
-		if (manifest == NULL && !PG_ARGISNULL(1))
-			bb_timeline_open(ctx, store, lfirst(cell)); /* says so */
+		manifest = name ? bb_manifest_read(ctx, store, name)
+						: read_listed(ctx, store, lfirst(cell));
+		if (name != NULL && manifest == NULL)
+			bb_timeline_missing(store, name);
 		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
 			layer_row(fcinfo, manifest, &manifest->layers[i]);
 		MemoryContextSwitchTo(old);

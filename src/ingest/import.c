@@ -286,6 +286,8 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 					const char *wal_directory)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext locked = AllocSetContextCreate(caller, "bbackup import lock",
+												 ALLOCSET_SMALL_SIZES);
 	MemoryContext context;
 	BbDataDir  *dir;
 	BbManifest *manifest;
@@ -293,11 +295,13 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	BbImportResult result;
 	ErrorData  *volatile error = NULL;
 
+	/* the lock is held as long as this context: longer than any writer */
+	MemoryContextSwitchTo(locked);
+
 	/* what can be refused without touching the store is refused first */
 	bb_timeline_name_check(timeline);
 	dir = bb_datadir_open(ctx, path);
 
-	/* held until the caller's context goes: longer than any layer's writer */
 	bb_manifest_lock(ctx, store, timeline);
 	manifest = bb_manifest_read(ctx, store, timeline);
 	if (manifest != NULL && bb_manifest_consistent(manifest))
@@ -309,7 +313,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 						 "bb_drop_timeline().")));
 	bb_manifest_remove(ctx, store, timeline); /* what a killed one left */
 
-	context = AllocSetContextCreate(caller, "bbackup import",
+	context = AllocSetContextCreate(locked, "bbackup import",
 									ALLOCSET_DEFAULT_SIZES);
 	import = MemoryContextAllocZero(context, sizeof(BbImport));
 	bb_progress_import_start();
@@ -317,11 +321,11 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	{
 		MemoryContextSwitchTo(context);
 		run(ctx, import, store, timeline, dir, wal_directory);
-		MemoryContextSwitchTo(caller);
+		MemoryContextSwitchTo(locked);
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(caller);
+		MemoryContextSwitchTo(locked);
 		error = CopyErrorData();
 		FlushErrorState();
 	}
@@ -338,5 +342,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	result = import->result;
 	MemoryContextDelete(context);
 	bb_progress_import_end();
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(locked);
 	return result;
 }

@@ -494,12 +494,20 @@ BbIngestResult
 bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 		  const char *wal_directory, XLogRecPtr until)
 {
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "bbackup ingest lock",
+												  ALLOCSET_SMALL_SIZES);
+	BbIngestResult result;
+
+	/* the lock is held as long as this context: longer than any writer */
+	MemoryContextSwitchTo(context);
 	/* before a lock makes a directory */
 	(void) read_manifest(ctx, store, timeline, until);
-
-	/* held until the caller's context goes: longer than any layer's writer */
 	bb_manifest_lock(ctx, store, timeline);
-	return ingest_locked(ctx, store, timeline, wal_directory, until, false);
+	result = ingest_locked(ctx, store, timeline, wal_directory, until, false);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	return result;
 }
 
 BbIngestResult

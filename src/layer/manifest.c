@@ -23,8 +23,8 @@ object_name(const char *timeline, const char *object)
 	return psprintf(ROOT "/%s/%s", timeline, object);
 }
 
-void
-bb_timeline_name_check(const char *name)
+static bool
+is_timeline_name(const char *name)
 {
 	size_t		length = strlen(name);
 	bool		good = length > 0 && length <= BB_TIMELINE_NAME_MAX;
@@ -38,8 +38,13 @@ bb_timeline_name_check(const char *name)
 		good = alphanumeric ||
 			   (p > name && (*p == '_' || *p == '-' || *p == '.'));
 	}
+	return good;
+}
 
-	if (!good)
+void
+bb_timeline_name_check(const char *name)
+{
+	if (!is_timeline_name(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid timeline name \"%s\"", name),
@@ -47,6 +52,16 @@ bb_timeline_name_check(const char *name)
 						 "\"_\", \"-\" and \".\", and begins with a letter or "
 						 "digit.",
 						 BB_TIMELINE_NAME_MAX)));
+}
+
+void
+bb_timeline_missing(const BbObjectStore *store, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
+					name, bb_objstore_url(store)),
+			 errhint("bb_timelines() lists the timelines of a page store.")));
 }
 
 TimeLineID
@@ -85,9 +100,42 @@ bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 				 errmsg("manifest \"%s\" of page store \"%s\" is corrupted",
 						name, bb_objstore_url(store)),
 				 errdetail("%s", complaint),
-				 errhint("Restore this file from a copy of the page store.")));
+				 errhint("Restore this file from a copy of the page store, or remove the timeline by bb_drop_timeline().")));
 	pfree(data);
 	manifest->tag = tag;
+	return manifest;
+}
+
+BbManifest *
+bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
+				const char *timeline, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BbManifest *volatile manifest = NULL;
+	ErrorData *volatile caught = NULL;
+
+	PG_TRY();
+	{
+		manifest = bb_manifest_read(ctx, store, timeline);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		caught = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	/* what has nothing to do with the manifest */
+	if (caught != NULL)
+	{
+		int			category = ERRCODE_TO_CATEGORY(caught->sqlerrcode);
+
+		if (category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+			category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES))
+			ReThrowError(caught);
+	}
+	*error = caught;
 	return manifest;
 }
 
@@ -103,6 +151,14 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 	next.generation++;
 	initStringInfo(&buf);
 	bb_manifest_encode(&next, &buf);
+	if (buf.len > MANIFEST_MAX_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("timeline \"%s\" has too many layers",
+						manifest->timeline),
+				 errdetail("The manifest of %d layers would have %d bytes; the limit is %d.",
+						   manifest->nlayers, buf.len, MANIFEST_MAX_SIZE),
+				 errhint("Raise bbackup.layer_size and bbackup.checkpoint_distance.")));
 	committed = bb_objstore_put_if(ctx, store,
 								   object_name(manifest->timeline, MANIFEST),
 								   buf.data, buf.len, manifest->tag,
@@ -119,14 +175,16 @@ bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store)
 	List	   *timelines = NIL;
 	ListCell   *cell;
 
-	foreach (cell, bb_objstore_list(ctx, store, ROOT))
+	foreach (cell, bb_objstore_list_parts(ctx, store, ROOT))
 	{
-		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
-		const char *part = name + strlen(ROOT "/");
-		const char *slash = strchr(part, '/');
+		char	   *name = lfirst(cell);
 
-		if (slash != NULL && strcmp(slash + 1, MANIFEST) == 0)
-			timelines = lappend(timelines, pnstrdup(part, slash - part));
+		if (is_timeline_name(name))
+			timelines = lappend(timelines, name);
+		else
+			ereport(WARNING,
+					(errmsg("skipping \"%s\" in page store \"%s\", which is no timeline's name",
+							name, bb_objstore_url(store))));
 	}
 	return timelines;
 }
@@ -143,22 +201,24 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 {
 	int			nnamed = manifest ? manifest->nlayers : 0;
 	char	  **named = palloc(Max(nnamed, 1) * sizeof(char *));
+	List	   *leftovers = NIL;
 	ListCell   *cell;
 
 	for (int i = 0; i < nnamed; i++)
 		named[i] = bb_layer_object_name(timeline, &manifest->layers[i]);
 	qsort(named, nnamed, sizeof(char *), compare_names);
 
-	foreach (cell,
-			 bb_objstore_list(ctx, store, object_name(timeline, "layers")))
+	foreach(cell,
+			bb_objstore_list(ctx, store, object_name(timeline, "layers")))
 	{
-		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
+		char	   *name = ((BbObjectInfo *) lfirst(cell))->name;
 
 		if (bsearch(&name, named, nnamed, sizeof(char *), compare_names) ==
 			NULL)
-			bb_objstore_remove(ctx, store, name);
+			leftovers = lappend(leftovers, name);
 	}
-	bb_objstore_sweep(ctx, store, object_name(timeline, "layers"));
+	bb_objstore_remove_all(ctx, store, leftovers);
+	bb_objstore_sweep(ctx, store, psprintf(ROOT "/%s", timeline));
 	pfree(named);
 }
 
@@ -186,7 +246,7 @@ bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *store,
 void
 bb_manifest_lock_tree(const BbReqCtx *ctx, BbObjectStore *store)
 {
-	if (!bb_objstore_lock(ctx, store, ROOT "/tree"))
+	if (!bb_objstore_lock(ctx, store, "tree"))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("another session is making or dropping a timeline of "

@@ -75,6 +75,14 @@ typedef struct BbManifest
 extern void bb_timeline_name_check(const char *name);
 
 /*
+ * bb_timeline_missing - say that there is no such timeline.
+ *
+ * Errors: UNDEFINED_OBJECT, always.
+ */
+extern void bb_timeline_missing(const BbObjectStore *store, const char *name)
+	pg_attribute_noreturn();
+
+/*
  * bb_tli_at - the TimeLineID of the record that ends at lsn; "last" is the one
  * after all switches.
  */
@@ -96,20 +104,38 @@ extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 									const char *timeline);
 
 /*
+ * bb_manifest_try - as bb_manifest_read, but one that can't be read is no
+ * error: NULL, with what is wrong in *error, which otherwise is NULL.
+ */
+extern BbManifest *bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
+								   const char *timeline, ErrorData **error);
+
+/*
  * bb_manifest_commit - replace the manifest that *manifest was read from
  * (tag, generation); a tag of BB_OBJECT_ABSENT makes the timeline.
  *
  * Returns false, with nothing changed, when it is no longer that one.
+ *
+ * After an error the outcome is not known (bb_objstore_put_if): who would
+ * undo something has to read the manifest again.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED (too many layers; nothing changed).
  */
 extern bool bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 							   BbManifest *manifest);
 
-/* Names (char *) of the timelines in a store, in order. */
+/*
+ * bb_manifest_list - names (char *) of the timelines in a store, in order.
+ *
+ * Whether there is such a timeline, and not only something left of one, its
+ * manifest says.  What can't be a timeline's name is passed over with a
+ * WARNING.
+ */
 extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store);
 
 /*
  * bb_manifest_sweep - remove layers of a timeline that its manifest doesn't
- * name; all of them, when manifest is NULL.
+ * name; all of them, when manifest is NULL.  And what unfinished writers left.
  *
  * REQUIRES: the timeline's lock.
  */

@@ -131,11 +131,28 @@ bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
 	return store->ops->list(ctx, store, prefix);
 }
 
+List *
+bb_objstore_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+					   const char *prefix)
+{
+	check_name(prefix);
+	return store->ops->list_parts(ctx, store, prefix);
+}
+
 void
 bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
-	check_name(name);
-	store->ops->remove(ctx, store, name);
+	bb_objstore_remove_all(ctx, store, list_make1(unconstify(char *, name)));
+}
+
+void
+bb_objstore_remove_all(const BbReqCtx *ctx, BbObjectStore *store, List *names)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+		check_name(lfirst(cell));
+	store->ops->remove(ctx, store, names);
 }
 
 void

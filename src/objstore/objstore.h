@@ -16,7 +16,8 @@
  * leaves no object.
  *
  * Errors, of every function: errcode_for_file_access() for local I/O;
- * QUERY_CANCELED.  Others are named where they occur.
+ * DATA_CORRUPTED for what lies in the place of an object and is none (a
+ * directory, a FIFO); QUERY_CANCELED.  Others are named where they occur.
  *
  *-------------------------------------------------------------------------
  */
@@ -82,6 +83,9 @@ extern bool bb_objstore_get(const BbReqCtx *ctx, BbObjectStore *store,
  *
  * Atomic and durable.  Returns false, with nothing changed, when somebody
  * else was faster.  On success *tag is the new state.
+ *
+ * After an error the object is either what it was or what it was to be: it may
+ * have been replaced before something failed that makes it durable.
  */
 extern bool bb_objstore_put_if(const BbReqCtx *ctx, BbObjectStore *store,
 							   const char *name, const void *data,
@@ -98,13 +102,28 @@ extern List *bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *store,
 							  const char *prefix);
 
 /*
+ * bb_objstore_list_parts - the name parts (char *) that follow "prefix" in the
+ * names of objects below it, in order: "main" of "timelines/main/manifest".
+ *
+ * Looks no deeper than that.  So some may have no object left, and they are
+ * as somebody made them: not all need be parts of good names.
+ */
+extern List *bb_objstore_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+									const char *prefix);
+
+/*
  * bb_objstore_remove - remove an object; none there is no error.
+ *
+ * Durable, as that of many is once all of them are gone.
  */
 extern void bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *store,
 							   const char *name);
+extern void bb_objstore_remove_all(const BbReqCtx *ctx, BbObjectStore *store,
+								   List *names);
 
 /*
- * bb_objstore_sweep - remove what unfinished writers left below "prefix".
+ * bb_objstore_sweep - remove what unfinished writers left below "prefix", and
+ * what else holds no object there.
  *
  * REQUIRES: the lock of whoever writes there.
  */
@@ -114,8 +133,10 @@ extern void bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 /*
  * bb_objstore_lock - one writer at a time for "name".
  *
- * Held until CurrentMemoryContext is reset, or the process dies.  Doesn't
- * wait: returns false when another holds it.
+ * Held until CurrentMemoryContext is reset, or the process dies; it then
+ * leaves nothing in the store.  Who works for a caller takes it in a context
+ * of its own, so that it ends with the work.  Doesn't wait: returns false when
+ * another holds it.
  */
 extern bool bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *store,
 							 const char *name);

@@ -34,8 +34,10 @@ typedef struct BbObjectStoreOps
 						   BbObjectTag expected, BbObjectTag *tag);
 	List	   *(*list) (const BbReqCtx *ctx, BbObjectStore *store,
 						 const char *prefix);
+	List	   *(*list_parts) (const BbReqCtx *ctx, BbObjectStore *store,
+							   const char *prefix);
 	void		(*remove) (const BbReqCtx *ctx, BbObjectStore *store,
-						   const char *name);
+						   List *names);
 	void		(*sweep) (const BbReqCtx *ctx, BbObjectStore *store,
 						  const char *prefix);
 	bool		(*lock) (const BbReqCtx *ctx, BbObjectStore *store,

@@ -9,7 +9,49 @@
 
 #include "base/codec.h"
 #include "timeline/timeline.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+/*
+ * What is done has a memory context of its own, so that its locks end with
+ * it: one query may do more than one thing.
+ */
+static MemoryContext
+begin_operation(void)
+{
+	return MemoryContextSwitchTo(
+		AllocSetContextCreate(CurrentMemoryContext, "bbackup timelines",
+							  ALLOCSET_DEFAULT_SIZES));
+}
+
+static void
+end_operation(MemoryContext old)
+{
+	MemoryContext context = MemoryContextSwitchTo(old);
+
+	MemoryContextDelete(context);
+}
+
+static void
+complain_taken(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("timeline \"%s\" already exists", name)));
+}
+
+/*
+ * Is the name free?  What is left of an import that was killed is no timeline
+ * (import.h).
+ */
+static void
+need_name(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	BbManifest *manifest = bb_manifest_read(ctx, store, name);
+
+	if (manifest != NULL && bb_manifest_consistent(manifest))
+		complain_taken(name);
+}
 
 /*
  * The tli at the end of a branch, and the switches before it.
@@ -40,14 +82,14 @@ set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
 			(TimestampTz) bb_get_le64(entry.value));
 }
 
-void
-bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
-				   const char *ancestor, XLogRecPtr lsn)
+/* With the locks. */
+static void
+make_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+			const char *ancestor, XLogRecPtr lsn)
 {
 	BbTimeline *timeline;
 	BbManifest	branch;
 
-	bb_manifest_lock_tree(ctx, store);
 	timeline = bb_timeline_open(ctx, store, ancestor);
 	branch = *bb_timeline_manifest(timeline);
 	branch.timeline = pstrdup(name);
@@ -63,46 +105,88 @@ bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 	set_end_time(ctx, timeline, &branch);
 
 	if (!bb_manifest_commit(ctx, store, &branch))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("timeline \"%s\" already exists", name)));
+		complain_taken(name);
 }
 
-static void
-need_timeline(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+void
+bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+				   const char *ancestor, XLogRecPtr lsn)
 {
-	if (bb_manifest_read(ctx, store, name) == NULL)
+	MemoryContext old = begin_operation();
+
+	bb_manifest_lock_tree(ctx, store);
+	need_name(ctx, store, name); /* before a lock makes a directory */
+	bb_manifest_lock(ctx, store, name);
+	need_name(ctx, store, name);
+	bb_manifest_remove(ctx, store, name); /* what a killed import left */
+	make_branch(ctx, store, name, ancestor, lsn);
+	end_operation(old);
+}
+
+/*
+ * Is there such a timeline?  One whose manifest is broken is one, too;
+ * *broken says so.
+ */
+static void
+need_timeline(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+			  bool *broken)
+{
+	ErrorData  *error;
+
+	if (bb_manifest_try(ctx, store, name, &error) == NULL && error == NULL)
+		bb_timeline_missing(store, name);
+	*broken = error != NULL;
+}
+
+/*
+ * Does another timeline need the one to be dropped?
+ *
+ * One whose manifest can't be read might; but not that of a broken one, which
+ * it couldn't read, either.
+ */
+static void
+check_not_needed(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+				 bool broken, const char *other)
+{
+	ErrorData  *error;
+	BbManifest *manifest = bb_manifest_try(ctx, store, other, &error);
+
+	if (error != NULL && !broken)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
-						name, bb_objstore_url(store)),
-				 errhint("bb_timelines() lists the timelines of a page "
-						 "store.")));
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop timeline \"%s\" because timeline \"%s\" might be a branch of it",
+						name, other),
+				 errdetail("The manifest of that one cannot be read: %s.",
+						   error->message),
+				 errhint("Restore that manifest from a copy of the page store, or drop timeline \"%s\" first.",
+						 other)));
+	if (manifest != NULL && manifest->ancestor != NULL &&
+		strcmp(manifest->ancestor, name) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop timeline \"%s\" because timeline "
+						"\"%s\" is a branch of it",
+						name, other),
+				 errhint("Drop the branch first.")));
 }
 
 void
 bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
+	MemoryContext old = begin_operation();
+	bool		broken;
 	ListCell   *cell;
 
-	need_timeline(ctx, store, name); /* before a lock makes a directory */
+	bb_timeline_name_check(name);
+	/* before a lock makes a directory */
+	need_timeline(ctx, store, name, &broken);
 	bb_manifest_lock_tree(ctx, store);
 	bb_manifest_lock(ctx, store, name);
-	need_timeline(ctx, store, name);
+	need_timeline(ctx, store, name, &broken);
 
-	foreach(cell, bb_manifest_list(ctx, store))
-	{
-		const char *other = lfirst(cell);
-		BbManifest *manifest = bb_manifest_read(ctx, store, other);
-
-		if (manifest && manifest->ancestor &&
-			strcmp(manifest->ancestor, name) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("cannot drop timeline \"%s\" because timeline "
-							"\"%s\" is a branch of it",
-							name, other),
-					 errhint("Drop the branch first.")));
-	}
+	foreach (cell, bb_manifest_list(ctx, store))
+		if (strcmp(lfirst(cell), name) != 0)
+			check_not_needed(ctx, store, name, broken, lfirst(cell));
 	bb_manifest_remove(ctx, store, name);
+	end_operation(old);
 }

@@ -22,12 +22,7 @@ open_one(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	timeline->store = store;
 	timeline->manifest = bb_manifest_read(ctx, store, name);
 	if (timeline->manifest == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
-						name, bb_objstore_url(store)),
-				 errhint("bb_timelines() lists the timelines of a page "
-						 "store.")));
+		bb_timeline_missing(store, name);
 	timeline->map = bb_layermap_new(timeline->manifest);
 	timeline
 		->layers = MemoryContextAllocExtended(CurrentMemoryContext,

@@ -97,17 +97,19 @@ extern void bb_timeline_versions_close(BbTimelineVersions *versions);
  * bb_timeline_branch - make a timeline "name" that parts from "ancestor" at
  * lsn.  It has no layers of its own yet.
  *
- * Errors: DUPLICATE_OBJECT (name is taken).
+ * Errors: DUPLICATE_OBJECT (name is taken); OBJECT_IN_USE (somebody imports
+ * under it).
  */
 extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store,
 							   const char *name, const char *ancestor,
 							   XLogRecPtr lsn);
 
 /*
- * bb_timeline_drop - remove a timeline and its layers.
+ * bb_timeline_drop - remove a timeline and its layers, even if its manifest
+ * is broken.
  *
- * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (a branch);
- * OBJECT_IN_USE (a writer).
+ * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (a branch, or a
+ * timeline that can't be read and so may be one); OBJECT_IN_USE (a writer).
  */
 extern void bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store,
 							 const char *name);

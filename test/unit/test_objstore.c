@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -103,6 +106,28 @@ UNIT_TEST(objstore_missing)
 	bb_objstore_remove(ctx, store, "a/b");
 }
 
+UNIT_TEST(objstore_what_is_no_file)
+{
+	BbObjectStore *store = unit_store(ctx);
+
+	put(ctx, store, "t/object", "x");
+	CHECK(mkfifo(unit_object_path(store, "t/fifo"), 0600) == 0);
+	CHECK(mkdir(unit_object_path(store, "t/directory"), 0700) == 0);
+	CHECK(mknod(unit_object_path(store, "t/socket"), S_IFSOCK | 0600, 0) == 0);
+	CHECK_ERROR(exists(ctx, store, "t/fifo"), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(bb_object_open(ctx, store, "t/fifo"), ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_error, "t/fifo\" is not a regular file") != NULL);
+	CHECK_ERROR(exists(ctx, store, "t/directory"), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(exists(ctx, store, "t/socket"), ERRCODE_DATA_CORRUPTED);
+
+	/* nor does one where a writer or a lock wants its file */
+	CHECK(mkfifo(unit_object_path(store, "t/.new.tmp"), 0600) == 0);
+	put(ctx, store, "t/new", "x");
+	CHECK(exists(ctx, store, "t/new"));
+	CHECK(mkfifo(unit_object_path(store, "t/.lock.lock"), 0600) == 0);
+	(void) bb_objstore_lock(ctx, store, "t/lock");
+}
+
 UNIT_TEST(objstore_list_and_remove)
 {
 	BbObjectStore *store = unit_store(ctx);
@@ -123,6 +148,24 @@ UNIT_TEST(objstore_list_and_remove)
 	CHECK(!exists(ctx, store, "t/b"));
 	CHECK(list_length(bb_objstore_list(ctx, store, "t")) == 2);
 	CHECK(exists(ctx, store, "u/a"));
+}
+
+UNIT_TEST(objstore_list_parts)
+{
+	BbObjectStore *store = unit_store(ctx);
+	List	   *parts;
+
+	CHECK(bb_objstore_list_parts(ctx, store, "t") == NIL);
+	put(ctx, store, "t/c/object", "x");
+	put(ctx, store, "t/a/b/object", "x");
+	put(ctx, store, "t/b", "x");
+	CHECK(mkdir(unit_object_path(store, "t/b (copy)"), 0700) == 0);
+	CHECK(mkdir(unit_object_path(store, "t/.d"), 0700) == 0);
+	parts = bb_objstore_list_parts(ctx, store, "t");
+	CHECK(list_length(parts) == 3);
+	CHECK(strcmp(linitial(parts), "a") == 0);
+	CHECK(strcmp(lsecond(parts), "b (copy)") == 0);
+	CHECK(strcmp(lthird(parts), "c") == 0);
 }
 
 UNIT_TEST(objstore_unfinished_is_no_object)
@@ -156,20 +199,57 @@ UNIT_TEST(objstore_writer_dies_with_its_context)
 	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
 }
 
+static bool
+file_exists(BbObjectStore *store, const char *name)
+{
+	struct stat st;
+
+	return lstat(unit_object_path(store, name), &st) == 0;
+}
+
+static void
+make_file(BbObjectStore *store, const char *name)
+{
+	FILE	   *file = fopen(unit_object_path(store, name), "w");
+
+	CHECK(file != NULL);
+	fclose(file);
+}
+
 UNIT_TEST(objstore_sweep_takes_leftovers_only)
 {
 	BbObjectStore *store = unit_store(ctx);
-	FILE	   *leftover;
-	struct stat st;
 
 	put(ctx, store, "t/object", "x");
-	leftover = fopen(unit_object_path(store, "t/.other.tmp"), "w");
-	CHECK(leftover != NULL);
-	fclose(leftover);
+	put(ctx, store, "t/deep/er/object", "x");
+	bb_objstore_remove(ctx, store, "t/deep/er/object");
+	put(ctx, store, "t/there/object", "x");
+	make_file(store, "t/.other.tmp");
+	make_file(store, "t/there/.other.tmp");
 
 	bb_objstore_sweep(ctx, store, "t");
-	CHECK(stat(unit_object_path(store, "t/.other.tmp"), &st) != 0);
+	CHECK(!file_exists(store, "t/.other.tmp"));
+	CHECK(!file_exists(store, "t/there/.other.tmp"));
+	CHECK(!file_exists(store, "t/deep"));
 	CHECK(exists(ctx, store, "t/object"));
+	CHECK(exists(ctx, store, "t/there/object"));
+}
+
+UNIT_TEST(objstore_remove_all)
+{
+	BbObjectStore *store = unit_store(ctx);
+	List	   *list;
+
+	put(ctx, store, "t/a", "x");
+	put(ctx, store, "t/b", "x");
+	put(ctx, store, "u/a", "x");
+	put(ctx, store, "u/b", "x");
+	bb_objstore_remove_all(ctx, store, NIL);
+	list = list_make4("t/a", "u/a", "nothing/a", "t/b");
+	bb_objstore_remove_all(ctx, store, list);
+	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+	CHECK(list_length(bb_objstore_list(ctx, store, "u")) == 1);
+	CHECK(exists(ctx, store, "u/b"));
 }
 
 UNIT_TEST(objstore_put_if)
@@ -196,8 +276,7 @@ UNIT_TEST(objstore_put_if)
 UNIT_TEST(objstore_lock_excludes)
 {
 	BbObjectStore *store = unit_store(ctx);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "lock",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
@@ -210,11 +289,109 @@ UNIT_TEST(objstore_lock_excludes)
 	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
 }
 
+UNIT_TEST(objstore_lock_leaves_nothing)
+{
+	BbObjectStore *store = unit_store(ctx);
+	MemoryContext first = AllocSetContextCreate(CurrentMemoryContext, "lock",
+												ALLOCSET_SMALL_SIZES);
+	MemoryContext second = AllocSetContextCreate(CurrentMemoryContext, "lock",
+												 ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(first);
+
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(file_exists(store, "t/.writer.lock"));
+	MemoryContextReset(first);
+	CHECK(!file_exists(store, "t"));
+
+	/* what a killed one left is as good as a new one */
+	put(ctx, store, "t/object", "x");
+	make_file(store, "t/.writer.lock");
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	MemoryContextReset(first);
+	CHECK(!file_exists(store, "t/.writer.lock"));
+	CHECK(exists(ctx, store, "t/object"));
+
+	/* a lock whose file somebody removed lets alone the next one's */
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(unlink(unit_object_path(store, "t/.writer.lock")) == 0);
+	MemoryContextSwitchTo(second);
+	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	MemoryContextDelete(first);
+	CHECK(file_exists(store, "t/.writer.lock"));
+	CHECK(!bb_objstore_lock(ctx, store, "t/writer"));
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(second);
+}
+
+#define ROUNDS 2000
+
+/* Take and release a lock; true: nobody else ever had it, too. */
+static bool
+fight_for_lock(const BbReqCtx *ctx, BbObjectStore *store)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			taken = 0;
+
+	while (taken < ROUNDS)
+	{
+		const char *mark = unit_object_path(store, "held");
+		int			fd;
+
+		if (bb_objstore_lock(ctx, store, "t/writer"))
+		{
+			fd = open(mark, O_CREAT | O_EXCL, 0600);
+			if (fd < 0 || close(fd) != 0 || unlink(mark) != 0)
+				break;
+			taken++;
+		}
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return taken == ROUNDS;
+}
+
+/*
+ * Two processes fight for one lock, each time with its file and its directory
+ * anew.
+ */
+UNIT_TEST(objstore_lock_is_one_holders)
+{
+	BbObjectStore *store = unit_store(ctx);
+	bool		mine;
+	int			status;
+	pid_t		pid;
+
+	put(ctx, store, "object", "x");
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0)
+	{
+		/* an error must not lead out of here */
+		PG_TRY();
+		{
+			status = fight_for_lock(ctx, store) ? 0 : 1;
+		}
+		PG_CATCH();
+		{
+			status = 2;
+		}
+		PG_END_TRY();
+		_exit(status);
+	}
+	mine = fight_for_lock(ctx, store);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(mine);
+	CHECK(status == 0);
+}
+
 UNIT_TEST(objstore_names_cannot_escape)
 {
-	static const char *const names[] = {
-		"", "/", "/a", "a/", "a//b", "..", "a/../b", ".a", "a/.b", "a b",
-		"a\nb", "a\\b"};
+	static const char *const names[] = {"",		"/",   "/a",	 "a/",
+										"a//b", "..",  "a/../b", ".a",
+										"a/.b", "a b", "a\nb",	 "a\\b"};
 	BbObjectStore *store = unit_store(ctx);
 
 	for (int i = 0; i < lengthof(names); i++)
@@ -224,9 +401,9 @@ UNIT_TEST(objstore_names_cannot_escape)
 
 UNIT_TEST(objstore_urls)
 {
-	static const char *const bad[] = {
-		"", "/tmp", "file:/tmp", "file://tmp", "file://", "file:///",
-		"file:///a/../b", "s4://bucket", "files:///tmp"};
+	static const char *const bad[] =
+		{"",		 "/tmp",		   "file:/tmp",	  "file://tmp",	 "file://",
+		 "file:///", "file:///a/../b", "s4://bucket", "files:///tmp"};
 
 	for (int i = 0; i < lengthof(bad); i++)
 		CHECK_ERROR(bb_objstore_check_url(bad[i]),

@@ -194,6 +194,23 @@ UNIT_TEST(manifest_broken_is_noticed)
 	}
 }
 
+UNIT_TEST(manifest_too_large_is_not_committed)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbManifest	manifest = manifest_for("main");
+
+	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	manifest.nlayers = 1000 * 1000;
+	manifest.layers = MemoryContextAllocExtended(CurrentMemoryContext,
+												 manifest.nlayers *
+													 sizeof(BbLayerDesc),
+												 MCXT_ALLOC_HUGE |
+													 MCXT_ALLOC_ZERO);
+	CHECK_ERROR(bb_manifest_commit(ctx, store, &manifest),
+				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+	CHECK(bb_manifest_read(ctx, store, "main")->generation == 1);
+}
+
 UNIT_TEST(manifest_of_another_timeline_is_noticed)
 {
 	BbObjectStore *store = unit_store(ctx);
@@ -325,21 +342,6 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 	check_value(ctx, branch, 0, 4, 1);
 }
 
-/* Locks are held until the memory context goes, so each step has its own. */
-static void
-in_context(void (*function)(const BbReqCtx *, BbObjectStore *, const char *),
-		   const BbReqCtx *ctx, BbObjectStore *store, const char *name)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "step",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-
-	function(ctx, store, name);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
 static void
 branch_step(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
@@ -354,14 +356,48 @@ UNIT_TEST(timeline_drop)
 	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 1;
 	CHECK(bb_manifest_commit(ctx, store, &manifest));
-	in_context(branch_step, ctx, store, "branch");
+	branch_step(ctx, store, "branch");
 
-	in_context(bb_timeline_drop, ctx, store, "branch");
+	/* one after another: locks end with the call */
+	bb_timeline_drop(ctx, store, "branch");
 	CHECK(bb_manifest_read(ctx, store, "branch") == NULL);
-	in_context(branch_step, ctx, store, "branch");
-	in_context(bb_timeline_drop, ctx, store, "branch");
-	in_context(bb_timeline_drop, ctx, store, "main");
-	CHECK(bb_objstore_list(ctx, store, "timelines") == NIL);
+	branch_step(ctx, store, "branch");
+	bb_timeline_drop(ctx, store, "branch");
+	bb_timeline_drop(ctx, store, "main");
+	CHECK(rmdir(unit_object_path(store, "timelines")) == 0);
+}
+
+UNIT_TEST(timeline_branch_wants_a_free_name)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbManifest	manifest = manifest_for("main");
+
+	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
+	manifest.nlayers = 1;
+	CHECK(bb_manifest_commit(ctx, store, &manifest));
+
+	bb_manifest_lock(ctx, store, "branch"); /* an import */
+	CHECK_ERROR(branch_step(ctx, store, "branch"), ERRCODE_OBJECT_IN_USE);
+	CHECK(bb_manifest_read(ctx, store, "branch") == NULL);
+}
+
+UNIT_TEST(timeline_branch_replaces_a_killed_import)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbManifest	manifest = manifest_for("main");
+	BbManifest	killed = manifest_for("branch");
+
+	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
+	manifest.nlayers = 1;
+	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	(void) write_rest(ctx, store, "branch", 1);
+	killed.start_lsn = BB_LSN_UNKNOWN;
+	CHECK(bb_manifest_commit(ctx, store, &killed));
+
+	branch_step(ctx, store, "branch");
+	CHECK(list_length(bb_objstore_list(ctx, store, "timelines/branch")) == 1);
+	CHECK(bb_manifest_read(ctx, store, "branch")->start_lsn == 2);
+	CHECK_ERROR(branch_step(ctx, store, "branch"), ERRCODE_DUPLICATE_OBJECT);
 }
 
 UNIT_TEST(timeline_drop_refused)
@@ -372,7 +408,7 @@ UNIT_TEST(timeline_drop_refused)
 	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 1;
 	CHECK(bb_manifest_commit(ctx, store, &manifest));
-	in_context(branch_step, ctx, store, "branch");
+	branch_step(ctx, store, "branch");
 	CHECK_ERROR(bb_timeline_drop(ctx, store, "main"),
 				ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST);
 	CHECK(strstr(unit_last_error, "\"branch\"") != NULL);

@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * local.h
+ *	  The driver for a local directory, as its files share it.
+ *
+ *	  local.c		the store: its URL, its paths, its directories
+ *	  local_read.c	objects read
+ *	  local_write.c	objects written, and small ones replaced
+ *	  local_tree.c	locks; objects listed, removed, swept
+ *
+ * The operations do what objstore.h says of those of the same name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_LOCAL_H
+#define BB_LOCAL_H
+
+#include "objstore/objstore_driver.h"
+
+typedef struct BbLocalStore
+{
+	BbObjectStore base;
+	char	   *directory;
+} BbLocalStore;
+
+/* Where an object is, palloc'd. */
+extern char *bb_local_path(const BbObjectStore *store, const char *name);
+
+/* "a/b" -> "a/.b.SUFFIX": the companion of a file, which is no object. */
+extern char *bb_local_companion(const char *path, const char *suffix);
+
+/* The directory that path is in, into MAXPGPATH bytes. */
+extern void bb_local_parent(const char *path, char *parent);
+
+/* Make the directory that path is in, and those above, durably. */
+extern void bb_local_make_parents(const char *path);
+
+/* ---- local_read.c ---- */
+
+extern BbObjectReader *bb_local_open_object(const BbReqCtx *ctx,
+											BbObjectStore *store,
+											const char *name);
+extern void bb_local_read(const BbReqCtx *ctx, BbObjectReader *reader,
+						  uint64 offset, void *data, size_t length);
+extern void bb_local_close(BbObjectReader *reader);
+extern bool bb_local_get(const BbReqCtx *ctx, BbObjectStore *store,
+						 const char *name, size_t max_length, char **data,
+						 size_t *length, BbObjectTag *tag);
+
+/* ---- local_write.c ---- */
+
+extern BbObjectWriter *bb_local_create(const BbReqCtx *ctx,
+									   BbObjectStore *store, const char *name);
+extern void bb_local_write(const BbReqCtx *ctx, BbObjectWriter *writer,
+						   const void *data, size_t length);
+extern void bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
+extern void bb_local_abort(BbObjectWriter *writer);
+extern bool bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *store,
+							const char *name, const void *data, size_t length,
+							BbObjectTag expected, BbObjectTag *tag);
+
+/* ---- local_tree.c ---- */
+
+extern bool bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store,
+						  const char *name);
+extern List *bb_local_list(const BbReqCtx *ctx, BbObjectStore *store,
+						   const char *prefix);
+extern List *bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+								 const char *prefix);
+extern void bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store,
+							List *names);
+extern void bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+						   const char *prefix);
+
+#endif /* BB_LOCAL_H */

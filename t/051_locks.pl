@@ -1,0 +1,87 @@
+# Locks end with the call that took them, whatever its end, and leave nothing.
+
+use strict;
+use warnings;
+use BBackup;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $source = new_source('source');
+$source->stop;
+my $from = $source->data_dir;
+my $store = new_store('store');
+my $timelines = store_directory($store) . '/timelines';
+import_directory($store, $from);
+
+# What is below the directory of timelines, the files of layers left out.
+sub there
+{
+	return join ' ', grep { !m{/layers/.} } files_below($timelines);
+}
+
+my $main = there();
+is($main, 'main/ main/layers/ main/manifest', 'an import leaves no lock');
+
+# --- Two calls in one query.
+
+is( $store->safe_psql(
+		'postgres',
+		q(SELECT bb_create_branch('a') = bb_create_branch('b'))),
+	't',
+	'two branches in one query');
+is( $store->safe_psql(
+		'postgres',
+		qq(SELECT (bb_import_directory('$from', timeline => t)).timeline_name
+		FROM unnest(ARRAY['c', 'd']) t)),
+	"c\nd",
+	'two imports');
+is( $store->safe_psql(
+		'postgres',
+		"SELECT (bb_ingest('$from/pg_wal', timeline => t)).timeline_name"
+		  . q( FROM unnest(ARRAY['c', 'c']) t)),
+	"c\nc",
+	'two ingests of one timeline');
+$store->safe_psql('postgres',
+	'SELECT bb_drop_timeline(t)'
+	  . q( FROM unnest(ARRAY['a', 'b', 'c', 'd']) t));
+is(there(), $main, 'of timelines that were dropped nothing is left');
+
+# --- After an error.
+
+$store->safe_psql(
+	'postgres', qq(
+DO \$\$
+BEGIN
+	PERFORM bb_create_branch('a');
+	BEGIN
+		PERFORM bb_drop_timeline('main');
+		RAISE 'it was dropped';
+	EXCEPTION WHEN dependent_objects_still_exist THEN
+		PERFORM bb_drop_timeline('a');
+	END;
+	BEGIN
+		PERFORM bb_import_directory('$from');
+		RAISE 'it was imported';
+	EXCEPTION WHEN duplicate_object THEN
+		PERFORM bb_ingest('$from/pg_wal');
+	END;
+END
+\$\$));
+is(there(), $main, 'calls that fail let others in, and leave nothing');
+fails_like(
+	$store,
+	"SELECT * FROM bb_import_directory('$from', timeline => 'e',"
+	  . " wal_directory => '$from/base')",
+	qr/ERROR:  \w{5}: /,
+	'an import without WAL fails');
+is(there(), $main, 'and leaves nothing');
+
+# --- What a killed writer leaves is swept by the next.
+
+append_to_file("$timelines/main/.manifest.tmp", 'leftover');
+append_to_file("$timelines/main/.writer.lock", '');
+$store->safe_psql('postgres', "SELECT bb_ingest('$from/pg_wal')");
+is(there(), $main, 'the next writer sweeps what one left that was killed');
+
+done_testing();
