@@ -13,7 +13,7 @@
  *	  SELECT bb_basebackup(...)
  *		 |	root: kind BASEBACKUP, deadline, counters
  *		 v
- *	  bb_backup_begin(ctx, ...)
+ *	  bb_backup_step(ctx, ...)
  *		 |
  *		 v	bb_pagestore_get(ctx, ...) -> bb_timeline_get(ctx, ...)
  *		 v	  -> bb_layer_get(ctx, ...) -> bb_object_read(ctx, ...)
@@ -56,7 +56,6 @@ typedef enum BbTaskKind
 	BB_TASK_MANAGEMENT, /* timelines made and dropped */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;
-#define BB_TASK_KIND_COUNT (BB_TASK_UNIT_TEST + 1)
 
 /* What to do when a layer that is needed is not resident. */
 typedef enum BbDownloadBehavior

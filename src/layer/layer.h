@@ -107,7 +107,10 @@ extern void bb_layer_writer_add(const BbReqCtx *ctx, BbLayerWriter *writer,
 extern void bb_layer_writer_add_entry(const BbReqCtx *ctx,
 									  BbLayerWriter *writer,
 									  const BbEntry *entry);
-/* Bytes stored so far, the open block counted as it is. */
+/*
+ * About how many bytes are stored: the blocks written, and the open data block
+ * as it is before compression; not the open index blocks, nor the key filter.
+ */
 extern uint64 bb_layer_writer_size(const BbLayerWriter *writer);
 
 /*

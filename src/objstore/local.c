@@ -135,7 +135,6 @@ const BbObjectStoreOps bb_objstore_local = {
 	.create = bb_local_create,
 	.write = bb_local_write,
 	.finish = bb_local_finish,
-	.abort = bb_local_abort,
 	.open_object = bb_local_open_object,
 	.read = bb_local_read,
 	.close = bb_local_close,

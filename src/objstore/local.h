@@ -54,7 +54,6 @@ extern BbObjectWriter *bb_local_create(const BbReqCtx *ctx,
 extern void bb_local_write(const BbReqCtx *ctx, BbObjectWriter *writer,
 						   const void *data, size_t length);
 extern void bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
-extern void bb_local_abort(BbObjectWriter *writer);
 extern bool bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *store,
 							const char *name, const void *data, size_t length,
 							BbObjectTag expected, BbObjectTag *tag);

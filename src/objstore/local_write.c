@@ -162,14 +162,6 @@ bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 	MemoryContextDelete(local->context);
 }
 
-void
-bb_local_abort(BbObjectWriter *writer)
-{
-	LocalWriter *local = (LocalWriter *) writer;
-
-	MemoryContextDelete(local->context);
-}
-
 bool
 bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 				const void *data, size_t length, BbObjectTag expected,

@@ -195,12 +195,6 @@ bb_object_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 	writer->store->ops->finish(ctx, writer);
 }
 
-void
-bb_object_abort(BbObjectWriter *writer)
-{
-	writer->store->ops->abort(writer);
-}
-
 BbObjectReader *
 bb_object_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {

@@ -142,7 +142,7 @@ extern bool bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *store,
 							 const char *name);
 
 /*
- * Writing: create, write*, then finish (durable under its name) or abort.
+ * Writing: create, write*, then finish (durable under its name).
  */
 extern BbObjectWriter *bb_object_create(const BbReqCtx *ctx,
 										BbObjectStore *store,
@@ -150,7 +150,6 @@ extern BbObjectWriter *bb_object_create(const BbReqCtx *ctx,
 extern void bb_object_write(const BbReqCtx *ctx, BbObjectWriter *writer,
 							const void *data, size_t length);
 extern void bb_object_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
-extern void bb_object_abort(BbObjectWriter *writer);
 
 /*
  * bb_object_open - open an object for reading.

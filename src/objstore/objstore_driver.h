@@ -48,7 +48,6 @@ typedef struct BbObjectStoreOps
 	void		(*write) (const BbReqCtx *ctx, BbObjectWriter *writer,
 						  const void *data, size_t length);
 	void		(*finish) (const BbReqCtx *ctx, BbObjectWriter *writer);
-	void		(*abort) (BbObjectWriter *writer);
 
 	BbObjectReader *(*open_object) (const BbReqCtx *ctx, BbObjectStore *store,
 									const char *name);

@@ -176,6 +176,8 @@ bb_redo_pool_dispatch(BbRedoPool *pool)
 		{
 			if (list_length(pool->peers) >= bb_setting_redo_processes)
 				break;
+			if (pool->peers != NIL && !bb_redo_process_affordable())
+				break; /* those that there are will do */
 			bb_redo_peer_new(pool);
 			continue;
 		}

@@ -38,6 +38,12 @@ extern char **environ;
 /* Above all descriptors that the child is to have. */
 #define SAFE_FD 10
 
+/* What one takes here: its socket and its log. */
+#define HELPER_FDS 2
+
+/* What is left to the session: a writer's locks, a layer, a WAL segment, … */
+#define SPARE_FDS 6
+
 char *
 bb_redo_setup_library(void)
 {
@@ -201,6 +207,18 @@ start(BbRedoProcess *process, bool seccomp)
 	return process->pid > 0;
 }
 
+bool
+bb_redo_process_affordable(void)
+{
+	int			acquired = 0;
+
+	while (acquired < HELPER_FDS + SPARE_FDS && AcquireExternalFD())
+		acquired++;
+	for (int i = 0; i < acquired; i++)
+		ReleaseExternalFD();
+	return acquired == HELPER_FDS + SPARE_FDS;
+}
+
 BbRedoProcess *
 bb_redo_process_start(const BbRedoSetup *setup, MemoryContext context)
 {
@@ -209,7 +227,7 @@ bb_redo_process_start(const BbRedoSetup *setup, MemoryContext context)
 
 	process->socket = -1;
 	process->log = -1;
-	while (process->external_fds < 2)
+	while (process->external_fds < HELPER_FDS)
 	{
 		if (!AcquireExternalFD())
 		{

@@ -43,6 +43,12 @@ typedef struct BbRedoProcess
 extern char *bb_redo_setup_library(void);
 
 /*
+ * bb_redo_process_affordable - are there descriptors for one more helper, and
+ * then still some for what else a session does?
+ */
+extern bool bb_redo_process_affordable(void);
+
+/*
  * bb_redo_process_start - start a helper, and don't wait for it.
  *
  * Allocated in "context".

@@ -171,31 +171,22 @@ UNIT_TEST(objstore_list_parts)
 UNIT_TEST(objstore_unfinished_is_no_object)
 {
 	BbObjectStore *store = unit_store(ctx);
-	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
-	struct stat st;
-
-	bb_object_write(ctx, writer, "abc", 3);
-	CHECK(!exists(ctx, store, "t/object"));
-	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
-
-	bb_object_abort(writer);
-	CHECK(!exists(ctx, store, "t/object"));
-	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
-}
-
-UNIT_TEST(objstore_writer_dies_with_its_context)
-{
-	BbObjectStore *store = unit_store(ctx);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "writer",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
 	struct stat st;
 
-	(void) bb_object_create(ctx, store, "t/object");
+	bb_object_write(ctx, writer, "abc", 3);
 	MemoryContextSwitchTo(old);
+	CHECK(!exists(ctx, store, "t/object"));
+	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
 	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) == 0);
+
+	/* it dies with its context */
 	MemoryContextDelete(context);
+	CHECK(!exists(ctx, store, "t/object"));
 	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
 }
 
