@@ -441,18 +441,55 @@ check_first(const BbWalSource *source)
 						   LSN_FORMAT_ARGS(source->prev_lsn))));
 }
 
+/* Read a record, or note why there is none. */
+static XLogRecord *
+read_record(BbWalSource *source)
+{
+	char	   *message = NULL;
+	XLogRecord *record = XLogReadRecord(source->reader, &message);
+
+	if (message != NULL && message[0] != '\0')
+		source->message = psprintf("%c%s.", pg_toupper(message[0]),
+								   message + 1);
+	return record;
+}
+
+/* Is there WAL behind what can't be read? */
+static bool
+goes_on(const BbWalSource *source)
+{
+	XLogSegNo	number = source->missing;
+
+	if (number == 0)
+		XLByteToSeg(source->end, number, source->stream.segment_size);
+	return find_later(source, number) != NULL;
+}
+
+/*
+ * A live server may have written on since this part was read.  Once there is
+ * WAL in a later segment, all before it is complete, so another look tells.
+ */
+static XLogRecord *
+read_record_again(BbWalSource *source)
+{
+	source->buffer_length = 0;
+	XLogBeginRead(source->reader,
+				  bb_wal_record_start(&source->stream, source->end));
+	return read_record(source);
+}
+
 BbWalNext
 bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
 {
 	XLogReaderState *reader = source->reader;
 	MemoryContext old = MemoryContextSwitchTo(source->context);
-	char	   *message = NULL;
 	XLogRecord *record;
-	XLogSegNo	number;
 
 	/* the reader allocates its buffers when it needs them */
 	source->ctx = ctx;
-	record = XLogReadRecord(reader, &message);
+	record = read_record(source);
+	if (record == NULL && source->missing == 0 && goes_on(source))
+		record = read_record_again(source);
 	MemoryContextSwitchTo(old);
 	if (record != NULL)
 	{
@@ -472,18 +509,7 @@ bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
 					source->stream.segment_size);
 	}
 
-	if (message != NULL && message[0] != '\0')
-	{
-		MemoryContextSwitchTo(source->context);
-		source->message = psprintf("%c%s.", pg_toupper(message[0]),
-								   message + 1);
-		MemoryContextSwitchTo(old);
-	}
-	if (source->missing != 0)
-		number = source->missing;
-	else
-		XLByteToSeg(source->end, number, source->stream.segment_size);
-	source->broken = find_later(source, number) != NULL;
+	source->broken = goes_on(source);
 	return source->broken ? BB_WAL_BROKEN : BB_WAL_END;
 }
 
