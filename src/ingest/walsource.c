@@ -46,6 +46,7 @@ struct BbWalSource
 
 	int			nsegments;
 	Segment	   *segments; /* by number, then best first */
+	Segment		aside;	  /* one that isn't on the way; number 0: none */
 
 	/* the segment being read; fd NULL: none */
 	BbFd	   *fd;
@@ -142,7 +143,10 @@ list_segments(const BbReqCtx *ctx, BbWalSource *source)
 		XLogFromFileName(entry->d_name, &segment.tli, &segment.number,
 						 source->stream.segment_size);
 		if (!on_the_way(source, &segment))
+		{
+			source->aside = segment;
 			continue;
+		}
 		if (source->nsegments == allocated)
 		{
 			allocated *= 2;
@@ -180,15 +184,23 @@ open_segment(const BbWalSource *source, const Segment *segment)
 {
 	char		name[MAXFNAMELEN];
 	char		path[MAXPGPATH];
+	struct stat st;
 	BbFd	   *fd;
 
 	segment_name(source, segment, name);
 	snprintf(path, sizeof(path), "%s/%s", source->directory, name);
-	fd = bb_fd_open(path, O_RDONLY | PG_BINARY, 0);
-	if (fd == NULL && errno != ENOENT)
+	/* who opens a FIFO waits for a writer, unless it says that it won't */
+	fd = bb_fd_open(path, O_RDONLY | O_NONBLOCK | PG_BINARY, 0);
+	if (fd == NULL && errno == ENOENT)
+		return NULL;
+	if (fd == NULL || fstat(bb_fd_number(fd), &st) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", path)));
+	if (!S_ISREG(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a regular file", path)));
 	return fd;
 }
 
@@ -256,6 +268,27 @@ begins_well(const BbWalSource *source, const Segment *segment,
 				 errdetail("Its segment size is %u bytes; that of the timeline is %u.",
 						   header->xlp_seg_size, size)));
 	return true;
+}
+
+/*
+ * Where there is nothing to read, it may be because the directory is that of
+ * another system.
+ */
+static void
+check_aside(const BbWalSource *source)
+{
+	XLogLongPageHeaderData header;
+	BbFd	   *fd;
+
+	if (source->nsegments > 0 || source->aside.number == 0)
+		return;
+	fd = open_segment(source, &source->aside);
+	if (fd == NULL)
+		return;
+	if (read_segment(source, &source->aside, fd, 0, (char *) &header,
+					 sizeof(header)) == sizeof(header))
+		(void) begins_well(source, &source->aside, &header);
+	bb_fd_close(fd);
 }
 
 /* The first segment with at least this number, as an index. */
@@ -406,6 +439,7 @@ bb_walsource_open(const BbReqCtx *ctx, const char *directory,
 										lsn);
 	source->buffer = palloc(READ_BYTES);
 	list_segments(ctx, source);
+	check_aside(source);
 
 	source->reader = XLogReaderAllocate(stream->segment_size, NULL,
 										XL_ROUTINE(.page_read = read_page),
