@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use BBackup;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::RecursiveCopy;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -39,6 +40,18 @@ sub base_backup
 	answer($writer);
 	end_session($writer);
 	return $directory;
+}
+
+# The source's files while it runs, but for WAL and its like.
+sub copy_live
+{
+	my ($directory) = @_;
+
+	PostgreSQL::Test::RecursiveCopy::copypath(
+		$source->data_dir,
+		$directory,
+		filterfn => sub { return $_[0] !~ m{^(pg_wal/.|postmaster\.)} });
+	return;
 }
 
 my $store = new_store('store');
@@ -100,6 +113,49 @@ foreach my $timeline ('streamed', 'bare')
 	command_ok([ 'pg_checksums', '--check', '-D', $clone->data_dir ],
 		"$timeline: its checksums are right");
 }
+
+# --- Databases made and dropped while they were copied.
+
+# What CREATE DATABASE made first, and DROP DATABASE leaves for a moment: a
+# directory with its version, and the second segment of a large relation.
+my $early = PostgreSQL::Test::Utils::tempdir . '/early';
+my $late = PostgreSQL::Test::Utils::tempdir . '/late';
+
+$source->start;
+my $backup = start_session($source);
+ask($backup, "SELECT pg_backup_start('early', fast => true)");
+copy_live($early);
+$source->safe_psql('postgres', 'CREATE DATABASE made');
+my $oid = $source->safe_psql('postgres',
+	"SELECT oid FROM pg_database WHERE datname = 'made'");
+copy_live($late);
+my $label_text = ask($backup, 'SELECT labelfile FROM pg_backup_stop()');
+end_session($backup);
+append_to_file("$_/backup_label", $label_text) foreach $early, $late;
+$source->safe_psql('postgres', 'SELECT pg_switch_wal()');
+$source->stop;
+
+mkdir "$early/base/$oid";
+append_to_file("$early/base/$oid/PG_VERSION", $store->pg_version->{num}->[0] . "\n");
+append_to_file("$early/base/$oid/99999.1", 'x' x 8192);
+$store->safe_psql('postgres',
+	"SELECT bb_import_directory('$early', timeline => 'early',"
+	  . " wal_directory => '$archive')");
+is( $store->safe_psql('postgres',
+		"SELECT count(*) FROM bb_files(timeline => 'early')"
+		  . " WHERE path = 'base/$oid/pg_filenode.map'"),
+	1, 'a database being made: WAL brings its map');
+is( $store->safe_psql('postgres',
+		"SELECT count(*) FROM bb_files(timeline => 'early')"
+		  . " WHERE path LIKE 'base/$oid/99999%'"),
+	0, 'a segment without the first one is no relation');
+
+unlink "$late/base/5/pg_filenode.map";
+my ($ret, $out, $err) = $store->psql('postgres',
+	"SELECT bb_import_directory('$late', timeline => 'late',"
+	  . " wal_directory => '$archive')");
+is($ret, 0, 'a database being dropped does no harm');
+like($err, qr/WARNING:  database 5 has no relation map/, 'but is told');
 
 # --- A torn page without an image in WAL is no page.
 

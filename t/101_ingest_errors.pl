@@ -3,6 +3,8 @@
 use strict;
 use warnings;
 use BBackup;
+use File::Copy qw(copy);
+use POSIX qw(mkfifo);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -182,6 +184,18 @@ fails_like(
 	qr/22023: WAL segment ".*$segments[2]" is of another database system/,
 	'WAL of another system');
 before($start, end_of($timeline), 'all before it is kept');
+
+# nothing in it is later than what the timeline has
+ingest($store, $archive, $timeline);
+my $young = PostgreSQL::Test::Utils::tempdir;
+my ($first) = sort grep { /\/[0-9A-F]{24}$/ }
+  glob $other->data_dir . '/pg_wal/*';
+copy($first, $young);
+fails_like(
+	$store,
+	ingest_sql($young, $timeline),
+	qr/22023: WAL segment ".*" is of another database system/,
+	'the directory of a younger system');
 $other->stop;
 
 sub slurp_binary
@@ -196,6 +210,15 @@ sub slurp_binary
 # ---- directories that are none ----
 
 $timeline = branch();
+my $fifo = archive_with(
+	sub {
+		my ($copy) = @_;
+
+		unlink "$copy/$segments[2]";
+		mkfifo("$copy/$segments[2]", 0600);
+	});
+fails_like($store, ingest_sql($fifo, $timeline),
+	qr/22023: ".*$segments[2]" is not a regular file/, 'a FIFO');
 my $empty = PostgreSQL::Test::Utils::tempdir;
 fails_like($store, ingest_sql($empty, $timeline),
 	qr/58P01: directory .* has no WAL/, 'an empty directory');

@@ -138,10 +138,8 @@ commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 /* Has WAL made good what was copied while it was written? */
 static void
 check_torn_pages(const BbReqCtx *ctx, const BbImport *import,
-				 BbObjectStore *store, const char *timeline)
+				 BbTimeline *opened, XLogRecPtr lsn)
 {
-	BbTimeline *opened = bb_timeline_open(ctx, store, timeline);
-	XLogRecPtr	lsn = bb_timeline_manifest(opened)->end_lsn;
 	ListCell   *cell;
 
 	foreach (cell, import->torn_pages)
@@ -166,17 +164,52 @@ check_torn_pages(const BbReqCtx *ctx, const BbImport *import,
 	}
 }
 
+/*
+ * A database without its relation map: the backup has what DROP DATABASE had
+ * left of it, and ends before that was in WAL.
+ */
+static void
+tell_remains(const BbReqCtx *ctx, const BbImport *import, BbTimeline *opened,
+			 XLogRecPtr lsn)
+{
+	ListCell   *cell;
+
+	foreach (cell, import->inventory->databases)
+	{
+		const BbDatabase *database = lfirst(cell);
+		BbKey		key = bb_key_make(BB_KEY_DATABASE, database->spc,
+									  database->db, 0, 0, 0);
+		BbKey		map = bb_key_make(BB_KEY_RELMAP, database->spc,
+									  database->db, 0, 0, 0);
+		BbEntry		entry;
+
+		if (database->default_tablespace &&
+			bb_timeline_get(ctx, opened, &key, lsn, &entry) &&
+			!bb_timeline_get(ctx, opened, &map, lsn, &entry))
+			ereport(WARNING,
+					(errmsg("database %u has no relation map in base backup \"%s\"",
+							database->db, import->dir->path),
+					 errdetail("It was being dropped while the backup was "
+							   "taken, or the backup is damaged. It can't be "
+							   "connected to at %X/%X.",
+							   LSN_FORMAT_ARGS(lsn))));
+	}
+}
+
 /* Ingest the WAL of a base backup, up to where it is consistent. */
 static void
 make_consistent(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 				const char *timeline, const char *wal_directory)
 {
 	BbIngestResult ingested;
+	BbTimeline *opened;
 
 	ingested = bb_ingest_backup(ctx, store, timeline, wal_directory);
 	import->result.lsn = ingested.end_lsn;
 	import->result.bytes_stored += ingested.bytes_stored;
-	check_torn_pages(ctx, import, store, timeline);
+	opened = bb_timeline_open(ctx, store, timeline);
+	check_torn_pages(ctx, import, opened, ingested.end_lsn);
+	tell_remains(ctx, import, opened, ingested.end_lsn);
 }
 
 static void

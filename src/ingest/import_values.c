@@ -246,6 +246,16 @@ check_relmap(const BbImport *import, const char *path, const char *data,
 						   magic, stored, crc)));
 }
 
+/*
+ * A database of a base backup may have been made or dropped while it was
+ * copied: recovery doesn't miss its map, which WAL brings, or drops.
+ */
+static bool
+may_lack_relmap(const BbImport *import, const BbDatabase *database)
+{
+	return import->dir->label != NULL && database->db != InvalidOid;
+}
+
 static void
 store_relmaps(const BbReqCtx *ctx, BbImport *import)
 {
@@ -265,6 +275,8 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 						GetDatabasePath(database->db, database->spc));
 		data = bb_sourcefile_load(ctx, import->dir->path, path,
 								  BB_RELMAP_SIZE, &length);
+		if (data == NULL && may_lack_relmap(import, database))
+			continue;
 		check_relmap(import, path, data, length);
 		put(ctx, import,
 			bb_key_make(BB_KEY_RELMAP, database->spc, database->db, 0, 0, 0),

@@ -155,10 +155,11 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 	{
 		if (layer->nentries == layer->allocated)
 		{
-			layer->allocated *= 2;
+			/* should memory run out, what is here is flushed all the same */
 			layer->entries = repalloc_huge(layer->entries,
-										   layer->allocated *
+										   (Size) layer->allocated * 2 *
 											   sizeof(OpenEntry));
+			layer->allocated *= 2;
 		}
 		open->last = layer->nentries;
 		open->last_lsn = lsn;

@@ -268,6 +268,9 @@ bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
 				next++;
 			if (unlogged && fork.fork != INIT_FORKNUM)
 				continue;
+			/* what was left when a fork of several segments was dropped */
+			if (dir->label != NULL && list.items[at].number != 0)
+				continue;
 			fork.blocks = count_blocks(path, list.items + at, next - at,
 									   dir->label != NULL);
 			add_fork(inventory, &fork);

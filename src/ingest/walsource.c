@@ -46,6 +46,7 @@ struct BbWalSource
 
 	int			nsegments;
 	Segment	   *segments; /* by number, then best first */
+	Segment		aside;	  /* one that isn't on the way; number 0: none */
 
 	/* the segment being read; fd NULL: none */
 	BbFd	   *fd;
@@ -142,7 +143,10 @@ list_segments(const BbReqCtx *ctx, BbWalSource *source)
 		XLogFromFileName(entry->d_name, &segment.tli, &segment.number,
 						 source->stream.segment_size);
 		if (!on_the_way(source, &segment))
+		{
+			source->aside = segment;
 			continue;
+		}
 		if (source->nsegments == allocated)
 		{
 			allocated *= 2;
@@ -180,15 +184,23 @@ open_segment(const BbWalSource *source, const Segment *segment)
 {
 	char		name[MAXFNAMELEN];
 	char		path[MAXPGPATH];
+	struct stat st;
 	BbFd	   *fd;
 
 	segment_name(source, segment, name);
 	snprintf(path, sizeof(path), "%s/%s", source->directory, name);
-	fd = bb_fd_open(path, O_RDONLY | PG_BINARY, 0);
-	if (fd == NULL && errno != ENOENT)
+	/* who opens a FIFO waits for a writer, unless it says that it won't */
+	fd = bb_fd_open(path, O_RDONLY | O_NONBLOCK | PG_BINARY, 0);
+	if (fd == NULL && errno == ENOENT)
+		return NULL;
+	if (fd == NULL || fstat(bb_fd_number(fd), &st) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", path)));
+	if (!S_ISREG(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a regular file", path)));
 	return fd;
 }
 
@@ -256,6 +268,27 @@ begins_well(const BbWalSource *source, const Segment *segment,
 				 errdetail("Its segment size is %u bytes; that of the timeline is %u.",
 						   header->xlp_seg_size, size)));
 	return true;
+}
+
+/*
+ * Where there is nothing to read, it may be because the directory is that of
+ * another system.
+ */
+static void
+check_aside(const BbWalSource *source)
+{
+	XLogLongPageHeaderData header;
+	BbFd	   *fd;
+
+	if (source->nsegments > 0 || source->aside.number == 0)
+		return;
+	fd = open_segment(source, &source->aside);
+	if (fd == NULL)
+		return;
+	if (read_segment(source, &source->aside, fd, 0, (char *) &header,
+					 sizeof(header)) == sizeof(header))
+		(void) begins_well(source, &source->aside, &header);
+	bb_fd_close(fd);
 }
 
 /* The first segment with at least this number, as an index. */
@@ -406,6 +439,7 @@ bb_walsource_open(const BbReqCtx *ctx, const char *directory,
 										lsn);
 	source->buffer = palloc(READ_BYTES);
 	list_segments(ctx, source);
+	check_aside(source);
 
 	source->reader = XLogReaderAllocate(stream->segment_size, NULL,
 										XL_ROUTINE(.page_read = read_page),
@@ -441,18 +475,55 @@ check_first(const BbWalSource *source)
 						   LSN_FORMAT_ARGS(source->prev_lsn))));
 }
 
+/* Read a record, or note why there is none. */
+static XLogRecord *
+read_record(BbWalSource *source)
+{
+	char	   *message = NULL;
+	XLogRecord *record = XLogReadRecord(source->reader, &message);
+
+	if (message != NULL && message[0] != '\0')
+		source->message = psprintf("%c%s.", pg_toupper(message[0]),
+								   message + 1);
+	return record;
+}
+
+/* Is there WAL behind what can't be read? */
+static bool
+goes_on(const BbWalSource *source)
+{
+	XLogSegNo	number = source->missing;
+
+	if (number == 0)
+		XLByteToSeg(source->end, number, source->stream.segment_size);
+	return find_later(source, number) != NULL;
+}
+
+/*
+ * A live server may have written on since this part was read.  Once there is
+ * WAL in a later segment, all before it is complete, so another look tells.
+ */
+static XLogRecord *
+read_record_again(BbWalSource *source)
+{
+	source->buffer_length = 0;
+	XLogBeginRead(source->reader,
+				  bb_wal_record_start(&source->stream, source->end));
+	return read_record(source);
+}
+
 BbWalNext
 bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
 {
 	XLogReaderState *reader = source->reader;
 	MemoryContext old = MemoryContextSwitchTo(source->context);
-	char	   *message = NULL;
 	XLogRecord *record;
-	XLogSegNo	number;
 
 	/* the reader allocates its buffers when it needs them */
 	source->ctx = ctx;
-	record = XLogReadRecord(reader, &message);
+	record = read_record(source);
+	if (record == NULL && source->missing == 0 && goes_on(source))
+		record = read_record_again(source);
 	MemoryContextSwitchTo(old);
 	if (record != NULL)
 	{
@@ -472,18 +543,7 @@ bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
 					source->stream.segment_size);
 	}
 
-	if (message != NULL && message[0] != '\0')
-	{
-		MemoryContextSwitchTo(source->context);
-		source->message = psprintf("%c%s.", pg_toupper(message[0]),
-								   message + 1);
-		MemoryContextSwitchTo(old);
-	}
-	if (source->missing != 0)
-		number = source->missing;
-	else
-		XLByteToSeg(source->end, number, source->stream.segment_size);
-	source->broken = find_later(source, number) != NULL;
+	source->broken = goes_on(source);
 	return source->broken ? BB_WAL_BROKEN : BB_WAL_END;
 }
 

@@ -58,10 +58,10 @@ append_change(BbPageHistory *history, const BbEntry *entry)
 
 	if (history->nchanges == history->allocated)
 	{
-		history->allocated *= 2;
 		history->changes = repalloc_huge(history->changes,
-										 history->allocated *
+										 history->allocated * 2 *
 											 sizeof(BbChange));
+		history->allocated *= 2;
 	}
 	copy = MemoryContextAlloc(history->context, entry->length);
 	memcpy(copy, entry->value, entry->length);
