@@ -199,7 +199,6 @@ is(scalar(compare_directories($expected, $changed)),
 
 BBackup::Oracle::check_life($earlier, $oracle->recover($before));
 my $end = $oracle->recover(undef);
-$end->append_conf('postgresql.conf', 'hot_standby = on');
 $end->start;
 ok(dump_all($end) eq $source_dump,
 	'recovery to the end has what the source had');

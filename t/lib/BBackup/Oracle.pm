@@ -178,8 +178,9 @@ sub recover
 	$node->start(fail_ok => 1);
 	wait_until(
 		sub {
-			slurp_file("$directory/postmaster.pid") =~ /^ready/m
-			  && !-e "$directory/recovery.signal";
+			# postmaster.pid says "ready" of a hot standby as well
+			slurp_file($node->logfile) =~
+			  /database system is ready to accept connections/;
 		},
 		$node, 'promotion');
 	$node->stop;
@@ -215,8 +216,8 @@ restore_command = 'cp "$self->{archive}/%f" "%p"'
 recovery_target_inclusive = off
 recovery_target_timeline = '$tli'
 archive_mode = off
-# so that "ready" is what it says, and that nobody looks at a page
-hot_standby = off
+# as it is by default: without it recovery learns no xids from assignments
+hot_standby = on
 autovacuum = off
 max_logical_replication_workers = 0
 log_min_messages = log
