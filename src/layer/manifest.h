@@ -95,6 +95,10 @@ bb_manifest_consistent(const BbManifest *manifest)
 extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 									const char *timeline);
 
+/* Is a manifest that was read still that of its timeline? */
+extern bool bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *store,
+								   const BbManifest *manifest);
+
 /*
  * bb_manifest_commit - replace the manifest that *manifest was read from
  * (tag, generation); a tag of BB_OBJECT_ABSENT makes the timeline.
