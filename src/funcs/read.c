@@ -80,9 +80,9 @@ bb_sql_get_page(PG_FUNCTION_ARGS)
 	ForkNumber	fork = fork_by_name(bb_arg_text(fcinfo, 3, "fork"));
 	int64		block = bb_arg_int64(fcinfo, 4, "block");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 5, "lsn");
-	BbPageStore *store = bb_store_timeline(ctx,
-										   bb_arg_name(fcinfo, 6, "store"),
-										   bb_arg_text(fcinfo, 7, "timeline"));
+	char	   *server = bb_arg_name(fcinfo, 6, "store");
+	char	   *timeline = bb_arg_text(fcinfo, 7, "timeline");
+	BbPageStore *store;
 	BbKey		key;
 	BbValue		value;
 	bytea	   *page;
@@ -91,6 +91,7 @@ bb_sql_get_page(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid block number %lld", (long long) block)));
+	store = bb_store_timeline_kept(ctx, fcinfo->flinfo, server, timeline);
 	lsn = bb_store_lsn(ctx, store, lsn);
 	key = bb_key_rel_block(spc, db, rel, fork, (BlockNumber) block);
 	check_block(ctx, store, &key, lsn);
@@ -99,6 +100,7 @@ bb_sql_get_page(PG_FUNCTION_ARGS)
 	page = palloc(VARHDRSZ + BLCKSZ);
 	SET_VARSIZE(page, VARHDRSZ + BLCKSZ);
 	memcpy(VARDATA(page), value.data, BLCKSZ);
+	bb_store_keep(fcinfo->flinfo);
 	PG_RETURN_BYTEA_P(page);
 }
 

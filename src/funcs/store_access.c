@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "pagestore/walposition.h"
 #include "utils/acl.h"
+#include "utils/memutils.h"
 
 void
 bb_store_need_role(Oid role, const char *role_name, const char *what)
@@ -116,6 +117,63 @@ bb_store_timeline(const BbReqCtx *ctx, const char *server,
 	return bb_pagestore_timeline(ctx,
 								 bb_store_open(ctx, server, BB_STORE_READ),
 								 timeline);
+}
+
+/* A page store between two calls of a function, in its fn_extra. */
+typedef struct KeptStore
+{
+	MemoryContext context; /* of all this */
+	bool		in_use;	   /* by a call that has not ended well yet */
+	const char *url;
+	BbPageStore *store;
+} KeptStore;
+
+static bool
+may_use(const BbReqCtx *ctx, const KeptStore *kept, const BbObjectStore *objects,
+		const char *timeline)
+{
+	return !kept->in_use && strcmp(kept->url, bb_objstore_url(objects)) == 0 &&
+		strcmp(bb_pagestore_info(kept->store)->timeline, timeline) == 0 &&
+		bb_pagestore_is_current(ctx, kept->store);
+}
+
+BbPageStore *
+bb_store_timeline_kept(const BbReqCtx *ctx, FmgrInfo *function,
+					   const char *server, const char *timeline)
+{
+	BbObjectStore *objects = bb_store_open(ctx, server, BB_STORE_READ);
+	KeptStore  *kept = function->fn_extra;
+	MemoryContext context;
+	MemoryContext old;
+
+	if (kept == NULL || !may_use(ctx, kept, objects, timeline))
+	{
+		function->fn_extra = NULL;
+		if (kept != NULL)
+			MemoryContextDelete(kept->context);
+
+		context = AllocSetContextCreate(function->fn_mcxt,
+										"bbackup kept page store",
+										ALLOCSET_DEFAULT_SIZES);
+		old = MemoryContextSwitchTo(context);
+		kept = palloc(sizeof(KeptStore));
+		kept->context = context;
+		kept->in_use = true;
+		kept->url = pstrdup(bb_objstore_url(objects));
+		function->fn_extra = kept;
+		kept->store = bb_pagestore_timeline(ctx,
+											bb_objstore_open(ctx, kept->url),
+											timeline);
+		MemoryContextSwitchTo(old);
+	}
+	kept->in_use = true;
+	return kept->store;
+}
+
+void
+bb_store_keep(FmgrInfo *function)
+{
+	((KeptStore *) function->fn_extra)->in_use = false;
 }
 
 XLogRecPtr

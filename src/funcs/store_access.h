@@ -16,6 +16,7 @@
 #ifndef BB_STORE_ACCESS_H
 #define BB_STORE_ACCESS_H
 
+#include "fmgr.h"
 #include "objstore/objstore.h"
 #include "pagestore/pagestore.h"
 
@@ -45,6 +46,20 @@ extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server,
  */
 extern BbPageStore *bb_store_timeline(const BbReqCtx *ctx, const char *server,
 									  const char *timeline);
+
+/*
+ * bb_store_timeline_kept - the same, kept for the function's next call in the
+ * same query, with all that it has read.
+ *
+ * That the user may, and that the timeline is still as it was, is looked at
+ * in each call.  The call has to end with bb_store_keep, or the next one opens
+ * it anew.
+ */
+extern BbPageStore *bb_store_timeline_kept(const BbReqCtx *ctx,
+										   FmgrInfo *function,
+										   const char *server,
+										   const char *timeline);
+extern void bb_store_keep(FmgrInfo *function);
 
 /*
  * bb_store_lsn - the LSN to read at for one that a user gave (Invalid: the

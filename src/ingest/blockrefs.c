@@ -18,7 +18,8 @@ static void
 add_image(BbIngest *ingest, uint8 id, const BbFork *fork, BlockNumber block)
 {
 	BbKey		key = bb_fork_block_key(fork, block);
-	Page		page = (Page) ingest->page.data;
+	uint8	   *stored = bb_openlayer_reserve(ingest->layer, BLCKSZ);
+	Page		page = (Page) stored;
 
 	if (!RestoreBlockImage(ingest->record, id, page))
 		ereport(ERROR,
@@ -30,7 +31,7 @@ add_image(BbIngest *ingest, uint8 id, const BbFork *fork, BlockNumber block)
 		PageSetLSN(page, ingest->lsn);
 
 	(void) bb_relsizes_reach(ingest, fork, block);
-	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, page,
+	bb_openlayer_add(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, stored,
 					 BLCKSZ);
 }
 

@@ -64,10 +64,16 @@ typedef struct OpenKey
 
 struct BbOpenLayer
 {
-	MemoryContext context; /* of all that follows; reset by a flush */
-	uint8	   *chunk;
-	size_t		chunk_left; /* bytes */
-	size_t		arena_size; /* of all chunks */
+	MemoryContext context; /* of all that follows */
+
+	/* the arena: chunks of CHUNK_BYTES, of which the last one used has room */
+	List	   *chunks;
+	int			chunks_used;
+	uint8	   *room;
+	size_t		room_left;	/* bytes */
+	size_t		arena_size; /* of what is used, with large values */
+	MemoryContext large;	/* has those; reset by a flush */
+
 	OpenEntry  *entries;
 	uint32		nentries;
 	uint32		allocated;
@@ -76,18 +82,20 @@ struct BbOpenLayer
 
 StaticAssertDecl(BB_VALUE_MAX_SIZE < 1 << 28, "a length fits its bits");
 
+/*
+ * Forget all entries.  Memory is kept for the next ones: it costs more to have
+ * it from the system again than all that is done with it.
+ */
 static void
 reset(BbOpenLayer *layer)
 {
-	MemoryContextReset(layer->context);
-	layer->chunk = NULL;
-	layer->chunk_left = 0;
+	MemoryContextReset(layer->large);
+	layer->chunks_used = 0;
+	layer->room = NULL;
+	layer->room_left = 0;
 	layer->arena_size = 0;
 	layer->nentries = 0;
-	layer->allocated = FIRST_ENTRIES;
-	layer->entries = MemoryContextAlloc(layer->context,
-										FIRST_ENTRIES * sizeof(OpenEntry));
-	layer->keys = keys_create(layer->context, FIRST_ENTRIES, NULL);
+	keys_reset(layer->keys);
 }
 
 BbOpenLayer *
@@ -98,32 +106,56 @@ bb_openlayer_new(void)
 	layer->context = AllocSetContextCreate(CurrentMemoryContext,
 										   "bbackup open layer",
 										   ALLOCSET_DEFAULT_SIZES);
-	reset(layer);
+	layer->large = AllocSetContextCreate(layer->context,
+										 "bbackup open layer, large values",
+										 ALLOCSET_SMALL_SIZES);
+	layer->allocated = FIRST_ENTRIES;
+	layer->entries = MemoryContextAlloc(layer->context,
+										FIRST_ENTRIES * sizeof(OpenEntry));
+	layer->keys = keys_create(layer->context, FIRST_ENTRIES, NULL);
 	return layer;
+}
+
+/* Go on in the next chunk. */
+static void
+next_chunk(BbOpenLayer *layer)
+{
+	if (layer->chunks_used == list_length(layer->chunks))
+	{
+		MemoryContext old = MemoryContextSwitchTo(layer->context);
+
+		layer->chunks = lappend(layer->chunks, palloc(CHUNK_BYTES));
+		MemoryContextSwitchTo(old);
+	}
+	layer->room = list_nth(layer->chunks, layer->chunks_used++);
+	layer->room_left = CHUNK_BYTES;
+	layer->arena_size += CHUNK_BYTES;
+}
+
+uint8 *
+bb_openlayer_reserve(BbOpenLayer *layer, uint32 length)
+{
+	size_t		padded = MAXALIGN(length);
+	uint8	   *reserved;
+
+	if (padded > CHUNK_BYTES / 4)
+	{
+		layer->arena_size += padded;
+		return MemoryContextAllocHuge(layer->large, length);
+	}
+	if (padded > layer->room_left)
+		next_chunk(layer);
+	reserved = layer->room;
+	layer->room += padded;
+	layer->room_left -= padded;
+	return reserved;
 }
 
 const uint8 *
 bb_openlayer_store(BbOpenLayer *layer, const void *data, uint32 length)
 {
-	uint8	   *stored;
+	uint8	   *stored = bb_openlayer_reserve(layer, length);
 
-	if (length > CHUNK_BYTES / 4)
-	{
-		stored = MemoryContextAllocHuge(layer->context, length);
-		layer->arena_size += length;
-	}
-	else
-	{
-		if (length > layer->chunk_left)
-		{
-			layer->chunk = MemoryContextAlloc(layer->context, CHUNK_BYTES);
-			layer->chunk_left = CHUNK_BYTES;
-			layer->arena_size += CHUNK_BYTES;
-		}
-		stored = layer->chunk;
-		layer->chunk += length;
-		layer->chunk_left -= length;
-	}
 	if (length > 0)
 		memcpy(stored, data, length);
 	return stored;
@@ -184,7 +216,7 @@ bb_openlayer_put(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 size_t
 bb_openlayer_size(const BbOpenLayer *layer)
 {
-	return layer->arena_size - layer->chunk_left +
+	return layer->arena_size - layer->room_left +
 		layer->nentries * (sizeof(OpenEntry) + sizeof(uint32)) +
 		layer->keys->members * 2 * sizeof(OpenKey);
 }

@@ -9,7 +9,8 @@
  *	  add, add, add … ── sort by (key, LSN) ── delta layers of one LSN range
  *
  * Values lie in an arena that only grows.  Several entries may share one: a
- * WAL record that changes three pages is stored once.
+ * WAL record that changes three pages is stored once.  A flush empties the
+ * arena, but its memory is kept.
  *
  * Where a key gets several whole values (or is deleted) at one LSN, the last
  * counts.  Other entries of one key have different LSNs.
@@ -26,6 +27,10 @@
 typedef struct BbOpenLayer BbOpenLayer;
 
 extern BbOpenLayer *bb_openlayer_new(void);
+
+/* Room for a value in the arena, MAXALIGNed; the caller fills it, and gives it
+ * to bb_openlayer_add. */
+extern uint8 *bb_openlayer_reserve(BbOpenLayer *layer, uint32 length);
 
 /* Copy a value into the arena, for bb_openlayer_add. */
 extern const uint8 *bb_openlayer_store(BbOpenLayer *layer, const void *data,

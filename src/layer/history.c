@@ -39,6 +39,7 @@ forget(BbPageHistory *history)
 	history->base_length = 0;
 	history->base_lsn = InvalidXLogRecPtr;
 	history->base_imported = false;
+	history->bytes = 0;
 	history->nchanges = 0;
 	MemoryContextReset(history->context);
 }
@@ -71,6 +72,7 @@ append_change(BbPageHistory *history, const BbEntry *entry)
 	change->type = entry->type;
 	change->data = copy;
 	change->length = entry->length;
+	history->bytes += entry->length;
 }
 
 static void
@@ -176,6 +178,19 @@ bb_history_set_base(BbPageHistory *history, const BbEntry *entry)
 {
 	set_base(history, entry);
 	history->base_imported = true;
+	history->complete = true;
+}
+
+void
+bb_history_rebase(BbPageHistory *history, const uint8 *page)
+{
+	XLogRecPtr	lsn = history->changes[history->nchanges - 1].lsn;
+
+	forget(history);
+	history->base = page;
+	history->base_length = BLCKSZ;
+	history->base_lsn = lsn;
+	bb_history_keep_base(history);
 	history->complete = true;
 }
 

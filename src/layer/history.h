@@ -55,6 +55,7 @@ typedef struct BbPageHistory
 	XLogRecPtr	base_lsn;
 	bool		base_imported; /* it is an image layer's, as it came in */
 
+	uint64		bytes;	  /* of changes */
 	int			nchanges; /* newest first while it is gathered */
 	int			allocated;
 	BbChange   *changes; /* lives as long as the history */
@@ -94,6 +95,12 @@ extern void bb_history_add_newer(BbPageHistory *history, const BbEntry *entry);
  * not copied.
  */
 extern void bb_history_set_base(BbPageHistory *history, const BbEntry *entry);
+
+/*
+ * bb_history_rebase - what was gathered, oldest first, makes this page: it
+ * becomes the base, copied, and the changes are forgotten.
+ */
+extern void bb_history_rebase(BbPageHistory *history, const uint8 *page);
 
 /* Turn newest first into oldest first. */
 extern void bb_history_reverse(BbPageHistory *history);

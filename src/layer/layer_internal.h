@@ -18,6 +18,19 @@ typedef struct BbPlace
 	uint32		size; /* with its header */
 } BbPlace;
 
+/*
+ * So many blocks of a level are kept for point reads: what a page is and how
+ * long its relation is are far from each other.
+ */
+#define BB_CACHED_BLOCKS 3
+
+typedef struct BbCachedBlock
+{
+	BbBlock		block;
+	uint64		offset; /* 0: none */
+	uint64		used;	/* when */
+} BbCachedBlock;
+
 struct BbLayer
 {
 	MemoryContext context; /* owns the layer */
@@ -29,10 +42,10 @@ struct BbLayer
 	uint64		filter_offset;
 	uint32		filter_pages; /* 0: no filter */
 
-	/* for point reads: the block last used of each level */
-	MemoryContext blocks_context;		  /* NULL: none are kept */
-	uint64		cached[BB_LEVEL_MAX + 1]; /* its offset, 0 for none */
-	BbBlock		blocks[BB_LEVEL_MAX + 1];
+	/* for point reads: the blocks last used of each level */
+	MemoryContext blocks_context; /* NULL: none are kept */
+	BbCachedBlock cached[BB_LEVEL_MAX + 1][BB_CACHED_BLOCKS];
+	uint64		clock;
 	uint8	   *buffer; /* for a block as it is stored */
 	size_t		buffer_size;
 };

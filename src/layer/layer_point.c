@@ -3,7 +3,7 @@
  * layer_point.c
  *	  Reading a layer file: what it has of one key.
  *
- * A point read keeps the block that it last used of each level, so that reads
+ * A point read keeps the blocks that it last used of each level, so that reads
  * near each other cost one search each.
  *
  *-------------------------------------------------------------------------
@@ -43,21 +43,43 @@ read_bytes(const BbReqCtx *ctx, BbLayer *layer, uint64 offset, size_t length)
 }
 
 /*
- * The block at place, out of the cache if it is the one last used of its
+ * Where a level keeps the block at an offset, or else the one that it used
+ * the longest time ago.
+ */
+static BbCachedBlock *
+find_cached(BbLayer *layer, int level, uint64 offset)
+{
+	BbCachedBlock *oldest = &layer->cached[level][0];
+
+	for (int i = 0; i < BB_CACHED_BLOCKS; i++)
+	{
+		BbCachedBlock *cached = &layer->cached[level][i];
+
+		if (cached->offset == offset)
+			return cached;
+		if (cached->used < oldest->used)
+			oldest = cached;
+	}
+	return oldest;
+}
+
+/*
+ * The block at place, out of the cache if it is among those last used of its
  * level.
  */
 static BbBlock *
 cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
 			 int level)
 {
-	BbBlock	   *block = &layer->blocks[level];
+	BbCachedBlock *cached = find_cached(layer, level, place->offset);
 	const uint8 *bytes;
 	MemoryContext old;
 
-	if (layer->cached[level] == place->offset)
+	cached->used = ++layer->clock;
+	if (cached->offset == place->offset)
 	{
 		BB_COUNT(ctx, blocks_cached, 1);
-		return block;
+		return &cached->block;
 	}
 
 	bb_layer_check_place(layer, place);
@@ -66,12 +88,12 @@ cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
 													  "bbackup layer blocks",
 													  ALLOCSET_SMALL_SIZES);
 	bytes = read_bytes(ctx, layer, place->offset, place->size);
-	layer->cached[level] = 0; /* an error would leave it half done */
+	cached->offset = 0; /* an error would leave it half done */
 	old = MemoryContextSwitchTo(layer->blocks_context);
-	bb_layer_open_block(ctx, layer, place, bytes, level, block);
+	bb_layer_open_block(ctx, layer, place, bytes, level, &cached->block);
 	MemoryContextSwitchTo(old);
-	layer->cached[level] = place->offset;
-	return block;
+	cached->offset = place->offset;
+	return &cached->block;
 }
 
 void
@@ -84,7 +106,6 @@ bb_layer_forget(BbLayer *layer)
 	layer->buffer = NULL;
 	layer->buffer_size = 0;
 	memset(layer->cached, 0, sizeof(layer->cached));
-	memset(layer->blocks, 0, sizeof(layer->blocks));
 }
 
 /*

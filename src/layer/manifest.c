@@ -140,6 +140,24 @@ bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 bool
+bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *store,
+					   const BbManifest *manifest)
+{
+	char	   *name = object_name(manifest->timeline, MANIFEST);
+	char	   *data;
+	size_t		length;
+	BbObjectTag tag;
+	bool		found;
+
+	found = bb_objstore_get(ctx, store, name, MANIFEST_MAX_SIZE, &data,
+							&length, &tag);
+	if (found)
+		pfree(data);
+	pfree(name);
+	return found && tag == manifest->tag;
+}
+
+bool
 bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 				   BbManifest *manifest)
 {

@@ -103,6 +103,10 @@ bb_manifest_consistent(const BbManifest *manifest)
 extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 									const char *timeline);
 
+/* Is a manifest that was read still that of its timeline? */
+extern bool bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *store,
+								   const BbManifest *manifest);
+
 /*
  * bb_manifest_try - as bb_manifest_read, but one that can't be read is no
  * error: NULL, with what is wrong in *error, which otherwise is NULL.

@@ -67,6 +67,14 @@ extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
 										  BbObjectStore *objects,
 										  const char *timeline);
 
+/*
+ * bb_pagestore_is_current - would bb_pagestore_timeline still give the same?
+ *
+ * REQUIRES: it gave this one.
+ */
+extern bool bb_pagestore_is_current(const BbReqCtx *ctx,
+									const BbPageStore *store);
+
 extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
 
 /*

@@ -173,3 +173,11 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	info->end_time = manifest->end_time;
 	return &store->base;
 }
+
+bool
+bb_pagestore_is_current(const BbReqCtx *ctx, const BbPageStore *store)
+{
+	Assert(store->ops == &timeline_ops);
+	return bb_timeline_is_current(ctx,
+								  ((const TimelineStore *) store)->timeline);
+}

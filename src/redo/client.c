@@ -13,11 +13,15 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* Histories in flight have up to so many bytes, or there is but one. */
+#define BYTES_IN_FLIGHT (8 * 1024 * 1024)
+
 struct BbRedo
 {
 	BbRedoPool *pool;
 	dlist_head	requests; /* oldest first */
 	int			npending;
+	size_t		bytes_pending; /* of histories */
 	MemoryContextCallback callback;
 };
 
@@ -56,6 +60,7 @@ bb_redo_submit(const BbReqCtx *ctx, BbRedo *redo, const BbPageHistory *history)
 
 	dlist_push_tail(&redo->requests, &request->of_client);
 	redo->npending++;
+	redo->bytes_pending += request->length;
 	bb_redo_pool_dispatch(redo->pool);
 }
 
@@ -69,6 +74,13 @@ int
 bb_redo_depth(const BbRedo *redo)
 {
 	return bb_setting_redo_processes * BB_REDO_DEPTH;
+}
+
+bool
+bb_redo_full(const BbRedo *redo)
+{
+	return redo->npending >= bb_redo_depth(redo) ||
+		redo->bytes_pending >= BYTES_IN_FLIGHT;
 }
 
 static void
@@ -116,6 +128,7 @@ bb_redo_next(const BbReqCtx *ctx, BbRedo *redo, uint8 *page)
 
 	dlist_delete(&request->of_client);
 	redo->npending--;
+	redo->bytes_pending -= request->length;
 	if (request->failure != NULL)
 		throw_failure(request);
 	memcpy(page, request->page, BLCKSZ);

@@ -38,7 +38,7 @@
 #include "utils/resowner.h"
 
 /* Answers are written when there are so many bytes of them. */
-#define OUTPUT_SIZE (16 * (sizeof(BbRedoAnswer) + BLCKSZ))
+#define OUTPUT_SIZE (16 * (sizeof(BbRedoAnswer) + BB_REDO_MESSAGE_MAX))
 
 static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
 static int	backend_pid;
@@ -120,23 +120,19 @@ need_input(size_t length)
 }
 
 /*
- * Apply a request's records to its page, and copy the result to "page".
+ * Apply a request's records to the page in its slot.
  */
 static void
-serve(char *request, void *page)
+serve(char *request)
 {
 	BbRedoRequestHeader *header = (BbRedoRequestHeader *) request;
 	BbRelLocator locator = BB_REL_LOCATOR(header->spc, header->db,
 										  header->rel);
 	char	   *at = request + sizeof(BbRedoRequestHeader);
-	void	   *base = NULL;
+	char	   *page = slate->pages[header->slot].data;
 
-	if (header->has_page)
-	{
-		base = at;
-		at += BLCKSZ;
-	}
-	bb_redo_pages_begin(header->fork, header->block, base);
+	bb_redo_pages_begin(header->fork, header->block,
+						header->has_page ? page : NULL);
 	for (uint32 i = 0; i < header->nrecords; i++)
 	{
 		BbRedoRecordHeader *record = (BbRedoRecordHeader *) at;
@@ -149,7 +145,7 @@ serve(char *request, void *page)
 		at += BB_REDO_PAD(record->length);
 	}
 	memcpy(page, bb_redo_pages_target(), BLCKSZ);
-	bb_redo_pages_end();
+	bb_redo_pages_end(false);
 }
 
 /*
@@ -171,7 +167,7 @@ clean_up_after_error(void)
 	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false, true);
 	ResourceOwnerDelete(owner);
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "bbackup redo");
-	bb_redo_pages_end();
+	bb_redo_pages_end(true);
 	RESUME_INTERRUPTS();
 }
 
@@ -185,7 +181,7 @@ answer(char *request, MemoryContext context)
 	BbRedoAnswer *reply;
 	char	   *content;
 
-	if (OUTPUT_SIZE - output_end < sizeof(BbRedoAnswer) + BLCKSZ)
+	if (OUTPUT_SIZE - output_end < sizeof(BbRedoAnswer) + BB_REDO_MESSAGE_MAX)
 		flush_output();
 	reply = (BbRedoAnswer *) (output + output_end);
 	content = (char *) (reply + 1);
@@ -198,9 +194,9 @@ answer(char *request, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		serve(request, content);
+		serve(request);
 		reply->status = BB_REDO_PAGE;
-		reply->length = BLCKSZ;
+		reply->length = 0;
 	}
 	PG_CATCH();
 	{

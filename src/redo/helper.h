@@ -82,8 +82,8 @@ extern void bb_redo_pages_begin(ForkNumber fork, BlockNumber block,
 extern void bb_redo_pages_make_room(void);
 /* Valid until the next call of anything that reads a buffer. */
 extern Page bb_redo_pages_target(void);
-/* Forget all pages. */
-extern void bb_redo_pages_end(void);
+/* Forget all pages; "failed" is whether a record could not be applied. */
+extern void bb_redo_pages_end(bool failed);
 
 /* Make a block of a record be one of the target, of trash, or of the void. */
 extern void bb_redo_block_to_target(DecodedBkpBlock *block);

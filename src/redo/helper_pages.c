@@ -172,19 +172,23 @@ forget_missing_pages(BbRelLocator locator)
 }
 
 void
-bb_redo_pages_end(void)
+bb_redo_pages_end(bool failed)
 {
 	SMgrRelation relations[] = {target_relation, trash_relation};
 
 	BB_DROP_ALL_BUFFERS(relations, lengthof(relations));
 	trash_count = 0;
-	if (void_count > VOID_LIMIT)
+
+	/*
+	 * A target without a base is remembered too; its record fails then.  To
+	 * forget takes a look at all that are remembered.
+	 */
+	if (failed || void_count > VOID_LIMIT)
 	{
 		forget_missing_pages(void_locator);
+		forget_missing_pages(target_locator);
 		void_count = 0;
 	}
-	/* rare, but a target without a base is remembered too */
-	forget_missing_pages(target_locator);
 }
 
 void

@@ -59,6 +59,17 @@ bb_redo_peer_free(BbRedoPeer *peer)
 }
 
 /*
+ * The helper is through with a request.
+ */
+static void
+release(BbRedoPeer *peer, BbRedoRequest *request)
+{
+	dlist_delete(&request->of_queue);
+	peer->slots[request->slot] = false;
+	peer->nrequests--;
+}
+
+/*
  * The request is done, well or badly.
  */
 static void
@@ -215,8 +226,7 @@ bb_redo_peer_send(BbRedoPeer *peer)
 
 		if (request->unwanted && request->sent == 0)
 		{
-			dlist_delete(&request->of_queue);
-			peer->nrequests--;
+			release(peer, request);
 			bb_redo_request_free(request);
 			continue;
 		}
@@ -300,10 +310,11 @@ take_answer(BbRedoPeer *peer, const BbRedoAnswer *answer, const char *content)
 	}
 
 	peer->proved = true;
-	dlist_delete(&request->of_queue);
-	peer->nrequests--;
+	release(peer, request);
 	if (failure != NULL || request->unwanted ||
-		!bb_redo_request_advance(request, content))
+		!bb_redo_request_advance(request,
+								 peer->process->slate->pages[request->slot]
+									 .data))
 		finish(request, failure);
 	else
 		put_first(pool, request);
@@ -320,7 +331,7 @@ answer_fits(BbRedoPeer *peer, const BbRedoAnswer *answer)
 		answer->magic == BB_REDO_MAGIC &&
 		answer->id ==
 		dlist_head_element(BbRedoRequest, of_queue, &peer->awaiting)->id &&
-		((answer->status == BB_REDO_PAGE && answer->length == BLCKSZ) ||
+		((answer->status == BB_REDO_PAGE && answer->length == 0) ||
 		 (answer->status == BB_REDO_FAILED &&
 		  answer->length == BB_REDO_MESSAGE_MAX));
 }
@@ -393,6 +404,12 @@ bb_redo_peer_receive(BbRedoPeer *peer)
 void
 bb_redo_peer_give(BbRedoPeer *peer, BbRedoRequest *request)
 {
+	int			slot = 0;
+
+	while (peer->slots[slot])
+		slot++;
+	peer->slots[slot] = true;
+	bb_redo_request_place(request, peer->process->slate, slot);
 	dlist_push_tail(&peer->outgoing, &request->of_queue);
 	request->state = BB_REDO_GIVEN;
 	if (peer->nrequests++ == 0)

@@ -23,9 +23,6 @@
 
 typedef struct BbRedoPool BbRedoPool;
 
-/* So many requests keep a helper busy while its backend does other things. */
-#define BB_REDO_DEPTH 32
-
 /*
  * bb_redo_pool_acquire - the pool for a cluster, and for the settings as they
  * are.  It is kept until bb_redo_pool_release.

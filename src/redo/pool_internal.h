@@ -15,7 +15,8 @@
 #include "redo/pool.h"
 #include "redo/process.h"
 
-#define BB_REDO_INPUT_SIZE (16 * (sizeof(BbRedoAnswer) + BLCKSZ))
+#define BB_REDO_INPUT_SIZE \
+	(16 * (sizeof(BbRedoAnswer) + BB_REDO_MESSAGE_MAX))
 
 typedef struct BbRedoPeer
 {
@@ -24,6 +25,7 @@ typedef struct BbRedoPeer
 	bool		greeted;	 /* it has said hello */
 	bool		proved;		 /* it has answered a request */
 	int			nrequests;	 /* in both queues */
+	bool		slots[BB_REDO_DEPTH]; /* those taken, one for each request */
 	dlist_head	outgoing;	 /* not sent, the first maybe in part */
 	dlist_head	awaiting;	 /* sent; answers are due in this order */
 	TimestampTz progress_at; /* when it last took or gave something */

@@ -185,8 +185,10 @@ start(BbRedoProcess *process, bool seccomp)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0 &&
 		pipe2(pipes, O_CLOEXEC | O_NONBLOCK) == 0 &&
 		fcntl(sockets[0], F_SETFL, O_NONBLOCK) == 0 &&
-		(slate_fd = memfd_create("bbackup redo", MFD_CLOEXEC)) >= 0 &&
+		(slate_fd = memfd_create("bbackup redo",
+								 MFD_CLOEXEC | MFD_ALLOW_SEALING)) >= 0 &&
 		ftruncate(slate_fd, sizeof(BbRedoSlate)) == 0 &&
+		fcntl(slate_fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0 &&
 		(slate = mmap(NULL, sizeof(BbRedoSlate), PROT_READ | PROT_WRITE,
 					  MAP_SHARED, slate_fd, 0)) != MAP_FAILED)
 	{

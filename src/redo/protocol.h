@@ -7,17 +7,21 @@
  * socket as they are, each part padded to a multiple of eight bytes:
  *
  *	  helper:	hello
- *	  backend:	{ request page? { record bytes }* }*
- *	  helper:	{ answer (page | message) }*
+ *	  backend:	{ request { record bytes }* }*
+ *	  helper:	{ answer message? }*
  *
  * Requests may be sent without waiting for answers; answers come in the
  * order of the requests.  The helper trusts what a backend sends, other than
  * the records, which come out of a store.  The backend trusts nothing that a
  * helper sends.
  *
- * Beside the socket there is the slate, a page of shared memory on which the
- * helper notes which record it is about to apply: when it dies, the backend
- * can tell of what.
+ * Beside the socket there is the slate, memory that both share.  Pages go over
+ * it, since most of what is said are pages, and each byte over a socket is
+ * copied twice by the kernel: a request has a slot, in which the backend puts
+ * the page before it sends the request, and the helper the page that came of
+ * it before it sends the answer.  Who is to speak next has the slot.  And the
+ * helper notes on the slate which record it is about to apply: when it dies,
+ * the backend can tell of what.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,7 +42,11 @@
 
 /* Raised when anything here changes: a library may be replaced on disk while
  * a backend that loaded the old one lives. */
-#define BB_REDO_PROTOCOL 1
+#define BB_REDO_PROTOCOL 2
+
+/* A helper has at most so many requests at a time, and slots for them; they
+ * keep it busy while its backend does other things. */
+#define BB_REDO_DEPTH 32
 
 /* The longest message in a hello or an answer. */
 #define BB_REDO_MESSAGE_MAX 1024
@@ -68,9 +76,9 @@ typedef struct BbRedoRequestHeader
 	uint32		rel;
 	uint32		fork;
 	uint32		block;
-	uint32		has_page; /* a page follows; otherwise begin with zeros */
+	uint32		has_page; /* it is in the slot; otherwise begin with zeros */
 	uint32		nrecords;
-	uint32		reserved;
+	uint32		slot;
 } BbRedoRequestHeader;
 
 /* Followed by the record's bytes, and by zeros up to a multiple of eight. */
@@ -83,7 +91,7 @@ typedef struct BbRedoRecordHeader
 
 typedef enum BbRedoAnswerStatus
 {
-	BB_REDO_PAGE = 0,  /* followed by BLCKSZ bytes */
+	BB_REDO_PAGE = 0,  /* the page is in the request's slot */
 	BB_REDO_FAILED = 1 /* followed by the message */
 } BbRedoAnswerStatus;
 
@@ -100,6 +108,7 @@ typedef struct BbRedoSlate
 {
 	volatile uint64 request; /* 0: none */
 	volatile uint32 record;
+	PGAlignedBlock pages[BB_REDO_DEPTH]; /* by slot */
 } BbRedoSlate;
 
 #define BB_REDO_PAD(length) TYPEALIGN(8, length)

@@ -67,6 +67,14 @@ extern int bb_redo_pending(const BbRedo *redo);
 extern int bb_redo_depth(const BbRedo *redo);
 
 /*
+ * bb_redo_full - is so much in flight that more would only take memory?
+ *
+ * As many histories as bb_redo_depth(), or long ones that together have some
+ * megabytes.
+ */
+extern bool bb_redo_full(const BbRedo *redo);
+
+/*
  * bb_redo_next - the page (BLCKSZ bytes) of the history submitted first,
  * waiting for it.  Its checksum is not set.
  *

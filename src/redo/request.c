@@ -42,16 +42,13 @@ piece_header(const Writer *writer)
 }
 
 static void
-begin_piece(Writer *writer, const BbRedoRequestHeader *header,
-			const void *page)
+begin_piece(Writer *writer, const BbRedoRequestHeader *header, bool has_page)
 {
 	writer->piece = writer->length;
 	put(writer, header, sizeof(*header));
-	if (page != NULL)
-		put(writer, page, BLCKSZ);
 	if (writer->data != NULL)
 	{
-		piece_header(writer)->has_page = page != NULL;
+		piece_header(writer)->has_page = has_page;
 		piece_header(writer)->length = writer->length - writer->piece;
 	}
 }
@@ -75,10 +72,9 @@ static void
 write_pieces(Writer *writer, const BbRedoRequestHeader *header,
 			 const BbPageHistory *history)
 {
-	static const PGAlignedBlock to_come;
 	size_t		content;
 
-	begin_piece(writer, header, history->base);
+	begin_piece(writer, header, history->base != NULL);
 	content = 0;
 	for (int i = 0; i < history->nchanges; i++)
 	{
@@ -86,7 +82,7 @@ write_pieces(Writer *writer, const BbRedoRequestHeader *header,
 
 		if (content > 0 && content + change->length > BB_REDO_PIECE_SIZE)
 		{
-			begin_piece(writer, header, to_come.data);
+			begin_piece(writer, header, true);
 			content = 0;
 		}
 		put_record(writer, change);
@@ -151,6 +147,8 @@ bb_redo_request_new(MemoryContext context, uint64 id,
 	request->id = id;
 	request->key = history->key;
 	request->nrecords = history->nchanges;
+	if (history->base != NULL)
+		memcpy(request->page, history->base, BLCKSZ);
 	request->length = writer.length;
 	request->message = MemoryContextAllocHuge(context, writer.length);
 
@@ -183,6 +181,18 @@ current_header(const BbRedoRequest *request)
 	return (const BbRedoRequestHeader *) (request->message + request->piece);
 }
 
+void
+bb_redo_request_place(BbRedoRequest *request, BbRedoSlate *slate, int slot)
+{
+	BbRedoRequestHeader *header = (BbRedoRequestHeader *)
+		(request->message + request->piece);
+
+	request->slot = slot;
+	header->slot = slot;
+	if (header->has_page)
+		memcpy(slate->pages[slot].data, request->page, BLCKSZ);
+}
+
 const char *
 bb_redo_request_piece(const BbRedoRequest *request, size_t *length)
 {
@@ -196,13 +206,9 @@ bb_redo_request_advance(BbRedoRequest *request, const void *page)
 	const BbRedoRequestHeader *header = current_header(request);
 	size_t		next = request->piece + header->length;
 
+	memcpy(request->page, page, BLCKSZ);
 	if (next == request->length)
-	{
-		memcpy(request->page, page, BLCKSZ);
 		return false;
-	}
-	memcpy(request->message + next + sizeof(BbRedoRequestHeader), page,
-		   BLCKSZ);
 	request->piece_record += header->nrecords;
 	request->piece = next;
 	request->sent = 0;
@@ -222,7 +228,6 @@ bb_redo_request_record_text(const BbRedoRequest *request, uint32 n)
 	if (n >= header->nrecords)
 		return pstrdup("a record that was not asked for");
 
-	at += header->has_page ? BLCKSZ : 0;
 	for (uint32 i = 0; i < n; i++)
 	{
 		place = (const BbRedoRecordHeader *) at;

@@ -8,9 +8,9 @@
  * came out of the one before; so no message is large, and a helper that works
  * on a page with a million records answers now and then.
  *
- *	  message	header page record record record | header page record ...
- *				\_________ first piece ________/  \_____ second piece ___
- *														^ filled in later
+ *	  message	header record record record | header record record ...
+ *				\______ first piece ______/  \____ second piece ____
+ *	  page		before the piece at work; in the end the result
  *
  *-------------------------------------------------------------------------
  */
@@ -58,8 +58,9 @@ typedef struct BbRedoRequest
 	size_t		piece;		  /* where the piece at work begins */
 	int			piece_record; /* its first record's number in the history */
 	size_t		sent;		  /* bytes of the piece */
+	int			slot;		  /* of the helper that has it */
 
-	uint8		page[BLCKSZ]; /* the result */
+	uint8		page[BLCKSZ]; /* if there is one before the piece */
 } BbRedoRequest;
 
 /*
@@ -71,6 +72,10 @@ extern BbRedoRequest *bb_redo_request_new(MemoryContext context, uint64 id,
 										  const BbPageHistory *history);
 
 extern void bb_redo_request_free(BbRedoRequest *request);
+
+/* A helper gets the piece at work: put its page into the helper's slot. */
+extern void bb_redo_request_place(BbRedoRequest *request, BbRedoSlate *slate,
+								  int slot);
 
 /* The piece at work, and its length. */
 extern const char *bb_redo_request_piece(const BbRedoRequest *request,

@@ -33,6 +33,12 @@
  */
 #define QUEUE_FACTOR 3
 
+/*
+ * A history with so many bytes of changes, of a page that is changed all the
+ * time, is applied piece by piece.
+ */
+#define HISTORY_BYTES (4 * 1024 * 1024)
+
 /* A value in the queue. */
 typedef struct Slot
 {
@@ -62,6 +68,7 @@ struct BbTimelineScan
 	BbPageHistory history;
 	uint8	   *page;
 
+	BbRedo	   *redo_now; /* for a piece of a history; NULL: not needed yet */
 	BbRedo	   *redo;  /* NULL: not needed yet, and no queue either */
 	Slot	   *queue; /* a ring */
 	int			queue_length;
@@ -149,6 +156,41 @@ peek_image(const BbReqCtx *ctx, BbTimelineScan *scan)
 	return scan->image_ended ? NULL : &scan->image_entry;
 }
 
+/* ---- histories ---- */
+
+/* A client of the redo helpers that lives as long as the scan. */
+static BbRedo *
+open_redo(const BbReqCtx *ctx, BbTimelineScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+	uint8	   *control;
+	size_t		length;
+	BbRedo	   *redo;
+
+	control = bb_timeline_control(ctx, scan->timeline, scan->lsn, &length);
+	redo = bb_redo_open(ctx, control, length);
+	pfree(control);
+	MemoryContextSwitchTo(old);
+	return redo;
+}
+
+/* Apply the changes gathered so far, so that they don't fill memory. */
+static void
+apply_so_far(const BbReqCtx *ctx, BbTimelineScan *scan)
+{
+	BbEntry		entry;
+
+	if (bb_history_evaluate(scan->timeline, &scan->history, scan->page,
+							&entry) == BB_OUTCOME_REDO)
+	{
+		if (scan->redo_now == NULL)
+			scan->redo_now = open_redo(ctx, scan);
+		bb_redo_submit(ctx, scan->redo_now, &scan->history);
+		bb_redo_next(ctx, scan->redo_now, scan->page);
+	}
+	bb_history_rebase(&scan->history, scan->page);
+}
+
 /*
  * The value of the key of "delta", the next entry of the delta layers.
  *
@@ -167,15 +209,18 @@ make_value(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *image,
 		bb_history_set_base(history, image);
 		scan->image_loaded = false; /* its value stays until the next step */
 	}
+
+	/* there is nothing below the image layer */
+	history->complete = true;
 	do
 	{
 		bb_history_add_newer(history, delta);
 		bb_merge_advance(ctx, scan->merge);
+		if (history->bytes >= HISTORY_BYTES)
+			apply_so_far(ctx, scan);
 		delta = bb_merge_peek(ctx, scan->merge, &key);
 	} while (delta && bb_key_compare(&delta->key, &key) == 0);
 
-	/* there is nothing below the image layer */
-	history->complete = true;
 	return bb_history_evaluate(scan->timeline, history, scan->page, entry);
 }
 
@@ -225,12 +270,8 @@ static void
 open_queue(const BbReqCtx *ctx, BbTimelineScan *scan)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
-	uint8	   *control;
-	size_t		length;
 
-	control = bb_timeline_control(ctx, scan->timeline, scan->lsn, &length);
-	scan->redo = bb_redo_open(ctx, control, length);
-	pfree(control);
+	scan->redo = open_redo(ctx, scan);
 	scan->queue_length = bb_redo_depth(scan->redo) * QUEUE_FACTOR;
 	scan->queue = palloc0(scan->queue_length * sizeof(Slot));
 	MemoryContextSwitchTo(old);
@@ -288,9 +329,7 @@ dequeue(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 static bool
 wants_more(BbTimelineScan *scan)
 {
-	int			pending = bb_redo_pending(scan->redo);
-
-	return pending > 0 && pending < bb_redo_depth(scan->redo) &&
+	return bb_redo_pending(scan->redo) > 0 && !bb_redo_full(scan->redo) &&
 		scan->queued < scan->queue_length - 1;
 }
 

@@ -52,6 +52,17 @@ bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	return first;
 }
 
+bool
+bb_timeline_is_current(const BbReqCtx *ctx, const BbTimeline *timeline)
+{
+	for (const BbTimeline *t = timeline; t != NULL; t = t->ancestor)
+	{
+		if (!bb_manifest_is_current(ctx, t->store, t->manifest))
+			return false;
+	}
+	return true;
+}
+
 const BbManifest *
 bb_timeline_manifest(const BbTimeline *timeline)
 {

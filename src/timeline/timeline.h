@@ -32,6 +32,11 @@ typedef struct BbTimelineScan BbTimelineScan;
 
 extern BbTimeline *bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store,
 									const char *name);
+
+/* Is it, with its ancestors, still as it was opened? */
+extern bool bb_timeline_is_current(const BbReqCtx *ctx,
+								   const BbTimeline *timeline);
+
 /* The timeline's own manifest. */
 extern const BbManifest *bb_timeline_manifest(const BbTimeline *timeline);
 

@@ -11,6 +11,7 @@
 #include "model.h"
 #include "pagestore/pagestore_driver.h"
 #include "pagestore/walposition.h"
+#include "storage/bufpage.h"
 #include "utils/timestamp.h"
 
 static uint64 seed;
@@ -410,6 +411,69 @@ UNIT_TEST(history_in_many_layers)
 	CHECK(bb_timeline_get(ctx, timeline, &entry.key, START + 20, &entry));
 	CHECK(bb_get_le64(entry.value) == START + 20);
 	CHECK(!bb_timeline_get(ctx, timeline, &entry.key, START + 19, &entry));
+}
+
+/*
+ * Pages that are changed all the time: a scan applies their changes piece by
+ * piece, and comes to what a point read makes of all at once.
+ */
+UNIT_TEST(history_of_hot_pages)
+{
+	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	BbManifest *manifest = &model->manifest;
+	BbKeyRange	range = {model_key(NKEYS - 3), bb_key_range_all().end};
+	int			nchanges = 100000;
+	BbLayerWriter *writer;
+	BbTimeline *timeline;
+	BbTimelineScan *scan;
+	BbEntry		entry;
+	PGAlignedBlock page;
+
+	model_write_image(ctx, model, 0, NKEYS, START);
+	writer = bb_layer_writer_new_delta(ctx, model->store, "main", &range.start,
+									   START + 1, START + nchanges + 1,
+									   BB_COMPRESSION_DEFAULT);
+	for (int k = NKEYS - 3; k < NKEYS; k++)
+	{
+		/* the one in the midst is a quiet one */
+		for (int i = 1; i <= (k == NKEYS - 2 ? 10 : nchanges); i++)
+		{
+			ModelEvent	event = {.k = k, .lsn = START + i};
+
+			if (i == 1)
+				model_make_sequence(&event);
+			else
+				model_make_generic(&event);
+			entry.key = model_key(k);
+			entry.lsn = event.lsn;
+			entry.type = i == 1 ? BB_ENTRY_RECORD_INIT : BB_ENTRY_RECORD;
+			entry.value = event.data;
+			entry.length = event.length;
+			bb_layer_writer_add_entry(ctx, writer, &entry);
+			pfree(event.data);
+		}
+	}
+	manifest->layers[manifest->nlayers++] =
+		*bb_layer_writer_finish(ctx, writer, &range.end);
+	manifest->end_lsn = START + nchanges;
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+
+	timeline = bb_timeline_open(ctx, model->store, "main");
+	scan = bb_timeline_scan_new(ctx, timeline, &range, manifest->end_lsn);
+	for (int k = NKEYS - 3; k < NKEYS; k++)
+	{
+		BbKey		key = model_key(k);
+
+		CHECK(bb_timeline_scan_next(ctx, scan, &entry));
+		CHECK(bb_key_compare(&entry.key, &key) == 0);
+		CHECK(PageGetLSN((Page) entry.value) ==
+			  (k == NKEYS - 2 ? START + 10 : manifest->end_lsn));
+		memcpy(page.data, entry.value, BLCKSZ);
+		CHECK(bb_timeline_get(ctx, timeline, &key, manifest->end_lsn, &entry));
+		CHECK(memcmp(page.data, entry.value, BLCKSZ) == 0);
+	}
+	CHECK(!bb_timeline_scan_next(ctx, scan, &entry));
+	bb_timeline_scan_close(scan);
 }
 
 /* The first and the last LSN of layers, and of what is read. */
