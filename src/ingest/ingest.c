@@ -360,12 +360,7 @@ read_manifest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	BbManifest *manifest = bb_manifest_read(ctx, store, timeline);
 
 	if (manifest == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
-						timeline, bb_objstore_url(store)),
-				 errhint("bb_timelines() lists the timelines of a page "
-						 "store.")));
+		bb_timeline_missing(store, timeline);
 	if (manifest->pg_version_num / 10000 != PG_VERSION_NUM / 10000)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

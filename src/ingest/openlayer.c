@@ -221,12 +221,6 @@ bb_openlayer_size(const BbOpenLayer *layer)
 		layer->keys->members * 2 * sizeof(OpenKey);
 }
 
-bool
-bb_openlayer_is_empty(const BbOpenLayer *layer)
-{
-	return layer->nentries == 0;
-}
-
 void
 bb_openlayer_cut(BbOpenLayer *layer, XLogRecPtr lsn)
 {

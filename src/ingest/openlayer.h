@@ -54,7 +54,6 @@ extern void bb_openlayer_put(BbOpenLayer *layer, const BbKey *key,
 
 /* Memory that it takes, in bytes. */
 extern size_t bb_openlayer_size(const BbOpenLayer *layer);
-extern bool bb_openlayer_is_empty(const BbOpenLayer *layer);
 
 /* Throw away the last entries, those above lsn. */
 extern void bb_openlayer_cut(BbOpenLayer *layer, XLogRecPtr lsn);

@@ -186,7 +186,6 @@ UNIT_TEST(openlayer_sorts_and_supersedes)
 	uint64		pages = 0;
 	List	   *descs;
 
-	CHECK(bb_openlayer_is_empty(layer));
 	add(layer, block_key(7), LSN0, BB_ENTRY_IMAGE, "a");
 	add(layer, block_key(3), LSN0, BB_ENTRY_IMAGE, "b");
 	add(layer, block_key(7), LSN0 + 1, BB_ENTRY_RECORD, "c");
@@ -200,7 +199,6 @@ UNIT_TEST(openlayer_sorts_and_supersedes)
 	/* of a record that failed */
 	add(layer, block_key(1), LSN0 + 9, BB_ENTRY_IMAGE, "h");
 	bb_openlayer_cut(layer, LSN0 + 5);
-	CHECK(!bb_openlayer_is_empty(layer));
 
 	descs = bb_openlayer_flush(ctx, layer, store, "main", LSN0, LSN0 + 6,
 							   &pages);
@@ -208,7 +206,10 @@ UNIT_TEST(openlayer_sorts_and_supersedes)
 	CHECK(strcmp(layers_text(ctx, store, descs),
 				 "3@100=b 3@103= 4@104=f 4@104=g 5@102=e 7@100=a 7@101=c ") ==
 		  0);
-	CHECK(bb_openlayer_is_empty(layer));
+	/* and nothing is left of it */
+	CHECK(bb_openlayer_flush(ctx, layer, store, "main", LSN0 + 6, LSN0 + 7,
+							 &pages) == NIL);
+	CHECK(pages == 4);
 }
 
 UNIT_TEST(openlayer_cuts_layers)
