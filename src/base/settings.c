@@ -22,6 +22,7 @@ int			bb_setting_redo_processes = 2;
 int			bb_setting_redo_timeout_ms = 60000;
 char	   *bb_setting_redo_preload_libraries = "";
 bool		bb_setting_redo_seccomp = true;
+int			bb_setting_s3_timeout_s = 30;
 
 static const struct config_enum_entry compression_options[] = {
 	{"none", BB_COMPRESSION_NONE, false},
@@ -136,6 +137,16 @@ bb_settings_init(void)
 							 PGC_SUSET,
 							 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.s3_timeout",
+							"Time after which a request to object storage "
+							"that gets nowhere is tried again.",
+							NULL,
+							&bb_setting_s3_timeout_s,
+							30, 1, 3600,
+							PGC_USERSET,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("bbackup");
 }

@@ -153,7 +153,8 @@ local_check_url(const char *url)
 }
 
 static BbObjectStore *
-local_open(const BbReqCtx *ctx, const char *url)
+local_open(const BbReqCtx *ctx, const char *url,
+		   const BbObjectStoreOptions *options)
 {
 	LocalStore *store = palloc0(sizeof(LocalStore));
 

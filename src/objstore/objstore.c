@@ -12,6 +12,7 @@
 
 static const BbObjectStoreOps *const drivers[] = {
 	&bb_objstore_local,
+	&bb_objstore_s3,
 };
 
 static const BbObjectStoreOps *
@@ -35,7 +36,8 @@ driver_for(const char *url)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid page store URL \"%s\"", url),
 			 errhint("A page store is a local directory: "
-					 "\"file:///absolute/path\".")));
+					 "\"file:///absolute/path\", or in object storage: "
+					 "\"s3://bucket/prefix\".")));
 }
 
 /*
@@ -82,13 +84,15 @@ bb_objstore_check_url(const char *url)
 }
 
 BbObjectStore *
-bb_objstore_open(const BbReqCtx *ctx, const char *url)
+bb_objstore_open(const BbReqCtx *ctx, const char *url,
+				 const BbObjectStoreOptions *options)
 {
+	static const BbObjectStoreOptions none = {0};
 	const BbObjectStoreOps *ops = driver_for(url);
 	BbObjectStore *store;
 
 	ops->check_url(url);
-	store = ops->open(ctx, url);
+	store = ops->open(ctx, url, options ? options : &none);
 	store->ops = ops;
 	store->url = pstrdup(url);
 	return store;

@@ -11,6 +11,27 @@
 
 #include "unit.h"
 
+/*
+ * A test that runs on each driver: on S3, as NAME_s3, where the environment
+ * says where a server is.
+ */
+#define STORE_TEST(name)                                                \
+	static void name##_on(const BbReqCtx *ctx, BbObjectStore *store);   \
+	static void name##_s3(const BbReqCtx *ctx)                          \
+	{                                                                   \
+		name##_on(ctx, unit_s3_store(ctx));                             \
+	}                                                                   \
+	__attribute__((constructor)) static void register_##name##_s3(void) \
+	{                                                                   \
+		if (unit_s3_available())                                        \
+			unit_register(#name "_s3", name##_s3);                      \
+	}                                                                   \
+	UNIT_TEST(name)                                                     \
+	{                                                                   \
+		name##_on(ctx, unit_store(ctx));                                \
+	}                                                                   \
+	static void name##_on(const BbReqCtx *ctx, BbObjectStore *store)
+
 static void
 put(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 	const char *data)
@@ -31,9 +52,8 @@ exists(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	return bb_objstore_get(ctx, store, name, 1024, &data, &length, &tag);
 }
 
-UNIT_TEST(objstore_put_get_range)
+STORE_TEST(objstore_put_get_range)
 {
-	BbObjectStore *store = unit_store(ctx);
 	BbObjectReader *reader;
 	char	   *data;
 	size_t		length;
@@ -59,9 +79,8 @@ UNIT_TEST(objstore_put_get_range)
 	bb_object_close(reader);
 }
 
-UNIT_TEST(objstore_large_object)
+STORE_TEST(objstore_large_object)
 {
-	BbObjectStore *store = unit_store(ctx);
 	size_t		length = 20 * 1000 * 1000 + 3;
 	uint8	   *data = MemoryContextAllocHuge(CurrentMemoryContext, length);
 	uint8	   *again = MemoryContextAllocHuge(CurrentMemoryContext, length);
@@ -86,10 +105,8 @@ UNIT_TEST(objstore_large_object)
 	CHECK(memcmp(data, again, length) == 0);
 }
 
-UNIT_TEST(objstore_missing)
+STORE_TEST(objstore_missing)
 {
-	BbObjectStore *store = unit_store(ctx);
-
 	CHECK(!exists(ctx, store, "nothing"));
 	CHECK_ERROR(bb_object_open(ctx, store, "nothing"), ERRCODE_UNDEFINED_FILE);
 	CHECK(strstr(unit_last_error, "\"nothing\"") != NULL);
@@ -103,9 +120,8 @@ UNIT_TEST(objstore_missing)
 	bb_objstore_remove(ctx, store, "a/b");
 }
 
-UNIT_TEST(objstore_list_and_remove)
+STORE_TEST(objstore_list_and_remove)
 {
-	BbObjectStore *store = unit_store(ctx);
 	List	   *list;
 
 	put(ctx, store, "t/b", "22");
@@ -125,56 +141,92 @@ UNIT_TEST(objstore_list_and_remove)
 	CHECK(exists(ctx, store, "u/a"));
 }
 
-UNIT_TEST(objstore_unfinished_is_no_object)
+/* What an unfinished writer has stored, if it can be seen, is gone. */
+static bool
+nothing_left(BbObjectStore *store, const char *path)
 {
-	BbObjectStore *store = unit_store(ctx);
-	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
 	struct stat st;
 
-	bb_object_write(ctx, writer, "abc", 3);
+	return bb_objstore_local_directory(store) == NULL ||
+		   stat(unit_object_path(store, path), &st) != 0;
+}
+
+/* More than the S3 driver keeps to itself before it begins an upload. */
+static void
+write_much(const BbReqCtx *ctx, BbObjectWriter *writer)
+{
+	size_t		length = 17 * 1024 * 1024;
+
+	bb_object_write(ctx, writer,
+					MemoryContextAllocExtended(CurrentMemoryContext, length,
+											   MCXT_ALLOC_ZERO),
+					length);
+}
+
+STORE_TEST(objstore_unfinished_is_no_object)
+{
+	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
+
+	write_much(ctx, writer);
 	CHECK(!exists(ctx, store, "t/object"));
 	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
 
 	bb_object_abort(writer);
 	CHECK(!exists(ctx, store, "t/object"));
-	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
+	CHECK(nothing_left(store, "t/.object.tmp"));
 }
 
-UNIT_TEST(objstore_writer_dies_with_its_context)
+STORE_TEST(objstore_writer_dies_with_its_context)
 {
-	BbObjectStore *store = unit_store(ctx);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "writer",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	struct stat st;
 
-	(void) bb_object_create(ctx, store, "t/object");
+	write_much(ctx, bb_object_create(ctx, store, "t/object"));
 	MemoryContextSwitchTo(old);
-	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) == 0);
 	MemoryContextDelete(context);
-	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
+	CHECK(nothing_left(store, "t/.object.tmp"));
+	CHECK(!exists(ctx, store, "t/object"));
 }
 
-UNIT_TEST(objstore_sweep_takes_leftovers_only)
+STORE_TEST(objstore_sweep_takes_leftovers_only)
 {
-	BbObjectStore *store = unit_store(ctx);
-	FILE	   *leftover;
-	struct stat st;
+	BbObjectWriter *swept = bb_object_create(ctx, store, "t/swept");
+	BbObjectWriter *other = bb_object_create(ctx, store, "u/other");
+	int			sqlstate;
 
 	put(ctx, store, "t/object", "x");
-	leftover = fopen(unit_object_path(store, "t/.other.tmp"), "w");
-	CHECK(leftover != NULL);
-	fclose(leftover);
+	write_much(ctx, swept);
+	write_much(ctx, other);
 
 	bb_objstore_sweep(ctx, store, "t");
-	CHECK(stat(unit_object_path(store, "t/.other.tmp"), &st) != 0);
+	CHECK(nothing_left(store, "t/.swept.tmp"));
 	CHECK(exists(ctx, store, "t/object"));
+	ERROR_OF(bb_object_finish(ctx, swept), sqlstate);
+	CHECK(sqlstate != 0);
+	CHECK(!exists(ctx, store, "t/swept"));
+	bb_object_finish(ctx, other);
+	CHECK(bb_object_size(bb_object_open(ctx, store, "u/other")) ==
+		  17 * 1024 * 1024);
 }
 
-UNIT_TEST(objstore_put_if)
+STORE_TEST(objstore_list_of_many)
 {
-	BbObjectStore *store = unit_store(ctx);
+	List	   *list;
+
+	/* several pages, of the S3 server that tests have */
+	for (int i = 0; i < 25; i++)
+		put(ctx, store, psprintf("t/object-%02d", i), "x");
+	list = bb_objstore_list(ctx, store, "t");
+	CHECK(list_length(list) == 25);
+	for (int i = 0; i < 25; i++)
+		CHECK(strcmp(((BbObjectInfo *) list_nth(list, i))->name,
+					 psprintf("t/object-%02d", i)) == 0);
+}
+
+STORE_TEST(objstore_put_if)
+{
 	BbObjectTag first;
 	BbObjectTag second;
 	BbObjectTag tag;
@@ -193,9 +245,8 @@ UNIT_TEST(objstore_put_if)
 	CHECK(!exists(ctx, store, "n"));
 }
 
-UNIT_TEST(objstore_lock_excludes)
+STORE_TEST(objstore_lock_excludes)
 {
-	BbObjectStore *store = unit_store(ctx);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "lock",
 												  ALLOCSET_SMALL_SIZES);
@@ -210,12 +261,11 @@ UNIT_TEST(objstore_lock_excludes)
 	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
 }
 
-UNIT_TEST(objstore_names_cannot_escape)
+STORE_TEST(objstore_names_cannot_escape)
 {
 	static const char *const names[] = {
 		"", "/", "/a", "a/", "a//b", "..", "a/../b", ".a", "a/.b", "a b",
 		"a\nb", "a\\b"};
-	BbObjectStore *store = unit_store(ctx);
 
 	for (int i = 0; i < lengthof(names); i++)
 		CHECK_ERROR(bb_object_open(ctx, store, names[i]),
@@ -226,10 +276,15 @@ UNIT_TEST(objstore_urls)
 {
 	static const char *const bad[] = {
 		"", "/tmp", "file:/tmp", "file://tmp", "file://", "file:///",
-		"file:///a/../b", "s4://bucket", "files:///tmp"};
+		"file:///a/../b", "s4://bucket", "files:///tmp",
+		"s3://", "s3://ab", "s3:///bucket", "s3://bucket/../a",
+		"s3://bucket//a", "s3://bucket/a b", "s3://key:secret@bucket"};
 
 	for (int i = 0; i < lengthof(bad); i++)
 		CHECK_ERROR(bb_objstore_check_url(bad[i]),
 					ERRCODE_INVALID_PARAMETER_VALUE);
 	bb_objstore_check_url("file:///some/directory");
+	bb_objstore_check_url("s3://bucket");
+	bb_objstore_check_url("s3://bucket/");
+	bb_objstore_check_url("s3://my.bucket-1/some/prefix_2");
 }
