@@ -15,6 +15,7 @@
 #include "commands/defrem.h"
 #include "funcs/store_access.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 BB_SQL_FUNCTION(bb_sql_fdw_validator);
 
@@ -60,6 +61,31 @@ check_boolean(const char *value)
 						"\" requires a Boolean value")));
 }
 
+static void
+check_cache_directory(const char *value)
+{
+	if (!is_absolute_path(value) || strlen(value) > MAXPGPATH / 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"" BB_OPTION_CACHE_DIRECTORY
+						"\" must be an absolute path")));
+	need_files("set the cache directory of a page store");
+}
+
+static void
+check_cache_size(const char *value)
+{
+	int			megabytes;
+
+	if (!parse_int(value, &megabytes, GUC_UNIT_MB, NULL) || megabytes < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"" BB_OPTION_CACHE_SIZE
+						"\": \"%s\"",
+						value),
+				 errhint("It is a size of 1MB at least, such as \"20GB\".")));
+}
+
 /* Keys go into HTTP headers.  The message doesn't repeat them. */
 static void
 check_key(const char *value)
@@ -84,6 +110,9 @@ static const struct
 	{BB_OPTION_ENDPOINT, ForeignServerRelationId, bb_objstore_check_endpoint},
 	{BB_OPTION_REGION, ForeignServerRelationId, check_region},
 	{BB_OPTION_PATH_STYLE, ForeignServerRelationId, check_boolean},
+	{BB_OPTION_CACHE_DIRECTORY, ForeignServerRelationId,
+	 check_cache_directory},
+	{BB_OPTION_CACHE_SIZE, ForeignServerRelationId, check_cache_size},
 	{BB_OPTION_ACCESS_KEY_ID, UserMappingRelationId, check_key},
 	{BB_OPTION_SECRET_ACCESS_KEY, UserMappingRelationId, check_key},
 	{BB_OPTION_SESSION_TOKEN, UserMappingRelationId, check_key},

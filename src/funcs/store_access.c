@@ -17,6 +17,7 @@
 #include "pagestore/walposition.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/syscache.h"
 
 void
@@ -74,8 +75,7 @@ url_of(const ForeignServer *server)
 static bool
 has_mapping(Oid user, Oid server)
 {
-	return SearchSysCacheExists2(USERMAPPINGUSERSERVER,
-								 ObjectIdGetDatum(user),
+	return SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user),
 								 ObjectIdGetDatum(server));
 }
 
@@ -105,6 +105,7 @@ static void
 find_options(ForeignServer *server, BbObjectStoreOptions *options)
 {
 	char	   *path_style = option_of(server->options, BB_OPTION_PATH_STYLE);
+	char	   *cache_size = option_of(server->options, BB_OPTION_CACHE_SIZE);
 
 	memset(options, 0, sizeof(BbObjectStoreOptions));
 	options->endpoint = option_of(server->options, BB_OPTION_ENDPOINT);
@@ -113,6 +114,12 @@ find_options(ForeignServer *server, BbObjectStoreOptions *options)
 	options->path_style = options->endpoint != NULL;
 	if (path_style != NULL)
 		(void) parse_bool(path_style, &options->path_style);
+	options->cache_directory = option_of(server->options,
+										 BB_OPTION_CACHE_DIRECTORY);
+	options->cache_size_mb = BB_DEFAULT_CACHE_SIZE_MB;
+	if (cache_size != NULL)
+		(void) parse_int(cache_size, &options->cache_size_mb, GUC_UNIT_MB,
+						 NULL);
 	find_keys(server, options);
 }
 
@@ -143,10 +150,8 @@ bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
 
 	find_options(server, &options);
 	store = bb_objstore_open(ctx, url_of(server), &options);
-	if (access == BB_STORE_WRITE &&
-		bb_objstore_local_directory(store) != NULL)
-		bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES,
-						   "pg_write_server_files",
+	if (access == BB_STORE_WRITE && bb_objstore_local_directory(store) != NULL)
+		bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 						   "write to a page store in a local directory");
 	return store;
 }

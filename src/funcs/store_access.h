@@ -32,9 +32,14 @@
 #define BB_OPTION_ENDPOINT "endpoint"
 #define BB_OPTION_REGION "region"
 #define BB_OPTION_PATH_STYLE "path_style"
+#define BB_OPTION_CACHE_DIRECTORY "cache_directory"
+#define BB_OPTION_CACHE_SIZE "cache_size"
 #define BB_OPTION_ACCESS_KEY_ID "access_key_id"
 #define BB_OPTION_SECRET_ACCESS_KEY "secret_access_key"
 #define BB_OPTION_SESSION_TOKEN "session_token"
+
+/* The default of cache_size, in megabytes. */
+#define BB_DEFAULT_CACHE_SIZE_MB 10240
 
 typedef enum BbStoreAccess
 {

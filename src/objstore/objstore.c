@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "objstore/cache.h"
 #include "objstore/objstore_driver.h"
 
 static const BbObjectStoreOps *const drivers[] = {
@@ -95,6 +96,14 @@ bb_objstore_open(const BbReqCtx *ctx, const char *url,
 	store = ops->open(ctx, url, options ? options : &none);
 	store->ops = ops;
 	store->url = pstrdup(url);
+	if (options != NULL && options->cache_directory != NULL &&
+		ops->local_directory(store) == NULL)
+		store->cache = bb_cache_new(ctx, options->cache_directory,
+									psprintf("%s %s", url,
+											 options->endpoint
+												 ? options->endpoint
+												 : ""),
+									options->cache_size_mb);
 	return store;
 }
 
@@ -198,6 +207,15 @@ bb_object_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	reader->store = store;
 	reader->name = pstrdup(name);
 	return reader;
+}
+
+BbObjectReader *
+bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *store,
+						const char *name, uint64 size, uint32 crc)
+{
+	if (bb_objstore_local_directory(store) != NULL)
+		return bb_object_open(ctx, store, name);
+	return bb_cache_open(ctx, store->cache, store, name, size, crc);
 }
 
 uint64

@@ -51,12 +51,14 @@ typedef uint64 BbObjectTag;
  */
 typedef struct BbObjectStoreOptions
 {
-	const char *endpoint; /* "https://host:port"; NULL: Amazon's */
-	const char *region;	  /* NULL: "us-east-1" */
+	const char *endpoint;	/* "https://host:port"; NULL: Amazon's */
+	const char *region;		/* NULL: "us-east-1" */
 	bool		path_style; /* the bucket is in the path, not in the host */
 	const char *access_key_id;
 	const char *secret_access_key;
-	const char *session_token; /* NULL: none */
+	const char *session_token;	 /* NULL: none */
+	const char *cache_directory; /* for resident layers; NULL: none are */
+	int			cache_size_mb;
 } BbObjectStoreOptions;
 
 /*
@@ -162,6 +164,21 @@ extern void bb_object_abort(BbObjectWriter *writer);
  */
 extern BbObjectReader *bb_object_open(const BbReqCtx *ctx,
 									  BbObjectStore *store, const char *name);
+
+/*
+ * bb_object_open_resident - open an object of "size" bytes with that CRC-32C,
+ * which will be read here and there.
+ *
+ * Of a store elsewhere it is downloaded as a whole, if there is room in the
+ * cache, and if ctx may; see cache.h.  Nothing is compared for a local store.
+ *
+ * Errors: as bb_object_open; OBJECT_NOT_IN_PREREQUISITE_STATE (not resident,
+ * and ctx may not download); DATA_CORRUPTED.
+ */
+extern BbObjectReader *bb_object_open_resident(const BbReqCtx *ctx,
+											   BbObjectStore *store,
+											   const char *name, uint64 size,
+											   uint32 crc);
 extern uint64 bb_object_size(const BbObjectReader *reader);
 
 /*

@@ -60,6 +60,7 @@ struct BbObjectStore
 {
 	const BbObjectStoreOps *ops;
 	const char *url;
+	struct BbCache *cache; /* NULL: none */
 };
 
 struct BbObjectReader

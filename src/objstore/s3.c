@@ -244,6 +244,7 @@ s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
 				 errdetail("%zu bytes were asked for, at offset " UINT64_FORMAT
 						   ".",
 						   length, offset)));
+	BB_COUNT(ctx, bytes_downloaded, length);
 }
 
 static void

@@ -2,7 +2,7 @@
 #
 # It is OpenStack Swift with its s3api, from Debian's packages: four servers
 # out of four small configuration files, in a temporary directory.  It verifies
-# signatures; it has no conditional puts (t/lib/BBackup/S3Proxy.pm adds them).
+# signatures; it has no conditional puts.
 #
 #	my $s3 = BBackup::S3->start($directory);
 #	$s3->create_bucket('bucket');
