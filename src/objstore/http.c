@@ -72,6 +72,8 @@ typedef struct Transfer
 	size_t		allocated;
 	size_t		error_length;
 	bool		out_of_memory;
+	bool		headers_ended; /* of the answer */
+	bool		framed;		   /* they say where the body ends */
 	char		message[CURL_ERROR_SIZE];
 	MemoryContextCallback callback;
 } Transfer;
@@ -126,12 +128,21 @@ close_socket(void *arg, curl_socket_t socket)
 static size_t
 take_header(char *line, size_t size, size_t count, void *arg)
 {
-	BbHttpAnswer *answer = ((Transfer *) arg)->answer;
+	Transfer   *transfer = arg;
+	BbHttpAnswer *answer = transfer->answer;
 	size_t		length = size * count;
 	size_t		end = length;
 
 	while (end > 0 && (line[end - 1] == '\r' || line[end - 1] == '\n'))
 		end--;
+	if (end == 0)
+		transfer->headers_ended = true;
+	else if (strncmp(line, "HTTP/", 5) == 0)
+		transfer->headers_ended = transfer->framed = false;
+	else if (pg_strncasecmp(line, "content-length:", 15) == 0 ||
+			 pg_strncasecmp(line, "transfer-encoding:", 18) == 0)
+		transfer->framed = true;
+
 	if (end > 6 && pg_strncasecmp(line, "etag: ", 6) == 0 &&
 		end - 6 < sizeof(answer->etag))
 	{
@@ -448,6 +459,14 @@ take_result(Transfer *transfer, CURLcode code)
 									  ? transfer->message
 									  : curl_easy_strerror(code));
 		answer->worth_retrying = passes(code);
+	}
+	/* libcurl is content with an answer that ends with the connection */
+	else if (code == CURLE_OK &&
+			 (!transfer->headers_ended ||
+			  (answer->length > 0 && !transfer->framed)))
+	{
+		answer->failure = "The answer broke off";
+		answer->worth_retrying = true;
 	}
 }
 
