@@ -33,6 +33,8 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 SHLIB_LINK += $(filter -llz4 -lzstd,$(LIBS))
 # Redo helpers lock themselves down.
 SHLIB_LINK += -lseccomp
+# Object storage.
+SHLIB_LINK += -lcurl
 
 include $(PGXS)
 

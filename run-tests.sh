@@ -85,11 +85,32 @@ run_unit()
 		unit_psql -F '	' -c "SELECT * FROM bb_unit_run()"
 }
 
+# The unit tests' S3 server, which ends when its input does.
+start_s3()
+{
+	as_user mkdir "$work/s3"
+	coproc S3 {
+		as_user perl -I "$tree/t/lib" -MBBackup::S3 \
+			-e 'BBackup::S3::serve(shift)' "$work/s3" 2>"$work/s3.log"
+	}
+	read -r BB_TEST_S3_ENDPOINT BB_TEST_S3_KEY BB_TEST_S3_SECRET <&"${S3[0]}"
+	export BB_TEST_S3_ENDPOINT BB_TEST_S3_KEY BB_TEST_S3_SECRET
+	[ -n "$BB_TEST_S3_SECRET" ]
+}
+
+stop_s3()
+{
+	eval "exec ${S3[1]}>&-"
+	wait "$S3_PID"
+	unset BB_TEST_S3_ENDPOINT BB_TEST_S3_KEY BB_TEST_S3_SECRET
+}
+
 suite_unit()
 {
 	local name ok detail
 	local before=$((passed + failed))
 
+	start_s3 || fail "the S3 server did not start"
 	if ! run_unit >"$log" 2>&1; then
 		fail "unit tests did not run"
 		tail -n 30 "$log" | sed 's/^/    /'
@@ -103,6 +124,7 @@ suite_unit()
 		[ $((passed + failed)) -gt $before ] || fail "no unit test ran"
 	fi
 	stop_server "$work/unit"
+	stop_s3
 	echo "  unit tests: $((passed + failed - before))"
 }
 
@@ -169,8 +191,9 @@ clean_up()
 }
 
 echo "== Packages"
-need_packages "${BUILD_PACKAGES[@]}" binutils clang-14 libipc-run-perl \
-	perl xxd || die "could not install the packages"
+need_packages "${BUILD_PACKAGES[@]}" binutils clang-14 curl \
+	libipc-run-perl memcached perl swift-account swift-container \
+	swift-object swift-proxy xxd || die "could not install the packages"
 find_postgres
 
 new_directory bbtests || die "could not make a temporary directory"

@@ -59,7 +59,7 @@ need_packages()
 
 # The packages to build and run bbackup.
 BUILD_PACKAGES=(gcc libc6-dev make postgresql-15 postgresql-server-dev-15
-	liblz4-dev libseccomp-dev libzstd-dev zlib1g-dev)
+	libcurl4-openssl-dev liblz4-dev libseccomp-dev libzstd-dev zlib1g-dev)
 
 # Set PG_CONFIG and BINDIR; the caller's PG_CONFIG is taken.
 find_postgres()

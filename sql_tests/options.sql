@@ -22,6 +22,26 @@ CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file:///');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file:///a/../b');
 ALTER SERVER good OPTIONS (SET url 'nonsense');
 
+-- those of object storage
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 's3://no');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://key:secret@bucket');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', endpoint 'https://key:secret@host');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', region 'no where');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', path_style 'perhaps');
+CREATE SERVER cloud FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket/prefix', endpoint 'http://127.0.0.1:1',
+             region 'eu-central-1', path_style 'on');
+CREATE USER MAPPING FOR PUBLIC SERVER cloud
+    OPTIONS (access_key_id 'key', secret_access_key 'two words');
+CREATE USER MAPPING FOR PUBLIC SERVER cloud
+    OPTIONS (access_key_id 'key');
+SELECT * FROM bb_timelines('cloud');
+DROP SERVER cloud CASCADE;
+
 -- a store that nobody wrote to is empty
 SELECT * FROM bb_timelines('good');
 SELECT * FROM bb_layers('good');

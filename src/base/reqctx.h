@@ -89,6 +89,11 @@ typedef struct BbCounters
 	uint64		pages_redone;	 /* pages that redo helpers made */
 	uint64		records_applied; /* WAL records that they applied */
 	uint64		redo_us;		 /* microseconds spent waiting for them */
+	uint64		layers_downloaded; /* by this call, as whole files */
+	uint64		bytes_downloaded;  /* from a store elsewhere */
+	uint64		download_wait_us;  /* waiting for layers, microseconds */
+	uint64		downloads_warned;
+	uint64		downloads_refused;
 	uint64		bytes_out;		 /* bytes given to the caller */
 } BbCounters;
 

@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "base/compress.h"
+#include "base/reqctx.h"
 #include "base/settings.h"
 #include "utils/guc.h"
 
@@ -22,6 +23,9 @@ int			bb_setting_redo_processes = 2;
 int			bb_setting_redo_timeout_ms = 60000;
 char	   *bb_setting_redo_preload_libraries = "";
 bool		bb_setting_redo_seccomp = true;
+int			bb_setting_s3_timeout_s = 30;
+int			bb_setting_download_behavior = BB_DOWNLOAD_ALLOW;
+bool		bb_setting_download_error_as_warn = false;
 
 static const struct config_enum_entry compression_options[] = {
 	{"none", BB_COMPRESSION_NONE, false},
@@ -31,6 +35,13 @@ static const struct config_enum_entry compression_options[] = {
 #ifdef USE_ZSTD
 	{"zstd", BB_COMPRESSION_ZSTD, false},
 #endif
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry download_options[] = {
+	{"download", BB_DOWNLOAD_ALLOW, false},
+	{"warn", BB_DOWNLOAD_WARN, false},
+	{"error", BB_DOWNLOAD_ERROR, false},
 	{NULL, 0, false}
 };
 
@@ -133,6 +144,38 @@ bb_settings_init(void)
 							 "If off, they run without.",
 							 &bb_setting_redo_seccomp,
 							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.s3_timeout",
+							"Time after which a request to object storage "
+							"that gets nowhere is tried again.",
+							NULL,
+							&bb_setting_s3_timeout_s,
+							30, 1, 3600,
+							PGC_USERSET,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("bbackup.download_behavior",
+							 "What calls do when they need a layer that is "
+							 "not resident.",
+							 NULL,
+							 &bb_setting_download_behavior,
+							 BB_DOWNLOAD_ALLOW,
+							 download_options,
+							 PGC_USERSET,
+							 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("bbackup.on_demand_download_behavior_treat_"
+							 "error_as_warn",
+							 "Download, with a warning, what would be "
+							 "refused.",
+							 NULL,
+							 &bb_setting_download_error_as_warn,
+							 false,
 							 PGC_SUSET,
 							 0,
 							 NULL, NULL, NULL);

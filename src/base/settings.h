@@ -29,6 +29,14 @@ extern char *bb_setting_redo_preload_libraries;
 /* bbackup.redo_seccomp: redo helpers have to lock themselves down */
 extern bool bb_setting_redo_seccomp;
 
+/* bbackup.s3_timeout, in seconds: to connect, and without a byte */
+extern int	bb_setting_s3_timeout_s;
+
+/* bbackup.download_behavior: a BbDownloadBehavior, for the session's calls */
+extern int	bb_setting_download_behavior;
+/* bbackup.on_demand_download_behavior_treat_error_as_warn */
+extern bool bb_setting_download_error_as_warn;
+
 /* Define them; called once, from _PG_init. */
 extern void bb_settings_init(void);
 

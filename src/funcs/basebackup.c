@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/settings.h"
 #include "assembly/backup.h"
 #include "base/compat.h"
 #include "funcs/arguments.h"
@@ -33,7 +34,7 @@ Datum
 bb_sql_basebackup(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_BASEBACKUP,
-										 BB_DOWNLOAD_ALLOW);
+										 bb_setting_download_behavior);
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);
@@ -67,7 +68,8 @@ start_stream(FunctionCallInfo fcinfo)
 	BbPageStore *store;
 	XLogRecPtr	lsn;
 
-	running->ctx = bb_reqctx_root(BB_TASK_BASEBACKUP, BB_DOWNLOAD_ALLOW);
+	running->ctx = bb_reqctx_root(BB_TASK_BASEBACKUP,
+								  bb_setting_download_behavior);
 	store = bb_store_timeline(running->ctx, arguments.store,
 							  arguments.timeline);
 	lsn = bb_store_lsn(running->ctx, store, arguments.lsn);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "funcs/store_access.h"
@@ -38,7 +39,8 @@ elapsed_since(TimestampTz start)
 Datum
 bb_sql_import_directory(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_IMPORT, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_IMPORT,
+										 bb_setting_download_behavior);
 	char	   *path = bb_arg_text(fcinfo, 0, "path");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");

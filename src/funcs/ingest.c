@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/settings.h"
 #include "base/compat.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
@@ -26,7 +27,8 @@ BB_SQL_FUNCTION(bb_sql_progress_ingest);
 Datum
 bb_sql_ingest(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_INGEST, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_INGEST,
+										 bb_setting_download_behavior);
 	char	   *wal_directory = bb_arg_text(fcinfo, 0, "wal_directory");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
@@ -70,7 +72,7 @@ bb_sql_progress_ingest(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach(cell, bb_progress_ingest_fetch())
+	foreach (cell, bb_progress_ingest_fetch())
 	{
 		const BbIngestProgress *ingest = lfirst(cell);
 		bool		visible = has_privs_of_role(GetUserId(), ingest->user) ||

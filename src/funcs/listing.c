@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/settings.h"
 #include "base/compat.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
@@ -46,7 +47,8 @@ relation_pages(const BbRelation *relation)
 Datum
 bb_sql_databases(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
+										 bb_setting_download_behavior);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	BbCatalogScan *databases;
@@ -104,7 +106,8 @@ fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
 Datum
 bb_sql_relations(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
+										 bb_setting_download_behavior);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	MemoryContext row_context = bb_result_context_new();
@@ -131,7 +134,8 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 Datum
 bb_sql_files(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
+										 bb_setting_download_behavior);
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);

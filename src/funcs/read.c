@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/settings.h"
 #include "assembly/content.h"
 #include "base/codec.h"
 #include "base/compat.h"
@@ -73,7 +74,7 @@ Datum
 bb_sql_get_page(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_PAGE_READ,
-										 BB_DOWNLOAD_ALLOW);
+										 bb_setting_download_behavior);
 	Oid			spc = bb_arg_oid(fcinfo, 0, "tablespace");
 	Oid			db = bb_arg_oid(fcinfo, 1, "database");
 	Oid			rel = bb_arg_oid(fcinfo, 2, "relfilenode");
@@ -138,7 +139,7 @@ Datum
 bb_sql_read_file(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_PAGE_READ,
-										 BB_DOWNLOAD_ALLOW);
+										 bb_setting_download_behavior);
 	char	   *path = bb_arg_text(fcinfo, 0, "path");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 1, "lsn");
 	BbPageStore *store = bb_store_timeline(ctx,

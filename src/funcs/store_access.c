@@ -19,7 +19,10 @@
 #include "miscadmin.h"
 #include "pagestore/walposition.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 void
 bb_store_need_role(Oid role, const char *role_name, const char *what)
@@ -54,19 +57,29 @@ is_default(const ForeignServer *server)
 		extension == get_extension_oid(BB_EXTENSION_NAME, true);
 }
 
+/* The value of an option; NULL when it is not set. */
 static char *
-url_of(const ForeignServer *server)
+option_of(List *options, const char *name)
 {
 	ListCell   *cell;
 
-	foreach (cell, server->options)
+	foreach (cell, options)
 	{
 		DefElem    *option = lfirst(cell);
 
-		if (strcmp(option->defname, BB_OPTION_URL) == 0)
+		if (strcmp(option->defname, name) == 0)
 			return defGetString(option);
 	}
+	return NULL;
+}
 
+static char *
+url_of(const ForeignServer *server)
+{
+	char	   *url = option_of(server->options, BB_OPTION_URL);
+
+	if (url != NULL)
+		return url;
 	if (is_default(server))
 		return default_url();
 	ereport(ERROR,
@@ -77,11 +90,63 @@ url_of(const ForeignServer *server)
 					 server->servername)));
 }
 
+static bool
+has_mapping(Oid user, Oid server)
+{
+	return SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user),
+								 ObjectIdGetDatum(server));
+}
+
+static void
+find_keys(const ForeignServer *server, BbObjectStoreOptions *options)
+{
+	if (has_mapping(GetUserId(), server->serverid) ||
+		has_mapping(InvalidOid, server->serverid))
+	{
+		List	   *mapping = GetUserMapping(GetUserId(), server->serverid)
+								  ->options;
+
+		options->access_key_id = option_of(mapping, BB_OPTION_ACCESS_KEY_ID);
+		options->secret_access_key = option_of(mapping,
+											   BB_OPTION_SECRET_ACCESS_KEY);
+		options->session_token = option_of(mapping, BB_OPTION_SESSION_TOKEN);
+	}
+	else if (superuser_arg(server->owner))
+	{
+		options->access_key_id = getenv("AWS_ACCESS_KEY_ID");
+		options->secret_access_key = getenv("AWS_SECRET_ACCESS_KEY");
+		options->session_token = getenv("AWS_SESSION_TOKEN");
+	}
+}
+
+static void
+find_options(ForeignServer *server, BbObjectStoreOptions *options)
+{
+	char	   *path_style = option_of(server->options, BB_OPTION_PATH_STYLE);
+	char	   *cache_size = option_of(server->options, BB_OPTION_CACHE_SIZE);
+
+	memset(options, 0, sizeof(BbObjectStoreOptions));
+	options->endpoint = option_of(server->options, BB_OPTION_ENDPOINT);
+	options->region = option_of(server->options, BB_OPTION_REGION);
+	/* what isn't Amazon's rarely has a host name for each bucket */
+	options->path_style = options->endpoint != NULL;
+	if (path_style != NULL)
+		(void) parse_bool(path_style, &options->path_style);
+	options->cache_directory = option_of(server->options,
+										 BB_OPTION_CACHE_DIRECTORY);
+	options->cache_size_mb = BB_DEFAULT_CACHE_SIZE_MB;
+	if (cache_size != NULL)
+		(void) parse_int(cache_size, &options->cache_size_mb, GUC_UNIT_MB,
+						 NULL);
+	find_keys(server, options);
+}
+
 BbObjectStore *
 bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
 {
 	ForeignServer *server = GetForeignServerByName(name, true);
 	BbObjectStore *store;
+	BbObjectStoreOptions options;
 	AclResult	allowed;
 
 	if (server == NULL)
@@ -101,11 +166,10 @@ bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, name);
 
-	store = bb_objstore_open(ctx, url_of(server));
-	if (access == BB_STORE_WRITE &&
-		bb_objstore_local_directory(store) != NULL)
-		bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES,
-						   "pg_write_server_files",
+	find_options(server, &options);
+	store = bb_objstore_open(ctx, url_of(server), &options);
+	if (access == BB_STORE_WRITE && bb_objstore_local_directory(store) != NULL)
+		bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 						   "write to a page store in a local directory");
 	return store;
 }
@@ -161,9 +225,7 @@ bb_store_timeline_kept(const BbReqCtx *ctx, FmgrInfo *function,
 		kept->in_use = true;
 		kept->url = pstrdup(bb_objstore_url(objects));
 		function->fn_extra = kept;
-		kept->store = bb_pagestore_timeline(ctx,
-											bb_objstore_open(ctx, kept->url),
-											timeline);
+		kept->store = bb_store_timeline(ctx, server, timeline);
 		MemoryContextSwitchTo(old);
 	}
 	kept->in_use = true;

@@ -6,7 +6,11 @@
  *	  name -> foreign server of the wrapper "bbackup" -> USAGE? -> URL
  *
  * Who writes to a store that is a local directory needs
- * pg_write_server_files besides.
+ * pg_write_server_files besides.  The keys of one in object storage are in the
+ * mapping of the user, or of PUBLIC.  Those in the server's environment
+ * (AWS_ACCESS_KEY_ID, …) are used for foreign servers of superusers only:
+ * they are the operating system user's, and a foreign server says where to
+ * go with them.
  *
  * Errors: UNDEFINED_OBJECT (no such server); WRONG_OBJECT_TYPE (a server of
  * another wrapper); INSUFFICIENT_PRIVILEGE.
@@ -27,8 +31,19 @@
 #define BB_WRAPPER_NAME "bbackup"
 #define BB_EXTENSION_NAME "bbackup"
 
-/* The option that says where a store is. */
+/* The options of servers, and of user mappings. */
 #define BB_OPTION_URL "url"
+#define BB_OPTION_ENDPOINT "endpoint"
+#define BB_OPTION_REGION "region"
+#define BB_OPTION_PATH_STYLE "path_style"
+#define BB_OPTION_CACHE_DIRECTORY "cache_directory"
+#define BB_OPTION_CACHE_SIZE "cache_size"
+#define BB_OPTION_ACCESS_KEY_ID "access_key_id"
+#define BB_OPTION_SECRET_ACCESS_KEY "secret_access_key"
+#define BB_OPTION_SESSION_TOKEN "session_token"
+
+/* The default of cache_size, in megabytes. */
+#define BB_DEFAULT_CACHE_SIZE_MB 10240
 
 typedef enum BbStoreAccess
 {

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/settings.h"
 #include "funcs/arguments.h"
 #include "funcs/store_access.h"
 #include "layer/manifest.h"
@@ -78,7 +79,8 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 Datum
 bb_sql_timelines(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
+										 bb_setting_download_behavior);
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
 										 BB_STORE_READ);
 	MemoryContext row_context = bb_result_context_new();
@@ -121,7 +123,8 @@ layer_row(FunctionCallInfo fcinfo, const BbManifest *manifest,
 Datum
 bb_sql_layers(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
+										 bb_setting_download_behavior);
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
 										 BB_STORE_READ);
 	MemoryContext row_context = bb_result_context_new();
@@ -156,7 +159,7 @@ Datum
 bb_sql_create_branch(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_MANAGEMENT,
-										 BB_DOWNLOAD_ALLOW);
+										 bb_setting_download_behavior);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
@@ -174,7 +177,7 @@ Datum
 bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_MANAGEMENT,
-										 BB_DOWNLOAD_ALLOW);
+										 bb_setting_download_behavior);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 
@@ -186,7 +189,8 @@ bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 Datum
 bb_sql_lsn_at(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
+										 bb_setting_download_behavior);
 	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");
 	BbPageStore *store = bb_store_timeline(ctx,
 										   bb_arg_name(fcinfo, 1, "store"),

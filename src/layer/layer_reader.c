@@ -111,7 +111,8 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	layer->context = context;
 	layer->desc = *desc;
 	layer->name = bb_layer_object_name(timeline, desc);
-	layer->object = bb_object_open(ctx, store, layer->name);
+	layer->object = bb_object_open_resident(ctx, store, layer->name,
+											desc->size, desc->crc);
 
 	if (bb_object_size(layer->object) != desc->size ||
 		desc->size < BB_LAYER_HEADER_SIZE + BB_FOOTER_SIZE)

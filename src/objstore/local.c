@@ -105,7 +105,8 @@ local_check_url(const char *url)
 }
 
 static BbObjectStore *
-local_open(const BbReqCtx *ctx, const char *url)
+local_open(const BbReqCtx *ctx, const char *url,
+		   const BbObjectStoreOptions *options)
 {
 	BbLocalStore *store = palloc0(sizeof(BbLocalStore));
 

@@ -8,10 +8,12 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "objstore/cache.h"
 #include "objstore/objstore_driver.h"
 
 static const BbObjectStoreOps *const drivers[] = {
 	&bb_objstore_local,
+	&bb_objstore_s3,
 };
 
 static const BbObjectStoreOps *
@@ -35,7 +37,8 @@ driver_for(const char *url)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid page store URL \"%s\"", url),
 			 errhint("A page store is a local directory: "
-					 "\"file:///absolute/path\".")));
+					 "\"file:///absolute/path\", or in object storage: "
+					 "\"s3://bucket/prefix\".")));
 }
 
 /*
@@ -82,15 +85,25 @@ bb_objstore_check_url(const char *url)
 }
 
 BbObjectStore *
-bb_objstore_open(const BbReqCtx *ctx, const char *url)
+bb_objstore_open(const BbReqCtx *ctx, const char *url,
+				 const BbObjectStoreOptions *options)
 {
+	static const BbObjectStoreOptions none = {0};
 	const BbObjectStoreOps *ops = driver_for(url);
 	BbObjectStore *store;
 
 	ops->check_url(url);
-	store = ops->open(ctx, url);
+	store = ops->open(ctx, url, options ? options : &none);
 	store->ops = ops;
 	store->url = pstrdup(url);
+	if (options != NULL && options->cache_directory != NULL &&
+		ops->local_directory(store) == NULL)
+		store->cache = bb_cache_new(ctx, options->cache_directory,
+									psprintf("%s %s", url,
+											 options->endpoint
+												 ? options->endpoint
+												 : ""),
+									options->cache_size_mb);
 	return store;
 }
 
@@ -205,6 +218,15 @@ bb_object_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	reader->store = store;
 	reader->name = pstrdup(name);
 	return reader;
+}
+
+BbObjectReader *
+bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *store,
+						const char *name, uint64 size, uint32 crc)
+{
+	if (bb_objstore_local_directory(store) != NULL)
+		return bb_object_open(ctx, store, name);
+	return bb_cache_open(ctx, store->cache, store, name, size, crc);
 }
 
 uint64

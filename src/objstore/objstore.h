@@ -17,7 +17,8 @@
  *
  * Errors, of every function: errcode_for_file_access() for local I/O;
  * DATA_CORRUPTED for what lies in the place of an object and is none (a
- * directory, a FIFO); QUERY_CANCELED.  Others are named where they occur.
+ * directory, a FIFO); CONNECTION_FAILURE for a store elsewhere;
+ * QUERY_CANCELED.  Others are named where they occur.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,20 +47,41 @@ typedef uint64 BbObjectTag;
 #define BB_OBJECT_ABSENT ((BbObjectTag) 0)
 
 /*
+ * What is to be known of a store besides its URL.  A local one needs nothing
+ * of it.
+ */
+typedef struct BbObjectStoreOptions
+{
+	const char *endpoint;	/* "https://host:port"; NULL: Amazon's */
+	const char *region;		/* NULL: "us-east-1" */
+	bool		path_style; /* the bucket is in the path, not in the host */
+	const char *access_key_id;
+	const char *secret_access_key;
+	const char *session_token;	 /* NULL: none */
+	const char *cache_directory; /* for resident layers; NULL: none are */
+	int			cache_size_mb;
+} BbObjectStoreOptions;
+
+/*
  * bb_objstore_check_url - is this a URL that a store could be opened with?
+ * bb_objstore_check_endpoint - and this an endpoint?
  *
  * Errors: INVALID_PARAMETER_VALUE (scheme unknown, path not absolute, …).
  */
 extern void bb_objstore_check_url(const char *url);
+extern void bb_objstore_check_endpoint(const char *endpoint);
 
 /*
- * bb_objstore_open - the store at url ("file:///directory").
+ * bb_objstore_open - the store at url ("file:///directory",
+ * "s3://bucket/prefix"); options may be NULL for a local one.
  *
- * The store need not exist yet: a directory is made by the first write.
+ * The store need not exist yet: a directory is made by the first write.  But a
+ * bucket has to be there.
  *
- * Errors: as bb_objstore_check_url.
+ * Errors: as bb_objstore_check_url; FDW_OPTION_NAME_NOT_FOUND (keys).
  */
-extern BbObjectStore *bb_objstore_open(const BbReqCtx *ctx, const char *url);
+extern BbObjectStore *bb_objstore_open(const BbReqCtx *ctx, const char *url,
+									   const BbObjectStoreOptions *options);
 extern const char *bb_objstore_url(const BbObjectStore *store);
 
 /*
@@ -133,10 +155,13 @@ extern void bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 /*
  * bb_objstore_lock - one writer at a time for "name".
  *
- * Held until CurrentMemoryContext is reset, or the process dies; it then
- * leaves nothing in the store.  Who works for a caller takes it in a context
- * of its own, so that it ends with the work.  Doesn't wait: returns false when
- * another holds it.
+ * Held until CurrentMemoryContext is reset, or the process dies (a store
+ * elsewhere notices that after a minute); it then leaves nothing in the
+ * store.  Who works for a caller takes it in a context of its own, so that it
+ * ends with the work.  Doesn't wait: returns false when another holds it.
+ *
+ * Errors: OBJECT_IN_USE, later, of any function: a lock on a store elsewhere
+ * was lost.
  */
 extern bool bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *store,
 							 const char *name);
@@ -158,6 +183,21 @@ extern void bb_object_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
  */
 extern BbObjectReader *bb_object_open(const BbReqCtx *ctx,
 									  BbObjectStore *store, const char *name);
+
+/*
+ * bb_object_open_resident - open an object of "size" bytes with that CRC-32C,
+ * which will be read here and there.
+ *
+ * Of a store elsewhere it is downloaded as a whole, if there is room in the
+ * cache, and if ctx may; see cache.h.  Nothing is compared for a local store.
+ *
+ * Errors: as bb_object_open; OBJECT_NOT_IN_PREREQUISITE_STATE (not resident,
+ * and ctx may not download); DATA_CORRUPTED.
+ */
+extern BbObjectReader *bb_object_open_resident(const BbReqCtx *ctx,
+											   BbObjectStore *store,
+											   const char *name, uint64 size,
+											   uint32 crc);
 extern uint64 bb_object_size(const BbObjectReader *reader);
 
 /*

@@ -3,7 +3,7 @@
  * objstore_driver.h
  *	  The object store as its drivers see it.
  *
- * A driver is one file with structs that begin with BbObjectStore,
+ * A driver is one file, or a few, with structs that begin with BbObjectStore,
  * BbObjectReader and BbObjectWriter, and one operations table, which has a
  * row in objstore.c.	Each operation does what the function of the same name
  * in objstore.h promises.
@@ -24,7 +24,8 @@ typedef struct BbObjectStoreOps
 	const char *scheme; /* of the URLs: "file" */
 
 	void		(*check_url) (const char *url);
-	BbObjectStore *(*open) (const BbReqCtx *ctx, const char *url);
+	BbObjectStore *(*open) (const BbReqCtx *ctx, const char *url,
+							const BbObjectStoreOptions *options);
 	const char *(*local_directory) (const BbObjectStore *store);
 	bool		(*get) (const BbReqCtx *ctx, BbObjectStore *store,
 						const char *name, size_t max_length, char **data,
@@ -60,6 +61,7 @@ struct BbObjectStore
 {
 	const BbObjectStoreOps *ops;
 	const char *url;
+	struct BbCache *cache; /* NULL: none */
 };
 
 struct BbObjectReader
@@ -82,5 +84,6 @@ extern BbObjectTag bb_object_tag(const void *data, size_t length);
 
 /* The drivers. */
 extern const BbObjectStoreOps bb_objstore_local;
+extern const BbObjectStoreOps bb_objstore_s3;
 
 #endif /* BB_OBJSTORE_DRIVER_H */

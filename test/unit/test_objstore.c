@@ -14,6 +14,27 @@
 
 #include "unit.h"
 
+/*
+ * A test that runs on each driver: on S3, as NAME_s3, where the environment
+ * says where a server is.
+ */
+#define STORE_TEST(name)                                                \
+	static void name##_on(const BbReqCtx *ctx, BbObjectStore *store);   \
+	static void name##_s3(const BbReqCtx *ctx)                          \
+	{                                                                   \
+		name##_on(ctx, unit_s3_store(ctx));                             \
+	}                                                                   \
+	__attribute__((constructor)) static void register_##name##_s3(void) \
+	{                                                                   \
+		if (unit_s3_available())                                        \
+			unit_register(#name "_s3", name##_s3);                      \
+	}                                                                   \
+	UNIT_TEST(name)                                                     \
+	{                                                                   \
+		name##_on(ctx, unit_store(ctx));                                \
+	}                                                                   \
+	static void name##_on(const BbReqCtx *ctx, BbObjectStore *store)
+
 static void
 put(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 	const char *data)
@@ -34,9 +55,8 @@ exists(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	return bb_objstore_get(ctx, store, name, 1024, &data, &length, &tag);
 }
 
-UNIT_TEST(objstore_put_get_range)
+STORE_TEST(objstore_put_get_range)
 {
-	BbObjectStore *store = unit_store(ctx);
 	BbObjectReader *reader;
 	char	   *data;
 	size_t		length;
@@ -62,9 +82,8 @@ UNIT_TEST(objstore_put_get_range)
 	bb_object_close(reader);
 }
 
-UNIT_TEST(objstore_large_object)
+STORE_TEST(objstore_large_object)
 {
-	BbObjectStore *store = unit_store(ctx);
 	size_t		length = 20 * 1000 * 1000 + 3;
 	uint8	   *data = MemoryContextAllocHuge(CurrentMemoryContext, length);
 	uint8	   *again = MemoryContextAllocHuge(CurrentMemoryContext, length);
@@ -89,10 +108,8 @@ UNIT_TEST(objstore_large_object)
 	CHECK(memcmp(data, again, length) == 0);
 }
 
-UNIT_TEST(objstore_missing)
+STORE_TEST(objstore_missing)
 {
-	BbObjectStore *store = unit_store(ctx);
-
 	CHECK(!exists(ctx, store, "nothing"));
 	CHECK_ERROR(bb_object_open(ctx, store, "nothing"), ERRCODE_UNDEFINED_FILE);
 	CHECK(strstr(unit_last_error, "\"nothing\"") != NULL);
@@ -128,9 +145,8 @@ UNIT_TEST(objstore_what_is_no_file)
 	(void) bb_objstore_lock(ctx, store, "t/lock");
 }
 
-UNIT_TEST(objstore_list_and_remove)
+STORE_TEST(objstore_list_and_remove)
 {
-	BbObjectStore *store = unit_store(ctx);
 	List	   *list;
 
 	put(ctx, store, "t/b", "22");
@@ -150,7 +166,37 @@ UNIT_TEST(objstore_list_and_remove)
 	CHECK(exists(ctx, store, "u/a"));
 }
 
-UNIT_TEST(objstore_list_parts)
+STORE_TEST(objstore_list_parts)
+{
+	List	   *parts;
+
+	CHECK(bb_objstore_list_parts(ctx, store, "t") == NIL);
+	put(ctx, store, "t/c/object", "x");
+	put(ctx, store, "t/a/b/object", "x");
+	put(ctx, store, "t/a/c/object", "x");
+	parts = bb_objstore_list_parts(ctx, store, "t");
+	CHECK(list_length(parts) == 2);
+	CHECK(strcmp(linitial(parts), "a") == 0);
+	CHECK(strcmp(lsecond(parts), "c") == 0);
+}
+
+STORE_TEST(objstore_remove_all)
+{
+	List	   *list;
+
+	put(ctx, store, "t/a", "x");
+	put(ctx, store, "t/b", "x");
+	put(ctx, store, "u/a", "x");
+	put(ctx, store, "u/b", "x");
+	bb_objstore_remove_all(ctx, store, NIL);
+	list = list_make4("t/a", "u/a", "nothing/a", "t/b");
+	bb_objstore_remove_all(ctx, store, list);
+	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+	CHECK(list_length(bb_objstore_list(ctx, store, "u")) == 1);
+	CHECK(exists(ctx, store, "u/b"));
+}
+
+UNIT_TEST(objstore_list_parts_of_a_directory)
 {
 	BbObjectStore *store = unit_store(ctx);
 	List	   *parts;
@@ -168,26 +214,74 @@ UNIT_TEST(objstore_list_parts)
 	CHECK(strcmp(lthird(parts), "c") == 0);
 }
 
-UNIT_TEST(objstore_unfinished_is_no_object)
+/* What an unfinished writer has stored, if it can be seen, is gone. */
+static bool
+nothing_left(BbObjectStore *store, const char *path)
 {
-	BbObjectStore *store = unit_store(ctx);
+	struct stat st;
+
+	return bb_objstore_local_directory(store) == NULL ||
+		   stat(unit_object_path(store, path), &st) != 0;
+}
+
+/* More than the S3 driver keeps to itself before it begins an upload. */
+static void
+write_much(const BbReqCtx *ctx, BbObjectWriter *writer)
+{
+	size_t		length = 17 * 1024 * 1024;
+
+	bb_object_write(ctx, writer,
+					MemoryContextAllocExtended(CurrentMemoryContext, length,
+											   MCXT_ALLOC_ZERO),
+					length);
+}
+
+STORE_TEST(objstore_unfinished_is_no_object)
+{
+	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
+
+	write_much(ctx, writer);
+	CHECK(!exists(ctx, store, "t/object"));
+	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+
+	bb_object_finish(ctx, writer);
+	CHECK(bb_object_size(bb_object_open(ctx, store, "t/object")) ==
+		  17 * 1024 * 1024);
+}
+
+STORE_TEST(objstore_writer_dies_with_its_context)
+{
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "writer",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
-	struct stat st;
 
-	bb_object_write(ctx, writer, "abc", 3);
+	write_much(ctx, bb_object_create(ctx, store, "t/object"));
 	MemoryContextSwitchTo(old);
-	CHECK(!exists(ctx, store, "t/object"));
-	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
-	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) == 0);
-
-	/* it dies with its context */
 	MemoryContextDelete(context);
+	CHECK(nothing_left(store, "t/.object.tmp"));
 	CHECK(!exists(ctx, store, "t/object"));
-	CHECK(stat(unit_object_path(store, "t/.object.tmp"), &st) != 0);
+}
+
+STORE_TEST(objstore_sweep_takes_leftovers_only)
+{
+	BbObjectWriter *swept = bb_object_create(ctx, store, "t/swept");
+	BbObjectWriter *other = bb_object_create(ctx, store, "u/other");
+	int			sqlstate;
+
+	put(ctx, store, "t/object", "x");
+	write_much(ctx, swept);
+	write_much(ctx, other);
+
+	bb_objstore_sweep(ctx, store, "t");
+	CHECK(nothing_left(store, "t/.swept.tmp"));
+	CHECK(exists(ctx, store, "t/object"));
+	ERROR_OF(bb_object_finish(ctx, swept), sqlstate);
+	CHECK(sqlstate != 0);
+	CHECK(!exists(ctx, store, "t/swept"));
+	bb_object_finish(ctx, other);
+	CHECK(bb_object_size(bb_object_open(ctx, store, "u/other")) ==
+		  17 * 1024 * 1024);
 }
 
 static bool
@@ -207,7 +301,7 @@ make_file(BbObjectStore *store, const char *name)
 	fclose(file);
 }
 
-UNIT_TEST(objstore_sweep_takes_leftovers_only)
+UNIT_TEST(objstore_sweep_a_directory)
 {
 	BbObjectStore *store = unit_store(ctx);
 
@@ -226,26 +320,22 @@ UNIT_TEST(objstore_sweep_takes_leftovers_only)
 	CHECK(exists(ctx, store, "t/there/object"));
 }
 
-UNIT_TEST(objstore_remove_all)
+STORE_TEST(objstore_list_of_many)
 {
-	BbObjectStore *store = unit_store(ctx);
 	List	   *list;
 
-	put(ctx, store, "t/a", "x");
-	put(ctx, store, "t/b", "x");
-	put(ctx, store, "u/a", "x");
-	put(ctx, store, "u/b", "x");
-	bb_objstore_remove_all(ctx, store, NIL);
-	list = list_make4("t/a", "u/a", "nothing/a", "t/b");
-	bb_objstore_remove_all(ctx, store, list);
-	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
-	CHECK(list_length(bb_objstore_list(ctx, store, "u")) == 1);
-	CHECK(exists(ctx, store, "u/b"));
+	/* several pages, of the S3 server that tests have */
+	for (int i = 0; i < 25; i++)
+		put(ctx, store, psprintf("t/object-%02d", i), "x");
+	list = bb_objstore_list(ctx, store, "t");
+	CHECK(list_length(list) == 25);
+	for (int i = 0; i < 25; i++)
+		CHECK(strcmp(((BbObjectInfo *) list_nth(list, i))->name,
+					 psprintf("t/object-%02d", i)) == 0);
 }
 
-UNIT_TEST(objstore_put_if)
+STORE_TEST(objstore_put_if)
 {
-	BbObjectStore *store = unit_store(ctx);
 	BbObjectTag first;
 	BbObjectTag second;
 	BbObjectTag tag;
@@ -264,10 +354,10 @@ UNIT_TEST(objstore_put_if)
 	CHECK(!exists(ctx, store, "n"));
 }
 
-UNIT_TEST(objstore_lock_excludes)
+STORE_TEST(objstore_lock_excludes)
 {
-	BbObjectStore *store = unit_store(ctx);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "lock",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
@@ -378,12 +468,11 @@ UNIT_TEST(objstore_lock_is_one_holders)
 	CHECK(status == 0);
 }
 
-UNIT_TEST(objstore_names_cannot_escape)
+STORE_TEST(objstore_names_cannot_escape)
 {
-	static const char *const names[] = {"",		"/",   "/a",	 "a/",
-										"a//b", "..",  "a/../b", ".a",
-										"a/.b", "a b", "a\nb",	 "a\\b"};
-	BbObjectStore *store = unit_store(ctx);
+	static const char *const names[] = {
+		"", "/", "/a", "a/", "a//b", "..", "a/../b", ".a", "a/.b", "a b",
+		"a\nb", "a\\b"};
 
 	for (int i = 0; i < lengthof(names); i++)
 		CHECK_ERROR(bb_object_open(ctx, store, names[i]),
@@ -392,12 +481,17 @@ UNIT_TEST(objstore_names_cannot_escape)
 
 UNIT_TEST(objstore_urls)
 {
-	static const char *const bad[] =
-		{"",		 "/tmp",		   "file:/tmp",	  "file://tmp",	 "file://",
-		 "file:///", "file:///a/../b", "s4://bucket", "files:///tmp"};
+	static const char *const bad[] = {
+		"", "/tmp", "file:/tmp", "file://tmp", "file://", "file:///",
+		"file:///a/../b", "s4://bucket", "files:///tmp",
+		"s3://", "s3://ab", "s3:///bucket", "s3://bucket/../a",
+		"s3://bucket//a", "s3://bucket/a b", "s3://key:secret@bucket"};
 
 	for (int i = 0; i < lengthof(bad); i++)
 		CHECK_ERROR(bb_objstore_check_url(bad[i]),
 					ERRCODE_INVALID_PARAMETER_VALUE);
 	bb_objstore_check_url("file:///some/directory");
+	bb_objstore_check_url("s3://bucket");
+	bb_objstore_check_url("s3://bucket/");
+	bb_objstore_check_url("s3://my.bucket-1/some/prefix_2");
 }

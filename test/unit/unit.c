@@ -78,7 +78,27 @@ unit_store(const BbReqCtx *ctx)
 	callback->func = remove_store;
 	callback->arg = directory;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	return bb_objstore_open(ctx, psprintf("file://%s", directory));
+	return bb_objstore_open(ctx, psprintf("file://%s", directory), NULL);
+}
+
+bool
+unit_s3_available(void)
+{
+	return getenv("BB_TEST_S3_ENDPOINT") != NULL;
+}
+
+BbObjectStore *
+unit_s3_store(const BbReqCtx *ctx)
+{
+	static int	number = 0;
+	BbObjectStoreOptions options = {.path_style = true};
+
+	options.endpoint = getenv("BB_TEST_S3_ENDPOINT");
+	options.access_key_id = getenv("BB_TEST_S3_KEY");
+	options.secret_access_key = getenv("BB_TEST_S3_SECRET");
+	return bb_objstore_open(ctx, psprintf("s3://bucket/unit.%d.%d", MyProcPid,
+										  ++number),
+							&options);
 }
 
 char *

@@ -105,6 +105,14 @@ extern BbObjectStore *unit_store(const BbReqCtx *ctx);
 extern char *unit_object_path(BbObjectStore *store, const char *name);
 
 /*
+ * An object store on the S3 server that the environment names
+ * (BB_TEST_S3_ENDPOINT, BB_TEST_S3_KEY, BB_TEST_S3_SECRET), in its bucket
+ * "bucket", with nothing in it.
+ */
+extern bool unit_s3_available(void);
+extern BbObjectStore *unit_s3_store(const BbReqCtx *ctx);
+
+/*
  * Run a script by psql, in a session of its own, and wait for it.
  */
 extern void unit_psql(const char *database, const char *script);

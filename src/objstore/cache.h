@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.h
+ *	  Resident objects: whole files, in a local directory, of what a store
+ *	  elsewhere has.
+ *
+ *	  is it there? ── yes ──────────────────────────► read the file
+ *		 │ no
+ *	  may this request download it?
+ *		 │			   ┌─ nobody does: fetch, verify, rename ─┐
+ *		 └── is there ─┤									  ├─► look again
+ *			 room?	   └─ somebody does: wait ────────────────┘
+ *				│ no
+ *				└──────────────────────────────────► read the store by ranges
+ *
+ * All backends of all servers that name the directory share it.  What is in it
+ * was verified when it came; it is there as a whole or not at all, whatever
+ * died.  A download that ended early goes on where it was, in whoever needs
+ * the object next, those who wait for it among them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_CACHE_H
+#define BB_CACHE_H
+
+#include "objstore/objstore.h"
+
+typedef struct BbCache BbCache;
+
+/*
+ * bb_cache_new - the cache of the store "identity", in a directory of its own
+ * below "directory"; it never has more than size_mb megabytes.
+ */
+extern BbCache *bb_cache_new(const BbReqCtx *ctx, const char *directory,
+							 const char *identity, int size_mb);
+
+/*
+ * bb_cache_open - open an object, which has these bytes, for reading.
+ *
+ * A cache of NULL has nothing and no room.  While CurrentMemoryContext lives
+ * the file isn't evicted.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (it isn't resident, and the request
+ * may not download); DATA_CORRUPTED (what came has another CRC); those of the
+ * object store.
+ */
+extern BbObjectReader *bb_cache_open(const BbReqCtx *ctx, BbCache *cache,
+									 BbObjectStore *store, const char *name,
+									 uint64 size, uint32 crc);
+
+#endif /* BB_CACHE_H */

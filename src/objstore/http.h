@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * http.h
+ *	  One HTTP request, by libcurl, with the server's own wait.
+ *
+ * Connections are pooled for the session: a request finds the one that the
+ * last left open.  While it waits, the backend waits as the server does, so a
+ * cancel or the deadline of the request context ends it at once; what was
+ * under way goes with the memory context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_HTTP_H
+#define BB_HTTP_H
+
+#include "base/reqctx.h"
+
+/* As much of the body of an answer that is an error. */
+#define BB_HTTP_ERROR_BODY_SIZE 4096
+
+typedef struct BbHttpRequest
+{
+	const char *method;
+	const char *url;
+	const char **headers; /* "Name: value", then NULL */
+	const void *body;	  /* NULL: none */
+	size_t		body_length;
+	uint64		range_start; /* of the bytes wanted */
+	uint64		range_length; /* 0: all */
+
+	/* credentials, and what the signature is for ("aws:amz:REGION:s3") */
+	const char *user;
+	const char *password;
+	const char *signature;
+
+	int			timeout_s; /* without a byte, or to connect */
+	/*
+	 * Where the body of the answer goes.  NULL: it is palloc'd, up to
+	 * capacity.
+	 */
+	char	   *buffer;
+	size_t		capacity;
+} BbHttpRequest;
+
+typedef struct BbHttpAnswer
+{
+	/* NULL, or why there was no (whole) answer */
+	const char *failure;
+	bool		worth_retrying; /* such a failure may be gone next time */
+
+	int			status;
+	char	   *body; /* the request's buffer, or palloc'd; '\0' behind it then */
+	size_t		length;
+	bool		too_long; /* the body was longer than capacity */
+	char		error[BB_HTTP_ERROR_BODY_SIZE]; /* of a status >= 300 */
+	uint64		content_length; /* as the header says; 0: it doesn't */
+	char		etag[256];		/* empty: none */
+	int64		date;			/* time_t of the server's clock; 0: not known */
+} BbHttpAnswer;
+
+/*
+ * bb_http_perform - send a request, wait for its answer.
+ *
+ * Whatever came is in *answer; a failure is no ERROR.
+ *
+ * A NULL ctx is for cleaning up: it neither looks at interrupts nor takes
+ * longer than timeout_s in all.
+ *
+ * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES.
+ */
+extern void bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
+							BbHttpAnswer *answer);
+
+#endif /* BB_HTTP_H */

@@ -1,0 +1,280 @@
+/*-------------------------------------------------------------------------
+ *
+ * s3.c
+ *	  The object store driver for S3: the table of operations; reading.
+ *
+ * An object "NAME" of the store "s3://BUCKET/PREFIX" has the key "PREFIX/NAME".
+ * Keys whose last part begins with a dot are no objects but locks.
+ *
+ * A store, its writers and its locks are released in the reverse order of
+ * being made: none of them may outlive the store.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "objstore/s3_internal.h"
+
+#define SCHEME_PREFIX "s3://"
+#define DEFAULT_REGION "us-east-1"
+
+typedef struct S3Reader
+{
+	BbObjectReader base;
+	BbS3Store  *store;
+	char	   *name;
+} S3Reader;
+
+/* The message doesn't repeat what may have a key in it. */
+static void
+invalid_url(const char *url, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 strchr(url, '@') == NULL
+			 ? errmsg("invalid page store URL \"%s\"", url)
+			 : errmsg("invalid page store URL"),
+			 errdetail("%s", detail),
+			 errhint("Write it as \"s3://bucket/prefix\".")));
+}
+
+static bool
+is_plain(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		   (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+static void
+s3_check_url(const char *url)
+{
+	const char *bucket = url + strlen(SCHEME_PREFIX);
+	size_t		length = strcspn(bucket, "/");
+	const char *p;
+
+	if (strlen(url) > 512)
+		invalid_url(url, "It is too long.");
+	for (p = bucket; p < bucket + length; p++)
+	{
+		if (!is_plain(*p))
+			break;
+	}
+	if (length < 3 || length > 63 || p != bucket + length || *bucket == '.')
+		invalid_url(url, "The name of a bucket has 3 to 63 letters, digits, "
+						 "\".\", \"_\" and \"-\".");
+
+	for (; *p != '\0'; p++)
+	{
+		bool		begins = *p != '/' && p[-1] == '/';
+
+		if ((*p != '/' && !is_plain(*p)) || (begins && *p == '.') ||
+			(*p == '/' && p[1] == '/'))
+			invalid_url(url, "A prefix has parts of letters, digits, \".\", "
+							 "\"_\" and \"-\", none of which begins with a "
+							 "dot.");
+	}
+}
+
+void
+bb_objstore_check_endpoint(const char *endpoint)
+{
+	const char *host = strstr(endpoint, "://");
+	bool		good;
+
+	good = strncmp(endpoint, "http://", 7) == 0 ||
+		   strncmp(endpoint, "https://", 8) == 0;
+	if (good)
+	{
+		host += 3;
+		good = *host != '\0';
+		for (const char *p = host; *p != '\0' && good; p++)
+			good = is_plain(*p) || strchr(":[]", *p) != NULL;
+	}
+	if (!good)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid endpoint of a page store"),
+				 errhint("Write it as \"https://host\" or "
+						 "\"https://host:port\".")));
+}
+
+static BbObjectStore *
+s3_open(const BbReqCtx *ctx, const char *url,
+		const BbObjectStoreOptions *options)
+{
+	BbS3Store  *store = palloc0(sizeof(BbS3Store));
+	const char *bucket = url + strlen(SCHEME_PREFIX);
+	size_t		length = strcspn(bucket, "/");
+	const char *prefix = bucket[length] == '/' ? bucket + length + 1 : "";
+	const char *region = options->region ? options->region : DEFAULT_REGION;
+	const char *endpoint = options->endpoint;
+	const char *host;
+
+	if (options->access_key_id == NULL || options->secret_access_key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("there are no keys for page store \"%s\"", url),
+				 errhint("CREATE USER MAPPING FOR ... SERVER ... OPTIONS "
+						 "(access_key_id '...', secret_access_key '...').")));
+	if (endpoint == NULL)
+		endpoint = psprintf("https://s3.%s.amazonaws.com", region);
+	bb_objstore_check_endpoint(endpoint);
+	host = strstr(endpoint, "://") + 3;
+	if (options->path_style)
+		store->bucket_url = psprintf("%s/%.*s/", endpoint, (int) length,
+									 bucket);
+	else
+		store->bucket_url = psprintf("%.*s%.*s.%s/", (int) (host - endpoint),
+									 endpoint, (int) length, bucket, host);
+	if (*prefix == '\0')
+		store->prefix = pstrdup("");
+	else
+		store->prefix = psprintf("%s%s", prefix,
+								 prefix[strlen(prefix) - 1] == '/' ? "" : "/");
+	store->signature = psprintf("aws:amz:%s:s3", region);
+	store->access_key_id = pstrdup(options->access_key_id);
+	store->secret_access_key = pstrdup(options->secret_access_key);
+	if (options->session_token != NULL)
+		store->session_token = pstrdup(options->session_token);
+	return &store->base;
+}
+
+static const char *
+s3_local_directory(const BbObjectStore *store)
+{
+	return NULL;
+}
+
+bool
+bb_s3_get(const BbReqCtx *ctx, BbS3Store *store, const char *name,
+		  size_t max_length, char **data, size_t *length, BbObjectTag *tag,
+		  char **etag)
+{
+	BbS3Request request = {.action = "read object",
+						   .method = "GET",
+						   .name = name,
+						   .capacity = max_length,
+						   .tolerate = BB_S3_MISSING};
+	BbS3Answer	answer;
+
+	if (!bb_s3_request(ctx, store, &request, &answer))
+		return false;
+	if (answer.http.too_long)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("object \"%s\" is too large", name),
+				 errdetail("At most %zu bytes are expected.", max_length)));
+	*length = answer.http.length;
+	*data = answer.http.body != NULL ? answer.http.body : pstrdup("");
+	*tag = bb_object_tag(*data, *length);
+	if (etag != NULL)
+		*etag = pstrdup(answer.http.etag);
+	return true;
+}
+
+static bool
+s3_get(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+	   size_t max_length, char **data, size_t *length, BbObjectTag *tag)
+{
+	return bb_s3_get(ctx, (BbS3Store *) store, name, max_length, data, length,
+					 tag, NULL);
+}
+
+static void
+s3_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
+{
+	ListCell   *cell;
+
+	foreach (cell, names)
+	{
+		BbS3Request request = {.action = "remove object",
+							   .method = "DELETE",
+							   .name = lfirst(cell),
+							   .capacity = 64 * 1024,
+							   .tolerate = BB_S3_MISSING};
+		BbS3Answer	answer;
+
+		(void) bb_s3_request(ctx, (BbS3Store *) store, &request, &answer);
+	}
+}
+
+static BbObjectReader *
+s3_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	S3Reader   *reader = palloc0(sizeof(S3Reader));
+	BbS3Request request = {.action = "read object",
+						   .method = "HEAD",
+						   .name = name,
+						   .tolerate = BB_S3_MISSING};
+	BbS3Answer	answer;
+
+	reader->store = (BbS3Store *) store;
+	reader->name = pstrdup(name);
+	if (!bb_s3_request(ctx, reader->store, &request, &answer))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("object \"%s\" is missing from page store \"%s\"",
+						name, store->url)));
+	reader->base.size = answer.http.content_length;
+	return &reader->base;
+}
+
+static void
+s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
+		size_t length)
+{
+	S3Reader   *reader = (S3Reader *) base;
+	BbS3Request request = {.action = "read object",
+						   .method = "GET",
+						   .name = reader->name,
+						   .range_start = offset,
+						   .range_length = length,
+						   .buffer = data,
+						   .capacity = length,
+						   .tolerate = BB_S3_MISSING};
+	BbS3Answer	answer;
+
+	if (length == 0)
+		return;
+	if (!bb_s3_request(ctx, reader->store, &request, &answer))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("object \"%s\" is missing from page store \"%s\"",
+						reader->name, base->store->url)));
+	if (answer.http.too_long)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("object \"%s\" was answered with too many bytes",
+						reader->name),
+				 errdetail("%zu bytes were asked for, at offset " UINT64_FORMAT
+						   ".",
+						   length, offset)));
+	BB_COUNT(ctx, bytes_downloaded, length);
+}
+
+static void
+s3_close(BbObjectReader *reader)
+{
+	pfree(((S3Reader *) reader)->name);
+	pfree(reader);
+}
+
+const BbObjectStoreOps bb_objstore_s3 = {
+	.scheme = "s3",
+	.check_url = s3_check_url,
+	.open = s3_open,
+	.local_directory = s3_local_directory,
+	.get = s3_get,
+	.put_if = bb_s3_put_if,
+	.list = bb_s3_list_objects,
+	.list_parts = bb_s3_list_parts,
+	.remove = s3_remove,
+	.sweep = bb_s3_sweep,
+	.lock = bb_s3_lock,
+	.create = bb_s3_create,
+	.write = bb_s3_write,
+	.finish = bb_s3_finish,
+	.open_object = s3_open_object,
+	.read = s3_read,
+	.close = s3_close,
+};

@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * s3_internal.h
+ *	  The S3 driver, as its files share it.
+ *
+ *	  s3.c			   the table of operations; URLs; reading
+ *	  s3_upload.c	   writing, in parts when it's much; sweeping
+ *	  s3_lock.c		   locks, and replacing an object on a condition
+ *	  s3_list.c		   listings
+ *	  s3_request.c	   one request: signed, repeated, its errors explained
+ *	  xml.c, http.c	   what these need
+ *
+ * Keys are in no message: of an error's answer only status and code are told.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_S3_INTERNAL_H
+#define BB_S3_INTERNAL_H
+
+#include "objstore/http.h"
+#include "objstore/objstore_driver.h"
+
+/* As S3 has it: a part, but for the last, has 5 MB at least; 10,000 parts. */
+#define BB_S3_PART_SIZE (16 * 1024 * 1024)
+
+typedef struct BbS3Store
+{
+	BbObjectStore base;
+	char	   *prefix; /* "" or "dir/", ahead of every name */
+	char	   *bucket_url;
+	char	   *signature;
+	char	   *access_key_id;
+	char	   *secret_access_key;
+	char	   *session_token; /* NULL: none */
+	List	   *locks;		   /* that are held: s3_lock.c */
+	bool		renewing;	   /* them, right now */
+	bool		conditions_known;
+	bool		conditions; /* the server puts on a condition */
+} BbS3Store;
+
+/* Statuses that the caller deals with, so that they are no error. */
+#define BB_S3_MISSING 1	  /* 404, unless it is the bucket */
+#define BB_S3_CONDITION 2 /* 409, 412, 501, and 400 that means 501 */
+
+typedef struct BbS3Request
+{
+	const char *action; /* "read object": could not … */
+	const char *method;
+	const char *name;	   /* below the store's prefix; NULL: the bucket */
+	const char *query;	   /* NULL, or sorted and encoded: "uploads=" */
+	const char *condition; /* NULL, or a header */
+	const void *body;	   /* NULL: none */
+	size_t		body_length;
+	uint64		range_start;
+	uint64		range_length; /* 0: all */
+	char	   *buffer;		  /* as BbHttpRequest's */
+	size_t		capacity;
+	int			tolerate; /* BB_S3_MISSING, … */
+} BbS3Request;
+
+typedef struct BbS3Answer
+{
+	BbHttpAnswer http;
+	char		code[64]; /* of an error; empty: none */
+	bool		repeated; /* an earlier attempt may have had its effect */
+} BbS3Answer;
+
+/*
+ * bb_s3_request - do it, as often as it takes.
+ *
+ * Answers that promise to be other ones the next time (500, 503, a broken
+ * connection, …) are tried again, each time later.  Returns whether the
+ * status is one of success; other ones that "tolerate" has are the caller's.
+ *
+ * Errors: CONNECTION_FAILURE.
+ */
+extern bool bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
+						  const BbS3Request *request, BbS3Answer *answer);
+
+/*
+ * bb_s3_clean_up - DELETE what nobody needs, once, from a memory context's
+ * callback.  Never throws; if it fails, something is left.
+ */
+extern void bb_s3_clean_up(BbS3Store *store, const char *name,
+						   const char *query);
+
+/* Encoded for a URL, palloc'd. */
+extern char *bb_s3_encode(const char *text);
+
+/* An answer that is no such document as it should be. */
+extern void bb_s3_bad_answer(const BbS3Store *store, const char *action,
+							 const char *complaint) pg_attribute_noreturn();
+
+/* ---- s3_list.c ---- */
+
+typedef struct BbS3Listed
+{
+	char	   *name; /* below the store's prefix */
+	uint64		size;
+	int64		modified; /* time_t; 0: not known */
+} BbS3Listed;
+
+/*
+ * bb_s3_list - BbS3Listed of all whose names begin with "start"; *now is the
+ * server's time.
+ */
+extern List *bb_s3_list(const BbReqCtx *ctx, BbS3Store *store,
+						const char *start, int64 *now);
+extern List *bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *store,
+								const char *prefix);
+extern List *bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+							  const char *prefix);
+
+/* ---- s3_upload.c ---- */
+
+extern BbObjectWriter *bb_s3_create(const BbReqCtx *ctx, BbObjectStore *store,
+									const char *name);
+extern void bb_s3_write(const BbReqCtx *ctx, BbObjectWriter *writer,
+						const void *data, size_t length);
+extern void bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
+extern void bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+						const char *prefix);
+
+/* ---- s3_lock.c ---- */
+
+extern bool bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *store,
+					   const char *name);
+extern bool bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *store,
+						 const char *name, const void *data, size_t length,
+						 BbObjectTag expected, BbObjectTag *tag);
+
+/*
+ * bb_s3_renew_locks - those that are due.
+ *
+ * Errors: OBJECT_IN_USE (one was lost).
+ */
+extern void bb_s3_renew_locks(const BbReqCtx *ctx, BbS3Store *store);
+
+/* ---- s3.c ---- */
+
+/*
+ * bb_s3_get - as bb_objstore_get; etag (NULL: not wanted) is palloc'd.
+ */
+extern bool bb_s3_get(const BbReqCtx *ctx, BbS3Store *store, const char *name,
+					  size_t max_length, char **data, size_t *length,
+					  BbObjectTag *tag, char **etag);
+
+#endif /* BB_S3_INTERNAL_H */

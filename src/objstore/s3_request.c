@@ -1,0 +1,367 @@
+/*-------------------------------------------------------------------------
+ *
+ * s3_request.c
+ *	  One request of S3's: signed, repeated, its errors explained.
+ *
+ * libcurl signs (AWS Signature Version 4).  It wants paths and queries as they
+ * are to be signed, and the hash of the body in a header; a query's names are
+ * in order, and each has a '=' behind it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "common/cryptohash.h"
+#include "common/pg_prng.h"
+#include "common/sha2.h"
+#include "miscadmin.h"
+#include "objstore/s3_internal.h"
+#include "objstore/xml.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* Attempts, and how long to wait after the first one; then twice as long. */
+#define MAX_ATTEMPTS 6
+#define FIRST_BACKOFF_MS 100
+
+/* For what is done on the way out. */
+#define CLEAN_UP_SECONDS 3
+
+/* SHA-256 of nothing */
+#define EMPTY_HASH \
+	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+char *
+bb_s3_encode(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const unsigned char *p = (const unsigned char *) text; *p; p++)
+	{
+		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+			(*p >= '0' && *p <= '9') || strchr("-._~", *p) != NULL)
+			appendStringInfoChar(&buf, *p);
+		else
+			appendStringInfo(&buf, "%%%02X", *p);
+	}
+	return buf.data;
+}
+
+void
+bb_s3_bad_answer(const BbS3Store *store, const char *action,
+				 const char *complaint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("could not %s of page store \"%s\"", action,
+					store->base.url),
+			 errdetail("The server's answer can't be read: %s", complaint),
+			 errhint("Is the endpoint an S3 server?")));
+}
+
+static char *
+body_hash(const BbS3Request *request)
+{
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char	   *hex;
+	pg_cryptohash_ctx *hash;
+
+	if (request->body == NULL)
+		return EMPTY_HASH;
+	hash = pg_cryptohash_create(PG_SHA256);
+	if (pg_cryptohash_init(hash) < 0 ||
+		pg_cryptohash_update(hash, request->body, request->body_length) < 0 ||
+		pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute a SHA-256 hash: %s",
+			 pg_cryptohash_error(hash));
+	pg_cryptohash_free(hash);
+	hex = palloc0(2 * sizeof(digest) + 1);
+	hex_encode((char *) digest, sizeof(digest), hex);
+	return hex;
+}
+
+/*
+ * Send it once.
+ */
+static void
+attempt(const BbReqCtx *ctx, const BbS3Store *store,
+		const BbS3Request *request, BbHttpAnswer *answer)
+{
+	const char *headers[4];
+	int			nheaders = 0;
+	StringInfoData url;
+	BbHttpRequest http = {0};
+
+	initStringInfo(&url);
+	appendStringInfoString(&url, store->bucket_url);
+	if (request->name != NULL)
+		appendStringInfo(&url, "%s%s", store->prefix, request->name);
+	if (request->query != NULL)
+		appendStringInfo(&url, "?%s", request->query);
+
+	headers[nheaders++] = psprintf("x-amz-content-sha256: %s",
+								   body_hash(request));
+	if (store->session_token != NULL)
+		headers[nheaders++] = psprintf("x-amz-security-token: %s",
+									   store->session_token);
+	if (request->condition != NULL)
+		headers[nheaders++] = request->condition;
+	headers[nheaders] = NULL;
+
+	http.method = request->method;
+	http.url = url.data;
+	http.headers = headers;
+	http.body = request->body;
+	http.body_length = request->body_length;
+	http.range_start = request->range_start;
+	http.range_length = request->range_length;
+	http.user = store->access_key_id;
+	http.password = store->secret_access_key;
+	http.signature = store->signature;
+	http.timeout_s = ctx != NULL ? bb_setting_s3_timeout_s : CLEAN_UP_SECONDS;
+	http.buffer = request->buffer;
+	http.capacity = request->capacity;
+	bb_http_perform(ctx, &http, answer);
+}
+
+/*
+ * The code in an error's body: a word, or none.
+ */
+static void
+find_code(BbS3Answer *answer)
+{
+	BbXml		xml;
+	const char *path;
+	const char *text;
+
+	answer->code[0] = '\0';
+	bb_xml_init(&xml, answer->http.error);
+	while (bb_xml_next(&xml, &path, &text))
+	{
+		if (strcmp(path, "Error/Code") == 0 && strlen(text) < 64 &&
+			strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+						 "0123456789") == strlen(text))
+			strlcpy(answer->code, text, sizeof(answer->code));
+	}
+}
+
+static bool
+worth_retrying(const BbS3Answer *answer)
+{
+	if (answer->http.failure != NULL)
+		return answer->http.worth_retrying;
+	switch (answer->http.status)
+	{
+		case 408:
+		case 429:
+		case 500:
+		case 502:
+		case 503:
+		case 504:
+			return true;
+		case 400:
+			return strcmp(answer->code, "RequestTimeout") == 0;
+		default:
+			return false;
+	}
+}
+
+static bool
+tolerated(const BbS3Request *request, const BbS3Answer *answer)
+{
+	switch (answer->http.status)
+	{
+		case 404:
+			return (request->tolerate & BB_S3_MISSING) &&
+				   strcmp(answer->code, "NoSuchBucket") != 0;
+		case 409:
+		case 412:
+		case 501:
+			return request->tolerate & BB_S3_CONDITION;
+		case 400:
+			return (request->tolerate & BB_S3_CONDITION) &&
+				   strcmp(answer->code, "NotImplemented") == 0;
+		default:
+			return false;
+	}
+}
+
+static const char *
+hint_for(const BbS3Answer *answer)
+{
+	static const struct
+	{
+		const char *code;
+		const char *hint;
+	}			hints[] = {
+		{"SignatureDoesNotMatch",
+		 "Is secret_access_key in the user mapping the right one?"},
+		{"InvalidAccessKeyId",
+		 "Is access_key_id in the user mapping the right one?"},
+		{"AccessDenied",
+		 "The keys in the user mapping need the right to list, read, write "
+		 "and delete in the bucket."},
+		{"ExpiredToken", "Renew session_token in the user mapping."},
+		{"InvalidToken", "Renew session_token in the user mapping."},
+		{"RequestTimeTooSkewed", "Set the clock of this machine."},
+		{"NoSuchBucket", "Create the bucket, or correct the store's URL."},
+		{"PermanentRedirect", "Is the server's option \"region\" right?"},
+		{"AuthorizationHeaderMalformed",
+		 "Is the server's option \"region\" right?"},
+	};
+
+	if (answer->http.failure != NULL)
+		return "Is the server's option \"endpoint\" right, and does the "
+			   "object storage run?";
+	for (int i = 0; i < lengthof(hints); i++)
+	{
+		if (strcmp(answer->code, hints[i].code) == 0)
+			return hints[i].hint;
+	}
+	switch (answer->http.status)
+	{
+		case 403:
+			return "Are the keys in the user mapping right, and the clock of "
+				   "this machine?";
+		case 404:
+			return "Does the bucket exist?";
+		default:
+			return NULL;
+	}
+}
+
+static void
+report_failure(const BbS3Store *store, const BbS3Request *request,
+			   const BbS3Answer *answer, int attempts)
+{
+	const char *hint = hint_for(answer);
+	const char *reason;
+
+	if (answer->http.failure != NULL)
+		reason = answer->http.failure;
+	else
+		reason = psprintf("The server answered %d%s%s",
+						  answer->http.status, answer->code[0] ? " " : "",
+						  answer->code);
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 request->name != NULL
+			 ? errmsg("could not %s \"%s\" of page store \"%s\"",
+					  request->action, request->name, store->base.url)
+			 : errmsg("could not %s of page store \"%s\"", request->action,
+					  store->base.url),
+			 errdetail_plural("%s (%d attempt).", "%s (%d attempts).",
+							  attempts, reason, attempts),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+/*
+ * Wait before the next attempt: some time between half of what is due and all
+ * of it, so that many who failed at once don't come back at once.
+ */
+static void
+back_off(const BbReqCtx *ctx, int attempts)
+{
+	double		due_ms = FIRST_BACKOFF_MS * (double) (1 << attempts);
+	TimestampTz end;
+
+	due_ms *= 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
+	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) due_ms);
+	for (;;)
+	{
+		long		left;
+
+		bb_reqctx_check(ctx);
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+		if (left <= 0)
+			break;
+		if (ctx->deadline != 0)
+			left = Min(left,
+					   TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+													   ctx->deadline) + 1);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 left, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+/* The bytes that were asked for, all of them and no others? */
+static bool
+is_whole(const BbS3Request *request, const BbHttpAnswer *answer)
+{
+	if (request->range_length == 0)
+		return true;
+	return answer->length == request->range_length &&
+		   (answer->status == 206 || request->range_start == 0);
+}
+
+bool
+bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
+			  const BbS3Request *request, BbS3Answer *answer)
+{
+	bb_s3_renew_locks(ctx, store);
+	answer->repeated = false;
+
+	for (int attempts = 1;; attempts++)
+	{
+		answer->code[0] = '\0';
+		attempt(ctx, store, request, &answer->http);
+		if (answer->http.failure == NULL)
+		{
+			if (answer->http.status >= 200 && answer->http.status < 300)
+			{
+				if (answer->http.too_long || is_whole(request, &answer->http))
+					return true;
+				answer->http.failure = "The answer is too short";
+				answer->http.worth_retrying = true;
+			}
+			else
+				find_code(answer);
+		}
+		if (answer->http.failure == NULL && tolerated(request, answer))
+			return false;
+		if (!worth_retrying(answer) || attempts == MAX_ATTEMPTS)
+			report_failure(store, request, answer, attempts);
+
+		ereport(DEBUG1,
+				(errmsg("bbackup: trying again to %s", request->action)));
+		answer->repeated = true;
+		if (request->buffer == NULL && answer->http.body != NULL)
+			pfree(answer->http.body);
+		back_off(ctx, attempts - 1);
+	}
+}
+
+void
+bb_s3_clean_up(BbS3Store *store, const char *name, const char *query)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	BbS3Request request = {.method = "DELETE", .name = name, .query = query};
+	BbHttpAnswer answer;
+
+	/* whoever waits for our latch will have to look again */
+	HOLD_INTERRUPTS();
+	context = AllocSetContextCreate(TopMemoryContext, "bbackup clean-up",
+									ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		attempt(NULL, store, &request, &answer);
+	}
+	PG_CATCH();
+	{
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	SetLatch(MyLatch);
+	RESUME_INTERRUPTS();
+}

@@ -1,0 +1,264 @@
+# A page store in object storage: what works on a local store works there, and
+# its backups are the same bytes.
+
+use strict;
+use warnings;
+use BBackup;
+use BBackup::S3;
+use File::Compare;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
+local $ENV{no_proxy} = '*';
+
+my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
+$s3->create_bucket('bucket');
+
+my $archive = PostgreSQL::Test::Utils::tempdir;
+my $source = new_source('source', '--data-checksums');
+$source->append_conf(
+	'postgresql.conf', qq(
+wal_level = replica
+archive_mode = on
+archive_command = 'cp "%p" "$archive/%f"'
+));
+$source->restart;
+$source->stop;
+my $base = copy_directory($source->data_dir,
+	PostgreSQL::Test::Utils::tempdir . '/base');
+$source->start;
+fill_source($source);
+my $middle =
+  $source->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
+$source->safe_psql('postgres', 'DELETE FROM plain; SELECT pg_switch_wal()');
+$source->stop;
+
+my $store = new_store('store', "bbackup.checkpoint_distance = 4MB\n");
+$store->safe_psql('postgres',
+	$s3->sql('cloud', 's3://bucket/stores/first'));
+
+# The same twice; import and ingest of both.
+foreach my $server ('bbackup', 'cloud')
+{
+	is( $store->safe_psql(
+			'postgres', "SELECT count(*) FROM bb_timelines('$server')"),
+		0,
+		"$server: nothing is there");
+	$store->safe_psql('postgres',
+		"SELECT * FROM bb_import_directory('$base', '$server')");
+	$store->safe_psql('postgres',
+		"SELECT * FROM bb_ingest('$archive', '$server')");
+}
+my $columns = 'timeline, start_lsn, end_lsn, system_identifier, generation,'
+  . ' layers, bytes_stored';
+is( $store->safe_psql('postgres', "SELECT $columns FROM bb_timelines('cloud')"),
+	$store->safe_psql('postgres', "SELECT $columns FROM bb_timelines()"),
+	'the timelines are the same');
+cmp_ok($store->safe_psql('postgres', "SELECT count(*) FROM bb_layers('cloud')"),
+	'>', 3, 'it has several layers');
+
+# A second server with the same URL reads what the first one wrote.
+my $reader = new_store('reader');
+$reader->safe_psql('postgres',
+	$s3->sql('cloud', 's3://bucket/stores/first'));
+
+my $local = fetch_backup($store);
+is(compare($local, fetch_backup($store, "store => 'cloud'")),
+	0, 'a backup without a cache has the same bytes');
+
+# ---- resident layers ----
+
+# cache_server - a page store on the same URL, with a cache of that size.
+my $caches = PostgreSQL::Test::Utils::tempdir;
+sub cache_server
+{
+	my ($name, $size) = @_;
+
+	$reader->safe_psql(
+		'postgres',
+		$s3->sql(
+			$name,
+			's3://bucket/stores/first',
+			"cache_directory '$caches/$name', cache_size '$size'"));
+	return;
+}
+
+sub cached_files
+{
+	my ($name) = @_;
+
+	return grep { -f } glob "$caches/$name/*/*";
+}
+
+# Layers that the server has downloaded, by its log.
+sub downloads
+{
+	return scalar(() = slurp_file($reader->logfile) =~
+		  /LOG:  .* downloaded layer "[^"]+": \d+ bytes in \d+ ms/g);
+}
+
+# An empty cache, and several who need the same.
+my $layers =
+  $reader->safe_psql('postgres', "SELECT count(*) FROM bb_layers('cloud')");
+my $backup_hash =
+  "SELECT md5(string_agg(chunk, '')) FROM (SELECT bb_basebackup_stream("
+  . "store => 'whole') AS chunk) c";
+cache_server('whole', '1GB');
+my @sessions = map { start_session($reader) } 1 .. 4;
+send_query($_, $backup_hash) foreach @sessions;
+my %answers = map { answer($_) => 1 } @sessions;
+end_session($_) foreach @sessions;
+is(scalar keys %answers, 1, 'four backups at once are the same');
+like((keys %answers)[0], qr/^[0-9a-f]{32}$/, 'and are backups');
+is(downloads(), scalar cached_files('whole'), 'each layer came once');
+cmp_ok(scalar cached_files('whole'), '<=', $layers, 'and no more');
+
+# A full one.
+my $before = downloads();
+is(compare($local, fetch_backup($reader, "store => 'whole'")),
+	0, 'a backup out of the cache has the same bytes');
+is(downloads(), $before, 'and downloads nothing');
+
+# What is resident needs no leave; one that isn't does.
+my $error = 'SET bbackup.download_behavior = error;';
+is( $reader->safe_psql('postgres', "$error $backup_hash"),
+	(keys %answers)[0],
+	'where all is resident nothing is refused');
+my ($image) = grep { m{_image-} } cached_files('whole');
+unlink $image or die "$image: $!";
+fails_like(
+	$reader,
+	"$error $backup_hash",
+	qr/ERROR:  55000: basebackup would have to download layer "[^"]*image-/,
+	'error refuses, and names kind and layer');
+ok(!-e $image, 'nothing was downloaded');
+my ($stdout, $stderr);
+$reader->psql(
+	'postgres',
+	"$error SET bbackup.on_demand_download_behavior_treat_error_as_warn = on;"
+	  . " $backup_hash",
+	stdout => \$stdout,
+	stderr => \$stderr);
+is($stdout, (keys %answers)[0], 'the kill switch downloads');
+like($stderr, qr/WARNING:  basebackup needs to download layer "[^"]*image-/,
+	'and warns');
+ok(-e $image, 'it is resident');
+unlink $image or die "$image: $!";
+$reader->psql(
+	'postgres',
+	"SET bbackup.download_behavior = warn; $backup_hash",
+	stdout => \$stdout,
+	stderr => \$stderr);
+is($stdout, (keys %answers)[0], 'warn downloads');
+like($stderr, qr/WARNING:  basebackup needs to download layer "[^"]*image-/,
+	'and warns');
+
+# A crash in the middle of a download: the rest is fetched, and verified.
+my $size = -s $image;
+my ($directory, $file) = $image =~ m{^(.*)/(.*)$};
+my $part = "$directory/.$file.$size.part";
+rename $image, $part or die "$image: $!";
+truncate $part, int($size / 2);
+is($reader->safe_psql('postgres', $backup_hash),
+	(keys %answers)[0], 'a download that broke off goes on');
+ok(-e $image && !-e $part, 'and is complete');
+rename $image, $part or die "$image: $!";
+truncate $part, int($size / 2);
+patch_file($part, 1000, 'rubbish');
+is($reader->safe_psql('postgres', $backup_hash),
+	(keys %answers)[0], 'one with wrong bytes begins anew');
+is(-s $image, $size, 'and is complete');
+
+# One that is too small.
+cache_server('small', '1MB');
+is(compare($local, fetch_backup($reader, "store => 'small'")),
+	0, 'a backup with a cache too small has the same bytes');
+my $used = 0;
+$used += -s $_ foreach cached_files('small');
+cmp_ok($used, '<=', 1024 * 1024, 'and the cache keeps its size');
+
+# Branches, and dropping: all of it is gone.
+$store->safe_psql('postgres',
+	"SELECT bb_create_branch('branch', lsn => '$middle', store => 'cloud')");
+is( $reader->safe_psql(
+		'postgres',
+		"SELECT string_agg(timeline, ' ') FROM bb_timelines('cloud')"),
+	'branch main',
+	'the other server sees the branch');
+$store->safe_psql('postgres', "SELECT bb_drop_timeline('$_', 'cloud')")
+  foreach 'branch', 'main';
+unlike($s3->request('GET', '/bucket/?list-type=2&prefix=stores'),
+	qr/<Key>/, 'no object is left of what was dropped');
+
+# ---- what goes wrong ----
+
+# One writer at a time: a flag that another put up.
+$store->safe_psql('postgres',
+	"SELECT * FROM bb_import_directory('$base', 'cloud')");
+$s3->request('PUT',
+	'/bucket/stores/first/timelines/main/.writer.lock.0123456789abcdef',
+	'-d', 'x');
+fails_like(
+	$store,
+	"SELECT * FROM bb_ingest('$archive', 'cloud')",
+	qr/ERROR:  55006: timeline "main" is being written by another session/,
+	'a second writer is told');
+$s3->request('DELETE',
+	'/bucket/stores/first/timelines/main/.writer.lock.0123456789abcdef');
+
+# Wrong keys, no bucket, nobody there.
+my $secret = 'NotTheSecretAtAll';
+$store->safe_psql('postgres',
+	"ALTER USER MAPPING FOR PUBLIC SERVER cloud"
+	  . " OPTIONS (SET secret_access_key '$secret')");
+fails_like(
+	$store,
+	"SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  08006: .*403 SignatureDoesNotMatch.*HINT:  Is secret_access_key/s,
+	'a wrong secret is named');
+$store->safe_psql('postgres',
+	"ALTER USER MAPPING FOR PUBLIC SERVER cloud"
+	  . " OPTIONS (SET secret_access_key '$s3->{secret}',"
+	  . " SET access_key_id 'nobody:nowhere')");
+fails_like(
+	$store,
+	"SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  08006: .*403.*HINT:  /s,
+	'so is a wrong key');
+$store->safe_psql('postgres', $s3->sql('missing', 's3://no-such-bucket/x'));
+fails_like(
+	$store,
+	"SELECT * FROM bb_timelines('missing')",
+	qr/ERROR:  08006: .*404 NoSuchBucket.*HINT:  Create the bucket/s,
+	'so is a bucket that is not there');
+fails_like(
+	$store,
+	"SELECT * FROM bb_import_directory('$base', 'missing')",
+	qr/ERROR:  08006: .*404 NoSuchBucket.*HINT:  Create the bucket/s,
+	'also when it is written to');
+
+# A cancel ends the attempts at once.
+$s3->stop;
+fails_like(
+	$reader,
+	"SET bbackup.call_timeout = 500; SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  57014: canceling listing due to bbackup.call_timeout/,
+	'the time-out of a call counts');
+fails_like(
+	$reader,
+	"SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  08006: .*\(\d attempts\).*HINT:  Is the server's option/s,
+	'a server that is down is named');
+
+foreach my $node ($store, $reader)
+{
+	my $log = slurp_file($node->logfile);
+
+	# statements are logged when they fail; none of ours has a key then
+	unlike($log, qr/\Q$s3->{secret}\E|\Q$secret\E/,
+		$node->name . ': no secret is in the log');
+}
+
+done_testing();

@@ -1,0 +1,94 @@
+# Object storage that fails: what passes is tried again, what doesn't is
+# named, and a page is right or not there.
+
+use strict;
+use warnings;
+use BBackup;
+use BBackup::FaultProxy;
+use BBackup::S3;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
+local $ENV{no_proxy} = '*';
+
+my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
+$s3->create_bucket('bucket');
+my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
+	$s3->{port}{proxy});
+$s3->{endpoint} = "http://127.0.0.1:$proxy->{port}";
+
+my $source = new_source('source', '--data-checksums');
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i'
+);
+$source->stop;
+
+my $store = new_store('store', "bbackup.s3_timeout = 2\n");
+my $cache = PostgreSQL::Test::Utils::tempdir;
+$store->safe_psql('postgres', $s3->sql('cloud', 's3://bucket/first'));
+$store->safe_psql(
+	'postgres',
+	$s3->sql(
+		'cached', 's3://bucket/first', "cache_directory '$cache'"));
+my $directory = $source->data_dir;
+
+# ---- what passes ----
+
+# every connection of an import fails once, in another way
+$proxy->faults('reset', '503 SlowDown', '500 InternalError', 'cut 30');
+$store->safe_psql('postgres',
+	"SELECT * FROM bb_import_directory('$directory', 'cloud')");
+is($proxy->faults_left, 0, 'an import met all the faults');
+import_directory($store, $directory);
+my $query =
+  "SELECT md5(string_agg(chunk, '')) FROM (SELECT bb_basebackup_stream("
+  . "store => '%s') AS chunk) c";
+my $right = $store->safe_psql('postgres', sprintf $query, 'bbackup');
+like($right, qr/^[0-9a-f]{32}$/, 'a backup of a local store');
+
+$proxy->faults('cut 100000', 'reset', '503 SlowDown', 'stall', 'cut 3000000');
+is($store->safe_psql('postgres', sprintf $query, 'cached'),
+	$right, 'a download that fails in five ways is right in the end');
+is($proxy->faults_left, 0, 'and it met all of them');
+$proxy->faults('cut 100000', 'reset', '500 InternalError', 'stall');
+is($store->safe_psql('postgres', sprintf $query, 'cloud'),
+	$right, 'so is a backup without a cache');
+is($proxy->faults_left, 0, 'and it met all of them');
+
+# ---- what doesn't ----
+
+$proxy->faults('403 RequestTimeTooSkewed');
+fails_like(
+	$store,
+	"SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  08006: .*403 RequestTimeTooSkewed \(1 attempt\).*HINT:  Set the clock/s,
+	'a clock that is off is named, at once');
+$proxy->faults(('503 SlowDown') x 10);
+fails_like(
+	$store,
+	"SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  08006: .*503 SlowDown \(6 attempts\)/s,
+	'a server that is always busy is given up');
+$proxy->faults(('stall') x 3);
+my $start = time;
+fails_like(
+	$store,
+	"SET bbackup.s3_timeout = 60; SET statement_timeout = '1s';"
+	  . " SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  57014: canceling statement due to statement timeout/,
+	'a cancel ends a request that waits');
+cmp_ok(time - $start, '<', 15, 'at once');
+
+# Wrong bytes: a CRC tells, and the second download is right.
+unlink glob "$cache/*/*image-*" or die 'nothing was cached';
+$proxy->faults('flip 400000');
+is($store->safe_psql('postgres', sprintf $query, 'cached'),
+	$right, 'a download with a wrong byte is done again');
+is($proxy->faults_left, 0, 'there was one');
+
+unlike(slurp_file($store->logfile),
+	qr/\Q$s3->{secret}\E/, 'no secret is in the log');
+$proxy->stop;
+done_testing();

@@ -1,0 +1,194 @@
+# BBackup::FaultProxy - between a client and a server, and not to be relied on.
+#
+# It forwards bytes.  Each connection takes the first fault that is left:
+#
+#	my $proxy = BBackup::FaultProxy->start($directory, $port);
+#	$proxy->faults('reset', '503', 'cut 1000');
+#	$proxy->{port}
+#	$proxy->faults_left
+#	$proxy->stop;
+#
+# reset			the connection is reset
+# NNN [CODE]	an HTTP answer of that status, with S3's error code
+# cut N			after N bytes of answers it is closed
+# flip N		byte N of the answers is another one
+# stall			no answer ever comes
+
+package BBackup::FaultProxy;
+
+use strict;
+use warnings;
+
+use Carp;
+use IO::Select;
+use IO::Socket::INET;
+use Socket qw(SOL_SOCKET SO_LINGER);
+
+sub faults
+{
+	my ($self, @faults) = @_;
+
+	open my $out, '>', "$self->{file}.new" or croak "$self->{file}: $!";
+	print $out map { "$_\n" } @faults;
+	close $out;
+	rename "$self->{file}.new", $self->{file} or croak "$self->{file}: $!";
+	return;
+}
+
+sub faults_left
+{
+	my ($self) = @_;
+
+	open my $in, '<', $self->{file} or return 0;
+	my @faults = <$in>;
+	close $in;
+	return scalar @faults;
+}
+
+# Take the first fault that is left.
+sub next_fault
+{
+	my ($self) = @_;
+
+	open my $in, '<', $self->{file} or return '';
+	chomp(my @faults = <$in>);
+	close $in;
+	return '' unless @faults;
+	my $fault = shift @faults;
+	$self->faults(@faults);
+	return $fault;
+}
+
+sub write_all
+{
+	my ($to, $bytes) = @_;
+
+	while (length $bytes)
+	{
+		my $n = syswrite $to, $bytes;
+		return 0 unless defined $n;
+		substr $bytes, 0, $n, '';
+	}
+	return 1;
+}
+
+sub forward
+{
+	my ($client, $port, $fault) = @_;
+	my $cut = $fault =~ /^cut (\d+)/ ? $1 : undef;
+	my $flip = $fault =~ /^flip (\d+)/ ? $1 : undef;
+	my $passed = 0;
+	my $server =
+	  IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
+	  or return;
+	my $select = IO::Select->new($client, $server);
+
+	while (1)
+	{
+		foreach my $from ($select->can_read)
+		{
+			my $n = sysread $from, my $bytes, 65536;
+			return unless $n;
+			if ($from == $server)
+			{
+				$bytes = substr $bytes, 0, $cut - $passed
+				  if defined $cut && $passed + $n > $cut;
+				if (defined $flip && $passed <= $flip && $flip < $passed + $n)
+				{
+					substr($bytes, $flip - $passed, 1) ^= "\x01";
+				}
+				$passed += $n;
+			}
+			write_all($from == $server ? $client : $server, $bytes)
+			  or return;
+			return if defined $cut && $passed >= $cut;
+		}
+	}
+}
+
+sub serve
+{
+	my ($client, $port, $fault) = @_;
+
+	if ($fault eq 'reset')
+	{
+		setsockopt $client, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);
+	}
+	elsif ($fault =~ /^(\d{3}) ?(\w*)/)
+	{
+		my $body = "<Error><Code>$2</Code></Error>";
+
+		sysread $client, my $request, 65536;
+		write_all($client,
+			"HTTP/1.1 $1 Fault\r\nContent-Length: "
+			  . length($body)
+			  . "\r\nConnection: close\r\n\r\n$body");
+	}
+	elsif ($fault eq 'stall')
+	{
+		sleep 600;
+	}
+	else
+	{
+		forward($client, $port, $fault);
+	}
+	close $client;
+	return;
+}
+
+sub start
+{
+	my ($class, $directory, $port) = @_;
+	my $self = bless { file => "$directory/faults" }, $class;
+	my $listen = IO::Socket::INET->new(
+		Listen => 50,
+		LocalAddr => '127.0.0.1',
+		LocalPort => 0)
+	  or croak "no free port: $!";
+
+	$self->{port} = $listen->sockport;
+	$self->faults();
+	$self->{pid} = fork // croak "fork: $!";
+	return $self if $self->{pid};
+
+	setpgrp;
+	local $SIG{CHLD} = 'IGNORE';
+	while (1)
+	{
+		my $client = $listen->accept or next;
+		my $fault = next_fault($self);
+		my $pid = fork // next;
+
+		if ($pid == 0)
+		{
+			close $listen;
+			serve($client, $port, $fault);
+			require POSIX;
+			POSIX::_exit(0);
+		}
+		close $client;
+	}
+}
+
+sub stop
+{
+	my ($self) = @_;
+
+	return unless $self->{pid};
+	kill '-KILL', $self->{pid};
+	kill 'KILL', $self->{pid};
+	waitpid $self->{pid}, 0;
+	$self->{pid} = 0;
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+
+	local ($?, $!);
+	$self->stop;
+	return;
+}
+
+1;

@@ -1,0 +1,287 @@
+# BBackup::S3 - an S3 server on loopback, for tests.
+#
+# It is OpenStack Swift with its s3api, from Debian's packages: four servers
+# out of four small configuration files, in a temporary directory.  It verifies
+# signatures; it has no conditional puts.
+#
+#	my $s3 = BBackup::S3->start($directory);
+#	$s3->create_bucket('bucket');
+#	$s3->{endpoint}, $s3->{key}, $s3->{secret}
+#	$s3->stop;
+#
+# From a shell: perl -It/lib -MBBackup::S3 -e 'BBackup::S3::serve(DIRECTORY)'
+# prints endpoint, key and secret, and serves until its input ends.
+
+package BBackup::S3;
+
+use strict;
+use warnings;
+
+use Carp;
+use IO::Socket::INET;
+use Time::HiRes qw(sleep time);
+
+use constant {
+	ACCOUNT => 'test',
+	USER => 'tester',
+	SECRET => 'aVerySecretKey0123',
+};
+
+my @servers = qw(account container object proxy);
+
+# Is it installed?
+sub available
+{
+	return -x '/usr/bin/swift-proxy-server'
+	  && -x '/usr/bin/swift-object-server'
+	  && -r '/etc/swift/swift.conf';
+}
+
+sub free_ports
+{
+	my ($n) = @_;
+	my @sockets = map {
+		IO::Socket::INET->new(
+			Listen => 1,
+			LocalAddr => '127.0.0.1',
+			LocalPort => 0)
+		  or croak "no free port: $!"
+	} 1 .. $n;
+
+	return map { $_->sockport } @sockets;
+}
+
+sub write_file
+{
+	my ($file, $text) = @_;
+
+	open my $out, '>', $file or croak "$file: $!";
+	print $out $text;
+	close $out or croak "$file: $!";
+	return;
+}
+
+sub run
+{
+	my (@command) = @_;
+
+	system("@command >/dev/null 2>&1") == 0 or croak "@command: $?";
+	return;
+}
+
+sub write_configuration
+{
+	my ($self, %port) = @_;
+	my $directory = $self->{directory};
+	my $user = getpwuid $<;
+	my ($account, $tester, $secret) = (ACCOUNT, USER, SECRET);
+
+	foreach my $server (qw(account container object))
+	{
+		my $builder = "$directory/$server.builder";
+
+		run('swift-ring-builder', $builder, 'create 4 1 0');
+		run('swift-ring-builder', $builder,
+			"add r1z1-127.0.0.1:$port{$server}/disk 1");
+		run('swift-ring-builder', $builder, 'rebalance');
+		write_file(
+			"$directory/$server.conf", qq(
+[DEFAULT]
+bind_ip = 127.0.0.1
+bind_port = $port{$server}
+workers = 0
+mount_check = false
+devices = $directory/devices
+swift_dir = $directory
+user = $user
+log_address = /nonexistent
+fallocate_reserve = 0
+[pipeline:main]
+pipeline = $server-server
+[app:$server-server]
+use = egg:swift#$server
+));
+	}
+	write_file(
+		"$directory/proxy.conf", qq(
+[DEFAULT]
+bind_ip = 127.0.0.1
+bind_port = $port{proxy}
+workers = 0
+swift_dir = $directory
+user = $user
+log_address = /nonexistent
+[pipeline:main]
+pipeline = catch_errors gatekeeper proxy-logging cache s3api tempauth bulk slo dlo versioned_writes proxy-logging proxy-server
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+[filter:tempauth]
+use = egg:swift#tempauth
+user_${account}_$tester = $secret .admin
+[filter:s3api]
+use = egg:swift#s3api
+location = us-east-1
+# pages small enough that tests see several
+max_bucket_listing = 10
+[filter:cache]
+use = egg:swift#memcache
+memcache_servers = 127.0.0.1:$port{memcached}
+[filter:catch_errors]
+use = egg:swift#catch_errors
+[filter:gatekeeper]
+use = egg:swift#gatekeeper
+[filter:proxy-logging]
+use = egg:swift#proxy_logging
+access_log_address = /nonexistent
+[filter:bulk]
+use = egg:swift#bulk
+[filter:slo]
+use = egg:swift#slo
+[filter:dlo]
+use = egg:swift#dlo
+[filter:versioned_writes]
+use = egg:swift#versioned_writes
+));
+	return;
+}
+
+sub spawn
+{
+	my ($self, @command) = @_;
+	my $pid = fork;
+
+	croak "fork: $!" unless defined $pid;
+	if ($pid == 0)
+	{
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>>', "$self->{directory}/log";
+		open STDERR, '>&', \*STDOUT;
+		exec @command or die "$command[0]: $!\n";
+	}
+	push @{ $self->{pids} }, $pid;
+	return;
+}
+
+sub wait_for_port
+{
+	my ($self, $port) = @_;
+	my $give_up = time + 60;
+
+	until (
+		IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port))
+	{
+		croak "nobody listens on port $port; see $self->{directory}/log"
+		  if time > $give_up;
+		sleep 0.05;
+	}
+	return;
+}
+
+sub start
+{
+	my ($class, $directory) = @_;
+	my $self = bless { directory => $directory, pids => [] }, $class;
+	my %port;
+
+	@port{ @servers, 'memcached' } = free_ports(@servers + 1);
+	$self->{port} = \%port;
+	$self->{key} = ACCOUNT . ':' . USER;
+	$self->{secret} = SECRET;
+	$self->{endpoint} = "http://127.0.0.1:$port{proxy}";
+	mkdir "$directory/devices";
+	mkdir "$directory/devices/disk";
+	$self->write_configuration(%port);
+	$self->resume;
+	return $self;
+}
+
+# Start its processes: the first time, and after stop.
+sub resume
+{
+	my ($self) = @_;
+	my $port = $self->{port};
+
+	$self->spawn('memcached', '-l', '127.0.0.1', '-p', $port->{memcached},
+		'-U', 0, '-m', 16);
+	$self->spawn("swift-$_-server", "$self->{directory}/$_.conf")
+	  foreach @servers;
+	$self->wait_for_port($port->{$_}) foreach 'memcached', @servers;
+	return;
+}
+
+sub stop
+{
+	my ($self) = @_;
+
+	kill 'KILL', @{ $self->{pids} };
+	waitpid $_, 0 foreach @{ $self->{pids} };
+	$self->{pids} = [];
+	return;
+}
+
+# request - one signed request, by curl; what the server answered.
+sub request
+{
+	my ($self, $method, $path, @options) = @_;
+	# --user would end at the first colon
+	my $key = $self->{key} =~ s/:/%3A/r;
+	my $url = $self->{endpoint} =~ s{//}{//$key:$self->{secret}@}r;
+
+	open my $curl, '-|', 'curl', '-s', '--noproxy', '*', '-X', $method,
+	  '--aws-sigv4', 'aws:amz:us-east-1:s3', '-H',
+	  'x-amz-content-sha256: UNSIGNED-PAYLOAD', @options, "$url$path"
+	  or croak "curl: $!";
+	my $answer = do { local $/; <$curl> };
+	close $curl or croak "curl $method $path failed";
+	return $answer // '';
+}
+
+sub create_bucket
+{
+	my ($self, $bucket) = @_;
+	my $answer = $self->request('PUT', "/$bucket");
+
+	croak "could not create bucket: $answer" if $answer =~ /<Error>/;
+	return;
+}
+
+# sql - the statements that make a page store in it.
+sub sql
+{
+	my ($self, $server, $url, $options) = @_;
+
+	$options = defined $options ? ", $options" : '';
+	return qq(
+CREATE SERVER $server FOREIGN DATA WRAPPER bbackup
+	OPTIONS (url '$url', endpoint '$self->{endpoint}' $options);
+CREATE USER MAPPING FOR PUBLIC SERVER $server
+	OPTIONS (access_key_id '$self->{key}',
+			 secret_access_key '$self->{secret}');
+);
+}
+
+# serve - until our input ends; see above.
+sub serve
+{
+	my ($directory) = @_;
+	my $self = BBackup::S3->start($directory);
+
+	$self->create_bucket('bucket');
+	$| = 1;
+	print "$self->{endpoint} $self->{key} $self->{secret}\n";
+	1 while <STDIN>;
+	$self->stop;
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+
+	local ($?, $!);
+	$self->stop;
+	return;
+}
+
+1;

@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_s3.c
+ *	  What the S3 driver has beyond the conformance suite: answers that are
+ *	  wrong, and servers that aren't there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "objstore/xml.h"
+#include "unit.h"
+#include "utils/timestamp.h"
+
+/* "path=text;" of all elements, or the complaint in brackets. */
+static char *
+parsed(const char *document)
+{
+	BbXml		xml;
+	StringInfoData all;
+	const char *path;
+	const char *text;
+
+	initStringInfo(&all);
+	bb_xml_init(&xml, document);
+	while (bb_xml_next(&xml, &path, &text))
+		appendStringInfo(&all, "%s=%s;", path, text);
+	if (xml.complaint != NULL)
+		appendStringInfo(&all, "[%s]", xml.complaint);
+	return all.data;
+}
+
+UNIT_TEST(s3_xml)
+{
+	CHECK(strcmp(parsed("<?xml version='1.0'?>\n<a x='>'><b>1</b><!-- <c> -->"
+						"<b>&lt;&amp;&#65;&#x42;</b><d/></a>\n"),
+				 "a/b=1;a/b=<&AB;a/d=;a=;") == 0);
+}
+
+UNIT_TEST(s3_xml_broken)
+{
+	static const char *const broken[] = {
+		"", "text", "<a>", "<a></b>", "<a></a></a>", "<a></a><b></b>", "<a",
+		"<a>&nbsp;</a>", "<a>&#0;</a>", "<a>&#1114112;</a>", "<a>&#x;</a>",
+		"<!DOCTYPE a><a></a>", "<a><![CDATA[x]]></a>", "</a>", "<>",
+		"<a b='></a>", "<!--", "<?xml", "<a></a",
+		"<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>"};
+
+	for (int i = 0; i < lengthof(broken); i++)
+	{
+		char	   *seen = parsed(broken[i]);
+
+		if (strchr(seen, '[') == NULL)
+			elog(ERROR, "\"%s\" was read as \"%s\"", broken[i], seen);
+	}
+}
+
+UNIT_TEST(s3_needs_keys)
+{
+	CHECK_ERROR(bb_objstore_open(ctx, "s3://bucket", NULL),
+				ERRCODE_FDW_OPTION_NAME_NOT_FOUND);
+}
+
+UNIT_TEST(s3_endpoints)
+{
+	static const char *const bad[] = {
+		"", "host", "ftp://host", "http://", "https://a/b",
+		"https://key:secret@host", "http://a?b", "http://a b"};
+
+	for (int i = 0; i < lengthof(bad); i++)
+		CHECK_ERROR(bb_objstore_check_endpoint(bad[i]),
+					ERRCODE_INVALID_PARAMETER_VALUE);
+	bb_objstore_check_endpoint("http://127.0.0.1:8080");
+	bb_objstore_check_endpoint("https://[::1]:8080");
+	bb_objstore_check_endpoint("https://s3.example.org");
+}
+
+/* Nobody listens there: several attempts, and a clear error. */
+UNIT_TEST(s3_refused)
+{
+	BbObjectStoreOptions options = {.endpoint = "http://127.0.0.1:1",
+									.path_style = true,
+									.access_key_id = "AKEY",
+									.secret_access_key = "ASECRET"};
+	BbObjectStore *store = bb_objstore_open(ctx, "s3://bucket/x", &options);
+
+	CHECK_ERROR(bb_objstore_list(ctx, store, "t"), ERRCODE_CONNECTION_FAILURE);
+	CHECK(strstr(unit_last_error, "s3://bucket/x") != NULL);
+	CHECK(strstr(unit_last_detail, "attempts") != NULL);
+	CHECK(strstr(unit_last_detail, "AKEY") == NULL);
+}
+
+/* The deadline of the context ends the attempts. */
+UNIT_TEST(s3_deadline)
+{
+	BbObjectStoreOptions options = {.endpoint = "http://127.0.0.1:1",
+									.path_style = true,
+									.access_key_id = "AKEY",
+									.secret_access_key = "ASECRET"};
+	BbObjectStore *store = bb_objstore_open(ctx, "s3://bucket/x", &options);
+	BbReqCtx	hasty = *ctx;
+	TimestampTz start = GetCurrentTimestamp();
+
+	hasty.deadline = TimestampTzPlusMilliseconds(start, 300);
+	CHECK_ERROR(bb_objstore_list(&hasty, store, "t"), ERRCODE_QUERY_CANCELED);
+	CHECK(!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), 1500));
+}
