@@ -1,4 +1,4 @@
-# lib.sh - what quickstart.sh, run-tests.sh and bench/basebackup share; bash.
+# lib.sh - what quickstart.sh, run-tests.sh and bench/* share; bash.
 #
 # Sourced from the top of the tree.  All of them work as root (servers then run
 # as user postgres) or as somebody with sudo (servers run as that user).

@@ -16,12 +16,16 @@
 /* Histories in flight have up to so many bytes, or there is but one. */
 #define BYTES_IN_FLIGHT (8 * 1024 * 1024)
 
+/* So many histories go to the helpers at once, while others are in flight. */
+#define SUBMITTED_AT_ONCE 8
+
 struct BbRedo
 {
 	BbRedoPool *pool;
 	dlist_head	requests; /* oldest first */
 	int			npending;
 	size_t		bytes_pending; /* of histories */
+	int			nheld;		   /* histories since helpers last got any */
 	MemoryContextCallback callback;
 };
 
@@ -53,6 +57,13 @@ bb_redo_open(const BbReqCtx *ctx, const void *control, size_t control_length)
 	return redo;
 }
 
+static void
+dispatch(BbRedo *redo)
+{
+	redo->nheld = 0;
+	bb_redo_pool_dispatch(redo->pool);
+}
+
 void
 bb_redo_submit(const BbReqCtx *ctx, BbRedo *redo, const BbPageHistory *history)
 {
@@ -61,7 +72,8 @@ bb_redo_submit(const BbReqCtx *ctx, BbRedo *redo, const BbPageHistory *history)
 	dlist_push_tail(&redo->requests, &request->of_client);
 	redo->npending++;
 	redo->bytes_pending += request->length;
-	bb_redo_pool_dispatch(redo->pool);
+	if (redo->npending == 1 || ++redo->nheld == SUBMITTED_AT_ONCE)
+		dispatch(redo);
 }
 
 int
@@ -118,7 +130,7 @@ bb_redo_next(const BbReqCtx *ctx, BbRedo *redo, uint8 *page)
 
 		for (;;)
 		{
-			bb_redo_pool_dispatch(redo->pool);
+			dispatch(redo);
 			if (request->state == BB_REDO_DONE)
 				break;
 			bb_redo_pool_wait(ctx, redo->pool, since);

@@ -19,6 +19,9 @@
 #include "redo/pool_internal.h"
 #include "utils/timestamp.h"
 
+/* So many requests are sent at once. */
+#define SEND_REQUESTS 16
+
 void
 bb_redo_peer_new(BbRedoPool *pool)
 {
@@ -213,25 +216,74 @@ peer_talks_nonsense(BbRedoPeer *peer)
 		 NULL);
 }
 
-bool
-bb_redo_peer_send(BbRedoPeer *peer)
+/*
+ * What is to be sent next, of several requests at once, which saves calls.
+ * Returns how many vectors that are.
+ */
+static int
+gather_outgoing(BbRedoPeer *peer, struct iovec *vectors)
 {
-	while (!dlist_is_empty(&peer->outgoing))
-	{
-		BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_queue,
-													&peer->outgoing);
-		size_t		length;
-		const char *piece = bb_redo_request_piece(request, &length);
-		ssize_t		sent;
+	dlist_mutable_iter iter;
+	int			n = 0;
 
+	dlist_foreach_modify(iter, &peer->outgoing)
+	{
+		BbRedoRequest *request = dlist_container(BbRedoRequest, of_queue,
+												 iter.cur);
+		const char *piece;
+		size_t		length;
+
+		if (n == SEND_REQUESTS)
+			break;
 		if (request->unwanted && request->sent == 0)
 		{
 			release(peer, request);
 			bb_redo_request_free(request);
 			continue;
 		}
-		sent = send(peer->process->socket, piece + request->sent,
-					length - request->sent, MSG_NOSIGNAL);
+		piece = bb_redo_request_piece(request, &length);
+		vectors[n].iov_base = (char *) piece + request->sent;
+		vectors[n++].iov_len = length - request->sent;
+	}
+	return n;
+}
+
+/* So many bytes were sent: requests that are through wait for an answer. */
+static void
+note_sent(BbRedoPeer *peer, size_t sent)
+{
+	while (sent > 0)
+	{
+		BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_queue,
+													&peer->outgoing);
+		size_t		length;
+		size_t		part;
+
+		(void) bb_redo_request_piece(request, &length);
+		part = Min(sent, length - request->sent);
+		request->sent += part;
+		sent -= part;
+		if (request->sent == length)
+		{
+			dlist_delete(&request->of_queue);
+			dlist_push_tail(&peer->awaiting, &request->of_queue);
+		}
+	}
+}
+
+bool
+bb_redo_peer_send(BbRedoPeer *peer)
+{
+	for (;;)
+	{
+		struct iovec vectors[SEND_REQUESTS];
+		struct msghdr message = {.msg_iov = vectors};
+		ssize_t		sent;
+
+		message.msg_iovlen = gather_outgoing(peer, vectors);
+		if (message.msg_iovlen == 0)
+			return true;
+		sent = sendmsg(peer->process->socket, &message, MSG_NOSIGNAL);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -242,14 +294,8 @@ bb_redo_peer_send(BbRedoPeer *peer)
 			return false;
 		}
 		peer->progress_at = GetCurrentTimestamp();
-		request->sent += sent;
-		if (request->sent == length)
-		{
-			dlist_delete(&request->of_queue);
-			dlist_push_tail(&peer->awaiting, &request->of_queue);
-		}
+		note_sent(peer, sent);
 	}
-	return true;
 }
 
 /*
@@ -414,7 +460,6 @@ bb_redo_peer_give(BbRedoPeer *peer, BbRedoRequest *request)
 	request->state = BB_REDO_GIVEN;
 	if (peer->nrequests++ == 0)
 		peer->progress_at = GetCurrentTimestamp();
-	(void) bb_redo_peer_send(peer);
 }
 
 void

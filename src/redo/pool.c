@@ -164,8 +164,11 @@ pick_peer(BbRedoPool *pool)
 	return best;
 }
 
-void
-bb_redo_pool_dispatch(BbRedoPool *pool)
+/*
+ * Give waiting requests to helpers that have room.
+ */
+static void
+give_requests(BbRedoPool *pool)
 {
 	while (!dlist_is_empty(&pool->waiting))
 	{
@@ -185,6 +188,30 @@ bb_redo_pool_dispatch(BbRedoPool *pool)
 		dlist_delete(&request->of_queue);
 		bb_redo_peer_give(peer, request);
 	}
+}
+
+/*
+ * Send what can be sent.  False: a helper failed.
+ */
+static bool
+send_requests(BbRedoPool *pool)
+{
+	List	   *peers = list_copy(pool->peers);
+	ListCell   *cell;
+	bool		all_well = true;
+
+	foreach(cell, peers)
+		all_well &= bb_redo_peer_send(lfirst(cell));
+	list_free(peers);
+	return all_well;
+}
+
+void
+bb_redo_pool_dispatch(BbRedoPool *pool)
+{
+	do
+		give_requests(pool);
+	while (!send_requests(pool));
 }
 
 BbRedoRequest *

@@ -59,10 +59,7 @@ extern void bb_redo_peer_new(BbRedoPool *pool);
 /* End the helper, if it lives; whatever it has is lost. */
 extern void bb_redo_peer_free(BbRedoPeer *peer);
 
-/*
- * bb_redo_peer_give - let the helper have a request, and send what can be
- * sent without waiting.
- */
+/* Let the helper have a request: it is the next to be sent. */
 extern void bb_redo_peer_give(BbRedoPeer *peer, BbRedoRequest *request);
 
 /*

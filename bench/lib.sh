@@ -1,0 +1,177 @@
+# lib.sh - what the benchmarks share; bash.
+#
+# Sourced from the top of the tree, behind .ci/lib.sh.  Everything is in
+# $work, the stores' server listens on port $STORE there; what is measured is
+# run by functions run_NAME, and their times go to files in $results.
+
+SOURCE=5511
+STORE=5512
+CLONE=5513
+
+clean_up()
+{
+	stop_servers "$work"
+	as_user rm -rf "$work"
+}
+
+# begin NAME: a directory to work in, and the extension installed.
+begin()
+{
+	need_packages "${BUILD_PACKAGES[@]}"
+	find_postgres
+	new_directory "$1"
+	work=$directory
+	results=$work/results
+	trap clean_up EXIT
+	trap 'exit 1' INT TERM
+	as_user mkdir "$results"
+	install_extension "$work/tree"
+}
+
+# new_store: a server with the extension.
+new_store()
+{
+	new_cluster "$work/store"
+	start_server "$work/store" $STORE \
+		"-c shared_buffers=128MB -c autovacuum=off"
+	sql -c "CREATE EXTENSION bbackup"
+}
+
+sql()
+{
+	as_user "$BINDIR/psql" -X -q -At -v ON_ERROR_STOP=1 -h "$work" \
+		-p $STORE -d postgres "$@"
+}
+
+# only_needed_wal DIRECTORY: remove all other segments of a stopped cluster.
+only_needed_wal()
+{
+	local needed
+
+	needed=$(as_user "$BINDIR/pg_controldata" -D "$1" |
+		sed -n 's/^.*REDO WAL file: *//p')
+	as_user find "$1/pg_wal" -type f ! -name "$needed" -delete
+}
+
+# start_source DIRECTORY [OPTIONS]: a cluster that keeps all of its WAL and
+# makes no checkpoint by itself.
+start_source()
+{
+	local options="-c fsync=off -c synchronous_commit=off -c autovacuum=off"
+
+	options+=" -c shared_buffers=1GB -c max_wal_size=100GB"
+	options+=" -c wal_keep_size=100GB -c checkpoint_timeout=1d"
+	start_server "$1" $SOURCE "$options ${2:-}"
+}
+
+pgbench()
+{
+	as_user "$BINDIR/pgbench" -h "$work" -p $SOURCE "$@" postgres \
+		>/dev/null 2>&1
+}
+
+source_lsn()
+{
+	as_user "$BINDIR/psql" -X -At -h "$work" -p $SOURCE -d postgres \
+		-c "SELECT pg_current_wal_insert_lsn()"
+}
+
+# new_base SCALE: pgbench's tables in a cluster that was shut down, in
+# $work/base.
+new_base()
+{
+	new_cluster "$work/base"
+	start_source "$work/base"
+	pgbench -i -q -s "$1"
+	stop_server "$work/base"
+	only_needed_wal "$work/base"
+}
+
+# new_wal NAME TRANSACTIONS PARTS [OPTIONS]: what pgbench does to a copy of the
+# base, as WAL in $work/NAME.wal.  $marks has the LSNs where each of so many
+# parts ends, $end the last of them.
+new_wal()
+{
+	marks=()
+	as_user cp -r "$work/base" "$work/source"
+	start_source "$work/source" "${4:-}"
+	for part in $(seq "$3"); do
+		pgbench -n -c 4 -j 2 -t $(($2 / 4 / $3))
+		end=$(source_lsn)
+		marks+=("$end")
+	done
+	stop_server "$work/source"
+	as_user mv "$work/source/pg_wal" "$work/$1.wal"
+	as_user rm -rf "$work/source"
+}
+
+# new_timeline NAME: the base, imported.
+new_timeline()
+{
+	sql -c "SELECT FROM bb_import_directory('$work/base', timeline => '$1')"
+}
+
+# restore DIRECTORY WAL [OPTIONS]: what stock tools make of the base and WAL:
+# a copy of the base that recovers when it is started.
+restore()
+{
+	as_user cp -r "$work/base" "$1"
+	as_user touch "$1/recovery.signal"
+	as_user tee -a "$1/postgresql.auto.conf" >/dev/null <<-END
+		restore_command = 'cp "$2/%f" "%p"'
+		recovery_target_action = promote
+		hot_standby = off
+		autovacuum = off
+		${3:-}
+	END
+}
+
+# measure NAME: its time in microseconds goes to a file.
+measure()
+{
+	local start=${EPOCHREALTIME/./}
+	local end
+
+	"run_$1"
+	end=${EPOCHREALTIME/./}
+	echo $((end - start)) >>"$results/$1"
+	if declare -F "after_$1" >/dev/null; then
+		"after_$1"
+	fi
+}
+
+# median NAME: of what is in its file.
+median()
+{
+	sort -n "$results/$1" | awk '{ t[NR] = $1 }
+		END { print (t[int((NR + 1) / 2)] + t[int(NR / 2) + 1]) / 2 }'
+}
+
+# ratio WHAT A B [GOAL]: a line of a table; a goal is what A / B is to be at
+# most.
+ratio()
+{
+	awk -v what="$1" -v one="$2" -v other="$3" -v goal="${4:-}" 'BEGIN {
+			ratio = one / other
+			verdict = goal == "" ? "" : ratio <= goal ? "met" : "missed"
+			printf "%-58s %6.2f  %7s  %s\n", what, ratio,
+				goal == "" ? "-" : "<= " goal, verdict
+		}'
+}
+
+# row WHAT NAME OTHER [GOAL]: the same, of two medians.
+row()
+{
+	ratio "$1" "$(median "$2")" "$(median "$3")" "${4:-}"
+}
+
+# memory QUERY: how much more than idle a backend held at its peak, in MB.
+memory()
+{
+	local high="SELECT substring(pg_read_file('/proc/self/status')
+								 from 'VmHWM:\s+(\d+)')"
+
+	sql -c "SELECT count(*) FROM pg_class" -c "$high" -c "$1" -c "$high" |
+		awk 'NR == 2 { before = $1 } { after = $1 }
+			END { printf "%.1f", (after - before) / 1024 }'
+}
