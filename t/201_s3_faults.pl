@@ -88,6 +88,22 @@ is($store->safe_psql('postgres', sprintf $query, 'cached'),
 	$right, 'a download with a wrong byte is done again');
 is($proxy->faults_left, 0, 'there was one');
 
+# ---- a server that puts on a condition ----
+
+my $able = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
+	$s3->{port}{proxy},
+	$s3->directly);
+$s3->{endpoint} = "http://127.0.0.1:$able->{port}";
+$store->safe_psql('postgres', $s3->sql('able', 's3://bucket/second'));
+$store->safe_psql('postgres',
+	"SELECT * FROM bb_import_directory('$directory', 'able')");
+is($store->safe_psql('postgres', sprintf $query, 'able'),
+	$right, 'an import by conditional puts');
+my %asked = map { $_ => 1 } $able->conditions;
+ok($asked{'If-None-Match 200'}, 'one that must not be there');
+ok($asked{'If-Match 412'}, 'a condition that can not hold is tried');
+$able->stop;
+
 unlike(slurp_file($store->logfile),
 	qr/\Q$s3->{secret}\E/, 'no secret is in the log');
 $proxy->stop;

@@ -7,9 +7,9 @@
  */
 #include "postgres.h"
 
-#include "base/settings.h"
 #include "assembly/backup.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "funcs/arguments.h"
 #include "funcs/store_access.h"
 #include "utils/memutils.h"

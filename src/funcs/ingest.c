@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
-#include "base/settings.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "funcs/store_access.h"

@@ -7,10 +7,10 @@
  */
 #include "postgres.h"
 
-#include "base/settings.h"
 #include "assembly/content.h"
 #include "base/codec.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
 #include "funcs/store_access.h"

@@ -13,6 +13,11 @@
 # cut N			after N bytes of answers it is closed
 # flip N		byte N of the answers is another one
 # stall			no answer ever comes
+#
+# With an S3 server as third argument of start, it does puts on a condition
+# (If-Match, If-None-Match), which that server can't: one after the other, each
+# a HEAD, a comparison and a put.  conditions gives what was asked, and the
+# statuses that were answered.
 
 package BBackup::FaultProxy;
 
@@ -20,6 +25,7 @@ use strict;
 use warnings;
 
 use Carp;
+use Fcntl qw(LOCK_EX);
 use IO::Select;
 use IO::Socket::INET;
 use Socket qw(SOL_SOCKET SO_LINGER);
@@ -72,9 +78,53 @@ sub write_all
 	return 1;
 }
 
+# A put on a condition, of which these bytes have come.
+sub put_on_condition
+{
+	my ($self, $client, $bytes) = @_;
+	my $s3 = $self->{s3};
+	my ($path) = $bytes =~ /^PUT (\S+)/;
+	my ($none, $wanted) = $bytes =~ /^If-(None-)?Match: (.*)\r$/mi;
+	my ($length) = $bytes =~ /^Content-Length: (\d+)/mi;
+	my $start = 4 + index $bytes, "\r\n\r\n";
+	my $body = "$self->{file}.body.$$";
+
+	while (length($bytes) < $start + $length)
+	{
+		sysread $client, $bytes, 65536, length $bytes or return 0;
+	}
+
+	open my $log, '>>', "$self->{file}.conditions" or die;
+	flock $log, LOCK_EX;
+	my ($etag) = $s3->request('HEAD', $path, '-I') =~ /^etag: (\S+)/mi;
+	my $status = 412;
+
+	if ($none ? !defined $etag : defined $etag && $etag eq $wanted)
+	{
+		open my $out, '>:raw', $body or die;
+		print $out substr $bytes, $start;
+		close $out;
+		$s3->request('PUT', $path, '--data-binary', "\@$body");
+		$status = 200;
+	}
+	syswrite $log, ($none ? 'If-None-Match' : 'If-Match') . " $status\n";
+	close $log;
+	return write_all($client,
+		"HTTP/1.1 $status Condition\r\nContent-Length: 0\r\n\r\n");
+}
+
+sub conditions
+{
+	my ($self) = @_;
+
+	open my $in, '<', "$self->{file}.conditions" or return;
+	chomp(my @lines = <$in>);
+	return @lines;
+}
+
 sub forward
 {
-	my ($client, $port, $fault) = @_;
+	my ($self, $client, $port, $fault) = @_;
 	my $cut = $fault =~ /^cut (\d+)/ ? $1 : undef;
 	my $flip = $fault =~ /^flip (\d+)/ ? $1 : undef;
 	my $passed = 0;
@@ -89,6 +139,13 @@ sub forward
 		{
 			my $n = sysread $from, my $bytes, 65536;
 			return unless $n;
+			if (   $self->{s3}
+				&& $from == $client
+				&& $bytes =~ /^PUT \S+ HTTP.*?\r\nIf-(?:None-)?Match: /is)
+			{
+				put_on_condition($self, $client, $bytes) or return;
+				next;
+			}
 			if ($from == $server)
 			{
 				$bytes = substr $bytes, 0, $cut - $passed
@@ -108,7 +165,7 @@ sub forward
 
 sub serve
 {
-	my ($client, $port, $fault) = @_;
+	my ($self, $client, $port, $fault) = @_;
 
 	if ($fault eq 'reset')
 	{
@@ -130,7 +187,7 @@ sub serve
 	}
 	else
 	{
-		forward($client, $port, $fault);
+		forward($self, $client, $port, $fault);
 	}
 	close $client;
 	return;
@@ -138,8 +195,8 @@ sub serve
 
 sub start
 {
-	my ($class, $directory, $port) = @_;
-	my $self = bless { file => "$directory/faults" }, $class;
+	my ($class, $directory, $port, $s3) = @_;
+	my $self = bless { file => "$directory/faults", s3 => $s3 }, $class;
 	my $listen = IO::Socket::INET->new(
 		Listen => 50,
 		LocalAddr => '127.0.0.1',
@@ -162,7 +219,8 @@ sub start
 		if ($pid == 0)
 		{
 			close $listen;
-			serve($client, $port, $fault);
+			local $SIG{CHLD} = 'DEFAULT';
+			eval { serve($self, $client, $port, $fault); 1 } or warn $@;
 			require POSIX;
 			POSIX::_exit(0);
 		}

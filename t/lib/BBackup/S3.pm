@@ -237,6 +237,19 @@ sub request
 	return $answer // '';
 }
 
+# directly - the same server, without its processes, and without what has been
+# put in front of it.
+sub directly
+{
+	my ($self) = @_;
+
+	return bless {
+		%$self,
+		endpoint => "http://127.0.0.1:$self->{port}{proxy}",
+		pids => []
+	}, ref $self;
+}
+
 sub create_bucket
 {
 	my ($self, $bucket) = @_;
