@@ -129,12 +129,12 @@ restore()
 # measure NAME: its time in microseconds goes to a file.
 measure()
 {
-	local start=${EPOCHREALTIME/./}
-	local end
+	local begun=${EPOCHREALTIME/./}
+	local ended
 
 	"run_$1"
-	end=${EPOCHREALTIME/./}
-	echo $((end - start)) >>"$results/$1"
+	ended=${EPOCHREALTIME/./}
+	echo $((ended - begun)) >>"$results/$1"
 	if declare -F "after_$1" >/dev/null; then
 		"after_$1"
 	fi
