@@ -29,6 +29,9 @@ extern char *bb_setting_redo_preload_libraries;
 /* bbackup.redo_seccomp: redo helpers have to lock themselves down */
 extern bool bb_setting_redo_seccomp;
 
+/* bbackup.track_calls: ended calls that the statistics remember */
+extern int	bb_setting_track_calls;
+
 /* Define them; called once, from _PG_init. */
 extern void bb_settings_init(void);
 

@@ -10,6 +10,7 @@
 #include "assembly/backup.h"
 #include "base/compat.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "utils/memutils.h"
 
@@ -32,8 +33,7 @@ typedef struct RunningBackup
 Datum
 bb_sql_basebackup(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_BASEBACKUP,
-										 BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_BASEBACKUP);
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);
@@ -54,8 +54,10 @@ bb_sql_basebackup(PG_FUNCTION_ARGS)
 
 	chunks = bb_sink_chunks_new(size);
 	backup = bb_backup_new(ctx, store, lsn, &arguments.options, chunks);
+	bb_calls_describe(ctx, &(BbCallAbout){.bytes_total = size});
 	while (bb_backup_step(ctx, backup))
 		;
+	bb_reqctx_end(ctx);
 	PG_RETURN_BYTEA_P(bb_sink_chunks_take(chunks));
 }
 
@@ -67,7 +69,7 @@ start_stream(FunctionCallInfo fcinfo)
 	BbPageStore *store;
 	XLogRecPtr	lsn;
 
-	running->ctx = bb_reqctx_root(BB_TASK_BASEBACKUP, BB_DOWNLOAD_ALLOW);
+	running->ctx = bb_call_begin(fcinfo, BB_TASK_BASEBACKUP);
 	store = bb_store_timeline(running->ctx, arguments.store,
 							  arguments.timeline);
 	lsn = bb_store_lsn(running->ctx, store, arguments.lsn);
@@ -106,7 +108,12 @@ bb_sql_basebackup_stream(PG_FUNCTION_ARGS)
 		running->more = bb_backup_step(running->ctx, running->backup);
 
 	if (bb_sink_chunks_filled(running->chunks) == 0)
+	{
+		bb_reqctx_end(running->ctx);
 		SRF_RETURN_DONE(calls);
+	}
+	/* who knows when the next one is asked for */
+	bb_reqctx_publish(running->ctx);
 	SRF_RETURN_NEXT(calls,
 					PointerGetDatum(bb_sink_chunks_take(running->chunks)));
 }

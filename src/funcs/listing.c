@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -46,7 +47,7 @@ relation_pages(const BbRelation *relation)
 Datum
 bb_sql_databases(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	BbCatalogScan *databases;
@@ -81,6 +82,7 @@ bb_sql_databases(PG_FUNCTION_ARGS)
 		bb_result_row(fcinfo, values, nulls);
 	}
 	bb_catalog_scan_close(databases);
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
 
@@ -104,7 +106,7 @@ fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
 Datum
 bb_sql_relations(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	MemoryContext row_context = bb_result_context_new();
@@ -124,6 +126,7 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 		MemoryContextReset(row_context);
 	}
 	bb_catalog_scan_close(relations);
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
 
@@ -131,7 +134,7 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 Datum
 bb_sql_files(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);
@@ -156,5 +159,6 @@ bb_sql_files(PG_FUNCTION_ARGS)
 		MemoryContextReset(row_context);
 	}
 	bb_filelist_close(list);
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }

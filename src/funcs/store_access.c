@@ -15,6 +15,7 @@
 #include "funcs/store_access.h"
 #include "miscadmin.h"
 #include "pagestore/walposition.h"
+#include "stats/calls.h"
 #include "utils/acl.h"
 
 void
@@ -66,6 +67,7 @@ bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
 	BbObjectStore *store;
 	AclResult	allowed;
 
+	bb_calls_describe(ctx, &(BbCallAbout){.store = name});
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -96,6 +98,7 @@ BbPageStore *
 bb_store_timeline(const BbReqCtx *ctx, const char *server,
 				  const char *timeline)
 {
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
 	return bb_pagestore_timeline(ctx,
 								 bb_store_open(ctx, server, BB_STORE_READ),
 								 timeline);
@@ -112,5 +115,6 @@ bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 		ereport(NOTICE,
 				(errmsg("using LSN %X/%X, where the last record ends that is complete at %X/%X",
 						LSN_FORMAT_ARGS(used), LSN_FORMAT_ARGS(lsn))));
+	bb_calls_describe(ctx, &(BbCallAbout){.lsn = used});
 	return used;
 }

@@ -9,6 +9,7 @@
 
 #include "base/compat.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "layer/manifest.h"
 #include "pagestore/walposition.h"
@@ -57,7 +58,7 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 Datum
 bb_sql_timelines(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
 										 BB_STORE_READ);
 	MemoryContext row_context = bb_result_context_new();
@@ -74,6 +75,7 @@ bb_sql_timelines(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
 
@@ -100,7 +102,7 @@ layer_row(FunctionCallInfo fcinfo, const BbManifest *manifest,
 Datum
 bb_sql_layers(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
 										 BB_STORE_READ);
 	MemoryContext row_context = bb_result_context_new();
@@ -111,7 +113,10 @@ bb_sql_layers(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		names = bb_manifest_list(ctx, store);
 	else
+	{
 		names = list_make1(bb_arg_text(fcinfo, 1, "timeline"));
+		bb_calls_describe(ctx, &(BbCallAbout){.timeline = linitial(names)});
+	}
 
 	foreach (cell, names)
 	{
@@ -125,6 +130,7 @@ bb_sql_layers(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
 
@@ -132,17 +138,18 @@ bb_sql_layers(PG_FUNCTION_ARGS)
 Datum
 bb_sql_create_branch(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_MANAGEMENT,
-										 BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 3, "store"),
 										 BB_STORE_WRITE);
 
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
 	lsn = bb_store_lsn(ctx, bb_pagestore_timeline(ctx, store, ancestor),
 								 lsn);
 	bb_timeline_branch(ctx, store, name, ancestor, lsn);
+	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);
 }
 
@@ -150,12 +157,13 @@ bb_sql_create_branch(PG_FUNCTION_ARGS)
 Datum
 bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_MANAGEMENT,
-										 BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
 	bb_timeline_drop(ctx, bb_store_open(ctx, server, BB_STORE_WRITE), name);
+	bb_reqctx_end(ctx);
 	PG_RETURN_VOID();
 }
 
@@ -163,7 +171,7 @@ bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 Datum
 bb_sql_lsn_at(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");
 	BbPageStore *store = bb_store_timeline(ctx,
 										   bb_arg_name(fcinfo, 1, "store"),
@@ -205,5 +213,7 @@ bb_sql_lsn_at(PG_FUNCTION_ARGS)
 					 errhint("Ingest WAL by bb_ingest().")));
 			break;
 	}
+	bb_calls_describe(ctx, &(BbCallAbout){.lsn = lsn});
+	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);
 }
