@@ -325,7 +325,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_stat_reset'
 LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_stat_reset() IS
-'forgets all statistics but those of calls that run';
+'forgets all statistics but calls that run, and when layers were used';
 
 CREATE FUNCTION bb_get_access_stats(
     OUT call_id bigint,
@@ -416,6 +416,28 @@ CREATE VIEW bb_stat_totals AS
 COMMENT ON VIEW bb_stat_totals IS
 'what the ended calls of a task kind and download behaviour did since stats_reset: the sums of their rows in bb_access_stats';
 
+CREATE FUNCTION bb_layer_stats(
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT NULL,
+    OUT timeline_name text,
+    OUT layer text,
+    OUT bytes bigint,
+    OUT resident boolean,
+    OUT resident_since timestamptz,
+    OUT first_access timestamptz,
+    OUT last_access timestamptz,
+    OUT accesses bigint,
+    OUT accesses_by_task_kind jsonb,
+    OUT downloads bigint,
+    OUT evictions bigint,
+    OUT scope text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_layer_stats'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_layer_stats(name, text) IS
+'how the layers of one timeline, or of all (NULL), are used; an access is a call that opens one';
+
 --
 -- A base backup reads past every table privilege.
 --
@@ -440,6 +462,7 @@ REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_stat_totals() FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_layer_stats(name, text) FROM PUBLIC;
 
 -- How far imports are is for those who watch servers.
 GRANT EXECUTE ON FUNCTION bb_progress_import() TO pg_read_all_stats;

@@ -21,6 +21,10 @@ FROM bb_access_stats;
 SELECT task_kind, download_behavior, calls, errors, cancelled, scope
 FROM bb_stat_totals;
 
+-- of a store without layers there is nothing to say
+SELECT * FROM bb_layer_stats('stats_store');
+SELECT * FROM bb_layer_stats('stats_store', 'nowhere');
+
 -- others see their own calls, once they may call the function
 CREATE ROLE bb_regress_caller;
 GRANT USAGE ON FOREIGN SERVER stats_store TO bb_regress_caller;

@@ -210,6 +210,40 @@ ask($session, 'COMMIT');
 is(ask($watcher, 'SELECT calls FROM bb_stat_totals'),
 	$slots, 'all are counted when they end');
 
+# --- Layers.
+
+my $used = 'SELECT count(*) FILTER (WHERE accesses > 0) > 0,'
+  . ' sum(accesses), sum((accesses_by_task_kind ->> \'basebackup\')::int),'
+  . ' sum((accesses_by_task_kind ->> \'page read\')::int),'
+  . ' max(last_access) > now() - interval \'1 minute\','
+  . ' bool_and(resident), bool_or(resident_since IS NOT NULL),'
+  . ' sum(downloads), sum(evictions), min(scope)'
+  . ' FROM bb_layer_stats()';
+ask($watcher, 'SELECT bb_stat_reset()');
+ask($session, $all);
+my $visited = last_call('layers_visited', 'bb_basebackup_stream');
+cmp_ok($visited, '>', 0, 'a backup visits layers');
+is(ask($watcher, $used), "t|$visited|$visited||t|t|f|0|0|shared",
+	'each is an access, in that session or another');
+ask($session, "SELECT bb_get_page(1664, 0, 1262, 'main', 0)");
+my $visited_too = last_call('layers_visited', 'bb_get_page');
+is( ask($watcher, $used),
+	't|'
+	  . ($visited + $visited_too)
+	  . "|$visited|$visited_too|t|t|f|0|0|shared",
+	'by task kind');
+is( ask($watcher,
+		'SELECT array_agg(layer ORDER BY layer) = (SELECT array_agg(layer'
+		  . ' ORDER BY layer) FROM bb_layers()) FROM bb_layer_stats(timeline'
+		  . " => 'main')"),
+	't',
+	'each layer has a row');
+ask($watcher, 'SELECT bb_stat_reset()');
+is( ask($watcher,
+		'SELECT sum(accesses), max(last_access) IS NULL FROM bb_layer_stats()'),
+	'0|f',
+	'a reset forgets how often they were used, not when');
+
 # --- Others.
 
 $store->safe_psql('postgres',

@@ -47,6 +47,7 @@ make_context(BbTaskKind kind, BbDownloadBehavior behavior,
 	ctx->parent = link == BB_LINK_ATTACHED ? parent : NULL;
 	ctx->parent_call_id = parent != NULL ? parent->call_id : 0;
 	ctx->parent_link = link;
+	ctx->uncounted = link == BB_LINK_ATTACHED && parent->uncounted;
 	ctx->started_at = GetCurrentTimestamp();
 	ctx->deadline = link == BB_LINK_ATTACHED ? parent->deadline
 											 : deadline_from(ctx->started_at);
@@ -69,6 +70,17 @@ bb_reqctx_attached_child(const BbReqCtx *parent, BbTaskKind kind)
 {
 	return make_context(kind, parent->download_behavior, parent,
 						BB_LINK_ATTACHED);
+}
+
+const BbReqCtx *
+bb_reqctx_uncounted_child(const BbReqCtx *parent, BbTaskKind kind)
+{
+	/* nobody else has seen it yet */
+	BbReqCtx   *ctx = unconstify(BbReqCtx *,
+								 bb_reqctx_attached_child(parent, kind));
+
+	ctx->uncounted = true;
+	return ctx;
 }
 
 const BbReqCtx *

@@ -109,6 +109,7 @@ typedef struct BbReqCtx
 	const struct BbReqCtx *parent; /* NULL for a root or a detached child */
 	uint64		parent_call_id;	   /* 0 for a root */
 	BbParentLink parent_link;
+	bool		uncounted; /* what it opens doesn't count as used */
 	TimestampTz started_at;
 	TimestampTz deadline;	   /* 0: none */
 	BbCounters *counters;	   /* of this context; never shared */
@@ -152,6 +153,13 @@ extern const BbReqCtx *bb_reqctx_attached_child(const BbReqCtx *parent,
 extern const BbReqCtx *bb_reqctx_detached_child(const BbReqCtx *parent,
 												BbTaskKind kind,
 												BbDownloadBehavior behavior);
+
+/*
+ * bb_reqctx_uncounted_child - an attached child that may look at layers
+ * without their counting as used: for verification, or what makes room.
+ */
+extern const BbReqCtx *bb_reqctx_uncounted_child(const BbReqCtx *parent,
+												 BbTaskKind kind);
 
 /*
  * bb_reqctx_check - give way to a cancel request; hold to the deadline.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * timelines.c
- *	  The timelines of a page store and their layers; branches.
+ *	  The timelines of a page store; branches; the LSN of a time.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,6 @@
 #include "utils/timestamp.h"
 
 BB_SQL_FUNCTION(bb_sql_timelines);
-BB_SQL_FUNCTION(bb_sql_layers);
 BB_SQL_FUNCTION(bb_sql_create_branch);
 BB_SQL_FUNCTION(bb_sql_drop_timeline);
 BB_SQL_FUNCTION(bb_sql_lsn_at);
@@ -72,61 +71,6 @@ bb_sql_timelines(PG_FUNCTION_ARGS)
 
 		if (manifest != NULL)	/* else it was dropped meanwhile */
 			timeline_row(fcinfo, manifest);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-	}
-	bb_reqctx_end(ctx);
-	return (Datum) 0;
-}
-
-static void
-layer_row(FunctionCallInfo fcinfo, const BbManifest *manifest,
-		  const BbLayerDesc *layer)
-{
-	Datum		values[9];
-	bool		nulls[9] = {0};
-
-	values[0] = CStringGetTextDatum(manifest->timeline);
-	values[1] = CStringGetTextDatum(bb_layer_name(layer));
-	values[2] = CStringGetTextDatum(layer->image ? "image" : "delta");
-	values[3] = LSNGetDatum(layer->lsn_start);
-	values[4] = LSNGetDatum(layer->lsn_end);
-	values[5] = CStringGetTextDatum(bb_key_text(&layer->keys.start));
-	values[6] = CStringGetTextDatum(bb_key_text(&layer->keys.end));
-	values[7] = Int64GetDatum((int64) layer->entries);
-	values[8] = Int64GetDatum((int64) layer->size);
-	bb_result_row(fcinfo, values, nulls);
-}
-
-/* bb_layers(store name, timeline text); timeline NULL: all */
-Datum
-bb_sql_layers(PG_FUNCTION_ARGS)
-{
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
-	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
-										 BB_STORE_READ);
-	MemoryContext row_context = bb_result_context_new();
-	List	   *names;
-	ListCell   *cell;
-
-	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(1))
-		names = bb_manifest_list(ctx, store);
-	else
-	{
-		names = list_make1(bb_arg_text(fcinfo, 1, "timeline"));
-		bb_calls_describe(ctx, &(BbCallAbout){.timeline = linitial(names)});
-	}
-
-	foreach (cell, names)
-	{
-		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = bb_manifest_read(ctx, store, lfirst(cell));
-
-		if (manifest == NULL && !PG_ARGISNULL(1))
-			bb_timeline_open(ctx, store, lfirst(cell)); /* says so */
-		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
-			layer_row(fcinfo, manifest, &manifest->layers[i]);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}

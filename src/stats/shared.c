@@ -28,22 +28,31 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 static void *memory = NULL; /* the parts, one after the other */
 static LWLock *lock = NULL; /* NULL: the memory is not shared */
 
-static void
-make_parts(bool shared)
+/* Where the second part is. */
+static void *
+layerstats_at(bool shared)
 {
-	bb_calls_init(memory, shared);
-}
-
-static void
-attach_parts(void)
-{
-	bb_calls_attach(memory);
+	return (char *) memory + bb_calls_size(shared);
 }
 
 static Size
 parts_size(bool shared)
 {
-	return MAXALIGN(bb_calls_size(shared));
+	return add_size(bb_calls_size(shared), bb_layerstats_size(shared));
+}
+
+static void
+make_parts(bool shared)
+{
+	bb_calls_init(memory, shared);
+	bb_layerstats_init(layerstats_at(shared), shared);
+}
+
+static void
+attach_parts(bool shared)
+{
+	bb_calls_attach(memory);
+	bb_layerstats_attach(layerstats_at(shared));
 }
 
 static void
@@ -68,7 +77,7 @@ startup(void)
 	lock = &GetNamedLWLockTranche(NAME)->lock;
 	if (!found)
 		make_parts(true);
-	attach_parts();
+	attach_parts(true);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -91,9 +100,9 @@ bb_stats_need(void)
 {
 	if (memory != NULL)
 		return;
-	memory = MemoryContextAlloc(TopMemoryContext, parts_size(false));
+	memory = MemoryContextAllocHuge(TopMemoryContext, parts_size(false));
 	make_parts(false);
-	attach_parts();
+	attach_parts(false);
 }
 
 bool
@@ -122,5 +131,6 @@ bb_stats_reset(void)
 	bb_stats_need();
 	bb_stats_lock(LW_EXCLUSIVE);
 	bb_calls_reset();
+	bb_layerstats_reset();
 	bb_stats_unlock();
 }

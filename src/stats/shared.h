@@ -33,7 +33,7 @@ extern bool bb_stats_shared(void);
 extern void bb_stats_lock(LWLockMode mode);
 extern void bb_stats_unlock(void);
 
-/* All is forgotten but the calls that run. */
+/* All is forgotten but the calls that run, and when layers were used. */
 extern void bb_stats_reset(void);
 
 #endif /* BB_SHARED_H */

@@ -23,8 +23,13 @@ extern void bb_stats_need(void);
 extern Size bb_calls_size(bool shared);
 extern void bb_calls_init(void *memory, bool shared);
 extern void bb_calls_attach(void *memory);
-/* REQUIRES: the lock, exclusive. */
+/* REQUIRES, of both resets: the lock, exclusive. */
 extern void bb_calls_reset(void);
+extern Size bb_layerstats_size(bool shared);
+extern void bb_layerstats_init(void *memory, bool shared);
+extern void bb_layerstats_attach(void *memory);
+extern void bb_layerstats_reset(void);
+
 /* Begin to observe request contexts. */
 extern void bb_calls_observe(void);
 

@@ -9,6 +9,7 @@
 
 #include "miscadmin.h"
 #include "stats/calls.h"
+#include "stats/layerstats.h"
 #include "stats/shared.h"
 #include "unit.h"
 
@@ -110,6 +111,73 @@ UNIT_TEST(calls_end_with_their_memory)
 	CHECK(seen(&root)->state == BB_CALL_DONE);
 	CHECK(seen(&root)->ended_at >= root.started_at);
 	CHECK(seen(&late)->state == BB_CALL_DONE);
+}
+
+UNIT_TEST(layer_accesses_count_unless_told_otherwise)
+{
+	const BbReqCtx *root = bb_reqctx_root(BB_TASK_BASEBACKUP,
+										  BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *uncounted = bb_reqctx_uncounted_child(root,
+														  BB_TASK_MANAGEMENT);
+	const BbReqCtx *grandchild = bb_reqctx_attached_child(uncounted,
+														  BB_TASK_PAGE_READ);
+	const uint64 layer = 0x4711000000000001;
+	BbLayerStats stats = bb_layerstats_of(layer);
+	TimestampTz first;
+
+	CHECK(stats.file_id == layer);
+	CHECK(stats.first_access == 0 && stats.last_access == 0);
+	bb_layerstats_access(uncounted, layer);
+	bb_layerstats_access(grandchild, layer);
+	CHECK(bb_layerstats_of(layer).last_access == 0);
+
+	bb_layerstats_access(root, layer);
+	first = bb_layerstats_of(layer).first_access;
+	CHECK(first >= root->started_at);
+	pg_usleep(2000);
+	bb_layerstats_access(bb_reqctx_attached_child(root, BB_TASK_PAGE_READ),
+						 layer);
+	stats = bb_layerstats_of(layer);
+	CHECK(stats.accesses[BB_TASK_BASEBACKUP] == 1);
+	CHECK(stats.accesses[BB_TASK_PAGE_READ] == 1);
+	CHECK(stats.accesses[BB_TASK_MANAGEMENT] == 0);
+	CHECK(stats.first_access == first && stats.last_access > first);
+	bb_layerstats_access(uncounted, layer);
+	CHECK(bb_layerstats_of(layer).last_access == stats.last_access);
+
+	bb_layerstats_downloaded(layer);
+	CHECK(bb_layerstats_of(layer).downloads == 1);
+	CHECK(bb_layerstats_of(layer).resident_since >= stats.last_access);
+	CHECK(bb_layerstats_of(layer).last_access == stats.last_access);
+	bb_layerstats_evicted(layer);
+	CHECK(bb_layerstats_of(layer).resident_since == 0);
+	CHECK(bb_layerstats_of(layer).evictions == 1);
+
+	bb_stats_reset();
+	CHECK(bb_layerstats_of(layer).downloads == 0);
+	CHECK(bb_layerstats_of(layer).evictions == 0);
+	CHECK(bb_layerstats_of(layer).accesses[BB_TASK_BASEBACKUP] == 0);
+	CHECK(bb_layerstats_of(layer).last_access == stats.last_access);
+}
+
+UNIT_TEST(layers_used_last_are_those_known)
+{
+	const BbReqCtx *root = bb_reqctx_root(BB_TASK_LISTING, BB_DOWNLOAD_ALLOW);
+	const uint64 many = 100000;
+	uint64		known = 0;
+
+	for (uint64 i = 1; i <= many; i++)
+		bb_layerstats_access(root, i);
+	for (uint64 i = 1; i <= many; i++)
+	{
+		bool		is_known = bb_layerstats_of(i).last_access != 0;
+
+		known += is_known;
+		/* consecutive numbers fill all sets alike */
+		if (i > many - 1024)
+			CHECK(is_known);
+	}
+	CHECK(known == 1024);
 }
 
 UNIT_TEST(calls_publish_by_checking)
