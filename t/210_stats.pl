@@ -46,9 +46,10 @@ my $size = ask($session, $all);
 is( last_call(
 		'task_kind, store, timeline, lsn, state, bytes_out,'
 		  . ' keys_requested > pages_requested, pages_requested > 2000,'
-		  . ' layers_visited > 0, blocks_read > 0, images_used > 2000, scope',
+		  . ' layers_visited > 0, blocks_read > 0, images_used > 2000,'
+		  . ' bytes_total_estimate, scope',
 		'bb_basebackup_stream'),
-	"basebackup|bbackup|main|$row->{lsn}|done|$size|t|t|t|t|t|shared",
+	"basebackup|bbackup|main|$row->{lsn}|done|$size|t|t|t|t|t|$size|shared",
 	'a backup has its row');
 is(ask($session,
 		'SELECT length(bb_basebackup(full_backup => false))'),
@@ -209,6 +210,64 @@ cmp_ok($live, '<', $slots, 'are live while there is room');
 ask($session, 'COMMIT');
 is(ask($watcher, 'SELECT calls FROM bb_stat_totals'),
 	$slots, 'all are counted when they end');
+
+# --- Progress, where the server shows that of its own base backups.
+
+# The part of a backup that is streamed, as the view says.
+sub progress
+{
+	my ($columns) = @_;
+
+	return ask($watcher, "SELECT $columns FROM pg_stat_progress_basebackup");
+}
+
+my $thin = $stream =~ s/\(\)/(full_backup => false)/r;
+ask($session,
+	"BEGIN; DECLARE c CURSOR FOR $stream; DECLARE d CURSOR FOR $thin");
+is(progress('count(*)'), 0, 'no backup, no progress');
+$got = ask($session, 'FETCH 1 FROM c');
+is( progress(
+		"pid = $session->{backend}, phase, backup_total, backup_streamed"),
+	"t|streaming database files|$size|$got",
+	'a backup shows its progress');
+$got += ask($session, 'FETCH 1 FROM c');
+is(progress('backup_streamed'), $got, 'and goes on');
+my $got_thin = ask($session, 'FETCH 1 FROM d');
+is(progress('backup_streamed'), $got, 'a second one waits for the place');
+ask($session, 'CLOSE c');
+is(progress('count(*)'), 0, 'closed, its progress is over');
+$got_thin += ask($session, 'FETCH 1 FROM d');
+is( progress('backup_streamed, backup_total < ' . $size),
+	"$got_thin|t",
+	'and the second has the place');
+ask($session, 'CREATE TABLE indexed AS SELECT 1 AS i; CREATE INDEX ON indexed (i)');
+is(progress('count(*)'), 0, 'until another command takes it');
+$got_thin += ask($session, 'FETCH 1 FROM d');
+is(progress('backup_streamed'), $got_thin, 'and gives it back');
+ask($session, 'ROLLBACK');
+is(progress('count(*)'), 0, 'rolled back, it is over');
+ask($session, "SELECT * FROM ($stream LIMIT 1) s");
+ask($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)');
+ask($session, 'SELECT length(bb_basebackup(full_backup => false))');
+is(progress('count(*)'), 0, 'so is that of all others');
+
+# COPY reports its own, which is left alone.
+send_query($session,
+	"COPY (SELECT encode(bb_basebackup_stream(), 'hex')) TO PROGRAM"
+	  . " 'head -c 1000000 >/dev/null; sleep 20'");
+$store->poll_query_until('postgres',
+	'SELECT count(*) > 0 FROM pg_stat_progress_copy WHERE tuples_processed > 0'
+) or die 'no COPY';
+is(progress('count(*)'), 0, 'COPY shows its own progress');
+is( ask($watcher,
+		"SELECT command, type FROM pg_stat_progress_copy WHERE pid = $session->{backend}"
+	),
+	'COPY TO|PROGRAM',
+	'which a backup in it leaves alone');
+$store->safe_psql('postgres', "SELECT pg_terminate_backend($session->{backend})");
+answer($session);
+end_session($session);
+$session = start_session($store);
 
 # --- Layers.
 

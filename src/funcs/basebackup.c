@@ -53,7 +53,7 @@ bb_sql_basebackup(PG_FUNCTION_ARGS)
 						 "SELECT.")));
 
 	chunks = bb_sink_chunks_new(size);
-	backup = bb_backup_new(ctx, store, lsn, &arguments.options, chunks);
+	backup = bb_backup_new(ctx, store, lsn, &arguments.options, size, chunks);
 	bb_calls_describe(ctx, &(BbCallAbout){.bytes_total = size});
 	while (bb_backup_step(ctx, backup))
 		;
@@ -68,14 +68,18 @@ start_stream(FunctionCallInfo fcinfo)
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store;
 	XLogRecPtr	lsn;
+	uint64		size;
 
 	running->ctx = bb_call_begin(fcinfo, BB_TASK_BASEBACKUP);
 	store = bb_store_timeline(running->ctx, arguments.store,
 							  arguments.timeline);
 	lsn = bb_store_lsn(running->ctx, store, arguments.lsn);
+	size = bb_backup_size(running->ctx, store, lsn, &arguments.options);
+	bb_calls_describe(running->ctx, &(BbCallAbout){.bytes_total = size});
 	running->chunks = bb_sink_chunks_new(CHUNK_BYTES);
 	running->backup = bb_backup_new(running->ctx, store, lsn,
-									&arguments.options, running->chunks);
+									&arguments.options, size,
+									running->chunks);
 	running->more = true;
 	return running;
 }
