@@ -309,6 +309,136 @@ COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, in
 'the same tar in chunks, in order; call it in the target list, where it streams';
 
 --
+-- Statistics
+--
+CREATE FUNCTION bb_stat_scope()
+RETURNS text
+AS 'MODULE_PATHNAME', 'bb_sql_stat_scope'
+LANGUAGE C STRICT STABLE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_stat_scope() IS
+'whose calls the statistics know: "shared", of all sessions (the library is in shared_preload_libraries), or "session", of this one alone';
+
+CREATE FUNCTION bb_stat_reset()
+RETURNS void
+AS 'MODULE_PATHNAME', 'bb_sql_stat_reset'
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_stat_reset() IS
+'forgets all statistics but calls that run, and when layers were used';
+
+CREATE FUNCTION bb_get_access_stats(
+    OUT call_id bigint,
+    OUT pid integer,
+    OUT usesysid oid,
+    OUT function text,
+    OUT task_kind text,
+    OUT download_behavior text,
+    OUT parent_call_id bigint,
+    OUT parent_link text,
+    OUT store text,
+    OUT timeline text,
+    OUT lsn pg_lsn,
+    OUT started_at timestamptz,
+    OUT duration_ms double precision,
+    OUT state text,
+    OUT keys_requested bigint,
+    OUT pages_requested bigint,
+    OUT layers_visited bigint,
+    OUT blocks_read bigint,
+    OUT blocks_cached bigint,
+    OUT images_used bigint,
+    OUT records_applied bigint,
+    OUT redo_ms double precision,
+    OUT layers_downloaded bigint,
+    OUT bytes_downloaded bigint,
+    OUT download_wait_ms double precision,
+    OUT downloads_warned bigint,
+    OUT downloads_refused bigint,
+    OUT bytes_out bigint,
+    OUT bytes_total_estimate bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_access_stats'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_access_stats() IS
+'what the view bb_access_stats shows: one''s own calls; others'' take pg_read_all_stats';
+
+CREATE VIEW bb_access_stats AS
+    SELECT s.call_id, s.pid, pg_get_userbyid(s.usesysid) AS usename,
+           s.function, s.task_kind, s.download_behavior,
+           s.parent_call_id, s.parent_link, s.store, s.timeline, s.lsn,
+           s.started_at, s.duration_ms, s.state,
+           s.keys_requested, s.pages_requested, s.layers_visited,
+           s.blocks_read, s.blocks_cached, s.images_used, s.records_applied,
+           s.redo_ms, s.layers_downloaded, s.bytes_downloaded,
+           s.download_wait_ms, s.downloads_warned, s.downloads_refused,
+           s.bytes_out,
+           s.bytes_total_estimate, bb_stat_scope() AS scope
+    FROM bb_get_access_stats() s;
+
+COMMENT ON VIEW bb_access_stats IS
+'one row for each call that runs, and for the last bbackup.track_calls; of all sessions, or of this one alone, as scope says';
+
+CREATE FUNCTION bb_get_stat_totals(
+    OUT task_kind text,
+    OUT download_behavior text,
+    OUT calls bigint,
+    OUT errors bigint,
+    OUT cancelled bigint,
+    OUT duration_ms double precision,
+    OUT keys_requested bigint,
+    OUT pages_requested bigint,
+    OUT layers_visited bigint,
+    OUT blocks_read bigint,
+    OUT blocks_cached bigint,
+    OUT images_used bigint,
+    OUT records_applied bigint,
+    OUT redo_ms double precision,
+    OUT layers_downloaded bigint,
+    OUT bytes_downloaded bigint,
+    OUT download_wait_ms double precision,
+    OUT downloads_warned bigint,
+    OUT downloads_refused bigint,
+    OUT bytes_out bigint,
+    OUT stats_reset timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_totals'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_stat_totals() IS
+'what the view bb_stat_totals shows';
+
+CREATE VIEW bb_stat_totals AS
+    SELECT t.*, bb_stat_scope() AS scope
+    FROM bb_get_stat_totals() t;
+
+COMMENT ON VIEW bb_stat_totals IS
+'what the ended calls of a task kind and download behaviour did since stats_reset: the sums of their rows in bb_access_stats';
+
+CREATE FUNCTION bb_layer_stats(
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT NULL,
+    OUT timeline_name text,
+    OUT layer text,
+    OUT bytes bigint,
+    OUT resident boolean,
+    OUT resident_since timestamptz,
+    OUT first_access timestamptz,
+    OUT last_access timestamptz,
+    OUT accesses bigint,
+    OUT accesses_by_task_kind jsonb,
+    OUT downloads bigint,
+    OUT evictions bigint,
+    OUT scope text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_layer_stats'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_layer_stats(name, text) IS
+'how the layers of one timeline, or of all (NULL), are used; an access is a call that opens one';
+
+--
 -- A base backup reads past every table privilege.
 --
 REVOKE ALL ON FUNCTION bb_import_directory(text, name, text, text) FROM PUBLIC;
@@ -328,9 +458,22 @@ REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_get_stat_totals() FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_layer_stats(name, text) FROM PUBLIC;
 
 -- How far imports are is for those who watch servers.
 GRANT EXECUTE ON FUNCTION bb_progress_import() TO pg_read_all_stats;
 GRANT SELECT ON bb_stat_progress_import TO pg_read_all_stats;
 GRANT EXECUTE ON FUNCTION bb_progress_ingest() TO pg_read_all_stats;
 GRANT SELECT ON bb_stat_progress_ingest TO pg_read_all_stats;
+
+-- So is what calls do.  Others see their own once they may call the functions
+-- behind the view: bb_get_access_stats and bb_stat_scope.
+GRANT EXECUTE ON FUNCTION bb_stat_scope() TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_get_access_stats() TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_get_stat_totals() TO pg_read_all_stats;
+GRANT SELECT ON bb_access_stats TO PUBLIC;
+GRANT SELECT ON bb_stat_totals TO pg_read_all_stats;

@@ -12,6 +12,7 @@
 
 #include "assembly/backup.h"
 #include "assembly/content.h"
+#include "stats/progress.h"
 
 /*
  * A step goes on until it has handed on so many bytes: enough to make what a
@@ -26,6 +27,8 @@ struct BbBackup
 	BbFileList *list;
 	BbContentReader *reader;
 	BbSink	   *sink; /* the first of the chain */
+	BbBackupProgress *progress;
+	uint64		bytes; /* of the tar, so far */
 
 	bool		begun;	 /* the chain knows that a backup begins */
 	bool		open;	 /* in the midst of a member */
@@ -35,7 +38,7 @@ struct BbBackup
 
 BbBackup *
 bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			  const BbBackupOptions *options, BbSink *bytes)
+			  const BbBackupOptions *options, uint64 size, BbSink *bytes)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup backup",
@@ -58,6 +61,9 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	backup->sink = bb_sink_tar_new(bytes, info->uid, info->gid,
 								   bb_filelist_mtime(backup->list));
 
+	backup->progress = bb_progress_backup_new();
+	bb_progress_backup_stream(backup->progress, size);
+
 	MemoryContextSwitchTo(old_context);
 	return backup;
 }
@@ -76,12 +82,14 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 		bb_sink_begin_member(ctx, backup->sink, &backup->member);
 		bb_content_begin(ctx, backup->reader, &backup->member);
 		backup->open = true;
+		backup->bytes += TAR_BLOCK_SIZE;
 		return;
 	}
 
 	bb_sink_end(ctx, backup->sink);
 	bb_content_close(backup->reader);
 	bb_filelist_close(backup->list);
+	backup->bytes += BB_TAR_END_SIZE;
 	backup->done = true;
 }
 
@@ -108,16 +116,21 @@ bb_backup_step(const BbReqCtx *ctx, BbBackup *backup)
 		{
 			bb_sink_write(ctx, backup->sink, data, length);
 			written += length;
+			backup->bytes += length;
 		}
 		else
 		{
 			bb_sink_end_member(ctx, backup->sink);
 			backup->open = false;
+			backup->bytes += tarPaddingBytesRequired(backup->member.size);
 			written += TAR_BLOCK_SIZE;
 		}
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(backup->scratch);
+	bb_progress_backup_done(backup->progress, backup->bytes);
+	if (backup->done)
+		bb_progress_backup_end(backup->progress);
 	return !backup->done;
 }
 
@@ -125,6 +138,7 @@ uint64
 bb_backup_size(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 			   const BbBackupOptions *options)
 {
+	BbBackupProgress *progress = bb_progress_backup_new();
 	BbFileList *list = bb_filelist_new(ctx, store, lsn, options);
 	BbMember	member;
 	uint64		size = BB_TAR_END_SIZE;
@@ -132,5 +146,6 @@ bb_backup_size(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	while (bb_filelist_next(ctx, list, &member))
 		size += bb_sink_tar_member_size(&member);
 	bb_filelist_close(list);
+	bb_progress_backup_end(progress);
 	return size;
 }

@@ -25,11 +25,15 @@ typedef struct BbBackup BbBackup;
 /*
  * bb_backup_new - a backup at lsn, in tar form, into "bytes".
  *
+ * How far it is shows in pg_stat_progress_basebackup, with "size", which
+ * bb_backup_size gives, as the whole (0: not known).
+ *
  * Errors: those of filelist.h.
  */
 extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,
 							   XLogRecPtr lsn,
-							   const BbBackupOptions *options, BbSink *bytes);
+							   const BbBackupOptions *options, uint64 size,
+							   BbSink *bytes);
 
 /* Do some of it.  False once everything, end of archive too, is written. */
 extern bool bb_backup_step(const BbReqCtx *ctx, BbBackup *backup);

@@ -12,20 +12,20 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-static uint64 last_call_id = 0;
+/*
+ * Counters are published at every so many checks.  Enough to cost nothing:
+ * what is published is copied, with a call from here to there.
+ */
+#define CHECKS_PER_PUBLISH 32
 
-static BbReqCtx *
-make_context(BbTaskKind kind, BbDownloadBehavior behavior)
+static const BbReqCtxObserver *observer = NULL;
+static uint64 last_call_id = 0; /* while there is no observer */
+static uint32 checks = 0;
+
+void
+bb_reqctx_observe(const BbReqCtxObserver *new_observer)
 {
-	BbReqCtx   *ctx = palloc0(sizeof(BbReqCtx));
-
-	ctx->call_id = ++last_call_id;
-	ctx->task_kind = kind;
-	ctx->download_behavior = behavior;
-	ctx->parent_link = BB_LINK_ROOT;
-	ctx->started_at = GetCurrentTimestamp();
-	ctx->counters = palloc0(sizeof(BbCounters));
-	return ctx;
+	observer = new_observer;
 }
 
 static TimestampTz
@@ -36,24 +36,50 @@ deadline_from(TimestampTz start)
 	return TimestampTzPlusMilliseconds(start, bb_setting_call_timeout_ms);
 }
 
+static const BbReqCtx *
+make_context(BbTaskKind kind, BbDownloadBehavior behavior,
+			 const BbReqCtx *parent, BbParentLink link)
+{
+	BbReqCtx   *ctx = palloc0(sizeof(BbReqCtx));
+
+	ctx->task_kind = kind;
+	ctx->download_behavior = behavior;
+	ctx->parent = link == BB_LINK_ATTACHED ? parent : NULL;
+	ctx->parent_call_id = parent != NULL ? parent->call_id : 0;
+	ctx->parent_link = link;
+	ctx->uncounted = link == BB_LINK_ATTACHED && parent->uncounted;
+	ctx->started_at = GetCurrentTimestamp();
+	ctx->deadline = link == BB_LINK_ATTACHED ? parent->deadline
+											 : deadline_from(ctx->started_at);
+	ctx->counters = palloc0(sizeof(BbCounters));
+	if (observer != NULL)
+		observer->begin(ctx, parent);
+	else
+		ctx->call_id = ++last_call_id;
+	return ctx;
+}
+
 const BbReqCtx *
 bb_reqctx_root(BbTaskKind kind, BbDownloadBehavior behavior)
 {
-	BbReqCtx   *ctx = make_context(kind, behavior);
-
-	ctx->deadline = deadline_from(ctx->started_at);
-	return ctx;
+	return make_context(kind, behavior, NULL, BB_LINK_ROOT);
 }
 
 const BbReqCtx *
 bb_reqctx_attached_child(const BbReqCtx *parent, BbTaskKind kind)
 {
-	BbReqCtx   *ctx = make_context(kind, parent->download_behavior);
+	return make_context(kind, parent->download_behavior, parent,
+						BB_LINK_ATTACHED);
+}
 
-	ctx->parent = parent;
-	ctx->parent_call_id = parent->call_id;
-	ctx->parent_link = BB_LINK_ATTACHED;
-	ctx->deadline = parent->deadline;
+const BbReqCtx *
+bb_reqctx_uncounted_child(const BbReqCtx *parent, BbTaskKind kind)
+{
+	/* nobody else has seen it yet */
+	BbReqCtx   *ctx = unconstify(BbReqCtx *,
+								 bb_reqctx_attached_child(parent, kind));
+
+	ctx->uncounted = true;
 	return ctx;
 }
 
@@ -61,12 +87,7 @@ const BbReqCtx *
 bb_reqctx_detached_child(const BbReqCtx *parent, BbTaskKind kind,
 						 BbDownloadBehavior behavior)
 {
-	BbReqCtx   *ctx = make_context(kind, behavior);
-
-	ctx->parent_call_id = parent->call_id;
-	ctx->parent_link = BB_LINK_DETACHED;
-	ctx->deadline = deadline_from(ctx->started_at);
-	return ctx;
+	return make_context(kind, behavior, parent, BB_LINK_DETACHED);
 }
 
 void
@@ -81,6 +102,23 @@ bb_reqctx_check(const BbReqCtx *ctx)
 						bb_task_kind_name(ctx->task_kind)),
 				 errhint("Raise bbackup.call_timeout, or set it to 0 to wait "
 						 "without limit.")));
+
+	if (++checks % CHECKS_PER_PUBLISH == 0)
+		bb_reqctx_publish(ctx);
+}
+
+void
+bb_reqctx_publish(const BbReqCtx *ctx)
+{
+	for (; ctx != NULL && ctx->account != NULL; ctx = ctx->parent)
+		observer->publish(ctx);
+}
+
+void
+bb_reqctx_end(const BbReqCtx *ctx)
+{
+	if (ctx->account != NULL)
+		observer->end(ctx);
 }
 
 const char *
@@ -104,4 +142,19 @@ bb_task_kind_name(BbTaskKind kind)
 			return "unit test";
 	}
 	return "unknown task";
+}
+
+const char *
+bb_download_behavior_name(BbDownloadBehavior behavior)
+{
+	switch (behavior)
+	{
+		case BB_DOWNLOAD_ALLOW:
+			return "download";
+		case BB_DOWNLOAD_WARN:
+			return "warn";
+		case BB_DOWNLOAD_ERROR:
+			return "error";
+	}
+	return "unknown";
 }

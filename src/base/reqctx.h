@@ -29,11 +29,13 @@
  *	  parent's deadline, and what it counts counts for the parent too.  A
  *	  detached child is a call of its own that remembers who started it: its
  *	  own deadline, its own account, and it may outlive the parent.
- *	- A context is freed with the memory context that it was made in.
+ *	- A context is freed with the memory context that it was made in, and its
+ *	  call ends then at the latest.  Who knows that it's done says so before,
+ *	  by bb_reqctx_end().
  *
  * Cancellation is PostgreSQL's own: bb_reqctx_check() calls
  * CHECK_FOR_INTERRUPTS() and then looks at the deadline.  Call it once a page
- * and in every wait.
+ * and in every wait.  Now and then it also publishes the counters.
  *
  * The idea is that of Neon's pageserver (pageserver/src/context.rs), which
  * has neither a tree of children nor cancellation.
@@ -56,6 +58,7 @@ typedef enum BbTaskKind
 	BB_TASK_MANAGEMENT, /* timelines made and dropped */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;
+#define BB_TASK_KIND_COUNT (BB_TASK_UNIT_TEST + 1)
 
 /* What to do when a layer that is needed is not resident. */
 typedef enum BbDownloadBehavior
@@ -64,6 +67,7 @@ typedef enum BbDownloadBehavior
 	BB_DOWNLOAD_WARN,  /* fetch it, warn, and count the warning */
 	BB_DOWNLOAD_ERROR  /* refuse */
 } BbDownloadBehavior;
+#define BB_DOWNLOAD_BEHAVIOR_COUNT (BB_DOWNLOAD_ERROR + 1)
 
 typedef enum BbParentLink
 {
@@ -92,23 +96,42 @@ typedef struct BbCounters
 	uint64		layers_downloaded; /* by this call, as whole files */
 	uint64		bytes_downloaded;  /* from a store elsewhere */
 	uint64		download_wait_us;  /* waiting for layers, microseconds */
-	uint64		downloads_warned;
-	uint64		downloads_refused;
+	uint64		downloads_warned;  /* that BB_DOWNLOAD_WARN warned of */
+	uint64		downloads_refused; /* that BB_DOWNLOAD_ERROR refused */
 	uint64		bytes_out;		 /* bytes given to the caller */
 } BbCounters;
 
 typedef struct BbReqCtx
 {
-	uint64		call_id; /* unique within the backend */
+	uint64		call_id; /* unique since the server, or session, started */
 	BbTaskKind	task_kind;
 	BbDownloadBehavior download_behavior;
 	const struct BbReqCtx *parent; /* NULL for a root or a detached child */
 	uint64		parent_call_id;	   /* 0 for a root */
 	BbParentLink parent_link;
+	bool		uncounted; /* what it opens doesn't count as used */
 	TimestampTz started_at;
-	TimestampTz deadline; /* 0: none */
-	BbCounters *counters; /* of this context; never shared */
+	TimestampTz deadline;	   /* 0: none */
+	BbCounters *counters;	   /* of this context; never shared */
+	struct BbAccount *account; /* of the observer; NULL: there is none */
 } BbReqCtx;
+
+/*
+ * Who keeps account of all contexts (stats/calls.h).  One a process.
+ *
+ * begin: a context was made, complete but for call_id and account, which the
+ * observer sets; parent is NULL for a root only.  publish: its counters may
+ * have changed.  end: it is done.  What ends without that the observer has to
+ * notice by the memory context in which "begin" was called.
+ */
+typedef struct BbReqCtxObserver
+{
+	void		(*begin) (BbReqCtx *ctx, const BbReqCtx *parent);
+	void		(*publish) (const BbReqCtx *ctx);
+	void		(*end) (const BbReqCtx *ctx);
+} BbReqCtxObserver;
+
+extern void bb_reqctx_observe(const BbReqCtxObserver *observer);
 
 /*
  * bb_reqctx_root - the context of a call that comes from outside.
@@ -132,14 +155,38 @@ extern const BbReqCtx *bb_reqctx_detached_child(const BbReqCtx *parent,
 												BbDownloadBehavior behavior);
 
 /*
+ * bb_reqctx_uncounted_child - an attached child that may look at layers
+ * without their counting as used: for verification, or what makes room.
+ */
+extern const BbReqCtx *bb_reqctx_uncounted_child(const BbReqCtx *parent,
+												 BbTaskKind kind);
+
+/*
  * bb_reqctx_check - give way to a cancel request; hold to the deadline.
  *
  * Errors: QUERY_CANCELED.
  */
 extern void bb_reqctx_check(const BbReqCtx *ctx);
 
+/*
+ * bb_reqctx_publish - let others see what was counted so far.
+ *
+ * bb_reqctx_check() does that now and then; so this is for who is about to
+ * wait for something else, as a stream for its consumer.
+ */
+extern void bb_reqctx_publish(const BbReqCtx *ctx);
+
+/*
+ * bb_reqctx_end - the call is done, and its attached children with it.
+ *
+ * Nothing is counted any more after that.
+ */
+extern void bb_reqctx_end(const BbReqCtx *ctx);
+
 /* "basebackup", "page read", …: for messages and views. */
 extern const char *bb_task_kind_name(BbTaskKind kind);
+/* "download", "warn", "error". */
+extern const char *bb_download_behavior_name(BbDownloadBehavior behavior);
 
 /*
  * BB_COUNT - add n to a counter of ctx and of all whom ctx works for.

@@ -12,6 +12,7 @@
 #include "base/compress.h"
 #include "base/reqctx.h"
 #include "base/settings.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 char	   *bb_setting_store_directory = NULL;
@@ -26,6 +27,7 @@ bool		bb_setting_redo_seccomp = true;
 int			bb_setting_s3_timeout_s = 30;
 int			bb_setting_download_behavior = BB_DOWNLOAD_ALLOW;
 bool		bb_setting_download_error_as_warn = false;
+int			bb_setting_track_calls = 1000;
 
 static const struct config_enum_entry compression_options[] = {
 	{"none", BB_COMPRESSION_NONE, false},
@@ -179,6 +181,21 @@ bb_settings_init(void)
 							 PGC_SUSET,
 							 0,
 							 NULL, NULL, NULL);
+
+	/*
+	 * Shared memory is sized by it when the server starts.  Where there is
+	 * none of ours, each session looks at it once; and only a library that is
+	 * preloaded may define a setting of the postmaster.
+	 */
+	DefineCustomIntVariable("bbackup.track_calls",
+							"Calls that statistics remember after their end.",
+							NULL,
+							&bb_setting_track_calls,
+							1000, 0, 1000000,
+							process_shared_preload_libraries_in_progress
+								? PGC_POSTMASTER : PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("bbackup");
 }

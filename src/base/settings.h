@@ -37,6 +37,9 @@ extern int	bb_setting_download_behavior;
 /* bbackup.on_demand_download_behavior_treat_error_as_warn */
 extern bool bb_setting_download_error_as_warn;
 
+/* bbackup.track_calls: ended calls that the statistics remember */
+extern int	bb_setting_track_calls;
+
 /* Define them; called once, from _PG_init. */
 extern void bb_settings_init(void);
 

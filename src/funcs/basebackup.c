@@ -9,8 +9,8 @@
 
 #include "assembly/backup.h"
 #include "base/compat.h"
-#include "base/settings.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "utils/memutils.h"
 
@@ -33,8 +33,7 @@ typedef struct RunningBackup
 Datum
 bb_sql_basebackup(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_BASEBACKUP,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_BASEBACKUP);
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);
@@ -54,9 +53,11 @@ bb_sql_basebackup(PG_FUNCTION_ARGS)
 						 "SELECT.")));
 
 	chunks = bb_sink_chunks_new(size);
-	backup = bb_backup_new(ctx, store, lsn, &arguments.options, chunks);
+	backup = bb_backup_new(ctx, store, lsn, &arguments.options, size, chunks);
+	bb_calls_describe(ctx, &(BbCallAbout){.bytes_total = size});
 	while (bb_backup_step(ctx, backup))
 		;
+	bb_reqctx_end(ctx);
 	PG_RETURN_BYTEA_P(bb_sink_chunks_take(chunks));
 }
 
@@ -67,15 +68,18 @@ start_stream(FunctionCallInfo fcinfo)
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store;
 	XLogRecPtr	lsn;
+	uint64		size;
 
-	running->ctx = bb_reqctx_root(BB_TASK_BASEBACKUP,
-								  bb_setting_download_behavior);
+	running->ctx = bb_call_begin(fcinfo, BB_TASK_BASEBACKUP);
 	store = bb_store_timeline(running->ctx, arguments.store,
 							  arguments.timeline);
 	lsn = bb_store_lsn(running->ctx, store, arguments.lsn);
+	size = bb_backup_size(running->ctx, store, lsn, &arguments.options);
+	bb_calls_describe(running->ctx, &(BbCallAbout){.bytes_total = size});
 	running->chunks = bb_sink_chunks_new(CHUNK_BYTES);
 	running->backup = bb_backup_new(running->ctx, store, lsn,
-									&arguments.options, running->chunks);
+									&arguments.options, size,
+									running->chunks);
 	running->more = true;
 	return running;
 }
@@ -108,7 +112,12 @@ bb_sql_basebackup_stream(PG_FUNCTION_ARGS)
 		running->more = bb_backup_step(running->ctx, running->backup);
 
 	if (bb_sink_chunks_filled(running->chunks) == 0)
+	{
+		bb_reqctx_end(running->ctx);
 		SRF_RETURN_DONE(calls);
+	}
+	/* who knows when the next one is asked for */
+	bb_reqctx_publish(running->ctx);
 	SRF_RETURN_NEXT(calls,
 					PointerGetDatum(bb_sink_chunks_take(running->chunks)));
 }

@@ -8,9 +8,9 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "ingest/import.h"
 #include "miscadmin.h"
@@ -39,8 +39,7 @@ elapsed_since(TimestampTz start)
 Datum
 bb_sql_import_directory(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_IMPORT,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_IMPORT);
 	char	   *path = bb_arg_text(fcinfo, 0, "path");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
@@ -52,12 +51,14 @@ bb_sql_import_directory(PG_FUNCTION_ARGS)
 	Datum		values[8];
 	bool		nulls[8] = {0};
 
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
 	bb_store_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
 					   "import a data directory");
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
 	result = bb_import_directory(ctx, store, timeline, path, wal_directory);
+	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.lsn});
 
 	values[0] = CStringGetTextDatum(timeline);
 	values[1] = LSNGetDatum(result.lsn);
@@ -67,6 +68,7 @@ bb_sql_import_directory(PG_FUNCTION_ARGS)
 	values[5] = Int64GetDatum(result.bytes_read);
 	values[6] = Int64GetDatum(result.bytes_stored);
 	values[7] = elapsed_since(ctx->started_at);
+	bb_reqctx_end(ctx);
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 

@@ -8,9 +8,9 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "ingest/ingest.h"
 #include "miscadmin.h"
@@ -27,8 +27,7 @@ BB_SQL_FUNCTION(bb_sql_progress_ingest);
 Datum
 bb_sql_ingest(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_INGEST,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_INGEST);
 	char	   *wal_directory = bb_arg_text(fcinfo, 0, "wal_directory");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
@@ -40,13 +39,16 @@ bb_sql_ingest(PG_FUNCTION_ARGS)
 	Datum		values[9];
 	bool		nulls[9] = {0};
 
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
 	bb_store_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
 					   "ingest WAL");
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
 	result = bb_ingest(ctx, store, timeline, wal_directory, until);
+	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.end_lsn});
 	elapsed->time = GetCurrentTimestamp() - ctx->started_at;
+	bb_reqctx_end(ctx);
 
 	values[0] = CStringGetTextDatum(timeline);
 	values[1] = LSNGetDatum(result.start_lsn);

@@ -8,9 +8,9 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/settings.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -47,8 +47,7 @@ relation_pages(const BbRelation *relation)
 Datum
 bb_sql_databases(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	BbCatalogScan *databases;
@@ -83,6 +82,7 @@ bb_sql_databases(PG_FUNCTION_ARGS)
 		bb_result_row(fcinfo, values, nulls);
 	}
 	bb_catalog_scan_close(databases);
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
 
@@ -106,8 +106,7 @@ fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
 Datum
 bb_sql_relations(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	MemoryContext row_context = bb_result_context_new();
@@ -127,6 +126,7 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 		MemoryContextReset(row_context);
 	}
 	bb_catalog_scan_close(relations);
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
 
@@ -134,8 +134,7 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 Datum
 bb_sql_files(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	BbBackupArguments arguments = bb_arg_backup(fcinfo);
 	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
 										   arguments.timeline);
@@ -160,5 +159,6 @@ bb_sql_files(PG_FUNCTION_ARGS)
 		MemoryContextReset(row_context);
 	}
 	bb_filelist_close(list);
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }

@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "redo/helper.h"
+#include "stats/shared.h"
 
 PG_MODULE_MAGIC;
 
@@ -20,4 +21,5 @@ _PG_init(void)
 {
 	bb_settings_init();
 	bb_redo_helper_init();
+	bb_stats_init();
 }

@@ -10,9 +10,9 @@
 #include "assembly/content.h"
 #include "base/codec.h"
 #include "base/compat.h"
-#include "base/settings.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "utils/memutils.h"
 
@@ -73,8 +73,7 @@ check_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *block_key,
 Datum
 bb_sql_get_page(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_PAGE_READ,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_PAGE_READ);
 	Oid			spc = bb_arg_oid(fcinfo, 0, "tablespace");
 	Oid			db = bb_arg_oid(fcinfo, 1, "database");
 	Oid			rel = bb_arg_oid(fcinfo, 2, "relfilenode");
@@ -101,7 +100,9 @@ bb_sql_get_page(PG_FUNCTION_ARGS)
 	page = palloc(VARHDRSZ + BLCKSZ);
 	SET_VARSIZE(page, VARHDRSZ + BLCKSZ);
 	memcpy(VARDATA(page), value.data, BLCKSZ);
+	BB_COUNT(ctx, bytes_out, BLCKSZ);
 	bb_store_keep(fcinfo->flinfo);
+	bb_reqctx_end(ctx);
 	PG_RETURN_BYTEA_P(page);
 }
 
@@ -138,8 +139,7 @@ find_member(const BbReqCtx *ctx, BbFileList *list, const char *path,
 Datum
 bb_sql_read_file(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_PAGE_READ,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_PAGE_READ);
 	char	   *path = bb_arg_text(fcinfo, 0, "path");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 1, "lsn");
 	BbPageStore *store = bb_store_timeline(ctx,
@@ -170,5 +170,7 @@ bb_sql_read_file(PG_FUNCTION_ARGS)
 	}
 	bb_content_close(reader);
 	bb_filelist_close(list);
+	BB_COUNT(ctx, bytes_out, member.size);
+	bb_reqctx_end(ctx);
 	PG_RETURN_BYTEA_P(file);
 }

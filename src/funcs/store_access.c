@@ -18,6 +18,7 @@
 #include "funcs/store_access.h"
 #include "miscadmin.h"
 #include "pagestore/walposition.h"
+#include "stats/calls.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -149,6 +150,7 @@ bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
 	BbObjectStoreOptions options;
 	AclResult	allowed;
 
+	bb_calls_describe(ctx, &(BbCallAbout){.store = name});
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -178,6 +180,7 @@ BbPageStore *
 bb_store_timeline(const BbReqCtx *ctx, const char *server,
 				  const char *timeline)
 {
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
 	return bb_pagestore_timeline(ctx,
 								 bb_store_open(ctx, server, BB_STORE_READ),
 								 timeline);
@@ -249,5 +252,23 @@ bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 		ereport(NOTICE,
 				(errmsg("using LSN %X/%X, where the last record ends that is complete at %X/%X",
 						LSN_FORMAT_ARGS(used), LSN_FORMAT_ARGS(lsn))));
+	bb_calls_describe(ctx, &(BbCallAbout){.lsn = used});
 	return used;
+}
+
+BbManifest *
+bb_store_listed_timeline(const BbReqCtx *ctx, BbObjectStore *store,
+						 const char *timeline)
+{
+	ErrorData  *error;
+	BbManifest *manifest = bb_manifest_try(ctx, store, timeline, &error);
+
+	if (error != NULL)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("skipping timeline \"%s\": %s", timeline,
+						error->message),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0,
+				 error->hint ? errhint("%s", error->hint) : 0));
+	return manifest;
 }

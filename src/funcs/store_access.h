@@ -21,6 +21,7 @@
 #define BB_STORE_ACCESS_H
 
 #include "fmgr.h"
+#include "layer/manifest.h"
 #include "objstore/objstore.h"
 #include "pagestore/pagestore.h"
 
@@ -75,6 +76,15 @@ extern BbPageStore *bb_store_timeline_kept(const BbReqCtx *ctx,
 										   const char *server,
 										   const char *timeline);
 extern void bb_store_keep(FmgrInfo *function);
+
+/*
+ * bb_store_listed_timeline - the manifest of one of a store's timelines, for a
+ * listing; NULL when it was dropped meanwhile, or can't be read, which a
+ * WARNING then tells: one bad timeline must not hide the others.
+ */
+extern BbManifest *bb_store_listed_timeline(const BbReqCtx *ctx,
+											BbObjectStore *store,
+											const char *timeline);
 
 /*
  * bb_store_lsn - the LSN to read at for one that a user gave (Invalid: the

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * timelines.c
- *	  The timelines of a page store and their layers; branches.
+ *	  The timelines of a page store; branches; the LSN of a time.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/settings.h"
 #include "funcs/arguments.h"
+#include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "layer/manifest.h"
 #include "pagestore/walposition.h"
@@ -20,31 +20,9 @@
 #include "utils/timestamp.h"
 
 BB_SQL_FUNCTION(bb_sql_timelines);
-BB_SQL_FUNCTION(bb_sql_layers);
 BB_SQL_FUNCTION(bb_sql_create_branch);
 BB_SQL_FUNCTION(bb_sql_drop_timeline);
 BB_SQL_FUNCTION(bb_sql_lsn_at);
-
-/*
- * The manifest of a timeline that is listed among others.  NULL: it was
- * dropped meanwhile, or can't be read, which is no reason not to show the
- * others.
- */
-static BbManifest *
-read_listed(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline)
-{
-	ErrorData  *error;
-	BbManifest *manifest = bb_manifest_try(ctx, store, timeline, &error);
-
-	if (error != NULL)
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("skipping timeline \"%s\": %s", timeline,
-						error->message),
-				 error->detail ? errdetail_internal("%s", error->detail) : 0,
-				 error->hint ? errhint("%s", error->hint) : 0));
-	return manifest;
-}
 
 static void
 timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
@@ -79,8 +57,7 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 Datum
 bb_sql_timelines(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
 										 BB_STORE_READ);
 	MemoryContext row_context = bb_result_context_new();
@@ -90,67 +67,14 @@ bb_sql_timelines(PG_FUNCTION_ARGS)
 	foreach (cell, bb_manifest_list(ctx, store))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = read_listed(ctx, store, lfirst(cell));
+		BbManifest *manifest = bb_store_listed_timeline(ctx, store, lfirst(cell));
 
 		if (manifest != NULL)
 			timeline_row(fcinfo, manifest);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}
-	return (Datum) 0;
-}
-
-static void
-layer_row(FunctionCallInfo fcinfo, const BbManifest *manifest,
-		  const BbLayerDesc *layer)
-{
-	Datum		values[9];
-	bool		nulls[9] = {0};
-
-	values[0] = CStringGetTextDatum(manifest->timeline);
-	values[1] = CStringGetTextDatum(bb_layer_name(layer));
-	values[2] = CStringGetTextDatum(layer->image ? "image" : "delta");
-	values[3] = LSNGetDatum(layer->lsn_start);
-	values[4] = LSNGetDatum(layer->lsn_end);
-	values[5] = CStringGetTextDatum(bb_key_text(&layer->keys.start));
-	values[6] = CStringGetTextDatum(bb_key_text(&layer->keys.end));
-	values[7] = Int64GetDatum((int64) layer->entries);
-	values[8] = Int64GetDatum((int64) layer->size);
-	bb_result_row(fcinfo, values, nulls);
-}
-
-/* bb_layers(store name, timeline text); timeline NULL: all */
-Datum
-bb_sql_layers(PG_FUNCTION_ARGS)
-{
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
-										 bb_setting_download_behavior);
-	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
-										 BB_STORE_READ);
-	MemoryContext row_context = bb_result_context_new();
-	char	   *name = NULL;
-	List	   *names;
-	ListCell   *cell;
-
-	InitMaterializedSRF(fcinfo, 0);
-	if (!PG_ARGISNULL(1))
-		name = bb_arg_text(fcinfo, 1, "timeline");
-	names = name ? list_make1(name) : bb_manifest_list(ctx, store);
-
-	foreach (cell, names)
-	{
-		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest;
-
-		manifest = name ? bb_manifest_read(ctx, store, name)
-						: read_listed(ctx, store, lfirst(cell));
-		if (name != NULL && manifest == NULL)
-			bb_timeline_missing(store, name);
-		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
-			layer_row(fcinfo, manifest, &manifest->layers[i]);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-	}
+	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
 
@@ -158,17 +82,18 @@ bb_sql_layers(PG_FUNCTION_ARGS)
 Datum
 bb_sql_create_branch(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_MANAGEMENT,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 3, "store"),
 										 BB_STORE_WRITE);
 
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
 	lsn = bb_store_lsn(ctx, bb_pagestore_timeline(ctx, store, ancestor),
 								 lsn);
 	bb_timeline_branch(ctx, store, name, ancestor, lsn);
+	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);
 }
 
@@ -176,12 +101,13 @@ bb_sql_create_branch(PG_FUNCTION_ARGS)
 Datum
 bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_MANAGEMENT,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
 	bb_timeline_drop(ctx, bb_store_open(ctx, server, BB_STORE_WRITE), name);
+	bb_reqctx_end(ctx);
 	PG_RETURN_VOID();
 }
 
@@ -189,8 +115,7 @@ bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 Datum
 bb_sql_lsn_at(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_LISTING,
-										 bb_setting_download_behavior);
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");
 	BbPageStore *store = bb_store_timeline(ctx,
 										   bb_arg_name(fcinfo, 1, "store"),
@@ -232,5 +157,7 @@ bb_sql_lsn_at(PG_FUNCTION_ARGS)
 					 errhint("Ingest WAL by bb_ingest().")));
 			break;
 	}
+	bb_calls_describe(ctx, &(BbCallAbout){.lsn = lsn});
+	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);
 }

@@ -296,6 +296,7 @@ clean_up(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 														   BB_DOWNLOAD_ALLOW);
 
 		remove_ours(cleanup, store, timeline, layers);
+		bb_reqctx_end(cleanup);
 	}
 	PG_CATCH();
 	{

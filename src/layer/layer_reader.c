@@ -13,6 +13,7 @@
 #include "base/codec.h"
 #include "layer/layer_internal.h"
 #include "port/pg_crc32c.h"
+#include "stats/layerstats.h"
 #include "utils/memutils.h"
 
 void
@@ -126,6 +127,7 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	check_header(ctx, layer);
 	check_footer(ctx, layer);
 	BB_COUNT(ctx, layers_visited, 1);
+	bb_layerstats_access(ctx, desc->file_id);
 
 	MemoryContextSwitchTo(old);
 	return layer;

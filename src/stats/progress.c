@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * progress.c
- *	  How far an import or ingest is.
+ *	  How far a backup, import or ingest is.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "commands/progress.h"
 #include "stats/progress.h"
 #include "utils/backend_progress.h"
 
@@ -190,4 +191,93 @@ bb_progress_ingest_phase_name(BbIngestPhase phase)
 			return "writing layers";
 	}
 	return "initializing";
+}
+
+struct BbBackupProgress
+{
+	int64		phase;
+	int64		bytes_total; /* -1: not known, which the view shows as NULL */
+	int64		bytes_done;
+	MemoryContextCallback callback;
+};
+
+/* Whose the progress array is, as far as backups go. */
+static BbBackupProgress *reporting = NULL;
+
+/*
+ * All of it at once, so that whoever takes the array over has it right.
+ */
+static void
+report(BbBackupProgress *progress)
+{
+	const int	places[] = {
+		PROGRESS_BASEBACKUP_PHASE,
+		PROGRESS_BASEBACKUP_BACKUP_TOTAL,
+		PROGRESS_BASEBACKUP_BACKUP_STREAMED,
+		PROGRESS_BASEBACKUP_TBLSPC_TOTAL,
+	};
+	const int64 values[] = {
+		progress->phase,
+		progress->bytes_total,
+		progress->bytes_done,
+		1, /* all tablespaces are in one tar */
+	};
+
+	if (MyBEEntry == NULL)
+		return;
+	if (MyBEEntry->st_progress_command == PROGRESS_COMMAND_INVALID)
+	{
+		pgstat_progress_start_command(PROGRESS_COMMAND_BASEBACKUP, InvalidOid);
+		reporting = progress;
+	}
+	if (reporting == progress &&
+		MyBEEntry->st_progress_command == PROGRESS_COMMAND_BASEBACKUP)
+		pgstat_progress_update_multi_param(lengthof(places), places, values);
+}
+
+static void
+end_with_context(void *arg)
+{
+	bb_progress_backup_end(arg);
+}
+
+BbBackupProgress *
+bb_progress_backup_new(void)
+{
+	BbBackupProgress *progress = palloc0(sizeof(BbBackupProgress));
+
+	progress->phase = PROGRESS_BASEBACKUP_PHASE_ESTIMATE_BACKUP_SIZE;
+	progress->bytes_total = -1;
+	progress->callback.func = end_with_context;
+	progress->callback.arg = progress;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext,
+									   &progress->callback);
+	report(progress);
+	return progress;
+}
+
+void
+bb_progress_backup_stream(BbBackupProgress *progress, uint64 bytes_total)
+{
+	progress->phase = PROGRESS_BASEBACKUP_PHASE_STREAM_BACKUP;
+	progress->bytes_total = bytes_total != 0 ? (int64) bytes_total : -1;
+	report(progress);
+}
+
+void
+bb_progress_backup_done(BbBackupProgress *progress, uint64 bytes)
+{
+	progress->bytes_done = bytes;
+	report(progress);
+}
+
+void
+bb_progress_backup_end(BbBackupProgress *progress)
+{
+	if (reporting != progress)
+		return;
+	reporting = NULL;
+	/* an abort has done it before us */
+	if (MyBEEntry->st_progress_command == PROGRESS_COMMAND_BASEBACKUP)
+		pgstat_progress_end_command();
 }

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * progress.h
- *	  How far an import or ingest is, for the views bb_stat_progress_import
- *	  and bb_stat_progress_ingest.
+ *	  How far a backup, import or ingest is: pg_stat_progress_basebackup and
+ *	  the views bb_stat_progress_import and bb_stat_progress_ingest.
  *
  * The server keeps a progress array for each backend, and shows it in views
- * by command type (utils/activity/backend_progress.c).  Ours are types that
- * no view of its own knows; bb_progress_…_fetch finds them again in the
+ * by command type (utils/activity/backend_progress.c).  A backup reports as
+ * the server's own do, to their view.  Imports and ingests have types that no
+ * view of the server knows; bb_progress_…_fetch finds them again in the
  * backends' status.  So progress needs no shared memory and nothing
  * preloaded.
  *
@@ -80,5 +81,28 @@ typedef struct BbIngestProgress
 extern List *bb_progress_ingest_fetch(void);
 
 extern const char *bb_progress_ingest_phase_name(BbIngestPhase phase);
+
+/*
+ * A backup under way.
+ *
+ * A backend has one progress array, and a backup may be a part of a command
+ * that reports there already, as COPY does (pg_stat_progress_copy), or a
+ * stream that waits for its consumer while another begins: then it reports
+ * nothing until the array is free.
+ */
+typedef struct BbBackupProgress BbBackupProgress;
+
+/*
+ * bb_progress_backup_new - a backup begins to find out its size.
+ *
+ * It ends with CurrentMemoryContext at the latest.
+ */
+extern BbBackupProgress *bb_progress_backup_new(void);
+/* It is under way; bytes_total 0: not known. */
+extern void bb_progress_backup_stream(BbBackupProgress *progress,
+									  uint64 bytes_total);
+/* So many bytes are written, all in all. */
+extern void bb_progress_backup_done(BbBackupProgress *progress, uint64 bytes);
+extern void bb_progress_backup_end(BbBackupProgress *progress);
 
 #endif /* BB_PROGRESS_H */

@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
 #include "redo/helper.h"
+#include "stats/shared.h"
 #include "storage/fd.h"
 #include "unit.h"
 #include "utils/builtins.h"
@@ -44,6 +45,7 @@ void
 _PG_init(void)
 {
 	bb_redo_helper_init();
+	bb_stats_init();
 	if (process_shared_preload_libraries_in_progress)
 		unit_helper_init();
 }

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *	  The request context of an SQL function.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "funcs/call.h"
+#include "utils/lsyscache.h"
+
+const BbReqCtx *
+bb_call_begin(FunctionCallInfo fcinfo, BbTaskKind kind)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(kind,
+										 bb_setting_download_behavior);
+	BbCallAbout about = {.function = get_func_name(fcinfo->flinfo->fn_oid)};
+
+	bb_calls_describe(ctx, &about);
+	return ctx;
+}

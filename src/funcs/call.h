@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.h
+ *	  The request context of an SQL function.
+ *
+ *	  bb_call_begin -> what is asked for -> bb_reqctx_end
+ *
+ * A function that returns without bb_reqctx_end ends its call with its memory,
+ * which may be long after.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_CALL_H
+#define BB_CALL_H
+
+#include "base/reqctx.h"
+#include "fmgr.h"
+#include "stats/calls.h"
+
+/*
+ * bb_call_begin - a context for a call of the function that runs.
+ *
+ * Allocated in CurrentMemoryContext.
+ */
+extern const BbReqCtx *bb_call_begin(FunctionCallInfo fcinfo, BbTaskKind kind);
+
+#endif /* BB_CALL_H */

@@ -1,0 +1,161 @@
+/*-------------------------------------------------------------------------
+ *
+ * layers.c
+ *	  The layers of a page store: what they hold, and how they are used.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "funcs/arguments.h"
+#include "funcs/call.h"
+#include "funcs/store_access.h"
+#include "layer/manifest.h"
+#include "lib/stringinfo.h"
+#include "stats/layerstats.h"
+#include "stats/shared.h"
+#include "timeline/timeline.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+BB_SQL_FUNCTION(bb_sql_layers);
+BB_SQL_FUNCTION(bb_sql_layer_stats);
+
+typedef void (*LayerRow) (FunctionCallInfo fcinfo, BbObjectStore *store,
+						  const BbManifest *manifest,
+						  const BbLayerDesc *layer);
+
+static void
+layer_row(FunctionCallInfo fcinfo, BbObjectStore *store,
+		  const BbManifest *manifest, const BbLayerDesc *layer)
+{
+	Datum		values[9];
+	bool		nulls[9] = {0};
+
+	values[0] = CStringGetTextDatum(manifest->timeline);
+	values[1] = CStringGetTextDatum(bb_layer_name(layer));
+	values[2] = CStringGetTextDatum(layer->image ? "image" : "delta");
+	values[3] = LSNGetDatum(layer->lsn_start);
+	values[4] = LSNGetDatum(layer->lsn_end);
+	values[5] = CStringGetTextDatum(bb_key_text(&layer->keys.start));
+	values[6] = CStringGetTextDatum(bb_key_text(&layer->keys.end));
+	values[7] = Int64GetDatum((int64) layer->entries);
+	values[8] = Int64GetDatum((int64) layer->size);
+	bb_result_row(fcinfo, values, nulls);
+}
+
+static Datum
+time_or_null(TimestampTz time, bool *null)
+{
+	*null = time == 0;
+	return TimestampTzGetDatum(time);
+}
+
+/* {"basebackup": 3}, without those that there were none of. */
+static Datum
+accesses_json(const BbLayerStats *stats)
+{
+	StringInfoData text;
+	const char *separator = "";
+
+	initStringInfo(&text);
+	appendStringInfoChar(&text, '{');
+	for (int kind = 0; kind < BB_TASK_KIND_COUNT; kind++)
+	{
+		if (stats->accesses[kind] == 0)
+			continue;
+		appendStringInfo(&text, "%s\"%s\": " UINT64_FORMAT, separator,
+						 bb_task_kind_name((BbTaskKind) kind),
+						 stats->accesses[kind]);
+		separator = ", ";
+	}
+	appendStringInfoChar(&text, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.data));
+}
+
+static void
+stats_row(FunctionCallInfo fcinfo, BbObjectStore *store,
+		  const BbManifest *manifest, const BbLayerDesc *layer)
+{
+	BbLayerStats stats = bb_layerstats_of(layer->file_id);
+	bool		local = bb_objstore_local_directory(store) != NULL;
+	uint64		accesses = 0;
+	Datum		values[12];
+	bool		nulls[12] = {0};
+
+	for (int kind = 0; kind < BB_TASK_KIND_COUNT; kind++)
+		accesses += stats.accesses[kind];
+
+	values[0] = CStringGetTextDatum(manifest->timeline);
+	values[1] = CStringGetTextDatum(bb_layer_name(layer));
+	values[2] = Int64GetDatum((int64) layer->size);
+	values[3] = BoolGetDatum(local || stats.resident_since != 0);
+	values[4] = time_or_null(stats.resident_since, &nulls[4]);
+	values[5] = time_or_null(stats.first_access, &nulls[5]);
+	values[6] = time_or_null(stats.last_access, &nulls[6]);
+	values[7] = Int64GetDatum((int64) accesses);
+	values[8] = accesses_json(&stats);
+	values[9] = Int64GetDatum((int64) stats.downloads);
+	values[10] = Int64GetDatum((int64) stats.evictions);
+	values[11] = CStringGetTextDatum(bb_stats_shared() ? "shared" : "session");
+	bb_result_row(fcinfo, values, nulls);
+}
+
+/*
+ * Arguments: store name, timeline text; timeline NULL: all.
+ */
+static void
+list_layers(FunctionCallInfo fcinfo, LayerRow row)
+{
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
+										 BB_STORE_READ);
+	MemoryContext row_context = bb_result_context_new();
+	char	   *name = NULL;
+	List	   *names;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!PG_ARGISNULL(1))
+	{
+		name = bb_arg_text(fcinfo, 1, "timeline");
+		bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
+	}
+	names = name ? list_make1(name) : bb_manifest_list(ctx, store);
+
+	foreach(cell, names)
+	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
+		BbManifest *manifest;
+
+		manifest = name ? bb_manifest_read(ctx, store, name)
+						: bb_store_listed_timeline(ctx, store, lfirst(cell));
+		if (name != NULL && manifest == NULL)
+			bb_timeline_missing(store, name);
+		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
+			row(fcinfo, store, manifest, &manifest->layers[i]);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+	}
+	bb_reqctx_end(ctx);
+}
+
+/* bb_layers(store name, timeline text) */
+Datum
+bb_sql_layers(PG_FUNCTION_ARGS)
+{
+	list_layers(fcinfo, layer_row);
+	return (Datum) 0;
+}
+
+/* bb_layer_stats(store name, timeline text) */
+Datum
+bb_sql_layer_stats(PG_FUNCTION_ARGS)
+{
+	list_layers(fcinfo, stats_row);
+	return (Datum) 0;
+}

@@ -1,0 +1,193 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.c
+ *	  What the statistics say, to those who may see it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "catalog/pg_authid.h"
+#include "funcs/arguments.h"
+#include "miscadmin.h"
+#include "stats/calls.h"
+#include "stats/shared.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+BB_SQL_FUNCTION(bb_sql_stat_scope);
+BB_SQL_FUNCTION(bb_sql_stat_reset);
+BB_SQL_FUNCTION(bb_sql_get_access_stats);
+BB_SQL_FUNCTION(bb_sql_get_stat_totals);
+
+/* Columns of BbCounters, in the order in which all views have them. */
+#define COUNTER_COLUMNS 14
+
+static Datum
+milliseconds(uint64 us)
+{
+	return Float8GetDatum(us / 1000.0);
+}
+
+static void
+counter_columns(const BbCounters *counters, Datum *values)
+{
+	int			n = 0;
+
+	values[n++] = Int64GetDatum(counters->keys_requested);
+	values[n++] = Int64GetDatum(counters->pages_requested);
+	values[n++] = Int64GetDatum(counters->layers_visited);
+	values[n++] = Int64GetDatum(counters->blocks_read);
+	values[n++] = Int64GetDatum(counters->blocks_cached);
+	values[n++] = Int64GetDatum(counters->images_used);
+	values[n++] = Int64GetDatum(counters->records_applied);
+	values[n++] = milliseconds(counters->redo_us);
+	values[n++] = Int64GetDatum(counters->layers_downloaded);
+	values[n++] = Int64GetDatum(counters->bytes_downloaded);
+	values[n++] = milliseconds(counters->download_wait_us);
+	values[n++] = Int64GetDatum(counters->downloads_warned);
+	values[n++] = Int64GetDatum(counters->downloads_refused);
+	values[n++] = Int64GetDatum(counters->bytes_out);
+	Assert(n == COUNTER_COLUMNS);
+}
+
+/* bb_stat_scope() */
+Datum
+bb_sql_stat_scope(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(
+		cstring_to_text(bb_stats_shared() ? "shared" : "session"));
+}
+
+/* bb_stat_reset() */
+Datum
+bb_sql_stat_reset(PG_FUNCTION_ARGS)
+{
+	bb_stats_reset();
+	PG_RETURN_VOID();
+}
+
+static const char *
+link_name(BbParentLink link)
+{
+	switch (link)
+	{
+		case BB_LINK_ROOT:
+			break;
+		case BB_LINK_ATTACHED:
+			return "attached";
+		case BB_LINK_DETACHED:
+			return "detached";
+	}
+	return NULL;
+}
+
+/* A text, or NULL if there is none. */
+static Datum
+text_or_null(const char *text, bool *null)
+{
+	*null = text == NULL || text[0] == '\0';
+	return *null ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static void
+call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
+{
+	TimestampTz until = call->state == BB_CALL_RUNNING ? now : call->ended_at;
+	Datum		values[14 + COUNTER_COLUMNS + 1];
+	bool		nulls[lengthof(values)] = {0};
+	int			n = 0;
+
+	values[n++] = Int64GetDatum((int64) call->call_id);
+	values[n++] = Int32GetDatum(call->pid);
+	values[n++] = ObjectIdGetDatum(call->user);
+	values[n] = text_or_null(call->function, &nulls[n]);
+	n++;
+	values[n++] = CStringGetTextDatum(bb_task_kind_name(call->task_kind));
+	values[n++] = CStringGetTextDatum(
+		bb_download_behavior_name(call->download_behavior));
+	nulls[n] = call->parent_link == BB_LINK_ROOT;
+	values[n++] = Int64GetDatum((int64) call->parent_call_id);
+	values[n] = text_or_null(link_name(call->parent_link), &nulls[n]);
+	n++;
+	values[n] = text_or_null(call->store, &nulls[n]);
+	n++;
+	values[n] = text_or_null(call->timeline, &nulls[n]);
+	n++;
+	values[n] = bb_result_lsn(call->lsn, &nulls[n]);
+	n++;
+	values[n++] = TimestampTzGetDatum(call->started_at);
+	values[n++] = milliseconds(Max(until - call->started_at, 0));
+	values[n++] = CStringGetTextDatum(bb_call_state_name(call->state));
+	counter_columns(&call->counters, &values[n]);
+	n += COUNTER_COLUMNS;
+	nulls[n] = call->bytes_total == 0;
+	values[n++] = Int64GetDatum((int64) call->bytes_total);
+	Assert(n == lengthof(values));
+	bb_result_row(fcinfo, values, nulls);
+}
+
+/*
+ * bb_get_access_stats()
+ *
+ * One's own calls, or all for who may read all statistics.
+ */
+Datum
+bb_sql_get_access_stats(PG_FUNCTION_ARGS)
+{
+	bool		all = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext row_context = bb_result_context_new();
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, bb_calls_fetch())
+	{
+		const BbCall *call = lfirst(cell);
+		MemoryContext old;
+
+		if (!all && !has_privs_of_role(GetUserId(), call->user))
+			continue;
+		old = MemoryContextSwitchTo(row_context);
+		call_row(fcinfo, call, now);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+	}
+	return (Datum) 0;
+}
+
+/* bb_get_stat_totals() */
+Datum
+bb_sql_get_stat_totals(PG_FUNCTION_ARGS)
+{
+	BbAllTotals *all = palloc(sizeof(BbAllTotals));
+
+	bb_calls_totals(all);
+	InitMaterializedSRF(fcinfo, 0);
+	for (int kind = 0; kind < BB_TASK_KIND_COUNT; kind++)
+		for (int behavior = 0; behavior < BB_DOWNLOAD_BEHAVIOR_COUNT;
+			 behavior++)
+		{
+			const BbCallTotals *totals = &all->totals[kind][behavior];
+			Datum		values[6 + COUNTER_COLUMNS + 1];
+			bool		nulls[lengthof(values)] = {0};
+
+			if (totals->calls == 0)
+				continue;
+			values[0] = CStringGetTextDatum(
+				bb_task_kind_name((BbTaskKind) kind));
+			values[1] = CStringGetTextDatum(
+				bb_download_behavior_name((BbDownloadBehavior) behavior));
+			values[2] = Int64GetDatum((int64) totals->calls);
+			values[3] = Int64GetDatum((int64) totals->errors);
+			values[4] = Int64GetDatum((int64) totals->cancelled);
+			values[5] = milliseconds(totals->duration_us);
+			counter_columns(&totals->counters, &values[6]);
+			values[6 + COUNTER_COLUMNS] = TimestampTzGetDatum(all->since);
+			bb_result_row(fcinfo, values, nulls);
+		}
+	return (Datum) 0;
+}

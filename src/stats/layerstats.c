@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * layerstats.c
+ *	  How layers are used.
+ *
+ * A table of fixed size, in sets of a few places.  A file id is random, so
+ * its bits say which set is the layer's; within a set the layer that was used
+ * longest ago makes room.  Nothing is ever allocated, and nothing moves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "stats/layerstats.h"
+#include "stats/shared_internal.h"
+#include "utils/timestamp.h"
+
+#define PLACES_PER_SET 8
+#define SETS_SHARED 2048
+#define SETS_OF_SESSION 128
+
+/* All under the lock. */
+typedef struct Place
+{
+	bool		used;
+	TimestampTz touched; /* access, download or eviction */
+	BbLayerStats stats;
+} Place;
+
+typedef struct Table
+{
+	int			nsets;
+	Place		places[FLEXIBLE_ARRAY_MEMBER];
+} Table;
+
+static Table *table = NULL;
+
+static int
+count_sets(bool shared)
+{
+	return shared ? SETS_SHARED : SETS_OF_SESSION;
+}
+
+Size
+bb_layerstats_size(bool shared)
+{
+	return MAXALIGN(offsetof(Table, places) +
+					count_sets(shared) * PLACES_PER_SET * sizeof(Place));
+}
+
+void
+bb_layerstats_init(void *memory, bool shared)
+{
+	memset(memory, 0, bb_layerstats_size(shared));
+	((Table *) memory)->nsets = count_sets(shared);
+}
+
+void
+bb_layerstats_attach(void *memory)
+{
+	table = memory;
+}
+
+/*
+ * Counts are forgotten; times stay, since eviction goes by them.
+ */
+void
+bb_layerstats_reset(void)
+{
+	for (int i = 0; i < table->nsets * PLACES_PER_SET; i++)
+	{
+		BbLayerStats *stats = &table->places[i].stats;
+
+		memset(stats->accesses, 0, sizeof(stats->accesses));
+		stats->downloads = 0;
+		stats->evictions = 0;
+	}
+}
+
+/*
+ * The place where a layer is, or the one that it would take.
+ */
+static Place *
+find_place(uint64 file_id)
+{
+	Place	   *set = &table->places[file_id % table->nsets * PLACES_PER_SET];
+	Place	   *oldest = &set[0];
+
+	for (int i = 0; i < PLACES_PER_SET; i++)
+	{
+		if (set[i].used && set[i].stats.file_id == file_id)
+			return &set[i];
+		/* one that was never used was touched at 0: long ago */
+		if (set[i].touched < oldest->touched)
+			oldest = &set[i];
+	}
+	return oldest;
+}
+
+static BbLayerStats *
+touch(uint64 file_id, TimestampTz now)
+{
+	Place	   *place = find_place(file_id);
+
+	if (!place->used || place->stats.file_id != file_id)
+	{
+		memset(place, 0, sizeof(Place));
+		place->used = true;
+		place->stats.file_id = file_id;
+	}
+	place->touched = now;
+	return &place->stats;
+}
+
+void
+bb_layerstats_access(const BbReqCtx *ctx, uint64 file_id)
+{
+	TimestampTz now;
+	BbLayerStats *stats;
+
+	if (ctx->uncounted)
+		return;
+	bb_stats_need();
+	now = GetCurrentTimestamp();
+	bb_stats_lock(LW_EXCLUSIVE);
+	stats = touch(file_id, now);
+	if (stats->first_access == 0)
+		stats->first_access = now;
+	stats->last_access = now;
+	stats->accesses[ctx->task_kind]++;
+	bb_stats_unlock();
+}
+
+void
+bb_layerstats_downloaded(uint64 file_id)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	BbLayerStats *stats;
+
+	bb_stats_need();
+	bb_stats_lock(LW_EXCLUSIVE);
+	stats = touch(file_id, now);
+	stats->resident_since = now;
+	stats->downloads++;
+	bb_stats_unlock();
+}
+
+void
+bb_layerstats_evicted(uint64 file_id)
+{
+	BbLayerStats *stats;
+
+	bb_stats_need();
+	bb_stats_lock(LW_EXCLUSIVE);
+	stats = touch(file_id, GetCurrentTimestamp());
+	stats->resident_since = 0;
+	stats->evictions++;
+	bb_stats_unlock();
+}
+
+BbLayerStats
+bb_layerstats_of(uint64 file_id)
+{
+	BbLayerStats stats = {.file_id = file_id};
+	const Place *place;
+
+	bb_stats_need();
+	bb_stats_lock(LW_SHARED);
+	place = find_place(file_id);
+	if (place->used && place->stats.file_id == file_id)
+		stats = place->stats;
+	bb_stats_unlock();
+	return stats;
+}
