@@ -140,7 +140,7 @@ start_clone()
 
 remove_clone()
 {
-	stop_servers "$work/clone"
+	as_user "$BINDIR/pg_ctl" stop -s -w -m immediate -D "$work/clone"
 	as_user rm -rf "$work/clone" "$work/clone.log"
 }
 
