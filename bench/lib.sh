@@ -111,19 +111,37 @@ new_timeline()
 	sql -c "SELECT FROM bb_import_directory('$work/base', timeline => '$1')"
 }
 
-# restore DIRECTORY WAL [OPTIONS]: what stock tools make of the base and WAL:
-# a copy of the base that recovers when it is started.
+# restore WAL [LSN]: what stock tools make of the base and WAL, a copy of the
+# base in $work/clone that recovers, up to an LSN, when it is started.
 restore()
 {
-	as_user cp -r "$work/base" "$1"
-	as_user touch "$1/recovery.signal"
-	as_user tee -a "$1/postgresql.auto.conf" >/dev/null <<-END
-		restore_command = 'cp "$2/%f" "%p"'
+	as_user cp -r "$work/base" "$work/clone"
+	as_user touch "$work/clone/recovery.signal"
+	as_user tee -a "$work/clone/postgresql.auto.conf" >/dev/null <<-END
+		restore_command = 'cp "$1/%f" "%p"'
 		recovery_target_action = promote
+		recovery_target_lsn = '${2:-}'
 		hot_standby = off
-		autovacuum = off
-		${3:-}
 	END
+}
+
+# start_clone OPTIONS: the server in $work/clone, until it answers.
+start_clone()
+{
+	local options="-k $work -p $CLONE -c listen_addresses= -c autovacuum=off"
+
+	as_user "$BINDIR/pg_ctl" start -s -W -D "$work/clone" \
+		-l "$work/clone.log" -o "$options -c max_wal_size=100GB $1"
+	until as_user "$BINDIR/psql" -X -q -h "$work" -p $CLONE -d postgres \
+		-c "SELECT count(*) FROM pgbench_branches" >/dev/null 2>&1; do
+		sleep 0.01
+	done
+}
+
+remove_clone()
+{
+	as_user "$BINDIR/pg_ctl" stop -s -w -m immediate -D "$work/clone"
+	as_user rm -rf "$work/clone" "$work/clone.log"
 }
 
 # measure NAME: its time in microseconds goes to a file.

@@ -15,21 +15,20 @@
 #include "redo/pool.h"
 #include "redo/process.h"
 
-#define BB_REDO_INPUT_SIZE \
-	(16 * (sizeof(BbRedoAnswer) + BB_REDO_MESSAGE_MAX))
+#define BB_REDO_INPUT_SIZE (16 * (sizeof(BbRedoAnswer) + BB_REDO_MESSAGE_MAX))
 
 typedef struct BbRedoPeer
 {
 	BbRedoPool *pool;
 	BbRedoProcess *process;
-	bool		greeted;	 /* it has said hello */
-	bool		proved;		 /* it has answered a request */
-	int			nrequests;	 /* in both queues */
+	bool		greeted;			  /* it has said hello */
+	bool		proved;				  /* it has answered a request */
+	int			nrequests;			  /* in both queues */
 	bool		slots[BB_REDO_DEPTH]; /* those taken, one for each request */
-	dlist_head	outgoing;	 /* not sent, the first maybe in part */
-	dlist_head	awaiting;	 /* sent; answers are due in this order */
-	TimestampTz progress_at; /* when it last took or gave something */
-	int			event;		 /* position in the pool's wait set */
+	dlist_head	outgoing;			  /* not sent, the first maybe in part */
+	dlist_head	awaiting;			  /* sent; answers are due in this order */
+	TimestampTz progress_at;		  /* when it last took or gave something */
+	int			event;				  /* position in the pool's wait set */
 
 	size_t		have; /* bytes in input */
 	char		input[BB_REDO_INPUT_SIZE];

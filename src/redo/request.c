@@ -184,8 +184,8 @@ current_header(const BbRedoRequest *request)
 void
 bb_redo_request_place(BbRedoRequest *request, BbRedoSlate *slate, int slot)
 {
-	BbRedoRequestHeader *header = (BbRedoRequestHeader *)
-		(request->message + request->piece);
+	BbRedoRequestHeader *header = (BbRedoRequestHeader *) (request->message +
+														   request->piece);
 
 	request->slot = slot;
 	header->slot = slot;

@@ -69,8 +69,8 @@ struct BbTimelineScan
 	uint8	   *page;
 
 	BbRedo	   *redo_now; /* for a piece of a history; NULL: not needed yet */
-	BbRedo	   *redo;  /* NULL: not needed yet, and no queue either */
-	Slot	   *queue; /* a ring */
+	BbRedo	   *redo;	  /* NULL: not needed yet, and no queue either */
+	Slot	   *queue;	  /* a ring */
 	int			queue_length;
 	int			first;
 	int			queued;
