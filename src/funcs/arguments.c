@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
 
 /* The arguments of bb_basebackup() and its like, in order. */
 enum
@@ -123,4 +124,13 @@ bb_result_lsn(XLogRecPtr lsn, bool *null)
 {
 	*null = XLogRecPtrIsInvalid(lsn);
 	return LSNGetDatum(lsn);
+}
+
+Datum
+bb_result_elapsed(TimestampTz start)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = GetCurrentTimestamp() - start;
+	return IntervalPGetDatum(interval);
 }

@@ -16,6 +16,7 @@
 
 #include "access/xlogdefs.h"
 #include "assembly/filelist.h"
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "funcapi.h"
 
@@ -54,5 +55,8 @@ extern void bb_result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /* An LSN, or NULL if it is Invalid. */
 extern Datum bb_result_lsn(XLogRecPtr lsn, bool *null);
+
+/* The time since "start", as an interval. */
+extern Datum bb_result_elapsed(TimestampTz start);
 
 #endif /* BB_ARGUMENTS_H */

@@ -23,15 +23,6 @@
 BB_SQL_FUNCTION(bb_sql_import_directory);
 BB_SQL_FUNCTION(bb_sql_progress_import);
 
-static Datum
-elapsed_since(TimestampTz start)
-{
-	Interval   *interval = palloc0(sizeof(Interval));
-
-	interval->time = GetCurrentTimestamp() - start;
-	return IntervalPGetDatum(interval);
-}
-
 /*
  * bb_import_directory(path text, store name, timeline text,
  *						  wal_directory text); wal_directory NULL: its pg_wal
@@ -67,7 +58,7 @@ bb_sql_import_directory(PG_FUNCTION_ARGS)
 	values[4] = Int64GetDatum(result.pages);
 	values[5] = Int64GetDatum(result.bytes_read);
 	values[6] = Int64GetDatum(result.bytes_stored);
-	values[7] = elapsed_since(ctx->started_at);
+	values[7] = bb_result_elapsed(ctx->started_at);
 	bb_reqctx_end(ctx);
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }

@@ -35,7 +35,6 @@ bb_sql_ingest(PG_FUNCTION_ARGS)
 	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_WRITE);
 	TupleDesc	desc;
 	BbIngestResult result;
-	Interval   *elapsed = palloc0(sizeof(Interval));
 	Datum		values[9];
 	bool		nulls[9] = {0};
 
@@ -47,7 +46,6 @@ bb_sql_ingest(PG_FUNCTION_ARGS)
 
 	result = bb_ingest(ctx, store, timeline, wal_directory, until);
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.end_lsn});
-	elapsed->time = GetCurrentTimestamp() - ctx->started_at;
 	bb_reqctx_end(ctx);
 
 	values[0] = CStringGetTextDatum(timeline);
@@ -58,7 +56,7 @@ bb_sql_ingest(PG_FUNCTION_ARGS)
 	values[5] = Int64GetDatum(result.pages);
 	values[6] = Int64GetDatum(result.layers);
 	values[7] = Int64GetDatum(result.bytes_stored);
-	values[8] = IntervalPGetDatum(elapsed);
+	values[8] = bb_result_elapsed(ctx->started_at);
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 

@@ -98,19 +98,10 @@ report_disorder(const BbPageHistory *history, const BbEntry *entry,
 					   LSN_FORMAT_ARGS(entry->lsn), LSN_FORMAT_ARGS(other))));
 }
 
-void
-bb_history_add_older(BbPageHistory *history, const BbEntry *entry)
+/* What an entry means for a history, whichever way that is gathered. */
+static void
+take(BbPageHistory *history, const BbEntry *entry)
 {
-	Assert(!history->complete);
-
-	if (history->nchanges > 0)
-	{
-		XLogRecPtr	newer = history->changes[history->nchanges - 1].lsn;
-
-		if (entry->lsn > newer)
-			report_disorder(history, entry, newer);
-	}
-
 	switch (entry->type)
 	{
 		case BB_ENTRY_IMAGE:
@@ -136,6 +127,22 @@ bb_history_add_older(BbPageHistory *history, const BbEntry *entry)
 }
 
 void
+bb_history_add_older(BbPageHistory *history, const BbEntry *entry)
+{
+	Assert(!history->complete);
+
+	if (history->nchanges > 0)
+	{
+		XLogRecPtr	newer = history->changes[history->nchanges - 1].lsn;
+
+		if (entry->lsn > newer)
+			report_disorder(history, entry, newer);
+	}
+
+	take(history, entry);
+}
+
+void
 bb_history_add_newer(BbPageHistory *history, const BbEntry *entry)
 {
 	XLogRecPtr	older = history->base_lsn;
@@ -145,32 +152,13 @@ bb_history_add_newer(BbPageHistory *history, const BbEntry *entry)
 	if (entry->lsn < older)
 		report_disorder(history, entry, older);
 
-	switch (entry->type)
-	{
-		case BB_ENTRY_IMAGE:
-			forget(history);
-			set_base(history, entry);
-			bb_history_keep_base(history);
-			history->complete = true;
-			return;
-		case BB_ENTRY_DELETED:
-			forget(history);
-			history->deleted = true;
-			history->complete = true;
-			return;
-		case BB_ENTRY_RECORD_INIT:
-			forget(history);
-			append_change(history, entry);
-			history->complete = true;
-			return;
-		case BB_ENTRY_RECORD:
-		case BB_ENTRY_NATIVE:
-			append_change(history, entry);
-			return;
-		case BB_ENTRY_INDEX:
-			break;
-	}
-	elog(ERROR, "unexpected entry of type %d", (int) entry->type);
+	/* what needs nothing older makes all that is older void */
+	if (entry->type == BB_ENTRY_IMAGE || entry->type == BB_ENTRY_DELETED ||
+		entry->type == BB_ENTRY_RECORD_INIT)
+		forget(history);
+	take(history, entry);
+	if (entry->type == BB_ENTRY_IMAGE)
+		bb_history_keep_base(history);
 }
 
 void
