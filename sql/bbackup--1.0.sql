@@ -213,6 +213,19 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION bb_databases(pg_lsn, name, text) IS
 'the databases at an LSN (NULL: the end of the timeline), one row for each tablespace that they use; database 0 holds the shared catalogs';
 
+CREATE FUNCTION bb_tablespaces(
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    OUT tablespace oid,
+    OUT location text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_tablespaces'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_tablespaces(pg_lsn, name, text) IS
+'the tablespaces at an LSN (NULL: the end of the timeline) beside the two that all clusters have, and where the source has them';
+
 CREATE FUNCTION bb_relations(
     lsn pg_lsn DEFAULT NULL,
     store name DEFAULT 'bbackup',
@@ -461,6 +474,7 @@ REVOKE ALL ON FUNCTION bb_timelines(name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_lsn_at(timestamptz, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layers(name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_databases(pg_lsn, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_tablespaces(pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_relations(pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
