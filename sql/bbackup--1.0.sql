@@ -309,6 +309,45 @@ COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, in
 'the same tar in chunks, in order; call it in the target list, where it streams';
 
 --
+-- Resident layers
+--
+CREATE FUNCTION bb_prefetch(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    wait boolean DEFAULT false)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bb_sql_prefetch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_prefetch(pg_lsn, boolean, name, text, boolean) IS
+'makes resident, in the background, what a backup at an LSN (NULL: the end of the timeline) reads; gives the call_id of that, or NULL if statistics are not shared';
+
+CREATE FUNCTION bb_evict(
+    layer text,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'bb_sql_evict'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_evict(text, name, text) IS
+'removes a layer from the cache of its store; false: it was not there; refused while it is in use';
+
+CREATE FUNCTION bb_evict_idle(
+    unused_for interval DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    OUT layers bigint,
+    OUT bytes bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_evict_idle'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_evict_idle(interval, name) IS
+'removes from the cache of a store what has not been used for that long (NULL: for bbackup.eviction_threshold), but for what is in use';
+
+--
 -- Statistics
 --
 CREATE FUNCTION bb_stat_scope()
@@ -458,6 +497,9 @@ REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_prefetch(pg_lsn, boolean, name, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_evict(text, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_evict_idle(interval, name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;

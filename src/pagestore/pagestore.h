@@ -75,6 +75,16 @@ extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
 extern bool bb_pagestore_is_current(const BbReqCtx *ctx,
 									const BbPageStore *store);
 
+/*
+ * bb_pagestore_objects - BbWholeObjects that reads of these key ranges at an
+ * LSN need, each once.
+ *
+ * REQUIRES: bb_pagestore_timeline gave the page store.
+ */
+extern List *bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
+								  const BbKeyRange *ranges, int nranges,
+								  XLogRecPtr lsn);
+
 extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
 
 /*
