@@ -238,6 +238,7 @@ CREATE FUNCTION bb_files(
     timeline text DEFAULT 'main',
     prev_lsn pg_lsn DEFAULT NULL,
     new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
     OUT path text,
     OUT kind text,
     OUT size bigint)
@@ -245,7 +246,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_files'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer) IS
+COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text) IS
 'what bb_basebackup with these arguments would contain, in its order, without building it; sizes in bytes';
 
 CREATE FUNCTION bb_read_file(
@@ -285,12 +286,16 @@ CREATE FUNCTION bb_basebackup(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
     prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL)
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) IS
+COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
 'a base backup at an LSN (NULL: the end of the timeline) as a tar; below 1 GB';
 
 CREATE FUNCTION bb_basebackup_stream(
@@ -299,13 +304,17 @@ CREATE FUNCTION bb_basebackup_stream(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
     prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL)
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 ROWS 10000;
 
-COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer) IS
+COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
 
 --
@@ -492,11 +501,11 @@ REVOKE ALL ON FUNCTION bb_lsn_at(timestamptz, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layers(name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_databases(pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_relations(pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_prefetch(pg_lsn, boolean, name, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_evict(text, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_evict_idle(interval, name) FROM PUBLIC;

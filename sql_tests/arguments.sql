@@ -34,6 +34,15 @@ SELECT bb_import_directory(NULL);
 -- values
 SELECT bb_basebackup('0/0');
 SELECT bb_basebackup(prev_lsn => '0/0');
+SELECT bb_basebackup(max_rate => 31);
+SELECT bb_basebackup(max_rate => 1048577);
+SELECT bb_basebackup(label => repeat('x', 1024));
+SELECT bb_basebackup(label => E'one\ntwo');
+SELECT bb_basebackup(compression => NULL);
+SELECT bb_basebackup(compression => 'bzip2');
+SELECT bb_basebackup(compression => 'gzip:level=99');
+SELECT bb_basebackup(compression => 'gzip:speed=5');
+SELECT bb_basebackup(progress => NULL);
 SELECT bb_basebackup(new_tli => 0);
 SELECT bb_basebackup(new_tli => -1);
 SELECT bb_get_page(1663, 1, 1259, 'toast', 0, store => 'empty');

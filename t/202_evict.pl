@@ -357,6 +357,16 @@ foreach my $arguments ("'$middle'", "'$start'", "'$middle', false",
 }
 is(layers('bool_and(resident)'), 'f', 'a thin one does not need all');
 
+# A branch needs what its ancestor has, up to where they part.
+ask($session,
+	"SELECT bb_create_branch('branch', 'main', '$middle', 'whole')");
+evict_all();
+ask($session,
+	"SELECT bb_prefetch(store => 'whole', timeline => 'branch', wait => true)");
+my $on_branch = ask($session, backup("timeline => 'branch'"));
+like($on_branch, qr/^[0-9a-f]{32}$/, 'a branch');
+isnt($on_branch, $whole, 'of another LSN');
+
 # In the background: it returns while nothing can come, as another makes room.
 sub lock_room
 {
@@ -402,6 +412,23 @@ is(scalar(() = glob "$caches/whole/*/.*.part"), 0, 'nothing is left over');
 like(ask($session, "SELECT bb_prefetch(store => 'whole', wait => true)"),
 	qr/^\d+$/, 'the next one works');
 is(ask($session, backup()), $whole, 'and so does a backup');
+
+# One that fails on its way.
+evict_all();
+$lock = lock_room('whole');
+$call = ask($session, "SELECT bb_prefetch(store => 'whole')");
+$s3->stop;
+close $lock;
+$reader->poll_query_until('postgres',
+	"SELECT state = 'error' FROM bb_access_stats WHERE call_id = $call")
+  or die 'it does not fail';
+$pid = ask($watcher, "SELECT pid FROM bb_access_stats WHERE call_id = $call");
+like(slurp_file($reader->logfile),
+	qr/\[$pid\] .*ERROR:  could not read object/,
+	'an error that nobody waits for is logged');
+$s3->resume;
+is(ask($session, 'RESET bbackup.download_behavior; ' . backup()),
+	$whole, 'once it can be read again, it is');
 
 # What can't be.
 cache_server('small', '1MB');

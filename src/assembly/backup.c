@@ -16,7 +16,7 @@
 
 /*
  * A step goes on until it has handed on so many bytes: enough to make what a
- * step costs by itself vanish, little enough to keep within BB_STEP_MAX.
+ * step costs by itself vanish.
  */
 #define STEP_BYTES 40960
 
@@ -30,27 +30,41 @@ struct BbBackup
 	BbBackupProgress *progress;
 	uint64		bytes; /* of the tar, so far */
 
-	bool		begun;	 /* the chain knows that a backup begins */
-	bool		open;	 /* in the midst of a member */
+	bool		begun; /* the chain knows that a backup begins */
+	bool		open;  /* in the midst of a member */
 	bool		done;
 	BbMember	member;
 };
 
+/* The chain that ends in "last". */
+static BbSink *
+make_chain(const BbBackup *backup, const BbPageStoreInfo *info,
+		   const BbBackupOptions *options, BbBackupForm form, BbSink *last)
+{
+	BbSink	   *sink = last;
+
+	if (options->max_rate > 0)
+		sink = bb_sink_throttle_new(sink, options->max_rate);
+	if (options->compression.algorithm != PG_COMPRESSION_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("compression is not supported yet")));
+	if (form == BB_FORM_TAR)
+		sink = bb_sink_tar_new(sink, info->uid, info->gid,
+							   bb_filelist_mtime(backup->list));
+	return sink;
+}
+
 BbBackup *
 bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			  const BbBackupOptions *options, uint64 size, BbSink *bytes)
+			  const BbBackupOptions *options, uint64 size, BbBackupForm form,
+			  BbSink *last)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup backup",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	const BbPageStoreInfo *info = bb_pagestore_info(store);
 	BbBackup   *backup = palloc0(sizeof(BbBackup));
-
-	/* the last piece, and a member's padding, the next one's header, the end */
-	StaticAssertStmt(STEP_BYTES + BB_PIECE_MAX + 2 * TAR_BLOCK_SIZE +
-					 BB_TAR_END_SIZE <= BB_STEP_MAX,
-					 "a step keeps its promise");
 
 	backup->context = context;
 	backup->scratch = AllocSetContextCreate(context, "bbackup backup step",
@@ -58,8 +72,8 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	backup->list = bb_filelist_new(ctx, store, lsn, options);
 	backup->reader = bb_content_new(ctx, store, lsn,
 									bb_filelist_seed(backup->list));
-	backup->sink = bb_sink_tar_new(bytes, info->uid, info->gid,
-								   bb_filelist_mtime(backup->list));
+	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,
+							  last);
 
 	backup->progress = bb_progress_backup_new();
 	bb_progress_backup_stream(backup->progress, size);
@@ -75,6 +89,7 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	if (!backup->begun)
 	{
 		bb_sink_begin(ctx, backup->sink);
+		bb_sink_begin_archive(ctx, backup->sink, "base");
 		backup->begun = true;
 	}
 	if (bb_filelist_next(ctx, backup->list, &backup->member))
@@ -86,6 +101,7 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 		return;
 	}
 
+	bb_sink_end_archive(ctx, backup->sink);
 	bb_sink_end(ctx, backup->sink);
 	bb_content_close(backup->reader);
 	bb_filelist_close(backup->list);

@@ -12,6 +12,7 @@
 
 #include "access/slru.h"
 #include "access/xlog_internal.h"
+#include "pgtime.h"
 #include "utils/memutils.h"
 
 #include "assembly/configfiles.h"
@@ -21,6 +22,12 @@
 #include "base/compat.h"
 #include "pagestore/originfile.h"
 #include "pagestore/walposition.h"
+
+/*
+ * Where a server puts backup_label once it has recovered.  Nothing has to be
+ * recovered here, so this is where the label is from the start.
+ */
+#define LABEL_FILE "backup_label.old"
 
 struct BbFileList
 {
@@ -35,9 +42,10 @@ struct BbFileList
 	const BbSeed *seed;
 	BbConfigFiles *config;
 	BbDatabaseFiles *databases;
-	char		version[16];				   /* content of PG_VERSION */
-	char		signal[64];					   /* content of the signal files */
-	char		history_path[MAXPGPATH];	   /* of our own history file */
+	char		version[16];			 /* content of PG_VERSION */
+	char		signal[64];				 /* content of the signal files */
+	char	   *label;					 /* of LABEL_FILE; NULL: none */
+	char		history_path[MAXPGPATH]; /* of our own history file */
 
 	int			stage;
 	/* of the stage: */
@@ -107,9 +115,26 @@ static bool
 next_config(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	/* a captured history of our tli would be that of another cluster */
-	return bb_configfiles_next(ctx, list->config,
-							   list->seed->history ? list->history_path : NULL,
-							   &list->seed->control, member);
+	const char *without = list->seed->history ? list->history_path : NULL;
+	bool		found;
+
+	/* and a captured label that of another backup */
+	do
+		found = bb_configfiles_next(ctx, list->config, without,
+									&list->seed->control, member);
+	while (found && list->label != NULL &&
+		   strcmp(member->path, LABEL_FILE) == 0);
+	return found;
+}
+
+static bool
+next_label(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	if (list->label == NULL || list->step++ > 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_LABEL, list->file_mode, LABEL_FILE);
+	bb_member_set_bytes(member, list->label, strlen(list->label));
+	return true;
 }
 
 static bool
@@ -260,6 +285,7 @@ static const Stage stages[] = {
 	next_tablespace,
 	next_version,
 	next_config,
+	next_label,
 	next_slru,
 	next_database_file,
 	next_twophase,
@@ -321,6 +347,36 @@ make_signal(BbFileList *list, XLogRecPtr given)
 		strlcpy(list->signal, "PREV LSN: invalid", sizeof(list->signal));
 }
 
+/*
+ * The lines of a backup_label (do_pg_backup_start in PostgreSQL's xlog.c).
+ *
+ * The time is that of the data, not of the clock: the same backup has the same
+ * bytes.
+ */
+static char *
+make_label(const BbFileList *list, const char *label)
+{
+	const BbSeed *seed = list->seed;
+	pg_time_t	time = list->mtime;
+	char		time_text[64];
+	char		segment[MAXFNAMELEN];
+
+	pg_strftime(time_text, sizeof(time_text), "%Y-%m-%d %H:%M:%S UTC",
+				pg_gmtime(&time));
+	XLogFileName(segment, seed->wal.tli, seed->first_segment,
+				 seed->wal.segment_size);
+	return psprintf("START WAL LOCATION: %X/%X (file %s)\n"
+					"CHECKPOINT LOCATION: %X/%X\n"
+					"BACKUP METHOD: bbackup\n"
+					"BACKUP FROM: page store\n"
+					"START TIME: %s\n"
+					"LABEL: %s\n"
+					"START TIMELINE: %u\n",
+					LSN_FORMAT_ARGS(seed->record_start), segment,
+					LSN_FORMAT_ARGS(seed->record_start), time_text, label,
+					seed->wal.tli);
+}
+
 BbFileList *
 bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 				const BbBackupOptions *options)
@@ -355,6 +411,8 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	list->seed = bb_seed_new(ctx, store, lsn, prev_lsn, options->new_tli,
 							 parent_history);
 	TLHistoryFilePath(list->history_path, list->seed->wal.tli);
+	if (options->label != NULL)
+		list->label = make_label(list, options->label);
 
 	MemoryContextSwitchTo(old_context);
 	return list;
@@ -379,7 +437,7 @@ bb_filelist_next(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	bb_reqctx_check(ctx);
 	while (list->stage < lengthof(stages))
 	{
-		found = stages[list->stage] (ctx, list, member);
+		found = stages[list->stage](ctx, list, member);
 		if (found)
 			break;
 		end_stage(list);

@@ -6,8 +6,8 @@
  * The order is fixed, and that of the page store's keys where it can be, so
  * that one pass over the store serves a whole backup:
  *
- *	  directories, PG_VERSION, captured and generated configuration, SLRU
- *	  segments; for each database directory: itself, PG_VERSION, relmap,
+ *	  directories, PG_VERSION, captured and generated configuration, the
+ *	  label, SLRU segments; for each database directory: itself, PG_VERSION, relmap,
  *	  relation segments; two-phase files, replication origins, signal files
  *	  (thin backups), timeline history, WAL, and global/pg_control last.
  *
@@ -22,14 +22,8 @@
 #define BB_FILELIST_H
 
 #include "assembly/member.h"
+#include "assembly/options.h"
 #include "assembly/seed.h"
-
-typedef struct BbBackupOptions
-{
-	bool		full;	  /* with relation data */
-	XLogRecPtr	prev_lsn; /* the caller's; Invalid: not given */
-	TimeLineID	new_tli;  /* 0: one that the source doesn't have */
-} BbBackupOptions;
 
 typedef struct BbFileList BbFileList;
 

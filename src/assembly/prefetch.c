@@ -71,6 +71,7 @@ bb_prefetch_new(const BbReqCtx *ctx, BbObjectStore *objects,
 	prefetch->objects = objects;
 	prefetch->store = store;
 	prefetch->lsn = lsn;
+	prefetch->options = bb_options_defaults();
 	prefetch->options.full = full;
 	prefetch->allocated = 16;
 	prefetch->ranges = palloc(prefetch->allocated * sizeof(BbKeyRange));

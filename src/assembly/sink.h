@@ -5,17 +5,21 @@
  *
  * The driver speaks to the first sink of a chain, each sink to the next:
  *
- *	  driver -> tar -> chunks
+ *	  driver -> tar -> throttle -> chunks
  *
  * Calls come in this order, and in no other:
  *
- *	  begin (begin_member write* end_member)* end
+ *	  begin (begin_archive (begin_member write* end_member)* end_archive)* end
  *
  * where the writes of a member add up to its size.	 Behind a sink that makes
- * an archive there are no members any more, only bytes: begin write* end.
- * "end" comes only after success, so what "end" writes marks an archive as
- * whole.  On an error nothing more comes; what a sink holds hangs on its
- * memory context.
+ * archives there are no members any more, only bytes:
+ *
+ *	  begin (begin_archive write* end_archive)* end
+ *
+ * The last archive is the one with the data directory, "base"; its name gets
+ * longer on the way, as it becomes base.tar.  "end" comes only after success.
+ * On an error nothing more comes; what a sink holds hangs on its memory
+ * context.
  *
  * A new sink is one file with a struct that begins with BbSink, its
  * operations, and a function bb_sink_NAME_new().  An operation left NULL
@@ -36,11 +40,14 @@ typedef struct BbSink BbSink;
 typedef struct BbSinkOps
 {
 	void		(*begin) (const BbReqCtx *ctx, BbSink *sink);
+	void		(*begin_archive) (const BbReqCtx *ctx, BbSink *sink,
+								  const char *name);
 	void		(*begin_member) (const BbReqCtx *ctx, BbSink *sink,
 								 const BbMember *member);
 	void		(*write) (const BbReqCtx *ctx, BbSink *sink, const void *data,
 						  size_t length);
 	void		(*end_member) (const BbReqCtx *ctx, BbSink *sink);
+	void		(*end_archive) (const BbReqCtx *ctx, BbSink *sink);
 	void		(*end) (const BbReqCtx *ctx, BbSink *sink);
 } BbSinkOps;
 
@@ -51,15 +58,18 @@ struct BbSink
 };
 
 extern void bb_sink_begin(const BbReqCtx *ctx, BbSink *sink);
+extern void bb_sink_begin_archive(const BbReqCtx *ctx, BbSink *sink,
+								  const char *name);
 extern void bb_sink_begin_member(const BbReqCtx *ctx, BbSink *sink,
 								 const BbMember *member);
 extern void bb_sink_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 						  size_t length);
 extern void bb_sink_end_member(const BbReqCtx *ctx, BbSink *sink);
+extern void bb_sink_end_archive(const BbReqCtx *ctx, BbSink *sink);
 extern void bb_sink_end(const BbReqCtx *ctx, BbSink *sink);
 
 /*
- * bb_sink_tar_new - members to a POSIX ustar archive, in bytes to "next".
+ * bb_sink_tar_new - members to POSIX ustar archives, in bytes to "next".
  *
  * All members get the same owner and mtime (time_t).
  *
@@ -73,14 +83,23 @@ extern uint64 bb_sink_tar_member_size(const BbMember *member);
 #define BB_TAR_END_SIZE 1024
 
 /*
+ * bb_sink_throttle_new - to "next" at no more than max_rate kB/s.
+ */
+extern BbSink *bb_sink_throttle_new(BbSink *next, int max_rate);
+
+/*
  * bb_sink_chunks_new - collect bytes in one buffer, for a puller.
  *
  * The buffer is a bytea: it starts with room for the varlena header.  It has
- * to hold "size" bytes plus all that one step of the driver may add.
+ * room for "size" bytes and grows as needed, up to what a bytea can hold.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED.
  */
 extern BbSink *bb_sink_chunks_new(size_t size);
 /* How many bytes are in the buffer? */
 extern size_t bb_sink_chunks_filled(const BbSink *sink);
+/* The archive that they are of: "base.tar". */
+extern const char *bb_sink_chunks_archive(const BbSink *sink);
 /*
  * The bytes collected as a bytea, and an empty buffer from here on.  The
  * bytea stays valid until the next write.

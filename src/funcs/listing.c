@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
+#include "funcs/backup_call.h"
 #include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "utils/builtins.h"
@@ -130,21 +131,18 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* bb_files(lsn, full_backup, store, timeline, prev_lsn, new_tli) */
+/* bb_files(lsn, …): see backup_call.h */
 Datum
 bb_sql_files(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
-	BbBackupArguments arguments = bb_arg_backup(fcinfo);
-	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
-										   arguments.timeline);
-	XLogRecPtr	lsn = bb_store_lsn(ctx, store, arguments.lsn);
+	BbBackupCall call = bb_backup_call_open(fcinfo, BB_TASK_LISTING);
+	const BbReqCtx *ctx = call.ctx;
 	MemoryContext row_context = bb_result_context_new();
 	BbFileList *list;
 	BbMember	member;
 
 	InitMaterializedSRF(fcinfo, 0);
-	list = bb_filelist_new(ctx, store, lsn, &arguments.options);
+	list = bb_filelist_new(ctx, call.store, call.lsn, &call.options);
 	while (bb_filelist_next(ctx, list, &member))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);

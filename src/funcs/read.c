@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "assembly/content.h"
+#include "assembly/filelist.h"
 #include "base/codec.h"
 #include "base/compat.h"
 #include "common/relpath.h"
@@ -145,7 +146,7 @@ bb_sql_read_file(PG_FUNCTION_ARGS)
 	BbPageStore *store = bb_store_timeline(ctx,
 										   bb_arg_name(fcinfo, 2, "store"),
 										   bb_arg_text(fcinfo, 3, "timeline"));
-	const BbBackupOptions options = {.full = true};
+	const BbBackupOptions options = bb_options_defaults();
 	BbFileList *list;
 	BbContentReader *reader;
 	BbMember	member;

@@ -158,10 +158,12 @@ small_cluster(void)
 				 BB_DATABASE_DEFAULT_TABLESPACE);
 	put_database(store, GLOBALTABLESPACE_OID, 0, 0);
 	put_database(store, 16400, 5, 0);
-	put_text(store, bb_key_make(BB_KEY_RELMAP, DEFAULTTABLESPACE_OID, 5, 0, 0,
-								0), "relmap of 5");
-	put_text(store, bb_key_make(BB_KEY_RELMAP, GLOBALTABLESPACE_OID, 0, 0, 0,
-								0), "shared relmap");
+	put_text(store,
+			 bb_key_make(BB_KEY_RELMAP, DEFAULTTABLESPACE_OID, 5, 0, 0, 0),
+			 "relmap of 5");
+	put_text(store,
+			 bb_key_make(BB_KEY_RELMAP, GLOBALTABLESPACE_OID, 0, 0, 0, 0),
+			 "shared relmap");
 
 	put_fork(store, DEFAULTTABLESPACE_OID, 5, 1259, MAIN_FORKNUM, 3, 10);
 	put_fork(store, DEFAULTTABLESPACE_OID, 5, 1259, FSM_FORKNUM, 1, 20);
@@ -177,8 +179,7 @@ small_cluster(void)
 	put_page(store, bb_key_slru_block(BB_SLRU_XACT, 0, 0), 70);
 	put_page(store, bb_key_slru_block(BB_SLRU_XACT, 0, 1), 71);
 	put_u32(store, bb_key_slru_size(BB_SLRU_MULTIXACT_OFFSETS, 0x1A), 1);
-	put_page(store, bb_key_slru_block(BB_SLRU_MULTIXACT_OFFSETS, 0x1A, 0),
-			 72);
+	put_page(store, bb_key_slru_block(BB_SLRU_MULTIXACT_OFFSETS, 0x1A, 0), 72);
 
 	put_u32(store, bb_key_twophase_size(0xABC), 16);
 	put_text(store, bb_key_twophase_block(0xABC, 0), "prepared state..");
@@ -196,7 +197,7 @@ small_cluster(void)
 static BbBackupOptions
 options_of(bool full)
 {
-	BbBackupOptions options = {0};
+	BbBackupOptions options = bb_options_defaults();
 
 	options.full = full;
 	return options;
@@ -294,11 +295,13 @@ UNIT_TEST(filelist_thin)
 {
 	char	   *text = list_text(ctx, small_cluster(), false);
 
-	CHECK(strstr(text, "relation base/5/3000 8192 600\n"
+	CHECK(strstr(text,
+				 "relation base/5/3000 8192 600\n"
 				 "relation base/5/3000_init 8192 600\n") != NULL);
 	CHECK(strstr(text, "1259") == NULL && strstr(text, "1262") == NULL);
 	CHECK(strstr(text, "relmap base/5/pg_filenode.map") != NULL);
-	CHECK(strstr(text, "signal neon.signal 20 600\n"
+	CHECK(strstr(text,
+				 "signal neon.signal 20 600\n"
 				 "signal zenith.signal 20 600\n") != NULL);
 }
 
@@ -352,8 +355,9 @@ put_record_ends(BbPageStore *store, XLogRecPtr page, const uint16 *offsets)
 		bb_append_u8(&value, offsets[i] >> 8);
 	}
 	page /= XLOG_BLCKSZ;
-	fixture_put(store, bb_key_make(BB_KEY_RECORD_ENDS, 0, page >> 32,
-								   (uint32) page, 0, 0),
+	fixture_put(store,
+				bb_key_make(BB_KEY_RECORD_ENDS, 0, page >> 32, (uint32) page,
+							0, 0),
 				value.data, value.len);
 }
 
@@ -442,7 +446,7 @@ static char *
 signal_of(const BbReqCtx *ctx, const BbPageStoreInfo *info, XLogRecPtr lsn,
 		  XLogRecPtr given)
 {
-	BbBackupOptions options = {false, given, 0};
+	BbBackupOptions options = {.prev_lsn = given};
 	BbFileList *list = bb_filelist_new(ctx, cluster_with_records(info), lsn,
 									   &options);
 	BbMember	member;
@@ -462,12 +466,12 @@ UNIT_TEST(prev_lsn_rules)
 	info.start_lsn = PAGE - 96;
 	info.ancestor_lsn = PAGE - 96;
 	CHECK(strcmp(signal_of(ctx, &info, LSN, 0), "PREV LSN: 0/12345600") == 0);
-	CHECK(strcmp(signal_of(ctx, &info, LSN, PREV),
-				 "PREV LSN: 0/12345600") == 0);
+	CHECK(strcmp(signal_of(ctx, &info, LSN, PREV), "PREV LSN: 0/12345600") ==
+		  0);
 	CHECK(strcmp(signal_of(ctx, &info, PAGE - 96, 0), "PREV LSN: none") == 0);
 	/* before the end it is nobody's to write on, unless the caller says so */
-	CHECK(strcmp(signal_of(ctx, &info, PAGE + 2000, 0),
-				 "PREV LSN: invalid") == 0);
+	CHECK(strcmp(signal_of(ctx, &info, PAGE + 2000, 0), "PREV LSN: invalid") ==
+		  0);
 	CHECK(strcmp(signal_of(ctx, &info, PAGE + 2100, given), expected) == 0);
 	/* unknown: the caller's */
 	CHECK(strcmp(signal_of(ctx, &info, PAGE - 96, 0x1000),
@@ -509,9 +513,10 @@ UNIT_TEST(seed_before_the_end)
 	list = bb_filelist_new(ctx, store, PAGE + 2500, &options);
 	seed = bb_filelist_seed(list);
 	CHECK(seed->record_start == PAGE + 2000 && seed->wal.tli == 6);
-	CHECK(strcmp(seed->history, psprintf("2\t%X/%X\tbase backup made by "
-										 "bbackup\n",
-										 LSN_FORMAT_ARGS(PAGE + 2000))) == 0);
+	CHECK(strcmp(seed->history,
+				 psprintf("2\t%X/%X\tbase backup made by "
+						  "bbackup\n",
+						  LSN_FORMAT_ARGS(PAGE + 2000))) == 0);
 	memcpy(&header, seed->pages + seed->record_start % XLOG_BLCKSZ,
 		   SizeOfXLogRecord);
 	CHECK(header.xl_prev == PAGE + 1000);
@@ -530,7 +535,7 @@ UNIT_TEST(filelist_refuses_bad_catalog)
 	CHECK_ERROR(list_text(ctx, store, true), ERRCODE_DATA_CORRUPTED);
 
 	store = empty_cluster(&info);
-	put_database(store, 16400, 5, 0);	/* no such tablespace */
+	put_database(store, 16400, 5, 0); /* no such tablespace */
 	CHECK_ERROR(list_text(ctx, store, true), ERRCODE_DATA_CORRUPTED);
 
 	store = empty_cluster(&info);
@@ -541,7 +546,7 @@ UNIT_TEST(filelist_refuses_bad_catalog)
 	put_u32(store, bb_key_slru_size(BB_SLRU_XACT, 0), 33);
 	CHECK_ERROR(list_text(ctx, store, true), ERRCODE_DATA_CORRUPTED);
 
-	store = fixture_pagestore_new(&info);	/* no control file */
+	store = fixture_pagestore_new(&info); /* no control file */
 	CHECK_ERROR(list_text(ctx, store, true), ERRCODE_DATA_CORRUPTED);
 }
 
@@ -579,8 +584,7 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 	seed = bb_seed_new(ctx, store, lsn, lsn - 8, 0, NULL);
 
 	reader = XLogReaderAllocate(SEGMENT_SIZE, NULL,
-								XL_ROUTINE(.page_read = read_seed_page),
-								seed);
+								XL_ROUTINE(.page_read = read_seed_page), seed);
 	reader->system_identifier = SYSTEM_ID;
 	/* who reads the segment from its start finds it too */
 	CHECK(XLogFindNextRecord(reader, seed->first_segment * SEGMENT_SIZE) ==
@@ -664,7 +668,8 @@ tar_of(const BbReqCtx *ctx, BbPageStore *store, bool full, size_t chunk)
 	BbBackupOptions options = options_of(full);
 	uint64		size = bb_backup_size(ctx, store, LSN, &options);
 	BbSink	   *sink = bb_sink_chunks_new(chunk);
-	BbBackup   *backup = bb_backup_new(ctx, store, LSN, &options, 0, sink);
+	BbBackup   *backup = bb_backup_new(ctx, store, LSN, &options, 0,
+									   BB_FORM_TAR, sink);
 	bytea	   *tar = palloc(VARHDRSZ + size);
 	size_t		filled = 0;
 	size_t		before = 0;
@@ -673,7 +678,7 @@ tar_of(const BbReqCtx *ctx, BbPageStore *store, bool full, size_t chunk)
 	while (more)
 	{
 		more = bb_backup_step(ctx, backup);
-		CHECK(bb_sink_chunks_filled(sink) - before <= BB_STEP_MAX);
+		CHECK(bb_sink_chunks_filled(sink) - before <= 65536);
 		before = bb_sink_chunks_filled(sink);
 		if (before >= chunk || !more)
 		{
@@ -744,11 +749,13 @@ UNIT_TEST(backup_bytes)
 	check_pages(tar, "global/1262", 1, 50);
 	check_pages(tar, "pg_xact/0000", 2, 70);
 
-	data = tar_find(tar, "pg_twophase/"
+	data = tar_find(tar,
+					"pg_twophase/"
 #if PG_VERSION_NUM >= 170000
 					"00000000"
 #endif
-					"00000ABC", &size);
+					"00000ABC",
+					&size);
 	CHECK(data != NULL && size == 20);
 	INIT_CRC32C(crc);
 	COMP_CRC32C(crc, "prepared state..", 16);
@@ -766,8 +773,8 @@ UNIT_TEST(backup_bytes)
 	CHECK(memcmp(data + 20, &crc, 4) == 0);
 
 	data = tar_find(tar, "postgresql.conf", &size);
-	CHECK(strstr(pnstrdup(data, size),
-				 "\nmax_prepared_transactions = 7\n") != NULL);
+	CHECK(strstr(pnstrdup(data, size), "\nmax_prepared_transactions = 7\n") !=
+		  NULL);
 	CHECK(tar_find(tar, "pg_tblspc/16401/", &size) != NULL);
 	CHECK(tar_find(tar, "neon.signal", &size) == NULL);
 	data = tar_find(tar_of(ctx, store, false, 1), "neon.signal", &size);
@@ -824,9 +831,11 @@ UNIT_TEST(backup_skips_blocks_behind_the_end)
 	for (uint32 i = 0; i < 50; i++)
 	{
 		put_page(store, bb_key_rel_block(spc, 5, 1, MAIN_FORKNUM, i), 1);
-		put_page(store, bb_key_rel_block(spc, 5, 1259, MAIN_FORKNUM, 3 + i), 1);
+		put_page(store, bb_key_rel_block(spc, 5, 1259, MAIN_FORKNUM, 3 + i),
+				 1);
 		put_page(store, bb_key_rel_block(spc, 5, 2000, MAIN_FORKNUM, i), 1);
-		put_page(store, bb_key_rel_block(spc, 5, 3000, INIT_FORKNUM, 1 + i), 1);
+		put_page(store, bb_key_rel_block(spc, 5, 3000, INIT_FORKNUM, 1 + i),
+				 1);
 		put_page(store, bb_key_rel_block(spc, 9, 9, MAIN_FORKNUM, i), 1);
 		put_page(store, bb_key_slru_block(BB_SLRU_XACT, 0, 2 + i), 1);
 		put_page(store, bb_key_slru_block(BB_SLRU_COMMIT_TS, 7, i), 1);

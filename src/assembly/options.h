@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.h
+ *	  What the caller of a base backup may choose.
+ *
+ * The words are those of BASE_BACKUP, where it has them (PostgreSQL's
+ * documentation, "Streaming Replication Protocol"), and so is the wording of
+ * errors, which the server's own parsers give.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_OPTIONS_H
+#define BB_OPTIONS_H
+
+#include "access/xlogdefs.h"
+#include "common/compression.h"
+
+/* Bounds of max_rate, kB/s (MAX_RATE_LOWER and _UPPER of basebackup.c). */
+#define BB_MAX_RATE_LOWER 32
+#define BB_MAX_RATE_UPPER 1048576
+
+/* Of a label, bytes: what a server would read back (MAXPGPATH). */
+#define BB_LABEL_MAX 1023
+
+typedef struct BbBackupOptions
+{
+	bool		full;	  /* with relation data */
+	XLogRecPtr	prev_lsn; /* the caller's; Invalid: not given */
+	TimeLineID	new_tli;  /* 0: one that the source doesn't have */
+	const char *label;	  /* NULL: none */
+	int			max_rate; /* kB/s; 0: as fast as it goes */
+	bool		progress; /* find out the size first, to report it */
+	pg_compress_specification compression;
+} BbBackupOptions;
+
+/*
+ * bb_options_defaults - a full backup, as it comes.
+ */
+extern BbBackupOptions bb_options_defaults(void);
+
+/*
+ * bb_options_set_… - an option as its SQL argument says it; what is NULL stays
+ * as it was.
+ *
+ * compression: METHOD[:DETAIL], as of pg_basebackup's --compress=server-METHOD.
+ *
+ * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression).
+ */
+extern void bb_options_set_label(BbBackupOptions *options, const char *label);
+extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);
+extern void bb_options_set_compression(BbBackupOptions *options,
+									   const char *compression);
+
+#endif /* BB_OPTIONS_H */
