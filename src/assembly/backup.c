@@ -46,9 +46,16 @@ make_chain(const BbBackup *backup, const BbPageStoreInfo *info,
 	if (options->max_rate > 0)
 		sink = bb_sink_throttle_new(sink, options->max_rate);
 	if (options->compression.algorithm != PG_COMPRESSION_NONE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("compression is not supported yet")));
+	{
+		if (form == BB_FORM_FILES)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a backup in files of its own can't be "
+							"compressed"),
+					 errhint("Only tar archives can; \"compression\" must "
+							 "be \"none\" here.")));
+		sink = bb_sink_compress_new(sink, &options->compression);
+	}
 	if (form == BB_FORM_TAR)
 		sink = bb_sink_tar_new(sink, info->uid, info->gid,
 							   bb_filelist_mtime(backup->list));

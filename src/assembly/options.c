@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "assembly/options.h"
+#include "assembly/sink.h"
 
 BbBackupOptions
 bb_options_defaults(void)
@@ -68,6 +69,7 @@ bb_options_set_compression(BbBackupOptions *options, const char *compression)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("unrecognized compression algorithm: \"%s\"", method)));
+	bb_sink_compress_check(options->compression.algorithm);
 	parse_compress_specification(options->compression.algorithm, detail,
 								 &options->compression);
 	error = validate_compress_specification(&options->compression);

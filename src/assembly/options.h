@@ -44,7 +44,8 @@ extern BbBackupOptions bb_options_defaults(void);
  *
  * compression: METHOD[:DETAIL], as of pg_basebackup's --compress=server-METHOD.
  *
- * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression).
+ * Errors: INVALID_PARAMETER_VALUE; of compression, SYNTAX_ERROR and
+ * FEATURE_NOT_SUPPORTED.
  */
 extern void bb_options_set_label(BbBackupOptions *options, const char *label);
 extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);
