@@ -239,6 +239,8 @@ CREATE FUNCTION bb_files(
     prev_lsn pg_lsn DEFAULT NULL,
     new_tli integer DEFAULT NULL,
     label text DEFAULT NULL,
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
     OUT path text,
     OUT kind text,
     OUT size bigint)
@@ -246,7 +248,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_files'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text) IS
+COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text) IS
 'what bb_basebackup with these arguments would contain, in its order, without building it; sizes in bytes';
 
 CREATE FUNCTION bb_read_file(
@@ -289,13 +291,15 @@ CREATE FUNCTION bb_basebackup(
     new_tli integer DEFAULT NULL,
     label text DEFAULT NULL,
     compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
     progress boolean DEFAULT true)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
+COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) IS
 'a base backup at an LSN (NULL: the end of the timeline) as a tar; below 1 GB';
 
 CREATE FUNCTION bb_basebackup_stream(
@@ -307,6 +311,8 @@ CREATE FUNCTION bb_basebackup_stream(
     new_tli integer DEFAULT NULL,
     label text DEFAULT NULL,
     compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
     progress boolean DEFAULT true)
 RETURNS SETOF bytea
@@ -314,7 +320,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 ROWS 10000;
 
-COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
+COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
 
 --
@@ -462,11 +468,11 @@ REVOKE ALL ON FUNCTION bb_lsn_at(timestamptz, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layers(name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_databases(pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_relations(pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;
