@@ -9,6 +9,7 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
+#include "base/worker.h"
 #include "redo/helper.h"
 #include "stats/shared.h"
 
@@ -22,4 +23,5 @@ _PG_init(void)
 	bb_settings_init();
 	bb_redo_helper_init();
 	bb_stats_init();
+	bb_worker_init("$libdir/bbackup", NULL, 0);
 }
