@@ -5,7 +5,7 @@
  *
  * The driver speaks to the first sink of a chain, each sink to the next:
  *
- *	  driver -> tar -> compress -> throttle -> chunks
+ *	  driver -> manifest -> tar -> compress -> throttle -> chunks
  *
  * Calls come in this order, and in no other:
  *
@@ -33,6 +33,7 @@
 #ifndef BB_SINK_H
 #define BB_SINK_H
 
+#include "assembly/manifesttext.h"
 #include "assembly/member.h"
 #include "common/compression.h"
 
@@ -95,6 +96,19 @@ extern BbSink *bb_sink_compress_new(BbSink *next,
 									const pg_compress_specification *spec);
 /* bb_sink_compress_check - FEATURE_NOT_SUPPORTED if this build lacks it. */
 extern void bb_sink_compress_check(pg_compress_algorithm algorithm);
+
+/*
+ * bb_sink_manifest_new - all to "next" as it comes, with a look at it.
+ *
+ * When the member comes that is the manifest itself, its text is complete:
+ * the driver gets it by bb_sink_manifest_next, as it gets that of others by
+ * bb_content_next, in pieces of BLCKSZ at most.  "text" has to outlive it.
+ *
+ * Errors: those of base/spool.h.
+ */
+extern BbSink *bb_sink_manifest_new(BbSink *next, const BbManifestText *text);
+extern bool bb_sink_manifest_next(BbSink *sink, const uint8 **data,
+								  uint32 *length);
 
 /*
  * bb_sink_throttle_new - to "next" at no more than max_rate kB/s.
