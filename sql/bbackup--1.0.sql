@@ -290,12 +290,13 @@ CREATE FUNCTION bb_basebackup(
     label text DEFAULT NULL,
     compression text DEFAULT 'none',
     max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true)
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
+COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean, integer) IS
 'a base backup at an LSN (NULL: the end of the timeline) as a tar; below 1 GB';
 
 CREATE FUNCTION bb_basebackup_stream(
@@ -308,13 +309,14 @@ CREATE FUNCTION bb_basebackup_stream(
     label text DEFAULT NULL,
     compression text DEFAULT 'none',
     max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true)
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 ROWS 10000;
 
-COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
+COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean, integer) IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
 
 --
@@ -465,8 +467,8 @@ REVOKE ALL ON FUNCTION bb_relations(pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;

@@ -16,6 +16,7 @@ bb_options_defaults(void)
 		.full = true,
 		.progress = true,
 		.compression = {.algorithm = PG_COMPRESSION_NONE},
+		.jobs = 1,
 	};
 }
 
@@ -75,4 +76,16 @@ bb_options_set_compression(BbBackupOptions *options, const char *compression)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("invalid compression specification: %s", error)));
+}
+
+void
+bb_options_set_jobs(BbBackupOptions *options, int jobs)
+{
+	if (jobs < 1 || jobs > BB_JOBS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d is outside the valid range for parameter \"%s\" "
+						"(%d .. %d)",
+						jobs, "jobs", 1, BB_JOBS_MAX)));
+	options->jobs = jobs;
 }

@@ -22,6 +22,9 @@
 /* Of a label, bytes: what a server would read back (MAXPGPATH). */
 #define BB_LABEL_MAX 1023
 
+/* Of jobs. */
+#define BB_JOBS_MAX 64
+
 typedef struct BbBackupOptions
 {
 	bool		full;	  /* with relation data */
@@ -31,6 +34,10 @@ typedef struct BbBackupOptions
 	int			max_rate; /* kB/s; 0: as fast as it goes */
 	bool		progress; /* find out the size first, to report it */
 	pg_compress_specification compression;
+	int			jobs; /* workers that make pages; 1: none but the caller */
+	/* for workers, which open the store themselves: */
+	const char *server;	  /* the foreign server; NULL: there can be none */
+	const char *function; /* which asks for the backup */
 } BbBackupOptions;
 
 /*
@@ -50,5 +57,6 @@ extern void bb_options_set_label(BbBackupOptions *options, const char *label);
 extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);
 extern void bb_options_set_compression(BbBackupOptions *options,
 									   const char *compression);
+extern void bb_options_set_jobs(BbBackupOptions *options, int jobs);
 
 #endif /* BB_OPTIONS_H */

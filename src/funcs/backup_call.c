@@ -12,6 +12,7 @@
 #include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "catalog/pg_proc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 /* The names of a function's arguments. */
@@ -103,6 +104,8 @@ parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
 	if ((n = find(arguments, "compression")) >= 0)
 		bb_options_set_compression(&options,
 								   bb_arg_text(fcinfo, n, "compression"));
+	if (given(fcinfo, arguments, "jobs", &n))
+		bb_options_set_jobs(&options, PG_GETARG_INT32(n));
 	return options;
 }
 
@@ -135,6 +138,8 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 									   "timeline");
 
 	call.options = parse_options(fcinfo, &arguments);
+	call.options.server = store;
+	call.options.function = get_func_name(fcinfo->flinfo->fn_oid);
 	call.store = bb_store_timeline(call.ctx, store, timeline);
 	call.lsn = bb_store_lsn(call.ctx, call.store, lsn);
 	return call;
