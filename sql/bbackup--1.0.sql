@@ -294,7 +294,8 @@ CREATE FUNCTION bb_basebackup(
     manifest text DEFAULT 'yes',
     manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true)
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -314,7 +315,8 @@ CREATE FUNCTION bb_basebackup_stream(
     manifest text DEFAULT 'yes',
     manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true)
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
