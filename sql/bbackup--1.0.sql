@@ -317,6 +317,51 @@ ROWS 10000;
 COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
 
+CREATE FUNCTION bb_basebackup_to_file(
+    lsn pg_lsn,
+    path text,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_file'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_basebackup_to_file(pg_lsn, text, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
+'the same tar as a file on the server, whole and durable or not at all; returns its bytes; errors: the file exists, no pg_write_server_files';
+
+CREATE FUNCTION bb_restore(
+    lsn pg_lsn,
+    directory text,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    tablespace_mapping text[] DEFAULT NULL,
+    delta boolean DEFAULT false,
+    OUT restored_lsn pg_lsn,
+    OUT files bigint,
+    OUT bytes bigint,
+    OUT bytes_written bigint,
+    OUT files_removed bigint,
+    OUT duration interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_restore'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_restore(pg_lsn, text, boolean, name, text, pg_lsn, integer, text, integer, boolean, text[], boolean) IS
+'a cluster at an LSN (NULL: the end of the timeline) as a data directory on the server, new or empty; delta: one of the same system that is there, of which only what differs is written; errors: another content, a running server, no pg_write_server_files';
+
 --
 -- Statistics
 --
@@ -467,6 +512,8 @@ REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_to_file(pg_lsn, text, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_restore(pg_lsn, text, boolean, name, text, pg_lsn, integer, text, integer, boolean, text[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;
