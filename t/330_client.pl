@@ -180,6 +180,14 @@ my %contents = (
 	'an LSN' => [ "lsn => '$end'", '--lsn', $end ],
 	'a thin one' => [ 'full_backup => false', '--thin' ],
 	'a new tli' => [ 'new_tli => 77', '--new-tli=77' ],
+	'a compressed one' => [ "compression => 'gzip:level=5'", '-Z', 'gzip:level=5' ],
+	'one that the server compresses' => [ "compression => 'gzip'", '-Z', 'server-gzip' ],
+	'a level' => [ "compression => 'gzip:1'", '-Z1' ],
+	'no compression' => [ '', '-z', '--compress=none' ],
+	'no manifest' => [ "manifest => 'no'", '--no-manifest' ],
+	'a manifest in hexadecimal' => [ "manifest => 'force-encode'", '--manifest-force-encode' ],
+	'a manifest with SHA' => [ "manifest_checksums => 'sha256'", '--manifest-checksums=SHA256' ],
+	'two jobs' => [ '', '-j', '2' ],
 	'a store' => [ "store => 'Other Store'", '--store', 'Other Store' ],
 	'a timeline' => [ "timeline => 'branch'", '--timeline', 'branch' ]);
 foreach my $name (sort keys %contents)
@@ -189,6 +197,11 @@ foreach my $name (sort keys %contents)
 	succeeds($name, '-f', $tar, '-N', @options);
 	same($tar, fetch_backup($store, $arguments), "$name: the same bytes");
 }
+$directory = new_name('archives');
+succeeds('a compressed archive', '-D', $directory, '-Ft', '--gzip');
+only_has($directory, 'base.tar.gz', 'has a name that says so');
+fails('a compression that there is not', qr/error: backup failed: .*"level=x"|invalid/,
+	'-f', "$tar.none", '-Z', 'gzip:level=x');
 fails('an LSN that is none', qr/error: .*invalid input syntax for type pg_lsn/,
 	'-f', $tar, '--lsn', "0/0'");
 fails('a timeline that there is not', qr/error: .*"nowhere"/,
@@ -248,6 +261,11 @@ like($stderr, qr{base backup at LSN \Q$end\E$}m, 'the LSN');
 like($stderr, qr{^$kb/$kb kB \(100%\), 1/1 tablespace\n\z}m,
 	'without an estimate, at the end it is known');
 
+($status, $stdout, $stderr) = run_client('-f', $tar, '-P', '-N', '-z');
+$kb = int((-s $tar) / 1024);
+like($stderr, qr{^$kb/$kb kB \(100%\), 1/1 tablespace\n\z}m,
+	'nor is there one of a compressed tar');
+
 my $terminal = new_name('typescript');
 system("script -q -e -c \"$program -P -N -f '$tar'\" '$terminal' > '$terminal.out'");
 is($?, 0, 'on a terminal');
@@ -274,6 +292,8 @@ foreach my $old ($location, $tablespace)
 	is(readlink "$directory/pg_tblspc/$tablespace",
 		$elsewhere, 'there is a link');
 	same($directory, $extracted, 'that leads to the same files');
+	command_ok([ 'pg_verifybackup', '-q', $directory ],
+		'and those are what the manifest says');
 	next if $old eq $location;
 	my $moved = start_clone('moved', $directory);
 	is($moved->safe_psql('there', 'SELECT count(*) FROM t'),
@@ -338,6 +358,34 @@ foreach my $case (
 
 	fails($name, $expected, @options);
 }
+
+# --- An archive for each tablespace, of a server that has a function for it.
+
+$store->safe_psql('postgres', 'CREATE DATABASE archives');
+$store->safe_psql(
+	'archives', q{
+CREATE EXTENSION bbackup;
+-- in short, what it takes and gives
+CREATE FUNCTION bb_basebackup_archives(lsn pg_lsn DEFAULT NULL,
+	OUT archive text, OUT data bytea)
+RETURNS SETOF record LANGUAGE sql BEGIN ATOMIC
+	SELECT '16385.tar', '\x00'::bytea
+	UNION ALL
+	SELECT 'base.tar', d FROM (SELECT bb_basebackup_stream(lsn) d) s;
+END;
+ALTER EXTENSION bbackup ADD FUNCTION bb_basebackup_archives;
+});
+$directory = new_name('archives');
+succeeds('archives', '-d', 'archives', '-Ft', '-D', $directory);
+only_has($directory, '16385.tar base.tar', 'a file each');
+same("$directory/base.tar", $right, 'with its bytes');
+$directory = new_name('archives');
+(undef, undef, $stderr) =
+  run_client('-d', 'archives', '-Ft', '-D', $directory, '-P', '-v');
+like($stderr, qr{, 1/2 tablespaces \(.*base.tar *\)\n}, 'progress counts them');
+like($stderr, qr{\(100%\), 2/2 tablespaces *\n}, 'to the last');
+fails('an option that the server does not know', qr/has no option "jobs"\n.*hint/,
+	'-d', 'archives', '-Ft', '-D', "$directory.none", '-j', '2');
 
 # --- A server that doesn't have what it takes.
 
