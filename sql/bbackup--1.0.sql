@@ -213,6 +213,19 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION bb_databases IS
 'the databases at an LSN (NULL: the end of the timeline), one row for each tablespace that they use; database 0 holds the shared catalogs';
 
+CREATE FUNCTION bb_tablespaces(
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    OUT tablespace oid,
+    OUT location text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_tablespaces'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_tablespaces IS
+'the tablespaces at an LSN (NULL: the end of the timeline) beside the two that all clusters have, and where the source has them';
+
 CREATE FUNCTION bb_relations(
     lsn pg_lsn DEFAULT NULL,
     store name DEFAULT 'bbackup',
@@ -575,6 +588,7 @@ REVOKE ALL ON FUNCTION bb_get_stat_totals FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layer_stats FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_to_file FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_restore FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_tablespaces FROM PUBLIC;
 
 -- How far imports are is for those who watch servers.
 GRANT EXECUTE ON FUNCTION bb_progress_import TO pg_read_all_stats;
