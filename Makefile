@@ -30,7 +30,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 
 # Compression as the server has it.
-SHLIB_LINK += $(filter -llz4 -lzstd,$(LIBS))
+SHLIB_LINK += $(filter -lz -llz4 -lzstd,$(LIBS))
 # Redo helpers lock themselves down.
 SHLIB_LINK += -lseccomp
 # Object storage.
