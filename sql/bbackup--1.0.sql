@@ -213,6 +213,19 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION bb_databases IS
 'the databases at an LSN (NULL: the end of the timeline), one row for each tablespace that they use; database 0 holds the shared catalogs';
 
+CREATE FUNCTION bb_tablespaces(
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    OUT tablespace oid,
+    OUT location text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_tablespaces'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_tablespaces IS
+'the tablespaces at an LSN (NULL: the end of the timeline) beside the two that all clusters have, and where the source has them';
+
 CREATE FUNCTION bb_relations(
     lsn pg_lsn DEFAULT NULL,
     store name DEFAULT 'bbackup',
@@ -294,7 +307,8 @@ CREATE FUNCTION bb_basebackup(
     manifest text DEFAULT 'yes',
     manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true)
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -314,7 +328,8 @@ CREATE FUNCTION bb_basebackup_stream(
     manifest text DEFAULT 'yes',
     manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true)
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
@@ -322,6 +337,57 @@ ROWS 10000;
 
 COMMENT ON FUNCTION bb_basebackup_stream IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
+
+CREATE FUNCTION bb_basebackup_to_file(
+    lsn pg_lsn,
+    path text,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_file'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_basebackup_to_file IS
+'the same tar as a file on the server, whole and durable or not at all; returns its bytes; errors: the file exists, no pg_write_server_files';
+
+CREATE FUNCTION bb_restore(
+    lsn pg_lsn,
+    directory text,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1,
+    tablespace_mapping text[] DEFAULT NULL,
+    delta boolean DEFAULT false,
+    OUT restored_lsn pg_lsn,
+    OUT files bigint,
+    OUT bytes bigint,
+    OUT bytes_written bigint,
+    OUT files_removed bigint,
+    OUT duration interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_restore'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_restore IS
+'a cluster at an LSN (NULL: the end of the timeline) as a data directory on the server, new or empty; delta: one of the same system that is there, of which only what differs is written; errors: another content, a running server, no pg_write_server_files';
 
 --
 -- Resident layers
@@ -520,6 +586,9 @@ REVOKE ALL ON FUNCTION bb_stat_reset FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_stat_totals FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layer_stats FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_to_file FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_restore FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_tablespaces FROM PUBLIC;
 
 -- How far imports are is for those who watch servers.
 GRANT EXECUTE ON FUNCTION bb_progress_import TO pg_read_all_stats;

@@ -26,6 +26,7 @@ struct BbBackup
 	MemoryContext scratch; /* for one step */
 	BbFileList *list;
 	BbContentReader *reader;
+	BbParallel *parallel; /* NULL: no workers */
 	BbSink	   *sink;	  /* the first of the chain */
 	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
 	BbBackupProgress *progress;
@@ -83,6 +84,11 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	backup->list = bb_filelist_new(ctx, store, lsn, options);
 	backup->reader = bb_content_new(ctx, store, lsn,
 									bb_filelist_seed(backup->list));
+	if (options->jobs > 1)
+	{
+		backup->parallel = bb_parallel_new(ctx, store, lsn, options);
+		bb_content_share(backup->reader, backup->parallel);
+	}
 	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,
 							  last);
 
@@ -115,6 +121,8 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 
 	bb_sink_end_archive(ctx, backup->sink);
 	bb_sink_end(ctx, backup->sink);
+	if (backup->parallel != NULL)
+		bb_parallel_end(ctx, backup->parallel);
 	bb_content_close(backup->reader);
 	bb_filelist_close(backup->list);
 	backup->bytes += BB_TAR_END_SIZE;

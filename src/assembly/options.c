@@ -21,6 +21,7 @@ bb_options_defaults(void)
 		.compression = {.algorithm = PG_COMPRESSION_NONE},
 		.manifest = BB_MANIFEST_YES,
 		.manifest_checksums = CHECKSUM_TYPE_CRC32C,
+		.jobs = 1,
 	};
 }
 
@@ -113,4 +114,16 @@ bb_options_set_manifest(BbBackupOptions *options, const char *manifest,
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("manifest checksums require a backup manifest")));
+}
+
+void
+bb_options_set_jobs(BbBackupOptions *options, int jobs)
+{
+	if (jobs < 1 || jobs > BB_JOBS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d is outside the valid range for parameter \"%s\" "
+						"(%d .. %d)",
+						jobs, "jobs", 1, BB_JOBS_MAX)));
+	options->jobs = jobs;
 }

@@ -23,6 +23,9 @@
 /* Of a label, bytes: what a server would read back (MAXPGPATH). */
 #define BB_LABEL_MAX 1023
 
+/* Of jobs. */
+#define BB_JOBS_MAX 64
+
 typedef enum BbManifestOption
 {
 	BB_MANIFEST_NO,
@@ -41,6 +44,10 @@ typedef struct BbBackupOptions
 	pg_compress_specification compression;
 	BbManifestOption manifest;
 	pg_checksum_type manifest_checksums; /* of the files in it */
+	int			jobs; /* workers that make pages; 1: none but the caller */
+	/* for workers, which open the store themselves: */
+	const char *server;	  /* the foreign server; NULL: there can be none */
+	const char *function; /* which asks for the backup */
 } BbBackupOptions;
 
 /*
@@ -67,5 +74,6 @@ extern void bb_options_set_compression(BbBackupOptions *options,
 extern void bb_options_set_manifest(BbBackupOptions *options,
 									const char *manifest,
 									const char *checksums);
+extern void bb_options_set_jobs(BbBackupOptions *options, int jobs);
 
 #endif /* BB_OPTIONS_H */

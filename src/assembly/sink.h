@@ -37,6 +37,8 @@
 #include "assembly/member.h"
 #include "common/compression.h"
 
+struct BbTree;
+
 typedef struct BbSink BbSink;
 
 typedef struct BbSinkOps
@@ -133,5 +135,53 @@ extern const char *bb_sink_chunks_archive(const BbSink *sink);
  * bytea stays valid until the next write.
  */
 extern bytea *bb_sink_chunks_take(BbSink *sink);
+
+/* What a sink that writes a cluster's files did. */
+typedef struct BbRestored
+{
+	uint64		files; /* of the backup */
+	uint64		bytes; /* in them */
+	uint64		bytes_written;
+	uint64		files_removed; /* that aren't of the backup */
+} BbRestored;
+
+/*
+ * bb_sink_directory_new - members as files of an empty tree (tree.h), for
+ * BB_FORM_FILES.
+ *
+ * pg_control gets its name last, when all else is durable.  Unless it comes to
+ * that, all that was made is removed again with the memory context.
+ *
+ * Directories that hold everything get "mode".
+ */
+extern BbSink *bb_sink_directory_new(struct BbTree *tree, mode_t mode);
+extern BbRestored bb_sink_directory_result(const BbSink *sink);
+
+/*
+ * bb_sink_delta_new - members to the files of a cluster's tree that is there:
+ * what differs is written, what isn't in the backup removed.
+ *
+ * It has to be a cluster of that system, in which no server runs; or what a
+ * call before left, that didn't come to its end.  From the first member until
+ * the end it has no pg_control.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (no such cluster).
+ */
+extern BbSink *bb_sink_delta_new(struct BbTree *tree, mode_t mode,
+								 uint64 system_identifier);
+extern BbRestored bb_sink_delta_result(const BbSink *sink);
+
+/*
+ * bb_sink_file_new - bytes to a file, at an absolute path, which appears there
+ * once it is whole and durable.
+ *
+ * off_limits: see outdir.h.
+ *
+ * Errors: DUPLICATE_FILE (there is one); INVALID_PARAMETER_VALUE (path);
+ * errcode_for_file_access().
+ */
+extern BbSink *bb_sink_file_new(const char *path, List *off_limits);
+/* The bytes in the file. */
+extern uint64 bb_sink_file_written(const BbSink *sink);
 
 #endif /* BB_SINK_H */
