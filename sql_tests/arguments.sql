@@ -34,6 +34,21 @@ SELECT bb_import_directory(NULL);
 -- values
 SELECT bb_basebackup('0/0');
 SELECT bb_basebackup(prev_lsn => '0/0');
+SELECT bb_basebackup(max_rate => 31);
+SELECT bb_basebackup(max_rate => 1048577);
+SELECT bb_basebackup(label => repeat('x', 1024));
+SELECT bb_basebackup(label => E'one\ntwo');
+SELECT bb_basebackup(compression => NULL);
+SELECT bb_basebackup(compression => 'bzip2');
+SELECT bb_basebackup(compression => 'gzip:level=99');
+SELECT bb_basebackup(compression => 'gzip:speed=5');
+SELECT bb_basebackup(manifest => 'maybe');
+SELECT bb_basebackup(manifest_checksums => 'md5');
+SELECT bb_basebackup(manifest => 'no', manifest_checksums => 'none');
+SELECT bb_basebackup(manifest => 'force-encode', manifest_checksums => 'sha256', store => 'empty');
+SELECT bb_basebackup(manifest => NULL, manifest_checksums => NULL, store => 'empty');
+SELECT * FROM bb_files(manifest_checksums => 'crc');
+SELECT bb_basebackup(progress => NULL);
 SELECT bb_basebackup(new_tli => 0);
 SELECT bb_basebackup(new_tli => -1);
 SELECT bb_get_page(1663, 1, 1259, 'toast', 0, store => 'empty');
@@ -48,6 +63,14 @@ SELECT bb_import_directory('/dev', 'empty');
 SELECT bb_ingest(NULL, 'empty');
 SELECT bb_ingest('/tmp', 'empty');
 SELECT bb_ingest('/tmp', 'empty', NULL);
+
+-- a cache, of a store that has none
+SELECT bb_evict(NULL, 'empty');
+SELECT bb_evict('x', 'empty');
+SELECT bb_evict_idle('1 hour', 'empty');
+SELECT bb_evict_idle('-1 hour', 'empty');
+SELECT bb_prefetch(store => 'empty');
+SELECT bb_prefetch(wait => NULL);
 
 -- nothing came of all that
 SELECT * FROM bb_timelines('empty');

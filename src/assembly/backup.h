@@ -15,15 +15,24 @@
 #define BB_BACKUP_H
 
 #include "assembly/filelist.h"
+#include "assembly/options.h"
 #include "assembly/sink.h"
 
-/* No step writes more than this into the first byte sink, bytes. */
-#define BB_STEP_MAX 65536
+/*
+ * What the last sink of the chain takes: the bytes of tar archives, which a
+ * step hands on little by little, or files as they are.
+ */
+typedef enum BbBackupForm
+{
+	BB_FORM_TAR,
+	BB_FORM_FILES
+} BbBackupForm;
 
 typedef struct BbBackup BbBackup;
 
 /*
- * bb_backup_new - a backup at lsn, in tar form, into "bytes".
+ * bb_backup_new - a backup at lsn into "last", behind all the sinks that form
+ * and options ask for.
  *
  * How far it is shows in pg_stat_progress_basebackup, with "size", which
  * bb_backup_size gives, as the whole (0: not known).
@@ -31,16 +40,18 @@ typedef struct BbBackup BbBackup;
  * Errors: those of filelist.h.
  */
 extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,
-							   XLogRecPtr lsn,
-							   const BbBackupOptions *options, uint64 size,
-							   BbSink *bytes);
+							   XLogRecPtr lsn, const BbBackupOptions *options,
+							   uint64 size, BbBackupForm form, BbSink *last);
 
-/* Do some of it.  False once everything, end of archive too, is written. */
+/*
+ * Do some of it, some ten kB before compression.  False once everything, end
+ * of archive too, is written.
+ */
 extern bool bb_backup_step(const BbReqCtx *ctx, BbBackup *backup);
 
 /*
- * bb_backup_size - the exact bytes of the tar of a backup, without building
- * it.
+ * bb_backup_size - the exact bytes of the tar of a backup before compression,
+ * without building it.
  */
 extern uint64 bb_backup_size(const BbReqCtx *ctx, BbPageStore *store,
 							 XLogRecPtr lsn, const BbBackupOptions *options);

@@ -12,6 +12,8 @@
 
 #include "access/slru.h"
 #include "access/xlog_internal.h"
+#include "common/sha2.h"
+#include "pgtime.h"
 #include "utils/memutils.h"
 
 #include "assembly/configfiles.h"
@@ -21,6 +23,12 @@
 #include "base/compat.h"
 #include "pagestore/originfile.h"
 #include "pagestore/walposition.h"
+
+/*
+ * Where a server puts backup_label once it has recovered.  Nothing has to be
+ * recovered here, so this is where the label is from the start.
+ */
+#define LABEL_FILE "backup_label.old"
 
 struct BbFileList
 {
@@ -35,9 +43,16 @@ struct BbFileList
 	const BbSeed *seed;
 	BbConfigFiles *config;
 	BbDatabaseFiles *databases;
-	char		version[16];				   /* content of PG_VERSION */
-	char		signal[64];					   /* content of the signal files */
-	char		history_path[MAXPGPATH];	   /* of our own history file */
+	char		version[16];			 /* content of PG_VERSION */
+	char		signal[64];				 /* content of the signal files */
+	char	   *label;					 /* of LABEL_FILE; NULL: none */
+	char		history_path[MAXPGPATH]; /* of our own history file */
+
+	bool		with_manifest;
+	BbManifestText manifest;
+	uint64		manifest_size; /* of the text so far, but for its end */
+	bool		files_listed;  /* is there one in it? */
+	StringInfoData part;	   /* scratch, for its size */
 
 	int			stage;
 	/* of the stage: */
@@ -107,9 +122,26 @@ static bool
 next_config(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	/* a captured history of our tli would be that of another cluster */
-	return bb_configfiles_next(ctx, list->config,
-							   list->seed->history ? list->history_path : NULL,
-							   &list->seed->control, member);
+	const char *without = list->seed->history ? list->history_path : NULL;
+	bool		found;
+
+	/* and a captured label that of another backup */
+	do
+		found = bb_configfiles_next(ctx, list->config, without,
+									&list->seed->control, member);
+	while (found && list->label != NULL &&
+		   strcmp(member->path, LABEL_FILE) == 0);
+	return found;
+}
+
+static bool
+next_label(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	if (list->label == NULL || list->step++ > 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_LABEL, list->file_mode, LABEL_FILE);
+	bb_member_set_bytes(member, list->label, strlen(list->label));
+	return true;
 }
 
 static bool
@@ -255,11 +287,52 @@ next_control(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
+/* The bytes of the text in "part", which is empty then. */
+static uint64
+part_size(BbFileList *list)
+{
+	uint64		size = list->part.len;
+
+	resetStringInfo(&list->part);
+	return size;
+}
+
+/* A file takes as much room in the manifest whatever its checksum is. */
+static void
+count_in_manifest(BbFileList *list, const BbMember *member)
+{
+	static const uint8 checksum[PG_CHECKSUM_MAX_LENGTH];
+
+	if (!bb_manifesttext_lists(member))
+		return;
+	bb_manifesttext_file(&list->manifest, &list->part, !list->files_listed,
+						 member->path, member->size, checksum);
+	list->manifest_size += part_size(list);
+	list->files_listed = true;
+}
+
+static bool
+next_manifest(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	static const uint8 checksum[PG_SHA256_DIGEST_LENGTH];
+
+	if (!list->with_manifest || list->step++ > 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_MANIFEST, list->file_mode,
+				   BB_MANIFEST_FILE);
+	bb_manifesttext_end(&list->manifest, &list->part);
+	bb_manifesttext_checksum(&list->part, checksum);
+	member->content = BB_CONTENT_MANIFEST;
+	member->size = list->manifest_size + part_size(list);
+	return true;
+}
+
 static const Stage stages[] = {
 	next_directory,
 	next_tablespace,
 	next_version,
 	next_config,
+	next_label,
 	next_slru,
 	next_database_file,
 	next_twophase,
@@ -267,8 +340,9 @@ static const Stage stages[] = {
 	next_signal,
 	next_history,
 	next_wal,
-	/* last: without it no server starts from a torn backup */
+	/* last of what a server needs: none starts from a torn backup */
 	next_control,
+	next_manifest,
 };
 
 /*
@@ -321,6 +395,53 @@ make_signal(BbFileList *list, XLogRecPtr given)
 		strlcpy(list->signal, "PREV LSN: invalid", sizeof(list->signal));
 }
 
+/*
+ * The lines of a backup_label (do_pg_backup_start in PostgreSQL's xlog.c).
+ *
+ * The time is that of the data, not of the clock: the same backup has the same
+ * bytes.
+ */
+static char *
+make_label(const BbFileList *list, const char *label)
+{
+	const BbSeed *seed = list->seed;
+	pg_time_t	time = list->mtime;
+	char		time_text[64];
+	char		segment[MAXFNAMELEN];
+
+	pg_strftime(time_text, sizeof(time_text), "%Y-%m-%d %H:%M:%S UTC",
+				pg_gmtime(&time));
+	XLogFileName(segment, seed->wal.tli, seed->first_segment,
+				 seed->wal.segment_size);
+	return psprintf("START WAL LOCATION: %X/%X (file %s)\n"
+					"CHECKPOINT LOCATION: %X/%X\n"
+					"BACKUP METHOD: bbackup\n"
+					"BACKUP FROM: page store\n"
+					"START TIME: %s\n"
+					"LABEL: %s\n"
+					"START TIMELINE: %u\n",
+					LSN_FORMAT_ARGS(seed->record_start), segment,
+					LSN_FORMAT_ARGS(seed->record_start), time_text, label,
+					seed->wal.tli);
+}
+
+static void
+begin_manifest(BbFileList *list, const BbBackupOptions *options)
+{
+	list->with_manifest = options->manifest != BB_MANIFEST_NO;
+	if (!list->with_manifest)
+		return;
+	list->manifest = (BbManifestText){
+		.force_encode = options->manifest == BB_MANIFEST_FORCE_ENCODE,
+		.checksum_type = options->manifest_checksums,
+		.mtime = list->mtime,
+		.seed = list->seed,
+	};
+	initStringInfo(&list->part);
+	bb_manifesttext_begin(&list->manifest, &list->part);
+	list->manifest_size = part_size(list);
+}
+
 BbFileList *
 bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 				const BbBackupOptions *options)
@@ -355,6 +476,9 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	list->seed = bb_seed_new(ctx, store, lsn, prev_lsn, options->new_tli,
 							 parent_history);
 	TLHistoryFilePath(list->history_path, list->seed->wal.tli);
+	if (options->label != NULL)
+		list->label = make_label(list, options->label);
+	begin_manifest(list, options);
 
 	MemoryContextSwitchTo(old_context);
 	return list;
@@ -379,11 +503,13 @@ bb_filelist_next(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	bb_reqctx_check(ctx);
 	while (list->stage < lengthof(stages))
 	{
-		found = stages[list->stage] (ctx, list, member);
+		found = stages[list->stage](ctx, list, member);
 		if (found)
 			break;
 		end_stage(list);
 	}
+	if (found && list->with_manifest)
+		count_in_manifest(list, member);
 
 	MemoryContextSwitchTo(old_context);
 	return found;
@@ -393,6 +519,12 @@ const BbSeed *
 bb_filelist_seed(const BbFileList *list)
 {
 	return list->seed;
+}
+
+const BbManifestText *
+bb_filelist_manifest(const BbFileList *list)
+{
+	return list->with_manifest ? &list->manifest : NULL;
 }
 
 int64

@@ -14,6 +14,7 @@ static const char *const kind_names[] = {
 	[BB_MEMBER_VERSION] = "version",
 	[BB_MEMBER_CONFIG] = "config",
 	[BB_MEMBER_GENERATED] = "generated",
+	[BB_MEMBER_LABEL] = "label",
 	[BB_MEMBER_SLRU] = "slru",
 	[BB_MEMBER_RELMAP] = "relmap",
 	[BB_MEMBER_RELATION] = "relation",
@@ -23,6 +24,7 @@ static const char *const kind_names[] = {
 	[BB_MEMBER_HISTORY] = "history",
 	[BB_MEMBER_WAL] = "wal",
 	[BB_MEMBER_CONTROL] = "control",
+	[BB_MEMBER_MANIFEST] = "manifest",
 };
 
 void

@@ -14,18 +14,20 @@
 typedef enum BbMemberKind
 {
 	BB_MEMBER_DIRECTORY,
-	BB_MEMBER_VERSION,	  /* PG_VERSION */
-	BB_MEMBER_CONFIG,	  /* a captured small file */
-	BB_MEMBER_GENERATED,  /* a configuration file that the source lacked */
-	BB_MEMBER_SLRU,		  /* one SLRU segment */
-	BB_MEMBER_RELMAP,	  /* pg_filenode.map */
-	BB_MEMBER_RELATION,	  /* one segment of one fork */
-	BB_MEMBER_TWOPHASE,	  /* one prepared transaction */
-	BB_MEMBER_ORIGIN,	  /* pg_logical/replorigin_checkpoint */
-	BB_MEMBER_SIGNAL,	  /* neon.signal, zenith.signal */
-	BB_MEMBER_HISTORY,	  /* timeline history */
-	BB_MEMBER_WAL,		  /* the WAL with the checkpoint record */
-	BB_MEMBER_CONTROL	  /* global/pg_control */
+	BB_MEMBER_VERSION,	 /* PG_VERSION */
+	BB_MEMBER_CONFIG,	 /* a captured small file */
+	BB_MEMBER_GENERATED, /* a configuration file that the source lacked */
+	BB_MEMBER_LABEL,	 /* backup_label.old */
+	BB_MEMBER_SLRU,		 /* one SLRU segment */
+	BB_MEMBER_RELMAP,	 /* pg_filenode.map */
+	BB_MEMBER_RELATION,	 /* one segment of one fork */
+	BB_MEMBER_TWOPHASE,	 /* one prepared transaction */
+	BB_MEMBER_ORIGIN,	 /* pg_logical/replorigin_checkpoint */
+	BB_MEMBER_SIGNAL,	 /* neon.signal, zenith.signal */
+	BB_MEMBER_HISTORY,	 /* timeline history */
+	BB_MEMBER_WAL,		 /* the WAL with the checkpoint record */
+	BB_MEMBER_CONTROL,	 /* global/pg_control */
+	BB_MEMBER_MANIFEST	 /* backup_manifest */
 } BbMemberKind;
 
 /*
@@ -42,7 +44,8 @@ typedef enum BbMemberContent
 	BB_CONTENT_RELATION, /* source.relation: REL_BLOCKs */
 	BB_CONTENT_TWOPHASE, /* source.twophase: TWOPHASE_BLOCKs, and a CRC */
 	BB_CONTENT_WAL,		 /* source.wal: the seed's */
-	BB_CONTENT_CONTROL	 /* the seed's */
+	BB_CONTENT_CONTROL,	 /* the seed's */
+	BB_CONTENT_MANIFEST	 /* what was seen of all others: sink_manifest.c */
 } BbMemberContent;
 
 /*
@@ -68,7 +71,7 @@ typedef struct BbMember
 			Oid			spc;
 			Oid			db;
 			Oid			rel;
-			ForkNumber	fork; /* to read from: init, for an unlogged main */
+			ForkNumber	fork;  /* to read from: init, for an unlogged main */
 			BlockNumber first; /* block of the fork */
 		}			relation;
 		struct
@@ -101,8 +104,7 @@ typedef struct BbMember
  * Errors: PROGRAM_LIMIT_EXCEEDED (a path of MAXPGPATH or more).
  */
 extern void bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
-						   const char *format, ...)
-	pg_attribute_printf(4, 5);
+						   const char *format, ...) pg_attribute_printf(4, 5);
 
 /* The same, with the content given as bytes that outlive the member. */
 extern void bb_member_set_bytes(BbMember *member, const void *data,

@@ -10,11 +10,11 @@
 #include "assembly/sink.h"
 
 /* The first sink of a chain that has an operation, or NULL. */
-#define SINK_WITH(sink, operation)                              \
-	do                                                          \
-	{                                                           \
+#define SINK_WITH(sink, operation)                               \
+	do                                                           \
+	{                                                            \
 		while ((sink) != NULL && (sink)->ops->operation == NULL) \
-			(sink) = (sink)->next;                              \
+			(sink) = (sink)->next;                               \
 	} while (0)
 
 void
@@ -26,8 +26,15 @@ bb_sink_begin(const BbReqCtx *ctx, BbSink *sink)
 }
 
 void
-bb_sink_begin_member(const BbReqCtx *ctx, BbSink *sink,
-					 const BbMember *member)
+bb_sink_begin_archive(const BbReqCtx *ctx, BbSink *sink, const char *name)
+{
+	SINK_WITH(sink, begin_archive);
+	if (sink != NULL)
+		sink->ops->begin_archive(ctx, sink, name);
+}
+
+void
+bb_sink_begin_member(const BbReqCtx *ctx, BbSink *sink, const BbMember *member)
 {
 	SINK_WITH(sink, begin_member);
 	if (sink != NULL)
@@ -50,6 +57,14 @@ bb_sink_end_member(const BbReqCtx *ctx, BbSink *sink)
 	SINK_WITH(sink, end_member);
 	if (sink != NULL)
 		sink->ops->end_member(ctx, sink);
+}
+
+void
+bb_sink_end_archive(const BbReqCtx *ctx, BbSink *sink)
+{
+	SINK_WITH(sink, end_archive);
+	if (sink != NULL)
+		sink->ops->end_archive(ctx, sink);
 }
 
 void

@@ -9,17 +9,41 @@
 
 #include "utils/memutils.h"
 
-#include "assembly/backup.h"
 #include "assembly/sink.h"
 #include "base/compat.h"
 
 typedef struct ChunksSink
 {
 	BbSink		base;
-	char	   *buffer;	  /* a varlena header, then the bytes */
-	size_t		capacity; /* both together */
-	size_t		filled;	  /* both together */
+	char	   *buffer;				/* a varlena header, then the bytes */
+	size_t		capacity;			/* both together */
+	size_t		filled;				/* both together */
+	char		archive[MAXPGPATH]; /* that is open, or was last */
 } ChunksSink;
+
+static void
+chunks_begin_archive(const BbReqCtx *ctx, BbSink *sink, const char *name)
+{
+	strlcpy(((ChunksSink *) sink)->archive, name, MAXPGPATH);
+}
+
+/* Room for "length" more bytes. */
+static void
+enlarge(ChunksSink *chunks, size_t length)
+{
+	size_t		needed = chunks->filled + length;
+
+	if (needed > MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("base backup is too large for a bytea"),
+				 errdetail("The limit is %zu bytes.",
+						   (size_t) (MaxAllocSize - VARHDRSZ)),
+				 errhint("Use bb_basebackup_stream() in the target list of a "
+						 "SELECT.")));
+	chunks->capacity = Min(Max(needed, 2 * chunks->capacity), MaxAllocSize);
+	chunks->buffer = repalloc(chunks->buffer, chunks->capacity);
+}
 
 static void
 chunks_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
@@ -28,14 +52,14 @@ chunks_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 	ChunksSink *chunks = (ChunksSink *) sink;
 
 	if (length > chunks->capacity - chunks->filled)
-		elog(ERROR, "one step of a backup wrote more than %d bytes",
-			 BB_STEP_MAX);
+		enlarge(chunks, length);
 	memcpy(chunks->buffer + chunks->filled, data, length);
 	chunks->filled += length;
 	BB_COUNT(ctx, bytes_out, length);
 }
 
 static const BbSinkOps chunks_ops = {
+	.begin_archive = chunks_begin_archive,
 	.write = chunks_write,
 };
 
@@ -45,10 +69,8 @@ bb_sink_chunks_new(size_t size)
 	ChunksSink *chunks = palloc0(sizeof(ChunksSink));
 
 	chunks->base.ops = &chunks_ops;
-	chunks->capacity = VARHDRSZ + size + BB_STEP_MAX;
-	/* huge: a bytea of nearly 1 GB and a step after it */
-	chunks->buffer = MemoryContextAllocHuge(CurrentMemoryContext,
-											chunks->capacity);
+	chunks->capacity = VARHDRSZ + size;
+	chunks->buffer = palloc(chunks->capacity);
 	chunks->filled = VARHDRSZ;
 	return &chunks->base;
 }
@@ -59,14 +81,17 @@ bb_sink_chunks_filled(const BbSink *sink)
 	return ((const ChunksSink *) sink)->filled - VARHDRSZ;
 }
 
+const char *
+bb_sink_chunks_archive(const BbSink *sink)
+{
+	return ((const ChunksSink *) sink)->archive;
+}
+
 bytea *
 bb_sink_chunks_take(BbSink *sink)
 {
 	ChunksSink *chunks = (ChunksSink *) sink;
 
-	if (!AllocSizeIsValid(chunks->filled))
-		elog(ERROR, "chunk of %zu bytes is too large for a bytea",
-			 chunks->filled);
 	SET_VARSIZE(chunks->buffer, chunks->filled);
 	chunks->filled = VARHDRSZ;
 	return (bytea *) chunks->buffer;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sink_tar.c
- *	  Members to a POSIX ustar archive.
+ *	  Members to POSIX ustar archives.
  *
  * Headers come from the server's own tarCreateHeader, so they look as those
  * of pg_basebackup do.
@@ -29,9 +29,15 @@ typedef struct TarSink
 static const uint8 zeros[BB_TAR_END_SIZE];
 
 static void
+tar_begin_archive(const BbReqCtx *ctx, BbSink *sink, const char *name)
+{
+	bb_sink_begin_archive(ctx, sink->next, psprintf("%s.tar", name));
+}
+
+static void
 tar_begin_member(const BbReqCtx *ctx, BbSink *sink, const BbMember *member)
 {
-	TarSink    *tar = (TarSink *) sink;
+	TarSink	   *tar = (TarSink *) sink;
 	char		header[TAR_BLOCK_SIZE];
 	bool		directory = member->kind == BB_MEMBER_DIRECTORY;
 	mode_t		type = directory ? S_IFDIR : S_IFREG;
@@ -55,7 +61,7 @@ tar_begin_member(const BbReqCtx *ctx, BbSink *sink, const BbMember *member)
 static void
 tar_write(const BbReqCtx *ctx, BbSink *sink, const void *data, size_t length)
 {
-	TarSink    *tar = (TarSink *) sink;
+	TarSink	   *tar = (TarSink *) sink;
 
 	if (length > tar->size - tar->written)
 		elog(ERROR, "member of a tar has more bytes than announced");
@@ -66,7 +72,7 @@ tar_write(const BbReqCtx *ctx, BbSink *sink, const void *data, size_t length)
 static void
 tar_end_member(const BbReqCtx *ctx, BbSink *sink)
 {
-	TarSink    *tar = (TarSink *) sink;
+	TarSink	   *tar = (TarSink *) sink;
 	size_t		padding = tarPaddingBytesRequired(tar->size);
 
 	if (tar->written != tar->size)
@@ -76,23 +82,24 @@ tar_end_member(const BbReqCtx *ctx, BbSink *sink)
 }
 
 static void
-tar_end(const BbReqCtx *ctx, BbSink *sink)
+tar_end_archive(const BbReqCtx *ctx, BbSink *sink)
 {
 	bb_sink_write(ctx, sink->next, zeros, BB_TAR_END_SIZE);
-	bb_sink_end(ctx, sink->next);
+	bb_sink_end_archive(ctx, sink->next);
 }
 
 static const BbSinkOps tar_ops = {
+	.begin_archive = tar_begin_archive,
 	.begin_member = tar_begin_member,
 	.write = tar_write,
 	.end_member = tar_end_member,
-	.end = tar_end,
+	.end_archive = tar_end_archive,
 };
 
 BbSink *
 bb_sink_tar_new(BbSink *next, uint32 uid, uint32 gid, int64 mtime)
 {
-	TarSink    *tar = palloc0(sizeof(TarSink));
+	TarSink	   *tar = palloc0(sizeof(TarSink));
 
 	tar->base.ops = &tar_ops;
 	tar->base.next = next;

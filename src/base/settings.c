@@ -29,6 +29,7 @@ int			bb_setting_s3_retry_time_s = 60;
 char	   *bb_setting_s3_ca_file = "";
 int			bb_setting_download_behavior = BB_DOWNLOAD_ALLOW;
 bool		bb_setting_download_error_as_warn = false;
+int			bb_setting_eviction_threshold_s = 0;
 int			bb_setting_track_calls = 1000;
 
 static const struct config_enum_entry compression_options[] = {
@@ -203,6 +204,16 @@ bb_settings_init(void)
 							 PGC_SUSET,
 							 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.eviction_threshold",
+							"Time after which a resident layer that nobody "
+							"has used is evicted.",
+							"0 keeps all that there is room for.",
+							&bb_setting_eviction_threshold_s,
+							0, 0, INT_MAX,
+							PGC_SUSET,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
 
 	/*
 	 * Shared memory is sized by it when the server starts.  Where there is

@@ -40,6 +40,7 @@ extern char *bb_setting_s3_ca_file;
 extern int	bb_setting_download_behavior;
 /* bbackup.on_demand_download_behavior_treat_error_as_warn */
 extern bool bb_setting_download_error_as_warn;
+extern int	bb_setting_eviction_threshold_s; /* 0: never */
 
 /* bbackup.track_calls: ended calls that the statistics remember */
 extern int	bb_setting_track_calls;

@@ -13,17 +13,6 @@
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
-/* The arguments of bb_basebackup() and its like, in order. */
-enum
-{
-	ARG_LSN,
-	ARG_FULL_BACKUP,
-	ARG_STORE,
-	ARG_TIMELINE,
-	ARG_PREV_LSN,
-	ARG_NEW_TLI
-};
-
 static Datum
 need(FunctionCallInfo fcinfo, int n, const char *name)
 {
@@ -78,30 +67,6 @@ bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name)
 				 errmsg("argument \"%s\" must not be 0/0", name),
 				 errhint("Leave it away, or give NULL.")));
 	return lsn;
-}
-
-BbBackupArguments
-bb_arg_backup(FunctionCallInfo fcinfo)
-{
-	BbBackupArguments arguments = {0};
-
-	arguments.lsn = bb_arg_lsn(fcinfo, ARG_LSN, "lsn");
-	arguments.options.full = bb_arg_bool(fcinfo, ARG_FULL_BACKUP,
-										 "full_backup");
-	arguments.store = bb_arg_name(fcinfo, ARG_STORE, "store");
-	arguments.timeline = bb_arg_text(fcinfo, ARG_TIMELINE, "timeline");
-	arguments.options.prev_lsn = bb_arg_lsn(fcinfo, ARG_PREV_LSN, "prev_lsn");
-	if (!PG_ARGISNULL(ARG_NEW_TLI))
-	{
-		int32		tli = PG_GETARG_INT32(ARG_NEW_TLI);
-
-		if (tli <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("new_tli must be positive, not %d", tli)));
-		arguments.options.new_tli = (TimeLineID) tli;
-	}
-	return arguments;
 }
 
 MemoryContext

@@ -15,7 +15,6 @@
 #define BB_ARGUMENTS_H
 
 #include "access/xlogdefs.h"
-#include "assembly/filelist.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -24,25 +23,10 @@
 extern char *bb_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern char *bb_arg_name(FunctionCallInfo fcinfo, int n, const char *name);
 extern bool bb_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
-extern Oid	bb_arg_oid(FunctionCallInfo fcinfo, int n, const char *name);
+extern Oid bb_arg_oid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int64 bb_arg_int64(FunctionCallInfo fcinfo, int n, const char *name);
 /* Invalid for NULL; 0/0 itself is refused. */
-extern XLogRecPtr bb_arg_lsn(FunctionCallInfo fcinfo, int n,
-							 const char *name);
-
-/*
- * Where the arguments are that all functions share which make, or describe,
- * a backup: lsn, full_backup, store, timeline, prev_lsn, new_tli.
- */
-typedef struct BbBackupArguments
-{
-	XLogRecPtr	lsn;
-	char	   *store;
-	char	   *timeline;
-	BbBackupOptions options;
-} BbBackupArguments;
-
-extern BbBackupArguments bb_arg_backup(FunctionCallInfo fcinfo);
+extern XLogRecPtr bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name);
 
 /*
  * A context for what one row of many takes; its user resets it after each,

@@ -9,16 +9,16 @@
 
 #include "assembly/backup.h"
 #include "base/compat.h"
-#include "funcs/arguments.h"
-#include "funcs/call.h"
-#include "funcs/store_access.h"
-#include "utils/memutils.h"
+#include "funcapi.h"
+#include "funcs/backup_call.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup);
 BB_SQL_FUNCTION(bb_sql_basebackup_stream);
 
 /* A row of the stream has about so many bytes. */
 #define CHUNK_BYTES (256 * 1024)
+/* and this is what one has when it's the last step's that fills it. */
+#define CHUNK_ROOM (CHUNK_BYTES + 64 * 1024)
 
 /* A backup under way, into a buffer. */
 typedef struct RunningBackup
@@ -29,35 +29,27 @@ typedef struct RunningBackup
 	bool		more;
 } RunningBackup;
 
-/* bb_basebackup(lsn, full_backup, store, timeline, prev_lsn, new_tli) */
+/* bb_basebackup(lsn, …): see backup_call.h */
 Datum
 bb_sql_basebackup(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_BASEBACKUP);
-	BbBackupArguments arguments = bb_arg_backup(fcinfo);
-	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
-										   arguments.timeline);
-	XLogRecPtr	lsn = bb_store_lsn(ctx, store, arguments.lsn);
-	uint64		size = bb_backup_size(ctx, store, lsn, &arguments.options);
+	BbBackupCall call = bb_backup_call_begin(fcinfo);
 	BbSink	   *chunks;
-	BbBackup   *backup;
 
-	if (size > MaxAllocSize - VARHDRSZ)
+	if (call.options.compression.algorithm != PG_COMPRESSION_NONE)
+		call.size = 0;
+	else if (call.size > MaxAllocSize - VARHDRSZ)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("base backup is too large for a bytea"),
 				 errdetail("It would have " UINT64_FORMAT
 						   " bytes; the limit is %zu.",
-						   size, (size_t) (MaxAllocSize - VARHDRSZ)),
+						   call.size, (size_t) (MaxAllocSize - VARHDRSZ)),
 				 errhint("Use bb_basebackup_stream() in the target list of a "
 						 "SELECT.")));
 
-	chunks = bb_sink_chunks_new(size);
-	backup = bb_backup_new(ctx, store, lsn, &arguments.options, size, chunks);
-	bb_calls_describe(ctx, &(BbCallAbout){.bytes_total = size});
-	while (bb_backup_step(ctx, backup))
-		;
-	bb_reqctx_end(ctx);
+	chunks = bb_sink_chunks_new(call.size);
+	bb_backup_call_run(&call, BB_FORM_TAR, chunks);
 	PG_RETURN_BYTEA_P(bb_sink_chunks_take(chunks));
 }
 
@@ -65,27 +57,19 @@ static RunningBackup *
 start_stream(FunctionCallInfo fcinfo)
 {
 	RunningBackup *running = palloc0(sizeof(RunningBackup));
-	BbBackupArguments arguments = bb_arg_backup(fcinfo);
-	BbPageStore *store;
-	XLogRecPtr	lsn;
-	uint64		size;
+	BbBackupCall call = bb_backup_call_begin(fcinfo);
 
-	running->ctx = bb_call_begin(fcinfo, BB_TASK_BASEBACKUP);
-	store = bb_store_timeline(running->ctx, arguments.store,
-							  arguments.timeline);
-	lsn = bb_store_lsn(running->ctx, store, arguments.lsn);
-	size = bb_backup_size(running->ctx, store, lsn, &arguments.options);
-	bb_calls_describe(running->ctx, &(BbCallAbout){.bytes_total = size});
-	running->chunks = bb_sink_chunks_new(CHUNK_BYTES);
-	running->backup = bb_backup_new(running->ctx, store, lsn,
-									&arguments.options, size,
+	running->ctx = call.ctx;
+	running->chunks = bb_sink_chunks_new(CHUNK_ROOM);
+	running->backup = bb_backup_new(call.ctx, call.store, call.lsn,
+									&call.options, call.size, BB_FORM_TAR,
 									running->chunks);
 	running->more = true;
 	return running;
 }
 
 /*
- * bb_basebackup_stream(lsn, full_backup, store, timeline, prev_lsn, new_tli)
+ * bb_basebackup_stream(lsn, …): see backup_call.h
  *
  * One row a call.  All that a backup holds lives in the multi-call context,
  * so a consumer that stops early leaves nothing behind.

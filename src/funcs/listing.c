@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * listing.c
- *	  What exists at an LSN: databases, relations, the files of a backup.
+ *	  What exists at an LSN: databases, tablespaces, relations, the files of a
+ *	  backup.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +11,14 @@
 #include "base/compat.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
+#include "funcs/backup_call.h"
 #include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 BB_SQL_FUNCTION(bb_sql_databases);
+BB_SQL_FUNCTION(bb_sql_tablespaces);
 BB_SQL_FUNCTION(bb_sql_relations);
 BB_SQL_FUNCTION(bb_sql_files);
 
@@ -86,6 +89,33 @@ bb_sql_databases(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* bb_tablespaces(lsn pg_lsn, store name, timeline text) */
+Datum
+bb_sql_tablespaces(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	XLogRecPtr	lsn;
+	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
+	BbCatalogScan *tablespaces;
+	BbTablespace tablespace;
+
+	InitMaterializedSRF(fcinfo, 0);
+	tablespaces = bb_catalog_scan_new(ctx, store, BB_KEY_TABLESPACE, lsn);
+	while (bb_catalog_next_tablespace(ctx, tablespaces, &tablespace))
+	{
+		Datum		values[2];
+		bool		nulls[2] = {0};
+
+		values[0] = ObjectIdGetDatum(tablespace.spc);
+		values[1] = CStringGetTextDatum(tablespace.location);
+		bb_result_row(fcinfo, values, nulls);
+		pfree(tablespace.location);
+	}
+	bb_catalog_scan_close(tablespaces);
+	bb_reqctx_end(ctx);
+	return (Datum) 0;
+}
+
 static void
 fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
 {
@@ -130,21 +160,18 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* bb_files(lsn, full_backup, store, timeline, prev_lsn, new_tli) */
+/* bb_files(lsn, …): see backup_call.h */
 Datum
 bb_sql_files(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
-	BbBackupArguments arguments = bb_arg_backup(fcinfo);
-	BbPageStore *store = bb_store_timeline(ctx, arguments.store,
-										   arguments.timeline);
-	XLogRecPtr	lsn = bb_store_lsn(ctx, store, arguments.lsn);
+	BbBackupCall call = bb_backup_call_open(fcinfo, BB_TASK_LISTING);
+	const BbReqCtx *ctx = call.ctx;
 	MemoryContext row_context = bb_result_context_new();
 	BbFileList *list;
 	BbMember	member;
 
 	InitMaterializedSRF(fcinfo, 0);
-	list = bb_filelist_new(ctx, store, lsn, &arguments.options);
+	list = bb_filelist_new(ctx, call.store, call.lsn, &call.options);
 	while (bb_filelist_next(ctx, list, &member))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);

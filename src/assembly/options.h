@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.h
+ *	  What the caller of a base backup may choose.
+ *
+ * The words are those of BASE_BACKUP, where it has them (PostgreSQL's
+ * documentation, "Streaming Replication Protocol"), and so is the wording of
+ * errors, which the server's own parsers give.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_OPTIONS_H
+#define BB_OPTIONS_H
+
+#include "access/xlogdefs.h"
+#include "common/checksum_helper.h"
+#include "common/compression.h"
+
+/* Bounds of max_rate, kB/s (MAX_RATE_LOWER and _UPPER of basebackup.c). */
+#define BB_MAX_RATE_LOWER 32
+#define BB_MAX_RATE_UPPER 1048576
+
+/* Of a label, bytes: what a server would read back (MAXPGPATH). */
+#define BB_LABEL_MAX 1023
+
+/* Of jobs. */
+#define BB_JOBS_MAX 64
+
+typedef enum BbManifestOption
+{
+	BB_MANIFEST_NO,
+	BB_MANIFEST_YES,
+	BB_MANIFEST_FORCE_ENCODE /* all paths in hexadecimal digits */
+} BbManifestOption;
+
+typedef struct BbBackupOptions
+{
+	bool		full;	  /* with relation data */
+	XLogRecPtr	prev_lsn; /* the caller's; Invalid: not given */
+	TimeLineID	new_tli;  /* 0: one that the source doesn't have */
+	const char *label;	  /* NULL: none */
+	int			max_rate; /* kB/s; 0: as fast as it goes */
+	bool		progress; /* find out the size first, to report it */
+	pg_compress_specification compression;
+	BbManifestOption manifest;
+	pg_checksum_type manifest_checksums; /* of the files in it */
+	int			jobs; /* workers that make pages; 1: none but the caller */
+	/* for workers, which open the store themselves: */
+	const char *server;	  /* the foreign server; NULL: there can be none */
+	const char *function; /* which asks for the backup */
+} BbBackupOptions;
+
+/*
+ * bb_options_defaults - a full backup, as it comes.
+ */
+extern BbBackupOptions bb_options_defaults(void);
+
+/*
+ * bb_options_set_… - an option as its SQL argument says it; what is NULL stays
+ * as it was.
+ *
+ * compression: METHOD[:DETAIL], as of pg_basebackup's --compress=server-METHOD.
+ *
+ * manifest: yes, no (or what else is a boolean), force-encode.  checksums:
+ * none, crc32c, sha224, …; not without a manifest.
+ *
+ * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression, manifest);
+ * FEATURE_NOT_SUPPORTED (compression).
+ */
+extern void bb_options_set_label(BbBackupOptions *options, const char *label);
+extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);
+extern void bb_options_set_compression(BbBackupOptions *options,
+									   const char *compression);
+extern void bb_options_set_manifest(BbBackupOptions *options,
+									const char *manifest,
+									const char *checksums);
+extern void bb_options_set_jobs(BbBackupOptions *options, int jobs);
+
+#endif /* BB_OPTIONS_H */
