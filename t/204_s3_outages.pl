@@ -49,9 +49,17 @@ $source->stop;
 my $conf = "bbackup.layer_size = 1MB\nbbackup.checkpoint_distance = 1MB\n";
 my $store = new_store('store', $conf);
 my $other = new_store('other', "$conf\nrestart_after_crash = on\n");
+my $caches = PostgreSQL::Test::Utils::tempdir;
 foreach my $node ($store, $other)
 {
 	$node->safe_psql('postgres', $through->sql('cloud', 's3://bucket/first'));
+	foreach my $name ('kept', 'limited', 'killed')
+	{
+		$node->safe_psql(
+			'postgres',
+			$through->sql(
+				$name, 's3://bucket/first', "cache_directory '$caches/$name'"));
+	}
 }
 
 # What reads all of a timeline.
@@ -168,7 +176,7 @@ is( scalar(
 		} @answers),
 	1,
 	'and the other is told');
-is(ask($sessions[1], backup('cloud', "timeline => 'during'")),
+is(ask($sessions[1], backup('kept', "timeline => 'during'")),
 	$right_at_end, 'nothing is lost');
 
 # One that is stopped while it writes, until another took over: its flag is up,
@@ -192,7 +200,7 @@ like(
 	answer($sessions[0]),
 	qr/ERROR:  (?:55006|40001|58P01|55000): .*late/,
 	'who was overtaken is told');
-is(ask($sessions[0], backup('cloud', "timeline => 'late'")),
+is(ask($sessions[0], backup('kept', "timeline => 'late'")),
 	$right_at_end, 'and has done no harm');
 
 # One that takes longer than a lock is good for renews it.
@@ -211,17 +219,6 @@ is(scalar(grep { m{^PUT \S*\Q$flag\E } } @requests[ $asked .. $#requests ]),
 
 # --- A cache directory that can't be written to.
 
-my $caches = PostgreSQL::Test::Utils::tempdir;
-foreach my $name ('limited', 'killed')
-{
-	foreach my $node ($store, $other)
-	{
-		$node->safe_psql(
-			'postgres',
-			$through->sql(
-				$name, 's3://bucket/first', "cache_directory '$caches/$name'"));
-	}
-}
 # as a full disk, it lets a file be written up to a size
 system_or_bail('prlimit', '--pid', $sessions[0]->{backend},
 	'--fsize=500000:unlimited');
