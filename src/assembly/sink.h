@@ -5,7 +5,7 @@
  *
  * The driver speaks to the first sink of a chain, each sink to the next:
  *
- *	  driver -> tar -> throttle -> chunks
+ *	  driver -> manifest -> tar -> compress -> throttle -> chunks
  *
  * Calls come in this order, and in no other:
  *
@@ -17,7 +17,7 @@
  *	  begin (begin_archive write* end_archive)* end
  *
  * The last archive is the one with the data directory, "base"; its name gets
- * longer on the way, as it becomes base.tar.  "end" comes only after success.
+ * longer on the way, as it becomes base.tar.gz.  "end" comes only after success.
  * On an error nothing more comes; what a sink holds hangs on its memory
  * context.
  *
@@ -33,7 +33,9 @@
 #ifndef BB_SINK_H
 #define BB_SINK_H
 
+#include "assembly/manifesttext.h"
 #include "assembly/member.h"
+#include "common/compression.h"
 
 struct BbTree;
 
@@ -83,6 +85,32 @@ extern BbSink *bb_sink_tar_new(BbSink *next, uint32 uid, uint32 gid,
 extern uint64 bb_sink_tar_member_size(const BbMember *member);
 /* The bytes of the end-of-archive marker. */
 #define BB_TAR_END_SIZE 1024
+
+/*
+ * bb_sink_compress_new - each archive as one compressed stream.
+ *
+ * Same bytes, same specification: same result.  What the libraries hold,
+ * threads too, is gone with CurrentMemoryContext, or after "end".
+ *
+ * Errors: FEATURE_NOT_SUPPORTED; those of compressor.h.
+ */
+extern BbSink *bb_sink_compress_new(BbSink *next,
+									const pg_compress_specification *spec);
+/* bb_sink_compress_check - FEATURE_NOT_SUPPORTED if this build lacks it. */
+extern void bb_sink_compress_check(pg_compress_algorithm algorithm);
+
+/*
+ * bb_sink_manifest_new - all to "next" as it comes, with a look at it.
+ *
+ * When the member comes that is the manifest itself, its text is complete:
+ * the driver gets it by bb_sink_manifest_next, as it gets that of others by
+ * bb_content_next, in pieces of BLCKSZ at most.  "text" has to outlive it.
+ *
+ * Errors: those of base/spool.h.
+ */
+extern BbSink *bb_sink_manifest_new(BbSink *next, const BbManifestText *text);
+extern bool bb_sink_manifest_next(BbSink *sink, const uint8 **data,
+								  uint32 *length);
 
 /*
  * bb_sink_throttle_new - to "next" at no more than max_rate kB/s.
