@@ -66,6 +66,8 @@ is_deeply(tree("$base/new"), $expected,
 is(mode("$base/new"), '0750', 'the directory has the mode of the source\'s');
 is(mode("$base/new/secret.key"), '0400', 'a file its own');
 
+command_ok([ 'pg_verifybackup', "$base/new" ], 'pg_verifybackup is content');
+
 mkdir "$base/empty", 0755 or die;
 restore("$base/empty");
 is_deeply(tree("$base/empty"), $expected, 'so is one in an empty directory');
@@ -77,6 +79,8 @@ like(slurp_file($clone->logfile), qr/database system was shut down/,
 	'and has nothing to recover');
 $clone->stop;
 
+restore("$base/parallel", ', jobs => 2');
+is_deeply(tree("$base/parallel"), $expected, 'with jobs it is the same');
 restore("$base/throttled", ', full_backup => false, max_rate => 1048576');
 ok(-e "$base/throttled/zenith.signal", 'other options do what they say');
 like(
@@ -100,6 +104,8 @@ is_deeply(tree("$base/ts"), $there, 'it has the files of the tablespace');
 cmp_ok(scalar keys %$there, '==',
 	scalar(grep { m{^pg_tblspc/$spc/} } keys %$expected),
 	'all of them');
+command_ok([ 'pg_verifybackup', "$base/mapped" ],
+	'pg_verifybackup is content with that, too');
 $clone = starts("$base/mapped", 'mapped');
 same_dump(dump_all($clone), $dump, 'it starts, and has all');
 $clone->stop;
