@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::Tree;
 use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -14,7 +15,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client directory pipe psql start tar',
+	'bytea client delta directory file pipe psql restore start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -59,7 +60,10 @@ sub run_client
 
 # --- They make what they promise.
 
-foreach my $case ([ 'tar', 'main.tar' ], [ 'bytea', 'small.tar' ])
+foreach my $case (
+	[ 'tar', 'main.tar' ],
+	[ 'file', 'main.tar' ],
+	[ 'bytea', 'small.tar' ])
 {
 	my ($name, $file) = @$case;
 	my $directory = new_directory();
@@ -87,6 +91,19 @@ is(`psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*)
 command_ok(
 	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
 	'and stops again');
+
+$directory = new_directory();
+$store->safe_psql('postgres', recipe('restore', $directory));
+my $restored = tree("$directory/clone");
+$start = recipe('start', $directory);
+$start =~ s/5433/$clone_port -k $directory/ or die;
+command_ok([ 'sh', '-c', $start ],
+	'recipe "restore" makes one that verifies and starts');
+command_ok(
+	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+	'and stops again');
+$store->safe_psql('postgres', recipe('delta', $directory));
+is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" mends it');
 
 $directory = new_directory();
 ok(run_client('client', $directory), 'recipe "client" runs');
