@@ -317,6 +317,23 @@ ROWS 10000;
 COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
 
+CREATE PROCEDURE bb_copy(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true)
+AS 'MODULE_PATHNAME', 'bb_sql_copy'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE bb_copy(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
+'sends the same tar to the client as a COPY stream, raw; errors: not called by a CALL of the client''s own';
+
 --
 -- Statistics
 --
@@ -467,6 +484,7 @@ REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE bb_copy(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;

@@ -13,7 +13,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client directory start tar tar-fast',
+	'bytea client client-directory directory start tar tar-fast',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -80,6 +80,11 @@ $directory = new_directory();
 	command_ok([ 'bash', '-c', recipe('client', $directory) ],
 		'recipe "client" runs');
 	is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
+	my ($out, $err);
+	IPC::Run::run [ 'bash', '-c', recipe('client-directory', $directory) ],
+	  '>', \$out, '2>', \$err;
+	is($err, '', 'recipe "client-directory" runs');
+	ok(-s "$directory/clone/global/pg_control", 'and makes a directory');
 }
 
 # --- They notice a query that fails: at once, and in the midst.
@@ -124,6 +129,13 @@ foreach my $name ('tar', 'tar-fast', 'bytea', 'directory')
 	command_fails([ 'bash', '-c', recipe('client', $directory) ],
 		'recipe "client" fails with its query');
 	ok(!-e "$directory/client.tar", '... and leaves no tar');
+	my ($out, $err);
+	IPC::Run::run [ 'bash', '-c', recipe('client-directory', $directory) ],
+	  '>', \$out, '2>', \$err;
+	like($err, qr/ERROR.*this is no backup/s,
+		'recipe "client-directory" tells that its query failed');
+	ok(!-e "$directory/clone/global/pg_control",
+		'... and leaves nothing that starts');
 }
 patch_file($layer, int((-s $layer) * 0.6), $old);
 

@@ -106,4 +106,13 @@ extern const char *bb_sink_chunks_archive(const BbSink *sink);
  */
 extern bytea *bb_sink_chunks_take(BbSink *sink);
 
+/*
+ * bb_sink_copy_new - to the client, as a COPY stream of the protocol.
+ *
+ * REQUIRES: the client waits for the answer to a statement, and has got
+ * nothing of it.  After an error the session goes on; a client that has gone
+ * ends it.
+ */
+extern BbSink *bb_sink_copy_new(void);
+
 #endif /* BB_SINK_H */
