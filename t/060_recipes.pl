@@ -13,7 +13,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client client-directory directory start tar tar-fast',
+	'bytea client client-directory directory rows start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -27,13 +27,15 @@ my $store = new_store('store');
 import_directory($store, $source->data_dir);
 my $right = `md5sum < '@{[ fetch_backup($store) ]}'`;
 
-# A recipe, for a directory of our own; with another query, if given.
+# A recipe, for a directory of our own; with one more argument, if given.
 sub recipe
 {
-	my ($name, $directory, $call) = @_;
+	my ($name, $directory, $argument) = @_;
 	my $text = $recipes{$name} =~ s{/backups\b}{$directory}gr;
 
-	$text =~ s/bb_basebackup(?:_stream)?\(\)/$call/ if defined $call;
+	$text =~
+	  s/(bb_basebackup\w*\()(\)?)/$1 . $argument . ($2 ? ')' : ', ')/e
+	  if defined $argument;
 	return $text;
 }
 
@@ -44,7 +46,7 @@ sub new_directory
 
 # --- They make what they promise.
 
-foreach my $case ([ 'tar', 'main.tar' ], [ 'tar-fast', 'main.tar' ],
+foreach my $case ([ 'tar', 'main.tar' ], [ 'rows', 'main.tar' ],
 	[ 'bytea', 'small.tar' ])
 {
 	my ($name, $file) = @$case;
@@ -94,17 +96,17 @@ my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
 
-foreach my $name ('tar', 'tar-fast', 'bytea', 'directory')
+foreach my $name ('tar', 'rows', 'bytea', 'directory')
 {
-	foreach my $call (undef, "bb_basebackup_stream(timeline => 'nowhere')")
+	foreach my $argument (undef, "timeline => 'nowhere'")
 	{
-		my $when = defined $call ? 'at once' : 'in the midst';
+		my $when = defined $argument ? 'at once' : 'in the midst';
 
 		$directory = new_directory();
 		fails_like(
 			$store,
-			recipe($name, $directory, $call),
-			defined $call ? qr/42704: .*"nowhere"/ : qr/XX001: /,
+			recipe($name, $directory, $argument),
+			defined $argument ? qr/42704: .*"nowhere"/ : qr/XX001: /,
 			"recipe \"$name\", with a query that fails $when");
 		# the program may still be at work when the query has failed
 		sleep 1;
@@ -112,7 +114,7 @@ foreach my $name ('tar', 'tar-fast', 'bytea', 'directory')
 			'', '... leaves no tar');
 		ok(!-e "$directory/clone/global/pg_control",
 			'... and nothing that starts');
-		if ($name ne 'bytea' && $name ne 'directory' && !defined $call)
+		if ($name ne 'bytea' && $name ne 'directory' && !defined $argument)
 		{
 			cmp_ok(-s "$directory/main.tar.part",
 				'>', 1 << 20, '... though some of it came');
@@ -145,7 +147,7 @@ my $session = start_session($store);
 $directory = new_directory();
 ask($session, 'SELECT count(*) FROM pg_class');
 my $idle = backend_status($session->{backend}, 'VmHWM');
-ask($session, recipe('tar-fast', $directory) =~ s/;\s*\z//r);
+ask($session, recipe('tar', $directory) =~ s/;\s*\z//r);
 is(`md5sum < '$directory/main.tar'`, $right, 'with the layer whole again');
 cmp_ok(backend_status($session->{backend}, 'VmHWM') - $idle,
 	'<', 64 * 1024, 'a recipe that streams takes little memory');

@@ -115,4 +115,15 @@ extern bytea *bb_sink_chunks_take(BbSink *sink);
  */
 extern BbSink *bb_sink_copy_new(void);
 
+/*
+ * bb_sink_program_new - to the standard input of a command of the shell.
+ *
+ * It is started by "begin", and "end" waits for its end.  Where "end" doesn't
+ * come, the memory context kills it before it could see the end of its input.
+ *
+ * Errors: EXTERNAL_ROUTINE_EXCEPTION (it failed, or didn't read all);
+ * INSUFFICIENT_RESOURCES; SYSTEM_ERROR.
+ */
+extern BbSink *bb_sink_program_new(const char *command);
+
 #endif /* BB_SINK_H */
