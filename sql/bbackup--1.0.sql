@@ -353,6 +353,24 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION bb_basebackup_to_program(pg_lsn, text, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
 'writes the same tar to the standard input of a shell command on the server, which is killed unless it comes to its end; returns its bytes; errors: the command fails, or doesn''t read all';
 
+CREATE FUNCTION bb_basebackup_lo(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true)
+RETURNS oid
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_lo'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_basebackup_lo(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) IS
+'stores the same tar as a new large object; returns its OID; errors leave none';
+
 --
 -- Statistics
 --
@@ -505,6 +523,7 @@ REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, intege
 REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_to_program(pg_lsn, text, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_lo(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;

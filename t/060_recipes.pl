@@ -13,7 +13,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client client-directory directory rows start tar',
+	'bytea client client-directory directory large-object rows start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -47,7 +47,7 @@ sub new_directory
 # --- They make what they promise.
 
 foreach my $case ([ 'tar', 'main.tar' ], [ 'rows', 'main.tar' ],
-	[ 'bytea', 'small.tar' ])
+	[ 'bytea', 'small.tar' ], [ 'large-object', 'object.tar' ])
 {
 	my ($name, $file) = @$case;
 	my $directory = new_directory();
@@ -96,7 +96,7 @@ my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
 
-foreach my $name ('tar', 'rows', 'bytea', 'directory')
+foreach my $name ('tar', 'rows', 'bytea', 'large-object', 'directory')
 {
 	foreach my $argument (undef, "timeline => 'nowhere'")
 	{
@@ -114,7 +114,7 @@ foreach my $name ('tar', 'rows', 'bytea', 'directory')
 			'', '... leaves no tar');
 		ok(!-e "$directory/clone/global/pg_control",
 			'... and nothing that starts');
-		if ($name ne 'bytea' && $name ne 'directory' && !defined $argument)
+		if ($name =~ /^(?:tar|rows)$/ && !defined $argument)
 		{
 			cmp_ok(-s "$directory/main.tar.part",
 				'>', 1 << 20, '... though some of it came');
