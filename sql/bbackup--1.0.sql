@@ -402,6 +402,27 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION bb_basebackup_to_program IS
 'writes the same tar to the standard input of a shell command on the server, which is killed unless it comes to its end; returns its bytes; errors: the command fails, or doesn''t read all';
 
+CREATE FUNCTION bb_basebackup_lo(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
+RETURNS oid
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_lo'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_basebackup_lo IS
+'stores the same tar as a new large object; returns its OID; errors leave none';
+
 CREATE FUNCTION bb_restore(
     lsn pg_lsn DEFAULT NULL,
     directory text DEFAULT NULL,
@@ -629,6 +650,7 @@ REVOKE ALL ON FUNCTION bb_get_access_stats FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_stat_totals FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layer_stats FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_to_file FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_lo FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_to_program FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_restore FROM PUBLIC;

@@ -15,7 +15,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client copy copy-directory delta directory file program psql restore start tar',
+	'bytea client copy copy-directory delta directory file large-object program psql restore start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -67,7 +67,8 @@ sub run_client
 foreach my $case (
 	[ 'tar', 'main.tar' ],
 	[ 'file', 'main.tar' ],
-	[ 'bytea', 'small.tar' ])
+	[ 'bytea', 'small.tar' ],
+	[ 'large-object', 'object.tar' ])
 {
 	my ($name, $file) = @$case;
 	my $directory = new_directory();
@@ -136,7 +137,7 @@ sub wait_for_programs
 	return;
 }
 
-foreach my $name ('tar', 'bytea', 'directory', 'program', 'file')
+foreach my $name ('tar', 'bytea', 'directory', 'program', 'file', 'large-object')
 {
 	foreach my $argument (undef, "timeline => 'nowhere'")
 	{

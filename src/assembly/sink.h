@@ -204,4 +204,17 @@ extern BbSink *bb_sink_copy_new(void);
  */
 extern BbSink *bb_sink_program_new(const char *command);
 
+/*
+ * bb_sink_largeobject_new - to a new large object of the current user's.
+ *
+ * It goes with its transaction, or subtransaction, if that fails.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED.
+ */
+extern BbSink *bb_sink_largeobject_new(void);
+/* Its OID, once "begin" has made it. */
+extern Oid	bb_sink_largeobject_oid(const BbSink *sink);
+/* Is there room for so many bytes in one?  The error is the same. */
+extern void bb_sink_largeobject_check_size(uint64 size);
+
 #endif /* BB_SINK_H */

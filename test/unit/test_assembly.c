@@ -995,6 +995,16 @@ UNIT_TEST(backup_skips_what_unlogged_relations_lost)
 	check_pages(tar, "base/5/12", 2, 9);
 }
 
+UNIT_TEST(largeobject_has_a_limit)
+{
+	uint64		limit = UINT64CONST(2147483647) * (BLCKSZ / 4);
+
+	bb_sink_largeobject_check_size(0);
+	bb_sink_largeobject_check_size(limit);
+	CHECK_ERROR(bb_sink_largeobject_check_size(limit + 1),
+				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+}
+
 UNIT_TEST(tar_refuses_long_path)
 {
 	BbPageStoreInfo info = cluster_info();
