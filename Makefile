@@ -38,6 +38,16 @@ SHLIB_LINK += -lcurl
 
 include $(PGXS)
 
+# The client program, in a Makefile of its own: see there.
+all: all-client
+install: install-client
+uninstall: uninstall-client
+clean: clean-client
+
+.PHONY: all-client install-client uninstall-client clean-client
+all-client install-client uninstall-client clean-client:
+	$(MAKE) -C client $(@:-client=) PG_CONFIG='$(PG_CONFIG)'
+
 # What the TAP tests share.
 PG_PROVE_FLAGS += -I $(srcdir)/t/lib
 
@@ -67,4 +77,4 @@ check-symbols: all
 		$(MODULE_big)$(DLSUFFIX)
 
 format:
-	.ci/format src/*/*.[ch] test/unit/*.[ch]
+	.ci/format src/*/*.[ch] client/*.[ch] test/unit/*.[ch]

@@ -59,7 +59,8 @@ need_packages()
 
 # The packages to build and run bbackup.
 BUILD_PACKAGES=(gcc libc6-dev make postgresql-15 postgresql-server-dev-15
-	libcurl4-openssl-dev liblz4-dev libseccomp-dev libzstd-dev zlib1g-dev)
+	libcurl4-openssl-dev liblz4-dev libpq-dev libseccomp-dev libzstd-dev
+	zlib1g-dev)
 
 # Set PG_CONFIG and BINDIR; the caller's PG_CONFIG is taken.
 find_postgres()
@@ -84,7 +85,8 @@ new_directory()
 copy_tree()
 {
 	tar -c --exclude=./.git --exclude='*.o' --exclude='*.bc' \
-		--exclude='*.so' --exclude=./tmp_check --exclude=./regress . |
+		--exclude='*.so' --exclude=./client/bb_basebackup \
+		--exclude=./tmp_check --exclude=./regress . |
 		as_user tar -x --no-same-owner -C "$1"
 }
 

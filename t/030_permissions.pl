@@ -49,6 +49,7 @@ my %reads = (
 	bb_timelines => 'SELECT count(*) FROM bb_timelines()',
 	bb_layers => 'SELECT count(*) > 0 FROM bb_layers()',
 	bb_databases => 'SELECT count(*) > 0 FROM bb_databases()',
+	bb_tablespaces => 'SELECT count(*) >= 0 FROM bb_tablespaces()',
 	bb_relations => 'SELECT count(*) > 0 FROM bb_relations()',
 	bb_files => 'SELECT count(*) > 0 FROM bb_files()',
 	bb_read_file => "SELECT length(bb_read_file('PG_VERSION')) > 0",

@@ -60,10 +60,9 @@ my $directory = new_directory();
 $store->safe_psql('postgres', recipe('directory', $directory));
 my $start = recipe('start', $directory);
 my $clone_port = PostgreSQL::Test::Cluster::get_free_port();
-$start =~ s/5433/$clone_port/ or die;
-append_to_file("$directory/clone/postgresql.conf",
-	"unix_socket_directories = '$directory'\n");
-command_ok([ 'sh', '-c', $start ], 'recipe "directory" makes one that starts');
+$start =~ s/5433/$clone_port -k $directory/ or die;
+command_ok([ 'sh', '-c', $start ],
+	'recipe "directory" makes one that verifies and starts');
 is(`psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM t'`,
 	"100000\n", 'with everything in it');
 command_ok(

@@ -26,7 +26,9 @@ struct BbBackup
 	MemoryContext scratch; /* for one step */
 	BbFileList *list;
 	BbContentReader *reader;
-	BbSink	   *sink; /* the first of the chain */
+	BbParallel *parallel; /* NULL: no workers */
+	BbSink	   *sink;	  /* the first of the chain */
+	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
 	BbBackupProgress *progress;
 	uint64		bytes; /* of the tar, so far */
 
@@ -38,7 +40,7 @@ struct BbBackup
 
 /* The chain that ends in "last". */
 static BbSink *
-make_chain(const BbBackup *backup, const BbPageStoreInfo *info,
+make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 		   const BbBackupOptions *options, BbBackupForm form, BbSink *last)
 {
 	BbSink	   *sink = last;
@@ -59,6 +61,9 @@ make_chain(const BbBackup *backup, const BbPageStoreInfo *info,
 	if (form == BB_FORM_TAR)
 		sink = bb_sink_tar_new(sink, info->uid, info->gid,
 							   bb_filelist_mtime(backup->list));
+	if (bb_filelist_manifest(backup->list) != NULL)
+		sink = backup->manifest =
+			bb_sink_manifest_new(sink, bb_filelist_manifest(backup->list));
 	return sink;
 }
 
@@ -79,6 +84,11 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	backup->list = bb_filelist_new(ctx, store, lsn, options);
 	backup->reader = bb_content_new(ctx, store, lsn,
 									bb_filelist_seed(backup->list));
+	if (options->jobs > 1)
+	{
+		backup->parallel = bb_parallel_new(ctx, store, lsn, options);
+		bb_content_share(backup->reader, backup->parallel);
+	}
 	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,
 							  last);
 
@@ -102,7 +112,8 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	if (bb_filelist_next(ctx, backup->list, &backup->member))
 	{
 		bb_sink_begin_member(ctx, backup->sink, &backup->member);
-		bb_content_begin(ctx, backup->reader, &backup->member);
+		if (backup->member.content != BB_CONTENT_MANIFEST)
+			bb_content_begin(ctx, backup->reader, &backup->member);
 		backup->open = true;
 		backup->bytes += TAR_BLOCK_SIZE;
 		return;
@@ -110,10 +121,22 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 
 	bb_sink_end_archive(ctx, backup->sink);
 	bb_sink_end(ctx, backup->sink);
+	if (backup->parallel != NULL)
+		bb_parallel_end(ctx, backup->parallel);
 	bb_content_close(backup->reader);
 	bb_filelist_close(backup->list);
 	backup->bytes += BB_TAR_END_SIZE;
 	backup->done = true;
+}
+
+/* The next piece of the open member. */
+static bool
+next_piece(const BbReqCtx *ctx, BbBackup *backup, const uint8 **data,
+		   uint32 *length)
+{
+	if (backup->member.content == BB_CONTENT_MANIFEST)
+		return bb_sink_manifest_next(backup->manifest, data, length);
+	return bb_content_next(ctx, backup->reader, data, length);
 }
 
 bool
@@ -135,7 +158,7 @@ bb_backup_step(const BbReqCtx *ctx, BbBackup *backup)
 			next_member(ctx, backup);
 			written += TAR_BLOCK_SIZE;
 		}
-		else if (bb_content_next(ctx, backup->reader, &data, &length))
+		else if (next_piece(ctx, backup, &data, &length))
 		{
 			bb_sink_write(ctx, backup->sink, data, length);
 			written += length;

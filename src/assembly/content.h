@@ -4,7 +4,8 @@
  *	  The bytes of a member, piece by piece.
  *
  * Shared by the backup driver, which reads all members in order, and by
- * bb_read_file(), which reads one.	 A reader keeps its scan of the page store
+ * bb_read_file(), which reads one.	 The manifest is none of its, as it is made
+ * of what it gives (sink_manifest.c).  A reader keeps its scan of the page store
  * from one relation segment to the next as long as they follow each other,
  * so a full backup is one pass.
  *
@@ -19,6 +20,7 @@
 #define BB_CONTENT_H
 
 #include "assembly/member.h"
+#include "assembly/parallel.h"
 #include "assembly/seed.h"
 
 /* A piece is at most this many bytes. */
@@ -29,6 +31,14 @@ typedef struct BbContentReader BbContentReader;
 extern BbContentReader *bb_content_new(const BbReqCtx *ctx,
 									   BbPageStore *store, XLogRecPtr lsn,
 									   const BbSeed *seed);
+
+/*
+ * bb_content_share - take relation blocks from workers, as far as they make
+ * them; parallel outlives the reader.
+ *
+ * REQUIRES: it's for the backup whose members, all and in order, are read.
+ */
+extern void bb_content_share(BbContentReader *reader, BbParallel *parallel);
 
 /* Begin with a member; the one before need not have been read to its end. */
 extern void bb_content_begin(const BbReqCtx *ctx, BbContentReader *reader,

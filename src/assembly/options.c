@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
 #include "assembly/options.h"
 #include "assembly/sink.h"
 
@@ -17,6 +19,9 @@ bb_options_defaults(void)
 		.full = true,
 		.progress = true,
 		.compression = {.algorithm = PG_COMPRESSION_NONE},
+		.manifest = BB_MANIFEST_YES,
+		.manifest_checksums = CHECKSUM_TYPE_CRC32C,
+		.jobs = 1,
 	};
 }
 
@@ -77,4 +82,48 @@ bb_options_set_compression(BbBackupOptions *options, const char *compression)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("invalid compression specification: %s", error)));
+}
+
+/* As parse_basebackup_options of PostgreSQL's basebackup.c. */
+void
+bb_options_set_manifest(BbBackupOptions *options, const char *manifest,
+						const char *checksums)
+{
+	bool		wanted;
+
+	if (manifest == NULL)
+		;
+	else if (parse_bool(manifest, &wanted))
+		options->manifest = wanted ? BB_MANIFEST_YES : BB_MANIFEST_NO;
+	else if (pg_strcasecmp(manifest, "force-encode") == 0)
+		options->manifest = BB_MANIFEST_FORCE_ENCODE;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("unrecognized manifest option: \"%s\"", manifest)));
+
+	if (checksums == NULL)
+		return;
+	if (!pg_checksum_parse_type((char *) checksums,
+								&options->manifest_checksums))
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("unrecognized checksum algorithm: \"%s\"",
+						checksums)));
+	if (options->manifest == BB_MANIFEST_NO)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("manifest checksums require a backup manifest")));
+}
+
+void
+bb_options_set_jobs(BbBackupOptions *options, int jobs)
+{
+	if (jobs < 1 || jobs > BB_JOBS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d is outside the valid range for parameter \"%s\" "
+						"(%d .. %d)",
+						jobs, "jobs", 1, BB_JOBS_MAX)));
+	options->jobs = jobs;
 }

@@ -36,21 +36,24 @@ deadline_from(TimestampTz start)
 	return TimestampTzPlusMilliseconds(start, bb_setting_call_timeout_ms);
 }
 
+/* One like "about", which says all that the caller decides. */
 static const BbReqCtx *
-make_context(BbTaskKind kind, BbDownloadBehavior behavior,
-			 const BbReqCtx *parent, BbParentLink link)
+make_context(BbReqCtx about, const BbReqCtx *parent)
 {
-	BbReqCtx   *ctx = palloc0(sizeof(BbReqCtx));
+	BbReqCtx   *ctx = palloc(sizeof(BbReqCtx));
 
-	ctx->task_kind = kind;
-	ctx->download_behavior = behavior;
-	ctx->parent = link == BB_LINK_ATTACHED ? parent : NULL;
-	ctx->parent_call_id = parent != NULL ? parent->call_id : 0;
-	ctx->parent_link = link;
-	ctx->uncounted = link == BB_LINK_ATTACHED && parent->uncounted;
+	*ctx = about;
 	ctx->started_at = GetCurrentTimestamp();
-	ctx->deadline = link == BB_LINK_ATTACHED ? parent->deadline
-											 : deadline_from(ctx->started_at);
+	if (ctx->parent_link == BB_LINK_ATTACHED && parent != NULL)
+	{
+		ctx->parent = parent;
+		ctx->uncounted = parent->uncounted;
+		ctx->deadline = parent->deadline;
+	}
+	if (ctx->parent_link != BB_LINK_ATTACHED)
+		ctx->deadline = deadline_from(ctx->started_at);
+	if (parent != NULL)
+		ctx->parent_call_id = parent->call_id;
 	ctx->counters = palloc0(sizeof(BbCounters));
 	if (observer != NULL)
 		observer->begin(ctx, parent);
@@ -62,32 +65,98 @@ make_context(BbTaskKind kind, BbDownloadBehavior behavior,
 const BbReqCtx *
 bb_reqctx_root(BbTaskKind kind, BbDownloadBehavior behavior)
 {
-	return make_context(kind, behavior, NULL, BB_LINK_ROOT);
+	return make_context((BbReqCtx){.task_kind = kind,
+								   .download_behavior = behavior},
+						NULL);
+}
+
+const BbReqCtx *
+bb_reqctx_uncounted_root(BbTaskKind kind, BbDownloadBehavior behavior)
+{
+	return make_context((BbReqCtx){.task_kind = kind,
+								   .download_behavior = behavior,
+								   .uncounted = true},
+						NULL);
 }
 
 const BbReqCtx *
 bb_reqctx_attached_child(const BbReqCtx *parent, BbTaskKind kind)
 {
-	return make_context(kind, parent->download_behavior, parent,
-						BB_LINK_ATTACHED);
-}
-
-const BbReqCtx *
-bb_reqctx_uncounted_child(const BbReqCtx *parent, BbTaskKind kind)
-{
-	/* nobody else has seen it yet */
-	BbReqCtx   *ctx = unconstify(BbReqCtx *,
-								 bb_reqctx_attached_child(parent, kind));
-
-	ctx->uncounted = true;
-	return ctx;
+	return make_context((BbReqCtx){.task_kind = kind,
+								   .download_behavior =
+									   parent->download_behavior,
+								   .parent_link = BB_LINK_ATTACHED},
+						parent);
 }
 
 const BbReqCtx *
 bb_reqctx_detached_child(const BbReqCtx *parent, BbTaskKind kind,
 						 BbDownloadBehavior behavior)
 {
-	return make_context(kind, behavior, parent, BB_LINK_DETACHED);
+	return make_context((BbReqCtx){.task_kind = kind,
+								   .download_behavior = behavior,
+								   .parent_link = BB_LINK_DETACHED},
+						parent);
+}
+
+const BbReqCtx *
+bb_reqctx_detached_child_of(uint64 parent_call_id, BbTaskKind kind,
+							BbDownloadBehavior behavior)
+{
+	return make_context((BbReqCtx){.task_kind = kind,
+								   .download_behavior = behavior,
+								   .parent_call_id = parent_call_id,
+								   .parent_link = BB_LINK_DETACHED},
+						NULL);
+}
+
+const BbReqCtx *
+bb_reqctx_attached_child_of(const BbReqCtx *parent_copy, BbTaskKind kind)
+{
+	return make_context((BbReqCtx){.task_kind = kind,
+								   .download_behavior =
+									   parent_copy->download_behavior,
+								   .parent_call_id = parent_copy->call_id,
+								   .parent_link = BB_LINK_ATTACHED,
+								   .uncounted = parent_copy->uncounted,
+								   .deadline = parent_copy->deadline},
+						NULL);
+}
+
+/* Counters as what they are, and their number. */
+#define COUNTERS (sizeof(BbCounters) / sizeof(uint64))
+
+StaticAssertDecl(sizeof(BbCounters) % sizeof(uint64) == 0,
+				 "counters are all uint64");
+
+void
+bb_counters_add(BbCounters *to, const BbCounters *from)
+{
+	uint64	   *sums = (uint64 *) to;
+	const uint64 *terms = (const uint64 *) from;
+
+	for (int i = 0; i < COUNTERS; i++)
+		sums[i] += terms[i];
+}
+
+BbCounters
+bb_counters_since(BbCounters *before, const BbCounters *now)
+{
+	BbCounters	result = *now;
+	uint64	   *differences = (uint64 *) &result;
+	const uint64 *terms = (const uint64 *) before;
+
+	for (int i = 0; i < COUNTERS; i++)
+		differences[i] -= terms[i];
+	*before = *now;
+	return result;
+}
+
+void
+bb_reqctx_add(const BbReqCtx *ctx, const BbCounters *counters)
+{
+	for (; ctx != NULL; ctx = ctx->parent)
+		bb_counters_add(ctx->counters, counters);
 }
 
 void
@@ -138,6 +207,10 @@ bb_task_kind_name(BbTaskKind kind)
 			return "ingest";
 		case BB_TASK_MANAGEMENT:
 			return "management";
+		case BB_TASK_PREFETCH:
+			return "prefetch";
+		case BB_TASK_EVICTION:
+			return "eviction";
 		case BB_TASK_UNIT_TEST:
 			return "unit test";
 	}

@@ -56,6 +56,8 @@ typedef enum BbTaskKind
 	BB_TASK_IMPORT,		/* bb_import_directory */
 	BB_TASK_INGEST,		/* bb_ingest */
 	BB_TASK_MANAGEMENT, /* timelines made and dropped */
+	BB_TASK_PREFETCH,	/* what a backup will need is fetched */
+	BB_TASK_EVICTION,	/* bb_evict and its like */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;
 #define BB_TASK_KIND_COUNT (BB_TASK_UNIT_TEST + 1)
@@ -120,7 +122,7 @@ typedef struct BbReqCtx
  * Who keeps account of all contexts (stats/calls.h).  One a process.
  *
  * begin: a context was made, complete but for call_id and account, which the
- * observer sets; parent is NULL for a root only.  publish: its counters may
+ * observer sets; parent is NULL when this process doesn't have it.  publish: its counters may
  * have changed.  end: it is done.  What ends without that the observer has to
  * notice by the memory context in which "begin" was called.
  */
@@ -143,6 +145,14 @@ extern const BbReqCtx *bb_reqctx_root(BbTaskKind kind,
 									  BbDownloadBehavior behavior);
 
 /*
+ * bb_reqctx_uncounted_root - the same for a call that may look at layers
+ * without their counting as used, with all its attached children: listings,
+ * verification.
+ */
+extern const BbReqCtx *bb_reqctx_uncounted_root(BbTaskKind kind,
+												BbDownloadBehavior behavior);
+
+/*
  * bb_reqctx_attached_child, bb_reqctx_detached_child - see above.
  *
  * An attached child keeps a pointer to its parent: allocate it in a memory
@@ -155,11 +165,33 @@ extern const BbReqCtx *bb_reqctx_detached_child(const BbReqCtx *parent,
 												BbDownloadBehavior behavior);
 
 /*
- * bb_reqctx_uncounted_child - an attached child that may look at layers
- * without their counting as used: for verification, or what makes room.
+ * bb_reqctx_detached_child_of - a detached child in another process than its
+ * parent, whose call_id is all that is known there.
  */
-extern const BbReqCtx *bb_reqctx_uncounted_child(const BbReqCtx *parent,
-												 BbTaskKind kind);
+extern const BbReqCtx *bb_reqctx_detached_child_of(uint64 parent_call_id,
+												   BbTaskKind kind,
+												   BbDownloadBehavior behavior);
+
+/*
+ * bb_reqctx_attached_child_of - an attached child in another process than its
+ * parent, of which it has a copy, whose pointers are not followed.
+ *
+ * What it counts it has to tell the parent's process, which then calls
+ * bb_reqctx_add.
+ */
+extern const BbReqCtx *bb_reqctx_attached_child_of(const BbReqCtx *parent_copy,
+												   BbTaskKind kind);
+
+/*
+ * bb_reqctx_add - a child in another process has counted so much more.
+ */
+extern void bb_reqctx_add(const BbReqCtx *ctx, const BbCounters *counters);
+
+/* *to += *from, each counter. */
+extern void bb_counters_add(BbCounters *to, const BbCounters *from);
+
+/* bb_counters_since - what was counted since "before", which then is "now". */
+extern BbCounters bb_counters_since(BbCounters *before, const BbCounters *now);
 
 /*
  * bb_reqctx_check - give way to a cancel request; hold to the deadline.

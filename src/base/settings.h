@@ -31,11 +31,16 @@ extern bool bb_setting_redo_seccomp;
 
 /* bbackup.s3_timeout, in seconds: to connect, and without a byte */
 extern int	bb_setting_s3_timeout_s;
+/* bbackup.s3_retry_time, in seconds since the first failure; 0: never again */
+extern int	bb_setting_s3_retry_time_s;
+/* bbackup.s3_ca_file: trusted certificates; empty: libcurl's */
+extern char *bb_setting_s3_ca_file;
 
 /* bbackup.download_behavior: a BbDownloadBehavior, for the session's calls */
 extern int	bb_setting_download_behavior;
 /* bbackup.on_demand_download_behavior_treat_error_as_warn */
 extern bool bb_setting_download_error_as_warn;
+extern int	bb_setting_eviction_threshold_s; /* 0: never */
 
 /* bbackup.track_calls: ended calls that the statistics remember */
 extern int	bb_setting_track_calls;

@@ -12,6 +12,7 @@
 #include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "catalog/pg_proc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 /* The names of a function's arguments. */
@@ -72,6 +73,17 @@ given(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 	return *n >= 0 && !PG_ARGISNULL(*n);
 }
 
+/* NULL: it isn't there, or NULL. */
+static const char *
+optional_text(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
+			  const char *name)
+{
+	int			n;
+
+	return given(fcinfo, arguments, name, &n) ? bb_arg_text(fcinfo, n, name)
+		: NULL;
+}
+
 static TimeLineID
 parse_tli(int32 tli)
 {
@@ -103,6 +115,12 @@ parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
 	if ((n = find(arguments, "compression")) >= 0)
 		bb_options_set_compression(&options,
 								   bb_arg_text(fcinfo, n, "compression"));
+	bb_options_set_manifest(&options,
+							optional_text(fcinfo, arguments, "manifest"),
+							optional_text(fcinfo, arguments,
+										  "manifest_checksums"));
+	if (given(fcinfo, arguments, "jobs", &n))
+		bb_options_set_jobs(&options, PG_GETARG_INT32(n));
 	return options;
 }
 
@@ -135,6 +153,8 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 									   "timeline");
 
 	call.options = parse_options(fcinfo, &arguments);
+	call.options.server = store;
+	call.options.function = get_func_name(fcinfo->flinfo->fn_oid);
 	call.store = bb_store_timeline(call.ctx, store, timeline);
 	call.lsn = bb_store_lsn(call.ctx, call.store, lsn);
 	return call;

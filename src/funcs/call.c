@@ -14,8 +14,11 @@
 const BbReqCtx *
 bb_call_begin(FunctionCallInfo fcinfo, BbTaskKind kind)
 {
-	const BbReqCtx *ctx = bb_reqctx_root(kind,
-										 bb_setting_download_behavior);
+	/* who only looks what there is doesn't use it */
+	const BbReqCtx *ctx =
+		kind == BB_TASK_LISTING
+			? bb_reqctx_uncounted_root(kind, bb_setting_download_behavior)
+			: bb_reqctx_root(kind, bb_setting_download_behavior);
 	BbCallAbout about = {.function = get_func_name(fcinfo->flinfo->fn_oid)};
 
 	bb_calls_describe(ctx, &about);

@@ -82,7 +82,8 @@ stats_row(FunctionCallInfo fcinfo, BbObjectStore *store,
 		  const BbManifest *manifest, const BbLayerDesc *layer)
 {
 	BbLayerStats stats = bb_layerstats_of(layer->file_id);
-	bool		local = bb_objstore_local_directory(store) != NULL;
+	BbWholeObject object = bb_layer_object(manifest->timeline, layer);
+	bool		resident = bb_object_is_resident(store, &object);
 	uint64		accesses = 0;
 	Datum		values[12];
 	bool		nulls[12] = {0};
@@ -93,8 +94,8 @@ stats_row(FunctionCallInfo fcinfo, BbObjectStore *store,
 	values[0] = CStringGetTextDatum(manifest->timeline);
 	values[1] = CStringGetTextDatum(bb_layer_name(layer));
 	values[2] = Int64GetDatum((int64) layer->size);
-	values[3] = BoolGetDatum(local || stats.resident_since != 0);
-	values[4] = time_or_null(stats.resident_since, &nulls[4]);
+	values[3] = BoolGetDatum(resident);
+	values[4] = time_or_null(resident ? stats.resident_since : 0, &nulls[4]);
 	values[5] = time_or_null(stats.first_access, &nulls[5]);
 	values[6] = time_or_null(stats.last_access, &nulls[6]);
 	values[7] = Int64GetDatum((int64) accesses);

@@ -54,6 +54,9 @@ typedef struct BbLayerDesc
  */
 extern char *bb_layer_object_name(const char *timeline,
 								  const BbLayerDesc *desc);
+/* The same, with what the manifest knows of it. */
+extern BbWholeObject bb_layer_object(const char *timeline,
+									 const BbLayerDesc *desc);
 /* Its last part, by which people see it. */
 extern char *bb_layer_name(const BbLayerDesc *desc);
 

@@ -38,3 +38,12 @@ bb_layer_object_name(const char *timeline, const BbLayerDesc *desc)
 {
 	return psprintf("timelines/%s/layers/%s", timeline, bb_layer_name(desc));
 }
+
+BbWholeObject
+bb_layer_object(const char *timeline, const BbLayerDesc *desc)
+{
+	return (BbWholeObject){.name = bb_layer_object_name(timeline, desc),
+						   .size = desc->size,
+						   .crc = desc->crc,
+						   .id = desc->file_id};
+}

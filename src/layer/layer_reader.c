@@ -104,6 +104,7 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	MemoryContext context;
 	MemoryContext old;
 	BbLayer	   *layer;
+	BbWholeObject object;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup layer",
 									ALLOCSET_SMALL_SIZES);
@@ -111,9 +112,9 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	layer = palloc0(sizeof(BbLayer));
 	layer->context = context;
 	layer->desc = *desc;
-	layer->name = bb_layer_object_name(timeline, desc);
-	layer->object = bb_object_open_resident(ctx, store, layer->name,
-											desc->size, desc->crc);
+	object = bb_layer_object(timeline, desc);
+	layer->name = unconstify(char *, object.name);
+	layer->object = bb_object_open_resident(ctx, store, &object);
 
 	if (bb_object_size(layer->object) != desc->size ||
 		desc->size < BB_LAYER_HEADER_SIZE + BB_FOOTER_SIZE)

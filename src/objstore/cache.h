@@ -34,8 +34,10 @@ typedef struct BbCache BbCache;
 extern BbCache *bb_cache_new(const BbReqCtx *ctx, const char *directory,
 							 const char *identity, int size_mb);
 
+extern uint64 bb_cache_size(const BbCache *cache);
+
 /*
- * bb_cache_open - open an object, which has these bytes, for reading.
+ * bb_cache_open - open an object for reading, from the cache or the store.
  *
  * A cache of NULL has nothing and no room.  While CurrentMemoryContext lives
  * the file isn't evicted.
@@ -45,7 +47,15 @@ extern BbCache *bb_cache_new(const BbReqCtx *ctx, const char *directory,
  * object store.
  */
 extern BbObjectReader *bb_cache_open(const BbReqCtx *ctx, BbCache *cache,
-									 BbObjectStore *store, const char *name,
-									 uint64 size, uint32 crc);
+									 BbObjectStore *store,
+									 const BbWholeObject *object);
+
+/* The rest: see objstore.h's functions of like names. */
+extern bool bb_cache_hold(const BbReqCtx *ctx, BbCache *cache,
+						  BbObjectStore *store, const BbWholeObject *object);
+extern bool bb_cache_has(const BbCache *cache, const BbWholeObject *object);
+extern BbEviction bb_cache_evict(BbCache *cache, const BbWholeObject *object);
+extern void bb_cache_evict_idle(const BbReqCtx *ctx, BbCache *cache,
+								TimestampTz before, BbEvicted *evicted);
 
 #endif /* BB_CACHE_H */

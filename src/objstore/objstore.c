@@ -222,11 +222,11 @@ bb_object_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 
 BbObjectReader *
 bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *store,
-						const char *name, uint64 size, uint32 crc)
+						const BbWholeObject *object)
 {
 	if (bb_objstore_local_directory(store) != NULL)
-		return bb_object_open(ctx, store, name);
-	return bb_cache_open(ctx, store->cache, store, name, size, crc);
+		return bb_object_open(ctx, store, object->name);
+	return bb_cache_open(ctx, store->cache, store, object);
 }
 
 uint64
@@ -254,4 +254,41 @@ void
 bb_object_close(BbObjectReader *reader)
 {
 	reader->store->ops->close(reader);
+}
+
+bool
+bb_object_is_resident(const BbObjectStore *store, const BbWholeObject *object)
+{
+	if (bb_objstore_local_directory(store) != NULL)
+		return true;
+	return store->cache != NULL && bb_cache_has(store->cache, object);
+}
+
+uint64
+bb_objstore_cache_size(const BbObjectStore *store)
+{
+	return store->cache != NULL ? bb_cache_size(store->cache) : 0;
+}
+
+bool
+bb_object_hold(const BbReqCtx *ctx, BbObjectStore *store,
+			   const BbWholeObject *object)
+{
+	return bb_cache_hold(ctx, store->cache, store, object);
+}
+
+BbEviction
+bb_object_evict(BbObjectStore *store, const BbWholeObject *object)
+{
+	return bb_cache_evict(store->cache, object);
+}
+
+BbEvicted
+bb_objstore_evict_idle(const BbReqCtx *ctx, BbObjectStore *store,
+					   TimestampTz before)
+{
+	BbEvicted	evicted = {0};
+
+	bb_cache_evict_idle(ctx, store->cache, before, &evicted);
+	return evicted;
 }

@@ -40,6 +40,18 @@ typedef struct BbObjectInfo
 } BbObjectInfo;
 
 /*
+ * An object of which all is known before it is read: it may be kept as a
+ * whole, in a cache.
+ */
+typedef struct BbWholeObject
+{
+	const char *name;
+	uint64		size; /* bytes */
+	uint32		crc;  /* CRC-32C of them */
+	uint64		id;	  /* as statistics know it (stats/layerstats.h) */
+} BbWholeObject;
+
+/*
  * The state of a small object as it was read: what bb_objstore_put_if
  * compares.  Zero stands for "no such object".
  */
@@ -185,8 +197,7 @@ extern BbObjectReader *bb_object_open(const BbReqCtx *ctx,
 									  BbObjectStore *store, const char *name);
 
 /*
- * bb_object_open_resident - open an object of "size" bytes with that CRC-32C,
- * which will be read here and there.
+ * bb_object_open_resident - open an object which will be read here and there.
  *
  * Of a store elsewhere it is downloaded as a whole, if there is room in the
  * cache, and if ctx may; see cache.h.  Nothing is compared for a local store.
@@ -196,8 +207,7 @@ extern BbObjectReader *bb_object_open(const BbReqCtx *ctx,
  */
 extern BbObjectReader *bb_object_open_resident(const BbReqCtx *ctx,
 											   BbObjectStore *store,
-											   const char *name, uint64 size,
-											   uint32 crc);
+											   const BbWholeObject *object);
 extern uint64 bb_object_size(const BbObjectReader *reader);
 
 /*
@@ -208,5 +218,55 @@ extern uint64 bb_object_size(const BbObjectReader *reader);
 extern void bb_object_read(const BbReqCtx *ctx, BbObjectReader *reader,
 						   uint64 offset, void *data, size_t length);
 extern void bb_object_close(BbObjectReader *reader);
+
+/*
+ * Resident objects: those that can be read without a download.  Of a local
+ * store all are; of one elsewhere those in its cache, if it has one.
+ */
+extern bool bb_object_is_resident(const BbObjectStore *store,
+								  const BbWholeObject *object);
+
+/* How much a store's cache may hold, bytes; 0: it has none. */
+extern uint64 bb_objstore_cache_size(const BbObjectStore *store);
+
+/*
+ * bb_object_hold - make an object resident, which it then is for as long as
+ * CurrentMemoryContext lives.
+ *
+ * Returns false when there is no room for it.
+ *
+ * REQUIRES, as the rest: the store has a cache.
+ *
+ * Errors: as bb_object_open_resident.
+ */
+extern bool bb_object_hold(const BbReqCtx *ctx, BbObjectStore *store,
+						   const BbWholeObject *object);
+
+/*
+ * bb_object_evict - remove it from the cache, unless somebody uses it.
+ */
+typedef enum BbEviction
+{
+	BB_EVICTED,
+	BB_EVICTION_NOT_RESIDENT,
+	BB_EVICTION_IN_USE
+} BbEviction;
+
+extern BbEviction bb_object_evict(BbObjectStore *store,
+								  const BbWholeObject *object);
+
+/*
+ * bb_objstore_evict_idle - remove from the cache what was last used before a
+ * time, but for what is in use now, and count it.
+ */
+typedef struct BbEvicted
+{
+	uint64		objects;
+	uint64		bytes; /* of downloads that nobody went on with, too */
+} BbEvicted;
+
+extern BbEvicted bb_objstore_evict_idle(const BbReqCtx *ctx,
+										BbObjectStore *store,
+										TimestampTz before);
 
 #endif /* BB_OBJSTORE_H */

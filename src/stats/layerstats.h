@@ -4,8 +4,8 @@
  *	  How layers are used: when, by what kind of work, how often fetched.
  *
  * A layer is accessed when it is opened, not once a page; and only by a call
- * whose context doesn't say that it doesn't count (bb_reqctx_uncounted_child).
- * Eviction goes by the last access.
+ * whose context doesn't say that it doesn't count (bb_reqctx_uncounted_root).
+ * Eviction goes by the last access, as the cache's files have it.
  *
  * Of so many layers as there is room for (16384 in shared memory, 1024 in a
  * session's own) those used last are known.  One that is not known has not

@@ -117,10 +117,10 @@ UNIT_TEST(layer_accesses_count_unless_told_otherwise)
 {
 	const BbReqCtx *root = bb_reqctx_root(BB_TASK_BASEBACKUP,
 										  BB_DOWNLOAD_ALLOW);
-	const BbReqCtx *uncounted = bb_reqctx_uncounted_child(root,
-														  BB_TASK_MANAGEMENT);
-	const BbReqCtx *grandchild = bb_reqctx_attached_child(uncounted,
-														  BB_TASK_PAGE_READ);
+	const BbReqCtx *uncounted = bb_reqctx_uncounted_root(BB_TASK_MANAGEMENT,
+														 BB_DOWNLOAD_ALLOW);
+	const BbReqCtx *child = bb_reqctx_attached_child(uncounted,
+													 BB_TASK_PAGE_READ);
 	const uint64 layer = 0x4711000000000001;
 	BbLayerStats stats = bb_layerstats_of(layer);
 	TimestampTz first;
@@ -128,7 +128,7 @@ UNIT_TEST(layer_accesses_count_unless_told_otherwise)
 	CHECK(stats.file_id == layer);
 	CHECK(stats.first_access == 0 && stats.last_access == 0);
 	bb_layerstats_access(uncounted, layer);
-	bb_layerstats_access(grandchild, layer);
+	bb_layerstats_access(child, layer);
 	CHECK(bb_layerstats_of(layer).last_access == 0);
 
 	bb_layerstats_access(root, layer);

@@ -46,6 +46,7 @@ _PG_init(void)
 {
 	bb_redo_helper_init();
 	bb_stats_init();
+	unit_worker_init();
 	if (process_shared_preload_libraries_in_progress)
 		unit_helper_init();
 }

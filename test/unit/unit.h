@@ -123,6 +123,9 @@ extern void unit_psql(const char *database, const char *script);
  */
 extern void unit_helper_init(void);
 
+/* What background workers of this module can do; see test_worker.c. */
+extern void unit_worker_init(void);
+
 /*
  * A page store with its values in memory, for tests of what reads one.
  * Values may be put in any order; they are there at every LSN.

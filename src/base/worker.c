@@ -1,0 +1,527 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  Background workers of this library: a task done by a process of its own.
+ *
+ * All that a worker is told is in a dynamic shared memory segment:
+ *
+ *	  About      database, users
+ *	  settings   as PostgreSQL hands them to parallel workers
+ *	  payload
+ *	  reports    a message queue, worker to starter: errors, notices, the end
+ *	  output     another, for what the task sends
+ *	  input      another, starter to worker
+ *
+ * Reports are messages of the frontend/backend protocol, since the server can
+ * be told to send its errors and notices that way (libpq/pqmq.c): 'E' and 'N'
+ * as it does, and 'X' is the end.  How a session is made like another one is
+ * as in PostgreSQL's access/transam/parallel.c.
+ *
+ * The segment is the link between the two.  A starter that lets go of it, in
+ * whatever way, terminates a worker that is attached; so it hangs on a memory
+ * context, and dies with the process otherwise.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/worker.h"
+#include "libpq/pqformat.h"
+#include "libpq/pqmq.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shm_mq.h"
+#include "storage/shm_toc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#define MAGIC 0x62625701
+
+/* What is where in the segment. */
+enum
+{
+	KEY_ABOUT,
+	KEY_SETTINGS,
+	KEY_PAYLOAD,
+	KEY_REPORTS,
+	KEY_OUTPUT,
+	KEY_INPUT,
+	NKEYS
+};
+
+/* As parallel workers have for their errors. */
+#define REPORTS_BYTES 16384
+#define OUTPUT_BYTES_MIN 1024
+
+typedef struct About
+{
+	Oid			database;
+	Oid			authenticated_user; /* who logged in */
+	Oid			outer_user;			/* or has become, by SET ROLE */
+	Oid			user;				/* or is, within a function */
+	int			security_context;
+	size_t		payload_length;
+	bool		has_input;
+	char		task[NAMEDATALEN];
+} About;
+
+struct BbWorker
+{
+	char		task[NAMEDATALEN];
+	dsm_segment *segment; /* NULL: none, any more */
+	BackgroundWorkerHandle *handle;
+	shm_mq_handle *reports;
+	shm_mq_handle *output; /* NULL: it has been read to its end */
+	shm_mq_handle *input;  /* NULL: none, any more */
+	bool		ended;	   /* well */
+	MemoryContextCallback callback;
+};
+
+static const char *library = NULL;
+static const BbWorkerTask *tasks = NULL;
+static int	ntasks = 0;
+
+/* In a worker: its ends of the queues. */
+static shm_mq_handle *worker_output = NULL;
+static shm_mq_handle *worker_input = NULL;
+
+extern PGDLLEXPORT void bb_worker_main(Datum segment);
+
+void
+bb_worker_init(const char *library_name, const BbWorkerTask *all_tasks, int n)
+{
+	library = library_name;
+	tasks = all_tasks;
+	ntasks = n;
+}
+
+static const BbWorkerTask *
+find_task(const char *name)
+{
+	for (int i = 0; i < ntasks; i++)
+	{
+		if (strcmp(tasks[i].name, name) == 0)
+			return &tasks[i];
+	}
+	elog(ERROR, "there is no task \"%s\" for background workers", name);
+}
+
+/* ---- the starter's side ---- */
+
+/* The starter lets go of the segment. */
+static void
+terminate(dsm_segment *segment, Datum worker)
+{
+	BackgroundWorkerHandle *handle = ((BbWorker *) DatumGetPointer(worker))
+										 ->handle;
+
+	if (handle != NULL)
+		TerminateBackgroundWorker(handle);
+}
+
+void
+bb_worker_stop(BbWorker *worker)
+{
+	if (worker->segment == NULL)
+		return;
+	dsm_detach(worker->segment);
+	worker->segment = NULL;
+	worker->reports = NULL;
+	worker->output = NULL;
+	worker->input = NULL;
+	if (worker->handle != NULL)
+	{
+		/* this may be an abort already: it must not be cancelled */
+		HOLD_INTERRUPTS();
+		(void) WaitForBackgroundWorkerShutdown(worker->handle);
+		RESUME_INTERRUPTS();
+	}
+}
+
+static void
+stop_with_context(void *worker)
+{
+	bb_worker_stop(worker);
+}
+
+void
+bb_worker_let_go(BbWorker *worker)
+{
+	if (worker->segment == NULL)
+		return;
+	cancel_on_dsm_detach(worker->segment, terminate, PointerGetDatum(worker));
+	worker->handle = NULL;
+	bb_worker_stop(worker);
+}
+
+/* A queue in the segment, and our end of it. */
+static shm_mq_handle *
+make_queue(const BbWorker *worker, shm_toc *toc, int key, Size size)
+{
+	shm_mq	   *queue = shm_mq_create(shm_toc_allocate(toc, size), size);
+
+	if (key == KEY_INPUT)
+		shm_mq_set_sender(queue, MyProc);
+	else
+		shm_mq_set_receiver(queue, MyProc);
+	shm_toc_insert(toc, key, queue);
+	return shm_mq_attach(queue, worker->segment, NULL);
+}
+
+/* The segment, with all that is in it. */
+static void
+make_segment(BbWorker *worker, const BbWorkerRequest *request)
+{
+	Size		output_bytes = Max(request->output_bytes, OUTPUT_BYTES_MIN);
+	Size		settings_bytes = EstimateGUCStateSpace();
+	shm_toc_estimator estimator;
+	shm_toc	   *toc;
+	About	   *about;
+	void	   *part;
+
+	shm_toc_initialize_estimator(&estimator);
+	shm_toc_estimate_chunk(&estimator, sizeof(About));
+	shm_toc_estimate_chunk(&estimator, settings_bytes);
+	shm_toc_estimate_chunk(&estimator, request->payload_length);
+	shm_toc_estimate_chunk(&estimator, REPORTS_BYTES);
+	shm_toc_estimate_chunk(&estimator, output_bytes);
+	shm_toc_estimate_chunk(&estimator, request->input_bytes);
+	shm_toc_estimate_keys(&estimator, NKEYS);
+
+	worker->segment = dsm_create(shm_toc_estimate(&estimator), 0);
+	/* the memory context's from now on, which may outlive a resource owner */
+	dsm_pin_mapping(worker->segment);
+	worker->callback.func = stop_with_context;
+	worker->callback.arg = worker;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext,
+									   &worker->callback);
+
+	toc = shm_toc_create(MAGIC, dsm_segment_address(worker->segment),
+						 shm_toc_estimate(&estimator));
+
+	about = shm_toc_allocate(toc, sizeof(About));
+	about->database = MyDatabaseId;
+	about->authenticated_user = GetAuthenticatedUserId();
+	about->outer_user = GetOuterUserId();
+	GetUserIdAndSecContext(&about->user, &about->security_context);
+	about->payload_length = request->payload_length;
+	about->has_input = request->input_bytes > 0;
+	strlcpy(about->task, request->task, sizeof(about->task));
+	shm_toc_insert(toc, KEY_ABOUT, about);
+
+	part = shm_toc_allocate(toc, settings_bytes);
+	SerializeGUCState(settings_bytes, part);
+	shm_toc_insert(toc, KEY_SETTINGS, part);
+
+	part = shm_toc_allocate(toc, request->payload_length);
+	memcpy(part, request->payload, request->payload_length);
+	shm_toc_insert(toc, KEY_PAYLOAD, part);
+
+	worker->reports = make_queue(worker, toc, KEY_REPORTS, REPORTS_BYTES);
+	worker->output = make_queue(worker, toc, KEY_OUTPUT, output_bytes);
+	if (about->has_input)
+		worker->input = make_queue(worker, toc, KEY_INPUT,
+								   request->input_bytes);
+}
+
+BbWorker *
+bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
+{
+	BbWorker   *worker = palloc0(sizeof(BbWorker));
+	BackgroundWorker registration = {0};
+
+	bb_reqctx_check(ctx);
+	strlcpy(worker->task, find_task(request->task)->name,
+			sizeof(worker->task));
+	make_segment(worker, request);
+
+	snprintf(registration.bgw_name, BGW_MAXLEN, "bbackup %s for PID %d",
+			 request->task, MyProcPid);
+	snprintf(registration.bgw_type, BGW_MAXLEN, "bbackup %s", request->task);
+	snprintf(registration.bgw_library_name,
+			 sizeof(registration.bgw_library_name), "%s", library);
+	snprintf(registration.bgw_function_name, BGW_MAXLEN, "bb_worker_main");
+	registration.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	registration.bgw_start_time = BgWorkerStart_ConsistentState;
+	registration.bgw_restart_time = BGW_NEVER_RESTART;
+	registration.bgw_main_arg = UInt32GetDatum(
+		dsm_segment_handle(worker->segment));
+	registration.bgw_notify_pid = MyProcPid;
+
+	on_dsm_detach(worker->segment, terminate, PointerGetDatum(worker));
+	if (!RegisterDynamicBackgroundWorker(&registration, &worker->handle))
+	{
+		bb_worker_stop(worker);
+		return NULL;
+	}
+	shm_mq_set_handle(worker->reports, worker->handle);
+	shm_mq_set_handle(worker->output, worker->handle);
+	if (worker->input != NULL)
+		shm_mq_set_handle(worker->input, worker->handle);
+	return worker;
+}
+
+BbWorker *
+bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
+{
+	BbWorker   *worker = bb_worker_try_start(ctx, request);
+
+	if (worker == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a background worker for %s",
+						request->task),
+				 errdetail("All max_worker_processes = %d are in use.",
+						   max_worker_processes),
+				 errhint("Try again later, or raise max_worker_processes.")));
+	return worker;
+}
+
+/* An error or a notice of the worker's becomes ours. */
+static void
+pass_on(const BbWorker *worker, const char *report, Size length)
+{
+	StringInfoData copy;
+	ErrorData	error;
+
+	initStringInfo(&copy);
+	appendBinaryStringInfo(&copy, report, (int) length);
+	pq_parse_errornotice(&copy, &error);
+	/* the worker's end isn't ours */
+	error.elevel = Min(error.elevel, ERROR);
+	if (error.context != NULL)
+		error.context = psprintf("%s\nbackground worker for %s", error.context,
+								 worker->task);
+	else
+		error.context = psprintf("background worker for %s", worker->task);
+	ThrowErrorData(&error);
+	pfree(copy.data);
+}
+
+/* All that the worker has reported so far. */
+static void
+read_reports(BbWorker *worker)
+{
+	while (!worker->ended)
+	{
+		Size		bytes;
+		void	   *data;
+
+		switch (shm_mq_receive(worker->reports, &bytes, &data, true))
+		{
+			case SHM_MQ_SUCCESS:
+				break;
+			case SHM_MQ_WOULD_BLOCK:
+				return;
+			case SHM_MQ_DETACHED:
+				ereport(ERROR,
+						(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+						 errmsg("background worker for %s ended unexpectedly",
+								worker->task),
+						 errhint("The server's log may say why.")));
+		}
+		switch (*(const char *) data)
+		{
+			case 'E':
+			case 'N':
+				pass_on(worker, (const char *) data + 1, bytes - 1);
+				break;
+			case 'X':
+				worker->ended = true;
+				break;
+			default:
+				elog(ERROR, "unexpected message '%c' of a background worker",
+					 *(const char *) data);
+		}
+	}
+}
+
+static void
+wait_for_latch(const BbReqCtx *ctx)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	bb_reqctx_check(ctx);
+}
+
+BbWorkerEvent
+bb_worker_receive(const BbReqCtx *ctx, BbWorker *worker, bool wait,
+				  const void **message, size_t *length)
+{
+	for (;;)
+	{
+		shm_mq_result result = SHM_MQ_DETACHED;
+		Size		bytes;
+		void	   *data;
+
+		read_reports(worker);
+		if (worker->output != NULL)
+			result = shm_mq_receive(worker->output, &bytes, &data, true);
+		if (result == SHM_MQ_SUCCESS)
+		{
+			*message = data;
+			*length = bytes;
+			return BB_WORKER_MESSAGE;
+		}
+		if (result == SHM_MQ_DETACHED)
+		{
+			worker->output = NULL;
+			if (worker->ended)
+				return BB_WORKER_ENDED;
+		}
+		if (!wait)
+			return BB_WORKER_NOTHING;
+		wait_for_latch(ctx);
+	}
+}
+
+bool
+bb_worker_send(const BbReqCtx *ctx, BbWorker *worker, const void *message,
+			   size_t length)
+{
+	shm_mq_result result;
+
+	while ((result = shm_mq_send(worker->input, length, message, true,
+								 true)) == SHM_MQ_WOULD_BLOCK)
+		wait_for_latch(ctx);
+	return result == SHM_MQ_SUCCESS;
+}
+
+void
+bb_worker_end_input(BbWorker *worker)
+{
+	shm_mq_detach(worker->input);
+	worker->input = NULL;
+}
+
+/* ---- the worker's side ---- */
+
+static bool
+put(const BbReqCtx *ctx, const void *message, size_t length, bool flush)
+{
+	shm_mq_result result;
+
+	while ((result = shm_mq_send(worker_output, length, message, true,
+								 flush)) == SHM_MQ_WOULD_BLOCK)
+		wait_for_latch(ctx);
+	return result == SHM_MQ_SUCCESS;
+}
+
+bool
+bb_worker_put(const BbReqCtx *ctx, const void *message, size_t length)
+{
+	return put(ctx, message, length, true);
+}
+
+bool
+bb_worker_put_lazily(const BbReqCtx *ctx, const void *message, size_t length)
+{
+	return put(ctx, message, length, false);
+}
+
+bool
+bb_worker_get(const BbReqCtx *ctx, const void **message, size_t *length)
+{
+	shm_mq_result result;
+	Size		bytes;
+	void	   *data;
+
+	while ((result = shm_mq_receive(worker_input, &bytes, &data, true)) ==
+		   SHM_MQ_WOULD_BLOCK)
+		wait_for_latch(ctx);
+	*message = data;
+	*length = bytes;
+	return result == SHM_MQ_SUCCESS;
+}
+
+static shm_mq_handle *
+attach_queue(dsm_segment *segment, shm_toc *toc, int key)
+{
+	shm_mq	   *queue = shm_toc_lookup(toc, key, false);
+
+	if (key == KEY_INPUT)
+		shm_mq_set_receiver(queue, MyProc);
+	else
+		shm_mq_set_sender(queue, MyProc);
+	return shm_mq_attach(queue, segment, NULL);
+}
+
+/* A session like the starter's. */
+static void
+become(const About *about, void *settings)
+{
+	BackgroundWorkerInitializeConnectionByOid(about->database,
+											  about->authenticated_user, 0);
+	StartTransactionCommand();
+	RestoreGUCState(settings);
+	/* the starter converts what it passes on */
+	SetClientEncoding(GetDatabaseEncoding());
+	CommitTransactionCommand();
+}
+
+static void
+run_task(const About *about, const void *payload)
+{
+	StartTransactionCommand();
+	SetCurrentRoleId(about->outer_user, superuser_arg(about->outer_user));
+	SetUserIdAndSecContext(about->user, about->security_context);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_type);
+	find_task(about->task)->run(payload, about->payload_length);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* Where the server begins a worker. */
+void
+bb_worker_main(Datum handle)
+{
+	dsm_segment *segment;
+	shm_toc	   *toc;
+	const About *about;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	segment = dsm_attach(DatumGetUInt32(handle));
+	if (segment == NULL)
+		proc_exit(1); /* its starter has thought better of it */
+	toc = shm_toc_attach(MAGIC, dsm_segment_address(segment));
+	if (toc == NULL)
+		elog(ERROR, "the segment of a background worker is invalid");
+	about = shm_toc_lookup(toc, KEY_ABOUT, false);
+	/* from now on errors go to the starter, too */
+	pq_redirect_to_shm_mq(segment, attach_queue(segment, toc, KEY_REPORTS));
+	worker_output = attach_queue(segment, toc, KEY_OUTPUT);
+	if (about->has_input)
+		worker_input = attach_queue(segment, toc, KEY_INPUT);
+
+	PG_TRY();
+	{
+		become(about, shm_toc_lookup(toc, KEY_SETTINGS, false));
+		run_task(about, shm_toc_lookup(toc, KEY_PAYLOAD, false));
+	}
+	PG_CATCH();
+	{
+		/* tell it, and let all that hangs on memory contexts go in an abort */
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		proc_exit(1);
+	}
+	PG_END_TRY();
+	pq_putemptymessage('X');
+	proc_exit(0);
+}

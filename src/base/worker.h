@@ -1,0 +1,152 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.h
+ *	  Background workers of this library: a task done by a process of its own.
+ *
+ *	  starter                                  worker
+ *	  bb_worker_start(task, payload) ───────►  started by the postmaster, as
+ *	                                           the same user, in the same
+ *	                                           database, with its settings
+ *	  bb_worker_send ─────── input queue ───►  bb_worker_get
+ *	  bb_worker_receive ◄── output queue ────  bb_worker_put
+ *	                    ◄───────────────────── errors, warnings, notices
+ *	                    ◄───────────────────── the end
+ *
+ * A worker is ATTACHED while its starter holds it: it ends with the memory
+ * context that it was started in, or with the starter's process, at the
+ * latest; its error becomes the starter's.  bb_worker_let_go makes it
+ * DETACHED: it goes on alone, and its error goes to the server's log, where
+ * all of them go anyway.
+ *
+ * A task is a C function by a name.  It runs in a transaction, as the user
+ * who called the starter, within functions of others too (SECURITY DEFINER);
+ * so what it asks for is permitted or refused as it would be there.  All
+ * settings are the starter's, as in parallel workers.  It sees what is
+ * committed, so not what the starter's transaction has changed.  SIGTERM
+ * (pg_terminate_backend) and SIGINT (pg_cancel_backend) end it at its next
+ * CHECK_FOR_INTERRUPTS.
+ *
+ * Nothing has to be preloaded.  Each worker takes one of max_worker_processes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_WORKER_H
+#define BB_WORKER_H
+
+#include "base/reqctx.h"
+
+/* ---- which tasks there are ---- */
+
+typedef struct BbWorkerTask
+{
+	const char *name; /* as people see it: "prefetch" */
+	void		(*run) (const void *payload, size_t length);
+} BbWorkerTask;
+
+/*
+ * bb_worker_init - called when the library is loaded, in workers too.
+ *
+ * "library" is what the server has to load to have all this, and "tasks" what
+ * they may be asked for; both stay.
+ */
+extern void bb_worker_init(const char *library, const BbWorkerTask *tasks,
+						   int ntasks);
+
+/* ---- the starter's side ---- */
+
+typedef struct BbWorker BbWorker;
+
+typedef struct BbWorkerRequest
+{
+	const char *task;
+	const void *payload; /* copied */
+	size_t		payload_length;
+	size_t		output_bytes; /* of the queue; 0: for short messages */
+	size_t		input_bytes;  /* 0: there is no input queue */
+} BbWorkerRequest;
+
+/*
+ * bb_worker_start - have a worker started; doesn't wait for it.
+ *
+ * It belongs to CurrentMemoryContext.
+ *
+ * Errors: INSUFFICIENT_RESOURCES (max_worker_processes are running).
+ */
+extern BbWorker *bb_worker_start(const BbReqCtx *ctx,
+								 const BbWorkerRequest *request);
+
+/* The same for who can do without: NULL when too many are running. */
+extern BbWorker *bb_worker_try_start(const BbReqCtx *ctx,
+									 const BbWorkerRequest *request);
+
+typedef enum BbWorkerEvent
+{
+	BB_WORKER_NOTHING, /* yet */
+	BB_WORKER_MESSAGE, /* by bb_worker_put */
+	BB_WORKER_ENDED	   /* its task is done; nothing will follow */
+} BbWorkerEvent;
+
+/*
+ * bb_worker_receive - what comes next from the worker.
+ *
+ * Messages come whole and in order, and stay valid until the next receive.
+ * Waits, or returns BB_WORKER_NOTHING: then MyLatch will be set when there is
+ * more, so that one can wait for several.  Warnings and notices of the
+ * worker are reported on the way.
+ *
+ * Errors: the worker's; EXTERNAL_ROUTINE_EXCEPTION (it died).
+ */
+extern BbWorkerEvent bb_worker_receive(const BbReqCtx *ctx, BbWorker *worker,
+									   bool wait, const void **message,
+									   size_t *length);
+
+/*
+ * bb_worker_send - a message to the worker, by the input queue.
+ *
+ * Waits for room.  Returns false when the worker has gone; bb_worker_receive
+ * then says why.
+ */
+extern bool bb_worker_send(const BbReqCtx *ctx, BbWorker *worker,
+						   const void *message, size_t length);
+
+/* No more input: bb_worker_get returns false once it has read all. */
+extern void bb_worker_end_input(BbWorker *worker);
+
+/*
+ * bb_worker_let_go - it goes on alone.
+ *
+ * REQUIRES: it has sent a message, so that it's known to run.
+ */
+extern void bb_worker_let_go(BbWorker *worker);
+
+/*
+ * bb_worker_stop - end it, if it still runs, and wait for that.
+ */
+extern void bb_worker_stop(BbWorker *worker);
+
+/* ---- the worker's side, within a task ---- */
+
+/*
+ * bb_worker_put - a message to the starter.  Waits for room.  Returns false
+ * when it doesn't listen any more.
+ */
+extern bool bb_worker_put(const BbReqCtx *ctx, const void *message,
+						  size_t length);
+
+/*
+ * bb_worker_put_lazily - the same for one of many: the starter isn't woken for
+ * it, and may see it only with the next bb_worker_put.
+ */
+extern bool bb_worker_put_lazily(const BbReqCtx *ctx, const void *message,
+								 size_t length);
+
+/*
+ * bb_worker_get - the next message from the starter; stays valid until the
+ * next get.  Returns false when there will be none.
+ *
+ * REQUIRES: there is an input queue.
+ */
+extern bool bb_worker_get(const BbReqCtx *ctx, const void **message,
+						  size_t *length);
+
+#endif /* BB_WORKER_H */
