@@ -11,6 +11,8 @@ SELECT bb_basebackup();
 SELECT bb_basebackup_stream();
 SELECT bb_import_directory('/tmp');
 SELECT bb_ingest('/tmp');
+SELECT bb_restore(NULL, '/tmp/bb_regress_no_such_directory');
+SELECT bb_basebackup_to_file(NULL, '/tmp/bb_regress_no_such_file');
 SELECT bb_prefetch();
 SELECT bb_evict('x');
 SELECT bb_evict_idle();

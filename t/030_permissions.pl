@@ -62,6 +62,9 @@ my %writes = (
 	bb_import_directory => "SELECT * FROM bb_import_directory('$from',"
 	  . " timeline => 'bobs')",
 	bb_create_branch => "SELECT bb_create_branch('branch')",
+	bb_restore => "SELECT bb_restore(NULL, '$elsewhere.restored')",
+	bb_basebackup_to_file =>
+	  "SELECT bb_basebackup_to_file(NULL, '$elsewhere.tar')",
 	bb_drop_timeline => "SELECT bb_drop_timeline('main')");
 
 # --- Nothing, at first.
@@ -87,7 +90,7 @@ bob_may_not('SELECT * FROM bb_stat_progress_import',
 
 # --- With EXECUTE alone, no store.
 
-$store->safe_psql('postgres', "GRANT EXECUTE ON FUNCTION $_ TO bob")
+$store->safe_psql('postgres', "GRANT EXECUTE ON ROUTINE $_ TO bob")
   foreach @functions;
 bob_may_not(
 	$reads{$_},
@@ -108,6 +111,10 @@ bob_may_not(
 	qr/42501: .*\n.*(?:pg_write_server_files|pg_read_server_files)/,
 	"$_ wants to write files") foreach sort keys %writes;
 $store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
+bob_may("SELECT files > 0 FROM bb_restore(NULL, '$elsewhere.restored',"
+	  . ' full_backup => false)', 't', 'now bob may restore');
+bob_may("SELECT bb_basebackup_to_file(NULL, '$elsewhere.tar',"
+	  . ' full_backup => false) > 0', 't', 'and write a tar');
 bob_may_not(
 	$writes{bb_import_directory},
 	qr/42501: .*\n.*pg_read_server_files/,

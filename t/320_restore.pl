@@ -3,8 +3,7 @@
 use strict;
 use warnings;
 use BBackup;
-use Digest::MD5 'md5_hex';
-use Fcntl ':mode';
+use BBackup::Tree;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -20,27 +19,9 @@ append_to_file($source->data_dir . '/secret.key', 'secret');
 chmod 0400, $source->data_dir . '/secret.key' or die;
 my $dump = dump_all($source);
 $source->stop;
-my $store = new_store('store');
+my $store = new_store('store', "restart_after_crash = on\n");
 import_directory($store, $source->data_dir);
 my $base = PostgreSQL::Test::Utils::tempdir_short;
-
-# What is there: path => type, permissions, link or content.
-sub tree
-{
-	my ($directory) = @_;
-	my %tree;
-
-	foreach my $path (split /\0/, `cd '$directory' && find . -mindepth 1 -print0`)
-	{
-		my $file = "$directory/$path";
-		my $mode = (lstat $file)[2];
-
-		$tree{$path} = sprintf '%o ', $mode;
-		$tree{$path} .= readlink $file if S_ISLNK($mode);
-		$tree{$path} .= md5_hex(slurp_file($file)) if S_ISREG($mode);
-	}
-	return \%tree;
-}
 
 sub restore
 {
@@ -49,11 +30,6 @@ sub restore
 	return $store->safe_psql('postgres',
 		"SELECT files, bytes, bytes_written, files_removed"
 		  . " FROM bb_restore(NULL, '$directory'" . ($more // '') . ')');
-}
-
-sub mode
-{
-	return sprintf '%04o', (stat $_[0])[2] & 07777;
 }
 
 # A server in a directory, until its data were looked at.
@@ -73,14 +49,6 @@ sub starts
 	return $clone;
 }
 
-sub names
-{
-	my ($directory) = @_;
-
-	opendir my $dir, $directory or die "$directory: $!";
-	return join ' ', sort grep { !/^[.][.]?$/ } readdir $dir;
-}
-
 # --- The same as an extracted tar.
 
 my $tar = fetch_backup($store);
@@ -98,6 +66,8 @@ is_deeply(tree("$base/new"), $expected,
 is(mode("$base/new"), '0750', 'the directory has the mode of the source\'s');
 is(mode("$base/new/secret.key"), '0400', 'a file its own');
 
+command_ok([ 'pg_verifybackup', "$base/new" ], 'pg_verifybackup is content');
+
 mkdir "$base/empty", 0755 or die;
 restore("$base/empty");
 is_deeply(tree("$base/empty"), $expected, 'so is one in an empty directory');
@@ -109,6 +79,8 @@ like(slurp_file($clone->logfile), qr/database system was shut down/,
 	'and has nothing to recover');
 $clone->stop;
 
+restore("$base/parallel", ', jobs => 2');
+is_deeply(tree("$base/parallel"), $expected, 'with jobs it is the same');
 restore("$base/throttled", ', full_backup => false, max_rate => 1048576');
 ok(-e "$base/throttled/zenith.signal", 'other options do what they say');
 like(
@@ -126,12 +98,14 @@ restore("$base/mapped", ", tablespace_mapping => '{$location=$base/ts}'");
 is(readlink "$base/mapped/pg_tblspc/$spc", "$base/ts",
 	'a mapped tablespace is a symbolic link');
 is(mode("$base/ts"), '0750', 'its directory has the mode of the others');
-my $there = { map { ($_ => $expected->{"./pg_tblspc/$spc/" . substr $_, 2}) }
+my $there = { map { ($_ => $expected->{"pg_tblspc/$spc/$_"}) }
 	  keys %{ tree("$base/ts") } };
 is_deeply(tree("$base/ts"), $there, 'it has the files of the tablespace');
 cmp_ok(scalar keys %$there, '==',
-	scalar(grep { m{^\./pg_tblspc/$spc/} } keys %$expected),
+	scalar(grep { m{^pg_tblspc/$spc/} } keys %$expected),
 	'all of them');
+command_ok([ 'pg_verifybackup', "$base/mapped" ],
+	'pg_verifybackup is content with that, too');
 $clone = starts("$base/mapped", 'mapped');
 same_dump(dump_all($clone), $dump, 'it starts, and has all');
 $clone->stop;
@@ -179,11 +153,11 @@ refused($no, $map->("$location=$no/x"),
 # --- Directories that won't do.
 
 refused("$base/tar", '', qr/55000: directory "\Q$base\E\/tar" exists but is not empty/, 'a directory that isn\'t empty is refused');
-refused($store->data_dir, '', qr/55000: cannot write a backup to .*data directory of this server/, 'the own data directory');
-refused($store->data_dir . '/base/new', '', qr/55000: cannot write a backup to .*data directory of this server/, 'one in there');
-refused(store_directory($store) . '/new', '', qr/55000: cannot write a backup to .*the page store/, 'one in the store');
+refused($store->data_dir, '', qr/55000: cannot write a backup to .*\n.*data directory of this server/, 'the own data directory');
+refused($store->data_dir . '/base/new', '', qr/55000: cannot write a backup to .*\n.*data directory of this server/, 'one in there');
+refused(store_directory($store) . '/new', '', qr/55000: cannot write a backup to .*\n.*the page store/, 'one in the store');
 symlink store_directory($store), "$base/link" or die;
-refused("$base/link/new", '', qr/55000: cannot write a backup to .*the page store/, 'by a symbolic link too');
+refused("$base/link/new", '', qr/55000: cannot write a backup to .*\n.*the page store/, 'by a symbolic link too');
 symlink "$base/nowhere", "$base/dangling" or die;
 refused("$base/dangling", '', qr/could not open directory "\Q$base\E\/dangling"/, 'a link to nowhere');
 ok(!-e "$base/nowhere", 'is not followed');
@@ -304,7 +278,8 @@ send_query($session, "$call, max_rate => 64)");
 wait_for_files();
 kill 'KILL', $session->{backend};
 end_session($session);
-$store->poll_query_until('postgres', 'SELECT true') or die;
+$store->poll_query_until('postgres', 'SELECT true')
+  or die 'the server did not come back';
 ok(-e "$base/fail/base" && !-e "$base/fail/global/pg_control",
 	'after kill -9 there is no control file');
 command_fails([ 'pg_controldata', "$base/fail" ], 'so nothing starts');
@@ -313,22 +288,20 @@ refused("$base/fail", '',
 	'the next restore says why it refuses');
 refused("$base/fail", ', delta => true', qr/55000: ".*" is not a data directory/, 'a delta too');
 
-# --- No room.
+# --- No room: the backend may not write big files.
 
-$store->stop;
-is( system("ulimit -f 2000; pg_ctl -s -w -D '"
-		  . $store->data_dir
-		  . "' -l '"
-		  . $store->logfile
-		  . "' start"),
-	0,
-	'a server that may not write big files');
-$store->_update_pid(1);
-fails_like($store,
-	"SELECT bb_restore(NULL, '$base/full', tablespace_mapping => '{$spc=$base/full.ts}')",
-	qr/could not write file "\Q$base\E\/full\/.*": File too large\nHINT:/,
+PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', "$base/fail",
+	"$base/fail.ts");
+$session = start_session($store);
+ask($session, 'SELECT count(*) FROM bb_files()');
+@descriptors = sort(backend_descriptors($session->{backend}));
+system_or_bail('prlimit', '--pid', $session->{backend}, '--fsize=1000000');
+like(
+	ask($session, "$call)"),
+	qr/could not write file "\Q$base\E\/fail\/.*": File too large\nHINT:/,
 	'a file that can\'t be written is an error');
-ok(!-e "$base/full" && !-e "$base/full.ts", 'and nothing is left');
+leaves_nothing('no room');
+end_session($session);
 $store->stop;
 
 done_testing();

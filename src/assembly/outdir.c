@@ -31,6 +31,10 @@ bb_outdir_path(const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("path must be absolute: \"%s\"", path)));
+	if (strcmp(canonical, "/") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot write a backup to \"%s\"", canonical)));
 	return canonical;
 }
 
@@ -165,10 +169,6 @@ begin(const char *path)
 
 	dir->path = bb_outdir_path(path);
 	dir->name = pstrdup(last_dir_separator(dir->path) + 1);
-	if (dir->name[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot write a backup to \"%s\"", dir->path)));
 	dir->parent = open_parent(dir->path);
 	return dir;
 }

@@ -41,7 +41,8 @@ typedef struct BbOutDir
 } BbOutDir;
 
 /*
- * bb_outdir_path - a path as it is used here: absolute, canonical, palloc'd.
+ * bb_outdir_path - a path as it is used here: absolute, canonical, not the root;
+ * palloc'd.
  */
 extern char *bb_outdir_path(const char *path);
 
