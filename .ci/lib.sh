@@ -100,13 +100,33 @@ stop_servers()
 		done
 }
 
-# install_extension DIRECTORY: build in there, a copy of the tree, and install.
+# private_postgres DIRECTORY: a copy of the server there, which finds its files
+# by where it is; BINDIR is its own then.
+private_postgres()
+{
+	local part
+
+	for part in $("$PG_CONFIG" --bindir --pkglibdir --sharedir); do
+		as_user mkdir -p "$1$part"
+		as_user cp -a "$part/." "$1$part"
+	done
+	BINDIR=$1$BINDIR
+}
+
+# install_extension DIRECTORY: build in there, a copy of the tree, and install;
+# with PRIVATE=1 in the environment not into the system's server but into a
+# copy of it.
 install_extension()
 {
 	as_user mkdir "$1"
 	copy_tree "$1"
 	as_user make -s -C "$1" -j2 with_llvm=no
-	as_root make -s -C "$1" with_llvm=no install
+	if [ -n "${PRIVATE:-}" ]; then
+		private_postgres "$1.server"
+		as_user make -s -C "$1" with_llvm=no install DESTDIR="$1.server"
+	else
+		as_root make -s -C "$1" with_llvm=no install
+	fi
 }
 
 # new_cluster DIRECTORY, start_server DIRECTORY PORT [OPTIONS]: with its socket

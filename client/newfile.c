@@ -125,8 +125,7 @@ bb_newfile_publish(BbNewFile *file, bool sync)
 					 file->path);
 		bb_cleanup_forget_file(file->part);
 		if (sync && fsync_parent_path(file->path) != 0)
-			pg_fatal("could not fsync the directory of file \"%s\"",
-					 file->path);
+			exit(1); /* it has said why */
 		pg_free(file->part);
 	}
 	pg_free(file->path);

@@ -190,8 +190,10 @@ directory_finish(BbOutput *base)
 	if (output->sync)
 	{
 		bb_sync_data_directory(output->directory);
-		if (durable_rename(part, control) != 0)
-			exit(1); /* it has said why */
+		bb_interrupted();
+		if (fsync_parent_path(output->directory) != 0 ||
+			durable_rename(part, control) != 0)
+			exit(1); /* they have said why */
 	}
 	else if (rename(part, control) != 0)
 		pg_fatal("could not rename file \"%s\" to \"%s\": %m", part, control);

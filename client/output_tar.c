@@ -8,6 +8,7 @@
 #include "postgres_fe.h"
 
 #include "cleanup.h"
+#include "common/file_utils.h"
 #include "common/logging.h"
 #include "newfile.h"
 #include "output.h"
@@ -109,8 +110,11 @@ tar_finish(BbOutput *output)
 {
 	TarOutput  *tar = (TarOutput *) output;
 
+	bb_interrupted();
 	publish(tar->files, tar->sync);
 	tar->files = NULL;
+	if (tar->directory && tar->sync && fsync_parent_path(tar->path) != 0)
+		exit(1); /* it has said why */
 }
 
 static const BbOutputOps tar_ops = {

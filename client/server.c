@@ -199,6 +199,8 @@ call_content(Call *call, const BbOptions *options)
 	call_place(call, options);
 	call_argument(call, "new_tli", options->new_tli);
 	call_argument(call, "label", options->label);
+	call_argument(call, "manifest", options->manifest);
+	call_argument(call, "manifest_checksums", options->manifest_checksums);
 }
 
 /* The LSN just after what was committed at a time. */
@@ -321,18 +323,10 @@ backup_query(const BbServer *server, const BbOptions *options)
 	Call		call = call_begin(server,
 								  splits ? "bb_basebackup_archives"
 										 : "bb_basebackup_stream");
-	const char *manifest = options->manifest;
 	char	   *text;
-
-	/* as with pg_basebackup, there is one unless somebody doesn't want it */
-	if (manifest == NULL &&
-		find_function(server, call.function, "manifest") >= 0)
-		manifest = "yes";
 
 	call_content(&call, options);
 	call_argument(&call, "compression", options->compression);
-	call_argument(&call, "manifest", manifest);
-	call_argument(&call, "manifest_checksums", options->manifest_checksums);
 	call_argument(&call, "max_rate", options->max_rate);
 	if (!options->estimate)
 		call_argument(&call, "progress", "false");

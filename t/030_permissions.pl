@@ -90,7 +90,7 @@ bob_may_not('SELECT * FROM bb_stat_progress_import',
 
 # --- With EXECUTE alone, no store.
 
-$store->safe_psql('postgres', "GRANT EXECUTE ON FUNCTION $_ TO bob")
+$store->safe_psql('postgres', "GRANT EXECUTE ON ROUTINE $_ TO bob")
   foreach @functions;
 bob_may_not(
 	$reads{$_},

@@ -8,13 +8,14 @@ use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 # The blocks of the document, by their names.
 my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client delta directory file restore start tar tar-fast',
+	'bytea client copy copy-directory delta directory file program psql restore start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -28,13 +29,17 @@ my $store = new_store('store');
 import_directory($store, $source->data_dir);
 my $right = `md5sum < '@{[ fetch_backup($store) ]}'`;
 
-# A recipe, for a directory of our own; with another query, if given.
+# A recipe, for a directory of our own; with one more argument, if given.
 sub recipe
 {
-	my ($name, $directory, $call) = @_;
+	my ($name, $directory, $argument) = @_;
 	my $text = $recipes{$name} =~ s{/backups\b}{$directory}gr;
 
-	$text =~ s/bb_basebackup(?:_stream)?\(\)/$call/ if defined $call;
+	if (defined $argument)
+	{
+		$text =~ s/(bb_(?:basebackup(?:_\w+)?|copy)\()\)/$1$argument)/
+		  or $text =~ s/(bb_basebackup_to_\w+\()/$1$argument, / or die;
+	}
 	return $text;
 }
 
@@ -43,10 +48,24 @@ sub new_directory
 	return PostgreSQL::Test::Utils::tempdir_short;
 }
 
+# One for the client's shell; does it succeed?
+sub run_client
+{
+	my ($name, $directory, $argument) = @_;
+	my $text = recipe($name, $directory, $argument);
+
+	local %ENV = (
+		%ENV,
+		PGHOST => $store->host,
+		PGPORT => $store->port,
+		PGDATABASE => 'postgres');
+	return system('bash', '-c', $text) == 0;
+}
+
 # --- They make what they promise.
 
 foreach my $case (
-	[ 'tar', 'main.tar' ], [ 'tar-fast', 'main.tar' ],
+	[ 'tar', 'main.tar' ],
 	[ 'file', 'main.tar' ],
 	[ 'bytea', 'small.tar' ])
 {
@@ -60,6 +79,11 @@ foreach my $case (
 }
 
 my $directory = new_directory();
+$store->safe_psql('postgres', recipe('program', $directory));
+is(`gunzip < '$directory/main.tar.gz' | md5sum`,
+	$right, 'recipe "program" makes a tar');
+
+$directory = new_directory();
 $store->safe_psql('postgres', recipe('directory', $directory));
 my $start = recipe('start', $directory);
 my $clone_port = PostgreSQL::Test::Cluster::get_free_port();
@@ -86,16 +110,15 @@ $store->safe_psql('postgres', recipe('delta', $directory));
 is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" mends it');
 
 $directory = new_directory();
-{
-	local %ENV = (
-		%ENV,
-		PGHOST => $store->host,
-		PGPORT => $store->port,
-		PGDATABASE => 'postgres');
-	command_ok([ 'bash', '-c', recipe('client', $directory) ],
-		'recipe "client" runs');
-	is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
-}
+ok(run_client('client', $directory), 'recipe "client" runs');
+is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
+ok(run_client('copy', $directory), 'recipe "copy" runs');
+is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
+ok(run_client('copy-directory', $directory), 'recipe "copy-directory" runs');
+ok(-s "$directory/clone/global/pg_control", 'and makes a directory');
+ok(run_client('psql', $directory), 'recipe "psql" runs');
+like(slurp_file("$directory/nightly/backup_label.old"),
+	qr/^LABEL: nightly$/m, 'and makes a directory');
 
 # --- They notice a query that fails: at once, and in the midst.
 
@@ -104,42 +127,54 @@ my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
 
-foreach my $name ('tar', 'tar-fast', 'bytea', 'directory')
+# The program may still be at work when the query has failed.
+sub wait_for_programs
 {
-	foreach my $call (undef, "bb_basebackup_stream(timeline => 'nowhere')")
+	my ($directory) = @_;
+
+	usleep 10_000 while `ps -e -o args` =~ m{[ =]\Q$directory\E/};
+	return;
+}
+
+foreach my $name ('tar', 'bytea', 'directory', 'program', 'file')
+{
+	foreach my $argument (undef, "timeline => 'nowhere'")
 	{
-		my $when = defined $call ? 'at once' : 'in the midst';
+		my $when = defined $argument ? 'at once' : 'in the midst';
 
 		$directory = new_directory();
 		fails_like(
 			$store,
-			recipe($name, $directory, $call),
-			defined $call ? qr/42704: .*"nowhere"/ : qr/XX001: /,
+			recipe($name, $directory, $argument),
+			defined $argument ? qr/42704: .*"nowhere"/ : qr/XX001: /,
 			"recipe \"$name\", with a query that fails $when");
-		# the program may still be at work when the query has failed
-		sleep 1;
-		is(join(' ', grep { !/[.]part$/ } glob "$directory/*.tar"),
-			'', '... leaves no tar');
-		ok(!-e "$directory/clone/global/pg_control",
-			'... and nothing that starts');
-		if ($name ne 'bytea' && $name ne 'directory' && !defined $call)
-		{
-			cmp_ok(-s "$directory/main.tar.part",
-				'>', 1 << 20, '... though some of it came');
-		}
+		wait_for_programs($directory);
+		is(join(' ', grep { !/[.]gz[.]part$/ } glob "$directory/*"),
+			'', '... leaves nothing');
 	}
 }
+foreach my $name ('client', 'copy', 'psql')
+{
+	$directory = new_directory();
+	ok(!run_client($name, $directory), "recipe \"$name\" fails with its query");
+	is(join(' ', grep { !/[.]tar[.]part$/ } glob "$directory/*"),
+		'', '... and leaves nothing');
+}
+$directory = new_directory();
+my ($out, $err);
 {
 	local %ENV = (
 		%ENV,
 		PGHOST => $store->host,
 		PGPORT => $store->port,
 		PGDATABASE => 'postgres');
-	$directory = new_directory();
-	command_fails([ 'bash', '-c', recipe('client', $directory) ],
-		'recipe "client" fails with its query');
-	ok(!-e "$directory/client.tar", '... and leaves no tar');
+	IPC::Run::run [ 'bash', '-c', recipe('copy-directory', $directory) ],
+	  '>', \$out, '2>', \$err;
 }
+like($err, qr/ERROR.*this is no backup/s,
+	'recipe "copy-directory" tells that its query failed');
+ok(!-e "$directory/clone/global/pg_control",
+	'... and leaves nothing that starts');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
 # --- They stream: the server's memory stays flat.
@@ -148,7 +183,7 @@ my $session = start_session($store);
 $directory = new_directory();
 ask($session, 'SELECT count(*) FROM pg_class');
 my $idle = backend_status($session->{backend}, 'VmHWM');
-ask($session, recipe('tar-fast', $directory) =~ s/;\s*\z//r);
+ask($session, recipe('tar', $directory) =~ s/;\s*\z//r);
 is(`md5sum < '$directory/main.tar'`, $right, 'with the layer whole again');
 cmp_ok(backend_status($session->{backend}, 'VmHWM') - $idle,
 	'<', 64 * 1024, 'a recipe that streams takes little memory');

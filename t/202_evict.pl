@@ -430,6 +430,19 @@ $s3->resume;
 is(ask($session, 'RESET bbackup.download_behavior; ' . backup()),
 	$whole, 'once it can be read again, it is');
 
+# It needs the room of another layer, which looks newer than its own.
+cache_server('tight', int($bytes / 1024 / 1024) + 1 . 'MB');
+ask($session, "SELECT count(*) FROM bb_layers('tight')");
+my ($tight) = glob "$caches/tight/*";
+append_to_file("$tight/other.0000000000000001", 'x' x 1048576);
+utime $now + 1000, $now + 1000, "$tight/other.0000000000000001";
+ask($session, "SELECT bb_prefetch(store => 'tight', wait => true)");
+is( ask($session,
+		"SELECT count(*) FROM bb_layer_stats('tight') WHERE resident"),
+	$needed,
+	'it does not evict what it has fetched');
+ok(!-e "$tight/other.0000000000000001", 'but another');
+
 # What can't be.
 cache_server('small', '1MB');
 like(

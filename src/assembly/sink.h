@@ -184,4 +184,24 @@ extern BbSink *bb_sink_file_new(const char *path, List *off_limits);
 /* The bytes in the file. */
 extern uint64 bb_sink_file_written(const BbSink *sink);
 
+/*
+ * bb_sink_copy_new - to the client, as a COPY stream of the protocol.
+ *
+ * REQUIRES: the client waits for the answer to a statement, and has got
+ * nothing of it.  After an error the session goes on; a client that has gone
+ * ends it.
+ */
+extern BbSink *bb_sink_copy_new(void);
+
+/*
+ * bb_sink_program_new - to the standard input of a command of the shell.
+ *
+ * It is started by "begin", and "end" waits for its end.  Where "end" doesn't
+ * come, the memory context kills it before it could see the end of its input.
+ *
+ * Errors: EXTERNAL_ROUTINE_EXCEPTION (it failed, or didn't read all);
+ * INSUFFICIENT_RESOURCES; SYSTEM_ERROR.
+ */
+extern BbSink *bb_sink_program_new(const char *command);
+
 #endif /* BB_SINK_H */

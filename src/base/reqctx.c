@@ -82,11 +82,11 @@ bb_reqctx_uncounted_root(BbTaskKind kind, BbDownloadBehavior behavior)
 const BbReqCtx *
 bb_reqctx_attached_child(const BbReqCtx *parent, BbTaskKind kind)
 {
-	return make_context((BbReqCtx){.task_kind = kind,
-								   .download_behavior =
-									   parent->download_behavior,
-								   .parent_link = BB_LINK_ATTACHED},
-						parent);
+	return make_context(
+		(BbReqCtx){.task_kind = kind,
+				   .download_behavior = parent->download_behavior,
+				   .parent_link = BB_LINK_ATTACHED},
+		parent);
 }
 
 const BbReqCtx *
@@ -174,6 +174,15 @@ bb_reqctx_check(const BbReqCtx *ctx)
 
 	if (++checks % CHECKS_PER_PUBLISH == 0)
 		bb_reqctx_publish(ctx);
+}
+
+long
+bb_reqctx_wait_ms(const BbReqCtx *ctx)
+{
+	if (ctx->deadline == 0)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+										   ctx->deadline);
 }
 
 void

@@ -247,22 +247,45 @@ sub start
 	return $self;
 }
 
-# Start its processes: the first time, and after stop; with clocks that are so
-# many seconds ahead.
+# Start its processes: the first time, and after stop; those that clients talk
+# to with clocks that are so many seconds ahead.
 sub resume
 {
 	my ($self, $ahead) = @_;
 	my $port = $self->{port};
-	local $ENV{BB_CLOCK} = $ahead // 0;
-	local $ENV{PYTHONPATH} = "$self->{directory}/python";
 
 	$self->spawn('memcached', '-l', '127.0.0.1', '-p', $port->{memcached},
 		'-U', 0, '-m', 16);
 	$self->spawn("swift-$_-server", "$self->{directory}/$_.conf")
 	  foreach @storage;
+	$self->start_proxies($ahead);
+	$self->wait_for_port($_) foreach values %$port;
+	return;
+}
+
+sub start_proxies
+{
+	my ($self, $ahead) = @_;
+	my $others = @{ $self->{pids} };
+	local $ENV{BB_CLOCK} = $ahead // 0;
+	local $ENV{PYTHONPATH} = "$self->{directory}/python";
+
 	$self->spawn('swift-proxy-server', "$self->{directory}/$_.conf")
 	  foreach $self->proxies;
-	$self->wait_for_port($_) foreach values %$port;
+	$self->{others} = $others;
+	return;
+}
+
+# Only those that clients talk to, with the right time.
+sub restart_proxies
+{
+	my ($self) = @_;
+	my @proxies = splice @{ $self->{pids} }, $self->{others};
+
+	kill 'KILL', @proxies;
+	waitpid $_, 0 foreach @proxies;
+	$self->start_proxies;
+	$self->wait_for_port($self->{port}{$_}) foreach $self->proxies;
 	return;
 }
 
