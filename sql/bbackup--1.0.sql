@@ -241,6 +241,7 @@ CREATE FUNCTION bb_files(
     label text DEFAULT NULL,
     manifest text DEFAULT 'yes',
     manifest_checksums text DEFAULT NULL,
+    tablespaces text DEFAULT 'in-place',
     OUT path text,
     OUT kind text,
     OUT size bigint)
@@ -248,7 +249,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_files'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text) IS
+COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text) IS
 'what bb_basebackup with these arguments would contain, in its order, without building it; sizes in bytes';
 
 CREATE FUNCTION bb_read_file(
@@ -322,6 +323,29 @@ ROWS 10000;
 
 COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
+
+CREATE FUNCTION bb_basebackup_archives(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    OUT archive text,
+    OUT data bytea)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_archives'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+ROWS 10000;
+
+COMMENT ON FUNCTION bb_basebackup_archives(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) IS
+'tars in chunks, in order: one of each tablespace, then the rest, then the manifest; call it in the target list, where it streams';
 
 --
 -- Statistics
@@ -468,11 +492,12 @@ REVOKE ALL ON FUNCTION bb_lsn_at(timestamptz, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layers(name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_databases(pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_relations(pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_archives(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;

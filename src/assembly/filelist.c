@@ -12,6 +12,7 @@
 
 #include "access/slru.h"
 #include "access/xlog_internal.h"
+#include "catalog/pg_tablespace_d.h"
 #include "common/sha2.h"
 #include "pgtime.h"
 #include "utils/memutils.h"
@@ -38,6 +39,7 @@ struct BbFileList
 	XLogRecPtr	lsn; /* a record's end */
 	int64		mtime;
 	bool		full;
+	bool		archives; /* of tablespaces */
 	mode_t		file_mode;
 
 	const BbSeed *seed;
@@ -78,6 +80,45 @@ next_directory(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 }
 
 /*
+ * A tablespace with an archive of its own: the directory that the server has
+ * in its location, and the databases in it.
+ */
+static bool
+next_archived(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	bool		found;
+
+	if (!list->archives)
+		return false;
+	if (list->databases != NULL)
+	{
+		found = bb_databasefiles_next(ctx, list->databases, member);
+		if (found)
+		{
+			member->tablespace = list->tablespace.spc;
+			return true;
+		}
+		bb_databasefiles_close(list->databases);
+		list->databases = NULL;
+	}
+
+	if (list->scan == NULL)
+		list->scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_TABLESPACE,
+										 list->lsn);
+	if (!bb_catalog_next_tablespace(ctx, list->scan, &list->tablespace))
+		return false;
+	pfree(list->tablespace.location);
+	list->databases = bb_databasefiles_new(ctx, list->store, list->lsn,
+										   list->tablespace.spc, list->full,
+										   list->version);
+	bb_member_init(member, BB_MEMBER_DIRECTORY, list->info->directory_mode,
+				   "pg_tblspc/%u/" TABLESPACE_VERSION_DIRECTORY,
+				   list->tablespace.spc);
+	member->tablespace = list->tablespace.spc;
+	return true;
+}
+
+/*
  * Tablespaces are directories in place, where the source had symbolic links:
  * a link would make a clone on the same machine write into its parent's
  * files.
@@ -87,6 +128,8 @@ next_tablespace(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	mode_t		mode = list->info->directory_mode;
 
+	if (list->archives)
+		return false;
 	if (list->half)
 	{
 		bb_member_init(member, BB_MEMBER_DIRECTORY, mode,
@@ -105,6 +148,51 @@ next_tablespace(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	bb_member_init(member, BB_MEMBER_DIRECTORY, mode, "pg_tblspc/%u",
 				   list->tablespace.spc);
 	list->half = true;
+	return true;
+}
+
+/*
+ * Where the source had its tablespaces, as do_pg_backup_start of PostgreSQL's
+ * xlog.c writes it; without those that it had in place.
+ */
+static void
+make_map(const BbReqCtx *ctx, BbFileList *list, StringInfo map)
+{
+	BbCatalogScan *scan;
+	BbTablespace tablespace;
+
+	initStringInfo(map);
+	scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_TABLESPACE, list->lsn);
+	while (bb_catalog_next_tablespace(ctx, scan, &tablespace))
+	{
+		if (is_absolute_path(tablespace.location))
+		{
+			appendStringInfo(map, "%u ", tablespace.spc);
+			for (const char *c = tablespace.location; *c != '\0'; c++)
+			{
+				if (*c == '\n' || *c == '\r' || *c == '\\')
+					appendStringInfoChar(map, '\\');
+				appendStringInfoChar(map, *c);
+			}
+			appendStringInfoChar(map, '\n');
+		}
+		pfree(tablespace.location);
+	}
+	bb_catalog_scan_close(scan);
+}
+
+static bool
+next_map(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	StringInfoData map;
+
+	if (!list->archives || list->step++ > 0)
+		return false;
+	make_map(ctx, list, &map);
+	if (map.len == 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_MAP, list->file_mode, "tablespace_map");
+	bb_member_set_bytes(member, map.data, map.len);
 	return true;
 }
 
@@ -177,8 +265,11 @@ static bool
 next_database_file(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	if (list->databases == NULL)
-		list->databases = bb_databasefiles_new(ctx, list->store, list->lsn,
-											   list->full, list->version);
+		list->databases =
+			bb_databasefiles_new(ctx, list->store, list->lsn,
+								 list->archives ? DEFAULTTABLESPACE_OID
+								 : InvalidOid,
+								 list->full, list->version);
 	return bb_databasefiles_next(ctx, list->databases, member);
 }
 
@@ -323,13 +414,16 @@ next_manifest(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	bb_manifesttext_end(&list->manifest, &list->part);
 	bb_manifesttext_checksum(&list->part, checksum);
 	member->content = BB_CONTENT_MANIFEST;
+	member->apart = list->archives;
 	member->size = list->manifest_size + part_size(list);
 	return true;
 }
 
 static const Stage stages[] = {
+	next_archived,
 	next_directory,
 	next_tablespace,
+	next_map,
 	next_version,
 	next_config,
 	next_label,
@@ -465,6 +559,7 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	list->lsn = lsn;
 	list->mtime = bb_pagestore_time_at(ctx, store, lsn);
 	list->full = options->full;
+	list->archives = options->tablespaces == BB_TABLESPACES_ARCHIVES;
 	list->file_mode = info->directory_mode & 0666;
 	snprintf(list->version, sizeof(list->version), "%u\n",
 			 info->pg_version_num / 10000);
