@@ -66,6 +66,14 @@ SELECT bb_ingest(NULL, 'empty');
 SELECT bb_ingest('/tmp', 'empty');
 SELECT bb_ingest('/tmp', 'empty', NULL);
 
+-- a cache, of a store that has none
+SELECT bb_evict(NULL, 'empty');
+SELECT bb_evict('x', 'empty');
+SELECT bb_evict_idle('1 hour', 'empty');
+SELECT bb_evict_idle('-1 hour', 'empty');
+SELECT bb_prefetch(store => 'empty');
+SELECT bb_prefetch(wait => NULL);
+
 -- nothing came of all that
 SELECT * FROM bb_timelines('empty');
 SELECT count(*) FROM bb_stat_progress_import;

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::Tree;
 use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -13,7 +14,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'archives bytea client directory extract start tar tar-fast',
+	'archives bytea client delta directory extract file restore start tar tar-fast',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -50,7 +51,9 @@ sub new_directory
 
 # --- They make what they promise.
 
-foreach my $case ([ 'tar', 'main.tar' ], [ 'tar-fast', 'main.tar' ],
+foreach my $case (
+	[ 'tar', 'main.tar' ], [ 'tar-fast', 'main.tar' ],
+	[ 'file', 'main.tar' ],
 	[ 'bytea', 'small.tar' ])
 {
 	my ($name, $file) = @$case;
@@ -74,6 +77,19 @@ is(`psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*)
 command_ok(
 	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
 	'and stops again');
+
+$directory = new_directory();
+$store->safe_psql('postgres', recipe('restore', $directory));
+my $restored = tree("$directory/clone");
+$start = recipe('start', $directory);
+$start =~ s/5433/$clone_port -k $directory/ or die;
+command_ok([ 'sh', '-c', $start ],
+	'recipe "restore" makes one that verifies and starts');
+command_ok(
+	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+	'and stops again');
+$store->safe_psql('postgres', recipe('delta', $directory));
+is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" mends it');
 
 $directory = new_directory();
 {

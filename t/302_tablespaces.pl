@@ -192,6 +192,15 @@ $clone->stop;
 
 # --- Variants.
 
+my ($variant) = fetch_archives('jobs => 2');
+is(`diff -r '$archives' '$variant' 2>&1`,
+	'', 'two workers make the same archives');
+($variant, my @variant_names) = fetch_archives("compression => 'gzip'");
+is("@variant_names", join(' ', map { /tar$/ ? "$_.gz" : $_ } @names),
+	'compressed ones say so; the manifest stays as it is');
+system_or_bail('gzip', '-d', glob "$variant/*.gz");
+is(`diff -r '$archives' '$variant' 2>&1`, '', 'and have the same in them');
+
 ($archives, @names) =
   fetch_archives("full_backup => false, manifest => 'no'");
 is($names[-1], 'base.tar', 'without a manifest');

@@ -35,6 +35,7 @@ struct BbBackup
 	MemoryContext scratch; /* for one step */
 	BbFileList *list;
 	BbContentReader *reader;
+	BbParallel *parallel; /* NULL: no workers */
 	BbSink	   *sink;	  /* the first of the chain */
 	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
 	BbBackupProgress *progress;
@@ -57,9 +58,16 @@ make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 	if (options->max_rate > 0)
 		sink = bb_sink_throttle_new(sink, options->max_rate);
 	if (options->compression.algorithm != PG_COMPRESSION_NONE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("compression is not supported yet")));
+	{
+		if (form == BB_FORM_FILES)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a backup in files of its own can't be "
+							"compressed"),
+					 errhint("Only tar archives can; \"compression\" must "
+							 "be \"none\" here.")));
+		sink = bb_sink_compress_new(sink, &options->compression);
+	}
 	if (form == BB_FORM_TAR)
 		sink = bb_sink_tar_new(sink, info->uid, info->gid,
 							   bb_filelist_mtime(backup->list));
@@ -85,6 +93,11 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	backup->list = bb_filelist_new(ctx, store, lsn, options);
 	backup->reader = bb_content_new(ctx, store, lsn,
 									bb_filelist_seed(backup->list));
+	if (options->jobs > 1)
+	{
+		backup->parallel = bb_parallel_new(ctx, store, lsn, options);
+		bb_content_share(backup->reader, backup->parallel);
+	}
 	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,
 							  last);
 
@@ -167,6 +180,8 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	else
 	{
 		bb_sink_end(ctx, backup->sink);
+		if (backup->parallel != NULL)
+			bb_parallel_end(ctx, backup->parallel);
 		bb_content_close(backup->reader);
 		bb_filelist_close(backup->list);
 		backup->state = BACKUP_DONE;

@@ -15,6 +15,7 @@ bb_blockscan_init(BbBlockScan *blocks, BbPageStore *store, XLogRecPtr lsn)
 	memset(blocks, 0, sizeof(*blocks));
 	blocks->store = store;
 	blocks->lsn = lsn;
+	blocks->until = bb_key_range_all().end;
 	blocks->context = CurrentMemoryContext;
 }
 
@@ -41,10 +42,24 @@ begin_at(const BbReqCtx *ctx, BbBlockScan *blocks, const BbKey *wanted)
 	old_context = MemoryContextSwitchTo(blocks->context);
 	blocks->scan = bb_pagestore_scan_new(ctx, blocks->store, &range,
 										 blocks->lsn);
+	bb_pagestore_scan_until(blocks->scan, &blocks->until);
 	MemoryContextSwitchTo(old_context);
 
 	blocks->at = *wanted;
 	blocks->loaded = false;
+	blocks->ended = false;
+}
+
+void
+bb_blockscan_until(BbBlockScan *blocks, const BbKey *key)
+{
+	blocks->until = *key;
+	if (blocks->scan == NULL)
+		return;
+	bb_pagestore_scan_until(blocks->scan, key);
+	/* what ended may go on */
+	if (blocks->ended)
+		blocks->loaded = false;
 	blocks->ended = false;
 }
 

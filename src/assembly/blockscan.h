@@ -30,6 +30,7 @@ typedef struct BbBlockScan
 	MemoryContext context; /* for the scan */
 	BbPageScan *scan;	   /* NULL: none yet */
 	BbKeyKind	kind;	   /* that it scans to the end of */
+	BbKey		until;	   /* nothing from here on is read */
 	BbKey		at;		   /* no entry from here up to the lookahead */
 	bool		loaded;	   /* is the lookahead there, or "ended"? */
 	bool		ended;
@@ -49,6 +50,12 @@ extern void bb_blockscan_init(BbBlockScan *blocks, BbPageStore *store,
 extern bool bb_blockscan_peek(const BbReqCtx *ctx, BbBlockScan *blocks,
 							  const BbKey *wanted, BbKey *key,
 							  BbValue *value);
+
+/*
+ * bb_blockscan_until - go no further than "key", until another is named: as if
+ * there were no entries from there on.
+ */
+extern void bb_blockscan_until(BbBlockScan *blocks, const BbKey *key);
 
 /* Go past what peek found; its value stays valid until the next call. */
 extern void bb_blockscan_advance(BbBlockScan *blocks);

@@ -28,6 +28,7 @@ struct BbContentReader
 	XLogRecPtr	lsn;
 	const BbSeed *seed;
 	BbBlockScan blocks;
+	BbParallel *parallel; /* who makes relation blocks; NULL: nobody else */
 
 	BbMember	member;
 	uint64		at;	 /* bytes of it already given */
@@ -58,6 +59,12 @@ bb_content_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 
 	MemoryContextSwitchTo(old_context);
 	return reader;
+}
+
+void
+bb_content_share(BbContentReader *reader, BbParallel *parallel)
+{
+	reader->parallel = parallel;
 }
 
 void
@@ -114,6 +121,24 @@ get_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key,
 	return value.data;
 }
 
+/* A block that a worker has made, or tried to; NULL: that's for us to do. */
+static const uint8 *
+shared_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key)
+{
+	BbBlockOutcome outcome;
+	BbValue		value;
+
+	if (reader->parallel == NULL)
+		return NULL;
+	outcome = bb_parallel_next(ctx, reader->parallel, key, &value);
+	if (outcome == BB_BLOCK_OURS)
+		return NULL;
+	if (outcome == BB_BLOCK_MISSING)
+		report_missing(reader, key);
+	check_length(reader, key, value.length, BLCKSZ);
+	return value.data;
+}
+
 /* The next block of the pass. */
 static const uint8 *
 scan_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *wanted)
@@ -138,10 +163,12 @@ read_relation(const BbReqCtx *ctx, BbContentReader *reader)
 									   member->source.relation.db,
 									   member->source.relation.rel,
 									   member->source.relation.fork, block);
+	const uint8 *data;
 
 	if (member->source.relation.fork == INIT_FORKNUM)
 		return get_block(ctx, reader, &key, BLCKSZ);
-	return scan_block(ctx, reader, &key);
+	data = shared_block(ctx, reader, &key);
+	return data != NULL ? data : scan_block(ctx, reader, &key);
 }
 
 static const uint8 *

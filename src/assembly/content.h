@@ -20,6 +20,7 @@
 #define BB_CONTENT_H
 
 #include "assembly/member.h"
+#include "assembly/parallel.h"
 #include "assembly/seed.h"
 
 /* A piece is at most this many bytes. */
@@ -30,6 +31,14 @@ typedef struct BbContentReader BbContentReader;
 extern BbContentReader *bb_content_new(const BbReqCtx *ctx,
 									   BbPageStore *store, XLogRecPtr lsn,
 									   const BbSeed *seed);
+
+/*
+ * bb_content_share - take relation blocks from workers, as far as they make
+ * them; parallel outlives the reader.
+ *
+ * REQUIRES: it's for the backup whose members, all and in order, are read.
+ */
+extern void bb_content_share(BbContentReader *reader, BbParallel *parallel);
 
 /* Begin with a member; the one before need not have been read to its end. */
 extern void bb_content_begin(const BbReqCtx *ctx, BbContentReader *reader,

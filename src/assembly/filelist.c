@@ -14,13 +14,13 @@
 #include "access/xlog_internal.h"
 #include "catalog/pg_tablespace_d.h"
 #include "common/sha2.h"
-#include "pgtime.h"
 #include "utils/memutils.h"
 
 #include "assembly/configfiles.h"
 #include "assembly/databasefiles.h"
 #include "assembly/dirtree.h"
 #include "assembly/filelist.h"
+#include "assembly/madefiles.h"
 #include "base/compat.h"
 #include "pagestore/originfile.h"
 #include "pagestore/walposition.h"
@@ -151,36 +151,6 @@ next_tablespace(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
-/*
- * Where the source had its tablespaces, as do_pg_backup_start of PostgreSQL's
- * xlog.c writes it; without those that it had in place.
- */
-static void
-make_map(const BbReqCtx *ctx, BbFileList *list, StringInfo map)
-{
-	BbCatalogScan *scan;
-	BbTablespace tablespace;
-
-	initStringInfo(map);
-	scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_TABLESPACE, list->lsn);
-	while (bb_catalog_next_tablespace(ctx, scan, &tablespace))
-	{
-		if (is_absolute_path(tablespace.location))
-		{
-			appendStringInfo(map, "%u ", tablespace.spc);
-			for (const char *c = tablespace.location; *c != '\0'; c++)
-			{
-				if (*c == '\n' || *c == '\r' || *c == '\\')
-					appendStringInfoChar(map, '\\');
-				appendStringInfoChar(map, *c);
-			}
-			appendStringInfoChar(map, '\n');
-		}
-		pfree(tablespace.location);
-	}
-	bb_catalog_scan_close(scan);
-}
-
 static bool
 next_map(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
@@ -188,7 +158,7 @@ next_map(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 
 	if (!list->archives || list->step++ > 0)
 		return false;
-	make_map(ctx, list, &map);
+	bb_madefile_map(ctx, list->store, list->lsn, &map);
 	if (map.len == 0)
 		return false;
 	bb_member_init(member, BB_MEMBER_MAP, list->file_mode, "tablespace_map");
@@ -293,22 +263,6 @@ next_twophase(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
-static void
-make_origins(const BbReqCtx *ctx, BbFileList *list, StringInfo file)
-{
-	BbCatalogScan *scan;
-	BbOrigin	origin;
-
-	initStringInfo(file);
-	bb_originfile_begin(file);
-	scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_REPLICATION_ORIGIN,
-							   list->lsn);
-	while (bb_catalog_next_origin(ctx, scan, &origin))
-		bb_originfile_add(file, &origin);
-	bb_catalog_scan_close(scan);
-	bb_originfile_end(file);
-}
-
 static bool
 next_origin(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
@@ -316,7 +270,7 @@ next_origin(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 
 	if (list->step++ > 0)
 		return false;
-	make_origins(ctx, list, &file);
+	bb_madefile_origins(ctx, list->store, list->lsn, &file);
 	bb_member_init(member, BB_MEMBER_ORIGIN, list->file_mode, BB_ORIGIN_FILE);
 	bb_member_set_bytes(member, file.data, file.len);
 	return true;
@@ -489,36 +443,6 @@ make_signal(BbFileList *list, XLogRecPtr given)
 		strlcpy(list->signal, "PREV LSN: invalid", sizeof(list->signal));
 }
 
-/*
- * The lines of a backup_label (do_pg_backup_start in PostgreSQL's xlog.c).
- *
- * The time is that of the data, not of the clock: the same backup has the same
- * bytes.
- */
-static char *
-make_label(const BbFileList *list, const char *label)
-{
-	const BbSeed *seed = list->seed;
-	pg_time_t	time = list->mtime;
-	char		time_text[64];
-	char		segment[MAXFNAMELEN];
-
-	pg_strftime(time_text, sizeof(time_text), "%Y-%m-%d %H:%M:%S UTC",
-				pg_gmtime(&time));
-	XLogFileName(segment, seed->wal.tli, seed->first_segment,
-				 seed->wal.segment_size);
-	return psprintf("START WAL LOCATION: %X/%X (file %s)\n"
-					"CHECKPOINT LOCATION: %X/%X\n"
-					"BACKUP METHOD: bbackup\n"
-					"BACKUP FROM: page store\n"
-					"START TIME: %s\n"
-					"LABEL: %s\n"
-					"START TIMELINE: %u\n",
-					LSN_FORMAT_ARGS(seed->record_start), segment,
-					LSN_FORMAT_ARGS(seed->record_start), time_text, label,
-					seed->wal.tli);
-}
-
 static void
 begin_manifest(BbFileList *list, const BbBackupOptions *options)
 {
@@ -572,7 +496,8 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 							 parent_history);
 	TLHistoryFilePath(list->history_path, list->seed->wal.tli);
 	if (options->label != NULL)
-		list->label = make_label(list, options->label);
+		list->label = bb_madefile_label(list->seed, list->mtime,
+										options->label);
 	begin_manifest(list, options);
 
 	MemoryContextSwitchTo(old_context);

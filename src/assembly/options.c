@@ -10,6 +10,7 @@
 #include "utils/builtins.h"
 
 #include "assembly/options.h"
+#include "assembly/sink.h"
 
 BbBackupOptions
 bb_options_defaults(void)
@@ -20,6 +21,7 @@ bb_options_defaults(void)
 		.compression = {.algorithm = PG_COMPRESSION_NONE},
 		.manifest = BB_MANIFEST_YES,
 		.manifest_checksums = CHECKSUM_TYPE_CRC32C,
+		.jobs = 1,
 	};
 }
 
@@ -72,6 +74,7 @@ bb_options_set_compression(BbBackupOptions *options, const char *compression)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("unrecognized compression algorithm: \"%s\"", method)));
+	bb_sink_compress_check(options->compression.algorithm);
 	parse_compress_specification(options->compression.algorithm, detail,
 								 &options->compression);
 	error = validate_compress_specification(&options->compression);
@@ -128,4 +131,16 @@ bb_options_set_manifest(BbBackupOptions *options, const char *manifest,
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("manifest checksums require a backup manifest")));
+}
+
+void
+bb_options_set_jobs(BbBackupOptions *options, int jobs)
+{
+	if (jobs < 1 || jobs > BB_JOBS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d is outside the valid range for parameter \"%s\" "
+						"(%d .. %d)",
+						jobs, "jobs", 1, BB_JOBS_MAX)));
+	options->jobs = jobs;
 }

@@ -23,6 +23,9 @@
 /* Of a label, bytes: what a server would read back (MAXPGPATH). */
 #define BB_LABEL_MAX 1023
 
+/* Of jobs. */
+#define BB_JOBS_MAX 64
+
 /* Where the files of tablespaces are. */
 typedef enum BbTablespaces
 {
@@ -49,6 +52,10 @@ typedef struct BbBackupOptions
 	pg_compress_specification compression;
 	BbManifestOption manifest;
 	pg_checksum_type manifest_checksums; /* of the files in it */
+	int			jobs; /* workers that make pages; 1: none but the caller */
+	/* for workers, which open the store themselves: */
+	const char *server;	  /* the foreign server; NULL: there can be none */
+	const char *function; /* which asks for the backup */
 } BbBackupOptions;
 
 /*
@@ -67,7 +74,8 @@ extern BbBackupOptions bb_options_defaults(void);
  *
  * tablespaces: in-place, archives.
  *
- * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression, manifest).
+ * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression, manifest);
+ * FEATURE_NOT_SUPPORTED (compression).
  */
 extern void bb_options_set_label(BbBackupOptions *options, const char *label);
 extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);
@@ -78,5 +86,6 @@ extern void bb_options_set_tablespaces(BbBackupOptions *options,
 extern void bb_options_set_manifest(BbBackupOptions *options,
 									const char *manifest,
 									const char *checksums);
+extern void bb_options_set_jobs(BbBackupOptions *options, int jobs);
 
 #endif /* BB_OPTIONS_H */

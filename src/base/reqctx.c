@@ -44,13 +44,13 @@ make_context(BbReqCtx about, const BbReqCtx *parent)
 
 	*ctx = about;
 	ctx->started_at = GetCurrentTimestamp();
-	if (ctx->parent_link == BB_LINK_ATTACHED)
+	if (ctx->parent_link == BB_LINK_ATTACHED && parent != NULL)
 	{
 		ctx->parent = parent;
 		ctx->uncounted = parent->uncounted;
 		ctx->deadline = parent->deadline;
 	}
-	else
+	if (ctx->parent_link != BB_LINK_ATTACHED)
 		ctx->deadline = deadline_from(ctx->started_at);
 	if (parent != NULL)
 		ctx->parent_call_id = parent->call_id;
@@ -82,11 +82,11 @@ bb_reqctx_uncounted_root(BbTaskKind kind, BbDownloadBehavior behavior)
 const BbReqCtx *
 bb_reqctx_attached_child(const BbReqCtx *parent, BbTaskKind kind)
 {
-	return make_context((BbReqCtx){.task_kind = kind,
-								   .download_behavior =
-									   parent->download_behavior,
-								   .parent_link = BB_LINK_ATTACHED},
-						parent);
+	return make_context(
+		(BbReqCtx){.task_kind = kind,
+				   .download_behavior = parent->download_behavior,
+				   .parent_link = BB_LINK_ATTACHED},
+		parent);
 }
 
 const BbReqCtx *
@@ -108,6 +108,55 @@ bb_reqctx_detached_child_of(uint64 parent_call_id, BbTaskKind kind,
 								   .parent_call_id = parent_call_id,
 								   .parent_link = BB_LINK_DETACHED},
 						NULL);
+}
+
+const BbReqCtx *
+bb_reqctx_attached_child_of(const BbReqCtx *parent_copy, BbTaskKind kind)
+{
+	return make_context((BbReqCtx){.task_kind = kind,
+								   .download_behavior =
+									   parent_copy->download_behavior,
+								   .parent_call_id = parent_copy->call_id,
+								   .parent_link = BB_LINK_ATTACHED,
+								   .uncounted = parent_copy->uncounted,
+								   .deadline = parent_copy->deadline},
+						NULL);
+}
+
+/* Counters as what they are, and their number. */
+#define COUNTERS (sizeof(BbCounters) / sizeof(uint64))
+
+StaticAssertDecl(sizeof(BbCounters) % sizeof(uint64) == 0,
+				 "counters are all uint64");
+
+void
+bb_counters_add(BbCounters *to, const BbCounters *from)
+{
+	uint64	   *sums = (uint64 *) to;
+	const uint64 *terms = (const uint64 *) from;
+
+	for (int i = 0; i < COUNTERS; i++)
+		sums[i] += terms[i];
+}
+
+BbCounters
+bb_counters_since(BbCounters *before, const BbCounters *now)
+{
+	BbCounters	result = *now;
+	uint64	   *differences = (uint64 *) &result;
+	const uint64 *terms = (const uint64 *) before;
+
+	for (int i = 0; i < COUNTERS; i++)
+		differences[i] -= terms[i];
+	*before = *now;
+	return result;
+}
+
+void
+bb_reqctx_add(const BbReqCtx *ctx, const BbCounters *counters)
+{
+	for (; ctx != NULL; ctx = ctx->parent)
+		bb_counters_add(ctx->counters, counters);
 }
 
 void

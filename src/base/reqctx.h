@@ -173,6 +173,27 @@ extern const BbReqCtx *bb_reqctx_detached_child_of(uint64 parent_call_id,
 												   BbDownloadBehavior behavior);
 
 /*
+ * bb_reqctx_attached_child_of - an attached child in another process than its
+ * parent, of which it has a copy, whose pointers are not followed.
+ *
+ * What it counts it has to tell the parent's process, which then calls
+ * bb_reqctx_add.
+ */
+extern const BbReqCtx *bb_reqctx_attached_child_of(const BbReqCtx *parent_copy,
+												   BbTaskKind kind);
+
+/*
+ * bb_reqctx_add - a child in another process has counted so much more.
+ */
+extern void bb_reqctx_add(const BbReqCtx *ctx, const BbCounters *counters);
+
+/* *to += *from, each counter. */
+extern void bb_counters_add(BbCounters *to, const BbCounters *from);
+
+/* bb_counters_since - what was counted since "before", which then is "now". */
+extern BbCounters bb_counters_since(BbCounters *before, const BbCounters *now);
+
+/*
  * bb_reqctx_check - give way to a cancel request; hold to the deadline.
  *
  * Errors: QUERY_CANCELED.

@@ -235,7 +235,7 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 }
 
 BbWorker *
-bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
+bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 {
 	BbWorker   *worker = palloc0(sizeof(BbWorker));
 	BackgroundWorker registration = {0};
@@ -261,17 +261,30 @@ bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 
 	on_dsm_detach(worker->segment, terminate, PointerGetDatum(worker));
 	if (!RegisterDynamicBackgroundWorker(&registration, &worker->handle))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not start a background worker for %s",
-						worker->task),
-				 errdetail("All max_worker_processes = %d are in use.",
-						   max_worker_processes),
-				 errhint("Try again later, or raise max_worker_processes.")));
+	{
+		bb_worker_stop(worker);
+		return NULL;
+	}
 	shm_mq_set_handle(worker->reports, worker->handle);
 	shm_mq_set_handle(worker->output, worker->handle);
 	if (worker->input != NULL)
 		shm_mq_set_handle(worker->input, worker->handle);
+	return worker;
+}
+
+BbWorker *
+bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
+{
+	BbWorker   *worker = bb_worker_try_start(ctx, request);
+
+	if (worker == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a background worker for %s",
+						request->task),
+				 errdetail("All max_worker_processes = %d are in use.",
+						   max_worker_processes),
+				 errhint("Try again later, or raise max_worker_processes.")));
 	return worker;
 }
 
@@ -395,15 +408,27 @@ bb_worker_end_input(BbWorker *worker)
 
 /* ---- the worker's side ---- */
 
-bool
-bb_worker_put(const BbReqCtx *ctx, const void *message, size_t length)
+static bool
+put(const BbReqCtx *ctx, const void *message, size_t length, bool flush)
 {
 	shm_mq_result result;
 
 	while ((result = shm_mq_send(worker_output, length, message, true,
-								 true)) == SHM_MQ_WOULD_BLOCK)
+								 flush)) == SHM_MQ_WOULD_BLOCK)
 		wait_for_latch(ctx);
 	return result == SHM_MQ_SUCCESS;
+}
+
+bool
+bb_worker_put(const BbReqCtx *ctx, const void *message, size_t length)
+{
+	return put(ctx, message, length, true);
+}
+
+bool
+bb_worker_put_lazily(const BbReqCtx *ctx, const void *message, size_t length)
+{
+	return put(ctx, message, length, false);
 }
 
 bool

@@ -75,6 +75,10 @@ typedef struct BbWorkerRequest
 extern BbWorker *bb_worker_start(const BbReqCtx *ctx,
 								 const BbWorkerRequest *request);
 
+/* The same for who can do without: NULL when too many are running. */
+extern BbWorker *bb_worker_try_start(const BbReqCtx *ctx,
+									 const BbWorkerRequest *request);
+
 typedef enum BbWorkerEvent
 {
 	BB_WORKER_NOTHING, /* yet */
@@ -128,6 +132,13 @@ extern void bb_worker_stop(BbWorker *worker);
  */
 extern bool bb_worker_put(const BbReqCtx *ctx, const void *message,
 						  size_t length);
+
+/*
+ * bb_worker_put_lazily - the same for one of many: the starter isn't woken for
+ * it, and may see it only with the next bb_worker_put.
+ */
+extern bool bb_worker_put_lazily(const BbReqCtx *ctx, const void *message,
+								 size_t length);
 
 /*
  * bb_worker_get - the next message from the starter; stays valid until the

@@ -12,6 +12,7 @@
 #include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "catalog/pg_proc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 /* The names of a function's arguments. */
@@ -120,6 +121,8 @@ parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
 							optional_text(fcinfo, arguments, "manifest"),
 							optional_text(fcinfo, arguments,
 										  "manifest_checksums"));
+	if (given(fcinfo, arguments, "jobs", &n))
+		bb_options_set_jobs(&options, PG_GETARG_INT32(n));
 	return options;
 }
 
@@ -152,6 +155,8 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 									   "timeline");
 
 	call.options = parse_options(fcinfo, &arguments);
+	call.options.server = store;
+	call.options.function = get_func_name(fcinfo->flinfo->fn_oid);
 	call.store = bb_store_timeline(call.ctx, store, timeline);
 	call.lsn = bb_store_lsn(call.ctx, call.store, lsn);
 	return call;

@@ -10,10 +10,18 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/worker.h"
+#include "funcs/pages_task.h"
+#include "funcs/prefetch.h"
 #include "redo/helper.h"
 #include "stats/shared.h"
 
 PG_MODULE_MAGIC;
+
+/* What background workers can be asked for. */
+static const BbWorkerTask worker_tasks[] = {
+	{"prefetch", bb_prefetch_task},
+	{BB_PAGES_TASK, bb_pages_task},
+};
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -23,5 +31,5 @@ _PG_init(void)
 	bb_settings_init();
 	bb_redo_helper_init();
 	bb_stats_init();
-	bb_worker_init("$libdir/bbackup", NULL, 0);
+	bb_worker_init("$libdir/bbackup", worker_tasks, lengthof(worker_tasks));
 }

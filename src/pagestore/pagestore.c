@@ -173,6 +173,12 @@ bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan,
 }
 
 void
+bb_pagestore_scan_until(BbPageScan *scan, const BbKey *key)
+{
+	scan->store->ops->scan_until(scan, key);
+}
+
+void
 bb_pagestore_scan_close(BbPageScan *scan)
 {
 	scan->store->ops->scan_close(scan);

@@ -75,6 +75,24 @@ extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
 extern bool bb_pagestore_is_current(const BbReqCtx *ctx,
 									const BbPageStore *store);
 
+/*
+ * bb_pagestore_objects - BbWholeObjects that reads of these key ranges at an
+ * LSN need, each once.
+ *
+ * REQUIRES: bb_pagestore_timeline gave the page store.
+ */
+extern List *bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
+								  const BbKeyRange *ranges, int nranges,
+								  XLogRecPtr lsn);
+
+/*
+ * bb_pagestore_identity - a number that another process gets too when it reads
+ * the same timeline: by what is stored of the time up to lsn.
+ *
+ * REQUIRES: a store of bb_pagestore_timeline.
+ */
+extern uint64 bb_pagestore_identity(const BbPageStore *store, XLogRecPtr lsn);
+
 extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
 
 /*
@@ -121,6 +139,12 @@ extern bool bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan,
  */
 extern void bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan,
 								   const BbKey *key);
+
+/*
+ * bb_pagestore_scan_until - next gives nothing at or after "key", and reads
+ * nothing ahead there, until another key is named.
+ */
+extern void bb_pagestore_scan_until(BbPageScan *scan, const BbKey *key);
 extern void bb_pagestore_scan_close(BbPageScan *scan);
 
 /*

@@ -27,6 +27,7 @@ typedef struct BbPageStoreOps
 							  BbKey *key, BbValue *value);
 	void		(*scan_seek) (const BbReqCtx *ctx, BbPageScan *scan,
 							  const BbKey *key);
+	void		(*scan_until) (BbPageScan *scan, const BbKey *key);
 	void		(*scan_close) (BbPageScan *scan);
 	/* These begin with a BbPageVersions, whose "store" is filled in. */
 	BbPageVersions *(*versions_new) (const BbReqCtx *ctx, BbPageStore *store,

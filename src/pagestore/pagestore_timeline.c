@@ -74,6 +74,12 @@ timeline_scan_seek(const BbReqCtx *ctx, BbPageScan *scan, const BbKey *key)
 }
 
 static void
+timeline_scan_until(BbPageScan *scan, const BbKey *key)
+{
+	bb_timeline_scan_until(((TimelineScan *) scan)->scan, key);
+}
+
+static void
 timeline_scan_close(BbPageScan *scan)
 {
 	bb_timeline_scan_close(((TimelineScan *) scan)->scan);
@@ -126,6 +132,7 @@ static const BbPageStoreOps timeline_ops = {
 	.scan_new = timeline_scan_new,
 	.scan_next = timeline_scan_next,
 	.scan_seek = timeline_scan_seek,
+	.scan_until = timeline_scan_until,
 	.scan_close = timeline_scan_close,
 	.versions_new = timeline_versions_new,
 	.versions_next = timeline_versions_next,
@@ -174,10 +181,27 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	return &store->base;
 }
 
+List *
+bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
+					 const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+{
+	Assert(store->ops == &timeline_ops);
+	return bb_timeline_objects(ctx, ((TimelineStore *) store)->timeline,
+							   ranges, nranges, lsn);
+}
+
 bool
 bb_pagestore_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 {
 	Assert(store->ops == &timeline_ops);
 	return bb_timeline_is_current(ctx,
 								  ((const TimelineStore *) store)->timeline);
+}
+
+uint64
+bb_pagestore_identity(const BbPageStore *store, XLogRecPtr lsn)
+{
+	Assert(store->ops == &timeline_ops);
+	return bb_timeline_identity(((const TimelineStore *) store)->timeline,
+								lsn);
 }

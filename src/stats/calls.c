@@ -164,18 +164,6 @@ take_slot(BbAccount *account)
 }
 
 static void
-add_counters(BbCounters *to, const BbCounters *from)
-{
-	uint64	   *sums = (uint64 *) to;
-	const uint64 *terms = (const uint64 *) from;
-
-	StaticAssertStmt(sizeof(BbCounters) % sizeof(uint64) == 0,
-					 "counters are all uint64");
-	for (int i = 0; i < sizeof(BbCounters) / sizeof(uint64); i++)
-		sums[i] += terms[i];
-}
-
-static void
 add_to_totals(const BbCall *call)
 {
 	BbCallTotals *totals = &table->totals.totals[call->task_kind]
@@ -187,7 +175,7 @@ add_to_totals(const BbCall *call)
 	if (call->state == BB_CALL_CANCELLED)
 		totals->cancelled++;
 	totals->duration_us += call->ended_at - call->started_at;
-	add_counters(&totals->counters, &call->counters);
+	bb_counters_add(&totals->counters, &call->counters);
 }
 
 /*

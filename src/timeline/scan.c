@@ -53,6 +53,7 @@ struct BbTimelineScan
 	MemoryContext context; /* owns the scan */
 	BbTimeline *timeline;
 	BbKeyRange	range; /* start: nothing before it is wanted any more */
+	BbKey		horizon; /* nothing from here on is wanted yet */
 	XLogRecPtr	lsn;
 	BbMerge	   *merge;
 
@@ -91,6 +92,7 @@ bb_timeline_scan_new(const BbReqCtx *ctx, BbTimeline *timeline,
 	scan->context = context;
 	scan->timeline = timeline;
 	scan->range = *range;
+	scan->horizon = range->end;
 	scan->lsn = lsn;
 	scan->merge = bb_merge_new(ctx, timeline, range, lsn);
 	bb_history_init(&scan->history, context);
@@ -224,8 +226,15 @@ make_value(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *image,
 	return bb_history_evaluate(scan->timeline, history, scan->page, entry);
 }
 
+static bool
+beyond_horizon(const BbTimelineScan *scan, const BbKey *key)
+{
+	return bb_key_compare(key, &scan->horizon) >= 0;
+}
+
 /*
- * The next value of the merge of image and delta layers; NONE: the end.
+ * The next value of the merge of image and delta layers; NONE: the end, or the
+ * horizon.
  */
 static BbOutcome
 next_value(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
@@ -237,7 +246,8 @@ next_value(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 
 		if (!scan->in_segment)
 		{
-			if (bb_key_compare(&scan->range.start, &scan->range.end) >= 0)
+			if (bb_key_compare(&scan->range.start, &scan->range.end) >= 0 ||
+				beyond_horizon(scan, &scan->range.start))
 				return BB_OUTCOME_NONE;
 			enter_segment(ctx, scan);
 		}
@@ -249,6 +259,8 @@ next_value(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 		else if (delta == NULL ||
 				 (image && bb_key_compare(&image->key, &delta->key) < 0))
 		{
+			if (beyond_horizon(scan, &image->key))
+				return BB_OUTCOME_NONE;
 			BB_COUNT(ctx, images_used, 1);
 			*entry = *image;
 			scan->image_loaded = false;
@@ -256,8 +268,11 @@ next_value(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 		}
 		else
 		{
-			BbOutcome	outcome = make_value(ctx, scan, image, delta, entry);
+			BbOutcome	outcome;
 
+			if (beyond_horizon(scan, &delta->key))
+				return BB_OUTCOME_NONE;
+			outcome = make_value(ctx, scan, image, delta, entry);
 			if (outcome != BB_OUTCOME_NONE)
 				return outcome;
 		}
@@ -398,4 +413,10 @@ bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
 	}
 	scan->range.start = *key;
 	bb_merge_seek(scan->merge);
+}
+
+void
+bb_timeline_scan_until(BbTimelineScan *scan, const BbKey *key)
+{
+	scan->horizon = *key;
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
 
@@ -61,6 +62,32 @@ bb_timeline_is_current(const BbReqCtx *ctx, const BbTimeline *timeline)
 			return false;
 	}
 	return true;
+}
+
+uint64
+bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn)
+{
+	uint64		identity = timeline->manifest->system_identifier;
+	XLogRecPtr	ceiling = lsn;
+
+	for (const BbTimeline *t = timeline; t != NULL; t = t->ancestor)
+	{
+		const BbManifest *manifest = t->manifest;
+
+		for (int i = 0; i < manifest->nlayers; i++)
+		{
+			const BbLayerDesc *layer = &manifest->layers[i];
+
+			/* a sum: in whatever order they are */
+			if (layer->lsn_start <= ceiling)
+				identity += hash_bytes_extended((const unsigned char *)
+													&layer->file_id,
+												sizeof(layer->file_id),
+												layer->crc);
+		}
+		ceiling = Min(ceiling, manifest->ancestor_lsn);
+	}
+	return identity;
 }
 
 const BbManifest *

@@ -37,6 +37,15 @@ extern BbTimeline *bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store,
 extern bool bb_timeline_is_current(const BbReqCtx *ctx,
 								   const BbTimeline *timeline);
 
+/*
+ * bb_timeline_identity - a number for what is read at lsn: two timelines that
+ * have the same read the same layers.
+ *
+ * What is ingested later doesn't change it, as it is above; a timeline that was
+ * dropped and made again has another.
+ */
+extern uint64 bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn);
+
 /* The timeline's own manifest. */
 extern const BbManifest *bb_timeline_manifest(const BbTimeline *timeline);
 
@@ -79,7 +88,20 @@ extern bool bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
  */
 extern void bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
 								  const BbKey *key);
+/*
+ * bb_timeline_scan_until - give nothing at or after "key", nor read ahead there,
+ * until another key is named; for who reads a range in parts, with others.
+ */
+extern void bb_timeline_scan_until(BbTimelineScan *scan, const BbKey *key);
 extern void bb_timeline_scan_close(BbTimelineScan *scan);
+
+/*
+ * bb_timeline_objects - BbWholeObjects of all layers that scans and point
+ * reads of these key ranges at an LSN may read, palloc'd; each once.
+ */
+extern List *bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
+								 const BbKeyRange *ranges, int nranges,
+								 XLogRecPtr lsn);
 
 /*
  * The versions of one key: what WAL said of it above LSN "after", up to

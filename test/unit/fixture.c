@@ -68,8 +68,12 @@ fixture_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 
 	while (fixture->at < list_length(values))
 	{
-		FixtureValue *candidate = list_nth(values, fixture->at++);
+		FixtureValue *candidate = list_nth(values, fixture->at);
 
+		/* the end may be moved */
+		if (bb_key_compare(&candidate->key, &fixture->range.end) >= 0)
+			return false;
+		fixture->at++;
 		if (bb_key_in_range(&candidate->key, &fixture->range))
 		{
 			*key = candidate->key;
@@ -85,6 +89,12 @@ static void
 fixture_scan_seek(const BbReqCtx *ctx, BbPageScan *scan, const BbKey *key)
 {
 	((FixtureScan *) scan)->range.start = *key;
+}
+
+static void
+fixture_scan_until(BbPageScan *scan, const BbKey *key)
+{
+	((FixtureScan *) scan)->range.end = *key;
 }
 
 static void
@@ -119,6 +129,7 @@ static const BbPageStoreOps fixture_ops = {
 	.scan_new = fixture_scan_new,
 	.scan_next = fixture_scan_next,
 	.scan_seek = fixture_scan_seek,
+	.scan_until = fixture_scan_until,
 	.scan_close = fixture_scan_close,
 	.versions_new = fixture_versions_new,
 	.versions_next = fixture_versions_next,

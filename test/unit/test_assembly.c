@@ -979,6 +979,19 @@ UNIT_TEST(backup_is_never_wrong)
 	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
 }
 
+UNIT_TEST(backup_in_files_is_not_compressed)
+{
+	BbBackupOptions options = options_of(true);
+	BbSink	   *sink = bb_sink_chunks_new(1);
+
+	options.compression.algorithm = PG_COMPRESSION_GZIP;
+	CHECK_ERROR(bb_backup_new(ctx, small_cluster(), LSN, &options, 0,
+							  BB_FORM_FILES, sink),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	options.compression.algorithm = PG_COMPRESSION_NONE;
+	bb_backup_new(ctx, small_cluster(), LSN, &options, 0, BB_FORM_FILES, sink);
+}
+
 /*
  * Blocks that no file has: of forks that were truncated, of relations dropped,
  * of SLRU segments that are shorter or gone.

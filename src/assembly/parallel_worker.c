@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * parallel_worker.c
+ *	  A worker of a backup: makes the pages of units.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "assembly/blockscan.h"
+#include "assembly/parallel.h"
+#include "assembly/parallel_internal.h"
+#include "assembly/units.h"
+#include "base/worker.h"
+#include "utils/memutils.h"
+
+typedef struct Server
+{
+	BbBlockScan blocks;
+	BbCounters	told;	   /* of the counters, so far */
+	MemoryContext scratch; /* for one unit */
+} Server;
+
+/* A note with what was counted since the last such one. */
+static bool
+put_counters(const BbReqCtx *ctx, Server *server, BbNoteKind kind)
+{
+	BbNote		note = {.kind = kind,
+						.counters = bb_counters_since(&server->told,
+													  ctx->counters)};
+
+	return bb_worker_put(ctx, &note, sizeof(note));
+}
+
+static void
+check_identity(BbPageStore *store, const BbPagesTask *task)
+{
+	if (bb_pagestore_identity(store, task->lsn) != task->identity)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeline \"%s\" was replaced while its backup began",
+						task->timeline),
+				 errhint("Try again.")));
+}
+
+/*
+ * Read ahead to the end of the unit, and no further: what comes next is
+ * another worker's.
+ */
+static void
+set_end(Server *server, const BbBlockRange *ranges, int nranges)
+{
+	BbKey		until = bb_range_key(&ranges[0], 0);
+
+	for (int i = 0; i < nranges; i++)
+	{
+		BbKey		end = bb_range_key(&ranges[i], ranges[i].count);
+
+		if (bb_key_compare(&end, &until) > 0)
+			until = end;
+	}
+	bb_blockscan_until(&server->blocks, &until);
+}
+
+static bool
+put_block(const BbReqCtx *ctx, Server *server, const BbKey *wanted)
+{
+	BbNote		note = {.kind = BB_NOTE_MISSING};
+	BbKey		key;
+	BbValue		value;
+
+	if (!bb_blockscan_peek(ctx, &server->blocks, wanted, &key, &value) ||
+		bb_key_compare(&key, wanted) != 0)
+		return bb_worker_put(ctx, &note, sizeof(note));
+	bb_blockscan_advance(&server->blocks);
+	if (likely(value.length == BLCKSZ))
+		return bb_worker_put_lazily(ctx, value.data, BLCKSZ);
+	note.kind = BB_NOTE_OTHER_LENGTH;
+	note.length = value.length;
+	return bb_worker_put(ctx, &note, sizeof(note));
+}
+
+static bool
+put_unit(const BbReqCtx *ctx, Server *server, const BbBlockRange *ranges,
+		 int nranges)
+{
+	set_end(server, ranges, nranges);
+	for (int i = 0; i < nranges; i++)
+	{
+		for (uint32 n = 0; n < ranges[i].count; n++)
+		{
+			BbKey		key = bb_range_key(&ranges[i], n);
+
+			if (!put_block(ctx, server, &key))
+				return false;
+		}
+	}
+	return put_counters(ctx, server, BB_NOTE_UNIT_DONE);
+}
+
+void
+bb_parallel_serve(const BbReqCtx *ctx, BbPageStore *store,
+				  const BbPagesTask *task)
+{
+	Server		server = {0};
+	MemoryContext old;
+	const void *message;
+	size_t		length;
+	bool		heard;
+
+	check_identity(store, task);
+	bb_blockscan_init(&server.blocks, store, task->lsn);
+	server.scratch = AllocSetContextCreate(CurrentMemoryContext,
+										   "bbackup unit",
+										   ALLOCSET_DEFAULT_SIZES);
+	heard = put_counters(ctx, &server, BB_NOTE_READY);
+	while (heard && bb_worker_get(ctx, &message, &length))
+	{
+		old = MemoryContextSwitchTo(server.scratch);
+		heard = put_unit(ctx, &server, message, length / sizeof(BbBlockRange));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(server.scratch);
+	}
+	bb_blockscan_close(&server.blocks);
+	MemoryContextDelete(server.scratch);
+}

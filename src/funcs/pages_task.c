@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * pages_task.c
+ *	  What a background worker of a backup does.
+ *
+ * It opens the store by itself, as the user of the backup, so that what it
+ * reads is as permitted, or refused, as it was there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "funcs/pages_task.h"
+#include "funcs/store_access.h"
+#include "stats/calls.h"
+
+void
+bb_pages_task(const void *payload, size_t length)
+{
+	const BbPagesTask *task = payload;
+	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&task->parent,
+													  task->parent.task_kind);
+
+	bb_calls_describe(ctx,
+					  &(BbCallAbout){.function = task->function,
+									 .lsn = task->lsn});
+	bb_parallel_serve(ctx,
+					  bb_store_timeline(ctx, task->server, task->timeline),
+					  task);
+	bb_reqctx_end(ctx);
+}

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * pages_task.h
+ *	  What a background worker of a backup does: see assembly/parallel.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_PAGES_TASK_H
+#define BB_PAGES_TASK_H
+
+#include "assembly/parallel.h"
+
+/* The task BB_PAGES_TASK; its payload is a BbPagesTask. */
+extern void bb_pages_task(const void *payload, size_t length);
+
+#endif /* BB_PAGES_TASK_H */
