@@ -254,6 +254,7 @@ CREATE FUNCTION bb_files(
     label text DEFAULT NULL,
     manifest text DEFAULT 'yes',
     manifest_checksums text DEFAULT NULL,
+    tablespaces text DEFAULT 'in-place',
     OUT path text,
     OUT kind text,
     OUT size bigint)
@@ -337,6 +338,30 @@ ROWS 10000;
 
 COMMENT ON FUNCTION bb_basebackup_stream IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
+
+CREATE FUNCTION bb_basebackup_archives(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1,
+    OUT archive text,
+    OUT data bytea)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_archives'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+ROWS 10000;
+
+COMMENT ON FUNCTION bb_basebackup_archives IS
+'tars in chunks, in order: one of each tablespace, then the rest, then the manifest; call it in the target list, where it streams';
 
 CREATE FUNCTION bb_basebackup_to_file(
     lsn pg_lsn DEFAULT NULL,
@@ -641,6 +666,7 @@ REVOKE ALL ON FUNCTION bb_read_file FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_archives FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_prefetch FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_evict FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_evict_idle FROM PUBLIC;

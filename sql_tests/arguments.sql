@@ -52,6 +52,8 @@ SELECT bb_basebackup(manifest => 'no', manifest_checksums => 'none');
 SELECT bb_basebackup(manifest => 'force-encode', manifest_checksums => 'sha256', store => 'empty');
 SELECT bb_basebackup(manifest => NULL, manifest_checksums => NULL, store => 'empty');
 SELECT * FROM bb_files(manifest_checksums => 'crc');
+SELECT * FROM bb_files(tablespaces => 'elsewhere');
+SELECT bb_basebackup_archives(store => 'empty');
 SELECT bb_basebackup(progress => NULL);
 SELECT bb_basebackup(new_tli => 0);
 SELECT bb_basebackup(new_tli => -1);

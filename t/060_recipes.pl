@@ -15,7 +15,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client copy copy-directory delta directory file large-object program psql restore start tar',
+	'archives bytea client copy copy-directory delta directory extract file large-object program psql restore start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -23,6 +23,12 @@ is(scalar(() = $document =~ /^```\w/mg),
 my $source = new_source('source', '--data-checksums');
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
+);
+my $tablespace = PostgreSQL::Test::Utils::tempdir;
+$source->safe_psql('postgres',
+	"CREATE TABLESPACE elsewhere LOCATION '$tablespace'");
+$source->safe_psql('postgres',
+	'CREATE TABLE moved TABLESPACE elsewhere AS SELECT generate_series(1, 1000) i'
 );
 $source->stop;
 my $store = new_store('store');
@@ -121,6 +127,21 @@ ok(run_client('psql', $directory), 'recipe "psql" runs');
 like(slurp_file("$directory/nightly/backup_label.old"),
 	qr/^LABEL: nightly$/m, 'and makes a directory');
 
+$directory = new_directory();
+$store->safe_psql('postgres', recipe('archives', $directory));
+command_ok([ 'sh', '-c', recipe('extract', $directory) ],
+	'recipes "archives" and "extract" make one that verifies');
+is(scalar(grep { -l } glob "$directory/clone/pg_tblspc/*"),
+	1, 'with a link to a tablespace');
+$start = recipe('start', $directory) =~ s/5433/$clone_port -k $directory/r;
+command_ok([ 'sh', '-c', $start ], 'it starts');
+is( `psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM moved'`,
+	"1000\n",
+	'with what is in the tablespace');
+command_ok(
+	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+	'and stops again');
+
 # --- They notice a query that fails: at once, and in the midst.
 
 # A damaged layer: some of the backup comes, then an error.
@@ -176,6 +197,13 @@ like($err, qr/ERROR.*this is no backup/s,
 	'recipe "copy-directory" tells that its query failed');
 ok(!-e "$directory/clone/global/pg_control",
 	'... and leaves nothing that starts');
+
+$directory = new_directory();
+fails_like($store, recipe('archives', $directory),
+	qr/XX001: /, 'recipe "archives", with a query that fails');
+command_fails([ 'sh', '-c', recipe('extract', $directory) ],
+	'... which "extract" notices');
+ok(!-e "$directory/clone", '... and makes nothing');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
 # --- They stream: the server's memory stays flat.

@@ -9,12 +9,17 @@
  *
  * Calls come in this order, and in no other:
  *
- *	  begin (begin_archive (begin_member write* end_member)* end_archive)* end
+ *	  begin (begin_archive (begin_member write* end_member)* end_archive)*
+ *		  (begin_manifest write_manifest* end_manifest)? end
  *
  * where the writes of a member add up to its size.	 Behind a sink that makes
  * archives there are no members any more, only bytes:
  *
- *	  begin (begin_archive write* end_archive)* end
+ *	  begin (begin_archive write* end_archive)*
+ *		  (begin_manifest write_manifest* end_manifest)? end
+ *
+ * A manifest is a member, the last one, of the only archive; where there may
+ * be several it is none's, and goes past who makes or compresses archives.
  *
  * The last archive is the one with the data directory, "base"; its name gets
  * longer on the way, as it becomes base.tar.gz.  "end" comes only after success.
@@ -52,6 +57,10 @@ typedef struct BbSinkOps
 						  size_t length);
 	void		(*end_member) (const BbReqCtx *ctx, BbSink *sink);
 	void		(*end_archive) (const BbReqCtx *ctx, BbSink *sink);
+	void		(*begin_manifest) (const BbReqCtx *ctx, BbSink *sink);
+	void		(*write_manifest) (const BbReqCtx *ctx, BbSink *sink,
+								   const void *data, size_t length);
+	void		(*end_manifest) (const BbReqCtx *ctx, BbSink *sink);
 	void		(*end) (const BbReqCtx *ctx, BbSink *sink);
 } BbSinkOps;
 
@@ -70,6 +79,10 @@ extern void bb_sink_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 						  size_t length);
 extern void bb_sink_end_member(const BbReqCtx *ctx, BbSink *sink);
 extern void bb_sink_end_archive(const BbReqCtx *ctx, BbSink *sink);
+extern void bb_sink_begin_manifest(const BbReqCtx *ctx, BbSink *sink);
+extern void bb_sink_write_manifest(const BbReqCtx *ctx, BbSink *sink,
+								   const void *data, size_t length);
+extern void bb_sink_end_manifest(const BbReqCtx *ctx, BbSink *sink);
 extern void bb_sink_end(const BbReqCtx *ctx, BbSink *sink);
 
 /*
@@ -102,8 +115,8 @@ extern void bb_sink_compress_check(pg_compress_algorithm algorithm);
 /*
  * bb_sink_manifest_new - all to "next" as it comes, with a look at it.
  *
- * When the member comes that is the manifest itself, its text is complete:
- * the driver gets it by bb_sink_manifest_next, as it gets that of others by
+ * When the member comes that is the manifest itself, or begin_manifest, its
+ * text is complete: the driver gets it by bb_sink_manifest_next, as it gets that of others by
  * bb_content_next, in pieces of BLCKSZ at most.  "text" has to outlive it.
  *
  * Errors: those of base/spool.h.
@@ -128,8 +141,10 @@ extern BbSink *bb_sink_throttle_new(BbSink *next, int max_rate);
 extern BbSink *bb_sink_chunks_new(size_t size);
 /* How many bytes are in the buffer? */
 extern size_t bb_sink_chunks_filled(const BbSink *sink);
-/* The archive that they are of: "base.tar". */
+/* The archive that they are of: "base.tar"; or "backup_manifest". */
 extern const char *bb_sink_chunks_archive(const BbSink *sink);
+/* Has that come to its end?  What is left of it is to be taken first then. */
+extern bool bb_sink_chunks_ended(const BbSink *sink);
 /*
  * The bytes collected as a bytea, and an empty buffer from here on.  The
  * bytea stays valid until the next write.
