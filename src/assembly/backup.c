@@ -75,7 +75,8 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 									bb_filelist_seed(backup->list));
 	if (options->jobs > 1)
 	{
-		backup->parallel = bb_parallel_new(ctx, store, lsn, options);
+		backup->parallel = bb_parallel_new(ctx, store, lsn, options,
+										   size);
 		bb_content_share(backup->reader, backup->parallel);
 	}
 	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,
