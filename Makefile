@@ -30,13 +30,23 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 
 # Compression as the server has it.
-SHLIB_LINK += $(filter -llz4 -lzstd,$(LIBS))
+SHLIB_LINK += $(filter -lz -llz4 -lzstd,$(LIBS))
 # Redo helpers lock themselves down.
 SHLIB_LINK += -lseccomp
 # Object storage.
 SHLIB_LINK += -lcurl
 
 include $(PGXS)
+
+# The client program, in a Makefile of its own: see there.
+all: all-client
+install: install-client
+uninstall: uninstall-client
+clean: clean-client
+
+.PHONY: all-client install-client uninstall-client clean-client
+all-client install-client uninstall-client clean-client:
+	$(MAKE) -C client $(@:-client=) PG_CONFIG='$(PG_CONFIG)'
 
 # What the TAP tests share.
 PG_PROVE_FLAGS += -I $(srcdir)/t/lib
@@ -67,4 +77,4 @@ check-symbols: all
 		$(MODULE_big)$(DLSUFFIX)
 
 format:
-	.ci/format src/*/*.[ch] test/unit/*.[ch]
+	.ci/format src/*/*.[ch] client/*.[ch] test/unit/*.[ch]

@@ -59,7 +59,8 @@ need_packages()
 
 # The packages to build and run bbackup.
 BUILD_PACKAGES=(gcc libc6-dev make postgresql-15 postgresql-server-dev-15
-	libcurl4-openssl-dev liblz4-dev libseccomp-dev libzstd-dev zlib1g-dev)
+	libcurl4-openssl-dev liblz4-dev libpq-dev libseccomp-dev libzstd-dev
+	zlib1g-dev)
 
 # Set PG_CONFIG and BINDIR; the caller's PG_CONFIG is taken.
 find_postgres()
@@ -84,7 +85,8 @@ new_directory()
 copy_tree()
 {
 	tar -c --exclude=./.git --exclude='*.o' --exclude='*.bc' \
-		--exclude='*.so' --exclude=./tmp_check --exclude=./regress . |
+		--exclude='*.so' --exclude=./client/bb_basebackup \
+		--exclude=./tmp_check --exclude=./regress . |
 		as_user tar -x --no-same-owner -C "$1"
 }
 
@@ -98,13 +100,33 @@ stop_servers()
 		done
 }
 
-# install_extension DIRECTORY: build in there, a copy of the tree, and install.
+# private_postgres DIRECTORY: a copy of the server there, which finds its files
+# by where it is; BINDIR is its own then.
+private_postgres()
+{
+	local part
+
+	for part in $("$PG_CONFIG" --bindir --pkglibdir --sharedir); do
+		as_user mkdir -p "$1$part"
+		as_user cp -a "$part/." "$1$part"
+	done
+	BINDIR=$1$BINDIR
+}
+
+# install_extension DIRECTORY: build in there, a copy of the tree, and install;
+# with PRIVATE=1 in the environment not into the system's server but into a
+# copy of it.
 install_extension()
 {
 	as_user mkdir "$1"
 	copy_tree "$1"
 	as_user make -s -C "$1" -j2 with_llvm=no
-	as_root make -s -C "$1" with_llvm=no install
+	if [ -n "${PRIVATE:-}" ]; then
+		private_postgres "$1.server"
+		as_user make -s -C "$1" with_llvm=no install DESTDIR="$1.server"
+	else
+		as_root make -s -C "$1" with_llvm=no install
+	fi
 }
 
 # new_cluster DIRECTORY, start_server DIRECTORY PORT [OPTIONS]: with its socket

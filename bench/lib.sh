@@ -2,7 +2,8 @@
 #
 # Sourced from the top of the tree, behind .ci/lib.sh.  Everything is in
 # $work, the stores' server listens on port $STORE there; what is measured is
-# run by functions run_NAME, and their times go to files in $results.
+# run by functions run_NAME, and their times go to files in $results.  With
+# PRIVATE=1 in the environment the extension is installed for this run alone.
 
 SOURCE=5511
 STORE=5512

@@ -12,7 +12,7 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'bb_sql_fdw_validator'
 LANGUAGE C STRICT;
 
-COMMENT ON FUNCTION bb_fdw_validator(text[], oid) IS
+COMMENT ON FUNCTION bb_fdw_validator IS
 'checks the options of page stores: url (file:///directory)';
 
 CREATE FOREIGN DATA WRAPPER bbackup VALIDATOR bb_fdw_validator;
@@ -42,7 +42,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'bb_sql_import_directory'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bb_import_directory(text, name, text, text) IS
+COMMENT ON FUNCTION bb_import_directory IS
 'stores a data directory as a new timeline: of a cleanly shut-down cluster, or a base backup with backup_label and WAL (wal_directory NULL: its pg_wal); errors: a running cluster, another major version, a corrupt page, a timeline that exists';
 
 CREATE FUNCTION bb_ingest(
@@ -63,7 +63,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'bb_sql_ingest'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bb_ingest(text, name, text, pg_lsn) IS
+COMMENT ON FUNCTION bb_ingest IS
 'continues a timeline with the WAL in a directory (an archive, a pg_wal), up to an LSN (NULL: all of it); errors keep all before them: a missing segment, a broken record, WAL of another system';
 
 CREATE FUNCTION bb_create_branch(
@@ -75,7 +75,7 @@ RETURNS pg_lsn
 AS 'MODULE_PATHNAME', 'bb_sql_create_branch'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bb_create_branch(text, text, pg_lsn, name) IS
+COMMENT ON FUNCTION bb_create_branch IS
 'makes a timeline that parts from another at an LSN (NULL: its end); returns that LSN';
 
 CREATE FUNCTION bb_drop_timeline(
@@ -85,7 +85,7 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'bb_sql_drop_timeline'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bb_drop_timeline(text, name) IS
+COMMENT ON FUNCTION bb_drop_timeline IS
 'removes a timeline and its layers; refused while a branch needs them';
 
 CREATE FUNCTION bb_progress_import(
@@ -101,7 +101,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_progress_import'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_progress_import() IS
+COMMENT ON FUNCTION bb_progress_import IS
 'what the view bb_stat_progress_import shows; others'' imports take pg_read_all_stats';
 
 CREATE VIEW bb_stat_progress_import AS
@@ -126,7 +126,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_progress_ingest'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_progress_ingest() IS
+COMMENT ON FUNCTION bb_progress_ingest IS
 'what the view bb_stat_progress_ingest shows; others'' ingests take pg_read_all_stats';
 
 CREATE VIEW bb_stat_progress_ingest AS
@@ -163,7 +163,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_timelines'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_timelines(name) IS
+COMMENT ON FUNCTION bb_timelines IS
 'the timelines of a page store, with the range of LSNs that can be read';
 
 CREATE FUNCTION bb_lsn_at(
@@ -174,7 +174,7 @@ RETURNS pg_lsn
 AS 'MODULE_PATHNAME', 'bb_sql_lsn_at'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_lsn_at(timestamptz, name, text) IS
+COMMENT ON FUNCTION bb_lsn_at IS
 'the LSN where recovery_target_time would stop: just after the last commit or abort at or before a time; errors: a time in the future or in the past of the timeline, no data';
 
 CREATE FUNCTION bb_layers(
@@ -193,7 +193,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_layers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_layers(name, text) IS
+COMMENT ON FUNCTION bb_layers IS
 'the layers of one timeline, or of all (NULL)';
 
 CREATE FUNCTION bb_databases(
@@ -210,8 +210,21 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_databases'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_databases(pg_lsn, name, text) IS
+COMMENT ON FUNCTION bb_databases IS
 'the databases at an LSN (NULL: the end of the timeline), one row for each tablespace that they use; database 0 holds the shared catalogs';
+
+CREATE FUNCTION bb_tablespaces(
+    lsn pg_lsn DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    OUT tablespace oid,
+    OUT location text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_tablespaces'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_tablespaces IS
+'the tablespaces at an LSN (NULL: the end of the timeline) beside the two that all clusters have, and where the source has them';
 
 CREATE FUNCTION bb_relations(
     lsn pg_lsn DEFAULT NULL,
@@ -228,7 +241,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_relations'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_relations(pg_lsn, name, text) IS
+COMMENT ON FUNCTION bb_relations IS
 'the relation forks at an LSN (NULL: the end of the timeline)';
 
 CREATE FUNCTION bb_files(
@@ -239,6 +252,8 @@ CREATE FUNCTION bb_files(
     prev_lsn pg_lsn DEFAULT NULL,
     new_tli integer DEFAULT NULL,
     label text DEFAULT NULL,
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
     OUT path text,
     OUT kind text,
     OUT size bigint)
@@ -246,7 +261,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_files'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text) IS
+COMMENT ON FUNCTION bb_files IS
 'what bb_basebackup with these arguments would contain, in its order, without building it; sizes in bytes';
 
 CREATE FUNCTION bb_read_file(
@@ -258,7 +273,7 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_read_file'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_read_file(text, pg_lsn, name, text) IS
+COMMENT ON FUNCTION bb_read_file IS
 'one file of the cluster at an LSN, by its path in bb_files()';
 
 CREATE FUNCTION bb_get_page(
@@ -274,7 +289,7 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_get_page'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) IS
+COMMENT ON FUNCTION bb_get_page IS
 'one page at an LSN, as pageinspect reads it; fork is main, fsm, vm or init';
 
 --
@@ -289,6 +304,8 @@ CREATE FUNCTION bb_basebackup(
     new_tli integer DEFAULT NULL,
     label text DEFAULT NULL,
     compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
     progress boolean DEFAULT true,
     jobs integer DEFAULT 1)
@@ -296,7 +313,7 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean, integer) IS
+COMMENT ON FUNCTION bb_basebackup IS
 'a base backup at an LSN (NULL: the end of the timeline) as a tar; below 1 GB';
 
 CREATE FUNCTION bb_basebackup_stream(
@@ -308,6 +325,8 @@ CREATE FUNCTION bb_basebackup_stream(
     new_tli integer DEFAULT NULL,
     label text DEFAULT NULL,
     compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
     progress boolean DEFAULT true,
     jobs integer DEFAULT 1)
@@ -316,8 +335,98 @@ AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 ROWS 10000;
 
-COMMENT ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean, integer) IS
+COMMENT ON FUNCTION bb_basebackup_stream IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
+
+CREATE FUNCTION bb_basebackup_to_file(
+    lsn pg_lsn,
+    path text,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_file'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_basebackup_to_file IS
+'the same tar as a file on the server, whole and durable or not at all; returns its bytes; errors: the file exists, no pg_write_server_files';
+
+CREATE FUNCTION bb_restore(
+    lsn pg_lsn,
+    directory text,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1,
+    tablespace_mapping text[] DEFAULT NULL,
+    delta boolean DEFAULT false,
+    OUT restored_lsn pg_lsn,
+    OUT files bigint,
+    OUT bytes bigint,
+    OUT bytes_written bigint,
+    OUT files_removed bigint,
+    OUT duration interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_restore'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_restore IS
+'a cluster at an LSN (NULL: the end of the timeline) as a data directory on the server, new or empty; delta: one of the same system that is there, of which only what differs is written; errors: another content, a running server, no pg_write_server_files';
+
+--
+-- Resident layers
+--
+CREATE FUNCTION bb_prefetch(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    wait boolean DEFAULT false)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bb_sql_prefetch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_prefetch IS
+'makes resident, in the background, what a backup at an LSN (NULL: the end of the timeline) reads; gives the call_id of that, or NULL if statistics are not shared';
+
+CREATE FUNCTION bb_evict(
+    layer text,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'bb_sql_evict'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_evict IS
+'removes a layer from the cache of its store; false: it was not there; refused while it is in use';
+
+CREATE FUNCTION bb_evict_idle(
+    unused_for interval DEFAULT NULL,
+    store name DEFAULT 'bbackup',
+    OUT layers bigint,
+    OUT bytes bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_evict_idle'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_evict_idle IS
+'removes from the cache of a store what has not been used for that long (NULL: for bbackup.eviction_threshold), but for what is in use';
 
 --
 -- Statistics
@@ -327,7 +436,7 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'bb_sql_stat_scope'
 LANGUAGE C STRICT STABLE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_stat_scope() IS
+COMMENT ON FUNCTION bb_stat_scope IS
 'whose calls the statistics know: "shared", of all sessions (the library is in shared_preload_libraries), or "session", of this one alone';
 
 CREATE FUNCTION bb_stat_reset()
@@ -335,7 +444,7 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'bb_sql_stat_reset'
 LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bb_stat_reset() IS
+COMMENT ON FUNCTION bb_stat_reset IS
 'forgets all statistics but calls that run, and when layers were used';
 
 CREATE FUNCTION bb_get_access_stats(
@@ -372,7 +481,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_get_access_stats'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_get_access_stats() IS
+COMMENT ON FUNCTION bb_get_access_stats IS
 'what the view bb_access_stats shows: one''s own calls; others'' take pg_read_all_stats';
 
 CREATE VIEW bb_access_stats AS
@@ -417,7 +526,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_get_stat_totals'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_get_stat_totals() IS
+COMMENT ON FUNCTION bb_get_stat_totals IS
 'what the view bb_stat_totals shows';
 
 CREATE VIEW bb_stat_totals AS
@@ -446,45 +555,51 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_layer_stats'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_layer_stats(name, text) IS
+COMMENT ON FUNCTION bb_layer_stats IS
 'how the layers of one timeline, or of all (NULL), are used; an access is a call that opens one';
 
 --
 -- A base backup reads past every table privilege.
 --
-REVOKE ALL ON FUNCTION bb_import_directory(text, name, text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_create_branch(text, text, pg_lsn, name) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_drop_timeline(text, name) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_progress_import() FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_ingest(text, name, text, pg_lsn) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_progress_ingest() FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_fdw_validator(text[], oid) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_timelines(name) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_lsn_at(timestamptz, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_layers(name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_databases(pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_relations(pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_files(pg_lsn, boolean, name, text, pg_lsn, integer, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_read_file(text, pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean, integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_stream(pg_lsn, boolean, name, text, pg_lsn, integer, text, text, integer, boolean, integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_stat_scope() FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_stat_reset() FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_get_access_stats() FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_get_stat_totals() FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_layer_stats(name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_import_directory FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_create_branch FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_drop_timeline FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_progress_import FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_ingest FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_progress_ingest FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_fdw_validator FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_timelines FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_lsn_at FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_layers FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_databases FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_relations FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_files FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_read_file FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_get_page FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_stream FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_prefetch FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_evict FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_evict_idle FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_stat_scope FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_stat_reset FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_get_access_stats FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_get_stat_totals FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_layer_stats FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_to_file FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_restore FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_tablespaces FROM PUBLIC;
 
 -- How far imports are is for those who watch servers.
-GRANT EXECUTE ON FUNCTION bb_progress_import() TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_progress_import TO pg_read_all_stats;
 GRANT SELECT ON bb_stat_progress_import TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION bb_progress_ingest() TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_progress_ingest TO pg_read_all_stats;
 GRANT SELECT ON bb_stat_progress_ingest TO pg_read_all_stats;
 
 -- So is what calls do.  Others see their own once they may call the functions
 -- behind the view: bb_get_access_stats and bb_stat_scope.
-GRANT EXECUTE ON FUNCTION bb_stat_scope() TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION bb_get_access_stats() TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION bb_get_stat_totals() TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_stat_scope TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_get_access_stats TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_get_stat_totals TO pg_read_all_stats;
 GRANT SELECT ON bb_access_stats TO PUBLIC;
 GRANT SELECT ON bb_stat_totals TO pg_read_all_stats;

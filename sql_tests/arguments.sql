@@ -42,6 +42,12 @@ SELECT bb_basebackup(compression => NULL);
 SELECT bb_basebackup(compression => 'bzip2');
 SELECT bb_basebackup(compression => 'gzip:level=99');
 SELECT bb_basebackup(compression => 'gzip:speed=5');
+SELECT bb_basebackup(manifest => 'maybe');
+SELECT bb_basebackup(manifest_checksums => 'md5');
+SELECT bb_basebackup(manifest => 'no', manifest_checksums => 'none');
+SELECT bb_basebackup(manifest => 'force-encode', manifest_checksums => 'sha256', store => 'empty');
+SELECT bb_basebackup(manifest => NULL, manifest_checksums => NULL, store => 'empty');
+SELECT * FROM bb_files(manifest_checksums => 'crc');
 SELECT bb_basebackup(progress => NULL);
 SELECT bb_basebackup(new_tli => 0);
 SELECT bb_basebackup(new_tli => -1);
@@ -57,6 +63,14 @@ SELECT bb_import_directory('/dev', 'empty');
 SELECT bb_ingest(NULL, 'empty');
 SELECT bb_ingest('/tmp', 'empty');
 SELECT bb_ingest('/tmp', 'empty', NULL);
+
+-- a cache, of a store that has none
+SELECT bb_evict(NULL, 'empty');
+SELECT bb_evict('x', 'empty');
+SELECT bb_evict_idle('1 hour', 'empty');
+SELECT bb_evict_idle('-1 hour', 'empty');
+SELECT bb_prefetch(store => 'empty');
+SELECT bb_prefetch(wait => NULL);
 
 -- nothing came of all that
 SELECT * FROM bb_timelines('empty');

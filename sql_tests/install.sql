@@ -1,4 +1,6 @@
 -- what CREATE EXTENSION made, and that it goes again
+\pset format unaligned
+\pset footer off
 SELECT srvname, fdwname, srvoptions
 FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
 WHERE fdwname = 'bbackup';

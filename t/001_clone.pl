@@ -49,6 +49,7 @@ my $not_compared = qr{^(?:
 	| (?:pg_stat|pg_stat_tmp|pg_replslot|pg_notify|pg_subtrans|pg_serial
 		|pg_snapshots|pg_dynshmem)/.*
 	| (?:.*/)?pg_internal\.init | .*/pgsql_tmp/.*
+	| backup_manifest				# see 301_manifest.pl
 	| postgresql\.conf				# new_clone appends to it
 	)$}x;
 

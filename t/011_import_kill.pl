@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use constant TRIES => 30;
+use constant TRIES => $ENV{BB_KILLS} // 30;
 
 my $seed = $ENV{BB_SEED} // time ^ $$;
 srand $seed;
@@ -27,7 +27,6 @@ my $store = new_store('store',
 	"restart_after_crash = on\nbbackup.layer_size = 1MB\n");
 import_directory($store, $from);
 my $main = md5_of('main');
-my $layers = store_directory($store) . '/timelines/kill/layers';
 
 # Of a whole backup, which reads all that there is.
 sub md5_of
@@ -76,6 +75,7 @@ foreach my $try (1 .. TRIES)
 	answer($session);
 	end_session($session);
 	wait_for_restart($log_offset);
+	forget_killed($store);
 
 	my $timelines = $store->safe_psql('postgres',
 		"SELECT string_agg(timeline, ' ' ORDER BY timeline DESC)"
@@ -90,7 +90,7 @@ foreach my $try (1 .. TRIES)
 	elsif ($timelines eq 'main')
 	{
 		$broken_off++;
-		$with_leftovers++ if glob "$layers/{,.}image-*";
+		$with_leftovers++ if stored_layers($store, 'kill');
 	}
 	else
 	{
@@ -108,10 +108,9 @@ is(md5_of('kill'), $main, 'a new import of that name succeeds');
 my @named = split /\n/,
   $store->safe_psql('postgres',
 	"SELECT layer FROM bb_layers(timeline => 'kill')");
-my @there = map { s{.*/}{}r } glob "$layers/{,.}image-*";
 is_deeply(
 	[ sort map { s{.*/}{}r } @named ],
-	[ sort @there ],
+	[ stored_layers($store, 'kill') ],
 	'and has swept what the others left');
 
 done_testing();

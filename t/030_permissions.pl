@@ -49,6 +49,7 @@ my %reads = (
 	bb_timelines => 'SELECT count(*) FROM bb_timelines()',
 	bb_layers => 'SELECT count(*) > 0 FROM bb_layers()',
 	bb_databases => 'SELECT count(*) > 0 FROM bb_databases()',
+	bb_tablespaces => 'SELECT count(*) >= 0 FROM bb_tablespaces()',
 	bb_relations => 'SELECT count(*) > 0 FROM bb_relations()',
 	bb_files => 'SELECT count(*) > 0 FROM bb_files()',
 	bb_read_file => "SELECT length(bb_read_file('PG_VERSION')) > 0",
@@ -61,6 +62,9 @@ my %writes = (
 	bb_import_directory => "SELECT * FROM bb_import_directory('$from',"
 	  . " timeline => 'bobs')",
 	bb_create_branch => "SELECT bb_create_branch('branch')",
+	bb_restore => "SELECT bb_restore(NULL, '$elsewhere.restored')",
+	bb_basebackup_to_file =>
+	  "SELECT bb_basebackup_to_file(NULL, '$elsewhere.tar')",
 	bb_drop_timeline => "SELECT bb_drop_timeline('main')");
 
 # --- Nothing, at first.
@@ -107,6 +111,10 @@ bob_may_not(
 	qr/42501: .*\n.*(?:pg_write_server_files|pg_read_server_files)/,
 	"$_ wants to write files") foreach sort keys %writes;
 $store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
+bob_may("SELECT files > 0 FROM bb_restore(NULL, '$elsewhere.restored',"
+	  . ' full_backup => false)', 't', 'now bob may restore');
+bob_may("SELECT bb_basebackup_to_file(NULL, '$elsewhere.tar',"
+	  . ' full_backup => false) > 0', 't', 'and write a tar');
 bob_may_not(
 	$writes{bb_import_directory},
 	qr/42501: .*\n.*pg_read_server_files/,

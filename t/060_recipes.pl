@@ -3,17 +3,19 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::Tree;
 use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 # The blocks of the document, by their names.
 my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client directory start tar tar-fast',
+	'bytea client delta directory file pipe psql restore start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -42,9 +44,25 @@ sub new_directory
 	return PostgreSQL::Test::Utils::tempdir_short;
 }
 
+# One for the client's shell; does it succeed?
+sub run_client
+{
+	my ($name, $directory) = @_;
+	my $text = recipe($name, $directory);
+
+	local %ENV = (
+		%ENV,
+		PGHOST => $store->host,
+		PGPORT => $store->port,
+		PGDATABASE => 'postgres');
+	return system('sh', '-c', $text) == 0;
+}
+
 # --- They make what they promise.
 
-foreach my $case ([ 'tar', 'main.tar' ], [ 'tar-fast', 'main.tar' ],
+foreach my $case (
+	[ 'tar', 'main.tar' ],
+	[ 'file', 'main.tar' ],
 	[ 'bytea', 'small.tar' ])
 {
 	my ($name, $file) = @$case;
@@ -57,13 +75,17 @@ foreach my $case ([ 'tar', 'main.tar' ], [ 'tar-fast', 'main.tar' ],
 }
 
 my $directory = new_directory();
+$store->safe_psql('postgres', recipe('pipe', $directory));
+is(`gunzip < '$directory/main.tar.gz' | md5sum`,
+	$right, 'recipe "pipe" makes a tar');
+
+$directory = new_directory();
 $store->safe_psql('postgres', recipe('directory', $directory));
 my $start = recipe('start', $directory);
 my $clone_port = PostgreSQL::Test::Cluster::get_free_port();
-$start =~ s/5433/$clone_port/ or die;
-append_to_file("$directory/clone/postgresql.conf",
-	"unix_socket_directories = '$directory'\n");
-command_ok([ 'sh', '-c', $start ], 'recipe "directory" makes one that starts');
+$start =~ s/5433/$clone_port -k $directory/ or die;
+command_ok([ 'sh', '-c', $start ],
+	'recipe "directory" makes one that verifies and starts');
 is(`psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM t'`,
 	"100000\n", 'with everything in it');
 command_ok(
@@ -71,16 +93,24 @@ command_ok(
 	'and stops again');
 
 $directory = new_directory();
-{
-	local %ENV = (
-		%ENV,
-		PGHOST => $store->host,
-		PGPORT => $store->port,
-		PGDATABASE => 'postgres');
-	command_ok([ 'bash', '-c', recipe('client', $directory) ],
-		'recipe "client" runs');
-	is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
-}
+$store->safe_psql('postgres', recipe('restore', $directory));
+my $restored = tree("$directory/clone");
+$start = recipe('start', $directory);
+$start =~ s/5433/$clone_port -k $directory/ or die;
+command_ok([ 'sh', '-c', $start ],
+	'recipe "restore" makes one that verifies and starts');
+command_ok(
+	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+	'and stops again');
+$store->safe_psql('postgres', recipe('delta', $directory));
+is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" mends it');
+
+$directory = new_directory();
+ok(run_client('client', $directory), 'recipe "client" runs');
+is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
+ok(run_client('psql', $directory), 'recipe "psql" runs');
+like(slurp_file("$directory/nightly/backup_label.old"),
+	qr/^LABEL: nightly$/m, 'and makes a directory');
 
 # --- They notice a query that fails: at once, and in the midst.
 
@@ -89,7 +119,16 @@ my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
 
-foreach my $name ('tar', 'tar-fast', 'bytea', 'directory')
+# The program may still be at work when the query has failed.
+sub wait_for_programs
+{
+	my ($directory) = @_;
+
+	usleep 10_000 while `ps -e -o args` =~ m{[ =]\Q$directory\E/};
+	return;
+}
+
+foreach my $name ('tar', 'bytea', 'directory', 'pipe')
 {
 	foreach my $call (undef, "bb_basebackup_stream(timeline => 'nowhere')")
 	{
@@ -101,29 +140,16 @@ foreach my $name ('tar', 'tar-fast', 'bytea', 'directory')
 			recipe($name, $directory, $call),
 			defined $call ? qr/42704: .*"nowhere"/ : qr/XX001: /,
 			"recipe \"$name\", with a query that fails $when");
-		# the program may still be at work when the query has failed
-		sleep 1;
-		is(join(' ', grep { !/[.]part$/ } glob "$directory/*.tar"),
-			'', '... leaves no tar');
-		ok(!-e "$directory/clone/global/pg_control",
-			'... and nothing that starts');
-		if ($name ne 'bytea' && $name ne 'directory' && !defined $call)
-		{
-			cmp_ok(-s "$directory/main.tar.part",
-				'>', 1 << 20, '... though some of it came');
-		}
+		wait_for_programs($directory);
+		is(join(' ', grep { !/[.]gz[.]part$/ } glob "$directory/*"),
+			'', '... leaves nothing');
 	}
 }
+foreach my $name ('client', 'psql')
 {
-	local %ENV = (
-		%ENV,
-		PGHOST => $store->host,
-		PGPORT => $store->port,
-		PGDATABASE => 'postgres');
 	$directory = new_directory();
-	command_fails([ 'bash', '-c', recipe('client', $directory) ],
-		'recipe "client" fails with its query');
-	ok(!-e "$directory/client.tar", '... and leaves no tar');
+	ok(!run_client($name, $directory), "recipe \"$name\" fails with its query");
+	is(join(' ', glob "$directory/*"), '', '... and leaves nothing');
 }
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
@@ -133,7 +159,7 @@ my $session = start_session($store);
 $directory = new_directory();
 ask($session, 'SELECT count(*) FROM pg_class');
 my $idle = backend_status($session->{backend}, 'VmHWM');
-ask($session, recipe('tar-fast', $directory) =~ s/;\s*\z//r);
+ask($session, recipe('tar', $directory) =~ s/;\s*\z//r);
 is(`md5sum < '$directory/main.tar'`, $right, 'with the layer whole again');
 cmp_ok(backend_status($session->{backend}, 'VmHWM') - $idle,
 	'<', 64 * 1024, 'a recipe that streams takes little memory');

@@ -27,7 +27,8 @@ struct BbBackup
 	BbFileList *list;
 	BbContentReader *reader;
 	BbParallel *parallel; /* NULL: no workers */
-	BbSink	   *sink; /* the first of the chain */
+	BbSink	   *sink;	  /* the first of the chain */
+	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
 	BbBackupProgress *progress;
 	uint64		bytes; /* of the tar, so far */
 
@@ -39,7 +40,7 @@ struct BbBackup
 
 /* The chain that ends in "last". */
 static BbSink *
-make_chain(const BbBackup *backup, const BbPageStoreInfo *info,
+make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 		   const BbBackupOptions *options, BbBackupForm form, BbSink *last)
 {
 	BbSink	   *sink = last;
@@ -47,12 +48,22 @@ make_chain(const BbBackup *backup, const BbPageStoreInfo *info,
 	if (options->max_rate > 0)
 		sink = bb_sink_throttle_new(sink, options->max_rate);
 	if (options->compression.algorithm != PG_COMPRESSION_NONE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("compression is not supported yet")));
+	{
+		if (form == BB_FORM_FILES)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a backup in files of its own can't be "
+							"compressed"),
+					 errhint("Only tar archives can; \"compression\" must "
+							 "be \"none\" here.")));
+		sink = bb_sink_compress_new(sink, &options->compression);
+	}
 	if (form == BB_FORM_TAR)
 		sink = bb_sink_tar_new(sink, info->uid, info->gid,
 							   bb_filelist_mtime(backup->list));
+	if (bb_filelist_manifest(backup->list) != NULL)
+		sink = backup->manifest =
+			bb_sink_manifest_new(sink, bb_filelist_manifest(backup->list));
 	return sink;
 }
 
@@ -102,7 +113,8 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	if (bb_filelist_next(ctx, backup->list, &backup->member))
 	{
 		bb_sink_begin_member(ctx, backup->sink, &backup->member);
-		bb_content_begin(ctx, backup->reader, &backup->member);
+		if (backup->member.content != BB_CONTENT_MANIFEST)
+			bb_content_begin(ctx, backup->reader, &backup->member);
 		backup->open = true;
 		backup->bytes += TAR_BLOCK_SIZE;
 		return;
@@ -116,6 +128,16 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	bb_filelist_close(backup->list);
 	backup->bytes += BB_TAR_END_SIZE;
 	backup->done = true;
+}
+
+/* The next piece of the open member. */
+static bool
+next_piece(const BbReqCtx *ctx, BbBackup *backup, const uint8 **data,
+		   uint32 *length)
+{
+	if (backup->member.content == BB_CONTENT_MANIFEST)
+		return bb_sink_manifest_next(backup->manifest, data, length);
+	return bb_content_next(ctx, backup->reader, data, length);
 }
 
 bool
@@ -137,7 +159,7 @@ bb_backup_step(const BbReqCtx *ctx, BbBackup *backup)
 			next_member(ctx, backup);
 			written += TAR_BLOCK_SIZE;
 		}
-		else if (bb_content_next(ctx, backup->reader, &data, &length))
+		else if (next_piece(ctx, backup, &data, &length))
 		{
 			bb_sink_write(ctx, backup->sink, data, length);
 			written += length;

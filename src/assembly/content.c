@@ -220,6 +220,10 @@ bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 
 	switch (member->content)
 	{
+		case BB_CONTENT_MANIFEST:
+			elog(ERROR, "file \"%s\" is none of the page store's",
+				 member->path);
+			break;
 		case BB_CONTENT_NONE:
 			elog(ERROR, "directory \"%s\" has no content", member->path);
 			break;

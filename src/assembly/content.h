@@ -4,7 +4,8 @@
  *	  The bytes of a member, piece by piece.
  *
  * Shared by the backup driver, which reads all members in order, and by
- * bb_read_file(), which reads one.	 A reader keeps its scan of the page store
+ * bb_read_file(), which reads one.	 The manifest is none of its, as it is made
+ * of what it gives (sink_manifest.c).  A reader keeps its scan of the page store
  * from one relation segment to the next as long as they follow each other,
  * so a full backup is one pass.
  *

@@ -12,6 +12,7 @@
 
 #include "access/slru.h"
 #include "access/xlog_internal.h"
+#include "common/sha2.h"
 #include "pgtime.h"
 #include "utils/memutils.h"
 
@@ -46,6 +47,12 @@ struct BbFileList
 	char		signal[64];				 /* content of the signal files */
 	char	   *label;					 /* of LABEL_FILE; NULL: none */
 	char		history_path[MAXPGPATH]; /* of our own history file */
+
+	bool		with_manifest;
+	BbManifestText manifest;
+	uint64		manifest_size; /* of the text so far, but for its end */
+	bool		files_listed;  /* is there one in it? */
+	StringInfoData part;	   /* scratch, for its size */
 
 	int			stage;
 	/* of the stage: */
@@ -280,6 +287,46 @@ next_control(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
+/* The bytes of the text in "part", which is empty then. */
+static uint64
+part_size(BbFileList *list)
+{
+	uint64		size = list->part.len;
+
+	resetStringInfo(&list->part);
+	return size;
+}
+
+/* A file takes as much room in the manifest whatever its checksum is. */
+static void
+count_in_manifest(BbFileList *list, const BbMember *member)
+{
+	static const uint8 checksum[PG_CHECKSUM_MAX_LENGTH];
+
+	if (!bb_manifesttext_lists(member))
+		return;
+	bb_manifesttext_file(&list->manifest, &list->part, !list->files_listed,
+						 member->path, member->size, checksum);
+	list->manifest_size += part_size(list);
+	list->files_listed = true;
+}
+
+static bool
+next_manifest(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	static const uint8 checksum[PG_SHA256_DIGEST_LENGTH];
+
+	if (!list->with_manifest || list->step++ > 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_MANIFEST, list->file_mode,
+				   BB_MANIFEST_FILE);
+	bb_manifesttext_end(&list->manifest, &list->part);
+	bb_manifesttext_checksum(&list->part, checksum);
+	member->content = BB_CONTENT_MANIFEST;
+	member->size = list->manifest_size + part_size(list);
+	return true;
+}
+
 static const Stage stages[] = {
 	next_directory,
 	next_tablespace,
@@ -293,8 +340,9 @@ static const Stage stages[] = {
 	next_signal,
 	next_history,
 	next_wal,
-	/* last: without it no server starts from a torn backup */
+	/* last of what a server needs: none starts from a torn backup */
 	next_control,
+	next_manifest,
 };
 
 /*
@@ -377,6 +425,23 @@ make_label(const BbFileList *list, const char *label)
 					seed->wal.tli);
 }
 
+static void
+begin_manifest(BbFileList *list, const BbBackupOptions *options)
+{
+	list->with_manifest = options->manifest != BB_MANIFEST_NO;
+	if (!list->with_manifest)
+		return;
+	list->manifest = (BbManifestText){
+		.force_encode = options->manifest == BB_MANIFEST_FORCE_ENCODE,
+		.checksum_type = options->manifest_checksums,
+		.mtime = list->mtime,
+		.seed = list->seed,
+	};
+	initStringInfo(&list->part);
+	bb_manifesttext_begin(&list->manifest, &list->part);
+	list->manifest_size = part_size(list);
+}
+
 BbFileList *
 bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 				const BbBackupOptions *options)
@@ -413,6 +478,7 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	TLHistoryFilePath(list->history_path, list->seed->wal.tli);
 	if (options->label != NULL)
 		list->label = make_label(list, options->label);
+	begin_manifest(list, options);
 
 	MemoryContextSwitchTo(old_context);
 	return list;
@@ -442,6 +508,8 @@ bb_filelist_next(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 			break;
 		end_stage(list);
 	}
+	if (found && list->with_manifest)
+		count_in_manifest(list, member);
 
 	MemoryContextSwitchTo(old_context);
 	return found;
@@ -451,6 +519,12 @@ const BbSeed *
 bb_filelist_seed(const BbFileList *list)
 {
 	return list->seed;
+}
+
+const BbManifestText *
+bb_filelist_manifest(const BbFileList *list)
+{
+	return list->with_manifest ? &list->manifest : NULL;
 }
 
 int64

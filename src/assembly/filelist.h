@@ -9,10 +9,12 @@
  *	  directories, PG_VERSION, captured and generated configuration, the
  *	  label, SLRU segments; for each database directory: itself, PG_VERSION, relmap,
  *	  relation segments; two-phase files, replication origins, signal files
- *	  (thin backups), timeline history, WAL, and global/pg_control last.
+ *	  (thin backups), timeline history, WAL, global/pg_control, and
+ *	  backup_manifest last.
  *
  * The list is an iterator: it never holds more than one relation, however
- * many there are.
+ * many there are.  It is what tells the size of the manifest, which it sums up
+ * on the way; its text is for those to make who see the content pass.
  *
  * Errors: those of the page store; INVALID_PARAMETER_VALUE (prev_lsn, new_tli).
  *
@@ -21,6 +23,7 @@
 #ifndef BB_FILELIST_H
 #define BB_FILELIST_H
 
+#include "assembly/manifesttext.h"
 #include "assembly/member.h"
 #include "assembly/options.h"
 #include "assembly/seed.h"
@@ -37,6 +40,8 @@ extern bool bb_filelist_next(const BbReqCtx *ctx, BbFileList *list,
 							 BbMember *member);
 /* The control file and WAL that go with this list. */
 extern const BbSeed *bb_filelist_seed(const BbFileList *list);
+/* The manifest that goes with it; NULL: none is wanted. */
+extern const BbManifestText *bb_filelist_manifest(const BbFileList *list);
 /* time_t of every member. */
 extern int64 bb_filelist_mtime(const BbFileList *list);
 extern void bb_filelist_close(BbFileList *list);

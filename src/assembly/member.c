@@ -24,6 +24,7 @@ static const char *const kind_names[] = {
 	[BB_MEMBER_HISTORY] = "history",
 	[BB_MEMBER_WAL] = "wal",
 	[BB_MEMBER_CONTROL] = "control",
+	[BB_MEMBER_MANIFEST] = "manifest",
 };
 
 void

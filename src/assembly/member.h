@@ -26,7 +26,8 @@ typedef enum BbMemberKind
 	BB_MEMBER_SIGNAL,	 /* neon.signal, zenith.signal */
 	BB_MEMBER_HISTORY,	 /* timeline history */
 	BB_MEMBER_WAL,		 /* the WAL with the checkpoint record */
-	BB_MEMBER_CONTROL	 /* global/pg_control */
+	BB_MEMBER_CONTROL,	 /* global/pg_control */
+	BB_MEMBER_MANIFEST	 /* backup_manifest */
 } BbMemberKind;
 
 /*
@@ -43,7 +44,8 @@ typedef enum BbMemberContent
 	BB_CONTENT_RELATION, /* source.relation: REL_BLOCKs */
 	BB_CONTENT_TWOPHASE, /* source.twophase: TWOPHASE_BLOCKs, and a CRC */
 	BB_CONTENT_WAL,		 /* source.wal: the seed's */
-	BB_CONTENT_CONTROL	 /* the seed's */
+	BB_CONTENT_CONTROL,	 /* the seed's */
+	BB_CONTENT_MANIFEST	 /* what was seen of all others: sink_manifest.c */
 } BbMemberContent;
 
 /*

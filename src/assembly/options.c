@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
 #include "assembly/options.h"
+#include "assembly/sink.h"
 
 BbBackupOptions
 bb_options_defaults(void)
@@ -16,6 +19,8 @@ bb_options_defaults(void)
 		.full = true,
 		.progress = true,
 		.compression = {.algorithm = PG_COMPRESSION_NONE},
+		.manifest = BB_MANIFEST_YES,
+		.manifest_checksums = CHECKSUM_TYPE_CRC32C,
 		.jobs = 1,
 	};
 }
@@ -69,6 +74,7 @@ bb_options_set_compression(BbBackupOptions *options, const char *compression)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("unrecognized compression algorithm: \"%s\"", method)));
+	bb_sink_compress_check(options->compression.algorithm);
 	parse_compress_specification(options->compression.algorithm, detail,
 								 &options->compression);
 	error = validate_compress_specification(&options->compression);
@@ -76,6 +82,38 @@ bb_options_set_compression(BbBackupOptions *options, const char *compression)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("invalid compression specification: %s", error)));
+}
+
+/* As parse_basebackup_options of PostgreSQL's basebackup.c. */
+void
+bb_options_set_manifest(BbBackupOptions *options, const char *manifest,
+						const char *checksums)
+{
+	bool		wanted;
+
+	if (manifest == NULL)
+		;
+	else if (parse_bool(manifest, &wanted))
+		options->manifest = wanted ? BB_MANIFEST_YES : BB_MANIFEST_NO;
+	else if (pg_strcasecmp(manifest, "force-encode") == 0)
+		options->manifest = BB_MANIFEST_FORCE_ENCODE;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("unrecognized manifest option: \"%s\"", manifest)));
+
+	if (checksums == NULL)
+		return;
+	if (!pg_checksum_parse_type((char *) checksums,
+								&options->manifest_checksums))
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("unrecognized checksum algorithm: \"%s\"",
+						checksums)));
+	if (options->manifest == BB_MANIFEST_NO)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("manifest checksums require a backup manifest")));
 }
 
 void

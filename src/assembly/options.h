@@ -13,6 +13,7 @@
 #define BB_OPTIONS_H
 
 #include "access/xlogdefs.h"
+#include "common/checksum_helper.h"
 #include "common/compression.h"
 
 /* Bounds of max_rate, kB/s (MAX_RATE_LOWER and _UPPER of basebackup.c). */
@@ -25,6 +26,13 @@
 /* Of jobs. */
 #define BB_JOBS_MAX 64
 
+typedef enum BbManifestOption
+{
+	BB_MANIFEST_NO,
+	BB_MANIFEST_YES,
+	BB_MANIFEST_FORCE_ENCODE /* all paths in hexadecimal digits */
+} BbManifestOption;
+
 typedef struct BbBackupOptions
 {
 	bool		full;	  /* with relation data */
@@ -34,6 +42,8 @@ typedef struct BbBackupOptions
 	int			max_rate; /* kB/s; 0: as fast as it goes */
 	bool		progress; /* find out the size first, to report it */
 	pg_compress_specification compression;
+	BbManifestOption manifest;
+	pg_checksum_type manifest_checksums; /* of the files in it */
 	int			jobs; /* workers that make pages; 1: none but the caller */
 	/* for workers, which open the store themselves: */
 	const char *server;	  /* the foreign server; NULL: there can be none */
@@ -51,12 +61,19 @@ extern BbBackupOptions bb_options_defaults(void);
  *
  * compression: METHOD[:DETAIL], as of pg_basebackup's --compress=server-METHOD.
  *
- * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression).
+ * manifest: yes, no (or what else is a boolean), force-encode.  checksums:
+ * none, crc32c, sha224, …; not without a manifest.
+ *
+ * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression, manifest);
+ * FEATURE_NOT_SUPPORTED (compression).
  */
 extern void bb_options_set_label(BbBackupOptions *options, const char *label);
 extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);
 extern void bb_options_set_compression(BbBackupOptions *options,
 									   const char *compression);
+extern void bb_options_set_manifest(BbBackupOptions *options,
+									const char *manifest,
+									const char *checksums);
 extern void bb_options_set_jobs(BbBackupOptions *options, int jobs);
 
 #endif /* BB_OPTIONS_H */

@@ -5,7 +5,7 @@
  *
  * The driver speaks to the first sink of a chain, each sink to the next:
  *
- *	  driver -> tar -> throttle -> chunks
+ *	  driver -> manifest -> tar -> compress -> throttle -> chunks
  *
  * Calls come in this order, and in no other:
  *
@@ -17,7 +17,7 @@
  *	  begin (begin_archive write* end_archive)* end
  *
  * The last archive is the one with the data directory, "base"; its name gets
- * longer on the way, as it becomes base.tar.  "end" comes only after success.
+ * longer on the way, as it becomes base.tar.gz.  "end" comes only after success.
  * On an error nothing more comes; what a sink holds hangs on its memory
  * context.
  *
@@ -33,7 +33,11 @@
 #ifndef BB_SINK_H
 #define BB_SINK_H
 
+#include "assembly/manifesttext.h"
 #include "assembly/member.h"
+#include "common/compression.h"
+
+struct BbTree;
 
 typedef struct BbSink BbSink;
 
@@ -83,6 +87,32 @@ extern uint64 bb_sink_tar_member_size(const BbMember *member);
 #define BB_TAR_END_SIZE 1024
 
 /*
+ * bb_sink_compress_new - each archive as one compressed stream.
+ *
+ * Same bytes, same specification: same result.  What the libraries hold,
+ * threads too, is gone with CurrentMemoryContext, or after "end".
+ *
+ * Errors: FEATURE_NOT_SUPPORTED; those of compressor.h.
+ */
+extern BbSink *bb_sink_compress_new(BbSink *next,
+									const pg_compress_specification *spec);
+/* bb_sink_compress_check - FEATURE_NOT_SUPPORTED if this build lacks it. */
+extern void bb_sink_compress_check(pg_compress_algorithm algorithm);
+
+/*
+ * bb_sink_manifest_new - all to "next" as it comes, with a look at it.
+ *
+ * When the member comes that is the manifest itself, its text is complete:
+ * the driver gets it by bb_sink_manifest_next, as it gets that of others by
+ * bb_content_next, in pieces of BLCKSZ at most.  "text" has to outlive it.
+ *
+ * Errors: those of base/spool.h.
+ */
+extern BbSink *bb_sink_manifest_new(BbSink *next, const BbManifestText *text);
+extern bool bb_sink_manifest_next(BbSink *sink, const uint8 **data,
+								  uint32 *length);
+
+/*
  * bb_sink_throttle_new - to "next" at no more than max_rate kB/s.
  */
 extern BbSink *bb_sink_throttle_new(BbSink *next, int max_rate);
@@ -105,5 +135,53 @@ extern const char *bb_sink_chunks_archive(const BbSink *sink);
  * bytea stays valid until the next write.
  */
 extern bytea *bb_sink_chunks_take(BbSink *sink);
+
+/* What a sink that writes a cluster's files did. */
+typedef struct BbRestored
+{
+	uint64		files; /* of the backup */
+	uint64		bytes; /* in them */
+	uint64		bytes_written;
+	uint64		files_removed; /* that aren't of the backup */
+} BbRestored;
+
+/*
+ * bb_sink_directory_new - members as files of an empty tree (tree.h), for
+ * BB_FORM_FILES.
+ *
+ * pg_control gets its name last, when all else is durable.  Unless it comes to
+ * that, all that was made is removed again with the memory context.
+ *
+ * Directories that hold everything get "mode".
+ */
+extern BbSink *bb_sink_directory_new(struct BbTree *tree, mode_t mode);
+extern BbRestored bb_sink_directory_result(const BbSink *sink);
+
+/*
+ * bb_sink_delta_new - members to the files of a cluster's tree that is there:
+ * what differs is written, what isn't in the backup removed.
+ *
+ * It has to be a cluster of that system, in which no server runs; or what a
+ * call before left, that didn't come to its end.  From the first member until
+ * the end it has no pg_control.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (no such cluster).
+ */
+extern BbSink *bb_sink_delta_new(struct BbTree *tree, mode_t mode,
+								 uint64 system_identifier);
+extern BbRestored bb_sink_delta_result(const BbSink *sink);
+
+/*
+ * bb_sink_file_new - bytes to a file, at an absolute path, which appears there
+ * once it is whole and durable.
+ *
+ * off_limits: see outdir.h.
+ *
+ * Errors: DUPLICATE_FILE (there is one); INVALID_PARAMETER_VALUE (path);
+ * errcode_for_file_access().
+ */
+extern BbSink *bb_sink_file_new(const char *path, List *off_limits);
+/* The bytes in the file. */
+extern uint64 bb_sink_file_written(const BbSink *sink);
 
 #endif /* BB_SINK_H */

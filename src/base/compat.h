@@ -72,6 +72,13 @@
 #define BB_HAVE_WAL_SUMMARIES
 #endif
 
+/* backup_manifest: a second version, with the system identifier, came with 17. */
+#if PG_VERSION_NUM >= 170000
+#define BB_MANIFEST_VERSION 2
+#else
+#define BB_MANIFEST_VERSION 1
+#endif
+
 /* RelFileNode became RelFileLocator in 16; BlockRefTags followed. */
 #if PG_VERSION_NUM >= 160000
 typedef RelFileLocator BbRelLocator;

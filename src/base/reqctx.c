@@ -82,11 +82,11 @@ bb_reqctx_uncounted_root(BbTaskKind kind, BbDownloadBehavior behavior)
 const BbReqCtx *
 bb_reqctx_attached_child(const BbReqCtx *parent, BbTaskKind kind)
 {
-	return make_context((BbReqCtx){.task_kind = kind,
-								   .download_behavior =
-									   parent->download_behavior,
-								   .parent_link = BB_LINK_ATTACHED},
-						parent);
+	return make_context(
+		(BbReqCtx){.task_kind = kind,
+				   .download_behavior = parent->download_behavior,
+				   .parent_link = BB_LINK_ATTACHED},
+		parent);
 }
 
 const BbReqCtx *

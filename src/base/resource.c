@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * resource.c
- *	  File descriptors that are closed with their memory context.
+ *	  File descriptors, and directories being listed, that are closed with
+ *	  their memory context.
  *
  * The server's own OpenTransientFile ties a descriptor to a subtransaction,
  * which a portal may outlive; so these are plain descriptors, announced to
@@ -11,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -29,20 +31,22 @@ close_with_context(void *arg)
 	bb_fd_close(arg);
 }
 
-BbFd *
-bb_fd_open(const char *path, int flags, mode_t mode)
+/* Room in the server's account for one more. */
+static void
+acquire(const char *path)
 {
-	BbFd	   *resource = palloc(sizeof(BbFd));
-
 	if (!AcquireExternalFD())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("too many files are open to open \"%s\"", path),
 				 errhint("Raise max_files_per_process.")));
+}
 
-	resource->fd = BasicOpenFilePerm(path, flags | PG_BINARY | O_CLOEXEC,
-									 mode);
-	if (resource->fd < 0)
+/* A descriptor for the context, or what open(2) gave instead of one. */
+static BbFd *
+own(BbFd *resource, int fd)
+{
+	if (fd < 0)
 	{
 		int			save_errno = errno;
 
@@ -52,11 +56,33 @@ bb_fd_open(const char *path, int flags, mode_t mode)
 		return NULL;
 	}
 
+	resource->fd = fd;
 	resource->callback.func = close_with_context;
 	resource->callback.arg = resource;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext,
 									   &resource->callback);
 	return resource;
+}
+
+BbFd *
+bb_fd_open(const char *path, int flags, mode_t mode)
+{
+	BbFd	   *resource = palloc(sizeof(BbFd));
+
+	acquire(path);
+	return own(resource,
+			   BasicOpenFilePerm(path, flags | PG_BINARY | O_CLOEXEC, mode));
+}
+
+BbFd *
+bb_fd_openat(const BbFd *directory, const char *path, int flags, mode_t mode)
+{
+	BbFd	   *resource = palloc(sizeof(BbFd));
+
+	acquire(path);
+	return own(resource,
+			   openat(directory->fd, path, flags | PG_BINARY | O_CLOEXEC,
+					  mode));
 }
 
 int
@@ -78,4 +104,68 @@ bb_fd_close(BbFd *fd)
 		ReleaseExternalFD();
 	}
 	return result;
+}
+
+struct BbDir
+{
+	DIR		   *dir; /* NULL: closed */
+	MemoryContextCallback callback;
+};
+
+static void
+close_dir_with_context(void *arg)
+{
+	bb_dir_close(arg);
+}
+
+BbDir *
+bb_dir_openat(const BbFd *directory, const char *path)
+{
+	BbDir	   *resource = palloc(sizeof(BbDir));
+	int			fd;
+
+	acquire(path);
+	fd = openat(directory->fd, path,
+				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	resource->dir = fd < 0 ? NULL : fdopendir(fd);
+	if (resource->dir == NULL)
+	{
+		int			save_errno = errno;
+
+		if (fd >= 0)
+			(void) close(fd);
+		ReleaseExternalFD();
+		pfree(resource);
+		errno = save_errno;
+		return NULL;
+	}
+	resource->callback.func = close_dir_with_context;
+	resource->callback.arg = resource;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext,
+									   &resource->callback);
+	return resource;
+}
+
+const char *
+bb_dir_next(BbDir *dir)
+{
+	struct dirent *entry;
+
+	errno = 0;
+	do
+		entry = readdir(dir->dir);
+	while (entry != NULL && (strcmp(entry->d_name, ".") == 0 ||
+							 strcmp(entry->d_name, "..") == 0));
+	return entry == NULL ? NULL : entry->d_name;
+}
+
+void
+bb_dir_close(BbDir *dir)
+{
+	if (dir->dir != NULL)
+	{
+		(void) closedir(dir->dir);
+		dir->dir = NULL;
+		ReleaseExternalFD();
+	}
 }

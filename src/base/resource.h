@@ -23,8 +23,29 @@ typedef struct BbFd BbFd;
  * Errors: INSUFFICIENT_RESOURCES when the server has no descriptor to spare.
  */
 extern BbFd *bb_fd_open(const char *path, int flags, mode_t mode);
+/* The same with openat(2): a path that begins in an open directory. */
+extern BbFd *bb_fd_openat(const BbFd *directory, const char *path, int flags,
+						  mode_t mode);
 extern int	bb_fd_number(const BbFd *fd);
 /* Close now rather than with the context.  Returns close(2)'s result. */
 extern int	bb_fd_close(BbFd *fd);
+
+/* A directory being listed, owned by the memory context as descriptors are. */
+typedef struct BbDir BbDir;
+
+/*
+ * bb_dir_openat - list a directory, by a path that begins in an open one; its
+ * last part must be no symbolic link.
+ *
+ * Returns NULL with errno set when it can't be opened.
+ */
+extern BbDir *bb_dir_openat(const BbFd *directory, const char *path);
+
+/*
+ * bb_dir_next - the next name, but "." and "..", valid until the next call;
+ * NULL at the end, with errno 0, or on an error, with errno set.
+ */
+extern const char *bb_dir_next(BbDir *dir);
+extern void bb_dir_close(BbDir *dir);
 
 #endif /* BB_RESOURCE_H */

@@ -25,6 +25,8 @@ int			bb_setting_redo_timeout_ms = 60000;
 char	   *bb_setting_redo_preload_libraries = "";
 bool		bb_setting_redo_seccomp = true;
 int			bb_setting_s3_timeout_s = 30;
+int			bb_setting_s3_retry_time_s = 60;
+char	   *bb_setting_s3_ca_file = "";
 int			bb_setting_download_behavior = BB_DOWNLOAD_ALLOW;
 bool		bb_setting_download_error_as_warn = false;
 int			bb_setting_eviction_threshold_s = 0;
@@ -160,6 +162,26 @@ bb_settings_init(void)
 							PGC_USERSET,
 							GUC_UNIT_S,
 							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.s3_retry_time",
+							"Time for which a request to object storage that "
+							"failed is tried again.",
+							"Zero: it is not.",
+							&bb_setting_s3_retry_time_s,
+							60, 0, 86400,
+							PGC_USERSET,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("bbackup.s3_ca_file",
+							   "File with the certificates of authorities that "
+							   "object storage is to be trusted by.",
+							   "Empty: those of the system.",
+							   &bb_setting_s3_ca_file,
+							   "",
+							   PGC_SUSET,
+							   0,
+							   NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("bbackup.download_behavior",
 							 "What calls do when they need a layer that is "

@@ -31,6 +31,10 @@ extern bool bb_setting_redo_seccomp;
 
 /* bbackup.s3_timeout, in seconds: to connect, and without a byte */
 extern int	bb_setting_s3_timeout_s;
+/* bbackup.s3_retry_time, in seconds since the first failure; 0: never again */
+extern int	bb_setting_s3_retry_time_s;
+/* bbackup.s3_ca_file: trusted certificates; empty: libcurl's */
+extern char *bb_setting_s3_ca_file;
 
 /* bbackup.download_behavior: a BbDownloadBehavior, for the session's calls */
 extern int	bb_setting_download_behavior;

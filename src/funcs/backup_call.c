@@ -73,6 +73,17 @@ given(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 	return *n >= 0 && !PG_ARGISNULL(*n);
 }
 
+/* NULL: it isn't there, or NULL. */
+static const char *
+optional_text(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
+			  const char *name)
+{
+	int			n;
+
+	return given(fcinfo, arguments, name, &n) ? bb_arg_text(fcinfo, n, name)
+		: NULL;
+}
+
 static TimeLineID
 parse_tli(int32 tli)
 {
@@ -104,6 +115,10 @@ parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
 	if ((n = find(arguments, "compression")) >= 0)
 		bb_options_set_compression(&options,
 								   bb_arg_text(fcinfo, n, "compression"));
+	bb_options_set_manifest(&options,
+							optional_text(fcinfo, arguments, "manifest"),
+							optional_text(fcinfo, arguments,
+										  "manifest_checksums"));
 	if (given(fcinfo, arguments, "jobs", &n))
 		bb_options_set_jobs(&options, PG_GETARG_INT32(n));
 	return options;

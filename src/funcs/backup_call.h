@@ -9,7 +9,7 @@
  * between them, in any order; what one doesn't have, keeps its default:
  *
  *	  lsn, full_backup, store, timeline, prev_lsn, new_tli,
- *	  label, compression, max_rate, progress, jobs
+ *	  label, compression, manifest, manifest_checksums, max_rate, progress, jobs
  *
  * Errors: NULL_VALUE_NOT_ALLOWED (the argument is named); those of options.h,
  * store_access.h and filelist.h.

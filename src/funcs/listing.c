@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * listing.c
- *	  What exists at an LSN: databases, relations, the files of a backup.
+ *	  What exists at an LSN: databases, tablespaces, relations, the files of a
+ *	  backup.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +18,7 @@
 #include "utils/memutils.h"
 
 BB_SQL_FUNCTION(bb_sql_databases);
+BB_SQL_FUNCTION(bb_sql_tablespaces);
 BB_SQL_FUNCTION(bb_sql_relations);
 BB_SQL_FUNCTION(bb_sql_files);
 
@@ -83,6 +85,33 @@ bb_sql_databases(PG_FUNCTION_ARGS)
 		bb_result_row(fcinfo, values, nulls);
 	}
 	bb_catalog_scan_close(databases);
+	bb_reqctx_end(ctx);
+	return (Datum) 0;
+}
+
+/* bb_tablespaces(lsn pg_lsn, store name, timeline text) */
+Datum
+bb_sql_tablespaces(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	XLogRecPtr	lsn;
+	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
+	BbCatalogScan *tablespaces;
+	BbTablespace tablespace;
+
+	InitMaterializedSRF(fcinfo, 0);
+	tablespaces = bb_catalog_scan_new(ctx, store, BB_KEY_TABLESPACE, lsn);
+	while (bb_catalog_next_tablespace(ctx, tablespaces, &tablespace))
+	{
+		Datum		values[2];
+		bool		nulls[2] = {0};
+
+		values[0] = ObjectIdGetDatum(tablespace.spc);
+		values[1] = CStringGetTextDatum(tablespace.location);
+		bb_result_row(fcinfo, values, nulls);
+		pfree(tablespace.location);
+	}
+	bb_catalog_scan_close(tablespaces);
 	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }

@@ -11,6 +11,7 @@
 #include "base/settings.h"
 #include "base/worker.h"
 #include "funcs/pages_task.h"
+#include "funcs/prefetch.h"
 #include "redo/helper.h"
 #include "stats/shared.h"
 
@@ -18,6 +19,7 @@ PG_MODULE_MAGIC;
 
 /* What background workers can be asked for. */
 static const BbWorkerTask worker_tasks[] = {
+	{"prefetch", bb_prefetch_task},
 	{BB_PAGES_TASK, bb_pages_task},
 };
 

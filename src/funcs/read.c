@@ -146,7 +146,7 @@ bb_sql_read_file(PG_FUNCTION_ARGS)
 	BbPageStore *store = bb_store_timeline(ctx,
 										   bb_arg_name(fcinfo, 2, "store"),
 										   bb_arg_text(fcinfo, 3, "timeline"));
-	const BbBackupOptions options = bb_options_defaults();
+	BbBackupOptions options = bb_options_defaults();
 	BbFileList *list;
 	BbContentReader *reader;
 	BbMember	member;
@@ -155,6 +155,8 @@ bb_sql_read_file(PG_FUNCTION_ARGS)
 	const uint8 *data;
 	uint32		length;
 
+	/* it would have to read all the others */
+	options.manifest = BB_MANIFEST_NO;
 	lsn = bb_store_lsn(ctx, store, lsn);
 	list = bb_filelist_new(ctx, store, lsn, &options);
 	find_member(ctx, list, path, lsn, &member);

@@ -176,6 +176,24 @@ bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
 	return store;
 }
 
+void
+bb_store_need_cache(const BbObjectStore *store, const char *server)
+{
+	if (bb_objstore_local_directory(store) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("page store \"%s\" has no cache", server),
+				 errdetail("It is a local directory: its layers are always "
+						   "resident, and nowhere else.")));
+	if (bb_objstore_cache_size(store) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("page store \"%s\" has no cache", server),
+				 errhint("ALTER SERVER %s OPTIONS (ADD "
+						 BB_OPTION_CACHE_DIRECTORY " '/directory').",
+						 server)));
+}
+
 BbPageStore *
 bb_store_timeline(const BbReqCtx *ctx, const char *server,
 				  const char *timeline)

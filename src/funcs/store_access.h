@@ -56,6 +56,14 @@ extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server,
 									BbStoreAccess access);
 
 /*
+ * bb_store_need_cache - has it a cache?  Only a store elsewhere can have one.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE.
+ */
+extern void bb_store_need_cache(const BbObjectStore *store,
+								const char *server);
+
+/*
  * bb_store_timeline - a timeline of a store, for reading.
  *
  * Errors: as bb_pagestore_timeline too.

@@ -233,7 +233,8 @@ fetch_rest(const BbReqCtx *ctx, const Fetch *fetch)
 	bb_fd_close(fd);
 	if (crc != fetch->object->crc)
 		return FETCH_WRONG;
-	durable_rename(fetch->part, bb_cache_path(fetch->cache, fetch->file), ERROR);
+	durable_rename(fetch->part, bb_cache_path(fetch->cache, fetch->file),
+				   ERROR);
 	return FETCH_DONE;
 }
 

@@ -111,22 +111,55 @@ all_files(BbCache *cache, uint64 *total)
 	return files;
 }
 
+/* A file could not be removed; no harm if it was gone already. */
+static void
+complain_unless_gone(const CacheFile *file, int error)
+{
+	errno = error;
+	if (errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\": %m", file->path)));
+}
+
+static BbEviction
+evict_object(BbCache *cache, const CacheFile *file)
+{
+	int			error;
+
+	if (!bb_cachelock_evict(cache->locks, file->file))
+		return BB_EVICTION_IN_USE;
+	error = unlink(file->path) < 0 ? errno : 0;
+	bb_cachelock_unevict(cache->locks, file->file);
+	if (error != 0)
+	{
+		complain_unless_gone(file, error);
+		return BB_EVICTION_NOT_RESIDENT;
+	}
+	bb_layerstats_evicted(file->id);
+	return BB_EVICTED;
+}
+
+static bool
+evict_part(BbCache *cache, const CacheFile *file)
+{
+	if (!bb_cachelock_fetch(cache->locks, file->file))
+		return false;
+	if (unlink(file->path) < 0)
+	{
+		complain_unless_gone(file, errno);
+		return false;
+	}
+	return true;
+}
+
 /* Remove a file unless somebody uses it, or fetches it. */
 static bool
 evict(BbCache *cache, const CacheFile *file)
 {
-	bool		removed;
-
 	if (file->part)
-		return bb_cachelock_fetch(cache->locks, file->file) &&
-			unlink(file->path) == 0;
-	if (!bb_cachelock_evict(cache->locks, file->file))
-		return false;
-	removed = unlink(file->path) == 0;
-	bb_cachelock_unevict(cache->locks, file->file);
-	if (removed)
-		bb_layerstats_evicted(file->id);
-	return removed;
+		return evict_part(cache, file);
+	return evict_object(cache, file) == BB_EVICTED;
 }
 
 bool
@@ -213,8 +246,7 @@ bb_cache_evict(BbCache *cache, const BbWholeObject *object)
 	CacheFile	file = {.file = bb_cache_file(object), .id = object->id};
 
 	file.path = bb_cache_path(cache, file.file);
-	if (evict(cache, &file))
-		return BB_EVICTED;
-	return bb_cache_has(cache, object) ? BB_EVICTION_IN_USE
+	/* who waits for a download has the lock of a file that isn't there */
+	return bb_cache_has(cache, object) ? evict_object(cache, &file)
 									   : BB_EVICTION_NOT_RESIDENT;
 }

@@ -299,17 +299,20 @@ static void
 wait_and_drive(const BbReqCtx *ctx, TimestampTz give_up)
 {
 	WaitEvent	events[MAX_SOCKETS + 2];
-	TimestampTz deadline = ctx != NULL ? ctx->deadline : give_up;
+	TimestampTz deadlines[] = {ctx != NULL ? ctx->deadline : 0, give_up};
 	long		wait_ms = -1;
 	int			n;
 
 	curl_multi_timeout(session.multi, &wait_ms);
 	if (wait_ms < 0 || wait_ms > WAIT_MS)
 		wait_ms = WAIT_MS;
-	if (deadline != 0)
-		wait_ms = Min(wait_ms,
-					  TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-													  deadline));
+	for (int i = 0; i < lengthof(deadlines); i++)
+	{
+		if (deadlines[i] != 0)
+			wait_ms = Min(wait_ms,
+						  TimestampDifferenceMilliseconds(
+							  GetCurrentTimestamp(), deadlines[i]));
+	}
 	prepare_wait();
 	n = WaitEventSetWait(session.set, wait_ms, events, lengthof(events),
 						 PG_WAIT_EXTENSION);
@@ -398,6 +401,8 @@ set_options(Transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_USERNAME, request->user);
 	curl_easy_setopt(easy, CURLOPT_PASSWORD, request->password);
 
+	if (request->ca_file[0] != '\0')
+		curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long) request->timeout_s);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long) request->timeout_s);
@@ -459,6 +464,8 @@ take_result(Transfer *transfer, CURLcode code)
 									  ? transfer->message
 									  : curl_easy_strerror(code));
 		answer->worth_retrying = passes(code);
+		answer->untrusted = code == CURLE_PEER_FAILED_VERIFICATION ||
+			code == CURLE_SSL_CACERT_BADFILE;
 	}
 	/* libcurl is content with an answer that ends with the connection */
 	else if (code == CURLE_OK &&
@@ -477,15 +484,12 @@ bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
 	MemoryContext context;
 	MemoryContext old;
 	Transfer   *transfer;
-	TimestampTz give_up;
 	bool		done = false;
 	CURLcode	code = CURLE_OK;
 
 	open_session();
 	memset(answer, 0, sizeof(BbHttpAnswer));
 	answer->body = request->buffer;
-	give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-										  request->timeout_s * 1000L);
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup request",
 									ALLOCSET_SMALL_SIZES);
@@ -526,12 +530,12 @@ bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
 			break;
 		if (ctx != NULL)
 			bb_reqctx_check(ctx);
-		else if (GetCurrentTimestamp() >= give_up)
+		if (request->give_up != 0 && GetCurrentTimestamp() >= request->give_up)
 		{
 			code = CURLE_OPERATION_TIMEDOUT;
 			break;
 		}
-		wait_and_drive(ctx, give_up);
+		wait_and_drive(ctx, request->give_up);
 	}
 
 	MemoryContextSwitchTo(old);

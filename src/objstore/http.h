@@ -33,7 +33,9 @@ typedef struct BbHttpRequest
 	const char *password;
 	const char *signature;
 
+	const char *ca_file;   /* trusted certificates; empty: libcurl's */
 	int			timeout_s; /* without a byte, or to connect */
+	TimestampTz give_up;   /* when there has to be an answer; 0: never */
 	/*
 	 * Where the body of the answer goes.  NULL: it is palloc'd, up to
 	 * capacity.
@@ -47,6 +49,7 @@ typedef struct BbHttpAnswer
 	/* NULL, or why there was no (whole) answer */
 	const char *failure;
 	bool		worth_retrying; /* such a failure may be gone next time */
+	bool		untrusted;		/* the server's certificate is the failure */
 
 	int			status;
 	char	   *body; /* the request's buffer, or palloc'd; '\0' behind it then */
@@ -63,8 +66,8 @@ typedef struct BbHttpAnswer
  *
  * Whatever came is in *answer; a failure is no ERROR.
  *
- * A NULL ctx is for cleaning up: it neither looks at interrupts nor takes
- * longer than timeout_s in all.
+ * A NULL ctx is for cleaning up: it doesn't look at interrupts, so there has to
+ * be a give_up.
  *
  * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES.
  */

@@ -14,15 +14,27 @@
 #include "postgres.h"
 
 #include "objstore/s3_internal.h"
+#include "utils/memutils.h"
 
 #define SCHEME_PREFIX "s3://"
 #define DEFAULT_REGION "us-east-1"
+
+/*
+ * A request costs as much as some hundred kB do.  So small reads fetch so many
+ * bytes, from which the next ones are served: a layer's footer and root lie
+ * beside each other, and so do the blocks of small relations.
+ */
+#define FETCH_BYTES (256 * 1024)
 
 typedef struct S3Reader
 {
 	BbObjectReader base;
 	BbS3Store  *store;
 	char	   *name;
+	uint64		next;		  /* where the last read ended */
+	char	   *fetched;	  /* FETCH_BYTES; NULL: none yet */
+	uint64		fetched_from; /* offset of these bytes */
+	size_t		fetched_length;
 } S3Reader;
 
 /* The message doesn't repeat what may have a key in it. */
@@ -220,10 +232,9 @@ s3_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 }
 
 static void
-s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
-		size_t length)
+read_range(const BbReqCtx *ctx, S3Reader *reader, uint64 offset, void *data,
+		   size_t length)
 {
-	S3Reader   *reader = (S3Reader *) base;
 	BbS3Request request = {.action = "read object",
 						   .method = "GET",
 						   .name = reader->name,
@@ -234,13 +245,11 @@ s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
 						   .tolerate = BB_S3_MISSING};
 	BbS3Answer	answer;
 
-	if (length == 0)
-		return;
 	if (!bb_s3_request(ctx, reader->store, &request, &answer))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("object \"%s\" is missing from page store \"%s\"",
-						reader->name, base->store->url)));
+						reader->name, reader->store->base.url)));
 	if (answer.http.too_long)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -252,10 +261,58 @@ s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
 	BB_COUNT(ctx, bytes_downloaded, length);
 }
 
+/*
+ * Have bytes from "offset" on among those that were fetched, or at the end of
+ * the object from before it on; but who reads front to back has seen these.
+ */
 static void
-s3_close(BbObjectReader *reader)
+fetch(const BbReqCtx *ctx, S3Reader *reader, uint64 offset)
 {
-	pfree(((S3Reader *) reader)->name);
+	uint64		size = reader->base.size;
+	uint64		from = offset;
+	size_t		length;
+
+	if (offset != reader->next && offset + FETCH_BYTES > size)
+		from = size - Min(size, FETCH_BYTES);
+	length = Min(size - from, FETCH_BYTES);
+	if (reader->fetched == NULL)
+		reader->fetched = MemoryContextAlloc(GetMemoryChunkContext(reader),
+											 FETCH_BYTES);
+	reader->fetched_length = 0; /* an error would leave it half done */
+	read_range(ctx, reader, from, reader->fetched, length);
+	reader->fetched_from = from;
+	reader->fetched_length = length;
+}
+
+static void
+s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
+		size_t length)
+{
+	S3Reader   *reader = (S3Reader *) base;
+
+	if (length == 0)
+		return;
+	if (length >= FETCH_BYTES || length == base->size)
+		read_range(ctx, reader, offset, data, length);
+	else
+	{
+		if (offset < reader->fetched_from ||
+			offset + length > reader->fetched_from + reader->fetched_length)
+			fetch(ctx, reader, offset);
+		memcpy(data, reader->fetched + (offset - reader->fetched_from),
+			   length);
+	}
+	reader->next = offset + length;
+}
+
+static void
+s3_close(BbObjectReader *base)
+{
+	S3Reader   *reader = (S3Reader *) base;
+
+	if (reader->fetched != NULL)
+		pfree(reader->fetched);
+	pfree(reader->name);
 	pfree(reader);
 }
 

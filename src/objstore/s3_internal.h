@@ -56,6 +56,7 @@ typedef struct BbS3Request
 	char	   *buffer;		  /* as BbHttpRequest's */
 	size_t		capacity;
 	int			tolerate; /* BB_S3_MISSING, … */
+	TimestampTz give_up;  /* nothing is under way after that; 0: never */
 } BbS3Request;
 
 typedef struct BbS3Answer
@@ -69,8 +70,10 @@ typedef struct BbS3Answer
  * bb_s3_request - do it, as often as it takes.
  *
  * Answers that promise to be other ones the next time (500, 503, a broken
- * connection, …) are tried again, each time later.  Returns whether the
- * status is one of success; other ones that "tolerate" has are the caller's.
+ * connection, …) are tried again, at growing distances, until
+ * bbackup.s3_retry_time has passed since the first of them.  Returns whether
+ * the status is one of success; other ones that "tolerate" has are the
+ * caller's.
  *
  * Errors: CONNECTION_FAILURE.
  */

@@ -10,10 +10,12 @@
  *	  put "timelines/main/.writer.lock.RANDOM"
  *	  list "timelines/main/.writer.lock."
  *	  only mine ──► I hold the lock
- *	  others	──► take mine down; another holds it, or both of us lose
+ *	  others	──► one before mine: take mine down; another holds it, or will
+ *					all after mine: look again, for some seconds
  *
  * Of two who do that at once, the one that lists last sees the other's flag,
- * so they never both win.
+ * so they never both win.	Nor do both lose: the first by name waits for the
+ * others to leave.  Only one that had looked before it came doesn't.
  *
  * Who dies leaves the flag up.  So one that is older than a minute, by the
  * server's clock, counts as down.  A holder puts its flag up anew every
@@ -40,6 +42,13 @@
 
 #define LOCK_SECONDS 60
 #define RENEW_SECONDS 15
+
+/* How long to look whether others leave; longer for who had the lock. */
+#define PATIENCE_MS 2000
+#define HOLDER_PATIENCE_MS 6000
+
+/* A put that the lock alone protects ends so long before that does. */
+#define MARGIN_SECONDS 15
 
 #define ANSWER_CAPACITY (1024 * 1024)
 
@@ -85,13 +94,15 @@ put_flag(const BbReqCtx *ctx, S3Lock *lock)
 }
 
 /*
- * Are there flags of others?  Those that are too old are taken down.
+ * Are there flags of others?  Those that are too old are taken down.  *before
+ * (NULL: not wanted) is whether one of them precedes ours.
  */
 static bool
-others_there(const BbReqCtx *ctx, S3Lock *lock)
+others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
 {
 	int64		now;
 	bool		found = false;
+	bool		precedes = false;
 	ListCell   *cell;
 	List	   *flags = bb_s3_list(ctx, lock->store, lock->start, &now);
 
@@ -105,10 +116,45 @@ others_there(const BbReqCtx *ctx, S3Lock *lock)
 			now - flag->modified > LOCK_SECONDS)
 			remove_object(ctx, lock->store, flag->name);
 		else
+		{
 			found = true;
+			precedes |= strcmp(flag->name, lock->flag) < 0;
+		}
 	}
 	list_free_deep(flags);
+	if (before != NULL)
+		*before = precedes;
 	return found;
+}
+
+/* Wait for some tens of milliseconds, others for others. */
+static void
+wait_a_moment(const BbReqCtx *ctx)
+{
+	bb_reqctx_check(ctx);
+	pg_usleep((long) (20000 +
+					  80000 * pg_prng_double(&pg_global_prng_state)));
+}
+
+/*
+ * Our flag is up.	Is it the only one, or will it be soon?
+ */
+static bool
+prevails(const BbReqCtx *ctx, S3Lock *lock, bool holds)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	bool		before;
+
+	while (others_there(ctx, lock, &before))
+	{
+		if ((before && !holds) ||
+			TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+									   holds ? HOLDER_PATIENCE_MS
+											 : PATIENCE_MS))
+			return false;
+		wait_a_moment(ctx);
+	}
+	return true;
 }
 
 static void
@@ -120,8 +166,9 @@ release_lock(void *arg)
 	bb_s3_clean_up(lock->store, lock->flag, NULL);
 }
 
-bool
-bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+/* As bb_s3_lock; NULL when another holds it. */
+static S3Lock *
+take_lock(const BbReqCtx *ctx, BbS3Store *store, const char *name)
 {
 	S3Lock	   *lock = palloc0(sizeof(S3Lock));
 	const char *slash = strrchr(name, '/');
@@ -133,29 +180,35 @@ bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a random lock id")));
-	lock->store = (BbS3Store *) store;
+	lock->store = store;
 	lock->start = psprintf("%.*s.%s.lock.", (int) (file - name), name, file);
 	lock->flag = psprintf("%s%016llx", lock->start,
 						  (unsigned long long) random);
-	if (others_there(ctx, lock))
-		return false;
+	if (others_there(ctx, lock, NULL))
+		return NULL;
 
 	/* from here on, our flag goes with the context */
 	lock->callback.func = release_lock;
 	lock->callback.arg = lock;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);
 	put_flag(ctx, lock);
-	if (others_there(ctx, lock))
+	if (!prevails(ctx, lock, false))
 	{
 		remove_object(ctx, lock->store, lock->flag);
-		return false;
+		return NULL;
 	}
 
 	/* the list must not go before the store does */
 	old = MemoryContextSwitchTo(GetMemoryChunkContext(store));
 	lock->store->locks = lappend(lock->store->locks, lock);
 	MemoryContextSwitchTo(old);
-	return true;
+	return lock;
+}
+
+bool
+bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	return take_lock(ctx, (BbS3Store *) store, name) != NULL;
 }
 
 static void
@@ -172,7 +225,7 @@ renew(const BbReqCtx *ctx, S3Lock *lock)
 	if (kept)
 	{
 		put_flag(ctx, lock);
-		kept = !others_there(ctx, lock);
+		kept = prevails(ctx, lock, true);
 	}
 	if (!kept)
 		ereport(ERROR,
@@ -265,7 +318,7 @@ typedef enum PutOutcome
 
 static PutOutcome
 put(const BbReqCtx *ctx, BbS3Store *store, const char *name, const void *data,
-	size_t length, const char *condition)
+	size_t length, const char *condition, TimestampTz give_up)
 {
 	BbS3Request request = {.action = "write object",
 						   .method = "PUT",
@@ -273,7 +326,8 @@ put(const BbReqCtx *ctx, BbS3Store *store, const char *name, const void *data,
 						   .condition = condition,
 						   .body = data,
 						   .body_length = length,
-						   .capacity = ANSWER_CAPACITY};
+						   .capacity = ANSWER_CAPACITY,
+						   .give_up = give_up};
 	BbS3Answer	answer;
 
 	if (condition != NULL)
@@ -289,28 +343,34 @@ put(const BbReqCtx *ctx, BbS3Store *store, const char *name, const void *data,
 }
 
 /*
- * Put, if the object is as expected.  Without a condition the caller has a
- * lock.
+ * Put, if the object is as expected.  A lock protects a put without condition;
+ * NULL: there is to be one.
  */
 static PutOutcome
 compare_and_put(const BbReqCtx *ctx, BbS3Store *store, const char *name,
 				const void *data, size_t length, BbObjectTag expected,
-				bool on_condition)
+				const S3Lock *lock)
 {
 	char	   *present;
 	size_t		present_length;
 	BbObjectTag tag = BB_OBJECT_ABSENT;
 	char	   *etag = NULL;
 	const char *condition = NULL;
+	TimestampTz give_up = 0;
 
 	(void) bb_s3_get(ctx, store, name, MaxAllocSize - 1, &present,
 					 &present_length, &tag, &etag);
 	if (tag != expected)
 		return PUT_REFUSED;
-	if (on_condition)
+	if (lock == NULL)
 		condition = etag != NULL ? psprintf("If-Match: %s", etag)
 								 : "If-None-Match: *";
-	return put(ctx, store, name, data, length, condition);
+	else
+		/* the next attempt might be one too late */
+		give_up = TimestampTzPlusMilliseconds(lock->renewed,
+											  (LOCK_SECONDS - MARGIN_SECONDS) *
+												  1000L);
+	return put(ctx, store, name, data, length, condition, give_up);
 }
 
 bool
@@ -322,6 +382,7 @@ bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *base, const char *name,
 	MemoryContext context;
 	MemoryContext old;
 	PutOutcome	outcome = PUT_IMPOSSIBLE;
+	S3Lock	   *lock;
 
 	/* the lock is released with this context */
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup put",
@@ -330,11 +391,12 @@ bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *base, const char *name,
 
 	if (heeds_conditions(ctx, store))
 		outcome = compare_and_put(ctx, store, name, data, length, expected,
-								  true);
+								  NULL);
 	if (outcome == PUT_IMPOSSIBLE)
 	{
 		store->conditions = false;
-		for (int tries = 1; !bb_s3_lock(ctx, base, name); tries++)
+		for (int tries = 1; (lock = take_lock(ctx, store, name)) == NULL;
+			 tries++)
 		{
 			if (tries == LOCK_TRIES)
 				ereport(ERROR,
@@ -343,12 +405,10 @@ bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *base, const char *name,
 								"written by another session",
 								name, base->url),
 						 errhint("Try again when it has finished.")));
-			bb_reqctx_check(ctx);
-			pg_usleep((long) (20000 +
-							 80000 * pg_prng_double(&pg_global_prng_state)));
+			wait_a_moment(ctx);
 		}
 		outcome = compare_and_put(ctx, store, name, data, length, expected,
-								  false);
+								  lock);
 	}
 
 	MemoryContextSwitchTo(old);

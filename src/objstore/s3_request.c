@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "base/settings.h"
 #include "common/cryptohash.h"
 #include "common/pg_prng.h"
@@ -24,16 +26,28 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Attempts, and how long to wait after the first one; then twice as long. */
-#define MAX_ATTEMPTS 6
+/* How long to wait after the first attempt; then twice as long, up to this. */
 #define FIRST_BACKOFF_MS 100
+#define MAX_BACKOFF_MS 5000
+
+/* Who waits for so long is told why. */
+#define WARN_AFTER_MS 5000
 
 /* For what is done on the way out. */
-#define CLEAN_UP_SECONDS 3
+#define CLEAN_UP_MS 3000
 
 /* SHA-256 of nothing */
 #define EMPTY_HASH \
 	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+/* Of one request. */
+typedef struct Attempts
+{
+	int			count;
+	TimestampTz failed; /* when the first one did */
+	TimestampTz until;	/* when the last one is made; 0: none failed yet */
+	bool		warned;
+} Attempts;
 
 char *
 bb_s3_encode(const char *text)
@@ -123,7 +137,9 @@ attempt(const BbReqCtx *ctx, const BbS3Store *store,
 	http.user = store->access_key_id;
 	http.password = store->secret_access_key;
 	http.signature = store->signature;
-	http.timeout_s = ctx != NULL ? bb_setting_s3_timeout_s : CLEAN_UP_SECONDS;
+	http.ca_file = bb_setting_s3_ca_file;
+	http.timeout_s = bb_setting_s3_timeout_s;
+	http.give_up = request->give_up;
 	http.buffer = request->buffer;
 	http.capacity = request->capacity;
 	bb_http_perform(ctx, &http, answer);
@@ -215,6 +231,9 @@ hint_for(const BbS3Answer *answer)
 		 "Is the server's option \"region\" right?"},
 	};
 
+	if (answer->http.untrusted)
+		return "Set bbackup.s3_ca_file to a file with the certificate of who "
+			   "signed the server's.";
 	if (answer->http.failure != NULL)
 		return "Is the server's option \"endpoint\" right, and does the "
 			   "object storage run?";
@@ -231,15 +250,26 @@ hint_for(const BbS3Answer *answer)
 		case 404:
 			return "Does the bucket exist?";
 		default:
-			return NULL;
+			return worth_retrying(answer)
+				? "Try again when the object storage has recovered; "
+				  "bbackup.s3_retry_time says for how long calls do "
+				  "that."
+				: NULL;
 	}
 }
 
+/*
+ * Say what failed: a WARNING if there is hope, which is until "until", or an
+ * ERROR.
+ */
 static void
-report_failure(const BbS3Store *store, const BbS3Request *request,
-			   const BbS3Answer *answer, int attempts)
+report_failure(int level, const BbS3Store *store, const BbS3Request *request,
+			   const BbS3Answer *answer, const Attempts *attempts)
 {
-	const char *hint = hint_for(answer);
+	const char *hint = level >= ERROR
+		? hint_for(answer)
+		: psprintf("It is tried again until %s.",
+				   timestamptz_to_str(attempts->until));
 	const char *reason;
 
 	if (answer->http.failure != NULL)
@@ -248,7 +278,7 @@ report_failure(const BbS3Store *store, const BbS3Request *request,
 		reason = psprintf("The server answered %d%s%s",
 						  answer->http.status, answer->code[0] ? " " : "",
 						  answer->code);
-	ereport(ERROR,
+	ereport(level,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 request->name != NULL
 			 ? errmsg("could not %s \"%s\" of page store \"%s\"",
@@ -256,8 +286,28 @@ report_failure(const BbS3Store *store, const BbS3Request *request,
 			 : errmsg("could not %s of page store \"%s\"", request->action,
 					  store->base.url),
 			 errdetail_plural("%s (%d attempt).", "%s (%d attempts).",
-							  attempts, reason, attempts),
+							  attempts->count, reason, attempts->count),
 			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+/*
+ * An attempt failed in a way that may pass.  Is there time for another one?
+ */
+static bool
+go_on(const BbS3Request *request, Attempts *attempts)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (attempts->until == 0)
+	{
+		attempts->failed = now;
+		attempts->until =
+			TimestampTzPlusMilliseconds(now,
+										bb_setting_s3_retry_time_s * 1000L);
+		if (request->give_up != 0)
+			attempts->until = Min(attempts->until, request->give_up);
+	}
+	return now < attempts->until;
 }
 
 /*
@@ -265,13 +315,15 @@ report_failure(const BbS3Store *store, const BbS3Request *request,
  * of it, so that many who failed at once don't come back at once.
  */
 static void
-back_off(const BbReqCtx *ctx, int attempts)
+back_off(const BbReqCtx *ctx, const Attempts *attempts)
 {
-	double		due_ms = FIRST_BACKOFF_MS * (double) (1 << attempts);
+	double		due_ms = Min(FIRST_BACKOFF_MS * pow(2, attempts->count - 1),
+							 MAX_BACKOFF_MS);
 	TimestampTz end;
 
 	due_ms *= 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
 	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) due_ms);
+	end = Min(end, attempts->until);
 	for (;;)
 	{
 		long		left;
@@ -305,11 +357,14 @@ bool
 bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
 			  const BbS3Request *request, BbS3Answer *answer)
 {
+	Attempts	attempts = {0};
+
 	bb_s3_renew_locks(ctx, store);
 	answer->repeated = false;
 
-	for (int attempts = 1;; attempts++)
+	for (;;)
 	{
+		attempts.count++;
 		answer->code[0] = '\0';
 		attempt(ctx, store, request, &answer->http);
 		if (answer->http.failure == NULL)
@@ -326,15 +381,19 @@ bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
 		}
 		if (answer->http.failure == NULL && tolerated(request, answer))
 			return false;
-		if (!worth_retrying(answer) || attempts == MAX_ATTEMPTS)
-			report_failure(store, request, answer, attempts);
-
-		ereport(DEBUG1,
-				(errmsg("bbackup: trying again to %s", request->action)));
+		if (!worth_retrying(answer) || !go_on(request, &attempts))
+			report_failure(ERROR, store, request, answer, &attempts);
+		if (!attempts.warned &&
+			TimestampDifferenceExceeds(attempts.failed, GetCurrentTimestamp(),
+									   WARN_AFTER_MS))
+		{
+			attempts.warned = true;
+			report_failure(WARNING, store, request, answer, &attempts);
+		}
 		answer->repeated = true;
 		if (request->buffer == NULL && answer->http.body != NULL)
 			pfree(answer->http.body);
-		back_off(ctx, attempts - 1);
+		back_off(ctx, &attempts);
 	}
 }
 
@@ -345,6 +404,9 @@ bb_s3_clean_up(BbS3Store *store, const char *name, const char *query)
 	MemoryContext context;
 	BbS3Request request = {.method = "DELETE", .name = name, .query = query};
 	BbHttpAnswer answer;
+
+	request.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  CLEAN_UP_MS);
 
 	/* whoever waits for our latch will have to look again */
 	HOLD_INTERRUPTS();

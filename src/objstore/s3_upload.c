@@ -10,7 +10,8 @@
  *	  write ─ part 1 ─ part 2 ─ … ─ finish: last part, complete
  *
  * An upload that is not completed is no object.  A writer that goes away
- * aborts it; one whose process died is found by the next sweep.
+ * aborts it, and takes away an object that may have come to be without its
+ * hearing of that; what a process that died leaves is found by the next sweep.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,6 +36,7 @@ typedef struct S3Writer
 	BbS3Store  *store;
 	char	   *name;
 	char	   *upload; /* "uploadId=…"; NULL: none is under way */
+	bool		finishing; /* the object may be there */
 	int			parts;
 	StringInfoData etags; /* of the parts, as completing wants them */
 	MemoryContextCallback callback;
@@ -51,6 +53,8 @@ abort_upload(void *arg)
 
 	if (writer->upload != NULL)
 		bb_s3_clean_up(writer->store, writer->name, writer->upload);
+	if (writer->finishing)
+		bb_s3_clean_up(writer->store, writer->name, NULL);
 }
 
 BbObjectWriter *
@@ -232,6 +236,9 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 	S3Writer   *writer = (S3Writer *) base;
 	MemoryContext old = MemoryContextSwitchTo(writer->context);
 
+	if (writer->upload != NULL)
+		put_part(ctx, writer);
+	writer->finishing = true;
 	if (writer->upload == NULL)
 	{
 		BbS3Request request = {.action = ACTION,
@@ -245,10 +252,8 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 		(void) bb_s3_request(ctx, writer->store, &request, &answer);
 	}
 	else
-	{
-		put_part(ctx, writer);
 		complete_upload(ctx, writer);
-	}
+	writer->finishing = false;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(writer->context);
 }

@@ -76,6 +76,16 @@ extern bool bb_pagestore_is_current(const BbReqCtx *ctx,
 									const BbPageStore *store);
 
 /*
+ * bb_pagestore_objects - BbWholeObjects that reads of these key ranges at an
+ * LSN need, each once.
+ *
+ * REQUIRES: bb_pagestore_timeline gave the page store.
+ */
+extern List *bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
+								  const BbKeyRange *ranges, int nranges,
+								  XLogRecPtr lsn);
+
+/*
  * bb_pagestore_identity - a number that another process gets too when it reads
  * the same timeline: by what is stored of the time up to lsn.
  *

@@ -181,6 +181,15 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	return &store->base;
 }
 
+List *
+bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
+					 const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+{
+	Assert(store->ops == &timeline_ops);
+	return bb_timeline_objects(ctx, ((TimelineStore *) store)->timeline,
+							   ranges, nranges, lsn);
+}
+
 bool
 bb_pagestore_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 {

@@ -96,6 +96,14 @@ extern void bb_timeline_scan_until(BbTimelineScan *scan, const BbKey *key);
 extern void bb_timeline_scan_close(BbTimelineScan *scan);
 
 /*
+ * bb_timeline_objects - BbWholeObjects of all layers that scans and point
+ * reads of these key ranges at an LSN may read, palloc'd; each once.
+ */
+extern List *bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
+								 const BbKeyRange *ranges, int nranges,
+								 XLogRecPtr lsn);
+
+/*
  * The versions of one key: what WAL said of it above LSN "after", up to
  * "until", oldest first, as entries of any type.  The value that it was
  * imported with is none.

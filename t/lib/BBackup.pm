@@ -17,6 +17,7 @@ package BBackup;
 use strict;
 use warnings;
 
+use BBackup::StoreKind;
 use Carp;
 use Exporter 'import';
 use File::Find;
@@ -39,6 +40,8 @@ our @EXPORT = qw(
   files_below
   copy_directory
   store_directory
+  stored_layers
+  forget_killed
   patch_file
   fails_like
   start_session
@@ -50,7 +53,8 @@ our @EXPORT = qw(
   backend_status
 );
 
-# new_store - a running server with the extension in database postgres.
+# new_store - a running server with the extension in database postgres.  Its
+# default page store is where BBackup::StoreKind has it.
 sub new_store
 {
 	my ($name, $conf) = @_;
@@ -59,18 +63,47 @@ sub new_store
 	$store->init;
 	# thousands of queries, and bytea in them
 	$store->append_conf('postgresql.conf', "log_statement = none\n");
+	$store->append_conf('postgresql.conf',
+		BBackup::StoreKind::configuration());
 	$store->append_conf('postgresql.conf', $conf) if defined $conf;
 	$store->start;
 	$store->safe_psql('postgres', 'CREATE EXTENSION bbackup');
+	BBackup::StoreKind::attach($store);
 	return $store;
 }
 
-# Where its default page store is.
+# Where its default page store is, for tests of local ones.
 sub store_directory
 {
 	my ($store) = @_;
 
+	croak 'this test is of stores in directories'
+	  unless BBackup::StoreKind::is_local();
 	return $store->data_dir . '.bbackup';
+}
+
+# stored_layers - the names of the files that layers of a timeline have, or
+# what is left of them, in the default page store.
+sub stored_layers
+{
+	my ($store, $timeline) = @_;
+	my $below = "timelines/$timeline/layers/";
+	my @found =
+	  BBackup::StoreKind::is_local()
+	  ? glob store_directory($store) . "/$below" . '{,.}*-*'
+	  : BBackup::StoreKind::objects($store, $below);
+
+	@found = sort map { s{.*/}{}r } @found;
+	return @found;
+}
+
+# forget_killed - who was killed while writing to the default page store is
+# gone.  A local one knows; elsewhere it takes time, which the test saves.
+sub forget_killed
+{
+	my ($store) = @_;
+
+	return BBackup::StoreKind::forget_killed($store);
 }
 
 # new_source - a running cluster to be imported; initdb's options follow.
@@ -249,6 +282,8 @@ sub fetch_backup
 
 	$arguments //= '';
 	$file //= PostgreSQL::Test::Utils::tempdir . '/backup.tar';
+	local $ENV{PGOPTIONS} =
+	  BBackup::StoreKind::before_backup($store, $arguments);
 
 	open my $tar, '>:raw', $file or croak "$file: $!";
 	open my $psql, '-|:raw', 'psql', '-X', '-q', '-d',

@@ -252,10 +252,12 @@ UNIT_TEST(filelist_full)
 	char	   *after_tree = strstr(text, "directory pg_tblspc/16400 ");
 	char	   *twophase = strstr(text, "twophase pg_");
 	char	   *rest = strstr(text, "origin ");
+	char	   *manifest = strstr(text, "manifest ");
 
 	CHECK(strncmp(text, "directory global 0 700\ndirectory pg_wal 0 700\n",
 				  46) == 0);
-	CHECK(after_tree != NULL && twophase != NULL && rest != NULL);
+	CHECK(after_tree != NULL && twophase != NULL && rest != NULL &&
+		  manifest != NULL);
 	check_text(pnstrdup(after_tree, twophase - after_tree),
 			   "directory pg_tblspc/16400 0 700\n"
 			   "directory pg_tblspc/16400/" VERSION_DIRECTORY " 0 700\n"
@@ -285,11 +287,14 @@ UNIT_TEST(filelist_full)
 			   "directory pg_tblspc/16400/" VERSION_DIRECTORY "/5 0 700\n"
 			   "relation pg_tblspc/16400/" VERSION_DIRECTORY
 			   "/5/4000 8192 600\n");
-	check_text(rest,
+	check_text(pnstrdup(rest, manifest - rest),
 			   "origin pg_logical/replorigin_checkpoint 24 600\n"
 			   "history pg_wal/00000002.history 41 600\n"
 			   "wal pg_wal/000000020000000000000123 1048576 600\n"
 			   "control global/pg_control 8192 600\n");
+	CHECK(strncmp(manifest, "manifest backup_manifest ", 25) == 0);
+	CHECK(strcmp(strchr(manifest, '\0') - 5, " 600\n") == 0);
+	CHECK(strchr(manifest, '\n')[1] == '\0');
 }
 
 UNIT_TEST(filelist_thin)
@@ -406,7 +411,8 @@ UNIT_TEST(filelist_group_access)
 	info.directory_mode = 0750;
 	text = list_text(ctx, empty_cluster(&info), true);
 	CHECK(strstr(text, "directory base 0 750\n") != NULL);
-	CHECK(strstr(text, "control global/pg_control 8192 640\n") != NULL);
+	CHECK(strstr(text, "control global/pg_control 8192 640\n"
+				 "manifest backup_manifest ") != NULL);
 }
 
 /* The offsets of record ends in a page of WAL; 0 ends the list. */
@@ -848,6 +854,118 @@ UNIT_TEST(backup_bytes)
 	CHECK(strcmp(pnstrdup(data, size), "PREV LSN: 0/12345600") == 0);
 }
 
+/*
+ * Every file but WAL is in the manifest, with its CRC; and nothing else is.
+ */
+UNIT_TEST(manifest_lists_all_files)
+{
+	bytea	   *tar = tar_of(ctx, small_cluster(), true, 1);
+	char	   *end = (char *) tar + VARSIZE(tar) - BB_TAR_END_SIZE;
+	uint64		manifest_size;
+	char	   *text = tar_find(tar, "backup_manifest", &manifest_size);
+	uint64		size;
+	int			files = 0;
+
+	CHECK(text + manifest_size + tarPaddingBytesRequired(manifest_size) ==
+		  end);
+	text = pnstrdup(text, manifest_size);
+	for (char *at = VARDATA(tar); strcmp(at, "backup_manifest") != 0;
+		 at += TAR_BLOCK_SIZE + size + tarPaddingBytesRequired(size))
+	{
+		uint8		crc_bytes[sizeof(pg_crc32c)];
+		pg_crc32c	crc;
+
+		size = read_tar_number(at + 124, 12);
+		if (at[strlen(at) - 1] == '/' ||
+			strcmp(at, "pg_wal/000000020000000000000123") == 0)
+			continue;
+		INIT_CRC32C(crc);
+		COMP_CRC32C(crc, at + TAR_BLOCK_SIZE, size);
+		FIN_CRC32C(crc);
+		memcpy(crc_bytes, &crc, sizeof(crc));
+		CHECK(strstr(text,
+					 psprintf("{ \"Path\": \"%s\", \"Size\": " UINT64_FORMAT
+							  ", \"Last-Modified\": \"2023-11-14 22:13:20 GMT\""
+							  ", \"Checksum-Algorithm\": \"CRC32C\""
+							  ", \"Checksum\": \"%02x%02x%02x%02x\" }",
+							  at, size, crc_bytes[0], crc_bytes[1],
+							  crc_bytes[2], crc_bytes[3])) != NULL);
+		files++;
+	}
+	CHECK(files > 20);
+	for (char *at = strstr(text, "\"Path\""); at != NULL;
+		 at = strstr(at + 1, "\"Path\""))
+		files--;
+	CHECK(files == 0);
+	CHECK(strstr(text,
+				 "\"WAL-Ranges\": [\n"
+				 "{ \"Timeline\": 2, \"Start-LSN\": \"0/12345678\", "
+				 "\"End-LSN\": \"0/123456F0\" }\n],\n") != NULL);
+}
+
+/* More files than their entries' memory. */
+UNIT_TEST(manifest_of_many_files)
+{
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store = empty_cluster(&info);
+	bytea	   *tar;
+	uint64		size;
+
+	put_database(store, DEFAULTTABLESPACE_OID, 5, 0);
+	for (Oid rel = 10000; rel < 30000; rel++)
+		put_u32(store,
+				bb_key_rel_size(DEFAULTTABLESPACE_OID, 5, rel, MAIN_FORKNUM),
+				0);
+	tar = tar_of(ctx, store, true, 1);
+	CHECK(tar_find(tar, "backup_manifest", &size) != NULL);
+	CHECK(size > 2 * 1024 * 1024);
+}
+
+static const char *
+file_text(const BbManifestText *text, const char *path, const char *checksum)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	bb_manifesttext_file(text, &buf, true, path, 12,
+						 (const uint8 *) checksum);
+	return buf.data;
+}
+
+#define FILE_TAIL ", \"Size\": 12, \"Last-Modified\": \"2023-11-14 22:13:20 GMT\""
+
+UNIT_TEST(manifest_text)
+{
+	BbSeed		seed = {0};
+	BbManifestText text = {.mtime = 1700000000, .seed = &seed};
+	StringInfoData buf;
+
+	CHECK(strcmp(file_text(&text, "a \"b\"\\c\t\xc3\xa9", ""),
+				 "\n{ \"Path\": \"a \\\"b\\\"\\\\c\\t\xc3\xa9\"" FILE_TAIL " }") ==
+		  0);
+	/* not UTF-8 */
+	CHECK(strcmp(file_text(&text, "caf\xe9", ""),
+				 "\n{ \"Encoded-Path\": \"636166e9\"" FILE_TAIL " }") == 0);
+	text.checksum_type = CHECKSUM_TYPE_CRC32C;
+	text.force_encode = true;
+	CHECK(strcmp(file_text(&text, "ab", "\x01\xfe\x80\x0a"),
+				 "\n{ \"Encoded-Path\": \"6162\"" FILE_TAIL
+				 ", \"Checksum-Algorithm\": \"CRC32C\""
+				 ", \"Checksum\": \"01fe800a\" }") == 0);
+
+	seed.control.system_identifier = SYSTEM_ID;
+	initStringInfo(&buf);
+	bb_manifesttext_begin(&text, &buf);
+	CHECK(strcmp(buf.data,
+#if PG_VERSION_NUM >= 170000
+				 "{ \"PostgreSQL-Backup-Manifest-Version\": 2,\n"
+				 "\"System-Identifier\": 7000000000000000001,\n"
+#else
+				 "{ \"PostgreSQL-Backup-Manifest-Version\": 1,\n"
+#endif
+				 "\"Files\": [") == 0);
+}
+
 UNIT_TEST(backup_is_never_wrong)
 {
 	BbPageStore *store;
@@ -882,6 +1000,19 @@ UNIT_TEST(backup_is_never_wrong)
 	fixture_put(store, bb_key_rel_block(spc, 5, 2500, MAIN_FORKNUM, 0), page,
 				BLCKSZ - 1);
 	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
+}
+
+UNIT_TEST(backup_in_files_is_not_compressed)
+{
+	BbBackupOptions options = options_of(true);
+	BbSink	   *sink = bb_sink_chunks_new(1);
+
+	options.compression.algorithm = PG_COMPRESSION_GZIP;
+	CHECK_ERROR(bb_backup_new(ctx, small_cluster(), LSN, &options, 0,
+							  BB_FORM_FILES, sink),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	options.compression.algorithm = PG_COMPRESSION_NONE;
+	bb_backup_new(ctx, small_cluster(), LSN, &options, 0, BB_FORM_FILES, sink);
 }
 
 /*
@@ -965,7 +1096,8 @@ UNIT_TEST(content_begins_anew)
 	{
 		uint64		total = 0;
 
-		if (member.kind == BB_MEMBER_DIRECTORY)
+		if (member.kind == BB_MEMBER_DIRECTORY ||
+			member.kind == BB_MEMBER_MANIFEST)
 			continue;
 		bb_content_begin(ctx, reader, &member);
 		if (member.size > 0)

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "base/settings.h"
 #include "objstore/xml.h"
 #include "unit.h"
 #include "utils/timestamp.h"
@@ -83,11 +84,18 @@ UNIT_TEST(s3_refused)
 									.access_key_id = "AKEY",
 									.secret_access_key = "ASECRET"};
 	BbObjectStore *store = bb_objstore_open(ctx, "s3://bucket/x", &options);
+	int			saved = bb_setting_s3_retry_time_s;
 
+	bb_setting_s3_retry_time_s = 1;
 	CHECK_ERROR(bb_objstore_list(ctx, store, "t"), ERRCODE_CONNECTION_FAILURE);
 	CHECK(strstr(unit_last_error, "s3://bucket/x") != NULL);
 	CHECK(strstr(unit_last_detail, "attempts") != NULL);
 	CHECK(strstr(unit_last_detail, "AKEY") == NULL);
+
+	bb_setting_s3_retry_time_s = 0;
+	CHECK_ERROR(bb_objstore_list(ctx, store, "t"), ERRCODE_CONNECTION_FAILURE);
+	CHECK(strstr(unit_last_detail, "(1 attempt)") != NULL);
+	bb_setting_s3_retry_time_s = saved;
 }
 
 /* The deadline of the context ends the attempts. */

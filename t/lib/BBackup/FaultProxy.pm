@@ -6,6 +6,7 @@
 #	$proxy->faults('reset', '503', 'cut 1000');
 #	$proxy->{port}
 #	$proxy->faults_left
+#	$proxy->requests
 #	$proxy->stop;
 #
 # reset			the connection is reset
@@ -13,7 +14,10 @@
 # cut N			after N bytes of answers it is closed
 # flip N		byte N of the answers is another one
 # stall			no answer ever comes
+# hang N		nor anything after N bytes of answers; hangs says that it came to that
+# ahead N		the server's clock is N seconds ahead, by what it says
 #
+# requests gives the first lines of all that came; heads, with the headers.
 # With an S3 server as third argument of start, it does puts on a condition
 # (If-Match, If-None-Match), which that server can't: one after the other, each
 # a HEAD, a comparison and a put.  conditions gives what was asked, and the
@@ -29,6 +33,7 @@ use Fcntl qw(LOCK_EX);
 use IO::Select;
 use IO::Socket::INET;
 use Socket qw(SOL_SOCKET SO_LINGER);
+use Time::Piece;
 
 sub faults
 {
@@ -122,11 +127,64 @@ sub conditions
 	return @lines;
 }
 
+# Note a request, if these bytes are the beginning of one.
+sub note_request
+{
+	my ($self, $bytes) = @_;
+
+	return unless $bytes =~ m{^[A-Z]+ \S+ HTTP/1\.1\r\n.*?\r\n\r\n}s;
+	open my $log, '>>', "$self->{file}.requests" or die;
+	syswrite $log, $&;
+	close $log;
+	return;
+}
+
+sub heads
+{
+	my ($self) = @_;
+
+	open my $in, '<', "$self->{file}.requests" or return;
+	local $/ = "\r\n\r\n";
+	return <$in>;
+}
+
+sub requests
+{
+	my ($self) = @_;
+
+	return map { /^(.*)\r\n/ } $self->heads;
+}
+
+sub hang
+{
+	my ($self) = @_;
+
+	open my $mark, '>', "$self->{file}.hangs" or die;
+	close $mark;
+	sleep 600;
+	return;
+}
+
+sub hangs { return -e "$_[0]{file}.hangs" }
+
+# An answer's Date, if these bytes have it, so many seconds later.
+sub set_ahead
+{
+	my ($bytes, $seconds) = @_;
+	my ($date) = $bytes =~ /^Date: (.*)\r$/m or return $bytes;
+	my $time = Time::Piece->strptime($date, '%a, %d %b %Y %T GMT') + $seconds;
+	my $later = $time->strftime('%a, %d %b %Y %T GMT');
+
+	return $bytes =~ s/^Date: .*\r$/Date: $later\r/mr;
+}
+
 sub forward
 {
 	my ($self, $client, $port, $fault) = @_;
 	my $cut = $fault =~ /^cut (\d+)/ ? $1 : undef;
 	my $flip = $fault =~ /^flip (\d+)/ ? $1 : undef;
+	my $hang = $fault =~ /^hang (\d+)/ ? $1 : undef;
+	my $ahead = $fault =~ /^ahead (\d+)/ ? $1 : undef;
 	my $passed = 0;
 	my $server =
 	  IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
@@ -139,6 +197,7 @@ sub forward
 		{
 			my $n = sysread $from, my $bytes, 65536;
 			return unless $n;
+			note_request($self, $bytes) if $from == $client;
 			if (   $self->{s3}
 				&& $from == $client
 				&& $bytes =~ /^PUT \S+ HTTP.*?\r\nIf-(?:None-)?Match: /is)
@@ -154,11 +213,13 @@ sub forward
 				{
 					substr($bytes, $flip - $passed, 1) ^= "\x01";
 				}
+				$bytes = set_ahead($bytes, $ahead) if defined $ahead;
 				$passed += $n;
 			}
 			write_all($from == $server ? $client : $server, $bytes)
 			  or return;
 			return if defined $cut && $passed >= $cut;
+			hang($self) if defined $hang && $passed >= $hang;
 		}
 	}
 }

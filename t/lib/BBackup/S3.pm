@@ -2,11 +2,13 @@
 #
 # It is OpenStack Swift with its s3api, from Debian's packages: four servers
 # out of four small configuration files, in a temporary directory.  It verifies
-# signatures; it has no conditional puts.
+# signatures; it has no conditional puts.  Started with tls => 1 it also speaks
+# HTTPS, with a certificate of an authority of its own.
 #
 #	my $s3 = BBackup::S3->start($directory);
 #	$s3->create_bucket('bucket');
 #	$s3->{endpoint}, $s3->{key}, $s3->{secret}
+#	$s3->{tls_endpoint}, $s3->{ca_file}
 #	$s3->stop;
 #
 # From a shell: perl -It/lib -MBBackup::S3 -e 'BBackup::S3::serve(DIRECTORY)'
@@ -19,6 +21,7 @@ use warnings;
 
 use Carp;
 use IO::Socket::INET;
+use Test::More;
 use Time::HiRes qw(sleep time);
 
 use constant {
@@ -27,7 +30,7 @@ use constant {
 	SECRET => 'aVerySecretKey0123',
 };
 
-my @servers = qw(account container object proxy);
+my @storage = qw(account container object);
 
 # Is it installed?
 sub available
@@ -69,6 +72,29 @@ sub run
 	return;
 }
 
+# A certificate for this machine, signed by an authority that nobody knows.
+sub make_certificates
+{
+	my ($directory) = @_;
+	my $new = 'openssl req -newkey rsa:2048 -nodes -days 2 -x509';
+
+	run("$new -keyout $directory/ca.key -out $directory/ca.pem"
+		  . " -subj '/CN=bbackup tests'");
+	run("$new -keyout $directory/tls.key -out $directory/tls.pem"
+		  . " -CA $directory/ca.pem -CAkey $directory/ca.key"
+		  . " -subj /CN=localhost -addext basicConstraints=CA:FALSE"
+		  . " -addext subjectAltName=DNS:localhost,DNS:bucket.localhost");
+	return;
+}
+
+# Those of its servers that clients talk to.
+sub proxies
+{
+	my ($self) = @_;
+
+	return $self->{tls} ? ('proxy', 'tls') : 'proxy';
+}
+
 sub write_configuration
 {
 	my ($self, %port) = @_;
@@ -76,7 +102,7 @@ sub write_configuration
 	my $user = getpwuid $<;
 	my ($account, $tester, $secret) = (ACCOUNT, USER, SECRET);
 
-	foreach my $server (qw(account container object))
+	foreach my $server (@storage)
 	{
 		my $builder = "$directory/$server.builder";
 
@@ -102,11 +128,20 @@ pipeline = $server-server
 use = egg:swift#$server
 ));
 	}
-	write_file(
-		"$directory/proxy.conf", qq(
+	make_certificates($directory) if $self->{tls};
+	foreach my $server ($self->proxies)
+	{
+		my $certificate =
+		  $server eq 'tls'
+		  ? "cert_file = $directory/tls.pem\nkey_file = $directory/tls.key"
+		  : '';
+
+		write_file(
+			"$directory/$server.conf", qq(
 [DEFAULT]
 bind_ip = 127.0.0.1
-bind_port = $port{proxy}
+bind_port = $port{$server}
+$certificate
 workers = 0
 swift_dir = $directory
 user = $user
@@ -122,6 +157,8 @@ user_${account}_$tester = $secret .admin
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1
+# a bucket may be in the host's name
+storage_domain = localhost
 # pages small enough that tests see several
 max_bucket_listing = 10
 [filter:cache]
@@ -142,6 +179,15 @@ use = egg:swift#slo
 use = egg:swift#dlo
 [filter:versioned_writes]
 use = egg:swift#versioned_writes
+));
+	}
+	# a clock that is off by as many seconds as BB_CLOCK has
+	mkdir "$directory/python";
+	write_file(
+		"$directory/python/sitecustomize.py", q(
+import os, time
+_time, _off = time.time, float(os.environ.get('BB_CLOCK', 0))
+time.time = lambda: _time() + _off
 ));
 	return;
 }
@@ -180,15 +226,20 @@ sub wait_for_port
 
 sub start
 {
-	my ($class, $directory) = @_;
-	my $self = bless { directory => $directory, pids => [] }, $class;
+	my ($class, $directory, %options) = @_;
+	my $self =
+	  bless { directory => $directory, pids => [], %options }, $class;
 	my %port;
 
-	@port{ @servers, 'memcached' } = free_ports(@servers + 1);
+	my @servers = ('memcached', @storage, $self->proxies);
+
+	@port{@servers} = free_ports(scalar @servers);
 	$self->{port} = \%port;
 	$self->{key} = ACCOUNT . ':' . USER;
 	$self->{secret} = SECRET;
 	$self->{endpoint} = "http://127.0.0.1:$port{proxy}";
+	$self->{tls_endpoint} = "https://localhost:$port{tls}" if $self->{tls};
+	$self->{ca_file} = "$directory/ca.pem";
 	mkdir "$directory/devices";
 	mkdir "$directory/devices/disk";
 	$self->write_configuration(%port);
@@ -196,17 +247,45 @@ sub start
 	return $self;
 }
 
-# Start its processes: the first time, and after stop.
+# Start its processes: the first time, and after stop; those that clients talk
+# to with clocks that are so many seconds ahead.
 sub resume
 {
-	my ($self) = @_;
+	my ($self, $ahead) = @_;
 	my $port = $self->{port};
 
 	$self->spawn('memcached', '-l', '127.0.0.1', '-p', $port->{memcached},
 		'-U', 0, '-m', 16);
 	$self->spawn("swift-$_-server", "$self->{directory}/$_.conf")
-	  foreach @servers;
-	$self->wait_for_port($port->{$_}) foreach 'memcached', @servers;
+	  foreach @storage;
+	$self->start_proxies($ahead);
+	$self->wait_for_port($_) foreach values %$port;
+	return;
+}
+
+sub start_proxies
+{
+	my ($self, $ahead) = @_;
+	my $others = @{ $self->{pids} };
+	local $ENV{BB_CLOCK} = $ahead // 0;
+	local $ENV{PYTHONPATH} = "$self->{directory}/python";
+
+	$self->spawn('swift-proxy-server', "$self->{directory}/$_.conf")
+	  foreach $self->proxies;
+	$self->{others} = $others;
+	return;
+}
+
+# Only those that clients talk to, with the right time.
+sub restart_proxies
+{
+	my ($self) = @_;
+	my @proxies = splice @{ $self->{pids} }, $self->{others};
+
+	kill 'KILL', @proxies;
+	waitpid $_, 0 foreach @proxies;
+	$self->start_proxies;
+	$self->wait_for_port($self->{port}{$_}) foreach $self->proxies;
 	return;
 }
 
@@ -248,6 +327,48 @@ sub directly
 		endpoint => "http://127.0.0.1:$self->{port}{proxy}",
 		pids => []
 	}, ref $self;
+}
+
+# list - the keys of all objects whose names begin so.
+sub list
+{
+	my ($self, $bucket, $prefix) = @_;
+	my @keys;
+
+	$prefix =~ s{/}{%2F}g;
+	while (1)
+	{
+		my $after = @keys ? '&start-after=' . $keys[-1] =~ s{/}{%2F}gr : '';
+		# in the order that signing wants
+		my $answer = $self->request('GET',
+			"/$bucket/?list-type=2&prefix=$prefix$after");
+		my @page = $answer =~ m{<Key>([^<]*)</Key>}g;
+
+		push @keys, @page;
+		return @keys if !@page || $answer !~ m{<IsTruncated>true<};
+	}
+}
+
+# check_logs - one test: what is secret is in no log of these nodes, neither a
+# key nor a signature.  Other secrets of a test are in $s3->{secrets}.
+sub check_logs
+{
+	my ($self, @nodes) = @_;
+	my @secrets = map { quotemeta } $self->{secret},
+	  @{ $self->{secrets} // [] };
+	my $secret = join '|', @secrets, 'AWS4', 'Signature=', 'Credential=',
+	  '(?i:authorization:)', '(?i:x-amz-)';
+	my @found;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	foreach my $node (@nodes)
+	{
+		open my $log, '<', $node->logfile or croak $node->logfile . ": $!";
+		push @found, grep { /$secret/ } <$log>;
+		close $log;
+	}
+	is("@found", '', 'no key and no signature is in a log');
+	return;
 }
 
 sub create_bucket

@@ -1,0 +1,157 @@
+/*-------------------------------------------------------------------------
+ *
+ * bb_basebackup.c
+ *	  A base backup out of a page store, on the client's machine.
+ *
+ *	  server  ── COPY ──┐
+ *						├─► copy_decoder ──► output ──► file, files
+ *	  standard input  ──┘							└─► tar_reader ──► directory
+ *
+ * Bytes go through as they come: memory doesn't depend on the backup's size.
+ * Whatever fails ends the program with exit code 1, and what was made until
+ * then is removed (cleanup.h).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres_fe.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "common/logging.h"
+#include "options.h"
+#include "progress.h"
+#include "server.h"
+
+/* Bytes that are read at once. */
+#define READ_SIZE (256 * 1024)
+
+static BbOutput *
+make_output(BbOptions *options)
+{
+	switch (options->to)
+	{
+		case BB_TARGET_DIRECTORY:
+			return bb_output_directory_new(options->target, &options->mappings,
+										   options->sync);
+		case BB_TARGET_ARCHIVES:
+			return bb_output_archives_new(options->target, options->sync);
+		case BB_TARGET_FILE:
+			break;
+	}
+	return bb_output_file_new(options->target, options->sync);
+}
+
+/* Some of standard input; 0 at its end. */
+static size_t
+read_input(char *buffer, size_t size)
+{
+	struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+						   {.fd = bb_interrupt_descriptor(),
+							.events = POLLIN}};
+	ssize_t		got;
+
+	do
+	{
+		if (poll(fds, lengthof(fds), -1) < 0 && errno != EINTR)
+			pg_fatal("could not wait for standard input: %m");
+		bb_interrupted();
+	} while (fds[0].revents == 0);
+
+	do
+		got = read(STDIN_FILENO, buffer, size);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		pg_fatal("could not read standard input: %m");
+	return got;
+}
+
+static void
+decode_input(BbOptions *options)
+{
+	BbOutput   *output;
+	BbCopyDecoder *decoder;
+	char	   *buffer = pg_malloc(READ_SIZE);
+	size_t		length;
+
+	if (isatty(STDIN_FILENO))
+		pg_fatal("--decode reads a backup from standard input, which is a "
+				 "terminal");
+	bb_cleanup_init(options->clean);
+	output = make_output(options);
+	decoder = bb_copy_decoder_new(output, "base.tar");
+	if (options->progress)
+		bb_progress_init(options->verbose, 0, 1);
+
+	while ((length = read_input(buffer, READ_SIZE)) > 0)
+		bb_copy_decoder_feed(decoder, buffer, length);
+	bb_copy_decoder_end(decoder);
+	bb_output_finish(output);
+	pg_free(buffer);
+}
+
+/* Ask for what the progress line shows. */
+static void
+start_progress(BbServer *server, BbOptions *options, int tablespaces)
+{
+	uint64		size = 0;
+
+	/* compressed, nobody knows before the end */
+	if (options->estimate && options->suffix[0] == '\0')
+		size = bb_server_find_size(server, options);
+	bb_progress_init(options->verbose, size,
+					 bb_server_splits(server, options) ? tablespaces + 1 : 1);
+}
+
+static void
+receive_backup(BbOptions *options)
+{
+	BbServer   *server = bb_server_connect(&options->connection);
+	BbOutput   *output;
+	int			tablespaces = 0;
+
+	bb_server_find_lsn(server, options);
+	if (options->mappings.first != NULL ||
+		(options->progress && bb_server_splits(server, options)))
+		tablespaces = bb_server_find_tablespaces(server, options);
+	if (options->progress)
+		start_progress(server, options, tablespaces);
+	if (options->verbose && options->lsn != NULL)
+		pg_log_info("base backup at LSN %s", options->lsn);
+
+	/* from here on there are things that a failure has to remove */
+	bb_cleanup_init(options->clean);
+	output = make_output(options);
+	bb_server_backup(server, options,
+					 bb_copy_decoder_new(output,
+										 psprintf("base.tar%s",
+												  options->suffix)));
+	if (options->verbose && options->sync)
+		pg_log_info("syncing data to disk ...");
+	bb_output_finish(output);
+	bb_server_close(server);
+}
+
+int
+main(int argc, char **argv)
+{
+	BbOptions	options;
+
+	pg_logging_init(argv[0]);
+	set_pglocale_pgservice(argv[0], PG_TEXTDOMAIN("bb_basebackup"));
+	options = bb_options_parse(argc, argv);
+
+	/* a backup has all that a cluster's directory has */
+	umask(S_IRWXG | S_IRWXO);
+	if (options.decode)
+		decode_input(&options);
+	else
+		receive_backup(&options);
+	bb_cleanup_success();
+	bb_progress_end();
+	if (options.verbose)
+		pg_log_info("base backup completed");
+	return 0;
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between major versions of PostgreSQL, for programs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_CLIENT_COMPAT_H
+#define BB_CLIENT_COMPAT_H
+
+#include "common/file_utils.h"
+
+/* All files of a data directory of our own version. */
+static inline void
+bb_sync_data_directory(const char *directory)
+{
+#if PG_VERSION_NUM >= 180000
+	sync_pgdata(directory, PG_VERSION_NUM, DATA_DIR_SYNC_METHOD_FSYNC, true);
+#elif PG_VERSION_NUM >= 170000
+	sync_pgdata(directory, PG_VERSION_NUM, DATA_DIR_SYNC_METHOD_FSYNC);
+#else
+	fsync_pgdata(directory, PG_VERSION_NUM);
+#endif
+}
+
+#endif /* BB_CLIENT_COMPAT_H */

@@ -1,0 +1,516 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.c
+ *	  The command line.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres_fe.h"
+
+#include <limits.h>
+
+#include "common/logging.h"
+#include "fe_utils/option_utils.h"
+#include "getopt_long.h"
+#include "help.h"
+#include "options.h"
+
+/* Bounds of --max-rate, kB/s, as the server has them. */
+#define MAX_RATE_LOWER 32
+#define MAX_RATE_UPPER 1048576
+
+/* Options without a letter. */
+enum
+{
+	OPTION_DECODE = 1000,
+	OPTION_JOBS,
+	OPTION_LSN,
+	OPTION_MANIFEST_CHECKSUMS,
+	OPTION_MANIFEST_FORCE_ENCODE,
+	OPTION_NEW_TLI,
+	OPTION_NO_ESTIMATE_SIZE,
+	OPTION_NO_MANIFEST,
+	OPTION_NO_SLOT,
+	OPTION_NO_VERIFY_CHECKSUMS,
+	OPTION_STORE,
+	OPTION_THIN,
+	OPTION_TIME,
+	OPTION_TIMELINE,
+	OPTION_WALDIR
+};
+
+static const char
+	short_options[] = "c:CD:d:f:F:h:j:l:nNp:Pr:Rs:S:t:T:U:vwWX:zZ:";
+
+static const struct option long_options[] =
+	{{"checkpoint", required_argument, NULL, 'c'},
+	 {"compress", required_argument, NULL, 'Z'},
+	 {"create-slot", no_argument, NULL, 'C'},
+	 {"dbname", required_argument, NULL, 'd'},
+	 {"decode", no_argument, NULL, OPTION_DECODE},
+	 {"file", required_argument, NULL, 'f'},
+	 {"format", required_argument, NULL, 'F'},
+	 {"gzip", no_argument, NULL, 'z'},
+	 {"host", required_argument, NULL, 'h'},
+	 {"jobs", required_argument, NULL, 'j'},
+	 {"label", required_argument, NULL, 'l'},
+	 {"lsn", required_argument, NULL, OPTION_LSN},
+	 {"manifest-checksums", required_argument, NULL,
+	  OPTION_MANIFEST_CHECKSUMS},
+	 {"manifest-force-encode", no_argument, NULL,
+	  OPTION_MANIFEST_FORCE_ENCODE},
+	 {"max-rate", required_argument, NULL, 'r'},
+	 {"new-tli", required_argument, NULL, OPTION_NEW_TLI},
+	 {"no-clean", no_argument, NULL, 'n'},
+	 {"no-estimate-size", no_argument, NULL, OPTION_NO_ESTIMATE_SIZE},
+	 {"no-manifest", no_argument, NULL, OPTION_NO_MANIFEST},
+	 {"no-password", no_argument, NULL, 'w'},
+	 {"no-slot", no_argument, NULL, OPTION_NO_SLOT},
+	 {"no-sync", no_argument, NULL, 'N'},
+	 {"no-verify-checksums", no_argument, NULL, OPTION_NO_VERIFY_CHECKSUMS},
+	 {"password", no_argument, NULL, 'W'},
+	 {"pgdata", required_argument, NULL, 'D'},
+	 {"port", required_argument, NULL, 'p'},
+	 {"progress", no_argument, NULL, 'P'},
+	 {"slot", required_argument, NULL, 'S'},
+	 {"status-interval", required_argument, NULL, 's'},
+	 {"store", required_argument, NULL, OPTION_STORE},
+	 {"tablespace-mapping", required_argument, NULL, 'T'},
+	 {"target", required_argument, NULL, 't'},
+	 {"thin", no_argument, NULL, OPTION_THIN},
+	 {"time", required_argument, NULL, OPTION_TIME},
+	 {"timeline", required_argument, NULL, OPTION_TIMELINE},
+	 {"username", required_argument, NULL, 'U'},
+	 {"verbose", no_argument, NULL, 'v'},
+	 {"wal-method", required_argument, NULL, 'X'},
+	 {"waldir", required_argument, NULL, OPTION_WALDIR},
+	 {"write-recovery-conf", no_argument, NULL, 'R'},
+	 {NULL, 0, NULL, 0}};
+
+/* What was said of the format, to be checked against the rest. */
+typedef struct FormatOptions
+{
+	char		format; /* 'p', 't'; '\0': nothing */
+	const char *directory;
+	const char *file;
+} FormatOptions;
+
+static void try_help(void) pg_attribute_noreturn();
+static void not_here(const char *option, const char *hint)
+	pg_attribute_noreturn();
+
+static void
+try_help(void)
+{
+	pg_log_error_hint("Try \"bb_basebackup --help\" for more information.");
+	exit(1);
+}
+
+/* kB/s, as the server wants it. */
+static const char *
+max_rate(const char *value)
+{
+	char	   *end;
+	double		rate;
+
+	errno = 0;
+	rate = strtod(value, &end);
+	if (end == value || errno != 0)
+		pg_fatal("transfer rate \"%s\" is not a valid value", value);
+	if (rate <= 0)
+		pg_fatal("transfer rate must be greater than zero");
+	while (isspace((unsigned char) *end))
+		end++;
+	if (*end == 'M')
+		rate *= 1024;
+	if (*end == 'k' || *end == 'M')
+		end++;
+	while (isspace((unsigned char) *end))
+		end++;
+	if (*end != '\0')
+		pg_fatal("invalid --max-rate unit: \"%s\"", end);
+	if (!(rate >= MAX_RATE_LOWER && rate <= MAX_RATE_UPPER))
+		pg_fatal("transfer rate \"%s\" is out of range", value);
+	return psprintf("%d", (int) rate);
+}
+
+/*
+ * METHOD[:DETAIL], or a level of gzip, as pg_basebackup takes it.  The server
+ * compresses, so it's the server who looks at the detail.
+ */
+static void
+set_compression(BbOptions *options, const char *value)
+{
+	static const struct
+	{
+		const char *name;
+		const char *suffix;
+	}			methods[] = {{"none", ""},
+				   {"gzip", ".gz"},
+				   {"lz4", ".lz4"},
+				   {"zstd", ".zst"}};
+	size_t		length;
+
+	if (strncmp(value, "client-", strlen("client-")) == 0)
+	{
+		pg_log_error("compression by the client is not supported");
+		pg_log_error_hint("Without \"client-\" the server compresses; "
+						  "--file=- can be piped to a program.");
+		exit(1);
+	}
+	if (strncmp(value, "server-", strlen("server-")) == 0)
+		value += strlen("server-");
+	else if (value[0] != '\0' && value[strspn(value, "0123456789")] == '\0')
+		value = atoi(value) == 0 ? "none" : psprintf("gzip:%s", value);
+
+	length = strcspn(value, ":");
+	for (int i = 0; i < lengthof(methods); i++)
+	{
+		if (strlen(methods[i].name) == length &&
+			strncmp(value, methods[i].name, length) == 0)
+		{
+			options->compression = value;
+			options->suffix = methods[i].suffix;
+			return;
+		}
+	}
+	pg_fatal("unrecognized compression algorithm: \"%.*s\"", (int) length,
+			 value);
+}
+
+static const char *
+positive(const char *value, const char *option)
+{
+	int			number;
+
+	if (!option_parse_int(value, option, 1, INT_MAX, &number))
+		exit(1);
+	return psprintf("%d", number);
+}
+
+/* An option of pg_basebackup that can't be meant. */
+static void
+not_here(const char *option, const char *hint)
+{
+	pg_log_error("option %s of pg_basebackup does not apply here", option);
+	pg_log_error_hint("%s", hint);
+	exit(1);
+}
+
+static void
+check_wal_method(const char *value)
+{
+	if (strcmp(value, "n") == 0 || strcmp(value, "none") == 0)
+		not_here("-X none", "The WAL that a backup needs is always in it.");
+	if (strcmp(value, "f") != 0 && strcmp(value, "fetch") != 0 &&
+		strcmp(value, "s") != 0 && strcmp(value, "stream") != 0)
+		pg_fatal("invalid wal-method option \"%s\", must be \"fetch\", "
+				 "\"stream\", or \"none\"",
+				 value);
+}
+
+static void
+set_format(FormatOptions *format, const char *value)
+{
+	if (strcmp(value, "p") == 0 || strcmp(value, "plain") == 0)
+		format->format = 'p';
+	else if (strcmp(value, "t") == 0 || strcmp(value, "tar") == 0)
+		format->format = 't';
+	else
+		pg_fatal("invalid output format \"%s\", must be \"plain\" or \"tar\"",
+				 value);
+}
+
+/* Options that say how to reach the server.  False: it's none of them. */
+static bool
+connection_option(int letter, ConnParams *connection)
+{
+	switch (letter)
+	{
+		case 'd':
+			connection->dbname = optarg;
+			return true;
+		case 'h':
+			connection->pghost = optarg;
+			return true;
+		case 'p':
+			connection->pgport = optarg;
+			return true;
+		case 'U':
+			connection->pguser = optarg;
+			return true;
+		case 'w':
+			connection->prompt_password = TRI_NO;
+			return true;
+		case 'W':
+			connection->prompt_password = TRI_YES;
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Options of what is backed up, for the server. */
+static bool
+content_option(int letter, BbOptions *options)
+{
+	switch (letter)
+	{
+		case 'j':
+			options->jobs = positive(optarg, "-j/--jobs");
+			return true;
+		case 'l':
+			options->label = optarg;
+			return true;
+		case 'r':
+			options->max_rate = max_rate(optarg);
+			return true;
+		case 'z':
+			set_compression(options, "gzip");
+			return true;
+		case 'Z':
+			set_compression(options, optarg);
+			return true;
+		case OPTION_LSN:
+			options->lsn = optarg;
+			return true;
+		case OPTION_TIME:
+			options->time = optarg;
+			return true;
+		case OPTION_STORE:
+			options->store = optarg;
+			return true;
+		case OPTION_TIMELINE:
+			options->timeline = optarg;
+			return true;
+		case OPTION_NEW_TLI:
+			options->new_tli = positive(optarg, "--new-tli");
+			return true;
+		case OPTION_THIN:
+			options->thin = true;
+			return true;
+		case OPTION_NO_MANIFEST:
+			options->manifest = "no";
+			return true;
+		case OPTION_MANIFEST_FORCE_ENCODE:
+			options->manifest = "force-encode";
+			return true;
+		case OPTION_MANIFEST_CHECKSUMS:
+			options->manifest_checksums = optarg;
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Options of where it goes, and how. */
+static bool
+output_option(int letter, BbOptions *options, FormatOptions *format)
+{
+	switch (letter)
+	{
+		case 'D':
+			format->directory = optarg;
+			return true;
+		case 'f':
+			format->file = optarg;
+			return true;
+		case 'F':
+			set_format(format, optarg);
+			return true;
+		case 'n':
+			options->clean = false;
+			return true;
+		case 'N':
+			options->sync = false;
+			return true;
+		case 'P':
+			options->progress = true;
+			return true;
+		case 'T':
+			bb_mappings_add(&options->mappings, optarg);
+			return true;
+		case 'v':
+			options->verbose = true;
+			return true;
+		case OPTION_DECODE:
+			options->decode = true;
+			return true;
+		case OPTION_NO_ESTIMATE_SIZE:
+			options->estimate = false;
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Options of pg_basebackup that have nothing to do here. */
+static bool
+foreign_option(int letter)
+{
+	switch (letter)
+	{
+		case 'c':
+			if (strcmp(optarg, "fast") != 0 && strcmp(optarg, "spread") != 0)
+				pg_fatal("invalid checkpoint argument \"%s\", must be "
+						 "\"fast\" or \"spread\"",
+						 optarg);
+			return true;
+		case 'X':
+			check_wal_method(optarg);
+			return true;
+		case OPTION_NO_SLOT:
+		case OPTION_NO_VERIFY_CHECKSUMS:
+			return true;
+		case 'C':
+			not_here("-C/--create-slot", "There is no replication.");
+		case 'S':
+			not_here("-S/--slot", "There is no replication.");
+		case 's':
+			not_here("-s/--status-interval", "There is no replication.");
+		case 'R':
+			not_here("-R/--write-recovery-conf",
+					 "A clone is on a timeline ID of its own, so it can't "
+					 "follow its parent.");
+		case 't':
+			not_here("-t/--target",
+					 "SQL functions make backups on the server.");
+		case OPTION_WALDIR:
+			not_here("--waldir", "Move pg_wal when the backup is there.");
+		default:
+			return false;
+	}
+}
+
+/* Where the backup goes. */
+static void
+decide_target(BbOptions *options, const FormatOptions *format)
+{
+	bool		tar = format->format == 't';
+
+	if (format->file != NULL)
+	{
+		if (format->directory != NULL)
+			pg_fatal("options -D/--pgdata and -f/--file can't be used "
+					 "together");
+		if (format->format == 'p')
+			pg_fatal("a file can't have the plain format");
+		options->to = BB_TARGET_FILE;
+		options->target = format->file;
+	}
+	else if (format->directory == NULL)
+	{
+		pg_log_error("no target directory specified");
+		try_help();
+	}
+	else if (strcmp(format->directory, "-") == 0)
+	{
+		if (!tar)
+		{
+			pg_log_error("standard output can't have the plain format");
+			pg_log_error_hint("Use --format=tar.");
+			exit(1);
+		}
+		options->to = BB_TARGET_FILE;
+		options->target = format->directory;
+	}
+	else
+	{
+		char	   *directory = pg_strdup(format->directory);
+
+		canonicalize_path(directory);
+		options->to = tar ? BB_TARGET_ARCHIVES : BB_TARGET_DIRECTORY;
+		options->target = directory;
+	}
+}
+
+/* What doesn't go together. */
+static void
+check_options(const BbOptions *options)
+{
+	if (options->lsn != NULL && options->time != NULL)
+		pg_fatal("options --lsn and --time can't be used together");
+	if (options->manifest != NULL && strcmp(options->manifest, "no") == 0 &&
+		options->manifest_checksums != NULL)
+		pg_fatal("--no-manifest and --manifest-checksums can't be used "
+				 "together");
+	if (options->to == BB_TARGET_DIRECTORY)
+	{
+		if (options->suffix[0] != '\0')
+			pg_fatal("only tar mode backups can be compressed");
+	}
+	else if (options->mappings.first != NULL)
+		pg_fatal("only plain mode backups can have a tablespace mapping");
+
+	if (!options->decode)
+		return;
+	if (options->lsn || options->time || options->store || options->timeline ||
+		options->new_tli || options->label || options->compression ||
+		options->manifest || options->manifest_checksums ||
+		options->max_rate || options->jobs || options->thin)
+	{
+		pg_log_error("--decode can't be used with options of the backup");
+		pg_log_error_hint("Give them to the function that makes it.");
+		exit(1);
+	}
+	for (const BbMapping *mapping = options->mappings.first; mapping != NULL;
+		 mapping = mapping->next)
+	{
+		if (mapping->old_dir != NULL)
+		{
+			pg_log_error("--decode does not know which tablespace is in "
+						 "\"%s\"",
+						 mapping->old_dir);
+			pg_log_error_hint("Use --tablespace-mapping=OID=NEWDIR.");
+			exit(1);
+		}
+	}
+}
+
+/* Only as the first argument: -? is also what getopt_long complains with. */
+static void
+help_or_version(int argc, char **argv)
+{
+	if (argc < 2)
+		return;
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)
+		bb_help();
+	else if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+		printf("bb_basebackup (bbackup) %s, for PostgreSQL %s\n", BB_VERSION,
+			   PG_VERSION);
+	else
+		return;
+	exit(0);
+}
+
+BbOptions
+bb_options_parse(int argc, char **argv)
+{
+	BbOptions	options = {.connection = {.dbname = ""},
+						   .suffix = "",
+						   .estimate = true,
+						   .sync = true,
+						   .clean = true};
+	FormatOptions format = {0};
+	int			letter;
+
+	help_or_version(argc, argv);
+	while ((letter = getopt_long(argc, argv, short_options, long_options,
+								 NULL)) != -1)
+	{
+		if (!connection_option(letter, &options.connection) &&
+			!content_option(letter, &options) &&
+			!output_option(letter, &options, &format) &&
+			!foreign_option(letter))
+			try_help(); /* getopt_long has complained */
+	}
+	if (optind < argc)
+	{
+		pg_log_error("too many command-line arguments (first is \"%s\")",
+					 argv[optind]);
+		try_help();
+	}
+	decide_target(&options, &format);
+	check_options(&options);
+	return options;
+}

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * restore.c
+ *	  Backups into files of the server: bb_restore(), bb_basebackup_to_file().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "assembly/tree.h"
+#include "base/compat.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "funcs/arguments.h"
+#include "funcs/backup_call.h"
+#include "funcs/store_access.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/pg_lsn.h"
+
+BB_SQL_FUNCTION(bb_sql_restore);
+BB_SQL_FUNCTION(bb_sql_basebackup_to_file);
+
+#define TABLESPACES "pg_tblspc"
+
+static List *
+add_off_limits(List *list, const char *path, const char *what)
+{
+	BbOffLimits *limit = palloc(sizeof(BbOffLimits));
+
+	limit->path = path;
+	limit->what = what;
+	return lappend(list, limit);
+}
+
+/* Where this server has its files, and the page store: no backup goes there. */
+static List *
+find_off_limits(FunctionCallInfo fcinfo, const BbReqCtx *ctx)
+{
+	int			n = bb_backup_call_argument(fcinfo, "store");
+	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, n, "store"),
+										 BB_STORE_READ);
+	const char *directory = bb_objstore_local_directory(store);
+	List	   *list = NIL;
+	DIR		   *links;
+	struct dirent *entry;
+
+	list = add_off_limits(list, DataDir, "the data directory of this server");
+	links = AllocateDir(TABLESPACES);
+	while ((entry = ReadDir(links, TABLESPACES)) != NULL)
+	{
+		if (entry->d_name[0] != '.')
+			list = add_off_limits(list,
+								  psprintf(TABLESPACES "/%s", entry->d_name),
+								  "a tablespace of this server");
+	}
+	FreeDir(links);
+	if (directory != NULL)
+		list = add_off_limits(list, directory, "the page store");
+	return list;
+}
+
+/* The texts in an argument; none if it is NULL. */
+static List *
+argument_texts(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	List	   *texts = NIL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	if (PG_ARGISNULL(n))
+		return NIL;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not contain nulls", name)));
+		texts = lappend(texts, TextDatumGetCString(elements[i]));
+	}
+	return texts;
+}
+
+/*
+ * bb_restore(lsn pg_lsn, directory text, …, tablespace_mapping text[],
+ *			  delta boolean): see backup_call.h
+ */
+Datum
+bb_sql_restore(PG_FUNCTION_ARGS)
+{
+	int			directory_n = bb_backup_call_argument(fcinfo, "directory");
+	int			mapping_n = bb_backup_call_argument(fcinfo,
+													"tablespace_mapping");
+	int			delta_n = bb_backup_call_argument(fcinfo, "delta");
+	char	   *directory = bb_arg_text(fcinfo, directory_n, "directory");
+	List	   *mappings = argument_texts(fcinfo, mapping_n,
+										  "tablespace_mapping");
+	bool		delta = bb_arg_bool(fcinfo, delta_n, "delta");
+	BbBackupCall call;
+	const BbPageStoreInfo *info;
+	List	   *mapped;
+	List	   *off_limits;
+	BbSink	   *sink;
+	BbRestored	result;
+	TupleDesc	desc;
+	Datum		values[6];
+	bool		nulls[6] = {0};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	call = bb_backup_call_begin(fcinfo);
+	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
+					   "restore into a directory on the server");
+	info = bb_pagestore_info(call.store);
+	off_limits = find_off_limits(fcinfo, call.ctx);
+	mapped = bb_tablespacemap_new(call.ctx, call.store, call.lsn, mappings);
+	if (delta)
+		sink = bb_sink_delta_new(bb_tree_existing(directory, mapped,
+												  off_limits),
+								 info->directory_mode,
+								 info->system_identifier);
+	else
+		sink = bb_sink_directory_new(bb_tree_new(directory, mapped,
+												 off_limits),
+									 info->directory_mode);
+	bb_backup_call_run(&call, BB_FORM_FILES, sink);
+	result = delta ? bb_sink_delta_result(sink)
+				   : bb_sink_directory_result(sink);
+
+	values[0] = LSNGetDatum(call.lsn);
+	values[1] = Int64GetDatum(result.files);
+	values[2] = Int64GetDatum(result.bytes);
+	values[3] = Int64GetDatum(result.bytes_written);
+	values[4] = Int64GetDatum(result.files_removed);
+	values[5] = bb_result_elapsed(call.ctx->started_at);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+/* bb_basebackup_to_file(lsn pg_lsn, path text, …): see backup_call.h */
+Datum
+bb_sql_basebackup_to_file(PG_FUNCTION_ARGS)
+{
+	int			path_n = bb_backup_call_argument(fcinfo, "path");
+	char	   *path = bb_arg_text(fcinfo, path_n, "path");
+	BbBackupCall call;
+	BbSink	   *sink;
+
+	call = bb_backup_call_begin(fcinfo);
+	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
+					   "write a backup to a file on the server");
+	sink = bb_sink_file_new(path, find_off_limits(fcinfo, call.ctx));
+	bb_backup_call_run(&call, BB_FORM_TAR, sink);
+	PG_RETURN_INT64(bb_sink_file_written(sink));
+}

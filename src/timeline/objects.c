@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * objects.c
+ *	  Which objects a read needs, before it begins.
+ *
+ *	  key ──►  segment 1  |   segment 2   |
+ *	  delta    x x x x x  | x x x         |  those above the image layer that
+ *	  image   ============|===============|  serves the segment, and that one
+ *
+ * The same choice as scan.c and merge.c make on their way.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "timeline/timeline_internal.h"
+
+/* Which layers of each generation are needed: the timeline's own first. */
+typedef struct Needed
+{
+	BbTimeline *timeline;
+	bool	   *layers; /* of manifest->layers */
+} Needed;
+
+static void
+mark_deltas(Needed *needed, const BbKeyRange *segment, XLogRecPtr floor,
+			XLogRecPtr ceiling)
+{
+	int			n;
+	int			runs;
+	int		   *found = bb_layermap_deltas(needed->timeline->map, segment,
+										   floor, ceiling, &n, &runs);
+
+	for (int i = 0; i < n; i++)
+		needed->layers[found[i]] = true;
+	pfree(found);
+}
+
+/*
+ * What one image layer serves from range->start on, and all above it.
+ * Returns where that ends.
+ */
+static BbKey
+mark_segment(Needed *generations, const BbKeyRange *range, XLogRecPtr lsn)
+{
+	BbKeyRange	segment = *range;
+	BbTimeline *owner;
+	int			depth;
+	int			image;
+	XLogRecPtr	ceiling = lsn;
+
+	image = bb_timeline_image(generations[0].timeline, &segment.start, lsn,
+							  &owner, &depth, &segment.end);
+	generations[depth].layers[image] = true;
+	for (int i = 0; i <= depth; i++)
+	{
+		const BbManifest *manifest = generations[i].timeline->manifest;
+
+		mark_deltas(&generations[i], &segment,
+					i == depth ? manifest->layers[image].lsn_start
+							   : InvalidXLogRecPtr,
+					ceiling);
+		ceiling = Min(ceiling, manifest->ancestor_lsn);
+	}
+	return segment.end;
+}
+
+static List *
+list_marked(const Needed *needed)
+{
+	const BbManifest *manifest = needed->timeline->manifest;
+	List	   *objects = NIL;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+	{
+		BbWholeObject *object;
+
+		if (!needed->layers[i])
+			continue;
+		object = palloc(sizeof(BbWholeObject));
+		*object = bb_layer_object(manifest->timeline, &manifest->layers[i]);
+		objects = lappend(objects, object);
+	}
+	return objects;
+}
+
+List *
+bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
+					const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+{
+	int			ngenerations = 0;
+	Needed	   *generations;
+	List	   *objects = NIL;
+
+	for (BbTimeline *t = timeline; t != NULL; t = t->ancestor)
+		ngenerations++;
+	generations = palloc(ngenerations * sizeof(Needed));
+	for (int i = 0; i < ngenerations; i++)
+	{
+		BbTimeline *t = i == 0 ? timeline
+							   : generations[i - 1].timeline->ancestor;
+
+		generations[i].timeline = t;
+		generations[i].layers = palloc0(Max(t->manifest->nlayers, 1));
+	}
+
+	for (int i = 0; i < nranges; i++)
+	{
+		BbKeyRange	left = ranges[i];
+
+		while (bb_key_compare(&left.start, &left.end) < 0)
+		{
+			bb_reqctx_check(ctx);
+			left.start = mark_segment(generations, &left, lsn);
+		}
+	}
+
+	for (int i = 0; i < ngenerations; i++)
+		objects = list_concat(objects, list_marked(&generations[i]));
+	return objects;
+}

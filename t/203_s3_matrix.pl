@@ -1,0 +1,74 @@
+# Tests of local stores, on stores in S3: without a cache, with one that is
+# empty, one that is too small, and one that has everything.
+#
+#	BBACKUP_MATRIX=all		every test that can, in every state
+
+use strict;
+use warnings;
+use BBackup::S3;
+use File::Basename;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
+plan skip_all => 'this is a run of the matrix' if $ENV{BBACKUP_STORE};
+
+my @states = qw(s3 s3-empty s3-small s3-full);
+
+# What makes sense there, and in which state by default; others are about
+# files of a local store, or have no store.
+my %tests = (
+	'001_clone' => 's3-empty',
+	'002_variants' => undef,
+	'011_import_kill' => undef,
+	'012_import_backup' => undef,
+	'040_stream' => undef,
+	'041_content' => undef,
+	'050_concurrency' => undef,
+	'052_few_descriptors' => undef,
+	'100_ingest' => undef,
+	'102_ingest_kill' => 's3-empty',
+	'103_ingest_tli' => 's3-full',
+	'104_lsn_at' => undef,
+	'110_oracle_pgbench' => 's3-small',
+	'112_oracle_fuzzy' => undef,
+	'113_oracle_tablespaces' => undef,
+	'114_oracle_timelines' => undef,
+	'120_oracle_everything' => undef);
+
+# Here a few kills and LSNs are enough: requests, not records, are what is
+# different.
+$ENV{BB_KILLS} //= 8;
+$ENV{BBACKUP_LSNS} //= 2;
+
+# run_in - one test: the file passes with a store of that state.
+sub run_in
+{
+	my ($file, $state) = @_;
+	my $directory = PostgreSQL::Test::Utils::tempdir;
+	my $output = "$directory/output";
+
+	local $ENV{BBACKUP_STORE} = $state;
+	# its clusters and logs are not those of its run on a local store
+	local $ENV{TESTDIR} = $directory;
+	my $status = system "'$^X' "
+	  . join(' ', map { "-I '$_'" } @INC)
+	  . " '$file' >'$output' 2>&1";
+	my $text = slurp_file($output);
+	my ($count) = $text =~ /^1\.\.(\d+)$/m;
+
+	ok($status == 0 && $count, basename($file) . " with $state")
+	  or diag(grep { !/^ok / } split /^/m, $text);
+	return;
+}
+
+my $all = ($ENV{BBACKUP_MATRIX} // '') eq 'all';
+foreach my $name (sort keys %tests)
+{
+	my $file = dirname($0) . "/$name.pl";
+
+	run_in($file, $_)
+	  foreach $all ? @states : grep { defined } $tests{$name};
+}
+
+done_testing();

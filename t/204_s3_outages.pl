@@ -1,0 +1,308 @@
+# Object storage that is restarted, that another writes to, or whose clock is
+# another one; caches that can't be written to; downloaders that are killed;
+# objects that somebody changed.
+
+use strict;
+use warnings;
+use BBackup;
+use BBackup::FaultProxy;
+use BBackup::S3;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
+local $ENV{no_proxy} = '*';
+
+my $seed = $ENV{BB_SEED} // time ^ $$;
+srand $seed;
+note "BB_SEED=$seed";
+
+my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
+$s3->create_bucket('bucket');
+my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
+	$s3->{port}{proxy});
+my $through = $s3->directly;
+$through->{endpoint} = "http://127.0.0.1:$proxy->{port}";
+
+my $archive = PostgreSQL::Test::Utils::tempdir;
+my $source = new_source('source', '--data-checksums');
+$source->append_conf(
+	'postgresql.conf', qq(
+wal_level = replica
+archive_mode = on
+archive_command = 'cp "%p" "$archive/%f"'
+));
+$source->restart;
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
+);
+$source->stop;
+my $base = copy_directory($source->data_dir,
+	PostgreSQL::Test::Utils::tempdir . '/base');
+$source->start;
+$source->safe_psql('postgres',
+	'UPDATE t SET i = i + 1; SELECT pg_switch_wal()');
+$source->stop;
+
+my $conf = "bbackup.layer_size = 1MB\nbbackup.checkpoint_distance = 1MB\n";
+my $store = new_store('store', $conf);
+my $other = new_store('other', "$conf\nrestart_after_crash = on\n");
+my $caches = PostgreSQL::Test::Utils::tempdir;
+foreach my $node ($store, $other)
+{
+	$node->safe_psql('postgres', $through->sql('cloud', 's3://bucket/first'));
+	foreach my $name ('kept', 'limited', 'killed')
+	{
+		$node->safe_psql(
+			'postgres',
+			$through->sql(
+				$name, 's3://bucket/first', "cache_directory '$caches/$name'"));
+	}
+}
+
+# What reads all of a timeline.
+sub backup
+{
+	my ($server, $arguments) = @_;
+
+	$arguments = defined $arguments ? ", $arguments" : '';
+	return
+	  "SELECT md5(string_agg(md5(chunk), '')) FROM (SELECT"
+	  . " bb_basebackup_stream(store => '$server' $arguments) AS chunk) c";
+}
+
+import_directory($store, $base);
+my $right = $store->safe_psql('postgres', backup('bbackup'));
+ingest($store, $archive);
+my $right_at_end = $store->safe_psql('postgres', backup('bbackup'));
+isnt($right_at_end, $right, 'there are backups to compare with');
+
+sub wait_for_log
+{
+	my ($node, $expected, $offset) = @_;
+
+	for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return if slurp_file($node->logfile, $offset) =~ $expected;
+		sleep 0.05;
+	}
+	die "there is no $expected in the log";
+}
+
+sub flags
+{
+	my ($timeline) = @_;
+
+	return grep { m{/\.writer\.lock\.} }
+	  $s3->list('bucket', "first/timelines/$timeline/");
+}
+
+sub wait_for_upload
+{
+	my ($timeline) = @_;
+
+	sleep 0.1
+	  until $s3->list('bucket', "first/timelines/$timeline/layers/");
+	return;
+}
+
+# --- The server is restarted during an upload, and during a call.
+
+my @sessions = map { start_session($_) } $store, $other;
+my $import = "SELECT timeline_name FROM bb_import_directory('$base', 'cloud')";
+is(ask($sessions[0], $import), 'main', 'an import');
+ask($sessions[1],
+	'BEGIN; DECLARE c CURSOR FOR SELECT md5(chunk) AS m FROM (SELECT'
+	  . " bb_basebackup_stream(store => 'cloud') AS chunk) s");
+ask($sessions[1], 'FETCH 3 FROM c');
+send_query($sessions[0],
+	$import =~ s/\)$/, 'during')/r);
+$store->poll_query_until('postgres',
+	'SELECT count(*) = 1 FROM bb_stat_progress_import WHERE bytes_done > 0')
+  or die 'no import is running';
+my @offsets = map { -s $_->logfile } $store, $other;
+$s3->stop;
+send_query($sessions[1], 'FETCH ALL FROM c');
+wait_for_log(
+	$store,
+	qr/WARNING:  could not write .*\n.*DETAIL:  .*attempts.*\n.*HINT:  It is tried again until/,
+	$offsets[0]);
+wait_for_log($other, qr/WARNING:  could not read object/, $offsets[1]);
+$s3->resume;
+like(answer($sessions[0]), qr/^WARNING:.*^during$/ms,
+	'an import outlives a restart of the server');
+my $rest = answer($sessions[1]);
+like($rest, qr/^WARNING:.*^[0-9a-f]{32}\z/ms, 'so does a backup');
+is(ask($sessions[1], 'ROLLBACK; ' . backup('cloud', "timeline => 'during'")),
+	$right, 'what was uploaded is right');
+is($rest =~ s/^[A-Z]+: .*\n//mgr,
+	ask($sessions[0],
+		"SELECT md5(chunk) FROM (SELECT bb_basebackup_stream("
+		  . "store => 'cloud') AS chunk) s OFFSET 3"),
+	'and so is what was read');
+
+# A cancel ends the attempts at once.
+$s3->stop;
+@offsets = (-s $store->logfile);
+send_query($sessions[0], "SELECT * FROM bb_timelines('cloud')");
+wait_for_log($store, qr/WARNING:  could not list/, $offsets[0]);
+$store->safe_psql('postgres',
+	"SELECT pg_cancel_backend($sessions[0]->{backend})");
+like(answer($sessions[0]), qr/ERROR:  57014: /, 'a cancel ends the attempts');
+
+# --- Its clock is an hour off.
+
+$s3->resume(3600);
+fails_like(
+	$store,
+	"SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  08006: .*RequestTimeTooSkewed \(1 attempt\).*HINT:  Set the clock/s,
+	'a clock that is off is named');
+$s3->restart_proxies;
+
+# --- Two writers.
+
+my $ingest = "SELECT end_lsn FROM bb_ingest('$archive', 'cloud', 'during')";
+send_query($_, $ingest) foreach @sessions;
+my @answers = map { answer($_) } @sessions;
+is(scalar(grep { m{^[0-9A-F]+/[0-9A-F]+$}m } @answers),
+	1, 'of two who ingest at once, one does')
+  or diag(@answers);
+is( scalar(
+		grep {
+			/ERROR:  55006: timeline "during" is being written by another/
+		} @answers),
+	1,
+	'and the other is told');
+is(ask($sessions[1], backup('kept', "timeline => 'during'")),
+	$right_at_end, 'nothing is lost');
+
+# One that is stopped while it writes, until another took over: its flag is up,
+# and too old by a clock that is ahead.
+ask($sessions[0], "SELECT bb_create_branch('late', store => 'cloud')");
+send_query($sessions[0], $ingest =~ s/during/late/r);
+wait_for_upload('late');
+kill 'STOP', $sessions[0]->{backend};
+fails_like(
+	$other,
+	$ingest =~ s/during/late/r,
+	qr/ERROR:  55006: timeline "late" is being written by another/,
+	'a lock is heeded');
+$proxy->faults('ahead 61');
+like($other->safe_psql('postgres', $ingest =~ s/during/late/r),
+	qr{/}, 'one that is too old is not');
+is($proxy->faults_left, 0, 'by a clock that is ahead');
+is(join(' ', flags('late')), '', 'the flags are down');
+kill 'CONT', $sessions[0]->{backend};
+like(
+	answer($sessions[0]),
+	qr/ERROR:  (?:55006|40001|58P01|55000): .*late/,
+	'who was overtaken is told');
+is(ask($sessions[0], backup('kept', "timeline => 'late'")),
+	$right_at_end, 'and has done no harm');
+
+# One that takes longer than a lock is good for renews it.
+ask($sessions[0], "SELECT bb_create_branch('slow', store => 'cloud')");
+my $asked = $proxy->requests;
+send_query($sessions[0], $ingest =~ s/during/slow/r);
+wait_for_upload('slow');
+my ($flag) = flags('slow');
+kill 'STOP', $sessions[0]->{backend};
+sleep 16;
+kill 'CONT', $sessions[0]->{backend};
+like(answer($sessions[0]), qr{^[0-9A-F]+/[0-9A-F]+$}, 'a slow writer');
+my @requests = $proxy->requests;
+is(scalar(grep { m{^PUT \S*\Q$flag\E } } @requests[ $asked .. $#requests ]),
+	2, 'renews its lock');
+
+# --- A cache directory that can't be written to.
+
+# as a full disk, it lets a file be written up to a size
+system_or_bail('prlimit', '--pid', $sessions[0]->{backend},
+	'--fsize=500000:unlimited');
+like(
+	ask($sessions[0], backup('limited')),
+	qr/^WARNING:  53100: no space left in cache directory.*^$right\z/ms,
+	'a full disk is no obstacle');
+is(join(' ', glob "$caches/limited/*/.*.part"),
+	'', 'and nothing is left there that is not whole');
+system_or_bail('prlimit', '--pid', $sessions[0]->{backend},
+	'--fsize=unlimited:unlimited');
+is(ask($sessions[0], backup('limited')), $right, 'with space again,');
+cmp_ok(scalar(() = glob "$caches/limited/*/*image-*"),
+	'>', 3, 'layers are resident');
+
+# --- A downloader is killed; another server waits for what it fetches.
+
+my $cursor = start_session($other);
+$proxy->faults('hang 700000');
+send_query($cursor, backup('killed'));
+sleep 0.01 until $proxy->hangs;
+send_query($sessions[0], backup('killed'));
+kill 'KILL', $cursor->{backend};
+answer($cursor);
+end_session($cursor);
+is(answer($sessions[0]), $right, 'who waited for a killed one goes on');
+$other->poll_query_until('postgres', 'SELECT true')
+  or die 'the server does not come back';
+is( $other->safe_psql('postgres',
+		'SET bbackup.download_behavior = error; ' . backup('killed')),
+	$right,
+	'and the cache is whole');
+is(join(' ', glob "$caches/killed/*/.*.part"), '', 'nothing is left over');
+
+# --- Objects that are others now: of the same length, cut, gone.
+
+end_session($_) foreach @sessions;
+my $reader = start_session($store);
+my @objects = grep { m{/manifest$|/image-} }
+  $s3->list('bucket', 'first/timelines/main/');
+cmp_ok(scalar @objects, '>', 3, 'there are objects to change');
+my %codes;
+my @wrong;
+
+foreach my $try (1 .. $ENV{BB_FLIPS} // 10)
+{
+	my $object = $objects[ rand @objects ];
+	my $bytes = $s3->request('GET', "/bucket/$object");
+	my $changed = $bytes;
+	my $file = PostgreSQL::Test::Utils::tempdir . '/object';
+	my $offset = int rand length $bytes;
+
+	if ($try % 4)
+	{
+		substr($changed, $offset, 1) ^= chr(1 + int rand 255);
+	}
+	else
+	{
+		substr($changed, $offset) = '';
+	}
+	foreach my $content ($changed, $bytes)
+	{
+		open my $out, '>:raw', $file or die;
+		print $out $content;
+		close $out;
+		$s3->request('PUT', "/bucket/$object", '--data-binary', "\@$file");
+		# by ranges, and whole
+		unlink glob "$caches/limited/*/*";
+		foreach my $server ('cloud', 'limited')
+		{
+			my $answer = ask($reader, backup($server));
+			my ($name) = $object =~ m{/([^/]+)$};
+
+			next if $content eq $bytes && $answer eq $right;
+			next
+			  if $content ne $bytes
+			  && $answer =~ /^ERROR:  XX001: .*\Q$name\E/m;
+			push @wrong, "$server, $object at $offset, try $try: $answer";
+		}
+	}
+}
+is("@wrong", '', 'each changed object is an error that names it');
+end_session($reader);
+
+$s3->check_logs($store, $other);
+$proxy->stop;
+done_testing();

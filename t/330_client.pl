@@ -1,0 +1,347 @@
+# The client program: what it makes, and its options.
+
+use strict;
+use warnings;
+use BBackup;
+use BBackup::Client;
+use File::Basename;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+my $program = 'bb_basebackup';
+program_help_ok($program);
+program_version_ok($program);
+program_options_handling_ok($program);
+
+# --- A cluster with everything, and the store that has it.
+
+my $source = new_source('source');
+fill_source($source);
+my ($tablespace, $location) = split /\|/,
+  $source->safe_psql('postgres',
+	'SELECT oid, pg_tablespace_location(oid) FROM pg_tablespace'
+	  . " WHERE spcname = 'elsewhere'");
+$source->stop;
+my $store = new_store('store');
+import_directory($store, $source->data_dir);
+connect_to($store);
+
+# --- Tar: the bytes of the server's own.
+
+my $right = fetch_backup($store);
+my $tar = new_name('main.tar');
+
+succeeds('one file', '-f', $tar);
+same($tar, $right, 'it is what bb_basebackup_stream() makes');
+only_has(dirname($tar), 'main.tar', 'and nothing else is there');
+is((stat $tar)[2] & 0777, 0600, 'nobody else may read it');
+append_to_file("$tar.part", 'left by one that was killed') for 1 .. 1000;
+succeeds('one file, once more', '-f', $tar, '--no-sync');
+same($tar, $right, 'an older file, and what is left of one, are replaced');
+only_has(dirname($tar), 'main.tar', 'and nothing else is there');
+
+my $raw = new_name('raw.tar');
+is(system("$program -D - -Ft > '$raw'"), 0, 'to standard output');
+same($raw, $right, 'the same bytes');
+is(system("$program -f - > '$raw'"), 0, 'to a file named "-"');
+same($raw, $right, 'the same bytes');
+is( system("bash -c '$program -f >(cat > \"$raw\"; touch \"$raw.done\")'"),
+	0, 'to a pipe that has a name');
+usleep 10_000 until -e "$raw.done";
+same($raw, $right, 'the same bytes');
+
+my $directory = new_name('archives');
+succeeds('a directory of archives', '-Ft', '-D', $directory, '--max-rate=1024M');
+same("$directory/base.tar", $right, 'the same bytes');
+only_has($directory, 'base.tar', 'one archive');
+
+# --- Plain.
+
+$directory = new_name('new/clone');
+succeeds('a directory', '-D', $directory);
+my $extracted = new_name('extracted');
+mkdir $extracted, 0700;
+system_or_bail('tar', '-x', '-p', '-f', $right, '-C', $extracted);
+same($directory, $extracted, 'what tar extracts');
+is( join(' ', map { sprintf '%o', (stat "$directory/$_")[2] & 0777 }
+		  ('', 'global', 'PG_VERSION')),
+	'700 700 600',
+	'with its permissions');
+
+my $empty = new_name('empty');
+mkdir $empty, 0700;
+succeeds('a directory that is empty', '--pgdata', "$empty/", '-Fp', '-c',
+	'fast', '-X', 'stream', '--no-slot', '--no-sync');
+same($empty, $extracted, 'what tar extracts');
+fails('a directory that is not', qr/error: directory "\Q$empty\E" exists but is not empty/,
+	'-D', $empty);
+same($empty, $extracted, 'nothing happened to it');
+
+# A node in a directory that the program made.
+sub start_clone
+{
+	my ($name, $from) = @_;
+	my $clone = PostgreSQL::Test::Cluster->new($name);
+
+	rename $from, $clone->data_dir or die "$from: $!";
+	$clone->append_conf('postgresql.conf',
+			"port = "
+		  . $clone->port
+		  . "\nunix_socket_directories = '"
+		  . $clone->host
+		  . "'\n");
+	$clone->start;
+	return $clone;
+}
+
+my $clone = start_clone('clone', $directory);
+$source->start;
+same_dump(dump_all($clone), dump_all($source), 'it starts, with everything');
+$source->stop;
+$clone->stop;
+
+# --- What is backed up.
+
+my $end = $store->safe_psql('postgres', 'SELECT end_lsn FROM bb_timelines()');
+$store->safe_psql('postgres', "SELECT bb_create_branch('branch')");
+$store->safe_psql('postgres',
+		"CREATE SERVER \"Other Store\" FOREIGN DATA WRAPPER bbackup OPTIONS"
+	  . " (url 'file://@{[ store_directory($store) ]}')");
+my %contents = (
+	'a label' => [ "label => 'it''s \\ \"mine\"'", '-l', 'it\'s \\ "mine"' ],
+	'an LSN' => [ "lsn => '$end'", '--lsn', $end ],
+	'a thin one' => [ 'full_backup => false', '--thin' ],
+	'a new tli' => [ 'new_tli => 77', '--new-tli=77' ],
+	'a compressed one' => [ "compression => 'gzip:level=5'", '-Z', 'gzip:level=5' ],
+	'one that the server compresses' => [ "compression => 'gzip'", '-Z', 'server-gzip' ],
+	'a level' => [ "compression => 'gzip:1'", '-Z1' ],
+	'no compression' => [ '', '-z', '--compress=none' ],
+	'no manifest' => [ "manifest => 'no'", '--no-manifest' ],
+	'a manifest in hexadecimal' => [ "manifest => 'force-encode'", '--manifest-force-encode' ],
+	'a manifest with SHA' => [ "manifest_checksums => 'sha256'", '--manifest-checksums=SHA256' ],
+	'two jobs' => [ '', '-j', '2' ],
+	'a store' => [ "store => 'Other Store'", '--store', 'Other Store' ],
+	'a timeline' => [ "timeline => 'branch'", '--timeline', 'branch' ]);
+foreach my $name (sort keys %contents)
+{
+	my ($arguments, @options) = @{ $contents{$name} };
+
+	succeeds($name, '-f', $tar, '-N', @options);
+	same($tar, fetch_backup($store, $arguments), "$name: the same bytes");
+}
+$directory = new_name('archives');
+succeeds('a compressed archive', '-D', $directory, '-Ft', '--gzip');
+only_has($directory, 'base.tar.gz', 'has a name that says so');
+fails('a compression that there is not', qr/error: backup failed: .*"level=x"|invalid/,
+	'-f', "$tar.none", '-Z', 'gzip:level=x');
+fails('an LSN that is none', qr/error: .*invalid input syntax for type pg_lsn/,
+	'-f', $tar, '--lsn', "0/0'");
+fails('a timeline that there is not', qr/error: .*"nowhere"/,
+	'-f', "$tar.none", '--timeline', 'nowhere', '-P', '-v');
+only_has(dirname($tar), 'main.tar', 'leaves nothing');
+
+# A time, of a timeline with commits in it.
+my $wal = new_source('wal');
+$wal->append_conf('postgresql.conf', "wal_level = replica\n");
+$wal->restart;
+my $backup = $wal->data_dir . '.cold';
+$wal->stop;
+copy_directory($wal->data_dir, $backup);
+$wal->start;
+$wal->safe_psql('postgres', 'CREATE TABLE t AS SELECT 1 AS a');
+my $time = $wal->safe_psql('postgres', 'SELECT clock_timestamp()');
+$wal->safe_psql('postgres', 'CREATE TABLE too_late AS SELECT 1 AS a');
+$wal->stop;
+import_directory($store, $backup, 'timed');
+ingest($store, $wal->data_dir . '/pg_wal', 'timed');
+$directory = new_name('timed');
+succeeds('a time', '-D', $directory, '--timeline=timed', '--time', $time);
+my $timed = start_clone('timed', $directory);
+is( $timed->safe_psql('postgres',
+		"SELECT string_agg(relname, ' ') FROM pg_class"
+		  . " WHERE relname IN ('t', 'too_late')"),
+	't',
+	'the cluster is as it was then');
+$timed->stop;
+fails('a time in the future', qr/error: could not find the LSN of the time: /,
+	'-D', $directory, '--timeline=timed', '--time', 'infinity');
+
+# --- Progress.
+
+my $kb = int((-s $right) / 1024);
+my ($status, $stdout, $stderr) = run_client('-f', $tar, '-P', '-N');
+is($status, 0, 'with progress');
+like( $stderr,
+	qr{\A(?: *\d+/$kb kB \(\d+%\), 0/1 tablespace\n)*$kb/$kb kB \(100%\), 1/1 tablespace\n\z},
+	'there is a line as pg_basebackup has it');
+like($stderr, qr{\n.*\n}, 'and others before it');
+same($tar, $right, 'the same bytes');
+
+$directory = new_name('clone');
+($status, $stdout, $stderr) = run_client('-D', $directory, '-P', '-v', '-N');
+is($status, 0, 'with more progress');
+like($stderr, qr{^ *\d+/$kb kB \(\d+%\), 0/1 tablespace \(.{35}\)$}m,
+	'it has the file');
+like($stderr, qr{\($directory/[^)]* *\)$}m, 'by its name')
+  if length $directory < 20;
+like($stderr, qr{^$kb/$kb kB \(100%\), 1/1 tablespace {41}$}m,
+	'and at the end a line without one');
+like($stderr, qr{base backup at LSN \Q$end\E$}m, 'the LSN');
+
+($status, $stdout, $stderr) =
+  run_client('-f', $tar, '-P', '-N', '--no-estimate-size');
+like($stderr, qr{^$kb/$kb kB \(100%\), 1/1 tablespace\n\z}m,
+	'without an estimate, at the end it is known');
+
+($status, $stdout, $stderr) = run_client('-f', $tar, '-P', '-N', '-z');
+$kb = int((-s $tar) / 1024);
+like($stderr, qr{^$kb/$kb kB \(100%\), 1/1 tablespace\n\z}m,
+	'nor is there one of a compressed tar');
+
+my $terminal = new_name('typescript');
+system("script -q -e -c \"$program -P -N -f '$tar'\" '$terminal' > '$terminal.out'");
+is($?, 0, 'on a terminal');
+like(slurp_file($terminal), qr{0/1 tablespace\r(?!\r?\n).*1/1 tablespace\r?\n}s,
+	'progress stays on its line');
+
+# --- A rate: never faster.
+
+my $size = length slurp_file(fetch_backup($store, 'full_backup => false'));
+my $began = time;
+succeeds('a rate', '-f', $tar, '--thin', '-r', '32M');
+cmp_ok(time - $began, '>=', ($size - 32768 * 128) / (32768 * 1024),
+	"$size bytes are not faster than 32 MB/s");
+
+# --- Tablespaces go elsewhere.
+
+foreach my $old ($location, $tablespace)
+{
+	my $elsewhere = new_name('with = and space');
+
+	$directory = new_name('clone');
+	succeeds("mapping of $old", '-D', $directory, '-T',
+		"$old=" . $elsewhere =~ s/=/\\=/r);
+	is(readlink "$directory/pg_tblspc/$tablespace",
+		$elsewhere, 'there is a link');
+	same($directory, $extracted, 'that leads to the same files');
+	command_ok([ 'pg_verifybackup', '-q', $directory ],
+		'and those are what the manifest says');
+	next if $old eq $location;
+	my $moved = start_clone('moved', $directory);
+	is($moved->safe_psql('there', 'SELECT count(*) FROM t'),
+		1000, 'and a server that finds them');
+	is( $moved->safe_psql('postgres',
+			"SELECT pg_tablespace_location($tablespace)"),
+		$elsewhere,
+		'there');
+	$moved->stop;
+}
+$directory = new_name('clone');
+my $full = new_name('full');
+mkdir $full;
+append_to_file("$full/file", 'mine');
+$stderr = fails('a tablespace that is not empty',
+	qr/error: directory "\Q$full\E" exists but is not empty/,
+	'-D', $directory, '-T', "$location=$full");
+like($stderr, qr/removing data directory "\Q$directory\E"/, 'is known late');
+only_has($full, 'file', 'it is left alone');
+ok(!-e $directory, 'and the data directory is gone');
+fails("mapping of $_", qr/error: backup has no tablespace .*\bnowhere|12345/,
+	'-D', $directory, '-T', "$_=/tmp/new")
+  foreach '/nowhere', '12345';
+ok(!-e $directory, 'nothing was made');
+
+# --- Options that can't be meant.
+
+foreach my $case (
+	[ 'no target', qr/no target directory specified/ ],
+	[ 'an argument', qr/too many command-line arguments/, '-D', 'x', 'y' ],
+	[ 'two targets', qr/can't be used together/, '-D', 'x', '-f', 'y' ],
+	[ 'a format', qr/invalid output format "x"/, '-F', 'x' ],
+	[ 'a plain file', qr/can't have the plain format/, '-Fp', '-f', 'x' ],
+	[ 'plain to stdout', qr/can't have the plain format/, '-D', '-' ],
+	[ 'both', qr/--lsn and --time can't/, '-f', 'x', '--lsn=0/1', '--time=now' ],
+	[ 'a slow rate', qr/out of range/, '-f', 'x', '-r', '31' ],
+	[ 'a fast rate', qr/out of range/, '-f', 'x', '-r', '1025M' ],
+	[ 'a rate of NaN', qr/out of range/, '-f', 'x', '-r', 'nan' ],
+	[ 'a negative rate', qr/greater than zero/, '-f', 'x', '-r', '-1' ],
+	[ 'a word as rate', qr/not a valid value/, '-f', 'x', '-r', 'fast' ],
+	[ 'a unit', qr/invalid --max-rate unit: "G"/, '-f', 'x', '-r', '1G' ],
+	[ 'tli 0', qr/--new-tli must be in range/, '-f', 'x', '--new-tli=0' ],
+	[ 'a method', qr/unrecognized compression algorithm: "lzma"/, '-f', 'x', '-Z', 'lzma:9' ],
+	[ 'client side', qr/by the client is not supported.*\n.*hint/, '-f', 'x', '-Z', 'client-gzip' ],
+	[ 'plain, compressed', qr/only tar mode/, '-D', 'x', '-z' ],
+	[ 'tar, mapped', qr/only plain mode/, '-f', 'x', '-T', '/a=/b' ],
+	[ 'relative', qr/not an absolute path/, '-D', 'x', '-T', 'a=/b' ],
+	[ 'relative', qr/not an absolute path/, '-D', 'x', '-T', '/a=b' ],
+	[ 'no mapping', qr/must be "OLDDIR=NEWDIR"/, '-D', 'x', '-T', '/a' ],
+	[ 'two signs', qr/multiple "=" signs/, '-D', 'x', '-T', '/a=/b=/c' ],
+	[ 'an OID', qr/invalid OID/, '-D', 'x', '-T', '4294967296=/c' ],
+	[ 'manifests', qr/can't be used together/, '-D', 'x', '--no-manifest', '--manifest-checksums=none' ],
+	[ 'no WAL', qr/does not apply here.*\n.*hint/, '-D', 'x', '-X', 'none' ],
+	[ 'a WAL method', qr/invalid wal-method/, '-D', 'x', '-X', 'x' ],
+	[ 'a checkpoint', qr/invalid checkpoint argument/, '-D', 'x', '-c', 'x' ],
+	[ 'a standby', qr/-R.* does not apply here.*\n.*hint/, '-D', 'x', '-R' ],
+	[ 'a slot', qr/-S.* does not apply here/, '-D', 'x', '-S', 'x' ],
+	[ 'a label to decode', qr/--decode can't be used/, '--decode', '-f', 'x', '-l', 'x' ],
+	[ 'a path to decode', qr/does not know which/, '--decode', '-D', 'x', '-T', '/a=/b' ])
+{
+	my ($name, $expected, @options) = @$case;
+
+	fails($name, $expected, @options);
+}
+
+# --- An archive for each tablespace, of a server that has a function for it.
+
+$store->safe_psql('postgres', 'CREATE DATABASE archives');
+$store->safe_psql(
+	'archives', q{
+CREATE EXTENSION bbackup;
+-- in short, what it takes and gives
+CREATE FUNCTION bb_basebackup_archives(lsn pg_lsn DEFAULT NULL,
+	OUT archive text, OUT data bytea)
+RETURNS SETOF record LANGUAGE sql BEGIN ATOMIC
+	SELECT '16385.tar', '\x00'::bytea
+	UNION ALL
+	SELECT 'base.tar', d FROM (SELECT bb_basebackup_stream(lsn) d) s;
+END;
+ALTER EXTENSION bbackup ADD FUNCTION bb_basebackup_archives;
+});
+$directory = new_name('archives');
+succeeds('archives', '-d', 'archives', '-Ft', '-D', $directory);
+only_has($directory, '16385.tar base.tar', 'a file each');
+same("$directory/base.tar", $right, 'with its bytes');
+$directory = new_name('archives');
+(undef, undef, $stderr) =
+  run_client('-d', 'archives', '-Ft', '-D', $directory, '-P', '-v');
+like($stderr, qr{, 1/2 tablespaces \(.*base.tar *\)\n}, 'progress counts them');
+like($stderr, qr{\(100%\), 2/2 tablespaces *\n}, 'to the last');
+fails('an option that the server does not know', qr/has no option "jobs"\n.*hint/,
+	'-d', 'archives', '-Ft', '-D', "$directory.none", '-j', '2');
+
+# --- A server that doesn't have what it takes.
+
+$store->safe_psql('postgres', 'CREATE DATABASE none');
+fails('no extension', qr/extension bbackup isn't installed in database "none"\n.*hint/,
+	'-f', $tar, '-d', 'dbname=none');
+fails('no database', qr/database "nowhere" does not exist/, '-f', $tar, '-d', 'nowhere');
+fails('no server', qr/connection to server .*failed/, '-f', $tar, '-h', '/nowhere');
+
+$store->safe_psql('none', 'CREATE SCHEMA "a b"; CREATE EXTENSION bbackup SCHEMA "a b"');
+succeeds('an extension elsewhere', '-d', 'none', '-f', $tar);
+same($tar, $right, 'the same bytes');
+
+$store->safe_psql('postgres', 'CREATE ROLE bob LOGIN');
+fails('nothing granted', qr/permission denied for function/, '-U', 'bob', '-f', $tar);
+$store->safe_psql('postgres',
+	'GRANT EXECUTE ON FUNCTION bb_basebackup_stream TO bob;'
+	  . ' GRANT USAGE ON FOREIGN SERVER bbackup TO bob');
+succeeds('EXECUTE on one function is enough', '-U', 'bob', '-f', $tar);
+fails('but not for progress', qr/permission denied for function/, '-U', 'bob', '-f', $tar, '-P');
+
+$store->safe_psql('none', 'ALTER EXTENSION bbackup DROP FUNCTION "a b".bb_basebackup_stream');
+fails('an older extension', qr/has no function "bb_basebackup_stream"\n.*hint/, '-d', 'none', '-f', $tar);
+
+done_testing();

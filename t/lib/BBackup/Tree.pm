@@ -1,0 +1,57 @@
+# BBackup::Tree - a directory, as it is, to be compared with another.
+
+package BBackup::Tree;
+
+use strict;
+use warnings;
+
+use Carp;
+use Digest::MD5;
+use Exporter 'import';
+use Fcntl ':mode';
+use File::Find;
+use PostgreSQL::Test::Utils;
+
+our @EXPORT = qw(tree names mode);
+
+# tree - path => type and permissions, and what a file or a symbolic link has.
+sub tree
+{
+	my ($directory) = @_;
+	my %tree;
+
+	find(
+		{
+			wanted => sub {
+				my $path = substr $File::Find::name, length $directory;
+				my $mode = (lstat $_)[2];
+
+				return if $path eq '';
+				$path = substr $path, 1;
+				$tree{$path} = sprintf '%o ', $mode;
+				$tree{$path} .= readlink $_ if S_ISLNK($mode);
+				$tree{$path} .= Digest::MD5::md5_hex(slurp_file($_))
+				  if S_ISREG($mode);
+			},
+			no_chdir => 1
+		},
+		$directory);
+	return \%tree;
+}
+
+# names - of what a directory holds, sorted, in one string.
+sub names
+{
+	my ($directory) = @_;
+
+	opendir my $dir, $directory or croak "$directory: $!";
+	return join ' ', sort grep { !/^[.][.]?$/ } readdir $dir;
+}
+
+# mode - permission bits, as four digits.
+sub mode
+{
+	return sprintf '%04o', (stat $_[0])[2] & 07777;
+}
+
+1;
