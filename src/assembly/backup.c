@@ -120,10 +120,11 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 		return;
 	}
 
-	bb_sink_end_archive(ctx, backup->sink);
-	bb_sink_end(ctx, backup->sink);
+	/* what can go wrong comes before the end */
 	if (backup->parallel != NULL)
 		bb_parallel_end(ctx, backup->parallel);
+	bb_sink_end_archive(ctx, backup->sink);
+	bb_sink_end(ctx, backup->sink);
 	bb_content_close(backup->reader);
 	bb_filelist_close(backup->list);
 	backup->bytes += BB_TAR_END_SIZE;
