@@ -95,7 +95,8 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 									bb_filelist_seed(backup->list));
 	if (options->jobs > 1)
 	{
-		backup->parallel = bb_parallel_new(ctx, store, lsn, options);
+		backup->parallel = bb_parallel_new(ctx, store, lsn, options,
+										   size);
 		bb_content_share(backup->reader, backup->parallel);
 	}
 	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,
@@ -173,6 +174,9 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	bool		ends = backup->in_archive &&
 		(!found || member->apart || member->tablespace != backup->archive);
 
+	/* what can go wrong comes before the end */
+	if (!found && backup->parallel != NULL)
+		bb_parallel_end(ctx, backup->parallel);
 	if (ends)
 		end_archive(ctx, backup);
 	if (found)
@@ -180,8 +184,6 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	else
 	{
 		bb_sink_end(ctx, backup->sink);
-		if (backup->parallel != NULL)
-			bb_parallel_end(ctx, backup->parallel);
 		bb_content_close(backup->reader);
 		bb_filelist_close(backup->list);
 		backup->state = BACKUP_DONE;

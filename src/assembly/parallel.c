@@ -123,17 +123,20 @@ start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 
 BbParallel *
 bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-				const BbBackupOptions *options)
+				const BbBackupOptions *options, uint64 size)
 {
 	BbParallel *parallel = palloc0(sizeof(BbParallel));
 	BbPagesTask task = {.parent = *ctx, .lsn = lsn};
+	int			jobs = options->jobs;
 
-	parallel->queue_length = options->jobs * UNITS_PER_WORKER + 1;
+	if (size > 0)
+		jobs = Min(jobs, size / BB_BYTES_PER_WORKER);
+	parallel->queue_length = jobs * UNITS_PER_WORKER + 1;
 	parallel->queue = palloc(parallel->queue_length * sizeof(Planned));
 	parallel->units = bb_units_new(ctx, store, lsn, options);
-	while (parallel->queued <= options->jobs && plan(ctx, parallel))
+	while (parallel->queued <= jobs && plan(ctx, parallel))
 		;
-	/* the first unit is ours, most likely */
+	/* the first unit is the reader's own, most likely */
 	if (parallel->queued > 1)
 	{
 		task.identity = bb_pagestore_identity(store, lsn);
@@ -142,7 +145,7 @@ bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 				sizeof(task.timeline));
 		strlcpy(task.function, options->function, sizeof(task.function));
 		start_workers(ctx, parallel, &task,
-					  Min(options->jobs, parallel->queued - 1));
+					  Min(jobs, parallel->queued - 1));
 	}
 	return parallel;
 }

@@ -33,6 +33,8 @@
 #include "assembly/options.h"
 #include "pagestore/pagestore.h"
 
+#define BB_BYTES_PER_WORKER (32 * 1024 * 1024)
+
 typedef struct BbParallel BbParallel;
 
 /* ---- the backup's side ---- */
@@ -41,13 +43,17 @@ typedef struct BbParallel BbParallel;
  * bb_parallel_new - have options->jobs workers started, or as many as there
  * is work for; it doesn't wait for them.
  *
+ * A worker takes some 10 ms to start, so a backup of "size" bytes (0: not
+ * known) has one for each BB_BYTES_PER_WORKER at most.
+ *
  * All of it belongs to CurrentMemoryContext.
  *
  * Errors: those of filelist.h; those of dynamic shared memory.
  */
 extern BbParallel *bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store,
 								   XLogRecPtr lsn,
-								   const BbBackupOptions *options);
+								   const BbBackupOptions *options,
+								   uint64 size);
 
 typedef enum BbBlockOutcome
 {

@@ -16,6 +16,7 @@
 #include "assembly/backup.h"
 #include "base/compat.h"
 #include "assembly/content.h"
+#include "assembly/units.h"
 #include "base/codec.h"
 #include "pagestore/walposition.h"
 #include "unit.h"
@@ -378,6 +379,72 @@ UNIT_TEST(filelist_segments)
 				 "relation base/5/9 1073741824 600\n"
 				 "relation base/5/9.1 1073741824 600\n"
 				 "relation base/5/9.2 8192 600\n") == 0);
+}
+
+/* "relation fork first+count, ...", a line each. */
+static char *
+units_text(const BbReqCtx *ctx, BbPageStore *store, bool full)
+{
+	BbBackupOptions options = options_of(full);
+	BbUnits    *units = bb_units_new(ctx, store, LSN, &options);
+	BbUnit		unit;
+	StringInfoData text;
+
+	initStringInfo(&text);
+	while (bb_units_next(ctx, units, &unit))
+	{
+		for (int i = 0; i < unit.nranges; i++)
+		{
+			const BbBlockRange *range = &unit.ranges[i];
+
+			appendStringInfo(&text, "%s%u/%u/%u %d %u+%u", i > 0 ? ", " : "",
+							 range->spc, range->db, range->rel, range->fork,
+							 range->first, range->count);
+		}
+		appendStringInfoChar(&text, '\n');
+	}
+	bb_units_close(units);
+	return text.data;
+}
+
+UNIT_TEST(units_cut)
+{
+	BbPageStore *store = small_cluster();
+
+	check_text(units_text(ctx, store, true),
+			   "1663/5/1259 0 0+3, 1663/5/1259 1 0+1, 1663/5/3001 0 0+1, "
+			   "1664/0/1262 0 0+1, 16400/5/4000 0 0+1\n");
+	put_u32(store,
+			bb_key_rel_size(DEFAULTTABLESPACE_OID, 5, 2100, MAIN_FORKNUM),
+			1000);
+	check_text(units_text(ctx, store, true),
+			   "1663/5/1259 0 0+3, 1663/5/1259 1 0+1, 1663/5/2100 0 0+12\n"
+			   "1663/5/2100 0 12+32\n"
+			   "1663/5/2100 0 44+64\n"
+			   "1663/5/2100 0 108+128\n"
+			   "1663/5/2100 0 236+256\n"
+			   "1663/5/2100 0 492+256\n"
+			   "1663/5/2100 0 748+252, 1663/5/3001 0 0+1, "
+			   "1664/0/1262 0 0+1, 16400/5/4000 0 0+1\n");
+	/* nothing but init forks */
+	check_text(units_text(ctx, store, false), "");
+}
+
+UNIT_TEST(units_of_segments)
+{
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store = empty_cluster(&info);
+	char	   *text;
+
+	put_database(store, DEFAULTTABLESPACE_OID, 5, 0);
+	put_u32(store, bb_key_rel_size(DEFAULTTABLESPACE_OID, 5, 9, MAIN_FORKNUM),
+			RELSEG_SIZE + 300);
+	text = units_text(ctx, store, true);
+	/* a unit may go from one to the next, as two ranges */
+	check_text(strstr(text, "1663/5/9 0 130800+"),
+			   "1663/5/9 0 130800+256\n"
+			   "1663/5/9 0 131056+16, 1663/5/9 0 131072+240\n"
+			   "1663/5/9 0 131312+60\n");
 }
 
 UNIT_TEST(filelist_group_access)

@@ -185,6 +185,47 @@ UNIT_TEST(context_children_count_as_they_are_linked)
 	CHECK(detached->counters->blocks_read == 100);
 }
 
+UNIT_TEST(context_child_of_another_process)
+{
+	const BbReqCtx *grandparent;
+	const BbReqCtx *parent;
+	const BbReqCtx *child;
+	BbReqCtx	copy;
+	BbCounters	told = {0};
+	BbCounters	news;
+
+	bb_setting_call_timeout_ms = 60000;
+	grandparent = bb_reqctx_root(BB_TASK_BASEBACKUP, BB_DOWNLOAD_ERROR);
+	bb_setting_call_timeout_ms = 0;
+	parent = bb_reqctx_attached_child(grandparent, BB_TASK_BASEBACKUP);
+	copy = *parent;
+	copy.parent = NULL;
+	copy.counters = NULL;
+	copy.account = NULL;
+	child = bb_reqctx_attached_child_of(&copy, BB_TASK_PAGE_READ);
+	CHECK(child->task_kind == BB_TASK_PAGE_READ);
+	CHECK(child->download_behavior == BB_DOWNLOAD_ERROR);
+	CHECK(child->parent_link == BB_LINK_ATTACHED);
+	CHECK(child->parent == NULL);
+	CHECK(child->parent_call_id == parent->call_id);
+	CHECK(child->deadline == grandparent->deadline && child->deadline != 0);
+
+	for (int i = 1; i <= 2; i++)
+	{
+		BB_COUNT(child, keys_requested, i);
+		BB_COUNT(child, bytes_out, 10 * i);
+		news = bb_counters_since(&told, child->counters);
+		CHECK(news.keys_requested == i && news.bytes_out == 10 * i);
+		bb_reqctx_add(parent, &news);
+	}
+	BB_COUNT(parent, keys_requested, 100);
+	CHECK(parent->counters->keys_requested == 103);
+	CHECK(parent->counters->bytes_out == 30);
+	CHECK(grandparent->counters->keys_requested == 103);
+	CHECK(grandparent->counters->bytes_out == 30);
+	CHECK(child->counters->keys_requested == 3);
+}
+
 UNIT_TEST(context_holds_to_its_deadline)
 {
 	const BbReqCtx *root;

@@ -56,18 +56,24 @@ check_gets(const BbReqCtx *ctx, Model *model, BbTimeline *timeline,
 	}
 }
 
-/* Scan all from key number "from" to "to", now and then with a leap. */
+/*
+ * Scan all from key number "from" to "to", now and then with a leap, and in
+ * parts.
+ */
 static void
 check_scan(const BbReqCtx *ctx, Model *model, BbTimeline *timeline,
-		   XLogRecPtr lsn, int from, int to, bool leaps)
+		   XLogRecPtr lsn, int from, int to, bool leaps, bool parts)
 {
 	BbKeyRange	range = {model_key(from), model_key(to - 1)};
 	BbTimelineScan *scan;
 	BbEntry		entry;
 	ModelValue	value;
+	int			part_end = from;
 
 	range.end = bb_key_next(&range.end);
 	scan = bb_timeline_scan_new(ctx, timeline, &range, lsn);
+	if (parts)
+		bb_timeline_scan_until(scan, &range.start);
 	for (int k = from; k < to; k++)
 	{
 		if (leaps && model_roll(5) == 0)
@@ -78,6 +84,15 @@ check_scan(const BbReqCtx *ctx, Model *model, BbTimeline *timeline,
 			k = Min(k + leap, to - 1);
 			target = model_key(k);
 			bb_timeline_scan_seek(ctx, scan, &target);
+		}
+		if (parts && k >= part_end)
+		{
+			BbKey		until;
+
+			CHECK_SEED(!bb_timeline_scan_next(ctx, scan, &entry));
+			part_end = k + 1 + model_roll(20);
+			until = part_end < to ? model_key(part_end) : range.end;
+			bb_timeline_scan_until(scan, &until);
 		}
 		model_value(model, k, lsn, &value);
 		if (!value.exists)
@@ -153,10 +168,12 @@ check_model(const BbReqCtx *ctx, Model *model, int rounds)
 			lsn = pg_prng_uint64_range(&model_prng, model->manifest.start_lsn,
 									   last);
 		check_gets(ctx, model, timeline, lsn);
-		check_scan(ctx, model, timeline, lsn, 0, NKEYS, false);
-		check_scan(ctx, model, timeline, lsn, 0, NKEYS, true);
+		check_scan(ctx, model, timeline, lsn, 0, NKEYS, false, false);
+		check_scan(ctx, model, timeline, lsn, 0, NKEYS, true, false);
+		check_scan(ctx, model, timeline, lsn, 0, NKEYS, model_roll(2), true);
 		check_scan(ctx, model, timeline, lsn, from,
-				   from + 1 + model_roll(NKEYS - from), model_roll(2));
+				   from + 1 + model_roll(NKEYS - from), model_roll(2),
+				   model_roll(2));
 		check_versions(ctx, model, timeline,
 					   pg_prng_uint64_range(&model_prng, 0, lsn), lsn);
 		check_gets(ctx, model, timeline,

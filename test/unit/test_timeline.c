@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "assembly/parallel.h"
 #include "layer/layermap.h"
 #include "layer/manifest_codec.h"
 #include "lib/stringinfo.h"
@@ -340,6 +341,58 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 	check_value(ctx, branch, 3, 4, 4);
 	check_value(ctx, branch, 3, 3, 1);
 	check_value(ctx, branch, 0, 4, 1);
+}
+
+UNIT_TEST(timeline_identity)
+{
+	BbObjectStore *store = unit_store(ctx);
+	BbManifest	manifest = manifest_for("main");
+	BbTimeline *main;
+	BbTimeline *branch;
+	BbPagesTask task = {.lsn = 2, .timeline = "main"};
+	uint64		before;
+
+	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
+	manifest.layers[1] = *write_blocks(ctx, store, "main", 0, 5, 3);
+	manifest.layers[2] = *write_rest(ctx, store, "main", 1);
+	manifest.nlayers = 3;
+	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	main = bb_timeline_open(ctx, store, "main");
+	CHECK(bb_timeline_identity(main, 1) == bb_timeline_identity(main, 2));
+	CHECK(bb_timeline_identity(main, 2) != bb_timeline_identity(main, 3));
+
+	/* a branch reads its ancestor's layers, until it has its own */
+	bb_timeline_branch(ctx, store, "branch", "main", 2);
+	branch = bb_timeline_open(ctx, store, "branch");
+	before = bb_timeline_identity(branch, 3);
+	CHECK(before == bb_timeline_identity(main, 2));
+	manifest = *bb_manifest_read(ctx, store, "branch");
+	manifest.layers = palloc0(sizeof(BbLayerDesc));
+	manifest.layers[0] = *write_blocks(ctx, store, "branch", 3, 4, 4);
+	manifest.nlayers = 1;
+	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	branch = bb_timeline_open(ctx, store, "branch");
+	CHECK(bb_timeline_identity(branch, 3) == before);
+	CHECK(bb_timeline_identity(branch, 4) != before);
+
+	/* a worker of a backup that reads another one */
+	task.identity = before + 1;
+	CHECK_ERROR(bb_parallel_serve(ctx,
+								  bb_pagestore_timeline(ctx, store, "main"),
+								  &task),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK(strstr(unit_last_error, "was replaced") != NULL);
+
+	/* the same again has other layers */
+	bb_timeline_drop(ctx, store, "branch");
+	bb_timeline_drop(ctx, store, "main");
+	manifest = manifest_for("main");
+	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
+	manifest.layers[1] = *write_rest(ctx, store, "main", 1);
+	manifest.nlayers = 2;
+	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	main = bb_timeline_open(ctx, store, "main");
+	CHECK(bb_timeline_identity(main, 2) != before);
 }
 
 static void

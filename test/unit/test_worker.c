@@ -33,6 +33,18 @@ task_echo(const void *payload, size_t length)
 		(void) bb_worker_put(ctx, message, message_length);
 }
 
+/* Numbers, of which nobody is told before the last. */
+static void
+task_count(const void *payload, size_t length)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_UNIT_TEST, BB_DOWNLOAD_ALLOW);
+	int			last = 5000;
+
+	for (int i = 0; i < last; i++)
+		(void) bb_worker_put_lazily(ctx, &i, sizeof(i));
+	(void) bb_worker_put(ctx, &last, sizeof(last));
+}
+
 typedef struct Identity
 {
 	int			pid;
@@ -84,6 +96,7 @@ task_fail(const void *payload, size_t length)
 
 static const BbWorkerTask tasks[] = {
 	{"echo", task_echo},
+	{"count", task_count},
 	{"stay", task_stay},
 	{"fail", task_fail},
 };
@@ -101,14 +114,21 @@ unit_worker_init(void)
 
 /* ---- tests ---- */
 
+static BbWorkerRequest
+request(const char *task)
+{
+	return (BbWorkerRequest){.task = task,
+							 .payload = "payload",
+							 .payload_length = 8,
+							 .input_bytes = 1000};
+}
+
 static BbWorker *
 start(const BbReqCtx *ctx, const char *task)
 {
-	return bb_worker_start(ctx,
-						   &(BbWorkerRequest){.task = task,
-											  .payload = "payload",
-											  .payload_length = 8,
-											  .input_bytes = 1000});
+	BbWorkerRequest wanted = request(task);
+
+	return bb_worker_start(ctx, &wanted);
 }
 
 /* The worker runs, and says who it is. */
@@ -156,6 +176,22 @@ UNIT_TEST(worker_streams_both_ways)
 	bb_worker_end_input(worker);
 	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_ENDED);
+	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+		  BB_WORKER_ENDED);
+}
+
+UNIT_TEST(worker_puts_lazily)
+{
+	BbWorker   *worker = start(ctx, "count");
+	const void *message;
+	size_t		length;
+
+	for (int i = 0; i <= 5000; i++)
+	{
+		CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+			  BB_WORKER_MESSAGE);
+		CHECK(length == sizeof(int) && *(const int *) message == i);
+	}
 	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_ENDED);
 }
@@ -254,12 +290,14 @@ UNIT_TEST(worker_slots_are_limited)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	BbWorkerRequest wanted = request("stay");
 	int			sqlstate = 0;
 	int			n;
 
 	for (n = 0; sqlstate == 0 && n <= max_worker_processes; n++)
 		ERROR_OF((void) start(ctx, "stay"), sqlstate);
 	CHECK(sqlstate == ERRCODE_INSUFFICIENT_RESOURCES);
+	CHECK(bb_worker_try_start(ctx, &wanted) == NULL);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	(void) first_message(ctx, start(ctx, "stay"));
