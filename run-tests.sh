@@ -192,8 +192,8 @@ clean_up()
 
 echo "== Packages"
 need_packages "${BUILD_PACKAGES[@]}" binutils clang-14 curl \
-	libipc-run-perl memcached perl swift-account swift-container \
-	swift-object swift-proxy || die "could not install the packages"
+	libipc-run-perl lz4 memcached perl swift-account swift-container \
+	swift-object swift-proxy zstd || die "could not install the packages"
 find_postgres
 
 new_directory bbtests || die "could not make a temporary directory"

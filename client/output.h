@@ -62,6 +62,8 @@ bb_output_finish(BbOutput *output)
 	output->ops->finish(output);
 }
 
+/* All of these are freed by "finish". */
+
 /* bb_output_file_new - the one archive, as a file; "-" is stdout. */
 extern BbOutput *bb_output_file_new(const char *path, bool sync);
 

@@ -199,6 +199,7 @@ directory_finish(BbOutput *base)
 		pg_fatal("could not rename file \"%s\" to \"%s\": %m", part, control);
 	pg_free(part);
 	pg_free(control);
+	pg_free(output);
 }
 
 static const BbOutputOps directory_ops = {

@@ -112,9 +112,9 @@ tar_finish(BbOutput *output)
 
 	bb_interrupted();
 	publish(tar->files, tar->sync);
-	tar->files = NULL;
 	if (tar->directory && tar->sync && fsync_parent_path(tar->path) != 0)
 		exit(1); /* it has said why */
+	pg_free(tar);
 }
 
 static const BbOutputOps tar_ops = {

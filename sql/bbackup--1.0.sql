@@ -254,6 +254,7 @@ CREATE FUNCTION bb_files(
     label text DEFAULT NULL,
     manifest text DEFAULT 'yes',
     manifest_checksums text DEFAULT NULL,
+    tablespaces text DEFAULT 'in-place',
     OUT path text,
     OUT kind text,
     OUT size bigint)
@@ -338,9 +339,33 @@ ROWS 10000;
 COMMENT ON FUNCTION bb_basebackup_stream IS
 'the same tar in chunks, in order; call it in the target list, where it streams';
 
+CREATE FUNCTION bb_basebackup_archives(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1,
+    OUT archive text,
+    OUT data bytea)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_archives'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+ROWS 10000;
+
+COMMENT ON FUNCTION bb_basebackup_archives IS
+'tars in chunks, in order: one of each tablespace, then the rest, then the manifest; call it in the target list, where it streams';
+
 CREATE FUNCTION bb_basebackup_to_file(
-    lsn pg_lsn,
-    path text,
+    lsn pg_lsn DEFAULT NULL,
+    path text DEFAULT NULL,
     full_backup boolean DEFAULT true,
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
@@ -360,9 +385,72 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION bb_basebackup_to_file IS
 'the same tar as a file on the server, whole and durable or not at all; returns its bytes; errors: the file exists, no pg_write_server_files';
 
+CREATE PROCEDURE bb_copy(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
+AS 'MODULE_PATHNAME', 'bb_sql_copy'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE bb_copy IS
+'sends the same tar to the client as a COPY stream, raw; errors: not called by a CALL of the client''s own';
+
+CREATE FUNCTION bb_basebackup_to_program(
+    lsn pg_lsn DEFAULT NULL,
+    command text DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_program'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_basebackup_to_program IS
+'writes the same tar to the standard input of a shell command on the server, which is killed unless it comes to its end; returns its bytes; errors: the command fails, or doesn''t read all';
+
+CREATE FUNCTION bb_basebackup_lo(
+    lsn pg_lsn DEFAULT NULL,
+    full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL,
+    new_tli integer DEFAULT NULL,
+    label text DEFAULT NULL,
+    compression text DEFAULT 'none',
+    manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true,
+    jobs integer DEFAULT 1)
+RETURNS oid
+AS 'MODULE_PATHNAME', 'bb_sql_basebackup_lo'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_basebackup_lo IS
+'stores the same tar as a new large object; returns its OID; errors leave none';
+
 CREATE FUNCTION bb_restore(
-    lsn pg_lsn,
-    directory text,
+    lsn pg_lsn DEFAULT NULL,
+    directory text DEFAULT NULL,
     full_backup boolean DEFAULT true,
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
@@ -578,6 +666,7 @@ REVOKE ALL ON FUNCTION bb_read_file FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_page FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_stream FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_archives FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_prefetch FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_evict FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_evict_idle FROM PUBLIC;
@@ -587,6 +676,9 @@ REVOKE ALL ON FUNCTION bb_get_access_stats FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_get_stat_totals FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_layer_stats FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_basebackup_to_file FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_lo FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_basebackup_to_program FROM PUBLIC;
+REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_restore FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_tablespaces FROM PUBLIC;
 

@@ -56,6 +56,8 @@ my %reads = (
 	bb_get_page => 'SELECT length(bb_get_page(1664, 0, 1262, \'main\', 0)) > 0',
 	bb_basebackup =>
 	  'SELECT length(bb_basebackup(full_backup => false)) > 0',
+	bb_basebackup_archives =>
+	  'SELECT count(*) > 0 FROM (SELECT bb_basebackup_archives()) s',
 	bb_basebackup_stream =>
 	  'SELECT count(*) > 0 FROM (SELECT bb_basebackup_stream()) s');
 my %writes = (
@@ -90,7 +92,7 @@ bob_may_not('SELECT * FROM bb_stat_progress_import',
 
 # --- With EXECUTE alone, no store.
 
-$store->safe_psql('postgres', "GRANT EXECUTE ON FUNCTION $_ TO bob")
+$store->safe_psql('postgres', "GRANT EXECUTE ON ROUTINE $_ TO bob")
   foreach @functions;
 bob_may_not(
 	$reads{$_},

@@ -15,7 +15,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'bytea client delta directory file pipe psql restore start tar',
+	'archives bytea client copy copy-directory delta directory extract file large-object program psql restore start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -24,18 +24,28 @@ my $source = new_source('source', '--data-checksums');
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
 );
+my $tablespace = PostgreSQL::Test::Utils::tempdir;
+$source->safe_psql('postgres',
+	"CREATE TABLESPACE elsewhere LOCATION '$tablespace'");
+$source->safe_psql('postgres',
+	'CREATE TABLE moved TABLESPACE elsewhere AS SELECT generate_series(1, 1000) i'
+);
 $source->stop;
 my $store = new_store('store');
 import_directory($store, $source->data_dir);
 my $right = `md5sum < '@{[ fetch_backup($store) ]}'`;
 
-# A recipe, for a directory of our own; with another query, if given.
+# A recipe, for a directory of our own; with one more argument, if given.
 sub recipe
 {
-	my ($name, $directory, $call) = @_;
+	my ($name, $directory, $argument) = @_;
 	my $text = $recipes{$name} =~ s{/backups\b}{$directory}gr;
 
-	$text =~ s/bb_basebackup(?:_stream)?\(\)/$call/ if defined $call;
+	if (defined $argument)
+	{
+		$text =~ s/(bb_(?:basebackup(?:_\w+)?|copy)\()\)/$1$argument)/
+		  or $text =~ s/(bb_basebackup_to_\w+\()/$1$argument, / or die;
+	}
 	return $text;
 }
 
@@ -47,15 +57,15 @@ sub new_directory
 # One for the client's shell; does it succeed?
 sub run_client
 {
-	my ($name, $directory) = @_;
-	my $text = recipe($name, $directory);
+	my ($name, $directory, $argument) = @_;
+	my $text = recipe($name, $directory, $argument);
 
 	local %ENV = (
 		%ENV,
 		PGHOST => $store->host,
 		PGPORT => $store->port,
 		PGDATABASE => 'postgres');
-	return system('sh', '-c', $text) == 0;
+	return system('bash', '-c', $text) == 0;
 }
 
 # --- They make what they promise.
@@ -63,7 +73,8 @@ sub run_client
 foreach my $case (
 	[ 'tar', 'main.tar' ],
 	[ 'file', 'main.tar' ],
-	[ 'bytea', 'small.tar' ])
+	[ 'bytea', 'small.tar' ],
+	[ 'large-object', 'object.tar' ])
 {
 	my ($name, $file) = @$case;
 	my $directory = new_directory();
@@ -75,9 +86,9 @@ foreach my $case (
 }
 
 my $directory = new_directory();
-$store->safe_psql('postgres', recipe('pipe', $directory));
+$store->safe_psql('postgres', recipe('program', $directory));
 is(`gunzip < '$directory/main.tar.gz' | md5sum`,
-	$right, 'recipe "pipe" makes a tar');
+	$right, 'recipe "program" makes a tar');
 
 $directory = new_directory();
 $store->safe_psql('postgres', recipe('directory', $directory));
@@ -108,9 +119,28 @@ is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" mends it');
 $directory = new_directory();
 ok(run_client('client', $directory), 'recipe "client" runs');
 is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
+ok(run_client('copy', $directory), 'recipe "copy" runs');
+is(`md5sum < '$directory/client.tar'`, $right, 'and makes a tar');
+ok(run_client('copy-directory', $directory), 'recipe "copy-directory" runs');
+ok(-s "$directory/clone/global/pg_control", 'and makes a directory');
 ok(run_client('psql', $directory), 'recipe "psql" runs');
 like(slurp_file("$directory/nightly/backup_label.old"),
 	qr/^LABEL: nightly$/m, 'and makes a directory');
+
+$directory = new_directory();
+$store->safe_psql('postgres', recipe('archives', $directory));
+command_ok([ 'sh', '-c', recipe('extract', $directory) ],
+	'recipes "archives" and "extract" make one that verifies');
+is(scalar(grep { -l } glob "$directory/clone/pg_tblspc/*"),
+	1, 'with a link to a tablespace');
+$start = recipe('start', $directory) =~ s/5433/$clone_port -k $directory/r;
+command_ok([ 'sh', '-c', $start ], 'it starts');
+is( `psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM moved'`,
+	"1000\n",
+	'with what is in the tablespace');
+command_ok(
+	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+	'and stops again');
 
 # --- They notice a query that fails: at once, and in the midst.
 
@@ -128,29 +158,52 @@ sub wait_for_programs
 	return;
 }
 
-foreach my $name ('tar', 'bytea', 'directory', 'pipe')
+foreach my $name ('tar', 'bytea', 'directory', 'program', 'file', 'large-object')
 {
-	foreach my $call (undef, "bb_basebackup_stream(timeline => 'nowhere')")
+	foreach my $argument (undef, "timeline => 'nowhere'")
 	{
-		my $when = defined $call ? 'at once' : 'in the midst';
+		my $when = defined $argument ? 'at once' : 'in the midst';
 
 		$directory = new_directory();
 		fails_like(
 			$store,
-			recipe($name, $directory, $call),
-			defined $call ? qr/42704: .*"nowhere"/ : qr/XX001: /,
+			recipe($name, $directory, $argument),
+			defined $argument ? qr/42704: .*"nowhere"/ : qr/XX001: /,
 			"recipe \"$name\", with a query that fails $when");
 		wait_for_programs($directory);
 		is(join(' ', grep { !/[.]gz[.]part$/ } glob "$directory/*"),
 			'', '... leaves nothing');
 	}
 }
-foreach my $name ('client', 'psql')
+foreach my $name ('client', 'copy', 'psql')
 {
 	$directory = new_directory();
 	ok(!run_client($name, $directory), "recipe \"$name\" fails with its query");
-	is(join(' ', glob "$directory/*"), '', '... and leaves nothing');
+	is(join(' ', grep { !/[.]tar[.]part$/ } glob "$directory/*"),
+		'', '... and leaves nothing');
 }
+$directory = new_directory();
+my ($out, $err);
+{
+	local %ENV = (
+		%ENV,
+		PGHOST => $store->host,
+		PGPORT => $store->port,
+		PGDATABASE => 'postgres');
+	IPC::Run::run [ 'bash', '-c', recipe('copy-directory', $directory) ],
+	  '>', \$out, '2>', \$err;
+}
+like($err, qr/ERROR.*this is no backup/s,
+	'recipe "copy-directory" tells that its query failed');
+ok(!-e "$directory/clone/global/pg_control",
+	'... and leaves nothing that starts');
+
+$directory = new_directory();
+fails_like($store, recipe('archives', $directory),
+	qr/XX001: /, 'recipe "archives", with a query that fails');
+command_fails([ 'sh', '-c', recipe('extract', $directory) ],
+	'... which "extract" notices');
+ok(!-e "$directory/clone", '... and makes nothing');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
 # --- They stream: the server's memory stays flat.

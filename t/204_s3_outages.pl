@@ -263,7 +263,7 @@ cmp_ok(scalar @objects, '>', 3, 'there are objects to change');
 my %codes;
 my @wrong;
 
-foreach my $try (1 .. $ENV{BB_FLIPS} // 10)
+foreach my $try (1 .. $ENV{BB_FLIPS} // 5)
 {
 	my $object = $objects[ rand @objects ];
 	my $bytes = $s3->request('GET', "/bucket/$object");

@@ -20,6 +20,15 @@
  */
 #define STEP_BYTES 40960
 
+typedef enum BackupState
+{
+	BACKUP_NEW,		  /* the chain doesn't know that a backup begins */
+	BACKUP_BETWEEN,	  /* behind a member, or before the first */
+	BACKUP_AT_MEMBER, /* before one that is known */
+	BACKUP_IN_MEMBER,
+	BACKUP_DONE
+} BackupState;
+
 struct BbBackup
 {
 	MemoryContext context; /* this struct and all that it holds */
@@ -30,12 +39,12 @@ struct BbBackup
 	BbSink	   *sink;	  /* the first of the chain */
 	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
 	BbBackupProgress *progress;
-	uint64		bytes; /* of the tar, so far */
+	uint64		bytes; /* of the archives, so far */
 
-	bool		begun; /* the chain knows that a backup begins */
-	bool		open;  /* in the midst of a member */
-	bool		done;
-	BbMember	member;
+	BackupState state;
+	BbMember	member; /* the one that it's at, or in */
+	bool		in_archive;
+	Oid			archive; /* the tablespace of it; Invalid: "base" */
 };
 
 /* The chain that ends in "last". */
@@ -43,6 +52,7 @@ static BbSink *
 make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 		   const BbBackupOptions *options, BbBackupForm form, BbSink *last)
 {
+	const BbManifestText *manifest = bb_filelist_manifest(backup->list);
 	BbSink	   *sink = last;
 
 	if (options->max_rate > 0)
@@ -61,9 +71,8 @@ make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 	if (form == BB_FORM_TAR)
 		sink = bb_sink_tar_new(sink, info->uid, info->gid,
 							   bb_filelist_mtime(backup->list));
-	if (bb_filelist_manifest(backup->list) != NULL)
-		sink = backup->manifest =
-			bb_sink_manifest_new(sink, bb_filelist_manifest(backup->list));
+	if (manifest != NULL)
+		sink = backup->manifest = bb_sink_manifest_new(sink, manifest);
 	return sink;
 }
 
@@ -100,35 +109,86 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	return backup;
 }
 
-/* The next member's beginning, or the end of the backup. */
+/* The archive that the member is in, which is the first one there. */
 static void
+begin_archive(const BbReqCtx *ctx, BbBackup *backup)
+{
+	Oid			tablespace = backup->member.tablespace;
+
+	bb_sink_begin_archive(ctx, backup->sink,
+						  OidIsValid(tablespace) ? psprintf("%u", tablespace)
+												 : "base");
+	backup->in_archive = true;
+	backup->archive = tablespace;
+}
+
+static void
+end_archive(const BbReqCtx *ctx, BbBackup *backup)
+{
+	bb_sink_end_archive(ctx, backup->sink);
+	backup->in_archive = false;
+	backup->bytes += BB_TAR_END_SIZE;
+}
+
+static void
+begin_member(const BbReqCtx *ctx, BbBackup *backup)
+{
+	const BbMember *member = &backup->member;
+
+	if (member->apart)
+		bb_sink_begin_manifest(ctx, backup->sink);
+	else
+	{
+		if (!backup->in_archive)
+			begin_archive(ctx, backup);
+		bb_sink_begin_member(ctx, backup->sink, member);
+		backup->bytes += TAR_BLOCK_SIZE;
+	}
+	if (member->content != BB_CONTENT_MANIFEST)
+		bb_content_begin(ctx, backup->reader, member);
+	backup->state = BACKUP_IN_MEMBER;
+}
+
+static void
+end_member(const BbReqCtx *ctx, BbBackup *backup)
+{
+	if (backup->member.apart)
+		bb_sink_end_manifest(ctx, backup->sink);
+	else
+	{
+		bb_sink_end_member(ctx, backup->sink);
+		backup->bytes += tarPaddingBytesRequired(backup->member.size);
+	}
+	backup->state = BACKUP_BETWEEN;
+}
+
+/*
+ * Get the next member, and end the archive if it isn't of this one, or if
+ * there is none.  True: an archive was ended.
+ */
+static bool
 next_member(const BbReqCtx *ctx, BbBackup *backup)
 {
-	if (!backup->begun)
-	{
-		bb_sink_begin(ctx, backup->sink);
-		bb_sink_begin_archive(ctx, backup->sink, "base");
-		backup->begun = true;
-	}
-	if (bb_filelist_next(ctx, backup->list, &backup->member))
-	{
-		bb_sink_begin_member(ctx, backup->sink, &backup->member);
-		if (backup->member.content != BB_CONTENT_MANIFEST)
-			bb_content_begin(ctx, backup->reader, &backup->member);
-		backup->open = true;
-		backup->bytes += TAR_BLOCK_SIZE;
-		return;
-	}
+	const BbMember *member = &backup->member;
+	bool		found = bb_filelist_next(ctx, backup->list, &backup->member);
+	bool		ends = backup->in_archive &&
+		(!found || member->apart || member->tablespace != backup->archive);
 
 	/* what can go wrong comes before the end */
-	if (backup->parallel != NULL)
+	if (!found && backup->parallel != NULL)
 		bb_parallel_end(ctx, backup->parallel);
-	bb_sink_end_archive(ctx, backup->sink);
-	bb_sink_end(ctx, backup->sink);
-	bb_content_close(backup->reader);
-	bb_filelist_close(backup->list);
-	backup->bytes += BB_TAR_END_SIZE;
-	backup->done = true;
+	if (ends)
+		end_archive(ctx, backup);
+	if (found)
+		backup->state = BACKUP_AT_MEMBER;
+	else
+	{
+		bb_sink_end(ctx, backup->sink);
+		bb_content_close(backup->reader);
+		bb_filelist_close(backup->list);
+		backup->state = BACKUP_DONE;
+	}
+	return ends;
 }
 
 /* The next piece of the open member. */
@@ -141,45 +201,66 @@ next_piece(const BbReqCtx *ctx, BbBackup *backup, const uint8 **data,
 	return bb_content_next(ctx, backup->reader, data, length);
 }
 
+/* Hand on a piece, or end the member.  Returns the bytes that it has. */
+static uint32
+advance_member(const BbReqCtx *ctx, BbBackup *backup)
+{
+	const uint8 *data;
+	uint32		length;
+
+	if (!next_piece(ctx, backup, &data, &length))
+	{
+		end_member(ctx, backup);
+		return TAR_BLOCK_SIZE;
+	}
+	if (backup->member.apart)
+		bb_sink_write_manifest(ctx, backup->sink, data, length);
+	else
+		bb_sink_write(ctx, backup->sink, data, length);
+	backup->bytes += length;
+	return length;
+}
+
 bool
 bb_backup_step(const BbReqCtx *ctx, BbBackup *backup)
 {
 	MemoryContext old_context;
-	const uint8 *data;
-	uint32		length;
 	uint32		written = 0;
+	bool		archive_ended = false;
 
-	if (backup->done)
+	if (backup->state == BACKUP_DONE)
 		return false;
 
 	old_context = MemoryContextSwitchTo(backup->scratch);
-	while (written < STEP_BYTES && !backup->done)
+	while (written < STEP_BYTES && !archive_ended &&
+		   backup->state != BACKUP_DONE)
 	{
-		if (!backup->open)
+		switch (backup->state)
 		{
-			next_member(ctx, backup);
-			written += TAR_BLOCK_SIZE;
-		}
-		else if (next_piece(ctx, backup, &data, &length))
-		{
-			bb_sink_write(ctx, backup->sink, data, length);
-			written += length;
-			backup->bytes += length;
-		}
-		else
-		{
-			bb_sink_end_member(ctx, backup->sink);
-			backup->open = false;
-			backup->bytes += tarPaddingBytesRequired(backup->member.size);
-			written += TAR_BLOCK_SIZE;
+			case BACKUP_NEW:
+				bb_sink_begin(ctx, backup->sink);
+				backup->state = BACKUP_BETWEEN;
+				break;
+			case BACKUP_BETWEEN:
+				archive_ended = next_member(ctx, backup);
+				break;
+			case BACKUP_AT_MEMBER:
+				begin_member(ctx, backup);
+				written += TAR_BLOCK_SIZE;
+				break;
+			case BACKUP_IN_MEMBER:
+				written += advance_member(ctx, backup);
+				break;
+			case BACKUP_DONE:
+				break;
 		}
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(backup->scratch);
 	bb_progress_backup_done(backup->progress, backup->bytes);
-	if (backup->done)
+	if (backup->state == BACKUP_DONE)
 		bb_progress_backup_end(backup->progress);
-	return !backup->done;
+	return backup->state != BACKUP_DONE;
 }
 
 uint64
@@ -189,10 +270,16 @@ bb_backup_size(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	BbBackupProgress *progress = bb_progress_backup_new();
 	BbFileList *list = bb_filelist_new(ctx, store, lsn, options);
 	BbMember	member;
-	uint64		size = BB_TAR_END_SIZE;
+	uint64		size = BB_TAR_END_SIZE; /* of "base", which there always is */
+	Oid			tablespace = InvalidOid;
 
 	while (bb_filelist_next(ctx, list, &member))
-		size += bb_sink_tar_member_size(&member);
+	{
+		size += member.apart ? member.size : bb_sink_tar_member_size(&member);
+		if (OidIsValid(member.tablespace) && member.tablespace != tablespace)
+			size += BB_TAR_END_SIZE;
+		tablespace = member.tablespace;
+	}
 	bb_filelist_close(list);
 	bb_progress_backup_end(progress);
 	return size;

@@ -44,14 +44,15 @@ extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,
 							   uint64 size, BbBackupForm form, BbSink *last);
 
 /*
- * Do some of it, some ten kB before compression.  False once everything, end
- * of archive too, is written.
+ * Do some of it, some ten kB before compression.  Where an archive ends, so
+ * does the step, so that one who pulls can take what there is of it.  False
+ * once everything, end of archive too, is written.
  */
 extern bool bb_backup_step(const BbReqCtx *ctx, BbBackup *backup);
 
 /*
- * bb_backup_size - the exact bytes of the tar of a backup before compression,
- * without building it.
+ * bb_backup_size - the exact bytes of a backup before compression, all tars and
+ * what is beside them, without building it.
  */
 extern uint64 bb_backup_size(const BbReqCtx *ctx, BbPageStore *store,
 							 XLogRecPtr lsn, const BbBackupOptions *options);

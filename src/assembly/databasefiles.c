@@ -31,6 +31,7 @@ struct BbDatabaseFiles
 {
 	BbPageStore *store;
 	XLogRecPtr	lsn;
+	Oid			spc; /* see bb_databasefiles_new */
 	bool		full;
 	mode_t		directory_mode;
 	mode_t		file_mode;
@@ -51,19 +52,34 @@ struct BbDatabaseFiles
 
 BbDatabaseFiles *
 bb_databasefiles_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-					 bool full, const char *version)
+					 Oid spc, bool full, const char *version)
 {
 	BbDatabaseFiles *files = palloc0(sizeof(BbDatabaseFiles));
 
 	files->store = store;
 	files->lsn = lsn;
+	files->spc = spc;
 	files->full = full;
 	files->directory_mode = bb_pagestore_info(store)->directory_mode;
 	files->file_mode = files->directory_mode & 0666;
 	files->version = version;
 	files->step = STEP_DATABASE;
-	files->databases = bb_catalog_scan_new(ctx, store, BB_KEY_DATABASE, lsn);
+	if (OidIsValid(spc) && spc != DEFAULTTABLESPACE_OID)
+		files->databases = bb_catalog_databases_of(ctx, store, spc, lsn);
+	else
+		files->databases = bb_catalog_scan_new(ctx, store, BB_KEY_DATABASE,
+											   lsn);
 	return files;
+}
+
+void
+bb_databasefiles_close(BbDatabaseFiles *files)
+{
+	if (files->relations != NULL)
+		bb_catalog_scan_close(files->relations);
+	if (files->databases != NULL)
+		bb_catalog_scan_close(files->databases);
+	pfree(files);
 }
 
 /* The shared catalogs have a directory of their own in every cluster. */
@@ -71,6 +87,12 @@ static inline bool
 is_shared(const BbDatabase *database)
 {
 	return database->spc == GLOBALTABLESPACE_OID;
+}
+
+static inline bool
+is_built_in(const BbDatabase *database)
+{
+	return is_shared(database) || database->spc == DEFAULTTABLESPACE_OID;
 }
 
 /*
@@ -87,7 +109,7 @@ check_database(const BbReqCtx *ctx, BbDatabaseFiles *files)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("page store has a database %u in tablespace %u, where none can be",
 						database->db, database->spc)));
-	if (!is_shared(database) && database->spc != DEFAULTTABLESPACE_OID)
+	if (!is_built_in(database))
 	{
 		BbKey		key = bb_key_make(BB_KEY_TABLESPACE, database->spc, 0, 0, 0,
 									  0);
@@ -105,10 +127,14 @@ next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	if (!bb_catalog_next_database(ctx, files->databases, &files->database))
 	{
 		bb_catalog_scan_close(files->databases);
+		files->databases = NULL;
 		files->step = STEP_DONE;
 		return false;
 	}
+	/* those of other archives too: none gets lost for want of a tablespace */
 	check_database(ctx, files);
+	if (files->spc == DEFAULTTABLESPACE_OID && !is_built_in(&files->database))
+		return false;
 
 	directory = GetDatabasePath(files->database.db, files->database.spc);
 	strlcpy(files->directory, directory, sizeof(files->directory));

@@ -26,14 +26,18 @@ typedef struct BbDatabaseFiles BbDatabaseFiles;
 /*
  * bb_databasefiles_new - full: all relations; else only init forks.
  *
+ * "spc": Invalid: of all tablespaces; DEFAULTTABLESPACE_OID: of those that
+ * are built in, with "global"; else of this one.
+ *
  * "version" is the content of PG_VERSION.  It has to outlive the iterator
  * and the members.
  */
 extern BbDatabaseFiles *bb_databasefiles_new(const BbReqCtx *ctx,
 											 BbPageStore *store,
-											 XLogRecPtr lsn, bool full,
-											 const char *version);
+											 XLogRecPtr lsn, Oid spc,
+											 bool full, const char *version);
 extern bool bb_databasefiles_next(const BbReqCtx *ctx, BbDatabaseFiles *files,
 								  BbMember *member);
+extern void bb_databasefiles_close(BbDatabaseFiles *files);
 
 #endif /* BB_DATABASEFILES_H */

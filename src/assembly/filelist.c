@@ -12,14 +12,15 @@
 
 #include "access/slru.h"
 #include "access/xlog_internal.h"
+#include "catalog/pg_tablespace_d.h"
 #include "common/sha2.h"
-#include "pgtime.h"
 #include "utils/memutils.h"
 
 #include "assembly/configfiles.h"
 #include "assembly/databasefiles.h"
 #include "assembly/dirtree.h"
 #include "assembly/filelist.h"
+#include "assembly/madefiles.h"
 #include "base/compat.h"
 #include "pagestore/originfile.h"
 #include "pagestore/walposition.h"
@@ -38,6 +39,7 @@ struct BbFileList
 	XLogRecPtr	lsn; /* a record's end */
 	int64		mtime;
 	bool		full;
+	bool		archives; /* of tablespaces */
 	mode_t		file_mode;
 
 	const BbSeed *seed;
@@ -78,6 +80,45 @@ next_directory(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 }
 
 /*
+ * A tablespace with an archive of its own: the directory that the server has
+ * in its location, and the databases in it.
+ */
+static bool
+next_archived(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	bool		found;
+
+	if (!list->archives)
+		return false;
+	if (list->databases != NULL)
+	{
+		found = bb_databasefiles_next(ctx, list->databases, member);
+		if (found)
+		{
+			member->tablespace = list->tablespace.spc;
+			return true;
+		}
+		bb_databasefiles_close(list->databases);
+		list->databases = NULL;
+	}
+
+	if (list->scan == NULL)
+		list->scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_TABLESPACE,
+										 list->lsn);
+	if (!bb_catalog_next_tablespace(ctx, list->scan, &list->tablespace))
+		return false;
+	pfree(list->tablespace.location);
+	list->databases = bb_databasefiles_new(ctx, list->store, list->lsn,
+										   list->tablespace.spc, list->full,
+										   list->version);
+	bb_member_init(member, BB_MEMBER_DIRECTORY, list->info->directory_mode,
+				   "pg_tblspc/%u/" TABLESPACE_VERSION_DIRECTORY,
+				   list->tablespace.spc);
+	member->tablespace = list->tablespace.spc;
+	return true;
+}
+
+/*
  * Tablespaces are directories in place, where the source had symbolic links:
  * a link would make a clone on the same machine write into its parent's
  * files.
@@ -87,6 +128,8 @@ next_tablespace(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	mode_t		mode = list->info->directory_mode;
 
+	if (list->archives)
+		return false;
 	if (list->half)
 	{
 		bb_member_init(member, BB_MEMBER_DIRECTORY, mode,
@@ -105,6 +148,21 @@ next_tablespace(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	bb_member_init(member, BB_MEMBER_DIRECTORY, mode, "pg_tblspc/%u",
 				   list->tablespace.spc);
 	list->half = true;
+	return true;
+}
+
+static bool
+next_map(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
+{
+	StringInfoData map;
+
+	if (!list->archives || list->step++ > 0)
+		return false;
+	bb_madefile_map(ctx, list->store, list->lsn, &map);
+	if (map.len == 0)
+		return false;
+	bb_member_init(member, BB_MEMBER_MAP, list->file_mode, "tablespace_map");
+	bb_member_set_bytes(member, map.data, map.len);
 	return true;
 }
 
@@ -177,8 +235,11 @@ static bool
 next_database_file(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	if (list->databases == NULL)
-		list->databases = bb_databasefiles_new(ctx, list->store, list->lsn,
-											   list->full, list->version);
+		list->databases =
+			bb_databasefiles_new(ctx, list->store, list->lsn,
+								 list->archives ? DEFAULTTABLESPACE_OID
+								 : InvalidOid,
+								 list->full, list->version);
 	return bb_databasefiles_next(ctx, list->databases, member);
 }
 
@@ -202,22 +263,6 @@ next_twophase(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
-static void
-make_origins(const BbReqCtx *ctx, BbFileList *list, StringInfo file)
-{
-	BbCatalogScan *scan;
-	BbOrigin	origin;
-
-	initStringInfo(file);
-	bb_originfile_begin(file);
-	scan = bb_catalog_scan_new(ctx, list->store, BB_KEY_REPLICATION_ORIGIN,
-							   list->lsn);
-	while (bb_catalog_next_origin(ctx, scan, &origin))
-		bb_originfile_add(file, &origin);
-	bb_catalog_scan_close(scan);
-	bb_originfile_end(file);
-}
-
 static bool
 next_origin(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
@@ -225,7 +270,7 @@ next_origin(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 
 	if (list->step++ > 0)
 		return false;
-	make_origins(ctx, list, &file);
+	bb_madefile_origins(ctx, list->store, list->lsn, &file);
 	bb_member_init(member, BB_MEMBER_ORIGIN, list->file_mode, BB_ORIGIN_FILE);
 	bb_member_set_bytes(member, file.data, file.len);
 	return true;
@@ -323,13 +368,16 @@ next_manifest(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	bb_manifesttext_end(&list->manifest, &list->part);
 	bb_manifesttext_checksum(&list->part, checksum);
 	member->content = BB_CONTENT_MANIFEST;
+	member->apart = list->archives;
 	member->size = list->manifest_size + part_size(list);
 	return true;
 }
 
 static const Stage stages[] = {
+	next_archived,
 	next_directory,
 	next_tablespace,
+	next_map,
 	next_version,
 	next_config,
 	next_label,
@@ -395,36 +443,6 @@ make_signal(BbFileList *list, XLogRecPtr given)
 		strlcpy(list->signal, "PREV LSN: invalid", sizeof(list->signal));
 }
 
-/*
- * The lines of a backup_label (do_pg_backup_start in PostgreSQL's xlog.c).
- *
- * The time is that of the data, not of the clock: the same backup has the same
- * bytes.
- */
-static char *
-make_label(const BbFileList *list, const char *label)
-{
-	const BbSeed *seed = list->seed;
-	pg_time_t	time = list->mtime;
-	char		time_text[64];
-	char		segment[MAXFNAMELEN];
-
-	pg_strftime(time_text, sizeof(time_text), "%Y-%m-%d %H:%M:%S UTC",
-				pg_gmtime(&time));
-	XLogFileName(segment, seed->wal.tli, seed->first_segment,
-				 seed->wal.segment_size);
-	return psprintf("START WAL LOCATION: %X/%X (file %s)\n"
-					"CHECKPOINT LOCATION: %X/%X\n"
-					"BACKUP METHOD: bbackup\n"
-					"BACKUP FROM: page store\n"
-					"START TIME: %s\n"
-					"LABEL: %s\n"
-					"START TIMELINE: %u\n",
-					LSN_FORMAT_ARGS(seed->record_start), segment,
-					LSN_FORMAT_ARGS(seed->record_start), time_text, label,
-					seed->wal.tli);
-}
-
 static void
 begin_manifest(BbFileList *list, const BbBackupOptions *options)
 {
@@ -465,6 +483,7 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	list->lsn = lsn;
 	list->mtime = bb_pagestore_time_at(ctx, store, lsn);
 	list->full = options->full;
+	list->archives = options->tablespaces == BB_TABLESPACES_ARCHIVES;
 	list->file_mode = info->directory_mode & 0666;
 	snprintf(list->version, sizeof(list->version), "%u\n",
 			 info->pg_version_num / 10000);
@@ -477,7 +496,8 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 							 parent_history);
 	TLHistoryFilePath(list->history_path, list->seed->wal.tli);
 	if (options->label != NULL)
-		list->label = make_label(list, options->label);
+		list->label = bb_madefile_label(list->seed, list->mtime,
+										options->label);
 	begin_manifest(list, options);
 
 	MemoryContextSwitchTo(old_context);

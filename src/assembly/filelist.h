@@ -12,6 +12,9 @@
  *	  (thin backups), timeline history, WAL, global/pg_control, and
  *	  backup_manifest last.
  *
+ * With BB_TABLESPACES_ARCHIVES the tablespaces come first, each with all that
+ * it has, and the rest is without them, but with a tablespace_map.
+ *
  * The list is an iterator: it never holds more than one relation, however
  * many there are.  It is what tells the size of the manifest, which it sums up
  * on the way; its text is for those to make who see the content pass.

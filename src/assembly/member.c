@@ -15,6 +15,7 @@ static const char *const kind_names[] = {
 	[BB_MEMBER_CONFIG] = "config",
 	[BB_MEMBER_GENERATED] = "generated",
 	[BB_MEMBER_LABEL] = "label",
+	[BB_MEMBER_MAP] = "tablespace_map",
 	[BB_MEMBER_SLRU] = "slru",
 	[BB_MEMBER_RELMAP] = "relmap",
 	[BB_MEMBER_RELATION] = "relation",
@@ -38,6 +39,8 @@ bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 	member->content = BB_CONTENT_NONE;
 	member->size = 0;
 	member->mode = mode;
+	member->tablespace = InvalidOid;
+	member->apart = false;
 
 	va_start(args, format);
 	length = vsnprintf(member->path, sizeof(member->path), format, args);
@@ -56,6 +59,19 @@ bb_member_set_bytes(BbMember *member, const void *data, size_t length)
 	member->content = BB_CONTENT_BYTES;
 	member->size = length;
 	member->source.bytes.data = data;
+}
+
+const char *
+bb_member_archive_path(const BbMember *member)
+{
+	const char *path = member->path;
+
+	if (!OidIsValid(member->tablespace))
+		return path;
+	/* behind pg_tblspc/OID/ */
+	for (int slashes = 0; slashes < 2; slashes++)
+		path = strchr(path, '/') + 1;
+	return path;
 }
 
 const char *

@@ -18,6 +18,7 @@ typedef enum BbMemberKind
 	BB_MEMBER_CONFIG,	 /* a captured small file */
 	BB_MEMBER_GENERATED, /* a configuration file that the source lacked */
 	BB_MEMBER_LABEL,	 /* backup_label.old */
+	BB_MEMBER_MAP,		 /* tablespace_map */
 	BB_MEMBER_SLRU,		 /* one SLRU segment */
 	BB_MEMBER_RELMAP,	 /* pg_filenode.map */
 	BB_MEMBER_RELATION,	 /* one segment of one fork */
@@ -50,7 +51,7 @@ typedef enum BbMemberContent
 
 /*
  * The path is relative to the data directory, without "./" and without a
- * '/' at the end.
+ * '/' at the end, whatever archive the member is in.
  */
 typedef struct BbMember
 {
@@ -59,6 +60,8 @@ typedef struct BbMember
 	char		path[MAXPGPATH];
 	uint64		size; /* bytes; 0 for a directory */
 	mode_t		mode; /* permission bits */
+	Oid			tablespace; /* that it's in the archive of; Invalid: "base" */
+	bool		apart;		/* in no archive: a manifest beside them */
 	union
 	{
 		struct
@@ -109,6 +112,9 @@ extern void bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 /* The same, with the content given as bytes that outlive the member. */
 extern void bb_member_set_bytes(BbMember *member, const void *data,
 								size_t length);
+
+/* Its path within its archive: that of a tablespace begins below the link. */
+extern const char *bb_member_archive_path(const BbMember *member);
 
 /* "relation", "config", …: the words of bb_files(). */
 extern const char *bb_member_kind_name(BbMemberKind kind);

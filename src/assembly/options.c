@@ -84,6 +84,23 @@ bb_options_set_compression(BbBackupOptions *options, const char *compression)
 				 errmsg("invalid compression specification: %s", error)));
 }
 
+void
+bb_options_set_tablespaces(BbBackupOptions *options, const char *tablespaces)
+{
+	if (tablespaces == NULL)
+		return;
+	if (pg_strcasecmp(tablespaces, "in-place") == 0)
+		options->tablespaces = BB_TABLESPACES_IN_PLACE;
+	else if (pg_strcasecmp(tablespaces, "archives") == 0)
+		options->tablespaces = BB_TABLESPACES_ARCHIVES;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("unrecognized tablespaces option: \"%s\"",
+						tablespaces),
+				 errhint("It is \"in-place\" or \"archives\".")));
+}
+
 /* As parse_basebackup_options of PostgreSQL's basebackup.c. */
 void
 bb_options_set_manifest(BbBackupOptions *options, const char *manifest,

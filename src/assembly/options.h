@@ -26,6 +26,13 @@
 /* Of jobs. */
 #define BB_JOBS_MAX 64
 
+/* Where the files of tablespaces are. */
+typedef enum BbTablespaces
+{
+	BB_TABLESPACES_IN_PLACE, /* below pg_tblspc, with all others */
+	BB_TABLESPACES_ARCHIVES	 /* in an archive a tablespace, "OID" */
+} BbTablespaces;
+
 typedef enum BbManifestOption
 {
 	BB_MANIFEST_NO,
@@ -40,6 +47,7 @@ typedef struct BbBackupOptions
 	TimeLineID	new_tli;  /* 0: one that the source doesn't have */
 	const char *label;	  /* NULL: none */
 	int			max_rate; /* kB/s; 0: as fast as it goes */
+	BbTablespaces tablespaces;
 	bool		progress; /* find out the size first, to report it */
 	pg_compress_specification compression;
 	BbManifestOption manifest;
@@ -64,6 +72,8 @@ extern BbBackupOptions bb_options_defaults(void);
  * manifest: yes, no (or what else is a boolean), force-encode.  checksums:
  * none, crc32c, sha224, …; not without a manifest.
  *
+ * tablespaces: in-place, archives.
+ *
  * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression, manifest);
  * FEATURE_NOT_SUPPORTED (compression).
  */
@@ -71,6 +81,8 @@ extern void bb_options_set_label(BbBackupOptions *options, const char *label);
 extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);
 extern void bb_options_set_compression(BbBackupOptions *options,
 									   const char *compression);
+extern void bb_options_set_tablespaces(BbBackupOptions *options,
+									   const char *tablespaces);
 extern void bb_options_set_manifest(BbBackupOptions *options,
 									const char *manifest,
 									const char *checksums);

@@ -17,6 +17,9 @@
 
 #define BUFFER_BYTES (256 * 1024)
 
+/* After so many, the kernel is told to begin writing: not all at the fsync. */
+#define FLUSH_BYTES (8 * 1024 * 1024)
+
 /* What is compared, and written if it differs. */
 #define COMPARED_BYTES BLCKSZ
 
@@ -26,7 +29,8 @@ struct BbOutFile
 	char		path[MAXPGPATH];
 	BbFd	   *fd;
 	uint64		old_size;
-	uint64		at; /* where in the file the buffer belongs */
+	uint64		at;		 /* where in the file the buffer belongs */
+	uint64		flushed; /* up to where the kernel was told to write */
 	bool		changed;
 	size_t		filled; /* bytes in the buffer */
 	char	   *buffer;
@@ -49,6 +53,7 @@ bb_outfile_begin(BbOutFile *file, BbFd *fd, const char *path, uint64 old_size)
 	file->fd = fd;
 	file->old_size = old_size;
 	file->at = 0;
+	file->flushed = 0;
 	file->changed = false;
 	file->filled = 0;
 	if (old_size > 0 && file->old == NULL)
@@ -97,8 +102,6 @@ write_part(const BbReqCtx *ctx, BbOutFile *file, size_t begin, size_t end)
 		else
 			done += n;
 	}
-	pg_flush_data(bb_fd_number(file->fd), (off_t) (file->at + begin),
-				  (off_t) (end - begin));
 	file->changed = true;
 	file->total += end - begin;
 }
@@ -160,6 +163,15 @@ write_differences(const BbReqCtx *ctx, BbOutFile *file)
 }
 
 static void
+flush(BbOutFile *file)
+{
+	if (file->changed && file->at > file->flushed)
+		pg_flush_data(bb_fd_number(file->fd), (off_t) file->flushed,
+					  (off_t) (file->at - file->flushed));
+	file->flushed = file->at;
+}
+
+static void
 empty_buffer(const BbReqCtx *ctx, BbOutFile *file)
 {
 	if (file->at < file->old_size)
@@ -168,6 +180,8 @@ empty_buffer(const BbReqCtx *ctx, BbOutFile *file)
 		write_part(ctx, file, 0, file->filled);
 	file->at += file->filled;
 	file->filled = 0;
+	if (file->at - file->flushed >= FLUSH_BYTES)
+		flush(file);
 }
 
 void
@@ -193,6 +207,7 @@ bool
 bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file)
 {
 	empty_buffer(ctx, file);
+	flush(file);
 	if (file->at < file->old_size)
 	{
 		if (ftruncate(bb_fd_number(file->fd), (off_t) file->at) < 0)

@@ -3,9 +3,9 @@
  * outfile.h
  *	  One file after another, written in big pieces.
  *
- * What is written collects in a buffer; a full one goes out in one call, and
- * the kernel is told to begin writing it to the disk, so that the fsync, which
- * is the caller's to do, finds little left.
+ * What is written collects in a buffer; a full one goes out in one call.  Now
+ * and then the kernel is told to begin writing to the disk, so that the fsync,
+ * which is the caller's to do, finds little left.
  *
  * A file that is there already can be brought to a new content: its pieces
  * are read, and only blocks that differ are written.

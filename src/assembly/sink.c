@@ -68,6 +68,32 @@ bb_sink_end_archive(const BbReqCtx *ctx, BbSink *sink)
 }
 
 void
+bb_sink_begin_manifest(const BbReqCtx *ctx, BbSink *sink)
+{
+	SINK_WITH(sink, begin_manifest);
+	if (sink != NULL)
+		sink->ops->begin_manifest(ctx, sink);
+}
+
+void
+bb_sink_write_manifest(const BbReqCtx *ctx, BbSink *sink, const void *data,
+					   size_t length)
+{
+	SINK_WITH(sink, write_manifest);
+	if (sink == NULL)
+		elog(ERROR, "no sink takes the manifest of a backup");
+	sink->ops->write_manifest(ctx, sink, data, length);
+}
+
+void
+bb_sink_end_manifest(const BbReqCtx *ctx, BbSink *sink)
+{
+	SINK_WITH(sink, end_manifest);
+	if (sink != NULL)
+		sink->ops->end_manifest(ctx, sink);
+}
+
+void
 bb_sink_end(const BbReqCtx *ctx, BbSink *sink)
 {
 	SINK_WITH(sink, end);

@@ -9,12 +9,17 @@
  *
  * Calls come in this order, and in no other:
  *
- *	  begin (begin_archive (begin_member write* end_member)* end_archive)* end
+ *	  begin (begin_archive (begin_member write* end_member)* end_archive)*
+ *		  (begin_manifest write_manifest* end_manifest)? end
  *
  * where the writes of a member add up to its size.	 Behind a sink that makes
  * archives there are no members any more, only bytes:
  *
- *	  begin (begin_archive write* end_archive)* end
+ *	  begin (begin_archive write* end_archive)*
+ *		  (begin_manifest write_manifest* end_manifest)? end
+ *
+ * A manifest is a member, the last one, of the only archive; where there may
+ * be several it is none's, and goes past who makes or compresses archives.
  *
  * The last archive is the one with the data directory, "base"; its name gets
  * longer on the way, as it becomes base.tar.gz.  "end" comes only after success.
@@ -52,6 +57,10 @@ typedef struct BbSinkOps
 						  size_t length);
 	void		(*end_member) (const BbReqCtx *ctx, BbSink *sink);
 	void		(*end_archive) (const BbReqCtx *ctx, BbSink *sink);
+	void		(*begin_manifest) (const BbReqCtx *ctx, BbSink *sink);
+	void		(*write_manifest) (const BbReqCtx *ctx, BbSink *sink,
+								   const void *data, size_t length);
+	void		(*end_manifest) (const BbReqCtx *ctx, BbSink *sink);
 	void		(*end) (const BbReqCtx *ctx, BbSink *sink);
 } BbSinkOps;
 
@@ -70,6 +79,10 @@ extern void bb_sink_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 						  size_t length);
 extern void bb_sink_end_member(const BbReqCtx *ctx, BbSink *sink);
 extern void bb_sink_end_archive(const BbReqCtx *ctx, BbSink *sink);
+extern void bb_sink_begin_manifest(const BbReqCtx *ctx, BbSink *sink);
+extern void bb_sink_write_manifest(const BbReqCtx *ctx, BbSink *sink,
+								   const void *data, size_t length);
+extern void bb_sink_end_manifest(const BbReqCtx *ctx, BbSink *sink);
 extern void bb_sink_end(const BbReqCtx *ctx, BbSink *sink);
 
 /*
@@ -102,8 +115,8 @@ extern void bb_sink_compress_check(pg_compress_algorithm algorithm);
 /*
  * bb_sink_manifest_new - all to "next" as it comes, with a look at it.
  *
- * When the member comes that is the manifest itself, its text is complete:
- * the driver gets it by bb_sink_manifest_next, as it gets that of others by
+ * When the member comes that is the manifest itself, or begin_manifest, its
+ * text is complete: the driver gets it by bb_sink_manifest_next, as it gets that of others by
  * bb_content_next, in pieces of BLCKSZ at most.  "text" has to outlive it.
  *
  * Errors: those of base/spool.h.
@@ -128,8 +141,10 @@ extern BbSink *bb_sink_throttle_new(BbSink *next, int max_rate);
 extern BbSink *bb_sink_chunks_new(size_t size);
 /* How many bytes are in the buffer? */
 extern size_t bb_sink_chunks_filled(const BbSink *sink);
-/* The archive that they are of: "base.tar". */
+/* The archive that they are of: "base.tar"; or "backup_manifest". */
 extern const char *bb_sink_chunks_archive(const BbSink *sink);
+/* Has that come to its end?  What is left of it is to be taken first then. */
+extern bool bb_sink_chunks_ended(const BbSink *sink);
 /*
  * The bytes collected as a bytea, and an empty buffer from here on.  The
  * bytea stays valid until the next write.
@@ -183,5 +198,38 @@ extern BbRestored bb_sink_delta_result(const BbSink *sink);
 extern BbSink *bb_sink_file_new(const char *path, List *off_limits);
 /* The bytes in the file. */
 extern uint64 bb_sink_file_written(const BbSink *sink);
+
+/*
+ * bb_sink_copy_new - to the client, as a COPY stream of the protocol.
+ *
+ * REQUIRES: the client waits for the answer to a statement, and has got
+ * nothing of it.  After an error the session goes on; a client that has gone
+ * ends it.
+ */
+extern BbSink *bb_sink_copy_new(void);
+
+/*
+ * bb_sink_program_new - to the standard input of a command of the shell.
+ *
+ * It is started by "begin", and "end" waits for its end.  Where "end" doesn't
+ * come, the memory context kills it before it could see the end of its input.
+ *
+ * Errors: EXTERNAL_ROUTINE_EXCEPTION (it failed, or didn't read all);
+ * INSUFFICIENT_RESOURCES; SYSTEM_ERROR.
+ */
+extern BbSink *bb_sink_program_new(const char *command);
+
+/*
+ * bb_sink_largeobject_new - to a new large object of the current user's.
+ *
+ * It goes with its transaction, or subtransaction, if that fails.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED.
+ */
+extern BbSink *bb_sink_largeobject_new(void);
+/* Its OID, once "begin" has made it. */
+extern Oid	bb_sink_largeobject_oid(const BbSink *sink);
+/* Is there room for so many bytes in one?  The error is the same. */
+extern void bb_sink_largeobject_check_size(uint64 size);
 
 #endif /* BB_SINK_H */

@@ -19,12 +19,31 @@ typedef struct ChunksSink
 	size_t		capacity;			/* both together */
 	size_t		filled;				/* both together */
 	char		archive[MAXPGPATH]; /* that is open, or was last */
+	bool		ended;				/* it was */
 } ChunksSink;
 
 static void
 chunks_begin_archive(const BbReqCtx *ctx, BbSink *sink, const char *name)
 {
-	strlcpy(((ChunksSink *) sink)->archive, name, MAXPGPATH);
+	ChunksSink *chunks = (ChunksSink *) sink;
+
+	if (bb_sink_chunks_filled(sink) > 0)
+		elog(ERROR, "the end of archive \"%s\" was not taken",
+			 chunks->archive);
+	strlcpy(chunks->archive, name, MAXPGPATH);
+	chunks->ended = false;
+}
+
+static void
+chunks_end_archive(const BbReqCtx *ctx, BbSink *sink)
+{
+	((ChunksSink *) sink)->ended = true;
+}
+
+static void
+chunks_begin_manifest(const BbReqCtx *ctx, BbSink *sink)
+{
+	chunks_begin_archive(ctx, sink, BB_MANIFEST_FILE);
 }
 
 /* Room for "length" more bytes. */
@@ -61,6 +80,10 @@ chunks_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 static const BbSinkOps chunks_ops = {
 	.begin_archive = chunks_begin_archive,
 	.write = chunks_write,
+	.end_archive = chunks_end_archive,
+	.begin_manifest = chunks_begin_manifest,
+	.write_manifest = chunks_write,
+	.end_manifest = chunks_end_archive,
 };
 
 BbSink *
@@ -85,6 +108,12 @@ const char *
 bb_sink_chunks_archive(const BbSink *sink)
 {
 	return ((const ChunksSink *) sink)->archive;
+}
+
+bool
+bb_sink_chunks_ended(const BbSink *sink)
+{
+	return ((const ChunksSink *) sink)->ended;
 }
 
 bytea *

@@ -187,10 +187,18 @@ manifest_end_member(const BbReqCtx *ctx, BbSink *sink)
 	bb_sink_end_member(ctx, sink->next);
 }
 
+static void
+manifest_begin_manifest(const BbReqCtx *ctx, BbSink *sink)
+{
+	finish_text((ManifestSink *) sink);
+	bb_sink_begin_manifest(ctx, sink->next);
+}
+
 static const BbSinkOps manifest_ops = {
 	.begin_member = manifest_begin_member,
 	.write = manifest_write,
 	.end_member = manifest_end_member,
+	.begin_manifest = manifest_begin_manifest,
 };
 
 BbSink *

@@ -39,19 +39,20 @@ tar_begin_member(const BbReqCtx *ctx, BbSink *sink, const BbMember *member)
 {
 	TarSink	   *tar = (TarSink *) sink;
 	char		header[TAR_BLOCK_SIZE];
+	const char *path = bb_member_archive_path(member);
 	bool		directory = member->kind == BB_MEMBER_DIRECTORY;
 	mode_t		type = directory ? S_IFDIR : S_IFREG;
 
 	Assert(!directory || member->size == 0);
 
-	if (tarCreateHeader(header, member->path, NULL, member->size,
+	if (tarCreateHeader(header, path, NULL, member->size,
 						type | member->mode, tar->uid, tar->gid,
 						tar->mtime) != TAR_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("path is too long for tar: \"%s\"", member->path),
+				 errmsg("path is too long for tar: \"%s\"", path),
 				 errdetail("It has %zu bytes; the limit is 99.",
-						   strlen(member->path))));
+						   strlen(path))));
 
 	bb_sink_write(ctx, sink->next, header, sizeof(header));
 	tar->size = member->size;

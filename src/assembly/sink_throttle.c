@@ -58,20 +58,33 @@ wait_for_turn(const BbReqCtx *ctx, ThrottleSink *throttle)
 }
 
 static void
-throttle_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
-			   size_t length)
+count(const BbReqCtx *ctx, ThrottleSink *throttle, size_t length)
 {
-	ThrottleSink *throttle = (ThrottleSink *) sink;
-
-	bb_sink_write(ctx, sink->next, data, length);
 	throttle->counted += length;
 	if (throttle->counted >= throttle->sample)
 		wait_for_turn(ctx, throttle);
 }
 
+static void
+throttle_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
+			   size_t length)
+{
+	bb_sink_write(ctx, sink->next, data, length);
+	count(ctx, (ThrottleSink *) sink, length);
+}
+
+static void
+throttle_write_manifest(const BbReqCtx *ctx, BbSink *sink, const void *data,
+						size_t length)
+{
+	bb_sink_write_manifest(ctx, sink->next, data, length);
+	count(ctx, (ThrottleSink *) sink, length);
+}
+
 static const BbSinkOps throttle_ops = {
 	.begin = throttle_begin,
 	.write = throttle_write,
+	.write_manifest = throttle_write_manifest,
 };
 
 BbSink *

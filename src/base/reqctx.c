@@ -176,6 +176,15 @@ bb_reqctx_check(const BbReqCtx *ctx)
 		bb_reqctx_publish(ctx);
 }
 
+long
+bb_reqctx_wait_ms(const BbReqCtx *ctx)
+{
+	if (ctx->deadline == 0)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+										   ctx->deadline);
+}
+
 void
 bb_reqctx_publish(const BbReqCtx *ctx)
 {

@@ -201,6 +201,12 @@ extern BbCounters bb_counters_since(BbCounters *before, const BbCounters *now);
 extern void bb_reqctx_check(const BbReqCtx *ctx);
 
 /*
+ * bb_reqctx_wait_ms - how long may a wait last whose end is to be followed by
+ * bb_reqctx_check()?  -1: as long as it takes.
+ */
+extern long bb_reqctx_wait_ms(const BbReqCtx *ctx);
+
+/*
  * bb_reqctx_publish - let others see what was counted so far.
  *
  * bb_reqctx_check() does that now and then; so this is for who is about to

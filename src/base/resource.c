@@ -151,12 +151,16 @@ bb_dir_next(BbDir *dir)
 {
 	struct dirent *entry;
 
-	errno = 0;
-	do
+	for (;;)
+	{
+		errno = 0;
 		entry = readdir(dir->dir);
-	while (entry != NULL && (strcmp(entry->d_name, ".") == 0 ||
-							 strcmp(entry->d_name, "..") == 0));
-	return entry == NULL ? NULL : entry->d_name;
+		if (entry == NULL)
+			return NULL;
+		if (strcmp(entry->d_name, ".") != 0 &&
+			strcmp(entry->d_name, "..") != 0)
+			return entry->d_name;
+	}
 }
 
 void

@@ -115,6 +115,8 @@ parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
 	if ((n = find(arguments, "compression")) >= 0)
 		bb_options_set_compression(&options,
 								   bb_arg_text(fcinfo, n, "compression"));
+	bb_options_set_tablespaces(&options, optional_text(fcinfo, arguments,
+													   "tablespaces"));
 	bb_options_set_manifest(&options,
 							optional_text(fcinfo, arguments, "manifest"),
 							optional_text(fcinfo, arguments,
@@ -160,17 +162,22 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 	return call;
 }
 
+void
+bb_backup_call_measure(BbBackupCall *call)
+{
+	if (!call->options.progress)
+		return;
+	call->size = bb_backup_size(call->ctx, call->store, call->lsn,
+								&call->options);
+	bb_calls_describe(call->ctx, &(BbCallAbout){.bytes_total = call->size});
+}
+
 BbBackupCall
 bb_backup_call_begin(FunctionCallInfo fcinfo)
 {
 	BbBackupCall call = bb_backup_call_open(fcinfo, BB_TASK_BASEBACKUP);
 
-	if (call.options.progress)
-	{
-		call.size = bb_backup_size(call.ctx, call.store, call.lsn,
-								   &call.options);
-		bb_calls_describe(call.ctx, &(BbCallAbout){.bytes_total = call.size});
-	}
+	bb_backup_call_measure(&call);
 	return call;
 }
 

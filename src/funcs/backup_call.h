@@ -8,7 +8,7 @@
  * Their SQL arguments are found by name, so each function may have its own
  * between them, in any order; what one doesn't have, keeps its default:
  *
- *	  lsn, full_backup, store, timeline, prev_lsn, new_tli,
+ *	  lsn, full_backup, store, timeline, prev_lsn, new_tli, tablespaces,
  *	  label, compression, manifest, manifest_checksums, max_rate, progress, jobs
  *
  * Errors: NULL_VALUE_NOT_ALLOWED (the argument is named); those of options.h,
@@ -40,7 +40,10 @@ typedef struct BbBackupCall
 extern BbBackupCall bb_backup_call_open(FunctionCallInfo fcinfo,
 										BbTaskKind kind);
 
-/* bb_backup_call_begin - the same, for who makes one: with its size. */
+/* bb_backup_call_measure - find out the size, if that is wanted. */
+extern void bb_backup_call_measure(BbBackupCall *call);
+
+/* bb_backup_call_begin - both, for who makes one. */
 extern BbBackupCall bb_backup_call_begin(FunctionCallInfo fcinfo);
 
 /* bb_backup_call_run - make all of it, and end the call. */

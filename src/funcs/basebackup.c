@@ -1,19 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * basebackup.c
- *	  Base backups: as one bytea, as a stream of rows.
+ *	  Base backups: as one bytea, as a stream of rows, an archive a tablespace.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "assembly/backup.h"
+#include "access/htup_details.h"
 #include "base/compat.h"
 #include "funcapi.h"
 #include "funcs/backup_call.h"
+#include "utils/builtins.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup);
 BB_SQL_FUNCTION(bb_sql_basebackup_stream);
+BB_SQL_FUNCTION(bb_sql_basebackup_archives);
 
 /* A row of the stream has about so many bytes. */
 #define CHUNK_BYTES (256 * 1024)
@@ -54,10 +57,13 @@ bb_sql_basebackup(PG_FUNCTION_ARGS)
 }
 
 static RunningBackup *
-start_stream(FunctionCallInfo fcinfo)
+start_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
 {
 	RunningBackup *running = palloc0(sizeof(RunningBackup));
-	BbBackupCall call = bb_backup_call_begin(fcinfo);
+	BbBackupCall call = bb_backup_call_open(fcinfo, BB_TASK_BASEBACKUP);
+
+	call.options.tablespaces = tablespaces;
+	bb_backup_call_measure(&call);
 
 	running->ctx = call.ctx;
 	running->chunks = bb_sink_chunks_new(CHUNK_ROOM);
@@ -66,6 +72,57 @@ start_stream(FunctionCallInfo fcinfo)
 									running->chunks);
 	running->more = true;
 	return running;
+}
+
+/* The row type of the function, in a context. */
+static TupleDesc
+result_row_type(FunctionCallInfo fcinfo, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TupleDesc	type;
+
+	if (get_call_result_type(fcinfo, NULL, &type) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "function %u returns no rows", fcinfo->flinfo->fn_oid);
+	type = BlessTupleDesc(type);
+	MemoryContextSwitchTo(old);
+	return type;
+}
+
+/* The backup of this call, begun in its multi-call context if it's the first. */
+static RunningBackup *
+running_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
+{
+	if (SRF_IS_FIRSTCALL())
+	{
+		FuncCallContext *calls = SRF_FIRSTCALL_INIT();
+		MemoryContext old = MemoryContextSwitchTo(
+			calls->multi_call_memory_ctx);
+
+		calls->user_fctx = start_stream(fcinfo, tablespaces);
+		MemoryContextSwitchTo(old);
+	}
+	return SRF_PERCALL_SETUP()->user_fctx;
+}
+
+/* Collect the bytes of a row, all of one archive; NULL: there are none left. */
+static bytea *
+next_chunk(RunningBackup *running)
+{
+	size_t		filled;
+
+	while ((filled = bb_sink_chunks_filled(running->chunks)) < CHUNK_BYTES &&
+		   running->more &&
+		   !(filled > 0 && bb_sink_chunks_ended(running->chunks)))
+		running->more = bb_backup_step(running->ctx, running->backup);
+
+	if (filled == 0)
+	{
+		bb_reqctx_end(running->ctx);
+		return NULL;
+	}
+	/* who knows when the next one is asked for */
+	bb_reqctx_publish(running->ctx);
+	return bb_sink_chunks_take(running->chunks);
 }
 
 /*
@@ -77,31 +134,35 @@ start_stream(FunctionCallInfo fcinfo)
 Datum
 bb_sql_basebackup_stream(PG_FUNCTION_ARGS)
 {
-	FuncCallContext *calls;
-	RunningBackup *running;
-	MemoryContext old;
+	RunningBackup *running = running_stream(fcinfo, BB_TABLESPACES_IN_PLACE);
+	FuncCallContext *calls = SRF_PERCALL_SETUP();
+	bytea	   *chunk = next_chunk(running);
 
-	if (SRF_IS_FIRSTCALL())
-	{
-		calls = SRF_FIRSTCALL_INIT();
-		old = MemoryContextSwitchTo(calls->multi_call_memory_ctx);
-		calls->user_fctx = start_stream(fcinfo);
-		MemoryContextSwitchTo(old);
-	}
-	calls = SRF_PERCALL_SETUP();
-	running = calls->user_fctx;
-
-	while (running->more &&
-		   bb_sink_chunks_filled(running->chunks) < CHUNK_BYTES)
-		running->more = bb_backup_step(running->ctx, running->backup);
-
-	if (bb_sink_chunks_filled(running->chunks) == 0)
-	{
-		bb_reqctx_end(running->ctx);
+	if (chunk == NULL)
 		SRF_RETURN_DONE(calls);
-	}
-	/* who knows when the next one is asked for */
-	bb_reqctx_publish(running->ctx);
+	SRF_RETURN_NEXT(calls, PointerGetDatum(chunk));
+}
+
+/*
+ * bb_basebackup_archives(lsn, …): the same in rows (archive, data)
+ */
+Datum
+bb_sql_basebackup_archives(PG_FUNCTION_ARGS)
+{
+	RunningBackup *running = running_stream(fcinfo, BB_TABLESPACES_ARCHIVES);
+	FuncCallContext *calls = SRF_PERCALL_SETUP();
+	bytea	   *chunk = next_chunk(running);
+	Datum		values[2];
+	bool		nulls[2] = {0};
+
+	if (chunk == NULL)
+		SRF_RETURN_DONE(calls);
+	if (calls->tuple_desc == NULL)
+		calls->tuple_desc = result_row_type(fcinfo,
+											calls->multi_call_memory_ctx);
+	values[0] = CStringGetTextDatum(bb_sink_chunks_archive(running->chunks));
+	values[1] = PointerGetDatum(chunk);
 	SRF_RETURN_NEXT(calls,
-					PointerGetDatum(bb_sink_chunks_take(running->chunks)));
+					HeapTupleGetDatum(
+						heap_form_tuple(calls->tuple_desc, values, nulls)));
 }

@@ -44,6 +44,19 @@ bb_catalog_relations_of(const BbReqCtx *ctx, BbPageStore *store, Oid spc,
 	return scan;
 }
 
+BbCatalogScan *
+bb_catalog_databases_of(const BbReqCtx *ctx, BbPageStore *store, Oid spc,
+						XLogRecPtr lsn)
+{
+	BbCatalogScan *scan = palloc0(sizeof(BbCatalogScan));
+	BbKeyRange	range;
+
+	range.start = bb_key_make(BB_KEY_DATABASE, spc, 0, 0, 0, 0);
+	range.end = bb_key_make(BB_KEY_DATABASE, spc + 1, 0, 0, 0, 0);
+	scan->scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
+	return scan;
+}
+
 void
 bb_catalog_scan_close(BbCatalogScan *scan)
 {

@@ -93,6 +93,10 @@ extern BbCatalogScan *bb_catalog_scan_new(const BbReqCtx *ctx,
 extern BbCatalogScan *bb_catalog_relations_of(const BbReqCtx *ctx,
 											  BbPageStore *store, Oid spc,
 											  Oid db, XLogRecPtr lsn);
+/* DATABASE: only of one tablespace that isn't built in. */
+extern BbCatalogScan *bb_catalog_databases_of(const BbReqCtx *ctx,
+											  BbPageStore *store, Oid spc,
+											  XLogRecPtr lsn);
 extern void bb_catalog_scan_close(BbCatalogScan *scan);
 
 extern bool bb_catalog_next_tablespace(const BbReqCtx *ctx,

@@ -7,12 +7,8 @@
  * Nobody reads the pipe before the helper has ended; it doesn't block, so
  * what doesn't fit is lost, and only fatal messages are written to it.
  *
- * Between fork() and exec() the child is a copy of a backend, with all that
- * this one has open: there it calls nothing but system calls.  It leaves the
- * backend's process group, since the server signals that as a whole
- * (pg_cancel_backend()).  It dies with the backend all the same: it asks the
- * kernel for that as soon as it leaves nothing behind (take_over() in
- * helper.c).
+ * A helper dies with the backend: it asks the kernel for that as soon as it
+ * leaves nothing behind (take_over() in helper.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -23,10 +19,10 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
 #include "miscadmin.h"
 #include "redo/helper.h"
 #include "redo/process.h"
@@ -34,9 +30,6 @@
 #include "storage/fd.h"
 
 extern char **environ;
-
-/* Above all descriptors that the child is to have. */
-#define SAFE_FD 10
 
 /* What one takes here: its socket and its log. */
 #define HELPER_FDS 2
@@ -88,85 +81,6 @@ make_environment(bool seccomp)
 }
 
 /*
- * In the child: make "fd" be "target", and stay open.
- */
-static bool
-place_fd(int fd, int target)
-{
-	return dup2(fd, target) == target;
-}
-
-static void
-close_all_from(int first)
-{
-	long		limit;
-
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
-		return;
-#endif
-	limit = sysconf(_SC_OPEN_MAX);
-	for (int fd = first; fd < limit; fd++)
-		close(fd);
-}
-
-/*
- * In the child: become the helper.  System calls only.
- */
-static void
-run_helper(char **arguments, char **environment, int socket_fd, int slate_fd,
-		   int log_fd)
-{
-	int			null_fd = open("/dev/null", O_RDWR);
-	sigset_t	none;
-
-	/* first out of the way of each other, then to their places */
-	socket_fd = fcntl(socket_fd, F_DUPFD, SAFE_FD);
-	slate_fd = fcntl(slate_fd, F_DUPFD, SAFE_FD);
-	log_fd = fcntl(log_fd, F_DUPFD, SAFE_FD);
-	null_fd = fcntl(null_fd, F_DUPFD, SAFE_FD);
-	if (!place_fd(log_fd, STDERR_FILENO) || !place_fd(null_fd, STDIN_FILENO) ||
-		!place_fd(null_fd, STDOUT_FILENO) ||
-		!place_fd(socket_fd, BB_REDO_SOCKET_FD) ||
-		!place_fd(slate_fd, BB_REDO_SLATE_FD))
-		_exit(126);
-	close_all_from(Max(BB_REDO_SOCKET_FD, BB_REDO_SLATE_FD) + 1);
-
-	setsid();
-	for (int signo = 1; signo < NSIG; signo++)
-		signal(signo, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-
-	execve(arguments[0], arguments, environment);
-	_exit(127);
-}
-
-/*
- * Start "arguments" with the other ends of the process's descriptors.
- */
-static pid_t
-spawn(char **arguments, char **environment, int socket_fd, int slate_fd,
-	  int log_fd)
-{
-	sigset_t	all;
-	sigset_t	before;
-	pid_t		pid;
-	int			save_errno;
-
-	/* the child must not run the backend's signal handlers */
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
-	if (pid == 0)
-		run_helper(arguments, environment, socket_fd, slate_fd, log_fd);
-	save_errno = errno;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	errno = save_errno;
-	return pid;
-}
-
-/*
  * Make socket, slate and log, and start the process; false with errno if
  * something of it can't be had.
  */
@@ -193,8 +107,13 @@ start(BbRedoProcess *process, bool seccomp)
 					  MAP_SHARED, slate_fd, 0)) != MAP_FAILED)
 	{
 		process->slate = slate;
-		process->pid = spawn(arguments, environment, sockets[1], slate_fd,
-							 pipes[1]);
+		process->pid = bb_spawn(arguments, environment,
+								(int[]){[STDIN_FILENO] = BB_SPAWN_NULL,
+										[STDOUT_FILENO] = BB_SPAWN_NULL,
+										[STDERR_FILENO] = pipes[1],
+										[BB_REDO_SOCKET_FD] = sockets[1],
+										[BB_REDO_SLATE_FD] = slate_fd},
+								BB_REDO_SLATE_FD + 1);
 	}
 	save_errno = errno;
 	process->socket = sockets[0];

@@ -346,7 +346,7 @@ sub dump_all
 	# a random word in each dump
 	$dump =~ s/^\\(un)?restrict .*\n//mg;
 	# tablespaces of a clone are in its data directory
-	$dump =~ s/^(CREATE TABLESPACE .*) LOCATION '.*'/$1/mg;
+	$dump =~ s/^(CREATE TABLESPACE .*) LOCATION E?'.*'/$1/mg;
 	return $dump;
 }
 

@@ -297,6 +297,50 @@ UNIT_TEST(filelist_full)
 	CHECK(strchr(manifest, '\n')[1] == '\0');
 }
 
+/* Tablespaces first, each by itself; the rest without them. */
+UNIT_TEST(filelist_archives)
+{
+	BbPageStore *store = small_cluster();
+	BbBackupOptions options = options_of(true);
+	BbFileList *list;
+	BbMember	member;
+	StringInfoData text;
+	uint64		size = 3 * BB_TAR_END_SIZE;
+
+	options.tablespaces = BB_TABLESPACES_ARCHIVES;
+	list = bb_filelist_new(ctx, store, LSN, &options);
+	initStringInfo(&text);
+	while (bb_filelist_next(ctx, list, &member))
+	{
+		if (OidIsValid(member.tablespace) || member.kind == BB_MEMBER_MAP ||
+			member.apart)
+			appendStringInfo(&text, "%u %s %s\n", member.tablespace,
+							 bb_member_kind_name(member.kind),
+							 bb_member_archive_path(&member));
+		else
+			CHECK(strncmp(member.path, "pg_tblspc/", 10) != 0);
+		size += member.apart ? member.size : bb_sink_tar_member_size(&member);
+		if (member.kind == BB_MEMBER_MAP)
+			CHECK(memcmp(member.source.bytes.data,
+						 "16400 /srv/fast\n16401 /srv/empty\n",
+						 member.size) == 0);
+	}
+	bb_filelist_close(list);
+	check_text(text.data,
+			   "16400 directory " VERSION_DIRECTORY "\n"
+			   "16400 directory " VERSION_DIRECTORY "/5\n"
+			   "16400 relation " VERSION_DIRECTORY "/5/4000\n"
+			   "16401 directory " VERSION_DIRECTORY "\n"
+			   "0 tablespace_map tablespace_map\n"
+			   "0 manifest backup_manifest\n");
+	CHECK(bb_backup_size(ctx, store, LSN, &options) == size);
+
+	/* one that is lost is an error here, too */
+	put_database(store, 16500, 5, 0);
+	CHECK_ERROR(bb_backup_size(ctx, store, LSN, &options),
+				ERRCODE_DATA_CORRUPTED);
+}
+
 UNIT_TEST(filelist_thin)
 {
 	char	   *text = list_text(ctx, small_cluster(), false);
@@ -1060,6 +1104,16 @@ UNIT_TEST(backup_skips_what_unlogged_relations_lost)
 	check_pages(tar, "base/5/11", 2, 5);
 	check_pages(tar, "base/5/11_init", 2, 5);
 	check_pages(tar, "base/5/12", 2, 9);
+}
+
+UNIT_TEST(largeobject_has_a_limit)
+{
+	uint64		limit = UINT64CONST(2147483647) * (BLCKSZ / 4);
+
+	bb_sink_largeobject_check_size(0);
+	bb_sink_largeobject_check_size(limit);
+	CHECK_ERROR(bb_sink_largeobject_check_size(limit + 1),
+				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
 }
 
 UNIT_TEST(tar_refuses_long_path)

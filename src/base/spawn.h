@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * spawn.h
+ *	  A program of ours, started by a backend.
+ *
+ * Between fork() and exec() the child is a copy of a backend, with all that
+ * this one has open: there it calls nothing but system calls.  It leaves the
+ * backend's process group, since the server signals that as a whole
+ * (pg_cancel_backend()), and leads one of its own, of its PID's number.
+ *
+ * To end it, and to reap it, is the caller's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_SPAWN_H
+#define BB_SPAWN_H
+
+#include <sys/types.h>
+
+/* In the place of a descriptor: /dev/null. */
+#define BB_SPAWN_NULL (-1)
+
+/*
+ * bb_spawn - start a program, with signals as they come, in the backend's
+ * working directory.
+ *
+ * Its descriptors are fds, from 0 on; it has no others.  Returns its PID, or -1
+ * with errno.  A program that can't be started exits with 126 or 127.
+ */
+extern pid_t bb_spawn(char **arguments, char **environment, const int *fds,
+					  int nfds);
+
+#endif /* BB_SPAWN_H */

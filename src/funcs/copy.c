@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * copy.c
+ *	  CALL bb_copy(): a base backup to the client, as a COPY stream.
+ *
+ * The protocol has a place for that where a statement of the client's own
+ * runs, and the client waits for nothing else: so it has to be this very CALL,
+ * and nothing that the statement runs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "assembly/backup.h"
+#include "base/compat.h"
+#include "funcs/backup_call.h"
+#include "nodes/parsenodes.h"
+#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/snapmgr.h"
+
+BB_SQL_FUNCTION(bb_sql_copy);
+
+/* How the server names portals of its own (CreateNewPortal, portalmem.c). */
+#define INTERNAL_PORTAL "<unnamed portal "
+
+/*
+ * Is the statement that the client sent a CALL of this procedure?
+ */
+static bool
+portal_calls(Portal portal, Oid procedure)
+{
+	PlannedStmt *planned;
+	Node	   *statement;
+
+	if (portal == NULL || list_length(portal->stmts) != 1 ||
+		strncmp(portal->name, INTERNAL_PORTAL, strlen(INTERNAL_PORTAL)) == 0)
+		return false;
+	planned = linitial_node(PlannedStmt, portal->stmts);
+	statement = planned->utilityStmt;
+	return statement != NULL && IsA(statement, CallStmt) &&
+		castNode(CallStmt, statement)->funcexpr->funcid == procedure;
+}
+
+/*
+ * Is it this call, and not one by a function in its arguments?  That one has
+ * a memory context of its own maker's.
+ */
+static bool
+called_by_portal(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		portal_calls(ActivePortal, fcinfo->flinfo->fn_oid) &&
+		CurrentMemoryContext == ActivePortal->portalContext;
+}
+
+static void
+check_caller(FunctionCallInfo fcinfo)
+{
+	if (whereToSendOutput != DestRemote)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("bb_copy() needs a client to send a backup to")));
+	if (!called_by_portal(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("bb_copy() can only be called by a CALL of the "
+						"client's own"),
+				 errdetail("It sends a COPY stream, which has no place inside "
+						   "of functions, procedures and DO blocks."),
+				 errhint("There, use bb_basebackup_stream().")));
+}
+
+/*
+ * The arguments and the store, with a snapshot.  There is none while the
+ * backup runs, however long, unless the call is in a transaction block.
+ */
+static BbBackupCall
+begin_call(FunctionCallInfo fcinfo)
+{
+	BbBackupCall call;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	call = bb_backup_call_begin(fcinfo);
+	PopActiveSnapshot();
+	return call;
+}
+
+/*
+ * CALL bb_copy(lsn, …): see backup_call.h
+ *
+ * A portal that failed in a transaction block loses at once what hangs below
+ * its context, but keeps the context itself.
+ */
+Datum
+bb_sql_copy(PG_FUNCTION_ARGS)
+{
+	MemoryContext context;
+	MemoryContext caller;
+	BbBackupCall call;
+
+	check_caller(fcinfo);
+	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup copy",
+									ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(context);
+	call = begin_call(fcinfo);
+	bb_backup_call_run(&call, BB_FORM_TAR, bb_sink_copy_new());
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * largeobject.c
+ *	  A base backup as a large object.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "assembly/backup.h"
+#include "base/compat.h"
+#include "funcs/backup_call.h"
+#include "miscadmin.h"
+
+BB_SQL_FUNCTION(bb_sql_basebackup_lo);
+
+/* bb_basebackup_lo(lsn, …): see backup_call.h */
+Datum
+bb_sql_basebackup_lo(PG_FUNCTION_ARGS)
+{
+	BbBackupCall call;
+	BbSink	   *object;
+
+	PreventCommandIfReadOnly("bb_basebackup_lo()");
+	call = bb_backup_call_begin(fcinfo);
+	if (call.options.compression.algorithm == PG_COMPRESSION_NONE)
+		bb_sink_largeobject_check_size(call.size);
+	object = bb_sink_largeobject_new();
+	bb_backup_call_run(&call, BB_FORM_TAR, object);
+	PG_RETURN_OID(bb_sink_largeobject_oid(object));
+}

@@ -1,0 +1,228 @@
+# bb_basebackup_to_program(): the raw tar to a program, and what becomes of it.
+
+use strict;
+use warnings;
+use BBackup;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $source = new_source('source', '--data-checksums');
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
+);
+$source->stop;
+my $store = new_store('store', "shared_preload_libraries = 'bbackup'\n");
+import_directory($store, $source->data_dir);
+my $right = slurp_file(fetch_backup($store));
+my $size = length $right;
+my $directory = PostgreSQL::Test::Utils::tempdir_short;
+
+my $session = start_session($store);
+my $pid = $session->{backend};
+
+sub call
+{
+	my ($command, $arguments) = @_;
+
+	$arguments //= '';
+	return "SELECT bb_basebackup_to_program(command => \$c\$$command\$c\$$arguments)";
+}
+
+# A file that a command writes, once it is there.
+sub written
+{
+	my ($file) = @_;
+
+	usleep(10_000) until -s "$directory/$file";
+	return slurp_file("$directory/$file");
+}
+
+# What it has open but for tables.
+sub descriptors
+{
+	return join ' ', grep { !m{/base/|/global/} } backend_descriptors($pid);
+}
+
+# Two tests: the backend has no process, and what it had open before.
+ask($session, call('cat > /dev/null'));
+my $descriptors = descriptors();
+
+sub no_leaks
+{
+	my ($name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(slurp_file("/proc/$pid/task/$pid/children"),
+		'', "$name: no process is left");
+	is(descriptors(), $descriptors, 'and no descriptor');
+	return;
+}
+
+# --- A program that does well.
+
+is(ask($session, call("cat > $directory/a.tar")),
+	$size, 'it returns the bytes written');
+ok(slurp_file("$directory/a.tar") eq $right, 'which are those of the tar');
+is( ask($session,
+		"SELECT function, state, bytes_out FROM bb_access_stats WHERE pid = $pid ORDER BY call_id DESC LIMIT 1"
+	),
+	"bb_basebackup_to_program|done|$size",
+	'they are counted');
+is(ask($session, call("head -c $size > /dev/null")),
+	$size, 'who has read all may end');
+is( ask($session, call("mkdir $directory/tree && tar -x -C $directory/tree")),
+	$size, 'tar reads to the end');
+ok(-s "$directory/tree/global/pg_control", 'and makes a directory');
+is( ask($session, call("sleep 1; cat > $directory/b.tar", ', max_rate => 1048576')),
+	$size, 'one that is slow to begin');
+no_leaks('success');
+
+# --- One that fails.
+
+foreach my $case (
+	[ 'exit 3', qr/DETAIL:  child process exited with exit code 3$/m ],
+	[ 'cat > /dev/null; exit 7', qr/child process exited with exit code 7/ ],
+	[ 'kill -9 $$', qr/child process was terminated by signal 9/ ],
+	[ '/no/such/command', qr/DETAIL:  command not found/ ],
+	[ 'head -c 10 > /dev/null; exit 5', qr/exited with exit code 5/ ])
+{
+	my ($command, $how) = @$case;
+	my $answer = ask($session, call($command));
+
+	like($answer, qr/ERROR:  38000: program "\Q$command\E" failed/,
+		"failure: $command");
+	like($answer, $how, 'and how');
+}
+foreach my $command ('true', 'head -c 10 > /dev/null',
+	'head -c ' . ($size - 1000) . ' > /dev/null')
+{
+	like(
+		ask($session, call($command)),
+		qr/ERROR:  38000: program .* did not read all of the backup\nDETAIL:  child process exited with exit code 0/,
+		"not all was read: $command");
+}
+like(
+	ask($session, call("echo \$\$ > $directory/deaf; exec 0<&-; sleep 1000")),
+	qr/did not read all of the backup\nDETAIL:  It closed its standard input/,
+	'one that reads no more is not waited for');
+ok(!-e '/proc/' . (written('deaf') + 0), 'and killed');
+no_leaks('failure');
+
+# --- Cut: it never sees an end.
+
+# What a program leaves that takes the end of its input for success.
+my $count = 0;
+
+sub credulous
+{
+	my ($before) = @_;
+	my $mark = "$directory/mark" . ++$count;
+
+	return ("$before echo \$\$ > $mark.pid; cat | cat > $mark.tar; echo whole > $mark",
+		"mark$count");
+}
+
+sub not_fooled
+{
+	my ($mark, $name) = @_;
+	my $program = written("$mark.pid") + 0;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok(!-e "/proc/$program", "$name: the program is killed");
+	ok(!-e "$directory/$mark", 'and has not seen the end of a backup');
+	return;
+}
+
+my ($layer) = sort { -s $b <=> -s $a }
+  glob store_directory($store) . '/timelines/main/layers/image-*';
+my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
+foreach my $before ('', q(trap '' TERM;), q(trap 'exit 0' TERM;))
+{
+	my ($command, $mark) = credulous($before);
+
+	like(ask($session, call($command)), qr/ERROR:  XX001:/, 'a broken layer');
+	not_fooled($mark, $before);
+}
+my ($command, $mark) = credulous('');
+is( ask($session,
+		"DO \$d\$BEGIN PERFORM bb_basebackup_to_program(command => \$c\$$command\$c\$); EXCEPTION WHEN data_corrupted THEN IF pg_stat_file('$directory/$mark', true) IS NOT NULL THEN RAISE 'fooled'; END IF; END\$d\$"
+	),
+	'', 'an error that is caught');
+not_fooled($mark, 'caught');
+no_leaks('a broken layer');
+patch_file($layer, int((-s $layer) * 0.6), $old);
+
+# --- Cancelled, whether the program reads or not.
+
+foreach my $program ('cat', 'sleep')
+{
+	foreach my $setting ('statement_timeout', 'bbackup.call_timeout', 'cancel')
+	{
+		($command, $mark) = credulous('');
+		$command =~ s/cat \|/sleep 1000 |/ if $program eq 'sleep';
+		ask($session, "SET $setting = 500") if $setting ne 'cancel';
+		send_query($session, call($command, ', max_rate => 2000'));
+		if ($setting eq 'cancel')
+		{
+			written("$mark.pid");
+			$store->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+		}
+		like(answer($session), qr/ERROR:  57014:/, "$setting, $program");
+		not_fooled($mark, $setting);
+		no_leaks($setting);
+		ask($session, "RESET $setting") if $setting ne 'cancel';
+	}
+}
+
+# It had everything, and takes its time to end.
+send_query($session,
+	call("cat > /dev/null; echo \$\$ > $directory/late; sleep 1000"));
+my $late = written('late') + 0;
+$store->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+like(answer($session), qr/ERROR:  57014:/, 'one that does not end');
+ok(!-e "/proc/$late", 'is killed');
+no_leaks('the same');
+is(ask($session, call('cat > /dev/null')), $size, 'the next call works');
+
+# --- The backend is told to end.
+
+($command, $mark) = credulous('');
+$command =~ s/cat \|/sleep 1000 |/;
+send_query($session, call($command));
+written("$mark.pid");
+$store->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+answer($session);
+$store->poll_query_until('postgres',
+	"SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid");
+not_fooled($mark, 'a backend that ends');
+end_session($session);
+
+# --- Who may.
+
+$store->safe_psql(
+	'postgres', q(
+CREATE ROLE bob;
+GRANT USAGE ON FOREIGN SERVER bbackup TO bob;
+));
+fails_like(
+	$store,
+	'SET ROLE bob; ' . call('cat'),
+	qr/42501: permission denied for function bb_basebackup_to_program/,
+	'it is not for everybody');
+$store->safe_psql('postgres',
+	'GRANT EXECUTE ON FUNCTION bb_basebackup_to_program TO bob');
+fails_like(
+	$store,
+	'SET ROLE bob; ' . call('cat'),
+	qr/42501: permission denied to send a backup to a program.*\n.*pg_execute_server_program/,
+	'but for members of a role');
+$store->safe_psql('postgres', 'GRANT pg_execute_server_program TO bob');
+is( $store->safe_psql('postgres', 'SET ROLE bob; ' . call('cat > /dev/null')),
+	$size, 'which bob is now');
+fails_like($store, 'SELECT bb_basebackup_to_program()',
+	qr/22004: argument "command" must not be null/,
+	'there has to be a command');
+
+done_testing();

@@ -1,0 +1,111 @@
+# bb_basebackup_lo(): a large object, or nothing.
+
+use strict;
+use warnings;
+use BBackup;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $source = new_source('source', '--data-checksums');
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
+);
+$source->stop;
+my $store = new_store('store', "shared_preload_libraries = 'bbackup'\n");
+import_directory($store, $source->data_dir);
+my $right = slurp_file(fetch_backup($store));
+my $size = length $right;
+my $directory = PostgreSQL::Test::Utils::tempdir_short;
+
+my $session = start_session($store);
+my $pid = $session->{backend};
+
+sub objects
+{
+	return $store->safe_psql('postgres',
+		'SELECT (SELECT count(*) FROM pg_largeobject_metadata), (SELECT count(*) FROM pg_largeobject)'
+	);
+}
+
+# --- One that is made.
+
+my $oid = ask($session, 'SELECT bb_basebackup_lo()');
+like($oid, qr/^\d+$/, 'it returns an OID');
+ask($session, "SELECT lo_export($oid, '$directory/a.tar')");
+ok(slurp_file("$directory/a.tar") eq $right, 'lo_export gives the tar');
+is( ask($session,
+		"SELECT state, bytes_out FROM bb_access_stats WHERE pid = $pid AND function = 'bb_basebackup_lo'"
+	),
+	"done|$size",
+	'its bytes are counted');
+is( ask($session,
+		'SELECT count(*) FROM (SELECT data, pageno FROM pg_largeobject) p WHERE length(data) < 2048'
+	),
+	$size % 2048 == 0 ? 0 : 1,
+	'it is made of whole pieces');
+is(ask($session, "SELECT lo_unlink($oid)"), 1, 'it can be removed');
+is(objects(), '0|0', 'then nothing is left');
+
+$oid = ask($session,
+	"BEGIN; SELECT bb_basebackup_lo(label => 'x'); ROLLBACK");
+is(objects(), '0|0', 'a transaction that is rolled back leaves none');
+
+# --- Errors take it with them.
+
+my ($layer) = sort { -s $b <=> -s $a }
+  glob store_directory($store) . '/timelines/main/layers/image-*';
+my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
+like(ask($session, 'SELECT bb_basebackup_lo()'),
+	qr/ERROR:  XX001:/, 'a broken layer');
+is(objects(), '0|0', 'leaves none');
+is( ask($session,
+		'DO $$BEGIN PERFORM bb_basebackup_lo(); EXCEPTION WHEN data_corrupted THEN PERFORM lo_create(4711); END$$'
+	),
+	'', 'an error that is caught');
+is(objects(), '1|0', 'leaves none either');
+is(ask($session, 'SELECT lo_unlink(4711)'), 1, 'but what was made after it');
+ask($session, 'BEGIN; SAVEPOINT s; SELECT bb_basebackup_lo()');
+ask($session, 'ROLLBACK TO s; COMMIT');
+is(objects(), '0|0', 'nor does one in a savepoint');
+patch_file($layer, int((-s $layer) * 0.6), $old);
+
+like(
+	ask($session,
+		"SET statement_timeout = 500; SELECT bb_basebackup_lo(max_rate => 1000)"
+	),
+	qr/ERROR:  57014:/,
+	'a cancel');
+is(objects(), '0|0', 'leaves none');
+ask($session, 'RESET statement_timeout');
+
+# --- Who may, and where not.
+
+like(
+	ask($session, 'BEGIN READ ONLY; SELECT bb_basebackup_lo()'),
+	qr/ERROR:  25006: cannot execute bb_basebackup_lo\(\) in a read-only transaction/,
+	'not in a read-only transaction');
+ask($session, 'ROLLBACK');
+
+$store->safe_psql(
+	'postgres', q(
+CREATE ROLE bob;
+GRANT USAGE ON FOREIGN SERVER bbackup TO bob;
+));
+fails_like(
+	$store,
+	'SET ROLE bob; SELECT bb_basebackup_lo()',
+	qr/42501: permission denied for function bb_basebackup_lo/,
+	'it is not for everybody');
+$store->safe_psql('postgres',
+	'GRANT EXECUTE ON FUNCTION bb_basebackup_lo TO bob');
+$oid = $store->safe_psql('postgres',
+	'SET ROLE bob; SELECT bb_basebackup_lo(full_backup => false)');
+is( $store->safe_psql('postgres',
+		"SELECT lomowner::regrole FROM pg_largeobject_metadata WHERE oid = $oid"
+	),
+	'bob',
+	'it is its maker\'s');
+end_session($session);
+
+done_testing();
