@@ -148,8 +148,7 @@ send_query($session, "$call, max_rate => 64)");
 wait_for_file();
 kill 'KILL', $session->{backend};
 end_session($session);
-$store->poll_query_until('postgres', 'SELECT true')
-  or die 'the server did not come back';
+wait_for_restart($store);
 is(names("$base/d"), 'base.tar fail.tar.part',
 	'after kill -9 there is no file of that name');
 fails_like($store, "$call)", qr/HINT:  .*remove it/, 'a hint says so');

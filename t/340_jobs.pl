@@ -202,7 +202,7 @@ foreach my $whom ('a worker', 'the session')
 		select undef, undef, undef, 0.01;
 	}
 	ok($killed, "$whom was killed: no worker is left");
-	$store->poll_query_until('postgres', 'SELECT true') or die 'no restart';
+	wait_for_restart($store);
 	$_ = start_session($store) foreach ($session, $watcher);
 	is(join("\n", open_cursor('jobs => 2', 2), fetch_all()),
 		join("\n", @{ $rows{NULL} }),
