@@ -19,7 +19,8 @@ append_to_file($source->data_dir . '/secret.key', 'secret');
 chmod 0400, $source->data_dir . '/secret.key' or die;
 my $dump = dump_all($source);
 $source->stop;
-my $store = new_store('store', "restart_after_crash = on\n");
+# as everywhere but in tests: fsync is one of the things that go wrong
+my $store = new_store('store', "fsync = on\nrestart_after_crash = on\n");
 import_directory($store, $source->data_dir);
 my $base = PostgreSQL::Test::Utils::tempdir_short;
 

@@ -13,7 +13,8 @@ $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 200000) i'
 );
 $source->stop;
-my $store = new_store('store', "restart_after_crash = on\n");
+# as everywhere but in tests: fsync is one of the things that go wrong
+my $store = new_store('store', "fsync = on\nrestart_after_crash = on\n");
 import_directory($store, $source->data_dir);
 my $base = PostgreSQL::Test::Utils::tempdir_short;
 mkdir "$base/d", 0700 or die;
