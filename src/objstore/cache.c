@@ -154,7 +154,7 @@ ask_leave(const BbReqCtx *ctx, const BbWholeObject *object)
 							   "resident.",
 							   object->size),
 					 errhint("Set bbackup.download_behavior to \"download\" "
-							 "or \"warn\".")));
+							 "or \"warn\", or call bb_prefetch() before.")));
 	}
 }
 
@@ -228,11 +228,22 @@ fetch_rest(const BbReqCtx *ctx, const Fetch *fetch)
 		at += n;
 	}
 	FIN_CRC32C(crc);
-	if (ctx->uncounted)
-		(void) futimens(bb_fd_number(fd), never);
-	bb_fd_close(fd);
 	if (crc != fetch->object->crc)
 		return FETCH_WRONG;
+	if (ctx->uncounted)
+		(void) futimens(bb_fd_number(fd), never);
+	/* which takes long, so before the lock */
+	if (pg_fsync(bb_fd_number(fd)) < 0)
+	{
+		if (errno == ENOSPC || errno == EDQUOT)
+			return FETCH_NO_ROOM;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not fsync file \"%s\": %m", fetch->part)));
+	}
+	bb_fd_close(fd);
+	/* who lists the directory in the meantime might see neither name */
+	bb_cache_lock_room(ctx, fetch->cache);
 	durable_rename(fetch->part, bb_cache_path(fetch->cache, fetch->file),
 				   ERROR);
 	return FETCH_DONE;

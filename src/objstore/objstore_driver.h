@@ -69,6 +69,7 @@ struct BbObjectReader
 	BbObjectStore *store;
 	const char *name;
 	uint64		size;
+	bool		copy; /* in a cache */
 };
 
 struct BbObjectWriter
