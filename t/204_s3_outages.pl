@@ -245,8 +245,7 @@ kill 'KILL', $cursor->{backend};
 answer($cursor);
 end_session($cursor);
 is(answer($sessions[0]), $right, 'who waited for a killed one goes on');
-$other->poll_query_until('postgres', 'SELECT true')
-  or die 'the server does not come back';
+wait_for_restart($other);
 is( $other->safe_psql('postgres',
 		'SET bbackup.download_behavior = error; ' . backup('killed')),
 	$right,
