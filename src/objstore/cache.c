@@ -166,7 +166,7 @@ ask_leave(const BbReqCtx *ctx, const BbWholeObject *object)
 							   "resident.",
 							   object->size),
 					 errhint("Set bbackup.download_behavior to \"download\" "
-							 "or \"warn\".")));
+							 "or \"warn\", or call bb_prefetch() before.")));
 	}
 }
 
@@ -277,11 +277,18 @@ fetch_file(const BbReqCtx *ctx, const Fetch *fetch)
 		return FETCH_WRONG;
 	if (ctx->uncounted)
 		(void) futimens(bb_fd_number(fd), never);
+	/* which takes long, so before the lock */
 	if (pg_fsync(bb_fd_number(fd)) < 0)
-		ereport(data_sync_elevel(ERROR),
+	{
+		if (errno == ENOSPC || errno == EDQUOT)
+			return FETCH_NO_ROOM;
+		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not fsync file \"%s\": %m", fetch->part)));
+	}
 	bb_fd_close(fd);
+	/* who lists the directory in the meantime might see neither name */
+	bb_cache_lock_room(ctx, fetch->cache);
 	if (rename(fetch->part, path) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),

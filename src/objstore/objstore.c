@@ -217,6 +217,7 @@ bb_object_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	reader = store->ops->open_object(ctx, store, name);
 	reader->store = store;
 	reader->name = pstrdup(name);
+	reader->copy = false;
 	return reader;
 }
 
@@ -224,15 +225,25 @@ BbObjectReader *
 bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *store,
 						const BbWholeObject *object)
 {
+	BbObjectReader *reader;
+
 	if (bb_objstore_local_directory(store) != NULL)
 		return bb_object_open(ctx, store, object->name);
-	return bb_cache_open(ctx, store->cache, store, object);
+	reader = bb_cache_open(ctx, store->cache, store, object);
+	reader->copy = reader->store != store;
+	return reader;
 }
 
 uint64
 bb_object_size(const BbObjectReader *reader)
 {
 	return reader->size;
+}
+
+bool
+bb_object_is_copy(const BbObjectReader *reader)
+{
+	return reader->copy;
 }
 
 void

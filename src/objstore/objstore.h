@@ -211,6 +211,9 @@ extern BbObjectReader *bb_object_open_resident(const BbReqCtx *ctx,
 											   const BbWholeObject *object);
 extern uint64 bb_object_size(const BbObjectReader *reader);
 
+/* Is it a copy in a cache that is read, rather than the object itself? */
+extern bool bb_object_is_copy(const BbObjectReader *reader);
+
 /*
  * bb_object_read - exactly "length" bytes from "offset".
  *

@@ -75,6 +75,7 @@ struct BbObjectReader
 	BbObjectStore *store;
 	const char *name;
 	uint64		size;
+	bool		copy; /* in a cache */
 };
 
 struct BbObjectPart
