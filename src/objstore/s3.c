@@ -32,7 +32,7 @@ typedef struct S3Reader
 	BbS3Store  *store;
 	char	   *name;
 	uint64		next;		  /* where the last read ended */
-	char	   *fetched;	  /* FETCH_BYTES; NULL: none yet */
+	char	   *fetched;	  /* FETCH_BYTES, or all; NULL: none yet */
 	uint64		fetched_from; /* offset of these bytes */
 	size_t		fetched_length;
 } S3Reader;
@@ -328,7 +328,7 @@ fetch(const BbReqCtx *ctx, S3Reader *reader, uint64 offset)
 	length = Min(size - from, FETCH_BYTES);
 	if (reader->fetched == NULL)
 		reader->fetched = MemoryContextAlloc(GetMemoryChunkContext(reader),
-											 FETCH_BYTES);
+											 Min(size, FETCH_BYTES));
 	reader->fetched_length = 0; /* an error would leave it half done */
 	read_range(ctx, reader, from, reader->fetched, length);
 	reader->fetched_from = from;

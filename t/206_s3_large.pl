@@ -1,0 +1,161 @@
+# Layers in S3 that are large: several requests fetch one at once, and who comes
+# next goes on where they ended.
+
+use strict;
+use warnings;
+use BBackup;
+use BBackup::FaultProxy;
+use BBackup::S3;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
+local $ENV{no_proxy} = '*';
+
+# of a layer, as cache.c has it
+use constant PIECE => 4 * 1024 * 1024;
+
+my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
+$s3->create_bucket('bucket');
+my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
+	$s3->{port}{proxy});
+my $through = $s3->directly;
+$through->{endpoint} = "http://127.0.0.1:$proxy->{port}";
+
+my $source = new_source('source');
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 400000) i'
+);
+$source->stop;
+my $base = copy_directory($source->data_dir,
+	PostgreSQL::Test::Utils::tempdir . '/base');
+my $store = new_store(
+	'store', q(
+bbackup.layer_size = 64MB
+bbackup.compression = none
+));
+my $caches = PostgreSQL::Test::Utils::tempdir;
+$store->safe_psql('postgres', $s3->sql('cloud', 's3://bucket/first'));
+foreach my $name ('cached', 'again')
+{
+	$store->safe_psql(
+		'postgres',
+		$through->sql(
+			$name, 's3://bucket/first', "cache_directory '$caches/$name'"));
+}
+$store->safe_psql('postgres',
+	"SELECT bb_import_directory('$base'); SELECT bb_import_directory('$base', 'cloud')"
+);
+
+# What reads all of a timeline.
+sub backup
+{
+	my ($server, $arguments) = @_;
+
+	$arguments = defined $arguments ? ", $arguments" : '';
+	return
+	  "SELECT md5(string_agg(md5(chunk), '')) FROM (SELECT"
+	  . " bb_basebackup_stream(store => '$server' $arguments) AS chunk) c";
+}
+
+sub kilobytes_used
+{
+	my ($session) = @_;
+
+	return ask($session,
+		q{SELECT substring(pg_read_file('/proc/self/status')
+		  FROM 'VmHWM:\s+(\d+)')});
+}
+
+my $right = $store->safe_psql('postgres', backup('bbackup'));
+my ($layer, $size) = split /\|/, $store->safe_psql(
+	'postgres',
+	"SELECT regexp_replace(layer, '.*/', ''), bytes FROM bb_layers('cloud')
+	 ORDER BY bytes DESC LIMIT 1");
+my $pieces = int(($size + PIECE - 1) / PIECE);
+cmp_ok($pieces, '>', 8, 'there is a large layer');
+
+# The ranges that were asked for of it, since so many requests had come.
+sub ranges
+{
+	my ($since) = @_;
+	my @heads = $proxy->heads;
+
+	return map { /^range: bytes=(\d+)-/im ? $1 : () }
+	  grep { /^\S+ \S*\Q$layer\E / } @heads[ $since .. $#heads ];
+}
+
+# --- Several requests at once.
+
+my $session = start_session($store);
+ask($session, "SELECT count(*) FROM bb_layers('cached')");
+# the session has one good connection now
+$proxy->faults(('hang 100000') x 3);
+send_query($session, backup('cached'));
+for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	my ($part) = glob "$caches/cached/*/.*$layer*.part";
+
+	last if $proxy->faults_left == 0 && defined $part && -s $part;
+	sleep 0.05;
+}
+is($proxy->faults_left, 0, 'several connections are in use at once');
+$store->safe_psql('postgres',
+	"SELECT pg_cancel_backend($session->{backend})");
+like(answer($session), qr/ERROR:  57014: /, 'a cancel ends all requests');
+
+# --- Who comes next goes on where it was.
+
+my ($part) = glob "$caches/cached/*/.*$layer*.part";
+my $whole = (-s $part) / PIECE;
+is($whole, 1, 'a piece is there');
+my $since = () = $proxy->heads;
+is(ask($session, backup('cached')), $right, 'a backup that goes on with it');
+my @ranges = sort { $a <=> $b } ranges($since);
+is("@ranges", join(' ', map { PIECE * $_ } $whole .. $pieces - 1),
+	'asks for what is missing');
+ok(!-e $part, 'and leaves nothing that is not whole');
+
+# --- Connections that break.
+
+$since = () = $proxy->heads;
+$proxy->faults('cut 3000000', 'reset', '503', 'cut 10', 'flip 2000000');
+my $other = start_session($store);
+my $before = kilobytes_used($other);
+is(ask($other, backup('again')) =~ s/^WARNING: .*\n//mgr,
+	$right, 'connections that break are no obstacle');
+is($proxy->faults_left, 0, 'some did');
+cmp_ok(kilobytes_used($other) - $before,
+	'<', 64 * 1024, 'a download takes little memory');
+cmp_ok(scalar(ranges($since)), '>', $pieces, 'pieces came again');
+
+# --- The object has another size.
+
+my $object = "/bucket/first/timelines/main/layers/$layer";
+my $bytes = $s3->request('GET', $object);
+my $file = PostgreSQL::Test::Utils::tempdir . '/object';
+is(length $bytes, $size, 'the layer');
+foreach my $length (0, 100, PIECE, $size - 1, $size + 1)
+{
+	open my $out, '>:raw', $file or die;
+	print $out substr("${bytes}x", 0, $length);
+	close $out;
+	$s3->request('PUT', $object, '--data-binary', "\@$file");
+	unlink glob "$caches/again/*/*";
+	like(
+		ask($session, backup('again')),
+		qr/ERROR:  XX001: layer \S*\Q$layer\E\S* is not what the manifest says.*It has another size/s,
+		"$length bytes are not the layer");
+}
+open my $out, '>:raw', $file or die;
+print $out $bytes;
+close $out;
+$s3->request('PUT', $object, '--data-binary', "\@$file");
+is(ask($session, backup('again')), $right, 'the right ones are');
+end_session($_) foreach $session, $other;
+
+$s3->check_logs($store);
+$proxy->stop;
+done_testing();
