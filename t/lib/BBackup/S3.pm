@@ -354,16 +354,26 @@ sub list
 sub check_logs
 {
 	my ($self, @nodes) = @_;
-	my @secrets = map { quotemeta } $self->{secret},
-	  @{ $self->{secrets} // [] };
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	check_files($self->{secrets} // [], map { $_->logfile } @nodes);
+	return;
+}
+
+# check_files - the same of logs, there is one at least, and a list of secrets.
+sub check_files
+{
+	my ($others, @files) = @_;
+	my @secrets = map { quotemeta } SECRET, @$others;
 	my $secret = join '|', @secrets, 'AWS4', 'Signature=', 'Credential=',
 	  '(?i:authorization:)', '(?i:x-amz-)';
 	my @found;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	foreach my $node (@nodes)
+	croak 'there are no logs' unless @files;
+	foreach my $file (@files)
 	{
-		open my $log, '<', $node->logfile or croak $node->logfile . ": $!";
+		open my $log, '<', $file or croak "$file: $!";
 		push @found, grep { /$secret/ } <$log>;
 		close $log;
 	}

@@ -114,13 +114,4 @@ sub forget_killed
 	return;
 }
 
-# check - one test, for the end: no key came into a log.
-sub check
-{
-	my (@nodes) = @_;
-
-	$s3->check_logs(@nodes) if defined $s3;
-	return;
-}
-
 1;
