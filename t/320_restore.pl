@@ -19,7 +19,8 @@ append_to_file($source->data_dir . '/secret.key', 'secret');
 chmod 0400, $source->data_dir . '/secret.key' or die;
 my $dump = dump_all($source);
 $source->stop;
-my $store = new_store('store', "restart_after_crash = on\n");
+# as everywhere but in tests: fsync is one of the things that go wrong
+my $store = new_store('store', "fsync = on\nrestart_after_crash = on\n");
 import_directory($store, $source->data_dir);
 my $base = PostgreSQL::Test::Utils::tempdir_short;
 
@@ -278,8 +279,7 @@ send_query($session, "$call, max_rate => 64)");
 wait_for_files();
 kill 'KILL', $session->{backend};
 end_session($session);
-$store->poll_query_until('postgres', 'SELECT true')
-  or die 'the server did not come back';
+wait_for_restart($store);
 ok(-e "$base/fail/base" && !-e "$base/fail/global/pg_control",
 	'after kill -9 there is no control file');
 command_fails([ 'pg_controldata', "$base/fail" ], 'so nothing starts');

@@ -26,7 +26,8 @@ typedef struct DirectorySink
 	BbSink		base;
 	MemoryContext context; /* of the open file */
 	BbTree	   *tree;
-	BbPathList *files; /* that were made, symbolic links among them */
+	BbPathList *files; /* that were made */
+	BbPathList *links; /* symbolic ones, to mapped tablespaces */
 	BbPathList *directories;
 	bool		published; /* pg_control has its name */
 	bool		done;
@@ -50,6 +51,8 @@ remove_made(void *arg)
 		bb_tree_discard(tree, XLOG_CONTROL_FILE, false);
 	for (size_t i = directory->files->count; i > 0; i--)
 		bb_tree_discard(tree, directory->files->paths[i - 1], false);
+	for (size_t i = directory->links->count; i > 0; i--)
+		bb_tree_discard(tree, directory->links->paths[i - 1], false);
 	for (size_t i = directory->directories->count; i > 0; i--)
 		bb_tree_discard(tree, directory->directories->paths[i - 1], true);
 }
@@ -61,9 +64,9 @@ make_directory(DirectorySink *directory, const BbMember *member)
 
 	if (target != NULL)
 	{
-		bb_pathlist_prepare(directory->files, member->path);
+		bb_pathlist_prepare(directory->links, member->path);
 		bb_tree_make_link(directory->tree, member->path, target);
-		bb_pathlist_add(directory->files);
+		bb_pathlist_add(directory->links);
 	}
 	else
 	{
@@ -133,6 +136,7 @@ directory_end(const BbReqCtx *ctx, BbSink *sink)
 	DirectorySink *directory = (DirectorySink *) sink;
 	MemoryContext old = MemoryContextSwitchTo(directory->context);
 
+	/* links are made durable with the directory that they are in */
 	bb_tree_sync(ctx, directory->tree, directory->files,
 				 directory->directories);
 	directory->published = true;
@@ -159,6 +163,7 @@ bb_sink_directory_new(BbTree *tree, mode_t mode)
 	directory->base.ops = &directory_ops;
 	directory->tree = tree;
 	directory->files = bb_pathlist_new();
+	directory->links = bb_pathlist_new();
 	directory->directories = bb_pathlist_new();
 	directory->out = bb_outfile_new();
 	directory->context = AllocSetContextCreate(CurrentMemoryContext,
