@@ -50,6 +50,7 @@
 static struct
 {
 	CURLM	   *multi;
+	struct Transfer *transfer; /* under way; NULL: none */
 	bool		changed; /* the sockets, since the set was made */
 	WaitEventSet *set;
 	int			nsockets;
@@ -347,6 +348,11 @@ end_transfer(void *arg)
 	if (transfer->easy != NULL)
 		curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
+	transfer->added = false;
+	transfer->easy = NULL;
+	transfer->headers = NULL;
+	if (session.transfer == transfer)
+		session.transfer = NULL;
 }
 
 static void
@@ -488,6 +494,14 @@ bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
 	CURLcode	code = CURLE_OK;
 
 	open_session();
+
+	/*
+	 * One that an error ended may still be there: its memory context lives,
+	 * while others are cleaned up after.  But where its answer was to go and
+	 * what it sends may not, so libcurl must not go on with it.
+	 */
+	if (session.transfer != NULL)
+		end_transfer(session.transfer);
 	memset(answer, 0, sizeof(BbHttpAnswer));
 	answer->body = request->buffer;
 
@@ -510,6 +524,7 @@ bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
 	if (curl_multi_add_handle(session.multi, transfer->easy) != CURLM_OK)
 		elog(ERROR, "could not begin an HTTP request");
 	transfer->added = true;
+	session.transfer = transfer;
 
 	drive(CURL_SOCKET_TIMEOUT, 0);
 	for (;;)
