@@ -163,7 +163,7 @@ UNIT_TEST(s3_late_answer)
 
 	request.url = url;
 	hasty.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 300);
-	CHECK_ERROR(bb_http_perform(&hasty, &request, &first),
+	CHECK_ERROR(bb_http_end(&hasty, bb_http_begin(&request, &first)),
 				ERRCODE_QUERY_CANCELED);
 	connected = accept(listening, NULL, NULL);
 	CHECK(connected >= 0);
@@ -172,7 +172,7 @@ UNIT_TEST(s3_late_answer)
 	before = first;
 
 	request.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 300);
-	bb_http_perform(NULL, &request, &second);
+	bb_http_end(NULL, bb_http_begin(&request, &second));
 	close(connected);
 	close(listening);
 	CHECK(second.failure != NULL);
