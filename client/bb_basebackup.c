@@ -96,13 +96,14 @@ decode_input(BbOptions *options)
 static void
 start_progress(BbServer *server, BbOptions *options, int tablespaces)
 {
+	int			archives = bb_server_splits(server, options) ? tablespaces + 1
+															 : 1;
 	uint64		size = 0;
 
 	/* compressed, nobody knows before the end */
 	if (options->estimate && options->suffix[0] == '\0')
-		size = bb_server_find_size(server, options);
-	bb_progress_init(options->verbose, size,
-					 bb_server_splits(server, options) ? tablespaces + 1 : 1);
+		size = bb_server_find_size(server, options, archives);
+	bb_progress_init(options->verbose, size, archives);
 }
 
 static void

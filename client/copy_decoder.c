@@ -124,16 +124,22 @@ begin_row(BbCopyDecoder *decoder)
 	expect(decoder, columns == 2 ? COPY_NAME_SIZE : COPY_DATA_SIZE, 4);
 }
 
+static void
+end_archive(BbCopyDecoder *decoder)
+{
+	bb_output_end_archive(decoder->output);
+	/* a manifest that comes by itself is no tablespace's */
+	if (strcmp(decoder->opened, "backup_manifest") != 0)
+		bb_progress_archive_done();
+	decoder->open = false;
+}
+
 /* The row's data begins, of the archive that it names. */
 static void
 begin_data(BbCopyDecoder *decoder)
 {
 	if (decoder->open && strcmp(decoder->archive, decoder->opened) != 0)
-	{
-		bb_output_end_archive(decoder->output);
-		bb_progress_archive_done();
-		decoder->open = false;
-	}
+		end_archive(decoder);
 	if (!decoder->open)
 	{
 		bb_output_begin_archive(decoder->output, decoder->archive);
@@ -244,7 +250,6 @@ bb_copy_decoder_end(BbCopyDecoder *decoder)
 	}
 	if (!decoder->open)
 		no_backup();
-	bb_output_end_archive(decoder->output);
-	bb_progress_archive_done();
+	end_archive(decoder);
 	pg_free(decoder);
 }

@@ -291,17 +291,25 @@ bb_server_find_tablespaces(BbServer *server, BbOptions *options)
 }
 
 uint64
-bb_server_find_size(BbServer *server, const BbOptions *options)
+bb_server_find_size(BbServer *server, const BbOptions *options, int archives)
 {
 	Call		call = call_begin(server, "bb_files");
 	PGresult   *result;
 	uint64		size;
+	const char *apart = "false";
 
 	call_content(&call, options);
+	if (archives > 1)
+	{
+		call_argument(&call, "tablespaces", "archives");
+		apart = "path = 'backup_manifest'";
+	}
+	/* headers, padding, and the ends of archives */
 	result = ask(server,
-				 psprintf("SELECT 1024 + sum(512 + (size + 511) / 512 * 512)"
+				 psprintf("SELECT 1024 * %d + sum(CASE WHEN %s THEN size"
+						  " ELSE 512 + (size + 511) / 512 * 512 END)"
 						  " FROM %s",
-						  call_end(&call)),
+						  archives, apart, call_end(&call)),
 				 "could not find the size of the backup");
 	size = strtou64(PQgetvalue(result, 0, 0), NULL, 10);
 	PQclear(result);

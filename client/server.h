@@ -35,8 +35,12 @@ extern void bb_server_find_lsn(BbServer *server, BbOptions *options);
  */
 extern int bb_server_find_tablespaces(BbServer *server, BbOptions *options);
 
-/* bb_server_find_size - the bytes of the backup, before compression. */
-extern uint64 bb_server_find_size(BbServer *server, const BbOptions *options);
+/*
+ * bb_server_find_size - the bytes of the backup, before compression, in so many
+ * archives.
+ */
+extern uint64 bb_server_find_size(BbServer *server, const BbOptions *options,
+								  int archives);
 
 /* bb_server_splits - is there an archive for each tablespace? */
 extern bool bb_server_splits(const BbServer *server, const BbOptions *options);

@@ -377,13 +377,14 @@ CREATE FUNCTION bb_basebackup_to_file(
     manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL,
     progress boolean DEFAULT true,
-    jobs integer DEFAULT 1)
+    jobs integer DEFAULT 1,
+    tablespaces text DEFAULT 'in-place')
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_file'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_basebackup_to_file IS
-'the same tar as a file on the server, whole and durable or not at all; returns its bytes; errors: the file exists, no pg_write_server_files';
+'the same tar as a file on the server, or a directory with an archive for each tablespace, whole and durable or not at all; returns the bytes; errors: the file exists, no pg_write_server_files';
 
 CREATE PROCEDURE bb_copy(
     lsn pg_lsn DEFAULT NULL,

@@ -12,7 +12,7 @@ use Test::More;
 my ($session) =
   slurp_file(dirname(__FILE__) . '/../README.md') =~ /^```\n(.*?)^```$/ms;
 my $typed = join '', $session =~ /^postgres[=-]# (.*\n)/mg;
-like($typed, qr/bb_import_directory.*bb_ingest.*bb_basebackup_stream/s,
+like($typed, qr/bb_import_directory.*bb_ingest.*bb_restore/s,
 	'the README has a session');
 
 my $directory = PostgreSQL::Test::Utils::tempdir_short;
@@ -68,7 +68,8 @@ $stdout =~ s/ +$//mg;
 is($stderr, '', 'the session runs without an error');
 like($stdout, qr/^CREATE EXTENSION\n.*\(1 row\)\n.*\(1 row\)\n/s,
 	'it imports the base backup, and ingests the WAL');
-like($stdout, qr/^COPY \d+\n.*server started\n/ms, 'the clone starts');
+like($stdout, qr/^ restored_lsn .*\(1 row\)\n.*server started\n/ms,
+	'it makes a clone, which starts');
 my ($result) = $session =~ /^( count .*)\z/ms;
 like($stdout, qr/\Q$result\E/, 'and says what the README says');
 like(

@@ -78,8 +78,7 @@ while ($kills < KILLS)
 		$kills++;
 		answer($session);
 		end_session($session);
-		$store->poll_query_until('postgres', 'SELECT true')
-		  or die 'the server does not come back';
+		wait_for_restart($store);
 		forget_killed($store);
 		my $now = $store->safe_psql('postgres',
 			"SELECT end_lsn FROM bb_timelines() WHERE timeline = '$name'");
@@ -110,7 +109,7 @@ branch('last');
 	kill 'KILL', $session->{backend};
 	answer($session);
 	end_session($session);
-	$store->poll_query_until('postgres', 'SELECT true');
+	wait_for_restart($store);
 	forget_killed($store);
 }
 ingest($store, $archive, 'last');

@@ -214,8 +214,9 @@ sleep 16;
 kill 'CONT', $sessions[0]->{backend};
 like(answer($sessions[0]), qr{^[0-9A-F]+/[0-9A-F]+$}, 'a slow writer');
 my @requests = $proxy->requests;
-is(scalar(grep { m{^PUT \S*\Q$flag\E } } @requests[ $asked .. $#requests ]),
-	2, 'renews its lock');
+cmp_ok(
+	scalar(grep { m{^PUT \S*\Q$flag\E } } @requests[ $asked .. $#requests ]),
+	'>', 1, 'renews its lock');
 
 # --- A cache directory that can't be written to.
 
@@ -245,8 +246,7 @@ kill 'KILL', $cursor->{backend};
 answer($cursor);
 end_session($cursor);
 is(answer($sessions[0]), $right, 'who waited for a killed one goes on');
-$other->poll_query_until('postgres', 'SELECT true')
-  or die 'the server does not come back';
+wait_for_restart($other);
 is( $other->safe_psql('postgres',
 		'SET bbackup.download_behavior = error; ' . backup('killed')),
 	$right,

@@ -279,8 +279,7 @@ send_query($session, "$call, max_rate => 64)");
 wait_for_files();
 kill 'KILL', $session->{backend};
 end_session($session);
-$store->poll_query_until('postgres', 'SELECT true')
-  or die 'the server did not come back';
+wait_for_restart($store);
 ok(-e "$base/fail/base" && !-e "$base/fail/global/pg_control",
 	'after kill -9 there is no control file');
 command_fails([ 'pg_controldata', "$base/fail" ], 'so nothing starts');

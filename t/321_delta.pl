@@ -273,8 +273,7 @@ my %ends = (
 	killed => sub {
 		kill 'KILL', $session->{backend};
 		answer($session);
-		$store->poll_query_until('postgres', 'SELECT true')
-		  or die 'the server did not come back';
+		wait_for_restart($store);
 	});
 foreach my $end (sort keys %ends)
 {

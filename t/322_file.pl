@@ -1,4 +1,5 @@
-# bb_basebackup_to_file: the tar as a file on the server.
+# bb_basebackup_to_file: the tar as a file on the server, or a directory of
+# archives.
 
 use strict;
 use warnings;
@@ -12,6 +13,14 @@ my $source = new_source('source');
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 200000) i'
 );
+my $elsewhere = PostgreSQL::Test::Utils::tempdir;
+$source->safe_psql('postgres',
+	"CREATE TABLESPACE elsewhere LOCATION '$elsewhere'");
+$source->safe_psql('postgres',
+	'CREATE TABLE there TABLESPACE elsewhere AS SELECT generate_series(1, 30000) i'
+);
+my $oid = $source->safe_psql('postgres',
+	"SELECT oid FROM pg_tablespace WHERE spcname = 'elsewhere'");
 $source->stop;
 # as everywhere but in tests: fsync is one of the things that go wrong
 my $store = new_store('store', "fsync = on\nrestart_after_crash = on\n");
@@ -36,6 +45,81 @@ $store->safe_psql('postgres',
 cmp_ok(scalar(grep { $_ eq 'zenith.signal' } tar_members("$base/d/thin.tar")),
 	'==', 1, 'options do what they say');
 unlink "$base/d/thin.tar" or die;
+
+# --- A directory of archives.
+
+my $archives = "tablespaces => 'archives'";
+my ($bytes, $counted) = split /\n/, $store->safe_psql('postgres',
+	"SELECT bb_basebackup_to_file(NULL, '$base/d/archives/', $archives);"
+	  . " SELECT bytes_out, bytes_total_estimate FROM bb_access_stats");
+is(names("$base/d/archives"),
+	"$oid.tar backup_manifest base.tar",
+	'one for each tablespace, one for the rest, and the manifest');
+is(names("$base/d"), 'archives base.tar', 'in a directory of that name');
+is(mode("$base/d/archives") . mode("$base/d/archives/$_"),
+	'07000600', "for the server's user only: $_")
+  foreach split / /, names("$base/d/archives");
+my $sum = 0;
+foreach my $name ("$oid.tar", 'base.tar', 'backup_manifest')
+{
+	$sum += -s "$base/d/archives/$name";
+	is( $store->safe_psql('postgres',
+			"SELECT md5(string_agg((a).data, '')) FROM (SELECT bb_basebackup_archives() AS a) s WHERE (a).archive = '$name'"
+		),
+		$store->safe_psql('postgres',
+			"SELECT md5(pg_read_binary_file('$base/d/archives/$name'))"),
+		"$name is that of bb_basebackup_archives()");
+}
+is($bytes, $sum, 'it returns the bytes of all');
+is($counted, "$bytes|$bytes", 'which are counted, and were known');
+$store->safe_psql('postgres',
+	"SELECT bb_basebackup_to_file(NULL, '$base/d/compressed', $archives, compression => 'gzip', manifest => 'no', jobs => 2)"
+);
+is(names("$base/d/compressed"), "$oid.tar.gz base.tar.gz", 'compressed');
+system_or_bail('gzip', '-d', glob "$base/d/compressed/*");
+command_ok(
+	[ 'pg_verifybackup', '-n', '-m', "$base/d/archives/backup_manifest", extracted("$base/d/compressed") ],
+	'and extracted, the manifest fits');
+
+sub extracted
+{
+	my ($from) = @_;
+	my $to = PostgreSQL::Test::Utils::tempdir . '/extracted';
+
+	foreach my $case ([ 'base', $to ], [ $oid, "$to/pg_tblspc/$oid" ])
+	{
+		mkdir $case->[1], 0700;
+		system_or_bail('tar', '-x', '-p', '-f', "$from/$case->[0].tar",
+			'-C', $case->[1]);
+	}
+	return $to;
+}
+
+foreach my $path ("$base/d/base.tar", "$base/d/archives", '/dev/null')
+{
+	fails_like(
+		$store,
+		"SELECT bb_basebackup_to_file(NULL, '$path', $archives)",
+		$path eq '/dev/null' ? qr/42501: could not create directory "\/dev\/null.part"/
+		: qr/58P02: file "\Q$path\E" already exists/,
+		"\"$path\" is not replaced");
+}
+fails_like(
+	$store,
+	"SELECT bb_basebackup_to_file(NULL, '$_->[0]/archives', $archives)",
+	qr/55000: cannot write a backup to .*\n.*$_->[1]/,
+	"nor does it write to $_->[1]"
+  ) foreach (
+	[ $store->data_dir, 'the data directory of this server' ],
+	[ store_directory($store), 'the page store' ]);
+fails_like(
+	$store,
+	"SELECT bb_basebackup_to_file(NULL, '$base/d/x', tablespaces => 'x')",
+	qr/42601: unrecognized tablespaces option/,
+	'there are two ways');
+is(names("$base/d"), 'archives base.tar compressed', 'no more was made');
+PostgreSQL::Test::Utils::system_or_bail('rm', '-r', "$base/d/archives",
+	"$base/d/compressed");
 
 # --- What it refuses.
 
@@ -144,13 +228,58 @@ like(ask($session, "$call)"),
 leaves_nothing('a full disk');
 end_session($session);
 
+# --- Nor does a directory that fails.
+
+$session = start_session($store);
+ask($session, 'SELECT count(*) FROM bb_files()');
+@descriptors = sort(backend_descriptors($session->{backend}));
+my $directory = "$call, $archives, progress => false";
+
+$old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
+like(ask($session, "$directory)"), qr/XX001: /, 'a broken layer is an error');
+leaves_nothing('a broken layer');
+patch_file($layer, int((-s $layer) * 0.6), $old);
+
+send_query($session, "$directory, max_rate => 64)");
+wait_for_file();
+ok(!-e "$base/d/fail.tar", 'while it runs, there is nothing of that name');
+fails_like($store, "$directory)",
+	qr/55006: another backup is being written to directory ".*fail.tar.part"/,
+	'nor can another be written');
+append_to_file("$base/d/fail.tar.part/another", 'another');
+$store->safe_psql('postgres', "SELECT pg_cancel_backend($session->{backend})");
+like(answer($session), qr/57014: /, 'it can be cancelled');
+is(names("$base/d/fail.tar.part"), 'another', 'a file of others stays');
+fails_like($store, "$directory)",
+	qr/55000: directory ".*fail.tar.part" exists but is not empty/,
+	'and is in the way');
+PostgreSQL::Test::Utils::system_or_bail('rm', '-r', "$base/d/fail.tar.part");
+leaves_nothing('a cancel');
+
+send_query($session, "$directory, full_backup => false, max_rate => 8192)");
+wait_for_file();
+append_to_file("$base/d/fail.tar", 'another');
+like(answer($session), qr/58P02: file ".*fail.tar" already exists/,
+	'what comes meanwhile is not replaced');
+is(slurp_file("$base/d/fail.tar"), 'another', '... it stays');
+unlink "$base/d/fail.tar" or die;
+leaves_nothing('another file');
+
+system_or_bail('prlimit', '--pid', $session->{backend}, '--fsize=1000000');
+like(ask($session, "$directory)"),
+	qr/could not write file ".*fail.tar.part\/\w+.tar": File too large\nHINT:/,
+	'a full disk is an error');
+leaves_nothing('a full disk');
+end_session($session);
+
+# --- A backend that is killed leaves what has no name.
+
 $session = start_session($store);
 send_query($session, "$call, max_rate => 64)");
 wait_for_file();
 kill 'KILL', $session->{backend};
 end_session($session);
-$store->poll_query_until('postgres', 'SELECT true')
-  or die 'the server did not come back';
+wait_for_restart($store);
 is(names("$base/d"), 'base.tar fail.tar.part',
 	'after kill -9 there is no file of that name');
 fails_like($store, "$call)", qr/HINT:  .*remove it/, 'a hint says so');

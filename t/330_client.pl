@@ -54,8 +54,12 @@ same($raw, $right, 'the same bytes');
 
 my $directory = new_name('archives');
 succeeds('a directory of archives', '-Ft', '-D', $directory, '--max-rate=1024M');
-same("$directory/base.tar", $right, 'the same bytes');
-only_has($directory, 'base.tar', 'one archive');
+only_has($directory, "$tablespace.tar backup_manifest base.tar",
+	'one for each tablespace, one for the rest, and the manifest');
+my $archives = new_name('archives');
+my $bytes = $store->safe_psql('postgres',
+	"SELECT bb_basebackup_to_file(NULL, '$archives', tablespaces => 'archives')");
+same($directory, $archives, 'as the server writes them');
 
 # --- Plain.
 
@@ -133,7 +137,8 @@ foreach my $name (sort keys %contents)
 }
 $directory = new_name('archives');
 succeeds('a compressed archive', '-D', $directory, '-Ft', '--gzip');
-only_has($directory, 'base.tar.gz', 'has a name that says so');
+only_has($directory, "$tablespace.tar.gz backup_manifest base.tar.gz",
+	'has a name that says so');
 fails('a compression that there is not', qr/error: backup failed: .*"level=x"|invalid/,
 	'-f', "$tar.none", '-Z', 'gzip:level=x');
 fails('an LSN that is none', qr/error: .*invalid input syntax for type pg_lsn/,
@@ -178,6 +183,16 @@ like( $stderr,
 	'there is a line as pg_basebackup has it');
 like($stderr, qr{\n.*\n}, 'and others before it');
 same($tar, $right, 'the same bytes');
+
+$directory = new_name('archives');
+($status, $stdout, $stderr) =
+  run_client('-Ft', '-D', $directory, '-P', '-v', '-N', '-r', '32M');
+is($status, 0, 'archives, with progress');
+like($stderr, qr{, 1/2 tablespaces \(.*base.tar *\)\n},
+	'it counts tablespaces');
+$bytes = int($bytes / 1024);
+like($stderr, qr{^$bytes/$bytes kB \(100%\), 2/2 tablespaces *$}m,
+	'to the last, and knows the size of all');
 
 $directory = new_name('clone');
 ($status, $stdout, $stderr) = run_client('-D', $directory, '-P', '-v', '-N');
@@ -293,34 +308,6 @@ foreach my $case (
 	fails($name, $expected, @options);
 }
 
-# --- An archive for each tablespace, of a server that has a function for it.
-
-$store->safe_psql('postgres', 'CREATE DATABASE archives');
-$store->safe_psql(
-	'archives', q{
-CREATE EXTENSION bbackup;
--- in short, what it takes and gives
-CREATE FUNCTION bb_basebackup_archives(lsn pg_lsn DEFAULT NULL,
-	OUT archive text, OUT data bytea)
-RETURNS SETOF record LANGUAGE sql BEGIN ATOMIC
-	SELECT '16385.tar', '\x00'::bytea
-	UNION ALL
-	SELECT 'base.tar', d FROM (SELECT bb_basebackup_stream(lsn) d) s;
-END;
-ALTER EXTENSION bbackup ADD FUNCTION bb_basebackup_archives;
-});
-$directory = new_name('archives');
-succeeds('archives', '-d', 'archives', '-Ft', '-D', $directory);
-only_has($directory, '16385.tar base.tar', 'a file each');
-same("$directory/base.tar", $right, 'with its bytes');
-$directory = new_name('archives');
-(undef, undef, $stderr) =
-  run_client('-d', 'archives', '-Ft', '-D', $directory, '-P', '-v');
-like($stderr, qr{, 1/2 tablespaces \(.*base.tar *\)\n}, 'progress counts them');
-like($stderr, qr{\(100%\), 2/2 tablespaces *\n}, 'to the last');
-fails('an option that the server does not know', qr/has no option "jobs"\n.*hint/,
-	'-d', 'archives', '-Ft', '-D', "$directory.none", '-j', '2');
-
 # --- A server that doesn't have what it takes.
 
 $store->safe_psql('postgres', 'CREATE DATABASE none');
@@ -341,7 +328,17 @@ $store->safe_psql('postgres',
 succeeds('EXECUTE on one function is enough', '-U', 'bob', '-f', $tar);
 fails('but not for progress', qr/permission denied for function/, '-U', 'bob', '-f', $tar, '-P');
 
+$store->safe_psql('none', 'ALTER EXTENSION bbackup DROP FUNCTION "a b".bb_basebackup_archives');
+$directory = new_name('archives');
+succeeds('a server without archives', '-d', 'none', '-Ft', '-D', $directory);
+only_has($directory, 'base.tar', 'gives one');
+same("$directory/base.tar", $right, 'with its bytes');
 $store->safe_psql('none', 'ALTER EXTENSION bbackup DROP FUNCTION "a b".bb_basebackup_stream');
 fails('an older extension', qr/has no function "bb_basebackup_stream"\n.*hint/, '-d', 'none', '-f', $tar);
+$store->safe_psql('none', q{
+CREATE FUNCTION "a b".bb_basebackup_stream() RETURNS SETOF bytea LANGUAGE sql AS 'VALUES (NULL::bytea)';
+ALTER EXTENSION bbackup ADD FUNCTION "a b".bb_basebackup_stream()});
+fails('an option that it does not know', qr/has no option "jobs"\n.*hint/,
+	'-d', 'none', '-f', $tar, '-j', '2');
 
 done_testing();

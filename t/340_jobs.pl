@@ -131,6 +131,11 @@ is( ask($session, 'SELECT md5(bb_basebackup(jobs => 3))'),
 is( ask($session, 'SELECT jobs.n FROM (VALUES (1), (64)) jobs(n),'
 		  . ' LATERAL (SELECT length(bb_basebackup(jobs => n))) s'),
 	"1\n64", 'from one to many');
+is( ask($watcher,
+		'SELECT (SELECT count(*) FROM bb_access_stats c'
+		  . ' WHERE c.parent_call_id = p.id) <= p.bytes_out / (32 * 1024 * 1024)'
+		  . " FROM (SELECT call_id AS id, bytes_out $last) p"),
+	't', 'of whom not more are started than is worth it');
 fails_like($store, "SELECT bb_basebackup(jobs => $_)",
 	qr/ERROR:  22023: $_ is outside the valid range for parameter "jobs" \(1 \.\. 64\)/,
 	"$_ jobs") foreach (0, 65);
@@ -197,7 +202,7 @@ foreach my $whom ('a worker', 'the session')
 		select undef, undef, undef, 0.01;
 	}
 	ok($killed, "$whom was killed: no worker is left");
-	$store->poll_query_until('postgres', 'SELECT true') or die 'no restart';
+	wait_for_restart($store);
 	$_ = start_session($store) foreach ($session, $watcher);
 	is(join("\n", open_cursor('jobs => 2', 2), fetch_all()),
 		join("\n", @{ $rows{NULL} }),

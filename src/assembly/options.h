@@ -74,8 +74,8 @@ extern BbBackupOptions bb_options_defaults(void);
  *
  * tablespaces: in-place, archives.
  *
- * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression, manifest);
- * FEATURE_NOT_SUPPORTED (compression).
+ * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression, manifest,
+ * tablespaces); FEATURE_NOT_SUPPORTED (compression).
  */
 extern void bb_options_set_label(BbBackupOptions *options, const char *label);
 extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);

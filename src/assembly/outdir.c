@@ -266,6 +266,40 @@ bb_outdir_sync(const BbOutDir *dir)
 		sync_directory(dir->parent, dir->path);
 }
 
+void
+bb_outdir_check_absent(const BbOutDir *dir, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(bb_fd_number(dir->parent), last_dir_separator(path) + 1, &st,
+				AT_SYMLINK_NOFOLLOW) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_FILE),
+				 errmsg("file \"%s\" already exists", path)));
+	if (errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m", path)));
+}
+
+void
+bb_outdir_publish(BbOutDir *dir, const char *path)
+{
+	int			parent = bb_fd_number(dir->parent);
+
+	sync_directory(dir->fd, dir->path);
+	/* what comes in between isn't replaced, but for an empty directory */
+	bb_outdir_check_absent(dir, path);
+	if (renameat(parent, dir->name, parent, last_dir_separator(path) + 1) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rename directory \"%s\" to \"%s\": %m",
+						dir->path, path)));
+	dir->made = false;
+	sync_directory(dir->parent, path);
+	bb_outdir_keep(dir);
+}
+
 BbFd *
 bb_outdir_parent(const char *path, List *off_limits)
 {

@@ -14,7 +14,8 @@
  * what holds one of them.
  *
  * Errors: INVALID_PARAMETER_VALUE (path); OBJECT_NOT_IN_PREREQUISITE_STATE (not
- * empty, off limits); OBJECT_IN_USE (locked); errcode_for_file_access().
+ * empty, off limits); OBJECT_IN_USE (locked); DUPLICATE_FILE (its final name);
+ * errcode_for_file_access().
  *
  *-------------------------------------------------------------------------
  */
@@ -63,6 +64,16 @@ extern void bb_outdir_keep(BbOutDir *dir);
  * its name.
  */
 extern void bb_outdir_sync(const BbOutDir *dir);
+
+/*
+ * bb_outdir_publish - a directory that has everything, durably, and stays, gets
+ * another name, beside the one that it was made by; and is closed.
+ * bb_outdir_check_absent - there is nothing of that name yet.
+ *
+ * "path" is one of bb_outdir_path.
+ */
+extern void bb_outdir_publish(BbOutDir *dir, const char *path);
+extern void bb_outdir_check_absent(const BbOutDir *dir, const char *path);
 
 /*
  * bb_outdir_parent - open the directory that a path is in, for who writes one

@@ -221,6 +221,20 @@ bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file)
 }
 
 void
+bb_outfile_sync(BbOutFile *file)
+{
+	int			result;
+
+	pgstat_report_wait_start(WAIT_EVENT_BASEBACKUP_SYNC);
+	result = pg_fsync(bb_fd_number(file->fd));
+	pgstat_report_wait_end();
+	if (result < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not fsync file \"%s\": %m", file->path)));
+}
+
+void
 bb_outfile_close(BbOutFile *file)
 {
 	/* some file systems tell only now that there was no room */

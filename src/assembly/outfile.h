@@ -5,7 +5,7 @@
  *
  * What is written collects in a buffer; a full one goes out in one call.  Now
  * and then the kernel is told to begin writing to the disk, so that the fsync,
- * which is the caller's to do, finds little left.
+ * which comes at once or later, finds little left.
  *
  * A file that is there already can be brought to a new content: its pieces
  * are read, and only blocks that differ are written.
@@ -44,6 +44,9 @@ extern void bb_outfile_write(const BbReqCtx *ctx, BbOutFile *file,
  * False: nothing was changed.
  */
 extern bool bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file);
+
+/* bb_outfile_sync - it is durable; REQUIRES bb_outfile_end. */
+extern void bb_outfile_sync(BbOutFile *file);
 
 /* bb_outfile_close - close the descriptor; REQUIRES bb_outfile_end. */
 extern void bb_outfile_close(BbOutFile *file);

@@ -103,7 +103,7 @@ start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 							   .output_bytes = OUTPUT_BYTES,
 							   .input_bytes = INPUT_BYTES};
 
-	parallel->workers = palloc0(Max(wanted, 1) * sizeof(Worker));
+	parallel->workers = palloc0(wanted * sizeof(Worker));
 	while (parallel->nworkers < wanted)
 	{
 		BbWorker   *worker = bb_worker_try_start(ctx, &request);
@@ -125,29 +125,37 @@ BbParallel *
 bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 				const BbBackupOptions *options, uint64 size)
 {
-	BbParallel *parallel = palloc0(sizeof(BbParallel));
+	BbParallel *parallel;
 	BbPagesTask task = {.parent = *ctx, .lsn = lsn};
 	int			jobs = options->jobs;
 
 	if (size > 0)
 		jobs = Min(jobs, size / BB_BYTES_PER_WORKER);
+	if (jobs == 0)
+		return NULL;
+
+	parallel = palloc0(sizeof(BbParallel));
 	parallel->queue_length = jobs * UNITS_PER_WORKER + 1;
 	parallel->queue = palloc(parallel->queue_length * sizeof(Planned));
 	parallel->units = bb_units_new(ctx, store, lsn, options);
-	while (parallel->queued <= jobs && plan(ctx, parallel))
-		;
 	/* the first unit is the reader's own, most likely */
-	if (parallel->queued > 1)
+	while (parallel->queued < jobs + 1 && plan(ctx, parallel))
+		;
+	jobs = Min(jobs, parallel->queued - 1);
+
+	if (jobs > 0)
 	{
 		task.identity = bb_pagestore_identity(store, lsn);
 		strlcpy(task.server, options->server, sizeof(task.server));
 		strlcpy(task.timeline, bb_pagestore_info(store)->timeline,
 				sizeof(task.timeline));
 		strlcpy(task.function, options->function, sizeof(task.function));
-		start_workers(ctx, parallel, &task,
-					  Min(jobs, parallel->queued - 1));
+		start_workers(ctx, parallel, &task, jobs);
 	}
-	return parallel;
+	if (parallel->nworkers > 0)
+		return parallel;
+	bb_units_close(parallel->units);
+	return NULL;
 }
 
 /* ---- dealing ---- */

@@ -46,7 +46,7 @@ typedef struct BbParallel BbParallel;
  * A worker takes some 10 ms to start, so a backup of "size" bytes (0: not
  * known) has one for each BB_BYTES_PER_WORKER at most.
  *
- * All of it belongs to CurrentMemoryContext.
+ * All of it belongs to CurrentMemoryContext.  NULL: there is no worker.
  *
  * Errors: those of filelist.h; those of dynamic shared memory.
  */

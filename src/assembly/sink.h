@@ -200,6 +200,17 @@ extern BbSink *bb_sink_file_new(const char *path, List *off_limits);
 extern uint64 bb_sink_file_written(const BbSink *sink);
 
 /*
+ * bb_sink_archives_new - each archive, and the manifest, to a file of its name,
+ * in a directory at an absolute path, which appears there once all of it is
+ * whole and durable.
+ *
+ * off_limits and errors: see outdir.h.
+ */
+extern BbSink *bb_sink_archives_new(const char *path, List *off_limits);
+/* The bytes in all of them. */
+extern uint64 bb_sink_archives_written(const BbSink *sink);
+
+/*
  * bb_sink_copy_new - to the client, as a COPY stream of the protocol.
  *
  * REQUIRES: the client waits for the answer to a statement, and has got

@@ -58,7 +58,8 @@ enlarge(ChunksSink *chunks, size_t length)
 				 errmsg("base backup is too large for a bytea"),
 				 errdetail("The limit is %zu bytes.",
 						   (size_t) (MaxAllocSize - VARHDRSZ)),
-				 errhint("Use bb_basebackup_stream() in the target list of a "
+				 errhint("Use bb_basebackup_lo(), or "
+						 "bb_basebackup_stream() in the target list of a "
 						 "SELECT.")));
 	chunks->capacity = Min(Max(needed, 2 * chunks->capacity), MaxAllocSize);
 	chunks->buffer = repalloc(chunks->buffer, chunks->capacity);

@@ -97,19 +97,21 @@ publish(FileSink *file)
 						file->path, file->path)));
 }
 
+/* The name is durable. */
 static void
-sync_fd(const BbFd *fd, const char *path)
+sync_parent(const FileSink *file)
 {
 	int			result;
 
 	pgstat_report_wait_start(WAIT_EVENT_BASEBACKUP_SYNC);
-	result = pg_fsync(bb_fd_number(fd));
+	result = pg_fsync(bb_fd_number(file->parent));
 	pgstat_report_wait_end();
 	/* directories of some file systems can't be, see fsync_fname_ext in fd.c */
 	if (result < 0 && errno != EBADF && errno != EINVAL)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not fsync \"%s\": %m", path)));
+				 errmsg("could not fsync directory of \"%s\": %m",
+						file->path)));
 }
 
 static void
@@ -118,11 +120,11 @@ file_end(const BbReqCtx *ctx, BbSink *sink)
 	FileSink   *file = (FileSink *) sink;
 
 	(void) bb_outfile_end(ctx, file->out);
-	sync_fd(file->fd, file->path);
+	bb_outfile_sync(file->out);
 	bb_outfile_close(file->out);
 	publish(file);
 	file->made = false;
-	sync_fd(file->parent, file->path);
+	sync_parent(file);
 	(void) bb_fd_close(file->parent);
 }
 

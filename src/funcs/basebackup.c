@@ -48,7 +48,8 @@ bb_sql_basebackup(PG_FUNCTION_ARGS)
 				 errdetail("It would have " UINT64_FORMAT
 						   " bytes; the limit is %zu.",
 						   call.size, (size_t) (MaxAllocSize - VARHDRSZ)),
-				 errhint("Use bb_basebackup_stream() in the target list of a "
+				 errhint("Use bb_basebackup_lo(), or "
+						 "bb_basebackup_stream() in the target list of a "
 						 "SELECT.")));
 
 	chunks = bb_sink_chunks_new(call.size);

@@ -145,19 +145,28 @@ bb_sql_restore(PG_FUNCTION_ARGS)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
-/* bb_basebackup_to_file(lsn pg_lsn, path text, …): see backup_call.h */
+/*
+ * bb_basebackup_to_file(lsn pg_lsn, path text, …, tablespaces text): see
+ * backup_call.h
+ */
 Datum
 bb_sql_basebackup_to_file(PG_FUNCTION_ARGS)
 {
 	int			path_n = bb_backup_call_argument(fcinfo, "path");
 	char	   *path = bb_arg_text(fcinfo, path_n, "path");
 	BbBackupCall call;
+	List	   *off_limits;
+	bool		archives;
 	BbSink	   *sink;
 
 	call = bb_backup_call_begin(fcinfo);
 	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 					   "write a backup to a file on the server");
-	sink = bb_sink_file_new(path, find_off_limits(fcinfo, call.ctx));
+	off_limits = find_off_limits(fcinfo, call.ctx);
+	archives = call.options.tablespaces == BB_TABLESPACES_ARCHIVES;
+	sink = archives ? bb_sink_archives_new(path, off_limits)
+					: bb_sink_file_new(path, off_limits);
 	bb_backup_call_run(&call, BB_FORM_TAR, sink);
-	PG_RETURN_INT64(bb_sink_file_written(sink));
+	PG_RETURN_INT64(archives ? bb_sink_archives_written(sink)
+							 : bb_sink_file_written(sink));
 }

@@ -52,17 +52,16 @@ last_end_in_value(const BbKey *key, uint64 page, const BbValue *value,
 }
 
 /*
- * The same of a page of WAL.
+ * The same of what the store has of a page of WAL.
  *
  * Where a branch parts from its ancestor, both have a page: what the ancestor
  * says of the part behind that is not the branch's history.
  */
 static XLogRecPtr
 last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
-				 XLogRecPtr lsn)
+				 XLogRecPtr start, XLogRecPtr lsn)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
-	XLogRecPtr	start = info->start_lsn;
 	BbKey		key = bb_key_make(BB_KEY_RECORD_ENDS, 0, (uint32) (page >> 32),
 								  (uint32) page, 0, 0);
 	XLogRecPtr	last = InvalidXLogRecPtr;
@@ -93,13 +92,44 @@ last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 
 	for (uint64 page = lsn / XLOG_BLCKSZ;; page--)
 	{
-		XLogRecPtr	end = last_end_in_page(ctx, store, page, lsn);
+		XLogRecPtr	end = last_end_in_page(ctx, store, page, start, lsn);
 
 		if (!XLogRecPtrIsInvalid(end))
 			return end;
 		if (page <= start / XLOG_BLCKSZ)
 			return start;
 	}
+}
+
+/*
+ * Where the record begins that ends at the start of a timeline; Invalid: not
+ * known.
+ *
+ * It is the checkpoint of the shutdown, or the record that made a base backup
+ * consistent: that is a small one, and the ends before it are known since the
+ * WAL was read from where the backup began.
+ */
+static XLogRecPtr
+first_record_start(const BbReqCtx *ctx, BbPageStore *store,
+				   const BbWalStream *stream)
+{
+	XLogRecPtr	start = bb_pagestore_info(store)->start_lsn;
+	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
+	BbValue		value = bb_pagestore_need(ctx, store, &key, start,
+										  sizeof(ControlFileData));
+	ControlFileData control;
+	XLogRecPtr	end = InvalidXLogRecPtr;
+
+	memcpy(&control, value.data, sizeof(control));
+	if (control.state == DB_SHUTDOWNED && control.checkPoint < start)
+		return control.checkPoint;
+
+	for (uint64 page = (start - 1) / XLOG_BLCKSZ;
+		 XLogRecPtrIsInvalid(end) && page + 1 >= (start - 1) / XLOG_BLCKSZ;
+		 page--)
+		end = last_end_in_page(ctx, store, page, InvalidXLogRecPtr, start - 1);
+	return XLogRecPtrIsInvalid(end) ? InvalidXLogRecPtr
+									: bb_wal_record_start(stream, end);
 }
 
 XLogRecPtr
@@ -122,6 +152,8 @@ bb_pagestore_round_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	else if (end > info->start_lsn)
 		*record_start = bb_wal_record_start(&stream,
 											last_end(ctx, store, end - 1));
+	else if (XLogRecPtrIsInvalid(info->ancestor_lsn))
+		*record_start = first_record_start(ctx, store, &stream);
 	else
 		*record_start = InvalidXLogRecPtr;
 	return end;

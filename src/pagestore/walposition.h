@@ -24,7 +24,7 @@
  * lsn; at least the start of the timeline.
  *
  * *record_start is where that record begins, Invalid when that isn't known:
- * of the first record of a timeline.  It may be NULL.
+ * of the record that ends where a branch parts.  It may be NULL.
  *
  * REQUIRES: lsn from bb_pagestore_check_lsn.
  */

@@ -25,6 +25,7 @@ use IPC::Open2;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(
   new_store
@@ -42,6 +43,7 @@ our @EXPORT = qw(
   store_directory
   stored_layers
   forget_killed
+  wait_for_restart
   patch_file
   fails_like
   start_session
@@ -95,6 +97,27 @@ sub stored_layers
 
 	@found = sort map { s{.*/}{}r } @found;
 	return @found;
+}
+
+# wait_for_restart - until a server takes connections again, after a crash of
+# one of its processes.
+#
+# (poll_query_until writes its query to a psql that may have gone by then, and
+# dies of that.)
+sub wait_for_restart
+{
+	my ($node) = @_;
+	my $attempts = 10 * $PostgreSQL::Test::Utils::timeout_default;
+	my ($out, $err);
+
+	for (1 .. $attempts)
+	{
+		return
+		  if IPC::Run::run [ 'psql', '-X', '-d', $node->connstr('postgres'),
+			'-c', 'SELECT 1' ], '<', '/dev/null', '>', \$out, '2>', \$err;
+		usleep(100_000);
+	}
+	croak "the server did not come back: $err";
 }
 
 # forget_killed - who was killed while writing to the default page store is
