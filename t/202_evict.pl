@@ -6,9 +6,11 @@ use warnings;
 use BBackup;
 use BBackup::S3;
 use Fcntl qw(F_SETLK F_WRLCK SEEK_SET);
+use File::Path qw(remove_tree);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
 local $ENV{no_proxy} = '*';
@@ -100,6 +102,20 @@ sub backup
 	  . ' bb_basebackup_stream('
 	  . join(', ', "store => 'whole'", $arguments // ())
 	  . ') AS chunk) c';
+}
+
+# Who makes room, or counts what is there, keeps others from it.
+sub lock_room
+{
+	my ($name) = @_;
+	my ($file) = glob "$caches/$name/*/.locks";
+
+	# struct flock; the byte is that of cachelock.c
+	my $byte = pack('s s x4 q q l x4', F_WRLCK, SEEK_SET, 2 << 60, 1, 0);
+
+	open my $locks, '+<', $file or die "$name: $!";
+	fcntl $locks, F_SETLK, $byte or die "fcntl: $!";
+	return $locks;
 }
 
 sub evict_all
@@ -238,6 +254,60 @@ like(
 	qr/ERROR:  42704: timeline "main" has no layer "image-0"/,
 	'one that there is not');
 
+# --- Somebody removes the cache under a session that goes on.
+
+remove_tree("$caches/whole");
+my $cursor =
+  "BEGIN; DECLARE c CURSOR FOR SELECT length(bb_basebackup_stream(store =>"
+  . " 'whole')); FETCH 1 FROM c";
+ask($session, $cursor);
+cmp_ok(
+	$reader->safe_psql('postgres',
+			"SELECT layers FROM bb_evict_idle('0', 'whole');"
+		  . " SELECT count(*) FROM bb_layer_stats('whole') WHERE resident") =~
+	  s/^.*\n//r,
+	'>', 0,
+	'what it uses in the new one stays, for sessions that came later, too');
+like(ask($session, 'FETCH ALL FROM c; COMMIT'),
+	qr/^\d+$/m, 'and its backup goes on');
+
+# --- A copy that has gone bad.
+
+my $bad = layers('min(layer)', "resident AND layer LIKE 'image%'");
+patch_file(file_of($bad), (-s file_of($bad)) - 8, 'XXXX');
+my $broken = ask($session, backup());
+like(
+	$broken,
+	qr/ERROR:  XX001: layer "[^"]*$bad" is corrupted.*HINT:  It is the copy in the cache/s,
+	'is not taken for the object');
+my ($named) = $broken =~ /layer "([^"]+)"/;
+is(ask($session, "SELECT bb_evict('$named', 'whole')"),
+	't', 'and goes by the name that the message has');
+is(ask($session, backup()), $whole, 'then the object is read');
+
+# --- What came is not renamed while another counts what is there.
+
+ask($session, "SELECT bb_evict('$bad', 'whole')");
+my ($directory) = glob "$caches/whole/*";
+my $final = "timelines_main_layers_$bad." . substr($bad, -16);
+my $bad_bytes = layers('bytes', "layer = '$bad'");
+my $part = "$directory/.$final.$bad_bytes.part";
+append_to_file($part, '');
+my $counts = lock_room('whole');
+send_query($session, backup());
+until (-e "$directory/$final" || -s $part == $bad_bytes)
+{
+	sleep 0.01;
+}
+is( ask($watcher,
+		"SELECT state FROM pg_stat_activity WHERE pid = $session->{backend}"),
+	'active',
+	'a download ends');
+ok(-e $part && !-e "$directory/$final", 'but is a part still');
+close $counts;
+is(answer($session), $whole, 'and then a layer');
+ok(!-e $part && -e "$directory/$final", 'of that name');
+
 # --- By age.
 
 ask($session, backup());
@@ -368,19 +438,6 @@ like($on_branch, qr/^[0-9a-f]{32}$/, 'a branch');
 isnt($on_branch, $whole, 'of another LSN');
 
 # In the background: it returns while nothing can come, as another makes room.
-sub lock_room
-{
-	my ($name) = @_;
-	my ($file) = glob "$caches/$name/*/.locks";
-
-	# struct flock; the byte is that of cachelock.c
-	my $byte = pack('s s x4 q q l x4', F_WRLCK, SEEK_SET, 2 << 60, 1, 0);
-
-	open my $locks, '+<', $file or die "$name: $!";
-	fcntl $locks, F_SETLK, $byte or die "fcntl: $!";
-	return $locks;
-}
-
 my $lock = lock_room('whole');
 $call = ask($session, "SELECT bb_prefetch(store => 'whole')");
 like($call, qr/^\d+$/, 'a prefetch in the background');
@@ -484,6 +541,26 @@ like(
 is(last_call('usename, parent_link', 'bb_prefetch'),
 	'carol|detached', 'the worker is who asked');
 ask($session, 'RESET ROLE');
+
+# A store is kept between calls, but not for another role.
+ask($session,
+	"CREATE USER MAPPING FOR carol SERVER whole OPTIONS (access_key_id 'nobody',"
+	  . " secret_access_key 'nothing'); GRANT EXECUTE ON FUNCTION"
+	  . ' bb_get_page(oid, oid, oid, text, bigint, pg_lsn, name, text)'
+	  . ' TO carol');
+like(
+	ask($session, qq(
+DO \$\$
+BEGIN
+	FOR n IN 1 .. 2 LOOP
+		RAISE NOTICE '% read %', current_user,
+			length(bb_get_page(1664, 0, 1262, 'main', 0, '$start', 'whole'));
+		SET LOCAL ROLE carol;
+	END LOOP;
+END
+\$\$)),
+	qr/ read 8192\n.*ERROR:  08006: could not .*403/s,
+	'nobody reads with keys of another');
 
 # --- Twenty at once, on an empty cache.
 

@@ -214,8 +214,9 @@ sleep 16;
 kill 'CONT', $sessions[0]->{backend};
 like(answer($sessions[0]), qr{^[0-9A-F]+/[0-9A-F]+$}, 'a slow writer');
 my @requests = $proxy->requests;
-is(scalar(grep { m{^PUT \S*\Q$flag\E } } @requests[ $asked .. $#requests ]),
-	2, 'renews its lock');
+cmp_ok(
+	scalar(grep { m{^PUT \S*\Q$flag\E } } @requests[ $asked .. $#requests ]),
+	'>', 1, 'renews its lock');
 
 # --- A cache directory that can't be written to.
 

@@ -203,6 +203,11 @@ sub running
 
 $client->send_query('CALL bb_copy(max_rate => 256)');
 ok(running($client->{pid}), 'a slow one runs');
+is( $store->safe_psql('postgres',
+		"SELECT backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $client->{pid}"
+	),
+	't',
+	'without a snapshot, that VACUUM would have to heed');
 $store->safe_psql('postgres', "SELECT pg_cancel_backend($client->{pid})");
 @messages = $client->answer;
 is(BBackup::Frontend::types(@messages), 'HdEZ', 'and is cancelled');

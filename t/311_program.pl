@@ -13,7 +13,8 @@ $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
 );
 $source->stop;
-my $store = new_store('store', "shared_preload_libraries = 'bbackup'\n");
+my $store = new_store('store',
+	"restart_after_crash = on\nshared_preload_libraries = 'bbackup'\n");
 import_directory($store, $source->data_dir);
 my $right = slurp_file(fetch_backup($store));
 my $size = length $right;
@@ -198,6 +199,39 @@ $store->poll_query_until('postgres',
 	"SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid");
 not_fooled($mark, 'a backend that ends');
 end_session($session);
+
+# --- The backend has no time to kill anything.
+
+my $checkpointer =
+  "pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+foreach my $end ('KILL', 'immediate')
+{
+	my $before = $store->safe_psql('postgres', "SELECT $checkpointer");
+
+	$session = start_session($store);
+	send_query(
+		$session,
+		call(
+			"echo \$\$ > $directory/$end.pid; cat > $directory/$end.part && mv $directory/$end.part $directory/$end",
+			', max_rate => 2000'));
+	written("$end.part");
+	if ($end eq 'KILL')
+	{
+		kill 'KILL', $session->{backend} or die;
+		$store->poll_query_until('postgres',
+			"SELECT $before <> $checkpointer");
+	}
+	else
+	{
+		$store->stop('immediate');
+		$store->start;
+	}
+	answer($session);
+	end_session($session);
+	$pid = written("$end.pid") + 0;
+	usleep(10_000) while -e "/proc/$pid";
+	ok(!-e "$directory/$end", "$end: what follows in the command doesn't run");
+}
 
 # --- Who may.
 

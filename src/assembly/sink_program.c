@@ -21,9 +21,11 @@
  * The pipe says whether anybody may still read: its write end has an error
  * condition (POLLERR) once no process has the other end open.
  *
- * All hangs on the memory context that the sink was made in.  Beyond reach are
- * a program that leaves its process group (setsid), and a backend that is
- * killed by SIGKILL: both make the program see an end.
+ * All hangs on the memory context that the sink was made in.  Beyond reach is
+ * a program that leaves its process group (setsid), which sees an end.  So does
+ * what the shell has started, if the backend has no time for anything: it was
+ * killed, or is in an immediate shutdown, as after a crash of another one.
+ * Then the kernel kills the shell (base/spawn.h), so nothing comes after it.
  *
  *-------------------------------------------------------------------------
  */

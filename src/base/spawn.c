@@ -9,6 +9,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,14 +61,28 @@ place_fds(const int *fds, int nfds)
 }
 
 /*
+ * In the child: end with the parent, which may have ended already.
+ */
+static bool
+follow(pid_t parent)
+{
+#ifdef __linux__
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+		return false;
+#endif
+	return getppid() == parent;
+}
+
+/*
  * In the child: become the program.  System calls only.
  */
 static void
-become(char **arguments, char **environment, const int *fds, int nfds)
+become(pid_t parent, char **arguments, char **environment, const int *fds,
+	   int nfds)
 {
 	sigset_t	none;
 
-	if (!place_fds(fds, nfds))
+	if (!follow(parent) || !place_fds(fds, nfds))
 		_exit(126);
 	setsid();
 	for (int signo = 1; signo < NSIG; signo++)
@@ -82,6 +99,7 @@ bb_spawn(char **arguments, char **environment, const int *fds, int nfds)
 {
 	sigset_t	all;
 	sigset_t	before;
+	pid_t		parent = getpid();
 	pid_t		pid;
 	int			save_errno;
 
@@ -92,7 +110,7 @@ bb_spawn(char **arguments, char **environment, const int *fds, int nfds)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		become(arguments, environment, fds, nfds);
+		become(parent, arguments, environment, fds, nfds);
 	save_errno = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	errno = save_errno;

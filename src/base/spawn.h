@@ -8,7 +8,9 @@
  * backend's process group, since the server signals that as a whole
  * (pg_cancel_backend()), and leads one of its own, of its PID's number.
  *
- * To end it, and to reap it, is the caller's.
+ * To end it, and to reap it, is the caller's.  Where the backend ends without
+ * a chance to do so (SIGKILL, the SIGQUIT of an immediate shutdown), the kernel
+ * kills it, on Linux: the process itself, not what it has started.
  *
  *-------------------------------------------------------------------------
  */

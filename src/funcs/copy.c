@@ -74,17 +74,17 @@ check_caller(FunctionCallInfo fcinfo)
 }
 
 /*
- * The arguments and the store, with a snapshot.  There is none while the
- * backup runs, however long, unless the call is in a transaction block.
+ * The arguments and the store.  From then on there is no snapshot, however long
+ * the backup runs, unless that of a transaction block.
  */
 static BbBackupCall
 begin_call(FunctionCallInfo fcinfo)
 {
-	BbBackupCall call;
+	BbBackupCall call = bb_backup_call_begin(fcinfo);
 
-	PushActiveSnapshot(GetTransactionSnapshot());
-	call = bb_backup_call_begin(fcinfo);
-	PopActiveSnapshot();
+	/* as at a COMMIT in a procedure; the one active is the portal's */
+	ForgetPortalSnapshots();
+	InvalidateCatalogSnapshot();
 	return call;
 }
 

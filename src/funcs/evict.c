@@ -20,13 +20,17 @@
 BB_SQL_FUNCTION(bb_sql_evict);
 BB_SQL_FUNCTION(bb_sql_evict_idle);
 
+/* By its name, or as messages name it, which is as the object in the store. */
 static const BbLayerDesc *
 find_layer(const BbManifest *manifest, const char *name)
 {
 	for (int i = 0; i < manifest->nlayers; i++)
 	{
-		if (strcmp(bb_layer_name(&manifest->layers[i]), name) == 0)
-			return &manifest->layers[i];
+		const BbLayerDesc *layer = &manifest->layers[i];
+
+		if (strcmp(bb_layer_name(layer), name) == 0 ||
+			strcmp(bb_layer_object_name(manifest->timeline, layer), name) == 0)
+			return layer;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -142,12 +142,30 @@ find_options(ForeignServer *server, BbObjectStoreOptions *options)
 	find_keys(server, options);
 }
 
-BbObjectStore *
-bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
+/* All that makes it this store, read with these rights. */
+static char *
+fingerprint(const char *url, const BbObjectStoreOptions *options)
+{
+#define OR_EMPTY(string) ((string) != NULL ? (string) : "")
+	return psprintf("%s\n%s\n%s\n%d\n%s\n%s\n%s\n%s\n%d", url,
+					OR_EMPTY(options->endpoint), OR_EMPTY(options->region),
+					options->path_style, OR_EMPTY(options->access_key_id),
+					OR_EMPTY(options->secret_access_key),
+					OR_EMPTY(options->session_token),
+					OR_EMPTY(options->cache_directory),
+					options->cache_size_mb);
+#undef OR_EMPTY
+}
+
+/* As bb_store_open; *identity (NULL: not wanted) is its fingerprint. */
+static BbObjectStore *
+open_store(const BbReqCtx *ctx, const char *name, BbStoreAccess access,
+		   char **identity)
 {
 	ForeignServer *server = GetForeignServerByName(name, true);
 	BbObjectStore *store;
 	BbObjectStoreOptions options;
+	char	   *url;
 	AclResult	allowed;
 
 	bb_calls_describe(ctx, &(BbCallAbout){.store = name});
@@ -169,11 +187,20 @@ bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
 		aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, name);
 
 	find_options(server, &options);
-	store = bb_objstore_open(ctx, url_of(server), &options);
+	url = url_of(server);
+	if (identity != NULL)
+		*identity = fingerprint(url, &options);
+	store = bb_objstore_open(ctx, url, &options);
 	if (access == BB_STORE_WRITE && bb_objstore_local_directory(store) != NULL)
 		bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 						   "write to a page store in a local directory");
 	return store;
+}
+
+BbObjectStore *
+bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
+{
+	return open_store(ctx, name, access, NULL);
 }
 
 void
@@ -209,15 +236,15 @@ typedef struct KeptStore
 {
 	MemoryContext context; /* of all this */
 	bool		in_use;	   /* by a call that has not ended well yet */
-	const char *url;
+	const char *identity;
 	BbPageStore *store;
 } KeptStore;
 
 static bool
-may_use(const BbReqCtx *ctx, const KeptStore *kept, const BbObjectStore *objects,
+may_use(const BbReqCtx *ctx, const KeptStore *kept, const char *identity,
 		const char *timeline)
 {
-	return !kept->in_use && strcmp(kept->url, bb_objstore_url(objects)) == 0 &&
+	return !kept->in_use && strcmp(kept->identity, identity) == 0 &&
 		strcmp(bb_pagestore_info(kept->store)->timeline, timeline) == 0 &&
 		bb_pagestore_is_current(ctx, kept->store);
 }
@@ -226,12 +253,14 @@ BbPageStore *
 bb_store_timeline_kept(const BbReqCtx *ctx, FmgrInfo *function,
 					   const char *server, const char *timeline)
 {
-	BbObjectStore *objects = bb_store_open(ctx, server, BB_STORE_READ);
 	KeptStore  *kept = function->fn_extra;
 	MemoryContext context;
 	MemoryContext old;
+	char	   *identity;
 
-	if (kept == NULL || !may_use(ctx, kept, objects, timeline))
+	/* each time: the user, the rights and the keys may be other ones by now */
+	(void) open_store(ctx, server, BB_STORE_READ, &identity);
+	if (kept == NULL || !may_use(ctx, kept, identity, timeline))
 	{
 		function->fn_extra = NULL;
 		if (kept != NULL)
@@ -244,7 +273,7 @@ bb_store_timeline_kept(const BbReqCtx *ctx, FmgrInfo *function,
 		kept = palloc(sizeof(KeptStore));
 		kept->context = context;
 		kept->in_use = true;
-		kept->url = pstrdup(bb_objstore_url(objects));
+		kept->identity = pstrdup(identity);
 		function->fn_extra = kept;
 		kept->store = bb_store_timeline(ctx, server, timeline);
 		MemoryContextSwitchTo(old);

@@ -16,6 +16,15 @@
 #include "stats/layerstats.h"
 #include "utils/memutils.h"
 
+static const char *
+hint_for(const BbLayer *layer)
+{
+	if (bb_object_is_copy(layer->object))
+		return "It is the copy in the cache that was read.  Remove it by "
+			   "bb_evict(); the layer is then downloaded again.";
+	return "Restore this file from a copy of the page store.";
+}
+
 void
 bb_layer_corrupted(const BbLayer *layer, uint64 offset, const char *complaint)
 {
@@ -24,7 +33,7 @@ bb_layer_corrupted(const BbLayer *layer, uint64 offset, const char *complaint)
 			 errmsg("layer \"%s\" is corrupted at byte " UINT64_FORMAT,
 					layer->name, offset),
 			 errdetail("%s", complaint),
-			 errhint("Restore this file from a copy of the page store.")));
+			 errhint("%s", hint_for(layer))));
 }
 
 static void
@@ -124,7 +133,7 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 				 errdetail("It has " UINT64_FORMAT " bytes; the manifest says "
 						   UINT64_FORMAT ".",
 						   bb_object_size(layer->object), desc->size),
-				 errhint("Restore this file from a copy of the page store.")));
+				 errhint("%s", hint_for(layer))));
 	check_header(ctx, layer);
 	check_footer(ctx, layer);
 	BB_COUNT(ctx, layers_visited, 1);

@@ -44,6 +44,12 @@ extern char *bb_cache_part_path(const BbCache *cache, const char *file,
 								uint64 size);
 
 /*
+ * bb_cache_lock_room - nobody else makes room until CurrentMemoryContext is
+ * reset.
+ */
+extern void bb_cache_lock_room(const BbReqCtx *ctx, BbCache *cache);
+
+/*
  * bb_cache_make_room - reserve room for a file: its part is there afterwards,
  * unless false is returned.
  *

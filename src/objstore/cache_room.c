@@ -162,6 +162,16 @@ evict(BbCache *cache, const CacheFile *file)
 	return evict_object(cache, file) == BB_EVICTED;
 }
 
+void
+bb_cache_lock_room(const BbReqCtx *ctx, BbCache *cache)
+{
+	while (!bb_cachelock_fetch(cache->locks, NULL))
+	{
+		bb_reqctx_check(ctx);
+		pg_usleep(1000);
+	}
+}
+
 bool
 bb_cache_make_room(const BbReqCtx *ctx, BbCache *cache, const char *part,
 				   uint64 size)
@@ -183,11 +193,7 @@ bb_cache_make_room(const BbReqCtx *ctx, BbCache *cache, const char *part,
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup cache room",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
-	while (!bb_cachelock_fetch(cache->locks, NULL))
-	{
-		bb_reqctx_check(ctx);
-		pg_usleep(1000);
-	}
+	bb_cache_lock_room(ctx, cache);
 	if (bb_setting_eviction_threshold_s > 0)
 		idle = GetCurrentTimestamp() -
 			bb_setting_eviction_threshold_s * USECS_PER_SEC;

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/resource.h"
 #include "common/file_perm.h"
@@ -52,6 +53,21 @@ typedef struct Lock
 
 static BbCacheLocks *all_locks = NULL;
 
+/*
+ * Is this the lock file that others open now?  Somebody may have removed the
+ * directory since.
+ */
+static bool
+is_current(const BbCacheLocks *locks, const char *path)
+{
+	struct stat ours;
+	struct stat theirs;
+
+	return fstat(bb_fd_number(locks->fd), &ours) == 0 &&
+		stat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+		ours.st_ino == theirs.st_ino;
+}
+
 BbCacheLocks *
 bb_cachelocks(const char *directory)
 {
@@ -64,7 +80,9 @@ bb_cachelocks(const char *directory)
 
 	for (locks = all_locks; locks != NULL; locks = locks->next)
 	{
-		if (strcmp(locks->directory, directory) == 0)
+		/* calls that go on may hold locks of one that was removed: it stays */
+		if (strcmp(locks->directory, directory) == 0 &&
+			is_current(locks, path))
 			return locks;
 	}
 

@@ -217,6 +217,7 @@ bb_object_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	reader = store->ops->open_object(ctx, store, name);
 	reader->store = store;
 	reader->name = pstrdup(name);
+	reader->copy = false;
 	return reader;
 }
 
@@ -224,15 +225,25 @@ BbObjectReader *
 bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *store,
 						const BbWholeObject *object)
 {
+	BbObjectReader *reader;
+
 	if (bb_objstore_local_directory(store) != NULL)
 		return bb_object_open(ctx, store, object->name);
-	return bb_cache_open(ctx, store->cache, store, object);
+	reader = bb_cache_open(ctx, store->cache, store, object);
+	reader->copy = reader->store != store;
+	return reader;
 }
 
 uint64
 bb_object_size(const BbObjectReader *reader)
 {
 	return reader->size;
+}
+
+bool
+bb_object_is_copy(const BbObjectReader *reader)
+{
+	return reader->copy;
 }
 
 void
@@ -254,6 +265,31 @@ void
 bb_object_close(BbObjectReader *reader)
 {
 	reader->store->ops->close(reader);
+}
+
+BbObjectPart *
+bb_object_begin_part(const BbReqCtx *ctx, BbObjectStore *store,
+					 const BbWholeObject *object, uint64 offset, void *data,
+					 size_t length)
+{
+	BbObjectPart *part;
+
+	check_name(object->name);
+	part = store->ops->begin_part(ctx, store, object, offset, data, length);
+	part->store = store;
+	part->length = length;
+	return part;
+}
+
+bool
+bb_object_end_part(const BbReqCtx *ctx, BbObjectPart *part)
+{
+	size_t		length = part->length;
+
+	if (!part->store->ops->end_part(ctx, part))
+		return false;
+	BB_COUNT(ctx, bytes_read, length);
+	return true;
 }
 
 bool
