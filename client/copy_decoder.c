@@ -8,6 +8,7 @@
 #include "postgres_fe.h"
 
 #include "common/logging.h"
+#include "compat.h"
 #include "copy_decoder.h"
 #include "port/pg_bswap.h"
 #include "progress.h"
@@ -51,7 +52,7 @@ struct BbCopyDecoder
 	char		opened[NAME_MAX_LENGTH + 1];
 };
 
-static void no_backup(void) pg_attribute_noreturn();
+pg_noreturn static void no_backup(void);
 
 /* The next part has so many bytes. */
 static void
