@@ -89,4 +89,9 @@ extern BbHttpTransfer *bb_http_begin(const BbHttpRequest *request,
  */
 extern void bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer);
 
+/*
+ * bb_http_stop_all - stop all that are under way, as failed.
+ */
+extern void bb_http_stop_all(void);
+
 #endif /* BB_HTTP_H */
