@@ -27,6 +27,14 @@ CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 's3://no');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://key:secret@bucket');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', cache_directory 'cache');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', cache_directory '/a/../b');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', cache_directory '/a/..');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', cache_size '1kB');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://bucket', endpoint 'https://key:secret@host');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://bucket', region 'no where');

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::Tree;
+use File::Path qw(rmtree);
 use POSIX 'mkfifo';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -244,6 +245,10 @@ append_to_file("$subdirectory/extra", 'x');
 cmp_ok($removed, '>=', 1, 'one that is mapped already');
 unlink "$base/ts/other" or die 'what another cluster has there is gone';
 is_deeply(tree("$base/ts"), its_files($middle), '... is mended');
+rmtree("$base/ts");
+restore($middle, $clone, ", delta => true$map");
+is_deeply(tree("$base/ts"), its_files($middle),
+	'... and made anew if it was lost');
 delta_ok($middle, 'a mapped one gets back in place');
 is_deeply(tree("$base/ts"), its_files($middle),
 	'... and what it was mapped to stays');

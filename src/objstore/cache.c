@@ -25,8 +25,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* As much as one request fetches. */
-#define FETCH_BYTES (8 * 1024 * 1024)
+/*
+ * As much as one request fetches, and how many are under way at once: object
+ * storage gives each connection a share only.
+ */
+#define PIECE_BYTES (4 * 1024 * 1024)
+#define PIECES 4
 
 /* How often who waits for another's download looks whether it is there. */
 #define WAIT_MS 20
@@ -40,6 +44,14 @@ typedef struct Fetch
 	char	   *file;
 	char	   *part; /* its path while it comes */
 } Fetch;
+
+/* What one request fetches of it. */
+typedef struct Piece
+{
+	BbObjectPart *part; /* NULL: none is under way */
+	char	   *data;	/* PIECE_BYTES; NULL: not needed yet */
+	size_t		length;
+} Piece;
 
 typedef enum FetchOutcome
 {
@@ -162,16 +174,16 @@ ask_leave(const BbReqCtx *ctx, const BbWholeObject *object)
 
 /* The CRC of what is in the part already, and how much that is. */
 static uint64
-resume(const BbReqCtx *ctx, const Fetch *fetch, int fd, char *buffer,
-	   pg_crc32c *crc)
+resume(const BbReqCtx *ctx, const Fetch *fetch, int fd, pg_crc32c *crc)
 {
+	char	   *buffer = palloc(PIECE_BYTES);
 	uint64		at = 0;
 
 	INIT_CRC32C(*crc);
 	while (at < fetch->object->size)
 	{
 		ssize_t		n = pg_pread(fd, buffer,
-								 Min(FETCH_BYTES, fetch->object->size - at),
+								 Min(PIECE_BYTES, fetch->object->size - at),
 								 (off_t) at);
 
 		bb_reqctx_check(ctx);
@@ -184,40 +196,46 @@ resume(const BbReqCtx *ctx, const Fetch *fetch, int fd, char *buffer,
 		COMP_CRC32C(*crc, buffer, n);
 		at += n;
 	}
+	pfree(buffer);
 	return at;
 }
 
+/* Ask for the piece that begins at "at", unless the object ends there. */
+static void
+ask_for(const BbReqCtx *ctx, const Fetch *fetch, Piece *piece, uint64 at)
+{
+	piece->part = NULL;
+	if (at >= fetch->object->size)
+		return;
+	if (piece->data == NULL)
+		piece->data = palloc(PIECE_BYTES);
+	piece->length = Min(PIECE_BYTES, fetch->object->size - at);
+	piece->part = bb_object_begin_part(ctx, fetch->store, fetch->object, at,
+									   piece->data, piece->length);
+}
+
 /*
- * Get what is missing of the part, and make a file of it.
+ * Get what is missing of the part, from "at" on, into its file.
  */
 static FetchOutcome
-fetch_rest(const BbReqCtx *ctx, const Fetch *fetch)
+fetch_rest(const BbReqCtx *ctx, const Fetch *fetch, int fd, uint64 at,
+		   pg_crc32c *crc)
 {
-	char	   *buffer = palloc(FETCH_BYTES);
-	BbFd	   *fd = bb_fd_open(fetch->part, O_RDWR, 0);
-	struct timespec never[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 0}};
-	BbObjectReader *reader;
-	pg_crc32c	crc;
-	uint64		at;
+	Piece		pieces[PIECES] = {0}; /* a ring */
 
-	if (fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", fetch->part)));
-	at = resume(ctx, fetch, bb_fd_number(fd), buffer, &crc);
-	reader = bb_object_open(ctx, fetch->store, fetch->object->name);
-	if (bb_object_size(reader) != fetch->object->size)
-		return FETCH_WRONG;
-	while (at < fetch->object->size)
+	for (int i = 0; i < PIECES; i++)
+		ask_for(ctx, fetch, &pieces[i], at + i * (uint64) PIECE_BYTES);
+	for (int i = 0; at < fetch->object->size; i = (i + 1) % PIECES)
 	{
-		size_t		n = Min(FETCH_BYTES, fetch->object->size - at);
+		Piece	   *piece = &pieces[i];
 		ssize_t		written;
 
-		bb_object_read(ctx, reader, at, buffer, n);
-		COMP_CRC32C(crc, buffer, n);
+		if (!bb_object_end_part(ctx, piece->part))
+			return FETCH_WRONG;
+		COMP_CRC32C(*crc, piece->data, piece->length);
 		errno = 0;
-		written = pg_pwrite(bb_fd_number(fd), buffer, n, (off_t) at);
-		if (written != (ssize_t) n)
+		written = pg_pwrite(fd, piece->data, piece->length, (off_t) at);
+		if (written != (ssize_t) piece->length)
 		{
 			if (errno == 0 || errno == ENOSPC || errno == EDQUOT)
 				return FETCH_NO_ROOM;
@@ -225,8 +243,35 @@ fetch_rest(const BbReqCtx *ctx, const Fetch *fetch)
 					(errcode_for_file_access(),
 					 errmsg("could not write file \"%s\": %m", fetch->part)));
 		}
-		at += n;
+		at += piece->length;
+		ask_for(ctx, fetch, piece,
+				at + (PIECES - 1) * (uint64) PIECE_BYTES);
 	}
+	return FETCH_DONE;
+}
+
+/*
+ * Have the part be whole, and make a file of it: durable before it has its
+ * name.  If that is lost, the part is there yet, for who needs it next.
+ */
+static FetchOutcome
+fetch_file(const BbReqCtx *ctx, const Fetch *fetch)
+{
+	BbFd	   *fd = bb_fd_open(fetch->part, O_RDWR, 0);
+	struct timespec never[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 0}};
+	char	   *path = bb_cache_path(fetch->cache, fetch->file);
+	FetchOutcome outcome;
+	pg_crc32c	crc;
+	uint64		at;
+
+	if (fd == NULL)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\": %m", fetch->part)));
+	at = resume(ctx, fetch, bb_fd_number(fd), &crc);
+	outcome = fetch_rest(ctx, fetch, bb_fd_number(fd), at, &crc);
+	if (outcome != FETCH_DONE)
+		return outcome;
 	FIN_CRC32C(crc);
 	if (crc != fetch->object->crc)
 		return FETCH_WRONG;
@@ -244,9 +289,27 @@ fetch_rest(const BbReqCtx *ctx, const Fetch *fetch)
 	bb_fd_close(fd);
 	/* who lists the directory in the meantime might see neither name */
 	bb_cache_lock_room(ctx, fetch->cache);
-	durable_rename(fetch->part, bb_cache_path(fetch->cache, fetch->file),
-				   ERROR);
+	if (rename(fetch->part, path) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rename file \"%s\" to \"%s\": %m",
+						fetch->part, path)));
 	return FETCH_DONE;
+}
+
+static FetchOutcome
+make_file(const BbReqCtx *ctx, const Fetch *fetch)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup fetch",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	FetchOutcome outcome = fetch_file(ctx, fetch);
+
+	/* what wasn't waited for ends here */
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return outcome;
 }
 
 /*
@@ -264,7 +327,7 @@ download(const BbReqCtx *ctx, const Fetch *fetch)
 		if (!bb_cache_make_room(ctx, fetch->cache, fetch->part,
 								fetch->object->size))
 			return false;
-		switch (fetch_rest(ctx, fetch))
+		switch (make_file(ctx, fetch))
 		{
 			case FETCH_DONE:
 				BB_COUNT(ctx, layers_downloaded, 1);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http.c
- *	  One HTTP request, by libcurl, with the server's own wait.
+ *	  HTTP requests, by libcurl, with the server's own wait.
  *
  * libcurl's multi interface tells which sockets it waits for, and the wait is
  * a WaitEventSet with them and our latch:
@@ -37,7 +37,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Sockets that libcurl may watch at once; one or two, with one request. */
+/* Sockets that libcurl may watch at once; one or two for each request. */
 #define MAX_SOCKETS 16
 
 /* Look at interrupts and the deadline at least so often. */
@@ -61,14 +61,17 @@ static struct
 }			session;
 
 /* A request under way. */
-typedef struct Transfer
+struct BbHttpTransfer
 {
-	MemoryContext context; /* for a body that grows */
-	const BbHttpRequest *request;
+	MemoryContext context;	/* its own */
+	MemoryContext caller;	/* for a body that grows */
+	BbHttpRequest request;
 	BbHttpAnswer *answer;
 	CURL	   *easy;
 	struct curl_slist *headers;
 	bool		added; /* to the multi handle */
+	bool		done;
+	CURLcode	code; /* how it ended */
 	size_t		allocated;
 	size_t		error_length;
 	bool		out_of_memory;
@@ -76,7 +79,7 @@ typedef struct Transfer
 	bool		framed;		   /* they say where the body ends */
 	char		message[CURL_ERROR_SIZE];
 	MemoryContextCallback callback;
-} Transfer;
+};
 
 /* ---- callbacks of libcurl: they must not throw ---- */
 
@@ -125,10 +128,25 @@ close_socket(void *arg, curl_socket_t socket)
 	return close(socket);
 }
 
+/* "content-range: bytes 0-99/1234": 1234; 0 when it isn't told. */
+static uint64
+total_of_range(const char *line, size_t end)
+{
+	uint64		total = 0;
+	uint64		unit = 1;
+
+	for (; end > 0 && line[end - 1] >= '0' && line[end - 1] <= '9'; end--)
+	{
+		total += unit * (line[end - 1] - '0');
+		unit *= 10;
+	}
+	return end > 0 && line[end - 1] == '/' ? total : 0;
+}
+
 static size_t
 take_header(char *line, size_t size, size_t count, void *arg)
 {
-	Transfer   *transfer = arg;
+	BbHttpTransfer *transfer = arg;
 	BbHttpAnswer *answer = transfer->answer;
 	size_t		length = size * count;
 	size_t		end = length;
@@ -149,6 +167,8 @@ take_header(char *line, size_t size, size_t count, void *arg)
 		memcpy(answer->etag, line + 6, end - 6);
 		answer->etag[end - 6] = '\0';
 	}
+	else if (end > 15 && pg_strncasecmp(line, "content-range: ", 15) == 0)
+		answer->total_length = total_of_range(line, end);
 	else if (end > 6 && end < 100 && pg_strncasecmp(line, "date: ", 6) == 0)
 	{
 		char		date[100];
@@ -162,7 +182,7 @@ take_header(char *line, size_t size, size_t count, void *arg)
 
 /* Make room for so many bytes of body, and one more. */
 static bool
-grow_body(Transfer *transfer, size_t needed)
+grow_body(BbHttpTransfer *transfer, size_t needed)
 {
 	BbHttpAnswer *answer = transfer->answer;
 	size_t		allocated = Max(transfer->allocated * 2, 8192);
@@ -171,7 +191,7 @@ grow_body(Transfer *transfer, size_t needed)
 	if (needed < transfer->allocated)
 		return true;
 	allocated = Max(allocated, needed + 1);
-	body = MemoryContextAllocExtended(transfer->context, allocated,
+	body = MemoryContextAllocExtended(transfer->caller, allocated,
 									  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 	if (body == NULL)
 	{
@@ -191,7 +211,7 @@ grow_body(Transfer *transfer, size_t needed)
 static size_t
 take_body(char *data, size_t size, size_t count, void *arg)
 {
-	Transfer   *transfer = arg;
+	BbHttpTransfer *transfer = arg;
 	BbHttpAnswer *answer = transfer->answer;
 	size_t		length = size * count;
 	long		status = 0;
@@ -207,12 +227,12 @@ take_body(char *data, size_t size, size_t count, void *arg)
 		return length;
 	}
 
-	if (length > transfer->request->capacity - answer->length)
+	if (length > transfer->request.capacity - answer->length)
 	{
 		answer->too_long = true;
 		return 0;
 	}
-	if (transfer->request->buffer == NULL &&
+	if (transfer->request.buffer == NULL &&
 		!grow_body(transfer, answer->length + length))
 		return 0;
 	memcpy(answer->body + answer->length, data, length);
@@ -340,7 +360,7 @@ wait_and_drive(const BbReqCtx *ctx, TimestampTz give_up)
 static void
 end_transfer(void *arg)
 {
-	Transfer   *transfer = arg;
+	BbHttpTransfer *transfer = arg;
 
 	if (transfer->added && session.multi != NULL)
 		curl_multi_remove_handle(session.multi, transfer->easy);
@@ -350,7 +370,7 @@ end_transfer(void *arg)
 }
 
 static void
-add_header(Transfer *transfer, const char *header)
+add_header(BbHttpTransfer *transfer, const char *header)
 {
 	struct curl_slist *headers = curl_slist_append(transfer->headers, header);
 
@@ -362,9 +382,9 @@ add_header(Transfer *transfer, const char *header)
 }
 
 static void
-set_options(Transfer *transfer)
+set_options(BbHttpTransfer *transfer)
 {
-	const BbHttpRequest *request = transfer->request;
+	const BbHttpRequest *request = &transfer->request;
 	CURL	   *easy = transfer->easy;
 
 	for (const char **header = request->headers; *header != NULL; header++)
@@ -415,6 +435,7 @@ set_options(Transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 }
 
 /* Will it be another time? */
@@ -441,8 +462,9 @@ passes(CURLcode code)
 }
 
 static void
-take_result(Transfer *transfer, CURLcode code)
+take_result(BbHttpTransfer *transfer)
 {
+	CURLcode	code = transfer->code;
 	BbHttpAnswer *answer = transfer->answer;
 	long		status = 0;
 	curl_off_t	length = -1;
@@ -456,7 +478,7 @@ take_result(Transfer *transfer, CURLcode code)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	if (answer->body != NULL && transfer->request->buffer == NULL)
+	if (answer->body != NULL && transfer->request.buffer == NULL)
 		answer->body[answer->length] = '\0';
 	if (code != CURLE_OK && !answer->too_long)
 	{
@@ -477,15 +499,12 @@ take_result(Transfer *transfer, CURLcode code)
 	}
 }
 
-void
-bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
-				BbHttpAnswer *answer)
+BbHttpTransfer *
+bb_http_begin(const BbHttpRequest *request, BbHttpAnswer *answer)
 {
 	MemoryContext context;
 	MemoryContext old;
-	Transfer   *transfer;
-	bool		done = false;
-	CURLcode	code = CURLE_OK;
+	BbHttpTransfer *transfer;
 
 	open_session();
 	memset(answer, 0, sizeof(BbHttpAnswer));
@@ -494,9 +513,10 @@ bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup request",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
-	transfer = palloc0(sizeof(Transfer));
-	transfer->context = old;
-	transfer->request = request;
+	transfer = palloc0(sizeof(BbHttpTransfer));
+	transfer->context = context;
+	transfer->caller = old;
+	transfer->request = *request;
 	transfer->answer = answer;
 	transfer->callback.func = end_transfer;
 	transfer->callback.arg = transfer;
@@ -510,35 +530,70 @@ bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
 	if (curl_multi_add_handle(session.multi, transfer->easy) != CURLM_OK)
 		elog(ERROR, "could not begin an HTTP request");
 	transfer->added = true;
+	MemoryContextSwitchTo(old);
 
 	drive(CURL_SOCKET_TIMEOUT, 0);
+	return transfer;
+}
+
+/* Which ones ended? */
+static void
+take_messages(void)
+{
+	CURLMsg    *message;
+	int			left;
+
+	while ((message = curl_multi_info_read(session.multi, &left)) != NULL)
+	{
+		BbHttpTransfer *transfer;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+		transfer->done = true;
+		transfer->code = message->data.result;
+	}
+}
+
+static void
+wait_for(const BbReqCtx *ctx, BbHttpTransfer *transfer)
+{
+	TimestampTz give_up = transfer->request.give_up;
+
 	for (;;)
 	{
-		CURLMsg    *message;
-		int			left;
-
-		while ((message = curl_multi_info_read(session.multi, &left)) != NULL)
-		{
-			if (message->msg == CURLMSG_DONE &&
-				message->easy_handle == transfer->easy)
-			{
-				done = true;
-				code = message->data.result;
-			}
-		}
-		if (done)
+		take_messages();
+		if (transfer->done)
 			break;
 		if (ctx != NULL)
 			bb_reqctx_check(ctx);
-		if (request->give_up != 0 && GetCurrentTimestamp() >= request->give_up)
+		if (give_up != 0 && GetCurrentTimestamp() >= give_up)
 		{
-			code = CURLE_OPERATION_TIMEDOUT;
+			transfer->code = CURLE_OPERATION_TIMEDOUT;
 			break;
 		}
-		wait_and_drive(ctx, request->give_up);
+		wait_and_drive(ctx, give_up);
 	}
+}
 
-	MemoryContextSwitchTo(old);
-	take_result(transfer, code);
-	MemoryContextDelete(context);
+void
+bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer)
+{
+	PG_TRY();
+	{
+		wait_for(ctx, transfer);
+	}
+	PG_CATCH();
+	{
+		/*
+		 * Its answer may be on the stack that is being left, and cleaning up
+		 * may take other requests, before the memory context goes: libcurl
+		 * must not go on with this one.
+		 */
+		MemoryContextDelete(transfer->context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	take_result(transfer);
+	MemoryContextDelete(transfer->context);
 }

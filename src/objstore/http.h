@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * http.h
- *	  One HTTP request, by libcurl, with the server's own wait.
+ *	  HTTP requests, by libcurl, with the server's own wait.
  *
+ * Several may be under way: all of them go on while one is waited for.
  * Connections are pooled for the session: a request finds the one that the
  * last left open.  While it waits, the backend waits as the server does, so a
  * cancel or the deadline of the request context ends it at once; what was
@@ -57,21 +58,35 @@ typedef struct BbHttpAnswer
 	bool		too_long; /* the body was longer than capacity */
 	char		error[BB_HTTP_ERROR_BODY_SIZE]; /* of a status >= 300 */
 	uint64		content_length; /* as the header says; 0: it doesn't */
+	uint64		total_length;	/* of what a range is of; 0: it doesn't */
 	char		etag[256];		/* empty: none */
 	int64		date;			/* time_t of the server's clock; 0: not known */
 } BbHttpAnswer;
 
+typedef struct BbHttpTransfer BbHttpTransfer;
+
 /*
- * bb_http_perform - send a request, wait for its answer.
+ * bb_http_begin - send a request.
+ *
+ * It is under way until the end of bb_http_end, by an error too, or until
+ * CurrentMemoryContext is reset; until then its body and buffer, and *answer,
+ * are in use.
+ *
+ * Errors: INSUFFICIENT_RESOURCES.
+ */
+extern BbHttpTransfer *bb_http_begin(const BbHttpRequest *request,
+									 BbHttpAnswer *answer);
+
+/*
+ * bb_http_end - wait for its answer.
  *
  * Whatever came is in *answer; a failure is no ERROR.
  *
  * A NULL ctx is for cleaning up: it doesn't look at interrupts, so there has to
  * be a give_up.
  *
- * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES.
+ * Errors: QUERY_CANCELED.
  */
-extern void bb_http_perform(const BbReqCtx *ctx, const BbHttpRequest *request,
-							BbHttpAnswer *answer);
+extern void bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer);
 
 #endif /* BB_HTTP_H */

@@ -267,6 +267,31 @@ bb_object_close(BbObjectReader *reader)
 	reader->store->ops->close(reader);
 }
 
+BbObjectPart *
+bb_object_begin_part(const BbReqCtx *ctx, BbObjectStore *store,
+					 const BbWholeObject *object, uint64 offset, void *data,
+					 size_t length)
+{
+	BbObjectPart *part;
+
+	check_name(object->name);
+	part = store->ops->begin_part(ctx, store, object, offset, data, length);
+	part->store = store;
+	part->length = length;
+	return part;
+}
+
+bool
+bb_object_end_part(const BbReqCtx *ctx, BbObjectPart *part)
+{
+	size_t		length = part->length;
+
+	if (!part->store->ops->end_part(ctx, part))
+		return false;
+	BB_COUNT(ctx, bytes_read, length);
+	return true;
+}
+
 bool
 bb_object_is_resident(const BbObjectStore *store, const BbWholeObject *object)
 {

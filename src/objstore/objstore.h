@@ -30,6 +30,7 @@
 
 typedef struct BbObjectStore BbObjectStore;
 typedef struct BbObjectReader BbObjectReader;
+typedef struct BbObjectPart BbObjectPart;
 typedef struct BbObjectWriter BbObjectWriter;
 
 /* One object in a listing. */
@@ -221,6 +222,25 @@ extern bool bb_object_is_copy(const BbObjectReader *reader);
 extern void bb_object_read(const BbReqCtx *ctx, BbObjectReader *reader,
 						   uint64 offset, void *data, size_t length);
 extern void bb_object_close(BbObjectReader *reader);
+
+/*
+ * bb_object_begin_part - ask for a part of an object, without a look at it
+ * first.  Several may be under way, each until bb_object_end_part, or until
+ * CurrentMemoryContext is reset; until then its "data" is in use.
+ *
+ * bb_object_end_part - wait for it.  Returns false when the object has another
+ * size than was told.
+ *
+ * REQUIRES: the store is one elsewhere; 0 < length, up to the object's end.
+ *
+ * Errors: as bb_object_open.
+ */
+extern BbObjectPart *bb_object_begin_part(const BbReqCtx *ctx,
+										  BbObjectStore *store,
+										  const BbWholeObject *object,
+										  uint64 offset, void *data,
+										  size_t length);
+extern bool bb_object_end_part(const BbReqCtx *ctx, BbObjectPart *part);
 
 /*
  * Resident objects: those that can be read without a download.  Of a local

@@ -55,6 +55,12 @@ typedef struct BbObjectStoreOps
 	void		(*read) (const BbReqCtx *ctx, BbObjectReader *reader,
 						 uint64 offset, void *data, size_t length);
 	void		(*close) (BbObjectReader *reader);
+
+	/* NULL in a driver whose stores have no cache */
+	BbObjectPart *(*begin_part) (const BbReqCtx *ctx, BbObjectStore *store,
+								 const BbWholeObject *object, uint64 offset,
+								 void *data, size_t length);
+	bool		(*end_part) (const BbReqCtx *ctx, BbObjectPart *part);
 } BbObjectStoreOps;
 
 struct BbObjectStore
@@ -70,6 +76,12 @@ struct BbObjectReader
 	const char *name;
 	uint64		size;
 	bool		copy; /* in a cache */
+};
+
+struct BbObjectPart
+{
+	BbObjectStore *store;
+	size_t		length;
 };
 
 struct BbObjectWriter

@@ -231,34 +231,85 @@ s3_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	return &reader->base;
 }
 
+/* Part of an object, being read. */
+typedef struct S3Part
+{
+	BbObjectPart base;
+	BbS3Store  *store;
+	BbS3Request request;
+	BbS3Answer	answer;
+	BbHttpTransfer *transfer;
+} S3Part;
+
+static S3Part *
+begin_range(const BbReqCtx *ctx, BbS3Store *store, const char *name,
+			uint64 whole_size, uint64 offset, void *data, size_t length)
+{
+	S3Part	   *part = palloc0(sizeof(S3Part));
+
+	part->store = store;
+	part->request.action = "read object";
+	part->request.method = "GET";
+	part->request.name = name;
+	part->request.range_start = offset;
+	part->request.range_length = length;
+	part->request.whole_size = whole_size;
+	part->request.buffer = data;
+	part->request.capacity = length;
+	part->request.tolerate = BB_S3_MISSING;
+	part->transfer = bb_s3_begin(ctx, store, &part->request, &part->answer);
+	return part;
+}
+
+/* Returns false when the object has another size. */
+static bool
+end_range(const BbReqCtx *ctx, S3Part *part)
+{
+	const BbS3Request *request = &part->request;
+	bool		found = bb_s3_end(ctx, part->store, part->transfer, request,
+								  &part->answer);
+
+	if (part->answer.other_size)
+		return false;
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("object \"%s\" is missing from page store \"%s\"",
+						request->name, part->store->base.url)));
+	if (part->answer.http.too_long)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("object \"%s\" was answered with too many bytes",
+						request->name),
+				 errdetail("%zu bytes were asked for, at offset " UINT64_FORMAT
+						   ".",
+						   request->capacity, request->range_start)));
+	BB_COUNT(ctx, bytes_downloaded, request->range_length);
+	pfree(part);
+	return true;
+}
+
+static BbObjectPart *
+s3_begin_part(const BbReqCtx *ctx, BbObjectStore *store,
+			  const BbWholeObject *object, uint64 offset, void *data,
+			  size_t length)
+{
+	return &begin_range(ctx, (BbS3Store *) store, object->name, object->size,
+						offset, data, length)->base;
+}
+
+static bool
+s3_end_part(const BbReqCtx *ctx, BbObjectPart *part)
+{
+	return end_range(ctx, (S3Part *) part);
+}
+
 static void
 read_range(const BbReqCtx *ctx, S3Reader *reader, uint64 offset, void *data,
 		   size_t length)
 {
-	BbS3Request request = {.action = "read object",
-						   .method = "GET",
-						   .name = reader->name,
-						   .range_start = offset,
-						   .range_length = length,
-						   .buffer = data,
-						   .capacity = length,
-						   .tolerate = BB_S3_MISSING};
-	BbS3Answer	answer;
-
-	if (!bb_s3_request(ctx, reader->store, &request, &answer))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("object \"%s\" is missing from page store \"%s\"",
-						reader->name, reader->store->base.url)));
-	if (answer.http.too_long)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("object \"%s\" was answered with too many bytes",
-						reader->name),
-				 errdetail("%zu bytes were asked for, at offset " UINT64_FORMAT
-						   ".",
-						   length, offset)));
-	BB_COUNT(ctx, bytes_downloaded, length);
+	(void) end_range(ctx, begin_range(ctx, reader->store, reader->name, 0,
+									  offset, data, length));
 }
 
 /*
@@ -334,4 +385,6 @@ const BbObjectStoreOps bb_objstore_s3 = {
 	.open_object = s3_open_object,
 	.read = s3_read,
 	.close = s3_close,
+	.begin_part = s3_begin_part,
+	.end_part = s3_end_part,
 };

@@ -54,6 +54,7 @@ typedef struct BbS3Request
 	size_t		body_length;
 	uint64		range_start;
 	uint64		range_length; /* 0: all */
+	uint64		whole_size;	  /* that the object is to have; 0: any */
 	char	   *buffer;		  /* as BbHttpRequest's */
 	size_t		capacity;
 	int			tolerate; /* BB_S3_MISSING, … */
@@ -64,6 +65,7 @@ typedef struct BbS3Answer
 {
 	BbHttpAnswer http;
 	char		code[64]; /* of an error; empty: none */
+	bool		other_size; /* the object hasn't the request's whole_size */
 	bool		repeated; /* an earlier attempt may have had its effect */
 } BbS3Answer;
 
@@ -73,13 +75,25 @@ typedef struct BbS3Answer
  * Answers that promise to be other ones the next time (500, 503, a broken
  * connection, …) are tried again, at growing distances, until
  * bbackup.s3_retry_time has passed since the first of them.  Returns whether
- * the status is one of success; other ones that "tolerate" has are the
- * caller's.
+ * the status is one of success; other ones that "tolerate" has, and an object
+ * of another size, are the caller's.
  *
  * Errors: CONNECTION_FAILURE.
  */
 extern bool bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
 						  const BbS3Request *request, BbS3Answer *answer);
+
+/*
+ * bb_s3_begin, bb_s3_end - the same in two steps: what is sent first is under
+ * way between them, as others may be.  Request and answer, the same in both,
+ * are in use as long as bb_http_begin says.
+ */
+extern BbHttpTransfer *bb_s3_begin(const BbReqCtx *ctx, BbS3Store *store,
+								   const BbS3Request *request,
+								   BbS3Answer *answer);
+extern bool bb_s3_end(const BbReqCtx *ctx, BbS3Store *store,
+					  BbHttpTransfer *transfer, const BbS3Request *request,
+					  BbS3Answer *answer);
 
 /*
  * bb_s3_clean_up - DELETE what nobody needs, once, from a memory context's

@@ -102,9 +102,9 @@ body_hash(const BbS3Request *request)
 /*
  * Send it once.
  */
-static void
-attempt(const BbReqCtx *ctx, const BbS3Store *store,
-		const BbS3Request *request, BbHttpAnswer *answer)
+static BbHttpTransfer *
+attempt(const BbS3Store *store, const BbS3Request *request,
+		BbHttpAnswer *answer)
 {
 	const char *headers[4];
 	int			nheaders = 0;
@@ -142,7 +142,7 @@ attempt(const BbReqCtx *ctx, const BbS3Store *store,
 	http.give_up = request->give_up;
 	http.buffer = request->buffer;
 	http.capacity = request->capacity;
-	bb_http_perform(ctx, &http, answer);
+	return bb_http_begin(&http, answer);
 }
 
 /*
@@ -343,6 +343,17 @@ back_off(const BbReqCtx *ctx, const Attempts *attempts)
 	}
 }
 
+/* Is the object another one than the range was asked of? */
+static bool
+of_another_size(const BbS3Request *request, const BbS3Answer *answer)
+{
+	if (request->whole_size == 0)
+		return false;
+	return answer->http.status == 416 ||
+		(answer->http.total_length != 0 &&
+		 answer->http.total_length != request->whole_size);
+}
+
 /* The bytes that were asked for, all of them and no others? */
 static bool
 is_whole(const BbS3Request *request, const BbHttpAnswer *answer)
@@ -353,22 +364,31 @@ is_whole(const BbS3Request *request, const BbHttpAnswer *answer)
 		   (answer->status == 206 || request->range_start == 0);
 }
 
-bool
-bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
-			  const BbS3Request *request, BbS3Answer *answer)
+BbHttpTransfer *
+bb_s3_begin(const BbReqCtx *ctx, BbS3Store *store, const BbS3Request *request,
+			BbS3Answer *answer)
 {
-	Attempts	attempts = {0};
-
 	bb_s3_renew_locks(ctx, store);
 	answer->repeated = false;
+	return attempt(store, request, &answer->http);
+}
+
+bool
+bb_s3_end(const BbReqCtx *ctx, BbS3Store *store, BbHttpTransfer *transfer,
+		  const BbS3Request *request, BbS3Answer *answer)
+{
+	Attempts	attempts = {0};
 
 	for (;;)
 	{
 		attempts.count++;
 		answer->code[0] = '\0';
-		attempt(ctx, store, request, &answer->http);
+		bb_http_end(ctx, transfer);
 		if (answer->http.failure == NULL)
 		{
+			answer->other_size = of_another_size(request, answer);
+			if (answer->other_size)
+				return false;
 			if (answer->http.status >= 200 && answer->http.status < 300)
 			{
 				if (answer->http.too_long || is_whole(request, &answer->http))
@@ -394,7 +414,16 @@ bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
 		if (request->buffer == NULL && answer->http.body != NULL)
 			pfree(answer->http.body);
 		back_off(ctx, &attempts);
+		transfer = attempt(store, request, &answer->http);
 	}
+}
+
+bool
+bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
+			  const BbS3Request *request, BbS3Answer *answer)
+{
+	return bb_s3_end(ctx, store, bb_s3_begin(ctx, store, request, answer),
+					 request, answer);
 }
 
 void
@@ -415,7 +444,7 @@ bb_s3_clean_up(BbS3Store *store, const char *name, const char *query)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		attempt(NULL, store, &request, &answer);
+		bb_http_end(NULL, attempt(store, &request, &answer));
 	}
 	PG_CATCH();
 	{
