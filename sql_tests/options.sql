@@ -66,7 +66,9 @@ SELECT * FROM bb_timelines('missing');
 
 -- settings refuse what can't be
 SET bbackup.store_directory = 'relative';
+\set VERBOSITY sqlstate
 SET bbackup.layer_size = 0;
+\set VERBOSITY default
 SET bbackup.compression = 'rar';
 SET bbackup.no_such_setting = 1;
 
