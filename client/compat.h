@@ -10,6 +10,11 @@
 
 #include "common/file_utils.h"
 
+/* pg_attribute_noreturn(), which follows a declaration, went in 18. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* All files of a data directory of our own version. */
 static inline void
 bb_sync_data_directory(const char *directory)

@@ -8,6 +8,7 @@
 #include "postgres_fe.h"
 
 #include "common/logging.h"
+#include "compat.h"
 #include "copy_decoder.h"
 #include "port/pg_bswap.h"
 #include "progress.h"
@@ -47,10 +48,11 @@ struct BbCopyDecoder
 	int			columns; /* of a row; 0: there was none yet */
 	char		archive[NAME_MAX_LENGTH + 1];
 	bool		open; /* the output has an archive open */
+	bool		fresh; /* which has no bytes yet */
 	char		opened[NAME_MAX_LENGTH + 1];
 };
 
-static void no_backup(void) pg_attribute_noreturn();
+pg_noreturn static void no_backup(void);
 
 /* The next part has so many bytes. */
 static void
@@ -87,7 +89,8 @@ no_backup(void)
 	pg_log_error("stream is not that of a backup in binary COPY format");
 	pg_log_error_hint(
 		"It comes from COPY (SELECT bb_basebackup_stream(...)) TO "
-		"... (FORMAT binary).");
+		"... (FORMAT binary), or from COPY (SELECT (a).archive, (a).data FROM "
+		"(SELECT bb_basebackup_archives(...) AS a) AS s).");
 	exit(1);
 }
 
@@ -143,8 +146,23 @@ begin_data(BbCopyDecoder *decoder)
 		bb_output_begin_archive(decoder->output, decoder->archive);
 		strlcpy(decoder->opened, decoder->archive, sizeof(decoder->opened));
 		decoder->open = true;
+		decoder->fresh = true;
 	}
 	expect(decoder, COPY_DATA, column_size(decoder));
+}
+
+/*
+ * No archive begins with a zero, be it compressed or not.  A row of
+ * bb_basebackup_archives() that is one column does.
+ */
+static void
+check_begin(BbCopyDecoder *decoder, const char *data, size_t length)
+{
+	if (!decoder->fresh || length == 0)
+		return;
+	if (data[0] == '\0')
+		no_backup();
+	decoder->fresh = false;
 }
 
 /* A part is complete. */
@@ -205,6 +223,7 @@ bb_copy_decoder_feed(BbCopyDecoder *decoder, const char *data, size_t length)
 			pg_fatal("stream has data behind its end");
 		if (decoder->state == COPY_DATA)
 		{
+			check_begin(decoder, data, some);
 			bb_output_write(decoder->output, data, some);
 			bb_progress_add(some);
 		}

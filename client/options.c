@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "common/logging.h"
+#include "compat.h"
 #include "fe_utils/option_utils.h"
 #include "getopt_long.h"
 #include "help.h"
@@ -95,9 +96,8 @@ typedef struct FormatOptions
 	const char *file;
 } FormatOptions;
 
-static void try_help(void) pg_attribute_noreturn();
-static void not_here(const char *option, const char *hint)
-	pg_attribute_noreturn();
+pg_noreturn static void try_help(void);
+pg_noreturn static void not_here(const char *option, const char *hint);
 
 static void
 try_help(void)

@@ -12,14 +12,15 @@
 #include "cleanup.h"
 #include "common/logging.h"
 #include "common/string.h"
+#include "compat.h"
 #include "fe_utils/string_utils.h"
 #include "pqexpbuffer.h"
 #include "server.h"
 
-static void server_error(PGconn *connection, const PGresult *result,
-						 const char *what) pg_attribute_noreturn();
-static void too_old(const char *what, const char *name)
-	pg_attribute_noreturn();
+pg_noreturn static void server_error(PGconn *connection,
+									 const PGresult *result,
+									 const char *what);
+pg_noreturn static void too_old(const char *what, const char *name);
 
 /* Functions of the extension, and their arguments, a row each. */
 static const char functions_query[] =

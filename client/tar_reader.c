@@ -11,6 +11,7 @@
 #include "postgres_fe.h"
 
 #include "common/logging.h"
+#include "compat.h"
 #include "pgtar.h"
 #include "tar_reader.h"
 
@@ -37,7 +38,7 @@ struct BbTarReader
 	size_t		padding;
 };
 
-static void not_a_tar(const char *header) pg_attribute_noreturn();
+pg_noreturn static void not_a_tar(const char *header);
 
 BbTarReader *
 bb_tar_reader_new(const BbTarEvents *events, void *arg)

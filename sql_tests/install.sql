@@ -5,10 +5,10 @@ SELECT srvname, fdwname, srvoptions
 FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
 WHERE fdwname = 'bbackup';
 
--- every object has a comment
+-- every object has a comment (but row types, which are members from 17 on)
 SELECT pg_describe_object(classid, objid, objsubid) AS object
 FROM pg_depend
-WHERE deptype = 'e'
+WHERE deptype = 'e' AND classid <> 'pg_type'::regclass
   AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
   AND obj_description(objid, classid::regclass::name) IS NULL;
 

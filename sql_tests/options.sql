@@ -27,6 +27,14 @@ CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 's3://no');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://key:secret@bucket');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', cache_directory 'cache');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', cache_directory '/a/../b');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', cache_directory '/a/..');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', cache_size '1kB');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://bucket', endpoint 'https://key:secret@host');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://bucket', region 'no where');
@@ -58,7 +66,9 @@ SELECT * FROM bb_timelines('missing');
 
 -- settings refuse what can't be
 SET bbackup.store_directory = 'relative';
+\set VERBOSITY sqlstate
 SET bbackup.layer_size = 0;
+\set VERBOSITY default
 SET bbackup.compression = 'rar';
 SET bbackup.no_such_setting = 1;
 

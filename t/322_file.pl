@@ -76,6 +76,27 @@ $store->safe_psql('postgres',
 	"SELECT bb_basebackup_to_file(NULL, '$base/d/compressed', $archives, compression => 'gzip', manifest => 'no', jobs => 2)"
 );
 is(names("$base/d/compressed"), "$oid.tar.gz base.tar.gz", 'compressed');
+
+# pg_verifybackup of 18 reads tars, but no WAL in them
+SKIP:
+{
+	skip 'pg_verifybackup reads no tars before 18', 3
+	  if $store->pg_version < 18;
+
+	my @manifest = ('-m', "$base/d/archives/backup_manifest");
+	my $old = patch_file("$base/d/archives/$oid.tar",
+		int((-s "$base/d/archives/$oid.tar") / 2), "\xa5\x5a\xa5");
+	like( `pg_verifybackup -n '$base/d/archives' 2>&1`,
+		qr{checksum mismatch for file "pg_tblspc/$oid/PG},
+		'pg_verifybackup notices what is damaged in an archive');
+	patch_file("$base/d/archives/$oid.tar",
+		int((-s "$base/d/archives/$oid.tar") / 2), $old);
+	command_ok([ 'pg_verifybackup', '-n', "$base/d/archives" ],
+		'and is content with the archives');
+	command_ok([ 'pg_verifybackup', '-n', @manifest, "$base/d/compressed" ],
+		'and with compressed ones');
+}
+
 system_or_bail('gzip', '-d', glob "$base/d/compressed/*");
 command_ok(
 	[ 'pg_verifybackup', '-n', '-m', "$base/d/archives/backup_manifest", extracted("$base/d/compressed") ],

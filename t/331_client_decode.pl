@@ -155,6 +155,8 @@ foreach my $case (
 	[ 'two streams', "$whole$whole", qr/data behind its end/ ],
 	[ 'flags', "PGCOPY\n\377\r\n\0" . pack('NN', 1 << 16, 0) . row($small) . "\xff\xff",
 		qr/not that of a backup/ ],
+	[ 'rows as one column', $start . row(pack('NNN', 2, 25, 8) . 'base.tar' . pack('N', 17) . column($small)) . "\xff\xff",
+		qr/not that of a backup.*\n.*bb_basebackup_archives/ ],
 	[ 'NULL', $start . pack('nN', 1, 0xffffffff) . "\xff\xff", qr/not that of a backup/ ],
 	[ 'no column', $start . row() . "\xff\xff", qr/not that of a backup/ ],
 	[ 'three columns', $start . row(1, 2, 3) . "\xff\xff", qr/not that of a backup/ ],
@@ -182,7 +184,7 @@ unlink $tar;
 # Rows that say which archive they are of.
 my $several =
     $start
-  . row('16385.tar', $end_of_tar)
+  . row('16385.tar', $small)
   . row('base.tar', substr $small, 0, 100)
   . row('base.tar', substr $small, 100)
   . "\xff\xff";
@@ -209,7 +211,7 @@ foreach my $case (
 	[ 'a path up in the midst', member('a/../../x', 'x'), qr/unsafe path/ ],
 	[ 'a path up at the end', member('a/..', ''), qr/unsafe path/ ],
 	[ 'a dot', member('./x', ''), qr/unsafe path/ ],
-	[ 'no path', member('', ''), qr/unsafe path/ ],
+	[ 'no path', member('', ''), qr/not that of a backup/ ],
 	[ 'a symbolic link', member('x', '', 2), qr/unknown type "2"/ ],
 	[ 'a hard link', member('x', '', 1), qr/unknown type "1"/ ],
 	[ 'a device', member('x', '', 3), qr/unknown type "3"/ ],

@@ -1,4 +1,4 @@
-# The client program: what it leaves when it fails, and what memory it takes.
+# The client program: what it leaves when it fails.
 
 use strict;
 use warnings;
@@ -136,46 +136,5 @@ ok(-s "$tar.part" && !-e $tar, 'it does, without its name');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 succeeds('with the layer whole again', '-f', $tar);
 same($tar, $right, 'there is the tar');
-
-# --- Memory, with more than 2 GB to go through it.
-
-my $sparse = new_source('sparse');
-$sparse->safe_psql('postgres', 'CREATE TABLE huge (i int)');
-my $relation =
-  $sparse->safe_psql('postgres', "SELECT pg_relation_filepath('huge')");
-$sparse->stop;
-my $path = $sparse->data_dir . "/$relation";
-append_to_file("$path.1", '');
-truncate $_, 1 << 30 or die $! foreach ($path, "$path.1");
-import_directory($store, $sparse->data_dir, 'sparse');
-
-# The peak of a program's memory, in kB, and its exit code.
-sub peak
-{
-	my (@command) = @_;
-	my $peak = 0;
-	my $pid = fork // die $!;
-
-	exec @command or POSIX::_exit(127) if $pid == 0;
-	while (waitpid($pid, POSIX::WNOHANG()) == 0)
-	{
-		my $now = eval { backend_status($pid, 'VmHWM') };
-
-		# the last one counts: the first may be of our own fork
-		$peak = $now if defined $now;
-		usleep 20_000;
-	}
-	return ($peak, $?);
-}
-
-my $sparse_framed = "psql -X -c \"COPY (SELECT bb_basebackup_stream(timeline => 'sparse')) TO STDOUT (FORMAT binary)\"";
-my ($much, $result) = peak($program, '-f', '/dev/null', '--timeline=sparse');
-is($result, 0, 'more than 2 GB');
-note "peak of memory: $much kB";
-cmp_ok($much, '<', 16 * 1024, 'take less than 16 MB');
-($much, $result) = peak('bash', '-c', "exec $program --decode -f /dev/null < <($sparse_framed)");
-is($result, 0, 'nor');
-note "peak of memory: $much kB";
-cmp_ok($much, '<', 16 * 1024, 'do they take more when they are decoded');
 
 done_testing();

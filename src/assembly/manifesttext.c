@@ -75,8 +75,8 @@ void
 bb_manifesttext_begin(const BbManifestText *text, StringInfo buf)
 {
 	appendStringInfo(buf, "{ \"PostgreSQL-Backup-Manifest-Version\": %d,\n",
-					 BB_MANIFEST_VERSION);
-	if (BB_MANIFEST_VERSION >= 2)
+					 BB_BACKUP_MANIFEST_VERSION);
+	if (BB_BACKUP_MANIFEST_VERSION >= 2)
 		appendStringInfo(buf, "\"System-Identifier\": " UINT64_FORMAT ",\n",
 						 text->seed->control.system_identifier);
 	appendStringInfoString(buf, "\"Files\": [");

@@ -58,7 +58,10 @@ bb_tree_new(const char *directory, List *mapped, List *off_limits)
 	return tree;
 }
 
-/* Does the data directory's symbolic link lead there? */
+/*
+ * Does the data directory's symbolic link lead there, and to something?  A
+ * tablespace that was lost is made anew.
+ */
 static bool
 is_linked(const BbTree *tree, const BbMappedTablespace *tablespace)
 {
@@ -69,7 +72,8 @@ is_linked(const BbTree *tree, const BbMappedTablespace *tablespace)
 									target, sizeof(target));
 
 	return length == strlen(tablespace->directory) &&
-		memcmp(target, tablespace->directory, length) == 0;
+		memcmp(target, tablespace->directory, length) == 0 &&
+		access(tablespace->directory, F_OK) == 0;
 }
 
 BbTree *

@@ -23,6 +23,7 @@
 #include "storage/relfilenode.h"
 #endif
 #if PG_VERSION_NUM >= 170000
+#include "common/file_utils.h" /* PG_TEMP_FILES_DIR, storage/fd.h's before */
 #include "storage/procnumber.h"
 #else
 #include "storage/backendid.h"
@@ -40,6 +41,11 @@
 #if PG_VERSION_NUM < 160000
 #undef PGDLLEXPORT
 #define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
+/* pg_attribute_noreturn(), which follows a declaration, went in 18. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* A function that SQL can call. */
@@ -74,9 +80,9 @@
 
 /* backup_manifest: a second version, with the system identifier, came with 17. */
 #if PG_VERSION_NUM >= 170000
-#define BB_MANIFEST_VERSION 2
+#define BB_BACKUP_MANIFEST_VERSION 2
 #else
-#define BB_MANIFEST_VERSION 1
+#define BB_BACKUP_MANIFEST_VERSION 1
 #endif
 
 /* RelFileNode became RelFileLocator in 16; BlockRefTags followed. */

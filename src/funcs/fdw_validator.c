@@ -69,6 +69,12 @@ check_cache_directory(const char *value)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"" BB_OPTION_CACHE_DIRECTORY
 						"\" must be an absolute path")));
+	/* as of a local store, which the cache reads it as */
+	if (strstr(psprintf("%s/", value), "/../") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"" BB_OPTION_CACHE_DIRECTORY
+						"\" must be a path without \"..\"")));
 	need_files("set the cache directory of a page store");
 }
 

@@ -20,6 +20,7 @@
 #define BB_INGEST_INTERNAL_H
 
 #include "access/xlogreader.h"
+#include "base/compat.h"
 #include "ingest/clusterstate.h"
 #include "ingest/directory.h"
 #include "ingest/ingest.h"
@@ -97,7 +98,7 @@ extern const char *bb_ingest_data(BbIngest *ingest, size_t size);
  *
  * Errors: FEATURE_NOT_SUPPORTED.
  */
-extern void bb_ingest_unknown(BbIngest *ingest) pg_attribute_noreturn();
+pg_noreturn extern void bb_ingest_unknown(BbIngest *ingest);
 
 /*
  * bb_ingest_flush - write and commit all records that are done, so that the

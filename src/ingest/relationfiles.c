@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include "base/compat.h"
 #include "common/relpath.h"
 #include "ingest/leftout.h"
 #include "ingest/relationfiles.h"

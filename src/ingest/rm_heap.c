@@ -48,9 +48,9 @@ find_block(BbIngest *ingest, uint8 id, uint8 flags, ClearedBlock *cleared)
 static void
 extend_map(BbIngest *ingest, const BbFork *map, BlockNumber map_block)
 {
+#if PG_VERSION_NUM < 160000
 	BlockNumber blocks = 0;
 
-#if PG_VERSION_NUM < 160000
 	(void) bb_relsizes_get(ingest, map, &blocks);
 	for (; blocks < map_block; blocks++)
 		extend_map(ingest, map, blocks);

@@ -23,6 +23,7 @@
 #define BB_WALSOURCE_H
 
 #include "access/xlogreader.h"
+#include "base/compat.h"
 #include "base/reqctx.h"
 #include "base/walpage.h"
 
@@ -80,7 +81,7 @@ extern char *bb_walsource_history(const BbReqCtx *ctx,
  * Errors: UNDEFINED_FILE (a segment is missing, or WAL ends before "until");
  * DATA_CORRUPTED (a record is broken: its LSN, and how).
  */
-extern void bb_walsource_complain(const BbWalSource *source, XLogRecPtr until)
-	pg_attribute_noreturn();
+pg_noreturn extern void bb_walsource_complain(const BbWalSource *source,
+											  XLogRecPtr until);
 
 #endif /* BB_WALSOURCE_H */

@@ -8,6 +8,7 @@
 #ifndef BB_LAYER_INTERNAL_H
 #define BB_LAYER_INTERNAL_H
 
+#include "base/compat.h"
 #include "layer/block.h"
 #include "layer/filter.h"
 
@@ -53,8 +54,8 @@ struct BbLayer
 /*
  * bb_layer_corrupted - report a layer that is broken at "offset".
  */
-extern void bb_layer_corrupted(const BbLayer *layer, uint64 offset,
-							   const char *complaint) pg_attribute_noreturn();
+pg_noreturn extern void bb_layer_corrupted(const BbLayer *layer, uint64 offset,
+										   const char *complaint);
 
 /* Can there be a block?  An error if not. */
 extern void bb_layer_check_place(const BbLayer *layer, const BbPlace *place);

@@ -18,6 +18,7 @@
 #ifndef BB_MANIFEST_H
 #define BB_MANIFEST_H
 
+#include "base/compat.h"
 #include "layer/layer.h"
 
 #define BB_TIMELINE_NAME_MAX 63
@@ -79,8 +80,8 @@ extern void bb_timeline_name_check(const char *name);
  *
  * Errors: UNDEFINED_OBJECT, always.
  */
-extern void bb_timeline_missing(const BbObjectStore *store, const char *name)
-	pg_attribute_noreturn();
+pg_noreturn extern void bb_timeline_missing(const BbObjectStore *store,
+											const char *name);
 
 /*
  * bb_tli_at - the TimeLineID of the record that ends at lsn; "last" is the one

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/compat.h"
+#include "lib/ilist.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "objstore/http.h"
@@ -50,6 +51,7 @@
 static struct
 {
 	CURLM	   *multi;
+	dlist_head	transfers;
 	bool		changed; /* the sockets, since the set was made */
 	WaitEventSet *set;
 	int			nsockets;
@@ -79,6 +81,7 @@ struct BbHttpTransfer
 	bool		framed;		   /* they say where the body ends */
 	char		message[CURL_ERROR_SIZE];
 	MemoryContextCallback callback;
+	dlist_node	node; /* in the session's, when added */
 };
 
 /* ---- callbacks of libcurl: they must not throw ---- */
@@ -357,13 +360,24 @@ wait_and_drive(const BbReqCtx *ctx, TimestampTz give_up)
 
 /* ---- a request ---- */
 
+/* libcurl goes on with it no more. */
+static void
+stop_transfer(BbHttpTransfer *transfer)
+{
+	if (!transfer->added)
+		return;
+	if (session.multi != NULL)
+		curl_multi_remove_handle(session.multi, transfer->easy);
+	dlist_delete(&transfer->node);
+	transfer->added = false;
+}
+
 static void
 end_transfer(void *arg)
 {
 	BbHttpTransfer *transfer = arg;
 
-	if (transfer->added && session.multi != NULL)
-		curl_multi_remove_handle(session.multi, transfer->easy);
+	stop_transfer(transfer);
 	if (transfer->easy != NULL)
 		curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
@@ -530,6 +544,7 @@ bb_http_begin(const BbHttpRequest *request, BbHttpAnswer *answer)
 	if (curl_multi_add_handle(session.multi, transfer->easy) != CURLM_OK)
 		elog(ERROR, "could not begin an HTTP request");
 	transfer->added = true;
+	dlist_push_tail(&session.transfers, &transfer->node);
 	MemoryContextSwitchTo(old);
 
 	drive(CURL_SOCKET_TIMEOUT, 0);
@@ -555,8 +570,8 @@ take_messages(void)
 	}
 }
 
-void
-bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer)
+static void
+wait_for(const BbReqCtx *ctx, BbHttpTransfer *transfer)
 {
 	TimestampTz give_up = transfer->request.give_up;
 
@@ -574,6 +589,44 @@ bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer)
 		}
 		wait_and_drive(ctx, give_up);
 	}
+}
+
+void
+bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer)
+{
+	PG_TRY();
+	{
+		wait_for(ctx, transfer);
+	}
+	PG_CATCH();
+	{
+		/*
+		 * Its answer may be on the stack that is being left, and cleaning up
+		 * may take other requests, before the memory context goes: libcurl
+		 * must not go on with this one.
+		 */
+		MemoryContextDelete(transfer->context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	take_result(transfer);
 	MemoryContextDelete(transfer->context);
+}
+
+void
+bb_http_stop_all(void)
+{
+	dlist_mutable_iter iter;
+
+	if (session.multi == NULL)
+		return;
+	dlist_foreach_modify(iter, &session.transfers)
+	{
+		BbHttpTransfer *transfer = dlist_container(BbHttpTransfer, node,
+												   iter.cur);
+
+		stop_transfer(transfer);
+		transfer->done = true;
+		transfer->code = CURLE_ABORTED_BY_CALLBACK;
+	}
 }

@@ -68,8 +68,9 @@ typedef struct BbHttpTransfer BbHttpTransfer;
 /*
  * bb_http_begin - send a request.
  *
- * It is under way until bb_http_end, or until CurrentMemoryContext is reset;
- * until then its body and buffer, and *answer, are in use.
+ * It is under way until the end of bb_http_end, by an error too, or until
+ * CurrentMemoryContext is reset; until then its body and buffer, and *answer,
+ * are in use.
  *
  * Errors: INSUFFICIENT_RESOURCES.
  */
@@ -87,5 +88,10 @@ extern BbHttpTransfer *bb_http_begin(const BbHttpRequest *request,
  * Errors: QUERY_CANCELED.
  */
 extern void bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer);
+
+/*
+ * bb_http_stop_all - stop all that are under way, as failed.
+ */
+extern void bb_http_stop_all(void);
 
 #endif /* BB_HTTP_H */

@@ -17,6 +17,7 @@
 #ifndef BB_S3_INTERNAL_H
 #define BB_S3_INTERNAL_H
 
+#include "base/compat.h"
 #include "objstore/http.h"
 #include "objstore/objstore_driver.h"
 
@@ -105,8 +106,9 @@ extern void bb_s3_clean_up(BbS3Store *store, const char *name,
 extern char *bb_s3_encode(const char *text);
 
 /* An answer that is no such document as it should be. */
-extern void bb_s3_bad_answer(const BbS3Store *store, const char *action,
-							 const char *complaint) pg_attribute_noreturn();
+pg_noreturn extern void bb_s3_bad_answer(const BbS3Store *store,
+										 const char *action,
+										 const char *complaint);
 
 /* ---- s3_list.c ---- */
 

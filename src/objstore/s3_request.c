@@ -21,6 +21,7 @@
 #include "objstore/s3_internal.h"
 #include "objstore/xml.h"
 #include "pgstat.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -437,6 +438,9 @@ bb_s3_clean_up(BbS3Store *store, const char *name, const char *query)
 	request.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  CLEAN_UP_MS);
 
+	/* a session that ends may have freed what others send, or read into */
+	if (proc_exit_inprogress)
+		bb_http_stop_all();
 	/* whoever waits for our latch will have to look again */
 	HOLD_INTERRUPTS();
 	context = AllocSetContextCreate(TopMemoryContext, "bbackup clean-up",

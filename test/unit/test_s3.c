@@ -8,7 +8,12 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "base/settings.h"
+#include "objstore/http.h"
 #include "objstore/xml.h"
 #include "unit.h"
 #include "utils/timestamp.h"
@@ -112,4 +117,64 @@ UNIT_TEST(s3_deadline)
 	hasty.deadline = TimestampTzPlusMilliseconds(start, 300);
 	CHECK_ERROR(bb_objstore_list(&hasty, store, "t"), ERRCODE_QUERY_CANCELED);
 	CHECK(!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), 1500));
+}
+
+/* A socket that listens on loopback; *url is where. */
+static int
+listen_on_loopback(char **url)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t	length = sizeof(address);
+	int			fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHECK(fd >= 0);
+	CHECK(bind(fd, (struct sockaddr *) &address, length) == 0);
+	CHECK(getsockname(fd, (struct sockaddr *) &address, &length) == 0);
+	CHECK(listen(fd, 5) == 0);
+	*url = psprintf("http://127.0.0.1:%d/", ntohs(address.sin_port));
+	return fd;
+}
+
+/*
+ * An error ends a request, whose answer was to go to where now is something
+ * else.  It comes during the next one.
+ */
+UNIT_TEST(s3_late_answer)
+{
+	static const char late[] = "HTTP/1.1 500 No\r\nETag: \"late\"\r\n"
+							   "Content-Length: 5\r\n\r\nerror";
+	const char *no_headers[] = {NULL};
+	BbHttpRequest request = {.method = "GET",
+							 .headers = no_headers,
+							 .user = "AKEY",
+							 .password = "ASECRET",
+							 .signature = "aws:amz:us-east-1:s3",
+							 .ca_file = "",
+							 .timeout_s = 30,
+							 .capacity = 100};
+	BbHttpAnswer first;
+	BbHttpAnswer before;
+	BbHttpAnswer second;
+	BbReqCtx	hasty = *ctx;
+	char	   *url;
+	int			listening = listen_on_loopback(&url);
+	int			connected;
+
+	request.url = url;
+	hasty.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 300);
+	CHECK_ERROR(bb_http_end(&hasty, bb_http_begin(&request, &first)),
+				ERRCODE_QUERY_CANCELED);
+	connected = accept(listening, NULL, NULL);
+	CHECK(connected >= 0);
+	CHECK(write(connected, late, strlen(late)) == strlen(late));
+	memset(&first, 'x', sizeof(first));
+	before = first;
+
+	request.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 300);
+	bb_http_end(NULL, bb_http_begin(&request, &second));
+	close(connected);
+	close(listening);
+	CHECK(second.failure != NULL);
+	CHECK(memcmp(&first, &before, sizeof(first)) == 0);
 }
