@@ -5,7 +5,7 @@
 #	make installcheck         SQL and TAP tests with what is installed
 #	make check-ranks          who includes whom
 #	make check-symbols        what the module exports
-#	make format               clang-format over all C
+#	make format               clang-format over all C (look at what it does to old files)
 
 EXTENSION = bbackup
 MODULE_big = bbackup
