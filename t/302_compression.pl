@@ -218,8 +218,9 @@ foreach my $specification (
 	ask($session, "SELECT length($stream) LIMIT 1") foreach 1 .. 20;
 	my $grown = backend_status($session->{backend}, 'RssAnon') - $memory;
 	note "$specification: $memory kB, 40 calls later $grown kB more";
-	# the C library keeps some of what threads had
-	cmp_ok($grown, '<', ($workers ? 20 : 4) * 1024,
+	# the C library keeps some of what threads had, as much as a call or two
+	# take; that of forty would be half a gigabyte
+	cmp_ok($grown, '<', ($workers ? 64 : 4) * 1024,
 		'40 such calls leave no memory');
 	end_session($session);
 }

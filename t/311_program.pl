@@ -212,7 +212,8 @@ foreach my $end ('KILL', 'immediate')
 	send_query(
 		$session,
 		call(
-			"echo \$\$ > $directory/$end.pid; cat > $directory/$end.part && mv $directory/$end.part $directory/$end",
+			# the kernel closes a pipe a moment before it tells a child
+			"echo \$\$ > $directory/$end.pid; cat > $directory/$end.part && sleep 2 && mv $directory/$end.part $directory/$end",
 			', max_rate => 2000'));
 	written("$end.part");
 	if ($end eq 'KILL')

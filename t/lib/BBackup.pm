@@ -100,24 +100,34 @@ sub stored_layers
 }
 
 # wait_for_restart - until a server takes connections again, after a crash of
-# one of its processes.
+# one of its processes; once for each.
 #
-# (poll_query_until writes its query to a psql that may have gone by then, and
-# dies of that.)
+# It may take some yet before it notices the crash, so its log has to say that
+# it did.  (poll_query_until writes its query to a psql that may have gone by
+# then, and dies of that.)
+my %restarts;
+
 sub wait_for_restart
 {
 	my ($node) = @_;
 	my $attempts = 10 * $PostgreSQL::Test::Utils::timeout_default;
+	my $restarts = 0;
 	my ($out, $err);
 
 	for (1 .. $attempts)
 	{
-		return
-		  if IPC::Run::run [ 'psql', '-X', '-d', $node->connstr('postgres'),
-			'-c', 'SELECT 1' ], '<', '/dev/null', '>', \$out, '2>', \$err;
+		$restarts = () = slurp_file($node->logfile) =~
+		  /all server processes terminated; reinitializing/g;
+		if ($restarts > ($restarts{ $node->name } // 0)
+			&& IPC::Run::run [ 'psql', '-X', '-d', $node->connstr('postgres'),
+				'-c', 'SELECT 1' ], '<', '/dev/null', '>', \$out, '2>', \$err)
+		{
+			$restarts{ $node->name } = $restarts;
+			return;
+		}
 		usleep(100_000);
 	}
-	croak "the server did not come back: $err";
+	croak "the server did not come back";
 }
 
 # forget_killed - who was killed while writing to the default page store is
