@@ -33,23 +33,6 @@ sub restore
 		  . " FROM bb_restore(NULL, '$directory'" . ($more // '') . ')');
 }
 
-# A server in a directory, until its data were looked at.
-sub starts
-{
-	my ($directory, $name) = @_;
-	my $clone = PostgreSQL::Test::Cluster->new($name);
-
-	rename $directory, $clone->data_dir or die "$directory: $!";
-	$clone->append_conf('postgresql.conf',
-			'port = '
-		  . $clone->port
-		  . "\nunix_socket_directories = '"
-		  . $clone->host
-		  . "'\n");
-	$clone->start;
-	return $clone;
-}
-
 # --- The same as an extracted tar.
 
 my $tar = fetch_backup($store);
@@ -74,7 +57,7 @@ restore("$base/empty");
 is_deeply(tree("$base/empty"), $expected, 'so is one in an empty directory');
 is(mode("$base/empty"), '0750', 'which gets that mode too');
 
-my $clone = starts("$base/new", 'clone');
+my $clone = start_clone("$base/new", 'clone');
 same_dump(dump_all($clone), $dump, 'it starts, and has all');
 like(slurp_file($clone->logfile), qr/database system was shut down/,
 	'and has nothing to recover');
@@ -107,7 +90,7 @@ cmp_ok(scalar keys %$there, '==',
 	'all of them');
 command_ok([ 'pg_verifybackup', "$base/mapped" ],
 	'pg_verifybackup is content with that, too');
-$clone = starts("$base/mapped", 'mapped');
+$clone = start_clone("$base/mapped", 'mapped');
 same_dump(dump_all($clone), $dump, 'it starts, and has all');
 $clone->stop;
 

@@ -83,24 +83,7 @@ fails('a directory that is not', qr/error: directory "\Q$empty\E" exists but is 
 	'-D', $empty);
 same($empty, $extracted, 'nothing happened to it');
 
-# A node in a directory that the program made.
-sub start_clone
-{
-	my ($name, $from) = @_;
-	my $clone = PostgreSQL::Test::Cluster->new($name);
-
-	rename $from, $clone->data_dir or die "$from: $!";
-	$clone->append_conf('postgresql.conf',
-			"port = "
-		  . $clone->port
-		  . "\nunix_socket_directories = '"
-		  . $clone->host
-		  . "'\n");
-	$clone->start;
-	return $clone;
-}
-
-my $clone = start_clone('clone', $directory);
+my $clone = start_clone($directory, 'clone');
 $source->start;
 same_dump(dump_all($clone), dump_all($source), 'it starts, with everything');
 $source->stop;
@@ -163,7 +146,7 @@ import_directory($store, $backup, 'timed');
 ingest($store, $wal->data_dir . '/pg_wal', 'timed');
 $directory = new_name('timed');
 succeeds('a time', '-D', $directory, '--timeline=timed', '--time', $time);
-my $timed = start_clone('timed', $directory);
+my $timed = start_clone($directory, 'timed');
 is( $timed->safe_psql('postgres',
 		"SELECT string_agg(relname, ' ') FROM pg_class"
 		  . " WHERE relname IN ('t', 'too_late')"),
@@ -244,7 +227,7 @@ foreach my $old ($location, $tablespace)
 	command_ok([ 'pg_verifybackup', '-q', $directory ],
 		'and those are what the manifest says');
 	next if $old eq $location;
-	my $moved = start_clone('moved', $directory);
+	my $moved = start_clone($directory, 'moved');
 	is($moved->safe_psql('there', 'SELECT count(*) FROM t'),
 		1000, 'and a server that finds them');
 	is( $moved->safe_psql('postgres',

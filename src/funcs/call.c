@@ -8,7 +8,10 @@
 #include "postgres.h"
 
 #include "base/settings.h"
+#include "catalog/pg_authid.h"
 #include "funcs/call.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 
 const BbReqCtx *
@@ -23,4 +26,11 @@ bb_call_begin(FunctionCallInfo fcinfo, BbTaskKind kind)
 
 	bb_calls_describe(ctx, &about);
 	return ctx;
+}
+
+bool
+bb_call_visible(Oid owner)
+{
+	return has_privs_of_role(GetUserId(), owner) ||
+		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 }

@@ -24,4 +24,12 @@
  */
 extern const BbReqCtx *bb_call_begin(FunctionCallInfo fcinfo, BbTaskKind kind);
 
+/*
+ * bb_call_visible - may the user see what a call of "owner" does?
+ *
+ * One's own calls, and those of roles that one is a member of, are; those of
+ * all are for pg_read_all_stats (as pg_stat_get_progress_info).
+ */
+extern bool bb_call_visible(Oid owner);
+
 #endif /* BB_CALL_H */

@@ -13,9 +13,7 @@
 #include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "ingest/import.h"
-#include "miscadmin.h"
 #include "stats/progress.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
@@ -78,8 +76,7 @@ bb_sql_progress_import(PG_FUNCTION_ARGS)
 	foreach (cell, bb_progress_import_fetch())
 	{
 		const BbImportProgress *import = lfirst(cell);
-		bool		visible = has_privs_of_role(GetUserId(), import->user) ||
-			has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+		bool		visible = bb_call_visible(import->user);
 		Datum		values[8];
 		bool		nulls[8] = {0};
 

@@ -13,9 +13,7 @@
 #include "funcs/call.h"
 #include "funcs/store_access.h"
 #include "ingest/ingest.h"
-#include "miscadmin.h"
 #include "stats/progress.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
@@ -75,8 +73,7 @@ bb_sql_progress_ingest(PG_FUNCTION_ARGS)
 	foreach (cell, bb_progress_ingest_fetch())
 	{
 		const BbIngestProgress *ingest = lfirst(cell);
-		bool		visible = has_privs_of_role(GetUserId(), ingest->user) ||
-			has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+		bool		visible = bb_call_visible(ingest->user);
 		Datum		values[8];
 		bool		nulls[8] = {0};
 

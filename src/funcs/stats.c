@@ -8,12 +8,10 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
-#include "miscadmin.h"
+#include "funcs/call.h"
 #include "stats/calls.h"
 #include "stats/shared.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
@@ -138,7 +136,6 @@ call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
 Datum
 bb_sql_get_access_stats(PG_FUNCTION_ARGS)
 {
-	bool		all = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext row_context = bb_result_context_new();
 	ListCell   *cell;
@@ -149,7 +146,7 @@ bb_sql_get_access_stats(PG_FUNCTION_ARGS)
 		const BbCall *call = lfirst(cell);
 		MemoryContext old;
 
-		if (!all && !has_privs_of_role(GetUserId(), call->user))
+		if (!bb_call_visible(call->user))
 			continue;
 		old = MemoryContextSwitchTo(row_context);
 		call_row(fcinfo, call, now);

@@ -36,6 +36,7 @@ our @EXPORT = qw(
   fetch_backup
   tar_members
   new_clone
+  start_clone
   dump_all
   same_dump
   files_below
@@ -347,6 +348,32 @@ sub tar_members
 	return map { s{^\./|/$}{}gr } split /\n/, `tar -tf '$tar'`;
 }
 
+# A node's own port and socket, behind what its source's configuration says.
+sub own_address
+{
+	my ($clone) = @_;
+
+	$clone->append_conf('postgresql.conf',
+			"port = "
+		  . $clone->port
+		  . "\nunix_socket_directories = '"
+		  . $clone->host
+		  . "'\n");
+	return;
+}
+
+# start_clone - a running node out of a data directory, which becomes its own.
+sub start_clone
+{
+	my ($directory, $name) = @_;
+	my $clone = PostgreSQL::Test::Cluster->new($name);
+
+	rename $directory, $clone->data_dir or croak "$directory: $!";
+	own_address($clone);
+	$clone->start;
+	return $clone;
+}
+
 # new_clone - a node out of a tar, not started yet.
 sub new_clone
 {
@@ -357,12 +384,7 @@ sub new_clone
 	mkdir $directory, 0700 or croak "$directory: $!";
 	PostgreSQL::Test::Utils::system_or_bail('tar', '-x', '-p', '-f', $tar,
 		'-C', $directory);
-	$clone->append_conf('postgresql.conf',
-			"port = "
-		  . $clone->port
-		  . "\nunix_socket_directories = '"
-		  . $clone->host
-		  . "'\n");
+	own_address($clone);
 	return $clone;
 }
 
