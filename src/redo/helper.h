@@ -82,7 +82,10 @@ extern void bb_redo_pages_begin(ForkNumber fork, BlockNumber block,
 extern void bb_redo_pages_make_room(void);
 /* Valid until the next call of anything that reads a buffer. */
 extern Page bb_redo_pages_target(void);
-/* Forget all pages; "failed" is whether a record could not be applied. */
+/* Is it one of zeros, after a record that had an image of it ("replaced") or
+ * not? */
+extern bool bb_redo_pages_target_is_new(bool replaced);
+/* The request is done; "failed" is whether a record could not be applied. */
 extern void bb_redo_pages_end(bool failed);
 
 /* Make a block of a record be one of the target, of trash, or of the void. */

@@ -5,8 +5,9 @@
  *
  * Redo functions find pages through the buffer manager, so the helper has
  * three relations of its own.  Their main forks are empty files: the buffer
- * pool is filled by hand, and dropped before anything could be evicted.  Two
- * facts of the server make that work:
+ * pool is filled by hand, and dropped before anything could be evicted, which
+ * takes a while and so isn't done for each request.  Two facts of the server
+ * make that work:
  *
  *	- in recovery smgrnblocks() believes smgr_cached_nblocks (smgr.c), so
  *	  that a relation has as many blocks as we say;
@@ -48,6 +49,10 @@
  * recovery does with pages that it misses. */
 #define VOID_LIMIT 256
 
+/* What a request leaves in the buffer pool of the target, at most: its page,
+ * and a page of each map. */
+#define TARGET_PAGES 3
+
 static SMgrRelation target_relation;
 static SMgrRelation trash_relation;
 static BbRelLocator target_locator;
@@ -56,8 +61,10 @@ static BbRelLocator void_locator;
 
 static ForkNumber target_fork;
 static BlockNumber target_block;
+static bool target_is_new; /* zeros, when last looked at */
 static Buffer target_buffer = InvalidBuffer; /* where it was last seen */
-static int	trash_count = 0; /* blocks put into trash since it was emptied */
+static int	target_count = 0; /* pages of the target since it was emptied */
+static int	trash_count = 0;  /* blocks put into trash since it was emptied */
 static int	void_count = 0;
 
 static void
@@ -150,6 +157,8 @@ bb_redo_pages_begin(ForkNumber fork, BlockNumber block, const void *page)
 	target_fork = fork == INIT_FORKNUM ? MAIN_FORKNUM : fork;
 	target_block = block;
 	target_buffer = put_page(target_locator, target_fork, block, page);
+	target_count += TARGET_PAGES;
+	target_is_new = page == NULL || PageIsNew((Page) page);
 }
 
 Page
@@ -164,29 +173,55 @@ bb_redo_pages_target(void)
 	return BufferGetPage(target_buffer);
 }
 
+bool
+bb_redo_pages_target_is_new(bool replaced)
+{
+	/* redo makes no zeros of a page, but by an image */
+	if (target_is_new || replaced)
+		target_is_new = PageIsNew(bb_redo_pages_target());
+	return target_is_new;
+}
+
+/* Blocks of other forks are in trash, or in sparse files. */
 static void
 forget_missing_pages(BbRelLocator locator)
 {
-	for (ForkNumber fork = MAIN_FORKNUM; fork <= MAX_FORKNUM; fork++)
-		XLogDropRelation(locator, fork);
+	XLogDropRelation(locator, MAIN_FORKNUM);
 }
 
+/*
+ * Pages of the target may stay for a while, since nothing finds them: the next
+ * request puts its own page where it belongs, whatever is there, and what it
+ * does to the maps is thrown away.  So the map pages needn't be read again.
+ */
 void
 bb_redo_pages_end(bool failed)
 {
-	SMgrRelation relations[] = {target_relation, trash_relation};
+	SMgrRelation relations[2];
+	int			n = 0;
 
-	BB_DROP_ALL_BUFFERS(relations, lengthof(relations));
-	trash_count = 0;
+	if (failed || target_count > NBuffers / 2)
+	{
+		relations[n++] = target_relation;
+		target_count = 0;
+	}
+	if (failed || trash_count > 0)
+	{
+		relations[n++] = trash_relation;
+		trash_count = 0;
+	}
+	if (n > 0)
+		BB_DROP_ALL_BUFFERS(relations, n);
 
 	/*
 	 * A target without a base is remembered too; its record fails then.  To
 	 * forget takes a look at all that are remembered.
 	 */
+	if (failed)
+		forget_missing_pages(target_locator);
 	if (failed || void_count > VOID_LIMIT)
 	{
 		forget_missing_pages(void_locator);
-		forget_missing_pages(target_locator);
 		void_count = 0;
 	}
 }

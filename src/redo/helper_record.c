@@ -129,6 +129,7 @@ bb_redo_record_apply(const BbRelLocator *locator, ForkNumber fork,
 					 XLogRecPtr end_lsn)
 {
 	int			target;
+	bool		image;
 
 	decode_record(record, length, end_lsn);
 	target = find_target(locator, fork, blkno);
@@ -149,8 +150,8 @@ bb_redo_record_apply(const BbRelLocator *locator, ForkNumber fork,
 	GetRmgr(XLogRecGetRmid(reader)).rm_redo(reader);
 
 	/* redo skips a page of zeros in silence, as one that is dropped later */
-	if (PageIsNew(bb_redo_pages_target()) &&
-		!XLogRecBlockImageApply(reader, target))
+	image = XLogRecBlockImageApply(reader, target);
+	if (bb_redo_pages_target_is_new(image) && !image)
 		ereport(ERROR,
 				(errmsg("page is still uninitialized after the record"),
 				 errdetail("Its base image is missing.")));
