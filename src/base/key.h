@@ -43,6 +43,7 @@
 #define BB_KEY_H
 
 #include "common/relpath.h"
+#include "port/pg_bswap.h"
 #include "storage/block.h"
 
 #define BB_KEY_LENGTH 18
@@ -133,7 +134,18 @@ extern char *bb_key_text(const BbKey *key);
 static inline int
 bb_key_compare(const BbKey *a, const BbKey *b)
 {
-	return memcmp(a->bytes, b->bytes, BB_KEY_LENGTH);
+	uint64		left[2];
+	uint64		right[2];
+
+	memcpy(left, a->bytes, sizeof(left));
+	memcpy(right, b->bytes, sizeof(right));
+	for (int i = 0; i < lengthof(left); i++)
+	{
+		if (left[i] != right[i])
+			return pg_ntoh64(left[i]) < pg_ntoh64(right[i]) ? -1 : 1;
+	}
+	return memcmp(a->bytes + sizeof(left), b->bytes + sizeof(right),
+				  BB_KEY_LENGTH - sizeof(left));
 }
 
 static inline bool

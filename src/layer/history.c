@@ -10,12 +10,16 @@
 #include "layer/history.h"
 #include "utils/memutils.h"
 
+#define CONTEXT_BYTES (64 * 1024)
+
 void
 bb_history_init(BbPageHistory *history, MemoryContext parent)
 {
 	memset(history, 0, sizeof(*history));
+	/* a reset keeps the first block, which is enough for most pages */
 	history->context = AllocSetContextCreate(parent, "bbackup page history",
-											 ALLOCSET_DEFAULT_SIZES);
+											 0, CONTEXT_BYTES,
+											 ALLOCSET_DEFAULT_MAXSIZE);
 	history->allocated = 16;
 	history->changes = MemoryContextAlloc(parent,
 										  history->allocated *

@@ -128,7 +128,9 @@ serve(char *request)
 	BbRedoRequestHeader *header = (BbRedoRequestHeader *) request;
 	BbRelLocator locator = BB_REL_LOCATOR(header->spc, header->db,
 										  header->rel);
-	char	   *at = request + sizeof(BbRedoRequestHeader);
+	char	   *at = header->records_in_slot
+		? slate->records[header->slot].data
+		: request + sizeof(BbRedoRequestHeader);
 	char	   *page = slate->pages[header->slot].data;
 
 	bb_redo_pages_begin(header->fork, header->block,
@@ -145,6 +147,7 @@ serve(char *request)
 		at += BB_REDO_PAD(record->length);
 	}
 	memcpy(page, bb_redo_pages_target(), BLCKSZ);
+	PageSetChecksumInplace((Page) page, header->block);
 	bb_redo_pages_end(false);
 }
 
@@ -236,7 +239,7 @@ serve_forever(void)
 		header = (BbRedoRequestHeader *) need_input(sizeof(*header));
 		if (header->magic != BB_REDO_MAGIC)
 			elog(FATAL, "request without magic number");
-		length = header->length;
+		length = header->records_in_slot ? sizeof(*header) : header->length;
 		answer(need_input(length), context);
 		input_at += length;
 	}

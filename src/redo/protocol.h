@@ -7,7 +7,7 @@
  * socket as they are, each part padded to a multiple of eight bytes:
  *
  *	  helper:	hello
- *	  backend:	{ request { record bytes }* }*
+ *	  backend:	{ request { record bytes }*? }*
  *	  helper:	{ answer message? }*
  *
  * Requests may be sent without waiting for answers; answers come in the
@@ -16,12 +16,12 @@
  * helper sends.
  *
  * Beside the socket there is the slate, memory that both share.  Pages go over
- * it, since most of what is said are pages, and each byte over a socket is
- * copied twice by the kernel: a request has a slot, in which the backend puts
- * the page before it sends the request, and the helper the page that came of
- * it before it sends the answer.  Who is to speak next has the slot.  And the
- * helper notes on the slate which record it is about to apply: when it dies,
- * the backend can tell of what.
+ * it, and records, unless they are too many: each byte over a socket is copied
+ * twice by the kernel.  A request has a slot, in which the backend puts the page
+ * and the records before it sends the request, and the helper the page that
+ * came of it before it sends the answer.  Who is to speak next has the slot.
+ * And the helper notes on the slate which record it is about to apply: when it
+ * dies, the backend can tell of what.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,11 +42,14 @@
 
 /* Raised when anything here changes: a library may be replaced on disk while
  * a backend that loaded the old one lives. */
-#define BB_REDO_PROTOCOL 2
+#define BB_REDO_PROTOCOL 3
 
 /* A helper has at most so many requests at a time, and slots for them; they
  * keep it busy while its backend does other things. */
 #define BB_REDO_DEPTH 32
+
+/* A slot has room for so many bytes of records. */
+#define BB_REDO_SLOT_RECORDS (16 * 1024)
 
 /* The longest message in a hello or an answer. */
 #define BB_REDO_MESSAGE_MAX 1024
@@ -69,7 +72,7 @@ typedef struct BbRedoHello
 typedef struct BbRedoRequestHeader
 {
 	uint32		magic;
-	uint32		length; /* of all that belongs to it, with this header */
+	uint32		length; /* of it and its records, wherever they are */
 	uint64		id;
 	uint32		spc;
 	uint32		db;
@@ -79,6 +82,8 @@ typedef struct BbRedoRequestHeader
 	uint32		has_page; /* it is in the slot; otherwise begin with zeros */
 	uint32		nrecords;
 	uint32		slot;
+	uint32		records_in_slot; /* otherwise they follow */
+	uint32		reserved;
 } BbRedoRequestHeader;
 
 /* Followed by the record's bytes, and by zeros up to a multiple of eight. */
@@ -108,7 +113,13 @@ typedef struct BbRedoSlate
 {
 	volatile uint64 request; /* 0: none */
 	volatile uint32 record;
-	PGAlignedBlock pages[BB_REDO_DEPTH]; /* by slot */
+	/* by slot */
+	PGAlignedBlock pages[BB_REDO_DEPTH];
+	union
+	{
+		char		data[BB_REDO_SLOT_RECORDS];
+		int64		force_align;
+	}			records[BB_REDO_DEPTH];
 } BbRedoSlate;
 
 #define BB_REDO_PAD(length) TYPEALIGN(8, length)

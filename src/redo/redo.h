@@ -76,7 +76,7 @@ extern bool bb_redo_full(const BbRedo *redo);
 
 /*
  * bb_redo_next - the page (BLCKSZ bytes) of the history submitted first,
- * waiting for it.  Its checksum is not set.
+ * waiting for it.  Its checksum is set, if the cluster has them.
  *
  * REQUIRES: bb_redo_pending() > 0
  */

@@ -143,10 +143,11 @@ bb_redo_request_new(MemoryContext context, uint64 id,
 	write_pieces(&writer, &header, history);
 
 	request = MemoryContextAlloc(context, sizeof(BbRedoRequest));
-	memset(request, 0, offsetof(BbRedoRequest, page));
+	memset(request, 0, sizeof(BbRedoRequest));
 	request->id = id;
 	request->key = history->key;
 	request->nrecords = history->nchanges;
+	request->page = MemoryContextAlloc(context, BLCKSZ);
 	if (history->base != NULL)
 		memcpy(request->page, history->base, BLCKSZ);
 	request->length = writer.length;
@@ -172,6 +173,7 @@ bb_redo_request_free(BbRedoRequest *request)
 		pfree(failure);
 	}
 	pfree(request->message);
+	pfree(request->page);
 	pfree(request);
 }
 
@@ -186,17 +188,23 @@ bb_redo_request_place(BbRedoRequest *request, BbRedoSlate *slate, int slot)
 {
 	BbRedoRequestHeader *header = (BbRedoRequestHeader *) (request->message +
 														   request->piece);
+	size_t		length = header->length - sizeof(BbRedoRequestHeader);
 
 	request->slot = slot;
 	header->slot = slot;
 	if (header->has_page)
 		memcpy(slate->pages[slot].data, request->page, BLCKSZ);
+	header->records_in_slot = length <= BB_REDO_SLOT_RECORDS;
+	if (header->records_in_slot)
+		memcpy(slate->records[slot].data, header + 1, length);
 }
 
 const char *
 bb_redo_request_piece(const BbRedoRequest *request, size_t *length)
 {
-	*length = current_header(request)->length;
+	const BbRedoRequestHeader *header = current_header(request);
+
+	*length = header->records_in_slot ? sizeof(*header) : header->length;
 	return request->message + request->piece;
 }
 

@@ -60,7 +60,7 @@ typedef struct BbRedoRequest
 	size_t		sent;		  /* bytes of the piece */
 	int			slot;		  /* of the helper that has it */
 
-	uint8		page[BLCKSZ]; /* if there is one before the piece */
+	uint8	   *page; /* BLCKSZ bytes, if there is one before the piece */
 } BbRedoRequest;
 
 /*
@@ -73,11 +73,14 @@ extern BbRedoRequest *bb_redo_request_new(MemoryContext context, uint64 id,
 
 extern void bb_redo_request_free(BbRedoRequest *request);
 
-/* A helper gets the piece at work: put its page into the helper's slot. */
+/*
+ * bb_redo_request_place - a helper gets the piece at work: put its page, and its
+ * records if there is room, into the helper's slot.
+ */
 extern void bb_redo_request_place(BbRedoRequest *request, BbRedoSlate *slate,
 								  int slot);
 
-/* The piece at work, and its length. */
+/* What is to be sent of the piece at work, once it was placed. */
 extern const char *bb_redo_request_piece(const BbRedoRequest *request,
 										 size_t *length);
 

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_control.h"
 #include "redo/native.h"
 #include "storage/bufpage.h"
 #include "storage/checksum.h"
@@ -77,8 +78,9 @@ has_checksum(const BbTimeline *timeline, const BbKey *key)
 		key->bytes[0] == BB_KEY_REL_BLOCK;
 }
 
-void
-bb_page_finish(const BbTimeline *timeline, const BbKey *key, uint8 *page)
+/* Set the checksum of a page that was made, if the cluster has them. */
+static void
+finish_page(const BbTimeline *timeline, const BbKey *key, uint8 *page)
 {
 	if (!has_checksum(timeline, key) || PageIsNew((Page) page))
 		return;
@@ -121,9 +123,28 @@ bb_history_evaluate(const BbTimeline *timeline, const BbPageHistory *history,
 			bb_native_apply(&history->key, &history->changes[i], page);
 	}
 
-	bb_page_finish(timeline, &history->key, page);
+	finish_page(timeline, &history->key, page);
 	entry->value = page;
 	return BB_OUTCOME_VALUE;
+}
+
+/* Redo sets checksums, or not, as the control file says. */
+static void
+check_control(const BbTimeline *timeline, const uint8 *control, size_t length,
+			  XLogRecPtr lsn)
+{
+	uint32		version = timeline->manifest->data_checksum_version;
+	ControlFileData file;
+
+	if (length < sizeof(file))
+		return; /* which redo complains about */
+	memcpy(&file, control, sizeof(file));
+	if (file.data_checksum_version != version)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of timeline \"%s\" at %X/%X has data checksums of version %u instead of %u",
+						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn),
+						file.data_checksum_version, version)));
 }
 
 uint8 *
@@ -144,6 +165,7 @@ bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn,
 	*length = history.base_length;
 	control = palloc(*length);
 	memcpy(control, history.base, *length);
+	check_control(timeline, control, *length, lsn);
 	bb_history_free(&history);
 	return control;
 }

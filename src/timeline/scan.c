@@ -328,10 +328,7 @@ dequeue(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 	Slot	   *slot = &scan->queue[scan->first];
 
 	if (slot->redo)
-	{
 		bb_redo_next(ctx, scan->redo, slot->value);
-		bb_page_finish(scan->timeline, &slot->entry.key, slot->value);
-	}
 	*entry = slot->entry;
 	scan->first = (scan->first + 1) % scan->queue_length;
 	scan->queued--;

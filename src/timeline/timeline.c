@@ -207,7 +207,6 @@ bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 			prepare_redo(ctx, timeline, lsn);
 			bb_redo_submit(ctx, timeline->redo, history);
 			bb_redo_next(ctx, timeline->redo, timeline->page);
-			bb_page_finish(timeline, key, timeline->page);
 			return true;
 	}
 	pg_unreachable();

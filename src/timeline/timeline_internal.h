@@ -102,13 +102,12 @@ extern BbOutcome bb_history_evaluate(const BbTimeline *timeline,
 									 const BbPageHistory *history, uint8 *page,
 									 BbEntry *entry);
 
-/* Set the checksum of a page that was made, if the cluster has them. */
-extern void bb_page_finish(const BbTimeline *timeline, const BbKey *key,
-						   uint8 *page);
-
 /*
  * bb_timeline_control - the control file at lsn, palloc'd: what redo of pages
  * at that LSN is opened with.
+ *
+ * Errors: DATA_CORRUPTED (there is none; it isn't of a cluster with, or without,
+ * data checksums as the timeline is).
  */
 extern uint8 *bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline,
 								  XLogRecPtr lsn, size_t *length);
