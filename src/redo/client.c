@@ -17,7 +17,7 @@
 #define BYTES_IN_FLIGHT (8 * 1024 * 1024)
 
 /* So many histories go to the helpers at once, while others are in flight. */
-#define SUBMITTED_AT_ONCE 8
+#define SUBMITTED_AT_ONCE 16
 
 struct BbRedo
 {
@@ -26,8 +26,17 @@ struct BbRedo
 	int			npending;
 	size_t		bytes_pending; /* of histories */
 	int			nheld;		   /* histories since helpers last got any */
+	BbRedoRequest *given;	   /* whose page was given last; NULL: none */
 	MemoryContextCallback callback;
 };
+
+static void
+forget_given(BbRedo *redo)
+{
+	if (redo->given != NULL)
+		bb_redo_request_free(redo->given);
+	redo->given = NULL;
+}
 
 /*
  * The memory context goes: let the pool have what is still in flight.
@@ -37,6 +46,7 @@ release(void *arg)
 {
 	BbRedo	   *redo = arg;
 
+	forget_given(redo);
 	while (!dlist_is_empty(&redo->requests))
 		bb_redo_pool_forget(
 			dlist_container(BbRedoRequest, of_client,
@@ -117,12 +127,13 @@ throw_failure(BbRedoRequest *request)
 			 hint ? errhint("%s", hint) : 0));
 }
 
-void
-bb_redo_next(const BbReqCtx *ctx, BbRedo *redo, uint8 *page)
+const uint8 *
+bb_redo_next(const BbReqCtx *ctx, BbRedo *redo)
 {
 	BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_client,
 												&redo->requests);
 
+	forget_given(redo);
 	bb_reqctx_check(ctx);
 	if (request->state != BB_REDO_DONE)
 	{
@@ -143,8 +154,8 @@ bb_redo_next(const BbReqCtx *ctx, BbRedo *redo, uint8 *page)
 	redo->bytes_pending -= request->length;
 	if (request->failure != NULL)
 		throw_failure(request);
-	memcpy(page, request->page, BLCKSZ);
 	BB_COUNT(ctx, pages_redone, 1);
 	BB_COUNT(ctx, records_applied, request->nrecords);
-	bb_redo_request_free(request);
+	redo->given = request;
+	return request->page;
 }

@@ -78,8 +78,10 @@ extern bool bb_redo_full(const BbRedo *redo);
  * bb_redo_next - the page (BLCKSZ bytes) of the history submitted first,
  * waiting for it.  Its checksum is set, if the cluster has them.
  *
+ * Valid until the next call for this client.
+ *
  * REQUIRES: bb_redo_pending() > 0
  */
-extern void bb_redo_next(const BbReqCtx *ctx, BbRedo *redo, uint8 *page);
+extern const uint8 *bb_redo_next(const BbReqCtx *ctx, BbRedo *redo);
 
 #endif /* BB_REDO_H */

@@ -44,7 +44,7 @@ typedef struct Slot
 {
 	BbEntry		entry;
 	bool		redo;	   /* redo is making it */
-	uint8	   *value;	   /* of the entry, BLCKSZ bytes or more */
+	uint8	   *value;	   /* of the entry, if it is not; NULL: not needed yet */
 	size_t		allocated; /* of value */
 } Slot;
 
@@ -181,6 +181,7 @@ static void
 apply_so_far(const BbReqCtx *ctx, BbTimelineScan *scan)
 {
 	BbEntry		entry;
+	const uint8 *page = scan->page;
 
 	if (bb_history_evaluate(scan->timeline, &scan->history, scan->page,
 							&entry) == BB_OUTCOME_REDO)
@@ -188,9 +189,9 @@ apply_so_far(const BbReqCtx *ctx, BbTimelineScan *scan)
 		if (scan->redo_now == NULL)
 			scan->redo_now = open_redo(ctx, scan);
 		bb_redo_submit(ctx, scan->redo_now, &scan->history);
-		bb_redo_next(ctx, scan->redo_now, scan->page);
+		page = bb_redo_next(ctx, scan->redo_now);
 	}
-	bb_history_rebase(&scan->history, scan->page);
+	bb_history_rebase(&scan->history, page);
 }
 
 /*
@@ -292,6 +293,23 @@ open_queue(const BbReqCtx *ctx, BbTimelineScan *scan)
 	MemoryContextSwitchTo(old);
 }
 
+/* Copy the value of a slot's entry, which is to wait. */
+static void
+keep_value(const BbTimelineScan *scan, Slot *slot)
+{
+	BbEntry    *entry = &slot->entry;
+
+	if (slot->allocated < entry->length)
+	{
+		if (slot->value)
+			pfree(slot->value);
+		slot->allocated = Max(entry->length, BLCKSZ);
+		slot->value = MemoryContextAlloc(scan->context, slot->allocated);
+	}
+	memcpy(slot->value, entry->value, entry->length);
+	entry->value = slot->value;
+}
+
 /*
  * Put the value at hand at the end of the queue, or the page that redo is to
  * make.
@@ -305,20 +323,12 @@ enqueue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *entry,
 	if (scan->redo == NULL)
 		open_queue(ctx, scan);
 	slot = &scan->queue[(scan->first + scan->queued) % scan->queue_length];
-	if (slot->allocated < entry->length)
-	{
-		if (slot->value)
-			pfree(slot->value);
-		slot->allocated = Max(entry->length, BLCKSZ);
-		slot->value = MemoryContextAlloc(scan->context, slot->allocated);
-	}
 	slot->entry = *entry;
-	slot->entry.value = slot->value;
 	slot->redo = redo;
 	if (redo)
 		bb_redo_submit(ctx, scan->redo, &scan->history);
 	else
-		memcpy(slot->value, entry->value, entry->length);
+		keep_value(scan, slot);
 	scan->queued++;
 }
 
@@ -328,7 +338,7 @@ dequeue(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 	Slot	   *slot = &scan->queue[scan->first];
 
 	if (slot->redo)
-		bb_redo_next(ctx, scan->redo, slot->value);
+		slot->entry.value = bb_redo_next(ctx, scan->redo);
 	*entry = slot->entry;
 	scan->first = (scan->first + 1) % scan->queue_length;
 	scan->queued--;

@@ -206,7 +206,7 @@ bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 		case BB_OUTCOME_REDO:
 			prepare_redo(ctx, timeline, lsn);
 			bb_redo_submit(ctx, timeline->redo, history);
-			bb_redo_next(ctx, timeline->redo, timeline->page);
+			entry->value = bb_redo_next(ctx, timeline->redo);
 			return true;
 	}
 	pg_unreachable();

@@ -343,7 +343,7 @@ redo_all(const BbReqCtx *ctx, Walk *walk)
 			bb_redo_submit(ctx, redo, &entry->history);
 			continue;
 		}
-		bb_redo_next(ctx, redo, (uint8 *) page.data);
+		memcpy(page.data, bb_redo_next(ctx, redo), BLCKSZ);
 		count += compare(walk, list_nth(submitted, taken++), page.data);
 	}
 	return count;

@@ -147,7 +147,7 @@ next_text(const BbReqCtx *ctx, BbRedo *redo)
 {
 	PGAlignedBlock page;
 
-	bb_redo_next(ctx, redo, (uint8 *) page.data);
+	memcpy(page.data, bb_redo_next(ctx, redo), BLCKSZ);
 	return pnstrdup(page.data + SizeOfPageHeaderData,
 					((PageHeader) page.data)->pd_lower - SizeOfPageHeaderData);
 }
