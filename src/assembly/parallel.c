@@ -19,7 +19,6 @@
 #include "assembly/parallel_internal.h"
 #include "assembly/units.h"
 #include "base/worker.h"
-#include "miscadmin.h"
 
 /* So many units a worker has: the one it makes, and the next. */
 #define UNITS_PER_WORKER 2
@@ -106,15 +105,15 @@ start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 	parallel->workers = palloc0(wanted * sizeof(Worker));
 	while (parallel->nworkers < wanted)
 	{
-		BbWorker   *worker = bb_worker_try_start(ctx, &request);
+		const char *lack;
+		BbWorker   *worker = bb_worker_try_start(ctx, &request, &lack);
 
 		if (worker == NULL)
 		{
 			ereport(NOTICE,
 					(errmsg("making a base backup with %d of %d background workers",
 							parallel->nworkers, wanted),
-					 errdetail("All max_worker_processes = %d are in use.",
-							   max_worker_processes)));
+					 errdetail_internal("%s", lack)));
 			return;
 		}
 		parallel->workers[parallel->nworkers++].worker = worker;

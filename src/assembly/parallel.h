@@ -48,7 +48,8 @@ typedef struct BbParallel BbParallel;
  *
  * All of it belongs to CurrentMemoryContext.  NULL: there is no worker.
  *
- * Errors: those of filelist.h; those of dynamic shared memory.
+ * Errors: those of filelist.h; those of making a dynamic shared memory segment,
+ * but for having none left.
  */
 extern BbParallel *bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store,
 								   XLogRecPtr lsn,

@@ -178,8 +178,8 @@ make_queue(const BbWorker *worker, shm_toc *toc, int key, Size size)
 	return shm_mq_attach(queue, worker->segment, NULL);
 }
 
-/* The segment, with all that is in it. */
-static void
+/* The segment, with all that is in it.  False: the server has none left. */
+static bool
 make_segment(BbWorker *worker, const BbWorkerRequest *request)
 {
 	Size		output_bytes = Max(request->output_bytes, OUTPUT_BYTES_MIN);
@@ -198,7 +198,10 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 	shm_toc_estimate_chunk(&estimator, request->input_bytes);
 	shm_toc_estimate_keys(&estimator, NKEYS);
 
-	worker->segment = dsm_create(shm_toc_estimate(&estimator), 0);
+	worker->segment = dsm_create(shm_toc_estimate(&estimator),
+								 DSM_CREATE_NULL_IF_MAXSEGMENTS);
+	if (worker->segment == NULL)
+		return false;
 	/* the memory context's from now on, which may outlive a resource owner */
 	dsm_pin_mapping(worker->segment);
 	worker->callback.func = stop_with_context;
@@ -232,10 +235,12 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 	if (about->has_input)
 		worker->input = make_queue(worker, toc, KEY_INPUT,
 								   request->input_bytes);
+	return true;
 }
 
 BbWorker *
-bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
+bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request,
+					const char **lack)
 {
 	BbWorker   *worker = palloc0(sizeof(BbWorker));
 	BackgroundWorker registration = {0};
@@ -243,7 +248,11 @@ bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 	bb_reqctx_check(ctx);
 	strlcpy(worker->task, find_task(request->task)->name,
 			sizeof(worker->task));
-	make_segment(worker, request);
+	if (!make_segment(worker, request))
+	{
+		*lack = "All dynamic shared memory segments are in use.";
+		return NULL;
+	}
 
 	snprintf(registration.bgw_name, BGW_MAXLEN, "bbackup %s for PID %d",
 			 request->task, MyProcPid);
@@ -263,6 +272,8 @@ bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 	if (!RegisterDynamicBackgroundWorker(&registration, &worker->handle))
 	{
 		bb_worker_stop(worker);
+		*lack = psprintf("All max_worker_processes = %d are in use.",
+						 max_worker_processes);
 		return NULL;
 	}
 	shm_mq_set_handle(worker->reports, worker->handle);
@@ -275,15 +286,16 @@ bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 BbWorker *
 bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 {
-	BbWorker   *worker = bb_worker_try_start(ctx, request);
+	const char *lack;
+	BbWorker   *worker = bb_worker_try_start(ctx, request, &lack);
 
+	/* there are five segments more for each, too */
 	if (worker == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start a background worker for %s",
 						request->task),
-				 errdetail("All max_worker_processes = %d are in use.",
-						   max_worker_processes),
+				 errdetail_internal("%s", lack),
 				 errhint("Try again later, or raise max_worker_processes.")));
 	return worker;
 }

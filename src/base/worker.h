@@ -70,14 +70,20 @@ typedef struct BbWorkerRequest
  *
  * It belongs to CurrentMemoryContext.
  *
- * Errors: INSUFFICIENT_RESOURCES (max_worker_processes are running).
+ * Errors: INSUFFICIENT_RESOURCES (max_worker_processes are running, or all
+ * dynamic shared memory segments are in use); those of making a segment.
  */
 extern BbWorker *bb_worker_start(const BbReqCtx *ctx,
 								 const BbWorkerRequest *request);
 
-/* The same for who can do without: NULL when too many are running. */
+/*
+ * bb_worker_try_start - the same for who can do without: NULL instead of
+ * INSUFFICIENT_RESOURCES, and *lack is what there is too little of, in the
+ * words of an error's detail.
+ */
 extern BbWorker *bb_worker_try_start(const BbReqCtx *ctx,
-									 const BbWorkerRequest *request);
+									 const BbWorkerRequest *request,
+									 const char **lack);
 
 typedef enum BbWorkerEvent
 {

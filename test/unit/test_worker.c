@@ -13,6 +13,7 @@
 #include "base/worker.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "storage/dsm.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "unit.h"
@@ -291,14 +292,36 @@ UNIT_TEST(worker_slots_are_limited)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	BbWorkerRequest wanted = request("stay");
+	const char *lack;
 	int			sqlstate = 0;
 	int			n;
 
 	for (n = 0; sqlstate == 0 && n <= max_worker_processes; n++)
 		ERROR_OF((void) start(ctx, "stay"), sqlstate);
 	CHECK(sqlstate == ERRCODE_INSUFFICIENT_RESOURCES);
-	CHECK(bb_worker_try_start(ctx, &wanted) == NULL);
+	CHECK(strstr(unit_last_detail, "max_worker_processes") != NULL);
+	CHECK(bb_worker_try_start(ctx, &wanted, &lack) == NULL);
+	CHECK(strcmp(lack, unit_last_detail) == 0);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	(void) first_message(ctx, start(ctx, "stay"));
+}
+
+UNIT_TEST(worker_segments_are_limited)
+{
+	BbWorkerRequest wanted = request("stay");
+	List	   *segments = NIL;
+	dsm_segment *segment;
+	const char *lack;
+
+	while ((segment = dsm_create(1, DSM_CREATE_NULL_IF_MAXSEGMENTS)) != NULL)
+		segments = lappend(segments, segment);
+	CHECK(bb_worker_try_start(ctx, &wanted, &lack) == NULL);
+	CHECK(strstr(lack, "shared memory segments") != NULL);
+	CHECK_ERROR((void) start(ctx, "stay"), ERRCODE_INSUFFICIENT_RESOURCES);
+	CHECK(strcmp(lack, unit_last_detail) == 0);
+	dsm_detach(linitial(segments));
+	(void) first_message(ctx, start(ctx, "stay"));
+	for (int i = 1; i < list_length(segments); i++)
+		dsm_detach(list_nth(segments, i));
 }
