@@ -174,7 +174,6 @@ look_if_ready(const BbReqCtx *ctx, Worker *worker)
 	if (length != sizeof(BbNote) || note->kind != BB_NOTE_READY)
 		elog(ERROR, "background worker for %s did not say that it is ready",
 			 BB_PAGES_TASK);
-	bb_reqctx_add(ctx, &note->counters);
 	worker->ready = true;
 }
 
@@ -275,7 +274,7 @@ end_unit(const BbReqCtx *ctx, BbParallel *parallel)
 		if (length == BLCKSZ || note->kind != BB_NOTE_UNIT_DONE)
 			elog(ERROR, "background worker for %s did not end its unit",
 				 BB_PAGES_TASK);
-		bb_reqctx_add(ctx, &note->counters);
+		bb_worker_collect(worker->worker);
 		worker->units--;
 	}
 	parallel->first = (parallel->first + 1) % parallel->queue_length;

@@ -22,7 +22,7 @@
  *
  * Workers are attached to the backup: they end with it, its deadline and
  * download behaviour are theirs, and what they count is added to its counters
- * at the end of each unit.  They make sure that they read the very timeline
+ * at the end of each unit, and when they have ended.  They make sure that they read the very timeline
  * that the backup does (bb_pagestore_identity).
  *
  *-------------------------------------------------------------------------

@@ -95,11 +95,33 @@ task_fail(const void *payload, size_t length)
 			 errdetail("Detail: %s", (const char *) payload)));
 }
 
+static void
+count_last(void *ctx)
+{
+	BB_COUNT((const BbReqCtx *) ctx, keys_requested, 100);
+}
+
+/* It counts for its starter, also in the abort with which it ends. */
+static void
+task_tally(const void *payload, size_t length)
+{
+	const BbReqCtx *ctx = bb_reqctx_attached_child_of(payload,
+													  BB_TASK_UNIT_TEST,
+													  bb_worker_counters());
+	MemoryContextCallback callback = {.func = count_last, .arg = (void *) ctx};
+
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &callback);
+	BB_COUNT(ctx, keys_requested, 1);
+	BB_COUNT(ctx, bytes_out, 8);
+	task_stay(NULL, 0);
+}
+
 static const BbWorkerTask tasks[] = {
 	{"echo", task_echo},
 	{"count", task_count},
 	{"stay", task_stay},
 	{"fail", task_fail},
+	{"tally", task_tally},
 };
 
 void
@@ -264,6 +286,31 @@ UNIT_TEST(worker_ends_with_its_memory)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	CHECK(!runs(second));
+}
+
+UNIT_TEST(worker_counts_for_its_starter)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbWorkerRequest wanted = {.task = "tally",
+							  .payload = ctx,
+							  .payload_length = sizeof(*ctx)};
+	const BbReqCtx *child = bb_reqctx_attached_child(ctx, BB_TASK_UNIT_TEST);
+	BbWorker   *worker = bb_worker_start(child, &wanted);
+
+	(void) first_message(ctx, worker);
+	CHECK(ctx->counters->keys_requested == 0);
+	for (int i = 0; i < 2; i++)
+	{
+		bb_worker_collect(worker);
+		CHECK(child->counters->keys_requested == 1);
+		CHECK(ctx->counters->keys_requested == 1);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	CHECK(ctx->counters->keys_requested == 101);
+	CHECK(ctx->counters->bytes_out == 8);
 }
 
 UNIT_TEST(worker_goes_on_alone)
