@@ -51,8 +51,11 @@ extern char **environ;
 /* Asked for: what a program doesn't take at once has room in the pipe. */
 #define PIPE_BYTES (1024 * 1024)
 
-/* Of the bytes collected ahead of a write. */
-#define BUFFER_BYTES (64 * 1024)
+/*
+ * Of the bytes collected ahead of a write, which wakes the program up if it
+ * waits: as many as a processor's cache keeps between the two.
+ */
+#define BUFFER_BYTES (256 * 1024)
 
 /* Between two looks at a program that is to end or to read on. */
 #define LOOK_MS 5
