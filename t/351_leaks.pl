@@ -269,7 +269,7 @@ sub came_late
 {
 	my ($way, $arguments, $name) = @_;
 
-	return 0 if !$writes_files{$way} || $way =~ /delta/ || !-e $out;
+	return 0 if !-e $out;
 	my @found = files_made();
 	remove_made($way);
 	ask($session, $ways{$way}->($arguments));
@@ -502,7 +502,7 @@ foreach my $way (sort keys %ways)
 	}
 	ok(!grep({ kill 0, $_ } $pid, @children),
 		"$way, kill -9: redo helpers end");
-	$store->poll_query_until('postgres', 'SELECT true') or die 'no restart';
+	wait_for_restart($store);
 	$watcher = start_session($store);
 	ok( !-e "$out/global/pg_control" && (!-e $out || $way eq 'bb_restore'),
 		"$way, kill -9: there is nothing that could be taken for a backup");
