@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc.h"
 #include "base/resource.h"
 #include "base/settings.h"
 #include "common/file_perm.h"
@@ -18,7 +19,6 @@
 #include "miscadmin.h"
 #include "objstore/cache_internal.h"
 #include "pgstat.h"
-#include "port/pg_crc32c.h"
 #include "stats/layerstats.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
@@ -193,7 +193,7 @@ resume(const BbReqCtx *ctx, const Fetch *fetch, int fd, pg_crc32c *crc)
 					 errmsg("could not read file \"%s\": %m", fetch->part)));
 		if (n == 0)
 			break;
-		COMP_CRC32C(*crc, buffer, n);
+		*crc = bb_crc32c(*crc, buffer, n);
 		at += n;
 	}
 	pfree(buffer);
@@ -232,7 +232,7 @@ fetch_rest(const BbReqCtx *ctx, const Fetch *fetch, int fd, uint64 at,
 
 		if (!bb_object_end_part(ctx, piece->part))
 			return FETCH_WRONG;
-		COMP_CRC32C(*crc, piece->data, piece->length);
+		*crc = bb_crc32c(*crc, piece->data, piece->length);
 		errno = 0;
 		written = pg_pwrite(fd, piece->data, piece->length, (off_t) at);
 		if (written != (ssize_t) piece->length)
