@@ -153,12 +153,19 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 									   must_find(fcinfo, &arguments,
 												 "timeline"),
 									   "timeline");
+	BbObjectStore *objects;
+	uint64		options_hash;
 
 	call.options = parse_options(fcinfo, &arguments);
 	call.options.server = store;
 	call.options.function = get_func_name(fcinfo->flinfo->fn_oid);
-	call.store = bb_store_timeline(call.ctx, store, timeline);
+	bb_calls_describe(call.ctx, &(BbCallAbout){.timeline = timeline});
+	objects = bb_store_open_told(call.ctx, store, &options_hash);
+	call.store = bb_pagestore_timeline(call.ctx, objects, timeline);
 	call.lsn = bb_store_lsn(call.ctx, call.store, lsn);
+	if (kind == BB_TASK_BASEBACKUP)
+		call.ahead = bb_ahead_new(call.ctx, objects, options_hash, call.store,
+								  call.lsn, &call.options);
 	return call;
 }
 
@@ -187,6 +194,7 @@ bb_backup_call_run(const BbBackupCall *call, BbBackupForm form, BbSink *last)
 	BbBackup   *backup = bb_backup_new(call->ctx, call->store, call->lsn,
 									   &call->options, call->size, form, last);
 
+	bb_backup_follow(backup, call->ahead);
 	while (bb_backup_step(call->ctx, backup))
 		;
 	bb_reqctx_end(call->ctx);

@@ -29,11 +29,14 @@ typedef struct BbBackupCall
 	XLogRecPtr	lsn; /* to read at */
 	BbBackupOptions options;
 	uint64		size; /* of the tar, uncompressed; 0: not known */
+	BbAhead    *ahead; /* who fetches ahead for it; NULL: nobody */
 } BbBackupCall;
 
 /*
  * bb_backup_call_open - the call, its arguments, and the store; for who only
  * looks at what a backup would be.
+ *
+ * For who makes one (BB_TASK_BASEBACKUP), layers begin to be fetched ahead.
  *
  * All in CurrentMemoryContext.
  */

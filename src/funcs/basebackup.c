@@ -71,6 +71,7 @@ start_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
 	running->backup = bb_backup_new(call.ctx, call.store, call.lsn,
 									&call.options, call.size, BB_FORM_TAR,
 									running->chunks);
+	bb_backup_follow(running->backup, call.ahead);
 	running->more = true;
 	return running;
 }

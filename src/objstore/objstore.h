@@ -266,6 +266,32 @@ extern bool bb_object_hold(const BbReqCtx *ctx, BbObjectStore *store,
 						   const BbWholeObject *object);
 
 /*
+ * bb_objects_hold - the same for several, which come in their order, with some
+ * requests under way at once; what is resident already is in use from the
+ * beginning, so it doesn't make room for the others.
+ *
+ * "tell" (NULL: nobody) is called for each that had to come, once it is there.
+ * Returns the first one for which there is no room; NULL: all are there.
+ */
+typedef void (*BbFetched) (const BbReqCtx *ctx, const BbWholeObject *object,
+						   void *arg);
+
+extern const BbWholeObject *bb_objects_hold(const BbReqCtx *ctx,
+											BbObjectStore *store,
+											List *objects, BbFetched tell,
+											void *arg);
+
+/*
+ * bb_object_ask_leave - may ctx download it?  That is asked here, and so not
+ * when it's opened, or held, the next time by the same BbObjectStore: for who
+ * has it fetched by others.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (it may not).
+ */
+extern void bb_object_ask_leave(const BbReqCtx *ctx, BbObjectStore *store,
+								const BbWholeObject *object);
+
+/*
  * bb_object_evict - remove it from the cache, unless somebody uses it.
  */
 typedef enum BbEviction
