@@ -55,7 +55,7 @@ bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects, uint64 options_hash,
 							   .payload = &task,
 							   .payload_length = sizeof(task),
 							   .optional = true};
-	BbAhead    *ahead;
+	BbAhead	   *ahead;
 	BbWorker   *worker;
 	List	   *missing;
 	ListCell   *cell;
@@ -64,8 +64,9 @@ bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects, uint64 options_hash,
 		(ctx->download_behavior == BB_DOWNLOAD_ERROR &&
 		 !bb_setting_download_error_as_warn))
 		return NULL;
-	missing = list_missing(objects, bb_prefetch_objects(ctx, store, lsn,
-														options->full));
+	missing = list_missing(objects,
+						   bb_prefetch_objects(ctx, store, lsn,
+											   options->full));
 	/* one by itself comes as fast without help */
 	if (list_length(missing) < 2)
 		return NULL;
@@ -150,8 +151,8 @@ tell(const BbReqCtx *ctx, const BbWholeObject *object, void *told)
 }
 
 void
-bb_ahead_serve(const BbReqCtx *ctx, BbObjectStore *objects,
-			   BbPageStore *store, const BbAheadTask *task)
+bb_ahead_serve(const BbReqCtx *ctx, BbObjectStore *objects, BbPageStore *store,
+			   const BbAheadTask *task)
 {
 	BbCounters	told = {0};
 

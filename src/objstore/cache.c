@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +30,40 @@
 /* How often who waits for another's download looks whether it is there. */
 #define WAIT_MS 20
 
+/* The path without symbolic links; of what isn't there, its directory's. */
+static bool
+resolve(const char *path, char *resolved)
+{
+	char		existing[MAXPGPATH];
+
+	strlcpy(existing, path, sizeof(existing));
+	while (realpath(existing, resolved) == NULL)
+	{
+		if (errno != ENOENT || strcmp(existing, "/") == 0)
+			return false; /* using it will tell why */
+		get_parent_directory(existing);
+	}
+	return true;
+}
+
+void
+bb_objstore_check_cache_directory(const char *directory)
+{
+	char		cache[PATH_MAX];
+	char		data[PATH_MAX];
+
+	if (resolve(directory, cache) && resolve(DataDir, data) &&
+		path_is_prefix_of_path(data, cache))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cache directory \"%s\" is in the server's data "
+						"directory",
+						directory),
+				 errdetail("A base backup of this server would contain the "
+						   "cache."),
+				 errhint("Choose a directory elsewhere.")));
+}
+
 BbCache *
 bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
 			 int size_mb)
@@ -35,6 +71,7 @@ bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
 	BbCache	   *cache = palloc0(sizeof(BbCache));
 	uint64		hash;
 
+	bb_objstore_check_cache_directory(directory);
 	hash = hash_bytes_extended((const unsigned char *) identity,
 							   (int) strlen(identity), 0);
 	cache->directory = psprintf("%s/%016llx", directory,

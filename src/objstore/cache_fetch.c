@@ -45,15 +45,15 @@ struct BbDownload
 	BbFd	   *fd;
 	TimestampTz begun;
 	pg_crc32c	crc;
-	uint64		asked;	  /* bytes asked for, or there before */
-	uint64		arrived;  /* bytes in the part */
+	uint64		asked;	   /* bytes asked for, or there before */
+	uint64		arrived;   /* bytes in the part */
 	int			under_way; /* pieces */
 };
 
 /* What one request fetches. */
 typedef struct Piece
 {
-	BbFetch    *fetch;
+	BbFetch	   *fetch;
 	BbObjectPart *part;
 	char	   *data;
 	size_t		length;
@@ -62,10 +62,10 @@ typedef struct Piece
 
 typedef struct Pipeline
 {
-	BbCache    *cache;
+	BbCache	   *cache;
 	BbObjectStore *store;
 	MemoryContext context; /* of all that is under way */
-	BbFetch    *fetches;
+	BbFetch	   *fetches;
 	int			nfetches;
 	int			next; /* the fetch whose next piece is asked for next */
 	bool		full; /* there was no room for one */
@@ -82,8 +82,7 @@ typedef struct Pipeline
 
 /* The CRC of what is in the part already, and how much that is. */
 static void
-resume(const BbReqCtx *ctx, const BbWholeObject *object,
-	   BbDownload *download)
+resume(const BbReqCtx *ctx, const BbWholeObject *object, BbDownload *download)
 {
 	char	   *buffer = palloc(PIECE_BYTES);
 	uint64		at = 0;
@@ -151,7 +150,7 @@ report(const BbReqCtx *ctx, const BbFetch *fetch)
 static void
 finish(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 {
-	BbCache    *cache = pipeline->cache;
+	BbCache	   *cache = pipeline->cache;
 	BbDownload *download = fetch->download;
 	struct timespec never[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 0}};
 	char	   *path;
@@ -230,7 +229,7 @@ open_part(const BbReqCtx *ctx, const BbFetch *fetch)
 static void
 begin(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 {
-	BbCache    *cache = pipeline->cache;
+	BbCache	   *cache = pipeline->cache;
 	const BbWholeObject *object = fetch->object;
 	MemoryContext context = AllocSetContextCreate(pipeline->context,
 												  "bbackup download",
@@ -293,6 +292,7 @@ ask(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 							 fetch->object->size - download->asked);
 	size_t		allocated = length > PIECE_BYTES / 2 ? PIECE_BYTES : length;
 	Piece	   *piece;
+	MemoryContext old;
 
 	if (pipeline->count == PIECES ||
 		(pipeline->count > 0 && pipeline->bytes + allocated > BYTES_UNDER_WAY))
@@ -302,8 +302,11 @@ ask(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 	piece->length = length;
 	piece->allocated = allocated;
 	piece->data = new_data(pipeline, allocated);
+	/* what requests leave behind goes with the download */
+	old = MemoryContextSwitchTo(download->context);
 	piece->part = bb_object_begin_part(ctx, pipeline->store, fetch->object,
 									   download->asked, piece->data, length);
+	MemoryContextSwitchTo(old);
 	download->asked += length;
 	download->under_way++;
 	pipeline->count++;
@@ -317,7 +320,7 @@ ask_ahead(const BbReqCtx *ctx, Pipeline *pipeline)
 {
 	while (pipeline->next < pipeline->nfetches)
 	{
-		BbFetch    *fetch = &pipeline->fetches[pipeline->next];
+		BbFetch	   *fetch = &pipeline->fetches[pipeline->next];
 
 		bb_reqctx_check(ctx);
 		if (fetch->outcome == BB_FETCH_WANTED && fetch->download == NULL)
@@ -338,8 +341,8 @@ write_piece(Pipeline *pipeline, const Piece *piece)
 
 	COMP_CRC32C(download->crc, piece->data, piece->length);
 	errno = 0;
-	written = pg_pwrite(bb_fd_number(download->fd), piece->data,
-						piece->length, (off_t) download->arrived);
+	written = pg_pwrite(bb_fd_number(download->fd), piece->data, piece->length,
+						(off_t) download->arrived);
 	if (written == (ssize_t) piece->length)
 		download->arrived += piece->length;
 	else if (errno == 0 || errno == ENOSPC || errno == EDQUOT)
@@ -355,7 +358,7 @@ static void
 take(const BbReqCtx *ctx, Pipeline *pipeline)
 {
 	Piece	   *piece = &pipeline->pieces[pipeline->first];
-	BbFetch    *fetch = piece->fetch;
+	BbFetch	   *fetch = piece->fetch;
 	bool		right = bb_object_end_part(ctx, piece->part);
 
 	pipeline->first = (pipeline->first + 1) % PIECES;

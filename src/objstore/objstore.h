@@ -85,13 +85,22 @@ extern void bb_objstore_check_url(const char *url);
 extern void bb_objstore_check_endpoint(const char *endpoint);
 
 /*
+ * bb_objstore_check_cache_directory - may a cache be there?  Not in the
+ * server's data directory, by whatever path, also one that isn't there yet.
+ *
+ * Errors: INVALID_PARAMETER_VALUE.
+ */
+extern void bb_objstore_check_cache_directory(const char *directory);
+
+/*
  * bb_objstore_open - the store at url ("file:///directory",
  * "s3://bucket/prefix"); options may be NULL for a local one.
  *
  * The store need not exist yet: a directory is made by the first write.  But a
  * bucket has to be there.
  *
- * Errors: as bb_objstore_check_url; FDW_OPTION_NAME_NOT_FOUND (keys).
+ * Errors: as bb_objstore_check_url, bb_objstore_check_cache_directory;
+ * FDW_OPTION_NAME_NOT_FOUND (keys).
  */
 extern BbObjectStore *bb_objstore_open(const BbReqCtx *ctx, const char *url,
 									   const BbObjectStoreOptions *options);
