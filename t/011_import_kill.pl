@@ -38,22 +38,6 @@ sub md5_of
 		  . " bb_basebackup_stream(timeline => '$timeline') AS chunk) c");
 }
 
-# A query may still come through before the postmaster has noticed, so it is
-# the log that says when the server is back.
-sub wait_for_restart
-{
-	my ($log_offset) = @_;
-	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
-
-	until (slurp_file($store->logfile, $log_offset) =~
-		/ready to accept connections/)
-	{
-		die 'the server does not come back' if time > $deadline;
-		sleep 0.05;
-	}
-	return;
-}
-
 # How long one takes that nobody kills.
 my $start = time;
 import_directory($store, $from, 'kill');
@@ -66,7 +50,6 @@ my @wrong;
 foreach my $try (1 .. TRIES)
 {
 	my $session = start_session($store);
-	my $log_offset = -s $store->logfile;
 
 	send_query($session,
 		"SELECT * FROM bb_import_directory('$from', timeline => 'kill')");
@@ -74,7 +57,7 @@ foreach my $try (1 .. TRIES)
 	kill 'KILL', $session->{backend};
 	answer($session);
 	end_session($session);
-	wait_for_restart($log_offset);
+	wait_for_restart($store);
 	forget_killed($store);
 
 	my $timelines = $store->safe_psql('postgres',

@@ -227,8 +227,9 @@ ask($session,
 is(progress('count(*)'), 0, 'no backup, no progress');
 $got = ask($session, 'FETCH 1 FROM c');
 is( progress(
-		"pid = $session->{backend}, phase, backup_total, backup_streamed"),
-	"t|streaming database files|$size|$got",
+		"pid = $session->{backend}, phase, backup_total, backup_streamed,"
+		  . ' tablespaces_total, tablespaces_streamed'),
+	"t|streaming database files|$size|$got|1|0",
 	'a backup shows its progress');
 $got += ask($session, 'FETCH 1 FROM c');
 is(progress('backup_streamed'), $got, 'and goes on');

@@ -120,6 +120,46 @@ is( $store->safe_psql('postgres',
 	$bytes,
 	'in FROM, too');
 
+# --- Progress, which counts archives as the server does.
+
+my $watcher = start_session($store);
+my $reader = start_session($store);
+
+# The name and the progress of each row but the last, which ends it; of equal
+# ones the first.
+sub progress_of
+{
+	my ($call, $name) = @_;
+	my $progress = 'tablespaces_total, tablespaces_streamed'
+	  . ' FROM pg_stat_progress_basebackup';
+	my @seen;
+
+	ask($reader, "BEGIN; DECLARE c CURSOR FOR SELECT $name FROM"
+		  . " (SELECT $call AS a) s");
+	while ((my $archive = ask($reader, 'FETCH 1 FROM c')) ne '')
+	{
+		my $line = ask($watcher, "SELECT '$archive', $progress");
+
+		push @seen, $line if $line ne '' && (!@seen || $seen[-1] ne $line);
+	}
+	ask($reader, 'COMMIT');
+	return @seen;
+}
+
+my @seen = progress_of('bb_basebackup_archives()', '(a).archive');
+foreach my $n (1 .. @numbers)
+{
+	my $archive = $numbers[ $n - 1 ];
+
+	is((grep { /^\Q$archive\E\.tar\|/ } @seen)[-1],
+		"$archive.tar|5|$n", "tablespace $n of 5 was streamed");
+}
+is("@seen[-2 .. -1]", 'base.tar|5|4 base.tar|5|5',
+	'with the last, all');
+is(join(' ', progress_of('bb_basebackup_stream()', "'all'")),
+	'all|1|0 all|1|1', 'in one tar there is but one');
+end_session($_) foreach $watcher, $reader;
+
 # --- The map.
 
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';

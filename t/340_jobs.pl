@@ -65,6 +65,25 @@ sub open_cursor
 	return $first;
 }
 
+# The same when each of them has made all that it was given, and waits for us.
+sub open_cursor_at_work
+{
+	my $pages = 'SELECT count(*) FROM bb_access_stats WHERE pid IN'
+	  . " (SELECT pid FROM $workers) AND pages_requested > 0";
+
+	open_cursor('jobs => 2', 2);
+	foreach (1 .. 20)
+	{
+		ask($session, 'FETCH 4 FROM c');
+		last if ask($watcher, $pages) == 2;
+	}
+	$store->poll_query_until('postgres',
+		"SELECT ($pages) = 2 AND count(*) = 2 FROM $workers"
+		  . " AND wait_event = 'Extension'")
+	  or die 'the workers do nothing';
+	return;
+}
+
 sub fetch_all
 {
 	return ask($session, 'FETCH ALL FROM c');
@@ -77,6 +96,27 @@ sub none_left
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok( $store->poll_query_until('postgres', "SELECT count(*) = 0 FROM $workers"),
 		"no worker is left: $name");
+	return;
+}
+
+# The row of the last backup has what its workers did, also at the last.
+sub contains_workers
+{
+	my ($name, $backend) = @_;
+	$backend //= $session->{backend};
+	my $contains = join ' AND ',
+	  map { "max(p.$_) >= sum(c.$_)" }
+	  qw(keys_requested pages_requested layers_visited blocks_read
+	  blocks_cached images_used records_applied);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is( ask($watcher,
+			"SELECT count(*), sum(c.pages_requested) > 0, $contains"
+			  . ' FROM bb_access_stats c, (SELECT call_id AS id, * FROM'
+			  . " bb_access_stats WHERE pid = $backend"
+			  . ' ORDER BY call_id DESC LIMIT 1) p WHERE c.parent_call_id = p.id'),
+		'2|t|t',
+		"its row has what they did: $name");
 	return;
 }
 
@@ -145,17 +185,19 @@ fails_like($store, "SELECT bb_basebackup(jobs => $_)",
 my $slow = 'SELECT count(c) FROM (SELECT bb_basebackup_stream(jobs => 2,'
   . ' progress => false, max_rate => 32) AS c) s';
 
-open_cursor('jobs => 2', 2);
+open_cursor_at_work();
 ask($session, 'CLOSE c');
 none_left('a cursor that was closed');
+contains_workers('closed');
 ask($session, 'COMMIT');
 like(ask($session, 'SELECT bb_basebackup_stream(jobs => 2, progress => false)'
 		  . ' LIMIT 1'), qr/^\\x/, 'LIMIT');
 none_left('LIMIT');
 
-open_cursor('jobs => 2', 2);
+open_cursor_at_work();
 like(ask($session, 'SELECT 1/0'), qr/ERROR/, 'an error of something else');
 none_left('a transaction that was aborted');
+contains_workers('aborted');
 ask($session, 'ROLLBACK');
 
 send_query($session, $slow);
@@ -172,18 +214,20 @@ like(
 none_left('timed out');
 ask($session, 'RESET bbackup.call_timeout');
 
-open_cursor('jobs => 2', 2);
+open_cursor_at_work();
 ask($watcher, "SELECT pg_terminate_backend(pid, 10000) FROM $workers LIMIT 1");
 like(
 	fetch_all(),
 	qr/ERROR:  57P01: terminating background worker.*CONTEXT:.*background worker for pages/s,
 	'a worker that was terminated');
 none_left('a worker was terminated');
+contains_workers('a worker was terminated');
 ask($session, 'ROLLBACK');
 
-open_cursor('jobs => 2', 2);
-ask($watcher, "SELECT pg_terminate_backend($session->{backend})");
+open_cursor_at_work();
+ask($watcher, "SELECT pg_terminate_backend($session->{backend}, 10000)");
 none_left('the session was terminated');
+contains_workers('the session was terminated');
 end_session($session);
 $session = start_session($store);
 

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::Tree;
+use File::Find;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -262,6 +263,36 @@ sub backend_ended
 	return 0;
 }
 
+# Did the statement end by an error when its backup had got its name?  Then it's
+# whole.  One test if so: no less is there than after a call that succeeded.
+sub came_late
+{
+	my ($way, $arguments, $name) = @_;
+
+	return 0 if !-e $out;
+	my @found = files_made();
+	remove_made($way);
+	ask($session, $ways{$way}->($arguments));
+	is_deeply(\@found, [ files_made() ],
+		"$name, a timeout that comes late: what has its name is whole");
+	return 1;
+}
+
+# All that is at $out: names, and sizes of files.
+sub files_made
+{
+	my @made;
+
+	find(
+		{
+			wanted => sub { push @made, $_ . (-f $_ ? ' ' . -s _ : '') },
+			no_chdir => 1
+		},
+		$out);
+	@made = sort @made;
+	return @made;
+}
+
 sub try_cancels
 {
 	my ($way, $arguments, $name) = @_;
@@ -278,7 +309,7 @@ sub try_cancels
 			"SET statement_timeout = $timeout; " . $ways{$way}->($arguments));
 
 		ask($session, 'RESET statement_timeout');
-		my $late = $answer !~ /ERROR/;
+		my $late = $answer !~ /ERROR/ || came_late($way, $arguments, $name);
 		# the server's own signal goes to its COPY's program, too
 		like(
 			$answer,
@@ -471,7 +502,7 @@ foreach my $way (sort keys %ways)
 	}
 	ok(!grep({ kill 0, $_ } $pid, @children),
 		"$way, kill -9: redo helpers end");
-	$store->poll_query_until('postgres', 'SELECT true') or die 'no restart';
+	wait_for_restart($store);
 	$watcher = start_session($store);
 	ok( !-e "$out/global/pg_control" && (!-e $out || $way eq 'bb_restore'),
 		"$way, kill -9: there is nothing that could be taken for a backup");

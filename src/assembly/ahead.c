@@ -12,14 +12,13 @@
 #include "base/settings.h"
 #include "base/worker.h"
 
-/* A worker's note says what was counted since the last one. */
-#define NOTE_BYTES (sizeof(BbCounters) + 2 * sizeof(Size))
-
 /*
- * The queue has room for one after each layer, up to so many: a consumer may
- * let the backup wait for long, and the worker is not to wait for it.
+ * An empty message wakes the backup after each layer.  The queue has room for
+ * so many: a consumer may let the backup wait for long, and the worker is not
+ * to wait for it.
  */
-#define NOTES_MAX 1000
+#define WAKE_UPS_MAX 1000
+#define WAKE_UP_BYTES (2 * MAXALIGN(sizeof(Size)))
 
 struct BbAhead
 {
@@ -57,6 +56,7 @@ bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects, uint64 options_hash,
 							   .optional = true};
 	BbAhead	   *ahead;
 	BbWorker   *worker;
+	const char *lack;
 	List	   *missing;
 	ListCell   *cell;
 
@@ -78,9 +78,9 @@ bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects, uint64 options_hash,
 	strlcpy(task.timeline, bb_pagestore_info(store)->timeline,
 			sizeof(task.timeline));
 	strlcpy(task.function, options->function, sizeof(task.function));
-	request.output_bytes = NOTE_BYTES *
-		(Min(list_length(missing), NOTES_MAX) + 2);
-	worker = bb_worker_try_start(ctx, &request);
+	request.output_bytes = WAKE_UP_BYTES *
+		(Min(list_length(missing), WAKE_UPS_MAX) + 2);
+	worker = bb_worker_try_start(ctx, &request, &lack);
 	if (worker == NULL)
 		return NULL;
 	foreach(cell, missing)
@@ -90,25 +90,22 @@ bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects, uint64 options_hash,
 	return ahead;
 }
 
-/* Take notes until there are none, or for good.  Returns whether it ended. */
+/* Hear what the worker has to say so far, or all.  Returns whether it ended. */
 static bool
-take_notes(const BbReqCtx *ctx, BbAhead *ahead, bool wait)
+hear(const BbReqCtx *ctx, BbAhead *ahead, bool to_the_end)
 {
 	const void *message;
 	size_t		length;
 	BbWorkerEvent event;
 
-	while ((event = bb_worker_receive(ctx, ahead->worker, wait, &message,
-									  &length)) == BB_WORKER_MESSAGE)
-	{
-		if (length != sizeof(BbCounters))
-			elog(ERROR, "background worker for %s sent %zu bytes",
-				 BB_AHEAD_TASK, length);
-		bb_reqctx_add(ctx, message);
-	}
+	do
+		event = bb_worker_receive(ctx, ahead->worker, to_the_end, &message,
+								  &length);
+	while (event == BB_WORKER_MESSAGE);
 	return event == BB_WORKER_ENDED;
 }
 
+/* It stops, and what it counted counts. */
 static void
 drop_worker(BbAhead *ahead)
 {
@@ -119,8 +116,12 @@ drop_worker(BbAhead *ahead)
 void
 bb_ahead_poll(const BbReqCtx *ctx, BbAhead *ahead)
 {
-	if (ahead->worker != NULL && take_notes(ctx, ahead, false))
+	if (ahead->worker == NULL)
+		return;
+	if (hear(ctx, ahead, false))
 		drop_worker(ahead);
+	else
+		bb_worker_collect(ahead->worker);
 }
 
 void
@@ -128,50 +129,29 @@ bb_ahead_end(const BbReqCtx *ctx, BbAhead *ahead)
 {
 	if (ahead->worker == NULL)
 		return;
-	/* what it fetches now is for nobody; but what it did is to be counted */
+	/* what it fetches now is for nobody; a cancel isn't worth a line in the log */
 	if (bb_worker_cancel(ahead->worker))
-		(void) take_notes(ctx, ahead, true);
+		(void) hear(ctx, ahead, true);
 	drop_worker(ahead);
 }
 
 /* ---- the worker's side ---- */
 
 static void
-put_note(const BbReqCtx *ctx, BbCounters *told)
+wake_up(const BbReqCtx *ctx, const BbWholeObject *object, void *arg)
 {
-	BbCounters	note = bb_counters_since(told, ctx->counters);
-
-	(void) bb_worker_put(ctx, &note, sizeof(note));
-}
-
-static void
-tell(const BbReqCtx *ctx, const BbWholeObject *object, void *told)
-{
-	put_note(ctx, told);
+	(void) bb_worker_put(ctx, "", 0);
 }
 
 void
 bb_ahead_serve(const BbReqCtx *ctx, BbObjectStore *objects, BbPageStore *store,
 			   const BbAheadTask *task)
 {
-	BbCounters	told = {0};
+	List	   *needed;
 
 	/* replaced since the backup began? */
 	if (bb_pagestore_identity(store, task->lsn) != task->identity)
 		return;
-	PG_TRY();
-	{
-		(void) bb_objects_hold(ctx, objects,
-							   bb_prefetch_objects(ctx, store, task->lsn,
-												   task->full),
-							   tell, &told);
-	}
-	PG_FINALLY();
-	{
-		/* an end by force is a FATAL, and doesn't come here */
-		HOLD_CANCEL_INTERRUPTS();
-		put_note(ctx, &told);
-		RESUME_CANCEL_INTERRUPTS();
-	}
-	PG_END_TRY();
+	needed = bb_prefetch_objects(ctx, store, task->lsn, task->full);
+	(void) bb_objects_hold(ctx, objects, needed, wake_up, NULL);
 }

@@ -6,7 +6,7 @@
  *
  *	  backup	a a a a b b b b c c ...		   reads, waits for what isn't there
  *	  worker	b b c c d d d e ...			   in the order of the scan
- *				  └ notes: what was counted
+ *				  └ wakes the backup
  *
  * The two meet in the cache alone: the backup finds a layer there, or waits
  * for whoever fetches it, or fetches it itself.  So nothing depends on the
@@ -47,7 +47,10 @@ extern BbAhead *bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects,
 							 uint64 options_hash, BbPageStore *store,
 							 XLogRecPtr lsn, const BbBackupOptions *options);
 
-/* bb_ahead_poll - count what the worker has counted so far; doesn't wait. */
+/*
+ * bb_ahead_poll - pass on what the worker warns of, and count what it has
+ * counted so far; doesn't wait.
+ */
 extern void bb_ahead_poll(const BbReqCtx *ctx, BbAhead *ahead);
 
 /* bb_ahead_end - the backup is complete; end the worker and count the rest. */

@@ -40,7 +40,9 @@ struct BbBackup
 	BbSink	   *sink;	  /* the first of the chain */
 	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
 	BbBackupProgress *progress;
-	uint64		bytes; /* of the archives, so far */
+	uint64		bytes;		   /* of the archives, so far */
+	uint32		archives;	   /* that there will be */
+	uint32		archives_done; /* as progress has it, see begin_member */
 
 	BackupState state;
 	BbMember	member; /* the one that it's at, or in */
@@ -77,6 +79,26 @@ make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 	return sink;
 }
 
+static uint32
+count_archives(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+			   const BbBackupOptions *options)
+{
+	BbCatalogScan *scan;
+	BbTablespace tablespace;
+	uint32		n = 1; /* "base" */
+
+	if (options->tablespaces != BB_TABLESPACES_ARCHIVES)
+		return n;
+	scan = bb_catalog_scan_new(ctx, store, BB_KEY_TABLESPACE, lsn);
+	while (bb_catalog_next_tablespace(ctx, scan, &tablespace))
+	{
+		pfree(tablespace.location);
+		n++;
+	}
+	bb_catalog_scan_close(scan);
+	return n;
+}
+
 BbBackup *
 bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 			  const BbBackupOptions *options, uint64 size, BbBackupForm form,
@@ -104,7 +126,8 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 							  last);
 
 	backup->progress = bb_progress_backup_new();
-	bb_progress_backup_stream(backup->progress, size);
+	backup->archives = count_archives(ctx, store, lsn, options);
+	bb_progress_backup_stream(backup->progress, size, backup->archives);
 
 	MemoryContextSwitchTo(old_context);
 	return backup;
@@ -134,6 +157,7 @@ end_archive(const BbReqCtx *ctx, BbBackup *backup)
 {
 	bb_sink_end_archive(ctx, backup->sink);
 	backup->in_archive = false;
+	backup->archives_done = Min(backup->archives_done + 1, backup->archives);
 	backup->bytes += BB_TAR_END_SIZE;
 }
 
@@ -151,6 +175,9 @@ begin_member(const BbReqCtx *ctx, BbBackup *backup)
 		bb_sink_begin_member(ctx, backup->sink, member);
 		backup->bytes += TAR_BLOCK_SIZE;
 	}
+	/* then, as to the server (basebackup_progress.c), all tablespaces are done */
+	if (member->content == BB_CONTENT_WAL)
+		backup->archives_done = backup->archives;
 	if (member->content != BB_CONTENT_MANIFEST)
 		bb_content_begin(ctx, backup->reader, member);
 	backup->state = BACKUP_IN_MEMBER;
@@ -264,7 +291,8 @@ bb_backup_step(const BbReqCtx *ctx, BbBackup *backup)
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(backup->scratch);
-	bb_progress_backup_done(backup->progress, backup->bytes);
+	bb_progress_backup_done(backup->progress, backup->bytes,
+							backup->archives_done);
 	if (backup->state == BACKUP_DONE)
 		bb_progress_backup_end(backup->progress);
 	if (backup->ahead != NULL && backup->state == BACKUP_DONE)

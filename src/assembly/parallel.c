@@ -19,7 +19,6 @@
 #include "assembly/parallel_internal.h"
 #include "assembly/units.h"
 #include "base/worker.h"
-#include "miscadmin.h"
 
 /* So many units a worker has: the one it makes, and the next. */
 #define UNITS_PER_WORKER 2
@@ -106,15 +105,15 @@ start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 	parallel->workers = palloc0(wanted * sizeof(Worker));
 	while (parallel->nworkers < wanted)
 	{
-		BbWorker   *worker = bb_worker_try_start(ctx, &request);
+		const char *lack;
+		BbWorker   *worker = bb_worker_try_start(ctx, &request, &lack);
 
 		if (worker == NULL)
 		{
 			ereport(NOTICE,
 					(errmsg("making a base backup with %d of %d background workers",
 							parallel->nworkers, wanted),
-					 errdetail("All max_worker_processes = %d are in use.",
-							   max_worker_processes)));
+					 errdetail_internal("%s", lack)));
 			return;
 		}
 		parallel->workers[parallel->nworkers++].worker = worker;
@@ -175,7 +174,6 @@ look_if_ready(const BbReqCtx *ctx, Worker *worker)
 	if (length != sizeof(BbNote) || note->kind != BB_NOTE_READY)
 		elog(ERROR, "background worker for %s did not say that it is ready",
 			 BB_PAGES_TASK);
-	bb_reqctx_add(ctx, &note->counters);
 	worker->ready = true;
 }
 
@@ -276,7 +274,7 @@ end_unit(const BbReqCtx *ctx, BbParallel *parallel)
 		if (length == BLCKSZ || note->kind != BB_NOTE_UNIT_DONE)
 			elog(ERROR, "background worker for %s did not end its unit",
 				 BB_PAGES_TASK);
-		bb_reqctx_add(ctx, &note->counters);
+		bb_worker_collect(worker->worker);
 		worker->units--;
 	}
 	parallel->first = (parallel->first + 1) % parallel->queue_length;

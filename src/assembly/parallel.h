@@ -22,7 +22,7 @@
  *
  * Workers are attached to the backup: they end with it, its deadline and
  * download behaviour are theirs, and what they count is added to its counters
- * at the end of each unit.  They make sure that they read the very timeline
+ * at the end of each unit, and when they have ended.  They make sure that they read the very timeline
  * that the backup does (bb_pagestore_identity).
  *
  *-------------------------------------------------------------------------
@@ -48,7 +48,8 @@ typedef struct BbParallel BbParallel;
  *
  * All of it belongs to CurrentMemoryContext.  NULL: there is no worker.
  *
- * Errors: those of filelist.h; those of dynamic shared memory.
+ * Errors: those of filelist.h; those of making a dynamic shared memory segment,
+ * but for having none left.
  */
 extern BbParallel *bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store,
 								   XLogRecPtr lsn,

@@ -13,8 +13,6 @@
 #ifndef BB_PARALLEL_INTERNAL_H
 #define BB_PARALLEL_INTERNAL_H
 
-#include "base/reqctx.h"
-
 typedef enum BbNoteKind
 {
 	BB_NOTE_READY = 1,	  /* units are welcome */
@@ -26,8 +24,7 @@ typedef enum BbNoteKind
 typedef struct BbNote
 {
 	BbNoteKind	kind;
-	uint32		length;	  /* of OTHER_LENGTH */
-	BbCounters	counters; /* READY, UNIT_DONE: what it did since the last */
+	uint32		length; /* of OTHER_LENGTH */
 } BbNote;
 
 StaticAssertDecl(sizeof(BbNote) != BLCKSZ, "a note is no page");

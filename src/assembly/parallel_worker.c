@@ -17,17 +17,13 @@
 typedef struct Server
 {
 	BbBlockScan blocks;
-	BbCounters	told;	   /* of the counters, so far */
 	MemoryContext scratch; /* for one unit */
 } Server;
 
-/* A note with what was counted since the last such one. */
 static bool
-put_counters(const BbReqCtx *ctx, Server *server, BbNoteKind kind)
+put_note(const BbReqCtx *ctx, BbNoteKind kind, uint32 length)
 {
-	BbNote		note = {.kind = kind,
-						.counters = bb_counters_since(&server->told,
-													  ctx->counters)};
+	BbNote		note = {.kind = kind, .length = length};
 
 	return bb_worker_put(ctx, &note, sizeof(note));
 }
@@ -65,19 +61,16 @@ set_end(Server *server, const BbBlockRange *ranges, int nranges)
 static bool
 put_block(const BbReqCtx *ctx, Server *server, const BbKey *wanted)
 {
-	BbNote		note = {.kind = BB_NOTE_MISSING};
 	BbKey		key;
 	BbValue		value;
 
 	if (!bb_blockscan_peek(ctx, &server->blocks, wanted, &key, &value) ||
 		bb_key_compare(&key, wanted) != 0)
-		return bb_worker_put(ctx, &note, sizeof(note));
+		return put_note(ctx, BB_NOTE_MISSING, 0);
 	bb_blockscan_advance(&server->blocks);
 	if (likely(value.length == BLCKSZ))
 		return bb_worker_put_lazily(ctx, value.data, BLCKSZ);
-	note.kind = BB_NOTE_OTHER_LENGTH;
-	note.length = value.length;
-	return bb_worker_put(ctx, &note, sizeof(note));
+	return put_note(ctx, BB_NOTE_OTHER_LENGTH, value.length);
 }
 
 static bool
@@ -95,7 +88,7 @@ put_unit(const BbReqCtx *ctx, Server *server, const BbBlockRange *ranges,
 				return false;
 		}
 	}
-	return put_counters(ctx, server, BB_NOTE_UNIT_DONE);
+	return put_note(ctx, BB_NOTE_UNIT_DONE, 0);
 }
 
 void
@@ -113,7 +106,7 @@ bb_parallel_serve(const BbReqCtx *ctx, BbPageStore *store,
 	server.scratch = AllocSetContextCreate(CurrentMemoryContext,
 										   "bbackup unit",
 										   ALLOCSET_DEFAULT_SIZES);
-	heard = put_counters(ctx, &server, BB_NOTE_READY);
+	heard = put_note(ctx, BB_NOTE_READY, 0);
 	while (heard && bb_worker_get(ctx, &message, &length))
 	{
 		old = MemoryContextSwitchTo(server.scratch);

@@ -54,7 +54,8 @@ make_context(BbReqCtx about, const BbReqCtx *parent)
 		ctx->deadline = deadline_from(ctx->started_at);
 	if (parent != NULL)
 		ctx->parent_call_id = parent->call_id;
-	ctx->counters = palloc0(sizeof(BbCounters));
+	if (ctx->counters == NULL)
+		ctx->counters = palloc0(sizeof(BbCounters));
 	if (observer != NULL)
 		observer->begin(ctx, parent);
 	else
@@ -111,7 +112,8 @@ bb_reqctx_detached_child_of(uint64 parent_call_id, BbTaskKind kind,
 }
 
 const BbReqCtx *
-bb_reqctx_attached_child_of(const BbReqCtx *parent_copy, BbTaskKind kind)
+bb_reqctx_attached_child_of(const BbReqCtx *parent_copy, BbTaskKind kind,
+							BbCounters *counters)
 {
 	return make_context((BbReqCtx){.task_kind = kind,
 								   .download_behavior =
@@ -119,7 +121,8 @@ bb_reqctx_attached_child_of(const BbReqCtx *parent_copy, BbTaskKind kind)
 								   .parent_call_id = parent_copy->call_id,
 								   .parent_link = BB_LINK_ATTACHED,
 								   .uncounted = parent_copy->uncounted,
-								   .deadline = parent_copy->deadline},
+								   .deadline = parent_copy->deadline,
+								   .counters = counters},
 						NULL);
 }
 

@@ -114,7 +114,7 @@ typedef struct BbReqCtx
 	bool		uncounted; /* what it opens doesn't count as used */
 	TimestampTz started_at;
 	TimestampTz deadline;	   /* 0: none */
-	BbCounters *counters;	   /* of this context; never shared */
+	BbCounters *counters;	   /* that this process alone writes */
 	struct BbAccount *account; /* of the observer; NULL: there is none */
 } BbReqCtx;
 
@@ -176,11 +176,12 @@ extern const BbReqCtx *bb_reqctx_detached_child_of(uint64 parent_call_id,
  * bb_reqctx_attached_child_of - an attached child in another process than its
  * parent, of which it has a copy, whose pointers are not followed.
  *
- * What it counts it has to tell the parent's process, which then calls
- * bb_reqctx_add.
+ * It counts in *counters, zeros as yet, which the parent's process reads:
+ * see bb_worker_counters.
  */
 extern const BbReqCtx *bb_reqctx_attached_child_of(const BbReqCtx *parent_copy,
-												   BbTaskKind kind);
+												   BbTaskKind kind,
+												   BbCounters *counters);
 
 /*
  * bb_reqctx_add - a child in another process has counted so much more.

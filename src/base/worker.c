@@ -8,6 +8,7 @@
  *	  About      database, users
  *	  settings   as PostgreSQL hands them to parallel workers
  *	  payload
+ *	  counters   of the task, which only the worker writes
  *	  reports    a message queue, worker to starter: errors, notices, the end
  *	  output     another, for what the task sends
  *	  input      another, starter to worker
@@ -17,9 +18,10 @@
  * as it does, and 'X' is the end.  How a session is made like another one is
  * as in PostgreSQL's access/transam/parallel.c.
  *
- * The segment is the link between the two.  A starter that lets go of it, in
- * whatever way, terminates a worker that is attached; so it hangs on a memory
- * context, and dies with the process otherwise.
+ * A worker that is attached hangs on a memory context of the starter's, or is
+ * stopped at the end of the process.  Its stop begins with the queues, since
+ * it must not wait there for one who waits for it, and ends with the segment,
+ * when its counters have been read.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +32,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/worker.h"
+#include "lib/ilist.h"
 #include "libpq/pqformat.h"
 #include "libpq/pqmq.h"
 #include "mb/pg_wchar.h"
@@ -55,6 +58,7 @@ enum
 	KEY_ABOUT,
 	KEY_SETTINGS,
 	KEY_PAYLOAD,
+	KEY_COUNTERS,
 	KEY_REPORTS,
 	KEY_OUTPUT,
 	KEY_INPUT,
@@ -81,6 +85,7 @@ typedef struct About
 struct BbWorker
 {
 	char		task[NAMEDATALEN];
+	const BbReqCtx *ctx;  /* the starter's */
 	dsm_segment *segment; /* NULL: none, any more */
 	BackgroundWorkerHandle *handle;
 	shm_mq_handle *reports;
@@ -88,6 +93,9 @@ struct BbWorker
 	shm_mq_handle *input;  /* NULL: none, any more */
 	bool		optional;
 	bool		ended; /* well; an optional one, in any way */
+	const BbCounters *counters;
+	BbCounters	collected; /* of them, so far */
+	dlist_node	node;	   /* in "attached", while there is a segment */
 	MemoryContextCallback callback;
 };
 
@@ -95,9 +103,13 @@ static const char *library = NULL;
 static const BbWorkerTask *tasks = NULL;
 static int	ntasks = 0;
 
-/* In a worker: its ends of the queues. */
+/* In a starter: its workers. */
+static dlist_head attached = DLIST_STATIC_INIT(attached);
+
+/* In a worker: its ends of the queues, and where it counts. */
 static shm_mq_handle *worker_output = NULL;
 static shm_mq_handle *worker_input = NULL;
+static BbCounters *worker_counters = NULL;
 
 extern PGDLLEXPORT void bb_worker_main(Datum segment);
 
@@ -122,15 +134,21 @@ find_task(const char *name)
 
 /* ---- the starter's side ---- */
 
-/* The starter lets go of the segment. */
-static void
-terminate(dsm_segment *segment, Datum worker)
+void
+bb_worker_collect(BbWorker *worker)
 {
-	BackgroundWorkerHandle *handle = ((BbWorker *) DatumGetPointer(worker))
-										 ->handle;
+	BbCounters	news = bb_counters_since(&worker->collected, worker->counters);
 
-	if (handle != NULL)
-		TerminateBackgroundWorker(handle);
+	bb_reqctx_add(worker->ctx, &news);
+}
+
+/* Our end of a queue, if we have it. */
+static void
+let_go_of_queue(shm_mq_handle **queue)
+{
+	if (*queue != NULL)
+		shm_mq_detach(*queue);
+	*queue = NULL;
 }
 
 void
@@ -138,18 +156,21 @@ bb_worker_stop(BbWorker *worker)
 {
 	if (worker->segment == NULL)
 		return;
-	dsm_detach(worker->segment);
-	worker->segment = NULL;
-	worker->reports = NULL;
-	worker->output = NULL;
-	worker->input = NULL;
+	let_go_of_queue(&worker->reports);
+	let_go_of_queue(&worker->output);
+	let_go_of_queue(&worker->input);
 	if (worker->handle != NULL)
 	{
+		TerminateBackgroundWorker(worker->handle);
 		/* this may be an abort already: it must not be cancelled */
 		HOLD_INTERRUPTS();
 		(void) WaitForBackgroundWorkerShutdown(worker->handle);
 		RESUME_INTERRUPTS();
+		bb_worker_collect(worker);
 	}
+	dlist_delete(&worker->node);
+	dsm_detach(worker->segment);
+	worker->segment = NULL;
 }
 
 static void
@@ -158,12 +179,21 @@ stop_with_context(void *worker)
 	bb_worker_stop(worker);
 }
 
+/*
+ * The process ends, perhaps in the midst of calls, of which others may keep
+ * account in a callback like this one; but in one registered earlier, so this
+ * is called before.
+ */
+static void
+stop_with_process(int code, Datum arg)
+{
+	while (!dlist_is_empty(&attached))
+		bb_worker_stop(dlist_head_element(BbWorker, node, &attached));
+}
+
 void
 bb_worker_let_go(BbWorker *worker)
 {
-	if (worker->segment == NULL)
-		return;
-	cancel_on_dsm_detach(worker->segment, terminate, PointerGetDatum(worker));
 	worker->handle = NULL;
 	bb_worker_stop(worker);
 }
@@ -182,10 +212,11 @@ make_queue(const BbWorker *worker, shm_toc *toc, int key, Size size)
 	return shm_mq_attach(queue, worker->segment, NULL);
 }
 
-/* The segment, with all that is in it. */
-static void
+/* The segment, with all that is in it.  False: the server has none left. */
+static bool
 make_segment(BbWorker *worker, const BbWorkerRequest *request)
 {
+	static bool registered = false;
 	Size		output_bytes = Max(request->output_bytes, OUTPUT_BYTES_MIN);
 	Size		settings_bytes = EstimateGUCStateSpace();
 	shm_toc_estimator estimator;
@@ -197,14 +228,22 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 	shm_toc_estimate_chunk(&estimator, sizeof(About));
 	shm_toc_estimate_chunk(&estimator, settings_bytes);
 	shm_toc_estimate_chunk(&estimator, request->payload_length);
+	shm_toc_estimate_chunk(&estimator, sizeof(BbCounters));
 	shm_toc_estimate_chunk(&estimator, REPORTS_BYTES);
 	shm_toc_estimate_chunk(&estimator, output_bytes);
 	shm_toc_estimate_chunk(&estimator, request->input_bytes);
 	shm_toc_estimate_keys(&estimator, NKEYS);
 
-	worker->segment = dsm_create(shm_toc_estimate(&estimator), 0);
+	worker->segment = dsm_create(shm_toc_estimate(&estimator),
+								 DSM_CREATE_NULL_IF_MAXSEGMENTS);
+	if (worker->segment == NULL)
+		return false;
 	/* the memory context's from now on, which may outlive a resource owner */
 	dsm_pin_mapping(worker->segment);
+	if (!registered)
+		before_shmem_exit(stop_with_process, (Datum) 0);
+	registered = true;
+	dlist_push_tail(&attached, &worker->node);
 	worker->callback.func = stop_with_context;
 	worker->callback.arg = worker;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext,
@@ -232,24 +271,36 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 	memcpy(part, request->payload, request->payload_length);
 	shm_toc_insert(toc, KEY_PAYLOAD, part);
 
+	part = shm_toc_allocate(toc, sizeof(BbCounters));
+	memset(part, 0, sizeof(BbCounters));
+	shm_toc_insert(toc, KEY_COUNTERS, part);
+	worker->counters = part;
+
 	worker->reports = make_queue(worker, toc, KEY_REPORTS, REPORTS_BYTES);
 	worker->output = make_queue(worker, toc, KEY_OUTPUT, output_bytes);
 	if (about->has_input)
 		worker->input = make_queue(worker, toc, KEY_INPUT,
 								   request->input_bytes);
+	return true;
 }
 
 BbWorker *
-bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
+bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request,
+					const char **lack)
 {
 	BbWorker   *worker = palloc0(sizeof(BbWorker));
 	BackgroundWorker registration = {0};
 
 	bb_reqctx_check(ctx);
 	worker->optional = request->optional;
+	worker->ctx = ctx;
 	strlcpy(worker->task, find_task(request->task)->name,
 			sizeof(worker->task));
-	make_segment(worker, request);
+	if (!make_segment(worker, request))
+	{
+		*lack = "All dynamic shared memory segments are in use.";
+		return NULL;
+	}
 
 	snprintf(registration.bgw_name, BGW_MAXLEN, "bbackup %s for PID %d",
 			 request->task, MyProcPid);
@@ -265,10 +316,11 @@ bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 		dsm_segment_handle(worker->segment));
 	registration.bgw_notify_pid = MyProcPid;
 
-	on_dsm_detach(worker->segment, terminate, PointerGetDatum(worker));
 	if (!RegisterDynamicBackgroundWorker(&registration, &worker->handle))
 	{
 		bb_worker_stop(worker);
+		*lack = psprintf("All max_worker_processes = %d are in use.",
+						 max_worker_processes);
 		return NULL;
 	}
 	shm_mq_set_handle(worker->reports, worker->handle);
@@ -281,15 +333,16 @@ bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 BbWorker *
 bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 {
-	BbWorker   *worker = bb_worker_try_start(ctx, request);
+	const char *lack;
+	BbWorker   *worker = bb_worker_try_start(ctx, request, &lack);
 
+	/* there are five segments more for each, too */
 	if (worker == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start a background worker for %s",
 						request->task),
-				 errdetail("All max_worker_processes = %d are in use.",
-						   max_worker_processes),
+				 errdetail_internal("%s", lack),
 				 errhint("Try again later, or raise max_worker_processes.")));
 	return worker;
 }
@@ -434,6 +487,12 @@ bb_worker_end_input(BbWorker *worker)
 
 /* ---- the worker's side ---- */
 
+BbCounters *
+bb_worker_counters(void)
+{
+	return worker_counters;
+}
+
 static bool
 put(const BbReqCtx *ctx, const void *message, size_t length, bool flush)
 {
@@ -545,6 +604,7 @@ bb_worker_main(Datum handle)
 	about = shm_toc_lookup(toc, KEY_ABOUT, false);
 	/* from now on errors go to the starter, too */
 	pq_redirect_to_shm_mq(segment, attach_queue(segment, toc, KEY_REPORTS));
+	worker_counters = shm_toc_lookup(toc, KEY_COUNTERS, false);
 	worker_output = attach_queue(segment, toc, KEY_OUTPUT);
 	if (about->has_input)
 		worker_input = attach_queue(segment, toc, KEY_INPUT);

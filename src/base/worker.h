@@ -18,6 +18,11 @@
  * DETACHED: it goes on alone, and its error goes to the server's log, where
  * all of them go anyway.
  *
+ * What an attached worker's task counts, in bb_worker_counters(), counts for
+ * the context that it was started with, to the last: it's in shared memory,
+ * and the starter looks there once more when the worker has ended, however
+ * that came.
+ *
  * A task is a C function by a name.  It runs in a transaction, as the user
  * who called the starter, within functions of others too (SECURITY DEFINER);
  * so what it asks for is permitted or refused as it would be there.  All
@@ -73,16 +78,23 @@ typedef struct BbWorkerRequest
 /*
  * bb_worker_start - have a worker started; doesn't wait for it.
  *
- * It belongs to CurrentMemoryContext.
+ * It belongs to CurrentMemoryContext.  While it's attached, ctx is used:
+ * that has to be made before, in the same memory context or one around it.
  *
- * Errors: INSUFFICIENT_RESOURCES (max_worker_processes are running).
+ * Errors: INSUFFICIENT_RESOURCES (max_worker_processes are running, or all
+ * dynamic shared memory segments are in use); those of making a segment.
  */
 extern BbWorker *bb_worker_start(const BbReqCtx *ctx,
 								 const BbWorkerRequest *request);
 
-/* The same for who can do without: NULL when too many are running. */
+/*
+ * bb_worker_try_start - the same for who can do without: NULL instead of
+ * INSUFFICIENT_RESOURCES, and *lack is what there is too little of, in the
+ * words of an error's detail.
+ */
 extern BbWorker *bb_worker_try_start(const BbReqCtx *ctx,
-									 const BbWorkerRequest *request);
+									 const BbWorkerRequest *request,
+									 const char **lack);
 
 typedef enum BbWorkerEvent
 {
@@ -115,6 +127,12 @@ extern BbWorkerEvent bb_worker_receive(const BbReqCtx *ctx, BbWorker *worker,
 extern bool bb_worker_send(const BbReqCtx *ctx, BbWorker *worker,
 						   const void *message, size_t length);
 
+/*
+ * bb_worker_collect - add what the task has counted since the last time to the
+ * counters of the starter's context, as bb_worker_stop does at the end.
+ */
+extern void bb_worker_collect(BbWorker *worker);
+
 /* No more input: bb_worker_get returns false once it has read all. */
 extern void bb_worker_end_input(BbWorker *worker);
 
@@ -127,7 +145,7 @@ extern void bb_worker_let_go(BbWorker *worker);
 
 /*
  * bb_worker_cancel - ask it to end: its task gets an error as by
- * pg_cancel_backend, and so can still send what it has counted.  Doesn't wait.
+ * pg_cancel_backend.  Doesn't wait.
  *
  * Returns false when it had not been started yet, or has ended.
  */
@@ -139,6 +157,9 @@ extern bool bb_worker_cancel(BbWorker *worker);
 extern void bb_worker_stop(BbWorker *worker);
 
 /* ---- the worker's side, within a task ---- */
+
+/* bb_worker_counters - of a context that works for the starter's. */
+extern BbCounters *bb_worker_counters(void);
 
 /*
  * bb_worker_put - a message to the starter.  Waits for room.  Returns false

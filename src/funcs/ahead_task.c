@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/worker.h"
 #include "funcs/ahead_task.h"
 #include "funcs/store_access.h"
 #include "stats/calls.h"
@@ -19,7 +20,8 @@ bb_ahead_task(const void *payload, size_t length)
 {
 	const BbAheadTask *task = payload;
 	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&task->parent,
-													  BB_TASK_PREFETCH);
+													  BB_TASK_PREFETCH,
+													  bb_worker_counters());
 	BbObjectStore *objects;
 
 	bb_calls_describe(ctx,

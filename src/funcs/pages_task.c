@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/worker.h"
 #include "funcs/pages_task.h"
 #include "funcs/store_access.h"
 #include "stats/calls.h"
@@ -19,7 +20,8 @@ bb_pages_task(const void *payload, size_t length)
 {
 	const BbPagesTask *task = payload;
 	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&task->parent,
-													  task->parent.task_kind);
+													  task->parent.task_kind,
+													  bb_worker_counters());
 
 	bb_calls_describe(ctx,
 					  &(BbCallAbout){.function = task->function,

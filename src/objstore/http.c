@@ -410,8 +410,6 @@ set_options(BbHttpTransfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "bbackup");
-	/* paths are signed as they are */
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->message);
 
 	if (request->body != NULL)

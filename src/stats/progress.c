@@ -198,6 +198,8 @@ struct BbBackupProgress
 	int64		phase;
 	int64		bytes_total; /* -1: not known, which the view shows as NULL */
 	int64		bytes_done;
+	int64		tablespaces_total;
+	int64		tablespaces_done;
 	MemoryContextCallback callback;
 };
 
@@ -215,12 +217,14 @@ report(BbBackupProgress *progress)
 		PROGRESS_BASEBACKUP_BACKUP_TOTAL,
 		PROGRESS_BASEBACKUP_BACKUP_STREAMED,
 		PROGRESS_BASEBACKUP_TBLSPC_TOTAL,
+		PROGRESS_BASEBACKUP_TBLSPC_STREAMED,
 	};
 	const int64 values[] = {
 		progress->phase,
 		progress->bytes_total,
 		progress->bytes_done,
-		1, /* all tablespaces are in one tar */
+		progress->tablespaces_total,
+		progress->tablespaces_done,
 	};
 
 	if (MyBEEntry == NULL)
@@ -257,17 +261,21 @@ bb_progress_backup_new(void)
 }
 
 void
-bb_progress_backup_stream(BbBackupProgress *progress, uint64 bytes_total)
+bb_progress_backup_stream(BbBackupProgress *progress, uint64 bytes_total,
+						  uint32 tablespaces_total)
 {
 	progress->phase = PROGRESS_BASEBACKUP_PHASE_STREAM_BACKUP;
 	progress->bytes_total = bytes_total != 0 ? (int64) bytes_total : -1;
+	progress->tablespaces_total = tablespaces_total;
 	report(progress);
 }
 
 void
-bb_progress_backup_done(BbBackupProgress *progress, uint64 bytes)
+bb_progress_backup_done(BbBackupProgress *progress, uint64 bytes,
+						uint32 tablespaces)
 {
 	progress->bytes_done = bytes;
+	progress->tablespaces_done = tablespaces;
 	report(progress);
 }
 

@@ -98,11 +98,16 @@ typedef struct BbBackupProgress BbBackupProgress;
  * It ends with CurrentMemoryContext at the latest.
  */
 extern BbBackupProgress *bb_progress_backup_new(void);
-/* It is under way; bytes_total 0: not known. */
+/*
+ * It is under way; bytes_total 0: not known.  As of the server's own backups,
+ * all that isn't in the archive of a tablespace is one tablespace more.
+ */
 extern void bb_progress_backup_stream(BbBackupProgress *progress,
-									  uint64 bytes_total);
-/* So many bytes are written, all in all. */
-extern void bb_progress_backup_done(BbBackupProgress *progress, uint64 bytes);
+									  uint64 bytes_total,
+									  uint32 tablespaces_total);
+/* So many bytes, and all of so many tablespaces, are written by now. */
+extern void bb_progress_backup_done(BbBackupProgress *progress, uint64 bytes,
+									uint32 tablespaces);
 extern void bb_progress_backup_end(BbBackupProgress *progress);
 
 #endif /* BB_PROGRESS_H */

@@ -191,6 +191,7 @@ UNIT_TEST(context_child_of_another_process)
 	const BbReqCtx *parent;
 	const BbReqCtx *child;
 	BbReqCtx	copy;
+	BbCounters	counters = {0};
 	BbCounters	told = {0};
 	BbCounters	news;
 
@@ -202,7 +203,7 @@ UNIT_TEST(context_child_of_another_process)
 	copy.parent = NULL;
 	copy.counters = NULL;
 	copy.account = NULL;
-	child = bb_reqctx_attached_child_of(&copy, BB_TASK_PAGE_READ);
+	child = bb_reqctx_attached_child_of(&copy, BB_TASK_PAGE_READ, &counters);
 	CHECK(child->task_kind == BB_TASK_PAGE_READ);
 	CHECK(child->download_behavior == BB_DOWNLOAD_ERROR);
 	CHECK(child->parent_link == BB_LINK_ATTACHED);
@@ -214,7 +215,7 @@ UNIT_TEST(context_child_of_another_process)
 	{
 		BB_COUNT(child, keys_requested, i);
 		BB_COUNT(child, bytes_out, 10 * i);
-		news = bb_counters_since(&told, child->counters);
+		news = bb_counters_since(&told, &counters);
 		CHECK(news.keys_requested == i && news.bytes_out == 10 * i);
 		bb_reqctx_add(parent, &news);
 	}

@@ -13,6 +13,7 @@
 #include "base/worker.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "storage/dsm.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "unit.h"
@@ -94,11 +95,33 @@ task_fail(const void *payload, size_t length)
 			 errdetail("Detail: %s", (const char *) payload)));
 }
 
+static void
+count_last(void *ctx)
+{
+	BB_COUNT((const BbReqCtx *) ctx, keys_requested, 100);
+}
+
+/* It counts for its starter, also in the abort with which it ends. */
+static void
+task_tally(const void *payload, size_t length)
+{
+	const BbReqCtx *ctx = bb_reqctx_attached_child_of(payload,
+													  BB_TASK_UNIT_TEST,
+													  bb_worker_counters());
+	MemoryContextCallback callback = {.func = count_last, .arg = (void *) ctx};
+
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &callback);
+	BB_COUNT(ctx, keys_requested, 1);
+	BB_COUNT(ctx, bytes_out, 8);
+	task_stay(NULL, 0);
+}
+
 static const BbWorkerTask tasks[] = {
 	{"echo", task_echo},
 	{"count", task_count},
 	{"stay", task_stay},
 	{"fail", task_fail},
+	{"tally", task_tally},
 };
 
 void
@@ -290,6 +313,31 @@ UNIT_TEST(worker_ends_with_its_memory)
 	CHECK(!runs(second));
 }
 
+UNIT_TEST(worker_counts_for_its_starter)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbWorkerRequest wanted = {.task = "tally",
+							  .payload = ctx,
+							  .payload_length = sizeof(*ctx)};
+	const BbReqCtx *child = bb_reqctx_attached_child(ctx, BB_TASK_UNIT_TEST);
+	BbWorker   *worker = bb_worker_start(child, &wanted);
+
+	(void) first_message(ctx, worker);
+	CHECK(ctx->counters->keys_requested == 0);
+	for (int i = 0; i < 2; i++)
+	{
+		bb_worker_collect(worker);
+		CHECK(child->counters->keys_requested == 1);
+		CHECK(ctx->counters->keys_requested == 1);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	CHECK(ctx->counters->keys_requested == 101);
+	CHECK(ctx->counters->bytes_out == 8);
+}
+
 UNIT_TEST(worker_goes_on_alone)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
@@ -316,14 +364,36 @@ UNIT_TEST(worker_slots_are_limited)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	BbWorkerRequest wanted = request("stay");
+	const char *lack;
 	int			sqlstate = 0;
 	int			n;
 
 	for (n = 0; sqlstate == 0 && n <= max_worker_processes; n++)
 		ERROR_OF((void) start(ctx, "stay"), sqlstate);
 	CHECK(sqlstate == ERRCODE_INSUFFICIENT_RESOURCES);
-	CHECK(bb_worker_try_start(ctx, &wanted) == NULL);
+	CHECK(strstr(unit_last_detail, "max_worker_processes") != NULL);
+	CHECK(bb_worker_try_start(ctx, &wanted, &lack) == NULL);
+	CHECK(strcmp(lack, unit_last_detail) == 0);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	(void) first_message(ctx, start(ctx, "stay"));
+}
+
+UNIT_TEST(worker_segments_are_limited)
+{
+	BbWorkerRequest wanted = request("stay");
+	List	   *segments = NIL;
+	dsm_segment *segment;
+	const char *lack;
+
+	while ((segment = dsm_create(1, DSM_CREATE_NULL_IF_MAXSEGMENTS)) != NULL)
+		segments = lappend(segments, segment);
+	CHECK(bb_worker_try_start(ctx, &wanted, &lack) == NULL);
+	CHECK(strstr(lack, "shared memory segments") != NULL);
+	CHECK_ERROR((void) start(ctx, "stay"), ERRCODE_INSUFFICIENT_RESOURCES);
+	CHECK(strcmp(lack, unit_last_detail) == 0);
+	dsm_detach(linitial(segments));
+	(void) first_message(ctx, start(ctx, "stay"));
+	for (int i = 1; i < list_length(segments); i++)
+		dsm_detach(list_nth(segments, i));
 }
