@@ -137,7 +137,9 @@ find_task(const char *name)
 void
 bb_worker_collect(BbWorker *worker)
 {
-	BbCounters	news = bb_counters_since(&worker->collected, worker->counters);
+	/* the worker may be counting: what is added and noted must be the same */
+	BbCounters	now = *worker->counters;
+	BbCounters	news = bb_counters_since(&worker->collected, &now);
 
 	bb_reqctx_add(worker->ctx, &news);
 }
