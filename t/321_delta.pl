@@ -253,9 +253,48 @@ delta_ok($middle, 'a mapped one gets back in place');
 is_deeply(tree("$base/ts"), its_files($middle),
 	'... and what it was mapped to stays');
 
-# --- An interrupted one.
+# --- What was right already is made durable as well.
 
 my $session;
+
+# The files that a delta does an fsync of; undef if nobody can watch it.
+sub synced
+{
+	my $trace = "$base/trace";
+
+	$session = start_session($store);
+	my $strace = eval {
+		IPC::Run::start(
+			[ 'strace', '-y', '-e', 'trace=fsync', '-o', $trace, '-p',
+				$session->{backend} ],
+			'2>', "$base/strace");
+	};
+	$strace->pump_nb while $strace && $strace->pumpable && !-s "$base/strace";
+	my $watched = $strace && slurp_file("$base/strace") =~ / attached/;
+	ask($session,
+		"SELECT FROM bb_restore('$middle', '$clone', delta => true)")
+	  if $watched;
+	end_session($session);
+	$strace->finish if $strace;
+	return $watched
+	  ? { map { $_ => 1 } slurp_file($trace) =~ /^fsync\(\d+<(.*)>\) += 0$/mg }
+	  : undef;
+}
+
+SKIP:
+{
+	my $synced = synced();
+
+	skip 'strace is not there, or not permitted', 1 unless $synced;
+	# it got its name later
+	$synced->{"$clone/global/pg_control"} =
+	  $synced->{"$clone/global/pg_control.new"};
+	is( join(' ', grep { !$synced->{"$clone/$_"} } sort keys %{ tree($clone) }),
+		'', 'a delta makes all files and directories durable');
+}
+
+# --- An interrupted one.
+
 sub begin_slow
 {
 	$session = start_session($store);

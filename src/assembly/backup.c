@@ -62,13 +62,7 @@ make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 		sink = bb_sink_throttle_new(sink, options->max_rate);
 	if (options->compression.algorithm != PG_COMPRESSION_NONE)
 	{
-		if (form == BB_FORM_FILES)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("a backup in files of its own can't be "
-							"compressed"),
-					 errhint("Only tar archives can; \"compression\" must "
-							 "be \"none\" here.")));
+		Assert(form == BB_FORM_TAR);
 		sink = bb_sink_compress_new(sink, &options->compression);
 	}
 	if (form == BB_FORM_TAR)

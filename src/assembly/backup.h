@@ -38,6 +38,8 @@ typedef struct BbBackup BbBackup;
  * How far it is shows in pg_stat_progress_basebackup, with "size", which
  * bb_backup_size gives, as the whole (0: not known).
  *
+ * REQUIRES: no compression but of BB_FORM_TAR.
+ *
  * Errors: those of filelist.h.
  */
 extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,

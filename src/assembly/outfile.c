@@ -203,7 +203,7 @@ bb_outfile_write(const BbReqCtx *ctx, BbOutFile *file, const void *data,
 	}
 }
 
-bool
+void
 bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file)
 {
 	empty_buffer(ctx, file);
@@ -215,9 +215,7 @@ bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file)
 					(errcode_for_file_access(),
 					 errmsg("could not truncate file \"%s\": %m",
 							file->path)));
-		file->changed = true;
 	}
-	return file->changed;
 }
 
 void

@@ -40,10 +40,8 @@ extern void bb_outfile_write(const BbReqCtx *ctx, BbOutFile *file,
 /*
  * bb_outfile_end - all of it is given to the kernel, and what the file had
  * behind that is cut off.
- *
- * False: nothing was changed.
  */
-extern bool bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file);
+extern void bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file);
 
 /* bb_outfile_sync - it is durable; REQUIRES bb_outfile_end. */
 extern void bb_outfile_sync(BbOutFile *file);

@@ -94,7 +94,7 @@ archives_end_file(const BbReqCtx *ctx, BbSink *sink)
 {
 	ArchivesSink *archives = (ArchivesSink *) sink;
 
-	(void) bb_outfile_end(ctx, archives->out);
+	bb_outfile_end(ctx, archives->out);
 	bb_outfile_sync(archives->out);
 	bb_outfile_close(archives->out);
 	MemoryContextReset(archives->context);

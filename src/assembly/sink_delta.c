@@ -4,11 +4,14 @@
  *	  Members to the files of a cluster that is there, where they differ.
  *
  *	  pg_control -> pg_control.replaced; each file compared and mended; others
- *	  removed; pg_control.new -> fsync of what changed -> pg_control
+ *	  removed; pg_control.new -> fsync of all -> pg_control
  *
  * So a server can't start in what is half-made, and the next call knows by
- * the old control file whose files they are.  It can't know which of them
- * the one before it changed, so it makes all of them durable.
+ * the old control file whose files they are.
+ *
+ * A file that is as it should be may be so in memory only: a delta that was
+ * interrupted, cp, a server without fsync may have written it.  So all files
+ * are made durable, as pg_rewind does.
  *
  * Nothing outside of the tree is changed: a symbolic link that isn't that of a
  * mapped tablespace is replaced by what the backup has there, and a file with
@@ -38,11 +41,9 @@ typedef struct DeltaSink
 	bool		resumed;	 /* a call before didn't come to its end */
 	BbPathList *files;		 /* of the backup */
 	BbPathList *directories; /* the same, and what leads to tablespaces */
-	BbPathList *changed;	 /* files */
 	mode_t		mode;
 
 	bool		open; /* in the midst of a file */
-	bool		open_changed;
 	BbOutFile  *out;
 	BbRestored	result;
 } DeltaSink;
@@ -204,7 +205,6 @@ begin_file(const BbReqCtx *ctx, DeltaSink *delta, const BbMember *member)
 	bb_pathlist_add(delta->files);
 	if (there && may_change(&st))
 		fd = bb_tree_open(delta->tree, path, O_RDWR);
-	delta->open_changed = fd == NULL || delta->resumed;
 	if (fd == NULL)
 	{
 		if (there)
@@ -214,10 +214,7 @@ begin_file(const BbReqCtx *ctx, DeltaSink *delta, const BbMember *member)
 		st.st_mode = 0;
 	}
 	if ((st.st_mode & 07777) != member->mode)
-	{
 		bb_tree_set_file_mode(delta->tree, path, fd, member->mode);
-		delta->open_changed = true;
-	}
 	bb_outfile_begin(delta->out, fd, bb_tree_text(delta->tree, path),
 					 st.st_size);
 	delta->open = true;
@@ -252,14 +249,7 @@ delta_end_member(const BbReqCtx *ctx, BbSink *sink)
 
 	if (delta->open)
 	{
-		if (bb_outfile_end(ctx, delta->out) || delta->open_changed)
-		{
-			const BbPathList *files = delta->files;
-
-			bb_pathlist_prepare(delta->changed,
-								files->paths[files->count - 1]);
-			bb_pathlist_add(delta->changed);
-		}
+		bb_outfile_end(ctx, delta->out);
 		bb_outfile_close(delta->out);
 		delta->open = false;
 	}
@@ -313,7 +303,7 @@ delta_end(const BbReqCtx *ctx, BbSink *sink)
 	bb_pathlist_sort(delta->directories);
 	remove_others(ctx, delta, "");
 
-	bb_tree_sync(ctx, delta->tree, delta->changed, delta->directories);
+	bb_tree_sync(ctx, delta->tree, delta->files, delta->directories);
 	bb_tree_publish(delta->tree);
 	bb_tree_discard(delta->tree, BB_CONTROL_REPLACED, false);
 	bb_tree_keep(delta->tree);
@@ -340,7 +330,6 @@ bb_sink_delta_new(BbTree *tree, mode_t mode, uint64 system_identifier)
 	delta->mode = mode;
 	delta->files = bb_pathlist_new();
 	delta->directories = bb_pathlist_new();
-	delta->changed = bb_pathlist_new();
 	delta->out = bb_outfile_new();
 	delta->context = AllocSetContextCreate(CurrentMemoryContext,
 										   "bbackup file",

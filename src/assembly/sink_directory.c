@@ -123,7 +123,7 @@ directory_end_member(const BbReqCtx *ctx, BbSink *sink)
 
 	if (directory->open)
 	{
-		(void) bb_outfile_end(ctx, directory->out);
+		bb_outfile_end(ctx, directory->out);
 		bb_outfile_close(directory->out);
 		directory->open = false;
 	}

@@ -119,7 +119,7 @@ file_end(const BbReqCtx *ctx, BbSink *sink)
 {
 	FileSink   *file = (FileSink *) sink;
 
-	(void) bb_outfile_end(ctx, file->out);
+	bb_outfile_end(ctx, file->out);
 	bb_outfile_sync(file->out);
 	bb_outfile_close(file->out);
 	publish(file);

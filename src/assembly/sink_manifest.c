@@ -22,6 +22,7 @@
 
 #include "assembly/manifesttext.h"
 #include "assembly/sink.h"
+#include "base/crc.h"
 #include "base/spool.h"
 
 typedef struct Checksum
@@ -77,7 +78,11 @@ static void
 checksum_update(Checksum *checksum, const void *data, size_t length,
 				const char *path)
 {
-	if (pg_checksum_update(&checksum->context, data, length) < 0)
+	pg_checksum_raw_context *raw = &checksum->context.raw_context;
+
+	if (checksum->context.type == CHECKSUM_TYPE_CRC32C)
+		raw->c_crc32c = bb_crc32c(raw->c_crc32c, data, length);
+	else if (pg_checksum_update(&checksum->context, data, length) < 0)
 		elog(ERROR, "could not update checksum of file \"%s\"", path);
 }
 

@@ -4,7 +4,7 @@
  *	  Bytes to the standard input of a program.
  *
  *	  writes ──► pipe ──► /bin/sh -c COMMAND (and what it starts)
- *	                      process group of its own
+ *	                      process group of its guard (base/guard.h)
  *
  * As COPY TO PROGRAM it is a command for the shell, with the server's stdout,
  * stderr and working directory, and its failure is an error, in COPY's words.
@@ -14,7 +14,9 @@
  *	  waits for the program wakes up for a cancel, too.
  *	- To a program, the end of a stream that was cut looks as that of a whole
  *	  one.  So it gets to see no end: whatever ends a backup early, its
- *	  processes are killed first, and only then the pipe is closed.
+ *	  processes are killed first, and only then the pipe is closed.  If the
+ *	  backend has no time for that (it was killed, or is in an immediate
+ *	  shutdown, as after a crash of another one), the guard has.
  *	- A program that ends well without having read everything hasn't done what
  *	  it was meant to.
  *
@@ -22,10 +24,7 @@
  * condition (POLLERR) once no process has the other end open.
  *
  * All hangs on the memory context that the sink was made in.  Beyond reach is
- * a program that leaves its process group (setsid), which sees an end.  So does
- * what the shell has started, if the backend has no time for anything: it was
- * killed, or is in an immediate shutdown, as after a crash of another one.
- * Then the kernel kills the shell (base/spawn.h), so nothing comes after it.
+ * a program that leaves its process group (setsid), which sees an end.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,6 +37,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "base/spawn.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -51,8 +51,14 @@ extern char **environ;
 /* Asked for: what a program doesn't take at once has room in the pipe. */
 #define PIPE_BYTES (1024 * 1024)
 
-/* Of the bytes collected ahead of a write. */
-#define BUFFER_BYTES (64 * 1024)
+/*
+ * Of the bytes collected ahead of a write, which wakes the program up if it
+ * waits: as many as a processor's cache keeps between the two.
+ */
+#define BUFFER_BYTES (256 * 1024)
+
+/* The pipe, and the guard's. */
+#define EXTERNAL_FDS 2
 
 /* Between two looks at a program that is to end or to read on. */
 #define LOOK_MS 5
@@ -64,9 +70,11 @@ typedef struct ProgramSink
 {
 	BbSink		base;
 	const char *command;
-	pid_t		pid;  /* 0: not running, or reaped */
-	int			pipe; /* its write end; -1: closed */
-	bool		external_fd;
+	BbGuard		guard; /* until the end of the stream */
+	pid_t		group; /* the guard's */
+	pid_t		pid;   /* 0: not running, or reaped */
+	int			pipe;  /* its write end; -1: closed */
+	int			external_fds;
 	int			exit_status; /* as of waitpid(2), once reaped */
 	size_t		filled;
 	char		buffer[BUFFER_BYTES];
@@ -79,9 +87,8 @@ close_pipe(ProgramSink *program)
 	if (program->pipe >= 0)
 		close(program->pipe);
 	program->pipe = -1;
-	if (program->external_fd)
+	for (; program->external_fds > 0; program->external_fds--)
 		ReleaseExternalFD();
-	program->external_fd = false;
 }
 
 /* ---- killing it ---- */
@@ -106,14 +113,6 @@ has_ended(const ProgramSink *program)
 		info.si_pid != 0;
 }
 
-static void
-signal_group(const ProgramSink *program, int signo)
-{
-	/* the process itself too: it may not lead its group yet */
-	kill(-program->pid, signo);
-	kill(program->pid, signo);
-}
-
 /*
  * Asked first, so that it may remove its temporary files; what is left of it
  * after a moment is killed.
@@ -121,8 +120,8 @@ signal_group(const ProgramSink *program, int signo)
 static void
 kill_program(ProgramSink *program)
 {
-	signal_group(program, SIGTERM);
-	signal_group(program, SIGCONT);
+	kill(-program->group, SIGTERM);
+	kill(-program->group, SIGCONT);
 	for (int waited = 0; waited < GRACE_MS; waited += LOOK_MS)
 	{
 		if (has_ended(program))
@@ -133,7 +132,7 @@ kill_program(ProgramSink *program)
 		else
 			pg_usleep(LOOK_MS * 1000L);
 	}
-	signal_group(program, SIGKILL);
+	kill(-program->group, SIGKILL);
 	while (waitpid(program->pid, &program->exit_status, 0) < 0 &&
 		   errno == EINTR)
 		;
@@ -147,6 +146,7 @@ release_with_context(void *arg)
 
 	if (program->pid > 0)
 		kill_program(program);
+	bb_guard_end(&program->guard);
 	close_pipe(program);
 }
 
@@ -216,22 +216,44 @@ report_early_end(const BbReqCtx *ctx, ProgramSink *program)
 
 /* ---- the stream ---- */
 
+/* The shell with the command, and ahead of it who watches over it. */
+static bool
+start(ProgramSink *program, int input)
+{
+	char	   *arguments[] = {"/bin/sh", "-c", (char *) program->command,
+							   NULL};
+
+	if (!bb_guard_start(&program->guard, program->pipe))
+		return false;
+	program->group = program->guard.pid;
+	program->pid = bb_spawn(&(BbSpawn){
+		.arguments = arguments,
+		.environment = environ,
+		.fds = (int[]){[STDIN_FILENO] = input,
+					   [STDOUT_FILENO] = STDOUT_FILENO,
+					   [STDERR_FILENO] = STDERR_FILENO},
+		.nfds = STDERR_FILENO + 1,
+		.group = program->group});
+	return program->pid > 0;
+}
+
 static void
 program_begin(const BbReqCtx *ctx, BbSink *sink)
 {
 	ProgramSink *program = (ProgramSink *) sink;
-	char	   *arguments[] = {"/bin/sh", "-c", (char *) program->command,
-							   NULL};
 	int			pipes[2];
+	bool		started;
 	int			save_errno;
 
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("too many files are open to start program \"%s\"",
-						program->command),
-				 errhint("Raise max_files_per_process.")));
-	program->external_fd = true;
+	for (; program->external_fds < EXTERNAL_FDS; program->external_fds++)
+	{
+		if (!AcquireExternalFD())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("too many files are open to start program \"%s\"",
+							program->command),
+					 errhint("Raise max_files_per_process.")));
+	}
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -240,15 +262,11 @@ program_begin(const BbReqCtx *ctx, BbSink *sink)
 	(void) fcntl(program->pipe, F_SETFL, O_NONBLOCK);
 	(void) fcntl(program->pipe, F_SETPIPE_SZ, PIPE_BYTES);
 
-	program->pid = bb_spawn(arguments, environ,
-							(int[]){[STDIN_FILENO] = pipes[0],
-									[STDOUT_FILENO] = STDOUT_FILENO,
-									[STDERR_FILENO] = STDERR_FILENO},
-							STDERR_FILENO + 1);
+	started = start(program, pipes[0]);
 	save_errno = errno;
 	close(pipes[0]);
 	errno = save_errno;
-	if (program->pid < 0)
+	if (!started)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYSTEM_ERROR),
 				 errmsg("could not execute command \"%s\": %m",
@@ -333,6 +351,7 @@ program_end(const BbReqCtx *ctx, BbSink *sink)
 			report_early_end(ctx, program);
 		wait_a_moment(ctx);
 	}
+	bb_guard_end(&program->guard);
 	close_pipe(program);
 	while (!reap(program))
 		wait_a_moment(ctx);
@@ -354,9 +373,10 @@ bb_sink_program_new(const char *command)
 	program->base.ops = &program_ops;
 	program->base.next = NULL;
 	program->command = command;
+	program->guard.pid = 0;
 	program->pid = 0;
 	program->pipe = -1;
-	program->external_fd = false;
+	program->external_fds = 0;
 	program->filled = 0;
 	program->callback.func = release_with_context;
 	program->callback.arg = program;

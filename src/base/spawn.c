@@ -77,25 +77,25 @@ follow(pid_t parent)
  * In the child: become the program.  System calls only.
  */
 static void
-become(pid_t parent, char **arguments, char **environment, const int *fds,
-	   int nfds)
+become(pid_t parent, const BbSpawn *spawn)
 {
 	sigset_t	none;
 
-	if (!follow(parent) || !place_fds(fds, nfds))
+	if ((!spawn->outlives && !follow(parent)) ||
+		setpgid(0, spawn->group) != 0 ||
+		!place_fds(spawn->fds, spawn->nfds))
 		_exit(126);
-	setsid();
 	for (int signo = 1; signo < NSIG; signo++)
 		signal(signo, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 
-	execve(arguments[0], arguments, environment);
+	execve(spawn->arguments[0], spawn->arguments, spawn->environment);
 	_exit(127);
 }
 
 pid_t
-bb_spawn(char **arguments, char **environment, const int *fds, int nfds)
+bb_spawn(const BbSpawn *spawn)
 {
 	sigset_t	all;
 	sigset_t	before;
@@ -103,15 +103,18 @@ bb_spawn(char **arguments, char **environment, const int *fds, int nfds)
 	pid_t		pid;
 	int			save_errno;
 
-	Assert(nfds <= SAFE_FD);
+	Assert(spawn->nfds <= SAFE_FD);
 
 	/* the child must not run the backend's signal handlers */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		become(parent, arguments, environment, fds, nfds);
+		become(parent, spawn);
 	save_errno = errno;
+	/* whoever comes first; the other finds it done */
+	if (pid > 0)
+		(void) setpgid(pid, spawn->group);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	errno = save_errno;
 	return pid;

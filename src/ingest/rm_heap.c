@@ -6,8 +6,10 @@
  * A heap record's blocks are those of the heap.	That a page is no longer
  * all-visible, or all-frozen, is a flag in it; recovery then clears the bits
  * in the map, whatever the map page's LSN, and makes the page if need be.
- * Setting bits is a record with a block of the map; it is derived as well, so
- * that a map page needs no redo.
+ * Later minor versions (17.12 and 18.6 do, 15.20 doesn't) name the map's page
+ * as well, where bits were cleared, perhaps with an image: then it's a change
+ * like others.  Setting bits is a record with a block of the map.  Both are
+ * derived, so that a map page needs no redo.
  *
  * (heap_redo and heap2_redo in PostgreSQL's heapam.c, heapam_xlog.c from 18
  * on; visibilitymap.c.)
@@ -66,6 +68,27 @@ extend_map(BbIngest *ingest, const BbFork *map, BlockNumber map_block)
 	}
 }
 
+/*
+ * Is a page of the map one of the record's blocks?  Its map, that is: all of
+ * them are of one relation.
+ */
+static bool
+find_map_page(XLogReaderState *record, BlockNumber map_block, uint8 *id)
+{
+	BbFork		fork;
+	BlockNumber block;
+
+	/* the first is the heap's */
+	for (int n = 1; n <= XLogRecMaxBlockId(record); n++)
+	{
+		*id = (uint8) n;
+		if (bb_walcompat_block(record, *id, &fork, &block) &&
+			fork.fork == VISIBILITYMAP_FORKNUM && block == map_block)
+			return true;
+	}
+	return false;
+}
+
 /* Clear bits of one or two heap blocks, which may share a page of the map. */
 static void
 clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
@@ -79,6 +102,8 @@ clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
 		BbKey		key = bb_fork_block_key(&block->map, map_block);
 		BlockNumber blocks;
 		StringInfo	native;
+		bool		logged;
+		uint8		id;
 
 		if (map_block == done)
 			continue;
@@ -92,8 +117,11 @@ clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
 			continue;
 		}
 
+		logged = find_map_page(ingest->record, map_block, &id);
+		if (logged && XLogRecBlockImageApply(ingest->record, id))
+			continue; /* the image has them cleared */
 		native = bb_ingest_native_begin(ingest);
-		bb_native_vm_clear_begin(native);
+		bb_native_vm_clear_begin(native, logged);
 		for (int j = i; j < ncleared; j++)
 			if (cleared[j].heap_block / BB_VM_PER_PAGE == map_block)
 				bb_native_vm_clear_add(native,
@@ -112,7 +140,10 @@ clear_if(BbIngest *ingest, bool clear, uint8 flags)
 		clear_bits(ingest, &cleared, 1);
 }
 
-/* Block 0 is the new tuple's; block 1 the old one's, if it is another. */
+/*
+ * Block 0 is the new tuple's; block 1 the old one's, if it is another; 2 and 3
+ * are the map's.
+ */
 static void
 clear_for_update(BbIngest *ingest)
 {

@@ -17,6 +17,7 @@
 #include "ingest/origins.h"
 #include "ingest/relsizes.h"
 #include "ingest/slrupages.h"
+#include "ingest/xactrecord.h"
 #include "redo/native.h"
 #include "replication/origin.h"
 #include "utils/timestamp.h"
@@ -122,11 +123,28 @@ end_transaction(BbIngest *ingest, const XactEnd *end, XidStatus status)
 	}
 }
 
+/* The data of a commit or an abort, which can be parsed. */
+static void *
+end_data(BbIngest *ingest)
+{
+	XLogReaderState *record = ingest->record;
+	char	   *data = XLogRecGetData(record);
+
+	if (!bb_xactrecord_fits(XLogRecGetInfo(record), data,
+							XLogRecGetDataLen(record)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("WAL record at %X/%X is too short",
+						LSN_FORMAT_ARGS(record->ReadRecPtr)),
+				 errdetail("It has %u bytes of data, which are not all that it says it has.",
+						   XLogRecGetDataLen(record))));
+	return data;
+}
+
 static void
 commit(BbIngest *ingest, bool prepared)
 {
-	xl_xact_commit *record = (xl_xact_commit *)
-		bb_ingest_data(ingest, MinSizeOfXactCommit);
+	xl_xact_commit *record = end_data(ingest);
 	xl_xact_parsed_commit parsed;
 	XactEnd		end = {0};
 	bool		has_origin;
@@ -153,8 +171,7 @@ commit(BbIngest *ingest, bool prepared)
 static void
 abort_transaction(BbIngest *ingest, bool prepared)
 {
-	xl_xact_abort *record = (xl_xact_abort *)
-		bb_ingest_data(ingest, MinSizeOfXactAbort);
+	xl_xact_abort *record = end_data(ingest);
 	xl_xact_parsed_abort parsed;
 	XactEnd		end = {0};
 

@@ -31,10 +31,12 @@ typedef struct BbFork
 typedef RelFileLocator BbWalLocator;
 #define BB_WAL_LOCATOR(record) ((record)->rlocator)
 #define BB_WAL_DROPPED(parsed) ((parsed)->xlocators)
+#define BB_XACT_HAS_DROPPED XACT_XINFO_HAS_RELFILELOCATORS
 #else
 typedef RelFileNode BbWalLocator;
 #define BB_WAL_LOCATOR(record) ((record)->rnode)
 #define BB_WAL_DROPPED(parsed) ((parsed)->xnodes)
+#define BB_XACT_HAS_DROPPED XACT_XINFO_HAS_RELFILENODES
 #endif
 
 static inline BbFork

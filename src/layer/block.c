@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/crc.h"
 #include "layer/block.h"
-#include "port/pg_crc32c.h"
 
 /* Where the fields of a block header are; see format.h. */
 #define AT_LEVEL 0
@@ -80,7 +80,7 @@ block_crc(const uint8 *header, const uint8 *payload, size_t length,
 
 	INIT_CRC32C(crc);
 	COMP_CRC32C(crc, header, AT_CRC);
-	COMP_CRC32C(crc, payload, length);
+	crc = bb_crc32c(crc, payload, length);
 	COMP_CRC32C(crc, place, sizeof(place));
 	FIN_CRC32C(crc);
 	return crc;

@@ -16,9 +16,9 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/crc.h"
 #include "layer/block.h"
 #include "layer/filter.h"
-#include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
 struct BbLayerWriter
@@ -50,7 +50,7 @@ write_bytes(const BbReqCtx *ctx, BbLayerWriter *writer, const void *data,
 			size_t length)
 {
 	bb_object_write(ctx, writer->object, data, length);
-	COMP_CRC32C(writer->crc, data, length);
+	writer->crc = bb_crc32c(writer->crc, data, length);
 	writer->written += length;
 }
 

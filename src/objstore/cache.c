@@ -20,7 +20,6 @@
 #include "miscadmin.h"
 #include "objstore/cache_internal.h"
 #include "pgstat.h"
-#include "port/pg_crc32c.h"
 #include "stats/layerstats.h"
 #include "storage/fd.h"
 #include "storage/latch.h"

@@ -21,9 +21,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc.h"
 #include "base/resource.h"
 #include "objstore/cache_internal.h"
-#include "port/pg_crc32c.h"
 #include "stats/layerstats.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
@@ -102,7 +102,7 @@ resume(const BbReqCtx *ctx, const BbWholeObject *object, BbDownload *download)
 							download->part)));
 		if (n == 0)
 			break;
-		COMP_CRC32C(download->crc, buffer, n);
+		download->crc = bb_crc32c(download->crc, buffer, n);
 		at += n;
 	}
 	pfree(buffer);
@@ -339,7 +339,7 @@ write_piece(Pipeline *pipeline, const Piece *piece)
 	BbDownload *download = piece->fetch->download;
 	ssize_t		written;
 
-	COMP_CRC32C(download->crc, piece->data, piece->length);
+	download->crc = bb_crc32c(download->crc, piece->data, piece->length);
 	errno = 0;
 	written = pg_pwrite(bb_fd_number(download->fd), piece->data, piece->length,
 						(off_t) download->arrived);

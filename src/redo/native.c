@@ -103,9 +103,9 @@ bb_native_vm_set(StringInfo buf, uint32 entry, uint8 flags)
 }
 
 void
-bb_native_vm_clear_begin(StringInfo buf)
+bb_native_vm_clear_begin(StringInfo buf, bool logged)
 {
-	bb_append_u8(buf, BB_NATIVE_VM_CLEAR);
+	bb_append_u8(buf, logged ? BB_NATIVE_VM_CLEAR_LOGGED : BB_NATIVE_VM_CLEAR);
 }
 
 void
@@ -269,11 +269,16 @@ apply_vm_set(BbReader *reader, XLogRecPtr lsn, Page page)
 	}
 }
 
-/* As vm_readbuf and visibilitymap_clear in visibilitymap.c. */
+/*
+ * As vm_readbuf and visibilitymap_clear in visibilitymap.c; or, logged, as
+ * heap_xlog_vm_clear in heapam_xlog.c.
+ */
 static void
-apply_vm_clear(BbReader *reader, Page page)
+apply_vm_clear(BbReader *reader, XLogRecPtr lsn, Page page, bool logged)
 {
-	if (PageIsNew(page))
+	bool		stays = logged && lsn <= PageGetLSN(page);
+
+	if (!stays && PageIsNew(page))
 		PageInit(page, BLCKSZ, 0);
 	while (more(reader))
 	{
@@ -281,9 +286,11 @@ apply_vm_clear(BbReader *reader, Page page)
 		uint8		flags = read_flags(reader);
 		uint8	   *byte = (uint8 *) PageGetContents(page) + entry / 4;
 
-		if (!reader->failed)
+		if (!reader->failed && !stays)
 			*byte &= ~(flags << (entry % 4 * VM_BITS));
 	}
+	if (logged && !stays)
+		PageSetLSN(page, lsn);
 }
 
 /* As visibilitymap_prepare_truncate in visibilitymap.c. */
@@ -334,6 +341,7 @@ fits(const BbKey *key, BbNativeType type)
 				fields.spc == BB_SLRU_MULTIXACT_MEMBERS;
 		case BB_NATIVE_VM_SET:
 		case BB_NATIVE_VM_CLEAR:
+		case BB_NATIVE_VM_CLEAR_LOGGED:
 		case BB_NATIVE_VM_TRUNCATE:
 			return fields.kind == BB_KEY_REL_BLOCK &&
 				fields.fork == VISIBILITYMAP_FORKNUM;
@@ -365,7 +373,10 @@ apply(BbReader *reader, BbNativeType type, XLogRecPtr lsn, uint8 *page)
 			apply_vm_set(reader, lsn, (Page) page);
 			break;
 		case BB_NATIVE_VM_CLEAR:
-			apply_vm_clear(reader, (Page) page);
+			apply_vm_clear(reader, lsn, (Page) page, false);
+			break;
+		case BB_NATIVE_VM_CLEAR_LOGGED:
+			apply_vm_clear(reader, lsn, (Page) page, true);
 			break;
 		case BB_NATIVE_VM_TRUNCATE:
 			apply_vm_truncate(reader, (Page) page);

@@ -39,7 +39,8 @@ typedef enum BbNativeType
 	BB_NATIVE_VM_SET = 5,
 	BB_NATIVE_VM_CLEAR = 6,
 	BB_NATIVE_VM_TRUNCATE = 7,
-	BB_NATIVE_FSM_TRUNCATE = 8
+	BB_NATIVE_FSM_TRUNCATE = 8,
+	BB_NATIVE_VM_CLEAR_LOGGED = 9
 } BbNativeType;
 
 /* pg_xact: two bits a transaction. */
@@ -103,11 +104,11 @@ extern void bb_native_members_add(StringInfo buf, TransactionId xid,
 /*
  * Visibility map: set bits of a heap block as visibilitymap_set does in
  * recovery (not if the page is newer, and its LSN follows); clear bits as
- * visibilitymap_clear does (always, and the LSN stays); clear all from
- * "entry" on.
+ * visibilitymap_clear does (always, and the LSN stays), or, "logged", as where
+ * the record names the map's page (as a set does); clear all from "entry" on.
  */
 extern void bb_native_vm_set(StringInfo buf, uint32 entry, uint8 flags);
-extern void bb_native_vm_clear_begin(StringInfo buf);
+extern void bb_native_vm_clear_begin(StringInfo buf, bool logged);
 extern void bb_native_vm_clear_add(StringInfo buf, uint32 entry, uint8 flags);
 extern void bb_native_vm_truncate(StringInfo buf, uint32 entry);
 

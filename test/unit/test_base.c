@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_base.c
- *	  Keys, byte codecs, compression, request contexts, descriptors.
+ *	  Keys, byte codecs, CRCs, compression, request contexts, descriptors.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,7 @@
 
 #include "base/codec.h"
 #include "base/compress.h"
+#include "base/crc.h"
 #include "base/key.h"
 #include "base/resource.h"
 #include "base/settings.h"
@@ -122,6 +123,31 @@ UNIT_TEST(codec_never_reads_past_the_end)
 	memset(buf.data, 0xFF, 4);
 	bb_reader_init(&reader, buf.data, buf.len);
 	CHECK(bb_reader_text(&reader, SIZE_MAX) == NULL);
+}
+
+UNIT_TEST(crc_is_the_servers)
+{
+	enum
+	{
+		SIZE = 64 * 1024
+	};
+	uint8	   *data = palloc(SIZE);
+	uint32		noise = 1;
+
+	for (int i = 0; i < SIZE; i++)
+		data[i] = (noise = noise * 1103515245 + 12345) >> 16;
+	for (int length = 0; length < SIZE / 2; length++)
+	{
+		const uint8 *at = data + length % 9;
+		pg_crc32c	expected = ~(pg_crc32c) length;
+		pg_crc32c	crc = expected;
+
+		COMP_CRC32C(expected, at, length);
+		CHECK(bb_crc32c(crc, at, length) == expected);
+		crc = bb_crc32c(crc, at, length / 2);
+		CHECK(bb_crc32c(crc, at + length / 2, length - length / 2) ==
+			  expected);
+	}
 }
 
 UNIT_TEST(compression_roundtrip)

@@ -10,8 +10,11 @@
 #include "base/settings.h"
 #include "ingest/imagewriter.h"
 #include "ingest/pagecheck.h"
+#include "ingest/walcompat.h"
+#include "ingest/xactrecord.h"
 #include "pagestore/originfile.h"
 #include "storage/checksum.h"
+#include "storage/sinval.h"
 #include "unit.h"
 
 #define END_LSN ((XLogRecPtr) 0x5000000)
@@ -137,4 +140,128 @@ UNIT_TEST(originfile_roundtrip)
 		file.data[i] ^= 0x40;
 		CHECK(!bb_originfile_decode(file.data, i, &origins));
 	}
+}
+
+static void
+add_items(StringInfo record, int count, size_t item_size)
+{
+	appendBinaryStringInfo(record, (char *) &count, sizeof(count));
+	for (size_t i = 0; i < count * item_size; i++)
+		appendStringInfoChar(record, 'i');
+}
+
+#define ORIGIN_LSN UINT64CONST(0x123456789A)
+
+/* The parts that "has" says, each count 3; the counts are at *counts_at. */
+static StringInfo
+xact_record(bool commit, uint32 has, List **counts_at)
+{
+	StringInfo	record = makeStringInfo();
+	xl_xact_origin origin = {.origin_lsn = ORIGIN_LSN};
+	const struct
+	{
+		uint32		flag;
+		size_t		item_size;
+	}			arrays[] = {
+		{XACT_XINFO_HAS_SUBXACTS, sizeof(TransactionId)},
+		{BB_XACT_HAS_DROPPED, sizeof(BbWalLocator)},
+		{XACT_XINFO_HAS_DROPPED_STATS, sizeof(xl_xact_stats_item)},
+		{commit ? XACT_XINFO_HAS_INVALS : 0, sizeof(SharedInvalidationMessage)},
+	};
+
+	*counts_at = NIL;
+	appendStringInfoSpaces(record, commit ? MinSizeOfXactCommit
+										  : MinSizeOfXactAbort);
+	appendBinaryStringInfo(record, (char *) &has, sizeof(has));
+	if (has & XACT_XINFO_HAS_DBINFO)
+		appendStringInfoSpaces(record, sizeof(xl_xact_dbinfo));
+	for (int i = 0; i < lengthof(arrays); i++)
+	{
+		if (!(has & arrays[i].flag))
+			continue;
+		*counts_at = lappend_int(*counts_at, record->len);
+		add_items(record, 3, arrays[i].item_size);
+	}
+	if (has & XACT_XINFO_HAS_TWOPHASE)
+	{
+		appendStringInfoSpaces(record, sizeof(xl_xact_twophase));
+		if (has & XACT_XINFO_HAS_GID)
+			appendBinaryStringInfo(record, "gid", 4);
+	}
+	if (has & XACT_XINFO_HAS_ORIGIN)
+		appendBinaryStringInfo(record, (char *) &origin, sizeof(origin));
+	return record;
+}
+
+/* A copy that ends where its memory does, for valgrind and its like. */
+static bool
+fits(uint8 info, StringInfo record, int length)
+{
+	char	   *data = palloc(Max(length, 1));
+	bool		result;
+
+	memcpy(data, record->data, length);
+	result = bb_xactrecord_fits(info, data, length);
+	pfree(data);
+	return result;
+}
+
+static void
+check_xact_record(bool commit, uint32 has)
+{
+	uint8		info = XLOG_XACT_HAS_INFO |
+		(commit ? XLOG_XACT_COMMIT : XLOG_XACT_ABORT_PREPARED);
+	List	   *counts_at;
+	StringInfo	record = xact_record(commit, has, &counts_at);
+	ListCell   *cell;
+
+	CHECK(fits(info, record, record->len));
+	for (int length = 0; length < record->len; length++)
+		CHECK(!fits(info, record, length));
+
+	foreach (cell, counts_at)
+	{
+		char	   *at = record->data + lfirst_int(cell);
+		const int	impossible[] = {-1, PG_INT32_MIN, PG_INT32_MAX, 1000};
+		int			count;
+
+		memcpy(&count, at, sizeof(count));
+		for (int i = 0; i < lengthof(impossible); i++)
+		{
+			memcpy(at, &impossible[i], sizeof(count));
+			CHECK(!fits(info, record, record->len));
+		}
+		memcpy(at, &count, sizeof(count));
+	}
+
+	/* the server's parser sees the last part where we do */
+	if ((has & XACT_XINFO_HAS_ORIGIN) && commit)
+	{
+		xl_xact_parsed_commit parsed;
+
+		ParseCommitRecord(info, (xl_xact_commit *) record->data, &parsed);
+		CHECK(parsed.origin_lsn == ORIGIN_LSN);
+	}
+	else if (has & XACT_XINFO_HAS_ORIGIN)
+	{
+		xl_xact_parsed_abort parsed;
+
+		ParseAbortRecord(info, (xl_xact_abort *) record->data, &parsed);
+		CHECK(parsed.origin_lsn == ORIGIN_LSN);
+	}
+}
+
+UNIT_TEST(xactrecord_is_as_long_as_it_says)
+{
+	const uint32 all = XACT_XINFO_HAS_DROPPED_STATS * 2 - 1;
+
+	for (uint32 has = 0; has <= all; has++)
+	{
+		check_xact_record(true, has);
+		check_xact_record(false, has);
+	}
+	/* without flags */
+	CHECK(fits(XLOG_XACT_COMMIT, makeStringInfo(), 0) == false);
+	CHECK(bb_xactrecord_fits(XLOG_XACT_ABORT, palloc0(MinSizeOfXactAbort),
+							 MinSizeOfXactAbort));
 }

@@ -150,11 +150,21 @@ UNIT_TEST(native_visibility_map)
 
 	/* clearing leaves the LSN, and asks for none */
 	resetStringInfo(&buf);
-	bb_native_vm_clear_begin(&buf);
+	bb_native_vm_clear_begin(&buf, false);
 	bb_native_vm_clear_add(&buf, 6, VISIBILITYMAP_ALL_FROZEN);
 	bb_native_vm_clear_add(&buf, BB_VM_PER_PAGE - 1, VISIBILITYMAP_VALID_BITS);
 	apply(vm_key(), 50, &buf, &page);
 	CHECK(PageGetLSN((Page) page.bytes) == 300 && vm_bits(&page, 6) == 1);
+
+	/* but not where the map's page is one of the record's */
+	resetStringInfo(&buf);
+	bb_native_vm_clear_begin(&buf, true);
+	bb_native_vm_clear_add(&buf, 6, VISIBILITYMAP_VALID_BITS);
+	bb_native_vm_clear_add(&buf, 7, VISIBILITYMAP_VALID_BITS);
+	apply(vm_key(), 300, &buf, &page);
+	CHECK(PageGetLSN((Page) page.bytes) == 300 && vm_bits(&page, 6) == 1);
+	apply(vm_key(), 350, &buf, &page);
+	CHECK(PageGetLSN((Page) page.bytes) == 350 && vm_bits(&page, 6) == 0);
 
 	/* truncation in the midst of a byte */
 	memset(PageGetContents((Page) page.bytes), 0xFF, BB_VM_BYTES);

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * xactrecord.h
+ *	  Is a record of a commit or an abort as long as it says?
+ *
+ * It has parts that flags in it tell of, some with a count of items, and the
+ * server's parser goes by these (ParseCommitRecord and ParseAbortRecord in
+ * PostgreSQL's xactdesc.c).  So they are looked at before.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_XACTRECORD_H
+#define BB_XACTRECORD_H
+
+/*
+ * bb_xactrecord_fits - is "data", of "length" bytes, all of a record with that
+ * info?
+ *
+ * There may be more behind it.
+ */
+extern bool bb_xactrecord_fits(uint8 info, const char *data, size_t length);
+
+#endif /* BB_XACTRECORD_H */
