@@ -14,6 +14,7 @@
 #ifndef BB_BACKUP_H
 #define BB_BACKUP_H
 
+#include "assembly/ahead.h"
 #include "assembly/filelist.h"
 #include "assembly/options.h"
 #include "assembly/sink.h"
@@ -42,6 +43,12 @@ typedef struct BbBackup BbBackup;
 extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,
 							   XLogRecPtr lsn, const BbBackupOptions *options,
 							   uint64 size, BbBackupForm form, BbSink *last);
+
+/*
+ * bb_backup_follow - layers are fetched ahead of it (NULL: they aren't); it
+ * ends that.
+ */
+extern void bb_backup_follow(BbBackup *backup, BbAhead *ahead);
 
 /*
  * Do some of it, some ten kB before compression.  Where an archive ends, so

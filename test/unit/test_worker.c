@@ -267,6 +267,31 @@ UNIT_TEST(worker_errors_are_the_starters)
 				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
 }
 
+UNIT_TEST(worker_optional_just_ends)
+{
+	BbWorkerRequest wanted = request("fail");
+	const void *message;
+	size_t		length;
+	BbWorker   *worker;
+
+	wanted.optional = true;
+	worker = bb_worker_start(ctx, &wanted);
+	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+		  BB_WORKER_ENDED);
+	wanted.task = "stay";
+	worker = bb_worker_start(ctx, &wanted);
+	kill(first_message(ctx, worker).pid, SIGTERM);
+	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+		  BB_WORKER_ENDED);
+	worker = bb_worker_start(ctx, &wanted);
+	(void) first_message(ctx, worker);
+	CHECK(bb_worker_cancel(worker));
+	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+		  BB_WORKER_ENDED);
+	bb_worker_stop(worker);
+	CHECK(!bb_worker_cancel(worker));
+}
+
 UNIT_TEST(worker_ends_with_its_memory)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
