@@ -171,6 +171,25 @@ is($reader->safe_psql('postgres', $backup_hash),
 	(keys %answers)[0], 'one with wrong bytes begins anew');
 is(-s $image, $size, 'and is complete');
 
+# One where a base backup of the server itself would find it.
+my $inside = $reader->data_dir . '/base/../cache';
+my $forbidden =
+  qr/ERROR:  22023: cache directory "[^"]+" is in the server's data directory\nDETAIL:  A base backup .*HINT:  Choose/s;
+my $where = "ALTER SERVER whole OPTIONS (SET cache_directory '%s')";
+symlink $reader->data_dir, "$caches/link" or die "$caches/link: $!";
+fails_like($reader, sprintf($where, $reader->data_dir),
+	$forbidden, 'the data directory is no place for a cache');
+fails_like($reader, sprintf($where, $reader->data_dir . '/pg_new/cache'),
+	$forbidden, 'nor is one that is not there yet');
+fails_like($reader, sprintf($where, "$caches/link/cache"),
+	$forbidden, 'by whatever path');
+cache_server('moved', '1GB');
+symlink $reader->data_dir, "$caches/moved" or die "$caches/moved: $!";
+fails_like($reader, "SELECT * FROM bb_layers('moved')",
+	$forbidden, 'nor one that has become it');
+ok(!(grep { m{/[0-9a-f]{16}$} } glob $reader->data_dir . '/*'),
+	'nothing was made in it');
+
 # One that is too small.
 cache_server('small', '1MB');
 is(compare($local, fetch_backup($reader, "store => 'small'")),

@@ -89,6 +89,19 @@ is($store->safe_psql('postgres', sprintf $query, 'cached'),
 	$right, 'a download with a wrong byte is done again');
 is($proxy->faults_left, 0, 'there was one');
 
+# ---- a server that lists uploads that were aborted ----
+
+my $left = '/bucket/first/timelines/late/layers/left';
+like($s3->request('POST', "$left?uploads="),
+	qr/<UploadId>/, 'somebody left an upload');
+$proxy->keep_uploads;
+$store->safe_psql('postgres',
+	"SELECT * FROM bb_import_directory('$directory', 'cloud', 'late')");
+is(scalar(grep { /^DELETE \Q$left\E\?uploadId=/ } $proxy->requests),
+	1, 'one that it lists for ever is aborted once');
+like($s3->request('GET', '/bucket?uploads='),
+	qr/\Q$left\E|timelines\/late\/layers\/left/, 'it is listed still');
+
 # ---- a server that puts on a condition ----
 
 my $able = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,

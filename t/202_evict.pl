@@ -75,13 +75,14 @@ sub layers
 		  . (defined $where ? " WHERE $where" : ''));
 }
 
-# What the view says of the newest call of a function.
+# What the view says of the newest call of a function; not of its workers.
 sub last_call
 {
 	my ($what, $function) = @_;
 
 	return ask($watcher,
 		"SELECT $what FROM bb_access_stats WHERE function = '$function'"
+		  . " AND parent_link IS DISTINCT FROM 'attached'"
 		  . ' ORDER BY call_id DESC LIMIT 1');
 }
 
@@ -581,7 +582,7 @@ end_session($_) foreach @sessions;
 is( ask($watcher,
 		'SELECT count(*), sum(layers_downloaded), min(download_wait_ms) > 0'
 		  . " FROM bb_access_stats WHERE store = 'twenty' AND function ="
-		  . " '$function'"),
+		  . " '$function' AND parent_link IS DISTINCT FROM 'attached'"),
 	"20|$needed|t",
 	'each layer came once, and each that waited says so');
 is( scalar(() = slurp_file($reader->logfile) =~ /downloaded layer/g) > 0,

@@ -36,6 +36,7 @@ struct BbBackup
 	BbFileList *list;
 	BbContentReader *reader;
 	BbParallel *parallel; /* NULL: no workers */
+	BbAhead    *ahead;	  /* NULL: nobody fetches ahead */
 	BbSink	   *sink;	  /* the first of the chain */
 	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
 	BbBackupProgress *progress;
@@ -61,7 +62,13 @@ make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 		sink = bb_sink_throttle_new(sink, options->max_rate);
 	if (options->compression.algorithm != PG_COMPRESSION_NONE)
 	{
-		Assert(form == BB_FORM_TAR);
+		if (form == BB_FORM_FILES)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a backup in files of its own can't be "
+							"compressed"),
+					 errhint("Only tar archives can; \"compression\" must "
+							 "be \"none\" here.")));
 		sink = bb_sink_compress_new(sink, &options->compression);
 	}
 	if (form == BB_FORM_TAR)
@@ -124,6 +131,12 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 
 	MemoryContextSwitchTo(old_context);
 	return backup;
+}
+
+void
+bb_backup_follow(BbBackup *backup, BbAhead *ahead)
+{
+	backup->ahead = ahead;
 }
 
 /* The archive that the member is in, which is the first one there. */
@@ -282,6 +295,10 @@ bb_backup_step(const BbReqCtx *ctx, BbBackup *backup)
 							backup->archives_done);
 	if (backup->state == BACKUP_DONE)
 		bb_progress_backup_end(backup->progress);
+	if (backup->ahead != NULL && backup->state == BACKUP_DONE)
+		bb_ahead_end(ctx, backup->ahead);
+	else if (backup->ahead != NULL)
+		bb_ahead_poll(ctx, backup->ahead);
 	return backup->state != BACKUP_DONE;
 }
 

@@ -14,6 +14,7 @@
 #ifndef BB_BACKUP_H
 #define BB_BACKUP_H
 
+#include "assembly/ahead.h"
 #include "assembly/filelist.h"
 #include "assembly/options.h"
 #include "assembly/sink.h"
@@ -37,13 +38,17 @@ typedef struct BbBackup BbBackup;
  * How far it is shows in pg_stat_progress_basebackup, with "size", which
  * bb_backup_size gives, as the whole (0: not known).
  *
- * REQUIRES: no compression but of BB_FORM_TAR.
- *
  * Errors: those of filelist.h.
  */
 extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,
 							   XLogRecPtr lsn, const BbBackupOptions *options,
 							   uint64 size, BbBackupForm form, BbSink *last);
+
+/*
+ * bb_backup_follow - layers are fetched ahead of it (NULL: they aren't); it
+ * ends that.
+ */
+extern void bb_backup_follow(BbBackup *backup, BbAhead *ahead);
 
 /*
  * Do some of it, some ten kB before compression.  Where an archive ends, so

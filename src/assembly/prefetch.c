@@ -35,6 +35,33 @@ add_range(BbPrefetch *prefetch, BbKeyRange range)
 	prefetch->ranges[prefetch->nranges++] = range;
 }
 
+/* The key ranges that are known from the start: one or two. */
+static int
+first_ranges(bool full, BbKeyRange *ranges)
+{
+	BbKeyRange	all = bb_key_range_all();
+	BbKeyRange	blocks = bb_key_range_kind(BB_KEY_REL_BLOCK);
+
+	if (full)
+	{
+		ranges[0] = all;
+		return 1;
+	}
+	ranges[0] = (BbKeyRange){all.start, blocks.start};
+	ranges[1] = (BbKeyRange){blocks.end, all.end};
+	return 2;
+}
+
+List *
+bb_prefetch_objects(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+					bool full)
+{
+	BbKeyRange	ranges[2];
+	int			nranges = first_ranges(full, ranges);
+
+	return bb_pagestore_objects(ctx, store, ranges, nranges, lsn);
+}
+
 /* Which objects, by now. */
 static void
 plan(const BbReqCtx *ctx, BbPrefetch *prefetch)
@@ -65,8 +92,6 @@ bb_prefetch_new(const BbReqCtx *ctx, BbObjectStore *objects,
 				BbPageStore *store, XLogRecPtr lsn, bool full)
 {
 	BbPrefetch *prefetch = palloc0(sizeof(BbPrefetch));
-	BbKeyRange	all = bb_key_range_all();
-	BbKeyRange	blocks = bb_key_range_kind(BB_KEY_REL_BLOCK);
 
 	prefetch->objects = objects;
 	prefetch->store = store;
@@ -75,13 +100,7 @@ bb_prefetch_new(const BbReqCtx *ctx, BbObjectStore *objects,
 	prefetch->options.full = full;
 	prefetch->allocated = 16;
 	prefetch->ranges = palloc(prefetch->allocated * sizeof(BbKeyRange));
-	if (full)
-		add_range(prefetch, all);
-	else
-	{
-		add_range(prefetch, (BbKeyRange){all.start, blocks.start});
-		add_range(prefetch, (BbKeyRange){blocks.end, all.end});
-	}
+	prefetch->nranges = first_ranges(full, prefetch->ranges);
 	plan(ctx, prefetch);
 	return prefetch;
 }
@@ -89,25 +108,27 @@ bb_prefetch_new(const BbReqCtx *ctx, BbObjectStore *objects,
 static void
 fetch(const BbReqCtx *ctx, const BbPrefetch *prefetch)
 {
+	const BbWholeObject *homeless = bb_objects_hold(ctx, prefetch->objects,
+													prefetch->needed, NULL,
+													NULL);
 	ListCell   *cell;
 
+	if (homeless != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("there is no room in the cache for layer \"%s\"",
+						homeless->name),
+				 errdetail("The backup reads layers of " UINT64_FORMAT
+						   " bytes; the cache holds " UINT64_FORMAT
+						   " bytes, some of which are in use for others.",
+						   prefetch->bytes,
+						   bb_objstore_cache_size(prefetch->objects)),
+				 errhint("Try again later, or raise the server's option "
+						 "cache_size.")));
 	foreach(cell, prefetch->needed)
 	{
 		const BbWholeObject *object = lfirst(cell);
 
-		bb_reqctx_check(ctx);
-		if (!bb_object_hold(ctx, prefetch->objects, object))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("there is no room in the cache for layer \"%s\"",
-							object->name),
-					 errdetail("The backup reads layers of " UINT64_FORMAT
-							   " bytes; the cache holds " UINT64_FORMAT
-							   " bytes, some of which are in use for others.",
-							   prefetch->bytes,
-							   bb_objstore_cache_size(prefetch->objects)),
-					 errhint("Try again later, or raise the server's option "
-							 "cache_size.")));
 		BB_COUNT(ctx, layers_visited, 1);
 		bb_layerstats_access(ctx, object->id);
 	}

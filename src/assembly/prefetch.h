@@ -21,6 +21,13 @@
 typedef struct BbPrefetch BbPrefetch;
 
 /*
+ * bb_prefetch_objects - BbWholeObjects that a backup of "store" at lsn reads,
+ * in the order in which it does; but for relation data of a thin one.
+ */
+extern List *bb_prefetch_objects(const BbReqCtx *ctx, BbPageStore *store,
+								 XLogRecPtr lsn, bool full);
+
+/*
  * bb_prefetch_new - what a backup of "store" at lsn needs of "objects", in
  * which it lies.
  *

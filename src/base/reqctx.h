@@ -191,7 +191,11 @@ extern void bb_reqctx_add(const BbReqCtx *ctx, const BbCounters *counters);
 /* *to += *from, each counter. */
 extern void bb_counters_add(BbCounters *to, const BbCounters *from);
 
-/* bb_counters_since - what was counted since "before", which then is "now". */
+/*
+ * bb_counters_since - what was counted since "before", which then is "now".
+ *
+ * REQUIRES: nobody counts in "now" meanwhile.
+ */
 extern BbCounters bb_counters_since(BbCounters *before, const BbCounters *now);
 
 /*

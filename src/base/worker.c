@@ -27,6 +27,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/worker.h"
@@ -76,6 +78,7 @@ typedef struct About
 	int			security_context;
 	size_t		payload_length;
 	bool		has_input;
+	bool		optional;
 	char		task[NAMEDATALEN];
 } About;
 
@@ -88,7 +91,8 @@ struct BbWorker
 	shm_mq_handle *reports;
 	shm_mq_handle *output; /* NULL: it has been read to its end */
 	shm_mq_handle *input;  /* NULL: none, any more */
-	bool		ended;	   /* well */
+	bool		optional;
+	bool		ended; /* well; an optional one, in any way */
 	const BbCounters *counters;
 	BbCounters	collected; /* of them, so far */
 	dlist_node	node;	   /* in "attached", while there is a segment */
@@ -133,7 +137,9 @@ find_task(const char *name)
 void
 bb_worker_collect(BbWorker *worker)
 {
-	BbCounters	news = bb_counters_since(&worker->collected, worker->counters);
+	/* the worker may be counting: what is added and noted must be the same */
+	BbCounters	now = *worker->counters;
+	BbCounters	news = bb_counters_since(&worker->collected, &now);
 
 	bb_reqctx_add(worker->ctx, &news);
 }
@@ -255,6 +261,7 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 	GetUserIdAndSecContext(&about->user, &about->security_context);
 	about->payload_length = request->payload_length;
 	about->has_input = request->input_bytes > 0;
+	about->optional = request->optional;
 	strlcpy(about->task, request->task, sizeof(about->task));
 	shm_toc_insert(toc, KEY_ABOUT, about);
 
@@ -287,6 +294,7 @@ bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request,
 	BackgroundWorker registration = {0};
 
 	bb_reqctx_check(ctx);
+	worker->optional = request->optional;
 	worker->ctx = ctx;
 	strlcpy(worker->task, find_task(request->task)->name,
 			sizeof(worker->task));
@@ -341,7 +349,7 @@ bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 	return worker;
 }
 
-/* An error or a notice of the worker's becomes ours. */
+/* An error of the worker's becomes ours; so does a notice. */
 static void
 pass_on(const BbWorker *worker, const char *report, Size length)
 {
@@ -378,6 +386,11 @@ read_reports(BbWorker *worker)
 			case SHM_MQ_WOULD_BLOCK:
 				return;
 			case SHM_MQ_DETACHED:
+				if (worker->optional)
+				{
+					worker->ended = true;
+					return;
+				}
 				ereport(ERROR,
 						(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 						 errmsg("background worker for %s ended unexpectedly",
@@ -387,6 +400,11 @@ read_reports(BbWorker *worker)
 		switch (*(const char *) data)
 		{
 			case 'E':
+				/* as when somebody terminates it */
+				if (worker->optional)
+					break;
+				pass_on(worker, (const char *) data + 1, bytes - 1);
+				break;
 			case 'N':
 				pass_on(worker, (const char *) data + 1, bytes - 1);
 				break;
@@ -438,6 +456,16 @@ bb_worker_receive(const BbReqCtx *ctx, BbWorker *worker, bool wait,
 			return BB_WORKER_NOTHING;
 		wait_for_latch(ctx);
 	}
+}
+
+bool
+bb_worker_cancel(BbWorker *worker)
+{
+	pid_t		pid;
+
+	return worker->handle != NULL &&
+		GetBackgroundWorkerPid(worker->handle, &pid) == BGWH_STARTED &&
+		kill(pid, SIGINT) == 0;
 }
 
 bool
@@ -543,6 +571,21 @@ run_task(const About *about, const void *payload)
 	CommitTransactionCommand();
 }
 
+/* An error of an optional worker: nobody's but the log's, unless asked for. */
+static void
+report_quietly(void)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	error = CopyErrorData();
+	FlushErrorState();
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return;
+	error->elevel = LOG_SERVER_ONLY;
+	ThrowErrorData(error);
+}
+
 /* Where the server begins a worker. */
 void
 bb_worker_main(Datum handle)
@@ -577,7 +620,10 @@ bb_worker_main(Datum handle)
 	{
 		/* tell it, and let all that hangs on memory contexts go in an abort */
 		HOLD_INTERRUPTS();
-		EmitErrorReport();
+		if (about->optional)
+			report_quietly();
+		else
+			EmitErrorReport();
 		AbortCurrentTransaction();
 		proc_exit(1);
 	}

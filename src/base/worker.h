@@ -31,6 +31,10 @@
  * (pg_terminate_backend) and SIGINT (pg_cancel_backend) end it at its next
  * CHECK_FOR_INTERRUPTS.
  *
+ * A worker that is OPTIONAL only makes things faster: whatever ends it, an
+ * error of its own too (a line LOG in the server's log), for its starter it
+ * has just ended.
+ *
  * Nothing has to be preloaded.  Each worker takes one of max_worker_processes.
  *
  *-------------------------------------------------------------------------
@@ -68,6 +72,7 @@ typedef struct BbWorkerRequest
 	size_t		payload_length;
 	size_t		output_bytes; /* of the queue; 0: for short messages */
 	size_t		input_bytes;  /* 0: there is no input queue */
+	bool		optional;
 } BbWorkerRequest;
 
 /*
@@ -95,7 +100,8 @@ typedef enum BbWorkerEvent
 {
 	BB_WORKER_NOTHING, /* yet */
 	BB_WORKER_MESSAGE, /* by bb_worker_put */
-	BB_WORKER_ENDED	   /* its task is done; nothing will follow */
+	BB_WORKER_ENDED	   /* its task is done (optional: or isn't); nothing will
+						* follow */
 } BbWorkerEvent;
 
 /*
@@ -136,6 +142,14 @@ extern void bb_worker_end_input(BbWorker *worker);
  * REQUIRES: it has sent a message, so that it's known to run.
  */
 extern void bb_worker_let_go(BbWorker *worker);
+
+/*
+ * bb_worker_cancel - ask it to end: its task gets an error as by
+ * pg_cancel_backend.  Doesn't wait.
+ *
+ * Returns false when it had not been started yet, or has ended.
+ */
+extern bool bb_worker_cancel(BbWorker *worker);
 
 /*
  * bb_worker_stop - end it, if it still runs, and wait for that.

@@ -139,6 +139,13 @@ must_find(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 	return n;
 }
 
+static BbAhead *
+fetch_ahead(const BbBackupCall *call)
+{
+	return bb_ahead_new(call->ctx, call->objects, call->options_hash,
+						call->store, call->lsn, &call->options);
+}
+
 BbBackupCall
 bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 {
@@ -157,8 +164,12 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 	call.options = parse_options(fcinfo, &arguments);
 	call.options.server = store;
 	call.options.function = get_func_name(fcinfo->flinfo->fn_oid);
-	call.store = bb_store_timeline(call.ctx, store, timeline);
+	bb_calls_describe(call.ctx, &(BbCallAbout){.timeline = timeline});
+	call.objects = bb_store_open_told(call.ctx, store, &call.options_hash);
+	call.store = bb_pagestore_timeline(call.ctx, call.objects, timeline);
 	call.lsn = bb_store_lsn(call.ctx, call.store, lsn);
+	if (kind == BB_TASK_BASEBACKUP && call.options.jobs <= 1)
+		call.ahead = fetch_ahead(&call);
 	return call;
 }
 
@@ -181,11 +192,21 @@ bb_backup_call_begin(FunctionCallInfo fcinfo)
 	return call;
 }
 
-void
-bb_backup_call_run(const BbBackupCall *call, BbBackupForm form, BbSink *last)
+BbBackup *
+bb_backup_call_start(const BbBackupCall *call, BbBackupForm form, BbSink *last)
 {
 	BbBackup   *backup = bb_backup_new(call->ctx, call->store, call->lsn,
 									   &call->options, call->size, form, last);
+
+	bb_backup_follow(backup,
+					 call->options.jobs > 1 ? fetch_ahead(call) : call->ahead);
+	return backup;
+}
+
+void
+bb_backup_call_run(const BbBackupCall *call, BbBackupForm form, BbSink *last)
+{
+	BbBackup   *backup = bb_backup_call_start(call, form, last);
 
 	while (bb_backup_step(call->ctx, backup))
 		;

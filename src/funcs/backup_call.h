@@ -29,6 +29,10 @@ typedef struct BbBackupCall
 	XLogRecPtr	lsn; /* to read at */
 	BbBackupOptions options;
 	uint64		size; /* of the tar, uncompressed; 0: not known */
+	/* bb_backup_call_start's */
+	BbObjectStore *objects;
+	uint64		options_hash;
+	BbAhead	   *ahead; /* who fetches ahead; NULL: nobody, as yet */
 } BbBackupCall;
 
 /*
@@ -45,6 +49,15 @@ extern void bb_backup_call_measure(BbBackupCall *call);
 
 /* bb_backup_call_begin - both, for who makes one. */
 extern BbBackupCall bb_backup_call_begin(FunctionCallInfo fcinfo);
+
+/*
+ * bb_backup_call_start - bb_backup_new, with layers fetched ahead.
+ *
+ * That was begun by bb_backup_call_open, but where there are jobs it begins
+ * after them: they were asked for, so a process that can be had is theirs.
+ */
+extern BbBackup *bb_backup_call_start(const BbBackupCall *call,
+									  BbBackupForm form, BbSink *last);
 
 /* bb_backup_call_run - make all of it, and end the call. */
 extern void bb_backup_call_run(const BbBackupCall *call, BbBackupForm form,

@@ -68,9 +68,8 @@ start_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
 
 	running->ctx = call.ctx;
 	running->chunks = bb_sink_chunks_new(CHUNK_ROOM);
-	running->backup = bb_backup_new(call.ctx, call.store, call.lsn,
-									&call.options, call.size, BB_FORM_TAR,
-									running->chunks);
+	running->backup = bb_backup_call_start(&call, BB_FORM_TAR,
+										   running->chunks);
 	running->more = true;
 	return running;
 }

@@ -76,6 +76,7 @@ check_cache_directory(const char *value)
 				 errmsg("option \"" BB_OPTION_CACHE_DIRECTORY
 						"\" must be a path without \"..\"")));
 	need_files("set the cache directory of a page store");
+	bb_objstore_check_cache_directory(value);
 }
 
 static void

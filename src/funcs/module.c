@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/worker.h"
+#include "funcs/ahead_task.h"
 #include "funcs/pages_task.h"
 #include "funcs/prefetch.h"
 #include "redo/helper.h"
@@ -20,6 +21,7 @@ PG_MODULE_MAGIC;
 /* What background workers can be asked for. */
 static const BbWorkerTask worker_tasks[] = {
 	{"prefetch", bb_prefetch_task},
+	{BB_AHEAD_TASK, bb_ahead_task},
 	{BB_PAGES_TASK, bb_pages_task},
 };
 

@@ -31,6 +31,7 @@ BB_SQL_FUNCTION(bb_sql_prefetch);
 typedef struct Payload
 {
 	uint64		parent_call_id;
+	uint64		options_hash; /* of the store, as its starter sees it */
 	XLogRecPtr	lsn; /* Invalid: the end */
 	bool		full;
 	char		store[NAMEDATALEN];
@@ -53,7 +54,7 @@ bb_prefetch_task(const void *payload, size_t length)
 	bb_calls_describe(ctx,
 					  &(BbCallAbout){.function = "bb_prefetch",
 									 .timeline = wanted->timeline});
-	objects = bb_store_open(ctx, wanted->store, BB_STORE_READ);
+	objects = bb_store_open_same(ctx, wanted->store, wanted->options_hash);
 	store = bb_pagestore_timeline(ctx, objects, wanted->timeline);
 	lsn = bb_store_lsn(ctx, store, wanted->lsn);
 	prefetch = bb_prefetch_new(ctx, objects, store, lsn, wanted->full);
@@ -85,7 +86,8 @@ bb_sql_prefetch(PG_FUNCTION_ARGS)
 	bb_calls_describe(ctx,
 					  &(BbCallAbout){.timeline = timeline,
 									 .lsn = payload.lsn});
-	bb_store_need_cache(bb_store_open(ctx, server, BB_STORE_READ), server);
+	bb_store_need_cache(bb_store_open_told(ctx, server, &payload.options_hash),
+						server);
 	bb_timeline_name_check(timeline);
 	strlcpy(payload.store, server, sizeof(payload.store));
 	strlcpy(payload.timeline, timeline, sizeof(payload.timeline));

@@ -14,6 +14,7 @@
 #include "catalog/pg_foreign_server.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
+#include "common/hashfn.h"
 #include "foreign/foreign.h"
 #include "funcs/store_access.h"
 #include "miscadmin.h"
@@ -201,6 +202,35 @@ BbObjectStore *
 bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
 {
 	return open_store(ctx, name, access, NULL);
+}
+
+BbObjectStore *
+bb_store_open_told(const BbReqCtx *ctx, const char *name,
+				   uint64 *options_hash)
+{
+	char	   *identity;
+	BbObjectStore *store = open_store(ctx, name, BB_STORE_READ, &identity);
+
+	*options_hash = hash_bytes_extended((const unsigned char *) identity,
+										(int) strlen(identity), 0);
+	return store;
+}
+
+BbObjectStore *
+bb_store_open_same(const BbReqCtx *ctx, const char *name, uint64 options_hash)
+{
+	uint64		actual;
+	BbObjectStore *store = bb_store_open_told(ctx, name, &actual);
+
+	if (actual != options_hash)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("options of page store \"%s\" have changed", name),
+				 errdetail("A background worker sees other ones than who "
+						   "started it: what is committed by now."),
+				 errhint("Try again, in a transaction that doesn't change "
+						 "them itself.")));
+	return store;
 }
 
 void

@@ -56,6 +56,20 @@ extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server,
 									BbStoreAccess access);
 
 /*
+ * bb_store_open_told, bb_store_open_same - open a store for reading, and the
+ * same one in a background worker: with the same URL, options and keys, which
+ * a hash stands for.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (they are other ones by now).
+ */
+extern BbObjectStore *bb_store_open_told(const BbReqCtx *ctx,
+										 const char *server,
+										 uint64 *options_hash);
+extern BbObjectStore *bb_store_open_same(const BbReqCtx *ctx,
+										 const char *server,
+										 uint64 options_hash);
+
+/*
  * bb_store_need_cache - has it a cache?  Only a store elsewhere can have one.
  *
  * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE.

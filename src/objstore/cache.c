@@ -8,10 +8,11 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/crc.h"
 #include "base/resource.h"
 #include "base/settings.h"
 #include "common/file_perm.h"
@@ -25,40 +26,42 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/*
- * As much as one request fetches, and how many are under way at once: object
- * storage gives each connection a share only.
- */
-#define PIECE_BYTES (4 * 1024 * 1024)
-#define PIECES 4
-
 /* How often who waits for another's download looks whether it is there. */
 #define WAIT_MS 20
 
-/* A download. */
-typedef struct Fetch
+/* The path without symbolic links; of what isn't there, its directory's. */
+static bool
+resolve(const char *path, char *resolved)
 {
-	BbCache	   *cache;
-	BbObjectStore *store;
-	const BbWholeObject *object;
-	char	   *file;
-	char	   *part; /* its path while it comes */
-} Fetch;
+	char		existing[MAXPGPATH];
 
-/* What one request fetches of it. */
-typedef struct Piece
-{
-	BbObjectPart *part; /* NULL: none is under way */
-	char	   *data;	/* PIECE_BYTES; NULL: not needed yet */
-	size_t		length;
-} Piece;
+	strlcpy(existing, path, sizeof(existing));
+	while (realpath(existing, resolved) == NULL)
+	{
+		if (errno != ENOENT || strcmp(existing, "/") == 0)
+			return false; /* using it will tell why */
+		get_parent_directory(existing);
+	}
+	return true;
+}
 
-typedef enum FetchOutcome
+void
+bb_objstore_check_cache_directory(const char *directory)
 {
-	FETCH_DONE,
-	FETCH_NO_ROOM,
-	FETCH_WRONG /* bytes came that aren't the object's */
-} FetchOutcome;
+	char		cache[PATH_MAX];
+	char		data[PATH_MAX];
+
+	if (resolve(directory, cache) && resolve(DataDir, data) &&
+		path_is_prefix_of_path(data, cache))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cache directory \"%s\" is in the server's data "
+						"directory",
+						directory),
+				 errdetail("A base backup of this server would contain the "
+						   "cache."),
+				 errhint("Choose a directory elsewhere.")));
+}
 
 BbCache *
 bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
@@ -67,6 +70,7 @@ bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
 	BbCache	   *cache = palloc0(sizeof(BbCache));
 	uint64		hash;
 
+	bb_objstore_check_cache_directory(directory);
 	hash = hash_bytes_extended((const unsigned char *) identity,
 							   (int) strlen(identity), 0);
 	cache->directory = psprintf("%s/%016llx", directory,
@@ -118,8 +122,8 @@ bb_cache_part_path(const BbCache *cache, const char *file, uint64 size)
 					size);
 }
 
-static bool
-is_there(const BbCache *cache, const char *file, uint64 size)
+bool
+bb_cache_is_there(const BbCache *cache, const char *file, uint64 size)
 {
 	struct stat st;
 
@@ -130,7 +134,7 @@ is_there(const BbCache *cache, const char *file, uint64 size)
 bool
 bb_cache_has(const BbCache *cache, const BbWholeObject *object)
 {
-	return is_there(cache, bb_cache_file(object), object->size);
+	return bb_cache_is_there(cache, bb_cache_file(object), object->size);
 }
 
 /* ---- whether it may be downloaded ---- */
@@ -170,203 +174,27 @@ ask_leave(const BbReqCtx *ctx, const BbWholeObject *object)
 	}
 }
 
-/* ---- downloading ---- */
-
-/* The CRC of what is in the part already, and how much that is. */
-static uint64
-resume(const BbReqCtx *ctx, const Fetch *fetch, int fd, pg_crc32c *crc)
+void
+bb_cache_ask_leave(const BbReqCtx *ctx, BbCache *cache,
+				   const BbWholeObject *object)
 {
-	char	   *buffer = palloc(PIECE_BYTES);
-	uint64		at = 0;
+	HASHCTL		control = {.keysize = sizeof(uint64),
+						   .entrysize = sizeof(uint64),
+						   .hcxt = GetMemoryChunkContext(cache)};
 
-	INIT_CRC32C(*crc);
-	while (at < fetch->object->size)
-	{
-		ssize_t		n = pg_pread(fd, buffer,
-								 Min(PIECE_BYTES, fetch->object->size - at),
-								 (off_t) at);
-
-		bb_reqctx_check(ctx);
-		if (n < 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read file \"%s\": %m", fetch->part)));
-		if (n == 0)
-			break;
-		*crc = bb_crc32c(*crc, buffer, n);
-		at += n;
-	}
-	pfree(buffer);
-	return at;
+	ask_leave(ctx, object);
+	if (cache->granted == NULL)
+		cache->granted = hash_create("bbackup cache grants", 64, &control,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	(void) hash_search(cache->granted, &object->id, HASH_ENTER, NULL);
 }
 
-/* Ask for the piece that begins at "at", unless the object ends there. */
-static void
-ask_for(const BbReqCtx *ctx, const Fetch *fetch, Piece *piece, uint64 at)
-{
-	piece->part = NULL;
-	if (at >= fetch->object->size)
-		return;
-	if (piece->data == NULL)
-		piece->data = palloc(PIECE_BYTES);
-	piece->length = Min(PIECE_BYTES, fetch->object->size - at);
-	piece->part = bb_object_begin_part(ctx, fetch->store, fetch->object, at,
-									   piece->data, piece->length);
-}
-
-/*
- * Get what is missing of the part, from "at" on, into its file.
- */
-static FetchOutcome
-fetch_rest(const BbReqCtx *ctx, const Fetch *fetch, int fd, uint64 at,
-		   pg_crc32c *crc)
-{
-	Piece		pieces[PIECES] = {0}; /* a ring */
-
-	for (int i = 0; i < PIECES; i++)
-		ask_for(ctx, fetch, &pieces[i], at + i * (uint64) PIECE_BYTES);
-	for (int i = 0; at < fetch->object->size; i = (i + 1) % PIECES)
-	{
-		Piece	   *piece = &pieces[i];
-		ssize_t		written;
-
-		if (!bb_object_end_part(ctx, piece->part))
-			return FETCH_WRONG;
-		*crc = bb_crc32c(*crc, piece->data, piece->length);
-		errno = 0;
-		written = pg_pwrite(fd, piece->data, piece->length, (off_t) at);
-		if (written != (ssize_t) piece->length)
-		{
-			if (errno == 0 || errno == ENOSPC || errno == EDQUOT)
-				return FETCH_NO_ROOM;
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not write file \"%s\": %m", fetch->part)));
-		}
-		at += piece->length;
-		ask_for(ctx, fetch, piece,
-				at + (PIECES - 1) * (uint64) PIECE_BYTES);
-	}
-	return FETCH_DONE;
-}
-
-/*
- * Have the part be whole, and make a file of it: durable before it has its
- * name.  If that is lost, the part is there yet, for who needs it next.
- */
-static FetchOutcome
-fetch_file(const BbReqCtx *ctx, const Fetch *fetch)
-{
-	BbFd	   *fd = bb_fd_open(fetch->part, O_RDWR, 0);
-	struct timespec never[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 0}};
-	char	   *path = bb_cache_path(fetch->cache, fetch->file);
-	FetchOutcome outcome;
-	pg_crc32c	crc;
-	uint64		at;
-
-	if (fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", fetch->part)));
-	at = resume(ctx, fetch, bb_fd_number(fd), &crc);
-	outcome = fetch_rest(ctx, fetch, bb_fd_number(fd), at, &crc);
-	if (outcome != FETCH_DONE)
-		return outcome;
-	FIN_CRC32C(crc);
-	if (crc != fetch->object->crc)
-		return FETCH_WRONG;
-	if (ctx->uncounted)
-		(void) futimens(bb_fd_number(fd), never);
-	/* which takes long, so before the lock */
-	if (pg_fsync(bb_fd_number(fd)) < 0)
-	{
-		if (errno == ENOSPC || errno == EDQUOT)
-			return FETCH_NO_ROOM;
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not fsync file \"%s\": %m", fetch->part)));
-	}
-	bb_fd_close(fd);
-	/* who lists the directory in the meantime might see neither name */
-	bb_cache_lock_room(ctx, fetch->cache);
-	if (rename(fetch->part, path) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not rename file \"%s\" to \"%s\": %m",
-						fetch->part, path)));
-	return FETCH_DONE;
-}
-
-static FetchOutcome
-make_file(const BbReqCtx *ctx, const Fetch *fetch)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "bbackup fetch",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	FetchOutcome outcome = fetch_file(ctx, fetch);
-
-	/* what wasn't waited for ends here */
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	return outcome;
-}
-
-/*
- * Download it.	Returns false when there is no room for it.
- *
- * REQUIRES: the lock of who fetches it.
- */
+/* Was leave asked before?	That is good for one time. */
 static bool
-download(const BbReqCtx *ctx, const Fetch *fetch)
+take_grant(BbCache *cache, const BbWholeObject *object)
 {
-	TimestampTz start = GetCurrentTimestamp();
-
-	for (int tries = 1;; tries++)
-	{
-		if (!bb_cache_make_room(ctx, fetch->cache, fetch->part,
-								fetch->object->size))
-			return false;
-		switch (make_file(ctx, fetch))
-		{
-			case FETCH_DONE:
-				BB_COUNT(ctx, layers_downloaded, 1);
-				bb_layerstats_downloaded(fetch->object->id);
-				ereport(LOG_SERVER_ONLY,
-						(errmsg("%s (call " UINT64_FORMAT
-								") downloaded layer \"%s\": " UINT64_FORMAT
-								" bytes in %ld ms",
-								bb_task_kind_name(ctx->task_kind),
-								ctx->call_id, fetch->object->name, fetch->object->size,
-								TimestampDifferenceMilliseconds(
-									start, GetCurrentTimestamp()))));
-				return true;
-			case FETCH_NO_ROOM:
-				(void) unlink(fetch->part);
-				ereport(WARNING,
-						(errcode(ERRCODE_DISK_FULL),
-						 errmsg("no space left in cache directory \"%s\"",
-								fetch->cache->directory),
-						 errdetail("Layer \"%s\" is read without being kept.",
-								   fetch->object->name)));
-				return false;
-			case FETCH_WRONG:
-				/* what was there before may have been at fault */
-				(void) unlink(fetch->part);
-				if (tries == 2)
-					ereport(ERROR,
-							(errcode(ERRCODE_DATA_CORRUPTED),
-							 errmsg("layer \"%s\" is not what the manifest "
-									"says",
-									fetch->object->name),
-							 errdetail("It has another size, or not the "
-									   "CRC-32C %08X.",
-									   fetch->object->crc),
-							 errhint("Restore this object from a copy of the "
-									 "page store.")));
-				break;
-		}
-	}
+	return cache->granted != NULL &&
+		hash_search(cache->granted, &object->id, HASH_REMOVE, NULL) != NULL;
 }
 
 /* ---- using ---- */
@@ -386,30 +214,76 @@ renew(const BbReqCtx *ctx, const BbCache *cache, const char *file)
  * room for it.
  */
 static bool
-fetch_or_wait(const BbReqCtx *ctx, const Fetch *fetch)
+fetch_or_wait(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
+			  const BbWholeObject *object, const char *file, int *wrong)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "bbackup download",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	bool		room = true;
+	BbFetch		fetch = {.object = object, .file = file};
 
-	if (bb_cachelock_fetch(fetch->cache->locks, fetch->file))
+	bb_cache_fetch(ctx, cache, store, &fetch, 1, NULL, NULL);
+	switch (fetch.outcome)
 	{
-		/* it may have come just now */
-		if (!is_there(fetch->cache, fetch->file, fetch->object->size))
-			room = download(ctx, fetch);
+		case BB_FETCH_WANTED:
+		case BB_FETCH_DONE:
+			break;
+		case BB_FETCH_NO_ROOM:
+			return false;
+		case BB_FETCH_WRONG:
+			/* the first time, what was there before may have been at fault */
+			if (++*wrong == 2)
+				ereport(ERROR,
+						(errcode(ERRCODE_DATA_CORRUPTED),
+						 errmsg("layer \"%s\" is not what the manifest says",
+								object->name),
+						 errdetail("It has another size, or not the CRC-32C "
+								   "%08X.",
+								   object->crc),
+						 errhint("Restore this object from a copy of the "
+								 "page store.")));
+			break;
+		case BB_FETCH_ELSEWHERE:
+			bb_reqctx_check(ctx);
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 WAIT_MS, PG_WAIT_EXTENSION);
+			ResetLatch(MyLatch);
+			break;
 	}
-	else
+	return true;
+}
+
+/*
+ * Have it there and in use.  Returns false when there is no room for it.
+ */
+static bool
+need(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
+	 const BbWholeObject *object, bool may)
+{
+	const char *file = bb_cache_file(object);
+	TimestampTz start = 0;
+	bool		used = false;
+	bool		room = true;
+	int			wrong = 0;
+
+	while (room)
 	{
-		bb_reqctx_check(ctx);
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 WAIT_MS, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
+		used = used || bb_cachelock_use(cache->locks, file);
+		if (used && bb_cache_is_there(cache, file, object->size))
+			break;
+		if (start == 0)
+		{
+			if (!may && !take_grant(cache, object))
+				ask_leave(ctx, object);
+			start = GetCurrentTimestamp();
+		}
+		room = fetch_or_wait(ctx, cache, store, object, file, &wrong);
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	if (room)
+		renew(ctx, cache, file);
+	if (start != 0)
+	{
+		BB_COUNT(ctx, download_wait_us, GetCurrentTimestamp() - start);
+		bb_reqctx_publish(ctx);
+	}
 	return room;
 }
 
@@ -417,33 +291,55 @@ bool
 bb_cache_hold(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 			  const BbWholeObject *object)
 {
-	Fetch		fetch = {.cache = cache, .store = store, .object = object};
-	TimestampTz start = 0;
-	bool		used = false;
-	bool		room = true;
+	return need(ctx, cache, store, object, false);
+}
 
-	fetch.file = bb_cache_file(object);
-	fetch.part = bb_cache_part_path(cache, fetch.file, object->size);
-	while (room)
+/* Those of the objects that are not there; the others are in use now. */
+static int
+list_missing(BbCache *cache, List *objects, BbFetch *fetches)
+{
+	int			n = 0;
+	ListCell   *cell;
+
+	foreach(cell, objects)
 	{
-		used = used || bb_cachelock_use(cache->locks, fetch.file);
-		if (used && is_there(cache, fetch.file, object->size))
-			break;
-		if (start == 0)
-		{
-			ask_leave(ctx, object);
-			start = GetCurrentTimestamp();
-		}
-		room = fetch_or_wait(ctx, &fetch);
+		const BbWholeObject *object = lfirst(cell);
+		const char *file = bb_cache_file(object);
+
+		/* the lock first, so that what is seen then stays */
+		if (!bb_cachelock_use(cache->locks, file) ||
+			!bb_cache_is_there(cache, file, object->size))
+			fetches[n++] = (BbFetch){.object = object, .file = file};
 	}
-	if (room)
-		renew(ctx, cache, fetch.file);
-	if (start != 0)
-	{
+	return n;
+}
+
+const BbWholeObject *
+bb_cache_hold_all(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
+				  List *objects, BbFetched tell, void *arg)
+{
+	BbFetch    *fetches = MemoryContextAllocHuge(CurrentMemoryContext,
+												 Max(list_length(objects),
+													 1) *
+													 sizeof(BbFetch));
+	int			n = list_missing(cache, objects, fetches);
+	TimestampTz start = GetCurrentTimestamp();
+
+	for (int i = 0; i < n; i++)
+		ask_leave(ctx, fetches[i].object);
+	bb_cache_fetch(ctx, cache, store, fetches, n, tell, arg);
+	if (n > 0)
 		BB_COUNT(ctx, download_wait_us, GetCurrentTimestamp() - start);
-		bb_reqctx_publish(ctx);
+	for (int i = 0; i < n; i++)
+	{
+		/* it is in use then, and whatever went wrong is tried once more */
+		if (fetches[i].outcome == BB_FETCH_NO_ROOM ||
+			!need(ctx, cache, store, fetches[i].object, true))
+			return fetches[i].object;
+		if (fetches[i].outcome != BB_FETCH_DONE && tell != NULL)
+			tell(ctx, fetches[i].object, arg);
 	}
-	return room;
+	return NULL;
 }
 
 BbObjectReader *

@@ -53,6 +53,13 @@ extern BbObjectReader *bb_cache_open(const BbReqCtx *ctx, BbCache *cache,
 /* The rest: see objstore.h's functions of like names. */
 extern bool bb_cache_hold(const BbReqCtx *ctx, BbCache *cache,
 						  BbObjectStore *store, const BbWholeObject *object);
+extern const BbWholeObject *bb_cache_hold_all(const BbReqCtx *ctx,
+											  BbCache *cache,
+											  BbObjectStore *store,
+											  List *objects, BbFetched tell,
+											  void *arg);
+extern void bb_cache_ask_leave(const BbReqCtx *ctx, BbCache *cache,
+							   const BbWholeObject *object);
 extern bool bb_cache_has(const BbCache *cache, const BbWholeObject *object);
 extern BbEviction bb_cache_evict(BbCache *cache, const BbWholeObject *object);
 extern void bb_cache_evict_idle(const BbReqCtx *ctx, BbCache *cache,

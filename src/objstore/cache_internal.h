@@ -3,7 +3,8 @@
  * cache_internal.h
  *	  The cache, as its files share it.
  *
- *	  cache.c		what is there, and getting what isn't
+ *	  cache.c		what is there, and who may have what isn't
+ *	  cache_fetch.c	getting that
  *	  cache_room.c	room for what comes: what was there goes
  *	  cachelock.c	who uses, fetches or evicts a file
  *
@@ -27,6 +28,7 @@
 
 #include "objstore/cache.h"
 #include "objstore/cachelock.h"
+#include "utils/hsearch.h"
 
 struct BbCache
 {
@@ -34,14 +36,53 @@ struct BbCache
 	BbObjectStore *files; /* the directory, to read from it */
 	BbCacheLocks *locks;
 	uint64		size; /* bytes, at most */
+	HTAB	   *granted; /* ids of what leave was asked for; NULL: none yet */
 };
 
 /* What an object is called in the directory, palloc'd; as locks know it. */
 extern char *bb_cache_file(const BbWholeObject *object);
+/* Is a file there, as a whole? */
+extern bool bb_cache_is_there(const BbCache *cache, const char *file,
+							  uint64 size);
 /* The path of a file, palloc'd. */
 extern char *bb_cache_path(const BbCache *cache, const char *file);
 extern char *bb_cache_part_path(const BbCache *cache, const char *file,
 								uint64 size);
+
+/* ---- cache_fetch.c ---- */
+
+typedef enum BbFetchOutcome
+{
+	BB_FETCH_WANTED,	/* as yet */
+	BB_FETCH_DONE,		/* it is there */
+	BB_FETCH_ELSEWHERE, /* another was fetching it */
+	BB_FETCH_NO_ROOM,
+	BB_FETCH_WRONG /* bytes came that aren't the object's */
+} BbFetchOutcome;
+
+typedef struct BbDownload BbDownload;
+
+/* What is to be fetched; zeros behind the file. */
+typedef struct BbFetch
+{
+	const BbWholeObject *object;
+	const char *file;
+	BbFetchOutcome outcome;
+	BbDownload *download; /* NULL: not under way */
+} BbFetch;
+
+/*
+ * bb_cache_fetch - download what is wanted of these, in their order, as far as
+ * there is room; several requests are under way at once.
+ *
+ * Nobody waits for what another fetches.  "tell" is called for each that is
+ * done.
+ */
+extern void bb_cache_fetch(const BbReqCtx *ctx, BbCache *cache,
+						   BbObjectStore *store, BbFetch *fetches,
+						   int nfetches, BbFetched tell, void *arg);
+
+/* ---- cache_room.c ---- */
 
 /*
  * bb_cache_lock_room - nobody else makes room until CurrentMemoryContext is

@@ -143,7 +143,8 @@ evict_object(BbCache *cache, const CacheFile *file)
 static bool
 evict_part(BbCache *cache, const CacheFile *file)
 {
-	if (!bb_cachelock_fetch(cache->locks, file->file))
+	if (bb_cachelock_is_fetching(cache->locks, file->file) ||
+		!bb_cachelock_fetch(cache->locks, file->file))
 		return false;
 	if (unlink(file->path) < 0)
 	{

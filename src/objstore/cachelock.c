@@ -201,6 +201,14 @@ bb_cachelock_unevict(BbCacheLocks *locks, const char *file)
 }
 
 bool
+bb_cachelock_is_fetching(BbCacheLocks *locks, const char *file)
+{
+	uint64		byte = byte_of(CLASS_FETCH, file);
+
+	return hash_search(locks->held, &byte, HASH_FIND, NULL) != NULL;
+}
+
+bool
 bb_cachelock_fetch(BbCacheLocks *locks, const char *file)
 {
 	return hold(locks,

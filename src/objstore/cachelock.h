@@ -41,4 +41,7 @@ extern void bb_cachelock_unevict(BbCacheLocks *locks, const char *file);
  */
 extern bool bb_cachelock_fetch(BbCacheLocks *locks, const char *file);
 
+/* Is this session the one who downloads it? */
+extern bool bb_cachelock_is_fetching(BbCacheLocks *locks, const char *file);
+
 #endif /* BB_CACHELOCK_H */

@@ -45,7 +45,7 @@
 #define WAIT_MS 1000
 
 /* Idle connections that the session keeps. */
-#define MAX_CONNECTIONS 4L
+#define MAX_CONNECTIONS 8L
 
 /* The session's connections, and what to wait for. */
 static struct

@@ -313,6 +313,20 @@ bb_object_hold(const BbReqCtx *ctx, BbObjectStore *store,
 	return bb_cache_hold(ctx, store->cache, store, object);
 }
 
+const BbWholeObject *
+bb_objects_hold(const BbReqCtx *ctx, BbObjectStore *store, List *objects,
+				BbFetched tell, void *arg)
+{
+	return bb_cache_hold_all(ctx, store->cache, store, objects, tell, arg);
+}
+
+void
+bb_object_ask_leave(const BbReqCtx *ctx, BbObjectStore *store,
+					const BbWholeObject *object)
+{
+	bb_cache_ask_leave(ctx, store->cache, object);
+}
+
 BbEviction
 bb_object_evict(BbObjectStore *store, const BbWholeObject *object)
 {

@@ -85,13 +85,22 @@ extern void bb_objstore_check_url(const char *url);
 extern void bb_objstore_check_endpoint(const char *endpoint);
 
 /*
+ * bb_objstore_check_cache_directory - may a cache be there?  Not in the
+ * server's data directory, by whatever path, also one that isn't there yet.
+ *
+ * Errors: INVALID_PARAMETER_VALUE.
+ */
+extern void bb_objstore_check_cache_directory(const char *directory);
+
+/*
  * bb_objstore_open - the store at url ("file:///directory",
  * "s3://bucket/prefix"); options may be NULL for a local one.
  *
  * The store need not exist yet: a directory is made by the first write.  But a
  * bucket has to be there.
  *
- * Errors: as bb_objstore_check_url; FDW_OPTION_NAME_NOT_FOUND (keys).
+ * Errors: as bb_objstore_check_url, bb_objstore_check_cache_directory;
+ * FDW_OPTION_NAME_NOT_FOUND (keys).
  */
 extern BbObjectStore *bb_objstore_open(const BbReqCtx *ctx, const char *url,
 									   const BbObjectStoreOptions *options);
@@ -264,6 +273,32 @@ extern uint64 bb_objstore_cache_size(const BbObjectStore *store);
  */
 extern bool bb_object_hold(const BbReqCtx *ctx, BbObjectStore *store,
 						   const BbWholeObject *object);
+
+/*
+ * bb_objects_hold - the same for several, which come in their order, with some
+ * requests under way at once; what is resident already is in use from the
+ * beginning, so it doesn't make room for the others.
+ *
+ * "tell" (NULL: nobody) is called for each that had to come, once it is there.
+ * Returns the first one for which there is no room; NULL: all are there.
+ */
+typedef void (*BbFetched) (const BbReqCtx *ctx, const BbWholeObject *object,
+						   void *arg);
+
+extern const BbWholeObject *bb_objects_hold(const BbReqCtx *ctx,
+											BbObjectStore *store,
+											List *objects, BbFetched tell,
+											void *arg);
+
+/*
+ * bb_object_ask_leave - may ctx download it?  That is asked here, and so not
+ * when it's opened, or held, the next time by the same BbObjectStore: for who
+ * has it fetched by others.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (it may not).
+ */
+extern void bb_object_ask_leave(const BbReqCtx *ctx, BbObjectStore *store,
+								const BbWholeObject *object);
 
 /*
  * bb_object_evict - remove it from the cache, unless somebody uses it.

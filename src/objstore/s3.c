@@ -26,13 +26,25 @@
  */
 #define FETCH_BYTES (256 * 1024)
 
+/*
+ * A scan may have hundreds of objects open, so all readers of a store share
+ * so much; each gets less when there are more of them, but for a minimum that
+ * is worth a request.
+ */
+#define FETCHED_BYTES_MAX (16 * 1024 * 1024)
+#define FETCH_BYTES_MIN (16 * 1024)
+
 typedef struct S3Reader
 {
 	BbObjectReader base;
+	MemoryContext context; /* owns the reader */
 	BbS3Store  *store;
+	MemoryContextCallback callback;
+	dlist_node	node; /* among the store's, the last used at the tail */
 	char	   *name;
+	size_t		allocated; /* of fetched */
 	uint64		next;		  /* where the last read ended */
-	char	   *fetched;	  /* FETCH_BYTES, or all; NULL: none yet */
+	char	   *fetched;	  /* NULL: none */
 	uint64		fetched_from; /* offset of these bytes */
 	size_t		fetched_length;
 } S3Reader;
@@ -143,6 +155,7 @@ s3_open(const BbReqCtx *ctx, const char *url,
 	else
 		store->prefix = psprintf("%s%s", prefix,
 								 prefix[strlen(prefix) - 1] == '/' ? "" : "/");
+	dlist_init(&store->readers);
 	store->signature = psprintf("aws:amz:%s:s3", region);
 	store->access_key_id = pstrdup(options->access_key_id);
 	store->secret_access_key = pstrdup(options->secret_access_key);
@@ -210,18 +223,57 @@ s3_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
 	}
 }
 
+/* Give back what a reader has fetched. */
+static void
+forget_fetched(S3Reader *reader)
+{
+	if (reader->fetched == NULL)
+		return;
+	reader->store->fetched_bytes -= reader->allocated;
+	pfree(reader->fetched);
+	reader->fetched = NULL;
+	reader->fetched_length = 0;
+}
+
+static void
+leave_store(void *arg)
+{
+	S3Reader   *reader = arg;
+
+	forget_fetched(reader);
+	dlist_delete(&reader->node);
+	reader->store->nreaders--;
+}
+
+static S3Reader *
+new_reader(BbS3Store *store, const char *name)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup S3 object",
+												  ALLOCSET_SMALL_SIZES);
+	S3Reader   *reader = MemoryContextAllocZero(context, sizeof(S3Reader));
+
+	reader->context = context;
+	reader->store = store;
+	reader->name = MemoryContextStrdup(context, name);
+	dlist_push_tail(&store->readers, &reader->node);
+	store->nreaders++;
+	reader->callback.func = leave_store;
+	reader->callback.arg = reader;
+	MemoryContextRegisterResetCallback(context, &reader->callback);
+	return reader;
+}
+
 static BbObjectReader *
 s3_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
-	S3Reader   *reader = palloc0(sizeof(S3Reader));
+	S3Reader   *reader = new_reader((BbS3Store *) store, name);
 	BbS3Request request = {.action = "read object",
 						   .method = "HEAD",
 						   .name = name,
 						   .tolerate = BB_S3_MISSING};
 	BbS3Answer	answer;
 
-	reader->store = (BbS3Store *) store;
-	reader->name = pstrdup(name);
 	if (!bb_s3_request(ctx, reader->store, &request, &answer))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
@@ -312,6 +364,38 @@ read_range(const BbReqCtx *ctx, S3Reader *reader, uint64 offset, void *data,
 									  offset, data, length));
 }
 
+/* How much is fetched at a time for small reads, by now. */
+static size_t
+fetch_bytes(const BbS3Store *store)
+{
+	size_t		share = FETCHED_BYTES_MAX / Max(store->nreaders, 1);
+
+	return Max(Min(share, FETCH_BYTES), FETCH_BYTES_MIN);
+}
+
+/*
+ * Have room for so many bytes.  Who used his own longest ago makes it.
+ */
+static void
+need_room(S3Reader *reader, size_t length)
+{
+	BbS3Store  *store = reader->store;
+	dlist_mutable_iter iter;
+
+	if (reader->fetched != NULL && reader->allocated >= length)
+		return;
+	forget_fetched(reader);
+	dlist_foreach_modify(iter, &store->readers)
+	{
+		if (store->fetched_bytes + length <= FETCHED_BYTES_MAX)
+			break;
+		forget_fetched(dlist_container(S3Reader, node, iter.cur));
+	}
+	reader->fetched = MemoryContextAlloc(reader->context, length);
+	reader->allocated = length;
+	store->fetched_bytes += length;
+}
+
 /*
  * Have bytes from "offset" on among those that were fetched, or at the end of
  * the object from before it on; but who reads front to back has seen these.
@@ -320,15 +404,14 @@ static void
 fetch(const BbReqCtx *ctx, S3Reader *reader, uint64 offset)
 {
 	uint64		size = reader->base.size;
+	size_t		most = fetch_bytes(reader->store);
 	uint64		from = offset;
 	size_t		length;
 
-	if (offset != reader->next && offset + FETCH_BYTES > size)
-		from = size - Min(size, FETCH_BYTES);
-	length = Min(size - from, FETCH_BYTES);
-	if (reader->fetched == NULL)
-		reader->fetched = MemoryContextAlloc(GetMemoryChunkContext(reader),
-											 Min(size, FETCH_BYTES));
+	if (offset != reader->next && offset + most > size)
+		from = size - Min(size, most);
+	length = Min(size - from, most);
+	need_room(reader, length);
 	reader->fetched_length = 0; /* an error would leave it half done */
 	read_range(ctx, reader, from, reader->fetched, length);
 	reader->fetched_from = from;
@@ -343,10 +426,15 @@ s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
 
 	if (length == 0)
 		return;
-	if (length >= FETCH_BYTES || length == base->size)
+	if (length >= fetch_bytes(reader->store) || length == base->size)
+	{
 		read_range(ctx, reader, offset, data, length);
+		/* who reads so much at a time hardly wants the rest */
+		forget_fetched(reader);
+	}
 	else
 	{
+		dlist_move_tail(&reader->store->readers, &reader->node);
 		if (offset < reader->fetched_from ||
 			offset + length > reader->fetched_from + reader->fetched_length)
 			fetch(ctx, reader, offset);
@@ -359,12 +447,7 @@ s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
 static void
 s3_close(BbObjectReader *base)
 {
-	S3Reader   *reader = (S3Reader *) base;
-
-	if (reader->fetched != NULL)
-		pfree(reader->fetched);
-	pfree(reader->name);
-	pfree(reader);
+	MemoryContextDelete(((S3Reader *) base)->context);
 }
 
 const BbObjectStoreOps bb_objstore_s3 = {

@@ -18,6 +18,7 @@
 #define BB_S3_INTERNAL_H
 
 #include "base/compat.h"
+#include "lib/ilist.h"
 #include "objstore/http.h"
 #include "objstore/objstore_driver.h"
 
@@ -35,6 +36,9 @@ typedef struct BbS3Store
 	char	   *session_token; /* NULL: none */
 	List	   *locks;		   /* that are held: s3_lock.c */
 	bool		renewing;	   /* them, right now */
+	dlist_head	readers; /* that are open: s3.c */
+	int			nreaders;
+	size_t		fetched_bytes; /* that they have, besides what they gave */
 	bool		conditions_known;
 	bool		conditions; /* the server puts on a condition */
 } BbS3Store;

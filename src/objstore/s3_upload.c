@@ -17,8 +17,10 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "objstore/s3_internal.h"
 #include "objstore/xml.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #define ACTION "write object"
@@ -260,12 +262,27 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 
 /* ---- what was left ---- */
 
+/* Was this upload not aborted yet, by this sweep?	Then it is now. */
+static bool
+is_new(HTAB *aborted, const char *name, const char *query)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) query,
+										   (int) strlen(query), 0);
+	bool		found;
+
+	hash = hash_bytes_extended((const unsigned char *) name,
+							   (int) strlen(name), hash);
+	(void) hash_search(aborted, &hash, HASH_ENTER, &found);
+	return !found;
+}
+
 /*
- * Abort the uploads that a page of the listing names.  Returns whether there
- * were any.
+ * Abort the uploads that a page of the listing names, each once.  Returns
+ * whether there were any.
  */
 static bool
-abort_uploads(const BbReqCtx *ctx, BbS3Store *store, const char *document)
+abort_uploads(const BbReqCtx *ctx, BbS3Store *store, const char *document,
+			  HTAB *aborted)
 {
 	BbXml		xml;
 	const char *path;
@@ -297,8 +314,11 @@ abort_uploads(const BbReqCtx *ctx, BbS3Store *store, const char *document)
 								 "It lists what was not asked for.");
 			request.name = key + prefix_length;
 			request.query = psprintf("uploadId=%s", bb_s3_encode(id));
-			(void) bb_s3_request(ctx, store, &request, &answer);
-			any = true;
+			if (is_new(aborted, request.name, request.query))
+			{
+				(void) bb_s3_request(ctx, store, &request, &answer);
+				any = true;
+			}
 			key = id = NULL;
 		}
 	}
@@ -314,12 +334,21 @@ bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
 	BbS3Request request = {.action = "list the uploads",
 						   .method = "GET",
 						   .capacity = UPLOADS_CAPACITY};
+	HASHCTL		control = {.keysize = sizeof(uint64),
+						   .entrysize = sizeof(uint64),
+						   .hcxt = CurrentMemoryContext};
+	HTAB	   *aborted = hash_create("bbackup aborted uploads", 64, &control,
+									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	bool		any = true;
 
 	request.query = psprintf("prefix=%s&uploads=",
 							 bb_s3_encode(psprintf("%s%s/", store->prefix,
 												   prefix)));
-	/* what was aborted is no longer listed, so the first page is the next */
+	/*
+	 * What was aborted is no longer listed, so the first page is the next.  A
+	 * server may go on listing it for a while: then a page without anything
+	 * new is the last, and what may be behind it is the next sweep's.
+	 */
 	while (any)
 	{
 		BbS3Answer	answer;
@@ -328,7 +357,8 @@ bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
 		if (answer.http.too_long || answer.http.length == 0)
 			bb_s3_bad_answer(store, request.action,
 							 "It has the wrong length.");
-		any = abort_uploads(ctx, store, answer.http.body);
+		any = abort_uploads(ctx, store, answer.http.body, aborted);
 		pfree(answer.http.body);
 	}
+	hash_destroy(aborted);
 }

@@ -77,7 +77,7 @@ extern bool bb_pagestore_is_current(const BbReqCtx *ctx,
 
 /*
  * bb_pagestore_objects - BbWholeObjects that reads of these key ranges at an
- * LSN need, each once.
+ * LSN need, each once, in the order in which a scan comes to them.
  *
  * REQUIRES: bb_pagestore_timeline gave the page store.
  */

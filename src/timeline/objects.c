@@ -65,23 +65,38 @@ mark_segment(Needed *generations, const BbKeyRange *range, XLogRecPtr lsn)
 	return segment.end;
 }
 
+/* A layer that is needed, and whose it is. */
+typedef struct Marked
+{
+	const BbManifest *manifest;
+	const BbLayerDesc *layer;
+} Marked;
+
 static List *
 list_marked(const Needed *needed)
 {
 	const BbManifest *manifest = needed->timeline->manifest;
-	List	   *objects = NIL;
+	List	   *marked = NIL;
 
 	for (int i = 0; i < manifest->nlayers; i++)
 	{
-		BbWholeObject *object;
+		Marked	   *one;
 
 		if (!needed->layers[i])
 			continue;
-		object = palloc(sizeof(BbWholeObject));
-		*object = bb_layer_object(manifest->timeline, &manifest->layers[i]);
-		objects = lappend(objects, object);
+		one = palloc(sizeof(Marked));
+		one->manifest = manifest;
+		one->layer = &manifest->layers[i];
+		marked = lappend(marked, one);
 	}
-	return objects;
+	return marked;
+}
+
+static int
+compare_starts(const ListCell *a, const ListCell *b)
+{
+	return bb_key_compare(&((const Marked *) lfirst(a))->layer->keys.start,
+						  &((const Marked *) lfirst(b))->layer->keys.start);
 }
 
 List *
@@ -90,7 +105,9 @@ bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
 {
 	int			ngenerations = 0;
 	Needed	   *generations;
+	List	   *marked = NIL;
 	List	   *objects = NIL;
+	ListCell   *cell;
 
 	for (BbTimeline *t = timeline; t != NULL; t = t->ancestor)
 		ngenerations++;
@@ -116,6 +133,16 @@ bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
 	}
 
 	for (int i = 0; i < ngenerations; i++)
-		objects = list_concat(objects, list_marked(&generations[i]));
+		marked = list_concat(marked, list_marked(&generations[i]));
+	list_sort(marked, compare_starts);
+	foreach(cell, marked)
+	{
+		const Marked *one = lfirst(cell);
+		BbWholeObject *object = palloc(sizeof(BbWholeObject));
+
+		*object = bb_layer_object(one->manifest->timeline, one->layer);
+		objects = lappend(objects, object);
+	}
+	list_free_deep(marked);
 	return objects;
 }

@@ -97,7 +97,8 @@ extern void bb_timeline_scan_close(BbTimelineScan *scan);
 
 /*
  * bb_timeline_objects - BbWholeObjects of all layers that scans and point
- * reads of these key ranges at an LSN may read, palloc'd; each once.
+ * reads of these key ranges at an LSN may read, palloc'd; each once,
+ * in the order in which a scan comes to them.
  */
 extern List *bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
 								 const BbKeyRange *ranges, int nranges,

@@ -284,6 +284,51 @@ STORE_TEST(objstore_sweep_takes_leftovers_only)
 		  17 * 1024 * 1024);
 }
 
+/* Many objects that are read bit by bit share a bounded memory. */
+STORE_TEST(objstore_many_readers)
+{
+	enum
+	{
+		N = 120,
+		SIZE = 1024 * 1024
+	};
+	char	   *data = palloc(SIZE);
+	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
+	BbObjectReader *readers[N];
+	MemoryContext context;
+	MemoryContext old;
+
+	for (int i = 0; i < SIZE; i++)
+		data[i] = (char) (i % 251);
+	bb_object_write(ctx, writer, data, SIZE);
+	bb_object_finish(ctx, writer);
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "readers",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	for (int i = 0; i < N; i++)
+		readers[i] = bb_object_open(ctx, store, "t/object");
+	for (int round = 0; round < 2; round++)
+	{
+		for (int i = 0; i < N; i++)
+		{
+			char		got[1000];
+			uint64		offset = (i * 5000 + round * 2000) % (SIZE - 1000);
+
+			bb_object_read(ctx, readers[i], offset, got, sizeof(got));
+			CHECK(memcmp(got, data + offset, sizeof(got)) == 0);
+		}
+	}
+	CHECK(MemoryContextMemAllocated(context, true) < 20 * 1024 * 1024);
+	/* what one gives back others have */
+	for (int i = 1; i < N; i++)
+		bb_object_close(readers[i]);
+	bb_object_read(ctx, readers[0], SIZE - 10, data, 10);
+	CHECK((uint8) data[0] == (SIZE - 10) % 251);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
 static bool
 file_exists(BbObjectStore *store, const char *name)
 {

@@ -17,6 +17,8 @@
 # hang N		nor anything after N bytes of answers; hangs says that it came to that
 # ahead N		the server's clock is N seconds ahead, by what it says
 #
+# keep_uploads makes uploads immortal: who aborts one is told that it's done.
+#
 # requests gives the first lines of all that came; heads, with the headers.
 # With an S3 server as third argument of start, it does puts on a condition
 # (If-Match, If-None-Match), which that server can't: one after the other, each
@@ -155,6 +157,26 @@ sub requests
 	return map { /^(.*)\r\n/ } $self->heads;
 }
 
+sub keep_uploads
+{
+	my ($self) = @_;
+
+	open my $mark, '>', "$self->{file}.keep_uploads" or die;
+	close $mark;
+	return;
+}
+
+# An abort that is only said to be done, if these bytes are one.
+sub pretend_abort
+{
+	my ($self, $client, $bytes) = @_;
+
+	return 0
+	  unless $bytes =~ m{^DELETE \S*[?&]uploadId=\S* HTTP/}
+	  && -e "$self->{file}.keep_uploads";
+	return write_all($client, "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
 sub hang
 {
 	my ($self) = @_;
@@ -198,6 +220,7 @@ sub forward
 			my $n = sysread $from, my $bytes, 65536;
 			return unless $n;
 			note_request($self, $bytes) if $from == $client;
+			next if $from == $client && pretend_abort($self, $client, $bytes);
 			if (   $self->{s3}
 				&& $from == $client
 				&& $bytes =~ /^PUT \S+ HTTP.*?\r\nIf-(?:None-)?Match: /is)

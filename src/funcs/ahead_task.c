@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * ahead_task.c
+ *	  What the background worker does that fetches ahead of a backup.
+ *
+ * It opens the store by itself, as the user of the backup, so that what it
+ * reads is as permitted, or refused, as it was there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/worker.h"
+#include "funcs/ahead_task.h"
+#include "funcs/store_access.h"
+#include "stats/calls.h"
+
+void
+bb_ahead_task(const void *payload, size_t length)
+{
+	const BbAheadTask *task = payload;
+	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&task->parent,
+													  BB_TASK_PREFETCH,
+													  bb_worker_counters());
+	BbObjectStore *objects;
+
+	bb_calls_describe(ctx,
+					  &(BbCallAbout){.function = task->function,
+									 .timeline = task->timeline,
+									 .lsn = task->lsn});
+	objects = bb_store_open_same(ctx, task->server, task->options_hash);
+	bb_ahead_serve(ctx, objects,
+				   bb_pagestore_timeline(ctx, objects, task->timeline), task);
+	bb_reqctx_end(ctx);
+}
