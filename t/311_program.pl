@@ -187,6 +187,23 @@ ok(!-e "/proc/$late", 'is killed');
 no_leaks('the same');
 is(ask($session, call('cat > /dev/null')), $size, 'the next call works');
 
+# The shell itself becomes one that has left the process group.
+foreach my $case ([ 'sleep 1000', 'in the midst' ],
+	[ 'cat > /dev/null; sleep 1000', 'at the end' ])
+{
+	my ($does, $when) = @$case;
+	my $file = 'left' . ++$count;
+
+	send_query($session,
+		call("exec setsid sh -c 'echo \$\$ > $directory/$file; $does'"));
+	my $left = written($file) + 0;
+	is(getpgrp($left), $left, "one leaves its process group, $when");
+	$store->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	like(answer($session), qr/ERROR:  57014:/, 'and is cancelled');
+	ok(!-e "/proc/$left", 'and killed');
+	no_leaks('the same');
+}
+
 # --- The backend is told to end.
 
 ($command, $mark) = credulous('');

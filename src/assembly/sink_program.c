@@ -24,7 +24,8 @@
  * condition (POLLERR) once no process has the other end open.
  *
  * All hangs on the memory context that the sink was made in.  Beyond reach is
- * a program that leaves its process group (setsid), which sees an end.
+ * what leaves the process group (setsid), which sees an end; but the shell
+ * itself is killed all the same, if the backend has the time.
  *
  *-------------------------------------------------------------------------
  */
@@ -114,14 +115,30 @@ has_ended(const ProgramSink *program)
 }
 
 /*
+ * To the group, and to the shell, which may have left that ("exec setsid ...").
+ * Once the guard is reaped, too, the group's number may be somebody else's.
+ */
+static void
+signal_program(const ProgramSink *program, int signo)
+{
+	bool		member = getpgid(program->pid) == program->group;
+
+	if (member || program->guard.pid != 0)
+		kill(-program->group, signo);
+	/* who waits for it must be sure of that */
+	if (!member || signo == SIGKILL)
+		kill(program->pid, signo);
+}
+
+/*
  * Asked first, so that it may remove its temporary files; what is left of it
  * after a moment is killed.
  */
 static void
 kill_program(ProgramSink *program)
 {
-	kill(-program->group, SIGTERM);
-	kill(-program->group, SIGCONT);
+	signal_program(program, SIGTERM);
+	signal_program(program, SIGCONT);
 	for (int waited = 0; waited < GRACE_MS; waited += LOOK_MS)
 	{
 		if (has_ended(program))
@@ -132,7 +149,7 @@ kill_program(ProgramSink *program)
 		else
 			pg_usleep(LOOK_MS * 1000L);
 	}
-	kill(-program->group, SIGKILL);
+	signal_program(program, SIGKILL);
 	while (waitpid(program->pid, &program->exit_status, 0) < 0 &&
 		   errno == EINTR)
 		;
