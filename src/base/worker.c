@@ -168,6 +168,8 @@ bb_worker_stop(BbWorker *worker)
 		HOLD_INTERRUPTS();
 		(void) WaitForBackgroundWorkerShutdown(worker->handle);
 		RESUME_INTERRUPTS();
+		/* that has reset it, and a cancel may have set it meanwhile */
+		SetLatch(MyLatch);
 		bb_worker_collect(worker);
 	}
 	dlist_delete(&worker->node);
