@@ -50,17 +50,18 @@ my $watcher = start_session($reader);
 
 sub stream
 {
-	my ($store) = @_;
+	my ($store, $arguments) = @_;
 
-	return "bb_basebackup_stream(store => '$store')";
+	$arguments //= '';
+	return "bb_basebackup_stream(store => '$store'$arguments)";
 }
 
 sub backup
 {
-	my ($store) = @_;
+	my ($store, $arguments) = @_;
 
 	return "SELECT md5(string_agg(chunk, '')) FROM (SELECT "
-	  . stream($store)
+	  . stream($store, $arguments)
 	  . ' AS chunk) c';
 }
 
@@ -193,15 +194,21 @@ is(layers('count(*)', 'whole', 'resident'), 0, 'nor at all');
 # --- Each download is warned of, once.
 
 my $switch = 'SET bbackup.on_demand_download_behavior_treat_error_as_warn';
-foreach my $how ("$switch = on", 'SET bbackup.download_behavior = warn')
+foreach my $case (
+	["$switch = on"],
+	['SET bbackup.download_behavior = warn'],
+	[ 'SET bbackup.download_behavior = warn', ', jobs => 2, progress => false' ])
 {
+	my ($how, $arguments) = @$case;
+
 	evict_all('whole');
-	my $answer = ask($session, "$how; " . backup('whole'));
+	my $answer = ask($session, "$how; " . backup('whole', $arguments));
 	my %warned;
 
 	$warned{$_}++
 	  foreach $answer =~
 	  /WARNING:  01000: basebackup needs to download layer "([^"]+)"/g;
+	$how .= $arguments // '';
 	is(scalar keys %warned, $all, "$how: warns of all layers");
 	is(scalar(grep { $_ != 1 } values %warned), 0, 'once');
 	like($answer, qr/^$right$/m, 'and is right');

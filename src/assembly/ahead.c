@@ -41,8 +41,28 @@ list_missing(const BbObjectStore *objects, List *needed)
 	return missing;
 }
 
+List *
+bb_ahead_ask(const BbReqCtx *ctx, BbObjectStore *objects, BbPageStore *store,
+			 XLogRecPtr lsn, BbBackupOptions *options)
+{
+	List	   *missing;
+	ListCell   *cell;
+
+	if (bb_objstore_cache_size(objects) == 0 ||
+		(ctx->download_behavior == BB_DOWNLOAD_ERROR &&
+		 !bb_setting_download_error_as_warn))
+		return NIL;
+	missing = list_missing(objects,
+						   bb_prefetch_objects(ctx, store, lsn,
+											   options->full));
+	foreach(cell, missing)
+		bb_object_ask_leave(ctx, objects, lfirst(cell));
+	options->asked = true;
+	return missing;
+}
+
 BbAhead *
-bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects, uint64 options_hash,
+bb_ahead_new(const BbReqCtx *ctx, List *missing, uint64 options_hash,
 			 BbPageStore *store, XLogRecPtr lsn,
 			 const BbBackupOptions *options)
 {
@@ -57,22 +77,13 @@ bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects, uint64 options_hash,
 	BbAhead	   *ahead;
 	BbWorker   *worker;
 	const char *lack;
-	List	   *missing;
-	ListCell   *cell;
 
-	if (bb_objstore_cache_size(objects) == 0 ||
-		(ctx->download_behavior == BB_DOWNLOAD_ERROR &&
-		 !bb_setting_download_error_as_warn))
-		return NULL;
-	missing = list_missing(objects,
-						   bb_prefetch_objects(ctx, store, lsn,
-											   options->full));
 	/* one by itself comes as fast without help */
 	if (list_length(missing) < 2)
 		return NULL;
 
 	task.identity = bb_pagestore_identity(store, lsn);
-	/* it's asked here whether they may be fetched */
+	/* that was asked */
 	task.parent.download_behavior = BB_DOWNLOAD_ALLOW;
 	strlcpy(task.server, options->server, sizeof(task.server));
 	strlcpy(task.timeline, bb_pagestore_info(store)->timeline,
@@ -83,8 +94,6 @@ bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects, uint64 options_hash,
 	worker = bb_worker_try_start(ctx, &request, &lack);
 	if (worker == NULL)
 		return NULL;
-	foreach(cell, missing)
-		bb_object_ask_leave(ctx, objects, lfirst(cell));
 	ahead = palloc(sizeof(BbAhead));
 	ahead->worker = worker;
 	return ahead;

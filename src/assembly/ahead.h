@@ -17,8 +17,8 @@
  *
  * It is attached: it ends with the backup, and what it counts is added to the
  * backup's counters.  Whether layers may be downloaded is asked by the backup,
- * of all that are missing, when it has a worker fetch them: each is warned of,
- * once.  Where downloads are refused there is no worker.
+ * of all that are missing, before any process is started for it: each is warned
+ * of, once, whoever fetches it.  Where downloads are refused there is no worker.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,16 +34,27 @@ typedef struct BbAhead BbAhead;
 /* ---- the backup's side ---- */
 
 /*
- * bb_ahead_new - have fetched ahead what a backup of "store" at lsn needs of
- * "objects", in which it lies.
+ * bb_ahead_ask - ask whether may be downloaded what is missing of what a
+ * backup of "store" at lsn needs of "objects", in which it lies.
+ *
+ * Returns these objects, and sets options->asked.  Not done without a cache,
+ * which would keep what was asked; nor where downloads are refused, since the
+ * backup might do without them.
+ *
+ * Errors: those of bb_pagestore_objects.
+ */
+extern List *bb_ahead_ask(const BbReqCtx *ctx, BbObjectStore *objects,
+						  BbPageStore *store, XLogRecPtr lsn,
+						  BbBackupOptions *options);
+
+/*
+ * bb_ahead_new - have fetched ahead what such a backup was told is missing.
  *
  * "options_hash" is what the worker's view of the store has to agree with
  * (bb_store_open_same).  All of it belongs to CurrentMemoryContext.  NULL:
  * there is nothing to be done, or nobody to do it.
- *
- * Errors: those of bb_pagestore_objects.
  */
-extern BbAhead *bb_ahead_new(const BbReqCtx *ctx, BbObjectStore *objects,
+extern BbAhead *bb_ahead_new(const BbReqCtx *ctx, List *missing,
 							 uint64 options_hash, BbPageStore *store,
 							 XLogRecPtr lsn, const BbBackupOptions *options);
 

@@ -56,6 +56,7 @@ typedef struct BbBackupOptions
 	/* for workers, which open the store themselves: */
 	const char *server;	  /* the foreign server; NULL: there can be none */
 	const char *function; /* which asks for the backup */
+	bool		asked;	  /* it was asked whether they may download */
 } BbBackupOptions;
 
 /*

@@ -144,6 +144,9 @@ bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 
 	if (jobs > 0)
 	{
+		/* each of them would ask again */
+		if (options->asked)
+			task.parent.download_behavior = BB_DOWNLOAD_ALLOW;
 		task.identity = bb_pagestore_identity(store, lsn);
 		strlcpy(task.server, options->server, sizeof(task.server));
 		strlcpy(task.timeline, bb_pagestore_info(store)->timeline,

@@ -20,8 +20,9 @@
  * make: at the beginning, while workers start, or if there are none.  There
  * may be fewer than asked for, which a NOTICE tells; it's no error.
  *
- * Workers are attached to the backup: they end with it, its deadline and
- * download behaviour are theirs, and what they count is added to its counters
+ * Workers are attached to the backup: they end with it, its deadline is
+ * theirs, so is its download behaviour unless it has asked for them
+ * (bb_ahead_ask), and what they count is added to its counters
  * at the end of each unit, and when they have ended.  They make sure that they read the very timeline
  * that the backup does (bb_pagestore_identity).
  *

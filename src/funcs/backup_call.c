@@ -142,7 +142,7 @@ must_find(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 static BbAhead *
 fetch_ahead(const BbBackupCall *call)
 {
-	return bb_ahead_new(call->ctx, call->objects, call->options_hash,
+	return bb_ahead_new(call->ctx, call->missing, call->options_hash,
 						call->store, call->lsn, &call->options);
 }
 
@@ -168,7 +168,11 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 	call.objects = bb_store_open_told(call.ctx, store, &call.options_hash);
 	call.store = bb_pagestore_timeline(call.ctx, call.objects, timeline);
 	call.lsn = bb_store_lsn(call.ctx, call.store, lsn);
-	if (kind == BB_TASK_BASEBACKUP && call.options.jobs <= 1)
+	if (kind != BB_TASK_BASEBACKUP)
+		return call;
+	call.missing = bb_ahead_ask(call.ctx, call.objects, call.store, call.lsn,
+								&call.options);
+	if (call.options.jobs <= 1)
 		call.ahead = fetch_ahead(&call);
 	return call;
 }

@@ -32,6 +32,7 @@ typedef struct BbBackupCall
 	/* bb_backup_call_start's */
 	BbObjectStore *objects;
 	uint64		options_hash;
+	List	   *missing; /* what isn't resident of what it needs */
 	BbAhead	   *ahead; /* who fetches ahead; NULL: nobody, as yet */
 } BbBackupCall;
 
