@@ -75,10 +75,11 @@ find_postgres()
 }
 
 # new_directory PREFIX: an empty directory of the servers' user, in $directory.
-# It is short, since the names of sockets may only have some 100 letters.
+# It is short, unless TMPDIR is long, since the names of sockets may only have
+# some 100 letters.
 new_directory()
 {
-	directory=$(as_user mktemp -d "/tmp/$1.XXXXXX")
+	directory=$(as_user mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX")
 }
 
 # copy_tree DIRECTORY: the sources, without what was built, for as_user.

@@ -10,16 +10,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_source('source', '--data-checksums');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-max_wal_senders = 4
-shared_buffers = 1MB
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive,
+	"max_wal_senders = 4\nshared_buffers = 1MB\n", '--data-checksums');
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, 0 AS n FROM generate_series(1, 20000) i');
 

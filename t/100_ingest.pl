@@ -9,15 +9,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_source('source', '--data-checksums');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-max_wal_senders = 4
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive,
+	"max_wal_senders = 4\n", '--data-checksums');
 $source->stop;
 my $base = copy_directory($source->data_dir,
 	PostgreSQL::Test::Utils::tempdir . '/base');

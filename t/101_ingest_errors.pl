@@ -12,14 +12,7 @@ use Test::More;
 use constant SEGMENT_SIZE => 1024 * 1024;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_source('source', '--wal-segsize=1');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive, '', '--wal-segsize=1');
 $source->stop;
 my $store = new_store('store');
 my $imported = import_directory($store, $source->data_dir);

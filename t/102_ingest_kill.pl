@@ -16,14 +16,7 @@ srand $seed;
 note "BB_SEED=$seed";
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_source('source');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive, '');
 $source->stop;
 my $store = new_store('store',
 	"restart_after_crash = on\nbbackup.checkpoint_distance = 1MB\n");

@@ -9,15 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_source('source');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-autovacuum = off
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive, '');
 $source->safe_psql('postgres', 'CREATE TABLE t (i int, at timestamptz)');
 $source->stop;
 

@@ -10,15 +10,8 @@ use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';
-my $source = new_source('source', '--data-checksums');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-max_wal_senders = 4
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive,
+	"max_wal_senders = 4\n", '--data-checksums');
 $source->stop;
 my $store = new_store('store');
 my %start = (stopped => import_directory($store, $source->data_dir, 'stopped')->{lsn});

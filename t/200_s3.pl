@@ -17,14 +17,7 @@ my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
 $s3->create_bucket('bucket');
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_source('source', '--data-checksums');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive, '', '--data-checksums');
 $source->stop;
 my $base = copy_directory($source->data_dir,
 	PostgreSQL::Test::Utils::tempdir . '/base');

@@ -27,14 +27,7 @@ my $through = $s3->directly;
 $through->{endpoint} = "http://127.0.0.1:$proxy->{port}";
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_source('source', '--data-checksums');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive, '', '--data-checksums');
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
 );

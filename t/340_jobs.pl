@@ -12,15 +12,8 @@ use Test::More;
 # --- A bit of everything, and a history that takes redo.
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_source('source');
-$source->append_conf(
-	'postgresql.conf', qq(
-wal_level = replica
-archive_mode = on
-archive_command = 'cp "%p" "$archive/%f"'
-full_page_writes = off
-));
-$source->restart;
+my $source = new_archiving_source('source', $archive,
+	"full_page_writes = off\n");
 fill_source($source);
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'

@@ -30,6 +30,7 @@ use Time::HiRes qw(usleep);
 our @EXPORT = qw(
   new_store
   new_source
+  new_archiving_source
   fill_source
   import_directory
   ingest
@@ -155,6 +156,23 @@ max_prepared_transactions = 10
 track_commit_timestamp = on
 ));
 	$source->start;
+	return $source;
+}
+
+# new_archiving_source - the same, with an archive of its WAL in a directory, and
+# lines of its configuration; initdb's options follow.
+sub new_archiving_source
+{
+	my ($name, $archive, $lines, @options) = @_;
+	my $source = new_source($name, @options);
+
+	$source->append_conf(
+		'postgresql.conf', qq(
+wal_level = replica
+archive_mode = on
+archive_command = 'cp "%p" "$archive/%f"'
+$lines));
+	$source->restart;
 	return $source;
 }
 
