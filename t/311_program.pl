@@ -188,8 +188,8 @@ no_leaks('the same');
 is(ask($session, call('cat > /dev/null')), $size, 'the next call works');
 
 # The shell itself becomes one that has left the process group.
-foreach my $case ([ 'sleep 1000', 'in the midst' ],
-	[ 'cat > /dev/null; sleep 1000', 'at the end' ])
+foreach my $case ([ 'exec sleep 1000', 'in the midst' ],
+	[ 'cat > /dev/null; exec sleep 1000', 'at the end' ])
 {
 	my ($does, $when) = @$case;
 	my $file = 'left' . ++$count;
