@@ -4,8 +4,8 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::CacheLock;
 use BBackup::S3;
-use Fcntl qw(F_SETLK F_WRLCK SEEK_SET);
 use File::Path qw(remove_tree);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -96,20 +96,6 @@ sub backup
 	  . ' bb_basebackup_stream('
 	  . join(', ', "store => 'whole'", $arguments // ())
 	  . ') AS chunk) c';
-}
-
-# Who makes room, or counts what is there, keeps others from it.
-sub lock_room
-{
-	my ($name) = @_;
-	my ($file) = glob "$caches/$name/*/.locks";
-
-	# struct flock; the byte is that of cachelock.c
-	my $byte = pack('s s x4 q q l x4', F_WRLCK, SEEK_SET, 2 << 60, 1, 0);
-
-	open my $locks, '+<', $file or die "$name: $!";
-	fcntl $locks, F_SETLK, $byte or die "fcntl: $!";
-	return $locks;
 }
 
 sub evict_all
@@ -287,7 +273,7 @@ my $final = "timelines_main_layers_$bad." . substr($bad, -16);
 my $bad_bytes = layers('bytes', "layer = '$bad'");
 my $part = "$directory/.$final.$bad_bytes.part";
 append_to_file($part, '');
-my $counts = lock_room('whole');
+my $counts = lock_room("$caches/whole");
 send_query($session, backup());
 until (-e "$directory/$final" || -s $part == $bad_bytes)
 {
@@ -432,7 +418,7 @@ like($on_branch, qr/^[0-9a-f]{32}$/, 'a branch');
 isnt($on_branch, $whole, 'of another LSN');
 
 # In the background: it returns while nothing can come, as another makes room.
-my $lock = lock_room('whole');
+my $lock = lock_room("$caches/whole");
 $call = ask($session, "SELECT bb_prefetch(store => 'whole')");
 like($call, qr/^\d+$/, 'a prefetch in the background');
 is(ask($watcher, "SELECT state FROM bb_access_stats WHERE call_id = $call"),
@@ -466,7 +452,7 @@ is(ask($session, backup()), $whole, 'and so does a backup');
 
 # One that fails on its way.
 evict_all();
-$lock = lock_room('whole');
+$lock = lock_room("$caches/whole");
 $call = ask($session, "SELECT bb_prefetch(store => 'whole')");
 $s3->stop;
 close $lock;
@@ -561,7 +547,7 @@ END
 cache_server('twenty', '1GB');
 my @sessions = map { start_session($reader) } 1 .. 20;
 ask($session, "SELECT count(*) FROM bb_layers('twenty')");
-$lock = lock_room('twenty');
+$lock = lock_room("$caches/twenty");
 ask($session, 'SELECT bb_stat_reset()');
 my $backup = backup() =~ s/'whole'/'twenty'/r;
 send_query($_, $backup) foreach @sessions;

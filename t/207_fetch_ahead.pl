@@ -4,8 +4,8 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::CacheLock;
 use BBackup::S3;
-use Fcntl qw(F_SETLK F_WRLCK SEEK_SET);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -134,20 +134,6 @@ sub evict_all
 	return ask($watcher, "SELECT layers FROM bb_evict_idle('0', '$store')");
 }
 
-# Who makes room keeps others from it.
-sub lock_room
-{
-	my ($name) = @_;
-	my ($file) = glob "$caches/$name/*/.locks";
-
-	# struct flock; the byte is that of cachelock.c
-	my $byte = pack('s s x4 q q l x4', F_WRLCK, SEEK_SET, 2 << 60, 1, 0);
-
-	open my $locks, '+<', $file or die "$name: $!";
-	fcntl $locks, F_SETLK, $byte or die "fcntl: $!";
-	return $locks;
-}
-
 my $right = ask($session, backup('bare'));
 like($right, qr/^[0-9a-f]{32}$/, 'a backup without a cache');
 is(worker_rows('count(*)'), 0, 'needs no worker');
@@ -242,7 +228,7 @@ is(ask($session, backup('small')), $right, 'the backup is right');
 foreach my $end ('pg_terminate_backend', 'pg_cancel_backend')
 {
 	evict_all('whole');
-	my $lock = lock_room('whole');
+	my $lock = lock_room("$caches/whole");
 
 	send_query($session, backup('whole'));
 	wait_until("count(*) = 1 $workers", 'a worker');
@@ -253,7 +239,7 @@ foreach my $end ('pg_terminate_backend', 'pg_cancel_backend')
 }
 
 evict_all('whole');
-my $lock = lock_room('whole');
+my $lock = lock_room("$caches/whole");
 send_query($session, backup('whole'));
 wait_until("count(*) = 1 $workers", 'a worker');
 $reader->safe_psql('postgres',
