@@ -66,10 +66,7 @@ bb_ahead_new(const BbReqCtx *ctx, List *missing, uint64 options_hash,
 			 BbPageStore *store, XLogRecPtr lsn,
 			 const BbBackupOptions *options)
 {
-	BbAheadTask task = {.parent = *ctx,
-						.lsn = lsn,
-						.full = options->full,
-						.options_hash = options_hash};
+	BbAheadTask task = {.full = options->full, .options_hash = options_hash};
 	BbWorkerRequest request = {.task = BB_AHEAD_TASK,
 							   .payload = &task,
 							   .payload_length = sizeof(task),
@@ -82,13 +79,7 @@ bb_ahead_new(const BbReqCtx *ctx, List *missing, uint64 options_hash,
 	if (list_length(missing) < 2)
 		return NULL;
 
-	task.identity = bb_pagestore_identity(store, lsn);
-	/* that was asked */
-	task.parent.download_behavior = BB_DOWNLOAD_ALLOW;
-	strlcpy(task.server, options->server, sizeof(task.server));
-	strlcpy(task.timeline, bb_pagestore_info(store)->timeline,
-			sizeof(task.timeline));
-	strlcpy(task.function, options->function, sizeof(task.function));
+	task.backup = bb_backuptask(ctx, store, lsn, options);
 	request.output_bytes = WAKE_UP_BYTES *
 		(Min(list_length(missing), WAKE_UPS_MAX) + 2);
 	worker = bb_worker_try_start(ctx, &request, &lack);
@@ -156,11 +147,12 @@ void
 bb_ahead_serve(const BbReqCtx *ctx, BbObjectStore *objects, BbPageStore *store,
 			   const BbAheadTask *task)
 {
+	XLogRecPtr	lsn = task->backup.lsn;
 	List	   *needed;
 
 	/* replaced since the backup began? */
-	if (bb_pagestore_identity(store, task->lsn) != task->identity)
+	if (bb_pagestore_identity(store, lsn) != task->backup.identity)
 		return;
-	needed = bb_prefetch_objects(ctx, store, task->lsn, task->full);
+	needed = bb_prefetch_objects(ctx, store, lsn, task->full);
 	(void) bb_objects_hold(ctx, objects, needed, wake_up, NULL);
 }

@@ -25,9 +25,8 @@
 #ifndef BB_AHEAD_H
 #define BB_AHEAD_H
 
-#include "assembly/options.h"
+#include "assembly/backuptask.h"
 #include "objstore/objstore.h"
-#include "pagestore/pagestore.h"
 
 typedef struct BbAhead BbAhead;
 
@@ -74,14 +73,9 @@ extern void bb_ahead_end(const BbReqCtx *ctx, BbAhead *ahead);
 
 typedef struct BbAheadTask
 {
-	BbReqCtx	parent; /* a copy: see bb_reqctx_attached_child_of */
-	XLogRecPtr	lsn;
+	BbBackupTask backup;
 	bool		full;
-	uint64		identity; /* of the timeline at lsn */
 	uint64		options_hash;
-	char		server[NAMEDATALEN];
-	char		timeline[NAMEDATALEN];
-	char		function[NAMEDATALEN];
 } BbAheadTask;
 
 /*

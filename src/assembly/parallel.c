@@ -94,7 +94,7 @@ plan(const BbReqCtx *ctx, BbParallel *parallel)
 /* As many workers as there is work for, and as can be had. */
 static void
 start_workers(const BbReqCtx *ctx, BbParallel *parallel,
-			  const BbPagesTask *task, int wanted)
+			  const BbBackupTask *task, int wanted)
 {
 	BbWorkerRequest request = {.task = BB_PAGES_TASK,
 							   .payload = task,
@@ -125,7 +125,6 @@ bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 				const BbBackupOptions *options, uint64 size)
 {
 	BbParallel *parallel;
-	BbPagesTask task = {.parent = *ctx, .lsn = lsn};
 	int			jobs = options->jobs;
 
 	if (size > 0)
@@ -144,14 +143,8 @@ bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 
 	if (jobs > 0)
 	{
-		/* each of them would ask again */
-		if (options->asked)
-			task.parent.download_behavior = BB_DOWNLOAD_ALLOW;
-		task.identity = bb_pagestore_identity(store, lsn);
-		strlcpy(task.server, options->server, sizeof(task.server));
-		strlcpy(task.timeline, bb_pagestore_info(store)->timeline,
-				sizeof(task.timeline));
-		strlcpy(task.function, options->function, sizeof(task.function));
+		BbBackupTask task = bb_backuptask(ctx, store, lsn, options);
+
 		start_workers(ctx, parallel, &task, jobs);
 	}
 	if (parallel->nworkers > 0)

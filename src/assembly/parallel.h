@@ -22,17 +22,15 @@
  *
  * Workers are attached to the backup: they end with it, its deadline is
  * theirs, so is its download behaviour unless it has asked for them
- * (bb_ahead_ask), and what they count is added to its counters
- * at the end of each unit, and when they have ended.  They make sure that they read the very timeline
- * that the backup does (bb_pagestore_identity).
+ * (bb_ahead_ask), and what they count is added to its counters at the end of
+ * each unit, and when they have ended.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_PARALLEL_H
 #define BB_PARALLEL_H
 
-#include "assembly/options.h"
-#include "pagestore/pagestore.h"
+#include "assembly/backuptask.h"
 
 #define BB_BYTES_PER_WORKER (32 * 1024 * 1024)
 
@@ -82,18 +80,8 @@ extern void bb_parallel_end(const BbReqCtx *ctx, BbParallel *parallel);
 
 /* ---- the workers' side ---- */
 
-/* The name of the task, and what a worker is told (its payload). */
+/* The name of the task; a worker is told a BbBackupTask (its payload). */
 #define BB_PAGES_TASK "pages"
-
-typedef struct BbPagesTask
-{
-	BbReqCtx	parent; /* a copy: see bb_reqctx_attached_child_of */
-	XLogRecPtr	lsn;
-	uint64		identity; /* of the timeline at lsn */
-	char		server[NAMEDATALEN];
-	char		timeline[NAMEDATALEN];
-	char		function[NAMEDATALEN];
-} BbPagesTask;
 
 /*
  * bb_parallel_serve - make pages of the store as long as they are asked for.
@@ -102,6 +90,6 @@ typedef struct BbPagesTask
  * backup reads); those of the page store.
  */
 extern void bb_parallel_serve(const BbReqCtx *ctx, BbPageStore *store,
-							  const BbPagesTask *task);
+							  const BbBackupTask *task);
 
 #endif /* BB_PARALLEL_H */

@@ -29,7 +29,7 @@ put_note(const BbReqCtx *ctx, BbNoteKind kind, uint32 length)
 }
 
 static void
-check_identity(BbPageStore *store, const BbPagesTask *task)
+check_identity(BbPageStore *store, const BbBackupTask *task)
 {
 	if (bb_pagestore_identity(store, task->lsn) != task->identity)
 		ereport(ERROR,
@@ -93,7 +93,7 @@ put_unit(const BbReqCtx *ctx, Server *server, const BbBlockRange *ranges,
 
 void
 bb_parallel_serve(const BbReqCtx *ctx, BbPageStore *store,
-				  const BbPagesTask *task)
+				  const BbBackupTask *task)
 {
 	Server		server = {0};
 	MemoryContext old;

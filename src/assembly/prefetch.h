@@ -42,7 +42,7 @@ extern BbPrefetch *bb_prefetch_new(const BbReqCtx *ctx, BbObjectStore *objects,
 /*
  * bb_prefetch_run - fetch it.
  *
- * Errors: those of bb_object_hold and of filelist.h; INSUFFICIENT_RESOURCES
+ * Errors: those of bb_objects_hold and of filelist.h; INSUFFICIENT_RESOURCES
  * (what others use in the cache leaves too little room); as bb_prefetch_new.
  */
 extern void bb_prefetch_run(const BbReqCtx *ctx, BbPrefetch *prefetch);

@@ -351,7 +351,7 @@ bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 	return worker;
 }
 
-/* An error of the worker's becomes ours; so does a notice. */
+/* An error or a notice of the worker's becomes ours. */
 static void
 pass_on(const BbWorker *worker, const char *report, Size length)
 {
@@ -405,8 +405,7 @@ read_reports(BbWorker *worker)
 				/* as when somebody terminates it */
 				if (worker->optional)
 					break;
-				pass_on(worker, (const char *) data + 1, bytes - 1);
-				break;
+				/* FALLTHROUGH */
 			case 'N':
 				pass_on(worker, (const char *) data + 1, bytes - 1);
 				break;

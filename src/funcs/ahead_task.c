@@ -19,17 +19,19 @@ void
 bb_ahead_task(const void *payload, size_t length)
 {
 	const BbAheadTask *task = payload;
-	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&task->parent,
+	const BbBackupTask *backup = &task->backup;
+	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&backup->parent,
 													  BB_TASK_PREFETCH,
 													  bb_worker_counters());
 	BbObjectStore *objects;
 
 	bb_calls_describe(ctx,
-					  &(BbCallAbout){.function = task->function,
-									 .timeline = task->timeline,
-									 .lsn = task->lsn});
-	objects = bb_store_open_same(ctx, task->server, task->options_hash);
+					  &(BbCallAbout){.function = backup->function,
+									 .timeline = backup->timeline,
+									 .lsn = backup->lsn});
+	objects = bb_store_open_same(ctx, backup->server, task->options_hash);
 	bb_ahead_serve(ctx, objects,
-				   bb_pagestore_timeline(ctx, objects, task->timeline), task);
+				   bb_pagestore_timeline(ctx, objects, backup->timeline),
+				   task);
 	bb_reqctx_end(ctx);
 }

@@ -18,7 +18,7 @@
 void
 bb_pages_task(const void *payload, size_t length)
 {
-	const BbPagesTask *task = payload;
+	const BbBackupTask *task = payload;
 	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&task->parent,
 													  task->parent.task_kind,
 													  bb_worker_counters());

@@ -10,7 +10,7 @@
 
 #include "assembly/parallel.h"
 
-/* The task BB_PAGES_TASK; its payload is a BbPagesTask. */
+/* The task BB_PAGES_TASK; its payload is a BbBackupTask. */
 extern void bb_pages_task(const void *payload, size_t length);
 
 #endif /* BB_PAGES_TASK_H */

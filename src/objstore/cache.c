@@ -252,7 +252,8 @@ fetch_or_wait(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 }
 
 /*
- * Have it there and in use.  Returns false when there is no room for it.
+ * Have it there and in use; "may" it be downloaded without asking?  Returns
+ * false when there is no room for it.
  */
 static bool
 need(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
@@ -285,13 +286,6 @@ need(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 		bb_reqctx_publish(ctx);
 	}
 	return room;
-}
-
-bool
-bb_cache_hold(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
-			  const BbWholeObject *object)
-{
-	return need(ctx, cache, store, object, false);
 }
 
 /* Those of the objects that are not there; the others are in use now. */
@@ -348,7 +342,7 @@ bb_cache_open(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 {
 	if (cache == NULL)
 		ask_leave(ctx, object);
-	else if (bb_cache_hold(ctx, cache, store, object))
+	else if (need(ctx, cache, store, object, false))
 		return bb_object_open(ctx, cache->files, bb_cache_file(object));
 	return bb_object_open(ctx, store, object->name);
 }

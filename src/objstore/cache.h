@@ -51,8 +51,6 @@ extern BbObjectReader *bb_cache_open(const BbReqCtx *ctx, BbCache *cache,
 									 const BbWholeObject *object);
 
 /* The rest: see objstore.h's functions of like names. */
-extern bool bb_cache_hold(const BbReqCtx *ctx, BbCache *cache,
-						  BbObjectStore *store, const BbWholeObject *object);
 extern const BbWholeObject *bb_cache_hold_all(const BbReqCtx *ctx,
 											  BbCache *cache,
 											  BbObjectStore *store,

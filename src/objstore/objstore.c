@@ -306,13 +306,6 @@ bb_objstore_cache_size(const BbObjectStore *store)
 	return store->cache != NULL ? bb_cache_size(store->cache) : 0;
 }
 
-bool
-bb_object_hold(const BbReqCtx *ctx, BbObjectStore *store,
-			   const BbWholeObject *object)
-{
-	return bb_cache_hold(ctx, store->cache, store, object);
-}
-
 const BbWholeObject *
 bb_objects_hold(const BbReqCtx *ctx, BbObjectStore *store, List *objects,
 				BbFetched tell, void *arg)

@@ -262,25 +262,17 @@ extern bool bb_object_is_resident(const BbObjectStore *store,
 extern uint64 bb_objstore_cache_size(const BbObjectStore *store);
 
 /*
- * bb_object_hold - make an object resident, which it then is for as long as
- * CurrentMemoryContext lives.
+ * bb_objects_hold - make objects resident, which they then are for as long as
+ * CurrentMemoryContext lives.  They come in their order, with some requests
+ * under way at once; what is resident already is in use from the beginning, so
+ * it doesn't make room for the others.
  *
- * Returns false when there is no room for it.
+ * "tell" (NULL: nobody) is called for each that had to come, once it is there.
+ * Returns the first one for which there is no room; NULL: all are there.
  *
  * REQUIRES, as the rest: the store has a cache.
  *
  * Errors: as bb_object_open_resident.
- */
-extern bool bb_object_hold(const BbReqCtx *ctx, BbObjectStore *store,
-						   const BbWholeObject *object);
-
-/*
- * bb_objects_hold - the same for several, which come in their order, with some
- * requests under way at once; what is resident already is in use from the
- * beginning, so it doesn't make room for the others.
- *
- * "tell" (NULL: nobody) is called for each that had to come, once it is there.
- * Returns the first one for which there is no room; NULL: all are there.
  */
 typedef void (*BbFetched) (const BbReqCtx *ctx, const BbWholeObject *object,
 						   void *arg);

@@ -349,7 +349,7 @@ UNIT_TEST(timeline_identity)
 	BbManifest	manifest = manifest_for("main");
 	BbTimeline *main;
 	BbTimeline *branch;
-	BbPagesTask task = {.lsn = 2, .timeline = "main"};
+	BbBackupTask task = {.lsn = 2, .timeline = "main"};
 	uint64		before;
 
 	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
