@@ -51,12 +51,9 @@ is($row{end_lsn}, $fork, 'a timeline that ends where the tlis will part');
 # tli 2: recovered to the fork, promoted
 my $promoted = PostgreSQL::Test::Cluster->new('promoted');
 copy_directory("$base/.", $promoted->data_dir);
+own_address($promoted);
 $promoted->append_conf('postgresql.conf',
-	"port = "
-	  . $promoted->port
-	  . "\nunix_socket_directories = '"
-	  . $promoted->host
-	  . "'\nrestore_command = 'cp \"$archive/%f\" \"%p\"'\n"
+	"restore_command = 'cp \"$archive/%f\" \"%p\"'\n"
 	  . "recovery_target_lsn = '$fork'\nrecovery_target_inclusive = off\n"
 	  . "recovery_target_action = promote\n");
 $promoted->append_conf('recovery.signal', '');

@@ -55,21 +55,10 @@ foreach my $node ($store, $other)
 	}
 }
 
-# What reads all of a timeline.
-sub backup
-{
-	my ($server, $arguments) = @_;
-
-	$arguments = defined $arguments ? ", $arguments" : '';
-	return
-	  "SELECT md5(string_agg(md5(chunk), '')) FROM (SELECT"
-	  . " bb_basebackup_stream(store => '$server' $arguments) AS chunk) c";
-}
-
 import_directory($store, $base);
-my $right = $store->safe_psql('postgres', backup('bbackup'));
+my $right = $store->safe_psql('postgres', backup_md5('bbackup'));
 ingest($store, $archive);
-my $right_at_end = $store->safe_psql('postgres', backup('bbackup'));
+my $right_at_end = $store->safe_psql('postgres', backup_md5('bbackup'));
 isnt($right_at_end, $right, 'there are backups to compare with');
 
 sub wait_for_log
@@ -128,7 +117,7 @@ like(answer($sessions[0]), qr/^WARNING:.*^during$/ms,
 	'an import outlives a restart of the server');
 my $rest = answer($sessions[1]);
 like($rest, qr/^WARNING:.*^[0-9a-f]{32}\z/ms, 'so does a backup');
-is(ask($sessions[1], 'ROLLBACK; ' . backup('cloud', "timeline => 'during'")),
+is(ask($sessions[1], 'ROLLBACK; ' . backup_md5('cloud', "timeline => 'during'")),
 	$right, 'what was uploaded is right');
 is($rest =~ s/^[A-Z]+: .*\n//mgr,
 	ask($sessions[0],
@@ -169,7 +158,7 @@ is( scalar(
 		} @answers),
 	1,
 	'and the other is told');
-is(ask($sessions[1], backup('kept', "timeline => 'during'")),
+is(ask($sessions[1], backup_md5('kept', "timeline => 'during'")),
 	$right_at_end, 'nothing is lost');
 
 # One that is stopped while it writes, until another took over: its flag is up,
@@ -194,7 +183,7 @@ like(
 	answer($sessions[0]),
 	qr/ERROR:  (?:55006|40001|58P01|55000): .*late/,
 	'who was overtaken is told');
-is(ask($sessions[0], backup('kept', "timeline => 'late'")),
+is(ask($sessions[0], backup_md5('kept', "timeline => 'late'")),
 	$right_at_end, 'and has done no harm');
 
 # One that takes longer than a lock is good for renews it.
@@ -218,14 +207,14 @@ cmp_ok(
 system_or_bail('prlimit', '--pid', $sessions[0]->{backend},
 	'--fsize=500000:unlimited');
 like(
-	ask($sessions[0], backup('limited')),
+	ask($sessions[0], backup_md5('limited')),
 	qr/^WARNING:  53100: no space left in cache directory.*^$right\z/ms,
 	'a full disk is no obstacle');
 is(join(' ', glob "$caches/limited/*/.*.part"),
 	'', 'and nothing is left there that is not whole');
 system_or_bail('prlimit', '--pid', $sessions[0]->{backend},
 	'--fsize=unlimited:unlimited');
-is(ask($sessions[0], backup('limited')), $right, 'with space again,');
+is(ask($sessions[0], backup_md5('limited')), $right, 'with space again,');
 cmp_ok(scalar(() = glob "$caches/limited/*/*image-*"),
 	'>', 3, 'layers are resident');
 
@@ -233,16 +222,16 @@ cmp_ok(scalar(() = glob "$caches/limited/*/*image-*"),
 
 my $cursor = start_session($other);
 $proxy->faults('hang 700000');
-send_query($cursor, backup('killed'));
+send_query($cursor, backup_md5('killed'));
 sleep 0.01 until $proxy->hangs;
-send_query($sessions[0], backup('killed'));
+send_query($sessions[0], backup_md5('killed'));
 kill 'KILL', $cursor->{backend};
 answer($cursor);
 end_session($cursor);
 is(answer($sessions[0]), $right, 'who waited for a killed one goes on');
 wait_for_restart($other);
 is( $other->safe_psql('postgres',
-		'SET bbackup.download_behavior = error; ' . backup('killed')),
+		'SET bbackup.download_behavior = error; ' . backup_md5('killed')),
 	$right,
 	'and the cache is whole');
 is(join(' ', glob "$caches/killed/*/.*.part"), '', 'nothing is left over');
@@ -283,7 +272,7 @@ foreach my $try (1 .. $ENV{BB_FLIPS} // 5)
 		unlink glob "$caches/limited/*/*";
 		foreach my $server ('cloud', 'limited')
 		{
-			my $answer = ask($reader, backup($server));
+			my $answer = ask($reader, backup_md5($server));
 			my ($name) = $object =~ m{/([^/]+)$};
 
 			next if $content eq $bytes && $answer eq $right;

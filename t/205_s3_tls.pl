@@ -36,16 +36,7 @@ sub server
 	return;
 }
 
-sub backup
-{
-	my ($server) = @_;
-
-	return
-	  "SELECT md5(string_agg(md5(chunk), '')) FROM (SELECT"
-	  . " bb_basebackup_stream(store => '$server') AS chunk) c";
-}
-
-my $right = $store->safe_psql('postgres', backup('bbackup'));
+my $right = $store->safe_psql('postgres', backup_md5('bbackup'));
 
 sub works
 {
@@ -55,7 +46,7 @@ sub works
 	$store->safe_psql('postgres',
 		"$settings SELECT * FROM bb_import_directory('$base', '$server')");
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is($store->safe_psql('postgres', $settings . backup($server)),
+	is($store->safe_psql('postgres', $settings . backup_md5($server)),
 		$right, $name);
 	return;
 }

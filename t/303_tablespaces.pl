@@ -215,12 +215,7 @@ like($said,
 	'and notices what is damaged in a tablespace');
 patch_file($relation, 1000, $old);
 
-$clone->append_conf('postgresql.conf',
-		"port = "
-	  . $clone->port
-	  . "\nunix_socket_directories = '"
-	  . $clone->host
-	  . "'\n");
+own_address($clone);
 $clone->start;
 same_dump(dump_all($clone), $dump, 'a clone of it works');
 is( $clone->safe_psql('postgres',

@@ -35,8 +35,10 @@ our @EXPORT = qw(
   import_directory
   ingest
   fetch_backup
+  backup_md5
   tar_members
   new_clone
+  own_address
   start_clone
   dump_all
   same_dump
@@ -358,6 +360,18 @@ sub fetch_backup
 	return $file;
 }
 
+# backup_md5 - a query for the digest of a backup from a store, which reads all
+# of a timeline; other arguments of bb_basebackup_stream() follow.
+sub backup_md5
+{
+	my ($server, $arguments) = @_;
+
+	$arguments = defined $arguments ? ", $arguments" : '';
+	return
+	  "SELECT md5(string_agg(md5(chunk), '')) FROM (SELECT"
+	  . " bb_basebackup_stream(store => '$server' $arguments) AS chunk) c";
+}
+
 # tar_members - their names, in order.
 sub tar_members
 {
@@ -366,7 +380,8 @@ sub tar_members
 	return map { s{^\./|/$}{}gr } split /\n/, `tar -tf '$tar'`;
 }
 
-# A node's own port and socket, behind what its source's configuration says.
+# own_address - a node's own port and socket, behind what its source's
+# configuration says.
 sub own_address
 {
 	my ($clone) = @_;
