@@ -26,11 +26,11 @@ COMMENT ON SERVER bbackup IS
 -- Filling a store
 --
 CREATE FUNCTION bb_import_directory(
-    path text,
+    directory text,
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
     wal_directory text DEFAULT NULL,
-    OUT timeline_name text,
+    OUT timeline text,
     OUT lsn pg_lsn,
     OUT databases bigint,
     OUT relations bigint,
@@ -50,10 +50,10 @@ CREATE FUNCTION bb_ingest(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
     until pg_lsn DEFAULT NULL,
-    OUT timeline_name text,
+    OUT timeline text,
     OUT start_lsn pg_lsn,
     OUT end_lsn pg_lsn,
-    OUT tli bigint,
+    OUT tli integer,
     OUT records bigint,
     OUT pages bigint,
     OUT layers bigint,
@@ -88,7 +88,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION bb_drop_timeline IS
 'removes a timeline and its layers; refused while a branch needs them';
 
-CREATE FUNCTION bb_progress_import(
+CREATE FUNCTION bb_get_stat_progress_import(
     OUT pid integer,
     OUT datid oid,
     OUT usesysid oid,
@@ -98,22 +98,22 @@ CREATE FUNCTION bb_progress_import(
     OUT files_total bigint,
     OUT files_done bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'bb_sql_progress_import'
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_progress_import'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_progress_import IS
+COMMENT ON FUNCTION bb_get_stat_progress_import IS
 'what the view bb_stat_progress_import shows; others'' imports take pg_read_all_stats';
 
 CREATE VIEW bb_stat_progress_import AS
     SELECT p.pid, p.datid, d.datname, p.phase,
            p.bytes_total, p.bytes_done, p.files_total, p.files_done
-    FROM bb_progress_import() p
+    FROM bb_get_stat_progress_import() p
     LEFT JOIN pg_database d ON d.oid = p.datid;
 
 COMMENT ON VIEW bb_stat_progress_import IS
 'one row for each backend that runs bb_import_directory; sizes in bytes';
 
-CREATE FUNCTION bb_progress_ingest(
+CREATE FUNCTION bb_get_stat_progress_ingest(
     OUT pid integer,
     OUT datid oid,
     OUT usesysid oid,
@@ -123,10 +123,10 @@ CREATE FUNCTION bb_progress_ingest(
     OUT current_lsn pg_lsn,
     OUT records bigint)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'bb_sql_progress_ingest'
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_progress_ingest'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
-COMMENT ON FUNCTION bb_progress_ingest IS
+COMMENT ON FUNCTION bb_get_stat_progress_ingest IS
 'what the view bb_stat_progress_ingest shows; others'' ingests take pg_read_all_stats';
 
 CREATE VIEW bb_stat_progress_ingest AS
@@ -134,7 +134,7 @@ CREATE VIEW bb_stat_progress_ingest AS
            p.start_lsn, p.limit_lsn, p.current_lsn,
            p.limit_lsn - p.start_lsn AS bytes_total,
            p.current_lsn - p.start_lsn AS bytes_done, p.records
-    FROM bb_progress_ingest() p
+    FROM bb_get_stat_progress_ingest() p
     LEFT JOIN pg_database d ON d.oid = p.datid;
 
 COMMENT ON VIEW bb_stat_progress_ingest IS
@@ -157,7 +157,7 @@ CREATE FUNCTION bb_timelines(
     OUT tli integer,
     OUT data_checksums boolean,
     OUT generation bigint,
-    OUT layers integer,
+    OUT layers bigint,
     OUT bytes_stored bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_timelines'
@@ -180,12 +180,12 @@ COMMENT ON FUNCTION bb_lsn_at IS
 CREATE FUNCTION bb_layers(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT NULL,
-    OUT timeline_name text,
+    OUT timeline text,
     OUT layer text,
     OUT kind text,
-    OUT lsn_start pg_lsn,
-    OUT lsn_end pg_lsn,
-    OUT first_key text,
+    OUT start_lsn pg_lsn,
+    OUT end_lsn pg_lsn,
+    OUT start_key text,
     OUT end_key text,
     OUT entries bigint,
     OUT bytes bigint)
@@ -364,8 +364,8 @@ COMMENT ON FUNCTION bb_basebackup_archives IS
 'tars in chunks, in order: one of each tablespace, then the rest, then the manifest; call it in the target list, where it streams';
 
 CREATE FUNCTION bb_basebackup_to_file(
+    path text,
     lsn pg_lsn DEFAULT NULL,
-    path text DEFAULT NULL,
     full_backup boolean DEFAULT true,
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
@@ -407,8 +407,8 @@ COMMENT ON PROCEDURE bb_copy IS
 'sends the same tar to the client as a COPY stream, raw; errors: not called by a CALL of the client''s own';
 
 CREATE FUNCTION bb_basebackup_to_program(
+    command text,
     lsn pg_lsn DEFAULT NULL,
-    command text DEFAULT NULL,
     full_backup boolean DEFAULT true,
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
@@ -450,8 +450,8 @@ COMMENT ON FUNCTION bb_basebackup_lo IS
 'stores the same tar as a new large object; returns its OID; errors leave none';
 
 CREATE FUNCTION bb_restore(
+    directory text,
     lsn pg_lsn DEFAULT NULL,
-    directory text DEFAULT NULL,
     full_backup boolean DEFAULT true,
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
@@ -545,7 +545,7 @@ CREATE FUNCTION bb_get_access_stats(
     OUT download_behavior text,
     OUT parent_call_id bigint,
     OUT parent_link text,
-    OUT store text,
+    OUT store name,
     OUT timeline text,
     OUT lsn pg_lsn,
     OUT started_at timestamptz,
@@ -628,7 +628,7 @@ COMMENT ON VIEW bb_stat_totals IS
 CREATE FUNCTION bb_layer_stats(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT NULL,
-    OUT timeline_name text,
+    OUT timeline text,
     OUT layer text,
     OUT bytes bigint,
     OUT resident boolean,
@@ -653,9 +653,9 @@ COMMENT ON FUNCTION bb_layer_stats IS
 REVOKE ALL ON FUNCTION bb_import_directory FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_create_branch FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_drop_timeline FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_progress_import FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_get_stat_progress_import FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_ingest FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_progress_ingest FROM PUBLIC;
+REVOKE ALL ON FUNCTION bb_get_stat_progress_ingest FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_fdw_validator FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_timelines FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_lsn_at FROM PUBLIC;
@@ -684,9 +684,9 @@ REVOKE ALL ON FUNCTION bb_restore FROM PUBLIC;
 REVOKE ALL ON FUNCTION bb_tablespaces FROM PUBLIC;
 
 -- How far imports are is for those who watch servers.
-GRANT EXECUTE ON FUNCTION bb_progress_import TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_get_stat_progress_import TO pg_read_all_stats;
 GRANT SELECT ON bb_stat_progress_import TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION bb_progress_ingest TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION bb_get_stat_progress_ingest TO pg_read_all_stats;
 GRANT SELECT ON bb_stat_progress_ingest TO pg_read_all_stats;
 
 -- So is what calls do.  Others see their own once they may call the functions

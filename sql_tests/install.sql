@@ -22,6 +22,42 @@ WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
 ORDER BY 1;
 
+-- one name has one type, whether it goes in or comes out
+WITH arguments AS (
+    SELECT p.proname, unnest(p.proargnames) AS argument,
+           unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) AS type
+    FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+    WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+      AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
+)
+SELECT argument, type::regtype, string_agg(proname, ' ' ORDER BY proname)
+FROM arguments
+WHERE argument IN (SELECT argument FROM arguments GROUP BY argument
+                   HAVING count(DISTINCT type) > 1)
+GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- a timeline and an LSN are called so, and arguments that must be given come
+-- first, without a default
+SELECT p.proname, argument
+FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid, unnest(p.proargnames) AS argument
+WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
+  AND argument ~ '^(lsn_|timeline_)'
+ORDER BY 1, 2;
+SELECT p.proname, p.proargnames[1] AS argument
+FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
+  AND p.pronargs > p.pronargdefaults
+ORDER BY 1;
+
+-- what a view shows comes from a function of its name
+SELECT c.relname, pg_get_viewdef(c.oid) ~ ('bb_get_' || substr(c.relname, 4) || '\(') AS named_so
+FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND c.relkind = 'v'
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
+ORDER BY 1;
+
 -- settings, once the library is loaded
 LOAD 'bbackup';
 SELECT name, setting, unit, vartype, context

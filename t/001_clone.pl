@@ -26,7 +26,7 @@ $source->stop;
 
 my $store = new_store('store');
 my $import = import_directory($store, $source->data_dir);
-is($import->{timeline_name}, 'main', 'import names its timeline');
+is($import->{timeline}, 'main', 'import names its timeline');
 is($import->{databases}, 6, 'import counts databases');
 cmp_ok($import->{pages}, '>', 5000, 'import counts pages');
 is( $store->safe_psql('postgres', 'SELECT end_lsn FROM bb_timelines()'),

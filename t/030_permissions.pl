@@ -64,9 +64,9 @@ my %writes = (
 	bb_import_directory => "SELECT * FROM bb_import_directory('$from',"
 	  . " timeline => 'bobs')",
 	bb_create_branch => "SELECT bb_create_branch('branch')",
-	bb_restore => "SELECT bb_restore(NULL, '$elsewhere.restored')",
+	bb_restore => "SELECT bb_restore('$elsewhere.restored')",
 	bb_basebackup_to_file =>
-	  "SELECT bb_basebackup_to_file(NULL, '$elsewhere.tar')",
+	  "SELECT bb_basebackup_to_file('$elsewhere.tar')",
 	bb_drop_timeline => "SELECT bb_drop_timeline('main')");
 
 # --- Nothing, at first.
@@ -113,16 +113,16 @@ bob_may_not(
 	qr/42501: .*\n.*(?:pg_write_server_files|pg_read_server_files)/,
 	"$_ wants to write files") foreach sort keys %writes;
 $store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
-bob_may("SELECT files > 0 FROM bb_restore(NULL, '$elsewhere.restored',"
+bob_may("SELECT files > 0 FROM bb_restore('$elsewhere.restored',"
 	  . ' full_backup => false)', 't', 'now bob may restore');
-bob_may("SELECT bb_basebackup_to_file(NULL, '$elsewhere.tar',"
+bob_may("SELECT bb_basebackup_to_file('$elsewhere.tar',"
 	  . ' full_backup => false) > 0', 't', 'and write a tar');
 bob_may_not(
 	$writes{bb_import_directory},
 	qr/42501: .*\n.*pg_read_server_files/,
 	'bb_import_directory wants to read files, too');
 $store->safe_psql('postgres', 'GRANT pg_read_server_files TO bob');
-bob_may("SELECT timeline_name FROM bb_import_directory('$from',"
+bob_may("SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'bobs')", 'bobs', 'now bob may import');
 bob_may("SELECT bb_create_branch('branch', 'bobs') IS NOT NULL",
 	't', 'and branch');
@@ -144,7 +144,7 @@ bob_may_not($create, qr/42501: .*\n?.*(?:pg_read_server_files|pg_write_server)/,
 	'and the right to read and write files');
 $store->safe_psql('postgres',
 	'GRANT pg_write_server_files, pg_read_server_files TO bob');
-bob_may("$create; SELECT timeline_name"
+bob_may("$create; SELECT timeline"
 	  . " FROM bb_import_directory('$from', 'other')",
 	'main', 'with it, it is bob\'s');
 fails_like(

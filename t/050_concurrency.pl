@@ -35,7 +35,7 @@ sub wait_for_import
 # --- Two of one name: one succeeds, the other is told why not.
 
 my @sessions = map { start_session($store) } 1 .. 2;
-send_query($_, "SELECT timeline_name FROM bb_import_directory('$from')")
+send_query($_, "SELECT timeline FROM bb_import_directory('$from')")
   foreach @sessions;
 my @answers = map { answer($_) } @sessions;
 is(scalar(grep { $_ eq 'main' } @answers),
@@ -56,7 +56,7 @@ foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
 	truncate $file, 1 << 30 or die $!;
 }
 send_query($sessions[0],
-	"SELECT timeline_name FROM bb_import_directory('$from',"
+	"SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'second')");
 wait_for_import();
 is( $store->safe_psql(
@@ -83,7 +83,7 @@ is( ask($sessions[1], "SELECT max(pages) FROM bb_relations(timeline => 'second')
 unlink map { "$huge.$_" } 1 .. 3;
 truncate $huge, 0 or die $!;
 send_query($sessions[$_],
-	"SELECT timeline_name FROM bb_import_directory('$from',"
+	"SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'at_once_$_')") foreach 0 .. 1;
 is(answer($sessions[$_]), "at_once_$_", 'two imports at once')
   foreach 0 .. 1;
@@ -119,7 +119,7 @@ foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
 	truncate $file, 1 << 30 or die $!;
 }
 send_query($sessions[0],
-	"SELECT timeline_name FROM bb_import_directory('$from',"
+	"SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'canceled')");
 wait_for_import();
 $store->safe_psql('postgres',
@@ -130,7 +130,7 @@ cmp_ok(scalar stored_layers($store, 'canceled'),
 	'<=', BBackup::StoreKind::is_local() ? 0 : 1, 'and leaves no layers');
 
 send_query($sessions[0],
-	"SELECT timeline_name FROM bb_import_directory('$from',"
+	"SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'terminated')");
 wait_for_import();
 $store->safe_psql('postgres',

@@ -32,13 +32,13 @@ is( $store->safe_psql(
 	'two branches in one query');
 is( $store->safe_psql(
 		'postgres',
-		qq(SELECT (bb_import_directory('$from', timeline => t)).timeline_name
+		qq(SELECT (bb_import_directory('$from', timeline => t)).timeline
 		FROM unnest(ARRAY['c', 'd']) t)),
 	"c\nd",
 	'two imports');
 is( $store->safe_psql(
 		'postgres',
-		"SELECT (bb_ingest('$from/pg_wal', timeline => t)).timeline_name"
+		"SELECT (bb_ingest('$from/pg_wal', timeline => t)).timeline"
 		  . q( FROM unnest(ARRAY['c', 'c']) t)),
 	"c\nc",
 	'two ingests of one timeline');

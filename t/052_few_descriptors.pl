@@ -72,7 +72,7 @@ is( ask($session,
 	'',
 	'four backups at once');
 is( ask($session,
-		"SELECT timeline_name FROM bb_import_directory('"
+		"SELECT timeline FROM bb_import_directory('"
 		  . $source->data_dir
 		  . "', timeline => 'again')"),
 	'again',

@@ -104,7 +104,7 @@ sub wait_for_upload
 # --- The server is restarted during an upload, and during a call.
 
 my @sessions = map { start_session($_) } $store, $other;
-my $import = "SELECT timeline_name FROM bb_import_directory('$base', 'cloud')";
+my $import = "SELECT timeline FROM bb_import_directory('$base', 'cloud')";
 is(ask($sessions[0], $import), 'main', 'an import');
 ask($sessions[1],
 	'BEGIN; DECLARE c CURSOR FOR SELECT md5(chunk) AS m FROM (SELECT'

@@ -30,7 +30,7 @@ sub restore
 
 	return $store->safe_psql('postgres',
 		"SELECT files, bytes, bytes_written, files_removed"
-		  . " FROM bb_restore(NULL, '$directory'" . ($more // '') . ')');
+		  . " FROM bb_restore('$directory'" . ($more // '') . ')');
 }
 
 # --- The same as an extracted tar.
@@ -69,7 +69,7 @@ restore("$base/throttled", ', full_backup => false, max_rate => 1048576');
 ok(-e "$base/throttled/zenith.signal", 'other options do what they say');
 like(
 	$store->safe_psql('postgres',
-		"SELECT FROM bb_restore(NULL, '$base/counted');"
+		"SELECT FROM bb_restore('$base/counted');"
 		  . "SELECT bytes_out = $bytes, bytes_total_estimate = "
 		  . (-s $tar)
 		  . " FROM bb_access_stats WHERE function = 'bb_restore'"),
@@ -106,7 +106,7 @@ sub refused
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	fails_like($store,
-		"SELECT bb_restore(NULL, '$directory'$more)", $expected, $name);
+		"SELECT bb_restore('$directory'$more)", $expected, $name);
 	is_deeply(-e $directory ? tree($directory) : undef,
 		$before, '... and changes nothing');
 	return;
@@ -146,16 +146,16 @@ symlink "$base/nowhere", "$base/dangling" or die;
 refused("$base/dangling", '', qr/could not open directory "\Q$base\E\/dangling"/, 'a link to nowhere');
 ok(!-e "$base/nowhere", 'is not followed');
 refused('relative', '', qr/22023: path must be absolute/, 'a relative path');
-fails_like($store, "SELECT bb_restore(NULL, '/')", qr/22023: /, 'the root');
+fails_like($store, "SELECT bb_restore('/')", qr/22023: /, 'the root');
 refused("$base/no/parent", '', qr/58P01: could not open directory "\Q$base\E\/no"/, 'one without a parent');
 refused($tar, '', qr/could not open directory/, 'a file');
 refused("$base/" . 'x' x 2000, '', qr/22023: directory name too long/, 'a long one');
 refused('NULL', '', qr/22023: /, 'a word');
-fails_like($store, 'SELECT bb_restore(NULL, NULL)', qr/22004: argument "directory"/, 'NULL');
+fails_like($store, 'SELECT bb_restore(NULL)', qr/22004: argument "directory"/, 'NULL');
 my $other = PostgreSQL::Test::Cluster->new('other');
 $other->init;
 $other->start;
-fails_like($store, "SELECT bb_restore(NULL, '@{[ $other->data_dir ]}')",
+fails_like($store, "SELECT bb_restore('@{[ $other->data_dir ]}')",
 	qr/55000: directory .* exists but is not empty\nDETAIL:  A server is running in it/,
 	'one with a running server');
 is($other->safe_psql('postgres', 'SELECT 1'), 1, 'which goes on');
@@ -168,12 +168,12 @@ CREATE ROLE bob;
 GRANT USAGE ON FOREIGN SERVER bbackup TO bob;
 DO $$ BEGIN EXECUTE (SELECT string_agg(format('GRANT EXECUTE ON FUNCTION %s TO bob', oid::regprocedure), ';')
 	FROM pg_proc WHERE proname IN ('bb_restore', 'bb_basebackup_to_file')); END $$));
-fails_like($store, "SET ROLE bob; SELECT bb_restore(NULL, '$no')",
+fails_like($store, "SET ROLE bob; SELECT bb_restore('$no')",
 	qr/42501: .*\n.*pg_write_server_files/, 'it takes pg_write_server_files');
 ok(!-e $no, '... and makes nothing');
 $store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
 $store->safe_psql('postgres',
-	"SET ROLE bob; SELECT bb_restore(NULL, '$base/bobs', full_backup => false)");
+	"SET ROLE bob; SELECT bb_restore('$base/bobs', full_backup => false)");
 ok(-e "$base/bobs/global/pg_control", '... and no more');
 
 # --- Whatever fails leaves nothing.
@@ -194,7 +194,7 @@ sub leaves_nothing
 	return;
 }
 
-my $call = "SELECT bb_restore(NULL, '$base/fail', tablespace_mapping => '{$spc=$base/fail.ts}'";
+my $call = "SELECT bb_restore('$base/fail', tablespace_mapping => '{$spc=$base/fail.ts}'";
 my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
@@ -238,7 +238,7 @@ send_query($session, "$call, max_rate => 64)");
 wait_for_files();
 append_to_file("$base/fail/mine", 'not yours');
 ok(!-e "$base/fail/global/pg_control", 'while it runs, no server starts there');
-fails_like($store, "SELECT bb_restore(NULL, '$base/fail')",
+fails_like($store, "SELECT bb_restore('$base/fail')",
 	qr/55006: another backup is being written to directory/,
 	'nor does another restore');
 $store->safe_psql('postgres', "SELECT pg_cancel_backend($session->{backend})");

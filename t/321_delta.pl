@@ -58,7 +58,7 @@ sub restore
 	return split /\|/,
 	  $store->safe_psql('postgres',
 		"SELECT bytes, bytes_written, files_removed"
-		  . " FROM bb_restore('$lsn', '$directory'"
+		  . " FROM bb_restore('$directory', '$lsn'"
 		  . ($more // '') . ')');
 }
 
@@ -272,7 +272,7 @@ sub synced
 	$strace->pump_nb while $strace && $strace->pumpable && !-s "$base/strace";
 	my $watched = $strace && slurp_file("$base/strace") =~ / attached/;
 	ask($session,
-		"SELECT FROM bb_restore('$middle', '$clone', delta => true)")
+		"SELECT FROM bb_restore('$clone', '$middle', delta => true)")
 	  if $watched;
 	end_session($session);
 	$strace->finish if $strace;
@@ -299,7 +299,7 @@ sub begin_slow
 {
 	$session = start_session($store);
 	send_query($session,
-		"SELECT bb_restore('$last', '$clone', delta => true, max_rate => 64)");
+		"SELECT bb_restore('$clone', '$last', delta => true, max_rate => 64)");
 	foreach (1 .. 1000)
 	{
 		return if !-e "$clone/global/pg_control";
@@ -328,7 +328,7 @@ foreach my $end (sort keys %ends)
 		"$end: no server starts");
 	unlink "$clone/postmaster.pid";
 	fails_like(
-		$store, "SELECT bb_restore('$last', '$clone')",
+		$store, "SELECT bb_restore('$clone', '$last')",
 		qr/exists but is not empty\nDETAIL:  It has no file "global\/pg_control"/,
 		'... a full restore refuses');
 	delta_ok($middle, '... it can be repeated');
@@ -342,7 +342,7 @@ sub refused
 	my $before = -e $directory ? tree($directory) : undef;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	fails_like($store, "SELECT bb_restore('$last', '$directory', delta => true)",
+	fails_like($store, "SELECT bb_restore('$directory', '$last', delta => true)",
 		$expected, $name);
 	is_deeply(-e $directory ? tree($directory) : undef,
 		$before, '... and changes nothing');
@@ -353,7 +353,7 @@ is( started(
 		sub {
 			fails_like(
 				$store,
-				"SELECT bb_restore('$last', '$clone', delta => true)",
+				"SELECT bb_restore('$clone', '$last', delta => true)",
 				qr/55000: a server is running in data directory "\Q$clone\E"/,
 				'a running server is refused');
 			query($_[0], 'SELECT count(*) FROM big');
@@ -372,7 +372,7 @@ refused("$base/no", qr/could not open directory "\Q$base\E\/no"/, 'none');
 refused($outside, qr/55000: ".*" is not a data directory/, 'another directory');
 fails_like(
 	$store,
-	"SELECT bb_restore('$last', '@{[ $store->data_dir ]}', delta => true)",
+	"SELECT bb_restore('@{[ $store->data_dir ]}', '$last', delta => true)",
 	qr/55000: cannot write a backup to .*\n.*the data directory of this server/,
 	'the own data directory');
 truncate "$clone/global/pg_control", 100 or die;
@@ -388,7 +388,7 @@ $store->safe_psql('postgres',
 );
 fails_like(
 	$store,
-	"SELECT bb_restore('$last', '$clone', store => 'inside', delta => true)",
+	"SELECT bb_restore('$clone', '$last', store => 'inside', delta => true)",
 	qr/55000: cannot write a backup to .*\nDETAIL:  It is around the page store/,
 	'one with the store in it');
 ok(-e "$clone/global/pg_control" && -e "$clone/store/timelines",
@@ -400,7 +400,7 @@ PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', "$clone/store");
 my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
-fails_like($store, "SELECT bb_restore('$first', '$clone', delta => true)",
+fails_like($store, "SELECT bb_restore('$clone', '$first', delta => true)",
 	qr/XX001: /, 'a broken layer is an error');
 ok(!-e "$clone/global/pg_control", '... that leaves nothing that starts');
 patch_file($layer, int((-s $layer) * 0.6), $old);

@@ -32,7 +32,7 @@ mkdir "$base/d", 0700 or die;
 
 my $tar = fetch_backup($store);
 is( $store->safe_psql('postgres',
-		"SELECT bb_basebackup_to_file(NULL, '$base/d/base.tar')"),
+		"SELECT bb_basebackup_to_file('$base/d/base.tar')"),
 	-s $tar,
 	'it returns the size');
 is(slurp_file("$base/d/base.tar") eq slurp_file($tar),
@@ -40,7 +40,7 @@ is(slurp_file("$base/d/base.tar") eq slurp_file($tar),
 is(mode("$base/d/base.tar"), '0600', 'for the server\'s user only');
 is(names("$base/d"), 'base.tar', 'and there is nothing else');
 $store->safe_psql('postgres',
-	"SELECT bb_basebackup_to_file(NULL, '$base/d/./x/../thin.tar', full_backup => false, label => 'thin', max_rate => 1048576)"
+	"SELECT bb_basebackup_to_file('$base/d/./x/../thin.tar', full_backup => false, label => 'thin', max_rate => 1048576)"
 );
 cmp_ok(scalar(grep { $_ eq 'zenith.signal' } tar_members("$base/d/thin.tar")),
 	'==', 1, 'options do what they say');
@@ -50,7 +50,7 @@ unlink "$base/d/thin.tar" or die;
 
 my $archives = "tablespaces => 'archives'";
 my ($bytes, $counted) = split /\n/, $store->safe_psql('postgres',
-	"SELECT bb_basebackup_to_file(NULL, '$base/d/archives/', $archives);"
+	"SELECT bb_basebackup_to_file('$base/d/archives/', $archives);"
 	  . " SELECT bytes_out, bytes_total_estimate FROM bb_access_stats");
 is(names("$base/d/archives"),
 	"$oid.tar backup_manifest base.tar",
@@ -73,7 +73,7 @@ foreach my $name ("$oid.tar", 'base.tar', 'backup_manifest')
 is($bytes, $sum, 'it returns the bytes of all');
 is($counted, "$bytes|$bytes", 'which are counted, and were known');
 $store->safe_psql('postgres',
-	"SELECT bb_basebackup_to_file(NULL, '$base/d/compressed', $archives, compression => 'gzip', manifest => 'no', jobs => 2)"
+	"SELECT bb_basebackup_to_file('$base/d/compressed', $archives, compression => 'gzip', manifest => 'no', jobs => 2)"
 );
 is(names("$base/d/compressed"), "$oid.tar.gz base.tar.gz", 'compressed');
 
@@ -120,14 +120,14 @@ foreach my $path ("$base/d/base.tar", "$base/d/archives", '/dev/null')
 {
 	fails_like(
 		$store,
-		"SELECT bb_basebackup_to_file(NULL, '$path', $archives)",
+		"SELECT bb_basebackup_to_file('$path', $archives)",
 		$path eq '/dev/null' ? qr/42501: could not create directory "\/dev\/null.part"/
 		: qr/58P02: file "\Q$path\E" already exists/,
 		"\"$path\" is not replaced");
 }
 fails_like(
 	$store,
-	"SELECT bb_basebackup_to_file(NULL, '$_->[0]/archives', $archives)",
+	"SELECT bb_basebackup_to_file('$_->[0]/archives', $archives)",
 	qr/55000: cannot write a backup to .*\n.*$_->[1]/,
 	"nor does it write to $_->[1]"
   ) foreach (
@@ -135,7 +135,7 @@ fails_like(
 	[ store_directory($store), 'the page store' ]);
 fails_like(
 	$store,
-	"SELECT bb_basebackup_to_file(NULL, '$base/d/x', tablespaces => 'x')",
+	"SELECT bb_basebackup_to_file('$base/d/x', tablespaces => 'x')",
 	qr/42601: unrecognized tablespaces option/,
 	'there are two ways');
 is(names("$base/d"), 'archives base.tar compressed', 'no more was made');
@@ -159,10 +159,10 @@ foreach my $case (
 {
 	my ($path, $expected) = @$case;
 
-	fails_like($store, "SELECT bb_basebackup_to_file(NULL, '$path')",
+	fails_like($store, "SELECT bb_basebackup_to_file('$path')",
 		$expected, "\"$path\" is refused");
 }
-fails_like($store, 'SELECT bb_basebackup_to_file(NULL, NULL)',
+fails_like($store, 'SELECT bb_basebackup_to_file(NULL)',
 	qr/22004: argument "path"/, 'NULL is');
 is_deeply(tree("$base/d"), $before, 'nothing was changed');
 ok(!-e $store->data_dir . '/base.tar.part', 'nor made');
@@ -175,7 +175,7 @@ DO $$ BEGIN EXECUTE (SELECT format('GRANT EXECUTE ON FUNCTION %s TO bob',
 	oid::regprocedure)
 	FROM pg_proc WHERE proname = 'bb_basebackup_to_file'); END $$));
 fails_like($store,
-	"SET ROLE bob; SELECT bb_basebackup_to_file(NULL, '$base/d/bob')",
+	"SET ROLE bob; SELECT bb_basebackup_to_file('$base/d/bob')",
 	qr/42501: .*\n.*pg_write_server_files/,
 	'it takes pg_write_server_files');
 
@@ -184,7 +184,7 @@ fails_like($store,
 my $session = start_session($store);
 ask($session, 'SELECT count(*) FROM bb_files()');
 my @descriptors = sort(backend_descriptors($session->{backend}));
-my $call = "SELECT bb_basebackup_to_file(NULL, '$base/d/fail.tar'";
+my $call = "SELECT bb_basebackup_to_file('$base/d/fail.tar'";
 
 sub leaves_nothing
 {

@@ -58,7 +58,7 @@ only_has($directory, "$tablespace.tar backup_manifest base.tar",
 	'one for each tablespace, one for the rest, and the manifest');
 my $archives = new_name('archives');
 my $bytes = $store->safe_psql('postgres',
-	"SELECT bb_basebackup_to_file(NULL, '$archives', tablespaces => 'archives')");
+	"SELECT bb_basebackup_to_file('$archives', tablespaces => 'archives')");
 same($directory, $archives, 'as the server writes them');
 
 # --- Plain.

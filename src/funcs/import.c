@@ -19,17 +19,17 @@
 #include "utils/timestamp.h"
 
 BB_SQL_FUNCTION(bb_sql_import_directory);
-BB_SQL_FUNCTION(bb_sql_progress_import);
+BB_SQL_FUNCTION(bb_sql_get_stat_progress_import);
 
 /*
- * bb_import_directory(path text, store name, timeline text,
+ * bb_import_directory(directory text, store name, timeline text,
  *						  wal_directory text); wal_directory NULL: its pg_wal
  */
 Datum
 bb_sql_import_directory(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_IMPORT);
-	char	   *path = bb_arg_text(fcinfo, 0, "path");
+	char	   *directory = bb_arg_text(fcinfo, 0, "directory");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
 	char	   *wal_directory = PG_ARGISNULL(3) ? NULL
@@ -46,7 +46,8 @@ bb_sql_import_directory(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
-	result = bb_import_directory(ctx, store, timeline, path, wal_directory);
+	result = bb_import_directory(ctx, store, timeline, directory,
+								 wal_directory);
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.lsn});
 
 	values[0] = CStringGetTextDatum(timeline);
@@ -62,13 +63,13 @@ bb_sql_import_directory(PG_FUNCTION_ARGS)
 }
 
 /*
- * bb_progress_import()
+ * bb_get_stat_progress_import()
  *
  * One's own imports are everybody's to see; those of others take what it
  * takes to see their queries (as pg_stat_get_progress_info).
  */
 Datum
-bb_sql_progress_import(PG_FUNCTION_ARGS)
+bb_sql_get_stat_progress_import(PG_FUNCTION_ARGS)
 {
 	ListCell   *cell;
 

@@ -19,7 +19,7 @@
 #include "utils/timestamp.h"
 
 BB_SQL_FUNCTION(bb_sql_ingest);
-BB_SQL_FUNCTION(bb_sql_progress_ingest);
+BB_SQL_FUNCTION(bb_sql_get_stat_progress_ingest);
 
 /* bb_ingest(wal_directory text, store name, timeline text, until pg_lsn) */
 Datum
@@ -49,7 +49,7 @@ bb_sql_ingest(PG_FUNCTION_ARGS)
 	values[0] = CStringGetTextDatum(timeline);
 	values[1] = LSNGetDatum(result.start_lsn);
 	values[2] = LSNGetDatum(result.end_lsn);
-	values[3] = Int64GetDatum(result.tli);
+	values[3] = Int32GetDatum((int32) result.tli);
 	values[4] = Int64GetDatum(result.records);
 	values[5] = Int64GetDatum(result.pages);
 	values[6] = Int64GetDatum(result.layers);
@@ -59,13 +59,13 @@ bb_sql_ingest(PG_FUNCTION_ARGS)
 }
 
 /*
- * bb_progress_ingest()
+ * bb_get_stat_progress_ingest()
  *
  * One's own are everybody's to see; those of others take what it takes to see
  * their queries (as pg_stat_get_progress_info).
  */
 Datum
-bb_sql_progress_ingest(PG_FUNCTION_ARGS)
+bb_sql_get_stat_progress_ingest(PG_FUNCTION_ARGS)
 {
 	ListCell   *cell;
 

@@ -16,7 +16,7 @@
 
 BB_SQL_FUNCTION(bb_sql_basebackup_to_program);
 
-/* bb_basebackup_to_program(lsn, command, …): see backup_call.h */
+/* bb_basebackup_to_program(command, lsn, …): see backup_call.h */
 Datum
 bb_sql_basebackup_to_program(PG_FUNCTION_ARGS)
 {

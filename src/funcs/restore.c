@@ -90,7 +90,7 @@ argument_texts(FunctionCallInfo fcinfo, int n, const char *name)
 }
 
 /*
- * bb_restore(lsn pg_lsn, directory text, …, tablespace_mapping text[],
+ * bb_restore(directory text, lsn pg_lsn, …, tablespace_mapping text[],
  *			  delta boolean): see backup_call.h
  */
 Datum
@@ -146,7 +146,7 @@ bb_sql_restore(PG_FUNCTION_ARGS)
 }
 
 /*
- * bb_basebackup_to_file(lsn pg_lsn, path text, …, tablespaces text): see
+ * bb_basebackup_to_file(path text, lsn pg_lsn, …, tablespaces text): see
  * backup_call.h
  */
 Datum

@@ -91,6 +91,14 @@ text_or_null(const char *text, bool *null)
 	return *null ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
+static Datum
+name_or_null(const char *name, bool *null)
+{
+	*null = name == NULL || name[0] == '\0';
+	return *null ? (Datum) 0
+				 : DirectFunctionCall1(namein, CStringGetDatum(name));
+}
+
 static void
 call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
 {
@@ -111,7 +119,7 @@ call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
 	values[n++] = Int64GetDatum((int64) call->parent_call_id);
 	values[n] = text_or_null(link_name(call->parent_link), &nulls[n]);
 	n++;
-	values[n] = text_or_null(call->store, &nulls[n]);
+	values[n] = name_or_null(call->store, &nulls[n]);
 	n++;
 	values[n] = text_or_null(call->timeline, &nulls[n]);
 	n++;

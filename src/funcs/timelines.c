@@ -48,7 +48,7 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 	values[9] = Int32GetDatum((int32) manifest->tli);
 	values[10] = BoolGetDatum(manifest->data_checksum_version != 0);
 	values[11] = Int64GetDatum((int64) manifest->generation);
-	values[12] = Int32GetDatum(manifest->nlayers);
+	values[12] = Int64GetDatum(manifest->nlayers);
 	values[13] = Int64GetDatum((int64) bytes);
 	bb_result_row(fcinfo, values, nulls);
 }

@@ -297,7 +297,7 @@ PREPARE TRANSACTION 'second';
 sub import_directory
 {
 	my ($store, $directory, $timeline, $settings) = @_;
-	my @columns = qw(timeline_name lsn databases relations pages bytes_read
+	my @columns = qw(timeline lsn databases relations pages bytes_read
 	  bytes_stored duration);
 	my %row;
 
@@ -314,7 +314,7 @@ sub import_directory
 sub ingest
 {
 	my ($store, $directory, $timeline, $until) = @_;
-	my @columns = qw(timeline_name start_lsn end_lsn tli records pages layers
+	my @columns = qw(timeline start_lsn end_lsn tli records pages layers
 	  bytes_stored duration);
 	my %row;
 
