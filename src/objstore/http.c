@@ -403,8 +403,6 @@ set_options(BbHttpTransfer *transfer)
 
 	for (const char **header = request->headers; *header != NULL; header++)
 		add_header(transfer, *header);
-	if (request->body != NULL)
-		add_header(transfer, "Content-Type: application/octet-stream");
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -428,10 +426,6 @@ set_options(BbHttpTransfer *transfer)
 								  request->range_start,
 								  request->range_start +
 									  request->range_length - 1));
-
-	curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, request->signature);
-	curl_easy_setopt(easy, CURLOPT_USERNAME, request->user);
-	curl_easy_setopt(easy, CURLOPT_PASSWORD, request->password);
 
 	if (request->ca_file[0] != '\0')
 		curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);

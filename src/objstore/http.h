@@ -29,11 +29,6 @@ typedef struct BbHttpRequest
 	uint64		range_start; /* of the bytes wanted */
 	uint64		range_length; /* 0: all */
 
-	/* credentials, and what the signature is for ("aws:amz:REGION:s3") */
-	const char *user;
-	const char *password;
-	const char *signature;
-
 	const char *ca_file;   /* trusted certificates; empty: libcurl's */
 	int			timeout_s; /* without a byte, or to connect */
 	TimestampTz give_up;   /* when there has to be an answer; 0: never */

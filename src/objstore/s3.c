@@ -156,11 +156,11 @@ s3_open(const BbReqCtx *ctx, const char *url,
 		store->prefix = psprintf("%s%s", prefix,
 								 prefix[strlen(prefix) - 1] == '/' ? "" : "/");
 	dlist_init(&store->readers);
-	store->signature = psprintf("aws:amz:%s:s3", region);
-	store->access_key_id = pstrdup(options->access_key_id);
-	store->secret_access_key = pstrdup(options->secret_access_key);
+	store->keys.access_key_id = pstrdup(options->access_key_id);
+	store->keys.secret_access_key = pstrdup(options->secret_access_key);
 	if (options->session_token != NULL)
-		store->session_token = pstrdup(options->session_token);
+		store->keys.session_token = pstrdup(options->session_token);
+	store->keys.region = pstrdup(region);
 	return &store->base;
 }
 

@@ -8,6 +8,7 @@
  *	  s3_lock.c		   locks, and replacing an object on a condition
  *	  s3_list.c		   listings
  *	  s3_request.c	   one request: signed, repeated, its errors explained
+ *	  s3_sign.c		   the signature
  *	  xml.c, http.c	   what these need
  *
  * Keys are in no message: of an error's answer only status and code are told.
@@ -21,6 +22,7 @@
 #include "lib/ilist.h"
 #include "objstore/http.h"
 #include "objstore/objstore_driver.h"
+#include "objstore/s3_sign.h"
 
 /* As S3 has it: a part, but for the last, has 5 MB at least; 10,000 parts. */
 #define BB_S3_PART_SIZE (16 * 1024 * 1024)
@@ -30,12 +32,9 @@ typedef struct BbS3Store
 	BbObjectStore base;
 	char	   *prefix; /* "" or "dir/", ahead of every name */
 	char	   *bucket_url;
-	char	   *signature;
-	char	   *access_key_id;
-	char	   *secret_access_key;
-	char	   *session_token; /* NULL: none */
-	List	   *locks;		   /* that are held: s3_lock.c */
-	bool		renewing;	   /* them, right now */
+	BbS3Keys	keys;
+	List	   *locks;	  /* that are held: s3_lock.c */
+	bool		renewing; /* them, right now */
 	dlist_head	readers; /* that are open: s3.c */
 	int			nreaders;
 	size_t		fetched_bytes; /* that they have, besides what they gave */
@@ -52,7 +51,7 @@ typedef struct BbS3Request
 	const char *action; /* "read object": could not … */
 	const char *method;
 	const char *name;	   /* below the store's prefix; NULL: the bucket */
-	const char *query;	   /* NULL, or sorted and encoded: "uploads=" */
+	const char *query;	   /* NULL, or encoded: "uploads=" */
 	const char *condition; /* NULL, or a header */
 	const void *body;	   /* NULL: none */
 	size_t		body_length;
@@ -105,9 +104,6 @@ extern bool bb_s3_end(const BbReqCtx *ctx, BbS3Store *store,
  */
 extern void bb_s3_clean_up(BbS3Store *store, const char *name,
 						   const char *query);
-
-/* Encoded for a URL, palloc'd. */
-extern char *bb_s3_encode(const char *text);
 
 /* An answer that is no such document as it should be. */
 pg_noreturn extern void bb_s3_bad_answer(const BbS3Store *store,

@@ -3,9 +3,8 @@
  * s3_request.c
  *	  One request of S3's: signed, repeated, its errors explained.
  *
- * libcurl signs (AWS Signature Version 4).  It wants paths and queries as they
- * are to be signed, and the hash of the body in a header; a query's names are
- * in order, and each has a '=' behind it.
+ * Each attempt is signed anew, since a signature has the time in it.  All
+ * headers are signed but Range, which libcurl makes.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,16 +13,13 @@
 #include <math.h>
 
 #include "base/settings.h"
-#include "common/cryptohash.h"
 #include "common/pg_prng.h"
-#include "common/sha2.h"
 #include "miscadmin.h"
 #include "objstore/s3_internal.h"
 #include "objstore/xml.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -37,10 +33,6 @@
 /* For what is done on the way out. */
 #define CLEAN_UP_MS 3000
 
-/* SHA-256 of nothing */
-#define EMPTY_HASH \
-	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
 /* Of one request. */
 typedef struct Attempts
 {
@@ -49,23 +41,6 @@ typedef struct Attempts
 	TimestampTz until;	/* when the last one is made; 0: none failed yet */
 	bool		warned;
 } Attempts;
-
-char *
-bb_s3_encode(const char *text)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (const unsigned char *p = (const unsigned char *) text; *p; p++)
-	{
-		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-			(*p >= '0' && *p <= '9') || strchr("-._~", *p) != NULL)
-			appendStringInfoChar(&buf, *p);
-		else
-			appendStringInfo(&buf, "%%%02X", *p);
-	}
-	return buf.data;
-}
 
 void
 bb_s3_bad_answer(const BbS3Store *store, const char *action,
@@ -79,27 +54,6 @@ bb_s3_bad_answer(const BbS3Store *store, const char *action,
 			 errhint("Is the endpoint an S3 server?")));
 }
 
-static char *
-body_hash(const BbS3Request *request)
-{
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	char	   *hex;
-	pg_cryptohash_ctx *hash;
-
-	if (request->body == NULL)
-		return EMPTY_HASH;
-	hash = pg_cryptohash_create(PG_SHA256);
-	if (pg_cryptohash_init(hash) < 0 ||
-		pg_cryptohash_update(hash, request->body, request->body_length) < 0 ||
-		pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not compute a SHA-256 hash: %s",
-			 pg_cryptohash_error(hash));
-	pg_cryptohash_free(hash);
-	hex = palloc0(2 * sizeof(digest) + 1);
-	hex_encode((char *) digest, sizeof(digest), hex);
-	return hex;
-}
-
 /*
  * Send it once.
  */
@@ -107,43 +61,56 @@ static BbHttpTransfer *
 attempt(const BbS3Store *store, const BbS3Request *request,
 		BbHttpAnswer *answer)
 {
-	const char *headers[4];
+	MemoryContext context;
+	MemoryContext old;
+	const char *headers[3];
 	int			nheaders = 0;
 	StringInfoData url;
+	BbS3Signable signable = {0};
 	BbHttpRequest http = {0};
+	BbHttpTransfer *transfer;
 
+	/* libcurl copies the URL and the headers */
+	context = AllocSetContextCreate(CurrentMemoryContext,
+									"bbackup S3 signature",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
 	initStringInfo(&url);
 	appendStringInfoString(&url, store->bucket_url);
 	if (request->name != NULL)
-		appendStringInfo(&url, "%s%s", store->prefix, request->name);
+		appendStringInfo(&url, "%s%s", store->prefix,
+						 bb_s3_encode_path(request->name));
 	if (request->query != NULL)
 		appendStringInfo(&url, "?%s", request->query);
 
-	headers[nheaders++] = psprintf("x-amz-content-sha256: %s",
-								   body_hash(request));
-	if (store->session_token != NULL)
-		headers[nheaders++] = psprintf("x-amz-security-token: %s",
-									   store->session_token);
+	if (request->body != NULL)
+		headers[nheaders++] = "Content-Type: application/octet-stream";
 	if (request->condition != NULL)
 		headers[nheaders++] = request->condition;
 	headers[nheaders] = NULL;
 
+	signable.method = request->method;
+	signable.url = url.data;
+	signable.headers = headers;
+	signable.body = request->body;
+	signable.body_length = request->body_length;
+
 	http.method = request->method;
 	http.url = url.data;
-	http.headers = headers;
+	http.headers = bb_s3_sign(&store->keys, &signable, GetCurrentTimestamp());
+	MemoryContextSwitchTo(old);
 	http.body = request->body;
 	http.body_length = request->body_length;
 	http.range_start = request->range_start;
 	http.range_length = request->range_length;
-	http.user = store->access_key_id;
-	http.password = store->secret_access_key;
-	http.signature = store->signature;
 	http.ca_file = bb_setting_s3_ca_file;
 	http.timeout_s = bb_setting_s3_timeout_s;
 	http.give_up = request->give_up;
 	http.buffer = request->buffer;
 	http.capacity = request->capacity;
-	return bb_http_begin(&http, answer);
+	transfer = bb_http_begin(&http, answer);
+	MemoryContextDelete(context);
+	return transfer;
 }
 
 /*

@@ -147,9 +147,6 @@ UNIT_TEST(s3_late_answer)
 	const char *no_headers[] = {NULL};
 	BbHttpRequest request = {.method = "GET",
 							 .headers = no_headers,
-							 .user = "AKEY",
-							 .password = "ASECRET",
-							 .signature = "aws:amz:us-east-1:s3",
 							 .ca_file = "",
 							 .timeout_s = 30,
 							 .capacity = 100};
