@@ -8,8 +8,9 @@
  * in the map, whatever the map page's LSN, and makes the page if need be.
  * Later minor versions (17.12 and 18.6 do, 15.20 doesn't) name the map's page
  * as well, where bits were cleared, perhaps with an image: then it's a change
- * like others.  Setting bits is a record with a block of the map.  Both are
- * derived, so that a map page needs no redo.
+ * like others, and no other page of the map is changed.  Setting bits is a
+ * record with a block of the map.  Both are derived, so that a map page needs
+ * no redo.
  *
  * (heap_redo and heap2_redo in PostgreSQL's heapam.c, heapam_xlog.c from 18
  * on; visibilitymap.c.)
@@ -21,6 +22,7 @@
 #include "access/heapam_xlog.h"
 #include "access/visibilitymapdefs.h"
 #include "ingest/blockrefs.h"
+#include "ingest/invalidpages.h"
 #include "ingest/relsizes.h"
 #include "redo/native.h"
 
@@ -68,13 +70,21 @@ extend_map(BbIngest *ingest, const BbFork *map, BlockNumber map_block)
 	}
 }
 
+/* Does a record that clears bits name this page of the map? */
+typedef enum Naming
+{
+	NAMES_NONE, /* no page of the map */
+	NAMES_OTHERS,
+	NAMES_IT
+} Naming;
+
 /*
- * Is a page of the map one of the record's blocks?  Its map, that is: all of
- * them are of one relation.
+ * Its map, that is: all blocks of the record are of one relation.
  */
-static bool
+static Naming
 find_map_page(XLogReaderState *record, BlockNumber map_block, uint8 *id)
 {
+	Naming		naming = NAMES_NONE;
 	BbFork		fork;
 	BlockNumber block;
 
@@ -82,11 +92,14 @@ find_map_page(XLogReaderState *record, BlockNumber map_block, uint8 *id)
 	for (int n = 1; n <= XLogRecMaxBlockId(record); n++)
 	{
 		*id = (uint8) n;
-		if (bb_walcompat_block(record, *id, &fork, &block) &&
-			fork.fork == VISIBILITYMAP_FORKNUM && block == map_block)
-			return true;
+		if (!bb_walcompat_block(record, *id, &fork, &block) ||
+			fork.fork != VISIBILITYMAP_FORKNUM)
+			continue;
+		if (block == map_block)
+			return NAMES_IT;
+		naming = NAMES_OTHERS;
 	}
-	return false;
+	return naming;
 }
 
 /* Clear bits of one or two heap blocks, which may share a page of the map. */
@@ -102,26 +115,35 @@ clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
 		BbKey		key = bb_fork_block_key(&block->map, map_block);
 		BlockNumber blocks;
 		StringInfo	native;
-		bool		logged;
+		Naming		naming;
 		uint8		id;
 
 		if (map_block == done)
 			continue;
 		done = map_block;
 
-		/* a page that is made now has no bits to clear */
+		/* an image has the bits cleared */
+		naming = find_map_page(ingest->record, map_block, &id);
+		if (naming == NAMES_OTHERS ||
+			(naming == NAMES_IT && XLogRecBlockImageApply(ingest->record, id)))
+			continue;
+
 		if (!bb_relsizes_get(ingest, &block->map, &blocks) ||
 			map_block >= blocks)
 		{
-			extend_map(ingest, &block->map, map_block);
+			/* a page that is made now has no bits to clear */
+			if (naming == NAMES_NONE)
+				extend_map(ingest, &block->map, map_block);
+			else
+			{
+				bb_relsizes_create(ingest, &block->map);
+				bb_invalidpages_add(ingest, &block->map, map_block);
+			}
 			continue;
 		}
 
-		logged = find_map_page(ingest->record, map_block, &id);
-		if (logged && XLogRecBlockImageApply(ingest->record, id))
-			continue; /* the image has them cleared */
 		native = bb_ingest_native_begin(ingest);
-		bb_native_vm_clear_begin(native, logged);
+		bb_native_vm_clear_begin(native, naming == NAMES_IT);
 		for (int j = i; j < ncleared; j++)
 			if (cleared[j].heap_block / BB_VM_PER_PAGE == map_block)
 				bb_native_vm_clear_add(native,

@@ -271,12 +271,14 @@ apply_vm_set(BbReader *reader, XLogRecPtr lsn, Page page)
 
 /*
  * As vm_readbuf and visibilitymap_clear in visibilitymap.c; or, logged, as
- * heap_xlog_vm_clear in heapam_xlog.c.
+ * heap_xlog_vm_clear in heapam_xlog.c, which doesn't touch a page of zeros, and
+ * sets the LSN only if a bit was cleared.
  */
 static void
 apply_vm_clear(BbReader *reader, XLogRecPtr lsn, Page page, bool logged)
 {
-	bool		stays = logged && lsn <= PageGetLSN(page);
+	bool		stays = logged && (PageIsNew(page) || lsn <= PageGetLSN(page));
+	bool		cleared = false;
 
 	if (!stays && PageIsNew(page))
 		PageInit(page, BLCKSZ, 0);
@@ -285,11 +287,15 @@ apply_vm_clear(BbReader *reader, XLogRecPtr lsn, Page page, bool logged)
 		uint32		entry = read_entry(reader, BB_VM_PER_PAGE);
 		uint8		flags = read_flags(reader);
 		uint8	   *byte = (uint8 *) PageGetContents(page) + entry / 4;
+		uint8		mask = flags << (entry % 4 * VM_BITS);
 
-		if (!reader->failed && !stays)
-			*byte &= ~(flags << (entry % 4 * VM_BITS));
+		if (!reader->failed && !stays && (*byte & mask) != 0)
+		{
+			*byte &= ~mask;
+			cleared = true;
+		}
 	}
-	if (logged && !stays)
+	if (logged && cleared)
 		PageSetLSN(page, lsn);
 }
 

@@ -105,7 +105,8 @@ extern void bb_native_members_add(StringInfo buf, TransactionId xid,
  * Visibility map: set bits of a heap block as visibilitymap_set does in
  * recovery (not if the page is newer, and its LSN follows); clear bits as
  * visibilitymap_clear does (always, and the LSN stays), or, "logged", as where
- * the record names the map's page (as a set does); clear all from "entry" on.
+ * the record names the map's page (as a set does: not if the page is newer, and
+ * its LSN follows if a bit changes); clear all from "entry" on.
  */
 extern void bb_native_vm_set(StringInfo buf, uint32 entry, uint8 flags);
 extern void bb_native_vm_clear_begin(StringInfo buf, bool logged);

@@ -165,6 +165,17 @@ UNIT_TEST(native_visibility_map)
 	CHECK(PageGetLSN((Page) page.bytes) == 300 && vm_bits(&page, 6) == 1);
 	apply(vm_key(), 350, &buf, &page);
 	CHECK(PageGetLSN((Page) page.bytes) == 350 && vm_bits(&page, 6) == 0);
+	/* with no bit to clear, the LSN stays */
+	apply(vm_key(), 360, &buf, &page);
+	CHECK(PageGetLSN((Page) page.bytes) == 350);
+	/* a page of zeros stays one; without a name it's made */
+	memset(&page, 0, sizeof(page));
+	apply(vm_key(), 370, &buf, &page);
+	CHECK(PageIsNew((Page) page.bytes));
+	buf.data[0] = BB_NATIVE_VM_CLEAR;
+	apply(vm_key(), 380, &buf, &page);
+	CHECK(!PageIsNew((Page) page.bytes));
+	CHECK(PageGetLSN((Page) page.bytes) == InvalidXLogRecPtr);
 
 	/* truncation in the midst of a byte */
 	memset(PageGetContents((Page) page.bytes), 0xFF, BB_VM_BYTES);
