@@ -78,6 +78,7 @@ clean_up()
 }
 
 step "Packages"
+set_packages
 need_packages "${BUILD_PACKAGES[@]}"
 find_postgres
 echo "   All there; PostgreSQL is $("$PG_CONFIG" --version)."

@@ -3,18 +3,20 @@
 # run-tests.sh - build bbackup, and run every test there is.
 #
 #	./run-tests.sh
+#	./run-tests.sh t/FILE...  only these TAP tests
 #	PG_CONFIG=/path/to/pg_config ./run-tests.sh
 #	KEEP=1 ./run-tests.sh     leave the working directory and its logs
 #
-# As root or with sudo: it installs the packages that are missing (Debian 12),
-# and the extension into the server's directories.  Everything else happens in
-# a temporary directory.  The last line is "N passed, N failed"; a suite that
+# As root or with sudo: it installs the packages that are missing (Debian), and
+# the extension into the server's directories.  Everything else happens in a
+# temporary directory.  The last line is "N passed, N failed"; a suite that
 # did not run counts as failed.
 #
 set -u
 cd "$(dirname "$0")" || exit 1
 . .ci/lib.sh
 
+tap_tests=$*
 passed=0
 failed=0
 
@@ -62,8 +64,8 @@ build_with_clang()
 	options="$options -Wno-ignored-optimization-argument"
 	as_user mkdir "$other"
 	copy_tree "$other"
-	make_in "$other" with_llvm=no CC=clang-14 COPT="$options" &&
-		make_in "$other/test/unit" with_llvm=no CC=clang-14 COPT="$options"
+	make_in "$other" with_llvm=no CC="$CLANG" COPT="$options" &&
+		make_in "$other/test/unit" with_llvm=no CC="$CLANG" COPT="$options"
 }
 
 # unit_psql ARGUMENT...: ask the unit tests' server.
@@ -139,8 +141,9 @@ suite_sql()
 	result=$?
 	while read -r line; do
 		case $line in
-			test*FAILED*) fail "pg_regress: $line" ;;
-			test*ok*) pass ;;
+			# as pg_regress of 15 says it, and TAP from 16 on
+			test*FAILED* | "not ok "*) fail "pg_regress: $line" ;;
+			test*ok* | "ok "*) pass ;;
 		esac
 	done <"$log"
 	if [ $((passed + failed)) -eq $before ]; then
@@ -161,7 +164,8 @@ suite_tap()
 	# sockets and small directories of the tests
 	as_user mkdir "$work/tmp"
 	TMPDIR=$work/tmp make_in "$tree" installcheck REGRESS= \
-		PROVE_FLAGS="-v -j2" >"$log" 2>&1
+		PROVE_FLAGS="-v -j2" ${tap_tests:+PROVE_TESTS="$tap_tests"} \
+		>"$log" 2>&1
 	result=$?
 	passed=$((passed + $(grep -cE '^ok [0-9]+' "$log")))
 	failed=$((failed + $(grep -cE '^not ok [0-9]+' "$log")))
@@ -191,10 +195,15 @@ clean_up()
 }
 
 echo "== Packages"
-need_packages "${BUILD_PACKAGES[@]}" binutils clang-14 curl \
-	libipc-run-perl lz4 memcached perl swift-account swift-container \
-	swift-object swift-proxy zstd || die "could not install the packages"
+set_packages
+need_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" ||
+	die "could not install the packages"
 find_postgres
+CLANG=$(find_clang) || CLANG=clang
+if ! command -v "$CLANG" >/dev/null; then
+	need_packages "$(basename "$CLANG")" ||
+		die "could not install the packages"
+fi
 
 new_directory bbtests || die "could not make a temporary directory"
 work=$directory
@@ -212,7 +221,8 @@ built=$?
 check "the unit tests compile without warning" \
 	make_in "$tree/test/unit" with_llvm=no COPT=-Werror
 unit_built=$?
-check "all of it compiles without warning with clang" build_with_clang
+[ -n "$tap_tests" ] ||
+	check "all of it compiles without warning with clang" build_with_clang
 [ $built -ne 0 ] ||
 	check "make install" as_root make -s -C "$tree" install || built=1
 
@@ -222,19 +232,26 @@ check "includes follow the ranks" "$tree/.ci/check-ranks"
 check "the module exports what it should" \
 	"$tree/.ci/check-symbols" "$BINDIR/postgres" "$tree/bbackup.so"
 
-echo "== Unit tests"
-if [ $unit_built -eq 0 ]; then
-	suite_unit
-else
-	fail "unit tests did not run"
+if [ -z "$tap_tests" ]; then
+	echo "== Unit tests"
+	if [ $unit_built -eq 0 ]; then
+		suite_unit
+	else
+		fail "unit tests did not run"
+	fi
+
+	echo "== SQL tests"
+	if [ $built -eq 0 ]; then
+		suite_sql
+	else
+		fail "SQL tests did not run"
+	fi
 fi
 
-echo "== SQL and TAP tests"
+echo "== TAP tests"
 if [ $built -eq 0 ]; then
-	suite_sql
 	suite_tap
 else
-	fail "SQL tests did not run"
 	fail "TAP tests did not run"
 fi
 

@@ -57,10 +57,32 @@ need_packages()
 		--no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The packages to build and run bbackup.
-BUILD_PACKAGES=(gcc libc6-dev make postgresql-15 postgresql-server-dev-15
-	libcurl4-openssl-dev liblz4-dev libpq-dev libseccomp-dev libzstd-dev
-	zlib1g-dev)
+# set_packages [MAJOR]: set BUILD_PACKAGES to the packages that build and run
+# bbackup, and TEST_PACKAGES to those that its tests need besides.  The server
+# is of that major version.  Without one it is 15, unless the caller has a
+# server: PG_CONFIG, or one that was installed as no package.
+set_packages()
+{
+	local major=${1:-}
+
+	BUILD_PACKAGES=(gcc libc6-dev make libcurl4-openssl-dev liblz4-dev
+		libpq-dev libseccomp-dev libzstd-dev zlib1g-dev)
+	# bsdutils has script, procps ps, iproute2 ip
+	TEST_PACKAGES=(binutils bsdutils ca-certificates curl iproute2
+		libipc-run-perl lz4 memcached openssl perl procps swift-account
+		swift-container swift-object swift-proxy util-linux zstd)
+	[ -n "$major" ] || [ -n "${PG_CONFIG:-}" ] || major=15
+	[ -z "$major" ] ||
+		BUILD_PACKAGES+=("postgresql-$major" "postgresql-server-dev-$major")
+}
+
+# find_clang: print the name of the clang that the server was built with; it is
+# the one that PGXS makes bitcode with.
+find_clang()
+{
+	sed -n 's/^CLANG = //p' \
+		"$(dirname "$("$PG_CONFIG" --pgxs)")/../Makefile.global" | grep .
+}
 
 # Set PG_CONFIG and BINDIR; the caller's PG_CONFIG is taken.
 find_postgres()
@@ -82,13 +104,18 @@ new_directory()
 	directory=$(as_user mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX")
 }
 
-# copy_tree DIRECTORY: the sources, without what was built, for as_user.
-copy_tree()
+# pack_tree: the sources, without what was built, as a tar.
+pack_tree()
 {
 	tar -c --exclude=./.git --exclude='*.o' --exclude='*.bc' \
 		--exclude='*.so' --exclude=./client/bb_basebackup \
-		--exclude=./tmp_check --exclude=./regress . |
-		as_user tar -x --no-same-owner -C "$1"
+		--exclude=./tmp_check --exclude=./regress .
+}
+
+# copy_tree DIRECTORY: the same into a directory, for as_user.
+copy_tree()
+{
+	pack_tree | as_user tar -x --no-same-owner -C "$1"
 }
 
 # stop_servers DIRECTORY: at once, those whose data directory is below it.

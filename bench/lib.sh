@@ -18,6 +18,7 @@ clean_up()
 # begin NAME: a directory to work in, and the extension installed.
 begin()
 {
+	set_packages
 	need_packages "${BUILD_PACKAGES[@]}"
 	find_postgres
 	new_directory "$1"

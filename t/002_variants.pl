@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::Version;
 use Fcntl ':mode';
 use File::Compare;
 use PostgreSQL::Test::Cluster;
@@ -39,7 +40,8 @@ sub roundtrip
 
 # --- WAL segments of 1 MB, no checksums, every compression.
 
-my $source = new_source('source_small', '--wal-segsize=1');
+my $source =
+  new_source('source_small', '--wal-segsize=1', without_checksums());
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, repeat(\'x\', 100) FROM'
 	  . ' generate_series(1, 50000) i');

@@ -121,6 +121,14 @@ sub flip
 	return sub { patch_file("$changed/$file", $offset, $old) };
 }
 
+# Where pg_commit_ts/0000 has the time of an xid: 819 of 10 bytes in a page.
+sub time_offset
+{
+	my ($xid) = @_;
+
+	return int($xid / 819) * 8192 + $xid % 819 * 10;
+}
+
 my @files = files_below($expected);
 my ($heap) = grep { m{^base/\d+/\d+$} && -s "$expected/$_" > 100_000 } @files;
 my ($map) = grep { m{^base/\d+/\d+_vm$} && -s "$expected/$_" } @files;
@@ -139,9 +147,11 @@ foreach my $file ('pg_xact/0000', 'pg_multixact/offsets/0000',
 {
 	finds("a byte of $file", $file, qr/differs/, sub { flip($file, 200) });
 }
-# of an xid that is not older than the oldest
+# of the last xid: times of xids that are older than the oldest don't count
+my ($next_xid) =
+  { control_fields($expected) }->{"Latest checkpoint's NextXID"} =~ /:(\d+)/;
 finds('a byte of pg_commit_ts', 'pg_commit_ts/0000', qr/differs/,
-	sub { flip('pg_commit_ts/0000', 7500) });
+	sub { flip('pg_commit_ts/0000', time_offset($next_xid - 1)) });
 finds('a page too few', $heap, qr/has \d+ pages, not \d+/,
 	sub {
 		my $size = -s "$changed/$heap";

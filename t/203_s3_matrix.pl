@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 use BBackup::S3;
+use BBackup::Version;
 use File::Basename;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -48,9 +49,9 @@ sub run_in
 	my $directory = PostgreSQL::Test::Utils::tempdir;
 	my $output = "$directory/output";
 
-	local $ENV{BBACKUP_STORE} = $state;
 	# its clusters and logs are not those of its run on a local store
-	local $ENV{TESTDIR} = $directory;
+	local %ENV =
+	  (%ENV, test_directories($directory), BBACKUP_STORE => $state);
 	my $status = system "'$^X' "
 	  . join(' ', map { "-I '$_'" } @INC)
 	  . " '$file' >'$output' 2>&1";

@@ -154,6 +154,8 @@ foreach my $n (1 .. @numbers)
 	is((grep { /^\Q$archive\E\.tar\|/ } @seen)[-1],
 		"$archive.tar|5|$n", "tablespace $n of 5 was streamed");
 }
+# the manifest comes last; it's seen here if it is of more than one chunk
+@seen = grep { !/^backup_manifest/ } @seen;
 is("@seen[-2 .. -1]", 'base.tar|5|4 base.tar|5|5',
 	'with the last, all');
 is(join(' ', progress_of('bb_basebackup_stream()', "'all'")),

@@ -169,7 +169,10 @@ sub recover
 	{
 		$node->append_conf('postgresql.conf',
 			stop_at($via) . 'recovery_target_action = shutdown');
-		$node->start(fail_ok => 1);
+		# pg_ctl of 18 takes such a stop for success, and Cluster's start then
+		# expects a running server
+		system('pg_ctl', '-s', '-w', '-D', $directory, '-l', $node->logfile,
+			'start');
 		wait_until(sub { !-e "$directory/postmaster.pid" },
 			$node, 'the stop on the way');
 		$node->_update_pid(-1);

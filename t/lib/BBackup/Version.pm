@@ -1,0 +1,46 @@
+# BBackup::Version - what differs between major versions of PostgreSQL, for the
+# tests; the C sources have base/compat.h for that.
+
+package BBackup::Version;
+
+use strict;
+use warnings;
+
+use Carp;
+use Exporter 'import';
+
+our @EXPORT = qw(
+  pg_major
+  without_checksums
+  test_directories
+);
+
+# pg_major - of the server that is tested.
+sub pg_major
+{
+	# the make rule has its programs in the PATH
+	`pg_config --version` =~ /^PostgreSQL (\d+)/ or croak 'no pg_config';
+	return $1;
+}
+
+# without_checksums - initdb's options for a cluster without data checksums,
+# which is the default before 18.
+sub without_checksums
+{
+	return pg_major() >= 18 ? ('--no-data-checksums') : ();
+}
+
+# test_directories - the environment that tells a TAP test where its clusters
+# and its logs (in tmp_check/log) are to be: TESTDIR up to 15, the others from
+# 16 on.
+sub test_directories
+{
+	my ($directory) = @_;
+
+	return (
+		TESTDIR => $directory,
+		TESTDATADIR => "$directory/tmp_check",
+		TESTLOGDIR => "$directory/tmp_check/log");
+}
+
+1;
