@@ -13,6 +13,7 @@ use strict;
 use warnings;
 
 use BBackup;
+use BBackup::Version;
 use BBackup::Workload::Chapters;
 use Carp;
 use Exporter 'import';
@@ -33,6 +34,7 @@ our @EXPORT = qw(
 # What the same workload is run with: initdb's options and settings.
 my %variants = (
 	default => {},
+	no_checksums => { initdb => [ without_checksums() ] },
 	checksums => { initdb => ['--data-checksums'] },
 	hints => { conf => 'wal_log_hints = on' },
 	no_fpw => { conf => 'full_page_writes = off' },
@@ -81,6 +83,7 @@ allow_in_place_tablespaces = on
 autovacuum = off
 shared_buffers = 16MB
 checkpoint_timeout = 1h
+@{[ pg_major() >= 17 ? 'summarize_wal = on' : '' ]}
 @{[ $options->{conf} // '' ]}
 ));
 	$source->start;

@@ -10,6 +10,7 @@ use strict;
 use warnings;
 
 use BBackup::Workload::Indexes;
+use BBackup::Workload::NewFeatures;
 use Exporter 'import';
 
 our @EXPORT = qw(chapters);
@@ -20,7 +21,7 @@ sub chapters
 		storage_chapters(), row_chapters(),
 		index_chapters(), catalog_chapters(),
 		database_chapters(), transaction_chapters(),
-		freeze_chapters());
+		new_chapters(), freeze_chapters());
 }
 
 # --- Relations: created, extended, truncated, dropped, unlogged.
