@@ -106,29 +106,66 @@ try_help(void)
 	exit(1);
 }
 
+/*
+ * kB for each unit that a rate may have; NULL if "unit", up to white space, is
+ * none.  pg_basebackup knows k and M.
+ */
+static const double *
+find_unit(const char *unit, const char **end)
+{
+	static const struct
+	{
+		const char *name;
+		double		kb;
+	}			units[] = {{"kB", 1},
+				   {"k", 1},
+				   {"MB", 1024},
+				   {"M", 1024},
+				   {"GB", 1024 * 1024},
+				   {"G", 1024 * 1024}};
+
+	for (int i = 0; i < lengthof(units); i++)
+	{
+		size_t		length = strlen(units[i].name);
+
+		if (strncmp(unit, units[i].name, length) == 0)
+		{
+			*end = unit + length;
+			return &units[i].kb;
+		}
+	}
+	return NULL;
+}
+
 /* kB/s, as the server wants it. */
 static const char *
 max_rate(const char *value)
 {
-	char	   *end;
+	char	   *after;
+	const char *end;
+	const double *unit;
 	double		rate;
 
 	errno = 0;
-	rate = strtod(value, &end);
-	if (end == value || errno != 0)
+	rate = strtod(value, &after);
+	if (after == value || errno != 0)
 		pg_fatal("transfer rate \"%s\" is not a valid value", value);
 	if (rate <= 0)
 		pg_fatal("transfer rate must be greater than zero");
-	while (isspace((unsigned char) *end))
-		end++;
-	if (*end == 'M')
-		rate *= 1024;
-	if (*end == 'k' || *end == 'M')
-		end++;
+	while (isspace((unsigned char) *after))
+		after++;
+	end = after;
+	if ((unit = find_unit(after, &end)) != NULL)
+		rate *= *unit;
 	while (isspace((unsigned char) *end))
 		end++;
 	if (*end != '\0')
-		pg_fatal("invalid --max-rate unit: \"%s\"", end);
+	{
+		pg_log_error("invalid --max-rate unit: \"%s\"", after);
+		pg_log_error_hint("Valid units are \"kB\", \"MB\" and \"GB\", or "
+						  "\"k\", \"M\" and \"G\".");
+		exit(1);
+	}
 	if (!(rate >= MAX_RATE_LOWER && rate <= MAX_RATE_UPPER))
 		pg_fatal("transfer rate \"%s\" is out of range", value);
 	return psprintf("%d", (int) rate);

@@ -93,11 +93,26 @@ ask(BbServer *server, const char *query, const char *what)
 	return result;
 }
 
+/*
+ * The database is postgres unless somebody says otherwise: an option, a service
+ * or the environment.  libpq asks them in that order, and would take the name
+ * of the user if none does.
+ */
+static void
+prefer_database(void)
+{
+	const char *said = getenv("PGDATABASE");
+
+	if (said == NULL || said[0] == '\0')
+		setenv("PGDATABASE", "postgres", 1);
+}
+
 BbServer *
 bb_server_connect(const ConnParams *params)
 {
 	BbServer   *server = pg_malloc0(sizeof(BbServer));
 
+	prefer_database();
 	/* ends the program if it fails; the search path is empty after it */
 	server->connection = connectDatabase(params, "bb_basebackup", false, false,
 										 false);
@@ -107,8 +122,8 @@ bb_server_connect(const ConnParams *params)
 	{
 		pg_log_error("extension bbackup isn't installed in database \"%s\"",
 					 PQdb(server->connection));
-		pg_log_error_hint("Connect to a database that has it, or create it "
-						  "there: CREATE EXTENSION bbackup.");
+		pg_log_error_hint("Connect to a database that has it (-d), or create "
+						  "it there: CREATE EXTENSION bbackup.");
 		exit(1);
 	}
 	return server;

@@ -16,6 +16,11 @@ $source->psql('postgres', "CREATE TABLESPACE inside LOCATION '$inside'");
 $source->safe_psql('postgres', 'CREATE TABLE u TABLESPACE inside AS SELECT 2');
 my $base_oid = $source->safe_psql('postgres',
 	q(SELECT oid FROM pg_database WHERE datname = 'postgres'));
+# rows, free space and all-visible pages, for the maps
+$source->safe_psql('postgres', 'CREATE TABLE mapped AS SELECT generate_series(1, 5000) AS i');
+$source->safe_psql('postgres', 'DELETE FROM mapped WHERE i < 1000; VACUUM mapped');
+my $mapped =
+  $source->safe_psql('postgres', "SELECT pg_relation_filepath('mapped')");
 $source->stop;
 my $good = $source->data_dir;
 my $store = new_store('store');
@@ -99,7 +104,7 @@ symlink "$directory/elsewhere.conf", "$directory/link.conf";
 ($stdout, $stderr) = import_says($directory, 'odd');
 like($stdout, qr{^[0-9A-F]+/[0-9A-F]+$}, 'oddities are no reason to refuse');
 foreach my $left ('base/note.txt', "base/$base_oid/16384.bak",
-	'pg_xact/00000', '?')
+	'pg_xact/00000')
 {
 	like($stderr, qr/WARNING:  file ".*\Q$left\E" is left out/, "$left: said");
 }
@@ -110,8 +115,76 @@ is( $store->safe_psql(
 		q(SELECT string_agg(path, ' ' ORDER BY path)
 		  FROM bb_files(timeline => 'odd')
 		  WHERE path ~ 'saved|elsewhere|link|note|bad|bak')),
-	'backup_label.saved elsewhere.conf link.conf',
+	'backup_label.saved bad\\xFFname elsewhere.conf link.conf',
 	'what is kept');
+
+# --- What a crash leaves of relations that were being dropped.
+
+# orphans - those among the paths that a timeline has
+sub orphans
+{
+	my ($timeline) = @_;
+
+	return $store->safe_psql('postgres',
+		"SELECT string_agg(path || ' ' || size, ', ' ORDER BY path)"
+		  . " FROM bb_files(timeline => '$timeline') WHERE path ~ '/7777'");
+}
+
+my $database = "base/$base_oid";
+$directory = another();
+copy_directory("$directory/$mapped", "$directory/$database/77771");
+copy_directory("$directory/$mapped", "$directory/$database/77772.1");
+append_to_file("$directory/$database/77773", '');
+copy_directory("$directory/$mapped", "$directory/$database/77773.1");
+copy_directory("$directory/$mapped", "$directory/$database/77773.2");
+append_to_file("$directory/$database/77774.1", '');
+($stdout, $stderr) = import_says($directory, 'orphans');
+like($stdout, qr{^[0-9A-F]+/[0-9A-F]+$}, 'orphaned segments are no reason to refuse');
+is( join(' ', sort $stderr =~ m{WARNING:  file "\Q$directory/$database\E/(\S+)" is left out}g),
+	'77772.1 77773.1 77773.2',
+	'those that the server would not read: said');
+is( orphans('orphans'),
+	"$database/77771 " . (-s "$directory/$mapped") . ", $database/77773 0",
+	'and what it would read is kept');
+
+# but a relation with blocks, and a gap behind them, has lost data
+append_to_file("$directory/$mapped.1", 'x' x 8192);
+refuses($directory,
+	qr/XX001: segment 1 of fork "main" .*\n.*The segment before it is not full\.\n.*HINT/,
+	'a segment behind one that has blocks');
+
+# --- Broken pages of maps, which the server takes for zeros.
+
+foreach my $fork ('fsm', 'vm')
+{
+	my $page;
+
+	$directory = another();
+	ok(-s "$directory/${mapped}_$fork" > 0, "there is a file of fork $fork");
+	patch_file("$directory/${mapped}_$fork", 100, 'broken');
+	# the header, as clusters without checksums have nothing else to go by
+	patch_file("$directory/${mapped}_$fork", 12, "\xff" x 6);
+	($stdout, $stderr) = import_says($directory, "broken_$fork");
+	like($stdout, qr{^[0-9A-F]+/[0-9A-F]+$},
+		"a broken page of fork $fork is no reason to refuse");
+	like($stderr,
+		qr/WARNING:  block 0 of file "\Q$directory\/${mapped}_$fork\E" is corrupted and becomes zeros/,
+		'... and said');
+	$page = $store->safe_psql('postgres',
+		"SELECT encode(bb_read_file('${mapped}_$fork', timeline => 'broken_$fork'), 'hex')");
+	like($page, qr/^0{16384}/, '... and is zeros');
+}
+
+# one that is newer than the WAL is readable, so the server would use it
+$directory = another();
+my ($no_checksums) = map { /checksum version:\s+0$/m } `pg_controldata -D '$directory'`;
+SKIP:
+{
+	skip 'checksums', 2 unless $no_checksums;
+	patch_file("$directory/${mapped}_vm", 0, pack('L', 0x7000));
+	refuses($directory, qr/XX001: block 0 of file ".*_vm" is corrupted\n/,
+		'a page of a map from the future');
+}
 
 # --- A tablespace in the data directory is stored as a tablespace, and once.
 

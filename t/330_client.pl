@@ -208,7 +208,8 @@ like(slurp_file($terminal), qr{0/1 tablespace\r(?!\r?\n).*1/1 tablespace\r?\n}s,
 
 my $size = length slurp_file(fetch_backup($store, 'full_backup => false'));
 my $began = time;
-succeeds('a rate', '-f', $tar, '--thin', '-r', '32M');
+succeeds("a rate: $_", '-f', $tar, '--thin', '-r', $_)
+  foreach ('32M', '32MB', '32768', '32768 kB', '1G', '0.5 GB ');
 cmp_ok(time - $began, '>=', ($size - 32768 * 128) / (32768 * 1024),
 	"$size bytes are not faster than 32 MB/s");
 
@@ -266,7 +267,9 @@ foreach my $case (
 	[ 'a rate of NaN', qr/out of range/, '-f', 'x', '-r', 'nan' ],
 	[ 'a negative rate', qr/greater than zero/, '-f', 'x', '-r', '-1' ],
 	[ 'a word as rate', qr/not a valid value/, '-f', 'x', '-r', 'fast' ],
-	[ 'a unit', qr/invalid --max-rate unit: "G"/, '-f', 'x', '-r', '1G' ],
+	[ 'a unit', qr/invalid --max-rate unit: "T"\n.*hint/, '-f', 'x', '-r', '1T' ],
+	[ 'half a unit', qr/invalid --max-rate unit: "MiB"/, '-f', 'x', '-r', '32MiB' ],
+	[ 'a faster rate', qr/out of range/, '-f', 'x', '-r', '1.1G' ],
 	[ 'tli 0', qr/--new-tli must be in range/, '-f', 'x', '--new-tli=0' ],
 	[ 'a method', qr/unrecognized compression algorithm: "lzma"/, '-f', 'x', '-Z', 'lzma:9' ],
 	[ 'client side', qr/by the client is not supported.*\n.*hint/, '-f', 'x', '-Z', 'client-gzip' ],
@@ -289,6 +292,37 @@ foreach my $case (
 	my ($name, $expected, @options) = @$case;
 
 	fails($name, $expected, @options);
+}
+
+# --- Which database, if nothing says it, or something does.
+
+{
+	# nobody is called so, and no database either
+	$store->safe_psql('postgres', 'CREATE ROLE nobody_of_theirs SUPERUSER LOGIN');
+	local $ENV{PGUSER} = 'nobody_of_theirs';
+	my $service = new_name('service');
+	append_to_file($service, "[here]\ndbname=from_service\n");
+	local $ENV{PGSERVICEFILE} = $service;
+	my $no = sub { qr/database "$_[0]" does not exist/ };
+
+	foreach my $said (undef, '')
+	{
+		local $ENV{PGDATABASE} = $said;
+		delete $ENV{PGDATABASE} unless defined $said;
+		succeeds('the database postgres', '-f', $tar, '--thin');
+		succeeds('the same with a connection string', '-f', $tar, '--thin',
+			'-d', 'application_name=x');
+		fails('another by its name', $no->('named'), '-f', $tar, '-d', 'named');
+		fails('another in a connection string', $no->('written'),
+			'-f', $tar, '-d', 'dbname=written');
+		fails('another in a URI', $no->('written'),
+			'-f', $tar, '-d', 'postgresql:///written');
+		fails('another by a service', $no->('from_service'),
+			'-f', $tar, '-d', 'service=here');
+	}
+	local $ENV{PGDATABASE} = 'of_environment';
+	fails('another by the environment', $no->('of_environment'), '-f', $tar);
+	fails('an option wins', $no->('named'), '-f', $tar, '-d', 'named');
 }
 
 # --- A server that doesn't have what it takes.

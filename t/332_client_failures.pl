@@ -45,7 +45,12 @@ fails('a directory that can not be', qr/could not access directory/, '-D', '/dev
 
 # --- Programs that are at work.
 
-# Starts a slow one, and waits until it has written something.
+# Starts a slow one, and waits until it has written something.  What ignores
+# signals, as nohup and shells do for programs in the background, is as deaf as
+# pg_basebackup; so it starts with what a terminal would give it, or, with
+# @ignored, without.
+my @ignored;
+
 sub start_slowly
 {
 	my ($file, @options) = @_;
@@ -57,6 +62,8 @@ sub start_slowly
 		open STDERR, '>', $errors;
 		# the tests' own name is the same for all sessions
 		$ENV{PGAPPNAME} = $program;
+		$SIG{$_} = 'DEFAULT' foreach qw(HUP INT TERM);
+		$SIG{$_} = 'IGNORE' foreach @ignored;
 		exec $program, '-r', '512', @options or POSIX::_exit(127);
 	}
 	until (-s $file)
@@ -94,6 +101,17 @@ foreach my $signal ('TERM', 'HUP')
 	ends("SIG$signal", $pid, $errors, qr/interrupted by signal.*removing data directory "\Q$directory\E"/s,
 		$directory);
 }
+
+# what nohup and a shell ignore for it stays ignored, as in pg_basebackup
+@ignored = ('HUP', 'INT');
+($pid, $errors) = start_slowly("$directory/PG_VERSION", '-D', $directory);
+kill $_, $pid foreach @ignored;
+usleep 500_000;
+is(waitpid($pid, POSIX::WNOHANG()), 0, 'ignored signals end nothing');
+kill 'TERM', $pid;
+ends('SIGTERM, with others ignored', $pid, $errors, qr/interrupted by signal 15/, $directory);
+@ignored = ();
+
 my $query = q(FROM pg_stat_activity WHERE application_name = 'bb_basebackup');
 ok( $store->poll_query_until('postgres', "SELECT count(*) = 0 $query"),
 	'the server has no session of theirs');

@@ -9,6 +9,7 @@
 
 #include "assembly/outdir.h"
 #include "assembly/tablespacemap.h"
+#include "base/foreigntext.h"
 #include "port.h"
 
 /* A mapping, in its two parts. */
@@ -128,7 +129,7 @@ find_tablespace(const char *from, List *tablespaces)
 		const BbTablespace *tablespace = lfirst(cell);
 
 		if (is_number(from) ? tablespace->spc == strtoul(from, NULL, 10)
-							: strcmp(tablespace->location, from) == 0)
+							: bb_text_names(from, tablespace->location))
 			return tablespace->spc;
 	}
 	report_unknown(from, tablespaces);

@@ -48,11 +48,6 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
-/* A function that SQL can call. */
-#define BB_SQL_FUNCTION(name)                       \
-	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
-	PG_FUNCTION_INFO_V1(name)
-
 /* pg_twophase/ file names carry the epoch from 17 on. */
 #if PG_VERSION_NUM >= 170000
 #define BB_TWOPHASE_NAME_LENGTH 16

@@ -31,6 +31,7 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/foreigntext.h"
 #include "base/worker.h"
 #include "lib/ilist.h"
 #include "libpq/pqformat.h"
@@ -597,6 +598,7 @@ bb_worker_main(Datum handle)
 
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	bb_text_watch_process();
 
 	segment = dsm_attach(DatumGetUInt32(handle));
 	if (segment == NULL)

@@ -9,7 +9,7 @@
 
 #include "assembly/backup.h"
 #include "access/htup_details.h"
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "funcapi.h"
 #include "funcs/backup_call.h"
 #include "utils/builtins.h"
@@ -33,8 +33,8 @@ typedef struct RunningBackup
 } RunningBackup;
 
 /* bb_basebackup(lsn, …): see backup_call.h */
-Datum
-bb_sql_basebackup(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_basebackup_body(PG_FUNCTION_ARGS)
 {
 	BbBackupCall call = bb_backup_call_begin(fcinfo);
 	BbSink	   *chunks;
@@ -131,8 +131,8 @@ next_chunk(RunningBackup *running)
  * One row a call.  All that a backup holds lives in the multi-call context,
  * so a consumer that stops early leaves nothing behind.
  */
-Datum
-bb_sql_basebackup_stream(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_basebackup_stream_body(PG_FUNCTION_ARGS)
 {
 	RunningBackup *running = running_stream(fcinfo, BB_TABLESPACES_IN_PLACE);
 	FuncCallContext *calls = SRF_PERCALL_SETUP();
@@ -146,8 +146,8 @@ bb_sql_basebackup_stream(PG_FUNCTION_ARGS)
 /*
  * bb_basebackup_archives(lsn, …): the same in rows (archive, data)
  */
-Datum
-bb_sql_basebackup_archives(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_basebackup_archives_body(PG_FUNCTION_ARGS)
 {
 	RunningBackup *running = running_stream(fcinfo, BB_TABLESPACES_ARCHIVES);
 	FuncCallContext *calls = SRF_PERCALL_SETUP();

@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "assembly/backup.h"
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "funcs/backup_call.h"
 #include "nodes/parsenodes.h"
 #include "tcop/pquery.h"
@@ -94,8 +94,8 @@ begin_call(FunctionCallInfo fcinfo)
  * A portal that failed in a transaction block loses at once what hangs below
  * its context, but keeps the context itself.
  */
-Datum
-bb_sql_copy(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_copy_body(PG_FUNCTION_ARGS)
 {
 	MemoryContext context;
 	MemoryContext caller;

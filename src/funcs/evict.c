@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "base/settings.h"
 #include "funcapi.h"
 #include "funcs/arguments.h"
@@ -41,8 +41,8 @@ find_layer(const BbManifest *manifest, const char *name)
 }
 
 /* bb_evict(layer text, store name, timeline text): was it resident? */
-Datum
-bb_sql_evict(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_evict_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_EVICTION);
 	char	   *name = bb_arg_text(fcinfo, 0, "layer");
@@ -94,8 +94,8 @@ idle_since(FunctionCallInfo fcinfo)
 }
 
 /* bb_evict_idle(unused_for interval, store name) */
-Datum
-bb_sql_evict_idle(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_evict_idle_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_EVICTION);
 	TimestampTz since = idle_since(fcinfo);

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "access/reloptions.h"
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
@@ -152,8 +152,8 @@ invalid_option(const char *name, Oid catalog)
  * setting one takes what reading and writing files of the server takes (as
  * file_fdw does with its file name).
  */
-Datum
-bb_sql_fdw_validator(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_fdw_validator_body(PG_FUNCTION_ARGS)
 {
 	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
 	Oid			catalog = PG_GETARG_OID(1);

@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "funcs/call.h"
@@ -25,8 +25,8 @@ BB_SQL_FUNCTION(bb_sql_get_stat_progress_import);
  * bb_import_directory(directory text, store name, timeline text,
  *						  wal_directory text); wal_directory NULL: its pg_wal
  */
-Datum
-bb_sql_import_directory(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_IMPORT);
 	char	   *directory = bb_arg_text(fcinfo, 0, "directory");
@@ -68,8 +68,8 @@ bb_sql_import_directory(PG_FUNCTION_ARGS)
  * One's own imports are everybody's to see; those of others take what it
  * takes to see their queries (as pg_stat_get_progress_info).
  */
-Datum
-bb_sql_get_stat_progress_import(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_get_stat_progress_import_body(PG_FUNCTION_ARGS)
 {
 	ListCell   *cell;
 

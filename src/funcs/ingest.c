@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "funcs/call.h"
@@ -22,8 +22,8 @@ BB_SQL_FUNCTION(bb_sql_ingest);
 BB_SQL_FUNCTION(bb_sql_get_stat_progress_ingest);
 
 /* bb_ingest(wal_directory text, store name, timeline text, until pg_lsn) */
-Datum
-bb_sql_ingest(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_ingest_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_INGEST);
 	char	   *wal_directory = bb_arg_text(fcinfo, 0, "wal_directory");
@@ -64,8 +64,8 @@ bb_sql_ingest(PG_FUNCTION_ARGS)
  * One's own are everybody's to see; those of others take what it takes to see
  * their queries (as pg_stat_get_progress_info).
  */
-Datum
-bb_sql_get_stat_progress_ingest(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_get_stat_progress_ingest_body(PG_FUNCTION_ARGS)
 {
 	ListCell   *cell;
 

@@ -8,15 +8,15 @@
 #include "postgres.h"
 
 #include "assembly/backup.h"
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "funcs/backup_call.h"
 #include "miscadmin.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup_lo);
 
 /* bb_basebackup_lo(lsn, …): see backup_call.h */
-Datum
-bb_sql_basebackup_lo(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_basebackup_lo_body(PG_FUNCTION_ARGS)
 {
 	BbBackupCall call;
 	BbSink	   *object;

@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "funcs/arguments.h"
 #include "funcs/call.h"
 #include "funcs/store_access.h"
@@ -146,16 +146,16 @@ list_layers(FunctionCallInfo fcinfo, LayerRow row)
 }
 
 /* bb_layers(store name, timeline text) */
-Datum
-bb_sql_layers(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_layers_body(PG_FUNCTION_ARGS)
 {
 	list_layers(fcinfo, layer_row);
 	return (Datum) 0;
 }
 
 /* bb_layer_stats(store name, timeline text) */
-Datum
-bb_sql_layer_stats(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_layer_stats_body(PG_FUNCTION_ARGS)
 {
 	list_layers(fcinfo, stats_row);
 	return (Datum) 0;

@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_call.h"
@@ -47,8 +47,8 @@ relation_pages(const BbRelation *relation)
 }
 
 /* bb_databases(lsn pg_lsn, store name, timeline text) */
-Datum
-bb_sql_databases(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_databases_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
@@ -90,8 +90,8 @@ bb_sql_databases(PG_FUNCTION_ARGS)
 }
 
 /* bb_tablespaces(lsn pg_lsn, store name, timeline text) */
-Datum
-bb_sql_tablespaces(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_tablespaces_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
@@ -107,7 +107,7 @@ bb_sql_tablespaces(PG_FUNCTION_ARGS)
 		bool		nulls[2] = {0};
 
 		values[0] = ObjectIdGetDatum(tablespace.spc);
-		values[1] = CStringGetTextDatum(tablespace.location);
+		values[1] = bb_text_datum(tablespace.location);
 		bb_result_row(fcinfo, values, nulls);
 		pfree(tablespace.location);
 	}
@@ -133,8 +133,8 @@ fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
 }
 
 /* bb_relations(lsn pg_lsn, store name, timeline text) */
-Datum
-bb_sql_relations(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_relations_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
@@ -161,8 +161,8 @@ bb_sql_relations(PG_FUNCTION_ARGS)
 }
 
 /* bb_files(lsn, …): see backup_call.h */
-Datum
-bb_sql_files(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_files_body(PG_FUNCTION_ARGS)
 {
 	BbBackupCall call = bb_backup_call_open(fcinfo, BB_TASK_LISTING);
 	const BbReqCtx *ctx = call.ctx;
@@ -178,7 +178,7 @@ bb_sql_files(PG_FUNCTION_ARGS)
 		Datum		values[3];
 		bool		nulls[3] = {0};
 
-		values[0] = CStringGetTextDatum(member.path);
+		values[0] = bb_text_datum(member.path);
 		values[1] = CStringGetTextDatum(bb_member_kind_name(member.kind));
 		values[2] = Int64GetDatum((int64) member.size);
 		bb_result_row(fcinfo, values, nulls);

@@ -16,7 +16,7 @@
 #include "postgres.h"
 
 #include "assembly/prefetch.h"
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "base/worker.h"
 #include "funcs/arguments.h"
 #include "funcs/call.h"
@@ -68,8 +68,8 @@ bb_prefetch_task(const void *payload, size_t length)
  *
  * Gives the worker's call_id; NULL when nobody else's statistics know it.
  */
-Datum
-bb_sql_prefetch(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_prefetch_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_PREFETCH);
 	char	   *server = bb_arg_name(fcinfo, 2, "store");

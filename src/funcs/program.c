@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "assembly/backup.h"
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_call.h"
@@ -17,8 +17,8 @@
 BB_SQL_FUNCTION(bb_sql_basebackup_to_program);
 
 /* bb_basebackup_to_program(command, lsn, …): see backup_call.h */
-Datum
-bb_sql_basebackup_to_program(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_basebackup_to_program_body(PG_FUNCTION_ARGS)
 {
 	BbBackupCall call;
 	char	   *command;

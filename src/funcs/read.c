@@ -10,7 +10,7 @@
 #include "assembly/content.h"
 #include "assembly/filelist.h"
 #include "base/codec.h"
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
 #include "funcs/call.h"
@@ -71,8 +71,8 @@ check_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *block_key,
  * bb_get_page(tablespace oid, database oid, relfilenode oid, fork text,
  *			   block bigint, lsn pg_lsn, store name, timeline text)
  */
-Datum
-bb_sql_get_page(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_get_page_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_PAGE_READ);
 	Oid			spc = bb_arg_oid(fcinfo, 0, "tablespace");
@@ -114,7 +114,7 @@ find_member(const BbReqCtx *ctx, BbFileList *list, const char *path,
 {
 	while (bb_filelist_next(ctx, list, member))
 	{
-		if (strcmp(member->path, path) != 0)
+		if (!bb_text_names(path, member->path))
 			continue;
 		if (member->kind == BB_MEMBER_DIRECTORY)
 			ereport(ERROR,
@@ -137,8 +137,8 @@ find_member(const BbReqCtx *ctx, BbFileList *list, const char *path,
 }
 
 /* bb_read_file(path text, lsn pg_lsn, store name, timeline text) */
-Datum
-bb_sql_read_file(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_read_file_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_PAGE_READ);
 	char	   *path = bb_arg_text(fcinfo, 0, "path");

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "assembly/tree.h"
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -93,8 +93,8 @@ argument_texts(FunctionCallInfo fcinfo, int n, const char *name)
  * bb_restore(directory text, lsn pg_lsn, …, tablespace_mapping text[],
  *			  delta boolean): see backup_call.h
  */
-Datum
-bb_sql_restore(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_restore_body(PG_FUNCTION_ARGS)
 {
 	int			directory_n = bb_backup_call_argument(fcinfo, "directory");
 	int			mapping_n = bb_backup_call_argument(fcinfo,
@@ -149,8 +149,8 @@ bb_sql_restore(PG_FUNCTION_ARGS)
  * bb_basebackup_to_file(path text, lsn pg_lsn, …, tablespaces text): see
  * backup_call.h
  */
-Datum
-bb_sql_basebackup_to_file(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_basebackup_to_file_body(PG_FUNCTION_ARGS)
 {
 	int			path_n = bb_backup_call_argument(fcinfo, "path");
 	char	   *path = bb_arg_text(fcinfo, path_n, "path");

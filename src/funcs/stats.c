@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "funcs/arguments.h"
 #include "funcs/call.h"
 #include "stats/calls.h"
@@ -53,16 +53,16 @@ counter_columns(const BbCounters *counters, Datum *values)
 }
 
 /* bb_stat_scope() */
-Datum
-bb_sql_stat_scope(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_stat_scope_body(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(
 		cstring_to_text(bb_stats_shared() ? "shared" : "session"));
 }
 
 /* bb_stat_reset() */
-Datum
-bb_sql_stat_reset(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_stat_reset_body(PG_FUNCTION_ARGS)
 {
 	bb_stats_reset();
 	PG_RETURN_VOID();
@@ -88,7 +88,7 @@ static Datum
 text_or_null(const char *text, bool *null)
 {
 	*null = text == NULL || text[0] == '\0';
-	return *null ? (Datum) 0 : CStringGetTextDatum(text);
+	return *null ? (Datum) 0 : bb_text_datum(text);
 }
 
 static Datum
@@ -96,7 +96,8 @@ name_or_null(const char *name, bool *null)
 {
 	*null = name == NULL || name[0] == '\0';
 	return *null ? (Datum) 0
-				 : DirectFunctionCall1(namein, CStringGetDatum(name));
+				 : DirectFunctionCall1(namein,
+									   CStringGetDatum(bb_text_valid(name)));
 }
 
 static void
@@ -141,8 +142,8 @@ call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
  *
  * One's own calls, or all for who may read all statistics.
  */
-Datum
-bb_sql_get_access_stats(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_get_access_stats_body(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext row_context = bb_result_context_new();
@@ -165,8 +166,8 @@ bb_sql_get_access_stats(PG_FUNCTION_ARGS)
 }
 
 /* bb_get_stat_totals() */
-Datum
-bb_sql_get_stat_totals(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_get_stat_totals_body(PG_FUNCTION_ARGS)
 {
 	BbAllTotals *all = palloc(sizeof(BbAllTotals));
 

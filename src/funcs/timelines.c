@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "funcs/arguments.h"
 #include "funcs/call.h"
 #include "funcs/store_access.h"
@@ -54,8 +54,8 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 }
 
 /* bb_timelines(store name) */
-Datum
-bb_sql_timelines(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_timelines_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
@@ -79,8 +79,8 @@ bb_sql_timelines(PG_FUNCTION_ARGS)
 }
 
 /* bb_create_branch(timeline text, ancestor text, lsn pg_lsn, store name) */
-Datum
-bb_sql_create_branch(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
@@ -98,8 +98,8 @@ bb_sql_create_branch(PG_FUNCTION_ARGS)
 }
 
 /* bb_drop_timeline(timeline text, store name) */
-Datum
-bb_sql_drop_timeline(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_drop_timeline_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
@@ -112,8 +112,8 @@ bb_sql_drop_timeline(PG_FUNCTION_ARGS)
 }
 
 /* bb_lsn_at(time timestamptz, store name, timeline text) */
-Datum
-bb_sql_lsn_at(PG_FUNCTION_ARGS)
+static Datum
+bb_sql_lsn_at_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
 	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");

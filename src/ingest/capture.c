@@ -13,7 +13,6 @@
 #include "access/xlog_internal.h"
 #include "ingest/capture.h"
 #include "ingest/leftout.h"
-#include "mb/pg_wchar.h"
 #include "storage/fd.h"
 
 /* Larger ones are no configuration; bytes. */
@@ -153,8 +152,6 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 		complaint = "It is too large to be configuration.";
 	else if (strlen(path) >= TAR_NAME_SIZE)
 		complaint = "Its path is too long for tar.";
-	else if (!pg_verifymbstr(path, strlen(path), true))
-		complaint = "Its name is not valid in this database's encoding.";
 	if (complaint != NULL)
 	{
 		bb_leftout_warn(capture->dir->path, path, complaint);
@@ -179,11 +176,9 @@ tell_link(const Capture *capture, const char *path)
 	if (length < 0)
 		return;					/* it is none */
 	target[length] = '\0';
-	if (pg_verifymbstr(target, length, true) &&
-		pg_verifymbstr(path, strlen(path), true))
-		ereport(NOTICE,
-				(errmsg("file \"%s\" is a symbolic link to \"%s\", whose content is stored",
-						path, target)));
+	ereport(NOTICE,
+			(errmsg("file \"%s\" is a symbolic link to \"%s\", whose content is stored",
+					path, target)));
 }
 
 /*

@@ -305,23 +305,41 @@ store_relation_sizes(const BbReqCtx *ctx, BbImport *import)
 }
 
 /*
+ * Is it a page of a free space map or a visibility map?  The server takes zeros
+ * for one that it can't read, and they say nothing wrong: RBM_ZERO_ON_ERROR in
+ * fsm_readbuf (freespace.c) and vm_readbuf (visibilitymap.c).
+ */
+static bool
+is_map_page(const BbKey *key)
+{
+	uint8		fork = bb_key_fields(key).fork;
+
+	return fork == FSM_FORKNUM || fork == VISIBILITYMAP_FORKNUM;
+}
+
+static void
+put_zeros(const BbReqCtx *ctx, BbImport *import, const BbKey *key)
+{
+	static const uint8 zeros[BLCKSZ] = {0};
+
+	put(ctx, import, *key, zeros, sizeof(zeros));
+}
+
+/*
  * A page of a base backup that was copied while it was written has a
  * full-page image in the backup's WAL.  Until that, it has no value.  But a
- * page of a map need not have one: recovery, too, then takes zeros, which say
- * nothing (fsm_readbuf, vm_readbuf).
+ * page of a map need not have one: recovery, too, then takes zeros.
  */
 static void
 put_torn(const BbReqCtx *ctx, BbImport *import, const BbKey *key,
 		 const char *complaint)
 {
-	static const uint8 zeros[BLCKSZ] = {0};
 	MemoryContext old;
 	BbTornPage *torn;
-	uint8		fork = bb_key_fields(key).fork;
 
-	if (fork == FSM_FORKNUM || fork == VISIBILITYMAP_FORKNUM)
+	if (is_map_page(key))
 	{
-		put(ctx, import, *key, zeros, sizeof(zeros));
+		put_zeros(ctx, import, key);
 		return;
 	}
 	old = MemoryContextSwitchTo(import->context);
@@ -331,6 +349,37 @@ put_torn(const BbReqCtx *ctx, BbImport *import, const BbKey *key,
 	torn->complaint = pstrdup(complaint);
 	import->torn_pages = lappend(import->torn_pages, torn);
 	MemoryContextSwitchTo(old);
+}
+
+/*
+ * A page of a cleanly shut-down cluster that is no good: one of a map that the
+ * server couldn't read becomes zeros, as there; others are errors.  A page that
+ * is newer than the WAL is readable, so it isn't zeroed.
+ */
+static void
+put_broken(const BbReqCtx *ctx, BbImport *import, const BbKey *key,
+		   const char *path, BlockNumber block_of_file, Page page,
+		   const char *complaint)
+{
+	bool		checksums = import->dir->control.data_checksum_version != 0;
+
+	if (!is_map_page(key) ||
+		bb_pagecheck(page, bb_key_fields(key).block, checksums,
+					 PG_UINT64_MAX) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("block %u of file \"%s/%s\" is corrupted",
+						block_of_file, import->dir->path, path),
+				 errdetail("%s", complaint),
+				 errhint("The cluster itself is damaged: restore the page, "
+						 "or the relation, there.")));
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("block %u of file \"%s/%s\" is corrupted and becomes zeros",
+					block_of_file, import->dir->path, path),
+			 errdetail("%s It is a page of a free space map or visibility map, and the server would zero it too.",
+					   complaint)));
+	put_zeros(ctx, import, key);
 }
 
 /* The blocks of one segment of a fork, the first of which is "first". */
@@ -365,13 +414,8 @@ store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 			else if (import->dir->label != NULL)
 				put_torn(ctx, import, &key, complaint);
 			else
-				ereport(ERROR,
-						(errcode(ERRCODE_DATA_CORRUPTED),
-						 errmsg("block %u of file \"%s/%s\" is corrupted",
-								done + i, import->dir->path, path),
-						 errdetail("%s", complaint),
-						 errhint("The cluster itself is damaged: restore the "
-								 "page, or the relation, there.")));
+				put_broken(ctx, import, &key, path, done + i, (Page) page,
+						   complaint);
 		}
 		done += here;
 		bytes_done(import, (uint64) here * BLCKSZ);

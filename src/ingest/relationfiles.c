@@ -173,6 +173,47 @@ read_directory(const BbReqCtx *ctx, const char *path, SegmentList *list)
 		qsort(list->items, list->count, sizeof(Segment), compare_segments);
 }
 
+/* The name of a segment's file, palloc'd. */
+static char *
+file_name(const Segment *segment)
+{
+	return psprintf("%u%s%s%s", segment->rel,
+					segment->fork == MAIN_FORKNUM ? "" : "_",
+					segment->fork == MAIN_FORKNUM ? ""
+												  : forkNames[segment->fork],
+					segment->number == 0 ? ""
+										 : psprintf(".%u", segment->number));
+}
+
+/*
+ * Is the first segment of a fork missing or empty, and others are not?
+ *
+ * That is what a crash leaves of a relation that was being dropped: the first
+ * segment is truncated, then the others are removed one by one, then the first
+ * at the next checkpoint (mdunlinkfork in PostgreSQL's md.c).  The server sees
+ * no block of such a fork (mdnblocks, as of PostgreSQL's md.c).  Of a fork that
+ * has blocks and a gap behind them, data is lost; that is not this.
+ */
+static bool
+is_orphaned(const Segment *segments, size_t count)
+{
+	if (segments->number == 0 && segments->size > 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (segments[i].number > 0 && segments[i].size > 0)
+			return true;
+	return false;
+}
+
+static void
+warn_orphaned(const char *path, const Segment *segments, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (segments[i].number > 0)
+			bb_leftout_warn(path, file_name(&segments[i]),
+							"The first segment of its relation is missing or empty, so the server does not read it.");
+}
+
 /*
  * How many blocks have the segments of one fork?  A segment that is not full
  * is the last; empty ones may follow, which a truncation leaves (md.c).
@@ -210,7 +251,9 @@ count_blocks(const char *path, const Segment *segments, size_t count,
 							segment->number, forkNames[segment->fork],
 							segment->rel, path),
 					 errdetail("Its size is " UINT64_FORMAT " bytes. %s",
-							   segment->size, complaint)));
+							   segment->size, complaint),
+					 errhint("The cluster itself is damaged: restore the "
+							 "relation there.")));
 		blocks += here;
 		ended = here < RELSEG_SIZE;
 	}
@@ -260,6 +303,7 @@ bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
 		for (size_t at = start; at < end; at = next)
 		{
 			BbSourceFork fork;
+			bool		orphaned;
 
 			fork.spc = database->spc;
 			fork.db = database->db;
@@ -269,10 +313,14 @@ bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
 				next++;
 			if (unlogged && fork.fork != INIT_FORKNUM)
 				continue;
-			/* what was left when a fork of several segments was dropped */
-			if (dir->label != NULL && list.items[at].number != 0)
+			orphaned = is_orphaned(list.items + at, next - at);
+			/* in a base backup, that may just be going on */
+			if (orphaned && dir->label == NULL)
+				warn_orphaned(path, list.items + at, next - at);
+			if (list.items[at].number != 0)
 				continue;
-			fork.blocks = count_blocks(path, list.items + at, next - at,
+			fork.blocks = count_blocks(path, list.items + at,
+									   orphaned ? 1 : next - at,
 									   dir->label != NULL);
 			add_fork(inventory, &fork);
 		}

@@ -16,6 +16,9 @@
  * bb_relationfiles_add - add the forks in the directory of a database to an
  * inventory, but for temporary relations and what unlogged ones lose.
  *
+ * Segments that follow a missing or an empty first one are left out, as the
+ * server never reads them; a WARNING names them.
+ *
  * Errors: DATA_CORRUPTED (a segment is missing, or of an impossible size);
  * errcode_for_file_access().
  */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/compat.h"
+#include "base/foreigntext.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
@@ -203,8 +203,8 @@ run(int i)
 
 BB_SQL_FUNCTION(bb_unit_run);
 
-Datum
-bb_unit_run(PG_FUNCTION_ARGS)
+static Datum
+bb_unit_run_body(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 

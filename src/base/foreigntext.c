@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * foreigntext.c
+ *	  Bytes that come from outside, as text of this database.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/foreigntext.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+static bool
+is_valid(const char *bytes)
+{
+	return pg_verifymbstr(bytes, strlen(bytes), true);
+}
+
+const char *
+bb_text_valid(const char *bytes)
+{
+	StringInfoData text;
+	int			left = strlen(bytes);
+
+	if (pg_verifymbstr(bytes, left, true))
+		return bytes;
+	initStringInfo(&text);
+	while (left > 0)
+	{
+		int			length = pg_encoding_mblen(GetDatabaseEncoding(),
+												   bytes);
+
+		if (length > 0 && length <= left &&
+			pg_verifymbstr(bytes, length, true))
+			appendBinaryStringInfo(&text, bytes, length);
+		else
+		{
+			length = 1;
+			appendStringInfo(&text, "\\x%02X", (unsigned char) *bytes);
+		}
+		bytes += length;
+		left -= length;
+	}
+	return text.data;
+}
+
+Datum
+bb_text_datum(const char *bytes)
+{
+	return CStringGetTextDatum(bb_text_valid(bytes));
+}
+
+bool
+bb_text_names(const char *text, const char *bytes)
+{
+	return strcmp(text, bytes) == 0 || strcmp(text, bb_text_valid(bytes)) == 0;
+}
+
+/*
+ * An error context callback.  The message can be replaced here, and only
+ * here: errfinish() (elog.c) calls it before it sends or throws the message.
+ */
+static void
+escape_message(void *arg)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	ErrorData  *error = CopyErrorData();
+
+	MemoryContextSwitchTo(old);
+	if (error->message != NULL && !is_valid(error->message))
+		errmsg_internal("%s", bb_text_valid(error->message));
+	if (error->detail != NULL && !is_valid(error->detail))
+		errdetail_internal("%s", bb_text_valid(error->detail));
+	if (error->detail_log != NULL && !is_valid(error->detail_log))
+		errdetail_log("%s", bb_text_valid(error->detail_log));
+	if (error->hint != NULL && !is_valid(error->hint))
+		errhint("%s", bb_text_valid(error->hint));
+	FreeErrorData(error);
+}
+
+Datum
+bb_text_call(PGFunction function, FunctionCallInfo fcinfo)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = escape_message,
+	};
+	Datum		result;
+
+	error_context_stack = &callback;
+	result = function(fcinfo);
+	error_context_stack = callback.previous;
+	return result;
+}
+
+void
+bb_text_watch_process(void)
+{
+	static ErrorContextCallback callback = {.callback = escape_message};
+
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+}
