@@ -12,7 +12,6 @@ package BBackup::Workload;
 use strict;
 use warnings;
 
-use BBackup;
 use BBackup::Version;
 use BBackup::Workload::Chapters;
 use Carp;
