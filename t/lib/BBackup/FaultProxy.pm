@@ -10,7 +10,9 @@
 #	$proxy->stop;
 #
 # reset			the connection is reset
-# NNN [CODE]	an HTTP answer of that status, with S3's error code
+# NNN [CODE]	an HTTP answer of that status, with S3's error code; headers may
+#				follow, each "|NAME: VALUE", and what is beside the code in the
+#				document, "<NAME>VALUE</NAME>"
 # cut N			after N bytes of answers it is closed
 # flip N		byte N of the answers is another one
 # stall			no answer ever comes
@@ -255,15 +257,16 @@ sub serve
 	{
 		setsockopt $client, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);
 	}
-	elsif ($fault =~ /^(\d{3}) ?(\w*)/)
+	elsif ($fault =~ /^(\d{3}) ?(\w*)([^|<]*)((?:\|[^|<]*)*)(.*)/)
 	{
-		my $body = "<Error><Code>$2</Code></Error>";
+		my $body = "<Error><Code>$2</Code>$5</Error>";
+		my $headers = join '', map { "\r\n$_" } grep { length } split /\|/, $4;
 
 		sysread $client, my $request, 65536;
 		write_all($client,
 			"HTTP/1.1 $1 Fault\r\nContent-Length: "
 			  . length($body)
-			  . "\r\nConnection: close\r\n\r\n$body");
+			  . "\r\nConnection: close$headers\r\n\r\n$body");
 	}
 	elsif ($fault eq 'stall')
 	{
