@@ -105,11 +105,11 @@ $proxy->faults(('stall') x 3);
 my $start = time;
 fails_like(
 	$store,
-	"SET bbackup.s3_timeout = 60; SET statement_timeout = '1s';"
+	"SET bbackup.s3_timeout = 3600; SET statement_timeout = '1s';"
 	  . " SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  57014: canceling statement due to statement timeout/,
 	'a cancel ends a request that waits');
-cmp_ok(time - $start, '<', 15, 'at once');
+cmp_ok(time - $start, '<', 600, 'and does not wait for the answer');
 
 # Wrong bytes: a CRC tells, and the second download is right.
 unlink glob "$cache/*/*image-*" or die 'nothing was cached';
