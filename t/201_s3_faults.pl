@@ -34,6 +34,15 @@ $store->safe_psql(
 		'cached', 's3://bucket/first', "cache_directory '$cache'"));
 my $directory = $source->data_dir;
 
+# ---- a prefix with nothing ----
+
+my ($found, $said);
+$store->psql('postgres', "SELECT count(*) FROM bb_timelines('cloud')",
+	stdout => \$found, stderr => \$said);
+is($found, 0, 'where nobody wrote there are no timelines');
+like($said, qr/NOTICE:  page store "s3:\/\/bucket\/first" has no timelines\n.*HINT/,
+	'which is said');
+
 # ---- what passes ----
 
 # every connection of an import fails once, in another way
