@@ -121,6 +121,36 @@ import_fails_patched('PG_VERSION', 0, 'xx',
 	qr/22023: .*is not a data directory\n.*PG_VERSION has no valid data/,
 	'a broken PG_VERSION');
 
+# --- Backups as tars, and with a lock file.
+
+{
+	my $tars = PostgreSQL::Test::Utils::tempdir;
+
+	foreach my $name ('base.tar', 'base.tar.gz')
+	{
+		append_to_file("$tars/$name", 'x');
+		import_fails($tars,
+			qr/22023: ".*" is not a data directory\n.*HINT:  "\Q$name\E" is a backup in the tar format/s,
+			"a directory with $name");
+		import_fails("$tars/$name",
+			qr/22023: .*HINT:  "\Q$name\E" is a backup in the tar format/s,
+			"$name itself");
+		unlink "$tars/$name";
+	}
+}
+import_fails_with(
+	sub {
+		append_to_file("$from/backup_label",
+			    "START WAL LOCATION: 0/1000028 (file 000000010000000000000001)\n"
+			  . "CHECKPOINT LOCATION: 0/1000060\nBACKUP METHOD: streamed\n"
+			  . "BACKUP FROM: primary\nSTART TIME: 2026-01-01 00:00:00 UTC\n"
+			  . "LABEL: x\nSTART TIMELINE: 1\n");
+		append_to_file("$from/postmaster.pid", "1\n");
+	},
+	sub { unlink "$from/backup_label", "$from/postmaster.pid" },
+	qr/55000: base backup ".*" has the lock file of a server\n.*HINT:  If no server runs in it, the file was copied from the source: remove it/s,
+	'a base backup with postmaster.pid');
+
 # --- The control file, and WAL.
 
 import_fails_without('global/pg_control',

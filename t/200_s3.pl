@@ -53,7 +53,7 @@ cmp_ok($store->safe_psql('postgres', "SELECT count(*) FROM bb_layers('cloud')"),
 	'>', 3, 'it has several layers');
 
 # A second server with the same URL reads what the first one wrote.
-my $reader = new_store('reader');
+my $reader = new_store('reader', "log_min_messages = debug1\n");
 $reader->safe_psql('postgres',
 	$s3->sql('cloud', 's3://bucket/stores/first'));
 
@@ -89,7 +89,7 @@ sub cached_files
 sub downloads
 {
 	return scalar(() = slurp_file($reader->logfile) =~
-		  /LOG:  .* downloaded layer "[^"]+": \d+ bytes in \d+ ms/g);
+		  /DEBUG:  .* downloaded layer "[^"]+": \d+ bytes in \d+ ms/g);
 }
 
 # An empty cache, and several who need the same.
@@ -106,6 +106,9 @@ end_session($_) foreach @sessions;
 is(scalar keys %answers, 1, 'four backups at once are the same');
 like((keys %answers)[0], qr/^[0-9a-f]{32}$/, 'and are backups');
 is(downloads(), scalar cached_files('whole'), 'each layer came once');
+unlike(slurp_file($reader->logfile),
+	qr/downloaded layer .*\n.*(STATEMENT|CONTEXT):/,
+	'a line for each, and no more');
 cmp_ok(scalar cached_files('whole'), '<=', $layers, 'and no more');
 
 # A full one.

@@ -7,6 +7,7 @@ use warnings;
 use BBackup;
 use BBackup::FaultProxy;
 use BBackup::S3;
+use IO::Select;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -39,7 +40,10 @@ $source->safe_psql('postgres',
 	'UPDATE t SET i = i + 1; SELECT pg_switch_wal()');
 $source->stop;
 
-my $conf = "bbackup.layer_size = 1MB\nbbackup.checkpoint_distance = 1MB\n";
+# a machine with much to do takes its time to start Swift, and to answer
+my $conf =
+  "bbackup.layer_size = 1MB\nbbackup.checkpoint_distance = 1MB\n"
+  . "bbackup.s3_timeout = '10min'\nbbackup.s3_retry_time = '10min'\n";
 my $store = new_store('store', $conf);
 my $other = new_store('other', "$conf\nrestart_after_crash = on\n");
 my $caches = PostgreSQL::Test::Utils::tempdir;
@@ -81,23 +85,17 @@ sub flags
 	  $s3->list('bucket', "first/timelines/$timeline/");
 }
 
-# Is a commit under way?  One who stands still in it until another took over
-# does harm to a server that heeds no conditions, as Swift is: see s3_lock.c.
-sub in_commit
+# send_and_hold - a query that writes to a timeline waits with its first layer
+# when this returns.  That is not in a commit: one who stands still there until
+# another took over does harm to a server that heeds no conditions, as Swift
+# is (s3_lock.c).
+sub send_and_hold
 {
-	my ($timeline) = @_;
+	my ($session, $query, $timeline) = @_;
 
-	return
-	  grep { m{/\.manifest\.lock\.} }
-	  $s3->list('bucket', "first/timelines/$timeline/");
-}
-
-sub wait_for_upload
-{
-	my ($timeline) = @_;
-
-	sleep 0.1
-	  until $s3->list('bucket', "first/timelines/$timeline/layers/");
+	$proxy->hold("/timelines/$timeline/layers/");
+	send_query($session, $query);
+	$proxy->wait_for_held;
 	return;
 }
 
@@ -110,13 +108,10 @@ ask($sessions[1],
 	'BEGIN; DECLARE c CURSOR FOR SELECT md5(chunk) AS m FROM (SELECT'
 	  . " bb_basebackup_stream(store => 'cloud') AS chunk) s");
 ask($sessions[1], 'FETCH 3 FROM c');
-send_query($sessions[0],
-	$import =~ s/\)$/, 'during')/r);
-$store->poll_query_until('postgres',
-	'SELECT count(*) = 1 FROM bb_stat_progress_import WHERE bytes_done > 0')
-  or die 'no import is running';
+send_and_hold($sessions[0], $import =~ s/\)$/, 'during')/r, 'during');
 my @offsets = map { -s $_->logfile } $store, $other;
 $s3->stop;
+$proxy->release;
 send_query($sessions[1], 'FETCH ALL FROM c');
 wait_for_log(
 	$store,
@@ -158,8 +153,15 @@ $s3->restart_proxies;
 # --- Two writers.
 
 my $ingest = "SELECT end_lsn FROM bb_ingest('$archive', 'cloud', 'during')";
+$proxy->hold('/timelines/during/layers/');
 send_query($_, $ingest) foreach @sessions;
-my @answers = map { answer($_) } @sessions;
+$proxy->wait_for_held;
+# who has the lock waits with a layer, so it's the other one who answers
+my ($told) = IO::Select->new(map { $_->{out} } @sessions)->can_read;
+my @in_order = sort { ($b->{out} == $told) <=> ($a->{out} == $told) } @sessions;
+my @answers = (answer($in_order[0]));
+$proxy->release;
+push @answers, answer($in_order[1]);
 is(scalar(grep { m{^[0-9A-F]+/[0-9A-F]+$}m } @answers),
 	1, 'of two who ingest at once, one does')
   or diag(@answers);
@@ -172,18 +174,10 @@ is( scalar(
 is(ask($sessions[1], backup_md5('kept', "timeline => 'during'")),
 	$right_at_end, 'nothing is lost');
 
-# One that is stopped while it writes, until another took over: its flag is up,
-# and too old by a clock that is ahead.
+# One that waits while it writes, until another took over: its flag is up, and
+# too old by a clock that is ahead.
 ask($sessions[0], "SELECT bb_create_branch('late', store => 'cloud')");
-send_query($sessions[0], $ingest =~ s/during/late/r);
-wait_for_upload('late');
-kill 'STOP', $sessions[0]->{backend};
-while (in_commit('late'))
-{
-	kill 'CONT', $sessions[0]->{backend};
-	sleep 0.02;
-	kill 'STOP', $sessions[0]->{backend};
-}
+send_and_hold($sessions[0], $ingest =~ s/during/late/r, 'late');
 fails_like(
 	$other,
 	$ingest =~ s/during/late/r,
@@ -195,7 +189,7 @@ like($other->safe_psql('postgres', $ingest =~ s/during/late/r),
 	qr{/}, 'one that is too old is not');
 is($proxy->faults_left, 0, 'by a clock that is ahead');
 is(join(' ', flags('late')), '', 'the flags are down');
-kill 'CONT', $sessions[0]->{backend};
+$proxy->release;
 like(
 	answer($sessions[0]),
 	qr/ERROR:  (?:55006|40001|58P01|55000): .*late/,
@@ -206,12 +200,10 @@ is(ask($sessions[0], backup_md5('kept', "timeline => 'late'")),
 # One that takes longer than a lock is good for renews it.
 ask($sessions[0], "SELECT bb_create_branch('slow', store => 'cloud')");
 my $asked = $proxy->requests;
-send_query($sessions[0], $ingest =~ s/during/slow/r);
-wait_for_upload('slow');
+send_and_hold($sessions[0], $ingest =~ s/during/slow/r, 'slow');
 my ($flag) = flags('slow');
-kill 'STOP', $sessions[0]->{backend};
 sleep 16;
-kill 'CONT', $sessions[0]->{backend};
+$proxy->release;
 like(answer($sessions[0]), qr{^[0-9A-F]+/[0-9A-F]+$}, 'a slow writer');
 my @requests = $proxy->requests;
 cmp_ok(

@@ -73,6 +73,18 @@ fails_like(
 	"$trust SELECT * FROM bb_timelines('wrong_name')",
 	qr/ERROR:  08006: .*DETAIL:  SSL: .*127\.0\.0\.1.*\(1 attempt\)/s,
 	'so is a certificate of another host');
+{
+	my $there = $s3->directly;
+
+	$there->{endpoint} = $s3->{tls_endpoint};
+	$store->safe_psql('postgres',
+		$there->sql('dots', 's3://my.bucket/dots', "path_style 'false'"));
+}
+fails_like(
+	$store,
+	"$trust SELECT * FROM bb_timelines('dots')",
+	qr/ERROR:  08006: .*DETAIL:  SSL: .*my\.bucket\.localhost.*HINT:  Set the server's option "path_style" to true/s,
+	'and of a bucket with dots, which says what to do');
 server('plain', $s3->{endpoint} =~ s/^http:/https:/r);
 fails_like(
 	$store,

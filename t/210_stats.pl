@@ -8,6 +8,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $source = new_source('source');
+$source->append_conf('postgresql.conf', 'wal_level = replica');
+$source->restart;
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 300000) i'
 );
@@ -83,11 +85,13 @@ is(last_call('call_id, state, bytes_out', 'bb_basebackup_stream'),
 
 sub ends
 {
-	my ($state, $name) = @_;
+	my ($state, $name, $error) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is(last_call("state, call_id > $id", 'bb_basebackup_stream'),
 		"$state|t", $name);
+	is(last_call(q(sqlstate, regexp_replace(message, ' in page store .*', '')), 'bb_basebackup_stream'),
+		defined $error ? $error : '|', '... and its error');
 	$id = last_call('call_id', 'bb_basebackup_stream');
 	return;
 }
@@ -95,12 +99,18 @@ sub ends
 ask($session, "SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c LIMIT 2) s");
 ends('done', 'LIMIT');
 ask($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)');
-ends('error', 'an error of the consumer');
+ends('error', 'an error of the consumer', '22012|division by zero');
 like(ask($session, 'SELECT bb_basebackup_stream(timeline => \'nowhere\')'),
 	qr/ERROR:  42704/, 'a timeline that there is not');
-ends('error', 'is an error');
+ends('error', 'is an error',
+	'42704|timeline "nowhere" does not exist');
+ask($session,
+	q(DO $$ BEGIN PERFORM bb_basebackup_stream(timeline => 'nothing');)
+	  . ' EXCEPTION WHEN OTHERS THEN NULL; END $$');
+ends('error', 'one that is caught, too',
+	'42704|timeline "nothing" does not exist');
 is(last_call('timeline', 'bb_basebackup_stream'),
-	'nowhere', 'which says what was asked for');
+	'nothing', 'which says what was asked for');
 ask($session,
 	"BEGIN; DECLARE c CURSOR FOR $stream; FETCH 1 FROM c; SAVEPOINT s");
 ask($session, 'SELECT 1/0');
@@ -120,19 +130,22 @@ $store->poll_query_until('postgres',
 	"SELECT count(*) > 0 FROM bb_access_stats WHERE state = 'running'");
 $store->safe_psql('postgres', "SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/ERROR:  57014/, 'a cancel between two chunks');
-ends('cancelled', 'is seen');
+ends('cancelled', 'is seen',
+	'57014|canceling statement due to user request');
 like(
 	ask($session,
 		"SET bbackup.call_timeout = 1; $all; RESET bbackup.call_timeout"),
 	qr/ERROR:  57014/,
 	'a time-out');
-ends('cancelled', 'too');
+ends('cancelled', 'too',
+	'57014|canceling basebackup due to bbackup.call_timeout');
 ask($session, 'RESET bbackup.call_timeout');
 
 ask($session, "BEGIN; DECLARE c CURSOR FOR $stream; FETCH 1 FROM c");
 $store->safe_psql('postgres',
 	"SELECT pg_terminate_backend($session->{backend}, 10000)");
-ends('cancelled', 'and the end of a session');
+ends('cancelled', 'and the end of a session',
+	'57P01|terminating connection due to administrator command');
 is(ask($watcher, "SELECT count(*) FROM bb_access_stats WHERE state = 'running'"),
 	0, 'nothing is left running');
 end_session($session);
@@ -155,7 +168,7 @@ my $of_totals = 'SELECT task_kind, download_behavior, calls, errors, cancelled,'
   . ' FROM bb_stat_totals ORDER BY 1, 2';
 my $totals = ask($watcher, $of_totals);
 is($totals, ask($watcher, $of_rows), 'totals are the sums of the rows');
-like($totals, qr/^basebackup\|download\|\d+\|3\|3\|/m, 'of all states');
+like($totals, qr/^basebackup\|download\|\d+\|4\|3\|/m, 'of all states');
 like($totals, qr/^page read\|download\|1\|/m, 'and kinds');
 
 ask($session, "BEGIN; DECLARE c CURSOR FOR $stream; FETCH 3 FROM c");
@@ -372,6 +385,24 @@ is( ask($session, "SELECT count(*) FROM bb_access_stats WHERE state = 'running'"
 	'some of many calls are live');
 ask($session, 'COMMIT; SELECT bb_stat_reset()');
 is(ask($session, 'SELECT count(*) FROM bb_access_stats'), 0, 'and a reset');
+
+# --- An ingest says between which LSNs it was, also if it failed.
+
+$source->start;
+$source->safe_psql('postgres', 'INSERT INTO t SELECT i FROM generate_series(1, 1000) i');
+$source->stop;
+my $wal = $source->data_dir . '/pg_wal';
+my $lsns = 'start_lsn, end_lsn, lsn, state, sqlstate, length(message)';
+$lsns = "SELECT $lsns FROM bb_access_stats WHERE function = 'bb_ingest'"
+  . ' ORDER BY call_id DESC LIMIT 1';
+my $end = ask($session, "SELECT end_lsn FROM bb_ingest(wal_directory => '$wal')");
+isnt($end, $row->{lsn}, 'there is some WAL');
+is(ask($session, $lsns), "$row->{lsn}|$end|$end|done||", 'an ingest has its row');
+my $long = 'x' x 200;
+like(ask($session, "SELECT bb_ingest(wal_directory => '/$long/$long')"),
+	qr/ERROR/, 'one that fails');
+like(ask($session, $lsns), qr/^$end\|$end\|\|error\|\w{5}\|255$/,
+	'has them too, and what fits of the message');
 
 end_session($_) foreach $session, $watcher, @sessions;
 done_testing();

@@ -13,6 +13,14 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+static BbErrorObserver observer = NULL;
+
+void
+bb_text_observe_errors(BbErrorObserver new_observer)
+{
+	observer = new_observer;
+}
+
 static bool
 is_valid(const char *bytes)
 {
@@ -47,6 +55,16 @@ bb_text_valid(const char *bytes)
 	return text.data;
 }
 
+void
+bb_text_copy(char *to, const char *bytes, size_t size)
+{
+	const char *text = bb_text_valid(bytes);
+	int			length = pg_mbcliplen(text, strlen(text), size - 1);
+
+	memcpy(to, text, length);
+	to[length] = '\0';
+}
+
 Datum
 bb_text_datum(const char *bytes)
 {
@@ -78,6 +96,8 @@ escape_message(void *arg)
 		errdetail_log("%s", bb_text_valid(error->detail_log));
 	if (error->hint != NULL && !is_valid(error->hint))
 		errhint("%s", bb_text_valid(error->hint));
+	if (error->elevel >= ERROR && observer != NULL)
+		observer(error);
 	FreeErrorData(error);
 }
 

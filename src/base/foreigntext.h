@@ -28,6 +28,12 @@
  */
 extern const char *bb_text_valid(const char *bytes);
 
+/*
+ * bb_text_copy - the same, cut to "size" with its zero, into a buffer; never
+ * in the midst of a character.
+ */
+extern void bb_text_copy(char *to, const char *bytes, size_t size);
+
 /* bb_text_datum - the same as a value of type text. */
 extern Datum bb_text_datum(const char *bytes);
 
@@ -47,6 +53,13 @@ extern Datum bb_text_call(PGFunction function, FunctionCallInfo fcinfo);
  * on, which is a background worker.
  */
 extern void bb_text_watch_process(void);
+
+/*
+ * bb_text_observe_errors - from now on "observer" sees each error, as text,
+ * when it is raised: also one that will be caught.
+ */
+typedef void (*BbErrorObserver) (const ErrorData *error);
+extern void bb_text_observe_errors(BbErrorObserver observer);
 
 /*
  * A function that SQL can call: it is reached through bb_text_call.  Its body

@@ -126,7 +126,7 @@ list_layers(FunctionCallInfo fcinfo, LayerRow row)
 		name = bb_arg_text(fcinfo, 1, "timeline");
 		bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
 	}
-	names = name ? list_make1(name) : bb_manifest_list(ctx, store);
+	names = name ? list_make1(name) : bb_store_timelines(ctx, store);
 
 	foreach(cell, names)
 	{

@@ -104,7 +104,7 @@ static void
 call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
 {
 	TimestampTz until = call->state == BB_CALL_RUNNING ? now : call->ended_at;
-	Datum		values[14 + COUNTER_COLUMNS + 1];
+	Datum		values[18 + COUNTER_COLUMNS + 1];
 	bool		nulls[lengthof(values)] = {0};
 	int			n = 0;
 
@@ -126,9 +126,17 @@ call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
 	n++;
 	values[n] = bb_result_lsn(call->lsn, &nulls[n]);
 	n++;
+	values[n] = bb_result_lsn(call->start_lsn, &nulls[n]);
+	n++;
+	values[n] = bb_result_lsn(call->end_lsn, &nulls[n]);
+	n++;
 	values[n++] = TimestampTzGetDatum(call->started_at);
 	values[n++] = milliseconds(Max(until - call->started_at, 0));
 	values[n++] = CStringGetTextDatum(bb_call_state_name(call->state));
+	nulls[n] = call->sqlstate == 0;
+	values[n++] = CStringGetTextDatum(unpack_sql_state(call->sqlstate));
+	values[n] = text_or_null(call->message, &nulls[n]);
+	n++;
 	counter_columns(&call->counters, &values[n]);
 	n += COUNTER_COLUMNS;
 	nulls[n] = call->bytes_total == 0;

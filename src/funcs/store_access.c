@@ -333,6 +333,21 @@ bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 	return used;
 }
 
+List *
+bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *store)
+{
+	List	   *names = bb_manifest_list(ctx, store);
+
+	if (names == NIL)
+		ereport(NOTICE,
+				(errmsg("page store \"%s\" has no timelines",
+						bb_objstore_url(store)),
+				 errhint("If it should have some, check the URL of the "
+						 "foreign server. bb_import_directory() makes the "
+						 "first one.")));
+	return names;
+}
+
 BbManifest *
 bb_store_listed_timeline(const BbReqCtx *ctx, BbObjectStore *store,
 						 const char *timeline)

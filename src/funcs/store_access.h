@@ -100,6 +100,14 @@ extern BbPageStore *bb_store_timeline_kept(const BbReqCtx *ctx,
 extern void bb_store_keep(FmgrInfo *function);
 
 /*
+ * bb_store_timelines - the names of a store's timelines, for a listing.
+ *
+ * A NOTICE says that there are none: a URL with another prefix, or with a
+ * directory that nobody wrote to, is a store as well.
+ */
+extern List *bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *store);
+
+/*
  * bb_store_listed_timeline - the manifest of one of a store's timelines, for a
  * listing; NULL when it was dropped meanwhile, or can't be read, which a
  * WARNING then tells: one bad timeline must not hide the others.

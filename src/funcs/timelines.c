@@ -64,7 +64,7 @@ bb_sql_timelines_body(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (cell, bb_manifest_list(ctx, store))
+	foreach (cell, bb_store_timelines(ctx, store))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
 		BbManifest *manifest = bb_store_listed_timeline(ctx, store, lfirst(cell));

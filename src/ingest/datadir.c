@@ -22,13 +22,59 @@
 /* More than PG_VERSION ever has. */
 #define VERSION_FILE_MAX 64
 
+/* What pg_basebackup -Ft makes, by its own compression or that of others. */
+static const char *const tar_names[] = {
+	"base.tar", "base.tar.gz", "base.tar.lz4", "base.tar.zst",
+	"base.tar.bz2", "base.tar.xz"
+};
+
+/* The name of the tar in a directory that has a backup as tars; or NULL. */
+static const char *
+find_tar(const char *path)
+{
+	for (int i = 0; i < lengthof(tar_names); i++)
+	{
+		char	   *tar = psprintf("%s/%s", path, tar_names[i]);
+		struct stat st;
+		bool		found = stat(tar, &st) == 0 && S_ISREG(st.st_mode);
+
+		pfree(tar);
+		if (found)
+			return tar_names[i];
+	}
+	return NULL;
+}
+
+/* Is it such a tar itself? */
+static bool
+is_tar(const char *path)
+{
+	const char *name = last_dir_separator(path);
+
+	for (int i = 0; i < lengthof(tar_names); i++)
+		if (name != NULL && strcmp(name + 1, tar_names[i]) == 0)
+			return true;
+	return false;
+}
+
 static void
 report_no_data_directory(const char *path, const char *detail)
 {
+	const char *tar = find_tar(path);
+
+	if (is_tar(path))
+		tar = last_dir_separator(path) + 1;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is not a data directory", path),
-			 errdetail("%s", detail)));
+			 errdetail("%s", detail),
+			 tar != NULL
+			 ? errhint("\"%s\" is a backup in the tar format. Extract it into "
+					   "an empty directory, pg_wal.tar into pg_wal there, and "
+					   "the tars of tablespaces where tablespace_map says; "
+					   "then import that directory.",
+					   tar)
+			 : 0));
 }
 
 static void
@@ -96,12 +142,18 @@ check_not_running(const BbDataDir *dir)
 	if (stat(path, &st) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("a server is running in data directory \"%s\"",
-						dir->path),
+				 dir->label == NULL
+				 ? errmsg("a server is running in data directory \"%s\"",
+						  dir->path)
+				 : errmsg("base backup \"%s\" has the lock file of a server",
+						  dir->path),
 				 errdetail("Lock file \"%s\" exists.", path),
-				 errhint("Shut the server down. If there is none, the file "
-						 "is left over from a crash: start the server and "
-						 "shut it down cleanly.")));
+				 dir->label == NULL
+				 ? errhint("Shut the server down. If there is none, the file "
+						   "is left over from a crash: start the server and "
+						   "shut it down cleanly.")
+				 : errhint("If no server runs in it, the file was copied from "
+						   "the source: remove it.")));
 	if (errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -235,9 +287,9 @@ bb_datadir_open(const BbReqCtx *ctx, const char *path)
 	canonicalize_path(dir->path);
 	look_at_directory(dir);
 	check_version(ctx, dir);
+	dir->label = bb_backuplabel_read(ctx, dir->path);
 	check_not_running(dir);
 	dir->control = read_control(ctx, dir);
-	dir->label = bb_backuplabel_read(ctx, dir->path);
 	check_control(dir);
 	check_tablespace_map(dir);
 	return dir;

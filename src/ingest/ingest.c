@@ -19,6 +19,7 @@
 #include "ingest/invalidpages.h"
 #include "ingest/tliswitch.h"
 #include "redo/native.h"
+#include "stats/calls.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
 
@@ -157,6 +158,8 @@ commit(BbIngest *ingest)
 				 errhint("Ingest again.")));
 	ingest->result.end_lsn = manifest->end_lsn;
 	ingest->result.tli = manifest->tli;
+	bb_calls_describe(ingest->ctx,
+					  &(BbCallAbout){.end_lsn = manifest->end_lsn});
 }
 
 void
@@ -410,6 +413,8 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 	ingest->result.start_lsn = manifest->end_lsn;
 	ingest->result.end_lsn = manifest->end_lsn;
 	ingest->result.tli = manifest->tli;
+	bb_calls_describe(ctx, &(BbCallAbout){.start_lsn = manifest->end_lsn,
+										  .end_lsn = manifest->end_lsn});
 }
 
 /* Why the WAL of a base backup isn't enough. */

@@ -133,14 +133,17 @@ report(const BbReqCtx *ctx, const BbFetch *fetch)
 {
 	BB_COUNT(ctx, layers_downloaded, 1);
 	bb_layerstats_downloaded(fetch->object->id);
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("%s (call " UINT64_FORMAT
-					") downloaded layer \"%s\": " UINT64_FORMAT
-					" bytes in %ld ms",
-					bb_task_kind_name(ctx->task_kind), ctx->call_id,
-					fetch->object->name, fetch->object->size,
-					TimestampDifferenceMilliseconds(fetch->download->begun,
-													GetCurrentTimestamp()))));
+	/* counted for bb_access_stats; hundreds of them are no news */
+	ereport(DEBUG1,
+			(errhidestmt(true), errhidecontext(true),
+			 errmsg_internal("%s (call " UINT64_FORMAT
+							 ") downloaded layer \"%s\": " UINT64_FORMAT
+							 " bytes in %ld ms",
+							 bb_task_kind_name(ctx->task_kind), ctx->call_id,
+							 fetch->object->name, fetch->object->size,
+							 TimestampDifferenceMilliseconds(
+								 fetch->download->begun,
+								 GetCurrentTimestamp()))));
 }
 
 /*

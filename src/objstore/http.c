@@ -31,6 +31,7 @@
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "objstore/http.h"
+#include "objstore/httpheader.h"
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -131,21 +132,6 @@ close_socket(void *arg, curl_socket_t socket)
 	return close(socket);
 }
 
-/* "content-range: bytes 0-99/1234": 1234; 0 when it isn't told. */
-static uint64
-total_of_range(const char *line, size_t end)
-{
-	uint64		total = 0;
-	uint64		unit = 1;
-
-	for (; end > 0 && line[end - 1] >= '0' && line[end - 1] <= '9'; end--)
-	{
-		total += unit * (line[end - 1] - '0');
-		unit *= 10;
-	}
-	return end > 0 && line[end - 1] == '/' ? total : 0;
-}
-
 static size_t
 take_header(char *line, size_t size, size_t count, void *arg)
 {
@@ -164,22 +150,7 @@ take_header(char *line, size_t size, size_t count, void *arg)
 			 pg_strncasecmp(line, "transfer-encoding:", 18) == 0)
 		transfer->framed = true;
 
-	if (end > 6 && pg_strncasecmp(line, "etag: ", 6) == 0 &&
-		end - 6 < sizeof(answer->etag))
-	{
-		memcpy(answer->etag, line + 6, end - 6);
-		answer->etag[end - 6] = '\0';
-	}
-	else if (end > 15 && pg_strncasecmp(line, "content-range: ", 15) == 0)
-		answer->total_length = total_of_range(line, end);
-	else if (end > 6 && end < 100 && pg_strncasecmp(line, "date: ", 6) == 0)
-	{
-		char		date[100];
-
-		memcpy(date, line + 6, end - 6);
-		date[end - 6] = '\0';
-		answer->date = Max(curl_getdate(date, NULL), 0);
-	}
+	bb_http_take_header(line, end, answer);
 	return length;
 }
 

@@ -55,6 +55,9 @@ typedef struct BbHttpAnswer
 	uint64		content_length; /* as the header says; 0: it doesn't */
 	uint64		total_length;	/* of what a range is of; 0: it doesn't */
 	char		etag[256];		/* empty: none */
+	/* of a redirection: "https://host:port" and S3's region; empty: not told */
+	char		location[300];
+	char		region[64];
 	int64		date;			/* time_t of the server's clock; 0: not known */
 } BbHttpAnswer;
 

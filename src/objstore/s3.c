@@ -150,6 +150,9 @@ s3_open(const BbReqCtx *ctx, const char *url,
 	else
 		store->bucket_url = psprintf("%.*s%.*s.%s/", (int) (host - endpoint),
 									 endpoint, (int) length, bucket, host);
+	store->dotted = !options->path_style &&
+		memchr(bucket, '.', length) != NULL &&
+		strncmp(endpoint, "https:", 6) == 0;
 	if (*prefix == '\0')
 		store->prefix = pstrdup("");
 	else

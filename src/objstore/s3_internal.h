@@ -32,6 +32,7 @@ typedef struct BbS3Store
 	BbObjectStore base;
 	char	   *prefix; /* "" or "dir/", ahead of every name */
 	char	   *bucket_url;
+	bool		dotted; /* by HTTPS, with dots of the bucket's in the host */
 	BbS3Keys	keys;
 	List	   *locks;	  /* that are held: s3_lock.c */
 	bool		renewing; /* them, right now */
@@ -68,6 +69,9 @@ typedef struct BbS3Answer
 {
 	BbHttpAnswer http;
 	char		code[64]; /* of an error; empty: none */
+	/* where the bucket is instead, if that is the error; empty: not told */
+	char		endpoint[300];
+	char		region[64];
 	bool		other_size; /* the object hasn't the request's whole_size */
 	bool		repeated; /* an earlier attempt may have had its effect */
 } BbS3Answer;

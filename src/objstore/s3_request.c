@@ -113,8 +113,20 @@ attempt(const BbS3Store *store, const BbS3Request *request,
 	return transfer;
 }
 
+/* A word of an error's body, of such characters; others are none. */
+static void
+take_word(const char *text, const char *others, char *to, size_t size)
+{
+	for (const char *p = text; *p != '\0'; p++)
+		if (!isalnum((unsigned char) *p) && strchr(others, *p) == NULL)
+			return;
+	if (strlen(text) < size)
+		strlcpy(to, text, size);
+}
+
 /*
- * The code in an error's body: a word, or none.
+ * The code in an error's body, and where the bucket is instead; what it
+ * doesn't say, headers may.
  */
 static void
 find_code(BbS3Answer *answer)
@@ -124,13 +136,19 @@ find_code(BbS3Answer *answer)
 	const char *text;
 
 	answer->code[0] = '\0';
+	strlcpy(answer->endpoint, answer->http.location,
+			sizeof(answer->endpoint));
+	strlcpy(answer->region, answer->http.region, sizeof(answer->region));
 	bb_xml_init(&xml, answer->http.error);
 	while (bb_xml_next(&xml, &path, &text))
 	{
-		if (strcmp(path, "Error/Code") == 0 && strlen(text) < 64 &&
-			strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-						 "0123456789") == strlen(text))
-			strlcpy(answer->code, text, sizeof(answer->code));
+		if (strcmp(path, "Error/Code") == 0)
+			take_word(text, "", answer->code, sizeof(answer->code));
+		else if (strcmp(path, "Error/Endpoint") == 0)
+			take_word(text, "-.:[]", answer->endpoint,
+					  sizeof(answer->endpoint));
+		else if (strcmp(path, "Error/Region") == 0)
+			take_word(text, "-", answer->region, sizeof(answer->region));
 	}
 }
 
@@ -175,8 +193,17 @@ tolerated(const BbS3Request *request, const BbS3Answer *answer)
 	}
 }
 
+/* Does the server say that the bucket is elsewhere? */
+static bool
+is_elsewhere(const BbS3Answer *answer)
+{
+	return (answer->http.status >= 300 && answer->http.status < 400) ||
+		strcmp(answer->code, "AuthorizationHeaderMalformed") == 0 ||
+		strcmp(answer->code, "PermanentRedirect") == 0;
+}
+
 static const char *
-hint_for(const BbS3Answer *answer)
+hint_for(const BbS3Store *store, const BbS3Answer *answer)
 {
 	static const struct
 	{
@@ -194,17 +221,25 @@ hint_for(const BbS3Answer *answer)
 		{"InvalidToken", "Renew session_token in the user mapping."},
 		{"RequestTimeTooSkewed", "Set the clock of this machine."},
 		{"NoSuchBucket", "Create the bucket, or correct the store's URL."},
-		{"PermanentRedirect", "Is the server's option \"region\" right?"},
-		{"AuthorizationHeaderMalformed",
-		 "Is the server's option \"region\" right?"},
 	};
 
+	if (answer->http.untrusted && store->dotted)
+		return "Set the server's option \"path_style\" to true: a wildcard "
+			   "certificate is valid for no bucket whose name has dots. For "
+			   "an authority of your own, set bbackup.s3_ca_file.";
 	if (answer->http.untrusted)
 		return "Set bbackup.s3_ca_file to a file with the certificate of who "
 			   "signed the server's.";
 	if (answer->http.failure != NULL)
 		return "Is the server's option \"endpoint\" right, and does the "
 			   "object storage run?";
+	if (is_elsewhere(answer))
+		return answer->region[0] != '\0'
+			? psprintf("The bucket is in region \"%s\": set the server's "
+					   "option \"region\" to it.",
+					   answer->region)
+			: "The bucket is in another region or at another endpoint: set "
+			  "the server's options \"region\" and \"endpoint\" to them.";
 	for (int i = 0; i < lengthof(hints); i++)
 	{
 		if (strcmp(answer->code, hints[i].code) == 0)
@@ -235,17 +270,22 @@ report_failure(int level, const BbS3Store *store, const BbS3Request *request,
 			   const BbS3Answer *answer, const Attempts *attempts)
 {
 	const char *hint = level >= ERROR
-		? hint_for(answer)
+		? hint_for(store, answer)
 		: psprintf("It is tried again until %s.",
 				   timestamptz_to_str(attempts->until));
+	bool		redirected = is_elsewhere(answer) &&
+		answer->endpoint[0] != '\0';
 	const char *reason;
 
 	if (answer->http.failure != NULL)
 		reason = answer->http.failure;
 	else
-		reason = psprintf("The server answered %d%s%s",
+		reason = psprintf("The server answered %d%s%s%s%s%s",
 						  answer->http.status, answer->code[0] ? " " : "",
-						  answer->code);
+						  answer->code,
+						  redirected ? ", a redirection to \"" : "",
+						  redirected ? answer->endpoint : "",
+						  redirected ? "\"" : "");
 	ereport(level,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 request->name != NULL
@@ -350,7 +390,7 @@ bb_s3_end(const BbReqCtx *ctx, BbS3Store *store, BbHttpTransfer *transfer,
 	for (;;)
 	{
 		attempts.count++;
-		answer->code[0] = '\0';
+		answer->code[0] = answer->endpoint[0] = answer->region[0] = '\0';
 		bb_http_end(ctx, transfer);
 		if (answer->http.failure == NULL)
 		{

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/foreigntext.h"
 #include "base/settings.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -61,10 +62,15 @@ static BbCall *ring; /* the call that ended as number n: at n % ring_size */
 static dlist_head running = DLIST_STATIC_INIT(running);
 
 /*
- * The error that was reported last, since a call began: what a call dies of
- * that goes in an abort.
+ * The error that was raised last, since a call began: what a call dies of that
+ * goes in an abort.  One of a function of ours is seen when it is raised, even
+ * if it is caught then; one from elsewhere when it is reported.
  */
-static int	reported_error = 0;
+static struct
+{
+	int			sqlstate; /* 0: none */
+	char		message[BB_CALL_MESSAGE_SIZE];
+}			last_error;
 static emit_log_hook_type previous_emit_log_hook = NULL;
 
 /* ---- the memory ---- */
@@ -178,6 +184,16 @@ add_to_totals(const BbCall *call)
 	bb_counters_add(&totals->counters, &call->counters);
 }
 
+/* What a call that didn't end by itself ended of. */
+static void
+tell_error(BbCall *call)
+{
+	if (call->state != BB_CALL_ERROR && call->state != BB_CALL_CANCELLED)
+		return;
+	call->sqlstate = last_error.sqlstate;
+	strlcpy(call->message, last_error.message, sizeof(call->message));
+}
+
 /*
  * From slot to ring and totals, in one.
  */
@@ -193,6 +209,7 @@ end_account(BbAccount *account, BbCallState state)
 	call->counters = *account->ctx->counters;
 	call->state = state;
 	call->ended_at = GetCurrentTimestamp();
+	tell_error(call);
 
 	bb_stats_lock(LW_EXCLUSIVE);
 	if (account->slot != NO_SLOT)
@@ -250,8 +267,9 @@ end_with_context(void *arg)
 
 	/* in an abort there is no transaction any more */
 	if (!IsTransactionState())
-		state = reported_error == ERRCODE_QUERY_CANCELED ? BB_CALL_CANCELLED
-														 : BB_CALL_ERROR;
+		state = last_error.sqlstate == ERRCODE_QUERY_CANCELED
+			? BB_CALL_CANCELLED
+			: BB_CALL_ERROR;
 	end_with_children(arg, state);
 }
 
@@ -267,10 +285,18 @@ end_with_process(int code, Datum arg)
 }
 
 static void
-note_error(ErrorData *error)
+note_error(const ErrorData *error)
+{
+	last_error.sqlstate = error->sqlerrcode;
+	bb_text_copy(last_error.message, error->message ? error->message : "",
+				 sizeof(last_error.message));
+}
+
+static void
+look_at_log(ErrorData *error)
 {
 	if (error->elevel >= ERROR)
-		reported_error = error->sqlerrcode;
+		note_error(error);
 	if (previous_emit_log_hook != NULL)
 		previous_emit_log_hook(error);
 }
@@ -309,7 +335,8 @@ begin(BbReqCtx *ctx, const BbReqCtx *parent)
 	ctx->account = account;
 	take_slot(account);
 	dlist_push_tail(&running, &account->node);
-	reported_error = 0;
+	last_error.sqlstate = 0;
+	last_error.message[0] = '\0';
 	account->callback.func = end_with_context;
 	account->callback.arg = account;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext,
@@ -327,7 +354,8 @@ bb_calls_observe(void)
 {
 	bb_reqctx_observe(&calls_observer);
 	previous_emit_log_hook = emit_log_hook;
-	emit_log_hook = note_error;
+	emit_log_hook = look_at_log;
+	bb_text_observe_errors(note_error);
 }
 
 void
@@ -346,6 +374,10 @@ bb_calls_describe(const BbReqCtx *ctx, const BbCallAbout *about)
 		strlcpy(call->timeline, about->timeline, sizeof(call->timeline));
 	if (!XLogRecPtrIsInvalid(about->lsn))
 		call->lsn = about->lsn;
+	if (!XLogRecPtrIsInvalid(about->start_lsn))
+		call->start_lsn = about->start_lsn;
+	if (!XLogRecPtrIsInvalid(about->end_lsn))
+		call->end_lsn = about->end_lsn;
 	if (about->bytes_total != 0)
 		call->bytes_total = about->bytes_total;
 	publish(ctx);

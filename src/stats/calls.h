@@ -19,7 +19,8 @@
  *
  * A call ends by bb_reqctx_end(), or with the memory context that it was made
  * in: a stream whose consumer stops early is done, too; one that goes in the
- * abort of a transaction ended in an error or was cancelled.
+ * abort of a transaction ended in an error or was cancelled.  Its error is the
+ * one that was raised last in this process since a call began.
  *
  * When there are more calls at once than slots (two for each backend that
  * there may be), those that have none are seen only when they have ended.
@@ -41,6 +42,9 @@ typedef enum BbCallState
 	BB_CALL_CANCELLED /* asked to, timed out, or its session was ended */
 } BbCallState;
 
+/* Of an error's message, with its zero; what is longer is cut. */
+#define BB_CALL_MESSAGE_SIZE 256
+
 /* One call, as it was when looked at. */
 typedef struct BbCall
 {
@@ -54,11 +58,16 @@ typedef struct BbCall
 	TimestampTz started_at;
 	TimestampTz ended_at; /* while it runs: 0 */
 	BbCallState state;
+	/* of the error that ended it; 0 and empty: none did, or none is known */
+	int			sqlstate;
+	char		message[BB_CALL_MESSAGE_SIZE];
 	/* what bb_calls_describe was told; empty, or Invalid: nothing */
 	char		function[NAMEDATALEN];
 	char		store[NAMEDATALEN];
 	char		timeline[NAMEDATALEN];
 	XLogRecPtr	lsn;
+	XLogRecPtr	start_lsn; /* of an ingest: where it began */
+	XLogRecPtr	end_lsn;   /* of an ingest: up to where WAL is in the store */
 	uint64		bytes_total; /* that bytes_out will be; 0: not known */
 	BbCounters	counters;
 } BbCall;
@@ -74,6 +83,8 @@ typedef struct BbCallAbout
 	const char *store;
 	const char *timeline;
 	XLogRecPtr	lsn;
+	XLogRecPtr	start_lsn;
+	XLogRecPtr	end_lsn;
 	uint64		bytes_total;
 } BbCallAbout;
 

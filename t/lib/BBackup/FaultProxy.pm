@@ -10,12 +10,17 @@
 #	$proxy->stop;
 #
 # reset			the connection is reset
-# NNN [CODE]	an HTTP answer of that status, with S3's error code
+# NNN [CODE]	an HTTP answer of that status, with S3's error code; headers may
+#				follow, each "|NAME: VALUE", and what is beside the code in the
+#				document, "<NAME>VALUE</NAME>"
 # cut N			after N bytes of answers it is closed
 # flip N		byte N of the answers is another one
 # stall			no answer ever comes
 # hang N		nor anything after N bytes of answers; hangs says that it came to that
 # ahead N		the server's clock is N seconds ahead, by what it says
+#
+# hold PATH keeps the next PUT of a path that contains it waiting; wait_for_held
+# waits until there is one, and release lets it go on.
 #
 # keep_uploads makes uploads immortal: who aborts one is told that it's done.
 #
@@ -177,6 +182,50 @@ sub pretend_abort
 	return write_all($client, "HTTP/1.1 204 No Content\r\n\r\n");
 }
 
+sub hold
+{
+	my ($self, $path) = @_;
+
+	open my $out, '>', "$self->{file}.hold.new" or die;
+	print $out $path;
+	close $out;
+	rename "$self->{file}.hold.new", "$self->{file}.hold" or die;
+	return;
+}
+
+# Wait, if these bytes begin a request that is to be held, and the first one.
+sub wait_for_release
+{
+	my ($self, $bytes) = @_;
+
+	return unless -e "$self->{file}.hold" && $bytes =~ m{^PUT (\S+) HTTP/};
+	my $asked = $1;
+	open my $in, '<', "$self->{file}.hold" or return;
+	my $path = <$in>;
+	close $in;
+	return
+	  unless index($asked, $path) >= 0
+	  && rename "$self->{file}.hold", "$self->{file}.held";
+	select undef, undef, undef, 0.02 while -e "$self->{file}.held";
+	return;
+}
+
+sub wait_for_held
+{
+	my ($self) = @_;
+
+	select undef, undef, undef, 0.02 until -e "$self->{file}.held";
+	return;
+}
+
+sub release
+{
+	my ($self) = @_;
+
+	unlink "$self->{file}.held" or die "nothing is held";
+	return;
+}
+
 sub hang
 {
 	my ($self) = @_;
@@ -221,6 +270,7 @@ sub forward
 			return unless $n;
 			note_request($self, $bytes) if $from == $client;
 			next if $from == $client && pretend_abort($self, $client, $bytes);
+			wait_for_release($self, $bytes) if $from == $client;
 			if (   $self->{s3}
 				&& $from == $client
 				&& $bytes =~ /^PUT \S+ HTTP.*?\r\nIf-(?:None-)?Match: /is)
@@ -255,15 +305,16 @@ sub serve
 	{
 		setsockopt $client, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);
 	}
-	elsif ($fault =~ /^(\d{3}) ?(\w*)/)
+	elsif ($fault =~ /^(\d{3}) ?(\w*)([^|<]*)((?:\|[^|<]*)*)(.*)/)
 	{
-		my $body = "<Error><Code>$2</Code></Error>";
+		my $body = "<Error><Code>$2</Code>$5</Error>";
+		my $headers = join '', map { "\r\n$_" } grep { length } split /\|/, $4;
 
 		sysread $client, my $request, 65536;
 		write_all($client,
 			"HTTP/1.1 $1 Fault\r\nContent-Length: "
 			  . length($body)
-			  . "\r\nConnection: close\r\n\r\n$body");
+			  . "\r\nConnection: close$headers\r\n\r\n$body");
 	}
 	elsif ($fault eq 'stall')
 	{

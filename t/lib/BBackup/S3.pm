@@ -216,7 +216,7 @@ sub spawn
 sub wait_for_port
 {
 	my ($self, $port) = @_;
-	my $give_up = time + 60;
+	my $give_up = time + 300;
 
 	until (
 		IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port))
