@@ -60,7 +60,7 @@ if (BBackup::S3::available())
 }
 $primary->safe_psql(
 	'postgres', qq(
-SELECT bb_import_directory(path => '$base', store => '$_');
+SELECT bb_import_directory(directory => '$base', store => '$_');
 SELECT bb_ingest(wal_directory => '$archive', store => '$_');
 )) foreach @stores;
 
@@ -135,8 +135,8 @@ my %reads = (
 	bb_stat_reset => 'SELECT bb_stat_reset()',
 	bb_get_access_stats => 'SELECT count(*) >= 0 FROM bb_get_access_stats()',
 	bb_get_stat_totals => 'SELECT count(*) >= 0 FROM bb_get_stat_totals()',
-	bb_progress_import => 'SELECT count(*) FROM bb_progress_import()',
-	bb_progress_ingest => 'SELECT count(*) FROM bb_progress_ingest()');
+	bb_get_stat_progress_import => 'SELECT count(*) FROM bb_get_stat_progress_import()',
+	bb_get_stat_progress_ingest => 'SELECT count(*) FROM bb_get_stat_progress_ingest()');
 
 # Those of a cache.
 my %cached = (
@@ -149,7 +149,7 @@ my %cached = (
 # A store is no database: what writes to one works, too.
 my %fills = (
 	bb_import_directory => 'SELECT count(*) FROM bb_import_directory('
-	  . "path => '$base', timeline => 'other', $some)",
+	  . "directory => '$base', timeline => 'other', $some)",
 	bb_ingest => 'SELECT count(*) FROM bb_ingest('
 	  . "wal_directory => '$archive', timeline => 'other', $some)",
 	bb_create_branch => 'SELECT bb_create_branch('

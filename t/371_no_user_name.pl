@@ -96,7 +96,7 @@ is( $store->safe_psql('postgres',
 	't',
 	'and a data directory');
 is( $store->safe_psql('postgres',
-		"SELECT count(*) FROM bb_import_directory(path => '$base',"
+		"SELECT count(*) FROM bb_import_directory(directory => '$base',"
 		  . " timeline => 'another')"),
 	1,
 	'an import');

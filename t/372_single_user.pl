@@ -41,7 +41,7 @@ if (BBackup::S3::available())
 		$s3->sql('cloud', 's3://bucket/store',
 			"cache_directory '$place/cache', cache_size '1GB'"));
 	$store->safe_psql('postgres',
-		"SELECT bb_import_directory(path => '$base', store => 'cloud');"
+		"SELECT bb_import_directory(directory => '$base', store => 'cloud');"
 		  . " SELECT bb_ingest(wal_directory => '$archive', store => 'cloud');"
 		  . " SELECT bb_evict_idle(unused_for => '0', store => 'cloud')");
 }
@@ -84,7 +84,7 @@ like(
 	'which it does without');
 
 ($rows, $messages) = single_user(
-	"SELECT count(*) AS n FROM bb_import_directory(path => '$base',"
+	"SELECT count(*) AS n FROM bb_import_directory(directory => '$base',"
 	  . " timeline => 'other')",
 	"SELECT count(*) AS n FROM bb_ingest(wal_directory => '$archive',"
 	  . " timeline => 'other')",

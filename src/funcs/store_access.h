@@ -5,15 +5,20 @@
  *
  *	  name -> foreign server of the wrapper "bbackup" -> USAGE? -> URL
  *
- * Who writes to a store that is a local directory needs
- * pg_write_server_files besides.  The keys of one in object storage are in the
- * mapping of the user, or of PUBLIC.  Those in the server's environment
- * (AWS_ACCESS_KEY_ID, …) are used for foreign servers of superusers only:
- * they are the operating system user's, and a foreign server says where to
- * go with them.
+ * USAGE on the server and EXECUTE on the function are all that a store takes,
+ * to read it and to write to it.  Where a local directory is concerned, whoever
+ * set its URL had the right to read and write files of the server
+ * (fdw_validator.c), and gives a part of that right away with USAGE: what is
+ * written there has the names and the form of a store's objects.
+ *
+ * The keys of a store in object storage are in the mapping of the user, or of
+ * PUBLIC.  Those in the server's environment (AWS_ACCESS_KEY_ID, ...) are used
+ * for foreign servers of superusers only: they are the operating system
+ * user's, and a foreign server says where to go with them.
  *
  * Errors: UNDEFINED_OBJECT (no such server); WRONG_OBJECT_TYPE (a server of
- * another wrapper); INSUFFICIENT_PRIVILEGE.
+ * another wrapper); INSUFFICIENT_PRIVILEGE; FEATURE_NOT_SUPPORTED (options of
+ * the extension's own server).
  *
  *-------------------------------------------------------------------------
  */
@@ -46,14 +51,7 @@
 /* The default of cache_size, in megabytes. */
 #define BB_DEFAULT_CACHE_SIZE_MB 10240
 
-typedef enum BbStoreAccess
-{
-	BB_STORE_READ,
-	BB_STORE_WRITE
-} BbStoreAccess;
-
-extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server,
-									BbStoreAccess access);
+extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server);
 
 /*
  * bb_store_open_told, bb_store_open_same - open a store for reading, and the
@@ -98,6 +96,15 @@ extern BbPageStore *bb_store_timeline_kept(const BbReqCtx *ctx,
 										   const char *server,
 										   const char *timeline);
 extern void bb_store_keep(FmgrInfo *function);
+
+/*
+ * bb_store_tell_if_missing - a NOTICE if a local store's directory isn't there.
+ *
+ * Such a store looks as one without timelines.  It may be new, or the data
+ * directory that it was beside has another name now.
+ */
+extern void bb_store_tell_if_missing(const BbObjectStore *store,
+									 const char *server);
 
 /*
  * bb_store_listed_timeline - the manifest of one of a store's timelines, for a
