@@ -395,15 +395,6 @@ foreach my $situation (@situations)
 	end_session($session);
 }
 
-# Settings of ours arrive, whoever may set them.
-fails_like(
-	$standby,
-	"SET bbackup.redo_preload_libraries = 'no_such_library';"
-	  . " SELECT count(*) FROM (SELECT bb_basebackup_stream(store => 'files',"
-	  . ' jobs => 2, progress => false)) s',
-	qr/redo helper did not start/,
-	'settings of the starter\'s hold for workers');
-
 # --- A role that may not log in any more: workers that can't be had are done
 # without.
 

@@ -37,7 +37,7 @@ typedef struct Worker
 	BbWorker   *worker;
 	bool		ready;
 	bool		failed; /* to begin: nothing will come from it */
-	int			units; /* that it has, or whose pages weren't read yet */
+	int			units;	/* that it has, or whose pages weren't read yet */
 } Worker;
 
 typedef struct Planned

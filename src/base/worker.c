@@ -45,8 +45,8 @@ struct BbWorker
 	shm_mq_handle *input;  /* NULL: none, any more */
 	bool		optional;
 	bool		dispensable;
-	bool		begun; /* its task */
-	bool		ended; /* well; an optional one, in any way */
+	bool		begun;		   /* its task */
+	bool		ended;		   /* well; an optional one, in any way */
 	const char *why_not_begun; /* of a dispensable one that ended before */
 	const BbCounters *counters;
 	BbCounters	collected; /* of them, so far */
@@ -172,7 +172,7 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 	char	   *settings = bb_worker_settings_pack(&settings_length);
 	shm_toc_estimator estimator;
 	shm_toc	   *toc;
-	BbWorkerAbout	   *about;
+	BbWorkerAbout *about;
 	void	   *part;
 
 	shm_toc_initialize_estimator(&estimator);
@@ -229,7 +229,8 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 	shm_toc_insert(toc, BB_WORKER_COUNTERS, part);
 	worker->counters = part;
 
-	worker->reports = make_queue(worker, toc, BB_WORKER_REPORTS, REPORTS_BYTES);
+	worker->reports = make_queue(worker, toc, BB_WORKER_REPORTS,
+								 REPORTS_BYTES);
 	worker->output = make_queue(worker, toc, BB_WORKER_OUTPUT, output_bytes);
 	if (about->has_input)
 		worker->input = make_queue(worker, toc, BB_WORKER_INPUT,

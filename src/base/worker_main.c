@@ -180,7 +180,8 @@ bb_worker_main(Datum handle)
 		elog(ERROR, "the segment of a background worker is invalid");
 	about = shm_toc_lookup(toc, BB_WORKER_ABOUT, false);
 	/* from now on errors go to the starter, too */
-	pq_redirect_to_shm_mq(segment, attach_queue(segment, toc, BB_WORKER_REPORTS));
+	pq_redirect_to_shm_mq(segment,
+						  attach_queue(segment, toc, BB_WORKER_REPORTS));
 	worker_counters = shm_toc_lookup(toc, BB_WORKER_COUNTERS, false);
 	worker_output = attach_queue(segment, toc, BB_WORKER_OUTPUT);
 	if (about->has_input)

@@ -73,10 +73,11 @@ bb_worker_settings_apply(const char *packed, size_t length)
 	{
 		const char *name = packed;
 		const char *value = name + strlen(name) + 1;
+		const char *now = GetConfigOption(name, true, false);
 
 		packed = value + strlen(value) + 1;
 		/* the starter had the right to set it, or did not set it */
-		if (strcmp(GetConfigOption(name, false, false), value) != 0)
+		if (now == NULL || strcmp(now, value) != 0)
 			(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION,
 									 GUC_ACTION_SET, true, ERROR, false);
 	}

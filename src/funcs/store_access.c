@@ -50,9 +50,9 @@ option_of(List *options, const char *name)
 {
 	ListCell   *cell;
 
-	foreach (cell, options)
+	foreach(cell, options)
 	{
-		DefElem    *option = lfirst(cell);
+		DefElem	   *option = lfirst(cell);
 
 		if (strcmp(option->defname, name) == 0)
 			return defGetString(option);
@@ -186,8 +186,7 @@ bb_store_open(const BbReqCtx *ctx, const char *name)
 }
 
 BbObjectStore *
-bb_store_open_told(const BbReqCtx *ctx, const char *name,
-				   uint64 *options_hash)
+bb_store_open_told(const BbReqCtx *ctx, const char *name, uint64 *options_hash)
 {
 	char	   *identity;
 	BbObjectStore *store = open_store(ctx, name, &identity);
@@ -256,9 +255,7 @@ bb_store_timeline(const BbReqCtx *ctx, const char *server,
 				  const char *timeline)
 {
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
-	return bb_pagestore_timeline(ctx,
-								 bb_store_open(ctx, server),
-								 timeline);
+	return bb_pagestore_timeline(ctx, bb_store_open(ctx, server), timeline);
 }
 
 /* A page store between two calls of a function, in its fn_extra. */

@@ -90,8 +90,7 @@ bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 3, "store"));
 
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
-	lsn = bb_store_lsn(ctx, bb_pagestore_timeline(ctx, store, ancestor),
-								 lsn);
+	lsn = bb_store_lsn(ctx, bb_pagestore_timeline(ctx, store, ancestor), lsn);
 	bb_timeline_branch(ctx, store, name, ancestor, lsn);
 	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);

@@ -79,7 +79,7 @@ make_environment(const BbRedoSetup *setup)
 	}
 	result[n++] = psprintf(BB_REDO_ENVIRONMENT "=%d %d", MyProcPid,
 						   setup->seccomp);
-		result[n++] = psprintf("LD_PRELOAD=%s", setup->library);
+	result[n++] = psprintf("LD_PRELOAD=%s", setup->library);
 	result[n] = NULL;
 	return result;
 }
