@@ -103,15 +103,22 @@ bob_may_not(
 	qr/42501: permission denied for foreign server bbackup/,
 	"$_ wants USAGE on the server") foreach sort keys %writes;
 
-# --- With USAGE, reading.
+# --- With USAGE, reading and writing.  What else is the server's takes more.
+
+my %takes = (
+	bb_import_directory => 'pg_read_server_files',
+	bb_restore => 'pg_write_server_files',
+	bb_basebackup_to_file => 'pg_write_server_files');
 
 $store->safe_psql('postgres', 'GRANT USAGE ON FOREIGN SERVER bbackup TO bob');
 bob_may($reads{$_}, $_ eq 'bb_timelines' ? 1 : 't', "now bob may use $_")
   foreach sort keys %reads;
-bob_may_not(
-	$writes{$_},
-	qr/42501: .*\n.*(?:pg_write_server_files|pg_read_server_files)/,
-	"$_ wants to write files") foreach sort keys %writes;
+bob_may_not($writes{$_}, qr/42501: .*\n.*$takes{$_}/, "$_ wants $takes{$_}")
+  foreach sort keys %takes;
+bob_may('SELECT bb_create_branch(timeline => \'branch\') IS NOT NULL',
+	't', 'bob may make a branch');
+bob_may('SELECT bb_drop_timeline(timeline => \'branch\')', '',
+	'and drop it');
 $store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
 bob_may("SELECT files > 0 FROM bb_restore('$elsewhere.restored',"
 	  . ' full_backup => false)', 't', 'now bob may restore');
@@ -120,16 +127,14 @@ bob_may("SELECT bb_basebackup_to_file('$elsewhere.tar',"
 bob_may_not(
 	$writes{bb_import_directory},
 	qr/42501: .*\n.*pg_read_server_files/,
-	'bb_import_directory wants to read files, too');
-$store->safe_psql('postgres', 'GRANT pg_read_server_files TO bob');
-bob_may("SELECT timeline FROM bb_import_directory('$from',"
-	  . " timeline => 'bobs')", 'bobs', 'now bob may import');
-bob_may("SELECT bb_create_branch('branch', 'bobs') IS NOT NULL",
-	't', 'and branch');
-bob_may("SELECT bb_drop_timeline('branch'); SELECT bb_drop_timeline('bobs')",
-	"\n", 'and drop');
+	'but not import');
 $store->safe_psql('postgres',
-	'REVOKE pg_write_server_files, pg_read_server_files FROM bob');
+	'REVOKE pg_write_server_files FROM bob; GRANT pg_read_server_files TO bob');
+bob_may("SELECT timeline FROM bb_import_directory('$from',"
+	  . " timeline => 'bobs')", 'bobs',
+	'which the right to read files is enough for');
+bob_may("SELECT bb_drop_timeline('bobs')", '', 'and drop that');
+$store->safe_psql('postgres', 'REVOKE pg_read_server_files FROM bob');
 
 # --- Other stores.
 
@@ -159,7 +164,64 @@ bob_may_not("ALTER SERVER other OPTIONS (SET url 'file:///elsewhere')",
 	qr/42501: .*\n?.*(?:pg_read_server_files|pg_write_server)/,
 	'nor may bob turn it elsewhere without that right');
 bob_may('SELECT count(*) FROM bb_timelines(\'other\')',
-	1, 'which reading does not take');
+	1, 'using it does not take it');
+bob_may('SELECT bb_create_branch(timeline => \'branch\', store => \'other\')'
+	  . ' IS NOT NULL', 't', 'nor does writing to it');
+foreach my $change (
+	"ADD region 'eu-central-1'",
+	"ADD endpoint 'http://localhost'",
+	"ADD cache_directory '/elsewhere'",
+	"SET url 'file://$elsewhere'")
+{
+	bob_may_not(
+		"ALTER SERVER other OPTIONS ($change)",
+		qr/42501: .*\n?.*pg_read_server_files/,
+		"but any change of a server with a directory: $change");
+}
+bob_may_not(
+	"CREATE SERVER another FOREIGN DATA WRAPPER bbackup"
+	  . " OPTIONS (url '$_')",
+	qr/ERROR:  (?:42501|22023|HV00\w)/,
+	"no way around: $_")
+  foreach "file://$elsewhere", "file:$elsewhere", "FILE://$elsewhere",
+  " file://$elsewhere", "file://localhost$elsewhere";
+
+# An owner who may not have set that URL: what the one before could give.
+$store->safe_psql('postgres',
+	'GRANT USAGE ON FOREIGN DATA WRAPPER bbackup TO eve;'
+	  . ' ALTER SERVER other OWNER TO eve');
+bob_may_not(
+	"SELECT bb_drop_timeline(timeline => 'branch', store => 'other')",
+	qr/42501: permission denied for foreign server other/,
+	'an owner before has no rights left');
+fails_like(
+	$store,
+	"SET ROLE eve; ALTER SERVER other OPTIONS (SET url 'file:///elsewhere')",
+	qr/42501: .*\n?.*pg_read_server_files/,
+	'an owner by gift can not turn it elsewhere');
+$store->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION'
+	  . ' bb_drop_timeline(text, name) TO eve');
+is( $store->safe_psql('postgres',
+		"SET ROLE eve; SELECT bb_drop_timeline('branch', store => 'other')"),
+	'', 'but use it');
+fails_like(
+	$store,
+	"SET ROLE eve; SELECT * FROM bb_drop_timeline('main')",
+	qr/42501: permission denied for foreign server bbackup/,
+	'and no other');
+
+# A superuser who lends a function lends the store, not a directory.
+$store->safe_psql(
+	'postgres', q(
+CREATE FUNCTION lent() RETURNS bigint LANGUAGE sql SECURITY DEFINER
+	AS 'SELECT count(*) FROM bb_timelines()';
+GRANT EXECUTE ON FUNCTION lent() TO eve;
+));
+is( $store->safe_psql('postgres',
+		"SET ROLE eve; SET bbackup.store_directory = '/elsewhere';"
+		  . ' SELECT lent()'),
+	$store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()'),
+	'nobody brings a directory into a function of another');
 
 # --- The default directory is the extension's own server's, whatever its name.
 

@@ -36,7 +36,8 @@ typedef struct Worker
 {
 	BbWorker   *worker;
 	bool		ready;
-	int			units; /* that it has, or whose pages weren't read yet */
+	bool		failed; /* to begin: nothing will come from it */
+	int			units;	/* that it has, or whose pages weren't read yet */
 } Worker;
 
 typedef struct Planned
@@ -48,6 +49,7 @@ typedef struct Planned
 struct BbParallel
 {
 	int			nworkers;
+	int			nfailed; /* of them, to begin */
 	Worker	   *workers;
 
 	BbUnits	   *units;
@@ -100,7 +102,8 @@ start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 							   .payload = task,
 							   .payload_length = sizeof(*task),
 							   .output_bytes = OUTPUT_BYTES,
-							   .input_bytes = INPUT_BYTES};
+							   .input_bytes = INPUT_BYTES,
+							   .dispensable = true};
 
 	parallel->workers = palloc0(wanted * sizeof(Worker));
 	while (parallel->nworkers < wanted)
@@ -157,14 +160,27 @@ bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 
 /* Has a worker said that it's ready?  Doesn't wait for it. */
 static void
-look_if_ready(const BbReqCtx *ctx, Worker *worker)
+look_if_ready(const BbReqCtx *ctx, BbParallel *parallel, Worker *worker)
 {
 	const void *message;
 	const BbNote *note;
 	size_t		length;
+	BbWorkerEvent event = bb_worker_receive(ctx, worker->worker, false,
+											&message, &length);
 
-	if (bb_worker_receive(ctx, worker->worker, false, &message, &length) !=
-		BB_WORKER_MESSAGE)
+	if (event == BB_WORKER_ENDED &&
+		bb_worker_why_not_begun(worker->worker) != NULL)
+	{
+		worker->failed = true;
+		parallel->nfailed++;
+		ereport(NOTICE,
+				(errmsg("making a base backup with %d of %d background workers",
+						parallel->nworkers - parallel->nfailed,
+						parallel->nworkers),
+				 errdetail_internal(
+					 "%s", bb_worker_why_not_begun(worker->worker))));
+	}
+	if (event != BB_WORKER_MESSAGE)
 		return;
 	note = message;
 	if (length != sizeof(BbNote) || note->kind != BB_NOTE_READY)
@@ -208,8 +224,8 @@ deal(const BbReqCtx *ctx, BbParallel *parallel)
 
 	for (int i = 0; i < parallel->nworkers; i++)
 	{
-		if (!parallel->workers[i].ready)
-			look_if_ready(ctx, &parallel->workers[i]);
+		if (!parallel->workers[i].ready && !parallel->workers[i].failed)
+			look_if_ready(ctx, parallel, &parallel->workers[i]);
 	}
 	while ((worker = find_idlest(parallel)) != NULL &&
 		   (parallel->dealt < parallel->queued || plan(ctx, parallel)))

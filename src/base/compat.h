@@ -15,6 +15,8 @@
 #include "foreign/foreign.h"
 #include "utils/acl.h"
 #include "utils/backend_status.h"
+#include "utils/guc.h"
+#include "utils/guc_tables.h"
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_foreign_server.h"
 #include "storage/relfilelocator.h"
@@ -186,6 +188,20 @@ bb_compat_backend_status(int i)
 	return &pgstat_get_local_beentry_by_index(i)->backendStatus;
 #else
 	return &pgstat_fetch_stat_local_beentry(i)->backendStatus;
+#endif
+}
+
+/*
+ * bb_compat_settings - all settings that this process knows; *n is how many.
+ */
+static inline struct config_generic **
+bb_compat_settings(int *n)
+{
+#if PG_VERSION_NUM >= 160000
+	return get_guc_variables(n);
+#else
+	*n = GetNumConfigOptions();
+	return get_guc_variables();
 #endif
 }
 

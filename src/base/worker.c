@@ -1,22 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker.c
- *	  Background workers of this library: a task done by a process of its own.
- *
- * All that a worker is told is in a dynamic shared memory segment:
- *
- *	  About      database, users
- *	  settings   as PostgreSQL hands them to parallel workers
- *	  payload
- *	  counters   of the task, which only the worker writes
- *	  reports    a message queue, worker to starter: errors, notices, the end
- *	  output     another, for what the task sends
- *	  input      another, starter to worker
- *
- * Reports are messages of the frontend/backend protocol, since the server can
- * be told to send its errors and notices that way (libpq/pqmq.c): 'E' and 'N'
- * as it does, and 'X' is the end.  How a session is made like another one is
- * as in PostgreSQL's access/transam/parallel.c.
+ *	  Background workers of this library: the starter's side.
  *
  * A worker that is attached hangs on a memory context of the starter's, or is
  * stopped at the end of the process.  Its stop begins with the queues, since
@@ -29,14 +14,11 @@
 
 #include <signal.h>
 
-#include "access/xact.h"
-#include "base/compat.h"
-#include "base/foreigntext.h"
-#include "base/worker.h"
+#include "base/worker_internal.h"
+#include "base/worker_settings.h"
 #include "lib/ilist.h"
 #include "libpq/pqformat.h"
 #include "libpq/pqmq.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -46,42 +28,11 @@
 #include "storage/proc.h"
 #include "storage/shm_mq.h"
 #include "storage/shm_toc.h"
-#include "tcop/tcopprot.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
-
-#define MAGIC 0x62625701
-
-/* What is where in the segment. */
-enum
-{
-	KEY_ABOUT,
-	KEY_SETTINGS,
-	KEY_PAYLOAD,
-	KEY_COUNTERS,
-	KEY_REPORTS,
-	KEY_OUTPUT,
-	KEY_INPUT,
-	NKEYS
-};
 
 /* As parallel workers have for their errors. */
 #define REPORTS_BYTES 16384
 #define OUTPUT_BYTES_MIN 1024
-
-typedef struct About
-{
-	Oid			database;
-	Oid			authenticated_user; /* who logged in */
-	Oid			outer_user;			/* or has become, by SET ROLE */
-	Oid			user;				/* or is, within a function */
-	int			security_context;
-	size_t		payload_length;
-	bool		has_input;
-	bool		optional;
-	char		task[NAMEDATALEN];
-} About;
 
 struct BbWorker
 {
@@ -93,7 +44,10 @@ struct BbWorker
 	shm_mq_handle *output; /* NULL: it has been read to its end */
 	shm_mq_handle *input;  /* NULL: none, any more */
 	bool		optional;
-	bool		ended; /* well; an optional one, in any way */
+	bool		dispensable;
+	bool		begun;		   /* its task */
+	bool		ended;		   /* well; an optional one, in any way */
+	const char *why_not_begun; /* of a dispensable one that ended before */
 	const BbCounters *counters;
 	BbCounters	collected; /* of them, so far */
 	dlist_node	node;	   /* in "attached", while there is a segment */
@@ -104,15 +58,8 @@ static const char *library = NULL;
 static const BbWorkerTask *tasks = NULL;
 static int	ntasks = 0;
 
-/* In a starter: its workers. */
+/* A starter's workers. */
 static dlist_head attached = DLIST_STATIC_INIT(attached);
-
-/* In a worker: its ends of the queues, and where it counts. */
-static shm_mq_handle *worker_output = NULL;
-static shm_mq_handle *worker_input = NULL;
-static BbCounters *worker_counters = NULL;
-
-extern PGDLLEXPORT void bb_worker_main(Datum segment);
 
 void
 bb_worker_init(const char *library_name, const BbWorkerTask *all_tasks, int n)
@@ -122,8 +69,8 @@ bb_worker_init(const char *library_name, const BbWorkerTask *all_tasks, int n)
 	ntasks = n;
 }
 
-static const BbWorkerTask *
-find_task(const char *name)
+const BbWorkerTask *
+bb_worker_find_task(const char *name)
 {
 	for (int i = 0; i < ntasks; i++)
 	{
@@ -132,8 +79,6 @@ find_task(const char *name)
 	}
 	elog(ERROR, "there is no task \"%s\" for background workers", name);
 }
-
-/* ---- the starter's side ---- */
 
 void
 bb_worker_collect(BbWorker *worker)
@@ -209,7 +154,7 @@ make_queue(const BbWorker *worker, shm_toc *toc, int key, Size size)
 {
 	shm_mq	   *queue = shm_mq_create(shm_toc_allocate(toc, size), size);
 
-	if (key == KEY_INPUT)
+	if (key == BB_WORKER_INPUT)
 		shm_mq_set_sender(queue, MyProc);
 	else
 		shm_mq_set_receiver(queue, MyProc);
@@ -223,21 +168,22 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 {
 	static bool registered = false;
 	Size		output_bytes = Max(request->output_bytes, OUTPUT_BYTES_MIN);
-	Size		settings_bytes = EstimateGUCStateSpace();
+	size_t		settings_length;
+	char	   *settings = bb_worker_settings_pack(&settings_length);
 	shm_toc_estimator estimator;
 	shm_toc	   *toc;
-	About	   *about;
+	BbWorkerAbout *about;
 	void	   *part;
 
 	shm_toc_initialize_estimator(&estimator);
-	shm_toc_estimate_chunk(&estimator, sizeof(About));
-	shm_toc_estimate_chunk(&estimator, settings_bytes);
+	shm_toc_estimate_chunk(&estimator, sizeof(BbWorkerAbout));
+	shm_toc_estimate_chunk(&estimator, settings_length);
 	shm_toc_estimate_chunk(&estimator, request->payload_length);
 	shm_toc_estimate_chunk(&estimator, sizeof(BbCounters));
 	shm_toc_estimate_chunk(&estimator, REPORTS_BYTES);
 	shm_toc_estimate_chunk(&estimator, output_bytes);
 	shm_toc_estimate_chunk(&estimator, request->input_bytes);
-	shm_toc_estimate_keys(&estimator, NKEYS);
+	shm_toc_estimate_keys(&estimator, BB_WORKER_KEYS);
 
 	worker->segment = dsm_create(shm_toc_estimate(&estimator),
 								 DSM_CREATE_NULL_IF_MAXSEGMENTS);
@@ -254,37 +200,40 @@ make_segment(BbWorker *worker, const BbWorkerRequest *request)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext,
 									   &worker->callback);
 
-	toc = shm_toc_create(MAGIC, dsm_segment_address(worker->segment),
+	toc = shm_toc_create(BB_WORKER_MAGIC, dsm_segment_address(worker->segment),
 						 shm_toc_estimate(&estimator));
 
-	about = shm_toc_allocate(toc, sizeof(About));
+	about = shm_toc_allocate(toc, sizeof(BbWorkerAbout));
 	about->database = MyDatabaseId;
 	about->authenticated_user = GetAuthenticatedUserId();
 	about->outer_user = GetOuterUserId();
 	GetUserIdAndSecContext(&about->user, &about->security_context);
+	about->settings_length = settings_length;
 	about->payload_length = request->payload_length;
 	about->has_input = request->input_bytes > 0;
 	about->optional = request->optional;
 	strlcpy(about->task, request->task, sizeof(about->task));
-	shm_toc_insert(toc, KEY_ABOUT, about);
+	shm_toc_insert(toc, BB_WORKER_ABOUT, about);
 
-	part = shm_toc_allocate(toc, settings_bytes);
-	SerializeGUCState(settings_bytes, part);
-	shm_toc_insert(toc, KEY_SETTINGS, part);
+	part = shm_toc_allocate(toc, settings_length);
+	memcpy(part, settings, settings_length);
+	pfree(settings);
+	shm_toc_insert(toc, BB_WORKER_SETTINGS, part);
 
 	part = shm_toc_allocate(toc, request->payload_length);
 	memcpy(part, request->payload, request->payload_length);
-	shm_toc_insert(toc, KEY_PAYLOAD, part);
+	shm_toc_insert(toc, BB_WORKER_PAYLOAD, part);
 
 	part = shm_toc_allocate(toc, sizeof(BbCounters));
 	memset(part, 0, sizeof(BbCounters));
-	shm_toc_insert(toc, KEY_COUNTERS, part);
+	shm_toc_insert(toc, BB_WORKER_COUNTERS, part);
 	worker->counters = part;
 
-	worker->reports = make_queue(worker, toc, KEY_REPORTS, REPORTS_BYTES);
-	worker->output = make_queue(worker, toc, KEY_OUTPUT, output_bytes);
+	worker->reports = make_queue(worker, toc, BB_WORKER_REPORTS,
+								 REPORTS_BYTES);
+	worker->output = make_queue(worker, toc, BB_WORKER_OUTPUT, output_bytes);
 	if (about->has_input)
-		worker->input = make_queue(worker, toc, KEY_INPUT,
+		worker->input = make_queue(worker, toc, BB_WORKER_INPUT,
 								   request->input_bytes);
 	return true;
 }
@@ -298,9 +247,15 @@ bb_worker_try_start(const BbReqCtx *ctx, const BbWorkerRequest *request,
 
 	bb_reqctx_check(ctx);
 	worker->optional = request->optional;
+	worker->dispensable = request->dispensable;
 	worker->ctx = ctx;
-	strlcpy(worker->task, find_task(request->task)->name,
+	strlcpy(worker->task, bb_worker_find_task(request->task)->name,
 			sizeof(worker->task));
+	if (!IsUnderPostmaster)
+	{
+		*lack = "There are no background workers in single-user mode.";
+		return NULL;
+	}
 	if (!make_segment(worker, request))
 	{
 		*lack = "All dynamic shared memory segments are in use.";
@@ -348,7 +303,9 @@ bb_worker_start(const BbReqCtx *ctx, const BbWorkerRequest *request)
 				 errmsg("could not start a background worker for %s",
 						request->task),
 				 errdetail_internal("%s", lack),
-				 errhint("Try again later, or raise max_worker_processes.")));
+				 IsUnderPostmaster
+				 ? errhint("Try again later, or raise max_worker_processes.")
+				 : 0));
 	return worker;
 }
 
@@ -373,6 +330,37 @@ pass_on(const BbWorker *worker, const char *report, Size length)
 	pfree(copy.data);
 }
 
+/*
+ * A dispensable worker ended before its task began.  "report" is its error;
+ * NULL: it has told none.
+ */
+static void
+note_failure(BbWorker *worker, const char *report, Size length)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(worker));
+
+	worker->ended = true;
+	worker->why_not_begun = "A background worker did not start.";
+	if (report != NULL)
+	{
+		StringInfoData copy;
+		ErrorData	error;
+
+		initStringInfo(&copy);
+		appendBinaryStringInfo(&copy, report, (int) length);
+		pq_parse_errornotice(&copy, &error);
+		worker->why_not_begun =
+			psprintf("A background worker did not start: %s.", error.message);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+const char *
+bb_worker_why_not_begun(const BbWorker *worker)
+{
+	return worker->why_not_begun;
+}
+
 /* All that the worker has reported so far. */
 static void
 read_reports(BbWorker *worker)
@@ -394,6 +382,11 @@ read_reports(BbWorker *worker)
 					worker->ended = true;
 					return;
 				}
+				if (worker->dispensable && !worker->begun)
+				{
+					note_failure(worker, NULL, 0);
+					return;
+				}
 				ereport(ERROR,
 						(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 						 errmsg("background worker for %s ended unexpectedly",
@@ -406,9 +399,17 @@ read_reports(BbWorker *worker)
 				/* as when somebody terminates it */
 				if (worker->optional)
 					break;
+				if (worker->dispensable && !worker->begun)
+				{
+					note_failure(worker, (const char *) data + 1, bytes - 1);
+					break;
+				}
 				/* FALLTHROUGH */
 			case 'N':
 				pass_on(worker, (const char *) data + 1, bytes - 1);
+				break;
+			case 'B':
+				worker->begun = true;
 				break;
 			case 'X':
 				worker->ended = true;
@@ -420,8 +421,8 @@ read_reports(BbWorker *worker)
 	}
 }
 
-static void
-wait_for_latch(const BbReqCtx *ctx)
+void
+bb_worker_wait(const BbReqCtx *ctx)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
 					 PG_WAIT_EXTENSION);
@@ -456,7 +457,7 @@ bb_worker_receive(const BbReqCtx *ctx, BbWorker *worker, bool wait,
 		}
 		if (!wait)
 			return BB_WORKER_NOTHING;
-		wait_for_latch(ctx);
+		bb_worker_wait(ctx);
 	}
 }
 
@@ -478,7 +479,7 @@ bb_worker_send(const BbReqCtx *ctx, BbWorker *worker, const void *message,
 
 	while ((result = shm_mq_send(worker->input, length, message, true,
 								 true)) == SHM_MQ_WOULD_BLOCK)
-		wait_for_latch(ctx);
+		bb_worker_wait(ctx);
 	return result == SHM_MQ_SUCCESS;
 }
 
@@ -487,150 +488,4 @@ bb_worker_end_input(BbWorker *worker)
 {
 	shm_mq_detach(worker->input);
 	worker->input = NULL;
-}
-
-/* ---- the worker's side ---- */
-
-BbCounters *
-bb_worker_counters(void)
-{
-	return worker_counters;
-}
-
-static bool
-put(const BbReqCtx *ctx, const void *message, size_t length, bool flush)
-{
-	shm_mq_result result;
-
-	while ((result = shm_mq_send(worker_output, length, message, true,
-								 flush)) == SHM_MQ_WOULD_BLOCK)
-		wait_for_latch(ctx);
-	return result == SHM_MQ_SUCCESS;
-}
-
-bool
-bb_worker_put(const BbReqCtx *ctx, const void *message, size_t length)
-{
-	return put(ctx, message, length, true);
-}
-
-bool
-bb_worker_put_lazily(const BbReqCtx *ctx, const void *message, size_t length)
-{
-	return put(ctx, message, length, false);
-}
-
-bool
-bb_worker_get(const BbReqCtx *ctx, const void **message, size_t *length)
-{
-	shm_mq_result result;
-	Size		bytes;
-	void	   *data;
-
-	while ((result = shm_mq_receive(worker_input, &bytes, &data, true)) ==
-		   SHM_MQ_WOULD_BLOCK)
-		wait_for_latch(ctx);
-	*message = data;
-	*length = bytes;
-	return result == SHM_MQ_SUCCESS;
-}
-
-static shm_mq_handle *
-attach_queue(dsm_segment *segment, shm_toc *toc, int key)
-{
-	shm_mq	   *queue = shm_toc_lookup(toc, key, false);
-
-	if (key == KEY_INPUT)
-		shm_mq_set_receiver(queue, MyProc);
-	else
-		shm_mq_set_sender(queue, MyProc);
-	return shm_mq_attach(queue, segment, NULL);
-}
-
-/* A session like the starter's. */
-static void
-become(const About *about, void *settings)
-{
-	BackgroundWorkerInitializeConnectionByOid(about->database,
-											  about->authenticated_user, 0);
-	StartTransactionCommand();
-	RestoreGUCState(settings);
-	/* the starter converts what it passes on */
-	SetClientEncoding(GetDatabaseEncoding());
-	CommitTransactionCommand();
-}
-
-static void
-run_task(const About *about, const void *payload)
-{
-	StartTransactionCommand();
-	SetCurrentRoleId(about->outer_user, superuser_arg(about->outer_user));
-	SetUserIdAndSecContext(about->user, about->security_context);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_type);
-	find_task(about->task)->run(payload, about->payload_length);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-}
-
-/* An error of an optional worker: nobody's but the log's, unless asked for. */
-static void
-report_quietly(void)
-{
-	ErrorData  *error;
-
-	MemoryContextSwitchTo(TopMemoryContext);
-	error = CopyErrorData();
-	FlushErrorState();
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		return;
-	error->elevel = LOG_SERVER_ONLY;
-	ThrowErrorData(error);
-}
-
-/* Where the server begins a worker. */
-void
-bb_worker_main(Datum handle)
-{
-	dsm_segment *segment;
-	shm_toc	   *toc;
-	const About *about;
-
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	bb_text_watch_process();
-
-	segment = dsm_attach(DatumGetUInt32(handle));
-	if (segment == NULL)
-		proc_exit(1); /* its starter has thought better of it */
-	toc = shm_toc_attach(MAGIC, dsm_segment_address(segment));
-	if (toc == NULL)
-		elog(ERROR, "the segment of a background worker is invalid");
-	about = shm_toc_lookup(toc, KEY_ABOUT, false);
-	/* from now on errors go to the starter, too */
-	pq_redirect_to_shm_mq(segment, attach_queue(segment, toc, KEY_REPORTS));
-	worker_counters = shm_toc_lookup(toc, KEY_COUNTERS, false);
-	worker_output = attach_queue(segment, toc, KEY_OUTPUT);
-	if (about->has_input)
-		worker_input = attach_queue(segment, toc, KEY_INPUT);
-
-	PG_TRY();
-	{
-		become(about, shm_toc_lookup(toc, KEY_SETTINGS, false));
-		run_task(about, shm_toc_lookup(toc, KEY_PAYLOAD, false));
-	}
-	PG_CATCH();
-	{
-		/* tell it, and let all that hangs on memory contexts go in an abort */
-		HOLD_INTERRUPTS();
-		if (about->optional)
-			report_quietly();
-		else
-			EmitErrorReport();
-		AbortCurrentTransaction();
-		proc_exit(1);
-	}
-	PG_END_TRY();
-	pq_putemptymessage('X');
-	proc_exit(0);
 }

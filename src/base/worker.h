@@ -25,15 +25,21 @@
  *
  * A task is a C function by a name.  It runs in a transaction, as the user
  * who called the starter, within functions of others too (SECURITY DEFINER);
- * so what it asks for is permitted or refused as it would be there.  All
- * settings are the starter's, as in parallel workers.  It sees what is
- * committed, so not what the starter's transaction has changed.  SIGTERM
+ * so what it asks for is permitted or refused as it would be there.  The
+ * settings of worker_settings.h are the starter's; others are those of a new
+ * session of its user.  Whatever the starter's transaction is like, the task's
+ * is READ ONLY and READ COMMITTED: it runs on a hot standby, too.  It sees
+ * what is committed, so not what the starter's transaction has changed.  SIGTERM
  * (pg_terminate_backend) and SIGINT (pg_cancel_backend) end it at its next
  * CHECK_FOR_INTERRUPTS.
  *
  * A worker that is OPTIONAL only makes things faster: whatever ends it, an
  * error of its own too (a line LOG in the server's log), for its starter it
  * has just ended.
+ *
+ * A worker that is DISPENSABLE may fail to become a session like its
+ * starter's: then it has ended, and bb_worker_why_not_begun says why.  Once
+ * its task has begun, its error is the starter's.
  *
  * Nothing has to be preloaded.  Each worker takes one of max_worker_processes.
  *
@@ -73,6 +79,7 @@ typedef struct BbWorkerRequest
 	size_t		output_bytes; /* of the queue; 0: for short messages */
 	size_t		input_bytes;  /* 0: there is no input queue */
 	bool		optional;
+	bool		dispensable;
 } BbWorkerRequest;
 
 /*
@@ -82,7 +89,8 @@ typedef struct BbWorkerRequest
  * that has to be made before, in the same memory context or one around it.
  *
  * Errors: INSUFFICIENT_RESOURCES (max_worker_processes are running, or all
- * dynamic shared memory segments are in use); those of making a segment.
+ * dynamic shared memory segments are in use, or the server is in single-user
+ * mode); those of making a segment.
  */
 extern BbWorker *bb_worker_start(const BbReqCtx *ctx,
 								 const BbWorkerRequest *request);
@@ -117,6 +125,12 @@ typedef enum BbWorkerEvent
 extern BbWorkerEvent bb_worker_receive(const BbReqCtx *ctx, BbWorker *worker,
 									   bool wait, const void **message,
 									   size_t *length);
+
+/*
+ * bb_worker_why_not_begun - why a dispensable worker has ended without having
+ * begun, in the words of an error's detail; NULL: it has not.
+ */
+extern const char *bb_worker_why_not_begun(const BbWorker *worker);
 
 /*
  * bb_worker_send - a message to the worker, by the input queue.

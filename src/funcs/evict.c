@@ -48,7 +48,7 @@ bb_sql_evict_body(PG_FUNCTION_ARGS)
 	char	   *name = bb_arg_text(fcinfo, 0, "layer");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_READ);
+	BbObjectStore *store = bb_store_open(ctx, server);
 	BbManifest *manifest;
 	BbWholeObject object;
 	BbEviction	eviction;
@@ -100,7 +100,7 @@ bb_sql_evict_idle_body(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_EVICTION);
 	TimestampTz since = idle_since(fcinfo);
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
-	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_READ);
+	BbObjectStore *store = bb_store_open(ctx, server);
 	BbEvicted	evicted;
 	TupleDesc	desc;
 	Datum		values[2];

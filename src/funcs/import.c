@@ -34,7 +34,7 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
 	char	   *wal_directory = PG_ARGISNULL(3) ? NULL
 		: bb_arg_text(fcinfo, 3, "wal_directory");
-	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_WRITE);
+	BbObjectStore *store = bb_store_open(ctx, server);
 	TupleDesc	desc;
 	BbImportResult result;
 	Datum		values[8];

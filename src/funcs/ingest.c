@@ -30,7 +30,7 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
 	XLogRecPtr	until = PG_ARGISNULL(3) ? InvalidXLogRecPtr : PG_GETARG_LSN(3);
-	BbObjectStore *store = bb_store_open(ctx, server, BB_STORE_WRITE);
+	BbObjectStore *store = bb_store_open(ctx, server);
 	TupleDesc	desc;
 	BbIngestResult result;
 	Datum		values[9];

@@ -113,8 +113,8 @@ static void
 list_layers(FunctionCallInfo fcinfo, LayerRow row)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
-	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
-										 BB_STORE_READ);
+	char	   *server = bb_arg_name(fcinfo, 0, "store");
+	BbObjectStore *store = bb_store_open(ctx, server);
 	MemoryContext row_context = bb_result_context_new();
 	char	   *name = NULL;
 	List	   *names;
@@ -126,7 +126,7 @@ list_layers(FunctionCallInfo fcinfo, LayerRow row)
 		name = bb_arg_text(fcinfo, 1, "timeline");
 		bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
 	}
-	names = name ? list_make1(name) : bb_store_timelines(ctx, store);
+	names = name ? list_make1(name) : bb_store_timelines(ctx, store, server);
 
 	foreach(cell, names)
 	{

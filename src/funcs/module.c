@@ -11,6 +11,7 @@
 #include "base/settings.h"
 #include "base/worker.h"
 #include "funcs/ahead_task.h"
+#include "funcs/own_server.h"
 #include "funcs/pages_task.h"
 #include "funcs/prefetch.h"
 #include "redo/helper.h"
@@ -33,5 +34,6 @@ _PG_init(void)
 	bb_settings_init();
 	bb_redo_helper_init();
 	bb_stats_init();
+	bb_own_server_init();
 	bb_worker_init("$libdir/bbackup", worker_tasks, lengthof(worker_tasks));
 }

@@ -43,8 +43,7 @@ static List *
 find_off_limits(FunctionCallInfo fcinfo, const BbReqCtx *ctx)
 {
 	int			n = bb_backup_call_argument(fcinfo, "store");
-	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, n, "store"),
-										 BB_STORE_READ);
+	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, n, "store"));
 	const char *directory = bb_objstore_local_directory(store);
 	List	   *list = NIL;
 	DIR		   *links;

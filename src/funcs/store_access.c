@@ -7,15 +7,14 @@
  */
 #include "postgres.h"
 
+#include <sys/stat.h>
+
 #include "base/compat.h"
 #include "base/settings.h"
-#include "catalog/dependency.h"
-#include "catalog/pg_authid.h"
-#include "catalog/pg_foreign_server.h"
 #include "commands/defrem.h"
-#include "commands/extension.h"
 #include "common/hashfn.h"
 #include "foreign/foreign.h"
+#include "funcs/own_server.h"
 #include "funcs/store_access.h"
 #include "miscadmin.h"
 #include "pagestore/walposition.h"
@@ -45,29 +44,15 @@ default_url(void)
 	return psprintf("file://%s.bbackup", DataDir);
 }
 
-/*
- * Is this the server that the extension made?  Servers can be renamed, so its
- * name says nothing.
- */
-static bool
-is_default(const ForeignServer *server)
-{
-	Oid			extension = getExtensionOfObject(ForeignServerRelationId,
-												 server->serverid);
-
-	return OidIsValid(extension) &&
-		extension == get_extension_oid(BB_EXTENSION_NAME, true);
-}
-
 /* The value of an option; NULL when it is not set. */
 static char *
 option_of(List *options, const char *name)
 {
 	ListCell   *cell;
 
-	foreach (cell, options)
+	foreach(cell, options)
 	{
-		DefElem    *option = lfirst(cell);
+		DefElem	   *option = lfirst(cell);
 
 		if (strcmp(option->defname, name) == 0)
 			return defGetString(option);
@@ -82,7 +67,7 @@ url_of(const ForeignServer *server)
 
 	if (url != NULL)
 		return url;
-	if (is_default(server))
+	if (bb_own_server_is(server->serverid))
 		return default_url();
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
@@ -160,11 +145,9 @@ fingerprint(const char *url, const BbObjectStoreOptions *options)
 
 /* As bb_store_open; *identity (NULL: not wanted) is its fingerprint. */
 static BbObjectStore *
-open_store(const BbReqCtx *ctx, const char *name, BbStoreAccess access,
-		   char **identity)
+open_store(const BbReqCtx *ctx, const char *name, char **identity)
 {
 	ForeignServer *server = GetForeignServerByName(name, true);
-	BbObjectStore *store;
 	BbObjectStoreOptions options;
 	char	   *url;
 	AclResult	allowed;
@@ -187,29 +170,26 @@ open_store(const BbReqCtx *ctx, const char *name, BbStoreAccess access,
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, name);
 
+	if (server->options != NIL && bb_own_server_is(server->serverid))
+		bb_own_server_refuse(server->serverid, "options");
 	find_options(server, &options);
 	url = url_of(server);
 	if (identity != NULL)
 		*identity = fingerprint(url, &options);
-	store = bb_objstore_open(ctx, url, &options);
-	if (access == BB_STORE_WRITE && bb_objstore_local_directory(store) != NULL)
-		bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
-						   "write to a page store in a local directory");
-	return store;
+	return bb_objstore_open(ctx, url, &options);
 }
 
 BbObjectStore *
-bb_store_open(const BbReqCtx *ctx, const char *name, BbStoreAccess access)
+bb_store_open(const BbReqCtx *ctx, const char *name)
 {
-	return open_store(ctx, name, access, NULL);
+	return open_store(ctx, name, NULL);
 }
 
 BbObjectStore *
-bb_store_open_told(const BbReqCtx *ctx, const char *name,
-				   uint64 *options_hash)
+bb_store_open_told(const BbReqCtx *ctx, const char *name, uint64 *options_hash)
 {
 	char	   *identity;
-	BbObjectStore *store = open_store(ctx, name, BB_STORE_READ, &identity);
+	BbObjectStore *store = open_store(ctx, name, &identity);
 
 	*options_hash = hash_bytes_extended((const unsigned char *) identity,
 										(int) strlen(identity), 0);
@@ -256,9 +236,7 @@ bb_store_timeline(const BbReqCtx *ctx, const char *server,
 				  const char *timeline)
 {
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
-	return bb_pagestore_timeline(ctx,
-								 bb_store_open(ctx, server, BB_STORE_READ),
-								 timeline);
+	return bb_pagestore_timeline(ctx, bb_store_open(ctx, server), timeline);
 }
 
 /* A page store between two calls of a function, in its fn_extra. */
@@ -289,7 +267,7 @@ bb_store_timeline_kept(const BbReqCtx *ctx, FmgrInfo *function,
 	char	   *identity;
 
 	/* each time: the user, the rights and the keys may be other ones by now */
-	(void) open_store(ctx, server, BB_STORE_READ, &identity);
+	(void) open_store(ctx, server, &identity);
 	if (kept == NULL || !may_use(ctx, kept, identity, timeline))
 	{
 		function->fn_extra = NULL;
@@ -333,18 +311,40 @@ bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 	return used;
 }
 
-List *
-bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *store)
+/* Says that there is no timeline, and what may be the reason. */
+static void
+tell_empty(const BbObjectStore *store, const char *server)
 {
-	List	   *names = bb_manifest_list(ctx, store);
+	const char *directory = bb_objstore_local_directory(store);
+	struct stat st;
 
-	if (names == NIL)
+	if (directory == NULL || stat(directory, &st) == 0 || errno != ENOENT)
 		ereport(NOTICE,
 				(errmsg("page store \"%s\" has no timelines",
 						bb_objstore_url(store)),
 				 errhint("If it should have some, check the URL of the "
 						 "foreign server. bb_import_directory() makes the "
 						 "first one.")));
+	else
+		ereport(NOTICE,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("directory \"%s\" of page store \"%s\" does not exist",
+						directory, server),
+				 bb_own_server_is(GetForeignServerByName(server, false)->serverid)
+				 ? errhint("bb_import_directory() makes it. If the store was "
+						   "beside a data directory of another name, rename "
+						   "it, too, or set bbackup.store_directory.")
+				 : errhint("bb_import_directory() makes it.")));
+}
+
+List *
+bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *store,
+				   const char *server)
+{
+	List	   *names = bb_manifest_list(ctx, store);
+
+	if (names == NIL)
+		tell_empty(store, server);
 	return names;
 }
 

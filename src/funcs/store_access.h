@@ -5,15 +5,20 @@
  *
  *	  name -> foreign server of the wrapper "bbackup" -> USAGE? -> URL
  *
- * Who writes to a store that is a local directory needs
- * pg_write_server_files besides.  The keys of one in object storage are in the
- * mapping of the user, or of PUBLIC.  Those in the server's environment
- * (AWS_ACCESS_KEY_ID, …) are used for foreign servers of superusers only:
- * they are the operating system user's, and a foreign server says where to
- * go with them.
+ * USAGE on the server and EXECUTE on the function are all that a store takes,
+ * to read it and to write to it.  Where a local directory is concerned, whoever
+ * set its URL had the right to read and write files of the server
+ * (fdw_validator.c), and gives a part of that right away with USAGE: what is
+ * written there has the names and the form of a store's objects.
+ *
+ * The keys of a store in object storage are in the mapping of the user, or of
+ * PUBLIC.  Those in the server's environment (AWS_ACCESS_KEY_ID, ...) are used
+ * for foreign servers of superusers only: they are the operating system
+ * user's, and a foreign server says where to go with them.
  *
  * Errors: UNDEFINED_OBJECT (no such server); WRONG_OBJECT_TYPE (a server of
- * another wrapper); INSUFFICIENT_PRIVILEGE.
+ * another wrapper); INSUFFICIENT_PRIVILEGE; FEATURE_NOT_SUPPORTED (options of
+ * the extension's own server).
  *
  *-------------------------------------------------------------------------
  */
@@ -46,14 +51,7 @@
 /* The default of cache_size, in megabytes. */
 #define BB_DEFAULT_CACHE_SIZE_MB 10240
 
-typedef enum BbStoreAccess
-{
-	BB_STORE_READ,
-	BB_STORE_WRITE
-} BbStoreAccess;
-
-extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server,
-									BbStoreAccess access);
+extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server);
 
 /*
  * bb_store_open_told, bb_store_open_same - open a store for reading, and the
@@ -102,10 +100,12 @@ extern void bb_store_keep(FmgrInfo *function);
 /*
  * bb_store_timelines - the names of a store's timelines, for a listing.
  *
- * A NOTICE says that there are none: a URL with another prefix, or with a
- * directory that nobody wrote to, is a store as well.
+ * A NOTICE says that there are none, or that a local store's directory isn't
+ * there: a URL with another prefix is a store as well, and the data directory
+ * that the default store was beside may have another name now.
  */
-extern List *bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *store);
+extern List *bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *store,
+								const char *server);
 
 /*
  * bb_store_listed_timeline - the manifest of one of a store's timelines, for a

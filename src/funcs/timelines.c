@@ -58,13 +58,13 @@ static Datum
 bb_sql_timelines_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
-	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 0, "store"),
-										 BB_STORE_READ);
+	char	   *server = bb_arg_name(fcinfo, 0, "store");
+	BbObjectStore *store = bb_store_open(ctx, server);
 	MemoryContext row_context = bb_result_context_new();
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (cell, bb_store_timelines(ctx, store))
+	foreach(cell, bb_store_timelines(ctx, store, server))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
 		BbManifest *manifest = bb_store_listed_timeline(ctx, store, lfirst(cell));
@@ -86,12 +86,10 @@ bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
-	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 3, "store"),
-										 BB_STORE_WRITE);
+	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 3, "store"));
 
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
-	lsn = bb_store_lsn(ctx, bb_pagestore_timeline(ctx, store, ancestor),
-								 lsn);
+	lsn = bb_store_lsn(ctx, bb_pagestore_timeline(ctx, store, ancestor), lsn);
 	bb_timeline_branch(ctx, store, name, ancestor, lsn);
 	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);
@@ -106,7 +104,7 @@ bb_sql_drop_timeline_body(PG_FUNCTION_ARGS)
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
-	bb_timeline_drop(ctx, bb_store_open(ctx, server, BB_STORE_WRITE), name);
+	bb_timeline_drop(ctx, bb_store_open(ctx, server), name);
 	bb_reqctx_end(ctx);
 	PG_RETURN_VOID();
 }

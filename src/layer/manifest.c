@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <sys/stat.h>
+
 #include "layer/manifest_codec.h"
 #include "utils/memutils.h"
 
@@ -57,10 +59,16 @@ bb_timeline_name_check(const char *name)
 void
 bb_timeline_missing(const BbObjectStore *store, const char *name)
 {
+	const char *directory = bb_objstore_local_directory(store);
+	struct stat st;
+	bool		nowhere = directory != NULL && stat(directory, &st) < 0 &&
+		errno == ENOENT;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
 					name, bb_objstore_url(store)),
+			 nowhere ? errdetail("The directory of the page store does not exist.") : 0,
 			 errhint("bb_timelines() lists the timelines of a page store.")));
 }
 

@@ -97,9 +97,10 @@ bb_cachelocks(const char *directory)
 	locks->directory = pstrdup(directory);
 	locks->held = hash_create("bbackup cache locks", 64, &control,
 							  HASH_ELEM | HASH_BLOBS);
+	MemoryContextSwitchTo(old);
+	/* when all of it is there */
 	locks->next = all_locks;
 	all_locks = locks;
-	MemoryContextSwitchTo(old);
 	return locks;
 }
 

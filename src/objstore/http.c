@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/compat.h"
+#include "base/waitset.h"
 #include "lib/ilist.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
@@ -239,24 +240,10 @@ open_session(void)
 	on_proc_exit(close_session, 0);
 }
 
-/*
- * Have a wait event set for the sockets that libcurl watches now.
- */
 static void
-prepare_wait(void)
+fill_wait_set(WaitEventSet *set)
 {
-	if (session.set != NULL && !session.changed)
-		return;
-	if (session.set != NULL)
-	{
-		FreeWaitEventSet(session.set);
-		session.set = NULL;
-	}
-	session.set = BB_WAIT_EVENT_SET_NEW(MAX_SOCKETS + 2);
-	AddWaitEventToSet(session.set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch,
-					  NULL);
-	AddWaitEventToSet(session.set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
-					  NULL, NULL);
+	bb_wait_set_begin(set);
 	for (int i = 0; i < session.nsockets; i++)
 	{
 		int			what = session.sockets[i].what;
@@ -267,9 +254,39 @@ prepare_wait(void)
 		if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 			events |= WL_SOCKET_WRITEABLE;
 		if (events != 0)
-			AddWaitEventToSet(session.set, events, session.sockets[i].socket,
-							  NULL, NULL);
+			AddWaitEventToSet(set, events, session.sockets[i].socket, NULL,
+							  NULL);
 	}
+}
+
+/*
+ * Have a wait event set for the sockets that libcurl watches now.  If it can't
+ * be had, there is none.
+ */
+static void
+prepare_wait(void)
+{
+	WaitEventSet *set;
+
+	if (session.set != NULL && !session.changed)
+		return;
+	if (session.set != NULL)
+	{
+		FreeWaitEventSet(session.set);
+		session.set = NULL;
+	}
+	set = BB_WAIT_EVENT_SET_NEW(MAX_SOCKETS + 2);
+	PG_TRY();
+	{
+		fill_wait_set(set);
+	}
+	PG_CATCH();
+	{
+		FreeWaitEventSet(set);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	session.set = set;
 	session.changed = false;
 }
 

@@ -32,20 +32,22 @@ bb_redo_peer_new(BbRedoPool *pool)
 	peer->pool = pool;
 	dlist_init(&peer->outgoing);
 	dlist_init(&peer->awaiting);
+	caller = MemoryContextSwitchTo(pool->context);
 	PG_TRY();
 	{
 		peer->process = bb_redo_process_start(&pool->setup, pool->context);
+		peer->progress_at = GetCurrentTimestamp();
+		pool->peers = lappend(pool->peers, peer);
 	}
 	PG_CATCH();
 	{
+		MemoryContextSwitchTo(caller);
+		if (peer->process != NULL)
+			bb_redo_process_free(peer->process);
 		pfree(peer);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	peer->progress_at = GetCurrentTimestamp();
-
-	caller = MemoryContextSwitchTo(pool->context);
-	pool->peers = lappend(pool->peers, peer);
 	MemoryContextSwitchTo(caller);
 	bb_redo_pool_changed(pool);
 }

@@ -14,6 +14,7 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
+#include "base/waitset.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "redo/pool_internal.h"
@@ -263,6 +264,36 @@ check_timeouts(BbRedoPool *pool, TimestampTz since)
 }
 
 /*
+ * A wait set for the latch and all helpers.  If it can't be had, there is none:
+ * one that lacks something must not be used by the next wait.
+ */
+static void
+make_wait_set(BbRedoPool *pool)
+{
+	WaitEventSet *set = BB_WAIT_EVENT_SET_NEW(2 + list_length(pool->peers));
+	ListCell   *cell;
+
+	PG_TRY();
+	{
+		bb_wait_set_begin(set);
+		foreach(cell, pool->peers)
+		{
+			BbRedoPeer *peer = lfirst(cell);
+
+			peer->event = AddWaitEventToSet(set, WL_SOCKET_READABLE,
+											peer->process->socket, NULL, peer);
+		}
+	}
+	PG_CATCH();
+	{
+		FreeWaitEventSet(set);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	pool->wait_set = set;
+}
+
+/*
  * Make the wait set, if it is to be made, and have it wait for what each
  * helper can do next.
  */
@@ -272,20 +303,7 @@ prepare_wait_set(BbRedoPool *pool)
 	ListCell   *cell;
 
 	if (pool->wait_set == NULL)
-	{
-		pool->wait_set = BB_WAIT_EVENT_SET_NEW(2 + list_length(pool->peers));
-		AddWaitEventToSet(pool->wait_set, WL_LATCH_SET, PGINVALID_SOCKET,
-						  MyLatch, NULL);
-		AddWaitEventToSet(pool->wait_set, WL_EXIT_ON_PM_DEATH,
-						  PGINVALID_SOCKET, NULL, NULL);
-		foreach(cell, pool->peers)
-		{
-			BbRedoPeer *peer = lfirst(cell);
-
-			peer->event = AddWaitEventToSet(pool->wait_set, WL_SOCKET_READABLE,
-											peer->process->socket, NULL, peer);
-		}
-	}
+		make_wait_set(pool);
 	foreach(cell, pool->peers)
 	{
 		BbRedoPeer *peer = lfirst(cell);

@@ -57,17 +57,19 @@ bb_redo_setup_library(void)
 }
 
 /*
- * The backend's environment without what would change how the helper starts.
+ * The backend's environment without what would change how the helper starts,
+ * and with a name for its user (username.c).  ld.so ignores a library whose
+ * path has spaces or colons; then the user needs a name of its own.
  */
 static char **
-make_environment(bool seccomp)
+make_environment(const BbRedoSetup *setup)
 {
 	int			n = 0;
 	char	  **result;
 
 	for (char **variable = environ; *variable != NULL; variable++)
 		n++;
-	result = palloc((n + 2) * sizeof(char *));
+	result = palloc((n + 3) * sizeof(char *));
 	n = 0;
 	for (char **variable = environ; *variable != NULL; variable++)
 	{
@@ -75,7 +77,9 @@ make_environment(bool seccomp)
 			strncmp(*variable, "LD_PRELOAD=", strlen("LD_PRELOAD=")) != 0)
 			result[n++] = *variable;
 	}
-	result[n++] = psprintf(BB_REDO_ENVIRONMENT "=%d %d", MyProcPid, seccomp);
+	result[n++] = psprintf(BB_REDO_ENVIRONMENT "=%d %d", MyProcPid,
+						   setup->seccomp);
+	result[n++] = psprintf("LD_PRELOAD=%s", setup->library);
 	result[n] = NULL;
 	return result;
 }
@@ -85,11 +89,11 @@ make_environment(bool seccomp)
  * something of it can't be had.
  */
 static bool
-start(BbRedoProcess *process, bool seccomp)
+start(BbRedoProcess *process, const BbRedoSetup *setup)
 {
 	char	   *arguments[] = {my_exec_path,	 "--single", "-D",
 							   process->scratch, "postgres", NULL};
-	char	  **environment = make_environment(seccomp);
+	char	  **environment = make_environment(setup);
 	int			sockets[2] = {-1, -1};
 	int			pipes[2] = {-1, -1};
 	int			slate_fd = -1;
@@ -168,7 +172,7 @@ bb_redo_process_start(const BbRedoSetup *setup, MemoryContext context)
 		bb_redo_scratch_sweep();
 		process->scratch = MemoryContextStrdup(context,
 											   bb_redo_scratch_new(setup));
-		if (!start(process, setup->seccomp))
+		if (!start(process, setup))
 			ereport(ERROR,
 					(errcode(ERRCODE_SYSTEM_ERROR),
 					 errmsg("could not start a redo helper: %m")));

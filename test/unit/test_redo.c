@@ -12,6 +12,9 @@
  */
 #include "postgres.h"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include "access/rmgr.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
@@ -353,6 +356,14 @@ static void
 drop_database(void *unused)
 {
 	unit_psql("postgres", clean_up);
+}
+
+/* username.c must take libc's place in helpers only. */
+UNIT_TEST(redo_leaves_user_names_alone)
+{
+	struct passwd *entry = getpwuid(geteuid());
+
+	CHECK(entry == NULL || strcmp(entry->pw_name, "bbackup") != 0);
 }
 
 UNIT_TEST(redo_makes_the_pages_that_the_server_has)

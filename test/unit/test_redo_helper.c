@@ -29,6 +29,7 @@
 #include "redo/process.h"
 #include "storage/bufpage.h"
 #include "storage/fd.h"
+#include "storage/latch.h"
 #include "test_redo.h"
 #include "unit.h"
 
@@ -626,6 +627,19 @@ UNIT_TEST(redo_wait_is_canceled)
 				CHECK_FOR_INTERRUPTS(), ERRCODE_QUERY_CANCELED);
 	check_works(ctx, redo);
 	CHECK(only_child() == pid);
+}
+
+/* What failed to be made must not be there for the next wait. */
+UNIT_TEST(redo_wait_set_is_whole_or_none)
+{
+	BbRedo	   *redo = open_anew(ctx);
+	int			owner = MyLatch->owner_pid;
+
+	submit_text(ctx, redo, 1, "later");
+	MyLatch->owner_pid = 0; /* which no set may have */
+	CHECK_ERROR((void) next_text(ctx, redo), ERRCODE_INTERNAL_ERROR);
+	MyLatch->owner_pid = owner;
+	CHECK(strcmp(next_text(ctx, redo), "later") == 0);
 }
 
 UNIT_TEST(redo_client_leaves_requests_behind)

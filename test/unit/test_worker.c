@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 
+#include "access/xact.h"
 #include "base/worker.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
@@ -53,7 +54,10 @@ typedef struct Identity
 	Oid			user;
 	Oid			outer_user;
 	int			security_context;
+	int			isolation;
+	bool		read_only;
 	char		application[NAMEDATALEN];
+	char		setting[NAMEDATALEN]; /* of ours */
 } Identity;
 
 static Identity
@@ -61,12 +65,16 @@ identity(void)
 {
 	Identity	mine = {.pid = MyProcPid,
 						.database = MyDatabaseId,
-						.outer_user = GetOuterUserId()};
+						.outer_user = GetOuterUserId(),
+						.isolation = XactIsoLevel,
+						.read_only = XactReadOnly};
+	const char *setting = GetConfigOption("bbackup.unit", true, false);
 
 	GetUserIdAndSecContext(&mine.user, &mine.security_context);
 	strlcpy(mine.application,
 			GetConfigOption("application_name", false, false),
 			sizeof(mine.application));
+	strlcpy(mine.setting, setting ? setting : "", sizeof(mine.setting));
 	return mine;
 }
 
@@ -228,6 +236,10 @@ UNIT_TEST(worker_is_who_started_it)
 
 	SetConfigOption("application_name", "unit worker", PGC_USERSET,
 					PGC_S_SESSION);
+	SetConfigOption("bbackup.unit", "set", PGC_USERSET, PGC_S_SESSION);
+	/* what the role's transactions are like is nothing to the worker's */
+	SetConfigOption("default_transaction_isolation", "serializable",
+					PGC_USERSET, PGC_S_SESSION);
 	GetUserIdAndSecContext(&user, &security_context);
 	/* an error ends the transaction of the tests, and this with it */
 	SetUserIdAndSecContext(ROLE_PG_MONITOR, SECURITY_LOCAL_USERID_CHANGE);
@@ -241,6 +253,11 @@ UNIT_TEST(worker_is_who_started_it)
 	CHECK(other.outer_user == mine.outer_user);
 	CHECK(other.security_context == SECURITY_LOCAL_USERID_CHANGE);
 	CHECK(strcmp(other.application, "unit worker") == 0);
+	CHECK(strcmp(other.setting, "set") == 0);
+	CHECK(other.isolation == XACT_READ_COMMITTED);
+	CHECK(other.read_only);
+	SetConfigOption("default_transaction_isolation", "read committed",
+					PGC_USERSET, PGC_S_SESSION);
 }
 
 UNIT_TEST(worker_errors_are_the_starters)

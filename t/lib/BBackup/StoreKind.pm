@@ -69,8 +69,9 @@ sub attach
 	}
 	$node->safe_psql(
 		'postgres', qq(
-ALTER SERVER bbackup OPTIONS (url 's3://bucket/$name',
-	endpoint '$s3->{endpoint}' $options);
+ALTER SERVER bbackup RENAME TO bbackup_local;
+CREATE SERVER bbackup FOREIGN DATA WRAPPER bbackup
+	OPTIONS (url 's3://bucket/$name', endpoint '$s3->{endpoint}' $options);
 CREATE USER MAPPING FOR PUBLIC SERVER bbackup
 	OPTIONS (access_key_id '$s3->{key}',
 			 secret_access_key '$s3->{secret}');

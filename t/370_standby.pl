@@ -1,0 +1,471 @@
+# Where nothing may be written: every function on a hot standby, in READ ONLY
+# and SERIALIZABLE transactions, as other roles, within SECURITY DEFINER
+# functions, and in sessions whose settings a new session could not have.
+
+use strict;
+use warnings;
+use BBackup;
+use BBackup::S3;
+use BBackup::StoreKind;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'this test has stores of its own'
+  unless BBackup::StoreKind::is_local();
+local $ENV{no_proxy} = '*';
+
+# --- A primary and its standby, with the same stores.
+
+my $archive = PostgreSQL::Test::Utils::tempdir;
+my $source = new_archiving_source('source', $archive, '');
+$source->safe_psql('postgres',
+	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
+);
+$source->stop;
+my $base = copy_directory($source->data_dir,
+	PostgreSQL::Test::Utils::tempdir . '/base');
+$source->start;
+$source->safe_psql('postgres',
+	'UPDATE t SET i = i + 1 WHERE i % 3 = 0');
+my $time = $source->safe_psql('postgres', 'SELECT clock_timestamp()');
+$source->safe_psql('postgres',
+	'UPDATE t SET i = i + 1 WHERE i % 50 = 0; SELECT pg_switch_wal()');
+$source->stop;
+
+my $primary = new_store(
+	'primary', q(
+shared_preload_libraries = 'bbackup'
+wal_level = replica
+max_wal_senders = 5
+max_worker_processes = 16
+bbackup.track_calls = 1000
+));
+my $place = PostgreSQL::Test::Utils::tempdir;
+$primary->safe_psql('postgres',
+	"CREATE SERVER files FOREIGN DATA WRAPPER bbackup"
+	  . " OPTIONS (url 'file://$place/store')");
+my @stores = ('files');
+if (BBackup::S3::available())
+{
+	my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
+
+	$s3->create_bucket('bucket');
+	$primary->safe_psql('postgres',
+		$s3->sql('cloud', 's3://bucket/store',
+			"cache_directory '$place/cache', cache_size '1GB'"));
+	push @stores, 'cloud';
+	# it lives as long as the test
+	our $keep = $s3;
+}
+$primary->safe_psql(
+	'postgres', qq(
+SELECT bb_import_directory(directory => '$base', store => '$_');
+SELECT bb_ingest(wal_directory => '$archive', store => '$_');
+)) foreach @stores;
+
+# bob may all that concerns stores; eve may call a function of bob's; strict's
+# transactions are of the strictest kind.
+$primary->safe_psql(
+	'postgres', q(
+CREATE ROLE bob;
+CREATE ROLE eve;
+CREATE ROLE strict LOGIN SUPERUSER;
+CREATE ROLE leaver LOGIN SUPERUSER;
+ALTER ROLE strict SET default_transaction_isolation = 'serializable';
+ALTER ROLE strict SET default_transaction_read_only = on;
+ALTER ROLE strict SET default_transaction_deferrable = on;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO bob;
+GRANT pg_read_server_files, pg_write_server_files,
+	pg_execute_server_program TO bob;
+CREATE FUNCTION run(query text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE query INTO result;
+	RETURN result;
+END $$;
+ALTER FUNCTION run OWNER TO bob;
+REVOKE ALL ON FUNCTION run FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION run TO eve;
+));
+$primary->safe_psql('postgres',
+	"GRANT USAGE ON FOREIGN SERVER $_ TO bob") foreach @stores;
+
+$primary->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'copy', has_streaming => 1);
+$standby->start;
+is($standby->safe_psql('postgres', 'SELECT pg_is_in_recovery()'),
+	't', 'a hot standby');
+
+# --- What each function is asked.  STORE and PLACE are replaced; each gives a
+# row that depends on the store alone.
+
+my $some = "store => 'STORE'";
+my $with_jobs = "$some, jobs => 2, progress => false";
+my %reads = (
+	bb_timelines => "SELECT count(*) FROM bb_timelines($some)",
+	bb_lsn_at => "SELECT bb_lsn_at(\"time\" => '$time', $some)",
+	bb_layers => "SELECT count(*) FROM bb_layers($some)",
+	bb_databases => "SELECT md5(string_agg(d::text, ';'))"
+	  . " FROM bb_databases($some) d",
+	bb_tablespaces => "SELECT count(*) FROM bb_tablespaces($some)",
+	bb_relations => "SELECT md5(string_agg(r::text, ';'))"
+	  . " FROM bb_relations($some) r",
+	bb_files => "SELECT md5(string_agg(f::text, ';')) FROM bb_files($some) f",
+	bb_read_file => "SELECT md5(bb_read_file(path => 'base/1/1259', $some))",
+	bb_get_page => 'SELECT md5(bb_get_page(tablespace => 1664,'
+	  . ' database => 0, relfilenode => 1262, fork => \'main\','
+	  . " block => 0, $some))",
+	bb_layer_stats => "SELECT count(*) FROM bb_layer_stats($some)",
+	bb_basebackup => "SELECT md5(bb_basebackup($with_jobs))",
+	bb_basebackup_stream => "SELECT md5(string_agg(md5(c), ''))"
+	  . " FROM (SELECT bb_basebackup_stream($with_jobs) AS c) s",
+	bb_basebackup_archives => "SELECT md5(string_agg(a::text, ';'))"
+	  . " FROM (SELECT bb_basebackup_archives($with_jobs) AS a) s",
+	bb_basebackup_to_file =>
+	  "SELECT bb_basebackup_to_file(path => 'PLACE', $with_jobs)",
+	bb_basebackup_to_program => 'SELECT bb_basebackup_to_program('
+	  . "command => 'cat > PLACE', $with_jobs)",
+	bb_restore =>
+	  "SELECT files, bytes FROM bb_restore(directory => 'PLACE', $with_jobs)",
+	bb_stat_scope => 'SELECT bb_stat_scope()',
+	bb_stat_reset => 'SELECT bb_stat_reset()',
+	bb_get_access_stats => 'SELECT count(*) >= 0 FROM bb_get_access_stats()',
+	bb_get_stat_totals => 'SELECT count(*) >= 0 FROM bb_get_stat_totals()',
+	bb_get_stat_progress_import => 'SELECT count(*) FROM bb_get_stat_progress_import()',
+	bb_get_stat_progress_ingest => 'SELECT count(*) FROM bb_get_stat_progress_ingest()');
+
+# Those of a cache.
+my %cached = (
+	bb_prefetch => "SELECT bb_prefetch($some, wait => true) > 0",
+	bb_evict => "SELECT bb_evict(layer => layer, $some)"
+	  . " FROM bb_layers($some) LIMIT 1",
+	bb_evict_idle =>
+	  "SELECT count(*) FROM bb_evict_idle(unused_for => '1 day', $some)");
+
+# A store is no database: what writes to one works, too.
+my %fills = (
+	bb_import_directory => 'SELECT count(*) FROM bb_import_directory('
+	  . "directory => '$base', timeline => 'other', $some)",
+	bb_ingest => 'SELECT count(*) FROM bb_ingest('
+	  . "wal_directory => '$archive', timeline => 'other', $some)",
+	bb_create_branch => 'SELECT bb_create_branch('
+	  . "timeline => 'branch', ancestor => 'other', $some) IS NOT NULL",
+	bb_drop_timeline => 'SELECT bb_drop_timeline(timeline => \'branch\','
+	  . " $some), bb_drop_timeline(timeline => 'other', $some)");
+my @fills =
+  qw(bb_import_directory bb_ingest bb_create_branch bb_drop_timeline);
+
+# And what is tested below.
+my @others = qw(bb_basebackup_lo bb_copy bb_fdw_validator);
+
+is_deeply(
+	[
+		split /\n/,
+		$primary->safe_psql(
+			'postgres', q(
+SELECT p.proname FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
+	(SELECT oid FROM pg_extension WHERE extname = 'bbackup')
+ORDER BY p.proname COLLATE "C"))
+	],
+	[ sort keys %reads, keys %cached, keys %fills, @others ],
+	'every function is asked');
+
+my $places = 0;
+
+sub query_of
+{
+	my ($query, $store) = @_;
+
+	$places++;
+	return $query =~ s/STORE/$store/gr =~ s/PLACE/$place\/out.$places/gr;
+}
+
+# --- Situations: where, what comes ahead, what behind, who logs in, how the
+# query is called, and whether the store in S3 is asked, too.
+
+my $odd = q(SET search_path = nowhere, public; SET nosuch.setting = 'x';
+	SET client_encoding = latin1; SET statement_timeout = '10min';
+	SET temp_tablespaces = 'doomed');
+my @situations = (
+	{ name => 'a primary', node => $primary, cloud => 1 },
+	{ name => 'a standby', node => $standby, cloud => 1 },
+	{
+		name => 'a standby, READ ONLY',
+		node => $standby,
+		before => 'BEGIN READ ONLY',
+		after => 'COMMIT'
+	},
+	{
+		name => 'a standby, REPEATABLE READ',
+		node => $standby,
+		before => 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1',
+		after => 'COMMIT'
+	},
+	{
+		name => 'a standby, serializable by default',
+		cloud => 1,
+		node => $standby,
+		user => 'strict',
+		before => 'BEGIN ISOLATION LEVEL READ COMMITTED',
+		after => 'COMMIT'
+	},
+	{
+		name => 'a standby, SET ROLE',
+		cloud => 1,
+		node => $standby,
+		before => 'SET ROLE bob'
+	},
+	{
+		name => 'a standby, SECURITY DEFINER',
+		cloud => 1,
+		node => $standby,
+		before => 'SET ROLE eve',
+		wrap => 'run'
+	},
+	{
+		name => 'a standby, odd settings',
+		node => $standby,
+		before => $odd
+	},
+	{
+		name => 'READ ONLY',
+		node => $primary,
+		before => 'BEGIN READ ONLY; SELECT 1',
+		after => 'COMMIT'
+	},
+	{
+		name => 'SERIALIZABLE',
+		node => $primary,
+		before => 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1',
+		after => 'COMMIT'
+	},
+	{
+		name => 'SERIALIZABLE, READ ONLY, DEFERRABLE',
+		cloud => 1,
+		node => $primary,
+		before =>
+		  'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SELECT 1',
+		after => 'COMMIT'
+	},
+	{
+		name => 'all that by default',
+		node => $primary,
+		user => 'strict'
+	},
+	{
+		name => 'SET SESSION AUTHORIZATION',
+		node => $primary,
+		before => 'SET SESSION AUTHORIZATION bob'
+	},
+	{
+		name => 'a setting that only its transaction can have',
+		node => $primary,
+		before => 'BEGIN; CREATE TEXT SEARCH CONFIGURATION mine (COPY = simple);'
+		  . ' SET default_text_search_config = mine',
+		after => 'ROLLBACK'
+	},
+	{
+		name => 'a subtransaction',
+		node => $primary,
+		before => 'BEGIN READ ONLY; SAVEPOINT s',
+		after => 'COMMIT'
+	},
+	{
+		name => 'odd settings',
+		node => $primary,
+		before => $odd
+	});
+
+# "odd" needs a tablespace, which is gone when workers begin.
+sub make_doomed
+{
+	my ($make) = @_;
+	my $doomed = "$place/doomed";
+
+	mkdir $doomed;
+	$primary->safe_psql('postgres',
+		$make
+		? "CREATE TABLESPACE doomed LOCATION '$doomed'"
+		: 'DROP TABLESPACE doomed');
+	$primary->wait_for_catchup($standby);
+	return;
+}
+
+sub begin_situation
+{
+	my ($situation) = @_;
+	local $ENV{PGUSER} = $situation->{user} if defined $situation->{user};
+	my $session = start_session($situation->{node});
+	my $is_odd = ($situation->{before} // '') eq $odd;
+
+	make_doomed(1) if $is_odd;
+	my $said = ask($session, $situation->{before} // '');
+	make_doomed(0) if $is_odd;
+	unlike($said, qr/ERROR/, "$situation->{name}: it begins");
+	return $session;
+}
+
+sub ask_in
+{
+	my ($session, $situation, $query) = @_;
+
+	$query = "SELECT $situation->{wrap}(\$\$$query\$\$)"
+	  if defined $situation->{wrap};
+	return ask($session, $query);
+}
+
+my %expected;
+
+foreach my $situation (@situations)
+{
+	my $session = begin_situation($situation);
+
+	foreach my $store (@stores)
+	{
+		next if $store eq 'cloud' && !$situation->{cloud};
+		my %queries =
+		  $store eq 'files' ? (%reads, %fills) : (%reads, %fills, %cached);
+		my @order = (
+			(sort grep { !exists $fills{$_} } keys %queries), @fills);
+
+		foreach my $function (@order)
+		{
+			my $query = query_of($queries{$function}, $store);
+			my $got = ask_in($session, $situation, $query);
+
+			# SELECT INTO takes the first column
+			my $wanted = $expected{$store}{$function} //= $got;
+			$wanted =~ s/\|.*//, $got =~ s/^true$/t/
+			  if defined $situation->{wrap};
+			is($got, $wanted, "$situation->{name}: $function, $store");
+			unlike($got, qr/ERROR|NOTICE|WARNING/,
+				"$function has an answer")
+			  if $situation == $situations[0];
+		}
+	}
+	ask($session, $situation->{after}) if defined $situation->{after};
+	end_session($session);
+}
+
+# --- Workers are there, and work.
+
+my $workers = "pg_stat_activity WHERE backend_type = 'bbackup pages'";
+my $digest = $primary->safe_psql('postgres',
+	"SELECT md5(string_agg(md5(c), E'\\n')) FROM"
+	  . " (SELECT bb_basebackup_stream(store => 'files') AS c) s");
+
+sub fetch_with_workers
+{
+	my ($session, $situation) = @_;
+	my $outer = defined $situation->{after} ? '' : 'BEGIN; ';
+	my $chunks = ask($session,
+		"${outer}DECLARE c CURSOR FOR SELECT md5(bb_basebackup_stream("
+		  . "store => 'files', jobs => 2, progress => false));"
+		  . ' FETCH 1 FROM c');
+
+	$chunks =~ s/.*\n//;
+	ok( $situation->{node}->poll_query_until('postgres',
+			"SELECT count(*) = 2 FROM $workers AND wait_event = 'Extension'"),
+		"$situation->{name}: two workers run");
+	$chunks .= "\n" . ask($session, 'FETCH ALL FROM c');
+	is( $situation->{node}
+		  ->safe_psql('postgres', "SELECT md5(\$\$$chunks\$\$)"),
+		$digest,
+		"$situation->{name}: the backup is the same");
+	ask($session, $situation->{after} // 'COMMIT');
+	$situation->{node}
+	  ->poll_query_until('postgres', "SELECT count(*) = 0 FROM $workers");
+	return;
+}
+
+foreach my $situation (@situations)
+{
+	next if defined $situation->{wrap};
+	my $session = begin_situation($situation);
+
+	fetch_with_workers($session,
+		$situation->{user} && $situation->{node} == $primary
+		? { %$situation, after => undef }
+		: $situation);
+	end_session($session);
+}
+
+# --- A role that may not log in any more: workers that can't be had are done
+# without.
+
+{
+	local $ENV{PGUSER} = 'leaver';
+	my $session = start_session($primary);
+
+	delete $ENV{PGUSER};
+	$primary->safe_psql('postgres', 'ALTER ROLE leaver NOLOGIN');
+	my $got = ask($session,
+		"SELECT md5(string_agg(md5(c), E'\\n')) FROM (SELECT"
+		  . " bb_basebackup_stream(store => 'files', jobs => 2,"
+		  . ' progress => false) AS c) s');
+	$got =~ s/^(?:NOTICE|DETAIL|LOCATION):.*\n//mg;
+	is($got, $digest, 'LOGIN was revoked: the backup is made all the same');
+	end_session($session);
+}
+
+# --- CALL bb_copy(), to a client.
+
+my $copy = PostgreSQL::Test::Utils::tempdir . '/copy.tar';
+my $stream = fetch_backup($primary, "store => 'files'");
+
+foreach my $case (
+	[ $standby, '' ],
+	[ $standby, '-c default_transaction_read_only=on' ],
+	[ $primary, '-c default_transaction_read_only=on' ],
+	[
+		$primary, '-c default_transaction_isolation=serializable'
+		  . ' -c default_transaction_deferrable=on'
+		  . ' -c default_transaction_read_only=on'
+	])
+{
+	my ($node, $options) = @$case;
+	local $ENV{PGOPTIONS} = $options;
+
+	$node->safe_psql('postgres', "CALL bb_copy(store => 'files', jobs => 2,"
+		  . " progress => false) \\g $copy\n");
+	ok( system('cmp', '-s', $copy, $stream) == 0,
+		'bb_copy on the ' . $node->name . " $options");
+}
+
+# --- What writes to the database says so, before it begins.
+
+my $lo = "SELECT bb_basebackup_lo(store => 'files')";
+my $refused =
+  qr/ERROR:  25006: cannot execute bb_basebackup_lo\(\) in a read-only transaction/;
+fails_like($standby, $lo, $refused, 'no large object on a standby');
+fails_like($primary, "BEGIN READ ONLY; $lo",
+	$refused, 'nor in a READ ONLY transaction');
+is( $standby->safe_psql(
+		'postgres', "SELECT count(*) FROM bb_get_access_stats()"
+		  . " WHERE function = 'bb_basebackup_lo' AND state <> 'error'"),
+	0,
+	'which is an error from the start');
+
+# --- The client.
+
+$standby->command_ok(
+	[
+		'bb_basebackup', '-d', $standby->connstr('postgres'), '--store', 'files',
+		'-j', '2', '-D', "$place/by_client"
+	],
+	'bb_basebackup from a standby');
+
+# --- After promotion it goes on.
+
+$standby->promote;
+my $promoted = { name => 'promoted', node => $standby };
+my $session = begin_situation($promoted);
+fetch_with_workers($session, $promoted);
+end_session($session);
+
+done_testing();
