@@ -91,6 +91,22 @@ bb_openat_by_parts(int directory, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+/* The kernel follows ".." as long as that leads not above the directory. */
+static bool
+goes_up(const char *path)
+{
+	for (const char *part = path; part != NULL;)
+	{
+		const char *slash = strchr(part, '/');
+
+		if ((slash != NULL ? slash - part : strlen(part)) == 2 &&
+			part[0] == '.' && part[1] == '.')
+			return true;
+		part = slash != NULL ? slash + 1 : NULL;
+	}
+	return false;
+}
+
 int
 bb_openat_beneath(int directory, const char *path, int flags, mode_t mode)
 {
@@ -103,6 +119,11 @@ bb_openat_beneath(int directory, const char *path, int flags, mode_t mode)
 	};
 	int			fd = -1;
 
+	if (goes_up(path))
+	{
+		errno = EXDEV;
+		return -1;
+	}
 	for (int tries = 0; !missing && tries < MAX_TRIES; tries++)
 	{
 		fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
