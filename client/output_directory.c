@@ -59,11 +59,13 @@ tablespace_at(const char *path)
 {
 	static const char prefix[] = "pg_tblspc/";
 	const char *digits = path + strlen(prefix);
+	uint64		number;
 
 	if (strncmp(path, prefix, strlen(prefix)) != 0 || digits[0] == '\0' ||
 		digits[strspn(digits, "0123456789")] != '\0')
 		return InvalidOid;
-	return (Oid) strtoul(digits, NULL, 10);
+	number = strtou64(digits, NULL, 10);
+	return number <= PG_UINT32_MAX ? (Oid) number : InvalidOid;
 }
 
 static void

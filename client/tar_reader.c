@@ -18,6 +18,13 @@
 /* Two blocks of zeros end an archive. */
 #define END_BLOCKS 2
 
+/*
+ * Permission bits, and those which no member of a backup has: it isn't run as
+ * its owner, nor written to by others.
+ */
+#define ALL_MODE_BITS 07777
+#define SAFE_MODE_BITS 0755
+
 typedef enum TarState
 {
 	TAR_HEADER,	 /* collecting a header */
@@ -112,14 +119,22 @@ begin_member(BbTarReader *reader)
 {
 	char	   *header = reader->header;
 	BbTarMember member = {0};
+	uint64		mode;
 
 	if (memcmp(header + 257, "ustar", 5) != 0 ||
 		read_tar_number(header + 148, 8) != tarChecksum(header))
 		not_a_tar(header);
 
 	member.path = member_path(header);
-	member.mode = read_tar_number(header + 100, 8) & 0777;
+	mode = read_tar_number(header + 100, 8) & ALL_MODE_BITS;
+	if ((mode & ~SAFE_MODE_BITS) != 0)
+		pg_fatal("tar archive has a member with unsafe permissions %04o: \"%s\"",
+				 (unsigned int) mode, member.path);
+	member.mode = (mode_t) mode;
 	member.size = read_tar_number(header + 124, 12);
+	if (member.size > PG_INT64_MAX)
+		pg_fatal("tar archive has a member with an impossible size: \"%s\"",
+				 member.path);
 	switch (header[156])
 	{
 		case '0':

@@ -5,7 +5,8 @@
  *
  * It knows what the server writes (POSIX ustar: files and directories), and
  * refuses all else: other types of members, broken headers, paths that lead
- * out of the archive, bytes behind its end.
+ * out of the archive, permissions to write for others or to run as the owner,
+ * bytes behind its end.
  *
  * Calls to the events:
  *

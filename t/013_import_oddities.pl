@@ -71,7 +71,7 @@ refuses($directory, qr/XX001: .*pg_filenode\.map" is corrupted/,
 
 $directory = another();
 truncate "$directory/base/$base_oid/pg_filenode.map", 20;
-refuses($directory, qr/XX001: .*pg_filenode\.map" is missing or of the wrong/,
+refuses($directory, qr/XX001: .*pg_filenode\.map" is corrupted/,
 	'a short relation map');
 
 $directory = another();

@@ -9,7 +9,6 @@
 
 #include "access/xlog_internal.h"
 #include "nodes/pg_list.h"
-#include "port.h"
 #include "utils/memutils.h"
 
 #include "assembly/configfiles.h"
@@ -50,15 +49,31 @@ struct BbConfigFiles
 	int			generated;	 /* of required_names, how many were looked at */
 };
 
-static void
-check_path(const BbCapturedFile *file)
+static int
+compare_paths(const ListCell *a, const ListCell *b)
 {
-	if (file->path[0] == '\0' || !path_is_relative_and_below_cwd(file->path))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("captured file %u has a path that is none below the data directory",
-						file->ordinal),
-				 errdetail("The path is \"%s\".", file->path)));
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/* A file that came twice would be written twice. */
+static void
+check_once(const BbConfigFiles *files, List *paths)
+{
+	const char *before = NULL;
+	ListCell   *cell;
+
+	list_sort(paths, compare_paths);
+	foreach(cell, paths)
+	{
+		const char *path = lfirst(cell);
+
+		if (before != NULL && strcmp(before, path) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("timeline \"%s\" has captured file \"%s\" twice",
+							bb_pagestore_info(files->store)->timeline, path)));
+		before = path;
+	}
 }
 
 BbConfigFiles *
@@ -67,6 +82,7 @@ bb_configfiles_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 	BbConfigFiles *files = palloc0(sizeof(BbConfigFiles));
 	BbCatalogScan *scan;
 	BbCapturedFile file;
+	List	   *paths = NIL;
 
 	files->store = store;
 	files->lsn = lsn;
@@ -75,13 +91,14 @@ bb_configfiles_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 	scan = bb_catalog_scan_new(ctx, store, BB_KEY_FILE_ENTRY, lsn);
 	while (bb_catalog_next_file(ctx, scan, &file))
 	{
-		check_path(&file);
 		for (int i = 0; i < REQUIRED_COUNT; i++)
 			if (strcmp(file.path, required_names[i]) == 0)
 				files->captured[i] = true;
-		pfree(file.path);
+		paths = lappend(paths, file.path);
 	}
 	bb_catalog_scan_close(scan);
+	check_once(files, paths);
+	list_free_deep(paths);
 	return files;
 }
 
@@ -105,12 +122,6 @@ bb_configfiles_read(const BbReqCtx *ctx, BbConfigFiles *files,
 	if (!found)
 		return NULL;
 
-	if (file.size >= MaxAllocSize)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("captured file \"%s\" has an impossible size", path),
-				 errdetail("The page store gives it " UINT64_FORMAT " bytes.",
-						   file.size)));
 	text = palloc(file.size + 1);
 	text[file.size] = '\0';
 	for (uint64 at = 0; at < file.size; at += BLCKSZ)

@@ -13,6 +13,7 @@
 #include "catalog/pg_tablespace_d.h"
 
 #include "assembly/databasefiles.h"
+#include "base/clusterfile.h"
 #include "base/compat.h"
 
 /* What of a database comes next. */
@@ -167,6 +168,7 @@ next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	BbKey		key = bb_key_make(BB_KEY_RELMAP, database->spc, database->db,
 								  0, 0, 0);
 	BbValue		value;
+	const char *complaint;
 
 	files->relations = bb_catalog_relations_of(ctx, files->store,
 											   database->spc, database->db,
@@ -180,6 +182,15 @@ next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 		!is_shared(database))
 		return false;
 	value = bb_pagestore_need(ctx, files->store, &key, files->lsn, 0);
+	complaint = bb_relmap_complaint(value.data, value.length);
+	if (complaint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("%s of timeline \"%s\" at %X/%X is corrupted",
+						bb_key_text(&key),
+						bb_pagestore_info(files->store)->timeline,
+						LSN_FORMAT_ARGS(files->lsn)),
+				 errdetail("%s", complaint)));
 
 	bb_member_init(member, BB_MEMBER_RELMAP, files->file_mode,
 				   "%s/pg_filenode.map", files->directory);

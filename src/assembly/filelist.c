@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "access/slru.h"
 #include "access/xlog_internal.h"
 #include "catalog/pg_tablespace_d.h"
 #include "common/sha2.h"
@@ -216,14 +215,6 @@ next_slru(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	bb_member_init(member, BB_MEMBER_SLRU, list->file_mode, "%s/%04X",
 				   bb_slru_directory(segment.slru),
 				   (unsigned int) segment.segment);
-	if (segment.pages > SLRU_PAGES_PER_SEGMENT ||
-		segment.segment > PG_UINT32_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("page store has an impossible SLRU segment"),
-				 errdetail("Segment " UINT64_FORMAT " of \"%s\" has %u pages; the limit is %d.",
-						   segment.segment, bb_slru_directory(segment.slru),
-						   segment.pages, SLRU_PAGES_PER_SEGMENT)));
 	member->content = BB_CONTENT_SLRU;
 	member->size = (uint64) segment.pages * BLCKSZ;
 	member->source.slru.slru = segment.slru;

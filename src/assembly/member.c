@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "assembly/member.h"
+#include "base/storedpath.h"
 
 static const char *const kind_names[] = {
 	[BB_MEMBER_DIRECTORY] = "directory",
@@ -34,6 +35,7 @@ bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 {
 	va_list		args;
 	int			length;
+	const char *complaint;
 
 	member->kind = kind;
 	member->content = BB_CONTENT_NONE;
@@ -51,6 +53,14 @@ bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 				 errmsg("path of a file is too long"),
 				 errdetail("It begins with \"%.64s\" and has %d bytes; the limit is %d.",
 						   member->path, length, MAXPGPATH - 1)));
+	/* whatever sink it goes to, and wherever in the store it comes from */
+	complaint = bb_storedpath_complaint(member->path);
+	if (complaint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("file \"%s\" cannot be part of a backup",
+						member->path),
+				 errdetail("%s", complaint)));
 }
 
 void

@@ -104,7 +104,8 @@ typedef struct BbMember
 /*
  * bb_member_init - a member without content; the path by a printf format.
  *
- * Errors: PROGRAM_LIMIT_EXCEEDED (a path of MAXPGPATH or more).
+ * Errors: PROGRAM_LIMIT_EXCEEDED (a path of MAXPGPATH or more);
+ * DATA_CORRUPTED (one that leads out; storedpath.h).
  */
 extern void bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 						   const char *format, ...) pg_attribute_printf(4, 5);

@@ -19,6 +19,7 @@
 #include "access/xlogrecord.h"
 
 #include "assembly/seed.h"
+#include "base/clusterfile.h"
 #include "pagestore/walposition.h"
 
 /* The record: header, short data header, checkpoint. */
@@ -39,43 +40,32 @@ read_control(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
 	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
 	BbValue		value;
-	pg_crc32c	crc;
+	const char *complaint;
 
-	value = bb_pagestore_need(ctx, store, &key, lsn, sizeof(*control));
+	value = bb_pagestore_need(ctx, store, &key, lsn, 0);
+	complaint = bb_control_complaint(value.data, value.length);
+	if (complaint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of timeline \"%s\" at %X/%X is invalid",
+						info->timeline, LSN_FORMAT_ARGS(lsn)),
+				 errdetail("%s", complaint)));
 	memcpy(control, value.data, sizeof(*control));
 
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, control, offsetof(ControlFileData, crc));
-	FIN_CRC32C(crc);
-
-	if (control->pg_control_version != PG_CONTROL_VERSION ||
-		control->catalog_version_no != CATALOG_VERSION_NO)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("control file in the page store is of another PostgreSQL version"),
-				 errdetail("Its version is %u with catalog version %u; this server's is %u with %u.",
-						   control->pg_control_version,
-						   control->catalog_version_no,
-						   PG_CONTROL_VERSION, CATALOG_VERSION_NO)));
-	if (!EQ_CRC32C(crc, control->crc))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("control file in the page store has a wrong checksum"),
-				 errdetail("It says %08X, its bytes make %08X.",
-						   control->crc, crc)));
 	if (control->system_identifier != info->system_identifier ||
 		control->xlog_seg_size != info->wal_segment_size ||
-		control->xlog_blcksz != XLOG_BLCKSZ ||
-		!IsValidWalSegSize(control->xlog_seg_size))
+		control->data_checksum_version != info->data_checksum_version)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("control file in the page store contradicts its timeline"),
+				 errmsg("control file of timeline \"%s\" at %X/%X contradicts the manifest",
+						info->timeline, LSN_FORMAT_ARGS(lsn)),
 				 errdetail("The control file has system identifier " UINT64_FORMAT
-						   ", WAL segment size %u and WAL block size %u; the timeline has "
-						   UINT64_FORMAT ", %u and %d.",
+						   ", WAL segment size %u and data checksums of version %u; the manifest has "
+						   UINT64_FORMAT ", %u and %u.",
 						   control->system_identifier, control->xlog_seg_size,
-						   control->xlog_blcksz, info->system_identifier,
-						   info->wal_segment_size, XLOG_BLCKSZ)));
+						   control->data_checksum_version,
+						   info->system_identifier, info->wal_segment_size,
+						   info->data_checksum_version)));
 }
 
 /*
@@ -187,11 +177,19 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	BbSeed	   *seed = palloc0(sizeof(BbSeed));
 	BbKey		key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
 	BbValue		value;
+	const char *complaint;
 	CheckPoint	checkpoint;
 	uint8		record[RECORD_SIZE] = {0};
 
 	read_control(ctx, store, lsn, &seed->control);
-	value = bb_pagestore_need(ctx, store, &key, lsn, sizeof(checkpoint));
+	value = bb_pagestore_need(ctx, store, &key, lsn, 0);
+	complaint = bb_checkpoint_complaint(value.data, value.length);
+	if (complaint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("checkpoint of timeline \"%s\" at %X/%X is invalid",
+						info->timeline, LSN_FORMAT_ARGS(lsn)),
+				 errdetail("%s", complaint)));
 	memcpy(&checkpoint, value.data, sizeof(checkpoint));
 
 	seed->wal.tli = choose_tli(info, source_tli, new_tli);

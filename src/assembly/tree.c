@@ -12,6 +12,7 @@
 
 #include "access/xlog_internal.h"
 #include "assembly/tree.h"
+#include "base/beneath.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
@@ -58,6 +59,80 @@ bb_tree_new(const char *directory, List *mapped, List *off_limits)
 	return tree;
 }
 
+/* Where a path is looked up from, and what is left of it. */
+typedef struct Place
+{
+	const BbFd *directory;
+	const char *path;
+} Place;
+
+/*
+ * The directory that a place is in, open, and the last part of the path.  No
+ * path is given to the kernel but such last parts: a symbolic link on the way
+ * is an error.  It is left before anything else is done.
+ */
+typedef struct Spot
+{
+	int			directory; /* -1: there is none, with errno set */
+	const char *name;
+} Spot;
+
+static Spot
+enter(Place place)
+{
+	Spot		spot;
+
+	spot.directory = bb_open_parent_beneath(bb_fd_number(place.directory),
+											place.path, &spot.name);
+	return spot;
+}
+
+/* Returns what was done there, with its errno. */
+static int
+leave(Spot spot, int result)
+{
+	int			save_errno = errno;
+
+	if (spot.directory >= 0)
+		(void) close(spot.directory);
+	errno = save_errno;
+	return result;
+}
+
+static int
+stat_place(Place place, struct stat *st)
+{
+	Spot		spot = enter(place);
+
+	return leave(spot, spot.directory < 0
+				 ? -1
+				 : fstatat(spot.directory, spot.name, st,
+						   AT_SYMLINK_NOFOLLOW));
+}
+
+static int
+unlink_place(Place place, bool directory)
+{
+	Spot		spot = enter(place);
+
+	return leave(spot, spot.directory < 0
+				 ? -1
+				 : unlinkat(spot.directory, spot.name,
+							directory ? AT_REMOVEDIR : 0));
+}
+
+static ssize_t
+read_link(Place place, char *target, size_t size)
+{
+	Spot		spot = enter(place);
+	ssize_t		length = -1;
+
+	if (spot.directory >= 0)
+		length = readlinkat(spot.directory, spot.name, target, size);
+	(void) leave(spot, 0);
+	return length;
+}
+
 /*
  * Does the data directory's symbolic link lead there, and to something?  A
  * tablespace that was lost is made anew.
@@ -66,10 +141,9 @@ static bool
 is_linked(const BbTree *tree, const BbMappedTablespace *tablespace)
 {
 	char		target[MAXPGPATH];
-	ssize_t		length = readlinkat(bb_fd_number(tree->root->fd),
-									psprintf(TABLESPACES "%u",
-											 tablespace->spc),
-									target, sizeof(target));
+	Place		link = {tree->root->fd,
+						psprintf(TABLESPACES "%u", tablespace->spc)};
+	ssize_t		length = read_link(link, target, sizeof(target));
 
 	return length == strlen(tablespace->directory) &&
 		memcmp(target, tablespace->directory, length) == 0 &&
@@ -95,13 +169,6 @@ bb_tree_existing(const char *directory, List *mapped, List *off_limits)
 	}
 	return tree;
 }
-
-/* Where a path is looked up from, and what is left of it. */
-typedef struct Place
-{
-	const BbFd *directory;
-	const char *path;
-} Place;
 
 /* The mapped tablespace that "pg_tblspc/OID…" is of, or NULL; *rest: "…". */
 static const BbTreeTablespace *
@@ -186,8 +253,7 @@ bb_tree_stat(const BbTree *tree, const char *path, struct stat *st)
 {
 	Place		place = place_of(tree, path);
 
-	if (fstatat(bb_fd_number(place.directory), place.path, st,
-				AT_SYMLINK_NOFOLLOW) == 0)
+	if (stat_place(place, st) == 0)
 		return true;
 	if (errno != ENOENT)
 		ereport(ERROR,
@@ -200,9 +266,11 @@ bb_tree_stat(const BbTree *tree, const char *path, struct stat *st)
 void
 bb_tree_make_directory(const BbTree *tree, const char *path)
 {
-	Place		place = place_of(tree, path);
+	Spot		spot = enter(place_of(tree, path));
 
-	if (mkdirat(bb_fd_number(place.directory), place.path, S_IRWXU) < 0)
+	if (leave(spot, spot.directory < 0
+			  ? -1
+			  : mkdirat(spot.directory, spot.name, S_IRWXU)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create directory \"%s\": %m",
@@ -212,9 +280,11 @@ bb_tree_make_directory(const BbTree *tree, const char *path)
 void
 bb_tree_make_link(const BbTree *tree, const char *path, const char *target)
 {
-	Place		place = place_of(tree, path);
+	Spot		spot = enter(place_of(tree, path));
 
-	if (symlinkat(target, bb_fd_number(place.directory), place.path) < 0)
+	if (leave(spot, spot.directory < 0
+			  ? -1
+			  : symlinkat(target, spot.directory, spot.name)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create symbolic link \"%s\": %m",
@@ -225,9 +295,9 @@ BbFd *
 bb_tree_create(const BbTree *tree, const char *path)
 {
 	Place		place = place_of(tree, path);
-	BbFd	   *fd = bb_fd_openat(place.directory, place.path,
-								  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-								  S_IRUSR | S_IWUSR);
+	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path,
+										O_WRONLY | O_CREAT | O_EXCL,
+										S_IRUSR | S_IWUSR);
 
 	if (fd == NULL)
 		ereport(ERROR,
@@ -242,15 +312,40 @@ bb_tree_open(const BbTree *tree, const char *path, int flags)
 {
 	Place		place = place_of(tree, path);
 
-	return bb_fd_openat(place.directory, place.path, flags | O_NOFOLLOW, 0);
+	return bb_fd_open_beneath(place.directory, place.path, flags, 0);
+}
+
+/*
+ * The C library does that without following a link by way of /proc; where
+ * that is not mounted, the directory has to be readable.
+ */
+static int
+set_mode(Place place, mode_t mode)
+{
+	Spot		spot = enter(place);
+	int			result = -1;
+	int			fd;
+
+	if (spot.directory >= 0)
+		result = fchmodat(spot.directory, spot.name, mode,
+						  AT_SYMLINK_NOFOLLOW);
+	if (spot.directory >= 0 && result < 0 && errno == EOPNOTSUPP)
+	{
+		fd = openat(spot.directory, spot.name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0)
+		{
+			result = fchmod(fd, mode);
+			(void) leave((Spot){fd, NULL}, 0);
+		}
+	}
+	return leave(spot, result);
 }
 
 void
 bb_tree_set_mode(const BbTree *tree, const char *path, mode_t mode)
 {
-	Place		place = directory_of(tree, path);
-
-	if (fchmodat(bb_fd_number(place.directory), place.path, mode, 0) < 0)
+	if (set_mode(directory_of(tree, path), mode) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not set permissions of \"%s\": %m",
@@ -271,10 +366,9 @@ bb_tree_set_file_mode(const BbTree *tree, const char *path, const BbFd *fd,
 char *
 bb_tree_read_link(const BbTree *tree, const char *path)
 {
-	Place		place = place_of(tree, path);
 	char		target[MAXPGPATH];
-	ssize_t		length = readlinkat(bb_fd_number(place.directory), place.path,
-									target, sizeof(target));
+	ssize_t		length = read_link(place_of(tree, path), target,
+								   sizeof(target));
 
 	if (length < 0)
 		ereport(ERROR,
@@ -324,8 +418,7 @@ remove_all(const BbReqCtx *ctx, Place place, const char *text)
 
 	bb_reqctx_check(ctx);
 	check_stack_depth();
-	if (fstatat(bb_fd_number(place.directory), place.path, &st,
-				AT_SYMLINK_NOFOLLOW) < 0)
+	if (stat_place(place, &st) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m", text)));
@@ -341,8 +434,7 @@ remove_all(const BbReqCtx *ctx, Place place, const char *text)
 								  psprintf("%s/%s", text, name));
 		}
 	}
-	if (unlinkat(bb_fd_number(place.directory), place.path,
-				 S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+	if (unlink_place(place, S_ISDIR(st.st_mode)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove \"%s\": %m", text)));
@@ -358,20 +450,22 @@ bb_tree_remove(const BbReqCtx *ctx, const BbTree *tree, const char *path)
 void
 bb_tree_discard(const BbTree *tree, const char *path, bool directory)
 {
-	Place		place = place_of(tree, path);
-
-	(void) unlinkat(bb_fd_number(place.directory), place.path,
-					directory ? AT_REMOVEDIR : 0);
+	(void) unlink_place(place_of(tree, path), directory);
 }
 
 void
 bb_tree_rename(const BbTree *tree, const char *from, const char *to)
 {
-	Place		old_place = place_of(tree, from);
-	Place		new_place = place_of(tree, to);
+	Spot		source = enter(place_of(tree, from));
+	Spot		target = {-1, NULL};
+	int			result = -1;
 
-	if (renameat(bb_fd_number(old_place.directory), old_place.path,
-				 bb_fd_number(new_place.directory), new_place.path) < 0)
+	if (source.directory >= 0)
+		target = enter(place_of(tree, to));
+	if (target.directory >= 0)
+		result = renameat(source.directory, source.name, target.directory,
+						  target.name);
+	if (leave(source, leave(target, result)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not rename file \"%s\" to \"%s\": %m",
@@ -382,8 +476,8 @@ static void
 sync_file(const BbTree *tree, const char *path)
 {
 	Place		place = place_of(tree, path);
-	BbFd	   *fd = bb_fd_openat(place.directory, place.path,
-								  O_RDONLY | O_NOFOLLOW, 0);
+	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path,
+										O_RDONLY, 0);
 	int			result = -1;
 
 	if (fd != NULL)
@@ -396,7 +490,7 @@ sync_file(const BbTree *tree, const char *path)
 	{
 		int			save_errno = errno;
 
-		(void) unlinkat(bb_fd_number(place.directory), place.path, 0);
+		(void) unlink_place(place, false);
 		errno = save_errno;
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -410,8 +504,8 @@ void
 bb_tree_sync_directory(const BbTree *tree, const char *path)
 {
 	Place		place = directory_of(tree, path);
-	BbFd	   *fd = bb_fd_openat(place.directory, place.path,
-								  O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path,
+										O_RDONLY | O_DIRECTORY, 0);
 
 	/* not every file system can, as fsync_fname_ext in fd.c says */
 	if (fd == NULL ||

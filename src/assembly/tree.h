@@ -8,7 +8,9 @@
  *	  pg_tblspc/16400/PG_15_.../5/1 -> directory of that tablespace
  *
  * Paths are those of members.  Each is looked up from the descriptor of its
- * directory, and its last part is never followed if it is a symbolic link.
+ * directory, part by part, and no symbolic link is followed: what is written
+ * or removed is beneath that directory, whatever the path says and whatever
+ * lies there.
  *
  * All a tree does is in small steps, for the sinks; see sink_directory.c and
  * sink_delta.c.  What holds memory is made in CurrentMemoryContext.

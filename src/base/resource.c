@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/resource.h"
 #include "storage/fd.h"
 
@@ -85,6 +86,26 @@ bb_fd_openat(const BbFd *directory, const char *path, int flags, mode_t mode)
 					  mode));
 }
 
+BbFd *
+bb_fd_open_beneath(const BbFd *directory, const char *path, int flags,
+				   mode_t mode)
+{
+	BbFd	   *resource = palloc(sizeof(BbFd));
+
+	acquire(path);
+	return own(resource, bb_openat_beneath(directory->fd, path,
+										   flags | PG_BINARY, mode));
+}
+
+BbFd *
+bb_fd_open_parent(const BbFd *directory, const char *path, const char **name)
+{
+	BbFd	   *resource = palloc(sizeof(BbFd));
+
+	acquire(path);
+	return own(resource, bb_open_parent_beneath(directory->fd, path, name));
+}
+
 int
 bb_fd_number(const BbFd *fd)
 {
@@ -125,8 +146,7 @@ bb_dir_openat(const BbFd *directory, const char *path)
 	int			fd;
 
 	acquire(path);
-	fd = openat(directory->fd, path,
-				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = bb_openat_beneath(directory->fd, path, O_RDONLY | O_DIRECTORY, 0);
 	resource->dir = fd < 0 ? NULL : fdopendir(fd);
 	if (resource->dir == NULL)
 	{

@@ -26,6 +26,15 @@ extern BbFd *bb_fd_open(const char *path, int flags, mode_t mode);
 /* The same with openat(2): a path that begins in an open directory. */
 extern BbFd *bb_fd_openat(const BbFd *directory, const char *path, int flags,
 						  mode_t mode);
+/*
+ * bb_fd_open_beneath - the same, but no part of the path may be a symbolic
+ * link or lead out of the directory; see beneath.h.
+ */
+extern BbFd *bb_fd_open_beneath(const BbFd *directory, const char *path,
+								int flags, mode_t mode);
+/* bb_fd_open_parent - the directory that path is in; see beneath.h. */
+extern BbFd *bb_fd_open_parent(const BbFd *directory, const char *path,
+							   const char **name);
 extern int	bb_fd_number(const BbFd *fd);
 /* Close now rather than with the context.  Returns close(2)'s result. */
 extern int	bb_fd_close(BbFd *fd);
@@ -34,8 +43,8 @@ extern int	bb_fd_close(BbFd *fd);
 typedef struct BbDir BbDir;
 
 /*
- * bb_dir_openat - list a directory, by a path that begins in an open one; its
- * last part must be no symbolic link.
+ * bb_dir_openat - list a directory, by a path that begins in an open one; no
+ * part of it may be a symbolic link, or lead out of it.
  *
  * Returns NULL with errno set when it can't be opened.
  */

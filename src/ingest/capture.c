@@ -13,47 +13,11 @@
 #include "access/xlog_internal.h"
 #include "ingest/capture.h"
 #include "ingest/leftout.h"
+#include "pagestore/captured.h"
 #include "storage/fd.h"
-
-/* Larger ones are no configuration; bytes. */
-#define CAPTURE_MAX_SIZE (16 * 1024 * 1024)
 
 /* A name in a ustar header, with its zero (pgtar.h). */
 #define TAR_NAME_SIZE 100
-
-/* Directories that the server knows, and logs: nothing in them is captured. */
-static const char *const known_directories[] = {
-	"base", "global", "log", "lost+found",
-	"pg_commit_ts", "pg_dynshmem", "pg_log", "pg_logical",
-	"pg_multixact", "pg_notify", "pg_replslot", "pg_serial",
-	"pg_snapshots", "pg_stat", "pg_stat_tmp", "pg_subtrans",
-	"pg_tblspc", "pg_twophase", "pg_wal", "pg_xact",
-};
-
-/*
- * Files that are left out: what pg_basebackup leaves out (excludeFiles in
- * PostgreSQL's basebackup.c), and what belongs to a backup or would make a
- * clone wait for WAL.  PG_VERSION is made anew.
- */
-static const struct
-{
-	const char *name;
-	bool		prefix; /* and all names that begin with it */
-}			excluded_files[] = {
-	{"PG_VERSION", false},
-	{"backup_label", false},
-	{"backup_manifest", false},
-	{"current_logfiles", false},
-	{"current_logfiles.tmp", false},
-	{"pg_internal.init", true},
-	{"pgsql_tmp", true},
-	{"postgresql.auto.conf.tmp", false},
-	{"postmaster.opts", false},
-	{"postmaster.pid", false},
-	{"recovery.signal", false},
-	{"standby.signal", false},
-	{"tablespace_map", false},
-};
 
 /* A directory, whatever the path to it. */
 typedef struct DirectoryId
@@ -68,30 +32,6 @@ typedef struct Capture
 	BbInventory *inventory;
 	List	   *elsewhere; /* DirectoryId *: read, or written, by others */
 } Capture;
-
-static bool
-is_known_directory(const char *name)
-{
-	for (int i = 0; i < lengthof(known_directories); i++)
-		if (strcmp(name, known_directories[i]) == 0)
-			return true;
-	return false;
-}
-
-static bool
-is_excluded(const char *name)
-{
-	for (int i = 0; i < lengthof(excluded_files); i++)
-	{
-		const char *excluded = excluded_files[i].name;
-
-		if (excluded_files[i].prefix
-			? strncmp(name, excluded, strlen(excluded)) == 0
-			: strcmp(name, excluded) == 0)
-			return true;
-	}
-	return false;
-}
 
 static void
 add_elsewhere(Capture *capture, const char *path)
@@ -148,7 +88,7 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 	const char *complaint = NULL;
 	BbCapturedFile *file;
 
-	if (st->st_size > CAPTURE_MAX_SIZE)
+	if (st->st_size > BB_CAPTURED_MAX_SIZE)
 		complaint = "It is too large to be configuration.";
 	else if (strlen(path) >= TAR_NAME_SIZE)
 		complaint = "Its path is too long for tar.";
@@ -158,7 +98,7 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 		return;
 	}
 	file = palloc0(sizeof(BbCapturedFile));
-	file->mode = st->st_mode & 0777;
+	file->mode = st->st_mode & BB_CAPTURED_MODE_MASK;
 	file->size = st->st_size;
 	file->path = pstrdup(path);
 	inventory->files = lappend(inventory->files, file);
@@ -214,11 +154,11 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 					 errmsg("could not stat file \"%s\": %m", full)));
 		if (S_ISDIR(st.st_mode))
 		{
-			if ((!top || !is_known_directory(name)) &&
+			if ((!top || !bb_captured_is_known_directory(name)) &&
 				!is_elsewhere(capture, &st))
 				capture_directory(ctx, capture, relative);
 		}
-		else if (top && (is_known_directory(name) || is_excluded(name)))
+		else if (top && (bb_captured_is_known_directory(name) || bb_captured_is_excluded(name)))
 			continue;			/* a link to where pg_wal is, say */
 		else if (stat(full, &st) < 0)
 			bb_leftout_warn(path, name, "It is a broken symbolic link.");

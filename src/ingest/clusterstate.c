@@ -9,23 +9,27 @@
 
 #include "access/multixact.h"
 #include "access/transam.h"
+#include "base/clusterfile.h"
 #include "ingest/clusterstate.h"
 
-/* Read a value that is a struct of the server's. */
+/* Read a value that is a struct of the server's, and check it. */
 static void
 load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn, BbKeyKind kind,
-	 void *value, size_t size)
+	 char *(*complain) (const void *, size_t), void *value, size_t size)
 {
 	BbKey		key = bb_key_make(kind, 0, 0, 0, 0, 0);
 	BbEntry		entry;
+	const char *complaint = "There is none.";
 
-	if (!bb_timeline_get(ctx, timeline, &key, lsn, &entry) ||
-		entry.length != size)
+	if (bb_timeline_get(ctx, timeline, &key, lsn, &entry))
+		complaint = complain(entry.value, entry.length);
+	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("timeline \"%s\" has no valid %s at %X/%X",
 						bb_timeline_manifest(timeline)->timeline,
-						bb_key_text(&key), LSN_FORMAT_ARGS(lsn))));
+						bb_key_text(&key), LSN_FORMAT_ARGS(lsn)),
+				 errdetail("%s", complaint)));
 	memcpy(value, entry.value, size);
 }
 
@@ -34,17 +38,10 @@ bb_clusterstate_load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 {
 	BbClusterState *state = palloc0(sizeof(BbClusterState));
 
-	load(ctx, timeline, lsn, BB_KEY_CHECKPOINT, &state->checkpoint,
-		 sizeof(state->checkpoint));
-	load(ctx, timeline, lsn, BB_KEY_CONTROL_FILE, &state->control,
-		 sizeof(state->control));
-	if (state->control.pg_control_version != PG_CONTROL_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("control file in the page store is of another PostgreSQL version"),
-				 errdetail("Its version is %u; this server's is %u.",
-						   state->control.pg_control_version,
-						   PG_CONTROL_VERSION)));
+	load(ctx, timeline, lsn, BB_KEY_CHECKPOINT, bb_checkpoint_complaint,
+		 &state->checkpoint, sizeof(state->checkpoint));
+	load(ctx, timeline, lsn, BB_KEY_CONTROL_FILE, bb_control_complaint,
+		 &state->control, sizeof(state->control));
 	memcpy(&state->written, &state->checkpoint, sizeof(CheckPoint));
 	return state;
 }

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "base/clusterfile.h"
 #include "base/codec.h"
 #include "base/compat.h"
 #include "common/relpath.h"
@@ -220,30 +221,16 @@ static void
 check_relmap(const BbImport *import, const char *path, const char *data,
 			 size_t length)
 {
-	uint32		magic;
-	pg_crc32c	stored;
-	pg_crc32c	crc;
+	const char *complaint = "It is missing.";
 
-	if (data == NULL || length != BB_RELMAP_SIZE)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("relation map \"%s/%s\" is missing or of the wrong size",
-						import->dir->path, path),
-				 errdetail("It has %zu bytes instead of %d.",
-						   data ? length : 0, BB_RELMAP_SIZE)));
-
-	memcpy(&magic, data, sizeof(magic));
-	memcpy(&stored, data + BB_RELMAP_CRC_AT, sizeof(stored));
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, BB_RELMAP_CRC_AT);
-	FIN_CRC32C(crc);
-	if (magic != BB_RELMAP_MAGIC || !EQ_CRC32C(crc, stored))
+	if (data != NULL)
+		complaint = bb_relmap_complaint(data, length);
+	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("relation map \"%s/%s\" is corrupted",
 						import->dir->path, path),
-				 errdetail("Its magic number is %X, its checksum %08X; its bytes make %08X.",
-						   magic, stored, crc)));
+				 errdetail("%s", complaint)));
 }
 
 /*

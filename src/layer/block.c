@@ -159,6 +159,46 @@ make_room(BbBlock *block, size_t length)
 	block->allocated = size;
 }
 
+/*
+ * Do the entries lie one behind the other, in the order of their keys and
+ * LSNs?  Whoever searches a block goes by that: an entry out of its place
+ * would not be found, and a page would lack a change.
+ */
+static bool
+is_in_order(const BbBlock *block)
+{
+	const uint8 *before = NULL;
+	uint32		end = 0;
+
+	for (uint32 i = 0; i < block->count; i++)
+	{
+		const uint8 *offset = block->payload + block->entries_end +
+			i * sizeof(uint32);
+		const uint8 *entry = block->payload + end;
+		uint32		length;
+
+		if (bb_get_le32(offset) != end ||
+			block->entries_end - end < BB_ENTRY_HEADER_SIZE)
+			return false;
+		length = bb_get_le32(entry + BB_ENTRY_HEADER_SIZE - sizeof(uint32));
+		if (length > BB_VALUE_MAX_SIZE ||
+			length > block->entries_end - end - BB_ENTRY_HEADER_SIZE)
+			return false;
+		if (before != NULL)
+		{
+			int			order = memcmp(before, entry, BB_KEY_LENGTH);
+
+			if (order > 0 ||
+				(order == 0 && bb_get_le64(before + BB_KEY_LENGTH) >
+				 bb_get_le64(entry + BB_KEY_LENGTH)))
+				return false;
+		}
+		before = entry;
+		end += BB_ENTRY_HEADER_SIZE + length;
+	}
+	return end == block->entries_end;
+}
+
 bool
 bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 			  uint64 file_id, uint64 offset, const char **complaint)
@@ -206,6 +246,11 @@ bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 	}
 	block->entries_end = header.raw_length -
 						 (block->count + 1) * sizeof(uint32);
+	if (!is_in_order(block))
+	{
+		*complaint = "The entries of the block are not in order.";
+		return false;
+	}
 	return true;
 }
 

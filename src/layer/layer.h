@@ -57,6 +57,8 @@ extern char *bb_layer_object_name(const char *timeline,
 /* The same, with what the manifest knows of it. */
 extern BbWholeObject bb_layer_object(const char *timeline,
 									 const BbLayerDesc *desc);
+/* Can an object of that name be a layer of the timeline? */
+extern bool bb_layer_is_object_name(const char *timeline, const char *name);
 /* Its last part, by which people see it. */
 extern char *bb_layer_name(const BbLayerDesc *desc);
 

@@ -148,7 +148,8 @@ descend(const BbReqCtx *ctx, BbLayerCursor *cursor, int level,
 		step(cursor, level, &entry);
 		place = bb_layer_entry_place(&entry);
 		level--;
-		load_block(ctx, cursor, &place, level);
+		bb_layer_check_child(cursor->layer, &entry, place.offset,
+							 load_block(ctx, cursor, &place, level));
 	}
 }
 
@@ -196,7 +197,8 @@ next_leaf(const BbReqCtx *ctx, BbLayerCursor *cursor)
 		step(cursor, level, &entry);
 		place = bb_layer_entry_place(&entry);
 		level--;
-		load_block(ctx, cursor, &place, level);
+		bb_layer_check_child(cursor->layer, &entry, place.offset,
+							 load_block(ctx, cursor, &place, level));
 		cursor->position[level] = 0;
 	}
 	return true;

@@ -82,6 +82,13 @@ extern uint32 bb_layer_search(const BbLayer *layer, uint64 offset,
 							  const BbBlock *block, const BbKey *key,
 							  XLogRecPtr lsn, bool or_equal);
 
+/*
+ * bb_layer_check_child - a block, opened at "offset", has to begin with the
+ * key and LSN of the index entry that led to it.
+ */
+extern void bb_layer_check_child(const BbLayer *layer, const BbEntry *index,
+								 uint64 offset, const BbBlock *child);
+
 /* What an index entry points to. */
 extern BbPlace bb_layer_entry_place(const BbEntry *entry);
 

@@ -47,3 +47,31 @@ bb_layer_object(const char *timeline, const BbLayerDesc *desc)
 						   .crc = desc->crc,
 						   .id = desc->file_id};
 }
+
+/* So many hexadecimal digits, as they are written above, and "end". */
+static bool
+take_digits(const char **at, size_t digits, char end)
+{
+	if (strspn(*at, "0123456789abcdef") != digits || (*at)[digits] != end)
+		return false;
+	*at += digits + 1;
+	return true;
+}
+
+bool
+bb_layer_is_object_name(const char *timeline, const char *name)
+{
+	const char *prefix = psprintf("timelines/%s/layers/", timeline);
+	const char *at = name + strlen(prefix);
+	bool		image;
+
+	if (strncmp(name, prefix, strlen(prefix)) != 0)
+		return false;
+	image = strncmp(at, "image-", 6) == 0;
+	if (!image && strncmp(at, "delta-", 6) != 0)
+		return false;
+	at += 6;
+	return take_digits(&at, 2 * BB_KEY_LENGTH, '-') &&
+		take_digits(&at, 16, '-') && (image || take_digits(&at, 16, '-')) &&
+		take_digits(&at, 16, '\0');
+}

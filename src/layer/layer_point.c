@@ -125,6 +125,8 @@ descend_to_last(const BbReqCtx *ctx, BbLayer *layer, Path *path, int level)
 		level--;
 		path->places[level] = bb_layer_entry_place(&entry);
 		block = cached_block(ctx, layer, &path->places[level], level);
+		bb_layer_check_child(layer, &entry, path->places[level].offset,
+							 block);
 		path->positions[level] = block->count - 1;
 	}
 }
@@ -136,14 +138,17 @@ static bool
 find_last(const BbReqCtx *ctx, BbLayer *layer, const BbKey *key,
 		  XLogRecPtr lsn, Path *path)
 {
+	BbEntry		entry;
+
 	path->places[layer->root_level] = layer->root;
 	for (int level = layer->root_level; level >= 0; level--)
 	{
 		const BbPlace *place = &path->places[level];
 		BbBlock	   *block = cached_block(ctx, layer, place, level);
 		uint32		position;
-		BbEntry		entry;
 
+		if (level < layer->root_level)
+			bb_layer_check_child(layer, &entry, place->offset, block);
 		position = bb_layer_search(layer, place->offset, block, key, lsn,
 								   true);
 		if (position == 0)

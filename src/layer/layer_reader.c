@@ -225,6 +225,19 @@ bb_layer_search(const BbLayer *layer, uint64 offset, const BbBlock *block,
 	return position;
 }
 
+void
+bb_layer_check_child(const BbLayer *layer, const BbEntry *index,
+					 uint64 offset, const BbBlock *child)
+{
+	BbEntry		first;
+
+	bb_layer_entry(layer, offset, child, 0, &first);
+	if (bb_key_compare(&first.key, &index->key) != 0 ||
+		first.lsn != index->lsn)
+		bb_layer_corrupted(layer, offset,
+						   "The block is another than its index says.");
+}
+
 BbPlace
 bb_layer_entry_place(const BbEntry *entry)
 {

@@ -25,8 +25,8 @@ object_name(const char *timeline, const char *object)
 	return psprintf(ROOT "/%s/%s", timeline, object);
 }
 
-static bool
-is_timeline_name(const char *name)
+bool
+bb_timeline_name_is_valid(const char *name)
 {
 	size_t		length = strlen(name);
 	bool		good = length > 0 && length <= BB_TIMELINE_NAME_MAX;
@@ -46,7 +46,7 @@ is_timeline_name(const char *name)
 void
 bb_timeline_name_check(const char *name)
 {
-	if (!is_timeline_name(name))
+	if (!bb_timeline_name_is_valid(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid timeline name \"%s\"", name),
@@ -205,7 +205,7 @@ bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store)
 	{
 		char	   *name = lfirst(cell);
 
-		if (is_timeline_name(name))
+		if (bb_timeline_name_is_valid(name))
 			timelines = lappend(timelines, name);
 		else
 			ereport(WARNING,
@@ -228,6 +228,7 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 	int			nnamed = manifest ? manifest->nlayers : 0;
 	char	  **named = palloc(Max(nnamed, 1) * sizeof(char *));
 	List	   *leftovers = NIL;
+	List	   *others = NIL;
 	ListCell   *cell;
 
 	for (int i = 0; i < nnamed; i++)
@@ -239,10 +240,21 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 	{
 		char	   *name = ((BbObjectInfo *) lfirst(cell))->name;
 
-		if (bsearch(&name, named, nnamed, sizeof(char *), compare_names) ==
+		if (!bb_layer_is_object_name(timeline, name))
+			others = lappend(others, name);
+		else if (bsearch(&name, named, nnamed, sizeof(char *), compare_names) ==
 			NULL)
 			leftovers = lappend(leftovers, name);
 	}
+	if (others != NIL)
+		ereport(WARNING,
+				(errmsg_plural("%d object among the layers of timeline \"%s\" is not one of bbackup, and stays",
+							   "%d objects among the layers of timeline \"%s\" are not ones of bbackup, and stay",
+							   list_length(others), list_length(others),
+							   timeline),
+				 errdetail("The first is \"%s\" in page store \"%s\".",
+						   (char *) linitial(others),
+						   bb_objstore_url(store))));
 	bb_objstore_remove_all(ctx, store, leftovers);
 	bb_objstore_sweep(ctx, store, psprintf(ROOT "/%s", timeline));
 	pfree(named);

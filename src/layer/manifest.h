@@ -74,6 +74,8 @@ typedef struct BbManifest
  * Errors: INVALID_PARAMETER_VALUE.
  */
 extern void bb_timeline_name_check(const char *name);
+/* The same, without an error. */
+extern bool bb_timeline_name_is_valid(const char *name);
 
 /*
  * bb_timeline_missing - say that there is no such timeline.
@@ -141,6 +143,7 @@ extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store);
 /*
  * bb_manifest_sweep - remove layers of a timeline that its manifest doesn't
  * name; all of them, when manifest is NULL.  And what unfinished writers left.
+ * What has no name that a layer can have stays, with a WARNING.
  *
  * REQUIRES: the timeline's lock.
  */

@@ -56,6 +56,16 @@ decode_key(BbReader *reader, BbKey *key)
 		memcpy(key->bytes, bytes, BB_KEY_LENGTH);
 }
 
+static bool
+decode_bool(BbReader *reader)
+{
+	uint8		value = bb_reader_u8(reader);
+
+	if (value > 1)
+		reader->failed = true;
+	return value == 1;
+}
+
 static void
 decode_layer(BbReader *reader, BbLayerDesc *layer)
 {
@@ -63,7 +73,7 @@ decode_layer(BbReader *reader, BbLayerDesc *layer)
 	decode_key(reader, &layer->keys.end);
 	layer->lsn_start = bb_reader_le64(reader);
 	layer->lsn_end = bb_reader_le64(reader);
-	layer->image = bb_reader_u8(reader) != 0;
+	layer->image = decode_bool(reader);
 	layer->file_id = bb_reader_le64(reader);
 	layer->size = bb_reader_le64(reader);
 	layer->entries = bb_reader_le64(reader);
@@ -151,6 +161,7 @@ bb_manifest_decode(const void *data, size_t length, const char **complaint)
 	BbManifest *manifest = palloc0(sizeof(BbManifest));
 	BbReader	reader;
 	const uint8 *magic;
+	const char *problem;
 
 	if (length < MAGIC_SIZE + 2 * sizeof(uint32))
 	{
@@ -208,6 +219,12 @@ bb_manifest_decode(const void *data, size_t length, const char **complaint)
 	if (!bb_reader_done(&reader))
 	{
 		*complaint = "The manifest has the wrong length.";
+		return NULL;
+	}
+	problem = bb_manifest_complaint(manifest);
+	if (problem != NULL)
+	{
+		*complaint = problem;
 		return NULL;
 	}
 	return manifest;

@@ -27,4 +27,10 @@ extern void bb_manifest_encode(const BbManifest *manifest, StringInfo out);
 extern BbManifest *bb_manifest_decode(const void *data, size_t length,
 									  const char **complaint);
 
+/*
+ * bb_manifest_complaint - what a manifest says that can't be, as an errdetail;
+ * NULL: nothing.  bb_manifest_decode asks it.
+ */
+extern const char *bb_manifest_complaint(const BbManifest *manifest);
+
 #endif /* BB_MANIFEST_CODEC_H */

@@ -68,6 +68,7 @@ bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
 			 int size_mb)
 {
 	BbCache	   *cache = palloc0(sizeof(BbCache));
+	struct stat st;
 	uint64		hash;
 
 	bb_objstore_check_cache_directory(directory);
@@ -81,6 +82,12 @@ bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
 				(errcode_for_file_access(),
 				 errmsg("could not create cache directory \"%s\": %m",
 						cache->directory)));
+	/* that one is made by us; one above may be a link of who set it up */
+	if (lstat(cache->directory, &st) < 0 || !S_ISDIR(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" is not a directory", cache->directory),
+				 errhint("Remove it: it is in the place of a cache.")));
 	cache->files = bb_objstore_open(ctx,
 									psprintf("file://%s", cache->directory),
 									NULL);
@@ -127,8 +134,8 @@ bb_cache_is_there(const BbCache *cache, const char *file, uint64 size)
 {
 	struct stat st;
 
-	return stat(bb_cache_path(cache, file), &st) == 0 &&
-		st.st_size == (off_t) size;
+	return lstat(bb_cache_path(cache, file), &st) == 0 &&
+		S_ISREG(st.st_mode) && st.st_size == (off_t) size;
 }
 
 bool
@@ -206,7 +213,8 @@ renew(const BbReqCtx *ctx, const BbCache *cache, const char *file)
 	struct timespec now[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
 
 	if (!ctx->uncounted)
-		(void) utimensat(AT_FDCWD, bb_cache_path(cache, file), now, 0);
+		(void) utimensat(AT_FDCWD, bb_cache_path(cache, file), now,
+						 AT_SYMLINK_NOFOLLOW);
 }
 
 /*

@@ -217,7 +217,7 @@ open_part(const BbReqCtx *ctx, const BbFetch *fetch)
 	BbDownload *download = fetch->download;
 
 	download->begun = GetCurrentTimestamp();
-	download->fd = bb_fd_open(download->part, O_RDWR, 0);
+	download->fd = bb_fd_open(download->part, O_RDWR | O_NOFOLLOW, 0);
 	if (download->fd == NULL)
 		ereport(ERROR,
 				(errcode_for_file_access(),

@@ -24,6 +24,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* Of an object's id in the name of its file. */
+#define ID_DIGITS 16
+
 typedef struct CacheFile
 {
 	char	   *file; /* as the locks know it */
@@ -46,6 +49,20 @@ compare_ages(const ListCell *a, const ListCell *b)
 	return left->used < right->used ? -1 : left->used > right->used;
 }
 
+/* "FILE.ID", as bb_cache_file makes it?  Others' files aren't evicted. */
+static bool
+parse_file(const char *entry, CacheFile *file)
+{
+	const char *dot = strrchr(entry, '.');
+
+	if (dot == NULL || strlen(dot + 1) != ID_DIGITS ||
+		strspn(dot + 1, "0123456789abcdef") != ID_DIGITS)
+		return false;
+	file->file = pstrdup(entry);
+	file->id = strtou64(dot + 1, NULL, 16);
+	return true;
+}
+
 /* ".FILE.SIZE.part"? */
 static bool
 parse_part(const char *entry, CacheFile *file)
@@ -57,21 +74,12 @@ parse_part(const char *entry, CacheFile *file)
 		return false;
 	for (dot = entry + length - 6; dot > entry && *dot != '.'; dot--)
 		;
-	file->file = pnstrdup(entry + 1, Max(dot - entry - 1, 0));
+	if (dot == entry ||
+		!parse_file(pnstrdup(entry + 1, dot - entry - 1), file))
+		return false;
 	file->size = Max(file->size, strtou64(dot + 1, NULL, 10));
 	file->part = true;
 	return true;
-}
-
-/* "FILE.ID" */
-static void
-parse_file(const char *entry, CacheFile *file)
-{
-	const char *dot = strrchr(entry, '.');
-
-	file->file = pstrdup(entry);
-	if (dot != NULL)
-		file->id = strtou64(dot + 1, NULL, 16);
 }
 
 static TimestampTz
@@ -95,13 +103,13 @@ all_files(BbCache *cache, uint64 *total)
 		struct stat st;
 
 		file->path = bb_cache_path(cache, entry->d_name);
-		if (stat(file->path, &st) < 0 || !S_ISREG(st.st_mode))
+		if (lstat(file->path, &st) < 0 || !S_ISREG(st.st_mode))
 			continue;
 		file->size = st.st_size;
 		file->used = modified(&st);
-		if (entry->d_name[0] != '.')
-			parse_file(entry->d_name, file);
-		else if (!parse_part(entry->d_name, file))
+		if (entry->d_name[0] != '.'
+			? !parse_file(entry->d_name, file)
+			: !parse_part(entry->d_name, file))
 			continue;
 		*total += file->size;
 		files = lappend(files, file);
@@ -186,7 +194,7 @@ bb_cache_make_room(const BbReqCtx *ctx, BbCache *cache, const char *part,
 	struct stat st;
 	BbFd	   *fd;
 
-	if (stat(part, &st) == 0)
+	if (lstat(part, &st) == 0)
 		return true;
 	if (size > cache->size)
 		return false;
@@ -209,7 +217,8 @@ bb_cache_make_room(const BbReqCtx *ctx, BbCache *cache, const char *part,
 	enough = total + size <= cache->size;
 	if (enough)
 	{
-		fd = bb_fd_open(part, O_RDWR | O_CREAT, pg_file_create_mode);
+		fd = bb_fd_open(part, O_RDWR | O_CREAT | O_NOFOLLOW,
+						pg_file_create_mode);
 		if (fd == NULL)
 			ereport(ERROR,
 					(errcode_for_file_access(),

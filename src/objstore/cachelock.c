@@ -64,7 +64,7 @@ is_current(const BbCacheLocks *locks, const char *path)
 	struct stat theirs;
 
 	return fstat(bb_fd_number(locks->fd), &ours) == 0 &&
-		stat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+		lstat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
 		ours.st_ino == theirs.st_ino;
 }
 
@@ -87,7 +87,8 @@ bb_cachelocks(const char *directory)
 	}
 
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	fd = bb_fd_open(path, O_RDWR | O_CREAT, pg_file_create_mode);
+	fd = bb_fd_open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK,
+					pg_file_create_mode);
 	if (fd == NULL)
 		ereport(ERROR,
 				(errcode_for_file_access(),

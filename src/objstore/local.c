@@ -14,6 +14,10 @@
  * holds them.	put_if compares and renames under such a lock, so that two
  * servers that share the directory can't both succeed.
  *
+ * Somebody else may be able to write to the directory.  So all that is made,
+ * removed or locked is looked up beneath it, and no symbolic link in it is
+ * followed (beneath.h).
+ *
  * Files and directories have the modes of the server's own data directory
  * (pg_file_create_mode, pg_dir_create_mode).
  *
@@ -21,7 +25,9 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/file_perm.h"
 #include "objstore/local.h"
@@ -51,18 +57,17 @@ bb_local_parent(const char *path, char *parent)
 	get_parent_directory(parent);
 }
 
-void
-bb_local_make_parents(const char *path)
+/* The store's own directory is named by who may; links lead there. */
+static void
+make_store_directory(const char *directory)
 {
-	char		directory[MAXPGPATH];
 	char		above[MAXPGPATH];
 	struct stat st;
 
-	bb_local_parent(path, directory);
 	if (stat(directory, &st) == 0)
 		return;
-
-	bb_local_make_parents(directory);
+	bb_local_parent(directory, above);
+	make_store_directory(above);
 	if (MakePGDirectory(directory) < 0 && errno != EEXIST)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -70,8 +75,149 @@ bb_local_make_parents(const char *path)
 						directory),
 				 errhint("The server's operating system user needs to be "
 						 "able to write where the page store is.")));
-	bb_local_parent(directory, above);
 	fsync_fname(above, true);
+}
+
+void
+bb_local_complain_link(const char *path)
+{
+	int			save_errno = errno;
+	struct stat st;
+
+	if (save_errno == ELOOP ||
+		(save_errno == ENOTDIR && lstat(path, &st) == 0 &&
+		 S_ISLNK(st.st_mode)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("\"%s\" leads through a symbolic link", path),
+				 errdetail("No symbolic link is followed in a page store."),
+				 errhint("Remove the link, or move to its place what it "
+						 "leads to.")));
+	errno = save_errno;
+}
+
+static BbFd *
+open_root(const BbObjectStore *store)
+{
+	return bb_fd_open(((const BbLocalStore *) store)->directory,
+					  O_PATH | O_DIRECTORY, 0);
+}
+
+BbFd *
+bb_local_open_parent(const BbObjectStore *store, const char *name,
+					 const char **last)
+{
+	BbFd	   *root = open_root(store);
+	BbFd	   *parent = NULL;
+	int			save_errno;
+
+	if (root != NULL)
+	{
+		parent = bb_fd_open_parent(root, name, last);
+		save_errno = errno;
+		(void) bb_fd_close(root);
+		errno = save_errno;
+	}
+	if (parent == NULL && errno != ENOENT)
+	{
+		char	   *path = bb_local_path(store, name);
+		char		directory[MAXPGPATH];
+
+		bb_local_parent(path, directory);
+		bb_local_complain_link(directory);
+		if (errno == ENOTDIR)
+			errno = ENOENT;		/* a file is in the place of a directory */
+		else
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not open directory \"%s\": %m",
+							directory)));
+	}
+	return parent;
+}
+
+void
+bb_local_sync_directory(const BbObjectStore *store, const char *name)
+{
+	BbFd	   *root = open_root(store);
+	BbFd	   *fd = NULL;
+
+	if (root != NULL)
+		fd = bb_fd_open_beneath(root, name[0] == '\0' ? "." : name,
+								O_RDONLY | O_DIRECTORY, 0);
+	if (root != NULL)
+		(void) bb_fd_close(root);
+	if (fd == NULL)
+		return;					/* it is gone */
+	/* not every file system can, as fsync_fname_ext in fd.c says */
+	if (pg_fsync(bb_fd_number(fd)) < 0 && errno != EBADF && errno != EINVAL)
+		ereport(data_sync_elevel(ERROR),
+				(errcode_for_file_access(),
+				 errmsg("could not fsync directory \"%s\": %m",
+						bb_local_path(store, name))));
+	(void) bb_fd_close(fd);
+}
+
+static bool
+is_no_directory(const BbObjectStore *store, const char *name)
+{
+	struct stat st;
+
+	return lstat(bb_local_path(store, name), &st) == 0 &&
+		!S_ISDIR(st.st_mode);
+}
+
+BbFd *
+bb_local_make_parent(const BbObjectStore *store, const char *name,
+					 const char **last)
+{
+	BbFd	   *parent;
+
+	make_store_directory(((const BbLocalStore *) store)->directory);
+	while ((parent = bb_local_open_parent(store, name, last)) == NULL)
+	{
+		const char *slash = strrchr(name, '/');
+		char	   *directory;
+		const char *directory_last;
+		BbFd	   *above;
+		char		above_name[MAXPGPATH] = "";
+		bool		made;
+
+		if (slash == NULL)
+			return bb_local_open_parent(store, name, last);
+		directory = pnstrdup(name, slash - name);
+		above = bb_local_make_parent(store, directory, &directory_last);
+		if (above == NULL)
+			return NULL;
+		made = mkdirat(bb_fd_number(above), directory_last,
+					   pg_dir_create_mode) == 0;
+		if (!made && errno == ENOENT)
+		{
+			/* what was made above went with another's lock */
+			(void) bb_fd_close(above);
+			errno = ENOENT;
+			return NULL;
+		}
+		if (!made && errno != EEXIST)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not create page store directory \"%s\": %m",
+							bb_local_path(store, directory)),
+					 errhint("The server's operating system user needs to be "
+							 "able to write where the page store is.")));
+		(void) bb_fd_close(above);
+		if (made && strchr(directory, '/') != NULL)
+			bb_local_parent(directory, above_name);
+		if (made)
+			bb_local_sync_directory(store, above_name);
+		else if (is_no_directory(store, directory))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("\"%s\" is not a directory",
+							bb_local_path(store, directory))));
+		pfree(directory);
+	}
+	return parent;
 }
 
 static void

@@ -15,6 +15,7 @@
 #ifndef BB_LOCAL_H
 #define BB_LOCAL_H
 
+#include "base/resource.h"
 #include "objstore/objstore_driver.h"
 
 typedef struct BbLocalStore
@@ -32,8 +33,28 @@ extern char *bb_local_companion(const char *path, const char *suffix);
 /* The directory that path is in, into MAXPGPATH bytes. */
 extern void bb_local_parent(const char *path, char *parent);
 
-/* Make the directory that path is in, and those above, durably. */
-extern void bb_local_make_parents(const char *path);
+/*
+ * bb_local_open_parent - the directory that an object is in, for what is
+ * looked up there, and in *last the last part of its name.  Below the store's
+ * own directory no symbolic link is followed: somebody may have put it there.
+ *
+ * Returns NULL with errno ENOENT when there is no such directory.
+ *
+ * Errors: DATA_CORRUPTED (a symbolic link).
+ */
+extern BbFd *bb_local_open_parent(const BbObjectStore *store, const char *name,
+								  const char **last);
+
+/* The same, with what of it isn't there made, durably. */
+extern BbFd *bb_local_make_parent(const BbObjectStore *store, const char *name,
+								  const char **last);
+
+/* fsync a directory, by its name below the store's; "": that itself. */
+extern void bb_local_sync_directory(const BbObjectStore *store,
+									const char *name);
+
+/* Report that a path in a store is a symbolic link, if errno says so. */
+extern void bb_local_complain_link(const char *path);
 
 /* ---- local_read.c ---- */
 

@@ -55,6 +55,9 @@ complain_irregular(const char *path)
  * Objects are read through the server's virtual file descriptors: a scan may
  * have more layers open than the process may have files.  Whatever lies in
  * the place of an object, opening it doesn't wait: a FIFO would, for good.
+ *
+ * A symbolic link isn't followed, as far as can be seen when it is opened; who
+ * puts one there later only has other bytes read, which checksums tell.
  */
 static LocalReader *
 open_reader(BbObjectStore *store, const char *name)
@@ -63,6 +66,8 @@ open_reader(BbObjectStore *store, const char *name)
 	MemoryContext old;
 	LocalReader *reader;
 	struct stat st;
+	BbFd	   *parent;
+	const char *last;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup object",
 									ALLOCSET_SMALL_SIZES);
@@ -70,10 +75,18 @@ open_reader(BbObjectStore *store, const char *name)
 	reader = palloc0(sizeof(LocalReader));
 	reader->context = context;
 	reader->path = bb_local_path(store, name);
-	reader->file = PathNameOpenFile(reader->path,
-									O_RDONLY | O_NONBLOCK | PG_BINARY);
+	reader->file = -1;
+	parent = bb_local_open_parent(store, name, &last);
+	if (parent != NULL)
+	{
+		(void) bb_fd_close(parent);
+		reader->file = PathNameOpenFile(reader->path,
+										O_RDONLY | O_NONBLOCK | O_NOFOLLOW |
+											PG_BINARY);
+	}
 	if (reader->file < 0)
 	{
+		bb_local_complain_link(reader->path);
 		if (errno == ENOENT || errno == ENOTDIR)
 		{
 			MemoryContextSwitchTo(old);

@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -16,7 +15,7 @@
 #include "base/resource.h"
 #include "common/file_perm.h"
 #include "objstore/local.h"
-#include "storage/fd.h"
+#include "miscadmin.h"
 
 /* How often the directory of a lock may go before it is in it. */
 #define MAX_LOCK_TRIES 100
@@ -26,19 +25,24 @@
 typedef struct Lock
 {
 	MemoryContextCallback callback;
-	BbFd	   *fd; /* closed by its own callback, after this one */
-	char	   *path;
-	char	   *directory; /* that it is in; NULL: the store's own */
+	BbFd	   *parent; /* closed by their own callbacks, after this one */
+	BbFd	   *fd;
+	char	   *path;			/* for messages */
+	const char *last;			/* its name in parent */
+	BbFd	   *above;			/* what parent is in; NULL: the store's own */
+	const char *directory_last; /* parent's name there */
 } Lock;
 
 /* Is the file that is open still the one of that name? */
 static bool
-is_current(BbFd *fd, const char *path)
+is_current(const Lock *lock)
 {
 	struct stat open_st;
 	struct stat st;
 
-	return fstat(bb_fd_number(fd), &open_st) == 0 && stat(path, &st) == 0 &&
+	return fstat(bb_fd_number(lock->fd), &open_st) == 0 &&
+		fstatat(bb_fd_number(lock->parent), lock->last, &st,
+				AT_SYMLINK_NOFOLLOW) == 0 &&
 		open_st.st_dev == st.st_dev && open_st.st_ino == st.st_ino;
 }
 
@@ -51,10 +55,11 @@ release_lock(void *arg)
 {
 	Lock	   *lock = arg;
 
-	if (is_current(lock->fd, lock->path))
-		(void) unlink(lock->path);
-	if (lock->directory != NULL)
-		(void) rmdir(lock->directory);
+	if (is_current(lock))
+		(void) unlinkat(bb_fd_number(lock->parent), lock->last, 0);
+	if (lock->above != NULL)
+		(void) unlinkat(bb_fd_number(lock->above), lock->directory_last,
+						AT_REMOVEDIR);
 }
 
 /*
@@ -80,37 +85,52 @@ bool
 bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
 	Lock	   *lock = palloc0(sizeof(Lock));
-	char		parent[MAXPGPATH];
+	const char *slash = strrchr(name, '/');
+	const char *last;
 
 	lock->path = bb_local_companion(bb_local_path(store, name), "lock");
+	lock->last = strrchr(lock->path, '/') + 1;
 	for (int tries = 1;; tries++)
 	{
 		bb_reqctx_check(ctx);
-		bb_local_make_parents(lock->path);
-		lock->fd = bb_fd_open(lock->path, O_RDWR | O_CREAT | O_NONBLOCK,
-							  pg_file_create_mode);
+		lock->parent = bb_local_make_parent(store, name, &last);
+		lock->fd = NULL;
+		if (lock->parent != NULL)
+			lock->fd = bb_fd_openat(lock->parent, lock->last,
+									O_RDWR | O_CREAT | O_NONBLOCK |
+										O_NOFOLLOW,
+									pg_file_create_mode);
 		if (lock->fd == NULL && errno == ENOENT && tries < MAX_LOCK_TRIES)
-			continue; /* the directory went with another's lock */
+		{
+			/* the directory went with another's lock */
+			if (lock->parent != NULL)
+				(void) bb_fd_close(lock->parent);
+			continue;
+		}
 		if (lock->fd == NULL)
+		{
+			bb_local_complain_link(lock->path);
 			ereport(ERROR,
 					(errcode_for_file_access(),
 					 errmsg("could not open lock file \"%s\": %m",
 							lock->path)));
+		}
 		if (!take_lock(ctx, lock->fd, lock->path))
 		{
 			bb_fd_close(lock->fd);
+			bb_fd_close(lock->parent);
 			return false;
 		}
-		if (is_current(lock->fd, lock->path))
+		if (is_current(lock))
 			break;
 		bb_fd_close(lock->fd);
+		bb_fd_close(lock->parent);
 	}
 
-	if (strchr(name, '/') != NULL)
-	{
-		bb_local_parent(lock->path, parent);
-		lock->directory = pstrdup(parent);
-	}
+	if (slash != NULL)
+		lock->above = bb_local_open_parent(store,
+										   pnstrdup(name, slash - name),
+										   &lock->directory_last);
 	lock->callback.func = release_lock;
 	lock->callback.arg = lock;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);
@@ -135,44 +155,87 @@ is_unfinished(const char *file)
 		strcmp(file + length - 4, ".tmp") == 0;
 }
 
+/*
+ * What is listed in a directory, below the store's; NULL: there is none.  It
+ * is read as a whole, so that a deep tree doesn't take a descriptor a level.
+ */
+static List *
+list_names(const BbObjectStore *store, const char *name)
+{
+	const char *last;
+	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+	BbDir	   *dir;
+	const char *entry;
+	List	   *names = NIL;
+
+	if (parent == NULL)
+		return NIL;
+	dir = bb_dir_openat(parent, last);
+	if (dir != NULL)
+	{
+		while ((entry = bb_dir_next(dir)) != NULL)
+			names = lappend(names, pstrdup(entry));
+	}
+	else
+	{
+		bb_local_complain_link(bb_local_path(store, name));
+		if (errno == ENOENT || errno == ENOTDIR)
+			errno = 0;
+	}
+	if (errno != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read directory \"%s\": %m",
+						bb_local_path(store, name))));
+	if (dir != NULL)
+		bb_dir_close(dir);
+	(void) bb_fd_close(parent);
+	return names;
+}
+
+/* As lstat(2); false: there is nothing, or nothing that is a store's. */
+static bool
+stat_entry(const BbObjectStore *store, const char *name, struct stat *st)
+{
+	const char *last;
+	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+	bool		there = false;
+
+	if (parent == NULL)
+		return false;			/* removed meanwhile */
+	there = fstatat(bb_fd_number(parent), last, st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!there && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m",
+						bb_local_path(store, name))));
+	(void) bb_fd_close(parent);
+	return there;
+}
+
 static void
 walk_directory(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 			   Walk *walk)
 {
-	char	   *path = bb_local_path(store, name);
-	DIR		   *dir;
-	struct dirent *entry;
+	ListCell   *cell;
 
-	dir = AllocateDir(path);
-	if (dir == NULL && (errno == ENOENT || errno == ENOTDIR))
-		return;
-	while ((entry = ReadDir(dir, path)) != NULL)
+	check_stack_depth();
+	foreach(cell, list_names(store, name))
 	{
-		char	   *child;
+		const char *entry = lfirst(cell);
+		char	   *child = psprintf("%s/%s", name, entry);
 		struct stat st;
 
-		if (strcmp(entry->d_name, ".") == 0 ||
-			strcmp(entry->d_name, "..") == 0)
-			continue;
 		bb_reqctx_check(ctx);
-
-		child = psprintf("%s/%s", name, entry->d_name);
-		if (stat(bb_local_path(store, child), &st) < 0)
-		{
-			if (errno == ENOENT)
-				continue; /* removed meanwhile */
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not stat file \"%s\": %m",
-							bb_local_path(store, child))));
-		}
+		if (!stat_entry(store, child, &st))
+			continue;
 		if (S_ISDIR(st.st_mode))
 		{
 			walk_directory(ctx, store, child, walk);
 			walk->directories = lappend(walk->directories, child);
 		}
-		else if (walk->unfinished ? is_unfinished(entry->d_name)
-								  : entry->d_name[0] != '.')
+		else if (walk->unfinished ? is_unfinished(entry)
+				 : entry[0] != '.' && !S_ISLNK(st.st_mode))
 		{
 			BbObjectInfo *info = palloc(sizeof(BbObjectInfo));
 
@@ -181,7 +244,6 @@ walk_directory(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 			walk->found = lappend(walk->found, info);
 		}
 	}
-	FreeDir(dir);
 }
 
 static int
@@ -211,71 +273,62 @@ List *
 bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
 					const char *prefix)
 {
-	char	   *path = bb_local_path(store, prefix);
 	List	   *parts = NIL;
-	DIR		   *dir;
-	struct dirent *entry;
+	ListCell   *cell;
 
-	dir = AllocateDir(path);
-	if (dir == NULL && (errno == ENOENT || errno == ENOTDIR))
-		return NIL;
-	while ((entry = ReadDir(dir, path)) != NULL)
+	foreach(cell, list_names(store, prefix))
 	{
+		char	   *entry = lfirst(cell);
 		struct stat st;
 
 		bb_reqctx_check(ctx);
-		if (entry->d_name[0] == '.')
-			continue;
-		/* what can't be looked at may be one: its reader will say */
-		if (stat(psprintf("%s/%s", path, entry->d_name), &st) == 0
-				? S_ISDIR(st.st_mode)
-				: errno != ENOENT)
-			parts = lappend(parts, pstrdup(entry->d_name));
+		/* a symbolic link isn't followed: its reader will say so */
+		if (entry[0] != '.' &&
+			stat_entry(store, psprintf("%s/%s", prefix, entry), &st) &&
+			(S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode)))
+			parts = lappend(parts, entry);
 	}
-	FreeDir(dir);
 	list_sort(parts, compare_parts);
 	return parts;
 }
 
 static void
-remove_file(const char *path)
+remove_entry(const BbObjectStore *store, const char *name, bool directory)
 {
-	if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
+	const char *last;
+	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+
+	if (parent == NULL)
+		return;
+	if (unlinkat(bb_fd_number(parent), last, directory ? AT_REMOVEDIR : 0) <
+		0 && !directory && errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not remove file \"%s\": %m", path)));
-}
-
-/* Make durable that files are gone from a directory. */
-static void
-sync_removals(const char *directory)
-{
-	struct stat st;
-
-	if (stat(directory, &st) == 0)
-		fsync_fname(directory, true);
+				 errmsg("could not remove file \"%s\": %m",
+						bb_local_path(store, name))));
+	(void) bb_fd_close(parent);
 }
 
 void
 bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
 {
-	char		parent[MAXPGPATH] = "";
+	char	   *before = NULL;
 	ListCell   *cell;
 
 	foreach(cell, names)
 	{
-		char	   *path = bb_local_path(store, lfirst(cell));
-		char		last[MAXPGPATH];
+		const char *name = lfirst(cell);
+		const char *slash = strrchr(name, '/');
+		char	   *directory = pnstrdup(name, slash ? slash - name : 0);
 
 		bb_reqctx_check(ctx);
-		strcpy(last, parent);
-		bb_local_parent(path, parent);
-		if (last[0] != '\0' && strcmp(last, parent) != 0)
-			sync_removals(last);
-		remove_file(path);
+		if (before != NULL && strcmp(before, directory) != 0)
+			bb_local_sync_directory(store, before);
+		remove_entry(store, name, false);
+		before = directory;
 	}
-	if (parent[0] != '\0')
-		sync_removals(parent);
+	if (before != NULL)
+		bb_local_sync_directory(store, before);
 }
 
 void
@@ -286,10 +339,9 @@ bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
 
 	walk_directory(ctx, store, prefix, &walk);
 	foreach(cell, walk.found)
-		remove_file(
-			bb_local_path(store, ((BbObjectInfo *) lfirst(cell))->name));
+		remove_entry(store, ((BbObjectInfo *) lfirst(cell))->name, false);
 
 	/* children come ahead of the directories that they are in */
 	foreach(cell, walk.directories)
-		(void) rmdir(bb_local_path(store, lfirst(cell)));
+		remove_entry(store, lfirst(cell), true);
 }

@@ -26,9 +26,14 @@ typedef struct LocalWriter
 {
 	BbObjectWriter base;
 	MemoryContext context; /* owns the writer */
+	BbFd	   *parent; /* the directory that both names are in */
 	BbFd	   *fd;
-	char	   *path;
-	char	   *temporary; /* NULL once renamed or removed */
+	char	   *path;	   /* for messages, as the next */
+	char	   *temporary;
+	char	   *directory;		/* below the store's; "": that itself */
+	const char *last;			/* its name in parent */
+	const char *temporary_last; /* NULL once renamed or removed */
+	BbObjectStore *store;
 	uint64		written;
 	uint64		flushed;
 	MemoryContextCallback callback;
@@ -41,8 +46,21 @@ remove_unfinished(void *arg)
 {
 	LocalWriter *writer = arg;
 
-	if (writer->temporary != NULL)
-		(void) unlink(writer->temporary);
+	if (writer->temporary_last != NULL)
+		(void) unlinkat(bb_fd_number(writer->parent), writer->temporary_last,
+						0);
+}
+
+/* The directory may go with another's lock before anything is in it. */
+static BbFd *
+make_parent(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+			const char **last)
+{
+	BbFd	   *parent;
+
+	while ((parent = bb_local_make_parent(store, name, last)) == NULL)
+		bb_reqctx_check(ctx);
+	return parent;
 }
 
 BbObjectWriter *
@@ -57,17 +75,23 @@ bb_local_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	old = MemoryContextSwitchTo(context);
 	writer = palloc0(sizeof(LocalWriter));
 	writer->context = context;
+	writer->store = store;
 	writer->path = bb_local_path(store, name);
-	bb_local_make_parents(writer->path);
+	writer->temporary = bb_local_companion(writer->path, "tmp");
+	writer->directory = pnstrdup(name, strrchr(name, '/') != NULL
+								 ? strrchr(name, '/') - name : 0);
+	writer->parent = make_parent(ctx, store, pstrdup(name), &writer->last);
 
+	/* runs before the directory is closed */
 	writer->callback.func = remove_unfinished;
 	writer->callback.arg = writer;
 	MemoryContextRegisterResetCallback(context, &writer->callback);
-	writer->temporary = bb_local_companion(writer->path, "tmp");
+	writer->temporary_last = strrchr(writer->temporary, '/') + 1;
 	/* a leftover, and not only a file: opening a FIFO would wait */
-	(void) unlink(writer->temporary);
-	writer->fd = bb_fd_open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL,
-							pg_file_create_mode);
+	(void) unlinkat(bb_fd_number(writer->parent), writer->temporary_last, 0);
+	writer->fd = bb_fd_openat(writer->parent, writer->temporary_last,
+							  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+							  pg_file_create_mode);
 	if (writer->fd == NULL)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -157,8 +181,14 @@ bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not close file \"%s\": %m", local->temporary)));
-	durable_rename(local->temporary, local->path, ERROR);
-	local->temporary = NULL;
+	if (renameat(bb_fd_number(local->parent), local->temporary_last,
+				 bb_fd_number(local->parent), local->last) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rename file \"%s\" to \"%s\": %m",
+						local->temporary, local->path)));
+	local->temporary_last = NULL;
+	bb_local_sync_directory(local->store, local->directory);
 	MemoryContextDelete(local->context);
 }
 

@@ -7,11 +7,19 @@
  */
 #include "postgres.h"
 
+#include "access/slru.h"
+#include "access/transam.h"
 #include "base/codec.h"
+#include "base/compat.h"
+#include "catalog/pg_tablespace_d.h"
+#include "pagestore/captured.h"
 #include "pagestore/catalog.h"
+#include "port/pg_crc32c.h"
+#include "utils/memutils.h"
 
 struct BbCatalogScan
 {
+	const BbPageStore *store;
 	BbPageScan *scan;
 	/* a relation's forks are several keys: the one that was read too far */
 	bool		held;
@@ -26,6 +34,7 @@ bb_catalog_scan_new(const BbReqCtx *ctx, BbPageStore *store, BbKeyKind kind,
 	BbCatalogScan *scan = palloc0(sizeof(BbCatalogScan));
 	BbKeyRange	range = bb_key_range_kind(kind);
 
+	scan->store = store;
 	scan->scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
 	return scan;
 }
@@ -40,6 +49,7 @@ bb_catalog_relations_of(const BbReqCtx *ctx, BbPageStore *store, Oid spc,
 	range.start = bb_key_make(BB_KEY_REL_SIZE, spc, db, 0, 0, 0);
 	range.end = bb_key_make(BB_KEY_REL_SIZE, spc, db, PG_UINT32_MAX,
 							PG_UINT8_MAX, PG_UINT32_MAX);
+	scan->store = store;
 	scan->scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
 	return scan;
 }
@@ -53,6 +63,7 @@ bb_catalog_databases_of(const BbReqCtx *ctx, BbPageStore *store, Oid spc,
 
 	range.start = bb_key_make(BB_KEY_DATABASE, spc, 0, 0, 0, 0);
 	range.end = bb_key_make(BB_KEY_DATABASE, spc + 1, 0, 0, 0, 0);
+	scan->store = store;
 	scan->scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
 	return scan;
 }
@@ -64,32 +75,80 @@ bb_catalog_scan_close(BbCatalogScan *scan)
 	pfree(scan);
 }
 
+static void
+report_invalid(const BbCatalogScan *scan, const BbKey *key,
+			   const char *complaint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("timeline \"%s\" has an invalid entry for %s",
+					bb_pagestore_info(scan->store)->timeline,
+					bb_key_text(key)),
+			 errdetail("%s", complaint)));
+}
+
+/* The key with what its kind doesn't use set to zero. */
+static BbKey
+canonical_key(const BbKeyFields *f)
+{
+	switch (f->kind)
+	{
+		case BB_KEY_TABLESPACE:
+			return bb_key_make(f->kind, f->spc, 0, 0, 0, 0);
+		case BB_KEY_DATABASE:
+		case BB_KEY_TWOPHASE_SIZE:
+			return bb_key_make(f->kind, f->spc, f->db, 0, 0, 0);
+		case BB_KEY_FILE_ENTRY:
+		case BB_KEY_REPLICATION_ORIGIN:
+			return bb_key_make(f->kind, 0, 0, f->rel, 0, 0);
+		case BB_KEY_SLRU_SIZE:
+			return bb_key_make(f->kind, f->spc, f->db, f->rel, 0, 0);
+		case BB_KEY_REL_SIZE:
+			return bb_key_make(f->kind, f->spc, f->db, f->rel, f->fork, 0);
+		default:
+			break;
+	}
+	elog(ERROR, "kind %d is not one of directory keys", (int) f->kind);
+}
+
+/*
+ * The next entry.  A key that differs in a field that its kind doesn't use
+ * would be a second entry of the same thing.
+ */
 static bool
 next_value(const BbReqCtx *ctx, BbCatalogScan *scan, BbKeyFields *fields,
 		   BbReader *reader)
 {
 	BbKey		key;
+	BbKey		canonical;
 	BbValue		value;
 
 	if (!bb_pagestore_scan_next(ctx, scan->scan, &key, &value))
 		return false;
 	*fields = bb_key_fields(&key);
+	canonical = canonical_key(fields);
+	if (bb_key_compare(&key, &canonical) != 0)
+		report_invalid(scan, &key,
+					   "Its key has a value in a field that is not used.");
 	bb_reader_init(reader, value.data, value.length);
 	return true;
 }
 
+/*
+ * Nobody has vouched for what was decoded: is it whole, and possible?
+ * complaint: what else is wrong with it; NULL: nothing.
+ */
 static void
-check_done(const BbKeyFields *f, const BbReader *reader)
+check_valid(const BbCatalogScan *scan, const BbKeyFields *f,
+			const BbReader *reader, const char *complaint)
 {
-	BbKey		key;
+	BbKey		key = bb_key_make(f->kind, f->spc, f->db, f->rel, f->fork,
+								  f->block);
 
-	if (bb_reader_done(reader))
-		return;
-	key = bb_key_make(f->kind, f->spc, f->db, f->rel, f->fork, f->block);
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the page store's entry for %s is invalid",
-					bb_key_text(&key))));
+	if (!bb_reader_done(reader))
+		report_invalid(scan, &key, "Its value has the wrong length.");
+	if (complaint != NULL)
+		report_invalid(scan, &key, complaint);
 }
 
 /* What is left in the reader, as text. */
@@ -118,7 +177,10 @@ bb_catalog_next_tablespace(const BbReqCtx *ctx, BbCatalogScan *scan,
 		return false;
 	tablespace->spc = fields.spc;
 	tablespace->location = rest_as_text(&reader);
-	check_done(&fields, &reader);
+	check_valid(scan, &fields, &reader,
+				fields.spc < FirstNormalObjectId
+				? "There can be no tablespace of that OID."
+				: NULL);
 	return true;
 }
 
@@ -133,7 +195,11 @@ bb_catalog_next_database(const BbReqCtx *ctx, BbCatalogScan *scan,
 	if (!next_value(ctx, scan, &fields, &reader))
 		return false;
 	flags = bb_reader_u8(&reader);
-	check_done(&fields, &reader);
+	check_valid(scan, &fields, &reader,
+				(fields.db == InvalidOid) !=
+				(fields.spc == GLOBALTABLESPACE_OID)
+				? "There can be no such database in that tablespace."
+				: NULL);
 	database->spc = fields.spc;
 	database->db = fields.db;
 	database->default_tablespace =
@@ -148,15 +214,19 @@ static void
 hold_size(const BbReqCtx *ctx, BbCatalogScan *scan)
 {
 	BbReader	reader;
+	const char *complaint = NULL;
 
 	scan->held = next_value(ctx, scan, &scan->held_key, &reader);
 	if (!scan->held)
 		return;
 	scan->held_blocks = bb_reader_le32(&reader);
-	if (scan->held_key.fork > MAX_FORKNUM ||
-		scan->held_blocks == BB_FORK_ABSENT)
-		reader.failed = true;
-	check_done(&scan->held_key, &reader);
+	if (scan->held_key.fork > MAX_FORKNUM)
+		complaint = "There is no such fork.";
+	else if (scan->held_key.rel == InvalidOid)
+		complaint = "There can be no relation of that number.";
+	else if (scan->held_blocks == BB_FORK_ABSENT)
+		complaint = "It has more blocks than a relation can have.";
+	check_valid(scan, &scan->held_key, &reader, complaint);
 }
 
 bool
@@ -190,15 +260,20 @@ bb_catalog_next_slru_segment(const BbReqCtx *ctx, BbCatalogScan *scan,
 {
 	BbKeyFields fields;
 	BbReader	reader;
+	const char *complaint = NULL;
 
 	if (!next_value(ctx, scan, &fields, &reader))
 		return false;
 	segment->pages = bb_reader_le32(&reader);
-	if (fields.spc >= BB_SLRU_COUNT)
-		reader.failed = true;
-	check_done(&fields, &reader);
-	segment->slru = (BbSlru) fields.spc;
 	segment->segment = ((uint64) fields.db << 32) | fields.rel;
+	if (fields.spc >= BB_SLRU_COUNT)
+		complaint = "There is no such SLRU.";
+	else if (segment->pages > SLRU_PAGES_PER_SEGMENT)
+		complaint = "It has more pages than a segment can have.";
+	else if (segment->segment > PG_UINT32_MAX)
+		complaint = "There can be no segment of that number.";
+	check_valid(scan, &fields, &reader, complaint);
+	segment->slru = (BbSlru) fields.spc;
 	return true;
 }
 
@@ -208,6 +283,7 @@ bb_catalog_next_file(const BbReqCtx *ctx, BbCatalogScan *scan,
 {
 	BbKeyFields fields;
 	BbReader	reader;
+	const char *complaint = NULL;
 
 	if (!next_value(ctx, scan, &fields, &reader))
 		return false;
@@ -215,7 +291,13 @@ bb_catalog_next_file(const BbReqCtx *ctx, BbCatalogScan *scan,
 	file->mode = bb_reader_le32(&reader);
 	file->size = bb_reader_le64(&reader);
 	file->path = rest_as_text(&reader);
-	check_done(&fields, &reader);
+	if ((file->mode & ~BB_CAPTURED_MODE_MASK) != 0)
+		complaint = "A captured file cannot have these permissions.";
+	else if (file->size > BB_CAPTURED_MAX_SIZE)
+		complaint = "It is larger than captured files are.";
+	else if (file->path != NULL)
+		complaint = bb_captured_complaint(file->path);
+	check_valid(scan, &fields, &reader, complaint);
 	return true;
 }
 
@@ -233,12 +315,18 @@ bb_catalog_next_twophase(const BbReqCtx *ctx, BbCatalogScan *scan,
 {
 	BbKeyFields fields;
 	BbReader	reader;
+	const char *complaint = NULL;
 
 	if (!next_value(ctx, scan, &fields, &reader))
 		return false;
 	twophase->size = bb_reader_le32(&reader);
-	check_done(&fields, &reader);
 	twophase->xid = ((uint64) fields.spc << 32) | fields.db;
+	if (!TransactionIdIsNormal((TransactionId) twophase->xid) ||
+		(BB_TWOPHASE_NAME_LENGTH < 16 && twophase->xid > PG_UINT32_MAX))
+		complaint = "There can be no transaction of that number.";
+	else if (twophase->size > MaxAllocSize - sizeof(pg_crc32c))
+		complaint = "It is larger than the server can read.";
+	check_valid(scan, &fields, &reader, complaint);
 	return true;
 }
 
@@ -252,7 +340,10 @@ bb_catalog_next_origin(const BbReqCtx *ctx, BbCatalogScan *scan,
 	if (!next_value(ctx, scan, &fields, &reader))
 		return false;
 	origin->remote_lsn = bb_reader_le64(&reader);
-	check_done(&fields, &reader);
+	check_valid(scan, &fields, &reader,
+				fields.rel == 0 || fields.rel > PG_UINT16_MAX
+				? "There can be no replication origin of that number."
+				: NULL);
 	origin->id = fields.rel;
 	return true;
 }

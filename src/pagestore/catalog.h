@@ -6,8 +6,12 @@
  * The page store's directory keys, decoded.  Each iterator follows one kind
  * of key in key order and holds one scan; none of them keeps a list.
  *
- * Errors: those of the page store; DATA_CORRUPTED for a value that can't be
- * decoded.
+ * Whatever an iterator returns was checked: paths are below the data directory
+ * (captured.h), sizes and numbers are possible, permissions are such as
+ * PostgreSQL's files have.
+ *
+ * Errors: those of the page store; DATA_CORRUPTED (timeline, key) for a value
+ * that can't be decoded, or can't be.
  *
  *-------------------------------------------------------------------------
  */

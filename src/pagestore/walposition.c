@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/clusterfile.h"
 #include "base/codec.h"
 #include "base/walpage.h"
 #include "catalog/pg_control.h"
@@ -115,11 +116,12 @@ first_record_start(const BbReqCtx *ctx, BbPageStore *store,
 {
 	XLogRecPtr	start = bb_pagestore_info(store)->start_lsn;
 	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
-	BbValue		value = bb_pagestore_need(ctx, store, &key, start,
-										  sizeof(ControlFileData));
+	BbValue		value = bb_pagestore_need(ctx, store, &key, start, 0);
 	ControlFileData control;
 	XLogRecPtr	end = InvalidXLogRecPtr;
 
+	if (bb_control_complaint(value.data, value.length) != NULL)
+		report_invalid(&key);
 	memcpy(&control, value.data, sizeof(control));
 	if (control.state == DB_SHUTDOWNED && control.checkPoint < start)
 		return control.checkPoint;
@@ -170,9 +172,15 @@ bb_pagestore_tli_at(const BbPageStore *store, XLogRecPtr lsn)
 static TimestampTz
 decode_time(const BbKey *key, const BbValue *value)
 {
+	TimestampTz time;
+
 	if (value->length != sizeof(TimestampTz))
 		report_invalid(key);
-	return (TimestampTz) bb_get_le64(value->data);
+	time = (TimestampTz) bb_get_le64(value->data);
+	if (!IS_VALID_TIMESTAMP(time) ||
+		!bb_time_is_valid((int64) timestamptz_to_time_t(time)))
+		report_invalid(key);
+	return time;
 }
 
 static BbKey
@@ -192,7 +200,9 @@ bb_pagestore_time_at(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 		return (int64) timestamptz_to_time_t(decode_time(&key, &value));
 
 	key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
-	value = bb_pagestore_need(ctx, store, &key, lsn, sizeof(checkpoint));
+	value = bb_pagestore_need(ctx, store, &key, lsn, 0);
+	if (bb_checkpoint_complaint(value.data, value.length) != NULL)
+		report_invalid(&key);
 	memcpy(&checkpoint, value.data, sizeof(checkpoint));
 	return (int64) checkpoint.time;
 }

@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_control.h"
+#include "base/clusterfile.h"
 #include "redo/native.h"
 #include "storage/bufpage.h"
 #include "storage/checksum.h"
@@ -134,17 +134,22 @@ check_control(const BbTimeline *timeline, const uint8 *control, size_t length,
 			  XLogRecPtr lsn)
 {
 	uint32		version = timeline->manifest->data_checksum_version;
+	char	   *complaint = bb_control_complaint(control, length);
 	ControlFileData file;
 
-	if (length < sizeof(file))
-		return; /* which redo complains about */
-	memcpy(&file, control, sizeof(file));
-	if (file.data_checksum_version != version)
+	if (complaint == NULL)
+	{
+		memcpy(&file, control, sizeof(file));
+		if (file.data_checksum_version != version)
+			complaint = psprintf("It has data checksums of version %u instead of %u.",
+								 file.data_checksum_version, version);
+	}
+	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("control file of timeline \"%s\" at %X/%X has data checksums of version %u instead of %u",
-						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn),
-						file.data_checksum_version, version)));
+				 errmsg("control file of timeline \"%s\" at %X/%X is invalid",
+						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn)),
+				 errdetail("%s", complaint)));
 }
 
 uint8 *

@@ -20,6 +20,8 @@
 #include "base/codec.h"
 #include "pagestore/walposition.h"
 #include "unit.h"
+#include "access/heaptoast.h"
+#include "storage/large_object.h"
 
 #define SEGMENT_SIZE (1024 * 1024)
 #define LSN UINT64CONST(0x12345678)
@@ -105,6 +107,23 @@ cluster_info(void)
 	return info;
 }
 
+static void
+put_relmap(BbPageStore *store, Oid spc, Oid db)
+{
+	uint8		map[BB_RELMAP_SIZE] = {0};
+	uint32		magic = BB_RELMAP_MAGIC;
+	pg_crc32c	crc;
+
+	memcpy(map, &magic, sizeof(magic));
+	memcpy(map + 8, &db, sizeof(db));
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, map, BB_RELMAP_CRC_AT);
+	FIN_CRC32C(crc);
+	memcpy(map + BB_RELMAP_CRC_AT, &crc, sizeof(crc));
+	fixture_put(store, bb_key_make(BB_KEY_RELMAP, spc, db, 0, 0, 0), map,
+				sizeof(map));
+}
+
 /* Control file and checkpoint: what every cluster has. */
 static BbPageStore *
 empty_cluster(const BbPageStoreInfo *info)
@@ -131,6 +150,17 @@ empty_cluster(const BbPageStoreInfo *info)
 	control.max_prepared_xacts = 7;
 	control.xlog_blcksz = XLOG_BLCKSZ;
 	control.xlog_seg_size = info->wal_segment_size;
+	control.maxAlign = MAXIMUM_ALIGNOF;
+	control.floatFormat = FLOATFORMAT_VALUE;
+	control.blcksz = BLCKSZ;
+	control.relseg_size = RELSEG_SIZE;
+	control.nameDataLen = NAMEDATALEN;
+	control.indexMaxKeys = INDEX_MAX_KEYS;
+	control.toast_max_chunk_size = TOAST_MAX_CHUNK_SIZE;
+	control.loblksize = LOBLKSIZE;
+	control.float8ByVal = FLOAT8PASSBYVAL;
+	control.MaxConnections = 100;
+	control.max_locks_per_xact = 64;
 	INIT_CRC32C(control.crc);
 	COMP_CRC32C(control.crc, &control, offsetof(ControlFileData, crc));
 	FIN_CRC32C(control.crc);
@@ -159,12 +189,8 @@ small_cluster(void)
 				 BB_DATABASE_DEFAULT_TABLESPACE);
 	put_database(store, GLOBALTABLESPACE_OID, 0, 0);
 	put_database(store, 16400, 5, 0);
-	put_text(store,
-			 bb_key_make(BB_KEY_RELMAP, DEFAULTTABLESPACE_OID, 5, 0, 0, 0),
-			 "relmap of 5");
-	put_text(store,
-			 bb_key_make(BB_KEY_RELMAP, GLOBALTABLESPACE_OID, 0, 0, 0, 0),
-			 "shared relmap");
+	put_relmap(store, DEFAULTTABLESPACE_OID, 5);
+	put_relmap(store, GLOBALTABLESPACE_OID, 0);
 
 	put_fork(store, DEFAULTTABLESPACE_OID, 5, 1259, MAIN_FORKNUM, 3, 10);
 	put_fork(store, DEFAULTTABLESPACE_OID, 5, 1259, FSM_FORKNUM, 1, 20);
@@ -275,14 +301,14 @@ UNIT_TEST(filelist_full)
 			   "slru pg_multixact/offsets/001A 8192 600\n"
 			   "directory base/5 0 700\n"
 			   "version base/5/PG_VERSION 3 600\n"
-			   "relmap base/5/pg_filenode.map 11 600\n"
+			   "relmap base/5/pg_filenode.map " CppAsString2(BB_RELMAP_SIZE) " 600\n"
 			   "relation base/5/1259 24576 600\n"
 			   "relation base/5/1259_fsm 8192 600\n"
 			   "relation base/5/2000 0 600\n"
 			   "relation base/5/3000 8192 600\n"
 			   "relation base/5/3000_init 8192 600\n"
 			   "relation base/5/3001 8192 600\n"
-			   "relmap global/pg_filenode.map 13 600\n"
+			   "relmap global/pg_filenode.map " CppAsString2(BB_RELMAP_SIZE) " 600\n"
 			   "relation global/1262 8192 600\n"
 			   "directory pg_tblspc/16400/" VERSION_DIRECTORY "/5 0 700\n"
 			   "relation pg_tblspc/16400/" VERSION_DIRECTORY

@@ -121,7 +121,7 @@ UNIT_TEST(manifest_roundtrip)
 	BbManifest *again;
 
 	manifest.prev_lsn = 900;
-	manifest.end_time = -5;
+	manifest.end_time = 5;
 	manifest.ancestor = "old";
 	manifest.ancestor_lsn = 77;
 	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 3, 100);
@@ -132,7 +132,7 @@ UNIT_TEST(manifest_roundtrip)
 	again = bb_manifest_read(ctx, store, "main");
 	CHECK(again->generation == 1 && again->tag == manifest.tag);
 	CHECK(again->system_identifier == 42 && again->prev_lsn == 900);
-	CHECK(again->end_time == -5 && again->ancestor_lsn == 77);
+	CHECK(again->end_time == 5 && again->ancestor_lsn == 77);
 	CHECK(strcmp(again->ancestor, "old") == 0);
 	CHECK(again->nlayers == 1);
 	CHECK(memcmp(&again->layers[0].keys, &manifest.layers[0].keys,
@@ -335,6 +335,7 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 	manifest.layers = palloc0(sizeof(BbLayerDesc));
 	manifest.layers[0] = *write_blocks(ctx, store, "branch", 3, 4, 4);
 	manifest.nlayers = 1;
+	manifest.end_lsn = 4;
 	CHECK(bb_manifest_commit(ctx, store, &manifest));
 	branch = bb_timeline_open(ctx, store, "branch");
 	CHECK(strcmp(scan_text(ctx, branch, 0, 10, 99), "1114111111") == 0);
@@ -370,6 +371,7 @@ UNIT_TEST(timeline_identity)
 	manifest.layers = palloc0(sizeof(BbLayerDesc));
 	manifest.layers[0] = *write_blocks(ctx, store, "branch", 3, 4, 4);
 	manifest.nlayers = 1;
+	manifest.end_lsn = 4;
 	CHECK(bb_manifest_commit(ctx, store, &manifest));
 	branch = bb_timeline_open(ctx, store, "branch");
 	CHECK(bb_timeline_identity(branch, 3) == before);

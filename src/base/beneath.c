@@ -1,0 +1,161 @@
+/*-------------------------------------------------------------------------
+ *
+ * beneath.c
+ *	  Opening files beneath a directory, following no symbolic link.
+ *
+ * (openat2(2) has no function in the C library; its number and structure are
+ * those of Linux's include/uapi/linux/openat2.h.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+
+#define RESOLVE_NO_MAGICLINKS_BIT 0x02
+#define RESOLVE_NO_SYMLINKS_BIT 0x04
+#define RESOLVE_BENEATH_BIT 0x08
+
+/* How often a path is looked up again that was renamed meanwhile. */
+#define MAX_TRIES 100
+
+typedef struct OpenHow
+{
+	uint64		flags;
+	uint64		mode;
+	uint64		resolve;
+} OpenHow;
+
+static void
+close_keeping_errno(int fd)
+{
+	int			save_errno = errno;
+
+	(void) close(fd);
+	errno = save_errno;
+}
+
+/* A copy of the part that begins at "part"; false with errno if it can't be. */
+static bool
+copy_part(const char *part, size_t length, char *copy)
+{
+	if (length >= MAXPGPATH)
+	{
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(copy, part, length);
+	copy[length] = '\0';
+	if (length == 0 || strcmp(copy, "..") == 0)
+	{
+		errno = EXDEV;
+		return false;
+	}
+	return true;
+}
+
+int
+bb_openat_by_parts(int directory, const char *path, int flags, mode_t mode)
+{
+	int			at = directory;
+	char		part[MAXPGPATH];
+	const char *slash;
+	int			fd = -1;
+
+	while ((slash = strchr(path, '/')) != NULL)
+	{
+		int			next = -1;
+
+		if (copy_part(path, slash - path, part))
+			next = openat(at, part,
+						  O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (at != directory)
+			close_keeping_errno(at);
+		if (next < 0)
+			return -1;
+		at = next;
+		path = slash + 1;
+	}
+	if (copy_part(path, strlen(path), part))
+		fd = openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (at != directory)
+		close_keeping_errno(at);
+	return fd;
+}
+
+/* The kernel follows ".." as long as that leads not above the directory. */
+static bool
+goes_up(const char *path)
+{
+	for (const char *part = path; part != NULL;)
+	{
+		const char *slash = strchr(part, '/');
+
+		if ((slash != NULL ? slash - part : strlen(part)) == 2 &&
+			part[0] == '.' && part[1] == '.')
+			return true;
+		part = slash != NULL ? slash + 1 : NULL;
+	}
+	return false;
+}
+
+int
+bb_openat_beneath(int directory, const char *path, int flags, mode_t mode)
+{
+	static bool missing = false;
+	OpenHow		how = {
+		.flags = (uint32) (flags | O_NOFOLLOW | O_CLOEXEC),
+		.mode = (flags & O_CREAT) != 0 ? mode : 0,
+		.resolve = RESOLVE_BENEATH_BIT | RESOLVE_NO_SYMLINKS_BIT |
+			RESOLVE_NO_MAGICLINKS_BIT,
+	};
+	int			fd = -1;
+
+	if (goes_up(path))
+	{
+		errno = EXDEV;
+		return -1;
+	}
+	for (int tries = 0; !missing && tries < MAX_TRIES; tries++)
+	{
+		fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	if (fd >= 0)
+		return fd;
+	/* a filter of system calls may refuse one that it does not know */
+	if (missing || errno == ENOSYS || errno == EPERM)
+	{
+		missing = missing || errno == ENOSYS;
+		return bb_openat_by_parts(directory, path, flags, mode);
+	}
+	return -1;
+}
+
+int
+bb_open_parent_beneath(int directory, const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char		parent[MAXPGPATH];
+
+	*name = slash != NULL ? slash + 1 : path;
+	if (**name == '\0' || strcmp(*name, "..") == 0)
+	{
+		errno = EXDEV;
+		return -1;
+	}
+	if (slash == NULL)
+		strcpy(parent, ".");
+	else if (!copy_part(path, slash - path, parent))
+		return -1;
+	return bb_openat_beneath(directory, parent, O_PATH | O_DIRECTORY, 0);
+}

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * clusterfile.h
+ *	  Whether files of a cluster that a store holds are what they should be.
+ *
+ * A page store has the control file, the checkpoint and the relation maps as
+ * PostgreSQL's structures.  What is wrong with one of them would otherwise be
+ * found by the server that starts on a backup, or by nobody.
+ *
+ * Each function returns what is wrong, as an errdetail, palloc'd; NULL:
+ * nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_CLUSTERFILE_H
+#define BB_CLUSTERFILE_H
+
+#include "catalog/pg_control.h"
+
+/*
+ * bb_control_complaint - ControlFileData: its version, its checksum, that it
+ * is of a server built as this one (as ReadControlFile in PostgreSQL's
+ * xlog.c), and that the values which a server needs to start are possible.
+ */
+extern char *bb_control_complaint(const void *data, size_t length);
+
+/* bb_checkpoint_complaint - CheckPoint: as StartupXLOG in xlog.c. */
+extern char *bb_checkpoint_complaint(const void *data, size_t length);
+
+/* bb_relmap_complaint - pg_filenode.map (load_relmap_file in relmapper.c). */
+extern char *bb_relmap_complaint(const void *data, size_t length);
+
+/*
+ * bb_time_is_valid - a time_t that the server, and tar, can have: from 1970
+ * to the year 9999.
+ */
+#define BB_TIME_MAX INT64CONST(253402300799)
+
+static inline bool
+bb_time_is_valid(int64 time)
+{
+	return time >= 0 && time <= BB_TIME_MAX;
+}
+
+#endif /* BB_CLUSTERFILE_H */

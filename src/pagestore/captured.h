@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * captured.h
+ *	  Which files of a data directory are captured as they are.
+ *
+ * Import goes by it, and so does whoever reads a store, which somebody else
+ * may have written: a captured file never takes the place of a file that a
+ * backup makes otherwise, nor of one that would turn a clone into a standby.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_CAPTURED_H
+#define BB_CAPTURED_H
+
+/* Larger ones are no configuration; bytes. */
+#define BB_CAPTURED_MAX_SIZE (16 * 1024 * 1024)
+
+/* The permission bits that a captured file keeps: nobody else writes to it. */
+#define BB_CAPTURED_MODE_MASK 0755
+
+/* A directory that the server knows, or that it logs to? */
+extern bool bb_captured_is_known_directory(const char *name);
+
+/* A file, right in the data directory, that is left out? */
+extern bool bb_captured_is_excluded(const char *name);
+
+/*
+ * bb_captured_complaint - why there can be no captured file of that path, as
+ * an errdetail; NULL: there can.
+ */
+extern const char *bb_captured_complaint(const char *path);
+
+#endif /* BB_CAPTURED_H */
