@@ -88,17 +88,25 @@ remember(BbDirectory *directory, const BbKey *key, bool exists,
 	return entry;
 }
 
-static DirectoryEntry *
+/* Valid until the next call. */
+static const DirectoryEntry *
 look_up(const BbReqCtx *ctx, BbDirectory *directory, const BbKey *key)
 {
-	DirectoryEntry *entry = entries_lookup(directory->entries, *key);
+	const DirectoryEntry *entry = entries_lookup(directory->entries, *key);
 	BbEntry		stored;
 
 	if (entry != NULL)
 		return entry;
 	if (!bb_timeline_get(ctx, directory->timeline, key, directory->lsn,
 						 &stored))
+	{
+		static DirectoryEntry absent = {.exists = false};
+
+		/* WAL may ask for any number of keys that no server has ever had */
+		if (directory->entries->members >= REMEMBERED_MAX)
+			return &absent;
 		return remember(directory, key, false, NULL, 0);
+	}
 	return remember(directory, key, true, stored.value, stored.length);
 }
 
@@ -218,6 +226,7 @@ bb_directory_list(const BbReqCtx *ctx, BbDirectory *directory,
 								directory->lsn);
 	while (bb_timeline_scan_next(ctx, scan, &stored))
 	{
+		bb_reqctx_check(ctx);
 		if (entries_lookup(directory->entries, stored.key) == NULL)
 			remember(directory, &stored.key, true, stored.value,
 					 stored.length);

@@ -23,6 +23,7 @@
 #include "access/visibilitymapdefs.h"
 #include "ingest/blockrefs.h"
 #include "ingest/invalidpages.h"
+#include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
 #include "redo/native.h"
 
@@ -200,12 +201,13 @@ set_visible(BbIngest *ingest)
 	BlockNumber heap_block;
 	BbKey		key;
 
+	bb_recordcheck_heap(ingest, 1);
 	if (!bb_walcompat_block(ingest->record, 0, &map, &map_block) ||
 		!bb_walcompat_block(ingest->record, 1, &heap, &heap_block) ||
+		map.fork != VISIBILITYMAP_FORKNUM ||
 		map_block != heap_block / BB_VM_PER_PAGE)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL sets a visibility map bit in an impossible place")));
+		bb_recordcheck_refuse(ingest,
+							  "The block of the visibility map is not that of the heap block.");
 
 	/* the heap page; and an image of the map, which then is all there is */
 	bb_blockrefs_ingest(ingest);
@@ -271,7 +273,11 @@ clear_for_lock_updated(BbIngest *ingest)
 void
 bb_rm_heap(BbIngest *ingest)
 {
-	switch (XLogRecGetInfo(ingest->record) & XLOG_HEAP_OPMASK)
+	uint8		operation = XLogRecGetInfo(ingest->record) & XLOG_HEAP_OPMASK;
+
+	if (operation != XLOG_HEAP_TRUNCATE)
+		bb_recordcheck_heap(ingest, 0);
+	switch (operation)
 	{
 		case XLOG_HEAP_INSERT:
 			clear_for_insert(ingest);
@@ -311,16 +317,19 @@ bb_rm_heap2(BbIngest *ingest)
 		case XLOG_HEAP2_VACUUM:
 		case XLOG_HEAP2_FREEZE_PAGE:
 #endif
+			bb_recordcheck_heap(ingest, 0);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_VISIBLE:
 			set_visible(ingest);
 			break;
 		case XLOG_HEAP2_MULTI_INSERT:
+			bb_recordcheck_heap(ingest, 0);
 			clear_for_multi_insert(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_LOCK_UPDATED:
+			bb_recordcheck_heap(ingest, 0);
 			clear_for_lock_updated(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/storage_xlog.h"
+#include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
 #include "redo/native.h"
 #include "storage/fsm_internals.h"
@@ -29,11 +30,10 @@ create(BbIngest *ingest)
 	BbFork		fork = bb_walcompat_fork(&BB_WAL_LOCATOR(create),
 										 create->forkNum);
 
+	bb_recordcheck_relation(ingest, fork.spc, fork.db, fork.rel);
 	if (create->forkNum < MAIN_FORKNUM || create->forkNum > MAX_FORKNUM)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL creates an impossible fork %d",
-						create->forkNum)));
+		bb_recordcheck_refuse(ingest, "There can't be a fork %d.",
+							  (int) create->forkNum);
 	bb_relsizes_create(ingest, &fork);
 }
 
@@ -104,6 +104,7 @@ truncate_forks(BbIngest *ingest)
 	BbFork		fork = bb_walcompat_fork(&BB_WAL_LOCATOR(truncate),
 										 MAIN_FORKNUM);
 
+	bb_recordcheck_relation(ingest, fork.spc, fork.db, fork.rel);
 	bb_relsizes_create(ingest, &fork);
 	if (truncate->flags & SMGR_TRUNCATE_HEAP)
 		bb_relsizes_truncate(ingest, &fork, truncate->blkno);
