@@ -12,6 +12,7 @@
 #include "ingest/blockrefs.h"
 #include "ingest/invalidpages.h"
 #include "ingest/recordcheck.h"
+#include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
 #include "storage/bufpage.h"
 
@@ -29,7 +30,8 @@ add_image(BbIngest *ingest, uint8 id, const BbFork *fork, BlockNumber block)
 	if (!PageIsNew(page))
 		PageSetLSN(page, ingest->lsn);
 
-	(void) bb_relsizes_reach(ingest, fork, block);
+	if (!bb_relsizes_reach(ingest, fork, block))
+		(void) bb_relgaps_take(ingest, fork, block);
 	bb_openlayer_add(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, stored,
 					 BLCKSZ);
 }

@@ -30,6 +30,9 @@
 #define RECORD_SHARE 4
 #define RECORD_BYTES (64 * 1024 * 1024)
 
+/* Layers that records have made by themselves, until the next flush. */
+#define LAYERS_MAX 1024
+
 /* Progress is reported every so many records. */
 #define REPORT_RECORDS 256
 
@@ -319,7 +322,8 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 
 		handle_record(ingest, record);
 		record_done(ingest, record);
-		if (bb_openlayer_size(ingest->layer) >= flush_distance())
+		if (bb_openlayer_size(ingest->layer) >= flush_distance() ||
+			list_length(ingest->layers) >= LAYERS_MAX)
 			bb_ingest_flush(ingest);
 		if (ingest->result.records % REPORT_RECORDS == 0)
 			bb_progress_ingest_done(ingest->done_lsn, ingest->result.records);

@@ -24,6 +24,7 @@
 #include "ingest/blockrefs.h"
 #include "ingest/invalidpages.h"
 #include "ingest/recordcheck.h"
+#include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
 #include "redo/native.h"
 
@@ -53,21 +54,29 @@ find_block(BbIngest *ingest, uint8 id, uint8 flags, ClearedBlock *cleared)
 static void
 extend_map(BbIngest *ingest, const BbFork *map, BlockNumber map_block)
 {
-#if PG_VERSION_NUM < 160000
-	BlockNumber blocks = 0;
+	BlockNumber block = map_block;
+	uint8	   *page = NULL;
 
-	(void) bb_relsizes_get(ingest, map, &blocks);
-	for (; blocks < map_block; blocks++)
-		extend_map(ingest, map, blocks);
+#if PG_VERSION_NUM < 160000
+	if (!bb_relsizes_get(ingest, map, &block))
+		block = 0;
 #endif
 
-	if (bb_relsizes_reach(ingest, map, map_block))
+	/* at most the 131,457 pages that a map has, which share their bytes */
+	for (; block <= map_block; block++)
 	{
-		BbKey		key = bb_fork_block_key(map, map_block);
+		BbKey		key = bb_fork_block_key(map, block);
 
-		PageInit((Page) ingest->page.data, BLCKSZ, 0);
-		bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
-						 ingest->page.data, BLCKSZ);
+		bb_reqctx_check(ingest->ctx);
+		if (!bb_relsizes_reach(ingest, map, block))
+			continue;
+		if (page == NULL)
+		{
+			page = bb_openlayer_reserve(ingest->layer, BLCKSZ);
+			PageInit((Page) page, BLCKSZ, 0);
+		}
+		bb_openlayer_add(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
+						 page, BLCKSZ);
 	}
 }
 
@@ -150,7 +159,8 @@ clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
 				bb_native_vm_clear_add(native,
 									   cleared[j].heap_block % BB_VM_PER_PAGE,
 									   cleared[j].flags);
-		bb_ingest_native(ingest, &key, false);
+		bb_ingest_native(ingest, &key,
+						 bb_relgaps_take(ingest, &block->map, map_block));
 	}
 }
 
@@ -200,6 +210,7 @@ set_visible(BbIngest *ingest)
 	BlockNumber map_block;
 	BlockNumber heap_block;
 	BbKey		key;
+	bool		fresh;
 
 	bb_recordcheck_heap(ingest, 1);
 	if (!bb_walcompat_block(ingest->record, 0, &map, &map_block) ||
@@ -217,7 +228,9 @@ set_visible(BbIngest *ingest)
 	key = bb_fork_block_key(&map, map_block);
 	bb_native_vm_set(bb_ingest_native_begin(ingest),
 					 heap_block % BB_VM_PER_PAGE, flags);
-	bb_ingest_native(ingest, &key, bb_relsizes_reach(ingest, &map, map_block));
+	fresh = bb_relsizes_reach(ingest, &map, map_block) ||
+		bb_relgaps_take(ingest, &map, map_block);
+	bb_ingest_native(ingest, &key, fresh);
 }
 
 static void

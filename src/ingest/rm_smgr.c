@@ -12,6 +12,7 @@
 
 #include "catalog/storage_xlog.h"
 #include "ingest/recordcheck.h"
+#include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
 #include "redo/native.h"
 #include "storage/fsm_internals.h"
@@ -68,7 +69,7 @@ truncate_fsm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
 		if (block >= blocks)
 			return;
 		bb_native_fsm_truncate(bb_ingest_native_begin(ingest), slots);
-		bb_ingest_native(ingest, &key, false);
+		bb_ingest_native(ingest, &key, bb_relgaps_take(ingest, fork, block));
 		block++;
 	}
 	bb_relsizes_truncate(ingest, fork, block);
@@ -90,7 +91,7 @@ truncate_vm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
 		if (block >= blocks)
 			return;
 		bb_native_vm_truncate(bb_ingest_native_begin(ingest), entry);
-		bb_ingest_native(ingest, &key, false);
+		bb_ingest_native(ingest, &key, bb_relgaps_take(ingest, fork, block));
 		block++;
 	}
 	bb_relsizes_truncate(ingest, fork, block);
