@@ -81,21 +81,25 @@ my $records = WalRecord->new($archive, $wal->{segment_size});
 
 # --- Finding and changing records
 
-# The records of a kind, by number; with "rel" those of its blocks alone.
-sub numbers_of
-{
-	my ($kind, $rel) = @_;
-	my @numbers = @{ $wal->places_of($kind) };
+# Some records of a kind, by number.
+sub numbers_of { return @{ $wal->places_of($_[0]) } }
 
-	return @numbers if !defined $rel;
+# All records that make a page of a relation by inserting a row.
+sub inserts_of
+{
+	my ($rel) = @_;
+
 	return grep {
-		grep { $_->[2] == $rel }
-		  WalRecord::blocks($records->read($wal->start_of($_))->{bytes})
-	} @numbers;
+		my $bytes = $records->read($wal->start_of($_))->{bytes};
+		my ($info, $rmgr) = unpack 'x16 C C', $bytes;
+
+		$rmgr == 10 && ($info & 0xF0) == 0x80
+		  && grep { $_->[2] == $rel } WalRecord::blocks($bytes)
+	} 0 .. $wal->{count} - 1;
 }
 
-# set - change fields of a record's bytes: name => number, or, of a part, "name
-# + offset" => packed bytes.
+# set - change fields of a record's bytes: name => number, or a function of the
+# one that is there, or, of a part, "name + offset" => packed bytes.
 sub set
 {
 	my ($bytes, %values) = @_;
@@ -114,8 +118,13 @@ sub set
 		}
 		else
 		{
+			my $value = $values{$key};
+
+			$value = $value->(unpack $format{ $field->[2] },
+				substr $bytes, $field->[1], $field->[2])
+			  if ref $value;
 			substr($bytes, $field->[1], $field->[2]) =
-			  pack $format{ $field->[2] }, $values{$key};
+			  pack $format{ $field->[2] }, $value;
 		}
 	}
 	return WalRecord::seal($bytes);
@@ -161,7 +170,10 @@ sub refused
 # --- Block references
 
 my $fpi = 'XLOG FPI FPW';
-# with "block N" of zero the first that there is
+my ($image) = grep {
+	grep { $_->[0] eq 'block 0 image' && $_->[2] > 200 }
+	  WalRecord::fields($records->read($wal->start_of($_))->{bytes})
+} numbers_of($fpi);
 refused($fpi, { 'block 0 hole_offset' => 8000 },
 	qr/hole of \d+ bytes at offset 8000/, 'a hole that ends outside of the page');
 refused($fpi, { 'block 0 hole_length' => 60000 },
@@ -169,10 +181,10 @@ refused($fpi, { 'block 0 hole_length' => 60000 },
 refused($fpi, { 'block 0 bimg_info' => 0x02 | 0x01 | 0x04 | 0x08 },
 	qr/several compression methods/, 'two compression methods');
 refused($fpi, { 'block 0 image + 0' => "\0" x 64 },
-	qr/can't be decompressed to \d+ bytes/, 'an image that is no image');
+	qr/can't be decompressed to \d+ bytes/, 'an image that is no image', $image);
 refused($fpi, { 'block 0 hole_length' => 24 },
 	qr/can't be decompressed to 8168 bytes/,
-	'an image that is too short for the page');
+	'an image that is too short for the page', $image);
 refused($fpi, { 'block 0 fork_flags' => 0x10 | 0x09 },
 	qr/impossible fork 9/, 'a fork that there is none');
 refused($fpi, { 'block 0 block' => 0xFFFFFFFF },
@@ -181,7 +193,7 @@ refused($fpi, { 'block 0 rel' => 0 },
 	qr{impossible relation 1663/\d+/0}, 'a relation without a number');
 refused($fpi, { 'block 0 spc' => 1664 },
 	qr{impossible relation 1664/}, 'a relation of a database in pg_global');
-refused('Heap2 VISIBLE', { 'block 0 fork_flags' => 0x20 },
+refused('Heap2 VISIBLE', { 'block 0 fork_flags' => sub { $_[0] & 0xF0 } },
 	qr/not that of the heap block/, 'a visibility map that is none');
 refused('Heap2 VISIBLE', { 'block 0 block' => 7 },
 	qr/not that of the heap block/, 'another page of the visibility map');
@@ -197,7 +209,7 @@ refused('Transaction PREPARE', { 'main data + 40' => $large },
 	qr/not all that it says it has/, 'a prepared transaction that drops 2 billion relations');
 refused('Transaction PREPARE', { 'main data + 4' => $large },
 	qr/not all that it says it has/, 'a state file of another length');
-refused('Transaction COMMIT with rels', { 'main data + 16' => $large },
+refused('Transaction COMMIT with rels', { 'main data + 20' => $large },
 	qr/not all that it says it has/, 'a commit with more than it has');
 refused('Storage CREATE', { 'main data + 12' => pack 'l<', 9 },
 	qr/can't be a fork 9/, 'a fork 9 created');
@@ -235,8 +247,8 @@ sub forge
 	return;
 }
 
-my @wide = numbers_of('Heap INSERT+INIT', $rel{wide});
-my ($deep) = numbers_of('Heap INSERT+INIT', $rel{deep});
+my @wide = inserts_of($rel{wide});
+my ($deep) = inserts_of($rel{deep});
 # of the heap, and its maps
 my ($truncate) = grep { $_ > $wide[29] } numbers_of('Storage TRUNCATE');
 

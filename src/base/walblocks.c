@@ -39,7 +39,8 @@ place_complaint(const DecodedBkpBlock *block, int id)
 	if (block->forknum < MAIN_FORKNUM || block->forknum > MAX_FORKNUM)
 		return psprintf("Block reference %d is of the impossible fork %d.",
 						id, (int) block->forknum);
-	if (block->blkno > MaxBlockNumber)
+	/* a fork that has the last one has as many blocks as none */
+	if (block->blkno >= MaxBlockNumber)
 		return psprintf("Block reference %d is of the impossible block %u.",
 						id, block->blkno);
 	return NULL;

@@ -10,7 +10,6 @@
 #ifndef BB_ZERORUN_H
 #define BB_ZERORUN_H
 
-#include "base/codec.h"
 #include "storage/block.h"
 
 /*
@@ -22,30 +21,34 @@
 /* A run is two u32: its first block, and the one behind its last. */
 #define BB_ZERO_RUN_BYTES 8
 
-/*
- * bb_zero_runs_decode - the bounds, two for each run, in rising order.
- *
- * "bounds" has room for 2 * BB_ZERO_RUNS_MAX.  False: the value is invalid.
- */
-static inline bool
-bb_zero_runs_decode(const uint8 *data, uint32 length, BlockNumber *bounds,
-					int *nruns)
+/* The runs of a fork, in rising order; none touches the next. */
+typedef struct BbZeroRunList
 {
-	uint64		last = 0;
-	uint32		n = length / sizeof(uint32);
+	int			n;
+	/* two for each: its first block, and the one behind its last; there is
+	 * room for one more, while they are changed */
+	BlockNumber bounds[2 * (BB_ZERO_RUNS_MAX + 1)];
+} BbZeroRunList;
 
-	if (length == 0 || length % BB_ZERO_RUN_BYTES != 0 ||
-		length > BB_ZERO_RUNS_MAX * BB_ZERO_RUN_BYTES)
-		return false;
-	for (uint32 i = 0; i < n; i++)
-	{
-		bounds[i] = bb_get_le32(data + i * sizeof(uint32));
-		if (i > 0 && bounds[i] <= last)
-			return false;
-		last = bounds[i];
-	}
-	*nruns = (int) (n / 2);
-	return true;
-}
+/* bb_zerorun_decode - take a value apart; false: it is invalid. */
+extern bool bb_zerorun_decode(const uint8 *data, uint32 length,
+							  BbZeroRunList *runs);
+
+/*
+ * bb_zerorun_encode - the value, of BB_ZERO_RUNS_MAX * BB_ZERO_RUN_BYTES at
+ * most; returns its length.
+ */
+extern uint32 bb_zerorun_encode(const BbZeroRunList *runs, uint8 *value);
+
+/* Is a block in a run? */
+extern bool bb_zerorun_has(const BbZeroRunList *runs, BlockNumber block);
+
+/* Add blocks at the end: all that are there lie ahead of "first". */
+extern void bb_zerorun_append(BbZeroRunList *runs, BlockNumber first,
+							  BlockNumber end);
+
+/* Take out the blocks from "first" up to "end"; there may be a run more. */
+extern void bb_zerorun_cut(BbZeroRunList *runs, BlockNumber first,
+						   BlockNumber end);
 
 #endif /* BB_ZERORUN_H */

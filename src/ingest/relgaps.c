@@ -13,68 +13,31 @@
 #include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
 
-typedef struct Runs
+/* The key of a fork's runs. */
+static inline BbKey
+runs_key(const BbFork *fork)
 {
-	BbKey		key;
-	int			nruns;
-	/* one more than there may be, while they are changed */
-	BlockNumber bounds[2 * (BB_ZERO_RUNS_MAX + 1)];
-} Runs;
+	return bb_key_rel_zeros(fork->spc, fork->db, fork->rel, fork->fork);
+}
 
 /* False: the fork has none. */
 static bool
-load(BbIngest *ingest, const BbFork *fork, Runs *runs)
+load(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 {
+	BbKey		key = runs_key(fork);
 	const uint8 *value;
 	uint32		length;
 
-	runs->key = bb_key_rel_zeros(fork->spc, fork->db, fork->rel, fork->fork);
-	runs->nruns = 0;
-	value = bb_directory_get(ingest->ctx, ingest->directory, &runs->key,
-							 &length);
+	runs->n = 0;
+	value = bb_directory_get(ingest->ctx, ingest->directory, &key, &length);
 	if (value == NULL)
 		return false;
-	if (!bb_zero_runs_decode(value, length, runs->bounds, &runs->nruns))
+	if (!bb_zerorun_decode(value, length, runs))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the page store's entry for %s is invalid",
-						bb_key_text(&runs->key))));
+						bb_key_text(&key))));
 	return true;
-}
-
-static void
-remove_run(Runs *runs, int i)
-{
-	memmove(&runs->bounds[2 * i], &runs->bounds[2 * i + 2],
-			2 * (runs->nruns - 1 - i) * sizeof(BlockNumber));
-	runs->nruns--;
-}
-
-/* Of a map's runs, which have no values, the shortest becomes images. */
-static void
-write_shortest(BbIngest *ingest, const BbFork *fork, Runs *runs)
-{
-	BlockNumber shortest = PG_UINT32_MAX;
-	int			chosen = 0;
-
-	for (int i = 0; i < runs->nruns; i++)
-	{
-		BlockNumber length = runs->bounds[2 * i + 1] - runs->bounds[2 * i];
-
-		if (length < shortest)
-		{
-			shortest = length;
-			chosen = i;
-		}
-	}
-	for (BlockNumber block = runs->bounds[2 * chosen];
-		 block < runs->bounds[2 * chosen + 1]; block++)
-	{
-		BbKey		key = bb_fork_block_key(fork, block);
-
-		bb_ingest_zeros(ingest, &key);
-	}
-	remove_run(runs, chosen);
 }
 
 static inline bool
@@ -83,31 +46,55 @@ is_map(const BbFork *fork)
 	return fork->fork == FSM_FORKNUM || fork->fork == VISIBILITYMAP_FORKNUM;
 }
 
+/* Of a map's runs, which have no values, the shortest becomes images. */
 static void
-store(BbIngest *ingest, const BbFork *fork, Runs *runs)
+write_shortest(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 {
-	uint8		value[BB_ZERO_RUNS_MAX * BB_ZERO_RUN_BYTES];
+	BlockNumber shortest = PG_UINT32_MAX;
+	BlockNumber first = 0;
 
-	if (runs->nruns > BB_ZERO_RUNS_MAX && is_map(fork))
-		write_shortest(ingest, fork, runs);
-
-	if (runs->nruns == 0)
+	for (int i = 0; i < runs->n; i++)
 	{
-		bb_directory_remove(ingest->ctx, ingest->directory, &runs->key,
-							ingest->lsn);
-		return;
+		BlockNumber length = runs->bounds[2 * i + 1] - runs->bounds[2 * i];
+
+		if (length < shortest)
+		{
+			shortest = length;
+			first = runs->bounds[2 * i];
+		}
 	}
-	if (runs->nruns > BB_ZERO_RUNS_MAX)
+	for (BlockNumber block = first; block < first + shortest; block++)
+	{
+		BbKey		key = bb_fork_block_key(fork, block);
+
+		bb_ingest_zeros(ingest, &key);
+	}
+	bb_zerorun_cut(runs, first, first + shortest);
+}
+
+static void
+store(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
+{
+	BbKey		key = runs_key(fork);
+	uint8		value[BB_ZERO_RUNS_MAX * BB_ZERO_RUN_BYTES];
+	uint32		length;
+
+	if (runs->n > BB_ZERO_RUNS_MAX && is_map(fork))
+		write_shortest(ingest, fork, runs);
+	if (runs->n > BB_ZERO_RUNS_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("WAL record that ends at %X/%X makes too many gaps in a file",
 						LSN_FORMAT_ARGS(ingest->lsn)),
 				 errdetail("It is of %s, which has %d already.",
-						   bb_key_text(&runs->key), BB_ZERO_RUNS_MAX)));
-	for (int i = 0; i < 2 * runs->nruns; i++)
-		bb_put_le32(value + i * sizeof(uint32), runs->bounds[i]);
-	bb_directory_put(ingest->directory, &runs->key, ingest->lsn, value,
-					 runs->nruns * BB_ZERO_RUN_BYTES);
+						   bb_key_text(&key), BB_ZERO_RUNS_MAX)));
+	if (runs->n == 0)
+	{
+		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+		return;
+	}
+	length = bb_zerorun_encode(runs, value);
+	bb_directory_put(ingest->directory, &key, ingest->lsn, value, length);
 }
 
 /* None of these blocks has a value any more, but the first: zeros. */
@@ -137,18 +124,10 @@ void
 bb_relgaps_add(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 			   BlockNumber end)
 {
-	Runs		runs;
+	BbZeroRunList runs;
 
 	(void) load(ingest, fork, &runs);
-	/* a fork grows at its end, so the new run is the last */
-	if (runs.nruns > 0 && runs.bounds[2 * runs.nruns - 1] == first)
-		runs.bounds[2 * runs.nruns - 1] = end;
-	else
-	{
-		runs.bounds[2 * runs.nruns] = first;
-		runs.bounds[2 * runs.nruns + 1] = end;
-		runs.nruns++;
-	}
+	bb_zerorun_append(&runs, first, end);
 	store(ingest, fork, &runs);
 	forget_older(ingest, fork, first, end);
 }
@@ -156,25 +135,12 @@ bb_relgaps_add(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 bool
 bb_relgaps_take(BbIngest *ingest, const BbFork *fork, BlockNumber block)
 {
-	Runs		runs;
-	int			i = 0;
+	BbZeroRunList runs;
 
-	if (!is_map(fork) || !load(ingest, fork, &runs))
+	if (!is_map(fork) || !load(ingest, fork, &runs) ||
+		!bb_zerorun_has(&runs, block))
 		return false;
-	while (i < runs.nruns && runs.bounds[2 * i + 1] <= block)
-		i++;
-	if (i == runs.nruns || block < runs.bounds[2 * i])
-		return false;
-
-	/* the run's two ends, of which one or both may be nothing */
-	memmove(&runs.bounds[2 * i + 2], &runs.bounds[2 * i],
-			2 * (runs.nruns - i) * sizeof(BlockNumber));
-	runs.nruns++;
-	runs.bounds[2 * i + 1] = block;
-	runs.bounds[2 * i + 2] = block + 1;
-	for (int j = i + 1; j >= i; j--)
-		if (runs.bounds[2 * j] >= runs.bounds[2 * j + 1])
-			remove_run(&runs, j);
+	bb_zerorun_cut(&runs, block, block + 1);
 	store(ingest, fork, &runs);
 	return true;
 }
@@ -182,23 +148,18 @@ bb_relgaps_take(BbIngest *ingest, const BbFork *fork, BlockNumber block)
 void
 bb_relgaps_truncate(BbIngest *ingest, const BbFork *fork, BlockNumber blocks)
 {
-	Runs		runs;
+	BbZeroRunList runs;
 
-	if (!load(ingest, fork, &runs) ||
-		runs.bounds[2 * runs.nruns - 1] <= blocks)
+	if (!load(ingest, fork, &runs) || runs.bounds[2 * runs.n - 1] <= blocks)
 		return;
-	while (runs.nruns > 0 && runs.bounds[2 * runs.nruns - 2] >= blocks)
-		runs.nruns--;
-	if (runs.nruns > 0 && runs.bounds[2 * runs.nruns - 1] > blocks)
-		runs.bounds[2 * runs.nruns - 1] = blocks;
+	bb_zerorun_cut(&runs, blocks, InvalidBlockNumber);
 	store(ingest, fork, &runs);
 }
 
 void
 bb_relgaps_drop(BbIngest *ingest, const BbFork *fork)
 {
-	BbKey		key = bb_key_rel_zeros(fork->spc, fork->db, fork->rel,
-									   fork->fork);
+	BbKey		key = runs_key(fork);
 
 	bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
 }

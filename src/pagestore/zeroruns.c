@@ -24,10 +24,9 @@ load(const BbReqCtx *ctx, BbZeroRuns *runs, const BbKey *key)
 
 	runs->loaded = false;
 	runs->key = *key;
-	runs->nruns = 0;
+	runs->list.n = 0;
 	if (bb_pagestore_get(ctx, runs->store, key, runs->lsn, &value) &&
-		!bb_zero_runs_decode(value.data, value.length, runs->bounds,
-							 &runs->nruns))
+		!bb_zerorun_decode(value.data, value.length, &runs->list))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the page store's entry for %s is invalid",
@@ -44,9 +43,5 @@ bb_zeroruns_page(const BbReqCtx *ctx, BbZeroRuns *runs, const BbKey *block_key)
 
 	if (!runs->loaded || bb_key_compare(&key, &runs->key) != 0)
 		load(ctx, runs, &key);
-	for (int i = 0; i < runs->nruns; i++)
-		if (f.block >= runs->bounds[2 * i] &&
-			f.block < runs->bounds[2 * i + 1])
-			return zeros;
-	return NULL;
+	return bb_zerorun_has(&runs->list, f.block) ? zeros : NULL;
 }

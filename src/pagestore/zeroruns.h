@@ -30,8 +30,7 @@ typedef struct BbZeroRuns
 	XLogRecPtr	lsn;
 	bool		loaded;
 	BbKey		key;   /* REL_ZEROS of the fork */
-	int			nruns; /* that it has */
-	BlockNumber bounds[2 * BB_ZERO_RUNS_MAX]; /* first, and behind the last */
+	BbZeroRunList list;
 } BbZeroRuns;
 
 extern void bb_zeroruns_init(BbZeroRuns *runs, BbPageStore *store,
