@@ -79,10 +79,17 @@ sub change_once
 	my ($bytes) = @_;
 	my @fields = WalRecord::fields($$bytes);
 	my @headers = grep { $_->[0] =~ /^block \d+ (?!image$|data$)/ } @fields;
+	my @images = grep { $_->[0] =~ /^block \d+ (?:image length|hole|bimg)/ } @fields;
 	my @main = grep { $_->[0] eq 'main data' } @fields;
 	my $dice = rand;
 	my $field;
 
+	if (rand() < 0.3 && @images)
+	{
+		$field = pick(@images);
+		return "$field->[0] "
+		  . set_number($bytes, $field->[1], $field->[2]);
+	}
 	if ($dice < 0.35 && @headers)
 	{
 		$field = pick(@headers);
