@@ -51,30 +51,31 @@ void
 bb_recordcheck_heap(BbIngest *ingest, uint8 main_id)
 {
 	XLogReaderState *record = ingest->record;
-	BlockNumber block;
-	BbFork		main;
-	BbFork		other;
+	const DecodedBkpBlock *main;
 
-	if (!bb_walcompat_block(record, main_id, &main, &block))
+	if (!XLogRecHasBlockRef(record, main_id))
 		bb_recordcheck_refuse(ingest, "It lacks block reference %u.", main_id);
-	if (main.fork != MAIN_FORKNUM)
+	main = XLogRecGetBlock(record, main_id);
+	if (main->forknum != MAIN_FORKNUM)
 		bb_recordcheck_refuse(ingest,
 							  "Block reference %u is of fork %d instead of the main fork.",
-							  main_id, (int) main.fork);
+							  main_id, (int) main->forknum);
 	for (int id = 0; id <= XLogRecMaxBlockId(record); id++)
 	{
-		if (id == main_id ||
-			!bb_walcompat_block(record, (uint8) id, &other, &block))
+		const DecodedBkpBlock *other = XLogRecGetBlock(record, id);
+
+		if (!other->in_use || id == main_id)
 			continue;
-		if (other.spc != main.spc || other.db != main.db ||
-			other.rel != main.rel)
+		if (!BB_LOCATOR_EQUALS(BB_DECODED_LOCATOR(other),
+							   BB_DECODED_LOCATOR(main)))
 			bb_recordcheck_refuse(ingest,
 								  "Block references %u and %d are of two relations.",
 								  main_id, id);
-		if (other.fork != MAIN_FORKNUM && other.fork != VISIBILITYMAP_FORKNUM)
+		if (other->forknum != MAIN_FORKNUM &&
+			other->forknum != VISIBILITYMAP_FORKNUM)
 			bb_recordcheck_refuse(ingest,
 								  "Block reference %d is of fork %d.", id,
-								  (int) other.fork);
+								  (int) other->forknum);
 	}
 }
 
