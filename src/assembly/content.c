@@ -20,6 +20,7 @@
 
 #include "assembly/blockscan.h"
 #include "assembly/content.h"
+#include "pagestore/zeroruns.h"
 
 struct BbContentReader
 {
@@ -28,6 +29,7 @@ struct BbContentReader
 	XLogRecPtr	lsn;
 	const BbSeed *seed;
 	BbBlockScan blocks;
+	BbZeroRuns	zeros;
 	BbParallel *parallel; /* who makes relation blocks; NULL: nobody else */
 
 	BbMember	member;
@@ -55,6 +57,7 @@ bb_content_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	reader->lsn = lsn;
 	reader->seed = seed;
 	bb_blockscan_init(&reader->blocks, store, lsn);
+	bb_zeroruns_init(&reader->zeros, store, lsn);
 	memcpy(reader->control, &seed->control, sizeof(seed->control));
 
 	MemoryContextSwitchTo(old_context);
@@ -94,6 +97,19 @@ report_missing(const BbContentReader *reader, const BbKey *key)
 					   LSN_FORMAT_ARGS(reader->lsn))));
 }
 
+/* A block that has no value: zeros, or the store has lost it. */
+static const uint8 *
+absent_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key)
+{
+	const uint8 *zeros = NULL;
+
+	if (key->bytes[0] == BB_KEY_REL_BLOCK)
+		zeros = bb_zeroruns_page(ctx, &reader->zeros, key);
+	if (zeros == NULL)
+		report_missing(reader, key);
+	return zeros;
+}
+
 static void
 check_length(const BbContentReader *reader, const BbKey *key, uint32 actual,
 			 uint32 expected)
@@ -116,7 +132,7 @@ get_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key,
 	BbValue		value;
 
 	if (!bb_pagestore_get(ctx, reader->store, key, reader->lsn, &value))
-		report_missing(reader, key);
+		return absent_block(ctx, reader, key);
 	check_length(reader, key, value.length, length);
 	return value.data;
 }
@@ -134,7 +150,7 @@ shared_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key)
 	if (outcome == BB_BLOCK_OURS)
 		return NULL;
 	if (outcome == BB_BLOCK_MISSING)
-		report_missing(reader, key);
+		return absent_block(ctx, reader, key);
 	check_length(reader, key, value.length, BLCKSZ);
 	return value.data;
 }
@@ -148,7 +164,7 @@ scan_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *wanted)
 
 	if (!bb_blockscan_peek(ctx, &reader->blocks, wanted, &key, &value) ||
 		bb_key_compare(&key, wanted) != 0)
-		report_missing(reader, wanted);
+		return absent_block(ctx, reader, wanted);
 	check_length(reader, &key, value.length, BLCKSZ);
 	bb_blockscan_advance(&reader->blocks);
 	return value.data;

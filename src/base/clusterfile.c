@@ -184,7 +184,10 @@ bb_checkpoint_complaint(const void *data, size_t length)
 char *
 bb_relmap_complaint(const void *data, size_t length)
 {
+	const uint32 max_mappings = (BB_RELMAP_CRC_AT - 2 * sizeof(uint32)) /
+		(2 * sizeof(Oid));
 	uint32		magic;
+	uint32		mappings;
 	pg_crc32c	stored;
 	pg_crc32c	crc;
 	char	   *complaint = wrong_length(length, BB_RELMAP_SIZE);
@@ -192,11 +195,15 @@ bb_relmap_complaint(const void *data, size_t length)
 	if (complaint != NULL)
 		return complaint;
 	memcpy(&magic, data, sizeof(magic));
+	memcpy(&mappings, (const char *) data + sizeof(magic), sizeof(mappings));
 	memcpy(&stored, (const char *) data + BB_RELMAP_CRC_AT, sizeof(stored));
 	crc = crc_of(data, BB_RELMAP_CRC_AT);
 	if (magic != BB_RELMAP_MAGIC || !EQ_CRC32C(crc, stored))
 		return psprintf(
 			"Its magic number is %X, its checksum %08X; its bytes make %08X.",
 			magic, stored, crc);
+	if (mappings > max_mappings)
+		return psprintf("It has %u mappings; at most %u are possible.",
+						mappings, max_mappings);
 	return NULL;
 }

@@ -63,6 +63,12 @@ bb_key_rel_block(Oid spc, Oid db, Oid rel, ForkNumber fork, BlockNumber block)
 }
 
 BbKey
+bb_key_rel_zeros(Oid spc, Oid db, Oid rel, ForkNumber fork)
+{
+	return bb_key_make(BB_KEY_REL_ZEROS, spc, db, rel, (uint8) fork, 0);
+}
+
+BbKey
 bb_key_slru_size(BbSlru slru, uint64 segment)
 {
 	return bb_key_make(BB_KEY_SLRU_SIZE, slru, (uint32) (segment >> 32),
@@ -164,6 +170,9 @@ bb_key_text(const BbKey *key)
 		case BB_KEY_REL_BLOCK:
 			return psprintf("relation %u/%u/%u %s block %u", f.spc, f.db,
 							f.rel, fork, f.block);
+		case BB_KEY_REL_ZEROS:
+			return psprintf("zeros of relation %u/%u/%u %s", f.spc, f.db,
+							f.rel, fork);
 		case BB_KEY_TWOPHASE_SIZE:
 			return psprintf("prepared transaction " UINT64_FORMAT,
 							((uint64) f.spc << 32) | f.db);

@@ -30,6 +30,7 @@
  *	RELMAP				tablespace	database -		  -		-		pg_filenode.map, as on disk
  *	REL_SIZE			tablespace	database relnode  fork	-		u32: blocks in the fork
  *	REL_BLOCK			tablespace	database relnode  fork	block	BLCKSZ bytes
+ *	REL_ZEROS			tablespace	database relnode  fork	-		runs of blocks that come as zeros: see zerorun.h
  *	TWOPHASE_SIZE		xid high	xid low	 -		  -		-		u32: bytes in the state file
  *	TWOPHASE_BLOCK		xid high	xid low	 -		  -		block	up to BLCKSZ bytes, CRC left out
  *	REPLICATION_ORIGIN	-			-		 origin   -		-		u64: remote LSN
@@ -63,6 +64,7 @@ typedef enum BbKeyKind
 	BB_KEY_RELMAP = 0x40,
 	BB_KEY_REL_SIZE = 0x41,
 	BB_KEY_REL_BLOCK = 0x42,
+	BB_KEY_REL_ZEROS = 0x43,
 	BB_KEY_TWOPHASE_SIZE = 0x50,
 	BB_KEY_TWOPHASE_BLOCK = 0x51,
 	BB_KEY_REPLICATION_ORIGIN = 0x60
@@ -112,6 +114,7 @@ extern BbKeyFields bb_key_fields(const BbKey *key);
 extern BbKey bb_key_rel_size(Oid spc, Oid db, Oid rel, ForkNumber fork);
 extern BbKey bb_key_rel_block(Oid spc, Oid db, Oid rel, ForkNumber fork,
 							  BlockNumber block);
+extern BbKey bb_key_rel_zeros(Oid spc, Oid db, Oid rel, ForkNumber fork);
 extern BbKey bb_key_slru_size(BbSlru slru, uint64 segment);
 extern BbKey bb_key_slru_block(BbSlru slru, uint64 segment, uint32 page);
 extern BbKey bb_key_twophase_size(uint64 xid);

@@ -15,6 +15,7 @@
 #include "funcs/arguments.h"
 #include "funcs/call.h"
 #include "funcs/store_access.h"
+#include "pagestore/zeroruns.h"
 #include "utils/memutils.h"
 
 BB_SQL_FUNCTION(bb_sql_get_page);
@@ -67,6 +68,25 @@ check_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *block_key,
 						   forkNames[f.fork], blocks, LSN_FORMAT_ARGS(lsn))));
 }
 
+/* The block's page, which may be zeros that nobody has written. */
+static const uint8 *
+read_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
+		   XLogRecPtr lsn)
+{
+	BbZeroRuns	zeros;
+	BbValue		value;
+	const uint8 *page;
+
+	if (!bb_pagestore_get(ctx, store, key, lsn, &value))
+	{
+		bb_zeroruns_init(&zeros, store, lsn);
+		page = bb_zeroruns_page(ctx, &zeros, key);
+		if (page != NULL)
+			return page;
+	}
+	return bb_pagestore_need(ctx, store, key, lsn, BLCKSZ).data;
+}
+
 /*
  * bb_get_page(tablespace oid, database oid, relfilenode oid, fork text,
  *			   block bigint, lsn pg_lsn, store name, timeline text)
@@ -85,7 +105,7 @@ bb_sql_get_page_body(PG_FUNCTION_ARGS)
 	char	   *timeline = bb_arg_text(fcinfo, 7, "timeline");
 	BbPageStore *store;
 	BbKey		key;
-	BbValue		value;
+	const uint8 *data;
 	bytea	   *page;
 
 	if (block < 0 || block > MaxBlockNumber)
@@ -96,11 +116,11 @@ bb_sql_get_page_body(PG_FUNCTION_ARGS)
 	lsn = bb_store_lsn(ctx, store, lsn);
 	key = bb_key_rel_block(spc, db, rel, fork, (BlockNumber) block);
 	check_block(ctx, store, &key, lsn);
-	value = bb_pagestore_need(ctx, store, &key, lsn, BLCKSZ);
+	data = read_block(ctx, store, &key, lsn);
 
 	page = palloc(VARHDRSZ + BLCKSZ);
 	SET_VARSIZE(page, VARHDRSZ + BLCKSZ);
-	memcpy(VARDATA(page), value.data, BLCKSZ);
+	memcpy(VARDATA(page), data, BLCKSZ);
 	BB_COUNT(ctx, bytes_out, BLCKSZ);
 	bb_store_keep(fcinfo->flinfo);
 	bb_reqctx_end(ctx);

@@ -8,8 +8,11 @@
 #include "postgres.h"
 
 #include "access/xlogrecord.h"
+#include "base/walblocks.h"
 #include "ingest/blockrefs.h"
 #include "ingest/invalidpages.h"
+#include "ingest/recordcheck.h"
+#include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
 #include "storage/bufpage.h"
 
@@ -20,17 +23,15 @@ add_image(BbIngest *ingest, uint8 id, const BbFork *fork, BlockNumber block)
 	BbKey		key = bb_fork_block_key(fork, block);
 	uint8	   *stored = bb_openlayer_reserve(ingest->layer, BLCKSZ);
 	Page		page = (Page) stored;
+	const char *complaint = bb_walblocks_restore(ingest->record, id, page);
 
-	if (!RestoreBlockImage(ingest->record, id, page))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("could not restore a full-page image of %s",
-						bb_key_text(&key)),
-				 errdetail("%s", ingest->record->errormsg_buf)));
+	if (complaint != NULL)
+		bb_recordcheck_refuse(ingest, "%s", complaint);
 	if (!PageIsNew(page))
 		PageSetLSN(page, ingest->lsn);
 
-	(void) bb_relsizes_reach(ingest, fork, block);
+	if (!bb_relsizes_reach(ingest, fork, block))
+		(void) bb_relgaps_take(ingest, fork, block);
 	bb_openlayer_add(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, stored,
 					 BLCKSZ);
 }

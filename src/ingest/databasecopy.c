@@ -113,6 +113,32 @@ copy_sizes(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	}
 }
 
+/* Which blocks of the source's forks come as zeros. */
+static void
+copy_zeros(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
+{
+	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_ZEROS, from.spc, from.db);
+	ListCell   *cell;
+
+	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	{
+		BbKey		renamed = rename_key(lfirst(cell), to);
+		uint32		length;
+		const uint8 *value = bb_directory_get(ingest->ctx, ingest->directory,
+											  lfirst(cell), &length);
+		uint8	   *copy;
+
+		if (value == NULL)
+			continue;
+		/* the directory may move its own */
+		copy = palloc(length);
+		memcpy(copy, value, length);
+		bb_directory_put(ingest->directory, &renamed, ingest->lsn, copy,
+						 length);
+		pfree(copy);
+	}
+}
+
 /* PG_VERSION, if it is there, and the relation map. */
 static void
 copy_files(BbIngest *ingest, BbTimeline *timeline, BbDatabaseDir from,
@@ -152,5 +178,6 @@ bb_databasecopy_run(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	bb_relsizes_drop_all(ingest, to.spc, to.db);
 	copy_files(ingest, timeline, from, to);
 	copy_sizes(ingest, from, to);
+	copy_zeros(ingest, from, to);
 	copy_blocks(ingest, timeline, from, to);
 }

@@ -25,6 +25,7 @@ typedef struct DirectoryEntry
 	bool		exists;
 	uint32		length; /* of the value, of which 8 bytes at most are here */
 	uint8		value[KEPT_BYTES];
+	uint8	   *whole; /* of REL_ZEROS, in the directory's context */
 } DirectoryEntry;
 
 #define SH_PREFIX entries
@@ -80,6 +81,18 @@ remember(BbDirectory *directory, const BbKey *key, bool exists,
 	bool		found;
 	DirectoryEntry *entry = entries_insert(directory->entries, *key, &found);
 
+	if (!found)
+		entry->whole = NULL;
+	else if (entry->whole != NULL)
+	{
+		pfree(entry->whole);
+		entry->whole = NULL;
+	}
+	if (exists && key->bytes[0] == BB_KEY_REL_ZEROS)
+	{
+		entry->whole = MemoryContextAlloc(directory->context, length + 1);
+		memcpy(entry->whole, value, length);
+	}
 	entry->exists = exists;
 	entry->length = length;
 	memset(entry->value, 0, KEPT_BYTES);
@@ -88,17 +101,25 @@ remember(BbDirectory *directory, const BbKey *key, bool exists,
 	return entry;
 }
 
-static DirectoryEntry *
+/* Valid until the next call. */
+static const DirectoryEntry *
 look_up(const BbReqCtx *ctx, BbDirectory *directory, const BbKey *key)
 {
-	DirectoryEntry *entry = entries_lookup(directory->entries, *key);
+	const DirectoryEntry *entry = entries_lookup(directory->entries, *key);
 	BbEntry		stored;
 
 	if (entry != NULL)
 		return entry;
 	if (!bb_timeline_get(ctx, directory->timeline, key, directory->lsn,
 						 &stored))
+	{
+		static DirectoryEntry absent = {.exists = false};
+
+		/* WAL may ask for any number of keys that no server has ever had */
+		if (directory->entries->members >= REMEMBERED_MAX)
+			return &absent;
 		return remember(directory, key, false, NULL, 0);
+	}
 	return remember(directory, key, true, stored.value, stored.length);
 }
 
@@ -107,6 +128,17 @@ bb_directory_exists(const BbReqCtx *ctx, BbDirectory *directory,
 					const BbKey *key)
 {
 	return look_up(ctx, directory, key)->exists;
+}
+
+const uint8 *
+bb_directory_get(const BbReqCtx *ctx, BbDirectory *directory, const BbKey *key,
+				 uint32 *length)
+{
+	const DirectoryEntry *entry = look_up(ctx, directory, key);
+
+	Assert(key->bytes[0] == BB_KEY_REL_ZEROS);
+	*length = entry->length;
+	return entry->exists ? entry->whole : NULL;
 }
 
 /* The value's bytes; NULL when there is none. */
@@ -218,6 +250,7 @@ bb_directory_list(const BbReqCtx *ctx, BbDirectory *directory,
 								directory->lsn);
 	while (bb_timeline_scan_next(ctx, scan, &stored))
 	{
+		bb_reqctx_check(ctx);
 		if (entries_lookup(directory->entries, stored.key) == NULL)
 			remember(directory, &stored.key, true, stored.value,
 					 stored.length);

@@ -10,8 +10,8 @@
  *	  get ── changed since the flush, or asked for before? ── timeline
  *	  put ── here, and into the open layer
  *
- * Only the first 8 bytes of a value are kept here; longer ones are written,
- * and known to exist.
+ * Only the first 8 bytes of a value are kept here, but of REL_ZEROS all; other
+ * long ones are written, and known to exist.
  *
  * It belongs to the memory context that it was made in.
  *
@@ -47,6 +47,14 @@ extern bool bb_directory_get_u32(const BbReqCtx *ctx, BbDirectory *directory,
 								 const BbKey *key, uint32 *value);
 extern bool bb_directory_get_u64(const BbReqCtx *ctx, BbDirectory *directory,
 								 const BbKey *key, uint64 *value);
+
+/*
+ * The whole value of a REL_ZEROS key, valid until the next call; NULL: it
+ * doesn't exist.
+ */
+extern const uint8 *bb_directory_get(const BbReqCtx *ctx,
+									 BbDirectory *directory, const BbKey *key,
+									 uint32 *length);
 
 /* Give a key a value at lsn. */
 extern void bb_directory_put(BbDirectory *directory, const BbKey *key,

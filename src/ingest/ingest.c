@@ -17,20 +17,30 @@
 #include "base/settings.h"
 #include "ingest/ingest_internal.h"
 #include "ingest/invalidpages.h"
+#include "ingest/recordcheck.h"
 #include "ingest/tliswitch.h"
 #include "redo/native.h"
 #include "stats/calls.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
 
+/*
+ * What one record may add to the open layer: some times what it holds between
+ * flushes, or so many bytes.  A commit that drops 100,000 tables takes 60 MB.
+ */
+#define RECORD_SHARE 4
+#define RECORD_BYTES (64 * 1024 * 1024)
+
+/* Layers that records have made by themselves, until the next flush. */
+#define LAYERS_MAX 1024
+
 /* Progress is reported every so many records. */
 #define REPORT_RECORDS 256
 
 /* ---- what handlers use ---- */
 
-/* "Heap/INSERT": how the server names the record. */
-static const char *
-record_name(XLogReaderState *record)
+const char *
+bb_ingest_record_name(XLogReaderState *record)
 {
 	RmgrId		id = XLogRecGetRmid(record);
 	const char *info;
@@ -45,12 +55,9 @@ const char *
 bb_ingest_data(BbIngest *ingest, size_t size)
 {
 	if (XLogRecGetDataLen(ingest->record) < size)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL record at %X/%X is too short",
-						LSN_FORMAT_ARGS(ingest->record->ReadRecPtr)),
-				 errdetail("It has %u bytes of data; at least %zu are expected.",
-						   XLogRecGetDataLen(ingest->record), size)));
+		bb_recordcheck_refuse(ingest,
+							  "It has %u bytes of data; at least %zu are expected.",
+							  XLogRecGetDataLen(ingest->record), size);
 	return XLogRecGetData(ingest->record);
 }
 
@@ -65,7 +72,7 @@ bb_ingest_unknown(BbIngest *ingest)
 					LSN_FORMAT_ARGS(record->ReadRecPtr)),
 			 errdetail("It is of resource manager %d, info %02X (%s).",
 					   XLogRecGetRmid(record), XLogRecGetInfo(record),
-					   record_name(record)),
+					   bb_ingest_record_name(record)),
 			 errhint("A later version of bbackup may know it.")));
 }
 
@@ -101,6 +108,19 @@ bb_ingest_zeros(BbIngest *ingest, const BbKey *key)
 }
 
 /* ---- flushes ---- */
+
+static size_t
+flush_distance(void)
+{
+	return (size_t) bb_setting_checkpoint_distance_mb * 1024 * 1024;
+}
+
+static void
+limit_record(BbIngest *ingest)
+{
+	bb_openlayer_limit(ingest->layer,
+					   Max(RECORD_BYTES, RECORD_SHARE * flush_distance()));
+}
 
 /* See the timeline as it is committed. */
 static void
@@ -172,6 +192,8 @@ bb_ingest_flush(BbIngest *ingest)
 
 	ingest->flushing = true;
 	bb_progress_ingest_phase(BB_INGEST_FLUSHING);
+	/* the record may have been refused for what it added */
+	bb_openlayer_limit(ingest->layer, SIZE_MAX / 2);
 	bb_recordends_flush(ingest->ends);
 	old = MemoryContextSwitchTo(ingest->context);
 	ingest->layers = list_concat(ingest->layers,
@@ -186,6 +208,7 @@ bb_ingest_flush(BbIngest *ingest)
 	MemoryContextSwitchTo(old);
 	ingest->bytes = NULL;
 	look_again(ingest);
+	limit_record(ingest);
 	bb_progress_ingest_phase(BB_INGEST_READING);
 	ingest->flushing = false;
 }
@@ -200,7 +223,8 @@ add_context(void *arg)
 
 	if (record != NULL)
 		errcontext("ingest of the WAL record at %X/%X, %s",
-				   LSN_FORMAT_ARGS(record->ReadRecPtr), record_name(record));
+				   LSN_FORMAT_ARGS(record->ReadRecPtr),
+				   bb_ingest_record_name(record));
 }
 
 /*
@@ -231,9 +255,11 @@ handle_record(BbIngest *ingest, XLogReaderState *record)
 	ingest->record = record;
 	ingest->lsn = record->EndRecPtr;
 	ingest->bytes = NULL;
+	limit_record(ingest);
 	if (handler == NULL)
 		bb_ingest_unknown(ingest);
 
+	bb_recordcheck_blocks(ingest);
 	check_wal_level(ingest);
 	bb_clusterstate_past_xid(ingest->state, XLogRecGetXid(record));
 	handler(ingest);
@@ -280,8 +306,6 @@ backup_consistent(const BbIngest *ingest)
 static bool
 ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 {
-	size_t		distance = (size_t) bb_setting_checkpoint_distance_mb * 1024 *
-		1024;
 	XLogReaderState *record = bb_walsource_reader(ingest->source);
 	MemoryContext scratch = AllocSetContextCreate(ingest->context,
 												  "bbackup WAL record",
@@ -301,7 +325,8 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 
 		handle_record(ingest, record);
 		record_done(ingest, record);
-		if (bb_openlayer_size(ingest->layer) >= distance)
+		if (bb_openlayer_size(ingest->layer) >= flush_distance() ||
+			list_length(ingest->layers) >= LAYERS_MAX)
 			bb_ingest_flush(ingest);
 		if (ingest->result.records % REPORT_RECORDS == 0)
 			bb_progress_ingest_done(ingest->done_lsn, ingest->result.records);

@@ -51,8 +51,8 @@ typedef struct BbIngest
 	XLogRecPtr	done_lsn;	/* the end of the last */
 	XLogRecPtr	done_start; /* where it began */
 	TimeLineID	tli;
-	int64		end_time;	   /* time_t */
-	List	   *invalid_pages; /* BbKey *; see invalidpages.h */
+	int64		end_time; /* time_t */
+	struct BbInvalidPages *invalid_pages; /* NULL: none yet */
 
 	/* the record being handled */
 	XLogReaderState *record;
@@ -85,6 +85,9 @@ extern void bb_rm_heap2(BbIngest *ingest);
 extern void bb_rm_commit_ts(BbIngest *ingest);
 extern void bb_rm_replorigin(BbIngest *ingest);
 extern void bb_rm_logicalmsg(BbIngest *ingest);
+
+/* "Heap/INSERT": how the server names a record. */
+extern const char *bb_ingest_record_name(XLogReaderState *record);
 
 /*
  * bb_ingest_data - the record's main data, of at least "size" bytes.

@@ -17,10 +17,13 @@
 
 #include "ingest/ingest_internal.h"
 
+typedef struct BbInvalidPages BbInvalidPages;
+
 /*
  * bb_invalidpages_add - the record refers to this block, which isn't there.
  *
- * Errors: DATA_CORRUPTED, once the timeline is consistent.
+ * Errors: DATA_CORRUPTED, once the timeline is consistent;
+ * PROGRAM_LIMIT_EXCEEDED (more of them than memory should hold).
  */
 extern void bb_invalidpages_add(BbIngest *ingest, const BbFork *fork,
 								BlockNumber block);

@@ -78,6 +78,7 @@ struct BbOpenLayer
 	uint32		nentries;
 	uint32		allocated;
 	keys_hash  *keys;
+	size_t		limit; /* of bb_openlayer_size(), for the current record */
 };
 
 StaticAssertDecl(BB_VALUE_MAX_SIZE < 1 << 28, "a length fits its bits");
@@ -113,6 +114,7 @@ bb_openlayer_new(void)
 	layer->entries = MemoryContextAlloc(layer->context,
 										FIRST_ENTRIES * sizeof(OpenEntry));
 	layer->keys = keys_create(layer->context, FIRST_ENTRIES, NULL);
+	layer->limit = SIZE_MAX;
 	return layer;
 }
 
@@ -179,6 +181,12 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 						bb_key_text(key), LSN_FORMAT_ARGS(lsn)),
 				 errdetail("It has %u bytes; the limit is %d.", length,
 						   BB_VALUE_MAX_SIZE)));
+	if (unlikely(bb_openlayer_size(layer) > layer->limit))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("WAL record that ends at %X/%X changes too much at once",
+						LSN_FORMAT_ARGS(lsn)),
+				 errhint("If a server wrote it, raise bbackup.checkpoint_distance.")));
 
 	if (found && open->last_lsn == lsn &&
 		(type == BB_ENTRY_IMAGE || type == BB_ENTRY_DELETED))
@@ -219,6 +227,12 @@ bb_openlayer_size(const BbOpenLayer *layer)
 	return layer->arena_size - layer->room_left +
 		layer->nentries * (sizeof(OpenEntry) + sizeof(uint32)) +
 		layer->keys->members * 2 * sizeof(OpenKey);
+}
+
+void
+bb_openlayer_limit(BbOpenLayer *layer, size_t bytes)
+{
+	layer->limit = bb_openlayer_size(layer) + bytes;
 }
 
 void

@@ -41,7 +41,8 @@ extern const uint8 *bb_openlayer_store(BbOpenLayer *layer, const void *data,
  *
  * REQUIRES: all entries of one LSN one after the other.
  *
- * Errors: PROGRAM_LIMIT_EXCEEDED (length above BB_VALUE_MAX_SIZE).
+ * Errors: PROGRAM_LIMIT_EXCEEDED (length above BB_VALUE_MAX_SIZE; more than
+ * bb_openlayer_limit() said).
  */
 extern void bb_openlayer_add(BbOpenLayer *layer, const BbKey *key,
 							 XLogRecPtr lsn, BbEntryType type,
@@ -54,6 +55,15 @@ extern void bb_openlayer_put(BbOpenLayer *layer, const BbKey *key,
 
 /* Memory that it takes, in bytes. */
 extern size_t bb_openlayer_size(const BbOpenLayer *layer);
+
+/*
+ * bb_openlayer_limit - a record begins: refuse entries that take more than
+ * "bytes" of memory, until the next call.
+ *
+ * A flush can't come before a record's last entry, so this is what bounds the
+ * memory of one that names more than a record can.
+ */
+extern void bb_openlayer_limit(BbOpenLayer *layer, size_t bytes);
 
 /* Throw away the last entries, those above lsn. */
 extern void bb_openlayer_cut(BbOpenLayer *layer, XLogRecPtr lsn);

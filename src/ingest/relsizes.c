@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "ingest/invalidpages.h"
+#include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
 
 BbKeyRange
@@ -75,12 +76,16 @@ bb_relsizes_reach(BbIngest *ingest, const BbFork *fork, BlockNumber block)
 	if (block < blocks)
 		return false;
 
-	for (; blocks < block; blocks++)
+	if (block - blocks > BB_GAP_BLOCKS)
+		bb_relgaps_add(ingest, fork, blocks, block);
+	else
 	{
-		BbKey		key = bb_fork_block_key(fork, blocks);
+		for (; blocks < block; blocks++)
+		{
+			BbKey		key = bb_fork_block_key(fork, blocks);
 
-		bb_reqctx_check(ingest->ctx);
-		bb_ingest_zeros(ingest, &key);
+			bb_ingest_zeros(ingest, &key);
+		}
 	}
 	set_size(ingest, fork, block + 1);
 	return true;
@@ -93,7 +98,10 @@ bb_relsizes_truncate(BbIngest *ingest, const BbFork *fork, BlockNumber blocks)
 
 	bb_invalidpages_forget(ingest, fork, blocks);
 	if (bb_relsizes_get(ingest, fork, &before) && blocks < before)
+	{
 		set_size(ingest, fork, blocks);
+		bb_relgaps_truncate(ingest, fork, blocks);
+	}
 }
 
 void
@@ -105,19 +113,26 @@ bb_relsizes_drop(BbIngest *ingest, const BbWalLocator *locator)
 		BbKey		key = bb_fork_size_key(&fork);
 
 		bb_invalidpages_forget(ingest, &fork, 0);
+		if (!bb_directory_exists(ingest->ctx, ingest->directory, &key))
+			continue;
 		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+		bb_relgaps_drop(ingest, &fork);
 	}
 }
 
 void
 bb_relsizes_drop_all(BbIngest *ingest, Oid spc, Oid db)
 {
-	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_SIZE, spc, db);
-	ListCell   *cell;
+	static const BbKeyKind kinds[] = {BB_KEY_REL_SIZE, BB_KEY_REL_ZEROS};
 
-	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	for (int i = 0; i < lengthof(kinds); i++)
 	{
-		bb_directory_remove(ingest->ctx, ingest->directory, lfirst(cell),
-							ingest->lsn);
+		BbKeyRange	range = bb_relsizes_range(kinds[i], spc, db);
+		ListCell   *cell;
+
+		foreach(cell,
+				bb_directory_list(ingest->ctx, ingest->directory, &range))
+			bb_directory_remove(ingest->ctx, ingest->directory, lfirst(cell),
+								ingest->lsn);
 	}
 }

@@ -12,6 +12,7 @@
 #include "commands/dbcommands_xlog.h"
 #include "ingest/databasecopy.h"
 #include "ingest/invalidpages.h"
+#include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
 
 static void
@@ -23,6 +24,12 @@ create_by_copy(BbIngest *ingest)
 	BbDatabaseDir from = {create->src_tablespace_id, create->src_db_id};
 	BbDatabaseDir to = {create->tablespace_id, create->db_id};
 
+	bb_recordcheck_database(ingest, from.spc, from.db);
+	bb_recordcheck_database(ingest, to.spc, to.db);
+	if (from.spc == to.spc && from.db == to.db)
+		bb_recordcheck_refuse(ingest,
+							  "It copies database %u in tablespace %u to itself.",
+							  to.db, to.spc);
 	bb_databasecopy_run(ingest, from, to);
 }
 
@@ -37,6 +44,7 @@ create_by_wal(BbIngest *ingest)
 								  create->db_id, 0, 0, 0);
 	uint8		flags = BB_DATABASE_DEFAULT_TABLESPACE;
 
+	bb_recordcheck_database(ingest, create->tablespace_id, create->db_id);
 	bb_directory_put(ingest->directory, &key, ingest->lsn, &flags,
 					 sizeof(flags));
 }
@@ -48,13 +56,9 @@ drop(BbIngest *ingest)
 	const xl_dbase_drop_rec *drop = (const xl_dbase_drop_rec *)
 		bb_ingest_data(ingest, fixed);
 
-	if (drop->ntablespaces < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL drops a database in %d tablespaces",
-						drop->ntablespaces)));
-	(void) bb_ingest_data(ingest,
-						  fixed + (size_t) drop->ntablespaces * sizeof(Oid));
+	bb_recordcheck_items(ingest, fixed, drop->ntablespaces, sizeof(Oid));
+	for (int i = 0; i < drop->ntablespaces; i++)
+		bb_recordcheck_database(ingest, drop->tablespace_ids[i], drop->db_id);
 
 	bb_invalidpages_forget_database(ingest, drop->db_id);
 	for (int i = 0; i < drop->ntablespaces; i++)
@@ -65,6 +69,7 @@ drop(BbIngest *ingest)
 		BbKey		map = bb_key_make(BB_KEY_RELMAP, spc, drop->db_id, 0, 0,
 									  0);
 
+		bb_reqctx_check(ingest->ctx);
 		bb_relsizes_drop_all(ingest, spc, drop->db_id);
 		bb_directory_remove(ingest->ctx, ingest->directory, &database,
 							ingest->lsn);

@@ -23,6 +23,8 @@
 #include "access/visibilitymapdefs.h"
 #include "ingest/blockrefs.h"
 #include "ingest/invalidpages.h"
+#include "ingest/recordcheck.h"
+#include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
 #include "redo/native.h"
 
@@ -52,21 +54,29 @@ find_block(BbIngest *ingest, uint8 id, uint8 flags, ClearedBlock *cleared)
 static void
 extend_map(BbIngest *ingest, const BbFork *map, BlockNumber map_block)
 {
-#if PG_VERSION_NUM < 160000
-	BlockNumber blocks = 0;
+	BlockNumber block = map_block;
+	uint8	   *page = NULL;
 
-	(void) bb_relsizes_get(ingest, map, &blocks);
-	for (; blocks < map_block; blocks++)
-		extend_map(ingest, map, blocks);
+#if PG_VERSION_NUM < 160000
+	if (!bb_relsizes_get(ingest, map, &block))
+		block = 0;
 #endif
 
-	if (bb_relsizes_reach(ingest, map, map_block))
+	/* at most the 131,457 pages that a map has, which share their bytes */
+	for (; block <= map_block; block++)
 	{
-		BbKey		key = bb_fork_block_key(map, map_block);
+		BbKey		key = bb_fork_block_key(map, block);
 
-		PageInit((Page) ingest->page.data, BLCKSZ, 0);
-		bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
-						 ingest->page.data, BLCKSZ);
+		bb_reqctx_check(ingest->ctx);
+		if (!bb_relsizes_reach(ingest, map, block))
+			continue;
+		if (page == NULL)
+		{
+			page = bb_openlayer_reserve(ingest->layer, BLCKSZ);
+			PageInit((Page) page, BLCKSZ, 0);
+		}
+		bb_openlayer_add(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
+						 page, BLCKSZ);
 	}
 }
 
@@ -149,7 +159,8 @@ clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
 				bb_native_vm_clear_add(native,
 									   cleared[j].heap_block % BB_VM_PER_PAGE,
 									   cleared[j].flags);
-		bb_ingest_native(ingest, &key, false);
+		bb_ingest_native(ingest, &key,
+						 bb_relgaps_take(ingest, &block->map, map_block));
 	}
 }
 
@@ -199,13 +210,15 @@ set_visible(BbIngest *ingest)
 	BlockNumber map_block;
 	BlockNumber heap_block;
 	BbKey		key;
+	bool		fresh;
 
+	bb_recordcheck_heap(ingest, 1);
 	if (!bb_walcompat_block(ingest->record, 0, &map, &map_block) ||
 		!bb_walcompat_block(ingest->record, 1, &heap, &heap_block) ||
+		map.fork != VISIBILITYMAP_FORKNUM ||
 		map_block != heap_block / BB_VM_PER_PAGE)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL sets a visibility map bit in an impossible place")));
+		bb_recordcheck_refuse(ingest,
+							  "The block of the visibility map is not that of the heap block.");
 
 	/* the heap page; and an image of the map, which then is all there is */
 	bb_blockrefs_ingest(ingest);
@@ -215,7 +228,9 @@ set_visible(BbIngest *ingest)
 	key = bb_fork_block_key(&map, map_block);
 	bb_native_vm_set(bb_ingest_native_begin(ingest),
 					 heap_block % BB_VM_PER_PAGE, flags);
-	bb_ingest_native(ingest, &key, bb_relsizes_reach(ingest, &map, map_block));
+	fresh = bb_relsizes_reach(ingest, &map, map_block) ||
+		bb_relgaps_take(ingest, &map, map_block);
+	bb_ingest_native(ingest, &key, fresh);
 }
 
 static void
@@ -271,7 +286,11 @@ clear_for_lock_updated(BbIngest *ingest)
 void
 bb_rm_heap(BbIngest *ingest)
 {
-	switch (XLogRecGetInfo(ingest->record) & XLOG_HEAP_OPMASK)
+	uint8		operation = XLogRecGetInfo(ingest->record) & XLOG_HEAP_OPMASK;
+
+	if (operation != XLOG_HEAP_TRUNCATE)
+		bb_recordcheck_heap(ingest, 0);
+	switch (operation)
 	{
 		case XLOG_HEAP_INSERT:
 			clear_for_insert(ingest);
@@ -311,16 +330,19 @@ bb_rm_heap2(BbIngest *ingest)
 		case XLOG_HEAP2_VACUUM:
 		case XLOG_HEAP2_FREEZE_PAGE:
 #endif
+			bb_recordcheck_heap(ingest, 0);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_VISIBLE:
 			set_visible(ingest);
 			break;
 		case XLOG_HEAP2_MULTI_INSERT:
+			bb_recordcheck_heap(ingest, 0);
 			clear_for_multi_insert(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_LOCK_UPDATED:
+			bb_recordcheck_heap(ingest, 0);
 			clear_for_lock_updated(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;

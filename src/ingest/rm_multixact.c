@@ -13,6 +13,7 @@
 #include "access/multixact.h"
 #include "access/slru.h"
 #include "access/transam.h"
+#include "ingest/recordcheck.h"
 #include "ingest/slrupages.h"
 #include "redo/native.h"
 
@@ -110,14 +111,16 @@ create(BbIngest *ingest)
 	TransactionId max_xid = XLogRecGetXid(ingest->record);
 
 	if (create->nmembers <= 0 || create->mid < FirstMultiXactId)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL makes an impossible multixact %u with %d members",
-						create->mid, create->nmembers)));
-	(void) bb_ingest_data(ingest,
-						  SizeOfMultiXactCreate +
-							  (size_t) create->nmembers *
-								  sizeof(MultiXactMember));
+		bb_recordcheck_refuse(ingest,
+							  "There can't be a multixact %u with %d members.",
+							  create->mid, create->nmembers);
+	bb_recordcheck_items(ingest, SizeOfMultiXactCreate, create->nmembers,
+						 sizeof(MultiXactMember));
+	for (int i = 0; i < create->nmembers; i++)
+		if ((uint32) create->members[i].status > MaxMultiXactStatus)
+			bb_recordcheck_refuse(ingest,
+								  "There can't be a member of status %d.",
+								  (int) create->members[i].status);
 
 	set_offsets(ingest, create);
 	set_members(ingest, create);
@@ -141,23 +144,19 @@ truncate_both(BbIngest *ingest)
 {
 	CheckPoint *checkpoint = &ingest->state->checkpoint;
 	xl_multixact_truncate truncate;
-	uint64		segment;
-	uint64		end;
 	MultiXactId last;
 
 	memcpy(&truncate, bb_ingest_data(ingest, SizeOfMultiXactTruncate),
 		   SizeOfMultiXactTruncate);
+	if (!MultiXactIdIsValid(truncate.endTruncOff))
+		bb_recordcheck_refuse(ingest, "There can't be a multixact %u.",
+							  truncate.endTruncOff);
 	checkpoint->oldestMulti = truncate.endTruncOff;
 	checkpoint->oldestMultiDB = truncate.oldestMultiDB;
 
-	end = members_segment(truncate.endTruncMemb);
-	for (segment = members_segment(truncate.startTruncMemb); segment != end;)
-	{
-		bb_reqctx_check(ingest->ctx);
-		bb_slrupages_remove_segment(ingest, BB_SLRU_MULTIXACT_MEMBERS,
-									segment);
-		segment = segment == members_segment(PG_UINT32_MAX) ? 0 : segment + 1;
-	}
+	bb_slrupages_remove_range(ingest, BB_SLRU_MULTIXACT_MEMBERS,
+							  members_segment(truncate.startTruncMemb),
+							  members_segment(truncate.endTruncMemb));
 
 	/* one back: the page of the oldest may not be there yet */
 	last = truncate.endTruncOff == FirstMultiXactId ? MaxMultiXactId

@@ -11,13 +11,17 @@
  */
 #include "postgres.h"
 
-#include "ingest/ingest_internal.h"
+#include "base/clusterfile.h"
+#include "base/compat.h"
+#include "catalog/pg_tablespace_d.h"
+#include "ingest/recordcheck.h"
 #include "utils/relmapper.h"
 
 void
 bb_rm_relmap(BbIngest *ingest)
 {
 	const xl_relmap_update *update;
+	const char *complaint;
 	BbKey		key;
 
 	if ((XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK) !=
@@ -26,12 +30,19 @@ bb_rm_relmap(BbIngest *ingest)
 
 	update = (const xl_relmap_update *) bb_ingest_data(ingest,
 													   MinSizeOfRelmapUpdate);
-	if (update->nbytes <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL has a relation map of %d bytes",
-						update->nbytes)));
-	(void) bb_ingest_data(ingest, MinSizeOfRelmapUpdate + update->nbytes);
+	if (update->nbytes != BB_RELMAP_SIZE)
+		bb_recordcheck_refuse(ingest,
+							  "It has a relation map of %d bytes instead of %d.",
+							  update->nbytes, BB_RELMAP_SIZE);
+	(void) bb_ingest_data(ingest, MinSizeOfRelmapUpdate + BB_RELMAP_SIZE);
+	complaint = bb_relmap_complaint(update->data, BB_RELMAP_SIZE);
+	if (complaint != NULL)
+		bb_recordcheck_refuse(ingest, "Its relation map is not valid: %s",
+							  complaint);
+	if ((update->tsid == GLOBALTABLESPACE_OID) != (update->dbid == InvalidOid))
+		bb_recordcheck_refuse(ingest,
+							  "There can't be a relation map of database %u in tablespace %u.",
+							  update->dbid, update->tsid);
 	key = bb_key_make(BB_KEY_RELMAP, update->tsid, update->dbid, 0, 0, 0);
 	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
 					 update->data, update->nbytes);

@@ -11,6 +11,8 @@
 #include "postgres.h"
 
 #include "catalog/storage_xlog.h"
+#include "ingest/recordcheck.h"
+#include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
 #include "redo/native.h"
 #include "storage/fsm_internals.h"
@@ -29,11 +31,10 @@ create(BbIngest *ingest)
 	BbFork		fork = bb_walcompat_fork(&BB_WAL_LOCATOR(create),
 										 create->forkNum);
 
+	bb_recordcheck_relation(ingest, fork.spc, fork.db, fork.rel);
 	if (create->forkNum < MAIN_FORKNUM || create->forkNum > MAX_FORKNUM)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL creates an impossible fork %d",
-						create->forkNum)));
+		bb_recordcheck_refuse(ingest, "There can't be a fork %d.",
+							  (int) create->forkNum);
 	bb_relsizes_create(ingest, &fork);
 }
 
@@ -68,7 +69,7 @@ truncate_fsm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
 		if (block >= blocks)
 			return;
 		bb_native_fsm_truncate(bb_ingest_native_begin(ingest), slots);
-		bb_ingest_native(ingest, &key, false);
+		bb_ingest_native(ingest, &key, bb_relgaps_take(ingest, fork, block));
 		block++;
 	}
 	bb_relsizes_truncate(ingest, fork, block);
@@ -90,7 +91,7 @@ truncate_vm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
 		if (block >= blocks)
 			return;
 		bb_native_vm_truncate(bb_ingest_native_begin(ingest), entry);
-		bb_ingest_native(ingest, &key, false);
+		bb_ingest_native(ingest, &key, bb_relgaps_take(ingest, fork, block));
 		block++;
 	}
 	bb_relsizes_truncate(ingest, fork, block);
@@ -104,6 +105,7 @@ truncate_forks(BbIngest *ingest)
 	BbFork		fork = bb_walcompat_fork(&BB_WAL_LOCATOR(truncate),
 										 MAIN_FORKNUM);
 
+	bb_recordcheck_relation(ingest, fork.spc, fork.db, fork.rel);
 	bb_relsizes_create(ingest, &fork);
 	if (truncate->flags & SMGR_TRUNCATE_HEAP)
 		bb_relsizes_truncate(ingest, &fork, truncate->blkno);

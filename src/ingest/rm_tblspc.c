@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "commands/tablespace.h"
+#include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
 
 static void
@@ -22,11 +23,19 @@ create(BbIngest *ingest)
 	const xl_tblspc_create_rec *create = (const xl_tblspc_create_rec *)
 		bb_ingest_data(ingest, fixed + 1);
 	size_t		room = XLogRecGetDataLen(ingest->record) - fixed;
+	size_t		length = strnlen(create->ts_path, room);
 	BbKey		key = bb_key_make(BB_KEY_TABLESPACE, create->ts_id, 0, 0, 0,
 								  0);
 
+	bb_recordcheck_tablespace(ingest, create->ts_id);
+	/* an empty path is that of a tablespace in place */
+	if (length == room || length >= MAXPGPATH ||
+		(length > 0 && !is_absolute_path(create->ts_path)))
+		bb_recordcheck_refuse(ingest,
+							  "The location of tablespace %u is not an absolute path.",
+							  create->ts_id);
 	bb_directory_put(ingest->directory, &key, ingest->lsn, create->ts_path,
-					 strnlen(create->ts_path, room));
+					 length);
 }
 
 static void
@@ -39,6 +48,7 @@ drop(BbIngest *ingest)
 											  InvalidOid);
 	ListCell   *cell;
 
+	bb_recordcheck_tablespace(ingest, drop->ts_id);
 	bb_relsizes_drop_all(ingest, drop->ts_id, InvalidOid);
 	foreach(cell,
 			bb_directory_list(ingest->ctx, ingest->directory, &databases))

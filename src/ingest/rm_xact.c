@@ -15,6 +15,7 @@
 #include "base/codec.h"
 #include "ingest/committs.h"
 #include "ingest/origins.h"
+#include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
 #include "ingest/slrupages.h"
 #include "ingest/xactrecord.h"
@@ -114,7 +115,13 @@ end_transaction(BbIngest *ingest, const XactEnd *end, XidStatus status)
 	record_time(ingest, end->time);
 	bb_origins_advance(ingest, end->origin, end->origin_lsn, false);
 	for (int i = 0; i < end->ndropped; i++)
+	{
+		BbFork		fork = bb_walcompat_fork(&end->dropped[i], MAIN_FORKNUM);
+
+		bb_reqctx_check(ingest->ctx);
+		bb_recordcheck_relation(ingest, fork.spc, fork.db, fork.rel);
 		bb_relsizes_drop(ingest, &end->dropped[i]);
+	}
 	if (end->prepared)
 	{
 		BbKey		key = bb_key_twophase_size(twophase_id(ingest, end->xid));
@@ -132,12 +139,9 @@ end_data(BbIngest *ingest)
 
 	if (!bb_xactrecord_fits(XLogRecGetInfo(record), data,
 							XLogRecGetDataLen(record)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL record at %X/%X is too short",
-						LSN_FORMAT_ARGS(record->ReadRecPtr)),
-				 errdetail("It has %u bytes of data, which are not all that it says it has.",
-						   XLogRecGetDataLen(record))));
+		bb_recordcheck_refuse(ingest,
+							  "It has %u bytes of data, which are not all that it says it has.",
+							  XLogRecGetDataLen(record));
 	return data;
 }
 
@@ -205,6 +209,10 @@ prepare(BbIngest *ingest)
 	const char *data;
 	TransactionId subxid;
 
+	if (!bb_xactrecord_prepared_fits(XLogRecGetData(ingest->record), length))
+		bb_recordcheck_refuse(ingest,
+							  "It has %u bytes of data, which are not all that it says it has.",
+							  length);
 	bb_directory_put_u32(ingest->directory, &key, ingest->lsn, length);
 	data = XLogRecGetData(ingest->record);
 	for (uint32 at = 0; at < length; at += BLCKSZ)
@@ -215,10 +223,6 @@ prepare(BbIngest *ingest)
 	}
 
 	/* at the end of recovery nextXid is past those of prepared transactions */
-	data = bb_ingest_data(ingest,
-						  subxacts_at +
-							  (size_t) header->nsubxacts *
-								  sizeof(TransactionId));
 	for (int i = 0; i < header->nsubxacts; i++)
 	{
 		memcpy(&subxid, data + subxacts_at + i * sizeof(subxid),
@@ -236,10 +240,8 @@ assign(BbIngest *ingest)
 	const xl_xact_assignment *assignment = (const xl_xact_assignment *)
 		bb_ingest_data(ingest, MinSizeOfXactAssignment);
 
-	(void) bb_ingest_data(ingest,
-						  MinSizeOfXactAssignment +
-							  (size_t) assignment->nsubxacts *
-								  sizeof(TransactionId));
+	bb_recordcheck_items(ingest, MinSizeOfXactAssignment,
+						 assignment->nsubxacts, sizeof(TransactionId));
 	bb_clusterstate_past_xid(ingest->state,
 							 TransactionIdLatest(assignment->xtop,
 												 assignment->nsubxacts,

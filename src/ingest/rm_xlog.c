@@ -10,20 +10,57 @@
  */
 #include "postgres.h"
 
+#include "access/multixact.h"
+#include "access/transam.h"
+#include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "ingest/blockrefs.h"
 #include "ingest/committs.h"
+#include "ingest/recordcheck.h"
 #include "ingest/tliswitch.h"
+
+/* A byte of the data that is to be a boolean. */
+static void
+check_boolean(BbIngest *ingest, size_t offset, const char *name)
+{
+	uint8		byte = (uint8) bb_ingest_data(ingest, offset + 1)[offset];
+
+	if (byte > 1)
+		bb_recordcheck_refuse(ingest, "%s is neither true nor false, but %u.",
+							  name, byte);
+}
+
+/* What a server starts with (StartupXLOG in xlog.c). */
+static void
+check_counters(BbIngest *ingest, const CheckPoint *checkpoint)
+{
+	if (!TransactionIdIsNormal(XidFromFullTransactionId(checkpoint->nextXid)) ||
+		!TransactionIdIsNormal(checkpoint->oldestXid) ||
+		!MultiXactIdIsValid(checkpoint->nextMulti) ||
+		!MultiXactIdIsValid(checkpoint->oldestMulti))
+		bb_recordcheck_refuse(ingest,
+							  "There can't be a next transaction %u, oldest %u, next multixact %u, oldest %u.",
+							  XidFromFullTransactionId(checkpoint->nextXid),
+							  checkpoint->oldestXid, checkpoint->nextMulti,
+							  checkpoint->oldestMulti);
+}
 
 static void
 checkpoint(BbIngest *ingest, bool shutdown)
 {
 	CheckPoint	checkpoint;
 
+	check_boolean(ingest, offsetof(CheckPoint, fullPageWrites),
+				  "full_page_writes");
 	memcpy(&checkpoint, bb_ingest_data(ingest, sizeof(checkpoint)),
 		   sizeof(checkpoint));
+	check_counters(ingest, &checkpoint);
 	if (shutdown)
 		bb_tliswitch_check(ingest, checkpoint.ThisTimeLineID);
+	else if (checkpoint.ThisTimeLineID != ingest->tli)
+		bb_recordcheck_refuse(ingest,
+							  "It is of timeline ID %u instead of %u.",
+							  checkpoint.ThisTimeLineID, ingest->tli);
 	bb_clusterstate_checkpoint(ingest->state, &checkpoint, shutdown);
 }
 
@@ -42,7 +79,24 @@ parameter_change(BbIngest *ingest)
 	ControlFileData *control = &ingest->state->control;
 	xl_parameter_change change;
 
+	check_boolean(ingest, offsetof(xl_parameter_change, wal_log_hints),
+				  "wal_log_hints");
+	check_boolean(ingest,
+				  offsetof(xl_parameter_change, track_commit_timestamp),
+				  "track_commit_timestamp");
 	memcpy(&change, bb_ingest_data(ingest, sizeof(change)), sizeof(change));
+	if (change.MaxConnections < 1 || change.max_worker_processes < 0 ||
+		change.max_wal_senders < 0 || change.max_prepared_xacts < 0 ||
+		change.max_locks_per_xact < 1 ||
+		change.wal_level < WAL_LEVEL_MINIMAL ||
+		change.wal_level > WAL_LEVEL_LOGICAL)
+		bb_recordcheck_refuse(ingest,
+							  "max_connections is %d, max_worker_processes %d, max_wal_senders %d, max_prepared_transactions %d, max_locks_per_transaction %d, wal_level %d.",
+							  change.MaxConnections,
+							  change.max_worker_processes,
+							  change.max_wal_senders,
+							  change.max_prepared_xacts,
+							  change.max_locks_per_xact, change.wal_level);
 	bb_committs_switch(ingest, change.track_commit_timestamp);
 
 	control->MaxConnections = change.MaxConnections;
@@ -82,9 +136,9 @@ page_images(BbIngest *ingest, bool needed)
 		if (XLogRecHasBlockImage(ingest->record, id))
 			bb_blockrefs_ingest_one(ingest, (uint8) id);
 		else if (needed && XLogRecHasBlockRef(ingest->record, id))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("WAL record of full-page images lacks one")));
+			bb_recordcheck_refuse(ingest,
+								  "It lacks a full-page image of block reference %d.",
+								  id);
 	}
 }
 
@@ -129,6 +183,7 @@ bb_rm_xlog(BbIngest *ingest)
 			parameter_change(ingest);
 			break;
 		case XLOG_FPW_CHANGE:
+			check_boolean(ingest, 0, "full_page_writes");
 			memcpy(&full_page_writes, bb_ingest_data(ingest, sizeof(bool)),
 				   sizeof(bool));
 			state->fullPageWrites = full_page_writes;

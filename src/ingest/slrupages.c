@@ -8,7 +8,10 @@
 #include "postgres.h"
 
 #include "access/slru.h"
+#include "ingest/recordcheck.h"
 #include "ingest/slrupages.h"
+#include "pagestore/catalog.h"
+#include "redo/native.h"
 
 static BbKey
 page_key(BbSlru slru, int64 page)
@@ -57,11 +60,29 @@ reach(BbIngest *ingest, BbSlru slru, int64 page)
 	return true;
 }
 
+/* Transactions, multixacts and members are counted by 32 bits. */
+static void
+check_page(BbIngest *ingest, BbSlru slru, int64 page)
+{
+	static const uint32 per_page[BB_SLRU_COUNT] = {
+		[BB_SLRU_XACT] = BB_XACT_PER_PAGE,
+		[BB_SLRU_MULTIXACT_OFFSETS] = BB_OFFSETS_PER_PAGE,
+		[BB_SLRU_MULTIXACT_MEMBERS] = BB_MEMBERS_PER_PAGE,
+		[BB_SLRU_COMMIT_TS] = BB_COMMIT_TS_PER_PAGE,
+	};
+
+	if (page < 0 || page > PG_UINT32_MAX / per_page[slru])
+		bb_recordcheck_refuse(ingest,
+							  "There can't be a page " INT64_FORMAT " of %s.",
+							  page, bb_slru_directory(slru));
+}
+
 void
 bb_slrupages_zero(BbIngest *ingest, BbSlru slru, int64 page)
 {
 	BbKey		key = page_key(slru, page);
 
+	check_page(ingest, slru, page);
 	(void) reach(ingest, slru, page);
 	bb_ingest_zeros(ingest, &key);
 }
@@ -74,12 +95,31 @@ bb_slrupages_change(BbIngest *ingest, BbSlru slru, int64 page)
 	bb_ingest_native(ingest, &key, reach(ingest, slru, page));
 }
 
-void
-bb_slrupages_remove_segment(BbIngest *ingest, BbSlru slru, uint64 segment)
+static void
+remove_segment(BbIngest *ingest, BbSlru slru, uint64 segment)
 {
 	BbKey		key = bb_key_slru_size(slru, segment);
 
 	bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+}
+
+/* The size keys of all segments. */
+static List *
+list_segments(BbIngest *ingest, BbSlru slru)
+{
+	BbKeyRange	range;
+
+	range.start = bb_key_make(BB_KEY_SLRU_SIZE, slru, 0, 0, 0, 0);
+	range.end = bb_key_make(BB_KEY_SLRU_SIZE, slru + 1, 0, 0, 0, 0);
+	return bb_directory_list(ingest->ctx, ingest->directory, &range);
+}
+
+static uint64
+segment_of(const BbKey *size_key)
+{
+	BbKeyFields key = bb_key_fields(size_key);
+
+	return ((uint64) key.db << 32) | key.rel;
 }
 
 /* Remove segments; all, when precedes is NULL. */
@@ -87,21 +127,17 @@ static void
 remove_segments(BbIngest *ingest, BbSlru slru, int64 cutoff,
 				BbSlruPrecedes precedes)
 {
-	BbKeyRange	range;
 	ListCell   *cell;
 
-	range.start = bb_key_make(BB_KEY_SLRU_SIZE, slru, 0, 0, 0, 0);
-	range.end = bb_key_make(BB_KEY_SLRU_SIZE, slru + 1, 0, 0, 0, 0);
-	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	foreach(cell, list_segments(ingest, slru))
 	{
-		BbKeyFields key = bb_key_fields(lfirst(cell));
-		uint64		segment = ((uint64) key.db << 32) | key.rel;
+		uint64		segment = segment_of(lfirst(cell));
 		int64		first = segment * SLRU_PAGES_PER_SEGMENT;
 		int64		last = first + SLRU_PAGES_PER_SEGMENT - 1;
 
 		if (precedes == NULL ||
 			(precedes(first, cutoff) && precedes(last, cutoff)))
-			bb_slrupages_remove_segment(ingest, slru, segment);
+			remove_segment(ingest, slru, segment);
 	}
 }
 
@@ -109,7 +145,24 @@ void
 bb_slrupages_truncate(BbIngest *ingest, BbSlru slru, int64 cutoff,
 					  BbSlruPrecedes precedes)
 {
+	check_page(ingest, slru, cutoff);
 	remove_segments(ingest, slru, cutoff, precedes);
+}
+
+void
+bb_slrupages_remove_range(BbIngest *ingest, BbSlru slru, uint64 first,
+						  uint64 end)
+{
+	ListCell   *cell;
+
+	foreach(cell, list_segments(ingest, slru))
+	{
+		uint64		segment = segment_of(lfirst(cell));
+
+		if (first <= end ? segment >= first && segment < end
+						 : segment >= first || segment < end)
+			remove_segment(ingest, slru, segment);
+	}
 }
 
 void

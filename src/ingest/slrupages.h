@@ -7,6 +7,8 @@
  * long enough; in recovery one that doesn't is read as zeros, and made by a
  * change (SlruPhysicalReadPage in PostgreSQL's slru.c).
  *
+ * Errors: DATA_CORRUPTED (a page that no transaction or multixact can have).
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_SLRUPAGES_H
@@ -29,8 +31,9 @@ extern void bb_slrupages_change(BbIngest *ingest, BbSlru slru, int64 page);
  */
 extern void bb_slrupages_truncate(BbIngest *ingest, BbSlru slru, int64 cutoff,
 								  BbSlruPrecedes precedes);
-extern void bb_slrupages_remove_segment(BbIngest *ingest, BbSlru slru,
-										uint64 segment);
+/* Remove segments from "first" up to "end", which may have wrapped around. */
+extern void bb_slrupages_remove_range(BbIngest *ingest, BbSlru slru,
+									  uint64 first, uint64 end);
 extern void bb_slrupages_remove_all(BbIngest *ingest, BbSlru slru);
 
 #endif /* BB_SLRUPAGES_H */

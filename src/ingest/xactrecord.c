@@ -9,7 +9,12 @@
 
 #include "ingest/walcompat.h"
 #include "ingest/xactrecord.h"
+#include "access/transam.h"
+#include "port/pg_crc32c.h"
 #include "storage/sinval.h"
+
+/* The first bytes of a state file (twophase.c). */
+#define TWOPHASE_MAGIC 0x57F94534
 
 /* What is left of the record. */
 typedef struct Rest
@@ -92,4 +97,36 @@ bb_xactrecord_fits(uint8 info, const char *data, size_t length)
 	}
 	return (has & XACT_XINFO_HAS_ORIGIN) == 0 ||
 		skip(&rest, sizeof(xl_xact_origin));
+}
+
+/* Each part of a state file begins at a multiple of MAXALIGN. */
+static bool
+skip_part(Rest *rest, int64 count, size_t item_size)
+{
+	return count >= 0 && rest->length / item_size >= (uint64) count &&
+		skip(rest, Min(MAXALIGN(count * item_size), rest->length));
+}
+
+bool
+bb_xactrecord_prepared_fits(const char *data, size_t length)
+{
+	xl_xact_prepare header;
+	Rest		rest = {data, length};
+
+	if (!skip_part(&rest, 1, sizeof(header)))
+		return false;
+	memcpy(&header, data, sizeof(header));
+
+	/* the file has the CRC, too, which isn't in the record */
+	return header.magic == TWOPHASE_MAGIC &&
+		header.total_len == length + sizeof(pg_crc32c) &&
+		TransactionIdIsNormal(header.xid) && header.gidlen > 0 &&
+		header.gidlen <= GIDSIZE && skip_part(&rest, header.gidlen, 1) &&
+		skip_part(&rest, header.nsubxacts, sizeof(TransactionId)) &&
+		skip_part(&rest, header.ncommitrels, sizeof(BbWalLocator)) &&
+		skip_part(&rest, header.nabortrels, sizeof(BbWalLocator)) &&
+		skip_part(&rest, header.ncommitstats, sizeof(xl_xact_stats_item)) &&
+		skip_part(&rest, header.nabortstats, sizeof(xl_xact_stats_item)) &&
+		skip_part(&rest, header.ninvalmsgs,
+				  sizeof(SharedInvalidationMessage));
 }

@@ -20,4 +20,14 @@
  */
 extern bool bb_xactrecord_fits(uint8 info, const char *data, size_t length);
 
+/*
+ * bb_xactrecord_prepared_fits - the same of a record that prepares a
+ * transaction, which becomes its state file.
+ *
+ * (ReadTwoPhaseFile and ProcessTwoPhaseBuffer in PostgreSQL's twophase.c look
+ * at the length and the magic number; what follows is believed when a server
+ * starts.)
+ */
+extern bool bb_xactrecord_prepared_fits(const char *data, size_t length);
+
 #endif /* BB_XACTRECORD_H */

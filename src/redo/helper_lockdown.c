@@ -8,10 +8,11 @@
  * whatever runs in there can compute, allocate memory, read from the files
  * that are open (scratch files, and the socket) and write to the socket; it
  * can't open a file, make a socket, or start a program.  A call that isn't
- * allowed kills the helper.
+ * allowed kills the helper.  Memory comes from anonymous mappings that can't be
+ * executed: a file that is mapped could be written past the limit on that.
  *
  * The limits hold without seccomp too: no new descriptors, no writes to
- * files, no core file.
+ * files, no core file, no more than some memory beyond what is there already.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +20,10 @@
 
 #include <errno.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "redo/helper.h"
 
@@ -30,19 +33,69 @@ static const int allowed[] = {
 	/* scratch files: lseek finds the end, reads get zeros */
 	SCMP_SYS(lseek), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(preadv2),
 	/* memory */
-	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
-	SCMP_SYS(madvise), SCMP_SYS(futex),
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+	SCMP_SYS(futex),
 	/* about itself */
 	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(clock_gettime),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group)};
 
-static void
-limit(__rlimit_resource_t resource)
-{
-	struct rlimit none = {0, 0};
+/*
+ * Memory that a helper may take once it is locked down, in bytes.  The longest
+ * record that a store can hold, and the piece of a history around it, take
+ * some megabytes; redo of real WAL (t/120_oracle_everything.pl) took less than
+ * 4 MB more than a helper has when it starts.
+ */
+#define MEMORY_BYTES ((rlim_t) 256 * 1024 * 1024)
 
-	if (setrlimit(resource, &none) != 0)
+/* Where the kernel doesn't tell what is there already. */
+#define ADDRESS_SPACE_BYTES ((rlim_t) 8 * 1024 * 1024 * 1024)
+
+static void
+limit(__rlimit_resource_t resource, rlim_t value)
+{
+	struct rlimit limits;
+
+	if (getrlimit(resource, &limits) != 0)
+		ereport(FATAL, (errmsg("could not read a resource limit: %m")));
+	if (limits.rlim_max != RLIM_INFINITY && limits.rlim_max < value)
+		value = limits.rlim_max;
+	limits.rlim_cur = limits.rlim_max = value;
+	if (setrlimit(resource, &limits) != 0)
 		ereport(FATAL, (errmsg("could not lower a resource limit: %m")));
+}
+
+/* The address space in use, in bytes; 0: unknown. */
+static rlim_t
+address_space(void)
+{
+	FILE	   *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%lu", &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return (rlim_t) pages * sysconf(_SC_PAGESIZE);
+}
+
+static void
+limit_memory(void)
+{
+	rlim_t		used = address_space();
+
+	limit(RLIMIT_AS,
+		  used > 0 ? used + MEMORY_BYTES : (rlim_t) ADDRESS_SPACE_BYTES);
+}
+
+/* mmap(address, length, prot, flags, …): arguments 2 and 3. */
+static int
+allow_anonymous_mmap(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+							SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+							SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS,
+									MAP_ANONYMOUS));
 }
 
 /*
@@ -57,6 +110,8 @@ load_filter(void)
 	for (int i = 0; i < lengthof(allowed) && result == 0; i++)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (result == 0)
+		result = allow_anonymous_mmap(filter);
+	if (result == 0)
 		result = seccomp_load(filter);
 	if (filter != NULL)
 		seccomp_release(filter);
@@ -68,9 +123,10 @@ bb_redo_lockdown(bool seccomp)
 {
 	int			error;
 
-	limit(RLIMIT_CORE);
-	limit(RLIMIT_FSIZE);
-	limit(RLIMIT_NOFILE);
+	limit_memory();
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_FSIZE, 0);
+	limit(RLIMIT_NOFILE, 0);
 	/* nothing is executed any more, so nothing may gain by it */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		ereport(FATAL, (errmsg("could not give up new privileges: %m")));

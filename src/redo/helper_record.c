@@ -31,6 +31,7 @@
 #include "access/rmgr.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "base/walblocks.h"
 #include "redo/helper.h"
 #include "utils/memutils.h"
 
@@ -54,6 +55,7 @@ static void
 decode_record(XLogRecord *record, uint32 length, XLogRecPtr end_lsn)
 {
 	char	   *complaint = NULL;
+	const char *invalid;
 	size_t		needed;
 	XLogRecPtr	lsn;
 
@@ -84,6 +86,14 @@ decode_record(XLogRecord *record, uint32 length, XLogRecPtr end_lsn)
 	reader->record = decoded;
 	reader->ReadRecPtr = lsn;
 	reader->EndRecPtr = end_lsn;
+
+	/* ingest does that, too, but this one comes out of a store */
+	invalid = bb_walblocks_complaint(reader);
+	if (invalid != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("record is not valid"),
+				 errdetail_internal("%s", invalid)));
 }
 
 /*

@@ -57,10 +57,36 @@ bb_redo_setup_library(void)
 }
 
 /*
- * The backend's environment without what would change how the helper starts,
- * and with a name for its user (username.c).  ld.so ignores a library whose
- * path has spaces or colons; then the user needs a name of its own.
+ * The variables that a helper gets of the backend's environment.  A record
+ * that takes a helper over can read what is in it, and the server's may have
+ * the keys of an object store.  So it is what the server's libraries need to be
+ * found and to start, what checking tools are told, and variables of our own; a
+ * name that ends with "_" stands for all that begin with it.
+ *
+ * LD_PRELOAD gives the helper's user a name (username.c).  ld.so ignores a
+ * library whose path has spaces or colons; then the user needs a name of its
+ * own.
  */
+static const char *const passed_on[] = {
+	"LD_LIBRARY_PATH", "ICU_DATA", "GLIBC_TUNABLES", "MALLOC_",
+	"LANG", "LANGUAGE", "LC_", "TZ", "TZDIR",
+	"ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "GCOV_PREFIX",
+	"GCOV_PREFIX_STRIP", "LLVM_PROFILE_FILE", "BB_REDO_"};
+
+static bool
+is_passed_on(const char *variable)
+{
+	for (int i = 0; i < lengthof(passed_on); i++)
+	{
+		size_t		length = strlen(passed_on[i]);
+
+		if (strncmp(variable, passed_on[i], length) == 0 &&
+			(passed_on[i][length - 1] == '_' || variable[length] == '='))
+			return true;
+	}
+	return false;
+}
+
 static char **
 make_environment(const BbRedoSetup *setup)
 {
@@ -72,11 +98,8 @@ make_environment(const BbRedoSetup *setup)
 	result = palloc((n + 3) * sizeof(char *));
 	n = 0;
 	for (char **variable = environ; *variable != NULL; variable++)
-	{
-		if (strncmp(*variable, "PG", 2) != 0 &&
-			strncmp(*variable, "LD_PRELOAD=", strlen("LD_PRELOAD=")) != 0)
+		if (is_passed_on(*variable))
 			result[n++] = *variable;
-	}
 	result[n++] = psprintf(BB_REDO_ENVIRONMENT "=%d %d", MyProcPid,
 						   setup->seccomp);
 	result[n++] = psprintf("LD_PRELOAD=%s", setup->library);

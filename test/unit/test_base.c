@@ -15,6 +15,7 @@
 #include "base/key.h"
 #include "base/resource.h"
 #include "base/settings.h"
+#include "base/zerorun.h"
 #include "unit.h"
 #include "utils/timestamp.h"
 
@@ -288,4 +289,72 @@ UNIT_TEST(descriptor_dies_with_its_context)
 	CHECK(fcntl(number, F_GETFD) == -1 && errno == EBADF);
 
 	CHECK(bb_fd_open("/nonexistent/file", O_RDONLY, 0) == NULL);
+}
+
+/* The runs as text: "10-20 30-40". */
+static char *
+runs_text(const BbZeroRunList *runs)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < runs->n; i++)
+		appendStringInfo(&text, "%s%u-%u", i > 0 ? " " : "",
+						 runs->bounds[2 * i], runs->bounds[2 * i + 1]);
+	return text.data;
+}
+
+#define CHECK_RUNS(runs, expected) \
+	CHECK(strcmp(runs_text(runs), (expected)) == 0)
+
+UNIT_TEST(zeroruns_are_cut)
+{
+	BbZeroRunList runs = {0};
+	BbZeroRunList read;
+	uint8		value[BB_ZERO_RUNS_MAX * BB_ZERO_RUN_BYTES];
+	uint32		length;
+
+	bb_zerorun_append(&runs, 10, 20);
+	bb_zerorun_append(&runs, 30, 40);
+	bb_zerorun_append(&runs, 40, 50);
+	CHECK_RUNS(&runs, "10-20 30-50");
+	CHECK(!bb_zerorun_has(&runs, 9) && bb_zerorun_has(&runs, 10) &&
+		  bb_zerorun_has(&runs, 19) && !bb_zerorun_has(&runs, 20) &&
+		  !bb_zerorun_has(&runs, 50));
+
+	bb_zerorun_cut(&runs, 35, 36);
+	CHECK_RUNS(&runs, "10-20 30-35 36-50");
+	bb_zerorun_cut(&runs, 10, 11);
+	bb_zerorun_cut(&runs, 49, 50);
+	bb_zerorun_cut(&runs, 25, 26);
+	CHECK_RUNS(&runs, "11-20 30-35 36-49");
+
+	length = bb_zerorun_encode(&runs, value);
+	CHECK(length == 24 && bb_zerorun_decode(value, length, &read));
+	CHECK_RUNS(&read, "11-20 30-35 36-49");
+
+	bb_zerorun_cut(&runs, 33, InvalidBlockNumber);
+	CHECK_RUNS(&runs, "11-20 30-33");
+	bb_zerorun_cut(&runs, 0, 32);
+	CHECK_RUNS(&runs, "32-33");
+	bb_zerorun_cut(&runs, 32, 33);
+	CHECK_RUNS(&runs, "");
+}
+
+UNIT_TEST(zeroruns_that_are_none_are_refused)
+{
+	static const uint8 touching[] = {1, 0, 0, 0, 2, 0, 0, 0,
+									 2, 0, 0, 0, 3, 0, 0, 0};
+	static const uint8 empty[] = {5, 0, 0, 0, 5, 0, 0, 0};
+	static uint8 many[(BB_ZERO_RUNS_MAX + 1) * BB_ZERO_RUN_BYTES];
+	BbZeroRunList runs;
+
+	for (uint32 i = 0; i < lengthof(many) / 4; i++)
+		bb_put_le32(many + 4 * i, i);
+	CHECK(bb_zerorun_decode(many, lengthof(many) - 8, &runs));
+	CHECK(!bb_zerorun_decode(many, lengthof(many), &runs));
+	CHECK(!bb_zerorun_decode(touching, 16, &runs));
+	CHECK(!bb_zerorun_decode(empty, 8, &runs));
+	CHECK(!bb_zerorun_decode(empty, 0, &runs));
+	CHECK(!bb_zerorun_decode(many, 12, &runs));
 }

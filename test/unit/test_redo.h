@@ -24,9 +24,12 @@
 #define UNIT_REDO_SOCKET 0x80  /* make a socket */
 #define UNIT_REDO_FORK 0x90	   /* fork */
 #define UNIT_REDO_NOTHING 0xA0 /* leave the page as it is */
+#define UNIT_REDO_MAP 0xB0	   /* map a file */
+#define UNIT_REDO_CODE 0xC0	   /* map memory that can be executed */
+#define UNIT_REDO_MEMORY 0xD0  /* take more memory than redo needs */
 
 /* How a redo helper is to fail to start: see test_redo_rmgr.c. */
-#define UNIT_HELPER_ENVIRONMENT "BB_UNIT_HELPER"
+#define UNIT_HELPER_ENVIRONMENT "BB_REDO_UNIT_TEST"
 
 /* A client for this server's own cluster. */
 extern BbRedo *test_redo_open(const BbReqCtx *ctx);

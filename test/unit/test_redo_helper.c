@@ -489,12 +489,8 @@ UNIT_TEST(redo_helper_is_locked_down)
 	check_deadly(ctx, redo, UNIT_REDO_OPEN, "died", "signal 31");
 	check_deadly(ctx, redo, UNIT_REDO_SOCKET, "died", "signal 31");
 	check_deadly(ctx, redo, UNIT_REDO_FORK, "died", "signal 31");
-}
-
-static void
-reset_seccomp(void *unused)
-{
-	bb_setting_redo_seccomp = true;
+	check_deadly(ctx, redo, UNIT_REDO_MAP, "died", "signal 31");
+	check_deadly(ctx, redo, UNIT_REDO_CODE, "died", "signal 31");
 }
 
 /*
@@ -507,6 +503,80 @@ at_end_of_test(MemoryContextCallbackFunction function)
 
 	callback->func = function;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+}
+
+/* A helper's environment, a variable a line. */
+static char *
+environment_of(int pid)
+{
+	char	   *content = palloc0(256 * 1024);
+	int			fd = open(psprintf("/proc/%d/environ", pid), O_RDONLY);
+	ssize_t		length = 0;
+	ssize_t		got;
+
+	CHECK(fd >= 0);
+	while ((got = read(fd, content + length, 256 * 1024 - 1 - length)) > 0)
+		length += got;
+	close(fd);
+	for (ssize_t i = 0; i < length; i++)
+		if (content[i] == '\0')
+			content[i] = '\n';
+	return content;
+}
+
+static void
+remove_variables(void *unused)
+{
+	unsetenv("AWS_SECRET_ACCESS_KEY");
+	unsetenv("LANGUAGE_KEY");
+	unsetenv("MALLOC_TOP_PAD_");
+}
+
+UNIT_TEST(redo_helper_gets_no_secrets)
+{
+	BbRedo	   *redo;
+	char	   *environment;
+
+	at_end_of_test(remove_variables);
+	setenv("AWS_SECRET_ACCESS_KEY", "planted", 1);
+	setenv("LANGUAGE_KEY", "planted", 1);
+	setenv("MALLOC_TOP_PAD_", "65536", 1);
+	redo = open_anew(ctx);
+	check_works(ctx, redo);
+	environment = environment_of(only_child());
+	CHECK(strstr(environment, "BB_REDO_HELPER=") != NULL);
+	CHECK(strstr(environment, "MALLOC_TOP_PAD_=65536\n") != NULL);
+	CHECK(strstr(environment, "planted") == NULL);
+	CHECK(strstr(environment, "PGDATA") == NULL);
+	CHECK(strstr(environment, "PATH=") == NULL ||
+		  strstr(environment, "LD_LIBRARY_PATH=") != NULL);
+}
+
+UNIT_TEST(redo_helper_takes_no_more_memory)
+{
+	BbRedo	   *redo = open_anew(ctx);
+	int			pid;
+	char	   *space;
+
+	check_works(ctx, redo);
+	pid = only_child();
+	space = strstr(proc_file(pid, "limits"), "Max address space");
+	CHECK(space != NULL && strtoul(space + strlen("Max address space"), NULL,
+								   10) > 0);
+
+	/* it is an error, of which it doesn't die */
+	submit_deed(ctx, redo, UNIT_REDO_MEMORY);
+	CHECK_ERROR((void) next_text(ctx, redo),
+				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK(strstr(unit_last_error, "out of memory") != NULL);
+	check_works(ctx, redo);
+	CHECK(only_child() == pid);
+}
+
+static void
+reset_seccomp(void *unused)
+{
+	bb_setting_redo_seccomp = true;
 }
 
 UNIT_TEST(redo_without_seccomp)

@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #include "storage/ipc.h"
 #include "test_redo.h"
 #include "unit.h"
+#include "utils/memutils.h"
 
 /*
  * Append a byte to the page: its number of bytes is in pd_lower.
@@ -49,6 +51,7 @@ static void
 unit_redo(XLogReaderState *record)
 {
 	static const char garbage[] = "this is no answer to a request for redo";
+	void	   *memory;
 	int			fd;
 
 	switch (XLogRecGetInfo(record) & ~XLR_INFO_MASK)
@@ -85,6 +88,20 @@ unit_redo(XLogReaderState *record)
 			break;
 		case UNIT_REDO_FORK:
 			elog(ERROR, "forked: %d", (int) fork());
+			break;
+		case UNIT_REDO_MAP:
+			memory = mmap(NULL, BLCKSZ, PROT_READ, MAP_PRIVATE, STDIN_FILENO, 0);
+			elog(ERROR, "mapping a file, got %p: %m", memory);
+			break;
+		case UNIT_REDO_CODE:
+			memory = mmap(NULL, BLCKSZ, PROT_READ | PROT_EXEC,
+						  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			elog(ERROR, "mapping memory, got %p: %m", memory);
+			break;
+		case UNIT_REDO_MEMORY:
+			(void) MemoryContextAllocHuge(TopMemoryContext,
+										  (Size) 512 * 1024 * 1024);
+			append_byte(record);
 			break;
 		case UNIT_REDO_NOTHING:
 			break;

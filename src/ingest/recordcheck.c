@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * recordcheck.c
+ *	  Is a WAL record one that a server can have written?
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/walblocks.h"
+#include "catalog/pg_tablespace_d.h"
+#include "ingest/recordcheck.h"
+
+void
+bb_recordcheck_refuse(BbIngest *ingest, const char *format,...)
+{
+	StringInfoData text;
+	int			needed;
+
+	initStringInfo(&text);
+	for (;;)
+	{
+		va_list		args;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&text, format, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&text, needed);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("WAL record at %X/%X, %s, is not valid",
+					LSN_FORMAT_ARGS(ingest->record->ReadRecPtr),
+					bb_ingest_record_name(ingest->record)),
+			 errdetail_internal("%s", text.data),
+			 errhint("The WAL was damaged or forged; its checksum is right.")));
+}
+
+void
+bb_recordcheck_blocks(BbIngest *ingest)
+{
+	const char *complaint = bb_walblocks_complaint(ingest->record);
+
+	if (complaint != NULL)
+		bb_recordcheck_refuse(ingest, "%s", complaint);
+}
+
+void
+bb_recordcheck_heap(BbIngest *ingest, uint8 main_id)
+{
+	XLogReaderState *record = ingest->record;
+	const DecodedBkpBlock *main;
+
+	if (!XLogRecHasBlockRef(record, main_id))
+		bb_recordcheck_refuse(ingest, "It lacks block reference %u.", main_id);
+	main = XLogRecGetBlock(record, main_id);
+	if (main->forknum != MAIN_FORKNUM)
+		bb_recordcheck_refuse(ingest,
+							  "Block reference %u is of fork %d instead of the main fork.",
+							  main_id, (int) main->forknum);
+	for (int id = 0; id <= XLogRecMaxBlockId(record); id++)
+	{
+		const DecodedBkpBlock *other = XLogRecGetBlock(record, id);
+
+		if (!other->in_use || id == main_id)
+			continue;
+		if (!BB_LOCATOR_EQUALS(BB_DECODED_LOCATOR(other),
+							   BB_DECODED_LOCATOR(main)))
+			bb_recordcheck_refuse(ingest,
+								  "Block references %u and %d are of two relations.",
+								  main_id, id);
+		if (other->forknum != MAIN_FORKNUM &&
+			other->forknum != VISIBILITYMAP_FORKNUM)
+			bb_recordcheck_refuse(ingest,
+								  "Block reference %d is of fork %d.", id,
+								  (int) other->forknum);
+	}
+}
+
+void
+bb_recordcheck_items(BbIngest *ingest, size_t fixed, int64 count,
+					 size_t item_size)
+{
+	size_t		length = XLogRecGetDataLen(ingest->record);
+
+	if (count < 0 || length < fixed ||
+		(length - fixed) / item_size < (uint64) count)
+		bb_recordcheck_refuse(ingest,
+							  "It has %zu bytes of data, and claims " INT64_FORMAT " items of %zu bytes behind the first %zu.",
+							  length, count, item_size, fixed);
+}
+
+void
+bb_recordcheck_relation(BbIngest *ingest, Oid spc, Oid db, Oid rel)
+{
+	if (!bb_walblocks_locator_valid(spc, db, rel))
+		bb_recordcheck_refuse(ingest, "There can't be a relation %u/%u/%u.",
+							  spc, db, rel);
+}
+
+void
+bb_recordcheck_database(BbIngest *ingest, Oid spc, Oid db)
+{
+	if (spc == InvalidOid || spc == GLOBALTABLESPACE_OID || db == InvalidOid)
+		bb_recordcheck_refuse(ingest,
+							  "There can't be a database %u in tablespace %u.",
+							  db, spc);
+}
+
+void
+bb_recordcheck_tablespace(BbIngest *ingest, Oid spc)
+{
+	if (spc == InvalidOid || spc == GLOBALTABLESPACE_OID ||
+		spc == DEFAULTTABLESPACE_OID)
+		bb_recordcheck_refuse(ingest,
+							  "Tablespace %u is neither created nor dropped.",
+							  spc);
+}

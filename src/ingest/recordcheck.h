@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * recordcheck.h
+ *	  Is a WAL record one that a server can have written?
+ *
+ * A record whose CRC is right may come from anybody.  Recovery trusts such a
+ * record, and crashes or writes anywhere if it shouldn't; ingest runs in a
+ * backend, so it believes nothing.  Block references are checked before any
+ * handler sees the record.  The main data of a record is for its handler to
+ * check: that it has all bytes that are read, and that the numbers in it are
+ * possible.
+ *
+ * Errors of all functions: DATA_CORRUPTED, with the record's LSN, its resource
+ * manager and what is wrong.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_RECORDCHECK_H
+#define BB_RECORDCHECK_H
+
+#include "ingest/ingest_internal.h"
+
+/* Refuse the record; the text is a sentence that says what is wrong. */
+pg_noreturn extern void bb_recordcheck_refuse(BbIngest *ingest,
+											  const char *format,...)
+	pg_attribute_printf(2, 3);
+
+/* Check all block references; see base/walblocks.h. */
+extern void bb_recordcheck_blocks(BbIngest *ingest);
+
+/*
+ * bb_recordcheck_heap - all block references are of one relation's main fork
+ * and visibility map; block "main_id" is of the main fork.
+ */
+extern void bb_recordcheck_heap(BbIngest *ingest, uint8 main_id);
+
+/*
+ * bb_recordcheck_items - the main data has "count" items behind its first
+ * "fixed" bytes.
+ */
+extern void bb_recordcheck_items(BbIngest *ingest, size_t fixed, int64 count,
+								 size_t item_size);
+
+/* Can there be such a relation, database directory or tablespace? */
+extern void bb_recordcheck_relation(BbIngest *ingest, Oid spc, Oid db,
+									Oid rel);
+extern void bb_recordcheck_database(BbIngest *ingest, Oid spc, Oid db);
+extern void bb_recordcheck_tablespace(BbIngest *ingest, Oid spc);
+
+#endif /* BB_RECORDCHECK_H */

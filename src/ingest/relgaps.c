@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * relgaps.c
+ *	  Gaps: blocks that a fork gets between its end and a block that a record
+ *	  makes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "base/zerorun.h"
+#include "ingest/relgaps.h"
+#include "ingest/relsizes.h"
+
+/* The key of a fork's runs. */
+static inline BbKey
+runs_key(const BbFork *fork)
+{
+	return bb_key_rel_zeros(fork->spc, fork->db, fork->rel, fork->fork);
+}
+
+/* False: the fork has none. */
+static bool
+load(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
+{
+	BbKey		key = runs_key(fork);
+	const uint8 *value;
+	uint32		length;
+
+	runs->n = 0;
+	value = bb_directory_get(ingest->ctx, ingest->directory, &key, &length);
+	if (value == NULL)
+		return false;
+	if (!bb_zerorun_decode(value, length, runs))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the page store's entry for %s is invalid",
+						bb_key_text(&key))));
+	return true;
+}
+
+static inline bool
+is_map(const BbFork *fork)
+{
+	return fork->fork == FSM_FORKNUM || fork->fork == VISIBILITYMAP_FORKNUM;
+}
+
+/* Of a map's runs, which have no values, the shortest becomes images. */
+static void
+write_shortest(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
+{
+	BlockNumber shortest = PG_UINT32_MAX;
+	BlockNumber first = 0;
+
+	for (int i = 0; i < runs->n; i++)
+	{
+		BlockNumber length = runs->bounds[2 * i + 1] - runs->bounds[2 * i];
+
+		if (length < shortest)
+		{
+			shortest = length;
+			first = runs->bounds[2 * i];
+		}
+	}
+	for (BlockNumber block = first; block < first + shortest; block++)
+	{
+		BbKey		key = bb_fork_block_key(fork, block);
+
+		bb_ingest_zeros(ingest, &key);
+	}
+	bb_zerorun_cut(runs, first, first + shortest);
+}
+
+static void
+store(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
+{
+	BbKey		key = runs_key(fork);
+	uint8		value[BB_ZERO_RUNS_MAX * BB_ZERO_RUN_BYTES];
+	uint32		length;
+
+	if (runs->n > BB_ZERO_RUNS_MAX && is_map(fork))
+		write_shortest(ingest, fork, runs);
+	if (runs->n > BB_ZERO_RUNS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("WAL record that ends at %X/%X makes too many gaps in a file",
+						LSN_FORMAT_ARGS(ingest->lsn)),
+				 errdetail("It is of %s, which has %d already.",
+						   bb_key_text(&key), BB_ZERO_RUNS_MAX)));
+	if (runs->n == 0)
+	{
+		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+		return;
+	}
+	length = bb_zerorun_encode(runs, value);
+	bb_directory_put(ingest->directory, &key, ingest->lsn, value, length);
+}
+
+/* None of these blocks has a value any more, but the first: zeros. */
+static void
+forget_older(BbIngest *ingest, const BbFork *fork, BlockNumber first,
+			 BlockNumber end)
+{
+	static const uint8 zeros[BLCKSZ] = {0};
+	BbKey		start_key = bb_fork_block_key(fork, first);
+	BbKey		end_key = bb_fork_block_key(fork, end);
+	BbLayerWriter *writer;
+	MemoryContext old;
+
+	writer = bb_layer_writer_new(ingest->ctx, ingest->store,
+								 ingest->manifest->timeline, &start_key,
+								 ingest->lsn - 1,
+								 (BbCompression) bb_setting_compression);
+	bb_layer_writer_add(ingest->ctx, writer, &start_key, zeros, BLCKSZ);
+	old = MemoryContextSwitchTo(ingest->context);
+	ingest->record_layers = lappend(ingest->record_layers,
+									bb_layer_writer_finish(ingest->ctx, writer,
+														   &end_key));
+	MemoryContextSwitchTo(old);
+}
+
+void
+bb_relgaps_add(BbIngest *ingest, const BbFork *fork, BlockNumber first,
+			   BlockNumber end)
+{
+	BbZeroRunList runs;
+
+	(void) load(ingest, fork, &runs);
+	bb_zerorun_append(&runs, first, end);
+	store(ingest, fork, &runs);
+	forget_older(ingest, fork, first, end);
+}
+
+bool
+bb_relgaps_take(BbIngest *ingest, const BbFork *fork, BlockNumber block)
+{
+	BbZeroRunList runs;
+
+	if (!is_map(fork) || !load(ingest, fork, &runs) ||
+		!bb_zerorun_has(&runs, block))
+		return false;
+	bb_zerorun_cut(&runs, block, block + 1);
+	store(ingest, fork, &runs);
+	return true;
+}
+
+void
+bb_relgaps_truncate(BbIngest *ingest, const BbFork *fork, BlockNumber blocks)
+{
+	BbZeroRunList runs;
+
+	if (!load(ingest, fork, &runs) || runs.bounds[2 * runs.n - 1] <= blocks)
+		return;
+	bb_zerorun_cut(&runs, blocks, InvalidBlockNumber);
+	store(ingest, fork, &runs);
+}
+
+void
+bb_relgaps_drop(BbIngest *ingest, const BbFork *fork)
+{
+	BbKey		key = runs_key(fork);
+
+	bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+}

@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * zeroruns.c
+ *	  Runs of blocks that a relation fork has, and that were never written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pagestore/zeroruns.h"
+
+void
+bb_zeroruns_init(BbZeroRuns *runs, BbPageStore *store, XLogRecPtr lsn)
+{
+	runs->store = store;
+	runs->lsn = lsn;
+	runs->loaded = false;
+}
+
+static void
+load(const BbReqCtx *ctx, BbZeroRuns *runs, const BbKey *key)
+{
+	BbValue		value;
+
+	runs->loaded = false;
+	runs->key = *key;
+	runs->list.n = 0;
+	if (bb_pagestore_get(ctx, runs->store, key, runs->lsn, &value) &&
+		!bb_zerorun_decode(value.data, value.length, &runs->list))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the page store's entry for %s is invalid",
+						bb_key_text(key))));
+	runs->loaded = true;
+}
+
+const uint8 *
+bb_zeroruns_page(const BbReqCtx *ctx, BbZeroRuns *runs, const BbKey *block_key)
+{
+	static const uint8 zeros[BLCKSZ] = {0};
+	BbKeyFields f = bb_key_fields(block_key);
+	BbKey		key = bb_key_rel_zeros(f.spc, f.db, f.rel, (ForkNumber) f.fork);
+
+	if (!runs->loaded || bb_key_compare(&key, &runs->key) != 0)
+		load(ctx, runs, &key);
+	return bb_zerorun_has(&runs->list, f.block) ? zeros : NULL;
+}
