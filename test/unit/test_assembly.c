@@ -975,7 +975,7 @@ UNIT_TEST(manifest_lists_all_files)
 	CHECK(files == 0);
 	CHECK(strstr(text,
 				 "\"WAL-Ranges\": [\n"
-				 "{ \"Timeline\": 2, \"Start-LSN\": \"0/12345678\", "
+				 "{ \"Timeline\": 3, \"Start-LSN\": \"0/12345678\", "
 				 "\"End-LSN\": \"0/123456F0\" }\n],\n") != NULL);
 }
 
