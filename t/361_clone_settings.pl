@@ -171,6 +171,7 @@ import_directory($store, $grown->data_dir, 'grown');
 $grown->append_conf('postgresql.conf', q(
 wal_level = logical
 max_wal_senders = 3
+wal_keep_size = 1GB
 max_prepared_transactions = 12
 track_commit_timestamp = on
 max_replication_slots = 30
@@ -237,7 +238,7 @@ $_->safe_psql('postgres', 'CREATE TABLE t (i int)')
   foreach $publisher, $subscriber;
 $publisher->safe_psql('postgres', 'CREATE PUBLICATION p FOR TABLE t');
 $subscriber->safe_psql('postgres',
-	"CREATE SUBSCRIPTION s CONNECTION '@{[ $publisher->connstr('postgres') ]}' PUBLICATION p"
+	"CREATE SUBSCRIPTION s CONNECTION '@{[ $publisher->connstr ]} dbname=postgres' PUBLICATION p"
 );
 $subscriber->wait_for_subscription_sync($publisher, 's');
 $subscriber->stop;

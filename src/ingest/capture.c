@@ -279,6 +279,9 @@ capture_histories(const BbReqCtx *ctx, const Capture *capture)
 	DIR		   *handle = AllocateDir(path);
 	struct dirent *entry;
 
+	/* a base backup whose WAL is in an archive needs none */
+	if (handle == NULL && errno == ENOENT)
+		return;
 	while ((entry = ReadDir(handle, path)) != NULL)
 	{
 		char	   *full;
