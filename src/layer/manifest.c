@@ -241,6 +241,11 @@ bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *store,
 		BbManifest *manifest = bb_manifest_try(ctx, store, lfirst(cell),
 											   &error);
 
+		/* storage that does not answer says nothing of the timeline */
+		if (error != NULL &&
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+				ERRCODE_TO_CATEGORY(ERRCODE_CONNECTION_EXCEPTION))
+			ReThrowError(error);
 		MemoryContextSwitchTo(old);
 		if (manifest != NULL &&
 			manifest->system_identifier == system_identifier)
