@@ -30,8 +30,8 @@ static const Block needs_block = {
 	"# end of settings that the data need (bbackup)\n",
 };
 
-#define NEEDS_COMMENT \
-	"# bbackup made this data directory.  The configuration that it was made\n" \
+#define NEEDS_COMMENT                                                              \
+	"# bbackup made this data directory.  The configuration that it was made\n"    \
 	"# with has less than the data need at their LSN; a server would not start,\n" \
 	"# or would lose some of them.\n"
 
@@ -40,10 +40,10 @@ static const Block clone_block = {
 	"# end of settings that keep a clone apart (bbackup)\n",
 };
 
-#define CLONE_COMMENT \
-	"# bbackup made this data directory as a clone, which may run beside the\n" \
-	"# cluster that it was made of.  These settings keep it from writing to the\n" \
-	"# WAL archive of that cluster, from following its primary, and from using\n" \
+#define CLONE_COMMENT                                                                \
+	"# bbackup made this data directory as a clone, which may run beside the\n"      \
+	"# cluster that it was made of.  These settings keep it from writing to the\n"   \
+	"# WAL archive of that cluster, from following its primary, and from using\n"    \
 	"# its publishers' replication slots.  They count as they come last.  To have\n" \
 	"# it take the place of that cluster, make it with settings => 'source'.\n"
 
@@ -236,8 +236,8 @@ raise_number(Settings *settings, const char *name, int unless_set, int flags,
 			 int64 least, const char *unit, const char *why)
 {
 	if (number_of(settings, name, unless_set, flags) < least)
-		raise_setting(settings, name,
-					  psprintf(INT64_FORMAT "%s", least, unit), why);
+		raise_setting(settings, name, psprintf(INT64_FORMAT "%s", least, unit),
+					  why);
 }
 
 /*
@@ -250,14 +250,17 @@ static void
 raise_locks(Settings *settings, int64 prepared)
 {
 	const ControlFileData *control = settings->needs->control;
-	double		others = number_of(settings, "autovacuum_max_workers", 3, 0) + 1;
+	double		others = number_of(settings, "autovacuum_max_workers", 3, 0) +
+		1;
 	double		source = others + control->MaxConnections +
 		control->max_worker_processes + control->max_wal_senders +
 		control->max_prepared_xacts;
-	double		here = others + number_of(settings, "max_connections", 100, 0) +
+	double		here = others +
+		number_of(settings, "max_connections", 100, 0) +
 		number_of(settings, "max_worker_processes", 8, 0) +
 		number_of(settings, "max_wal_senders", 10, 0) + prepared;
-	double		least = ceil(source * control->max_locks_per_xact / Max(here, 1));
+	double		least = ceil(source * control->max_locks_per_xact /
+							 Max(here, 1));
 
 	raise_number(settings, "max_locks_per_transaction", 64, 0,
 				 (int64) Min(least, INT_MAX), "",
@@ -310,11 +313,12 @@ raise_all(Settings *settings)
 				 "",
 				 psprintf("Replication origins at this LSN: %u.",
 						  needs->origins));
-	raise_number(settings, "min_wal_size", 80, GUC_UNIT_MB, two_segments,
-				 "MB", "That is two WAL segments, the least that a server "
+	raise_number(settings, "min_wal_size", 80, GUC_UNIT_MB, two_segments, "MB",
+				 "That is two WAL segments, the least that a server "
 				 "takes.");
 	raise_number(settings, "max_wal_size", 1024, GUC_UNIT_MB, two_segments,
-				 "MB", "That is two WAL segments, the least that a server "
+				 "MB",
+				 "That is two WAL segments, the least that a server "
 				 "takes.");
 }
 

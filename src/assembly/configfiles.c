@@ -32,13 +32,12 @@ static const char *const required_names[] = {
  * recover.  Import captures none of them but the signals of a thin backup.
  */
 static const char *const reserved_names[] = {
-	"PG_VERSION",	   "backup_label",	 "backup_manifest",
-	"neon.signal",	   "postmaster.pid", "recovery.signal",
-	"standby.signal",  "tablespace_map", "zenith.signal",
-	XLOG_CONTROL_FILE, BB_ORIGIN_FILE,
+	"PG_VERSION",	  "backup_label",	 "backup_manifest", "neon.signal",
+	"postmaster.pid", "recovery.signal", "standby.signal",	"tablespace_map",
+	"zenith.signal",  XLOG_CONTROL_FILE, BB_ORIGIN_FILE,
 };
 
-#define GENERATED_COMMENT \
+#define GENERATED_COMMENT                                                     \
 	"# Made by bbackup: the data directory that this is a backup of had no\n" \
 	"# such file; its server kept its configuration elsewhere.\n"
 
@@ -100,7 +99,8 @@ compare_entries(const void *a, const void *b)
 	if (result != 0)
 		return result;
 	return left->ordinal > right->ordinal ? -1
-		: left->ordinal < right->ordinal ? 1 : 0;
+		: left->ordinal < right->ordinal  ? 1
+										  : 0;
 }
 
 static ConfigEntry *
@@ -192,8 +192,8 @@ settle_entries(BbConfigFiles *files)
 	qsort(files->entries, files->count, sizeof(ConfigEntry), compare_entries);
 	for (int i = 0; i < files->count; i++)
 	{
-		if (kept > 0 && strcmp(files->entries[kept - 1].path,
-							   files->entries[i].path) == 0)
+		if (kept > 0 &&
+			strcmp(files->entries[kept - 1].path, files->entries[i].path) == 0)
 			continue;
 		files->entries[kept++] = files->entries[i];
 	}
@@ -415,9 +415,9 @@ bb_configfiles_next(const BbReqCtx *ctx, BbConfigFiles *files,
 		return true;
 	}
 	bb_member_init(member,
-				   entry->generated ? BB_MEMBER_GENERATED
-				   : is_history(entry->path) ? BB_MEMBER_HISTORY
-											 : BB_MEMBER_CONFIG,
+				   entry->generated				 ? BB_MEMBER_GENERATED
+					   : is_history(entry->path) ? BB_MEMBER_HISTORY
+												 : BB_MEMBER_CONFIG,
 				   entry->mode, "%s", entry->path);
 	if (entry->text != NULL)
 	{

@@ -40,7 +40,8 @@ bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store)
 {
 	List	   *known = list_copy(bb_pagestore_tlis(ctx, store));
 	BbConfigFiles *files = bb_configfiles_new(ctx, store,
-											  bb_pagestore_info(store)->end_lsn);
+											  bb_pagestore_info(store)
+												  ->end_lsn);
 	ListCell   *cell;
 
 	foreach(cell, bb_configfiles_list(files, XLOGDIR))

@@ -32,8 +32,7 @@ ordinal_of(BbIngest *ingest, const char *path)
 		uint32		ordinal = bb_key_fields(key).rel;
 		BbEntry		entry;
 
-		if (bb_directory_stored(ingest->ctx, ingest->directory, key,
-								&entry) &&
+		if (bb_directory_stored(ingest->ctx, ingest->directory, key, &entry) &&
 			bb_catalog_is_file(entry.value, entry.length, path))
 			return ordinal;
 		last = Max(last, ordinal);

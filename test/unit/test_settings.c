@@ -43,8 +43,7 @@ put_file(BbPageStore *store, uint32 ordinal, const char *path,
 	fixture_put(store, bb_key_make(BB_KEY_FILE_ENTRY, 0, 0, ordinal, 0, 0),
 				value.data, value.len);
 	if (file.size > 0)
-		fixture_put(store,
-					bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, ordinal, 0, 0),
+		fixture_put(store, bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, ordinal, 0, 0),
 					content, file.size);
 }
 
@@ -129,7 +128,8 @@ UNIT_TEST(configfiles_each_path_once)
 	put_directory(store, 3, "e/f");
 	put_directory(store, 4, "pg_wal");
 	files = bb_configfiles_new(ctx, store, LSN);
-	CHECK(strcmp(text_of(ctx, files, "pg_wal/00000002.history"), "newer") == 0);
+	CHECK(strcmp(text_of(ctx, files, "pg_wal/00000002.history"), "newer") ==
+		  0);
 	bb_configfiles_write(files, "b", pstrdup("new"), 3);
 	bb_configfiles_write(files, "a-b", pstrdup("other"), 5);
 	bb_configfiles_leave_out(files, "nothing");
@@ -179,7 +179,8 @@ UNIT_TEST(conf_follows_includes)
 			 "last_of_all = 1");
 	put_file(store, 2, "more/one.conf",
 			 "include 'two.conf'\nport = 2\nWORK_MEM = '5MB'\n");
-	put_file(store, 3, "more/two.conf", "found = beside\ninclude 'one.conf'\n");
+	put_file(store, 3, "more/two.conf",
+			 "found = beside\ninclude 'one.conf'\n");
 	put_file(store, 4, "conf.d/b.conf", "chosen = b\nonly_b = 1\n");
 	put_file(store, 5, "conf.d/a.conf", "chosen = a\n");
 	put_file(store, 6, "conf.d/.hidden.conf", "chosen = hidden\n");
@@ -271,13 +272,17 @@ UNIT_TEST(settings_of_a_clone)
 	CHECK(bb_conf_value(&conf, "data_directory") == NULL);
 	CHECK(bb_conf_value(&conf, "external_pid_file") == NULL);
 	text = text_of(ctx, files, "more.conf");
-	CHECK(strcmp(text, "\n# disabled in a clone (bbackup): external_pid_file "
+	CHECK(strcmp(text,
+				 "\n# disabled in a clone (bbackup): external_pid_file "
 				 "= '/run/parent.pid'\nport = 7") == 0);
 	text = text_of(ctx, files, "postgresql.auto.conf");
-	CHECK(strncmp(text, "# Do not edit\nprimary_conninfo = 'host=parent'\n# "
-				  "disabled in a clone", 60) == 0);
+	CHECK(strncmp(text,
+				  "# Do not edit\nprimary_conninfo = 'host=parent'\n# "
+				  "disabled in a clone",
+				  60) == 0);
 	CHECK(strstr(text, "\narchive_mode = always\n# begin of ") != NULL);
-	CHECK(ends_with(text, "\n# end of settings that keep a clone apart "
+	CHECK(ends_with(text,
+					"\n# end of settings that keep a clone apart "
 					"(bbackup)\n"));
 
 	/* a clone of the clone has the same, once */
@@ -289,7 +294,8 @@ UNIT_TEST(settings_of_a_clone)
 	text = text_of(ctx, files, "postgresql.auto.conf");
 	CHECK(count_of(text, "# begin of ") == 1);
 	CHECK(count_of(text, "primary_conninfo = ''") == 1);
-	CHECK(ends_with(text, "\nlog_directory = 'log'\n# end of settings that "
+	CHECK(ends_with(text,
+					"\nlog_directory = 'log'\n# end of settings that "
 					"keep a clone apart (bbackup)\n"));
 
 	/* what takes its place has its settings, with the block */
