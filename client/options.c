@@ -487,9 +487,10 @@ check_options(const BbOptions *options)
 	if (!options->decode)
 		return;
 	if (options->lsn || options->time || options->store || options->timeline ||
-		options->new_tli || options->settings || options->label || options->compression ||
-		options->manifest || options->manifest_checksums ||
-		options->max_rate || options->jobs || options->thin)
+		options->new_tli || options->settings || options->label ||
+		options->compression || options->manifest ||
+		options->manifest_checksums || options->max_rate || options->jobs ||
+		options->thin)
 	{
 		pg_log_error("--decode can't be used with options of the backup");
 		pg_log_error_hint("Give them to the function that makes it.");
