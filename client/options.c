@@ -33,6 +33,7 @@ enum
 	OPTION_NO_MANIFEST,
 	OPTION_NO_SLOT,
 	OPTION_NO_VERIFY_CHECKSUMS,
+	OPTION_SETTINGS,
 	OPTION_STORE,
 	OPTION_THIN,
 	OPTION_TIME,
@@ -73,6 +74,7 @@ static const struct option long_options[] =
 	 {"pgdata", required_argument, NULL, 'D'},
 	 {"port", required_argument, NULL, 'p'},
 	 {"progress", no_argument, NULL, 'P'},
+	 {"settings", required_argument, NULL, OPTION_SETTINGS},
 	 {"slot", required_argument, NULL, 'S'},
 	 {"status-interval", required_argument, NULL, 's'},
 	 {"store", required_argument, NULL, OPTION_STORE},
@@ -323,6 +325,9 @@ content_option(int letter, BbOptions *options)
 		case OPTION_NEW_TLI:
 			options->new_tli = positive(optarg, "--new-tli");
 			return true;
+		case OPTION_SETTINGS:
+			options->settings = optarg;
+			return true;
 		case OPTION_THIN:
 			options->thin = true;
 			return true;
@@ -482,9 +487,10 @@ check_options(const BbOptions *options)
 	if (!options->decode)
 		return;
 	if (options->lsn || options->time || options->store || options->timeline ||
-		options->new_tli || options->label || options->compression ||
-		options->manifest || options->manifest_checksums ||
-		options->max_rate || options->jobs || options->thin)
+		options->new_tli || options->settings || options->label ||
+		options->compression || options->manifest ||
+		options->manifest_checksums || options->max_rate || options->jobs ||
+		options->thin)
 	{
 		pg_log_error("--decode can't be used with options of the backup");
 		pg_log_error_hint("Give them to the function that makes it.");

@@ -37,6 +37,7 @@ typedef struct BbOptions
 	const char *store;
 	const char *timeline;
 	const char *new_tli;
+	const char *settings;
 	const char *label;
 	const char *compression;
 	const char *manifest;

@@ -214,6 +214,7 @@ call_content(Call *call, const BbOptions *options)
 		call_argument(call, "full_backup", "false");
 	call_place(call, options);
 	call_argument(call, "new_tli", options->new_tli);
+	call_argument(call, "settings", options->settings);
 	call_argument(call, "label", options->label);
 	call_argument(call, "manifest", options->manifest);
 	call_argument(call, "manifest_checksums", options->manifest_checksums);

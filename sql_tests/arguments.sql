@@ -38,6 +38,7 @@ SELECT bb_basebackup(max_rate => 31);
 SELECT bb_basebackup(max_rate => 1048577);
 SELECT bb_basebackup(label => repeat('x', 1024));
 SELECT bb_basebackup(label => E'one\ntwo');
+SELECT bb_basebackup(settings => 'mine');
 SELECT bb_basebackup(compression => NULL);
 SELECT bb_basebackup(compression => 'bzip2');
 SELECT bb_basebackup(compression => 'gzip:level=99');

@@ -15,7 +15,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'archives bytea client copy copy-directory delta directory extract file large-object program psql restore start tar',
+	'archives bytea client copy copy-directory delta directory extract file large-object program psql restore source start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -115,6 +115,11 @@ command_ok(
 	'and stops again');
 $store->safe_psql('postgres', recipe('delta', $directory));
 is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" mends it');
+
+$directory = new_directory();
+$store->safe_psql('postgres', recipe('source', $directory));
+unlike(slurp_file("$directory/clone/postgresql.auto.conf"),
+	qr/archive_mode/, 'recipe "source" makes one with the source\'s settings');
 
 $directory = new_directory();
 ok(run_client('client', $directory), 'recipe "client" runs');

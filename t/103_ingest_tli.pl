@@ -139,7 +139,8 @@ my $clone_archive = PostgreSQL::Test::Utils::tempdir;
 $store->safe_psql('postgres',
 	"SELECT bb_create_branch('clone', 'beyond', '$fork')");
 my $clone = new_clone('writer',
-	fetch_backup($store, "'$fork', timeline => 'beyond'"));
+	fetch_backup(
+		$store, "lsn => '$fork', timeline => 'beyond', settings => 'source'"));
 $clone->append_conf('postgresql.conf',
 	"archive_command = 'cp \"%p\" \"$clone_archive/%f\"'\n");
 $clone->start;
@@ -147,12 +148,10 @@ $clone->safe_psql('postgres', "INSERT INTO t VALUES ('cloned')");
 my $cloned = insert_lsn($clone);
 $clone->safe_psql('postgres', 'SELECT pg_switch_wal()');
 $clone->stop;
-PostgreSQL::Test::Utils::system_or_bail('cp',
-	$clone->data_dir . '/pg_wal/00000002.history', $clone_archive)
-  unless -f "$clone_archive/00000002.history";
+ok(-f "$clone_archive/00000003.history", 'with its history file');
 
 %row = ingest($store, $clone_archive, 'clone');
-is($row{tli}, 2, "the clone's WAL continues a branch");
+is($row{tli}, 3, "the clone's WAL continues a branch");
 my $second = clone_of('clone', $cloned);
 is(rows($second), 'cloned one', 'a clone of the clone');
 $second->stop;

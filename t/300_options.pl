@@ -1,4 +1,4 @@
-# What all ways out take: label, max_rate, progress.
+# What all ways out take: label, max_rate, progress, settings.
 
 use strict;
 use warnings;
@@ -80,5 +80,26 @@ like($total->(''), qr/\nt$/, 'the size is known');
 like($total->('progress => false'), qr/\nf$/, 'unless nobody wants it');
 is(slurp_file(fetch_backup($store, 'progress => false')),
 	slurp_file(fetch_backup($store, '')), 'the bytes are the same');
+
+# --- settings: what they do is in t/361_clone_settings.pl.
+
+my $as_it_was = $source->data_dir . '/postgresql.auto.conf';
+is( $store->safe_psql('postgres',
+		"SELECT size FROM bb_files(settings => 'source') WHERE path = 'postgresql.auto.conf'"
+	),
+	-s $as_it_was,
+	"settings of the source are as they were");
+isnt(
+	$store->safe_psql('postgres',
+		"SELECT size FROM bb_files() WHERE path = 'postgresql.auto.conf'"),
+	-s $as_it_was,
+	'by default they are a clone\'s');
+is(slurp_file(fetch_backup($store, "settings => 'CLONE'")),
+	slurp_file(fetch_backup($store)), 'in the same bytes each time');
+fails_like(
+	$store,
+	"SELECT bb_basebackup(settings => 'mine')",
+	qr/42601: unrecognized settings option: "mine".*HINT/s,
+	'there are no other settings');
 
 done_testing();

@@ -69,7 +69,7 @@ foreach my $variant (
 	'',
 	'full_backup => false',
 	"label => 'with a label'",
-	'new_tli => 1',
+	"settings => 'source'",
 	'new_tli => 77',
 	"manifest => 'force-encode'",
 	"manifest => 'on'",

@@ -100,6 +100,7 @@ my %contents = (
 	'a label' => [ "label => 'it''s \\ \"mine\"'", '-l', 'it\'s \\ "mine"' ],
 	'an LSN' => [ "lsn => '$end'", '--lsn', $end ],
 	'a thin one' => [ 'full_backup => false', '--thin' ],
+	'settings of the source' => [ "settings => 'source'", '--settings=source' ],
 	'a new tli' => [ 'new_tli => 77', '--new-tli=77' ],
 	'a compressed one' => [ "compression => 'gzip:level=5'", '-Z', 'gzip:level=5' ],
 	'one that the server compresses' => [ "compression => 'gzip'", '-Z', 'server-gzip' ],

@@ -1,5 +1,5 @@
-# Every way out, with each kind of compression, manifest, tablespaces and
-# workers: all of them give the same tree, which pg_verifybackup accepts, but
+# Every way out, with each kind of compression, manifest, tablespaces, settings
+# and workers: all of them give the same tree, which pg_verifybackup accepts, but
 # for one changed byte.
 #
 # By default each pair of values comes once at least.
@@ -44,6 +44,8 @@ CREATE TABLE dropped TABLESPACE used AS SELECT 1 AS i));
 my @oids = split /\n/, $source->safe_psql('postgres',
 	'SELECT oid FROM pg_tablespace WHERE oid >= 16384 ORDER BY oid');
 $source->stop;
+mkdir $source->data_dir . '/empty' or die $!;
+mkdir $source->data_dir . '/empty/below' or die $!;
 
 my $store = new_store('store');
 my $first = import_directory($store, $source->data_dir)->{lsn};
@@ -140,6 +142,7 @@ sub arguments
 	push @more, "compression => '$combination->{compression}'"
 	  if $combination->{compression} ne 'none';
 	push @more, $manifests{ $combination->{manifest} }->[0];
+	push @more, "settings => '$combination->{settings}'";
 	push @more, "jobs => $combination->{jobs}" if $combination->{jobs} > 1;
 	return join ', ', grep { $_ ne '' } @more;
 }
@@ -152,6 +155,7 @@ sub options
 
 	push @options, "--compress=$combination->{compression}"
 	  if $combination->{compression} ne 'none';
+	push @options, "--settings=$combination->{settings}";
 	push @options, "--jobs=$combination->{jobs}" if $combination->{jobs} > 1;
 	return @options;
 }
@@ -420,7 +424,7 @@ sub comparable
 
 # --- Combinations.
 
-my @factors = qw(way compression manifest tablespaces jobs);
+my @factors = qw(way compression manifest tablespaces settings jobs);
 my @all;
 foreach my $way (sort keys %ways)
 {
@@ -432,13 +436,17 @@ foreach my $way (sort keys %ways)
 		{
 			foreach my $tablespaces (@tablespaces)
 			{
-				foreach my $jobs (1, 2)
+				foreach my $settings ('clone', 'source')
 				{
-					my %combination;
+					foreach my $jobs (1, 2)
+					{
+						my %combination;
 
-					@combination{@factors} =
-					  ($way, $compression, $manifest, $tablespaces, $jobs);
-					push @all, \%combination;
+						@combination{@factors} = (
+							$way, $compression, $manifest, $tablespaces,
+							$settings, $jobs);
+						push @all, \%combination;
+					}
 				}
 			}
 		}
@@ -490,6 +498,7 @@ note scalar @combinations, ' of ', scalar @all, ' combinations';
 
 my $base = PostgreSQL::Test::Utils::tempdir_short;
 my $expected;
+my %settings; # postgresql.auto.conf, by the option
 my %started; # by where it has its tablespaces
 
 sub verify
@@ -544,6 +553,10 @@ foreach my $combination (@combinations)
 	extract_all($combination, $to, $tree) if $form eq 'tar';
 
 	my $got = comparable($combination, $tree);
+	$settings{ $combination->{settings} } //= $got->{'postgresql.auto.conf'};
+	is( delete $got->{'postgresql.auto.conf'},
+		$settings{ $combination->{settings} },
+		"$name: the settings");
 	$expected //= $got;
 	is_deeply($got, $expected, "$name: the same tree");
 	if ($combination->{manifest} eq 'no')
@@ -585,6 +598,8 @@ foreach my $combination (@combinations)
 }
 is(join(' ', sort keys %started), 'apart in place',
 	'clones of both kinds were started');
+isnt($settings{clone}, $settings{source}, 'settings make a difference');
+ok($expected->{'empty/below'}, 'the tree has empty directories');
 cmp_ok(scalar(grep { m{^pg_tblspc/\d+/.*/\d+$} } keys %$expected),
 	'>', 1, 'the tree has relations in tablespaces');
 end_session($session);

@@ -104,7 +104,7 @@ sub restore
 
 my %writes_files = map { $_ => 1 } grep { /restore|to_file/ } keys %ways;
 my $plain = 'progress => false';
-my $busy = 'progress => false, jobs => 2';
+my $busy = "progress => false, jobs => 2, settings => 'source'";
 
 # --- What may be left.
 

@@ -69,7 +69,7 @@ my %calls = (
 	# function, statement, MB of memory, GB that come out
 	'an archive a tablespace' => [
 		'bb_basebackup_archives',
-		"SELECT count(a) FROM (SELECT bb_basebackup_archives($large, manifest_checksums => 'sha256') AS a) s",
+		"SELECT count(a) FROM (SELECT bb_basebackup_archives($large, manifest_checksums => 'sha256', settings => 'source') AS a) s",
 		16, 3
 	],
 	'with workers' => [

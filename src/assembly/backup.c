@@ -114,6 +114,7 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	backup->scratch = AllocSetContextCreate(context, "bbackup backup step",
 											ALLOCSET_DEFAULT_SIZES);
 	backup->list = bb_filelist_new(ctx, store, lsn, options);
+	bb_filelist_tell(backup->list);
 	backup->reader = bb_content_new(ctx, store, lsn,
 									bb_filelist_seed(backup->list));
 	if (options->jobs > 1)

@@ -3,11 +3,14 @@
  * configfiles.c
  *	  Captured files, the directories they need, and generated ones.
  *
+ * The list of them is in memory, their content isn't, but for what was
+ * written here: there are few, as everything that grows with a cluster has a
+ * kind of its own.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xlog_internal.h"
 #include "nodes/pg_list.h"
 #include "utils/memutils.h"
 
@@ -15,215 +18,276 @@
 #include "assembly/dirtree.h"
 
 /* The files that are generated when they weren't captured. */
-enum
-{
-	POSTGRESQL_CONF,
-	PG_HBA_CONF,
-	PG_IDENT_CONF,
-	REQUIRED_COUNT
+static const char *const required_names[] = {
+	"postgresql.conf",
+	"pg_hba.conf",
+	"pg_ident.conf",
 };
 
-static const char *const required_names[REQUIRED_COUNT] = {
-	[POSTGRESQL_CONF] = "postgresql.conf",
-	[PG_HBA_CONF] = "pg_hba.conf",
-	[PG_IDENT_CONF] = "pg_ident.conf",
-};
+/* Import captures them from a clone, but a thin backup makes them itself. */
+static const char *const reserved_names[] = {"neon.signal", "zenith.signal"};
 
-#define GENERATED_COMMENT \
+#define GENERATED_COMMENT                                                     \
 	"# Made by bbackup: the data directory that this is a backup of had no\n" \
 	"# such file; its server kept its configuration elsewhere.\n"
 
+typedef struct ConfigEntry
+{
+	char	   *path;
+	bool		directory;
+	bool		generated;
+	uint32		ordinal; /* of a captured one */
+	mode_t		mode;
+	uint64		size;
+	const char *text; /* NULL: as it was captured */
+} ConfigEntry;
+
 struct BbConfigFiles
 {
+	MemoryContext context; /* of all that is here */
 	BbPageStore *store;
 	XLogRecPtr	lsn;
 	mode_t		directory_mode;
-	bool		captured[REQUIRED_COUNT];
+
+	int			count;
+	int			allocated;
+	ConfigEntry *entries; /* in the order of their paths */
 
 	/* iteration */
-	BbCatalogScan *scan; /* NULL: not begun, or at its end */
-	bool		begun;
-	BbCapturedFile file; /* the one to come, once its directories are out */
-	bool		pending;
-	List	   *directories; /* char *: made for captured files */
-	int			generated;	 /* of required_names, how many were looked at */
+	int			next;
+	List	   *directories; /* char *: made on the way to entries */
 };
 
-static int
-compare_paths(const ListCell *a, const ListCell *b)
+static bool
+is_reserved(const char *path)
 {
-	return strcmp(lfirst(a), lfirst(b));
+	for (int i = 0; i < lengthof(reserved_names); i++)
+		if (strcmp(path, reserved_names[i]) == 0)
+			return true;
+	return false;
 }
 
-/* A file that came twice would be written twice. */
-static void
-check_once(const BbConfigFiles *files, List *paths)
+/* By path; the one that was captured last comes first. */
+static int
+compare_entries(const void *a, const void *b)
 {
-	const char *before = NULL;
-	ListCell   *cell;
+	const ConfigEntry *left = a;
+	const ConfigEntry *right = b;
+	int			result = strcmp(left->path, right->path);
 
-	list_sort(paths, compare_paths);
-	foreach(cell, paths)
+	if (result != 0)
+		return result;
+	return left->ordinal > right->ordinal ? -1
+		: left->ordinal < right->ordinal  ? 1
+										  : 0;
+}
+
+static ConfigEntry *
+append(BbConfigFiles *files)
+{
+	if (files->count == files->allocated)
 	{
-		const char *path = lfirst(cell);
-
-		if (before != NULL && strcmp(before, path) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("timeline \"%s\" has captured file \"%s\" twice",
-							bb_pagestore_info(files->store)->timeline, path)));
-		before = path;
+		files->allocated *= 2;
+		files->entries = repalloc(files->entries,
+								  files->allocated * sizeof(ConfigEntry));
 	}
+	memset(&files->entries[files->count], 0, sizeof(ConfigEntry));
+	return &files->entries[files->count++];
+}
+
+/* The number of the first entry whose path is not before this one. */
+static int
+position(const BbConfigFiles *files, const char *path)
+{
+	int			low = 0;
+	int			high = files->count;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (strcmp(files->entries[middle].path, path) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static ConfigEntry *
+find(const BbConfigFiles *files, const char *path)
+{
+	int			at = position(files, path);
+
+	return at < files->count && strcmp(files->entries[at].path, path) == 0
+		? &files->entries[at]
+		: NULL;
+}
+
+static void
+read_entries(const BbReqCtx *ctx, BbConfigFiles *files)
+{
+	BbCatalogScan *scan;
+	BbCapturedFile file;
+	BbCapturedDirectory directory;
+	ConfigEntry *entry;
+
+	scan = bb_catalog_scan_new(ctx, files->store, BB_KEY_FILE_ENTRY,
+							   files->lsn);
+	while (bb_catalog_next_file(ctx, scan, &file))
+	{
+		if (is_reserved(file.path))
+			continue;
+		entry = append(files);
+		entry->path = file.path;
+		entry->ordinal = file.ordinal;
+		entry->mode = file.mode;
+		entry->size = file.size;
+	}
+	bb_catalog_scan_close(scan);
+
+	scan = bb_catalog_scan_new(ctx, files->store, BB_KEY_FILE_DIRECTORY,
+							   files->lsn);
+	while (bb_catalog_next_directory(ctx, scan, &directory))
+	{
+		if (is_reserved(directory.path))
+			continue;
+		entry = append(files);
+		entry->path = directory.path;
+		entry->directory = true;
+		entry->mode = files->directory_mode;
+	}
+	bb_catalog_scan_close(scan);
+}
+
+/* Sort them, and have each path once. */
+static void
+settle_entries(BbConfigFiles *files)
+{
+	int			kept = 0;
+
+	qsort(files->entries, files->count, sizeof(ConfigEntry), compare_entries);
+	for (int i = 0; i < files->count; i++)
+	{
+		if (kept > 0 &&
+			strcmp(files->entries[kept - 1].path, files->entries[i].path) == 0)
+			continue;
+		files->entries[kept++] = files->entries[i];
+	}
+	files->count = kept;
 }
 
 BbConfigFiles *
 bb_configfiles_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 {
 	BbConfigFiles *files = palloc0(sizeof(BbConfigFiles));
-	BbCatalogScan *scan;
-	BbCapturedFile file;
-	List	   *paths = NIL;
 
+	files->context = CurrentMemoryContext;
 	files->store = store;
 	files->lsn = lsn;
 	files->directory_mode = bb_pagestore_info(store)->directory_mode;
-
-	scan = bb_catalog_scan_new(ctx, store, BB_KEY_FILE_ENTRY, lsn);
-	while (bb_catalog_next_file(ctx, scan, &file))
-	{
-		for (int i = 0; i < REQUIRED_COUNT; i++)
-			if (strcmp(file.path, required_names[i]) == 0)
-				files->captured[i] = true;
-		paths = lappend(paths, file.path);
-	}
-	bb_catalog_scan_close(scan);
-	check_once(files, paths);
-	list_free_deep(paths);
+	files->allocated = 16;
+	files->entries = palloc(files->allocated * sizeof(ConfigEntry));
+	read_entries(ctx, files);
+	settle_entries(files);
 	return files;
 }
 
-char *
-bb_configfiles_read(const BbReqCtx *ctx, BbConfigFiles *files,
-					const char *path)
+static char *
+read_captured(const BbReqCtx *ctx, BbConfigFiles *files,
+			  const ConfigEntry *entry)
 {
-	BbCatalogScan *scan;
-	BbCapturedFile file;
-	bool		found = false;
 	char	   *text;
 
-	scan = bb_catalog_scan_new(ctx, files->store, BB_KEY_FILE_ENTRY,
-							   files->lsn);
-	while (!found && bb_catalog_next_file(ctx, scan, &file))
+	text = palloc(entry->size + 1);
+	text[entry->size] = '\0';
+	for (uint64 at = 0; at < entry->size; at += BLCKSZ)
 	{
-		found = strcmp(file.path, path) == 0;
-		pfree(file.path);
-	}
-	bb_catalog_scan_close(scan);
-	if (!found)
-		return NULL;
-
-	text = palloc(file.size + 1);
-	text[file.size] = '\0';
-	for (uint64 at = 0; at < file.size; at += BLCKSZ)
-	{
-		uint32		length = Min(BLCKSZ, file.size - at);
-		BbKey		key = bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, file.ordinal, 0,
-									  at / BLCKSZ);
+		uint32		length = Min(BLCKSZ, entry->size - at);
+		BbKey		key = bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, entry->ordinal,
+									  0, at / BLCKSZ);
 		BbValue		value;
 
 		bb_reqctx_check(ctx);
 		value = bb_pagestore_need(ctx, files->store, &key, files->lsn, length);
 		memcpy(text + at, value.data, length);
 	}
-	if (strlen(text) != file.size)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("captured file \"%s\" is not text", path),
-				 errdetail("It has a zero byte at offset %zu.",
-						   strlen(text))));
 	return text;
 }
 
-/*
- * The first directory on the way to path that the backup doesn't have yet,
- * in *directory; false when there is none.
- */
-static bool
-missing_directory(const BbConfigFiles *files, const char *path,
-				  char *directory, size_t size)
+char *
+bb_configfiles_read(const BbReqCtx *ctx, BbConfigFiles *files,
+					const char *path, size_t *length)
 {
-	for (const char *slash = strchr(path, '/'); slash != NULL;
-		 slash = strchr(slash + 1, '/'))
-	{
-		bool		known;
-		ListCell   *cell;
+	const ConfigEntry *entry = find(files, path);
+	char	   *text;
 
-		strlcpy(directory, path, Min(size, slash - path + 1));
-		known = bb_dirtree_contains(directory);
-		foreach(cell, files->directories)
-			known = known || strcmp(lfirst(cell), directory) == 0;
-		if (!known)
-			return true;
-	}
-	return false;
+	*length = 0;
+	if (entry == NULL || entry->directory)
+		return NULL;
+	*length = entry->size;
+	if (entry->text == NULL)
+		return read_captured(ctx, files, entry);
+	text = palloc(entry->size + 1);
+	memcpy(text, entry->text, entry->size);
+	text[entry->size] = '\0';
+	return text;
 }
 
-static bool
-is_history(const char *path)
+void
+bb_configfiles_write(BbConfigFiles *files, const char *path, char *text,
+					 size_t length)
 {
-	const char *prefix = XLOGDIR "/";
+	ConfigEntry *entry = find(files, path);
 
-	return strncmp(path, prefix, strlen(prefix)) == 0 &&
-		IsTLHistoryFileName(path + strlen(prefix));
+	if (entry == NULL)
+	{
+		int			at = position(files, path);
+
+		(void) append(files);
+		entry = &files->entries[at];
+		memmove(entry + 1, entry,
+				(files->count - 1 - at) * sizeof(ConfigEntry));
+		*entry = (ConfigEntry){
+			.path = MemoryContextStrdup(files->context, path),
+			.generated = true,
+			.mode = files->directory_mode & 0666,
+		};
+	}
+	entry->text = text;
+	entry->size = length;
 }
 
-static bool
-next_captured(const BbReqCtx *ctx, BbConfigFiles *files, const char *without,
-			  BbMember *member)
+void
+bb_configfiles_leave_out(BbConfigFiles *files, const char *path)
 {
-	char		directory[MAXPGPATH];
+	ConfigEntry *entry = find(files, path);
 
-	if (!files->begun)
-	{
-		files->scan = bb_catalog_scan_new(ctx, files->store,
-										  BB_KEY_FILE_ENTRY, files->lsn);
-		files->begun = true;
-	}
-	while (!files->pending)
-	{
-		if (files->scan == NULL)
-			return false;
-		if (!bb_catalog_next_file(ctx, files->scan, &files->file))
-		{
-			bb_catalog_scan_close(files->scan);
-			files->scan = NULL;
-			return false;
-		}
-		if (without != NULL && strcmp(files->file.path, without) == 0)
-			pfree(files->file.path);
-		else
-			files->pending = true;
-	}
+	if (entry == NULL)
+		return;
+	files->count--;
+	memmove(entry, entry + 1,
+			(files->entries + files->count - entry) * sizeof(ConfigEntry));
+}
 
-	if (missing_directory(files, files->file.path, directory,
-						  sizeof(directory)))
-	{
-		bb_member_init(member, BB_MEMBER_DIRECTORY, files->directory_mode,
-					   "%s", directory);
-		files->directories = lappend(files->directories, pstrdup(directory));
-		return true;
-	}
+List *
+bb_configfiles_list(const BbConfigFiles *files, const char *directory)
+{
+	char	   *prefix = psprintf("%s/", directory);
+	size_t		length = strlen(prefix);
+	List	   *paths = NIL;
 
-	bb_member_init(member,
-				   is_history(files->file.path) ? BB_MEMBER_HISTORY
-				   : BB_MEMBER_CONFIG,
-				   files->file.mode, "%s", files->file.path);
-	member->content = BB_CONTENT_FILE;
-	member->size = files->file.size;
-	member->source.file.ordinal = files->file.ordinal;
-	pfree(files->file.path);
-	files->pending = false;
-	return true;
+	for (int i = position(files, prefix); i < files->count; i++)
+	{
+		const ConfigEntry *entry = &files->entries[i];
+
+		if (strncmp(entry->path, prefix, length) != 0)
+			break;
+		if (!entry->directory && strchr(entry->path + length, '/') == NULL)
+			paths = lappend(paths, pstrdup(entry->path));
+	}
+	pfree(prefix);
+	return paths;
 }
 
 /*
@@ -246,43 +310,92 @@ generate_postgresql_conf(const ControlFileData *control)
 	return buf.data;
 }
 
-static bool
-next_generated(BbConfigFiles *files, const ControlFileData *control,
-			   BbMember *member)
+void
+bb_configfiles_generate(BbConfigFiles *files, const ControlFileData *control)
 {
-	const char *text = NULL;
-	int			which;
+	char	   *texts[lengthof(required_names)] = {
+		generate_postgresql_conf(control),
+		pstrdup(GENERATED_COMMENT "local all all peer\n"),
+		pstrdup(GENERATED_COMMENT),
+	};
 
-	while (files->generated < REQUIRED_COUNT &&
-		   files->captured[files->generated])
-		files->generated++;
-	if (files->generated == REQUIRED_COUNT)
-		return false;
+	for (int i = 0; i < lengthof(required_names); i++)
+		if (find(files, required_names[i]) == NULL)
+			bb_configfiles_write(files, required_names[i], texts[i],
+								 strlen(texts[i]));
+}
 
-	which = files->generated++;
-	switch (which)
+/*
+ * The first directory on the way to path that the backup doesn't have yet,
+ * in *directory; false when there is none.
+ */
+static bool
+missing_directory(const BbConfigFiles *files, const char *path,
+				  char *directory, size_t size)
+{
+	for (const char *slash = strchr(path, '/'); slash != NULL;
+		 slash = strchr(slash + 1, '/'))
 	{
-		case POSTGRESQL_CONF:
-			text = generate_postgresql_conf(control);
-			break;
-		case PG_HBA_CONF:
-			text = GENERATED_COMMENT "local all all peer\n";
-			break;
-		case PG_IDENT_CONF:
-			text = GENERATED_COMMENT;
-			break;
+		bool		known;
+		ListCell   *cell;
+
+		strlcpy(directory, path, Min(size, slash - path + 1));
+		known = bb_dirtree_contains(directory) ||
+			find(files, directory) != NULL;
+		foreach(cell, files->directories)
+			known = known || strcmp(lfirst(cell), directory) == 0;
+		if (!known)
+			return true;
 	}
-	bb_member_init(member, BB_MEMBER_GENERATED, files->directory_mode & 0666,
-				   "%s", required_names[which]);
-	bb_member_set_bytes(member, text, strlen(text));
-	return true;
+	return false;
+}
+
+static bool
+is_history(const char *path)
+{
+	const char *prefix = XLOGDIR "/";
+
+	return strncmp(path, prefix, strlen(prefix)) == 0 &&
+		IsTLHistoryFileName(path + strlen(prefix));
 }
 
 bool
 bb_configfiles_next(const BbReqCtx *ctx, BbConfigFiles *files,
-					const char *without, const ControlFileData *control,
 					BbMember *member)
 {
-	return next_captured(ctx, files, without, member) ||
-		next_generated(files, control, member);
+	const ConfigEntry *entry;
+	char		directory[MAXPGPATH];
+
+	if (files->next == files->count)
+		return false;
+	entry = &files->entries[files->next];
+	if (missing_directory(files, entry->path, directory, sizeof(directory)))
+	{
+		bb_member_init(member, BB_MEMBER_DIRECTORY, files->directory_mode,
+					   "%s", directory);
+		files->directories = lappend(files->directories, pstrdup(directory));
+		return true;
+	}
+
+	files->next++;
+	if (entry->directory)
+	{
+		bb_member_init(member, BB_MEMBER_DIRECTORY, entry->mode, "%s",
+					   entry->path);
+		return true;
+	}
+	bb_member_init(member,
+				   entry->generated				 ? BB_MEMBER_GENERATED
+					   : is_history(entry->path) ? BB_MEMBER_HISTORY
+												 : BB_MEMBER_CONFIG,
+				   entry->mode, "%s", entry->path);
+	if (entry->text != NULL)
+	{
+		bb_member_set_bytes(member, entry->text, entry->size);
+		return true;
+	}
+	member->content = BB_CONTENT_FILE;
+	member->size = entry->size;
+	member->source.file.ordinal = entry->ordinal;
+	return true;
 }

@@ -15,11 +15,13 @@
 #include "common/sha2.h"
 #include "utils/memutils.h"
 
+#include "assembly/clonesettings.h"
 #include "assembly/configfiles.h"
 #include "assembly/databasefiles.h"
 #include "assembly/dirtree.h"
 #include "assembly/filelist.h"
 #include "assembly/madefiles.h"
+#include "assembly/tlis.h"
 #include "base/compat.h"
 #include "pagestore/originfile.h"
 #include "pagestore/walposition.h"
@@ -47,7 +49,7 @@ struct BbFileList
 	char		version[16];			 /* content of PG_VERSION */
 	char		signal[64];				 /* content of the signal files */
 	char	   *label;					 /* of LABEL_FILE; NULL: none */
-	char		history_path[MAXPGPATH]; /* of our own history file */
+	List	   *notices;				 /* BbSettingNotice *, of settings */
 
 	bool		with_manifest;
 	BbManifestText manifest;
@@ -178,17 +180,7 @@ next_version(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 static bool
 next_config(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
-	/* a captured history of our tli would be that of another cluster */
-	const char *without = list->seed->history ? list->history_path : NULL;
-	bool		found;
-
-	/* and a captured label that of another backup */
-	do
-		found = bb_configfiles_next(ctx, list->config, without,
-									&list->seed->control, member);
-	while (found && list->label != NULL &&
-		   strcmp(member->path, LABEL_FILE) == 0);
-	return found;
+	return bb_configfiles_next(ctx, list->config, member);
 }
 
 static bool
@@ -281,16 +273,33 @@ next_signal(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
+/*
+ * The history file, and what tells a server that archives to archive it, as
+ * writeTimeLineHistory in PostgreSQL's timeline.c leaves them: without it,
+ * nobody could recover along the clone's WAL.
+ */
 static bool
 next_history(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
-	if (list->seed->history == NULL || list->step++ > 0)
-		return false;
-	bb_member_init(member, BB_MEMBER_HISTORY, list->file_mode, "%s",
-				   list->history_path);
-	bb_member_set_bytes(member, list->seed->history,
-						strlen(list->seed->history));
-	return true;
+	const char *history = list->seed->history;
+	TimeLineID	tli = list->seed->wal.tli;
+	char		name[MAXFNAMELEN];
+	int			step = list->step++;
+
+	TLHistoryFileName(name, tli);
+	if (step == 0)
+	{
+		bb_member_init(member, BB_MEMBER_HISTORY, list->file_mode,
+					   XLOGDIR "/%s", name);
+		bb_member_set_bytes(member, history, strlen(history));
+	}
+	else if (step == 1)
+	{
+		bb_member_init(member, BB_MEMBER_HISTORY, list->file_mode,
+					   XLOGDIR "/archive_status/%s.ready", name);
+		bb_member_set_bytes(member, "", 0);
+	}
+	return step <= 1;
 }
 
 static bool
@@ -451,6 +460,25 @@ begin_manifest(BbFileList *list, const BbBackupOptions *options)
 	list->manifest_size = part_size(list);
 }
 
+/* The history of a tli, if it was captured; NULL: it wasn't. */
+static char *
+captured_history(const BbReqCtx *ctx, BbFileList *list, TimeLineID tli)
+{
+	char		path[MAXPGPATH];
+	size_t		length;
+	char	   *text;
+
+	TLHistoryFilePath(path, tli);
+	text = bb_configfiles_read(ctx, list->config, path, &length);
+	if (text != NULL && strlen(text) != length)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("captured file \"%s\" is not text", path),
+				 errdetail("It has a zero byte at offset %zu.",
+						   strlen(text))));
+	return text;
+}
+
 BbFileList *
 bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 				const BbBackupOptions *options)
@@ -462,8 +490,8 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	BbFileList *list = palloc0(sizeof(BbFileList));
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
 	XLogRecPtr	prev_lsn;
-	char		parent_path[MAXPGPATH];
-	char	   *parent_history;
+	TimeLineID	source_tli;
+	BbDataNeeds needs;
 
 	lsn = bb_pagestore_round_lsn(ctx, store, lsn, &prev_lsn);
 	prev_lsn = choose_prev_lsn(lsn, prev_lsn, options->prev_lsn);
@@ -481,14 +509,22 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	make_signal(list, options->prev_lsn);
 
 	list->config = bb_configfiles_new(ctx, store, lsn);
-	TLHistoryFilePath(parent_path, bb_pagestore_tli_at(store, lsn));
-	parent_history = bb_configfiles_read(ctx, list->config, parent_path);
-	list->seed = bb_seed_new(ctx, store, lsn, prev_lsn, options->new_tli,
-							 parent_history);
-	TLHistoryFilePath(list->history_path, list->seed->wal.tli);
+	source_tli = bb_pagestore_tli_at(store, lsn);
+	list->seed = bb_seed_new(ctx, store, lsn, prev_lsn,
+							 bb_tlis_choose(bb_tlis_known(ctx, store),
+											source_tli, options->new_tli),
+							 captured_history(ctx, list, source_tli));
+	needs = bb_dataneeds_at(ctx, store, lsn, &list->seed->control);
+	bb_configfiles_generate(list->config, needs.control);
+	list->notices = bb_clonesettings_apply(ctx, list->config,
+										   options->settings, &needs);
 	if (options->label != NULL)
+	{
+		/* a captured one is that of another backup */
+		bb_configfiles_leave_out(list->config, LABEL_FILE);
 		list->label = bb_madefile_label(list->seed, list->mtime,
 										options->label);
+	}
 	begin_manifest(list, options);
 
 	MemoryContextSwitchTo(old_context);
@@ -530,6 +566,20 @@ const BbSeed *
 bb_filelist_seed(const BbFileList *list)
 {
 	return list->seed;
+}
+
+void
+bb_filelist_tell(const BbFileList *list)
+{
+	ListCell   *cell;
+
+	foreach(cell, list->notices)
+	{
+		const BbSettingNotice *notice = lfirst(cell);
+
+		ereport(NOTICE, (errmsg("%s", notice->message),
+						 errdetail("%s", notice->detail)));
+	}
 }
 
 const BbManifestText *

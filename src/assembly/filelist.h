@@ -9,7 +9,7 @@
  *	  directories, PG_VERSION, captured and generated configuration, the
  *	  label, SLRU segments; for each database directory: itself, PG_VERSION, relmap,
  *	  relation segments; two-phase files, replication origins, signal files
- *	  (thin backups), timeline history, WAL, global/pg_control, and
+ *	  (thin backups), timeline history and its archive status, WAL, global/pg_control, and
  *	  backup_manifest last.
  *
  * With BB_TABLESPACES_ARCHIVES the tablespaces come first, each with all that
@@ -41,6 +41,8 @@ extern BbFileList *bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store,
 								   const BbBackupOptions *options);
 extern bool bb_filelist_next(const BbReqCtx *ctx, BbFileList *list,
 							 BbMember *member);
+/* What who makes the backup should know of its settings, as NOTICEs. */
+extern void bb_filelist_tell(const BbFileList *list);
 /* The control file and WAL that go with this list. */
 extern const BbSeed *bb_filelist_seed(const BbFileList *list);
 /* The manifest that goes with it; NULL: none is wanted. */

@@ -101,6 +101,22 @@ bb_options_set_tablespaces(BbBackupOptions *options, const char *tablespaces)
 				 errhint("It is \"in-place\" or \"archives\".")));
 }
 
+void
+bb_options_set_settings(BbBackupOptions *options, const char *settings)
+{
+	if (settings == NULL)
+		return;
+	if (pg_strcasecmp(settings, "clone") == 0)
+		options->settings = BB_SETTINGS_CLONE;
+	else if (pg_strcasecmp(settings, "source") == 0)
+		options->settings = BB_SETTINGS_SOURCE;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("unrecognized settings option: \"%s\"", settings),
+				 errhint("It is \"clone\" or \"source\".")));
+}
+
 /* As parse_basebackup_options of PostgreSQL's basebackup.c. */
 void
 bb_options_set_manifest(BbBackupOptions *options, const char *manifest,

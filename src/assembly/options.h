@@ -40,11 +40,19 @@ typedef enum BbManifestOption
 	BB_MANIFEST_FORCE_ENCODE /* all paths in hexadecimal digits */
 } BbManifestOption;
 
+/* What the configuration of the copy is to be. */
+typedef enum BbSettingsOption
+{
+	BB_SETTINGS_CLONE, /* the source's, without what would harm the source */
+	BB_SETTINGS_SOURCE /* the source's, to take its place */
+} BbSettingsOption;
+
 typedef struct BbBackupOptions
 {
 	bool		full;	  /* with relation data */
 	XLogRecPtr	prev_lsn; /* the caller's; Invalid: not given */
 	TimeLineID	new_tli;  /* 0: one that the source doesn't have */
+	BbSettingsOption settings;
 	const char *label;	  /* NULL: none */
 	int			max_rate; /* kB/s; 0: as fast as it goes */
 	BbTablespaces tablespaces;
@@ -73,10 +81,10 @@ extern BbBackupOptions bb_options_defaults(void);
  * manifest: yes, no (or what else is a boolean), force-encode.  checksums:
  * none, crc32c, sha224, …; not without a manifest.
  *
- * tablespaces: in-place, archives.
+ * tablespaces: in-place, archives.  settings: clone, source.
  *
  * Errors: INVALID_PARAMETER_VALUE; SYNTAX_ERROR (compression, manifest,
- * tablespaces); FEATURE_NOT_SUPPORTED (compression).
+ * tablespaces, settings); FEATURE_NOT_SUPPORTED (compression).
  */
 extern void bb_options_set_label(BbBackupOptions *options, const char *label);
 extern void bb_options_set_max_rate(BbBackupOptions *options, int max_rate);
@@ -84,6 +92,8 @@ extern void bb_options_set_compression(BbBackupOptions *options,
 									   const char *compression);
 extern void bb_options_set_tablespaces(BbBackupOptions *options,
 									   const char *tablespaces);
+extern void bb_options_set_settings(BbBackupOptions *options,
+									const char *settings);
 extern void bb_options_set_manifest(BbBackupOptions *options,
 									const char *manifest,
 									const char *checksums);

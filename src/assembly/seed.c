@@ -68,36 +68,6 @@ read_control(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 						   info->data_checksum_version)));
 }
 
-/*
- * A clone gets a tli that its parent doesn't have, not even after the LSN: it
- * may write to the same WAL archive.
- */
-static TimeLineID
-choose_tli(const BbPageStoreInfo *info, TimeLineID source_tli,
-		   TimeLineID new_tli)
-{
-	if (new_tli == 0)
-	{
-		if (info->newest_tli == PG_UINT32_MAX)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("there is no timeline ID after %u",
-							info->newest_tli),
-					 errhint("Give new_tli => %u to keep the source's.",
-							 source_tli)));
-		return info->newest_tli + 1;
-	}
-	if (new_tli < source_tli)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("new_tli %u is below the timeline ID of the source",
-						new_tli),
-				 errdetail("The source is on timeline ID %u.", source_tli),
-				 errhint("Leave new_tli away to get %u.",
-						 info->newest_tli + 1)));
-	return new_tli;
-}
-
 /* The record's bytes, with CRC, from RECORD_SIZE zeros. */
 static void
 make_record(const CheckPoint *checkpoint, XLogRecPtr prev_lsn, uint8 *record)
@@ -169,8 +139,7 @@ finish_control(ControlFileData *control, const CheckPoint *checkpoint,
 
 BbSeed *
 bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			XLogRecPtr prev_lsn, TimeLineID new_tli,
-			const char *parent_history)
+			XLogRecPtr prev_lsn, TimeLineID tli, const char *parent_history)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
 	TimeLineID	source_tli = bb_pagestore_tli_at(store, lsn);
@@ -192,7 +161,7 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 				 errdetail("%s", complaint)));
 	memcpy(&checkpoint, value.data, sizeof(checkpoint));
 
-	seed->wal.tli = choose_tli(info, source_tli, new_tli);
+	seed->wal.tli = tli;
 	seed->wal.system_identifier = info->system_identifier;
 	seed->wal.segment_size = info->wal_segment_size;
 	seed->record_start = bb_wal_record_start(&seed->wal, lsn);
@@ -216,8 +185,7 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 					seed->wal.segment_size);
 
 	finish_control(&seed->control, &checkpoint, seed->record_start);
-	if (seed->wal.tli != source_tli)
-		seed->history = make_history(parent_history, source_tli, lsn);
+	seed->history = make_history(parent_history, source_tli, lsn);
 	return seed;
 }
 

@@ -42,23 +42,21 @@ typedef struct BbSeed
 	XLogRecPtr	record_page;   /* where the page with its start begins */
 	uint32		record_pages;  /* one or two */
 	uint8		pages[2 * XLOG_BLCKSZ];
-	char	   *history; /* content of the history file; NULL: none */
+	char	   *history; /* content of the history file */
 } BbSeed;
 
 /*
  * bb_seed_new - make the seed for a backup at lsn.
  *
  * prev_lsn is the start of the record that ends at lsn, or Invalid when it
- * isn't known; new_tli 0 is the source's plus one.  parent_history is the
- * content of the source tli's own history file, or NULL.
+ * isn't known; tli is the clone's, from tlis.h.  parent_history is the content
+ * of the source tli's own history file, or NULL.
  *
- * Errors: INVALID_PARAMETER_VALUE (new_tli below the source's);
- * PROGRAM_LIMIT_EXCEEDED (no tli after the source's); DATA_CORRUPTED (control
- * file or checkpoint in the store).
+ * Errors: DATA_CORRUPTED (control file or checkpoint in the store).
  */
 extern BbSeed *bb_seed_new(const BbReqCtx *ctx, BbPageStore *store,
 						   XLogRecPtr lsn, XLogRecPtr prev_lsn,
-						   TimeLineID new_tli, const char *parent_history);
+						   TimeLineID tli, const char *parent_history);
 
 /*
  * bb_seed_wal_page - the page (XLOG_BLCKSZ bytes) at "offset" of a segment.

@@ -157,6 +157,8 @@ bb_key_text(const BbKey *key)
 			return psprintf("file %u", f.rel);
 		case BB_KEY_FILE_BLOCK:
 			return psprintf("file %u block %u", f.rel, f.block);
+		case BB_KEY_FILE_DIRECTORY:
+			return psprintf("directory %u", f.rel);
 		case BB_KEY_SLRU_SIZE:
 			return psprintf("SLRU %u segment " UINT64_FORMAT, f.spc,
 							((uint64) f.db << 32) | f.rel);

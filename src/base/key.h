@@ -25,6 +25,7 @@
  *	DATABASE			tablespace	database -		  -		-		u8: BB_DATABASE_* flags
  *	FILE_ENTRY			-			-		 ordinal  -		-		see catalog.h
  *	FILE_BLOCK			-			-		 ordinal  -		block	up to BLCKSZ bytes
+ *	FILE_DIRECTORY		-			-		 ordinal  -		-		its path, as text
  *	SLRU_SIZE			BbSlru		seg high seg low  -		-		u32: pages in the segment
  *	SLRU_BLOCK			BbSlru		seg high seg low  -		page	BLCKSZ bytes
  *	RELMAP				tablespace	database -		  -		-		pg_filenode.map, as on disk
@@ -59,6 +60,7 @@ typedef enum BbKeyKind
 	BB_KEY_DATABASE = 0x11,
 	BB_KEY_FILE_ENTRY = 0x20,
 	BB_KEY_FILE_BLOCK = 0x21,
+	BB_KEY_FILE_DIRECTORY = 0x22,
 	BB_KEY_SLRU_SIZE = 0x30,
 	BB_KEY_SLRU_BLOCK = 0x31,
 	BB_KEY_RELMAP = 0x40,

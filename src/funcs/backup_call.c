@@ -117,6 +117,8 @@ parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
 								   bb_arg_text(fcinfo, n, "compression"));
 	bb_options_set_tablespaces(&options, optional_text(fcinfo, arguments,
 													   "tablespaces"));
+	bb_options_set_settings(&options,
+							optional_text(fcinfo, arguments, "settings"));
 	bb_options_set_manifest(&options,
 							optional_text(fcinfo, arguments, "manifest"),
 							optional_text(fcinfo, arguments,

@@ -8,8 +8,8 @@
  * Their SQL arguments are found by name, so each function may have its own
  * between them, in any order; what one doesn't have, keeps its default:
  *
- *	  lsn, full_backup, store, timeline, prev_lsn, new_tli, tablespaces,
- *	  label, compression, manifest, manifest_checksums, max_rate, progress, jobs
+ *	  lsn, full_backup, store, timeline, prev_lsn, new_tli, settings,
+ *	  tablespaces, label, compression, manifest, manifest_checksums, max_rate, progress, jobs
  *
  * Errors: NULL_VALUE_NOT_ALLOWED (the argument is named); those of options.h,
  * store_access.h and filelist.h.

@@ -81,21 +81,28 @@ is_elsewhere(const Capture *capture, const struct stat *st)
 	return false;
 }
 
-static void
+/* Why a backup can't have a file of that path; NULL: it can. */
+static const char *
+path_complaint(const char *path)
+{
+	return strlen(path) >= TAR_NAME_SIZE ? "Its path is too long for tar."
+										 : NULL;
+}
+
+/* False: it is left out. */
+static bool
 add_file(const Capture *capture, const char *path, const struct stat *st)
 {
 	BbInventory *inventory = capture->inventory;
-	const char *complaint = NULL;
+	const char *complaint = st->st_size > BB_CAPTURED_MAX_SIZE
+		? "It is too large to be configuration."
+		: path_complaint(path);
 	BbCapturedFile *file;
 
-	if (st->st_size > BB_CAPTURED_MAX_SIZE)
-		complaint = "It is too large to be configuration.";
-	else if (strlen(path) >= TAR_NAME_SIZE)
-		complaint = "Its path is too long for tar.";
 	if (complaint != NULL)
 	{
 		bb_leftout_warn(capture->dir->path, path, complaint);
-		return;
+		return false;
 	}
 	file = palloc0(sizeof(BbCapturedFile));
 	file->mode = st->st_mode & BB_CAPTURED_MODE_MASK;
@@ -103,6 +110,26 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 	file->path = pstrdup(path);
 	inventory->files = lappend(inventory->files, file);
 	inventory->bytes += file->size;
+	return true;
+}
+
+/* A directory that would not be in a backup for the sake of its files. */
+static bool
+add_directory(const Capture *capture, const char *path)
+{
+	BbInventory *inventory = capture->inventory;
+	const char *complaint = path_complaint(path);
+	BbCapturedDirectory *directory;
+
+	if (complaint != NULL)
+	{
+		bb_leftout_warn(capture->dir->path, path, complaint);
+		return false;
+	}
+	directory = palloc0(sizeof(BbCapturedDirectory));
+	directory->path = pstrdup(path);
+	inventory->directories = lappend(inventory->directories, directory);
+	return true;
 }
 
 /* Who can read a backup can read where a link leads to. */
@@ -123,13 +150,17 @@ tell_link(const Capture *capture, const char *path)
 
 /*
  * Capture the files in a directory ("": the data directory itself), and in
- * those below it that the server doesn't know.
+ * those below it that the server doesn't know; and the directory, if nothing
+ * in it is captured: configuration may refer to it (include_dir).
+ *
+ * False: it has nothing, and can't be captured itself.
  */
-static void
+static bool
 capture_directory(const BbReqCtx *ctx, const Capture *capture,
 				  const char *below)
 {
 	bool		top = below[0] == '\0';
+	bool		captured = false;
 	char	   *path = psprintf("%s%s%s", capture->dir->path, top ? "" : "/",
 								below);
 	DIR		   *handle = AllocateDir(path);
@@ -155,17 +186,20 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 		if (S_ISDIR(st.st_mode))
 		{
 			if ((!top || !bb_captured_is_known_directory(name)) &&
-				!is_elsewhere(capture, &st))
-				capture_directory(ctx, capture, relative);
+				!is_elsewhere(capture, &st) &&
+				capture_directory(ctx, capture, relative))
+				captured = true;
 		}
-		else if (top && (bb_captured_is_known_directory(name) || bb_captured_is_excluded(name)))
+		else if (top && (bb_captured_is_known_directory(name) ||
+						 bb_captured_is_excluded(name)))
 			continue;			/* a link to where pg_wal is, say */
 		else if (stat(full, &st) < 0)
 			bb_leftout_warn(path, name, "It is a broken symbolic link.");
 		else if (S_ISREG(st.st_mode))
 		{
 			tell_link(capture, relative);
-			add_file(capture, relative, &st);
+			if (add_file(capture, relative, &st))
+				captured = true;
 		}
 		else
 			bb_leftout_warn(path, name, S_ISDIR(st.st_mode)
@@ -176,6 +210,7 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 	}
 	FreeDir(handle);
 	pfree(path);
+	return captured || top || add_directory(capture, below);
 }
 
 static void
@@ -185,6 +220,9 @@ capture_histories(const BbReqCtx *ctx, const Capture *capture)
 	DIR		   *handle = AllocateDir(path);
 	struct dirent *entry;
 
+	/* a base backup whose WAL is in an archive needs none */
+	if (handle == NULL && errno == ENOENT)
+		return;
 	while ((entry = ReadDir(handle, path)) != NULL)
 	{
 		char	   *full;
@@ -199,11 +237,19 @@ capture_histories(const BbReqCtx *ctx, const Capture *capture)
 					(errcode_for_file_access(),
 					 errmsg("could not stat file \"%s\": %m", full)));
 		if (S_ISREG(st.st_mode))
-			add_file(capture, psprintf(XLOGDIR "/%s", entry->d_name), &st);
+			(void) add_file(capture, psprintf(XLOGDIR "/%s", entry->d_name),
+							&st);
 		pfree(full);
 	}
 	FreeDir(handle);
 	pfree(path);
+}
+
+static int
+compare_directories(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((const BbCapturedDirectory *) lfirst(a))->path,
+				  ((const BbCapturedDirectory *) lfirst(b))->path);
 }
 
 static int
@@ -222,9 +268,13 @@ bb_capture_find(const BbReqCtx *ctx, const BbDataDir *dir,
 	ListCell   *cell;
 
 	find_elsewhere(&capture, store_directory);
-	capture_directory(ctx, &capture, "");
+	(void) capture_directory(ctx, &capture, "");
 	capture_histories(ctx, &capture);
 	list_sort(inventory->files, compare_files);
 	foreach (cell, inventory->files)
 		((BbCapturedFile *) lfirst(cell))->ordinal = ++ordinal;
+	list_sort(inventory->directories, compare_directories);
+	ordinal = 0;
+	foreach(cell, inventory->directories)
+		((BbCapturedDirectory *) lfirst(cell))->ordinal = ++ordinal;
 }

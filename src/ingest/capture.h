@@ -4,8 +4,9 @@
  *	  The small files of a data directory that are kept as they are.
  *
  * Configuration, certificates, whatever else lies beside the directories that
- * the server knows, and timeline history.  Left out: lock files, logs, files
- * of a backup, and the signal files that would turn a clone into a standby.
+ * the server knows, and timeline history; and directories without such files.
+ * Left out: lock files, logs, files of a backup, and the signal files that
+ * would turn a clone into a standby.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,8 +16,8 @@
 #include "ingest/inventory.h"
 
 /*
- * bb_capture_find - list them in inventory->files, in the order of their
- * paths, which gives them their ordinals.
+ * bb_capture_find - list them in inventory->files and ->directories, in the
+ * order of their paths, which gives them their ordinals.
  *
  * The page store's own directory (NULL: it has none) is left out, and so are
  * tablespaces and WAL, should they lie in the data directory.

@@ -196,6 +196,14 @@ bb_directory_get_u64(const BbReqCtx *ctx, BbDirectory *directory,
 	return true;
 }
 
+bool
+bb_directory_stored(const BbReqCtx *ctx, BbDirectory *directory,
+					const BbKey *key, BbEntry *entry)
+{
+	return bb_timeline_get(ctx, directory->timeline, key, directory->lsn,
+						   entry);
+}
+
 void
 bb_directory_put(BbDirectory *directory, const BbKey *key, XLogRecPtr lsn,
 				 const void *value, uint32 length)

@@ -56,6 +56,13 @@ extern const uint8 *bb_directory_get(const BbReqCtx *ctx,
 									 BbDirectory *directory, const BbKey *key,
 									 uint32 *length);
 
+/*
+ * bb_directory_stored - the whole value that the timeline has of a key as of
+ * its last flush, valid until the next read of it.  False: it has none.
+ */
+extern bool bb_directory_stored(const BbReqCtx *ctx, BbDirectory *directory,
+								const BbKey *key, BbEntry *entry);
+
 /* Give a key a value at lsn. */
 extern void bb_directory_put(BbDirectory *directory, const BbKey *key,
 							 XLogRecPtr lsn, const void *value, uint32 length);

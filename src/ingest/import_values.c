@@ -182,6 +182,21 @@ store_captured_files(const BbReqCtx *ctx, BbImport *import)
 }
 
 static void
+store_captured_directories(const BbReqCtx *ctx, BbImport *import)
+{
+	ListCell   *cell;
+
+	foreach(cell, import->inventory->directories)
+	{
+		const BbCapturedDirectory *directory = lfirst(cell);
+
+		put(ctx, import,
+			bb_key_make(BB_KEY_FILE_DIRECTORY, 0, 0, directory->ordinal, 0, 0),
+			directory->path, strlen(directory->path));
+	}
+}
+
+static void
 store_slrus(const BbReqCtx *ctx, BbImport *import)
 {
 	ListCell   *cell;
@@ -548,6 +563,7 @@ bb_import_store_all(const BbReqCtx *ctx, BbImport *import)
 	store_tablespaces(ctx, import);
 	store_databases(ctx, import);
 	store_captured_files(ctx, import);
+	store_captured_directories(ctx, import);
 	store_slrus(ctx, import);
 	store_relmaps(ctx, import);
 	store_relation_sizes(ctx, import);

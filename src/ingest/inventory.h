@@ -40,6 +40,7 @@ typedef struct BbInventory
 	List	   *tablespaces; /* BbTablespace */
 	List	   *databases;	 /* BbDatabase */
 	List	   *files;		 /* BbCapturedFile */
+	List	   *directories; /* BbCapturedDirectory */
 	List	   *segments;	 /* BbSlruSegment */
 	List	   *twophases;	 /* BbTwophase */
 

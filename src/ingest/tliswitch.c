@@ -12,24 +12,48 @@
 #include "pagestore/catalog.h"
 #include "utils/memutils.h"
 
+/*
+ * The ordinal of the captured file with that path, or the first that is free.
+ *
+ * Import may have captured the history file of a tli to which WAL switches
+ * only now, and a backup has each path once.  What was captured since the last
+ * flush are history files of tlis before that one.
+ */
+static uint32
+ordinal_of(BbIngest *ingest, const char *path)
+{
+	BbKeyRange	range = bb_key_range_kind(BB_KEY_FILE_ENTRY);
+	uint32		last = 0;
+	ListCell   *cell;
+
+	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	{
+		const BbKey *key = lfirst(cell);
+		uint32		ordinal = bb_key_fields(key).rel;
+		BbEntry		entry;
+
+		if (bb_directory_stored(ingest->ctx, ingest->directory, key, &entry) &&
+			bb_catalog_is_file(entry.value, entry.length, path))
+			return ordinal;
+		last = Max(last, ordinal);
+	}
+	return last + 1;
+}
+
 /* Capture the tli's history file as import would have (capture.c). */
 static void
 capture_history(BbIngest *ingest, TimeLineID tli, const char *text)
 {
-	BbKeyRange	range = bb_key_range_kind(BB_KEY_FILE_ENTRY);
 	BbCapturedFile file = {0};
 	char		path[MAXPGPATH];
 	StringInfoData value;
-	ListCell   *cell;
 	BbKey		key;
 
 	TLHistoryFilePath(path, tli);
 	file.path = path;
 	file.size = strlen(text);
 	file.mode = ingest->manifest->directory_mode & 0666;
-	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
-		file.ordinal = Max(file.ordinal, bb_key_fields(lfirst(cell)).rel);
-	file.ordinal++;
+	file.ordinal = ordinal_of(ingest, path);
 
 	initStringInfo(&value);
 	bb_catalog_encode_file(&file, &value);

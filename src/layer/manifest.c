@@ -195,8 +195,8 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 	return committed;
 }
 
-List *
-bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store)
+static List *
+list_names(const BbReqCtx *ctx, BbObjectStore *store, int elevel)
 {
 	List	   *timelines = NIL;
 	ListCell   *cell;
@@ -208,11 +208,60 @@ bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store)
 		if (bb_timeline_name_is_valid(name))
 			timelines = lappend(timelines, name);
 		else
-			ereport(WARNING,
+			ereport(elevel,
 					(errmsg("skipping \"%s\" in page store \"%s\", which is no timeline's name",
 							name, bb_objstore_url(store))));
 	}
 	return timelines;
+}
+
+List *
+bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store)
+{
+	return list_names(ctx, store, WARNING);
+}
+
+/* The timeline IDs of one manifest, added to a list that has each once. */
+static List *
+add_tlis(List *tlis, const BbManifest *manifest)
+{
+	tlis = list_append_unique_oid(tlis, manifest->tli);
+	for (int i = 0; i < manifest->nswitches; i++)
+		tlis = list_append_unique_oid(tlis, manifest->switches[i].tli);
+	return tlis;
+}
+
+List *
+bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *store,
+				 uint64 system_identifier)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup manifests",
+												  ALLOCSET_DEFAULT_SIZES);
+	List	   *names = list_names(ctx, store, DEBUG1);
+	List	   *tlis = NIL;
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scratch);
+		ErrorData  *error;
+		BbManifest *manifest = bb_manifest_try(ctx, store, lfirst(cell),
+											   &error);
+
+		/* storage that does not answer says nothing of the timeline */
+		if (error != NULL &&
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+				ERRCODE_TO_CATEGORY(ERRCODE_CONNECTION_EXCEPTION))
+			ReThrowError(error);
+		MemoryContextSwitchTo(old);
+		if (manifest != NULL &&
+			manifest->system_identifier == system_identifier)
+			tlis = add_tlis(tlis, manifest);
+		MemoryContextReset(scratch);
+	}
+	MemoryContextDelete(scratch);
+	return tlis;
 }
 
 static int

@@ -141,6 +141,15 @@ extern bool bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store);
 
 /*
+ * bb_manifest_tlis - PostgreSQL's timeline IDs (TimeLineID, a list of OIDs)
+ * that the timelines of a cluster in this store are on, or were; each once.
+ *
+ * A timeline whose manifest can't be read is passed over.
+ */
+extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *store,
+							  uint64 system_identifier);
+
+/*
  * bb_manifest_sweep - remove layers of a timeline that its manifest doesn't
  * name; all of them, when manifest is NULL.  And what unfinished writers left.
  * What has no name that a layer can have stays, with a WARNING.

@@ -301,12 +301,39 @@ bb_catalog_next_file(const BbReqCtx *ctx, BbCatalogScan *scan,
 	return true;
 }
 
+bool
+bb_catalog_next_directory(const BbReqCtx *ctx, BbCatalogScan *scan,
+						  BbCapturedDirectory *directory)
+{
+	BbKeyFields fields;
+	BbReader	reader;
+	const char *complaint = NULL;
+
+	if (!next_value(ctx, scan, &fields, &reader))
+		return false;
+	directory->ordinal = fields.rel;
+	directory->path = rest_as_text(&reader);
+	if (directory->path != NULL)
+		complaint = bb_captured_complaint(directory->path);
+	check_valid(scan, &fields, &reader, complaint);
+	return true;
+}
+
 void
 bb_catalog_encode_file(const BbCapturedFile *file, StringInfo value)
 {
 	bb_append_le32(value, file->mode);
 	bb_append_le64(value, file->size);
 	appendStringInfoString(value, file->path);
+}
+
+bool
+bb_catalog_is_file(const uint8 *value, uint32 length, const char *path)
+{
+	const uint32 before = sizeof(uint32) + sizeof(uint64);
+
+	return length == before + strlen(path) &&
+		memcmp(value + before, path, strlen(path)) == 0;
 }
 
 bool

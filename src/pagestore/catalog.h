@@ -74,6 +74,16 @@ typedef struct BbCapturedFile
 	char	   *path; /* palloc'd */
 } BbCapturedFile;
 
+/*
+ * A directory that no captured file is in, nor below.  FILE_DIRECTORY's value:
+ * the path relative to the data directory.
+ */
+typedef struct BbCapturedDirectory
+{
+	uint32		ordinal;
+	char	   *path; /* palloc'd */
+} BbCapturedDirectory;
+
 typedef struct BbTwophase
 {
 	uint64		xid;  /* from PG 17 on with its epoch */
@@ -115,6 +125,9 @@ extern bool bb_catalog_next_slru_segment(const BbReqCtx *ctx,
 										 BbSlruSegment *segment);
 extern bool bb_catalog_next_file(const BbReqCtx *ctx, BbCatalogScan *scan,
 								 BbCapturedFile *file);
+extern bool bb_catalog_next_directory(const BbReqCtx *ctx,
+									  BbCatalogScan *scan,
+									  BbCapturedDirectory *directory);
 extern bool bb_catalog_next_twophase(const BbReqCtx *ctx, BbCatalogScan *scan,
 									 BbTwophase *twophase);
 extern bool bb_catalog_next_origin(const BbReqCtx *ctx, BbCatalogScan *scan,
@@ -126,5 +139,9 @@ extern const char *bb_slru_directory(BbSlru slru);
 /* FILE_ENTRY's value, for import. */
 extern void bb_catalog_encode_file(const BbCapturedFile *file,
 								   StringInfo value);
+
+/* Is that a FILE_ENTRY's value for a file with this path? */
+extern bool bb_catalog_is_file(const uint8 *value, uint32 length,
+							   const char *path);
 
 #endif /* BB_CATALOG_H */

@@ -8,11 +8,25 @@
 #include "postgres.h"
 
 #include "pagestore/pagestore_driver.h"
+#include "utils/memutils.h"
 
 const BbPageStoreInfo *
 bb_pagestore_info(const BbPageStore *store)
 {
 	return &store->info;
+}
+
+List *
+bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store)
+{
+	if (store->tlis == NIL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(store->context);
+
+		store->tlis = store->ops->tlis(ctx, store);
+		MemoryContextSwitchTo(old);
+	}
+	return store->tlis;
 }
 
 XLogRecPtr

@@ -38,7 +38,6 @@ typedef struct BbPageStoreInfo
 	uint32		wal_segment_size; /* bytes */
 	uint32		data_checksum_version;
 	TimeLineID	tli; /* at end_lsn; bb_pagestore_tli_at for elsewhere */
-	TimeLineID	newest_tli; /* the greatest known of the cluster's history */
 	int			nswitches;
 	const BbTliSwitch *switches;
 	uint32		uid; /* owner of files in a tar */
@@ -94,6 +93,15 @@ extern List *bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
 extern uint64 bb_pagestore_identity(const BbPageStore *store, XLogRecPtr lsn);
 
 extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
+
+/*
+ * bb_pagestore_tlis - PostgreSQL's timeline IDs (TimeLineID, a list of OIDs)
+ * that the store knows of this cluster, at any LSN, and in all timelines; the
+ * list belongs to the page store.
+ *
+ * Each manifest of the store is read, once for each page store.
+ */
+extern List *bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store);
 
 /*
  * bb_pagestore_check_lsn - the LSN to read at; Invalid stands for the end.

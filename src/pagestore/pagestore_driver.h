@@ -37,12 +37,15 @@ typedef struct BbPageStoreOps
 								  BbPageVersions *versions, XLogRecPtr *lsn,
 								  BbValue *value);
 	void		(*versions_close) (BbPageVersions *versions);
+	List	   *(*tlis) (const BbReqCtx *ctx, BbPageStore *store);
 } BbPageStoreOps;
 
 struct BbPageStore
 {
 	const BbPageStoreOps *ops;
 	BbPageStoreInfo info;
+	MemoryContext context; /* that it was made in */
+	List	   *tlis; /* see bb_pagestore_tlis; NIL: not known yet */
 };
 
 struct BbPageScan

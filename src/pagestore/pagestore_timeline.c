@@ -127,6 +127,12 @@ timeline_versions_close(BbPageVersions *versions)
 	pfree(versions);
 }
 
+static List *
+timeline_tlis(const BbReqCtx *ctx, BbPageStore *store)
+{
+	return bb_timeline_tlis(ctx, ((TimelineStore *) store)->timeline);
+}
+
 static const BbPageStoreOps timeline_ops = {
 	.get = timeline_get,
 	.scan_new = timeline_scan_new,
@@ -137,6 +143,7 @@ static const BbPageStoreOps timeline_ops = {
 	.versions_new = timeline_versions_new,
 	.versions_next = timeline_versions_next,
 	.versions_close = timeline_versions_close,
+	.tlis = timeline_tlis,
 };
 
 BbPageStore *
@@ -148,6 +155,7 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	const BbManifest *manifest;
 
 	store->base.ops = &timeline_ops;
+	store->base.context = CurrentMemoryContext;
 	store->timeline = bb_timeline_open(ctx, objects, timeline);
 	manifest = bb_timeline_manifest(store->timeline);
 
@@ -167,7 +175,6 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	info->wal_segment_size = manifest->wal_segment_size;
 	info->data_checksum_version = manifest->data_checksum_version;
 	info->tli = manifest->tli;
-	info->newest_tli = bb_timeline_newest_tli(store->timeline);
 	info->nswitches = manifest->nswitches;
 	info->switches = manifest->switches;
 	info->uid = manifest->uid;

@@ -96,14 +96,11 @@ bb_timeline_manifest(const BbTimeline *timeline)
 	return timeline->manifest;
 }
 
-TimeLineID
-bb_timeline_newest_tli(const BbTimeline *timeline)
+List *
+bb_timeline_tlis(const BbReqCtx *ctx, const BbTimeline *timeline)
 {
-	TimeLineID	newest = 0;
-
-	for (const BbTimeline *t = timeline; t != NULL; t = t->ancestor)
-		newest = Max(newest, t->manifest->tli);
-	return newest;
+	return bb_manifest_tlis(ctx, timeline->store,
+							timeline->manifest->system_identifier);
 }
 
 BbLayer *

@@ -50,10 +50,11 @@ extern uint64 bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn);
 extern const BbManifest *bb_timeline_manifest(const BbTimeline *timeline);
 
 /*
- * bb_timeline_newest_tli - the greatest of PostgreSQL's TimeLineIDs that the
- * timeline or an ancestor knows, after a branch point too.
+ * bb_timeline_tlis - PostgreSQL's timeline IDs that the store knows of this
+ * cluster: those of the timeline, and of all others of the same system; see
+ * bb_manifest_tlis.
  */
-extern TimeLineID bb_timeline_newest_tli(const BbTimeline *timeline);
+extern List *bb_timeline_tlis(const BbReqCtx *ctx, const BbTimeline *timeline);
 
 /*
  * bb_timeline_get - the value of a key at an LSN.

@@ -124,6 +124,12 @@ fixture_versions_close(BbPageVersions *versions)
 	pfree(versions);
 }
 
+static List *
+fixture_tlis(const BbReqCtx *ctx, BbPageStore *store)
+{
+	return list_make1_oid(store->info.tli);
+}
+
 static const BbPageStoreOps fixture_ops = {
 	.get = fixture_get,
 	.scan_new = fixture_scan_new,
@@ -134,6 +140,7 @@ static const BbPageStoreOps fixture_ops = {
 	.versions_new = fixture_versions_new,
 	.versions_next = fixture_versions_next,
 	.versions_close = fixture_versions_close,
+	.tlis = fixture_tlis,
 };
 
 BbPageStore *
@@ -143,7 +150,7 @@ fixture_pagestore_new(const BbPageStoreInfo *info)
 
 	store->base.ops = &fixture_ops;
 	store->base.info = *info;
-	store->base.info.newest_tli = info->tli;
+	store->base.context = CurrentMemoryContext;
 	return &store->base;
 }
 

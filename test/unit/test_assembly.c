@@ -15,7 +15,10 @@
 
 #include "assembly/backup.h"
 #include "base/compat.h"
+#include "assembly/clonesettings.h"
+#include "assembly/confparse.h"
 #include "assembly/content.h"
+#include "assembly/tlis.h"
 #include "assembly/units.h"
 #include "base/codec.h"
 #include "pagestore/walposition.h"
@@ -218,6 +221,8 @@ small_cluster(void)
 	put_file(store, 1, "pg_hba.conf", "local all all trust\n");
 	put_file(store, 2, "pg_wal/00000001.history", "");
 	put_file(store, 3, "pg_wal/00000002.history", "another cluster's\n");
+	put_text(store, bb_key_make(BB_KEY_FILE_DIRECTORY, 0, 0, 1, 0, 0),
+			 "sockets");
 	return store;
 }
 
@@ -227,6 +232,8 @@ options_of(bool full)
 	BbBackupOptions options = bb_options_defaults();
 
 	options.full = full;
+	/* what a clone gets besides has tests of its own */
+	options.settings = BB_SETTINGS_SOURCE;
 	return options;
 }
 
@@ -294,9 +301,11 @@ UNIT_TEST(filelist_full)
 			   "directory conf.d/more 0 700\n"
 			   "config conf.d/more/a.conf 6 640\n"
 			   "config pg_hba.conf 20 640\n"
-			   "history pg_wal/00000001.history 0 640\n"
-			   "generated postgresql.conf 158 600\n"
 			   "generated pg_ident.conf 128 600\n"
+			   "history pg_wal/00000001.history 0 640\n"
+			   "history pg_wal/00000002.history 18 640\n"
+			   "generated postgresql.conf 158 600\n"
+			   "directory sockets 0 700\n"
 			   "slru pg_xact/0000 16384 600\n"
 			   "slru pg_multixact/offsets/001A 8192 600\n"
 			   "directory base/5 0 700\n"
@@ -315,8 +324,9 @@ UNIT_TEST(filelist_full)
 			   "/5/4000 8192 600\n");
 	check_text(pnstrdup(rest, manifest - rest),
 			   "origin pg_logical/replorigin_checkpoint 24 600\n"
-			   "history pg_wal/00000002.history 41 600\n"
-			   "wal pg_wal/000000020000000000000123 1048576 600\n"
+			   "history pg_wal/00000003.history 41 600\n"
+			   "history pg_wal/archive_status/00000003.history.ready 0 600\n"
+			   "wal pg_wal/000000030000000000000123 1048576 600\n"
 			   "control global/pg_control 8192 600\n");
 	CHECK(strncmp(manifest, "manifest backup_manifest ", 25) == 0);
 	CHECK(strcmp(strchr(manifest, '\0') - 5, " 600\n") == 0);
@@ -725,7 +735,7 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 	pg_crc32c	crc;
 
 	store = empty_cluster(&info);
-	seed = bb_seed_new(ctx, store, lsn, lsn - 8, 0, NULL);
+	seed = bb_seed_new(ctx, store, lsn, lsn - 8, 2, NULL);
 
 	reader = XLogReaderAllocate(SEGMENT_SIZE, NULL,
 								XL_ROUTINE(.page_read = read_seed_page), seed);
@@ -783,7 +793,7 @@ UNIT_TEST(seed_tli)
 	BbSeed	   *seed;
 
 	info.tli = 4;
-	seed = bb_seed_new(ctx, empty_cluster(&info), LSN, PREV, 0,
+	seed = bb_seed_new(ctx, empty_cluster(&info), LSN, PREV, 5,
 					   "1\t0/100\tno reason\n\n2\t0/200\tx");
 	CHECK(seed->wal.tli == 5);
 	CHECK(strcmp(seed->history,
@@ -794,14 +804,35 @@ UNIT_TEST(seed_tli)
 	CHECK(seed->wal.tli == 9);
 	CHECK(strcmp(seed->history,
 				 "4\t0/12345678\tbase backup made by bbackup\n") == 0);
-	seed = bb_seed_new(ctx, empty_cluster(&info), LSN, PREV, 4, NULL);
-	CHECK(seed->wal.tli == 4 && seed->history == NULL);
+}
 
-	CHECK_ERROR(bb_seed_new(ctx, empty_cluster(&info), LSN, PREV, 3, NULL),
-				ERRCODE_INVALID_PARAMETER_VALUE);
-	info.tli = PG_UINT32_MAX;
-	CHECK_ERROR(bb_seed_new(ctx, empty_cluster(&info), LSN, PREV, 0, NULL),
-				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+UNIT_TEST(tlis)
+{
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store = empty_cluster(&info);
+	List	   *known;
+
+	/* those of the store, of a history file's name, and of its lines */
+	put_file(store, 0, "pg_wal/0000000C.history",
+			 "1\t0/100\tx\n\nno line\n7\t0/200\tx\n");
+	put_file(store, 1, "pg_wal/archive_status/0000000D.history", "");
+	known = bb_tlis_known(ctx, store);
+	CHECK(list_length(known) == 3);
+	CHECK(list_member_oid(known, 1) && list_member_oid(known, 7) &&
+		  list_member_oid(known, 12));
+
+	CHECK(bb_tlis_choose(known, 1, 0) == 13);
+	CHECK(bb_tlis_choose(NIL, 1, 0) == 2);
+	CHECK(bb_tlis_choose(known, 1, 2) == 2);
+	CHECK(bb_tlis_choose(known, 1, 99) == 99);
+	CHECK_ERROR(bb_tlis_choose(known, 1, 1), ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_tlis_choose(NIL, 1, 1), ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_tlis_choose(known, 1, 7), ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_tlis_choose(known, 1, 12), ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_tlis_choose(known, 7, 3), ERRCODE_INVALID_PARAMETER_VALUE);
+	known = list_make1_oid(PG_UINT32_MAX);
+	CHECK(bb_tlis_choose(known, 1, 2) == 2);
+	CHECK_ERROR(bb_tlis_choose(known, 1, 0), ERRCODE_PROGRAM_LIMIT_EXCEEDED);
 }
 
 /* ---- content and tar ---- */
@@ -948,7 +979,7 @@ UNIT_TEST(manifest_lists_all_files)
 
 		size = read_tar_number(at + 124, 12);
 		if (at[strlen(at) - 1] == '/' ||
-			strcmp(at, "pg_wal/000000020000000000000123") == 0)
+			strcmp(at, "pg_wal/000000030000000000000123") == 0)
 			continue;
 		INIT_CRC32C(crc);
 		COMP_CRC32C(crc, at + TAR_BLOCK_SIZE, size);
@@ -970,7 +1001,7 @@ UNIT_TEST(manifest_lists_all_files)
 	CHECK(files == 0);
 	CHECK(strstr(text,
 				 "\"WAL-Ranges\": [\n"
-				 "{ \"Timeline\": 2, \"Start-LSN\": \"0/12345678\", "
+				 "{ \"Timeline\": 3, \"Start-LSN\": \"0/12345678\", "
 				 "\"End-LSN\": \"0/123456F0\" }\n],\n") != NULL);
 }
 

@@ -307,7 +307,9 @@ sub check
 		  $self->recover($end == $self->{wal}->end ? undef : $end);
 		my $log_start = -s $store->logfile;
 		my $tar = eval {
-			fetch_backup($store, "lsn => '$text', timeline => '$timeline'");
+			# recovery leaves settings as they are
+			fetch_backup($store,
+				"lsn => '$text', timeline => '$timeline', settings => 'source'");
 		};
 		ok(defined $tar, 'there is a backup')
 		  or return diag($@, grep { /ERROR|DETAIL/ } split /^/m,
