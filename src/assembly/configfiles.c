@@ -11,11 +11,11 @@
  */
 #include "postgres.h"
 
-#include "nodes/pg_list.h"
-#include "utils/memutils.h"
-
+#include "access/xlog_internal.h"
 #include "assembly/configfiles.h"
 #include "assembly/dirtree.h"
+#include "nodes/pg_list.h"
+#include "utils/memutils.h"
 
 /* The files that are generated when they weren't captured. */
 static const char *const required_names[] = {
