@@ -51,6 +51,7 @@ typedef struct BbIngest
 	XLogRecPtr	done_lsn;	/* the end of the last */
 	XLogRecPtr	done_start; /* where it began */
 	TimeLineID	tli;
+	bool		wal_ended;	/* there is no record after that */
 	int64		end_time;	   /* time_t */
 	List	   *invalid_pages; /* BbKey *; see invalidpages.h */
 

@@ -23,7 +23,10 @@ checkpoint(BbIngest *ingest, bool shutdown)
 	memcpy(&checkpoint, bb_ingest_data(ingest, sizeof(checkpoint)),
 		   sizeof(checkpoint));
 	if (shutdown)
-		bb_tliswitch_check(ingest, checkpoint.ThisTimeLineID);
+		bb_tliswitch_check(ingest, checkpoint.ThisTimeLineID,
+						   checkpoint.PrevTimeLineID);
+	else
+		bb_tliswitch_same(ingest, checkpoint.ThisTimeLineID);
 	bb_clusterstate_checkpoint(ingest->state, &checkpoint, shutdown);
 }
 
@@ -33,7 +36,7 @@ end_of_recovery(BbIngest *ingest)
 	xl_end_of_recovery record;
 
 	memcpy(&record, bb_ingest_data(ingest, sizeof(record)), sizeof(record));
-	bb_tliswitch_check(ingest, record.ThisTimeLineID);
+	bb_tliswitch_check(ingest, record.ThisTimeLineID, record.PrevTimeLineID);
 }
 
 static void
