@@ -464,6 +464,7 @@ open_source(BbIngest *ingest, const char *wal_directory,
 	if (backup != NULL)
 		place.history_directory = backup->history_directory;
 	ingest->source = bb_walsource_open(ingest->ctx, &place);
+	bb_walsource_need_any(ingest->ctx, ingest->source);
 	if (backup != NULL)
 		check_min_lsn(ingest, backup);
 }

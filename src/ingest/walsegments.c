@@ -130,11 +130,16 @@ find_compressed(const BbReqCtx *ctx, const char *directory)
 	return found;
 }
 
-static void
-complain_empty(const BbReqCtx *ctx, const char *directory)
+void
+bb_walsegments_need_any(const BbReqCtx *ctx, const BbWalSegments *segments)
 {
-	const char *compressed = find_compressed(ctx, directory);
+	const char *directory = segments->place->directory;
+	const char *compressed;
 
+	if (segments->on_way.count > 0 || segments->strays.count > 0 ||
+		segments->aside.number != 0)
+		return;
+	compressed = find_compressed(ctx, directory);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_FILE),
 			 errmsg("directory \"%s\" has no WAL", directory),
@@ -154,7 +159,6 @@ bb_walsegments_relist(const BbReqCtx *ctx, BbWalSegments *segments)
 	XLogSegNo	first = segments->place->lsn / segment_size(segments);
 	DIR		   *dir = AllocateDir(directory);
 	struct dirent *entry;
-	bool		any = false;
 
 	reset_array(segments, &segments->on_way);
 	reset_array(segments, &segments->strays);
@@ -165,7 +169,6 @@ bb_walsegments_relist(const BbReqCtx *ctx, BbWalSegments *segments)
 		bb_reqctx_check(ctx);
 		if (!is_segment_name(entry->d_name, &segment.partial))
 			continue;
-		any = true;
 		XLogFromFileName(entry->d_name, &segment.tli, &segment.number,
 						 segment_size(segments));
 		if (segment.number < first)
@@ -177,8 +180,6 @@ bb_walsegments_relist(const BbReqCtx *ctx, BbWalSegments *segments)
 	}
 	FreeDir(dir);
 
-	if (!any)
-		complain_empty(ctx, directory);
 	qsort(segments->on_way.items, segments->on_way.count,
 		  sizeof(BbWalSegment), compare_segments);
 	qsort(segments->strays.items, segments->strays.count,

@@ -53,12 +53,20 @@ typedef enum BbWalPageKind
  *
  * The place and the way must live as long.
  *
- * Errors: INVALID_PARAMETER_VALUE (of another system); UNDEFINED_FILE (no WAL
- * in it); errcode_for_file_access().
+ * Errors: INVALID_PARAMETER_VALUE (of another system);
+ * errcode_for_file_access().
  */
 extern BbWalSegments *bb_walsegments_new(const BbReqCtx *ctx,
 										 const BbWalPlace *place,
 										 const BbWalWay *way);
+/*
+ * bb_walsegments_need_any - is there any WAL segment in the directory?
+ *
+ * Errors: UNDEFINED_FILE (no).
+ */
+extern void bb_walsegments_need_any(const BbReqCtx *ctx,
+									const BbWalSegments *segments);
+
 /* List it again. */
 extern void bb_walsegments_relist(const BbReqCtx *ctx,
 								  BbWalSegments *segments);

@@ -394,6 +394,12 @@ bb_walsource_open(const BbReqCtx *ctx, const BbWalPlace *place)
 	return source;
 }
 
+void
+bb_walsource_need_any(const BbReqCtx *ctx, const BbWalSource *source)
+{
+	bb_walsegments_need_any(ctx, source->segments);
+}
+
 XLogReaderState *
 bb_walsource_reader(BbWalSource *source)
 {

@@ -44,11 +44,15 @@ typedef enum BbWalNext
 /*
  * bb_walsource_open - WAL from the record on that follows the place's.
  *
- * Errors: INVALID_PARAMETER_VALUE (not an absolute path, no directory);
- * UNDEFINED_FILE (no WAL in it); those of bb_walway_choose.
+ * Errors: INVALID_PARAMETER_VALUE (not an absolute path, no directory, of
+ * another system); those of bb_walway_choose.
  */
 extern BbWalSource *bb_walsource_open(const BbReqCtx *ctx,
 									  const BbWalPlace *place);
+
+/* Error: UNDEFINED_FILE, if the directory has no WAL at all. */
+extern void bb_walsource_need_any(const BbReqCtx *ctx,
+								  const BbWalSource *source);
 
 /*
  * bb_walsource_next - read the next record, into bb_walsource_reader().
