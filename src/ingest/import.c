@@ -73,6 +73,7 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 	place.directory = wal_directory;
 	place.history_directory = backup.history_directory;
 	place.target = backup.target;
+	place.borrow = true;
 	/* an older control file than the label is for the ingest to complain of */
 	if (import->dir->label == NULL || backup.target.tli < tli)
 		place.target.kind = BB_WAL_CURRENT;

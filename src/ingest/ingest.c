@@ -431,12 +431,14 @@ complain_inconsistent(const BbIngest *ingest, const char *wal_directory)
 static void
 check_min_lsn(const BbIngest *ingest, const BbIngestBackup *backup)
 {
+	const BbWalWay *way = bb_walsource_way(ingest->source);
 	TimeLineID	tli;
 
 	if (backup->min_lsn <= ingest->done_lsn)
 		return;
-	tli = bb_walway_at(bb_walsource_way(ingest->source),
-					   backup->min_lsn - 1)->tli;
+	tli = bb_walway_at(way, backup->min_lsn - 1)->tli;
+	if (way->target != 0)
+		tli = Min(tli, way->target);
 	if (tli != backup->min_tli)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -462,7 +464,10 @@ open_source(BbIngest *ingest, const char *wal_directory,
 	place.lsn = manifest->end_lsn;
 	place.prev_lsn = manifest->prev_lsn;
 	if (backup != NULL)
+	{
 		place.history_directory = backup->history_directory;
+		place.borrow = true;
+	}
 	ingest->source = bb_walsource_open(ingest->ctx, &place);
 	bb_walsource_need_any(ingest->ctx, ingest->source);
 	if (backup != NULL)

@@ -149,6 +149,26 @@ check_fork(const BbWalSource *source)
 						   LSN_FORMAT_ARGS(source->tli_end))));
 }
 
+/* The tli that the next record is of. */
+static void
+note_tli(BbWalSource *source)
+{
+	const BbWalTli *entry = bb_walway_at(source->way, source->end);
+
+	source->tli = entry->tli;
+	source->tli_end = entry->end;
+}
+
+/* From here on, files of newer tlis don't have the WAL that is wanted. */
+static void
+stop_borrowing(BbWalSource *source)
+{
+	bb_walway_shorten(source->way);
+	bb_walsegments_relist(source->ctx, source->segments);
+	note_tli(source);
+	begin_read(source);
+}
+
 /* Read a record, or note why there is none. */
 static bool
 read_record(BbWalSource *source)
@@ -174,6 +194,13 @@ read_record(BbWalSource *source)
 					 LSN_FORMAT_ARGS(source->other_prev),
 					 LSN_FORMAT_ARGS(source->prev));
 		return false;
+	}
+	if (reader->EndRecPtr > source->tli_end &&
+		source->way->target == source->tli)
+	{
+		/* WAL knows nothing of that fork */
+		stop_borrowing(source);
+		return read_record(source);
 	}
 	check_fork(source);
 	/* (ReadRecord in PostgreSQL's xlogrecovery.c) */
@@ -218,16 +245,6 @@ read_record_again(BbWalSource *source)
 	return read_record(source);
 }
 
-/* The tli that the next record is of. */
-static void
-note_tli(BbWalSource *source)
-{
-	const BbWalTli *entry = bb_walway_at(source->way, source->end);
-
-	source->tli = entry->tli;
-	source->tli_end = entry->end;
-}
-
 /*
  * Nobody but the caller knows which branch it wants where both go on in the
  * directory.  The segment in which the old tli is left doesn't count: a server
@@ -268,6 +285,11 @@ change_tli(BbWalSource *source)
 {
 	TimeLineID	left = source->tli;
 
+	if (source->way->target == left)
+	{
+		stop_borrowing(source);
+		return;
+	}
 	note_tli(source);
 	if (source->place.target.kind == BB_WAL_LATEST)
 		refuse_two_branches(source, left);

@@ -63,7 +63,6 @@ along(const BbWalHistory *history, const BbWalPlace *place)
 	bool		reached = false;
 	ListCell   *cell;
 
-	way->target = place->target;
 	way->ancestors_known = true;
 	foreach(cell, history->tlis)
 	{
@@ -202,7 +201,6 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 	TimeLineID	newest = own;
 	TimeLineID	parted = 0;
 	XLogRecPtr	parted_at = InvalidXLogRecPtr;
-	List	   *unusable = NIL;
 	BbWalWay   *way = NULL;
 
 	while (list_member_oid(tlis, newest + 1))
@@ -218,7 +216,6 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 		if (history->complaint != NULL)
 		{
 			warn_unusable(place, history);
-			unusable = lappend_oid(unusable, tli);
 			continue;
 		}
 		if (!descends(history, own))
@@ -238,7 +235,6 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 		warn_parted(place, parted, parted_at);
 	if (way == NULL)
 		way = stay(ctx, place);
-	way->unusable = unusable;
 	return way;
 }
 
@@ -293,9 +289,54 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 	return way;
 }
 
+/* The same way, which goes on to newer tlis as far as there are any. */
+static BbWalWay *
+borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbWalWay *way)
+{
+	List	   *tlis = bb_walhistory_list(ctx, place->directory);
+	TimeLineID	target = ((const BbWalTli *) linitial(way->tlis))->tli;
+
+	for (int i = list_length(tlis) - 1; i >= 0; i--)
+	{
+		BbWalHistory *history;
+		BbWalWay   *longer;
+
+		if (list_nth_oid(tlis, i) <= target)
+			break;
+		history = bb_walhistory_read(ctx, place->directory,
+									 list_nth_oid(tlis, i));
+		if (history == NULL || history->complaint != NULL ||
+			!descends(history, place->stream.tli))
+			continue;
+		longer = along(history, place);
+		if (leaves_at(longer) < place->lsn ||
+			bb_walway_find(longer, target) == NULL)
+			continue;
+		longer->target = target;
+		return longer;
+	}
+	return way;
+}
+
+void
+bb_walway_shorten(BbWalWay *way)
+{
+	BbWalTli   *entry = linitial(way->tlis);
+
+	while (entry->tli != way->target)
+	{
+		way->tlis = list_delete_first(way->tlis);
+		entry = linitial(way->tlis);
+	}
+	entry->end = PG_UINT64_MAX;
+	way->target = 0;
+}
+
 BbWalWay *
 bb_walway_choose(const BbReqCtx *ctx, const BbWalPlace *place)
 {
+	BbWalWay   *way = NULL;
+
 	switch (place->target.kind)
 	{
 		case BB_WAL_LATEST:
@@ -304,10 +345,12 @@ bb_walway_choose(const BbReqCtx *ctx, const BbWalPlace *place)
 			break;
 		case BB_WAL_NUMBER:
 			if (place->target.tli != place->stream.tli)
-				return to_number(ctx, place);
+				way = to_number(ctx, place);
 			break;
 	}
-	return stay(ctx, place);
+	if (way == NULL)
+		way = stay(ctx, place);
+	return place->borrow ? borrow(ctx, place, way) : way;
 }
 
 /* ---- questions ---- */

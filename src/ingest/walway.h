@@ -45,19 +45,25 @@ typedef struct BbWalPlace
 	const char *directory;		   /* an absolute path */
 	const char *history_directory; /* for histories, too; NULL: none */
 	BbWalTarget target;
+	bool		borrow;		  /* see below */
 	BbWalStream stream;	  /* stream.tli is the one at lsn */
 	XLogRecPtr	lsn;	  /* the record before it ended here */
 	XLogRecPtr	prev_lsn; /* and began here; Invalid: not known */
 } BbWalPlace;
 
+/*
+ * A segment in which a tli was left is often only there under the newer tli,
+ * whose file begins with a copy of it.  So to find WAL of a tli that is not
+ * to be left, the way leads on to newer tlis, but only lends their files: it
+ * is to be cut by bb_walway_shorten where it would leave the target.
+ */
 typedef struct BbWalWay
 {
 	List	   *tlis; /* BbWalTli *, newest first; the last is the place's */
 	/* the tlis before that, as OIDs; NIL if not known */
 	List	   *ancestors;
 	bool		ancestors_known;
-	BbWalTarget target;
-	List	   *unusable; /* of tlis whose history file isn't valid: OIDs */
+	TimeLineID	target; /* if it only lends what is after that; else 0 */
 } BbWalWay;
 
 /*
@@ -81,6 +87,9 @@ extern BbWalTarget bb_waltarget_parse(const char *text);
  */
 extern BbWalWay *bb_walway_choose(const BbReqCtx *ctx,
 								  const BbWalPlace *place);
+
+/* Forget the tlis after the target, which is not left then. */
+extern void bb_walway_shorten(BbWalWay *way);
 
 /* Whose WAL is at lsn, which is not before the place's. */
 extern const BbWalTli *bb_walway_at(const BbWalWay *way, XLogRecPtr lsn);
