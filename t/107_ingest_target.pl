@@ -10,8 +10,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_archiving_source('source', $archive, "autovacuum = off\n",
-	'--data-checksums');
+my $source = new_archiving_source('source', $archive,
+	"autovacuum = off\nmax_wal_senders = 4\n", '--data-checksums');
 $source->safe_psql('postgres', 'CREATE TABLE t (what text)');
 $source->stop;
 my $base = copy_directory($source->data_dir,
@@ -50,9 +50,10 @@ sub wait_archived
 # tli 1: three rows, all in one segment, and a base backup without WAL
 $source->start;
 my $bare = PostgreSQL::Test::Utils::tempdir . '/bare';
-$source->command_ok(
+command_ok(
 	[
-		'pg_basebackup', '-D', $bare, '-X', 'none', '-c', 'fast', '--no-sync'
+		'pg_basebackup', '-D', $bare, '-d', $source->connstr('postgres'),
+		'-X', 'none', '-c', 'fast', '--no-sync'
 	],
 	'a base backup without WAL');
 my $early = insert($source, 'one');
@@ -252,6 +253,8 @@ like($said, qr/22023: WAL in directory .* goes on under timeline IDs 1 and 3/,
 
 # ---- histories that are of no use ----
 
+my ($forked) = reverse sort map { s{.*/}{}r }
+  grep { /\/00000001[0-9A-F]{16}$/ } glob "$archive/*";
 my $odd = copy_directory($archive, PostgreSQL::Test::Utils::tempdir . '/odd');
 truncate "$odd/00000003.history", 0 or die $!;
 ($row, $said) = outcome($odd, branch());
@@ -260,7 +263,8 @@ like(
 	$said,
 	qr/WARNING: .*"\Q$odd\E\/00000003\.history" is not valid.*timeline ID 3 .*is not followed/si,
 	'but is told');
-unlink "$odd/00000003.history", "$odd/00000002.history";
+unlink "$odd/00000003.history", "$odd/00000002.history", "$odd/$forked"
+  or die $!;
 ($row, $said) = outcome($odd, branch());
 like($row, qr/\|1$/, 'without history files it stays');
 like(
@@ -305,13 +309,6 @@ sub imports
 my $partial = part_of($archive, $segment);
 rename "$partial/$segment", "$partial/$segment.partial" or die $!;
 imports('a checkpoint in a partial segment', $bare, 'partial', $partial);
-my $newer = part_of($archive, '00000002*');
-imports('a checkpoint in a segment of a newer tli', $bare, 'newer', $newer);
-outcome($newer, 'newer');
-is(rows_of('newer'), 'first recovery one two', 'and WAL goes on there');
-$newer = part_of($archive, '00000003*');
-imports('of the newest of all', $bare, 'newest', $newer);
-
 # ---- pg_rewind ----
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -327,6 +324,14 @@ own_address($standby);
 $standby->start;
 $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+my $of_standby = PostgreSQL::Test::Utils::tempdir . '/of_standby';
+command_ok(
+	[
+		'pg_basebackup', '-D', $of_standby, '-d',
+		$standby->connstr('postgres'),
+		'-X', 'none', '-c', 'fast', '--no-sync'
+	],
+	'a base backup of a standby');
 $standby->promote;
 $primary->safe_psql('postgres',
 	'UPDATE t SET n = 1 WHERE i % 3 = 0; CREATE TABLE lost AS SELECT 1 AS i');
@@ -342,7 +347,6 @@ command_ok(
 	'pg_rewind');
 unlike(slurp_file($primary->data_dir . '/backup_label'),
 	qr/START TIMELINE/, 'its label has no tli');
-my $end = insert_nothing($standby);
 my $digest = 'SELECT count(*), sum(n), sum(i * n) FROM t';
 my $expected = $standby->safe_psql('postgres', $digest);
 $standby->stop;
@@ -356,11 +360,18 @@ $rewound->start;
 is($rewound->safe_psql('postgres', $digest), $expected, 'its rows');
 $rewound->stop;
 
-sub insert_nothing
-{
-	my ($node) = @_;
-
-	return $node->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
-}
+# the segment of the backup's checkpoint, only as the file of the newer tli
+my $newer = part_of($standby->data_dir . '/pg_wal', '00000002*');
+imports('a checkpoint in a segment of a newer tli',
+	$of_standby, 'newer', $newer);
+($row, $said) = outcome($newer, 'newer');
+like($row, qr/\|2$/, 'and WAL goes on there');
+unlink glob "$newer/*.history" or die $!;
+fails_like(
+	$store,
+	"SELECT bb_import_directory('$of_standby', timeline => 'nowhere',"
+	  . " wal_directory => '$newer')",
+	qr/58P01: WAL segment "00000001[0-9A-F]{16}" is missing/,
+	'without a history file it is not looked for there');
 
 done_testing();
