@@ -158,9 +158,9 @@ find_instead(const BbReqCtx *ctx, const BbWalSource *source)
 	char	   *other = bb_walsegments_compressed(ctx, source->segments,
 												  &wanted);
 
-	return other ? psprintf("There is a file \"%s\" instead, which is not read.",
-							other)
-				 : NULL;
+	return other
+		? psprintf("There is a file \"%s\" instead, which is not read.", other)
+		: NULL;
 }
 
 /* True: it was said why. */
@@ -221,7 +221,7 @@ tell_stranger(const BbReqCtx *ctx, BbWalSource *source)
 	TLHistoryFileName(name, first.tli);
 	history = bb_walway_history(ctx, &source->place, first.tli);
 	if (history != NULL && history->complaint == NULL)
-		return;					/* of another branch */
+		return; /* of another branch */
 	ereport(NOTICE,
 			(errmsg("WAL of timeline ID %u in directory \"%s\" is not followed",
 					first.tli, source->place.directory),

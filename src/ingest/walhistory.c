@@ -47,8 +47,9 @@ parse_line(const char *line, int number, const char **complaint)
 		return NULL;
 	if (sscanf(line, "%u\t%X/%X", &tli, &high, &low) != 3)
 	{
-		*complaint = complain(number,
-							  "A timeline ID and the position where it ended are expected.");
+		*complaint = complain(
+			number,
+			"A timeline ID and the position where it ended are expected.");
 		return NULL;
 	}
 	entry = palloc(sizeof(BbWalTli));
@@ -76,9 +77,9 @@ parse_lines(BbWalHistory *history)
 			continue;
 		if (entry->tli <= last || entry->tli >= history->tli)
 		{
-			history->complaint =
-				complain(number,
-						 "Timeline IDs must rise, and be less than that of the file.");
+			history->complaint = complain(
+				number,
+				"Timeline IDs must rise, and be less than that of the file.");
 			return false;
 		}
 		entry->begin = begin;

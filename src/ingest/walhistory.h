@@ -36,10 +36,10 @@ typedef struct BbWalTli
 /* A history file. */
 typedef struct BbWalHistory
 {
-	TimeLineID	tli;		/* whose it is */
-	const char *text;		/* NULL if it can't be read */
-	List	   *tlis;		/* BbWalTli *, newest first, "tli" the first */
-	const char *complaint;	/* why it can't be used, a sentence; NULL: it can */
+	TimeLineID	tli;	   /* whose it is */
+	const char *text;	   /* NULL if it can't be read */
+	List	   *tlis;	   /* BbWalTli *, newest first, "tli" the first */
+	const char *complaint; /* why it can't be used, a sentence; NULL: it can */
 } BbWalHistory;
 
 /*

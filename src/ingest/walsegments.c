@@ -28,9 +28,9 @@ struct BbWalSegments
 	MemoryContext context; /* of the arrays */
 	const BbWalPlace *place;
 	const BbWalWay *way;
-	SegmentArray on_way;   /* by number, then whole before partial */
-	SegmentArray strays;   /* not before the place, but not on the way */
-	BbWalSegment aside;	   /* any other one; number 0: none */
+	SegmentArray on_way; /* by number, then whole before partial */
+	SegmentArray strays; /* not before the place, but not on the way */
+	BbWalSegment aside;	 /* any other one; number 0: none */
 };
 
 static inline uint32
@@ -47,8 +47,8 @@ add_segment(SegmentArray *array, const BbWalSegment *segment)
 	if (array->count == array->allocated)
 	{
 		array->allocated *= 2;
-		array->items = repalloc_huge(array->items, array->allocated *
-									 sizeof(BbWalSegment));
+		array->items = repalloc_huge(array->items,
+									 array->allocated * sizeof(BbWalSegment));
 	}
 	array->items[array->count++] = *segment;
 }
@@ -180,10 +180,10 @@ bb_walsegments_relist(const BbReqCtx *ctx, BbWalSegments *segments)
 	}
 	FreeDir(dir);
 
-	qsort(segments->on_way.items, segments->on_way.count,
-		  sizeof(BbWalSegment), compare_segments);
-	qsort(segments->strays.items, segments->strays.count,
-		  sizeof(BbWalSegment), compare_segments);
+	qsort(segments->on_way.items, segments->on_way.count, sizeof(BbWalSegment),
+		  compare_segments);
+	qsort(segments->strays.items, segments->strays.count, sizeof(BbWalSegment),
+		  compare_segments);
 }
 
 /* ---- files ---- */
@@ -326,7 +326,8 @@ bb_walfile_check_first(const BbWalSegments *segments, const BbWalFile *file,
 
 	if (header->std.xlp_magic != XLOG_PAGE_MAGIC ||
 		(header->std.xlp_info & XLP_LONG_HEADER) == 0 ||
-		header->std.xlp_pageaddr != file->segment.number * stream->segment_size)
+		header->std.xlp_pageaddr !=
+			file->segment.number * stream->segment_size)
 		return;
 
 	if (header->xlp_sysid != stream->system_identifier)

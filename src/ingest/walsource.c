@@ -83,7 +83,8 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 		if (!change_segment(source, number, skip + 1))
 		{
 			(void) change_segment(source, number, skip);
-			source->message = psprintf("The file has " UINT64_FORMAT " bytes instead of %u.",
+			source->message = psprintf("The file has " UINT64_FORMAT
+									   " bytes instead of %u.",
 									   source->file.size, size);
 			return -1;
 		}
@@ -188,11 +189,11 @@ read_record(BbWalSource *source)
 	if (source->follows != BB_WAL_FOLLOWS)
 	{
 		source->other_prev = XLogRecGetPrev(reader);
-		source->message =
-			psprintf("The record at %X/%X follows one at %X/%X; the last one before it is at %X/%X.",
-					 LSN_FORMAT_ARGS(reader->ReadRecPtr),
-					 LSN_FORMAT_ARGS(source->other_prev),
-					 LSN_FORMAT_ARGS(source->prev));
+		source->message = psprintf(
+			"The record at %X/%X follows one at %X/%X; the last one before it is at %X/%X.",
+			LSN_FORMAT_ARGS(reader->ReadRecPtr),
+			LSN_FORMAT_ARGS(source->other_prev),
+			LSN_FORMAT_ARGS(source->prev));
 		return false;
 	}
 	if (reader->EndRecPtr > source->tli_end &&
@@ -207,10 +208,9 @@ read_record(BbWalSource *source)
 	if (reader->latestPageTLI != source->page_tli &&
 		!bb_walway_has(source->way, reader->latestPageTLI))
 	{
-		source->message =
-			psprintf("The page at %X/%X is of timeline ID %u, which is not expected.",
-					 LSN_FORMAT_ARGS(reader->latestPagePtr),
-					 reader->latestPageTLI);
+		source->message = psprintf(
+			"The page at %X/%X is of timeline ID %u, which is not expected.",
+			LSN_FORMAT_ARGS(reader->latestPagePtr), reader->latestPageTLI);
 		return false;
 	}
 	source->page_tli = reader->latestPageTLI;

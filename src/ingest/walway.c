@@ -119,8 +119,7 @@ stay(const BbReqCtx *ctx, const BbWalPlace *place)
 }
 
 BbWalHistory *
-bb_walway_history(const BbReqCtx *ctx, const BbWalPlace *place,
-				  TimeLineID tli)
+bb_walway_history(const BbReqCtx *ctx, const BbWalPlace *place, TimeLineID tli)
 {
 	BbWalHistory *history = bb_walhistory_read(ctx, place->directory, tli);
 
@@ -212,14 +211,14 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 		BbWalHistory *history = bb_walhistory_read(ctx, place->directory, tli);
 
 		if (history == NULL)
-			continue;			/* removed since */
+			continue; /* removed since */
 		if (history->complaint != NULL)
 		{
 			warn_unusable(place, history);
 			continue;
 		}
 		if (!descends(history, own))
-			continue;			/* of another branch */
+			continue; /* of another branch */
 		way = along(history, place);
 		if (leaves_at(way) >= place->lsn)
 			break;

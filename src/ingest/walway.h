@@ -45,7 +45,7 @@ typedef struct BbWalPlace
 	const char *directory;		   /* an absolute path */
 	const char *history_directory; /* for histories, too; NULL: none */
 	BbWalTarget target;
-	bool		borrow;		  /* see below */
+	bool		borrow;	  /* see below */
 	BbWalStream stream;	  /* stream.tli is the one at lsn */
 	XLogRecPtr	lsn;	  /* the record before it ended here */
 	XLogRecPtr	prev_lsn; /* and began here; Invalid: not known */

@@ -21,10 +21,11 @@ UNIT_TEST(history_is_parsed)
 	BbWalHistory *history;
 	BbWalTli   *entry;
 
-	history = bb_walhistory_parse("1\t0/3000000\tno recovery target specified\n"
-								  "\n# a comment\n \v # and one\n"
-								  "  2\tA/5000028\tbefore 2001-01-01\n",
-								  5);
+	history =
+		bb_walhistory_parse("1\t0/3000000\tno recovery target specified\n"
+							"\n# a comment\n \v # and one\n"
+							"  2\tA/5000028\tbefore 2001-01-01\n",
+							5);
 	CHECK(history->complaint == NULL && history->tli == 5);
 	CHECK(list_length(history->tlis) == 3);
 	entry = linitial(history->tlis);
@@ -72,8 +73,8 @@ archive(const char *two, const char *three, const char *four)
 {
 	static int	number = 0;
 	const char *texts[] = {two, three, four};
-	char	   *directory = psprintf("%s/unit_walway.%d.%d", DataDir, MyProcPid,
-									 number++);
+	char	   *directory = psprintf("%s/unit_walway.%d.%d", DataDir,
+									 MyProcPid, number++);
 
 	CHECK(MakePGDirectory(directory) == 0);
 	for (int i = 0; i < lengthof(texts); i++)
@@ -130,7 +131,7 @@ way_text(const BbReqCtx *ctx, const char *directory, const char *target,
 	return text.data;
 }
 
-#define CHECK_WAY(directory, target, tli, lsn, expected)                      \
+#define CHECK_WAY(directory, target, tli, lsn, expected) \
 	CHECK(strcmp(way_text(ctx, directory, target, tli, lsn), expected) == 0)
 
 UNIT_TEST(ways_lead_to_their_target)
@@ -237,8 +238,8 @@ UNIT_TEST(targets_are_parsed)
 
 /* ---- labels ---- */
 
-#define LABEL_START                                                           \
-	"START WAL LOCATION: A/4000028 (file 000000020000000A00000004)\n"         \
+#define LABEL_START                                                   \
+	"START WAL LOCATION: A/4000028 (file 000000020000000A00000004)\n" \
 	"CHECKPOINT LOCATION: A/4000060\n"
 
 UNIT_TEST(labels_are_parsed)
