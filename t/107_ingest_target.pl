@@ -217,6 +217,15 @@ is(rows_of($other), 'one production three two', 'production, as was asked for');
 outcome($both, $chosen, 3);
 is(rows_of($chosen), 'one second recovery', 'the recovery, as was asked for');
 
+# The same, but the fork had been passed before production went on.
+($row, $said) = outcome($both, $latest);
+like(
+	$said,
+	qr/WARNING: .*WAL of timeline ID 1 in directory .* goes on, but is not followed.*left at \Q$early\E.*HINT: .*branch at \Q$early\E/s,
+	'production that goes on after the fork is told');
+($row, $said) = outcome($both, $latest, 3);
+is($said, '', 'not to those who said what they want');
+
 # until is before the fork, so there's nothing to choose
 $store->safe_psql('postgres',
 	"SELECT FROM bb_ingest('$both', until => '$early',"
@@ -250,6 +259,24 @@ copy("$both/$beyond", $lacking) or die $!;
 ($row, $said) = outcome($lacking, $lacks);
 like($said, qr/22023: WAL in directory .* goes on under timeline IDs 1 and 3/,
 	'but not if the old tli goes on');
+
+# ---- a branch that the timeline isn't on ----
+
+my $sibling = copy_directory($archive,
+	PostgreSQL::Test::Utils::tempdir . '/sibling');
+append_to_file("$sibling/00000004.history", "1\t$early\tfrom a backup\n");
+($row, $said) = outcome($sibling, $second);
+like(
+	$said,
+	qr/WARNING: .*timeline ID 3 is not followed/,
+	'the nearest that can not be followed is told');
+unlink "$sibling/00000003.history", "$sibling/00000004.history" or die $!;
+append_to_file("$sibling/00000003.history", "1\t$early\tfrom a backup\n");
+($row, $said) = outcome($sibling, $second);
+like(
+	$said,
+	qr/WARNING: .*timeline ID 3 is not followed.*"00000003\.history" does not have timeline ID 2/s,
+	'also if it never was on that tli');
 
 # ---- histories that are of no use ----
 

@@ -474,6 +474,23 @@ open_source(BbIngest *ingest, const char *wal_directory,
 		check_min_lsn(ingest, backup);
 }
 
+/* WAL ended, which is no error. */
+static void
+tell_end(const BbIngest *ingest)
+{
+	const BbManifest *manifest = ingest->manifest;
+
+	bb_walsource_tell_end(ingest->ctx, ingest->source);
+	if (manifest->nswitches > 0)
+	{
+		const BbTliSwitch *left =
+			&manifest->switches[manifest->nswitches - 1];
+
+		bb_walsource_tell_left(ingest->ctx, ingest->source, left->tli,
+							   left->until);
+	}
+}
+
 static BbIngestResult
 run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 	const char *wal_directory, XLogRecPtr until, const BbWalTarget *target,
@@ -500,7 +517,7 @@ run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 	if (!ingest_and_flush(ingest, &stream, until))
 		bb_walsource_complain(ctx, ingest->source, until);
 	if (ingest->wal_ended)
-		bb_walsource_tell_end(ctx, ingest->source);
+		tell_end(ingest);
 	if (backup != NULL && !backup_consistent(ingest))
 		complain_inconsistent(ingest, wal_directory);
 	return ingest->result;

@@ -246,6 +246,32 @@ bb_walsource_tell_end(const BbReqCtx *ctx, BbWalSource *source)
 	tell_stranger(ctx, source);
 }
 
+void
+bb_walsource_tell_left(const BbReqCtx *ctx, BbWalSource *source,
+					   TimeLineID tli, XLogRecPtr lsn)
+{
+	uint32		size = source->place.stream.segment_size;
+	BbWalSegment first;
+	BbWalSegment last;
+
+	if (source->place.target.kind != BB_WAL_LATEST ||
+		!bb_walsegments_beyond(ctx, source->segments, tli,
+							   Max((lsn - 1) / size + 1,
+								   bb_walsource_start(source) / size),
+							   &first, &last))
+		return;
+	ereport(WARNING,
+			(errmsg("WAL of timeline ID %u in directory \"%s\" goes on, but is not followed",
+					tli, source->place.directory),
+			 errdetail("It was left at %X/%X. It has WAL up to %X/%X, in \"%s\"; that of timeline ID %u, which is followed, ends at %X/%X.",
+					   LSN_FORMAT_ARGS(lsn),
+					   LSN_FORMAT_ARGS((last.number + 1) * size),
+					   segment_name(source, &last), source->tli,
+					   LSN_FORMAT_ARGS(source->end)),
+			 errhint("If the cluster goes on under timeline ID %u, make a branch at %X/%X and ingest into that with tli => 'current'. If it doesn't, tli => '%u' says so.",
+					 tli, LSN_FORMAT_ARGS(lsn), source->tli)));
+}
+
 /* ---- errors ---- */
 
 static void

@@ -96,6 +96,13 @@ extern const char *bb_walsource_reason(const BbWalSource *source);
 extern void bb_walsource_tell_end(const BbReqCtx *ctx, BbWalSource *source);
 
 /*
+ * bb_walsource_tell_left - warn if WAL of a tli that the timeline has left
+ * before, at lsn, reaches as far as that which it follows.
+ */
+extern void bb_walsource_tell_left(const BbReqCtx *ctx, BbWalSource *source,
+								   TimeLineID tli, XLogRecPtr lsn);
+
+/*
  * bb_walsource_complain - why there was no record, as an error.
  *
  * "until" is how far the caller wanted to read; Invalid: to the end.

@@ -161,6 +161,18 @@ warn_parted(const BbWalPlace *place, TimeLineID tli, XLogRecPtr lsn)
 					 LSN_FORMAT_ARGS(lsn))));
 }
 
+/* Recovery would refuse to begin (InitWalRecovery in xlogrecovery.c). */
+static void
+warn_stranger(const BbWalPlace *place, TimeLineID tli)
+{
+	ereport(WARNING,
+			(errmsg("WAL of timeline ID %u is not followed", tli),
+			 errdetail("\"%s\" does not have timeline ID %u, which has been ingested up to %X/%X.",
+					   history_name(tli), place->stream.tli,
+					   LSN_FORMAT_ARGS(place->lsn)),
+			 errhint("Make a branch where the two parted and ingest into that.")));
+}
+
 /*
  * Stock recovery doesn't see a tli behind a gap in the history files, and
  * stays below it.  It is much more likely that a file was lost.
@@ -199,6 +211,7 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 	TimeLineID	own = place->stream.tli;
 	TimeLineID	newest = own;
 	TimeLineID	parted = 0;
+	TimeLineID	stranger = 0;
 	XLogRecPtr	parted_at = InvalidXLogRecPtr;
 	BbWalWay   *way = NULL;
 
@@ -218,7 +231,10 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 			continue;
 		}
 		if (!descends(history, own))
-			continue; /* of another branch */
+		{
+			stranger = Max(stranger, tli);
+			continue;
+		}
 		way = along(history, place);
 		if (leaves_at(way) >= place->lsn)
 			break;
@@ -232,9 +248,9 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 
 	if (parted != 0)
 		warn_parted(place, parted, parted_at);
-	if (way == NULL)
-		way = stay(ctx, place);
-	return way;
+	else if (way == NULL && stranger != 0)
+		warn_stranger(place, stranger);
+	return way != NULL ? way : stay(ctx, place);
 }
 
 /* ---- a number ---- */

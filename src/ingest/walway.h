@@ -77,7 +77,8 @@ extern BbWalTarget bb_waltarget_parse(const char *text);
  * bb_walway_choose - the way from a place to its target.
  *
  * With BB_WAL_LATEST, warns of history files that are not valid, which are
- * not followed, and of a newer tli that left before lsn.
+ * not followed, and of a newer tli that left before lsn, or is of another
+ * branch.
  *
  * Errors: INVALID_PARAMETER_VALUE (the target's history file doesn't exist,
  * or the target doesn't descend from the place); DATA_CORRUPTED (that file
