@@ -50,6 +50,7 @@ CREATE FUNCTION bb_ingest(
     store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
     until pg_lsn DEFAULT NULL,
+    tli text DEFAULT 'latest',
     OUT timeline text,
     OUT start_lsn pg_lsn,
     OUT end_lsn pg_lsn,
@@ -64,7 +65,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_ingest'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_ingest IS
-'continues a timeline with the WAL in a directory (an archive, a pg_wal), up to an LSN (NULL: all of it); errors keep all before them: a missing segment, a broken record, WAL of another system';
+'continues a timeline with the WAL in a directory (an archive, a pg_wal), up to an LSN (NULL: all of it), on the way to a timeline ID (latest, current, or a number, as recovery_target_timeline); errors keep all before them: a missing segment, a broken record, WAL that does not follow, WAL of another system, with latest also WAL that goes on under two timeline IDs';
 
 CREATE FUNCTION bb_create_branch(
     timeline text,

@@ -115,6 +115,8 @@ my $late = PostgreSQL::Test::Utils::tempdir . '/late';
 
 $source->start;
 my $backup = start_session($source);
+# its messages would get into the label
+ask($backup, 'SET client_min_messages = warning');
 ask($backup, "SELECT pg_backup_start('early', fast => true)");
 copy_live($early);
 $source->safe_psql('postgres', 'CREATE DATABASE made');

@@ -169,7 +169,7 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	/* a shutdown checkpoint is its own redo point */
 	checkpoint.redo = seed->record_start;
 	checkpoint.ThisTimeLineID = seed->wal.tli;
-	checkpoint.PrevTimeLineID = seed->wal.tli;
+	checkpoint.PrevTimeLineID = source_tli;
 	checkpoint.oldestActiveXid = InvalidTransactionId;
 
 	make_record(&checkpoint, prev_lsn, record);

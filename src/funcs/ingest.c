@@ -21,7 +21,10 @@
 BB_SQL_FUNCTION(bb_sql_ingest);
 BB_SQL_FUNCTION(bb_sql_get_stat_progress_ingest);
 
-/* bb_ingest(wal_directory text, store name, timeline text, until pg_lsn) */
+/*
+ * bb_ingest(wal_directory text, store name, timeline text, until pg_lsn,
+ * tli text)
+ */
 static Datum
 bb_sql_ingest_body(PG_FUNCTION_ARGS)
 {
@@ -30,6 +33,7 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
 	XLogRecPtr	until = PG_ARGISNULL(3) ? InvalidXLogRecPtr : PG_GETARG_LSN(3);
+	BbWalTarget target = bb_waltarget_parse(bb_arg_text(fcinfo, 4, "tli"));
 	BbObjectStore *store = bb_store_open(ctx, server);
 	TupleDesc	desc;
 	BbIngestResult result;
@@ -42,7 +46,7 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
-	result = bb_ingest(ctx, store, timeline, wal_directory, until);
+	result = bb_ingest(ctx, store, timeline, wal_directory, until, &target);
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.end_lsn});
 	bb_reqctx_end(ctx);
 

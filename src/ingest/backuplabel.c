@@ -29,50 +29,81 @@ find_line(const char *text, const char *name)
 	return NULL;
 }
 
+/*
+ * The first two lines, which recovery needs; it takes the tli from the name of
+ * the segment.  pg_rewind's label has no START TIMELINE line, nor had those of
+ * servers before PostgreSQL 11.
+ */
 static bool
-parse_lsn(const char *text, XLogRecPtr *lsn)
+parse_start(const char *text, BbBackupLabel *label)
 {
 	uint32		high;
 	uint32		low;
+	uint32		checkpoint_high;
+	uint32		checkpoint_low;
+	char		segment[17];
+	int			end = 0;
 
-	if (text == NULL || sscanf(text, "%X/%X", &high, &low) != 2)
+	if (sscanf(text,
+			   "START WAL LOCATION: %X/%X (file %08X%16[0-9A-F])\n"
+			   "CHECKPOINT LOCATION: %X/%X%n",
+			   &high, &low, &label->tli, segment, &checkpoint_high,
+			   &checkpoint_low, &end) != 6 ||
+		text[end] != '\n')
 		return false;
-	*lsn = ((uint64) high << 32) | low;
-	return true;
+	label->start_lsn = ((uint64) high << 32) | low;
+	label->checkpoint_lsn = ((uint64) checkpoint_high << 32) | checkpoint_low;
+	return label->tli != 0;
 }
 
-BbBackupLabel *
+const BbBackupLabel *
+bb_backuplabel_parse(const char *text, const char **complaint)
+{
+	BbBackupLabel *label = palloc0(sizeof(BbBackupLabel));
+	const char *line;
+	uint32		tli;
+
+	*complaint = NULL;
+	if (!parse_start(text, label))
+		*complaint = "It does not begin with START WAL LOCATION and CHECKPOINT LOCATION.";
+	line = find_line(text, "START TIMELINE");
+	if (*complaint == NULL && line != NULL &&
+		(sscanf(line, "%u", &tli) != 1 || tli != label->tli))
+		*complaint = psprintf("Its START TIMELINE is not that of its segment, %u.",
+							  label->tli);
+	if (*complaint != NULL)
+		return NULL;
+
+	line = find_line(text, "BACKUP FROM");
+	label->from_standby = line != NULL &&
+		strncmp(line, "standby", strlen("standby")) == 0;
+	label->incremental = find_line(text, "INCREMENTAL FROM LSN") != NULL;
+	return label;
+}
+
+const BbBackupLabel *
 bb_backuplabel_read(const BbReqCtx *ctx, const char *directory)
 {
 	size_t		length;
 	char	   *text = bb_sourcefile_load(ctx, directory, BB_BACKUP_LABEL_FILE,
 										  LABEL_MAX_SIZE, &length);
-	BbBackupLabel *label;
-	const char *tli;
-	const char *from;
+	const BbBackupLabel *label;
+	const char *complaint;
 
 	if (text == NULL)
 		return NULL;
-	if (find_line(text, "INCREMENTAL FROM LSN") != NULL)
+	label = bb_backuplabel_parse(text, &complaint);
+	if (label == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("invalid data in file \"%s/" BB_BACKUP_LABEL_FILE "\"",
+						directory),
+				 errdetail("%s", complaint)));
+	if (label->incremental)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("\"%s\" is an incremental backup", directory),
 				 errhint("Make a full one of it by pg_combinebackup.")));
-
-	label = palloc0(sizeof(BbBackupLabel));
-	tli = find_line(text, "START TIMELINE");
-	from = find_line(text, "BACKUP FROM");
-	if (!parse_lsn(find_line(text, "START WAL LOCATION"),
-				   &label->start_lsn) ||
-		!parse_lsn(find_line(text, "CHECKPOINT LOCATION"),
-				   &label->checkpoint_lsn) ||
-		tli == NULL || sscanf(tli, "%u", &label->tli) != 1 ||
-		label->tli == 0 || from == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("invalid data in file \"%s/" BB_BACKUP_LABEL_FILE "\"",
-						directory)));
-	label->from_standby = strncmp(from, "standby", strlen("standby")) == 0;
 	pfree(text);
 	return label;
 }

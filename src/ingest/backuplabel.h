@@ -3,8 +3,9 @@
  * backuplabel.h
  *	  backup_label: where the WAL begins that a base backup needs.
  *
- * (do_pg_backup_start in PostgreSQL's xlog.c writes it, read_backup_label in
- * xlogrecovery.c reads it; build_backup_content in xlogbackup.c from 16 on.)
+ * (do_pg_backup_start in PostgreSQL's xlog.c writes it, build_backup_content in
+ * xlogbackup.c from 16 on, and createBackupLabel in pg_rewind.c, with fewer
+ * lines; read_backup_label in xlogrecovery.c reads it.)
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +24,15 @@ typedef struct BbBackupLabel
 	XLogRecPtr	checkpoint_lsn; /* where the checkpoint's record begins */
 	TimeLineID	tli;
 	bool		from_standby;
+	bool		incremental;
 } BbBackupLabel;
+
+/*
+ * bb_backuplabel_parse - the text of a label; NULL: it is none, and there is a
+ * complaint, a sentence.
+ */
+extern const BbBackupLabel *bb_backuplabel_parse(const char *text,
+												 const char **complaint);
 
 /*
  * bb_backuplabel_read - of a data directory; NULL if it has none.
@@ -31,7 +40,7 @@ typedef struct BbBackupLabel
  * Errors: DATA_CORRUPTED (it is not one); FEATURE_NOT_SUPPORTED (of an
  * incremental backup).
  */
-extern BbBackupLabel *bb_backuplabel_read(const BbReqCtx *ctx,
-										  const char *directory);
+extern const BbBackupLabel *bb_backuplabel_read(const BbReqCtx *ctx,
+												const char *directory);
 
 #endif /* BB_BACKUPLABEL_H */

@@ -9,65 +9,41 @@
 
 #include "access/rmgr.h"
 #include "access/xlog_internal.h"
-#include "access/xlogreader.h"
 #include "ingest/checkpointrecord.h"
-#include "ingest/sourcefile.h"
+#include "ingest/walsource.h"
+#include "utils/memutils.h"
 
-/* What the page-reading callback goes by. */
-typedef struct Place
+/* Why the record couldn't be read. */
+static void
+complain(const BbWalSource *source, const char *wal_directory, XLogRecPtr lsn)
 {
-	const BbReqCtx *ctx;
-	const char *directory;
-	TimeLineID	tli;
-	uint32		segment_size;
-} Place;
+	const char *missing = bb_walsource_missing(source);
 
-/* (The contract of this callback: access/xlogreader.h.) */
-static int
-read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
-		  XLogRecPtr record, char *buffer)
-{
-	Place	   *place = reader->private_data;
-	char		name[MAXFNAMELEN];
-	XLogSegNo	segment;
-	uint32		offset;
-	BbSourceFile *file;
-
-	XLByteToSeg(page, segment, place->segment_size);
-	XLogFileName(name, place->tli, segment, place->segment_size);
-	file = bb_sourcefile_open(place->ctx, place->directory, name);
-	if (file == NULL)
+	if (missing != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("WAL segment \"%s\" is missing from directory \"%s\"",
-						name, place->directory),
+						missing, wal_directory),
 				 errdetail("The checkpoint record at %X/%X is needed.",
-						   LSN_FORMAT_ARGS(record))));
-	offset = XLogSegmentOffset(page, place->segment_size);
-	if (bb_sourcefile_size(file) < offset + XLOG_BLCKSZ)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL segment \"%s\" in directory \"%s\" is too short",
-						name, place->directory),
-				 errdetail("It has " UINT64_FORMAT " bytes; the checkpoint record at %X/%X needs more.",
-						   bb_sourcefile_size(file),
-						   LSN_FORMAT_ARGS(record))));
-	bb_sourcefile_seek(file, offset);
-	bb_sourcefile_read(place->ctx, file, buffer, XLOG_BLCKSZ);
-	bb_sourcefile_close(file);
-	reader->seg.ws_tli = place->tli;
-	return XLOG_BLCKSZ;
+						   LSN_FORMAT_ARGS(lsn))));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("could not read the checkpoint record at %X/%X in directory \"%s\"",
+					LSN_FORMAT_ARGS(lsn), wal_directory),
+			 errdetail("%s", bb_walsource_reason(source))));
 }
 
 BbCheckpointRecord
-bb_checkpointrecord_read(const BbReqCtx *ctx, const char *wal_directory,
-						 const ControlFileData *control, TimeLineID tli,
-						 XLogRecPtr lsn)
+bb_checkpointrecord_read(const BbReqCtx *ctx, const BbWalPlace *place)
 {
-	Place		place = {ctx, wal_directory, tli, control->xlog_seg_size};
+	XLogRecPtr	lsn = place->lsn;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup checkpoint record",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbWalSource *source;
 	XLogReaderState *reader;
 	BbCheckpointRecord result;
-	char	   *message = NULL;
 	uint8		info;
 
 	if (!XRecOffIsValid(lsn))
@@ -76,21 +52,11 @@ bb_checkpointrecord_read(const BbReqCtx *ctx, const char *wal_directory,
 				 errmsg("there can be no checkpoint record at %X/%X",
 						LSN_FORMAT_ARGS(lsn))));
 
-	reader = XLogReaderAllocate(control->xlog_seg_size, NULL,
-								XL_ROUTINE(.page_read = read_page), &place);
-	if (reader == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	reader->system_identifier = control->system_identifier;
+	source = bb_walsource_open(ctx, place);
+	if (bb_walsource_next(ctx, source) != BB_WAL_RECORD)
+		complain(source, place->directory, lsn);
 
-	XLogBeginRead(reader, lsn);
-	if (XLogReadRecord(reader, &message) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("could not read the checkpoint record at %X/%X in directory \"%s\"",
-						LSN_FORMAT_ARGS(lsn), wal_directory),
-				 message ? errdetail("%s.", message) : 0));
-
+	reader = bb_walsource_reader(source);
 	info = XLogRecGetInfo(reader) & ~XLR_INFO_MASK;
 	if (XLogRecGetRmid(reader) != RM_XLOG_ID ||
 		(info != XLOG_CHECKPOINT_SHUTDOWN && info != XLOG_CHECKPOINT_ONLINE) ||
@@ -98,10 +64,11 @@ bb_checkpointrecord_read(const BbReqCtx *ctx, const char *wal_directory,
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("record at %X/%X in directory \"%s\" is none of a checkpoint",
-						LSN_FORMAT_ARGS(lsn), wal_directory)));
+						LSN_FORMAT_ARGS(lsn), place->directory)));
 	memcpy(&result.checkpoint, XLogRecGetData(reader), sizeof(CheckPoint));
 	result.shutdown = info == XLOG_CHECKPOINT_SHUTDOWN;
 	result.end = reader->EndRecPtr;
-	XLogReaderFree(reader);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	return result;
 }

@@ -12,7 +12,8 @@
 #ifndef BB_CHECKPOINTRECORD_H
 #define BB_CHECKPOINTRECORD_H
 
-#include "ingest/datadir.h"
+#include "catalog/pg_control.h"
+#include "ingest/walway.h"
 
 typedef struct BbCheckpointRecord
 {
@@ -22,19 +23,14 @@ typedef struct BbCheckpointRecord
 } BbCheckpointRecord;
 
 /*
- * bb_checkpointrecord_read - the record that begins at lsn on tli, out of a
- * directory of WAL segments.
- *
- * "control" is that of its cluster.
+ * bb_checkpointrecord_read - the record that begins at the place's lsn, out of
+ * its directory: wherever ingest from that place would find it.
  *
  * Errors: INVALID_PARAMETER_VALUE (lsn can't be one); UNDEFINED_FILE (a WAL
  * segment is missing); DATA_CORRUPTED (the record can't be read, or is none
- * of a checkpoint).
+ * of a checkpoint); those of bb_walsource_open.
  */
 extern BbCheckpointRecord bb_checkpointrecord_read(const BbReqCtx *ctx,
-												   const char *wal_directory,
-												   const ControlFileData *control,
-												   TimeLineID tli,
-												   XLogRecPtr lsn);
+												   const BbWalPlace *place);
 
 #endif /* BB_CHECKPOINTRECORD_H */

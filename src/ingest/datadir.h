@@ -18,7 +18,7 @@ typedef struct BbDataDir
 	uint32		uid; /* owner */
 	uint32		gid;
 	mode_t		mode; /* 0700 or 0750, as the server would have it */
-	BbBackupLabel *label; /* of a base backup; NULL: cleanly shut down */
+	const BbBackupLabel *label; /* of a base backup; NULL: cleanly shut down */
 } BbDataDir;
 
 /*

@@ -40,6 +40,50 @@ count_files(const BbInventory *inventory)
 	return files;
 }
 
+/*
+ * The tli that a base backup is consistent on: that of its control file, with
+ * which recovery begins (InitWalRecovery in PostgreSQL's xlogrecovery.c).  It
+ * is newer than the label's if the server that was copied had gone over to it
+ * since that checkpoint, or was one that pg_rewind copied from.
+ */
+static BbIngestBackup
+backup_of(const BbImport *import)
+{
+	const ControlFileData *control = &import->dir->control;
+	BbIngestBackup backup = {0};
+
+	backup.target.kind = BB_WAL_NUMBER;
+	backup.target.tli = Max(control->checkPointCopy.ThisTimeLineID,
+							control->minRecoveryPointTLI);
+	backup.history_directory = psprintf("%s/" XLOGDIR, import->dir->path);
+	backup.min_lsn = control->minRecoveryPoint;
+	backup.min_tli = control->minRecoveryPointTLI;
+	return backup;
+}
+
+/* A checkpoint record, which begins at lsn on tli. */
+static BbCheckpointRecord
+read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
+				const char *wal_directory, TimeLineID tli, XLogRecPtr lsn)
+{
+	const ControlFileData *control = &import->dir->control;
+	BbIngestBackup backup = backup_of(import);
+	BbWalPlace	place = {0};
+
+	place.directory = wal_directory;
+	place.history_directory = backup.history_directory;
+	place.target = backup.target;
+	place.borrow = true;
+	/* an older control file than the label is for the ingest to complain of */
+	if (import->dir->label == NULL || backup.target.tli < tli)
+		place.target.kind = BB_WAL_CURRENT;
+	place.stream.tli = tli;
+	place.stream.system_identifier = control->system_identifier;
+	place.stream.segment_size = control->xlog_seg_size;
+	place.lsn = lsn;
+	return bb_checkpointrecord_read(ctx, &place);
+}
+
 /* Where the images are, and with which counters. */
 static void
 find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
@@ -50,9 +94,8 @@ find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 
 	if (dir->label != NULL)
 	{
-		record = bb_checkpointrecord_read(ctx, wal_directory, control,
-										  dir->label->tli,
-										  dir->label->checkpoint_lsn);
+		record = read_checkpoint(ctx, import, wal_directory, dir->label->tli,
+								 dir->label->checkpoint_lsn);
 		if (record.checkpoint.redo != dir->label->start_lsn)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
@@ -66,9 +109,9 @@ find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 	}
 	else
 	{
-		record = bb_checkpointrecord_read(ctx, wal_directory, control,
-										  control->checkPointCopy.ThisTimeLineID,
-										  control->checkPoint);
+		record = read_checkpoint(ctx, import, wal_directory,
+								 control->checkPointCopy.ThisTimeLineID,
+								 control->checkPoint);
 		if (!record.shutdown ||
 			memcmp(&record.checkpoint, &control->checkPointCopy,
 				   sizeof(CheckPoint)) != 0)
@@ -201,10 +244,11 @@ static void
 make_consistent(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 				const char *timeline, const char *wal_directory)
 {
+	BbIngestBackup backup = backup_of(import);
 	BbIngestResult ingested;
 	BbTimeline *opened;
 
-	ingested = bb_ingest_backup(ctx, store, timeline, wal_directory);
+	ingested = bb_ingest_backup(ctx, store, timeline, wal_directory, &backup);
 	import->result.lsn = ingested.end_lsn;
 	import->result.bytes_stored += ingested.bytes_stored;
 	opened = bb_timeline_open(ctx, store, timeline);

@@ -334,6 +334,7 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 	}
 
 	MemoryContextSwitchTo(old);
+	ingest->wal_ended = next == BB_WAL_END;
 	if (next == BB_WAL_BROKEN)
 		return false;
 	return next != BB_WAL_END || XLogRecPtrIsInvalid(until) ||
@@ -456,9 +457,74 @@ complain_inconsistent(const BbIngest *ingest, const char *wal_directory)
 			 errhint("Give the directory that has it all as wal_directory.")));
 }
 
+/* Does the way lead over what the control file of a base backup demands? */
+static void
+check_min_lsn(const BbIngest *ingest, const BbIngestBackup *backup)
+{
+	const BbWalWay *way = bb_walsource_way(ingest->source);
+	TimeLineID	tli;
+
+	if (backup->min_lsn <= ingest->done_lsn)
+		return;
+	tli = bb_walway_at(way, backup->min_lsn - 1)->tli;
+	if (way->target != 0)
+		tli = Min(tli, way->target);
+	if (tli != backup->min_tli)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("WAL of timeline ID %u does not lead to where the base backup is consistent",
+						backup->target.tli),
+				 errdetail("That is at %X/%X on timeline ID %u.",
+						   LSN_FORMAT_ARGS(backup->min_lsn),
+						   backup->min_tli)));
+}
+
+static void
+open_source(BbIngest *ingest, const char *wal_directory,
+			const BbWalTarget *target, const BbIngestBackup *backup)
+{
+	const BbManifest *manifest = ingest->manifest;
+	BbWalPlace	place = {0};
+
+	place.directory = wal_directory;
+	place.target = *target;
+	place.stream.tli = manifest->tli;
+	place.stream.system_identifier = manifest->system_identifier;
+	place.stream.segment_size = manifest->wal_segment_size;
+	place.lsn = manifest->end_lsn;
+	place.prev_lsn = manifest->prev_lsn;
+	if (backup != NULL)
+	{
+		place.history_directory = backup->history_directory;
+		place.borrow = true;
+	}
+	ingest->source = bb_walsource_open(ingest->ctx, &place);
+	bb_walsource_need_any(ingest->ctx, ingest->source);
+	if (backup != NULL)
+		check_min_lsn(ingest, backup);
+}
+
+/* WAL ended, which is no error. */
+static void
+tell_end(const BbIngest *ingest)
+{
+	const BbManifest *manifest = ingest->manifest;
+
+	bb_walsource_tell_end(ingest->ctx, ingest->source);
+	if (manifest->nswitches > 0)
+	{
+		const BbTliSwitch *left =
+			&manifest->switches[manifest->nswitches - 1];
+
+		bb_walsource_tell_left(ingest->ctx, ingest->source, left->tli,
+							   left->until);
+	}
+}
+
 static BbIngestResult
 run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
-	const char *wal_directory, XLogRecPtr until, bool backup)
+	const char *wal_directory, XLogRecPtr until, const BbWalTarget *target,
+	const BbIngestBackup *backup)
 {
 	BbIngest   *ingest = palloc0(sizeof(BbIngest));
 	BbWalStream stream;
@@ -469,10 +535,9 @@ run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 	stream.segment_size = manifest->wal_segment_size;
 
 	begin(ingest, ctx, store, manifest);
-	if (backup)
+	if (backup != NULL)
 		ingest->backup_start = manifest->end_lsn;
-	ingest->source = bb_walsource_open(ctx, wal_directory, &stream,
-									   manifest->end_lsn, manifest->prev_lsn);
+	open_source(ingest, wal_directory, target, backup);
 	limit = bb_walsource_limit(ingest->source);
 	if (!XLogRecPtrIsInvalid(until))
 		limit = Min(limit, until);
@@ -480,8 +545,10 @@ run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 	bb_progress_ingest_phase(BB_INGEST_READING);
 
 	if (!ingest_and_flush(ingest, &stream, until))
-		bb_walsource_complain(ingest->source, until);
-	if (backup && !backup_consistent(ingest))
+		bb_walsource_complain(ctx, ingest->source, until);
+	if (ingest->wal_ended)
+		tell_end(ingest);
+	if (backup != NULL && !backup_consistent(ingest))
 		complain_inconsistent(ingest, wal_directory);
 	return ingest->result;
 }
@@ -489,7 +556,8 @@ run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 /* With the timeline's lock, in a context of its own. */
 static BbIngestResult
 ingest_locked(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-			  const char *wal_directory, XLogRecPtr until, bool backup)
+			  const char *wal_directory, XLogRecPtr until,
+			  const BbWalTarget *target, const BbIngestBackup *backup)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
@@ -501,14 +569,14 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	MemoryContextSwitchTo(context);
 	bb_progress_ingest_start();
 	manifest = read_manifest(ctx, store, timeline, until);
-	if (!backup && !bb_manifest_consistent(manifest))
+	if (backup == NULL && !bb_manifest_consistent(manifest))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("import of timeline \"%s\" was not completed",
 						timeline),
 				 errhint("Import it again.")));
 	bb_manifest_sweep(ctx, store, timeline, manifest);
-	result = run(ctx, store, manifest, wal_directory, until, backup);
+	result = run(ctx, store, manifest, wal_directory, until, target, backup);
 	bb_progress_ingest_end();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
@@ -517,7 +585,8 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 
 BbIngestResult
 bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-		  const char *wal_directory, XLogRecPtr until)
+		  const char *wal_directory, XLogRecPtr until,
+		  const BbWalTarget *target)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "bbackup ingest lock",
@@ -529,7 +598,8 @@ bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	/* before a lock makes a directory */
 	(void) read_manifest(ctx, store, timeline, until);
 	bb_manifest_lock(ctx, store, timeline);
-	result = ingest_locked(ctx, store, timeline, wal_directory, until, false);
+	result = ingest_locked(ctx, store, timeline, wal_directory, until, target,
+						   NULL);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return result;
@@ -537,8 +607,9 @@ bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 
 BbIngestResult
 bb_ingest_backup(const BbReqCtx *ctx, BbObjectStore *store,
-				 const char *timeline, const char *wal_directory)
+				 const char *timeline, const char *wal_directory,
+				 const BbIngestBackup *backup)
 {
 	return ingest_locked(ctx, store, timeline, wal_directory,
-						 InvalidXLogRecPtr, true);
+						 InvalidXLogRecPtr, &backup->target, backup);
 }

@@ -19,6 +19,7 @@
 
 #include "access/xlogdefs.h"
 #include "base/reqctx.h"
+#include "ingest/walway.h"
 #include "objstore/objstore.h"
 
 typedef struct BbIngestResult
@@ -32,11 +33,21 @@ typedef struct BbIngestResult
 	uint64		bytes_stored;
 } BbIngestResult;
 
+/* A base backup that has just been imported. */
+typedef struct BbIngestBackup
+{
+	BbWalTarget target;
+	const char *history_directory; /* for history files, too */
+	XLogRecPtr	min_lsn; /* must be on min_tli; Invalid: it doesn't matter */
+	TimeLineID	min_tli;
+} BbIngestBackup;
+
 /*
  * bb_ingest - ingest what the directory has after the timeline's end, up to
- * "until", or all of it (Invalid).
+ * "until", or all of it (Invalid), on the way to a tli.
  *
- * A record that ends after "until" is left out.
+ * A record that ends after "until" is left out.  A NOTICE says where WAL goes
+ * on under another tli, and where it ends in a way that it shouldn't.
  *
  * Whatever the error, all records before the offending one are kept.
  *
@@ -44,14 +55,17 @@ typedef struct BbIngestResult
  * writing it); OBJECT_NOT_IN_PREREQUISITE_STATE (another major version; WAL of
  * wal_level minimal; a timeline whose import was killed);
  * INVALID_PARAMETER_VALUE (the directory, or its WAL is of another system, or
- * doesn't follow; "until" is before the timeline's end); UNDEFINED_FILE (a
- * segment is missing, or WAL ends before "until"); DATA_CORRUPTED (a record
- * is broken, or refers to a page that doesn't exist); FEATURE_NOT_SUPPORTED
- * (a record of an unknown kind).
+ * doesn't follow; "until" is before the timeline's end; the target can't be
+ * reached, or with BB_WAL_LATEST, the tli that would be left goes on, too);
+ * UNDEFINED_FILE (a segment is missing, or WAL ends before "until");
+ * DATA_CORRUPTED (a record is broken, doesn't follow the one before it, or
+ * refers to a page that doesn't exist); FEATURE_NOT_SUPPORTED (a record of an
+ * unknown kind).
  */
 extern BbIngestResult bb_ingest(const BbReqCtx *ctx, BbObjectStore *store,
 								const char *timeline,
-								const char *wal_directory, XLogRecPtr until);
+								const char *wal_directory, XLogRecPtr until,
+								const BbWalTarget *target);
 
 /*
  * bb_ingest_backup - ingest the WAL of a base backup that has just been
@@ -64,6 +78,7 @@ extern BbIngestResult bb_ingest(const BbReqCtx *ctx, BbObjectStore *store,
 extern BbIngestResult bb_ingest_backup(const BbReqCtx *ctx,
 									   BbObjectStore *store,
 									   const char *timeline,
-									   const char *wal_directory);
+									   const char *wal_directory,
+									   const BbIngestBackup *backup);
 
 #endif /* BB_INGEST_H */

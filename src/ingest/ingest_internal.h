@@ -51,7 +51,8 @@ typedef struct BbIngest
 	XLogRecPtr	done_lsn;	/* the end of the last */
 	XLogRecPtr	done_start; /* where it began */
 	TimeLineID	tli;
-	int64		end_time; /* time_t */
+	bool		wal_ended; /* there is no record after that */
+	int64		end_time;  /* time_t */
 	struct BbInvalidPages *invalid_pages; /* NULL: none yet */
 
 	/* the record being handled */

@@ -56,11 +56,10 @@ checkpoint(BbIngest *ingest, bool shutdown)
 		   sizeof(checkpoint));
 	check_counters(ingest, &checkpoint);
 	if (shutdown)
-		bb_tliswitch_check(ingest, checkpoint.ThisTimeLineID);
-	else if (checkpoint.ThisTimeLineID != ingest->tli)
-		bb_recordcheck_refuse(ingest,
-							  "It is of timeline ID %u instead of %u.",
-							  checkpoint.ThisTimeLineID, ingest->tli);
+		bb_tliswitch_check(ingest, checkpoint.ThisTimeLineID,
+						   checkpoint.PrevTimeLineID);
+	else
+		bb_tliswitch_same(ingest, checkpoint.ThisTimeLineID);
 	bb_clusterstate_checkpoint(ingest->state, &checkpoint, shutdown);
 }
 
@@ -70,7 +69,7 @@ end_of_recovery(BbIngest *ingest)
 	xl_end_of_recovery record;
 
 	memcpy(&record, bb_ingest_data(ingest, sizeof(record)), sizeof(record));
-	bb_tliswitch_check(ingest, record.ThisTimeLineID);
+	bb_tliswitch_check(ingest, record.ThisTimeLineID, record.PrevTimeLineID);
 }
 
 static void

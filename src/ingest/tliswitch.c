@@ -69,14 +69,23 @@ capture_history(BbIngest *ingest, TimeLineID tli, const char *text)
 	}
 }
 
+/* (checkTimeLineSwitch in PostgreSQL's xlogrecovery.c) */
 void
-bb_tliswitch_check(BbIngest *ingest, TimeLineID tli)
+bb_tliswitch_check(BbIngest *ingest, TimeLineID tli, TimeLineID prev_tli)
 {
-	char	   *history;
+	const BbWalTli *entry;
+	const char *history;
 
 	if (tli == ingest->tli)
 		return;
-	if (!bb_walsource_switches(ingest->source, tli, ingest->done_lsn))
+	if (prev_tli != ingest->tli)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("WAL changes from timeline ID %u to %u at %X/%X, but it is of timeline ID %u",
+						prev_tli, tli, LSN_FORMAT_ARGS(ingest->done_lsn),
+						ingest->tli)));
+	entry = bb_walway_find(bb_walsource_way(ingest->source), tli);
+	if (entry == NULL || entry->begin != ingest->done_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("WAL changes from timeline ID %u to %u at %X/%X, which its history files don't say",
@@ -87,6 +96,18 @@ bb_tliswitch_check(BbIngest *ingest, TimeLineID tli)
 	if (history != NULL)
 		capture_history(ingest, tli, history);
 	ingest->next_tli = tli;
+}
+
+/* (xlog_redo in PostgreSQL's xlog.c) */
+void
+bb_tliswitch_same(BbIngest *ingest, TimeLineID tli)
+{
+	if (tli != ingest->tli)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("checkpoint record at %X/%X is of timeline ID %u, but WAL is of timeline ID %u",
+						LSN_FORMAT_ARGS(ingest->record->ReadRecPtr), tli,
+						ingest->tli)));
 }
 
 void
@@ -110,5 +131,10 @@ bb_tliswitch_apply(BbIngest *ingest)
 	manifest->nswitches++;
 	MemoryContextSwitchTo(old);
 
+	ereport(NOTICE,
+			(errmsg("timeline \"%s\" goes on with WAL of timeline ID %u at %X/%X",
+					manifest->timeline, ingest->next_tli,
+					LSN_FORMAT_ARGS(ingest->done_lsn)),
+			 errdetail("Before that it is of timeline ID %u.", ingest->tli)));
 	ingest->tli = ingest->next_tli;
 }

@@ -15,13 +15,25 @@
 #include "ingest/ingest_internal.h"
 
 /*
- * bb_tliswitch_check - the record is under "tli", which may be a new one.
+ * bb_tliswitch_check - the record is under "tli", which may be a new one, and
+ * the record before it was under prev_tli.
  *
- * Errors: DATA_CORRUPTED (that tli doesn't begin here).
+ * Errors: DATA_CORRUPTED (that tli doesn't begin here, or not after that one).
  */
-extern void bb_tliswitch_check(BbIngest *ingest, TimeLineID tli);
+extern void bb_tliswitch_check(BbIngest *ingest, TimeLineID tli,
+							   TimeLineID prev_tli);
 
-/* The record is through: switch, if it was the first under another tli. */
+/*
+ * bb_tliswitch_same - the record is under "tli", which is not a new one.
+ *
+ * Errors: DATA_CORRUPTED.
+ */
+extern void bb_tliswitch_same(BbIngest *ingest, TimeLineID tli);
+
+/*
+ * The record is through: switch, if it was the first under another tli, and
+ * say so with a NOTICE.
+ */
 extern void bb_tliswitch_apply(BbIngest *ingest);
 
 #endif /* BB_TLISWITCH_H */

@@ -1,173 +1,213 @@
 /*-------------------------------------------------------------------------
  *
  * walhistory.c
- *	  Timeline history files: parsed, and the way chosen.
+ *	  Timeline history files, in a directory of WAL.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <ctype.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "access/xlog_internal.h"
-#include "ingest/sourcefile.h"
+#include "base/resource.h"
 #include "ingest/walhistory.h"
 #include "storage/fd.h"
 
 /* Far more than a history file ever has; bytes. */
 #define HISTORY_MAX_SIZE (1024 * 1024)
 
-static void
-refuse(const char *file, int line, const char *complaint)
+/* ---- parsing ---- */
+
+/* "Line 3: what is wrong." */
+static const char *
+complain(int line, const char *complaint)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("timeline history file \"%s\" is not valid", file),
-			 errdetail("Line %d: %s", line, complaint)));
+	return psprintf("Line %d: %s", line, complaint);
 }
 
-/* One line without its end; NULL: nothing but blanks and a comment. */
+/*
+ * One line.  NULL: it has nothing, or it is wrong, and then there is a
+ * complaint.
+ */
 static BbWalTli *
-parse_line(char *line, const char *file, int number)
+parse_line(const char *line, int number, const char **complaint)
 {
 	uint32		tli;
 	uint32		high;
 	uint32		low;
 	BbWalTli   *entry;
 
-	line += strspn(line, " \t\r");
+	while (isspace((unsigned char) *line))
+		line++;
 	if (*line == '\0' || *line == '#')
 		return NULL;
 	if (sscanf(line, "%u\t%X/%X", &tli, &high, &low) != 3)
-		refuse(file, number,
-			   "A timeline ID and the position where it ended are expected.");
+	{
+		*complaint = complain(
+			number,
+			"A timeline ID and the position where it ended are expected.");
+		return NULL;
+	}
 	entry = palloc(sizeof(BbWalTli));
 	entry->tli = tli;
 	entry->end = ((uint64) high << 32) | low;
 	return entry;
 }
 
-List *
-bb_walhistory_parse(const char *text, TimeLineID tli, const char *file)
+/* All lines; false: there is a complaint. */
+static bool
+parse_lines(BbWalHistory *history)
 {
-	List	   *tlis = NIL;
 	XLogRecPtr	begin = InvalidXLogRecPtr;
 	TimeLineID	last = 0;
-	char	   *copy = pstrdup(text);
-	char	   *rest = copy;
+	char	   *rest = pstrdup(history->text);
 	char	   *line;
 	BbWalTli   *entry;
 
 	for (int number = 1; (line = strsep(&rest, "\n")) != NULL; number++)
 	{
-		entry = parse_line(line, file, number);
+		entry = parse_line(line, number, &history->complaint);
+		if (history->complaint != NULL)
+			return false;
 		if (entry == NULL)
 			continue;
-		if (entry->tli <= last || entry->tli >= tli)
-			refuse(file, number,
-				   "Timeline IDs must rise, and stay below that of the file.");
-		if (entry->end < begin)
-			refuse(file, number, "Positions must rise.");
+		if (entry->tli <= last || entry->tli >= history->tli)
+		{
+			history->complaint = complain(
+				number,
+				"Timeline IDs must rise, and be less than that of the file.");
+			return false;
+		}
 		entry->begin = begin;
 		begin = entry->end;
 		last = entry->tli;
-		tlis = lcons(entry, tlis);
+		history->tlis = lcons(entry, history->tlis);
 	}
-	pfree(copy);
+	if (history->tlis == NIL)
+	{
+		history->complaint = "It names no timeline ID.";
+		return false;
+	}
 
 	entry = palloc(sizeof(BbWalTli));
-	entry->tli = tli;
+	entry->tli = history->tli;
 	entry->begin = begin;
 	entry->end = PG_UINT64_MAX;
-	return lcons(entry, tlis);
+	history->tlis = lcons(entry, history->tlis);
+	return true;
 }
 
-char *
+BbWalHistory *
+bb_walhistory_parse(const char *text, TimeLineID tli)
+{
+	BbWalHistory *history = palloc0(sizeof(BbWalHistory));
+
+	history->tli = tli;
+	history->text = text;
+	if (!parse_lines(history))
+		history->tlis = NIL;
+	return history;
+}
+
+/* ---- reading ---- */
+
+/* The text of an open file; NULL: there is a complaint. */
+static char *
+load(const BbFd *fd, const char **complaint)
+{
+	struct stat st;
+	char	   *text;
+	size_t		done = 0;
+
+	if (fstat(bb_fd_number(fd), &st) < 0)
+	{
+		*complaint = psprintf("It could not be read: %s.", strerror(errno));
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode))
+	{
+		*complaint = "It is not a regular file.";
+		return NULL;
+	}
+	if (st.st_size > HISTORY_MAX_SIZE)
+	{
+		*complaint = psprintf("It has %lld bytes; at most %d are expected.",
+							  (long long) st.st_size, HISTORY_MAX_SIZE);
+		return NULL;
+	}
+
+	text = palloc(st.st_size + 1);
+	while (done < st.st_size)
+	{
+		ssize_t		n = pg_pread(bb_fd_number(fd), text + done,
+								 st.st_size - done, (off_t) done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+		{
+			*complaint = psprintf("It could not be read: %s.",
+								  strerror(errno));
+			return NULL;
+		}
+		if (n == 0)
+			break;
+		done += n;
+	}
+	text[done] = '\0';
+	return text;
+}
+
+BbWalHistory *
 bb_walhistory_read(const BbReqCtx *ctx, const char *directory, TimeLineID tli)
 {
 	char		name[MAXFNAMELEN];
-	size_t		length;
+	const char *complaint = NULL;
+	char	   *text = NULL;
+	BbWalHistory *history;
+	BbFd	   *fd;
 
+	bb_reqctx_check(ctx);
 	TLHistoryFileName(name, tli);
-	return bb_sourcefile_load(ctx, directory, name, HISTORY_MAX_SIZE, &length);
+	/* without O_NONBLOCK, opening a FIFO would wait for a writer */
+	fd = bb_fd_open(psprintf("%s/%s", directory, name),
+					O_RDONLY | O_NONBLOCK | PG_BINARY, 0);
+	if (fd == NULL && errno == ENOENT)
+		return NULL;
+	if (fd == NULL)
+		complaint = psprintf("It could not be opened: %s.", strerror(errno));
+	else
+	{
+		text = load(fd, &complaint);
+		bb_fd_close(fd);
+	}
+	if (text != NULL)
+		return bb_walhistory_parse(text, tli);
+
+	history = palloc0(sizeof(BbWalHistory));
+	history->tli = tli;
+	history->complaint = complaint;
+	return history;
 }
 
-/* The tlis above "tli" that have a history file, newest first. */
-static List *
-list_newer(const BbReqCtx *ctx, const char *directory, TimeLineID tli)
+List *
+bb_walhistory_list(const BbReqCtx *ctx, const char *directory)
 {
-	List	   *newer = NIL;
+	List	   *tlis = NIL;
 	DIR		   *dir = AllocateDir(directory);
 	struct dirent *entry;
 
 	while ((entry = ReadDir(dir, directory)) != NULL)
 	{
-		TimeLineID	found;
-
 		bb_reqctx_check(ctx);
-		if (!IsTLHistoryFileName(entry->d_name))
-			continue;
-		found = (TimeLineID) strtoul(entry->d_name, NULL, 16);
-		if (found > tli)
-			newer = lappend_oid(newer, found);
+		if (IsTLHistoryFileName(entry->d_name))
+			tlis = lappend_oid(tlis, (Oid) strtoul(entry->d_name, NULL, 16));
 	}
 	FreeDir(dir);
-	list_sort(newer, list_oid_cmp);
-	return newer;
-}
-
-/* The part of a history from tli on; NIL when tli isn't in it. */
-static List *
-from_tli(List *tlis, TimeLineID tli)
-{
-	for (int i = 0; i < list_length(tlis); i++)
-		if (((BbWalTli *) list_nth(tlis, i))->tli == tli)
-			return list_truncate(tlis, i + 1);
-	return NIL;
-}
-
-List *
-bb_walhistory_choose(const BbReqCtx *ctx, const char *directory,
-					 TimeLineID tli, XLogRecPtr lsn)
-{
-	List	   *newer = list_newer(ctx, directory, tli);
-	BbWalTli   *parted = NULL;
-	TimeLineID	parted_tli = 0;
-	BbWalTli   *own;
-
-	for (int i = list_length(newer) - 1; i >= 0; i--)
-	{
-		TimeLineID	candidate = list_nth_oid(newer, i);
-		char	   *text = bb_walhistory_read(ctx, directory, candidate);
-		char		name[MAXFNAMELEN];
-		List	   *tlis;
-
-		if (text == NULL)
-			continue; /* removed since */
-		TLHistoryFileName(name, candidate);
-		tlis = from_tli(bb_walhistory_parse(text, candidate, name), tli);
-		if (tlis == NIL)
-			continue; /* of another branch */
-		own = llast(tlis);
-		if (own->end >= lsn)
-			return tlis;
-		if (parted == NULL)
-		{
-			parted = own;
-			parted_tli = candidate;
-		}
-	}
-
-	if (parted != NULL)
-		ereport(WARNING,
-				(errmsg("WAL of timeline ID %u is not followed", parted_tli),
-				 errdetail("It parted at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
-						   LSN_FORMAT_ARGS(parted->end), tli,
-						   LSN_FORMAT_ARGS(lsn)),
-				 errhint("Make a branch at %X/%X and ingest into that.",
-						 LSN_FORMAT_ARGS(parted->end))));
-
-	own = palloc(sizeof(BbWalTli));
-	own->tli = tli;
-	own->begin = InvalidXLogRecPtr;
-	own->end = PG_UINT64_MAX;
-	return list_make1(own);
+	list_sort(tlis, list_oid_cmp);
+	return tlis;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * walhistory.h
- *	  Which tli's WAL leads from where a timeline ends to the newest.
+ *	  Timeline history files, in a directory of WAL.
  *
  * A server that was promoted writes on under a new tli, and says in a history
  * file (00000003.history) where each of its ancestors ended:
@@ -10,12 +10,11 @@
  *					└ tli 2 ──────┬────
  *								  └ tli 3 ──────
  *
- * From a position on tli 1, WAL is read along the newest tli that has it in
- * its history: 1 up to the first fork, then 2, then 3; as recovery does with
- * recovery_target_timeline = 'latest'.
+ * The files belong to whoever archives there, so one that can't be used is
+ * no error here: the caller decides whether it matters.
  *
- * (The server's readTimeLineHistory looks into its own pg_wal only.	The form
- * of a history file: PostgreSQL's timeline.c.)
+ * (The server's readTimeLineHistory looks into its own pg_wal only.  The form
+ * of a history file, and how it is read: PostgreSQL's timeline.c.)
  *
  *-------------------------------------------------------------------------
  */
@@ -34,28 +33,39 @@ typedef struct BbWalTli
 	XLogRecPtr	end; /* PG_UINT64_MAX: not known to end */
 } BbWalTli;
 
-/*
- * bb_walhistory_parse - BbWalTlis of a history file's text, newest first, with
- * "tli", whose history it is, as the first.
- *
- * Errors: DATA_CORRUPTED (the file is named).
- */
-extern List *bb_walhistory_parse(const char *text, TimeLineID tli,
-								 const char *file);
+/* A history file. */
+typedef struct BbWalHistory
+{
+	TimeLineID	tli;	   /* whose it is */
+	const char *text;	   /* NULL if it can't be read */
+	List	   *tlis;	   /* BbWalTli *, newest first, "tli" the first */
+	const char *complaint; /* why it can't be used, a sentence; NULL: it can */
+} BbWalHistory;
 
 /*
- * bb_walhistory_choose - the way from "lsn" on "tli" to the newest tli whose
- * history file is in the directory.
+ * bb_walhistory_parse - what the text of a history file says.
  *
- * Warns of a newer tli that left before lsn: its WAL can't be followed.
- *
- * Errors: those of bb_walhistory_parse, and of reading.
+ * As the server reads it: tlis must rise; positions need not, since a server
+ * that is recovered to an earlier point than the one before it writes such a
+ * file (see walway.h for what that means).  A file that names no tli is of no
+ * use, as tli 1 has no history file.
  */
-extern List *bb_walhistory_choose(const BbReqCtx *ctx, const char *directory,
-								  TimeLineID tli, XLogRecPtr lsn);
+extern BbWalHistory *bb_walhistory_parse(const char *text, TimeLineID tli);
 
-/* The text of a tli's history file; NULL when there is none. */
-extern char *bb_walhistory_read(const BbReqCtx *ctx, const char *directory,
-								TimeLineID tli);
+/*
+ * bb_walhistory_read - the history file of "tli"; NULL: there is none.
+ *
+ * Errors: QUERY_CANCELED.  All others become a complaint.
+ */
+extern BbWalHistory *bb_walhistory_read(const BbReqCtx *ctx,
+										const char *directory, TimeLineID tli);
+
+/*
+ * bb_walhistory_list - the tlis that have a history file, as a sorted list of
+ * OIDs.
+ *
+ * Errors: errcode_for_file_access().
+ */
+extern List *bb_walhistory_list(const BbReqCtx *ctx, const char *directory);
 
 #endif /* BB_WALHISTORY_H */

@@ -3,371 +3,56 @@
  * walsource.c
  *	  Records of WAL, one after the other, from a directory of segments.
  *
- * The directory is listed once.  What a segment is read from: the newest tli
- * on the way that has it, complete rather than ".partial", as recovery does
- * (XLogFileReadAnyTLI in PostgreSQL's xlogrecovery.c).
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "access/xlog_internal.h"
-#include "base/resource.h"
-#include "ingest/walhistory.h"
-#include "ingest/walsource.h"
-#include "storage/fd.h"
+#include "ingest/walsource_internal.h"
+#include "utils/memutils.h"
 
 /* Segments are read in pieces of this size. */
 #define READ_BYTES (16 * XLOG_BLCKSZ)
 
-/* A segment in the directory. */
-typedef struct Segment
-{
-	XLogSegNo	number;
-	TimeLineID	tli;
-	bool		partial;
-} Segment;
+/* ---- pages ---- */
 
-struct BbWalSource
-{
-	const BbReqCtx *ctx; /* of the call being served; for the callback */
-	MemoryContext context;
-	char	   *directory;
-	BbWalStream stream;
-	List	   *tlis; /* BbWalTli, newest first */
-	XLogRecPtr	start;
-	XLogRecPtr	prev_lsn;
-	XLogReaderState *reader;
-	bool		begun;
-
-	int			nsegments;
-	Segment	   *segments; /* by number, then best first */
-	Segment		aside;	  /* one that isn't on the way; number 0: none */
-
-	/* the segment being read; fd NULL: none */
-	BbFd	   *fd;
-	Segment		open;
-	char	   *buffer;
-	uint32		buffer_offset; /* in the segment */
-	uint32		buffer_length;
-
-	XLogRecPtr	end; /* of the last good record */
-
-	/* why there was no record */
-	bool		broken;
-	XLogSegNo	missing; /* a segment; 0: it wasn't that */
-	const char *message; /* the reader's; NULL: it had none */
-};
-
-/* ---- what is there ---- */
-
-static const BbWalTli *
-find_tli(const BbWalSource *source, TimeLineID tli)
-{
-	ListCell   *cell;
-
-	foreach(cell, source->tlis)
-	{
-		const BbWalTli *entry = lfirst(cell);
-
-		if (entry->tli == tli)
-			return entry;
-	}
-	return NULL;
-}
-
-/* The tli that WAL at lsn belongs to. */
-static TimeLineID
-tli_at(const BbWalSource *source, XLogRecPtr lsn)
-{
-	ListCell   *cell;
-
-	foreach(cell, source->tlis)
-	{
-		const BbWalTli *entry = lfirst(cell);
-
-		if (lsn >= entry->begin)
-			return entry->tli;
-	}
-	return source->stream.tli;
-}
-
-/* Can this segment of this tli be on the way? */
+/* Open the best file for a segment, or the next best.  False: none. */
 static bool
-on_the_way(const BbWalSource *source, const Segment *segment)
-{
-	const BbWalTli *entry = find_tli(source, segment->tli);
-	uint32		size = source->stream.segment_size;
-
-	return entry != NULL && segment->number >= entry->begin / size &&
-		(entry->end == PG_UINT64_MAX ||
-		 segment->number <= entry->end / size) &&
-		segment->number >= source->start / size;
-}
-
-static int
-compare_segments(const void *a, const void *b)
-{
-	const Segment *left = a;
-	const Segment *right = b;
-
-	if (left->number != right->number)
-		return left->number < right->number ? -1 : 1;
-	if (left->tli != right->tli)
-		return left->tli > right->tli ? -1 : 1;
-	return (int) left->partial - (int) right->partial;
-}
-
-static void
-list_segments(const BbReqCtx *ctx, BbWalSource *source)
-{
-	DIR		   *dir = AllocateDir(source->directory);
-	struct dirent *entry;
-	int			allocated = 64;
-	bool		any = false;
-
-	source->segments = palloc(allocated * sizeof(Segment));
-	while ((entry = ReadDir(dir, source->directory)) != NULL)
-	{
-		Segment		segment;
-
-		bb_reqctx_check(ctx);
-		segment.partial = IsPartialXLogFileName(entry->d_name);
-		if (!segment.partial && !IsXLogFileName(entry->d_name))
-			continue;
-		any = true;
-		XLogFromFileName(entry->d_name, &segment.tli, &segment.number,
-						 source->stream.segment_size);
-		if (!on_the_way(source, &segment))
-		{
-			source->aside = segment;
-			continue;
-		}
-		if (source->nsegments == allocated)
-		{
-			allocated *= 2;
-			source->segments = repalloc_huge(source->segments,
-											 allocated * sizeof(Segment));
-		}
-		source->segments[source->nsegments++] = segment;
-	}
-	FreeDir(dir);
-
-	if (!any)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("directory \"%s\" has no WAL", source->directory),
-				 errhint("Give a directory of WAL segments under their own "
-						 "names, not compressed: an archive, or the pg_wal "
-						 "of a server.")));
-	qsort(source->segments, source->nsegments, sizeof(Segment),
-		  compare_segments);
-}
-
-static void
-segment_name(const BbWalSource *source, const Segment *segment, char *name)
-{
-	XLogFileName(name, segment->tli, segment->number,
-				 source->stream.segment_size);
-	if (segment->partial)
-		strlcat(name, ".partial", MAXFNAMELEN);
-}
-
-/* ---- reading ---- */
-
-static BbFd *
-open_segment(const BbWalSource *source, const Segment *segment)
-{
-	char		name[MAXFNAMELEN];
-	char		path[MAXPGPATH];
-	struct stat st;
-	BbFd	   *fd;
-
-	segment_name(source, segment, name);
-	snprintf(path, sizeof(path), "%s/%s", source->directory, name);
-	/* who opens a FIFO waits for a writer, unless it says that it won't */
-	fd = bb_fd_open(path, O_RDONLY | O_NONBLOCK | PG_BINARY, 0);
-	if (fd == NULL && errno == ENOENT)
-		return NULL;
-	if (fd == NULL || fstat(bb_fd_number(fd), &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", path)));
-	if (!S_ISREG(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a regular file", path)));
-	return fd;
-}
-
-/* Up to "length" bytes; fewer where the file ends. */
-static uint32
-read_segment(const BbWalSource *source, const Segment *segment, BbFd *fd,
-			 uint32 offset, char *buffer, uint32 length)
-{
-	uint32		done = 0;
-
-	while (done < length)
-	{
-		ssize_t		n = pread(bb_fd_number(fd), buffer + done, length - done,
-							  offset + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-		{
-			char		name[MAXFNAMELEN];
-
-			segment_name(source, segment, name);
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read file \"%s/%s\": %m",
-							source->directory, name)));
-		}
-		if (n == 0)
-			break;
-		done += n;
-	}
-	return done;
-}
-
-/*
- * Does a segment begin as it should?  WAL that is none, or older than the
- * file's name says, is no error here: the file was made for later use.
- */
-static bool
-begins_well(const BbWalSource *source, const Segment *segment,
-			const XLogLongPageHeader header)
-{
-	uint32		size = source->stream.segment_size;
-	char		name[MAXFNAMELEN];
-
-	if (header->std.xlp_magic != XLOG_PAGE_MAGIC ||
-		(header->std.xlp_info & XLP_LONG_HEADER) == 0 ||
-		header->std.xlp_pageaddr != segment->number * size)
-		return false;
-
-	segment_name(source, segment, name);
-	if (header->xlp_sysid != source->stream.system_identifier)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("WAL segment \"%s/%s\" is of another database system",
-						source->directory, name),
-				 errdetail("Its system identifier is " UINT64_FORMAT "; that of the timeline is " UINT64_FORMAT ".",
-						   header->xlp_sysid,
-						   source->stream.system_identifier)));
-	if (header->xlp_seg_size != size)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("WAL segment \"%s/%s\" has another segment size",
-						source->directory, name),
-				 errdetail("Its segment size is %u bytes; that of the timeline is %u.",
-						   header->xlp_seg_size, size)));
-	return true;
-}
-
-/*
- * Where there is nothing to read, it may be because the directory is that of
- * another system.
- */
-static void
-check_aside(const BbWalSource *source)
-{
-	XLogLongPageHeaderData header;
-	BbFd	   *fd;
-
-	if (source->nsegments > 0 || source->aside.number == 0)
-		return;
-	fd = open_segment(source, &source->aside);
-	if (fd == NULL)
-		return;
-	if (read_segment(source, &source->aside, fd, 0, (char *) &header,
-					 sizeof(header)) == sizeof(header))
-		(void) begins_well(source, &source->aside, &header);
-	bb_fd_close(fd);
-}
-
-/* The first segment with at least this number, as an index. */
-static int
-first_segment(const BbWalSource *source, XLogSegNo number)
-{
-	int			low = 0;
-	int			high = source->nsegments;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-
-		if (source->segments[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* The first segment after "number" with WAL in it; NULL: none. */
-static const Segment *
-find_later(const BbWalSource *source, XLogSegNo number)
-{
-	for (int i = first_segment(source, number + 1); i < source->nsegments; i++)
-	{
-		const Segment *segment = &source->segments[i];
-		XLogLongPageHeaderData header;
-		BbFd	   *fd;
-		bool		good;
-
-		fd = open_segment(source, segment);
-		if (fd == NULL)
-			continue;
-		good = read_segment(source, segment, fd, 0, (char *) &header,
-							sizeof(header)) == sizeof(header) &&
-			begins_well(source, segment, &header);
-		bb_fd_close(fd);
-		if (good)
-			return segment;
-	}
-	return NULL;
-}
-
-/* Open the best file for a segment.  False: there is none. */
-static bool
-change_segment(BbWalSource *source, XLogSegNo number)
+change_segment(BbWalSource *source, XLogSegNo number, int skip)
 {
 	MemoryContext old = MemoryContextSwitchTo(source->context);
+	bool		found;
 
-	if (source->fd != NULL)
-		bb_fd_close(source->fd);
-	source->fd = NULL;
+	bb_walfile_close(&source->file);
 	source->buffer_length = 0;
-	for (int i = first_segment(source, number); i < source->nsegments &&
-		 source->segments[i].number == number && source->fd == NULL;
-		 i++)
-	{
-		source->open = source->segments[i];
-		source->fd = open_segment(source, &source->open);
-	}
+	source->skip = skip;
+	found = bb_walsegments_open(source->segments, number, source->tli, skip,
+								&source->file);
 	MemoryContextSwitchTo(old);
-	return source->fd != NULL;
+	return found;
+}
+
+/* Is all of the page at an offset in the buffer? */
+static inline bool
+in_buffer(const BbWalSource *source, uint32 offset)
+{
+	return offset >= source->buffer_offset &&
+		offset + XLOG_BLCKSZ <= source->buffer_offset + source->buffer_length;
 }
 
 static bool
 fill_buffer(BbWalSource *source, uint32 offset)
 {
 	source->buffer_offset = offset - offset % READ_BYTES;
-	source->buffer_length = read_segment(source, &source->open, source->fd,
-										 source->buffer_offset, source->buffer,
-										 READ_BYTES);
+	source->buffer_length = bb_walfile_read(source->segments, &source->file,
+											source->buffer_offset,
+											source->buffer, READ_BYTES);
 	if (source->buffer_offset == 0 &&
 		source->buffer_length >= SizeOfXLogLongPHD)
-		(void) begins_well(source, &source->open,
-						   (XLogLongPageHeader) source->buffer);
-	return offset + XLOG_BLCKSZ <=
-		source->buffer_offset + source->buffer_length;
+		bb_walfile_check_first(source->segments, &source->file,
+							   (XLogLongPageHeader) source->buffer);
+	return in_buffer(source, offset);
 }
 
 /* (The contract of this callback: access/xlogreader.h.) */
@@ -376,140 +61,258 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 		  XLogRecPtr record, char *buffer)
 {
 	BbWalSource *source = reader->private_data;
-	uint32		size = source->stream.segment_size;
+	uint32		size = source->place.stream.segment_size;
 	uint32		offset = XLogSegmentOffset(page, size);
 	XLogSegNo	number;
 
 	bb_reqctx_check(source->ctx);
 	XLByteToSeg(page, number, size);
-	if ((source->fd == NULL || source->open.number != number) &&
-		!change_segment(source, number))
+	source->page = page;
+	if ((source->file.fd == NULL || source->file.segment.number != number) &&
+		!change_segment(source, number, 0))
 	{
 		source->missing = number;
 		return -1;
 	}
-	if ((offset < source->buffer_offset ||
-		 offset + XLOG_BLCKSZ >
-			 source->buffer_offset + source->buffer_length) &&
-		!fill_buffer(source, offset))
+
+	/* a file that was cut, perhaps there is another one of that segment */
+	while (!in_buffer(source, offset) && !fill_buffer(source, offset))
 	{
-		source->message = "The segment's file ends here.";
-		return -1;
+		int			skip = source->skip;
+
+		if (!change_segment(source, number, skip + 1))
+		{
+			(void) change_segment(source, number, skip);
+			source->message = psprintf("The file has " UINT64_FORMAT
+									   " bytes instead of %u.",
+									   source->file.size, size);
+			return -1;
+		}
 	}
 	memcpy(buffer, source->buffer + (offset - source->buffer_offset),
 		   XLOG_BLCKSZ);
-	reader->seg.ws_tli = source->open.tli;
+	reader->seg.ws_tli = source->file.segment.tli;
 	return XLOG_BLCKSZ;
 }
 
-/* ---- the outside ---- */
+/* ---- records ---- */
 
-BbWalSource *
-bb_walsource_open(const BbReqCtx *ctx, const char *directory,
-				  const BbWalStream *stream, XLogRecPtr lsn,
-				  XLogRecPtr prev_lsn)
-{
-	BbWalSource *source;
-	struct stat st;
-
-	if (!is_absolute_path(directory))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("WAL directory \"%s\" is not an absolute path",
-						directory)));
-	if (stat(directory, &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat directory \"%s\": %m", directory)));
-	if (!S_ISDIR(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a directory", directory)));
-
-	source = palloc0(sizeof(BbWalSource));
-	source->ctx = ctx;
-	source->context = CurrentMemoryContext;
-	source->directory = pstrdup(directory);
-	canonicalize_path(source->directory);
-	source->stream = *stream;
-	source->start = bb_wal_record_start(stream, lsn);
-	source->end = lsn;
-	source->prev_lsn = prev_lsn;
-	source->tlis = bb_walhistory_choose(ctx, source->directory, stream->tli,
-										lsn);
-	source->buffer = palloc(READ_BYTES);
-	list_segments(ctx, source);
-	check_aside(source);
-
-	source->reader = XLogReaderAllocate(stream->segment_size, NULL,
-										XL_ROUTINE(.page_read = read_page),
-										source);
-	if (source->reader == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	source->reader->system_identifier = stream->system_identifier;
-	XLogBeginRead(source->reader, source->start);
-	return source;
-}
-
-XLogReaderState *
-bb_walsource_reader(BbWalSource *source)
-{
-	return source->reader;
-}
-
-/* Does the first record follow the one that the timeline ends with? */
+/*
+ * Read, from where the last record ended, what is in the files now.
+ *
+ * xlogreader must not go on with a page that it has.
+ */
 static void
-check_first(const BbWalSource *source)
+begin_read(BbWalSource *source)
+{
+	bb_walfile_close(&source->file);
+	source->buffer_length = 0;
+	source->missing = 0;
+	source->message = NULL;
+	source->follows = BB_WAL_FOLLOWS;
+	source->reader->readLen = 0;
+	XLogBeginRead(source->reader, bb_walsource_start(source));
+}
+
+/*
+ * Does the record follow the last one?
+ *
+ * A file that is used again still has WAL of its older use, whose records may
+ * look good.  They were written at least a segment before, and say that they
+ * follow one that was even before that.
+ */
+static BbWalFollows
+follows(const BbWalSource *source)
 {
 	XLogRecPtr	prev = XLogRecGetPrev(source->reader);
 
-	if (!XLogRecPtrIsInvalid(source->prev_lsn) && prev != source->prev_lsn)
+	if (prev == source->prev || XLogRecPtrIsInvalid(source->prev))
+		return BB_WAL_FOLLOWS;
+	return prev + source->place.stream.segment_size <
+			source->reader->ReadRecPtr
+		? BB_WAL_STALE
+		: BB_WAL_FOREIGN;
+}
+
+/* A tli is left between two records, if its history file is right. */
+static void
+check_fork(const BbWalSource *source)
+{
+	const XLogReaderState *reader = source->reader;
+
+	if (reader->EndRecPtr > source->tli_end)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("WAL in directory \"%s\" does not continue the timeline",
-						source->directory),
-				 errdetail("The record at %X/%X follows one at %X/%X; the last of the timeline is at %X/%X.",
-						   LSN_FORMAT_ARGS(source->reader->ReadRecPtr),
-						   LSN_FORMAT_ARGS(prev),
-						   LSN_FORMAT_ARGS(source->prev_lsn))));
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("WAL record at %X/%X does not agree with the timeline history files",
+						LSN_FORMAT_ARGS(reader->ReadRecPtr)),
+				 errdetail("It ends at %X/%X; timeline ID %u is said to end at %X/%X. All before the record has been ingested.",
+						   LSN_FORMAT_ARGS(reader->EndRecPtr), source->tli,
+						   LSN_FORMAT_ARGS(source->tli_end))));
+}
+
+/* The tli that the next record is of. */
+static void
+note_tli(BbWalSource *source)
+{
+	const BbWalTli *entry = bb_walway_at(source->way, source->end);
+
+	source->tli = entry->tli;
+	source->tli_end = entry->end;
+}
+
+/* From here on, files of newer tlis don't have the WAL that is wanted. */
+static void
+stop_borrowing(BbWalSource *source)
+{
+	bb_walway_shorten(source->way);
+	bb_walsegments_relist(source->ctx, source->segments);
+	note_tli(source);
+	begin_read(source);
 }
 
 /* Read a record, or note why there is none. */
-static XLogRecord *
+static bool
 read_record(BbWalSource *source)
 {
+	XLogReaderState *reader = source->reader;
 	char	   *message = NULL;
-	XLogRecord *record = XLogReadRecord(source->reader, &message);
 
-	if (message != NULL && message[0] != '\0')
-		source->message = psprintf("%c%s.", pg_toupper(message[0]),
-								   message + 1);
-	return record;
+	if (XLogReadRecord(reader, &message) == NULL)
+	{
+		if (message != NULL && message[0] != '\0')
+			source->message = psprintf("%c%s.", pg_toupper(message[0]),
+									   message + 1);
+		return false;
+	}
+
+	source->follows = follows(source);
+	if (source->follows != BB_WAL_FOLLOWS)
+	{
+		source->other_prev = XLogRecGetPrev(reader);
+		source->message = psprintf(
+			"The record at %X/%X follows one at %X/%X; the last one before it is at %X/%X.",
+			LSN_FORMAT_ARGS(reader->ReadRecPtr),
+			LSN_FORMAT_ARGS(source->other_prev),
+			LSN_FORMAT_ARGS(source->prev));
+		return false;
+	}
+	if (reader->EndRecPtr > source->tli_end &&
+		source->way->target == source->tli)
+	{
+		/* WAL knows nothing of that fork */
+		stop_borrowing(source);
+		return read_record(source);
+	}
+	check_fork(source);
+	/* (ReadRecord in PostgreSQL's xlogrecovery.c) */
+	if (reader->latestPageTLI != source->page_tli &&
+		!bb_walway_has(source->way, reader->latestPageTLI))
+	{
+		source->message = psprintf(
+			"The page at %X/%X is of timeline ID %u, which is not expected.",
+			LSN_FORMAT_ARGS(reader->latestPagePtr), reader->latestPageTLI);
+		return false;
+	}
+	source->page_tli = reader->latestPageTLI;
+	return true;
 }
 
 /* Is there WAL behind what can't be read? */
 static bool
-goes_on(const BbWalSource *source)
+goes_on(BbWalSource *source)
 {
 	XLogSegNo	number = source->missing;
 
 	if (number == 0)
-		XLByteToSeg(source->end, number, source->stream.segment_size);
-	return find_later(source, number) != NULL;
+		XLByteToSeg(bb_walsource_start(source), number,
+					source->place.stream.segment_size);
+	return bb_walsegments_later(source->ctx, source->segments, number,
+								false) != NULL;
 }
 
 /*
- * A live server may have written on since this part was read.  Once there is
- * WAL in a later segment, all before it is complete, so another look tells.
+ * Look a second time before anything is said of it: a live server may have
+ * written on since this part was read; segments may have come after the
+ * directory was listed; and only a record that is read without regard to the
+ * one before it shows whether it is good but for that.
  */
-static XLogRecord *
+static bool
 read_record_again(BbWalSource *source)
 {
-	source->buffer_length = 0;
-	XLogBeginRead(source->reader,
-				  bb_wal_record_start(&source->stream, source->end));
+	if (goes_on(source))
+		bb_walsegments_relist(source->ctx, source->segments);
+	begin_read(source);
 	return read_record(source);
+}
+
+/*
+ * Nobody but the caller knows which branch it wants where both go on in the
+ * directory.  The segment in which the old tli is left doesn't count: a server
+ * that fails over leaves it, too.
+ */
+static void
+refuse_two_branches(const BbWalSource *source, TimeLineID left)
+{
+	const BbWalTli *newest = linitial(source->way->tlis);
+	uint32		size = source->place.stream.segment_size;
+	BbWalSegment first;
+	BbWalSegment last;
+	char		first_name[MAXFNAMELEN];
+	char		last_name[MAXFNAMELEN];
+
+	if (!bb_walsegments_beyond(source->ctx, source->segments, left,
+							   (source->end - 1) / size + 1, &first, &last))
+		return;
+	bb_walsegments_name(source->segments, &first, first_name);
+	bb_walsegments_name(source->segments, &last, last_name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("WAL in directory \"%s\" goes on under timeline IDs %u and %u",
+					source->place.directory, left, source->tli),
+			 errdetail("Timeline ID %u parts from %u at %X/%X, and has WAL up to %X/%X; timeline ID %u goes on in \"%s\", and has WAL up to %X/%X, in \"%s\". All before %X/%X has been ingested.",
+					   source->tli, left, LSN_FORMAT_ARGS(source->end),
+					   LSN_FORMAT_ARGS(bb_walsegments_limit(source->segments)),
+					   left, first_name,
+					   LSN_FORMAT_ARGS((last.number + 1) * size), last_name,
+					   LSN_FORMAT_ARGS(source->end)),
+			 errhint("Use tli => '%u' if the cluster failed over, or tli => 'current' if it goes on under timeline ID %u.",
+					 newest->tli, left)));
+}
+
+/* WAL of one tli ends where the last record did, the next one's begins. */
+static void
+change_tli(BbWalSource *source)
+{
+	TimeLineID	left = source->tli;
+
+	if (source->way->target == left)
+	{
+		stop_borrowing(source);
+		return;
+	}
+	note_tli(source);
+	if (source->place.target.kind == BB_WAL_LATEST)
+		refuse_two_branches(source, left);
+
+	/* what of the new one is in a file of the old one isn't its WAL */
+	if (source->file.fd != NULL && source->file.segment.tli < source->tli)
+		begin_read(source);
+}
+
+/* The first record that can be read is wrong already. */
+static void
+check_first(const BbWalSource *source)
+{
+	if (source->begun || source->follows != BB_WAL_FOREIGN)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("WAL in directory \"%s\" does not continue the timeline",
+					source->place.directory),
+			 errdetail("The record at %X/%X follows one at %X/%X; the last of the timeline is at %X/%X.",
+					   LSN_FORMAT_ARGS(bb_walsource_start(source)),
+					   LSN_FORMAT_ARGS(source->other_prev),
+					   LSN_FORMAT_ARGS(source->prev))));
 }
 
 BbWalNext
@@ -517,32 +320,23 @@ bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
 {
 	XLogReaderState *reader = source->reader;
 	MemoryContext old = MemoryContextSwitchTo(source->context);
-	XLogRecord *record;
+	bool		found;
 
 	/* the reader allocates its buffers when it needs them */
 	source->ctx = ctx;
-	record = read_record(source);
-	if (record == NULL && source->missing == 0 && goes_on(source))
-		record = read_record_again(source);
+	if (source->end >= source->tli_end)
+		change_tli(source);
+	found = read_record(source) || read_record_again(source);
 	MemoryContextSwitchTo(old);
-	if (record != NULL)
+	if (found)
 	{
-		TimeLineID	tli = tli_at(source, reader->ReadRecPtr);
-
-		if (!source->begun)
-			check_first(source);
 		source->begun = true;
-		if (source->open.tli >= tli)
-		{
-			source->end = reader->EndRecPtr;
-			return BB_WAL_RECORD;
-		}
-
-		/* of a tli that had been left: the new one's file isn't there */
-		XLByteToSeg(reader->ReadRecPtr, source->missing,
-					source->stream.segment_size);
+		source->end = reader->EndRecPtr;
+		source->prev = reader->ReadRecPtr;
+		return BB_WAL_RECORD;
 	}
 
+	check_first(source);
 	source->broken = goes_on(source);
 	return source->broken ? BB_WAL_BROKEN : BB_WAL_END;
 }
@@ -566,81 +360,91 @@ bb_walsource_record(const BbWalSource *source, uint32 *length)
 	return (const uint8 *) record;
 }
 
-XLogRecPtr
-bb_walsource_limit(const BbWalSource *source)
-{
-	if (source->nsegments == 0)
-		return source->start;
-	return (source->segments[source->nsegments - 1].number + 1) *
-		source->stream.segment_size;
-}
-
-bool
-bb_walsource_switches(const BbWalSource *source, TimeLineID tli,
-					  XLogRecPtr lsn)
-{
-	const BbWalTli *entry = find_tli(source, tli);
-
-	return entry != NULL && entry->begin == lsn;
-}
-
-char *
-bb_walsource_history(const BbReqCtx *ctx, const BbWalSource *source,
-					 TimeLineID tli)
-{
-	return bb_walhistory_read(ctx, source->directory, tli);
-}
+/* ---- the outside ---- */
 
 static void
-complain_missing(const BbWalSource *source, XLogRecPtr until)
+check_directory(const char *directory)
 {
-	Segment		segment = {source->missing, 0, false};
-	const Segment *later = find_later(source, source->missing);
-	char		name[MAXFNAMELEN];
-	char		later_name[MAXFNAMELEN];
+	struct stat st;
 
-	segment.tli = tli_at(source,
-						 Max(source->end,
-							 segment.number * source->stream.segment_size));
-	segment_name(source, &segment, name);
-	if (later != NULL)
-		segment_name(source, later, later_name);
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_FILE),
-			 errmsg("WAL segment \"%s\" is missing from directory \"%s\"",
-					name, source->directory),
-			 later != NULL
-			 ? errdetail("All before %X/%X has been ingested; there is later WAL, in \"%s\".",
-						 LSN_FORMAT_ARGS(source->end), later_name)
-			 : errdetail("All before %X/%X has been ingested; WAL was asked for up to %X/%X.",
-						 LSN_FORMAT_ARGS(source->end),
-						 LSN_FORMAT_ARGS(until))));
+	if (!is_absolute_path(directory))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("WAL directory \"%s\" is not an absolute path",
+						directory)));
+	if (stat(directory, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat directory \"%s\": %m", directory)));
+	if (!S_ISDIR(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a directory", directory)));
+}
+
+BbWalSource *
+bb_walsource_open(const BbReqCtx *ctx, const BbWalPlace *place)
+{
+	BbWalSource *source;
+	char	   *directory;
+
+	check_directory(place->directory);
+	source = palloc0(sizeof(BbWalSource));
+	source->ctx = ctx;
+	source->context = CurrentMemoryContext;
+	source->place = *place;
+	directory = pstrdup(place->directory);
+	canonicalize_path(directory);
+	source->place.directory = directory;
+	source->end = place->lsn;
+	source->prev = place->prev_lsn;
+	source->way = bb_walway_choose(ctx, &source->place);
+	source->segments = bb_walsegments_new(ctx, &source->place, source->way);
+	source->buffer = palloc(READ_BYTES);
+	/* at the very end of a tli, the next record changes it */
+	source->tli = place->stream.tli;
+	source->tli_end = bb_walway_find(source->way, source->tli)->end;
+
+	source->reader = XLogReaderAllocate(place->stream.segment_size, NULL,
+										XL_ROUTINE(.page_read = read_page),
+										source);
+	if (source->reader == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	source->reader->system_identifier = place->stream.system_identifier;
+	begin_read(source);
+	return source;
 }
 
 void
-bb_walsource_complain(const BbWalSource *source, XLogRecPtr until)
+bb_walsource_need_any(const BbReqCtx *ctx, const BbWalSource *source)
 {
-	const char *message = source->message ? source->message
-										  : "The next record can't be read.";
-	char		name[MAXFNAMELEN];
+	bb_walsegments_need_any(ctx, source->segments);
+}
 
-	if (source->missing != 0)
-		complain_missing(source, until);
+XLogReaderState *
+bb_walsource_reader(BbWalSource *source)
+{
+	return source->reader;
+}
 
-	segment_name(source, &source->open, name);
-	if (!source->broken)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("WAL in directory \"%s\" ends at %X/%X, before %X/%X",
-						source->directory, LSN_FORMAT_ARGS(source->end),
-						LSN_FORMAT_ARGS(until)),
-				 errdetail("All of it has been ingested. \"%s\": %s", name,
-						   message)));
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("WAL record at %X/%X is broken",
-					LSN_FORMAT_ARGS(bb_wal_record_start(&source->stream,
-														source->end))),
-			 errdetail("%s All before it has been ingested.", message),
-			 errhint("It is in \"%s/%s\".", source->directory, name)));
+XLogRecPtr
+bb_walsource_limit(const BbWalSource *source)
+{
+	return bb_walsegments_limit(source->segments);
+}
+
+const BbWalWay *
+bb_walsource_way(const BbWalSource *source)
+{
+	return source->way;
+}
+
+const char *
+bb_walsource_history(const BbReqCtx *ctx, const BbWalSource *source,
+					 TimeLineID tli)
+{
+	BbWalHistory *history = bb_walway_history(ctx, &source->place, tli);
+
+	return history != NULL ? history->text : NULL;
 }

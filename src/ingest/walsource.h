@@ -5,10 +5,15 @@
  *
  * The directory is a pg_wal or an archive: segments under their own names,
  * not compressed; timeline history files; perhaps a last segment that is not
- * full, or was archived as such (".partial").	The server's own xlogreader
+ * full, or was archived as such (".partial").  The server's own xlogreader
  * decodes:
  *
- *	  directory ── history ── segment ── page ── xlogreader ── record
+ *	  way ── segments ── page ── xlogreader ── record ── does it follow?
+ *
+ * Every record must follow the one before it: its xl_prev is where that one
+ * began.  xlogreader checks that only while it reads on (randAccess in
+ * ValidXLogRecordHeader); here it holds too after a segment was read again,
+ * where the way goes on under another tli, and from call to call.
  *
  * WAL ends at the first record that isn't valid, which is how it always
  * looks from behind: zeros, or an older use of the file.  But a record that
@@ -25,7 +30,7 @@
 #include "access/xlogreader.h"
 #include "base/compat.h"
 #include "base/reqctx.h"
-#include "base/walpage.h"
+#include "ingest/walway.h"
 
 typedef struct BbWalSource BbWalSource;
 
@@ -37,16 +42,17 @@ typedef enum BbWalNext
 } BbWalNext;
 
 /*
- * bb_walsource_open - WAL of "stream" from the record on that follows the one
- * which ended at lsn; prev_lsn is where that began, Invalid: not known.
+ * bb_walsource_open - WAL from the record on that follows the place's.
  *
- * Errors: INVALID_PARAMETER_VALUE (not an absolute path, no directory);
- * UNDEFINED_FILE (no WAL in it); those of walhistory.h.
+ * Errors: INVALID_PARAMETER_VALUE (not an absolute path, no directory, of
+ * another system); those of bb_walway_choose.
  */
 extern BbWalSource *bb_walsource_open(const BbReqCtx *ctx,
-									  const char *directory,
-									  const BbWalStream *stream,
-									  XLogRecPtr lsn, XLogRecPtr prev_lsn);
+									  const BbWalPlace *place);
+
+/* Error: UNDEFINED_FILE, if the directory has no WAL at all. */
+extern void bb_walsource_need_any(const BbReqCtx *ctx,
+								  const BbWalSource *source);
 
 /*
  * bb_walsource_next - read the next record, into bb_walsource_reader().
@@ -54,7 +60,8 @@ extern BbWalSource *bb_walsource_open(const BbReqCtx *ctx,
  * After anything but BB_WAL_RECORD it must not be called again.
  *
  * Errors: INVALID_PARAMETER_VALUE (WAL of another system, or that doesn't
- * follow lsn); errcode_for_file_access().
+ * follow the place; with BB_WAL_LATEST, WAL that goes on under two tlis);
+ * errcode_for_file_access().
  */
 extern BbWalNext bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source);
 extern XLogReaderState *bb_walsource_reader(BbWalSource *source);
@@ -66,12 +73,34 @@ extern const uint8 *bb_walsource_record(const BbWalSource *source,
 /* Where the last segment of the directory ends, that may be read. */
 extern XLogRecPtr bb_walsource_limit(const BbWalSource *source);
 
-/* Is WAL of "tli" on the way, and does it begin at lsn? */
-extern bool bb_walsource_switches(const BbWalSource *source, TimeLineID tli,
-								  XLogRecPtr lsn);
-/* The text of its history file; NULL: there is none. */
-extern char *bb_walsource_history(const BbReqCtx *ctx,
-								  const BbWalSource *source, TimeLineID tli);
+extern const BbWalWay *bb_walsource_way(const BbWalSource *source);
+
+/* The text of a tli's history file; NULL: there is none. */
+extern const char *bb_walsource_history(const BbReqCtx *ctx,
+										const BbWalSource *source,
+										TimeLineID tli);
+
+/*
+ * bb_walsource_missing - the name of the segment for want of which there was
+ * no record; NULL: it wasn't that.
+ */
+extern const char *bb_walsource_missing(const BbWalSource *source);
+
+/* Why else there was none: a sentence. */
+extern const char *bb_walsource_reason(const BbWalSource *source);
+
+/*
+ * bb_walsource_tell_end - after BB_WAL_END, say with a NOTICE where and why
+ * WAL ends, unless it's how the end of a server's WAL looks.
+ */
+extern void bb_walsource_tell_end(const BbReqCtx *ctx, BbWalSource *source);
+
+/*
+ * bb_walsource_tell_left - warn if WAL of a tli that the timeline has left
+ * before, at lsn, reaches as far as that which it follows.
+ */
+extern void bb_walsource_tell_left(const BbReqCtx *ctx, BbWalSource *source,
+								   TimeLineID tli, XLogRecPtr lsn);
 
 /*
  * bb_walsource_complain - why there was no record, as an error.
@@ -79,9 +108,10 @@ extern char *bb_walsource_history(const BbReqCtx *ctx,
  * "until" is how far the caller wanted to read; Invalid: to the end.
  *
  * Errors: UNDEFINED_FILE (a segment is missing, or WAL ends before "until");
- * DATA_CORRUPTED (a record is broken: its LSN, and how).
+ * DATA_CORRUPTED (a record is broken, or doesn't follow: its LSN, and how).
  */
-pg_noreturn extern void bb_walsource_complain(const BbWalSource *source,
+pg_noreturn extern void bb_walsource_complain(const BbReqCtx *ctx,
+											  BbWalSource *source,
 											  XLogRecPtr until);
 
 #endif /* BB_WALSOURCE_H */

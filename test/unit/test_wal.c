@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_wal.c
- *	  What ingest is made of: history files, counters, the open layer.
+ *	  What ingest is made of: counters, the open layer.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,48 +14,7 @@
 #include "ingest/clusterstate.h"
 #include "ingest/directory.h"
 #include "ingest/recordends.h"
-#include "ingest/walhistory.h"
 #include "unit.h"
-
-/* ---- history files ---- */
-
-UNIT_TEST(history_is_parsed)
-{
-	List	   *tlis;
-	BbWalTli   *entry;
-
-	tlis = bb_walhistory_parse("1\t0/3000000\tno recovery target specified\n"
-							   "\n# a comment\n"
-							   "2\tA/5000028\tbefore 2001-01-01\n",
-							   5, "00000005.history");
-	CHECK(list_length(tlis) == 3);
-	entry = linitial(tlis);
-	CHECK(entry->tli == 5 && entry->end == PG_UINT64_MAX);
-	CHECK(entry->begin == UINT64CONST(0xA05000028));
-	entry = lsecond(tlis);
-	CHECK(entry->tli == 2 && entry->begin == 0x3000000);
-	CHECK(entry->end == UINT64CONST(0xA05000028));
-	entry = lthird(tlis);
-	CHECK(entry->tli == 1 && entry->begin == 0 && entry->end == 0x3000000);
-
-	CHECK(list_length(bb_walhistory_parse("", 1, "x")) == 1);
-}
-
-UNIT_TEST(history_that_is_none_is_refused)
-{
-	static const char *const broken[] = {
-		"one\t0/1\tx\n",
-		"1 and 2\n",
-		"1\t0-3\tx\n",
-		"2\t0/1\tx\n1\t0/2\tx\n", /* falling */
-		"7\t0/1\tx\n",			  /* not below its own */
-		"1\t0/9\tx\n2\t0/8\tx\n",
-	};
-
-	for (int i = 0; i < lengthof(broken); i++)
-		CHECK_ERROR(bb_walhistory_parse(broken[i], 7, "x"),
-					ERRCODE_DATA_CORRUPTED);
-}
 
 /* ---- counters ---- */
 
