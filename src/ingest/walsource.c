@@ -440,11 +440,79 @@ bb_walsource_way(const BbWalSource *source)
 	return source->way;
 }
 
+/* The entries of a history that are older than tli, newest first. */
+static List *
+ancestors(const BbWalHistory *history, TimeLineID tli)
+{
+	List *older = NIL;
+	ListCell *cell;
+
+	foreach(cell, history->tlis)
+	{
+		BbWalTli *entry = lfirst(cell);
+
+		if (entry->tli < tli)
+			older = lappend(older, entry);
+	}
+	return older;
+}
+
+static bool
+same_ancestors(const BbWalHistory *one, const BbWalHistory *other,
+			   TimeLineID tli)
+{
+	List *ones = ancestors(one, tli);
+	List *others = ancestors(other, tli);
+	ListCell *cell;
+	ListCell *other_cell;
+
+	if (list_length(ones) != list_length(others))
+		return false;
+	forboth(cell, ones, other_cell, others)
+	{
+		const BbWalTli *entry = lfirst(cell);
+		const BbWalTli *other_entry = lfirst(other_cell);
+
+		if (entry->tli != other_entry->tli || entry->end != other_entry->end)
+			return false;
+	}
+	return true;
+}
+
+static char *
+ancestors_text(const BbWalHistory *history, TimeLineID tli)
+{
+	List *older = ancestors(history, tli);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = list_length(older) - 1; i >= 0; i--)
+	{
+		const BbWalTli *entry = list_nth(older, i);
+
+		appendStringInfo(
+			&text, "%u\t%X/%X\tas the history file of timeline ID %u says\n",
+			entry->tli, LSN_FORMAT_ARGS(entry->end), history->tli);
+	}
+	return text.data;
+}
+
 const char *
 bb_walsource_history(const BbReqCtx *ctx, const BbWalSource *source,
 					 TimeLineID tli)
 {
-	BbWalHistory *history = bb_walway_history(ctx, &source->place, tli);
+	const BbWalTli *newest = linitial(source->way->tlis);
+	const BbWalHistory *way = bb_walway_history(ctx, &source->place,
+												newest->tli);
+	const BbWalHistory *own;
 
-	return history != NULL ? history->text : NULL;
+	if (way == NULL || way->complaint != NULL)
+		return NULL;
+	if (tli == newest->tli)
+		return way->text;
+	own = bb_walway_history(ctx, &source->place, tli);
+	return own != NULL && own->complaint == NULL &&
+			same_ancestors(own, way, tli)
+		? own->text
+		: ancestors_text(way, tli);
 }

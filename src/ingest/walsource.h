@@ -75,7 +75,13 @@ extern XLogRecPtr bb_walsource_limit(const BbWalSource *source);
 
 extern const BbWalWay *bb_walsource_way(const BbWalSource *source);
 
-/* The text of a tli's history file; NULL: there is none. */
+/*
+ * bb_walsource_history - the text of the history file of a tli on the way;
+ * NULL: there is none.
+ *
+ * A clone's history begins with it.  So where the file is missing, isn't valid
+ * or disagrees with the one that the way was chosen by, it is made from that.
+ */
 extern const char *bb_walsource_history(const BbReqCtx *ctx,
 										const BbWalSource *source,
 										TimeLineID tli);

@@ -1,0 +1,73 @@
+# BBackup::Archive::Standalone - PostgreSQL in one process: postgres --single.
+#
+# It recovers from an archive, is promoted, runs SQL and ends, as a server
+# does, in a tenth of the time: StartupXLOG() is the same.
+
+package BBackup::Archive::Standalone;
+
+use strict;
+use warnings;
+
+use Carp;
+use Exporter 'import';
+use IPC::Run;
+use PostgreSQL::Test::Utils;
+
+our @EXPORT_OK = qw(run_standalone copy_tree write_file slurp KILL);
+
+# SQL that ends the process as a crash would.  (The program's parent is the
+# process.)
+use constant KILL => q(COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID');
+
+# A process that takes longer hangs; seconds.
+use constant PATIENCE => 120;
+
+# run_standalone - start the data directory with these settings and run the
+# statements, each of one line.  Returns its log, and the values of all rows,
+# as [ name, value ], ...
+sub run_standalone
+{
+	my ($directory, $settings, @statements) = @_;
+	my @command = (
+		'timeout', PATIENCE, 'postgres', '--single', '-D', $directory,
+		(map { ('-c', $_) } @$settings), 'postgres');
+	my $in = join '', map { "$_\n" } @statements;
+	my ($out, $log);
+
+	IPC::Run::run(\@command, '<', \$in, '>', \$out, '2>', \$log);
+	my $status = $?;
+	croak "$directory hangs: $log" if $status >> 8 == 124;
+	my @values = map { [/^\t \d+: (\w+) = "(.*)"\t\(typeid/] }
+	  grep { /^\t \d+: \w+ = "/ } split /\n/, $out =~ s/^backend> //mgr;
+	return ($log, @values);
+}
+
+# copy_tree - a copy of a directory, which may be the server's own.
+sub copy_tree
+{
+	my ($from, $to) = @_;
+
+	system('cp', '-a', $from, $to) == 0 or croak "cp $from $to: $?";
+	return $to;
+}
+
+sub write_file
+{
+	my ($name, $bytes) = @_;
+
+	open my $file, '>:raw', $name or croak "$name: $!";
+	print $file $bytes;
+	close $file or croak "$name: $!";
+	return;
+}
+
+sub slurp
+{
+	my ($name) = @_;
+
+	open my $file, '<:raw', $name or croak "$name: $!";
+	local $/;
+	return <$file> // '';
+}
+
+1;
