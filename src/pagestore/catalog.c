@@ -99,6 +99,7 @@ canonical_key(const BbKeyFields *f)
 		case BB_KEY_TWOPHASE_SIZE:
 			return bb_key_make(f->kind, f->spc, f->db, 0, 0, 0);
 		case BB_KEY_FILE_ENTRY:
+		case BB_KEY_FILE_DIRECTORY:
 		case BB_KEY_REPLICATION_ORIGIN:
 			return bb_key_make(f->kind, 0, 0, f->rel, 0, 0);
 		case BB_KEY_SLRU_SIZE:

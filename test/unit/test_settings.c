@@ -114,11 +114,7 @@ UNIT_TEST(configfiles_each_path_once)
 	StringInfoData text;
 	BbMember	member;
 
-	put_file(store, 1, "standby.signal", "");
-	put_file(store, 2, "recovery.signal", "");
-	put_file(store, 3, "neon.signal", "PREV LSN: 0/1");
-	put_file(store, 4, "backup_label", "x");
-	put_file(store, 5, "tablespace_map", "x");
+	put_file(store, 1, "neon.signal", "PREV LSN: 0/1");
 	put_file(store, 6, "a-b", "");
 	put_file(store, 7, "a/b/c", "");
 	put_file(store, 8, "pg_wal/00000002.history", "old");
@@ -126,7 +122,6 @@ UNIT_TEST(configfiles_each_path_once)
 	put_directory(store, 1, "a");
 	put_directory(store, 2, "e/f");
 	put_directory(store, 3, "e/f");
-	put_directory(store, 4, "pg_wal");
 	files = bb_configfiles_new(ctx, store, LSN);
 	CHECK(strcmp(text_of(ctx, files, "pg_wal/00000002.history"), "newer") ==
 		  0);
@@ -150,12 +145,25 @@ UNIT_TEST(configfiles_each_path_once)
 				 "history pg_wal/00000002.history 5 640\n") == 0);
 }
 
-UNIT_TEST(configfiles_outside)
+/* What import never captures, as a file and as a directory. */
+UNIT_TEST(configfiles_refused)
 {
-	BbPageStore *store = new_store();
+	const char *const paths[] = {"../elsewhere", "standby.signal",
+								 "recovery.signal", "backup_label",
+								 "tablespace_map", "pg_wal/archive_status"};
 
-	put_directory(store, 1, "../elsewhere");
-	CHECK_ERROR(bb_configfiles_new(ctx, store, LSN), ERRCODE_DATA_CORRUPTED);
+	for (int i = 0; i < lengthof(paths); i++)
+	{
+		BbPageStore *store = new_store();
+
+		put_file(store, 1, paths[i], "");
+		CHECK_ERROR(bb_configfiles_new(ctx, store, LSN),
+					ERRCODE_DATA_CORRUPTED);
+		store = new_store();
+		put_directory(store, 1, paths[i]);
+		CHECK_ERROR(bb_configfiles_new(ctx, store, LSN),
+					ERRCODE_DATA_CORRUPTED);
+	}
 }
 
 /* ---- what files say ---- */
