@@ -790,7 +790,7 @@ UNIT_TEST(tlis)
 	put_file(store, 0, "pg_wal/0000000C.history",
 			 "1\t0/100\tx\n\nno line\n7\t0/200\tx\n");
 	put_file(store, 1, "pg_wal/archive_status/0000000D.history", "");
-	known = bb_tlis_known(ctx, store);
+	known = bb_tlis_known(ctx, store, bb_configfiles_new(ctx, store, LSN));
 	CHECK(list_length(known) == 3);
 	CHECK(list_member_oid(known, 1) && list_member_oid(known, 7) &&
 		  list_member_oid(known, 12));
