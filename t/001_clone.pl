@@ -51,6 +51,7 @@ my $not_compared = qr{^(?:
 	| (?:.*/)?pg_internal\.init | .*/pgsql_tmp/.*
 	| backup_manifest				# see 301_manifest.pl
 	| postgresql\.conf				# new_clone appends to it
+	| postgresql\.auto\.conf		# see 361_clone_settings.pl
 	)$}x;
 
 foreach my $file (files_below($from))

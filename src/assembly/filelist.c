@@ -511,7 +511,8 @@ bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	list->config = bb_configfiles_new(ctx, store, lsn);
 	source_tli = bb_pagestore_tli_at(store, lsn);
 	list->seed = bb_seed_new(ctx, store, lsn, prev_lsn,
-							 bb_tlis_choose(bb_tlis_known(ctx, store),
+							 bb_tlis_choose(bb_tlis_known(ctx, store,
+														  list->config),
 											source_tli, options->new_tli),
 							 captured_history(ctx, list, source_tli));
 	needs = bb_dataneeds_at(ctx, store, lsn, &list->seed->control);

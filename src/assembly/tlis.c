@@ -9,7 +9,6 @@
 
 #include "access/xlog_internal.h"
 
-#include "assembly/configfiles.h"
 #include "assembly/tlis.h"
 
 /* The tlis that a history file has: its own, and those before it. */
@@ -36,12 +35,9 @@ add_history(List *known, const char *name, const char *text)
 }
 
 List *
-bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store)
+bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store, BbConfigFiles *files)
 {
 	List	   *known = list_copy(bb_pagestore_tlis(ctx, store));
-	BbConfigFiles *files = bb_configfiles_new(ctx, store,
-											  bb_pagestore_info(store)
-												  ->end_lsn);
 	ListCell   *cell;
 
 	foreach(cell, bb_configfiles_list(files, XLOGDIR))

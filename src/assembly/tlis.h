@@ -14,15 +14,20 @@
 #ifndef BB_TLIS_H
 #define BB_TLIS_H
 
+#include "assembly/configfiles.h"
 #include "nodes/pg_list.h"
-#include "pagestore/pagestore.h"
 
 /*
  * bb_tlis_known - the tlis (a list of OIDs) that are known of the cluster.
  *
+ * Of captured history files, those at the LSN of the backup are enough: what
+ * was captured later is of a tli to which WAL switched, which is in the
+ * timeline's manifest.  So no layers above the LSN are read.
+ *
  * Errors: those of the page store, and of configfiles.h.
  */
-extern List *bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store);
+extern List *bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store,
+						   BbConfigFiles *files);
 
 /*
  * bb_tlis_choose - the tli of a backup of a cluster that is on source_tli;

@@ -815,7 +815,7 @@ UNIT_TEST(tlis)
 	/* those of the store, of a history file's name, and of its lines */
 	put_file(store, 0, "pg_wal/0000000C.history",
 			 "1\t0/100\tx\n\nno line\n7\t0/200\tx\n");
-	known = bb_tlis_known(ctx, store);
+	known = bb_tlis_known(ctx, store, bb_configfiles_new(ctx, store, LSN));
 	CHECK(list_length(known) == 3);
 	CHECK(list_member_oid(known, 1) && list_member_oid(known, 7) &&
 		  list_member_oid(known, 12));

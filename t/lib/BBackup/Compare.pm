@@ -93,6 +93,10 @@ my @rules = (
 		qr{^postgresql\.conf$}, 'skip',
 		'tests append to it; see starts_with_configuration'
 	],
+	[
+		qr{^postgresql\.auto\.conf$}, 'skip',
+		'a backup raises settings there that its data need'
+	],
 	[ qr{^global/pg_control$}, 'control' ],
 	[ qr{^pg_logical/replorigin_checkpoint$}, 'origins' ],
 	[
