@@ -33,7 +33,9 @@ WITH arguments AS (
 )
 SELECT argument, type::regtype, string_agg(proname, ' ' ORDER BY proname)
 FROM arguments
-WHERE argument IN (SELECT argument FROM arguments GROUP BY argument
+WHERE argument IN (SELECT argument FROM arguments
+                   WHERE (argument, type) <> ('tli', 'text'::regtype)
+                   GROUP BY argument
                    HAVING count(DISTINCT type) > 1)
 GROUP BY 1, 2 ORDER BY 1, 2;
 
