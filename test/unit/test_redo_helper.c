@@ -270,9 +270,13 @@ has_segment(int pid)
 	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
 	{
 		int			creator;
+		long		created;
 
-		if (sscanf(line, "%*d %*d %*o %*u %d", &creator) == 1 &&
-			creator == pid)
+		/* others' segments outlive their creators, whose pids come again */
+		if (sscanf(line,
+				   "%*d %*d %*o %*u %d %*d %*d %*d %*d %*d %*d %*d %*d %ld",
+				   &creator, &created) == 2 &&
+			creator == pid && created >= MyStartTime)
 			found = true;
 	}
 	if (file != NULL)
