@@ -296,7 +296,7 @@ fails_like(
 $store->safe_psql('postgres', 'GRANT pg_execute_server_program TO bob');
 is( $store->safe_psql('postgres', 'SET ROLE bob; ' . call('cat > /dev/null')),
 	$size, 'which bob is now');
-fails_like($store, 'SELECT bb_basebackup_to_program()',
+fails_like($store, 'SELECT bb_basebackup_to_program(command => NULL)',
 	qr/22004: argument "command" must not be null/,
 	'there has to be a command');
 
