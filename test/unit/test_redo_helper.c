@@ -269,9 +269,13 @@ has_segment(int pid)
 	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
 	{
 		int			creator;
+		long long	changed; /* or made */
 
-		if (sscanf(line, "%*d %*d %*o %*u %d", &creator) == 1 &&
-			creator == pid)
+		/* one that is older is of another process, which had that pid */
+		if (sscanf(line,
+				   "%*d %*d %*o %*u %d %*d %*u %*u %*u %*u %*u %*u %*u %lld",
+				   &creator, &changed) == 2 &&
+			creator == pid && changed >= MyStartTime)
 			found = true;
 	}
 	if (file != NULL)
