@@ -54,9 +54,9 @@ const char *
 bb_ingest_data(BbIngest *ingest, size_t size)
 {
 	if (XLogRecGetDataLen(ingest->record) < size)
-		bb_recordcheck_refuse(ingest,
-							  "It has %u bytes of data; at least %zu are expected.",
-							  XLogRecGetDataLen(ingest->record), size);
+		bb_recordcheck_refuse(
+			ingest, "It has %u bytes of data; at least %zu are expected.",
+			XLogRecGetDataLen(ingest->record), size);
 	return XLogRecGetData(ingest->record);
 }
 
@@ -517,7 +517,8 @@ bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 		  const char *wal_directory, XLogRecPtr until)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(caller, "bbackup ingest lock",
+	MemoryContext context = AllocSetContextCreate(caller,
+												  "bbackup ingest lock",
 												  ALLOCSET_SMALL_SIZES);
 	BbIngestResult result;
 

@@ -51,7 +51,7 @@ typedef struct BbIngest
 	XLogRecPtr	done_lsn;	/* the end of the last */
 	XLogRecPtr	done_start; /* where it began */
 	TimeLineID	tli;
-	int64		end_time; /* time_t */
+	int64		end_time;				  /* time_t */
 	struct BbInvalidPages *invalid_pages; /* NULL: none yet */
 
 	/* the record being handled */

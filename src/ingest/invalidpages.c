@@ -48,8 +48,8 @@ typedef struct Piece
 
 typedef struct MissingFork
 {
-	BbKey		key;	/* of its size */
-	char		status; /* of the hash table */
+	BbKey		key;	 /* of its size */
+	char		status;	 /* of the hash table */
 	pieces_hash *pieces; /* NULL: all were forgotten */
 } MissingFork;
 

@@ -63,11 +63,22 @@ bb_redo_setup_library(void)
  * found and to start, what checking tools are told, and variables of our own; a
  * name that ends with "_" stands for all that begin with it.
  */
-static const char *const passed_on[] = {
-	"LD_LIBRARY_PATH", "ICU_DATA", "GLIBC_TUNABLES", "MALLOC_",
-	"LANG", "LANGUAGE", "LC_", "TZ", "TZDIR",
-	"ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "GCOV_PREFIX",
-	"GCOV_PREFIX_STRIP", "LLVM_PROFILE_FILE", "BB_"};
+static const char *const passed_on[] = {"LD_LIBRARY_PATH",
+										"ICU_DATA",
+										"GLIBC_TUNABLES",
+										"MALLOC_",
+										"LANG",
+										"LANGUAGE",
+										"LC_",
+										"TZ",
+										"TZDIR",
+										"ASAN_OPTIONS",
+										"LSAN_OPTIONS",
+										"UBSAN_OPTIONS",
+										"GCOV_PREFIX",
+										"GCOV_PREFIX_STRIP",
+										"LLVM_PROFILE_FILE",
+										"BB_"};
 
 static bool
 is_passed_on(const char *variable)
@@ -128,15 +139,15 @@ start(BbRedoProcess *process, bool seccomp)
 					  MAP_SHARED, slate_fd, 0)) != MAP_FAILED)
 	{
 		process->slate = slate;
-		process->pid = bb_spawn(&(BbSpawn){
-			.arguments = arguments,
-			.environment = environment,
-			.fds = (int[]){[STDIN_FILENO] = BB_SPAWN_NULL,
-						   [STDOUT_FILENO] = BB_SPAWN_NULL,
-						   [STDERR_FILENO] = pipes[1],
-						   [BB_REDO_SOCKET_FD] = sockets[1],
-						   [BB_REDO_SLATE_FD] = slate_fd},
-			.nfds = BB_REDO_SLATE_FD + 1});
+		process->pid = bb_spawn(
+			&(BbSpawn){.arguments = arguments,
+					   .environment = environment,
+					   .fds = (int[]){[STDIN_FILENO] = BB_SPAWN_NULL,
+									  [STDOUT_FILENO] = BB_SPAWN_NULL,
+									  [STDERR_FILENO] = pipes[1],
+									  [BB_REDO_SOCKET_FD] = sockets[1],
+									  [BB_REDO_SLATE_FD] = slate_fd},
+					   .nfds = BB_REDO_SLATE_FD + 1});
 	}
 	save_errno = errno;
 	process->socket = sockets[0];
