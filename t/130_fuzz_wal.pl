@@ -11,6 +11,9 @@
 #	BB_ROUND	this round alone
 #	BB_KINDS	a regular expression of kinds of records
 #	BB_GRACE	how many seconds a call may outlive its timeout
+#
+# WAL of the same workload differs a little from run to run, so a failure also
+# prints the record and what was changed in it.
 
 use strict;
 use warnings;

@@ -33,12 +33,13 @@ place_complaint(const DecodedBkpBlock *block, int id)
 	if (!bb_walblocks_locator_valid(BB_LOCATOR_SPC(locator),
 									BB_LOCATOR_DB(locator),
 									BB_LOCATOR_REL(locator)))
-		return psprintf("Block reference %d is of the impossible relation %u/%u/%u.",
-						id, BB_LOCATOR_SPC(locator), BB_LOCATOR_DB(locator),
-						BB_LOCATOR_REL(locator));
+		return psprintf(
+			"Block reference %d is of the impossible relation %u/%u/%u.", id,
+			BB_LOCATOR_SPC(locator), BB_LOCATOR_DB(locator),
+			BB_LOCATOR_REL(locator));
 	if (block->forknum < MAIN_FORKNUM || block->forknum > MAX_FORKNUM)
-		return psprintf("Block reference %d is of the impossible fork %d.",
-						id, (int) block->forknum);
+		return psprintf("Block reference %d is of the impossible fork %d.", id,
+						(int) block->forknum);
 	/* a fork that has the last one has as many blocks as none */
 	if (block->blkno >= MaxBlockNumber)
 		return psprintf("Block reference %d is of the impossible block %u.",
@@ -53,18 +54,22 @@ image_complaint(const DecodedBkpBlock *block, int id)
 
 	/* as signed integers: what is subtracted may be larger */
 	if ((int) block->hole_offset + (int) block->hole_length > BLCKSZ)
-		return psprintf("The full-page image of block reference %d has a hole of %u bytes at offset %u.",
-						id, block->hole_length, block->hole_offset);
+		return psprintf(
+			"The full-page image of block reference %d has a hole of %u bytes at offset %u.",
+			id, block->hole_length, block->hole_offset);
 	if (block->bimg_len > BLCKSZ)
-		return psprintf("The full-page image of block reference %d has %u bytes.",
-						id, block->bimg_len);
+		return psprintf(
+			"The full-page image of block reference %d has %u bytes.", id,
+			block->bimg_len);
 	if ((methods & (methods - 1)) != 0)
-		return psprintf("The full-page image of block reference %d has flags %02X of several compression methods.",
-						id, block->bimg_info);
-	if (methods == 0 && (int) block->bimg_len + (int) block->hole_length !=
-		BLCKSZ)
-		return psprintf("The full-page image of block reference %d has %u bytes and a hole of %u.",
-						id, block->bimg_len, block->hole_length);
+		return psprintf(
+			"The full-page image of block reference %d has flags %02X of several compression methods.",
+			id, block->bimg_info);
+	if (methods == 0 &&
+		(int) block->bimg_len + (int) block->hole_length != BLCKSZ)
+		return psprintf(
+			"The full-page image of block reference %d has %u bytes and a hole of %u.",
+			id, block->bimg_len, block->hole_length);
 	return NULL;
 }
 
@@ -121,8 +126,9 @@ bb_walblocks_restore(XLogReaderState *record, uint8 id, char *page)
 	if (BKPIMAGE_COMPRESSED(block->bimg_info))
 	{
 		if (!decompress(block, buffer.data, length))
-			return psprintf("The full-page image of block reference %u can't be decompressed to %d bytes.",
-							id, length);
+			return psprintf(
+				"The full-page image of block reference %u can't be decompressed to %d bytes.",
+				id, length);
 		image = buffer.data;
 	}
 	memcpy(page, image, block->hole_offset);

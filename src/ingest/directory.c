@@ -24,8 +24,11 @@ typedef struct DirectoryEntry
 	char		status; /* of the hash table */
 	bool		exists;
 	uint32		length; /* of the value, of which 8 bytes at most are here */
-	uint8		value[KEPT_BYTES];
-	uint8	   *whole; /* of REL_ZEROS, in the directory's context */
+	union
+	{
+		uint8		value[KEPT_BYTES];
+		uint8	   *whole; /* of REL_ZEROS, in the directory's context */
+	};
 } DirectoryEntry;
 
 #define SH_PREFIX entries
@@ -74,6 +77,21 @@ bb_directory_rebase(BbDirectory *directory, BbTimeline *timeline,
 	}
 }
 
+/* All bytes of a value; NULL: there is none any more. */
+static void
+remember_whole(BbDirectory *directory, DirectoryEntry *entry, bool had_one,
+			   const void *value, uint32 length)
+{
+	if (had_one)
+		pfree(entry->whole);
+	entry->whole = NULL;
+	if (value != NULL)
+	{
+		entry->whole = MemoryContextAlloc(directory->context, length + 1);
+		memcpy(entry->whole, value, length);
+	}
+}
+
 static DirectoryEntry *
 remember(BbDirectory *directory, const BbKey *key, bool exists,
 		 const void *value, uint32 length)
@@ -81,23 +99,17 @@ remember(BbDirectory *directory, const BbKey *key, bool exists,
 	bool		found;
 	DirectoryEntry *entry = entries_insert(directory->entries, *key, &found);
 
-	if (!found)
-		entry->whole = NULL;
-	else if (entry->whole != NULL)
+	if (key->bytes[0] == BB_KEY_REL_ZEROS)
+		remember_whole(directory, entry, found && entry->exists,
+					   exists ? value : NULL, length);
+	else
 	{
-		pfree(entry->whole);
-		entry->whole = NULL;
-	}
-	if (exists && key->bytes[0] == BB_KEY_REL_ZEROS)
-	{
-		entry->whole = MemoryContextAlloc(directory->context, length + 1);
-		memcpy(entry->whole, value, length);
+		memset(entry->value, 0, KEPT_BYTES);
+		if (length > 0)
+			memcpy(entry->value, value, Min(length, KEPT_BYTES));
 	}
 	entry->exists = exists;
 	entry->length = length;
-	memset(entry->value, 0, KEPT_BYTES);
-	if (length > 0)
-		memcpy(entry->value, value, Min(length, KEPT_BYTES));
 	return entry;
 }
 

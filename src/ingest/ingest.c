@@ -55,9 +55,9 @@ const char *
 bb_ingest_data(BbIngest *ingest, size_t size)
 {
 	if (XLogRecGetDataLen(ingest->record) < size)
-		bb_recordcheck_refuse(ingest,
-							  "It has %u bytes of data; at least %zu are expected.",
-							  XLogRecGetDataLen(ingest->record), size);
+		bb_recordcheck_refuse(
+			ingest, "It has %u bytes of data; at least %zu are expected.",
+			XLogRecGetDataLen(ingest->record), size);
 	return XLogRecGetData(ingest->record);
 }
 
@@ -115,11 +115,13 @@ flush_distance(void)
 	return (size_t) bb_setting_checkpoint_distance_mb * 1024 * 1024;
 }
 
+/* What a record finds is less than what a flush comes at. */
 static void
-limit_record(BbIngest *ingest)
+limit_records(BbIngest *ingest)
 {
 	bb_openlayer_limit(ingest->layer,
-					   Max(RECORD_BYTES, RECORD_SHARE * flush_distance()));
+					   flush_distance() +
+						   Max(RECORD_BYTES, RECORD_SHARE * flush_distance()));
 }
 
 /* See the timeline as it is committed. */
@@ -193,7 +195,7 @@ bb_ingest_flush(BbIngest *ingest)
 	ingest->flushing = true;
 	bb_progress_ingest_phase(BB_INGEST_FLUSHING);
 	/* the record may have been refused for what it added */
-	bb_openlayer_limit(ingest->layer, SIZE_MAX / 2);
+	bb_openlayer_limit(ingest->layer, SIZE_MAX);
 	bb_recordends_flush(ingest->ends);
 	old = MemoryContextSwitchTo(ingest->context);
 	ingest->layers = list_concat(ingest->layers,
@@ -208,7 +210,7 @@ bb_ingest_flush(BbIngest *ingest)
 	MemoryContextSwitchTo(old);
 	ingest->bytes = NULL;
 	look_again(ingest);
-	limit_record(ingest);
+	limit_records(ingest);
 	bb_progress_ingest_phase(BB_INGEST_READING);
 	ingest->flushing = false;
 }
@@ -255,7 +257,6 @@ handle_record(BbIngest *ingest, XLogReaderState *record)
 	ingest->record = record;
 	ingest->lsn = record->EndRecPtr;
 	ingest->bytes = NULL;
-	limit_record(ingest);
 	if (handler == NULL)
 		bb_ingest_unknown(ingest);
 
@@ -423,6 +424,7 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 										 "bbackup ingest view",
 										 ALLOCSET_DEFAULT_SIZES);
 	ingest->layer = bb_openlayer_new();
+	limit_records(ingest);
 	ingest->directory = bb_directory_new(ingest->layer);
 	look_again(ingest);
 	timeline = bb_timeline_open(ctx, store, manifest->timeline);
@@ -589,7 +591,8 @@ bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 		  const BbWalTarget *target)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(caller, "bbackup ingest lock",
+	MemoryContext context = AllocSetContextCreate(caller,
+												  "bbackup ingest lock",
 												  ALLOCSET_SMALL_SIZES);
 	BbIngestResult result;
 

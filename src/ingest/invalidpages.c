@@ -22,8 +22,8 @@
 #define WORD_BITS 64
 #define PIECE_BLOCKS (PIECE_WORDS * WORD_BITS)
 
-/* At most so many pieces, some 200 MB; a terabyte in a row takes 262,144. */
-#define PIECES_MAX (2 * 1024 * 1024)
+/* At most so many pieces, some 150 MB; a terabyte in a row takes 262,144. */
+#define PIECES_MAX (1024 * 1024)
 
 /* Interrupts are checked after so many pieces. */
 #define CHECK_PIECES 1024
@@ -48,8 +48,8 @@ typedef struct Piece
 
 typedef struct MissingFork
 {
-	BbKey		key;	/* of its size */
-	char		status; /* of the hash table */
+	BbKey		key;	 /* of its size */
+	char		status;	 /* of the hash table */
 	pieces_hash *pieces; /* NULL: all were forgotten */
 } MissingFork;
 

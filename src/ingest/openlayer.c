@@ -27,6 +27,9 @@
 /* The arrays begin with so many. */
 #define FIRST_ENTRIES 1024
 
+/* The limit is looked at after so many entries. */
+#define CHECK_ENTRIES 1024
+
 /* Entries ahead of the one being written whose memory is asked for. */
 #define PREFETCH_ENTRIES 16
 #define PREFETCH_VALUES 8
@@ -78,7 +81,7 @@ struct BbOpenLayer
 	uint32		nentries;
 	uint32		allocated;
 	keys_hash  *keys;
-	size_t		limit; /* of bb_openlayer_size(), for the current record */
+	size_t		limit; /* of bb_openlayer_size() */
 };
 
 StaticAssertDecl(BB_VALUE_MAX_SIZE < 1 << 28, "a length fits its bits");
@@ -118,6 +121,18 @@ bb_openlayer_new(void)
 	return layer;
 }
 
+static void
+check_limit(const BbOpenLayer *layer)
+{
+	if (bb_openlayer_size(layer) > layer->limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("WAL record changes too much at once"),
+				 errdetail("With it, ingest would hold more than %zu MB in memory.",
+						   layer->limit / (1024 * 1024)),
+				 errhint("If a server wrote it, raise bbackup.checkpoint_distance.")));
+}
+
 /* Go on in the next chunk. */
 static void
 next_chunk(BbOpenLayer *layer)
@@ -132,6 +147,7 @@ next_chunk(BbOpenLayer *layer)
 	layer->room = list_nth(layer->chunks, layer->chunks_used++);
 	layer->room_left = CHUNK_BYTES;
 	layer->arena_size += CHUNK_BYTES;
+	check_limit(layer);
 }
 
 uint8 *
@@ -143,6 +159,7 @@ bb_openlayer_reserve(BbOpenLayer *layer, uint32 length)
 	if (padded > CHUNK_BYTES / 4)
 	{
 		layer->arena_size += padded;
+		check_limit(layer);
 		return MemoryContextAllocHuge(layer->large, length);
 	}
 	if (padded > layer->room_left)
@@ -181,12 +198,8 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 						bb_key_text(key), LSN_FORMAT_ARGS(lsn)),
 				 errdetail("It has %u bytes; the limit is %d.", length,
 						   BB_VALUE_MAX_SIZE)));
-	if (unlikely(bb_openlayer_size(layer) > layer->limit))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("WAL record that ends at %X/%X changes too much at once",
-						LSN_FORMAT_ARGS(lsn)),
-				 errhint("If a server wrote it, raise bbackup.checkpoint_distance.")));
+	if (unlikely(layer->nentries % CHECK_ENTRIES == 0))
+		check_limit(layer);
 
 	if (found && open->last_lsn == lsn &&
 		(type == BB_ENTRY_IMAGE || type == BB_ENTRY_DELETED))
@@ -232,7 +245,7 @@ bb_openlayer_size(const BbOpenLayer *layer)
 void
 bb_openlayer_limit(BbOpenLayer *layer, size_t bytes)
 {
-	layer->limit = bb_openlayer_size(layer) + bytes;
+	layer->limit = bytes;
 }
 
 void

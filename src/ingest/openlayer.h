@@ -57,11 +57,11 @@ extern void bb_openlayer_put(BbOpenLayer *layer, const BbKey *key,
 extern size_t bb_openlayer_size(const BbOpenLayer *layer);
 
 /*
- * bb_openlayer_limit - a record begins: refuse entries that take more than
- * "bytes" of memory, until the next call.
+ * bb_openlayer_limit - refuse what would take more than "bytes" of memory, as
+ * bb_openlayer_size() counts it, or some kilobytes more.
  *
  * A flush can't come before a record's last entry, so this is what bounds the
- * memory of one that names more than a record can.
+ * memory of one that changes more than a record should.
  */
 extern void bb_openlayer_limit(BbOpenLayer *layer, size_t bytes);
 

@@ -12,7 +12,7 @@
 #include "ingest/recordcheck.h"
 
 void
-bb_recordcheck_refuse(BbIngest *ingest, const char *format,...)
+bb_recordcheck_refuse(BbIngest *ingest, const char *format, ...)
 {
 	StringInfoData text;
 	int			needed;
@@ -57,9 +57,10 @@ bb_recordcheck_heap(BbIngest *ingest, uint8 main_id)
 		bb_recordcheck_refuse(ingest, "It lacks block reference %u.", main_id);
 	main = XLogRecGetBlock(record, main_id);
 	if (main->forknum != MAIN_FORKNUM)
-		bb_recordcheck_refuse(ingest,
-							  "Block reference %u is of fork %d instead of the main fork.",
-							  main_id, (int) main->forknum);
+		bb_recordcheck_refuse(
+			ingest,
+			"Block reference %u is of fork %d instead of the main fork.",
+			main_id, (int) main->forknum);
 	for (int id = 0; id <= XLogRecMaxBlockId(record); id++)
 	{
 		const DecodedBkpBlock *other = XLogRecGetBlock(record, id);
@@ -68,14 +69,13 @@ bb_recordcheck_heap(BbIngest *ingest, uint8 main_id)
 			continue;
 		if (!BB_LOCATOR_EQUALS(BB_DECODED_LOCATOR(other),
 							   BB_DECODED_LOCATOR(main)))
-			bb_recordcheck_refuse(ingest,
-								  "Block references %u and %d are of two relations.",
-								  main_id, id);
+			bb_recordcheck_refuse(
+				ingest, "Block references %u and %d are of two relations.",
+				main_id, id);
 		if (other->forknum != MAIN_FORKNUM &&
 			other->forknum != VISIBILITYMAP_FORKNUM)
-			bb_recordcheck_refuse(ingest,
-								  "Block reference %d is of fork %d.", id,
-								  (int) other->forknum);
+			bb_recordcheck_refuse(ingest, "Block reference %d is of fork %d.",
+								  id, (int) other->forknum);
 	}
 }
 
@@ -87,9 +87,11 @@ bb_recordcheck_items(BbIngest *ingest, size_t fixed, int64 count,
 
 	if (count < 0 || length < fixed ||
 		(length - fixed) / item_size < (uint64) count)
-		bb_recordcheck_refuse(ingest,
-							  "It has %zu bytes of data, and claims " INT64_FORMAT " items of %zu bytes behind the first %zu.",
-							  length, count, item_size, fixed);
+		bb_recordcheck_refuse(
+			ingest,
+			"It has %zu bytes of data, and claims " INT64_FORMAT
+			" items of %zu bytes behind the first %zu.",
+			length, count, item_size, fixed);
 }
 
 void

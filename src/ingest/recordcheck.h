@@ -22,7 +22,7 @@
 
 /* Refuse the record; the text is a sentence that says what is wrong. */
 pg_noreturn extern void bb_recordcheck_refuse(BbIngest *ingest,
-											  const char *format,...)
+											  const char *format, ...)
 	pg_attribute_printf(2, 3);
 
 /* Check all block references; see base/walblocks.h. */

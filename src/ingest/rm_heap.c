@@ -217,8 +217,9 @@ set_visible(BbIngest *ingest)
 		!bb_walcompat_block(ingest->record, 1, &heap, &heap_block) ||
 		map.fork != VISIBILITYMAP_FORKNUM ||
 		map_block != heap_block / BB_VM_PER_PAGE)
-		bb_recordcheck_refuse(ingest,
-							  "The block of the visibility map is not that of the heap block.");
+		bb_recordcheck_refuse(
+			ingest,
+			"The block of the visibility map is not that of the heap block.");
 
 	/* the heap page; and an image of the map, which then is all there is */
 	bb_blockrefs_ingest(ingest);

@@ -31,18 +31,19 @@ bb_rm_relmap(BbIngest *ingest)
 	update = (const xl_relmap_update *) bb_ingest_data(ingest,
 													   MinSizeOfRelmapUpdate);
 	if (update->nbytes != BB_RELMAP_SIZE)
-		bb_recordcheck_refuse(ingest,
-							  "It has a relation map of %d bytes instead of %d.",
-							  update->nbytes, BB_RELMAP_SIZE);
+		bb_recordcheck_refuse(
+			ingest, "It has a relation map of %d bytes instead of %d.",
+			update->nbytes, BB_RELMAP_SIZE);
 	(void) bb_ingest_data(ingest, MinSizeOfRelmapUpdate + BB_RELMAP_SIZE);
 	complaint = bb_relmap_complaint(update->data, BB_RELMAP_SIZE);
 	if (complaint != NULL)
 		bb_recordcheck_refuse(ingest, "Its relation map is not valid: %s",
 							  complaint);
 	if ((update->tsid == GLOBALTABLESPACE_OID) != (update->dbid == InvalidOid))
-		bb_recordcheck_refuse(ingest,
-							  "There can't be a relation map of database %u in tablespace %u.",
-							  update->dbid, update->tsid);
+		bb_recordcheck_refuse(
+			ingest,
+			"There can't be a relation map of database %u in tablespace %u.",
+			update->dbid, update->tsid);
 	key = bb_key_make(BB_KEY_RELMAP, update->tsid, update->dbid, 0, 0, 0);
 	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
 					 update->data, update->nbytes);

@@ -139,9 +139,10 @@ end_data(BbIngest *ingest)
 
 	if (!bb_xactrecord_fits(XLogRecGetInfo(record), data,
 							XLogRecGetDataLen(record)))
-		bb_recordcheck_refuse(ingest,
-							  "It has %u bytes of data, which are not all that it says it has.",
-							  XLogRecGetDataLen(record));
+		bb_recordcheck_refuse(
+			ingest,
+			"It has %u bytes of data, which are not all that it says it has.",
+			XLogRecGetDataLen(record));
 	return data;
 }
 
@@ -210,9 +211,10 @@ prepare(BbIngest *ingest)
 	TransactionId subxid;
 
 	if (!bb_xactrecord_prepared_fits(XLogRecGetData(ingest->record), length))
-		bb_recordcheck_refuse(ingest,
-							  "It has %u bytes of data, which are not all that it says it has.",
-							  length);
+		bb_recordcheck_refuse(
+			ingest,
+			"It has %u bytes of data, which are not all that it says it has.",
+			length);
 	bb_directory_put_u32(ingest->directory, &key, ingest->lsn, length);
 	data = XLogRecGetData(ingest->record);
 	for (uint32 at = 0; at < length; at += BLCKSZ)

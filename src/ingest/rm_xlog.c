@@ -34,15 +34,17 @@ check_boolean(BbIngest *ingest, size_t offset, const char *name)
 static void
 check_counters(BbIngest *ingest, const CheckPoint *checkpoint)
 {
-	if (!TransactionIdIsNormal(XidFromFullTransactionId(checkpoint->nextXid)) ||
+	if (!TransactionIdIsNormal(
+			XidFromFullTransactionId(checkpoint->nextXid)) ||
 		!TransactionIdIsNormal(checkpoint->oldestXid) ||
 		!MultiXactIdIsValid(checkpoint->nextMulti) ||
 		!MultiXactIdIsValid(checkpoint->oldestMulti))
-		bb_recordcheck_refuse(ingest,
-							  "There can't be a next transaction %u, oldest %u, next multixact %u, oldest %u.",
-							  XidFromFullTransactionId(checkpoint->nextXid),
-							  checkpoint->oldestXid, checkpoint->nextMulti,
-							  checkpoint->oldestMulti);
+		bb_recordcheck_refuse(
+			ingest,
+			"There can't be a next transaction %u, oldest %u, next multixact %u, oldest %u.",
+			XidFromFullTransactionId(checkpoint->nextXid),
+			checkpoint->oldestXid, checkpoint->nextMulti,
+			checkpoint->oldestMulti);
 }
 
 static void
@@ -89,13 +91,12 @@ parameter_change(BbIngest *ingest)
 		change.max_locks_per_xact < 1 ||
 		change.wal_level < WAL_LEVEL_MINIMAL ||
 		change.wal_level > WAL_LEVEL_LOGICAL)
-		bb_recordcheck_refuse(ingest,
-							  "max_connections is %d, max_worker_processes %d, max_wal_senders %d, max_prepared_transactions %d, max_locks_per_transaction %d, wal_level %d.",
-							  change.MaxConnections,
-							  change.max_worker_processes,
-							  change.max_wal_senders,
-							  change.max_prepared_xacts,
-							  change.max_locks_per_xact, change.wal_level);
+		bb_recordcheck_refuse(
+			ingest,
+			"max_connections is %d, max_worker_processes %d, max_wal_senders %d, max_prepared_transactions %d, max_locks_per_transaction %d, wal_level %d.",
+			change.MaxConnections, change.max_worker_processes,
+			change.max_wal_senders, change.max_prepared_xacts,
+			change.max_locks_per_xact, change.wal_level);
 	bb_committs_switch(ingest, change.track_commit_timestamp);
 
 	control->MaxConnections = change.MaxConnections;
@@ -135,9 +136,9 @@ page_images(BbIngest *ingest, bool needed)
 		if (XLogRecHasBlockImage(ingest->record, id))
 			bb_blockrefs_ingest_one(ingest, (uint8) id);
 		else if (needed && XLogRecHasBlockRef(ingest->record, id))
-			bb_recordcheck_refuse(ingest,
-								  "It lacks a full-page image of block reference %d.",
-								  id);
+			bb_recordcheck_refuse(
+				ingest, "It lacks a full-page image of block reference %d.",
+				id);
 	}
 }
 
@@ -152,8 +153,7 @@ backup_end(BbIngest *ingest)
 	XLogRecPtr	start;
 
 	memcpy(&start, bb_ingest_data(ingest, sizeof(start)), sizeof(start));
-	if (manifest->start_lsn == BB_LSN_UNKNOWN &&
-		start == ingest->backup_start)
+	if (manifest->start_lsn == BB_LSN_UNKNOWN && start == ingest->backup_start)
 		manifest->start_lsn = ingest->lsn;
 }
 

@@ -127,6 +127,5 @@ bb_xactrecord_prepared_fits(const char *data, size_t length)
 		skip_part(&rest, header.nabortrels, sizeof(BbWalLocator)) &&
 		skip_part(&rest, header.ncommitstats, sizeof(xl_xact_stats_item)) &&
 		skip_part(&rest, header.nabortstats, sizeof(xl_xact_stats_item)) &&
-		skip_part(&rest, header.ninvalmsgs,
-				  sizeof(SharedInvalidationMessage));
+		skip_part(&rest, header.ninvalmsgs, sizeof(SharedInvalidationMessage));
 }

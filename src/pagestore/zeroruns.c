@@ -39,7 +39,8 @@ bb_zeroruns_page(const BbReqCtx *ctx, BbZeroRuns *runs, const BbKey *block_key)
 {
 	static const uint8 zeros[BLCKSZ] = {0};
 	BbKeyFields f = bb_key_fields(block_key);
-	BbKey		key = bb_key_rel_zeros(f.spc, f.db, f.rel, (ForkNumber) f.fork);
+	BbKey		key = bb_key_rel_zeros(f.spc, f.db, f.rel,
+									   (ForkNumber) f.fork);
 
 	if (!runs->loaded || bb_key_compare(&key, &runs->key) != 0)
 		load(ctx, runs, &key);

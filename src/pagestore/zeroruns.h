@@ -29,7 +29,7 @@ typedef struct BbZeroRuns
 	BbPageStore *store;
 	XLogRecPtr	lsn;
 	bool		loaded;
-	BbKey		key;   /* REL_ZEROS of the fork */
+	BbKey		key; /* REL_ZEROS of the fork */
 	BbZeroRunList list;
 } BbZeroRuns;
 

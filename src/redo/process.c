@@ -134,15 +134,15 @@ start(BbRedoProcess *process, const BbRedoSetup *setup)
 					  MAP_SHARED, slate_fd, 0)) != MAP_FAILED)
 	{
 		process->slate = slate;
-		process->pid = bb_spawn(&(BbSpawn){
-			.arguments = arguments,
-			.environment = environment,
-			.fds = (int[]){[STDIN_FILENO] = BB_SPAWN_NULL,
-						   [STDOUT_FILENO] = BB_SPAWN_NULL,
-						   [STDERR_FILENO] = pipes[1],
-						   [BB_REDO_SOCKET_FD] = sockets[1],
-						   [BB_REDO_SLATE_FD] = slate_fd},
-			.nfds = BB_REDO_SLATE_FD + 1});
+		process->pid = bb_spawn(
+			&(BbSpawn){.arguments = arguments,
+					   .environment = environment,
+					   .fds = (int[]){[STDIN_FILENO] = BB_SPAWN_NULL,
+									  [STDOUT_FILENO] = BB_SPAWN_NULL,
+									  [STDERR_FILENO] = pipes[1],
+									  [BB_REDO_SOCKET_FD] = sockets[1],
+									  [BB_REDO_SLATE_FD] = slate_fd},
+					   .nfds = BB_REDO_SLATE_FD + 1});
 	}
 	save_errno = errno;
 	process->socket = sockets[0];

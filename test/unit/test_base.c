@@ -153,8 +153,9 @@ UNIT_TEST(crc_is_the_servers)
 
 UNIT_TEST(compression_roundtrip)
 {
-	static const BbCompression methods[] = {
-		BB_COMPRESSION_NONE, BB_COMPRESSION_LZ4, BB_COMPRESSION_ZSTD};
+	static const BbCompression methods[] = {BB_COMPRESSION_NONE,
+											BB_COMPRESSION_LZ4,
+											BB_COMPRESSION_ZSTD};
 	char		raw[BLCKSZ];
 	char		again[BLCKSZ];
 
@@ -192,9 +193,9 @@ UNIT_TEST(context_children_count_as_they_are_linked)
 	const BbReqCtx *root = bb_reqctx_root(BB_TASK_IMPORT, BB_DOWNLOAD_WARN);
 	const BbReqCtx *attached = bb_reqctx_attached_child(root,
 														BB_TASK_PAGE_READ);
-	const BbReqCtx *detached =
-		bb_reqctx_detached_child(attached, BB_TASK_LISTING,
-								 BB_DOWNLOAD_ERROR);
+	const BbReqCtx *detached = bb_reqctx_detached_child(attached,
+														BB_TASK_LISTING,
+														BB_DOWNLOAD_ERROR);
 
 	CHECK(attached->parent_call_id == root->call_id);
 	CHECK(attached->parent_link == BB_LINK_ATTACHED);
@@ -266,8 +267,8 @@ UNIT_TEST(context_holds_to_its_deadline)
 	bb_setting_call_timeout_ms = 0;
 	child = bb_reqctx_attached_child(root, BB_TASK_PAGE_READ);
 	CHECK(child->deadline == root->deadline);
-	CHECK(bb_reqctx_detached_child(root, BB_TASK_PAGE_READ,
-								   BB_DOWNLOAD_ALLOW)->deadline == 0);
+	CHECK(bb_reqctx_detached_child(root, BB_TASK_PAGE_READ, BB_DOWNLOAD_ALLOW)
+			  ->deadline == 0);
 
 	pg_usleep(10 * 1000);
 	CHECK_ERROR(bb_reqctx_check(child), ERRCODE_QUERY_CANCELED);
@@ -276,8 +277,7 @@ UNIT_TEST(context_holds_to_its_deadline)
 
 UNIT_TEST(descriptor_dies_with_its_context)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "fd",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "fd",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	BbFd	   *fd = bb_fd_open("/dev/null", O_RDONLY, 0);

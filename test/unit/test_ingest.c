@@ -9,6 +9,7 @@
 
 #include "base/settings.h"
 #include "ingest/imagewriter.h"
+#include "ingest/invalidpages.h"
 #include "ingest/pagecheck.h"
 #include "ingest/walcompat.h"
 #include "ingest/xactrecord.h"
@@ -264,4 +265,59 @@ UNIT_TEST(xactrecord_is_as_long_as_it_says)
 	CHECK(fits(XLOG_XACT_COMMIT, makeStringInfo(), 0) == false);
 	CHECK(bb_xactrecord_fits(XLOG_XACT_ABORT, palloc0(MinSizeOfXactAbort),
 							 MinSizeOfXactAbort));
+}
+
+/* An ingest that has nothing but invalid pages, ahead of consistency. */
+static BbIngest *
+ingest_of_a_backup(const BbReqCtx *ctx)
+{
+	BbIngest   *ingest = palloc0(sizeof(BbIngest));
+
+	ingest->ctx = ctx;
+	ingest->context = CurrentMemoryContext;
+	ingest->manifest = palloc0(sizeof(BbManifest));
+	ingest->manifest->start_lsn = BB_LSN_UNKNOWN;
+	ingest->done_lsn = 1000;
+	ingest->lsn = 1100;
+	return ingest;
+}
+
+/* So many that what takes the square of them would take minutes. */
+UNIT_TEST(invalid_pages_are_forgotten)
+{
+	BbIngest   *ingest = ingest_of_a_backup(ctx);
+	BbFork		large = {1663, 5, 100, MAIN_FORKNUM};
+	BbFork		map = {1663, 5, 100, VISIBILITYMAP_FORKNUM};
+	BbFork		other = {1663, 6, 101, MAIN_FORKNUM};
+
+	bb_invalidpages_check(ingest);
+	for (BlockNumber block = 0; block < 1000000; block++)
+		bb_invalidpages_add(ingest, &large, block);
+	bb_invalidpages_add(ingest, &map, 3);
+	bb_invalidpages_add(ingest, &other, 700);
+	bb_invalidpages_add(ingest, &other, 64);
+	bb_invalidpages_add(ingest, &other, 700);
+
+	bb_invalidpages_forget(ingest, &large, 1);
+	bb_invalidpages_forget(ingest, &other, 65);
+	bb_invalidpages_forget(ingest, &map, 0);
+	bb_invalidpages_forget_database(ingest, 6);
+	CHECK_ERROR(bb_invalidpages_check(ingest), ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_detail, "1663/5/100 main block 0 ") != NULL);
+
+	bb_invalidpages_forget(ingest, &large, 0);
+	bb_invalidpages_check(ingest);
+
+	/* a truncation keeps what is ahead of it, to the bit */
+	bb_invalidpages_add(ingest, &other, 64);
+	bb_invalidpages_forget(ingest, &other, 65);
+	CHECK_ERROR(bb_invalidpages_check(ingest), ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_detail, "1663/6/101 main block 64 ") != NULL);
+	bb_invalidpages_forget(ingest, &other, 64);
+	bb_invalidpages_check(ingest);
+
+	/* from the consistent LSN on there may be none */
+	ingest->manifest->start_lsn = 900;
+	CHECK_ERROR(bb_invalidpages_add(ingest, &large, 1),
+				ERRCODE_DATA_CORRUPTED);
 }

@@ -565,8 +565,8 @@ UNIT_TEST(redo_helper_takes_no_more_memory)
 	check_works(ctx, redo);
 	pid = only_child();
 	space = strstr(proc_file(pid, "limits"), "Max address space");
-	CHECK(space != NULL && strtoul(space + strlen("Max address space"), NULL,
-								   10) > 0);
+	CHECK(space != NULL &&
+		  strtoul(space + strlen("Max address space"), NULL, 10) > 0);
 
 	/* it is an error, of which it doesn't die */
 	submit_deed(ctx, redo, UNIT_REDO_MEMORY);

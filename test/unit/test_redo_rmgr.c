@@ -90,7 +90,8 @@ unit_redo(XLogReaderState *record)
 			elog(ERROR, "forked: %d", (int) fork());
 			break;
 		case UNIT_REDO_MAP:
-			memory = mmap(NULL, BLCKSZ, PROT_READ, MAP_PRIVATE, STDIN_FILENO, 0);
+			memory = mmap(NULL, BLCKSZ, PROT_READ, MAP_PRIVATE, STDIN_FILENO,
+						  0);
 			elog(ERROR, "mapping a file, got %p: %m", memory);
 			break;
 		case UNIT_REDO_CODE:
