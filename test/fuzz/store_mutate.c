@@ -630,7 +630,7 @@ pick_block(bool index)
 			entry_count(block) > 0)
 			return block;
 	}
-	return &blocks[0];
+	return NULL;
 }
 
 /* A data block; those with small values, of which there are few, too. */
@@ -645,7 +645,7 @@ pick_entry(const Block **block)
 	{
 		*block = small && tries < 4000 ? &blocks[(size_t) tries % nblocks]
 			: pick_block(false);
-		if ((*block)->level > 0 || (*block)->raw != (*block)->stored)
+		if (*block == NULL || (*block)->level > 0 || (*block)->raw != (*block)->stored)
 			continue;
 		entry = entry_of(*block, (uint32_t) below(entry_count(*block)));
 		if (!small || tries >= 4000)
@@ -668,8 +668,11 @@ change_entry(void)
 {
 	const Block *block;
 	uint8_t    *entry = pick_entry(&block);
-	Effect		may = effect_of(entry);
+	Effect		may;
 
+	if (entry == NULL)
+		return;					/* all is compressed */
+	may = effect_of(entry);
 	switch (below(8))
 	{
 		case 0:
@@ -698,14 +701,21 @@ change_entry(void)
 static void
 change_block(void)
 {
-	Block	   *block = (Block *) pick_block(below(3) == 0);
-	uint8_t    *header = layer.data + block->at;
-	uint32_t	n = entry_count(block);
-	uint8_t    *offsets = payload_of(block) + block->raw - 4 - 4 * (size_t) n;
-	uint8_t    *a = offsets + 4 * below(n);
-	uint8_t    *b = offsets + 4 * below(n);
+	const Block *block = pick_block(below(3) == 0);
+	uint8_t    *header;
+	uint32_t	n;
+	uint8_t    *offsets;
+	uint8_t    *a;
+	uint8_t    *b;
 	uint64_t	swap;
 
+	if (block == NULL)
+		return;					/* all is compressed, or there is no index */
+	header = layer.data + block->at;
+	n = entry_count(block);
+	offsets = payload_of(block) + block->raw - 4 - 4 * (size_t) n;
+	a = offsets + 4 * below(n);
+	b = offsets + 4 * below(n);
 	switch (below(7))
 	{
 		case 0:
@@ -751,7 +761,7 @@ change_index(void)
 	uint8_t    *other;
 	uint8_t		value[12];
 
-	if (block->level == 0)
+	if (block == NULL)
 		return;
 	entry = entry_of(block, (uint32_t) below(entry_count(block)));
 	other = entry_of(block, (uint32_t) below(entry_count(block)));
@@ -865,6 +875,16 @@ change_layer_bytes(void)
 		 at);
 }
 
+/* Lengths and places may be wrong now: a further change could go astray. */
+static bool
+is_astray(void)
+{
+	return strstr(description, "length") != NULL ||
+		strstr(description, "offset") != NULL ||
+		strstr(description, "number of") != NULL ||
+		strstr(description, "footer") != NULL;
+}
+
 static void
 change_layer(const char *directory)
 {
@@ -897,10 +917,7 @@ change_layer(const char *directory)
 				change_entry();
 				break;
 		}
-		/* lengths may be wrong now: what comes next could go astray */
-		if (strstr(description, "length") != NULL ||
-			strstr(description, "offset") != NULL ||
-			strstr(description, "number of entries") != NULL)
+		if (is_astray())
 			break;
 	}
 	if (layer_crc_right)
@@ -929,7 +946,7 @@ main(int argc, char **argv)
 	{
 		case 0:
 		case 1:
-			for (int n = 1 + (int) below(2); n > 0; n--)
+			for (int n = 1 + (int) below(2); n > 0 && !is_astray(); n--)
 				change_fact();
 			break;
 		case 2:

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz.h
+ *	  What the libFuzzer targets share.
+ *
+ * A target tests a decoder that needs no server.  The shims stand for what it
+ * needs of one: memory that is freed after each input (memory_shim.c), and
+ * errors, or exit() in the client, which end the input (server_shim.c,
+ * client_shim.c).  An error is a right answer.  What is not: a fault that a
+ * sanitizer sees, an elog (which is for what can't happen), and asking for
+ * more memory than palloc gives.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_FUZZ_H
+#define BB_FUZZ_H
+
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where an error goes to. */
+extern sigjmp_buf fuzz_error;
+
+/* Free all that was allocated. */
+extern void fuzz_free_all(void);
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Run "code"; an error ends it, and what it allocated goes. */
+#define FUZZ_RUN(code)                      \
+	do                                      \
+	{                                       \
+		if (sigsetjmp(fuzz_error, 0) == 0)  \
+		{                                   \
+			code;                           \
+		}                                   \
+		fuzz_free_all();                    \
+	} while (0)
+
+/* What has to be, whatever the input is. */
+#define FUZZ_CHECK(condition)  \
+	do                         \
+	{                          \
+		if (!(condition))      \
+			__builtin_trap();  \
+	} while (0)
+
+#endif /* BB_FUZZ_H */

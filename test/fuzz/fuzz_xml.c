@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_xml.c
+ *	  The documents that S3 answers with.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "objstore/xml.h"
+
+#include "fuzz.h"
+
+static void
+take(const uint8_t *data, size_t size)
+{
+	BbXml		xml;
+	const char *path;
+	const char *text;
+	size_t		elements = 0;
+
+	bb_xml_init(&xml, pnstrdup((const char *) data, size));
+	while (bb_xml_next(&xml, &path, &text))
+	{
+		FUZZ_CHECK(strlen(path) <= size && strlen(text) <= size);
+		FUZZ_CHECK(++elements <= size);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	FUZZ_RUN(take(data, size));
+	return 0;
+}
