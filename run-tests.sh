@@ -171,6 +171,12 @@ suite_tap()
 	failed=$((failed + $(grep -cE '^not ok [0-9]+' "$log")))
 	grep -E -A 12 '^#   Failed test' "$log" | head -n 100 | sed 's/^/    /'
 
+	# a suite that was left out is named
+	sed -nE 's/^(t\/[^ ]+ \.+) skipped: (.*)/  skipped: \1 \2/p' "$log"
+	if grep -qE '^t/361_fuzz_decoders.pl \.+ skipped' "$log"; then
+		fail "the decoders were not fuzzed"
+	fi
+
 	# files that broke off without a test that failed
 	while read -r file; do
 		fail "$file broke off"

@@ -4,6 +4,12 @@
  *	  Changes a timeline in a local page store, and makes all CRCs right.
  *
  *	  store_mutate SEED TIMELINE_DIRECTORY
+ *	  store_mutate fact NAME VALUE TIMELINE_DIRECTORY
+ *	  store_mutate file OLD_PATH NEW_PATH MODE TIMELINE_DIRECTORY
+ *
+ * The second changes one fact of the manifest, the third a captured file's
+ * path, which keeps its length, and its mode (octal).  The first changes what
+ * it likes.
  *
  * What is changed is drawn from the seed: a fact of the manifest, a key, an
  * LSN, a value, a length, a place, or any byte.  One line on standard output
@@ -417,7 +423,7 @@ footer(void)
 }
 
 static void
-open_layer(const char *directory)
+open_layer(const char *directory, uint32_t number)
 {
 	static const char digits[] = "0123456789abcdef";
 	char		path[4096];
@@ -428,8 +434,9 @@ open_layer(const char *directory)
 	struct dirent *entry;
 	uint64_t	filter;
 
-	layer_number = (uint32_t) below(layer_count());
+	layer_number = number;
 	row = layer_row(layer_number);
+	nblocks = 0;
 	file_id = get(row + 53, 8);
 	for (int i = 0; i < 8; i++)
 	{
@@ -890,7 +897,7 @@ change_layer(const char *directory)
 {
 	int			n = 1 + (int) below(3);
 
-	open_layer(directory);
+	open_layer(directory, (uint32_t) below(layer_count()));
 	for (int i = 0; i < n; i++)
 	{
 		switch (below(16))
@@ -925,23 +932,105 @@ change_layer(const char *directory)
 	write_file(&layer);
 }
 
+static void
+set_fact(const char *name, uint64_t value)
+{
+	Fact		facts[64];
+	int			n = find_facts(facts);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(facts[i].name, name) == 0)
+		{
+			put(manifest.data + facts[i].at, facts[i].bytes, value);
+			return;
+		}
+	}
+	errno = ENOENT;
+	die(name);
+}
+
+/* In whichever layer it is. */
+static void
+set_file(const char *directory, const char *old, const char *new,
+		 uint32_t mode)
+{
+	size_t		length = strlen(old);
+
+	for (uint32_t number = 0; number < layer_count(); number++)
+	{
+		open_layer(directory, number);
+		for (size_t i = 0; i < nblocks; i++)
+		{
+			const Block *block = &blocks[i];
+
+			if (block->level > 0 || block->raw != block->stored)
+				continue;
+			for (uint32_t j = 0; j < entry_count(block); j++)
+			{
+				uint8_t    *entry = entry_of(block, j);
+				uint8_t    *value = entry + ENTRY_HEADER_SIZE;
+
+				if (entry[0] != 0x20 ||
+					get(entry + 27, 4) != length + 12 ||
+					memcmp(value + 12, old, length) != 0)
+					continue;
+				put(value, 4, mode);
+				memcpy(value + 12, new, length);
+				seal_block(block);
+				put(layer_row(number) + 77, 4,
+					crc_of(layer.data, layer.size));
+				write_file(&layer);
+				return;
+			}
+		}
+	}
+	errno = ENOENT;
+	die(old);
+}
+
+static void
+seal_manifest(void)
+{
+	put(manifest.data + manifest.size - 4, 4,
+		crc_of(manifest.data, manifest.size - 4));
+	write_file(&manifest);
+}
+
 int
 main(int argc, char **argv)
 {
 	char		path[4096];
 	Fact		facts[64];
+	bool		fact = argc == 5 && strcmp(argv[1], "fact") == 0;
+	bool		file = argc == 6 && strcmp(argv[1], "file") == 0 &&
+		strlen(argv[2]) == strlen(argv[3]);
 
-	if (argc != 3)
+	if (argc != 3 && !fact && !file)
 	{
-		fprintf(stderr, "usage: store_mutate SEED TIMELINE_DIRECTORY\n");
+		fprintf(stderr,
+				"usage: store_mutate SEED TIMELINE_DIRECTORY\n"
+				"       store_mutate fact NAME VALUE TIMELINE_DIRECTORY\n"
+				"       store_mutate file OLD_PATH NEW_PATH MODE "
+				"TIMELINE_DIRECTORY\n");
 		return 2;
 	}
-	random_state = strtoull(argv[1], NULL, 10);
 	make_crc_table();
-	snprintf(path, sizeof(path), "%s/manifest", argv[2]);
+	snprintf(path, sizeof(path), "%s/manifest", argv[argc - 1]);
 	manifest = read_file(path);
 	(void) find_facts(facts);
+	if (fact)
+		set_fact(argv[2], strtoull(argv[3], NULL, 0));
+	if (file)
+		set_file(argv[5], argv[2], argv[3],
+				 (uint32_t) strtoul(argv[4], NULL, 8));
+	if (fact || file)
+	{
+		seal_manifest();
+		return 0;
+	}
 
+	random_state = strtoull(argv[1], NULL, 10);
 	switch (below(10))
 	{
 		case 0:
@@ -963,9 +1052,9 @@ main(int argc, char **argv)
 			break;
 	}
 	if (keep_manifest_crc)
-		put(manifest.data + manifest.size - 4, 4,
-			crc_of(manifest.data, manifest.size - 4));
-	write_file(&manifest);
+		seal_manifest();
+	else
+		write_file(&manifest);
 	printf("%s %s\n", effect_names[effect], description);
 	return 0;
 }
