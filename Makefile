@@ -77,4 +77,5 @@ check-symbols: all
 		$(MODULE_big)$(DLSUFFIX)
 
 format:
-	.ci/format src/*/*.[ch] client/*.[ch] test/unit/*.[ch]
+	.ci/format src/*/*.[ch] client/*.[ch] test/unit/*.[ch] \
+		test/fuzz/*.[ch]

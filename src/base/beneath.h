@@ -22,18 +22,18 @@
  * Returns -1 with errno set: ELOOP or ENOTDIR for a symbolic link, EXDEV for a
  * path that leads out.
  */
-extern int	bb_openat_beneath(int directory, const char *path, int flags,
-							  mode_t mode);
+extern int bb_openat_beneath(int directory, const char *path, int flags,
+							 mode_t mode);
 
 /* The same without openat2(2); for kernels without it, and for tests. */
-extern int	bb_openat_by_parts(int directory, const char *path, int flags,
-							   mode_t mode);
+extern int bb_openat_by_parts(int directory, const char *path, int flags,
+							  mode_t mode);
 
 /*
  * bb_open_parent_beneath - the directory that "path" is in, and in *name its
  * last part.  The descriptor is for looking up files, not for reading.
  */
-extern int	bb_open_parent_beneath(int directory, const char *path,
-								   const char **name);
+extern int bb_open_parent_beneath(int directory, const char *path,
+								  const char **name);
 
 #endif /* BB_BENEATH_H */

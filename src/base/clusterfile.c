@@ -56,7 +56,7 @@ wrong_build(const ControlFileData *control)
 		{"name length", control->nameDataLen, NAMEDATALEN},
 		{"number of index keys", control->indexMaxKeys, INDEX_MAX_KEYS},
 		{"TOAST chunk size", control->toast_max_chunk_size,
-			TOAST_MAX_CHUNK_SIZE},
+		 TOAST_MAX_CHUNK_SIZE},
 		{"large object chunk size", control->loblksize, LOBLKSIZE},
 		{"passing of 8-byte values", control->float8ByVal, FLOAT8PASSBYVAL},
 	};
@@ -83,22 +83,23 @@ wrong_setting(const ControlFileData *control)
 	}			settings[] = {
 		{"max_connections", control->MaxConnections, 1, MAX_PROCESSES},
 		{"max_worker_processes", control->max_worker_processes, 0,
-			MAX_PROCESSES},
+		 MAX_PROCESSES},
 		{"max_wal_senders", control->max_wal_senders, 0, MAX_PROCESSES},
 		{"max_prepared_transactions", control->max_prepared_xacts, 0,
-			MAX_PROCESSES},
+		 MAX_PROCESSES},
 		{"max_locks_per_transaction", control->max_locks_per_xact, 1,
-			PG_INT32_MAX},
+		 PG_INT32_MAX},
 		{"wal_level", control->wal_level, WAL_LEVEL_MINIMAL,
-			WAL_LEVEL_LOGICAL},
+		 WAL_LEVEL_LOGICAL},
 	};
 
 	for (int i = 0; i < lengthof(settings); i++)
 		if (settings[i].value < settings[i].min ||
 			settings[i].value > settings[i].max)
-			return psprintf("Its %s is %d, which is outside the range %d to %d.",
-							settings[i].what, settings[i].value,
-							settings[i].min, settings[i].max);
+			return psprintf(
+				"Its %s is %d, which is outside the range %d to %d.",
+				settings[i].what, settings[i].value, settings[i].min,
+				settings[i].max);
 	return NULL;
 }
 
@@ -116,10 +117,10 @@ bb_control_complaint(const void *data, size_t length)
 	/* a control file of another layout has its CRC elsewhere */
 	if (control.pg_control_version != PG_CONTROL_VERSION ||
 		control.catalog_version_no != CATALOG_VERSION_NO)
-		return psprintf("Its version is %u with catalog version %u; this server's is %u with %u.",
-						control.pg_control_version,
-						control.catalog_version_no, PG_CONTROL_VERSION,
-						CATALOG_VERSION_NO);
+		return psprintf(
+			"Its version is %u with catalog version %u; this server's is %u with %u.",
+			control.pg_control_version, control.catalog_version_no,
+			PG_CONTROL_VERSION, CATALOG_VERSION_NO);
 	crc = crc_of(&control, offsetof(ControlFileData, crc));
 	if (!EQ_CRC32C(crc, control.crc))
 		return psprintf("Its checksum is %08X, its bytes make %08X.",
@@ -164,7 +165,8 @@ bb_relmap_complaint(const void *data, size_t length)
 	memcpy(&stored, (const char *) data + BB_RELMAP_CRC_AT, sizeof(stored));
 	crc = crc_of(data, BB_RELMAP_CRC_AT);
 	if (magic != BB_RELMAP_MAGIC || !EQ_CRC32C(crc, stored))
-		return psprintf("Its magic number is %X, its checksum %08X; its bytes make %08X.",
-						magic, stored, crc);
+		return psprintf(
+			"Its magic number is %X, its checksum %08X; its bytes make %08X.",
+			magic, stored, crc);
 	return NULL;
 }

@@ -110,12 +110,11 @@ layer_complaint(const BbManifest *manifest, const BbLayerDesc *layer)
 		return "The LSN range of a layer is impossible.";
 	if (layer->image && layer->lsn_end != layer->lsn_start + 1)
 		return "An image layer has more than one LSN.";
-	if (layer->size < BB_LAYER_HEADER_SIZE + BB_BLOCK_HEADER_SIZE +
-		BB_FOOTER_SIZE ||
+	if (layer->size <
+			BB_LAYER_HEADER_SIZE + BB_BLOCK_HEADER_SIZE + BB_FOOTER_SIZE ||
 		layer->size > LAYER_MAX_SIZE)
 		return "The size of a layer is impossible.";
-	if (layer->entries == 0 ||
-		layer->entries > LAYER_MAX_SIZE)
+	if (layer->entries == 0 || layer->entries > LAYER_MAX_SIZE)
 		return "The number of entries of a layer is impossible.";
 	return NULL;
 }

@@ -42,12 +42,12 @@ extern void bb_local_parent(const char *path, char *parent);
  *
  * Errors: DATA_CORRUPTED (a symbolic link).
  */
-extern BbFd *bb_local_open_parent(const BbObjectStore *store,
-								  const char *name, const char **last);
+extern BbFd *bb_local_open_parent(const BbObjectStore *store, const char *name,
+								  const char **last);
 
 /* The same, with what of it isn't there made, durably. */
-extern BbFd *bb_local_make_parent(const BbObjectStore *store,
-								  const char *name, const char **last);
+extern BbFd *bb_local_make_parent(const BbObjectStore *store, const char *name,
+								  const char **last);
 
 /* fsync a directory, by its name below the store's; "": that itself. */
 extern void bb_local_sync_directory(const BbObjectStore *store,

@@ -13,11 +13,10 @@
 
 /* Directories that the server knows, and logs: nothing in them is captured. */
 static const char *const known_directories[] = {
-	"base", "global", "log", "lost+found",
-	"pg_commit_ts", "pg_dynshmem", "pg_log", "pg_logical",
-	"pg_multixact", "pg_notify", "pg_replslot", "pg_serial",
-	"pg_snapshots", "pg_stat", "pg_stat_tmp", "pg_subtrans",
-	"pg_tblspc", "pg_twophase", "pg_wal", "pg_xact",
+	"base",		   "global",	"log",			"lost+found",	"pg_commit_ts",
+	"pg_dynshmem", "pg_log",	"pg_logical",	"pg_multixact", "pg_notify",
+	"pg_replslot", "pg_serial", "pg_snapshots", "pg_stat",		"pg_stat_tmp",
+	"pg_subtrans", "pg_tblspc", "pg_twophase",	"pg_wal",		"pg_xact",
 };
 
 /*
@@ -62,8 +61,8 @@ bb_captured_is_excluded(const char *name)
 		const char *excluded = excluded_files[i].name;
 
 		if (excluded_files[i].prefix
-			? strncmp(name, excluded, strlen(excluded)) == 0
-			: strcmp(name, excluded) == 0)
+				? strncmp(name, excluded, strlen(excluded)) == 0
+				: strcmp(name, excluded) == 0)
 			return true;
 	}
 	return false;

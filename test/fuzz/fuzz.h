@@ -25,25 +25,25 @@ extern sigjmp_buf fuzz_error;
 /* Free all that was allocated. */
 extern void fuzz_free_all(void);
 
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Run "code"; an error ends it, and what it allocated goes. */
-#define FUZZ_RUN(code)                      \
-	do                                      \
-	{                                       \
-		if (sigsetjmp(fuzz_error, 0) == 0)  \
-		{                                   \
-			code;                           \
-		}                                   \
-		fuzz_free_all();                    \
+#define FUZZ_RUN(code)                     \
+	do                                     \
+	{                                      \
+		if (sigsetjmp(fuzz_error, 0) == 0) \
+		{                                  \
+			code;                          \
+		}                                  \
+		fuzz_free_all();                   \
 	} while (0)
 
 /* What has to be, whatever the input is. */
-#define FUZZ_CHECK(condition)  \
-	do                         \
-	{                          \
-		if (!(condition))      \
-			__builtin_trap();  \
+#define FUZZ_CHECK(condition) \
+	do                        \
+	{                         \
+		if (!(condition))     \
+			__builtin_trap(); \
 	} while (0)
 
 #endif /* BB_FUZZ_H */

@@ -61,8 +61,8 @@ take(const uint8_t *data, size_t size)
 		FUZZ_CHECK(bb_block_entry(&block, i, &entry));
 		for (uint32 j = 0; j < entry.length; j++)
 			sum += entry.value[j];
-		FUZZ_CHECK(bb_block_search(&block, &entry.key, entry.lsn, true,
-								   &position));
+		FUZZ_CHECK(
+			bb_block_search(&block, &entry.key, entry.lsn, true, &position));
 		/* each entry is found, or one that is its equal */
 		FUZZ_CHECK(position > i && position <= block.count);
 		if (i > 0)

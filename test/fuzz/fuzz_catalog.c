@@ -111,9 +111,13 @@ next(BbCatalogScan *scan)
 static void
 take(const uint8_t *data, size_t size)
 {
-	static const BbKeyKind kinds[] = {BB_KEY_TABLESPACE, BB_KEY_DATABASE,
-		BB_KEY_REL_SIZE, BB_KEY_SLRU_SIZE, BB_KEY_FILE_ENTRY,
-		BB_KEY_TWOPHASE_SIZE, BB_KEY_REPLICATION_ORIGIN};
+	static const BbKeyKind kinds[] = {BB_KEY_TABLESPACE,
+									  BB_KEY_DATABASE,
+									  BB_KEY_REL_SIZE,
+									  BB_KEY_SLRU_SIZE,
+									  BB_KEY_FILE_ENTRY,
+									  BB_KEY_TWOPHASE_SIZE,
+									  BB_KEY_REPLICATION_ORIGIN};
 	BbCatalogScan *scan;
 	BbKey		key;
 

@@ -27,7 +27,8 @@ begin_member(void *arg, const BbTarMember *member)
 	FUZZ_CHECK(path[0] != '/' && path[0] != '\0');
 	FUZZ_CHECK(strncmp(path, "../", 3) != 0 && strcmp(path, "..") != 0);
 	FUZZ_CHECK(strstr(path, "/../") == NULL && strstr(path, "//") == NULL);
-	FUZZ_CHECK(strlen(path) < 3 || strcmp(path + strlen(path) - 3, "/..") != 0);
+	FUZZ_CHECK(strlen(path) < 3 ||
+			   strcmp(path + strlen(path) - 3, "/..") != 0);
 	FUZZ_CHECK((member->mode & ~0755) == 0);
 }
 

@@ -53,19 +53,19 @@ fuzz_free_all(void)
 	pieces.previous = &pieces;
 }
 
-void	   *palloc(Size size);
-void	   *palloc0(Size size);
-void	   *palloc_extended(Size size, int flags);
-void	   *repalloc(void *pointer, Size size);
-void		pfree(void *pointer);
-char	   *pstrdup(const char *in);
-char	   *pnstrdup(const char *in, Size size);
-void	   *pg_malloc(size_t size);
-void	   *pg_malloc0(size_t size);
-void	   *pg_realloc(void *pointer, size_t size);
-char	   *pg_strdup(const char *in);
-void		pg_free(void *pointer);
-void	   *fuzz_allocate_huge(size_t size);
+void *palloc(Size size);
+void *palloc0(Size size);
+void *palloc_extended(Size size, int flags);
+void *repalloc(void *pointer, Size size);
+void pfree(void *pointer);
+char *pstrdup(const char *in);
+char *pnstrdup(const char *in, Size size);
+void *pg_malloc(size_t size);
+void *pg_malloc0(size_t size);
+void *pg_realloc(void *pointer, size_t size);
+char *pg_strdup(const char *in);
+void pg_free(void *pointer);
+void *fuzz_allocate_huge(size_t size);
 
 void *
 palloc(Size size)

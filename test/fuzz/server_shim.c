@@ -62,16 +62,15 @@ make_message(const char *format, va_list args)
 	return 0;
 }
 
-#define MESSAGE(name)                  \
-	int                                \
-	name(const char *fmt, ...)         \
-	{                                  \
-		va_list		args;              \
-                                       \
-		va_start(args, fmt);           \
+#define MESSAGE(name)                   \
+	int name(const char *fmt, ...)      \
+	{                                   \
+		va_list		args;               \
+                                        \
+		va_start(args, fmt);            \
 		(void) make_message(fmt, args); \
-		va_end(args);                  \
-		return 0;                      \
+		va_end(args);                   \
+		return 0;                       \
 	}
 
 MESSAGE(errmsg)
@@ -167,5 +166,5 @@ list_sort(List *list, list_sort_comparator cmp)
 {
 	if (list != NIL && list->length > 1)
 		qsort(list->elements, list->length, sizeof(ListCell),
-			  (int (*) (const void *, const void *)) cmp);
+			  (int (*)(const void *, const void *)) cmp);
 }

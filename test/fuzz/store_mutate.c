@@ -67,7 +67,7 @@ static const char *const effect_names[] = {"equal", "pages", "any"};
 typedef struct File
 {
 	char	   *path;
-	uint8_t    *data;
+	uint8_t	   *data;
 	size_t		size;
 } File;
 
@@ -202,12 +202,31 @@ write_file(const File *file)
 static uint64_t
 odd_number(uint64_t old, int bytes)
 {
-	static const uint64_t likely[] = {0, 1, 2, 7, 0x7f, 0x80, 0xff, 0x1000,
-		0x2000, 0x7fff, 0x8000, 0xffff, 0x100000, 0x1000000, 0x7fffffff,
-		0x80000000, 0xfffffffe, 0xffffffff, UINT64_C(0x100000000),
-		UINT64_C(0x7fffffffffffffff), UINT64_C(0x8000000000000000),
-		UINT64_C(0xfffffffffffffffe), UINT64_C(0xffffffffffffffff)};
-	uint64_t	mask = bytes == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * bytes) - 1;
+	static const uint64_t likely[] = {0,
+									  1,
+									  2,
+									  7,
+									  0x7f,
+									  0x80,
+									  0xff,
+									  0x1000,
+									  0x2000,
+									  0x7fff,
+									  0x8000,
+									  0xffff,
+									  0x100000,
+									  0x1000000,
+									  0x7fffffff,
+									  0x80000000,
+									  0xfffffffe,
+									  0xffffffff,
+									  UINT64_C(0x100000000),
+									  UINT64_C(0x7fffffffffffffff),
+									  UINT64_C(0x8000000000000000),
+									  UINT64_C(0xfffffffffffffffe),
+									  UINT64_C(0xffffffffffffffff)};
+	uint64_t	mask = bytes == 8 ? UINT64_MAX
+								  : (UINT64_C(1) << 8 * bytes) - 1;
 	uint64_t	value = old;
 
 	while ((value & mask) == old)
@@ -327,23 +346,23 @@ change_row(void)
 		int			bytes;
 		Effect		effect;
 	}			fields[] = {
-		{"key start", 0, 0, EFFECT_ANY}, {"key end", 18, 0, EFFECT_ANY},
+		{"key start", 0, 0, EFFECT_ANY},  {"key end", 18, 0, EFFECT_ANY},
 		{"LSN start", 36, 8, EFFECT_ANY}, {"LSN end", 44, 8, EFFECT_ANY},
-		{"image", 52, 1, EFFECT_ANY}, {"file id", 53, 8, EFFECT_EQUAL},
-		{"size", 61, 8, EFFECT_EQUAL}, {"entries", 69, 8, EFFECT_EQUAL},
+		{"image", 52, 1, EFFECT_ANY},	  {"file id", 53, 8, EFFECT_EQUAL},
+		{"size", 61, 8, EFFECT_EQUAL},	  {"entries", 69, 8, EFFECT_EQUAL},
 		{"crc", 77, 4, EFFECT_EQUAL},
 	};
 	uint32_t	layer = (uint32_t) below(layer_count());
 	size_t		which = below(sizeof(fields) / sizeof(fields[0]));
-	uint8_t    *at = layer_row(layer) + fields[which].at;
+	uint8_t	   *at = layer_row(layer) + fields[which].at;
 
 	if (fields[which].bytes == 0)
 		at[below(KEY_LENGTH)] ^= (uint8_t) (1 + below(255));
 	else
 		put(at, fields[which].bytes,
 			odd_number(get(at, fields[which].bytes), fields[which].bytes));
-	tell(fields[which].effect, "manifest: %s of layer %u",
-		 fields[which].name, layer);
+	tell(fields[which].effect, "manifest: %s of layer %u", fields[which].name,
+		 layer);
 }
 
 static void
@@ -427,7 +446,7 @@ open_layer(const char *directory, uint32_t number)
 {
 	static const char digits[] = "0123456789abcdef";
 	char		path[4096];
-	uint8_t    *row;
+	uint8_t	   *row;
 	uint8_t		id_bytes[8];
 	char		id_text[17] = "";
 	DIR		   *dir;
@@ -466,7 +485,8 @@ open_layer(const char *directory, uint32_t number)
 		const uint8_t *header = layer.data + at;
 
 		blocks[nblocks++] = (Block){at, header[0],
-			(uint32_t) get(header + 4, 4), (uint32_t) get(header + 8, 4)};
+									(uint32_t) get(header + 4, 4),
+									(uint32_t) get(header + 8, 4)};
 		at += BLOCK_HEADER_SIZE + blocks[nblocks - 1].stored;
 	}
 }
@@ -474,7 +494,7 @@ open_layer(const char *directory, uint32_t number)
 static void
 seal_block(const Block *block)
 {
-	uint8_t    *header = layer.data + block->at;
+	uint8_t	   *header = layer.data + block->at;
 	uint8_t		place[16];
 	uint32_t	crc;
 
@@ -508,7 +528,7 @@ static uint8_t *
 entry_of(const Block *block, uint32_t i)
 {
 	uint32_t	n = entry_count(block);
-	uint8_t    *offsets = payload_of(block) + block->raw - 4 - 4 * (size_t) n;
+	uint8_t	   *offsets = payload_of(block) + block->raw - 4 - 4 * (size_t) n;
 
 	return payload_of(block) + get(offsets + 4 * (size_t) i, 4);
 }
@@ -522,7 +542,7 @@ effect_of(const uint8_t *entry)
 		case KIND_REL_BLOCK:
 			return EFFECT_ANY;
 		case KIND_RECORD_ENDS:
-			return EFFECT_ANY;	/* an LSN is rounded to a record's end */
+			return EFFECT_ANY; /* an LSN is rounded to a record's end */
 		default:
 			return EFFECT_PAGES;
 	}
@@ -566,10 +586,19 @@ fix_value(uint8_t *entry, uint8_t *value, uint32_t length)
 static void
 change_value(uint8_t *entry)
 {
-	static const char *const paths[] = {"../", "/", "a/../../", "./", "a//b",
-		"global/../../victim/", "base/1/", "pg_tblspc/../", "\n", "\\",
-		"postgresql.auto.conf", "standby.signal"};
-	uint8_t    *value = entry + ENTRY_HEADER_SIZE;
+	static const char *const paths[] = {"../",
+										"/",
+										"a/../../",
+										"./",
+										"a//b",
+										"global/../../victim/",
+										"base/1/",
+										"pg_tblspc/../",
+										"\n",
+										"\\",
+										"postgresql.auto.conf",
+										"standby.signal"};
+	uint8_t	   *value = entry + ENTRY_HEADER_SIZE;
 	uint32_t	length = (uint32_t) get(entry + 27, 4);
 	size_t		at;
 
@@ -613,14 +642,13 @@ change_value(uint8_t *entry)
 				value[at++] = (uint8_t) draw();
 			break;
 		default:
-			{
-				int			bytes = 1 << below(4);
+		{
+			int			bytes = 1 << below(4);
 
-				if ((size_t) bytes > length - at)
-					bytes = 1;
-				put(value + at, bytes, odd_number(get(value + at, bytes),
-												  bytes));
-			}
+			if ((size_t) bytes > length - at)
+				bytes = 1;
+			put(value + at, bytes, odd_number(get(value + at, bytes), bytes));
+		}
 	}
 	if (below(4) != 0)
 		fix_value(entry, value, length);
@@ -645,14 +673,15 @@ static uint8_t *
 pick_entry(const Block **block)
 {
 	uint8_t		kind = (uint8_t) below(0x61);
-	uint8_t    *entry = NULL;
+	uint8_t	   *entry = NULL;
 	bool		small = below(2) == 0;
 
 	for (int tries = 0; tries < 5000; tries++)
 	{
 		*block = small && tries < 4000 ? &blocks[(size_t) tries % nblocks]
-			: pick_block(false);
-		if (*block == NULL || (*block)->level > 0 || (*block)->raw != (*block)->stored)
+									   : pick_block(false);
+		if (*block == NULL || (*block)->level > 0 ||
+			(*block)->raw != (*block)->stored)
 			continue;
 		entry = entry_of(*block, (uint32_t) below(entry_count(*block)));
 		if (!small || tries >= 4000)
@@ -660,7 +689,7 @@ pick_entry(const Block **block)
 		/* the first that isn't below the kind drawn */
 		for (uint32_t i = 0; i < entry_count(*block); i++)
 		{
-			uint8_t    *candidate = entry_of(*block, i);
+			uint8_t	   *candidate = entry_of(*block, i);
 
 			if (candidate[0] >= kind && candidate[0] < KIND_REL_BLOCK &&
 				below(8) == 0)
@@ -674,11 +703,11 @@ static void
 change_entry(void)
 {
 	const Block *block;
-	uint8_t    *entry = pick_entry(&block);
+	uint8_t	   *entry = pick_entry(&block);
 	Effect		may;
 
 	if (entry == NULL)
-		return;					/* all is compressed */
+		return; /* all is compressed */
 	may = effect_of(entry);
 	switch (below(8))
 	{
@@ -709,15 +738,15 @@ static void
 change_block(void)
 {
 	const Block *block = pick_block(below(3) == 0);
-	uint8_t    *header;
+	uint8_t	   *header;
 	uint32_t	n;
-	uint8_t    *offsets;
-	uint8_t    *a;
-	uint8_t    *b;
+	uint8_t	   *offsets;
+	uint8_t	   *a;
+	uint8_t	   *b;
 	uint64_t	swap;
 
 	if (block == NULL)
-		return;					/* all is compressed, or there is no index */
+		return; /* all is compressed, or there is no index */
 	header = layer.data + block->at;
 	n = entry_count(block);
 	offsets = payload_of(block) + block->raw - 4 - 4 * (size_t) n;
@@ -764,8 +793,8 @@ static void
 change_index(void)
 {
 	const Block *block = pick_block(true);
-	uint8_t    *entry;
-	uint8_t    *other;
+	uint8_t	   *entry;
+	uint8_t	   *other;
 	uint8_t		value[12];
 
 	if (block == NULL)
@@ -808,15 +837,15 @@ change_footer(void)
 		int			bytes;
 		size_t		row; /* where the manifest has the same; 0: nowhere */
 	}			fields[] = {
-		{"root offset", 0, 8, 0}, {"root size", 8, 4, 0},
+		{"root offset", 0, 8, 0},	 {"root size", 8, 4, 0},
 		{"filter offset", 12, 8, 0}, {"filter pages", 20, 4, 0},
-		{"entries", 24, 8, 69}, {"LSN start", 32, 8, 36},
-		{"LSN end", 40, 8, 44}, {"image", 84, 1, 52},
-		{"root level", 85, 1, 0}, {"file id", 86, 8, 53},
+		{"entries", 24, 8, 69},		 {"LSN start", 32, 8, 36},
+		{"LSN end", 40, 8, 44},		 {"image", 84, 1, 52},
+		{"root level", 85, 1, 0},	 {"file id", 86, 8, 53},
 		{"version", 94, 4, 0},
 	};
 	size_t		which = below(sizeof(fields) / sizeof(fields[0]));
-	uint8_t    *at = footer() + fields[which].at;
+	uint8_t	   *at = footer() + fields[which].at;
 	uint64_t	value = odd_number(get(at, fields[which].bytes),
 								   fields[which].bytes);
 	bool		both = fields[which].row != 0 && below(2) == 0;
@@ -826,9 +855,8 @@ change_footer(void)
 		put(layer_row(layer_number) + fields[which].row, fields[which].bytes,
 			value);
 	/* a filter that passes a layer by hides the changes in it */
-	tell(both || strncmp(fields[which].name, "filter", 6) == 0
-		 ? EFFECT_ANY
-		 : EFFECT_EQUAL,
+	tell(both || strncmp(fields[which].name, "filter", 6) == 0 ? EFFECT_ANY
+															   : EFFECT_EQUAL,
 		 "footer of layer %u: %s%s", layer_number, fields[which].name,
 		 both ? ", in the manifest too" : "");
 	seal_footer();
@@ -839,7 +867,7 @@ change_filter(void)
 {
 	uint64_t	offset = get(footer() + 12, 8);
 	uint64_t	pages = get(footer() + 20, 4);
-	uint8_t    *page;
+	uint8_t	   *page;
 	uint8_t		place[16];
 	uint32_t	crc;
 
@@ -918,7 +946,7 @@ change_layer(const char *directory)
 				break;
 			case 6:
 				change_layer_bytes();
-				i = n;			/* its structure is gone */
+				i = n; /* its structure is gone */
 				break;
 			default:
 				change_entry();
@@ -968,18 +996,16 @@ set_file(const char *directory, const char *old, const char *new,
 				continue;
 			for (uint32_t j = 0; j < entry_count(block); j++)
 			{
-				uint8_t    *entry = entry_of(block, j);
-				uint8_t    *value = entry + ENTRY_HEADER_SIZE;
+				uint8_t	   *entry = entry_of(block, j);
+				uint8_t	   *value = entry + ENTRY_HEADER_SIZE;
 
-				if (entry[0] != 0x20 ||
-					get(entry + 27, 4) != length + 12 ||
+				if (entry[0] != 0x20 || get(entry + 27, 4) != length + 12 ||
 					memcmp(value + 12, old, length) != 0)
 					continue;
 				put(value, 4, mode);
 				memcpy(value + 12, new, length);
 				seal_block(block);
-				put(layer_row(number) + 77, 4,
-					crc_of(layer.data, layer.size));
+				put(layer_row(number) + 77, 4, crc_of(layer.data, layer.size));
 				write_file(&layer);
 				return;
 			}

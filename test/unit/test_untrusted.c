@@ -44,11 +44,25 @@ make_member(const char *path)
 
 UNIT_TEST(storedpath_leads_nowhere_else)
 {
-	const char *good[] = {"a", "base/5/1259", "..a", "a..", "...", "a/.b",
-		"conf.d/ ", "a\\b", repeat('x', BB_STOREDPATH_PART_MAX)};
-	const char *bad[] = {"", "/", "/etc/passwd", ".", "..", "../a", "a/..",
-		"a/../b", "a/./b", "./a", "a/.", "a//b", "a/", "global/../../x",
-		repeat('x', BB_STOREDPATH_PART_MAX + 1)};
+	const char *good[] =
+		{"a",		 "base/5/1259", "..a",
+		 "a..",		 "...",			"a/.b",
+		 "conf.d/ ", "a\\b",		repeat('x', BB_STOREDPATH_PART_MAX)};
+	const char *bad[] = {"",
+						 "/",
+						 "/etc/passwd",
+						 ".",
+						 "..",
+						 "../a",
+						 "a/..",
+						 "a/../b",
+						 "a/./b",
+						 "./a",
+						 "a/.",
+						 "a//b",
+						 "a/",
+						 "global/../../x",
+						 repeat('x', BB_STOREDPATH_PART_MAX + 1)};
 	StringInfoData deep;
 
 	for (int i = 0; i < lengthof(good); i++)
@@ -72,12 +86,22 @@ UNIT_TEST(storedpath_leads_nowhere_else)
 UNIT_TEST(captured_paths)
 {
 	const char *good[] = {"postgresql.conf", "conf.d/a.conf", "mine/base",
-		"pg_wal/00000002.history", "mine/PG_VERSION"};
-	const char *bad[] = {"base/1/1259", "global/pg_control", "PG_VERSION",
-		"pg_wal/000000010000000000000001", "pg_wal/x/00000002.history",
-		"pg_tblspc/16400", "standby.signal", "recovery.signal",
-		"backup_label", "tablespace_map", "postmaster.pid", "base", "pg_wal",
-		"pg_wal/00000002.history/x", "../x"};
+						  "pg_wal/00000002.history", "mine/PG_VERSION"};
+	const char *bad[] = {"base/1/1259",
+						 "global/pg_control",
+						 "PG_VERSION",
+						 "pg_wal/000000010000000000000001",
+						 "pg_wal/x/00000002.history",
+						 "pg_tblspc/16400",
+						 "standby.signal",
+						 "recovery.signal",
+						 "backup_label",
+						 "tablespace_map",
+						 "postmaster.pid",
+						 "base",
+						 "pg_wal",
+						 "pg_wal/00000002.history/x",
+						 "../x"};
 
 	for (int i = 0; i < lengthof(good); i++)
 		CHECK(bb_captured_complaint(good[i]) == NULL);
@@ -113,11 +137,13 @@ check_open(OpenBeneath open_beneath, int root, const char *path, bool expected)
 static void
 check_beneath(OpenBeneath open_beneath, int root)
 {
-	static const char *const good[] = {"d/f", "d/e/g", "d", "d/e", ".",
-		"./d/f"};
-	static const char *const bad[] = {"..", "../x", "d/../d/f", "/", "/etc",
-		"link", "link/f", "d/out", "d/out/f", "d/file_link", "d/none",
-		"d/f/x", "d/loop", "d/up/d/f"};
+	static const char *const good[] = {"d/f", "d/e/g", "d",
+									   "d/e", ".",	   "./d/f"};
+	static const char *const bad[] = {"..",			 "../x",	"d/../d/f",
+									  "/",			 "/etc",	"link",
+									  "link/f",		 "d/out",	"d/out/f",
+									  "d/file_link", "d/none",	"d/f/x",
+									  "d/loop",		 "d/up/d/f"};
 
 	for (int i = 0; i < lengthof(good); i++)
 		check_open(open_beneath, root, good[i], true);
@@ -209,13 +235,13 @@ decodes(const BbManifest *manifest)
 }
 
 /* One fact changed, its checksum right. */
-#define CHECK_FACT(good, change)                   \
-	do                                             \
-	{                                              \
-		BbManifest *m = good_manifest();           \
-                                                   \
-		change;                                    \
-		if (decodes(m) != (good))                  \
+#define CHECK_FACT(good, change)                                             \
+	do                                                                       \
+	{                                                                        \
+		BbManifest *m = good_manifest();                                     \
+                                                                             \
+		change;                                                              \
+		if (decodes(m) != (good))                                            \
 			elog(ERROR, "%s: %s", #change,         \
 				 (good) ? "refused" : "believed"); \
 	} while (0)
