@@ -39,6 +39,30 @@ wrong_length(size_t length, size_t expected)
 	return psprintf("It has %zu bytes instead of %zu.", length, expected);
 }
 
+/* Is the byte a bool?  Nothing else may be read as one. */
+static bool
+is_bool(const void *data, size_t offset)
+{
+	return ((const uint8 *) data)[offset] <= 1;
+}
+
+static bool
+checkpoint_has_bools(const void *data)
+{
+	return is_bool(data, offsetof(CheckPoint, fullPageWrites));
+}
+
+static bool
+control_has_bools(const void *data)
+{
+	return checkpoint_has_bools((const uint8 *) data +
+								offsetof(ControlFileData, checkPointCopy)) &&
+		is_bool(data, offsetof(ControlFileData, backupEndRequired)) &&
+		is_bool(data, offsetof(ControlFileData, wal_log_hints)) &&
+		is_bool(data, offsetof(ControlFileData, track_commit_timestamp)) &&
+		is_bool(data, offsetof(ControlFileData, float8ByVal));
+}
+
 /* What a server was built with decides what its files look like. */
 static char *
 wrong_build(const ControlFileData *control)
@@ -125,6 +149,10 @@ bb_control_complaint(const void *data, size_t length)
 	if (!EQ_CRC32C(crc, control.crc))
 		return psprintf("Its checksum is %08X, its bytes make %08X.",
 						control.crc, crc);
+	if (!control_has_bools(data))
+		return pstrdup("It has a value that is neither true nor false.");
+	if (control.state < DB_STARTUP || control.state > DB_IN_PRODUCTION)
+		return psprintf("Its state %d is impossible.", (int) control.state);
 	complaint = wrong_build(&control);
 	if (complaint != NULL)
 		return complaint;
@@ -142,6 +170,8 @@ bb_checkpoint_complaint(const void *data, size_t length)
 
 	if (complaint != NULL)
 		return complaint;
+	if (!checkpoint_has_bools(data))
+		return pstrdup("It has a value that is neither true nor false.");
 	memcpy(&checkpoint, data, sizeof(checkpoint));
 	if (!TransactionIdIsNormal(XidFromFullTransactionId(checkpoint.nextXid)))
 		return pstrdup("Its next transaction ID is invalid.");

@@ -17,7 +17,9 @@
 #include "base/codec.h"
 #include "base/storedpath.h"
 #include "catalog/pg_tablespace_d.h"
+#include "common/controldata_utils.h"
 #include "layer/manifest_codec.h"
+#include "miscadmin.h"
 #include "pagestore/captured.h"
 #include "pagestore/catalog.h"
 #include "unit.h"
@@ -583,4 +585,70 @@ UNIT_TEST(local_store_follows_no_link)
 				ERRCODE_DATA_CORRUPTED);
 	write_object(ctx, store, "victim/n");
 	CHECK(is_there(store, "victim/n") && !is_there(store, "made"));
+}
+
+/* ---- files of the cluster ---- */
+
+/* The server's own control file, changed by a function, its checksum right. */
+static bool
+control_is_good(void (*change) (ControlFileData *))
+{
+	bool		crc_ok;
+	ControlFileData *control = get_controlfile(DataDir, &crc_ok);
+
+	change(control);
+	INIT_CRC32C(control->crc);
+	COMP_CRC32C(control->crc, control, offsetof(ControlFileData, crc));
+	FIN_CRC32C(control->crc);
+	return bb_control_complaint(control, sizeof(*control)) == NULL;
+}
+
+#define CONTROL_CHANGE(name, change)              \
+	static void change_##name(ControlFileData *c) \
+	{                                             \
+		change;                                   \
+	}
+
+CONTROL_CHANGE(nothing, (void) c)
+CONTROL_CHANGE(version, c->pg_control_version++)
+CONTROL_CHANGE(catalog, c->catalog_version_no++)
+CONTROL_CHANGE(block, c->blcksz = 0)
+CONTROL_CHANGE(relseg, c->relseg_size = 0)
+CONTROL_CHANGE(wal_block, c->xlog_blcksz = 0)
+CONTROL_CHANGE(segment, c->xlog_seg_size = 0)
+CONTROL_CHANGE(align, c->maxAlign = 3)
+CONTROL_CHANGE(names, c->nameDataLen = 0)
+CONTROL_CHANGE(prepared, c->max_prepared_xacts = -1)
+CONTROL_CHANGE(connections, c->MaxConnections = PG_INT32_MAX)
+CONTROL_CHANGE(level, c->wal_level = 99)
+CONTROL_CHANGE(state, c->state = (DBState) 99)
+CONTROL_CHANGE(flag, memset(&c->track_commit_timestamp, 7, 1))
+
+UNIT_TEST(control_file_is_checked)
+{
+	void (*changes[])(ControlFileData *) =
+		{change_version,   change_catalog,	   change_block, change_relseg,
+		 change_wal_block, change_segment,	   change_align, change_names,
+		 change_prepared,  change_connections, change_level, change_state,
+		 change_flag};
+	bool		crc_ok;
+	ControlFileData *control = get_controlfile(DataDir, &crc_ok);
+	CheckPoint	checkpoint = control->checkPointCopy;
+
+	CHECK(control_is_good(change_nothing));
+	for (int i = 0; i < lengthof(changes); i++)
+		if (control_is_good(changes[i]))
+			elog(ERROR, "change %d was believed", i);
+	control->crc++;
+	CHECK(bb_control_complaint(control, sizeof(*control)) != NULL);
+	CHECK(bb_control_complaint(control, sizeof(*control) - 1) != NULL);
+
+	CHECK(bb_checkpoint_complaint(&checkpoint, sizeof(checkpoint)) == NULL);
+	CHECK(bb_checkpoint_complaint(&checkpoint, sizeof(checkpoint) - 1) !=
+		  NULL);
+	checkpoint.time = -1;
+	CHECK(bb_checkpoint_complaint(&checkpoint, sizeof(checkpoint)) != NULL);
+	checkpoint = control->checkPointCopy;
+	checkpoint.nextXid = FullTransactionIdFromU64(1);
+	CHECK(bb_checkpoint_complaint(&checkpoint, sizeof(checkpoint)) != NULL);
 }
