@@ -7,8 +7,6 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::StoreKind;
-use File::Basename;
-use File::Copy;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -141,9 +139,14 @@ seed('copy',
 	"\7PGCOPY\n\377\r\n\0" . pack('NN', 0, 0)
 	  . pack('n N', 2, 8) . 'base.tar' . pack('N', 20) . 'x' x 20 . "\xff\xff");
 
+seed('history', "1\t0/3000000\tno recovery target specified\n\n# x\n2\t0/5000000\tbefore 2026\n");
+seed('label',
+	"START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n"
+	  . "BACKUP METHOD: streamed\nBACKUP FROM: standby\nSTART TIME: x\nLABEL: y\nSTART TIMELINE: 1\n");
+
 # --- Each target.
 
-foreach my $target (map { basename($_) =~ s/^fuzz_(\w+)\.c$/$1/r } sort glob "$fuzz/fuzz_*.c")
+foreach my $target (split ' ', `make -s -C '$fuzz' targets`)
 {
 	my $result = system("make -s -C '$fuzz' run TARGETS=$target CORPUS='$corpus' FUZZ_SECONDS=$seconds"
 		  . " PG_CONFIG='" . ($ENV{PG_CONFIG} // 'pg_config') . "' > '$log' 2>&1");

@@ -161,6 +161,16 @@ lappend(List *list, void *datum)
 	return list;
 }
 
+List *
+lcons(void *datum, List *list)
+{
+	list = lappend(list, datum);
+	for (int i = list->length - 1; i > 0; i--)
+		list->elements[i] = list->elements[i - 1];
+	list->elements[0].ptr_value = datum;
+	return list;
+}
+
 void
 list_sort(List *list, list_sort_comparator cmp)
 {

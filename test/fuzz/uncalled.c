@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * uncalled.c
+ *	  Functions that a source file of a target calls outside of what is tested.
+ *
+ *-------------------------------------------------------------------------
+ */
+#define UNCALLED(name)     \
+	extern void name(void); \
+	void                   \
+	name(void)             \
+	{                      \
+		__builtin_trap();  \
+	}
+
+UNCALLED(AllocateDir)
+UNCALLED(FreeDir)
+UNCALLED(ReadDir)
+UNCALLED(bb_fd_close)
+UNCALLED(bb_fd_number)
+UNCALLED(bb_fd_open)
+UNCALLED(bb_reqctx_check)
+UNCALLED(bb_sourcefile_load)
+UNCALLED(errcode_for_file_access)
+UNCALLED(lappend_oid)
+UNCALLED(list_oid_cmp)
