@@ -23,6 +23,7 @@
 struct BbFd
 {
 	int			fd; /* -1: closed */
+	bool		uncounted;
 	MemoryContextCallback callback;
 };
 
@@ -58,6 +59,7 @@ own(BbFd *resource, int fd)
 	}
 
 	resource->fd = fd;
+	resource->uncounted = false;
 	resource->callback.func = close_with_context;
 	resource->callback.arg = resource;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext,
@@ -98,12 +100,13 @@ bb_fd_open_beneath(const BbFd *directory, const char *path, int flags,
 }
 
 BbFd *
-bb_fd_open_parent(const BbFd *directory, const char *path, const char **name)
+bb_fd_adopt(int fd)
 {
 	BbFd	   *resource = palloc(sizeof(BbFd));
 
-	acquire(path);
-	return own(resource, bb_open_parent_beneath(directory->fd, path, name));
+	resource = own(resource, fd);
+	resource->uncounted = true;
+	return resource;
 }
 
 int
@@ -122,7 +125,8 @@ bb_fd_close(BbFd *fd)
 	{
 		result = close(fd->fd);
 		fd->fd = -1;
-		ReleaseExternalFD();
+		if (!fd->uncounted)
+			ReleaseExternalFD();
 	}
 	return result;
 }

@@ -32,9 +32,13 @@ extern BbFd *bb_fd_openat(const BbFd *directory, const char *path, int flags,
  */
 extern BbFd *bb_fd_open_beneath(const BbFd *directory, const char *path,
 								int flags, mode_t mode);
-/* bb_fd_open_parent - the directory that path is in; see beneath.h. */
-extern BbFd *bb_fd_open_parent(const BbFd *directory, const char *path,
-							   const char **name);
+/*
+ * bb_fd_adopt - a descriptor that is open, for the moment: it is not counted.
+ *
+ * As every server process may open a few files beyond what is counted, for
+ * what is closed again at once.
+ */
+extern BbFd *bb_fd_adopt(int fd);
 extern int	bb_fd_number(const BbFd *fd);
 /* Close now rather than with the context.  Returns close(2)'s result. */
 extern int	bb_fd_close(BbFd *fd);

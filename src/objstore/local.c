@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "common/file_perm.h"
 #include "objstore/local.h"
 #include "storage/fd.h"
@@ -96,28 +97,31 @@ bb_local_complain_link(const char *path)
 	errno = save_errno;
 }
 
-static BbFd *
-open_root(const BbObjectStore *store)
+int
+bb_local_enter(const char *directory, const char *name, const char **last)
 {
-	return bb_fd_open(((const BbLocalStore *) store)->directory,
-					  O_PATH | O_DIRECTORY, 0);
+	int			root = BasicOpenFile(directory,
+									 O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int			fd;
+	int			save_errno;
+
+	if (root < 0)
+		return -1;
+	fd = bb_open_parent_beneath(root, name, last);
+	save_errno = errno;
+	(void) close(root);
+	errno = save_errno;
+	return fd;
 }
 
 BbFd *
 bb_local_open_parent(const BbObjectStore *store, const char *name,
 					 const char **last)
 {
-	BbFd	   *root = open_root(store);
-	BbFd	   *parent = NULL;
-	int			save_errno;
+	int			fd = bb_local_enter(((const BbLocalStore *) store)->directory,
+									name, last);
+	BbFd	   *parent = fd >= 0 ? bb_fd_adopt(fd) : NULL;
 
-	if (root != NULL)
-	{
-		parent = bb_fd_open_parent(root, name, last);
-		save_errno = errno;
-		(void) bb_fd_close(root);
-		errno = save_errno;
-	}
 	if (parent == NULL && errno != ENOENT)
 	{
 		char	   *path = bb_local_path(store, name);
@@ -139,23 +143,32 @@ bb_local_open_parent(const BbObjectStore *store, const char *name,
 void
 bb_local_sync_directory(const BbObjectStore *store, const char *name)
 {
-	BbFd	   *root = open_root(store);
-	BbFd	   *fd = NULL;
+	char	   *path = psprintf("%s/.", name[0] == '\0' ? "." : name);
+	const char *last;
+	int			parent = bb_local_enter(((const BbLocalStore *) store)
+										->directory,
+										path, &last);
+	int			fd = -1;
+	int			save_errno = 0;
 
-	if (root != NULL)
-		fd = bb_fd_open_beneath(root, name[0] == '\0' ? "." : name,
-								O_RDONLY | O_DIRECTORY, 0);
-	if (root != NULL)
-		(void) bb_fd_close(root);
-	if (fd == NULL)
+	if (parent >= 0)
+	{
+		fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		(void) close(parent);
+	}
+	if (fd < 0)
 		return;					/* it is gone */
+	if (pg_fsync(fd) < 0)
+		save_errno = errno;
+	(void) close(fd);
 	/* not every file system can, as fsync_fname_ext in fd.c says */
-	if (pg_fsync(bb_fd_number(fd)) < 0 && errno != EBADF && errno != EINVAL)
+	errno = save_errno;
+	if (errno != 0 && errno != EBADF && errno != EINVAL)
 		ereport(data_sync_elevel(ERROR),
 				(errcode_for_file_access(),
 				 errmsg("could not fsync directory \"%s\": %m",
 						bb_local_path(store, name))));
-	(void) bb_fd_close(fd);
+	pfree(path);
 }
 
 static bool

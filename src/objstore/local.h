@@ -34,6 +34,15 @@ extern char *bb_local_companion(const char *path, const char *suffix);
 extern void bb_local_parent(const char *path, char *parent);
 
 /*
+ * bb_local_enter - the directory, below that of a store, which an object is in,
+ * and in *last the last part of its name.  The descriptor is the caller's.
+ *
+ * For callbacks: it throws no errors, but returns -1 with errno set.
+ */
+extern int	bb_local_enter(const char *directory, const char *name,
+						   const char **last);
+
+/*
  * bb_local_open_parent - the directory that an object is in, for what is
  * looked up there, and in *last the last part of its name.  Below the store's
  * own directory no symbolic link is followed: somebody may have put it there.

@@ -25,24 +25,22 @@
 typedef struct Lock
 {
 	MemoryContextCallback callback;
-	BbFd	   *parent; /* closed by their own callbacks, after this one */
-	BbFd	   *fd;
-	char	   *path;			/* for messages */
-	const char *last;			/* its name in parent */
-	BbFd	   *above;			/* what parent is in; NULL: the store's own */
-	const char *directory_last; /* parent's name there */
+	BbFd	   *fd;	  /* closed by its own callback, after this one */
+	char	   *path; /* for messages */
+	char	   *root; /* the store's directory */
+	char	   *name; /* of the lock file, below that */
+	char	   *directory; /* that it is in, below that; NULL: that itself */
 } Lock;
 
-/* Is the file that is open still the one of that name? */
+/* Is the file that is open still the one of that name, in "parent"? */
 static bool
-is_current(const Lock *lock)
+is_current(const Lock *lock, int parent, const char *last)
 {
 	struct stat open_st;
 	struct stat st;
 
 	return fstat(bb_fd_number(lock->fd), &open_st) == 0 &&
-		fstatat(bb_fd_number(lock->parent), lock->last, &st,
-				AT_SYMLINK_NOFOLLOW) == 0 &&
+		fstatat(parent, last, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		open_st.st_dev == st.st_dev && open_st.st_ino == st.st_ino;
 }
 
@@ -54,12 +52,23 @@ static void
 release_lock(void *arg)
 {
 	Lock	   *lock = arg;
+	const char *last;
+	int			parent = bb_local_enter(lock->root, lock->name, &last);
 
-	if (is_current(lock))
-		(void) unlinkat(bb_fd_number(lock->parent), lock->last, 0);
-	if (lock->above != NULL)
-		(void) unlinkat(bb_fd_number(lock->above), lock->directory_last,
-						AT_REMOVEDIR);
+	if (parent >= 0)
+	{
+		if (is_current(lock, parent, last))
+			(void) unlinkat(parent, last, 0);
+		(void) close(parent);
+	}
+	if (lock->directory == NULL)
+		return;
+	parent = bb_local_enter(lock->root, lock->directory, &last);
+	if (parent >= 0)
+	{
+		(void) unlinkat(parent, last, AT_REMOVEDIR);
+		(void) close(parent);
+	}
 }
 
 /*
@@ -87,24 +96,29 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	Lock	   *lock = palloc0(sizeof(Lock));
 	const char *slash = strrchr(name, '/');
 	const char *last;
+	BbFd	   *parent;
+	bool		current;
 
+	lock->root = pstrdup(((BbLocalStore *) store)->directory);
 	lock->path = bb_local_companion(bb_local_path(store, name), "lock");
-	lock->last = strrchr(lock->path, '/') + 1;
+	lock->name = pstrdup(lock->path + strlen(lock->root) + 1);
+	if (slash != NULL)
+		lock->directory = pnstrdup(name, slash - name);
 	for (int tries = 1;; tries++)
 	{
 		bb_reqctx_check(ctx);
-		lock->parent = bb_local_make_parent(store, name, &last);
+		parent = bb_local_make_parent(store, lock->name, &last);
 		lock->fd = NULL;
-		if (lock->parent != NULL)
-			lock->fd = bb_fd_openat(lock->parent, lock->last,
+		if (parent != NULL)
+			lock->fd = bb_fd_openat(parent, last,
 									O_RDWR | O_CREAT | O_NONBLOCK |
 										O_NOFOLLOW,
 									pg_file_create_mode);
 		if (lock->fd == NULL && errno == ENOENT && tries < MAX_LOCK_TRIES)
 		{
 			/* the directory went with another's lock */
-			if (lock->parent != NULL)
-				(void) bb_fd_close(lock->parent);
+			if (parent != NULL)
+				(void) bb_fd_close(parent);
 			continue;
 		}
 		if (lock->fd == NULL)
@@ -118,19 +132,16 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 		if (!take_lock(ctx, lock->fd, lock->path))
 		{
 			bb_fd_close(lock->fd);
-			bb_fd_close(lock->parent);
+			bb_fd_close(parent);
 			return false;
 		}
-		if (is_current(lock))
+		current = is_current(lock, bb_fd_number(parent), last);
+		bb_fd_close(parent);
+		if (current)
 			break;
 		bb_fd_close(lock->fd);
-		bb_fd_close(lock->parent);
 	}
 
-	if (slash != NULL)
-		lock->above = bb_local_open_parent(store,
-										   pnstrdup(name, slash - name),
-										   &lock->directory_last);
 	lock->callback.func = release_lock;
 	lock->callback.arg = lock;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);

@@ -26,14 +26,14 @@ typedef struct LocalWriter
 {
 	BbObjectWriter base;
 	MemoryContext context; /* owns the writer */
-	BbFd	   *parent; /* the directory that both names are in */
 	BbFd	   *fd;
 	char	   *path;	   /* for messages, as the next */
 	char	   *temporary;
 	char	   *directory;		/* below the store's; "": that itself */
-	const char *last;			/* its name in parent */
+	char	   *name;
 	const char *temporary_last; /* NULL once renamed or removed */
 	BbObjectStore *store;
+	char	   *root; /* the store's directory */
 	uint64		written;
 	uint64		flushed;
 	MemoryContextCallback callback;
@@ -45,10 +45,17 @@ static void
 remove_unfinished(void *arg)
 {
 	LocalWriter *writer = arg;
+	const char *last;
+	int			parent;
 
-	if (writer->temporary_last != NULL)
-		(void) unlinkat(bb_fd_number(writer->parent), writer->temporary_last,
-						0);
+	if (writer->temporary_last == NULL)
+		return;
+	parent = bb_local_enter(writer->root, writer->name, &last);
+	if (parent >= 0)
+	{
+		(void) unlinkat(parent, writer->temporary_last, 0);
+		(void) close(parent);
+	}
 }
 
 /* The directory may go with another's lock before anything is in it. */
@@ -69,6 +76,8 @@ bb_local_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	MemoryContext context;
 	MemoryContext old;
 	LocalWriter *writer;
+	BbFd	   *parent;
+	const char *last;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup writer",
 									ALLOCSET_DEFAULT_SIZES);
@@ -76,20 +85,21 @@ bb_local_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	writer = palloc0(sizeof(LocalWriter));
 	writer->context = context;
 	writer->store = store;
+	writer->root = pstrdup(((BbLocalStore *) store)->directory);
+	writer->name = pstrdup(name);
 	writer->path = bb_local_path(store, name);
 	writer->temporary = bb_local_companion(writer->path, "tmp");
 	writer->directory = pnstrdup(name, strrchr(name, '/') != NULL
 								 ? strrchr(name, '/') - name : 0);
-	writer->parent = make_parent(ctx, store, pstrdup(name), &writer->last);
+	parent = make_parent(ctx, store, writer->name, &last);
 
-	/* runs before the directory is closed */
 	writer->callback.func = remove_unfinished;
 	writer->callback.arg = writer;
 	MemoryContextRegisterResetCallback(context, &writer->callback);
 	writer->temporary_last = strrchr(writer->temporary, '/') + 1;
 	/* a leftover, and not only a file: opening a FIFO would wait */
-	(void) unlinkat(bb_fd_number(writer->parent), writer->temporary_last, 0);
-	writer->fd = bb_fd_openat(writer->parent, writer->temporary_last,
+	(void) unlinkat(bb_fd_number(parent), writer->temporary_last, 0);
+	writer->fd = bb_fd_openat(parent, writer->temporary_last,
 							  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
 							  pg_file_create_mode);
 	if (writer->fd == NULL)
@@ -97,6 +107,7 @@ bb_local_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 				(errcode_for_file_access(),
 				 errmsg("could not create file \"%s\": %m",
 						writer->temporary)));
+	(void) bb_fd_close(parent);
 	MemoryContextSwitchTo(old);
 	return &writer->base;
 }
@@ -171,6 +182,8 @@ void
 bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 {
 	LocalWriter *local = (LocalWriter *) writer;
+	BbFd	   *parent;
+	const char *last;
 
 	write_out(ctx, local, local->buffer, local->filled);
 	if (pg_fsync(bb_fd_number(local->fd)) < 0)
@@ -181,12 +194,15 @@ bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not close file \"%s\": %m", local->temporary)));
-	if (renameat(bb_fd_number(local->parent), local->temporary_last,
-				 bb_fd_number(local->parent), local->last) < 0)
+	parent = bb_local_open_parent(local->store, local->name, &last);
+	if (parent == NULL ||
+		renameat(bb_fd_number(parent), local->temporary_last,
+				 bb_fd_number(parent), last) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not rename file \"%s\" to \"%s\": %m",
 						local->temporary, local->path)));
+	(void) bb_fd_close(parent);
 	local->temporary_last = NULL;
 	bb_local_sync_directory(local->store, local->directory);
 	MemoryContextDelete(local->context);
