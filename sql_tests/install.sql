@@ -22,7 +22,8 @@ WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
 ORDER BY 1;
 
--- one name has one type, whether it goes in or comes out
+-- one name has one type, whether it goes in or comes out; but a tli that is
+-- asked for may be in words, as in recovery_target_timeline
 WITH arguments AS (
     SELECT p.proname, unnest(p.proargnames) AS argument,
            unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) AS type
@@ -32,7 +33,9 @@ WITH arguments AS (
 )
 SELECT argument, type::regtype, string_agg(proname, ' ' ORDER BY proname)
 FROM arguments
-WHERE argument IN (SELECT argument FROM arguments GROUP BY argument
+WHERE argument IN (SELECT argument FROM arguments
+                   WHERE (argument, type) <> ('tli', 'text'::regtype)
+                   GROUP BY argument
                    HAVING count(DISTINCT type) > 1)
 GROUP BY 1, 2 ORDER BY 1, 2;
 

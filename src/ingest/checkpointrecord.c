@@ -30,7 +30,8 @@ complain(const BbWalSource *source, const char *wal_directory, XLogRecPtr lsn)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("could not read the checkpoint record at %X/%X in directory \"%s\"",
 					LSN_FORMAT_ARGS(lsn), wal_directory),
-			 errdetail("%s", bb_walsource_reason(source))));
+			 errdetail("\"%s\": %s", bb_walsource_file(source),
+					   bb_walsource_reason(source))));
 }
 
 BbCheckpointRecord

@@ -52,6 +52,12 @@ bb_walsource_reason(const BbWalSource *source)
 						   : "The next record can't be read.";
 }
 
+const char *
+bb_walsource_file(const BbWalSource *source)
+{
+	return segment_name(source, &source->file.segment);
+}
+
 /* ---- is the end worth telling? ---- */
 
 /* Is there WAL on a page of the open file after this one? */
@@ -317,7 +323,7 @@ complain_foreign(const BbWalSource *source)
 					   source->message),
 			 errhint("It is in \"%s/%s\". Two servers may have archived into the directory under one timeline ID.",
 					 source->place.directory,
-					 segment_name(source, &source->file.segment))));
+					 bb_walsource_file(source))));
 }
 
 void
@@ -330,7 +336,7 @@ bb_walsource_complain(const BbReqCtx *ctx, BbWalSource *source,
 	if (source->missing != 0)
 		complain_missing(ctx, source, until);
 
-	name = segment_name(source, &source->file.segment);
+	name = bb_walsource_file(source);
 	if (!source->broken)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),

@@ -92,8 +92,9 @@ extern const char *bb_walsource_history(const BbReqCtx *ctx,
  */
 extern const char *bb_walsource_missing(const BbWalSource *source);
 
-/* Why else there was none: a sentence. */
+/* Why else there was none: a sentence, and the name of the segment's file. */
 extern const char *bb_walsource_reason(const BbWalSource *source);
+extern const char *bb_walsource_file(const BbWalSource *source);
 
 /*
  * bb_walsource_tell_end - after BB_WAL_END, say with a NOTICE where and why
