@@ -113,12 +113,6 @@ bb_sourcefile_read(const BbReqCtx *ctx, BbSourceFile *file, void *data,
 }
 
 void
-bb_sourcefile_seek(BbSourceFile *file, uint64 offset)
-{
-	file->at = offset;
-}
-
-void
 bb_sourcefile_close(BbSourceFile *file)
 {
 	MemoryContextDelete(file->context);

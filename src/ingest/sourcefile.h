@@ -38,8 +38,6 @@ extern uint64 bb_sourcefile_size(const BbSourceFile *file);
  */
 extern void bb_sourcefile_read(const BbReqCtx *ctx, BbSourceFile *file,
 							   void *data, size_t length);
-/* Go on at "offset". */
-extern void bb_sourcefile_seek(BbSourceFile *file, uint64 offset);
 extern void bb_sourcefile_close(BbSourceFile *file);
 
 /*
