@@ -23,7 +23,7 @@ use Test::More;
 
 use constant PER_FAMILY => 20;
 # Of some archives the files are compared as well.
-use constant FILES_EVERY => 10;
+use constant FILES_EVERY => 5;
 # A run of so many has all that there may be.
 use constant BIG_RUN => 500;
 # How many of a run's failures are told.
@@ -141,7 +141,7 @@ if ($wanted >= BIG_RUN)
 		'',
 		'and mutations');
 }
-cmp_ok(5 * ($outcomes{'the same end'} // 0),
+cmp_ok(20 * ($outcomes{'the same end'} // 0),
 	'>', $wanted, 'WAL was ingested to its end often enough')
   if !defined $only;
 is("@failures", '', 'bbackup makes of each archive what stock recovery does');

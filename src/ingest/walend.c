@@ -143,15 +143,24 @@ is_notable(const BbWalSource *source)
 }
 
 static void
-tell_file(BbWalSource *source)
+tell_file(const BbReqCtx *ctx, BbWalSource *source)
 {
-	if (!is_notable(source))
+	/* a whole one would be an error */
+	const BbWalSegment *later = bb_walsegments_later(ctx, source->segments,
+													 source->file.segment.number,
+													 true);
+
+	if (later == NULL && !is_notable(source))
 		return;
 	ereport(NOTICE,
 			(errmsg("WAL in directory \"%s\" ends at %X/%X, in \"%s\"",
 					source->place.directory, LSN_FORMAT_ARGS(source->end),
 					segment_name(source, &source->file.segment)),
-			 errdetail("%s", bb_walsource_reason(source))));
+			 later != NULL
+			 ? errdetail("%s There is later WAL in \"%s\".",
+						 bb_walsource_reason(source),
+						 segment_name(source, later))
+			 : errdetail("%s", bb_walsource_reason(source))));
 }
 
 /* ---- a segment that isn't there ---- */
@@ -248,7 +257,7 @@ bb_walsource_tell_end(const BbReqCtx *ctx, BbWalSource *source)
 			return;
 	}
 	else if (source->file.fd != NULL)
-		tell_file(source);
+		tell_file(ctx, source);
 	tell_stranger(ctx, source);
 }
 

@@ -75,7 +75,8 @@ parse_lines(BbWalHistory *history)
 			return false;
 		if (entry == NULL)
 			continue;
-		if (entry->tli <= last || entry->tli >= history->tli)
+		if ((history->tlis != NIL && entry->tli <= last) ||
+			entry->tli >= history->tli)
 		{
 			history->complaint = complain(
 				number,
@@ -114,6 +115,23 @@ bb_walhistory_parse(const char *text, TimeLineID tli)
 }
 
 /* ---- reading ---- */
+
+/* The server doesn't see what a line has behind a zero byte. */
+static void
+blank_zeros(char *text, size_t length)
+{
+	bool		is_behind = false;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		if (text[i] == '\n')
+			is_behind = false;
+		else if (text[i] == '\0')
+			is_behind = true;
+		if (is_behind)
+			text[i] = ' ';
+	}
+}
 
 /* The text of an open file; NULL: there is a complaint. */
 static char *
@@ -159,6 +177,7 @@ load(const BbFd *fd, const char **complaint)
 		done += n;
 	}
 	text[done] = '\0';
+	blank_zeros(text, done);
 	return text;
 }
 

@@ -36,10 +36,25 @@ sub run_standalone
 
 	IPC::Run::run(\@command, '<', \$in, '>', \$out, '2>', \$log);
 	my $status = $?;
+	forget_memory($directory);
 	croak "$directory hangs: $log" if $status >> 8 == 124;
 	my @values = map { [/^\t \d+: (\w+) = "(.*)"\t\(typeid/] }
 	  grep { /^\t \d+: \w+ = "/ } split /\n/, $out =~ s/^backend> //mgr;
 	return ($log, @values);
+}
+
+# What a process that was killed leaves: a segment of System V shared memory,
+# which nobody would ever remove.  The lock file has its key and id.
+sub forget_memory
+{
+	my ($directory) = @_;
+	my $lock = "$directory/postmaster.pid";
+
+	return if !-e $lock;
+	system("ipcrm -m $1 2>/dev/null")
+	  if slurp($lock) =~ /^[ ]*\d+[ ]+(\d+)[ ]*$/m;
+	unlink $lock;
+	return;
 }
 
 # copy_tree - a copy of a directory, which may be the server's own.

@@ -26,7 +26,7 @@ use warnings;
 
 use BBackup::Archive::History qw(history_text);
 use BBackup::Archive::Standalone
-  qw(run_standalone copy_tree write_file slurp KILL);
+  qw(run_standalone copy_tree write_file slurp);
 use BBackup::WAL qw(lsn_number lsn_text);
 use Carp;
 use Cwd qw(abs_path);
@@ -315,8 +315,7 @@ sub recover
 			: ()
 		],
 		DIGEST,
-		'SELECT timeline_id, prev_timeline_id FROM pg_control_checkpoint()',
-		KILL);
+		'SELECT timeline_id, prev_timeline_id FROM pg_control_checkpoint()');
 	my %value = map { @$_ } @values;
 
 	$stock{log} = $log;
@@ -324,6 +323,9 @@ sub recover
 	{
 		($stock{failed}) = $log =~ /(?:FATAL|PANIC):  (.*)/;
 		$stock{failed} //= $log;
+		# the machine's trouble is no verdict
+		croak $stock{failed}
+		  if $stock{failed} =~ /No space left|could not create|out of memory/i;
 		$stock{failed_at} = lsn_number($1)
 		  if $log =~ /(?:FATAL|PANIC): .*\n(?:.*\n)*?.*CONTEXT:  WAL redo at (\S+)/;
 	}
@@ -348,7 +350,7 @@ sub digest
 {
 	my ($directory) = @_;
 	my ($log, @values) =
-	  run_standalone($directory, ['archive_mode=off'], DIGEST, KILL);
+	  run_standalone($directory, ['archive_mode=off'], DIGEST);
 	my %value = map { @$_ } @values;
 
 	return $value{digest} // "no start: $log";
