@@ -3,7 +3,7 @@
 # on it.  No backend dies, memory stays bounded, no call outlives its timeout,
 # nothing is written outside of a target directory, and no page is a wrong one.
 #
-#	BB_FUZZ_ROUNDS=5000 BB_SEED=1 make installcheck REGRESS= PROVE_TESTS=t/360_fuzz_store.pl
+#	BB_FUZZ_ROUNDS=5000 BB_SEED=1 make installcheck REGRESS= PROVE_TESTS=t/132_fuzz_store.pl
 #
 # A failure tells its round's seed; BB_SEED=that BB_FUZZ_ROUNDS=1 does that round
 # again.

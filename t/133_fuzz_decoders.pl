@@ -1,7 +1,7 @@
 # The decoders that need no server, by libFuzzer (test/fuzz), for a few seconds
 # each, from a corpus of real data.
 #
-#	BB_FUZZ_SECONDS=600 make installcheck REGRESS= PROVE_TESTS=t/361_fuzz_decoders.pl
+#	BB_FUZZ_SECONDS=600 make installcheck REGRESS= PROVE_TESTS=t/133_fuzz_decoders.pl
 
 use strict;
 use warnings;

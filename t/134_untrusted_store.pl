@@ -1,5 +1,5 @@
 # A store that somebody else can write to: what it says, with all CRCs right,
-# and what lies in its directory.  (t/360_fuzz_store.pl draws its changes; these
+# and what lies in its directory.  (t/132_fuzz_store.pl draws its changes; these
 # are those with a name.)
 
 use strict;
