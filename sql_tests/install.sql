@@ -22,8 +22,8 @@ WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
 ORDER BY 1;
 
--- one name has one type, whether it goes in or comes out; but bb_ingest takes
--- 'latest' and 'current' for a tli, too
+-- one name has one type, whether it goes in or comes out; but a tli that is
+-- asked for may be in words, as in recovery_target_timeline
 WITH arguments AS (
     SELECT p.proname, unnest(p.proargnames) AS argument,
            unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) AS type
