@@ -113,9 +113,10 @@ suite_unit()
 	local before=$((passed + failed))
 
 	start_s3 || fail "the S3 server did not start"
-	if ! run_unit >"$log" 2>&1; then
+	# what the tests make the server warn of is no result
+	if ! run_unit >"$log" 2>"$log.err"; then
 		fail "unit tests did not run"
-		tail -n 30 "$log" | sed 's/^/    /'
+		tail -n 30 "$log" "$log.err" | sed 's/^/    /'
 	else
 		while IFS='	' read -r name ok detail; do
 			case $ok in

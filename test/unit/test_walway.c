@@ -37,6 +37,8 @@ UNIT_TEST(history_is_parsed)
 	entry = lthird(history->tlis);
 	CHECK(entry->tli == 1 && entry->begin == 0 && entry->end == 0x3000000);
 
+	/* timeline ID 0, which the server takes, too */
+	CHECK(bb_walhistory_parse("0\t0/1\tx\n", 7)->complaint == NULL);
 	/* CRLF; positions that fall */
 	CHECK(bb_walhistory_parse("1\t0/9\tx\r\n2\t0/8\r\n", 7)->complaint ==
 		  NULL);
@@ -52,7 +54,6 @@ UNIT_TEST(history_that_is_none_is_refused)
 		"1\t0-3\tx\n",
 		"2\t0/1\tx\n1\t0/2\tx\n", /* falling */
 		"1\t0/1\tx\n1\t0/2\tx\n",
-		"0\t0/1\tx\n",
 		"7\t0/1\tx\n", /* not below its own */
 		"1\t0/1\tx\ngarbage\n",
 	};
