@@ -53,6 +53,16 @@ sub work_directory
 }
 
 my $work = work_directory();
+
+# after a failure too: what is of interest is in BB_KEEP
+END
+{
+	my $status = $?;
+
+	system 'rm', '-rf', $work if defined $work;
+	$? = $status;
+}
+
 my $store = new_store('store',
 	"bbackup.store_directory = '$work/store'\nbbackup.redo_processes = 1\n");
 my $judge = BBackup::Archive::Judge->new($store, $work);

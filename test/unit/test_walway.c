@@ -42,6 +42,9 @@ UNIT_TEST(history_is_parsed)
 	/* CRLF; positions that fall */
 	CHECK(bb_walhistory_parse("1\t0/9\tx\r\n2\t0/8\r\n", 7)->complaint ==
 		  NULL);
+	/* the server doesn't mind a first tli 0 */
+	CHECK(bb_walhistory_parse("0\t0/1\tx\n1\t0/9\tx\n", 7)->complaint ==
+		  NULL);
 }
 
 UNIT_TEST(history_that_is_none_is_refused)

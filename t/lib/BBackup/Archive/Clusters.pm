@@ -92,6 +92,8 @@ sub initialize
 	write_file(
 		"$directory/postgresql.conf", q(
 fsync = off
+# so that nothing stays in /dev/shm when it is killed
+dynamic_shared_memory_type = mmap
 shared_buffers = 8MB
 max_connections = 10
 max_wal_senders = 3
