@@ -55,7 +55,8 @@ typedef struct BbManifest
 	uint32		directory_mode; /* 0700 or 0750 */
 
 	/* the history */
-	XLogRecPtr	start_lsn; /* the first usable LSN; BB_LSN_UNKNOWN */
+	XLogRecPtr	start_lsn; /* the first usable LSN; BB_LSN_UNKNOWN, or past
+							* end_lsn, until an import is complete */
 	XLogRecPtr	end_lsn;   /* the end of the last record known */
 	XLogRecPtr	prev_lsn;  /* where that record starts; 0: not known */
 	int64		end_time;  /* time_t of that record */

@@ -77,10 +77,12 @@ history_complaint(const BbManifest *manifest)
 
 	if (manifest->generation == 0)
 		return "The generation is 0.";
-	if (XLogRecPtrIsInvalid(start) ||
-		(start > manifest->end_lsn && start != BB_LSN_UNKNOWN) ||
+	/* the start is past the end until an import is complete */
+	if (XLogRecPtrIsInvalid(start))
+		return "The start is 0.";
+	if (XLogRecPtrIsInvalid(manifest->end_lsn) ||
 		manifest->end_lsn == BB_LSN_UNKNOWN)
-		return "The start is not before the end.";
+		return "The end is impossible.";
 	if (!XLogRecPtrIsInvalid(manifest->prev_lsn) &&
 		manifest->prev_lsn >= manifest->end_lsn)
 		return "The last record does not begin before the end.";

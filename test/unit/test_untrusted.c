@@ -254,6 +254,8 @@ UNIT_TEST(manifest_facts_are_checked)
 	CHECK_FACT(true, m->directory_mode = 0750);
 	CHECK_FACT(true, m->wal_segment_size = 1024 * 1024);
 	CHECK_FACT(true, m->start_lsn = BB_LSN_UNKNOWN);
+	/* the base backup of a standby, before its WAL is through */
+	CHECK_FACT(true, m->start_lsn = 1001);
 	CHECK_FACT(true, m->prev_lsn = 0);
 	CHECK_FACT(true, m->switches[1].until = 500);
 	CHECK_FACT(true, m->ancestor = NULL; m->ancestor_lsn = 0);
@@ -277,7 +279,6 @@ UNIT_TEST(manifest_facts_are_checked)
 	CHECK_FACT(false, m->directory_mode = 04700);
 	CHECK_FACT(false, m->directory_mode = 0);
 	CHECK_FACT(false, m->start_lsn = 0);
-	CHECK_FACT(false, m->start_lsn = 1001);
 	CHECK_FACT(false, m->end_lsn = BB_LSN_UNKNOWN);
 	CHECK_FACT(false, m->prev_lsn = 1000);
 	CHECK_FACT(false, m->end_time = -1);
