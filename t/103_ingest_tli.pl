@@ -150,7 +150,8 @@ $clone->safe_psql('postgres', 'SELECT pg_switch_wal()');
 $clone->stop;
 ok(-f "$clone_archive/00000003.history", 'with its history file');
 
-%row = ingest($store, $clone_archive, 'clone');
+# its archive has no 00000002.history, so it has to be told
+%row = ingest($store, $clone_archive, 'clone', undef, 3);
 is($row{tli}, 3, "the clone's WAL continues a branch");
 my $second = clone_of('clone', $cloned);
 is(rows($second), 'cloned one', 'a clone of the clone');

@@ -236,10 +236,14 @@ static void
 check_relmap(const BbImport *import, const char *path, const char *data,
 			 size_t length)
 {
-	const char *complaint = "It is missing.";
+	const char *complaint;
 
-	if (data != NULL)
-		complaint = bb_relmap_complaint(data, length);
+	if (data == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("relation map \"%s/%s\" is missing",
+						import->dir->path, path)));
+	complaint = bb_relmap_complaint(data, length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

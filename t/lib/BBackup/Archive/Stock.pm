@@ -287,6 +287,9 @@ sub joined
 		substr($new, 2, 2) = substr $old, 2, 2
 		  if unpack('x2 v', $new) < 16;
 		substr($new, 16, 4) = substr $old, 16, 4;
+		# all pages of a clone's first segment are of its own tli
+		substr($new, 4, 4) = substr $old, 4, 4
+		  if unpack('x4 V', $new) > unpack('x4 V', $old);
 		substr($bytes, $at, length $new) = $new;
 	}
 	return $bytes;
