@@ -313,17 +313,18 @@ sub import_directory
 # ingest - bb_ingest's row, as a hash.
 sub ingest
 {
-	my ($store, $directory, $timeline, $until) = @_;
+	my ($store, $directory, $timeline, $until, $tli) = @_;
 	my @columns = qw(timeline start_lsn end_lsn tli records pages layers
 	  bytes_stored duration);
 	my %row;
 
 	$timeline //= 'main';
 	$until = defined $until ? "'$until'" : 'NULL';
+	$tli //= 'latest';
 	@row{@columns} = split /\|/,
 	  $store->safe_psql('postgres',
 		"SELECT * FROM bb_ingest('$directory', timeline => '$timeline',"
-		  . " until => $until)");
+		  . " until => $until, tli => '$tli')");
 	return %row;
 }
 
