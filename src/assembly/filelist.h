@@ -41,7 +41,7 @@ extern BbFileList *bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store,
 								   const BbBackupOptions *options);
 extern bool bb_filelist_next(const BbReqCtx *ctx, BbFileList *list,
 							 BbMember *member);
-/* What who makes the backup should know of its settings, as NOTICEs. */
+/* Raise the NOTICEs about the settings of the backup. */
 extern void bb_filelist_tell(const BbFileList *list);
 /* The control file and WAL that go with this list. */
 extern const BbSeed *bb_filelist_seed(const BbFileList *list);

@@ -31,7 +31,7 @@ my @errors = (
 		'wrong tli' ],
 	[ qr/^timeline history file .* is missing/, 'history gap' ],
 	[
-		qr/^timeline ID .* does not|^WAL of timeline ID .* can't be followed|^timeline history file .* is not valid/,
+		qr/^timeline ID .* does not|^WAL of timeline ID .* cannot be followed|^timeline history file .* is not valid/,
 		'no way'
 	]);
 
