@@ -24,6 +24,9 @@ extern bool bb_captured_is_known_directory(const char *name);
 /* A file, right in the data directory, that is left out? */
 extern bool bb_captured_is_excluded(const char *name);
 
+/* A timeline history file in pg_wal? */
+extern bool bb_captured_is_history(const char *path);
+
 /*
  * bb_captured_complaint - why there can be no captured file of that path, as
  * an errdetail; NULL: there can.
