@@ -3,7 +3,8 @@
  * own_server.h
  *	  The foreign server that the extension itself has.
  *
- * It is the default page store, in a directory of this data directory.  As a
+ * It is the default page store; its directory is bbackup.store_directory, or
+ * beside the data directory.  As a
  * member of the extension it isn't dumped by pg_dump, and neither are its
  * options and user mappings.  After a restore, the server would be another,
  * empty store, without an error.  So it can't have options or user mappings.
