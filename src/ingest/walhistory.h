@@ -55,7 +55,8 @@ extern BbWalHistory *bb_walhistory_parse(const char *text, TimeLineID tli);
 /*
  * bb_walhistory_read - the history file of "tli"; NULL: there is none.
  *
- * Errors: QUERY_CANCELED.  All others become a complaint.
+ * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES (no descriptor to spare).  All
+ * others become a complaint.
  */
 extern BbWalHistory *bb_walhistory_read(const BbReqCtx *ctx,
 										const char *directory, TimeLineID tli);
