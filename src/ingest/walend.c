@@ -192,7 +192,7 @@ tell_missing(const BbReqCtx *ctx, BbWalSource *source)
 						source->place.directory, LSN_FORMAT_ARGS(source->end),
 						bb_walsource_missing(source)),
 				 errdetail("%s", instead),
-				 errhint("Decompress it, under the segment's name.")));
+				 errhint("Decompress it to a file with the segment's name.")));
 	else if ((later = bb_walsegments_later(ctx, source->segments,
 										   source->missing, true)) != NULL)
 		ereport(NOTICE,
@@ -307,9 +307,10 @@ complain_missing(const BbReqCtx *ctx, BbWalSource *source, XLogRecPtr until)
 			 : errdetail("All before %X/%X has been ingested; WAL was asked for up to %X/%X.",
 						 LSN_FORMAT_ARGS(source->end),
 						 LSN_FORMAT_ARGS(until)),
-			 instead != NULL ? errhint("%s Decompress it, under the segment's name.",
-									   instead)
-							 : 0));
+			 instead != NULL
+			 ? errhint("%s Decompress it to a file with the segment's name.",
+					   instead)
+			 : 0));
 }
 
 static void
