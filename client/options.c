@@ -109,8 +109,8 @@ try_help(void)
 }
 
 /*
- * kB for each unit that a rate may have; NULL if "unit", up to white space, is
- * none.  pg_basebackup knows k and M.
+ * The kB of a unit that a rate may have; NULL if "unit" does not begin with
+ * one.  pg_basebackup knows k and M.
  */
 static const double *
 find_unit(const char *unit, const char **end)

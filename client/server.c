@@ -94,9 +94,9 @@ ask(BbServer *server, const char *query, const char *what)
 }
 
 /*
- * The database is postgres unless somebody says otherwise: an option, a service
- * or the environment.  libpq asks them in that order, and would take the name
- * of the user if none does.
+ * The database is postgres unless an option, a service or the environment names
+ * another one.  libpq looks at them in that order, and takes the name of the
+ * user as its own default.
  */
 static void
 prefer_database(void)

@@ -19,8 +19,8 @@
 #define END_BLOCKS 2
 
 /*
- * Permission bits, and those which no member of a backup has: it isn't run as
- * its owner, nor written to by others.
+ * All permission bits, and those that a member of a backup may have: no setuid
+ * or setgid, and nobody but the owner may write.
  */
 #define ALL_MODE_BITS 07777
 #define SAFE_MODE_BITS 0755

@@ -22,8 +22,8 @@ WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
 ORDER BY 1;
 
--- one name has one type, whether it goes in or comes out; but a tli that is
--- asked for may be in words, as in recovery_target_timeline
+-- a name has one type, as an argument and as a column; only the argument tli
+-- is text, as recovery_target_timeline is
 WITH arguments AS (
     SELECT p.proname, unnest(p.proargnames) AS argument,
            unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) AS type
@@ -39,8 +39,8 @@ WHERE argument IN (SELECT argument FROM arguments
                    HAVING count(DISTINCT type) > 1)
 GROUP BY 1, 2 ORDER BY 1, 2;
 
--- a timeline and an LSN are called so, and arguments that must be given come
--- first, without a default
+-- arguments for a timeline and an LSN have these names; mandatory arguments
+-- come first, without a default
 SELECT p.proname, argument
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid, unnest(p.proargnames) AS argument
 WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
@@ -54,7 +54,7 @@ WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   AND p.pronargs > p.pronargdefaults
 ORDER BY 1;
 
--- what a view shows comes from a function of its name
+-- a view shows the rows of the function of its name
 SELECT c.relname, pg_get_viewdef(c.oid) ~ ('bb_get_' || substr(c.relname, 4) || '\(') AS named_so
 FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
 WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND c.relkind = 'v'

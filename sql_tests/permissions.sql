@@ -35,13 +35,13 @@ SET ROLE bb_regress_reader;
 SELECT * FROM bb_timelines('vault');
 SELECT * FROM bb_timelines('bbackup');
 
--- the same is enough to write to it; to read the server's files is not
+-- the same is enough to write to it, but not to read the server's files
 SELECT bb_import_directory('/tmp', 'vault');
 SELECT bb_create_branch('branch', store => 'vault');
 SELECT bb_drop_timeline('main', 'vault');
 RESET ROLE;
 
--- to point a store somewhere takes reading and writing files, not one of both
+-- to set a store's URL, a role needs both rights, to read and to write files
 GRANT pg_write_server_files TO bb_regress_reader;
 GRANT USAGE ON FOREIGN DATA WRAPPER bbackup TO bb_regress_reader;
 SET ROLE bb_regress_reader;
@@ -64,8 +64,8 @@ SELECT * FROM bb_stat_progress_import;
 SELECT * FROM bb_stat_progress_ingest;
 RESET ROLE;
 
--- the extension's own server has no options and mappings, which pg_dump would
--- leave out; the first of these statements loads the library
+-- the extension's own server can have no options and mappings, since pg_dump
+-- would omit them; the first of these statements loads the library
 \c -
 ALTER SERVER bbackup OPTIONS (ADD url 'file:///tmp/bb_regress_no_such_store');
 CREATE USER MAPPING FOR PUBLIC SERVER bbackup;

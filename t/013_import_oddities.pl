@@ -118,7 +118,7 @@ is( $store->safe_psql(
 	'backup_label.saved bad\\xFFname elsewhere.conf link.conf',
 	'what is kept');
 
-# --- What a crash leaves of relations that were being dropped.
+# --- Files that a crash leaves of relations that were being dropped.
 
 # orphans - those among the paths that a timeline has
 sub orphans

@@ -103,7 +103,7 @@ bob_may_not(
 	qr/42501: permission denied for foreign server bbackup/,
 	"$_ wants USAGE on the server") foreach sort keys %writes;
 
-# --- With USAGE, reading and writing.  What else is the server's takes more.
+# --- USAGE allows reading and writing.  Other files of the server need more.
 
 my %takes = (
 	bb_import_directory => 'pg_read_server_files',
@@ -186,7 +186,7 @@ bob_may_not(
   foreach "file://$elsewhere", "file:$elsewhere", "FILE://$elsewhere",
   " file://$elsewhere", "file://localhost$elsewhere";
 
-# An owner who may not have set that URL: what the one before could give.
+# A new owner who may not set that URL: USAGE that the old owner granted stays.
 $store->safe_psql('postgres',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER bbackup TO eve;'
 	  . ' ALTER SERVER other OWNER TO eve');
@@ -210,7 +210,7 @@ fails_like(
 	qr/42501: permission denied for foreign server bbackup/,
 	'and no other');
 
-# A superuser who lends a function lends the store, not a directory.
+# A SECURITY DEFINER function of a superuser gives the store, not a directory.
 $store->safe_psql(
 	'postgres', q(
 CREATE FUNCTION lent() RETURNS bigint LANGUAGE sql SECURITY DEFINER

@@ -37,7 +37,7 @@ my $store = new_store('store');
 my $start = import_directory($store, $base)->{lsn};
 
 # Each segment ends with a switch, so the next one begins with a record at the
-# same place whoever wrote it.
+# same place in the WAL of both servers.
 sub work
 {
 	my ($node, $who, $segments) = @_;

@@ -179,7 +179,7 @@ like($row, qr/\|1$/, 'that by its number');
 foreach my $case (
 	[ 'newest', '22023: invalid timeline ID: "newest"' ],
 	[ 7, '22023: timeline ID 7 does not exist' ],
-	[ 2, '22023: WAL of timeline ID 2 can.t be followed.*branch at' ])
+	[ 2, '22023: WAL of timeline ID 2 cannot be followed.*branch at' ])
 {
 	my ($tli, $expected) = @$case;
 
@@ -187,7 +187,7 @@ foreach my $case (
 	like($said, qr/$expected/s, "tli $tli");
 }
 ($row, $said) = outcome($archive, $latest, 1);
-like($said, qr/22023: WAL of timeline ID 1 can't be followed/, 'no way back');
+like($said, qr/22023: WAL of timeline ID 1 cannot be followed/, 'no way back');
 
 # ---- production goes on, beside a recovery that archived ----
 

@@ -1,4 +1,4 @@
-# What ingest makes of an archive is what stock recovery makes of it, or an
+# Ingest makes of an archive what stock recovery makes of it, or raises an
 # error: archives made at random out of real clusters.
 #
 #	BB_ARCHIVES		how many; some dozens by default

@@ -3,7 +3,7 @@
 # but those that the record is about.
 #
 # Each round makes a branch at a record, changes that record, and ingests it
-# and some that follow.  What is right is what the same LSN has without the
+# and some that follow.  The right bytes are those of the same LSN without the
 # change.  By environment:
 #
 #	BB_SEED		what is drawn; printed
@@ -36,14 +36,14 @@ my $rounds = $ENV{BB_ROUNDS} // 300;
 my $grace = $ENV{BB_GRACE} // 5;
 my $timeout = 3;
 
-# What a backend may take: its own, the layers that it reads, and 64 MB that
-# one record may add to what is in memory.
+# The memory that a backend may take: its own, the layers that it reads, and 64
+# MB that one record may add to what is in memory.
 my $memory_limit_kb = 384 * 1024;
 
-# What a bad record may cause: data_corrupted, invalid_parameter_value,
-# undefined_file, program_limit_exceeded, feature_not_supported,
-# external_routine_exception, query_canceled, undefined_object,
-# object_not_in_prerequisite_state.
+# The errors that a bad record may cause: data_corrupted,
+# invalid_parameter_value, undefined_file, program_limit_exceeded,
+# feature_not_supported, external_routine_exception, query_canceled,
+# undefined_object, object_not_in_prerequisite_state.
 my $expected_errors =
   qr/^(?:XX001|22023|58P01|54000|0A000|38000|57014|42704|55000)$/;
 

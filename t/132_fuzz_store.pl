@@ -20,7 +20,7 @@ use Test::More;
 # A call is given this much, and a second more; seconds.
 use constant TIMEOUT => 10;
 
-# What a backend may take: caches, and read-ahead of a scan; kB.
+# The memory that a backend may take, for caches and read-ahead; kB.
 use constant MEMORY_KB => 400_000;
 
 # A cluster's tables, and changes after the import.
@@ -103,14 +103,14 @@ ORDER BY 1
 END
 cmp_ok(scalar @pages, '>', 100, 'there are pages');
 
-# --- What is asked.
+# --- The queries.
 
 my $directory = store_directory($store);
 my $pristine = "$base/pristine";
 system_or_bail('cp', '-a', "$directory/timelines/main", $pristine);
 my $work = "$base/work";
 
-# What a round asks; the heavy ones take turns.
+# The queries of a round; the heavy ones take turns.
 my $order = "WITH ORDINALITY AS s(chunk, n)";
 my %light = (
 	timelines => 'SELECT count(*) FROM bb_timelines()',
@@ -132,7 +132,7 @@ my %heavy = (
 	drop => "SELECT bb_drop_timeline('main')",
 	to_file => "SELECT bb_basebackup_to_file(path => '$work/x.tar', lsn => 'LSN')",
 	prefetch => 'SELECT bb_prefetch()');
-# What is asked of the time itself, or of the server's own files.
+# Queries of the time itself, or of the server's own files.
 my %not_compared = map { $_ => 1 } qw(timelines layers lsn_at ingest branch drop to_file prefetch restore delta archives);
 
 # The answers: name => [ 'ok' or SQLSTATE, text, ms ].
@@ -207,7 +207,7 @@ sub below
 	return join "\n", sort @found;
 }
 
-# --- What is right.
+# --- The right answers.
 
 $store->safe_psql('postgres',
 	"SELECT files FROM bb_restore(directory => '$base/clone', lsn => '$end')");
@@ -306,7 +306,7 @@ is("@failures", '', "$rounds stores that were changed, from seed $seed on");
 note join ', ', map { "$_: $count{$_}" } sort keys %count;
 cmp_ok($count{errors} // 0, '>', 0, 'changes are noticed') if $rounds > 20;
 
-# What was asked of the store did no harm to the server.
+# The queries of the store did no harm to the server.
 system_or_bail('sh', '-c',
 	"rm -rf '$directory'/timelines/* && cp -al '$pristine' '$directory/timelines/main'");
 my ($out, %answers) = ask_all(with_lsn($end, stream => $heavy{stream}));

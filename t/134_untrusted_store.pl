@@ -149,7 +149,7 @@ $store->psql('postgres',
 	"SELECT end_lsn FROM bb_ingest('" . $source->data_dir . "/pg_wal')",
 	stdout => \$stdout, stderr => \$stderr);
 like($stdout, qr/^0\//, 'ingest goes on beside links and files of others');
-like($stderr, qr/WARNING: .*1 object among the layers.*not one of bbackup/, 'says so');
+like($stderr, qr/WARNING: .*1 object among the layers.*not from bbackup/, 'says so');
 is_deeply([ files_below("$base/outside") ],
 	[ sort '.x.tmp', $layer, 'base/', 'base/1259' ], 'and removes none');
 ok(-e "$timeline/layers/NOTES", 'not even in its own directory');

@@ -86,9 +86,9 @@ sub flags
 }
 
 # send_and_hold - a query that writes to a timeline waits with its first layer
-# when this returns.  That is not in a commit: one who stands still there until
-# another took over does harm to a server that heeds no conditions, as Swift
-# is (s3_lock.c).
+# when this returns.  The query isn't in a commit then.  A writer that is held
+# there until another one takes over does harm on a server without conditional
+# puts, such as Swift (s3_lock.c).
 sub send_and_hold
 {
 	my ($session, $query, $timeline) = @_;
@@ -156,7 +156,7 @@ my $ingest = "SELECT end_lsn FROM bb_ingest('$archive', 'cloud', 'during')";
 $proxy->hold('/timelines/during/layers/');
 send_query($_, $ingest) foreach @sessions;
 $proxy->wait_for_held;
-# who has the lock waits with a layer, so it's the other one who answers
+# the session with the lock waits with a layer, so the other one answers
 my ($told) = IO::Select->new(map { $_->{out} } @sessions)->can_read;
 my @in_order = sort { ($b->{out} == $told) <=> ($a->{out} == $told) } @sessions;
 my @answers = (answer($in_order[0]));

@@ -1,4 +1,5 @@
-# What all ways out take: label, max_rate, progress, settings.
+# Options of all functions that make a backup: label, max_rate, progress,
+# settings.
 
 use strict;
 use warnings;

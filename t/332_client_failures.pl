@@ -45,10 +45,10 @@ fails('a directory that can not be', qr/could not access directory/, '-D', '/dev
 
 # --- Programs that are at work.
 
-# Starts a slow one, and waits until it has written something.  What ignores
-# signals, as nohup and shells do for programs in the background, is as deaf as
-# pg_basebackup; so it starts with what a terminal would give it, or, with
-# @ignored, without.
+# Starts a slow one, and waits until it has written something.  A program that
+# inherits ignored signals, from nohup or in the background of a shell, goes on
+# ignoring them, like pg_basebackup.  So it starts with the default handling of
+# signals, except for those in @ignored.
 my @ignored;
 
 sub start_slowly

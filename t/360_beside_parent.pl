@@ -174,7 +174,7 @@ $recovered->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
 is(rows($recovered), 'one three two', 'stock recovery follows it');
 $recovered->stop;
 
-# --- What a branch of the store is on is taken.
+# --- The timeline ID of a branch of the store is taken.
 
 $store->safe_psql('postgres',
 	"SELECT bb_create_branch('branch', lsn => '$two')");

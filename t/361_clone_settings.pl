@@ -19,7 +19,7 @@ sub setting
 	return $node->safe_psql('postgres', "SHOW $name");
 }
 
-# What NOTICEs a restore into a new directory says.
+# The NOTICEs of a restore into a new directory.
 my $places = PostgreSQL::Test::Utils::tempdir_short;
 my $count = 0;
 
@@ -119,7 +119,7 @@ is(slurp_file("$elsewhere/pid"), $pid, 'the file with the PID is the source\'s')
 ok(!-e "$elsewhere/archived", 'nothing was archived');
 $source->stop;
 
-# --- A clone of the clone has the block once, whoever rewrote the file.
+# --- A clone of the clone has the block once, even if a server rewrote the file.
 
 import_directory($store, $clone->data_dir, 'second');
 ($place) = restore("timeline => 'second'");
@@ -160,7 +160,7 @@ ok(-d "$made/$_", "a delta brings $_ back") foreach qw(sockets/deep empty.d);
 like(slurp_file("$made/postgresql.auto.conf"),
 	qr/^archive_mode = 'off'$/m, '... and makes a clone of it');
 
-# --- What came after the configuration was captured.
+# --- Data that need more than the configuration that was captured before.
 
 my $grown = new_source('grown');
 $grown->append_conf('postgresql.conf',

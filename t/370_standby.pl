@@ -100,7 +100,7 @@ $standby->start;
 is($standby->safe_psql('postgres', 'SELECT pg_is_in_recovery()'),
 	't', 'a hot standby');
 
-# --- What each function is asked.  STORE and PLACE are replaced; each gives a
+# --- A query of each function.  STORE and PLACE are replaced; each gives a
 # row that depends on the store alone.
 
 my $some = "store => 'STORE'";
@@ -185,8 +185,8 @@ sub query_of
 	return $query =~ s/STORE/$store/gr =~ s/PLACE/$place\/out.$places/gr;
 }
 
-# --- Situations: where, what comes ahead, what behind, who logs in, how the
-# query is called, and whether the store in S3 is asked, too.
+# --- Situations: the server, statements before and after the query, the role,
+# how the query is called, and whether the store in S3 is queried, too.
 
 my $odd = q(SET search_path = nowhere, public; SET nosuch.setting = 'x';
 	SET client_encoding = latin1; SET statement_timeout = '10min';
@@ -437,7 +437,7 @@ foreach my $case (
 		'bb_copy on the ' . $node->name . " $options");
 }
 
-# --- What writes to the database says so, before it begins.
+# --- A function that writes to the database fails before it begins.
 
 my $lo = "SELECT bb_basebackup_lo(store => 'files')";
 my $refused =

@@ -101,7 +101,7 @@ is( $store->safe_psql('postgres',
 	1,
 	'an import');
 
-# The client runs as such a user, too, if it is told as whom to connect.
+# The client runs as such a user, too, if it is given a role to connect as.
 {
 	local $ENV{PGUSER} = $store->safe_psql('postgres', 'SELECT current_user');
 

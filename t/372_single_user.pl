@@ -57,7 +57,7 @@ sub backup
 my $expected = $store->safe_psql('postgres', backup(''));
 $store->stop;
 
-# What a stand-alone server says to some queries, one for each line.
+# The answers of a stand-alone server to some queries, one for each line.
 sub single_user
 {
 	my (@queries) = @_;

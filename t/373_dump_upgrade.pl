@@ -1,5 +1,5 @@
-# What survives pg_dump, pg_upgrade and another name of the data directory: all
-# that page stores are, and where not, it is said.
+# Page stores survive pg_dump, pg_upgrade and another name of the data
+# directory; if something does not, a message says so.
 
 use strict;
 use warnings;
@@ -40,8 +40,8 @@ GRANT EXECUTE ON FUNCTION bb_timelines TO bob;
 SELECT bb_import_directory('$base', 'files');
 ));
 
-# --- What a dump would leave out can't be made, in the first statement of a
-# session either.
+# --- Objects that a dump would omit can't be made, not even in the first
+# statement of a session.
 
 my $refused = qr/ERROR:  0A000: server "bbackup" of the extension "bbackup" can have no (?:options|user mappings)\n.*pg_dump.*\n.*CREATE SERVER/;
 
@@ -53,7 +53,7 @@ fails_like($old, $_, $refused, "refused: $_")
   'CREATE USER MAPPING FOR PUBLIC SERVER bbackup',
   "CREATE USER MAPPING FOR bob SERVER bbackup OPTIONS (access_key_id 'a')";
 
-# What came there all the same is no store.
+# A server that got options in another way is no store.
 fails_like(
 	$old,
 	q(BEGIN; SET allow_system_table_mods = on;
@@ -62,7 +62,7 @@ UPDATE pg_foreign_server SET srvoptions = '{url=file:///elsewhere}'
 SELECT * FROM bb_timelines()),
 	$refused, 'options that came there otherwise are not used');
 
-# All that makes a page store, and who may use it.
+# The definition of all page stores, and their privileges.
 my $all = q(
 SELECT s.srvname,
 	(SELECT string_agg(o, ',' ORDER BY o COLLATE "C")

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * clonesettings.c
- *	  The configuration of a backup: what a clone must not have of its source,
- *	  and what its data need.
+ *	  The configuration of a backup: settings of the source that a clone must
+ *	  not have, and settings that its data need.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,9 +48,9 @@ static const Block clone_block = {
 	"# it take the place of that cluster, make it with settings => 'source'.\n"
 
 /*
- * All of them can be changed later.  Those of recovery have an effect only in
- * a server that is told to recover (recovery.signal), which would begin with
- * what its source was told once.
+ * All of them can be changed later.  The recovery settings have an effect only
+ * in a server that is told to recover (recovery.signal); without these lines it
+ * would use old settings of its source.
  */
 static const char *const clone_settings[][2] = {
 	{"archive_mode", "off"},
@@ -118,7 +118,7 @@ add_notice(Settings *settings, char *message, char *detail)
 
 /* ---- texts ---- */
 
-/* Cut a block out of a text; one without an end isn't one. */
+/* Cut a block out of a text; a block without an end is left there. */
 static void
 cut_block(char *text, size_t *length, const Block *block)
 {
@@ -198,8 +198,8 @@ is_disabled(const BbConfSetting *setting)
 /* ---- what the data need ---- */
 
 /*
- * What a parameter has; what it has unless it's set, where the files don't
- * say, or say what is no number.
+ * The value of a parameter; its default if the files don't set it, or not to a
+ * number.
  */
 static int64
 number_of(const Settings *settings, const char *name, int unless_set,

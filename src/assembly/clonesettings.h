@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * clonesettings.h
- *	  The configuration of a backup: what a clone must not have of its source,
- *	  and what its data need.
+ *	  The configuration of a backup: settings of the source that a clone must
+ *	  not have, and settings that its data need.
  *
  * A server reads postgresql.auto.conf last, so what is at its end counts,
  * whatever postgresql.conf includes.  Two blocks may be there, each between
@@ -31,7 +31,7 @@
 #include "assembly/configfiles.h"
 #include "assembly/options.h"
 
-/* What a backup has that its configuration has to fit. */
+/* Facts of the data that the configuration has to fit. */
 typedef struct BbDataNeeds
 {
 	const ControlFileData *control;
@@ -39,7 +39,7 @@ typedef struct BbDataNeeds
 	uint32		origins;  /* of replication */
 } BbDataNeeds;
 
-/* bb_dataneeds_at - what is there at an LSN. */
+/* bb_dataneeds_at - these facts at an LSN. */
 extern BbDataNeeds bb_dataneeds_at(const BbReqCtx *ctx, BbPageStore *store,
 								   XLogRecPtr lsn,
 								   const ControlFileData *control);
@@ -47,8 +47,8 @@ extern BbDataNeeds bb_dataneeds_at(const BbReqCtx *ctx, BbPageStore *store,
 /*
  * bb_clonesettings_apply - change the files as the option says.
  *
- * Returns what is worth a NOTICE (BbSettingNotice *), in CurrentMemoryContext:
- * the caller knows whether this is the backup, or its size that is asked for.
+ * Returns NOTICEs (BbSettingNotice *), in CurrentMemoryContext.  The caller
+ * raises them for a backup, but not where only its size is wanted.
  */
 typedef struct BbSettingNotice
 {

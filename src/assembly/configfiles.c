@@ -11,10 +11,10 @@
  */
 #include "postgres.h"
 
-#include "access/xlog_internal.h"
 #include "assembly/configfiles.h"
 #include "assembly/dirtree.h"
 #include "nodes/pg_list.h"
+#include "pagestore/captured.h"
 #include "utils/memutils.h"
 
 /* The files that are generated when they weren't captured. */
@@ -350,15 +350,6 @@ missing_directory(const BbConfigFiles *files, const char *path,
 	return false;
 }
 
-static bool
-is_history(const char *path)
-{
-	const char *prefix = XLOGDIR "/";
-
-	return strncmp(path, prefix, strlen(prefix)) == 0 &&
-		IsTLHistoryFileName(path + strlen(prefix));
-}
-
 bool
 bb_configfiles_next(const BbReqCtx *ctx, BbConfigFiles *files,
 					BbMember *member)
@@ -385,9 +376,9 @@ bb_configfiles_next(const BbReqCtx *ctx, BbConfigFiles *files,
 		return true;
 	}
 	bb_member_init(member,
-				   entry->generated				 ? BB_MEMBER_GENERATED
-					   : is_history(entry->path) ? BB_MEMBER_HISTORY
-												 : BB_MEMBER_CONFIG,
+				   entry->generated ? BB_MEMBER_GENERATED
+				   : bb_captured_is_history(entry->path) ? BB_MEMBER_HISTORY
+				   : BB_MEMBER_CONFIG,
 				   entry->mode, "%s", entry->path);
 	if (entry->text != NULL)
 	{

@@ -274,9 +274,9 @@ next_signal(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 }
 
 /*
- * The history file, and what tells a server that archives to archive it, as
- * writeTimeLineHistory in PostgreSQL's timeline.c leaves them: without it,
- * nobody could recover along the clone's WAL.
+ * The history file, and the status file that makes a server archive it, as
+ * writeTimeLineHistory in PostgreSQL's timeline.c leaves them.  Without the
+ * history file, recovery along the clone's WAL would be impossible.
  */
 static bool
 next_history(const BbReqCtx *ctx, BbFileList *list, BbMember *member)

@@ -7,19 +7,21 @@
  * that one pass over the store serves a whole backup:
  *
  *	  directories, PG_VERSION, captured and generated configuration, the
- *	  label, SLRU segments; for each database directory: itself, PG_VERSION, relmap,
- *	  relation segments; two-phase files, replication origins, signal files
- *	  (thin backups), timeline history and its archive status, WAL, global/pg_control, and
- *	  backup_manifest last.
+ *	  label, SLRU segments; for each database directory: itself, PG_VERSION,
+ *	  relmap, relation segments; two-phase files, replication origins, signal
+ *	  files (thin backups), timeline history and its archive status, WAL,
+ *	  global/pg_control, and backup_manifest last.
  *
  * With BB_TABLESPACES_ARCHIVES the tablespaces come first, each with all that
  * it has, and the rest is without them, but with a tablespace_map.
  *
  * The list is an iterator: it never holds more than one relation, however
- * many there are.  It is what tells the size of the manifest, which it sums up
- * on the way; its text is for those to make who see the content pass.
+ * many there are.  It sums up the size of the manifest on the way; the text of
+ * the manifest is made by the sink that sees the content.
  *
- * Errors: those of the page store; INVALID_PARAMETER_VALUE (prev_lsn, new_tli).
+ * Errors: those of the page store; INVALID_PARAMETER_VALUE (prev_lsn, new_tli);
+ * PROGRAM_LIMIT_EXCEEDED (there is no tli that is new); DATA_CORRUPTED (a
+ * captured history file isn't text).
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +43,7 @@ extern BbFileList *bb_filelist_new(const BbReqCtx *ctx, BbPageStore *store,
 								   const BbBackupOptions *options);
 extern bool bb_filelist_next(const BbReqCtx *ctx, BbFileList *list,
 							 BbMember *member);
-/* What who makes the backup should know of its settings, as NOTICEs. */
+/* Raise the NOTICEs about the settings of the backup. */
 extern void bb_filelist_tell(const BbFileList *list);
 /* The control file and WAL that go with this list. */
 extern const BbSeed *bb_filelist_seed(const BbFileList *list);

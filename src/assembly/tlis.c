@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tlis.c
- *	  The timeline ID of a backup: one that nobody else of its cluster has.
+ *	  The timeline ID of a backup: one that is new to its cluster.
  *
  *-------------------------------------------------------------------------
  */
@@ -84,7 +84,7 @@ bb_tlis_choose(const List *known, TimeLineID source_tli, TimeLineID wanted)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("new_tli %u is a timeline ID that the source has",
 						wanted),
-				 errdetail("A clone with it would write WAL under names of the source's."),
+				 errdetail("The clone would write WAL segments with the names of the source's."),
 				 errhint("Omit new_tli to get one above all that are known.")));
 	return wanted;
 }

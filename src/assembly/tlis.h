@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * tlis.h
- *	  The timeline ID of a backup: one that nobody else of its cluster has.
+ *	  The timeline ID of a backup: one that is new to its cluster.
  *
  * A clone may run beside its source, and both may archive WAL in one place.
  * So its tli is above all that are known: those of all timelines of the
- * cluster in the page store, at any LSN, and those of which there is a history
- * file, also where the store's WAL hasn't come to them yet.  What isn't in the
- * store, such as a switch in WAL that wasn't ingested, isn't known.
+ * cluster in the page store, at any LSN, and those of captured history files,
+ * even if the store's WAL hasn't reached them yet.  A switch in WAL that wasn't
+ * ingested isn't known.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,9 +20,9 @@
 /*
  * bb_tlis_known - the tlis (a list of OIDs) that are known of the cluster.
  *
- * Of captured history files, those at the LSN of the backup are enough: what
- * was captured later is of a tli to which WAL switched, which is in the
- * timeline's manifest.  So no layers above the LSN are read.
+ * The history files that were captured up to the LSN of the backup are enough:
+ * a later one is of a tli to which WAL switched, and the timeline's manifest
+ * has that tli.  So no layers above the LSN are read.
  *
  * Errors: those of the page store, and of configfiles.h.
  */
@@ -31,10 +31,10 @@ extern List *bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store,
 
 /*
  * bb_tlis_choose - the tli of a backup of a cluster that is on source_tli;
- * wanted 0: the first that is above all.
+ * if "wanted" is 0, the first one above all that are known.
  *
- * Errors: INVALID_PARAMETER_VALUE (one that is known, or is below the
- * source's); PROGRAM_LIMIT_EXCEEDED (there is none above all).
+ * Errors: INVALID_PARAMETER_VALUE ("wanted" is known, or is below the
+ * source's); PROGRAM_LIMIT_EXCEEDED (no tli is above all that are known).
  */
 extern TimeLineID bb_tlis_choose(const List *known, TimeLineID source_tli,
 								 TimeLineID wanted);

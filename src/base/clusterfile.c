@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * clusterfile.c
- *	  Whether files of a cluster that a store holds are what they should be.
+ *	  Checks of files of a cluster that a store holds.
  *
  *-------------------------------------------------------------------------
  */
@@ -63,7 +63,7 @@ control_has_bools(const void *data)
 		is_bool(data, offsetof(ControlFileData, float8ByVal));
 }
 
-/* What a server was built with decides what its files look like. */
+/* The form of a cluster's files depends on how its server was built. */
 static char *
 wrong_build(const ControlFileData *control)
 {

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * clusterfile.h
- *	  Whether files of a cluster that a store holds are what they should be.
+ *	  Checks of files of a cluster that a store holds.
  *
  * A page store has the control file, the checkpoint and the relation maps as
- * PostgreSQL's structures.  What is wrong with one of them would otherwise be
- * found by the server that starts on a backup, or by nobody.
+ * PostgreSQL's structures.  A wrong one would otherwise be found by the server
+ * that starts on a backup, or not at all.
  *
  * Each function returns what is wrong, as an errdetail, palloc'd; NULL:
  * nothing.

@@ -4,8 +4,8 @@
  *	  Whether a path that comes out of a store may be that of a file.
  *
  * Somebody else may be able to write to a page store.  A path in it becomes a
- * member of a tar archive, or a file below a directory that is restored, so
- * it must not lead out of that.
+ * member of a tar archive, or a file in a directory that is restored, so it
+ * must not lead out of that archive or directory.
  *
  *-------------------------------------------------------------------------
  */

@@ -4,8 +4,8 @@
  *	  The block references of a decoded WAL record, checked.
  *
  * A record's CRC says that nothing changed since somebody computed it.  It
- * doesn't say that a server wrote the record, so what reads one that comes out
- * of an archive or a store checks it first.  DecodeXLogRecord (xlogreader.c)
+ * doesn't say that a server wrote the record, so a record of an archive or a
+ * store is checked before it is used.  DecodeXLogRecord (xlogreader.c)
  * checks that all parts lie within the record.  It doesn't check what they
  * say: that a fork or a block can exist, or that the hole of a full-page image
  * lies within the page.  RestoreBlockImage copies to where the hole says, and

@@ -116,9 +116,9 @@ become(const BbWorkerAbout *about, const char *settings)
 }
 
 /*
- * The task's transaction.  What the role or the database has as default for
- * transactions may be impossible (serializable on a standby), or wait for
- * those of others (deferrable); and no task changes the database.
+ * The task's transaction.  The defaults of the role or the database may be
+ * impossible (serializable on a standby), or wait for other transactions
+ * (deferrable); and no task changes the database.
  */
 static void
 begin_transaction(void)
@@ -145,7 +145,7 @@ run_task(const BbWorkerAbout *about, const void *payload)
 	CommitTransactionCommand();
 }
 
-/* An error of an optional worker: nobody's but the log's, unless asked for. */
+/* An error of an optional worker goes to the log, unless it is asked for. */
 static void
 report_quietly(void)
 {

@@ -3,10 +3,11 @@
  * own_server.h
  *	  The foreign server that the extension itself has.
  *
- * It is the default page store, in a directory of this data directory.  As a
+ * It is the default page store; its directory is bbackup.store_directory, or
+ * beside the data directory.  As a
  * member of the extension it isn't dumped by pg_dump, and neither are its
- * options and user mappings: whoever restored the dump would have another
- * store, in silence.  So it has none.
+ * options and user mappings.  After a restore, the server would be another,
+ * empty store, without an error.  So it can't have options or user mappings.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,8 +21,8 @@
 extern bool bb_own_server_is(Oid server);
 
 /*
- * bb_own_server_refuse - the error about options or user mappings of
- * that server.  "what" is what it can't have.
+ * bb_own_server_refuse - raise the error about options or user mappings of
+ * that server; "what" names them.
  *
  * Errors: FEATURE_NOT_SUPPORTED.
  */

@@ -311,7 +311,7 @@ bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 	return used;
 }
 
-/* Says that there is no timeline, and what may be the reason. */
+/* Raise a NOTICE that there is no timeline, with the likely reason. */
 static void
 tell_empty(const BbObjectStore *store, const char *server)
 {

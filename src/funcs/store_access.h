@@ -6,10 +6,10 @@
  *	  name -> foreign server of the wrapper "bbackup" -> USAGE? -> URL
  *
  * USAGE on the server and EXECUTE on the function are all that a store takes,
- * to read it and to write to it.  Where a local directory is concerned, whoever
- * set its URL had the right to read and write files of the server
- * (fdw_validator.c), and gives a part of that right away with USAGE: what is
- * written there has the names and the form of a store's objects.
+ * to read it and to write to it.  The role that set the URL of a local
+ * directory had the privilege to read and write files of the server
+ * (fdw_validator.c).  USAGE passes on a part of that: to write files with the
+ * names and the form of a store's objects there.
  *
  * The keys of a store in object storage are in the mapping of the user, or of
  * PUBLIC.  Those in the server's environment (AWS_ACCESS_KEY_ID, ...) are used

@@ -113,7 +113,7 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 	return true;
 }
 
-/* A directory that would not be in a backup for the sake of its files. */
+/* A directory without captured files, which a backup would lack otherwise. */
 static bool
 add_directory(const Capture *capture, const char *path)
 {

@@ -25,8 +25,9 @@
 #include "utils/memutils.h"
 
 /*
- * What one record may add to the open layer: some times what it holds between
- * flushes, or so many bytes.  A commit that drops 100,000 tables takes 60 MB.
+ * The memory that one record may add to the open layer: a multiple of the
+ * flush distance, or so many bytes, whichever is more.  A commit that drops
+ * 100,000 tables takes 60 MB.
  */
 #define RECORD_SHARE 4
 #define RECORD_BYTES (64 * 1024 * 1024)
@@ -459,7 +460,7 @@ complain_inconsistent(const BbIngest *ingest, const char *wal_directory)
 			 errhint("Give the directory that has it all as wal_directory.")));
 }
 
-/* Does the way lead over what the control file of a base backup demands? */
+/* Does the way include the position that the control file demands? */
 static void
 check_min_lsn(const BbIngest *ingest, const BbIngestBackup *backup)
 {

@@ -57,11 +57,12 @@ extern void bb_openlayer_put(BbOpenLayer *layer, const BbKey *key,
 extern size_t bb_openlayer_size(const BbOpenLayer *layer);
 
 /*
- * bb_openlayer_limit - refuse what would take more than "bytes" of memory, as
- * bb_openlayer_size() counts it, or some kilobytes more.
+ * bb_openlayer_limit - from now on, refuse entries with which the layer would
+ * take more than "bytes" of memory, as bb_openlayer_size() counts it, or some
+ * kilobytes more.
  *
- * A flush can't come before a record's last entry, so this is what bounds the
- * memory of one that changes more than a record should.
+ * A flush can't happen before a record's last entry, so this limits the memory
+ * of a record that changes more than a record should.
  */
 extern void bb_openlayer_limit(BbOpenLayer *layer, size_t bytes);
 

@@ -90,7 +90,7 @@ bb_recordcheck_items(BbIngest *ingest, size_t fixed, int64 count,
 		bb_recordcheck_refuse(
 			ingest,
 			"It has %zu bytes of data, and claims " INT64_FORMAT
-			" items of %zu bytes behind the first %zu.",
+			" items of %zu bytes after the first %zu bytes.",
 			length, count, item_size, fixed);
 }
 
@@ -98,7 +98,7 @@ void
 bb_recordcheck_relation(BbIngest *ingest, Oid spc, Oid db, Oid rel)
 {
 	if (!bb_walblocks_locator_valid(spc, db, rel))
-		bb_recordcheck_refuse(ingest, "There can't be a relation %u/%u/%u.",
+		bb_recordcheck_refuse(ingest, "There cannot be a relation %u/%u/%u.",
 							  spc, db, rel);
 }
 
@@ -107,7 +107,7 @@ bb_recordcheck_database(BbIngest *ingest, Oid spc, Oid db)
 {
 	if (spc == InvalidOid || spc == GLOBALTABLESPACE_OID || db == InvalidOid)
 		bb_recordcheck_refuse(ingest,
-							  "There can't be a database %u in tablespace %u.",
+							  "There cannot be a database %u in tablespace %u.",
 							  db, spc);
 }
 

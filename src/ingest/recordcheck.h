@@ -3,9 +3,9 @@
  * recordcheck.h
  *	  Is a WAL record one that a server can have written?
  *
- * A record whose CRC is right may come from anybody.  Recovery trusts such a
- * record, and crashes or writes anywhere if it shouldn't; ingest runs in a
- * backend, so it believes nothing.  Block references are checked before any
+ * A record whose CRC is right need not come from a server.  Recovery trusts
+ * such a record; a forged one makes it crash or write anywhere.  Ingest runs in
+ * a backend, so it checks everything.  Block references are checked before any
  * handler sees the record.  The main data of a record is for its handler to
  * check: that it has all bytes that are read, and that the numbers in it are
  * possible.

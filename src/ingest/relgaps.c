@@ -97,7 +97,7 @@ store(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 	bb_directory_put(ingest->directory, &key, ingest->lsn, value, length);
 }
 
-/* None of these blocks has a value any more, but the first: zeros. */
+/* From here on, none of these blocks has a value, except the first: zeros. */
 static void
 forget_older(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 			 BlockNumber end)

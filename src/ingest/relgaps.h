@@ -9,13 +9,14 @@
  * memory and time that it takes don't depend on its length.
  *
  * The store may have older values of the gap's blocks, from before a
- * truncation or of another relation of that name.  So with the run comes an
- * image layer of the gap that says that none of them exists.  It is at the LSN
- * ahead of the record's end, at which nobody can read; values that the record
- * itself gives to blocks of the gap are newer.
+ * truncation or of another relation of that name.  So an image layer of the gap
+ * is written with the run.  It has zeros for the first block, since a layer
+ * can't be empty, and hides all older values of the others.  It is at the LSN
+ * before the record's end, which is no LSN that can be read; values that the
+ * record itself gives to blocks of the gap are newer.
  *
- * Runs of a free space or visibility map don't have blocks that have a value:
- * native changes have to know what they are applied to.
+ * Blocks in runs of a free space or visibility map have no other values: native
+ * changes need a page that they are applied to.
  *
  *-------------------------------------------------------------------------
  */

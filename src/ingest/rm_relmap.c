@@ -42,7 +42,7 @@ bb_rm_relmap(BbIngest *ingest)
 	if ((update->tsid == GLOBALTABLESPACE_OID) != (update->dbid == InvalidOid))
 		bb_recordcheck_refuse(
 			ingest,
-			"There can't be a relation map of database %u in tablespace %u.",
+			"There cannot be a relation map of database %u in tablespace %u.",
 			update->dbid, update->tsid);
 	key = bb_key_make(BB_KEY_RELMAP, update->tsid, update->dbid, 0, 0, 0);
 	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,

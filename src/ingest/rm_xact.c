@@ -141,7 +141,7 @@ end_data(BbIngest *ingest)
 							XLogRecGetDataLen(record)))
 		bb_recordcheck_refuse(
 			ingest,
-			"It has %u bytes of data, which are not all that it says it has.",
+			"Its %u bytes of data do not agree with the counts and lengths in them.",
 			XLogRecGetDataLen(record));
 	return data;
 }
@@ -213,7 +213,7 @@ prepare(BbIngest *ingest)
 	if (!bb_xactrecord_prepared_fits(XLogRecGetData(ingest->record), length))
 		bb_recordcheck_refuse(
 			ingest,
-			"It has %u bytes of data, which are not all that it says it has.",
+			"Its %u bytes of data do not agree with the counts and lengths in them.",
 			length);
 	bb_directory_put_u32(ingest->directory, &key, ingest->lsn, length);
 	data = XLogRecGetData(ingest->record);

@@ -26,7 +26,7 @@ check_boolean(BbIngest *ingest, size_t offset, const char *name)
 	uint8		byte = (uint8) bb_ingest_data(ingest, offset + 1)[offset];
 
 	if (byte > 1)
-		bb_recordcheck_refuse(ingest, "%s is neither true nor false, but %u.",
+		bb_recordcheck_refuse(ingest, "%s is %u instead of true or false.",
 							  name, byte);
 }
 
@@ -41,7 +41,7 @@ check_counters(BbIngest *ingest, const CheckPoint *checkpoint)
 		!MultiXactIdIsValid(checkpoint->oldestMulti))
 		bb_recordcheck_refuse(
 			ingest,
-			"There can't be a next transaction %u, oldest %u, next multixact %u, oldest %u.",
+			"There cannot be a next transaction %u, oldest %u, next multixact %u, oldest %u.",
 			XidFromFullTransactionId(checkpoint->nextXid),
 			checkpoint->oldestXid, checkpoint->nextMulti,
 			checkpoint->oldestMulti);

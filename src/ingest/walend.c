@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * walend.c
- *	  Why there is no more WAL: what is said of it.
+ *	  Messages about the end of WAL, and why it is there.
  *
- * The end of a server's WAL is nothing to speak of: the next segment isn't
- * there yet; or pages have zeros, or WAL of an older use of the file, from
- * some page on to the segment's end, or the rest of a page has.  Anything
- * else was damaged, or isn't what its name says.
+ * The normal end of a server's WAL needs no message: the next segment isn't
+ * there yet; or the rest of the page and all further pages of the segment have
+ * zeros, or WAL of an older use of the file.  Any other end means that the file
+ * was damaged, or isn't a WAL segment.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,7 +49,7 @@ const char *
 bb_walsource_reason(const BbWalSource *source)
 {
 	return source->message ? source->message
-						   : "The next record can't be read.";
+						   : "The next record cannot be read.";
 }
 
 const char *
@@ -83,11 +83,11 @@ goes_on_behind(const BbWalSource *source, XLogRecPtr page)
 }
 
 /*
- * The page is good, so it's the record.  Is there one at all?
+ * The page is good, so the record is the reason.  Is there one at all?
  *
- * Where its header is that of the next record, it is one that is damaged.  A
- * header that isn't is what a page's older use left, unless that page is
- * known to be written to its end.
+ * If the header is that of the next record, that record is damaged.  Any other
+ * header is left from an older use of the page, unless the page is known to be
+ * written to its end.
  */
 static bool
 record_is_there(const BbWalSource *source)
@@ -107,7 +107,7 @@ record_is_there(const BbWalSource *source)
 		return true;
 	if (header.xl_tot_len == 0)
 		return false;
-	/* what is archived is written to its end */
+	/* archived segments are written to their end */
 	if (!source->file.segment.partial &&
 		!bb_walsegments_is_pg_wal(source->segments))
 		return true;
@@ -145,7 +145,7 @@ is_notable(const BbWalSource *source)
 static void
 tell_file(const BbReqCtx *ctx, BbWalSource *source)
 {
-	/* a whole one would be an error */
+	/* if a whole one followed, this would be an error */
 	const BbWalSegment *later = bb_walsegments_later(ctx, source->segments,
 													 source->file.segment.number,
 													 true);
@@ -165,7 +165,7 @@ tell_file(const BbReqCtx *ctx, BbWalSource *source)
 
 /* ---- a segment that isn't there ---- */
 
-/* What there is instead of it; NULL: nothing. */
+/* A sentence about the file that is there instead; NULL: there is none. */
 static const char *
 find_instead(const BbReqCtx *ctx, const BbWalSource *source)
 {
@@ -178,7 +178,7 @@ find_instead(const BbReqCtx *ctx, const BbWalSource *source)
 		: NULL;
 }
 
-/* True: it was said why. */
+/* True: a NOTICE gave the reason. */
 static bool
 tell_missing(const BbReqCtx *ctx, BbWalSource *source)
 {
@@ -192,7 +192,7 @@ tell_missing(const BbReqCtx *ctx, BbWalSource *source)
 						source->place.directory, LSN_FORMAT_ARGS(source->end),
 						bb_walsource_missing(source)),
 				 errdetail("%s", instead),
-				 errhint("Decompress it, under the segment's name.")));
+				 errhint("Decompress it to a file with the segment's name.")));
 	else if ((later = bb_walsegments_later(ctx, source->segments,
 										   source->missing, true)) != NULL)
 		ereport(NOTICE,
@@ -218,7 +218,7 @@ tell_missing(const BbReqCtx *ctx, BbWalSource *source)
 	return true;
 }
 
-/* WAL of a tli that nothing leads to. */
+/* Tell of WAL of a tli that no history file leads to. */
 static void
 tell_stranger(const BbReqCtx *ctx, BbWalSource *source)
 {
@@ -283,7 +283,7 @@ bb_walsource_tell_left(const BbReqCtx *ctx, BbWalSource *source,
 					   LSN_FORMAT_ARGS((last.number + 1) * size),
 					   segment_name(source, &last), source->tli,
 					   LSN_FORMAT_ARGS(source->end)),
-			 errhint("If the cluster goes on under timeline ID %u, make a branch at %X/%X and ingest into that with tli => 'current'. If it doesn't, tli => '%u' says so.",
+			 errhint("If the cluster goes on under timeline ID %u, make a branch at %X/%X and ingest into that with tli => 'current'. Otherwise, use tli => '%u'.",
 					 tli, LSN_FORMAT_ARGS(lsn), source->tli)));
 }
 
@@ -307,9 +307,10 @@ complain_missing(const BbReqCtx *ctx, BbWalSource *source, XLogRecPtr until)
 			 : errdetail("All before %X/%X has been ingested; WAL was asked for up to %X/%X.",
 						 LSN_FORMAT_ARGS(source->end),
 						 LSN_FORMAT_ARGS(until)),
-			 instead != NULL ? errhint("%s Decompress it, under the segment's name.",
-									   instead)
-							 : 0));
+			 instead != NULL
+			 ? errhint("%s Decompress it to a file with the segment's name.",
+					   instead)
+			 : 0));
 }
 
 static void

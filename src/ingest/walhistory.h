@@ -10,8 +10,8 @@
  *					└ tli 2 ──────┬────
  *								  └ tli 3 ──────
  *
- * The files belong to whoever archives there, so one that can't be used is
- * no error here: the caller decides whether it matters.
+ * Other servers may archive there, so a file that can't be used is no error
+ * here: the caller decides whether it matters.
  *
  * (The server's readTimeLineHistory looks into its own pg_wal only.  The form
  * of a history file, and how it is read: PostgreSQL's timeline.c.)
@@ -55,7 +55,8 @@ extern BbWalHistory *bb_walhistory_parse(const char *text, TimeLineID tli);
 /*
  * bb_walhistory_read - the history file of "tli"; NULL: there is none.
  *
- * Errors: QUERY_CANCELED.  All others become a complaint.
+ * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES (no descriptor to spare).  All
+ * others become a complaint.
  */
 extern BbWalHistory *bb_walhistory_read(const BbReqCtx *ctx,
 										const char *directory, TimeLineID tli);

@@ -98,7 +98,7 @@ is_segment_name(const char *name, bool *partial)
 	return *partial || IsXLogFileName(name);
 }
 
-/* Is that what follows a segment's name in that of a compressed one? */
+/* Is this the suffix of a compressed segment's name? */
 static bool
 is_compressed(const char *rest)
 {
@@ -111,7 +111,7 @@ is_compressed(const char *rest)
 	return false;
 }
 
-/* Where nothing has a segment's name: which file is a compressed one? */
+/* Find a compressed file; used where no file has the segment's name. */
 static const char *
 find_compressed(const BbReqCtx *ctx, const char *directory)
 {
@@ -214,7 +214,7 @@ open_file(const BbWalSegments *segments, const BbWalSegment *segment,
 	char	   *path = segment_path(segments, segment);
 	struct stat st;
 
-	/* who opens a FIFO waits for a writer, unless it says that it won't */
+	/* without O_NONBLOCK, opening a FIFO would wait for a writer */
 	file->segment = *segment;
 	file->fd = bb_fd_open(path, O_RDONLY | O_NONBLOCK | PG_BINARY, 0);
 	if (file->fd == NULL && errno == ENOENT)

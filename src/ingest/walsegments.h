@@ -6,8 +6,8 @@
  *
  * The directory is a pg_wal or an archive, and others write there: servers
  * of other tlis, or other systems; segments may be missing, cut, compressed,
- * or made for later use and never written to.  So what counts is not a name,
- * but whether a page header says that it is WAL of that address.
+ * or made for later use and never written to.  So the name of a
+ * file isn't enough: a page header has to say that it is WAL of that address.
  *
  * Which file a segment is read from: the newest tli on the way that has it
  * (XLogFileReadAnyTLI in PostgreSQL's xlogrecovery.c), of the files that are
@@ -133,9 +133,9 @@ extern bool bb_walsegments_beyond(const BbReqCtx *ctx,
 								  BbWalSegment *first, BbWalSegment *last);
 
 /*
- * bb_walsegments_compressed - the name of the segment's compressed file, whose
- * begins with the segment's and has a suffix of a compression in it; NULL:
- * there is none.
+ * bb_walsegments_compressed - the name of a compressed file of the segment: one
+ * that begins with the segment's name and has the suffix of a compression;
+ * NULL: there is none.
  */
 extern char *bb_walsegments_compressed(const BbReqCtx *ctx,
 									   const BbWalSegments *segments,

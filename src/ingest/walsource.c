@@ -98,7 +98,7 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 /* ---- records ---- */
 
 /*
- * Read, from where the last record ended, what is in the files now.
+ * Read the files again from where the last record ended.
  *
  * xlogreader must not go on with a page that it has.
  */
@@ -217,7 +217,7 @@ read_record(BbWalSource *source)
 	return true;
 }
 
-/* Is there WAL behind what can't be read? */
+/* Is there WAL after the part that can't be read? */
 static bool
 goes_on(BbWalSource *source)
 {
@@ -246,8 +246,8 @@ read_record_again(BbWalSource *source)
 }
 
 /*
- * Nobody but the caller knows which branch it wants where both go on in the
- * directory.  The segment in which the old tli is left doesn't count: a server
+ * If both branches continue in the directory, only the caller knows which one
+ * is wanted.  The segment in which the old tli is left doesn't count: a server
  * that fails over leaves it, too.
  */
 static void
@@ -294,7 +294,7 @@ change_tli(BbWalSource *source)
 	if (source->place.target.kind == BB_WAL_LATEST)
 		refuse_two_branches(source, left);
 
-	/* what of the new one is in a file of the old one isn't its WAL */
+	/* a copy in a file of the old one isn't WAL of the new one */
 	if (source->file.fd != NULL && source->file.segment.tli < source->tli)
 		begin_read(source);
 }

@@ -87,12 +87,12 @@ extern const char *bb_walsource_history(const BbReqCtx *ctx,
 										TimeLineID tli);
 
 /*
- * bb_walsource_missing - the name of the segment for want of which there was
- * no record; NULL: it wasn't that.
+ * bb_walsource_missing - the name of the missing segment that would have the
+ * next record; NULL: the segment is there, and there is another reason.
  */
 extern const char *bb_walsource_missing(const BbWalSource *source);
 
-/* Why else there was none: a sentence, and the name of the segment's file. */
+/* Any other reason, as a sentence; and the name of the segment's file. */
 extern const char *bb_walsource_reason(const BbWalSource *source);
 extern const char *bb_walsource_file(const BbWalSource *source);
 

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * walsource_internal.h
- *	  A WAL source as its own files see it: walsource.c reads, walend.c says
- *	  why there is nothing more to read.
+ *	  A WAL source as its own files see it: walsource.c reads, walend.c has
+ *	  the messages about the end.
  *
  *-------------------------------------------------------------------------
  */

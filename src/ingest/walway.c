@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * walway.c
- *	  Which tli's WAL leads from where a timeline ends to where it shall go.
+ *	  Which tlis' WAL leads from the end of a timeline to its target.
  *
  *-------------------------------------------------------------------------
  */
@@ -197,7 +197,7 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("timeline history file \"%s\" is missing from directory \"%s\"",
 						history_name(missing), place->directory),
-				 errdetail("There is \"%s\", which descends from timeline ID %u. Without the files between them it can't be told whether it is the latest.",
+				 errdetail("There is \"%s\", which descends from timeline ID %u. Without the files between them, it is unknown whether it is the latest.",
 						   history_name(tli), place->stream.tli),
 				 errhint("Put the file there, or use tli => '%u' to follow timeline ID %u, or tli => 'current' to stay on %u.",
 						 tli, tli, place->stream.tli)));
@@ -266,7 +266,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 	if (tli < own)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("WAL of timeline ID %u can't be followed", tli),
+				 errmsg("WAL of timeline ID %u cannot be followed", tli),
 				 errdetail("At %X/%X the timeline is on timeline ID %u, which is newer.",
 						   LSN_FORMAT_ARGS(place->lsn), own),
 				 errhint("Make a branch where timeline ID %u was left, and ingest into that.",
@@ -295,7 +295,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 	if (leaves_at(way) < place->lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("WAL of timeline ID %u can't be followed", tli),
+				 errmsg("WAL of timeline ID %u cannot be followed", tli),
 				 errdetail("It parted at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
 						   LSN_FORMAT_ARGS(leaves_at(way)), own,
 						   LSN_FORMAT_ARGS(place->lsn)),

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * walway.h
- *	  Which tli's WAL leads from where a timeline ends to where it shall go.
+ *	  Which tlis' WAL leads from the end of a timeline to its target.
  *
  *	  tli 1 ────────┬─────────
  *					└ tli 2 ──────┬────
  *								  └ tli 3 ──────
  *
  * The target is as recovery_target_timeline: the newest tli, the timeline's
- * own, or a number.  From a position on tli 1 to tli 3, WAL is read along 1 up
- * to the first fork, then 2, then 3.
+ * own, or a number.  From a position on tli 1 to tli 3, WAL is read along
+ * tli 1 up to the first fork, then along tli 2, then along tli 3.
  *
- * Of tlis whose parts of a history overlap, the newest counts at any position
+ * Where the parts of several tlis of a history overlap, the newest one counts
  * (XLogFileReadAnyTLI and tliOfPointInHistory in PostgreSQL).  So where tli 3
  * forked before tli 2 did, the way leads from 1 to 3.
  *

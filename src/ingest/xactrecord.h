@@ -24,9 +24,8 @@ extern bool bb_xactrecord_fits(uint8 info, const char *data, size_t length);
  * bb_xactrecord_prepared_fits - the same of a record that prepares a
  * transaction, which becomes its state file.
  *
- * (ReadTwoPhaseFile and ProcessTwoPhaseBuffer in PostgreSQL's twophase.c look
- * at the length and the magic number; what follows is believed when a server
- * starts.)
+ * (ReadTwoPhaseFile and ProcessTwoPhaseBuffer in PostgreSQL's twophase.c check
+ * the length and the magic number; a server that starts trusts the rest.)
  */
 extern bool bb_xactrecord_prepared_fits(const char *data, size_t length);
 

@@ -235,7 +235,7 @@ bb_layer_check_child(const BbLayer *layer, const BbEntry *index,
 	if (bb_key_compare(&first.key, &index->key) != 0 ||
 		first.lsn != index->lsn)
 		bb_layer_corrupted(layer, offset,
-						   "The block is another than its index says.");
+						   "The block is not the one that the index names.");
 }
 
 BbPlace

@@ -297,8 +297,8 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 	}
 	if (others != NIL)
 		ereport(WARNING,
-				(errmsg_plural("%d object among the layers of timeline \"%s\" is not one of bbackup, and stays",
-							   "%d objects among the layers of timeline \"%s\" are not ones of bbackup, and stay",
+				(errmsg_plural("%d object among the layers of timeline \"%s\" is not from bbackup and is not removed",
+							   "%d objects among the layers of timeline \"%s\" are not from bbackup and are not removed",
 							   list_length(others), list_length(others),
 							   timeline),
 				 errdetail("The first is \"%s\" in page store \"%s\".",

@@ -153,7 +153,7 @@ extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *store,
 /*
  * bb_manifest_sweep - remove layers of a timeline that its manifest doesn't
  * name; all of them, when manifest is NULL.  And what unfinished writers left.
- * What has no name that a layer can have stays, with a WARNING.
+ * Objects whose names no layer can have are kept, with a WARNING.
  *
  * REQUIRES: the timeline's lock.
  */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * manifest_check.c
- *	  Whether what a manifest says can be.
+ *	  Checks of the values in a manifest.
  *
- * A manifest's checksum tells a flipped bit, not a forged fact.  Whatever
- * reads a timeline calculates with these facts, so they are checked once,
+ * A manifest's checksum shows a flipped bit, but not a forged value.  All
+ * readers of a timeline calculate with these values, so they are checked once,
  * where a manifest is decoded.
  *
  *-------------------------------------------------------------------------

@@ -28,8 +28,8 @@ extern BbManifest *bb_manifest_decode(const void *data, size_t length,
 									  const char **complaint);
 
 /*
- * bb_manifest_complaint - what a manifest says that can't be, as an errdetail;
- * NULL: nothing.  bb_manifest_decode asks it.
+ * bb_manifest_complaint - which value of a manifest is impossible, as an
+ * errdetail; NULL: none.  bb_manifest_decode calls it.
  */
 extern const char *bb_manifest_complaint(const BbManifest *manifest);
 

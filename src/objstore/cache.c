@@ -82,12 +82,12 @@ bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
 				(errcode_for_file_access(),
 				 errmsg("could not create cache directory \"%s\": %m",
 						cache->directory)));
-	/* that one is made by us; one above may be a link of who set it up */
+	/* bbackup made this directory; those above may be links */
 	if (lstat(cache->directory, &st) < 0 || !S_ISDIR(st.st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" is not a directory", cache->directory),
-				 errhint("Remove it: it is in the place of a cache.")));
+				 errhint("Remove it, or choose another cache_directory.")));
 	cache->files = bb_objstore_open(ctx,
 									psprintf("file://%s", cache->directory),
 									NULL);

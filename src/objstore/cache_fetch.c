@@ -133,7 +133,7 @@ report(const BbReqCtx *ctx, const BbFetch *fetch)
 {
 	BB_COUNT(ctx, layers_downloaded, 1);
 	bb_layerstats_downloaded(fetch->object->id);
-	/* counted for bb_access_stats; hundreds of them are no news */
+	/* counted for bb_access_stats; there may be hundreds */
 	ereport(DEBUG1,
 			(errhidestmt(true), errhidecontext(true),
 			 errmsg_internal("%s (call " UINT64_FORMAT

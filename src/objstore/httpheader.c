@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * httpheader.c
- *	  What the headers of an answer say of its body, and of where it is.
+ *	  What the headers of an answer tell: the size of the body, a redirection.
  *
  *-------------------------------------------------------------------------
  */

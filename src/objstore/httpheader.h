@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * httpheader.h
- *	  What the headers of an answer say of its body, and of where it is.
+ *	  What the headers of an answer tell: the size of the body, a redirection.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,10 +11,10 @@
 #include "objstore/http.h"
 
 /*
- * bb_http_take_header - into *answer what a line that ends at "end" says, if
- * anybody wants to know it.
+ * bb_http_take_header - decode a line that ends at "end" into *answer, if it is
+ * a header that is used.
  *
- * The line is what the server sent, and not terminated.
+ * The line comes from the server, and is not terminated.
  * What is not as expected is left out.  Never throws: libcurl calls it.
  */
 extern void bb_http_take_header(const char *line, size_t end,

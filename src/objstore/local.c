@@ -58,7 +58,7 @@ bb_local_parent(const char *path, char *parent)
 	get_parent_directory(parent);
 }
 
-/* The store's own directory is named by who may; links lead there. */
+/* A user who may do so names the store's own directory; it may be a link. */
 static void
 make_store_directory(const char *directory)
 {
@@ -92,8 +92,8 @@ bb_local_complain_link(const char *path)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("\"%s\" leads through a symbolic link", path),
 				 errdetail("No symbolic link is followed in a page store."),
-				 errhint("Remove the link, or move to its place what it "
-						 "leads to.")));
+				 errhint("Remove the link, or replace it by what it points "
+						 "to.")));
 	errno = save_errno;
 }
 

@@ -43,8 +43,8 @@ extern int	bb_local_enter(const char *directory, const char *name,
 						   const char **last);
 
 /*
- * bb_local_open_parent - the directory that an object is in, for what is
- * looked up there, and in *last the last part of its name.  Below the store's
+ * bb_local_open_parent - the directory that an object is in, for looking the
+ * object up, and in *last the last part of its name.  Below the store's
  * own directory no symbolic link is followed: somebody may have put it there.
  *
  * Returns NULL with errno ENOENT when there is no such directory.
@@ -54,7 +54,7 @@ extern int	bb_local_enter(const char *directory, const char *name,
 extern BbFd *bb_local_open_parent(const BbObjectStore *store, const char *name,
 								  const char **last);
 
-/* The same, with what of it isn't there made, durably. */
+/* The same; missing directories are made, durably. */
 extern BbFd *bb_local_make_parent(const BbObjectStore *store, const char *name,
 								  const char **last);
 

@@ -56,8 +56,8 @@ complain_irregular(const char *path)
  * have more layers open than the process may have files.  Whatever lies in
  * the place of an object, opening it doesn't wait: a FIFO would, for good.
  *
- * A symbolic link isn't followed, as far as can be seen when it is opened; who
- * puts one there later only has other bytes read, which checksums tell.
+ * A symbolic link isn't followed if it is there when the file is opened.  One
+ * that is made later can only lead to other bytes, which checksums show.
  */
 static LocalReader *
 open_reader(BbObjectStore *store, const char *name)

@@ -68,8 +68,8 @@ bb_captured_is_excluded(const char *name)
 	return false;
 }
 
-static bool
-is_history(const char *path)
+bool
+bb_captured_is_history(const char *path)
 {
 	const char *prefix = XLOGDIR "/";
 
@@ -86,7 +86,7 @@ bb_captured_complaint(const char *path)
 
 	if (complaint != NULL)
 		return complaint;
-	if (is_history(path))
+	if (bb_captured_is_history(path))
 		return NULL;
 	strlcpy(first, path, slash != NULL ? slash - path + 1 : sizeof(first));
 	if (bb_captured_is_known_directory(first))

@@ -87,7 +87,7 @@ report_invalid(const BbCatalogScan *scan, const BbKey *key,
 			 errdetail("%s", complaint)));
 }
 
-/* The key with what its kind doesn't use set to zero. */
+/* The key with all fields that its kind doesn't use set to zero. */
 static BbKey
 canonical_key(const BbKeyFields *f)
 {
@@ -136,8 +136,8 @@ next_value(const BbReqCtx *ctx, BbCatalogScan *scan, BbKeyFields *fields,
 }
 
 /*
- * Nobody has vouched for what was decoded: is it whole, and possible?
- * complaint: what else is wrong with it; NULL: nothing.
+ * Check what was decoded, since a store is not trusted: is it whole?
+ * "complaint" is another fault that the caller has found; NULL: none.
  */
 static void
 check_valid(const BbCatalogScan *scan, const BbKeyFields *f,

@@ -11,7 +11,7 @@
  * PostgreSQL's files have.
  *
  * Errors: those of the page store; DATA_CORRUPTED (timeline, key) for a value
- * that can't be decoded, or can't be.
+ * that can't be decoded or is impossible.
  *
  *-------------------------------------------------------------------------
  */

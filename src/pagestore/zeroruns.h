@@ -4,10 +4,10 @@
  *	  Runs of blocks that a relation fork has, and that were never written.
  *
  * Where a WAL record makes a block far beyond the end of a fork, recovery
- * extends the file by zeros up to there, which may be terabytes.  Ingest stores
- * no page for each of these blocks, but where such a run begins and ends.  So
- * a block of a fork that has no value is either in a run, and comes as zeros,
- * or it was lost, which is an error.
+ * extends the file by zeros up to there, which may be terabytes.  Ingest
+ * doesn't store a page for each of these blocks, but where such a run begins
+ * and ends.  So a block of a fork that has no value is either in a run, and
+ * comes as zeros, or it was lost, which is an error.
  *
  *	  REL_SIZE		#####################################	40 blocks
  *	  REL_BLOCK		####				 #			  ##

@@ -58,10 +58,10 @@ bb_redo_setup_library(void)
 
 /*
  * The variables that a helper gets of the backend's environment.  A record
- * that takes a helper over can read what is in it, and the server's may have
- * the keys of an object store.  So it is what the server's libraries need to be
- * found and to start, what checking tools are told, and variables of our own; a
- * name that ends with "_" stands for all that begin with it.
+ * that takes a helper over can read them, and the server's environment may have
+ * the keys of an object store.  So these are the variables with which the
+ * server's libraries are found and started, those of checking tools, and our
+ * own.  A name that ends with "_" stands for all names that begin with it.
  *
  * LD_PRELOAD gives the helper's user a name (username.c).  ld.so ignores a
  * library whose path has spaces or colons; then the user needs a name of its

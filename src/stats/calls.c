@@ -62,9 +62,9 @@ static BbCall *ring; /* the call that ended as number n: at n % ring_size */
 static dlist_head running = DLIST_STATIC_INIT(running);
 
 /*
- * The error that was raised last, since a call began: what a call dies of that
- * goes in an abort.  One of a function of ours is seen when it is raised, even
- * if it is caught then; one from elsewhere when it is reported.
+ * The last error since a call began, which is the reason if the call ends in an
+ * abort.  An error in one of our functions is seen when it is raised, even if
+ * it is caught later; any other error is seen when it is reported.
  */
 static struct
 {
@@ -184,7 +184,7 @@ add_to_totals(const BbCall *call)
 	bb_counters_add(&totals->counters, &call->counters);
 }
 
-/* What a call that didn't end by itself ended of. */
+/* The error of a call that didn't end by itself. */
 static void
 tell_error(BbCall *call)
 {

@@ -42,7 +42,7 @@ typedef enum BbCallState
 	BB_CALL_CANCELLED /* asked to, timed out, or its session was ended */
 } BbCallState;
 
-/* Of an error's message, with its zero; what is longer is cut. */
+/* Of an error's message, with its zero; a longer message is cut. */
 #define BB_CALL_MESSAGE_SIZE 256
 
 /* One call, as it was when looked at. */
@@ -58,7 +58,7 @@ typedef struct BbCall
 	TimestampTz started_at;
 	TimestampTz ended_at; /* while it runs: 0 */
 	BbCallState state;
-	/* of the error that ended it; 0 and empty: none did, or none is known */
+	/* of the error that ended it; 0 and empty: no error, or an unknown one */
 	int			sqlstate;
 	char		message[BB_CALL_MESSAGE_SIZE];
 	/* what bb_calls_describe was told; empty, or Invalid: nothing */

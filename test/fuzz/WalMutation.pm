@@ -16,7 +16,7 @@ use WalRecord;
 
 our @EXPORT_OK = qw(mutate);
 
-# What is at the edge of something: of an integer, a page, a segment.
+# Values at an edge: of an integer, a page, a segment.
 my @edges = (
 	0, 1, 2, 3, 4, 7, 8, 23, 24, 25, 32, 33,
 	0x7F, 0x80, 0xFC, 0xFD, 0xFE, 0xFF, 512, 1023, 1024, 1025,

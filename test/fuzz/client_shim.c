@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * client_shim.c
- *	  What decoders of the client need of it: messages, and its end.
+ *	  The parts of the client that its decoders need: messages, and exit.
  *
  *-------------------------------------------------------------------------
  */

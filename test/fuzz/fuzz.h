@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz.h
- *	  What the libFuzzer targets share.
+ *	  Functions that the libFuzzer targets share.
  *
  * A target tests a decoder that needs no server.  The shims stand for what it
  * needs of one: memory that is freed after each input (memory_shim.c), and
  * errors, or exit() in the client, which end the input (server_shim.c,
- * client_shim.c).  An error is a right answer.  What is not: a fault that a
- * sanitizer sees, an elog (which is for what can't happen), and asking for
+ * client_shim.c).  An error is a right answer.  These are faults: a report
+ * of a sanitizer, an elog (which is for what can't happen), and a request for
  * more memory than palloc gives.
  *
  *-------------------------------------------------------------------------
@@ -38,7 +38,7 @@ extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 		fuzz_free_all();                   \
 	} while (0)
 
-/* What has to be, whatever the input is. */
+/* A condition that has to be true for all inputs. */
 #define FUZZ_CHECK(condition) \
 	do                        \
 	{                         \

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * server_shim.c
- *	  What decoders of the module need of a server: errors, and little else.
+ *	  The parts of a server that decoders of the module need: mostly errors.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,7 +40,7 @@ errfinish(const char *filename, int lineno, const char *funcname)
 {
 	if (level < ERROR)
 		return;
-	/* an error without a code can't happen, says who wrote it */
+	/* an error without a code is one that can't happen, as elog says */
 	FUZZ_CHECK(has_code);
 	siglongjmp(fuzz_error, 1);
 }

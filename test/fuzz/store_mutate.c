@@ -11,7 +11,7 @@
  * path, which keeps its length, and its mode (octal).  The first changes what
  * it likes.
  *
- * What is changed is drawn from the seed: a fact of the manifest, a key, an
+ * The change is drawn from the seed: a fact of the manifest, a key, an
  * LSN, a value, a length, a place, or any byte.  One line on standard output
  * says what, after a word that says how much of what is read may differ then:
  *

@@ -316,7 +316,7 @@ UNIT_TEST(invalid_pages_are_forgotten)
 	bb_invalidpages_forget(ingest, &other, 64);
 	bb_invalidpages_check(ingest);
 
-	/* from the consistent LSN on there may be none */
+	/* from the consistent LSN on, no invalid page is allowed */
 	ingest->manifest->start_lsn = 900;
 	CHECK_ERROR(bb_invalidpages_add(ingest, &large, 1),
 				ERRCODE_DATA_CORRUPTED);

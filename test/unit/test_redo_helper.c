@@ -703,7 +703,7 @@ UNIT_TEST(redo_wait_is_canceled)
 	CHECK(only_child() == pid);
 }
 
-/* What failed to be made must not be there for the next wait. */
+/* A wait set that couldn't be made must not be there for the next wait. */
 UNIT_TEST(redo_wait_set_is_whole_or_none)
 {
 	BbRedo	   *redo = open_anew(ctx);

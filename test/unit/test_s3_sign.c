@@ -86,7 +86,7 @@ UNIT_TEST(s3_sign_examples)
 		"34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"));
 }
 
-/* What is the same request has the same signature. */
+/* Equal requests have the same signature. */
 UNIT_TEST(s3_sign_canonical)
 {
 	const char *none[] = {NULL};

@@ -106,7 +106,7 @@ ends_with(const char *text, const char *end)
 
 /* ---- the list of files ---- */
 
-/* Each path once, in order, and none that a backup makes itself. */
+/* Each path once, in order, without those that a backup makes itself. */
 UNIT_TEST(configfiles_each_path_once)
 {
 	BbPageStore *store = new_store();
@@ -145,7 +145,7 @@ UNIT_TEST(configfiles_each_path_once)
 				 "history pg_wal/00000002.history 5 640\n") == 0);
 }
 
-/* What import never captures, as a file and as a directory. */
+/* Paths that import never captures, as a file and as a directory. */
 UNIT_TEST(configfiles_refused)
 {
 	const char *const paths[] = {"../elsewhere", "standby.signal",
@@ -212,7 +212,7 @@ UNIT_TEST(conf_follows_includes)
 	CHECK(strcmp(linitial(conf.outside), "/etc/postgresql/common.conf") == 0);
 }
 
-/* What the server couldn't read is no error here, and costs little. */
+/* A line that the server couldn't read is no error here, and costs little. */
 UNIT_TEST(conf_that_is_broken)
 {
 	BbPageStore *store = new_store();
@@ -258,7 +258,7 @@ UNIT_TEST(settings_of_a_clone)
 			 "# Do not edit\nprimary_conninfo = 'host=parent'\n"
 			 "external_pid_file = 'x'\narchive_mode = always");
 
-	/* as they are, for who takes the source's place */
+	/* as they are, for a cluster that takes the source's place */
 	files = bb_configfiles_new(ctx, store, LSN);
 	CHECK(bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs) ==
 		  NIL);

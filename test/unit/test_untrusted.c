@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_untrusted.c
- *	  What a store says that can't be, with all checksums right.
+ *	  Impossible values in a store, with all checksums right.
  *
  *-------------------------------------------------------------------------
  */

@@ -12,7 +12,7 @@ use BBackup::Archive::Standalone qw(slurp);
 use BBackup::WAL qw(lsn_number lsn_text);
 use Carp;
 
-# What an error says, and which kind that is.
+# The text of an error, and its kind.
 my @errors = (
 	[ qr/^WAL segment .* is missing/, 'missing segment' ],
 	[ qr/^WAL record at .* is broken/, 'broken record' ],
@@ -31,7 +31,7 @@ my @errors = (
 		'wrong tli' ],
 	[ qr/^timeline history file .* is missing/, 'history gap' ],
 	[
-		qr/^timeline ID .* does not|^WAL of timeline ID .* can't be followed|^timeline history file .* is not valid/,
+		qr/^timeline ID .* does not|^WAL of timeline ID .* cannot be followed|^timeline history file .* is not valid/,
 		'no way'
 	]);
 

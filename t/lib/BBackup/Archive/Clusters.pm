@@ -13,7 +13,7 @@
 # crash.  Some archive into the directory
 # that all share, some into one of their own, so that a tli may come twice.
 #
-# All write to the table "w" who they are.
+# Each server writes its name to the table "w".
 
 package BBackup::Archive::Clusters;
 

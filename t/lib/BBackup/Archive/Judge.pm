@@ -31,8 +31,8 @@
 # - With 'latest', it refuses to leave a tli which goes on in the directory, in
 #   segments after the one in which it is left.
 # - Stock panics at a record that it can't replay.  bbackup fails before it.
-# - What bbackup reads that stock doesn't, and the other way round, is in
-#   BBackup::Archive::Stock.
+# - BBackup::Archive::Stock has the files that bbackup reads and stock doesn't,
+#   and the other way round.
 
 package BBackup::Archive::Judge;
 
@@ -218,7 +218,7 @@ sub note_case
 	return;
 }
 
-# What has been ingested is the state for the next call.
+# The WAL that has been ingested is the state for the next call.
 sub go_on
 {
 	my ($self, $case) = @_;
@@ -382,7 +382,7 @@ sub judge
 }
 
 # is_in_the_way - is there a reason to refuse the import of a base that stock
-# recovers?  What stops ingest before the base is consistent does.
+# recovers?  An end of ingest before the base is consistent does.
 sub is_in_the_way
 {
 	my ($self, $case) = @_;

@@ -309,7 +309,7 @@ sub next_name
 	  . sprintf '%08X', hex(substr $name, 16, 8) + $by;
 }
 
-# What is of one tli under the name of another.
+# WAL of one tli under the name of another.
 sub copy_to_other_tli
 {
 	my ($self) = @_;
@@ -393,7 +393,7 @@ sub replace_by_nonfile
 	return "$name is a $what";
 }
 
-# What is in archives besides.
+# Other files in archives.
 sub add_other_files
 {
 	my ($self) = @_;

@@ -43,8 +43,8 @@ sub run_standalone
 	return ($log, @values);
 }
 
-# What a process that was killed leaves: a segment of System V shared memory,
-# which nobody would ever remove.  The lock file has its key and id.
+# A process that was killed leaves a segment of System V shared memory, which
+# nothing else would remove.  The lock file has its key and id.
 sub forget_memory
 {
 	my ($directory) = @_;

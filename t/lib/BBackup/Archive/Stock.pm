@@ -13,7 +13,7 @@
 #   then it waits for the rest.  bb_ingest() reads what there is.)
 # - bb_ingest() goes on where the timeline ends, so it doesn't look at what is
 #   before.  The view has that from where it came from when it was ingested.
-# - What isn't a regular file isn't there.
+# - A file that isn't regular counts as missing.
 # - There may be several files of a segment: of tlis that part in it, partial
 #   ones, such that are being copied.  Recovery takes the newest tli's; a standby
 #   one of an older tli if that has the wrong size.  bb_ingest() takes a whole
@@ -269,8 +269,9 @@ sub full
 	return $bytes . "\0" x (SEGMENT_SIZE - length $bytes);
 }
 
-# What was ingested, and the rest of another file.  Headers of pages are looked
-# at again: the first of the segment, and that of the page of the LSN.
+# The part that was ingested, and the rest of another file.  Headers of pages
+# are looked at again: the first of the segment, and that of the page of the
+# LSN.
 sub joined
 {
 	my ($before, $after, $offset) = @_;

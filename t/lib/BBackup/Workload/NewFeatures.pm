@@ -167,7 +167,7 @@ VACUUM pruned;
 		[ 'pg17 incremental backup' => \&back_up_incrementally ]);
 }
 
-# What backups and the WAL summarizer leave in WAL and in the data directory.
+# Traces of backups and the WAL summarizer in WAL and in the data directory.
 sub back_up_incrementally
 {
 	my ($node) = @_;
