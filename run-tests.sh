@@ -211,6 +211,7 @@ if ! command -v "$CLANG" >/dev/null; then
 	need_packages "$(basename "$CLANG")" ||
 		die "could not install the packages"
 fi
+need_packages "$(find_fuzzer)" || die "could not install the packages"
 
 new_directory bbtests || die "could not make a temporary directory"
 work=$directory

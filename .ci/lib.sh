@@ -75,12 +75,26 @@ set_packages()
 		BUILD_PACKAGES+=("postgresql-$major" "postgresql-server-dev-$major")
 }
 
-# find_clang: print the name of the clang that the server was built with; it is
-# the one that PGXS makes bitcode with.
+# find_clang [PGXS]: print the name of the clang that the server was built with;
+# it is the one that PGXS makes bitcode with.  PGXS is a server's directory
+# pgxs, that of $PG_CONFIG by default.
 find_clang()
 {
-	sed -n 's/^CLANG = //p' \
-		"$(dirname "$("$PG_CONFIG" --pgxs)")/../Makefile.global" | grep .
+	local pgxs=${1:-}
+
+	[ -n "$pgxs" ] || pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/../..
+	sed -n 's/^CLANG = //p' "$pgxs/src/Makefile.global" | grep .
+}
+
+# find_fuzzer [PGXS]: print the name of the package (Debian) with libFuzzer for
+# that clang.
+find_fuzzer()
+{
+	local clang
+
+	clang=$(find_clang "$@") || clang=clang
+	clang=$(basename "$clang")
+	echo "libclang-rt${clang#clang}-dev"
 }
 
 # Set PG_CONFIG and BINDIR; the caller's PG_CONFIG is taken.

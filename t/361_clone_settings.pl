@@ -163,18 +163,23 @@ like(slurp_file("$made/postgresql.auto.conf"),
 # --- Data that need more than the configuration that was captured before.
 
 my $grown = new_source('grown');
+# what limits replication origins: a setting of their own came with 18
+my $origins_limit =
+  $grown->pg_version >= 18
+  ? 'max_active_replication_origins'
+  : 'max_replication_slots';
 $grown->append_conf('postgresql.conf',
 	"max_prepared_transactions = 1\ntrack_commit_timestamp = off\nmax_connections = 20\n");
 $grown->restart;
 $grown->stop;
 import_directory($store, $grown->data_dir, 'grown');
-$grown->append_conf('postgresql.conf', q(
+$grown->append_conf('postgresql.conf', qq(
 wal_level = logical
 max_wal_senders = 3
 wal_keep_size = 1GB
 max_prepared_transactions = 12
 track_commit_timestamp = on
-max_replication_slots = 30
+$origins_limit = 30
 max_connections = 100
 ));
 $grown->start;
@@ -209,9 +214,7 @@ foreach my $option ('clone', 'source')
 	  restore("timeline => 'grown', settings => '$option'");
 	like($err, qr/NOTICE:  "$_"/, "$option: a NOTICE of $_")
 	  foreach (qw(max_prepared_transactions max_locks_per_transaction
-		track_commit_timestamp),
-		$grown->pg_version >= 18 ? 'max_active_replication_origins'
-		: 'max_replication_slots');
+		track_commit_timestamp), $origins_limit);
 	$clone = start_clone($place{$option}, "grown_$option");
 	is( $clone->safe_psql('postgres',
 			"SELECT string_agg(gid, ' ' ORDER BY gid) FROM pg_prepared_xacts"),
