@@ -25,6 +25,7 @@ $source->stop;
 my $reader = new_store(
 	'reader', q(
 shared_preload_libraries = 'bbackup'
+log_min_messages = debug1
 bbackup.track_calls = 500
 bbackup.layer_size = 1MB
 bbackup.compression = none
@@ -158,7 +159,7 @@ cmp_ok($layers, '>', 0, 'it downloaded some');
 my ($total, $total_bytes) = split /\|/,
   backup_row('layers_downloaded, bytes_downloaded');
 my $own = () = slurp_file($reader->logfile) =~
-  /LOG:  basebackup \(call \d+\) downloaded layer/g;
+  /DEBUG:  basebackup \(call \d+\) downloaded layer/g;
 is($layers + $own, $total, "the backup's are its own and the worker's");
 is($total_bytes, layers('sum(bytes)', 'whole'), 'to the byte');
 is(layers('min(downloads), max(downloads), sum(evictions)', 'whole'),

@@ -84,6 +84,10 @@ read_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
 		if (page != NULL)
 			return page;
 	}
+	else if (value.length == BLCKSZ)
+		return value.data;
+
+	/* this says what is wrong */
 	return bb_pagestore_need(ctx, store, key, lsn, BLCKSZ).data;
 }
 
