@@ -83,7 +83,12 @@ bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
 				 errmsg("could not create cache directory \"%s\": %m",
 						cache->directory)));
 	/* bbackup made this directory; those above may be links */
-	if (lstat(cache->directory, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (lstat(cache->directory, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat cache directory \"%s\": %m",
+						cache->directory)));
+	if (!S_ISDIR(st.st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" is not a directory", cache->directory),
