@@ -146,7 +146,7 @@ foreach my $in ($segments[4], $segments[$#segments - 1])
 		extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	like(
 		$stderr,
-		qr/XX001: WAL record at ([0-9A-F]+\/[0-9A-F]+) is broken.*HINT: .*$in"/s,
+		qr/XX001: WAL record at ([0-9A-F]+\/[0-9A-F]+) is broken.*DETAIL: .*$in"/s,
 		'a broken record is named');
 	my ($lsn) = $stderr =~ /WAL record at (\S+) is broken/;
 	my $end = end_of($timeline);

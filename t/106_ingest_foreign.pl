@@ -134,7 +134,7 @@ my $border = $store->safe_psql('postgres',
 	"SELECT '" . beginning($a[1]) . "'::pg_lsn + 40");
 like(
 	$said,
-	qr/XX001: WAL record at \Q$border\E does not continue the WAL before it.*HINT: .*$a[1]"/s,
+	qr/XX001: WAL record at \Q$border\E does not continue the WAL before it.*DETAIL: .*$a[1]"/s,
 	'the first record of the other server is refused, and named');
 is(end_of($timeline), beginning($a[1]), 'all before it is kept');
 ($end, $said) = outcome($split, $timeline);

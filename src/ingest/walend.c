@@ -320,11 +320,10 @@ complain_foreign(const BbWalSource *source)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL record at %X/%X does not continue the WAL before it",
 					LSN_FORMAT_ARGS(bb_walsource_start(source))),
-			 errdetail("%s All before it has been ingested.",
-					   source->message),
-			 errhint("It is in \"%s/%s\". Two servers may have archived into the directory under one timeline ID.",
-					 source->place.directory,
-					 bb_walsource_file(source))));
+			 errdetail("%s It is in \"%s/%s\". All before it has been ingested.",
+					   source->message, source->place.directory,
+					   bb_walsource_file(source)),
+			 errhint("Two servers may have archived into the directory under one timeline ID.")));
 }
 
 void
@@ -352,7 +351,8 @@ bb_walsource_complain(const BbReqCtx *ctx, BbWalSource *source,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL record at %X/%X is broken",
 					LSN_FORMAT_ARGS(bb_walsource_start(source))),
-			 errdetail("%s All before it has been ingested.",
-					   bb_walsource_reason(source)),
-			 errhint("It is in \"%s/%s\".", source->place.directory, name)));
+			 errdetail("%s The record is in \"%s/%s\". All before it has been ingested.",
+					   bb_walsource_reason(source), source->place.directory,
+					   name),
+			 errhint("Replace the file by a good copy, and ingest again.")));
 }
