@@ -78,6 +78,46 @@ check_disjoint(const BbLayerMap *map, const BbLayerDesc *a,
 						   bb_layer_name(b))));
 }
 
+/* The LSN that the delta layers build on; Invalid: nothing can be read. */
+static XLogRecPtr
+base_lsn(const BbLayerMap *map)
+{
+	if (map->manifest->ancestor != NULL)
+		return map->manifest->ancestor_lsn;
+	return map->nimages > 0 ? map->runs[map->nimages - 1].lsn_start
+							: InvalidXLogRecPtr;
+}
+
+/*
+ * Each flush of ingest has a delta layer, as each of its records ends
+ * somewhere (BB_KEY_RECORD_ENDS).  Where there is no layer one was lost, and
+ * pages would be older than they say they are.
+ */
+static void
+check_whole(const BbLayerMap *map)
+{
+	XLogRecPtr	base = base_lsn(map);
+	XLogRecPtr	from = map->manifest->end_lsn + 1; /* all is there from here */
+
+	if (XLogRecPtrIsInvalid(base))
+		return;
+	/* which come by falling lsn_end */
+	for (int i = map->nimages; i < map->nruns; i++)
+	{
+		if (map->runs[i].lsn_end < from)
+			break;
+		from = Min(from, map->runs[i].lsn_start);
+	}
+	if (from > base + 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("timeline \"%s\" lacks layers",
+						map->manifest->timeline),
+				 errdetail("No layer has the changes up to %X/%X.",
+						   LSN_FORMAT_ARGS(from - 1)),
+				 errhint("Restore the timeline's files from a copy of the page store.")));
+}
+
 BbLayerMap *
 bb_layermap_new(const BbManifest *manifest)
 {
@@ -111,6 +151,7 @@ bb_layermap_new(const BbManifest *manifest)
 		}
 		map->runs[map->nruns - 1].end = i + 1;
 	}
+	check_whole(map);
 	return map;
 }
 

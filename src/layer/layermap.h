@@ -21,7 +21,8 @@ typedef struct BbLayerMap BbLayerMap;
  * bb_layermap_new - a map of the manifest's layers; the manifest must outlive
  * it.
  *
- * Errors: DATA_CORRUPTED when layers of one run overlap.
+ * Errors: DATA_CORRUPTED when layers of one run overlap, or when there are LSNs
+ * up to the timeline's end that no delta layer has.
  */
 extern BbLayerMap *bb_layermap_new(const BbManifest *manifest);
 

@@ -35,6 +35,37 @@ open_one(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	return timeline;
 }
 
+/*
+ * Is that still the ancestor that a branch was made of?  It may have been put
+ * back from an older copy of the store, or be another timeline of that name.
+ */
+static void
+check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
+{
+	XLogRecPtr	lsn = branch->ancestor_lsn;
+	const char *complaint = NULL;
+
+	if (ancestor->system_identifier != branch->system_identifier)
+		complaint = "It is of another cluster.";
+	else if (lsn < ancestor->start_lsn || lsn > ancestor->end_lsn)
+		complaint = psprintf("It reaches from %X/%X to %X/%X.",
+							 LSN_FORMAT_ARGS(ancestor->start_lsn),
+							 LSN_FORMAT_ARGS(ancestor->end_lsn));
+	else if (bb_tli_at(ancestor->switches, ancestor->nswitches, ancestor->tli,
+					   lsn) !=
+			 bb_tli_at(branch->switches, branch->nswitches, branch->tli, lsn))
+		complaint = "Its WAL there is of another timeline ID.";
+	if (complaint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("timeline \"%s\" is not the one that \"%s\" branched from at %X/%X",
+						ancestor->timeline, branch->timeline,
+						LSN_FORMAT_ARGS(lsn)),
+				 errdetail_internal("%s", complaint),
+				 errhint("Restore timeline \"%s\" from a copy of the page store that has it up to that LSN.",
+						 ancestor->timeline)));
+}
+
 BbTimeline *
 bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
@@ -48,6 +79,7 @@ bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("timeline \"%s\" has too many ancestors", name)));
 		last->ancestor = open_one(ctx, store, last->manifest->ancestor);
+		check_ancestor(last->manifest, last->ancestor->manifest);
 		last = last->ancestor;
 	}
 	return first;

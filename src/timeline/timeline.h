@@ -18,7 +18,8 @@
  * A timeline is opened for one call and sees the manifest as it was then.
  *
  * Errors: those of layer.h and redo.h; UNDEFINED_OBJECT (no such timeline);
- * DATA_CORRUPTED (a history that makes no page).
+ * DATA_CORRUPTED (a history that makes no page; bb_timeline_open: layers are
+ * missing, or an ancestor is not the one that it was).
  *
  *-------------------------------------------------------------------------
  */

@@ -218,6 +218,26 @@ UNIT_TEST(history_as_the_model)
 
 /* ---- what is no history ---- */
 
+/* A flush up to an LSN, of a key that nobody reads. */
+static void
+flush_up_to(const BbReqCtx *ctx, Model *model, XLogRecPtr lsn)
+{
+	BbManifest *manifest = &model->manifest;
+	BbEntry		entry = {bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0),
+						 lsn, BB_ENTRY_IMAGE, (const uint8 *) "x", 1};
+	BbKey		end = bb_key_next(&entry.key);
+	BbLayerWriter *writer =
+		bb_layer_writer_new_delta(ctx, model->store, manifest->timeline,
+								  &entry.key, manifest->end_lsn + 1, lsn + 1,
+								  BB_COMPRESSION_DEFAULT);
+
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&end);
+	manifest->end_lsn = lsn;
+}
+
 /* A timeline whose one delta layer has one entry. */
 static BbTimeline *
 timeline_with(const BbReqCtx *ctx, BbEntry entry)
@@ -356,6 +376,81 @@ UNIT_TEST(history_from_layers_that_overlap)
 	CHECK_ERROR(bb_timeline_get(ctx, timeline, &key, START + 199, &entry),
 				ERRCODE_DATA_CORRUPTED);
 	CHECK(strstr(unit_last_error, "out of order") != NULL);
+}
+
+/* A manifest that has lost rows, wherever they were. */
+UNIT_TEST(history_that_was_lost_is_noticed)
+{
+	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	BbManifest *manifest = &model->manifest;
+	BbLayerDesc layers[4];
+
+	model_write_image(ctx, model, 0, NKEYS, START);
+	for (int i = 1; i <= 3; i++)
+		flush_up_to(ctx, model, START + 10 * i);
+	memcpy(layers, manifest->layers, sizeof(layers));
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	(void) bb_timeline_open(ctx, model->store, "main");
+
+	/* without the image layer there is nothing that anybody can read */
+	for (int lost = 1; lost < 4; lost++)
+	{
+		memcpy(manifest->layers, layers, sizeof(layers));
+		manifest->layers[lost] = layers[3];
+		manifest->nlayers = 3;
+		CHECK(bb_manifest_commit(ctx, model->store, manifest));
+		CHECK_ERROR(bb_timeline_open(ctx, model->store, "main"),
+					ERRCODE_DATA_CORRUPTED);
+		CHECK(strstr(unit_last_error, "lacks layers") != NULL);
+	}
+
+	/* one that reaches over its neighbours takes their place, as merged */
+	memcpy(manifest->layers, layers, sizeof(layers));
+	manifest->layers[2].lsn_start = layers[1].lsn_start;
+	manifest->layers[1] = layers[3];
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	(void) bb_timeline_open(ctx, model->store, "main");
+}
+
+/* A branch whose ancestor was put back from an older copy, or is another. */
+UNIT_TEST(branch_of_another_ancestor_is_noticed)
+{
+	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	BbManifest *manifest = &model->manifest;
+	BbTliSwitch tli_switch = {1, START + 10};
+
+	model_write_image(ctx, model, 0, NKEYS, START);
+	flush_up_to(ctx, model, START + 10);
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	flush_up_to(ctx, model, START + 20);
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	bb_timeline_branch(ctx, model->store, "branch", "main", START + 20);
+	(void) bb_timeline_open(ctx, model->store, "branch");
+
+	manifest->nlayers--;
+	manifest->end_lsn = START + 10;
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	CHECK_ERROR(bb_timeline_open(ctx, model->store, "branch"),
+				ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_error, "branched from") != NULL);
+
+	/* it comes to that LSN again, but by another timeline ID */
+	flush_up_to(ctx, model, START + 30);
+	manifest->tli = 2;
+	manifest->nswitches = 1;
+	manifest->switches = &tli_switch;
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	CHECK_ERROR(bb_timeline_open(ctx, model->store, "branch"),
+				ERRCODE_DATA_CORRUPTED);
+
+	manifest->tli = 1;
+	manifest->nswitches = 0;
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	(void) bb_timeline_open(ctx, model->store, "branch");
+	manifest->system_identifier++;
+	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	CHECK_ERROR(bb_timeline_open(ctx, model->store, "branch"),
+				ERRCODE_DATA_CORRUPTED);
 }
 
 /*
@@ -585,7 +680,8 @@ store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
 																		writer,
 																		&end);
 	}
-	manifest->end_lsn = START + 10 * n + 5;
+	manifest->end_lsn = START + 10 * n;
+	flush_up_to(ctx, model, START + 10 * n + 5);
 	CHECK(bb_manifest_commit(ctx, model->store, manifest));
 	return bb_pagestore_timeline(ctx, model->store, "main");
 }
@@ -645,7 +741,7 @@ UNIT_TEST(branch_has_its_own_tli)
 	model->manifest.tli = 7;
 	model->manifest.nswitches = 2;
 	model->manifest.switches = switches;
-	model->manifest.end_lsn = START + 30;
+	flush_up_to(ctx, model, START + 30);
 	CHECK(bb_manifest_commit(ctx, model->store, &model->manifest));
 	for (int i = 0; i < lengthof(cases); i++)
 	{

@@ -81,6 +81,31 @@ manifest_for(const char *timeline)
 	return manifest;
 }
 
+/*
+ * Commit a manifest with a delta layer, of a key that no test reads, of all
+ * LSNs above base: a timeline has them all.
+ */
+static bool
+commit_from(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
+			XLogRecPtr base)
+{
+	BbKey		start = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0);
+	BbKey		end = bb_key_next(&start);
+	BbEntry		entry = {start, manifest->end_lsn, BB_ENTRY_IMAGE,
+						 (const uint8 *) "x", 1};
+	BbLayerWriter *writer =
+		bb_layer_writer_new_delta(ctx, store, manifest->timeline, &start,
+								  base + 1, manifest->end_lsn + 1,
+								  BB_COMPRESSION_DEFAULT);
+
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	manifest->layers[manifest->nlayers++] =
+		*bb_layer_writer_finish(ctx, writer, &end);
+	if (manifest->ancestor == NULL)
+		manifest->start_lsn = base;
+	return bb_manifest_commit(ctx, store, manifest);
+}
+
 static void
 check_value(const BbReqCtx *ctx, BbTimeline *timeline, uint32 block,
 			XLogRecPtr lsn, XLogRecPtr expected)
@@ -274,7 +299,7 @@ UNIT_TEST(timeline_newest_image_wins)
 	manifest.layers[3] = *write_blocks(ctx, store, "main", 8, 10, 3);
 	manifest.layers[4] = *write_blocks(ctx, store, "main", 2, 3, 3);
 	manifest.nlayers = 5;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 1));
 	timeline = bb_timeline_open(ctx, store, "main");
 
 	check_value(ctx, timeline, 4, 1, 1);
@@ -298,11 +323,11 @@ UNIT_TEST(timeline_more_layers_than_stay_open)
 	BbManifest	manifest = manifest_for("main");
 	BbTimeline *timeline;
 
-	manifest.layers = palloc0(50 * sizeof(BbLayerDesc));
+	manifest.layers = palloc0(51 * sizeof(BbLayerDesc));
 	manifest.nlayers = 50;
 	for (int i = 0; i < 50; i++)
 		manifest.layers[i] = *write_blocks(ctx, store, "main", i, i + 1, 7);
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 7));
 	timeline = bb_timeline_open(ctx, store, "main");
 	for (int round = 0; round < 3; round++)
 	{
@@ -321,7 +346,7 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 	manifest.layers[1] = *write_blocks(ctx, store, "main", 0, 5, 3);
 	manifest.layers[2] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 3;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 1));
 
 	bb_timeline_branch(ctx, store, "branch", "main", 2);
 	manifest = *bb_manifest_read(ctx, store, "branch");
@@ -332,11 +357,11 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 	branch = bb_timeline_open(ctx, store, "branch");
 	CHECK(strcmp(scan_text(ctx, branch, 0, 10, 99), "1111111111") == 0);
 
-	manifest.layers = palloc0(sizeof(BbLayerDesc));
+	manifest.layers = palloc0(2 * sizeof(BbLayerDesc));
 	manifest.layers[0] = *write_blocks(ctx, store, "branch", 3, 4, 4);
 	manifest.nlayers = 1;
 	manifest.end_lsn = 4;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 2));
 	branch = bb_timeline_open(ctx, store, "branch");
 	CHECK(strcmp(scan_text(ctx, branch, 0, 10, 99), "1114111111") == 0);
 	check_value(ctx, branch, 3, 4, 4);
@@ -357,9 +382,9 @@ UNIT_TEST(timeline_identity)
 	manifest.layers[1] = *write_blocks(ctx, store, "main", 0, 5, 3);
 	manifest.layers[2] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 3;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 1));
 	main = bb_timeline_open(ctx, store, "main");
-	CHECK(bb_timeline_identity(main, 1) == bb_timeline_identity(main, 2));
+	CHECK(bb_timeline_identity(main, 3) == bb_timeline_identity(main, 4));
 	CHECK(bb_timeline_identity(main, 2) != bb_timeline_identity(main, 3));
 
 	/* a branch reads its ancestor's layers, until it has its own */
@@ -368,13 +393,13 @@ UNIT_TEST(timeline_identity)
 	before = bb_timeline_identity(branch, 3);
 	CHECK(before == bb_timeline_identity(main, 2));
 	manifest = *bb_manifest_read(ctx, store, "branch");
-	manifest.layers = palloc0(sizeof(BbLayerDesc));
+	manifest.layers = palloc0(2 * sizeof(BbLayerDesc));
 	manifest.layers[0] = *write_blocks(ctx, store, "branch", 3, 4, 4);
 	manifest.nlayers = 1;
 	manifest.end_lsn = 4;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 2));
 	branch = bb_timeline_open(ctx, store, "branch");
-	CHECK(bb_timeline_identity(branch, 3) == before);
+	CHECK(bb_timeline_identity(branch, 2) == before);
 	CHECK(bb_timeline_identity(branch, 4) != before);
 
 	/* a worker of a backup that reads another one */
@@ -392,7 +417,7 @@ UNIT_TEST(timeline_identity)
 	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
 	manifest.layers[1] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 2;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 1));
 	main = bb_timeline_open(ctx, store, "main");
 	CHECK(bb_timeline_identity(main, 2) != before);
 }
@@ -410,7 +435,7 @@ UNIT_TEST(timeline_drop)
 
 	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 1;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 1));
 	branch_step(ctx, store, "branch");
 
 	/* one after another: locks end with the call */
@@ -429,7 +454,7 @@ UNIT_TEST(timeline_branch_wants_a_free_name)
 
 	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 1;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 1));
 
 	bb_manifest_lock(ctx, store, "branch"); /* an import */
 	CHECK_ERROR(branch_step(ctx, store, "branch"), ERRCODE_OBJECT_IN_USE);
@@ -444,7 +469,7 @@ UNIT_TEST(timeline_branch_replaces_a_killed_import)
 
 	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 1;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 1));
 	(void) write_rest(ctx, store, "branch", 1);
 	killed.start_lsn = BB_LSN_UNKNOWN;
 	CHECK(bb_manifest_commit(ctx, store, &killed));
@@ -462,7 +487,7 @@ UNIT_TEST(timeline_drop_refused)
 
 	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
 	manifest.nlayers = 1;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(commit_from(ctx, store, &manifest, 1));
 	branch_step(ctx, store, "branch");
 	CHECK_ERROR(bb_timeline_drop(ctx, store, "main"),
 				ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST);
