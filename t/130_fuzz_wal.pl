@@ -241,7 +241,9 @@ sub choose_record
 	$index = 1 if $index < 1;
 	my $lsn = $wal->start_of($index);
 	my $record = $writer->read($lsn);
-	my ($changed, @what) = WalMutation::mutate($record->{bytes});
+	my @others = map { $writer->read($wal->start_of($_))->{bytes} }
+	  map { $places->[ rand @$places ], int rand $wal->{count} } 1 .. 3;
+	my ($changed, @what) = WalMutation::mutate($record->{bytes}, @others);
 	return {
 		number => $number,
 		kind => $kind,

@@ -13,8 +13,10 @@
 #include "storage/block.h"
 
 /*
- * A fork has at most so many.  A hash index gets one for each phase of a split
- * of 1024 pages or more, which are 90 at most; other files have a few.
+ * A fork has at most so many; further gaps get an image for each block.  A hash
+ * index gets one for each phase of a split of 1024 pages or more, which are 90
+ * at most; a heap gets one now and then when many sessions extend it at once,
+ * and the last of them writes WAL first.
  */
 #define BB_ZERO_RUNS_MAX 256
 

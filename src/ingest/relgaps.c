@@ -46,7 +46,24 @@ is_map(const BbFork *fork)
 	return fork->fork == FSM_FORKNUM || fork->fork == VISIBILITYMAP_FORKNUM;
 }
 
-/* Of a map's runs, which have no values, the shortest becomes images. */
+/* Each of the blocks gets an image. */
+static void
+write_images(BbIngest *ingest, const BbFork *fork, BlockNumber first,
+			 BlockNumber end)
+{
+	for (BlockNumber block = first; block < end; block++)
+	{
+		BbKey		key = bb_fork_block_key(fork, block);
+
+		bb_reqctx_check(ingest->ctx);
+		bb_ingest_zeros(ingest, &key);
+	}
+}
+
+/*
+ * A block was taken out of a map's run, and now there is one too many: the
+ * shortest, which has no values, becomes images.
+ */
 static void
 write_shortest(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 {
@@ -63,12 +80,7 @@ write_shortest(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 			first = runs->bounds[2 * i];
 		}
 	}
-	for (BlockNumber block = first; block < first + shortest; block++)
-	{
-		BbKey		key = bb_fork_block_key(fork, block);
-
-		bb_ingest_zeros(ingest, &key);
-	}
+	write_images(ingest, fork, first, first + shortest);
 	bb_zerorun_cut(runs, first, first + shortest);
 }
 
@@ -79,15 +91,11 @@ store(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 	uint8		value[BB_ZERO_RUNS_MAX * BB_ZERO_RUN_BYTES];
 	uint32		length;
 
-	if (runs->n > BB_ZERO_RUNS_MAX && is_map(fork))
-		write_shortest(ingest, fork, runs);
 	if (runs->n > BB_ZERO_RUNS_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("WAL record that ends at %X/%X makes too many gaps in a file",
-						LSN_FORMAT_ARGS(ingest->lsn)),
-				 errdetail("It is of %s, which has %d already.",
-						   bb_key_text(&key), BB_ZERO_RUNS_MAX)));
+	{
+		Assert(is_map(fork));
+		write_shortest(ingest, fork, runs);
+	}
 	if (runs->n == 0)
 	{
 		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
@@ -128,6 +136,11 @@ bb_relgaps_add(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 
 	(void) load(ingest, fork, &runs);
 	bb_zerorun_append(&runs, first, end);
+	if (runs.n > BB_ZERO_RUNS_MAX)
+	{
+		write_images(ingest, fork, first, end);
+		return;
+	}
 	store(ingest, fork, &runs);
 	forget_older(ingest, fork, first, end);
 }

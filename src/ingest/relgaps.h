@@ -30,8 +30,9 @@
 /*
  * bb_relgaps_add - blocks of a fork from "first" up to "end" come as zeros.
  *
- * Errors: PROGRAM_LIMIT_EXCEEDED (more than BB_ZERO_RUNS_MAX runs, of a fork
- * that isn't a map).
+ * If the fork has BB_ZERO_RUNS_MAX runs already, they get images.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED (more images than one record may add).
  */
 extern void bb_relgaps_add(BbIngest *ingest, const BbFork *fork,
 						   BlockNumber first, BlockNumber end);

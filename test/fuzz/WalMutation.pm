@@ -1,6 +1,9 @@
 # WalMutation - a WAL record, changed at random.
 #
-#	my ($changed, @what) = mutate($bytes);
+#	my ($changed, @what) = mutate($bytes, @others);
+#
+# Now and then one of the others takes its place, if it is as long, or a record
+# is made anew.
 #
 # Lots are drawn by rand(), so that srand() repeats a change.  Headers of block
 # references and the numbers in the main data get more of them than the bytes
@@ -114,11 +117,97 @@ sub change_once
 	return "$field->[0] " . scramble($bytes, $field->[1], $field->[2]);
 }
 
-sub mutate
+# Another record that is as long takes this one's place, as if records had been
+# put in another order.
+sub splice_in
+{
+	my ($bytes, @others) = @_;
+	my $other =
+	  pick(grep { length $_ == length $bytes && $_ ne $bytes } @others)
+	  // return undef;
+
+	substr($other, 8, 8) = substr $bytes, 8, 8;
+	return $other;
+}
+
+# A block reference, and the bytes that it wants of the record's data.
+sub craft_block
+{
+	my ($id, $first, $locator, $room) = @_;
+	my $flags = pick(0, 0, 0, 1, 2, 3);
+	my $data = rand() < 0.5 ? int rand($room / 4 + 1) : 0;
+	my $image = '';
+	my $image_length = 0;
+
+	$data = 0xFFFF if $data > 0xFFFF;
+	$flags |= 0x20 if $data > 0;
+	$flags |= 0x40 if rand() < 0.3;
+	$flags |= 0x80 if !$first && rand() < 0.6;
+	if (rand() < 0.4)
+	{
+		my $info = pick(0x03, 0x03, 0x03, 0x02, 0x06, 0x0A, 0x12, 0x07, 0x0B, 0x13);
+		my $hole;
+
+		$image_length = 1 + int rand($room / 3 + 1);
+		$image_length = 8191 if $image_length > 8191;
+		$hole = 8192 - $image_length;
+		$flags |= 0x10;
+		$image = pack 'v v C', $image_length, rand() < 0.9 ? int rand($image_length + 1) : pick(@edges) & 0xFFFF, $info;
+		$image .= pack 'v', pick($hole, 1, 4000, 8191)
+		  if ($info & 0x1C) && ($info & 0x01);
+	}
+	return (
+		pack('C C v', $id, $flags, $data)
+		  . $image
+		  . ($flags & 0x80 ? '' : pack 'V3', @$locator)
+		  . pack('V', rand() < 0.7 ? int rand 8 : pick(@edges) & 0xFFFFFFFF),
+		$data + $image_length);
+}
+
+# A record of the same length, made anew: any resource manager, up to 33 block
+# references that fit, and main data that are those of the old one or random.
+sub craft
 {
 	my ($bytes) = @_;
-	my @what;
+	my $length = length $bytes;
+	my @blocks = WalRecord::blocks($bytes);
+	my $locator = @blocks ? $blocks[0] : [ 1663, 5, 16384 ];
+	my $count = pick(0, 1, 1, 2, 3, 8, 33);
+	my ($headers, $wanted) = ('', 0);
+	my $left = $length - 24 - 5;
 
+	for my $id (0 .. $count - 1)
+	{
+		my ($header, $more) =
+		  craft_block($id, $headers eq '', $locator, $left);
+
+		next if length($header) + $more > $left;
+		$headers .= $header;
+		$wanted += $more;
+		$left -= length($header) + $more;
+	}
+	return undef if $left < 0;
+	my $rest = pack 'C*', map { int rand 256 } 1 .. $wanted;
+	my ($old) = grep { $_->[0] eq 'main data' } WalRecord::fields($bytes);
+	my $main = $old ? substr $bytes, $old->[1], $old->[2] : '';
+	$main .= pack 'V', pick(@edges) & 0xFFFFFFFF while length $main < $left;
+	$main = substr $main, 0, $left;
+	my $fixed = substr $bytes, 0, 24;
+	substr($fixed, 16, 1) = pack 'C', (int rand 16) << 4 if rand() < 0.4;
+	substr($fixed, 17, 1) = pack 'C', int rand 22 if rand() < 0.4;
+	return $fixed . $headers . pack('C V', 0xFE, $left) . $rest . $main;
+}
+
+sub mutate
+{
+	my ($bytes, @others) = @_;
+	my @what;
+	my $dice = rand;
+	my $whole = $dice < 0.15 ? splice_in($bytes, @others)
+	  : $dice < 0.35 ? craft($bytes) : undef;
+
+	return (WalRecord::seal($whole), $dice < 0.15 ? 'another record' : 'made anew')
+	  if defined $whole;
 	do { push @what, change_once(\$bytes) } while (rand() < 0.3 && @what < 5);
 	return (rand() < 0.98 ? WalRecord::seal($bytes) : $bytes, @what);
 }

@@ -334,7 +334,8 @@ change_fact(void)
 
 /*
  * What the manifest says of a layer.  A layer that is thought to have other
- * keys or LSNs is not looked at, so its changes may be missing in pages.
+ * keys is not looked at, so its changes may be missing in pages; but not one
+ * of other LSNs, as the layers' LSNs have to join.
  */
 static void
 change_row(void)
@@ -347,8 +348,8 @@ change_row(void)
 		Effect		effect;
 	}			fields[] = {
 		{"key start", 0, 0, EFFECT_ANY},  {"key end", 18, 0, EFFECT_ANY},
-		{"LSN start", 36, 8, EFFECT_ANY}, {"LSN end", 44, 8, EFFECT_ANY},
-		{"image", 52, 1, EFFECT_ANY},	  {"file id", 53, 8, EFFECT_EQUAL},
+		{"LSN start", 36, 8, EFFECT_EQUAL}, {"LSN end", 44, 8, EFFECT_EQUAL},
+		{"image", 52, 1, EFFECT_EQUAL},	  {"file id", 53, 8, EFFECT_EQUAL},
 		{"size", 61, 8, EFFECT_EQUAL},	  {"entries", 69, 8, EFFECT_EQUAL},
 		{"crc", 77, 4, EFFECT_EQUAL},
 	};
@@ -384,14 +385,14 @@ change_rows(void)
 			break;
 		case 1:
 			memcpy(layer_row(a), layer_row(b), LAYER_ROW_SIZE);
-			tell(EFFECT_ANY, "manifest: layer %u in place of %u", b, a);
+			tell(EFFECT_EQUAL, "manifest: layer %u in place of %u", b, a);
 			break;
 		case 2:
 			memmove(layer_row(a), layer_row(a + 1),
 					(size_t) (n - a - 1) * LAYER_ROW_SIZE + 4);
 			manifest.size -= LAYER_ROW_SIZE;
 			put(manifest.data + layer_rows - 4, 4, n - 1);
-			tell(EFFECT_ANY, "manifest: layer %u is gone", a);
+			tell(EFFECT_EQUAL, "manifest: layer %u is gone", a);
 			break;
 	}
 }
