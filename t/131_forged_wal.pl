@@ -211,6 +211,10 @@ refused('Transaction PREPARE', { 'main data + 4' => $large },
 	qr/do not agree with the counts and lengths/, 'a state file of another length');
 refused('Transaction COMMIT with rels', { 'main data + 20' => $large },
 	qr/do not agree with the counts and lengths/, 'a commit with more than it has');
+refused('Transaction COMMIT', { 'main data + 0' => pack 'Q<', 1 << 62 },
+	qr/time 4611686018427387904 is impossible/, 'a commit in the year 148115');
+refused('Transaction COMMIT', { 'main data + 0' => pack 'q<', -1 << 52 },
+	qr/time -4503599627370496 is impossible/, 'a commit in the year 1857');
 refused('Storage CREATE', { 'main data + 12' => pack 'l<', 9 },
 	qr/cannot be a fork 9/, 'a fork 9 created');
 refused('Storage CREATE', { 'main data + 8' => pack 'l<', 0 },
@@ -225,6 +229,8 @@ refused('Database DROP', { 'main data + 4' => $large },
 	qr/claims 2147483647 items/, 'a database dropped in 2 billion tablespaces');
 refused('Tablespace CREATE', { 'main data + 0' => pack 'l<', 1663 },
 	qr/Tablespace 1663 is neither/, 'pg_default created');
+refused('Tablespace CREATE', { 'main data + 0' => pack 'l<', 5 },
+	qr/Tablespace 5 is neither/, 'a tablespace of the system created');
 refused('XLOG CHECKPOINT_ONLINE', { 'main data + 8' => pack 'l<', 7 },
 	qr/timeline ID 7, but WAL is of timeline ID 1/, 'a checkpoint of another timeline ID');
 refused('XLOG CHECKPOINT_ONLINE', { 'main data + 16' => "\2" },

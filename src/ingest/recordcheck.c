@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "base/walblocks.h"
 #include "catalog/pg_tablespace_d.h"
 #include "ingest/recordcheck.h"
@@ -114,8 +115,8 @@ bb_recordcheck_database(BbIngest *ingest, Oid spc, Oid db)
 void
 bb_recordcheck_tablespace(BbIngest *ingest, Oid spc)
 {
-	if (spc == InvalidOid || spc == GLOBALTABLESPACE_OID ||
-		spc == DEFAULTTABLESPACE_OID)
+	/* those of the system have smaller numbers */
+	if (spc < FirstNormalObjectId)
 		bb_recordcheck_refuse(ingest,
 							  "Tablespace %u is neither created nor dropped.",
 							  spc);

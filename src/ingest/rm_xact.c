@@ -12,6 +12,7 @@
 
 #include "access/clog.h"
 #include "access/transam.h"
+#include "base/clusterfile.h"
 #include "base/codec.h"
 #include "ingest/committs.h"
 #include "ingest/origins.h"
@@ -84,6 +85,10 @@ record_time(BbIngest *ingest, TimestampTz time)
 	BbKey		key = bb_key_make(BB_KEY_COMMIT_TIME, 0, 0, 0, 0, 0);
 	uint8		value[sizeof(uint64)];
 
+	if (!IS_VALID_TIMESTAMP(time) ||
+		!bb_time_is_valid((int64) timestamptz_to_time_t(time)))
+		bb_recordcheck_refuse(ingest, "Its time " INT64_FORMAT " is impossible.",
+							  time);
 	bb_put_le64(value, (uint64) time);
 	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, value,
 					 sizeof(value));

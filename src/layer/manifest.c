@@ -171,6 +171,7 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 {
 	StringInfoData buf;
 	BbManifest	next = *manifest;
+	const char *complaint;
 	bool		committed;
 
 	bb_timeline_name_check(manifest->timeline);
@@ -185,6 +186,11 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 				 errdetail("The manifest of %d layers would have %d bytes; the limit is %d.",
 						   manifest->nlayers, buf.len, MANIFEST_MAX_SIZE),
 				 errhint("Raise bbackup.layer_size and bbackup.checkpoint_distance.")));
+	/* nobody could read the timeline any more */
+	complaint = bb_manifest_complaint(&next);
+	if (complaint != NULL)
+		elog(ERROR, "manifest of timeline \"%s\" would not be valid: %s",
+			 manifest->timeline, complaint);
 	committed = bb_objstore_put_if(ctx, store,
 								   object_name(manifest->timeline, MANIFEST),
 								   buf.data, buf.len, manifest->tag,
