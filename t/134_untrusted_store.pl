@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::StoreKind;
+use BBackup::Version;
 use File::Copy;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -19,7 +20,8 @@ my $mutate = "$base/store_mutate";
 system_or_bail($ENV{CC} // 'cc', '-O1', '-o', $mutate,
 	'test/fuzz/store_mutate.c');
 
-my $source = new_source('source');
+# its data checksum version is 0, which is forged
+my $source = new_source('source', without_checksums());
 $source->append_conf('postgresql.conf',
 	"wal_level = replica\nwal_keep_size = '1GB'\n");
 $source->restart;

@@ -3,8 +3,8 @@
  * beneath.c
  *	  Opening files beneath a directory, following no symbolic link.
  *
- * (openat2(2) has no function in the C library; its number and structure are
- * those of Linux's include/uapi/linux/openat2.h.)
+ * (openat2(2) has a function in the C library from glibc 2.43 on only; its
+ * number and structure are those of Linux's include/uapi/linux/openat2.h.)
  *
  *-------------------------------------------------------------------------
  */

@@ -8,13 +8,14 @@
 #include "postgres_fe.h"
 
 #include "common/logging.h"
+#include "compat.h"
 #include "progress.h"
 
 #include "fuzz.h"
 
 enum pg_log_level __pg_log_level = PG_LOG_INFO;
 
-pg_attribute_noreturn() void fuzz_exit(int status);
+pg_noreturn extern void fuzz_exit(int status);
 
 void
 fuzz_exit(int status)

@@ -23,13 +23,16 @@ use constant KILL => q(COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID');
 use constant PATIENCE => 120;
 
 # run_standalone - start the data directory with these settings and run the
-# statements, each of one line.  Returns its log, and the values of all rows,
+# statements, each of one line.  hot_standby is off, since from 17 on one process
+# can not be a hot standby (SharedInvalBackendInit in PostgreSQL's sinvaladt.c
+# is called twice).  Returns its log, and the values of all rows,
 # as [ name, value ], ...
 sub run_standalone
 {
 	my ($directory, $settings, @statements) = @_;
 	my @command = (
 		'timeout', PATIENCE, 'postgres', '--single', '-D', $directory,
+		'-c', 'hot_standby=off',
 		(map { ('-c', $_) } @$settings), 'postgres');
 	my $in = join '', map { "$_\n" } @statements;
 	my ($out, $log);
