@@ -341,10 +341,12 @@ imports('a checkpoint in a partial segment', $bare, 'partial', $partial);
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 my $primary = new_source('primary', '--data-checksums');
 $primary->append_conf('postgresql.conf',
-	"wal_level = replica\nmax_wal_senders = 5\nautovacuum = off\n");
+	"wal_level = replica\nmax_wal_senders = 5\nautovacuum = off\n"
+	  . "wal_keep_size = 64MB\n");
 $primary->restart;
 $primary->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, 0 AS n FROM generate_series(1, 3000) i');
+	'CREATE TABLE t AS SELECT i, 0 AS n FROM generate_series(1, 3000) i;'
+	  . ' CREATE TABLE gone AS SELECT 1 AS i FROM generate_series(1, 1000)');
 $primary->backup('for_standby');
 $standby->init_from_backup($primary, 'for_standby', has_streaming => 1);
 own_address($standby);
@@ -359,6 +361,37 @@ command_ok(
 		'-X', 'none', '-c', 'fast', '--no-sync'
 	],
 	'a base backup of a standby');
+
+# The same with a control file that was copied first, as a tool may do that
+# copies files by name: its minimum recovery point is before the newest page.
+my $by_name = PostgreSQL::Test::Utils::tempdir . '/by_name';
+my $before = $primary->lsn('insert');
+$primary->safe_psql('postgres', 'DELETE FROM gone');
+$primary->safe_psql('postgres', 'VACUUM (TRUNCATE off) gone');
+$primary->safe_psql('postgres', 'CHECKPOINT');
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+$standby->safe_psql('postgres', 'CHECKPOINT');
+command_ok(
+	[
+		'pg_basebackup', '-D', $by_name, '-d',
+		$standby->connstr('postgres'),
+		'-X', 'none', '-c', 'fast', '--no-sync'
+	],
+	'files of a standby, copied later');
+for my $file ('backup_label', 'global/pg_control')
+{
+	copy("$of_standby/$file", "$by_name/$file") or die "$file: $!";
+}
+my $readable = $store->safe_psql('postgres',
+	"SELECT lsn FROM bb_import_directory('$by_name', timeline => 'by_name',"
+	  . " wal_directory => '"
+	  . $primary->data_dir
+	  . "/pg_wal')");
+is( $store->safe_psql(
+		'postgres', "SELECT '$readable'::pg_lsn > '$before'::pg_lsn"),
+	't',
+	"a standby's backup can be read from its newest page on, at $readable");
+
 $standby->promote;
 $primary->safe_psql('postgres',
 	'UPDATE t SET n = 1 WHERE i % 3 = 0; CREATE TABLE lost AS SELECT 1 AS i');

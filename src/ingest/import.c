@@ -127,6 +127,10 @@ find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 /*
  * From where on can the timeline be read?  (CheckRecoveryConsistency in
  * PostgreSQL's xlogrecovery.c)
+ *
+ * No WAL record says where a standby's backup ended.  Its control file does if
+ * it was copied last; tools that copy files in the order of their names don't
+ * do that.  So the newest page counts, too: redo can't take back what it has.
  */
 static XLogRecPtr
 consistent_lsn(const BbImport *import)
@@ -137,7 +141,8 @@ consistent_lsn(const BbImport *import)
 		return import->lsn;
 	if (label->from_standby &&
 		!XLogRecPtrIsInvalid(import->dir->control.minRecoveryPoint))
-		return import->dir->control.minRecoveryPoint;
+		return Max(import->dir->control.minRecoveryPoint,
+				   import->newest_page);
 	return BB_LSN_UNKNOWN;		/* its WAL says so */
 }
 

@@ -35,6 +35,7 @@ typedef struct BbImport
 	char	   *buffer;	   /* of BB_IMPORT_READ_BYTES, aligned */
 	uint64		files_done;
 	List	   *torn_pages; /* BbTornPage *: left out */
+	XLogRecPtr	newest_page; /* the greatest LSN of a page that is stored */
 	BbImportResult result;
 } BbImport;
 

@@ -416,7 +416,11 @@ store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 												 end_lsn);
 
 			if (complaint == NULL)
+			{
 				put(ctx, import, key, page, BLCKSZ);
+				import->newest_page = Max(import->newest_page,
+										  PageGetLSN((Page) page));
+			}
 			else if (import->dir->label != NULL)
 				put_torn(ctx, import, &key, complaint);
 			else
