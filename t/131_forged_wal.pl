@@ -203,6 +203,8 @@ refused('Heap2 VISIBLE', { 'block 0 block' => 7 },
 my $negative = pack 'l<', -1;
 my $large = pack 'l<', 0x7FFFFFFF;
 
+refused('Transaction PREPARE', { 'main data + 8' => pack 'L<', 4_000_000_000 },
+	qr/prepares 4000000000/, 'a transaction that is not its own');
 refused('Transaction PREPARE', { 'main data + 36' => $negative },
 	qr/do not agree with the counts and lengths/, 'a prepared transaction with -1 children');
 refused('Transaction PREPARE', { 'main data + 40' => $large },

@@ -220,6 +220,10 @@ prepare(BbIngest *ingest)
 			ingest,
 			"Its %u bytes of data do not agree with the counts and lengths in them.",
 			length);
+	if (header->xid != XLogRecGetXid(ingest->record))
+		bb_recordcheck_refuse(ingest,
+							  "It is of transaction %u, but prepares %u.",
+							  XLogRecGetXid(ingest->record), header->xid);
 	bb_directory_put_u32(ingest->directory, &key, ingest->lsn, length);
 	data = XLogRecGetData(ingest->record);
 	for (uint32 at = 0; at < length; at += BLCKSZ)
