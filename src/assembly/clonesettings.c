@@ -374,10 +374,20 @@ keep_apart(Settings *settings, StringInfo text)
 	append_block(text, &clone_block, CLONE_COMMENT, lines);
 }
 
+/* What is included, but not in the backup. */
 static void
-tell_outside(Settings *settings)
+tell_included(Settings *settings)
 {
 	ListCell   *cell;
+
+	foreach(cell, settings->conf.missing)
+		add_notice(settings,
+				   psprintf("configuration includes \"%s\", which is not in "
+							"the backup",
+							(char *) lfirst(cell)),
+				   pstrdup("It was not there, or was left out, when the data "
+						   "directory was imported. A server does not start "
+						   "without it."));
 
 	foreach(cell, settings->conf.outside)
 		add_notice(settings,
@@ -418,7 +428,7 @@ bb_clonesettings_apply(const BbReqCtx *ctx, BbConfigFiles *files,
 
 	initStringInfo(&settings.raised);
 	settings.conf = bb_conf_parse(ctx, files);
-	tell_outside(&settings);
+	tell_included(&settings);
 	raise_all(&settings);
 	if (option == BB_SETTINGS_CLONE)
 		foreach(cell, settings.conf.settings)

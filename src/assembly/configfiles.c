@@ -270,6 +270,26 @@ bb_configfiles_leave_out(BbConfigFiles *files, const char *path)
 			(files->entries + files->count - entry) * sizeof(ConfigEntry));
 }
 
+bool
+bb_configfiles_has(const BbConfigFiles *files, const char *path,
+				   bool directory)
+{
+	const ConfigEntry *entry = find(files, path);
+	char	   *prefix;
+	int			at;
+	bool		has;
+
+	if (entry != NULL || !directory)
+		return entry != NULL && entry->directory == directory;
+	/* one that is there for the sake of its files */
+	prefix = psprintf("%s/", path);
+	at = position(files, prefix);
+	has = at < files->count &&
+		strncmp(files->entries[at].path, prefix, strlen(prefix)) == 0;
+	pfree(prefix);
+	return has;
+}
+
 List *
 bb_configfiles_list(const BbConfigFiles *files, const char *directory)
 {

@@ -56,6 +56,10 @@ extern void bb_configfiles_write(BbConfigFiles *files, const char *path,
 /* bb_configfiles_leave_out - have no such file. */
 extern void bb_configfiles_leave_out(BbConfigFiles *files, const char *path);
 
+/* bb_configfiles_has - is there such a file, or directory? */
+extern bool bb_configfiles_has(const BbConfigFiles *files, const char *path,
+							   bool directory);
+
 /*
  * bb_configfiles_list - the paths (char *) of the files right in a directory,
  * in the order of strcmp.

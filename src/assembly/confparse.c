@@ -138,6 +138,17 @@ locate(const char *location, const char *from)
 	return pstrdup(path);
 }
 
+/* Is what has to be there? */
+static bool
+is_there(const BbConfigFiles *files, const char *directive, const char *path)
+{
+	if (pg_strcasecmp(directive, "include_if_exists") == 0 ||
+		strcmp(path, ".") == 0)
+		return true;
+	return bb_configfiles_has(files, path,
+							  pg_strcasecmp(directive, "include_dir") == 0);
+}
+
 static void
 follow(const BbReqCtx *ctx, BbConfigFiles *files, const char *directive,
 	   const char *location, const char *from, int depth, BbConf *conf)
@@ -147,6 +158,8 @@ follow(const BbReqCtx *ctx, BbConfigFiles *files, const char *directive,
 
 	if (path == NULL)
 		conf->outside = lappend(conf->outside, pstrdup(location));
+	else if (!is_there(files, directive, path))
+		conf->missing = lappend(conf->missing, path);
 	else if (pg_strcasecmp(directive, "include_dir") != 0)
 		parse_file(ctx, files, path, depth + 1, conf);
 	else

@@ -13,7 +13,8 @@
  * followed here.
  *
  * A file outside of the data directory wasn't captured, so what it says isn't
- * known.
+ * known.  Nor is that of one that import left out, as it does a link to a
+ * directory.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +35,8 @@ typedef struct BbConfSetting
 typedef struct BbConf
 {
 	List	   *settings; /* BbConfSetting *, in order: the last one counts */
-	List	   *outside;  /* char *: included, but not in the backup */
+	List	   *outside;  /* char *: included, but not in the data directory */
+	List	   *missing;  /* char *: included from there, but not in the backup */
 	int			files;	  /* that were read */
 } BbConf;
 

@@ -210,6 +210,33 @@ UNIT_TEST(conf_follows_includes)
 	CHECK(bb_conf_value(&conf, "commented") == NULL);
 	CHECK(list_length(conf.outside) == 2);
 	CHECK(strcmp(linitial(conf.outside), "/etc/postgresql/common.conf") == 0);
+	CHECK(conf.missing == NIL);
+}
+
+/* A server does not start without them. */
+UNIT_TEST(conf_includes_what_is_not_there)
+{
+	BbPageStore *store = new_store();
+	BbConf		conf;
+
+	put_file(store, 1, "postgresql.conf",
+			 "include 'no.conf'\n"
+			 "include_dir 'no.d'\n"
+			 "include_dir 'empty.d'\n"
+			 "include_dir 'full.d'\n"
+			 "include_dir 'none.d'\n"
+			 "include 'empty.d'\n"
+			 "include_if_exists 'no.conf'\n");
+	put_file(store, 2, "full.d/a.conf", "include 'no.conf'\n");
+	put_file(store, 3, "none.d/README", "");
+	put_directory(store, 1, "empty.d");
+
+	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
+	CHECK(list_length(conf.missing) == 4);
+	CHECK(strcmp(linitial(conf.missing), "no.conf") == 0);
+	CHECK(strcmp(lsecond(conf.missing), "no.d") == 0);
+	CHECK(strcmp(lthird(conf.missing), "full.d/no.conf") == 0);
+	CHECK(strcmp(lfourth(conf.missing), "empty.d") == 0);
 }
 
 /* A line that the server couldn't read is no error here, and costs little. */
