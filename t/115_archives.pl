@@ -29,10 +29,8 @@ use constant BIG_RUN => 500;
 # How many of a run's failures are told.
 use constant TOLD => 20;
 
-my ($first, $only) = split /\./,
-  $ENV{BB_SEED} // 1 + int rand 1_000_000;
+my ($first, $only) = split /\./, draw_seed();
 my $wanted = defined $only ? 1 : $ENV{BB_ARCHIVES} // 40;
-diag("BB_SEED=$first") if !defined $ENV{BB_SEED};
 
 # A place that is fast and has room for a family and what is made of it.
 sub work_directory

@@ -33,8 +33,7 @@ plan skip_all => 'this test is of stores in directories'
   unless BBackup::StoreKind::is_local();
 
 my $rounds = $ENV{BB_FUZZ_ROUNDS} // 120;
-my $seed = $ENV{BB_SEED} // int(rand(2**31));
-note "BB_SEED=$seed";
+my $seed = draw_seed();
 srand $seed;
 
 my $base = PostgreSQL::Test::Utils::tempdir;

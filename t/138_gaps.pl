@@ -22,11 +22,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use WalRecord;
 
-my $seed = $ENV{BB_SEED} // int rand 1_000_000;
+my $seed = draw_seed();
 my $rounds = $ENV{BB_ROUNDS} // 1;
 my $checks = $ENV{BB_CHECKS} // 3;
-
-diag("BB_SEED=$seed") if !defined $ENV{BB_SEED};
 
 my $source = new_archiving_source('source', 'checksums');
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';

@@ -28,6 +28,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(
+  draw_seed
   new_store
   new_source
   new_archiving_source
@@ -308,6 +309,17 @@ sub import_directory
 		"$settings SELECT * FROM bb_import_directory('$directory',"
 		  . " timeline => '$timeline')");
 	return \%row;
+}
+
+# draw_seed - what a test draws its cases from; BB_SEED, if that is set.  In CI
+# it is always the same, so that CI judges the change that it is given.
+# Elsewhere each run draws other cases.
+sub draw_seed
+{
+	my $seed = $ENV{BB_SEED} // ($ENV{CI} ? 1 : 1 + int rand 1_000_000);
+
+	diag("BB_SEED=$seed") if !defined $ENV{BB_SEED};
+	return $seed;
 }
 
 # ingest - bb_ingest's row, as a hash.
