@@ -99,8 +99,8 @@ sub later
 	return undef;
 }
 
-# left_behind - a segment of a tli behind the one in which it is left.  The tli
-# that comes next is "to" at the most.
+# left_behind - a segment of a tli behind the one in which it is left, if its WAL
+# is of that tli, as its name says.  The tli that comes next is "to" at the most.
 sub left_behind
 {
 	my ($self, $case, $to) = @_;
@@ -109,11 +109,14 @@ sub left_behind
 
 	foreach my $segment ($self->with_wal($case->{directory}))
 	{
-		my ($name, $number) = @$segment;
-		my $left = $left{ hex substr $name, 0, 8 };
+		my ($name, $number, $file) = @$segment;
+		my $tli = hex substr $name, 0, 8;
+		my $left = $left{$tli};
 
 		return $name
-		  if defined $left && $number > int(($left - 1) / SEGMENT_SIZE);
+		  if defined $left
+		  && $number > int(($left - 1) / SEGMENT_SIZE)
+		  && $self->header_of($file, $number)->{tli} == $tli;
 	}
 	return undef;
 }
