@@ -355,7 +355,9 @@ sub judge
 
 		return $fault if defined $fault;
 	}
-	if ($why ne 'until')
+	# it read as far as it was told, and there may be anything after that
+	my $is_told = defined $until && record_start($ours->{lsn}) >= $until;
+	if ($why ne 'until' && !$is_told)
 	{
 		my $later = $self->later($case, $ours->{lsn});
 
@@ -369,7 +371,7 @@ sub judge
 		return 'it ended before '
 		  . lsn_text($until)
 		  . ' without a word'
-		  if defined $until && record_start($ours->{lsn}) < $until;
+		  if defined $until;
 	}
 	if ($self->{has_tli} && $case->{choice} eq 'latest' && $ours->{lsn} > $start)
 	{
