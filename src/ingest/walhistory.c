@@ -58,17 +58,34 @@ parse_line(const char *line, int number, const char **complaint)
 	return entry;
 }
 
+/* The next line; NULL: none.  The server reads a longer one in such pieces. */
+static char *
+next_line(const char **rest)
+{
+	const char *start = *rest;
+	size_t		length = strcspn(start, "\n");
+
+	if (*start == '\0')
+		return NULL;
+	if (length > MAXPGPATH - 1)
+		length = MAXPGPATH - 1;
+	*rest += length;
+	if (length < MAXPGPATH - 1 && **rest == '\n')
+		(*rest)++;
+	return pnstrdup(start, length);
+}
+
 /* All lines; false: there is a complaint. */
 static bool
 parse_lines(BbWalHistory *history)
 {
 	XLogRecPtr	begin = InvalidXLogRecPtr;
 	TimeLineID	last = 0;
-	char	   *rest = pstrdup(history->text);
+	const char *rest = history->text;
 	char	   *line;
 	BbWalTli   *entry;
 
-	for (int number = 1; (line = strsep(&rest, "\n")) != NULL; number++)
+	for (int number = 1; (line = next_line(&rest)) != NULL; number++)
 	{
 		entry = parse_line(line, number, &history->complaint);
 		if (history->complaint != NULL)

@@ -67,6 +67,12 @@ UNIT_TEST(history_that_is_none_is_refused)
 
 		CHECK(history->complaint != NULL && history->tlis == NIL);
 	}
+
+	/* the server takes what is behind 1023 bytes for a line of its own */
+	CHECK(bb_walhistory_parse(psprintf("1\t0/1\t%01013d\n", 0), 7)
+			  ->complaint == NULL);
+	CHECK(bb_walhistory_parse(psprintf("1\t0/1\t%01018d\n", 0), 7)
+			  ->complaint != NULL);
 }
 
 /* ---- ways ---- */
