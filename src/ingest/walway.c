@@ -38,20 +38,27 @@ bb_waltarget_parse(const char *text)
 
 /* ---- ways ---- */
 
+/* The BbWalTli of a tli in a list of them; NULL: it has none. */
+static const BbWalTli *
+find_tli(const List *tlis, TimeLineID tli)
+{
+	ListCell   *cell;
+
+	foreach(cell, tlis)
+	{
+		const BbWalTli *entry = lfirst(cell);
+
+		if (entry->tli == tli)
+			return entry;
+	}
+	return NULL;
+}
+
 /* Is own in that history? */
 static bool
 descends(const BbWalHistory *history, TimeLineID own)
 {
-	ListCell   *cell;
-
-	foreach(cell, history->tlis)
-	{
-		const BbWalTli *entry = lfirst(cell);
-
-		if (entry->tli == own)
-			return true;
-	}
-	return false;
+	return find_tli(history->tlis, own) != NULL;
 }
 
 /* The way along a history, from a tli in it. */
@@ -388,16 +395,7 @@ bb_walway_at(const BbWalWay *way, XLogRecPtr lsn)
 const BbWalTli *
 bb_walway_find(const BbWalWay *way, TimeLineID tli)
 {
-	ListCell   *cell;
-
-	foreach(cell, way->tlis)
-	{
-		const BbWalTli *entry = lfirst(cell);
-
-		if (entry->tli == tli)
-			return entry;
-	}
-	return NULL;
+	return find_tli(way->tlis, tli);
 }
 
 bool
