@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "pagestore/catalog.h"
 #include "unit.h"
 
 typedef struct FixtureValue
@@ -173,4 +174,20 @@ fixture_put(BbPageStore *store, BbKey key, const void *value, size_t length)
 	entry->length = (uint32) length;
 	fixture->values = lappend(fixture->values, entry);
 	list_sort(fixture->values, compare_values);
+}
+
+void
+fixture_put_file(BbPageStore *store, uint32 ordinal, const char *path,
+				 const char *content)
+{
+	BbCapturedFile file = {ordinal, 0640, strlen(content), (char *) path};
+	StringInfoData value;
+
+	initStringInfo(&value);
+	bb_catalog_encode_file(&file, &value);
+	fixture_put(store, bb_key_make(BB_KEY_FILE_ENTRY, 0, 0, ordinal, 0, 0),
+				value.data, value.len);
+	if (file.size > 0)
+		fixture_put(store, bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, ordinal, 0, 0),
+					content, file.size);
 }

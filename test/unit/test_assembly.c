@@ -49,22 +49,6 @@ put_u32(BbPageStore *store, BbKey key, uint32 v)
 }
 
 static void
-put_file(BbPageStore *store, uint32 ordinal, const char *path,
-		 const char *content)
-{
-	BbCapturedFile file = {ordinal, 0640, strlen(content), (char *) path};
-	StringInfoData value;
-
-	initStringInfo(&value);
-	bb_catalog_encode_file(&file, &value);
-	fixture_put(store, bb_key_make(BB_KEY_FILE_ENTRY, 0, 0, ordinal, 0, 0),
-				value.data, value.len);
-	if (file.size > 0)
-		put_text(store, bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, ordinal, 0, 0),
-				 content);
-}
-
-static void
 put_page(BbPageStore *store, BbKey key, uint8 fill)
 {
 	uint8		page[BLCKSZ];
@@ -217,10 +201,10 @@ small_cluster(void)
 	fixture_put(store, bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 3, 0, 0),
 				origin, sizeof(origin));
 
-	put_file(store, 0, "conf.d/more/a.conf", "a = 1\n");
-	put_file(store, 1, "pg_hba.conf", "local all all trust\n");
-	put_file(store, 2, "pg_wal/00000001.history", "");
-	put_file(store, 3, "pg_wal/00000002.history", "another cluster's\n");
+	fixture_put_file(store, 0, "conf.d/more/a.conf", "a = 1\n");
+	fixture_put_file(store, 1, "pg_hba.conf", "local all all trust\n");
+	fixture_put_file(store, 2, "pg_wal/00000001.history", "");
+	fixture_put_file(store, 3, "pg_wal/00000002.history", "another cluster's\n");
 	put_text(store, bb_key_make(BB_KEY_FILE_DIRECTORY, 0, 0, 1, 0, 0),
 			 "sockets");
 	return store;
@@ -685,7 +669,7 @@ UNIT_TEST(filelist_refuses_bad_catalog)
 	BbPageStoreInfo info = cluster_info();
 	BbPageStore *store = empty_cluster(&info);
 
-	put_file(store, 0, "../../etc/passwd", "x");
+	fixture_put_file(store, 0, "../../etc/passwd", "x");
 	CHECK_ERROR(list_text(ctx, store, true), ERRCODE_DATA_CORRUPTED);
 
 	store = empty_cluster(&info);
@@ -813,7 +797,7 @@ UNIT_TEST(tlis)
 	List	   *known;
 
 	/* those of the store, of a history file's name, and of its lines */
-	put_file(store, 0, "pg_wal/0000000C.history",
+	fixture_put_file(store, 0, "pg_wal/0000000C.history",
 			 "1\t0/100\tx\n\nno line\n7\t0/200\tx\n");
 	known = bb_tlis_known(ctx, store, bb_configfiles_new(ctx, store, LSN));
 	CHECK(list_length(known) == 3);
@@ -1181,13 +1165,13 @@ UNIT_TEST(tar_refuses_long_path)
 
 	memset(path, 'x', 100);
 	path[99] = '\0';
-	put_file(store, 0, path, "x");
+	fixture_put_file(store, 0, path, "x");
 	tar_of(ctx, store, true, 1);
 
 	store = empty_cluster(&info);
 	path[99] = 'x';
 	path[100] = '\0';
-	put_file(store, 0, path, "x");
+	fixture_put_file(store, 0, path, "x");
 	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_PROGRAM_LIMIT_EXCEEDED);
 }
 

@@ -32,22 +32,6 @@ new_store(void)
 }
 
 static void
-put_file(BbPageStore *store, uint32 ordinal, const char *path,
-		 const char *content)
-{
-	BbCapturedFile file = {ordinal, 0640, strlen(content), (char *) path};
-	StringInfoData value;
-
-	initStringInfo(&value);
-	bb_catalog_encode_file(&file, &value);
-	fixture_put(store, bb_key_make(BB_KEY_FILE_ENTRY, 0, 0, ordinal, 0, 0),
-				value.data, value.len);
-	if (file.size > 0)
-		fixture_put(store, bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, ordinal, 0, 0),
-					content, file.size);
-}
-
-static void
 put_directory(BbPageStore *store, uint32 ordinal, const char *path)
 {
 	fixture_put(store, bb_key_make(BB_KEY_FILE_DIRECTORY, 0, 0, ordinal, 0, 0),
@@ -114,11 +98,11 @@ UNIT_TEST(configfiles_each_path_once)
 	StringInfoData text;
 	BbMember	member;
 
-	put_file(store, 1, "neon.signal", "PREV LSN: 0/1");
-	put_file(store, 6, "a-b", "");
-	put_file(store, 7, "a/b/c", "");
-	put_file(store, 8, "pg_wal/00000002.history", "old");
-	put_file(store, 9, "pg_wal/00000002.history", "newer");
+	fixture_put_file(store, 1, "neon.signal", "PREV LSN: 0/1");
+	fixture_put_file(store, 6, "a-b", "");
+	fixture_put_file(store, 7, "a/b/c", "");
+	fixture_put_file(store, 8, "pg_wal/00000002.history", "old");
+	fixture_put_file(store, 9, "pg_wal/00000002.history", "newer");
 	put_directory(store, 1, "a");
 	put_directory(store, 2, "e/f");
 	put_directory(store, 3, "e/f");
@@ -156,7 +140,7 @@ UNIT_TEST(configfiles_refused)
 	{
 		BbPageStore *store = new_store();
 
-		put_file(store, 1, paths[i], "");
+		fixture_put_file(store, 1, paths[i], "");
 		CHECK_ERROR(bb_configfiles_new(ctx, store, LSN),
 					ERRCODE_DATA_CORRUPTED);
 		store = new_store();
@@ -173,7 +157,7 @@ UNIT_TEST(conf_follows_includes)
 	BbPageStore *store = new_store();
 	BbConf		conf;
 
-	put_file(store, 1, "postgresql.conf",
+	fixture_put_file(store, 1, "postgresql.conf",
 			 "port = 1 # comment\n"
 			 "work_mem '4MB'\n"
 			 "include = 'more/one.conf'\n"
@@ -185,18 +169,18 @@ UNIT_TEST(conf_follows_includes)
 			 "include_if_exists '../../up.conf'\n"
 			 "include.this = on\n"
 			 "last_of_all = 1");
-	put_file(store, 2, "more/one.conf",
+	fixture_put_file(store, 2, "more/one.conf",
 			 "include 'two.conf'\nport = 2\nWORK_MEM = '5MB'\n");
-	put_file(store, 3, "more/two.conf",
+	fixture_put_file(store, 3, "more/two.conf",
 			 "found = beside\ninclude 'one.conf'\n");
-	put_file(store, 4, "conf.d/b.conf", "chosen = b\nonly_b = 1\n");
-	put_file(store, 5, "conf.d/a.conf", "chosen = a\n");
-	put_file(store, 6, "conf.d/.hidden.conf", "chosen = hidden\n");
-	put_file(store, 7, "conf.d/z.conf.bak", "chosen = bak\n");
-	put_file(store, 8, "conf.d/sub/z.conf", "chosen = sub\n");
-	put_file(store, 9, "two.conf", "found = above\n");
-	put_file(store, 10, "commented.conf", "commented = on\n");
-	put_file(store, 11, "postgresql.auto.conf", "only_b = '2'\n");
+	fixture_put_file(store, 4, "conf.d/b.conf", "chosen = b\nonly_b = 1\n");
+	fixture_put_file(store, 5, "conf.d/a.conf", "chosen = a\n");
+	fixture_put_file(store, 6, "conf.d/.hidden.conf", "chosen = hidden\n");
+	fixture_put_file(store, 7, "conf.d/z.conf.bak", "chosen = bak\n");
+	fixture_put_file(store, 8, "conf.d/sub/z.conf", "chosen = sub\n");
+	fixture_put_file(store, 9, "two.conf", "found = above\n");
+	fixture_put_file(store, 10, "commented.conf", "commented = on\n");
+	fixture_put_file(store, 11, "postgresql.auto.conf", "only_b = '2'\n");
 
 	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
 	CHECK(is_set(&conf, "port", "2"));
@@ -219,7 +203,7 @@ UNIT_TEST(conf_includes_what_is_not_there)
 	BbPageStore *store = new_store();
 	BbConf		conf;
 
-	put_file(store, 1, "postgresql.conf",
+	fixture_put_file(store, 1, "postgresql.conf",
 			 "include 'no.conf'\n"
 			 "include_dir 'no.d'\n"
 			 "include_dir 'empty.d'\n"
@@ -227,8 +211,8 @@ UNIT_TEST(conf_includes_what_is_not_there)
 			 "include_dir 'none.d'\n"
 			 "include 'empty.d'\n"
 			 "include_if_exists 'no.conf'\n");
-	put_file(store, 2, "full.d/a.conf", "include 'no.conf'\n");
-	put_file(store, 3, "none.d/README", "");
+	fixture_put_file(store, 2, "full.d/a.conf", "include 'no.conf'\n");
+	fixture_put_file(store, 3, "none.d/README", "");
 	put_directory(store, 1, "empty.d");
 
 	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
@@ -245,15 +229,15 @@ UNIT_TEST(conf_that_is_broken)
 	BbPageStore *store = new_store();
 	BbConf		conf;
 
-	put_file(store, 1, "postgresql.conf", "a = 1\n= = =\nb = 2\n");
-	put_file(store, 2, "postgresql.auto.conf", "");
+	fixture_put_file(store, 1, "postgresql.conf", "a = 1\n= = =\nb = 2\n");
+	fixture_put_file(store, 2, "postgresql.auto.conf", "");
 	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
 	CHECK(is_set(&conf, "a", "1"));
 
 	store = new_store();
-	put_file(store, 1, "postgresql.conf", "include_dir 'd'\n");
+	fixture_put_file(store, 1, "postgresql.conf", "include_dir 'd'\n");
 	for (int i = 0; i < 20; i++)
-		put_file(store, 2 + i, psprintf("d/%02d.conf", i),
+		fixture_put_file(store, 2 + i, psprintf("d/%02d.conf", i),
 				 "include_dir '.'\ninclude_dir '../d'\n");
 	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
 	CHECK(conf.files == 1000);
@@ -274,14 +258,14 @@ UNIT_TEST(settings_of_a_clone)
 	BbConf		conf;
 	char	   *text;
 
-	put_file(store, 1, "postgresql.conf",
+	fixture_put_file(store, 1, "postgresql.conf",
 			 "archive_mode = on\n"
 			 "Data_Directory = '/srv/parent'\n"
 			 "include 'more.conf'\n"
 			 "log_directory = '/var/log/parent'\n");
-	put_file(store, 2, "more.conf",
+	fixture_put_file(store, 2, "more.conf",
 			 "\nexternal_pid_file = '/run/parent.pid'\nport = 7");
-	put_file(store, 3, "postgresql.auto.conf",
+	fixture_put_file(store, 3, "postgresql.auto.conf",
 			 "# Do not edit\nprimary_conninfo = 'host=parent'\n"
 			 "external_pid_file = 'x'\narchive_mode = always");
 
@@ -321,8 +305,8 @@ UNIT_TEST(settings_of_a_clone)
 					"(bbackup)\n"));
 
 	/* a clone of the clone has the same, once */
-	put_file(second, 1, "postgresql.conf", "");
-	put_file(second, 2, "postgresql.auto.conf",
+	fixture_put_file(second, 1, "postgresql.conf", "");
+	fixture_put_file(second, 2, "postgresql.auto.conf",
 			 psprintf("%slog_directory = '/elsewhere'\n", text));
 	files = bb_configfiles_new(ctx, second, LSN);
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
@@ -365,10 +349,10 @@ UNIT_TEST(settings_that_data_need)
 	BbConf		conf;
 	char	   *text;
 
-	put_file(store, 1, "postgresql.conf",
+	fixture_put_file(store, 1, "postgresql.conf",
 			 "max_connections = 10\nmax_prepared_transactions = 3\n"
 			 "min_wal_size = '32MB'\n");
-	put_file(store, 2, "postgresql.auto.conf", "a = 1\n");
+	fixture_put_file(store, 2, "postgresql.auto.conf", "a = 1\n");
 
 	/* enough */
 	control.max_prepared_xacts = 50;
@@ -402,8 +386,8 @@ UNIT_TEST(settings_that_data_need)
 
 	/* once, and gone again where they are not needed */
 	text = text_of(ctx, files, "postgresql.auto.conf");
-	put_file(again, 1, "postgresql.auto.conf", text);
-	put_file(again, 2, "postgresql.conf", "max_connections = 10\n");
+	fixture_put_file(again, 1, "postgresql.auto.conf", text);
+	fixture_put_file(again, 2, "postgresql.conf", "max_connections = 10\n");
 	files = bb_configfiles_new(ctx, again, LSN);
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), text) == 0);
