@@ -16,18 +16,7 @@ my @as_nobody = ('unshare', '--user', "--map-user=$uid", "--map-group=$uid");
 plan skip_all => 'there are no user namespaces'
   if system("@as_nobody true 2>/dev/null") != 0;
 
-my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_archiving_source('source', $archive, "full_page_writes = off\n");
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i'
-);
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
-$source->start;
-$source->safe_psql('postgres',
-	'UPDATE t SET i = i + 1 WHERE i % 3 = 0; SELECT pg_switch_wal()');
-$source->stop;
+my ($base, $archive) = base_with_archive();
 
 my $store = new_store('store', "max_worker_processes = 16\n");
 import_directory($store, $base);

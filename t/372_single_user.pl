@@ -14,19 +14,7 @@ plan skip_all => 'this test has stores of its own'
   unless BBackup::StoreKind::is_local();
 local $ENV{no_proxy} = '*';
 
-my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source =
-  new_archiving_source('source', $archive, "full_page_writes = off\n");
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i'
-);
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
-$source->start;
-$source->safe_psql('postgres',
-	'UPDATE t SET i = i + 1 WHERE i % 3 = 0; SELECT pg_switch_wal()');
-$source->stop;
+my ($base, $archive) = base_with_archive();
 
 my $place = PostgreSQL::Test::Utils::tempdir;
 my $store = new_store('store', "shared_preload_libraries = 'bbackup'\n");

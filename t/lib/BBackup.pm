@@ -32,6 +32,7 @@ our @EXPORT = qw(
   new_store
   new_source
   new_archiving_source
+  base_with_archive
   fill_source
   import_directory
   ingest
@@ -292,6 +293,27 @@ CREATE TABLE prepared_table (i int);
 PREPARE TRANSACTION 'second';
 ));
 	return;
+}
+
+# base_with_archive - a cold base backup of a cluster, and an archive of WAL after
+# it that has records without full-page images; their directories.
+sub base_with_archive
+{
+	my $archive = PostgreSQL::Test::Utils::tempdir;
+	my $source =
+	  new_archiving_source('source', $archive, "full_page_writes = off\n");
+
+	$source->safe_psql('postgres',
+		'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i'
+	);
+	$source->stop;
+	my $base = copy_directory($source->data_dir,
+		PostgreSQL::Test::Utils::tempdir . '/base');
+	$source->start;
+	$source->safe_psql('postgres',
+		'UPDATE t SET i = i + 1 WHERE i % 3 = 0; SELECT pg_switch_wal()');
+	$source->stop;
+	return ($base, $archive);
 }
 
 # import_directory - its row, as a hash.
