@@ -11,7 +11,8 @@ EXTENSION = bbackup
 MODULE_big = bbackup
 DATA = sql/bbackup--1.0.sql
 
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c)))
+# A room is a directory below src; it may have rooms of its own.
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c src/*/*/*.c)))
 
 # pg_regress reads "sql" and "expected" in its input directory: links there,
 # to sql_tests and expected (see regress-links).
@@ -52,7 +53,7 @@ all-client install-client uninstall-client clean-client:
 PG_PROVE_FLAGS += -I $(srcdir)/t/lib
 
 # No dependency tracking: a header that changes makes everything again.
-HEADERS = $(wildcard $(srcdir)/src/*/*.h)
+HEADERS = $(wildcard $(srcdir)/src/*/*.h $(srcdir)/src/*/*/*.h)
 $(OBJS): $(HEADERS)
 $(OBJS:.o=.bc): $(HEADERS)
 
@@ -77,5 +78,5 @@ check-symbols: all
 		$(MODULE_big)$(DLSUFFIX)
 
 format:
-	.ci/format src/*/*.[ch] client/*.[ch] test/unit/*.[ch] \
+	.ci/format src/*/*.[ch] src/*/*/*.[ch] client/*.[ch] test/unit/*.[ch] \
 		test/fuzz/*.[ch]

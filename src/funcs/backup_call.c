@@ -9,8 +9,8 @@
 
 #include "funcs/arguments.h"
 #include "funcs/backup_call.h"
-#include "funcs/call.h"
-#include "funcs/store_access.h"
+#include "stores/call.h"
+#include "stores/store_access.h"
 #include "catalog/pg_proc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"

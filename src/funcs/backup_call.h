@@ -19,7 +19,7 @@
 #ifndef BB_BACKUP_CALL_H
 #define BB_BACKUP_CALL_H
 
-#include "assembly/backup.h"
+#include "backup/backup.h"
 #include "fmgr.h"
 
 typedef struct BbBackupCall

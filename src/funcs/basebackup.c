@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "assembly/backup.h"
+#include "backup/backup.h"
 #include "access/htup_details.h"
 #include "base/foreigntext.h"
 #include "funcapi.h"

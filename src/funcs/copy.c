@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "assembly/backup.h"
+#include "backup/backup.h"
 #include "base/foreigntext.h"
 #include "funcs/backup_call.h"
 #include "nodes/parsenodes.h"

@@ -13,7 +13,7 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
-#include "funcs/store_access.h"
+#include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 

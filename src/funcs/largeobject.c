@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "assembly/backup.h"
+#include "backup/backup.h"
 #include "base/foreigntext.h"
 #include "funcs/backup_call.h"
 #include "miscadmin.h"

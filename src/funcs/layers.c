@@ -9,8 +9,8 @@
 
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
-#include "funcs/call.h"
-#include "funcs/store_access.h"
+#include "stores/call.h"
+#include "stores/store_access.h"
 #include "layer/manifest.h"
 #include "lib/stringinfo.h"
 #include "stats/layerstats.h"

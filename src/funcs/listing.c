@@ -12,8 +12,8 @@
 #include "common/relpath.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_call.h"
-#include "funcs/call.h"
-#include "funcs/store_access.h"
+#include "stores/call.h"
+#include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 

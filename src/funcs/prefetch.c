@@ -15,13 +15,13 @@
  */
 #include "postgres.h"
 
-#include "assembly/prefetch.h"
+#include "backup/prefetch.h"
 #include "base/foreigntext.h"
-#include "base/worker.h"
+#include "process/worker.h"
 #include "funcs/arguments.h"
-#include "funcs/call.h"
+#include "stores/call.h"
 #include "funcs/prefetch.h"
-#include "funcs/store_access.h"
+#include "stores/store_access.h"
 #include "stats/shared.h"
 #include "utils/builtins.h"
 

@@ -8,7 +8,7 @@
 #ifndef BB_FUNCS_PREFETCH_H
 #define BB_FUNCS_PREFETCH_H
 
-#include "base/worker.h"
+#include "process/worker.h"
 
 /* As BbWorkerTask's run. */
 extern void bb_prefetch_task(const void *payload, size_t length);

@@ -7,12 +7,12 @@
  */
 #include "postgres.h"
 
-#include "assembly/backup.h"
+#include "backup/backup.h"
 #include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_call.h"
-#include "funcs/store_access.h"
+#include "stores/store_access.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup_to_program);
 

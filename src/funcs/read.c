@@ -7,14 +7,14 @@
  */
 #include "postgres.h"
 
-#include "assembly/content.h"
-#include "assembly/filelist.h"
+#include "backup/content.h"
+#include "members/filelist.h"
 #include "base/codec.h"
 #include "base/foreigntext.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
-#include "funcs/call.h"
-#include "funcs/store_access.h"
+#include "stores/call.h"
+#include "stores/store_access.h"
 #include "pagestore/zeroruns.h"
 #include "utils/memutils.h"
 

@@ -9,14 +9,15 @@
 
 #include <unistd.h>
 
-#include "assembly/tree.h"
+#include "files/tree.h"
+#include "members/tablespacemap.h"
 #include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_call.h"
-#include "funcs/store_access.h"
+#include "stores/store_access.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/array.h"

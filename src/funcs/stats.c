@@ -9,7 +9,7 @@
 
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
-#include "funcs/call.h"
+#include "stores/call.h"
 #include "stats/calls.h"
 #include "stats/shared.h"
 #include "utils/builtins.h"

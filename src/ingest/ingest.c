@@ -19,7 +19,7 @@
 #include "ingest/invalidpages.h"
 #include "ingest/recordcheck.h"
 #include "ingest/tliswitch.h"
-#include "redo/native.h"
+#include "layer/native.h"
 #include "stats/calls.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"

@@ -19,7 +19,7 @@
 
 #include "access/xlogdefs.h"
 #include "base/reqctx.h"
-#include "ingest/walway.h"
+#include "wal/tlipath.h"
 #include "objstore/objstore.h"
 
 typedef struct BbIngestResult

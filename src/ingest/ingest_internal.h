@@ -9,7 +9,7 @@
  *	  bb_rm_btree, bb_rm_gin, … ──► blockrefs.h: an entry for each block
  *	  bb_rm_heap ──► blockrefs.h, and what its flags say of the visibility map
  *	  bb_rm_xact, bb_rm_smgr, … ──► what recovery would do to files and state:
- *			relsizes.h, slrupages.h, directory.h, clusterstate.h
+ *			relsizes.h, slrupages.h, knownkeys.h, clusterstate.h
  *
  * What a handler does is what the same function of the server does in
  * recovery, named in its comment.  Entries get the LSN ingest->lsn.
@@ -22,12 +22,12 @@
 #include "access/xlogreader.h"
 #include "base/compat.h"
 #include "ingest/clusterstate.h"
-#include "ingest/directory.h"
+#include "ingest/knownkeys.h"
 #include "ingest/ingest.h"
 #include "ingest/openlayer.h"
 #include "ingest/recordends.h"
-#include "ingest/walcompat.h"
-#include "ingest/walsource.h"
+#include "wal/compat.h"
+#include "wal/source.h"
 #include "lib/stringinfo.h"
 
 typedef struct BbIngest

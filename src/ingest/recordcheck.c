@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "base/walblocks.h"
+#include "wal/blocks.h"
 #include "catalog/pg_tablespace_d.h"
 #include "ingest/recordcheck.h"
 

@@ -25,7 +25,7 @@ pg_noreturn extern void bb_recordcheck_refuse(BbIngest *ingest,
 											  const char *format, ...)
 	pg_attribute_printf(2, 3);
 
-/* Check all block references; see base/walblocks.h. */
+/* Check all block references; see wal/blocks.h. */
 extern void bb_recordcheck_blocks(BbIngest *ingest);
 
 /*

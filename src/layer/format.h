@@ -69,7 +69,7 @@ typedef enum BbEntryType
 	BB_ENTRY_INDEX = 2,		  /* in index blocks: the place of a block */
 	BB_ENTRY_RECORD = 3,	  /* a WAL record that changes what was before */
 	BB_ENTRY_RECORD_INIT = 4, /* a WAL record that makes the page anew */
-	BB_ENTRY_NATIVE = 5,	  /* a native record; see redo/native.h */
+	BB_ENTRY_NATIVE = 5,	  /* a native record; see layer/native.h */
 	BB_ENTRY_DELETED = 6	  /* from here on the key does not exist */
 } BbEntryType;
 

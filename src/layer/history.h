@@ -11,7 +11,7 @@
  *	  \_________ changes ___________/	\_ base
  *
  * The timeline gathers it, layer by layer (bb_layer_collect), and turns it
- * into a value: natively (redo/native.h) or by the redo helper (redo/redo.h).
+ * into a value: natively (layer/native.h) or by the redo helper (redo/redo.h).
  *
  *-------------------------------------------------------------------------
  */

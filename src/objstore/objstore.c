@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "objstore/cache.h"
+#include "objstore/cache/cache.h"
 #include "objstore/objstore_driver.h"
 
 static const BbObjectStoreOps *const drivers[] = {

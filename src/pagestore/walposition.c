@@ -13,7 +13,7 @@
 #include "access/xlog_internal.h"
 #include "base/clusterfile.h"
 #include "base/codec.h"
-#include "base/walpage.h"
+#include "wal/page.h"
 #include "catalog/pg_control.h"
 #include "pagestore/walposition.h"
 #include "utils/timestamp.h"

@@ -31,7 +31,7 @@
 #include "access/rmgr.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "base/walblocks.h"
+#include "wal/blocks.h"
 #include "redo/helper.h"
 #include "utils/memutils.h"
 

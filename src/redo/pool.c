@@ -14,7 +14,7 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
-#include "base/waitset.h"
+#include "process/waitset.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "redo/pool_internal.h"

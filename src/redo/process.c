@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/spawn.h"
+#include "process/spawn.h"
 #include "miscadmin.h"
 #include "redo/helper.h"
 #include "redo/process.h"

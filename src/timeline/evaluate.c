@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "base/clusterfile.h"
-#include "redo/native.h"
+#include "layer/native.h"
 #include "storage/bufpage.h"
 #include "storage/checksum.h"
 #include "timeline/timeline_internal.h"

@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "ingest/walhistory.h"
+#include "wal/tlihistory.h"
 
 #include "fuzz.h"
 

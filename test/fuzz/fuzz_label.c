@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "ingest/backuplabel.h"
+#include "import/backuplabel.h"
 
 #include "fuzz.h"
 

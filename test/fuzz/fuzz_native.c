@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "redo/native.h"
+#include "layer/native.h"
 
 #include "fuzz.h"
 

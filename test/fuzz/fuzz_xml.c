@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "objstore/xml.h"
+#include "objstore/s3/xml.h"
 
 #include "fuzz.h"
 

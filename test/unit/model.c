@@ -15,7 +15,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "model.h"
-#include "redo/native.h"
+#include "layer/native.h"
 #include "storage/bufpage.h"
 #include "storage/checksum.h"
 

@@ -21,7 +21,7 @@
 
 #include "common/pg_prng.h"
 
-#include "assembly/backup.h"
+#include "backup/backup.h"
 #include "base/compat.h"
 #include "unit.h"
 

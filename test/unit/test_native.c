@@ -9,7 +9,7 @@
 
 #include "access/clog.h"
 #include "access/visibilitymapdefs.h"
-#include "redo/native.h"
+#include "layer/native.h"
 #include "storage/fsm_internals.h"
 #include "unit.h"
 

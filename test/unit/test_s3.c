@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/settings.h"
-#include "objstore/http.h"
-#include "objstore/xml.h"
+#include "objstore/s3/http.h"
+#include "objstore/s3/xml.h"
 #include "unit.h"
 #include "utils/timestamp.h"
 

@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "objstore/s3_sign.h"
+#include "objstore/s3/s3_sign.h"
 #include "unit.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"

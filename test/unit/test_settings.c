@@ -9,8 +9,8 @@
 
 #include <limits.h>
 
-#include "assembly/clonesettings.h"
-#include "assembly/confparse.h"
+#include "members/clonesettings.h"
+#include "members/confparse.h"
 #include "pagestore/catalog.h"
 #include "unit.h"
 

@@ -11,7 +11,7 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
-#include "base/spool.h"
+#include "files/spool.h"
 #include "unit.h"
 
 /* Temporary files of this process. */

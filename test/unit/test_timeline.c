@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "assembly/parallel.h"
+#include "backup/parallel.h"
 #include "layer/layermap.h"
 #include "layer/manifest_codec.h"
 #include "lib/stringinfo.h"

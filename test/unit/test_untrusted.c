@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "assembly/member.h"
+#include "members/member.h"
 #include "base/beneath.h"
 #include "base/clusterfile.h"
 #include "base/codec.h"

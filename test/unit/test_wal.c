@@ -12,7 +12,7 @@
 #include "base/codec.h"
 #include "base/settings.h"
 #include "ingest/clusterstate.h"
-#include "ingest/directory.h"
+#include "ingest/knownkeys.h"
 #include "ingest/recordends.h"
 #include "unit.h"
 

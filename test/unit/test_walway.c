@@ -9,8 +9,8 @@
 
 #include <unistd.h>
 
-#include "ingest/backuplabel.h"
-#include "ingest/walway.h"
+#include "import/backuplabel.h"
+#include "wal/tlipath.h"
 #include "storage/fd.h"
 #include "unit.h"
 

@@ -11,7 +11,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
-#include "base/worker.h"
+#include "process/worker.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "storage/dsm.h"

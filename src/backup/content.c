@@ -1,0 +1,288 @@
+/*-------------------------------------------------------------------------
+ *
+ * content.c
+ *	  The bytes of a member, piece by piece.
+ *
+ * Relation and SLRU blocks come from one pass over the page store
+ * (blockscan.h).  What is small, or asked for out of order, is read by point
+ * reads: captured files, two-phase files, and init forks, which a backup
+ * holds twice.
+ *
+ * How many blocks a file has is the file list's to say.  The page store may
+ * have more: those of forks that were truncated, and of relations dropped.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "port/pg_crc32c.h"
+#include "utils/memutils.h"
+
+#include "backup/blockscan.h"
+#include "backup/content.h"
+#include "pagestore/zeroruns.h"
+
+struct BbContentReader
+{
+	MemoryContext context; /* this struct and its scan */
+	BbPageStore *store;
+	XLogRecPtr	lsn;
+	const BbSeed *seed;
+	BbBlockScan blocks;
+	BbZeroRuns	zeros;
+	BbParallel *parallel; /* who makes relation blocks; NULL: nobody else */
+
+	BbMember	member;
+	uint64		at;	 /* bytes of it already given */
+	pg_crc32c	crc; /* of them; two-phase files */
+	uint8		control[PG_CONTROL_FILE_SIZE];
+	uint8		wal[XLOG_BLCKSZ]; /* the page given last */
+};
+
+BbContentReader *
+bb_content_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+			   const BbSeed *seed)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup content",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	BbContentReader *reader = palloc0(sizeof(BbContentReader));
+
+	StaticAssertStmt(PG_CONTROL_FILE_SIZE <= BB_PIECE_MAX,
+					 "the control file is one piece");
+
+	reader->context = context;
+	reader->store = store;
+	reader->lsn = lsn;
+	reader->seed = seed;
+	bb_blockscan_init(&reader->blocks, store, lsn);
+	bb_zeroruns_init(&reader->zeros, store, lsn);
+	memcpy(reader->control, &seed->control, sizeof(seed->control));
+
+	MemoryContextSwitchTo(old_context);
+	return reader;
+}
+
+void
+bb_content_share(BbContentReader *reader, BbParallel *parallel)
+{
+	reader->parallel = parallel;
+}
+
+void
+bb_content_close(BbContentReader *reader)
+{
+	bb_blockscan_close(&reader->blocks);
+	MemoryContextDelete(reader->context);
+}
+
+void
+bb_content_begin(const BbReqCtx *ctx, BbContentReader *reader,
+				 const BbMember *member)
+{
+	reader->member = *member;
+	reader->at = 0;
+	INIT_CRC32C(reader->crc);
+}
+
+static void
+report_missing(const BbContentReader *reader, const BbKey *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("page store lacks a block of file \"%s\"",
+					reader->member.path),
+			 errdetail("There is no %s at %X/%X.", bb_key_text(key),
+					   LSN_FORMAT_ARGS(reader->lsn))));
+}
+
+/* A block that has no value: zeros, or the store has lost it. */
+static const uint8 *
+absent_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key)
+{
+	const uint8 *zeros = NULL;
+
+	if (key->bytes[0] == BB_KEY_REL_BLOCK)
+		zeros = bb_zeroruns_page(ctx, &reader->zeros, key);
+	if (zeros == NULL)
+		report_missing(reader, key);
+	return zeros;
+}
+
+static void
+check_length(const BbContentReader *reader, const BbKey *key, uint32 actual,
+			 uint32 expected)
+{
+	if (unlikely(actual != expected))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("block of file \"%s\" has a wrong length in the page store",
+						reader->member.path),
+				 errdetail("%s has %u bytes at %X/%X; they should be %u.",
+						   bb_key_text(key), actual,
+						   LSN_FORMAT_ARGS(reader->lsn), expected)));
+}
+
+/* A block by itself. */
+static const uint8 *
+get_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key,
+		  uint32 length)
+{
+	BbValue		value;
+
+	if (!bb_pagestore_get(ctx, reader->store, key, reader->lsn, &value))
+		return absent_block(ctx, reader, key);
+	check_length(reader, key, value.length, length);
+	return value.data;
+}
+
+/* A block that a worker has made, or tried to; NULL: that's for us to do. */
+static const uint8 *
+shared_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key)
+{
+	BbBlockOutcome outcome;
+	BbValue		value;
+
+	if (reader->parallel == NULL)
+		return NULL;
+	outcome = bb_parallel_next(ctx, reader->parallel, key, &value);
+	if (outcome == BB_BLOCK_OURS)
+		return NULL;
+	if (outcome == BB_BLOCK_MISSING)
+		return absent_block(ctx, reader, key);
+	check_length(reader, key, value.length, BLCKSZ);
+	return value.data;
+}
+
+/* The next block of the pass. */
+static const uint8 *
+scan_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *wanted)
+{
+	BbKey		key;
+	BbValue		value;
+
+	if (!bb_blockscan_peek(ctx, &reader->blocks, wanted, &key, &value) ||
+		bb_key_compare(&key, wanted) != 0)
+		return absent_block(ctx, reader, wanted);
+	check_length(reader, &key, value.length, BLCKSZ);
+	bb_blockscan_advance(&reader->blocks);
+	return value.data;
+}
+
+static const uint8 *
+read_relation(const BbReqCtx *ctx, BbContentReader *reader)
+{
+	const BbMember *member = &reader->member;
+	BlockNumber block = member->source.relation.first + reader->at / BLCKSZ;
+	BbKey		key = bb_key_rel_block(member->source.relation.spc,
+									   member->source.relation.db,
+									   member->source.relation.rel,
+									   member->source.relation.fork, block);
+	const uint8 *data;
+
+	if (member->source.relation.fork == INIT_FORKNUM)
+		return get_block(ctx, reader, &key, BLCKSZ);
+	data = shared_block(ctx, reader, &key);
+	return data != NULL ? data : scan_block(ctx, reader, &key);
+}
+
+static const uint8 *
+read_slru(const BbReqCtx *ctx, BbContentReader *reader)
+{
+	const BbMember *member = &reader->member;
+	BbKey		key = bb_key_slru_block(member->source.slru.slru,
+										member->source.slru.segment,
+										reader->at / BLCKSZ);
+
+	return scan_block(ctx, reader, &key);
+}
+
+/* The state, as the page store has it, and behind it the CRC of that. */
+static const uint8 *
+read_twophase(const BbReqCtx *ctx, BbContentReader *reader, uint32 *length)
+{
+	uint64		state_size = reader->member.size - sizeof(pg_crc32c);
+	BbKey		key;
+	const uint8 *data;
+
+	if (reader->at == state_size)
+	{
+		FIN_CRC32C(reader->crc);
+		*length = sizeof(reader->crc);
+		return (const uint8 *) &reader->crc;
+	}
+
+	*length = Min(BLCKSZ, state_size - reader->at);
+	key = bb_key_twophase_block(reader->member.source.twophase.xid,
+								reader->at / BLCKSZ);
+	data = get_block(ctx, reader, &key, *length);
+	COMP_CRC32C(reader->crc, data, *length);
+	return data;
+}
+
+bool
+bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
+				const uint8 **data, uint32 *length)
+{
+	const BbMember *member = &reader->member;
+	uint64		left = member->size - reader->at;
+	BbKey		key;
+
+	bb_reqctx_check(ctx);
+
+	if (left == 0)
+		return false;
+
+	switch (member->content)
+	{
+		case BB_CONTENT_MANIFEST:
+			elog(ERROR, "file \"%s\" is none of the page store's",
+				 member->path);
+			break;
+		case BB_CONTENT_NONE:
+			elog(ERROR, "directory \"%s\" has no content", member->path);
+			break;
+		case BB_CONTENT_BYTES:
+			*length = Min(BB_PIECE_MAX, left);
+			*data = (const uint8 *) member->source.bytes.data + reader->at;
+			break;
+		case BB_CONTENT_FILE:
+			*length = Min(BLCKSZ, left);
+			key = bb_key_make(BB_KEY_FILE_BLOCK, 0, 0,
+							  member->source.file.ordinal, 0,
+							  reader->at / BLCKSZ);
+			*data = get_block(ctx, reader, &key, *length);
+			break;
+		case BB_CONTENT_SLRU:
+			*length = BLCKSZ;
+			*data = read_slru(ctx, reader);
+			break;
+		case BB_CONTENT_RELMAP:
+			*length = left;
+			key = bb_key_make(BB_KEY_RELMAP, member->source.relmap.spc,
+							  member->source.relmap.db, 0, 0, 0);
+			*data = get_block(ctx, reader, &key, *length);
+			break;
+		case BB_CONTENT_RELATION:
+			*length = BLCKSZ;
+			*data = read_relation(ctx, reader);
+			break;
+		case BB_CONTENT_TWOPHASE:
+			*data = read_twophase(ctx, reader, length);
+			break;
+		case BB_CONTENT_WAL:
+			*length = XLOG_BLCKSZ;
+			bb_seed_wal_page(reader->seed, member->source.wal.segment,
+							 reader->at, reader->wal);
+			*data = reader->wal;
+			break;
+		case BB_CONTENT_CONTROL:
+			*length = PG_CONTROL_FILE_SIZE;
+			*data = reader->control;
+			break;
+	}
+
+	reader->at += *length;
+	return true;
+}

@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * prefetch.c
+ *	  Having resident what a backup reads, before it is made.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "backup/prefetch.h"
+#include "stats/layerstats.h"
+
+struct BbPrefetch
+{
+	BbObjectStore *objects;
+	BbPageStore *store;
+	XLogRecPtr	lsn;
+	BbBackupOptions options;
+	int			nranges; /* of keys that the backup reads */
+	int			allocated;
+	BbKeyRange *ranges;
+	List	   *needed; /* BbWholeObjects for them */
+	uint64		bytes;	/* of those */
+};
+
+static void
+add_range(BbPrefetch *prefetch, BbKeyRange range)
+{
+	if (prefetch->nranges == prefetch->allocated)
+	{
+		prefetch->allocated *= 2;
+		prefetch->ranges = repalloc(prefetch->ranges,
+									prefetch->allocated * sizeof(BbKeyRange));
+	}
+	prefetch->ranges[prefetch->nranges++] = range;
+}
+
+/* The key ranges that are known from the start: one or two. */
+static int
+first_ranges(bool full, BbKeyRange *ranges)
+{
+	BbKeyRange	all = bb_key_range_all();
+	BbKeyRange	blocks = bb_key_range_kind(BB_KEY_REL_BLOCK);
+
+	if (full)
+	{
+		ranges[0] = all;
+		return 1;
+	}
+	ranges[0] = (BbKeyRange){all.start, blocks.start};
+	ranges[1] = (BbKeyRange){blocks.end, all.end};
+	return 2;
+}
+
+List *
+bb_prefetch_objects(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+					bool full)
+{
+	BbKeyRange	ranges[2];
+	int			nranges = first_ranges(full, ranges);
+
+	return bb_pagestore_objects(ctx, store, ranges, nranges, lsn);
+}
+
+/* Which objects, by now. */
+static void
+plan(const BbReqCtx *ctx, BbPrefetch *prefetch)
+{
+	uint64		room = bb_objstore_cache_size(prefetch->objects);
+	ListCell   *cell;
+
+	prefetch->needed = bb_pagestore_objects(ctx, prefetch->store,
+											prefetch->ranges,
+											prefetch->nranges, prefetch->lsn);
+	prefetch->bytes = 0;
+	foreach(cell, prefetch->needed)
+		prefetch->bytes += ((const BbWholeObject *) lfirst(cell))->size;
+	if (prefetch->bytes > room)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("cache is too small for what the backup reads"),
+				 errdetail("It reads %d layers of " UINT64_FORMAT
+						   " bytes; the cache holds " UINT64_FORMAT
+						   " bytes.",
+						   list_length(prefetch->needed), prefetch->bytes,
+						   room),
+				 errhint("Raise the server's option cache_size.")));
+}
+
+BbPrefetch *
+bb_prefetch_new(const BbReqCtx *ctx, BbObjectStore *objects,
+				BbPageStore *store, XLogRecPtr lsn, bool full)
+{
+	BbPrefetch *prefetch = palloc0(sizeof(BbPrefetch));
+
+	prefetch->objects = objects;
+	prefetch->store = store;
+	prefetch->lsn = lsn;
+	prefetch->options = bb_options_defaults();
+	prefetch->options.full = full;
+	prefetch->allocated = 16;
+	prefetch->ranges = palloc(prefetch->allocated * sizeof(BbKeyRange));
+	prefetch->nranges = first_ranges(full, prefetch->ranges);
+	plan(ctx, prefetch);
+	return prefetch;
+}
+
+static void
+fetch(const BbReqCtx *ctx, const BbPrefetch *prefetch)
+{
+	const BbWholeObject *homeless = bb_objects_hold(ctx, prefetch->objects,
+													prefetch->needed, NULL,
+													NULL);
+	ListCell   *cell;
+
+	if (homeless != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("there is no room in the cache for layer \"%s\"",
+						homeless->name),
+				 errdetail("The backup reads layers of " UINT64_FORMAT
+						   " bytes; the cache holds " UINT64_FORMAT
+						   " bytes, some of which are in use for others.",
+						   prefetch->bytes,
+						   bb_objstore_cache_size(prefetch->objects)),
+				 errhint("Try again later, or raise the server's option "
+						 "cache_size.")));
+	foreach(cell, prefetch->needed)
+	{
+		const BbWholeObject *object = lfirst(cell);
+
+		BB_COUNT(ctx, layers_visited, 1);
+		bb_layerstats_access(ctx, object->id);
+	}
+}
+
+/* The relation data that a thin backup has: init forks. */
+static void
+add_member(BbPrefetch *prefetch, const BbMember *member)
+{
+	BbKeyRange	range;
+
+	if (prefetch->options.full || member->content != BB_CONTENT_RELATION ||
+		member->size == 0)
+		return;
+	range.start = bb_key_rel_block(member->source.relation.spc,
+								   member->source.relation.db,
+								   member->source.relation.rel,
+								   member->source.relation.fork,
+								   member->source.relation.first);
+	range.end = bb_key_rel_block(member->source.relation.spc,
+								 member->source.relation.db,
+								 member->source.relation.rel,
+								 member->source.relation.fork,
+								 member->source.relation.first +
+									 member->size / BLCKSZ - 1);
+	range.end = bb_key_next(&range.end);
+	add_range(prefetch, range);
+}
+
+void
+bb_prefetch_run(const BbReqCtx *ctx, BbPrefetch *prefetch)
+{
+	int			planned = prefetch->nranges;
+	BbFileList *list;
+	BbMember	member;
+
+	fetch(ctx, prefetch);
+	list = bb_filelist_new(ctx, prefetch->store, prefetch->lsn,
+						   &prefetch->options);
+	while (bb_filelist_next(ctx, list, &member))
+		add_member(prefetch, &member);
+	bb_filelist_close(list);
+	if (prefetch->nranges > planned)
+	{
+		plan(ctx, prefetch);
+		fetch(ctx, prefetch);
+	}
+}

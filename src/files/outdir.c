@@ -1,0 +1,310 @@
+/*-------------------------------------------------------------------------
+ *
+ * outdir.c
+ *	  A directory on the server that a backup is written into.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/xlog_internal.h"
+#include "files/outdir.h"
+#include "port.h"
+#include "storage/fd.h"
+
+char *
+bb_outdir_path(const char *path)
+{
+	char	   *canonical = pstrdup(path);
+
+	if (strlen(path) >= MAXPGPATH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("directory name too long")));
+	canonicalize_path(canonical);
+	if (!is_absolute_path(canonical))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path must be absolute: \"%s\"", path)));
+	if (strcmp(canonical, "/") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot write a backup to \"%s\"", canonical)));
+	return canonical;
+}
+
+/*
+ * Is a directory the same as "wanted", or below it?  The one at "path", which
+ * begins at the descriptor "at" unless it's absolute.
+ *
+ * Goes up by "..", so that no link leads astray.
+ */
+static bool
+lies_in(int at, const char *path, const struct stat *wanted)
+{
+	char		above[MAXPGPATH];
+	struct stat here;
+	struct stat below = {0};
+
+	strlcpy(above, path, sizeof(above));
+	for (int depth = 0;; depth++)
+	{
+		if (fstatat(at, above, &here, 0) < 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not stat directory \"%s\": %m", above)));
+		if (here.st_dev == wanted->st_dev && here.st_ino == wanted->st_ino)
+			return true;
+		if (depth > 0 && here.st_dev == below.st_dev &&
+			here.st_ino == below.st_ino)
+			return false; /* the root is its own parent */
+		below = here;
+		if (strlcat(above, "/..", sizeof(above)) >= sizeof(above))
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("directory \"%s\" is too deep", path)));
+	}
+}
+
+static void
+report_off_limits(const char *path, const char *where,
+				  const BbOffLimits *limit)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot write a backup to \"%s\"", path),
+			 errdetail("It is %s %s, \"%s\".", where, limit->what,
+					   limit->path)));
+}
+
+/* Nothing goes into what is off limits. */
+static void
+check_outside(const BbFd *fd, const char *path, List *off_limits)
+{
+	ListCell   *cell;
+
+	foreach(cell, off_limits)
+	{
+		const BbOffLimits *limit = lfirst(cell);
+		struct stat st;
+
+		if (stat(limit->path, &st) == 0 && lies_in(bb_fd_number(fd), ".", &st))
+			report_off_limits(path, "in", limit);
+	}
+}
+
+/* And what is off limits isn't in there. */
+static void
+check_around(const BbOutDir *dir, List *off_limits)
+{
+	struct stat st;
+	struct stat limit_st;
+	ListCell   *cell;
+
+	if (fstat(bb_fd_number(dir->fd), &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat directory \"%s\": %m", dir->path)));
+	foreach(cell, off_limits)
+	{
+		const BbOffLimits *limit = lfirst(cell);
+
+		if (stat(limit->path, &limit_st) == 0 &&
+			lies_in(AT_FDCWD, limit->path, &st))
+			report_off_limits(dir->path, "around", limit);
+	}
+}
+
+static BbFd *
+open_parent(const char *path)
+{
+	char		parent[MAXPGPATH];
+	BbFd	   *fd;
+
+	strlcpy(parent, path, sizeof(parent));
+	get_parent_directory(parent);
+	fd = bb_fd_open(parent, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == NULL)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open directory \"%s\": %m", parent)));
+	return fd;
+}
+
+static void
+remove_if_made(void *arg)
+{
+	BbOutDir   *dir = arg;
+
+	if (dir->made)
+		(void) unlinkat(bb_fd_number(dir->parent), dir->name, AT_REMOVEDIR);
+}
+
+/* The directory's descriptor; what "flags" asks for besides. */
+static void
+open_and_lock(BbOutDir *dir, int flags)
+{
+	dir->fd = bb_fd_openat(dir->parent, dir->name,
+						   O_RDONLY | O_DIRECTORY | flags, 0);
+	if (dir->fd == NULL)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open directory \"%s\": %m", dir->path)));
+	if (flock(bb_fd_number(dir->fd), LOCK_EX | LOCK_NB) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("another backup is being written to directory \"%s\"",
+						dir->path)));
+}
+
+static BbOutDir *
+begin(const char *path)
+{
+	BbOutDir   *dir = palloc0(sizeof(BbOutDir));
+
+	dir->path = bb_outdir_path(path);
+	dir->name = pstrdup(last_dir_separator(dir->path) + 1);
+	dir->parent = open_parent(dir->path);
+	return dir;
+}
+
+static bool
+holds(const BbOutDir *dir, const char *name)
+{
+	return faccessat(bb_fd_number(dir->fd), name, F_OK, AT_SYMLINK_NOFOLLOW) ==
+		0;
+}
+
+static void
+check_empty(const BbOutDir *dir)
+{
+	BbDir	   *listing = bb_dir_openat(dir->fd, ".");
+	bool		empty = listing != NULL && bb_dir_next(listing) == NULL;
+
+	if (listing == NULL || (empty && errno != 0))
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read directory \"%s\": %m", dir->path)));
+	bb_dir_close(listing);
+	if (empty)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("directory \"%s\" exists but is not empty", dir->path),
+			 holds(dir, "postmaster.pid")
+			 ? errdetail("A server is running in it.")
+			 : holds(dir, "global") && !holds(dir, XLOG_CONTROL_FILE)
+			 ? errdetail("It has no file \"" XLOG_CONTROL_FILE
+						 "\", like what a restore leaves that was killed.")
+			 : 0,
+			 errhint("Remove or empty the directory, or choose another.")));
+}
+
+BbOutDir *
+bb_outdir_new(const char *path, List *off_limits)
+{
+	BbOutDir   *dir = begin(path);
+
+	check_outside(dir->parent, dir->path, off_limits);
+	/* runs after the descriptor below is closed, and before the one above */
+	dir->callback.func = remove_if_made;
+	dir->callback.arg = dir;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &dir->callback);
+	dir->made = mkdirat(bb_fd_number(dir->parent), dir->name, S_IRWXU) == 0;
+	if (!dir->made && errno != EEXIST)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create directory \"%s\": %m", dir->path)));
+	open_and_lock(dir, dir->made ? O_NOFOLLOW : 0);
+	if (!dir->made)
+	{
+		check_outside(dir->fd, dir->path, off_limits);
+		check_empty(dir);
+	}
+	return dir;
+}
+
+BbOutDir *
+bb_outdir_open(const char *path, List *off_limits)
+{
+	BbOutDir   *dir = begin(path);
+
+	open_and_lock(dir, 0);
+	check_outside(dir->fd, dir->path, off_limits);
+	check_around(dir, off_limits);
+	return dir;
+}
+
+void
+bb_outdir_keep(BbOutDir *dir)
+{
+	dir->made = false;
+	(void) bb_fd_close(dir->fd);
+	(void) bb_fd_close(dir->parent);
+}
+
+static void
+sync_directory(const BbFd *fd, const char *path)
+{
+	/* not every file system can, as fsync_fname_ext in fd.c says */
+	if (pg_fsync(bb_fd_number(fd)) < 0 && errno != EBADF && errno != EINVAL)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not fsync directory \"%s\": %m", path)));
+}
+
+void
+bb_outdir_sync(const BbOutDir *dir)
+{
+	sync_directory(dir->fd, dir->path);
+	if (dir->made)
+		sync_directory(dir->parent, dir->path);
+}
+
+void
+bb_outdir_check_absent(const BbOutDir *dir, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(bb_fd_number(dir->parent), last_dir_separator(path) + 1, &st,
+				AT_SYMLINK_NOFOLLOW) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_FILE),
+				 errmsg("file \"%s\" already exists", path)));
+	if (errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m", path)));
+}
+
+void
+bb_outdir_publish(BbOutDir *dir, const char *path)
+{
+	int			parent = bb_fd_number(dir->parent);
+
+	sync_directory(dir->fd, dir->path);
+	/* what comes in between isn't replaced, but for an empty directory */
+	bb_outdir_check_absent(dir, path);
+	if (renameat(parent, dir->name, parent, last_dir_separator(path) + 1) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rename directory \"%s\" to \"%s\": %m",
+						dir->path, path)));
+	dir->made = false;
+	sync_directory(dir->parent, path);
+	bb_outdir_keep(dir);
+}
+
+BbFd *
+bb_outdir_parent(const char *path, List *off_limits)
+{
+	BbFd	   *parent = open_parent(path);
+
+	check_outside(parent, path, off_limits);
+	return parent;
+}

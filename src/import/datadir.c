@@ -1,0 +1,311 @@
+/*-------------------------------------------------------------------------
+ *
+ * datadir.c
+ *	  A data directory that may be imported.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+#include "access/transam.h"
+#include "access/xlog_internal.h"
+#include "catalog/catversion.h"
+#include "common/controldata_utils.h"
+#include "common/file_perm.h"
+#include "import/datadir.h"
+#include "import/sourcefile.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+/* More than PG_VERSION ever has. */
+#define VERSION_FILE_MAX 64
+
+/* What pg_basebackup -Ft makes, by its own compression or that of others. */
+static const char *const tar_names[] = {
+	"base.tar", "base.tar.gz", "base.tar.lz4", "base.tar.zst",
+	"base.tar.bz2", "base.tar.xz"
+};
+
+/* The name of the tar in a directory that has a backup as tars; or NULL. */
+static const char *
+find_tar(const char *path)
+{
+	for (int i = 0; i < lengthof(tar_names); i++)
+	{
+		char	   *tar = psprintf("%s/%s", path, tar_names[i]);
+		struct stat st;
+		bool		found = stat(tar, &st) == 0 && S_ISREG(st.st_mode);
+
+		pfree(tar);
+		if (found)
+			return tar_names[i];
+	}
+	return NULL;
+}
+
+/* Is it such a tar itself? */
+static bool
+is_tar(const char *path)
+{
+	const char *name = last_dir_separator(path);
+
+	for (int i = 0; i < lengthof(tar_names); i++)
+		if (name != NULL && strcmp(name + 1, tar_names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+report_no_data_directory(const char *path, const char *detail)
+{
+	const char *tar = find_tar(path);
+
+	if (is_tar(path))
+		tar = last_dir_separator(path) + 1;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is not a data directory", path),
+			 errdetail("%s", detail),
+			 tar != NULL
+			 ? errhint("\"%s\" is a backup in the tar format. Extract it into "
+					   "an empty directory, pg_wal.tar into pg_wal there, and "
+					   "the tars of tablespaces where tablespace_map says; "
+					   "then import that directory.",
+					   tar)
+			 : 0));
+}
+
+static void
+look_at_directory(BbDataDir *dir)
+{
+	struct stat st;
+
+	if (!is_absolute_path(dir->path))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path of a data directory must be absolute: \"%s\"",
+						dir->path)));
+	if (stat(dir->path, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat directory \"%s\": %m", dir->path)));
+	if (!S_ISDIR(st.st_mode))
+		report_no_data_directory(dir->path, "It is not a directory.");
+
+	dir->uid = st.st_uid;
+	dir->gid = st.st_gid;
+	/* as SetDataDirectoryCreatePerm in common/file_perm.c */
+	dir->mode = (st.st_mode & PG_DIR_MODE_GROUP) == PG_DIR_MODE_GROUP
+		? PG_DIR_MODE_GROUP
+		: PG_DIR_MODE_OWNER;
+}
+
+static void
+check_version(const BbReqCtx *ctx, const BbDataDir *dir)
+{
+	size_t		length;
+	char	   *text = bb_sourcefile_load(ctx, dir->path, "PG_VERSION",
+										  VERSION_FILE_MAX, &length);
+	char	   *end;
+	long		major;
+
+	if (text == NULL)
+		report_no_data_directory(dir->path, "It has no file PG_VERSION.");
+	major = strtol(text, &end, 10);
+	if (end == text || (*end != '\n' && *end != '.' && *end != '\0'))
+		report_no_data_directory(dir->path,
+								 "Its file PG_VERSION has no valid data.");
+	if (major != PG_VERSION_NUM / 10000)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" is of PostgreSQL %ld",
+						dir->path, major),
+				 errdetail("This server is PostgreSQL %d.",
+						   PG_VERSION_NUM / 10000),
+				 errhint("Import it from a server of the same major "
+						 "version.")));
+	pfree(text);
+}
+
+/*
+ * A postmaster makes the file before it touches anything, and removes it when
+ * it is done.
+ */
+static void
+check_not_running(const BbDataDir *dir)
+{
+	char	   *path = psprintf("%s/postmaster.pid", dir->path);
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 dir->label == NULL
+				 ? errmsg("a server is running in data directory \"%s\"",
+						  dir->path)
+				 : errmsg("base backup \"%s\" has the lock file of a server",
+						  dir->path),
+				 errdetail("Lock file \"%s\" exists.", path),
+				 dir->label == NULL
+				 ? errhint("Shut the server down. If there is none, the file "
+						   "is left over from a crash: start the server and "
+						   "shut it down cleanly.")
+				 : errhint("If no server runs in it, the file was copied from "
+						   "the source: remove it.")));
+	if (errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m", path)));
+	pfree(path);
+}
+
+static ControlFileData
+read_control(const BbReqCtx *ctx, const BbDataDir *dir)
+{
+	size_t		length;
+	ControlFileData control;
+	pg_crc32c	crc;
+	char	   *data = bb_sourcefile_load(ctx, dir->path, XLOG_CONTROL_FILE,
+										  PG_CONTROL_FILE_SIZE, &length);
+
+	if (data == NULL)
+		report_no_data_directory(dir->path,
+								 "It has no file " XLOG_CONTROL_FILE ".");
+	if (length < sizeof(control))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of data directory \"%s\" is too short",
+						dir->path),
+				 errdetail("It has %zu bytes; at least %zu are expected.",
+						   length, sizeof(control))));
+	memcpy(&control, data, sizeof(control));
+	pfree(data);
+
+	/* a control file of another layout has its CRC elsewhere */
+	if (control.pg_control_version != PG_CONTROL_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("control file of data directory \"%s\" has version %u",
+						dir->path, control.pg_control_version),
+				 errdetail("This server has version %u.",
+						   PG_CONTROL_VERSION)));
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, &control, offsetof(ControlFileData, crc));
+	FIN_CRC32C(crc);
+	if (!EQ_CRC32C(crc, control.crc))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of data directory \"%s\" has a wrong checksum",
+						dir->path),
+				 errdetail("It says %08X, its bytes make %08X.", control.crc,
+						   crc)));
+	return control;
+}
+
+/* What a server was built with decides what its files look like. */
+static void
+check_size(const BbDataDir *dir, const char *what, uint32 theirs, uint32 ours)
+{
+	if (theirs != ours)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" is of a differently built server",
+						dir->path),
+				 errdetail("Its %s is %u; this server's is %u.", what, theirs,
+						   ours),
+				 errhint("Import it from a server that was built as that "
+						 "one.")));
+}
+
+static void
+check_control(const BbDataDir *dir)
+{
+	const ControlFileData *control = &dir->control;
+
+	check_size(dir, "catalog version", control->catalog_version_no,
+			   CATALOG_VERSION_NO);
+	check_size(dir, "alignment", control->maxAlign, MAXIMUM_ALIGNOF);
+	check_size(dir, "block size", control->blcksz, BLCKSZ);
+	check_size(dir, "relation segment size", control->relseg_size,
+			   RELSEG_SIZE);
+	check_size(dir, "WAL block size", control->xlog_blcksz, XLOG_BLCKSZ);
+	if (!IsValidWalSegSize(control->xlog_seg_size))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of data directory \"%s\" has an impossible WAL segment size",
+						dir->path),
+				 errdetail("It says %u bytes.", control->xlog_seg_size)));
+
+	if (dir->label != NULL)
+		return;					/* WAL makes it consistent */
+	if (control->state == DB_SHUTDOWNED_IN_RECOVERY)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" is of a standby", dir->path),
+				 errdetail("Its files need WAL to be consistent."),
+				 errhint("Import a cluster that was shut down as a "
+						 "primary.")));
+	if (control->state != DB_SHUTDOWNED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" was not shut down cleanly",
+						dir->path),
+				 errhint("Start the server and shut it down in \"smart\" or "
+						 "\"fast\" mode; or import a base backup of it, with "
+						 "its " BB_BACKUP_LABEL_FILE ".")));
+}
+
+/*
+ * The tablespaces of a base backup that came as a tar are elsewhere until a
+ * server has made its symbolic links.
+ */
+static void
+check_tablespace_map(const BbDataDir *dir)
+{
+	char	   *path = psprintf("%s/tablespace_map", dir->path);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" lacks its tablespaces",
+						dir->path),
+				 errdetail("\"%s\" says where they are.", path),
+				 errhint("Make the symbolic links in pg_tblspc that it lists, "
+						 "and remove it.")));
+	pfree(path);
+}
+
+BbDataDir *
+bb_datadir_open(const BbReqCtx *ctx, const char *path)
+{
+	BbDataDir  *dir = palloc0(sizeof(BbDataDir));
+
+	dir->path = pstrdup(path);
+	canonicalize_path(dir->path);
+	look_at_directory(dir);
+	check_version(ctx, dir);
+	dir->label = bb_backuplabel_read(ctx, dir->path);
+	check_not_running(dir);
+	dir->control = read_control(ctx, dir);
+	check_control(dir);
+	check_tablespace_map(dir);
+	return dir;
+}
+
+void
+bb_datadir_check_unchanged(const BbReqCtx *ctx, const BbDataDir *dir)
+{
+	ControlFileData now;
+
+	check_not_running(dir);
+	now = read_control(ctx, dir);
+	if (memcmp(&now, &dir->control, sizeof(now)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" was used during the import",
+						dir->path),
+				 errhint("Shut the server down, and import again.")));
+}

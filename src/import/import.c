@@ -1,0 +1,431 @@
+/*-------------------------------------------------------------------------
+ *
+ * import.c
+ *	  A data directory into a new timeline of a page store.
+ *
+ * Checks, the values (import_values.c), the manifest; and, of a base backup,
+ * as much of its WAL as makes it consistent.  Until then the timeline is
+ * there but can't be read, and is replaced by the next import of that name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog_internal.h"
+#include "base/codec.h"
+#include "wal/checkpointrecord.h"
+#include "import/import_internal.h"
+#include "ingest/ingest.h"
+#include "layer/manifest.h"
+#include "stats/progress.h"
+#include "timeline/timeline.h"
+#include "utils/memutils.h"
+
+static uint64
+count_files(const BbInventory *inventory)
+{
+	uint64		files = list_length(inventory->files) +
+		list_length(inventory->segments) + list_length(inventory->twophases);
+	ListCell   *cell;
+
+	foreach (cell, inventory->databases)
+	{
+		const BbDatabase *database = lfirst(cell);
+
+		files += database->default_tablespace || database->db == InvalidOid;
+	}
+	for (size_t i = 0; i < inventory->nforks; i++)
+		files += Max(1, (inventory->forks[i].blocks + RELSEG_SIZE - 1) /
+					 RELSEG_SIZE);
+	return files;
+}
+
+/*
+ * The tli that a base backup is consistent on: that of its control file, with
+ * which recovery begins (InitWalRecovery in PostgreSQL's xlogrecovery.c).  It
+ * is newer than the label's if the server that was copied had gone over to it
+ * since that checkpoint, or was one that pg_rewind copied from.
+ */
+static BbIngestBackup
+backup_of(const BbImport *import)
+{
+	const ControlFileData *control = &import->dir->control;
+	BbIngestBackup backup = {0};
+
+	backup.target.kind = BB_WAL_NUMBER;
+	backup.target.tli = Max(control->checkPointCopy.ThisTimeLineID,
+							control->minRecoveryPointTLI);
+	backup.history_directory = psprintf("%s/" XLOGDIR, import->dir->path);
+	backup.min_lsn = control->minRecoveryPoint;
+	backup.min_tli = control->minRecoveryPointTLI;
+	return backup;
+}
+
+/* A checkpoint record, which begins at lsn on tli. */
+static BbCheckpointRecord
+read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
+				const char *wal_directory, TimeLineID tli, XLogRecPtr lsn)
+{
+	const ControlFileData *control = &import->dir->control;
+	BbIngestBackup backup = backup_of(import);
+	BbWalPlace	place = {0};
+
+	place.directory = wal_directory;
+	place.history_directory = backup.history_directory;
+	place.target = backup.target;
+	place.borrow = true;
+	/* an older control file than the label is for the ingest to complain of */
+	if (import->dir->label == NULL || backup.target.tli < tli)
+		place.target.kind = BB_WAL_CURRENT;
+	place.stream.tli = tli;
+	place.stream.system_identifier = control->system_identifier;
+	place.stream.segment_size = control->xlog_seg_size;
+	place.lsn = lsn;
+	return bb_checkpointrecord_read(ctx, &place);
+}
+
+/* Where the images are, and with which counters. */
+static void
+find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
+{
+	const BbDataDir *dir = import->dir;
+	const ControlFileData *control = &dir->control;
+	BbCheckpointRecord record;
+
+	if (dir->label != NULL)
+	{
+		record = read_checkpoint(ctx, import, wal_directory, dir->label->tli,
+								 dir->label->checkpoint_lsn);
+		if (record.checkpoint.redo != dir->label->start_lsn)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("checkpoint record at %X/%X is not the one that \"%s/" BB_BACKUP_LABEL_FILE "\" means",
+							LSN_FORMAT_ARGS(dir->label->checkpoint_lsn),
+							dir->path),
+					 errdetail("Its redo location is %X/%X instead of %X/%X.",
+							   LSN_FORMAT_ARGS(record.checkpoint.redo),
+							   LSN_FORMAT_ARGS(dir->label->start_lsn))));
+		import->lsn = dir->label->start_lsn;
+	}
+	else
+	{
+		record = read_checkpoint(ctx, import, wal_directory,
+								 control->checkPointCopy.ThisTimeLineID,
+								 control->checkPoint);
+		if (!record.shutdown ||
+			memcmp(&record.checkpoint, &control->checkPointCopy,
+				   sizeof(CheckPoint)) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("record at %X/%X of data directory \"%s\" is not the checkpoint that its control file describes",
+							LSN_FORMAT_ARGS(control->checkPoint), dir->path)));
+		import->lsn = record.end;
+	}
+	import->checkpoint = record.checkpoint;
+}
+
+/*
+ * From where on can the timeline be read?  (CheckRecoveryConsistency in
+ * PostgreSQL's xlogrecovery.c)
+ *
+ * No WAL record says where a standby's backup ended.  Its control file does if
+ * it was copied last; tools that copy files in the order of their names don't
+ * do that.  So the newest page counts, too: redo can't take back what it has.
+ */
+static XLogRecPtr
+consistent_lsn(const BbImport *import)
+{
+	const BbBackupLabel *label = import->dir->label;
+
+	if (label == NULL)
+		return import->lsn;
+	if (label->from_standby &&
+		!XLogRecPtrIsInvalid(import->dir->control.minRecoveryPoint))
+		return Max(import->dir->control.minRecoveryPoint,
+				   import->newest_page);
+	return BB_LSN_UNKNOWN;		/* its WAL says so */
+}
+
+static void
+commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
+	   const char *timeline)
+{
+	const BbDataDir *dir = import->dir;
+	const ControlFileData *control = &dir->control;
+	BbManifest	manifest = {0};
+
+	manifest.timeline = pstrdup(timeline);
+	manifest.tag = BB_OBJECT_ABSENT;
+	manifest.pg_version_num = PG_VERSION_NUM;
+	manifest.system_identifier = control->system_identifier;
+	manifest.wal_segment_size = control->xlog_seg_size;
+	manifest.data_checksum_version = control->data_checksum_version;
+	manifest.tli = import->checkpoint.ThisTimeLineID;
+	manifest.uid = dir->uid;
+	manifest.gid = dir->gid;
+	manifest.directory_mode = dir->mode;
+	manifest.start_lsn = consistent_lsn(import);
+	manifest.end_lsn = import->lsn;
+	manifest.prev_lsn = dir->label ? InvalidXLogRecPtr : control->checkPoint;
+	manifest.end_time = (int64) import->checkpoint.time;
+	manifest.layers = bb_imagewriter_finish(ctx, import->writer,
+											&manifest.nlayers);
+	for (int i = 0; i < manifest.nlayers; i++)
+		import->result.bytes_stored += manifest.layers[i].size;
+
+	/* the last look at the source, so that nothing wrong is committed */
+	bb_progress_import_phase(BB_IMPORT_COMMITTING);
+	bb_datadir_check_unchanged(ctx, dir);
+	if (!bb_manifest_commit(ctx, store, &manifest))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("timeline \"%s\" was made by another server during the import",
+						timeline)));
+}
+
+/* Has WAL made good what was copied while it was written? */
+static void
+check_torn_pages(const BbReqCtx *ctx, const BbImport *import,
+				 BbTimeline *opened, XLogRecPtr lsn)
+{
+	ListCell   *cell;
+
+	foreach (cell, import->torn_pages)
+	{
+		const BbTornPage *torn = lfirst(cell);
+		BbKeyFields f = bb_key_fields(&torn->key);
+		BbKey		size_key = bb_key_rel_size(f.spc, f.db, f.rel,
+											   (ForkNumber) f.fork);
+		BbEntry		entry;
+
+		if (!bb_timeline_get(ctx, opened, &size_key, lsn, &entry) ||
+			entry.length != sizeof(uint32) ||
+			f.block >= bb_get_le32(entry.value))
+			continue;			/* it is gone */
+		if (!bb_timeline_get(ctx, opened, &torn->key, lsn, &entry))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("%s is corrupted in base backup \"%s\"",
+							bb_key_text(&torn->key), import->dir->path),
+					 errdetail("%s Its WAL has no image of the page.",
+							   torn->complaint)));
+	}
+}
+
+/*
+ * A database without its relation map: the backup has what DROP DATABASE had
+ * left of it, and ends before that was in WAL.
+ */
+static void
+tell_remains(const BbReqCtx *ctx, const BbImport *import, BbTimeline *opened,
+			 XLogRecPtr lsn)
+{
+	ListCell   *cell;
+
+	foreach (cell, import->inventory->databases)
+	{
+		const BbDatabase *database = lfirst(cell);
+		BbKey		key = bb_key_make(BB_KEY_DATABASE, database->spc,
+									  database->db, 0, 0, 0);
+		BbKey		map = bb_key_make(BB_KEY_RELMAP, database->spc,
+									  database->db, 0, 0, 0);
+		BbEntry		entry;
+
+		if (database->default_tablespace &&
+			bb_timeline_get(ctx, opened, &key, lsn, &entry) &&
+			!bb_timeline_get(ctx, opened, &map, lsn, &entry))
+			ereport(WARNING,
+					(errmsg("database %u has no relation map in base backup \"%s\"",
+							database->db, import->dir->path),
+					 errdetail("It was being dropped while the backup was "
+							   "taken, or the backup is damaged. It can't be "
+							   "connected to at %X/%X.",
+							   LSN_FORMAT_ARGS(lsn))));
+	}
+}
+
+/* Ingest the WAL of a base backup, up to where it is consistent. */
+static void
+make_consistent(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
+				const char *timeline, const char *wal_directory)
+{
+	BbIngestBackup backup = backup_of(import);
+	BbIngestResult ingested;
+	BbTimeline *opened;
+
+	ingested = bb_ingest_backup(ctx, store, timeline, wal_directory, &backup);
+	import->result.lsn = ingested.end_lsn;
+	import->result.bytes_stored += ingested.bytes_stored;
+	opened = bb_timeline_open(ctx, store, timeline);
+	check_torn_pages(ctx, import, opened, ingested.end_lsn);
+	tell_remains(ctx, import, opened, ingested.end_lsn);
+}
+
+static void
+run(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
+	const char *timeline, const BbDataDir *dir, const char *wal_directory)
+{
+	if (wal_directory == NULL)
+		wal_directory = psprintf("%s/" XLOGDIR, dir->path);
+	bb_progress_import_phase(BB_IMPORT_CHECKING);
+	import->dir = dir;
+	import->context = CurrentMemoryContext;
+	find_lsn(ctx, import, wal_directory);
+	import->inventory = bb_inventory_new(ctx, import->dir,
+										 bb_objstore_local_directory(store));
+	import->writer = bb_imagewriter_new(store, timeline, import->lsn);
+	import->scratch = AllocSetContextCreate(CurrentMemoryContext,
+										   "bbackup import file",
+										   ALLOCSET_DEFAULT_SIZES);
+	import->buffer = palloc(BB_IMPORT_READ_BYTES);
+	import->result.lsn = import->lsn;
+	bb_progress_import_total(import->inventory->bytes,
+							 count_files(import->inventory));
+
+	bb_progress_import_phase(BB_IMPORT_READING);
+	bb_import_store_all(ctx, import);
+	commit(ctx, import, store, timeline);
+	if (dir->label != NULL)
+		make_consistent(ctx, import, store, timeline, wal_directory);
+}
+
+/* Does the manifest name a layer of ours? */
+static bool
+names_one(const BbManifest *manifest, List *layers)
+{
+	ListCell   *cell;
+
+	foreach (cell, layers)
+	{
+		const BbLayerDesc *layer = lfirst(cell);
+
+		for (int i = 0; i < manifest->nlayers; i++)
+			if (manifest->layers[i].file_id == layer->file_id)
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Remove the timeline as far as it is this import's: if its manifest is there
+ * at all, it may be one that somebody else committed, who had the lock after
+ * us; or ours, even if the commit reported an error.
+ */
+static void
+remove_ours(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+			List *layers)
+{
+	BbManifest *manifest = bb_manifest_read(ctx, store, timeline);
+	ListCell   *cell;
+
+	if (manifest != NULL && names_one(manifest, layers))
+	{
+		bb_manifest_remove(ctx, store, timeline);
+		return;
+	}
+	foreach (cell, layers)
+		bb_objstore_remove(ctx, store,
+						   bb_layer_object_name(timeline, lfirst(cell)));
+}
+
+/*
+ * After a failure: remove what was written.  What can't be removed now is
+ * left to the next import of that name.
+ */
+static void
+clean_up(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+		 List *layers)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		/* the call's own deadline may be what ended it */
+		const BbReqCtx *cleanup = bb_reqctx_detached_child(ctx, BB_TASK_IMPORT,
+														   BB_DOWNLOAD_ALLOW);
+
+		remove_ours(cleanup, store, timeline, layers);
+		bb_reqctx_end(cleanup);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		ereport(WARNING,
+				(errmsg("could not remove the layers of a failed import: %s",
+						error->message),
+				 errhint("The next import of timeline \"%s\" removes them.",
+						 timeline)));
+	}
+	PG_END_TRY();
+}
+
+BbImportResult
+bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
+					const char *timeline, const char *path,
+					const char *wal_directory)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext locked = AllocSetContextCreate(caller, "bbackup import lock",
+												 ALLOCSET_SMALL_SIZES);
+	MemoryContext context;
+	BbDataDir  *dir;
+	BbManifest *manifest;
+	BbImport   *import;
+	BbImportResult result;
+	ErrorData  *volatile error = NULL;
+
+	/* the lock is held as long as this context: longer than any writer */
+	MemoryContextSwitchTo(locked);
+
+	/* what can be refused without touching the store is refused first */
+	bb_timeline_name_check(timeline);
+	dir = bb_datadir_open(ctx, path);
+
+	bb_manifest_lock(ctx, store, timeline);
+	manifest = bb_manifest_read(ctx, store, timeline);
+	if (manifest != NULL && bb_manifest_consistent(manifest))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("timeline \"%s\" already exists in page store \"%s\"",
+						timeline, bb_objstore_url(store)),
+				 errhint("Import under another name, or remove it by "
+						 "bb_drop_timeline().")));
+	bb_manifest_remove(ctx, store, timeline); /* what a killed one left */
+
+	context = AllocSetContextCreate(locked, "bbackup import",
+									ALLOCSET_DEFAULT_SIZES);
+	import = MemoryContextAllocZero(context, sizeof(BbImport));
+	bb_progress_import_start();
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(context);
+		run(ctx, import, store, timeline, dir, wal_directory);
+		MemoryContextSwitchTo(locked);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(locked);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	if (error != NULL)
+	{
+		if (import->writer != NULL)
+			clean_up(ctx, store, timeline,
+					 bb_imagewriter_layers(import->writer));
+		MemoryContextDelete(context);
+		ReThrowError(error);
+	}
+	result = import->result;
+	MemoryContextDelete(context);
+	bb_progress_import_end();
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(locked);
+	return result;
+}

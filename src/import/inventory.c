@@ -1,0 +1,413 @@
+/*-------------------------------------------------------------------------
+ *
+ * inventory.c
+ *	  What a data directory holds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/slru.h"
+#include "catalog/pg_tablespace_d.h"
+#include "common/relpath.h"
+#include "import/capture.h"
+#include "import/inventory.h"
+#include "import/excluded.h"
+#include "import/relationfiles.h"
+#include "port/pg_crc32c.h"
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+
+/* What to do with an entry of a directory. */
+typedef void (*Visit) (const BbReqCtx *ctx, const BbDataDir *dir,
+					   const char *below, const char *name, void *arg);
+
+/*
+ * Visit the entries of a directory, given by its path below the data
+ * directory.
+ */
+static void
+visit_directory(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
+				Visit visit, void *arg)
+{
+	char	   *path = psprintf("%s/%s", dir->path, below);
+	DIR		   *handle = AllocateDir(path);
+	struct dirent *entry;
+
+	while ((entry = ReadDir(handle, path)) != NULL)
+	{
+		bb_reqctx_check(ctx);
+		if (strcmp(entry->d_name, ".") != 0 &&
+			strcmp(entry->d_name, "..") != 0)
+			visit(ctx, dir, below, entry->d_name, arg);
+	}
+	FreeDir(handle);
+	pfree(path);
+}
+
+static uint64
+size_of_file(const BbDataDir *dir, const char *below, const char *name)
+{
+	char	   *path = psprintf("%s/%s/%s", dir->path, below, name);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m", path)));
+	pfree(path);
+	return st.st_size;
+}
+
+/* Is this an OID in decimal? */
+static bool
+parse_oid(const char *name, Oid *oid)
+{
+	size_t		length = strlen(name);
+
+	if (length == 0 || length > 10 || strspn(name, "0123456789") != length ||
+		name[0] == '0' || strtoull(name, NULL, 10) > PG_UINT32_MAX)
+		return false;
+	*oid = (Oid) strtoul(name, NULL, 10);
+	return true;
+}
+
+/* ---- tablespaces and databases ---- */
+
+static void
+visit_tablespace(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
+				 const char *name, void *arg)
+{
+	BbInventory *inventory = arg;
+	BbTablespace *tablespace;
+	char	   *path;
+	char		target[MAXPGPATH];
+	struct stat st;
+	ssize_t		length;
+	Oid			spc;
+
+	if (!parse_oid(name, &spc))
+		return;
+	path = psprintf("%s/%s/%s", dir->path, below, name);
+	if (lstat(path, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m", path)));
+
+	tablespace = palloc0(sizeof(BbTablespace));
+	tablespace->spc = spc;
+	if (S_ISLNK(st.st_mode))
+	{
+		length = readlink(path, target, sizeof(target));
+		if (length < 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not read symbolic link \"%s\": %m", path)));
+		if (length >= sizeof(target))
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("symbolic link \"%s\" target is too long", path)));
+		tablespace->location = pnstrdup(target, length);
+	}
+	else
+	{
+		/* in place, as pg_tablespace_location() shows it */
+		tablespace->location = psprintf("%s/%s", below, name);
+	}
+	inventory->tablespaces = lappend(inventory->tablespaces, tablespace);
+	pfree(path);
+}
+
+/* One that is gone would be data lost. */
+static void
+check_tablespace(const BbDataDir *dir, const BbTablespace *tablespace,
+				 const char *below)
+{
+	char	   *path = psprintf("%s/%s", dir->path, below);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not find tablespace %u: could not stat directory \"%s\": %m",
+						tablespace->spc, path),
+				 errhint("Bring its directory back; or, if there is no such "
+						 "tablespace any more, remove \"%s/pg_tblspc/%u\".",
+						 dir->path, tablespace->spc)));
+	pfree(path);
+}
+
+typedef struct DatabaseVisit
+{
+	BbInventory *inventory;
+	Oid			spc;
+} DatabaseVisit;
+
+static void
+visit_database(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
+			   const char *name, void *arg)
+{
+	DatabaseVisit *visit = arg;
+	BbDatabase *database;
+	char	   *path;
+	char	   *version;
+	struct stat st;
+	Oid			db;
+
+	path = psprintf("%s/%s/%s", dir->path, below, name);
+	if (!parse_oid(name, &db) || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+	{
+		if (strncmp(name, PG_TEMP_FILES_DIR, strlen(PG_TEMP_FILES_DIR)) != 0)
+			bb_leftout_warn(psprintf("%s/%s", dir->path, below), name,
+							"It is not the directory of a database.");
+		return;
+	}
+	database = palloc0(sizeof(BbDatabase));
+	database->spc = visit->spc;
+	database->db = db;
+	version = psprintf("%s/PG_VERSION", path);
+	database->default_tablespace = stat(version, &st) == 0;
+	pfree(version);
+	pfree(path);
+	visit->inventory->databases = lappend(visit->inventory->databases,
+										  database);
+}
+
+static int
+compare_tablespaces(const ListCell *a, const ListCell *b)
+{
+	Oid			left = ((const BbTablespace *) lfirst(a))->spc;
+	Oid			right = ((const BbTablespace *) lfirst(b))->spc;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+static int
+compare_databases(const ListCell *a, const ListCell *b)
+{
+	const BbDatabase *left = lfirst(a);
+	const BbDatabase *right = lfirst(b);
+
+	if (left->spc != right->spc)
+		return left->spc < right->spc ? -1 : 1;
+	return left->db < right->db ? -1 : left->db > right->db ? 1 : 0;
+}
+
+/*
+ * Each has one directory with its catalogs, and PG_VERSION beside them.  A
+ * CREATE DATABASE that a crash cut short may leave one without.
+ */
+static void
+check_databases(const BbDataDir *dir, const BbInventory *inventory)
+{
+	ListCell   *cell;
+	ListCell   *other;
+
+	foreach (cell, inventory->databases)
+	{
+		const BbDatabase *database = lfirst(cell);
+		bool		whole = database->db == InvalidOid;
+
+		foreach (other, inventory->databases)
+		{
+			const BbDatabase *candidate = lfirst(other);
+
+			whole = whole || (candidate->db == database->db &&
+							  candidate->default_tablespace);
+		}
+		if (!whole)
+			ereport(WARNING,
+					(errmsg("database %u has no PG_VERSION in data directory \"%s\"",
+							database->db, dir->path),
+					 errhint("If it is a database, and not the rest of one "
+							 "that was never made, it is damaged.")));
+	}
+}
+
+static void
+find_databases(const BbReqCtx *ctx, const BbDataDir *dir,
+			   BbInventory *inventory)
+{
+	DatabaseVisit visit = {.inventory = inventory};
+	BbDatabase *shared = palloc0(sizeof(BbDatabase));
+	ListCell   *cell;
+
+	visit_directory(ctx, dir, "pg_tblspc", visit_tablespace, inventory);
+	list_sort(inventory->tablespaces, compare_tablespaces);
+
+	visit.spc = DEFAULTTABLESPACE_OID;
+	visit_directory(ctx, dir, "base", visit_database, &visit);
+
+	shared->spc = GLOBALTABLESPACE_OID;
+	inventory->databases = lappend(inventory->databases, shared);
+
+	foreach (cell, inventory->tablespaces)
+	{
+		char	   *below;
+
+		visit.spc = ((BbTablespace *) lfirst(cell))->spc;
+		below = psprintf("pg_tblspc/%u/" TABLESPACE_VERSION_DIRECTORY,
+						 visit.spc);
+		check_tablespace(dir, lfirst(cell), below);
+		visit_directory(ctx, dir, below, visit_database, &visit);
+		pfree(below);
+	}
+	list_sort(inventory->databases, compare_databases);
+	check_databases(dir, inventory);
+
+	foreach (cell, inventory->databases)
+		bb_relationfiles_add(ctx, dir, lfirst(cell), inventory);
+}
+
+/* ---- SLRUs ---- */
+
+typedef struct SlruVisit
+{
+	BbInventory *inventory;
+	BbSlru		slru;
+} SlruVisit;
+
+/*
+ * As SlruCorrectSegmentFilenameLength in PostgreSQL's slru.c has them, of up
+ * to six digits; and as the server would write the number.
+ */
+static bool
+parse_segment(const char *name, uint64 *segment)
+{
+	char		written[16];
+
+	if (strlen(name) > 6)
+		return false;
+	*segment = strtoull(name, NULL, 16);
+	snprintf(written, sizeof(written), "%04llX",
+			 (unsigned long long) *segment);
+	return strcmp(name, written) == 0;
+}
+
+static void
+visit_slru(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
+		   const char *name, void *arg)
+{
+	SlruVisit  *visit = arg;
+	BbSlruSegment *segment;
+	uint64		number;
+	uint64		size;
+
+	if (!parse_segment(name, &number))
+	{
+		bb_leftout_warn(psprintf("%s/%s", dir->path, below), name,
+						"It is not named as a segment is.");
+		return;
+	}
+	size = size_of_file(dir, below, name);
+	if ((size % BLCKSZ != 0 && dir->label == NULL) ||
+		size / BLCKSZ > SLRU_PAGES_PER_SEGMENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("file \"%s/%s/%s\" has an impossible size", dir->path,
+						below, name),
+				 errdetail("It has " UINT64_FORMAT
+						   " bytes; a segment has up to %d pages of %d bytes.",
+						   size, SLRU_PAGES_PER_SEGMENT, BLCKSZ)));
+	segment = palloc(sizeof(BbSlruSegment));
+	segment->slru = visit->slru;
+	segment->segment = number;
+	segment->pages = (uint32) (size / BLCKSZ);
+	visit->inventory->segments = lappend(visit->inventory->segments, segment);
+	visit->inventory->bytes += size;
+}
+
+static int
+compare_slru_segments(const ListCell *a, const ListCell *b)
+{
+	const BbSlruSegment *left = lfirst(a);
+	const BbSlruSegment *right = lfirst(b);
+
+	if (left->slru != right->slru)
+		return left->slru < right->slru ? -1 : 1;
+	return left->segment < right->segment ? -1
+		: left->segment > right->segment ? 1 : 0;
+}
+
+static void
+find_slrus(const BbReqCtx *ctx, const BbDataDir *dir, BbInventory *inventory)
+{
+	for (int slru = 0; slru < BB_SLRU_COUNT; slru++)
+	{
+		SlruVisit	visit = {inventory, (BbSlru) slru};
+
+		visit_directory(ctx, dir, bb_slru_directory(visit.slru), visit_slru,
+						&visit);
+	}
+	list_sort(inventory->segments, compare_slru_segments);
+}
+
+char *
+bb_inventory_slru_path(const BbSlruSegment *segment)
+{
+	return psprintf("%s/%04llX", bb_slru_directory(segment->slru),
+					(unsigned long long) segment->segment);
+}
+
+/* ---- prepared transactions ---- */
+
+static void
+visit_twophase(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
+			   const char *name, void *arg)
+{
+	BbInventory *inventory = arg;
+	BbTwophase *twophase;
+	uint64		size;
+
+	if (strlen(name) != BB_TWOPHASE_NAME_LENGTH ||
+		strspn(name, "0123456789ABCDEF") != BB_TWOPHASE_NAME_LENGTH)
+		return;
+	size = size_of_file(dir, below, name);
+	if (size <= sizeof(pg_crc32c) || size >= MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("file \"%s/%s/%s\" has an impossible size", dir->path,
+						below, name),
+				 errdetail("It has " UINT64_FORMAT " bytes.", size)));
+	twophase = palloc(sizeof(BbTwophase));
+	twophase->xid = strtoull(name, NULL, 16);
+	twophase->size = (uint32) (size - sizeof(pg_crc32c));
+	inventory->twophases = lappend(inventory->twophases, twophase);
+	inventory->bytes += size;
+}
+
+static int
+compare_twophases(const ListCell *a, const ListCell *b)
+{
+	uint64		left = ((const BbTwophase *) lfirst(a))->xid;
+	uint64		right = ((const BbTwophase *) lfirst(b))->xid;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+char *
+bb_inventory_twophase_path(const BbTwophase *twophase)
+{
+	return psprintf("pg_twophase/%0*llX", BB_TWOPHASE_NAME_LENGTH,
+					(unsigned long long) twophase->xid);
+}
+
+BbInventory *
+bb_inventory_new(const BbReqCtx *ctx, const BbDataDir *dir,
+				 const char *store_directory)
+{
+	BbInventory *inventory = palloc0(sizeof(BbInventory));
+
+	inventory->context = CurrentMemoryContext;
+	find_databases(ctx, dir, inventory);
+	find_slrus(ctx, dir, inventory);
+	visit_directory(ctx, dir, "pg_twophase", visit_twophase, inventory);
+	list_sort(inventory->twophases, compare_twophases);
+	bb_capture_find(ctx, dir, store_directory, inventory);
+	return inventory;
+}

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * relationfiles.h
+ *	  The relation forks in one directory of a database.
+ *
+ * A fork is a file for each RELSEG_SIZE blocks: 16385, 16385.1, …; 16385_vm.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_RELATIONFILES_H
+#define BB_RELATIONFILES_H
+
+#include "import/inventory.h"
+
+/*
+ * bb_relationfiles_add - add the forks in the directory of a database to an
+ * inventory, but for temporary relations and what unlogged ones lose.
+ *
+ * Segments that follow a missing or an empty first one are left out, as the
+ * server never reads them; a WARNING names them.
+ *
+ * Errors: DATA_CORRUPTED (a segment is missing, or of an impossible size);
+ * errcode_for_file_access().
+ */
+extern void bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
+								 const BbDatabase *database,
+								 BbInventory *inventory);
+
+#endif /* BB_RELATIONFILES_H */

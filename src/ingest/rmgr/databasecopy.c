@@ -1,0 +1,183 @@
+/*-------------------------------------------------------------------------
+ *
+ * databasecopy.c
+ *	  A database copied by its files, as one WAL record does it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "ingest/rmgr/databasecopy.h"
+#include "ingest/relsizes.h"
+#include "utils/memutils.h"
+
+/* Image layers being written. */
+typedef struct Copy
+{
+	BbIngest   *ingest;
+	BbKeyRange	range;	   /* start: that of the layer being written */
+	BbLayerWriter *writer; /* NULL: none */
+} Copy;
+
+/* A key of the source's, as the copy's. */
+static BbKey
+rename_key(const BbKey *key, BbDatabaseDir to)
+{
+	BbKeyFields f = bb_key_fields(key);
+
+	return bb_key_make(f.kind, to.spc, to.db, f.rel, f.fork, f.block);
+}
+
+static void
+finish_layer(Copy *copy, const BbKey *end)
+{
+	BbIngest   *ingest = copy->ingest;
+	MemoryContext old = MemoryContextSwitchTo(ingest->context);
+
+	ingest->record_layers = lappend(ingest->record_layers,
+									bb_layer_writer_finish(ingest->ctx,
+														   copy->writer, end));
+	MemoryContextSwitchTo(old);
+	copy->writer = NULL;
+	copy->range.start = *end;
+}
+
+static void
+add_page(Copy *copy, const BbKey *key, const BbEntry *entry)
+{
+	BbIngest   *ingest = copy->ingest;
+
+	if (copy->writer != NULL &&
+		bb_layer_writer_size(copy->writer) >=
+			(uint64) bb_setting_layer_size_mb * 1024 * 1024)
+		finish_layer(copy, key);
+	if (copy->writer == NULL)
+		copy->writer = bb_layer_writer_new(ingest->ctx, ingest->store,
+										   ingest->manifest->timeline,
+										   &copy->range.start, ingest->lsn,
+										   (BbCompression)
+											   bb_setting_compression);
+	bb_layer_writer_add(ingest->ctx, copy->writer, key, entry->value,
+						entry->length);
+	ingest->result.pages++;
+}
+
+/* Blocks that the source's forks have; the store may hold others. */
+static void
+copy_blocks(BbIngest *ingest, BbTimeline *timeline, BbDatabaseDir from,
+			BbDatabaseDir to)
+{
+	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_BLOCK, from.spc, from.db);
+	Copy		copy = {ingest,
+						bb_relsizes_range(BB_KEY_REL_BLOCK, to.spc, to.db),
+						NULL};
+	BbTimelineScan *scan;
+	BbEntry		entry;
+
+	scan = bb_timeline_scan_new(ingest->ctx, timeline, &range,
+								ingest->done_lsn);
+	while (bb_timeline_scan_next(ingest->ctx, scan, &entry))
+	{
+		BbKeyFields f = bb_key_fields(&entry.key);
+		BbFork		fork = {f.spc, f.db, f.rel, f.fork};
+		BlockNumber blocks;
+		BbKey		key;
+
+		bb_reqctx_check(ingest->ctx);
+		if (!bb_relsizes_get(ingest, &fork, &blocks) || f.block >= blocks)
+			continue;
+		key = rename_key(&entry.key, to);
+		add_page(&copy, &key, &entry);
+	}
+	bb_timeline_scan_close(scan);
+	if (copy.writer != NULL)
+		finish_layer(&copy, &copy.range.end);
+}
+
+static void
+copy_sizes(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
+{
+	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_SIZE, from.spc, from.db);
+	ListCell   *cell;
+
+	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	{
+		const BbKey *key = lfirst(cell);
+		BbKey		renamed = rename_key(key, to);
+		uint32		blocks;
+
+		if (bb_directory_get_u32(ingest->ctx, ingest->directory, key, &blocks))
+			bb_directory_put_u32(ingest->directory, &renamed, ingest->lsn,
+								 blocks);
+	}
+}
+
+/* Which blocks of the source's forks come as zeros. */
+static void
+copy_zeros(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
+{
+	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_ZEROS, from.spc, from.db);
+	ListCell   *cell;
+
+	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	{
+		BbKey		renamed = rename_key(lfirst(cell), to);
+		uint32		length;
+		const uint8 *value = bb_directory_get(ingest->ctx, ingest->directory,
+											  lfirst(cell), &length);
+		uint8	   *copy;
+
+		if (value == NULL)
+			continue;
+		/* the directory may move its own */
+		copy = palloc(length);
+		memcpy(copy, value, length);
+		bb_directory_put(ingest->directory, &renamed, ingest->lsn, copy,
+						 length);
+		pfree(copy);
+	}
+}
+
+/* PG_VERSION, if it is there, and the relation map. */
+static void
+copy_files(BbIngest *ingest, BbTimeline *timeline, BbDatabaseDir from,
+		   BbDatabaseDir to)
+{
+	BbKey		database = bb_key_make(BB_KEY_DATABASE, from.spc, from.db, 0,
+									   0, 0);
+	BbKey		map = bb_key_make(BB_KEY_RELMAP, from.spc, from.db, 0, 0, 0);
+	BbKey		key = rename_key(&database, to);
+	uint8		flags = 0;
+	BbEntry		entry;
+
+	(void) bb_directory_get_u8(ingest->ctx, ingest->directory, &database,
+							   &flags);
+	bb_directory_put(ingest->directory, &key, ingest->lsn, &flags,
+					 sizeof(flags));
+
+	if ((flags & BB_DATABASE_DEFAULT_TABLESPACE) &&
+		bb_timeline_get(ingest->ctx, timeline, &map, ingest->done_lsn, &entry))
+	{
+		key = rename_key(&map, to);
+		bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
+						 entry.value, entry.length);
+	}
+}
+
+void
+bb_databasecopy_run(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
+{
+	BbTimeline *timeline;
+
+	bb_ingest_flush(ingest);
+	timeline = bb_timeline_open(ingest->ctx, ingest->store,
+								ingest->manifest->timeline);
+
+	/* what is there under that name is removed first */
+	bb_relsizes_drop_all(ingest, to.spc, to.db);
+	copy_files(ingest, timeline, from, to);
+	copy_sizes(ingest, from, to);
+	copy_zeros(ingest, from, to);
+	copy_blocks(ingest, timeline, from, to);
+}

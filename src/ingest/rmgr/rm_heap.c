@@ -1,0 +1,356 @@
+/*-------------------------------------------------------------------------
+ *
+ * rm_heap.c
+ *	  Records of the heap, and what they mean for the visibility map.
+ *
+ * A heap record's blocks are those of the heap.	That a page is no longer
+ * all-visible, or all-frozen, is a flag in it; recovery then clears the bits
+ * in the map, whatever the map page's LSN, and makes the page if need be.
+ * Later minor versions (17.12 and 18.6 do, 15.20 doesn't) name the map's page
+ * as well, where bits were cleared, perhaps with an image: then it's a change
+ * like others, and no other page of the map is changed.  Setting bits is a
+ * record with a block of the map.  Both are derived, so that a map page needs
+ * no redo.
+ *
+ * (heap_redo and heap2_redo in PostgreSQL's heapam.c, heapam_xlog.c from 18
+ * on; visibilitymap.c.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam_xlog.h"
+#include "access/visibilitymapdefs.h"
+#include "ingest/rmgr/blockrefs.h"
+#include "ingest/invalidpages.h"
+#include "ingest/recordcheck.h"
+#include "ingest/relgaps.h"
+#include "ingest/relsizes.h"
+#include "layer/native.h"
+
+/* A heap block whose bits are cleared. */
+typedef struct ClearedBlock
+{
+	BbFork		map;
+	BlockNumber heap_block;
+	uint8		flags;
+} ClearedBlock;
+
+static bool
+find_block(BbIngest *ingest, uint8 id, uint8 flags, ClearedBlock *cleared)
+{
+	if (!bb_walcompat_block(ingest->record, id, &cleared->map,
+							&cleared->heap_block))
+		return false;
+	cleared->map.fork = VISIBILITYMAP_FORKNUM;
+	cleared->flags = flags;
+	return true;
+}
+
+/*
+ * An extended map: pages are initialised by vm_extend in 15, and left zeros
+ * but for the last from 16 on.
+ */
+static void
+extend_map(BbIngest *ingest, const BbFork *map, BlockNumber map_block)
+{
+	BlockNumber block = map_block;
+	uint8	   *page = NULL;
+
+#if PG_VERSION_NUM < 160000
+	if (!bb_relsizes_get(ingest, map, &block))
+		block = 0;
+#endif
+
+	/* at most the 131,457 pages that a map has, which share their bytes */
+	for (; block <= map_block; block++)
+	{
+		BbKey		key = bb_fork_block_key(map, block);
+
+		bb_reqctx_check(ingest->ctx);
+		if (!bb_relsizes_reach(ingest, map, block))
+			continue;
+		if (page == NULL)
+		{
+			page = bb_openlayer_reserve(ingest->layer, BLCKSZ);
+			PageInit((Page) page, BLCKSZ, 0);
+		}
+		bb_openlayer_add(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE,
+						 page, BLCKSZ);
+	}
+}
+
+/* Does a record that clears bits name this page of the map? */
+typedef enum Naming
+{
+	NAMES_NONE, /* no page of the map */
+	NAMES_OTHERS,
+	NAMES_IT
+} Naming;
+
+/*
+ * Its map, that is: all blocks of the record are of one relation.
+ */
+static Naming
+find_map_page(XLogReaderState *record, BlockNumber map_block, uint8 *id)
+{
+	Naming		naming = NAMES_NONE;
+	BbFork		fork;
+	BlockNumber block;
+
+	/* the first is the heap's */
+	for (int n = 1; n <= XLogRecMaxBlockId(record); n++)
+	{
+		*id = (uint8) n;
+		if (!bb_walcompat_block(record, *id, &fork, &block) ||
+			fork.fork != VISIBILITYMAP_FORKNUM)
+			continue;
+		if (block == map_block)
+			return NAMES_IT;
+		naming = NAMES_OTHERS;
+	}
+	return naming;
+}
+
+/* Clear bits of one or two heap blocks, which may share a page of the map. */
+static void
+clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
+{
+	BlockNumber done = InvalidBlockNumber;
+
+	for (int i = 0; i < ncleared; i++)
+	{
+		const ClearedBlock *block = &cleared[i];
+		BlockNumber map_block = block->heap_block / BB_VM_PER_PAGE;
+		BbKey		key = bb_fork_block_key(&block->map, map_block);
+		BlockNumber blocks;
+		StringInfo	native;
+		Naming		naming;
+		uint8		id;
+
+		if (map_block == done)
+			continue;
+		done = map_block;
+
+		/* an image has the bits cleared */
+		naming = find_map_page(ingest->record, map_block, &id);
+		if (naming == NAMES_OTHERS ||
+			(naming == NAMES_IT && XLogRecBlockImageApply(ingest->record, id)))
+			continue;
+
+		if (!bb_relsizes_get(ingest, &block->map, &blocks) ||
+			map_block >= blocks)
+		{
+			/* a page that is made now has no bits to clear */
+			if (naming == NAMES_NONE)
+				extend_map(ingest, &block->map, map_block);
+			else
+			{
+				bb_relsizes_create(ingest, &block->map);
+				bb_invalidpages_add(ingest, &block->map, map_block);
+			}
+			continue;
+		}
+
+		native = bb_ingest_native_begin(ingest);
+		bb_native_vm_clear_begin(native, naming == NAMES_IT);
+		for (int j = i; j < ncleared; j++)
+			if (cleared[j].heap_block / BB_VM_PER_PAGE == map_block)
+				bb_native_vm_clear_add(native,
+									   cleared[j].heap_block % BB_VM_PER_PAGE,
+									   cleared[j].flags);
+		bb_ingest_native(ingest, &key,
+						 bb_relgaps_take(ingest, &block->map, map_block));
+	}
+}
+
+static void
+clear_if(BbIngest *ingest, bool clear, uint8 flags)
+{
+	ClearedBlock cleared;
+
+	if (clear && find_block(ingest, 0, flags, &cleared))
+		clear_bits(ingest, &cleared, 1);
+}
+
+/*
+ * Block 0 is the new tuple's; block 1 the old one's, if it is another; 2 and 3
+ * are the map's.
+ */
+static void
+clear_for_update(BbIngest *ingest)
+{
+	const xl_heap_update *update = (const xl_heap_update *)
+		bb_ingest_data(ingest, SizeOfHeapUpdate);
+	ClearedBlock cleared[2];
+	int			ncleared = 0;
+
+	if (update->flags & XLH_UPDATE_OLD_ALL_VISIBLE_CLEARED)
+	{
+		uint8		id = XLogRecHasBlockRef(ingest->record, 1) ? 1 : 0;
+
+		ncleared += find_block(ingest, id, VISIBILITYMAP_VALID_BITS,
+							   &cleared[ncleared]);
+	}
+	if (update->flags & XLH_UPDATE_NEW_ALL_VISIBLE_CLEARED)
+		ncleared += find_block(ingest, 0, VISIBILITYMAP_VALID_BITS,
+							   &cleared[ncleared]);
+	clear_bits(ingest, cleared, ncleared);
+}
+
+/* (heap_xlog_visible) */
+static void
+set_visible(BbIngest *ingest)
+{
+	const xl_heap_visible *visible = (const xl_heap_visible *)
+		bb_ingest_data(ingest, SizeOfHeapVisible);
+	uint8		flags = visible->flags & VISIBILITYMAP_VALID_BITS;
+	BbFork		map;
+	BbFork		heap;
+	BlockNumber map_block;
+	BlockNumber heap_block;
+	BbKey		key;
+	bool		fresh;
+
+	bb_recordcheck_heap(ingest, 1);
+	if (!bb_walcompat_block(ingest->record, 0, &map, &map_block) ||
+		!bb_walcompat_block(ingest->record, 1, &heap, &heap_block) ||
+		map.fork != VISIBILITYMAP_FORKNUM ||
+		map_block != heap_block / BB_VM_PER_PAGE)
+		bb_recordcheck_refuse(
+			ingest,
+			"The block of the visibility map is not that of the heap block.");
+
+	/* the heap page; and an image of the map, which then is all there is */
+	bb_blockrefs_ingest(ingest);
+	if (XLogRecBlockImageApply(ingest->record, 0))
+		return;
+
+	key = bb_fork_block_key(&map, map_block);
+	bb_native_vm_set(bb_ingest_native_begin(ingest),
+					 heap_block % BB_VM_PER_PAGE, flags);
+	fresh = bb_relsizes_reach(ingest, &map, map_block) ||
+		bb_relgaps_take(ingest, &map, map_block);
+	bb_ingest_native(ingest, &key, fresh);
+}
+
+static void
+clear_for_insert(BbIngest *ingest)
+{
+	const xl_heap_insert *insert = (const xl_heap_insert *)
+		bb_ingest_data(ingest, SizeOfHeapInsert);
+
+	clear_if(ingest, insert->flags & XLH_INSERT_ALL_VISIBLE_CLEARED,
+			 VISIBILITYMAP_VALID_BITS);
+}
+
+static void
+clear_for_multi_insert(BbIngest *ingest)
+{
+	const xl_heap_multi_insert *insert = (const xl_heap_multi_insert *)
+		bb_ingest_data(ingest, SizeOfHeapMultiInsert);
+
+	clear_if(ingest, insert->flags & XLH_INSERT_ALL_VISIBLE_CLEARED,
+			 VISIBILITYMAP_VALID_BITS);
+}
+
+static void
+clear_for_delete(BbIngest *ingest)
+{
+	const xl_heap_delete *delete = (const xl_heap_delete *)
+		bb_ingest_data(ingest, SizeOfHeapDelete);
+
+	clear_if(ingest, delete->flags & XLH_DELETE_ALL_VISIBLE_CLEARED,
+			 VISIBILITYMAP_VALID_BITS);
+}
+
+static void
+clear_for_lock(BbIngest *ingest)
+{
+	const xl_heap_lock *lock = (const xl_heap_lock *)
+		bb_ingest_data(ingest, SizeOfHeapLock);
+
+	clear_if(ingest, lock->flags & XLH_LOCK_ALL_FROZEN_CLEARED,
+			 VISIBILITYMAP_ALL_FROZEN);
+}
+
+static void
+clear_for_lock_updated(BbIngest *ingest)
+{
+	const xl_heap_lock_updated *lock = (const xl_heap_lock_updated *)
+		bb_ingest_data(ingest, SizeOfHeapLockUpdated);
+
+	clear_if(ingest, lock->flags & XLH_LOCK_ALL_FROZEN_CLEARED,
+			 VISIBILITYMAP_ALL_FROZEN);
+}
+
+void
+bb_rm_heap(BbIngest *ingest)
+{
+	uint8		operation = XLogRecGetInfo(ingest->record) & XLOG_HEAP_OPMASK;
+
+	if (operation != XLOG_HEAP_TRUNCATE)
+		bb_recordcheck_heap(ingest, 0);
+	switch (operation)
+	{
+		case XLOG_HEAP_INSERT:
+			clear_for_insert(ingest);
+			break;
+		case XLOG_HEAP_DELETE:
+			clear_for_delete(ingest);
+			break;
+		case XLOG_HEAP_UPDATE:
+		case XLOG_HEAP_HOT_UPDATE:
+			clear_for_update(ingest);
+			break;
+		case XLOG_HEAP_LOCK:
+			clear_for_lock(ingest);
+			break;
+		case XLOG_HEAP_CONFIRM:
+		case XLOG_HEAP_INPLACE:
+			break;
+		case XLOG_HEAP_TRUNCATE:
+			return; /* for logical decoding */
+		default:
+			bb_ingest_unknown(ingest);
+	}
+	bb_blockrefs_ingest(ingest);
+}
+
+void
+bb_rm_heap2(BbIngest *ingest)
+{
+	switch (XLogRecGetInfo(ingest->record) & XLOG_HEAP_OPMASK)
+	{
+#if PG_VERSION_NUM >= 170000
+		case XLOG_HEAP2_PRUNE_ON_ACCESS:
+		case XLOG_HEAP2_PRUNE_VACUUM_SCAN:
+		case XLOG_HEAP2_PRUNE_VACUUM_CLEANUP:
+#else
+		case XLOG_HEAP2_PRUNE:
+		case XLOG_HEAP2_VACUUM:
+		case XLOG_HEAP2_FREEZE_PAGE:
+#endif
+			bb_recordcheck_heap(ingest, 0);
+			bb_blockrefs_ingest(ingest);
+			break;
+		case XLOG_HEAP2_VISIBLE:
+			set_visible(ingest);
+			break;
+		case XLOG_HEAP2_MULTI_INSERT:
+			bb_recordcheck_heap(ingest, 0);
+			clear_for_multi_insert(ingest);
+			bb_blockrefs_ingest(ingest);
+			break;
+		case XLOG_HEAP2_LOCK_UPDATED:
+			bb_recordcheck_heap(ingest, 0);
+			clear_for_lock_updated(ingest);
+			bb_blockrefs_ingest(ingest);
+			break;
+		case XLOG_HEAP2_NEW_CID: /* for logical decoding */
+		case XLOG_HEAP2_REWRITE: /* of a replication slot */
+			break;
+		default:
+			bb_ingest_unknown(ingest);
+	}
+}

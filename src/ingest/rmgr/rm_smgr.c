@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * rm_smgr.c
+ *	  Records of the storage manager: forks created and truncated.
+ *
+ * (smgr_redo in PostgreSQL's storage.c; FreeSpaceMapPrepareTruncateRel in
+ * freespace.c; visibilitymap_prepare_truncate in visibilitymap.c.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/storage_xlog.h"
+#include "ingest/recordcheck.h"
+#include "ingest/relgaps.h"
+#include "ingest/relsizes.h"
+#include "layer/native.h"
+#include "storage/fsm_internals.h"
+
+/* Heap blocks in a page of the lowest level of a free space map. */
+#define FSM_PER_PAGE LeafNodesPerPage
+
+/* Levels of the map's tree (freespace.c). */
+#define FSM_LEVELS ((FSM_PER_PAGE >= 1626) ? 3 : 4)
+
+static void
+create(BbIngest *ingest)
+{
+	const xl_smgr_create *create = (const xl_smgr_create *)
+		bb_ingest_data(ingest, sizeof(*create));
+	BbFork		fork = bb_walcompat_fork(&BB_WAL_LOCATOR(create),
+										 create->forkNum);
+
+	bb_recordcheck_relation(ingest, fork.spc, fork.db, fork.rel);
+	if (create->forkNum < MAIN_FORKNUM || create->forkNum > MAX_FORKNUM)
+		bb_recordcheck_refuse(ingest, "There cannot be a fork %d.",
+							  (int) create->forkNum);
+	bb_relsizes_create(ingest, &fork);
+}
+
+/* Which block of the map has the page of the lowest level of that number? */
+static BlockNumber
+fsm_block(BlockNumber leaf)
+{
+	BlockNumber pages = 0;
+
+	/* with each leaf come, now and then, pages of the levels above */
+	for (int level = 0; level < FSM_LEVELS; level++)
+	{
+		pages += leaf + 1;
+		leaf /= FSM_PER_PAGE;
+	}
+	return pages - 1;
+}
+
+static void
+truncate_fsm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
+{
+	BlockNumber block = fsm_block(heap_blocks / FSM_PER_PAGE);
+	uint32		slots = heap_blocks % FSM_PER_PAGE;
+	BlockNumber blocks;
+
+	if (!bb_relsizes_get(ingest, fork, &blocks))
+		return;
+	if (slots > 0)
+	{
+		BbKey		key = bb_fork_block_key(fork, block);
+
+		if (block >= blocks)
+			return;
+		bb_native_fsm_truncate(bb_ingest_native_begin(ingest), slots);
+		bb_ingest_native(ingest, &key, bb_relgaps_take(ingest, fork, block));
+		block++;
+	}
+	bb_relsizes_truncate(ingest, fork, block);
+}
+
+static void
+truncate_vm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
+{
+	BlockNumber block = heap_blocks / BB_VM_PER_PAGE;
+	uint32		entry = heap_blocks % BB_VM_PER_PAGE;
+	BlockNumber blocks;
+
+	if (!bb_relsizes_get(ingest, fork, &blocks))
+		return;
+	if (entry > 0)
+	{
+		BbKey		key = bb_fork_block_key(fork, block);
+
+		if (block >= blocks)
+			return;
+		bb_native_vm_truncate(bb_ingest_native_begin(ingest), entry);
+		bb_ingest_native(ingest, &key, bb_relgaps_take(ingest, fork, block));
+		block++;
+	}
+	bb_relsizes_truncate(ingest, fork, block);
+}
+
+static void
+truncate_forks(BbIngest *ingest)
+{
+	const xl_smgr_truncate *truncate = (const xl_smgr_truncate *)
+		bb_ingest_data(ingest, sizeof(*truncate));
+	BbFork		fork = bb_walcompat_fork(&BB_WAL_LOCATOR(truncate),
+										 MAIN_FORKNUM);
+
+	bb_recordcheck_relation(ingest, fork.spc, fork.db, fork.rel);
+	bb_relsizes_create(ingest, &fork);
+	if (truncate->flags & SMGR_TRUNCATE_HEAP)
+		bb_relsizes_truncate(ingest, &fork, truncate->blkno);
+	if (truncate->flags & SMGR_TRUNCATE_FSM)
+	{
+		fork.fork = FSM_FORKNUM;
+		truncate_fsm(ingest, &fork, truncate->blkno);
+	}
+	if (truncate->flags & SMGR_TRUNCATE_VM)
+	{
+		fork.fork = VISIBILITYMAP_FORKNUM;
+		truncate_vm(ingest, &fork, truncate->blkno);
+	}
+}
+
+void
+bb_rm_smgr(BbIngest *ingest)
+{
+	switch (XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK)
+	{
+		case XLOG_SMGR_CREATE:
+			create(ingest);
+			break;
+		case XLOG_SMGR_TRUNCATE:
+			truncate_forks(ingest);
+			break;
+		default:
+			bb_ingest_unknown(ingest);
+	}
+}

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * rmgr_table.c
+ *	  Which function handles the records of which resource manager.
+ *
+ * Access methods, sequences and generic WAL change their blocks and nothing
+ * else.  So do custom resource managers: they can't have anything else, for
+ * the server gives them nothing that they could change.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/rmgr.h"
+#include "ingest/rmgr/blockrefs.h"
+
+static const BbRmgrHandler handlers[RM_MAX_BUILTIN_ID + 1] = {
+	[RM_XLOG_ID] = bb_rm_xlog,
+	[RM_XACT_ID] = bb_rm_xact,
+	[RM_SMGR_ID] = bb_rm_smgr,
+	[RM_CLOG_ID] = bb_rm_clog,
+	[RM_DBASE_ID] = bb_rm_dbase,
+	[RM_TBLSPC_ID] = bb_rm_tblspc,
+	[RM_MULTIXACT_ID] = bb_rm_multixact,
+	[RM_RELMAP_ID] = bb_rm_relmap,
+	[RM_STANDBY_ID] = bb_rm_standby,
+	[RM_HEAP2_ID] = bb_rm_heap2,
+	[RM_HEAP_ID] = bb_rm_heap,
+	[RM_BTREE_ID] = bb_blockrefs_ingest,
+	[RM_HASH_ID] = bb_blockrefs_ingest,
+	[RM_GIN_ID] = bb_blockrefs_ingest,
+	[RM_GIST_ID] = bb_blockrefs_ingest,
+	[RM_SEQ_ID] = bb_blockrefs_ingest,
+	[RM_SPGIST_ID] = bb_blockrefs_ingest,
+	[RM_BRIN_ID] = bb_blockrefs_ingest,
+	[RM_COMMIT_TS_ID] = bb_rm_commit_ts,
+	[RM_REPLORIGIN_ID] = bb_rm_replorigin,
+	[RM_GENERIC_ID] = bb_blockrefs_ingest,
+	[RM_LOGICALMSG_ID] = bb_rm_logicalmsg,
+};
+
+BbRmgrHandler
+bb_rmgr_handler(RmgrId id)
+{
+	if (id <= RM_MAX_BUILTIN_ID)
+		return handlers[id];
+	if (RmgrIdIsCustom(id))
+		return bb_blockrefs_ingest;
+	return NULL;
+}

@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * imagewriter.c
+ *	  Values in key order into image layers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "layer/imagewriter.h"
+#include "utils/memutils.h"
+
+struct BbImageWriter
+{
+	MemoryContext context; /* that it was made in */
+	BbObjectStore *store;
+	const char *timeline;
+	XLogRecPtr	lsn;
+	uint64		limit;		/* bytes of a layer */
+	BbKey		start;		/* of the open layer's keys, or the next one's */
+	BbLayerWriter *layer;	/* NULL: none is open */
+	List	   *finished;	/* BbLayerDesc */
+};
+
+BbImageWriter *
+bb_imagewriter_new(BbObjectStore *store, const char *timeline, XLogRecPtr lsn)
+{
+	BbImageWriter *writer = palloc0(sizeof(BbImageWriter));
+
+	writer->context = CurrentMemoryContext;
+	writer->store = store;
+	writer->timeline = pstrdup(timeline);
+	writer->lsn = lsn;
+	writer->limit = (uint64) bb_setting_layer_size_mb * 1024 * 1024;
+	writer->start = bb_key_range_all().start;
+	return writer;
+}
+
+static void
+finish_layer(const BbReqCtx *ctx, BbImageWriter *writer, const BbKey *end)
+{
+	MemoryContext old = MemoryContextSwitchTo(writer->context);
+
+	writer->finished = lappend(writer->finished,
+							   bb_layer_writer_finish(ctx, writer->layer,
+													  end));
+	writer->layer = NULL;
+	writer->start = *end;
+	MemoryContextSwitchTo(old);
+}
+
+void
+bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
+				   const BbKey *key, const void *value, size_t length)
+{
+	if (writer->layer != NULL &&
+		bb_layer_writer_size(writer->layer) >= writer->limit)
+		finish_layer(ctx, writer, key);
+
+	if (writer->layer == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(writer->context);
+
+		writer->layer = bb_layer_writer_new(ctx, writer->store,
+											writer->timeline, &writer->start,
+											writer->lsn,
+											(BbCompression) bb_setting_compression);
+		MemoryContextSwitchTo(old);
+	}
+	bb_layer_writer_add(ctx, writer->layer, key, value, length);
+}
+
+List *
+bb_imagewriter_layers(const BbImageWriter *writer)
+{
+	return writer->finished;
+}
+
+BbLayerDesc *
+bb_imagewriter_finish(const BbReqCtx *ctx, BbImageWriter *writer, int *count)
+{
+	BbKeyRange	all = bb_key_range_all();
+	BbLayerDesc *layers;
+	ListCell   *cell;
+	int			n = 0;
+
+	finish_layer(ctx, writer, &all.end);
+	layers = palloc(list_length(writer->finished) * sizeof(BbLayerDesc));
+	foreach (cell, writer->finished)
+		layers[n++] = *(const BbLayerDesc *) lfirst(cell);
+	*count = n;
+	return layers;
+}

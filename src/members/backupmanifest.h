@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * backupmanifest.h
+ *	  The text of a backup_manifest, as pg_verifybackup reads it.
+ *
+ *	  begin (file)* end, then the checksum of all that
+ *
+ * Each part has a length that doesn't depend on any checksum's value, so that
+ * the size of a manifest is known before a byte of the backup is read.
+ *
+ * (PostgreSQL's documentation, "Backup Manifest Format", and its
+ * backup_manifest.c, of which this is byte for byte.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_BACKUPMANIFEST_H
+#define BB_BACKUPMANIFEST_H
+
+#include "lib/stringinfo.h"
+
+#include "members/member.h"
+#include "members/options.h"
+#include "members/seed.h"
+
+/* Its path. */
+#define BB_MANIFEST_FILE "backup_manifest"
+
+/* What all of a manifest's parts know. */
+typedef struct BbManifestText
+{
+	bool		force_encode;
+	pg_checksum_type checksum_type; /* of the files */
+	int64		mtime;				/* time_t of every file */
+	const BbSeed *seed;				/* system identifier and WAL */
+} BbManifestText;
+
+/* Is this member a file that a manifest lists?  Not WAL, nor itself. */
+extern bool bb_manifesttext_lists(const BbMember *member);
+
+/* The bytes of a checksum of a type. */
+extern int bb_manifesttext_checksum_length(pg_checksum_type type);
+
+/*
+ * bb_manifesttext_… - add a part.
+ *
+ * "checksum" is of the file's content, of the length that its type has.
+ */
+extern void bb_manifesttext_begin(const BbManifestText *text, StringInfo buf);
+extern void bb_manifesttext_file(const BbManifestText *text, StringInfo buf,
+								 bool first, const char *path, uint64 size,
+								 const uint8 *checksum);
+extern void bb_manifesttext_end(const BbManifestText *text, StringInfo buf);
+
+/* The last line: the SHA-256 of all parts before it. */
+extern void bb_manifesttext_checksum(StringInfo buf, const uint8 *sha256);
+
+#endif /* BB_BACKUPMANIFEST_H */

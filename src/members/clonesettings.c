@@ -1,0 +1,451 @@
+/*-------------------------------------------------------------------------
+ *
+ * clonesettings.c
+ *	  The configuration of a backup: settings of the source that a clone must
+ *	  not have, and settings that its data need.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include "members/clonesettings.h"
+#include "members/confparse.h"
+#include "base/compat.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+/* A block of postgresql.auto.conf, with all that is between its ends. */
+typedef struct Block
+{
+	const char *begin; /* a line each, with its end */
+	const char *end;
+} Block;
+
+static const Block needs_block = {
+	"# begin of settings that the data need (bbackup)\n",
+	"# end of settings that the data need (bbackup)\n",
+};
+
+#define NEEDS_COMMENT                                                              \
+	"# bbackup made this data directory.  The configuration that it was made\n"    \
+	"# with has less than the data need at their LSN; a server would not start,\n" \
+	"# or would lose some of them.\n"
+
+static const Block clone_block = {
+	"# begin of settings that keep a clone apart (bbackup)\n",
+	"# end of settings that keep a clone apart (bbackup)\n",
+};
+
+#define CLONE_COMMENT                                                                \
+	"# bbackup made this data directory as a clone, which may run beside the\n"      \
+	"# cluster that it was made of.  These settings keep it from writing to the\n"   \
+	"# WAL archive of that cluster, from following its primary, and from using\n"    \
+	"# its publishers' replication slots.  They count as they come last.  To have\n" \
+	"# it take the place of that cluster, make it with settings => 'source'.\n"
+
+/*
+ * All of them can be changed later.  The recovery settings have an effect only
+ * in a server that is told to recover (recovery.signal); without these lines it
+ * would use old settings of its source.
+ */
+static const char *const clone_settings[][2] = {
+	{"archive_mode", "off"},
+	{"primary_conninfo", ""},
+	{"primary_slot_name", ""},
+	{"restore_command", ""},
+	{"archive_cleanup_command", ""},
+	{"recovery_end_command", ""},
+#if PG_VERSION_NUM < 160000
+	{"promote_trigger_file", ""},
+#endif
+	{"recovery_target", ""},
+	{"recovery_target_name", ""},
+	{"recovery_target_time", ""},
+	{"recovery_target_xid", ""},
+	{"recovery_target_lsn", ""},
+	{"recovery_target_inclusive", "on"},
+	{"recovery_target_timeline", "latest"},
+	{"recovery_target_action", "pause"},
+	{"synchronous_standby_names", ""},
+	{"max_logical_replication_workers", "0"},
+#if PG_VERSION_NUM >= 170000
+	{"sync_replication_slots", "off"},
+	{"synchronized_standby_slots", ""},
+#endif
+};
+
+/* See the header. */
+static const char *const disabled_names[] = {
+	"data_directory",
+	"external_pid_file",
+};
+
+#define DISABLED "# disabled in a clone (bbackup): "
+
+/* How many replication origins a server has room for. */
+#if PG_VERSION_NUM >= 180000
+#define ORIGINS_NAME "max_active_replication_origins"
+#else
+#define ORIGINS_NAME "max_replication_slots"
+#endif
+#define ORIGINS_DEFAULT 10
+
+/* Everything on the way. */
+typedef struct Settings
+{
+	const BbReqCtx *ctx;
+	BbConfigFiles *files;
+	BbSettingsOption option;
+	const BbDataNeeds *needs;
+	BbConf		conf;
+	StringInfoData raised; /* lines of the block */
+	List	   *notices;
+} Settings;
+
+static void
+add_notice(Settings *settings, char *message, char *detail)
+{
+	BbSettingNotice *notice = palloc(sizeof(BbSettingNotice));
+
+	notice->message = message;
+	notice->detail = detail;
+	settings->notices = lappend(settings->notices, notice);
+}
+
+/* ---- texts ---- */
+
+/* Cut a block out of a text; a block without an end is left there. */
+static void
+cut_block(char *text, size_t *length, const Block *block)
+{
+	char	   *begin;
+	char	   *end;
+
+	while ((begin = strstr(text, block->begin)) != NULL &&
+		   (end = strstr(begin, block->end)) != NULL)
+	{
+		size_t		behind;
+
+		end += strlen(block->end);
+		behind = text + *length - end;
+		memmove(begin, end, behind + 1);
+		*length = begin + behind - text;
+	}
+}
+
+static void
+append_block(StringInfo text, const Block *block, const char *comment,
+			 const char *lines)
+{
+	if (text->len > 0 && text->data[text->len - 1] != '\n')
+		appendStringInfoChar(text, '\n');
+	appendStringInfo(text, "%s%s%s%s", block->begin, comment, lines,
+					 block->end);
+}
+
+static char *
+clone_lines(void)
+{
+	StringInfoData lines;
+
+	initStringInfo(&lines);
+	for (int i = 0; i < lengthof(clone_settings); i++)
+		appendStringInfo(&lines, "%s = '%s'\n", clone_settings[i][0],
+						 clone_settings[i][1]);
+	return lines.data;
+}
+
+/* Make a line of a captured file a comment. */
+static void
+disable_line(Settings *settings, const BbConfSetting *setting)
+{
+	size_t		length;
+	char	   *text = bb_configfiles_read(settings->ctx, settings->files,
+										   setting->path, &length);
+	const char *line = text;
+	StringInfoData changed;
+
+	for (int i = 1; i < setting->line; i++)
+	{
+		line = memchr(line, '\n', text + length - line);
+		if (line == NULL)
+			elog(ERROR, "file \"%s\" has no line %d", setting->path,
+				 setting->line);
+		line++;
+	}
+	initStringInfo(&changed);
+	appendBinaryStringInfo(&changed, text, line - text);
+	appendStringInfoString(&changed, DISABLED);
+	appendBinaryStringInfo(&changed, line, text + length - line);
+	bb_configfiles_write(settings->files, setting->path, changed.data,
+						 changed.len);
+	pfree(text);
+}
+
+static bool
+is_disabled(const BbConfSetting *setting)
+{
+	for (int i = 0; i < lengthof(disabled_names); i++)
+		if (pg_strcasecmp(setting->name, disabled_names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* ---- what the data need ---- */
+
+/*
+ * The value of a parameter; its default if the files don't set it, or not to a
+ * number.
+ */
+static int64
+number_of(const Settings *settings, const char *name, int unless_set,
+		  int flags)
+{
+	const char *value = bb_conf_value(&settings->conf, name);
+	int			number;
+
+	return value != NULL && parse_int(value, &number, flags, NULL)
+		? number
+		: unless_set;
+}
+
+static void
+raise_setting(Settings *settings, const char *name, const char *to,
+			  const char *why)
+{
+	const char *value = bb_conf_value(&settings->conf, name);
+
+	appendStringInfo(&settings->raised, "%s = '%s'\n", name, to);
+	add_notice(settings,
+			   psprintf("\"%s\" is set to %s in the configuration of the "
+						"backup",
+						name, to),
+			   value == NULL
+				   ? psprintf("The captured configuration does not set it. %s",
+							  why)
+				   : psprintf("The captured configuration has \"%s\". %s",
+							  value, why));
+}
+
+static void
+raise_number(Settings *settings, const char *name, int unless_set, int flags,
+			 int64 least, const char *unit, const char *why)
+{
+	if (number_of(settings, name, unless_set, flags) < least)
+		raise_setting(settings, name, psprintf(INT64_FORMAT "%s", least, unit),
+					  why);
+}
+
+/*
+ * A server takes the locks of its prepared transactions again.  Its table has
+ * room for so many locks for each process and prepared transaction
+ * (NLOCKENTS in lock.c, InitializeMaxBackends in postinit.c); as much room as
+ * the source had is enough.
+ */
+static void
+raise_locks(Settings *settings, int64 prepared)
+{
+	const ControlFileData *control = settings->needs->control;
+	double		others = number_of(settings, "autovacuum_max_workers", 3, 0) +
+		1;
+	double		source = others + control->MaxConnections +
+		control->max_worker_processes + control->max_wal_senders +
+		control->max_prepared_xacts;
+	double		here = others +
+		number_of(settings, "max_connections", 100, 0) +
+		number_of(settings, "max_worker_processes", 8, 0) +
+		number_of(settings, "max_wal_senders", 10, 0) + prepared;
+	double		least = ceil(source * control->max_locks_per_xact /
+							 Max(here, 1));
+
+	raise_number(settings, "max_locks_per_transaction", 64, 0,
+				 (int64) Min(least, INT_MAX), "",
+				 "The cluster had room for more locks, and a server takes "
+				 "those of prepared transactions when it starts.");
+}
+
+static void
+raise_prepared(Settings *settings)
+{
+	const BbDataNeeds *needs = settings->needs;
+	int64		least = Max(needs->prepared,
+							(uint32) Max(needs->control->max_prepared_xacts,
+										 0));
+
+	if (needs->prepared == 0)
+		return;
+	raise_number(settings, "max_prepared_transactions", 0, 0, least, "",
+				 psprintf("Prepared transactions at this LSN: %u.",
+						  needs->prepared));
+	raise_locks(settings,
+				Max(number_of(settings, "max_prepared_transactions", 0, 0),
+					least));
+}
+
+static void
+raise_commit_timestamps(Settings *settings)
+{
+	const char *value = bb_conf_value(&settings->conf,
+									  "track_commit_timestamp");
+	bool		on = false;
+
+	if (value != NULL)
+		(void) parse_bool(value, &on);
+	if (settings->needs->control->track_commit_timestamp && !on)
+		raise_setting(settings, "track_commit_timestamp", "on",
+					  "A server that does not track commit timestamps "
+					  "removes those that there are.");
+}
+
+static void
+raise_all(Settings *settings)
+{
+	const BbDataNeeds *needs = settings->needs;
+	int64		two_segments = needs->control->xlog_seg_size / (512 * 1024);
+
+	raise_prepared(settings);
+	raise_commit_timestamps(settings);
+	raise_number(settings, ORIGINS_NAME, ORIGINS_DEFAULT, 0, needs->origins,
+				 "",
+				 psprintf("Replication origins at this LSN: %u.",
+						  needs->origins));
+	raise_number(settings, "min_wal_size", 80, GUC_UNIT_MB, two_segments, "MB",
+				 "That is two WAL segments, the least that a server "
+				 "takes.");
+	raise_number(settings, "max_wal_size", 1024, GUC_UNIT_MB, two_segments,
+				 "MB",
+				 "That is two WAL segments, the least that a server "
+				 "takes.");
+}
+
+static uint32
+count_keys(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+		   BbKeyKind kind)
+{
+	BbKeyRange	range = bb_key_range_kind(kind);
+	BbPageScan *scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
+	uint32		count = 0;
+	BbKey		key;
+	BbValue		value;
+
+	while (bb_pagestore_scan_next(ctx, scan, &key, &value))
+		count++;
+	bb_pagestore_scan_close(scan);
+	return count;
+}
+
+BbDataNeeds
+bb_dataneeds_at(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+				const ControlFileData *control)
+{
+	return (BbDataNeeds){
+		.control = control,
+		.prepared = count_keys(ctx, store, lsn, BB_KEY_TWOPHASE_SIZE),
+		.origins = count_keys(ctx, store, lsn, BB_KEY_REPLICATION_ORIGIN),
+	};
+}
+
+/* ---- what a clone must not have ---- */
+
+/*
+ * Two servers would write into the same log files, and one that truncates
+ * them (log_truncate_on_rotation) the other's.
+ */
+static bool
+logs_elsewhere(const Settings *settings)
+{
+	const char *directory = bb_conf_value(&settings->conf, "log_directory");
+
+	return directory != NULL && directory[0] != '\0' &&
+		!path_is_relative_and_below_cwd(directory);
+}
+
+static void
+keep_apart(Settings *settings, StringInfo text)
+{
+	char	   *lines = clone_lines();
+
+	if (logs_elsewhere(settings))
+		lines = psprintf("%slog_directory = 'log'\n", lines);
+	append_block(text, &clone_block, CLONE_COMMENT, lines);
+}
+
+/* What is included, but not in the backup. */
+static void
+tell_included(Settings *settings)
+{
+	ListCell   *cell;
+
+	foreach(cell, settings->conf.missing)
+		add_notice(settings,
+				   psprintf("configuration includes \"%s\", which is not in "
+							"the backup",
+							(char *) lfirst(cell)),
+				   pstrdup("It was not there, or was left out, when the data "
+						   "directory was imported. A server does not start "
+						   "without it."));
+
+	foreach(cell, settings->conf.outside)
+		add_notice(settings,
+				   psprintf("configuration includes \"%s\", which is not in "
+							"the backup",
+							(char *) lfirst(cell)),
+				   pstrdup("It is outside the data directory. A server reads "
+						   "it where it is, or does not start without it."));
+}
+
+List *
+bb_clonesettings_apply(const BbReqCtx *ctx, BbConfigFiles *files,
+					   BbSettingsOption option, const BbDataNeeds *needs)
+{
+	Settings	settings = {
+		.ctx = ctx,
+		.files = files,
+		.option = option,
+		.needs = needs,
+	};
+	StringInfoData text;
+	size_t		before;
+	size_t		length;
+	char	   *captured;
+	ListCell   *cell;
+
+	captured = bb_configfiles_read(ctx, files, PG_AUTOCONF_FILENAME, &before);
+	length = before;
+	if (captured != NULL)
+	{
+		cut_block(captured, &length, &needs_block);
+		if (option == BB_SETTINGS_CLONE)
+			cut_block(captured, &length, &clone_block);
+		if (length != before)
+			bb_configfiles_write(files, PG_AUTOCONF_FILENAME, captured,
+								 length);
+	}
+
+	initStringInfo(&settings.raised);
+	settings.conf = bb_conf_parse(ctx, files);
+	tell_included(&settings);
+	raise_all(&settings);
+	if (option == BB_SETTINGS_CLONE)
+		foreach(cell, settings.conf.settings)
+			if (is_disabled(lfirst(cell)))
+				disable_line(&settings, lfirst(cell));
+	if (option != BB_SETTINGS_CLONE && settings.raised.len == 0)
+		return settings.notices;
+
+	/* with what was disabled in it */
+	captured = bb_configfiles_read(ctx, files, PG_AUTOCONF_FILENAME, &length);
+	initStringInfo(&text);
+	if (captured != NULL)
+		appendBinaryStringInfo(&text, captured, length);
+	if (settings.raised.len > 0)
+		append_block(&text, &needs_block, NEEDS_COMMENT, settings.raised.data);
+	if (option == BB_SETTINGS_CLONE)
+		keep_apart(&settings, &text);
+	bb_configfiles_write(files, PG_AUTOCONF_FILENAME, text.data, text.len);
+	return settings.notices;
+}

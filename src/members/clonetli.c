@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * clonetli.c
+ *	  The timeline ID of a backup: one that is new to its cluster.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog_internal.h"
+
+#include "members/clonetli.h"
+
+/* The tlis that a history file has: its own, and those before it. */
+static List *
+add_history(List *known, const char *name, const char *text)
+{
+	TimeLineID	tli;
+
+	if (sscanf(name, "%08X.history", &tli) == 1)
+		known = list_append_unique_oid(known, tli);
+	while (text != NULL)
+	{
+		uint32		high;
+		uint32		low;
+
+		/* as readTimeLineHistory in PostgreSQL's timeline.c */
+		if (sscanf(text, "%u\t%X/%X", &tli, &high, &low) == 3)
+			known = list_append_unique_oid(known, tli);
+		text = strchr(text, '\n');
+		if (text != NULL)
+			text++;
+	}
+	return known;
+}
+
+List *
+bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store, BbConfigFiles *files)
+{
+	List	   *known = list_copy(bb_pagestore_tlis(ctx, store));
+	ListCell   *cell;
+
+	foreach(cell, bb_configfiles_list(files, XLOGDIR))
+	{
+		const char *path = lfirst(cell);
+		const char *name = strrchr(path, '/') + 1;
+		size_t		length;
+
+		if (IsTLHistoryFileName(name))
+			known = add_history(known, name,
+								bb_configfiles_read(ctx, files, path,
+													&length));
+	}
+	return known;
+}
+
+TimeLineID
+bb_tlis_choose(const List *known, TimeLineID source_tli, TimeLineID wanted)
+{
+	TimeLineID	newest = source_tli;
+	ListCell   *cell;
+
+	foreach(cell, known)
+		newest = Max(newest, lfirst_oid(cell));
+	if (wanted == 0)
+	{
+		if (newest == PG_UINT32_MAX)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("there is no timeline ID after %u", newest),
+					 errdetail("The source is on timeline ID %u.", source_tli),
+					 errhint("Give a new_tli that the source does not have.")));
+		return newest + 1;
+	}
+	if (wanted < source_tli)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("new_tli %u is below the timeline ID of the source",
+						wanted),
+				 errdetail("The source is on timeline ID %u.", source_tli),
+				 errhint("Omit new_tli to get one above all that are known.")));
+	if (wanted == source_tli || list_member_oid(known, wanted))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("new_tli %u is a timeline ID that the source has",
+						wanted),
+				 errdetail("The clone would write WAL segments with the names of the source's."),
+				 errhint("Omit new_tli to get one above all that are known.")));
+	return wanted;
+}

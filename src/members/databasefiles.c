@@ -1,0 +1,311 @@
+/*-------------------------------------------------------------------------
+ *
+ * databasefiles.c
+ *	  The members of all databases.
+ *
+ * One database directory is open at a time, one relation of it, and one fork
+ * of that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_tablespace_d.h"
+
+#include "members/databasefiles.h"
+#include "base/clusterfile.h"
+#include "base/compat.h"
+
+/* What of a database comes next. */
+typedef enum DatabaseStep
+{
+	STEP_DATABASE,	/* open the next one; its directory */
+	STEP_VERSION,	/* PG_VERSION */
+	STEP_RELMAP,	/* pg_filenode.map */
+	STEP_RELATION,	/* open the next relation */
+	STEP_FORK,		/* the next fork of the relation */
+	STEP_SEGMENT,	/* the next segment of the fork */
+	STEP_DONE
+} DatabaseStep;
+
+struct BbDatabaseFiles
+{
+	BbPageStore *store;
+	XLogRecPtr	lsn;
+	Oid			spc; /* see bb_databasefiles_new */
+	bool		full;
+	mode_t		directory_mode;
+	mode_t		file_mode;
+	const char *version;
+
+	DatabaseStep step;
+	BbCatalogScan *databases;
+	BbDatabase	database;
+	char		directory[MAXPGPATH]; /* the database's */
+	BbCatalogScan *relations;
+	BbRelation	relation;
+	int			fork;		  /* that comes next, as a file */
+	ForkNumber	content_fork; /* that the open fork's bytes are of */
+	BlockNumber blocks;		  /* in the open fork */
+	BlockNumber block;		  /* where its next segment begins */
+	char		path[MAXPGPATH]; /* of its first segment */
+};
+
+BbDatabaseFiles *
+bb_databasefiles_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+					 Oid spc, bool full, const char *version)
+{
+	BbDatabaseFiles *files = palloc0(sizeof(BbDatabaseFiles));
+
+	files->store = store;
+	files->lsn = lsn;
+	files->spc = spc;
+	files->full = full;
+	files->directory_mode = bb_pagestore_info(store)->directory_mode;
+	files->file_mode = files->directory_mode & 0666;
+	files->version = version;
+	files->step = STEP_DATABASE;
+	if (OidIsValid(spc) && spc != DEFAULTTABLESPACE_OID)
+		files->databases = bb_catalog_databases_of(ctx, store, spc, lsn);
+	else
+		files->databases = bb_catalog_scan_new(ctx, store, BB_KEY_DATABASE,
+											   lsn);
+	return files;
+}
+
+void
+bb_databasefiles_close(BbDatabaseFiles *files)
+{
+	if (files->relations != NULL)
+		bb_catalog_scan_close(files->relations);
+	if (files->databases != NULL)
+		bb_catalog_scan_close(files->databases);
+	pfree(files);
+}
+
+/* The shared catalogs have a directory of their own in every cluster. */
+static inline bool
+is_shared(const BbDatabase *database)
+{
+	return database->spc == GLOBALTABLESPACE_OID;
+}
+
+static inline bool
+is_built_in(const BbDatabase *database)
+{
+	return is_shared(database) || database->spc == DEFAULTTABLESPACE_OID;
+}
+
+/*
+ * Is there such a place?  A backup that puts relations where no server looks
+ * for them would be a wrong one.
+ */
+static void
+check_database(const BbReqCtx *ctx, BbDatabaseFiles *files)
+{
+	const BbDatabase *database = &files->database;
+
+	if (is_shared(database) != (database->db == InvalidOid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("page store has a database %u in tablespace %u, where none can be",
+						database->db, database->spc)));
+	if (!is_built_in(database))
+	{
+		BbKey		key = bb_key_make(BB_KEY_TABLESPACE, database->spc, 0, 0, 0,
+									  0);
+
+		bb_pagestore_need(ctx, files->store, &key, files->lsn, 0);
+	}
+}
+
+/* Open the next database.  True if that made a member, its directory. */
+static bool
+next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
+{
+	char	   *directory;
+
+	if (!bb_catalog_next_database(ctx, files->databases, &files->database))
+	{
+		bb_catalog_scan_close(files->databases);
+		files->databases = NULL;
+		files->step = STEP_DONE;
+		return false;
+	}
+	/* those of other archives too: none gets lost for want of a tablespace */
+	check_database(ctx, files);
+	if (files->spc == DEFAULTTABLESPACE_OID && !is_built_in(&files->database))
+		return false;
+
+	directory = GetDatabasePath(files->database.db, files->database.spc);
+	strlcpy(files->directory, directory, sizeof(files->directory));
+	pfree(directory);
+
+	files->step = STEP_VERSION;
+	if (is_shared(&files->database))
+		return false;			/* "global" was one of the first members */
+	bb_member_init(member, BB_MEMBER_DIRECTORY, files->directory_mode, "%s",
+				   files->directory);
+	return true;
+}
+
+static bool
+next_version(BbDatabaseFiles *files, BbMember *member)
+{
+	files->step = STEP_RELMAP;
+	if (!files->database.default_tablespace)
+		return false;
+	bb_member_init(member, BB_MEMBER_VERSION, files->file_mode,
+				   "%s/PG_VERSION", files->directory);
+	bb_member_set_bytes(member, files->version, strlen(files->version));
+	return true;
+}
+
+static bool
+next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
+{
+	const BbDatabase *database = &files->database;
+	BbKey		key = bb_key_make(BB_KEY_RELMAP, database->spc, database->db,
+								  0, 0, 0);
+	BbValue		value;
+	const char *complaint;
+
+	files->relations = bb_catalog_relations_of(ctx, files->store,
+											   database->spc, database->db,
+											   files->lsn);
+	files->step = STEP_RELATION;
+	if (!database->default_tablespace && !is_shared(database))
+		return false;
+
+	/* CREATE DATABASE by WAL makes the directory first, and then the map */
+	if (!bb_pagestore_get(ctx, files->store, &key, files->lsn, &value) &&
+		!is_shared(database))
+		return false;
+	value = bb_pagestore_need(ctx, files->store, &key, files->lsn, 0);
+	complaint = bb_relmap_complaint(value.data, value.length);
+	if (complaint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("%s of timeline \"%s\" at %X/%X is corrupted",
+						bb_key_text(&key),
+						bb_pagestore_info(files->store)->timeline,
+						LSN_FORMAT_ARGS(files->lsn)),
+				 errdetail("%s", complaint)));
+
+	bb_member_init(member, BB_MEMBER_RELMAP, files->file_mode,
+				   "%s/pg_filenode.map", files->directory);
+	member->content = BB_CONTENT_RELMAP;
+	member->size = value.length;
+	member->source.relmap.spc = database->spc;
+	member->source.relmap.db = database->db;
+	return true;
+}
+
+static void
+next_relation(const BbReqCtx *ctx, BbDatabaseFiles *files)
+{
+	do
+	{
+		bb_reqctx_check(ctx);
+		if (!bb_catalog_next_relation(ctx, files->relations,
+									  &files->relation))
+		{
+			bb_catalog_scan_close(files->relations);
+			files->relations = NULL;
+			files->step = STEP_DATABASE;
+			return;
+		}
+	} while (!files->full && !bb_relation_unlogged(&files->relation));
+
+	files->fork = MAIN_FORKNUM;
+	files->step = STEP_FORK;
+}
+
+/* Open the next fork that the relation has in a backup. */
+static void
+next_fork(BbDatabaseFiles *files)
+{
+	const BbRelation *relation = &files->relation;
+	bool		unlogged = bb_relation_unlogged(relation);
+
+	for (; files->fork <= MAX_FORKNUM; files->fork++)
+	{
+		ForkNumber	fork = files->fork;
+
+		if (unlogged && fork != MAIN_FORKNUM && fork != INIT_FORKNUM)
+			continue;
+		files->content_fork = unlogged ? INIT_FORKNUM : fork;
+		files->blocks = relation->blocks[files->content_fork];
+		if (files->blocks == BB_FORK_ABSENT)
+			continue;
+
+		bb_compat_relation_path(files->path, sizeof(files->path),
+								relation->spc, relation->db, relation->rel,
+								fork);
+		files->block = 0;
+		files->fork++;
+		files->step = STEP_SEGMENT;
+		return;
+	}
+	files->step = STEP_RELATION;
+}
+
+static void
+next_segment(BbDatabaseFiles *files, BbMember *member)
+{
+	const BbRelation *relation = &files->relation;
+	BlockNumber count = Min(files->blocks - files->block, RELSEG_SIZE);
+
+	if (files->block == 0)
+		bb_member_init(member, BB_MEMBER_RELATION, files->file_mode, "%s",
+					   files->path);
+	else
+		bb_member_init(member, BB_MEMBER_RELATION, files->file_mode, "%s.%u",
+					   files->path, files->block / (BlockNumber) RELSEG_SIZE);
+	member->content = BB_CONTENT_RELATION;
+	member->size = (uint64) count * BLCKSZ;
+	member->source.relation.spc = relation->spc;
+	member->source.relation.db = relation->db;
+	member->source.relation.rel = relation->rel;
+	member->source.relation.fork = files->content_fork;
+	member->source.relation.first = files->block;
+
+	files->block += count;
+	if (files->block == files->blocks)
+		files->step = STEP_FORK;
+}
+
+bool
+bb_databasefiles_next(const BbReqCtx *ctx, BbDatabaseFiles *files,
+					  BbMember *member)
+{
+	for (;;)
+	{
+		switch (files->step)
+		{
+			case STEP_DATABASE:
+				if (next_database(ctx, files, member))
+					return true;
+				break;
+			case STEP_VERSION:
+				if (next_version(files, member))
+					return true;
+				break;
+			case STEP_RELMAP:
+				if (next_relmap(ctx, files, member))
+					return true;
+				break;
+			case STEP_RELATION:
+				next_relation(ctx, files);
+				break;
+			case STEP_FORK:
+				next_fork(files);
+				break;
+			case STEP_SEGMENT:
+				next_segment(files, member);
+				return true;
+			case STEP_DONE:
+				return false;
+		}
+	}
+}

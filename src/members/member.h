@@ -1,0 +1,129 @@
+/*-------------------------------------------------------------------------
+ *
+ * member.h
+ *	  One file or directory of a base backup.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_MEMBER_H
+#define BB_MEMBER_H
+
+#include "pagestore/catalog.h"
+
+/* What a member is; SQL shows it by bb_member_kind_name(). */
+typedef enum BbMemberKind
+{
+	BB_MEMBER_DIRECTORY,
+	BB_MEMBER_VERSION,	 /* PG_VERSION */
+	BB_MEMBER_CONFIG,	 /* a captured small file */
+	BB_MEMBER_GENERATED, /* a configuration file that the source lacked */
+	BB_MEMBER_LABEL,	 /* backup_label.old */
+	BB_MEMBER_MAP,		 /* tablespace_map */
+	BB_MEMBER_SLRU,		 /* one SLRU segment */
+	BB_MEMBER_RELMAP,	 /* pg_filenode.map */
+	BB_MEMBER_RELATION,	 /* one segment of one fork */
+	BB_MEMBER_TWOPHASE,	 /* one prepared transaction */
+	BB_MEMBER_ORIGIN,	 /* pg_logical/replorigin_checkpoint */
+	BB_MEMBER_SIGNAL,	 /* neon.signal, zenith.signal */
+	BB_MEMBER_HISTORY,	 /* timeline history */
+	BB_MEMBER_WAL,		 /* the WAL with the checkpoint record */
+	BB_MEMBER_CONTROL,	 /* global/pg_control */
+	BB_MEMBER_MANIFEST	 /* backup_manifest */
+} BbMemberKind;
+
+/*
+ * Where its content comes from.  It doesn't follow from the kind: a timeline
+ * history may be captured or made.
+ */
+typedef enum BbMemberContent
+{
+	BB_CONTENT_NONE,	 /* a directory */
+	BB_CONTENT_BYTES,	 /* source.bytes */
+	BB_CONTENT_FILE,	 /* source.file: FILE_BLOCKs */
+	BB_CONTENT_SLRU,	 /* source.slru: SLRU_BLOCKs */
+	BB_CONTENT_RELMAP,	 /* source.relmap: RELMAP */
+	BB_CONTENT_RELATION, /* source.relation: REL_BLOCKs */
+	BB_CONTENT_TWOPHASE, /* source.twophase: TWOPHASE_BLOCKs, and a CRC */
+	BB_CONTENT_WAL,		 /* source.wal: the seed's */
+	BB_CONTENT_CONTROL,	 /* the seed's */
+	BB_CONTENT_MANIFEST	 /* what was seen of all others: sink_manifest.c */
+} BbMemberContent;
+
+/*
+ * The path is relative to the data directory, without "./" and without a
+ * '/' at the end, whatever archive the member is in.
+ */
+typedef struct BbMember
+{
+	BbMemberKind kind;
+	BbMemberContent content;
+	char		path[MAXPGPATH];
+	uint64		size; /* bytes; 0 for a directory */
+	mode_t		mode; /* permission bits */
+	Oid			tablespace; /* that it's in the archive of; Invalid: "base" */
+	bool		apart;		/* in no archive: a manifest beside them */
+	union
+	{
+		struct
+		{
+			BbSlru		slru;
+			uint64		segment;
+		}			slru;
+		struct
+		{
+			Oid			spc;
+			Oid			db;
+			Oid			rel;
+			ForkNumber	fork;  /* to read from: init, for an unlogged main */
+			BlockNumber first; /* block of the fork */
+		}			relation;
+		struct
+		{
+			Oid			spc;
+			Oid			db;
+		}			relmap;
+		struct
+		{
+			uint32		ordinal;
+		}			file;
+		struct
+		{
+			uint64		xid;
+		}			twophase;
+		struct
+		{
+			const char *data; /* the content itself; owned by the list */
+		}			bytes;
+		struct
+		{
+			XLogSegNo	segment;
+		}			wal;
+	}			source;
+} BbMember;
+
+/*
+ * bb_member_init - a member without content; the path by a printf format.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED (a path of MAXPGPATH or more);
+ * DATA_CORRUPTED (one that leads out; storedpath.h).
+ */
+extern void bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
+						   const char *format, ...) pg_attribute_printf(4, 5);
+
+/* The same, with the content given as bytes that outlive the member. */
+extern void bb_member_set_bytes(BbMember *member, const void *data,
+								size_t length);
+
+/*
+ * bb_member_file_path - where its bytes go in a directory: its path, or, of the
+ * control file, BB_CONTROL_NEW (files/tree.h).
+ */
+extern const char *bb_member_file_path(const BbMember *member);
+
+/* Its path within its archive: that of a tablespace begins below the link. */
+extern const char *bb_member_archive_path(const BbMember *member);
+
+/* "relation", "config", …: the words of bb_files(). */
+extern const char *bb_member_kind_name(BbMemberKind kind);
+
+#endif /* BB_MEMBER_H */

@@ -1,0 +1,358 @@
+/*-------------------------------------------------------------------------
+ *
+ * local_tree.c
+ *	  Objects in a local directory: locks, listing, removing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/resource.h"
+#include "common/file_perm.h"
+#include "objstore/local/local.h"
+#include "miscadmin.h"
+
+/* How often the directory of a lock may go before it is in it. */
+#define MAX_LOCK_TRIES 100
+
+/* ---- locks ---- */
+
+typedef struct Lock
+{
+	MemoryContextCallback callback;
+	BbFd	   *fd;	  /* closed by its own callback, after this one */
+	char	   *path; /* for messages */
+	char	   *root; /* the store's directory */
+	char	   *name; /* of the lock file, below that */
+	char	   *directory; /* that it is in, below that; NULL: that itself */
+} Lock;
+
+/* Is the file that is open still the one of that name, in "parent"? */
+static bool
+is_current(const Lock *lock, int parent, const char *last)
+{
+	struct stat open_st;
+	struct stat st;
+
+	return fstat(bb_fd_number(lock->fd), &open_st) == 0 &&
+		fstatat(parent, last, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		open_st.st_dev == st.st_dev && open_st.st_ino == st.st_ino;
+}
+
+/*
+ * The file goes while the lock is still held; who has opened it meanwhile
+ * sees that (take_lock).  Its directory goes if nothing else is in it.
+ */
+static void
+release_lock(void *arg)
+{
+	Lock	   *lock = arg;
+	const char *last;
+	int			parent = bb_local_enter(lock->root, lock->name, &last);
+
+	if (parent >= 0)
+	{
+		if (is_current(lock, parent, last))
+			(void) unlinkat(parent, last, 0);
+		(void) close(parent);
+	}
+	if (lock->directory == NULL)
+		return;
+	parent = bb_local_enter(lock->root, lock->directory, &last);
+	if (parent >= 0)
+	{
+		(void) unlinkat(parent, last, AT_REMOVEDIR);
+		(void) close(parent);
+	}
+}
+
+/*
+ * flock(2) the file, unless another has.
+ */
+static bool
+take_lock(const BbReqCtx *ctx, BbFd *fd, const char *path)
+{
+	while (flock(bb_fd_number(fd), LOCK_EX | LOCK_NB) < 0)
+	{
+		if (errno == EWOULDBLOCK)
+			return false;
+		if (errno != EINTR)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not lock file \"%s\": %m", path)));
+		bb_reqctx_check(ctx);
+	}
+	return true;
+}
+
+bool
+bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	Lock	   *lock = palloc0(sizeof(Lock));
+	const char *slash = strrchr(name, '/');
+	const char *last;
+	BbFd	   *parent;
+	bool		current;
+
+	lock->root = pstrdup(((BbLocalStore *) store)->directory);
+	lock->path = bb_local_companion(bb_local_path(store, name), "lock");
+	lock->name = pstrdup(lock->path + strlen(lock->root) + 1);
+	if (slash != NULL)
+		lock->directory = pnstrdup(name, slash - name);
+	for (int tries = 1;; tries++)
+	{
+		bb_reqctx_check(ctx);
+		parent = bb_local_make_parent(store, lock->name, &last);
+		lock->fd = NULL;
+		if (parent != NULL)
+			lock->fd = bb_fd_openat(parent, last,
+									O_RDWR | O_CREAT | O_NONBLOCK |
+										O_NOFOLLOW,
+									pg_file_create_mode);
+		if (lock->fd == NULL && errno == ENOENT && tries < MAX_LOCK_TRIES)
+		{
+			/* the directory went with another's lock */
+			if (parent != NULL)
+				(void) bb_fd_close(parent);
+			continue;
+		}
+		if (lock->fd == NULL)
+		{
+			bb_local_complain_link(lock->path);
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not open lock file \"%s\": %m",
+							lock->path)));
+		}
+		if (!take_lock(ctx, lock->fd, lock->path))
+		{
+			bb_fd_close(lock->fd);
+			bb_fd_close(parent);
+			return false;
+		}
+		current = is_current(lock, bb_fd_number(parent), last);
+		bb_fd_close(parent);
+		if (current)
+			break;
+		bb_fd_close(lock->fd);
+	}
+
+	lock->callback.func = release_lock;
+	lock->callback.arg = lock;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);
+	return true;
+}
+
+/* ---- directories ---- */
+
+typedef struct Walk
+{
+	bool		unfinished;	 /* wanted: leftovers rather than objects */
+	List	   *found;		 /* BbObjectInfo, with names below the store */
+	List	   *directories; /* names of those walked, deepest first */
+} Walk;
+
+static bool
+is_unfinished(const char *file)
+{
+	size_t		length = strlen(file);
+
+	return file[0] == '.' && length > 4 &&
+		strcmp(file + length - 4, ".tmp") == 0;
+}
+
+/*
+ * What is listed in a directory, below the store's; NULL: there is none.  It
+ * is read as a whole, so that a deep tree doesn't take a descriptor a level.
+ */
+static List *
+list_names(const BbObjectStore *store, const char *name)
+{
+	const char *last;
+	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+	BbDir	   *dir;
+	const char *entry;
+	List	   *names = NIL;
+
+	if (parent == NULL)
+		return NIL;
+	dir = bb_dir_openat(parent, last);
+	if (dir != NULL)
+	{
+		while ((entry = bb_dir_next(dir)) != NULL)
+			names = lappend(names, pstrdup(entry));
+	}
+	else
+	{
+		bb_local_complain_link(bb_local_path(store, name));
+		if (errno == ENOENT || errno == ENOTDIR)
+			errno = 0;
+	}
+	if (errno != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read directory \"%s\": %m",
+						bb_local_path(store, name))));
+	if (dir != NULL)
+		bb_dir_close(dir);
+	(void) bb_fd_close(parent);
+	return names;
+}
+
+/* As lstat(2); false: there is nothing, or nothing that is a store's. */
+static bool
+stat_entry(const BbObjectStore *store, const char *name, struct stat *st)
+{
+	const char *last;
+	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+	bool		there = false;
+
+	if (parent == NULL)
+		return false;			/* removed meanwhile */
+	there = fstatat(bb_fd_number(parent), last, st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!there && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m",
+						bb_local_path(store, name))));
+	(void) bb_fd_close(parent);
+	return there;
+}
+
+static void
+walk_directory(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+			   Walk *walk)
+{
+	ListCell   *cell;
+
+	check_stack_depth();
+	foreach(cell, list_names(store, name))
+	{
+		const char *entry = lfirst(cell);
+		char	   *child = psprintf("%s/%s", name, entry);
+		struct stat st;
+
+		bb_reqctx_check(ctx);
+		if (!stat_entry(store, child, &st))
+			continue;
+		if (S_ISDIR(st.st_mode))
+		{
+			walk_directory(ctx, store, child, walk);
+			walk->directories = lappend(walk->directories, child);
+		}
+		else if (walk->unfinished ? is_unfinished(entry)
+				 : entry[0] != '.' && !S_ISLNK(st.st_mode))
+		{
+			BbObjectInfo *info = palloc(sizeof(BbObjectInfo));
+
+			info->name = child;
+			info->size = st.st_size;
+			walk->found = lappend(walk->found, info);
+		}
+	}
+}
+
+static int
+compare_infos(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((BbObjectInfo *) lfirst(a))->name,
+				  ((BbObjectInfo *) lfirst(b))->name);
+}
+
+List *
+bb_local_list(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
+{
+	Walk		walk = {.unfinished = false, .found = NIL, .directories = NIL};
+
+	walk_directory(ctx, store, prefix, &walk);
+	list_sort(walk.found, compare_infos);
+	return walk.found;
+}
+
+static int
+compare_parts(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+List *
+bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+					const char *prefix)
+{
+	List	   *parts = NIL;
+	ListCell   *cell;
+
+	foreach(cell, list_names(store, prefix))
+	{
+		char	   *entry = lfirst(cell);
+		struct stat st;
+
+		bb_reqctx_check(ctx);
+		/* a symbolic link isn't followed: its reader will say so */
+		if (entry[0] != '.' &&
+			stat_entry(store, psprintf("%s/%s", prefix, entry), &st) &&
+			(S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode)))
+			parts = lappend(parts, entry);
+	}
+	list_sort(parts, compare_parts);
+	return parts;
+}
+
+static void
+remove_entry(const BbObjectStore *store, const char *name, bool directory)
+{
+	const char *last;
+	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+
+	if (parent == NULL)
+		return;
+	if (unlinkat(bb_fd_number(parent), last, directory ? AT_REMOVEDIR : 0) <
+		0 && !directory && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\": %m",
+						bb_local_path(store, name))));
+	(void) bb_fd_close(parent);
+}
+
+void
+bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
+{
+	char	   *before = NULL;
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		const char *name = lfirst(cell);
+		const char *slash = strrchr(name, '/');
+		char	   *directory = pnstrdup(name, slash ? slash - name : 0);
+
+		bb_reqctx_check(ctx);
+		if (before != NULL && strcmp(before, directory) != 0)
+			bb_local_sync_directory(store, before);
+		remove_entry(store, name, false);
+		before = directory;
+	}
+	if (before != NULL)
+		bb_local_sync_directory(store, before);
+}
+
+void
+bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
+{
+	Walk		walk = {.unfinished = true, .found = NIL, .directories = NIL};
+	ListCell   *cell;
+
+	walk_directory(ctx, store, prefix, &walk);
+	foreach(cell, walk.found)
+		remove_entry(store, ((BbObjectInfo *) lfirst(cell))->name, false);
+
+	/* children come ahead of the directories that they are in */
+	foreach(cell, walk.directories)
+		remove_entry(store, lfirst(cell), true);
+}

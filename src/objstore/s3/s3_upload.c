@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * s3_upload.c
+ *	  The S3 driver: writing objects, and what unfinished writers leave.
+ *
+ * What fits into one part is put at once when it is finished.  More goes up as
+ * a multipart upload, a part whenever one is full, and becomes an object when
+ * that is completed:
+ *
+ *	  write ─ part 1 ─ part 2 ─ … ─ finish: last part, complete
+ *
+ * An upload that is not completed is no object.  A writer that goes away
+ * aborts it, and takes away an object that may have come to be without its
+ * hearing of that; what a process that died leaves is found by the next sweep.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "objstore/s3/s3_internal.h"
+#include "objstore/s3/xml.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#define ACTION "write object"
+
+#define MAX_PARTS 10000
+
+/* Answers to all but reads are small. */
+#define ANSWER_CAPACITY (1024 * 1024)
+#define UPLOADS_CAPACITY (16 * 1024 * 1024)
+
+typedef struct S3Writer
+{
+	BbObjectWriter base;
+	MemoryContext context; /* owns the writer */
+	BbS3Store  *store;
+	char	   *name;
+	char	   *upload; /* "uploadId=…"; NULL: none is under way */
+	bool		finishing; /* the object may be there */
+	int			parts;
+	StringInfoData etags; /* of the parts, as completing wants them */
+	MemoryContextCallback callback;
+	uint64		total;	/* bytes in parts */
+	size_t		filled; /* bytes in the buffer */
+	size_t		allocated;
+	char	   *buffer;
+} S3Writer;
+
+static void
+abort_upload(void *arg)
+{
+	S3Writer   *writer = arg;
+
+	if (writer->upload != NULL)
+		bb_s3_clean_up(writer->store, writer->name, writer->upload);
+	if (writer->finishing)
+		bb_s3_clean_up(writer->store, writer->name, NULL);
+}
+
+BbObjectWriter *
+bb_s3_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+{
+	MemoryContext context;
+	MemoryContext old;
+	S3Writer   *writer;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup upload",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	writer = palloc0(sizeof(S3Writer));
+	writer->context = context;
+	writer->store = (BbS3Store *) store;
+	writer->name = pstrdup(name);
+	writer->allocated = 64 * 1024;
+	writer->buffer = palloc(writer->allocated);
+	initStringInfo(&writer->etags);
+	writer->callback.func = abort_upload;
+	writer->callback.arg = writer;
+	MemoryContextRegisterResetCallback(context, &writer->callback);
+	MemoryContextSwitchTo(old);
+	return &writer->base;
+}
+
+/*
+ * The text of the element at "wanted" in an answer; NULL when it has none, as
+ * when the answer is an error after all.
+ */
+static char *
+element_of(const BbS3Answer *answer, const char *wanted)
+{
+	BbXml		xml;
+	const char *path;
+	const char *text;
+	char	   *found = NULL;
+
+	if (answer->http.length == 0)
+		return NULL;
+	bb_xml_init(&xml, answer->http.body);
+	while (bb_xml_next(&xml, &path, &text))
+	{
+		if (strcmp(path, wanted) == 0)
+			found = pstrdup(text);
+	}
+	return xml.complaint == NULL ? found : NULL;
+}
+
+static void
+begin_upload(const BbReqCtx *ctx, S3Writer *writer)
+{
+	BbS3Request request = {.action = ACTION,
+						   .method = "POST",
+						   .name = writer->name,
+						   .query = "uploads=",
+						   .body = "",
+						   .capacity = ANSWER_CAPACITY};
+	BbS3Answer	answer;
+	char	   *id;
+
+	(void) bb_s3_request(ctx, writer->store, &request, &answer);
+	id = element_of(&answer, "InitiateMultipartUploadResult/UploadId");
+	if (id == NULL)
+		bb_s3_bad_answer(writer->store, "begin an upload",
+						 "It has no upload ID.");
+	writer->upload = MemoryContextStrdup(writer->context,
+										 psprintf("uploadId=%s",
+												  bb_s3_encode(id)));
+}
+
+static void
+put_part(const BbReqCtx *ctx, S3Writer *writer)
+{
+	BbS3Request request = {.action = ACTION,
+						   .method = "PUT",
+						   .name = writer->name,
+						   .body = writer->buffer,
+						   .body_length = writer->filled,
+						   .capacity = ANSWER_CAPACITY};
+	BbS3Answer	answer;
+
+	if (writer->upload == NULL)
+		begin_upload(ctx, writer);
+	if (++writer->parts > MAX_PARTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("object \"%s\" is too large", writer->name)));
+	request.query = psprintf("partNumber=%d&%s", writer->parts,
+							 writer->upload);
+	(void) bb_s3_request(ctx, writer->store, &request, &answer);
+	if (answer.http.etag[0] == '\0' ||
+		strpbrk(answer.http.etag, "<>&") != NULL)
+		bb_s3_bad_answer(writer->store, "write a part", "It has no ETag.");
+	appendStringInfo(&writer->etags,
+					 "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>",
+					 writer->parts, answer.http.etag);
+	writer->total += writer->filled;
+	writer->filled = 0;
+}
+
+void
+bb_s3_write(const BbReqCtx *ctx, BbObjectWriter *base, const void *data,
+			size_t length)
+{
+	S3Writer   *writer = (S3Writer *) base;
+	const char *from = data;
+
+	while (length > 0)
+	{
+		size_t		n;
+
+		if (writer->filled == BB_S3_PART_SIZE)
+			put_part(ctx, writer);
+		if (writer->filled == writer->allocated)
+		{
+			writer->buffer = repalloc(writer->buffer, writer->allocated * 2);
+			writer->allocated *= 2;
+		}
+		n = Min(length, writer->allocated - writer->filled);
+		memcpy(writer->buffer + writer->filled, from, n);
+		writer->filled += n;
+		from += n;
+		length -= n;
+	}
+}
+
+/* Has the object come to be, with the size that it is to have? */
+static bool
+is_there(const BbReqCtx *ctx, S3Writer *writer)
+{
+	BbS3Request request = {.action = ACTION,
+						   .method = "HEAD",
+						   .name = writer->name,
+						   .tolerate = BB_S3_MISSING};
+	BbS3Answer	answer;
+
+	return bb_s3_request(ctx, writer->store, &request, &answer) &&
+		   answer.http.content_length == writer->total;
+}
+
+static void
+complete_upload(const BbReqCtx *ctx, S3Writer *writer)
+{
+	char	   *body = psprintf("<CompleteMultipartUpload>%s"
+								"</CompleteMultipartUpload>",
+								writer->etags.data);
+	BbS3Request request = {.action = ACTION,
+						   .method = "POST",
+						   .name = writer->name,
+						   .query = writer->upload,
+						   .body = body,
+						   .body_length = strlen(body),
+						   .capacity = ANSWER_CAPACITY,
+						   .tolerate = BB_S3_MISSING};
+	BbS3Answer	answer;
+
+	/*
+	 * The answer may begin before the outcome is known, so that one of 200
+	 * can be an error.  And if an earlier attempt was heard but not answered,
+	 * the upload is gone by now.
+	 */
+	if ((!bb_s3_request(ctx, writer->store, &request, &answer) ||
+		 element_of(&answer, "CompleteMultipartUploadResult/ETag") == NULL) &&
+		!is_there(ctx, writer))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not write object \"%s\" of page store \"%s\"",
+						writer->name, writer->store->base.url),
+				 errdetail("The server could not put its %d parts together.",
+						   writer->parts),
+				 errhint("Try again.")));
+	writer->upload = NULL;
+}
+
+void
+bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
+{
+	S3Writer   *writer = (S3Writer *) base;
+	MemoryContext old = MemoryContextSwitchTo(writer->context);
+
+	if (writer->upload != NULL)
+		put_part(ctx, writer);
+	writer->finishing = true;
+	if (writer->upload == NULL)
+	{
+		BbS3Request request = {.action = ACTION,
+							   .method = "PUT",
+							   .name = writer->name,
+							   .body = writer->buffer,
+							   .body_length = writer->filled,
+							   .capacity = ANSWER_CAPACITY};
+		BbS3Answer	answer;
+
+		(void) bb_s3_request(ctx, writer->store, &request, &answer);
+	}
+	else
+		complete_upload(ctx, writer);
+	writer->finishing = false;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(writer->context);
+}
+
+/* ---- what was left ---- */
+
+/* Was this upload not aborted yet, by this sweep?	Then it is now. */
+static bool
+is_new(HTAB *aborted, const char *name, const char *query)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) query,
+										   (int) strlen(query), 0);
+	bool		found;
+
+	hash = hash_bytes_extended((const unsigned char *) name,
+							   (int) strlen(name), hash);
+	(void) hash_search(aborted, &hash, HASH_ENTER, &found);
+	return !found;
+}
+
+/*
+ * Abort the uploads that a page of the listing names, each once.  Returns
+ * whether there were any.
+ */
+static bool
+abort_uploads(const BbReqCtx *ctx, BbS3Store *store, const char *document,
+			  HTAB *aborted)
+{
+	BbXml		xml;
+	const char *path;
+	const char *text;
+	char	   *key = NULL;
+	char	   *id = NULL;
+	bool		any = false;
+	size_t		prefix_length = strlen(store->prefix);
+
+	bb_xml_init(&xml, document);
+	while (bb_xml_next(&xml, &path, &text))
+	{
+		if (strcmp(path, "ListMultipartUploadsResult/Upload/Key") == 0)
+			key = pstrdup(text);
+		else if (strcmp(path, "ListMultipartUploadsResult/Upload/UploadId") ==
+				 0)
+			id = pstrdup(text);
+		else if (strcmp(path, "ListMultipartUploadsResult/Upload") == 0)
+		{
+			BbS3Request request = {.action = "abort the upload of",
+								   .method = "DELETE",
+								   .capacity = ANSWER_CAPACITY,
+								   .tolerate = BB_S3_MISSING};
+			BbS3Answer	answer;
+
+			if (key == NULL || id == NULL ||
+				strncmp(key, store->prefix, prefix_length) != 0)
+				bb_s3_bad_answer(store, "list the uploads",
+								 "It lists what was not asked for.");
+			request.name = key + prefix_length;
+			request.query = psprintf("uploadId=%s", bb_s3_encode(id));
+			if (is_new(aborted, request.name, request.query))
+			{
+				(void) bb_s3_request(ctx, store, &request, &answer);
+				any = true;
+			}
+			key = id = NULL;
+		}
+	}
+	if (xml.complaint != NULL)
+		bb_s3_bad_answer(store, "list the uploads", xml.complaint);
+	return any;
+}
+
+void
+bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
+{
+	BbS3Store  *store = (BbS3Store *) base;
+	BbS3Request request = {.action = "list the uploads",
+						   .method = "GET",
+						   .capacity = UPLOADS_CAPACITY};
+	HASHCTL		control = {.keysize = sizeof(uint64),
+						   .entrysize = sizeof(uint64),
+						   .hcxt = CurrentMemoryContext};
+	HTAB	   *aborted = hash_create("bbackup aborted uploads", 64, &control,
+									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	bool		any = true;
+
+	request.query = psprintf("prefix=%s&uploads=",
+							 bb_s3_encode(psprintf("%s%s/", store->prefix,
+												   prefix)));
+	/*
+	 * What was aborted is no longer listed, so the first page is the next.  A
+	 * server may go on listing it for a while: then a page without anything
+	 * new is the last, and what may be behind it is the next sweep's.
+	 */
+	while (any)
+	{
+		BbS3Answer	answer;
+
+		(void) bb_s3_request(ctx, store, &request, &answer);
+		if (answer.http.too_long || answer.http.length == 0)
+			bb_s3_bad_answer(store, request.action,
+							 "It has the wrong length.");
+		any = abort_uploads(ctx, store, answer.http.body, aborted);
+		pfree(answer.http.body);
+	}
+	hash_destroy(aborted);
+}

@@ -1,0 +1,209 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker_main.c
+ *	  Background workers of this library: the worker's side.
+ *
+ * How a session is made like another one is as in PostgreSQL's
+ * access/transam/parallel.c, except for settings (worker_settings.h) and for
+ * the characteristics of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/foreigntext.h"
+#include "process/worker_internal.h"
+#include "process/worker_settings.h"
+#include "libpq/pqformat.h"
+#include "libpq/pqmq.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shm_mq.h"
+#include "storage/shm_toc.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* The ends of the queues, and where the task counts. */
+static shm_mq_handle *worker_output = NULL;
+static shm_mq_handle *worker_input = NULL;
+static BbCounters *worker_counters = NULL;
+
+extern PGDLLEXPORT void bb_worker_main(Datum segment);
+
+BbCounters *
+bb_worker_counters(void)
+{
+	return worker_counters;
+}
+
+static bool
+put(const BbReqCtx *ctx, const void *message, size_t length, bool flush)
+{
+	shm_mq_result result;
+
+	while ((result = shm_mq_send(worker_output, length, message, true,
+								 flush)) == SHM_MQ_WOULD_BLOCK)
+		bb_worker_wait(ctx);
+	return result == SHM_MQ_SUCCESS;
+}
+
+bool
+bb_worker_put(const BbReqCtx *ctx, const void *message, size_t length)
+{
+	return put(ctx, message, length, true);
+}
+
+bool
+bb_worker_put_lazily(const BbReqCtx *ctx, const void *message, size_t length)
+{
+	return put(ctx, message, length, false);
+}
+
+bool
+bb_worker_get(const BbReqCtx *ctx, const void **message, size_t *length)
+{
+	shm_mq_result result;
+	Size		bytes;
+	void	   *data;
+
+	while ((result = shm_mq_receive(worker_input, &bytes, &data, true)) ==
+		   SHM_MQ_WOULD_BLOCK)
+		bb_worker_wait(ctx);
+	*message = data;
+	*length = bytes;
+	return result == SHM_MQ_SUCCESS;
+}
+
+static shm_mq_handle *
+attach_queue(dsm_segment *segment, shm_toc *toc, int key)
+{
+	shm_mq	   *queue = shm_toc_lookup(toc, key, false);
+
+	if (key == BB_WORKER_INPUT)
+		shm_mq_set_receiver(queue, MyProc);
+	else
+		shm_mq_set_sender(queue, MyProc);
+	return shm_mq_attach(queue, segment, NULL);
+}
+
+/* A session like the starter's. */
+static void
+become(const BbWorkerAbout *about, const char *settings)
+{
+	uint32		flags = BGWORKER_BYPASS_ALLOWCONN;
+
+	/* the starter is connected, whatever has become of its right to be */
+#ifdef BGWORKER_BYPASS_ROLELOGINCHECK
+	flags |= BGWORKER_BYPASS_ROLELOGINCHECK;
+#endif
+	BackgroundWorkerInitializeConnectionByOid(about->database,
+											  about->authenticated_user,
+											  flags);
+	StartTransactionCommand();
+	bb_worker_settings_apply(settings, about->settings_length);
+	/* the starter converts what it passes on */
+	SetClientEncoding(GetDatabaseEncoding());
+	CommitTransactionCommand();
+}
+
+/*
+ * The task's transaction.  The defaults of the role or the database may be
+ * impossible (serializable on a standby), or wait for other transactions
+ * (deferrable); and no task changes the database.
+ */
+static void
+begin_transaction(void)
+{
+	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = true;
+	XactDeferrable = false;
+}
+
+static void
+run_task(const BbWorkerAbout *about, const void *payload)
+{
+	const BbWorkerTask *task = bb_worker_find_task(about->task);
+
+	begin_transaction();
+	SetCurrentRoleId(about->outer_user, superuser_arg(about->outer_user));
+	SetUserIdAndSecContext(about->user, about->security_context);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_type);
+	pq_putemptymessage('B');
+	task->run(payload, about->payload_length);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* An error of an optional worker goes to the log, unless it is asked for. */
+static void
+report_quietly(void)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	error = CopyErrorData();
+	FlushErrorState();
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return;
+	error->elevel = LOG_SERVER_ONLY;
+	ThrowErrorData(error);
+}
+
+/* Where the server begins a worker. */
+void
+bb_worker_main(Datum handle)
+{
+	dsm_segment *segment;
+	shm_toc	   *toc;
+	const BbWorkerAbout *about;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	bb_text_watch_process();
+
+	segment = dsm_attach(DatumGetUInt32(handle));
+	if (segment == NULL)
+		proc_exit(1); /* its starter has thought better of it */
+	toc = shm_toc_attach(BB_WORKER_MAGIC, dsm_segment_address(segment));
+	if (toc == NULL)
+		elog(ERROR, "the segment of a background worker is invalid");
+	about = shm_toc_lookup(toc, BB_WORKER_ABOUT, false);
+	/* from now on errors go to the starter, too */
+	pq_redirect_to_shm_mq(segment,
+						  attach_queue(segment, toc, BB_WORKER_REPORTS));
+	worker_counters = shm_toc_lookup(toc, BB_WORKER_COUNTERS, false);
+	worker_output = attach_queue(segment, toc, BB_WORKER_OUTPUT);
+	if (about->has_input)
+		worker_input = attach_queue(segment, toc, BB_WORKER_INPUT);
+
+	PG_TRY();
+	{
+		become(about, shm_toc_lookup(toc, BB_WORKER_SETTINGS, false));
+		run_task(about, shm_toc_lookup(toc, BB_WORKER_PAYLOAD, false));
+	}
+	PG_CATCH();
+	{
+		/* tell it, and let all that hangs on memory contexts go in an abort */
+		HOLD_INTERRUPTS();
+		if (about->optional)
+			report_quietly();
+		else
+			EmitErrorReport();
+		AbortCurrentTransaction();
+		proc_exit(1);
+	}
+	PG_END_TRY();
+	pq_putemptymessage('X');
+	proc_exit(0);
+}

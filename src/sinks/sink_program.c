@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * sink_program.c
+ *	  Bytes to the standard input of a program.
+ *
+ *	  writes ──► pipe ──► /bin/sh -c COMMAND (and what it starts)
+ *	                      process group of its guard (process/guard.h)
+ *
+ * As COPY TO PROGRAM it is a command for the shell, with the server's stdout,
+ * stderr and working directory, and its failure is an error, in COPY's words.
+ * Unlike there:
+ *
+ *	- The backend never blocks in a write.  The pipe is non-blocking, and who
+ *	  waits for the program wakes up for a cancel, too.
+ *	- To a program, the end of a stream that was cut looks as that of a whole
+ *	  one.  So it gets to see no end: whatever ends a backup early, its
+ *	  processes are killed first, and only then the pipe is closed.  If the
+ *	  backend has no time for that (it was killed, or is in an immediate
+ *	  shutdown, as after a crash of another one), the guard has.
+ *	- A program that ends well without having read everything hasn't done what
+ *	  it was meant to.
+ *
+ * The pipe says whether anybody may still read: its write end has an error
+ * condition (POLLERR) once no process has the other end open.
+ *
+ * All hangs on the memory context that the sink was made in.  Beyond reach is
+ * what leaves the process group (setsid), which sees an end; but the shell
+ * itself is killed all the same, if the backend has the time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process/guard.h"
+#include "process/spawn.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+
+#include "sinks/sink.h"
+
+extern char **environ;
+
+/* Asked for: what a program doesn't take at once has room in the pipe. */
+#define PIPE_BYTES (1024 * 1024)
+
+/*
+ * Of the bytes collected ahead of a write, which wakes the program up if it
+ * waits: as many as a processor's cache keeps between the two.
+ */
+#define BUFFER_BYTES (256 * 1024)
+
+/* The pipe, and the guard's. */
+#define EXTERNAL_FDS 2
+
+/* Between two looks at a program that is to end or to read on. */
+#define LOOK_MS 5
+
+/* How long one that ends may take: after SIGTERM, and after it read enough. */
+#define GRACE_MS 1000
+
+typedef struct ProgramSink
+{
+	BbSink		base;
+	const char *command;
+	BbGuard		guard; /* until the end of the stream */
+	pid_t		group; /* the guard's */
+	pid_t		pid;   /* 0: not running, or reaped */
+	int			pipe;  /* its write end; -1: closed */
+	int			external_fds;
+	int			exit_status; /* as of waitpid(2), once reaped */
+	size_t		filled;
+	char		buffer[BUFFER_BYTES];
+	MemoryContextCallback callback;
+} ProgramSink;
+
+static void
+close_pipe(ProgramSink *program)
+{
+	if (program->pipe >= 0)
+		close(program->pipe);
+	program->pipe = -1;
+	for (; program->external_fds > 0; program->external_fds--)
+		ReleaseExternalFD();
+}
+
+/* ---- killing it ---- */
+
+/* May a process still read from the pipe?  Waits for that to end. */
+static bool
+has_reader(const ProgramSink *program, int wait_ms)
+{
+	struct pollfd pipe = {.fd = program->pipe};
+
+	return poll(&pipe, 1, wait_ms) <= 0;
+}
+
+/* Has it ended?  It isn't reaped, so that its number stays taken. */
+static bool
+has_ended(const ProgramSink *program)
+{
+	siginfo_t	info = {0};
+
+	return waitid(P_PID, program->pid, &info, WEXITED | WNOHANG | WNOWAIT) !=
+		0 ||
+		info.si_pid != 0;
+}
+
+/*
+ * To the group, and to the shell, which may have left that ("exec setsid ...").
+ * Once the guard is reaped, too, the group's number may be somebody else's.
+ */
+static void
+signal_program(const ProgramSink *program, int signo)
+{
+	bool		member = getpgid(program->pid) == program->group;
+
+	if (member || program->guard.pid != 0)
+		kill(-program->group, signo);
+	/* who waits for it must be sure of that */
+	if (!member || signo == SIGKILL)
+		kill(program->pid, signo);
+}
+
+/*
+ * Asked first, so that it may remove its temporary files; what is left of it
+ * after a moment is killed.
+ */
+static void
+kill_program(ProgramSink *program)
+{
+	signal_program(program, SIGTERM);
+	signal_program(program, SIGCONT);
+	for (int waited = 0; waited < GRACE_MS; waited += LOOK_MS)
+	{
+		if (has_ended(program))
+		{
+			if (!has_reader(program, LOOK_MS))
+				break;
+		}
+		else
+			pg_usleep(LOOK_MS * 1000L);
+	}
+	signal_program(program, SIGKILL);
+	while (waitpid(program->pid, &program->exit_status, 0) < 0 &&
+		   errno == EINTR)
+		;
+	program->pid = 0;
+}
+
+static void
+release_with_context(void *arg)
+{
+	ProgramSink *program = arg;
+
+	if (program->pid > 0)
+		kill_program(program);
+	bb_guard_end(&program->guard);
+	close_pipe(program);
+}
+
+/* ---- waiting for it ---- */
+
+/* Has it ended?  Then it is reaped. */
+static bool
+reap(ProgramSink *program)
+{
+	pid_t		pid = waitpid(program->pid, &program->exit_status, WNOHANG);
+
+	if (pid < 0 && errno != EINTR)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not wait for program \"%s\": %m",
+						program->command)));
+	if (pid <= 0)
+		return false;
+	program->pid = 0;
+	return true;
+}
+
+/* Wait for a moment, with an ear for a cancel. */
+static void
+wait_a_moment(const BbReqCtx *ctx)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 LOOK_MS, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	bb_reqctx_check(ctx);
+}
+
+static void
+report_failure(const ProgramSink *program)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+			 errmsg("program \"%s\" failed", program->command),
+			 errdetail_internal("%s",
+								wait_result_to_str(program->exit_status))));
+}
+
+/*
+ * It reads no more, though there was more.  How it ended says why, if it does
+ * end.
+ */
+static void
+report_early_end(const BbReqCtx *ctx, ProgramSink *program)
+{
+	for (int waited = 0; program->pid > 0 && waited < GRACE_MS;
+		 waited += LOOK_MS)
+	{
+		if (!reap(program))
+			wait_a_moment(ctx);
+	}
+	if (program->pid == 0 && program->exit_status != 0)
+		report_failure(program);
+	ereport(ERROR,
+			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+			 errmsg("program \"%s\" did not read all of the backup",
+					program->command),
+			 program->pid == 0
+				 ? errdetail_internal("%s", wait_result_to_str(
+												program->exit_status))
+				 : errdetail("It closed its standard input.")));
+}
+
+/* ---- the stream ---- */
+
+/* The shell with the command, and ahead of it who watches over it. */
+static bool
+start(ProgramSink *program, int input)
+{
+	char	   *arguments[] = {"/bin/sh", "-c", (char *) program->command,
+							   NULL};
+
+	if (!bb_guard_start(&program->guard, program->pipe))
+		return false;
+	program->group = program->guard.pid;
+	program->pid = bb_spawn(&(BbSpawn){
+		.arguments = arguments,
+		.environment = environ,
+		.fds = (int[]){[STDIN_FILENO] = input,
+					   [STDOUT_FILENO] = STDOUT_FILENO,
+					   [STDERR_FILENO] = STDERR_FILENO},
+		.nfds = STDERR_FILENO + 1,
+		.group = program->group});
+	return program->pid > 0;
+}
+
+static void
+program_begin(const BbReqCtx *ctx, BbSink *sink)
+{
+	ProgramSink *program = (ProgramSink *) sink;
+	int			pipes[2];
+	bool		started;
+	int			save_errno;
+
+	for (; program->external_fds < EXTERNAL_FDS; program->external_fds++)
+	{
+		if (!AcquireExternalFD())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("too many files are open to start program \"%s\"",
+							program->command),
+					 errhint("Raise max_files_per_process.")));
+	}
+	if (pipe2(pipes, O_CLOEXEC) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create a pipe: %m")));
+	program->pipe = pipes[1];
+	(void) fcntl(program->pipe, F_SETFL, O_NONBLOCK);
+	(void) fcntl(program->pipe, F_SETPIPE_SZ, PIPE_BYTES);
+
+	started = start(program, pipes[0]);
+	save_errno = errno;
+	close(pipes[0]);
+	errno = save_errno;
+	if (!started)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not execute command \"%s\": %m",
+						program->command)));
+}
+
+static void
+wait_for_room(const BbReqCtx *ctx, const ProgramSink *program)
+{
+	long		wait_ms = bb_reqctx_wait_ms(ctx);
+	int			wake = WL_LATCH_SET | WL_SOCKET_WRITEABLE |
+		WL_EXIT_ON_PM_DEATH;
+
+	if (wait_ms >= 0)
+		wake |= WL_TIMEOUT;
+	if (WaitLatchOrSocket(MyLatch, wake, program->pipe, wait_ms,
+						  PG_WAIT_EXTENSION) &
+		WL_LATCH_SET)
+		ResetLatch(MyLatch);
+}
+
+static void
+write_collected(const BbReqCtx *ctx, ProgramSink *program)
+{
+	size_t		done = 0;
+
+	while (done < program->filled)
+	{
+		ssize_t		n;
+
+		bb_reqctx_check(ctx);
+		n = write(program->pipe, program->buffer + done,
+				  program->filled - done);
+		if (n >= 0)
+			done += n;
+		else if (errno == EAGAIN)
+			wait_for_room(ctx, program);
+		else if (errno == EPIPE)
+			report_early_end(ctx, program);
+		else if (errno != EINTR)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write to program \"%s\": %m",
+							program->command)));
+	}
+	BB_COUNT(ctx, bytes_out, done);
+	program->filled = 0;
+}
+
+static void
+program_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
+			  size_t length)
+{
+	ProgramSink *program = (ProgramSink *) sink;
+
+	while (length > 0)
+	{
+		size_t		n = Min(length, BUFFER_BYTES - program->filled);
+
+		memcpy(program->buffer + program->filled, data, n);
+		program->filled += n;
+		data = (const char *) data + n;
+		length -= n;
+		if (program->filled == BUFFER_BYTES)
+			write_collected(ctx, program);
+	}
+}
+
+/*
+ * The pipe is closed when it is empty: then whoever ends well has read all.
+ */
+static void
+program_end(const BbReqCtx *ctx, BbSink *sink)
+{
+	ProgramSink *program = (ProgramSink *) sink;
+	int			unread;
+
+	write_collected(ctx, program);
+	while (ioctl(program->pipe, FIONREAD, &unread) == 0 && unread > 0)
+	{
+		if (!has_reader(program, 0))
+			report_early_end(ctx, program);
+		wait_a_moment(ctx);
+	}
+	bb_guard_end(&program->guard);
+	close_pipe(program);
+	while (!reap(program))
+		wait_a_moment(ctx);
+	if (program->exit_status != 0)
+		report_failure(program);
+}
+
+static const BbSinkOps program_ops = {
+	.begin = program_begin,
+	.write = program_write,
+	.end = program_end,
+};
+
+BbSink *
+bb_sink_program_new(const char *command)
+{
+	ProgramSink *program = palloc(sizeof(ProgramSink));
+
+	program->base.ops = &program_ops;
+	program->base.next = NULL;
+	program->command = command;
+	program->guard.pid = 0;
+	program->pid = 0;
+	program->pipe = -1;
+	program->external_fds = 0;
+	program->filled = 0;
+	program->callback.func = release_with_context;
+	program->callback.arg = program;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext,
+									   &program->callback);
+	return &program->base;
+}

@@ -1,0 +1,358 @@
+/*-------------------------------------------------------------------------
+ *
+ * directory_end.c
+ *	  Messages about the end of WAL, and why it is there.
+ *
+ * The normal end of a server's WAL needs no message: the next segment isn't
+ * there yet; or the rest of the page and all further pages of the segment have
+ * zeros, or WAL of an older use of the file.  Any other end means that the file
+ * was damaged, or isn't a WAL segment.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/rmgr.h"
+#include "access/xlogrecord.h"
+#include "wal/source_internal.h"
+
+/* So many pages are looked at for WAL that goes on in the same segment. */
+#define LOOK_PAGES 2048
+
+/* A segment that the next record is looked for in. */
+static BbWalSegment
+wanted_segment(const BbWalSource *source)
+{
+	BbWalSegment segment = {source->missing, source->tli, false};
+
+	return segment;
+}
+
+static const char *
+segment_name(const BbWalSource *source, const BbWalSegment *segment)
+{
+	char	   *name = palloc(MAXFNAMELEN);
+
+	bb_walsegments_name(source->segments, segment, name);
+	return name;
+}
+
+const char *
+bb_walsource_missing(const BbWalSource *source)
+{
+	BbWalSegment wanted = wanted_segment(source);
+
+	return source->missing != 0 ? segment_name(source, &wanted) : NULL;
+}
+
+const char *
+bb_walsource_reason(const BbWalSource *source)
+{
+	return source->message ? source->message
+						   : "The next record cannot be read.";
+}
+
+const char *
+bb_walsource_file(const BbWalSource *source)
+{
+	return segment_name(source, &source->file.segment);
+}
+
+/* ---- is the end worth telling? ---- */
+
+/* Is there WAL on a page of the open file after this one? */
+static bool
+goes_on_behind(const BbWalSource *source, XLogRecPtr page)
+{
+	uint32		size = source->place.stream.segment_size;
+	uint32		offset = XLogSegmentOffset(page, size) + XLOG_BLCKSZ;
+
+	for (int i = 0; i < LOOK_PAGES && offset < size; i++)
+	{
+		BbWalPageKind kind;
+
+		bb_reqctx_check(source->ctx);
+		kind = bb_walfile_page(source->segments, &source->file, offset);
+		if (kind == BB_WAL_PAGE_WAL)
+			return true;
+		if (kind == BB_WAL_PAGE_NONE)
+			return false;
+		offset += XLOG_BLCKSZ;
+	}
+	return false;
+}
+
+/*
+ * The page is good, so the record is the reason.  Is there one at all?
+ *
+ * If the header is that of the next record, that record is damaged.  Any other
+ * header is left from an older use of the page, unless the page is known to be
+ * written to its end.
+ */
+static bool
+record_is_there(const BbWalSource *source)
+{
+	XLogRecPtr	start = bb_walsource_start(source);
+	uint32		size = source->place.stream.segment_size;
+	uint32		offset = XLogSegmentOffset(start, size);
+	XLogRecord	header = {0};
+	uint32		length = Min(sizeof(header),
+							 XLOG_BLCKSZ - offset % XLOG_BLCKSZ);
+
+	/* a record that goes on, on another page */
+	if (source->page / XLOG_BLCKSZ != start / XLOG_BLCKSZ)
+		return true;
+	if (bb_walfile_read(source->segments, &source->file, offset,
+						(char *) &header, length) < length)
+		return true;
+	if (header.xl_tot_len == 0)
+		return false;
+	/* archived segments are written to their end */
+	if (!source->file.segment.partial &&
+		!bb_walsegments_is_pg_wal(source->segments))
+		return true;
+	return length < sizeof(header) || header.xl_prev == source->prev ||
+		offset / XLOG_BLCKSZ == size / XLOG_BLCKSZ - 1;
+}
+
+/* Is a file's end worth telling, of a segment that is there? */
+static bool
+is_notable(const BbWalSource *source)
+{
+	uint32		size = source->place.stream.segment_size;
+	uint32		offset = XLogSegmentOffset(source->page, size);
+
+	if (source->follows != BB_WAL_FOLLOWS)
+		return source->follows == BB_WAL_FOREIGN;
+	switch (bb_walfile_page(source->segments, &source->file, offset))
+	{
+		case BB_WAL_PAGE_UNUSED:
+			/* an archive has no segments that nothing was written to */
+			if (offset == 0 && !source->file.segment.partial &&
+				!bb_walsegments_is_pg_wal(source->segments))
+				return true;
+			break;
+		case BB_WAL_PAGE_WAL:
+			if (record_is_there(source))
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return goes_on_behind(source, source->page);
+}
+
+static void
+tell_file(const BbReqCtx *ctx, BbWalSource *source)
+{
+	/* if a whole one followed, this would be an error */
+	const BbWalSegment *later = bb_walsegments_later(ctx, source->segments,
+													 source->file.segment.number,
+													 true);
+
+	if (later == NULL && !is_notable(source))
+		return;
+	ereport(NOTICE,
+			(errmsg("WAL in directory \"%s\" ends at %X/%X, in \"%s\"",
+					source->place.directory, LSN_FORMAT_ARGS(source->end),
+					segment_name(source, &source->file.segment)),
+			 later != NULL
+			 ? errdetail("%s There is later WAL in \"%s\".",
+						 bb_walsource_reason(source),
+						 segment_name(source, later))
+			 : errdetail("%s", bb_walsource_reason(source))));
+}
+
+/* ---- a segment that isn't there ---- */
+
+/* A sentence about the file that is there instead; NULL: there is none. */
+static const char *
+find_instead(const BbReqCtx *ctx, const BbWalSource *source)
+{
+	BbWalSegment wanted = wanted_segment(source);
+	char	   *other = bb_walsegments_compressed(ctx, source->segments,
+												  &wanted);
+
+	return other
+		? psprintf("There is a file \"%s\" instead, which is not read.", other)
+		: NULL;
+}
+
+/* True: a NOTICE gave the reason. */
+static bool
+tell_missing(const BbReqCtx *ctx, BbWalSource *source)
+{
+	const char *instead = find_instead(ctx, source);
+	const BbWalSegment *later;
+	BbWalFile	older = {0};
+
+	if (instead != NULL)
+		ereport(NOTICE,
+				(errmsg("WAL in directory \"%s\" ends at %X/%X, before segment \"%s\"",
+						source->place.directory, LSN_FORMAT_ARGS(source->end),
+						bb_walsource_missing(source)),
+				 errdetail("%s", instead),
+				 errhint("Decompress it to a file with the segment's name.")));
+	else if ((later = bb_walsegments_later(ctx, source->segments,
+										   source->missing, true)) != NULL)
+		ereport(NOTICE,
+				(errmsg("WAL in directory \"%s\" ends at %X/%X, as segment \"%s\" is missing",
+						source->place.directory, LSN_FORMAT_ARGS(source->end),
+						bb_walsource_missing(source)),
+				 errdetail("There is later WAL in \"%s\".",
+						   segment_name(source, later))));
+	else if (bb_walsegments_open(source->segments, source->missing, 0, 0,
+								 &older))
+	{
+		bb_walfile_close(&older);
+		ereport(NOTICE,
+				(errmsg("WAL in directory \"%s\" ends at %X/%X, where timeline ID %u begins",
+						source->place.directory, LSN_FORMAT_ARGS(source->end),
+						source->tli),
+				 errdetail("Its segment \"%s\" is missing; what \"%s\" has after that is of a timeline ID that was left.",
+						   bb_walsource_missing(source),
+						   segment_name(source, &older.segment))));
+	}
+	else
+		return false;
+	return true;
+}
+
+/* Tell of WAL of a tli that no history file leads to. */
+static void
+tell_stranger(const BbReqCtx *ctx, BbWalSource *source)
+{
+	BbWalSegment first;
+	BbWalSegment last;
+	BbWalHistory *history;
+	char		name[MAXFNAMELEN];
+
+	if (source->place.target.kind != BB_WAL_LATEST ||
+		!bb_walsegments_beyond(ctx, source->segments, 0,
+							   bb_walsource_start(source) /
+								   source->place.stream.segment_size,
+							   &first, &last))
+		return;
+	TLHistoryFileName(name, first.tli);
+	history = bb_walway_history(ctx, &source->place, first.tli);
+	if (history != NULL && history->complaint == NULL)
+		return; /* of another branch */
+	ereport(NOTICE,
+			(errmsg("WAL of timeline ID %u in directory \"%s\" is not followed",
+					first.tli, source->place.directory),
+			 history == NULL
+			 ? errdetail("There is \"%s\", but no history file \"%s\".",
+						 segment_name(source, &first), name)
+			 : errdetail("There is \"%s\", but the history file \"%s\" is not valid.",
+						 segment_name(source, &first), name)));
+}
+
+void
+bb_walsource_tell_end(const BbReqCtx *ctx, BbWalSource *source)
+{
+	source->ctx = ctx;
+	if (source->missing != 0)
+	{
+		if (tell_missing(ctx, source))
+			return;
+	}
+	else if (source->file.fd != NULL)
+		tell_file(ctx, source);
+	tell_stranger(ctx, source);
+}
+
+void
+bb_walsource_tell_left(const BbReqCtx *ctx, BbWalSource *source,
+					   TimeLineID tli, XLogRecPtr lsn)
+{
+	uint32		size = source->place.stream.segment_size;
+	BbWalSegment first;
+	BbWalSegment last;
+
+	if (source->place.target.kind != BB_WAL_LATEST ||
+		!bb_walsegments_beyond(ctx, source->segments, tli,
+							   Max((lsn - 1) / size + 1,
+								   bb_walsource_start(source) / size),
+							   &first, &last))
+		return;
+	ereport(WARNING,
+			(errmsg("WAL of timeline ID %u in directory \"%s\" goes on, but is not followed",
+					tli, source->place.directory),
+			 errdetail("It was left at %X/%X. It has WAL up to %X/%X, in \"%s\"; that of timeline ID %u, which is followed, ends at %X/%X.",
+					   LSN_FORMAT_ARGS(lsn),
+					   LSN_FORMAT_ARGS((last.number + 1) * size),
+					   segment_name(source, &last), source->tli,
+					   LSN_FORMAT_ARGS(source->end)),
+			 errhint("If the cluster goes on under timeline ID %u, make a branch at %X/%X and ingest into that with tli => 'current'. Otherwise, use tli => '%u'.",
+					 tli, LSN_FORMAT_ARGS(lsn), source->tli)));
+}
+
+/* ---- errors ---- */
+
+static void
+complain_missing(const BbReqCtx *ctx, BbWalSource *source, XLogRecPtr until)
+{
+	const char *instead = find_instead(ctx, source);
+	const BbWalSegment *later = bb_walsegments_later(ctx, source->segments,
+													 source->missing, false);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FILE),
+			 errmsg("WAL segment \"%s\" is missing from directory \"%s\"",
+					bb_walsource_missing(source), source->place.directory),
+			 later != NULL
+			 ? errdetail("All before %X/%X has been ingested; there is later WAL, in \"%s\".",
+						 LSN_FORMAT_ARGS(source->end),
+						 segment_name(source, later))
+			 : errdetail("All before %X/%X has been ingested; WAL was asked for up to %X/%X.",
+						 LSN_FORMAT_ARGS(source->end),
+						 LSN_FORMAT_ARGS(until)),
+			 instead != NULL
+			 ? errhint("%s Decompress it to a file with the segment's name.",
+					   instead)
+			 : 0));
+}
+
+static void
+complain_foreign(const BbWalSource *source)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("WAL record at %X/%X does not continue the WAL before it",
+					LSN_FORMAT_ARGS(bb_walsource_start(source))),
+			 errdetail("%s It is in \"%s/%s\". All before it has been ingested.",
+					   source->message, source->place.directory,
+					   bb_walsource_file(source)),
+			 errhint("Two servers may have archived into the directory under one timeline ID.")));
+}
+
+void
+bb_walsource_complain(const BbReqCtx *ctx, BbWalSource *source,
+					  XLogRecPtr until)
+{
+	const char *name;
+
+	source->ctx = ctx;
+	if (source->missing != 0)
+		complain_missing(ctx, source, until);
+
+	name = bb_walsource_file(source);
+	if (!source->broken)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("WAL in directory \"%s\" ends at %X/%X, before %X/%X",
+						source->place.directory, LSN_FORMAT_ARGS(source->end),
+						LSN_FORMAT_ARGS(until)),
+				 errdetail("All of it has been ingested. \"%s\": %s", name,
+						   bb_walsource_reason(source))));
+	if (source->follows == BB_WAL_FOREIGN)
+		complain_foreign(source);
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("WAL record at %X/%X is broken",
+					LSN_FORMAT_ARGS(bb_walsource_start(source))),
+			 errdetail("%s The record is in \"%s/%s\". All before it has been ingested.",
+					   bb_walsource_reason(source), source->place.directory,
+					   name),
+			 errhint("Replace the file by a good copy, and ingest again.")));
+}

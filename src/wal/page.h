@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * page.h
+ *	  How a record lies on the pages of WAL.
+ *
+ *	  segment								   segment
+ *	  +------+------------+------+------------+------+------------+
+ *	  | long |			  | short|		 rec  | long | ord		  |
+ *	  +------+------------+------+------------+------+------------+
+ *										 ^start			  ^end
+ *
+ * Every page begins with a header, the first of a segment with a long one.
+ * A record begins at a multiple of MAXALIGN, is cut where a page ends, and
+ * goes on after the next header, which counts the bytes still to come.
+ *
+ * (Facts from PostgreSQL's access/xlog_internal.h, and from
+ * CopyXLogRecordToWAL and AdvanceXLInsertBuffer in xlog.c.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_WAL_PAGE_H
+#define BB_WAL_PAGE_H
+
+#include "access/xlogdefs.h"
+
+/* Whose WAL it is: what page headers say besides their position. */
+typedef struct BbWalStream
+{
+	TimeLineID	tli;
+	uint64		system_identifier;
+	uint32		segment_size; /* bytes */
+} BbWalStream;
+
+/* Where a record begins that follows the one which ended at lsn. */
+extern XLogRecPtr bb_wal_record_start(const BbWalStream *stream,
+									  XLogRecPtr lsn);
+
+/*
+ * bb_wal_page_header - write the header of the page at "address".
+ *
+ * rem_len is how much of a record goes on from the page before.  Returns the
+ * size of the header.
+ */
+extern uint32 bb_wal_page_header(const BbWalStream *stream, XLogRecPtr address,
+								 uint32 rem_len, uint8 *page);
+
+/*
+ * bb_wal_bytes_before - bytes, page headers not counted, between the page at
+ * "address" and "start".
+ *
+ * REQUIRES: both in one segment, start not before the end of the header.
+ */
+extern uint32 bb_wal_bytes_before(const BbWalStream *stream,
+								  XLogRecPtr address, XLogRecPtr start);
+
+/*
+ * bb_wal_place_record - lay a record on zeroed pages, with their headers.
+ *
+ * The first header says that the bytes before "start" belong to a record
+ * that began earlier.
+ *
+ * "pages" are those from the one that has "start" on.  Returns the aligned
+ * end of the record.
+ *
+ * REQUIRES: start from bb_wal_record_start; length at most XLOG_BLCKSZ / 2,
+ * so that two pages hold it.
+ */
+extern XLogRecPtr bb_wal_place_record(const BbWalStream *stream,
+									  XLogRecPtr start, const void *record,
+									  uint32 length, uint8 *pages);
+
+#endif /* BB_WAL_PAGE_H */

@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * segments.h
+ *	  The segments in a directory of WAL: which there are, which to read, and
+ *	  what is in them.
+ *
+ * The directory is a pg_wal or an archive, and others write there: servers
+ * of other tlis, or other systems; segments may be missing, cut, compressed,
+ * or made for later use and never written to.  So the name of a
+ * file isn't enough: a page header has to say that it is WAL of that address.
+ *
+ * Which file a segment is read from: the newest tli on the way that has it
+ * (XLogFileReadAnyTLI in PostgreSQL's xlogrecovery.c), of the files that are
+ * as long as a segment.  Those that are not, and partial ones (".partial",
+ * which recovery never reads), come after all of these.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_WAL_SEGMENTS_H
+#define BB_WAL_SEGMENTS_H
+
+#include "access/xlog_internal.h"
+#include "base/resource.h"
+#include "wal/tlipath.h"
+
+typedef struct BbWalSegments BbWalSegments;
+
+typedef struct BbWalSegment
+{
+	XLogSegNo	number;
+	TimeLineID	tli;
+	bool		partial;
+} BbWalSegment;
+
+/* An open segment; it belongs to the memory context that it was opened in. */
+typedef struct BbWalFile
+{
+	BbFd	   *fd; /* NULL: none */
+	BbWalSegment segment;
+	uint64		size; /* bytes, when it was opened */
+} BbWalFile;
+
+typedef enum BbWalPageKind
+{
+	BB_WAL_PAGE_WAL,	/* WAL of this address */
+	BB_WAL_PAGE_UNUSED, /* zeros, or WAL of an older use of the file */
+	BB_WAL_PAGE_OTHER,	/* anything else */
+	BB_WAL_PAGE_NONE	/* the file ends before it */
+} BbWalPageKind;
+
+/*
+ * bb_walsegments_new - list the directory of a place.
+ *
+ * The place and the way must live as long.
+ *
+ * Errors: INVALID_PARAMETER_VALUE (of another system);
+ * errcode_for_file_access().
+ */
+extern BbWalSegments *bb_walsegments_new(const BbReqCtx *ctx,
+										 const BbWalPlace *place,
+										 const BbWalWay *way);
+/*
+ * bb_walsegments_need_any - is there any WAL segment in the directory?
+ *
+ * Errors: UNDEFINED_FILE (no).
+ */
+extern void bb_walsegments_need_any(const BbReqCtx *ctx,
+									const BbWalSegments *segments);
+
+/* List it again. */
+extern void bb_walsegments_relist(const BbReqCtx *ctx,
+								  BbWalSegments *segments);
+
+/* Its file's name; of MAXFNAMELEN bytes. */
+extern void bb_walsegments_name(const BbWalSegments *segments,
+								const BbWalSegment *segment, char *name);
+
+/*
+ * bb_walsegments_open - open the best file of a segment that is of "tli" or a
+ * newer tli on the way, after passing over the "skip" best ones.
+ *
+ * False: there is none.
+ *
+ * Errors: INVALID_PARAMETER_VALUE (not a regular file);
+ * errcode_for_file_access().
+ */
+extern bool bb_walsegments_open(const BbWalSegments *segments,
+								XLogSegNo number, TimeLineID tli, int skip,
+								BbWalFile *file);
+extern void bb_walfile_close(BbWalFile *file);
+
+/* Up to "length" bytes; fewer where the file ends. */
+extern uint32 bb_walfile_read(const BbWalSegments *segments,
+							  const BbWalFile *file, uint32 offset,
+							  char *buffer, uint32 length);
+
+/*
+ * bb_walfile_check_first - is this file's first page of this system?
+ *
+ * A page that is no WAL, or not of this address, is no error here.
+ *
+ * Errors: INVALID_PARAMETER_VALUE (another system, or segment size).
+ */
+extern void bb_walfile_check_first(const BbWalSegments *segments,
+								   const BbWalFile *file,
+								   const XLogLongPageHeader header);
+
+/* What is on the page at an offset. */
+extern BbWalPageKind bb_walfile_page(const BbWalSegments *segments,
+									 const BbWalFile *file, uint32 offset);
+
+/*
+ * bb_walsegments_later - the first segment after "number" that is on the way
+ * and begins with WAL; NULL: none.
+ *
+ * Partial ones count only if asked for: recovery doesn't know of them.
+ */
+extern const BbWalSegment *bb_walsegments_later(const BbReqCtx *ctx,
+												BbWalSegments *segments,
+												XLogSegNo number,
+												bool partial);
+
+/*
+ * bb_walsegments_beyond - segments with at least this number, of a tli, that
+ * aren't on the way but begin with WAL of that tli: the first and the last of
+ * them.
+ *
+ * tli 0 is any tli that is newer than those on the way.  False: none.
+ */
+extern bool bb_walsegments_beyond(const BbReqCtx *ctx,
+								  const BbWalSegments *segments,
+								  TimeLineID tli, XLogSegNo number,
+								  BbWalSegment *first, BbWalSegment *last);
+
+/*
+ * bb_walsegments_compressed - the name of a compressed file of the segment: one
+ * that begins with the segment's name and has the suffix of a compression;
+ * NULL: there is none.
+ */
+extern char *bb_walsegments_compressed(const BbReqCtx *ctx,
+									   const BbWalSegments *segments,
+									   const BbWalSegment *segment);
+
+/* Is the directory the pg_wal of a server, where segments are made ahead? */
+extern bool bb_walsegments_is_pg_wal(const BbWalSegments *segments);
+
+/* Where the last segment ends that may be read. */
+extern XLogRecPtr bb_walsegments_limit(const BbWalSegments *segments);
+
+#endif /* BB_WAL_SEGMENTS_H */

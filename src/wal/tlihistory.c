@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ *
+ * tlihistory.c
+ *	  Timeline history files, in a directory of WAL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/xlog_internal.h"
+#include "base/resource.h"
+#include "wal/tlihistory.h"
+#include "storage/fd.h"
+
+/* Far more than a history file ever has; bytes. */
+#define HISTORY_MAX_SIZE (1024 * 1024)
+
+/* ---- parsing ---- */
+
+/* "Line 3: what is wrong." */
+static const char *
+complain(int line, const char *complaint)
+{
+	return psprintf("Line %d: %s", line, complaint);
+}
+
+/*
+ * One line.  NULL: it has nothing, or it is wrong, and then there is a
+ * complaint.
+ */
+static BbWalTli *
+parse_line(const char *line, int number, const char **complaint)
+{
+	uint32		tli;
+	uint32		high;
+	uint32		low;
+	BbWalTli   *entry;
+
+	while (isspace((unsigned char) *line))
+		line++;
+	if (*line == '\0' || *line == '#')
+		return NULL;
+	if (sscanf(line, "%u\t%X/%X", &tli, &high, &low) != 3)
+	{
+		*complaint = complain(
+			number,
+			"A timeline ID and the position where it ended are expected.");
+		return NULL;
+	}
+	entry = palloc(sizeof(BbWalTli));
+	entry->tli = tli;
+	entry->end = ((uint64) high << 32) | low;
+	return entry;
+}
+
+/* The next line; NULL: none.  The server reads a longer one in such pieces. */
+static char *
+next_line(const char **rest)
+{
+	const char *start = *rest;
+	size_t		length = strcspn(start, "\n");
+
+	if (*start == '\0')
+		return NULL;
+	if (length > MAXPGPATH - 1)
+		length = MAXPGPATH - 1;
+	*rest += length;
+	if (length < MAXPGPATH - 1 && **rest == '\n')
+		(*rest)++;
+	return pnstrdup(start, length);
+}
+
+/* All lines; false: there is a complaint. */
+static bool
+parse_lines(BbWalHistory *history)
+{
+	XLogRecPtr	begin = InvalidXLogRecPtr;
+	TimeLineID	last = 0;
+	const char *rest = history->text;
+	char	   *line;
+	BbWalTli   *entry;
+
+	for (int number = 1; (line = next_line(&rest)) != NULL; number++)
+	{
+		entry = parse_line(line, number, &history->complaint);
+		if (history->complaint != NULL)
+			return false;
+		if (entry == NULL)
+			continue;
+		if ((history->tlis != NIL && entry->tli <= last) ||
+			entry->tli >= history->tli)
+		{
+			history->complaint = complain(
+				number,
+				"Timeline IDs must rise, and be less than that of the file.");
+			return false;
+		}
+		entry->begin = begin;
+		begin = entry->end;
+		last = entry->tli;
+		history->tlis = lcons(entry, history->tlis);
+	}
+	if (history->tlis == NIL)
+	{
+		history->complaint = "It names no timeline ID.";
+		return false;
+	}
+
+	entry = palloc(sizeof(BbWalTli));
+	entry->tli = history->tli;
+	entry->begin = begin;
+	entry->end = PG_UINT64_MAX;
+	history->tlis = lcons(entry, history->tlis);
+	return true;
+}
+
+BbWalHistory *
+bb_walhistory_parse(const char *text, TimeLineID tli)
+{
+	BbWalHistory *history = palloc0(sizeof(BbWalHistory));
+
+	history->tli = tli;
+	history->text = text;
+	if (!parse_lines(history))
+		history->tlis = NIL;
+	return history;
+}
+
+/* ---- reading ---- */
+
+/* The server doesn't see what a line has behind a zero byte. */
+static void
+blank_zeros(char *text, size_t length)
+{
+	bool		is_behind = false;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		if (text[i] == '\n')
+			is_behind = false;
+		else if (text[i] == '\0')
+			is_behind = true;
+		if (is_behind)
+			text[i] = ' ';
+	}
+}
+
+/* The text of an open file; NULL: there is a complaint. */
+static char *
+load(const BbFd *fd, const char **complaint)
+{
+	struct stat st;
+	char	   *text;
+	size_t		done = 0;
+
+	if (fstat(bb_fd_number(fd), &st) < 0)
+	{
+		*complaint = psprintf("It could not be read: %s.", strerror(errno));
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode))
+	{
+		*complaint = "It is not a regular file.";
+		return NULL;
+	}
+	if (st.st_size > HISTORY_MAX_SIZE)
+	{
+		*complaint = psprintf("It has %lld bytes; at most %d are expected.",
+							  (long long) st.st_size, HISTORY_MAX_SIZE);
+		return NULL;
+	}
+
+	text = palloc(st.st_size + 1);
+	while (done < st.st_size)
+	{
+		ssize_t		n = pg_pread(bb_fd_number(fd), text + done,
+								 st.st_size - done, (off_t) done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+		{
+			*complaint = psprintf("It could not be read: %s.",
+								  strerror(errno));
+			return NULL;
+		}
+		if (n == 0)
+			break;
+		done += n;
+	}
+	text[done] = '\0';
+	blank_zeros(text, done);
+	return text;
+}
+
+BbWalHistory *
+bb_walhistory_read(const BbReqCtx *ctx, const char *directory, TimeLineID tli)
+{
+	char		name[MAXFNAMELEN];
+	const char *complaint = NULL;
+	char	   *text = NULL;
+	BbWalHistory *history;
+	BbFd	   *fd;
+
+	bb_reqctx_check(ctx);
+	TLHistoryFileName(name, tli);
+	/* without O_NONBLOCK, opening a FIFO would wait for a writer */
+	fd = bb_fd_open(psprintf("%s/%s", directory, name),
+					O_RDONLY | O_NONBLOCK | PG_BINARY, 0);
+	if (fd == NULL && errno == ENOENT)
+		return NULL;
+	if (fd == NULL)
+		complaint = psprintf("It could not be opened: %s.", strerror(errno));
+	else
+	{
+		text = load(fd, &complaint);
+		bb_fd_close(fd);
+	}
+	if (text != NULL)
+		return bb_walhistory_parse(text, tli);
+
+	history = palloc0(sizeof(BbWalHistory));
+	history->tli = tli;
+	history->complaint = complaint;
+	return history;
+}
+
+List *
+bb_walhistory_list(const BbReqCtx *ctx, const char *directory)
+{
+	List	   *tlis = NIL;
+	DIR		   *dir = AllocateDir(directory);
+	struct dirent *entry;
+
+	while ((entry = ReadDir(dir, directory)) != NULL)
+	{
+		bb_reqctx_check(ctx);
+		if (IsTLHistoryFileName(entry->d_name))
+			tlis = lappend_oid(tlis, (Oid) strtoul(entry->d_name, NULL, 16));
+	}
+	FreeDir(dir);
+	list_sort(tlis, list_oid_cmp);
+	return tlis;
+}

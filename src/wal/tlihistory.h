@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * tlihistory.h
+ *	  Timeline history files, in a directory of WAL.
+ *
+ * A server that was promoted writes on under a new tli, and says in a history
+ * file (00000003.history) where each of its ancestors ended:
+ *
+ *	  tli 1 ────────┬─────────
+ *					└ tli 2 ──────┬────
+ *								  └ tli 3 ──────
+ *
+ * Other servers may archive there, so a file that can't be used is no error
+ * here: the caller decides whether it matters.
+ *
+ * (The server's readTimeLineHistory looks into its own pg_wal only.  The form
+ * of a history file, and how it is read: PostgreSQL's timeline.c.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_TLIHISTORY_H
+#define BB_TLIHISTORY_H
+
+#include "access/xlogdefs.h"
+#include "base/reqctx.h"
+#include "nodes/pg_list.h"
+
+/* WAL in [begin, end) is of this tli. */
+typedef struct BbWalTli
+{
+	TimeLineID	tli;
+	XLogRecPtr	begin;
+	XLogRecPtr	end; /* PG_UINT64_MAX: not known to end */
+} BbWalTli;
+
+/* A history file. */
+typedef struct BbWalHistory
+{
+	TimeLineID	tli;	   /* whose it is */
+	const char *text;	   /* NULL if it can't be read */
+	List	   *tlis;	   /* BbWalTli *, newest first, "tli" the first */
+	const char *complaint; /* why it can't be used, a sentence; NULL: it can */
+} BbWalHistory;
+
+/*
+ * bb_walhistory_parse - what the text of a history file says.
+ *
+ * As the server reads it: tlis must rise; positions need not, since a server
+ * that is recovered to an earlier point than the one before it writes such a
+ * file (see tlipath.h for what that means).  A file that names no tli is of no
+ * use, as tli 1 has no history file.
+ */
+extern BbWalHistory *bb_walhistory_parse(const char *text, TimeLineID tli);
+
+/*
+ * bb_walhistory_read - the history file of "tli"; NULL: there is none.
+ *
+ * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES (no descriptor to spare).  All
+ * others become a complaint.
+ */
+extern BbWalHistory *bb_walhistory_read(const BbReqCtx *ctx,
+										const char *directory, TimeLineID tli);
+
+/*
+ * bb_walhistory_list - the tlis that have a history file, as a sorted list of
+ * OIDs.
+ *
+ * Errors: errcode_for_file_access().
+ */
+extern List *bb_walhistory_list(const BbReqCtx *ctx, const char *directory);
+
+#endif /* BB_TLIHISTORY_H */

@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * tlipath.h
+ *	  Which tlis' WAL leads from the end of a timeline to its target.
+ *
+ *	  tli 1 ────────┬─────────
+ *					└ tli 2 ──────┬────
+ *								  └ tli 3 ──────
+ *
+ * The target is as recovery_target_timeline: the newest tli, the timeline's
+ * own, or a number.  From a position on tli 1 to tli 3, WAL is read along
+ * tli 1 up to the first fork, then along tli 2, then along tli 3.
+ *
+ * Where the parts of several tlis of a history overlap, the newest one counts
+ * (XLogFileReadAnyTLI and tliOfPointInHistory in PostgreSQL).  So where tli 3
+ * forked before tli 2 did, the way leads from 1 to 3.
+ *
+ * The newest tli is looked for as findNewestTimeLine in timeline.c does: one
+ * by one from the timeline's own, until a history file is missing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_TLIPATH_H
+#define BB_TLIPATH_H
+
+#include "wal/page.h"
+#include "wal/tlihistory.h"
+
+typedef enum BbWalTargetKind
+{
+	BB_WAL_LATEST,
+	BB_WAL_CURRENT,
+	BB_WAL_NUMBER
+} BbWalTargetKind;
+
+typedef struct BbWalTarget
+{
+	BbWalTargetKind kind;
+	TimeLineID	tli; /* of BB_WAL_NUMBER */
+} BbWalTarget;
+
+/* From where WAL is read, and where to. */
+typedef struct BbWalPlace
+{
+	const char *directory;		   /* an absolute path */
+	const char *history_directory; /* for histories, too; NULL: none */
+	BbWalTarget target;
+	bool		borrow;	  /* see below */
+	BbWalStream stream;	  /* stream.tli is the one at lsn */
+	XLogRecPtr	lsn;	  /* the record before it ended here */
+	XLogRecPtr	prev_lsn; /* and began here; Invalid: not known */
+} BbWalPlace;
+
+/*
+ * A segment in which a tli was left is often only there under the newer tli,
+ * whose file begins with a copy of it.  So to find WAL of a tli that is not
+ * to be left, the way leads on to newer tlis, but only lends their files: it
+ * is to be cut by bb_walway_shorten where it would leave the target.
+ */
+typedef struct BbWalWay
+{
+	List	   *tlis; /* BbWalTli *, newest first; the last is the place's */
+	/* the tlis before that, as OIDs; NIL if not known */
+	List	   *ancestors;
+	bool		ancestors_known;
+	TimeLineID	target; /* if it only lends what is after that; else 0 */
+} BbWalWay;
+
+/*
+ * bb_waltarget_parse - 'latest', 'current' or a number.
+ *
+ * Errors: INVALID_PARAMETER_VALUE.
+ */
+extern BbWalTarget bb_waltarget_parse(const char *text);
+
+/*
+ * bb_walway_choose - the way from a place to its target.
+ *
+ * With BB_WAL_LATEST, warns of history files that are not valid, which are
+ * not followed, and of a newer tli that left before lsn, or is of another
+ * branch.
+ *
+ * Errors: INVALID_PARAMETER_VALUE (the target's history file doesn't exist,
+ * or the target doesn't descend from the place); DATA_CORRUPTED (that file
+ * isn't valid); OBJECT_NOT_IN_PREREQUISITE_STATE (with BB_WAL_LATEST, a
+ * history file is missing between the place's tli and a descendant);
+ * errcode_for_file_access().
+ */
+extern BbWalWay *bb_walway_choose(const BbReqCtx *ctx,
+								  const BbWalPlace *place);
+
+/* Forget the tlis after the target, which is not left then. */
+extern void bb_walway_shorten(BbWalWay *way);
+
+/* Whose WAL is at lsn, which is not before the place's. */
+extern const BbWalTli *bb_walway_at(const BbWalWay *way, XLogRecPtr lsn);
+
+/* NULL: that tli is not on the way. */
+extern const BbWalTli *bb_walway_find(const BbWalWay *way, TimeLineID tli);
+
+/* Can a page of WAL with this tli in its header be on the way? */
+extern bool bb_walway_has(const BbWalWay *way, TimeLineID tli);
+
+/* The history file of a tli in the place's directories; NULL: none. */
+extern BbWalHistory *bb_walway_history(const BbReqCtx *ctx,
+									   const BbWalPlace *place,
+									   TimeLineID tli);
+
+#endif /* BB_TLIPATH_H */
