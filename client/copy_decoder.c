@@ -47,7 +47,7 @@ struct BbCopyDecoder
 
 	int			columns; /* of a row; 0: there was none yet */
 	char		archive[NAME_MAX_LENGTH + 1];
-	bool		open; /* the output has an archive open */
+	bool		open;  /* the output has an archive open */
 	bool		fresh; /* which has no bytes yet */
 	char		opened[NAME_MAX_LENGTH + 1];
 };

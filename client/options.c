@@ -119,12 +119,9 @@ find_unit(const char *unit, const char **end)
 	{
 		const char *name;
 		double		kb;
-	}			units[] = {{"kB", 1},
-				   {"k", 1},
-				   {"MB", 1024},
-				   {"M", 1024},
-				   {"GB", 1024 * 1024},
-				   {"G", 1024 * 1024}};
+	}			units[] = {{"kB", 1},			  {"k", 1},
+				 {"MB", 1024},		  {"M", 1024},
+				 {"GB", 1024 * 1024}, {"G", 1024 * 1024}};
 
 	for (int i = 0; i < lengthof(units); i++)
 	{

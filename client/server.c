@@ -18,8 +18,7 @@
 #include "server.h"
 
 pg_noreturn static void server_error(PGconn *connection,
-									 const PGresult *result,
-									 const char *what);
+									 const PGresult *result, const char *what);
 pg_noreturn static void too_old(const char *what, const char *name);
 
 /* Functions of the extension, and their arguments, a row each. */

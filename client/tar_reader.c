@@ -128,8 +128,9 @@ begin_member(BbTarReader *reader)
 	member.path = member_path(header);
 	mode = read_tar_number(header + 100, 8) & ALL_MODE_BITS;
 	if ((mode & ~SAFE_MODE_BITS) != 0)
-		pg_fatal("tar archive has a member with unsafe permissions %04o: \"%s\"",
-				 (unsigned int) mode, member.path);
+		pg_fatal(
+			"tar archive has a member with unsafe permissions %04o: \"%s\"",
+			(unsigned int) mode, member.path);
 	member.mode = (mode_t) mode;
 	member.size = read_tar_number(header + 124, 12);
 	if (member.size > PG_INT64_MAX)

@@ -7,12 +7,11 @@
  */
 #include "postgres.h"
 
-#include "pgtar.h"
-#include "utils/memutils.h"
-
 #include "backup/backup.h"
 #include "backup/content.h"
+#include "pgtar.h"
 #include "stats/progress.h"
+#include "utils/memutils.h"
 
 /*
  * A step goes on until it has handed on so many bytes: enough to make what a
@@ -36,7 +35,7 @@ struct BbBackup
 	BbFileList *list;
 	BbContentReader *reader;
 	BbParallel *parallel; /* NULL: no workers */
-	BbAhead    *ahead;	  /* NULL: nobody fetches ahead */
+	BbAhead	   *ahead;	  /* NULL: nobody fetches ahead */
 	BbSink	   *sink;	  /* the first of the chain */
 	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
 	BbBackupProgress *progress;
@@ -119,8 +118,7 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 									bb_filelist_seed(backup->list));
 	if (options->jobs > 1)
 	{
-		backup->parallel = bb_parallel_new(ctx, store, lsn, options,
-										   size);
+		backup->parallel = bb_parallel_new(ctx, store, lsn, options, size);
 		bb_content_share(backup->reader, backup->parallel);
 	}
 	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,

@@ -86,8 +86,7 @@ bool
 bb_blockscan_peek(const BbReqCtx *ctx, BbBlockScan *blocks,
 				  const BbKey *wanted, BbKey *key, BbValue *value)
 {
-	if (blocks->scan == NULL ||
-		blocks->kind != (BbKeyKind) wanted->bytes[0] ||
+	if (blocks->scan == NULL || blocks->kind != (BbKeyKind) wanted->bytes[0] ||
 		bb_key_compare(wanted, &blocks->at) < 0)
 		begin_at(ctx, blocks, wanted);
 

@@ -48,8 +48,7 @@ extern void bb_blockscan_init(BbBlockScan *blocks, BbPageStore *store,
  * False: none.  The value stays valid until the next call.
  */
 extern bool bb_blockscan_peek(const BbReqCtx *ctx, BbBlockScan *blocks,
-							  const BbKey *wanted, BbKey *key,
-							  BbValue *value);
+							  const BbKey *wanted, BbKey *key, BbValue *value);
 
 /*
  * bb_blockscan_until - go no further than "key", until another is named: as if

@@ -15,12 +15,11 @@
  */
 #include "postgres.h"
 
-#include "port/pg_crc32c.h"
-#include "utils/memutils.h"
-
 #include "backup/blockscan.h"
 #include "backup/content.h"
 #include "pagestore/zeroruns.h"
+#include "port/pg_crc32c.h"
+#include "utils/memutils.h"
 
 struct BbContentReader
 {

@@ -19,8 +19,8 @@
 #ifndef BB_CONTENT_H
 #define BB_CONTENT_H
 
-#include "members/member.h"
 #include "backup/parallel.h"
+#include "members/member.h"
 #include "members/seed.h"
 
 /* A piece is at most this many bytes. */
@@ -28,9 +28,8 @@
 
 typedef struct BbContentReader BbContentReader;
 
-extern BbContentReader *bb_content_new(const BbReqCtx *ctx,
-									   BbPageStore *store, XLogRecPtr lsn,
-									   const BbSeed *seed);
+extern BbContentReader *bb_content_new(const BbReqCtx *ctx, BbPageStore *store,
+									   XLogRecPtr lsn, const BbSeed *seed);
 
 /*
  * bb_content_share - take relation blocks from workers, as far as they make

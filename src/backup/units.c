@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
-#include "members/filelist.h"
 #include "backup/units.h"
+#include "members/filelist.h"
 
 struct BbUnits
 {

@@ -163,12 +163,14 @@ bb_compat_relation_path(char *path, size_t size, Oid spc, Oid db, Oid rel,
 						ForkNumber fork)
 {
 #if PG_VERSION_NUM >= 180000
-	RelPathStr	made = GetRelationPath(db, spc, rel, INVALID_PROC_NUMBER, fork);
+	RelPathStr	made = GetRelationPath(db, spc, rel, INVALID_PROC_NUMBER,
+									   fork);
 
 	strlcpy(path, made.str, size);
 #else
 #if PG_VERSION_NUM >= 170000
-	char	   *made = GetRelationPath(db, spc, rel, INVALID_PROC_NUMBER, fork);
+	char	   *made = GetRelationPath(db, spc, rel, INVALID_PROC_NUMBER,
+									   fork);
 #else
 	char	   *made = GetRelationPath(db, spc, rel, InvalidBackendId, fork);
 #endif

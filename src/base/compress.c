@@ -83,17 +83,17 @@ bb_compress(BbCompression method, const void *src, size_t length, void *dst,
 #endif
 #ifdef USE_ZSTD
 		case BB_COMPRESSION_ZSTD:
-			{
-				size_t		n;
+		{
+			size_t		n;
 
-				if (zstd_compressor == NULL)
-					zstd_compressor = ZSTD_createCCtx();
-				if (zstd_compressor == NULL)
-					return 0;
-				n = ZSTD_compressCCtx(zstd_compressor, dst, dst_size, src,
-									  length, ZSTD_LEVEL);
-				return ZSTD_isError(n) ? 0 : n;
-			}
+			if (zstd_compressor == NULL)
+				zstd_compressor = ZSTD_createCCtx();
+			if (zstd_compressor == NULL)
+				return 0;
+			n = ZSTD_compressCCtx(zstd_compressor, dst, dst_size, src, length,
+								  ZSTD_LEVEL);
+			return ZSTD_isError(n) ? 0 : n;
+		}
 #endif
 		default:
 			return 0;
@@ -122,8 +122,8 @@ bb_decompress(BbCompression method, const void *src, size_t length, void *dst,
 				zstd_decompressor = ZSTD_createDCtx();
 			/* an error is a length that no buffer has */
 			return zstd_decompressor != NULL &&
-				   ZSTD_decompressDCtx(zstd_decompressor, dst, raw_length, src,
-									   length) == raw_length;
+				ZSTD_decompressDCtx(zstd_decompressor, dst, raw_length, src,
+									length) == raw_length;
 #endif
 		default:
 			return false;

@@ -35,8 +35,8 @@ extern size_t bb_compress_bound(BbCompression method, size_t length);
  * Returns the compressed length, or 0 when dst_size was too small or the
  * library refused: the caller then stores the bytes as they are.
  */
-extern size_t bb_compress(BbCompression method, const void *src,
-						  size_t length, void *dst, size_t dst_size);
+extern size_t bb_compress(BbCompression method, const void *src, size_t length,
+						  void *dst, size_t dst_size);
 
 /*
  * bb_decompress - decompress exactly raw_length bytes into dst.
@@ -44,7 +44,7 @@ extern size_t bb_compress(BbCompression method, const void *src,
  * Returns false when the input is broken, doesn't make raw_length bytes, or
  * was made by a method that this build lacks.  Never writes past dst.
  */
-extern bool bb_decompress(BbCompression method, const void *src,
-						  size_t length, void *dst, size_t raw_length);
+extern bool bb_decompress(BbCompression method, const void *src, size_t length,
+						  void *dst, size_t raw_length);
 
 #endif /* BB_COMPRESS_H */

@@ -38,8 +38,7 @@ bb_text_valid(const char *bytes)
 	initStringInfo(&text);
 	while (left > 0)
 	{
-		int			length = pg_encoding_mblen(GetDatabaseEncoding(),
-												   bytes);
+		int			length = pg_encoding_mblen(GetDatabaseEncoding(), bytes);
 
 		if (length > 0 && length <= left &&
 			pg_verifymbstr(bytes, length, true))

@@ -157,7 +157,7 @@ static inline bool
 bb_key_in_range(const BbKey *key, const BbKeyRange *range)
 {
 	return bb_key_compare(key, &range->start) >= 0 &&
-		   bb_key_compare(key, &range->end) < 0;
+		bb_key_compare(key, &range->end) < 0;
 }
 
 #endif /* BB_KEY_H */

@@ -115,15 +115,15 @@ const BbReqCtx *
 bb_reqctx_attached_child_of(const BbReqCtx *parent_copy, BbTaskKind kind,
 							BbCounters *counters)
 {
-	return make_context((BbReqCtx){.task_kind = kind,
-								   .download_behavior =
-									   parent_copy->download_behavior,
-								   .parent_call_id = parent_copy->call_id,
-								   .parent_link = BB_LINK_ATTACHED,
-								   .uncounted = parent_copy->uncounted,
-								   .deadline = parent_copy->deadline,
-								   .counters = counters},
-						NULL);
+	return make_context(
+		(BbReqCtx){.task_kind = kind,
+				   .download_behavior = parent_copy->download_behavior,
+				   .parent_call_id = parent_copy->call_id,
+				   .parent_link = BB_LINK_ATTACHED,
+				   .uncounted = parent_copy->uncounted,
+				   .deadline = parent_copy->deadline,
+				   .counters = counters},
+		NULL);
 }
 
 /* Counters as what they are, and their number. */

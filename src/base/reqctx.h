@@ -84,23 +84,23 @@ typedef enum BbParentLink
  */
 typedef struct BbCounters
 {
-	uint64		keys_requested;	 /* values asked for, of any kind */
-	uint64		pages_requested; /* relation blocks among them */
-	uint64		layers_visited;	 /* layers opened or searched */
-	uint64		blocks_read;	 /* layer blocks read from an object */
-	uint64		blocks_cached;	 /* layer blocks found already decoded */
-	uint64		bytes_read;		 /* bytes read from objects */
-	uint64		layers_skipped;	 /* delta layers whose key filter said no */
-	uint64		images_used;	 /* values that came as an image */
-	uint64		pages_redone;	 /* pages that redo helpers made */
-	uint64		records_applied; /* WAL records that they applied */
-	uint64		redo_us;		 /* microseconds spent waiting for them */
+	uint64		keys_requested;	   /* values asked for, of any kind */
+	uint64		pages_requested;   /* relation blocks among them */
+	uint64		layers_visited;	   /* layers opened or searched */
+	uint64		blocks_read;	   /* layer blocks read from an object */
+	uint64		blocks_cached;	   /* layer blocks found already decoded */
+	uint64		bytes_read;		   /* bytes read from objects */
+	uint64		layers_skipped;	   /* delta layers whose key filter said no */
+	uint64		images_used;	   /* values that came as an image */
+	uint64		pages_redone;	   /* pages that redo helpers made */
+	uint64		records_applied;   /* WAL records that they applied */
+	uint64		redo_us;		   /* microseconds spent waiting for them */
 	uint64		layers_downloaded; /* by this call, as whole files */
 	uint64		bytes_downloaded;  /* from a store elsewhere */
 	uint64		download_wait_us;  /* waiting for layers, microseconds */
 	uint64		downloads_warned;  /* that BB_DOWNLOAD_WARN warned of */
 	uint64		downloads_refused; /* that BB_DOWNLOAD_ERROR refused */
-	uint64		bytes_out;		 /* bytes given to the caller */
+	uint64		bytes_out;		   /* bytes given to the caller */
 } BbCounters;
 
 typedef struct BbReqCtx
@@ -168,9 +168,8 @@ extern const BbReqCtx *bb_reqctx_detached_child(const BbReqCtx *parent,
  * bb_reqctx_detached_child_of - a detached child in another process than its
  * parent, whose call_id is all that is known there.
  */
-extern const BbReqCtx *bb_reqctx_detached_child_of(uint64 parent_call_id,
-												   BbTaskKind kind,
-												   BbDownloadBehavior behavior);
+extern const BbReqCtx *bb_reqctx_detached_child_of(
+	uint64 parent_call_id, BbTaskKind kind, BbDownloadBehavior behavior);
 
 /*
  * bb_reqctx_attached_child_of - an attached child in another process than its

@@ -95,8 +95,9 @@ bb_fd_open_beneath(const BbFd *directory, const char *path, int flags,
 	BbFd	   *resource = palloc(sizeof(BbFd));
 
 	acquire(path);
-	return own(resource, bb_openat_beneath(directory->fd, path,
-										   flags | PG_BINARY, mode));
+	return own(resource,
+			   bb_openat_beneath(directory->fd, path, flags | PG_BINARY,
+								 mode));
 }
 
 BbFd *

@@ -39,9 +39,9 @@ extern BbFd *bb_fd_open_beneath(const BbFd *directory, const char *path,
  * what is closed again at once.
  */
 extern BbFd *bb_fd_adopt(int fd);
-extern int	bb_fd_number(const BbFd *fd);
+extern int bb_fd_number(const BbFd *fd);
 /* Close now rather than with the context.  Returns close(2)'s result. */
-extern int	bb_fd_close(BbFd *fd);
+extern int bb_fd_close(BbFd *fd);
 
 /* A directory being listed, owned by the memory context as descriptors are. */
 typedef struct BbDir BbDir;

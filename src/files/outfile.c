@@ -9,8 +9,8 @@
 
 #include <unistd.h>
 
-#include "files/outfile.h"
 #include "common/file_perm.h"
+#include "files/outfile.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"

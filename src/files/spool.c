@@ -7,11 +7,10 @@
  */
 #include "postgres.h"
 
+#include "files/spool.h"
 #include "lib/stringinfo.h"
 #include "storage/fd.h"
 #include "utils/wait_event.h"
-
-#include "files/spool.h"
 
 /* What stays in memory. */
 #define SPOOL_MEMORY (1024 * 1024)

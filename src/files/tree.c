@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "access/xlog_internal.h"
-#include "files/tree.h"
 #include "base/beneath.h"
+#include "files/tree.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
@@ -104,10 +104,10 @@ stat_place(Place place, struct stat *st)
 {
 	Spot		spot = enter(place);
 
-	return leave(spot, spot.directory < 0
-				 ? -1
-				 : fstatat(spot.directory, spot.name, st,
-						   AT_SYMLINK_NOFOLLOW));
+	return leave(spot,
+				 spot.directory < 0 ? -1
+									: fstatat(spot.directory, spot.name, st,
+											  AT_SYMLINK_NOFOLLOW));
 }
 
 static int
@@ -115,10 +115,10 @@ unlink_place(Place place, bool directory)
 {
 	Spot		spot = enter(place);
 
-	return leave(spot, spot.directory < 0
-				 ? -1
-				 : unlinkat(spot.directory, spot.name,
-							directory ? AT_REMOVEDIR : 0));
+	return leave(spot,
+				 spot.directory < 0 ? -1
+									: unlinkat(spot.directory, spot.name,
+											   directory ? AT_REMOVEDIR : 0));
 }
 
 static ssize_t
@@ -262,9 +262,10 @@ bb_tree_make_directory(const BbTree *tree, const char *path)
 {
 	Spot		spot = enter(place_of(tree, path));
 
-	if (leave(spot, spot.directory < 0
-			  ? -1
-			  : mkdirat(spot.directory, spot.name, S_IRWXU)) < 0)
+	if (leave(spot,
+			  spot.directory < 0
+				  ? -1
+				  : mkdirat(spot.directory, spot.name, S_IRWXU)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create directory \"%s\": %m",
@@ -276,9 +277,10 @@ bb_tree_make_link(const BbTree *tree, const char *path, const char *target)
 {
 	Spot		spot = enter(place_of(tree, path));
 
-	if (leave(spot, spot.directory < 0
-			  ? -1
-			  : symlinkat(target, spot.directory, spot.name)) < 0)
+	if (leave(spot,
+			  spot.directory < 0
+				  ? -1
+				  : symlinkat(target, spot.directory, spot.name)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create symbolic link \"%s\": %m",
@@ -470,8 +472,8 @@ static void
 sync_file(const BbTree *tree, const char *path)
 {
 	Place		place = place_of(tree, path);
-	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path,
-										O_RDONLY, 0);
+	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path, O_RDONLY,
+										0);
 	int			result = -1;
 
 	if (fd != NULL)

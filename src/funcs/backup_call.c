@@ -7,11 +7,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_proc.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_call.h"
 #include "stores/call.h"
 #include "stores/store_access.h"
-#include "catalog/pg_proc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -81,7 +81,7 @@ optional_text(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 	int			n;
 
 	return given(fcinfo, arguments, name, &n) ? bb_arg_text(fcinfo, n, name)
-		: NULL;
+											  : NULL;
 }
 
 static TimeLineID
@@ -115,8 +115,9 @@ parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
 	if ((n = find(arguments, "compression")) >= 0)
 		bb_options_set_compression(&options,
 								   bb_arg_text(fcinfo, n, "compression"));
-	bb_options_set_tablespaces(&options, optional_text(fcinfo, arguments,
-													   "tablespaces"));
+	bb_options_set_tablespaces(&options,
+							   optional_text(fcinfo, arguments,
+											 "tablespaces"));
 	bb_options_set_settings(&options,
 							optional_text(fcinfo, arguments, "settings"));
 	bb_options_set_manifest(&options,
@@ -153,8 +154,8 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 {
 	BbBackupCall call = {.ctx = bb_call_begin(fcinfo, kind)};
 	ArgumentNames arguments = argument_names(fcinfo);
-	XLogRecPtr	lsn = bb_arg_lsn(fcinfo,
-								 must_find(fcinfo, &arguments, "lsn"), "lsn");
+	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, must_find(fcinfo, &arguments, "lsn"),
+								 "lsn");
 	char	   *store = bb_arg_name(fcinfo,
 									must_find(fcinfo, &arguments, "store"),
 									"store");

@@ -33,7 +33,7 @@ typedef struct BbBackupCall
 	BbObjectStore *objects;
 	uint64		options_hash;
 	List	   *missing; /* what isn't resident of what it needs */
-	BbAhead	   *ahead; /* who fetches ahead; NULL: nobody, as yet */
+	BbAhead	   *ahead;	 /* who fetches ahead; NULL: nobody, as yet */
 } BbBackupCall;
 
 /*

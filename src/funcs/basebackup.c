@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
-#include "backup/backup.h"
 #include "access/htup_details.h"
+#include "backup/backup.h"
 #include "base/foreigntext.h"
 #include "funcapi.h"
 #include "funcs/backup_call.h"

@@ -11,9 +11,9 @@
 #include "base/settings.h"
 #include "funcapi.h"
 #include "funcs/arguments.h"
+#include "layer/manifest.h"
 #include "stores/call.h"
 #include "stores/store_access.h"
-#include "layer/manifest.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 

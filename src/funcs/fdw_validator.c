@@ -159,9 +159,9 @@ bb_sql_fdw_validator_body(PG_FUNCTION_ARGS)
 	Oid			catalog = PG_GETARG_OID(1);
 	ListCell   *cell;
 
-	foreach (cell, options)
+	foreach(cell, options)
 	{
-		DefElem    *option = lfirst(cell);
+		DefElem	   *option = lfirst(cell);
 		int			i = 0;
 
 		while (i < lengthof(valid_options) &&

@@ -10,10 +10,10 @@
 #include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
-#include "stores/call.h"
-#include "stores/store_access.h"
 #include "import/import.h"
 #include "stats/progress.h"
+#include "stores/call.h"
+#include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
@@ -32,7 +32,8 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	char	   *directory = bb_arg_text(fcinfo, 0, "directory");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	char	   *wal_directory = PG_ARGISNULL(3) ? NULL
+	char	   *wal_directory = PG_ARGISNULL(3)
+		? NULL
 		: bb_arg_text(fcinfo, 3, "wal_directory");
 	BbObjectStore *store = bb_store_open(ctx, server);
 	TupleDesc	desc;
@@ -74,7 +75,7 @@ bb_sql_get_stat_progress_import_body(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (cell, bb_progress_import_fetch())
+	foreach(cell, bb_progress_import_fetch())
 	{
 		const BbImportProgress *import = lfirst(cell);
 		bool		visible = bb_call_visible(import->user);
@@ -84,7 +85,8 @@ bb_sql_get_stat_progress_import_body(PG_FUNCTION_ARGS)
 		values[0] = Int32GetDatum(import->pid);
 		values[1] = ObjectIdGetDatum(import->database);
 		values[2] = ObjectIdGetDatum(import->user);
-		values[3] = CStringGetTextDatum(bb_progress_import_phase_name(import->phase));
+		values[3] = CStringGetTextDatum(
+			bb_progress_import_phase_name(import->phase));
 		values[4] = Int64GetDatum(import->bytes_total);
 		values[5] = Int64GetDatum(import->bytes_done);
 		values[6] = Int64GetDatum(import->files_total);

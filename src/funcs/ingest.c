@@ -10,10 +10,10 @@
 #include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
-#include "stores/call.h"
-#include "stores/store_access.h"
 #include "ingest/ingest.h"
 #include "stats/progress.h"
+#include "stores/call.h"
+#include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
@@ -74,7 +74,7 @@ bb_sql_get_stat_progress_ingest_body(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach (cell, bb_progress_ingest_fetch())
+	foreach(cell, bb_progress_ingest_fetch())
 	{
 		const BbIngestProgress *ingest = lfirst(cell);
 		bool		visible = bb_call_visible(ingest->user);

@@ -9,13 +9,13 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
+#include "funcs/prefetch.h"
 #include "process/worker.h"
+#include "redo/helper.h"
+#include "stats/shared.h"
 #include "stores/ahead_task.h"
 #include "stores/own_server.h"
 #include "stores/pages_task.h"
-#include "funcs/prefetch.h"
-#include "redo/helper.h"
-#include "stats/shared.h"
 
 PG_MODULE_MAGIC;
 

@@ -17,12 +17,12 @@
 
 #include "backup/prefetch.h"
 #include "base/foreigntext.h"
-#include "process/worker.h"
 #include "funcs/arguments.h"
-#include "stores/call.h"
 #include "funcs/prefetch.h"
-#include "stores/store_access.h"
+#include "process/worker.h"
 #include "stats/shared.h"
+#include "stores/call.h"
+#include "stores/store_access.h"
 #include "utils/builtins.h"
 
 BB_SQL_FUNCTION(bb_sql_prefetch);
@@ -32,7 +32,7 @@ typedef struct Payload
 {
 	uint64		parent_call_id;
 	uint64		options_hash; /* of the store, as its starter sees it */
-	XLogRecPtr	lsn; /* Invalid: the end */
+	XLogRecPtr	lsn;		  /* Invalid: the end */
 	bool		full;
 	char		store[NAMEDATALEN];
 	char		timeline[BB_TIMELINE_NAME_MAX + 1];

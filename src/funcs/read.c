@@ -8,14 +8,14 @@
 #include "postgres.h"
 
 #include "backup/content.h"
-#include "members/filelist.h"
 #include "base/codec.h"
 #include "base/foreigntext.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
+#include "members/filelist.h"
+#include "pagestore/zeroruns.h"
 #include "stores/call.h"
 #include "stores/store_access.h"
-#include "pagestore/zeroruns.h"
 #include "utils/memutils.h"
 
 BB_SQL_FUNCTION(bb_sql_get_page);

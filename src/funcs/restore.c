@@ -9,17 +9,17 @@
 
 #include <unistd.h>
 
-#include "files/tree.h"
-#include "members/tablespacemap.h"
 #include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
+#include "files/tree.h"
 #include "funcapi.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_call.h"
-#include "stores/store_access.h"
+#include "members/tablespacemap.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "stores/store_access.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"

@@ -9,9 +9,9 @@
 
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
-#include "stores/call.h"
 #include "stats/calls.h"
 #include "stats/shared.h"
+#include "stores/call.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
@@ -95,9 +95,9 @@ static Datum
 name_or_null(const char *name, bool *null)
 {
 	*null = name == NULL || name[0] == '\0';
-	return *null ? (Datum) 0
-				 : DirectFunctionCall1(namein,
-									   CStringGetDatum(bb_text_valid(name)));
+	return *null
+		? (Datum) 0
+		: DirectFunctionCall1(namein, CStringGetDatum(bb_text_valid(name)));
 }
 
 static void

@@ -9,10 +9,10 @@
 
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
-#include "stores/call.h"
-#include "stores/store_access.h"
 #include "layer/manifest.h"
 #include "pagestore/walposition.h"
+#include "stores/call.h"
+#include "stores/store_access.h"
 #include "timeline/timeline.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -67,7 +67,8 @@ bb_sql_timelines_body(PG_FUNCTION_ARGS)
 	foreach(cell, bb_store_timelines(ctx, store, server))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = bb_store_listed_timeline(ctx, store, lfirst(cell));
+		BbManifest *manifest = bb_store_listed_timeline(ctx, store,
+														lfirst(cell));
 
 		if (manifest != NULL)
 			timeline_row(fcinfo, manifest);

@@ -65,12 +65,13 @@ bb_backuplabel_parse(const char *text, const char **complaint)
 
 	*complaint = NULL;
 	if (!parse_start(text, label))
-		*complaint = "It does not begin with START WAL LOCATION and CHECKPOINT LOCATION.";
+		*complaint =
+			"It does not begin with START WAL LOCATION and CHECKPOINT LOCATION.";
 	line = find_line(text, "START TIMELINE");
 	if (*complaint == NULL && line != NULL &&
 		(sscanf(line, "%u", &tli) != 1 || tli != label->tli))
-		*complaint = psprintf("Its START TIMELINE is not that of its segment, %u.",
-							  label->tli);
+		*complaint = psprintf(
+			"Its START TIMELINE is not that of its segment, %u.", label->tli);
 	if (*complaint != NULL)
 		return NULL;
 

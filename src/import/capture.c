@@ -57,7 +57,7 @@ find_elsewhere(Capture *capture, const char *store_directory)
 	const char *path = capture->dir->path;
 	ListCell   *cell;
 
-	foreach (cell, capture->inventory->tablespaces)
+	foreach(cell, capture->inventory->tablespaces)
 		add_elsewhere(capture,
 					  psprintf("%s/pg_tblspc/%u", path,
 							   ((BbTablespace *) lfirst(cell))->spc));
@@ -71,7 +71,7 @@ is_elsewhere(const Capture *capture, const struct stat *st)
 {
 	ListCell   *cell;
 
-	foreach (cell, capture->elsewhere)
+	foreach(cell, capture->elsewhere)
 	{
 		const DirectoryId *id = lfirst(cell);
 
@@ -141,7 +141,7 @@ tell_link(const Capture *capture, const char *path)
 								  target, sizeof(target) - 1);
 
 	if (length < 0)
-		return;					/* it is none */
+		return; /* it is none */
 	target[length] = '\0';
 	ereport(NOTICE,
 			(errmsg("file \"%s\" is a symbolic link to \"%s\", whose content is stored",
@@ -190,9 +190,10 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 				capture_directory(ctx, capture, relative))
 				captured = true;
 		}
-		else if (top && (bb_captured_is_known_directory(name) ||
-						 bb_captured_is_excluded(name)))
-			continue;			/* a link to where pg_wal is, say */
+		else if (top &&
+				 (bb_captured_is_known_directory(name) ||
+				  bb_captured_is_excluded(name)))
+			continue; /* a link to where pg_wal is, say */
 		else if (stat(full, &st) < 0)
 			bb_leftout_warn(path, name, "It is a broken symbolic link.");
 		else if (S_ISREG(st.st_mode))
@@ -202,9 +203,10 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 				captured = true;
 		}
 		else
-			bb_leftout_warn(path, name, S_ISDIR(st.st_mode)
-							? "It is a link to a directory."
-							: "It is not a regular file.");
+			bb_leftout_warn(path, name,
+							S_ISDIR(st.st_mode)
+								? "It is a link to a directory."
+								: "It is not a regular file.");
 		pfree(full);
 		pfree(relative);
 	}
@@ -271,7 +273,7 @@ bb_capture_find(const BbReqCtx *ctx, const BbDataDir *dir,
 	(void) capture_directory(ctx, &capture, "");
 	capture_histories(ctx, &capture);
 	list_sort(inventory->files, compare_files);
-	foreach (cell, inventory->files)
+	foreach(cell, inventory->files)
 		((BbCapturedFile *) lfirst(cell))->ordinal = ++ordinal;
 	list_sort(inventory->directories, compare_directories);
 	ordinal = 0;

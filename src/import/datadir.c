@@ -23,10 +23,9 @@
 #define VERSION_FILE_MAX 64
 
 /* What pg_basebackup -Ft makes, by its own compression or that of others. */
-static const char *const tar_names[] = {
-	"base.tar", "base.tar.gz", "base.tar.lz4", "base.tar.zst",
-	"base.tar.bz2", "base.tar.xz"
-};
+static const char *const tar_names[] = {"base.tar",		"base.tar.gz",
+										"base.tar.lz4", "base.tar.zst",
+										"base.tar.bz2", "base.tar.xz"};
 
 /* The name of the tar in a directory that has a backup as tars; or NULL. */
 static const char *
@@ -239,7 +238,7 @@ check_control(const BbDataDir *dir)
 				 errdetail("It says %u bytes.", control->xlog_seg_size)));
 
 	if (dir->label != NULL)
-		return;					/* WAL makes it consistent */
+		return; /* WAL makes it consistent */
 	if (control->state == DB_SHUTDOWNED_IN_RECOVERY)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -17,7 +17,7 @@ typedef struct BbDataDir
 	ControlFileData control;
 	uint32		uid; /* owner */
 	uint32		gid;
-	mode_t		mode; /* 0700 or 0750, as the server would have it */
+	mode_t		mode;			/* 0700 or 0750, as the server would have it */
 	const BbBackupLabel *label; /* of a base backup; NULL: cleanly shut down */
 } BbDataDir;
 

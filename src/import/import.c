@@ -13,13 +13,13 @@
 
 #include "access/xlog_internal.h"
 #include "base/codec.h"
-#include "wal/checkpointrecord.h"
 #include "import/import_internal.h"
 #include "ingest/ingest.h"
 #include "layer/manifest.h"
 #include "stats/progress.h"
 #include "timeline/timeline.h"
 #include "utils/memutils.h"
+#include "wal/checkpointrecord.h"
 
 static uint64
 count_files(const BbInventory *inventory)
@@ -28,15 +28,16 @@ count_files(const BbInventory *inventory)
 		list_length(inventory->segments) + list_length(inventory->twophases);
 	ListCell   *cell;
 
-	foreach (cell, inventory->databases)
+	foreach(cell, inventory->databases)
 	{
 		const BbDatabase *database = lfirst(cell);
 
 		files += database->default_tablespace || database->db == InvalidOid;
 	}
 	for (size_t i = 0; i < inventory->nforks; i++)
-		files += Max(1, (inventory->forks[i].blocks + RELSEG_SIZE - 1) /
-					 RELSEG_SIZE);
+		files += Max(1,
+					 (inventory->forks[i].blocks + RELSEG_SIZE - 1) /
+						 RELSEG_SIZE);
 	return files;
 }
 
@@ -141,9 +142,8 @@ consistent_lsn(const BbImport *import)
 		return import->lsn;
 	if (label->from_standby &&
 		!XLogRecPtrIsInvalid(import->dir->control.minRecoveryPoint))
-		return Max(import->dir->control.minRecoveryPoint,
-				   import->newest_page);
-	return BB_LSN_UNKNOWN;		/* its WAL says so */
+		return Max(import->dir->control.minRecoveryPoint, import->newest_page);
+	return BB_LSN_UNKNOWN; /* its WAL says so */
 }
 
 static void
@@ -190,7 +190,7 @@ check_torn_pages(const BbReqCtx *ctx, const BbImport *import,
 {
 	ListCell   *cell;
 
-	foreach (cell, import->torn_pages)
+	foreach(cell, import->torn_pages)
 	{
 		const BbTornPage *torn = lfirst(cell);
 		BbKeyFields f = bb_key_fields(&torn->key);
@@ -201,7 +201,7 @@ check_torn_pages(const BbReqCtx *ctx, const BbImport *import,
 		if (!bb_timeline_get(ctx, opened, &size_key, lsn, &entry) ||
 			entry.length != sizeof(uint32) ||
 			f.block >= bb_get_le32(entry.value))
-			continue;			/* it is gone */
+			continue; /* it is gone */
 		if (!bb_timeline_get(ctx, opened, &torn->key, lsn, &entry))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
@@ -222,7 +222,7 @@ tell_remains(const BbReqCtx *ctx, const BbImport *import, BbTimeline *opened,
 {
 	ListCell   *cell;
 
-	foreach (cell, import->inventory->databases)
+	foreach(cell, import->inventory->databases)
 	{
 		const BbDatabase *database = lfirst(cell);
 		BbKey		key = bb_key_make(BB_KEY_DATABASE, database->spc,
@@ -275,8 +275,8 @@ run(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 										 bb_objstore_local_directory(store));
 	import->writer = bb_imagewriter_new(store, timeline, import->lsn);
 	import->scratch = AllocSetContextCreate(CurrentMemoryContext,
-										   "bbackup import file",
-										   ALLOCSET_DEFAULT_SIZES);
+											"bbackup import file",
+											ALLOCSET_DEFAULT_SIZES);
 	import->buffer = palloc(BB_IMPORT_READ_BYTES);
 	import->result.lsn = import->lsn;
 	bb_progress_import_total(import->inventory->bytes,
@@ -295,7 +295,7 @@ names_one(const BbManifest *manifest, List *layers)
 {
 	ListCell   *cell;
 
-	foreach (cell, layers)
+	foreach(cell, layers)
 	{
 		const BbLayerDesc *layer = lfirst(cell);
 
@@ -323,7 +323,7 @@ remove_ours(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 		bb_manifest_remove(ctx, store, timeline);
 		return;
 	}
-	foreach (cell, layers)
+	foreach(cell, layers)
 		bb_objstore_remove(ctx, store,
 						   bb_layer_object_name(timeline, lfirst(cell)));
 }
@@ -376,7 +376,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	BbManifest *manifest;
 	BbImport   *import;
 	BbImportResult result;
-	ErrorData  *volatile error = NULL;
+	ErrorData *volatile error = NULL;
 
 	/* the lock is held as long as this context: longer than any writer */
 	MemoryContextSwitchTo(locked);

@@ -9,9 +9,9 @@
 #define BB_IMPORT_INTERNAL_H
 
 #include "import/datadir.h"
-#include "layer/imagewriter.h"
 #include "import/import.h"
 #include "import/inventory.h"
+#include "layer/imagewriter.h"
 
 /* Relation files are read in pieces of this size. */
 #define BB_IMPORT_READ_BYTES (32 * BLCKSZ)
@@ -34,7 +34,7 @@ typedef struct BbImport
 	MemoryContext scratch; /* reset for each file */
 	char	   *buffer;	   /* of BB_IMPORT_READ_BYTES, aligned */
 	uint64		files_done;
-	List	   *torn_pages; /* BbTornPage *: left out */
+	List	   *torn_pages;	 /* BbTornPage *: left out */
 	XLogRecPtr	newest_page; /* the greatest LSN of a page that is stored */
 	BbImportResult result;
 } BbImport;

@@ -109,7 +109,7 @@ store_tablespaces(const BbReqCtx *ctx, BbImport *import)
 {
 	ListCell   *cell;
 
-	foreach (cell, import->inventory->tablespaces)
+	foreach(cell, import->inventory->tablespaces)
 	{
 		const BbTablespace *tablespace = lfirst(cell);
 
@@ -124,7 +124,7 @@ store_databases(const BbReqCtx *ctx, BbImport *import)
 {
 	ListCell   *cell;
 
-	foreach (cell, import->inventory->databases)
+	foreach(cell, import->inventory->databases)
 	{
 		const BbDatabase *database = lfirst(cell);
 		uint8		flags = 0;
@@ -145,7 +145,7 @@ store_captured_files(const BbReqCtx *ctx, BbImport *import)
 {
 	ListCell   *cell;
 
-	foreach (cell, import->inventory->files)
+	foreach(cell, import->inventory->files)
 	{
 		const BbCapturedFile *file = lfirst(cell);
 		StringInfoData value;
@@ -158,7 +158,7 @@ store_captured_files(const BbReqCtx *ctx, BbImport *import)
 		pfree(value.data);
 	}
 
-	foreach (cell, import->inventory->files)
+	foreach(cell, import->inventory->files)
 	{
 		const BbCapturedFile *captured = lfirst(cell);
 		BbSourceFile *file;
@@ -201,7 +201,7 @@ store_slrus(const BbReqCtx *ctx, BbImport *import)
 {
 	ListCell   *cell;
 
-	foreach (cell, import->inventory->segments)
+	foreach(cell, import->inventory->segments)
 	{
 		const BbSlruSegment *segment = lfirst(cell);
 
@@ -209,7 +209,7 @@ store_slrus(const BbReqCtx *ctx, BbImport *import)
 				segment->pages);
 	}
 
-	foreach (cell, import->inventory->segments)
+	foreach(cell, import->inventory->segments)
 	{
 		const BbSlruSegment *segment = lfirst(cell);
 		uint64		size = (uint64) segment->pages * BLCKSZ;
@@ -267,7 +267,7 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 {
 	ListCell   *cell;
 
-	foreach (cell, import->inventory->databases)
+	foreach(cell, import->inventory->databases)
 	{
 		const BbDatabase *database = lfirst(cell);
 		char	   *path;
@@ -279,8 +279,8 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 		MemoryContextSwitchTo(import->scratch);
 		path = psprintf("%s/pg_filenode.map",
 						GetDatabasePath(database->db, database->spc));
-		data = bb_sourcefile_load(ctx, import->dir->path, path,
-								  BB_RELMAP_SIZE, &length);
+		data = bb_sourcefile_load(ctx, import->dir->path, path, BB_RELMAP_SIZE,
+								  &length);
 		if (data == NULL && may_lack_relmap(import, database))
 			continue;
 		check_relmap(import, path, data, length);
@@ -397,7 +397,7 @@ store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 	bool		checksums = import->dir->control.data_checksum_version != 0;
 	/* pages of a base backup may be newer than where its WAL begins */
 	XLogRecPtr	end_lsn = import->dir->label != NULL ? PG_UINT64_MAX
-		: import->lsn;
+													 : import->lsn;
 
 	check_size(import, path, bb_sourcefile_size(file),
 			   (uint64) count * BLCKSZ);
@@ -486,7 +486,7 @@ store_twophases(const BbReqCtx *ctx, BbImport *import)
 {
 	ListCell   *cell;
 
-	foreach (cell, import->inventory->twophases)
+	foreach(cell, import->inventory->twophases)
 	{
 		const BbTwophase *twophase = lfirst(cell);
 
@@ -496,7 +496,7 @@ store_twophases(const BbReqCtx *ctx, BbImport *import)
 				twophase->size);
 	}
 
-	foreach (cell, import->inventory->twophases)
+	foreach(cell, import->inventory->twophases)
 	{
 		const BbTwophase *twophase = lfirst(cell);
 		char	   *path;
@@ -509,8 +509,8 @@ store_twophases(const BbReqCtx *ctx, BbImport *import)
 			continue;
 		MemoryContextSwitchTo(import->scratch);
 		path = bb_inventory_twophase_path(twophase);
-		data = bb_sourcefile_load(ctx, import->dir->path, path, MaxAllocSize - 1,
-								  &length);
+		data = bb_sourcefile_load(ctx, import->dir->path, path,
+								  MaxAllocSize - 1, &length);
 		check_size(import, path, data ? length : 0,
 				   (uint64) twophase->size + sizeof(crc));
 
@@ -548,7 +548,7 @@ store_origins(const BbReqCtx *ctx, BbImport *import)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("file \"%s/" BB_ORIGIN_FILE "\" is corrupted",
 						import->dir->path)));
-	foreach (cell, origins)
+	foreach(cell, origins)
 	{
 		const BbOrigin *origin = lfirst(cell);
 		uint8		value[sizeof(uint64)];

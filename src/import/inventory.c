@@ -11,17 +11,16 @@
 #include <unistd.h>
 
 #include "access/slru.h"
+#include "base/compat.h"
 #include "catalog/pg_tablespace_d.h"
 #include "common/relpath.h"
 #include "import/capture.h"
-#include "import/inventory.h"
 #include "import/excluded.h"
+#include "import/inventory.h"
 #include "import/relationfiles.h"
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
-
-#include "base/compat.h"
 
 /* What to do with an entry of a directory. */
 typedef void (*Visit) (const BbReqCtx *ctx, const BbDataDir *dir,
@@ -208,17 +207,18 @@ check_databases(const BbDataDir *dir, const BbInventory *inventory)
 	ListCell   *cell;
 	ListCell   *other;
 
-	foreach (cell, inventory->databases)
+	foreach(cell, inventory->databases)
 	{
 		const BbDatabase *database = lfirst(cell);
 		bool		whole = database->db == InvalidOid;
 
-		foreach (other, inventory->databases)
+		foreach(other, inventory->databases)
 		{
 			const BbDatabase *candidate = lfirst(other);
 
-			whole = whole || (candidate->db == database->db &&
-							  candidate->default_tablespace);
+			whole = whole ||
+				(candidate->db == database->db &&
+				 candidate->default_tablespace);
 		}
 		if (!whole)
 			ereport(WARNING,
@@ -246,7 +246,7 @@ find_databases(const BbReqCtx *ctx, const BbDataDir *dir,
 	shared->spc = GLOBALTABLESPACE_OID;
 	inventory->databases = lappend(inventory->databases, shared);
 
-	foreach (cell, inventory->tablespaces)
+	foreach(cell, inventory->tablespaces)
 	{
 		char	   *below;
 
@@ -260,7 +260,7 @@ find_databases(const BbReqCtx *ctx, const BbDataDir *dir,
 	list_sort(inventory->databases, compare_databases);
 	check_databases(dir, inventory);
 
-	foreach (cell, inventory->databases)
+	foreach(cell, inventory->databases)
 		bb_relationfiles_add(ctx, dir, lfirst(cell), inventory);
 }
 
@@ -331,7 +331,8 @@ compare_slru_segments(const ListCell *a, const ListCell *b)
 	if (left->slru != right->slru)
 		return left->slru < right->slru ? -1 : 1;
 	return left->segment < right->segment ? -1
-		: left->segment > right->segment ? 1 : 0;
+		: left->segment > right->segment  ? 1
+										  : 0;
 }
 
 static void

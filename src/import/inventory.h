@@ -62,8 +62,7 @@ typedef struct BbInventory
  * Errors: DATA_CORRUPTED (a file that can't be what its name says, or that is
  * missing); errcode_for_file_access().
  */
-extern BbInventory *bb_inventory_new(const BbReqCtx *ctx,
-									 const BbDataDir *dir,
+extern BbInventory *bb_inventory_new(const BbReqCtx *ctx, const BbDataDir *dir,
 									 const char *store_directory);
 
 /* The path of a two-phase file, "pg_twophase/…", palloc'd. */

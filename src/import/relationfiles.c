@@ -27,7 +27,7 @@ typedef struct Segment
 
 typedef struct SegmentList
 {
-	Segment    *items;
+	Segment	   *items;
 	size_t		count;
 	size_t		allocated;
 } SegmentList;
@@ -92,12 +92,10 @@ parse_name(const char *name, Segment *segment)
 static bool
 is_expected(const char *name)
 {
-	static const char *const names[] = {
-		".", "..", "PG_VERSION", "pg_filenode.map", "pg_control"
-	};
-	static const char *const prefixes[] = {
-		"pg_internal.init", PG_TEMP_FILES_DIR
-	};
+	static const char *const names[] = {".", "..", "PG_VERSION",
+										"pg_filenode.map", "pg_control"};
+	static const char *const prefixes[] = {"pg_internal.init",
+										   PG_TEMP_FILES_DIR};
 
 	for (int i = 0; i < lengthof(names); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -210,8 +208,9 @@ warn_orphaned(const char *path, const Segment *segments, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (segments[i].number > 0)
-			bb_leftout_warn(path, file_name(&segments[i]),
-							"The first segment of its relation is missing or empty, so the server does not read it.");
+			bb_leftout_warn(
+				path, file_name(&segments[i]),
+				"The first segment of its relation is missing or empty, so the server does not read it.");
 }
 
 /*
@@ -297,7 +296,8 @@ bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
 		bool		unlogged = false;
 		size_t		next;
 
-		for (end = start; end < list.count && list.items[end].rel == rel; end++)
+		for (end = start; end < list.count && list.items[end].rel == rel;
+			 end++)
 			unlogged |= list.items[end].fork == INIT_FORKNUM;
 
 		for (size_t at = start; at < end; at = next)

@@ -442,8 +442,9 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 	ingest->result.start_lsn = manifest->end_lsn;
 	ingest->result.end_lsn = manifest->end_lsn;
 	ingest->result.tli = manifest->tli;
-	bb_calls_describe(ctx, &(BbCallAbout){.start_lsn = manifest->end_lsn,
-										  .end_lsn = manifest->end_lsn});
+	bb_calls_describe(ctx,
+					  &(BbCallAbout){.start_lsn = manifest->end_lsn,
+									 .end_lsn = manifest->end_lsn});
 }
 
 /* Why the WAL of a base backup isn't enough. */
@@ -516,8 +517,7 @@ tell_end(const BbIngest *ingest)
 	bb_walsource_tell_end(ingest->ctx, ingest->source);
 	if (manifest->nswitches > 0)
 	{
-		const BbTliSwitch *left =
-			&manifest->switches[manifest->nswitches - 1];
+		const BbTliSwitch *left = &manifest->switches[manifest->nswitches - 1];
 
 		bb_walsource_tell_left(ingest->ctx, ingest->source, left->tli,
 							   left->until);

@@ -19,8 +19,8 @@
 
 #include "access/xlogdefs.h"
 #include "base/reqctx.h"
-#include "wal/tlipath.h"
 #include "objstore/objstore.h"
+#include "wal/tlipath.h"
 
 typedef struct BbIngestResult
 {

@@ -22,13 +22,13 @@
 #include "access/xlogreader.h"
 #include "base/compat.h"
 #include "ingest/clusterstate.h"
-#include "ingest/knownkeys.h"
 #include "ingest/ingest.h"
+#include "ingest/knownkeys.h"
 #include "ingest/openlayer.h"
 #include "ingest/recordends.h"
+#include "lib/stringinfo.h"
 #include "wal/compat.h"
 #include "wal/source.h"
-#include "lib/stringinfo.h"
 
 typedef struct BbIngest
 {
@@ -51,8 +51,8 @@ typedef struct BbIngest
 	XLogRecPtr	done_lsn;	/* the end of the last */
 	XLogRecPtr	done_start; /* where it began */
 	TimeLineID	tli;
-	bool		wal_ended; /* there is no record after that */
-	int64		end_time;  /* time_t */
+	bool		wal_ended;				  /* there is no record after that */
+	int64		end_time;				  /* time_t */
 	struct BbInvalidPages *invalid_pages; /* NULL: none yet */
 
 	/* the record being handled */

@@ -8,9 +8,9 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "wal/blocks.h"
 #include "catalog/pg_tablespace_d.h"
 #include "ingest/recordcheck.h"
+#include "wal/blocks.h"
 
 void
 bb_recordcheck_refuse(BbIngest *ingest, const char *format, ...)
@@ -107,9 +107,9 @@ void
 bb_recordcheck_database(BbIngest *ingest, Oid spc, Oid db)
 {
 	if (spc == InvalidOid || spc == GLOBALTABLESPACE_OID || db == InvalidOid)
-		bb_recordcheck_refuse(ingest,
-							  "There cannot be a database %u in tablespace %u.",
-							  db, spc);
+		bb_recordcheck_refuse(
+			ingest, "There cannot be a database %u in tablespace %u.", db,
+			spc);
 }
 
 void

@@ -134,9 +134,9 @@ bb_block_header_decode(const uint8 *bytes, BbBlockHeader *header)
 	header->stored_length = bb_get_le32(bytes + AT_STORED_LENGTH);
 
 	return header->level <= BB_LEVEL_MAX &&
-		   header->raw_length >= sizeof(uint32) &&
-		   header->raw_length <= BB_BLOCK_MAX_SIZE &&
-		   header->stored_length <= header->raw_length;
+		header->raw_length >= sizeof(uint32) &&
+		header->raw_length <= BB_BLOCK_MAX_SIZE &&
+		header->stored_length <= header->raw_length;
 }
 
 /*
@@ -148,8 +148,7 @@ make_room(BbBlock *block, size_t length)
 {
 	size_t		size = TYPEALIGN(ROOM_UNIT, length);
 
-	if (block->allocated >= length &&
-		block->allocated <= Max(size, ROOM_KEPT))
+	if (block->allocated >= length && block->allocated <= Max(size, ROOM_KEPT))
 		return;
 	if (block->payload)
 		pfree(block->payload);
@@ -189,8 +188,9 @@ is_in_order(const BbBlock *block)
 			int			order = memcmp(before, entry, BB_KEY_LENGTH);
 
 			if (order > 0 ||
-				(order == 0 && bb_get_le64(before + BB_KEY_LENGTH) >
-				 bb_get_le64(entry + BB_KEY_LENGTH)))
+				(order == 0 &&
+				 bb_get_le64(before + BB_KEY_LENGTH) >
+					 bb_get_le64(entry + BB_KEY_LENGTH)))
 				return false;
 		}
 		before = entry;
@@ -245,7 +245,7 @@ bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 		return false;
 	}
 	block->entries_end = header.raw_length -
-						 (block->count + 1) * sizeof(uint32);
+		(block->count + 1) * sizeof(uint32);
 	if (!is_in_order(block))
 	{
 		*complaint = "The entries of the block are not in order.";

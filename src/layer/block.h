@@ -30,7 +30,8 @@ typedef struct BbBlockBuilder
 
 extern void bb_block_builder_init(BbBlockBuilder *builder);
 extern void bb_block_builder_reset(BbBlockBuilder *builder);
-extern void bb_block_builder_add(BbBlockBuilder *builder, const BbEntry *entry);
+extern void bb_block_builder_add(BbBlockBuilder *builder,
+								 const BbEntry *entry);
 /* Bytes of the payload as it is now. */
 extern size_t bb_block_builder_size(const BbBlockBuilder *builder);
 

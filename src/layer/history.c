@@ -17,8 +17,8 @@ bb_history_init(BbPageHistory *history, MemoryContext parent)
 {
 	memset(history, 0, sizeof(*history));
 	/* a reset keeps the first block, which is enough for most pages */
-	history->context = AllocSetContextCreate(parent, "bbackup page history",
-											 0, CONTEXT_BYTES,
+	history->context = AllocSetContextCreate(parent, "bbackup page history", 0,
+											 CONTEXT_BYTES,
 											 ALLOCSET_DEFAULT_MAXSIZE);
 	history->allocated = 16;
 	history->changes = MemoryContextAlloc(parent,

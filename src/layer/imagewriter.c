@@ -17,10 +17,10 @@ struct BbImageWriter
 	BbObjectStore *store;
 	const char *timeline;
 	XLogRecPtr	lsn;
-	uint64		limit;		/* bytes of a layer */
-	BbKey		start;		/* of the open layer's keys, or the next one's */
-	BbLayerWriter *layer;	/* NULL: none is open */
-	List	   *finished;	/* BbLayerDesc */
+	uint64		limit;	  /* bytes of a layer */
+	BbKey		start;	  /* of the open layer's keys, or the next one's */
+	BbLayerWriter *layer; /* NULL: none is open */
+	List	   *finished; /* BbLayerDesc */
 };
 
 BbImageWriter *
@@ -65,7 +65,8 @@ bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
 		writer->layer = bb_layer_writer_new(ctx, writer->store,
 											writer->timeline, &writer->start,
 											writer->lsn,
-											(BbCompression) bb_setting_compression);
+											(BbCompression)
+												bb_setting_compression);
 		MemoryContextSwitchTo(old);
 	}
 	bb_layer_writer_add(ctx, writer->layer, key, value, length);
@@ -87,7 +88,7 @@ bb_imagewriter_finish(const BbReqCtx *ctx, BbImageWriter *writer, int *count)
 
 	finish_layer(ctx, writer, &all.end);
 	layers = palloc(list_length(writer->finished) * sizeof(BbLayerDesc));
-	foreach (cell, writer->finished)
+	foreach(cell, writer->finished)
 		layers[n++] = *(const BbLayerDesc *) lfirst(cell);
 	*count = n;
 	return layers;

@@ -18,8 +18,7 @@ typedef struct BbImageWriter BbImageWriter;
 
 /* All it holds, an unfinished layer too, hangs on CurrentMemoryContext. */
 extern BbImageWriter *bb_imagewriter_new(BbObjectStore *store,
-										 const char *timeline,
-										 XLogRecPtr lsn);
+										 const char *timeline, XLogRecPtr lsn);
 
 /*
  * bb_imagewriter_add - REQUIRES: keys ascending, at most BB_VALUE_MAX_SIZE

@@ -78,13 +78,10 @@ extern BbLayerWriter *bb_layer_writer_new(const BbReqCtx *ctx,
 /*
  * bb_layer_writer_new_delta - begin a delta layer of [lsn_start, lsn_end).
  */
-extern BbLayerWriter *bb_layer_writer_new_delta(const BbReqCtx *ctx,
-												BbObjectStore *store,
-												const char *timeline,
-												const BbKey *start,
-												XLogRecPtr lsn_start,
-												XLogRecPtr lsn_end,
-												BbCompression compression);
+extern BbLayerWriter *bb_layer_writer_new_delta(
+	const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+	const BbKey *start, XLogRecPtr lsn_start, XLogRecPtr lsn_end,
+	BbCompression compression);
 
 /*
  * bb_layer_writer_add - add an image, to an image layer.
@@ -153,8 +150,8 @@ extern bool bb_layer_may_hold(const BbReqCtx *ctx, BbLayer *layer,
  * entry->value stays valid until the next get or collect.  Returns false when
  * the layer lacks the key.
  */
-extern bool bb_layer_get(const BbReqCtx *ctx, BbLayer *layer,
-						 const BbKey *key, BbEntry *entry);
+extern bool bb_layer_get(const BbReqCtx *ctx, BbLayer *layer, const BbKey *key,
+						 BbEntry *entry);
 
 /*
  * bb_layer_collect - add to *history what a delta layer knows of its key.

@@ -125,8 +125,7 @@ descend_to_last(const BbReqCtx *ctx, BbLayer *layer, Path *path, int level)
 		level--;
 		path->places[level] = bb_layer_entry_place(&entry);
 		block = cached_block(ctx, layer, &path->places[level], level);
-		bb_layer_check_child(layer, &entry, path->places[level].offset,
-							 block);
+		bb_layer_check_child(layer, &entry, path->places[level].offset, block);
 		path->positions[level] = block->count - 1;
 	}
 }

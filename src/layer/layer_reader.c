@@ -226,8 +226,8 @@ bb_layer_search(const BbLayer *layer, uint64 offset, const BbBlock *block,
 }
 
 void
-bb_layer_check_child(const BbLayer *layer, const BbEntry *index,
-					 uint64 offset, const BbBlock *child)
+bb_layer_check_child(const BbLayer *layer, const BbEntry *index, uint64 offset,
+					 const BbBlock *child)
 {
 	BbEntry		first;
 

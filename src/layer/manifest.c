@@ -34,11 +34,10 @@ bb_timeline_name_is_valid(const char *name)
 	for (const char *p = name; good && *p; p++)
 	{
 		bool		alphanumeric = (*p >= 'a' && *p <= 'z') ||
-								   (*p >= 'A' && *p <= 'Z') ||
-								   (*p >= '0' && *p <= '9');
+			(*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
 
 		good = alphanumeric ||
-			   (p > name && (*p == '_' || *p == '-' || *p == '.'));
+			(p > name && (*p == '_' || *p == '-' || *p == '.'));
 	}
 	return good;
 }
@@ -207,7 +206,7 @@ list_names(const BbReqCtx *ctx, BbObjectStore *store, int elevel)
 	List	   *timelines = NIL;
 	ListCell   *cell;
 
-	foreach (cell, bb_objstore_list_parts(ctx, store, ROOT))
+	foreach(cell, bb_objstore_list_parts(ctx, store, ROOT))
 	{
 		char	   *name = lfirst(cell);
 
@@ -297,8 +296,8 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 
 		if (!bb_layer_is_object_name(timeline, name))
 			others = lappend(others, name);
-		else if (bsearch(&name, named, nnamed, sizeof(char *), compare_names) ==
-			NULL)
+		else if (bsearch(&name, named, nnamed, sizeof(char *),
+						 compare_names) == NULL)
 			leftovers = lappend(leftovers, name);
 	}
 	if (others != NIL)

@@ -47,10 +47,10 @@ typedef struct BbManifest
 	uint64		system_identifier;
 	uint32		wal_segment_size; /* bytes */
 	uint32		data_checksum_version;
-	TimeLineID	tli;  /* PostgreSQL's, at end_lsn */
+	TimeLineID	tli;	   /* PostgreSQL's, at end_lsn */
 	int			nswitches; /* tli switches before that, oldest first */
 	BbTliSwitch *switches;
-	uint32		uid;  /* owner of the data directory, for the tar */
+	uint32		uid; /* owner of the data directory, for the tar */
 	uint32		gid;
 	uint32		directory_mode; /* 0700 or 0750 */
 

@@ -15,8 +15,8 @@
 #include "access/multixact.h"
 #include "access/visibilitymapdefs.h"
 #include "base/codec.h"
-#include "replication/origin.h"
 #include "layer/native.h"
+#include "replication/origin.h"
 #include "storage/fsm_internals.h"
 
 #define XACT_BITS 2

@@ -7,14 +7,13 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"
+#include "members/backupmanifest.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
-
-#include "members/backupmanifest.h"
-#include "base/compat.h"
 
 bool
 bb_manifesttext_lists(const BbMember *member)

@@ -17,7 +17,6 @@
 #define BB_BACKUPMANIFEST_H
 
 #include "lib/stringinfo.h"
-
 #include "members/member.h"
 #include "members/options.h"
 #include "members/seed.h"

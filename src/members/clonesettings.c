@@ -11,10 +11,10 @@
 #include <limits.h>
 #include <math.h>
 
-#include "members/clonesettings.h"
-#include "members/confparse.h"
 #include "base/compat.h"
 #include "lib/stringinfo.h"
+#include "members/clonesettings.h"
+#include "members/confparse.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
-
 #include "members/clonetli.h"
 
 /* The tlis that a history file has: its own, and those before it. */

@@ -397,8 +397,9 @@ bb_configfiles_next(const BbReqCtx *ctx, BbConfigFiles *files,
 	}
 	bb_member_init(member,
 				   entry->generated ? BB_MEMBER_GENERATED
-				   : bb_captured_is_history(entry->path) ? BB_MEMBER_HISTORY
-				   : BB_MEMBER_CONFIG,
+					   : bb_captured_is_history(entry->path)
+					   ? BB_MEMBER_HISTORY
+					   : BB_MEMBER_CONFIG,
 				   entry->mode, "%s", entry->path);
 	if (entry->text != NULL)
 	{

@@ -18,8 +18,8 @@
 #ifndef BB_CONFIGFILES_H
 #define BB_CONFIGFILES_H
 
-#include "members/member.h"
 #include "catalog/pg_control.h"
+#include "members/member.h"
 
 typedef struct BbConfigFiles BbConfigFiles;
 

@@ -11,8 +11,8 @@
  */
 #include "postgres.h"
 
-#include "members/confparse.h"
 #include "lib/stringinfo.h"
+#include "members/confparse.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"

@@ -36,8 +36,8 @@ typedef struct BbConf
 {
 	List	   *settings; /* BbConfSetting *, in order: the last one counts */
 	List	   *outside;  /* char *: included, but not in the data directory */
-	List	   *missing;  /* char *: included from there, but not in the backup */
-	int			files;	  /* that were read */
+	List	   *missing;	   /* char *: included from there, but not in the backup */
+	int			files; /* that were read */
 } BbConf;
 
 /*

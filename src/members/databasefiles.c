@@ -10,21 +10,20 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_tablespace_d.h"
-
-#include "members/databasefiles.h"
 #include "base/clusterfile.h"
 #include "base/compat.h"
+#include "catalog/pg_tablespace_d.h"
+#include "members/databasefiles.h"
 
 /* What of a database comes next. */
 typedef enum DatabaseStep
 {
-	STEP_DATABASE,	/* open the next one; its directory */
-	STEP_VERSION,	/* PG_VERSION */
-	STEP_RELMAP,	/* pg_filenode.map */
-	STEP_RELATION,	/* open the next relation */
-	STEP_FORK,		/* the next fork of the relation */
-	STEP_SEGMENT,	/* the next segment of the fork */
+	STEP_DATABASE, /* open the next one; its directory */
+	STEP_VERSION,  /* PG_VERSION */
+	STEP_RELMAP,   /* pg_filenode.map */
+	STEP_RELATION, /* open the next relation */
+	STEP_FORK,	   /* the next fork of the relation */
+	STEP_SEGMENT,  /* the next segment of the fork */
 	STEP_DONE
 } DatabaseStep;
 
@@ -44,10 +43,10 @@ struct BbDatabaseFiles
 	char		directory[MAXPGPATH]; /* the database's */
 	BbCatalogScan *relations;
 	BbRelation	relation;
-	int			fork;		  /* that comes next, as a file */
-	ForkNumber	content_fork; /* that the open fork's bytes are of */
-	BlockNumber blocks;		  /* in the open fork */
-	BlockNumber block;		  /* where its next segment begins */
+	int			fork;			 /* that comes next, as a file */
+	ForkNumber	content_fork;	 /* that the open fork's bytes are of */
+	BlockNumber blocks;			 /* in the open fork */
+	BlockNumber block;			 /* where its next segment begins */
 	char		path[MAXPGPATH]; /* of its first segment */
 };
 
@@ -112,8 +111,8 @@ check_database(const BbReqCtx *ctx, BbDatabaseFiles *files)
 						database->db, database->spc)));
 	if (!is_built_in(database))
 	{
-		BbKey		key = bb_key_make(BB_KEY_TABLESPACE, database->spc, 0, 0, 0,
-									  0);
+		BbKey		key = bb_key_make(BB_KEY_TABLESPACE, database->spc, 0, 0,
+									  0, 0);
 
 		bb_pagestore_need(ctx, files->store, &key, files->lsn, 0);
 	}
@@ -143,7 +142,7 @@ next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 
 	files->step = STEP_VERSION;
 	if (is_shared(&files->database))
-		return false;			/* "global" was one of the first members */
+		return false; /* "global" was one of the first members */
 	bb_member_init(member, BB_MEMBER_DIRECTORY, files->directory_mode, "%s",
 				   files->directory);
 	return true;
@@ -207,8 +206,7 @@ next_relation(const BbReqCtx *ctx, BbDatabaseFiles *files)
 	do
 	{
 		bb_reqctx_check(ctx);
-		if (!bb_catalog_next_relation(ctx, files->relations,
-									  &files->relation))
+		if (!bb_catalog_next_relation(ctx, files->relations, &files->relation))
 		{
 			bb_catalog_scan_close(files->relations);
 			files->relations = NULL;

@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
-#include "members/dirtree.h"
 #include "base/compat.h"
+#include "members/dirtree.h"
 
 static const char *const directories[] = {
 	"global",

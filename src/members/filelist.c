@@ -11,20 +11,19 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "catalog/pg_tablespace_d.h"
 #include "common/sha2.h"
-#include "utils/memutils.h"
-
 #include "members/clonesettings.h"
+#include "members/clonetli.h"
 #include "members/configfiles.h"
 #include "members/databasefiles.h"
 #include "members/dirtree.h"
 #include "members/filelist.h"
 #include "members/generatedfiles.h"
-#include "members/clonetli.h"
-#include "base/compat.h"
 #include "pagestore/originfile.h"
 #include "pagestore/walposition.h"
+#include "utils/memutils.h"
 
 /*
  * Where a server puts backup_label once it has recovered.  Nothing has to be
@@ -46,10 +45,10 @@ struct BbFileList
 	const BbSeed *seed;
 	BbConfigFiles *config;
 	BbDatabaseFiles *databases;
-	char		version[16];			 /* content of PG_VERSION */
-	char		signal[64];				 /* content of the signal files */
-	char	   *label;					 /* of LABEL_FILE; NULL: none */
-	List	   *notices;				 /* BbSettingNotice *, of settings */
+	char		version[16]; /* content of PG_VERSION */
+	char		signal[64];	 /* content of the signal files */
+	char	   *label;		 /* of LABEL_FILE; NULL: none */
+	List	   *notices;	 /* BbSettingNotice *, of settings */
 
 	bool		with_manifest;
 	BbManifestText manifest;
@@ -218,11 +217,11 @@ static bool
 next_database_file(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	if (list->databases == NULL)
-		list->databases =
-			bb_databasefiles_new(ctx, list->store, list->lsn,
-								 list->archives ? DEFAULTTABLESPACE_OID
-								 : InvalidOid,
-								 list->full, list->version);
+		list->databases = bb_databasefiles_new(ctx, list->store, list->lsn,
+											   list->archives
+												   ? DEFAULTTABLESPACE_OID
+												   : InvalidOid,
+											   list->full, list->version);
 	return bb_databasefiles_next(ctx, list->databases, member);
 }
 

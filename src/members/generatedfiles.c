@@ -8,11 +8,10 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
-#include "pgtime.h"
-
 #include "members/generatedfiles.h"
 #include "pagestore/catalog.h"
 #include "pagestore/originfile.h"
+#include "pgtime.h"
 
 char *
 bb_madefile_label(const BbSeed *seed, int64 mtime, const char *label)

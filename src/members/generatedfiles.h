@@ -13,8 +13,8 @@
 #ifndef BB_GENERATEDFILES_H
 #define BB_GENERATEDFILES_H
 
-#include "members/seed.h"
 #include "lib/stringinfo.h"
+#include "members/seed.h"
 
 /*
  * bb_madefile_label - the lines of a backup_label (do_pg_backup_start in

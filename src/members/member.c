@@ -7,27 +7,19 @@
  */
 #include "postgres.h"
 
-#include "members/member.h"
 #include "base/storedpath.h"
 #include "files/tree.h"
+#include "members/member.h"
 
 static const char *const kind_names[] = {
-	[BB_MEMBER_DIRECTORY] = "directory",
-	[BB_MEMBER_VERSION] = "version",
-	[BB_MEMBER_CONFIG] = "config",
-	[BB_MEMBER_GENERATED] = "generated",
-	[BB_MEMBER_LABEL] = "label",
-	[BB_MEMBER_MAP] = "tablespace_map",
-	[BB_MEMBER_SLRU] = "slru",
-	[BB_MEMBER_RELMAP] = "relmap",
-	[BB_MEMBER_RELATION] = "relation",
-	[BB_MEMBER_TWOPHASE] = "twophase",
-	[BB_MEMBER_ORIGIN] = "origin",
-	[BB_MEMBER_SIGNAL] = "signal",
-	[BB_MEMBER_HISTORY] = "history",
-	[BB_MEMBER_WAL] = "wal",
-	[BB_MEMBER_CONTROL] = "control",
-	[BB_MEMBER_MANIFEST] = "manifest",
+	[BB_MEMBER_DIRECTORY] = "directory", [BB_MEMBER_VERSION] = "version",
+	[BB_MEMBER_CONFIG] = "config",		 [BB_MEMBER_GENERATED] = "generated",
+	[BB_MEMBER_LABEL] = "label",		 [BB_MEMBER_MAP] = "tablespace_map",
+	[BB_MEMBER_SLRU] = "slru",			 [BB_MEMBER_RELMAP] = "relmap",
+	[BB_MEMBER_RELATION] = "relation",	 [BB_MEMBER_TWOPHASE] = "twophase",
+	[BB_MEMBER_ORIGIN] = "origin",		 [BB_MEMBER_SIGNAL] = "signal",
+	[BB_MEMBER_HISTORY] = "history",	 [BB_MEMBER_WAL] = "wal",
+	[BB_MEMBER_CONTROL] = "control",	 [BB_MEMBER_MANIFEST] = "manifest",
 };
 
 void

@@ -58,8 +58,8 @@ typedef struct BbMember
 	BbMemberKind kind;
 	BbMemberContent content;
 	char		path[MAXPGPATH];
-	uint64		size; /* bytes; 0 for a directory */
-	mode_t		mode; /* permission bits */
+	uint64		size;		/* bytes; 0 for a directory */
+	mode_t		mode;		/* permission bits */
 	Oid			tablespace; /* that it's in the archive of; Invalid: "base" */
 	bool		apart;		/* in no archive: a manifest beside them */
 	union

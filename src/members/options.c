@@ -7,9 +7,8 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-
 #include "members/options.h"
+#include "utils/builtins.h"
 
 BbBackupOptions
 bb_options_defaults(void)

@@ -17,9 +17,8 @@
 #include "access/rmgr.h"
 #include "access/xlog_internal.h"
 #include "access/xlogrecord.h"
-
-#include "members/seed.h"
 #include "base/clusterfile.h"
+#include "members/seed.h"
 #include "pagestore/walposition.h"
 
 /* The record: header, short data header, checkpoint. */
@@ -176,8 +175,9 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	seed->record_end = bb_wal_place_record(&seed->wal, seed->record_start,
 										   record, RECORD_SIZE, seed->pages);
 	seed->record_page = seed->record_start - seed->record_start % XLOG_BLCKSZ;
-	seed->record_pages =
-		(seed->record_end - 1 - seed->record_page) / XLOG_BLCKSZ + 1;
+	seed->record_pages = (seed->record_end - 1 - seed->record_page) /
+			XLOG_BLCKSZ +
+		1;
 
 	XLByteToSeg(seed->record_start, seed->first_segment,
 				seed->wal.segment_size);
@@ -202,8 +202,7 @@ bb_seed_wal_page(const BbSeed *seed, XLogSegNo segment, uint32 offset,
 	if (address >= seed->record_page &&
 		address < seed->record_page + seed->record_pages * XLOG_BLCKSZ)
 	{
-		memcpy(page, seed->pages + (address - seed->record_page),
-			   XLOG_BLCKSZ);
+		memcpy(page, seed->pages + (address - seed->record_page), XLOG_BLCKSZ);
 		return;
 	}
 

@@ -27,9 +27,9 @@
 #ifndef BB_SEED_H
 #define BB_SEED_H
 
-#include "wal/page.h"
 #include "catalog/pg_control.h"
 #include "pagestore/pagestore.h"
+#include "wal/page.h"
 
 typedef struct BbSeed
 {
@@ -39,8 +39,8 @@ typedef struct BbSeed
 	XLogRecPtr	record_end;
 	XLogSegNo	first_segment; /* one segment; two if the record crosses */
 	XLogSegNo	last_segment;
-	XLogRecPtr	record_page;   /* where the page with its start begins */
-	uint32		record_pages;  /* one or two */
+	XLogRecPtr	record_page;  /* where the page with its start begins */
+	uint32		record_pages; /* one or two */
 	uint8		pages[2 * XLOG_BLCKSZ];
 	char	   *history; /* content of the history file */
 } BbSeed;
@@ -55,8 +55,8 @@ typedef struct BbSeed
  * Errors: DATA_CORRUPTED (control file or checkpoint in the store).
  */
 extern BbSeed *bb_seed_new(const BbReqCtx *ctx, BbPageStore *store,
-						   XLogRecPtr lsn, XLogRecPtr prev_lsn,
-						   TimeLineID tli, const char *parent_history);
+						   XLogRecPtr lsn, XLogRecPtr prev_lsn, TimeLineID tli,
+						   const char *parent_history);
 
 /*
  * bb_seed_wal_page - the page (XLOG_BLCKSZ bytes) at "offset" of a segment.

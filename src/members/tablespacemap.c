@@ -7,9 +7,9 @@
  */
 #include "postgres.h"
 
+#include "base/foreigntext.h"
 #include "files/outdir.h"
 #include "members/tablespacemap.h"
-#include "base/foreigntext.h"
 #include "port.h"
 
 /* A mapping, in its two parts. */

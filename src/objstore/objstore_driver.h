@@ -33,10 +33,10 @@ typedef struct BbObjectStoreOps
 	bool		(*put_if) (const BbReqCtx *ctx, BbObjectStore *store,
 						   const char *name, const void *data, size_t length,
 						   BbObjectTag expected, BbObjectTag *tag);
-	List	   *(*list) (const BbReqCtx *ctx, BbObjectStore *store,
+	List *(*list) (const BbReqCtx *ctx, BbObjectStore *store,
+				   const char *prefix);
+	List *(*list_parts) (const BbReqCtx *ctx, BbObjectStore *store,
 						 const char *prefix);
-	List	   *(*list_parts) (const BbReqCtx *ctx, BbObjectStore *store,
-							   const char *prefix);
 	void		(*remove) (const BbReqCtx *ctx, BbObjectStore *store,
 						   List *names);
 	void		(*sweep) (const BbReqCtx *ctx, BbObjectStore *store,

@@ -180,8 +180,8 @@ bb_catalog_next_tablespace(const BbReqCtx *ctx, BbCatalogScan *scan,
 	tablespace->location = rest_as_text(&reader);
 	check_valid(scan, &fields, &reader,
 				fields.spc < FirstNormalObjectId
-				? "There can be no tablespace of that OID."
-				: NULL);
+					? "There can be no tablespace of that OID."
+					: NULL);
 	return true;
 }
 
@@ -198,13 +198,13 @@ bb_catalog_next_database(const BbReqCtx *ctx, BbCatalogScan *scan,
 	flags = bb_reader_u8(&reader);
 	check_valid(scan, &fields, &reader,
 				(fields.db == InvalidOid) !=
-				(fields.spc == GLOBALTABLESPACE_OID)
-				? "There can be no such database in that tablespace."
-				: NULL);
+						(fields.spc == GLOBALTABLESPACE_OID)
+					? "There can be no such database in that tablespace."
+					: NULL);
 	database->spc = fields.spc;
 	database->db = fields.db;
-	database->default_tablespace =
-		(flags & BB_DATABASE_DEFAULT_TABLESPACE) != 0;
+	database->default_tablespace = (flags & BB_DATABASE_DEFAULT_TABLESPACE) !=
+		0;
 	return true;
 }
 
@@ -370,8 +370,8 @@ bb_catalog_next_origin(const BbReqCtx *ctx, BbCatalogScan *scan,
 	origin->remote_lsn = bb_reader_le64(&reader);
 	check_valid(scan, &fields, &reader,
 				fields.rel == 0 || fields.rel > PG_UINT16_MAX
-				? "There can be no replication origin of that number."
-				: NULL);
+					? "There can be no replication origin of that number."
+					: NULL);
 	origin->id = fields.rel;
 	return true;
 }

@@ -125,8 +125,7 @@ extern bool bb_catalog_next_slru_segment(const BbReqCtx *ctx,
 										 BbSlruSegment *segment);
 extern bool bb_catalog_next_file(const BbReqCtx *ctx, BbCatalogScan *scan,
 								 BbCapturedFile *file);
-extern bool bb_catalog_next_directory(const BbReqCtx *ctx,
-									  BbCatalogScan *scan,
+extern bool bb_catalog_next_directory(const BbReqCtx *ctx, BbCatalogScan *scan,
 									  BbCapturedDirectory *directory);
 extern bool bb_catalog_next_twophase(const BbReqCtx *ctx, BbCatalogScan *scan,
 									 BbTwophase *twophase);

@@ -171,8 +171,7 @@ bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 }
 
 void
-bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan,
-					   const BbKey *key)
+bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan, const BbKey *key)
 {
 	ReadPlace	place = {scan->store, key, scan->lsn, true};
 	ErrorContextCallback callback;
@@ -200,8 +199,7 @@ bb_pagestore_scan_close(BbPageScan *scan)
 
 BbPageVersions *
 bb_pagestore_versions_new(const BbReqCtx *ctx, BbPageStore *store,
-						  const BbKey *key, XLogRecPtr after,
-						  XLogRecPtr until)
+						  const BbKey *key, XLogRecPtr after, XLogRecPtr until)
 {
 	BbPageVersions *versions;
 

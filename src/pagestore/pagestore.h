@@ -117,8 +117,7 @@ extern XLogRecPtr bb_pagestore_check_lsn(const BbPageStore *store,
  * bb_pagestore_get - the value of a key at an LSN; false: there is none.
  */
 extern bool bb_pagestore_get(const BbReqCtx *ctx, BbPageStore *store,
-							 const BbKey *key, XLogRecPtr lsn,
-							 BbValue *value);
+							 const BbKey *key, XLogRecPtr lsn, BbValue *value);
 
 /*
  * bb_pagestore_need - as get, for a value that has to be there and, unless

@@ -37,7 +37,7 @@ typedef struct BbPageStoreOps
 								  BbPageVersions *versions, XLogRecPtr *lsn,
 								  BbValue *value);
 	void		(*versions_close) (BbPageVersions *versions);
-	List	   *(*tlis) (const BbReqCtx *ctx, BbPageStore *store);
+	List *(*tlis) (const BbReqCtx *ctx, BbPageStore *store);
 } BbPageStoreOps;
 
 struct BbPageStore
@@ -45,7 +45,7 @@ struct BbPageStore
 	const BbPageStoreOps *ops;
 	BbPageStoreInfo info;
 	MemoryContext context; /* that it was made in */
-	List	   *tlis; /* see bb_pagestore_tlis; NIL: not known yet */
+	List	   *tlis;	   /* see bb_pagestore_tlis; NIL: not known yet */
 };
 
 struct BbPageScan

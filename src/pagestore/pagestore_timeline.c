@@ -92,9 +92,10 @@ timeline_versions_new(const BbReqCtx *ctx, BbPageStore *store,
 {
 	TimelineVersions *versions = palloc0(sizeof(TimelineVersions));
 
-	versions->versions =
-		bb_timeline_versions_new(ctx, ((TimelineStore *) store)->timeline, key,
-								 after, until);
+	versions->versions = bb_timeline_versions_new(ctx,
+												  ((TimelineStore *) store)
+													  ->timeline,
+												  key, after, until);
 	return &versions->base;
 }
 

@@ -13,10 +13,10 @@
 #include "access/xlog_internal.h"
 #include "base/clusterfile.h"
 #include "base/codec.h"
-#include "wal/page.h"
 #include "catalog/pg_control.h"
 #include "pagestore/walposition.h"
 #include "utils/timestamp.h"
+#include "wal/page.h"
 
 static void
 report_invalid(const BbKey *key)

@@ -82,8 +82,7 @@ become(pid_t parent, const BbSpawn *spawn)
 	sigset_t	none;
 
 	if ((!spawn->outlives && !follow(parent)) ||
-		setpgid(0, spawn->group) != 0 ||
-		!place_fds(spawn->fds, spawn->nfds))
+		setpgid(0, spawn->group) != 0 || !place_fds(spawn->fds, spawn->nfds))
 		_exit(126);
 	for (int signo = 1; signo < NSIG; signo++)
 		signal(signo, SIG_DFL);

@@ -14,14 +14,14 @@
 
 #include <signal.h>
 
-#include "process/worker_internal.h"
-#include "process/worker_settings.h"
 #include "lib/ilist.h"
 #include "libpq/pqformat.h"
 #include "libpq/pqmq.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
+#include "process/worker_internal.h"
+#include "process/worker_settings.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"

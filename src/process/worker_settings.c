@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "process/worker_settings.h"
 #include "lib/stringinfo.h"
+#include "process/worker_settings.h"
 #include "utils/guc.h"
 
 #define OUR_PREFIX "bbackup."

@@ -61,7 +61,7 @@ static BbRelLocator void_locator;
 
 static ForkNumber target_fork;
 static BlockNumber target_block;
-static bool target_is_new; /* zeros, when last looked at */
+static bool target_is_new;					 /* zeros, when last looked at */
 static Buffer target_buffer = InvalidBuffer; /* where it was last seen */
 static int	target_count = 0; /* pages of the target since it was emptied */
 static int	trash_count = 0;  /* blocks put into trash since it was emptied */

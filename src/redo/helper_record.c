@@ -31,9 +31,9 @@
 #include "access/rmgr.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "wal/blocks.h"
 #include "redo/helper.h"
 #include "utils/memutils.h"
+#include "wal/blocks.h"
 
 static XLogReaderState *reader;
 static DecodedXLogRecord *decoded;

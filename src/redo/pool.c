@@ -14,9 +14,9 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
-#include "process/waitset.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "process/waitset.h"
 #include "redo/pool_internal.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"

@@ -22,8 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "process/spawn.h"
 #include "miscadmin.h"
+#include "process/spawn.h"
 #include "redo/helper.h"
 #include "redo/process.h"
 #include "redo/scratch.h"
@@ -67,11 +67,22 @@ bb_redo_setup_library(void)
  * library whose path has spaces or colons; then the user needs a name of its
  * own.
  */
-static const char *const passed_on[] = {
-	"LD_LIBRARY_PATH", "ICU_DATA", "GLIBC_TUNABLES", "MALLOC_",
-	"LANG", "LANGUAGE", "LC_", "TZ", "TZDIR",
-	"ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "GCOV_PREFIX",
-	"GCOV_PREFIX_STRIP", "LLVM_PROFILE_FILE", "BB_REDO_"};
+static const char *const passed_on[] = {"LD_LIBRARY_PATH",
+										"ICU_DATA",
+										"GLIBC_TUNABLES",
+										"MALLOC_",
+										"LANG",
+										"LANGUAGE",
+										"LC_",
+										"TZ",
+										"TZDIR",
+										"ASAN_OPTIONS",
+										"LSAN_OPTIONS",
+										"UBSAN_OPTIONS",
+										"GCOV_PREFIX",
+										"GCOV_PREFIX_STRIP",
+										"LLVM_PROFILE_FILE",
+										"BB_REDO_"};
 
 static bool
 is_passed_on(const char *variable)

@@ -38,9 +38,9 @@
 #ifndef BB_SINK_H
 #define BB_SINK_H
 
+#include "common/compression.h"
 #include "members/backupmanifest.h"
 #include "members/member.h"
-#include "common/compression.h"
 
 struct BbTree;
 
@@ -237,7 +237,7 @@ extern BbSink *bb_sink_program_new(const char *command);
  */
 extern BbSink *bb_sink_largeobject_new(void);
 /* Its OID, once "begin" has made it. */
-extern Oid	bb_sink_largeobject_oid(const BbSink *sink);
+extern Oid bb_sink_largeobject_oid(const BbSink *sink);
 /* Is there room for so many bytes in one?  The error is the same. */
 extern void bb_sink_largeobject_check_size(uint64 size);
 

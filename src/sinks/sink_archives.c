@@ -16,11 +16,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/file_perm.h"
 #include "files/outdir.h"
 #include "files/outfile.h"
 #include "files/pathlist.h"
 #include "sinks/sink.h"
-#include "common/file_perm.h"
 #include "utils/memutils.h"
 
 #define UNFINISHED ".part"

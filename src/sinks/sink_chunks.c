@@ -7,10 +7,9 @@
  */
 #include "postgres.h"
 
-#include "utils/memutils.h"
-
-#include "sinks/sink.h"
 #include "base/compat.h"
+#include "sinks/sink.h"
+#include "utils/memutils.h"
 
 typedef struct ChunksSink
 {

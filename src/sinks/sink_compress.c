@@ -11,10 +11,9 @@
  */
 #include "postgres.h"
 
-#include "utils/memutils.h"
-
 #include "sinks/compressor.h"
 #include "sinks/sink.h"
+#include "utils/memutils.h"
 
 typedef struct Method
 {

@@ -25,10 +25,10 @@
 #include <unistd.h>
 
 #include "access/xlog_internal.h"
-#include "files/outfile.h"
-#include "sinks/sink.h"
-#include "files/tree.h"
 #include "catalog/pg_control.h"
+#include "files/outfile.h"
+#include "files/tree.h"
+#include "sinks/sink.h"
 #include "utils/memutils.h"
 
 #define LOCK_FILE "postmaster.pid"

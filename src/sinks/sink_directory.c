@@ -17,8 +17,8 @@
 
 #include "access/xlog_internal.h"
 #include "files/outfile.h"
-#include "sinks/sink.h"
 #include "files/tree.h"
+#include "sinks/sink.h"
 #include "utils/memutils.h"
 
 typedef struct DirectorySink

@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file_perm.h"
 #include "files/outdir.h"
 #include "files/outfile.h"
 #include "sinks/sink.h"
-#include "common/file_perm.h"
 #include "storage/fd.h"
 #include "utils/wait_event.h"
 

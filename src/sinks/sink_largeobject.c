@@ -19,10 +19,9 @@
 #include "fmgr.h"
 #include "libpq/be-fsstubs.h"
 #include "libpq/libpq-fs.h"
+#include "sinks/sink.h"
 #include "storage/large_object.h"
 #include "utils/fmgrprotos.h"
-
-#include "sinks/sink.h"
 
 #define BUFFER_BYTES (64 * LOBLKSIZE)
 

@@ -16,14 +16,13 @@
  */
 #include "postgres.h"
 
+#include "base/crc.h"
 #include "common/checksum_helper.h"
 #include "common/cryptohash.h"
-#include "utils/resowner.h"
-
+#include "files/spool.h"
 #include "members/backupmanifest.h"
 #include "sinks/sink.h"
-#include "base/crc.h"
-#include "files/spool.h"
+#include "utils/resowner.h"
 
 typedef struct Checksum
 {

@@ -38,14 +38,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "process/guard.h"
-#include "process/spawn.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "process/guard.h"
+#include "process/spawn.h"
+#include "sinks/sink.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
-
-#include "sinks/sink.h"
 
 extern char **environ;
 
@@ -243,14 +242,14 @@ start(ProgramSink *program, int input)
 	if (!bb_guard_start(&program->guard, program->pipe))
 		return false;
 	program->group = program->guard.pid;
-	program->pid = bb_spawn(&(BbSpawn){
-		.arguments = arguments,
-		.environment = environ,
-		.fds = (int[]){[STDIN_FILENO] = input,
-					   [STDOUT_FILENO] = STDOUT_FILENO,
-					   [STDERR_FILENO] = STDERR_FILENO},
-		.nfds = STDERR_FILENO + 1,
-		.group = program->group});
+	program->pid = bb_spawn(
+		&(BbSpawn){.arguments = arguments,
+				   .environment = environ,
+				   .fds = (int[]){[STDIN_FILENO] = input,
+								  [STDOUT_FILENO] = STDOUT_FILENO,
+								  [STDERR_FILENO] = STDERR_FILENO},
+				   .nfds = STDERR_FILENO + 1,
+				   .group = program->group});
 	return program->pid > 0;
 }
 

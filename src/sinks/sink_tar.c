@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 
 #include "pgtar.h"
-
 #include "sinks/sink.h"
 
 typedef struct TarSink
@@ -45,9 +44,8 @@ tar_begin_member(const BbReqCtx *ctx, BbSink *sink, const BbMember *member)
 
 	Assert(!directory || member->size == 0);
 
-	if (tarCreateHeader(header, path, NULL, member->size,
-						type | member->mode, tar->uid, tar->gid,
-						tar->mtime) != TAR_OK)
+	if (tarCreateHeader(header, path, NULL, member->size, type | member->mode,
+						tar->uid, tar->gid, tar->mtime) != TAR_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("path is too long for tar: \"%s\"", path),

@@ -13,10 +13,9 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "sinks/sink.h"
 #include "storage/latch.h"
 #include "utils/timestamp.h"
-
-#include "sinks/sink.h"
 
 #define SAMPLES_PER_SECOND 8
 

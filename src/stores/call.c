@@ -9,8 +9,8 @@
 
 #include "base/settings.h"
 #include "catalog/pg_authid.h"
-#include "stores/call.h"
 #include "miscadmin.h"
+#include "stores/call.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
@@ -18,10 +18,9 @@ const BbReqCtx *
 bb_call_begin(FunctionCallInfo fcinfo, BbTaskKind kind)
 {
 	/* who only looks what there is doesn't use it */
-	const BbReqCtx *ctx =
-		kind == BB_TASK_LISTING
-			? bb_reqctx_uncounted_root(kind, bb_setting_download_behavior)
-			: bb_reqctx_root(kind, bb_setting_download_behavior);
+	const BbReqCtx *ctx = kind == BB_TASK_LISTING
+		? bb_reqctx_uncounted_root(kind, bb_setting_download_behavior)
+		: bb_reqctx_root(kind, bb_setting_download_behavior);
 	BbCallAbout about = {.function = get_func_name(fcinfo->flinfo->fn_oid)};
 
 	bb_calls_describe(ctx, &about);

@@ -11,9 +11,9 @@
 #include "postgres.h"
 
 #include "process/worker.h"
+#include "stats/calls.h"
 #include "stores/pages_task.h"
 #include "stores/store_access.h"
-#include "stats/calls.h"
 
 void
 bb_pages_task(const void *payload, size_t length)

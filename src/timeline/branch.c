@@ -184,7 +184,7 @@ bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	bb_manifest_lock(ctx, store, name);
 	need_timeline(ctx, store, name, &broken);
 
-	foreach (cell, bb_manifest_list(ctx, store))
+	foreach(cell, bb_manifest_list(ctx, store))
 		if (strcmp(lfirst(cell), name) != 0)
 			check_not_needed(ctx, store, name, broken, lfirst(cell));
 	bb_manifest_remove(ctx, store, name);

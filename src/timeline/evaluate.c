@@ -141,8 +141,9 @@ check_control(const BbTimeline *timeline, const uint8 *control, size_t length,
 	{
 		memcpy(&file, control, sizeof(file));
 		if (file.data_checksum_version != version)
-			complaint = psprintf("It has data checksums of version %u instead of %u.",
-								 file.data_checksum_version, version);
+			complaint =
+				psprintf("It has data checksums of version %u instead of %u.",
+						 file.data_checksum_version, version);
 	}
 	if (complaint != NULL)
 		ereport(ERROR,

@@ -43,8 +43,8 @@
 typedef struct Slot
 {
 	BbEntry		entry;
-	bool		redo;	   /* redo is making it */
-	uint8	   *value;	   /* of the entry, if it is not; NULL: not needed yet */
+	bool		redo;  /* redo is making it */
+	uint8	   *value; /* of the entry, if it is not; NULL: not needed yet */
 	size_t		allocated; /* of value */
 } Slot;
 
@@ -52,7 +52,7 @@ struct BbTimelineScan
 {
 	MemoryContext context; /* owns the scan */
 	BbTimeline *timeline;
-	BbKeyRange	range; /* start: nothing before it is wanted any more */
+	BbKeyRange	range;	 /* start: nothing before it is wanted any more */
 	BbKey		horizon; /* nothing from here on is wanted yet */
 	XLogRecPtr	lsn;
 	BbMerge	   *merge;
@@ -297,7 +297,7 @@ open_queue(const BbReqCtx *ctx, BbTimelineScan *scan)
 static void
 keep_value(const BbTimelineScan *scan, Slot *slot)
 {
-	BbEntry    *entry = &slot->entry;
+	BbEntry	   *entry = &slot->entry;
 
 	if (slot->allocated < entry->length)
 	{

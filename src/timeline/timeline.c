@@ -112,8 +112,8 @@ bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn)
 
 			/* a sum: in whatever order they are */
 			if (layer->lsn_start <= ceiling)
-				identity += hash_bytes_extended((const unsigned char *)
-													&layer->file_id,
+				identity += hash_bytes_extended((const unsigned char *) &layer
+													->file_id,
 												sizeof(layer->file_id),
 												layer->crc);
 		}

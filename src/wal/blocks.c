@@ -9,10 +9,10 @@
 
 #include "access/xlogrecord.h"
 #include "base/compress.h"
-#include "wal/blocks.h"
 #include "catalog/pg_tablespace_d.h"
 #include "common/pg_lzcompress.h"
 #include "storage/bufpage.h"
+#include "wal/blocks.h"
 
 /* The three ways to compress an image, of which it has one at most. */
 #define ALL_METHODS \

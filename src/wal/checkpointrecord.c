@@ -9,9 +9,9 @@
 
 #include "access/rmgr.h"
 #include "access/xlog_internal.h"
+#include "utils/memutils.h"
 #include "wal/checkpointrecord.h"
 #include "wal/source.h"
-#include "utils/memutils.h"
 
 /* Why the record couldn't be read. */
 static void

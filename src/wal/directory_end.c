@@ -146,9 +146,9 @@ static void
 tell_file(const BbReqCtx *ctx, BbWalSource *source)
 {
 	/* if a whole one followed, this would be an error */
-	const BbWalSegment *later = bb_walsegments_later(ctx, source->segments,
-													 source->file.segment.number,
-													 true);
+	const BbWalSegment
+		*later = bb_walsegments_later(ctx, source->segments,
+									  source->file.segment.number, true);
 
 	if (later == NULL && !is_notable(source))
 		return;

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
-
 #include "wal/page.h"
 
 static inline bool

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "wal/segments.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
+#include "wal/segments.h"
 
 /* Segments in a growing array. */
 typedef struct SegmentArray

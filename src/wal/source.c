@@ -9,8 +9,8 @@
 
 #include <sys/stat.h>
 
-#include "wal/source_internal.h"
 #include "utils/memutils.h"
+#include "wal/source_internal.h"
 
 /* Segments are read in pieces of this size. */
 #define READ_BYTES (16 * XLOG_BLCKSZ)
@@ -444,12 +444,12 @@ bb_walsource_way(const BbWalSource *source)
 static List *
 ancestors(const BbWalHistory *history, TimeLineID tli)
 {
-	List *older = NIL;
-	ListCell *cell;
+	List	   *older = NIL;
+	ListCell   *cell;
 
 	foreach(cell, history->tlis)
 	{
-		BbWalTli *entry = lfirst(cell);
+		BbWalTli   *entry = lfirst(cell);
 
 		if (entry->tli < tli)
 			older = lappend(older, entry);
@@ -461,10 +461,10 @@ static bool
 same_ancestors(const BbWalHistory *one, const BbWalHistory *other,
 			   TimeLineID tli)
 {
-	List *ones = ancestors(one, tli);
-	List *others = ancestors(other, tli);
-	ListCell *cell;
-	ListCell *other_cell;
+	List	   *ones = ancestors(one, tli);
+	List	   *others = ancestors(other, tli);
+	ListCell   *cell;
+	ListCell   *other_cell;
 
 	if (list_length(ones) != list_length(others))
 		return false;
@@ -482,7 +482,7 @@ same_ancestors(const BbWalHistory *one, const BbWalHistory *other,
 static char *
 ancestors_text(const BbWalHistory *history, TimeLineID tli)
 {
-	List *older = ancestors(history, tli);
+	List	   *older = ancestors(history, tli);
 	StringInfoData text;
 
 	initStringInfo(&text);

@@ -14,8 +14,8 @@
 
 #include "access/xlog_internal.h"
 #include "base/resource.h"
-#include "wal/tlihistory.h"
 #include "storage/fd.h"
+#include "wal/tlihistory.h"
 
 /* Far more than a history file ever has; bytes. */
 #define HISTORY_MAX_SIZE (1024 * 1024)

@@ -9,9 +9,8 @@
 
 #include "common/logging.h"
 #include "compat.h"
-#include "progress.h"
-
 #include "fuzz.h"
+#include "progress.h"
 
 enum pg_log_level __pg_log_level = PG_LOG_INFO;
 

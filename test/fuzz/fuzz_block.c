@@ -10,9 +10,8 @@
 
 #include "base/codec.h"
 #include "base/crc.h"
-#include "layer/block.h"
-
 #include "fuzz.h"
+#include "layer/block.h"
 
 #define FILE_ID UINT64CONST(0x0123456789abcdef)
 #define OFFSET 28

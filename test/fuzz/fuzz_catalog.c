@@ -10,11 +10,10 @@
 #include "postgres.h"
 
 #include "base/storedpath.h"
+#include "fuzz.h"
 #include "pagestore/captured.h"
 #include "pagestore/catalog.h"
 #include "pagestore/pagestore_driver.h"
-
-#include "fuzz.h"
 
 /* The page store: entries of the input, of one kind. */
 static const uint8_t *rest;

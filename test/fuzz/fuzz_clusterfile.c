@@ -12,10 +12,9 @@
 
 #include "base/clusterfile.h"
 #include "base/compat.h"
+#include "fuzz.h"
 #include "pagestore/originfile.h"
 #include "port/pg_crc32c.h"
-
-#include "fuzz.h"
 
 /* Put the CRC of all before "at" there. */
 static void

@@ -10,7 +10,6 @@
 #include "postgres_fe.h"
 
 #include "copy_decoder.h"
-
 #include "fuzz.h"
 
 static bool in_archive;

@@ -7,9 +7,8 @@
  */
 #include "postgres.h"
 
-#include "wal/tlihistory.h"
-
 #include "fuzz.h"
+#include "wal/tlihistory.h"
 
 static void
 take(const uint8_t *data, size_t size)

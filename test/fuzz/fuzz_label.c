@@ -7,9 +7,8 @@
  */
 #include "postgres.h"
 
-#include "import/backuplabel.h"
-
 #include "fuzz.h"
+#include "import/backuplabel.h"
 
 static void
 take(const uint8_t *data, size_t size)

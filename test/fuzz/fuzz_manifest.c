@@ -9,11 +9,10 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "fuzz.h"
 #include "layer/layermap.h"
 #include "layer/manifest_codec.h"
 #include "port/pg_crc32c.h"
-
-#include "fuzz.h"
 
 /* Of manifest.c, the rest of which needs an object store. */
 bool

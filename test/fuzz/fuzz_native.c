@@ -9,9 +9,8 @@
  */
 #include "postgres.h"
 
-#include "layer/native.h"
-
 #include "fuzz.h"
+#include "layer/native.h"
 
 static void
 take(const uint8_t *data, size_t size)

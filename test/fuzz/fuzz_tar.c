@@ -10,10 +10,9 @@
  */
 #include "postgres_fe.h"
 
+#include "fuzz.h"
 #include "pgtar.h"
 #include "tar_reader.h"
-
-#include "fuzz.h"
 
 static bool in_member;
 

@@ -7,9 +7,8 @@
  */
 #include "postgres.h"
 
-#include "objstore/s3/xml.h"
-
 #include "fuzz.h"
+#include "objstore/s3/xml.h"
 
 static void
 take(const uint8_t *data, size_t size)

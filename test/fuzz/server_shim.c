@@ -7,12 +7,11 @@
  */
 #include "postgres.h"
 
+#include "fuzz.h"
 #include "nodes/pg_list.h"
 #include "storage/bufpage.h"
 #include "storage/fsm_internals.h"
 #include "utils/memutils.h"
-
-#include "fuzz.h"
 
 extern void *fuzz_allocate_huge(size_t size);
 

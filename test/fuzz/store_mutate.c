@@ -347,10 +347,10 @@ change_row(void)
 		int			bytes;
 		Effect		effect;
 	}			fields[] = {
-		{"key start", 0, 0, EFFECT_ANY},  {"key end", 18, 0, EFFECT_ANY},
+		{"key start", 0, 0, EFFECT_ANY},	{"key end", 18, 0, EFFECT_ANY},
 		{"LSN start", 36, 8, EFFECT_EQUAL}, {"LSN end", 44, 8, EFFECT_EQUAL},
-		{"image", 52, 1, EFFECT_EQUAL},	  {"file id", 53, 8, EFFECT_EQUAL},
-		{"size", 61, 8, EFFECT_EQUAL},	  {"entries", 69, 8, EFFECT_EQUAL},
+		{"image", 52, 1, EFFECT_EQUAL},		{"file id", 53, 8, EFFECT_EQUAL},
+		{"size", 61, 8, EFFECT_EQUAL},		{"entries", 69, 8, EFFECT_EQUAL},
 		{"crc", 77, 4, EFFECT_EQUAL},
 	};
 	uint32_t	layer = (uint32_t) below(layer_count());

@@ -5,12 +5,11 @@
  *
  *-------------------------------------------------------------------------
  */
-#define UNCALLED(name)     \
+#define UNCALLED(name)      \
 	extern void name(void); \
-	void                   \
-	name(void)             \
-	{                      \
-		__builtin_trap();  \
+	void name(void)         \
+	{                       \
+		__builtin_trap();   \
 	}
 
 UNCALLED(AllocateDir)

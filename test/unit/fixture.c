@@ -36,7 +36,7 @@ fixture_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
 {
 	ListCell   *cell;
 
-	foreach (cell, ((FixtureStore *) store)->values)
+	foreach(cell, ((FixtureStore *) store)->values)
 	{
 		FixtureValue *candidate = lfirst(cell);
 
@@ -106,8 +106,8 @@ fixture_scan_close(BbPageScan *scan)
 
 /* Its values are there at every LSN: no key has versions. */
 static BbPageVersions *
-fixture_versions_new(const BbReqCtx *ctx, BbPageStore *store,
-					 const BbKey *key, XLogRecPtr after, XLogRecPtr until)
+fixture_versions_new(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
+					 XLogRecPtr after, XLogRecPtr until)
 {
 	return palloc0(sizeof(BbPageVersions));
 }

@@ -12,10 +12,10 @@
 #include "base/codec.h"
 #include "base/compat.h"
 #include "common/controldata_utils.h"
+#include "layer/native.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "model.h"
-#include "layer/native.h"
 #include "storage/bufpage.h"
 #include "storage/checksum.h"
 

@@ -7,24 +7,23 @@
  */
 #include "postgres.h"
 
+#include "access/heaptoast.h"
 #include "access/rmgr.h"
 #include "access/xlog_internal.h"
 #include "access/xlogreader.h"
-#include "catalog/pg_tablespace_d.h"
-#include "pgtar.h"
-
 #include "backup/backup.h"
-#include "base/compat.h"
-#include "members/clonesettings.h"
-#include "members/confparse.h"
 #include "backup/content.h"
-#include "members/clonetli.h"
 #include "backup/units.h"
 #include "base/codec.h"
+#include "base/compat.h"
+#include "catalog/pg_tablespace_d.h"
+#include "members/clonesettings.h"
+#include "members/clonetli.h"
+#include "members/confparse.h"
 #include "pagestore/walposition.h"
-#include "unit.h"
-#include "access/heaptoast.h"
+#include "pgtar.h"
 #include "storage/large_object.h"
+#include "unit.h"
 
 #define SEGMENT_SIZE (1024 * 1024)
 #define LSN UINT64CONST(0x12345678)
@@ -204,7 +203,8 @@ small_cluster(void)
 	fixture_put_file(store, 0, "conf.d/more/a.conf", "a = 1\n");
 	fixture_put_file(store, 1, "pg_hba.conf", "local all all trust\n");
 	fixture_put_file(store, 2, "pg_wal/00000001.history", "");
-	fixture_put_file(store, 3, "pg_wal/00000002.history", "another cluster's\n");
+	fixture_put_file(store, 3, "pg_wal/00000002.history",
+					 "another cluster's\n");
 	put_text(store, bb_key_make(BB_KEY_FILE_DIRECTORY, 0, 0, 1, 0, 0),
 			 "sockets");
 	return store;
@@ -275,37 +275,41 @@ UNIT_TEST(filelist_full)
 				  46) == 0);
 	CHECK(after_tree != NULL && twophase != NULL && rest != NULL &&
 		  manifest != NULL);
-	check_text(pnstrdup(after_tree, twophase - after_tree),
-			   "directory pg_tblspc/16400 0 700\n"
-			   "directory pg_tblspc/16400/" VERSION_DIRECTORY " 0 700\n"
-			   "directory pg_tblspc/16401 0 700\n"
-			   "directory pg_tblspc/16401/" VERSION_DIRECTORY " 0 700\n"
-			   "version PG_VERSION 3 600\n"
-			   "directory conf.d 0 700\n"
-			   "directory conf.d/more 0 700\n"
-			   "config conf.d/more/a.conf 6 640\n"
-			   "config pg_hba.conf 20 640\n"
-			   "generated pg_ident.conf 128 600\n"
-			   "history pg_wal/00000001.history 0 640\n"
-			   "history pg_wal/00000002.history 18 640\n"
-			   "generated postgresql.conf 158 600\n"
-			   "directory sockets 0 700\n"
-			   "slru pg_xact/0000 16384 600\n"
-			   "slru pg_multixact/offsets/001A 8192 600\n"
-			   "directory base/5 0 700\n"
-			   "version base/5/PG_VERSION 3 600\n"
-			   "relmap base/5/pg_filenode.map " CppAsString2(BB_RELMAP_SIZE) " 600\n"
-			   "relation base/5/1259 24576 600\n"
-			   "relation base/5/1259_fsm 8192 600\n"
-			   "relation base/5/2000 0 600\n"
-			   "relation base/5/3000 8192 600\n"
-			   "relation base/5/3000_init 8192 600\n"
-			   "relation base/5/3001 8192 600\n"
-			   "relmap global/pg_filenode.map " CppAsString2(BB_RELMAP_SIZE) " 600\n"
-			   "relation global/1262 8192 600\n"
-			   "directory pg_tblspc/16400/" VERSION_DIRECTORY "/5 0 700\n"
-			   "relation pg_tblspc/16400/" VERSION_DIRECTORY
-			   "/5/4000 8192 600\n");
+	check_text(
+		pnstrdup(after_tree, twophase - after_tree),
+		"directory pg_tblspc/16400 0 700\n"
+		"directory pg_tblspc/16400/" VERSION_DIRECTORY " 0 700\n"
+		"directory pg_tblspc/16401 0 700\n"
+		"directory pg_tblspc/16401/" VERSION_DIRECTORY " 0 700\n"
+		"version PG_VERSION 3 600\n"
+		"directory conf.d 0 700\n"
+		"directory conf.d/more 0 700\n"
+		"config conf.d/more/a.conf 6 640\n"
+		"config pg_hba.conf 20 640\n"
+		"generated pg_ident.conf 128 600\n"
+		"history pg_wal/00000001.history 0 640\n"
+		"history pg_wal/00000002.history 18 640\n"
+		"generated postgresql.conf 158 600\n"
+		"directory sockets 0 700\n"
+		"slru pg_xact/0000 16384 600\n"
+		"slru pg_multixact/offsets/001A 8192 600\n"
+		"directory base/5 0 700\n"
+		"version base/5/PG_VERSION 3 600\n"
+		"relmap base/5/pg_filenode.map " CppAsString2(
+			BB_RELMAP_SIZE) " 600\n"
+							"relation base/5/1259 24576 600\n"
+							"relation base/5/1259_fsm 8192 600\n"
+							"relation base/5/2000 0 600\n"
+							"relation base/5/3000 8192 600\n"
+							"relation base/5/3000_init 8192 600\n"
+							"relation base/5/3001 8192 600\n"
+							"relmap global/pg_filenode.map " CppAsString2(
+								BB_RELMAP_SIZE) " 600\n"
+												"relation global/1262 8192 600\n"
+												"directory pg_tblspc/16400/" VERSION_DIRECTORY
+												"/5 0 700\n"
+												"relation pg_tblspc/16400/" VERSION_DIRECTORY
+												"/5/4000 8192 600\n");
 	check_text(pnstrdup(rest, manifest - rest),
 			   "origin pg_logical/replorigin_checkpoint 24 600\n"
 			   "history pg_wal/00000003.history 41 600\n"
@@ -406,7 +410,7 @@ static char *
 units_text(const BbReqCtx *ctx, BbPageStore *store, bool full)
 {
 	BbBackupOptions options = options_of(full);
-	BbUnits    *units = bb_units_new(ctx, store, LSN, &options);
+	BbUnits	   *units = bb_units_new(ctx, store, LSN, &options);
 	BbUnit		unit;
 	StringInfoData text;
 
@@ -475,7 +479,8 @@ UNIT_TEST(filelist_group_access)
 	info.directory_mode = 0750;
 	text = list_text(ctx, empty_cluster(&info), true);
 	CHECK(strstr(text, "directory base 0 750\n") != NULL);
-	CHECK(strstr(text, "control global/pg_control 8192 640\n"
+	CHECK(strstr(text,
+				 "control global/pg_control 8192 640\n"
 				 "manifest backup_manifest ") != NULL);
 }
 
@@ -798,7 +803,7 @@ UNIT_TEST(tlis)
 
 	/* those of the store, of a history file's name, and of its lines */
 	fixture_put_file(store, 0, "pg_wal/0000000C.history",
-			 "1\t0/100\tx\n\nno line\n7\t0/200\tx\n");
+					 "1\t0/100\tx\n\nno line\n7\t0/200\tx\n");
 	known = bb_tlis_known(ctx, store, bb_configfiles_new(ctx, store, LSN));
 	CHECK(list_length(known) == 3);
 	CHECK(list_member_oid(known, 1) && list_member_oid(known, 7) &&
@@ -968,13 +973,14 @@ UNIT_TEST(manifest_lists_all_files)
 		COMP_CRC32C(crc, at + TAR_BLOCK_SIZE, size);
 		FIN_CRC32C(crc);
 		memcpy(crc_bytes, &crc, sizeof(crc));
-		CHECK(strstr(text,
-					 psprintf("{ \"Path\": \"%s\", \"Size\": " UINT64_FORMAT
-							  ", \"Last-Modified\": \"2023-11-14 22:13:20 GMT\""
-							  ", \"Checksum-Algorithm\": \"CRC32C\""
-							  ", \"Checksum\": \"%02x%02x%02x%02x\" }",
-							  at, size, crc_bytes[0], crc_bytes[1],
-							  crc_bytes[2], crc_bytes[3])) != NULL);
+		CHECK(
+			strstr(text,
+				   psprintf("{ \"Path\": \"%s\", \"Size\": " UINT64_FORMAT
+							", \"Last-Modified\": \"2023-11-14 22:13:20 GMT\""
+							", \"Checksum-Algorithm\": \"CRC32C\""
+							", \"Checksum\": \"%02x%02x%02x%02x\" }",
+							at, size, crc_bytes[0], crc_bytes[1], crc_bytes[2],
+							crc_bytes[3])) != NULL);
 		files++;
 	}
 	CHECK(files > 20);
@@ -1012,12 +1018,12 @@ file_text(const BbManifestText *text, const char *path, const char *checksum)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	bb_manifesttext_file(text, &buf, true, path, 12,
-						 (const uint8 *) checksum);
+	bb_manifesttext_file(text, &buf, true, path, 12, (const uint8 *) checksum);
 	return buf.data;
 }
 
-#define FILE_TAIL ", \"Size\": 12, \"Last-Modified\": \"2023-11-14 22:13:20 GMT\""
+#define FILE_TAIL \
+	", \"Size\": 12, \"Last-Modified\": \"2023-11-14 22:13:20 GMT\""
 
 UNIT_TEST(manifest_text)
 {
@@ -1026,8 +1032,8 @@ UNIT_TEST(manifest_text)
 	StringInfoData buf;
 
 	CHECK(strcmp(file_text(&text, "a \"b\"\\c\t\xc3\xa9", ""),
-				 "\n{ \"Path\": \"a \\\"b\\\"\\\\c\\t\xc3\xa9\"" FILE_TAIL " }") ==
-		  0);
+				 "\n{ \"Path\": \"a \\\"b\\\"\\\\c\\t\xc3\xa9\"" FILE_TAIL
+				 " }") == 0);
 	/* not UTF-8 */
 	CHECK(strcmp(file_text(&text, "caf\xe9", ""),
 				 "\n{ \"Encoded-Path\": \"636166e9\"" FILE_TAIL " }") == 0);

@@ -204,7 +204,7 @@ open_golden(const BbReqCtx *ctx, int index, const uint8 *bytes, size_t length)
 
 UNIT_TEST(golden_image_v1)
 {
-	BbLayer    *layer = open_golden(ctx, 0, image_v1, sizeof(image_v1));
+	BbLayer	   *layer = open_golden(ctx, 0, image_v1, sizeof(image_v1));
 	BbKeyRange	all = bb_key_range_all();
 	BbLayerCursor *cursor;
 	BbEntry		entry;
@@ -238,7 +238,7 @@ UNIT_TEST(golden_delta_v1)
 		{1, 0x10000a0, BB_ENTRY_NATIVE, "a native record"},
 		{2, 0x1000100, BB_ENTRY_DELETED, ""},
 	};
-	BbLayer    *layer = open_golden(ctx, 1, delta_v1, sizeof(delta_v1));
+	BbLayer	   *layer = open_golden(ctx, 1, delta_v1, sizeof(delta_v1));
 	BbKeyRange	all = bb_key_range_all();
 	BbLayerCursor *cursor;
 	BbEntry		entry;

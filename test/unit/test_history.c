@@ -226,10 +226,12 @@ flush_up_to(const BbReqCtx *ctx, Model *model, XLogRecPtr lsn)
 	BbEntry		entry = {bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0),
 						 lsn, BB_ENTRY_IMAGE, (const uint8 *) "x", 1};
 	BbKey		end = bb_key_next(&entry.key);
-	BbLayerWriter *writer =
-		bb_layer_writer_new_delta(ctx, model->store, manifest->timeline,
-								  &entry.key, manifest->end_lsn + 1, lsn + 1,
-								  BB_COMPRESSION_DEFAULT);
+	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, model->store,
+													  manifest->timeline,
+													  &entry.key,
+													  manifest->end_lsn + 1,
+													  lsn + 1,
+													  BB_COMPRESSION_DEFAULT);
 
 	bb_layer_writer_add_entry(ctx, writer, &entry);
 	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
@@ -565,8 +567,9 @@ UNIT_TEST(history_of_hot_pages)
 			pfree(event.data);
 		}
 	}
-	manifest->layers[manifest->nlayers++] =
-		*bb_layer_writer_finish(ctx, writer, &range.end);
+	manifest
+		->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx, writer,
+																&range.end);
 	manifest->end_lsn = START + nchanges;
 	CHECK(bb_manifest_commit(ctx, model->store, manifest));
 

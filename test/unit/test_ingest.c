@@ -8,15 +8,15 @@
 #include "postgres.h"
 
 #include "base/settings.h"
-#include "layer/imagewriter.h"
-#include "ingest/invalidpages.h"
 #include "import/pagecheck.h"
-#include "wal/compat.h"
+#include "ingest/invalidpages.h"
 #include "ingest/rmgr/xactrecord.h"
+#include "layer/imagewriter.h"
 #include "pagestore/originfile.h"
 #include "storage/checksum.h"
 #include "storage/sinval.h"
 #include "unit.h"
+#include "wal/compat.h"
 
 #define END_LSN ((XLogRecPtr) 0x5000000)
 
@@ -99,7 +99,7 @@ UNIT_TEST(imagewriter_cuts)
 	bb_setting_layer_size_mb = saved_size;
 	bb_setting_compression = saved_compression;
 
-	CHECK(count == 4);			/* 500 pages are 3.9 MB */
+	CHECK(count == 4); /* 500 pages are 3.9 MB */
 	CHECK(bb_key_compare(&layers[0].keys.start, &all.start) == 0);
 	CHECK(bb_key_compare(&layers[count - 1].keys.end, &all.end) == 0);
 	for (int i = 0; i < count; i++)
@@ -167,12 +167,13 @@ xact_record(bool commit, uint32 has, List **counts_at)
 		{XACT_XINFO_HAS_SUBXACTS, sizeof(TransactionId)},
 		{BB_XACT_HAS_DROPPED, sizeof(BbWalLocator)},
 		{XACT_XINFO_HAS_DROPPED_STATS, sizeof(xl_xact_stats_item)},
-		{commit ? XACT_XINFO_HAS_INVALS : 0, sizeof(SharedInvalidationMessage)},
+		{commit ? XACT_XINFO_HAS_INVALS : 0,
+		 sizeof(SharedInvalidationMessage)},
 	};
 
 	*counts_at = NIL;
-	appendStringInfoSpaces(record, commit ? MinSizeOfXactCommit
-										  : MinSizeOfXactAbort);
+	appendStringInfoSpaces(record,
+						   commit ? MinSizeOfXactCommit : MinSizeOfXactAbort);
 	appendBinaryStringInfo(record, (char *) &has, sizeof(has));
 	if (has & XACT_XINFO_HAS_DBINFO)
 		appendStringInfoSpaces(record, sizeof(xl_xact_dbinfo));
@@ -220,7 +221,7 @@ check_xact_record(bool commit, uint32 has)
 	for (int length = 0; length < record->len; length++)
 		CHECK(!fits(info, record, length));
 
-	foreach (cell, counts_at)
+	foreach(cell, counts_at)
 	{
 		char	   *at = record->data + lfirst_int(cell);
 		const int	impossible[] = {-1, PG_INT32_MIN, PG_INT32_MAX, 1000};

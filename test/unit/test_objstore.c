@@ -221,7 +221,7 @@ nothing_left(BbObjectStore *store, const char *path)
 	struct stat st;
 
 	return bb_objstore_local_directory(store) == NULL ||
-		   stat(unit_object_path(store, path), &st) != 0;
+		stat(unit_object_path(store, path), &st) != 0;
 }
 
 /* More than the S3 driver keeps to itself before it begins an upload. */
@@ -401,8 +401,7 @@ STORE_TEST(objstore_put_if)
 
 STORE_TEST(objstore_lock_excludes)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "lock",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
@@ -515,9 +514,9 @@ UNIT_TEST(objstore_lock_is_one_holders)
 
 STORE_TEST(objstore_names_cannot_escape)
 {
-	static const char *const names[] = {
-		"", "/", "/a", "a/", "a//b", "..", "a/../b", ".a", "a/.b", "a b",
-		"a\nb", "a\\b"};
+	static const char *const names[] = {"",		"/",   "/a",	 "a/",
+										"a//b", "..",  "a/../b", ".a",
+										"a/.b", "a b", "a\nb",	 "a\\b"};
 
 	for (int i = 0; i < lengthof(names); i++)
 		CHECK_ERROR(bb_object_open(ctx, store, names[i]),
@@ -526,11 +525,22 @@ STORE_TEST(objstore_names_cannot_escape)
 
 UNIT_TEST(objstore_urls)
 {
-	static const char *const bad[] = {
-		"", "/tmp", "file:/tmp", "file://tmp", "file://", "file:///",
-		"file:///a/../b", "s4://bucket", "files:///tmp",
-		"s3://", "s3://ab", "s3:///bucket", "s3://bucket/../a",
-		"s3://bucket//a", "s3://bucket/a b", "s3://key:secret@bucket"};
+	static const char *const bad[] = {"",
+									  "/tmp",
+									  "file:/tmp",
+									  "file://tmp",
+									  "file://",
+									  "file:///",
+									  "file:///a/../b",
+									  "s4://bucket",
+									  "files:///tmp",
+									  "s3://",
+									  "s3://ab",
+									  "s3:///bucket",
+									  "s3://bucket/../a",
+									  "s3://bucket//a",
+									  "s3://bucket/a b",
+									  "s3://key:secret@bucket"};
 
 	for (int i = 0; i < lengthof(bad); i++)
 		CHECK_ERROR(bb_objstore_check_url(bad[i]),

@@ -45,12 +45,27 @@ UNIT_TEST(s3_xml)
 
 UNIT_TEST(s3_xml_broken)
 {
-	static const char *const broken[] = {
-		"", "text", "<a>", "<a></b>", "<a></a></a>", "<a></a><b></b>", "<a",
-		"<a>&nbsp;</a>", "<a>&#0;</a>", "<a>&#1114112;</a>", "<a>&#x;</a>",
-		"<!DOCTYPE a><a></a>", "<a><![CDATA[x]]></a>", "</a>", "<>",
-		"<a b='></a>", "<!--", "<?xml", "<a></a",
-		"<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>"};
+	static const char *const broken[] =
+		{"",
+		 "text",
+		 "<a>",
+		 "<a></b>",
+		 "<a></a></a>",
+		 "<a></a><b></b>",
+		 "<a",
+		 "<a>&nbsp;</a>",
+		 "<a>&#0;</a>",
+		 "<a>&#1114112;</a>",
+		 "<a>&#x;</a>",
+		 "<!DOCTYPE a><a></a>",
+		 "<a><![CDATA[x]]></a>",
+		 "</a>",
+		 "<>",
+		 "<a b='></a>",
+		 "<!--",
+		 "<?xml",
+		 "<a></a",
+		 "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>"};
 
 	for (int i = 0; i < lengthof(broken); i++)
 	{
@@ -69,9 +84,10 @@ UNIT_TEST(s3_needs_keys)
 
 UNIT_TEST(s3_endpoints)
 {
-	static const char *const bad[] = {
-		"", "host", "ftp://host", "http://", "https://a/b",
-		"https://key:secret@host", "http://a?b", "http://a b"};
+	static const char *const bad[] =
+		{"",		   "host",		  "ftp://host",
+		 "http://",	   "https://a/b", "https://key:secret@host",
+		 "http://a?b", "http://a b"};
 
 	for (int i = 0; i < lengthof(bad); i++)
 		CHECK_ERROR(bb_objstore_check_endpoint(bad[i]),

@@ -132,9 +132,9 @@ UNIT_TEST(configfiles_each_path_once)
 /* Paths that import never captures, as a file and as a directory. */
 UNIT_TEST(configfiles_refused)
 {
-	const char *const paths[] = {"../elsewhere", "standby.signal",
+	const char *const paths[] = {"../elsewhere",	"standby.signal",
 								 "recovery.signal", "backup_label",
-								 "tablespace_map", "pg_wal/archive_status"};
+								 "tablespace_map",	"pg_wal/archive_status"};
 
 	for (int i = 0; i < lengthof(paths); i++)
 	{
@@ -158,21 +158,21 @@ UNIT_TEST(conf_follows_includes)
 	BbConf		conf;
 
 	fixture_put_file(store, 1, "postgresql.conf",
-			 "port = 1 # comment\n"
-			 "work_mem '4MB'\n"
-			 "include = 'more/one.conf'\n"
-			 "shared_buffers = '12''3'\n"
-			 "  Include_Dir 'conf.d'\r\n"
-			 "include_if_exists 'missing.conf'\n"
-			 "include '/etc/postgresql/common.conf'\n"
-			 "#include 'commented.conf'\n"
-			 "include_if_exists '../../up.conf'\n"
-			 "include.this = on\n"
-			 "last_of_all = 1");
+					 "port = 1 # comment\n"
+					 "work_mem '4MB'\n"
+					 "include = 'more/one.conf'\n"
+					 "shared_buffers = '12''3'\n"
+					 "  Include_Dir 'conf.d'\r\n"
+					 "include_if_exists 'missing.conf'\n"
+					 "include '/etc/postgresql/common.conf'\n"
+					 "#include 'commented.conf'\n"
+					 "include_if_exists '../../up.conf'\n"
+					 "include.this = on\n"
+					 "last_of_all = 1");
 	fixture_put_file(store, 2, "more/one.conf",
-			 "include 'two.conf'\nport = 2\nWORK_MEM = '5MB'\n");
+					 "include 'two.conf'\nport = 2\nWORK_MEM = '5MB'\n");
 	fixture_put_file(store, 3, "more/two.conf",
-			 "found = beside\ninclude 'one.conf'\n");
+					 "found = beside\ninclude 'one.conf'\n");
 	fixture_put_file(store, 4, "conf.d/b.conf", "chosen = b\nonly_b = 1\n");
 	fixture_put_file(store, 5, "conf.d/a.conf", "chosen = a\n");
 	fixture_put_file(store, 6, "conf.d/.hidden.conf", "chosen = hidden\n");
@@ -204,13 +204,13 @@ UNIT_TEST(conf_includes_what_is_not_there)
 	BbConf		conf;
 
 	fixture_put_file(store, 1, "postgresql.conf",
-			 "include 'no.conf'\n"
-			 "include_dir 'no.d'\n"
-			 "include_dir 'empty.d'\n"
-			 "include_dir 'full.d'\n"
-			 "include_dir 'none.d'\n"
-			 "include 'empty.d'\n"
-			 "include_if_exists 'no.conf'\n");
+					 "include 'no.conf'\n"
+					 "include_dir 'no.d'\n"
+					 "include_dir 'empty.d'\n"
+					 "include_dir 'full.d'\n"
+					 "include_dir 'none.d'\n"
+					 "include 'empty.d'\n"
+					 "include_if_exists 'no.conf'\n");
 	fixture_put_file(store, 2, "full.d/a.conf", "include 'no.conf'\n");
 	fixture_put_file(store, 3, "none.d/README", "");
 	put_directory(store, 1, "empty.d");
@@ -238,7 +238,7 @@ UNIT_TEST(conf_that_is_broken)
 	fixture_put_file(store, 1, "postgresql.conf", "include_dir 'd'\n");
 	for (int i = 0; i < 20; i++)
 		fixture_put_file(store, 2 + i, psprintf("d/%02d.conf", i),
-				 "include_dir '.'\ninclude_dir '../d'\n");
+						 "include_dir '.'\ninclude_dir '../d'\n");
 	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
 	CHECK(conf.files == 1000);
 
@@ -259,15 +259,15 @@ UNIT_TEST(settings_of_a_clone)
 	char	   *text;
 
 	fixture_put_file(store, 1, "postgresql.conf",
-			 "archive_mode = on\n"
-			 "Data_Directory = '/srv/parent'\n"
-			 "include 'more.conf'\n"
-			 "log_directory = '/var/log/parent'\n");
+					 "archive_mode = on\n"
+					 "Data_Directory = '/srv/parent'\n"
+					 "include 'more.conf'\n"
+					 "log_directory = '/var/log/parent'\n");
 	fixture_put_file(store, 2, "more.conf",
-			 "\nexternal_pid_file = '/run/parent.pid'\nport = 7");
+					 "\nexternal_pid_file = '/run/parent.pid'\nport = 7");
 	fixture_put_file(store, 3, "postgresql.auto.conf",
-			 "# Do not edit\nprimary_conninfo = 'host=parent'\n"
-			 "external_pid_file = 'x'\narchive_mode = always");
+					 "# Do not edit\nprimary_conninfo = 'host=parent'\n"
+					 "external_pid_file = 'x'\narchive_mode = always");
 
 	/* as they are, for a cluster that takes the source's place */
 	files = bb_configfiles_new(ctx, store, LSN);
@@ -307,7 +307,7 @@ UNIT_TEST(settings_of_a_clone)
 	/* a clone of the clone has the same, once */
 	fixture_put_file(second, 1, "postgresql.conf", "");
 	fixture_put_file(second, 2, "postgresql.auto.conf",
-			 psprintf("%slog_directory = '/elsewhere'\n", text));
+					 psprintf("%slog_directory = '/elsewhere'\n", text));
 	files = bb_configfiles_new(ctx, second, LSN);
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
 	text = text_of(ctx, files, "postgresql.auto.conf");
@@ -350,8 +350,8 @@ UNIT_TEST(settings_that_data_need)
 	char	   *text;
 
 	fixture_put_file(store, 1, "postgresql.conf",
-			 "max_connections = 10\nmax_prepared_transactions = 3\n"
-			 "min_wal_size = '32MB'\n");
+					 "max_connections = 10\nmax_prepared_transactions = 3\n"
+					 "min_wal_size = '32MB'\n");
 	fixture_put_file(store, 2, "postgresql.auto.conf", "a = 1\n");
 
 	/* enough */

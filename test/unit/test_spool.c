@@ -7,12 +7,11 @@
  */
 #include "postgres.h"
 
+#include "files/spool.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
-#include "utils/memutils.h"
-
-#include "files/spool.h"
 #include "unit.h"
+#include "utils/memutils.h"
 
 /* Temporary files of this process. */
 static int

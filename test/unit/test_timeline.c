@@ -93,14 +93,16 @@ commit_from(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 	BbKey		end = bb_key_next(&start);
 	BbEntry		entry = {start, manifest->end_lsn, BB_ENTRY_IMAGE,
 						 (const uint8 *) "x", 1};
-	BbLayerWriter *writer =
-		bb_layer_writer_new_delta(ctx, store, manifest->timeline, &start,
-								  base + 1, manifest->end_lsn + 1,
-								  BB_COMPRESSION_DEFAULT);
+	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, store,
+													  manifest->timeline,
+													  &start, base + 1,
+													  manifest->end_lsn + 1,
+													  BB_COMPRESSION_DEFAULT);
 
 	bb_layer_writer_add_entry(ctx, writer, &entry);
-	manifest->layers[manifest->nlayers++] =
-		*bb_layer_writer_finish(ctx, writer, &end);
+	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
+																	writer,
+																	&end);
 	if (manifest->ancestor == NULL)
 		manifest->start_lsn = base;
 	return bb_manifest_commit(ctx, store, manifest);
@@ -130,7 +132,8 @@ scan_text(const BbReqCtx *ctx, BbTimeline *timeline, uint32 from, uint32 to,
 	BbEntry		entry;
 
 	initStringInfo(&text);
-	for (uint32 block = from; bb_timeline_scan_next(ctx, scan, &entry); block++)
+	for (uint32 block = from; bb_timeline_scan_next(ctx, scan, &entry);
+		 block++)
 	{
 		CHECK(bb_key_fields(&entry.key).block == block);
 		appendStringInfoChar(&text, (char) entry.value[0]);
@@ -267,8 +270,8 @@ UNIT_TEST(manifest_sweep_keeps_what_is_named)
 
 UNIT_TEST(timeline_names)
 {
-	static const char *const bad[] = {"", ".", "..", ".a", "-a", "a/b", "a b",
-									  "ä", "a\n"};
+	static const char *const bad[] = {"",	 ".",	"..", ".a", "-a",
+									  "a/b", "a b", "ä",  "a\n"};
 	char		longest[BB_TIMELINE_NAME_MAX + 2];
 
 	for (int i = 0; i < lengthof(bad); i++)

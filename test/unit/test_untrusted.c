@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "members/member.h"
 #include "base/beneath.h"
 #include "base/clusterfile.h"
 #include "base/codec.h"
@@ -19,6 +18,7 @@
 #include "catalog/pg_tablespace_d.h"
 #include "common/controldata_utils.h"
 #include "layer/manifest_codec.h"
+#include "members/member.h"
 #include "miscadmin.h"
 #include "pagestore/captured.h"
 #include "pagestore/catalog.h"

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "import/backuplabel.h"
-#include "wal/tlipath.h"
 #include "storage/fd.h"
 #include "unit.h"
+#include "wal/tlipath.h"
 
 /* ---- history files ---- */
 
@@ -43,8 +43,7 @@ UNIT_TEST(history_is_parsed)
 	CHECK(bb_walhistory_parse("1\t0/9\tx\r\n2\t0/8\r\n", 7)->complaint ==
 		  NULL);
 	/* the server doesn't mind a first tli 0 */
-	CHECK(bb_walhistory_parse("0\t0/1\tx\n1\t0/9\tx\n", 7)->complaint ==
-		  NULL);
+	CHECK(bb_walhistory_parse("0\t0/1\tx\n1\t0/9\tx\n", 7)->complaint == NULL);
 }
 
 UNIT_TEST(history_that_is_none_is_refused)
@@ -69,10 +68,12 @@ UNIT_TEST(history_that_is_none_is_refused)
 	}
 
 	/* the server takes what is behind 1023 bytes for a line of its own */
-	CHECK(bb_walhistory_parse(psprintf("1\t0/1\t%01013d\n", 0), 7)
-			  ->complaint == NULL);
-	CHECK(bb_walhistory_parse(psprintf("1\t0/1\t%01018d\n", 0), 7)
-			  ->complaint != NULL);
+	CHECK(
+		bb_walhistory_parse(psprintf("1\t0/1\t%01013d\n", 0), 7)->complaint ==
+		NULL);
+	CHECK(
+		bb_walhistory_parse(psprintf("1\t0/1\t%01018d\n", 0), 7)->complaint !=
+		NULL);
 }
 
 /* ---- ways ---- */

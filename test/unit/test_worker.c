@@ -11,9 +11,9 @@
 #include <signal.h>
 
 #include "access/xact.h"
-#include "process/worker.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "process/worker.h"
 #include "storage/dsm.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
@@ -125,11 +125,8 @@ task_tally(const void *payload, size_t length)
 }
 
 static const BbWorkerTask tasks[] = {
-	{"echo", task_echo},
-	{"count", task_count},
-	{"stay", task_stay},
-	{"fail", task_fail},
-	{"tally", task_tally},
+	{"echo", task_echo}, {"count", task_count}, {"stay", task_stay},
+	{"fail", task_fail}, {"tally", task_tally},
 };
 
 void

@@ -75,8 +75,8 @@ unit_store(const BbReqCtx *ctx)
 {
 	static int	number = 0;
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
-	char	   *directory = psprintf("%s/base/pgsql_tmp/bb_unit.%d.%d", DataDir,
-									 MyProcPid, ++number);
+	char	   *directory = psprintf("%s/base/pgsql_tmp/bb_unit.%d.%d",
+									 DataDir, MyProcPid, ++number);
 
 	callback->func = remove_store;
 	callback->arg = directory;
@@ -99,8 +99,9 @@ unit_s3_store(const BbReqCtx *ctx)
 	options.endpoint = getenv("BB_TEST_S3_ENDPOINT");
 	options.access_key_id = getenv("BB_TEST_S3_KEY");
 	options.secret_access_key = getenv("BB_TEST_S3_SECRET");
-	return bb_objstore_open(ctx, psprintf("s3://bucket/unit.%d.%d", MyProcPid,
-										  ++number),
+	return bb_objstore_open(ctx,
+							psprintf("s3://bucket/unit.%d.%d", MyProcPid,
+									 ++number),
 							&options);
 }
 
@@ -114,8 +115,8 @@ void
 unit_psql(const char *database, const char *script)
 {
 	char	   *directory = pstrdup(my_exec_path);
-	char	   *host = pstrdup(GetConfigOption("unix_socket_directories",
-											   false, false));
+	char	   *host = pstrdup(
+		GetConfigOption("unix_socket_directories", false, false));
 	char	   *path = psprintf("%s/base/pgsql_tmp/bb_unit.%d.sql", DataDir,
 								MyProcPid);
 	StringInfoData output;
@@ -178,8 +179,8 @@ run(int i)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		tests[i].function(bb_reqctx_root(BB_TASK_UNIT_TEST,
-										 BB_DOWNLOAD_ALLOW));
+		tests[i].function(
+			bb_reqctx_root(BB_TASK_UNIT_TEST, BB_DOWNLOAD_ALLOW));
 	}
 	PG_CATCH();
 	{

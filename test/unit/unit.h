@@ -39,13 +39,13 @@ extern void unit_register(const char *name, UnitFunction function);
 	}                                                              \
 	static void name(const BbReqCtx *ctx)
 
-#define CHECK(condition)                                            \
-	do                                                              \
-	{                                                               \
-		if (!(condition))                                           \
+#define CHECK(condition)                                                \
+	do                                                                  \
+	{                                                                   \
+		if (!(condition))                                               \
 			elog(ERROR, "%s:%d: CHECK failed: %s",                  \
 				 strrchr("/" __FILE__, '/') + 1, __LINE__,          \
-				 #condition);                                       \
+				 #condition); \
 	} while (0)
 
 /*
@@ -57,43 +57,43 @@ extern void unit_register(const char *name, UnitFunction function);
 #endif
 
 /* The sqlstate that code throws, 0 when it doesn't. */
-#define ERROR_OF(code, result)                                \
-	do                                                        \
-	{                                                         \
-		MemoryContext caller_ = CurrentMemoryContext;         \
-		ErrorData  *error_;                                   \
-                                                              \
-		(result) = 0;                                         \
-		PG_TRY();                                             \
-		{                                                     \
-			code;                                             \
-		}                                                     \
-		PG_CATCH();                                           \
-		{                                                     \
-			MemoryContextSwitchTo(caller_);                   \
-			error_ = CopyErrorData();                         \
-			FlushErrorState();                                \
-			unit_last_error = error_->message;                \
-			unit_last_detail = error_->detail;                \
-			(result) = error_->sqlerrcode;                    \
-		}                                                     \
-		PG_END_TRY();                                         \
+#define ERROR_OF(code, result)                        \
+	do                                                \
+	{                                                 \
+		MemoryContext caller_ = CurrentMemoryContext; \
+		ErrorData  *error_;                           \
+                                                      \
+		(result) = 0;                                 \
+		PG_TRY();                                     \
+		{                                             \
+			code;                                     \
+		}                                             \
+		PG_CATCH();                                   \
+		{                                             \
+			MemoryContextSwitchTo(caller_);           \
+			error_ = CopyErrorData();                 \
+			FlushErrorState();                        \
+			unit_last_error = error_->message;        \
+			unit_last_detail = error_->detail;        \
+			(result) = error_->sqlerrcode;            \
+		}                                             \
+		PG_END_TRY();                                 \
 	} while (0)
 
 /* Message and detail of the error that ERROR_OF caught last. */
 extern char *unit_last_error;
 extern char *unit_last_detail;
 
-#define CHECK_ERROR(code, expected)                                         \
-	do                                                                      \
-	{                                                                       \
-		int			sqlstate_;                                              \
-                                                                            \
-		ERROR_OF(code, sqlstate_);                                          \
-		if (sqlstate_ != (expected))                                        \
+#define CHECK_ERROR(code, expected)      \
+	do                                   \
+	{                                    \
+		int			sqlstate_;           \
+                                         \
+		ERROR_OF(code, sqlstate_);       \
+		if (sqlstate_ != (expected))     \
 			elog(ERROR, "%s:%d: sqlstate %s instead of %s: %s",             \
 				 strrchr("/" __FILE__, '/') + 1, __LINE__,                  \
-				 pstrdup(unpack_sql_state(sqlstate_)), #expected, #code);   \
+				 pstrdup(unpack_sql_state(sqlstate_)), #expected, #code); \
 	} while (0)
 
 /*

@@ -8,13 +8,13 @@
 #include "postgres.h"
 
 #include "access/xlogrecord.h"
-#include "wal/blocks.h"
-#include "ingest/rmgr/blockrefs.h"
 #include "ingest/invalidpages.h"
 #include "ingest/recordcheck.h"
 #include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
+#include "ingest/rmgr/blockrefs.h"
 #include "storage/bufpage.h"
+#include "wal/blocks.h"
 
 /* (As the first half of XLogReadBufferForRedoExtended in xlogutils.c.) */
 static void

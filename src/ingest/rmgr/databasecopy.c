@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "base/settings.h"
-#include "ingest/rmgr/databasecopy.h"
 #include "ingest/relsizes.h"
+#include "ingest/rmgr/databasecopy.h"
 #include "utils/memutils.h"
 
 /* Image layers being written. */

@@ -10,10 +10,10 @@
 #include "postgres.h"
 
 #include "commands/dbcommands_xlog.h"
-#include "ingest/rmgr/databasecopy.h"
 #include "ingest/invalidpages.h"
 #include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
+#include "ingest/rmgr/databasecopy.h"
 
 static void
 create_by_copy(BbIngest *ingest)

@@ -21,11 +21,11 @@
 
 #include "access/heapam_xlog.h"
 #include "access/visibilitymapdefs.h"
-#include "ingest/rmgr/blockrefs.h"
 #include "ingest/invalidpages.h"
 #include "ingest/recordcheck.h"
 #include "ingest/relgaps.h"
 #include "ingest/relsizes.h"
+#include "ingest/rmgr/blockrefs.h"
 #include "layer/native.h"
 
 /* A heap block whose bits are cleared. */

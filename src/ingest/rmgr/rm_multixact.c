@@ -111,9 +111,9 @@ create(BbIngest *ingest)
 	TransactionId max_xid = XLogRecGetXid(ingest->record);
 
 	if (create->nmembers <= 0 || create->mid < FirstMultiXactId)
-		bb_recordcheck_refuse(ingest,
-							  "There cannot be a multixact %u with %d members.",
-							  create->mid, create->nmembers);
+		bb_recordcheck_refuse(
+			ingest, "There cannot be a multixact %u with %d members.",
+			create->mid, create->nmembers);
 	bb_recordcheck_items(ingest, SizeOfMultiXactCreate, create->nmembers,
 						 sizeof(MultiXactMember));
 	for (int i = 0; i < create->nmembers; i++)

@@ -14,10 +14,10 @@
 #include "access/transam.h"
 #include "base/clusterfile.h"
 #include "base/codec.h"
-#include "ingest/rmgr/committs.h"
-#include "ingest/rmgr/origins.h"
 #include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
+#include "ingest/rmgr/committs.h"
+#include "ingest/rmgr/origins.h"
 #include "ingest/rmgr/slrupages.h"
 #include "ingest/rmgr/xactrecord.h"
 #include "layer/native.h"
@@ -87,7 +87,8 @@ record_time(BbIngest *ingest, TimestampTz time)
 
 	if (!IS_VALID_TIMESTAMP(time) ||
 		!bb_time_is_valid((int64) timestamptz_to_time_t(time)))
-		bb_recordcheck_refuse(ingest, "Its time " INT64_FORMAT " is impossible.",
+		bb_recordcheck_refuse(ingest,
+							  "Its time " INT64_FORMAT " is impossible.",
 							  time);
 	bb_put_le64(value, (uint64) time);
 	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, value,

@@ -14,9 +14,9 @@
 #include "access/transam.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "ingest/recordcheck.h"
 #include "ingest/rmgr/blockrefs.h"
 #include "ingest/rmgr/committs.h"
-#include "ingest/recordcheck.h"
 #include "ingest/tliswitch.h"
 
 /* A byte of the data that is to be a boolean. */

@@ -10,8 +10,8 @@
 #include "access/slru.h"
 #include "ingest/recordcheck.h"
 #include "ingest/rmgr/slrupages.h"
-#include "pagestore/catalog.h"
 #include "layer/native.h"
+#include "pagestore/catalog.h"
 
 static BbKey
 page_key(BbSlru slru, int64 page)

@@ -7,11 +7,11 @@
  */
 #include "postgres.h"
 
-#include "wal/compat.h"
-#include "ingest/rmgr/xactrecord.h"
 #include "access/transam.h"
+#include "ingest/rmgr/xactrecord.h"
 #include "port/pg_crc32c.h"
 #include "storage/sinval.h"
+#include "wal/compat.h"
 
 /* The first bytes of a state file (twophase.c). */
 #define TWOPHASE_MAGIC 0x57F94534

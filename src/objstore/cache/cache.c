@@ -325,9 +325,8 @@ const BbWholeObject *
 bb_cache_hold_all(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 				  List *objects, BbFetched tell, void *arg)
 {
-	BbFetch    *fetches = MemoryContextAllocHuge(CurrentMemoryContext,
-												 Max(list_length(objects),
-													 1) *
+	BbFetch	   *fetches = MemoryContextAllocHuge(CurrentMemoryContext,
+												 Max(list_length(objects), 1) *
 													 sizeof(BbFetch));
 	int			n = list_missing(cache, objects, fetches);
 	TimestampTz start = GetCurrentTimestamp();

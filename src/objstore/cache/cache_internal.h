@@ -35,7 +35,7 @@ struct BbCache
 	char	   *directory;
 	BbObjectStore *files; /* the directory, to read from it */
 	BbCacheLocks *locks;
-	uint64		size; /* bytes, at most */
+	uint64		size;	 /* bytes, at most */
 	HTAB	   *granted; /* ids of what leave was asked for; NULL: none yet */
 };
 

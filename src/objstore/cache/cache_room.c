@@ -107,9 +107,8 @@ all_files(BbCache *cache, uint64 *total)
 			continue;
 		file->size = st.st_size;
 		file->used = modified(&st);
-		if (entry->d_name[0] != '.'
-			? !parse_file(entry->d_name, file)
-			: !parse_part(entry->d_name, file))
+		if (entry->d_name[0] != '.' ? !parse_file(entry->d_name, file)
+									: !parse_part(entry->d_name, file))
 			continue;
 		*total += file->size;
 		files = lappend(files, file);

@@ -130,7 +130,7 @@ bb_local_open_parent(const BbObjectStore *store, const char *name,
 		bb_local_parent(path, directory);
 		bb_local_complain_link(directory);
 		if (errno == ENOTDIR)
-			errno = ENOENT;		/* a file is in the place of a directory */
+			errno = ENOENT; /* a file is in the place of a directory */
 		else
 			ereport(ERROR,
 					(errcode_for_file_access(),
@@ -146,7 +146,7 @@ bb_local_sync_directory(const BbObjectStore *store, const char *name)
 	char	   *path = psprintf("%s/.", name[0] == '\0' ? "." : name);
 	const char *last;
 	int			parent = bb_local_enter(((const BbLocalStore *) store)
-										->directory,
+											->directory,
 										path, &last);
 	int			fd = -1;
 	int			save_errno = 0;
@@ -157,7 +157,7 @@ bb_local_sync_directory(const BbObjectStore *store, const char *name)
 		(void) close(parent);
 	}
 	if (fd < 0)
-		return;					/* it is gone */
+		return; /* it is gone */
 	if (pg_fsync(fd) < 0)
 		save_errno = errno;
 	(void) close(fd);
@@ -176,8 +176,7 @@ is_no_directory(const BbObjectStore *store, const char *name)
 {
 	struct stat st;
 
-	return lstat(bb_local_path(store, name), &st) == 0 &&
-		!S_ISDIR(st.st_mode);
+	return lstat(bb_local_path(store, name), &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
 BbFd *

@@ -39,8 +39,8 @@ extern void bb_local_parent(const char *path, char *parent);
  *
  * For callbacks: it throws no errors, but returns -1 with errno set.
  */
-extern int	bb_local_enter(const char *directory, const char *name,
-						   const char **last);
+extern int bb_local_enter(const char *directory, const char *name,
+						  const char **last);
 
 /*
  * bb_local_open_parent - the directory that an object is in, for looking the

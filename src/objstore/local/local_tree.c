@@ -14,8 +14,8 @@
 
 #include "base/resource.h"
 #include "common/file_perm.h"
-#include "objstore/local/local.h"
 #include "miscadmin.h"
+#include "objstore/local/local.h"
 
 /* How often the directory of a lock may go before it is in it. */
 #define MAX_LOCK_TRIES 100
@@ -25,10 +25,10 @@
 typedef struct Lock
 {
 	MemoryContextCallback callback;
-	BbFd	   *fd;	  /* closed by its own callback, after this one */
-	char	   *path; /* for messages */
-	char	   *root; /* the store's directory */
-	char	   *name; /* of the lock file, below that */
+	BbFd	   *fd;		   /* closed by its own callback, after this one */
+	char	   *path;	   /* for messages */
+	char	   *root;	   /* the store's directory */
+	char	   *name;	   /* of the lock file, below that */
 	char	   *directory; /* that it is in, below that; NULL: that itself */
 } Lock;
 
@@ -111,8 +111,7 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 		lock->fd = NULL;
 		if (parent != NULL)
 			lock->fd = bb_fd_openat(parent, last,
-									O_RDWR | O_CREAT | O_NONBLOCK |
-										O_NOFOLLOW,
+									O_RDWR | O_CREAT | O_NONBLOCK | O_NOFOLLOW,
 									pg_file_create_mode);
 		if (lock->fd == NULL && errno == ENOENT && tries < MAX_LOCK_TRIES)
 		{
@@ -213,7 +212,7 @@ stat_entry(const BbObjectStore *store, const char *name, struct stat *st)
 	bool		there = false;
 
 	if (parent == NULL)
-		return false;			/* removed meanwhile */
+		return false; /* removed meanwhile */
 	there = fstatat(bb_fd_number(parent), last, st, AT_SYMLINK_NOFOLLOW) == 0;
 	if (!there && errno != ENOENT)
 		ereport(ERROR,
@@ -246,7 +245,7 @@ walk_directory(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 			walk->directories = lappend(walk->directories, child);
 		}
 		else if (walk->unfinished ? is_unfinished(entry)
-				 : entry[0] != '.' && !S_ISLNK(st.st_mode))
+								  : entry[0] != '.' && !S_ISLNK(st.st_mode))
 		{
 			BbObjectInfo *info = palloc(sizeof(BbObjectInfo));
 
@@ -312,7 +311,8 @@ remove_entry(const BbObjectStore *store, const char *name, bool directory)
 	if (parent == NULL)
 		return;
 	if (unlinkat(bb_fd_number(parent), last, directory ? AT_REMOVEDIR : 0) <
-		0 && !directory && errno != ENOENT)
+			0 &&
+		!directory && errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m",

@@ -27,9 +27,9 @@ typedef struct LocalWriter
 	BbObjectWriter base;
 	MemoryContext context; /* owns the writer */
 	BbFd	   *fd;
-	char	   *path;	   /* for messages, as the next */
+	char	   *path; /* for messages, as the next */
 	char	   *temporary;
-	char	   *directory;		/* below the store's; "": that itself */
+	char	   *directory; /* below the store's; "": that itself */
 	char	   *name;
 	const char *temporary_last; /* NULL once renamed or removed */
 	BbObjectStore *store;
@@ -89,8 +89,10 @@ bb_local_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	writer->name = pstrdup(name);
 	writer->path = bb_local_path(store, name);
 	writer->temporary = bb_local_companion(writer->path, "tmp");
-	writer->directory = pnstrdup(name, strrchr(name, '/') != NULL
-								 ? strrchr(name, '/') - name : 0);
+	writer->directory = pnstrdup(name,
+								 strrchr(name, '/') != NULL
+									 ? strrchr(name, '/') - name
+									 : 0);
 	parent = make_parent(ctx, store, writer->name, &last);
 
 	writer->callback.func = remove_unfinished;

@@ -27,13 +27,13 @@
 #include <unistd.h>
 
 #include "base/compat.h"
-#include "process/waitset.h"
 #include "lib/ilist.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "objstore/s3/http.h"
 #include "objstore/s3/httpheader.h"
 #include "pgstat.h"
+#include "process/waitset.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -67,8 +67,8 @@ static struct
 /* A request under way. */
 struct BbHttpTransfer
 {
-	MemoryContext context;	/* its own */
-	MemoryContext caller;	/* for a body that grows */
+	MemoryContext context; /* its own */
+	MemoryContext caller;  /* for a body that grows */
 	BbHttpRequest request;
 	BbHttpAnswer *answer;
 	CURL	   *easy;
@@ -535,7 +535,7 @@ bb_http_begin(const BbHttpRequest *request, BbHttpAnswer *answer)
 static void
 take_messages(void)
 {
-	CURLMsg    *message;
+	CURLMsg	   *message;
 	int			left;
 
 	while ((message = curl_multi_info_read(session.multi, &left)) != NULL)

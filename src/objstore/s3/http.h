@@ -26,7 +26,7 @@ typedef struct BbHttpRequest
 	const char **headers; /* "Name: value", then NULL */
 	const void *body;	  /* NULL: none */
 	size_t		body_length;
-	uint64		range_start; /* of the bytes wanted */
+	uint64		range_start;  /* of the bytes wanted */
 	uint64		range_length; /* 0: all */
 
 	const char *ca_file;   /* trusted certificates; empty: libcurl's */
@@ -58,7 +58,7 @@ typedef struct BbHttpAnswer
 	/* of a redirection: "https://host:port" and S3's region; empty: not told */
 	char		location[300];
 	char		region[64];
-	int64		date;			/* time_t of the server's clock; 0: not known */
+	int64		date; /* time_t of the server's clock; 0: not known */
 } BbHttpAnswer;
 
 typedef struct BbHttpTransfer BbHttpTransfer;

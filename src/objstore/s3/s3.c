@@ -42,7 +42,7 @@ typedef struct S3Reader
 	MemoryContextCallback callback;
 	dlist_node	node; /* among the store's, the last used at the tail */
 	char	   *name;
-	size_t		allocated; /* of fetched */
+	size_t		allocated;	  /* of fetched */
 	uint64		next;		  /* where the last read ended */
 	char	   *fetched;	  /* NULL: none */
 	uint64		fetched_from; /* offset of these bytes */
@@ -66,7 +66,7 @@ static bool
 is_plain(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		   (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+		(c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
 static void
@@ -84,8 +84,9 @@ s3_check_url(const char *url)
 			break;
 	}
 	if (length < 3 || length > 63 || p != bucket + length || *bucket == '.')
-		invalid_url(url, "The name of a bucket has 3 to 63 letters, digits, "
-						 "\".\", \"_\" and \"-\".");
+		invalid_url(url,
+					"The name of a bucket has 3 to 63 letters, digits, "
+					"\".\", \"_\" and \"-\".");
 
 	for (; *p != '\0'; p++)
 	{
@@ -93,9 +94,10 @@ s3_check_url(const char *url)
 
 		if ((*p != '/' && !is_plain(*p)) || (begins && *p == '.') ||
 			(*p == '/' && p[1] == '/'))
-			invalid_url(url, "A prefix has parts of letters, digits, \".\", "
-							 "\"_\" and \"-\", none of which begins with a "
-							 "dot.");
+			invalid_url(url,
+						"A prefix has parts of letters, digits, \".\", "
+						"\"_\" and \"-\", none of which begins with a "
+						"dot.");
 	}
 }
 
@@ -106,7 +108,7 @@ bb_objstore_check_endpoint(const char *endpoint)
 	bool		good;
 
 	good = strncmp(endpoint, "http://", 7) == 0 ||
-		   strncmp(endpoint, "https://", 8) == 0;
+		strncmp(endpoint, "https://", 8) == 0;
 	if (good)
 	{
 		host += 3;
@@ -213,7 +215,7 @@ s3_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
 {
 	ListCell   *cell;
 
-	foreach (cell, names)
+	foreach(cell, names)
 	{
 		BbS3Request request = {.action = "remove object",
 							   .method = "DELETE",
@@ -350,7 +352,8 @@ s3_begin_part(const BbReqCtx *ctx, BbObjectStore *store,
 			  size_t length)
 {
 	return &begin_range(ctx, (BbS3Store *) store, object->name, object->size,
-						offset, data, length)->base;
+						offset, data, length)
+				->base;
 }
 
 static bool
@@ -363,8 +366,9 @@ static void
 read_range(const BbReqCtx *ctx, S3Reader *reader, uint64 offset, void *data,
 		   size_t length)
 {
-	(void) end_range(ctx, begin_range(ctx, reader->store, reader->name, 0,
-									  offset, data, length));
+	(void) end_range(ctx,
+					 begin_range(ctx, reader->store, reader->name, 0, offset,
+								 data, length));
 }
 
 /* How much is fetched at a time for small reads, by now. */

@@ -20,8 +20,8 @@
 
 #include "base/compat.h"
 #include "lib/ilist.h"
-#include "objstore/s3/http.h"
 #include "objstore/objstore_driver.h"
+#include "objstore/s3/http.h"
 #include "objstore/s3/s3_sign.h"
 
 /* As S3 has it: a part, but for the last, has 5 MB at least; 10,000 parts. */
@@ -36,7 +36,7 @@ typedef struct BbS3Store
 	BbS3Keys	keys;
 	List	   *locks;	  /* that are held: s3_lock.c */
 	bool		renewing; /* them, right now */
-	dlist_head	readers; /* that are open: s3.c */
+	dlist_head	readers;  /* that are open: s3.c */
 	int			nreaders;
 	size_t		fetched_bytes; /* that they have, besides what they gave */
 	bool		conditions_known;
@@ -73,7 +73,7 @@ typedef struct BbS3Answer
 	char		endpoint[300];
 	char		region[64];
 	bool		other_size; /* the object hasn't the request's whole_size */
-	bool		repeated; /* an earlier attempt may have had its effect */
+	bool		repeated;	/* an earlier attempt may have had its effect */
 } BbS3Answer;
 
 /*

@@ -62,8 +62,9 @@ take_page(BbS3Store *store, const char *document, List **list)
 				bb_s3_bad_answer(store, ACTION,
 								 "It lists what was not asked for.");
 			object.name += prefix_length;
-			*list = lappend(*list, memcpy(palloc(sizeof(object)), &object,
-										  sizeof(object)));
+			*list = lappend(*list,
+							memcpy(palloc(sizeof(object)), &object,
+								   sizeof(object)));
 			memset(&object, 0, sizeof(object));
 		}
 		else if (strcmp(path, "ListBucketResult/IsTruncated") == 0)
@@ -139,8 +140,9 @@ bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *store,
 	ListCell   *cell;
 	int64		now;
 
-	foreach (cell, bb_s3_list(ctx, (BbS3Store *) store,
-							  psprintf("%s/", prefix), &now))
+	foreach(cell,
+			bb_s3_list(ctx, (BbS3Store *) store, psprintf("%s/", prefix),
+					   &now))
 	{
 		BbS3Listed *listed = lfirst(cell);
 		BbObjectInfo *info;
@@ -157,13 +159,12 @@ bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 List *
-bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
-				 const char *prefix)
+bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
 {
 	List	   *parts = NIL;
 	ListCell   *cell;
 
-	foreach (cell, bb_s3_list_objects(ctx, store, prefix))
+	foreach(cell, bb_s3_list_objects(ctx, store, prefix))
 	{
 		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
 		const char *part = name + strlen(prefix) + 1;

@@ -106,7 +106,7 @@ others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
 	ListCell   *cell;
 	List	   *flags = bb_s3_list(ctx, lock->store, lock->start, &now);
 
-	foreach (cell, flags)
+	foreach(cell, flags)
 	{
 		BbS3Listed *flag = lfirst(cell);
 
@@ -132,8 +132,7 @@ static void
 wait_a_moment(const BbReqCtx *ctx)
 {
 	bb_reqctx_check(ctx);
-	pg_usleep((long) (20000 +
-					  80000 * pg_prng_double(&pg_global_prng_state)));
+	pg_usleep((long) (20000 + 80000 * pg_prng_double(&pg_global_prng_state)));
 }
 
 /*
@@ -245,7 +244,7 @@ bb_s3_renew_locks(const BbReqCtx *ctx, BbS3Store *store)
 
 	if (store->locks == NIL || store->renewing)
 		return;
-	foreach (cell, store->locks)
+	foreach(cell, store->locks)
 	{
 		S3Lock	   *lock = lfirst(cell);
 
@@ -289,7 +288,7 @@ heeds_conditions(const BbReqCtx *ctx, BbS3Store *store)
 		if (bb_s3_request(ctx, store, &request, &answer))
 			remove_object(ctx, store, request.name);
 		store->conditions = answer.http.status == 412 ||
-							answer.http.status == 404;
+			answer.http.status == 404;
 		store->conditions_known = true;
 	}
 	return store->conditions;
@@ -297,8 +296,8 @@ heeds_conditions(const BbReqCtx *ctx, BbS3Store *store)
 
 /* Is the object what we put, by an attempt whose answer was lost? */
 static bool
-is_ours(const BbReqCtx *ctx, BbS3Store *store, const char *name,
-		size_t length, BbObjectTag tag)
+is_ours(const BbReqCtx *ctx, BbS3Store *store, const char *name, size_t length,
+		BbObjectTag tag)
 {
 	char	   *data;
 	size_t		present_length;
@@ -306,7 +305,7 @@ is_ours(const BbReqCtx *ctx, BbS3Store *store, const char *name,
 
 	return bb_s3_get(ctx, store, name, MaxAllocSize - 1, &data,
 					 &present_length, &present, NULL) &&
-		   present_length == length && present == tag;
+		present_length == length && present == tag;
 }
 
 typedef enum PutOutcome

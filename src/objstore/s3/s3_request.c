@@ -136,8 +136,7 @@ find_code(BbS3Answer *answer)
 	const char *text;
 
 	answer->code[0] = '\0';
-	strlcpy(answer->endpoint, answer->http.location,
-			sizeof(answer->endpoint));
+	strlcpy(answer->endpoint, answer->http.location, sizeof(answer->endpoint));
 	strlcpy(answer->region, answer->http.region, sizeof(answer->region));
 	bb_xml_init(&xml, answer->http.error);
 	while (bb_xml_next(&xml, &path, &text))
@@ -180,14 +179,14 @@ tolerated(const BbS3Request *request, const BbS3Answer *answer)
 	{
 		case 404:
 			return (request->tolerate & BB_S3_MISSING) &&
-				   strcmp(answer->code, "NoSuchBucket") != 0;
+				strcmp(answer->code, "NoSuchBucket") != 0;
 		case 409:
 		case 412:
 		case 501:
 			return request->tolerate & BB_S3_CONDITION;
 		case 400:
 			return (request->tolerate & BB_S3_CONDITION) &&
-				   strcmp(answer->code, "NotImplemented") == 0;
+				strcmp(answer->code, "NotImplemented") == 0;
 		default:
 			return false;
 	}
@@ -309,9 +308,10 @@ go_on(const BbS3Request *request, Attempts *attempts)
 	if (attempts->until == 0)
 	{
 		attempts->failed = now;
-		attempts->until =
-			TimestampTzPlusMilliseconds(now,
-										bb_setting_s3_retry_time_s * 1000L);
+		attempts
+			->until = TimestampTzPlusMilliseconds(now,
+												  bb_setting_s3_retry_time_s *
+													  1000L);
 		if (request->give_up != 0)
 			attempts->until = Min(attempts->until, request->give_up);
 	}
@@ -343,10 +343,11 @@ back_off(const BbReqCtx *ctx, const Attempts *attempts)
 		if (ctx->deadline != 0)
 			left = Min(left,
 					   TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-													   ctx->deadline) + 1);
+													   ctx->deadline) +
+						   1);
 		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left, PG_WAIT_EXTENSION);
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left,
+						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 }
@@ -369,7 +370,7 @@ is_whole(const BbS3Request *request, const BbHttpAnswer *answer)
 	if (request->range_length == 0)
 		return true;
 	return answer->length == request->range_length &&
-		   (answer->status == 206 || request->range_start == 0);
+		(answer->status == 206 || request->range_start == 0);
 }
 
 BbHttpTransfer *

@@ -145,7 +145,7 @@ append_query(StringInfo buf, const char *query)
 		query += length + (query[length] == '&');
 	}
 	list_sort(parameters, compare_named);
-	foreach (cell, parameters)
+	foreach(cell, parameters)
 		appendStringInfo(buf, "%s%s",
 						 foreach_current_index(cell) > 0 ? "&" : "",
 						 (char *) lfirst(cell));
@@ -184,7 +184,7 @@ header_names(const List *canonical)
 	ListCell   *cell;
 
 	initStringInfo(&buf);
-	foreach (cell, canonical)
+	foreach(cell, canonical)
 	{
 		const char *header = lfirst(cell);
 
@@ -210,7 +210,7 @@ canonical_request(const BbS3Signable *request, const char *path,
 					 length > 0 ? path : "/");
 	append_query(&buf, path + length + (path[length] == '?'));
 	appendStringInfoChar(&buf, '\n');
-	foreach (cell, headers)
+	foreach(cell, headers)
 		appendStringInfo(&buf, "%s\n", (char *) lfirst(cell));
 	appendStringInfo(&buf, "\n%s\n%s", names, body_hash);
 	return buf.data;

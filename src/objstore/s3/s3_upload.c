@@ -37,7 +37,7 @@ typedef struct S3Writer
 	MemoryContext context; /* owns the writer */
 	BbS3Store  *store;
 	char	   *name;
-	char	   *upload; /* "uploadId=…"; NULL: none is under way */
+	char	   *upload;	   /* "uploadId=…"; NULL: none is under way */
 	bool		finishing; /* the object may be there */
 	int			parts;
 	StringInfoData etags; /* of the parts, as completing wants them */
@@ -195,7 +195,7 @@ is_there(const BbReqCtx *ctx, S3Writer *writer)
 	BbS3Answer	answer;
 
 	return bb_s3_request(ctx, writer->store, &request, &answer) &&
-		   answer.http.content_length == writer->total;
+		answer.http.content_length == writer->total;
 }
 
 static void
@@ -342,8 +342,8 @@ bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
 	bool		any = true;
 
 	request.query = psprintf("prefix=%s&uploads=",
-							 bb_s3_encode(psprintf("%s%s/", store->prefix,
-												   prefix)));
+							 bb_s3_encode(
+								 psprintf("%s%s/", store->prefix, prefix)));
 	/*
 	 * What was aborted is no longer listed, so the first page is the next.  A
 	 * server may go on listing it for a while: then a page without anything

@@ -30,8 +30,7 @@ static bool
 is_name(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		   (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' ||
-		   c == ':';
+		(c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == ':';
 }
 
 /* Go behind the next "end". */
@@ -55,10 +54,10 @@ take_entity(BbXml *xml)
 		const char *entity;
 		char		c;
 	}			entities[] = {{"&lt;", '<'},
-							  {"&gt;", '>'},
-							  {"&amp;", '&'},
-							  {"&quot;", '"'},
-							  {"&apos;", '\''}};
+					{"&gt;", '>'},
+					{"&amp;", '&'},
+					{"&quot;", '"'},
+					{"&apos;", '\''}};
 	unsigned char utf8[8] = {0};
 	unsigned long number;
 	char	   *end;
