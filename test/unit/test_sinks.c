@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_sinks.c
+ *	  The manifest, and the limits of tar and of large objects.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "backup/backup.h"
+#include "catalog/pg_tablespace_d.h"
+#include "cluster.h"
+#include "pgtar.h"
+
+/*
+ * The manifest has every file except WAL, with its CRC, and nothing else.
+ */
+UNIT_TEST(manifest_lists_all_files)
+{
+	bytea	   *tar = tar_of(ctx, small_cluster(), true, 1);
+	char	   *end = (char *) tar + VARSIZE(tar) - BB_TAR_END_SIZE;
+	uint64		manifest_size;
+	char	   *text = tar_find(tar, "backup_manifest", &manifest_size);
+	uint64		size;
+	int			files = 0;
+
+	CHECK(text + manifest_size + tarPaddingBytesRequired(manifest_size) ==
+		  end);
+	text = pnstrdup(text, manifest_size);
+	for (char *at = VARDATA(tar); strcmp(at, "backup_manifest") != 0;
+		 at += TAR_BLOCK_SIZE + size + tarPaddingBytesRequired(size))
+	{
+		uint8		crc_bytes[sizeof(pg_crc32c)];
+		pg_crc32c	crc;
+
+		size = read_tar_number(at + 124, 12);
+		if (at[strlen(at) - 1] == '/' ||
+			strcmp(at, "pg_wal/000000030000000000000123") == 0)
+			continue;
+		INIT_CRC32C(crc);
+		COMP_CRC32C(crc, at + TAR_BLOCK_SIZE, size);
+		FIN_CRC32C(crc);
+		memcpy(crc_bytes, &crc, sizeof(crc));
+		CHECK(
+			strstr(text,
+				   psprintf("{ \"Path\": \"%s\", \"Size\": " UINT64_FORMAT
+							", \"Last-Modified\": \"2023-11-14 22:13:20 GMT\""
+							", \"Checksum-Algorithm\": \"CRC32C\""
+							", \"Checksum\": \"%02x%02x%02x%02x\" }",
+							at, size, crc_bytes[0], crc_bytes[1], crc_bytes[2],
+							crc_bytes[3])) != NULL);
+		files++;
+	}
+	CHECK(files > 20);
+	for (char *at = strstr(text, "\"Path\""); at != NULL;
+		 at = strstr(at + 1, "\"Path\""))
+		files--;
+	CHECK(files == 0);
+	CHECK(strstr(text,
+				 "\"WAL-Ranges\": [\n"
+				 "{ \"Timeline\": 3, \"Start-LSN\": \"0/12345678\", "
+				 "\"End-LSN\": \"0/123456F0\" }\n],\n") != NULL);
+}
+
+/* The entries of so many files exceed the memory for them. */
+UNIT_TEST(manifest_of_many_files)
+{
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store = empty_cluster(&info);
+	bytea	   *tar;
+	uint64		size;
+
+	put_database(store, DEFAULTTABLESPACE_OID, 5, 0);
+	for (Oid rel = 10000; rel < 30000; rel++)
+		put_u32(store,
+				bb_key_rel_size(DEFAULTTABLESPACE_OID, 5, rel, MAIN_FORKNUM),
+				0);
+	tar = tar_of(ctx, store, true, 1);
+	CHECK(tar_find(tar, "backup_manifest", &size) != NULL);
+	CHECK(size > 2 * 1024 * 1024);
+}
+
+static const char *
+file_text(const BbManifestText *text, const char *path, const char *checksum)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	bb_manifesttext_file(text, &buf, true, path, 12, (const uint8 *) checksum);
+	return buf.data;
+}
+
+#define FILE_TAIL \
+	", \"Size\": 12, \"Last-Modified\": \"2023-11-14 22:13:20 GMT\""
+
+UNIT_TEST(manifest_text)
+{
+	BbSeed		seed = {0};
+	BbManifestText text = {.mtime = 1700000000, .seed = &seed};
+	StringInfoData buf;
+
+	CHECK(strcmp(file_text(&text, "a \"b\"\\c\t\xc3\xa9", ""),
+				 "\n{ \"Path\": \"a \\\"b\\\"\\\\c\\t\xc3\xa9\"" FILE_TAIL
+				 " }") == 0);
+	/* not UTF-8 */
+	CHECK(strcmp(file_text(&text, "caf\xe9", ""),
+				 "\n{ \"Encoded-Path\": \"636166e9\"" FILE_TAIL " }") == 0);
+	text.checksum_type = CHECKSUM_TYPE_CRC32C;
+	text.force_encode = true;
+	CHECK(strcmp(file_text(&text, "ab", "\x01\xfe\x80\x0a"),
+				 "\n{ \"Encoded-Path\": \"6162\"" FILE_TAIL
+				 ", \"Checksum-Algorithm\": \"CRC32C\""
+				 ", \"Checksum\": \"01fe800a\" }") == 0);
+
+	seed.control.system_identifier = SYSTEM_ID;
+	initStringInfo(&buf);
+	bb_manifesttext_begin(&text, &buf);
+	CHECK(strcmp(buf.data,
+#if PG_VERSION_NUM >= 170000
+				 "{ \"PostgreSQL-Backup-Manifest-Version\": 2,\n"
+				 "\"System-Identifier\": 7000000000000000001,\n"
+#else
+				 "{ \"PostgreSQL-Backup-Manifest-Version\": 1,\n"
+#endif
+				 "\"Files\": [") == 0);
+}
+
+UNIT_TEST(tar_refuses_long_path)
+{
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store = empty_cluster(&info);
+	char		path[101];
+
+	memset(path, 'x', 100);
+	path[99] = '\0';
+	fixture_put_file(store, 0, path, "x");
+	tar_of(ctx, store, true, 1);
+
+	store = empty_cluster(&info);
+	path[99] = 'x';
+	path[100] = '\0';
+	fixture_put_file(store, 0, path, "x");
+	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+}
+
+UNIT_TEST(largeobject_has_a_limit)
+{
+	uint64		limit = UINT64CONST(2147483647) * (BLCKSZ / 4);
+
+	bb_sink_largeobject_check_size(0);
+	bb_sink_largeobject_check_size(limit);
+	CHECK_ERROR(bb_sink_largeobject_check_size(limit + 1),
+				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+}
