@@ -13,23 +13,12 @@
 #include "access/xlog_internal.h"
 #include "base/clusterfile.h"
 #include "base/compat.h"
+#include "base/crc.h"
 #include "catalog/catversion.h"
-#include "port/pg_crc32c.h"
 #include "storage/large_object.h"
 
 /* As MAX_BACKENDS, which is in one header or another. */
 #define MAX_PROCESSES 0x3FFFF
-
-static pg_crc32c
-crc_of(const void *data, size_t length)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, length);
-	FIN_CRC32C(crc);
-	return crc;
-}
 
 static char *
 wrong_length(size_t length, size_t expected)
@@ -63,9 +52,8 @@ control_has_bools(const void *data)
 		is_bool(data, offsetof(ControlFileData, float8ByVal));
 }
 
-/* The form of a cluster's files depends on how its server was built. */
-static char *
-wrong_build(const ControlFileData *control)
+char *
+bb_control_build_complaint(const ControlFileData *control)
 {
 	const struct
 	{
@@ -73,6 +61,7 @@ wrong_build(const ControlFileData *control)
 		uint32		theirs;
 		uint32		ours;
 	}			facts[] = {
+		{"catalog version", control->catalog_version_no, CATALOG_VERSION_NO},
 		{"alignment", control->maxAlign, MAXIMUM_ALIGNOF},
 		{"block size", control->blcksz, BLCKSZ},
 		{"relation segment size", control->relseg_size, RELSEG_SIZE},
@@ -127,6 +116,12 @@ wrong_setting(const ControlFileData *control)
 	return NULL;
 }
 
+pg_crc32c
+bb_control_crc(const ControlFileData *control)
+{
+	return bb_crc32c_of(control, offsetof(ControlFileData, crc));
+}
+
 char *
 bb_control_complaint(const void *data, size_t length)
 {
@@ -145,7 +140,7 @@ bb_control_complaint(const void *data, size_t length)
 			"Its version is %u with catalog version %u; this server's is %u with %u.",
 			control.pg_control_version, control.catalog_version_no,
 			PG_CONTROL_VERSION, CATALOG_VERSION_NO);
-	crc = crc_of(&control, offsetof(ControlFileData, crc));
+	crc = bb_control_crc(&control);
 	if (!EQ_CRC32C(crc, control.crc))
 		return psprintf("Its checksum is %08X, its bytes make %08X.",
 						control.crc, crc);
@@ -153,7 +148,7 @@ bb_control_complaint(const void *data, size_t length)
 		return pstrdup("It has a value that is neither true nor false.");
 	if (control.state < DB_STARTUP || control.state > DB_IN_PRODUCTION)
 		return psprintf("Its state %d is impossible.", (int) control.state);
-	complaint = wrong_build(&control);
+	complaint = bb_control_build_complaint(&control);
 	if (complaint != NULL)
 		return complaint;
 	if (!IsValidWalSegSize(control.xlog_seg_size))
@@ -197,7 +192,7 @@ bb_relmap_complaint(const void *data, size_t length)
 	memcpy(&magic, data, sizeof(magic));
 	memcpy(&mappings, (const char *) data + sizeof(magic), sizeof(mappings));
 	memcpy(&stored, (const char *) data + BB_RELMAP_CRC_AT, sizeof(stored));
-	crc = crc_of(data, BB_RELMAP_CRC_AT);
+	crc = bb_crc32c_of(data, BB_RELMAP_CRC_AT);
 	if (magic != BB_RELMAP_MAGIC || !EQ_CRC32C(crc, stored))
 		return psprintf(
 			"Its magic number is %X, its checksum %08X; its bytes make %08X.",

@@ -7,8 +7,8 @@
  * PostgreSQL's structures.  A wrong one would otherwise be found by the server
  * that starts on a backup, or not at all.
  *
- * Each function returns what is wrong, as an errdetail, palloc'd; NULL:
- * nothing.
+ * Each function with "complaint" in its name returns an errdetail, palloc'd;
+ * NULL if nothing is wrong.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +23,15 @@
  * xlog.c), and that the values which a server needs to start are possible.
  */
 extern char *bb_control_complaint(const void *data, size_t length);
+
+/*
+ * bb_control_build_complaint - check that the server with this control file
+ * was built as this one, since that decides the form of a cluster's files.
+ */
+extern char *bb_control_build_complaint(const ControlFileData *control);
+
+/* bb_control_crc - return the CRC that belongs into a control file. */
+extern pg_crc32c bb_control_crc(const ControlFileData *control);
 
 /* bb_checkpoint_complaint - CheckPoint: as StartupXLOG in xlog.c. */
 extern char *bb_checkpoint_complaint(const void *data, size_t length);

@@ -11,7 +11,7 @@
 
 #include "access/transam.h"
 #include "access/xlog_internal.h"
-#include "catalog/catversion.h"
+#include "base/clusterfile.h"
 #include "common/controldata_utils.h"
 #include "common/file_perm.h"
 #include "import/datadir.h"
@@ -190,10 +190,8 @@ read_control(const BbReqCtx *ctx, const BbDataDir *dir)
 						dir->path, control.pg_control_version),
 				 errdetail("This server has version %u.",
 						   PG_CONTROL_VERSION)));
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, &control, offsetof(ControlFileData, crc));
-	FIN_CRC32C(crc);
-	if (!EQ_CRC32C(crc, control.crc))
+	crc = bb_control_crc(&control);
+	if (crc != control.crc)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("control file of data directory \"%s\" has a wrong checksum",
@@ -203,33 +201,20 @@ read_control(const BbReqCtx *ctx, const BbDataDir *dir)
 	return control;
 }
 
-/* What a server was built with decides what its files look like. */
-static void
-check_size(const BbDataDir *dir, const char *what, uint32 theirs, uint32 ours)
-{
-	if (theirs != ours)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("data directory \"%s\" is of a differently built server",
-						dir->path),
-				 errdetail("Its %s is %u; this server's is %u.", what, theirs,
-						   ours),
-				 errhint("Import it from a server that was built as that "
-						 "one.")));
-}
-
 static void
 check_control(const BbDataDir *dir)
 {
 	const ControlFileData *control = &dir->control;
+	const char *complaint = bb_control_build_complaint(control);
 
-	check_size(dir, "catalog version", control->catalog_version_no,
-			   CATALOG_VERSION_NO);
-	check_size(dir, "alignment", control->maxAlign, MAXIMUM_ALIGNOF);
-	check_size(dir, "block size", control->blcksz, BLCKSZ);
-	check_size(dir, "relation segment size", control->relseg_size,
-			   RELSEG_SIZE);
-	check_size(dir, "WAL block size", control->xlog_blcksz, XLOG_BLCKSZ);
+	if (complaint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("data directory \"%s\" is of a differently built server",
+						dir->path),
+				 errdetail("%s", complaint),
+				 errhint("Import it from a server that was built as that "
+						 "one.")));
 	if (!IsValidWalSegSize(control->xlog_seg_size))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

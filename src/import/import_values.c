@@ -14,12 +14,12 @@
 #include "base/clusterfile.h"
 #include "base/codec.h"
 #include "base/compat.h"
+#include "base/crc.h"
 #include "common/relpath.h"
 #include "import/import_internal.h"
 #include "import/pagecheck.h"
 #include "import/sourcefile.h"
 #include "pagestore/originfile.h"
-#include "port/pg_crc32c.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
 
@@ -514,9 +514,7 @@ store_twophases(const BbReqCtx *ctx, BbImport *import)
 		check_size(import, path, data ? length : 0,
 				   (uint64) twophase->size + sizeof(crc));
 
-		INIT_CRC32C(crc);
-		COMP_CRC32C(crc, data, twophase->size);
-		FIN_CRC32C(crc);
+		crc = bb_crc32c_of(data, twophase->size);
 		memcpy(&stored, data + twophase->size, sizeof(stored));
 		if (!EQ_CRC32C(crc, stored))
 			ereport(ERROR,

@@ -65,9 +65,7 @@ bb_clusterstate_write(BbClusterState *state, BbOpenLayer *layer,
 	{
 		ControlFileData *control = &state->control;
 
-		INIT_CRC32C(control->crc);
-		COMP_CRC32C(control->crc, control, offsetof(ControlFileData, crc));
-		FIN_CRC32C(control->crc);
+		control->crc = bb_control_crc(control);
 		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
 		bb_openlayer_put(layer, &key, lsn, BB_ENTRY_IMAGE, control,
 						 sizeof(*control));

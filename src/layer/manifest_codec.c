@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/crc.h"
 #include "layer/manifest_codec.h"
-#include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
 #define MAGIC_SIZE 8
@@ -19,17 +19,6 @@
 
 /* tli, until */
 #define SWITCH_SIZE (4 + 8)
-
-static pg_crc32c
-crc_of(const void *data, size_t length)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, length);
-	FIN_CRC32C(crc);
-	return crc;
-}
 
 static void
 encode_layer(const BbLayerDesc *layer, StringInfo out)
@@ -114,7 +103,7 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 	for (int i = 0; i < manifest->nlayers; i++)
 		encode_layer(&manifest->layers[i], out);
 
-	bb_append_le32(out, crc_of(out->data, out->len));
+	bb_append_le32(out, bb_crc32c_of(out->data, out->len));
 }
 
 /*
@@ -176,7 +165,7 @@ bb_manifest_decode(const void *data, size_t length, const char **complaint)
 		return NULL;
 	}
 	if (bb_get_le32((const uint8 *) data + length - sizeof(uint32)) !=
-		crc_of(data, length - sizeof(uint32)))
+		bb_crc32c_of(data, length - sizeof(uint32)))
 	{
 		*complaint = "The manifest's checksum does not match.";
 		return NULL;

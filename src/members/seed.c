@@ -131,9 +131,7 @@ finish_control(ControlFileData *control, const CheckPoint *checkpoint,
 	control->backupEndPoint = InvalidXLogRecPtr;
 	control->backupEndRequired = false;
 
-	INIT_CRC32C(control->crc);
-	COMP_CRC32C(control->crc, control, offsetof(ControlFileData, crc));
-	FIN_CRC32C(control->crc);
+	control->crc = bb_control_crc(control);
 }
 
 BbSeed *

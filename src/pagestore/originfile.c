@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
+#include "base/crc.h"
 #include "pagestore/originfile.h"
-#include "port/pg_crc32c.h"
 
 /* As REPLICATION_STATE_MAGIC in PostgreSQL's origin.c. */
 #define ORIGIN_MAGIC ((uint32) 0x1257DADE)
@@ -19,17 +19,6 @@ typedef struct OriginOnDisk
 	uint16		id;
 	uint64		remote_lsn;
 } OriginOnDisk;
-
-static pg_crc32c
-crc_of(const char *data, size_t length)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, length);
-	FIN_CRC32C(crc);
-	return crc;
-}
 
 void
 bb_originfile_begin(StringInfo file)
@@ -58,7 +47,7 @@ bb_originfile_add(StringInfo file, const BbOrigin *origin)
 void
 bb_originfile_end(StringInfo file)
 {
-	pg_crc32c	crc = crc_of(file->data, file->len);
+	pg_crc32c	crc = bb_crc32c_of(file->data, file->len);
 
 	appendBinaryStringInfo(file, (char *) &crc, sizeof(crc));
 }
@@ -85,7 +74,7 @@ bb_originfile_decode(const char *data, size_t length, List **origins)
 		return false;
 	memcpy(&magic, data, sizeof(magic));
 	memcpy(&crc, data + end, sizeof(crc));
-	if (magic != ORIGIN_MAGIC || !EQ_CRC32C(crc, crc_of(data, end)))
+	if (magic != ORIGIN_MAGIC || !EQ_CRC32C(crc, bb_crc32c_of(data, end)))
 		return false;
 
 	for (size_t at = sizeof(magic); at < end; at += sizeof(OriginOnDisk))

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "access/xlog_internal.h"
-#include "catalog/pg_control.h"
+#include "base/clusterfile.h"
 #include "files/outfile.h"
 #include "files/tree.h"
 #include "sinks/sink.h"
@@ -76,7 +76,6 @@ static bool
 read_control(const BbTree *tree, const char *path, ControlFileData *control)
 {
 	BbFd	   *fd = bb_tree_open(tree, path, O_RDONLY);
-	pg_crc32c	crc;
 	ssize_t		length;
 
 	if (fd == NULL && errno == ENOENT)
@@ -91,10 +90,7 @@ read_control(const BbTree *tree, const char *path, ControlFileData *control)
 						bb_tree_text(tree, path))));
 	(void) bb_fd_close(fd);
 
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, control, offsetof(ControlFileData, crc));
-	FIN_CRC32C(crc);
-	if (length != sizeof(*control) || !EQ_CRC32C(crc, control->crc))
+	if (length != sizeof(*control) || control->crc != bb_control_crc(control))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" is no control file of PostgreSQL %d",
