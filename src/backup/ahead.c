@@ -42,13 +42,14 @@ list_missing(const BbObjectStore *objects, List *needed)
 }
 
 List *
-bb_ahead_ask(const BbReqCtx *ctx, BbObjectStore *objects, BbPageStore *store,
-			 XLogRecPtr lsn, BbBackupOptions *options)
+bb_ahead_ask(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+			 BbBackupOptions *options)
 {
+	BbObjectStore *objects = bb_pagestore_object_store(store);
 	List	   *missing;
 	ListCell   *cell;
 
-	if (bb_objstore_cache_size(objects) == 0 ||
+	if (objects == NULL || bb_objstore_cache_size(objects) == 0 ||
 		(ctx->download_behavior == BB_DOWNLOAD_ERROR &&
 		 !bb_setting_download_error_as_warn))
 		return NIL;
@@ -144,7 +145,7 @@ wake_up(const BbReqCtx *ctx, const BbWholeObject *object, void *arg)
 }
 
 void
-bb_ahead_serve(const BbReqCtx *ctx, BbObjectStore *objects, BbPageStore *store,
+bb_ahead_serve(const BbReqCtx *ctx, BbPageStore *store,
 			   const BbAheadTask *task)
 {
 	XLogRecPtr	lsn = task->backup.lsn;
@@ -154,5 +155,6 @@ bb_ahead_serve(const BbReqCtx *ctx, BbObjectStore *objects, BbPageStore *store,
 	if (bb_pagestore_identity(store, lsn) != task->backup.identity)
 		return;
 	needed = bb_prefetch_objects(ctx, store, lsn, task->full);
-	(void) bb_objects_hold(ctx, objects, needed, wake_up, NULL);
+	(void) bb_objects_hold(ctx, bb_pagestore_object_store(store), needed,
+						   wake_up, NULL);
 }

@@ -34,7 +34,7 @@ typedef struct BbAhead BbAhead;
 
 /*
  * bb_ahead_ask - ask whether may be downloaded what is missing of what a
- * backup of "store" at lsn needs of "objects", in which it lies.
+ * backup of "store" at lsn needs.
  *
  * Returns these objects, and sets options->asked.  Not done without a cache,
  * which would keep what was asked; nor where downloads are refused, since the
@@ -42,9 +42,8 @@ typedef struct BbAhead BbAhead;
  *
  * Errors: those of bb_pagestore_objects.
  */
-extern List *bb_ahead_ask(const BbReqCtx *ctx, BbObjectStore *objects,
-						  BbPageStore *store, XLogRecPtr lsn,
-						  BbBackupOptions *options);
+extern List *bb_ahead_ask(const BbReqCtx *ctx, BbPageStore *store,
+						  XLogRecPtr lsn, BbBackupOptions *options);
 
 /*
  * bb_ahead_new - have fetched ahead what such a backup was told is missing.
@@ -83,7 +82,7 @@ typedef struct BbAheadTask
  *
  * Errors: those of bb_objects_hold.
  */
-extern void bb_ahead_serve(const BbReqCtx *ctx, BbObjectStore *objects,
-						   BbPageStore *store, const BbAheadTask *task);
+extern void bb_ahead_serve(const BbReqCtx *ctx, BbPageStore *store,
+						   const BbAheadTask *task);
 
 #endif /* BB_AHEAD_H */

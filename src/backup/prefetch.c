@@ -88,12 +88,12 @@ plan(const BbReqCtx *ctx, BbPrefetch *prefetch)
 }
 
 BbPrefetch *
-bb_prefetch_new(const BbReqCtx *ctx, BbObjectStore *objects,
-				BbPageStore *store, XLogRecPtr lsn, bool full)
+bb_prefetch_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+				bool full)
 {
 	BbPrefetch *prefetch = palloc0(sizeof(BbPrefetch));
 
-	prefetch->objects = objects;
+	prefetch->objects = bb_pagestore_object_store(store);
 	prefetch->store = store;
 	prefetch->lsn = lsn;
 	prefetch->options = bb_options_defaults();

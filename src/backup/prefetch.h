@@ -28,16 +28,15 @@ extern List *bb_prefetch_objects(const BbReqCtx *ctx, BbPageStore *store,
 								 XLogRecPtr lsn, bool full);
 
 /*
- * bb_prefetch_new - what a backup of "store" at lsn needs of "objects", in
- * which it lies.
+ * bb_prefetch_new - find out which objects a backup of "store" at lsn reads.
  *
- * REQUIRES: objects has a cache; lsn from bb_pagestore_check_lsn.
+ * REQUIRES: the page store has an object store with a cache; lsn is from
+ * bb_pagestore_check_lsn.
  *
  * Errors: CONFIGURATION_LIMIT_EXCEEDED (the cache is too small).
  */
-extern BbPrefetch *bb_prefetch_new(const BbReqCtx *ctx, BbObjectStore *objects,
-								   BbPageStore *store, XLogRecPtr lsn,
-								   bool full);
+extern BbPrefetch *bb_prefetch_new(const BbReqCtx *ctx, BbPageStore *store,
+								   XLogRecPtr lsn, bool full);
 
 /*
  * bb_prefetch_run - fetch it.

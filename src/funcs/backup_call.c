@@ -167,14 +167,12 @@ bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
 	call.options = parse_options(fcinfo, &arguments);
 	call.options.server = store;
 	call.options.function = get_func_name(fcinfo->flinfo->fn_oid);
-	bb_calls_describe(call.ctx, &(BbCallAbout){.timeline = timeline});
-	call.objects = bb_store_open_told(call.ctx, store, &call.options_hash);
-	call.store = bb_pagestore_timeline(call.ctx, call.objects, timeline);
+	call.store = bb_store_timeline_told(call.ctx, store, timeline,
+										&call.options_hash);
 	call.lsn = bb_store_lsn(call.ctx, call.store, lsn);
 	if (kind != BB_TASK_BASEBACKUP)
 		return call;
-	call.missing = bb_ahead_ask(call.ctx, call.objects, call.store, call.lsn,
-								&call.options);
+	call.missing = bb_ahead_ask(call.ctx, call.store, call.lsn, &call.options);
 	if (call.options.jobs <= 1)
 		call.ahead = fetch_ahead(&call);
 	return call;

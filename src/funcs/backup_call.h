@@ -30,7 +30,6 @@ typedef struct BbBackupCall
 	BbBackupOptions options;
 	uint64		size; /* of the tar, uncompressed; 0: not known */
 	/* bb_backup_call_start's */
-	BbObjectStore *objects;
 	uint64		options_hash;
 	List	   *missing; /* what isn't resident of what it needs */
 	BbAhead	   *ahead;	 /* who fetches ahead; NULL: nobody, as yet */

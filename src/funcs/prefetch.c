@@ -43,7 +43,6 @@ bb_prefetch_task(const void *payload, size_t length)
 {
 	const Payload *wanted = payload;
 	const BbReqCtx *ctx;
-	BbObjectStore *objects;
 	BbPageStore *store;
 	BbPrefetch *prefetch;
 	XLogRecPtr	lsn;
@@ -51,13 +50,11 @@ bb_prefetch_task(const void *payload, size_t length)
 	/* that is what it's for, whatever the session's calls may do */
 	ctx = bb_reqctx_detached_child_of(wanted->parent_call_id, BB_TASK_PREFETCH,
 									  BB_DOWNLOAD_ALLOW);
-	bb_calls_describe(ctx,
-					  &(BbCallAbout){.function = "bb_prefetch",
-									 .timeline = wanted->timeline});
-	objects = bb_store_open_same(ctx, wanted->store, wanted->options_hash);
-	store = bb_pagestore_timeline(ctx, objects, wanted->timeline);
+	bb_calls_describe(ctx, &(BbCallAbout){.function = "bb_prefetch"});
+	store = bb_store_timeline_same(ctx, wanted->store, wanted->timeline,
+								   wanted->options_hash);
 	lsn = bb_store_lsn(ctx, store, wanted->lsn);
-	prefetch = bb_prefetch_new(ctx, objects, store, lsn, wanted->full);
+	prefetch = bb_prefetch_new(ctx, store, lsn, wanted->full);
 	(void) bb_worker_put(ctx, &ctx->call_id, sizeof(ctx->call_id));
 	bb_prefetch_run(ctx, prefetch);
 	bb_reqctx_end(ctx);

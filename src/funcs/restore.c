@@ -41,11 +41,12 @@ add_off_limits(List *list, const char *path, const char *what)
 
 /* Where this server has its files, and the page store: no backup goes there. */
 static List *
-find_off_limits(FunctionCallInfo fcinfo, const BbReqCtx *ctx)
+find_off_limits(const BbPageStore *store)
 {
-	int			n = bb_backup_call_argument(fcinfo, "store");
-	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, n, "store"));
-	const char *directory = bb_objstore_local_directory(store);
+	BbObjectStore *objects = bb_pagestore_object_store(store);
+	const char *directory = objects != NULL
+		? bb_objstore_local_directory(objects)
+		: NULL;
 	List	   *list = NIL;
 	DIR		   *links;
 	struct dirent *entry;
@@ -121,7 +122,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 					   "restore into a directory on the server");
 	info = bb_pagestore_info(call.store);
-	off_limits = find_off_limits(fcinfo, call.ctx);
+	off_limits = find_off_limits(call.store);
 	mapped = bb_tablespacemap_new(call.ctx, call.store, call.lsn, mappings);
 	if (delta)
 		sink = bb_sink_delta_new(bb_tree_existing(directory, mapped,
@@ -162,7 +163,7 @@ bb_sql_basebackup_to_file_body(PG_FUNCTION_ARGS)
 	call = bb_backup_call_begin(fcinfo);
 	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 					   "write a backup to a file on the server");
-	off_limits = find_off_limits(fcinfo, call.ctx);
+	off_limits = find_off_limits(call.store);
 	archives = call.options.tablespaces == BB_TABLESPACES_ARCHIVES;
 	sink = archives ? bb_sink_archives_new(path, off_limits)
 					: bb_sink_file_new(path, off_limits);

@@ -87,11 +87,14 @@ bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
-	BbObjectStore *store = bb_store_open(ctx, bb_arg_name(fcinfo, 3, "store"));
+	BbPageStore *store = bb_store_timeline(ctx,
+										   bb_arg_name(fcinfo, 3, "store"),
+										   ancestor);
 
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
-	lsn = bb_store_lsn(ctx, bb_pagestore_timeline(ctx, store, ancestor), lsn);
-	bb_timeline_branch(ctx, store, name, ancestor, lsn);
+	lsn = bb_store_lsn(ctx, store, lsn);
+	bb_timeline_branch(ctx, bb_pagestore_object_store(store), name, ancestor,
+					   lsn);
 	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);
 }

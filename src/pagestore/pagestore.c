@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * pagestore.c
- *	  The page store: what all drivers have in common.
+ *	  The page store: what all drivers have in common, and which one opens a
+ *	  store.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +10,62 @@
 
 #include "pagestore/pagestore_driver.h"
 #include "utils/memutils.h"
+
+/* Layers in an object store: every URL that the driver above it doesn't take. */
+static BbPageStore *
+open_timeline(const BbReqCtx *ctx, const char *url,
+			  const BbObjectStoreOptions *options, const char *timeline)
+{
+	return bb_pagestore_timeline(ctx, bb_objstore_open(ctx, url, options),
+								 timeline);
+}
+
+/* The first row whose prefix the URL has opens it. */
+static const struct
+{
+	const char *prefix;
+	BbPageStore *(*open) (const BbReqCtx *ctx, const char *url,
+						  const BbObjectStoreOptions *options,
+						  const char *timeline);
+}			drivers[] = {
+	{"", open_timeline},
+};
+
+BbPageStore *
+bb_pagestore_open(const BbReqCtx *ctx, const char *url,
+				  const BbObjectStoreOptions *options, const char *timeline)
+{
+	int			n = 0;
+
+	while (strncmp(url, drivers[n].prefix, strlen(drivers[n].prefix)) != 0)
+		n++;
+	return drivers[n].open(ctx, url, options, timeline);
+}
+
+BbObjectStore *
+bb_pagestore_object_store(const BbPageStore *store)
+{
+	return store->objects;
+}
+
+List *
+bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
+					 const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+{
+	return store->ops->objects(ctx, store, ranges, nranges, lsn);
+}
+
+bool
+bb_pagestore_is_current(const BbReqCtx *ctx, const BbPageStore *store)
+{
+	return store->ops->is_current(ctx, store);
+}
+
+uint64
+bb_pagestore_identity(const BbPageStore *store, XLogRecPtr lsn)
+{
+	return store->ops->identity(store, lsn);
+}
 
 const BbPageStoreInfo *
 bb_pagestore_info(const BbPageStore *store)

@@ -57,38 +57,46 @@ typedef struct BbValue
 } BbValue;
 
 /*
- * bb_pagestore_timeline - the page store that a timeline's layers hold.
+ * bb_pagestore_open - open a timeline of the store at a URL.
  *
- * Errors: UNDEFINED_OBJECT (no such timeline);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (of another major version).
+ * The URL chooses the driver.  "options" are those of bb_objstore_open.
+ *
+ * Errors: those of bb_objstore_open; UNDEFINED_OBJECT (no such timeline);
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (the timeline is of another major version).
  */
-extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
-										  BbObjectStore *objects,
-										  const char *timeline);
+extern BbPageStore *bb_pagestore_open(const BbReqCtx *ctx, const char *url,
+									  const BbObjectStoreOptions *options,
+									  const char *timeline);
 
 /*
- * bb_pagestore_is_current - would bb_pagestore_timeline still give the same?
- *
- * REQUIRES: it gave this one.
+ * bb_pagestore_is_current - would opening the timeline again give the same
+ * page store?
  */
 extern bool bb_pagestore_is_current(const BbReqCtx *ctx,
 									const BbPageStore *store);
 
 /*
- * bb_pagestore_objects - BbWholeObjects that reads of these key ranges at an
- * LSN need, each once, in the order in which a scan comes to them.
+ * bb_pagestore_object_store - return the object store that reads of the page
+ * store download from; NULL if there is none.
+ */
+extern BbObjectStore *bb_pagestore_object_store(const BbPageStore *store);
+
+/*
+ * bb_pagestore_objects - return the objects (BbWholeObject *) that reads of
+ * these key ranges at an LSN need.
  *
- * REQUIRES: bb_pagestore_timeline gave the page store.
+ * Each object comes once, in the order in which a scan reaches them.  The list
+ * is NIL if there is no object store.
  */
 extern List *bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
 								  const BbKeyRange *ranges, int nranges,
 								  XLogRecPtr lsn);
 
 /*
- * bb_pagestore_identity - a number that another process gets too when it reads
- * the same timeline: by what is stored of the time up to lsn.
+ * bb_pagestore_identity - return a number for what is stored up to lsn.
  *
- * REQUIRES: a store of bb_pagestore_timeline.
+ * Another process gets the same number if and only if it reads the same
+ * history.
  */
 extern uint64 bb_pagestore_identity(const BbPageStore *store, XLogRecPtr lsn);
 

@@ -4,10 +4,12 @@
  *	  The page store as its drivers see it.
  *
  * A driver is a struct that begins with BbPageStore, an operations table,
- * and a function that makes it:
+ * and a function that opens one:
  *
  *	  bb_pagestore_timeline	 layers of a timeline (pagestore_timeline.c)
  *	  fixture_pagestore_new	 values in memory (test/unit/fixture.c)
+ *
+ * bb_pagestore_open has a row for each driver that a URL can choose.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,14 +40,19 @@ typedef struct BbPageStoreOps
 								  BbValue *value);
 	void		(*versions_close) (BbPageVersions *versions);
 	List *(*tlis) (const BbReqCtx *ctx, BbPageStore *store);
+	List *(*objects) (const BbReqCtx *ctx, BbPageStore *store,
+					  const BbKeyRange *ranges, int nranges, XLogRecPtr lsn);
+	bool		(*is_current) (const BbReqCtx *ctx, const BbPageStore *store);
+	uint64		(*identity) (const BbPageStore *store, XLogRecPtr lsn);
 } BbPageStoreOps;
 
 struct BbPageStore
 {
 	const BbPageStoreOps *ops;
 	BbPageStoreInfo info;
-	MemoryContext context; /* that it was made in */
-	List	   *tlis;	   /* see bb_pagestore_tlis; NIL: not known yet */
+	MemoryContext context;	/* the one it was opened in */
+	BbObjectStore *objects; /* NULL: it is not read from an object store */
+	List	   *tlis;		/* see bb_pagestore_tlis; NIL: not known yet */
 };
 
 struct BbPageScan
@@ -59,5 +66,14 @@ struct BbPageVersions
 {
 	BbPageStore *store;
 };
+
+/*
+ * bb_pagestore_timeline - open the page store that a timeline's layers hold.
+ *
+ * Errors: as bb_pagestore_open.
+ */
+extern BbPageStore *bb_pagestore_timeline(const BbReqCtx *ctx,
+										  BbObjectStore *objects,
+										  const char *timeline);
 
 #endif /* BB_PAGESTORE_DRIVER_H */

@@ -134,6 +134,28 @@ timeline_tlis(const BbReqCtx *ctx, BbPageStore *store)
 	return bb_timeline_tlis(ctx, ((TimelineStore *) store)->timeline);
 }
 
+static List *
+timeline_objects(const BbReqCtx *ctx, BbPageStore *store,
+				 const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+{
+	return bb_timeline_objects(ctx, ((TimelineStore *) store)->timeline,
+							   ranges, nranges, lsn);
+}
+
+static bool
+timeline_is_current(const BbReqCtx *ctx, const BbPageStore *store)
+{
+	return bb_timeline_is_current(ctx,
+								  ((const TimelineStore *) store)->timeline);
+}
+
+static uint64
+timeline_identity(const BbPageStore *store, XLogRecPtr lsn)
+{
+	return bb_timeline_identity(((const TimelineStore *) store)->timeline,
+								lsn);
+}
+
 static const BbPageStoreOps timeline_ops = {
 	.get = timeline_get,
 	.scan_new = timeline_scan_new,
@@ -145,6 +167,9 @@ static const BbPageStoreOps timeline_ops = {
 	.versions_next = timeline_versions_next,
 	.versions_close = timeline_versions_close,
 	.tlis = timeline_tlis,
+	.objects = timeline_objects,
+	.is_current = timeline_is_current,
+	.identity = timeline_identity,
 };
 
 BbPageStore *
@@ -157,6 +182,7 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 
 	store->base.ops = &timeline_ops;
 	store->base.context = CurrentMemoryContext;
+	store->base.objects = objects;
 	store->timeline = bb_timeline_open(ctx, objects, timeline);
 	manifest = bb_timeline_manifest(store->timeline);
 
@@ -187,29 +213,4 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	info->ancestor_lsn = manifest->ancestor_lsn;
 	info->end_time = manifest->end_time;
 	return &store->base;
-}
-
-List *
-bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
-					 const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
-{
-	Assert(store->ops == &timeline_ops);
-	return bb_timeline_objects(ctx, ((TimelineStore *) store)->timeline,
-							   ranges, nranges, lsn);
-}
-
-bool
-bb_pagestore_is_current(const BbReqCtx *ctx, const BbPageStore *store)
-{
-	Assert(store->ops == &timeline_ops);
-	return bb_timeline_is_current(ctx,
-								  ((const TimelineStore *) store)->timeline);
-}
-
-uint64
-bb_pagestore_identity(const BbPageStore *store, XLogRecPtr lsn)
-{
-	Assert(store->ops == &timeline_ops);
-	return bb_timeline_identity(((const TimelineStore *) store)->timeline,
-								lsn);
 }

@@ -23,15 +23,15 @@ bb_ahead_task(const void *payload, size_t length)
 	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&backup->parent,
 													  BB_TASK_PREFETCH,
 													  bb_worker_counters());
-	BbObjectStore *objects;
 
 	bb_calls_describe(ctx,
 					  &(BbCallAbout){.function = backup->function,
 									 .timeline = backup->timeline,
 									 .lsn = backup->lsn});
-	objects = bb_store_open_same(ctx, backup->server, task->options_hash);
-	bb_ahead_serve(ctx, objects,
-				   bb_pagestore_timeline(ctx, objects, backup->timeline),
+	bb_ahead_serve(ctx,
+				   bb_store_timeline_same(ctx, backup->server,
+										  backup->timeline,
+										  task->options_hash),
 				   task);
 	bb_reqctx_end(ctx);
 }

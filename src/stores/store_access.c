@@ -143,12 +143,15 @@ fingerprint(const char *url, const BbObjectStoreOptions *options)
 #undef OR_EMPTY
 }
 
-/* As bb_store_open; *identity (NULL: not wanted) is its fingerprint. */
-static BbObjectStore *
-open_store(const BbReqCtx *ctx, const char *name, char **identity)
+/*
+ * Return the URL of a store that the user may use, and its options.  *identity
+ * is their fingerprint (NULL: not wanted).
+ */
+static const char *
+find_store(const BbReqCtx *ctx, const char *name,
+		   BbObjectStoreOptions *options, char **identity)
 {
 	ForeignServer *server = GetForeignServerByName(name, true);
-	BbObjectStoreOptions options;
 	char	   *url;
 	AclResult	allowed;
 
@@ -172,35 +175,59 @@ open_store(const BbReqCtx *ctx, const char *name, char **identity)
 
 	if (server->options != NIL && bb_own_server_is(server->serverid))
 		bb_own_server_refuse(server->serverid, "options");
-	find_options(server, &options);
+	find_options(server, options);
 	url = url_of(server);
 	if (identity != NULL)
-		*identity = fingerprint(url, &options);
-	return bb_objstore_open(ctx, url, &options);
+		*identity = fingerprint(url, options);
+	return url;
 }
 
 BbObjectStore *
 bb_store_open(const BbReqCtx *ctx, const char *name)
 {
-	return open_store(ctx, name, NULL);
+	BbObjectStoreOptions options;
+	const char *url = find_store(ctx, name, &options, NULL);
+
+	return bb_objstore_open(ctx, url, &options);
+}
+
+static uint64
+hash_of(const char *identity)
+{
+	return hash_bytes_extended((const unsigned char *) identity,
+							   (int) strlen(identity), 0);
 }
 
 BbObjectStore *
 bb_store_open_told(const BbReqCtx *ctx, const char *name, uint64 *options_hash)
 {
+	BbObjectStoreOptions options;
 	char	   *identity;
-	BbObjectStore *store = open_store(ctx, name, &identity);
+	const char *url = find_store(ctx, name, &options, &identity);
 
-	*options_hash = hash_bytes_extended((const unsigned char *) identity,
-										(int) strlen(identity), 0);
-	return store;
+	*options_hash = hash_of(identity);
+	return bb_objstore_open(ctx, url, &options);
 }
 
-BbObjectStore *
-bb_store_open_same(const BbReqCtx *ctx, const char *name, uint64 options_hash)
+BbPageStore *
+bb_store_timeline_told(const BbReqCtx *ctx, const char *name,
+					   const char *timeline, uint64 *options_hash)
+{
+	BbObjectStoreOptions options;
+	char	   *identity;
+	const char *url = find_store(ctx, name, &options, &identity);
+
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
+	*options_hash = hash_of(identity);
+	return bb_pagestore_open(ctx, url, &options, timeline);
+}
+
+BbPageStore *
+bb_store_timeline_same(const BbReqCtx *ctx, const char *name,
+					   const char *timeline, uint64 options_hash)
 {
 	uint64		actual;
-	BbObjectStore *store = bb_store_open_told(ctx, name, &actual);
+	BbPageStore *store = bb_store_timeline_told(ctx, name, timeline, &actual);
 
 	if (actual != options_hash)
 		ereport(ERROR,
@@ -235,8 +262,9 @@ BbPageStore *
 bb_store_timeline(const BbReqCtx *ctx, const char *server,
 				  const char *timeline)
 {
-	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
-	return bb_pagestore_timeline(ctx, bb_store_open(ctx, server), timeline);
+	uint64		options_hash;
+
+	return bb_store_timeline_told(ctx, server, timeline, &options_hash);
 }
 
 /* A page store between two calls of a function, in its fn_extra. */
@@ -262,12 +290,13 @@ bb_store_timeline_kept(const BbReqCtx *ctx, FmgrInfo *function,
 					   const char *server, const char *timeline)
 {
 	KeptStore  *kept = function->fn_extra;
+	BbObjectStoreOptions options;
 	MemoryContext context;
 	MemoryContext old;
 	char	   *identity;
 
 	/* each time: the user, the rights and the keys may be other ones by now */
-	(void) open_store(ctx, server, &identity);
+	(void) find_store(ctx, server, &options, &identity);
 	if (kept == NULL || !may_use(ctx, kept, identity, timeline))
 	{
 		function->fn_extra = NULL;

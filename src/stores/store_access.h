@@ -54,18 +54,25 @@
 extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server);
 
 /*
- * bb_store_open_told, bb_store_open_same - open a store for reading, and the
- * same one in a background worker: with the same URL, options and keys, which
- * a hash stands for.
+ * bb_store_open_told, bb_store_timeline_told, bb_store_timeline_same - open a
+ * store, or a timeline of it, for reading, and the same timeline in a
+ * background worker: with the same URL, options and keys, which a hash stands
+ * for.
  *
- * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (they are other ones by now).
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (the options have changed); as
+ * bb_pagestore_open.
  */
 extern BbObjectStore *bb_store_open_told(const BbReqCtx *ctx,
 										 const char *server,
 										 uint64 *options_hash);
-extern BbObjectStore *bb_store_open_same(const BbReqCtx *ctx,
-										 const char *server,
-										 uint64 options_hash);
+extern BbPageStore *bb_store_timeline_told(const BbReqCtx *ctx,
+										   const char *server,
+										   const char *timeline,
+										   uint64 *options_hash);
+extern BbPageStore *bb_store_timeline_same(const BbReqCtx *ctx,
+										   const char *server,
+										   const char *timeline,
+										   uint64 options_hash);
 
 /*
  * bb_store_need_cache - has it a cache?  Only a store elsewhere can have one.
@@ -78,7 +85,7 @@ extern void bb_store_need_cache(const BbObjectStore *store,
 /*
  * bb_store_timeline - a timeline of a store, for reading.
  *
- * Errors: as bb_pagestore_timeline too.
+ * Errors: as bb_pagestore_open too.
  */
 extern BbPageStore *bb_store_timeline(const BbReqCtx *ctx, const char *server,
 									  const char *timeline);

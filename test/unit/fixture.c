@@ -131,6 +131,27 @@ fixture_tlis(const BbReqCtx *ctx, BbPageStore *store)
 	return list_make1_oid(store->info.tli);
 }
 
+/* It is not read from an object store. */
+static List *
+fixture_objects(const BbReqCtx *ctx, BbPageStore *store,
+				const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+{
+	return NIL;
+}
+
+static bool
+fixture_is_current(const BbReqCtx *ctx, const BbPageStore *store)
+{
+	return true;
+}
+
+/* Its values are the same at every LSN. */
+static uint64
+fixture_identity(const BbPageStore *store, XLogRecPtr lsn)
+{
+	return (uint64) (uintptr_t) store;
+}
+
 static const BbPageStoreOps fixture_ops = {
 	.get = fixture_get,
 	.scan_new = fixture_scan_new,
@@ -142,6 +163,9 @@ static const BbPageStoreOps fixture_ops = {
 	.versions_next = fixture_versions_next,
 	.versions_close = fixture_versions_close,
 	.tlis = fixture_tlis,
+	.objects = fixture_objects,
+	.is_current = fixture_is_current,
+	.identity = fixture_identity,
 };
 
 BbPageStore *
