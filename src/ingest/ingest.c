@@ -137,8 +137,7 @@ look_again(BbIngest *ingest)
 	timeline = bb_timeline_open(ingest->ctx, ingest->store,
 								ingest->manifest->timeline);
 	MemoryContextSwitchTo(old);
-	bb_directory_rebase(ingest->directory, timeline,
-						ingest->manifest->end_lsn);
+	bb_knownkeys_rebase(ingest->known, timeline, ingest->manifest->end_lsn);
 }
 
 static void
@@ -426,7 +425,7 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 										 ALLOCSET_DEFAULT_SIZES);
 	ingest->layer = bb_openlayer_new();
 	limit_records(ingest);
-	ingest->directory = bb_directory_new(ingest->layer);
+	ingest->known = bb_knownkeys_new(ingest->layer);
 	look_again(ingest);
 	timeline = bb_timeline_open(ctx, store, manifest->timeline);
 	ingest->state = bb_clusterstate_load(ctx, timeline, manifest->end_lsn);
@@ -461,18 +460,18 @@ complain_inconsistent(const BbIngest *ingest, const char *wal_directory)
 			 errhint("Give the directory that has it all as wal_directory.")));
 }
 
-/* Does the way include the position that the control file demands? */
+/* Does the path include the position that the control file demands? */
 static void
 check_min_lsn(const BbIngest *ingest, const BbIngestBackup *backup)
 {
-	const BbWalWay *way = bb_walsource_way(ingest->source);
+	const BbTliPath *path = bb_walsource_path(ingest->source);
 	TimeLineID	tli;
 
 	if (backup->min_lsn <= ingest->done_lsn)
 		return;
-	tli = bb_walway_at(way, backup->min_lsn - 1)->tli;
-	if (way->target != 0)
-		tli = Min(tli, way->target);
+	tli = bb_tlipath_at(path, backup->min_lsn - 1)->tli;
+	if (path->target != 0)
+		tli = Min(tli, path->target);
 	if (tli != backup->min_tli)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

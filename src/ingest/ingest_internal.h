@@ -39,7 +39,7 @@ typedef struct BbIngest
 	MemoryContext view;	   /* of the timeline; reset by a flush */
 	BbWalSource *source;
 	BbOpenLayer *layer;
-	BbDirectory *directory;
+	BbKnownKeys *known;
 	BbClusterState *state;
 	BbRecordEnds *ends;
 	/* of a base backup being imported, where its WAL begins; else Invalid */

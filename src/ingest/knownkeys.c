@@ -18,7 +18,7 @@
 /* More than these are forgotten at a flush. */
 #define REMEMBERED_MAX 1000000
 
-typedef struct DirectoryEntry
+typedef struct KnownKey
 {
 	BbKey		key;
 	char		status; /* of the hash table */
@@ -29,10 +29,10 @@ typedef struct DirectoryEntry
 		uint8		value[KEPT_BYTES];
 		uint8	   *whole; /* of REL_ZEROS, in the directory's context */
 	};
-} DirectoryEntry;
+} KnownKey;
 
 #define SH_PREFIX entries
-#define SH_ELEMENT_TYPE DirectoryEntry
+#define SH_ELEMENT_TYPE KnownKey
 #define SH_KEY_TYPE BbKey
 #define SH_KEY key
 #define SH_HASH_KEY(table, key) hash_bytes((key).bytes, BB_KEY_LENGTH)
@@ -42,7 +42,7 @@ typedef struct DirectoryEntry
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-struct BbDirectory
+struct BbKnownKeys
 {
 	MemoryContext context; /* of the table */
 	BbOpenLayer *layer;
@@ -51,35 +51,34 @@ struct BbDirectory
 	entries_hash *entries;
 };
 
-BbDirectory *
-bb_directory_new(BbOpenLayer *layer)
+BbKnownKeys *
+bb_knownkeys_new(BbOpenLayer *layer)
 {
-	BbDirectory *directory = palloc0(sizeof(BbDirectory));
+	BbKnownKeys *known = palloc0(sizeof(BbKnownKeys));
 
-	directory->context = AllocSetContextCreate(CurrentMemoryContext,
-											   "bbackup directory",
-											   ALLOCSET_DEFAULT_SIZES);
-	directory->layer = layer;
-	directory->entries = entries_create(directory->context, 1024, NULL);
-	return directory;
+	known->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "bbackup known keys",
+										   ALLOCSET_DEFAULT_SIZES);
+	known->layer = layer;
+	known->entries = entries_create(known->context, 1024, NULL);
+	return known;
 }
 
 void
-bb_directory_rebase(BbDirectory *directory, BbTimeline *timeline,
-					XLogRecPtr lsn)
+bb_knownkeys_rebase(BbKnownKeys *known, BbTimeline *timeline, XLogRecPtr lsn)
 {
-	directory->timeline = timeline;
-	directory->lsn = lsn;
-	if (directory->entries->members > REMEMBERED_MAX)
+	known->timeline = timeline;
+	known->lsn = lsn;
+	if (known->entries->members > REMEMBERED_MAX)
 	{
-		MemoryContextReset(directory->context);
-		directory->entries = entries_create(directory->context, 1024, NULL);
+		MemoryContextReset(known->context);
+		known->entries = entries_create(known->context, 1024, NULL);
 	}
 }
 
 /* All bytes of a value; NULL: there is none any more. */
 static void
-remember_whole(BbDirectory *directory, DirectoryEntry *entry, bool had_one,
+remember_whole(BbKnownKeys *known, KnownKey *entry, bool had_one,
 			   const void *value, uint32 length)
 {
 	if (had_one)
@@ -87,20 +86,20 @@ remember_whole(BbDirectory *directory, DirectoryEntry *entry, bool had_one,
 	entry->whole = NULL;
 	if (value != NULL)
 	{
-		entry->whole = MemoryContextAlloc(directory->context, length + 1);
+		entry->whole = MemoryContextAlloc(known->context, length + 1);
 		memcpy(entry->whole, value, length);
 	}
 }
 
-static DirectoryEntry *
-remember(BbDirectory *directory, const BbKey *key, bool exists,
-		 const void *value, uint32 length)
+static KnownKey *
+remember(BbKnownKeys *known, const BbKey *key, bool exists, const void *value,
+		 uint32 length)
 {
 	bool		found;
-	DirectoryEntry *entry = entries_insert(directory->entries, *key, &found);
+	KnownKey   *entry = entries_insert(known->entries, *key, &found);
 
 	if (key->bytes[0] == BB_KEY_REL_ZEROS)
-		remember_whole(directory, entry, found && entry->exists,
+		remember_whole(known, entry, found && entry->exists,
 					   exists ? value : NULL, length);
 	else
 	{
@@ -114,39 +113,37 @@ remember(BbDirectory *directory, const BbKey *key, bool exists,
 }
 
 /* Valid until the next call. */
-static const DirectoryEntry *
-look_up(const BbReqCtx *ctx, BbDirectory *directory, const BbKey *key)
+static const KnownKey *
+look_up(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key)
 {
-	const DirectoryEntry *entry = entries_lookup(directory->entries, *key);
+	const KnownKey *entry = entries_lookup(known->entries, *key);
 	BbEntry		stored;
 
 	if (entry != NULL)
 		return entry;
-	if (!bb_timeline_get(ctx, directory->timeline, key, directory->lsn,
-						 &stored))
+	if (!bb_timeline_get(ctx, known->timeline, key, known->lsn, &stored))
 	{
-		static DirectoryEntry absent = {.exists = false};
+		static KnownKey absent = {.exists = false};
 
 		/* WAL may ask for any number of keys that no server has ever had */
-		if (directory->entries->members >= REMEMBERED_MAX)
+		if (known->entries->members >= REMEMBERED_MAX)
 			return &absent;
-		return remember(directory, key, false, NULL, 0);
+		return remember(known, key, false, NULL, 0);
 	}
-	return remember(directory, key, true, stored.value, stored.length);
+	return remember(known, key, true, stored.value, stored.length);
 }
 
 bool
-bb_directory_exists(const BbReqCtx *ctx, BbDirectory *directory,
-					const BbKey *key)
+bb_knownkeys_exists(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key)
 {
-	return look_up(ctx, directory, key)->exists;
+	return look_up(ctx, known, key)->exists;
 }
 
 const uint8 *
-bb_directory_get(const BbReqCtx *ctx, BbDirectory *directory, const BbKey *key,
+bb_knownkeys_get(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key,
 				 uint32 *length)
 {
-	const DirectoryEntry *entry = look_up(ctx, directory, key);
+	const KnownKey *entry = look_up(ctx, known, key);
 
 	Assert(key->bytes[0] == BB_KEY_REL_ZEROS);
 	*length = entry->length;
@@ -155,10 +152,9 @@ bb_directory_get(const BbReqCtx *ctx, BbDirectory *directory, const BbKey *key,
 
 /* The value's bytes; NULL when there is none. */
 static const uint8 *
-get(const BbReqCtx *ctx, BbDirectory *directory, const BbKey *key,
-	uint32 length)
+get(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key, uint32 length)
 {
-	const DirectoryEntry *entry = look_up(ctx, directory, key);
+	const KnownKey *entry = look_up(ctx, known, key);
 
 	if (!entry->exists)
 		return NULL;
@@ -173,10 +169,10 @@ get(const BbReqCtx *ctx, BbDirectory *directory, const BbKey *key,
 }
 
 bool
-bb_directory_get_u8(const BbReqCtx *ctx, BbDirectory *directory,
-					const BbKey *key, uint8 *value)
+bb_knownkeys_get_u8(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key,
+					uint8 *value)
 {
-	const uint8 *bytes = get(ctx, directory, key, sizeof(*value));
+	const uint8 *bytes = get(ctx, known, key, sizeof(*value));
 
 	if (bytes == NULL)
 		return false;
@@ -185,10 +181,10 @@ bb_directory_get_u8(const BbReqCtx *ctx, BbDirectory *directory,
 }
 
 bool
-bb_directory_get_u32(const BbReqCtx *ctx, BbDirectory *directory,
-					 const BbKey *key, uint32 *value)
+bb_knownkeys_get_u32(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key,
+					 uint32 *value)
 {
-	const uint8 *bytes = get(ctx, directory, key, sizeof(*value));
+	const uint8 *bytes = get(ctx, known, key, sizeof(*value));
 
 	if (bytes == NULL)
 		return false;
@@ -197,10 +193,10 @@ bb_directory_get_u32(const BbReqCtx *ctx, BbDirectory *directory,
 }
 
 bool
-bb_directory_get_u64(const BbReqCtx *ctx, BbDirectory *directory,
-					 const BbKey *key, uint64 *value)
+bb_knownkeys_get_u64(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key,
+					 uint64 *value)
 {
-	const uint8 *bytes = get(ctx, directory, key, sizeof(*value));
+	const uint8 *bytes = get(ctx, known, key, sizeof(*value));
 
 	if (bytes == NULL)
 		return false;
@@ -209,76 +205,72 @@ bb_directory_get_u64(const BbReqCtx *ctx, BbDirectory *directory,
 }
 
 bool
-bb_directory_stored(const BbReqCtx *ctx, BbDirectory *directory,
-					const BbKey *key, BbEntry *entry)
+bb_knownkeys_stored(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key,
+					BbEntry *entry)
 {
-	return bb_timeline_get(ctx, directory->timeline, key, directory->lsn,
-						   entry);
+	return bb_timeline_get(ctx, known->timeline, key, known->lsn, entry);
 }
 
 void
-bb_directory_put(BbDirectory *directory, const BbKey *key, XLogRecPtr lsn,
+bb_knownkeys_put(BbKnownKeys *known, const BbKey *key, XLogRecPtr lsn,
 				 const void *value, uint32 length)
 {
-	remember(directory, key, true, value, length);
-	bb_openlayer_put(directory->layer, key, lsn, BB_ENTRY_IMAGE, value,
-					 length);
+	remember(known, key, true, value, length);
+	bb_openlayer_put(known->layer, key, lsn, BB_ENTRY_IMAGE, value, length);
 }
 
 void
-bb_directory_put_u32(BbDirectory *directory, const BbKey *key, XLogRecPtr lsn,
+bb_knownkeys_put_u32(BbKnownKeys *known, const BbKey *key, XLogRecPtr lsn,
 					 uint32 value)
 {
 	uint8		bytes[sizeof(value)];
 
 	bb_put_le32(bytes, value);
-	bb_directory_put(directory, key, lsn, bytes, sizeof(bytes));
+	bb_knownkeys_put(known, key, lsn, bytes, sizeof(bytes));
 }
 
 void
-bb_directory_put_u64(BbDirectory *directory, const BbKey *key, XLogRecPtr lsn,
+bb_knownkeys_put_u64(BbKnownKeys *known, const BbKey *key, XLogRecPtr lsn,
 					 uint64 value)
 {
 	uint8		bytes[sizeof(value)];
 
 	bb_put_le64(bytes, value);
-	bb_directory_put(directory, key, lsn, bytes, sizeof(bytes));
+	bb_knownkeys_put(known, key, lsn, bytes, sizeof(bytes));
 }
 
 void
-bb_directory_remove(const BbReqCtx *ctx, BbDirectory *directory,
-					const BbKey *key, XLogRecPtr lsn)
+bb_knownkeys_remove(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key,
+					XLogRecPtr lsn)
 {
-	if (!look_up(ctx, directory, key)->exists)
+	if (!look_up(ctx, known, key)->exists)
 		return;
-	remember(directory, key, false, NULL, 0);
-	bb_openlayer_put(directory->layer, key, lsn, BB_ENTRY_DELETED, NULL, 0);
+	remember(known, key, false, NULL, 0);
+	bb_openlayer_put(known->layer, key, lsn, BB_ENTRY_DELETED, NULL, 0);
 }
 
 List *
-bb_directory_list(const BbReqCtx *ctx, BbDirectory *directory,
+bb_knownkeys_list(const BbReqCtx *ctx, BbKnownKeys *known,
 				  const BbKeyRange *range)
 {
 	List	   *keys = NIL;
 	BbTimelineScan *scan;
 	BbEntry		stored;
 	entries_iterator iterator;
-	DirectoryEntry *entry;
+	KnownKey   *entry;
 
 	/* all that the timeline has are remembered, then all that are looked at */
-	scan = bb_timeline_scan_new(ctx, directory->timeline, range,
-								directory->lsn);
+	scan = bb_timeline_scan_new(ctx, known->timeline, range, known->lsn);
 	while (bb_timeline_scan_next(ctx, scan, &stored))
 	{
 		bb_reqctx_check(ctx);
-		if (entries_lookup(directory->entries, stored.key) == NULL)
-			remember(directory, &stored.key, true, stored.value,
-					 stored.length);
+		if (entries_lookup(known->entries, stored.key) == NULL)
+			remember(known, &stored.key, true, stored.value, stored.length);
 	}
 	bb_timeline_scan_close(scan);
 
-	entries_start_iterate(directory->entries, &iterator);
-	while ((entry = entries_iterate(directory->entries, &iterator)) != NULL)
+	entries_start_iterate(known->entries, &iterator);
+	while ((entry = entries_iterate(known->entries, &iterator)) != NULL)
 	{
 		if (entry->exists && bb_key_in_range(&entry->key, range))
 		{

@@ -23,60 +23,59 @@
 #include "ingest/openlayer.h"
 #include "timeline/timeline.h"
 
-typedef struct BbDirectory BbDirectory;
+typedef struct BbKnownKeys BbKnownKeys;
 
-extern BbDirectory *bb_directory_new(BbOpenLayer *layer);
+extern BbKnownKeys *bb_knownkeys_new(BbOpenLayer *layer);
 
 /*
- * bb_directory_rebase - the timeline was flushed (or opened): look at this
+ * bb_knownkeys_rebase - the timeline was flushed (or opened): look at this
  * one from now on, at lsn.
  */
-extern void bb_directory_rebase(BbDirectory *directory, BbTimeline *timeline,
+extern void bb_knownkeys_rebase(BbKnownKeys *known, BbTimeline *timeline,
 								XLogRecPtr lsn);
 
-extern bool bb_directory_exists(const BbReqCtx *ctx, BbDirectory *directory,
+extern bool bb_knownkeys_exists(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key);
 /*
  * The value of a key.	False: it doesn't exist.
  *
  * Errors: DATA_CORRUPTED when it has another length; those of timeline.h.
  */
-extern bool bb_directory_get_u8(const BbReqCtx *ctx, BbDirectory *directory,
+extern bool bb_knownkeys_get_u8(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key, uint8 *value);
-extern bool bb_directory_get_u32(const BbReqCtx *ctx, BbDirectory *directory,
+extern bool bb_knownkeys_get_u32(const BbReqCtx *ctx, BbKnownKeys *known,
 								 const BbKey *key, uint32 *value);
-extern bool bb_directory_get_u64(const BbReqCtx *ctx, BbDirectory *directory,
+extern bool bb_knownkeys_get_u64(const BbReqCtx *ctx, BbKnownKeys *known,
 								 const BbKey *key, uint64 *value);
 
 /*
  * The whole value of a REL_ZEROS key, valid until the next call; NULL: it
  * doesn't exist.
  */
-extern const uint8 *bb_directory_get(const BbReqCtx *ctx,
-									 BbDirectory *directory, const BbKey *key,
-									 uint32 *length);
+extern const uint8 *bb_knownkeys_get(const BbReqCtx *ctx, BbKnownKeys *known,
+									 const BbKey *key, uint32 *length);
 
 /*
- * bb_directory_stored - the whole value that the timeline has of a key as of
+ * bb_knownkeys_stored - the whole value that the timeline has of a key as of
  * its last flush, valid until the next read of it.  False: it has none.
  */
-extern bool bb_directory_stored(const BbReqCtx *ctx, BbDirectory *directory,
+extern bool bb_knownkeys_stored(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key, BbEntry *entry);
 
 /* Give a key a value at lsn. */
-extern void bb_directory_put(BbDirectory *directory, const BbKey *key,
+extern void bb_knownkeys_put(BbKnownKeys *known, const BbKey *key,
 							 XLogRecPtr lsn, const void *value, uint32 length);
-extern void bb_directory_put_u32(BbDirectory *directory, const BbKey *key,
+extern void bb_knownkeys_put_u32(BbKnownKeys *known, const BbKey *key,
 								 XLogRecPtr lsn, uint32 value);
-extern void bb_directory_put_u64(BbDirectory *directory, const BbKey *key,
+extern void bb_knownkeys_put_u64(BbKnownKeys *known, const BbKey *key,
 								 XLogRecPtr lsn, uint64 value);
 
 /* From lsn on a key doesn't exist; none that doesn't is an error. */
-extern void bb_directory_remove(const BbReqCtx *ctx, BbDirectory *directory,
+extern void bb_knownkeys_remove(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key, XLogRecPtr lsn);
 
 /* The keys (BbKey *, palloc'd) that exist in a range, in no order. */
-extern List *bb_directory_list(const BbReqCtx *ctx, BbDirectory *directory,
+extern List *bb_knownkeys_list(const BbReqCtx *ctx, BbKnownKeys *known,
 							   const BbKeyRange *range);
 
 #endif /* BB_KNOWNKEYS_H */

@@ -29,7 +29,7 @@ load(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 	uint32		length;
 
 	runs->n = 0;
-	value = bb_directory_get(ingest->ctx, ingest->directory, &key, &length);
+	value = bb_knownkeys_get(ingest->ctx, ingest->known, &key, &length);
 	if (value == NULL)
 		return false;
 	if (!bb_zerorun_decode(value, length, runs))
@@ -98,11 +98,11 @@ store(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 	}
 	if (runs->n == 0)
 	{
-		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+		bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 		return;
 	}
 	length = bb_zerorun_encode(runs, value);
-	bb_directory_put(ingest->directory, &key, ingest->lsn, value, length);
+	bb_knownkeys_put(ingest->known, &key, ingest->lsn, value, length);
 }
 
 /* From here on, none of these blocks has a value, except the first: zeros. */
@@ -174,5 +174,5 @@ bb_relgaps_drop(BbIngest *ingest, const BbFork *fork)
 {
 	BbKey		key = runs_key(fork);
 
-	bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+	bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 }

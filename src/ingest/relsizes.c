@@ -31,7 +31,7 @@ bb_relsizes_get(BbIngest *ingest, const BbFork *fork, BlockNumber *blocks)
 {
 	BbKey		key = bb_fork_size_key(fork);
 
-	return bb_directory_get_u32(ingest->ctx, ingest->directory, &key, blocks);
+	return bb_knownkeys_get_u32(ingest->ctx, ingest->known, &key, blocks);
 }
 
 static void
@@ -39,7 +39,7 @@ set_size(BbIngest *ingest, const BbFork *fork, BlockNumber blocks)
 {
 	BbKey		key = bb_fork_size_key(fork);
 
-	bb_directory_put_u32(ingest->directory, &key, ingest->lsn, blocks);
+	bb_knownkeys_put_u32(ingest->known, &key, ingest->lsn, blocks);
 }
 
 void
@@ -54,11 +54,11 @@ bb_relsizes_create(BbIngest *ingest, const BbFork *fork)
 	set_size(ingest, fork, 0);
 
 	/* a first relation in a tablespace makes the directory */
-	if (!bb_directory_exists(ingest->ctx, ingest->directory, &database))
+	if (!bb_knownkeys_exists(ingest->ctx, ingest->known, &database))
 	{
 		uint8		flags = 0;
 
-		bb_directory_put(ingest->directory, &database, ingest->lsn, &flags,
+		bb_knownkeys_put(ingest->known, &database, ingest->lsn, &flags,
 						 sizeof(flags));
 	}
 }
@@ -113,9 +113,9 @@ bb_relsizes_drop(BbIngest *ingest, const BbWalLocator *locator)
 		BbKey		key = bb_fork_size_key(&fork);
 
 		bb_invalidpages_forget(ingest, &fork, 0);
-		if (!bb_directory_exists(ingest->ctx, ingest->directory, &key))
+		if (!bb_knownkeys_exists(ingest->ctx, ingest->known, &key))
 			continue;
-		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+		bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 		bb_relgaps_drop(ingest, &fork);
 	}
 }
@@ -130,9 +130,8 @@ bb_relsizes_drop_all(BbIngest *ingest, Oid spc, Oid db)
 		BbKeyRange	range = bb_relsizes_range(kinds[i], spc, db);
 		ListCell   *cell;
 
-		foreach(cell,
-				bb_directory_list(ingest->ctx, ingest->directory, &range))
-			bb_directory_remove(ingest->ctx, ingest->directory, lfirst(cell),
+		foreach(cell, bb_knownkeys_list(ingest->ctx, ingest->known, &range))
+			bb_knownkeys_remove(ingest->ctx, ingest->known, lfirst(cell),
 								ingest->lsn);
 	}
 }

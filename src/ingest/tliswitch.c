@@ -26,13 +26,13 @@ ordinal_of(BbIngest *ingest, const char *path)
 	uint32		last = 0;
 	ListCell   *cell;
 
-	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	foreach(cell, bb_knownkeys_list(ingest->ctx, ingest->known, &range))
 	{
 		const BbKey *key = lfirst(cell);
 		uint32		ordinal = bb_key_fields(key).rel;
 		BbEntry		entry;
 
-		if (bb_directory_stored(ingest->ctx, ingest->directory, key, &entry) &&
+		if (bb_knownkeys_stored(ingest->ctx, ingest->known, key, &entry) &&
 			bb_catalog_is_file(entry.value, entry.length, path))
 			return ordinal;
 		last = Max(last, ordinal);
@@ -58,8 +58,7 @@ capture_history(BbIngest *ingest, TimeLineID tli, const char *text)
 	initStringInfo(&value);
 	bb_catalog_encode_file(&file, &value);
 	key = bb_key_make(BB_KEY_FILE_ENTRY, 0, 0, file.ordinal, 0, 0);
-	bb_directory_put(ingest->directory, &key, ingest->lsn, value.data,
-					 value.len);
+	bb_knownkeys_put(ingest->known, &key, ingest->lsn, value.data, value.len);
 	for (uint64 at = 0; at < file.size; at += BLCKSZ)
 	{
 		key = bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, file.ordinal, 0,
@@ -73,7 +72,7 @@ capture_history(BbIngest *ingest, TimeLineID tli, const char *text)
 void
 bb_tliswitch_check(BbIngest *ingest, TimeLineID tli, TimeLineID prev_tli)
 {
-	const BbWalTli *entry;
+	const BbTliRange *entry;
 	const char *history;
 
 	if (tli == ingest->tli)
@@ -84,7 +83,7 @@ bb_tliswitch_check(BbIngest *ingest, TimeLineID tli, TimeLineID prev_tli)
 				 errmsg("WAL changes from timeline ID %u to %u at %X/%X, but it is of timeline ID %u",
 						prev_tli, tli, LSN_FORMAT_ARGS(ingest->done_lsn),
 						ingest->tli)));
-	entry = bb_walway_find(bb_walsource_way(ingest->source), tli);
+	entry = bb_tlipath_find(bb_walsource_path(ingest->source), tli);
 	if (entry == NULL || entry->begin != ingest->done_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

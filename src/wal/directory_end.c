@@ -224,7 +224,7 @@ tell_stranger(const BbReqCtx *ctx, BbWalSource *source)
 {
 	BbWalSegment first;
 	BbWalSegment last;
-	BbWalHistory *history;
+	BbTliHistory *history;
 	char		name[MAXFNAMELEN];
 
 	if (source->place.target.kind != BB_WAL_LATEST ||
@@ -234,7 +234,7 @@ tell_stranger(const BbReqCtx *ctx, BbWalSource *source)
 							   &first, &last))
 		return;
 	TLHistoryFileName(name, first.tli);
-	history = bb_walway_history(ctx, &source->place, first.tli);
+	history = bb_tlipath_history(ctx, &source->place, first.tli);
 	if (history != NULL && history->complaint == NULL)
 		return; /* of another branch */
 	ereport(NOTICE,

@@ -27,10 +27,10 @@ struct BbWalSegments
 {
 	MemoryContext context; /* of the arrays */
 	const BbWalPlace *place;
-	const BbWalWay *way;
-	SegmentArray on_way; /* by number, then whole before partial */
-	SegmentArray strays; /* not before the place, but not on the way */
-	BbWalSegment aside;	 /* any other one; number 0: none */
+	const BbTliPath *path;
+	SegmentArray on_path; /* by number, then whole before partial */
+	SegmentArray strays;  /* not before the place, but not on the path */
+	BbWalSegment aside;	  /* any other one; number 0: none */
 };
 
 static inline uint32
@@ -64,11 +64,11 @@ reset_array(BbWalSegments *segments, SegmentArray *array)
 									  array->allocated * sizeof(BbWalSegment));
 }
 
-/* Can this segment of this tli be on the way? */
+/* Can this segment of this tli be on the path? */
 static bool
-is_on_way(const BbWalSegments *segments, const BbWalSegment *segment)
+is_on_path(const BbWalSegments *segments, const BbWalSegment *segment)
 {
-	const BbWalTli *entry = bb_walway_find(segments->way, segment->tli);
+	const BbTliRange *entry = bb_tlipath_find(segments->path, segment->tli);
 	uint32		size = segment_size(segments);
 
 	return entry != NULL && segment->number >= entry->begin / size &&
@@ -136,7 +136,7 @@ bb_walsegments_need_any(const BbReqCtx *ctx, const BbWalSegments *segments)
 	const char *directory = segments->place->directory;
 	const char *compressed;
 
-	if (segments->on_way.count > 0 || segments->strays.count > 0 ||
+	if (segments->on_path.count > 0 || segments->strays.count > 0 ||
 		segments->aside.number != 0)
 		return;
 	compressed = find_compressed(ctx, directory);
@@ -160,7 +160,7 @@ bb_walsegments_relist(const BbReqCtx *ctx, BbWalSegments *segments)
 	DIR		   *dir = AllocateDir(directory);
 	struct dirent *entry;
 
-	reset_array(segments, &segments->on_way);
+	reset_array(segments, &segments->on_path);
 	reset_array(segments, &segments->strays);
 	while ((entry = ReadDir(dir, directory)) != NULL)
 	{
@@ -173,15 +173,15 @@ bb_walsegments_relist(const BbReqCtx *ctx, BbWalSegments *segments)
 						 segment_size(segments));
 		if (segment.number < first)
 			segments->aside = segment;
-		else if (is_on_way(segments, &segment))
-			add_segment(&segments->on_way, &segment);
+		else if (is_on_path(segments, &segment))
+			add_segment(&segments->on_path, &segment);
 		else
 			add_segment(&segments->strays, &segment);
 	}
 	FreeDir(dir);
 
-	qsort(segments->on_way.items, segments->on_way.count, sizeof(BbWalSegment),
-		  compare_segments);
+	qsort(segments->on_path.items, segments->on_path.count,
+		  sizeof(BbWalSegment), compare_segments);
 	qsort(segments->strays.items, segments->strays.count, sizeof(BbWalSegment),
 		  compare_segments);
 }
@@ -289,7 +289,7 @@ static bool
 open_nth(const BbWalSegments *segments, XLogSegNo number, TimeLineID tli,
 		 bool whole, int *skip, BbWalFile *file)
 {
-	const SegmentArray *array = &segments->on_way;
+	const SegmentArray *array = &segments->on_path;
 
 	for (int i = first_segment(array, number);
 		 i < array->count && array->items[i].number == number; i++)
@@ -405,7 +405,7 @@ const BbWalSegment *
 bb_walsegments_later(const BbReqCtx *ctx, BbWalSegments *segments,
 					 XLogSegNo number, bool partial)
 {
-	const SegmentArray *array = &segments->on_way;
+	const SegmentArray *array = &segments->on_path;
 	TimeLineID	tli;
 
 	for (int i = first_segment(array, number + 1); i < array->count; i++)
@@ -423,7 +423,7 @@ static bool
 is_wanted(const BbWalSegments *segments, const BbWalSegment *segment,
 		  TimeLineID wanted)
 {
-	const BbWalTli *newest = linitial(segments->way->tlis);
+	const BbTliRange *newest = linitial(segments->path->tlis);
 	TimeLineID	tli;
 
 	if (wanted != 0 ? segment->tli != wanted : segment->tli <= newest->tli)
@@ -498,7 +498,7 @@ bb_walsegments_is_pg_wal(const BbWalSegments *segments)
 XLogRecPtr
 bb_walsegments_limit(const BbWalSegments *segments)
 {
-	const SegmentArray *array = &segments->on_way;
+	const SegmentArray *array = &segments->on_path;
 
 	if (array->count == 0)
 		return segments->place->lsn;
@@ -521,7 +521,7 @@ check_aside(const BbWalSegments *segments)
 
 	if (segments->strays.count > 0)
 		aside = &segments->strays.items[0];
-	if (segments->on_way.count > 0 || aside->number == 0 ||
+	if (segments->on_path.count > 0 || aside->number == 0 ||
 		!open_file(segments, aside, &file))
 		return;
 	if (bb_walfile_read(segments, &file, 0, (char *) &header,
@@ -532,13 +532,13 @@ check_aside(const BbWalSegments *segments)
 
 BbWalSegments *
 bb_walsegments_new(const BbReqCtx *ctx, const BbWalPlace *place,
-				   const BbWalWay *way)
+				   const BbTliPath *path)
 {
 	BbWalSegments *segments = palloc0(sizeof(BbWalSegments));
 
 	segments->context = CurrentMemoryContext;
 	segments->place = place;
-	segments->way = way;
+	segments->path = path;
 	bb_walsegments_relist(ctx, segments);
 	check_aside(segments);
 	return segments;

@@ -9,7 +9,7 @@
  * or made for later use and never written to.  So the name of a
  * file isn't enough: a page header has to say that it is WAL of that address.
  *
- * Which file a segment is read from: the newest tli on the way that has it
+ * Which file a segment is read from: the newest tli on the path that has it
  * (XLogFileReadAnyTLI in PostgreSQL's xlogrecovery.c), of the files that are
  * as long as a segment.  Those that are not, and partial ones (".partial",
  * which recovery never reads), come after all of these.
@@ -51,14 +51,14 @@ typedef enum BbWalPageKind
 /*
  * bb_walsegments_new - list the directory of a place.
  *
- * The place and the way must live as long.
+ * The place and the path must live as long.
  *
  * Errors: INVALID_PARAMETER_VALUE (of another system);
  * errcode_for_file_access().
  */
 extern BbWalSegments *bb_walsegments_new(const BbReqCtx *ctx,
 										 const BbWalPlace *place,
-										 const BbWalWay *way);
+										 const BbTliPath *path);
 /*
  * bb_walsegments_need_any - is there any WAL segment in the directory?
  *
@@ -77,7 +77,7 @@ extern void bb_walsegments_name(const BbWalSegments *segments,
 
 /*
  * bb_walsegments_open - open the best file of a segment that is of "tli" or a
- * newer tli on the way, after passing over the "skip" best ones.
+ * newer tli on the path, after passing over the "skip" best ones.
  *
  * False: there is none.
  *
@@ -110,7 +110,7 @@ extern BbWalPageKind bb_walfile_page(const BbWalSegments *segments,
 									 const BbWalFile *file, uint32 offset);
 
 /*
- * bb_walsegments_later - the first segment after "number" that is on the way
+ * bb_walsegments_later - the first segment after "number" that is on the path
  * and begins with WAL; NULL: none.
  *
  * Partial ones count only if asked for: recovery doesn't know of them.
@@ -122,10 +122,10 @@ extern const BbWalSegment *bb_walsegments_later(const BbReqCtx *ctx,
 
 /*
  * bb_walsegments_beyond - segments with at least this number, of a tli, that
- * aren't on the way but begin with WAL of that tli: the first and the last of
+ * aren't on the path but begin with WAL of that tli: the first and the last of
  * them.
  *
- * tli 0 is any tli that is newer than those on the way.  False: none.
+ * tli 0 is any tli that is newer than those on the path.  False: none.
  */
 extern bool bb_walsegments_beyond(const BbReqCtx *ctx,
 								  const BbWalSegments *segments,

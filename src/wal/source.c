@@ -154,7 +154,7 @@ check_fork(const BbWalSource *source)
 static void
 note_tli(BbWalSource *source)
 {
-	const BbWalTli *entry = bb_walway_at(source->way, source->end);
+	const BbTliRange *entry = bb_tlipath_at(source->path, source->end);
 
 	source->tli = entry->tli;
 	source->tli_end = entry->end;
@@ -164,7 +164,7 @@ note_tli(BbWalSource *source)
 static void
 stop_borrowing(BbWalSource *source)
 {
-	bb_walway_shorten(source->way);
+	bb_tlipath_shorten(source->path);
 	bb_walsegments_relist(source->ctx, source->segments);
 	note_tli(source);
 	begin_read(source);
@@ -197,7 +197,7 @@ read_record(BbWalSource *source)
 		return false;
 	}
 	if (reader->EndRecPtr > source->tli_end &&
-		source->way->target == source->tli)
+		source->path->target == source->tli)
 	{
 		/* WAL knows nothing of that fork */
 		stop_borrowing(source);
@@ -206,7 +206,7 @@ read_record(BbWalSource *source)
 	check_fork(source);
 	/* (ReadRecord in PostgreSQL's xlogrecovery.c) */
 	if (reader->latestPageTLI != source->page_tli &&
-		!bb_walway_has(source->way, reader->latestPageTLI))
+		!bb_tlipath_has(source->path, reader->latestPageTLI))
 	{
 		source->message = psprintf(
 			"The page at %X/%X is of timeline ID %u, which is not expected.",
@@ -253,7 +253,7 @@ read_record_again(BbWalSource *source)
 static void
 refuse_two_branches(const BbWalSource *source, TimeLineID left)
 {
-	const BbWalTli *newest = linitial(source->way->tlis);
+	const BbTliRange *newest = linitial(source->path->tlis);
 	uint32		size = source->place.stream.segment_size;
 	BbWalSegment first;
 	BbWalSegment last;
@@ -285,7 +285,7 @@ change_tli(BbWalSource *source)
 {
 	TimeLineID	left = source->tli;
 
-	if (source->way->target == left)
+	if (source->path->target == left)
 	{
 		stop_borrowing(source);
 		return;
@@ -398,12 +398,12 @@ bb_walsource_open(const BbReqCtx *ctx, const BbWalPlace *place)
 	source->place.directory = directory;
 	source->end = place->lsn;
 	source->prev = place->prev_lsn;
-	source->way = bb_walway_choose(ctx, &source->place);
-	source->segments = bb_walsegments_new(ctx, &source->place, source->way);
+	source->path = bb_tlipath_choose(ctx, &source->place);
+	source->segments = bb_walsegments_new(ctx, &source->place, source->path);
 	source->buffer = palloc(READ_BYTES);
 	/* at the very end of a tli, the next record changes it */
 	source->tli = place->stream.tli;
-	source->tli_end = bb_walway_find(source->way, source->tli)->end;
+	source->tli_end = bb_tlipath_find(source->path, source->tli)->end;
 
 	source->reader = XLogReaderAllocate(place->stream.segment_size, NULL,
 										XL_ROUTINE(.page_read = read_page),
@@ -434,22 +434,22 @@ bb_walsource_limit(const BbWalSource *source)
 	return bb_walsegments_limit(source->segments);
 }
 
-const BbWalWay *
-bb_walsource_way(const BbWalSource *source)
+const BbTliPath *
+bb_walsource_path(const BbWalSource *source)
 {
-	return source->way;
+	return source->path;
 }
 
 /* The entries of a history that are older than tli, newest first. */
 static List *
-ancestors(const BbWalHistory *history, TimeLineID tli)
+ancestors(const BbTliHistory *history, TimeLineID tli)
 {
 	List	   *older = NIL;
 	ListCell   *cell;
 
 	foreach(cell, history->tlis)
 	{
-		BbWalTli   *entry = lfirst(cell);
+		BbTliRange *entry = lfirst(cell);
 
 		if (entry->tli < tli)
 			older = lappend(older, entry);
@@ -458,7 +458,7 @@ ancestors(const BbWalHistory *history, TimeLineID tli)
 }
 
 static bool
-same_ancestors(const BbWalHistory *one, const BbWalHistory *other,
+same_ancestors(const BbTliHistory *one, const BbTliHistory *other,
 			   TimeLineID tli)
 {
 	List	   *ones = ancestors(one, tli);
@@ -470,8 +470,8 @@ same_ancestors(const BbWalHistory *one, const BbWalHistory *other,
 		return false;
 	forboth(cell, ones, other_cell, others)
 	{
-		const BbWalTli *entry = lfirst(cell);
-		const BbWalTli *other_entry = lfirst(other_cell);
+		const BbTliRange *entry = lfirst(cell);
+		const BbTliRange *other_entry = lfirst(other_cell);
 
 		if (entry->tli != other_entry->tli || entry->end != other_entry->end)
 			return false;
@@ -480,7 +480,7 @@ same_ancestors(const BbWalHistory *one, const BbWalHistory *other,
 }
 
 static char *
-ancestors_text(const BbWalHistory *history, TimeLineID tli)
+ancestors_text(const BbTliHistory *history, TimeLineID tli)
 {
 	List	   *older = ancestors(history, tli);
 	StringInfoData text;
@@ -488,7 +488,7 @@ ancestors_text(const BbWalHistory *history, TimeLineID tli)
 	initStringInfo(&text);
 	for (int i = list_length(older) - 1; i >= 0; i--)
 	{
-		const BbWalTli *entry = list_nth(older, i);
+		const BbTliRange *entry = list_nth(older, i);
 
 		appendStringInfo(
 			&text, "%u\t%X/%X\tas the history file of timeline ID %u says\n",
@@ -501,18 +501,18 @@ const char *
 bb_walsource_history(const BbReqCtx *ctx, const BbWalSource *source,
 					 TimeLineID tli)
 {
-	const BbWalTli *newest = linitial(source->way->tlis);
-	const BbWalHistory *way = bb_walway_history(ctx, &source->place,
-												newest->tli);
-	const BbWalHistory *own;
+	const BbTliRange *newest = linitial(source->path->tlis);
+	const BbTliHistory *chosen = bb_tlipath_history(ctx, &source->place,
+													newest->tli);
+	const BbTliHistory *own;
 
-	if (way == NULL || way->complaint != NULL)
+	if (chosen == NULL || chosen->complaint != NULL)
 		return NULL;
 	if (tli == newest->tli)
-		return way->text;
-	own = bb_walway_history(ctx, &source->place, tli);
+		return chosen->text;
+	own = bb_tlipath_history(ctx, &source->place, tli);
 	return own != NULL && own->complaint == NULL &&
-			same_ancestors(own, way, tli)
+			same_ancestors(own, chosen, tli)
 		? own->text
-		: ancestors_text(way, tli);
+		: ancestors_text(chosen, tli);
 }

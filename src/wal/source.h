@@ -8,12 +8,12 @@
  * full, or was archived as such (".partial").  The server's own xlogreader
  * decodes:
  *
- *	  way ── segments ── page ── xlogreader ── record ── does it follow?
+ *	  path ── segments ── page ── xlogreader ── record ── does it follow?
  *
  * Every record must follow the one before it: its xl_prev is where that one
  * began.  xlogreader checks that only while it reads on (randAccess in
  * ValidXLogRecordHeader); here it holds too after a segment was read again,
- * where the way goes on under another tli, and from call to call.
+ * where the path goes on under another tli, and from call to call.
  *
  * WAL ends at the first record that isn't valid, which is how it always
  * looks from behind: zeros, or an older use of the file.  But a record that
@@ -45,7 +45,7 @@ typedef enum BbWalNext
  * bb_walsource_open - WAL from the record on that follows the place's.
  *
  * Errors: INVALID_PARAMETER_VALUE (not an absolute path, no directory, of
- * another system); those of bb_walway_choose.
+ * another system); those of bb_tlipath_choose.
  */
 extern BbWalSource *bb_walsource_open(const BbReqCtx *ctx,
 									  const BbWalPlace *place);
@@ -73,14 +73,14 @@ extern const uint8 *bb_walsource_record(const BbWalSource *source,
 /* Where the last segment of the directory ends, that may be read. */
 extern XLogRecPtr bb_walsource_limit(const BbWalSource *source);
 
-extern const BbWalWay *bb_walsource_way(const BbWalSource *source);
+extern const BbTliPath *bb_walsource_path(const BbWalSource *source);
 
 /*
- * bb_walsource_history - the text of the history file of a tli on the way;
+ * bb_walsource_history - the text of the history file of a tli on the path;
  * NULL: there is none.
  *
  * A clone's history begins with it.  So where the file is missing, isn't valid
- * or disagrees with the one that the way was chosen by, it is made from that.
+ * or disagrees with the one that the path was chosen by, it is made from that.
  */
 extern const char *bb_walsource_history(const BbReqCtx *ctx,
 										const BbWalSource *source,

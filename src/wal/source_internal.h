@@ -25,7 +25,7 @@ struct BbWalSource
 	const BbReqCtx *ctx; /* of the call being served; for the callback */
 	MemoryContext context;
 	BbWalPlace	place;
-	BbWalWay   *way;
+	BbTliPath  *path;
 	BbWalSegments *segments;
 	XLogReaderState *reader;
 

@@ -33,13 +33,13 @@ complain(int line, const char *complaint)
  * One line.  NULL: it has nothing, or it is wrong, and then there is a
  * complaint.
  */
-static BbWalTli *
+static BbTliRange *
 parse_line(const char *line, int number, const char **complaint)
 {
 	uint32		tli;
 	uint32		high;
 	uint32		low;
-	BbWalTli   *entry;
+	BbTliRange *entry;
 
 	while (isspace((unsigned char) *line))
 		line++;
@@ -52,7 +52,7 @@ parse_line(const char *line, int number, const char **complaint)
 			"A timeline ID and the position where it ended are expected.");
 		return NULL;
 	}
-	entry = palloc(sizeof(BbWalTli));
+	entry = palloc(sizeof(BbTliRange));
 	entry->tli = tli;
 	entry->end = ((uint64) high << 32) | low;
 	return entry;
@@ -77,13 +77,13 @@ next_line(const char **rest)
 
 /* All lines; false: there is a complaint. */
 static bool
-parse_lines(BbWalHistory *history)
+parse_lines(BbTliHistory *history)
 {
 	XLogRecPtr	begin = InvalidXLogRecPtr;
 	TimeLineID	last = 0;
 	const char *rest = history->text;
 	char	   *line;
-	BbWalTli   *entry;
+	BbTliRange *entry;
 
 	for (int number = 1; (line = next_line(&rest)) != NULL; number++)
 	{
@@ -111,7 +111,7 @@ parse_lines(BbWalHistory *history)
 		return false;
 	}
 
-	entry = palloc(sizeof(BbWalTli));
+	entry = palloc(sizeof(BbTliRange));
 	entry->tli = history->tli;
 	entry->begin = begin;
 	entry->end = PG_UINT64_MAX;
@@ -119,10 +119,10 @@ parse_lines(BbWalHistory *history)
 	return true;
 }
 
-BbWalHistory *
-bb_walhistory_parse(const char *text, TimeLineID tli)
+BbTliHistory *
+bb_tlihistory_parse(const char *text, TimeLineID tli)
 {
-	BbWalHistory *history = palloc0(sizeof(BbWalHistory));
+	BbTliHistory *history = palloc0(sizeof(BbTliHistory));
 
 	history->tli = tli;
 	history->text = text;
@@ -198,13 +198,13 @@ load(const BbFd *fd, const char **complaint)
 	return text;
 }
 
-BbWalHistory *
-bb_walhistory_read(const BbReqCtx *ctx, const char *directory, TimeLineID tli)
+BbTliHistory *
+bb_tlihistory_read(const BbReqCtx *ctx, const char *directory, TimeLineID tli)
 {
 	char		name[MAXFNAMELEN];
 	const char *complaint = NULL;
 	char	   *text = NULL;
-	BbWalHistory *history;
+	BbTliHistory *history;
 	BbFd	   *fd;
 
 	bb_reqctx_check(ctx);
@@ -222,16 +222,16 @@ bb_walhistory_read(const BbReqCtx *ctx, const char *directory, TimeLineID tli)
 		bb_fd_close(fd);
 	}
 	if (text != NULL)
-		return bb_walhistory_parse(text, tli);
+		return bb_tlihistory_parse(text, tli);
 
-	history = palloc0(sizeof(BbWalHistory));
+	history = palloc0(sizeof(BbTliHistory));
 	history->tli = tli;
 	history->complaint = complaint;
 	return history;
 }
 
 List *
-bb_walhistory_list(const BbReqCtx *ctx, const char *directory)
+bb_tlihistory_list(const BbReqCtx *ctx, const char *directory)
 {
 	List	   *tlis = NIL;
 	DIR		   *dir = AllocateDir(directory);

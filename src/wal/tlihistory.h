@@ -26,47 +26,47 @@
 #include "nodes/pg_list.h"
 
 /* WAL in [begin, end) is of this tli. */
-typedef struct BbWalTli
+typedef struct BbTliRange
 {
 	TimeLineID	tli;
 	XLogRecPtr	begin;
 	XLogRecPtr	end; /* PG_UINT64_MAX: not known to end */
-} BbWalTli;
+} BbTliRange;
 
 /* A history file. */
-typedef struct BbWalHistory
+typedef struct BbTliHistory
 {
 	TimeLineID	tli;	   /* whose it is */
 	const char *text;	   /* NULL if it can't be read */
-	List	   *tlis;	   /* BbWalTli *, newest first, "tli" the first */
+	List	   *tlis;	   /* BbTliRange *, newest first, "tli" the first */
 	const char *complaint; /* why it can't be used, a sentence; NULL: it can */
-} BbWalHistory;
+} BbTliHistory;
 
 /*
- * bb_walhistory_parse - what the text of a history file says.
+ * bb_tlihistory_parse - what the text of a history file says.
  *
  * As the server reads it: tlis must rise; positions need not, since a server
  * that is recovered to an earlier point than the one before it writes such a
  * file (see tlipath.h for what that means).  A file that names no tli is of no
  * use, as tli 1 has no history file.
  */
-extern BbWalHistory *bb_walhistory_parse(const char *text, TimeLineID tli);
+extern BbTliHistory *bb_tlihistory_parse(const char *text, TimeLineID tli);
 
 /*
- * bb_walhistory_read - the history file of "tli"; NULL: there is none.
+ * bb_tlihistory_read - the history file of "tli"; NULL: there is none.
  *
  * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES (no descriptor to spare).  All
  * others become a complaint.
  */
-extern BbWalHistory *bb_walhistory_read(const BbReqCtx *ctx,
+extern BbTliHistory *bb_tlihistory_read(const BbReqCtx *ctx,
 										const char *directory, TimeLineID tli);
 
 /*
- * bb_walhistory_list - the tlis that have a history file, as a sorted list of
+ * bb_tlihistory_list - the tlis that have a history file, as a sorted list of
  * OIDs.
  *
  * Errors: errcode_for_file_access().
  */
-extern List *bb_walhistory_list(const BbReqCtx *ctx, const char *directory);
+extern List *bb_tlihistory_list(const BbReqCtx *ctx, const char *directory);
 
 #endif /* BB_TLIHISTORY_H */

@@ -36,17 +36,17 @@ bb_waltarget_parse(const char *text)
 	return target;
 }
 
-/* ---- ways ---- */
+/* ---- paths ---- */
 
-/* The BbWalTli of a tli in a list of them; NULL: it has none. */
-static const BbWalTli *
+/* The BbTliRange of a tli in a list of them; NULL: it has none. */
+static const BbTliRange *
 find_tli(const List *tlis, TimeLineID tli)
 {
 	ListCell   *cell;
 
 	foreach(cell, tlis)
 	{
-		const BbWalTli *entry = lfirst(cell);
+		const BbTliRange *entry = lfirst(cell);
 
 		if (entry->tli == tli)
 			return entry;
@@ -56,82 +56,83 @@ find_tli(const List *tlis, TimeLineID tli)
 
 /* Is own in that history? */
 static bool
-descends(const BbWalHistory *history, TimeLineID own)
+descends(const BbTliHistory *history, TimeLineID own)
 {
 	return find_tli(history->tlis, own) != NULL;
 }
 
-/* The way along a history, from a tli in it. */
-static BbWalWay *
-along(const BbWalHistory *history, const BbWalPlace *place)
+/* The path along a history, from a tli in it. */
+static BbTliPath *
+along(const BbTliHistory *history, const BbWalPlace *place)
 {
-	BbWalWay   *way = palloc0(sizeof(BbWalWay));
+	BbTliPath  *path = palloc0(sizeof(BbTliPath));
 	XLogRecPtr	bound = PG_UINT64_MAX;
 	bool		reached = false;
 	ListCell   *cell;
 
-	way->ancestors_known = true;
+	path->ancestors_known = true;
 	foreach(cell, history->tlis)
 	{
-		const BbWalTli *entry = lfirst(cell);
-		BbWalTli   *part;
+		const BbTliRange *entry = lfirst(cell);
+		BbTliRange *part;
 
 		if (reached)
 		{
-			way->ancestors = lappend_oid(way->ancestors, entry->tli);
+			path->ancestors = lappend_oid(path->ancestors, entry->tli);
 			continue;
 		}
 		reached = entry->tli == place->stream.tli;
 		/* a newer one has all that is from its beginning on */
 		if (entry->begin >= bound && !reached)
 			continue;
-		part = palloc(sizeof(BbWalTli));
+		part = palloc(sizeof(BbTliRange));
 		part->tli = entry->tli;
 		/* where the place is on its tli is known already */
 		part->begin = reached ? InvalidXLogRecPtr : entry->begin;
 		part->end = bound;
-		way->tlis = lappend(way->tlis, part);
+		path->tlis = lappend(path->tlis, part);
 		bound = entry->begin;
 	}
-	return way;
+	return path;
 }
 
-/* Where the way leaves the place's tli. */
+/* Where the path leaves the place's tli. */
 static inline XLogRecPtr
-leaves_at(const BbWalWay *way)
+leaves_at(const BbTliPath *path)
 {
-	return ((const BbWalTli *) llast(way->tlis))->end;
+	return ((const BbTliRange *) llast(path->tlis))->end;
 }
 
-/* The way that stays on the place's tli. */
-static BbWalWay *
+/* The path that stays on the place's tli. */
+static BbTliPath *
 stay(const BbReqCtx *ctx, const BbWalPlace *place)
 {
-	BbWalHistory *history = NULL;
-	BbWalHistory alone = {0};
-	BbWalTli	entry = {place->stream.tli, InvalidXLogRecPtr, PG_UINT64_MAX};
-	BbWalWay   *way;
+	BbTliHistory *history = NULL;
+	BbTliHistory alone = {0};
+	BbTliRange	entry = {place->stream.tli, InvalidXLogRecPtr, PG_UINT64_MAX};
+	BbTliPath  *path;
 
 	/* only for the ancestors, so it doesn't matter if it can't be used */
 	if (place->stream.tli > 1)
-		history = bb_walway_history(ctx, place, place->stream.tli);
+		history = bb_tlipath_history(ctx, place, place->stream.tli);
 	if (history != NULL && history->complaint == NULL)
 		return along(history, place);
 
 	alone.tli = entry.tli;
 	alone.tlis = list_make1(&entry);
-	way = along(&alone, place);
-	way->ancestors_known = place->stream.tli == 1;
-	return way;
+	path = along(&alone, place);
+	path->ancestors_known = place->stream.tli == 1;
+	return path;
 }
 
-BbWalHistory *
-bb_walway_history(const BbReqCtx *ctx, const BbWalPlace *place, TimeLineID tli)
+BbTliHistory *
+bb_tlipath_history(const BbReqCtx *ctx, const BbWalPlace *place,
+				   TimeLineID tli)
 {
-	BbWalHistory *history = bb_walhistory_read(ctx, place->directory, tli);
+	BbTliHistory *history = bb_tlihistory_read(ctx, place->directory, tli);
 
 	if (history == NULL && place->history_directory != NULL)
-		history = bb_walhistory_read(ctx, place->history_directory, tli);
+		history = bb_tlihistory_read(ctx, place->history_directory, tli);
 	return history;
 }
 
@@ -147,7 +148,7 @@ history_name(TimeLineID tli)
 }
 
 static void
-warn_unusable(const BbWalPlace *place, const BbWalHistory *history)
+warn_unusable(const BbWalPlace *place, const BbTliHistory *history)
 {
 	ereport(WARNING,
 			(errmsg("timeline history file \"%s/%s\" is not valid",
@@ -191,11 +192,11 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 	for (int i = list_length(tlis) - 1; i >= 0; i--)
 	{
 		TimeLineID	tli = list_nth_oid(tlis, i);
-		BbWalHistory *history;
+		BbTliHistory *history;
 
 		if (tli < missing)
 			return;
-		history = bb_walhistory_read(ctx, place->directory, tli);
+		history = bb_tlihistory_read(ctx, place->directory, tli);
 		if (history == NULL || history->complaint != NULL ||
 			!descends(history, place->stream.tli) ||
 			leaves_at(along(history, place)) < place->lsn)
@@ -211,24 +212,24 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 	}
 }
 
-static BbWalWay *
+static BbTliPath *
 latest(const BbReqCtx *ctx, const BbWalPlace *place)
 {
-	List	   *tlis = bb_walhistory_list(ctx, place->directory);
+	List	   *tlis = bb_tlihistory_list(ctx, place->directory);
 	TimeLineID	own = place->stream.tli;
 	TimeLineID	newest = own;
 	TimeLineID	parted = 0;
 	TimeLineID	stranger = 0;
 	XLogRecPtr	parted_at = InvalidXLogRecPtr;
-	BbWalWay   *way = NULL;
+	BbTliPath  *path = NULL;
 
 	while (list_member_oid(tlis, newest + 1))
 		newest++;
 	refuse_gap(ctx, place, tlis, newest + 1);
 
-	for (TimeLineID tli = newest; tli > own && way == NULL; tli--)
+	for (TimeLineID tli = newest; tli > own && path == NULL; tli--)
 	{
-		BbWalHistory *history = bb_walhistory_read(ctx, place->directory, tli);
+		BbTliHistory *history = bb_tlihistory_read(ctx, place->directory, tli);
 
 		if (history == NULL)
 			continue; /* removed since */
@@ -242,33 +243,33 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 			stranger = Max(stranger, tli);
 			continue;
 		}
-		way = along(history, place);
-		if (leaves_at(way) >= place->lsn)
+		path = along(history, place);
+		if (leaves_at(path) >= place->lsn)
 			break;
 		if (parted == 0)
 		{
 			parted = tli;
-			parted_at = leaves_at(way);
+			parted_at = leaves_at(path);
 		}
-		way = NULL;
+		path = NULL;
 	}
 
 	if (parted != 0)
 		warn_parted(place, parted, parted_at);
-	else if (way == NULL && stranger != 0)
+	else if (path == NULL && stranger != 0)
 		warn_stranger(place, stranger);
-	return way != NULL ? way : stay(ctx, place);
+	return path != NULL ? path : stay(ctx, place);
 }
 
 /* ---- a number ---- */
 
-static BbWalWay *
+static BbTliPath *
 to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 {
 	TimeLineID	own = place->stream.tli;
 	TimeLineID	tli = place->target.tli;
-	BbWalHistory *history;
-	BbWalWay   *way;
+	BbTliHistory *history;
+	BbTliPath  *path;
 
 	if (tli < own)
 		ereport(ERROR,
@@ -279,7 +280,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 				 errhint("Make a branch where timeline ID %u was left, and ingest into that.",
 						 tli)));
 
-	history = bb_walway_history(ctx, place, tli);
+	history = bb_tlipath_history(ctx, place, tli);
 	if (history == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -298,66 +299,66 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 				 errmsg("timeline ID %u does not descend from timeline ID %u",
 						tli, own),
 				 errdetail("\"%s\" does not have it.", history_name(tli))));
-	way = along(history, place);
-	if (leaves_at(way) < place->lsn)
+	path = along(history, place);
+	if (leaves_at(path) < place->lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u cannot be followed", tli),
 				 errdetail("It parted at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
-						   LSN_FORMAT_ARGS(leaves_at(way)), own,
+						   LSN_FORMAT_ARGS(leaves_at(path)), own,
 						   LSN_FORMAT_ARGS(place->lsn)),
 				 errhint("Make a branch at %X/%X and ingest into that.",
-						 LSN_FORMAT_ARGS(leaves_at(way)))));
-	return way;
+						 LSN_FORMAT_ARGS(leaves_at(path)))));
+	return path;
 }
 
-/* The same way, which goes on to newer tlis as far as there are any. */
-static BbWalWay *
-borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbWalWay *way)
+/* The same path, which goes on to newer tlis as far as there are any. */
+static BbTliPath *
+borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbTliPath *path)
 {
-	List	   *tlis = bb_walhistory_list(ctx, place->directory);
-	TimeLineID	target = ((const BbWalTli *) linitial(way->tlis))->tli;
+	List	   *tlis = bb_tlihistory_list(ctx, place->directory);
+	TimeLineID	target = ((const BbTliRange *) linitial(path->tlis))->tli;
 
 	for (int i = list_length(tlis) - 1; i >= 0; i--)
 	{
-		BbWalHistory *history;
-		BbWalWay   *longer;
+		BbTliHistory *history;
+		BbTliPath  *longer;
 
 		if (list_nth_oid(tlis, i) <= target)
 			break;
-		history = bb_walhistory_read(ctx, place->directory,
+		history = bb_tlihistory_read(ctx, place->directory,
 									 list_nth_oid(tlis, i));
 		if (history == NULL || history->complaint != NULL ||
 			!descends(history, place->stream.tli))
 			continue;
 		longer = along(history, place);
 		if (leaves_at(longer) < place->lsn ||
-			bb_walway_find(longer, target) == NULL)
+			bb_tlipath_find(longer, target) == NULL)
 			continue;
 		longer->target = target;
 		return longer;
 	}
-	return way;
+	return path;
 }
 
 void
-bb_walway_shorten(BbWalWay *way)
+bb_tlipath_shorten(BbTliPath *path)
 {
-	BbWalTli   *entry = linitial(way->tlis);
+	BbTliRange *entry = linitial(path->tlis);
 
-	while (entry->tli != way->target)
+	while (entry->tli != path->target)
 	{
-		way->tlis = list_delete_first(way->tlis);
-		entry = linitial(way->tlis);
+		path->tlis = list_delete_first(path->tlis);
+		entry = linitial(path->tlis);
 	}
 	entry->end = PG_UINT64_MAX;
-	way->target = 0;
+	path->target = 0;
 }
 
-BbWalWay *
-bb_walway_choose(const BbReqCtx *ctx, const BbWalPlace *place)
+BbTliPath *
+bb_tlipath_choose(const BbReqCtx *ctx, const BbWalPlace *place)
 {
-	BbWalWay   *way = NULL;
+	BbTliPath  *path = NULL;
 
 	switch (place->target.kind)
 	{
@@ -367,43 +368,43 @@ bb_walway_choose(const BbReqCtx *ctx, const BbWalPlace *place)
 			break;
 		case BB_WAL_NUMBER:
 			if (place->target.tli != place->stream.tli)
-				way = to_number(ctx, place);
+				path = to_number(ctx, place);
 			break;
 	}
-	if (way == NULL)
-		way = stay(ctx, place);
-	return place->borrow ? borrow(ctx, place, way) : way;
+	if (path == NULL)
+		path = stay(ctx, place);
+	return place->borrow ? borrow(ctx, place, path) : path;
 }
 
 /* ---- questions ---- */
 
-const BbWalTli *
-bb_walway_at(const BbWalWay *way, XLogRecPtr lsn)
+const BbTliRange *
+bb_tlipath_at(const BbTliPath *path, XLogRecPtr lsn)
 {
 	ListCell   *cell;
 
-	foreach(cell, way->tlis)
+	foreach(cell, path->tlis)
 	{
-		const BbWalTli *entry = lfirst(cell);
+		const BbTliRange *entry = lfirst(cell);
 
 		if (lsn >= entry->begin)
 			return entry;
 	}
-	return llast(way->tlis);
+	return llast(path->tlis);
 }
 
-const BbWalTli *
-bb_walway_find(const BbWalWay *way, TimeLineID tli)
+const BbTliRange *
+bb_tlipath_find(const BbTliPath *path, TimeLineID tli)
 {
-	return find_tli(way->tlis, tli);
+	return find_tli(path->tlis, tli);
 }
 
 bool
-bb_walway_has(const BbWalWay *way, TimeLineID tli)
+bb_tlipath_has(const BbTliPath *path, TimeLineID tli)
 {
-	if (bb_walway_find(way, tli) != NULL)
+	if (bb_tlipath_find(path, tli) != NULL)
 		return true;
-	if (!way->ancestors_known)
-		return tli < ((const BbWalTli *) llast(way->tlis))->tli;
-	return list_member_oid(way->ancestors, tli);
+	if (!path->ancestors_known)
+		return tli < ((const BbTliRange *) llast(path->tlis))->tli;
+	return list_member_oid(path->ancestors, tli);
 }

@@ -13,7 +13,7 @@
  *
  * Where the parts of several tlis of a history overlap, the newest one counts
  * (XLogFileReadAnyTLI and tliOfPointInHistory in PostgreSQL).  So where tli 3
- * forked before tli 2 did, the way leads from 1 to 3.
+ * forked before tli 2 did, the path leads from 1 to 3.
  *
  * The newest tli is looked for as findNewestTimeLine in timeline.c does: one
  * by one from the timeline's own, until a history file is missing.
@@ -54,17 +54,17 @@ typedef struct BbWalPlace
 /*
  * A segment in which a tli was left is often only there under the newer tli,
  * whose file begins with a copy of it.  So to find WAL of a tli that is not
- * to be left, the way leads on to newer tlis, but only lends their files: it
- * is to be cut by bb_walway_shorten where it would leave the target.
+ * to be left, the path leads on to newer tlis, but only lends their files: it
+ * is to be cut by bb_tlipath_shorten where it would leave the target.
  */
-typedef struct BbWalWay
+typedef struct BbTliPath
 {
-	List	   *tlis; /* BbWalTli *, newest first; the last is the place's */
+	List	   *tlis; /* BbTliRange *, newest first; the last is the place's */
 	/* the tlis before that, as OIDs; NIL if not known */
 	List	   *ancestors;
 	bool		ancestors_known;
 	TimeLineID	target; /* if it only lends what is after that; else 0 */
-} BbWalWay;
+} BbTliPath;
 
 /*
  * bb_waltarget_parse - 'latest', 'current' or a number.
@@ -74,7 +74,7 @@ typedef struct BbWalWay
 extern BbWalTarget bb_waltarget_parse(const char *text);
 
 /*
- * bb_walway_choose - the way from a place to its target.
+ * bb_tlipath_choose - the path from a place to its target.
  *
  * With BB_WAL_LATEST, warns of history files that are not valid, which are
  * not followed, and of a newer tli that left before lsn, or is of another
@@ -86,24 +86,25 @@ extern BbWalTarget bb_waltarget_parse(const char *text);
  * history file is missing between the place's tli and a descendant);
  * errcode_for_file_access().
  */
-extern BbWalWay *bb_walway_choose(const BbReqCtx *ctx,
-								  const BbWalPlace *place);
+extern BbTliPath *bb_tlipath_choose(const BbReqCtx *ctx,
+									const BbWalPlace *place);
 
 /* Forget the tlis after the target, which is not left then. */
-extern void bb_walway_shorten(BbWalWay *way);
+extern void bb_tlipath_shorten(BbTliPath *path);
 
 /* Whose WAL is at lsn, which is not before the place's. */
-extern const BbWalTli *bb_walway_at(const BbWalWay *way, XLogRecPtr lsn);
+extern const BbTliRange *bb_tlipath_at(const BbTliPath *path, XLogRecPtr lsn);
 
-/* NULL: that tli is not on the way. */
-extern const BbWalTli *bb_walway_find(const BbWalWay *way, TimeLineID tli);
+/* NULL: that tli is not on the path. */
+extern const BbTliRange *bb_tlipath_find(const BbTliPath *path,
+										 TimeLineID tli);
 
-/* Can a page of WAL with this tli in its header be on the way? */
-extern bool bb_walway_has(const BbWalWay *way, TimeLineID tli);
+/* Can a page of WAL with this tli in its header be on the path? */
+extern bool bb_tlipath_has(const BbTliPath *path, TimeLineID tli);
 
 /* The history file of a tli in the place's directories; NULL: none. */
-extern BbWalHistory *bb_walway_history(const BbReqCtx *ctx,
-									   const BbWalPlace *place,
-									   TimeLineID tli);
+extern BbTliHistory *bb_tlipath_history(const BbReqCtx *ctx,
+										const BbWalPlace *place,
+										TimeLineID tli);
 
 #endif /* BB_TLIPATH_H */

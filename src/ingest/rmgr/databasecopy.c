@@ -101,15 +101,14 @@ copy_sizes(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_SIZE, from.spc, from.db);
 	ListCell   *cell;
 
-	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	foreach(cell, bb_knownkeys_list(ingest->ctx, ingest->known, &range))
 	{
 		const BbKey *key = lfirst(cell);
 		BbKey		renamed = rename_key(key, to);
 		uint32		blocks;
 
-		if (bb_directory_get_u32(ingest->ctx, ingest->directory, key, &blocks))
-			bb_directory_put_u32(ingest->directory, &renamed, ingest->lsn,
-								 blocks);
+		if (bb_knownkeys_get_u32(ingest->ctx, ingest->known, key, &blocks))
+			bb_knownkeys_put_u32(ingest->known, &renamed, ingest->lsn, blocks);
 	}
 }
 
@@ -120,11 +119,11 @@ copy_zeros(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	BbKeyRange	range = bb_relsizes_range(BB_KEY_REL_ZEROS, from.spc, from.db);
 	ListCell   *cell;
 
-	foreach(cell, bb_directory_list(ingest->ctx, ingest->directory, &range))
+	foreach(cell, bb_knownkeys_list(ingest->ctx, ingest->known, &range))
 	{
 		BbKey		renamed = rename_key(lfirst(cell), to);
 		uint32		length;
-		const uint8 *value = bb_directory_get(ingest->ctx, ingest->directory,
+		const uint8 *value = bb_knownkeys_get(ingest->ctx, ingest->known,
 											  lfirst(cell), &length);
 		uint8	   *copy;
 
@@ -133,8 +132,7 @@ copy_zeros(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 		/* the directory may move its own */
 		copy = palloc(length);
 		memcpy(copy, value, length);
-		bb_directory_put(ingest->directory, &renamed, ingest->lsn, copy,
-						 length);
+		bb_knownkeys_put(ingest->known, &renamed, ingest->lsn, copy, length);
 		pfree(copy);
 	}
 }
@@ -151,10 +149,8 @@ copy_files(BbIngest *ingest, BbTimeline *timeline, BbDatabaseDir from,
 	uint8		flags = 0;
 	BbEntry		entry;
 
-	(void) bb_directory_get_u8(ingest->ctx, ingest->directory, &database,
-							   &flags);
-	bb_directory_put(ingest->directory, &key, ingest->lsn, &flags,
-					 sizeof(flags));
+	(void) bb_knownkeys_get_u8(ingest->ctx, ingest->known, &database, &flags);
+	bb_knownkeys_put(ingest->known, &key, ingest->lsn, &flags, sizeof(flags));
 
 	if ((flags & BB_DATABASE_DEFAULT_TABLESPACE) &&
 		bb_timeline_get(ingest->ctx, timeline, &map, ingest->done_lsn, &entry))

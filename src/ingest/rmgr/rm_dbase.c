@@ -45,8 +45,7 @@ create_by_wal(BbIngest *ingest)
 	uint8		flags = BB_DATABASE_DEFAULT_TABLESPACE;
 
 	bb_recordcheck_database(ingest, create->tablespace_id, create->db_id);
-	bb_directory_put(ingest->directory, &key, ingest->lsn, &flags,
-					 sizeof(flags));
+	bb_knownkeys_put(ingest->known, &key, ingest->lsn, &flags, sizeof(flags));
 }
 
 static void
@@ -71,7 +70,7 @@ drop(BbIngest *ingest)
 
 		bb_reqctx_check(ingest->ctx);
 		bb_relsizes_drop_all(ingest, spc, drop->db_id);
-		bb_directory_remove(ingest->ctx, ingest->directory, &database,
+		bb_knownkeys_remove(ingest->ctx, ingest->known, &database,
 							ingest->lsn);
 		bb_openlayer_put(ingest->layer, &map, ingest->lsn, BB_ENTRY_DELETED,
 						 NULL, 0);

@@ -27,9 +27,9 @@ bb_origins_advance(BbIngest *ingest, RepOriginId origin, XLogRecPtr remote_lsn,
 
 	if (origin == InvalidRepOriginId || origin == DoNotReplicateId)
 		return;
-	if (!bb_directory_get_u64(ingest->ctx, ingest->directory, &key, &before) ||
+	if (!bb_knownkeys_get_u64(ingest->ctx, ingest->known, &key, &before) ||
 		before < remote_lsn || (backward && before != remote_lsn))
-		bb_directory_put_u64(ingest->directory, &key, ingest->lsn, remote_lsn);
+		bb_knownkeys_put_u64(ingest->known, &key, ingest->lsn, remote_lsn);
 }
 
 void
@@ -51,8 +51,7 @@ bb_rm_replorigin(BbIngest *ingest)
 			drop = (const xl_replorigin_drop *) bb_ingest_data(ingest,
 															   sizeof(*drop));
 			key = origin_key(drop->node_id);
-			bb_directory_remove(ingest->ctx, ingest->directory, &key,
-								ingest->lsn);
+			bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 			break;
 		default:
 			bb_ingest_unknown(ingest);

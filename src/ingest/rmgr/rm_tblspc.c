@@ -34,7 +34,7 @@ create(BbIngest *ingest)
 		bb_recordcheck_refuse(
 			ingest, "The location of tablespace %u is not an absolute path.",
 			create->ts_id);
-	bb_directory_put(ingest->directory, &key, ingest->lsn, create->ts_path,
+	bb_knownkeys_put(ingest->known, &key, ingest->lsn, create->ts_path,
 					 length);
 }
 
@@ -50,13 +50,12 @@ drop(BbIngest *ingest)
 
 	bb_recordcheck_tablespace(ingest, drop->ts_id);
 	bb_relsizes_drop_all(ingest, drop->ts_id, InvalidOid);
-	foreach(cell,
-			bb_directory_list(ingest->ctx, ingest->directory, &databases))
+	foreach(cell, bb_knownkeys_list(ingest->ctx, ingest->known, &databases))
 	{
-		bb_directory_remove(ingest->ctx, ingest->directory, lfirst(cell),
+		bb_knownkeys_remove(ingest->ctx, ingest->known, lfirst(cell),
 							ingest->lsn);
 	}
-	bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+	bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 }
 
 void

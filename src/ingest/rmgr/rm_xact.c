@@ -132,7 +132,7 @@ end_transaction(BbIngest *ingest, const XactEnd *end, XidStatus status)
 	{
 		BbKey		key = bb_key_twophase_size(twophase_id(ingest, end->xid));
 
-		bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+		bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 	}
 }
 
@@ -225,7 +225,7 @@ prepare(BbIngest *ingest)
 		bb_recordcheck_refuse(ingest,
 							  "It is of transaction %u, but prepares %u.",
 							  XLogRecGetXid(ingest->record), header->xid);
-	bb_directory_put_u32(ingest->directory, &key, ingest->lsn, length);
+	bb_knownkeys_put_u32(ingest->known, &key, ingest->lsn, length);
 	data = XLogRecGetData(ingest->record);
 	for (uint32 at = 0; at < length; at += BLCKSZ)
 	{

@@ -26,7 +26,7 @@ segment_pages(BbIngest *ingest, BbSlru slru, int64 page)
 	BbKey		key = bb_key_slru_size(slru, page / SLRU_PAGES_PER_SEGMENT);
 	uint32		pages;
 
-	if (!bb_directory_get_u32(ingest->ctx, ingest->directory, &key, &pages))
+	if (!bb_knownkeys_get_u32(ingest->ctx, ingest->known, &key, &pages))
 		return 0;
 	return pages;
 }
@@ -55,7 +55,7 @@ reach(BbIngest *ingest, BbSlru slru, int64 page)
 		bb_ingest_zeros(ingest, &key);
 	}
 	size_key = bb_key_slru_size(slru, page / SLRU_PAGES_PER_SEGMENT);
-	bb_directory_put_u32(ingest->directory, &size_key, ingest->lsn,
+	bb_knownkeys_put_u32(ingest->known, &size_key, ingest->lsn,
 						 (uint32) (page - first) + 1);
 	return true;
 }
@@ -100,7 +100,7 @@ remove_segment(BbIngest *ingest, BbSlru slru, uint64 segment)
 {
 	BbKey		key = bb_key_slru_size(slru, segment);
 
-	bb_directory_remove(ingest->ctx, ingest->directory, &key, ingest->lsn);
+	bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 }
 
 /* The size keys of all segments. */
@@ -111,7 +111,7 @@ list_segments(BbIngest *ingest, BbSlru slru)
 
 	range.start = bb_key_make(BB_KEY_SLRU_SIZE, slru, 0, 0, 0, 0);
 	range.end = bb_key_make(BB_KEY_SLRU_SIZE, slru + 1, 0, 0, 0, 0);
-	return bb_directory_list(ingest->ctx, ingest->directory, &range);
+	return bb_knownkeys_list(ingest->ctx, ingest->known, &range);
 }
 
 static uint64

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * test_walway.c
- *	  Where WAL leads: history files, ways along them, backup labels.
+ * test_tlipath.c
+ *	  Where WAL leads: history files, paths along them, backup labels.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,11 +18,11 @@
 
 UNIT_TEST(history_is_parsed)
 {
-	BbWalHistory *history;
-	BbWalTli   *entry;
+	BbTliHistory *history;
+	BbTliRange *entry;
 
 	history =
-		bb_walhistory_parse("1\t0/3000000\tno recovery target specified\n"
+		bb_tlihistory_parse("1\t0/3000000\tno recovery target specified\n"
 							"\n# a comment\n \v # and one\n"
 							"  2\tA/5000028\tbefore 2001-01-01\n",
 							5);
@@ -38,12 +38,12 @@ UNIT_TEST(history_is_parsed)
 	CHECK(entry->tli == 1 && entry->begin == 0 && entry->end == 0x3000000);
 
 	/* timeline ID 0, which the server takes, too */
-	CHECK(bb_walhistory_parse("0\t0/1\tx\n", 7)->complaint == NULL);
+	CHECK(bb_tlihistory_parse("0\t0/1\tx\n", 7)->complaint == NULL);
 	/* CRLF; positions that fall */
-	CHECK(bb_walhistory_parse("1\t0/9\tx\r\n2\t0/8\r\n", 7)->complaint ==
+	CHECK(bb_tlihistory_parse("1\t0/9\tx\r\n2\t0/8\r\n", 7)->complaint ==
 		  NULL);
 	/* the server doesn't mind a first tli 0 */
-	CHECK(bb_walhistory_parse("0\t0/1\tx\n1\t0/9\tx\n", 7)->complaint == NULL);
+	CHECK(bb_tlihistory_parse("0\t0/1\tx\n1\t0/9\tx\n", 7)->complaint == NULL);
 }
 
 UNIT_TEST(history_that_is_none_is_refused)
@@ -62,21 +62,21 @@ UNIT_TEST(history_that_is_none_is_refused)
 
 	for (int i = 0; i < lengthof(broken); i++)
 	{
-		BbWalHistory *history = bb_walhistory_parse(broken[i], 7);
+		BbTliHistory *history = bb_tlihistory_parse(broken[i], 7);
 
 		CHECK(history->complaint != NULL && history->tlis == NIL);
 	}
 
 	/* the server takes what is behind 1023 bytes for a line of its own */
 	CHECK(
-		bb_walhistory_parse(psprintf("1\t0/1\t%01013d\n", 0), 7)->complaint ==
+		bb_tlihistory_parse(psprintf("1\t0/1\t%01013d\n", 0), 7)->complaint ==
 		NULL);
 	CHECK(
-		bb_walhistory_parse(psprintf("1\t0/1\t%01018d\n", 0), 7)->complaint !=
+		bb_tlihistory_parse(psprintf("1\t0/1\t%01018d\n", 0), 7)->complaint !=
 		NULL);
 }
 
-/* ---- ways ---- */
+/* ---- paths ---- */
 
 /* A new directory with some history files: "" is one that isn't there. */
 static char *
@@ -84,7 +84,7 @@ archive(const char *two, const char *three, const char *four)
 {
 	static int	number = 0;
 	const char *texts[] = {two, three, four};
-	char	   *directory = psprintf("%s/unit_walway.%d.%d", DataDir,
+	char	   *directory = psprintf("%s/unit_tlipath.%d.%d", DataDir,
 									 MyProcPid, number++);
 
 	CHECK(MakePGDirectory(directory) == 0);
@@ -115,24 +115,24 @@ place_at(const char *directory, const char *target, TimeLineID tli,
 	return place;
 }
 
-/* "1 until 0/30, 3 until 0/50, 4", of the way from a place. */
+/* "1 until 0/30, 3 until 0/50, 4", of the path from a place. */
 static char *
-way_text(const BbReqCtx *ctx, const char *directory, const char *target,
-		 TimeLineID tli, XLogRecPtr lsn)
+path_text(const BbReqCtx *ctx, const char *directory, const char *target,
+		  TimeLineID tli, XLogRecPtr lsn)
 {
 	BbWalPlace	place = place_at(directory, target, tli, lsn);
-	BbWalWay   *way = bb_walway_choose(ctx, &place);
+	BbTliPath  *path = bb_tlipath_choose(ctx, &place);
 	StringInfoData text;
 
 	initStringInfo(&text);
-	for (int i = list_length(way->tlis) - 1; i >= 0; i--)
+	for (int i = list_length(path->tlis) - 1; i >= 0; i--)
 	{
-		const BbWalTli *entry = list_nth(way->tlis, i);
+		const BbTliRange *entry = list_nth(path->tlis, i);
 
 		/* what the places between say is the same */
-		CHECK(bb_walway_at(way, Max(entry->begin, lsn)) == entry ||
+		CHECK(bb_tlipath_at(path, Max(entry->begin, lsn)) == entry ||
 			  entry->end == lsn);
-		CHECK(bb_walway_find(way, entry->tli) == entry);
+		CHECK(bb_tlipath_find(path, entry->tli) == entry);
 		if (entry->end == PG_UINT64_MAX)
 			appendStringInfo(&text, "%u", entry->tli);
 		else
@@ -142,28 +142,28 @@ way_text(const BbReqCtx *ctx, const char *directory, const char *target,
 	return text.data;
 }
 
-#define CHECK_WAY(directory, target, tli, lsn, expected) \
-	CHECK(strcmp(way_text(ctx, directory, target, tli, lsn), expected) == 0)
+#define CHECK_PATH(directory, target, tli, lsn, expected) \
+	CHECK(strcmp(path_text(ctx, directory, target, tli, lsn), expected) == 0)
 
 UNIT_TEST(ways_lead_to_their_target)
 {
 	char	   *directory = archive("1\t0/30\tx\n", "1\t0/30\tx\n2\t0/50\tx\n",
 									NULL);
 
-	CHECK_WAY(directory, "latest", 1, 0x10, "1 until 0/30, 2 until 0/50, 3");
-	CHECK_WAY(directory, "latest", 1, 0x30, "1 until 0/30, 2 until 0/50, 3");
-	CHECK_WAY(directory, "latest", 2, 0x40, "2 until 0/50, 3");
-	CHECK_WAY(directory, "latest", 3, 0x60, "3");
-	CHECK_WAY(directory, "current", 1, 0x10, "1");
-	CHECK_WAY(directory, "1", 1, 0x10, "1");
-	CHECK_WAY(directory, "2", 1, 0x10, "1 until 0/30, 2");
+	CHECK_PATH(directory, "latest", 1, 0x10, "1 until 0/30, 2 until 0/50, 3");
+	CHECK_PATH(directory, "latest", 1, 0x30, "1 until 0/30, 2 until 0/50, 3");
+	CHECK_PATH(directory, "latest", 2, 0x40, "2 until 0/50, 3");
+	CHECK_PATH(directory, "latest", 3, 0x60, "3");
+	CHECK_PATH(directory, "current", 1, 0x10, "1");
+	CHECK_PATH(directory, "1", 1, 0x10, "1");
+	CHECK_PATH(directory, "2", 1, 0x10, "1 until 0/30, 2");
 	/* past where they part */
-	CHECK_WAY(directory, "latest", 1, 0x38, "1");
-	CHECK_ERROR(way_text(ctx, directory, "2", 1, 0x38),
+	CHECK_PATH(directory, "latest", 1, 0x38, "1");
+	CHECK_ERROR(path_text(ctx, directory, "2", 1, 0x38),
 				ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(way_text(ctx, directory, "1", 2, 0x40),
+	CHECK_ERROR(path_text(ctx, directory, "1", 2, 0x40),
 				ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(way_text(ctx, directory, "4", 1, 0x10),
+	CHECK_ERROR(path_text(ctx, directory, "4", 1, 0x10),
 				ERRCODE_INVALID_PARAMETER_VALUE);
 }
 
@@ -173,12 +173,12 @@ UNIT_TEST(ways_with_falling_positions)
 	char	   *directory = archive("1\t0/50\tx\n", "1\t0/50\tx\n2\t0/30\tx\n",
 									"1\t0/50\tx\n2\t0/30\tx\n3\t0/70\tx\n");
 
-	CHECK_WAY(directory, "latest", 1, 0x10, "1 until 0/30, 3 until 0/70, 4");
-	CHECK_WAY(directory, "3", 1, 0x30, "1 until 0/30, 3");
-	CHECK_WAY(directory, "2", 1, 0x40, "1 until 0/50, 2");
+	CHECK_PATH(directory, "latest", 1, 0x10, "1 until 0/30, 3 until 0/70, 4");
+	CHECK_PATH(directory, "3", 1, 0x30, "1 until 0/30, 3");
+	CHECK_PATH(directory, "2", 1, 0x40, "1 until 0/50, 2");
 	/* tli 3 left before both; tli 2 can still be followed */
-	CHECK_WAY(directory, "latest", 1, 0x40, "1 until 0/50, 2");
-	CHECK_WAY(directory, "latest", 2, 0x60, "2");
+	CHECK_PATH(directory, "latest", 1, 0x40, "1 until 0/50, 2");
+	CHECK_PATH(directory, "latest", 2, 0x60, "2");
 }
 
 UNIT_TEST(ways_past_histories_of_no_use)
@@ -186,51 +186,51 @@ UNIT_TEST(ways_past_histories_of_no_use)
 	/* tli 3 is of another branch; tli 4's file is empty */
 	char	   *directory = archive("1\t0/30\tx\n", "1\t0/20\tx\n", "");
 
-	CHECK_WAY(directory, "latest", 1, 0x10, "1 until 0/20, 3");
-	CHECK_WAY(directory, "latest", 1, 0x28, "1 until 0/30, 2");
-	CHECK_WAY(directory, "latest", 2, 0x40, "2");
-	CHECK_ERROR(way_text(ctx, directory, "4", 1, 0x10),
+	CHECK_PATH(directory, "latest", 1, 0x10, "1 until 0/20, 3");
+	CHECK_PATH(directory, "latest", 1, 0x28, "1 until 0/30, 2");
+	CHECK_PATH(directory, "latest", 2, 0x40, "2");
+	CHECK_ERROR(path_text(ctx, directory, "4", 1, 0x10),
 				ERRCODE_DATA_CORRUPTED);
-	CHECK_ERROR(way_text(ctx, directory, "3", 2, 0x40),
+	CHECK_ERROR(path_text(ctx, directory, "3", 2, 0x40),
 				ERRCODE_INVALID_PARAMETER_VALUE);
 
 	/* garbage never blocks what is below it, nor a directory of that name */
 	directory = archive("1\t0/30\tx\n", "garbage", NULL);
 	CHECK(MakePGDirectory(psprintf("%s/00000004.history", directory)) == 0);
-	CHECK_WAY(directory, "latest", 1, 0x10, "1 until 0/30, 2");
+	CHECK_PATH(directory, "latest", 1, 0x10, "1 until 0/30, 2");
 }
 
 UNIT_TEST(ways_over_a_gap_are_refused)
 {
 	char	   *directory = archive(NULL, "1\t0/30\tx\n2\t0/50\tx\n", NULL);
 
-	CHECK_ERROR(way_text(ctx, directory, "latest", 1, 0x10),
+	CHECK_ERROR(path_text(ctx, directory, "latest", 1, 0x10),
 				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
-	CHECK_WAY(directory, "3", 1, 0x10, "1 until 0/30, 2 until 0/50, 3");
-	CHECK_WAY(directory, "current", 1, 0x10, "1");
+	CHECK_PATH(directory, "3", 1, 0x10, "1 until 0/30, 2 until 0/50, 3");
+	CHECK_PATH(directory, "current", 1, 0x10, "1");
 	/* what can't be followed anyway doesn't matter */
-	CHECK_WAY(directory, "latest", 1, 0x40, "1");
-	CHECK_WAY(directory, "latest", 2, 0x40, "2 until 0/50, 3");
+	CHECK_PATH(directory, "latest", 1, 0x40, "1");
+	CHECK_PATH(directory, "latest", 2, 0x40, "2 until 0/50, 3");
 }
 
 UNIT_TEST(pages_of_ancestors_are_expected)
 {
 	char	   *directory = archive("1\t0/30\tx\n", "2\t0/50\tx\n", NULL);
 	BbWalPlace	place = place_at(directory, "latest", 2, 0x40);
-	BbWalWay   *way = bb_walway_choose(ctx, &place);
+	BbTliPath  *path = bb_tlipath_choose(ctx, &place);
 
 	/* its history doesn't have tli 1 */
-	CHECK(bb_walway_has(way, 2) && bb_walway_has(way, 3));
-	CHECK(!bb_walway_has(way, 1) && !bb_walway_has(way, 4));
+	CHECK(bb_tlipath_has(path, 2) && bb_tlipath_has(path, 3));
+	CHECK(!bb_tlipath_has(path, 1) && !bb_tlipath_has(path, 4));
 	place.target = bb_waltarget_parse("current");
-	way = bb_walway_choose(ctx, &place);
-	CHECK(bb_walway_has(way, 1) && bb_walway_has(way, 2));
-	CHECK(!bb_walway_has(way, 3));
+	path = bb_tlipath_choose(ctx, &place);
+	CHECK(bb_tlipath_has(path, 1) && bb_tlipath_has(path, 2));
+	CHECK(!bb_tlipath_has(path, 3));
 	/* not known, since tli 4 has no history file */
 	place = place_at(directory, "latest", 4, 0x60);
-	way = bb_walway_choose(ctx, &place);
-	CHECK(bb_walway_has(way, 1) && bb_walway_has(way, 4));
-	CHECK(!bb_walway_has(way, 5));
+	path = bb_tlipath_choose(ctx, &place);
+	CHECK(bb_tlipath_has(path, 1) && bb_tlipath_has(path, 4));
+	CHECK(!bb_tlipath_has(path, 5));
 }
 
 UNIT_TEST(targets_are_parsed)
