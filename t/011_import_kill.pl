@@ -16,9 +16,7 @@ srand $seed;
 note "BB_SEED=$seed";
 
 my $source = new_source('source', '--data-checksums');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i'
-);
+create_rows($source, 50000);
 $source->stop;
 my $from = $source->data_dir;
 

@@ -9,9 +9,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 my $source = new_source('source', '--data-checksums');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 500000) i'
-);
+create_rows($source, 500000);
 $source->safe_psql('postgres', 'CREATE TABLE huge (i int)');
 my $huge = $source->data_dir . '/'
   . $source->safe_psql('postgres', "SELECT pg_relation_filepath('huge')");

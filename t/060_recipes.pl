@@ -21,9 +21,7 @@ is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
 
 my $source = new_source('source', '--data-checksums');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
-);
+create_rows($source, 100000);
 my $tablespace = PostgreSQL::Test::Utils::tempdir;
 $source->safe_psql('postgres',
 	"CREATE TABLESPACE elsewhere LOCATION '$tablespace'");

@@ -11,9 +11,7 @@ use Test::More;
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive,
 	"max_wal_senders = 4\n", '--data-checksums');
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
+my $base = cold_backup($source);
 
 my $store = new_store('store', "bbackup.checkpoint_distance = 2MB\n");
 my $imported = import_directory($store, $base);

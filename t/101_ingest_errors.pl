@@ -20,8 +20,7 @@ my $start = $imported->{lsn};
 
 # a few segments of WAL
 $source->start;
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i');
+create_rows($source, 50000);
 my $middle =
   $source->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
 $source->safe_psql('postgres', 'UPDATE t SET i = i + 1');

@@ -17,9 +17,7 @@ archive_command = 'test ! -f "$archive/%f" && cp "%p" "$archive/%f"'
 my $source = new_source('source', '--data-checksums');
 $source->append_conf('postgresql.conf', $archiving);
 $source->restart;
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
+my $base = cold_backup($source);
 my $store = new_store('store');
 import_directory($store, $base);
 

@@ -24,9 +24,7 @@ my $a =
 	'--wal-segsize=1', '--data-checksums');
 $a->safe_psql('postgres', 'CREATE TABLE t (who text, n int)');
 $a->safe_psql('postgres', 'SELECT pg_switch_wal()');
-$a->stop;
-my $base =
-  copy_directory($a->data_dir, PostgreSQL::Test::Utils::tempdir . '/base');
+my $base = cold_backup($a);
 my $b = PostgreSQL::Test::Cluster->new('b');
 copy_directory("$base/.", $b->data_dir);
 own_address($b);

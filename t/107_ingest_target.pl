@@ -13,9 +13,7 @@ my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive,
 	"autovacuum = off\nmax_wal_senders = 4\n", '--data-checksums');
 $source->safe_psql('postgres', 'CREATE TABLE t (what text)');
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
+my $base = cold_backup($source);
 my $store = new_store('store');
 import_directory($store, $base);
 

@@ -10,23 +10,9 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
-local $ENV{no_proxy} = '*';
+my $s3 = BBackup::S3->start_or_skip();
 
-my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
-$s3->create_bucket('bucket');
-
-my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_archiving_source('source', $archive, '', '--data-checksums');
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
-$source->start;
-fill_source($source);
-my $middle =
-  $source->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
-$source->safe_psql('postgres', 'DELETE FROM plain; SELECT pg_switch_wal()');
-$source->stop;
+my ($base, $archive, $middle) = filled_archive('--data-checksums');
 
 my $store = new_store('store', "bbackup.checkpoint_distance = 4MB\n");
 $store->safe_psql('postgres',

@@ -10,19 +10,13 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
-local $ENV{no_proxy} = '*';
-
-my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
-$s3->create_bucket('bucket');
+my $s3 = BBackup::S3->start_or_skip();
 my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
 	$s3->{port}{proxy});
 $s3->{endpoint} = "http://127.0.0.1:$proxy->{port}";
 
 my $source = new_source('source', '--data-checksums');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i'
-);
+create_rows($source, 50000);
 $source->stop;
 
 my $store = new_store('store', "bbackup.s3_timeout = 2\n");

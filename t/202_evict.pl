@@ -12,23 +12,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
-local $ENV{no_proxy} = '*';
+my $s3 = BBackup::S3->start_or_skip();
 
-my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
-$s3->create_bucket('bucket');
-
-my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_archiving_source('source', $archive, '');
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
-$source->start;
-fill_source($source);
-my $middle =
-  $source->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
-$source->safe_psql('postgres', 'DELETE FROM plain; SELECT pg_switch_wal()');
-$source->stop;
+my ($base, $archive, $middle) = filled_archive();
 
 my $store = new_store('store',
 	"bbackup.checkpoint_distance = 4MB\nbbackup.layer_size = 1MB\n");

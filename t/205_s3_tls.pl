@@ -10,12 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
-local $ENV{no_proxy} = '*';
-
-my $s3 =
-  BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short, tls => 1);
-$s3->create_bucket('bucket');
+my $s3 = BBackup::S3->start_or_skip(tls => 1);
 my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
 	$s3->{port}{proxy});
 my $source = new_source('source');

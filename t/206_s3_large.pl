@@ -11,26 +11,15 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
-local $ENV{no_proxy} = '*';
-
 # of a layer, as cache.c has it
 use constant PIECE => 4 * 1024 * 1024;
 
-my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
-$s3->create_bucket('bucket');
-my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
-	$s3->{port}{proxy});
-my $through = $s3->directly;
-$through->{endpoint} = "http://127.0.0.1:$proxy->{port}";
+my $s3 = BBackup::S3->start_or_skip();
+my ($proxy, $through) = BBackup::FaultProxy->before($s3);
 
 my $source = new_source('source');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 400000) i'
-);
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
+create_rows($source, 400000);
+my $base = cold_backup($source);
 my $store = new_store(
 	'store', q(
 bbackup.layer_size = 64MB

@@ -10,16 +10,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-plan skip_all => 'Swift is not installed' unless BBackup::S3::available();
-local $ENV{no_proxy} = '*';
-
-my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
-$s3->create_bucket('bucket');
+my $s3 = BBackup::S3->start_or_skip();
 
 my $source = new_source('source');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 60000) i'
-);
+create_rows($source, 60000);
 $source->stop;
 
 my $reader = new_store(

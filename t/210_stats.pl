@@ -10,9 +10,7 @@ use Test::More;
 my $source = new_source('source');
 $source->append_conf('postgresql.conf', 'wal_level = replica');
 $source->restart;
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 300000) i'
-);
+create_rows($source, 300000);
 $source->stop;
 my $store = new_store('store',
 	"shared_preload_libraries = 'bbackup'\nbbackup.track_calls = 50\n");

@@ -13,9 +13,7 @@ use Test::More;
 my $source = new_source('source', '--data-checksums');
 $source->append_conf('postgresql.conf', "wal_level = replica\nmax_wal_senders = 0\n");
 $source->restart;
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
-);
+create_rows($source, 100000);
 $source->stop;
 my $store = new_store('store', "shared_preload_libraries = 'bbackup'\n");
 import_directory($store, $source->data_dir);

@@ -8,15 +8,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-my $source = new_source('source', '--data-checksums');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
-);
-$source->stop;
-my $store = new_store('store',
+my ($store, $right) = new_imported_store(
 	"restart_after_crash = on\nshared_preload_libraries = 'bbackup'\n");
-import_directory($store, $source->data_dir);
-my $right = slurp_file(fetch_backup($store));
 my $size = length $right;
 my $directory = PostgreSQL::Test::Utils::tempdir_short;
 

@@ -7,14 +7,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $source = new_source('source', '--data-checksums');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
-);
-$source->stop;
-my $store = new_store('store', "shared_preload_libraries = 'bbackup'\n");
-import_directory($store, $source->data_dir);
-my $right = slurp_file(fetch_backup($store));
+my ($store, $right) =
+  new_imported_store("shared_preload_libraries = 'bbackup'\n");
 my $size = length $right;
 my $directory = PostgreSQL::Test::Utils::tempdir_short;
 

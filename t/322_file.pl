@@ -10,9 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $source = new_source('source');
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 200000) i'
-);
+create_rows($source, 200000);
 my $elsewhere = PostgreSQL::Test::Utils::tempdir;
 $source->safe_psql('postgres',
 	"CREATE TABLESPACE elsewhere LOCATION '$elsewhere'");

@@ -15,12 +15,8 @@ my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive,
 	"full_page_writes = off\n");
 fill_source($source);
-$source->safe_psql('postgres',
-	'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 100000) i'
-);
-$source->stop;
-my $base = copy_directory($source->data_dir,
-	PostgreSQL::Test::Utils::tempdir . '/base');
+create_rows($source, 100000);
+my $base = cold_backup($source);
 $source->start;
 $source->safe_psql('postgres', 'UPDATE t SET i = i + 1 WHERE i % 3 = 0');
 my $middle =

@@ -177,7 +177,7 @@ sub mapping
 	return map { "$_=" . place($to, $_) } @oids;
 }
 
-sub write_file
+sub append_bytes
 {
 	my ($name, $bytes) = @_;
 
@@ -191,7 +191,7 @@ sub by_bytea
 {
 	my ($combination, $to) = @_;
 
-	write_file($to, pack 'H*',
+	append_bytes($to, pack 'H*',
 		get("SELECT encode(bb_basebackup(@{[ arguments($combination) ]}), 'hex')"));
 	return;
 }
@@ -217,7 +217,7 @@ sub by_archives
 	{
 		my ($name, $data) = split /\|/;
 
-		write_file("$to/$name", pack 'H*', $data);
+		append_bytes("$to/$name", pack 'H*', $data);
 	}
 	return;
 }

@@ -12,7 +12,7 @@ package BBackup::Compare;
 use strict;
 use warnings;
 
-use BBackup;
+use BBackup::Files qw(files_below slurp);
 use BBackup::WAL qw(lsn_text);
 use Carp;
 use Exporter 'import';
@@ -367,15 +367,6 @@ sub origins
 		push @found, "$id:" . lsn_text($lsn);
 	}
 	return sort @found;
-}
-
-sub slurp
-{
-	my ($name) = @_;
-
-	open my $file, '<:raw', $name or croak "$name: $!";
-	local $/;
-	return <$file> // '';
 }
 
 1;

@@ -363,6 +363,19 @@ sub start
 	}
 }
 
+# before - start one before an S3 server; returns it and the server as clients of
+# the proxy see it.
+sub before
+{
+	my ($class, $s3) = @_;
+	my $proxy =
+	  $class->start(PostgreSQL::Test::Utils::tempdir(), $s3->{port}{proxy});
+	my $through = $s3->directly;
+
+	$through->{endpoint} = "http://127.0.0.1:$proxy->{port}";
+	return ($proxy, $through);
+}
+
 sub stop
 {
 	my ($self) = @_;

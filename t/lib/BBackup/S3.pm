@@ -19,6 +19,7 @@ package BBackup::S3;
 use strict;
 use warnings;
 
+use BBackup::Files qw(write_file);
 use Carp;
 use Digest::SHA qw(hmac_sha256 hmac_sha256_hex sha256_hex);
 use IO::Socket::INET;
@@ -54,16 +55,6 @@ sub free_ports
 	} 1 .. $n;
 
 	return map { $_->sockport } @sockets;
-}
-
-sub write_file
-{
-	my ($file, $text) = @_;
-
-	open my $out, '>', $file or croak "$file: $!";
-	print $out $text;
-	close $out or croak "$file: $!";
-	return;
 }
 
 sub run
@@ -248,6 +239,20 @@ sub start
 	mkdir "$directory/devices/disk";
 	$self->write_configuration(%port);
 	$self->resume;
+	return $self;
+}
+
+# start_or_skip - for a TAP test: start a server with a bucket "bucket", or skip
+# the test if Swift is not installed.
+sub start_or_skip
+{
+	my ($class, %options) = @_;
+
+	plan skip_all => 'Swift is not installed' unless available();
+	$ENV{no_proxy} = '*';
+	my $self =
+	  $class->start(PostgreSQL::Test::Utils::tempdir_short(), %options);
+	$self->create_bucket('bucket');
 	return $self;
 }
 

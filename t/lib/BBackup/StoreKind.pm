@@ -20,7 +20,6 @@ use warnings;
 use BBackup::S3;
 use Carp;
 use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $kind = $ENV{BBACKUP_STORE} // 'local';
 my %cache_size = (
@@ -53,14 +52,7 @@ sub attach
 	my $options = '';
 
 	return if is_local();
-	plan skip_all => 'Swift is not installed'
-	  unless BBackup::S3::available();
-	$ENV{no_proxy} = '*';
-	if (!defined $s3)
-	{
-		$s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
-		$s3->create_bucket('bucket');
-	}
+	$s3 //= BBackup::S3->start_or_skip;
 	if (defined $cache_size{$kind})
 	{
 		$caches{$name} = PostgreSQL::Test::Utils::tempdir;

@@ -8,7 +8,7 @@ use strict;
 use warnings;
 
 use BBackup qw(ask start_session wait_for_restart);
-use BBackup::Archive::Standalone qw(slurp);
+use BBackup::Files qw(slurp);
 use BBackup::WAL qw(lsn_number lsn_text);
 use Carp;
 

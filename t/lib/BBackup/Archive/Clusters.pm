@@ -20,8 +20,8 @@ package BBackup::Archive::Clusters;
 use strict;
 use warnings;
 
-use BBackup::Archive::Standalone
-  qw(run_standalone copy_tree write_file slurp KILL);
+use BBackup::Archive::Standalone qw(run_standalone KILL);
+use BBackup::Files qw(copy_directory write_file slurp);
 use BBackup::WAL qw(lsn_number lsn_text);
 use Carp;
 use IPC::Run;
@@ -313,7 +313,7 @@ sub make_directory
 {
 	my ($self, $from) = @_;
 
-	return copy_tree($from,
+	return copy_directory($from,
 		"$self->{directory}/node" . scalar @{ $self->{nodes} });
 }
 
@@ -488,9 +488,9 @@ sub keep_base
 
 	return if $node->{is_base};
 	$node->{is_base} = 1;
-	copy_tree($node->{directory}, $directory);
+	copy_directory($node->{directory}, $directory);
 	my %control = `pg_controldata -D $directory` =~ /^(.+?):\s*(.*)$/mg;
-	my $lean = copy_tree($directory, "$directory.lean");
+	my $lean = copy_directory($directory, "$directory.lean");
 	my $segment = $control{"Latest checkpoint's REDO WAL file"};
 
 	unlink map { "$lean/pg_wal/$_" }

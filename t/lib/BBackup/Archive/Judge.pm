@@ -43,11 +43,11 @@ use BBackup qw(ask start_session end_session wait_for_restart);
 use BBackup::Archive::Calls;
 use BBackup::Archive::History qw(choose_way parse_history);
 use BBackup::Archive::Look qw(record_start segment_at);
-use BBackup::Archive::Standalone qw(copy_tree write_file slurp);
 use BBackup::Archive::Stock
   qw(view_for_stock recover digest histories_in segments_in segment_number
   SEGMENT_SIZE);
 use BBackup::Compare;
+use BBackup::Files qw(copy_directory write_file slurp);
 use BBackup::WAL qw(lsn_number lsn_text);
 use Carp;
 use Time::HiRes qw(usleep);
@@ -538,7 +538,7 @@ sub compare_files
 	my $stock = $case->{stock};
 	my $log = "$directory.log";
 
-	copy_tree($case->{base}{lean}, $directory);
+	copy_directory($case->{base}{lean}, $directory);
 	write_file("$directory/recovery.signal", '');
 	open my $conf, '>>', "$directory/postgresql.conf" or croak $!;
 	print $conf qq(

@@ -17,7 +17,7 @@ use strict;
 use warnings;
 
 use BBackup::Archive::Mutations;
-use BBackup::Archive::Standalone qw(write_file slurp);
+use BBackup::Files qw(write_file slurp);
 use BBackup::WAL qw(lsn_number lsn_text);
 use Carp;
 

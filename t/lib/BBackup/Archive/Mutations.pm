@@ -9,7 +9,7 @@ package BBackup::Archive::Mutations;
 use strict;
 use warnings;
 
-use BBackup::Archive::Standalone qw(slurp);
+use BBackup::Files qw(slurp);
 use Carp;
 
 use constant SEGMENT_SIZE => 1024 * 1024;

@@ -8,12 +8,13 @@ package BBackup::Archive::Standalone;
 use strict;
 use warnings;
 
+use BBackup::Files qw(slurp);
 use Carp;
 use Exporter 'import';
 use IPC::Run;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT_OK = qw(run_standalone copy_tree write_file slurp KILL);
+our @EXPORT_OK = qw(run_standalone KILL);
 
 # SQL that ends the process as a crash would.  (The program's parent is the
 # process.)
@@ -58,34 +59,6 @@ sub forget_memory
 	  if slurp($lock) =~ /^[ ]*\d+[ ]+(\d+)[ ]*$/m;
 	unlink $lock;
 	return;
-}
-
-# copy_tree - a copy of a directory, which may be the server's own.
-sub copy_tree
-{
-	my ($from, $to) = @_;
-
-	system('cp', '-a', $from, $to) == 0 or croak "cp $from $to: $?";
-	return $to;
-}
-
-sub write_file
-{
-	my ($name, $bytes) = @_;
-
-	open my $file, '>:raw', $name or croak "$name: $!";
-	print $file $bytes;
-	close $file or croak "$name: $!";
-	return;
-}
-
-sub slurp
-{
-	my ($name) = @_;
-
-	open my $file, '<:raw', $name or croak "$name: $!";
-	local $/;
-	return <$file> // '';
 }
 
 1;

@@ -25,8 +25,8 @@ use strict;
 use warnings;
 
 use BBackup::Archive::History qw(history_text);
-use BBackup::Archive::Standalone
-  qw(run_standalone copy_tree write_file slurp);
+use BBackup::Archive::Standalone qw(run_standalone);
+use BBackup::Files qw(copy_directory write_file slurp);
 use BBackup::WAL qw(lsn_number lsn_text);
 use Carp;
 use Cwd qw(abs_path);
@@ -303,7 +303,7 @@ sub recover
 	my ($directory, $base, $view, $target, $lsn) = @_;
 	my %stock;
 
-	copy_tree($base->{lean}, $directory);
+	copy_directory($base->{lean}, $directory);
 	write_file("$directory/recovery.signal", '');
 	my ($log, @values) = run_standalone(
 		$directory,
