@@ -41,33 +41,29 @@ list_missing(const BbObjectStore *objects, List *needed)
 	return missing;
 }
 
-List *
+bool
 bb_ahead_ask(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			 BbBackupOptions *options)
+			 bool full, List **missing)
 {
 	BbObjectStore *objects = bb_pagestore_object_store(store);
-	List	   *missing;
 	ListCell   *cell;
 
 	if (objects == NULL || bb_objstore_cache_size(objects) == 0 ||
 		(ctx->download_behavior == BB_DOWNLOAD_ERROR &&
 		 !bb_setting_download_error_as_warn))
-		return NIL;
-	missing = list_missing(objects,
-						   bb_prefetch_objects(ctx, store, lsn,
-											   options->full));
-	foreach(cell, missing)
+		return false;
+	*missing = list_missing(objects,
+							bb_prefetch_objects(ctx, store, lsn, full));
+	foreach(cell, *missing)
 		bb_object_ask_leave(ctx, objects, lfirst(cell));
-	options->asked = true;
-	return missing;
+	return true;
 }
 
 BbAhead *
-bb_ahead_new(const BbReqCtx *ctx, List *missing, uint64 options_hash,
-			 BbPageStore *store, XLogRecPtr lsn,
-			 const BbBackupOptions *options)
+bb_ahead_new(const BbReqCtx *ctx, List *missing, const BbBackupTask *backup,
+			 bool full)
 {
-	BbAheadTask task = {.full = options->full, .options_hash = options_hash};
+	BbAheadTask task = {.backup = *backup, .full = full};
 	BbWorkerRequest request = {.task = BB_AHEAD_TASK,
 							   .payload = &task,
 							   .payload_length = sizeof(task),
@@ -80,7 +76,6 @@ bb_ahead_new(const BbReqCtx *ctx, List *missing, uint64 options_hash,
 	if (list_length(missing) < 2)
 		return NULL;
 
-	task.backup = bb_backuptask(ctx, store, lsn, options);
 	request.output_bytes = WAKE_UP_BYTES *
 		(Min(list_length(missing), WAKE_UPS_MAX) + 2);
 	worker = bb_worker_try_start(ctx, &request, &lack);

@@ -33,28 +33,26 @@ typedef struct BbAhead BbAhead;
 /* ---- the backup's side ---- */
 
 /*
- * bb_ahead_ask - ask whether may be downloaded what is missing of what a
- * backup of "store" at lsn needs.
+ * bb_ahead_ask - ask for permission to download the missing objects among
+ * those that a backup of "store" at lsn needs.
  *
- * Returns these objects, and sets options->asked.  Not done without a cache,
- * which would keep what was asked; nor where downloads are refused, since the
- * backup might do without them.
+ * Sets *missing to these objects and returns true.  Returns false and doesn't
+ * ask if there is no cache, which would keep the downloaded objects, or if
+ * downloads are refused, since the backup might not need these objects.
  *
  * Errors: those of bb_pagestore_objects.
  */
-extern List *bb_ahead_ask(const BbReqCtx *ctx, BbPageStore *store,
-						  XLogRecPtr lsn, BbBackupOptions *options);
+extern bool bb_ahead_ask(const BbReqCtx *ctx, BbPageStore *store,
+						 XLogRecPtr lsn, bool full, List **missing);
 
 /*
- * bb_ahead_new - have fetched ahead what such a backup was told is missing.
+ * bb_ahead_new - start a worker that fetches the missing objects of a backup.
  *
- * "options_hash" is what the worker's view of the store has to agree with
- * (bb_store_open_same).  All of it belongs to CurrentMemoryContext.  NULL:
- * there is nothing to be done, or nobody to do it.
+ * Everything is allocated in CurrentMemoryContext.  Returns NULL if fewer than
+ * two objects are missing, or if no worker can be started.
  */
 extern BbAhead *bb_ahead_new(const BbReqCtx *ctx, List *missing,
-							 uint64 options_hash, BbPageStore *store,
-							 XLogRecPtr lsn, const BbBackupOptions *options);
+							 const BbBackupTask *backup, bool full);
 
 /*
  * bb_ahead_poll - pass on what the worker warns of, and count what it has
@@ -74,7 +72,6 @@ typedef struct BbAheadTask
 {
 	BbBackupTask backup;
 	bool		full;
-	uint64		options_hash;
 } BbAheadTask;
 
 /*

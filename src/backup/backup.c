@@ -100,8 +100,8 @@ count_archives(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 
 BbBackup *
 bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			  const BbBackupOptions *options, uint64 size, BbBackupForm form,
-			  BbSink *last)
+			  const BbBackupOptions *options, uint64 size,
+			  const BbBackupTask *task, BbBackupForm form, BbSink *last)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup backup",
@@ -116,9 +116,10 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	bb_filelist_tell(backup->list);
 	backup->reader = bb_content_new(ctx, store, lsn,
 									bb_filelist_seed(backup->list));
-	if (options->jobs > 1)
+	if (options->jobs > 1 && task != NULL)
 	{
-		backup->parallel = bb_parallel_new(ctx, store, lsn, options, size);
+		backup->parallel = bb_parallel_new(ctx, store, lsn, options, task,
+										   size);
 		bb_content_share(backup->reader, backup->parallel);
 	}
 	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,

@@ -38,11 +38,15 @@ typedef struct BbBackup BbBackup;
  * How far it is shows in pg_stat_progress_basebackup, with "size", which
  * bb_backup_size gives, as the whole (0: not known).
  *
+ * "task" describes the backup for the workers that options->jobs asks for.
+ * NULL: no worker may be started.
+ *
  * Errors: those of filelist.h.
  */
 extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,
 							   XLogRecPtr lsn, const BbBackupOptions *options,
-							   uint64 size, BbBackupForm form, BbSink *last);
+							   uint64 size, const BbBackupTask *task,
+							   BbBackupForm form, BbSink *last);
 
 /*
  * bb_backup_follow - layers are fetched ahead of it (NULL: they aren't); it

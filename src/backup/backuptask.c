@@ -10,19 +10,17 @@
 #include "backup/backuptask.h"
 
 BbBackupTask
-bb_backuptask(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			  const BbBackupOptions *options)
+bb_backuptask(const BbReqCtx *ctx, const char *function, const char *server,
+			  uint64 options_hash, BbPageStore *store, XLogRecPtr lsn)
 {
 	BbBackupTask task = {.parent = *ctx,
 						 .lsn = lsn,
-						 .identity = bb_pagestore_identity(store, lsn)};
+						 .identity = bb_pagestore_identity(store, lsn),
+						 .options_hash = options_hash};
 
-	/* each worker would ask again */
-	if (options->asked)
-		task.parent.download_behavior = BB_DOWNLOAD_ALLOW;
-	strlcpy(task.server, options->server, sizeof(task.server));
+	strlcpy(task.server, server, sizeof(task.server));
 	strlcpy(task.timeline, bb_pagestore_info(store)->timeline,
 			sizeof(task.timeline));
-	strlcpy(task.function, options->function, sizeof(task.function));
+	strlcpy(task.function, function, sizeof(task.function));
 	return task;
 }

@@ -11,7 +11,6 @@
 #ifndef BB_BACKUPTASK_H
 #define BB_BACKUPTASK_H
 
-#include "members/options.h"
 #include "pagestore/pagestore.h"
 
 typedef struct BbBackupTask
@@ -19,17 +18,18 @@ typedef struct BbBackupTask
 	BbReqCtx	parent; /* a copy: see bb_reqctx_attached_child_of */
 	XLogRecPtr	lsn;
 	uint64		identity; /* of the timeline at lsn: bb_pagestore_identity */
+	uint64		options_hash; /* of the store: bb_store_open_told */
 	char		server[NAMEDATALEN];
 	char		timeline[NAMEDATALEN];
 	char		function[NAMEDATALEN];
 } BbBackupTask;
 
 /*
- * bb_backuptask - a backup of "store" at lsn, for a worker.  Its download
- * behaviour is the backup's, unless that has asked for all already.
+ * bb_backuptask - describe a backup at lsn of "store", which is in the foreign
+ * server "server".  "function" is the SQL function that asks for the backup.
  */
-extern BbBackupTask bb_backuptask(const BbReqCtx *ctx, BbPageStore *store,
-								  XLogRecPtr lsn,
-								  const BbBackupOptions *options);
+extern BbBackupTask bb_backuptask(const BbReqCtx *ctx, const char *function,
+								  const char *server, uint64 options_hash,
+								  BbPageStore *store, XLogRecPtr lsn);
 
 #endif /* BB_BACKUPTASK_H */

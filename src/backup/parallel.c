@@ -125,7 +125,8 @@ start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 
 BbParallel *
 bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-				const BbBackupOptions *options, uint64 size)
+				const BbBackupOptions *options, const BbBackupTask *task,
+				uint64 size)
 {
 	BbParallel *parallel;
 	int			jobs = options->jobs;
@@ -145,11 +146,7 @@ bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	jobs = Min(jobs, parallel->queued - 1);
 
 	if (jobs > 0)
-	{
-		BbBackupTask task = bb_backuptask(ctx, store, lsn, options);
-
-		start_workers(ctx, parallel, &task, jobs);
-	}
+		start_workers(ctx, parallel, task, jobs);
 	if (parallel->nworkers > 0)
 		return parallel;
 	bb_units_close(parallel->units);

@@ -31,6 +31,7 @@
 #define BB_PARALLEL_H
 
 #include "backup/backuptask.h"
+#include "members/options.h"
 
 #define BB_BYTES_PER_WORKER (32 * 1024 * 1024)
 
@@ -40,7 +41,7 @@ typedef struct BbParallel BbParallel;
 
 /*
  * bb_parallel_new - have options->jobs workers started, or as many as there
- * is work for; it doesn't wait for them.
+ * is work for; it doesn't wait for them.  They are told "task".
  *
  * A worker takes some 10 ms to start, so a backup of "size" bytes (0: not
  * known) has one for each BB_BYTES_PER_WORKER at most.
@@ -53,7 +54,7 @@ typedef struct BbParallel BbParallel;
 extern BbParallel *bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store,
 								   XLogRecPtr lsn,
 								   const BbBackupOptions *options,
-								   uint64 size);
+								   const BbBackupTask *task, uint64 size);
 
 typedef enum BbBlockOutcome
 {

@@ -9,9 +9,16 @@
 
 #include "funcs/arguments.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
+
+const BbReqCtx *
+bb_call_of(FunctionCallInfo fcinfo, BbTaskKind kind)
+{
+	return bb_call_begin(get_func_name(fcinfo->flinfo->fn_oid), kind);
+}
 
 static Datum
 need(FunctionCallInfo fcinfo, int n, const char *name)

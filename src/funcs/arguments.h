@@ -18,6 +18,12 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "stores/call.h"
+
+/*
+ * bb_call_of - begin a call of the SQL function that runs; as bb_call_begin.
+ */
+extern const BbReqCtx *bb_call_of(FunctionCallInfo fcinfo, BbTaskKind kind);
 
 /* Argument number n, called "name"; the text is palloc'd. */
 extern char *bb_arg_text(FunctionCallInfo fcinfo, int n, const char *name);

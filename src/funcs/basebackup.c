@@ -11,7 +11,8 @@
 #include "backup/backup.h"
 #include "base/foreigntext.h"
 #include "funcapi.h"
-#include "funcs/backup_call.h"
+#include "funcs/arguments.h"
+#include "funcs/backup_arguments.h"
 #include "utils/builtins.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup);
@@ -32,11 +33,11 @@ typedef struct RunningBackup
 	bool		more;
 } RunningBackup;
 
-/* bb_basebackup(lsn, …): see backup_call.h */
+/* bb_basebackup(lsn, …): see backup_arguments.h */
 static Datum
 bb_sql_basebackup_body(PG_FUNCTION_ARGS)
 {
-	BbBackupCall call = bb_backup_call_begin(fcinfo);
+	BbBackupCall call = bb_backup_call_of(fcinfo);
 	BbSink	   *chunks;
 
 	if (call.options.compression.algorithm != PG_COMPRESSION_NONE)
@@ -61,12 +62,13 @@ static RunningBackup *
 start_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
 {
 	RunningBackup *running = palloc0(sizeof(RunningBackup));
-	BbBackupCall call = bb_backup_call_open(fcinfo, BB_TASK_BASEBACKUP);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_BASEBACKUP);
+	BbBackupRequest request = bb_arg_backup(fcinfo);
+	BbBackupCall call;
 
-	call.options.tablespaces = tablespaces;
-	bb_backup_call_measure(&call);
-
-	running->ctx = call.ctx;
+	request.options.tablespaces = tablespaces;
+	call = bb_backup_call_begin(ctx, &request);
+	running->ctx = ctx;
 	running->chunks = bb_sink_chunks_new(CHUNK_ROOM);
 	running->backup = bb_backup_call_start(&call, BB_FORM_TAR,
 										   running->chunks);
@@ -126,7 +128,7 @@ next_chunk(RunningBackup *running)
 }
 
 /*
- * bb_basebackup_stream(lsn, …): see backup_call.h
+ * bb_basebackup_stream(lsn, …): see backup_arguments.h
  *
  * One row a call.  All that a backup holds lives in the multi-call context,
  * so a consumer that stops early leaves nothing behind.

@@ -13,7 +13,7 @@
 
 #include "backup/backup.h"
 #include "base/foreigntext.h"
-#include "funcs/backup_call.h"
+#include "funcs/backup_arguments.h"
 #include "nodes/parsenodes.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
@@ -80,7 +80,7 @@ check_caller(FunctionCallInfo fcinfo)
 static BbBackupCall
 begin_call(FunctionCallInfo fcinfo)
 {
-	BbBackupCall call = bb_backup_call_begin(fcinfo);
+	BbBackupCall call = bb_backup_call_of(fcinfo);
 
 	/* as at a COMMIT in a procedure; the one active is the portal's */
 	ForgetPortalSnapshots();
@@ -89,7 +89,7 @@ begin_call(FunctionCallInfo fcinfo)
 }
 
 /*
- * CALL bb_copy(lsn, …): see backup_call.h
+ * CALL bb_copy(lsn, …): see backup_arguments.h
  *
  * A portal that failed in a transaction block loses at once what hangs below
  * its context, but keeps the context itself.

@@ -12,7 +12,6 @@
 #include "funcapi.h"
 #include "funcs/arguments.h"
 #include "layer/manifest.h"
-#include "stores/call.h"
 #include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -44,7 +43,7 @@ find_layer(const BbManifest *manifest, const char *name)
 static Datum
 bb_sql_evict_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_EVICTION);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_EVICTION);
 	char	   *name = bb_arg_text(fcinfo, 0, "layer");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
@@ -97,7 +96,7 @@ idle_since(FunctionCallInfo fcinfo)
 static Datum
 bb_sql_evict_idle_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_EVICTION);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_EVICTION);
 	TimestampTz since = idle_since(fcinfo);
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	BbObjectStore *store = bb_store_open(ctx, server);

@@ -12,7 +12,6 @@
 #include "funcs/arguments.h"
 #include "ingest/ingest.h"
 #include "stats/progress.h"
-#include "stores/call.h"
 #include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
@@ -28,7 +27,7 @@ BB_SQL_FUNCTION(bb_sql_get_stat_progress_ingest);
 static Datum
 bb_sql_ingest_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_INGEST);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_INGEST);
 	char	   *wal_directory = bb_arg_text(fcinfo, 0, "wal_directory");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");

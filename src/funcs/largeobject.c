@@ -9,12 +9,12 @@
 
 #include "backup/backup.h"
 #include "base/foreigntext.h"
-#include "funcs/backup_call.h"
+#include "funcs/backup_arguments.h"
 #include "miscadmin.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup_lo);
 
-/* bb_basebackup_lo(lsn, …): see backup_call.h */
+/* bb_basebackup_lo(lsn, …): see backup_arguments.h */
 static Datum
 bb_sql_basebackup_lo_body(PG_FUNCTION_ARGS)
 {
@@ -22,7 +22,7 @@ bb_sql_basebackup_lo_body(PG_FUNCTION_ARGS)
 	BbSink	   *object;
 
 	PreventCommandIfReadOnly("bb_basebackup_lo()");
-	call = bb_backup_call_begin(fcinfo);
+	call = bb_backup_call_of(fcinfo);
 	if (call.options.compression.algorithm == PG_COMPRESSION_NONE)
 		bb_sink_largeobject_check_size(call.size);
 	object = bb_sink_largeobject_new();

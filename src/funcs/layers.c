@@ -13,7 +13,6 @@
 #include "lib/stringinfo.h"
 #include "stats/layerstats.h"
 #include "stats/shared.h"
-#include "stores/call.h"
 #include "stores/store_access.h"
 #include "timeline/timeline.h"
 #include "utils/builtins.h"
@@ -112,7 +111,7 @@ stats_row(FunctionCallInfo fcinfo, BbObjectStore *store,
 static void
 list_layers(FunctionCallInfo fcinfo, LayerRow row)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	char	   *server = bb_arg_name(fcinfo, 0, "store");
 	BbObjectStore *store = bb_store_open(ctx, server);
 	MemoryContext row_context = bb_result_context_new();

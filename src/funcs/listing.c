@@ -11,8 +11,7 @@
 #include "base/foreigntext.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"
-#include "funcs/backup_call.h"
-#include "stores/call.h"
+#include "funcs/backup_arguments.h"
 #include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -50,7 +49,7 @@ relation_pages(const BbRelation *relation)
 static Datum
 bb_sql_databases_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	BbCatalogScan *databases;
@@ -93,7 +92,7 @@ bb_sql_databases_body(PG_FUNCTION_ARGS)
 static Datum
 bb_sql_tablespaces_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	BbCatalogScan *tablespaces;
@@ -136,7 +135,7 @@ fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
 static Datum
 bb_sql_relations_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	XLogRecPtr	lsn;
 	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
 	MemoryContext row_context = bb_result_context_new();
@@ -160,12 +159,13 @@ bb_sql_relations_body(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* bb_files(lsn, …): see backup_call.h */
+/* bb_files(lsn, …): see backup_arguments.h */
 static Datum
 bb_sql_files_body(PG_FUNCTION_ARGS)
 {
-	BbBackupCall call = bb_backup_call_open(fcinfo, BB_TASK_LISTING);
-	const BbReqCtx *ctx = call.ctx;
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
+	BbBackupRequest request = bb_arg_backup(fcinfo);
+	BbBackupCall call = bb_backup_call_open(ctx, &request);
 	MemoryContext row_context = bb_result_context_new();
 	BbFileList *list;
 	BbMember	member;

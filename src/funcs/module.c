@@ -13,9 +13,8 @@
 #include "process/worker.h"
 #include "redo/helper.h"
 #include "stats/shared.h"
-#include "stores/ahead_task.h"
+#include "stores/backup_tasks.h"
 #include "stores/own_server.h"
-#include "stores/pages_task.h"
 
 PG_MODULE_MAGIC;
 

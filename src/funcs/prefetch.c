@@ -21,7 +21,6 @@
 #include "funcs/prefetch.h"
 #include "process/worker.h"
 #include "stats/shared.h"
-#include "stores/call.h"
 #include "stores/store_access.h"
 #include "utils/builtins.h"
 
@@ -68,7 +67,7 @@ bb_prefetch_task(const void *payload, size_t length)
 static Datum
 bb_sql_prefetch_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_PREFETCH);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_PREFETCH);
 	char	   *server = bb_arg_name(fcinfo, 2, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 3, "timeline");
 	bool		wait = bb_arg_bool(fcinfo, 4, "wait");

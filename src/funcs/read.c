@@ -14,7 +14,6 @@
 #include "funcs/arguments.h"
 #include "members/filelist.h"
 #include "pagestore/zeroruns.h"
-#include "stores/call.h"
 #include "stores/store_access.h"
 #include "utils/memutils.h"
 
@@ -98,7 +97,7 @@ read_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
 static Datum
 bb_sql_get_page_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_PAGE_READ);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_PAGE_READ);
 	Oid			spc = bb_arg_oid(fcinfo, 0, "tablespace");
 	Oid			db = bb_arg_oid(fcinfo, 1, "database");
 	Oid			rel = bb_arg_oid(fcinfo, 2, "relfilenode");
@@ -164,7 +163,7 @@ find_member(const BbReqCtx *ctx, BbFileList *list, const char *path,
 static Datum
 bb_sql_read_file_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_PAGE_READ);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_PAGE_READ);
 	char	   *path = bb_arg_text(fcinfo, 0, "path");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 1, "lsn");
 	BbPageStore *store = bb_store_timeline(ctx,

@@ -15,7 +15,7 @@
 #include "files/tree.h"
 #include "funcapi.h"
 #include "funcs/arguments.h"
-#include "funcs/backup_call.h"
+#include "funcs/backup_arguments.h"
 #include "members/tablespacemap.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -92,15 +92,14 @@ argument_texts(FunctionCallInfo fcinfo, int n, const char *name)
 
 /*
  * bb_restore(directory text, lsn pg_lsn, …, tablespace_mapping text[],
- *			  delta boolean): see backup_call.h
+ *			  delta boolean): see backup_arguments.h
  */
 static Datum
 bb_sql_restore_body(PG_FUNCTION_ARGS)
 {
-	int			directory_n = bb_backup_call_argument(fcinfo, "directory");
-	int			mapping_n = bb_backup_call_argument(fcinfo,
-													"tablespace_mapping");
-	int			delta_n = bb_backup_call_argument(fcinfo, "delta");
+	int			directory_n = bb_arg_number(fcinfo, "directory");
+	int			mapping_n = bb_arg_number(fcinfo, "tablespace_mapping");
+	int			delta_n = bb_arg_number(fcinfo, "delta");
 	char	   *directory = bb_arg_text(fcinfo, directory_n, "directory");
 	List	   *mappings = argument_texts(fcinfo, mapping_n,
 										  "tablespace_mapping");
@@ -118,7 +117,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
-	call = bb_backup_call_begin(fcinfo);
+	call = bb_backup_call_of(fcinfo);
 	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 					   "restore into a directory on the server");
 	info = bb_pagestore_info(call.store);
@@ -148,19 +147,19 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 
 /*
  * bb_basebackup_to_file(path text, lsn pg_lsn, …, tablespaces text): see
- * backup_call.h
+ * backup_arguments.h
  */
 static Datum
 bb_sql_basebackup_to_file_body(PG_FUNCTION_ARGS)
 {
-	int			path_n = bb_backup_call_argument(fcinfo, "path");
+	int			path_n = bb_arg_number(fcinfo, "path");
 	char	   *path = bb_arg_text(fcinfo, path_n, "path");
 	BbBackupCall call;
 	List	   *off_limits;
 	bool		archives;
 	BbSink	   *sink;
 
-	call = bb_backup_call_begin(fcinfo);
+	call = bb_backup_call_of(fcinfo);
 	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 					   "write a backup to a file on the server");
 	off_limits = find_off_limits(call.store);

@@ -11,7 +11,6 @@
 #include "funcs/arguments.h"
 #include "stats/calls.h"
 #include "stats/shared.h"
-#include "stores/call.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"

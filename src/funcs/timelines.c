@@ -11,7 +11,6 @@
 #include "funcs/arguments.h"
 #include "layer/manifest.h"
 #include "pagestore/walposition.h"
-#include "stores/call.h"
 #include "stores/store_access.h"
 #include "timeline/timeline.h"
 #include "utils/builtins.h"
@@ -57,7 +56,7 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 static Datum
 bb_sql_timelines_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	char	   *server = bb_arg_name(fcinfo, 0, "store");
 	BbObjectStore *store = bb_store_open(ctx, server);
 	MemoryContext row_context = bb_result_context_new();
@@ -83,7 +82,7 @@ bb_sql_timelines_body(PG_FUNCTION_ARGS)
 static Datum
 bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_MANAGEMENT);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
@@ -103,7 +102,7 @@ bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 static Datum
 bb_sql_drop_timeline_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_MANAGEMENT);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 
@@ -117,7 +116,7 @@ bb_sql_drop_timeline_body(PG_FUNCTION_ARGS)
 static Datum
 bb_sql_lsn_at_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_begin(fcinfo, BB_TASK_LISTING);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");
 	BbPageStore *store = bb_store_timeline(ctx,
 										   bb_arg_name(fcinfo, 1, "store"),

@@ -61,10 +61,6 @@ typedef struct BbBackupOptions
 	BbManifestOption manifest;
 	pg_checksum_type manifest_checksums; /* of the files in it */
 	int			jobs; /* workers that make pages; 1: none but the caller */
-	/* for workers, which open the store themselves: */
-	const char *server;	  /* the foreign server; NULL: there can be none */
-	const char *function; /* which asks for the backup */
-	bool		asked;	  /* it was asked whether they may download */
 } BbBackupOptions;
 
 /*

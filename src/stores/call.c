@@ -12,18 +12,16 @@
 #include "miscadmin.h"
 #include "stores/call.h"
 #include "utils/acl.h"
-#include "utils/lsyscache.h"
 
 const BbReqCtx *
-bb_call_begin(FunctionCallInfo fcinfo, BbTaskKind kind)
+bb_call_begin(const char *function, BbTaskKind kind)
 {
-	/* who only looks what there is doesn't use it */
+	/* a listing doesn't count as use of a layer */
 	const BbReqCtx *ctx = kind == BB_TASK_LISTING
 		? bb_reqctx_uncounted_root(kind, bb_setting_download_behavior)
 		: bb_reqctx_root(kind, bb_setting_download_behavior);
-	BbCallAbout about = {.function = get_func_name(fcinfo->flinfo->fn_oid)};
 
-	bb_calls_describe(ctx, &about);
+	bb_calls_describe(ctx, &(BbCallAbout){.function = function});
 	return ctx;
 }
 

@@ -3,10 +3,10 @@
  * call.h
  *	  The request context of an SQL function.
  *
- *	  bb_call_begin -> what is asked for -> bb_reqctx_end
+ *	  bb_call_begin -> the work -> bb_reqctx_end
  *
- * A function that returns without bb_reqctx_end ends its call with its memory,
- * which may be long after.
+ * If a function returns without bb_reqctx_end, its call ends when its memory
+ * context is deleted, which may be much later.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,15 +14,14 @@
 #define BB_CALL_H
 
 #include "base/reqctx.h"
-#include "fmgr.h"
 #include "stats/calls.h"
 
 /*
- * bb_call_begin - a context for a call of the function that runs.
+ * bb_call_begin - create the request context for a call of an SQL function.
  *
  * Allocated in CurrentMemoryContext.
  */
-extern const BbReqCtx *bb_call_begin(FunctionCallInfo fcinfo, BbTaskKind kind);
+extern const BbReqCtx *bb_call_begin(const char *function, BbTaskKind kind);
 
 /*
  * bb_call_visible - may the user see what a call of "owner" does?

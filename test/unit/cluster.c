@@ -244,7 +244,7 @@ tar_of(const BbReqCtx *ctx, BbPageStore *store, bool full, size_t chunk)
 	BbBackupOptions options = options_of(full);
 	uint64		size = bb_backup_size(ctx, store, LSN, &options);
 	BbSink	   *sink = bb_sink_chunks_new(chunk);
-	BbBackup   *backup = bb_backup_new(ctx, store, LSN, &options, 0,
+	BbBackup   *backup = bb_backup_new(ctx, store, LSN, &options, 0, NULL,
 									   BB_FORM_TAR, sink);
 	bytea	   *tar = palloc(VARHDRSZ + size);
 	size_t		filled = 0;

@@ -120,11 +120,12 @@ UNIT_TEST(backup_in_files_is_not_compressed)
 	BbSink	   *sink = bb_sink_chunks_new(1);
 
 	options.compression.algorithm = PG_COMPRESSION_GZIP;
-	CHECK_ERROR(bb_backup_new(ctx, small_cluster(), LSN, &options, 0,
+	CHECK_ERROR(bb_backup_new(ctx, small_cluster(), LSN, &options, 0, NULL,
 							  BB_FORM_FILES, sink),
 				ERRCODE_INVALID_PARAMETER_VALUE);
 	options.compression.algorithm = PG_COMPRESSION_NONE;
-	bb_backup_new(ctx, small_cluster(), LSN, &options, 0, BB_FORM_FILES, sink);
+	bb_backup_new(ctx, small_cluster(), LSN, &options, 0, NULL, BB_FORM_FILES,
+				  sink);
 }
 
 /*

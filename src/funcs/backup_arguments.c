@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * backup_call.c
- *	  What all functions have in common that make, or describe, a backup.
+ * backup_arguments.c
+ *	  The SQL arguments of all functions that make, or describe, a backup.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,9 +9,7 @@
 
 #include "catalog/pg_proc.h"
 #include "funcs/arguments.h"
-#include "funcs/backup_call.h"
-#include "stores/call.h"
-#include "stores/store_access.h"
+#include "funcs/backup_arguments.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -57,7 +55,7 @@ find(const ArgumentNames *arguments, const char *name)
 }
 
 int
-bb_backup_call_argument(FunctionCallInfo fcinfo, const char *name)
+bb_arg_number(FunctionCallInfo fcinfo, const char *name)
 {
 	ArgumentNames arguments = argument_names(fcinfo);
 
@@ -142,78 +140,28 @@ must_find(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 	return n;
 }
 
-static BbAhead *
-fetch_ahead(const BbBackupCall *call)
+BbBackupRequest
+bb_arg_backup(FunctionCallInfo fcinfo)
 {
-	return bb_ahead_new(call->ctx, call->missing, call->options_hash,
-						call->store, call->lsn, &call->options);
-}
-
-BbBackupCall
-bb_backup_call_open(FunctionCallInfo fcinfo, BbTaskKind kind)
-{
-	BbBackupCall call = {.ctx = bb_call_begin(fcinfo, kind)};
 	ArgumentNames arguments = argument_names(fcinfo);
-	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, must_find(fcinfo, &arguments, "lsn"),
-								 "lsn");
-	char	   *store = bb_arg_name(fcinfo,
-									must_find(fcinfo, &arguments, "store"),
-									"store");
-	char	   *timeline = bb_arg_text(fcinfo,
-									   must_find(fcinfo, &arguments,
-												 "timeline"),
-									   "timeline");
+	int			lsn = must_find(fcinfo, &arguments, "lsn");
+	int			store = must_find(fcinfo, &arguments, "store");
+	int			timeline = must_find(fcinfo, &arguments, "timeline");
 
-	call.options = parse_options(fcinfo, &arguments);
-	call.options.server = store;
-	call.options.function = get_func_name(fcinfo->flinfo->fn_oid);
-	call.store = bb_store_timeline_told(call.ctx, store, timeline,
-										&call.options_hash);
-	call.lsn = bb_store_lsn(call.ctx, call.store, lsn);
-	if (kind != BB_TASK_BASEBACKUP)
-		return call;
-	call.missing = bb_ahead_ask(call.ctx, call.store, call.lsn, &call.options);
-	if (call.options.jobs <= 1)
-		call.ahead = fetch_ahead(&call);
-	return call;
-}
-
-void
-bb_backup_call_measure(BbBackupCall *call)
-{
-	if (!call->options.progress)
-		return;
-	call->size = bb_backup_size(call->ctx, call->store, call->lsn,
-								&call->options);
-	bb_calls_describe(call->ctx, &(BbCallAbout){.bytes_total = call->size});
+	return (BbBackupRequest){
+		.function = get_func_name(fcinfo->flinfo->fn_oid),
+		.lsn = bb_arg_lsn(fcinfo, lsn, "lsn"),
+		.server = bb_arg_name(fcinfo, store, "store"),
+		.timeline = bb_arg_text(fcinfo, timeline, "timeline"),
+		.options = parse_options(fcinfo, &arguments),
+	};
 }
 
 BbBackupCall
-bb_backup_call_begin(FunctionCallInfo fcinfo)
+bb_backup_call_of(FunctionCallInfo fcinfo)
 {
-	BbBackupCall call = bb_backup_call_open(fcinfo, BB_TASK_BASEBACKUP);
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_BASEBACKUP);
+	BbBackupRequest request = bb_arg_backup(fcinfo);
 
-	bb_backup_call_measure(&call);
-	return call;
-}
-
-BbBackup *
-bb_backup_call_start(const BbBackupCall *call, BbBackupForm form, BbSink *last)
-{
-	BbBackup   *backup = bb_backup_new(call->ctx, call->store, call->lsn,
-									   &call->options, call->size, form, last);
-
-	bb_backup_follow(backup,
-					 call->options.jobs > 1 ? fetch_ahead(call) : call->ahead);
-	return backup;
-}
-
-void
-bb_backup_call_run(const BbBackupCall *call, BbBackupForm form, BbSink *last)
-{
-	BbBackup   *backup = bb_backup_call_start(call, form, last);
-
-	while (bb_backup_step(call->ctx, backup))
-		;
-	bb_reqctx_end(call->ctx);
+	return bb_backup_call_begin(ctx, &request);
 }

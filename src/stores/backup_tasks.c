@@ -1,10 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * pages_task.c
- *	  What a background worker of a backup does.
- *
- * It opens the store by itself, as the user of the backup, so that what it
- * reads is as permitted, or refused, as it was there.
+ * backup_tasks.c
+ *	  The tasks of a backup's background workers.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,8 +9,29 @@
 
 #include "process/worker.h"
 #include "stats/calls.h"
-#include "stores/pages_task.h"
+#include "stores/backup_tasks.h"
 #include "stores/store_access.h"
+
+void
+bb_ahead_task(const void *payload, size_t length)
+{
+	const BbAheadTask *task = payload;
+	const BbBackupTask *backup = &task->backup;
+	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&backup->parent,
+													  BB_TASK_PREFETCH,
+													  bb_worker_counters());
+
+	bb_calls_describe(ctx,
+					  &(BbCallAbout){.function = backup->function,
+									 .timeline = backup->timeline,
+									 .lsn = backup->lsn});
+	bb_ahead_serve(ctx,
+				   bb_store_timeline_same(ctx, backup->server,
+										  backup->timeline,
+										  backup->options_hash),
+				   task);
+	bb_reqctx_end(ctx);
+}
 
 void
 bb_pages_task(const void *payload, size_t length)

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * backup_call.c
+ *	  A backup of a page store that is named by its foreign server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "stats/calls.h"
+#include "stores/backup_call.h"
+#include "stores/store_access.h"
+
+BbBackupCall
+bb_backup_call_open(const BbReqCtx *ctx, const BbBackupRequest *request)
+{
+	BbBackupCall call = {.ctx = ctx, .options = request->options};
+	uint64		options_hash;
+
+	call.store = bb_store_timeline_told(ctx, request->server,
+										request->timeline, &options_hash);
+	call.lsn = bb_store_lsn(ctx, call.store, request->lsn);
+	call.task = bb_backuptask(ctx, request->function, request->server,
+							  options_hash, call.store, call.lsn);
+	return call;
+}
+
+static BbAhead *
+fetch_ahead(const BbBackupCall *call)
+{
+	return bb_ahead_new(call->ctx, call->missing, &call->task,
+						call->options.full);
+}
+
+BbBackupCall
+bb_backup_call_begin(const BbReqCtx *ctx, const BbBackupRequest *request)
+{
+	BbBackupCall call = bb_backup_call_open(ctx, request);
+
+	/* the workers need not ask again */
+	if (bb_ahead_ask(ctx, call.store, call.lsn, call.options.full,
+					 &call.missing))
+		call.task.parent.download_behavior = BB_DOWNLOAD_ALLOW;
+	if (call.options.jobs <= 1)
+		call.ahead = fetch_ahead(&call);
+	if (call.options.progress)
+	{
+		call.size = bb_backup_size(ctx, call.store, call.lsn, &call.options);
+		bb_calls_describe(ctx, &(BbCallAbout){.bytes_total = call.size});
+	}
+	return call;
+}
+
+BbBackup *
+bb_backup_call_start(const BbBackupCall *call, BbBackupForm form, BbSink *last)
+{
+	BbBackup   *backup = bb_backup_new(call->ctx, call->store, call->lsn,
+									   &call->options, call->size, &call->task,
+									   form, last);
+
+	bb_backup_follow(backup,
+					 call->options.jobs > 1 ? fetch_ahead(call) : call->ahead);
+	return backup;
+}
+
+void
+bb_backup_call_run(const BbBackupCall *call, BbBackupForm form, BbSink *last)
+{
+	BbBackup   *backup = bb_backup_call_start(call, form, last);
+
+	while (bb_backup_step(call->ctx, backup))
+		;
+	bb_reqctx_end(call->ctx);
+}

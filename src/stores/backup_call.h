@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * backup_call.h
+ *	  A backup of a page store that is named by its foreign server.
+ *
+ *	  bb_backup_call_begin -> a last sink -> bb_backup_call_run
+ *
+ * The call opens the store, asks for permission to download the missing
+ * layers, starts a worker that reads ahead, and starts the backup.
+ *
+ * Errors: those of store_access.h, ahead.h and filelist.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_BACKUP_CALL_H
+#define BB_BACKUP_CALL_H
+
+#include "backup/backup.h"
+
+/* What the user asks for. */
+typedef struct BbBackupRequest
+{
+	const char *function; /* the name of the SQL function */
+	const char *server;
+	const char *timeline;
+	XLogRecPtr	lsn; /* Invalid: the end of the timeline */
+	BbBackupOptions options;
+} BbBackupRequest;
+
+typedef struct BbBackupCall
+{
+	const BbReqCtx *ctx;
+	BbBackupOptions options;
+	BbPageStore *store;
+	XLogRecPtr	lsn;   /* to read at */
+	uint64		size;  /* of the uncompressed tar; 0: unknown */
+	BbBackupTask task; /* for background workers */
+	List	   *missing;
+	BbAhead	   *ahead; /* NULL: not started */
+} BbBackupCall;
+
+/*
+ * bb_backup_call_open - open the store and find the LSN, for a call that only
+ * looks at what a backup would contain.
+ */
+extern BbBackupCall bb_backup_call_open(const BbReqCtx *ctx,
+										const BbBackupRequest *request);
+
+/*
+ * bb_backup_call_begin - open the store, and prepare for making the backup.
+ *
+ * Computes the size if options.progress is set.  Without options.jobs, starts
+ * to read ahead.  Everything is allocated in CurrentMemoryContext.
+ */
+extern BbBackupCall bb_backup_call_begin(const BbReqCtx *ctx,
+										 const BbBackupRequest *request);
+
+/*
+ * bb_backup_call_start - start the backup, with read-ahead.
+ *
+ * With options.jobs, the workers for the jobs are started before the worker
+ * that reads ahead: the user asked for them, so they get the free processes.
+ */
+extern BbBackup *bb_backup_call_start(const BbBackupCall *call,
+									  BbBackupForm form, BbSink *last);
+
+/* bb_backup_call_run - make the whole backup, and end the call. */
+extern void bb_backup_call_run(const BbBackupCall *call, BbBackupForm form,
+							   BbSink *last);
+
+#endif /* BB_BACKUP_CALL_H */
