@@ -83,6 +83,32 @@ bb_tli_at(const BbTliSwitch *switches, int nswitches, TimeLineID last,
 	return last;
 }
 
+static void *
+copy_array(const void *array, size_t size)
+{
+	void	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, size + 1);
+
+	if (size > 0)
+		memcpy(copy, array, size);
+	return copy;
+}
+
+BbManifest *
+bb_manifest_copy(const BbManifest *manifest)
+{
+	BbManifest *copy = palloc(sizeof(BbManifest));
+
+	*copy = *manifest;
+	copy->timeline = pstrdup(manifest->timeline);
+	if (manifest->ancestor != NULL)
+		copy->ancestor = pstrdup(manifest->ancestor);
+	copy->switches = copy_array(manifest->switches,
+								manifest->nswitches * sizeof(BbTliSwitch));
+	copy->layers = copy_array(manifest->layers,
+							  manifest->nlayers * sizeof(BbLayerDesc));
+	return copy;
+}
+
 BbManifest *
 bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 				 const char *timeline)
@@ -185,11 +211,14 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 				 errdetail("The manifest of %d layers would have %d bytes; the limit is %d.",
 						   manifest->nlayers, buf.len, MANIFEST_MAX_SIZE),
 				 errhint("Raise bbackup.layer_size and bbackup.checkpoint_distance.")));
-	/* nobody could read the timeline any more */
 	complaint = bb_manifest_complaint(&next);
 	if (complaint != NULL)
-		elog(ERROR, "manifest of timeline \"%s\" would not be valid: %s",
-			 manifest->timeline, complaint);
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("manifest of timeline \"%s\" would not be valid",
+						manifest->timeline),
+				 errdetail_internal("%s", complaint),
+				 errhint("Nothing was changed. This is a bug in bbackup; please report it.")));
 	committed = bb_objstore_put_if(ctx, store,
 								   object_name(manifest->timeline, MANIFEST),
 								   buf.data, buf.len, manifest->tag,

@@ -103,6 +103,12 @@ bb_manifest_consistent(const BbManifest *manifest)
 	return manifest->start_lsn <= manifest->end_lsn;
 }
 
+/*
+ * bb_manifest_copy - copy a manifest, with all that it points to, into
+ * CurrentMemoryContext.
+ */
+extern BbManifest *bb_manifest_copy(const BbManifest *manifest);
+
 /* NULL when there is no such timeline. */
 extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 									const char *timeline);

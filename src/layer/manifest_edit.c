@@ -1,0 +1,278 @@
+/*-------------------------------------------------------------------------
+ *
+ * manifest_edit.c
+ *	  Changes of a manifest beside other writers: apply, put, or read again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "layer/manifest_edit.h"
+#include "utils/memutils.h"
+
+/* Beside one other writer, a second attempt usually succeeds. */
+#define TRIES_MAX 16
+
+pg_noreturn static void
+refuse(const BbManifestEdit *edit, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("timeline \"%s\" was changed by another session",
+					edit->base->timeline),
+			 errdetail_internal("%s", detail), errhint("Try again.")));
+}
+
+pg_noreturn static void
+refuse_existing(const BbManifestEdit *edit)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("timeline \"%s\" already exists", edit->base->timeline),
+			 errdetail("Another session made it in the meantime.")));
+}
+
+/* ---- sets of layers ---- */
+
+/* Layers ordered by identity, to look them up. */
+typedef struct LayerSet
+{
+	int			n;
+	const BbLayerDesc **layers;
+} LayerSet;
+
+static int
+compare_layers(const void *a, const void *b)
+{
+	const BbLayerDesc *left = *(const BbLayerDesc *const *) a;
+	const BbLayerDesc *right = *(const BbLayerDesc *const *) b;
+
+	if (left->file_id != right->file_id)
+		return left->file_id < right->file_id ? -1 : 1;
+	return bb_key_compare(&left->keys.start, &right->keys.start);
+}
+
+static bool
+has_layer(const LayerSet *set, const BbLayerDesc *layer)
+{
+	return bsearch(&layer, set->layers, set->n, sizeof(BbLayerDesc *),
+				   compare_layers) != NULL;
+}
+
+static LayerSet
+set_of_list(List *layers)
+{
+	LayerSet	set = {
+		.layers = palloc((list_length(layers) + 1) * sizeof(BbLayerDesc *))};
+	ListCell   *cell;
+
+	foreach(cell, layers)
+		set.layers[set.n++] = lfirst(cell);
+	qsort(set.layers, set.n, sizeof(BbLayerDesc *), compare_layers);
+	return set;
+}
+
+/* How many layers of a set does a manifest have? */
+static int
+count_present(const LayerSet *set, const BbManifest *manifest)
+{
+	int			n = 0;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+		n += has_layer(set, &manifest->layers[i]);
+	return n;
+}
+
+/* ---- does the edit go together with what was committed? ---- */
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/*
+ * Can "current" be a later state of "base"?  A manifest has no other identity,
+ * so this can't be known for sure; see check_added.
+ */
+static bool
+is_later(const BbManifest *base, const BbManifest *current)
+{
+	return current->generation > base->generation &&
+		current->end_lsn >= base->end_lsn &&
+		current->system_identifier == base->system_identifier &&
+		current->ancestor_lsn == base->ancestor_lsn &&
+		same_text(current->ancestor, base->ancestor);
+}
+
+/* An edit that moves the end or the start goes on from that of its base. */
+static void
+check_ends(const BbManifestEdit *edit, const BbManifest *current)
+{
+	const BbManifest *base = edit->base;
+
+	if (edit->end != NULL &&
+		(current->end_lsn != base->end_lsn ||
+		 current->prev_lsn != base->prev_lsn || current->tli != base->tli))
+		refuse(
+			edit,
+			psprintf(
+				"Its end was moved from %X/%X (timeline ID %u) to %X/%X (timeline ID %u).",
+				LSN_FORMAT_ARGS(base->end_lsn), base->tli,
+				LSN_FORMAT_ARGS(current->end_lsn), current->tli));
+	if (!XLogRecPtrIsInvalid(edit->start_lsn) &&
+		current->start_lsn != base->start_lsn)
+		refuse(edit,
+			   psprintf("Its start was moved from %X/%X to %X/%X.",
+						LSN_FORMAT_ARGS(base->start_lsn),
+						LSN_FORMAT_ARGS(current->start_lsn)));
+}
+
+/*
+ * Are the layers to add still there?  If the timeline was dropped after they
+ * were written, they were removed before "current" could be made.  If it is
+ * dropped from now on, the put fails.
+ */
+static void
+check_added(const BbReqCtx *ctx, BbObjectStore *objects,
+			const BbManifestEdit *edit)
+{
+	ListCell   *cell;
+
+	foreach(cell, edit->added)
+		bb_object_close(
+			bb_object_open(ctx, objects,
+						   bb_layer_object_name(edit->base->timeline,
+												lfirst(cell))));
+}
+
+static void
+check_goes_together(const BbReqCtx *ctx, BbObjectStore *objects,
+					const BbManifestEdit *edit, const BbManifest *current)
+{
+	if (edit->base->tag == BB_OBJECT_ABSENT)
+		refuse_existing(edit);
+	if (!is_later(edit->base, current))
+		refuse(edit,
+			   "It was dropped and made again, or restored from a copy.");
+	check_ends(edit, current);
+	check_added(ctx, objects, edit);
+}
+
+/* ---- the next manifest ---- */
+
+static void
+set_layers(const BbManifestEdit *edit, const BbManifest *current,
+		   BbManifest *next)
+{
+	LayerSet	removed = set_of_list(edit->removed);
+	ListCell   *cell;
+
+	if (count_present(&removed, current) != removed.n)
+		refuse(edit,
+			   "A layer that was to be replaced is not part of it any more.");
+	next->nlayers = 0;
+	next->layers = MemoryContextAllocHuge(CurrentMemoryContext,
+										  (current->nlayers +
+										   list_length(edit->added) + 1) *
+											  sizeof(BbLayerDesc));
+	for (int i = 0; i < current->nlayers; i++)
+		if (!has_layer(&removed, &current->layers[i]))
+			next->layers[next->nlayers++] = current->layers[i];
+	foreach(cell, edit->added)
+		next->layers[next->nlayers++] = *(const BbLayerDesc *) lfirst(cell);
+}
+
+static void
+set_end(const BbManifestEdit *edit, BbManifest *next)
+{
+	const BbManifestEnd *end = edit->end;
+
+	next->end_lsn = end->end_lsn;
+	next->prev_lsn = end->prev_lsn;
+	next->end_time = end->end_time;
+	next->tli = end->tli;
+	next->nswitches = end->nswitches;
+	next->switches = end->switches;
+}
+
+static void
+apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next)
+{
+	*next = *current;
+	set_layers(edit, current, next);
+	if (edit->end != NULL)
+		set_end(edit, next);
+	if (!XLogRecPtrIsInvalid(edit->start_lsn))
+		next->start_lsn = edit->start_lsn;
+}
+
+/* ---- attempts ---- */
+
+/*
+ * Another writer was faster.  Returns the manifest as it is now; *done: it has
+ * the edit already.
+ */
+static const BbManifest *
+read_again(const BbReqCtx *ctx, BbObjectStore *objects,
+		   const BbManifestEdit *edit, bool *done)
+{
+	const BbManifest *base = edit->base;
+	LayerSet	added = set_of_list(edit->added);
+	BbManifest *current = bb_manifest_read(ctx, objects, base->timeline);
+
+	*done = false;
+	if (current == NULL)
+	{
+		if (base->tag != BB_OBJECT_ABSENT)
+			refuse(edit, "It was dropped.");
+		return base;
+	}
+	*done = added.n > 0 && count_present(&added, current) == added.n;
+	if (!*done && current->tag != base->tag)
+		check_goes_together(ctx, objects, edit, current);
+	return current;
+}
+
+/* Returns the manifest in place, allocated here and there. */
+static const BbManifest *
+attempt(const BbReqCtx *ctx, BbObjectStore *objects,
+		const BbManifestEdit *edit)
+{
+	const BbManifest *current = edit->base;
+	BbManifest *next = palloc(sizeof(BbManifest));
+	bool		done = false;
+
+	for (int tries = 1; !done; tries++)
+	{
+		apply(edit, current, next);
+		if (bb_manifest_commit(ctx, objects, next))
+			return next;
+		pfree(next->layers);
+		if (tries == TRIES_MAX)
+			refuse(edit,
+				   psprintf("Other writers were faster %d times.", TRIES_MAX));
+		bb_reqctx_check(ctx);
+		current = read_again(ctx, objects, edit, &done);
+	}
+	return current;
+}
+
+BbManifest *
+bb_manifest_edit(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const BbManifestEdit *edit)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext scratch = AllocSetContextCreate(caller,
+												  "bbackup manifest edit",
+												  ALLOCSET_DEFAULT_SIZES);
+	const BbManifest *in_place;
+	BbManifest *result;
+
+	MemoryContextSwitchTo(scratch);
+	in_place = attempt(ctx, objects, edit);
+	MemoryContextSwitchTo(caller);
+	result = bb_manifest_copy(in_place);
+	MemoryContextDelete(scratch);
+	return result;
+}

@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * manifest_edit.h
+ *	  Changes of a manifest beside other writers.
+ *
+ * A writer reads a manifest, works for a while, and then wants a change: a
+ * few layers more, a few less, a later end.  Meanwhile another writer may have
+ * committed a change.  So the change isn't a new manifest but an edit, which
+ * is applied to the manifest as it is now:
+ *
+ *	  base -------- (another writer's edit) --------> manifest now
+ *	   |													|
+ *	   +-- writer: layers, a new end ----> edit ----------> + --> next manifest
+ *
+ * The next manifest replaces the present one by compare-and-put.  If another
+ * writer was faster once more, the edit is applied again to that result.
+ *
+ * Intake, which adds layers and moves the end, and upkeep, which replaces
+ * layers by merged ones, both succeed whichever commits first.  An edit is
+ * refused if it doesn't go together with what was committed since the base was
+ * read:
+ *
+ * - the timeline was dropped, or the manifest isn't a later state of the base
+ *	 (dropped and made again, or restored from a copy);
+ * - the edit moves the end or the start, and another writer has moved it: of
+ *	 two ingests one wins;
+ * - a layer to remove isn't in the manifest any more;
+ * - a layer to add isn't in the store any more: whatever makes a timeline
+ *	 again first removes all layers that no manifest names.
+ *
+ * Locks prevent wasted work; edits are what keeps a timeline correct.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_MANIFEST_EDIT_H
+#define BB_MANIFEST_EDIT_H
+
+#include "layer/manifest.h"
+
+/* Where the WAL of a timeline ends; see BbManifest. */
+typedef struct BbManifestEnd
+{
+	XLogRecPtr	end_lsn;
+	XLogRecPtr	prev_lsn;
+	int64		end_time;
+	TimeLineID	tli;
+	int			nswitches; /* of all tli switches, those of the base too */
+	BbTliSwitch *switches;
+} BbManifestEnd;
+
+typedef struct BbManifestEdit
+{
+	/*
+	 * The manifest that the writer has read; its tag says which one.  With
+	 * the tag BB_OBJECT_ABSENT, the edit makes the timeline, with all values
+	 * of the base.
+	 */
+	const BbManifest *base;
+	List	   *added;	 /* BbLayerDesc *: durable, and in no manifest yet */
+	List	   *removed; /* BbLayerDesc *: as the base has them */
+	const BbManifestEnd *end; /* NULL: the end stays */
+	XLogRecPtr	start_lsn;	  /* Invalid: the start stays */
+} BbManifestEdit;
+
+/*
+ * bb_manifest_edit - apply an edit to the manifest of its timeline.
+ *
+ * Returns the manifest that is in place now, with its tag and generation,
+ * allocated in CurrentMemoryContext.  It shares nothing with the edit.  If the
+ * manifest already has all layers that the edit adds, an earlier attempt
+ * whose answer was lost has succeeded, and nothing is written.
+ *
+ * An error of the object store leaves the outcome unknown, as with
+ * bb_manifest_commit.  After a refusal nothing is changed.
+ *
+ * Errors: OBJECT_IN_USE (refused, or other writers were faster too often);
+ * DUPLICATE_OBJECT (the timeline to be made exists); UNDEFINED_FILE (a layer
+ * to add isn't there); those of bb_manifest_commit.
+ */
+extern BbManifest *bb_manifest_edit(const BbReqCtx *ctx,
+									BbObjectStore *objects,
+									const BbManifestEdit *edit);
+
+#endif /* BB_MANIFEST_EDIT_H */
