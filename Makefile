@@ -3,15 +3,16 @@
 #	make && make install      what users need
 #	make check-all            everything that CI runs, in a copy of the tree
 #	make installcheck         SQL and TAP tests with what is installed
-#	make check-ranks          who includes whom
-#	make check-symbols        what the module exports
-#	make format               clang-format over all C (look at what it does to old files)
+#	make check-ranks          includes follow the ranks of the rooms
+#	make check-circles        no C files call each other both ways
+#	make check-symbols        the module exports no symbol of the server
+#	make format               format all C files
 
 EXTENSION = bbackup
 MODULE_big = bbackup
 DATA = sql/bbackup--1.0.sql
 
-# A room is a directory below src; it may have rooms of its own.
+# A room is a directory below src; a part of it is a directory in that.
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c src/*/*/*.c)))
 
 # pg_regress reads "sql" and "expected" in its input directory: links there,
@@ -30,7 +31,7 @@ PG_CPPFLAGS = -I$(srcdir)/src
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 
-# Compression as the server has it.
+# The compression libraries that the server has.
 SHLIB_LINK += $(filter -lz -llz4 -lzstd,$(LIBS))
 # Redo helpers lock themselves down.
 SHLIB_LINK += -lseccomp
@@ -39,7 +40,7 @@ SHLIB_LINK += -lcurl
 
 include $(PGXS)
 
-# The client program, in a Makefile of its own: see there.
+# The client program has its own Makefile.
 all: all-client
 install: install-client
 uninstall: uninstall-client
@@ -49,10 +50,10 @@ clean: clean-client
 all-client install-client uninstall-client clean-client:
 	$(MAKE) -C client $(@:-client=) PG_CONFIG='$(PG_CONFIG)'
 
-# What the TAP tests share.
+# The modules of the TAP tests.
 PG_PROVE_FLAGS += -I $(srcdir)/t/lib
 
-# No dependency tracking: a header that changes makes everything again.
+# Without dependency tracking: a changed header rebuilds everything.
 HEADERS = $(wildcard $(srcdir)/src/*/*.h $(srcdir)/src/*/*/*.h)
 $(OBJS): $(HEADERS)
 $(OBJS:.o=.bc): $(HEADERS)
@@ -65,7 +66,7 @@ regress-links:
 	ln -sfn ../sql_tests regress/sql
 	ln -sfn ../expected regress/expected
 
-.PHONY: check-all check-ranks check-symbols format
+.PHONY: check-all check-ranks check-circles check-symbols format
 check-all:
 	./run-tests.sh
 
@@ -73,10 +74,13 @@ check-ranks:
 	.ci/check-ranks --self-test
 	.ci/check-ranks
 
+check-circles:
+	.ci/check-circles --self-test
+	.ci/check-circles
+
 check-symbols: all
 	.ci/check-symbols $(shell $(PG_CONFIG) --bindir)/postgres \
 		$(MODULE_big)$(DLSUFFIX)
 
 format:
-	.ci/format src/*/*.[ch] src/*/*/*.[ch] client/*.[ch] test/unit/*.[ch] \
-		test/fuzz/*.[ch]
+	.ci/format

@@ -1,14 +1,14 @@
 #!/bin/bash
 #
-# run-tests.sh - build bbackup, and run every test there is.
+# run-tests.sh - build bbackup and run all tests.
 #
 #	./run-tests.sh
 #	./run-tests.sh t/FILE...  only these TAP tests
 #	PG_CONFIG=/path/to/pg_config ./run-tests.sh
-#	KEEP=1 ./run-tests.sh     leave the working directory and its logs
+#	KEEP=1 ./run-tests.sh     keep the working directory and its logs
 #
-# As root or with sudo: it installs the packages that are missing (Debian), and
-# the extension into the server's directories.  Everything else happens in a
+# It needs root or sudo, since it installs missing packages (Debian) and the
+# extension into the server's directories.  Everything else happens in a
 # temporary directory.  The last line is "N passed, N failed"; a suite that
 # did not run counts as failed.
 #
@@ -68,14 +68,14 @@ build_with_clang()
 		make_in "$other/test/unit" with_llvm=no CC="$CLANG" COPT="$options"
 }
 
-# unit_psql ARGUMENT...: ask the unit tests' server.
+# unit_psql ARGUMENT...: run psql on the unit tests' server.
 unit_psql()
 {
 	as_user "$BINDIR/psql" -X -q -At -v ON_ERROR_STOP=1 -h "$work" -p 5499 \
 		-d postgres "$@"
 }
 
-# One line a test: its name, t or f, why it failed.
+# run_unit: print a line for each test: its name, t or f, and the error.
 run_unit()
 {
 	new_cluster "$work/unit" &&
@@ -87,7 +87,7 @@ run_unit()
 		unit_psql -F '	' -c "SELECT * FROM bb_unit_run()"
 }
 
-# The unit tests' S3 server, which ends when its input does.
+# start_s3: start the unit tests' S3 server; it ends when its input ends.
 start_s3()
 {
 	as_user mkdir "$work/s3"
@@ -113,7 +113,7 @@ suite_unit()
 	local before=$((passed + failed))
 
 	start_s3 || fail "the S3 server did not start"
-	# what the tests make the server warn of is no result
+	# the server's warnings are no results
 	if ! run_unit >"$log" 2>"$log.err"; then
 		fail "unit tests did not run"
 		tail -n 30 "$log" "$log.err" | sed 's/^/    /'
@@ -142,7 +142,7 @@ suite_sql()
 	result=$?
 	while read -r line; do
 		case $line in
-			# as pg_regress of 15 says it, and TAP from 16 on
+			# the output of pg_regress of 15, and TAP from 16 on
 			test*FAILED* | "not ok "*) fail "pg_regress: $line" ;;
 			test*ok* | "ok "*) pass ;;
 		esac
@@ -162,7 +162,7 @@ suite_tap()
 	local before=$((passed + failed))
 	local failed_before=$failed
 
-	# sockets and small directories of the tests
+	# for sockets and small directories of the tests
 	as_user mkdir "$work/tmp"
 	TMPDIR=$work/tmp make_in "$tree" installcheck REGRESS= \
 		PROVE_FLAGS="-v -j2" ${tap_tests:+PROVE_TESTS="$tap_tests"} \
@@ -172,20 +172,20 @@ suite_tap()
 	failed=$((failed + $(grep -cE '^not ok [0-9]+' "$log")))
 	grep -E -A 12 '^#   Failed test' "$log" | head -n 100 | sed 's/^/    /'
 
-	# a suite that was left out is named
+	# name the tests that were skipped
 	sed -nE 's/^(t\/[^ ]+ \.+) skipped: (.*)/  skipped: \1 \2/p' "$log"
 	if grep -qE '^t/133_fuzz_decoders.pl \.+ skipped' "$log"; then
 		fail "the decoders were not fuzzed"
 	fi
 
-	# files that broke off without a test that failed
+	# files that broke off although no test failed
 	while read -r file; do
 		fail "$file broke off"
 	done < <(sed -nE 's/^(t\/[^ ]+) +\(Wstat: .* Failed: 0\)$/\1/p' "$log")
 	if [ $((passed + failed)) -eq $before ]; then
 		fail "no TAP test ran"
 	elif [ $result -ne 0 ] && [ "$failed" -eq "$failed_before" ]; then
-		fail "prove says no"
+		fail "prove failed"
 	fi
 	[ $result -eq 0 ] || tail -n 30 "$log" | sed 's/^/    /'
 	echo "  TAP tests: $((passed + failed - before))"
@@ -195,7 +195,7 @@ clean_up()
 {
 	stop_servers "$work"
 	if [ -n "${KEEP:-}" ]; then
-		echo "All of it is left in $work"
+		echo "Everything is in $work"
 	else
 		rm -rf "$work"
 	fi
@@ -230,13 +230,22 @@ check "the unit tests compile without warning" \
 	make_in "$tree/test/unit" with_llvm=no COPT=-Werror
 unit_built=$?
 [ -n "$tap_tests" ] ||
-	check "all of it compiles without warning with clang" build_with_clang
+	check "everything compiles without warning with clang" build_with_clang
 [ $built -ne 0 ] ||
 	check "make install" as_root make -s -C "$tree" install || built=1
 
 echo "== Sources and symbols"
 check "check-ranks finds what it should" "$tree/.ci/check-ranks" --self-test
 check "includes follow the ranks" "$tree/.ci/check-ranks"
+check "check-circles finds what it should" "$tree/.ci/check-circles" --self-test
+# other versions format differently; the sources are the same everywhere
+if command -v clang-format-14 >/dev/null ||
+	{ apt-cache show clang-format-14 >/dev/null 2>&1 &&
+		need_packages clang-format-14; }; then
+	check "the C files are formatted" "$tree/.ci/format" --check
+else
+	echo "  skipped: the format of the C files: there is no clang-format-14"
+fi
 check "the module exports what it should" \
 	"$tree/.ci/check-symbols" "$BINDIR/postgres" "$tree/bbackup.so"
 
