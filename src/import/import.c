@@ -15,7 +15,7 @@
 #include "base/codec.h"
 #include "import/import_internal.h"
 #include "ingest/ingest.h"
-#include "layer/manifest.h"
+#include "layer/manifest_edit.h"
 #include "stats/progress.h"
 #include "timeline/timeline.h"
 #include "utils/memutils.h"
@@ -153,6 +153,8 @@ commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 	const BbDataDir *dir = import->dir;
 	const ControlFileData *control = &dir->control;
 	BbManifest	manifest = {0};
+	BbManifestEdit edit = {.base = &manifest};
+	ListCell   *cell;
 
 	manifest.timeline = pstrdup(timeline);
 	manifest.tag = BB_OBJECT_ABSENT;
@@ -168,19 +170,14 @@ commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 	manifest.end_lsn = import->lsn;
 	manifest.prev_lsn = dir->label ? InvalidXLogRecPtr : control->checkPoint;
 	manifest.end_time = (int64) import->checkpoint.time;
-	manifest.layers = bb_imagewriter_finish(ctx, import->writer,
-											&manifest.nlayers);
-	for (int i = 0; i < manifest.nlayers; i++)
-		import->result.bytes_stored += manifest.layers[i].size;
+	edit.added = bb_imagewriter_finish(ctx, import->writer);
+	foreach(cell, edit.added)
+		import->result.bytes_stored += ((BbLayerDesc *) lfirst(cell))->size;
 
 	/* the last look at the source, so that nothing wrong is committed */
 	bb_progress_import_phase(BB_IMPORT_COMMITTING);
 	bb_datadir_check_unchanged(ctx, dir);
-	if (!bb_manifest_commit(ctx, store, &manifest))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("timeline \"%s\" was made by another server during the import",
-						timeline)));
+	(void) bb_manifest_edit(ctx, store, &edit);
 }
 
 /* Has WAL made good what was copied while it was written? */

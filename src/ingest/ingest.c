@@ -125,6 +125,13 @@ limit_records(BbIngest *ingest)
 						   Max(RECORD_BYTES, RECORD_SHARE * flush_distance()));
 }
 
+static MemoryContext
+new_view(const BbIngest *ingest)
+{
+	return AllocSetContextCreate(ingest->context, "bbackup ingest view",
+								 ALLOCSET_DEFAULT_SIZES);
+}
+
 /* See the timeline as it is committed. */
 static void
 look_again(BbIngest *ingest)
@@ -132,7 +139,6 @@ look_again(BbIngest *ingest)
 	MemoryContext old;
 	BbTimeline *timeline;
 
-	MemoryContextReset(ingest->view);
 	old = MemoryContextSwitchTo(ingest->view);
 	timeline = bb_timeline_open(ingest->ctx, ingest->store,
 								ingest->manifest->timeline);
@@ -143,45 +149,38 @@ look_again(BbIngest *ingest)
 static void
 commit(BbIngest *ingest)
 {
-	BbManifest *manifest = ingest->manifest;
-	BbLayerDesc *layers;
+	BbManifestEnd end = {.end_lsn = ingest->done_lsn,
+						 .prev_lsn = ingest->done_start,
+						 .end_time = ingest->end_time,
+						 .tli = ingest->tli,
+						 .nswitches = ingest->nswitches,
+						 .switches = ingest->switches};
+	BbManifestEdit edit = {.base = ingest->manifest,
+						   .added = ingest->layers,
+						   .end = &end};
+	MemoryContext view = ingest->view;
+	MemoryContext old;
 	ListCell   *cell;
 
-	layers = MemoryContextAllocHuge(ingest->context,
-									(manifest->nlayers +
-									 list_length(ingest->layers)) *
-										sizeof(BbLayerDesc));
-	if (manifest->nlayers > 0)
-		memcpy(layers, manifest->layers,
-			   manifest->nlayers * sizeof(BbLayerDesc));
-	if (manifest->layers != NULL)
-		pfree(manifest->layers);
-	manifest->layers = layers;
+	if (ingest->start_lsn != ingest->manifest->start_lsn)
+		edit.start_lsn = ingest->start_lsn;
+	ingest->view = new_view(ingest);
+	old = MemoryContextSwitchTo(ingest->view);
+	ingest->manifest = bb_manifest_edit(ingest->ctx, ingest->store, &edit);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(view);
+
 	foreach(cell, ingest->layers)
 	{
-		const BbLayerDesc *layer = lfirst(cell);
-
-		layers[manifest->nlayers++] = *layer;
 		ingest->result.layers++;
-		ingest->result.bytes_stored += layer->size;
+		ingest->result.bytes_stored += ((BbLayerDesc *) lfirst(cell))->size;
 	}
 	list_free_deep(ingest->layers);
 	ingest->layers = NIL;
-
-	manifest->end_lsn = ingest->done_lsn;
-	manifest->prev_lsn = ingest->done_start;
-	manifest->end_time = ingest->end_time;
-	manifest->tli = ingest->tli;
-	if (!bb_manifest_commit(ingest->ctx, ingest->store, manifest))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("timeline \"%s\" was changed by another session during the ingest",
-						manifest->timeline),
-				 errhint("Ingest again.")));
-	ingest->result.end_lsn = manifest->end_lsn;
-	ingest->result.tli = manifest->tli;
+	ingest->result.end_lsn = ingest->done_lsn;
+	ingest->result.tli = ingest->tli;
 	bb_calls_describe(ingest->ctx,
-					  &(BbCallAbout){.end_lsn = manifest->end_lsn});
+					  &(BbCallAbout){.end_lsn = ingest->done_lsn});
 }
 
 void
@@ -272,8 +271,7 @@ handle_record(BbIngest *ingest, XLogReaderState *record)
 static void
 record_done(BbIngest *ingest, XLogReaderState *record)
 {
-	bool		was_consistent = ingest->done_lsn >=
-		ingest->manifest->start_lsn;
+	bool		was_consistent = ingest->done_lsn >= ingest->start_lsn;
 
 	if (ingest->record_layers != NIL)
 	{
@@ -288,10 +286,10 @@ record_done(BbIngest *ingest, XLogReaderState *record)
 	ingest->done_start = record->ReadRecPtr;
 	bb_recordends_add(ingest->ends, ingest->done_lsn);
 	ingest->result.records++;
-	if (!was_consistent && ingest->done_lsn >= ingest->manifest->start_lsn)
+	if (!was_consistent && ingest->done_lsn >= ingest->start_lsn)
 	{
 		bb_invalidpages_check(ingest);
-		ingest->manifest->start_lsn = ingest->done_lsn;
+		ingest->start_lsn = ingest->done_lsn;
 	}
 }
 
@@ -300,7 +298,7 @@ static inline bool
 backup_consistent(const BbIngest *ingest)
 {
 	return !XLogRecPtrIsInvalid(ingest->backup_start) &&
-		ingest->done_lsn >= ingest->manifest->start_lsn;
+		ingest->done_lsn >= ingest->start_lsn;
 }
 
 /* All records up to "until".  False: not all of them could be had. */
@@ -420,9 +418,7 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 	ingest->store = store;
 	ingest->manifest = manifest;
 	ingest->context = CurrentMemoryContext;
-	ingest->view = AllocSetContextCreate(CurrentMemoryContext,
-										 "bbackup ingest view",
-										 ALLOCSET_DEFAULT_SIZES);
+	ingest->view = new_view(ingest);
 	ingest->layer = bb_openlayer_new();
 	limit_records(ingest);
 	ingest->known = bb_knownkeys_new(ingest->layer);
@@ -437,6 +433,9 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 	ingest->done_start = manifest->prev_lsn;
 	ingest->tli = manifest->tli;
 	ingest->next_tli = manifest->tli;
+	ingest->nswitches = manifest->nswitches;
+	ingest->switches = manifest->switches;
+	ingest->start_lsn = manifest->start_lsn;
 	ingest->end_time = manifest->end_time;
 	ingest->result.start_lsn = manifest->end_lsn;
 	ingest->result.end_lsn = manifest->end_lsn;
@@ -511,12 +510,10 @@ open_source(BbIngest *ingest, const char *wal_directory,
 static void
 tell_end(const BbIngest *ingest)
 {
-	const BbManifest *manifest = ingest->manifest;
-
 	bb_walsource_tell_end(ingest->ctx, ingest->source);
-	if (manifest->nswitches > 0)
+	if (ingest->nswitches > 0)
 	{
-		const BbTliSwitch *left = &manifest->switches[manifest->nswitches - 1];
+		const BbTliSwitch *left = &ingest->switches[ingest->nswitches - 1];
 
 		bb_walsource_tell_left(ingest->ctx, ingest->source, left->tli,
 							   left->until);

@@ -26,6 +26,7 @@
 #include "ingest/knownkeys.h"
 #include "ingest/openlayer.h"
 #include "ingest/recordends.h"
+#include "layer/manifest_edit.h"
 #include "lib/stringinfo.h"
 #include "wal/compat.h"
 #include "wal/source.h"
@@ -34,9 +35,9 @@ typedef struct BbIngest
 {
 	const BbReqCtx *ctx;
 	BbObjectStore *store;
-	BbManifest *manifest;  /* as of the last commit, but for tli switches */
-	MemoryContext context; /* of all this */
-	MemoryContext view;	   /* of the timeline; reset by a flush */
+	const BbManifest *manifest; /* as of the last commit */
+	MemoryContext context;		/* of all this */
+	MemoryContext view; /* of manifest and timeline; a flush replaces it */
 	BbWalSource *source;
 	BbOpenLayer *layer;
 	BbKnownKeys *known;
@@ -51,8 +52,11 @@ typedef struct BbIngest
 	XLogRecPtr	done_lsn;	/* the end of the last */
 	XLogRecPtr	done_start; /* where it began */
 	TimeLineID	tli;
-	bool		wal_ended;				  /* there is no record after that */
-	int64		end_time;				  /* time_t */
+	int			nswitches; /* of tli, all of the timeline's */
+	BbTliSwitch *switches;
+	XLogRecPtr	start_lsn; /* of the timeline, as BbManifest has it */
+	bool		wal_ended; /* there is no record after that */
+	int64		end_time;  /* time_t */
 	struct BbInvalidPages *invalid_pages; /* NULL: none yet */
 
 	/* the record being handled */

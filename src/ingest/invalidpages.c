@@ -127,7 +127,7 @@ bb_invalidpages_add(BbIngest *ingest, const BbFork *fork, BlockNumber block)
 	Piece	   *piece;
 	uint32		bit = block % PIECE_BLOCKS;
 
-	if (ingest->done_lsn >= ingest->manifest->start_lsn)
+	if (ingest->done_lsn >= ingest->start_lsn)
 		refuse(&key, ingest->lsn);
 
 	pages = pages_of(ingest);

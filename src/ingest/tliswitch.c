@@ -112,27 +112,24 @@ bb_tliswitch_same(BbIngest *ingest, TimeLineID tli)
 void
 bb_tliswitch_apply(BbIngest *ingest)
 {
-	BbManifest *manifest = ingest->manifest;
-	MemoryContext old;
+	int			n = ingest->nswitches;
 	BbTliSwitch *switches;
 
 	if (ingest->next_tli == ingest->tli)
 		return;
 
-	old = MemoryContextSwitchTo(ingest->context);
-	switches = palloc((manifest->nswitches + 1) * sizeof(BbTliSwitch));
-	if (manifest->nswitches > 0)
-		memcpy(switches, manifest->switches,
-			   manifest->nswitches * sizeof(BbTliSwitch));
-	switches[manifest->nswitches].tli = ingest->tli;
-	switches[manifest->nswitches].until = ingest->done_lsn;
-	manifest->switches = switches;
-	manifest->nswitches++;
-	MemoryContextSwitchTo(old);
+	switches = MemoryContextAlloc(ingest->context,
+								  (n + 1) * sizeof(BbTliSwitch));
+	if (n > 0)
+		memcpy(switches, ingest->switches, n * sizeof(BbTliSwitch));
+	switches[n].tli = ingest->tli;
+	switches[n].until = ingest->done_lsn;
+	ingest->switches = switches;
+	ingest->nswitches = n + 1;
 
 	ereport(NOTICE,
 			(errmsg("timeline \"%s\" goes on with WAL of timeline ID %u at %X/%X",
-					manifest->timeline, ingest->next_tli,
+					ingest->manifest->timeline, ingest->next_tli,
 					LSN_FORMAT_ARGS(ingest->done_lsn)),
 			 errdetail("Before that it is of timeline ID %u.", ingest->tli)));
 	ingest->tli = ingest->next_tli;

@@ -78,18 +78,11 @@ bb_imagewriter_layers(const BbImageWriter *writer)
 	return writer->finished;
 }
 
-BbLayerDesc *
-bb_imagewriter_finish(const BbReqCtx *ctx, BbImageWriter *writer, int *count)
+List *
+bb_imagewriter_finish(const BbReqCtx *ctx, BbImageWriter *writer)
 {
 	BbKeyRange	all = bb_key_range_all();
-	BbLayerDesc *layers;
-	ListCell   *cell;
-	int			n = 0;
 
 	finish_layer(ctx, writer, &all.end);
-	layers = palloc(list_length(writer->finished) * sizeof(BbLayerDesc));
-	foreach(cell, writer->finished)
-		layers[n++] = *(const BbLayerDesc *) lfirst(cell);
-	*count = n;
-	return layers;
+	return writer->finished;
 }

@@ -16,13 +16,18 @@
 
 typedef struct BbImageWriter BbImageWriter;
 
-/* All it holds, an unfinished layer too, hangs on CurrentMemoryContext. */
-extern BbImageWriter *bb_imagewriter_new(BbObjectStore *store,
+/*
+ * bb_imagewriter_new - create a writer of images at lsn.
+ *
+ * CurrentMemoryContext owns it, its unfinished layer and its results.
+ */
+extern BbImageWriter *bb_imagewriter_new(BbObjectStore *objects,
 										 const char *timeline, XLogRecPtr lsn);
 
 /*
- * bb_imagewriter_add - REQUIRES: keys ascending, at most BB_VALUE_MAX_SIZE
- * bytes.
+ * bb_imagewriter_add - write the next value.
+ *
+ * REQUIRES: keys ascending, at most BB_VALUE_MAX_SIZE bytes.
  */
 extern void bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
 							   const BbKey *key, const void *value,
@@ -31,12 +36,11 @@ extern void bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
 /*
  * bb_imagewriter_finish - make the last layer durable.
  *
- * Returns the descriptions of all, *count of them, palloc'd.
+ * Returns all layers (BbLayerDesc *).
  *
- * REQUIRES: something was added.
+ * REQUIRES: a value was added.
  */
-extern BbLayerDesc *bb_imagewriter_finish(const BbReqCtx *ctx,
-										  BbImageWriter *writer, int *count);
+extern List *bb_imagewriter_finish(const BbReqCtx *ctx, BbImageWriter *writer);
 
 /*
  * bb_imagewriter_layers - the layers (BbLayerDesc *) that are durable so far.

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "layer/manifest_edit.h"
 #include "timeline/timeline.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -32,14 +33,6 @@ end_operation(MemoryContext old)
 	MemoryContextDelete(context);
 }
 
-static void
-complain_taken(const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("timeline \"%s\" already exists", name)));
-}
-
 /*
  * Is the name free?  What is left of an import that was killed is no timeline
  * (import.h).
@@ -50,7 +43,9 @@ need_name(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	BbManifest *manifest = bb_manifest_read(ctx, store, name);
 
 	if (manifest != NULL && bb_manifest_consistent(manifest))
-		complain_taken(name);
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("timeline \"%s\" already exists", name)));
 }
 
 /*
@@ -103,9 +98,7 @@ make_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 	branch.nlayers = 0;
 	cut_switches(&branch);
 	set_end_time(ctx, timeline, &branch);
-
-	if (!bb_manifest_commit(ctx, store, &branch))
-		complain_taken(name);
+	(void) bb_manifest_edit(ctx, store, &(BbManifestEdit){.base = &branch});
 }
 
 void

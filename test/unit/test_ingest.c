@@ -78,8 +78,9 @@ UNIT_TEST(imagewriter_cuts)
 	BbObjectStore *store = unit_store(ctx);
 	BbImageWriter *writer;
 	BbKeyRange	all = bb_key_range_all();
-	BbLayerDesc *layers;
-	int			count;
+	List	   *layers;
+	BbKey		next = all.start;
+	ListCell   *cell;
 	uint64		entries = 0;
 	char		value[BLCKSZ];
 	int			saved_size = bb_setting_layer_size_mb;
@@ -95,22 +96,22 @@ UNIT_TEST(imagewriter_cuts)
 		memset(value, block, sizeof(value));
 		bb_imagewriter_add(ctx, writer, &key, value, sizeof(value));
 	}
-	layers = bb_imagewriter_finish(ctx, writer, &count);
+	layers = bb_imagewriter_finish(ctx, writer);
 	bb_setting_layer_size_mb = saved_size;
 	bb_setting_compression = saved_compression;
 
-	CHECK(count == 4); /* 500 pages are 3.9 MB */
-	CHECK(bb_key_compare(&layers[0].keys.start, &all.start) == 0);
-	CHECK(bb_key_compare(&layers[count - 1].keys.end, &all.end) == 0);
-	for (int i = 0; i < count; i++)
+	CHECK(list_length(layers) == 4); /* 500 pages are 3.9 MB */
+	foreach(cell, layers)
 	{
-		CHECK(layers[i].image && layers[i].lsn_start == END_LSN);
-		CHECK(layers[i].size < 1024 * 1024 + 128 * 1024);
-		if (i > 0)
-			CHECK(bb_key_compare(&layers[i - 1].keys.end,
-								 &layers[i].keys.start) == 0);
-		entries += layers[i].entries;
+		const BbLayerDesc *layer = lfirst(cell);
+
+		CHECK(layer->image && layer->lsn_start == END_LSN);
+		CHECK(layer->size < 1024 * 1024 + 128 * 1024);
+		CHECK(bb_key_compare(&layer->keys.start, &next) == 0);
+		next = layer->keys.end;
+		entries += layer->entries;
 	}
+	CHECK(bb_key_compare(&next, &all.end) == 0);
 	CHECK(entries == 500);
 }
 
@@ -276,8 +277,7 @@ ingest_of_a_backup(const BbReqCtx *ctx)
 
 	ingest->ctx = ctx;
 	ingest->context = CurrentMemoryContext;
-	ingest->manifest = palloc0(sizeof(BbManifest));
-	ingest->manifest->start_lsn = BB_LSN_UNKNOWN;
+	ingest->start_lsn = BB_LSN_UNKNOWN;
 	ingest->done_lsn = 1000;
 	ingest->lsn = 1100;
 	return ingest;
@@ -318,7 +318,7 @@ UNIT_TEST(invalid_pages_are_forgotten)
 	bb_invalidpages_check(ingest);
 
 	/* from the consistent LSN on, no invalid page is allowed */
-	ingest->manifest->start_lsn = 900;
+	ingest->start_lsn = 900;
 	CHECK_ERROR(bb_invalidpages_add(ingest, &large, 1),
 				ERRCODE_DATA_CORRUPTED);
 }

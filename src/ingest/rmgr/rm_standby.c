@@ -30,7 +30,7 @@ bb_rm_standby(BbIngest *ingest)
 		case XLOG_RUNNING_XACTS:
 			running = (const xl_running_xacts *)
 				bb_ingest_data(ingest, offsetof(xl_running_xacts, xids));
-			if (ingest->done_lsn < ingest->manifest->start_lsn)
+			if (ingest->done_lsn < ingest->start_lsn)
 			{
 				xid = running->nextXid;
 				TransactionIdRetreat(xid);

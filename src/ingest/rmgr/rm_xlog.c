@@ -149,12 +149,11 @@ page_images(BbIngest *ingest, bool needed)
 static void
 backup_end(BbIngest *ingest)
 {
-	BbManifest *manifest = ingest->manifest;
 	XLogRecPtr	start;
 
 	memcpy(&start, bb_ingest_data(ingest, sizeof(start)), sizeof(start));
-	if (manifest->start_lsn == BB_LSN_UNKNOWN && start == ingest->backup_start)
-		manifest->start_lsn = ingest->lsn;
+	if (ingest->start_lsn == BB_LSN_UNKNOWN && start == ingest->backup_start)
+		ingest->start_lsn = ingest->lsn;
 }
 
 void
