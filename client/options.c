@@ -12,83 +12,12 @@
 #include "common/logging.h"
 #include "compat.h"
 #include "fe_utils/option_utils.h"
-#include "getopt_long.h"
-#include "help.h"
+#include "option_table.h"
 #include "options.h"
 
 /* Bounds of --max-rate, kB/s, as the server has them. */
 #define MAX_RATE_LOWER 32
 #define MAX_RATE_UPPER 1048576
-
-/* Options without a letter. */
-enum
-{
-	OPTION_DECODE = 1000,
-	OPTION_JOBS,
-	OPTION_LSN,
-	OPTION_MANIFEST_CHECKSUMS,
-	OPTION_MANIFEST_FORCE_ENCODE,
-	OPTION_NEW_TLI,
-	OPTION_NO_ESTIMATE_SIZE,
-	OPTION_NO_MANIFEST,
-	OPTION_NO_SLOT,
-	OPTION_NO_VERIFY_CHECKSUMS,
-	OPTION_SETTINGS,
-	OPTION_STORE,
-	OPTION_THIN,
-	OPTION_TIME,
-	OPTION_TIMELINE,
-	OPTION_WALDIR
-};
-
-static const char
-	short_options[] = "c:CD:d:f:F:h:j:l:nNp:Pr:Rs:S:t:T:U:vwWX:zZ:";
-
-static const struct option long_options[] =
-	{{"checkpoint", required_argument, NULL, 'c'},
-	 {"compress", required_argument, NULL, 'Z'},
-	 {"create-slot", no_argument, NULL, 'C'},
-	 {"dbname", required_argument, NULL, 'd'},
-	 {"decode", no_argument, NULL, OPTION_DECODE},
-	 {"file", required_argument, NULL, 'f'},
-	 {"format", required_argument, NULL, 'F'},
-	 {"gzip", no_argument, NULL, 'z'},
-	 {"host", required_argument, NULL, 'h'},
-	 {"jobs", required_argument, NULL, 'j'},
-	 {"label", required_argument, NULL, 'l'},
-	 {"lsn", required_argument, NULL, OPTION_LSN},
-	 {"manifest-checksums", required_argument, NULL,
-	  OPTION_MANIFEST_CHECKSUMS},
-	 {"manifest-force-encode", no_argument, NULL,
-	  OPTION_MANIFEST_FORCE_ENCODE},
-	 {"max-rate", required_argument, NULL, 'r'},
-	 {"new-tli", required_argument, NULL, OPTION_NEW_TLI},
-	 {"no-clean", no_argument, NULL, 'n'},
-	 {"no-estimate-size", no_argument, NULL, OPTION_NO_ESTIMATE_SIZE},
-	 {"no-manifest", no_argument, NULL, OPTION_NO_MANIFEST},
-	 {"no-password", no_argument, NULL, 'w'},
-	 {"no-slot", no_argument, NULL, OPTION_NO_SLOT},
-	 {"no-sync", no_argument, NULL, 'N'},
-	 {"no-verify-checksums", no_argument, NULL, OPTION_NO_VERIFY_CHECKSUMS},
-	 {"password", no_argument, NULL, 'W'},
-	 {"pgdata", required_argument, NULL, 'D'},
-	 {"port", required_argument, NULL, 'p'},
-	 {"progress", no_argument, NULL, 'P'},
-	 {"settings", required_argument, NULL, OPTION_SETTINGS},
-	 {"slot", required_argument, NULL, 'S'},
-	 {"status-interval", required_argument, NULL, 's'},
-	 {"store", required_argument, NULL, OPTION_STORE},
-	 {"tablespace-mapping", required_argument, NULL, 'T'},
-	 {"target", required_argument, NULL, 't'},
-	 {"thin", no_argument, NULL, OPTION_THIN},
-	 {"time", required_argument, NULL, OPTION_TIME},
-	 {"timeline", required_argument, NULL, OPTION_TIMELINE},
-	 {"username", required_argument, NULL, 'U'},
-	 {"verbose", no_argument, NULL, 'v'},
-	 {"wal-method", required_argument, NULL, 'X'},
-	 {"waldir", required_argument, NULL, OPTION_WALDIR},
-	 {"write-recovery-conf", no_argument, NULL, 'R'},
-	 {NULL, 0, NULL, 0}};
 
 /* What was said of the format, to be checked against the rest. */
 typedef struct FormatOptions
@@ -383,10 +312,12 @@ output_option(int letter, BbOptions *options, FormatOptions *format)
 	}
 }
 
-/* Options of pg_basebackup that have nothing to do here. */
+/* Options of pg_basebackup that change nothing, or are errors. */
 static bool
 foreign_option(int letter)
 {
+	const BbOption *option = bb_option_refused(letter);
+
 	switch (letter)
 	{
 		case 'c':
@@ -401,24 +332,13 @@ foreign_option(int letter)
 		case OPTION_NO_SLOT:
 		case OPTION_NO_VERIFY_CHECKSUMS:
 			return true;
-		case 'C':
-			not_here("-C/--create-slot", "There is no replication.");
-		case 'S':
-			not_here("-S/--slot", "There is no replication.");
-		case 's':
-			not_here("-s/--status-interval", "There is no replication.");
-		case 'R':
-			not_here("-R/--write-recovery-conf",
-					 "A clone is on a timeline ID of its own, so it can't "
-					 "follow its parent.");
-		case 't':
-			not_here("-t/--target",
-					 "SQL functions make backups on the server.");
-		case OPTION_WALDIR:
-			not_here("--waldir", "Move pg_wal when the backup is there.");
-		default:
-			return false;
 	}
+	if (option != NULL)
+		not_here(option->value < OPTION_DECODE
+					 ? psprintf("-%c/--%s", option->value, option->name)
+					 : psprintf("--%s", option->name),
+				 option->help);
+	return false;
 }
 
 /* Where the backup goes. */
@@ -514,7 +434,7 @@ help_or_version(int argc, char **argv)
 	if (argc < 2)
 		return;
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)
-		bb_help();
+		bb_option_help();
 	else if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
 		printf("bb_basebackup (bbackup) %s, for PostgreSQL %s\n", BB_VERSION,
 			   PG_VERSION);
@@ -535,8 +455,7 @@ bb_options_parse(int argc, char **argv)
 	int			letter;
 
 	help_or_version(argc, argv);
-	while ((letter = getopt_long(argc, argv, short_options, long_options,
-								 NULL)) != -1)
+	while ((letter = bb_option_next(argc, argv)) != -1)
 	{
 		if (!connection_option(letter, &options.connection) &&
 			!content_option(letter, &options) &&

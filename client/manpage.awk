@@ -1,0 +1,54 @@
+# Makes the man page: bb_basebackup.1.in, with the options of option_table.c.
+#
+#	awk -v version=VERSION -f manpage.awk option_table.c bb_basebackup.1.in
+
+function roff(text)
+{
+	gsub(/\\/, "\\e", text)
+	gsub(/-/, "\\-", text)
+	return text
+}
+
+# A row of the table: name, value, argument, help.
+function print_row(row)
+{
+	if (row[1] == "")
+		printf ".SS \"%s\"\n", roff(row[4])
+	else
+		printf ".TP\n%s\\fB\\-\\-%s\\fR%s\n%s\n",
+			row[2] ~ /^OPTION/ ? "" : "\\fB\\-" row[2] "\\fR, ",
+			roff(row[1]), row[3] == "" ? "" : "=\\fI" roff(row[3]) "\\fR",
+			roff(row[4])
+}
+
+function print_table(text, row, n, token)
+{
+	while (match(text, /"([^"\\]|\\.)*"|'.'|OPTION_[A-Z_]+|[{},]/))
+	{
+		token = substr(text, RSTART, RLENGTH)
+		text = substr(text, RSTART + RLENGTH)
+		if (token == "{")
+		{
+			split("", row)
+			n = 1
+		}
+		else if (token == ",")
+			n++
+		else if (token == "}")
+			print_row(row)
+		else
+		{
+			if (token ~ /^["']/)
+				token = substr(token, 2, length(token) - 2)
+			gsub(/\\"/, "\"", token)
+			row[n] = row[n] token
+		}
+	}
+}
+
+/^static const BbOption options/ { in_table = 1; next }
+/^};/ { in_table = 0 }
+in_table { gsub(/\/\*.*\*\//, ""); table = table $0; next }
+FILENAME !~ /\.in$/ { next }
+/^@OPTIONS@$/ { print_table(table); next }
+{ sub(/@VERSION@/, version); print }
