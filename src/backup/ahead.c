@@ -55,7 +55,7 @@ bb_ahead_ask(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	*missing = list_missing(objects,
 							bb_prefetch_objects(ctx, store, lsn, full));
 	foreach(cell, *missing)
-		bb_object_ask_leave(ctx, objects, lfirst(cell));
+		bb_object_permit_download(ctx, objects, lfirst(cell));
 	return true;
 }
 

@@ -1,49 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * objstore.c
- *	  Object stores: the table of drivers, and the checks that all share.
+ *	  Object stores: calls of the driver or the cache, and the checks that all
+ *	  drivers share.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "objstore/cache/cache.h"
 #include "objstore/objstore_driver.h"
-
-static const BbObjectStoreOps *const drivers[] = {
-	&bb_objstore_local,
-	&bb_objstore_s3,
-};
-
-static const BbObjectStoreOps *
-driver_for(const char *url)
-{
-	const char *colon = strstr(url, "://");
-
-	if (colon != NULL)
-	{
-		for (int i = 0; i < lengthof(drivers); i++)
-		{
-			size_t		length = strlen(drivers[i]->scheme);
-
-			if (length == colon - url &&
-				strncmp(url, drivers[i]->scheme, length) == 0)
-				return drivers[i];
-		}
-	}
-
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid page store URL \"%s\"", url),
-			 errhint("A page store is a local directory: "
-					 "\"file:///absolute/path\", or in object storage: "
-					 "\"s3://bucket/prefix\".")));
-}
 
 /*
  * Names come from our own code, from checked timeline names and from
- * manifests, which are untrusted: none may lead out of the store.
+ * manifests, which are untrusted.  No name may lead out of the store.
  */
 static void
 check_name(const char *name)
@@ -54,9 +24,7 @@ check_name(const char *name)
 	{
 		if (*p == '/' && !start)
 			start = true;
-		else if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-				 (*p >= '0' && *p <= '9') || *p == '_' || *p == '-' ||
-				 (*p == '.' && !start))
+		else if (bb_is_name_character(*p) && !(*p == '.' && start))
 			start = false;
 		else
 			elog(ERROR, "invalid object name \"%s\"", name);
@@ -71,126 +39,102 @@ bb_object_tag(const void *data, size_t length)
 	BbObjectTag tag;
 
 	/*
-	 * Not a CRC: bytes that end with their own CRC, as manifests do, all have
-	 * the same one.
+	 * This isn't a CRC, because all byte sequences that end with their own
+	 * CRC, as manifests do, have the same one.
 	 */
 	tag = hash_bytes_extended(data, (int) length, 0);
 	return tag != BB_OBJECT_ABSENT ? tag : 1;
 }
 
-void
-bb_objstore_check_url(const char *url)
+const char *
+bb_objstore_url(const BbObjectStore *objects)
 {
-	driver_for(url)->check_url(url);
-}
-
-BbObjectStore *
-bb_objstore_open(const BbReqCtx *ctx, const char *url,
-				 const BbObjectStoreOptions *options)
-{
-	static const BbObjectStoreOptions none = {0};
-	const BbObjectStoreOps *ops = driver_for(url);
-	BbObjectStore *store;
-
-	ops->check_url(url);
-	store = ops->open(ctx, url, options ? options : &none);
-	store->ops = ops;
-	store->url = pstrdup(url);
-	if (options != NULL && options->cache_directory != NULL &&
-		ops->local_directory(store) == NULL)
-		store->cache = bb_cache_new(ctx, options->cache_directory,
-									psprintf("%s %s", url,
-											 options->endpoint
-												 ? options->endpoint
-												 : ""),
-									options->cache_size_mb);
-	return store;
+	return objects->url;
 }
 
 const char *
-bb_objstore_url(const BbObjectStore *store)
+bb_objstore_local_directory(const BbObjectStore *objects)
 {
-	return store->url;
-}
-
-const char *
-bb_objstore_local_directory(const BbObjectStore *store)
-{
-	return store->ops->local_directory(store);
+	return objects->ops->local_directory(objects);
 }
 
 bool
-bb_objstore_get(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+bb_objstore_get(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 				size_t max_length, char **data, size_t *length,
 				BbObjectTag *tag)
 {
 	check_name(name);
-	return store->ops->get(ctx, store, name, max_length, data, length, tag);
+	return objects->ops->get(ctx, objects, name, max_length, data, length,
+							 tag);
 }
 
 bool
-bb_objstore_put_if(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
-				   const void *data, size_t length, BbObjectTag expected,
-				   BbObjectTag *tag)
+bb_objstore_put_if(const BbReqCtx *ctx, BbObjectStore *objects,
+				   const char *name, const void *data, size_t length,
+				   BbObjectTag expected, BbObjectTag *tag)
 {
 	check_name(name);
-	return store->ops->put_if(ctx, store, name, data, length, expected, tag);
+	return objects->ops->put_if(ctx, objects, name, data, length, expected,
+								tag);
 }
 
 List *
-bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
+bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const char *prefix)
 {
 	check_name(prefix);
-	return store->ops->list(ctx, store, prefix);
+	return objects->ops->list(ctx, objects, prefix);
 }
 
 List *
-bb_objstore_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+bb_objstore_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 					   const char *prefix)
 {
 	check_name(prefix);
-	return store->ops->list_parts(ctx, store, prefix);
+	return objects->ops->list_parts(ctx, objects, prefix);
 }
 
 void
-bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *objects,
+				   const char *name)
 {
-	bb_objstore_remove_all(ctx, store, list_make1(unconstify(char *, name)));
+	bb_objstore_remove_all(ctx, objects, list_make1(unconstify(char *, name)));
 }
 
 void
-bb_objstore_remove_all(const BbReqCtx *ctx, BbObjectStore *store, List *names)
+bb_objstore_remove_all(const BbReqCtx *ctx, BbObjectStore *objects,
+					   List *names)
 {
 	ListCell   *cell;
 
 	foreach(cell, names)
 		check_name(lfirst(cell));
-	store->ops->remove(ctx, store, names);
+	objects->ops->remove(ctx, objects, names);
 }
 
 void
-bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 				  const char *prefix)
 {
 	check_name(prefix);
-	store->ops->sweep(ctx, store, prefix);
+	objects->ops->sweep(ctx, objects, prefix);
 }
 
 bool
-bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	check_name(name);
-	return store->ops->lock(ctx, store, name);
+	return objects->ops->lock(ctx, objects, name);
 }
 
 BbObjectWriter *
-bb_object_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_object_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	BbObjectWriter *writer;
 
 	check_name(name);
-	writer = store->ops->create(ctx, store, name);
-	writer->store = store;
+	writer = objects->ops->create(ctx, objects, name);
+	writer->objects = objects;
 	writer->name = pstrdup(name);
 	return writer;
 }
@@ -199,39 +143,44 @@ void
 bb_object_write(const BbReqCtx *ctx, BbObjectWriter *writer, const void *data,
 				size_t length)
 {
-	writer->store->ops->write(ctx, writer, data, length);
+	writer->objects->ops->write(ctx, writer, data, length);
 }
 
 void
 bb_object_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 {
-	writer->store->ops->finish(ctx, writer);
+	writer->objects->ops->finish(ctx, writer);
+}
+
+void
+bb_object_missing(const BbObjectStore *objects, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FILE),
+			 errmsg("object \"%s\" is missing from page store \"%s\"", name,
+					objects->url)));
 }
 
 BbObjectReader *
-bb_object_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_object_open(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	BbObjectReader *reader;
 
 	check_name(name);
-	reader = store->ops->open_object(ctx, store, name);
-	reader->store = store;
+	reader = objects->ops->open_object(ctx, objects, name);
+	if (reader == NULL)
+		bb_object_missing(objects, name);
+	reader->objects = objects;
 	reader->name = pstrdup(name);
 	reader->copy = false;
 	return reader;
 }
 
 BbObjectReader *
-bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *store,
+bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *objects,
 						const BbWholeObject *object)
 {
-	BbObjectReader *reader;
-
-	if (bb_objstore_local_directory(store) != NULL)
-		return bb_object_open(ctx, store, object->name);
-	reader = bb_cache_open(ctx, store->cache, store, object);
-	reader->copy = reader->store != store;
-	return reader;
+	return objects->residency->open_resident(ctx, objects, object);
 }
 
 uint64
@@ -257,26 +206,27 @@ bb_object_read(const BbReqCtx *ctx, BbObjectReader *reader, uint64 offset,
 				 errdetail("%zu bytes are needed at offset " UINT64_FORMAT
 						   ", but its size is " UINT64_FORMAT ".",
 						   length, offset, reader->size)));
-	reader->store->ops->read(ctx, reader, offset, data, length);
+	reader->objects->ops->read(ctx, reader, offset, data, length);
 	BB_COUNT(ctx, bytes_read, length);
 }
 
 void
 bb_object_close(BbObjectReader *reader)
 {
-	reader->store->ops->close(reader);
+	reader->objects->ops->close(reader);
 }
 
 BbObjectPart *
-bb_object_begin_part(const BbReqCtx *ctx, BbObjectStore *store,
+bb_object_begin_part(const BbReqCtx *ctx, BbObjectStore *objects,
 					 const BbWholeObject *object, uint64 offset, void *data,
 					 size_t length)
 {
 	BbObjectPart *part;
 
 	check_name(object->name);
-	part = store->ops->begin_part(ctx, store, object, offset, data, length);
-	part->store = store;
+	part = objects->ops->begin_part(ctx, objects, object, offset, data,
+									length);
+	part->objects = objects;
 	part->length = length;
 	return part;
 }
@@ -286,52 +236,54 @@ bb_object_end_part(const BbReqCtx *ctx, BbObjectPart *part)
 {
 	size_t		length = part->length;
 
-	if (!part->store->ops->end_part(ctx, part))
+	if (!part->objects->ops->end_part(ctx, part))
 		return false;
 	BB_COUNT(ctx, bytes_read, length);
 	return true;
 }
 
-bool
-bb_object_is_resident(const BbObjectStore *store, const BbWholeObject *object)
+BbResidency
+bb_objstore_residency(const BbObjectStore *objects)
 {
-	if (bb_objstore_local_directory(store) != NULL)
-		return true;
-	return store->cache != NULL && bb_cache_has(store->cache, object);
+	return objects->residency->residency;
+}
+
+bool
+bb_object_is_resident(const BbObjectStore *objects,
+					  const BbWholeObject *object)
+{
+	return objects->residency->is_resident(objects, object);
 }
 
 uint64
-bb_objstore_cache_size(const BbObjectStore *store)
+bb_objstore_cache_size(const BbObjectStore *objects)
 {
-	return store->cache != NULL ? bb_cache_size(store->cache) : 0;
+	return objects->residency->cache_size(objects);
 }
 
 const BbWholeObject *
-bb_objects_hold(const BbReqCtx *ctx, BbObjectStore *store, List *objects,
-				BbFetched tell, void *arg)
+bb_objects_hold(const BbReqCtx *ctx, BbObjectStore *objects, List *wanted,
+				BbFetched fetched, void *arg)
 {
-	return bb_cache_hold_all(ctx, store->cache, store, objects, tell, arg);
+	return objects->residency->hold(ctx, objects, wanted, fetched, arg);
 }
 
 void
-bb_object_ask_leave(const BbReqCtx *ctx, BbObjectStore *store,
-					const BbWholeObject *object)
+bb_object_permit_download(const BbReqCtx *ctx, BbObjectStore *objects,
+						  const BbWholeObject *object)
 {
-	bb_cache_ask_leave(ctx, store->cache, object);
+	objects->residency->permit_download(ctx, objects, object);
 }
 
 BbEviction
-bb_object_evict(BbObjectStore *store, const BbWholeObject *object)
+bb_object_evict(BbObjectStore *objects, const BbWholeObject *object)
 {
-	return bb_cache_evict(store->cache, object);
+	return objects->residency->evict(objects, object);
 }
 
 BbEvicted
-bb_objstore_evict_idle(const BbReqCtx *ctx, BbObjectStore *store,
+bb_objstore_evict_idle(const BbReqCtx *ctx, BbObjectStore *objects,
 					   TimestampTz before)
 {
-	BbEvicted	evicted = {0};
-
-	bb_cache_evict_idle(ctx, store->cache, before, &evicted);
-	return evicted;
+	return objects->residency->evict_idle(ctx, objects, before);
 }

@@ -1,24 +1,34 @@
 /*-------------------------------------------------------------------------
  *
  * objstore.h
- *	  Bytes by name: what callers see of an object store.
+ *	  Object stores: bytes by name.  This is what callers see of them.
  *
  * An object is a sequence of bytes under a name such as
  * "timelines/main/layers/image-…".  It is written once, front to back, and
- * appears under its name whole and durable, or not at all.  The one thing
- * that is ever replaced is a manifest, by bb_objstore_put_if().
+ * appears under its name whole and durable, or not at all.  Only manifests
+ * are ever replaced, by bb_objstore_put_if().
  *
  * Names are relative, with '/' between parts of [A-Za-z0-9._-] that don't
  * start with a dot; drivers may rely on it.
  *
- * All objects here belong to the memory context that they were made in and
- * release their descriptors with it.  A writer that goes away unfinished
- * leaves no object.
+ * An object store is a local directory, or it is elsewhere: in object storage
+ * that is reached through the network.  A store elsewhere may have a cache, a
+ * local directory with whole copies of some of its objects:
+ *
+ *	  objstore.c ─ read, write, list, lock ──────────► driver: local/, s3/
+ *		 │
+ *		 └─ open_resident, hold, evict, … ─► cache/ ─► driver
+ *											 or the driver itself: residency.c
+ *
+ * What the functions return is allocated in CurrentMemoryContext.  Readers,
+ * writers, parts and locks release their descriptors and connections when
+ * that context is reset.  Resetting it before bb_object_finish() leaves no
+ * object.
  *
  * Errors, of every function: errcode_for_file_access() for local I/O;
- * DATA_CORRUPTED for what lies in the place of an object and is none (a
- * directory, a FIFO); CONNECTION_FAILURE for a store elsewhere;
- * QUERY_CANCELED.  Others are named where they occur.
+ * DATA_CORRUPTED if the file of an object is a directory, a FIFO or
+ * another special file; CONNECTION_FAILURE for a store elsewhere;
+ * QUERY_CANCELED.  Other errors are listed with the functions.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,27 +51,27 @@ typedef struct BbObjectInfo
 } BbObjectInfo;
 
 /*
- * An object of which all is known before it is read: it may be kept as a
- * whole, in a cache.
+ * An object whose size and checksum are known before it is read, so that a
+ * cache can keep and verify a copy of it.
  */
 typedef struct BbWholeObject
 {
 	const char *name;
 	uint64		size; /* bytes */
-	uint32		crc;  /* CRC-32C of them */
-	uint64		id;	  /* as statistics know it (stats/layerstats.h) */
+	uint32		crc;  /* CRC-32C of the bytes */
+	uint64		id;	  /* in the statistics (stats/layerstats.h) */
 } BbWholeObject;
 
 /*
- * The state of a small object as it was read: what bb_objstore_put_if
+ * The state of a small object when it was read, which bb_objstore_put_if
  * compares.  Zero stands for "no such object".
  */
 typedef uint64 BbObjectTag;
 #define BB_OBJECT_ABSENT ((BbObjectTag) 0)
 
 /*
- * What is to be known of a store besides its URL.  A local one needs nothing
- * of it.
+ * What opening an object store takes in addition to its URL.  A local store
+ * ignores all of it.
  */
 typedef struct BbObjectStoreOptions
 {
@@ -71,128 +81,135 @@ typedef struct BbObjectStoreOptions
 	const char *access_key_id;
 	const char *secret_access_key;
 	const char *session_token;	 /* NULL: none */
-	const char *cache_directory; /* for resident layers; NULL: none are */
+	const char *cache_directory; /* NULL: no cache */
 	int			cache_size_mb;
 } BbObjectStoreOptions;
 
 /*
- * bb_objstore_check_url - is this a URL that a store could be opened with?
- * bb_objstore_check_endpoint - and this an endpoint?
+ * bb_objstore_check_url - check that a store can be opened with this URL.
+ * bb_objstore_check_endpoint - check the "endpoint" of a store elsewhere.
+ * bb_objstore_check_cache_directory - check that this directory, which need
+ * not exist yet, is outside the server's data directory, whatever symbolic
+ * links lead to it.
  *
- * Errors: INVALID_PARAMETER_VALUE (scheme unknown, path not absolute, …).
+ * Errors: INVALID_PARAMETER_VALUE (unknown scheme, path not absolute, …).
  */
 extern void bb_objstore_check_url(const char *url);
 extern void bb_objstore_check_endpoint(const char *endpoint);
-
-/*
- * bb_objstore_check_cache_directory - may a cache be there?  Not in the
- * server's data directory, by whatever path, also one that isn't there yet.
- *
- * Errors: INVALID_PARAMETER_VALUE.
- */
 extern void bb_objstore_check_cache_directory(const char *directory);
 
 /*
- * bb_objstore_open - the store at url ("file:///directory",
- * "s3://bucket/prefix"); options may be NULL for a local one.
+ * bb_objstore_open - open the store at url ("file:///directory",
+ * "s3://bucket/prefix"), with its cache if options name one.
  *
- * The store need not exist yet: a directory is made by the first write.  But a
- * bucket has to be there.
+ * A directory need not exist yet: the first write creates it.  A bucket has
+ * to exist.  "options" may be NULL for a local store.
  *
- * Errors: as bb_objstore_check_url, bb_objstore_check_cache_directory;
- * FDW_OPTION_NAME_NOT_FOUND (keys).
+ * Errors: those of the three checks; FDW_OPTION_NAME_NOT_FOUND (missing
+ * keys); OBJECT_NOT_IN_PREREQUISITE_STATE (a file is in the place of the
+ * cache's directory).
  */
 extern BbObjectStore *bb_objstore_open(const BbReqCtx *ctx, const char *url,
 									   const BbObjectStoreOptions *options);
-extern const char *bb_objstore_url(const BbObjectStore *store);
+extern const char *bb_objstore_url(const BbObjectStore *objects);
 
 /*
- * The directory that a local store is in, or NULL for a store elsewhere.
+ * bb_objstore_local_directory - return the directory of a local store, NULL
+ * for a store elsewhere.
+ *
+ * This is for messages and for keeping other files out of the directory.  To
+ * find out whether objects have to be downloaded, ask bb_objstore_residency.
  */
-extern const char *bb_objstore_local_directory(const BbObjectStore *store);
+extern const char *bb_objstore_local_directory(const BbObjectStore *objects);
 
 /*
- * bb_objstore_get - a small object whole: *data is palloc'd, *length bytes.
+ * bb_objstore_get - read a small object whole: *data is palloc'd, *length
+ * bytes and a terminating '\0'.
  *
- * Returns false when there is no such object.
+ * Returns false if there is no such object.
  *
- * Errors: DATA_CORRUPTED when it is larger than max_length.
+ * Errors: DATA_CORRUPTED if it is larger than max_length.
  */
-extern bool bb_objstore_get(const BbReqCtx *ctx, BbObjectStore *store,
+extern bool bb_objstore_get(const BbReqCtx *ctx, BbObjectStore *objects,
 							const char *name, size_t max_length, char **data,
 							size_t *length, BbObjectTag *tag);
 
 /*
- * bb_objstore_put_if - replace a small object, if it is still as "expected".
+ * bb_objstore_put_if - replace a small object if its state is still
+ * "expected".
  *
- * Atomic and durable.  Returns false, with nothing changed, when somebody
- * else was faster.  On success *tag is the new state.
+ * Atomic and durable.  Returns false, and changes nothing, if another session
+ * has replaced the object.  On success *tag is the new state.
  *
- * After an error the object is either what it was or what it was to be: it may
- * have been replaced before something failed that makes it durable.
+ * After an error the object has either its old or its new content: it may
+ * have been replaced before making that durable failed.
  */
-extern bool bb_objstore_put_if(const BbReqCtx *ctx, BbObjectStore *store,
+extern bool bb_objstore_put_if(const BbReqCtx *ctx, BbObjectStore *objects,
 							   const char *name, const void *data,
 							   size_t length, BbObjectTag expected,
 							   BbObjectTag *tag);
 
 /*
- * bb_objstore_list - BbObjectInfos of all objects below "prefix", a name
- * part or several ("timelines/main"), ordered by name.
+ * bb_objstore_list - return BbObjectInfos of all objects below "prefix", one
+ * or several parts of a name ("timelines/main"), ordered by name.
  *
- * Bytes of unfinished writers are not objects.
+ * Objects that are still being written are not listed.
  */
-extern List *bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *store,
+extern List *bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *prefix);
 
 /*
- * bb_objstore_list_parts - the name parts (char *) that follow "prefix" in the
- * names of objects below it, in order: "main" of "timelines/main/manifest".
+ * bb_objstore_list_parts - return the name parts (char *) that follow
+ * "prefix" in the names of objects below it, in order: "main" of
+ * "timelines/main/manifest".
  *
- * Looks no deeper than that.  So some may have no object left, and they are
- * as somebody made them: not all need be parts of good names.
+ * Looks no deeper than that.  So there may be no object below a part that is
+ * returned, and the part need not be valid in a name of an object.
  */
-extern List *bb_objstore_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+extern List *bb_objstore_list_parts(const BbReqCtx *ctx,
+									BbObjectStore *objects,
 									const char *prefix);
 
 /*
- * bb_objstore_remove - remove an object; none there is no error.
+ * bb_objstore_remove, bb_objstore_remove_all - remove objects durably; objects
+ * that don't exist are ignored.
  *
- * Durable, as that of many is once all of them are gone.
+ * When bb_objstore_remove_all fails, some of the objects may be gone.
  */
-extern void bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 							   const char *name);
-extern void bb_objstore_remove_all(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_objstore_remove_all(const BbReqCtx *ctx, BbObjectStore *objects,
 								   List *names);
 
 /*
  * bb_objstore_sweep - remove what unfinished writers left below "prefix", and
- * what else holds no object there.
+ * empty directories.
  *
- * REQUIRES: the lock of whoever writes there.
+ * REQUIRES: the lock that writers below "prefix" take.
  */
-extern void bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *prefix);
 
 /*
- * bb_objstore_lock - one writer at a time for "name".
+ * bb_objstore_lock - take the lock "name", which one session can hold.
  *
- * Held until CurrentMemoryContext is reset, or the process dies (a store
- * elsewhere notices that after a minute); it then leaves nothing in the
- * store.  Who works for a caller takes it in a context of its own, so that it
- * ends with the work.  Doesn't wait: returns false when another holds it.
+ * Returns false, without waiting, if another session holds it.  The lock is
+ * held until CurrentMemoryContext is reset or the process dies (for a store
+ * elsewhere: up to a minute longer), and leaves nothing in the store.  Call
+ * this in a memory context that is reset when the work is done.
  *
- * Errors: OBJECT_IN_USE, later, of any function: a lock on a store elsewhere
- * was lost.
+ * Errors: any later call may raise OBJECT_IN_USE: the lock on a store
+ * elsewhere was lost.
  */
-extern bool bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *store,
+extern bool bb_objstore_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 							 const char *name);
 
 /*
- * Writing: create, write*, then finish (durable under its name).
+ * Writing an object: create write* finish.  finish makes the object durable
+ * and gives it its name.
  */
 extern BbObjectWriter *bb_object_create(const BbReqCtx *ctx,
-										BbObjectStore *store,
+										BbObjectStore *objects,
 										const char *name);
 extern void bb_object_write(const BbReqCtx *ctx, BbObjectWriter *writer,
 							const void *data, size_t length);
@@ -201,122 +218,136 @@ extern void bb_object_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
 /*
  * bb_object_open - open an object for reading.
  *
- * Errors: UNDEFINED_FILE (the store and the object are named).
+ * Errors: UNDEFINED_FILE (names the store and the object).
  */
 extern BbObjectReader *bb_object_open(const BbReqCtx *ctx,
-									  BbObjectStore *store, const char *name);
+									  BbObjectStore *objects,
+									  const char *name);
 
 /*
- * bb_object_open_resident - open an object which will be read here and there.
+ * bb_object_open_resident - open an object that will be read here and there.
  *
- * Of a store elsewhere it is downloaded as a whole, if there is room in the
- * cache, and if ctx may; see cache.h.  Nothing is compared for a local store.
+ * If the store has a cache, downloads the whole object into it first and
+ * reads the copy, unless there is no room for it.  Other stores are read
+ * directly.
  *
- * Errors: as bb_object_open; OBJECT_NOT_IN_PREREQUISITE_STATE (not resident,
- * and ctx may not download); DATA_CORRUPTED.
+ * Errors: those of bb_object_open; OBJECT_NOT_IN_PREREQUISITE_STATE (not
+ * resident, and ctx may not download); DATA_CORRUPTED (what was downloaded
+ * has another size or CRC).
  */
 extern BbObjectReader *bb_object_open_resident(const BbReqCtx *ctx,
-											   BbObjectStore *store,
+											   BbObjectStore *objects,
 											   const BbWholeObject *object);
 extern uint64 bb_object_size(const BbObjectReader *reader);
 
-/* Is it a copy in a cache that is read, rather than the object itself? */
+/* Does the reader read a copy in a cache rather than the object itself? */
 extern bool bb_object_is_copy(const BbObjectReader *reader);
 
 /*
- * bb_object_read - exactly "length" bytes from "offset".
+ * bb_object_read - read exactly "length" bytes from "offset" on.
  *
- * Errors: DATA_CORRUPTED when the object ends before that.
+ * Errors: DATA_CORRUPTED if the object ends before that.
  */
 extern void bb_object_read(const BbReqCtx *ctx, BbObjectReader *reader,
 						   uint64 offset, void *data, size_t length);
 extern void bb_object_close(BbObjectReader *reader);
 
 /*
- * bb_object_begin_part - ask for a part of an object, without a look at it
- * first.  Several may be under way, each until bb_object_end_part, or until
- * CurrentMemoryContext is reset; until then its "data" is in use.
+ * bb_object_begin_part - ask for a part of an object that isn't open.
  *
- * bb_object_end_part - wait for it.  Returns false when the object has another
- * size than was told.
+ * Several parts may be under way at once, each until bb_object_end_part, or
+ * until CurrentMemoryContext is reset; "data" is in use until then.
  *
- * REQUIRES: the store is one elsewhere; 0 < length, up to the object's end.
+ * bb_object_end_part - wait for a part.  Returns false if the size of the
+ * object isn't object->size.
  *
- * Errors: as bb_object_open.
+ * REQUIRES: the store is elsewhere; length > 0; the part is within the object.
+ *
+ * Errors: those of bb_object_open.
  */
 extern BbObjectPart *bb_object_begin_part(const BbReqCtx *ctx,
-										  BbObjectStore *store,
+										  BbObjectStore *objects,
 										  const BbWholeObject *object,
 										  uint64 offset, void *data,
 										  size_t length);
 extern bool bb_object_end_part(const BbReqCtx *ctx, BbObjectPart *part);
 
 /*
- * Resident objects: those that can be read without a download.  Of a local
- * store all are; of one elsewhere those in its cache, if it has one.
+ * An object is resident if reading it takes no download.
  */
-extern bool bb_object_is_resident(const BbObjectStore *store,
+typedef enum BbResidency
+{
+	BB_RESIDENT_ALL,	 /* a local store: all objects are */
+	BB_RESIDENT_NONE,	 /* a store elsewhere: none is */
+	BB_RESIDENT_IN_CACHE /* a store elsewhere with a cache: those in it */
+} BbResidency;
+
+extern BbResidency bb_objstore_residency(const BbObjectStore *objects);
+extern bool bb_object_is_resident(const BbObjectStore *objects,
 								  const BbWholeObject *object);
 
-/* How much a store's cache may hold, bytes; 0: it has none. */
-extern uint64 bb_objstore_cache_size(const BbObjectStore *store);
+/* The size limit of a store's cache, bytes; 0 if it has none. */
+extern uint64 bb_objstore_cache_size(const BbObjectStore *objects);
 
 /*
- * bb_objects_hold - make objects resident, which they then are for as long as
- * CurrentMemoryContext lives.  They come in their order, with some requests
- * under way at once; what is resident already is in use from the beginning, so
- * it doesn't make room for the others.
+ * bb_objects_hold - make the BbWholeObjects of "wanted" resident until
+ * CurrentMemoryContext is reset.
  *
- * "tell" (NULL: nobody) is called for each that had to come, once it is there.
- * Returns the first one for which there is no room; NULL: all are there.
+ * Objects are downloaded in the order of the list, several at once.  Those
+ * that are resident already are in use from the beginning, so that they
+ * aren't evicted to make room for the others.
  *
- * REQUIRES, as the rest: the store has a cache.
+ * Calls "fetched" (may be NULL) for each object that was downloaded.  Returns
+ * the first object for which there is no room, NULL if all are resident.
  *
- * Errors: as bb_object_open_resident.
+ * Errors: those of bb_object_open_resident.
  */
 typedef void (*BbFetched) (const BbReqCtx *ctx, const BbWholeObject *object,
 						   void *arg);
 
 extern const BbWholeObject *bb_objects_hold(const BbReqCtx *ctx,
-											BbObjectStore *store,
-											List *objects, BbFetched tell,
+											BbObjectStore *objects,
+											List *wanted, BbFetched fetched,
 											void *arg);
 
 /*
- * bb_object_ask_leave - may ctx download it?  That is asked here, and so not
- * when it's opened, or held, the next time by the same BbObjectStore: for who
- * has it fetched by others.
+ * bb_object_permit_download - check now that ctx may download an object, and
+ * raise the warning or error that ctx->download_behavior asks for.
  *
- * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (it may not).
+ * The next time that the object is opened through "objects", this isn't done
+ * again.  Use it if another process does the download.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (ctx may not download).
  */
-extern void bb_object_ask_leave(const BbReqCtx *ctx, BbObjectStore *store,
-								const BbWholeObject *object);
+extern void bb_object_permit_download(const BbReqCtx *ctx,
+									  BbObjectStore *objects,
+									  const BbWholeObject *object);
 
 /*
- * bb_object_evict - remove it from the cache, unless somebody uses it.
+ * bb_object_evict - remove an object from the cache, unless it is in use.
  */
 typedef enum BbEviction
 {
 	BB_EVICTED,
-	BB_EVICTION_NOT_RESIDENT,
+	BB_EVICTION_NOT_RESIDENT, /* or the store has no cache */
 	BB_EVICTION_IN_USE
 } BbEviction;
 
-extern BbEviction bb_object_evict(BbObjectStore *store,
+extern BbEviction bb_object_evict(BbObjectStore *objects,
 								  const BbWholeObject *object);
 
 /*
- * bb_objstore_evict_idle - remove from the cache what was last used before a
- * time, but for what is in use now, and count it.
+ * bb_objstore_evict_idle - remove from the cache, and count, the objects that
+ * were last used before a time and aren't in use now.
  */
 typedef struct BbEvicted
 {
 	uint64		objects;
-	uint64		bytes; /* of downloads that nobody went on with, too */
+	uint64		bytes; /* also those of abandoned downloads */
 } BbEvicted;
 
 extern BbEvicted bb_objstore_evict_idle(const BbReqCtx *ctx,
-										BbObjectStore *store,
+										BbObjectStore *objects,
 										TimestampTz before);
 
 #endif /* BB_OBJSTORE_H */

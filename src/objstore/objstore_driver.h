@@ -1,63 +1,96 @@
 /*-------------------------------------------------------------------------
  *
  * objstore_driver.h
- *	  The object store as its drivers see it.
+ *	  The object store as its drivers and its cache see it.
  *
  * A driver is one file, or a few, with structs that begin with BbObjectStore,
- * BbObjectReader and BbObjectWriter, and one operations table, which has a
- * row in objstore.c.	Each operation does what the function of the same name
- * in objstore.h promises.
+ * BbObjectReader and BbObjectWriter, and one table of operations, which has a
+ * row in open.c.  Each operation does what the function of the same name in
+ * objstore.h promises.
  *
- * Names that reach a driver have been checked.  An operation that makes
- * something allocates it, and whatever has to be released, in
- * CurrentMemoryContext.
+ * Names that reach a driver have been checked.  An operation allocates what
+ * it returns, and whatever has to be released, in CurrentMemoryContext.
+ *
+ *	  open.c		the drivers; what a store is opened with
+ *	  objstore.c	calls of the operations, and the checks they share
+ *	  residency.c	stores without a cache; the permission to download
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_OBJSTORE_DRIVER_H
 #define BB_OBJSTORE_DRIVER_H
 
+#include "base/compat.h"
 #include "objstore/objstore.h"
+
+/*
+ * Which objects can be read without a download, and how others become so.
+ *
+ * A driver brings one of the two tables of residency.c.  A cache replaces the
+ * table of the store that it is put over by its own; all other operations
+ * remain the driver's.
+ */
+typedef struct BbResidencyOps
+{
+	BbResidency residency;
+
+	BbObjectReader *(*open_resident) (const BbReqCtx *ctx,
+									  BbObjectStore *objects,
+									  const BbWholeObject *object);
+	bool		(*is_resident) (const BbObjectStore *objects,
+								const BbWholeObject *object);
+	uint64		(*cache_size) (const BbObjectStore *objects);
+	const BbWholeObject *(*hold) (const BbReqCtx *ctx, BbObjectStore *objects,
+								  List *wanted, BbFetched fetched, void *arg);
+	void		(*permit_download) (const BbReqCtx *ctx,
+									BbObjectStore *objects,
+									const BbWholeObject *object);
+	BbEviction	(*evict) (BbObjectStore *objects, const BbWholeObject *object);
+	BbEvicted	(*evict_idle) (const BbReqCtx *ctx, BbObjectStore *objects,
+							   TimestampTz before);
+} BbResidencyOps;
 
 typedef struct BbObjectStoreOps
 {
 	const char *scheme; /* of the URLs: "file" */
+	const BbResidencyOps *residency;
 
 	void		(*check_url) (const char *url);
 	BbObjectStore *(*open) (const BbReqCtx *ctx, const char *url,
 							const BbObjectStoreOptions *options);
-	const char *(*local_directory) (const BbObjectStore *store);
-	bool		(*get) (const BbReqCtx *ctx, BbObjectStore *store,
+	const char *(*local_directory) (const BbObjectStore *objects);
+	bool		(*get) (const BbReqCtx *ctx, BbObjectStore *objects,
 						const char *name, size_t max_length, char **data,
 						size_t *length, BbObjectTag *tag);
-	bool		(*put_if) (const BbReqCtx *ctx, BbObjectStore *store,
+	bool		(*put_if) (const BbReqCtx *ctx, BbObjectStore *objects,
 						   const char *name, const void *data, size_t length,
 						   BbObjectTag expected, BbObjectTag *tag);
-	List *(*list) (const BbReqCtx *ctx, BbObjectStore *store,
+	List *(*list) (const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *prefix);
-	List *(*list_parts) (const BbReqCtx *ctx, BbObjectStore *store,
+	List *(*list_parts) (const BbReqCtx *ctx, BbObjectStore *objects,
 						 const char *prefix);
-	void		(*remove) (const BbReqCtx *ctx, BbObjectStore *store,
+	void		(*remove) (const BbReqCtx *ctx, BbObjectStore *objects,
 						   List *names);
-	void		(*sweep) (const BbReqCtx *ctx, BbObjectStore *store,
+	void		(*sweep) (const BbReqCtx *ctx, BbObjectStore *objects,
 						  const char *prefix);
-	bool		(*lock) (const BbReqCtx *ctx, BbObjectStore *store,
+	bool		(*lock) (const BbReqCtx *ctx, BbObjectStore *objects,
 						 const char *name);
 
-	BbObjectWriter *(*create) (const BbReqCtx *ctx, BbObjectStore *store,
+	BbObjectWriter *(*create) (const BbReqCtx *ctx, BbObjectStore *objects,
 							   const char *name);
 	void		(*write) (const BbReqCtx *ctx, BbObjectWriter *writer,
 						  const void *data, size_t length);
 	void		(*finish) (const BbReqCtx *ctx, BbObjectWriter *writer);
 
-	BbObjectReader *(*open_object) (const BbReqCtx *ctx, BbObjectStore *store,
-									const char *name);
+	/* returns NULL if there is no such object */
+	BbObjectReader *(*open_object) (const BbReqCtx *ctx,
+									BbObjectStore *objects, const char *name);
 	void		(*read) (const BbReqCtx *ctx, BbObjectReader *reader,
 						 uint64 offset, void *data, size_t length);
 	void		(*close) (BbObjectReader *reader);
 
-	/* NULL in a driver whose stores have no cache */
-	BbObjectPart *(*begin_part) (const BbReqCtx *ctx, BbObjectStore *store,
+	/* what a cache downloads by; NULL in a driver of local stores */
+	BbObjectPart *(*begin_part) (const BbReqCtx *ctx, BbObjectStore *objects,
 								 const BbWholeObject *object, uint64 offset,
 								 void *data, size_t length);
 	bool		(*end_part) (const BbReqCtx *ctx, BbObjectPart *part);
@@ -66,13 +99,14 @@ typedef struct BbObjectStoreOps
 struct BbObjectStore
 {
 	const BbObjectStoreOps *ops;
+	const BbResidencyOps *residency; /* the driver's, or the cache's */
+	struct BbCache *cache;			 /* NULL: none */
 	const char *url;
-	struct BbCache *cache; /* NULL: none */
 };
 
 struct BbObjectReader
 {
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	const char *name;
 	uint64		size;
 	bool		copy; /* in a cache */
@@ -80,23 +114,66 @@ struct BbObjectReader
 
 struct BbObjectPart
 {
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	size_t		length;
 };
 
 struct BbObjectWriter
 {
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	const char *name;
 };
 
 /*
- * bb_object_tag - the tag of these bytes; never BB_OBJECT_ABSENT.
+ * Is this a character of the parts of an object's name?
+ */
+static inline bool
+bb_is_name_character(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		(c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+/*
+ * bb_object_tag - return the tag of these bytes; never BB_OBJECT_ABSENT.
  */
 extern BbObjectTag bb_object_tag(const void *data, size_t length);
+
+/*
+ * bb_object_missing - report that there is no such object (UNDEFINED_FILE).
+ */
+pg_noreturn extern void bb_object_missing(const BbObjectStore *objects,
+										  const char *name);
+
+/*
+ * bb_download_check - raise the warning or error that ctx->download_behavior
+ * asks for before an object is downloaded, and count it.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (ctx may not download).
+ */
+extern void bb_download_check(const BbReqCtx *ctx,
+							  const BbWholeObject *object);
 
 /* The drivers. */
 extern const BbObjectStoreOps bb_objstore_local;
 extern const BbObjectStoreOps bb_objstore_s3;
+
+/* Stores without a cache: local ones, those elsewhere. */
+extern const BbResidencyOps bb_residency_all;
+extern const BbResidencyOps bb_residency_none;
+
+/*
+ * bb_cache_attach - put a cache over a store elsewhere, in the directory of
+ * the local store "files", which it creates if necessary.
+ *
+ * The cache never takes more than size_mb megabytes of that directory.  Each
+ * store that is cached has its own; all sessions of all servers that cache
+ * the store there share it.
+ *
+ * Errors: those of local I/O; OBJECT_NOT_IN_PREREQUISITE_STATE (there is a
+ * file in the place of the directory).
+ */
+extern void bb_cache_attach(BbObjectStore *objects, BbObjectStore *files,
+							int size_mb);
 
 #endif /* BB_OBJSTORE_DRIVER_H */

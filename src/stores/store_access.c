@@ -243,13 +243,13 @@ bb_store_timeline_same(const BbReqCtx *ctx, const char *name,
 void
 bb_store_need_cache(const BbObjectStore *store, const char *server)
 {
-	if (bb_objstore_local_directory(store) != NULL)
+	if (bb_objstore_residency(store) == BB_RESIDENT_ALL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("page store \"%s\" has no cache", server),
 				 errdetail("It is a local directory: its layers are always "
 						   "resident, and nowhere else.")));
-	if (bb_objstore_cache_size(store) == 0)
+	if (bb_objstore_residency(store) == BB_RESIDENT_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("page store \"%s\" has no cache", server),

@@ -1,217 +1,56 @@
 /*-------------------------------------------------------------------------
  *
  * cache.c
- *	  Resident objects: files in a local directory.
+ *	  The cache of a store elsewhere: its operations.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/resource.h"
-#include "base/settings.h"
 #include "common/file_perm.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "objstore/cache/cache_internal.h"
 #include "pgstat.h"
-#include "stats/layerstats.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* How often who waits for another's download looks whether it is there. */
+/* How often to look whether another session's download is complete. */
 #define WAIT_MS 20
 
-/* The path without symbolic links; of what isn't there, its directory's. */
+/*
+ * Does this session have permission from bb_object_permit_download?  It is
+ * good for one download.
+ */
 static bool
-resolve(const char *path, char *resolved)
+take_permission(BbCache *cache, const BbWholeObject *object)
 {
-	char		existing[MAXPGPATH];
-
-	strlcpy(existing, path, sizeof(existing));
-	while (realpath(existing, resolved) == NULL)
-	{
-		if (errno != ENOENT || strcmp(existing, "/") == 0)
-			return false; /* using it will tell why */
-		get_parent_directory(existing);
-	}
-	return true;
+	return cache->permitted != NULL &&
+		hash_search(cache->permitted, &object->id, HASH_REMOVE, NULL) != NULL;
 }
-
-void
-bb_objstore_check_cache_directory(const char *directory)
-{
-	char		cache[PATH_MAX];
-	char		data[PATH_MAX];
-
-	if (resolve(directory, cache) && resolve(DataDir, data) &&
-		path_is_prefix_of_path(data, cache))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cache directory \"%s\" is in the server's data "
-						"directory",
-						directory),
-				 errdetail("A base backup of this server would contain the "
-						   "cache."),
-				 errhint("Choose a directory elsewhere.")));
-}
-
-BbCache *
-bb_cache_new(const BbReqCtx *ctx, const char *directory, const char *identity,
-			 int size_mb)
-{
-	BbCache	   *cache = palloc0(sizeof(BbCache));
-	struct stat st;
-	uint64		hash;
-
-	bb_objstore_check_cache_directory(directory);
-	hash = hash_bytes_extended((const unsigned char *) identity,
-							   (int) strlen(identity), 0);
-	cache->directory = psprintf("%s/%016llx", directory,
-								(unsigned long long) hash);
-	if (pg_mkdir_p(pstrdup(cache->directory), pg_dir_create_mode) < 0 &&
-		errno != EEXIST)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create cache directory \"%s\": %m",
-						cache->directory)));
-	/* bbackup made this directory; those above may be links */
-	if (lstat(cache->directory, &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat cache directory \"%s\": %m",
-						cache->directory)));
-	if (!S_ISDIR(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("\"%s\" is not a directory", cache->directory),
-				 errhint("Remove it, or choose another cache_directory.")));
-	cache->files = bb_objstore_open(ctx,
-									psprintf("file://%s", cache->directory),
-									NULL);
-	cache->locks = bb_cachelocks(cache->directory);
-	cache->size = (uint64) size_mb * 1024 * 1024;
-	return cache;
-}
-
-uint64
-bb_cache_size(const BbCache *cache)
-{
-	return cache->size;
-}
-
-char *
-bb_cache_file(const BbWholeObject *object)
-{
-	char	   *file = psprintf("%s.%016llx", object->name,
-								(unsigned long long) object->id);
-
-	for (char *p = file; *p; p++)
-	{
-		if (*p == '/')
-			*p = '_';
-	}
-	return file;
-}
-
-char *
-bb_cache_path(const BbCache *cache, const char *file)
-{
-	return psprintf("%s/%s", cache->directory, file);
-}
-
-char *
-bb_cache_part_path(const BbCache *cache, const char *file, uint64 size)
-{
-	return psprintf("%s/.%s." UINT64_FORMAT ".part", cache->directory, file,
-					size);
-}
-
-bool
-bb_cache_is_there(const BbCache *cache, const char *file, uint64 size)
-{
-	struct stat st;
-
-	return lstat(bb_cache_path(cache, file), &st) == 0 &&
-		S_ISREG(st.st_mode) && st.st_size == (off_t) size;
-}
-
-bool
-bb_cache_has(const BbCache *cache, const BbWholeObject *object)
-{
-	return bb_cache_is_there(cache, bb_cache_file(object), object->size);
-}
-
-/* ---- whether it may be downloaded ---- */
 
 static void
-ask_leave(const BbReqCtx *ctx, const BbWholeObject *object)
+cache_permit_download(const BbReqCtx *ctx, BbObjectStore *objects,
+					  const BbWholeObject *object)
 {
-	BbDownloadBehavior behavior = ctx->download_behavior;
-
-	if (behavior == BB_DOWNLOAD_ERROR && bb_setting_download_error_as_warn)
-		behavior = BB_DOWNLOAD_WARN;
-	switch (behavior)
-	{
-		case BB_DOWNLOAD_ALLOW:
-			break;
-		case BB_DOWNLOAD_WARN:
-			BB_COUNT(ctx, downloads_warned, 1);
-			ereport(WARNING,
-					(errmsg("%s needs to download layer \"%s\"",
-							bb_task_kind_name(ctx->task_kind),
-							object->name),
-					 errdetail("It has " UINT64_FORMAT " bytes.",
-							   object->size)));
-			break;
-		case BB_DOWNLOAD_ERROR:
-			BB_COUNT(ctx, downloads_refused, 1);
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("%s would have to download layer \"%s\"",
-							bb_task_kind_name(ctx->task_kind),
-							object->name),
-					 errdetail("It has " UINT64_FORMAT " bytes and is not "
-							   "resident.",
-							   object->size),
-					 errhint("Set bbackup.download_behavior to \"download\" "
-							 "or \"warn\", or call bb_prefetch() before.")));
-	}
-}
-
-void
-bb_cache_ask_leave(const BbReqCtx *ctx, BbCache *cache,
-				   const BbWholeObject *object)
-{
+	BbCache	   *cache = objects->cache;
 	HASHCTL		control = {.keysize = sizeof(uint64),
 						   .entrysize = sizeof(uint64),
 						   .hcxt = GetMemoryChunkContext(cache)};
 
-	ask_leave(ctx, object);
-	if (cache->granted == NULL)
-		cache->granted = hash_create("bbackup cache grants", 64, &control,
-									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	(void) hash_search(cache->granted, &object->id, HASH_ENTER, NULL);
+	bb_download_check(ctx, object);
+	if (cache->permitted == NULL)
+		cache->permitted = hash_create("bbackup permitted downloads", 64,
+									   &control,
+									   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	(void) hash_search(cache->permitted, &object->id, HASH_ENTER, NULL);
 }
 
-/* Was leave asked before?	That is good for one time. */
-static bool
-take_grant(BbCache *cache, const BbWholeObject *object)
-{
-	return cache->granted != NULL &&
-		hash_search(cache->granted, &object->id, HASH_REMOVE, NULL) != NULL;
-}
-
-/* ---- using ---- */
-
-/* It is used, if that counts. */
+/* Record that the file was used, if this call's use counts. */
 static void
 renew(const BbReqCtx *ctx, const BbCache *cache, const char *file)
 {
@@ -223,16 +62,16 @@ renew(const BbReqCtx *ctx, const BbCache *cache, const char *file)
 }
 
 /*
- * Download it, or give another some time to.  Returns false when there is no
- * room for it.
+ * Download an object, or wait a moment while another session does.  Returns
+ * false if there is no room for it.
  */
 static bool
-fetch_or_wait(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
+fetch_or_wait(const BbReqCtx *ctx, BbObjectStore *objects,
 			  const BbWholeObject *object, const char *file, int *wrong)
 {
 	BbFetch		fetch = {.object = object, .file = file};
 
-	bb_cache_fetch(ctx, cache, store, &fetch, 1, NULL, NULL);
+	bb_cache_fetch(ctx, objects, &fetch, 1, NULL, NULL);
 	switch (fetch.outcome)
 	{
 		case BB_FETCH_WANTED:
@@ -241,7 +80,7 @@ fetch_or_wait(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 		case BB_FETCH_NO_ROOM:
 			return false;
 		case BB_FETCH_WRONG:
-			/* the first time, what was there before may have been at fault */
+			/* the first time, an old part may have been the cause */
 			if (++*wrong == 2)
 				ereport(ERROR,
 						(errcode(ERRCODE_DATA_CORRUPTED),
@@ -265,13 +104,14 @@ fetch_or_wait(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 }
 
 /*
- * Have it there and in use; "may" it be downloaded without asking?  Returns
- * false when there is no room for it.
+ * Make an object resident and mark it as used.  "permitted": the permission to
+ * download it has been checked.  Returns false if there is no room for it.
  */
 static bool
-need(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
-	 const BbWholeObject *object, bool may)
+need(const BbReqCtx *ctx, BbObjectStore *objects, const BbWholeObject *object,
+	 bool permitted)
 {
+	BbCache	   *cache = objects->cache;
 	const char *file = bb_cache_file(object);
 	TimestampTz start = 0;
 	bool		used = false;
@@ -285,11 +125,11 @@ need(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 			break;
 		if (start == 0)
 		{
-			if (!may && !take_grant(cache, object))
-				ask_leave(ctx, object);
+			if (!permitted && !take_permission(cache, object))
+				bb_download_check(ctx, object);
 			start = GetCurrentTimestamp();
 		}
-		room = fetch_or_wait(ctx, cache, store, object, file, &wrong);
+		room = fetch_or_wait(ctx, objects, object, file, &wrong);
 	}
 	if (room)
 		renew(ctx, cache, file);
@@ -301,19 +141,19 @@ need(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
 	return room;
 }
 
-/* Those of the objects that are not there; the others are in use now. */
+/* Collect the objects that are missing; the others are in use afterwards. */
 static int
-list_missing(BbCache *cache, List *objects, BbFetch *fetches)
+list_missing(BbCache *cache, List *wanted, BbFetch *fetches)
 {
 	int			n = 0;
 	ListCell   *cell;
 
-	foreach(cell, objects)
+	foreach(cell, wanted)
 	{
 		const BbWholeObject *object = lfirst(cell);
 		const char *file = bb_cache_file(object);
 
-		/* the lock first, so that what is seen then stays */
+		/* the lock comes first, so that a file that is seen then stays */
 		if (!bb_cachelock_use(cache->locks, file) ||
 			!bb_cache_is_there(cache, file, object->size))
 			fetches[n++] = (BbFetch){.object = object, .file = file};
@@ -321,40 +161,97 @@ list_missing(BbCache *cache, List *objects, BbFetch *fetches)
 	return n;
 }
 
-const BbWholeObject *
-bb_cache_hold_all(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
-				  List *objects, BbFetched tell, void *arg)
+static const BbWholeObject *
+cache_hold(const BbReqCtx *ctx, BbObjectStore *objects, List *wanted,
+		   BbFetched fetched, void *arg)
 {
 	BbFetch	   *fetches = MemoryContextAllocHuge(CurrentMemoryContext,
-												 Max(list_length(objects), 1) *
+												 Max(list_length(wanted), 1) *
 													 sizeof(BbFetch));
-	int			n = list_missing(cache, objects, fetches);
+	int			n = list_missing(objects->cache, wanted, fetches);
 	TimestampTz start = GetCurrentTimestamp();
 
 	for (int i = 0; i < n; i++)
-		ask_leave(ctx, fetches[i].object);
-	bb_cache_fetch(ctx, cache, store, fetches, n, tell, arg);
+		bb_download_check(ctx, fetches[i].object);
+	bb_cache_fetch(ctx, objects, fetches, n, fetched, arg);
 	if (n > 0)
 		BB_COUNT(ctx, download_wait_us, GetCurrentTimestamp() - start);
 	for (int i = 0; i < n; i++)
 	{
-		/* it is in use then, and whatever went wrong is tried once more */
+		/* marks the file as used, and tries once more what went wrong */
 		if (fetches[i].outcome == BB_FETCH_NO_ROOM ||
-			!need(ctx, cache, store, fetches[i].object, true))
+			!need(ctx, objects, fetches[i].object, true))
 			return fetches[i].object;
-		if (fetches[i].outcome != BB_FETCH_DONE && tell != NULL)
-			tell(ctx, fetches[i].object, arg);
+		if (fetches[i].outcome != BB_FETCH_DONE && fetched != NULL)
+			fetched(ctx, fetches[i].object, arg);
 	}
 	return NULL;
 }
 
-BbObjectReader *
-bb_cache_open(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
-			  const BbWholeObject *object)
+static BbObjectReader *
+cache_open_resident(const BbReqCtx *ctx, BbObjectStore *objects,
+					const BbWholeObject *object)
 {
-	if (cache == NULL)
-		ask_leave(ctx, object);
-	else if (need(ctx, cache, store, object, false))
-		return bb_object_open(ctx, cache->files, bb_cache_file(object));
-	return bb_object_open(ctx, store, object->name);
+	BbObjectReader *reader;
+
+	if (!need(ctx, objects, object, false))
+		return bb_object_open(ctx, objects, object->name);
+	reader = bb_object_open(ctx, objects->cache->files, bb_cache_file(object));
+	reader->copy = true;
+	return reader;
+}
+
+static bool
+cache_is_resident(const BbObjectStore *objects, const BbWholeObject *object)
+{
+	return bb_cache_is_there(objects->cache, bb_cache_file(object),
+							 object->size);
+}
+
+static uint64
+cache_size(const BbObjectStore *objects)
+{
+	return objects->cache->size;
+}
+
+static const BbResidencyOps cache_ops = {
+	.residency = BB_RESIDENT_IN_CACHE,
+	.open_resident = cache_open_resident,
+	.is_resident = cache_is_resident,
+	.cache_size = cache_size,
+	.hold = cache_hold,
+	.permit_download = cache_permit_download,
+	.evict = bb_cache_evict,
+	.evict_idle = bb_cache_evict_idle,
+};
+
+void
+bb_cache_attach(BbObjectStore *objects, BbObjectStore *files, int size_mb)
+{
+	BbCache	   *cache = palloc0(sizeof(BbCache));
+	struct stat st;
+
+	cache->files = files;
+	cache->directory = bb_objstore_local_directory(files);
+	if (pg_mkdir_p(pstrdup(cache->directory), pg_dir_create_mode) < 0 &&
+		errno != EEXIST)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create cache directory \"%s\": %m",
+						cache->directory)));
+	/* no link is accepted here, only in the path above this directory */
+	if (lstat(cache->directory, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat cache directory \"%s\": %m",
+						cache->directory)));
+	if (!S_ISDIR(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" is not a directory", cache->directory),
+				 errhint("Remove it, or choose another cache_directory.")));
+	cache->locks = bb_cachelocks(cache->directory);
+	cache->size = (uint64) size_mb * 1024 * 1024;
+	objects->cache = cache;
+	objects->residency = &cache_ops;
 }

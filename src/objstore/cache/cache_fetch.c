@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * cache_fetch.c
- *	  Getting what isn't in the cache.
+ *	  Downloading objects into the cache.
  *
- * Objects come in pieces, in order, several of which are under way at once;
- * where one object ends the next one begins, so that small ones don't wait for
- * each other either:
+ * Objects are requested in pieces, in order.  Several pieces are under way at
+ * once, also of different objects, so that small objects don't wait for each
+ * other:
  *
  *	  objects	[ a | a | a ][ b ][ c ][ d | d
  *	  pieces	  ^ arrives	   ^ asked for so far
  *				  └ CRC, written to a's part; its last: fsync, rename
  *
- * A download has a memory context with its locks and its file, until it ends.
+ * A download has a memory context, which owns its locks and its file.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,8 +30,9 @@
 #include "utils/timestamp.h"
 
 /*
- * As much as one request fetches; and how much, and how many of them, are
- * under way at once: object storage gives each connection a share only.
+ * How much one request fetches, and how many bytes and requests are under way
+ * at once.  Several are, because object storage limits the throughput of each
+ * connection.
  */
 #define PIECE_BYTES (4 * 1024 * 1024)
 #define BYTES_UNDER_WAY (4 * PIECE_BYTES)
@@ -41,11 +42,11 @@
 struct BbDownload
 {
 	MemoryContext context; /* owns it */
-	char	   *part;	   /* its path while it comes */
+	char	   *part;	   /* its path until it is renamed */
 	BbFd	   *fd;
 	TimestampTz begun;
 	pg_crc32c	crc;
-	uint64		asked;	   /* bytes asked for, or there before */
+	uint64		asked;	   /* bytes asked for or found in the part */
 	uint64		arrived;   /* bytes in the part */
 	int			under_way; /* pieces */
 };
@@ -62,25 +63,24 @@ typedef struct Piece
 
 typedef struct Pipeline
 {
-	BbCache	   *cache;
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	MemoryContext context; /* of all that is under way */
 	BbFetch	   *fetches;
 	int			nfetches;
-	int			next; /* the fetch whose next piece is asked for next */
-	bool		full; /* there was no room for one */
-	BbFetched	tell; /* of what is there; NULL: nobody */
+	int			next;	 /* the fetch whose piece is asked for next */
+	bool		full;	 /* there was no room for an object */
+	BbFetched	fetched; /* called for each object that is done, or NULL */
 	void	   *arg;
 	Piece		pieces[PIECES]; /* a ring */
 	int			first;
 	int			count;
-	size_t		bytes; /* allocated for these */
-	List	   *spare; /* data of PIECE_BYTES that is free again */
+	size_t		bytes; /* allocated for the pieces */
+	List	   *spare; /* free buffers of PIECE_BYTES */
 } Pipeline;
 
 /* ---- an object ---- */
 
-/* The CRC of what is in the part already, and how much that is. */
+/* Compute the size and CRC of what the part contains already. */
 static void
 resume(const BbReqCtx *ctx, const BbWholeObject *object, BbDownload *download)
 {
@@ -110,7 +110,7 @@ resume(const BbReqCtx *ctx, const BbWholeObject *object, BbDownload *download)
 	download->arrived = at;
 }
 
-/* It can't go on.  Pieces that are under way come for nothing. */
+/* Abandon a download.  Its pieces that are under way are discarded. */
 static void
 give_up(Pipeline *pipeline, BbFetch *fetch, BbFetchOutcome outcome)
 {
@@ -122,7 +122,7 @@ give_up(Pipeline *pipeline, BbFetch *fetch, BbFetchOutcome outcome)
 		ereport(WARNING,
 				(errcode(ERRCODE_DISK_FULL),
 				 errmsg("no space left in cache directory \"%s\"",
-						pipeline->cache->directory),
+						pipeline->objects->cache->directory),
 				 errdetail("Layer \"%s\" is read without being kept.",
 						   fetch->object->name)));
 	}
@@ -147,13 +147,14 @@ report(const BbReqCtx *ctx, const BbFetch *fetch)
 }
 
 /*
- * The part is whole: make a file of it, durable before it has its name.  If
- * that is lost, the part is there yet, for who needs it next.
+ * Make a file of a whole part: durable first, then renamed.  If a crash undoes
+ * the renaming, the part is still there and the next session that needs the
+ * object uses it.
  */
 static void
 finish(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 {
-	BbCache	   *cache = pipeline->cache;
+	BbCache	   *cache = pipeline->objects->cache;
 	BbDownload *download = fetch->download;
 	struct timespec never[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 0}};
 	char	   *path;
@@ -167,7 +168,7 @@ finish(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 	}
 	if (ctx->uncounted)
 		(void) futimens(bb_fd_number(download->fd), never);
-	/* which takes long, so before the lock */
+	/* this takes long, so do it before taking the lock */
 	if (pg_fsync(bb_fd_number(download->fd)) < 0)
 	{
 		if (errno != ENOSPC && errno != EDQUOT)
@@ -179,7 +180,7 @@ finish(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 		return;
 	}
 	bb_fd_close(download->fd);
-	/* who lists the directory in the meantime might see neither name */
+	/* a listing while the file is renamed could show neither name */
 	old = MemoryContextSwitchTo(download->context);
 	bb_cache_lock_room(ctx, cache);
 	path = bb_cache_path(cache, fetch->file);
@@ -193,7 +194,7 @@ finish(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 	fetch->outcome = BB_FETCH_DONE;
 }
 
-/* Do what there is to do when a download has come so far. */
+/* End a download if it is complete or was abandoned. */
 static void
 advance(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 {
@@ -206,11 +207,11 @@ advance(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 		return;
 	fetch->download = NULL;
 	MemoryContextDelete(download->context);
-	if (fetch->outcome == BB_FETCH_DONE && pipeline->tell != NULL)
-		pipeline->tell(ctx, fetch->object, pipeline->arg);
+	if (fetch->outcome == BB_FETCH_DONE && pipeline->fetched != NULL)
+		pipeline->fetched(ctx, fetch->object, pipeline->arg);
 }
 
-/* Its part, with what is there already. */
+/* Open the part, and continue after what it contains already. */
 static void
 open_part(const BbReqCtx *ctx, const BbFetch *fetch)
 {
@@ -226,13 +227,13 @@ open_part(const BbReqCtx *ctx, const BbFetch *fetch)
 }
 
 /*
- * Begin with an object, unless that is settled at once: it may have come just
- * now, another may be fetching it, there may be no room.
+ * Begin a download, unless the object has arrived by now, another session is
+ * fetching it, or there is no room.
  */
 static void
 begin(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 {
-	BbCache	   *cache = pipeline->cache;
+	BbCache	   *cache = pipeline->objects->cache;
 	const BbWholeObject *object = fetch->object;
 	MemoryContext context = AllocSetContextCreate(pipeline->context,
 												  "bbackup download",
@@ -262,8 +263,8 @@ begin(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 /* ---- pieces ---- */
 
 /*
- * Memory for a piece.  That of large ones is used again: the kernel would have
- * to clear new one each time.
+ * Allocate the buffer of a piece.  Large buffers are reused, because the
+ * kernel would have to clear new ones each time.
  */
 static char *
 new_data(Pipeline *pipeline, size_t allocated)
@@ -286,7 +287,7 @@ free_data(Pipeline *pipeline, const Piece *piece)
 		pfree(piece->data);
 }
 
-/* Ask for the next piece of an object.  Returns false: not now. */
+/* Ask for the next piece of an object.  Returns false if it has to wait. */
 static bool
 ask(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 {
@@ -305,9 +306,9 @@ ask(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 	piece->length = length;
 	piece->allocated = allocated;
 	piece->data = new_data(pipeline, allocated);
-	/* what requests leave behind goes with the download */
+	/* what requests allocate is freed with the download */
 	old = MemoryContextSwitchTo(download->context);
-	piece->part = bb_object_begin_part(ctx, pipeline->store, fetch->object,
+	piece->part = bb_object_begin_part(ctx, pipeline->objects, fetch->object,
 									   download->asked, piece->data, length);
 	MemoryContextSwitchTo(old);
 	download->asked += length;
@@ -317,7 +318,7 @@ ask(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 	return true;
 }
 
-/* Ask for what comes next, as much as may be under way. */
+/* Ask for the next pieces, as many as may be under way. */
 static void
 ask_ahead(const BbReqCtx *ctx, Pipeline *pipeline)
 {
@@ -381,14 +382,13 @@ take(const BbReqCtx *ctx, Pipeline *pipeline)
 }
 
 void
-bb_cache_fetch(const BbReqCtx *ctx, BbCache *cache, BbObjectStore *store,
-			   BbFetch *fetches, int nfetches, BbFetched tell, void *arg)
+bb_cache_fetch(const BbReqCtx *ctx, BbObjectStore *objects, BbFetch *fetches,
+			   int nfetches, BbFetched fetched, void *arg)
 {
-	Pipeline	pipeline = {.cache = cache,
-							.store = store,
+	Pipeline	pipeline = {.objects = objects,
 							.fetches = fetches,
 							.nfetches = nfetches,
-							.tell = tell,
+							.fetched = fetched,
 							.arg = arg};
 	MemoryContext old;
 

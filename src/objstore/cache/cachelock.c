@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * cachelock.c
- *	  Locks on the files of a cache directory, among all who use it.
+ *	  Locks on the files of a cache directory, among all its users.
  *
- * Such locks don't conflict within a session; so it counts its own.
+ * Such locks don't conflict within a session, so the session counts them.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-/* A file's byte is that of its class, plus its hash, which is below this. */
+/* The byte of a file is class * CLASS_BYTES + hash % CLASS_BYTES. */
 #define CLASS_BYTES ((uint64) 1 << 60)
 
 typedef enum LockClass
@@ -54,8 +54,8 @@ typedef struct Lock
 static BbCacheLocks *all_locks = NULL;
 
 /*
- * Is this the lock file that others open now?  Somebody may have removed the
- * directory since.
+ * Is this the lock file that other sessions open now?  The directory may have
+ * been removed since it was opened.
  */
 static bool
 is_current(const BbCacheLocks *locks, const char *path)
@@ -80,7 +80,7 @@ bb_cachelocks(const char *directory)
 
 	for (locks = all_locks; locks != NULL; locks = locks->next)
 	{
-		/* calls that go on may hold locks of one that was removed: it stays */
+		/* locks in a removed directory stay: running calls may hold them */
 		if (strcmp(locks->directory, directory) == 0 &&
 			is_current(locks, path))
 			return locks;
@@ -99,7 +99,7 @@ bb_cachelocks(const char *directory)
 	locks->held = hash_create("bbackup cache locks", 64, &control,
 							  HASH_ELEM | HASH_BLOBS);
 	MemoryContextSwitchTo(old);
-	/* when all of it is there */
+	/* link it when nothing can fail any more */
 	locks->next = all_locks;
 	all_locks = locks;
 	return locks;
@@ -116,7 +116,7 @@ byte_of(LockClass class, const char *file)
 	return class * CLASS_BYTES + hash % CLASS_BYTES;
 }
 
-/* Returns false when another has it. */
+/* Returns false if another session holds the lock. */
 static bool
 set_lock(BbCacheLocks *locks, uint64 byte, short type)
 {

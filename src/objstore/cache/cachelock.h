@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * cachelock.h
- *	  Locks on the files of a cache directory, among all who use it.
+ *	  Locks on the files of a cache directory, among all its users.
  *
- * A scan may use more files than a process may have open, so they aren't locks
+ * A scan may use more files than a process may have open.  So the locks aren't
  * on the files themselves but on bytes of one file ".locks": open file
- * description locks (fcntl(2)), which die with the process.  Each file has a
- * byte, by the hash of its name, in each class of lock; two that share one
- * only get in each other's way.
+ * description locks (fcntl(2)), which the kernel releases when the process
+ * dies.  In each class of lock, a file has the byte that the hash of its name
+ * selects.  Two files may share a byte; then a lock on one is a lock on both,
+ * which costs time but nothing else.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,30 +19,33 @@
 
 typedef struct BbCacheLocks BbCacheLocks;
 
-/* The session's, for a directory that is there. */
+/*
+ * bb_cachelocks - return this session's locks in an existing directory.  They
+ * are kept until the session ends.
+ */
 extern BbCacheLocks *bb_cachelocks(const char *directory);
 
 /*
- * bb_cachelock_use - use a file until CurrentMemoryContext is reset; many may.
- * Returns false when it is being evicted right now.
+ * bb_cachelock_use - mark a file as used until CurrentMemoryContext is reset;
+ * several sessions can use a file.  Returns false while it is being evicted.
  */
 extern bool bb_cachelock_use(BbCacheLocks *locks, const char *file);
 
 /*
- * bb_cachelock_evict - nobody uses it, and nobody will until unevict.  Returns
- * false when it is used.
+ * bb_cachelock_evict - keep others from using a file until
+ * bb_cachelock_unevict.  Returns false if the file is in use.
  */
 extern bool bb_cachelock_evict(BbCacheLocks *locks, const char *file);
 extern void bb_cachelock_unevict(BbCacheLocks *locks, const char *file);
 
 /*
- * bb_cachelock_fetch - be the one who downloads it, or, for NULL, the one who
- * makes room, until CurrentMemoryContext is reset.  Returns false when another
- * does.
+ * bb_cachelock_fetch - become the only session that downloads a file, or, for
+ * NULL, the only one that makes room, until CurrentMemoryContext is reset.
+ * Returns false if another session does.
  */
 extern bool bb_cachelock_fetch(BbCacheLocks *locks, const char *file);
 
-/* Is this session the one who downloads it? */
+/* Is this session downloading the file? */
 extern bool bb_cachelock_is_fetching(BbCacheLocks *locks, const char *file);
 
 #endif /* BB_CACHELOCK_H */

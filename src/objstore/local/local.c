@@ -37,9 +37,10 @@
 #define SCHEME_PREFIX "file://"
 
 char *
-bb_local_path(const BbObjectStore *store, const char *name)
+bb_local_path(const BbObjectStore *objects, const char *name)
 {
-	return psprintf("%s/%s", ((const BbLocalStore *) store)->directory, name);
+	return psprintf("%s/%s", ((const BbLocalStore *) objects)->directory,
+					name);
 }
 
 char *
@@ -115,16 +116,17 @@ bb_local_enter(const char *directory, const char *name, const char **last)
 }
 
 BbFd *
-bb_local_open_parent(const BbObjectStore *store, const char *name,
+bb_local_open_parent(const BbObjectStore *objects, const char *name,
 					 const char **last)
 {
-	int			fd = bb_local_enter(((const BbLocalStore *) store)->directory,
+	int			fd = bb_local_enter(((const BbLocalStore *) objects)
+										->directory,
 									name, last);
 	BbFd	   *parent = fd >= 0 ? bb_fd_adopt(fd) : NULL;
 
 	if (parent == NULL && errno != ENOENT)
 	{
-		char	   *path = bb_local_path(store, name);
+		char	   *path = bb_local_path(objects, name);
 		char		directory[MAXPGPATH];
 
 		bb_local_parent(path, directory);
@@ -141,11 +143,11 @@ bb_local_open_parent(const BbObjectStore *store, const char *name,
 }
 
 void
-bb_local_sync_directory(const BbObjectStore *store, const char *name)
+bb_local_sync_directory(const BbObjectStore *objects, const char *name)
 {
 	char	   *path = psprintf("%s/.", name[0] == '\0' ? "." : name);
 	const char *last;
-	int			parent = bb_local_enter(((const BbLocalStore *) store)
+	int			parent = bb_local_enter(((const BbLocalStore *) objects)
 											->directory,
 										path, &last);
 	int			fd = -1;
@@ -167,26 +169,27 @@ bb_local_sync_directory(const BbObjectStore *store, const char *name)
 		ereport(data_sync_elevel(ERROR),
 				(errcode_for_file_access(),
 				 errmsg("could not fsync directory \"%s\": %m",
-						bb_local_path(store, name))));
+						bb_local_path(objects, name))));
 	pfree(path);
 }
 
 static bool
-is_no_directory(const BbObjectStore *store, const char *name)
+is_no_directory(const BbObjectStore *objects, const char *name)
 {
 	struct stat st;
 
-	return lstat(bb_local_path(store, name), &st) == 0 && !S_ISDIR(st.st_mode);
+	return lstat(bb_local_path(objects, name), &st) == 0 &&
+		!S_ISDIR(st.st_mode);
 }
 
 BbFd *
-bb_local_make_parent(const BbObjectStore *store, const char *name,
+bb_local_make_parent(const BbObjectStore *objects, const char *name,
 					 const char **last)
 {
 	BbFd	   *parent;
 
-	make_store_directory(((const BbLocalStore *) store)->directory);
-	while ((parent = bb_local_open_parent(store, name, last)) == NULL)
+	make_store_directory(((const BbLocalStore *) objects)->directory);
+	while ((parent = bb_local_open_parent(objects, name, last)) == NULL)
 	{
 		const char *slash = strrchr(name, '/');
 		char	   *directory;
@@ -196,9 +199,9 @@ bb_local_make_parent(const BbObjectStore *store, const char *name,
 		bool		made;
 
 		if (slash == NULL)
-			return bb_local_open_parent(store, name, last);
+			return bb_local_open_parent(objects, name, last);
 		directory = pnstrdup(name, slash - name);
-		above = bb_local_make_parent(store, directory, &directory_last);
+		above = bb_local_make_parent(objects, directory, &directory_last);
 		if (above == NULL)
 			return NULL;
 		made = mkdirat(bb_fd_number(above), directory_last,
@@ -214,19 +217,19 @@ bb_local_make_parent(const BbObjectStore *store, const char *name,
 			ereport(ERROR,
 					(errcode_for_file_access(),
 					 errmsg("could not create page store directory \"%s\": %m",
-							bb_local_path(store, directory)),
+							bb_local_path(objects, directory)),
 					 errhint("The server's operating system user needs to be "
 							 "able to write where the page store is.")));
 		(void) bb_fd_close(above);
 		if (made && strchr(directory, '/') != NULL)
 			bb_local_parent(directory, above_name);
 		if (made)
-			bb_local_sync_directory(store, above_name);
-		else if (is_no_directory(store, directory))
+			bb_local_sync_directory(objects, above_name);
+		else if (is_no_directory(objects, directory))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("\"%s\" is not a directory",
-							bb_local_path(store, directory))));
+							bb_local_path(objects, directory))));
 		pfree(directory);
 	}
 	return parent;
@@ -266,21 +269,22 @@ static BbObjectStore *
 local_open(const BbReqCtx *ctx, const char *url,
 		   const BbObjectStoreOptions *options)
 {
-	BbLocalStore *store = palloc0(sizeof(BbLocalStore));
+	BbLocalStore *objects = palloc0(sizeof(BbLocalStore));
 
-	store->directory = pstrdup(url + strlen(SCHEME_PREFIX));
-	canonicalize_path(store->directory);
-	return &store->base;
+	objects->directory = pstrdup(url + strlen(SCHEME_PREFIX));
+	canonicalize_path(objects->directory);
+	return &objects->base;
 }
 
 static const char *
-local_directory(const BbObjectStore *store)
+local_directory(const BbObjectStore *objects)
 {
-	return ((const BbLocalStore *) store)->directory;
+	return ((const BbLocalStore *) objects)->directory;
 }
 
 const BbObjectStoreOps bb_objstore_local = {
 	.scheme = "file",
+	.residency = &bb_residency_all,
 	.check_url = local_check_url,
 	.open = local_open,
 	.local_directory = local_directory,

@@ -25,7 +25,7 @@ typedef struct BbLocalStore
 } BbLocalStore;
 
 /* Where an object is, palloc'd. */
-extern char *bb_local_path(const BbObjectStore *store, const char *name);
+extern char *bb_local_path(const BbObjectStore *objects, const char *name);
 
 /* "a/b" -> "a/.b.SUFFIX": the companion of a file, which is no object. */
 extern char *bb_local_companion(const char *path, const char *suffix);
@@ -51,15 +51,15 @@ extern int bb_local_enter(const char *directory, const char *name,
  *
  * Errors: DATA_CORRUPTED (a symbolic link).
  */
-extern BbFd *bb_local_open_parent(const BbObjectStore *store, const char *name,
-								  const char **last);
+extern BbFd *bb_local_open_parent(const BbObjectStore *objects,
+								  const char *name, const char **last);
 
 /* The same; missing directories are made, durably. */
-extern BbFd *bb_local_make_parent(const BbObjectStore *store, const char *name,
-								  const char **last);
+extern BbFd *bb_local_make_parent(const BbObjectStore *objects,
+								  const char *name, const char **last);
 
 /* fsync a directory, by its name below the store's; "": that itself. */
-extern void bb_local_sync_directory(const BbObjectStore *store,
+extern void bb_local_sync_directory(const BbObjectStore *objects,
 									const char *name);
 
 /* Report that a path in a store is a symbolic link, if errno says so. */
@@ -68,37 +68,38 @@ extern void bb_local_complain_link(const char *path);
 /* ---- local_read.c ---- */
 
 extern BbObjectReader *bb_local_open_object(const BbReqCtx *ctx,
-											BbObjectStore *store,
+											BbObjectStore *objects,
 											const char *name);
 extern void bb_local_read(const BbReqCtx *ctx, BbObjectReader *reader,
 						  uint64 offset, void *data, size_t length);
 extern void bb_local_close(BbObjectReader *reader);
-extern bool bb_local_get(const BbReqCtx *ctx, BbObjectStore *store,
+extern bool bb_local_get(const BbReqCtx *ctx, BbObjectStore *objects,
 						 const char *name, size_t max_length, char **data,
 						 size_t *length, BbObjectTag *tag);
 
 /* ---- local_write.c ---- */
 
 extern BbObjectWriter *bb_local_create(const BbReqCtx *ctx,
-									   BbObjectStore *store, const char *name);
+									   BbObjectStore *objects,
+									   const char *name);
 extern void bb_local_write(const BbReqCtx *ctx, BbObjectWriter *writer,
 						   const void *data, size_t length);
 extern void bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
-extern bool bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *store,
+extern bool bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *objects,
 							const char *name, const void *data, size_t length,
 							BbObjectTag expected, BbObjectTag *tag);
 
 /* ---- local_tree.c ---- */
 
-extern bool bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store,
+extern bool bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 						  const char *name);
-extern List *bb_local_list(const BbReqCtx *ctx, BbObjectStore *store,
+extern List *bb_local_list(const BbReqCtx *ctx, BbObjectStore *objects,
 						   const char *prefix);
-extern List *bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+extern List *bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 								 const char *prefix);
-extern void bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_local_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 							List *names);
-extern void bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 						   const char *prefix);
 
 #endif /* BB_LOCAL_H */

@@ -60,7 +60,7 @@ complain_irregular(const char *path)
  * that is made later can only lead to other bytes, which checksums show.
  */
 static LocalReader *
-open_reader(BbObjectStore *store, const char *name)
+open_reader(BbObjectStore *objects, const char *name)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -74,9 +74,9 @@ open_reader(BbObjectStore *store, const char *name)
 	old = MemoryContextSwitchTo(context);
 	reader = palloc0(sizeof(LocalReader));
 	reader->context = context;
-	reader->path = bb_local_path(store, name);
+	reader->path = bb_local_path(objects, name);
 	reader->file = -1;
-	parent = bb_local_open_parent(store, name, &last);
+	parent = bb_local_open_parent(objects, name, &last);
 	if (parent != NULL)
 	{
 		(void) bb_fd_close(parent);
@@ -115,17 +115,12 @@ open_reader(BbObjectStore *store, const char *name)
 }
 
 BbObjectReader *
-bb_local_open_object(const BbReqCtx *ctx, BbObjectStore *store,
+bb_local_open_object(const BbReqCtx *ctx, BbObjectStore *objects,
 					 const char *name)
 {
-	LocalReader *reader = open_reader(store, name);
+	LocalReader *reader = open_reader(objects, name);
 
-	if (reader == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("object \"%s\" is missing from page store \"%s\"",
-						name, store->url)));
-	return &reader->base;
+	return reader != NULL ? &reader->base : NULL;
 }
 
 void
@@ -157,10 +152,10 @@ bb_local_read(const BbReqCtx *ctx, BbObjectReader *reader, uint64 offset,
 }
 
 bool
-bb_local_get(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+bb_local_get(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 			 size_t max_length, char **data, size_t *length, BbObjectTag *tag)
 {
-	LocalReader *local = open_reader(store, name);
+	LocalReader *local = open_reader(objects, name);
 	BbObjectReader *reader;
 
 	if (local == NULL)

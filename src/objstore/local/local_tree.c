@@ -91,7 +91,7 @@ take_lock(const BbReqCtx *ctx, BbFd *fd, const char *path)
 }
 
 bool
-bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	Lock	   *lock = palloc0(sizeof(Lock));
 	const char *slash = strrchr(name, '/');
@@ -99,15 +99,15 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	BbFd	   *parent;
 	bool		current;
 
-	lock->root = pstrdup(((BbLocalStore *) store)->directory);
-	lock->path = bb_local_companion(bb_local_path(store, name), "lock");
+	lock->root = pstrdup(((BbLocalStore *) objects)->directory);
+	lock->path = bb_local_companion(bb_local_path(objects, name), "lock");
 	lock->name = pstrdup(lock->path + strlen(lock->root) + 1);
 	if (slash != NULL)
 		lock->directory = pnstrdup(name, slash - name);
 	for (int tries = 1;; tries++)
 	{
 		bb_reqctx_check(ctx);
-		parent = bb_local_make_parent(store, lock->name, &last);
+		parent = bb_local_make_parent(objects, lock->name, &last);
 		lock->fd = NULL;
 		if (parent != NULL)
 			lock->fd = bb_fd_openat(parent, last,
@@ -170,10 +170,10 @@ is_unfinished(const char *file)
  * is read as a whole, so that a deep tree doesn't take a descriptor a level.
  */
 static List *
-list_names(const BbObjectStore *store, const char *name)
+list_names(const BbObjectStore *objects, const char *name)
 {
 	const char *last;
-	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+	BbFd	   *parent = bb_local_open_parent(objects, name, &last);
 	BbDir	   *dir;
 	const char *entry;
 	List	   *names = NIL;
@@ -188,7 +188,7 @@ list_names(const BbObjectStore *store, const char *name)
 	}
 	else
 	{
-		bb_local_complain_link(bb_local_path(store, name));
+		bb_local_complain_link(bb_local_path(objects, name));
 		if (errno == ENOENT || errno == ENOTDIR)
 			errno = 0;
 	}
@@ -196,7 +196,7 @@ list_names(const BbObjectStore *store, const char *name)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not read directory \"%s\": %m",
-						bb_local_path(store, name))));
+						bb_local_path(objects, name))));
 	if (dir != NULL)
 		bb_dir_close(dir);
 	(void) bb_fd_close(parent);
@@ -205,10 +205,10 @@ list_names(const BbObjectStore *store, const char *name)
 
 /* As lstat(2); false: there is nothing, or nothing that is a store's. */
 static bool
-stat_entry(const BbObjectStore *store, const char *name, struct stat *st)
+stat_entry(const BbObjectStore *objects, const char *name, struct stat *st)
 {
 	const char *last;
-	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+	BbFd	   *parent = bb_local_open_parent(objects, name, &last);
 	bool		there = false;
 
 	if (parent == NULL)
@@ -218,30 +218,30 @@ stat_entry(const BbObjectStore *store, const char *name, struct stat *st)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m",
-						bb_local_path(store, name))));
+						bb_local_path(objects, name))));
 	(void) bb_fd_close(parent);
 	return there;
 }
 
 static void
-walk_directory(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+walk_directory(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 			   Walk *walk)
 {
 	ListCell   *cell;
 
 	check_stack_depth();
-	foreach(cell, list_names(store, name))
+	foreach(cell, list_names(objects, name))
 	{
 		const char *entry = lfirst(cell);
 		char	   *child = psprintf("%s/%s", name, entry);
 		struct stat st;
 
 		bb_reqctx_check(ctx);
-		if (!stat_entry(store, child, &st))
+		if (!stat_entry(objects, child, &st))
 			continue;
 		if (S_ISDIR(st.st_mode))
 		{
-			walk_directory(ctx, store, child, walk);
+			walk_directory(ctx, objects, child, walk);
 			walk->directories = lappend(walk->directories, child);
 		}
 		else if (walk->unfinished ? is_unfinished(entry)
@@ -264,11 +264,11 @@ compare_infos(const ListCell *a, const ListCell *b)
 }
 
 List *
-bb_local_list(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
+bb_local_list(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 {
 	Walk		walk = {.unfinished = false, .found = NIL, .directories = NIL};
 
-	walk_directory(ctx, store, prefix, &walk);
+	walk_directory(ctx, objects, prefix, &walk);
 	list_sort(walk.found, compare_infos);
 	return walk.found;
 }
@@ -280,13 +280,13 @@ compare_parts(const ListCell *a, const ListCell *b)
 }
 
 List *
-bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 					const char *prefix)
 {
 	List	   *parts = NIL;
 	ListCell   *cell;
 
-	foreach(cell, list_names(store, prefix))
+	foreach(cell, list_names(objects, prefix))
 	{
 		char	   *entry = lfirst(cell);
 		struct stat st;
@@ -294,7 +294,7 @@ bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
 		bb_reqctx_check(ctx);
 		/* a symbolic link isn't followed: its reader will say so */
 		if (entry[0] != '.' &&
-			stat_entry(store, psprintf("%s/%s", prefix, entry), &st) &&
+			stat_entry(objects, psprintf("%s/%s", prefix, entry), &st) &&
 			(S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode)))
 			parts = lappend(parts, entry);
 	}
@@ -303,10 +303,10 @@ bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 static void
-remove_entry(const BbObjectStore *store, const char *name, bool directory)
+remove_entry(const BbObjectStore *objects, const char *name, bool directory)
 {
 	const char *last;
-	BbFd	   *parent = bb_local_open_parent(store, name, &last);
+	BbFd	   *parent = bb_local_open_parent(objects, name, &last);
 
 	if (parent == NULL)
 		return;
@@ -316,12 +316,12 @@ remove_entry(const BbObjectStore *store, const char *name, bool directory)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m",
-						bb_local_path(store, name))));
+						bb_local_path(objects, name))));
 	(void) bb_fd_close(parent);
 }
 
 void
-bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
+bb_local_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 {
 	char	   *before = NULL;
 	ListCell   *cell;
@@ -334,25 +334,25 @@ bb_local_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
 
 		bb_reqctx_check(ctx);
 		if (before != NULL && strcmp(before, directory) != 0)
-			bb_local_sync_directory(store, before);
-		remove_entry(store, name, false);
+			bb_local_sync_directory(objects, before);
+		remove_entry(objects, name, false);
 		before = directory;
 	}
 	if (before != NULL)
-		bb_local_sync_directory(store, before);
+		bb_local_sync_directory(objects, before);
 }
 
 void
-bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
+bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 {
 	Walk		walk = {.unfinished = true, .found = NIL, .directories = NIL};
 	ListCell   *cell;
 
-	walk_directory(ctx, store, prefix, &walk);
+	walk_directory(ctx, objects, prefix, &walk);
 	foreach(cell, walk.found)
-		remove_entry(store, ((BbObjectInfo *) lfirst(cell))->name, false);
+		remove_entry(objects, ((BbObjectInfo *) lfirst(cell))->name, false);
 
 	/* children come ahead of the directories that they are in */
 	foreach(cell, walk.directories)
-		remove_entry(store, lfirst(cell), true);
+		remove_entry(objects, lfirst(cell), true);
 }

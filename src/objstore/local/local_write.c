@@ -32,7 +32,7 @@ typedef struct LocalWriter
 	char	   *directory; /* below the store's; "": that itself */
 	char	   *name;
 	const char *temporary_last; /* NULL once renamed or removed */
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	char	   *root; /* the store's directory */
 	uint64		written;
 	uint64		flushed;
@@ -60,18 +60,18 @@ remove_unfinished(void *arg)
 
 /* The directory may go with another's lock before anything is in it. */
 static BbFd *
-make_parent(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+make_parent(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 			const char **last)
 {
 	BbFd	   *parent;
 
-	while ((parent = bb_local_make_parent(store, name, last)) == NULL)
+	while ((parent = bb_local_make_parent(objects, name, last)) == NULL)
 		bb_reqctx_check(ctx);
 	return parent;
 }
 
 BbObjectWriter *
-bb_local_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_local_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -84,16 +84,16 @@ bb_local_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	old = MemoryContextSwitchTo(context);
 	writer = palloc0(sizeof(LocalWriter));
 	writer->context = context;
-	writer->store = store;
-	writer->root = pstrdup(((BbLocalStore *) store)->directory);
+	writer->objects = objects;
+	writer->root = pstrdup(((BbLocalStore *) objects)->directory);
 	writer->name = pstrdup(name);
-	writer->path = bb_local_path(store, name);
+	writer->path = bb_local_path(objects, name);
 	writer->temporary = bb_local_companion(writer->path, "tmp");
 	writer->directory = pnstrdup(name,
 								 strrchr(name, '/') != NULL
 									 ? strrchr(name, '/') - name
 									 : 0);
-	parent = make_parent(ctx, store, writer->name, &last);
+	parent = make_parent(ctx, objects, writer->name, &last);
 
 	writer->callback.func = remove_unfinished;
 	writer->callback.arg = writer;
@@ -196,7 +196,7 @@ bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not close file \"%s\": %m", local->temporary)));
-	parent = bb_local_open_parent(local->store, local->name, &last);
+	parent = bb_local_open_parent(local->objects, local->name, &last);
 	if (parent == NULL ||
 		renameat(bb_fd_number(parent), local->temporary_last,
 				 bb_fd_number(parent), last) < 0)
@@ -206,12 +206,12 @@ bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 						local->temporary, local->path)));
 	(void) bb_fd_close(parent);
 	local->temporary_last = NULL;
-	bb_local_sync_directory(local->store, local->directory);
+	bb_local_sync_directory(local->objects, local->directory);
 	MemoryContextDelete(local->context);
 }
 
 bool
-bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 				const void *data, size_t length, BbObjectTag expected,
 				BbObjectTag *tag)
 {
@@ -228,17 +228,17 @@ bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 
-	while (!bb_local_lock(ctx, store, name))
+	while (!bb_local_lock(ctx, objects, name))
 	{
 		bb_reqctx_check(ctx);
 		pg_usleep(1000);
 	}
-	(void) bb_local_get(ctx, store, name, MaxAllocSize - 1, &present,
+	(void) bb_local_get(ctx, objects, name, MaxAllocSize - 1, &present,
 						&present_length, &present_tag);
 	same = present_tag == expected;
 	if (same)
 	{
-		writer = bb_local_create(ctx, store, name);
+		writer = bb_local_create(ctx, objects, name);
 		bb_local_write(ctx, writer, data, length);
 		bb_local_finish(ctx, writer);
 		*tag = bb_object_tag(data, length);

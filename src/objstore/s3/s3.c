@@ -38,7 +38,7 @@ typedef struct S3Reader
 {
 	BbObjectReader base;
 	MemoryContext context; /* owns the reader */
-	BbS3Store  *store;
+	BbS3Store  *objects;
 	MemoryContextCallback callback;
 	dlist_node	node; /* among the store's, the last used at the tail */
 	char	   *name;
@@ -62,13 +62,6 @@ invalid_url(const char *url, const char *detail)
 			 errhint("Write it as \"s3://bucket/prefix\".")));
 }
 
-static bool
-is_plain(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		(c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-}
-
 static void
 s3_check_url(const char *url)
 {
@@ -80,7 +73,7 @@ s3_check_url(const char *url)
 		invalid_url(url, "It is too long.");
 	for (p = bucket; p < bucket + length; p++)
 	{
-		if (!is_plain(*p))
+		if (!bb_is_name_character(*p))
 			break;
 	}
 	if (length < 3 || length > 63 || p != bucket + length || *bucket == '.')
@@ -92,8 +85,8 @@ s3_check_url(const char *url)
 	{
 		bool		begins = *p != '/' && p[-1] == '/';
 
-		if ((*p != '/' && !is_plain(*p)) || (begins && *p == '.') ||
-			(*p == '/' && p[1] == '/'))
+		if ((*p != '/' && !bb_is_name_character(*p)) ||
+			(begins && *p == '.') || (*p == '/' && p[1] == '/'))
 			invalid_url(url,
 						"A prefix has parts of letters, digits, \".\", "
 						"\"_\" and \"-\", none of which begins with a "
@@ -101,34 +94,11 @@ s3_check_url(const char *url)
 	}
 }
 
-void
-bb_objstore_check_endpoint(const char *endpoint)
-{
-	const char *host = strstr(endpoint, "://");
-	bool		good;
-
-	good = strncmp(endpoint, "http://", 7) == 0 ||
-		strncmp(endpoint, "https://", 8) == 0;
-	if (good)
-	{
-		host += 3;
-		good = *host != '\0';
-		for (const char *p = host; *p != '\0' && good; p++)
-			good = is_plain(*p) || strchr(":[]", *p) != NULL;
-	}
-	if (!good)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid endpoint of a page store"),
-				 errhint("Write it as \"https://host\" or "
-						 "\"https://host:port\".")));
-}
-
 static BbObjectStore *
 s3_open(const BbReqCtx *ctx, const char *url,
 		const BbObjectStoreOptions *options)
 {
-	BbS3Store  *store = palloc0(sizeof(BbS3Store));
+	BbS3Store  *objects = palloc0(sizeof(BbS3Store));
 	const char *bucket = url + strlen(SCHEME_PREFIX);
 	size_t		length = strcspn(bucket, "/");
 	const char *prefix = bucket[length] == '/' ? bucket + length + 1 : "";
@@ -144,39 +114,39 @@ s3_open(const BbReqCtx *ctx, const char *url,
 						 "(access_key_id '...', secret_access_key '...').")));
 	if (endpoint == NULL)
 		endpoint = psprintf("https://s3.%s.amazonaws.com", region);
-	bb_objstore_check_endpoint(endpoint);
 	host = strstr(endpoint, "://") + 3;
 	if (options->path_style)
-		store->bucket_url = psprintf("%s/%.*s/", endpoint, (int) length,
-									 bucket);
+		objects->bucket_url = psprintf("%s/%.*s/", endpoint, (int) length,
+									   bucket);
 	else
-		store->bucket_url = psprintf("%.*s%.*s.%s/", (int) (host - endpoint),
-									 endpoint, (int) length, bucket, host);
-	store->dotted = !options->path_style &&
+		objects->bucket_url = psprintf("%.*s%.*s.%s/", (int) (host - endpoint),
+									   endpoint, (int) length, bucket, host);
+	objects->dotted = !options->path_style &&
 		memchr(bucket, '.', length) != NULL &&
 		strncmp(endpoint, "https:", 6) == 0;
 	if (*prefix == '\0')
-		store->prefix = pstrdup("");
+		objects->prefix = pstrdup("");
 	else
-		store->prefix = psprintf("%s%s", prefix,
-								 prefix[strlen(prefix) - 1] == '/' ? "" : "/");
-	dlist_init(&store->readers);
-	store->keys.access_key_id = pstrdup(options->access_key_id);
-	store->keys.secret_access_key = pstrdup(options->secret_access_key);
+		objects->prefix = psprintf("%s%s", prefix,
+								   prefix[strlen(prefix) - 1] == '/' ? ""
+																	 : "/");
+	dlist_init(&objects->readers);
+	objects->keys.access_key_id = pstrdup(options->access_key_id);
+	objects->keys.secret_access_key = pstrdup(options->secret_access_key);
 	if (options->session_token != NULL)
-		store->keys.session_token = pstrdup(options->session_token);
-	store->keys.region = pstrdup(region);
-	return &store->base;
+		objects->keys.session_token = pstrdup(options->session_token);
+	objects->keys.region = pstrdup(region);
+	return &objects->base;
 }
 
 static const char *
-s3_local_directory(const BbObjectStore *store)
+s3_local_directory(const BbObjectStore *objects)
 {
 	return NULL;
 }
 
 bool
-bb_s3_get(const BbReqCtx *ctx, BbS3Store *store, const char *name,
+bb_s3_get(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 		  size_t max_length, char **data, size_t *length, BbObjectTag *tag,
 		  char **etag)
 {
@@ -187,7 +157,7 @@ bb_s3_get(const BbReqCtx *ctx, BbS3Store *store, const char *name,
 						   .tolerate = BB_S3_MISSING};
 	BbS3Answer	answer;
 
-	if (!bb_s3_request(ctx, store, &request, &answer))
+	if (!bb_s3_request(ctx, objects, &request, &answer))
 		return false;
 	if (answer.http.too_long)
 		ereport(ERROR,
@@ -203,15 +173,15 @@ bb_s3_get(const BbReqCtx *ctx, BbS3Store *store, const char *name,
 }
 
 static bool
-s3_get(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+s3_get(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	   size_t max_length, char **data, size_t *length, BbObjectTag *tag)
 {
-	return bb_s3_get(ctx, (BbS3Store *) store, name, max_length, data, length,
-					 tag, NULL);
+	return bb_s3_get(ctx, (BbS3Store *) objects, name, max_length, data,
+					 length, tag, NULL);
 }
 
 static void
-s3_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
+s3_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 {
 	ListCell   *cell;
 
@@ -224,7 +194,7 @@ s3_remove(const BbReqCtx *ctx, BbObjectStore *store, List *names)
 							   .tolerate = BB_S3_MISSING};
 		BbS3Answer	answer;
 
-		(void) bb_s3_request(ctx, (BbS3Store *) store, &request, &answer);
+		(void) bb_s3_request(ctx, (BbS3Store *) objects, &request, &answer);
 	}
 }
 
@@ -234,7 +204,7 @@ forget_fetched(S3Reader *reader)
 {
 	if (reader->fetched == NULL)
 		return;
-	reader->store->fetched_bytes -= reader->allocated;
+	reader->objects->fetched_bytes -= reader->allocated;
 	pfree(reader->fetched);
 	reader->fetched = NULL;
 	reader->fetched_length = 0;
@@ -247,11 +217,11 @@ leave_store(void *arg)
 
 	forget_fetched(reader);
 	dlist_delete(&reader->node);
-	reader->store->nreaders--;
+	reader->objects->nreaders--;
 }
 
 static S3Reader *
-new_reader(BbS3Store *store, const char *name)
+new_reader(BbS3Store *objects, const char *name)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup S3 object",
@@ -259,10 +229,10 @@ new_reader(BbS3Store *store, const char *name)
 	S3Reader   *reader = MemoryContextAllocZero(context, sizeof(S3Reader));
 
 	reader->context = context;
-	reader->store = store;
+	reader->objects = objects;
 	reader->name = MemoryContextStrdup(context, name);
-	dlist_push_tail(&store->readers, &reader->node);
-	store->nreaders++;
+	dlist_push_tail(&objects->readers, &reader->node);
+	objects->nreaders++;
 	reader->callback.func = leave_store;
 	reader->callback.arg = reader;
 	MemoryContextRegisterResetCallback(context, &reader->callback);
@@ -270,20 +240,20 @@ new_reader(BbS3Store *store, const char *name)
 }
 
 static BbObjectReader *
-s3_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+s3_open_object(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
-	S3Reader   *reader = new_reader((BbS3Store *) store, name);
+	S3Reader   *reader = new_reader((BbS3Store *) objects, name);
 	BbS3Request request = {.action = "read object",
 						   .method = "HEAD",
 						   .name = name,
 						   .tolerate = BB_S3_MISSING};
 	BbS3Answer	answer;
 
-	if (!bb_s3_request(ctx, reader->store, &request, &answer))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("object \"%s\" is missing from page store \"%s\"",
-						name, store->url)));
+	if (!bb_s3_request(ctx, reader->objects, &request, &answer))
+	{
+		MemoryContextDelete(reader->context);
+		return NULL;
+	}
 	reader->base.size = answer.http.content_length;
 	return &reader->base;
 }
@@ -292,19 +262,19 @@ s3_open_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 typedef struct S3Part
 {
 	BbObjectPart base;
-	BbS3Store  *store;
+	BbS3Store  *objects;
 	BbS3Request request;
 	BbS3Answer	answer;
 	BbHttpTransfer *transfer;
 } S3Part;
 
 static S3Part *
-begin_range(const BbReqCtx *ctx, BbS3Store *store, const char *name,
+begin_range(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 			uint64 whole_size, uint64 offset, void *data, size_t length)
 {
 	S3Part	   *part = palloc0(sizeof(S3Part));
 
-	part->store = store;
+	part->objects = objects;
 	part->request.action = "read object";
 	part->request.method = "GET";
 	part->request.name = name;
@@ -314,7 +284,7 @@ begin_range(const BbReqCtx *ctx, BbS3Store *store, const char *name,
 	part->request.buffer = data;
 	part->request.capacity = length;
 	part->request.tolerate = BB_S3_MISSING;
-	part->transfer = bb_s3_begin(ctx, store, &part->request, &part->answer);
+	part->transfer = bb_s3_begin(ctx, objects, &part->request, &part->answer);
 	return part;
 }
 
@@ -323,16 +293,13 @@ static bool
 end_range(const BbReqCtx *ctx, S3Part *part)
 {
 	const BbS3Request *request = &part->request;
-	bool		found = bb_s3_end(ctx, part->store, part->transfer, request,
+	bool		found = bb_s3_end(ctx, part->objects, part->transfer, request,
 								  &part->answer);
 
 	if (part->answer.other_size)
 		return false;
 	if (!found)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("object \"%s\" is missing from page store \"%s\"",
-						request->name, part->store->base.url)));
+		bb_object_missing(&part->objects->base, request->name);
 	if (part->answer.http.too_long)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -347,11 +314,11 @@ end_range(const BbReqCtx *ctx, S3Part *part)
 }
 
 static BbObjectPart *
-s3_begin_part(const BbReqCtx *ctx, BbObjectStore *store,
+s3_begin_part(const BbReqCtx *ctx, BbObjectStore *objects,
 			  const BbWholeObject *object, uint64 offset, void *data,
 			  size_t length)
 {
-	return &begin_range(ctx, (BbS3Store *) store, object->name, object->size,
+	return &begin_range(ctx, (BbS3Store *) objects, object->name, object->size,
 						offset, data, length)
 				->base;
 }
@@ -367,15 +334,15 @@ read_range(const BbReqCtx *ctx, S3Reader *reader, uint64 offset, void *data,
 		   size_t length)
 {
 	(void) end_range(ctx,
-					 begin_range(ctx, reader->store, reader->name, 0, offset,
+					 begin_range(ctx, reader->objects, reader->name, 0, offset,
 								 data, length));
 }
 
 /* How much is fetched at a time for small reads, by now. */
 static size_t
-fetch_bytes(const BbS3Store *store)
+fetch_bytes(const BbS3Store *objects)
 {
-	size_t		share = FETCHED_BYTES_MAX / Max(store->nreaders, 1);
+	size_t		share = FETCHED_BYTES_MAX / Max(objects->nreaders, 1);
 
 	return Max(Min(share, FETCH_BYTES), FETCH_BYTES_MIN);
 }
@@ -386,21 +353,21 @@ fetch_bytes(const BbS3Store *store)
 static void
 need_room(S3Reader *reader, size_t length)
 {
-	BbS3Store  *store = reader->store;
+	BbS3Store  *objects = reader->objects;
 	dlist_mutable_iter iter;
 
 	if (reader->fetched != NULL && reader->allocated >= length)
 		return;
 	forget_fetched(reader);
-	dlist_foreach_modify(iter, &store->readers)
+	dlist_foreach_modify(iter, &objects->readers)
 	{
-		if (store->fetched_bytes + length <= FETCHED_BYTES_MAX)
+		if (objects->fetched_bytes + length <= FETCHED_BYTES_MAX)
 			break;
 		forget_fetched(dlist_container(S3Reader, node, iter.cur));
 	}
 	reader->fetched = MemoryContextAlloc(reader->context, length);
 	reader->allocated = length;
-	store->fetched_bytes += length;
+	objects->fetched_bytes += length;
 }
 
 /*
@@ -411,7 +378,7 @@ static void
 fetch(const BbReqCtx *ctx, S3Reader *reader, uint64 offset)
 {
 	uint64		size = reader->base.size;
-	size_t		most = fetch_bytes(reader->store);
+	size_t		most = fetch_bytes(reader->objects);
 	uint64		from = offset;
 	size_t		length;
 
@@ -433,7 +400,7 @@ s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
 
 	if (length == 0)
 		return;
-	if (length >= fetch_bytes(reader->store) || length == base->size)
+	if (length >= fetch_bytes(reader->objects) || length == base->size)
 	{
 		read_range(ctx, reader, offset, data, length);
 		/* who reads so much at a time hardly wants the rest */
@@ -441,7 +408,7 @@ s3_read(const BbReqCtx *ctx, BbObjectReader *base, uint64 offset, void *data,
 	}
 	else
 	{
-		dlist_move_tail(&reader->store->readers, &reader->node);
+		dlist_move_tail(&reader->objects->readers, &reader->node);
 		if (offset < reader->fetched_from ||
 			offset + length > reader->fetched_from + reader->fetched_length)
 			fetch(ctx, reader, offset);
@@ -459,6 +426,7 @@ s3_close(BbObjectReader *base)
 
 const BbObjectStoreOps bb_objstore_s3 = {
 	.scheme = "s3",
+	.residency = &bb_residency_none,
 	.check_url = s3_check_url,
 	.open = s3_open,
 	.local_directory = s3_local_directory,

@@ -87,7 +87,7 @@ typedef struct BbS3Answer
  *
  * Errors: CONNECTION_FAILURE.
  */
-extern bool bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
+extern bool bb_s3_request(const BbReqCtx *ctx, BbS3Store *objects,
 						  const BbS3Request *request, BbS3Answer *answer);
 
 /*
@@ -95,10 +95,10 @@ extern bool bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
  * way between them, as others may be.  Request and answer, the same in both,
  * are in use as long as bb_http_begin says.
  */
-extern BbHttpTransfer *bb_s3_begin(const BbReqCtx *ctx, BbS3Store *store,
+extern BbHttpTransfer *bb_s3_begin(const BbReqCtx *ctx, BbS3Store *objects,
 								   const BbS3Request *request,
 								   BbS3Answer *answer);
-extern bool bb_s3_end(const BbReqCtx *ctx, BbS3Store *store,
+extern bool bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects,
 					  BbHttpTransfer *transfer, const BbS3Request *request,
 					  BbS3Answer *answer);
 
@@ -106,11 +106,11 @@ extern bool bb_s3_end(const BbReqCtx *ctx, BbS3Store *store,
  * bb_s3_clean_up - DELETE what nobody needs, once, from a memory context's
  * callback.  Never throws; if it fails, something is left.
  */
-extern void bb_s3_clean_up(BbS3Store *store, const char *name,
+extern void bb_s3_clean_up(BbS3Store *objects, const char *name,
 						   const char *query);
 
 /* An answer that is no such document as it should be. */
-pg_noreturn extern void bb_s3_bad_answer(const BbS3Store *store,
+pg_noreturn extern void bb_s3_bad_answer(const BbS3Store *objects,
 										 const char *action,
 										 const char *complaint);
 
@@ -127,28 +127,28 @@ typedef struct BbS3Listed
  * bb_s3_list - BbS3Listed of all whose names begin with "start"; *now is the
  * server's time.
  */
-extern List *bb_s3_list(const BbReqCtx *ctx, BbS3Store *store,
+extern List *bb_s3_list(const BbReqCtx *ctx, BbS3Store *objects,
 						const char *start, int64 *now);
-extern List *bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *store,
+extern List *bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *objects,
 								const char *prefix);
-extern List *bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *store,
+extern List *bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *prefix);
 
 /* ---- s3_upload.c ---- */
 
-extern BbObjectWriter *bb_s3_create(const BbReqCtx *ctx, BbObjectStore *store,
-									const char *name);
+extern BbObjectWriter *bb_s3_create(const BbReqCtx *ctx,
+									BbObjectStore *objects, const char *name);
 extern void bb_s3_write(const BbReqCtx *ctx, BbObjectWriter *writer,
 						const void *data, size_t length);
 extern void bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
-extern void bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 						const char *prefix);
 
 /* ---- s3_lock.c ---- */
 
-extern bool bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *store,
+extern bool bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 					   const char *name);
-extern bool bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *store,
+extern bool bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *objects,
 						 const char *name, const void *data, size_t length,
 						 BbObjectTag expected, BbObjectTag *tag);
 
@@ -157,15 +157,15 @@ extern bool bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *store,
  *
  * Errors: OBJECT_IN_USE (one was lost).
  */
-extern void bb_s3_renew_locks(const BbReqCtx *ctx, BbS3Store *store);
+extern void bb_s3_renew_locks(const BbReqCtx *ctx, BbS3Store *objects);
 
 /* ---- s3.c ---- */
 
 /*
  * bb_s3_get - as bb_objstore_get; etag (NULL: not wanted) is palloc'd.
  */
-extern bool bb_s3_get(const BbReqCtx *ctx, BbS3Store *store, const char *name,
-					  size_t max_length, char **data, size_t *length,
-					  BbObjectTag *tag, char **etag);
+extern bool bb_s3_get(const BbReqCtx *ctx, BbS3Store *objects,
+					  const char *name, size_t max_length, char **data,
+					  size_t *length, BbObjectTag *tag, char **etag);
 
 #endif /* BB_S3_INTERNAL_H */

@@ -36,7 +36,7 @@ parse_time(const char *text)
  * after the last one.
  */
 static char *
-take_page(BbS3Store *store, const char *document, List **list)
+take_page(BbS3Store *objects, const char *document, List **list)
 {
 	BbXml		xml;
 	const char *path;
@@ -44,7 +44,7 @@ take_page(BbS3Store *store, const char *document, List **list)
 	BbS3Listed	object = {0};
 	char	   *next = NULL;
 	bool		more = false;
-	size_t		prefix_length = strlen(store->prefix);
+	size_t		prefix_length = strlen(objects->prefix);
 
 	bb_xml_init(&xml, document);
 	while (bb_xml_next(&xml, &path, &text))
@@ -58,8 +58,8 @@ take_page(BbS3Store *store, const char *document, List **list)
 		else if (strcmp(path, "ListBucketResult/Contents") == 0)
 		{
 			if (object.name == NULL ||
-				strncmp(object.name, store->prefix, prefix_length) != 0)
-				bb_s3_bad_answer(store, ACTION,
+				strncmp(object.name, objects->prefix, prefix_length) != 0)
+				bb_s3_bad_answer(objects, ACTION,
 								 "It lists what was not asked for.");
 			object.name += prefix_length;
 			*list = lappend(*list,
@@ -72,21 +72,22 @@ take_page(BbS3Store *store, const char *document, List **list)
 		else if (strcmp(path, "ListBucketResult/NextContinuationToken") == 0)
 			next = pstrdup(text);
 		else if (strncmp(path, "ListBucketResult", 16) != 0)
-			bb_s3_bad_answer(store, ACTION, "It is no listing.");
+			bb_s3_bad_answer(objects, ACTION, "It is no listing.");
 	}
 	if (xml.complaint != NULL)
-		bb_s3_bad_answer(store, ACTION, xml.complaint);
+		bb_s3_bad_answer(objects, ACTION, xml.complaint);
 	if (more && next == NULL)
-		bb_s3_bad_answer(store, ACTION, "It doesn't say how to go on.");
+		bb_s3_bad_answer(objects, ACTION, "It doesn't say how to go on.");
 	return more ? next : NULL;
 }
 
 List *
-bb_s3_list(const BbReqCtx *ctx, BbS3Store *store, const char *start,
+bb_s3_list(const BbReqCtx *ctx, BbS3Store *objects, const char *start,
 		   int64 *now)
 {
 	List	   *list = NIL;
-	char	   *prefix = bb_s3_encode(psprintf("%s%s", store->prefix, start));
+	char	   *prefix = bb_s3_encode(
+		psprintf("%s%s", objects->prefix, start));
 	char	   *token = NULL;
 
 	do
@@ -100,11 +101,11 @@ bb_s3_list(const BbReqCtx *ctx, BbS3Store *store, const char *start,
 								 token ? "continuation-token=" : "",
 								 token ? bb_s3_encode(token) : "",
 								 token ? "&" : "", prefix);
-		(void) bb_s3_request(ctx, store, &request, &answer);
+		(void) bb_s3_request(ctx, objects, &request, &answer);
 		if (answer.http.too_long || answer.http.length == 0)
-			bb_s3_bad_answer(store, ACTION, "It has the wrong length.");
+			bb_s3_bad_answer(objects, ACTION, "It has the wrong length.");
 		*now = answer.http.date;
-		token = take_page(store, answer.http.body, &list);
+		token = take_page(objects, answer.http.body, &list);
 		pfree(answer.http.body);
 	} while (token != NULL);
 	return list;
@@ -133,7 +134,7 @@ compare_infos(const ListCell *a, const ListCell *b)
 }
 
 List *
-bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *store,
+bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *prefix)
 {
 	List	   *infos = NIL;
@@ -141,7 +142,7 @@ bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *store,
 	int64		now;
 
 	foreach(cell,
-			bb_s3_list(ctx, (BbS3Store *) store, psprintf("%s/", prefix),
+			bb_s3_list(ctx, (BbS3Store *) objects, psprintf("%s/", prefix),
 					   &now))
 	{
 		BbS3Listed *listed = lfirst(cell);
@@ -159,12 +160,13 @@ bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 List *
-bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *store, const char *prefix)
+bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const char *prefix)
 {
 	List	   *parts = NIL;
 	ListCell   *cell;
 
-	foreach(cell, bb_s3_list_objects(ctx, store, prefix))
+	foreach(cell, bb_s3_list_objects(ctx, objects, prefix))
 	{
 		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
 		const char *part = name + strlen(prefix) + 1;

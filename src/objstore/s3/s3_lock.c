@@ -57,7 +57,7 @@
 
 typedef struct S3Lock
 {
-	BbS3Store  *store;
+	BbS3Store  *objects;
 	char	   *start; /* of the names of all flags of this lock */
 	char	   *flag;  /* our own's */
 	TimestampTz renewed;
@@ -65,7 +65,7 @@ typedef struct S3Lock
 } S3Lock;
 
 static void
-remove_object(const BbReqCtx *ctx, BbS3Store *store, const char *name)
+remove_object(const BbReqCtx *ctx, BbS3Store *objects, const char *name)
 {
 	BbS3Request request = {.action = "remove object",
 						   .method = "DELETE",
@@ -74,7 +74,7 @@ remove_object(const BbReqCtx *ctx, BbS3Store *store, const char *name)
 						   .tolerate = BB_S3_MISSING};
 	BbS3Answer	answer;
 
-	(void) bb_s3_request(ctx, store, &request, &answer);
+	(void) bb_s3_request(ctx, objects, &request, &answer);
 }
 
 static void
@@ -90,7 +90,7 @@ put_flag(const BbReqCtx *ctx, S3Lock *lock)
 
 	/* from before it is there: rather too early than too late */
 	lock->renewed = GetCurrentTimestamp();
-	(void) bb_s3_request(ctx, lock->store, &request, &answer);
+	(void) bb_s3_request(ctx, lock->objects, &request, &answer);
 }
 
 /*
@@ -104,7 +104,7 @@ others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
 	bool		found = false;
 	bool		precedes = false;
 	ListCell   *cell;
-	List	   *flags = bb_s3_list(ctx, lock->store, lock->start, &now);
+	List	   *flags = bb_s3_list(ctx, lock->objects, lock->start, &now);
 
 	foreach(cell, flags)
 	{
@@ -114,7 +114,7 @@ others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
 			continue;
 		if (now != 0 && flag->modified != 0 &&
 			now - flag->modified > LOCK_SECONDS)
-			remove_object(ctx, lock->store, flag->name);
+			remove_object(ctx, lock->objects, flag->name);
 		else
 		{
 			found = true;
@@ -161,13 +161,13 @@ release_lock(void *arg)
 {
 	S3Lock	   *lock = arg;
 
-	lock->store->locks = list_delete_ptr(lock->store->locks, lock);
-	bb_s3_clean_up(lock->store, lock->flag, NULL);
+	lock->objects->locks = list_delete_ptr(lock->objects->locks, lock);
+	bb_s3_clean_up(lock->objects, lock->flag, NULL);
 }
 
 /* As bb_s3_lock; NULL when another holds it. */
 static S3Lock *
-take_lock(const BbReqCtx *ctx, BbS3Store *store, const char *name)
+take_lock(const BbReqCtx *ctx, BbS3Store *objects, const char *name)
 {
 	S3Lock	   *lock = palloc0(sizeof(S3Lock));
 	const char *slash = strrchr(name, '/');
@@ -179,7 +179,7 @@ take_lock(const BbReqCtx *ctx, BbS3Store *store, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a random lock id")));
-	lock->store = store;
+	lock->objects = objects;
 	lock->start = psprintf("%.*s.%s.lock.", (int) (file - name), name, file);
 	lock->flag = psprintf("%s%016llx", lock->start,
 						  (unsigned long long) random);
@@ -193,21 +193,21 @@ take_lock(const BbReqCtx *ctx, BbS3Store *store, const char *name)
 	put_flag(ctx, lock);
 	if (!prevails(ctx, lock, false))
 	{
-		remove_object(ctx, lock->store, lock->flag);
+		remove_object(ctx, lock->objects, lock->flag);
 		return NULL;
 	}
 
 	/* the list must not go before the store does */
-	old = MemoryContextSwitchTo(GetMemoryChunkContext(store));
-	lock->store->locks = lappend(lock->store->locks, lock);
+	old = MemoryContextSwitchTo(GetMemoryChunkContext(objects));
+	lock->objects->locks = lappend(lock->objects->locks, lock);
 	MemoryContextSwitchTo(old);
 	return lock;
 }
 
 bool
-bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
-	return take_lock(ctx, (BbS3Store *) store, name) != NULL;
+	return take_lock(ctx, (BbS3Store *) objects, name) != NULL;
 }
 
 static void
@@ -220,7 +220,7 @@ renew(const BbReqCtx *ctx, S3Lock *lock)
 	BbS3Answer	answer;
 	bool		kept;
 
-	kept = bb_s3_request(ctx, lock->store, &request, &answer);
+	kept = bb_s3_request(ctx, lock->objects, &request, &answer);
 	if (kept)
 	{
 		put_flag(ctx, lock);
@@ -230,7 +230,7 @@ renew(const BbReqCtx *ctx, S3Lock *lock)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("the lock \"%s\" of page store \"%s\" was lost",
-						lock->flag, lock->store->base.url),
+						lock->flag, lock->objects->base.url),
 				 errdetail("This session made no request for %d seconds, and "
 						   "another took the lock over.",
 						   LOCK_SECONDS),
@@ -238,27 +238,27 @@ renew(const BbReqCtx *ctx, S3Lock *lock)
 }
 
 void
-bb_s3_renew_locks(const BbReqCtx *ctx, BbS3Store *store)
+bb_s3_renew_locks(const BbReqCtx *ctx, BbS3Store *objects)
 {
 	ListCell   *cell;
 
-	if (store->locks == NIL || store->renewing)
+	if (objects->locks == NIL || objects->renewing)
 		return;
-	foreach(cell, store->locks)
+	foreach(cell, objects->locks)
 	{
 		S3Lock	   *lock = lfirst(cell);
 
 		if (!TimestampDifferenceExceeds(lock->renewed, GetCurrentTimestamp(),
 										RENEW_SECONDS * 1000))
 			continue;
-		store->renewing = true;
+		objects->renewing = true;
 		PG_TRY();
 		{
 			renew(ctx, lock);
 		}
 		PG_FINALLY();
 		{
-			store->renewing = false;
+			objects->renewing = false;
 		}
 		PG_END_TRY();
 	}
@@ -270,7 +270,7 @@ bb_s3_renew_locks(const BbReqCtx *ctx, BbS3Store *store)
  * Does the server heed conditions?  One that can't hold tells.
  */
 static bool
-heeds_conditions(const BbReqCtx *ctx, BbS3Store *store)
+heeds_conditions(const BbReqCtx *ctx, BbS3Store *objects)
 {
 	BbS3Request request = {.action = "write object",
 						   .method = "PUT",
@@ -283,27 +283,27 @@ heeds_conditions(const BbReqCtx *ctx, BbS3Store *store)
 						   .tolerate = BB_S3_CONDITION | BB_S3_MISSING};
 	BbS3Answer	answer;
 
-	if (!store->conditions_known)
+	if (!objects->conditions_known)
 	{
-		if (bb_s3_request(ctx, store, &request, &answer))
-			remove_object(ctx, store, request.name);
-		store->conditions = answer.http.status == 412 ||
+		if (bb_s3_request(ctx, objects, &request, &answer))
+			remove_object(ctx, objects, request.name);
+		objects->conditions = answer.http.status == 412 ||
 			answer.http.status == 404;
-		store->conditions_known = true;
+		objects->conditions_known = true;
 	}
-	return store->conditions;
+	return objects->conditions;
 }
 
 /* Is the object what we put, by an attempt whose answer was lost? */
 static bool
-is_ours(const BbReqCtx *ctx, BbS3Store *store, const char *name, size_t length,
-		BbObjectTag tag)
+is_ours(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
+		size_t length, BbObjectTag tag)
 {
 	char	   *data;
 	size_t		present_length;
 	BbObjectTag present;
 
-	return bb_s3_get(ctx, store, name, MaxAllocSize - 1, &data,
+	return bb_s3_get(ctx, objects, name, MaxAllocSize - 1, &data,
 					 &present_length, &present, NULL) &&
 		present_length == length && present == tag;
 }
@@ -316,8 +316,9 @@ typedef enum PutOutcome
 } PutOutcome;
 
 static PutOutcome
-put(const BbReqCtx *ctx, BbS3Store *store, const char *name, const void *data,
-	size_t length, const char *condition, TimestampTz give_up)
+put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
+	const void *data, size_t length, const char *condition,
+	TimestampTz give_up)
 {
 	BbS3Request request = {.action = "write object",
 						   .method = "PUT",
@@ -331,12 +332,12 @@ put(const BbReqCtx *ctx, BbS3Store *store, const char *name, const void *data,
 
 	if (condition != NULL)
 		request.tolerate = BB_S3_CONDITION | BB_S3_MISSING;
-	if (bb_s3_request(ctx, store, &request, &answer))
+	if (bb_s3_request(ctx, objects, &request, &answer))
 		return PUT_DONE;
 	if (answer.http.status == 501 || answer.http.status == 400)
 		return PUT_IMPOSSIBLE;
 	if (answer.repeated &&
-		is_ours(ctx, store, name, length, bb_object_tag(data, length)))
+		is_ours(ctx, objects, name, length, bb_object_tag(data, length)))
 		return PUT_DONE;
 	return PUT_REFUSED;
 }
@@ -346,7 +347,7 @@ put(const BbReqCtx *ctx, BbS3Store *store, const char *name, const void *data,
  * NULL: there is to be one.
  */
 static PutOutcome
-compare_and_put(const BbReqCtx *ctx, BbS3Store *store, const char *name,
+compare_and_put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 				const void *data, size_t length, BbObjectTag expected,
 				const S3Lock *lock)
 {
@@ -357,7 +358,7 @@ compare_and_put(const BbReqCtx *ctx, BbS3Store *store, const char *name,
 	const char *condition = NULL;
 	TimestampTz give_up = 0;
 
-	(void) bb_s3_get(ctx, store, name, MaxAllocSize - 1, &present,
+	(void) bb_s3_get(ctx, objects, name, MaxAllocSize - 1, &present,
 					 &present_length, &tag, &etag);
 	if (tag != expected)
 		return PUT_REFUSED;
@@ -369,7 +370,7 @@ compare_and_put(const BbReqCtx *ctx, BbS3Store *store, const char *name,
 		give_up = TimestampTzPlusMilliseconds(lock->renewed,
 											  (LOCK_SECONDS - MARGIN_SECONDS) *
 												  1000L);
-	return put(ctx, store, name, data, length, condition, give_up);
+	return put(ctx, objects, name, data, length, condition, give_up);
 }
 
 bool
@@ -377,7 +378,7 @@ bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *base, const char *name,
 			 const void *data, size_t length, BbObjectTag expected,
 			 BbObjectTag *tag)
 {
-	BbS3Store  *store = (BbS3Store *) base;
+	BbS3Store  *objects = (BbS3Store *) base;
 	MemoryContext context;
 	MemoryContext old;
 	PutOutcome	outcome = PUT_IMPOSSIBLE;
@@ -388,13 +389,13 @@ bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *base, const char *name,
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 
-	if (heeds_conditions(ctx, store))
-		outcome = compare_and_put(ctx, store, name, data, length, expected,
+	if (heeds_conditions(ctx, objects))
+		outcome = compare_and_put(ctx, objects, name, data, length, expected,
 								  NULL);
 	if (outcome == PUT_IMPOSSIBLE)
 	{
-		store->conditions = false;
-		for (int tries = 1; (lock = take_lock(ctx, store, name)) == NULL;
+		objects->conditions = false;
+		for (int tries = 1; (lock = take_lock(ctx, objects, name)) == NULL;
 			 tries++)
 		{
 			if (tries == LOCK_TRIES)
@@ -406,7 +407,7 @@ bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *base, const char *name,
 						 errhint("Try again when it has finished.")));
 			wait_a_moment(ctx);
 		}
-		outcome = compare_and_put(ctx, store, name, data, length, expected,
+		outcome = compare_and_put(ctx, objects, name, data, length, expected,
 								  lock);
 	}
 

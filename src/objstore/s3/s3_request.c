@@ -43,13 +43,13 @@ typedef struct Attempts
 } Attempts;
 
 void
-bb_s3_bad_answer(const BbS3Store *store, const char *action,
+bb_s3_bad_answer(const BbS3Store *objects, const char *action,
 				 const char *complaint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("could not %s of page store \"%s\"", action,
-					store->base.url),
+					objects->base.url),
 			 errdetail("The server's answer can't be read: %s", complaint),
 			 errhint("Is the endpoint an S3 server?")));
 }
@@ -58,7 +58,7 @@ bb_s3_bad_answer(const BbS3Store *store, const char *action,
  * Send it once.
  */
 static BbHttpTransfer *
-attempt(const BbS3Store *store, const BbS3Request *request,
+attempt(const BbS3Store *objects, const BbS3Request *request,
 		BbHttpAnswer *answer)
 {
 	MemoryContext context;
@@ -76,9 +76,9 @@ attempt(const BbS3Store *store, const BbS3Request *request,
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 	initStringInfo(&url);
-	appendStringInfoString(&url, store->bucket_url);
+	appendStringInfoString(&url, objects->bucket_url);
 	if (request->name != NULL)
-		appendStringInfo(&url, "%s%s", store->prefix,
+		appendStringInfo(&url, "%s%s", objects->prefix,
 						 bb_s3_encode_path(request->name));
 	if (request->query != NULL)
 		appendStringInfo(&url, "?%s", request->query);
@@ -97,7 +97,8 @@ attempt(const BbS3Store *store, const BbS3Request *request,
 
 	http.method = request->method;
 	http.url = url.data;
-	http.headers = bb_s3_sign(&store->keys, &signable, GetCurrentTimestamp());
+	http.headers = bb_s3_sign(&objects->keys, &signable,
+							  GetCurrentTimestamp());
 	MemoryContextSwitchTo(old);
 	http.body = request->body;
 	http.body_length = request->body_length;
@@ -202,7 +203,7 @@ is_elsewhere(const BbS3Answer *answer)
 }
 
 static const char *
-hint_for(const BbS3Store *store, const BbS3Answer *answer)
+hint_for(const BbS3Store *objects, const BbS3Answer *answer)
 {
 	static const struct
 	{
@@ -222,7 +223,7 @@ hint_for(const BbS3Store *store, const BbS3Answer *answer)
 		{"NoSuchBucket", "Create the bucket, or correct the store's URL."},
 	};
 
-	if (answer->http.untrusted && store->dotted)
+	if (answer->http.untrusted && objects->dotted)
 		return "Set the server's option \"path_style\" to true: a wildcard "
 			   "certificate is valid for no bucket whose name has dots. For "
 			   "an authority of your own, set bbackup.s3_ca_file.";
@@ -265,11 +266,11 @@ hint_for(const BbS3Store *store, const BbS3Answer *answer)
  * ERROR.
  */
 static void
-report_failure(int level, const BbS3Store *store, const BbS3Request *request,
+report_failure(int level, const BbS3Store *objects, const BbS3Request *request,
 			   const BbS3Answer *answer, const Attempts *attempts)
 {
 	const char *hint = level >= ERROR
-		? hint_for(store, answer)
+		? hint_for(objects, answer)
 		: psprintf("It is tried again until %s.",
 				   timestamptz_to_str(attempts->until));
 	bool		redirected = is_elsewhere(answer) &&
@@ -289,9 +290,9 @@ report_failure(int level, const BbS3Store *store, const BbS3Request *request,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 request->name != NULL
 			 ? errmsg("could not %s \"%s\" of page store \"%s\"",
-					  request->action, request->name, store->base.url)
+					  request->action, request->name, objects->base.url)
 			 : errmsg("could not %s of page store \"%s\"", request->action,
-					  store->base.url),
+					  objects->base.url),
 			 errdetail_plural("%s (%d attempt).", "%s (%d attempts).",
 							  attempts->count, reason, attempts->count),
 			 hint != NULL ? errhint("%s", hint) : 0));
@@ -374,16 +375,16 @@ is_whole(const BbS3Request *request, const BbHttpAnswer *answer)
 }
 
 BbHttpTransfer *
-bb_s3_begin(const BbReqCtx *ctx, BbS3Store *store, const BbS3Request *request,
-			BbS3Answer *answer)
+bb_s3_begin(const BbReqCtx *ctx, BbS3Store *objects,
+			const BbS3Request *request, BbS3Answer *answer)
 {
-	bb_s3_renew_locks(ctx, store);
+	bb_s3_renew_locks(ctx, objects);
 	answer->repeated = false;
-	return attempt(store, request, &answer->http);
+	return attempt(objects, request, &answer->http);
 }
 
 bool
-bb_s3_end(const BbReqCtx *ctx, BbS3Store *store, BbHttpTransfer *transfer,
+bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects, BbHttpTransfer *transfer,
 		  const BbS3Request *request, BbS3Answer *answer)
 {
 	Attempts	attempts = {0};
@@ -411,32 +412,32 @@ bb_s3_end(const BbReqCtx *ctx, BbS3Store *store, BbHttpTransfer *transfer,
 		if (answer->http.failure == NULL && tolerated(request, answer))
 			return false;
 		if (!worth_retrying(answer) || !go_on(request, &attempts))
-			report_failure(ERROR, store, request, answer, &attempts);
+			report_failure(ERROR, objects, request, answer, &attempts);
 		if (!attempts.warned &&
 			TimestampDifferenceExceeds(attempts.failed, GetCurrentTimestamp(),
 									   WARN_AFTER_MS))
 		{
 			attempts.warned = true;
-			report_failure(WARNING, store, request, answer, &attempts);
+			report_failure(WARNING, objects, request, answer, &attempts);
 		}
 		answer->repeated = true;
 		if (request->buffer == NULL && answer->http.body != NULL)
 			pfree(answer->http.body);
 		back_off(ctx, &attempts);
-		transfer = attempt(store, request, &answer->http);
+		transfer = attempt(objects, request, &answer->http);
 	}
 }
 
 bool
-bb_s3_request(const BbReqCtx *ctx, BbS3Store *store,
+bb_s3_request(const BbReqCtx *ctx, BbS3Store *objects,
 			  const BbS3Request *request, BbS3Answer *answer)
 {
-	return bb_s3_end(ctx, store, bb_s3_begin(ctx, store, request, answer),
+	return bb_s3_end(ctx, objects, bb_s3_begin(ctx, objects, request, answer),
 					 request, answer);
 }
 
 void
-bb_s3_clean_up(BbS3Store *store, const char *name, const char *query)
+bb_s3_clean_up(BbS3Store *objects, const char *name, const char *query)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
@@ -456,7 +457,7 @@ bb_s3_clean_up(BbS3Store *store, const char *name, const char *query)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		bb_http_end(NULL, attempt(store, &request, &answer));
+		bb_http_end(NULL, attempt(objects, &request, &answer));
 	}
 	PG_CATCH();
 	{

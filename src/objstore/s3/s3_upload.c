@@ -35,7 +35,7 @@ typedef struct S3Writer
 {
 	BbObjectWriter base;
 	MemoryContext context; /* owns the writer */
-	BbS3Store  *store;
+	BbS3Store  *objects;
 	char	   *name;
 	char	   *upload;	   /* "uploadId=…"; NULL: none is under way */
 	bool		finishing; /* the object may be there */
@@ -54,13 +54,13 @@ abort_upload(void *arg)
 	S3Writer   *writer = arg;
 
 	if (writer->upload != NULL)
-		bb_s3_clean_up(writer->store, writer->name, writer->upload);
+		bb_s3_clean_up(writer->objects, writer->name, writer->upload);
 	if (writer->finishing)
-		bb_s3_clean_up(writer->store, writer->name, NULL);
+		bb_s3_clean_up(writer->objects, writer->name, NULL);
 }
 
 BbObjectWriter *
-bb_s3_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_s3_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -71,7 +71,7 @@ bb_s3_create(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 	old = MemoryContextSwitchTo(context);
 	writer = palloc0(sizeof(S3Writer));
 	writer->context = context;
-	writer->store = (BbS3Store *) store;
+	writer->objects = (BbS3Store *) objects;
 	writer->name = pstrdup(name);
 	writer->allocated = 64 * 1024;
 	writer->buffer = palloc(writer->allocated);
@@ -118,10 +118,10 @@ begin_upload(const BbReqCtx *ctx, S3Writer *writer)
 	BbS3Answer	answer;
 	char	   *id;
 
-	(void) bb_s3_request(ctx, writer->store, &request, &answer);
+	(void) bb_s3_request(ctx, writer->objects, &request, &answer);
 	id = element_of(&answer, "InitiateMultipartUploadResult/UploadId");
 	if (id == NULL)
-		bb_s3_bad_answer(writer->store, "begin an upload",
+		bb_s3_bad_answer(writer->objects, "begin an upload",
 						 "It has no upload ID.");
 	writer->upload = MemoryContextStrdup(writer->context,
 										 psprintf("uploadId=%s",
@@ -147,10 +147,10 @@ put_part(const BbReqCtx *ctx, S3Writer *writer)
 				 errmsg("object \"%s\" is too large", writer->name)));
 	request.query = psprintf("partNumber=%d&%s", writer->parts,
 							 writer->upload);
-	(void) bb_s3_request(ctx, writer->store, &request, &answer);
+	(void) bb_s3_request(ctx, writer->objects, &request, &answer);
 	if (answer.http.etag[0] == '\0' ||
 		strpbrk(answer.http.etag, "<>&") != NULL)
-		bb_s3_bad_answer(writer->store, "write a part", "It has no ETag.");
+		bb_s3_bad_answer(writer->objects, "write a part", "It has no ETag.");
 	appendStringInfo(&writer->etags,
 					 "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>",
 					 writer->parts, answer.http.etag);
@@ -194,7 +194,7 @@ is_there(const BbReqCtx *ctx, S3Writer *writer)
 						   .tolerate = BB_S3_MISSING};
 	BbS3Answer	answer;
 
-	return bb_s3_request(ctx, writer->store, &request, &answer) &&
+	return bb_s3_request(ctx, writer->objects, &request, &answer) &&
 		answer.http.content_length == writer->total;
 }
 
@@ -219,13 +219,13 @@ complete_upload(const BbReqCtx *ctx, S3Writer *writer)
 	 * can be an error.  And if an earlier attempt was heard but not answered,
 	 * the upload is gone by now.
 	 */
-	if ((!bb_s3_request(ctx, writer->store, &request, &answer) ||
+	if ((!bb_s3_request(ctx, writer->objects, &request, &answer) ||
 		 element_of(&answer, "CompleteMultipartUploadResult/ETag") == NULL) &&
 		!is_there(ctx, writer))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not write object \"%s\" of page store \"%s\"",
-						writer->name, writer->store->base.url),
+						writer->name, writer->objects->base.url),
 				 errdetail("The server could not put its %d parts together.",
 						   writer->parts),
 				 errhint("Try again.")));
@@ -251,7 +251,7 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 							   .capacity = ANSWER_CAPACITY};
 		BbS3Answer	answer;
 
-		(void) bb_s3_request(ctx, writer->store, &request, &answer);
+		(void) bb_s3_request(ctx, writer->objects, &request, &answer);
 	}
 	else
 		complete_upload(ctx, writer);
@@ -281,7 +281,7 @@ is_new(HTAB *aborted, const char *name, const char *query)
  * whether there were any.
  */
 static bool
-abort_uploads(const BbReqCtx *ctx, BbS3Store *store, const char *document,
+abort_uploads(const BbReqCtx *ctx, BbS3Store *objects, const char *document,
 			  HTAB *aborted)
 {
 	BbXml		xml;
@@ -290,7 +290,7 @@ abort_uploads(const BbReqCtx *ctx, BbS3Store *store, const char *document,
 	char	   *key = NULL;
 	char	   *id = NULL;
 	bool		any = false;
-	size_t		prefix_length = strlen(store->prefix);
+	size_t		prefix_length = strlen(objects->prefix);
 
 	bb_xml_init(&xml, document);
 	while (bb_xml_next(&xml, &path, &text))
@@ -309,28 +309,28 @@ abort_uploads(const BbReqCtx *ctx, BbS3Store *store, const char *document,
 			BbS3Answer	answer;
 
 			if (key == NULL || id == NULL ||
-				strncmp(key, store->prefix, prefix_length) != 0)
-				bb_s3_bad_answer(store, "list the uploads",
+				strncmp(key, objects->prefix, prefix_length) != 0)
+				bb_s3_bad_answer(objects, "list the uploads",
 								 "It lists what was not asked for.");
 			request.name = key + prefix_length;
 			request.query = psprintf("uploadId=%s", bb_s3_encode(id));
 			if (is_new(aborted, request.name, request.query))
 			{
-				(void) bb_s3_request(ctx, store, &request, &answer);
+				(void) bb_s3_request(ctx, objects, &request, &answer);
 				any = true;
 			}
 			key = id = NULL;
 		}
 	}
 	if (xml.complaint != NULL)
-		bb_s3_bad_answer(store, "list the uploads", xml.complaint);
+		bb_s3_bad_answer(objects, "list the uploads", xml.complaint);
 	return any;
 }
 
 void
 bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
 {
-	BbS3Store  *store = (BbS3Store *) base;
+	BbS3Store  *objects = (BbS3Store *) base;
 	BbS3Request request = {.action = "list the uploads",
 						   .method = "GET",
 						   .capacity = UPLOADS_CAPACITY};
@@ -343,7 +343,7 @@ bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
 
 	request.query = psprintf("prefix=%s&uploads=",
 							 bb_s3_encode(
-								 psprintf("%s%s/", store->prefix, prefix)));
+								 psprintf("%s%s/", objects->prefix, prefix)));
 	/*
 	 * What was aborted is no longer listed, so the first page is the next.  A
 	 * server may go on listing it for a while: then a page without anything
@@ -353,11 +353,11 @@ bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
 	{
 		BbS3Answer	answer;
 
-		(void) bb_s3_request(ctx, store, &request, &answer);
+		(void) bb_s3_request(ctx, objects, &request, &answer);
 		if (answer.http.too_long || answer.http.length == 0)
-			bb_s3_bad_answer(store, request.action,
+			bb_s3_bad_answer(objects, request.action,
 							 "It has the wrong length.");
-		any = abort_uploads(ctx, store, answer.http.body, aborted);
+		any = abort_uploads(ctx, objects, answer.http.body, aborted);
 		pfree(answer.http.body);
 	}
 	hash_destroy(aborted);
