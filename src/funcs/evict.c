@@ -55,8 +55,6 @@ bb_sql_evict_body(PG_FUNCTION_ARGS)
 	bb_store_need_cache(store, server);
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
 	manifest = bb_manifest_read(ctx, store, timeline);
-	if (manifest == NULL)
-		bb_timeline_missing(store, timeline);
 	object = bb_layer_object(timeline, find_layer(manifest, name));
 	eviction = bb_object_evict(store, &object);
 	if (eviction == BB_EVICTION_IN_USE)

@@ -134,8 +134,6 @@ list_layers(FunctionCallInfo fcinfo, LayerRow row)
 
 		manifest = name ? bb_manifest_read(ctx, store, name)
 						: bb_store_listed_timeline(ctx, store, lfirst(cell));
-		if (name != NULL && manifest == NULL)
-			bb_timeline_missing(store, name);
 		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
 			row(fcinfo, store, manifest, &manifest->layers[i]);
 		MemoryContextSwitchTo(old);

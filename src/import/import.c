@@ -312,7 +312,7 @@ static void
 remove_ours(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 			List *layers)
 {
-	BbManifest *manifest = bb_manifest_read(ctx, store, timeline);
+	BbManifest *manifest = bb_manifest_find(ctx, store, timeline);
 	ListCell   *cell;
 
 	if (manifest != NULL && names_one(manifest, layers))
@@ -383,7 +383,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	dir = bb_datadir_open(ctx, path);
 
 	bb_manifest_lock(ctx, store, timeline);
-	manifest = bb_manifest_read(ctx, store, timeline);
+	manifest = bb_manifest_find(ctx, store, timeline);
 	if (manifest != NULL && bb_manifest_consistent(manifest))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

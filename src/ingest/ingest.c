@@ -387,17 +387,7 @@ read_manifest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 {
 	BbManifest *manifest = bb_manifest_read(ctx, store, timeline);
 
-	if (manifest == NULL)
-		bb_timeline_missing(store, timeline);
-	if (manifest->pg_version_num / 10000 != PG_VERSION_NUM / 10000)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("timeline \"%s\" is of a PostgreSQL %u cluster",
-						timeline, manifest->pg_version_num / 10000),
-				 errdetail("This server is PostgreSQL %d.",
-						   PG_VERSION_NUM / 10000),
-				 errhint("Ingest into it on a server of the same major "
-						 "version.")));
+	bb_manifest_check_version(manifest);
 	if (!XLogRecPtrIsInvalid(until) && until < manifest->end_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -14,7 +14,7 @@
 struct BbImageWriter
 {
 	MemoryContext context; /* that it was made in */
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	const char *timeline;
 	XLogRecPtr	lsn;
 	uint64		limit;	  /* bytes of a layer */
@@ -24,12 +24,13 @@ struct BbImageWriter
 };
 
 BbImageWriter *
-bb_imagewriter_new(BbObjectStore *store, const char *timeline, XLogRecPtr lsn)
+bb_imagewriter_new(BbObjectStore *objects, const char *timeline,
+				   XLogRecPtr lsn)
 {
 	BbImageWriter *writer = palloc0(sizeof(BbImageWriter));
 
 	writer->context = CurrentMemoryContext;
-	writer->store = store;
+	writer->objects = objects;
 	writer->timeline = pstrdup(timeline);
 	writer->lsn = lsn;
 	writer->limit = (uint64) bb_setting_layer_size_mb * 1024 * 1024;
@@ -62,7 +63,7 @@ bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
 	{
 		MemoryContext old = MemoryContextSwitchTo(writer->context);
 
-		writer->layer = bb_layer_writer_new(ctx, writer->store,
+		writer->layer = bb_layer_writer_new(ctx, writer->objects,
 											writer->timeline, &writer->start,
 											writer->lsn,
 											(BbCompression)

@@ -70,7 +70,7 @@ typedef struct BbLayerWriter BbLayerWriter;
  * bb_layer_writer_new - begin an image layer at lsn, of keys from "start".
  */
 extern BbLayerWriter *bb_layer_writer_new(const BbReqCtx *ctx,
-										  BbObjectStore *store,
+										  BbObjectStore *objects,
 										  const char *timeline,
 										  const BbKey *start, XLogRecPtr lsn,
 										  BbCompression compression);
@@ -79,7 +79,7 @@ extern BbLayerWriter *bb_layer_writer_new(const BbReqCtx *ctx,
  * bb_layer_writer_new_delta - begin a delta layer of [lsn_start, lsn_end).
  */
 extern BbLayerWriter *bb_layer_writer_new_delta(
-	const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	const BbKey *start, XLogRecPtr lsn_start, XLogRecPtr lsn_end,
 	BbCompression compression);
 
@@ -132,7 +132,7 @@ typedef struct BbLayerCursor BbLayerCursor;
 /*
  * bb_layer_open - open a layer, check that it is the one described.
  */
-extern BbLayer *bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store,
+extern BbLayer *bb_layer_open(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *timeline, const BbLayerDesc *desc);
 extern void bb_layer_close(BbLayer *layer);
 

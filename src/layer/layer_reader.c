@@ -107,8 +107,8 @@ check_footer(const BbReqCtx *ctx, BbLayer *layer)
 }
 
 BbLayer *
-bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-			  const BbLayerDesc *desc)
+bb_layer_open(const BbReqCtx *ctx, BbObjectStore *objects,
+			  const char *timeline, const BbLayerDesc *desc)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -123,7 +123,7 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	layer->desc = *desc;
 	object = bb_layer_object(timeline, desc);
 	layer->name = unconstify(char *, object.name);
-	layer->object = bb_object_open_resident(ctx, store, &object);
+	layer->object = bb_object_open_resident(ctx, objects, &object);
 
 	if (bb_object_size(layer->object) != desc->size ||
 		desc->size < BB_LAYER_HEADER_SIZE + BB_FOOTER_SIZE)

@@ -58,7 +58,7 @@ write_bytes(const BbReqCtx *ctx, BbLayerWriter *writer, const void *data,
  * Begin a file; desc says what is known of the layer so far.
  */
 static BbLayerWriter *
-begin_layer(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+begin_layer(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 			const BbLayerDesc *desc, BbCompression compression)
 {
 	MemoryContext context;
@@ -84,7 +84,7 @@ begin_layer(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 	INIT_CRC32C(writer->crc);
 	initStringInfo(&writer->sealed);
 
-	writer->object = bb_object_create(ctx, store,
+	writer->object = bb_object_create(ctx, objects,
 									  bb_layer_object_name(timeline,
 														   &writer->desc));
 
@@ -103,7 +103,7 @@ begin_layer(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 }
 
 BbLayerWriter *
-bb_layer_writer_new(const BbReqCtx *ctx, BbObjectStore *store,
+bb_layer_writer_new(const BbReqCtx *ctx, BbObjectStore *objects,
 					const char *timeline, const BbKey *start, XLogRecPtr lsn,
 					BbCompression compression)
 {
@@ -113,11 +113,11 @@ bb_layer_writer_new(const BbReqCtx *ctx, BbObjectStore *store,
 	desc.lsn_start = lsn;
 	desc.lsn_end = lsn + 1;
 	desc.image = true;
-	return begin_layer(ctx, store, timeline, &desc, compression);
+	return begin_layer(ctx, objects, timeline, &desc, compression);
 }
 
 BbLayerWriter *
-bb_layer_writer_new_delta(const BbReqCtx *ctx, BbObjectStore *store,
+bb_layer_writer_new_delta(const BbReqCtx *ctx, BbObjectStore *objects,
 						  const char *timeline, const BbKey *start,
 						  XLogRecPtr lsn_start, XLogRecPtr lsn_end,
 						  BbCompression compression)
@@ -128,7 +128,7 @@ bb_layer_writer_new_delta(const BbReqCtx *ctx, BbObjectStore *store,
 	desc.lsn_start = lsn_start;
 	desc.lsn_end = lsn_end;
 	desc.image = false;
-	return begin_layer(ctx, store, timeline, &desc, compression);
+	return begin_layer(ctx, objects, timeline, &desc, compression);
 }
 
 static BbBlockBuilder *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * manifest.c
- *	  Manifests in an object store: read, committed, listed, swept.
+ *	  Manifests in an object store.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include "layer/manifest.h"
 #include "layer/manifest_codec.h"
 #include "utils/memutils.h"
 
@@ -16,7 +17,7 @@
 #define ROOT "timelines"
 #define MANIFEST "manifest"
 
-/* 64 MB: half a million layers. */
+/* 64 MB, which is half a million layers. */
 #define MANIFEST_MAX_SIZE (64 * 1024 * 1024)
 
 static char *
@@ -25,40 +26,10 @@ object_name(const char *timeline, const char *object)
 	return psprintf(ROOT "/%s/%s", timeline, object);
 }
 
-bool
-bb_timeline_name_is_valid(const char *name)
-{
-	size_t		length = strlen(name);
-	bool		good = length > 0 && length <= BB_TIMELINE_NAME_MAX;
-
-	for (const char *p = name; good && *p; p++)
-	{
-		bool		alphanumeric = (*p >= 'a' && *p <= 'z') ||
-			(*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
-
-		good = alphanumeric ||
-			(p > name && (*p == '_' || *p == '-' || *p == '.'));
-	}
-	return good;
-}
-
 void
-bb_timeline_name_check(const char *name)
+bb_timeline_report_missing(const BbObjectStore *objects, const char *name)
 {
-	if (!bb_timeline_name_is_valid(name))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid timeline name \"%s\"", name),
-				 errhint("A timeline's name has up to %d letters, digits, "
-						 "\"_\", \"-\" and \".\", and begins with a letter or "
-						 "digit.",
-						 BB_TIMELINE_NAME_MAX)));
-}
-
-void
-bb_timeline_missing(const BbObjectStore *store, const char *name)
-{
-	const char *directory = bb_objstore_local_directory(store);
+	const char *directory = bb_objstore_local_directory(objects);
 	struct stat st;
 	bool		nowhere = directory != NULL && stat(directory, &st) < 0 &&
 		errno == ENOENT;
@@ -66,51 +37,13 @@ bb_timeline_missing(const BbObjectStore *store, const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("timeline \"%s\" does not exist in page store \"%s\"",
-					name, bb_objstore_url(store)),
+					name, bb_objstore_url(objects)),
 			 nowhere ? errdetail("The directory of the page store does not exist.") : 0,
 			 errhint("bb_timelines() lists the timelines of a page store.")));
 }
 
-TimeLineID
-bb_tli_at(const BbTliSwitch *switches, int nswitches, TimeLineID last,
-		  XLogRecPtr lsn)
-{
-	for (int i = 0; i < nswitches; i++)
-	{
-		if (lsn <= switches[i].until)
-			return switches[i].tli;
-	}
-	return last;
-}
-
-static void *
-copy_array(const void *array, size_t size)
-{
-	void	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, size + 1);
-
-	if (size > 0)
-		memcpy(copy, array, size);
-	return copy;
-}
-
 BbManifest *
-bb_manifest_copy(const BbManifest *manifest)
-{
-	BbManifest *copy = palloc(sizeof(BbManifest));
-
-	*copy = *manifest;
-	copy->timeline = pstrdup(manifest->timeline);
-	if (manifest->ancestor != NULL)
-		copy->ancestor = pstrdup(manifest->ancestor);
-	copy->switches = copy_array(manifest->switches,
-								manifest->nswitches * sizeof(BbTliSwitch));
-	copy->layers = copy_array(manifest->layers,
-							  manifest->nlayers * sizeof(BbLayerDesc));
-	return copy;
-}
-
-BbManifest *
-bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
+bb_manifest_find(const BbReqCtx *ctx, BbObjectStore *objects,
 				 const char *timeline)
 {
 	char	   *name;
@@ -118,21 +51,21 @@ bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 	size_t		length;
 	BbObjectTag tag;
 	BbManifest *manifest;
-	const char *complaint = "The manifest is that of another timeline.";
+	const char *error = "The manifest belongs to another timeline.";
 
 	bb_timeline_name_check(timeline);
 	name = object_name(timeline, MANIFEST);
-	if (!bb_objstore_get(ctx, store, name, MANIFEST_MAX_SIZE, &data, &length,
+	if (!bb_objstore_get(ctx, objects, name, MANIFEST_MAX_SIZE, &data, &length,
 						 &tag))
 		return NULL;
 
-	manifest = bb_manifest_decode(data, length, &complaint);
+	manifest = bb_manifest_decode(data, length, &error);
 	if (manifest == NULL || strcmp(manifest->timeline, timeline) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("manifest \"%s\" of page store \"%s\" is corrupted",
-						name, bb_objstore_url(store)),
-				 errdetail("%s", complaint),
+						name, bb_objstore_url(objects)),
+				 errdetail("%s", error),
 				 errhint("Restore this file from a copy of the page store, or remove the timeline by bb_drop_timeline().")));
 	pfree(data);
 	manifest->tag = tag;
@@ -140,7 +73,18 @@ bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 BbManifest *
-bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
+bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const char *timeline)
+{
+	BbManifest *manifest = bb_manifest_find(ctx, objects, timeline);
+
+	if (manifest == NULL)
+		bb_timeline_report_missing(objects, timeline);
+	return manifest;
+}
+
+BbManifest *
+bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *objects,
 				const char *timeline, ErrorData **error)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -149,7 +93,7 @@ bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
 
 	PG_TRY();
 	{
-		manifest = bb_manifest_read(ctx, store, timeline);
+		manifest = bb_manifest_find(ctx, objects, timeline);
 	}
 	PG_CATCH();
 	{
@@ -159,7 +103,7 @@ bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
 	}
 	PG_END_TRY();
 
-	/* what has nothing to do with the manifest */
+	/* errors that say nothing of the manifest */
 	if (caught != NULL)
 	{
 		int			category = ERRCODE_TO_CATEGORY(caught->sqlerrcode);
@@ -173,7 +117,7 @@ bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 bool
-bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *store,
+bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *objects,
 					   const BbManifest *manifest)
 {
 	char	   *name = object_name(manifest->timeline, MANIFEST);
@@ -182,7 +126,7 @@ bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *store,
 	BbObjectTag tag;
 	bool		found;
 
-	found = bb_objstore_get(ctx, store, name, MANIFEST_MAX_SIZE, &data,
+	found = bb_objstore_get(ctx, objects, name, MANIFEST_MAX_SIZE, &data,
 							&length, &tag);
 	if (found)
 		pfree(data);
@@ -191,12 +135,12 @@ bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 bool
-bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
+bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *objects,
 				   BbManifest *manifest)
 {
 	StringInfoData buf;
 	BbManifest	next = *manifest;
-	const char *complaint;
+	const char *error;
 	bool		committed;
 
 	bb_timeline_name_check(manifest->timeline);
@@ -211,15 +155,15 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 				 errdetail("The manifest of %d layers would have %d bytes; the limit is %d.",
 						   manifest->nlayers, buf.len, MANIFEST_MAX_SIZE),
 				 errhint("Raise bbackup.layer_size and bbackup.checkpoint_distance.")));
-	complaint = bb_manifest_complaint(&next);
-	if (complaint != NULL)
+	error = bb_manifest_error(&next);
+	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("manifest of timeline \"%s\" would not be valid",
 						manifest->timeline),
-				 errdetail_internal("%s", complaint),
+				 errdetail_internal("%s", error),
 				 errhint("Nothing was changed. This is a bug in bbackup; please report it.")));
-	committed = bb_objstore_put_if(ctx, store,
+	committed = bb_objstore_put_if(ctx, objects,
 								   object_name(manifest->timeline, MANIFEST),
 								   buf.data, buf.len, manifest->tag,
 								   &next.tag);
@@ -230,12 +174,12 @@ bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 static List *
-list_names(const BbReqCtx *ctx, BbObjectStore *store, int elevel)
+list_names(const BbReqCtx *ctx, BbObjectStore *objects, int elevel)
 {
 	List	   *timelines = NIL;
 	ListCell   *cell;
 
-	foreach(cell, bb_objstore_list_parts(ctx, store, ROOT))
+	foreach(cell, bb_objstore_list_parts(ctx, objects, ROOT))
 	{
 		char	   *name = lfirst(cell);
 
@@ -243,19 +187,19 @@ list_names(const BbReqCtx *ctx, BbObjectStore *store, int elevel)
 			timelines = lappend(timelines, name);
 		else
 			ereport(elevel,
-					(errmsg("skipping \"%s\" in page store \"%s\", which is no timeline's name",
-							name, bb_objstore_url(store))));
+					(errmsg("skipping \"%s\" in page store \"%s\", which can't be the name of a timeline",
+							name, bb_objstore_url(objects))));
 	}
 	return timelines;
 }
 
 List *
-bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store)
+bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *objects)
 {
-	return list_names(ctx, store, WARNING);
+	return list_names(ctx, objects, WARNING);
 }
 
-/* The timeline IDs of one manifest, added to a list that has each once. */
+/* Add the timeline IDs of a manifest to a list that has each once. */
 static List *
 add_tlis(List *tlis, const BbManifest *manifest)
 {
@@ -266,13 +210,13 @@ add_tlis(List *tlis, const BbManifest *manifest)
 }
 
 List *
-bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *store,
+bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *objects,
 				 uint64 system_identifier)
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup manifests",
 												  ALLOCSET_DEFAULT_SIZES);
-	List	   *names = list_names(ctx, store, DEBUG1);
+	List	   *names = list_names(ctx, objects, DEBUG1);
 	List	   *tlis = NIL;
 	ListCell   *cell;
 
@@ -280,10 +224,10 @@ bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *store,
 	{
 		MemoryContext old = MemoryContextSwitchTo(scratch);
 		ErrorData  *error;
-		BbManifest *manifest = bb_manifest_try(ctx, store, lfirst(cell),
+		BbManifest *manifest = bb_manifest_try(ctx, objects, lfirst(cell),
 											   &error);
 
-		/* storage that does not answer says nothing of the timeline */
+		/* storage that doesn't answer says nothing of the timeline */
 		if (error != NULL &&
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
 				ERRCODE_TO_CATEGORY(ERRCODE_CONNECTION_EXCEPTION))
@@ -305,7 +249,7 @@ compare_names(const void *a, const void *b)
 }
 
 void
-bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 				  const char *timeline, const BbManifest *manifest)
 {
 	int			nnamed = manifest ? manifest->nlayers : 0;
@@ -319,7 +263,7 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 	qsort(named, nnamed, sizeof(char *), compare_names);
 
 	foreach(cell,
-			bb_objstore_list(ctx, store, object_name(timeline, "layers")))
+			bb_objstore_list(ctx, objects, object_name(timeline, "layers")))
 	{
 		char	   *name = ((BbObjectInfo *) lfirst(cell))->name;
 
@@ -337,26 +281,26 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
 							   timeline),
 				 errdetail("The first is \"%s\" in page store \"%s\".",
 						   (char *) linitial(others),
-						   bb_objstore_url(store))));
-	bb_objstore_remove_all(ctx, store, leftovers);
-	bb_objstore_sweep(ctx, store, psprintf(ROOT "/%s", timeline));
+						   bb_objstore_url(objects))));
+	bb_objstore_remove_all(ctx, objects, leftovers);
+	bb_objstore_sweep(ctx, objects, psprintf(ROOT "/%s", timeline));
 	pfree(named);
 }
 
 void
-bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *store,
+bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *timeline)
 {
-	bb_objstore_remove(ctx, store, object_name(timeline, MANIFEST));
-	bb_manifest_sweep(ctx, store, timeline, NULL);
+	bb_objstore_remove(ctx, objects, object_name(timeline, MANIFEST));
+	bb_manifest_sweep(ctx, objects, timeline, NULL);
 }
 
 void
-bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *store,
+bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 				 const char *timeline)
 {
 	bb_timeline_name_check(timeline);
-	if (!bb_objstore_lock(ctx, store, object_name(timeline, "writer")))
+	if (!bb_objstore_lock(ctx, objects, object_name(timeline, "writer")))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("timeline \"%s\" is being written by another session",
@@ -365,13 +309,13 @@ bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *store,
 }
 
 void
-bb_manifest_lock_tree(const BbReqCtx *ctx, BbObjectStore *store)
+bb_manifest_lock_tree(const BbReqCtx *ctx, BbObjectStore *objects)
 {
-	if (!bb_objstore_lock(ctx, store, "tree"))
+	if (!bb_objstore_lock(ctx, objects, "tree"))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("another session is making or dropping a timeline of "
 						"page store \"%s\"",
-						bb_objstore_url(store)),
+						bb_objstore_url(objects)),
 				 errhint("Try again when it has finished.")));
 }

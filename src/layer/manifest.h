@@ -1,17 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * manifest.h
- *	  The manifest of a timeline: the sole truth about which layers exist.
+ *	  The manifest of a timeline: the only record of which layers exist.
  *
- * One object, "timelines/NAME/manifest", replaced atomically.  A layer is
- * durable before the manifest names it, and removed only after no manifest
- * names it, so a crash at any instant leaves the last committed state.
- * Layers that no manifest names are leftovers.
+ * A manifest is one object, "timelines/NAME/manifest", which is replaced
+ * atomically.  A layer is durable before a manifest names it, and is removed
+ * only when no manifest names it any more.  So a crash at any time leaves the
+ * state of the last commit.  Layers that no manifest names are leftovers.
  *
- * Each commit raises the generation and succeeds only if the manifest is
- * still the one that was read: a writer that lost its lock can't commit.
+ * Each commit raises the generation, and succeeds only if the manifest in
+ * place is still the one that was read: a writer that lost its lock can't
+ * overwrite what another one has committed.
  *
- * Errors: DATA_CORRUPTED (broken manifest, named); those of the object store.
+ * Errors: DATA_CORRUPTED (broken manifest, with its name); those of the object
+ * store.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,177 +21,125 @@
 #define BB_MANIFEST_H
 
 #include "base/compat.h"
-#include "layer/layer.h"
-
-#define BB_TIMELINE_NAME_MAX 63
-
-/*
- * The start of a timeline whose base backup isn't consistent yet: its WAL
- * says where it is.
- */
-#define BB_LSN_UNKNOWN ((XLogRecPtr) PG_UINT64_MAX)
-
-/* Up to and including "until" (a record's end), WAL is of "tli". */
-typedef struct BbTliSwitch
-{
-	TimeLineID	tli;
-	XLogRecPtr	until;
-} BbTliSwitch;
-
-typedef struct BbManifest
-{
-	char	   *timeline;
-	uint64		generation; /* 1 at the first commit */
-	BbObjectTag tag;		/* of the object it was read from */
-
-	/* the cluster */
-	uint32		pg_version_num; /* of the server that imported it */
-	uint64		system_identifier;
-	uint32		wal_segment_size; /* bytes */
-	uint32		data_checksum_version;
-	TimeLineID	tli;	   /* PostgreSQL's, at end_lsn */
-	int			nswitches; /* tli switches before that, oldest first */
-	BbTliSwitch *switches;
-	uint32		uid; /* owner of the data directory, for the tar */
-	uint32		gid;
-	uint32		directory_mode; /* 0700 or 0750 */
-
-	/* the history */
-	XLogRecPtr	start_lsn; /* the first usable LSN; BB_LSN_UNKNOWN, or past
-							* end_lsn, until an import is complete */
-	XLogRecPtr	end_lsn;   /* the end of the last record known */
-	XLogRecPtr	prev_lsn;  /* where that record starts; 0: not known */
-	int64		end_time;  /* time_t of that record */
-	char	   *ancestor;  /* NULL: none */
-	XLogRecPtr	ancestor_lsn;
-
-	int			nlayers;
-	BbLayerDesc *layers;
-} BbManifest;
+#include "layer/manifest_values.h"
+#include "nodes/pg_list.h"
 
 /*
- * bb_timeline_name_check - may a timeline be called that?
+ * bb_manifest_find - read the manifest of a timeline.
  *
- * A letter or digit, then letters, digits, '_', '-' and '.', 63 in all.
- *
- * Errors: INVALID_PARAMETER_VALUE.
+ * Returns NULL if there is no such timeline.
  */
-extern void bb_timeline_name_check(const char *name);
-/* The same, without an error. */
-extern bool bb_timeline_name_is_valid(const char *name);
-
-/*
- * bb_timeline_missing - say that there is no such timeline.
- *
- * Errors: UNDEFINED_OBJECT, always.
- */
-pg_noreturn extern void bb_timeline_missing(const BbObjectStore *store,
-											const char *name);
-
-/*
- * bb_tli_at - the TimeLineID of the record that ends at lsn; "last" is the one
- * after all switches.
- */
-extern TimeLineID bb_tli_at(const BbTliSwitch *switches, int nswitches,
-							TimeLineID last, XLogRecPtr lsn);
-
-/*
- * Can the timeline be read?  If not, its import has not come to its end: it
- * is under way, or was killed.
- */
-static inline bool
-bb_manifest_consistent(const BbManifest *manifest)
-{
-	return manifest->start_lsn <= manifest->end_lsn;
-}
-
-/*
- * bb_manifest_copy - copy a manifest, with all that it points to, into
- * CurrentMemoryContext.
- */
-extern BbManifest *bb_manifest_copy(const BbManifest *manifest);
-
-/* NULL when there is no such timeline. */
-extern BbManifest *bb_manifest_read(const BbReqCtx *ctx, BbObjectStore *store,
+extern BbManifest *bb_manifest_find(const BbReqCtx *ctx,
+									BbObjectStore *objects,
 									const char *timeline);
 
-/* Is a manifest that was read still that of its timeline? */
-extern bool bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *store,
-								   const BbManifest *manifest);
+/*
+ * bb_manifest_read - read the manifest of a timeline that has to exist.
+ *
+ * Errors: UNDEFINED_OBJECT.
+ */
+extern BbManifest *bb_manifest_read(const BbReqCtx *ctx,
+									BbObjectStore *objects,
+									const char *timeline);
 
 /*
- * bb_manifest_try - as bb_manifest_read, but one that can't be read is no
- * error: NULL, with what is wrong in *error, which otherwise is NULL.
+ * bb_manifest_try - like bb_manifest_find, but a manifest that can't be read
+ * is no error.
+ *
+ * Then it returns NULL, with what is wrong in *error, which is NULL otherwise.
  */
-extern BbManifest *bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *store,
+extern BbManifest *bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *objects,
 								   const char *timeline, ErrorData **error);
 
 /*
- * bb_manifest_commit - replace the manifest that *manifest was read from
- * (tag, generation); a tag of BB_OBJECT_ABSENT makes the timeline.
+ * bb_timeline_report_missing - raise the error that there is no such timeline.
  *
- * Returns false, with nothing changed, when it is no longer that one.
- *
- * After an error the outcome is not known (bb_objstore_put_if): who would
- * undo something has to read the manifest again.
- *
- * Errors: PROGRAM_LIMIT_EXCEEDED (too many layers; nothing changed).
+ * Errors: UNDEFINED_OBJECT, always.
  */
-extern bool bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *store,
+pg_noreturn extern void bb_timeline_report_missing(
+	const BbObjectStore *objects, const char *name);
+
+/*
+ * bb_manifest_is_current - is this manifest still the one in place?
+ */
+extern bool bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *objects,
+								   const BbManifest *manifest);
+
+/*
+ * bb_manifest_commit - replace the manifest that *manifest was read from
+ * (tag, generation); with a tag of BB_OBJECT_ABSENT, make the timeline.
+ *
+ * Returns false, with nothing changed, if that is no longer the manifest in
+ * place.  Otherwise *manifest gets its new tag and generation.  Writers use
+ * bb_manifest_edit.
+ *
+ * An error of the object store leaves the outcome unknown
+ * (bb_objstore_put_if): a caller that wants to undo something has to read the
+ * manifest again.
+ *
+ * Errors: PROGRAM_LIMIT_EXCEEDED (too many layers), INTERNAL_ERROR (impossible
+ * values), both with nothing changed.
+ */
+extern bool bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *objects,
 							   BbManifest *manifest);
 
 /*
- * bb_manifest_list - names (char *) of the timelines in a store, in order.
+ * bb_manifest_list - return the names (char *) of the timelines in a page
+ * store, in order.
  *
- * Whether there is such a timeline, and not only something left of one, its
- * manifest says.  What can't be a timeline's name is passed over with a
- * WARNING.
+ * Some may be remains: whether there is such a timeline, its manifest says.  A
+ * name that no timeline can have is skipped, with a WARNING.
  */
-extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *store);
+extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *objects);
 
 /*
- * bb_manifest_tlis - PostgreSQL's timeline IDs (TimeLineID, a list of OIDs)
- * that the timelines of a cluster in this store are on, or were; each once.
+ * bb_manifest_tlis - return PostgreSQL's timeline IDs (TimeLineID, a list of
+ * OIDs) that the timelines of a cluster in this page store are or were on,
+ * each once.
  *
- * A timeline whose manifest can't be read is passed over.
+ * Timelines whose manifests can't be read are skipped.
+ *
+ * Errors: CONNECTION_FAILURE and the like: that says nothing of a timeline.
  */
-extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *store,
+extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *objects,
 							  uint64 system_identifier);
 
 /*
- * bb_manifest_sweep - remove layers of a timeline that its manifest doesn't
- * name; all of them, when manifest is NULL.  And what unfinished writers left.
- * Objects whose names no layer can have are kept, with a WARNING.
+ * bb_manifest_sweep - remove what a timeline has beside the layers that its
+ * manifest names: other layers, and what unfinished writers left.
+ *
+ * "manifest" is NULL if there is none.  Objects whose names no layer can have
+ * are kept, with a WARNING.
  *
  * REQUIRES: the timeline's lock.
  */
-extern void bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *timeline,
 							  const BbManifest *manifest);
 
 /*
- * bb_manifest_remove - forget a timeline, then remove its layers.
+ * bb_manifest_remove - remove the manifest of a timeline, then its layers.
  *
  * REQUIRES: the timeline's lock.
  */
-extern void bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 							   const char *timeline);
 
 /*
- * bb_manifest_lock - be the timeline's only writer until
+ * bb_manifest_lock - take the writer lock of a timeline, until
  * CurrentMemoryContext is reset.
  *
  * Errors: OBJECT_IN_USE.
  */
-extern void bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 							 const char *timeline);
 
 /*
- * bb_manifest_lock_tree - be the only one who makes or drops branches, until
- * CurrentMemoryContext is reset.
+ * bb_manifest_lock_tree - take the lock of all that make or drop branches,
+ * until CurrentMemoryContext is reset.
  *
  * Errors: OBJECT_IN_USE.
  */
-extern void bb_manifest_lock_tree(const BbReqCtx *ctx, BbObjectStore *store);
+extern void bb_manifest_lock_tree(const BbReqCtx *ctx, BbObjectStore *objects);
 
 #endif /* BB_MANIFEST_H */

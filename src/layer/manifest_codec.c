@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * manifest_codec.c
- *	  A manifest to bytes and back.
+ *	  Manifests as bytes.
  *
  *-------------------------------------------------------------------------
  */
@@ -107,8 +107,8 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 }
 
 /*
- * The next list of a manifest: how many elements of "size" bytes has it?  Not
- * more than there can be.
+ * The number of elements, of "size" bytes each, of the list that follows.  Not
+ * more than the bytes that are left.
  */
 static int
 decode_count(BbReader *reader, size_t size)
@@ -145,35 +145,34 @@ decode_layers(BbReader *reader, BbManifest *manifest)
 }
 
 BbManifest *
-bb_manifest_decode(const void *data, size_t length, const char **complaint)
+bb_manifest_decode(const void *data, size_t length, const char **error)
 {
 	BbManifest *manifest = palloc0(sizeof(BbManifest));
 	BbReader	reader;
 	const uint8 *magic;
-	const char *problem;
 
 	if (length < MAGIC_SIZE + 2 * sizeof(uint32))
 	{
-		*complaint = "The manifest is too short.";
+		*error = "The manifest is too short.";
 		return NULL;
 	}
 	bb_reader_init(&reader, data, length - sizeof(uint32));
 	magic = bb_reader_bytes(&reader, MAGIC_SIZE);
 	if (memcmp(magic, BB_MANIFEST_MAGIC, MAGIC_SIZE) != 0)
 	{
-		*complaint = "The file is not a manifest.";
+		*error = "The file is not a manifest.";
 		return NULL;
 	}
 	if (bb_get_le32((const uint8 *) data + length - sizeof(uint32)) !=
 		bb_crc32c_of(data, length - sizeof(uint32)))
 	{
-		*complaint = "The manifest's checksum does not match.";
+		*error = "The manifest's checksum does not match.";
 		return NULL;
 	}
 	if (bb_reader_le32(&reader) != BB_MANIFEST_VERSION)
 	{
-		*complaint = "The manifest's version is not one that this version of "
-					 "bbackup reads.";
+		*error = "The manifest's version is not one that this version of "
+				 "bbackup reads.";
 		return NULL;
 	}
 
@@ -202,19 +201,16 @@ bb_manifest_decode(const void *data, size_t length, const char **complaint)
 	decode_layers(&reader, manifest);
 	if (reader.failed)
 	{
-		*complaint = "The manifest is cut short.";
+		*error = "The manifest is cut short.";
 		return NULL;
 	}
 	if (!bb_reader_done(&reader))
 	{
-		*complaint = "The manifest has the wrong length.";
+		*error = "The manifest has the wrong length.";
 		return NULL;
 	}
-	problem = bb_manifest_complaint(manifest);
-	if (problem != NULL)
-	{
-		*complaint = problem;
+	*error = bb_manifest_error(manifest);
+	if (*error != NULL)
 		return NULL;
-	}
 	return manifest;
 }

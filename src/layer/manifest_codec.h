@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * manifest_codec.h
- *	  A manifest to bytes and back.
+ *	  Manifests as bytes.
  *
  *	  magic 8, version u32, fields, layers, crc u32
  *
@@ -12,25 +12,25 @@
 #ifndef BB_MANIFEST_CODEC_H
 #define BB_MANIFEST_CODEC_H
 
-#include "layer/manifest.h"
+#include "layer/manifest_values.h"
 #include "lib/stringinfo.h"
 
 #define BB_MANIFEST_MAGIC "bbmanif\n"
 #define BB_MANIFEST_VERSION 1
 
+/*
+ * bb_manifest_encode - append a manifest to "out".
+ *
+ * REQUIRES: "out" is empty, since the checksum covers all of it.
+ */
 extern void bb_manifest_encode(const BbManifest *manifest, StringInfo out);
 
 /*
- * bb_manifest_decode - NULL, with what is wrong in *complaint, when the bytes
- * are no manifest.
+ * bb_manifest_decode - make a manifest of bytes, and check its values.
+ *
+ * Returns NULL, with an errdetail in *error, if the bytes are no manifest.
  */
 extern BbManifest *bb_manifest_decode(const void *data, size_t length,
-									  const char **complaint);
-
-/*
- * bb_manifest_complaint - which value of a manifest is impossible, as an
- * errdetail; NULL: none.  bb_manifest_decode calls it.
- */
-extern const char *bb_manifest_complaint(const BbManifest *manifest);
+									  const char **error);
 
 #endif /* BB_MANIFEST_CODEC_H */

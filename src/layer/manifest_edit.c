@@ -219,7 +219,7 @@ read_again(const BbReqCtx *ctx, BbObjectStore *objects,
 {
 	const BbManifest *base = edit->base;
 	LayerSet	added = set_of_list(edit->added);
-	BbManifest *current = bb_manifest_read(ctx, objects, base->timeline);
+	BbManifest *current = bb_manifest_find(ctx, objects, base->timeline);
 
 	*done = false;
 	if (current == NULL)

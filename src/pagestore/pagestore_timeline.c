@@ -185,16 +185,7 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	store->base.objects = objects;
 	store->timeline = bb_timeline_open(ctx, objects, timeline);
 	manifest = bb_timeline_manifest(store->timeline);
-
-	if (manifest->pg_version_num / 10000 != PG_VERSION_NUM / 10000)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("timeline \"%s\" is of a PostgreSQL %u cluster",
-						timeline, manifest->pg_version_num / 10000),
-				 errdetail("This server is PostgreSQL %d.",
-						   PG_VERSION_NUM / 10000),
-				 errhint("Read it from a server of the same major "
-						 "version.")));
+	bb_manifest_check_version(manifest);
 
 	info->timeline = manifest->timeline;
 	info->pg_version_num = manifest->pg_version_num;

@@ -38,9 +38,9 @@ end_operation(MemoryContext old)
  * (import.h).
  */
 static void
-need_name(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+need_name(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
-	BbManifest *manifest = bb_manifest_read(ctx, store, name);
+	BbManifest *manifest = bb_manifest_find(ctx, objects, name);
 
 	if (manifest != NULL && bb_manifest_consistent(manifest))
 		ereport(ERROR,
@@ -79,13 +79,13 @@ set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
 
 /* With the locks. */
 static void
-make_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+make_branch(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 			const char *ancestor, XLogRecPtr lsn)
 {
 	BbTimeline *timeline;
 	BbManifest	branch;
 
-	timeline = bb_timeline_open(ctx, store, ancestor);
+	timeline = bb_timeline_open(ctx, objects, ancestor);
 	branch = *bb_timeline_manifest(timeline);
 	branch.timeline = pstrdup(name);
 	branch.generation = 0;
@@ -98,21 +98,21 @@ make_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 	branch.nlayers = 0;
 	cut_switches(&branch);
 	set_end_time(ctx, timeline, &branch);
-	(void) bb_manifest_edit(ctx, store, &(BbManifestEdit){.base = &branch});
+	(void) bb_manifest_edit(ctx, objects, &(BbManifestEdit){.base = &branch});
 }
 
 void
-bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
-				   const char *ancestor, XLogRecPtr lsn)
+bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *objects,
+				   const char *name, const char *ancestor, XLogRecPtr lsn)
 {
 	MemoryContext old = begin_operation();
 
-	bb_manifest_lock_tree(ctx, store);
-	need_name(ctx, store, name); /* before a lock makes a directory */
-	bb_manifest_lock(ctx, store, name);
-	need_name(ctx, store, name);
-	bb_manifest_remove(ctx, store, name); /* what a killed import left */
-	make_branch(ctx, store, name, ancestor, lsn);
+	bb_manifest_lock_tree(ctx, objects);
+	need_name(ctx, objects, name); /* before a lock makes a directory */
+	bb_manifest_lock(ctx, objects, name);
+	need_name(ctx, objects, name);
+	bb_manifest_remove(ctx, objects, name); /* what a killed import left */
+	make_branch(ctx, objects, name, ancestor, lsn);
 	end_operation(old);
 }
 
@@ -121,13 +121,13 @@ bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
  * *broken says so.
  */
 static void
-need_timeline(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+need_timeline(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 			  bool *broken)
 {
 	ErrorData  *error;
 
-	if (bb_manifest_try(ctx, store, name, &error) == NULL && error == NULL)
-		bb_timeline_missing(store, name);
+	if (bb_manifest_try(ctx, objects, name, &error) == NULL && error == NULL)
+		bb_timeline_report_missing(objects, name);
 	*broken = error != NULL;
 }
 
@@ -138,11 +138,11 @@ need_timeline(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
  * it couldn't read, either.
  */
 static void
-check_not_needed(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+check_not_needed(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 				 bool broken, const char *other)
 {
 	ErrorData  *error;
-	BbManifest *manifest = bb_manifest_try(ctx, store, other, &error);
+	BbManifest *manifest = bb_manifest_try(ctx, objects, other, &error);
 
 	if (error != NULL && !broken)
 		ereport(ERROR,
@@ -164,7 +164,7 @@ check_not_needed(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
 }
 
 void
-bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	MemoryContext old = begin_operation();
 	bool		broken;
@@ -172,14 +172,14 @@ bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 
 	bb_timeline_name_check(name);
 	/* before a lock makes a directory */
-	need_timeline(ctx, store, name, &broken);
-	bb_manifest_lock_tree(ctx, store);
-	bb_manifest_lock(ctx, store, name);
-	need_timeline(ctx, store, name, &broken);
+	need_timeline(ctx, objects, name, &broken);
+	bb_manifest_lock_tree(ctx, objects);
+	bb_manifest_lock(ctx, objects, name);
+	need_timeline(ctx, objects, name, &broken);
 
-	foreach(cell, bb_manifest_list(ctx, store))
+	foreach(cell, bb_manifest_list(ctx, objects))
 		if (strcmp(lfirst(cell), name) != 0)
-			check_not_needed(ctx, store, name, broken, lfirst(cell));
-	bb_manifest_remove(ctx, store, name);
+			check_not_needed(ctx, objects, name, broken, lfirst(cell));
+	bb_manifest_remove(ctx, objects, name);
 	end_operation(old);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * timeline.c
- *	  A timeline and its ancestors: opened; point reads.
+ *	  A timeline and its ancestors: opened, compared, their layers found.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,15 +15,13 @@
 #define MAX_ANCESTORS 64
 
 static BbTimeline *
-open_one(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+open_one(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	BbTimeline *timeline = palloc0(sizeof(BbTimeline));
 
 	timeline->context = CurrentMemoryContext;
-	timeline->store = store;
-	timeline->manifest = bb_manifest_read(ctx, store, name);
-	if (timeline->manifest == NULL)
-		bb_timeline_missing(store, name);
+	timeline->objects = objects;
+	timeline->manifest = bb_manifest_read(ctx, objects, name);
 	timeline->map = bb_layermap_new(timeline->manifest);
 	timeline
 		->layers = MemoryContextAllocExtended(CurrentMemoryContext,
@@ -67,9 +65,9 @@ check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
 }
 
 BbTimeline *
-bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
-	BbTimeline *first = open_one(ctx, store, name);
+	BbTimeline *first = open_one(ctx, objects, name);
 	BbTimeline *last = first;
 
 	for (int i = 0; last->manifest->ancestor != NULL; i++)
@@ -78,7 +76,7 @@ bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("timeline \"%s\" has too many ancestors", name)));
-		last->ancestor = open_one(ctx, store, last->manifest->ancestor);
+		last->ancestor = open_one(ctx, objects, last->manifest->ancestor);
 		check_ancestor(last->manifest, last->ancestor->manifest);
 		last = last->ancestor;
 	}
@@ -90,7 +88,7 @@ bb_timeline_is_current(const BbReqCtx *ctx, const BbTimeline *timeline)
 {
 	for (const BbTimeline *t = timeline; t != NULL; t = t->ancestor)
 	{
-		if (!bb_manifest_is_current(ctx, t->store, t->manifest))
+		if (!bb_manifest_is_current(ctx, t->objects, t->manifest))
 			return false;
 	}
 	return true;
@@ -131,7 +129,7 @@ bb_timeline_manifest(const BbTimeline *timeline)
 List *
 bb_timeline_tlis(const BbReqCtx *ctx, const BbTimeline *timeline)
 {
-	return bb_manifest_tlis(ctx, timeline->store,
+	return bb_manifest_tlis(ctx, timeline->objects,
 							timeline->manifest->system_identifier);
 }
 
@@ -143,7 +141,7 @@ bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline, int index)
 	if (timeline->layers[index] == NULL)
 	{
 		old = MemoryContextSwitchTo(timeline->context);
-		timeline->layers[index] = bb_layer_open(ctx, timeline->store,
+		timeline->layers[index] = bb_layer_open(ctx, timeline->objects,
 												timeline->manifest->timeline,
 												&timeline->manifest
 													 ->layers[index]);
@@ -177,66 +175,4 @@ bb_timeline_image(BbTimeline *timeline, const BbKey *key, XLogRecPtr lsn,
 			 errmsg("timeline \"%s\" has no layer for %s at %X/%X",
 					timeline->manifest->timeline, bb_key_text(key),
 					LSN_FORMAT_ARGS(lsn))));
-}
-
-/*
- * Have a redo client for pages at lsn.
- */
-static void
-prepare_redo(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
-{
-	MemoryContext old;
-	uint8	   *control;
-	size_t		length;
-
-	/* a read that was cancelled left its page to come */
-	if (timeline->redo != NULL && bb_redo_pending(timeline->redo) > 0)
-		timeline->redo = NULL;
-	if (timeline->redo != NULL && timeline->redo_lsn == lsn)
-		return;
-
-	/* that reads the store, where the history's base still may be */
-	bb_history_keep_base(&timeline->history);
-	old = MemoryContextSwitchTo(timeline->context);
-	control = bb_timeline_control(ctx, timeline, lsn, &length);
-	if (timeline->redo != NULL && length == timeline->control_length &&
-		memcmp(control, timeline->control, length) == 0)
-		pfree(control);
-	else
-	{
-		timeline->redo = NULL;
-		timeline->redo = bb_redo_open(ctx, control, length);
-		timeline->control = control;
-		timeline->control_length = length;
-	}
-	timeline->redo_lsn = lsn;
-	MemoryContextSwitchTo(old);
-}
-
-bool
-bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
-				XLogRecPtr lsn, BbEntry *entry)
-{
-	BbPageHistory *history = &timeline->history;
-
-	if (timeline->page == NULL)
-	{
-		bb_history_init(history, timeline->context);
-		timeline->page = MemoryContextAlloc(timeline->context, BLCKSZ);
-	}
-
-	bb_timeline_gather(ctx, timeline, key, lsn, history);
-	switch (bb_history_evaluate(timeline, history, timeline->page, entry))
-	{
-		case BB_OUTCOME_NONE:
-			return false;
-		case BB_OUTCOME_VALUE:
-			return true;
-		case BB_OUTCOME_REDO:
-			prepare_redo(ctx, timeline, lsn);
-			bb_redo_submit(ctx, timeline->redo, history);
-			entry->value = bb_redo_next(ctx, timeline->redo);
-			return true;
-	}
-	pg_unreachable();
 }

@@ -31,8 +31,8 @@
 typedef struct BbTimeline BbTimeline;
 typedef struct BbTimelineScan BbTimelineScan;
 
-extern BbTimeline *bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *store,
-									const char *name);
+extern BbTimeline *bb_timeline_open(const BbReqCtx *ctx,
+									BbObjectStore *objects, const char *name);
 
 /* Is it, with its ancestors, still as it was opened? */
 extern bool bb_timeline_is_current(const BbReqCtx *ctx,
@@ -130,7 +130,7 @@ extern void bb_timeline_versions_close(BbTimelineVersions *versions);
  * Errors: DUPLICATE_OBJECT (name is taken); OBJECT_IN_USE (somebody imports
  * under it).
  */
-extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *objects,
 							   const char *name, const char *ancestor,
 							   XLogRecPtr lsn);
 
@@ -141,7 +141,7 @@ extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *store,
  * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (a branch, or a
  * timeline that can't be read and so may be one); OBJECT_IN_USE (a writer).
  */
-extern void bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *store,
+extern void bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *objects,
 							 const char *name);
 
 #endif /* BB_TIMELINE_H */

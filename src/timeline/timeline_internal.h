@@ -28,7 +28,7 @@
 struct BbTimeline
 {
 	MemoryContext context; /* that it was opened in; owns the layers */
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	BbManifest *manifest;
 	BbLayerMap *map;
 	struct BbTimeline *ancestor; /* NULL: none */

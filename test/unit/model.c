@@ -378,7 +378,7 @@ happen(const BbReqCtx *ctx, Model *model, int n)
 			writer = NULL;
 		}
 		if (writer == NULL)
-			writer = bb_layer_writer_new_delta(ctx, model->store,
+			writer = bb_layer_writer_new_delta(ctx, model->objects,
 											   manifest->timeline, &key, start,
 											   lsn + 1,
 											   BB_COMPRESSION_DEFAULT);
@@ -399,8 +399,8 @@ model_write_image(const BbReqCtx *ctx, Model *model, int from, int to,
 	BbLayerWriter *writer;
 	int			n = 0;
 
-	writer = bb_layer_writer_new(ctx, model->store, manifest->timeline, &start,
-								 lsn, BB_COMPRESSION_DEFAULT);
+	writer = bb_layer_writer_new(ctx, model->objects, manifest->timeline,
+								 &start, lsn, BB_COMPRESSION_DEFAULT);
 	if (from == 0)
 	{
 		bool		crc_ok;
@@ -437,13 +437,13 @@ model_write_image(const BbReqCtx *ctx, Model *model, int from, int to,
 }
 
 Model *
-model_new(BbObjectStore *store, const char *name, Model *ancestor,
+model_new(BbObjectStore *objects, const char *name, Model *ancestor,
 		  XLogRecPtr ancestor_lsn)
 {
 	Model	   *model = palloc0(sizeof(Model));
 	BbManifest *manifest = &model->manifest;
 
-	model->store = store;
+	model->objects = objects;
 	model->ancestor = ancestor;
 	model->events = palloc(10000 * sizeof(ModelEvent));
 	manifest->timeline = pstrdup(name);

@@ -45,7 +45,7 @@ typedef struct ModelEvent
 /* A timeline, and its model. */
 typedef struct Model
 {
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	BbManifest	manifest;
 	struct Model *ancestor;
 	ModelEvent *events;
@@ -79,7 +79,7 @@ extern void model_make_sequence(ModelEvent *event);
 extern void model_make_native(ModelEvent *event);
 
 /* A timeline without layers; a branch, if it has an ancestor. */
-extern Model *model_new(BbObjectStore *store, const char *name,
+extern Model *model_new(BbObjectStore *objects, const char *name,
 						Model *ancestor, XLogRecPtr ancestor_lsn);
 
 /* Random values at START, in image layers. */

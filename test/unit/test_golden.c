@@ -190,16 +190,17 @@ open_golden(const BbReqCtx *ctx, int index, const uint8 *bytes, size_t length)
 	const char *complaint;
 	BbManifest *manifest = bb_manifest_decode(manifest_v1, sizeof(manifest_v1),
 											  &complaint);
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbObjectWriter *writer;
 	BbLayerDesc *desc;
 
 	CHECK(manifest != NULL);
 	desc = &manifest->layers[index];
-	writer = bb_object_create(ctx, store, bb_layer_object_name("main", desc));
+	writer = bb_object_create(ctx, objects,
+							  bb_layer_object_name("main", desc));
 	bb_object_write(ctx, writer, bytes, length);
 	bb_object_finish(ctx, writer);
-	return bb_layer_open(ctx, store, "main", desc);
+	return bb_layer_open(ctx, objects, "main", desc);
 }
 
 UNIT_TEST(golden_image_v1)

@@ -155,11 +155,11 @@ check_model(const BbReqCtx *ctx, Model *model, int rounds)
 	XLogRecPtr	last = model->manifest.end_lsn;
 
 	model->manifest.tag = BB_OBJECT_ABSENT;
-	CHECK(bb_manifest_commit(ctx, model->store, &model->manifest));
+	CHECK(bb_manifest_commit(ctx, model->objects, &model->manifest));
 	for (int i = 0; i < rounds; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
-		BbTimeline *timeline = bb_timeline_open(ctx, model->store,
+		BbTimeline *timeline = bb_timeline_open(ctx, model->objects,
 												model->manifest.timeline);
 		XLogRecPtr	lsn = last;
 		int			from = model_roll(NKEYS);
@@ -188,23 +188,23 @@ UNIT_TEST(history_as_the_model)
 {
 	for (int round = 0; round < 4; round++)
 	{
-		BbObjectStore *store = unit_store(ctx);
+		BbObjectStore *objects = unit_store(ctx);
 		Model	   *root;
 		Model	   *branch;
 		Model	   *twig;
 
 		seed = (uint64) GetCurrentTimestamp();
 		pg_prng_seed(&model_prng, seed);
-		root = model_new(store, "main", NULL, 0);
+		root = model_new(objects, "main", NULL, 0);
 		model_import(ctx, root);
 		model_live(ctx, root, 1 + model_roll(20));
-		branch = model_new(store, "branch", root,
+		branch = model_new(objects, "branch", root,
 						   pg_prng_uint64_range(&model_prng, START,
 												root->manifest.end_lsn));
 		model_live(ctx, branch, 1 + model_roll(5));
 		/* its ancestor goes on */
 		model_live(ctx, root, 1 + model_roll(3));
-		twig = model_new(store, "twig", branch,
+		twig = model_new(objects, "twig", branch,
 						 pg_prng_uint64_range(&model_prng,
 											  branch->manifest.start_lsn,
 											  branch->manifest.end_lsn));
@@ -226,7 +226,7 @@ flush_up_to(const BbReqCtx *ctx, Model *model, XLogRecPtr lsn)
 	BbEntry		entry = {bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0),
 						 lsn, BB_ENTRY_IMAGE, (const uint8 *) "x", 1};
 	BbKey		end = bb_key_next(&entry.key);
-	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, model->store,
+	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, model->objects,
 													  manifest->timeline,
 													  &entry.key,
 													  manifest->end_lsn + 1,
@@ -250,7 +250,7 @@ timeline_with(const BbReqCtx *ctx, BbEntry entry)
 	BbLayerWriter *writer;
 
 	model_write_image(ctx, model, 0, NKEYS, START);
-	writer = bb_layer_writer_new_delta(ctx, model->store, "main", &entry.key,
+	writer = bb_layer_writer_new_delta(ctx, model->objects, "main", &entry.key,
 									   START + 1, START + 100,
 									   BB_COMPRESSION_DEFAULT);
 	bb_layer_writer_add_entry(ctx, writer, &entry);
@@ -258,8 +258,8 @@ timeline_with(const BbReqCtx *ctx, BbEntry entry)
 																	writer,
 																	&end);
 	manifest->end_lsn = START + 99;
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	return bb_timeline_open(ctx, model->store, "main");
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	return bb_timeline_open(ctx, model->objects, "main");
 }
 
 static void
@@ -355,7 +355,7 @@ UNIT_TEST(history_from_layers_that_overlap)
 		XLogRecPtr	end = START + (i == 2 ? 200 : 100);
 		BbLayerWriter *writer;
 
-		writer = bb_layer_writer_new_delta(ctx, model->store, "main",
+		writer = bb_layer_writer_new_delta(ctx, model->objects, "main",
 										   &all.start, START + 1, end,
 										   BB_COMPRESSION_DEFAULT);
 		entry.lsn = START + 90 - 10 * i;
@@ -367,14 +367,14 @@ UNIT_TEST(history_from_layers_that_overlap)
 																	&all.end);
 	}
 	manifest->end_lsn = START + 199;
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	CHECK_ERROR(bb_timeline_open(ctx, model->store, "main"),
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	CHECK_ERROR(bb_timeline_open(ctx, model->objects, "main"),
 				ERRCODE_DATA_CORRUPTED);
 	CHECK(strstr(unit_last_error, "overlap") != NULL);
 
 	manifest->layers[1] = manifest->layers[--manifest->nlayers];
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	timeline = bb_timeline_open(ctx, model->store, "main");
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	timeline = bb_timeline_open(ctx, model->objects, "main");
 	CHECK_ERROR(bb_timeline_get(ctx, timeline, &key, START + 199, &entry),
 				ERRCODE_DATA_CORRUPTED);
 	CHECK(strstr(unit_last_error, "out of order") != NULL);
@@ -391,8 +391,8 @@ UNIT_TEST(history_that_was_lost_is_noticed)
 	for (int i = 1; i <= 3; i++)
 		flush_up_to(ctx, model, START + 10 * i);
 	memcpy(layers, manifest->layers, sizeof(layers));
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	(void) bb_timeline_open(ctx, model->store, "main");
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	(void) bb_timeline_open(ctx, model->objects, "main");
 
 	/* without the image layer there is nothing that anybody can read */
 	for (int lost = 1; lost < 4; lost++)
@@ -400,8 +400,8 @@ UNIT_TEST(history_that_was_lost_is_noticed)
 		memcpy(manifest->layers, layers, sizeof(layers));
 		manifest->layers[lost] = layers[3];
 		manifest->nlayers = 3;
-		CHECK(bb_manifest_commit(ctx, model->store, manifest));
-		CHECK_ERROR(bb_timeline_open(ctx, model->store, "main"),
+		CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+		CHECK_ERROR(bb_timeline_open(ctx, model->objects, "main"),
 					ERRCODE_DATA_CORRUPTED);
 		CHECK(strstr(unit_last_error, "lacks layers") != NULL);
 	}
@@ -410,8 +410,8 @@ UNIT_TEST(history_that_was_lost_is_noticed)
 	memcpy(manifest->layers, layers, sizeof(layers));
 	manifest->layers[2].lsn_start = layers[1].lsn_start;
 	manifest->layers[1] = layers[3];
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	(void) bb_timeline_open(ctx, model->store, "main");
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	(void) bb_timeline_open(ctx, model->objects, "main");
 }
 
 /* A branch whose ancestor was put back from an older copy, or is another. */
@@ -423,16 +423,16 @@ UNIT_TEST(branch_of_another_ancestor_is_noticed)
 
 	model_write_image(ctx, model, 0, NKEYS, START);
 	flush_up_to(ctx, model, START + 10);
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
 	flush_up_to(ctx, model, START + 20);
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	bb_timeline_branch(ctx, model->store, "branch", "main", START + 20);
-	(void) bb_timeline_open(ctx, model->store, "branch");
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	bb_timeline_branch(ctx, model->objects, "branch", "main", START + 20);
+	(void) bb_timeline_open(ctx, model->objects, "branch");
 
 	manifest->nlayers--;
 	manifest->end_lsn = START + 10;
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	CHECK_ERROR(bb_timeline_open(ctx, model->store, "branch"),
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	CHECK_ERROR(bb_timeline_open(ctx, model->objects, "branch"),
 				ERRCODE_DATA_CORRUPTED);
 	CHECK(strstr(unit_last_error, "branched from") != NULL);
 
@@ -441,17 +441,17 @@ UNIT_TEST(branch_of_another_ancestor_is_noticed)
 	manifest->tli = 2;
 	manifest->nswitches = 1;
 	manifest->switches = &tli_switch;
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	CHECK_ERROR(bb_timeline_open(ctx, model->store, "branch"),
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	CHECK_ERROR(bb_timeline_open(ctx, model->objects, "branch"),
 				ERRCODE_DATA_CORRUPTED);
 
 	manifest->tli = 1;
 	manifest->nswitches = 0;
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	(void) bb_timeline_open(ctx, model->store, "branch");
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	(void) bb_timeline_open(ctx, model->objects, "branch");
 	manifest->system_identifier++;
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	CHECK_ERROR(bb_timeline_open(ctx, model->store, "branch"),
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	CHECK_ERROR(bb_timeline_open(ctx, model->objects, "branch"),
 				ERRCODE_DATA_CORRUPTED);
 }
 
@@ -461,8 +461,8 @@ UNIT_TEST(branch_of_another_ancestor_is_noticed)
  */
 UNIT_TEST(history_in_many_layers)
 {
-	BbObjectStore *store = unit_store(ctx);
-	Model	   *model = model_new(store, "main", NULL, 0);
+	BbObjectStore *objects = unit_store(ctx);
+	Model	   *model = model_new(objects, "main", NULL, 0);
 	BbManifest *manifest = &model->manifest;
 	BbKeyRange	all = bb_key_range_all();
 	int			nlayers = 1200;
@@ -483,7 +483,7 @@ UNIT_TEST(history_in_many_layers)
 		uint8		value[8];
 
 		bb_put_le64(value, lsn);
-		writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start,
+		writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start,
 										   lsn - 9, lsn + 1,
 										   BB_COMPRESSION_DEFAULT);
 		for (int block = i % 40; block < nblocks; block += 40)
@@ -500,9 +500,9 @@ UNIT_TEST(history_in_many_layers)
 																	&all.end);
 	}
 	manifest->end_lsn = START + 10 * nlayers;
-	CHECK(bb_manifest_commit(ctx, store, manifest));
+	CHECK(bb_manifest_commit(ctx, objects, manifest));
 
-	timeline = bb_timeline_open(ctx, store, "main");
+	timeline = bb_timeline_open(ctx, objects, "main");
 	all.start = bb_key_rel_block(SPC, DB, 1, MAIN_FORKNUM, 0);
 	scan = bb_timeline_scan_new(ctx, timeline, &all, manifest->end_lsn);
 	for (int block = 0; block < nblocks; block++)
@@ -544,8 +544,9 @@ UNIT_TEST(history_of_hot_pages)
 	PGAlignedBlock page;
 
 	model_write_image(ctx, model, 0, NKEYS, START);
-	writer = bb_layer_writer_new_delta(ctx, model->store, "main", &range.start,
-									   START + 1, START + nchanges + 1,
+	writer = bb_layer_writer_new_delta(ctx, model->objects, "main",
+									   &range.start, START + 1,
+									   START + nchanges + 1,
 									   BB_COMPRESSION_DEFAULT);
 	for (int k = NKEYS - 3; k < NKEYS; k++)
 	{
@@ -571,9 +572,9 @@ UNIT_TEST(history_of_hot_pages)
 		->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx, writer,
 																&range.end);
 	manifest->end_lsn = START + nchanges;
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
 
-	timeline = bb_timeline_open(ctx, model->store, "main");
+	timeline = bb_timeline_open(ctx, model->objects, "main");
 	scan = bb_timeline_scan_new(ctx, timeline, &range, manifest->end_lsn);
 	for (int k = NKEYS - 3; k < NKEYS; k++)
 	{
@@ -594,8 +595,8 @@ UNIT_TEST(history_of_hot_pages)
 /* The first and the last LSN of layers, and of what is read. */
 UNIT_TEST(history_at_the_borders_of_layers)
 {
-	BbObjectStore *store = unit_store(ctx);
-	Model	   *model = model_new(store, "main", NULL, 0);
+	BbObjectStore *objects = unit_store(ctx);
+	Model	   *model = model_new(objects, "main", NULL, 0);
 	BbManifest *manifest = &model->manifest;
 	BbKey		key = model_key(NTIMES + NSLRU);
 	BbKeyRange	range = {key, bb_key_next(&key)};
@@ -609,7 +610,7 @@ UNIT_TEST(history_at_the_borders_of_layers)
 		XLogRecPtr	lsn = START + 1 + 2 * i;
 		BbLayerWriter *writer;
 
-		writer = bb_layer_writer_new_delta(ctx, store, "main", &range.start,
+		writer = bb_layer_writer_new_delta(ctx, objects, "main", &range.start,
 										   lsn, lsn + 2,
 										   BB_COMPRESSION_DEFAULT);
 		for (entry.lsn = lsn; entry.lsn < lsn + 2; entry.lsn++)
@@ -634,9 +635,9 @@ UNIT_TEST(history_at_the_borders_of_layers)
 			model_write_image(ctx, model, NTIMES, NKEYS, lsn + i % 2);
 	}
 	manifest->end_lsn = START + 20;
-	CHECK(bb_manifest_commit(ctx, store, manifest));
+	CHECK(bb_manifest_commit(ctx, objects, manifest));
 
-	timeline = bb_timeline_open(ctx, store, "main");
+	timeline = bb_timeline_open(ctx, objects, "main");
 	for (XLogRecPtr lsn = START; lsn <= START + 20; lsn++)
 	{
 		BbTimelineScan *scan = bb_timeline_scan_new(ctx, timeline, &range,
@@ -674,7 +675,7 @@ store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
 		entry.lsn = START + 10 * (i + 1);
 		entry.value = value;
 		entry.length = sizeof(value);
-		writer = bb_layer_writer_new_delta(ctx, model->store, "main",
+		writer = bb_layer_writer_new_delta(ctx, model->objects, "main",
 										   &entry.key, entry.lsn - 9,
 										   entry.lsn + 1,
 										   BB_COMPRESSION_DEFAULT);
@@ -685,18 +686,18 @@ store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
 	}
 	manifest->end_lsn = START + 10 * n;
 	flush_up_to(ctx, model, START + 10 * n + 5);
-	CHECK(bb_manifest_commit(ctx, model->store, manifest));
-	return bb_pagestore_timeline(ctx, model->store, "main");
+	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	return bb_pagestore_timeline(ctx, model->objects, "main");
 }
 
 static void
-check_time(const BbReqCtx *ctx, BbPageStore *store, int second,
+check_time(const BbReqCtx *ctx, BbPageStore *objects, int second,
 		   BbTimeAnswer answer, XLogRecPtr expected)
 {
 	XLogRecPtr	lsn;
 
-	CHECK(bb_pagestore_lsn_at_time(ctx, store, second * USECS_PER_SEC, &lsn) ==
-		  answer);
+	CHECK(bb_pagestore_lsn_at_time(ctx, objects, second * USECS_PER_SEC,
+								   &lsn) == answer);
 	CHECK(lsn == expected);
 }
 
@@ -704,25 +705,25 @@ UNIT_TEST(lsn_at_a_time)
 {
 	/* the clock goes back after the third */
 	static const int seconds[] = {100, 200, 200, 150, 300};
-	BbPageStore *store = store_with_commits(ctx, seconds, 5);
+	BbPageStore *objects = store_with_commits(ctx, seconds, 5);
 
-	check_time(ctx, store, 99, BB_TIME_PAST, START);
-	check_time(ctx, store, 100, BB_TIME_FOUND, START + 10);
+	check_time(ctx, objects, 99, BB_TIME_PAST, START);
+	check_time(ctx, objects, 100, BB_TIME_FOUND, START + 10);
 	/* recovery would stop before the second, and never see the fourth */
-	check_time(ctx, store, 150, BB_TIME_FOUND, START + 10);
-	check_time(ctx, store, 199, BB_TIME_FOUND, START + 10);
-	check_time(ctx, store, 200, BB_TIME_FOUND, START + 40);
-	check_time(ctx, store, 299, BB_TIME_FOUND, START + 40);
-	check_time(ctx, store, 300, BB_TIME_FUTURE, START + 50);
-	check_time(ctx, store, 999, BB_TIME_FUTURE, START + 50);
+	check_time(ctx, objects, 150, BB_TIME_FOUND, START + 10);
+	check_time(ctx, objects, 199, BB_TIME_FOUND, START + 10);
+	check_time(ctx, objects, 200, BB_TIME_FOUND, START + 40);
+	check_time(ctx, objects, 299, BB_TIME_FOUND, START + 40);
+	check_time(ctx, objects, 300, BB_TIME_FUTURE, START + 50);
+	check_time(ctx, objects, 999, BB_TIME_FUTURE, START + 50);
 
-	CHECK(bb_pagestore_time_at(ctx, store, START + 19) ==
+	CHECK(bb_pagestore_time_at(ctx, objects, START + 19) ==
 		  timestamptz_to_time_t(100 * USECS_PER_SEC));
-	CHECK(bb_pagestore_time_at(ctx, store, START + 40) ==
+	CHECK(bb_pagestore_time_at(ctx, objects, START + 40) ==
 		  timestamptz_to_time_t(150 * USECS_PER_SEC));
 
-	store = store_with_commits(ctx, NULL, 0);
-	check_time(ctx, store, 100, BB_TIME_NO_DATA, START);
+	objects = store_with_commits(ctx, NULL, 0);
+	check_time(ctx, objects, 100, BB_TIME_NO_DATA, START);
 }
 
 UNIT_TEST(branch_has_its_own_tli)
@@ -745,7 +746,7 @@ UNIT_TEST(branch_has_its_own_tli)
 	model->manifest.nswitches = 2;
 	model->manifest.switches = switches;
 	flush_up_to(ctx, model, START + 30);
-	CHECK(bb_manifest_commit(ctx, model->store, &model->manifest));
+	CHECK(bb_manifest_commit(ctx, model->objects, &model->manifest));
 	for (int i = 0; i < lengthof(cases); i++)
 	{
 		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
@@ -754,8 +755,8 @@ UNIT_TEST(branch_has_its_own_tli)
 		MemoryContext old = MemoryContextSwitchTo(context);
 		char	   *name = psprintf("b%d", i);
 
-		bb_timeline_branch(ctx, model->store, name, "main", cases[i].lsn);
-		branch = bb_manifest_read(ctx, model->store, name);
+		bb_timeline_branch(ctx, model->objects, name, "main", cases[i].lsn);
+		branch = bb_manifest_read(ctx, model->objects, name);
 		CHECK(branch->tli == cases[i].tli);
 		CHECK(branch->nswitches == cases[i].nswitches);
 		MemoryContextSwitchTo(old);
@@ -785,7 +786,7 @@ flush_record_ends(const BbReqCtx *ctx, Model *model, XLogRecPtr page,
 	entry.value = value;
 	entry.length = 2 * n;
 	end = bb_key_next(&entry.key);
-	writer = bb_layer_writer_new_delta(ctx, model->store, manifest->timeline,
+	writer = bb_layer_writer_new_delta(ctx, model->objects, manifest->timeline,
 									   &entry.key, manifest->end_lsn + 1,
 									   end_lsn + 1, BB_COMPRESSION_DEFAULT);
 	bb_layer_writer_add_entry(ctx, writer, &entry);
@@ -805,30 +806,30 @@ UNIT_TEST(branch_has_its_own_record_ends)
 	static const uint16 of_branch[] = {1096, 1200, 1320};
 	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
 	Model	   *branch;
-	BbPageStore *store;
+	BbPageStore *objects;
 	XLogRecPtr	start;
 
 	model_write_image(ctx, model, 0, NKEYS, START);
 	flush_record_ends(ctx, model, 0, 1096, 1408, of_main, 4);
-	CHECK(bb_manifest_commit(ctx, model->store, &model->manifest));
+	CHECK(bb_manifest_commit(ctx, model->objects, &model->manifest));
 
-	branch = model_new(model->store, "branch", model, 1200);
+	branch = model_new(model->objects, "branch", model, 1200);
 	branch->manifest.end_lsn = 1200;
 	flush_record_ends(ctx, branch, 0, 1320, 1700, of_branch, 3);
-	CHECK(bb_manifest_commit(ctx, model->store, &branch->manifest));
-	store = bb_pagestore_timeline(ctx, model->store, "branch");
+	CHECK(bb_manifest_commit(ctx, model->objects, &branch->manifest));
+	objects = bb_pagestore_timeline(ctx, model->objects, "branch");
 
-	CHECK(bb_pagestore_round_lsn(ctx, store, 1319, &start) == 1200);
+	CHECK(bb_pagestore_round_lsn(ctx, objects, 1319, &start) == 1200);
 	CHECK(start == InvalidXLogRecPtr);
-	CHECK(bb_pagestore_round_lsn(ctx, store, 1320, &start) == 1320);
+	CHECK(bb_pagestore_round_lsn(ctx, objects, 1320, &start) == 1320);
 	CHECK(start == 1200);
-	CHECK(bb_pagestore_round_lsn(ctx, store, 1500, &start) == 1320);
+	CHECK(bb_pagestore_round_lsn(ctx, objects, 1500, &start) == 1320);
 	CHECK(start == 1200);
 
-	store = bb_pagestore_timeline(ctx, model->store, "main");
-	CHECK(bb_pagestore_round_lsn(ctx, store, 1319, &start) == 1304);
+	objects = bb_pagestore_timeline(ctx, model->objects, "main");
+	CHECK(bb_pagestore_round_lsn(ctx, objects, 1319, &start) == 1304);
 	CHECK(start == 1200);
-	CHECK(bb_pagestore_round_lsn(ctx, store, 1200, &start) == 1200);
+	CHECK(bb_pagestore_round_lsn(ctx, objects, 1200, &start) == 1200);
 	CHECK(start == 1096);
-	CHECK(bb_pagestore_round_lsn(ctx, store, 1095, NULL) == START);
+	CHECK(bb_pagestore_round_lsn(ctx, objects, 1095, NULL) == START);
 }

@@ -40,14 +40,14 @@ value_of(int i, uint8 *value)
 }
 
 static BbLayerDesc *
-write_layer(const BbReqCtx *ctx, BbObjectStore *store, int n,
+write_layer(const BbReqCtx *ctx, BbObjectStore *objects, int n,
 			BbCompression compression)
 {
 	BbKeyRange	all = bb_key_range_all();
 	BbLayerWriter *writer;
 	uint8		value[BLCKSZ];
 
-	writer = bb_layer_writer_new(ctx, store, "main", &all.start, LSN,
+	writer = bb_layer_writer_new(ctx, objects, "main", &all.start, LSN,
 								 compression);
 	for (int i = 0; i < n; i++)
 	{
@@ -62,10 +62,10 @@ write_layer(const BbReqCtx *ctx, BbObjectStore *store, int n,
  * Read the layer in both ways; every entry must be as it was written.
  */
 static void
-read_layer(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
-		   int n)
+read_layer(const BbReqCtx *ctx, BbObjectStore *objects,
+		   const BbLayerDesc *desc, int n)
 {
-	BbLayer	   *layer = bb_layer_open(ctx, store, "main", desc);
+	BbLayer	   *layer = bb_layer_open(ctx, objects, "main", desc);
 	BbKeyRange	all = bb_key_range_all();
 	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer, &all.start, 0,
 												WINDOW);
@@ -102,15 +102,15 @@ read_layer(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
 UNIT_TEST(layer_roundtrip)
 {
 	static const int sizes[] = {1, 2, 4, 5, 100, 5000};
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 
 	for (int i = 0; i < lengthof(sizes); i++)
 	{
 		for (int method = 0; method <= BB_COMPRESSION_ZSTD; method++)
 		{
 			if (bb_compression_available((BbCompression) method))
-				read_layer(ctx, store,
-						   write_layer(ctx, store, sizes[i],
+				read_layer(ctx, objects,
+						   write_layer(ctx, objects, sizes[i],
 									   (BbCompression) method),
 						   sizes[i]);
 		}
@@ -119,7 +119,7 @@ UNIT_TEST(layer_roundtrip)
 
 UNIT_TEST(layer_with_three_levels)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbKeyRange	all = bb_key_range_all();
 	BbLayerWriter *writer;
 	BbLayerDesc *desc;
@@ -130,7 +130,7 @@ UNIT_TEST(layer_with_three_levels)
 	int			n = 2000000;
 
 	/* small values: 33,000 to a thousand blocks, and two index levels */
-	writer = bb_layer_writer_new(ctx, store, "main", &all.start, LSN,
+	writer = bb_layer_writer_new(ctx, objects, "main", &all.start, LSN,
 								 BB_COMPRESSION_DEFAULT);
 	for (int i = 0; i < n; i++)
 	{
@@ -143,7 +143,7 @@ UNIT_TEST(layer_with_three_levels)
 	desc = bb_layer_writer_finish(ctx, writer, &all.end);
 	CHECK(desc->entries == n);
 
-	layer = bb_layer_open(ctx, store, "main", desc);
+	layer = bb_layer_open(ctx, objects, "main", desc);
 	for (int start = 0; start < n; start += 123457)
 	{
 		BbKey		key = bb_key_rel_block(1, 2, start / 1000, MAIN_FORKNUM,
@@ -164,9 +164,9 @@ UNIT_TEST(layer_with_three_levels)
 
 UNIT_TEST(layer_cursor_starts_between_keys)
 {
-	BbObjectStore *store = unit_store(ctx);
-	BbLayerDesc *desc = write_layer(ctx, store, 250, BB_COMPRESSION_DEFAULT);
-	BbLayer	   *layer = bb_layer_open(ctx, store, "main", desc);
+	BbObjectStore *objects = unit_store(ctx);
+	BbLayerDesc *desc = write_layer(ctx, objects, 250, BB_COMPRESSION_DEFAULT);
+	BbLayer	   *layer = bb_layer_open(ctx, objects, "main", desc);
 	BbLayerCursor *cursor;
 	BbEntry		entry;
 	BbKey		start = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 100);
@@ -183,7 +183,7 @@ UNIT_TEST(layer_cursor_starts_between_keys)
 
 UNIT_TEST(layer_writer_leaves_nothing_behind)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "writer",
 												  ALLOCSET_SMALL_SIZES);
@@ -192,21 +192,21 @@ UNIT_TEST(layer_writer_leaves_nothing_behind)
 	BbKey		key = key_of(0);
 	BbLayerWriter *writer;
 
-	writer = bb_layer_writer_new(ctx, store, "main", &all.start, LSN,
+	writer = bb_layer_writer_new(ctx, objects, "main", &all.start, LSN,
 								 BB_COMPRESSION_DEFAULT);
 	bb_layer_writer_add(ctx, writer, &key, "x", 1);
 	CHECK_ERROR(bb_layer_writer_add(ctx, writer, &key, "x", 1),
 				ERRCODE_INTERNAL_ERROR);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	CHECK(bb_objstore_list(ctx, store, "timelines") == NIL);
+	CHECK(bb_objstore_list(ctx, objects, "timelines") == NIL);
 }
 
 UNIT_TEST(layer_knows_its_file_crc)
 {
-	BbObjectStore *store = unit_store(ctx);
-	BbLayerDesc *desc = write_layer(ctx, store, 100, BB_COMPRESSION_DEFAULT);
-	BbObjectReader *reader = bb_object_open(ctx, store,
+	BbObjectStore *objects = unit_store(ctx);
+	BbLayerDesc *desc = write_layer(ctx, objects, 100, BB_COMPRESSION_DEFAULT);
+	BbObjectReader *reader = bb_object_open(ctx, objects,
 											bb_layer_object_name("main",
 																 desc));
 	char	   *data = palloc(desc->size);
@@ -258,14 +258,14 @@ delta_entry(int i, uint8 *value)
 }
 
 static BbLayerDesc *
-write_delta(const BbReqCtx *ctx, BbObjectStore *store, int n,
+write_delta(const BbReqCtx *ctx, BbObjectStore *objects, int n,
 			BbCompression compression)
 {
 	BbKeyRange	all = bb_key_range_all();
 	uint8	   *value = palloc(BB_VALUE_MAX_SIZE);
 	BbLayerWriter *writer;
 
-	writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start,
+	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start,
 									   DELTA_START, DELTA_END, compression);
 	for (int i = 0; i < n; i++)
 	{
@@ -341,10 +341,10 @@ check_collect(const BbReqCtx *ctx, BbLayer *layer, int first, int last,
  * Read a delta layer in all ways; every entry must be as it was written.
  */
 static void
-read_delta(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
-		   int n)
+read_delta(const BbReqCtx *ctx, BbObjectStore *objects,
+		   const BbLayerDesc *desc, int n)
 {
-	BbLayer	   *layer = bb_layer_open(ctx, store, "main", desc);
+	BbLayer	   *layer = bb_layer_open(ctx, objects, "main", desc);
 	BbKeyRange	all = bb_key_range_all();
 	uint8	   *value = palloc(BB_VALUE_MAX_SIZE);
 	BbLayerCursor *cursor;
@@ -398,15 +398,15 @@ read_delta(const BbReqCtx *ctx, BbObjectStore *store, const BbLayerDesc *desc,
 UNIT_TEST(delta_roundtrip)
 {
 	static const int sizes[] = {1, 2, 50, 51, 333, 6000};
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 
 	for (int i = 0; i < lengthof(sizes); i++)
 	{
 		for (int method = 0; method <= BB_COMPRESSION_LZ4; method++)
 		{
 			if (bb_compression_available((BbCompression) method))
-				read_delta(ctx, store,
-						   write_delta(ctx, store, sizes[i],
+				read_delta(ctx, objects,
+						   write_delta(ctx, objects, sizes[i],
 									   (BbCompression) method),
 						   sizes[i]);
 		}
@@ -416,7 +416,7 @@ UNIT_TEST(delta_roundtrip)
 /* Entries of one key over many blocks: the index has to go by LSN, too. */
 UNIT_TEST(delta_of_one_key)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbKeyRange	all = bb_key_range_all();
 	BbKey		key = key_of(1);
 	BbKey		other = key_of(2);
@@ -426,7 +426,7 @@ UNIT_TEST(delta_of_one_key)
 	BbEntry		entry;
 	int			n = 100000;
 
-	writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start, 1,
+	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start, 1,
 									   n + 1, BB_COMPRESSION_DEFAULT);
 	entry.key = key;
 	entry.value = (const uint8 *) &entry.lsn;
@@ -439,7 +439,7 @@ UNIT_TEST(delta_of_one_key)
 	entry.key = other;
 	entry.lsn = 7;
 	bb_layer_writer_add_entry(ctx, writer, &entry);
-	layer = bb_layer_open(ctx, store, "main",
+	layer = bb_layer_open(ctx, objects, "main",
 						  bb_layer_writer_finish(ctx, writer, &all.end));
 
 	bb_history_init(&history, CurrentMemoryContext);
@@ -467,7 +467,7 @@ UNIT_TEST(delta_of_one_key)
 
 UNIT_TEST(delta_filter_says_no)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbKeyRange	all = bb_key_range_all();
 	BbLayerWriter *writer;
 	BbLayer	   *layer;
@@ -476,14 +476,14 @@ UNIT_TEST(delta_filter_says_no)
 	int			held = 0;
 
 	/* every other block, as neighbours hash alike if anything does */
-	writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start, 5, 6,
+	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start, 5, 6,
 									   BB_COMPRESSION_DEFAULT);
 	for (int i = 0; i < n; i++)
 	{
 		entry.key = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 2 * i);
 		bb_layer_writer_add_entry(ctx, writer, &entry);
 	}
-	layer = bb_layer_open(ctx, store, "main",
+	layer = bb_layer_open(ctx, objects, "main",
 						  bb_layer_writer_finish(ctx, writer, &all.end));
 	for (int i = 0; i < n; i++)
 	{
@@ -498,14 +498,14 @@ UNIT_TEST(delta_filter_says_no)
 
 UNIT_TEST(delta_writer_refuses)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbKeyRange	all = bb_key_range_all();
 	BbEntry		entry = {.type = BB_ENTRY_RECORD, .lsn = 10};
 	uint8	   *value = palloc0(BB_VALUE_MAX_SIZE + 1);
 	BbLayerWriter *writer;
 
-	writer = bb_layer_writer_new_delta(ctx, store, "main", &all.start, 10, 20,
-									   BB_COMPRESSION_DEFAULT);
+	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start, 10,
+									   20, BB_COMPRESSION_DEFAULT);
 	entry.key = key_of(5);
 	entry.value = value;
 	entry.length = 1;
@@ -531,9 +531,9 @@ UNIT_TEST(delta_writer_refuses)
 /* Both kinds of layers: n is what write was called with. */
 typedef struct LayerKind
 {
-	BbLayerDesc *(*write) (const BbReqCtx *ctx, BbObjectStore *store, int n,
+	BbLayerDesc *(*write) (const BbReqCtx *ctx, BbObjectStore *objects, int n,
 						   BbCompression compression);
-	void		(*read) (const BbReqCtx *ctx, BbObjectStore *store,
+	void		(*read) (const BbReqCtx *ctx, BbObjectStore *objects,
 						 const BbLayerDesc *desc, int n);
 } LayerKind;
 
@@ -558,11 +558,11 @@ static void
 flip_bytes(const BbReqCtx *ctx, const LayerKind *kind, int n,
 		   BbCompression compression, int flips)
 {
-	BbObjectStore *store = unit_store(ctx);
-	BbLayerDesc *desc = kind->write(ctx, store, n, compression);
+	BbObjectStore *objects = unit_store(ctx);
+	BbLayerDesc *desc = kind->write(ctx, objects, n, compression);
 	char	   *name = bb_layer_object_name("main", desc);
-	char	   *path = unit_object_path(store, name);
-	BbObjectReader *reader = bb_object_open(ctx, store, name);
+	char	   *path = unit_object_path(objects, name);
+	BbObjectReader *reader = bb_object_open(ctx, objects, name);
 	char	   *data = palloc(desc->size);
 	uint64		seed = (uint64) GetCurrentTimestamp();
 	pg_prng_state state;
@@ -587,7 +587,7 @@ flip_bytes(const BbReqCtx *ctx, const LayerKind *kind, int n,
 		wrong = data[at] ^ (1 << pg_prng_uint64_range(&state, 0, 7));
 
 		overwrite(path, at, &wrong, 1);
-		ERROR_OF(kind->read(ctx, store, desc, n), sqlstate);
+		ERROR_OF(kind->read(ctx, objects, desc, n), sqlstate);
 		if (sqlstate != ERRCODE_DATA_CORRUPTED ||
 			strstr(unit_last_error, name) == NULL)
 			elog(ERROR, "byte " UINT64_FORMAT " of " UINT64_FORMAT
@@ -598,7 +598,7 @@ flip_bytes(const BbReqCtx *ctx, const LayerKind *kind, int n,
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
-	kind->read(ctx, store, desc, n);
+	kind->read(ctx, objects, desc, n);
 }
 
 UNIT_TEST(layer_flipped_bytes_are_noticed)
@@ -614,28 +614,29 @@ UNIT_TEST(layer_flipped_bytes_are_noticed)
 static void
 truncate_and_remove(const BbReqCtx *ctx, const LayerKind *kind)
 {
-	BbObjectStore *store = unit_store(ctx);
-	BbLayerDesc *desc = kind->write(ctx, store, 10, BB_COMPRESSION_DEFAULT);
+	BbObjectStore *objects = unit_store(ctx);
+	BbLayerDesc *desc = kind->write(ctx, objects, 10, BB_COMPRESSION_DEFAULT);
 	char	   *name = bb_layer_object_name("main", desc);
-	char	   *path = unit_object_path(store, name);
+	char	   *path = unit_object_path(objects, name);
 
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "read",
 												  ALLOCSET_DEFAULT_SIZES);
 
 	overwrite(path, desc->size, "x", 1);
-	CHECK_ERROR(kind->read(ctx, store, desc, 10), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(kind->read(ctx, objects, desc, 10), ERRCODE_DATA_CORRUPTED);
 	for (off_t size = desc->size - 1; size >= 0; size -= 1 + size / 200)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		CHECK(truncate(path, size) == 0);
-		CHECK_ERROR(kind->read(ctx, store, desc, 10), ERRCODE_DATA_CORRUPTED);
+		CHECK_ERROR(kind->read(ctx, objects, desc, 10),
+					ERRCODE_DATA_CORRUPTED);
 		CHECK(strstr(unit_last_error, name) != NULL);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
 	CHECK(unlink(path) == 0);
-	CHECK_ERROR(kind->read(ctx, store, desc, 10), ERRCODE_UNDEFINED_FILE);
+	CHECK_ERROR(kind->read(ctx, objects, desc, 10), ERRCODE_UNDEFINED_FILE);
 	CHECK(strstr(unit_last_error, name) != NULL);
 }
 
@@ -647,13 +648,13 @@ UNIT_TEST(layer_truncated_or_missing_is_noticed)
 
 UNIT_TEST(layer_in_anothers_place_is_noticed)
 {
-	BbObjectStore *store = unit_store(ctx);
-	BbLayerDesc *a = write_layer(ctx, store, 10, BB_COMPRESSION_DEFAULT);
-	BbLayerDesc *b = write_layer(ctx, store, 10, BB_COMPRESSION_DEFAULT);
+	BbObjectStore *objects = unit_store(ctx);
+	BbLayerDesc *a = write_layer(ctx, objects, 10, BB_COMPRESSION_DEFAULT);
+	BbLayerDesc *b = write_layer(ctx, objects, 10, BB_COMPRESSION_DEFAULT);
 
 	CHECK(a->size == b->size && a->file_id != b->file_id);
-	CHECK(rename(unit_object_path(store, bb_layer_object_name("main", b)),
-				 unit_object_path(store, bb_layer_object_name("main", a))) ==
+	CHECK(rename(unit_object_path(objects, bb_layer_object_name("main", b)),
+				 unit_object_path(objects, bb_layer_object_name("main", a))) ==
 		  0);
-	CHECK_ERROR(read_layer(ctx, store, a, 10), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(read_layer(ctx, objects, a, 10), ERRCODE_DATA_CORRUPTED);
 }

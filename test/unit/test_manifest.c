@@ -210,7 +210,7 @@ edits_after_drop(const BbReqCtx *ctx, BbObjectStore *objects)
 
 	bb_manifest_remove(ctx, objects, "main");
 	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "was dropped");
-	CHECK(bb_manifest_read(ctx, objects, "main") == NULL);
+	CHECK(bb_manifest_find(ctx, objects, "main") == NULL);
 
 	other = make_timeline(ctx, objects);
 	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "made again");

@@ -28,12 +28,12 @@ block_key(uint32 block)
  * An image layer of blocks [from, to) at lsn; values are "LSN:block".
  */
 static BbLayerDesc *
-write_blocks(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+write_blocks(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 			 uint32 from, uint32 to, XLogRecPtr lsn)
 {
 	BbKey		start = block_key(from);
 	BbKey		end = block_key(to);
-	BbLayerWriter *writer = bb_layer_writer_new(ctx, store, timeline, &start,
+	BbLayerWriter *writer = bb_layer_writer_new(ctx, objects, timeline, &start,
 												lsn, BB_COMPRESSION_DEFAULT);
 
 	for (uint32 block = from; block < to; block++)
@@ -50,13 +50,13 @@ write_blocks(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
  * An image layer of all that comes before relation blocks at lsn.
  */
 static BbLayerDesc *
-write_rest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+write_rest(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 		   XLogRecPtr lsn)
 {
 	BbKey		start = bb_key_range_all().start;
 	BbKey		end = block_key(0);
 	BbKey		control = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
-	BbLayerWriter *writer = bb_layer_writer_new(ctx, store, timeline, &start,
+	BbLayerWriter *writer = bb_layer_writer_new(ctx, objects, timeline, &start,
 												lsn, BB_COMPRESSION_DEFAULT);
 
 	bb_layer_writer_add(ctx, writer, &control, "control", 7);
@@ -86,14 +86,14 @@ manifest_for(const char *timeline)
  * LSNs above base: a timeline has them all.
  */
 static bool
-commit_from(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
+commit_from(const BbReqCtx *ctx, BbObjectStore *objects, BbManifest *manifest,
 			XLogRecPtr base)
 {
 	BbKey		start = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0);
 	BbKey		end = bb_key_next(&start);
 	BbEntry		entry = {start, manifest->end_lsn, BB_ENTRY_IMAGE,
 						 (const uint8 *) "x", 1};
-	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, store,
+	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, objects,
 													  manifest->timeline,
 													  &start, base + 1,
 													  manifest->end_lsn + 1,
@@ -105,7 +105,7 @@ commit_from(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
 																	&end);
 	if (manifest->ancestor == NULL)
 		manifest->start_lsn = base;
-	return bb_manifest_commit(ctx, store, manifest);
+	return bb_manifest_commit(ctx, objects, manifest);
 }
 
 static void
@@ -144,7 +144,7 @@ scan_text(const BbReqCtx *ctx, BbTimeline *timeline, uint32 from, uint32 to,
 
 UNIT_TEST(manifest_roundtrip)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 	BbManifest *again;
 
@@ -152,12 +152,12 @@ UNIT_TEST(manifest_roundtrip)
 	manifest.end_time = 5;
 	manifest.ancestor = "old";
 	manifest.ancestor_lsn = 77;
-	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 3, 100);
+	manifest.layers[0] = *write_blocks(ctx, objects, "main", 0, 3, 100);
 	manifest.nlayers = 1;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
 	CHECK(manifest.generation == 1);
 
-	again = bb_manifest_read(ctx, store, "main");
+	again = bb_manifest_read(ctx, objects, "main");
 	CHECK(again->generation == 1 && again->tag == manifest.tag);
 	CHECK(again->system_identifier == 42 && again->prev_lsn == 900);
 	CHECK(again->end_time == 5 && again->ancestor_lsn == 77);
@@ -168,39 +168,39 @@ UNIT_TEST(manifest_roundtrip)
 	CHECK(again->layers[0].file_id == manifest.layers[0].file_id);
 	CHECK(again->layers[0].crc == manifest.layers[0].crc);
 	CHECK(again->layers[0].image);
-	CHECK(bb_manifest_read(ctx, store, "other") == NULL);
-	CHECK(list_length(bb_manifest_list(ctx, store)) == 1);
+	CHECK(bb_manifest_find(ctx, objects, "other") == NULL);
+	CHECK(list_length(bb_manifest_list(ctx, objects)) == 1);
 }
 
 UNIT_TEST(manifest_one_writer_wins)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	a = manifest_for("main");
 	BbManifest	b = manifest_for("main");
 
-	CHECK(bb_manifest_commit(ctx, store, &a));
-	CHECK(!bb_manifest_commit(ctx, store, &b));
+	CHECK(bb_manifest_commit(ctx, objects, &a));
+	CHECK(!bb_manifest_commit(ctx, objects, &b));
 
-	b = *bb_manifest_read(ctx, store, "main");
+	b = *bb_manifest_read(ctx, objects, "main");
 	a.end_lsn = 2000;
-	CHECK(bb_manifest_commit(ctx, store, &a));
+	CHECK(bb_manifest_commit(ctx, objects, &a));
 	b.end_lsn = 3000;
-	CHECK(!bb_manifest_commit(ctx, store, &b));
-	CHECK(bb_manifest_read(ctx, store, "main")->end_lsn == 2000);
-	CHECK(bb_manifest_read(ctx, store, "main")->generation == 2);
+	CHECK(!bb_manifest_commit(ctx, objects, &b));
+	CHECK(bb_manifest_read(ctx, objects, "main")->end_lsn == 2000);
+	CHECK(bb_manifest_read(ctx, objects, "main")->generation == 2);
 }
 
 UNIT_TEST(manifest_broken_is_noticed)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 	StringInfoData buf;
-	char	   *path = unit_object_path(store, "timelines/main/manifest");
+	char	   *path = unit_object_path(objects, "timelines/main/manifest");
 	const char *complaint;
 
-	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 3, 100);
+	manifest.layers[0] = *write_blocks(ctx, objects, "main", 0, 3, 100);
 	manifest.nlayers = 1;
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
 	initStringInfo(&buf);
 	bb_manifest_encode(&manifest, &buf);
 
@@ -217,7 +217,7 @@ UNIT_TEST(manifest_broken_is_noticed)
 	{
 		CHECK(bb_manifest_decode(buf.data, length, &complaint) == NULL);
 		CHECK(truncate(path, buf.len - 1 - length) == 0);
-		CHECK_ERROR(bb_manifest_read(ctx, store, "main"),
+		CHECK_ERROR(bb_manifest_read(ctx, objects, "main"),
 					ERRCODE_DATA_CORRUPTED);
 		CHECK(strstr(unit_last_error, "timelines/main/manifest") != NULL);
 	}
@@ -225,47 +225,47 @@ UNIT_TEST(manifest_broken_is_noticed)
 
 UNIT_TEST(manifest_too_large_is_not_committed)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
 	manifest.nlayers = 1000 * 1000;
 	manifest.layers = MemoryContextAllocExtended(CurrentMemoryContext,
 												 manifest.nlayers *
 													 sizeof(BbLayerDesc),
 												 MCXT_ALLOC_HUGE |
 													 MCXT_ALLOC_ZERO);
-	CHECK_ERROR(bb_manifest_commit(ctx, store, &manifest),
+	CHECK_ERROR(bb_manifest_commit(ctx, objects, &manifest),
 				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
-	CHECK(bb_manifest_read(ctx, store, "main")->generation == 1);
+	CHECK(bb_manifest_read(ctx, objects, "main")->generation == 1);
 }
 
 UNIT_TEST(manifest_of_another_timeline_is_noticed)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	a = manifest_for("a");
 	BbManifest	b = manifest_for("b");
 
-	CHECK(bb_manifest_commit(ctx, store, &a));
-	CHECK(bb_manifest_commit(ctx, store, &b));
-	CHECK(rename(unit_object_path(store, "timelines/a/manifest"),
-				 unit_object_path(store, "timelines/b/manifest")) == 0);
-	CHECK_ERROR(bb_manifest_read(ctx, store, "b"), ERRCODE_DATA_CORRUPTED);
+	CHECK(bb_manifest_commit(ctx, objects, &a));
+	CHECK(bb_manifest_commit(ctx, objects, &b));
+	CHECK(rename(unit_object_path(objects, "timelines/a/manifest"),
+				 unit_object_path(objects, "timelines/b/manifest")) == 0);
+	CHECK_ERROR(bb_manifest_read(ctx, objects, "b"), ERRCODE_DATA_CORRUPTED);
 }
 
 UNIT_TEST(manifest_sweep_keeps_what_is_named)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 
-	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 3, 100);
+	manifest.layers[0] = *write_blocks(ctx, objects, "main", 0, 3, 100);
 	manifest.nlayers = 1;
-	(void) write_blocks(ctx, store, "main", 0, 3, 200);
-	CHECK(list_length(bb_objstore_list(ctx, store, "timelines")) == 2);
-	bb_manifest_sweep(ctx, store, "main", &manifest);
-	CHECK(list_length(bb_objstore_list(ctx, store, "timelines")) == 1);
-	bb_manifest_sweep(ctx, store, "main", NULL);
-	CHECK(list_length(bb_objstore_list(ctx, store, "timelines")) == 0);
+	(void) write_blocks(ctx, objects, "main", 0, 3, 200);
+	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 2);
+	bb_manifest_sweep(ctx, objects, "main", &manifest);
+	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 1);
+	bb_manifest_sweep(ctx, objects, "main", NULL);
+	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 0);
 }
 
 UNIT_TEST(timeline_names)
@@ -289,21 +289,21 @@ UNIT_TEST(timeline_names)
 
 UNIT_TEST(timeline_newest_image_wins)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 	BbTimeline *timeline;
 	BbKey		outside = block_key(20);
 	BbEntry		entry;
 
 	/* blocks: 0-9 at 1, 4-5 at 2, 2-2 and 8-9 at 3 */
-	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 5, 1);
-	manifest.layers[1] = *write_blocks(ctx, store, "main", 5, 10, 1);
-	manifest.layers[2] = *write_blocks(ctx, store, "main", 4, 6, 2);
-	manifest.layers[3] = *write_blocks(ctx, store, "main", 8, 10, 3);
-	manifest.layers[4] = *write_blocks(ctx, store, "main", 2, 3, 3);
+	manifest.layers[0] = *write_blocks(ctx, objects, "main", 0, 5, 1);
+	manifest.layers[1] = *write_blocks(ctx, objects, "main", 5, 10, 1);
+	manifest.layers[2] = *write_blocks(ctx, objects, "main", 4, 6, 2);
+	manifest.layers[3] = *write_blocks(ctx, objects, "main", 8, 10, 3);
+	manifest.layers[4] = *write_blocks(ctx, objects, "main", 2, 3, 3);
 	manifest.nlayers = 5;
-	CHECK(commit_from(ctx, store, &manifest, 1));
-	timeline = bb_timeline_open(ctx, store, "main");
+	CHECK(commit_from(ctx, objects, &manifest, 1));
+	timeline = bb_timeline_open(ctx, objects, "main");
 
 	check_value(ctx, timeline, 4, 1, 1);
 	check_value(ctx, timeline, 4, 2, 2);
@@ -322,16 +322,16 @@ UNIT_TEST(timeline_newest_image_wins)
 
 UNIT_TEST(timeline_more_layers_than_stay_open)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 	BbTimeline *timeline;
 
 	manifest.layers = palloc0(51 * sizeof(BbLayerDesc));
 	manifest.nlayers = 50;
 	for (int i = 0; i < 50; i++)
-		manifest.layers[i] = *write_blocks(ctx, store, "main", i, i + 1, 7);
-	CHECK(commit_from(ctx, store, &manifest, 7));
-	timeline = bb_timeline_open(ctx, store, "main");
+		manifest.layers[i] = *write_blocks(ctx, objects, "main", i, i + 1, 7);
+	CHECK(commit_from(ctx, objects, &manifest, 7));
+	timeline = bb_timeline_open(ctx, objects, "main");
 	for (int round = 0; round < 3; round++)
 	{
 		for (int i = 0; i < 50; i++)
@@ -341,31 +341,31 @@ UNIT_TEST(timeline_more_layers_than_stay_open)
 
 UNIT_TEST(timeline_branch_reads_its_ancestor)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 	BbTimeline *branch;
 
-	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
-	manifest.layers[1] = *write_blocks(ctx, store, "main", 0, 5, 3);
-	manifest.layers[2] = *write_rest(ctx, store, "main", 1);
+	manifest.layers[0] = *write_blocks(ctx, objects, "main", 0, 10, 1);
+	manifest.layers[1] = *write_blocks(ctx, objects, "main", 0, 5, 3);
+	manifest.layers[2] = *write_rest(ctx, objects, "main", 1);
 	manifest.nlayers = 3;
-	CHECK(commit_from(ctx, store, &manifest, 1));
+	CHECK(commit_from(ctx, objects, &manifest, 1));
 
-	bb_timeline_branch(ctx, store, "branch", "main", 2);
-	manifest = *bb_manifest_read(ctx, store, "branch");
+	bb_timeline_branch(ctx, objects, "branch", "main", 2);
+	manifest = *bb_manifest_read(ctx, objects, "branch");
 	CHECK(manifest.ancestor_lsn == 2 && manifest.end_lsn == 2);
 	CHECK(manifest.prev_lsn == InvalidXLogRecPtr);
 
 	/* what the ancestor got after the branch point is not the branch's */
-	branch = bb_timeline_open(ctx, store, "branch");
+	branch = bb_timeline_open(ctx, objects, "branch");
 	CHECK(strcmp(scan_text(ctx, branch, 0, 10, 99), "1111111111") == 0);
 
 	manifest.layers = palloc0(2 * sizeof(BbLayerDesc));
-	manifest.layers[0] = *write_blocks(ctx, store, "branch", 3, 4, 4);
+	manifest.layers[0] = *write_blocks(ctx, objects, "branch", 3, 4, 4);
 	manifest.nlayers = 1;
 	manifest.end_lsn = 4;
-	CHECK(commit_from(ctx, store, &manifest, 2));
-	branch = bb_timeline_open(ctx, store, "branch");
+	CHECK(commit_from(ctx, objects, &manifest, 2));
+	branch = bb_timeline_open(ctx, objects, "branch");
 	CHECK(strcmp(scan_text(ctx, branch, 0, 10, 99), "1114111111") == 0);
 	check_value(ctx, branch, 3, 4, 4);
 	check_value(ctx, branch, 3, 3, 1);
@@ -374,139 +374,141 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 
 UNIT_TEST(timeline_identity)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 	BbTimeline *main;
 	BbTimeline *branch;
 	BbBackupTask task = {.lsn = 2, .timeline = "main"};
 	uint64		before;
 
-	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
-	manifest.layers[1] = *write_blocks(ctx, store, "main", 0, 5, 3);
-	manifest.layers[2] = *write_rest(ctx, store, "main", 1);
+	manifest.layers[0] = *write_blocks(ctx, objects, "main", 0, 10, 1);
+	manifest.layers[1] = *write_blocks(ctx, objects, "main", 0, 5, 3);
+	manifest.layers[2] = *write_rest(ctx, objects, "main", 1);
 	manifest.nlayers = 3;
-	CHECK(commit_from(ctx, store, &manifest, 1));
-	main = bb_timeline_open(ctx, store, "main");
+	CHECK(commit_from(ctx, objects, &manifest, 1));
+	main = bb_timeline_open(ctx, objects, "main");
 	CHECK(bb_timeline_identity(main, 3) == bb_timeline_identity(main, 4));
 	CHECK(bb_timeline_identity(main, 2) != bb_timeline_identity(main, 3));
 
 	/* a branch reads its ancestor's layers, until it has its own */
-	bb_timeline_branch(ctx, store, "branch", "main", 2);
-	branch = bb_timeline_open(ctx, store, "branch");
+	bb_timeline_branch(ctx, objects, "branch", "main", 2);
+	branch = bb_timeline_open(ctx, objects, "branch");
 	before = bb_timeline_identity(branch, 3);
 	CHECK(before == bb_timeline_identity(main, 2));
-	manifest = *bb_manifest_read(ctx, store, "branch");
+	manifest = *bb_manifest_read(ctx, objects, "branch");
 	manifest.layers = palloc0(2 * sizeof(BbLayerDesc));
-	manifest.layers[0] = *write_blocks(ctx, store, "branch", 3, 4, 4);
+	manifest.layers[0] = *write_blocks(ctx, objects, "branch", 3, 4, 4);
 	manifest.nlayers = 1;
 	manifest.end_lsn = 4;
-	CHECK(commit_from(ctx, store, &manifest, 2));
-	branch = bb_timeline_open(ctx, store, "branch");
+	CHECK(commit_from(ctx, objects, &manifest, 2));
+	branch = bb_timeline_open(ctx, objects, "branch");
 	CHECK(bb_timeline_identity(branch, 2) == before);
 	CHECK(bb_timeline_identity(branch, 4) != before);
 
 	/* a worker of a backup that reads another one */
 	task.identity = before + 1;
 	CHECK_ERROR(bb_parallel_serve(ctx,
-								  bb_pagestore_timeline(ctx, store, "main"),
+								  bb_pagestore_timeline(ctx, objects, "main"),
 								  &task),
 				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
 	CHECK(strstr(unit_last_error, "was replaced") != NULL);
 
 	/* the same again has other layers */
-	bb_timeline_drop(ctx, store, "branch");
-	bb_timeline_drop(ctx, store, "main");
+	bb_timeline_drop(ctx, objects, "branch");
+	bb_timeline_drop(ctx, objects, "main");
 	manifest = manifest_for("main");
-	manifest.layers[0] = *write_blocks(ctx, store, "main", 0, 10, 1);
-	manifest.layers[1] = *write_rest(ctx, store, "main", 1);
+	manifest.layers[0] = *write_blocks(ctx, objects, "main", 0, 10, 1);
+	manifest.layers[1] = *write_rest(ctx, objects, "main", 1);
 	manifest.nlayers = 2;
-	CHECK(commit_from(ctx, store, &manifest, 1));
-	main = bb_timeline_open(ctx, store, "main");
+	CHECK(commit_from(ctx, objects, &manifest, 1));
+	main = bb_timeline_open(ctx, objects, "main");
 	CHECK(bb_timeline_identity(main, 2) != before);
 }
 
 static void
-branch_step(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+branch_step(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
-	bb_timeline_branch(ctx, store, name, "main", 2);
+	bb_timeline_branch(ctx, objects, name, "main", 2);
 }
 
 UNIT_TEST(timeline_drop)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 
-	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
+	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
 	manifest.nlayers = 1;
-	CHECK(commit_from(ctx, store, &manifest, 1));
-	branch_step(ctx, store, "branch");
+	CHECK(commit_from(ctx, objects, &manifest, 1));
+	branch_step(ctx, objects, "branch");
 
 	/* one after another: locks end with the call */
-	bb_timeline_drop(ctx, store, "branch");
-	CHECK(bb_manifest_read(ctx, store, "branch") == NULL);
-	branch_step(ctx, store, "branch");
-	bb_timeline_drop(ctx, store, "branch");
-	bb_timeline_drop(ctx, store, "main");
-	CHECK(rmdir(unit_object_path(store, "timelines")) == 0);
+	bb_timeline_drop(ctx, objects, "branch");
+	CHECK(bb_manifest_find(ctx, objects, "branch") == NULL);
+	branch_step(ctx, objects, "branch");
+	bb_timeline_drop(ctx, objects, "branch");
+	bb_timeline_drop(ctx, objects, "main");
+	CHECK(rmdir(unit_object_path(objects, "timelines")) == 0);
 }
 
 UNIT_TEST(timeline_branch_wants_a_free_name)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 
-	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
+	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
 	manifest.nlayers = 1;
-	CHECK(commit_from(ctx, store, &manifest, 1));
+	CHECK(commit_from(ctx, objects, &manifest, 1));
 
-	bb_manifest_lock(ctx, store, "branch"); /* an import */
-	CHECK_ERROR(branch_step(ctx, store, "branch"), ERRCODE_OBJECT_IN_USE);
-	CHECK(bb_manifest_read(ctx, store, "branch") == NULL);
+	bb_manifest_lock(ctx, objects, "branch"); /* an import */
+	CHECK_ERROR(branch_step(ctx, objects, "branch"), ERRCODE_OBJECT_IN_USE);
+	CHECK(bb_manifest_find(ctx, objects, "branch") == NULL);
 }
 
 UNIT_TEST(timeline_branch_replaces_a_killed_import)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 	BbManifest	killed = manifest_for("branch");
 
-	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
+	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
 	manifest.nlayers = 1;
-	CHECK(commit_from(ctx, store, &manifest, 1));
-	(void) write_rest(ctx, store, "branch", 1);
+	CHECK(commit_from(ctx, objects, &manifest, 1));
+	(void) write_rest(ctx, objects, "branch", 1);
 	killed.start_lsn = BB_LSN_UNKNOWN;
-	CHECK(bb_manifest_commit(ctx, store, &killed));
+	CHECK(bb_manifest_commit(ctx, objects, &killed));
 
-	branch_step(ctx, store, "branch");
-	CHECK(list_length(bb_objstore_list(ctx, store, "timelines/branch")) == 1);
-	CHECK(bb_manifest_read(ctx, store, "branch")->start_lsn == 2);
-	CHECK_ERROR(branch_step(ctx, store, "branch"), ERRCODE_DUPLICATE_OBJECT);
+	branch_step(ctx, objects, "branch");
+	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines/branch")) ==
+		  1);
+	CHECK(bb_manifest_read(ctx, objects, "branch")->start_lsn == 2);
+	CHECK_ERROR(branch_step(ctx, objects, "branch"), ERRCODE_DUPLICATE_OBJECT);
 }
 
 UNIT_TEST(timeline_drop_refused)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 
-	manifest.layers[0] = *write_rest(ctx, store, "main", 1);
+	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
 	manifest.nlayers = 1;
-	CHECK(commit_from(ctx, store, &manifest, 1));
-	branch_step(ctx, store, "branch");
-	CHECK_ERROR(bb_timeline_drop(ctx, store, "main"),
+	CHECK(commit_from(ctx, objects, &manifest, 1));
+	branch_step(ctx, objects, "branch");
+	CHECK_ERROR(bb_timeline_drop(ctx, objects, "main"),
 				ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST);
 	CHECK(strstr(unit_last_error, "\"branch\"") != NULL);
 	/* the failed call's locks live as long as this test */
-	CHECK_ERROR(bb_timeline_drop(ctx, store, "branch"), ERRCODE_OBJECT_IN_USE);
-	CHECK(bb_manifest_read(ctx, store, "main") != NULL);
+	CHECK_ERROR(bb_timeline_drop(ctx, objects, "branch"),
+				ERRCODE_OBJECT_IN_USE);
+	CHECK(bb_manifest_find(ctx, objects, "main") != NULL);
 }
 
 UNIT_TEST(timeline_writer_lock)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbManifest	manifest = manifest_for("main");
 
-	CHECK(bb_manifest_commit(ctx, store, &manifest));
-	bb_manifest_lock(ctx, store, "main");
-	CHECK_ERROR(bb_manifest_lock(ctx, store, "main"), ERRCODE_OBJECT_IN_USE);
-	CHECK_ERROR(bb_timeline_drop(ctx, store, "main"), ERRCODE_OBJECT_IN_USE);
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
+	bb_manifest_lock(ctx, objects, "main");
+	CHECK_ERROR(bb_manifest_lock(ctx, objects, "main"), ERRCODE_OBJECT_IN_USE);
+	CHECK_ERROR(bb_timeline_drop(ctx, objects, "main"), ERRCODE_OBJECT_IN_USE);
 }

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * manifest_check.c
- *	  Checks of the values in a manifest.
+ * manifest_values.c
+ *	  What a manifest says, and which values are possible.
  *
- * A manifest's checksum shows a flipped bit, but not a forged value.  All
- * readers of a timeline calculate with these values, so they are checked once,
- * where a manifest is decoded.
+ * The checksum of a manifest detects a flipped bit, but not a forged value.
+ * All readers of a timeline calculate with these values, so they are checked
+ * once, when a manifest is decoded.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,14 +15,98 @@
 #include "base/clusterfile.h"
 #include "common/file_perm.h"
 #include "layer/filter.h"
-#include "layer/manifest_codec.h"
+#include "layer/manifest_values.h"
 #include "storage/bufpage.h"
+#include "utils/memutils.h"
 
 /* No object is larger: 1 PB.  Sums of sizes then don't overflow. */
 #define LAYER_MAX_SIZE (UINT64CONST(1) << 50)
 
+bool
+bb_timeline_name_is_valid(const char *name)
+{
+	size_t		length = strlen(name);
+	bool		good = length > 0 && length <= BB_TIMELINE_NAME_MAX;
+
+	for (const char *p = name; good && *p; p++)
+	{
+		bool		alphanumeric = (*p >= 'a' && *p <= 'z') ||
+			(*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+
+		good = alphanumeric ||
+			(p > name && (*p == '_' || *p == '-' || *p == '.'));
+	}
+	return good;
+}
+
+void
+bb_timeline_name_check(const char *name)
+{
+	if (!bb_timeline_name_is_valid(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid timeline name \"%s\"", name),
+				 errhint("A timeline's name has up to %d letters, digits, "
+						 "\"_\", \"-\" and \".\", and begins with a letter or "
+						 "digit.",
+						 BB_TIMELINE_NAME_MAX)));
+}
+
+TimeLineID
+bb_tli_at(const BbTliSwitch *switches, int nswitches, TimeLineID last,
+		  XLogRecPtr lsn)
+{
+	for (int i = 0; i < nswitches; i++)
+	{
+		if (lsn <= switches[i].until)
+			return switches[i].tli;
+	}
+	return last;
+}
+
+void
+bb_manifest_check_version(const BbManifest *manifest)
+{
+	if (manifest->pg_version_num / 10000 != PG_VERSION_NUM / 10000)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeline \"%s\" is of a PostgreSQL %u cluster",
+						manifest->timeline, manifest->pg_version_num / 10000),
+				 errdetail("This server is PostgreSQL %d.",
+						   PG_VERSION_NUM / 10000),
+				 errhint("Use a server of the same major version.")));
+}
+
+static void *
+copy_array(const void *array, size_t size)
+{
+	void	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, size + 1);
+
+	if (size > 0)
+		memcpy(copy, array, size);
+	return copy;
+}
+
+BbManifest *
+bb_manifest_copy(const BbManifest *manifest)
+{
+	BbManifest *copy = palloc(sizeof(BbManifest));
+
+	*copy = *manifest;
+	copy->timeline = pstrdup(manifest->timeline);
+	if (manifest->ancestor != NULL)
+		copy->ancestor = pstrdup(manifest->ancestor);
+	copy->switches = copy_array(manifest->switches,
+								manifest->nswitches * sizeof(BbTliSwitch));
+	copy->layers = copy_array(manifest->layers,
+							  manifest->nlayers * sizeof(BbLayerDesc));
+	return copy;
+}
+
+/* ---- checks ---- */
+
 static const char *
-cluster_complaint(const BbManifest *manifest)
+cluster_error(const BbManifest *manifest)
 {
 	uint32		major = manifest->pg_version_num / 10000;
 
@@ -44,7 +128,7 @@ cluster_complaint(const BbManifest *manifest)
 
 /* As readTimeLineHistory in PostgreSQL's timeline.c. */
 static const char *
-switches_complaint(const BbManifest *manifest)
+switches_error(const BbManifest *manifest)
 {
 	TimeLineID	tli = 0;
 	XLogRecPtr	until = 0;
@@ -71,7 +155,7 @@ switches_complaint(const BbManifest *manifest)
 }
 
 static const char *
-history_complaint(const BbManifest *manifest)
+history_error(const BbManifest *manifest)
 {
 	XLogRecPtr	start = manifest->start_lsn;
 
@@ -103,7 +187,7 @@ history_complaint(const BbManifest *manifest)
 }
 
 static const char *
-layer_complaint(const BbManifest *manifest, const BbLayerDesc *layer)
+layer_error(const BbManifest *manifest, const BbLayerDesc *layer)
 {
 	if (bb_key_compare(&layer->keys.start, &layer->keys.end) >= 0)
 		return "The key range of a layer is empty.";
@@ -122,18 +206,18 @@ layer_complaint(const BbManifest *manifest, const BbLayerDesc *layer)
 }
 
 const char *
-bb_manifest_complaint(const BbManifest *manifest)
+bb_manifest_error(const BbManifest *manifest)
 {
-	const char *complaint = NULL;
+	const char *error = NULL;
 
 	if (!bb_timeline_name_is_valid(manifest->timeline))
 		return "The name of the timeline is invalid.";
-	complaint = cluster_complaint(manifest);
-	if (complaint == NULL)
-		complaint = history_complaint(manifest);
-	if (complaint == NULL)
-		complaint = switches_complaint(manifest);
-	for (int i = 0; complaint == NULL && i < manifest->nlayers; i++)
-		complaint = layer_complaint(manifest, &manifest->layers[i]);
-	return complaint;
+	error = cluster_error(manifest);
+	if (error == NULL)
+		error = history_error(manifest);
+	if (error == NULL)
+		error = switches_error(manifest);
+	for (int i = 0; error == NULL && i < manifest->nlayers; i++)
+		error = layer_error(manifest, &manifest->layers[i]);
+	return error;
 }

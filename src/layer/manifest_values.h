@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * manifest_values.h
+ *	  What a manifest says, and which values are possible.
+ *
+ *	  manifest_values	the struct
+ *	  manifest_codec	the struct as bytes
+ *	  manifest			the bytes in an object store
+ *	  manifest_edit		changes beside other writers
+ *
+ * Each file uses those above it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_MANIFEST_VALUES_H
+#define BB_MANIFEST_VALUES_H
+
+#include "layer/layer.h"
+
+#define BB_TIMELINE_NAME_MAX 63
+
+/*
+ * The start of a timeline whose base backup isn't consistent yet: its WAL
+ * will say where it is.
+ */
+#define BB_LSN_UNKNOWN ((XLogRecPtr) PG_UINT64_MAX)
+
+/* WAL up to and including "until" (a record's end) has the ID "tli". */
+typedef struct BbTliSwitch
+{
+	TimeLineID	tli;
+	XLogRecPtr	until;
+} BbTliSwitch;
+
+typedef struct BbManifest
+{
+	char	   *timeline;
+	uint64		generation; /* 1 after the first commit */
+	BbObjectTag tag;		/* of the object that it was read from */
+
+	/* the cluster */
+	uint32		pg_version_num; /* of the server that imported it */
+	uint64		system_identifier;
+	uint32		wal_segment_size; /* bytes */
+	uint32		data_checksum_version;
+	TimeLineID	tli;	   /* at end_lsn */
+	int			nswitches; /* of tli before that, oldest first */
+	BbTliSwitch *switches;
+	uint32		uid; /* owner of the data directory, for the tar */
+	uint32		gid;
+	uint32		directory_mode; /* 0700 or 0750 */
+
+	/* the history */
+	XLogRecPtr	start_lsn; /* the first usable LSN; BB_LSN_UNKNOWN, or past
+							* end_lsn, until an import is complete */
+	XLogRecPtr	end_lsn;   /* the end of the last record known */
+	XLogRecPtr	prev_lsn;  /* where that record starts; 0: not known */
+	int64		end_time;  /* time_t of that record */
+	char	   *ancestor;  /* NULL: none */
+	XLogRecPtr	ancestor_lsn;
+
+	int			nlayers;
+	BbLayerDesc *layers;
+} BbManifest;
+
+/*
+ * bb_timeline_name_is_valid - is that a letter or digit, then letters, digits,
+ * '_', '-' and '.', 63 in all?
+ */
+extern bool bb_timeline_name_is_valid(const char *name);
+
+/*
+ * bb_timeline_name_check - refuse a name that isn't valid.
+ *
+ * Errors: INVALID_PARAMETER_VALUE.
+ */
+extern void bb_timeline_name_check(const char *name);
+
+/*
+ * bb_tli_at - PostgreSQL's timeline ID of the record that ends at lsn.
+ *
+ * "last" is the ID after all switches.
+ */
+extern TimeLineID bb_tli_at(const BbTliSwitch *switches, int nswitches,
+							TimeLineID last, XLogRecPtr lsn);
+
+/*
+ * bb_manifest_consistent - can the timeline be read?
+ *
+ * If not, its import is under way, or was killed.
+ */
+static inline bool
+bb_manifest_consistent(const BbManifest *manifest)
+{
+	return manifest->start_lsn <= manifest->end_lsn;
+}
+
+/*
+ * bb_manifest_check_version - refuse a cluster of another major version than
+ * this server's.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE.
+ */
+extern void bb_manifest_check_version(const BbManifest *manifest);
+
+/*
+ * bb_manifest_copy - copy a manifest, with all that it points to, into
+ * CurrentMemoryContext.
+ */
+extern BbManifest *bb_manifest_copy(const BbManifest *manifest);
+
+/*
+ * bb_manifest_error - say which value of a manifest is impossible.
+ *
+ * Returns an errdetail, or NULL if all values are possible.
+ */
+extern const char *bb_manifest_error(const BbManifest *manifest);
+
+#endif /* BB_MANIFEST_VALUES_H */
