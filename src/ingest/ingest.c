@@ -11,208 +11,18 @@
  */
 #include "postgres.h"
 
-#include "access/rmgr.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "base/settings.h"
-#include "ingest/ingest_internal.h"
+#include "ingest/flush.h"
 #include "ingest/invalidpages.h"
 #include "ingest/recordcheck.h"
 #include "ingest/tliswitch.h"
-#include "layer/native.h"
 #include "stats/calls.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
 
-/*
- * The memory that one record may add to the open layer: a multiple of the
- * flush distance, or so many bytes, whichever is more.  A commit that drops
- * 100,000 tables takes 60 MB.
- */
-#define RECORD_SHARE 4
-#define RECORD_BYTES (64 * 1024 * 1024)
-
-/* Layers that records have made by themselves, until the next flush. */
-#define LAYERS_MAX 1024
-
 /* Progress is reported every so many records. */
 #define REPORT_RECORDS 256
-
-/* ---- what handlers use ---- */
-
-const char *
-bb_ingest_record_name(XLogReaderState *record)
-{
-	RmgrId		id = XLogRecGetRmid(record);
-	const char *info;
-
-	if (!RmgrIdExists(id))
-		return psprintf("resource manager %d", id);
-	info = RmgrTable[id].rm_identify(XLogRecGetInfo(record));
-	return psprintf("%s/%s", RmgrTable[id].rm_name, info ? info : "UNKNOWN");
-}
-
-const char *
-bb_ingest_data(BbIngest *ingest, size_t size)
-{
-	if (XLogRecGetDataLen(ingest->record) < size)
-		bb_recordcheck_refuse(
-			ingest, "It has %u bytes of data; at least %zu are expected.",
-			XLogRecGetDataLen(ingest->record), size);
-	return XLogRecGetData(ingest->record);
-}
-
-void
-bb_ingest_unknown(BbIngest *ingest)
-{
-	XLogReaderState *record = ingest->record;
-
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("WAL record at %X/%X is of an unknown kind",
-					LSN_FORMAT_ARGS(record->ReadRecPtr)),
-			 errdetail("It is of resource manager %d, info %02X (%s).",
-					   XLogRecGetRmid(record), XLogRecGetInfo(record),
-					   bb_ingest_record_name(record)),
-			 errhint("A later version of bbackup may know it.")));
-}
-
-void
-bb_ingest_native(BbIngest *ingest, const BbKey *key, bool fresh)
-{
-	BbChange	change;
-
-	if (!fresh)
-	{
-		bb_openlayer_put(ingest->layer, key, ingest->lsn, BB_ENTRY_NATIVE,
-						 ingest->native.data, ingest->native.len);
-		return;
-	}
-
-	change.lsn = ingest->lsn;
-	change.type = BB_ENTRY_NATIVE;
-	change.data = (const uint8 *) ingest->native.data;
-	change.length = ingest->native.len;
-	memset(ingest->page.data, 0, BLCKSZ);
-	bb_native_apply(key, &change, (uint8 *) ingest->page.data);
-	bb_openlayer_put(ingest->layer, key, ingest->lsn, BB_ENTRY_IMAGE,
-					 ingest->page.data, BLCKSZ);
-}
-
-void
-bb_ingest_zeros(BbIngest *ingest, const BbKey *key)
-{
-	static const uint8 zeros[BLCKSZ] = {0};
-
-	bb_openlayer_add(ingest->layer, key, ingest->lsn, BB_ENTRY_IMAGE, zeros,
-					 BLCKSZ);
-}
-
-/* ---- flushes ---- */
-
-static size_t
-flush_distance(void)
-{
-	return (size_t) bb_setting_checkpoint_distance_mb * 1024 * 1024;
-}
-
-/* What a record finds is less than what a flush comes at. */
-static void
-limit_records(BbIngest *ingest)
-{
-	bb_openlayer_limit(ingest->layer,
-					   flush_distance() +
-						   Max(RECORD_BYTES, RECORD_SHARE * flush_distance()));
-}
-
-static MemoryContext
-new_view(const BbIngest *ingest)
-{
-	return AllocSetContextCreate(ingest->context, "bbackup ingest view",
-								 ALLOCSET_DEFAULT_SIZES);
-}
-
-/* See the timeline as it is committed. */
-static void
-look_again(BbIngest *ingest)
-{
-	MemoryContext old;
-	BbTimeline *timeline;
-
-	old = MemoryContextSwitchTo(ingest->view);
-	timeline = bb_timeline_open(ingest->ctx, ingest->store,
-								ingest->manifest->timeline);
-	MemoryContextSwitchTo(old);
-	bb_knownkeys_rebase(ingest->known, timeline, ingest->manifest->end_lsn);
-}
-
-static void
-commit(BbIngest *ingest)
-{
-	BbManifestEnd end = {.end_lsn = ingest->done_lsn,
-						 .prev_lsn = ingest->done_start,
-						 .end_time = ingest->end_time,
-						 .tli = ingest->tli,
-						 .nswitches = ingest->nswitches,
-						 .switches = ingest->switches};
-	BbManifestEdit edit = {.base = ingest->manifest,
-						   .added = ingest->layers,
-						   .end = &end};
-	MemoryContext view = ingest->view;
-	MemoryContext old;
-	ListCell   *cell;
-
-	if (ingest->start_lsn != ingest->manifest->start_lsn)
-		edit.start_lsn = ingest->start_lsn;
-	ingest->view = new_view(ingest);
-	old = MemoryContextSwitchTo(ingest->view);
-	ingest->manifest = bb_manifest_edit(ingest->ctx, ingest->store, &edit);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(view);
-
-	foreach(cell, ingest->layers)
-	{
-		ingest->result.layers++;
-		ingest->result.bytes_stored += ((BbLayerDesc *) lfirst(cell))->size;
-	}
-	list_free_deep(ingest->layers);
-	ingest->layers = NIL;
-	ingest->result.end_lsn = ingest->done_lsn;
-	ingest->result.tli = ingest->tli;
-	bb_calls_describe(ingest->ctx,
-					  &(BbCallAbout){.end_lsn = ingest->done_lsn});
-}
-
-void
-bb_ingest_flush(BbIngest *ingest)
-{
-	MemoryContext old;
-
-	if (ingest->done_lsn == ingest->manifest->end_lsn)
-		return;
-
-	ingest->flushing = true;
-	bb_progress_ingest_phase(BB_INGEST_FLUSHING);
-	/* the record may have been refused for what it added */
-	bb_openlayer_limit(ingest->layer, SIZE_MAX);
-	bb_recordends_flush(ingest->ends);
-	old = MemoryContextSwitchTo(ingest->context);
-	ingest->layers = list_concat(ingest->layers,
-								 bb_openlayer_flush(ingest->ctx, ingest->layer,
-													ingest->store,
-													ingest->manifest->timeline,
-													ingest->manifest->end_lsn +
-														1,
-													ingest->done_lsn + 1,
-													&ingest->result.pages));
-	commit(ingest);
-	MemoryContextSwitchTo(old);
-	ingest->bytes = NULL;
-	look_again(ingest);
-	limit_records(ingest);
-	bb_progress_ingest_phase(BB_INGEST_READING);
-	ingest->flushing = false;
-}
 
 /* ---- records ---- */
 
@@ -324,8 +134,7 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 
 		handle_record(ingest, record);
 		record_done(ingest, record);
-		if (bb_openlayer_size(ingest->layer) >= flush_distance() ||
-			list_length(ingest->layers) >= LAYERS_MAX)
+		if (bb_ingest_flush_due(ingest))
 			bb_ingest_flush(ingest);
 		if (ingest->result.records % REPORT_RECORDS == 0)
 			bb_progress_ingest_done(ingest->done_lsn, ingest->result.records);
@@ -405,14 +214,12 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 	BbTimeline *timeline;
 
 	ingest->ctx = ctx;
-	ingest->store = store;
+	ingest->objects = store;
 	ingest->manifest = manifest;
 	ingest->context = CurrentMemoryContext;
-	ingest->view = new_view(ingest);
 	ingest->layer = bb_openlayer_new();
-	limit_records(ingest);
 	ingest->known = bb_knownkeys_new(ingest->layer);
-	look_again(ingest);
+	bb_ingest_flush_begin(ingest);
 	timeline = bb_timeline_open(ctx, store, manifest->timeline);
 	ingest->state = bb_clusterstate_load(ctx, timeline, manifest->end_lsn);
 	ingest->ends = bb_recordends_new(ctx, ingest->layer, timeline,

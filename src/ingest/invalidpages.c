@@ -14,8 +14,8 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "ingest/forkkeys.h"
 #include "ingest/invalidpages.h"
-#include "ingest/relsizes.h"
 #include "utils/memutils.h"
 
 #define PIECE_WORDS 8

@@ -15,7 +15,7 @@
 #ifndef BB_INVALIDPAGES_H
 #define BB_INVALIDPAGES_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 
 typedef struct BbInvalidPages BbInvalidPages;
 

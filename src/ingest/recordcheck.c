@@ -13,39 +13,12 @@
 #include "wal/blocks.h"
 
 void
-bb_recordcheck_refuse(BbIngest *ingest, const char *format, ...)
-{
-	StringInfoData text;
-	int			needed;
-
-	initStringInfo(&text);
-	for (;;)
-	{
-		va_list		args;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&text, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&text, needed);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("WAL record at %X/%X, %s, is not valid",
-					LSN_FORMAT_ARGS(ingest->record->ReadRecPtr),
-					bb_ingest_record_name(ingest->record)),
-			 errdetail_internal("%s", text.data),
-			 errhint("The WAL was damaged or forged; its checksum is right.")));
-}
-
-void
 bb_recordcheck_blocks(BbIngest *ingest)
 {
 	const char *complaint = bb_walblocks_complaint(ingest->record);
 
 	if (complaint != NULL)
-		bb_recordcheck_refuse(ingest, "%s", complaint);
+		bb_ingest_refuse(ingest, "%s", complaint);
 }
 
 void
@@ -55,10 +28,10 @@ bb_recordcheck_heap(BbIngest *ingest, uint8 main_id)
 	const DecodedBkpBlock *main;
 
 	if (!XLogRecHasBlockRef(record, main_id))
-		bb_recordcheck_refuse(ingest, "It lacks block reference %u.", main_id);
+		bb_ingest_refuse(ingest, "It lacks block reference %u.", main_id);
 	main = XLogRecGetBlock(record, main_id);
 	if (main->forknum != MAIN_FORKNUM)
-		bb_recordcheck_refuse(
+		bb_ingest_refuse(
 			ingest,
 			"Block reference %u is of fork %d instead of the main fork.",
 			main_id, (int) main->forknum);
@@ -70,13 +43,13 @@ bb_recordcheck_heap(BbIngest *ingest, uint8 main_id)
 			continue;
 		if (!BB_LOCATOR_EQUALS(BB_DECODED_LOCATOR(other),
 							   BB_DECODED_LOCATOR(main)))
-			bb_recordcheck_refuse(
+			bb_ingest_refuse(
 				ingest, "Block references %u and %d are of two relations.",
 				main_id, id);
 		if (other->forknum != MAIN_FORKNUM &&
 			other->forknum != VISIBILITYMAP_FORKNUM)
-			bb_recordcheck_refuse(ingest, "Block reference %d is of fork %d.",
-								  id, (int) other->forknum);
+			bb_ingest_refuse(ingest, "Block reference %d is of fork %d.", id,
+							 (int) other->forknum);
 	}
 }
 
@@ -88,28 +61,27 @@ bb_recordcheck_items(BbIngest *ingest, size_t fixed, int64 count,
 
 	if (count < 0 || length < fixed ||
 		(length - fixed) / item_size < (uint64) count)
-		bb_recordcheck_refuse(
-			ingest,
-			"It has %zu bytes of data, and claims " INT64_FORMAT
-			" items of %zu bytes after the first %zu bytes.",
-			length, count, item_size, fixed);
+		bb_ingest_refuse(ingest,
+						 "It has %zu bytes of data, and claims " INT64_FORMAT
+						 " items of %zu bytes after the first %zu bytes.",
+						 length, count, item_size, fixed);
 }
 
 void
 bb_recordcheck_relation(BbIngest *ingest, Oid spc, Oid db, Oid rel)
 {
 	if (!bb_walblocks_locator_valid(spc, db, rel))
-		bb_recordcheck_refuse(ingest, "There cannot be a relation %u/%u/%u.",
-							  spc, db, rel);
+		bb_ingest_refuse(ingest, "There cannot be a relation %u/%u/%u.", spc,
+						 db, rel);
 }
 
 void
 bb_recordcheck_database(BbIngest *ingest, Oid spc, Oid db)
 {
 	if (spc == InvalidOid || spc == GLOBALTABLESPACE_OID || db == InvalidOid)
-		bb_recordcheck_refuse(
-			ingest, "There cannot be a database %u in tablespace %u.", db,
-			spc);
+		bb_ingest_refuse(ingest,
+						 "There cannot be a database %u in tablespace %u.", db,
+						 spc);
 }
 
 void
@@ -117,7 +89,6 @@ bb_recordcheck_tablespace(BbIngest *ingest, Oid spc)
 {
 	/* those of the system have smaller numbers */
 	if (spc < FirstNormalObjectId)
-		bb_recordcheck_refuse(ingest,
-							  "Tablespace %u is neither created nor dropped.",
-							  spc);
+		bb_ingest_refuse(ingest,
+						 "Tablespace %u is neither created nor dropped.", spc);
 }

@@ -18,12 +18,7 @@
 #ifndef BB_RECORDCHECK_H
 #define BB_RECORDCHECK_H
 
-#include "ingest/ingest_internal.h"
-
-/* Refuse the record; the text is a sentence that says what is wrong. */
-pg_noreturn extern void bb_recordcheck_refuse(BbIngest *ingest,
-											  const char *format, ...)
-	pg_attribute_printf(2, 3);
+#include "ingest/handler.h"
 
 /* Check all block references; see wal/blocks.h. */
 extern void bb_recordcheck_blocks(BbIngest *ingest);

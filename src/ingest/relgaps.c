@@ -10,21 +10,14 @@
 
 #include "base/settings.h"
 #include "base/zerorun.h"
+#include "ingest/forkkeys.h"
 #include "ingest/relgaps.h"
-#include "ingest/relsizes.h"
-
-/* The key of a fork's runs. */
-static inline BbKey
-runs_key(const BbFork *fork)
-{
-	return bb_key_rel_zeros(fork->spc, fork->db, fork->rel, fork->fork);
-}
 
 /* False: the fork has none. */
 static bool
 load(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 {
-	BbKey		key = runs_key(fork);
+	BbKey		key = bb_fork_zeros_key(fork);
 	const uint8 *value;
 	uint32		length;
 
@@ -85,9 +78,9 @@ write_shortest(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 }
 
 static void
-store(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
+save(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 {
-	BbKey		key = runs_key(fork);
+	BbKey		key = bb_fork_zeros_key(fork);
 	uint8		value[BB_ZERO_RUNS_MAX * BB_ZERO_RUN_BYTES];
 	uint32		length;
 
@@ -116,7 +109,7 @@ forget_older(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 	BbLayerWriter *writer;
 	MemoryContext old;
 
-	writer = bb_layer_writer_new(ingest->ctx, ingest->store,
+	writer = bb_layer_writer_new(ingest->ctx, ingest->objects,
 								 ingest->manifest->timeline, &start_key,
 								 ingest->lsn - 1,
 								 (BbCompression) bb_setting_compression);
@@ -141,7 +134,7 @@ bb_relgaps_add(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 		write_images(ingest, fork, first, end);
 		return;
 	}
-	store(ingest, fork, &runs);
+	save(ingest, fork, &runs);
 	forget_older(ingest, fork, first, end);
 }
 
@@ -154,7 +147,7 @@ bb_relgaps_take(BbIngest *ingest, const BbFork *fork, BlockNumber block)
 		!bb_zerorun_has(&runs, block))
 		return false;
 	bb_zerorun_cut(&runs, block, block + 1);
-	store(ingest, fork, &runs);
+	save(ingest, fork, &runs);
 	return true;
 }
 
@@ -166,13 +159,13 @@ bb_relgaps_truncate(BbIngest *ingest, const BbFork *fork, BlockNumber blocks)
 	if (!load(ingest, fork, &runs) || runs.bounds[2 * runs.n - 1] <= blocks)
 		return;
 	bb_zerorun_cut(&runs, blocks, InvalidBlockNumber);
-	store(ingest, fork, &runs);
+	save(ingest, fork, &runs);
 }
 
 void
 bb_relgaps_drop(BbIngest *ingest, const BbFork *fork)
 {
-	BbKey		key = runs_key(fork);
+	BbKey		key = bb_fork_zeros_key(fork);
 
 	bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 }

@@ -23,7 +23,7 @@
 #ifndef BB_RELGAPS_H
 #define BB_RELGAPS_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 
 #define BB_GAP_BLOCKS 1024
 

@@ -14,7 +14,8 @@
 #ifndef BB_RELSIZES_H
 #define BB_RELSIZES_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/forkkeys.h"
+#include "ingest/handler.h"
 
 /* The blocks of a fork.  False: there is no such fork. */
 extern bool bb_relsizes_get(BbIngest *ingest, const BbFork *fork,
@@ -40,17 +41,5 @@ extern void bb_relsizes_drop_all(BbIngest *ingest, Oid spc, Oid db);
 
 /* Keys of a kind that are of a database in a tablespace; db 0: of any. */
 extern BbKeyRange bb_relsizes_range(BbKeyKind kind, Oid spc, Oid db);
-
-static inline BbKey
-bb_fork_size_key(const BbFork *fork)
-{
-	return bb_key_rel_size(fork->spc, fork->db, fork->rel, fork->fork);
-}
-
-static inline BbKey
-bb_fork_block_key(const BbFork *fork, BlockNumber block)
-{
-	return bb_key_rel_block(fork->spc, fork->db, fork->rel, fork->fork, block);
-}
 
 #endif /* BB_RELSIZES_H */

@@ -12,7 +12,7 @@
 #ifndef BB_TLISWITCH_H
 #define BB_TLISWITCH_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 
 /*
  * bb_tliswitch_check - the record is under "tli", which may be a new one, and

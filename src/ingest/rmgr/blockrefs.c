@@ -26,7 +26,7 @@ add_image(BbIngest *ingest, uint8 id, const BbFork *fork, BlockNumber block)
 	const char *complaint = bb_walblocks_restore(ingest->record, id, page);
 
 	if (complaint != NULL)
-		bb_recordcheck_refuse(ingest, "%s", complaint);
+		bb_ingest_refuse(ingest, "%s", complaint);
 	if (!PageIsNew(page))
 		PageSetLSN(page, ingest->lsn);
 

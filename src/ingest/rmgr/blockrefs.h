@@ -17,7 +17,7 @@
 #ifndef BB_BLOCKREFS_H
 #define BB_BLOCKREFS_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 
 /* The handler of resource managers that change nothing but their blocks. */
 extern void bb_blockrefs_ingest(BbIngest *ingest);

@@ -10,7 +10,7 @@
 #ifndef BB_COMMITTS_H
 #define BB_COMMITTS_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 
 /*
  * bb_committs_set - a transaction and its children committed

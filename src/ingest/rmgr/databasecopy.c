@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/settings.h"
+#include "ingest/flush.h"
 #include "ingest/relsizes.h"
 #include "ingest/rmgr/databasecopy.h"
 #include "utils/memutils.h"
@@ -53,7 +54,7 @@ add_page(Copy *copy, const BbKey *key, const BbEntry *entry)
 			(uint64) bb_setting_layer_size_mb * 1024 * 1024)
 		finish_layer(copy, key);
 	if (copy->writer == NULL)
-		copy->writer = bb_layer_writer_new(ingest->ctx, ingest->store,
+		copy->writer = bb_layer_writer_new(ingest->ctx, ingest->objects,
 										   ingest->manifest->timeline,
 										   &copy->range.start, ingest->lsn,
 										   (BbCompression)
@@ -167,7 +168,7 @@ bb_databasecopy_run(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	BbTimeline *timeline;
 
 	bb_ingest_flush(ingest);
-	timeline = bb_timeline_open(ingest->ctx, ingest->store,
+	timeline = bb_timeline_open(ingest->ctx, ingest->objects,
 								ingest->manifest->timeline);
 
 	/* what is there under that name is removed first */

@@ -17,7 +17,7 @@
 #ifndef BB_DATABASECOPY_H
 #define BB_DATABASECOPY_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 
 /* A database's directory in a tablespace. */
 typedef struct BbDatabaseDir

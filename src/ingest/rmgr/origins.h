@@ -8,7 +8,7 @@
 #ifndef BB_ORIGINS_H
 #define BB_ORIGINS_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 
 /* (replorigin_advance in PostgreSQL's origin.c) */
 extern void bb_origins_advance(BbIngest *ingest, RepOriginId origin,

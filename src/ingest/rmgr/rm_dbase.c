@@ -27,9 +27,9 @@ create_by_copy(BbIngest *ingest)
 	bb_recordcheck_database(ingest, from.spc, from.db);
 	bb_recordcheck_database(ingest, to.spc, to.db);
 	if (from.spc == to.spc && from.db == to.db)
-		bb_recordcheck_refuse(
-			ingest, "It copies database %u in tablespace %u to itself.", to.db,
-			to.spc);
+		bb_ingest_refuse(ingest,
+						 "It copies database %u in tablespace %u to itself.",
+						 to.db, to.spc);
 	bb_databasecopy_run(ingest, from, to);
 }
 

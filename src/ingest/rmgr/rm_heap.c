@@ -217,7 +217,7 @@ set_visible(BbIngest *ingest)
 		!bb_walcompat_block(ingest->record, 1, &heap, &heap_block) ||
 		map.fork != VISIBILITYMAP_FORKNUM ||
 		map_block != heap_block / BB_VM_PER_PAGE)
-		bb_recordcheck_refuse(
+		bb_ingest_refuse(
 			ingest,
 			"The block of the visibility map is not that of the heap block.");
 

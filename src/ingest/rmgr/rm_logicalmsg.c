@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 #include "replication/message.h"
 
 void

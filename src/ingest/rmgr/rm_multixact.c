@@ -111,16 +111,15 @@ create(BbIngest *ingest)
 	TransactionId max_xid = XLogRecGetXid(ingest->record);
 
 	if (create->nmembers <= 0 || create->mid < FirstMultiXactId)
-		bb_recordcheck_refuse(
-			ingest, "There cannot be a multixact %u with %d members.",
-			create->mid, create->nmembers);
+		bb_ingest_refuse(ingest,
+						 "There cannot be a multixact %u with %d members.",
+						 create->mid, create->nmembers);
 	bb_recordcheck_items(ingest, SizeOfMultiXactCreate, create->nmembers,
 						 sizeof(MultiXactMember));
 	for (int i = 0; i < create->nmembers; i++)
 		if ((uint32) create->members[i].status > MaxMultiXactStatus)
-			bb_recordcheck_refuse(ingest,
-								  "There cannot be a member of status %d.",
-								  (int) create->members[i].status);
+			bb_ingest_refuse(ingest, "There cannot be a member of status %d.",
+							 (int) create->members[i].status);
 
 	set_offsets(ingest, create);
 	set_members(ingest, create);
@@ -149,8 +148,8 @@ truncate_both(BbIngest *ingest)
 	memcpy(&truncate, bb_ingest_data(ingest, SizeOfMultiXactTruncate),
 		   SizeOfMultiXactTruncate);
 	if (!MultiXactIdIsValid(truncate.endTruncOff))
-		bb_recordcheck_refuse(ingest, "There cannot be a multixact %u.",
-							  truncate.endTruncOff);
+		bb_ingest_refuse(ingest, "There cannot be a multixact %u.",
+						 truncate.endTruncOff);
 	checkpoint->oldestMulti = truncate.endTruncOff;
 	checkpoint->oldestMultiDB = truncate.oldestMultiDB;
 

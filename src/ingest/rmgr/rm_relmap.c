@@ -31,16 +31,16 @@ bb_rm_relmap(BbIngest *ingest)
 	update = (const xl_relmap_update *) bb_ingest_data(ingest,
 													   MinSizeOfRelmapUpdate);
 	if (update->nbytes != BB_RELMAP_SIZE)
-		bb_recordcheck_refuse(
-			ingest, "It has a relation map of %d bytes instead of %d.",
-			update->nbytes, BB_RELMAP_SIZE);
+		bb_ingest_refuse(ingest,
+						 "It has a relation map of %d bytes instead of %d.",
+						 update->nbytes, BB_RELMAP_SIZE);
 	(void) bb_ingest_data(ingest, MinSizeOfRelmapUpdate + BB_RELMAP_SIZE);
 	complaint = bb_relmap_complaint(update->data, BB_RELMAP_SIZE);
 	if (complaint != NULL)
-		bb_recordcheck_refuse(ingest, "Its relation map is not valid: %s",
-							  complaint);
+		bb_ingest_refuse(ingest, "Its relation map is not valid: %s",
+						 complaint);
 	if ((update->tsid == GLOBALTABLESPACE_OID) != (update->dbid == InvalidOid))
-		bb_recordcheck_refuse(
+		bb_ingest_refuse(
 			ingest,
 			"There cannot be a relation map of database %u in tablespace %u.",
 			update->dbid, update->tsid);

@@ -33,8 +33,8 @@ create(BbIngest *ingest)
 
 	bb_recordcheck_relation(ingest, fork.spc, fork.db, fork.rel);
 	if (create->forkNum < MAIN_FORKNUM || create->forkNum > MAX_FORKNUM)
-		bb_recordcheck_refuse(ingest, "There cannot be a fork %d.",
-							  (int) create->forkNum);
+		bb_ingest_refuse(ingest, "There cannot be a fork %d.",
+						 (int) create->forkNum);
 	bb_relsizes_create(ingest, &fork);
 }
 

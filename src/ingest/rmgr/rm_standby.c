@@ -13,7 +13,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 #include "storage/standbydefs.h"
 
 void

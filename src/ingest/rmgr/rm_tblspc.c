@@ -31,7 +31,7 @@ create(BbIngest *ingest)
 	/* an empty path is that of a tablespace in place */
 	if (length == room || length >= MAXPGPATH ||
 		(length > 0 && !is_absolute_path(create->ts_path)))
-		bb_recordcheck_refuse(
+		bb_ingest_refuse(
 			ingest, "The location of tablespace %u is not an absolute path.",
 			create->ts_id);
 	bb_knownkeys_put(ingest->known, &key, ingest->lsn, create->ts_path,

@@ -87,9 +87,8 @@ record_time(BbIngest *ingest, TimestampTz time)
 
 	if (!IS_VALID_TIMESTAMP(time) ||
 		!bb_time_is_valid((int64) timestamptz_to_time_t(time)))
-		bb_recordcheck_refuse(ingest,
-							  "Its time " INT64_FORMAT " is impossible.",
-							  time);
+		bb_ingest_refuse(ingest, "Its time " INT64_FORMAT " is impossible.",
+						 time);
 	bb_put_le64(value, (uint64) time);
 	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, value,
 					 sizeof(value));
@@ -145,7 +144,7 @@ end_data(BbIngest *ingest)
 
 	if (!bb_xactrecord_fits(XLogRecGetInfo(record), data,
 							XLogRecGetDataLen(record)))
-		bb_recordcheck_refuse(
+		bb_ingest_refuse(
 			ingest,
 			"Its %u bytes of data do not agree with the counts and lengths in them.",
 			XLogRecGetDataLen(record));
@@ -217,14 +216,13 @@ prepare(BbIngest *ingest)
 	TransactionId subxid;
 
 	if (!bb_xactrecord_prepared_fits(XLogRecGetData(ingest->record), length))
-		bb_recordcheck_refuse(
+		bb_ingest_refuse(
 			ingest,
 			"Its %u bytes of data do not agree with the counts and lengths in them.",
 			length);
 	if (header->xid != XLogRecGetXid(ingest->record))
-		bb_recordcheck_refuse(ingest,
-							  "It is of transaction %u, but prepares %u.",
-							  XLogRecGetXid(ingest->record), header->xid);
+		bb_ingest_refuse(ingest, "It is of transaction %u, but prepares %u.",
+						 XLogRecGetXid(ingest->record), header->xid);
 	bb_knownkeys_put_u32(ingest->known, &key, ingest->lsn, length);
 	data = XLogRecGetData(ingest->record);
 	for (uint32 at = 0; at < length; at += BLCKSZ)

@@ -26,8 +26,8 @@ check_boolean(BbIngest *ingest, size_t offset, const char *name)
 	uint8		byte = (uint8) bb_ingest_data(ingest, offset + 1)[offset];
 
 	if (byte > 1)
-		bb_recordcheck_refuse(ingest, "%s is %u instead of true or false.",
-							  name, byte);
+		bb_ingest_refuse(ingest, "%s is %u instead of true or false.", name,
+						 byte);
 }
 
 /* What a server starts with (StartupXLOG in xlog.c). */
@@ -39,7 +39,7 @@ check_counters(BbIngest *ingest, const CheckPoint *checkpoint)
 		!TransactionIdIsNormal(checkpoint->oldestXid) ||
 		!MultiXactIdIsValid(checkpoint->nextMulti) ||
 		!MultiXactIdIsValid(checkpoint->oldestMulti))
-		bb_recordcheck_refuse(
+		bb_ingest_refuse(
 			ingest,
 			"There cannot be a next transaction %u, oldest %u, next multixact %u, oldest %u.",
 			XidFromFullTransactionId(checkpoint->nextXid),
@@ -91,7 +91,7 @@ parameter_change(BbIngest *ingest)
 		change.max_locks_per_xact < 1 ||
 		change.wal_level < WAL_LEVEL_MINIMAL ||
 		change.wal_level > WAL_LEVEL_LOGICAL)
-		bb_recordcheck_refuse(
+		bb_ingest_refuse(
 			ingest,
 			"max_connections is %d, max_worker_processes %d, max_wal_senders %d, max_prepared_transactions %d, max_locks_per_transaction %d, wal_level %d.",
 			change.MaxConnections, change.max_worker_processes,
@@ -136,7 +136,7 @@ page_images(BbIngest *ingest, bool needed)
 		if (XLogRecHasBlockImage(ingest->record, id))
 			bb_blockrefs_ingest_one(ingest, (uint8) id);
 		else if (needed && XLogRecHasBlockRef(ingest->record, id))
-			bb_recordcheck_refuse(
+			bb_ingest_refuse(
 				ingest, "It lacks a full-page image of block reference %d.",
 				id);
 	}

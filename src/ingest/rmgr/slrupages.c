@@ -72,9 +72,9 @@ check_page(BbIngest *ingest, BbSlru slru, int64 page)
 	};
 
 	if (page < 0 || page > PG_UINT32_MAX / per_page[slru])
-		bb_recordcheck_refuse(ingest,
-							  "There cannot be a page " INT64_FORMAT " of %s.",
-							  page, bb_slru_directory(slru));
+		bb_ingest_refuse(ingest,
+						 "There cannot be a page " INT64_FORMAT " of %s.",
+						 page, bb_slru_directory(slru));
 }
 
 void

@@ -14,7 +14,7 @@
 #ifndef BB_SLRUPAGES_H
 #define BB_SLRUPAGES_H
 
-#include "ingest/ingest_internal.h"
+#include "ingest/handler.h"
 
 /* Is a page older than another, in a space that wraps around? */
 typedef bool (*BbSlruPrecedes) (int64 page, int64 other);

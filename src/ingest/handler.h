@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * ingest_internal.h
+ * handler.h
  *	  An ingest as the handlers of records see it.
  *
  * A record is handled by one function, which its resource manager has in the
@@ -16,8 +16,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef BB_INGEST_INTERNAL_H
-#define BB_INGEST_INTERNAL_H
+#ifndef BB_HANDLER_H
+#define BB_HANDLER_H
 
 #include "access/xlogreader.h"
 #include "base/compat.h"
@@ -34,7 +34,7 @@
 typedef struct BbIngest
 {
 	const BbReqCtx *ctx;
-	BbObjectStore *store;
+	BbObjectStore *objects;
 	const BbManifest *manifest; /* as of the last commit */
 	MemoryContext context;		/* of all this */
 	MemoryContext view; /* of manifest and timeline; a flush replaces it */
@@ -95,6 +95,16 @@ extern void bb_rm_logicalmsg(BbIngest *ingest);
 extern const char *bb_ingest_record_name(XLogReaderState *record);
 
 /*
+ * bb_ingest_refuse - refuse a record that no server can have written.
+ *
+ * The text is a sentence that says what is wrong.
+ *
+ * Errors: DATA_CORRUPTED, with the record's LSN and resource manager.
+ */
+pg_noreturn extern void bb_ingest_refuse(BbIngest *ingest, const char *format,
+										 ...) pg_attribute_printf(2, 3);
+
+/*
  * bb_ingest_data - the record's main data, of at least "size" bytes.
  *
  * Errors: DATA_CORRUPTED.
@@ -107,14 +117,6 @@ extern const char *bb_ingest_data(BbIngest *ingest, size_t size);
  * Errors: FEATURE_NOT_SUPPORTED.
  */
 pg_noreturn extern void bb_ingest_unknown(BbIngest *ingest);
-
-/*
- * bb_ingest_flush - write and commit all records that are done, so that the
- * timeline can be read at ingest->done_lsn.
- *
- * REQUIRES: no entry of the record being handled yet.
- */
-extern void bb_ingest_flush(BbIngest *ingest);
 
 /*
  * bb_ingest_native - add the native record in ingest->native to a page.
@@ -135,4 +137,4 @@ bb_ingest_native_begin(BbIngest *ingest)
 /* Add an image of zeros. */
 extern void bb_ingest_zeros(BbIngest *ingest, const BbKey *key);
 
-#endif /* BB_INGEST_INTERNAL_H */
+#endif /* BB_HANDLER_H */
