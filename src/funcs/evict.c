@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * evict.c
- *	  Taking layers out of a store's cache.
+ *	  Removing layers from a store's cache: bb_evict(), bb_evict_idle().
  *
  *-------------------------------------------------------------------------
  */
@@ -11,64 +11,32 @@
 #include "base/settings.h"
 #include "funcapi.h"
 #include "funcs/arguments.h"
-#include "layer/manifest.h"
 #include "stores/store_access.h"
+#include "stores/store_cache.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 BB_SQL_FUNCTION(bb_sql_evict);
 BB_SQL_FUNCTION(bb_sql_evict_idle);
 
-/* By its name, or as messages name it, which is as the object in the store. */
-static const BbLayerDesc *
-find_layer(const BbManifest *manifest, const char *name)
-{
-	for (int i = 0; i < manifest->nlayers; i++)
-	{
-		const BbLayerDesc *layer = &manifest->layers[i];
-
-		if (strcmp(bb_layer_name(layer), name) == 0 ||
-			strcmp(bb_layer_object_name(manifest->timeline, layer), name) == 0)
-			return layer;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("timeline \"%s\" has no layer \"%s\"", manifest->timeline,
-					name),
-			 errhint("bb_layers() lists them.  Those of an ancestor belong to "
-					 "its timeline.")));
-}
-
-/* bb_evict(layer text, store name, timeline text): was it resident? */
+/* bb_evict(layer text, store name, timeline text) */
 static Datum
 bb_sql_evict_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_EVICTION);
-	char	   *name = bb_arg_text(fcinfo, 0, "layer");
+	char	   *layer = bb_arg_text(fcinfo, 0, "layer");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	BbObjectStore *store = bb_store_open(ctx, server);
-	BbManifest *manifest;
-	BbWholeObject object;
-	BbEviction	eviction;
+	BbObjectStore *objects = bb_store_open(ctx, server);
+	bool		evicted;
 
-	bb_store_need_cache(store, server);
-	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
-	manifest = bb_manifest_read(ctx, store, timeline);
-	object = bb_layer_object(timeline, find_layer(manifest, name));
-	eviction = bb_object_evict(store, &object);
-	if (eviction == BB_EVICTION_IN_USE)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("layer \"%s\" is in use", name),
-				 errdetail("A call reads it right now."),
-				 errhint("Try again later; bb_access_stats shows calls that "
-						 "run.")));
+	bb_store_need_cache(objects, server);
+	evicted = bb_store_evict(ctx, objects, timeline, layer);
 	bb_reqctx_end(ctx);
-	PG_RETURN_BOOL(eviction == BB_EVICTED);
+	PG_RETURN_BOOL(evicted);
 }
 
-/* The time before which who was used last is idle; DT_NOBEGIN: nobody is. */
+/* Layers that were last used before this time are idle.  DT_NOBEGIN: none is. */
 static TimestampTz
 idle_since(FunctionCallInfo fcinfo)
 {
@@ -97,16 +65,16 @@ bb_sql_evict_idle_body(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_EVICTION);
 	TimestampTz since = idle_since(fcinfo);
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
-	BbObjectStore *store = bb_store_open(ctx, server);
+	BbObjectStore *objects = bb_store_open(ctx, server);
 	BbEvicted	evicted;
 	TupleDesc	desc;
 	Datum		values[2];
 	bool		nulls[2] = {0};
 
-	bb_store_need_cache(store, server);
+	bb_store_need_cache(objects, server);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	evicted = bb_objstore_evict_idle(ctx, store, since);
+	evicted = bb_objstore_evict_idle(ctx, objects, since);
 	values[0] = Int64GetDatum((int64) evicted.objects);
 	values[1] = Int64GetDatum((int64) evicted.bytes);
 	bb_reqctx_end(ctx);

@@ -11,6 +11,7 @@
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "ingest/ingest.h"
+#include "stats/calls.h"
 #include "stats/progress.h"
 #include "stores/store_access.h"
 #include "utils/builtins.h"
@@ -40,8 +41,8 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	bool		nulls[9] = {0};
 
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
-	bb_store_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
-					   "ingest WAL");
+	bb_call_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
+					  "ingest WAL");
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 

@@ -13,6 +13,7 @@
 #include "funcs/arguments.h"
 #include "funcs/backup_arguments.h"
 #include "stores/store_access.h"
+#include "stores/store_timelines.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 

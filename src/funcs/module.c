@@ -9,18 +9,18 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
-#include "funcs/prefetch.h"
 #include "process/worker.h"
 #include "redo/helper.h"
 #include "stats/shared.h"
 #include "stores/backup_tasks.h"
 #include "stores/own_server.h"
+#include "stores/prefetch_call.h"
 
 PG_MODULE_MAGIC;
 
 /* What background workers can be asked for. */
 static const BbWorkerTask worker_tasks[] = {
-	{"prefetch", bb_prefetch_task},
+	{BB_PREFETCH_TASK, bb_prefetch_task},
 	{BB_AHEAD_TASK, bb_ahead_task},
 	{BB_PAGES_TASK, bb_pages_task},
 };

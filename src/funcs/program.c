@@ -12,7 +12,6 @@
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_arguments.h"
-#include "stores/store_access.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup_to_program);
 
@@ -23,9 +22,9 @@ bb_sql_basebackup_to_program_body(PG_FUNCTION_ARGS)
 	BbBackupCall call;
 	char	   *command;
 
-	bb_store_need_role(ROLE_PG_EXECUTE_SERVER_PROGRAM,
-					   "pg_execute_server_program",
-					   "send a backup to a program");
+	bb_call_need_role(ROLE_PG_EXECUTE_SERVER_PROGRAM,
+					  "pg_execute_server_program",
+					  "send a backup to a program");
 	command = bb_arg_text(fcinfo, bb_arg_number(fcinfo, "command"), "command");
 	call = bb_backup_call_of(fcinfo);
 	bb_backup_call_run(&call, BB_FORM_TAR, bb_sink_program_new(command));

@@ -14,7 +14,9 @@
 #include "funcs/arguments.h"
 #include "members/filelist.h"
 #include "pagestore/zeroruns.h"
+#include "stores/kept_store.h"
 #include "stores/store_access.h"
+#include "stores/store_timelines.h"
 #include "utils/memutils.h"
 
 BB_SQL_FUNCTION(bb_sql_get_page);
@@ -115,7 +117,8 @@ bb_sql_get_page_body(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid block number %lld", (long long) block)));
-	store = bb_store_timeline_kept(ctx, fcinfo->flinfo, server, timeline);
+	store = bb_keptstore_open(ctx, (BbKeptStore **) &fcinfo->flinfo->fn_extra,
+							  fcinfo->flinfo->fn_mcxt, server, timeline);
 	lsn = bb_store_lsn(ctx, store, lsn);
 	key = bb_key_rel_block(spc, db, rel, fork, (BlockNumber) block);
 	check_block(ctx, store, &key, lsn);
@@ -125,7 +128,7 @@ bb_sql_get_page_body(PG_FUNCTION_ARGS)
 	SET_VARSIZE(page, VARHDRSZ + BLCKSZ);
 	memcpy(VARDATA(page), data, BLCKSZ);
 	BB_COUNT(ctx, bytes_out, BLCKSZ);
-	bb_store_keep(fcinfo->flinfo);
+	bb_keptstore_release(fcinfo->flinfo->fn_extra);
 	bb_reqctx_end(ctx);
 	PG_RETURN_BYTEA_P(page);
 }

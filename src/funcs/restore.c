@@ -7,8 +7,6 @@
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
 #include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
@@ -17,54 +15,12 @@
 #include "funcs/arguments.h"
 #include "funcs/backup_arguments.h"
 #include "members/tablespacemap.h"
-#include "miscadmin.h"
-#include "storage/fd.h"
-#include "stores/store_access.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 
 BB_SQL_FUNCTION(bb_sql_restore);
 BB_SQL_FUNCTION(bb_sql_basebackup_to_file);
-
-#define TABLESPACES "pg_tblspc"
-
-static List *
-add_off_limits(List *list, const char *path, const char *what)
-{
-	BbOffLimits *limit = palloc(sizeof(BbOffLimits));
-
-	limit->path = path;
-	limit->what = what;
-	return lappend(list, limit);
-}
-
-/* Where this server has its files, and the page store: no backup goes there. */
-static List *
-find_off_limits(const BbPageStore *store)
-{
-	BbObjectStore *objects = bb_pagestore_object_store(store);
-	const char *directory = objects != NULL
-		? bb_objstore_local_directory(objects)
-		: NULL;
-	List	   *list = NIL;
-	DIR		   *links;
-	struct dirent *entry;
-
-	list = add_off_limits(list, DataDir, "the data directory of this server");
-	links = AllocateDir(TABLESPACES);
-	while ((entry = ReadDir(links, TABLESPACES)) != NULL)
-	{
-		if (entry->d_name[0] != '.')
-			list = add_off_limits(list,
-								  psprintf(TABLESPACES "/%s", entry->d_name),
-								  "a tablespace of this server");
-	}
-	FreeDir(links);
-	if (directory != NULL)
-		list = add_off_limits(list, directory, "the page store");
-	return list;
-}
 
 /* The texts in an argument; none if it is NULL. */
 static List *
@@ -118,10 +74,10 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 
 	call = bb_backup_call_of(fcinfo);
-	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
-					   "restore into a directory on the server");
+	bb_call_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
+					  "restore into a directory on the server");
 	info = bb_pagestore_info(call.store);
-	off_limits = find_off_limits(call.store);
+	off_limits = bb_backup_call_off_limits(&call);
 	mapped = bb_tablespacemap_new(call.ctx, call.store, call.lsn, mappings);
 	if (delta)
 		sink = bb_sink_delta_new(bb_tree_existing(directory, mapped,
@@ -160,9 +116,9 @@ bb_sql_basebackup_to_file_body(PG_FUNCTION_ARGS)
 	BbSink	   *sink;
 
 	call = bb_backup_call_of(fcinfo);
-	bb_store_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
-					   "write a backup to a file on the server");
-	off_limits = find_off_limits(call.store);
+	bb_call_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
+					  "write a backup to a file on the server");
+	off_limits = bb_backup_call_off_limits(&call);
 	archives = call.options.tablespaces == BB_TABLESPACES_ARCHIVES;
 	sink = archives ? bb_sink_archives_new(path, off_limits)
 					: bb_sink_file_new(path, off_limits);

@@ -10,8 +10,9 @@
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
 #include "layer/manifest.h"
-#include "pagestore/walposition.h"
+#include "stats/calls.h"
 #include "stores/store_access.h"
+#include "stores/store_timelines.h"
 #include "timeline/timeline.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -118,47 +119,12 @@ bb_sql_lsn_at_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");
-	BbPageStore *store = bb_store_timeline(ctx,
-										   bb_arg_name(fcinfo, 1, "store"),
-										   bb_arg_text(fcinfo, 2, "timeline"));
-	const char *name = bb_pagestore_info(store)->timeline;
-	const char *text = timestamptz_to_str(time);
-	XLogRecPtr	end = bb_pagestore_check_lsn(store, InvalidXLogRecPtr);
-	XLogRecPtr	lsn;
+	char	   *server = bb_arg_name(fcinfo, 1, "store");
+	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
+	XLogRecPtr	lsn = bb_store_lsn_at(ctx,
+									  bb_store_timeline(ctx, server, timeline),
+									  time);
 
-	switch (bb_pagestore_lsn_at_time(ctx, store, time, &lsn))
-	{
-		case BB_TIME_FOUND:
-			break;
-		case BB_TIME_FUTURE:
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("time %s is in the future of timeline \"%s\"", text,
-							name),
-					 errdetail("No transaction up to its end at %X/%X is later, so the next WAL may bring one that is not.",
-							   LSN_FORMAT_ARGS(end)),
-					 errhint("Ingest more WAL, or leave the LSN away for the "
-							 "end of the timeline.")));
-			break;
-		case BB_TIME_PAST:
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("time %s is in the past of timeline \"%s\"", text,
-							name),
-					 errdetail("No transaction since its start at %X/%X is that old.",
-							   LSN_FORMAT_ARGS(lsn))));
-			break;
-		case BB_TIME_NO_DATA:
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("timeline \"%s\" has no data to find a time by",
-							name),
-					 errdetail("No transaction ended in it, from %X/%X to %X/%X.",
-							   LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(end)),
-					 errhint("Ingest WAL by bb_ingest().")));
-			break;
-	}
-	bb_calls_describe(ctx, &(BbCallAbout){.lsn = lsn});
 	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);
 }

@@ -7,21 +7,26 @@
  */
 #include "postgres.h"
 
+#include "files/outdir.h"
+#include "miscadmin.h"
 #include "stats/calls.h"
+#include "storage/fd.h"
 #include "stores/backup_call.h"
 #include "stores/store_access.h"
+#include "stores/store_timelines.h"
+
+#define TABLESPACES "pg_tblspc"
 
 BbBackupCall
 bb_backup_call_open(const BbReqCtx *ctx, const BbBackupRequest *request)
 {
 	BbBackupCall call = {.ctx = ctx, .options = request->options};
-	uint64		options_hash;
+	BbStoreAccess access = bb_store_access(ctx, request->server);
 
-	call.store = bb_store_timeline_told(ctx, request->server,
-										request->timeline, &options_hash);
+	call.store = bb_store_timeline_of(ctx, &access, request->timeline);
 	call.lsn = bb_store_lsn(ctx, call.store, request->lsn);
 	call.task = bb_backuptask(ctx, request->function, request->server,
-							  options_hash, call.store, call.lsn);
+							  access.options_hash, call.store, call.lsn);
 	return call;
 }
 
@@ -71,4 +76,40 @@ bb_backup_call_run(const BbBackupCall *call, BbBackupForm form, BbSink *last)
 	while (bb_backup_step(call->ctx, backup))
 		;
 	bb_reqctx_end(call->ctx);
+}
+
+static List *
+add_off_limits(List *list, const char *path, const char *what)
+{
+	BbOffLimits *limit = palloc(sizeof(BbOffLimits));
+
+	limit->path = path;
+	limit->what = what;
+	return lappend(list, limit);
+}
+
+List *
+bb_backup_call_off_limits(const BbBackupCall *call)
+{
+	BbObjectStore *objects = bb_pagestore_object_store(call->store);
+	const char *directory = objects != NULL
+		? bb_objstore_local_directory(objects)
+		: NULL;
+	List	   *list = NIL;
+	DIR		   *links;
+	struct dirent *entry;
+
+	list = add_off_limits(list, DataDir, "the data directory of this server");
+	links = AllocateDir(TABLESPACES);
+	while ((entry = ReadDir(links, TABLESPACES)) != NULL)
+	{
+		if (entry->d_name[0] != '.')
+			list = add_off_limits(list,
+								  psprintf(TABLESPACES "/%s", entry->d_name),
+								  "a tablespace of this server");
+	}
+	FreeDir(links);
+	if (directory != NULL)
+		list = add_off_limits(list, directory, "the page store");
+	return list;
 }

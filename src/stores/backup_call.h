@@ -68,4 +68,10 @@ extern BbBackup *bb_backup_call_start(const BbBackupCall *call,
 extern void bb_backup_call_run(const BbBackupCall *call, BbBackupForm form,
 							   BbSink *last);
 
+/*
+ * bb_backup_call_off_limits - return the directories (BbOffLimits *) that no
+ * backup may be written into: those of this server, and of the page store.
+ */
+extern List *bb_backup_call_off_limits(const BbBackupCall *call);
+
 #endif /* BB_BACKUP_CALL_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * call.c
- *	  The request context of an SQL function.
+ *	  A call of an SQL function: its request context, what its user may do.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +10,7 @@
 #include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "stats/calls.h"
 #include "stores/call.h"
 #include "utils/acl.h"
 
@@ -30,4 +31,15 @@ bb_call_visible(Oid owner)
 {
 	return has_privs_of_role(GetUserId(), owner) ||
 		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+}
+
+void
+bb_call_need_role(Oid role, const char *role_name, const char *what)
+{
+	if (!has_privs_of_role(GetUserId(), role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errdetail("Only members of the role \"%s\" may do that.",
+						   role_name)));
 }

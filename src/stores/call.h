@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * call.h
- *	  The request context of an SQL function.
+ *	  A call of an SQL function: its request context, what its user may do.
  *
  *	  bb_call_begin -> the work -> bb_reqctx_end
  *
@@ -14,21 +14,29 @@
 #define BB_CALL_H
 
 #include "base/reqctx.h"
-#include "stats/calls.h"
 
 /*
- * bb_call_begin - create the request context for a call of an SQL function.
+ * bb_call_begin - create the request context of a call of an SQL function.
  *
  * Allocated in CurrentMemoryContext.
  */
 extern const BbReqCtx *bb_call_begin(const char *function, BbTaskKind kind);
 
 /*
- * bb_call_visible - may the user see what a call of "owner" does?
+ * bb_call_visible - may the user see what a call of the role "owner" does?
  *
- * One's own calls, and those of roles that one is a member of, are; those of
- * all are for pg_read_all_stats (as pg_stat_get_progress_info).
+ * Users see the calls of roles of which they are members.  Members of
+ * pg_read_all_stats see all calls (as pg_stat_get_progress_info).
  */
 extern bool bb_call_visible(Oid owner);
+
+/*
+ * bb_call_need_role - check that the user is a member of a predefined role, or
+ * a superuser.  "what" is what the user wants: "import a data directory".
+ *
+ * Errors: INSUFFICIENT_PRIVILEGE.
+ */
+extern void bb_call_need_role(Oid role, const char *role_name,
+							  const char *what);
 
 #endif /* BB_CALL_H */

@@ -18,7 +18,6 @@
 #include "commands/extension.h"
 #include "foreign/foreign.h"
 #include "stores/own_server.h"
-#include "stores/store_access.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"

@@ -1,22 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * own_server.h
- *	  The foreign server that the extension itself has.
+ *	  The extension's own foreign server, which is the default page store.
  *
- * It is the default page store; its directory is bbackup.store_directory, or
- * beside the data directory.  As a
- * member of the extension it isn't dumped by pg_dump, and neither are its
- * options and user mappings.  After a restore, the server would be another,
- * empty store, without an error.  So it can't have options or user mappings.
+ * Its directory is bbackup.store_directory, or a directory beside the data
+ * directory.  The server is a member of the extension, so pg_dump omits its
+ * options and user mappings: after a restore, the server would be a different,
+ * empty store, without an error.  Therefore it can't have options or user
+ * mappings.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_OWN_SERVER_H
 #define BB_OWN_SERVER_H
 
+#define BB_WRAPPER_NAME "bbackup"
+#define BB_EXTENSION_NAME "bbackup"
+
 /*
- * bb_own_server_is - is this the server that the extension made?  Servers can
- * be renamed, so its name says nothing.
+ * bb_own_server_is - is this the server that the extension created?
+ *
+ * A server can be renamed, so its name doesn't matter.
  */
 extern bool bb_own_server_is(Oid server);
 
@@ -31,8 +35,9 @@ extern void bb_own_server_refuse(Oid server, const char *what);
 /*
  * bb_own_server_init - watch ALTER SERVER, CREATE and ALTER USER MAPPING.
  *
- * The validator isn't told which server options are for.  But it loads this
- * library, and after it the statement calls the hook for its object.
+ * The validator of the wrapper isn't told which server the options are for.
+ * But calling it loads this library, and after that the statement calls the
+ * object access hook.
  */
 extern void bb_own_server_init(void);
 

@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * prefetch_call.c
+ *	  Prefetching a page store's layers in a background worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "backup/prefetch.h"
+#include "process/worker.h"
+#include "stats/calls.h"
+#include "stores/prefetch_call.h"
+#include "stores/store_access.h"
+#include "stores/store_cache.h"
+#include "stores/store_timelines.h"
+
+typedef struct Payload
+{
+	uint64		parent_call_id;
+	uint64		options_hash; /* as the starter sees the store */
+	XLogRecPtr	lsn;		  /* Invalid: the end of the timeline */
+	bool		full;
+	char		server[NAMEDATALEN];
+	char		timeline[BB_TIMELINE_NAME_MAX + 1];
+} Payload;
+
+void
+bb_prefetch_task(const void *payload, size_t length)
+{
+	const Payload *task = payload;
+	const BbReqCtx *ctx;
+	BbPageStore *store;
+	BbPrefetch *prefetch;
+	XLogRecPtr	lsn;
+
+	/* it is there to download, whatever bbackup.download_behavior says */
+	ctx = bb_reqctx_detached_child_of(task->parent_call_id, BB_TASK_PREFETCH,
+									  BB_DOWNLOAD_ALLOW);
+	bb_calls_describe(ctx, &(BbCallAbout){.function = "bb_prefetch"});
+	store = bb_store_timeline_same(ctx, task->server, task->timeline,
+								   task->options_hash);
+	lsn = bb_store_lsn(ctx, store, task->lsn);
+	prefetch = bb_prefetch_new(ctx, store, lsn, task->full);
+	(void) bb_worker_put(ctx, &ctx->call_id, sizeof(ctx->call_id));
+	bb_prefetch_run(ctx, prefetch);
+	bb_reqctx_end(ctx);
+}
+
+uint64
+bb_prefetch_call(const BbReqCtx *ctx, const char *server, const char *timeline,
+				 XLogRecPtr lsn, bool full, bool wait)
+{
+	Payload		payload = {.parent_call_id = ctx->call_id,
+						   .lsn = lsn,
+						   .full = full};
+	BbWorkerRequest request = {.task = BB_PREFETCH_TASK,
+							   .payload = &payload,
+							   .payload_length = sizeof(payload)};
+	BbStoreAccess access;
+	BbWorker   *worker;
+	const void *message;
+	size_t		length;
+	uint64		call_id;
+
+	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline, .lsn = lsn});
+	access = bb_store_access(ctx, server);
+	bb_store_need_cache(bb_objstore_open(ctx, access.url, &access.options),
+						server);
+	bb_timeline_name_check(timeline);
+	payload.options_hash = access.options_hash;
+	strlcpy(payload.server, server, sizeof(payload.server));
+	strlcpy(payload.timeline, timeline, sizeof(payload.timeline));
+
+	worker = bb_worker_start(ctx, &request);
+	if (bb_worker_receive(ctx, worker, true, &message, &length) !=
+			BB_WORKER_MESSAGE ||
+		length != sizeof(call_id))
+		elog(ERROR, "background worker for prefetch sent no call_id");
+	memcpy(&call_id, message, sizeof(call_id));
+	if (wait)
+	{
+		while (bb_worker_receive(ctx, worker, true, &message, &length) !=
+			   BB_WORKER_ENDED)
+			;
+		bb_worker_stop(worker);
+	}
+	else
+		bb_worker_let_go(worker);
+	return call_id;
+}

@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_timelines.h
+ *	  The timelines of a page store, and LSNs in them, as a user names them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_STORE_TIMELINES_H
+#define BB_STORE_TIMELINES_H
+
+#include "datatype/timestamp.h"
+#include "layer/manifest.h"
+#include "pagestore/pagestore.h"
+
+/*
+ * bb_store_timelines - return the names of all timelines (char *).
+ *
+ * Without a timeline, a NOTICE says so, or that the directory of a local store
+ * doesn't exist: every prefix of a bucket is a valid store, and the data
+ * directory that the default store was beside may have been renamed.
+ */
+extern List *bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *objects,
+								const char *server);
+
+/*
+ * bb_store_listed_timeline - return the manifest of a timeline that
+ * bb_store_timelines returned.
+ *
+ * Returns NULL if it has been dropped.  If it can't be read, raises a WARNING
+ * and returns NULL: one broken timeline must not hide the others.
+ */
+extern BbManifest *bb_store_listed_timeline(const BbReqCtx *ctx,
+											BbObjectStore *objects,
+											const char *timeline);
+
+/*
+ * bb_store_lsn - return the LSN to read at for the LSN that the user gave
+ * (Invalid: the end of the timeline).
+ *
+ * For an LSN inside a record, that is the end of the record before, and a
+ * NOTICE says so.
+ *
+ * Errors: those of bb_pagestore_check_lsn.
+ */
+extern XLogRecPtr bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store,
+							   XLogRecPtr lsn);
+
+/*
+ * bb_store_lsn_at - return the LSN where recovery_target_time would stop.
+ *
+ * Errors: INVALID_PARAMETER_VALUE (in the future of the timeline);
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (in its past, or it has no commit).
+ */
+extern XLogRecPtr bb_store_lsn_at(const BbReqCtx *ctx, BbPageStore *store,
+								  TimestampTz time);
+
+#endif /* BB_STORE_TIMELINES_H */
