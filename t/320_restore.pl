@@ -267,7 +267,7 @@ ok(-e "$base/fail/base" && !-e "$base/fail/global/pg_control",
 	'after kill -9 there is no control file');
 command_fails([ 'pg_controldata', "$base/fail" ], 'so nothing starts');
 refused("$base/fail", '',
-	qr/exists but is not empty\nDETAIL:  It has no file "global\/pg_control", like what a restore leaves that was killed.\nHINT:  Remove or empty/,
+	qr/exists but is not empty\nDETAIL:  It has no file "global\/pg_control", as after a restore that was killed.\nHINT:  Remove or empty/,
 	'the next restore says why it refuses');
 refused("$base/fail", ', delta => true', qr/55000: ".*" is not a data directory/, 'a delta too');
 

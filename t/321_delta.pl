@@ -363,7 +363,7 @@ is( started(
 my $other = PostgreSQL::Test::Cluster->new('other');
 $other->init;
 refused($other->data_dir,
-	qr/55000: data directory ".*" is of another system\nDETAIL:  .*that of the backup/,
+	qr/55000: data directory ".*" is from a different database system\nDETAIL:  .*that of the backup/,
 	'another system');
 mkdir "$base/empty", 0700 or die;
 refused("$base/empty", qr/55000: "\Q$base\E\/empty" is not a data directory/,

@@ -10,6 +10,7 @@
 #include "backup/backup.h"
 #include "backup/content.h"
 #include "pgtar.h"
+#include "sinks/stages.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
 

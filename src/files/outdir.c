@@ -16,6 +16,7 @@
 #include "files/outdir.h"
 #include "port.h"
 #include "storage/fd.h"
+#include "utils/wait_event.h"
 
 char *
 bb_outdir_path(const char *path)
@@ -39,10 +40,10 @@ bb_outdir_path(const char *path)
 }
 
 /*
- * Is a directory the same as "wanted", or below it?  The one at "path", which
- * begins at the descriptor "at" unless it's absolute.
+ * Is the directory at "path", which may be relative to the descriptor "at", the
+ * same as "wanted", or below it?
  *
- * Goes up by "..", so that no link leads astray.
+ * It goes up by "..", so symbolic links in the path don't matter.
  */
 static bool
 lies_in(int at, const char *path, const struct stat *wanted)
@@ -82,7 +83,7 @@ report_off_limits(const char *path, const char *where,
 					   limit->path)));
 }
 
-/* Nothing goes into what is off limits. */
+/* Refuse a directory that is in one that is off limits. */
 static void
 check_outside(const BbFd *fd, const char *path, List *off_limits)
 {
@@ -98,7 +99,7 @@ check_outside(const BbFd *fd, const char *path, List *off_limits)
 	}
 }
 
-/* And what is off limits isn't in there. */
+/* Refuse a directory that contains one that is off limits. */
 static void
 check_around(const BbOutDir *dir, List *off_limits)
 {
@@ -137,15 +138,15 @@ open_parent(const char *path)
 }
 
 static void
-remove_if_made(void *arg)
+remove_if_created(void *arg)
 {
 	BbOutDir   *dir = arg;
 
-	if (dir->made)
+	if (dir->created)
 		(void) unlinkat(bb_fd_number(dir->parent), dir->name, AT_REMOVEDIR);
 }
 
-/* The directory's descriptor; what "flags" asks for besides. */
+/* Open and lock the directory, with more flags of open(2). */
 static void
 open_and_lock(BbOutDir *dir, int flags)
 {
@@ -200,7 +201,7 @@ check_empty(const BbOutDir *dir)
 			 ? errdetail("A server is running in it.")
 			 : holds(dir, "global") && !holds(dir, XLOG_CONTROL_FILE)
 			 ? errdetail("It has no file \"" XLOG_CONTROL_FILE
-						 "\", like what a restore leaves that was killed.")
+						 "\", as after a restore that was killed.")
 			 : 0,
 			 errhint("Remove or empty the directory, or choose another.")));
 }
@@ -211,17 +212,17 @@ bb_outdir_new(const char *path, List *off_limits)
 	BbOutDir   *dir = begin(path);
 
 	check_outside(dir->parent, dir->path, off_limits);
-	/* runs after the descriptor below is closed, and before the one above */
-	dir->callback.func = remove_if_made;
+	/* it runs after dir->fd is closed, and before dir->parent is */
+	dir->callback.func = remove_if_created;
 	dir->callback.arg = dir;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &dir->callback);
-	dir->made = mkdirat(bb_fd_number(dir->parent), dir->name, S_IRWXU) == 0;
-	if (!dir->made && errno != EEXIST)
+	dir->created = mkdirat(bb_fd_number(dir->parent), dir->name, S_IRWXU) == 0;
+	if (!dir->created && errno != EEXIST)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create directory \"%s\": %m", dir->path)));
-	open_and_lock(dir, dir->made ? O_NOFOLLOW : 0);
-	if (!dir->made)
+	open_and_lock(dir, dir->created ? O_NOFOLLOW : 0);
+	if (!dir->created)
 	{
 		check_outside(dir->fd, dir->path, off_limits);
 		check_empty(dir);
@@ -241,18 +242,26 @@ bb_outdir_open(const char *path, List *off_limits)
 }
 
 void
-bb_outdir_keep(BbOutDir *dir)
+bb_outdir_commit(BbOutDir *dir)
 {
-	dir->made = false;
+	dir->created = false;
 	(void) bb_fd_close(dir->fd);
 	(void) bb_fd_close(dir->parent);
 }
 
-static void
-sync_directory(const BbFd *fd, const char *path)
+void
+bb_outdir_fsync(const BbFd *fd, const char *path)
 {
-	/* not every file system can, as fsync_fname_ext in fd.c says */
-	if (pg_fsync(bb_fd_number(fd)) < 0 && errno != EBADF && errno != EINVAL)
+	int			result = -1;
+
+	if (fd != NULL)
+	{
+		pgstat_report_wait_start(WAIT_EVENT_BASEBACKUP_SYNC);
+		result = pg_fsync(bb_fd_number(fd));
+		pgstat_report_wait_end();
+	}
+	/* not every file system can do that, see fsync_fname_ext in fd.c */
+	if (result < 0 && (fd == NULL || (errno != EBADF && errno != EINVAL)))
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not fsync directory \"%s\": %m", path)));
@@ -261,17 +270,17 @@ sync_directory(const BbFd *fd, const char *path)
 void
 bb_outdir_sync(const BbOutDir *dir)
 {
-	sync_directory(dir->fd, dir->path);
-	if (dir->made)
-		sync_directory(dir->parent, dir->path);
+	bb_outdir_fsync(dir->fd, dir->path);
+	if (dir->created)
+		bb_outdir_fsync(dir->parent, dir->path);
 }
 
 void
-bb_outdir_check_absent(const BbOutDir *dir, const char *path)
+bb_outdir_check_absent(const BbFd *parent, const char *path)
 {
 	struct stat st;
 
-	if (fstatat(bb_fd_number(dir->parent), last_dir_separator(path) + 1, &st,
+	if (fstatat(bb_fd_number(parent), last_dir_separator(path) + 1, &st,
 				AT_SYMLINK_NOFOLLOW) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_FILE),
@@ -287,17 +296,17 @@ bb_outdir_publish(BbOutDir *dir, const char *path)
 {
 	int			parent = bb_fd_number(dir->parent);
 
-	sync_directory(dir->fd, dir->path);
-	/* what comes in between isn't replaced, but for an empty directory */
-	bb_outdir_check_absent(dir, path);
+	bb_outdir_fsync(dir->fd, dir->path);
+	/* after this, only an empty directory could be replaced */
+	bb_outdir_check_absent(dir->parent, path);
 	if (renameat(parent, dir->name, parent, last_dir_separator(path) + 1) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not rename directory \"%s\" to \"%s\": %m",
 						dir->path, path)));
-	dir->made = false;
-	sync_directory(dir->parent, path);
-	bb_outdir_keep(dir);
+	dir->created = false;
+	bb_outdir_fsync(dir->parent, path);
+	bb_outdir_commit(dir);
 }
 
 BbFd *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * outfile.c
- *	  One file after another, written in big pieces.
+ *	  Write one file after another, in large pieces.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "base/collect.h"
 #include "common/file_perm.h"
 #include "files/outfile.h"
 #include "storage/fd.h"
@@ -17,10 +18,10 @@
 
 #define BUFFER_BYTES (256 * 1024)
 
-/* After so many, the kernel is told to begin writing: not all at the fsync. */
+/* After so many bytes, ask the kernel to write them, to shorten the fsync. */
 #define FLUSH_BYTES (8 * 1024 * 1024)
 
-/* What is compared, and written if it differs. */
+/* Blocks of this size are compared, and written if they differ. */
 #define COMPARED_BYTES BLCKSZ
 
 struct BbOutFile
@@ -30,11 +31,11 @@ struct BbOutFile
 	BbFd	   *fd;
 	uint64		old_size;
 	uint64		at;		 /* where in the file the buffer belongs */
-	uint64		flushed; /* up to where the kernel was told to write */
+	uint64		flushed; /* the kernel was asked to write up to here */
 	bool		changed;
 	size_t		filled; /* bytes in the buffer */
 	char	   *buffer;
-	char	   *old; /* as much of the file as it was; NULL: not needed yet */
+	char	   *old; /* the file's old content there; NULL until needed */
 };
 
 BbOutFile *
@@ -67,7 +68,7 @@ report_write(const BbOutFile *file)
 	bool		full;
 	bool		limited;
 
-	/* a short write that gave no reason is one of a full disk */
+	/* a short write without an error means a full disk */
 	if (errno == 0)
 		errno = ENOSPC;
 	full = errno == ENOSPC || errno == EDQUOT;
@@ -75,7 +76,7 @@ report_write(const BbOutFile *file)
 	ereport(ERROR,
 			(errcode_for_file_access(),
 			 errmsg("could not write file \"%s\": %m", file->path),
-			 full ? errhint("Make room where it is to be written.") : 0,
+			 full ? errhint("Check free disk space.") : 0,
 			 limited ? errhint("The server was started with a limit on the size of files (ulimit -f).")
 			 : 0));
 }
@@ -106,7 +107,7 @@ write_part(const BbReqCtx *ctx, BbOutFile *file, size_t begin, size_t end)
 	file->total += end - begin;
 }
 
-/* What the file had where the buffer belongs; how many bytes? */
+/* Read the old content at the buffer's position; returns its length. */
 static size_t
 read_old(const BbReqCtx *ctx, BbOutFile *file)
 {
@@ -130,19 +131,19 @@ read_old(const BbReqCtx *ctx, BbOutFile *file)
 					(errcode_for_file_access(),
 					 errmsg("could not read file \"%s\": %m", file->path)));
 		else if (n == 0)
-			break; /* it is shorter than it was */
+			break; /* the file has become shorter */
 		else
 			done += n;
 	}
 	return done;
 }
 
-/* Write those runs of the buffer's blocks that differ from what was there. */
+/* Write the runs of the buffer's blocks that differ from the old content. */
 static void
 write_differences(const BbReqCtx *ctx, BbOutFile *file)
 {
 	size_t		old_length = read_old(ctx, file);
-	size_t		run = 0; /* where the one begins that is to be written */
+	size_t		run = 0; /* where the current run begins */
 	size_t		at = 0;
 
 	while (at < file->filled)
@@ -188,17 +189,10 @@ void
 bb_outfile_write(const BbReqCtx *ctx, BbOutFile *file, const void *data,
 				 size_t length)
 {
-	const char *bytes = data;
-
 	while (length > 0)
 	{
-		size_t		part = Min(length, BUFFER_BYTES - file->filled);
-
-		memcpy(file->buffer + file->filled, bytes, part);
-		file->filled += part;
-		bytes += part;
-		length -= part;
-		if (file->filled == BUFFER_BYTES)
+		if (bb_collect(file->buffer, BUFFER_BYTES, &file->filled, &data,
+					   &length))
 			empty_buffer(ctx, file);
 	}
 }
@@ -235,7 +229,7 @@ bb_outfile_sync(BbOutFile *file)
 void
 bb_outfile_close(BbOutFile *file)
 {
-	/* some file systems tell only now that there was no room */
+	/* some file systems report only now that the disk is full */
 	if (bb_fd_close(file->fd) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),

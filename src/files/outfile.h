@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * outfile.h
- *	  One file after another, written in big pieces.
+ *	  Write one file after another, in large pieces.
  *
- * What is written collects in a buffer; a full one goes out in one call.  Now
- * and then the kernel is told to begin writing to the disk, so that the fsync,
- * which comes at once or later, finds little left.
+ * Bytes are collected in a buffer, which is written when it is full.  From time
+ * to time the kernel is asked to begin writing to the disk, so that the fsync
+ * has little left to do.
  *
- * A file that is there already can be brought to a new content: its pieces
- * are read, and only blocks that differ are written.
+ * The content of an existing file can be replaced: the file is read, and only
+ * blocks that differ are written.
  *
- * Errors: errcode_for_file_access(), with a hint when the disk is full.
+ * Errors: errcode_for_file_access(), with a hint if the disk is full.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,15 +22,15 @@
 
 typedef struct BbOutFile BbOutFile;
 
-/* bb_outfile_new - for many files, one at a time. */
+/* bb_outfile_new - create a writer for many files, one at a time. */
 extern BbOutFile *bb_outfile_new(void);
 
 /*
- * bb_outfile_begin - go on with a file.
+ * bb_outfile_begin - begin to write to an open file.
  *
- * "path" is for messages, and copied.  Of an empty file old_size is 0;
- * otherwise its first old_size bytes are compared, and the descriptor has to
- * be open for reading too.
+ * "path" is for messages, and is copied.  The first old_size bytes of the file
+ * are compared with the new content, for which the descriptor has to be open for
+ * reading, too; old_size is 0 for a new file.
  */
 extern void bb_outfile_begin(BbOutFile *file, BbFd *fd, const char *path,
 							 uint64 old_size);
@@ -38,18 +38,17 @@ extern void bb_outfile_write(const BbReqCtx *ctx, BbOutFile *file,
 							 const void *data, size_t length);
 
 /*
- * bb_outfile_end - all of it is given to the kernel, and what the file had
- * behind that is cut off.
+ * bb_outfile_end - write the rest of the buffer, and truncate the file after it.
  */
 extern void bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file);
 
-/* bb_outfile_sync - it is durable; REQUIRES bb_outfile_end. */
+/* bb_outfile_sync - make the file durable; REQUIRES bb_outfile_end. */
 extern void bb_outfile_sync(BbOutFile *file);
 
 /* bb_outfile_close - close the descriptor; REQUIRES bb_outfile_end. */
 extern void bb_outfile_close(BbOutFile *file);
 
-/* Bytes written to files, all of them together. */
+/* The number of bytes written to all files. */
 extern uint64 bb_outfile_written(const BbOutFile *file);
 
 #endif /* BB_OUTFILE_H */

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * pathlist.h
- *	  Paths, as many as a cluster has files.
+ *	  A list of as many paths as a cluster has files.
  *
- * Each takes some ten bytes more than its name.
+ * Each takes about ten bytes more than its name.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,17 +17,17 @@ typedef struct BbPathList
 	size_t		capacity;
 } BbPathList;
 
-/* bb_pathlist_new - an empty one, in CurrentMemoryContext with all of it. */
+/* bb_pathlist_new - create a list; all memory is in CurrentMemoryContext. */
 extern BbPathList *bb_pathlist_new(void);
 
 /*
- * bb_pathlist_prepare - the path to be added by bb_pathlist_add, which can't
- * fail: for who does something in between that must not be forgotten.
+ * bb_pathlist_prepare - allocate memory for a path, which bb_pathlist_add then
+ * adds without failing.  A caller that creates the file in between can't lose it.
  */
 extern void bb_pathlist_prepare(BbPathList *list, const char *path);
 extern void bb_pathlist_add(BbPathList *list);
 
-/* bb_pathlist_sort - for bb_pathlist_contains; it is REQUIRED for that. */
+/* bb_pathlist_sort - sort the list; bb_pathlist_contains REQUIRES that. */
 extern void bb_pathlist_sort(BbPathList *list);
 extern bool bb_pathlist_contains(const BbPathList *list, const char *path);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * spool.c
- *	  Bytes that are written first and read once, in bounded memory.
+ *	  Bytes that are written first and then read once, in bounded memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,21 +12,21 @@
 #include "storage/fd.h"
 #include "utils/wait_event.h"
 
-/* What stays in memory. */
+/* So many bytes stay in memory. */
 #define SPOOL_MEMORY (1024 * 1024)
-/* A read of the file. */
+/* The file is read in pieces of this size. */
 #define READ_SIZE (64 * 1024)
 
 #define NO_FILE (-1)
 
 struct BbSpool
 {
-	StringInfoData buffer; /* what isn't in the file, or was read from it */
+	StringInfoData buffer; /* bytes not yet in the file, or read from it */
 	File		file;
 	uint64		file_size;
 	bool		reading;
-	int			at;		   /* how much of the buffer was read */
-	uint64		read_size; /* and of the file */
+	int			at;		   /* bytes read from the buffer */
+	uint64		read_size; /* bytes read from the file */
 	MemoryContextCallback callback;
 };
 
@@ -53,13 +53,13 @@ bb_spool_new(void)
 	return spool;
 }
 
-/* What is in the buffer, to the end of the file. */
+/* Append the buffer to the file. */
 static void
 write_out(BbSpool *spool)
 {
 	int			done = 0;
 
-	/* "interXact": no transaction closes it, our context does */
+	/* "interXact": our memory context closes it, not the transaction */
 	if (spool->file == NO_FILE)
 		spool->file = OpenTemporaryFile(true);
 	while (done < spool->buffer.len)
@@ -90,9 +90,9 @@ bb_spool_append(BbSpool *spool, const void *data, size_t length)
 	appendBinaryStringInfo(&spool->buffer, data, (int) length);
 }
 
-/* The buffer with the next bytes of the file; false: there are none. */
+/* Fill the buffer from the file; false at its end. */
 static bool
-read_on(BbSpool *spool)
+refill(BbSpool *spool)
 {
 	int			wanted = (int) Min(READ_SIZE,
 								   spool->file_size - spool->read_size);
@@ -133,7 +133,7 @@ bb_spool_next(BbSpool *spool, const uint8 **data, uint32 *length)
 		}
 		spool->reading = true;
 	}
-	if (spool->at == spool->buffer.len && !read_on(spool))
+	if (spool->at == spool->buffer.len && !refill(spool))
 		return false;
 
 	*data = (const uint8 *) spool->buffer.data + spool->at;

@@ -1,17 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * spool.h
- *	  Bytes that are written first and read once, in bounded memory.
+ *	  Bytes that are written first and then read once, in bounded memory.
  *
- * What doesn't fit into a megabyte of memory goes to a temporary file of the
- * server's: its place, its limit (temp_file_limit) and its end after a crash
- * are those of any other.
+ * Up to a megabyte stays in memory; more goes to a temporary file of the server,
+ * with the usual place, limit (temp_file_limit) and removal after a crash.
  *
- * It belongs to a memory context and to no transaction, so a portal may keep
- * it from call to call, through savepoints too, and who stops early leaves
- * nothing behind.  (A BufFile of the server's is closed by a resource owner
- * or by hand; and closing may write, and fail, which no reset callback of a
- * context may.)
+ * A spool belongs to a memory context and to no transaction.  So a portal may
+ * keep it from call to call, also across savepoints, and nothing is left behind
+ * when the consumer stops early.  (A resource owner or the caller has to close a
+ * BufFile of the server.  That may write, and fail, which a reset callback of a
+ * memory context must not.)
  *
  *-------------------------------------------------------------------------
  */
@@ -20,11 +19,11 @@
 
 typedef struct BbSpool BbSpool;
 
-/* bb_spool_new - an empty one, in CurrentMemoryContext. */
+/* bb_spool_new - create a spool in CurrentMemoryContext. */
 extern BbSpool *bb_spool_new(void);
 
 /*
- * bb_spool_append - at its end; not once it is being read.
+ * bb_spool_append - append bytes.  REQUIRES: nothing has been read yet.
  *
  * Errors: those of file access; CONFIGURATION_LIMIT_EXCEEDED
  * (temp_file_limit).
@@ -32,8 +31,8 @@ extern BbSpool *bb_spool_new(void);
 extern void bb_spool_append(BbSpool *spool, const void *data, size_t length);
 
 /*
- * bb_spool_next - the next piece, of BLCKSZ bytes at most, valid until the
- * next call; false at the end.
+ * bb_spool_next - read the next piece, of at most BLCKSZ bytes, which is valid
+ * until the next call; false at the end.
  *
  * Errors: those of file access; DATA_CORRUPTED (the file has become shorter).
  */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "access/xlog_internal.h"
-#include "base/beneath.h"
 #include "files/tree.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -20,9 +19,9 @@
 
 #define TABLESPACES "pg_tblspc/"
 
-/* A tablespace isn't in the data directory that refers to it. */
+/* The directories of tablespaces may not be in the data directory. */
 static List *
-without_root(const BbTree *tree, List *off_limits)
+with_root_off_limits(const BbTree *tree, List *off_limits)
 {
 	BbOffLimits *root = palloc(sizeof(BbOffLimits));
 
@@ -48,7 +47,7 @@ bb_tree_new(const char *directory, List *mapped, List *off_limits)
 	ListCell   *cell;
 
 	tree->root = bb_outdir_new(directory, off_limits);
-	off_limits = without_root(tree, off_limits);
+	off_limits = with_root_off_limits(tree, off_limits);
 	foreach(cell, mapped)
 	{
 		const BbMappedTablespace *tablespace = lfirst(cell);
@@ -59,91 +58,17 @@ bb_tree_new(const char *directory, List *mapped, List *off_limits)
 	return tree;
 }
 
-/* Where a path is looked up from, and what is left of it. */
-typedef struct Place
-{
-	const BbFd *directory;
-	const char *path;
-} Place;
-
 /*
- * The directory that a place is in, open, and the last part of the path.  No
- * path is given to the kernel but such last parts: a symbolic link on the way
- * is an error.  It is left before anything else is done.
- */
-typedef struct Spot
-{
-	int			directory; /* -1: there is none, with errno set */
-	const char *name;
-} Spot;
-
-static Spot
-enter(Place place)
-{
-	Spot		spot;
-
-	spot.directory = bb_open_parent_beneath(bb_fd_number(place.directory),
-											place.path, &spot.name);
-	return spot;
-}
-
-/* Returns what was done there, with its errno. */
-static int
-leave(Spot spot, int result)
-{
-	int			save_errno = errno;
-
-	if (spot.directory >= 0)
-		(void) close(spot.directory);
-	errno = save_errno;
-	return result;
-}
-
-static int
-stat_place(Place place, struct stat *st)
-{
-	Spot		spot = enter(place);
-
-	return leave(spot,
-				 spot.directory < 0 ? -1
-									: fstatat(spot.directory, spot.name, st,
-											  AT_SYMLINK_NOFOLLOW));
-}
-
-static int
-unlink_place(Place place, bool directory)
-{
-	Spot		spot = enter(place);
-
-	return leave(spot,
-				 spot.directory < 0 ? -1
-									: unlinkat(spot.directory, spot.name,
-											   directory ? AT_REMOVEDIR : 0));
-}
-
-static ssize_t
-read_link(Place place, char *target, size_t size)
-{
-	Spot		spot = enter(place);
-	ssize_t		length = -1;
-
-	if (spot.directory >= 0)
-		length = readlinkat(spot.directory, spot.name, target, size);
-	(void) leave(spot, 0);
-	return length;
-}
-
-/*
- * Does the data directory's symbolic link lead there, and to something?  A
- * tablespace that was lost is made anew.
+ * Does the data directory have a symbolic link to the tablespace's directory,
+ * which exists?  A missing tablespace is created.
  */
 static bool
 is_linked(const BbTree *tree, const BbMappedTablespace *tablespace)
 {
 	char		target[MAXPGPATH];
-	Place		link = {tree->root->fd,
+	BbPlace		link = {tree->root->fd,
 						psprintf(TABLESPACES "%u", tablespace->spc)};
-	ssize_t		length = read_link(link, target, sizeof(target));
+	ssize_t		length = bb_place_read_link(link, target, sizeof(target));
 
 	return length == strlen(tablespace->directory) &&
 		memcmp(target, tablespace->directory, length) == 0 &&
@@ -151,13 +76,13 @@ is_linked(const BbTree *tree, const BbMappedTablespace *tablespace)
 }
 
 BbTree *
-bb_tree_existing(const char *directory, List *mapped, List *off_limits)
+bb_tree_open(const char *directory, List *mapped, List *off_limits)
 {
 	BbTree	   *tree = palloc0(sizeof(BbTree));
 	ListCell   *cell;
 
 	tree->root = bb_outdir_open(directory, off_limits);
-	off_limits = without_root(tree, off_limits);
+	off_limits = with_root_off_limits(tree, off_limits);
 	foreach(cell, mapped)
 	{
 		const BbMappedTablespace *tablespace = lfirst(cell);
@@ -170,7 +95,10 @@ bb_tree_existing(const char *directory, List *mapped, List *off_limits)
 	return tree;
 }
 
-/* The mapped tablespace that "pg_tblspc/OID…" is of, or NULL; *rest: "…". */
+/*
+ * The mapped tablespace of a path, or NULL; *rest is what follows the path
+ * "pg_tblspc/OID" of its symbolic link.
+ */
 static const BbTreeTablespace *
 find_tablespace(const BbTree *tree, const char *path, const char **rest)
 {
@@ -197,32 +125,33 @@ find_tablespace(const BbTree *tree, const char *path, const char **rest)
 	return NULL;
 }
 
-static Place
+static BbPlace
 place_of(const BbTree *tree, const char *path)
 {
 	const char *rest;
 	const BbTreeTablespace *tablespace = find_tablespace(tree, path, &rest);
 
-	/* the link itself is in the data directory */
+	/* the data directory has the symbolic link itself */
 	if (tablespace == NULL || *rest == '\0')
-		return (Place){tree->root->fd, path};
-	return (Place){tablespace->dir->fd, rest + 1};
+		return (BbPlace){tree->root->fd, path};
+	return (BbPlace){tablespace->dir->fd, rest + 1};
 }
 
-/* The same for what is listed, or made durable: what a link leads to. */
-static Place
+/* The same, but the directory of a tablespace instead of its link. */
+static BbPlace
 directory_of(const BbTree *tree, const char *path)
 {
 	const char *rest;
 	const BbTreeTablespace *tablespace = find_tablespace(tree, path, &rest);
 
 	if (tablespace != NULL && *rest == '\0')
-		return (Place){tablespace->dir->fd, "."};
-	return *path == '\0' ? (Place){tree->root->fd, "."} : place_of(tree, path);
+		return (BbPlace){tablespace->dir->fd, "."};
+	return *path == '\0' ? (BbPlace){tree->root->fd, "."}
+						 : place_of(tree, path);
 }
 
 const char *
-bb_tree_mapped(const BbTree *tree, const char *path)
+bb_tree_mapped_directory(const BbTree *tree, const char *path)
 {
 	const char *rest;
 	const BbTreeTablespace *tablespace = find_tablespace(tree, path, &rest);
@@ -231,7 +160,7 @@ bb_tree_mapped(const BbTree *tree, const char *path)
 }
 
 char *
-bb_tree_text(const BbTree *tree, const char *path)
+bb_tree_full_path(const BbTree *tree, const char *path)
 {
 	const char *rest;
 	const BbTreeTablespace *tablespace = find_tablespace(tree, path, &rest);
@@ -245,52 +174,40 @@ bb_tree_text(const BbTree *tree, const char *path)
 bool
 bb_tree_stat(const BbTree *tree, const char *path, struct stat *st)
 {
-	Place		place = place_of(tree, path);
-
-	if (stat_place(place, st) == 0)
+	if (bb_place_stat(place_of(tree, path), st) == 0)
 		return true;
 	if (errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m",
-						bb_tree_text(tree, path))));
+						bb_tree_full_path(tree, path))));
 	return false;
 }
 
 void
 bb_tree_make_directory(const BbTree *tree, const char *path)
 {
-	Spot		spot = enter(place_of(tree, path));
-
-	if (leave(spot,
-			  spot.directory < 0
-				  ? -1
-				  : mkdirat(spot.directory, spot.name, S_IRWXU)) < 0)
+	if (bb_place_make_directory(place_of(tree, path)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create directory \"%s\": %m",
-						bb_tree_text(tree, path))));
+						bb_tree_full_path(tree, path))));
 }
 
 void
 bb_tree_make_link(const BbTree *tree, const char *path, const char *target)
 {
-	Spot		spot = enter(place_of(tree, path));
-
-	if (leave(spot,
-			  spot.directory < 0
-				  ? -1
-				  : symlinkat(target, spot.directory, spot.name)) < 0)
+	if (bb_place_make_link(place_of(tree, path), target) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create symbolic link \"%s\": %m",
-						bb_tree_text(tree, path))));
+						bb_tree_full_path(tree, path))));
 }
 
 BbFd *
-bb_tree_create(const BbTree *tree, const char *path)
+bb_tree_create_file(const BbTree *tree, const char *path)
 {
-	Place		place = place_of(tree, path);
+	BbPlace		place = place_of(tree, path);
 	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path,
 										O_WRONLY | O_CREAT | O_EXCL,
 										S_IRUSR | S_IWUSR);
@@ -299,53 +216,26 @@ bb_tree_create(const BbTree *tree, const char *path)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create file \"%s\": %m",
-						bb_tree_text(tree, path))));
+						bb_tree_full_path(tree, path))));
 	return fd;
 }
 
 BbFd *
-bb_tree_open(const BbTree *tree, const char *path, int flags)
+bb_tree_open_file(const BbTree *tree, const char *path, int flags)
 {
-	Place		place = place_of(tree, path);
+	BbPlace		place = place_of(tree, path);
 
 	return bb_fd_open_beneath(place.directory, place.path, flags, 0);
-}
-
-/*
- * The C library does that without following a link by way of /proc; where
- * that is not mounted, the directory has to be readable.
- */
-static int
-set_mode(Place place, mode_t mode)
-{
-	Spot		spot = enter(place);
-	int			result = -1;
-	int			fd;
-
-	if (spot.directory >= 0)
-		result = fchmodat(spot.directory, spot.name, mode,
-						  AT_SYMLINK_NOFOLLOW);
-	if (spot.directory >= 0 && result < 0 && errno == EOPNOTSUPP)
-	{
-		fd = openat(spot.directory, spot.name,
-					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0)
-		{
-			result = fchmod(fd, mode);
-			(void) leave((Spot){fd, NULL}, 0);
-		}
-	}
-	return leave(spot, result);
 }
 
 void
 bb_tree_set_mode(const BbTree *tree, const char *path, mode_t mode)
 {
-	if (set_mode(directory_of(tree, path), mode) < 0)
+	if (bb_place_set_mode(directory_of(tree, path), mode) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not set permissions of \"%s\": %m",
-						bb_tree_text(tree, path))));
+						bb_tree_full_path(tree, path))));
 }
 
 void
@@ -356,27 +246,27 @@ bb_tree_set_file_mode(const BbTree *tree, const char *path, const BbFd *fd,
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not set permissions of \"%s\": %m",
-						bb_tree_text(tree, path))));
+						bb_tree_full_path(tree, path))));
 }
 
 char *
 bb_tree_read_link(const BbTree *tree, const char *path)
 {
 	char		target[MAXPGPATH];
-	ssize_t		length = read_link(place_of(tree, path), target,
-								   sizeof(target));
+	ssize_t		length = bb_place_read_link(place_of(tree, path), target,
+											sizeof(target));
 
 	if (length < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not read symbolic link \"%s\": %m",
-						bb_tree_text(tree, path))));
+						bb_tree_full_path(tree, path))));
 	return pnstrdup(target, length);
 }
 
-/* The names in a directory; "text" is what it's called in messages. */
+/* The names in a directory; "text" is its path in messages. */
 static List *
-list_names(Place place, const char *text)
+list_names(BbPlace place, const char *text)
 {
 	BbDir	   *dir = bb_dir_openat(place.directory, place.path);
 	const char *name;
@@ -398,15 +288,16 @@ list_names(Place place, const char *text)
 List *
 bb_tree_list(const BbTree *tree, const char *path)
 {
-	return list_names(directory_of(tree, path), bb_tree_text(tree, path));
+	return list_names(directory_of(tree, path), bb_tree_full_path(tree, path));
 }
 
 /*
- * Remove what is there.  Below a directory nothing is mapped: what is in the
- * place of a symbolic link isn't what that is to lead to.
+ * Remove a file, or a directory with its content.  The paths below aren't
+ * looked up as those of the tree: a directory in the place of a tablespace's
+ * symbolic link isn't the tablespace.
  */
 static uint64
-remove_all(const BbReqCtx *ctx, Place place, const char *text)
+remove_all(const BbReqCtx *ctx, BbPlace place, const char *text)
 {
 	struct stat st;
 	uint64		removed = 0;
@@ -414,7 +305,7 @@ remove_all(const BbReqCtx *ctx, Place place, const char *text)
 
 	bb_reqctx_check(ctx);
 	check_stack_depth();
-	if (stat_place(place, &st) < 0)
+	if (bb_place_stat(place, &st) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m", text)));
@@ -425,12 +316,13 @@ remove_all(const BbReqCtx *ctx, Place place, const char *text)
 			const char *name = lfirst(cell);
 
 			removed += remove_all(ctx,
-								  (Place){place.directory,
-										  psprintf("%s/%s", place.path, name)},
+								  (BbPlace){place.directory,
+											psprintf("%s/%s", place.path,
+													 name)},
 								  psprintf("%s/%s", text, name));
 		}
 	}
-	if (unlink_place(place, S_ISDIR(st.st_mode)) < 0)
+	if (bb_place_unlink(place, S_ISDIR(st.st_mode)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove \"%s\": %m", text)));
@@ -440,38 +332,31 @@ remove_all(const BbReqCtx *ctx, Place place, const char *text)
 uint64
 bb_tree_remove(const BbReqCtx *ctx, const BbTree *tree, const char *path)
 {
-	return remove_all(ctx, place_of(tree, path), bb_tree_text(tree, path));
+	return remove_all(ctx, place_of(tree, path),
+					  bb_tree_full_path(tree, path));
 }
 
 void
-bb_tree_discard(const BbTree *tree, const char *path, bool directory)
+bb_tree_try_remove(const BbTree *tree, const char *path, bool directory)
 {
-	(void) unlink_place(place_of(tree, path), directory);
+	(void) bb_place_unlink(place_of(tree, path), directory);
 }
 
 void
 bb_tree_rename(const BbTree *tree, const char *from, const char *to)
 {
-	Spot		source = enter(place_of(tree, from));
-	Spot		target = {-1, NULL};
-	int			result = -1;
-
-	if (source.directory >= 0)
-		target = enter(place_of(tree, to));
-	if (target.directory >= 0)
-		result = renameat(source.directory, source.name, target.directory,
-						  target.name);
-	if (leave(source, leave(target, result)) < 0)
+	if (bb_place_rename(place_of(tree, from), place_of(tree, to)) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not rename file \"%s\" to \"%s\": %m",
-						bb_tree_text(tree, from), bb_tree_text(tree, to))));
+						bb_tree_full_path(tree, from),
+						bb_tree_full_path(tree, to))));
 }
 
 static void
 sync_file(const BbTree *tree, const char *path)
 {
-	Place		place = place_of(tree, path);
+	BbPlace		place = place_of(tree, path);
 	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path, O_RDONLY,
 										0);
 	int			result = -1;
@@ -486,12 +371,12 @@ sync_file(const BbTree *tree, const char *path)
 	{
 		int			save_errno = errno;
 
-		(void) unlink_place(place, false);
+		(void) bb_place_unlink(place, false);
 		errno = save_errno;
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not fsync file \"%s\": %m",
-						bb_tree_text(tree, path))));
+						bb_tree_full_path(tree, path))));
 	}
 	(void) bb_fd_close(fd);
 }
@@ -499,17 +384,11 @@ sync_file(const BbTree *tree, const char *path)
 void
 bb_tree_sync_directory(const BbTree *tree, const char *path)
 {
-	Place		place = directory_of(tree, path);
+	BbPlace		place = directory_of(tree, path);
 	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path,
 										O_RDONLY | O_DIRECTORY, 0);
 
-	/* not every file system can, as fsync_fname_ext in fd.c says */
-	if (fd == NULL ||
-		(pg_fsync(bb_fd_number(fd)) < 0 && errno != EBADF && errno != EINVAL))
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not fsync directory \"%s\": %m",
-						bb_tree_text(tree, path))));
+	bb_outdir_fsync(fd, bb_tree_full_path(tree, path));
 	(void) bb_fd_close(fd);
 }
 
@@ -524,7 +403,7 @@ bb_tree_sync(const BbReqCtx *ctx, const BbTree *tree, const BbPathList *files,
 	if (!enableFsync)
 		return;
 
-	/* what a descriptor leaves when it is closed */
+	/* for what a closed descriptor leaves */
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup fsync",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -556,11 +435,11 @@ bb_tree_publish(const BbTree *tree)
 }
 
 void
-bb_tree_keep(BbTree *tree)
+bb_tree_commit(BbTree *tree)
 {
 	ListCell   *cell;
 
 	foreach(cell, tree->tablespaces)
-		bb_outdir_keep(((const BbTreeTablespace *) lfirst(cell))->dir);
-	bb_outdir_keep(tree->root);
+		bb_outdir_commit(((const BbTreeTablespace *) lfirst(cell))->dir);
+	bb_outdir_commit(tree->root);
 }

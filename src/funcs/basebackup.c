@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_arguments.h"
+#include "sinks/destinations.h"
 #include "utils/builtins.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup);

@@ -15,6 +15,7 @@
 #include "base/foreigntext.h"
 #include "funcs/backup_arguments.h"
 #include "nodes/parsenodes.h"
+#include "sinks/destinations.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"

@@ -11,6 +11,7 @@
 #include "base/foreigntext.h"
 #include "funcs/backup_arguments.h"
 #include "miscadmin.h"
+#include "sinks/destinations.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup_lo);
 

@@ -12,6 +12,7 @@
 #include "catalog/pg_authid.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_arguments.h"
+#include "sinks/destinations.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup_to_program);
 

@@ -15,6 +15,7 @@
 #include "funcs/arguments.h"
 #include "funcs/backup_arguments.h"
 #include "members/tablespacemap.h"
+#include "sinks/destinations.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
@@ -80,8 +81,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	off_limits = bb_backup_call_off_limits(&call);
 	mapped = bb_tablespacemap_new(call.ctx, call.store, call.lsn, mappings);
 	if (delta)
-		sink = bb_sink_delta_new(bb_tree_existing(directory, mapped,
-												  off_limits),
+		sink = bb_sink_delta_new(bb_tree_open(directory, mapped, off_limits),
 								 info->directory_mode,
 								 info->system_identifier);
 	else
@@ -89,8 +89,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 												 off_limits),
 									 info->directory_mode);
 	bb_backup_call_run(&call, BB_FORM_FILES, sink);
-	result = delta ? bb_sink_delta_result(sink)
-				   : bb_sink_directory_result(sink);
+	result = bb_sink_tree_result(sink);
 
 	values[0] = LSNGetDatum(call.lsn);
 	values[1] = Int64GetDatum(result.files);

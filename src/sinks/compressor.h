@@ -1,16 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * compressor.h
- *	  A library that compresses, as sink_compress.c sees it.
+ *	  A compression library, as sink_compress.c calls it.
  *
- * Calls come in this order; a stream is what the library's own tool would
- * decompress as one file:
+ * Calls come in this order.  The library's tool can decompress the bytes from
+ * "begin" to the end as one file:
  *
  *	  open (begin pump* pump-with-end)* close
  *
- * What the libraries allocate by malloc, and their threads, "close" releases.
- * It may come at any time, by a memory context's reset callback too, and more
- * than once.
+ * "close" releases the library's memory (malloc) and threads.  It may be called
+ * at any time, also by the reset callback of a memory context, and repeatedly.
  *
  * A new method is one file with a struct that begins with BbCompressor, its
  * operations, a function bb_compressor_NAME_new(), and a row of the table in
@@ -25,7 +24,7 @@
 
 typedef struct BbCompressor BbCompressor;
 
-/* What is to be compressed, and where to; pump moves both ahead. */
+/* The input and the room for output; pump advances both. */
 typedef struct BbCompressorFlow
 {
 	const uint8 *in;
@@ -36,20 +35,20 @@ typedef struct BbCompressorFlow
 
 typedef struct BbCompressorOps
 {
-	/* of the name of what is compressed: ".gz" */
+	/* the suffix of the compressed file's name, ".gz" */
 	const char *suffix;
 
 	/* Allocates in CurrentMemoryContext; sets in_size and out_size. */
 	void		(*open) (BbCompressor *compressor);
 
-	/* A new stream. */
+	/* Begin a new stream. */
 	void		(*begin) (BbCompressor *compressor, BbCompressorFlow *flow);
 
 	/*
-	 * Compress until there is nothing left of "in", or hardly any room left
-	 * in "out"; at most in_size bytes come at a time, and an empty "out" has
-	 * out_size.  With "end" the stream ends behind "in": true says that it
-	 * has, false that it wants more room.
+	 * Compress until "in" is empty, or "out" is nearly full; "in" has at most
+	 * in_size bytes, and an empty "out" has out_size.  With "end" the stream
+	 * ends after "in": returns true when it has ended, false to ask for more
+	 * room.
 	 */
 	bool		(*pump) (BbCompressor *compressor, BbCompressorFlow *flow,
 						 bool end);
@@ -60,15 +59,15 @@ typedef struct BbCompressorOps
 struct BbCompressor
 {
 	const BbCompressorOps *ops;
-	size_t		in_size;  /* to hand on at a time */
-	size_t		out_size; /* to have room for */
+	size_t		in_size;  /* input bytes of a call */
+	size_t		out_size; /* output bytes that need room */
 };
 
 /*
- * bb_compressor_NAME_new - not open yet.
+ * bb_compressor_NAME_new - create a compressor, without opening it.
  *
- * Errors, of all operations: OUT_OF_MEMORY; INVALID_PARAMETER_VALUE (what the
- * library can't do); INTERNAL_ERROR.
+ * Errors of all operations: OUT_OF_MEMORY; INVALID_PARAMETER_VALUE (the library
+ * can't do that); INTERNAL_ERROR.
  */
 #ifdef HAVE_LIBZ
 extern BbCompressor *bb_compressor_gzip_new(

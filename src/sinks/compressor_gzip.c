@@ -3,8 +3,8 @@
  * compressor_gzip.c
  *	  gzip, by zlib.
  *
- * The header that zlib makes has no name and no time, so the same bytes give
- * the same bytes.  All its memory is of our memory context.
+ * zlib's header has no name and no time, so the result depends on the input
+ * only.  All memory of zlib is in our memory context.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 
 #define BUFFER_SIZE (64 * 1024)
 
-/* zlib's own defaults, and a gzip header (see deflateInit2 in zlib.h). */
+/* zlib's defaults, with a gzip header (see deflateInit2 in zlib.h). */
 #define WINDOW_BITS (15 + 16)
 #define MEMORY_LEVEL 8
 
@@ -30,7 +30,7 @@ typedef struct GzipCompressor
 	z_stream	stream;
 } GzipCompressor;
 
-/* NULL, rather than an error, when there is no memory: zlib cleans up. */
+/* Without memory, return NULL instead of an error, so that zlib cleans up. */
 static void *
 allocate(void *context, unsigned int items, unsigned int size)
 {
@@ -101,7 +101,7 @@ gzip_pump(BbCompressor *compressor, BbCompressorFlow *flow, bool end)
 static void
 gzip_close(BbCompressor *compressor)
 {
-	/* all that it has goes with the memory context */
+	/* the memory context frees everything */
 }
 
 static const BbCompressorOps gzip_ops = {

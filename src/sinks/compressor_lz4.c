@@ -3,9 +3,9 @@
  * compressor_lz4.c
  *	  lz4, by the frame API of its library.
  *
- * Frames are as those of PostgreSQL's basebackup_lz4.c: linked blocks of
- * 256 kB.  Input comes in whole blocks, so the library compresses it where it
- * is, and keeps none.
+ * Frames have linked blocks of 256 kB, as those of PostgreSQL's
+ * basebackup_lz4.c.  The input has whole blocks, so the library compresses it in
+ * place and keeps no copy.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,10 +26,10 @@ typedef struct Lz4Compressor
 	BbCompressor base;
 	LZ4F_preferences_t preferences;
 	LZ4F_cctx  *cctx;  /* NULL: closed */
-	size_t		bound; /* of what a block may become */
+	size_t		bound; /* the largest size of a compressed block */
 } Lz4Compressor;
 
-/* What the library returned, if that's no error. */
+/* Returns the library's result, unless that is an error. */
 static size_t
 check(size_t result, const char *what)
 {

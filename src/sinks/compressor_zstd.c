@@ -1,15 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * compressor_zstd.c
- *	  zstd, in the backend or in threads of the library's ("workers").
+ *	  zstd, in the backend or in threads of the library ("workers").
  *
- * Threads begin with a stream, and end with the compressor.  They know nothing
- * of PostgreSQL: all they do is compress memory of the library's own, so they
- * are no danger to a backend as long as they get no signals, whose handlers
- * would run in them.
+ * Threads start with a stream, and end with the compressor.  They only compress
+ * memory of the library and call nothing of PostgreSQL.  They are safe in a
+ * backend as long as they get no signals, whose handlers would run in them.
  *
- * A job of a thread has a fixed size, so the bytes of a stream don't depend on
- * which thread was faster, nor on how many there are.
+ * A thread's job has a fixed size, so the bytes of a stream depend neither on
+ * the number of threads nor on their speed.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,10 +22,10 @@
 #include "sinks/compressor.h"
 
 /*
- * Up to this level jobs are smaller than the library would have them, 8 MB from
- * level 3 on.  With 1.5.4 and a pgbench cluster that takes a third of the
- * memory, and neither time nor bytes; what ends early waits for a quarter of
- * the work.  Above, each job costs too much by itself.
+ * Up to this level, jobs are smaller than the library's default, which is 8 MB
+ * from level 3 on.  With zstd 1.5.4 and a pgbench cluster, small jobs take a
+ * third of the memory, the same time and the same bytes, and a cancelled backup
+ * waits for a quarter of the work.  At higher levels each job costs too much.
  */
 #define SMALL_JOBS_LEVEL 6
 #define SMALL_JOB (2 * 1024 * 1024)
@@ -81,7 +80,7 @@ zstd_open(BbCompressor *compressor)
 	zstd->base.out_size = ZSTD_CStreamOutSize();
 }
 
-/* Returns how much the library has yet to give out. */
+/* Returns the number of bytes that the library still has to put out. */
 static size_t
 compress(ZstdCompressor *zstd, BbCompressorFlow *flow,
 		 ZSTD_EndDirective directive)
@@ -117,10 +116,10 @@ zstd_begin(BbCompressor *compressor, BbCompressorFlow *flow)
 	sigset_t	before;
 	size_t		result;
 
-	/* parameters stay */
+	/* this keeps the parameters */
 	check(ZSTD_CCtx_reset(zstd->cctx, ZSTD_reset_session_only));
 
-	/* threads are made now, and inherit what is blocked */
+	/* threads are created here, and inherit the signal mask */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	result = compress(zstd, flow, ZSTD_e_continue);
@@ -137,7 +136,7 @@ zstd_pump(BbCompressor *compressor, BbCompressorFlow *flow, bool end)
 		0;
 }
 
-/* Waits for jobs that threads are at. */
+/* Waits for the current jobs of threads. */
 static void
 zstd_close(BbCompressor *compressor)
 {

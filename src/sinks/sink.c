@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sink.c
- *	  Calling a chain of sinks: what one doesn't handle, the next may.
+ *	  Calls of a chain of sinks.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,7 +9,7 @@
 
 #include "sinks/sink.h"
 
-/* The first sink of a chain that has an operation, or NULL. */
+/* Go to the first sink of a chain that has an operation, or to NULL. */
 #define SINK_WITH(sink, operation)                               \
 	do                                                           \
 	{                                                            \

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * sink_archives.c
- *	  Archives, and the manifest, to files in a directory of their own.
+ *	  Write archives, and the manifest, to files in a new directory.
  *
  *	  PATH.part/16400.tar.gz, base.tar.gz, backup_manifest -> PATH
  *
- * The directory is filled under another name and gets its own when all is
- * durable.  What was made is removed again with the memory context unless it
- * comes to that: these files, and nothing that others put beside them.
+ * The directory gets its name when everything is durable.  If that doesn't
+ * happen, the memory context removes the files that this sink created, and no
+ * others.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,8 @@
 #include "files/outdir.h"
 #include "files/outfile.h"
 #include "files/pathlist.h"
-#include "sinks/sink.h"
+#include "members/backupmanifest.h"
+#include "sinks/destinations.h"
 #include "utils/memutils.h"
 
 #define UNFINISHED ".part"
@@ -31,14 +32,14 @@ typedef struct ArchivesSink
 	MemoryContext context; /* of the open file */
 	char	   *path;
 	BbOutDir   *dir;
-	BbPathList *files; /* that were made in there */
+	BbPathList *files; /* the names of those created */
 	bool		done;
 	BbOutFile  *out;
 	MemoryContextCallback callback;
 } ArchivesSink;
 
 static void
-remove_made(void *arg)
+remove_created(void *arg)
 {
 	ArchivesSink *archives = arg;
 
@@ -128,14 +129,14 @@ bb_sink_archives_new(const char *path, List *off_limits)
 	archives->path = bb_outdir_path(path);
 	archives->dir = bb_outdir_new(psprintf("%s" UNFINISHED, archives->path),
 								  off_limits);
-	bb_outdir_check_absent(archives->dir, archives->path);
+	bb_outdir_check_absent(archives->dir->parent, archives->path);
 	archives->files = bb_pathlist_new();
 	archives->out = bb_outfile_new();
 	archives->context = AllocSetContextCreate(CurrentMemoryContext,
 											  "bbackup archive",
 											  ALLOCSET_SMALL_SIZES);
-	/* runs before the directory is closed, and removed */
-	archives->callback.func = remove_made;
+	/* it runs before the directory is closed and removed */
+	archives->callback.func = remove_created;
 	archives->callback.arg = archives;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext,
 									   &archives->callback);

@@ -1,24 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * sink_chunks.c
- *	  Bytes collected in one buffer, for who pulls them out as bytea.
+ *	  Collect bytes in a buffer, from which the caller takes them as bytea.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "sinks/sink.h"
+#include "members/backupmanifest.h"
+#include "sinks/destinations.h"
 #include "utils/memutils.h"
 
 typedef struct ChunksSink
 {
 	BbSink		base;
 	char	   *buffer;				/* a varlena header, then the bytes */
-	size_t		capacity;			/* both together */
-	size_t		filled;				/* both together */
-	char		archive[MAXPGPATH]; /* that is open, or was last */
-	bool		ended;				/* it was */
+	size_t		capacity;			/* including the header */
+	size_t		filled;				/* including the header */
+	char		archive[MAXPGPATH]; /* the name of the current one */
+	bool		ended;				/* has it ended? */
 } ChunksSink;
 
 static void
@@ -45,7 +46,7 @@ chunks_begin_manifest(const BbReqCtx *ctx, BbSink *sink)
 	chunks_begin_archive(ctx, sink, BB_MANIFEST_FILE);
 }
 
-/* Room for "length" more bytes. */
+/* Make room for "length" more bytes. */
 static void
 enlarge(ChunksSink *chunks, size_t length)
 {

@@ -1,27 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * sink_compress.c
- *	  Each archive as one compressed stream.
+ *	  Compress each archive as one stream.
  *
- * Bytes are collected until the library's favourite amount is there.  So calls
- * of it are few, and what it makes depends on the bytes alone, not on the
- * pieces in which they came.
+ * The sink collects as many bytes as the library prefers.  So it calls the
+ * library rarely, and the result depends on the bytes only, not on the size of
+ * the writes.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "base/collect.h"
 #include "sinks/compressor.h"
-#include "sinks/sink.h"
+#include "sinks/stages.h"
 #include "utils/memutils.h"
 
 typedef struct Method
 {
-	const char *name; /* in errors, as PostgreSQL's compression.c has it */
+	const char *name; /* in errors, as in PostgreSQL's compression.c */
 	BbCompressor *(*new_compressor) (const pg_compress_specification *spec);
 } Method;
 
-/* Those without a function aren't in this build. */
+/* A method without a function isn't in this build. */
 static const Method methods[] = {
 	[PG_COMPRESSION_GZIP] = {"gzip",
 #ifdef HAVE_LIBZ
@@ -45,7 +46,7 @@ typedef struct CompressSink
 	BbSink		base;
 	BbCompressor *compressor;
 	uint8	   *in;		   /* compressor->in_size bytes */
-	size_t		in_filled; /* of them */
+	size_t		in_filled; /* bytes in there */
 	uint8	   *out;	   /* compressor->out_size bytes */
 	BbCompressorFlow flow;
 	MemoryContextCallback callback;
@@ -59,7 +60,7 @@ empty_out(CompressSink *compress)
 }
 
 static void
-hand_on(const BbReqCtx *ctx, CompressSink *compress)
+pass_on(const BbReqCtx *ctx, CompressSink *compress)
 {
 	size_t		filled = compress->flow.out - compress->out;
 
@@ -68,7 +69,7 @@ hand_on(const BbReqCtx *ctx, CompressSink *compress)
 	empty_out(compress);
 }
 
-/* Compress what is collected. */
+/* Compress the collected bytes. */
 static void
 pump(const BbReqCtx *ctx, CompressSink *compress, bool end)
 {
@@ -83,7 +84,7 @@ pump(const BbReqCtx *ctx, CompressSink *compress, bool end)
 		ended = compressor->ops->pump(compressor, flow, end);
 		if (end ? ended : flow->in_left == 0)
 			break;
-		hand_on(ctx, compress);
+		pass_on(ctx, compress);
 		bb_reqctx_check(ctx);
 	}
 	compress->in_filled = 0;
@@ -107,18 +108,11 @@ compress_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 			   size_t length)
 {
 	CompressSink *compress = (CompressSink *) sink;
-	size_t		in_size = compress->compressor->in_size;
-	const uint8 *from = data;
 
 	while (length > 0)
 	{
-		size_t		part = Min(length, in_size - compress->in_filled);
-
-		memcpy(compress->in + compress->in_filled, from, part);
-		compress->in_filled += part;
-		from += part;
-		length -= part;
-		if (compress->in_filled == in_size)
+		if (bb_collect(compress->in, compress->compressor->in_size,
+					   &compress->in_filled, &data, &length))
 			pump(ctx, compress, false);
 	}
 }
@@ -129,7 +123,7 @@ compress_end_archive(const BbReqCtx *ctx, BbSink *sink)
 	CompressSink *compress = (CompressSink *) sink;
 
 	pump(ctx, compress, true);
-	hand_on(ctx, compress);
+	pass_on(ctx, compress);
 	bb_sink_end_archive(ctx, sink->next);
 }
 
@@ -141,7 +135,7 @@ close_compressor(void *arg)
 	compressor->ops->close(compressor);
 }
 
-/* The memory context may stay for long after a success. */
+/* After success the memory context may exist for long. */
 static void
 compress_end(const BbReqCtx *ctx, BbSink *sink)
 {
@@ -169,7 +163,7 @@ bb_sink_compress_new(BbSink *next, const pg_compress_specification *spec)
 	compress->base.next = next;
 	compress->compressor = compressor;
 
-	/* what the library holds goes with the memory context */
+	/* release with the memory context what the library holds */
 	compress->callback.func = close_compressor;
 	compress->callback.arg = compressor;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext,

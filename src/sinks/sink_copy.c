@@ -1,32 +1,32 @@
 /*-------------------------------------------------------------------------
  *
  * sink_copy.c
- *	  Bytes to the client, as a COPY stream.
+ *	  Send bytes to the client, as a COPY stream.
  *
- * CopyOutResponse, CopyData and CopyDone, as BASE_BACKUP sends them
- * (PostgreSQL's basebackup_copy.c).  A message goes into the server's send
- * buffer as a whole, which grows to its size, and from there to the socket in
- * one system call.  The server's own would be of 8 kB each; that takes a third
- * more time.
+ * The messages are CopyOutResponse, CopyData and CopyDone, as BASE_BACKUP sends
+ * them (PostgreSQL's basebackup_copy.c).  The server's send buffer grows to the
+ * size of a message and goes to the socket in one system call.  Messages of 8 kB,
+ * the buffer's usual size, take a third more time.
  *
- * A client that doesn't read is waited for in the server's own way: a request
- * to end the session is heeded then, a cancel once the client reads again.
- * After an error the server sends an ErrorResponse, which ends a COPY too.
+ * If the client doesn't read, the server waits as for any result: it reacts to a
+ * request to end the session at once, to a cancel when the client reads again.
+ * After an error the server sends an ErrorResponse, which also ends a COPY.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 /*
- * The server's header would include GSSAPI's, which are rarely there.  Without
- * them the layout of its structs is the same, for the sake of modules.
+ * The server's header would include GSSAPI's, which are rarely installed.  The
+ * layout of its structs is the same without them, as modules need it.
  */
 #undef ENABLE_GSS
 #include "libpq/libpq.h"
 
-#include "sinks/sink.h"
+#include "base/collect.h"
+#include "sinks/destinations.h"
 
-/* Of a CopyData message. */
+/* The size of a CopyData message. */
 #define MESSAGE_BYTES (128 * 1024)
 
 typedef struct CopySink
@@ -37,9 +37,9 @@ typedef struct CopySink
 } CopySink;
 
 /*
- * What the client doesn't take at once is sent ahead of the next message, so
- * it has time while that one is made.  A client that has gone ends the session
- * in the next check.
+ * The rest that the client doesn't take at once is sent before the next message,
+ * so the client has time while that one is collected.  If the client has gone,
+ * the next check ends the session.
  */
 static void
 send_message(const BbReqCtx *ctx, char type, const char *data, size_t length)
@@ -53,7 +53,7 @@ send_message(const BbReqCtx *ctx, char type, const char *data, size_t length)
 static void
 copy_begin(const BbReqCtx *ctx, BbSink *sink)
 {
-	/* binary, and of no columns */
+	/* binary, without columns */
 	static const char response[] = {1, 0, 0};
 
 	send_message(ctx, 'H', response, sizeof(response));
@@ -74,13 +74,8 @@ copy_write(const BbReqCtx *ctx, BbSink *sink, const void *data, size_t length)
 
 	while (length > 0)
 	{
-		size_t		n = Min(length, MESSAGE_BYTES - copy->filled);
-
-		memcpy(copy->message + copy->filled, data, n);
-		copy->filled += n;
-		data = (const char *) data + n;
-		length -= n;
-		if (copy->filled == MESSAGE_BYTES)
+		if (bb_collect(copy->message, MESSAGE_BYTES, &copy->filled, &data,
+					   &length))
 			send_collected(ctx, copy);
 	}
 }

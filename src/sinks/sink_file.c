@@ -1,25 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * sink_file.c
- *	  Bytes to a file on the server.
+ *	  Write bytes to a file on the server.
  *
- * It is written as PATH.part, made durable, and gets its name then, by a hard
- * link where there can be one, since that never replaces another file.
+ * The file is written as PATH.part and made durable; then it gets its name, by a
+ * hard link if possible, since that never replaces another file.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/file_perm.h"
 #include "files/outdir.h"
 #include "files/outfile.h"
-#include "sinks/sink.h"
-#include "storage/fd.h"
-#include "utils/wait_event.h"
+#include "port.h"
+#include "sinks/destinations.h"
 
 #define UNFINISHED ".part"
 
@@ -27,10 +25,10 @@ typedef struct FileSink
 {
 	BbSink		base;
 	char	   *path;
-	BbFd	   *parent; /* where it is */
-	char	   *name;	/* in there */
-	char	   *unfinished;
-	bool		made; /* the unfinished one */
+	BbFd	   *parent;		/* its directory */
+	char	   *name;		/* the last part of the path */
+	char	   *unfinished; /* the same with ".part" */
+	bool		created;	/* the unfinished file */
 	BbFd	   *fd;
 	BbOutFile  *out;
 	MemoryContextCallback callback;
@@ -41,30 +39,8 @@ remove_unfinished(void *arg)
 {
 	FileSink   *file = arg;
 
-	if (file->made)
+	if (file->created)
 		(void) unlinkat(bb_fd_number(file->parent), file->unfinished, 0);
-}
-
-static void
-report_exists(const char *path)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DUPLICATE_FILE),
-			 errmsg("file \"%s\" already exists", path)));
-}
-
-static void
-check_absent(const FileSink *file)
-{
-	struct stat st;
-
-	if (fstatat(bb_fd_number(file->parent), file->name, &st,
-				AT_SYMLINK_NOFOLLOW) == 0)
-		report_exists(file->path);
-	if (errno != ENOENT)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", file->path)));
 }
 
 static void
@@ -74,7 +50,7 @@ file_write(const BbReqCtx *ctx, BbSink *sink, const void *data, size_t length)
 	BB_COUNT(ctx, bytes_out, length);
 }
 
-/* Give it its name, which nothing else may have got meanwhile. */
+/* Give the file its name, which somebody else may have used meanwhile. */
 static void
 publish(FileSink *file)
 {
@@ -85,33 +61,14 @@ publish(FileSink *file)
 		(void) unlinkat(parent, file->unfinished, 0);
 		return;
 	}
-	if (errno == EEXIST)
-		report_exists(file->path);
-	/* there are file systems without hard links */
-	check_absent(file);
+	/* if the name is free, the file system has no hard links */
+	bb_outdir_check_absent(file->parent, file->path);
 	if (renameat(parent, file->unfinished, parent, file->name) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not rename file \"%s" UNFINISHED
 						"\" to \"%s\": %m",
 						file->path, file->path)));
-}
-
-/* The name is durable. */
-static void
-sync_parent(const FileSink *file)
-{
-	int			result;
-
-	pgstat_report_wait_start(WAIT_EVENT_BASEBACKUP_SYNC);
-	result = pg_fsync(bb_fd_number(file->parent));
-	pgstat_report_wait_end();
-	/* directories of some file systems can't be, see fsync_fname_ext in fd.c */
-	if (result < 0 && errno != EBADF && errno != EINVAL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not fsync directory of \"%s\": %m",
-						file->path)));
 }
 
 static void
@@ -123,8 +80,9 @@ file_end(const BbReqCtx *ctx, BbSink *sink)
 	bb_outfile_sync(file->out);
 	bb_outfile_close(file->out);
 	publish(file);
-	file->made = false;
-	sync_parent(file);
+	file->created = false;
+	get_parent_directory(file->path);
+	bb_outdir_fsync(file->parent, file->path);
 	(void) bb_fd_close(file->parent);
 }
 
@@ -136,14 +94,14 @@ static const BbSinkOps file_ops = {
 static void
 report_create(const FileSink *file)
 {
-	bool		there = errno == EEXIST;
+	bool		exists = errno == EEXIST;
 
 	ereport(ERROR,
 			(errcode_for_file_access(),
 			 errmsg("could not create file \"%s" UNFINISHED "\": %m",
 					file->path),
-			 there ? errhint("If no other call is writing it, it's left over "
-							 "from one that was killed: remove it.")
+			 exists ? errhint("If no other call is writing it, remove it; a "
+							  "call that was killed has left it.")
 			 : 0));
 }
 
@@ -158,7 +116,7 @@ bb_sink_file_new(const char *path, List *off_limits)
 	file->name = pstrdup(last_dir_separator(file->path) + 1);
 	file->unfinished = psprintf("%s" UNFINISHED, file->name);
 	file->out = bb_outfile_new();
-	check_absent(file);
+	bb_outdir_check_absent(file->parent, file->path);
 
 	file->callback.func = remove_unfinished;
 	file->callback.arg = file;
@@ -168,7 +126,7 @@ bb_sink_file_new(const char *path, List *off_limits)
 							pg_file_create_mode);
 	if (file->fd == NULL)
 		report_create(file);
-	file->made = true;
+	file->created = true;
 	bb_outfile_begin(file->out, file->fd, file->path, 0);
 	return &file->base;
 }

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * sink_largeobject.c
- *	  Bytes to a new large object.
+ *	  Write bytes to a new large object.
  *
- * By the functions that SQL has for it (PostgreSQL's be-fsstubs.c): they see
- * to it that its relations and its descriptor are closed with the transaction,
- * and that both go with a subtransaction that fails, as the object does.
+ * The sink calls the functions that SQL calls (PostgreSQL's be-fsstubs.c).  They
+ * close the object's relations and descriptor at the end of the transaction, or
+ * when the subtransaction fails, which also removes the object.
  *
- * A large object is stored in pieces of LOBLKSIZE; writes are of whole ones,
- * or each would be written twice.
+ * A large object is stored in pieces of LOBLKSIZE bytes.  The sink writes whole
+ * pieces, since others would be written twice.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,10 +16,11 @@
 
 #include <limits.h>
 
+#include "base/collect.h"
 #include "fmgr.h"
 #include "libpq/be-fsstubs.h"
 #include "libpq/libpq-fs.h"
-#include "sinks/sink.h"
+#include "sinks/destinations.h"
 #include "storage/large_object.h"
 #include "utils/fmgrprotos.h"
 
@@ -29,7 +30,7 @@ typedef struct LargeObjectSink
 {
 	BbSink		base;
 	Oid			oid;
-	int			fd;	  /* of the session's, for large objects */
+	int			fd;	  /* a large object descriptor of the session */
 	uint64		size; /* written so far */
 	size_t		filled;
 	char		buffer[BUFFER_BYTES];
@@ -78,13 +79,8 @@ largeobject_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 
 	while (length > 0)
 	{
-		size_t		n = Min(length, BUFFER_BYTES - object->filled);
-
-		memcpy(object->buffer + object->filled, data, n);
-		object->filled += n;
-		data = (const char *) data + n;
-		length -= n;
-		if (object->filled == BUFFER_BYTES)
+		if (bb_collect(object->buffer, BUFFER_BYTES, &object->filled, &data,
+					   &length))
 			write_collected(ctx, object);
 	}
 }

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * sink_manifest.c
- *	  Looks on as members pass, and makes a manifest of them.
+ *	  Write a backup manifest of the members that pass.
  *
- * Everything goes through as it is.  The text is made as the members end, and
- * is kept in a spool, so a million files take no more memory than one.
+ * The members pass unchanged.  Each adds its text at its end to a spool, so a
+ * million files take no more memory than one.
  *
- * SHA-2 contexts of the server's belong to a resource owner, and live in
- * memory that no context of ours frees.  The owner of a portal would free them
- * on an error before our context goes, and complain of them after success
- * when a consumer had stopped early.  So they have an owner of their own,
- * which goes with our context.
+ * The server's SHA-2 contexts belong to a resource owner, and no memory context
+ * of ours frees them.  The resource owner of a portal would free them on an
+ * error before our context is reset, and warn of a leak after success if the
+ * consumer had stopped early.  So this sink has a resource owner, which is
+ * deleted with the memory context.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 #include "common/cryptohash.h"
 #include "files/spool.h"
 #include "members/backupmanifest.h"
-#include "sinks/sink.h"
+#include "sinks/stages.h"
 #include "utils/resowner.h"
 
 typedef struct Checksum
@@ -34,10 +34,10 @@ typedef struct ManifestSink
 {
 	BbSink		base;
 	const BbManifestText *text;
-	StringInfoData part; /* of the text, before it goes to the spool */
+	StringInfoData part; /* text that is not in the spool yet */
 	BbSpool	   *spool;
-	bool		first; /* no file is in it yet */
-	Checksum	own;   /* of the text; closed once that is complete */
+	bool		first; /* the text has no file yet */
+	Checksum	own;   /* of the text; closed when that is complete */
 
 	/* of the open member */
 	bool		listed;
@@ -85,7 +85,7 @@ checksum_update(Checksum *checksum, const void *data, size_t length,
 		elog(ERROR, "could not update checksum of file \"%s\"", path);
 }
 
-/* The checksum, in a buffer of PG_CHECKSUM_MAX_LENGTH bytes. */
+/* Put the checksum into a buffer of PG_CHECKSUM_MAX_LENGTH bytes. */
 static void
 checksum_end(Checksum *checksum, uint8 *result, const char *path)
 {
@@ -117,7 +117,7 @@ release_with_context(void *arg)
 
 /* ---- the text ---- */
 
-/* What is in "part", to the spool. */
+/* Move "part" to the spool. */
 static void
 add_part(ManifestSink *manifest)
 {

@@ -1,31 +1,31 @@
 /*-------------------------------------------------------------------------
  *
  * sink_program.c
- *	  Bytes to the standard input of a program.
+ *	  Write bytes to the standard input of a program.
  *
  *	  writes ──► pipe ──► /bin/sh -c COMMAND (and what it starts)
  *	                      process group of its guard (process/guard.h)
  *
- * As COPY TO PROGRAM it is a command for the shell, with the server's stdout,
- * stderr and working directory, and its failure is an error, in COPY's words.
- * Unlike there:
+ * As with COPY TO PROGRAM, the program is a shell command with the server's
+ * stdout, stderr and working directory, and its failure is an error with COPY's
+ * message.  There are three differences:
  *
- *	- The backend never blocks in a write.  The pipe is non-blocking, and who
- *	  waits for the program wakes up for a cancel, too.
- *	- To a program, the end of a stream that was cut looks as that of a whole
- *	  one.  So it gets to see no end: whatever ends a backup early, its
- *	  processes are killed first, and only then the pipe is closed.  If the
- *	  backend has no time for that (it was killed, or is in an immediate
- *	  shutdown, as after a crash of another one), the guard has.
- *	- A program that ends well without having read everything hasn't done what
- *	  it was meant to.
+ *	- The backend never blocks in a write.  The pipe is non-blocking, and a
+ *	  backend that waits for the program wakes up for a cancel, too.
+ *	- A program can't distinguish the end of a truncated stream from that of a
+ *	  complete one.  So it never sees the end of a truncated one: if a backup
+ *	  ends early, its processes are killed before the pipe is closed.  If the
+ *	  backend can't do that (it was killed, or there is an immediate shutdown, as
+ *	  after a crash of another backend), the guard does.
+ *	- It is an error if a program exits with success before it has read
+ *	  everything.
  *
- * The pipe says whether anybody may still read: its write end has an error
- * condition (POLLERR) once no process has the other end open.
+ * The pipe reports whether anybody can still read: its write end has an error
+ * condition (POLLERR) when no process has the other end open.
  *
- * All hangs on the memory context that the sink was made in.  Beyond reach is
- * what leaves the process group (setsid), which sees an end; but the shell
- * itself is killed all the same, if the backend has the time.
+ * The memory context of the sink releases everything.  Processes that leave the
+ * process group (setsid) aren't killed and see an end, except the shell itself,
+ * which is killed if the backend has the time.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,32 +38,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/collect.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/guard.h"
 #include "process/spawn.h"
-#include "sinks/sink.h"
+#include "sinks/destinations.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 
 extern char **environ;
 
-/* Asked for: what a program doesn't take at once has room in the pipe. */
+/* The requested size of the pipe, for bytes that the program hasn't read. */
 #define PIPE_BYTES (1024 * 1024)
 
 /*
- * Of the bytes collected ahead of a write, which wakes the program up if it
- * waits: as many as a processor's cache keeps between the two.
+ * As many bytes are collected for a write, which wakes up a waiting program, as
+ * a processor's cache keeps between the two.
  */
 #define BUFFER_BYTES (256 * 1024)
 
-/* The pipe, and the guard's. */
+/* Our pipe, and the guard's. */
 #define EXTERNAL_FDS 2
 
-/* Between two looks at a program that is to end or to read on. */
+/* How often to check whether a program has exited or read more. */
 #define LOOK_MS 5
 
-/* How long one that ends may take: after SIGTERM, and after it read enough. */
+/* How long a program may take to exit after SIGTERM, or after an early end. */
 #define GRACE_MS 1000
 
 typedef struct ProgramSink
@@ -75,7 +76,7 @@ typedef struct ProgramSink
 	pid_t		pid;   /* 0: not running, or reaped */
 	int			pipe;  /* its write end; -1: closed */
 	int			external_fds;
-	int			exit_status; /* as of waitpid(2), once reaped */
+	int			exit_status; /* of waitpid(2), when it is reaped */
 	size_t		filled;
 	char		buffer[BUFFER_BYTES];
 	MemoryContextCallback callback;
@@ -91,9 +92,9 @@ close_pipe(ProgramSink *program)
 		ReleaseExternalFD();
 }
 
-/* ---- killing it ---- */
+/* ---- killing the program ---- */
 
-/* May a process still read from the pipe?  Waits for that to end. */
+/* Can a process still read from the pipe?  Waits for that to change. */
 static bool
 has_reader(const ProgramSink *program, int wait_ms)
 {
@@ -102,7 +103,7 @@ has_reader(const ProgramSink *program, int wait_ms)
 	return poll(&pipe, 1, wait_ms) <= 0;
 }
 
-/* Has it ended?  It isn't reaped, so that its number stays taken. */
+/* Has it exited?  It isn't reaped, so that its PID isn't used again. */
 static bool
 has_ended(const ProgramSink *program)
 {
@@ -114,8 +115,8 @@ has_ended(const ProgramSink *program)
 }
 
 /*
- * To the group, and to the shell, which may have left that ("exec setsid ...").
- * Once the guard is reaped, too, the group's number may be somebody else's.
+ * Signal the group, and the shell if that has left the group ("exec setsid ...").
+ * When the guard is reaped, too, another group may get the number.
  */
 static void
 signal_program(const ProgramSink *program, int signo)
@@ -124,14 +125,14 @@ signal_program(const ProgramSink *program, int signo)
 
 	if (member || program->guard.pid != 0)
 		kill(-program->group, signo);
-	/* who waits for it must be sure of that */
+	/* kill_program waits for it */
 	if (!member || signo == SIGKILL)
 		kill(program->pid, signo);
 }
 
 /*
- * Asked first, so that it may remove its temporary files; what is left of it
- * after a moment is killed.
+ * SIGTERM first, so that the program can remove its temporary files; after a
+ * moment the remaining processes are killed.
  */
 static void
 kill_program(ProgramSink *program)
@@ -166,9 +167,9 @@ release_with_context(void *arg)
 	close_pipe(program);
 }
 
-/* ---- waiting for it ---- */
+/* ---- waiting for the program ---- */
 
-/* Has it ended?  Then it is reaped. */
+/* Reap the program if it has exited; returns whether it has. */
 static bool
 reap(ProgramSink *program)
 {
@@ -185,7 +186,7 @@ reap(ProgramSink *program)
 	return true;
 }
 
-/* Wait for a moment, with an ear for a cancel. */
+/* Wait for a moment, and check for a cancel. */
 static void
 wait_a_moment(const BbReqCtx *ctx)
 {
@@ -206,8 +207,8 @@ report_failure(const ProgramSink *program)
 }
 
 /*
- * It reads no more, though there was more.  How it ended says why, if it does
- * end.
+ * The program reads no more although there is more.  Report its exit status if
+ * it exits soon.
  */
 static void
 report_early_end(const BbReqCtx *ctx, ProgramSink *program)
@@ -232,7 +233,7 @@ report_early_end(const BbReqCtx *ctx, ProgramSink *program)
 
 /* ---- the stream ---- */
 
-/* The shell with the command, and ahead of it who watches over it. */
+/* Start the guard, then the shell with the command. */
 static bool
 start(ProgramSink *program, int input)
 {
@@ -340,19 +341,15 @@ program_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 
 	while (length > 0)
 	{
-		size_t		n = Min(length, BUFFER_BYTES - program->filled);
-
-		memcpy(program->buffer + program->filled, data, n);
-		program->filled += n;
-		data = (const char *) data + n;
-		length -= n;
-		if (program->filled == BUFFER_BYTES)
+		if (bb_collect(program->buffer, BUFFER_BYTES, &program->filled, &data,
+					   &length))
 			write_collected(ctx, program);
 	}
 }
 
 /*
- * The pipe is closed when it is empty: then whoever ends well has read all.
+ * Close the pipe only when it is empty.  So a program that exits with success
+ * has read everything.
  */
 static void
 program_end(const BbReqCtx *ctx, BbSink *sink)

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * sink_tar.c
- *	  Members to POSIX ustar archives.
+ *	  Turn members into POSIX ustar archives.
  *
- * Headers come from the server's own tarCreateHeader, so they look as those
- * of pg_basebackup do.
+ * The server's tarCreateHeader makes the headers, so they are like those of
+ * pg_basebackup.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "pgtar.h"
-#include "sinks/sink.h"
+#include "sinks/stages.h"
 
 typedef struct TarSink
 {
@@ -22,7 +22,7 @@ typedef struct TarSink
 	uint32		gid;
 	int64		mtime;
 	uint64		size;	 /* of the open member */
-	uint64		written; /* of its bytes */
+	uint64		written; /* bytes of it */
 } TarSink;
 
 static const uint8 zeros[BB_TAR_END_SIZE];

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * sink_throttle.c
- *	  No more bytes a second than asked for.
+ *	  Pass on at most so many bytes a second.
  *
- * Every eighth of a second's worth of bytes, it waits until that much time has
- * passed (as PostgreSQL's basebackup_throttle.c).  Time that is lost
- * elsewhere, by a slow consumer, isn't made up for.
+ * After as many bytes as an eighth of a second may have, the sink waits until
+ * that time has passed (as PostgreSQL's basebackup_throttle.c).  It doesn't make
+ * up for time lost elsewhere, by a slow consumer.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "sinks/sink.h"
+#include "sinks/stages.h"
 #include "storage/latch.h"
 #include "utils/timestamp.h"
 
@@ -23,7 +23,7 @@ typedef struct ThrottleSink
 {
 	BbSink		base;
 	uint64		sample;	  /* bytes */
-	int64		least_us; /* that a sample may take */
+	int64		least_us; /* the least time for a sample */
 	uint64		counted;  /* bytes since the last wait */
 	TimestampTz waited_at;
 } ThrottleSink;
@@ -35,7 +35,7 @@ throttle_begin(const BbReqCtx *ctx, BbSink *sink)
 	bb_sink_begin(ctx, sink->next);
 }
 
-/* Wait until as much time has passed as the counted bytes may take at best. */
+/* Wait until the least time for the counted bytes has passed. */
 static void
 wait_for_turn(const BbReqCtx *ctx, ThrottleSink *throttle)
 {

@@ -16,6 +16,8 @@
 #include "catalog/pg_tablespace_d.h"
 #include "cluster.h"
 #include "pgtar.h"
+#include "sinks/destinations.h"
+#include "sinks/stages.h"
 #include "storage/large_object.h"
 
 static void

@@ -12,6 +12,7 @@
 #include "backup/content.h"
 #include "catalog/pg_tablespace_d.h"
 #include "cluster.h"
+#include "sinks/destinations.h"
 
 static void
 check_pages(bytea *tar, const char *path, int pages, uint8 fill)

@@ -22,6 +22,8 @@
 #include "common/pg_prng.h"
 
 #include "backup/backup.h"
+#include "sinks/destinations.h"
+#include "sinks/stages.h"
 #include "base/compat.h"
 #include "unit.h"
 

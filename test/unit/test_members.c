@@ -12,6 +12,7 @@
 #include "catalog/pg_tablespace_d.h"
 #include "cluster.h"
 #include "pgtar.h"
+#include "sinks/stages.h"
 
 /* "kind path size mode", a line each. */
 static char *

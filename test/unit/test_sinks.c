@@ -11,6 +11,8 @@
 #include "catalog/pg_tablespace_d.h"
 #include "cluster.h"
 #include "pgtar.h"
+#include "sinks/destinations.h"
+#include "sinks/stages.h"
 
 /*
  * The manifest has every file except WAL, with its CRC, and nothing else.
