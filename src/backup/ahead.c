@@ -10,7 +10,7 @@
 #include "backup/ahead.h"
 #include "backup/prefetch.h"
 #include "base/settings.h"
-#include "process/worker.h"
+#include "process/sessionworker.h"
 
 /*
  * An empty message wakes the backup after each layer.  The queue has room for
@@ -22,7 +22,7 @@
 
 struct BbAhead
 {
-	BbWorker   *worker;
+	BbSessionWorker *worker;
 };
 
 /* ---- the backup's side ---- */
@@ -64,13 +64,13 @@ bb_ahead_new(const BbReqCtx *ctx, List *missing, const BbBackupTask *backup,
 			 bool full)
 {
 	BbAheadTask task = {.backup = *backup, .full = full};
-	BbWorkerRequest request = {.task = BB_AHEAD_TASK,
-							   .payload = &task,
-							   .payload_length = sizeof(task),
-							   .optional = true};
+	BbSessionWorkerRequest request = {.task = BB_AHEAD_TASK,
+									  .payload = &task,
+									  .payload_length = sizeof(task),
+									  .errors = BB_WORKER_ERRORS_LOGGED};
 	BbAhead	   *ahead;
-	BbWorker   *worker;
-	const char *lack;
+	BbSessionWorker *worker;
+	const char *shortage;
 
 	/* one by itself comes as fast without help */
 	if (list_length(missing) < 2)
@@ -78,7 +78,7 @@ bb_ahead_new(const BbReqCtx *ctx, List *missing, const BbBackupTask *backup,
 
 	request.output_bytes = WAKE_UP_BYTES *
 		(Min(list_length(missing), WAKE_UPS_MAX) + 2);
-	worker = bb_worker_try_start(ctx, &request, &lack);
+	worker = bb_sessionworker_try_start(ctx, &request, &shortage);
 	if (worker == NULL)
 		return NULL;
 	ahead = palloc(sizeof(BbAhead));
@@ -95,8 +95,8 @@ hear(const BbReqCtx *ctx, BbAhead *ahead, bool to_the_end)
 	BbWorkerEvent event;
 
 	do
-		event = bb_worker_receive(ctx, ahead->worker, to_the_end, &message,
-								  &length);
+		event = bb_sessionworker_receive(ctx, ahead->worker, to_the_end,
+										 &message, &length);
 	while (event == BB_WORKER_MESSAGE);
 	return event == BB_WORKER_ENDED;
 }
@@ -105,7 +105,7 @@ hear(const BbReqCtx *ctx, BbAhead *ahead, bool to_the_end)
 static void
 drop_worker(BbAhead *ahead)
 {
-	bb_worker_stop(ahead->worker);
+	bb_sessionworker_stop(ahead->worker);
 	ahead->worker = NULL;
 }
 
@@ -117,7 +117,7 @@ bb_ahead_poll(const BbReqCtx *ctx, BbAhead *ahead)
 	if (hear(ctx, ahead, false))
 		drop_worker(ahead);
 	else
-		bb_worker_collect(ahead->worker);
+		bb_sessionworker_collect(ahead->worker);
 }
 
 void
@@ -126,7 +126,7 @@ bb_ahead_end(const BbReqCtx *ctx, BbAhead *ahead)
 	if (ahead->worker == NULL)
 		return;
 	/* what it fetches now is for nobody; a cancel isn't worth a line in the log */
-	if (bb_worker_cancel(ahead->worker))
+	if (bb_sessionworker_cancel(ahead->worker))
 		(void) hear(ctx, ahead, true);
 	drop_worker(ahead);
 }
@@ -136,7 +136,7 @@ bb_ahead_end(const BbReqCtx *ctx, BbAhead *ahead)
 static void
 wake_up(const BbReqCtx *ctx, const BbWholeObject *object, void *arg)
 {
-	(void) bb_worker_put(ctx, "", 0);
+	(void) bb_sessionworker_put(ctx, "", 0);
 }
 
 void

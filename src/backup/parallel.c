@@ -18,7 +18,7 @@
 #include "backup/parallel.h"
 #include "backup/parallel_internal.h"
 #include "backup/units.h"
-#include "process/worker.h"
+#include "process/sessionworker.h"
 
 /* So many units a worker has: the one it makes, and the next. */
 #define UNITS_PER_WORKER 2
@@ -34,7 +34,7 @@
 
 typedef struct Worker
 {
-	BbWorker   *worker;
+	BbSessionWorker *worker;
 	bool		ready;
 	bool		failed; /* to begin: nothing will come from it */
 	int			units;	/* that it has, or whose pages weren't read yet */
@@ -98,25 +98,27 @@ static void
 start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 			  const BbBackupTask *task, int wanted)
 {
-	BbWorkerRequest request = {.task = BB_PAGES_TASK,
-							   .payload = task,
-							   .payload_length = sizeof(*task),
-							   .output_bytes = OUTPUT_BYTES,
-							   .input_bytes = INPUT_BYTES,
-							   .dispensable = true};
+	BbSessionWorkerRequest request =
+		{.task = BB_PAGES_TASK,
+		 .payload = task,
+		 .payload_length = sizeof(*task),
+		 .output_bytes = OUTPUT_BYTES,
+		 .input_bytes = INPUT_BYTES,
+		 .errors = BB_WORKER_START_ERRORS_RETURNED};
 
 	parallel->workers = palloc0(wanted * sizeof(Worker));
 	while (parallel->nworkers < wanted)
 	{
-		const char *lack;
-		BbWorker   *worker = bb_worker_try_start(ctx, &request, &lack);
+		const char *shortage;
+		BbSessionWorker *worker = bb_sessionworker_try_start(ctx, &request,
+															 &shortage);
 
 		if (worker == NULL)
 		{
 			ereport(NOTICE,
 					(errmsg("making a base backup with %d of %d background workers",
 							parallel->nworkers, wanted),
-					 errdetail_internal("%s", lack)));
+					 errdetail_internal("%s", shortage)));
 			return;
 		}
 		parallel->workers[parallel->nworkers++].worker = worker;
@@ -162,11 +164,11 @@ look_if_ready(const BbReqCtx *ctx, BbParallel *parallel, Worker *worker)
 	const void *message;
 	const BbNote *note;
 	size_t		length;
-	BbWorkerEvent event = bb_worker_receive(ctx, worker->worker, false,
-											&message, &length);
+	BbWorkerEvent event = bb_sessionworker_receive(ctx, worker->worker, false,
+												   &message, &length);
 
 	if (event == BB_WORKER_ENDED &&
-		bb_worker_why_not_begun(worker->worker) != NULL)
+		bb_sessionworker_start_failure(worker->worker) != NULL)
 	{
 		worker->failed = true;
 		parallel->nfailed++;
@@ -175,7 +177,7 @@ look_if_ready(const BbReqCtx *ctx, BbParallel *parallel, Worker *worker)
 						parallel->nworkers - parallel->nfailed,
 						parallel->nworkers),
 				 errdetail_internal(
-					 "%s", bb_worker_why_not_begun(worker->worker))));
+					 "%s", bb_sessionworker_start_failure(worker->worker))));
 	}
 	if (event != BB_WORKER_MESSAGE)
 		return;
@@ -209,7 +211,7 @@ end_input(BbParallel *parallel)
 	if (parallel->input_ended)
 		return;
 	for (int i = 0; i < parallel->nworkers; i++)
-		bb_worker_end_input(parallel->workers[i].worker);
+		bb_sessionworker_end_input(parallel->workers[i].worker);
 	parallel->input_ended = true;
 }
 
@@ -232,8 +234,9 @@ deal(const BbReqCtx *ctx, BbParallel *parallel)
 		planned->worker = worker;
 		worker->units++;
 		/* if it has gone, we'll hear why when we want the pages */
-		(void) bb_worker_send(ctx, worker->worker, planned->unit.ranges,
-							  planned->unit.nranges * sizeof(BbBlockRange));
+		(void) bb_sessionworker_send(ctx, worker->worker, planned->unit.ranges,
+									 planned->unit.nranges *
+										 sizeof(BbBlockRange));
 	}
 	if (parallel->planned_all && parallel->dealt == parallel->queued)
 		end_input(parallel);
@@ -247,8 +250,8 @@ receive(const BbReqCtx *ctx, Worker *worker, size_t *length)
 {
 	const void *message;
 
-	if (bb_worker_receive(ctx, worker->worker, true, &message, length) !=
-		BB_WORKER_MESSAGE)
+	if (bb_sessionworker_receive(ctx, worker->worker, true, &message,
+								 length) != BB_WORKER_MESSAGE)
 		elog(ERROR, "background worker for %s ended too early",
 			 BB_PAGES_TASK);
 	if (*length != BLCKSZ && *length != sizeof(BbNote))
@@ -283,7 +286,7 @@ end_unit(const BbReqCtx *ctx, BbParallel *parallel)
 		if (length == BLCKSZ || note->kind != BB_NOTE_UNIT_DONE)
 			elog(ERROR, "background worker for %s did not end its unit",
 				 BB_PAGES_TASK);
-		bb_worker_collect(worker->worker);
+		bb_sessionworker_collect(worker->worker);
 		worker->units--;
 	}
 	parallel->first = (parallel->first + 1) % parallel->queue_length;
@@ -367,11 +370,11 @@ bb_parallel_end(const BbReqCtx *ctx, BbParallel *parallel)
 
 		/* one that came too late may never come */
 		if (worker->ready &&
-			bb_worker_receive(ctx, worker->worker, true, &message, &length) !=
-				BB_WORKER_ENDED)
+			bb_sessionworker_receive(ctx, worker->worker, true, &message,
+									 &length) != BB_WORKER_ENDED)
 			elog(ERROR, "background worker for %s did not end",
 				 BB_PAGES_TASK);
-		bb_worker_stop(worker->worker);
+		bb_sessionworker_stop(worker->worker);
 	}
 	bb_units_close(parallel->units);
 }

@@ -11,7 +11,7 @@
 #include "backup/parallel.h"
 #include "backup/parallel_internal.h"
 #include "backup/units.h"
-#include "process/worker.h"
+#include "process/sessionworker.h"
 #include "utils/memutils.h"
 
 typedef struct Server
@@ -25,7 +25,7 @@ put_note(const BbReqCtx *ctx, BbNoteKind kind, uint32 length)
 {
 	BbNote		note = {.kind = kind, .length = length};
 
-	return bb_worker_put(ctx, &note, sizeof(note));
+	return bb_sessionworker_put(ctx, &note, sizeof(note));
 }
 
 static void
@@ -69,7 +69,7 @@ put_block(const BbReqCtx *ctx, Server *server, const BbKey *wanted)
 		return put_note(ctx, BB_NOTE_MISSING, 0);
 	bb_blockscan_advance(&server->blocks);
 	if (likely(value.length == BLCKSZ))
-		return bb_worker_put_lazily(ctx, value.data, BLCKSZ);
+		return bb_sessionworker_put_lazily(ctx, value.data, BLCKSZ);
 	return put_note(ctx, BB_NOTE_OTHER_LENGTH, value.length);
 }
 
@@ -107,7 +107,7 @@ bb_parallel_serve(const BbReqCtx *ctx, BbPageStore *store,
 										   "bbackup unit",
 										   ALLOCSET_DEFAULT_SIZES);
 	heard = put_note(ctx, BB_NOTE_READY, 0);
-	while (heard && bb_worker_get(ctx, &message, &length))
+	while (heard && bb_sessionworker_get(ctx, &message, &length))
 	{
 		old = MemoryContextSwitchTo(server.scratch);
 		heard = put_unit(ctx, &server, message, length / sizeof(BbBlockRange));

@@ -176,7 +176,7 @@ extern const BbReqCtx *bb_reqctx_detached_child_of(
  * parent, of which it has a copy, whose pointers are not followed.
  *
  * It counts in *counters, zeros as yet, which the parent's process reads:
- * see bb_worker_counters.
+ * see bb_sessionworker_counters.
  */
 extern const BbReqCtx *bb_reqctx_attached_child_of(const BbReqCtx *parent_copy,
 												   BbTaskKind kind,

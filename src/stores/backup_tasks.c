@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "process/worker.h"
+#include "process/sessionworker.h"
 #include "stats/calls.h"
 #include "stores/backup_tasks.h"
 #include "stores/store_access.h"
@@ -17,9 +17,9 @@ bb_ahead_task(const void *payload, size_t length)
 {
 	const BbAheadTask *task = payload;
 	const BbBackupTask *backup = &task->backup;
-	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&backup->parent,
-													  BB_TASK_PREFETCH,
-													  bb_worker_counters());
+	const BbReqCtx
+		*ctx = bb_reqctx_attached_child_of(&backup->parent, BB_TASK_PREFETCH,
+										   bb_sessionworker_counters());
 
 	bb_calls_describe(ctx,
 					  &(BbCallAbout){.function = backup->function,
@@ -37,9 +37,10 @@ void
 bb_pages_task(const void *payload, size_t length)
 {
 	const BbBackupTask *task = payload;
-	const BbReqCtx *ctx = bb_reqctx_attached_child_of(&task->parent,
-													  task->parent.task_kind,
-													  bb_worker_counters());
+	const BbReqCtx
+		*ctx = bb_reqctx_attached_child_of(&task->parent,
+										   task->parent.task_kind,
+										   bb_sessionworker_counters());
 
 	bb_calls_describe(ctx,
 					  &(BbCallAbout){.function = task->function,

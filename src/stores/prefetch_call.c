@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "backup/prefetch.h"
-#include "process/worker.h"
+#include "process/sessionworker.h"
 #include "stats/calls.h"
 #include "stores/prefetch_call.h"
 #include "stores/store_access.h"
@@ -42,7 +42,7 @@ bb_prefetch_task(const void *payload, size_t length)
 								   task->options_hash);
 	lsn = bb_store_lsn(ctx, store, task->lsn);
 	prefetch = bb_prefetch_new(ctx, store, lsn, task->full);
-	(void) bb_worker_put(ctx, &ctx->call_id, sizeof(ctx->call_id));
+	(void) bb_sessionworker_put(ctx, &ctx->call_id, sizeof(ctx->call_id));
 	bb_prefetch_run(ctx, prefetch);
 	bb_reqctx_end(ctx);
 }
@@ -54,11 +54,11 @@ bb_prefetch_call(const BbReqCtx *ctx, const char *server, const char *timeline,
 	Payload		payload = {.parent_call_id = ctx->call_id,
 						   .lsn = lsn,
 						   .full = full};
-	BbWorkerRequest request = {.task = BB_PREFETCH_TASK,
-							   .payload = &payload,
-							   .payload_length = sizeof(payload)};
+	BbSessionWorkerRequest request = {.task = BB_PREFETCH_TASK,
+									  .payload = &payload,
+									  .payload_length = sizeof(payload)};
 	BbStoreAccess access;
-	BbWorker   *worker;
+	BbSessionWorker *worker;
 	const void *message;
 	size_t		length;
 	uint64		call_id;
@@ -72,20 +72,20 @@ bb_prefetch_call(const BbReqCtx *ctx, const char *server, const char *timeline,
 	strlcpy(payload.server, server, sizeof(payload.server));
 	strlcpy(payload.timeline, timeline, sizeof(payload.timeline));
 
-	worker = bb_worker_start(ctx, &request);
-	if (bb_worker_receive(ctx, worker, true, &message, &length) !=
+	worker = bb_sessionworker_start(ctx, &request);
+	if (bb_sessionworker_receive(ctx, worker, true, &message, &length) !=
 			BB_WORKER_MESSAGE ||
 		length != sizeof(call_id))
 		elog(ERROR, "background worker for prefetch sent no call_id");
 	memcpy(&call_id, message, sizeof(call_id));
 	if (wait)
 	{
-		while (bb_worker_receive(ctx, worker, true, &message, &length) !=
-			   BB_WORKER_ENDED)
+		while (bb_sessionworker_receive(ctx, worker, true, &message,
+										&length) != BB_WORKER_ENDED)
 			;
-		bb_worker_stop(worker);
+		bb_sessionworker_stop(worker);
 	}
 	else
-		bb_worker_let_go(worker);
+		bb_sessionworker_detach(worker);
 	return call_id;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_worker.c
- *	  Background workers: what goes to them and back, and that none is left.
+ *	  Background workers: their messages, errors and ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,20 +9,26 @@
 
 #include <dlfcn.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "process/worker.h"
+#include "process/sessionworker.h"
+#include "process/standingworker.h"
 #include "storage/dsm.h"
+#include "storage/fd.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "unit.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/timestamp.h"
 
 /* ---- tasks ---- */
 
-/* What comes in goes out again. */
+/* Sends its payload and its input back. */
 static void
 task_echo(const void *payload, size_t length)
 {
@@ -30,12 +36,12 @@ task_echo(const void *payload, size_t length)
 	const void *message;
 	size_t		message_length;
 
-	(void) bb_worker_put(ctx, payload, length);
-	while (bb_worker_get(ctx, &message, &message_length))
-		(void) bb_worker_put(ctx, message, message_length);
+	(void) bb_sessionworker_put(ctx, payload, length);
+	while (bb_sessionworker_get(ctx, &message, &message_length))
+		(void) bb_sessionworker_put(ctx, message, message_length);
 }
 
-/* Numbers, of which nobody is told before the last. */
+/* Sends numbers, and wakes the starter for the last only. */
 static void
 task_count(const void *payload, size_t length)
 {
@@ -43,8 +49,8 @@ task_count(const void *payload, size_t length)
 	int			last = 5000;
 
 	for (int i = 0; i < last; i++)
-		(void) bb_worker_put_lazily(ctx, &i, sizeof(i));
-	(void) bb_worker_put(ctx, &last, sizeof(last));
+		(void) bb_sessionworker_put_lazily(ctx, &i, sizeof(i));
+	(void) bb_sessionworker_put(ctx, &last, sizeof(last));
 }
 
 typedef struct Identity
@@ -57,7 +63,8 @@ typedef struct Identity
 	int			isolation;
 	bool		read_only;
 	char		application[NAMEDATALEN];
-	char		setting[NAMEDATALEN]; /* of ours */
+	char		setting[NAMEDATALEN]; /* bbackup.unit */
+	char		payload[NAMEDATALEN]; /* of a standing worker */
 } Identity;
 
 static Identity
@@ -78,14 +85,14 @@ identity(void)
 	return mine;
 }
 
-/* Who it is; then it goes on until somebody ends it. */
+/* Sends its identity, and then waits until it is ended. */
 static void
 task_stay(const void *payload, size_t length)
 {
 	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_UNIT_TEST, BB_DOWNLOAD_ALLOW);
 	Identity	mine = identity();
 
-	(void) bb_worker_put(ctx, &mine, sizeof(mine));
+	(void) bb_sessionworker_put(ctx, &mine, sizeof(mine));
 	for (;;)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1, 0);
@@ -109,13 +116,13 @@ count_last(void *ctx)
 	BB_COUNT((const BbReqCtx *) ctx, keys_requested, 100);
 }
 
-/* It counts for its starter, also in the abort with which it ends. */
+/* Counts for its starter, also in the abort with which it ends. */
 static void
 task_tally(const void *payload, size_t length)
 {
-	const BbReqCtx *ctx = bb_reqctx_attached_child_of(payload,
-													  BB_TASK_UNIT_TEST,
-													  bb_worker_counters());
+	const BbReqCtx
+		*ctx = bb_reqctx_attached_child_of(payload, BB_TASK_UNIT_TEST,
+										   bb_sessionworker_counters());
 	MemoryContextCallback callback = {.func = count_last, .arg = (void *) ctx};
 
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &callback);
@@ -124,9 +131,44 @@ task_tally(const void *payload, size_t length)
 	task_stay(NULL, 0);
 }
 
+/* Where a standing worker writes its identity. */
+static const char *
+stand_path(void)
+{
+	return psprintf("%s/bb_unit.stand", DataDir);
+}
+
+/*
+ * Writes its identity, again each time that its latch is set, until it is
+ * ended.
+ */
+static void
+task_stand(const void *payload, size_t length)
+{
+	char	   *temporary = psprintf("%s.tmp", stand_path());
+
+	for (;;)
+	{
+		Identity	mine;
+		FILE	   *file;
+
+		bb_worker_begin_transaction();
+		mine = identity();
+		bb_worker_end_transaction();
+		memcpy(mine.payload, payload, length);
+		strlcpy(mine.setting, GetConfigOption("log_temp_files", false, false),
+				sizeof(mine.setting));
+		file = AllocateFile(temporary, PG_BINARY_W);
+		if (file == NULL || fwrite(&mine, sizeof(mine), 1, file) != 1 ||
+			FreeFile(file) != 0 || rename(temporary, stand_path()) != 0)
+			elog(ERROR, "could not write \"%s\": %m", temporary);
+		bb_standingworker_wait(-1);
+	}
+}
+
 static const BbWorkerTask tasks[] = {
 	{"echo", task_echo}, {"count", task_count}, {"stay", task_stay},
-	{"fail", task_fail}, {"tally", task_tally},
+	{"fail", task_fail}, {"tally", task_tally}, {"stand", task_stand},
 };
 
 void
@@ -142,31 +184,31 @@ unit_worker_init(void)
 
 /* ---- tests ---- */
 
-static BbWorkerRequest
+static BbSessionWorkerRequest
 request(const char *task)
 {
-	return (BbWorkerRequest){.task = task,
-							 .payload = "payload",
-							 .payload_length = 8,
-							 .input_bytes = 1000};
+	return (BbSessionWorkerRequest){.task = task,
+									.payload = "payload",
+									.payload_length = 8,
+									.input_bytes = 1000};
 }
 
-static BbWorker *
+static BbSessionWorker *
 start(const BbReqCtx *ctx, const char *task)
 {
-	BbWorkerRequest wanted = request(task);
+	BbSessionWorkerRequest wanted = request(task);
 
-	return bb_worker_start(ctx, &wanted);
+	return bb_sessionworker_start(ctx, &wanted);
 }
 
-/* The worker runs, and says who it is. */
+/* Receive the identity of a worker, which proves that it runs. */
 static Identity
-first_message(const BbReqCtx *ctx, BbWorker *worker)
+first_message(const BbReqCtx *ctx, BbSessionWorker *worker)
 {
 	const void *message;
 	size_t		length;
 
-	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_MESSAGE);
 	CHECK(length == sizeof(Identity));
 	return *(const Identity *) message;
@@ -178,53 +220,70 @@ runs(int pid)
 	return BackendPidGetProc(pid) != NULL;
 }
 
+/* Sleep 1 ms, at most a minute in a test. */
+static void
+nap(const BbReqCtx *ctx)
+{
+	bb_reqctx_check(ctx);
+	CHECK(!TimestampDifferenceExceeds(ctx->started_at, GetCurrentTimestamp(),
+									  60000));
+	pg_usleep(1000);
+}
+
+static void
+await_end(const BbReqCtx *ctx, int pid)
+{
+	while (runs(pid))
+		nap(ctx);
+}
+
 UNIT_TEST(worker_streams_both_ways)
 {
-	BbWorker   *worker = start(ctx, "echo");
+	BbSessionWorker *worker = start(ctx, "echo");
 	const void *message;
 	size_t		length;
 
-	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_MESSAGE);
 	CHECK(length == 8 && strcmp(message, "payload") == 0);
 
-	/* longer than the queues, and of no bytes at all */
+	/* longer than the queues, and empty */
 	for (size_t size = 0; size <= 10000; size += 5000)
 	{
 		char	   *sent = palloc(Max(size, 1));
 
 		memset(sent, 'a' + size / 5000, size);
-		CHECK(bb_worker_send(ctx, worker, sent, size));
-		CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+		CHECK(bb_sessionworker_send(ctx, worker, sent, size));
+		CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 			  BB_WORKER_MESSAGE);
 		CHECK(length == size && memcmp(message, sent, size) == 0);
 	}
-	CHECK(bb_worker_receive(ctx, worker, false, &message, &length) ==
+	CHECK(bb_sessionworker_receive(ctx, worker, false, &message, &length) ==
 		  BB_WORKER_NOTHING);
-	bb_worker_end_input(worker);
-	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+	bb_sessionworker_end_input(worker);
+	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_ENDED);
-	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_ENDED);
 }
 
 UNIT_TEST(worker_puts_lazily)
 {
-	BbWorker   *worker = start(ctx, "count");
+	BbSessionWorker *worker = start(ctx, "count");
 	const void *message;
 	size_t		length;
 
 	for (int i = 0; i <= 5000; i++)
 	{
-		CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+		CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 			  BB_WORKER_MESSAGE);
 		CHECK(length == sizeof(int) && *(const int *) message == i);
 	}
-	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_ENDED);
 }
 
-UNIT_TEST(worker_is_who_started_it)
+UNIT_TEST(worker_has_its_starters_session)
 {
 	Identity	mine;
 	Identity	other;
@@ -234,7 +293,7 @@ UNIT_TEST(worker_is_who_started_it)
 	SetConfigOption("application_name", "unit worker", PGC_USERSET,
 					PGC_S_SESSION);
 	SetConfigOption("bbackup.unit", "set", PGC_USERSET, PGC_S_SESSION);
-	/* what the role's transactions are like is nothing to the worker's */
+	/* the worker's transaction ignores the role's defaults */
 	SetConfigOption("default_transaction_isolation", "serializable",
 					PGC_USERSET, PGC_S_SESSION);
 	GetUserIdAndSecContext(&user, &security_context);
@@ -261,49 +320,49 @@ UNIT_TEST(worker_errors_are_the_starters)
 {
 	const void *message;
 	size_t		length;
-	BbWorker   *worker = start(ctx, "fail");
+	BbSessionWorker *worker = start(ctx, "fail");
 
-	CHECK_ERROR(bb_worker_receive(ctx, worker, true, &message, &length),
+	CHECK_ERROR(bb_sessionworker_receive(ctx, worker, true, &message, &length),
 				ERRCODE_DATA_CORRUPTED);
 	CHECK(strcmp(unit_last_error, "task failed") == 0);
 	CHECK(strcmp(unit_last_detail, "Detail: payload") == 0);
 
 	worker = start(ctx, "stay");
 	kill(first_message(ctx, worker).pid, SIGINT);
-	CHECK_ERROR(bb_worker_receive(ctx, worker, true, &message, &length),
+	CHECK_ERROR(bb_sessionworker_receive(ctx, worker, true, &message, &length),
 				ERRCODE_QUERY_CANCELED);
 	worker = start(ctx, "stay");
 	kill(first_message(ctx, worker).pid, SIGTERM);
-	CHECK_ERROR(bb_worker_receive(ctx, worker, true, &message, &length),
+	CHECK_ERROR(bb_sessionworker_receive(ctx, worker, true, &message, &length),
 				ERRCODE_ADMIN_SHUTDOWN);
-	/* its error has been told, and it is gone */
-	CHECK_ERROR(bb_worker_receive(ctx, worker, true, &message, &length),
+	/* its error has been raised already */
+	CHECK_ERROR(bb_sessionworker_receive(ctx, worker, true, &message, &length),
 				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
 }
 
 UNIT_TEST(worker_optional_just_ends)
 {
-	BbWorkerRequest wanted = request("fail");
+	BbSessionWorkerRequest wanted = request("fail");
 	const void *message;
 	size_t		length;
-	BbWorker   *worker;
+	BbSessionWorker *worker;
 
-	wanted.optional = true;
-	worker = bb_worker_start(ctx, &wanted);
-	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+	wanted.errors = BB_WORKER_ERRORS_LOGGED;
+	worker = bb_sessionworker_start(ctx, &wanted);
+	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_ENDED);
 	wanted.task = "stay";
-	worker = bb_worker_start(ctx, &wanted);
+	worker = bb_sessionworker_start(ctx, &wanted);
 	kill(first_message(ctx, worker).pid, SIGTERM);
-	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_ENDED);
-	worker = bb_worker_start(ctx, &wanted);
+	worker = bb_sessionworker_start(ctx, &wanted);
 	(void) first_message(ctx, worker);
-	CHECK(bb_worker_cancel(worker));
-	CHECK(bb_worker_receive(ctx, worker, true, &message, &length) ==
+	CHECK(bb_sessionworker_cancel(worker));
+	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
 		  BB_WORKER_ENDED);
-	bb_worker_stop(worker);
-	CHECK(!bb_worker_cancel(worker));
+	bb_sessionworker_stop(worker);
+	CHECK(!bb_sessionworker_cancel(worker));
 }
 
 UNIT_TEST(worker_ends_with_its_memory)
@@ -311,15 +370,15 @@ UNIT_TEST(worker_ends_with_its_memory)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	BbWorker   *worker = start(ctx, "stay");
+	BbSessionWorker *worker = start(ctx, "stay");
 	int			first = first_message(ctx, worker).pid;
 	int			second;
 
 	CHECK(runs(first));
-	bb_worker_stop(worker);
+	bb_sessionworker_stop(worker);
 	CHECK(!runs(first));
 	second = first_message(ctx, start(ctx, "stay")).pid;
-	/* one that may not have begun yet */
+	/* a worker that may not have begun yet */
 	(void) start(ctx, "stay");
 	CHECK(runs(second));
 	MemoryContextSwitchTo(old);
@@ -332,17 +391,17 @@ UNIT_TEST(worker_counts_for_its_starter)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	BbWorkerRequest wanted = {.task = "tally",
-							  .payload = ctx,
-							  .payload_length = sizeof(*ctx)};
+	BbSessionWorkerRequest wanted = {.task = "tally",
+									 .payload = ctx,
+									 .payload_length = sizeof(*ctx)};
 	const BbReqCtx *child = bb_reqctx_attached_child(ctx, BB_TASK_UNIT_TEST);
-	BbWorker   *worker = bb_worker_start(child, &wanted);
+	BbSessionWorker *worker = bb_sessionworker_start(child, &wanted);
 
 	(void) first_message(ctx, worker);
 	CHECK(ctx->counters->keys_requested == 0);
 	for (int i = 0; i < 2; i++)
 	{
-		bb_worker_collect(worker);
+		bb_sessionworker_collect(worker);
 		CHECK(child->counters->keys_requested == 1);
 		CHECK(ctx->counters->keys_requested == 1);
 	}
@@ -352,24 +411,20 @@ UNIT_TEST(worker_counts_for_its_starter)
 	CHECK(ctx->counters->bytes_out == 8);
 }
 
-UNIT_TEST(worker_goes_on_alone)
+UNIT_TEST(worker_continues_detached)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	BbWorker   *worker = start(ctx, "stay");
+	BbSessionWorker *worker = start(ctx, "stay");
 	int			pid = first_message(ctx, worker).pid;
 
-	bb_worker_let_go(worker);
+	bb_sessionworker_detach(worker);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	CHECK(runs(pid));
 	kill(pid, SIGTERM);
-	while (runs(pid))
-	{
-		bb_reqctx_check(ctx);
-		pg_usleep(1000);
-	}
+	await_end(ctx, pid);
 }
 
 UNIT_TEST(worker_slots_are_limited)
@@ -377,8 +432,8 @@ UNIT_TEST(worker_slots_are_limited)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	BbWorkerRequest wanted = request("stay");
-	const char *lack;
+	BbSessionWorkerRequest wanted = request("stay");
+	const char *shortage;
 	int			sqlstate = 0;
 	int			n;
 
@@ -386,8 +441,8 @@ UNIT_TEST(worker_slots_are_limited)
 		ERROR_OF((void) start(ctx, "stay"), sqlstate);
 	CHECK(sqlstate == ERRCODE_INSUFFICIENT_RESOURCES);
 	CHECK(strstr(unit_last_detail, "max_worker_processes") != NULL);
-	CHECK(bb_worker_try_start(ctx, &wanted, &lack) == NULL);
-	CHECK(strcmp(lack, unit_last_detail) == 0);
+	CHECK(bb_sessionworker_try_start(ctx, &wanted, &shortage) == NULL);
+	CHECK(strcmp(shortage, unit_last_detail) == 0);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	(void) first_message(ctx, start(ctx, "stay"));
@@ -395,19 +450,132 @@ UNIT_TEST(worker_slots_are_limited)
 
 UNIT_TEST(worker_segments_are_limited)
 {
-	BbWorkerRequest wanted = request("stay");
+	BbSessionWorkerRequest wanted = request("stay");
 	List	   *segments = NIL;
 	dsm_segment *segment;
-	const char *lack;
+	const char *shortage;
 
 	while ((segment = dsm_create(1, DSM_CREATE_NULL_IF_MAXSEGMENTS)) != NULL)
 		segments = lappend(segments, segment);
-	CHECK(bb_worker_try_start(ctx, &wanted, &lack) == NULL);
-	CHECK(strstr(lack, "shared memory segments") != NULL);
+	CHECK(bb_sessionworker_try_start(ctx, &wanted, &shortage) == NULL);
+	CHECK(strstr(shortage, "shared memory segments") != NULL);
 	CHECK_ERROR((void) start(ctx, "stay"), ERRCODE_INSUFFICIENT_RESOURCES);
-	CHECK(strcmp(lack, unit_last_detail) == 0);
+	CHECK(strcmp(shortage, unit_last_detail) == 0);
 	/* all, since the server's statistics may want some for the worker */
 	for (int i = 0; i < list_length(segments); i++)
 		dsm_detach(list_nth(segments, i));
 	(void) first_message(ctx, start(ctx, "stay"));
+}
+
+/* ---- standing workers ---- */
+
+static int
+start_standing(Oid database, Oid role, int restart_s)
+{
+	(void) unlink(stand_path());
+	return bb_standingworker_start(
+		&(BbStandingWorker){.task = "stand",
+							.database = database,
+							.role = role,
+							.payload = "payload",
+							.payload_length = sizeof("payload"),
+							.restart_s = restart_s});
+}
+
+/* Wait for an identity other than the file's at the start, and remove it. */
+static Identity
+await_identity(const BbReqCtx *ctx)
+{
+	Identity	found;
+	FILE	   *file;
+
+	while ((file = AllocateFile(stand_path(), PG_BINARY_R)) == NULL)
+		nap(ctx);
+	CHECK(fread(&found, sizeof(found), 1, file) == 1);
+	FreeFile(file);
+	CHECK(unlink(stand_path()) == 0);
+	return found;
+}
+
+UNIT_TEST(standingworker_has_its_own_session)
+{
+	Identity	found;
+	int			pid;
+
+	SetConfigOption("application_name", "unit worker", PGC_USERSET,
+					PGC_S_SESSION);
+	unit_psql("postgres", "CREATE ROLE bb_standing LOGIN;\n");
+	AcceptInvalidationMessages();
+	pid = start_standing(MyDatabaseId, get_role_oid("bb_standing", false), 0);
+	found = await_identity(ctx);
+	CHECK(found.pid == pid);
+	CHECK(found.database == MyDatabaseId);
+	CHECK(found.user == get_role_oid("bb_standing", false));
+	CHECK(found.read_only && found.isolation == XACT_READ_COMMITTED);
+	CHECK(strcmp(found.payload, "payload") == 0);
+	CHECK(strcmp(found.application, "unit worker") != 0);
+	/* it rereads settings */
+	CHECK(strcmp(found.setting, "-1") == 0);
+	unit_psql("postgres",
+			  "ALTER SYSTEM SET log_temp_files = 12345;\n"
+			  "SELECT pg_reload_conf();\n");
+	do
+		found = await_identity(ctx);
+	while (strcmp(found.setting, "-1") == 0);
+	CHECK(strcmp(found.setting, "12345") == 0);
+	unit_psql("postgres",
+			  psprintf("ALTER SYSTEM RESET log_temp_files;\n"
+					   "SELECT pg_terminate_backend(%d, 60000);\n"
+					   "DROP ROLE bb_standing;\n",
+					   pid));
+	CHECK(!runs(pid));
+}
+
+UNIT_TEST(standingworker_without_database)
+{
+	int			pid = start_standing(InvalidOid, InvalidOid, 0);
+	Identity	found = await_identity(ctx);
+
+	CHECK(found.pid == pid);
+	CHECK(found.database == InvalidOid && found.user == BOOTSTRAP_SUPERUSERID);
+	kill(pid, SIGTERM);
+	await_end(ctx, pid);
+}
+
+UNIT_TEST(standingworker_restarts_after_an_error)
+{
+	int			first = start_standing(MyDatabaseId, InvalidOid, 1);
+	Identity	found = await_identity(ctx);
+	int			second;
+
+	CHECK(found.pid == first);
+	kill(first, SIGINT);
+	await_end(ctx, first);
+	while ((second = (found = await_identity(ctx)).pid) == first)
+		;
+	CHECK(runs(second));
+	CHECK(strcmp(found.payload, "payload") == 0);
+	/* but not after SIGTERM */
+	kill(second, SIGTERM);
+	await_end(ctx, second);
+	(void) unlink(stand_path());
+	pg_usleep(2500000L);
+	CHECK(access(stand_path(), F_OK) != 0);
+}
+
+UNIT_TEST(standingworker_slots_are_limited)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbSessionWorkerRequest wanted = request("stay");
+	const char *shortage;
+
+	while (bb_sessionworker_try_start(ctx, &wanted, &shortage) != NULL)
+		;
+	CHECK_ERROR((void) start_standing(MyDatabaseId, InvalidOid, 0),
+				ERRCODE_INSUFFICIENT_RESOURCES);
+	CHECK(strcmp(shortage, unit_last_detail) == 0);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }

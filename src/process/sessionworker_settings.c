@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * worker_settings.c
- *	  The settings that a background worker takes over from its starter.
+ * sessionworker_settings.c
+ *	  The settings that a session worker takes over from its starter.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,12 +9,12 @@
 
 #include "base/compat.h"
 #include "lib/stringinfo.h"
-#include "process/worker_settings.h"
+#include "process/sessionworker_settings.h"
 #include "utils/guc.h"
 
 #define OUR_PREFIX "bbackup."
 
-/* Those of the server.  None of them has a hook that reads a catalog. */
+/* Settings of the server.  None of them has a hook that reads a catalog. */
 static const char *const server_settings[] = {
 	"application_name",
 	"backtrace_functions",
@@ -32,7 +32,6 @@ static const char *const server_settings[] = {
 	"work_mem",
 };
 
-/* Names come from the server or are literals, so they stay. */
 static void
 pack(StringInfo packed, const char *name)
 {
@@ -43,7 +42,7 @@ pack(StringInfo packed, const char *name)
 }
 
 char *
-bb_worker_settings_pack(size_t *length)
+bb_sessionworker_settings_pack(size_t *length)
 {
 	StringInfoData packed;
 	struct config_generic **all;
@@ -65,7 +64,7 @@ bb_worker_settings_pack(size_t *length)
 }
 
 void
-bb_worker_settings_apply(const char *packed, size_t length)
+bb_sessionworker_settings_apply(const char *packed, size_t length)
 {
 	const char *end = packed + length;
 
@@ -76,7 +75,7 @@ bb_worker_settings_apply(const char *packed, size_t length)
 		const char *now = GetConfigOption(name, true, false);
 
 		packed = value + strlen(value) + 1;
-		/* the starter had the right to set it, or did not set it */
+		/* the starter was allowed to set it, or did not set it */
 		if (now == NULL || strcmp(now, value) != 0)
 			(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION,
 									 GUC_ACTION_SET, true, ERROR, false);

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * worker_main.c
- *	  Background workers of this library: the worker's side.
+ * sessionworker_main.c
+ *	  Session workers: the worker's side.
  *
- * How a session is made like another one is as in PostgreSQL's
- * access/transam/parallel.c, except for settings (worker_settings.h) and for
- * the characteristics of the transaction.
+ * The session becomes like the starter's as in PostgreSQL's
+ * access/transam/parallel.c, except for settings (sessionworker_settings.h) and
+ * for the characteristics of the transaction (bb_worker_begin_transaction).
  *
  *-------------------------------------------------------------------------
  */
@@ -13,15 +13,14 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
-#include "base/foreigntext.h"
 #include "libpq/pqformat.h"
 #include "libpq/pqmq.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postmaster/bgworker.h"
+#include "process/sessionworker_internal.h"
+#include "process/sessionworker_settings.h"
 #include "process/worker_internal.h"
-#include "process/worker_settings.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -30,17 +29,15 @@
 #include "storage/shm_toc.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
-/* The ends of the queues, and where the task counts. */
 static shm_mq_handle *worker_output = NULL;
 static shm_mq_handle *worker_input = NULL;
 static BbCounters *worker_counters = NULL;
 
-extern PGDLLEXPORT void bb_worker_main(Datum segment);
+extern PGDLLEXPORT void bb_sessionworker_main(Datum handle);
 
 BbCounters *
-bb_worker_counters(void)
+bb_sessionworker_counters(void)
 {
 	return worker_counters;
 }
@@ -52,24 +49,25 @@ put(const BbReqCtx *ctx, const void *message, size_t length, bool flush)
 
 	while ((result = shm_mq_send(worker_output, length, message, true,
 								 flush)) == SHM_MQ_WOULD_BLOCK)
-		bb_worker_wait(ctx);
+		bb_sessionworker_wait(ctx);
 	return result == SHM_MQ_SUCCESS;
 }
 
 bool
-bb_worker_put(const BbReqCtx *ctx, const void *message, size_t length)
+bb_sessionworker_put(const BbReqCtx *ctx, const void *message, size_t length)
 {
 	return put(ctx, message, length, true);
 }
 
 bool
-bb_worker_put_lazily(const BbReqCtx *ctx, const void *message, size_t length)
+bb_sessionworker_put_lazily(const BbReqCtx *ctx, const void *message,
+							size_t length)
 {
 	return put(ctx, message, length, false);
 }
 
 bool
-bb_worker_get(const BbReqCtx *ctx, const void **message, size_t *length)
+bb_sessionworker_get(const BbReqCtx *ctx, const void **message, size_t *length)
 {
 	shm_mq_result result;
 	Size		bytes;
@@ -77,7 +75,7 @@ bb_worker_get(const BbReqCtx *ctx, const void **message, size_t *length)
 
 	while ((result = shm_mq_receive(worker_input, &bytes, &data, true)) ==
 		   SHM_MQ_WOULD_BLOCK)
-		bb_worker_wait(ctx);
+		bb_sessionworker_wait(ctx);
 	*message = data;
 	*length = bytes;
 	return result == SHM_MQ_SUCCESS;
@@ -95,13 +93,13 @@ attach_queue(dsm_segment *segment, shm_toc *toc, int key)
 	return shm_mq_attach(queue, segment, NULL);
 }
 
-/* A session like the starter's. */
+/* Make this session like the starter's. */
 static void
 become(const BbWorkerAbout *about, const char *settings)
 {
 	uint32		flags = BGWORKER_BYPASS_ALLOWCONN;
 
-	/* the starter is connected, whatever has become of its right to be */
+	/* the starter is connected, even if it could not connect again */
 #ifdef BGWORKER_BYPASS_ROLELOGINCHECK
 	flags |= BGWORKER_BYPASS_ROLELOGINCHECK;
 #endif
@@ -109,24 +107,10 @@ become(const BbWorkerAbout *about, const char *settings)
 											  about->authenticated_user,
 											  flags);
 	StartTransactionCommand();
-	bb_worker_settings_apply(settings, about->settings_length);
-	/* the starter converts what it passes on */
+	bb_sessionworker_settings_apply(settings, about->settings_length);
+	/* the starter converts messages that it passes on */
 	SetClientEncoding(GetDatabaseEncoding());
 	CommitTransactionCommand();
-}
-
-/*
- * The task's transaction.  The defaults of the role or the database may be
- * impossible (serializable on a standby), or wait for other transactions
- * (deferrable); and no task changes the database.
- */
-static void
-begin_transaction(void)
-{
-	StartTransactionCommand();
-	XactIsoLevel = XACT_READ_COMMITTED;
-	XactReadOnly = true;
-	XactDeferrable = false;
 }
 
 static void
@@ -134,20 +118,18 @@ run_task(const BbWorkerAbout *about, const void *payload)
 {
 	const BbWorkerTask *task = bb_worker_find_task(about->task);
 
-	begin_transaction();
+	bb_worker_begin_transaction();
 	SetCurrentRoleId(about->outer_user, superuser_arg(about->outer_user));
 	SetUserIdAndSecContext(about->user, about->security_context);
-	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_type);
 	pq_putemptymessage('B');
 	task->run(payload, about->payload_length);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	bb_worker_end_transaction();
 }
 
-/* An error of an optional worker goes to the log, unless it is asked for. */
+/* For BB_WORKER_ERRORS_LOGGED.  A cancellation is not worth a line. */
 static void
-report_quietly(void)
+log_error(void)
 {
 	ErrorData  *error;
 
@@ -160,26 +142,23 @@ report_quietly(void)
 	ThrowErrorData(error);
 }
 
-/* Where the server begins a worker. */
+/* Where the postmaster's child begins. */
 void
-bb_worker_main(Datum handle)
+bb_sessionworker_main(Datum handle)
 {
 	dsm_segment *segment;
 	shm_toc	   *toc;
 	const BbWorkerAbout *about;
 
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	bb_text_watch_process();
-
+	bb_worker_enter(die);
 	segment = dsm_attach(DatumGetUInt32(handle));
 	if (segment == NULL)
-		proc_exit(1); /* its starter has thought better of it */
+		proc_exit(1); /* the starter has stopped it already */
 	toc = shm_toc_attach(BB_WORKER_MAGIC, dsm_segment_address(segment));
 	if (toc == NULL)
 		elog(ERROR, "the segment of a background worker is invalid");
 	about = shm_toc_lookup(toc, BB_WORKER_ABOUT, false);
-	/* from now on errors go to the starter, too */
+	/* from now on errors go to the starter as well */
 	pq_redirect_to_shm_mq(segment,
 						  attach_queue(segment, toc, BB_WORKER_REPORTS));
 	worker_counters = shm_toc_lookup(toc, BB_WORKER_COUNTERS, false);
@@ -194,10 +173,10 @@ bb_worker_main(Datum handle)
 	}
 	PG_CATCH();
 	{
-		/* tell it, and let all that hangs on memory contexts go in an abort */
+		/* the abort releases everything that depends on a memory context */
 		HOLD_INTERRUPTS();
-		if (about->optional)
-			report_quietly();
+		if (about->errors_logged)
+			log_error();
 		else
 			EmitErrorReport();
 		AbortCurrentTransaction();

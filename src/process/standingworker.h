@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * standingworker.h
+ *	  A background worker that stands on its own (see worker.h).
+ *
+ * The task runs outside of a transaction, in a memory context that lives as
+ * long as the worker; bb_worker_begin_transaction begins a transaction to look
+ * at catalogs.  Its rights are those of its role.  A loop looks like this:
+ *
+ *	  for (;;)
+ *	  {
+ *		  ctx = bb_reqctx_root(...);
+ *		  work, with CHECK_FOR_INTERRUPTS or bb_reqctx_check
+ *		  bb_reqctx_end(ctx);
+ *		  bb_standingworker_wait(timeout_ms);
+ *	  }
+ *
+ * What ends the worker, and whether it is restarted, if that was asked for:
+ *
+ *	  the task returns                        no
+ *	  SIGTERM: pg_terminate_backend, or the   no
+ *	  server shuts down
+ *	  an error; pg_cancel_backend             yes, after restart_s seconds
+ *	  it, or another process, crashes         yes, with the server
+ *
+ * SIGTERM cancels what the task does, as pg_cancel_backend would, so that an
+ * error ends it that runs through the task's PG_CATCHes; a task must not
+ * suppress it.  A restarted worker has the same payload.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_STANDINGWORKER_H
+#define BB_STANDINGWORKER_H
+
+#include "process/worker.h"
+
+#define BB_STANDINGWORKER_PAYLOAD_MAX 80
+
+typedef struct BbStandingWorker
+{
+	const char *task;
+	Oid			database; /* Invalid: none, only shared catalogs */
+	Oid			role;	  /* Invalid: the bootstrap superuser */
+	const void *payload;  /* copied */
+	size_t		payload_length;
+	int			restart_s; /* 0: is not restarted */
+} BbStandingWorker;
+
+/*
+ * bb_standingworker_start - start a worker, and wait until it runs.
+ *
+ * Returns its PID.  The worker connects and runs its task independently of the
+ * caller; if it fails to, only the server's log says why.
+ *
+ * Errors: INSUFFICIENT_RESOURCES (max_worker_processes are running, or the
+ * server is in single-user mode); EXTERNAL_ROUTINE_EXCEPTION (it ended at
+ * once, and won't be restarted).
+ */
+extern int bb_standingworker_start(const BbStandingWorker *worker);
+
+/*
+ * bb_standingworker_wait - wait until the process latch is set, a signal
+ * comes, or the timeout is over (-1: none).
+ *
+ * REQUIRES: called by the task.  Rereads the configuration files after
+ * SIGHUP.
+ *
+ * Errors: QUERY_CANCELED (SIGTERM or SIGINT).
+ */
+extern void bb_standingworker_wait(long timeout_ms);
+
+#endif /* BB_STANDINGWORKER_H */
