@@ -18,7 +18,7 @@
 #include "unit.h"
 #include "utils/timestamp.h"
 
-/* "path=text;" of all elements, or the complaint in brackets. */
+/* "path=text;" of all elements, or the error in brackets. */
 static char *
 parsed(const char *document)
 {
@@ -31,8 +31,8 @@ parsed(const char *document)
 	bb_xml_init(&xml, document);
 	while (bb_xml_next(&xml, &path, &text))
 		appendStringInfo(&all, "%s=%s;", path, text);
-	if (xml.complaint != NULL)
-		appendStringInfo(&all, "[%s]", xml.complaint);
+	if (xml.error != NULL)
+		appendStringInfo(&all, "[%s]", xml.error);
 	return all.data;
 }
 

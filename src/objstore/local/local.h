@@ -3,12 +3,14 @@
  * local.h
  *	  The driver for a local directory, as its files share it.
  *
- *	  local.c		the store: its URL, its paths, its directories
- *	  local_read.c	objects read
- *	  local_write.c	objects written, and small ones replaced
- *	  local_tree.c	locks; objects listed, removed, swept
+ *	  local.c		the operations; the URL; opening a store
+ *	  local_write.c	writing objects, replacing small ones
+ *	  local_tree.c	locks; listing, removing and sweeping objects
+ *	  local_read.c	reading objects
+ *	  local_path.c	the paths of objects, the directories they are in
  *
- * The operations do what objstore.h says of those of the same name.
+ * Each file calls those below it only.  The functions of the operations do
+ * what objstore.h says of those of the same name.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,46 +26,67 @@ typedef struct BbLocalStore
 	char	   *directory;
 } BbLocalStore;
 
-/* Where an object is, palloc'd. */
+/* ---- local_path.c ---- */
+
+/*
+ * bb_local_path - return the path of an object, palloc'd.
+ */
 extern char *bb_local_path(const BbObjectStore *objects, const char *name);
 
-/* "a/b" -> "a/.b.SUFFIX": the companion of a file, which is no object. */
+/*
+ * bb_local_companion - return the path of a file that belongs to an object but
+ * isn't an object: "a/b" -> "a/.b.SUFFIX", palloc'd.
+ */
 extern char *bb_local_companion(const char *path, const char *suffix);
 
-/* The directory that path is in, into MAXPGPATH bytes. */
+/*
+ * bb_local_parent - copy the path of the directory that "path" is in, to
+ * MAXPGPATH bytes.
+ */
 extern void bb_local_parent(const char *path, char *parent);
 
 /*
- * bb_local_enter - the directory, below that of a store, which an object is in,
- * and in *last the last part of its name.  The descriptor is the caller's.
+ * bb_local_enter - open the directory that an object is in, in a store's
+ * directory, and set *last to the last part of its name.  The caller closes
+ * the descriptor.
  *
- * For callbacks: it throws no errors, but returns -1 with errno set.
+ * This is for callbacks: it never throws, but returns -1 with errno set.
  */
 extern int bb_local_enter(const char *directory, const char *name,
 						  const char **last);
 
 /*
- * bb_local_open_parent - the directory that an object is in, for looking the
- * object up, and in *last the last part of its name.  Below the store's
- * own directory no symbolic link is followed: somebody may have put it there.
+ * bb_local_open_parent - open the directory that an object is in, to look the
+ * object up there, and set *last to the last part of its name.
  *
- * Returns NULL with errno ENOENT when there is no such directory.
+ * Returns NULL with errno ENOENT if there is no such directory.
  *
- * Errors: DATA_CORRUPTED (a symbolic link).
+ * Errors: DATA_CORRUPTED (there is a symbolic link below the store's
+ * directory; another user may have created it, so it isn't followed).
  */
 extern BbFd *bb_local_open_parent(const BbObjectStore *objects,
 								  const char *name, const char **last);
 
-/* The same; missing directories are made, durably. */
+/*
+ * bb_local_make_parent - do the same, and create missing directories durably.
+ *
+ * Returns NULL if another session removed one of them meanwhile.
+ */
 extern BbFd *bb_local_make_parent(const BbObjectStore *objects,
 								  const char *name, const char **last);
 
-/* fsync a directory, by its name below the store's; "": that itself. */
+/*
+ * bb_local_sync_directory - fsync a directory below the store's, or, for "", the
+ * store's.
+ */
 extern void bb_local_sync_directory(const BbObjectStore *objects,
 									const char *name);
 
-/* Report that a path in a store is a symbolic link, if errno says so. */
-extern void bb_local_complain_link(const char *path);
+/*
+ * bb_local_report_link - report that a path leads through a symbolic link, if
+ * that explains errno.
+ */
+extern void bb_local_report_link(const char *path);
 
 /* ---- local_read.c ---- */
 

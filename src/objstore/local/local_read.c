@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * local_read.c
- *	  Objects in a local directory: reading.
+ *	  The local driver: reading objects.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
-/* As much as one read asks for. */
+/* The most that one read asks for. */
 #define READ_BYTES (1024 * 1024 * 1024)
 
 typedef struct LocalReader
@@ -42,7 +42,7 @@ close_file(void *arg)
 }
 
 static void
-complain_irregular(const char *path)
+report_irregular(const char *path)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
@@ -50,14 +50,15 @@ complain_irregular(const char *path)
 }
 
 /*
- * Open an object; NULL when there is none.
+ * Open an object.  Returns NULL if there is none.
  *
- * Objects are read through the server's virtual file descriptors: a scan may
- * have more layers open than the process may have files.  Whatever lies in
- * the place of an object, opening it doesn't wait: a FIFO would, for good.
+ * Objects are read through the server's virtual file descriptors, because a
+ * scan may have more layers open than the process may have files.  O_NONBLOCK,
+ * because opening a FIFO would wait forever.
  *
- * A symbolic link isn't followed if it is there when the file is opened.  One
- * that is made later can only lead to other bytes, which checksums show.
+ * A symbolic link isn't followed if it is there when the file is opened.  If
+ * the server opens the file again, a link that was made since may lead to other
+ * bytes, which checksums detect.
  */
 static LocalReader *
 open_reader(BbObjectStore *objects, const char *name)
@@ -86,7 +87,7 @@ open_reader(BbObjectStore *objects, const char *name)
 	}
 	if (reader->file < 0)
 	{
-		bb_local_complain_link(reader->path);
+		bb_local_report_link(reader->path);
 		if (errno == ENOENT || errno == ENOTDIR)
 		{
 			MemoryContextSwitchTo(old);
@@ -94,7 +95,7 @@ open_reader(BbObjectStore *objects, const char *name)
 			return NULL;
 		}
 		if (errno == ENXIO) /* a socket */
-			complain_irregular(reader->path);
+			report_irregular(reader->path);
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", reader->path)));
@@ -108,7 +109,7 @@ open_reader(BbObjectStore *objects, const char *name)
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m", reader->path)));
 	if (!S_ISREG(st.st_mode))
-		complain_irregular(reader->path);
+		report_irregular(reader->path);
 	reader->base.size = st.st_size;
 	MemoryContextSwitchTo(old);
 	return reader;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * local_tree.c
- *	  Objects in a local directory: locks, listing, removing.
+ *	  The local driver: locks; listing, removing and sweeping objects.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 #include "miscadmin.h"
 #include "objstore/local/local.h"
 
-/* How often the directory of a lock may go before it is in it. */
+/* How often the directory of a lock may vanish before the lock is in it. */
 #define MAX_LOCK_TRIES 100
 
 /* ---- locks ---- */
@@ -25,14 +25,14 @@
 typedef struct Lock
 {
 	MemoryContextCallback callback;
-	BbFd	   *fd;		   /* closed by its own callback, after this one */
+	BbFd	   *fd;		   /* its own callback closes it, after this one */
 	char	   *path;	   /* for messages */
 	char	   *root;	   /* the store's directory */
-	char	   *name;	   /* of the lock file, below that */
-	char	   *directory; /* that it is in, below that; NULL: that itself */
+	char	   *name;	   /* of the lock file, below root */
+	char	   *directory; /* that it is in, below root; NULL: root */
 } Lock;
 
-/* Is the file that is open still the one of that name, in "parent"? */
+/* Is the open file still the one with the name "last" in "parent"? */
 static bool
 is_current(const Lock *lock, int parent, const char *last)
 {
@@ -45,8 +45,8 @@ is_current(const Lock *lock, int parent, const char *last)
 }
 
 /*
- * The file goes while the lock is still held; who has opened it meanwhile
- * sees that (take_lock).  Its directory goes if nothing else is in it.
+ * Remove the lock file while the lock is held; a session that has opened it
+ * notices that (bb_local_lock).  Also remove its directory if that is empty.
  */
 static void
 release_lock(void *arg)
@@ -72,7 +72,7 @@ release_lock(void *arg)
 }
 
 /*
- * flock(2) the file, unless another has.
+ * flock(2) the file.  Returns false if another session has done so.
  */
 static bool
 take_lock(const BbReqCtx *ctx, BbFd *fd, const char *path)
@@ -115,14 +115,14 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 									pg_file_create_mode);
 		if (lock->fd == NULL && errno == ENOENT && tries < MAX_LOCK_TRIES)
 		{
-			/* the directory went with another's lock */
+			/* another session removed the directory with its lock */
 			if (parent != NULL)
 				(void) bb_fd_close(parent);
 			continue;
 		}
 		if (lock->fd == NULL)
 		{
-			bb_local_complain_link(lock->path);
+			bb_local_report_link(lock->path);
 			ereport(ERROR,
 					(errcode_for_file_access(),
 					 errmsg("could not open lock file \"%s\": %m",
@@ -151,9 +151,9 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 
 typedef struct Walk
 {
-	bool		unfinished;	 /* wanted: leftovers rather than objects */
+	bool		unfinished;	 /* look for leftovers instead of objects */
 	List	   *found;		 /* BbObjectInfo, with names below the store */
-	List	   *directories; /* names of those walked, deepest first */
+	List	   *directories; /* names of all directories, deepest first */
 } Walk;
 
 static bool
@@ -166,8 +166,8 @@ is_unfinished(const char *file)
 }
 
 /*
- * What is listed in a directory, below the store's; NULL: there is none.  It
- * is read as a whole, so that a deep tree doesn't take a descriptor a level.
+ * List a directory below the store's.  Returns NIL if there is none.  The whole
+ * directory is read, so that a deep tree doesn't take a descriptor per level.
  */
 static List *
 list_names(const BbObjectStore *objects, const char *name)
@@ -188,7 +188,7 @@ list_names(const BbObjectStore *objects, const char *name)
 	}
 	else
 	{
-		bb_local_complain_link(bb_local_path(objects, name));
+		bb_local_report_link(bb_local_path(objects, name));
 		if (errno == ENOENT || errno == ENOTDIR)
 			errno = 0;
 	}
@@ -203,7 +203,7 @@ list_names(const BbObjectStore *objects, const char *name)
 	return names;
 }
 
-/* As lstat(2); false: there is nothing, or nothing that is a store's. */
+/* Call lstat(2).  Returns false if there is no such file. */
 static bool
 stat_entry(const BbObjectStore *objects, const char *name, struct stat *st)
 {
@@ -212,7 +212,7 @@ stat_entry(const BbObjectStore *objects, const char *name, struct stat *st)
 	bool		there = false;
 
 	if (parent == NULL)
-		return false; /* removed meanwhile */
+		return false; /* its directory was removed */
 	there = fstatat(bb_fd_number(parent), last, st, AT_SYMLINK_NOFOLLOW) == 0;
 	if (!there && errno != ENOENT)
 		ereport(ERROR,
@@ -292,7 +292,7 @@ bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 		struct stat st;
 
 		bb_reqctx_check(ctx);
-		/* a symbolic link isn't followed: its reader will say so */
+		/* a symbolic link is listed, so that reading below it reports it */
 		if (entry[0] != '.' &&
 			stat_entry(objects, psprintf("%s/%s", prefix, entry), &st) &&
 			(S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode)))
@@ -352,7 +352,7 @@ bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 	foreach(cell, walk.found)
 		remove_entry(objects, ((BbObjectInfo *) lfirst(cell))->name, false);
 
-	/* children come ahead of the directories that they are in */
+	/* the list has directories after those in them */
 	foreach(cell, walk.directories)
 		remove_entry(objects, lfirst(cell), true);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * local_write.c
- *	  Objects in a local directory: writing, and replacing a small one.
+ *	  The local driver: writing objects, and replacing small ones.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
-/* Written data is pushed to the disk in pieces, not all at the last fsync. */
+/* How often to write data back, so that the fsync has less to do. */
 #define FLUSH_BYTES (8 * 1024 * 1024)
 
 #define WRITE_BUFFER_BYTES (256 * 1024)
@@ -27,9 +27,9 @@ typedef struct LocalWriter
 	BbObjectWriter base;
 	MemoryContext context; /* owns the writer */
 	BbFd	   *fd;
-	char	   *path; /* for messages, as the next */
+	char	   *path; /* for messages, like "temporary" */
 	char	   *temporary;
-	char	   *directory; /* below the store's; "": that itself */
+	char	   *directory; /* of the object, below the store's; "": the store's */
 	char	   *name;
 	const char *temporary_last; /* NULL once renamed or removed */
 	BbObjectStore *objects;
@@ -58,7 +58,7 @@ remove_unfinished(void *arg)
 	}
 }
 
-/* The directory may go with another's lock before anything is in it. */
+/* Another session may remove an empty directory when it releases its lock. */
 static BbFd *
 make_parent(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 			const char **last)
@@ -99,7 +99,7 @@ bb_local_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 	writer->callback.arg = writer;
 	MemoryContextRegisterResetCallback(context, &writer->callback);
 	writer->temporary_last = strrchr(writer->temporary, '/') + 1;
-	/* a leftover, and not only a file: opening a FIFO would wait */
+	/* remove what is there: it may be a FIFO, and opening that would wait */
 	(void) unlinkat(bb_fd_number(parent), writer->temporary_last, 0);
 	writer->fd = bb_fd_openat(parent, writer->temporary_last,
 							  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,

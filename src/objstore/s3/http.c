@@ -1,116 +1,50 @@
 /*-------------------------------------------------------------------------
  *
  * http.c
- *	  HTTP requests, by libcurl, with the server's own wait.
- *
- * libcurl's multi interface tells which sockets it waits for, and the wait is
- * a WaitEventSet with them and our latch:
- *
- *	  curl_multi_socket_action ──► watch_socket: what to wait for
- *			  ^								 │
- *			  └── WaitEventSetWait ◄─────────┘
- *
- * Its callbacks are called from within libcurl, so they must not throw.
- *
- * libcurl may resolve names in a thread of its own.  Signals are blocked while
- * libcurl runs, so that such a thread is born with all of them blocked, and
- * the backend's handlers run in the backend's thread only.
+ *	  One HTTP request, by libcurl: its options, its answer.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <curl/curl.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/compat.h"
 #include "lib/ilist.h"
-#include "libpq/pqsignal.h"
-#include "miscadmin.h"
 #include "objstore/s3/http.h"
+#include "objstore/s3/http_session.h"
 #include "objstore/s3/httpheader.h"
-#include "pgstat.h"
-#include "process/waitset.h"
 #include "storage/fd.h"
-#include "storage/ipc.h"
-#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Sockets that libcurl may watch at once; one or two for each request. */
-#define MAX_SOCKETS 16
-
-/* Look at interrupts and the deadline at least so often. */
-#define WAIT_MS 1000
-
-/* Idle connections that the session keeps. */
-#define MAX_CONNECTIONS 8L
-
-/* The session's connections, and what to wait for. */
-static struct
-{
-	CURLM	   *multi;
-	dlist_head	transfers;
-	bool		changed; /* the sockets, since the set was made */
-	WaitEventSet *set;
-	int			nsockets;
-	struct
-	{
-		curl_socket_t socket;
-		int			what;
-	}			sockets[MAX_SOCKETS];
-}			session;
+/* The transfers that were added to the session. */
+static dlist_head transfers = DLIST_STATIC_INIT(transfers);
 
 /* A request under way. */
 struct BbHttpTransfer
 {
-	MemoryContext context; /* its own */
-	MemoryContext caller;  /* for a body that grows */
+	MemoryContext context; /* owns the transfer */
+	MemoryContext caller;  /* the body is allocated there */
 	BbHttpRequest request;
 	BbHttpAnswer *answer;
 	CURL	   *easy;
 	struct curl_slist *headers;
-	bool		added; /* to the multi handle */
+	bool		added; /* to the session */
 	bool		done;
 	CURLcode	code; /* how it ended */
 	size_t		allocated;
 	size_t		error_length;
 	bool		out_of_memory;
 	bool		headers_ended; /* of the answer */
-	bool		framed;		   /* they say where the body ends */
+	bool		framed;		   /* the headers say where the body ends */
 	char		message[CURL_ERROR_SIZE];
 	MemoryContextCallback callback;
-	dlist_node	node; /* in the session's, when added */
+	dlist_node	node; /* in "transfers", if added */
 };
 
 /* ---- callbacks of libcurl: they must not throw ---- */
-
-static int
-watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
-			 void *socket_arg)
-{
-	int			i = 0;
-
-	while (i < session.nsockets && session.sockets[i].socket != socket)
-		i++;
-	session.changed = true;
-	if (what == CURL_POLL_REMOVE)
-	{
-		if (i < session.nsockets)
-			session.sockets[i] = session.sockets[--session.nsockets];
-		return 0;
-	}
-	if (i == MAX_SOCKETS)
-		return -1;
-	if (i == session.nsockets)
-		session.nsockets++;
-	session.sockets[i].socket = socket;
-	session.sockets[i].what = what;
-	return 0;
-}
 
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
@@ -155,7 +89,7 @@ take_header(char *line, size_t size, size_t count, void *arg)
 	return length;
 }
 
-/* Make room for so many bytes of body, and one more. */
+/* Allocate memory for so many bytes of body, and one more. */
 static bool
 grow_body(BbHttpTransfer *transfer, size_t needed)
 {
@@ -215,147 +149,15 @@ take_body(char *data, size_t size, size_t count, void *arg)
 	return length;
 }
 
-/* ---- the session's connections ---- */
+/* ---- a transfer ---- */
 
-static void
-close_session(int code, Datum arg)
-{
-	/* idle connections say good-bye; the rest is the kernel's */
-	curl_multi_cleanup(session.multi);
-	session.multi = NULL;
-}
-
-static void
-open_session(void)
-{
-	if (session.multi != NULL)
-		return;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-		(session.multi = curl_multi_init()) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not initialize libcurl")));
-	curl_multi_setopt(session.multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	curl_multi_setopt(session.multi, CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS);
-	on_proc_exit(close_session, 0);
-}
-
-static void
-fill_wait_set(WaitEventSet *set)
-{
-	bb_wait_set_begin(set);
-	for (int i = 0; i < session.nsockets; i++)
-	{
-		int			what = session.sockets[i].what;
-		uint32		events = 0;
-
-		if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-			events |= WL_SOCKET_READABLE;
-		if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-			events |= WL_SOCKET_WRITEABLE;
-		if (events != 0)
-			AddWaitEventToSet(set, events, session.sockets[i].socket, NULL,
-							  NULL);
-	}
-}
-
-/*
- * Have a wait event set for the sockets that libcurl watches now.  If it can't
- * be had, there is none.
- */
-static void
-prepare_wait(void)
-{
-	WaitEventSet *set;
-
-	if (session.set != NULL && !session.changed)
-		return;
-	if (session.set != NULL)
-	{
-		FreeWaitEventSet(session.set);
-		session.set = NULL;
-	}
-	set = BB_WAIT_EVENT_SET_NEW(MAX_SOCKETS + 2);
-	PG_TRY();
-	{
-		fill_wait_set(set);
-	}
-	PG_CATCH();
-	{
-		FreeWaitEventSet(set);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	session.set = set;
-	session.changed = false;
-}
-
-/* Let libcurl go on. */
-static void
-drive(curl_socket_t socket, int events)
-{
-	sigset_t	before;
-	int			running;
-
-	sigprocmask(SIG_SETMASK, &BlockSig, &before);
-	curl_multi_socket_action(session.multi, socket, events, &running);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-}
-
-/*
- * Wait until a socket is ready, a timer of libcurl's is due, or somebody wants
- * something of us; then let libcurl go on.
- */
-static void
-wait_and_drive(const BbReqCtx *ctx, TimestampTz give_up)
-{
-	WaitEvent	events[MAX_SOCKETS + 2];
-	TimestampTz deadlines[] = {ctx != NULL ? ctx->deadline : 0, give_up};
-	long		wait_ms = -1;
-	int			n;
-
-	curl_multi_timeout(session.multi, &wait_ms);
-	if (wait_ms < 0 || wait_ms > WAIT_MS)
-		wait_ms = WAIT_MS;
-	for (int i = 0; i < lengthof(deadlines); i++)
-	{
-		if (deadlines[i] != 0)
-			wait_ms = Min(wait_ms,
-						  TimestampDifferenceMilliseconds(
-							  GetCurrentTimestamp(), deadlines[i]));
-	}
-	prepare_wait();
-	n = WaitEventSetWait(session.set, wait_ms, events, lengthof(events),
-						 PG_WAIT_EXTENSION);
-	for (int i = 0; i < n; i++)
-	{
-		int			ready = 0;
-
-		if (events[i].events & WL_LATCH_SET)
-		{
-			ResetLatch(MyLatch);
-			continue;
-		}
-		if (events[i].events & WL_SOCKET_READABLE)
-			ready |= CURL_CSELECT_IN;
-		if (events[i].events & WL_SOCKET_WRITEABLE)
-			ready |= CURL_CSELECT_OUT;
-		drive(events[i].fd, ready);
-	}
-	if (n == 0)
-		drive(CURL_SOCKET_TIMEOUT, 0);
-}
-
-/* ---- a request ---- */
-
-/* libcurl goes on with it no more. */
+/* Take a transfer away from libcurl. */
 static void
 stop_transfer(BbHttpTransfer *transfer)
 {
 	if (!transfer->added)
 		return;
-	if (session.multi != NULL)
-		curl_multi_remove_handle(session.multi, transfer->easy);
+	bb_http_session_remove(transfer->easy);
 	dlist_delete(&transfer->node);
 	transfer->added = false;
 }
@@ -432,9 +234,9 @@ set_options(BbHttpTransfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 }
 
-/* Will it be another time? */
+/* May the request succeed if it is sent again? */
 static bool
-passes(CURLcode code)
+is_temporary(CURLcode code)
 {
 	switch (code)
 	{
@@ -479,11 +281,11 @@ take_result(BbHttpTransfer *transfer)
 		answer->failure = pstrdup(transfer->message[0] != '\0'
 									  ? transfer->message
 									  : curl_easy_strerror(code));
-		answer->worth_retrying = passes(code);
+		answer->worth_retrying = is_temporary(code);
 		answer->untrusted = code == CURLE_PEER_FAILED_VERIFICATION ||
 			code == CURLE_SSL_CACERT_BADFILE;
 	}
-	/* libcurl is content with an answer that ends with the connection */
+	/* libcurl accepts an answer that ends with the connection */
 	else if (code == CURLE_OK &&
 			 (!transfer->headers_ended ||
 			  (answer->length > 0 && !transfer->framed)))
@@ -500,7 +302,7 @@ bb_http_begin(const BbHttpRequest *request, BbHttpAnswer *answer)
 	MemoryContext old;
 	BbHttpTransfer *transfer;
 
-	open_session();
+	bb_http_session_open();
 	memset(answer, 0, sizeof(BbHttpAnswer));
 	answer->body = request->buffer;
 
@@ -521,32 +323,29 @@ bb_http_begin(const BbHttpRequest *request, BbHttpAnswer *answer)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
 	set_options(transfer);
-	if (curl_multi_add_handle(session.multi, transfer->easy) != CURLM_OK)
-		elog(ERROR, "could not begin an HTTP request");
+	bb_http_session_add(transfer->easy);
 	transfer->added = true;
-	dlist_push_tail(&session.transfers, &transfer->node);
+	dlist_push_tail(&transfers, &transfer->node);
 	MemoryContextSwitchTo(old);
 
-	drive(CURL_SOCKET_TIMEOUT, 0);
+	bb_http_session_drive();
 	return transfer;
 }
 
-/* Which ones ended? */
+/* Take note of the transfers that have ended. */
 static void
-take_messages(void)
+take_ended(void)
 {
-	CURLMsg	   *message;
-	int			left;
+	CURL	   *easy;
+	CURLcode	code;
 
-	while ((message = curl_multi_info_read(session.multi, &left)) != NULL)
+	while ((easy = bb_http_session_next_ended(&code)) != NULL)
 	{
 		BbHttpTransfer *transfer;
 
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
 		transfer->done = true;
-		transfer->code = message->data.result;
+		transfer->code = code;
 	}
 }
 
@@ -557,7 +356,7 @@ wait_for(const BbReqCtx *ctx, BbHttpTransfer *transfer)
 
 	for (;;)
 	{
-		take_messages();
+		take_ended();
 		if (transfer->done)
 			break;
 		if (ctx != NULL)
@@ -567,7 +366,7 @@ wait_for(const BbReqCtx *ctx, BbHttpTransfer *transfer)
 			transfer->code = CURLE_OPERATION_TIMEDOUT;
 			break;
 		}
-		wait_and_drive(ctx, give_up);
+		bb_http_session_wait(ctx, give_up);
 	}
 }
 
@@ -581,9 +380,9 @@ bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer)
 	PG_CATCH();
 	{
 		/*
-		 * Its answer may be on the stack that is being left, and cleaning up
-		 * may take other requests, before the memory context goes: libcurl
-		 * must not go on with this one.
+		 * The answer may be on the stack that is being left, and cleaning up
+		 * may make other requests before the memory context is deleted.  So
+		 * libcurl must not continue this transfer.
 		 */
 		MemoryContextDelete(transfer->context);
 		PG_RE_THROW();
@@ -598,9 +397,7 @@ bb_http_stop_all(void)
 {
 	dlist_mutable_iter iter;
 
-	if (session.multi == NULL)
-		return;
-	dlist_foreach_modify(iter, &session.transfers)
+	dlist_foreach_modify(iter, &transfers)
 	{
 		BbHttpTransfer *transfer = dlist_container(BbHttpTransfer, node,
 												   iter.cur);

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * http.h
- *	  HTTP requests, by libcurl, with the server's own wait.
+ *	  HTTP requests, by libcurl and the server's wait events.
  *
- * Several may be under way: all of them go on while one is waited for.
- * Connections are pooled for the session: a request finds the one that the
- * last left open.  While it waits, the backend waits as the server does, so a
- * cancel or the deadline of the request context ends it at once; what was
- * under way goes with the memory context.
+ * Several requests may be under way: all of them proceed while the caller waits
+ * for one.  Connections are pooled in the session: a request uses the one that
+ * an earlier request left open.  A cancel or the deadline of the request
+ * context ends a wait at once.  Resetting the memory context stops a request
+ * that is under way.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@
 
 #include "base/reqctx.h"
 
-/* As much of the body of an answer that is an error. */
+/* How much is kept of the body of an answer that is an error. */
 #define BB_HTTP_ERROR_BODY_SIZE 4096
 
 typedef struct BbHttpRequest
@@ -26,36 +26,33 @@ typedef struct BbHttpRequest
 	const char **headers; /* "Name: value", then NULL */
 	const void *body;	  /* NULL: none */
 	size_t		body_length;
-	uint64		range_start;  /* of the bytes wanted */
+	uint64		range_start;  /* offset of the first byte wanted */
 	uint64		range_length; /* 0: all */
 
-	const char *ca_file;   /* trusted certificates; empty: libcurl's */
-	int			timeout_s; /* without a byte, or to connect */
-	TimestampTz give_up;   /* when there has to be an answer; 0: never */
-	/*
-	 * Where the body of the answer goes.  NULL: it is palloc'd, up to
-	 * capacity.
-	 */
+	const char *ca_file;   /* trusted certificates; empty: those of libcurl */
+	int			timeout_s; /* to connect, or without receiving a byte */
+	TimestampTz give_up;   /* fail if there is no answer by then; 0: never */
+	/* for the body of the answer; NULL: it is palloc'd, up to capacity */
 	char	   *buffer;
 	size_t		capacity;
 } BbHttpRequest;
 
 typedef struct BbHttpAnswer
 {
-	/* NULL, or why there was no (whole) answer */
+	/* NULL, or why there is no (whole) answer */
 	const char *failure;
-	bool		worth_retrying; /* such a failure may be gone next time */
-	bool		untrusted;		/* the server's certificate is the failure */
+	bool		worth_retrying; /* the failure may be temporary */
+	bool		untrusted;		/* the failure is the server's certificate */
 
 	int			status;
-	char	   *body; /* the request's buffer, or palloc'd; '\0' behind it then */
+	char	   *body; /* the request's buffer, or palloc'd, with a final '\0' */
 	size_t		length;
 	bool		too_long; /* the body was longer than capacity */
 	char		error[BB_HTTP_ERROR_BODY_SIZE]; /* of a status >= 300 */
-	uint64		content_length; /* as the header says; 0: it doesn't */
-	uint64		total_length;	/* of what a range is of; 0: it doesn't */
-	char		etag[256];		/* empty: none */
-	/* of a redirection: "https://host:port" and S3's region; empty: not told */
+	uint64		content_length; /* from the header; 0: not known */
+	uint64		total_length; /* of the whole object, if this is a range; 0: not known */
+	char		etag[256]; /* empty: none */
+	/* of a redirection: "https://host:port", S3's region; empty: not known */
 	char		location[300];
 	char		region[64];
 	int64		date; /* time_t of the server's clock; 0: not known */
@@ -66,9 +63,9 @@ typedef struct BbHttpTransfer BbHttpTransfer;
 /*
  * bb_http_begin - send a request.
  *
- * It is under way until the end of bb_http_end, by an error too, or until
- * CurrentMemoryContext is reset; until then its body and buffer, and *answer,
- * are in use.
+ * The request is under way until bb_http_end returns or raises an error, or
+ * until CurrentMemoryContext is reset.  Until then its body and buffer, and
+ * *answer, are in use.  libcurl copies the URL and the headers.
  *
  * Errors: INSUFFICIENT_RESOURCES.
  */
@@ -76,19 +73,18 @@ extern BbHttpTransfer *bb_http_begin(const BbHttpRequest *request,
 									 BbHttpAnswer *answer);
 
 /*
- * bb_http_end - wait for its answer.
+ * bb_http_end - wait for the answer, and store it, or why it failed, in
+ * *answer.
  *
- * Whatever came is in *answer; a failure is no ERROR.
- *
- * A NULL ctx is for cleaning up: it doesn't look at interrupts, so there has to
- * be a give_up.
+ * A NULL ctx is for cleaning up: the wait ignores interrupts, so the request
+ * needs a give_up.
  *
  * Errors: QUERY_CANCELED.
  */
 extern void bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer);
 
 /*
- * bb_http_stop_all - stop all that are under way, as failed.
+ * bb_http_stop_all - let all requests that are under way fail.
  */
 extern void bb_http_stop_all(void);
 

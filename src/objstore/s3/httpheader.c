@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * httpheader.c
- *	  What the headers of an answer tell: the size of the body, a redirection.
+ *	  Decoding the headers of an answer: sizes, ETag, date, redirection.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 
 #include "objstore/s3/httpheader.h"
 
-/* "content-range: bytes 0-99/1234": 1234; 0 when it isn't told. */
+/* "content-range: bytes 0-99/1234": 1234; 0 if it isn't known. */
 static uint64
 total_of_range(const char *line, size_t end)
 {
@@ -26,7 +26,7 @@ total_of_range(const char *line, size_t end)
 	return end > 0 && line[end - 1] == '/' ? total : 0;
 }
 
-/* Is it a character of names of hosts, ports and regions? */
+/* Can this character be in the name of a host or region, or a port? */
 static bool
 is_plain(char c)
 {
@@ -34,8 +34,8 @@ is_plain(char c)
 }
 
 /*
- * Of "location: https://host:port/path?query", where it is; not more, since
- * the query may be signed.
+ * Copy "https://host:port" of "location: https://host:port/path?query".  The
+ * rest isn't kept, because the query may contain a signature.
  */
 static void
 take_location(const char *line, size_t end, BbHttpAnswer *answer)

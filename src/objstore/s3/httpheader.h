@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * httpheader.h
- *	  What the headers of an answer tell: the size of the body, a redirection.
+ *	  Decoding the headers of an answer: sizes, ETag, date, redirection.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,10 +12,10 @@
 
 /*
  * bb_http_take_header - decode a line that ends at "end" into *answer, if it is
- * a header that is used.
+ * one of the headers that are used.
  *
- * The line comes from the server, and is not terminated.
- * What is not as expected is left out.  Never throws: libcurl calls it.
+ * The line comes from the server and is not terminated.  Malformed values are
+ * ignored.  Never throws, because libcurl calls it.
  */
 extern void bb_http_take_header(const char *line, size_t end,
 								BbHttpAnswer *answer);

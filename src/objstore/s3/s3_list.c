@@ -17,7 +17,7 @@
 /* A page has at most 1000 names, of 1 kB at most. */
 #define PAGE_CAPACITY (16 * 1024 * 1024)
 
-/* "2026-11-24T20:18:25.000Z" as a time_t; 0 when it isn't one. */
+/* Parse "2026-11-24T20:18:25.000Z" to a time_t; 0 if it isn't a time. */
 static int64
 parse_time(const char *text)
 {
@@ -32,7 +32,7 @@ parse_time(const char *text)
 }
 
 /*
- * Add a page's objects to *list.  Returns the token of the next page, NULL
+ * Add the objects of a page to *list.  Returns the token of the next page, NULL
  * after the last one.
  */
 static char *
@@ -74,8 +74,8 @@ take_page(BbS3Store *objects, const char *document, List **list)
 		else if (strncmp(path, "ListBucketResult", 16) != 0)
 			bb_s3_bad_answer(objects, ACTION, "It is no listing.");
 	}
-	if (xml.complaint != NULL)
-		bb_s3_bad_answer(objects, ACTION, xml.complaint);
+	if (xml.error != NULL)
+		bb_s3_bad_answer(objects, ACTION, xml.error);
 	if (more && next == NULL)
 		bb_s3_bad_answer(objects, ACTION, "It doesn't say how to go on.");
 	return more ? next : NULL;
@@ -111,7 +111,7 @@ bb_s3_list(const BbReqCtx *ctx, BbS3Store *objects, const char *start,
 	return list;
 }
 
-/* May an object of ours be called that? */
+/* Is this the name of an object rather than of a lock or of another file? */
 static bool
 is_ours(const char *name)
 {
@@ -173,7 +173,7 @@ bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 		size_t		length = strcspn(part, "/");
 		const char *last = parts != NIL ? llast(parts) : NULL;
 
-		/* in order, so those of one part come together */
+		/* names are ordered, so those with the same part follow each other */
 		if (last == NULL || strlen(last) != length ||
 			strncmp(last, part, length) != 0)
 			parts = lappend(parts, pnstrdup(part, length));

@@ -3,33 +3,36 @@
  * s3_lock.c
  *	  The S3 driver: locks, and replacing an object on a condition.
  *
- * S3 has no locks.  What it has is that everybody sees an object, and lists
- * it, from the moment on when it was put.  So whoever wants a lock puts up a
- * flag, and then looks whether there are others:
+ * S3 has no locks.  But all sessions can read and list an object from the
+ * moment on when it was put.  So a session that wants a lock puts up a flag, an
+ * object, and then looks whether there are other flags:
  *
  *	  put "timelines/main/.writer.lock.RANDOM"
  *	  list "timelines/main/.writer.lock."
  *	  only mine ──► I hold the lock
- *	  others	──► one before mine: take mine down; another holds it, or will
+ *	  others	──► one before mine: take mine down; another session holds the
+ *								   lock, or will
  *					all after mine: look again, for some seconds
  *
- * Of two who do that at once, the one that lists last sees the other's flag,
- * so they never both win.	Nor do both lose: the first by name waits for the
- * others to leave.  Only one that had looked before it came doesn't.
+ * If two sessions do that at once, the one that lists last sees the other's
+ * flag, so they never both get the lock.  Nor do both fail: the session whose
+ * flag is first by name waits until the others have taken theirs down.  Only a
+ * session that listed before the first flag was put up doesn't take its flag
+ * down.
  *
- * Who dies leaves the flag up.  So one that is older than a minute, by the
- * server's clock, counts as down.  A holder puts its flag up anew every
- * 15 seconds, on the occasion of its other requests, and loses the lock if by
- * then somebody has taken it down, or has one up too.	A writer that did no
- * request for a minute finds out before its next one, a commit among others.
+ * A session that dies leaves its flag up.  So a flag that is older than a
+ * minute, by the server's clock, counts as down.  The holder puts its flag up
+ * again every 15 seconds, before another request, and loses the lock if by
+ * then another session has taken the flag down or has put up its own.  A
+ * writer that made no request for a minute finds out before its next one, at
+ * the latest before its commit.
  *
- * A lock is therefore a help against wasted work.	That of two commits only
- * one wins is guaranteed by the condition of the put (If-Match,
- * If-None-Match), which the server checks.  A server that can't (it answers
- * 501, or does as if there were no condition, which is tried once) gets a
- * lock, a comparison and a plain put instead.	This is weaker: it needs a
- * listing that is never behind, and a put that is not under way for more than
- * a minute.
+ * So locks only help against wasted work.  That one of two commits fails is
+ * guaranteed by the condition of the PUT (If-Match, If-None-Match), which the
+ * server checks.  With a server that can't (it answers 501, or ignores the
+ * condition, for which it is tested once), a lock, a comparison and a plain
+ * PUT do instead.  This is weaker: it requires listings that are never out of
+ * date, and that no PUT is under way for more than a minute.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,59 +46,56 @@
 #define LOCK_SECONDS 60
 #define RENEW_SECONDS 15
 
-/* How long to look whether others leave; longer for who had the lock. */
+/*
+ * How long to wait until other flags are down: before the lock is taken, and
+ * when it is renewed.
+ */
 #define PATIENCE_MS 2000
 #define HOLDER_PATIENCE_MS 6000
 
-/* A put that the lock alone protects ends so long before that does. */
+/* A PUT that only a lock protects ends so long before the lock expires. */
 #define MARGIN_SECONDS 15
 
-#define ANSWER_CAPACITY (1024 * 1024)
+/* The content of a flag. */
+#define FLAG "bbackup"
 
-/* A put_if that waits for another's gives up after so many tries. */
+/* How often put_if tries to take a lock that another session holds. */
 #define LOCK_TRIES 100
 
 typedef struct S3Lock
 {
 	BbS3Store  *objects;
 	char	   *start; /* of the names of all flags of this lock */
-	char	   *flag;  /* our own's */
+	char	   *flag;  /* the name of our flag */
 	TimestampTz renewed;
 	MemoryContextCallback callback;
 } S3Lock;
 
-static void
-remove_object(const BbReqCtx *ctx, BbS3Store *objects, const char *name)
-{
-	BbS3Request request = {.action = "remove object",
-						   .method = "DELETE",
-						   .name = name,
-						   .capacity = ANSWER_CAPACITY,
-						   .tolerate = BB_S3_MISSING};
-	BbS3Answer	answer;
-
-	(void) bb_s3_request(ctx, objects, &request, &answer);
-}
-
+/* Put our flag up, or put it up again. */
 static void
 put_flag(const BbReqCtx *ctx, S3Lock *lock)
 {
-	BbS3Request request = {.action = "write lock object",
-						   .method = "PUT",
-						   .name = lock->flag,
-						   .body = "bbackup",
-						   .body_length = 7,
-						   .capacity = ANSWER_CAPACITY};
 	BbS3Answer	answer;
 
-	/* from before it is there: rather too early than too late */
+	/* the time before the request: rather too early than too late */
 	lock->renewed = GetCurrentTimestamp();
-	(void) bb_s3_request(ctx, lock->objects, &request, &answer);
+	(void) bb_s3_put(ctx, lock->objects,
+					 &(BbS3Request){.action = "write lock object",
+									.name = lock->flag,
+									.body = FLAG,
+									.body_length = strlen(FLAG)},
+					 &answer);
+}
+
+static void
+remove_flag(const BbReqCtx *ctx, S3Lock *lock, const char *flag)
+{
+	bb_s3_delete(ctx, lock->objects, "remove object", flag, NULL);
 }
 
 /*
- * Are there flags of others?  Those that are too old are taken down.  *before
- * (NULL: not wanted) is whether one of them precedes ours.
+ * Are there other flags?  Takes down those that are too old.  Sets *before
+ * (NULL: not wanted) if one of them precedes ours.
  */
 static bool
 others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
@@ -114,7 +114,7 @@ others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
 			continue;
 		if (now != 0 && flag->modified != 0 &&
 			now - flag->modified > LOCK_SECONDS)
-			remove_object(ctx, lock->objects, flag->name);
+			remove_flag(ctx, lock, flag->name);
 		else
 		{
 			found = true;
@@ -127,7 +127,7 @@ others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
 	return found;
 }
 
-/* Wait for some tens of milliseconds, others for others. */
+/* Wait for 20 to 100 milliseconds, at random. */
 static void
 wait_a_moment(const BbReqCtx *ctx)
 {
@@ -136,7 +136,8 @@ wait_a_moment(const BbReqCtx *ctx)
 }
 
 /*
- * Our flag is up.	Is it the only one, or will it be soon?
+ * Our flag is up.  Wait until it is the only one.  Returns false if another
+ * session has, or gets, the lock.
  */
 static bool
 prevails(const BbReqCtx *ctx, S3Lock *lock, bool holds)
@@ -157,6 +158,56 @@ prevails(const BbReqCtx *ctx, S3Lock *lock, bool holds)
 }
 
 static void
+renew(const BbReqCtx *ctx, S3Lock *lock)
+{
+	uint64		size;
+	bool		kept = bb_s3_look(ctx, lock->objects, "look at lock object",
+								  lock->flag, &size);
+
+	if (kept)
+	{
+		put_flag(ctx, lock);
+		kept = prevails(ctx, lock, true);
+	}
+	if (!kept)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("the lock \"%s\" of page store \"%s\" was lost",
+						lock->flag, lock->objects->base.url),
+				 errdetail("This session made no request for %d seconds, and "
+						   "another took the lock over.",
+						   LOCK_SECONDS),
+				 errhint("What was committed stays; try again.")));
+}
+
+/* The store's before_request: renew the locks that are due. */
+static void
+renew_locks(const BbReqCtx *ctx, BbS3Store *objects)
+{
+	ListCell   *cell;
+
+	/* renewing takes requests, before which nothing is renewed */
+	objects->before_request = NULL;
+	PG_TRY();
+	{
+		foreach(cell, objects->locks)
+		{
+			S3Lock	   *lock = lfirst(cell);
+
+			if (TimestampDifferenceExceeds(lock->renewed,
+										   GetCurrentTimestamp(),
+										   RENEW_SECONDS * 1000))
+				renew(ctx, lock);
+		}
+	}
+	PG_FINALLY();
+	{
+		objects->before_request = renew_locks;
+	}
+	PG_END_TRY();
+}
+
+static void
 release_lock(void *arg)
 {
 	S3Lock	   *lock = arg;
@@ -165,7 +216,7 @@ release_lock(void *arg)
 	bb_s3_clean_up(lock->objects, lock->flag, NULL);
 }
 
-/* As bb_s3_lock; NULL when another holds it. */
+/* Take a lock.  Returns NULL if another session holds it. */
 static S3Lock *
 take_lock(const BbReqCtx *ctx, BbS3Store *objects, const char *name)
 {
@@ -186,21 +237,22 @@ take_lock(const BbReqCtx *ctx, BbS3Store *objects, const char *name)
 	if (others_there(ctx, lock, NULL))
 		return NULL;
 
-	/* from here on, our flag goes with the context */
+	/* from here on, resetting the context takes our flag down */
 	lock->callback.func = release_lock;
 	lock->callback.arg = lock;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);
 	put_flag(ctx, lock);
 	if (!prevails(ctx, lock, false))
 	{
-		remove_object(ctx, lock->objects, lock->flag);
+		remove_flag(ctx, lock, lock->flag);
 		return NULL;
 	}
 
-	/* the list must not go before the store does */
+	/* the list lives as long as the store */
 	old = MemoryContextSwitchTo(GetMemoryChunkContext(objects));
-	lock->objects->locks = lappend(lock->objects->locks, lock);
+	objects->locks = lappend(objects->locks, lock);
 	MemoryContextSwitchTo(old);
+	objects->before_request = renew_locks;
 	return lock;
 }
 
@@ -210,83 +262,25 @@ bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 	return take_lock(ctx, (BbS3Store *) objects, name) != NULL;
 }
 
-static void
-renew(const BbReqCtx *ctx, S3Lock *lock)
-{
-	BbS3Request request = {.action = "look at lock object",
-						   .method = "HEAD",
-						   .name = lock->flag,
-						   .tolerate = BB_S3_MISSING};
-	BbS3Answer	answer;
-	bool		kept;
-
-	kept = bb_s3_request(ctx, lock->objects, &request, &answer);
-	if (kept)
-	{
-		put_flag(ctx, lock);
-		kept = prevails(ctx, lock, true);
-	}
-	if (!kept)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("the lock \"%s\" of page store \"%s\" was lost",
-						lock->flag, lock->objects->base.url),
-				 errdetail("This session made no request for %d seconds, and "
-						   "another took the lock over.",
-						   LOCK_SECONDS),
-				 errhint("What was committed stays; try again.")));
-}
-
-void
-bb_s3_renew_locks(const BbReqCtx *ctx, BbS3Store *objects)
-{
-	ListCell   *cell;
-
-	if (objects->locks == NIL || objects->renewing)
-		return;
-	foreach(cell, objects->locks)
-	{
-		S3Lock	   *lock = lfirst(cell);
-
-		if (!TimestampDifferenceExceeds(lock->renewed, GetCurrentTimestamp(),
-										RENEW_SECONDS * 1000))
-			continue;
-		objects->renewing = true;
-		PG_TRY();
-		{
-			renew(ctx, lock);
-		}
-		PG_FINALLY();
-		{
-			objects->renewing = false;
-		}
-		PG_END_TRY();
-	}
-}
-
 /* ---- replacing on a condition ---- */
 
 /*
- * Does the server heed conditions?  One that can't hold tells.
+ * Does the server check conditions?  Find out by a condition that is false.
  */
 static bool
-heeds_conditions(const BbReqCtx *ctx, BbS3Store *objects)
+checks_conditions(const BbReqCtx *ctx, BbS3Store *objects)
 {
-	BbS3Request request = {.action = "write object",
-						   .method = "PUT",
-						   .name = ".bbackup.probe",
-						   .condition = "If-Match: "
-										"\"00000000000000000000000000000000\"",
-						   .body = "bbackup",
-						   .body_length = 7,
-						   .capacity = ANSWER_CAPACITY,
-						   .tolerate = BB_S3_CONDITION | BB_S3_MISSING};
+	BbS3Request probe = {.name = ".bbackup.probe",
+						 .condition = "If-Match: "
+									  "\"00000000000000000000000000000000\"",
+						 .body = FLAG,
+						 .body_length = strlen(FLAG)};
 	BbS3Answer	answer;
 
 	if (!objects->conditions_known)
 	{
-		if (bb_s3_request(ctx, objects, &request, &answer))
-			remove_object(ctx, objects, request.name);
+		if (bb_s3_put(ctx, objects, &probe, &answer))
+			bb_s3_delete(ctx, objects, "remove object", probe.name, NULL);
 		objects->conditions = answer.http.status == 412 ||
 			answer.http.status == 404;
 		objects->conditions_known = true;
@@ -294,7 +288,7 @@ heeds_conditions(const BbReqCtx *ctx, BbS3Store *objects)
 	return objects->conditions;
 }
 
-/* Is the object what we put, by an attempt whose answer was lost? */
+/* Is the object what we have put, by an attempt whose answer was lost? */
 static bool
 is_ours(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 		size_t length, BbObjectTag tag)
@@ -303,8 +297,8 @@ is_ours(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 	size_t		present_length;
 	BbObjectTag present;
 
-	return bb_s3_get(ctx, objects, name, MaxAllocSize - 1, &data,
-					 &present_length, &present, NULL) &&
+	return bb_s3_get_etag(ctx, objects, name, MaxAllocSize - 1, &data,
+						  &present_length, &present, NULL) &&
 		present_length == length && present == tag;
 }
 
@@ -320,19 +314,15 @@ put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 	const void *data, size_t length, const char *condition,
 	TimestampTz give_up)
 {
-	BbS3Request request = {.action = "write object",
-						   .method = "PUT",
-						   .name = name,
-						   .condition = condition,
-						   .body = data,
-						   .body_length = length,
-						   .capacity = ANSWER_CAPACITY,
-						   .give_up = give_up};
 	BbS3Answer	answer;
 
-	if (condition != NULL)
-		request.tolerate = BB_S3_CONDITION | BB_S3_MISSING;
-	if (bb_s3_request(ctx, objects, &request, &answer))
+	if (bb_s3_put(ctx, objects,
+				  &(BbS3Request){.name = name,
+								 .condition = condition,
+								 .body = data,
+								 .body_length = length,
+								 .give_up = give_up},
+				  &answer))
 		return PUT_DONE;
 	if (answer.http.status == 501 || answer.http.status == 400)
 		return PUT_IMPOSSIBLE;
@@ -343,8 +333,8 @@ put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 }
 
 /*
- * Put, if the object is as expected.  A lock protects a put without condition;
- * NULL: there is to be one.
+ * Put an object if its state is "expected": on a condition, or, if "lock" isn't
+ * NULL, without one, protected by the lock.
  */
 static PutOutcome
 compare_and_put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
@@ -358,15 +348,15 @@ compare_and_put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 	const char *condition = NULL;
 	TimestampTz give_up = 0;
 
-	(void) bb_s3_get(ctx, objects, name, MaxAllocSize - 1, &present,
-					 &present_length, &tag, &etag);
+	(void) bb_s3_get_etag(ctx, objects, name, MaxAllocSize - 1, &present,
+						  &present_length, &tag, &etag);
 	if (tag != expected)
 		return PUT_REFUSED;
 	if (lock == NULL)
 		condition = etag != NULL ? psprintf("If-Match: %s", etag)
 								 : "If-None-Match: *";
 	else
-		/* the next attempt might be one too late */
+		/* another attempt might outlast the lock */
 		give_up = TimestampTzPlusMilliseconds(lock->renewed,
 											  (LOCK_SECONDS - MARGIN_SECONDS) *
 												  1000L);
@@ -389,7 +379,7 @@ bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *base, const char *name,
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 
-	if (heeds_conditions(ctx, objects))
+	if (checks_conditions(ctx, objects))
 		outcome = compare_and_put(ctx, objects, name, data, length, expected,
 								  NULL);
 	if (outcome == PUT_IMPOSSIBLE)

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * s3_request.c
- *	  One request of S3's: signed, repeated, its errors explained.
+ *	  One request to S3: signed, retried, its errors explained.
  *
- * Each attempt is signed anew, since a signature has the time in it.  All
- * headers are signed but Range, which libcurl makes.
+ * Each attempt is signed, since a signature contains the time.  All headers
+ * are signed except Range, which libcurl adds.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,39 +23,39 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* How long to wait after the first attempt; then twice as long, up to this. */
+/* The wait after the first attempt; it doubles with each, up to the maximum. */
 #define FIRST_BACKOFF_MS 100
 #define MAX_BACKOFF_MS 5000
 
-/* Who waits for so long is told why. */
+/* After so long, a WARNING says what the call is waiting for. */
 #define WARN_AFTER_MS 5000
 
-/* For what is done on the way out. */
+/* The time limit of cleaning up. */
 #define CLEAN_UP_MS 3000
 
-/* Of one request. */
+/* The attempts at one request. */
 typedef struct Attempts
 {
 	int			count;
-	TimestampTz failed; /* when the first one did */
-	TimestampTz until;	/* when the last one is made; 0: none failed yet */
+	TimestampTz failed; /* when the first one failed */
+	TimestampTz until;	/* no attempt begins later; 0: none has failed */
 	bool		warned;
 } Attempts;
 
 void
 bb_s3_bad_answer(const BbS3Store *objects, const char *action,
-				 const char *complaint)
+				 const char *reason)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("could not %s of page store \"%s\"", action,
 					objects->base.url),
-			 errdetail("The server's answer can't be read: %s", complaint),
+			 errdetail("The server's answer can't be read: %s", reason),
 			 errhint("Is the endpoint an S3 server?")));
 }
 
 /*
- * Send it once.
+ * Send a request once.
  */
 static BbHttpTransfer *
 attempt(const BbS3Store *objects, const BbS3Request *request,
@@ -114,7 +114,7 @@ attempt(const BbS3Store *objects, const BbS3Request *request,
 	return transfer;
 }
 
-/* A word of an error's body, of such characters; others are none. */
+/* Copy a word of an error's body, unless it has unexpected characters. */
 static void
 take_word(const char *text, const char *others, char *to, size_t size)
 {
@@ -126,8 +126,8 @@ take_word(const char *text, const char *others, char *to, size_t size)
 }
 
 /*
- * The code in an error's body, and where the bucket is instead; what it
- * doesn't say, headers may.
+ * Find the code in an error's body, and where the bucket is.  The headers may
+ * say so if the body doesn't.
  */
 static void
 find_code(BbS3Answer *answer)
@@ -262,7 +262,7 @@ hint_for(const BbS3Store *objects, const BbS3Answer *answer)
 }
 
 /*
- * Say what failed: a WARNING if there is hope, which is until "until", or an
+ * Report what failed: as a WARNING if the request will be retried, or as an
  * ERROR.
  */
 static void
@@ -299,10 +299,10 @@ report_failure(int level, const BbS3Store *objects, const BbS3Request *request,
 }
 
 /*
- * An attempt failed in a way that may pass.  Is there time for another one?
+ * An attempt failed temporarily.  Is there time for another one?
  */
 static bool
-go_on(const BbS3Request *request, Attempts *attempts)
+may_retry(const BbS3Request *request, Attempts *attempts)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -320,8 +320,8 @@ go_on(const BbS3Request *request, Attempts *attempts)
 }
 
 /*
- * Wait before the next attempt: some time between half of what is due and all
- * of it, so that many who failed at once don't come back at once.
+ * Wait before the next attempt: for a random time between half of what is due
+ * and all of it, so that sessions that failed together don't retry together.
  */
 static void
 back_off(const BbReqCtx *ctx, const Attempts *attempts)
@@ -353,7 +353,7 @@ back_off(const BbReqCtx *ctx, const Attempts *attempts)
 	}
 }
 
-/* Is the object another one than the range was asked of? */
+/* Does the object have another size than expected? */
 static bool
 of_another_size(const BbS3Request *request, const BbS3Answer *answer)
 {
@@ -364,7 +364,7 @@ of_another_size(const BbS3Request *request, const BbS3Answer *answer)
 		 answer->http.total_length != request->whole_size);
 }
 
-/* The bytes that were asked for, all of them and no others? */
+/* Does the answer have exactly the bytes that were asked for? */
 static bool
 is_whole(const BbS3Request *request, const BbHttpAnswer *answer)
 {
@@ -378,7 +378,8 @@ BbHttpTransfer *
 bb_s3_begin(const BbReqCtx *ctx, BbS3Store *objects,
 			const BbS3Request *request, BbS3Answer *answer)
 {
-	bb_s3_renew_locks(ctx, objects);
+	if (objects->before_request != NULL)
+		objects->before_request(ctx, objects);
 	answer->repeated = false;
 	return attempt(objects, request, &answer->http);
 }
@@ -411,7 +412,7 @@ bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects, BbHttpTransfer *transfer,
 		}
 		if (answer->http.failure == NULL && tolerated(request, answer))
 			return false;
-		if (!worth_retrying(answer) || !go_on(request, &attempts))
+		if (!worth_retrying(answer) || !may_retry(request, &attempts))
 			report_failure(ERROR, objects, request, answer, &attempts);
 		if (!attempts.warned &&
 			TimestampDifferenceExceeds(attempts.failed, GetCurrentTimestamp(),
@@ -436,6 +437,52 @@ bb_s3_request(const BbReqCtx *ctx, BbS3Store *objects,
 					 request, answer);
 }
 
+bool
+bb_s3_put(const BbReqCtx *ctx, BbS3Store *objects, const BbS3Request *put,
+		  BbS3Answer *answer)
+{
+	BbS3Request request = *put;
+
+	request.method = "PUT";
+	request.capacity = BB_S3_ANSWER_CAPACITY;
+	if (request.action == NULL)
+		request.action = "write object";
+	if (request.condition != NULL)
+		request.tolerate = BB_S3_CONDITION | BB_S3_MISSING;
+	return bb_s3_request(ctx, objects, &request, answer);
+}
+
+void
+bb_s3_delete(const BbReqCtx *ctx, BbS3Store *objects, const char *action,
+			 const char *name, const char *query)
+{
+	BbS3Request request = {.action = action,
+						   .method = "DELETE",
+						   .name = name,
+						   .query = query,
+						   .capacity = BB_S3_ANSWER_CAPACITY,
+						   .tolerate = BB_S3_MISSING};
+	BbS3Answer	answer;
+
+	(void) bb_s3_request(ctx, objects, &request, &answer);
+}
+
+bool
+bb_s3_look(const BbReqCtx *ctx, BbS3Store *objects, const char *action,
+		   const char *name, uint64 *size)
+{
+	BbS3Request request = {.action = action,
+						   .method = "HEAD",
+						   .name = name,
+						   .tolerate = BB_S3_MISSING};
+	BbS3Answer	answer;
+
+	if (!bb_s3_request(ctx, objects, &request, &answer))
+		return false;
+	*size = answer.http.content_length;
+	return true;
+}
+
 void
 bb_s3_clean_up(BbS3Store *objects, const char *name, const char *query)
 {
@@ -447,10 +494,9 @@ bb_s3_clean_up(BbS3Store *objects, const char *name, const char *query)
 	request.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  CLEAN_UP_MS);
 
-	/* a session that ends may have freed what others send, or read into */
+	/* a session that ends may have freed buffers of other transfers */
 	if (proc_exit_inprogress)
 		bb_http_stop_all();
-	/* whoever waits for our latch will have to look again */
 	HOLD_INTERRUPTS();
 	context = AllocSetContextCreate(TopMemoryContext, "bbackup clean-up",
 									ALLOCSET_SMALL_SIZES);
@@ -466,6 +512,7 @@ bb_s3_clean_up(BbS3Store *objects, const char *name, const char *query)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
+	/* a latch event may have been consumed here: waits have to look again */
 	SetLatch(MyLatch);
 	RESUME_INTERRUPTS();
 }

@@ -4,15 +4,16 @@
  *	  Signatures of S3 requests: AWS Signature Version 4.
  *
  *	  canonical request = method, path, query, headers, names of the headers,
- *						  hash of the body; a line each
+ *						  hash of the body; one line each
  *	  scope				= DATE/REGION/s3/aws4_request
  *	  string to sign	= algorithm, time, scope, hash of the canonical request
  *	  key				= HMAC(HMAC(... "AWS4" SECRET, date), region, ...)
  *	  signature			= HMAC(key, string to sign)
  *
- * Hashes and HMACs are the server's.  Where it was built with OpenSSL, they
- * belong to a resource owner while they are computed.  A session that cleans up
- * may have none, so each signature has an owner of its own.
+ * The server's functions compute hashes and HMACs.  If the server was built
+ * with OpenSSL, these belong to a resource owner while they are computed.  A
+ * session that cleans up may have no resource owner, so each signature creates
+ * one.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +34,7 @@
 #define SERVICE "s3"
 #define TERMINATOR "aws4_request"
 
-#define DATE_LENGTH 8 /* of the time, which begins with the date */
+#define DATE_LENGTH 8 /* the date is the beginning of the time */
 
 typedef uint8 Digest[PG_SHA256_DIGEST_LENGTH];
 
@@ -107,8 +108,8 @@ hmac(Digest result, const void *key, size_t key_length, const char *text)
 /* ---- the canonical request ---- */
 
 /*
- * By name, then by value: what ends a name, ":" of headers and "=" of
- * parameters, is less than whatever goes on with it.
+ * Compare by name, then by value.  A name ends at the ":" of a header or the
+ * "=" of a parameter; a name that is the beginning of another is less than it.
  */
 static int
 compare_named(const ListCell *a, const ListCell *b)
@@ -126,7 +127,7 @@ compare_named(const ListCell *a, const ListCell *b)
 	return strcmp(one, other);
 }
 
-/* Parameters in order, each with a "=". */
+/* Append the parameters in order, each with a "=". */
 static void
 append_query(StringInfo buf, const char *query)
 {
@@ -152,8 +153,8 @@ append_query(StringInfo buf, const char *query)
 }
 
 /*
- * "Name: a  value " as "name:a value": the name in lower case, and no space
- * around the value, or two in it.
+ * Return "Name: a  value " as "name:a value": the name in lower case, no space
+ * around the value, and single spaces in it.
  */
 static char *
 canonical_header(const char *header)
@@ -176,7 +177,7 @@ canonical_header(const char *header)
 	return buf.data;
 }
 
-/* Names of headers, sorted, as they are signed. */
+/* Return the names of the sorted headers, separated by ";". */
 static char *
 header_names(const List *canonical)
 {
@@ -218,7 +219,7 @@ canonical_request(const BbS3Signable *request, const char *path,
 
 /* ---- the signature ---- */
 
-/* As libcurl sends it: with the port, unless it is the scheme's. */
+/* Return the host as libcurl sends it: without the scheme's default port. */
 static char *
 host_of(const char *url, const char **path)
 {
@@ -322,7 +323,7 @@ bb_s3_sign(const BbS3Keys *keys, const BbS3Signable *request, TimestampTz now)
 	PG_FINALLY();
 	{
 		CurrentResourceOwner = caller;
-		/* after an error, a hash may be left */
+		/* after an error, the owner may still have a hash */
 		ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false,
 							 false);
 		ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, false);

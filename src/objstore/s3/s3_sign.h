@@ -5,7 +5,7 @@
  *
  * A signature is an HMAC, with a key derived from the secret access key, the
  * date and the region, over the method, the path, the query, some headers and
- * the SHA-256 hash of the body.  It goes into a header of the request.
+ * the SHA-256 hash of the body.  It is sent in a header of the request.
  *
  * (The algorithm is that of AWS's documentation, "Signature Calculations for
  * the Authorization Header: Transferring Payload in a Single Chunk", whose
@@ -30,30 +30,31 @@ typedef struct BbS3Keys
 typedef struct BbS3Signable
 {
 	const char *method;
-	const char *url;	  /* as it is sent: with its path and query encoded */
+	const char *url;	  /* as sent: with path and query encoded */
 	const char **headers; /* "Name: value", then NULL; all are signed */
 	const void *body;	  /* NULL: none */
 	size_t		body_length;
 } BbS3Signable;
 
 /*
- * bb_s3_sign - the headers to send: those given and those of the signature.
+ * bb_s3_sign - return the headers to send: those of the request and those of
+ * its signature.
  *
- * The added ones are Host, x-amz-content-sha256, x-amz-date,
- * x-amz-security-token if there is a session token, and Authorization.  The
- * array ends with NULL; it and its strings are palloc'd.  "now" is the time of
- * the request, which the server compares with its own clock.
+ * The latter are Host, x-amz-content-sha256, x-amz-date, x-amz-security-token
+ * if there is a session token, and Authorization.  The array ends with NULL;
+ * it and its strings are palloc'd.  "now" is the time of the request, which the
+ * server compares with its clock.
  *
- * It can be called where there is no transaction, and no resource owner.
+ * Requires neither a transaction nor a resource owner.
  */
 extern const char **bb_s3_sign(const BbS3Keys *keys,
 							   const BbS3Signable *request, TimestampTz now);
 
 /*
- * bb_s3_encode - text for a URL, palloc'd: all but letters, digits and "-._~"
- * is percent-encoded, as signatures have it.
+ * bb_s3_encode - percent-encode text for a URL, as signatures require: all
+ * characters except letters, digits and "-._~".  The result is palloc'd.
  *
- * bb_s3_encode_path - the same, but slashes stay.
+ * bb_s3_encode_path - do the same, but keep slashes.
  */
 extern char *bb_s3_encode(const char *text);
 extern char *bb_s3_encode_path(const char *path);

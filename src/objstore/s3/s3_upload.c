@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * s3_upload.c
- *	  The S3 driver: writing objects, and what unfinished writers leave.
+ *	  The S3 driver: writing objects, and sweeping what unfinished writers left.
  *
- * What fits into one part is put at once when it is finished.  More goes up as
- * a multipart upload, a part whenever one is full, and becomes an object when
- * that is completed:
+ * An object that fits into one part is put when it is finished.  A larger one
+ * is a multipart upload: each part is sent when it is full, and completing the
+ * upload makes an object of them:
  *
  *	  write ─ part 1 ─ part 2 ─ … ─ finish: last part, complete
  *
- * An upload that is not completed is no object.  A writer that goes away
- * aborts it, and takes away an object that may have come to be without its
- * hearing of that; what a process that died leaves is found by the next sweep.
+ * An upload that isn't completed isn't an object.  A writer that is freed
+ * unfinished aborts its upload, and removes the object if it may exist because
+ * an answer was lost.  The next sweep aborts uploads of processes that died.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,8 +27,6 @@
 
 #define MAX_PARTS 10000
 
-/* Answers to all but reads are small. */
-#define ANSWER_CAPACITY (1024 * 1024)
 #define UPLOADS_CAPACITY (16 * 1024 * 1024)
 
 typedef struct S3Writer
@@ -40,7 +38,7 @@ typedef struct S3Writer
 	char	   *upload;	   /* "uploadId=…"; NULL: none is under way */
 	bool		finishing; /* the object may be there */
 	int			parts;
-	StringInfoData etags; /* of the parts, as completing wants them */
+	StringInfoData etags; /* of the parts, as an XML fragment for completing */
 	MemoryContextCallback callback;
 	uint64		total;	/* bytes in parts */
 	size_t		filled; /* bytes in the buffer */
@@ -84,8 +82,8 @@ bb_s3_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 }
 
 /*
- * The text of the element at "wanted" in an answer; NULL when it has none, as
- * when the answer is an error after all.
+ * Return the text of the element at "wanted" in an answer; NULL if there is
+ * none, for instance because the answer is an error in spite of its status.
  */
 static char *
 element_of(const BbS3Answer *answer, const char *wanted)
@@ -103,7 +101,7 @@ element_of(const BbS3Answer *answer, const char *wanted)
 		if (strcmp(path, wanted) == 0)
 			found = pstrdup(text);
 	}
-	return xml.complaint == NULL ? found : NULL;
+	return xml.error == NULL ? found : NULL;
 }
 
 static void
@@ -114,7 +112,7 @@ begin_upload(const BbReqCtx *ctx, S3Writer *writer)
 						   .name = writer->name,
 						   .query = "uploads=",
 						   .body = "",
-						   .capacity = ANSWER_CAPACITY};
+						   .capacity = BB_S3_ANSWER_CAPACITY};
 	BbS3Answer	answer;
 	char	   *id;
 
@@ -131,12 +129,9 @@ begin_upload(const BbReqCtx *ctx, S3Writer *writer)
 static void
 put_part(const BbReqCtx *ctx, S3Writer *writer)
 {
-	BbS3Request request = {.action = ACTION,
-						   .method = "PUT",
-						   .name = writer->name,
+	BbS3Request request = {.name = writer->name,
 						   .body = writer->buffer,
-						   .body_length = writer->filled,
-						   .capacity = ANSWER_CAPACITY};
+						   .body_length = writer->filled};
 	BbS3Answer	answer;
 
 	if (writer->upload == NULL)
@@ -147,7 +142,7 @@ put_part(const BbReqCtx *ctx, S3Writer *writer)
 				 errmsg("object \"%s\" is too large", writer->name)));
 	request.query = psprintf("partNumber=%d&%s", writer->parts,
 							 writer->upload);
-	(void) bb_s3_request(ctx, writer->objects, &request, &answer);
+	(void) bb_s3_put(ctx, writer->objects, &request, &answer);
 	if (answer.http.etag[0] == '\0' ||
 		strpbrk(answer.http.etag, "<>&") != NULL)
 		bb_s3_bad_answer(writer->objects, "write a part", "It has no ETag.");
@@ -184,18 +179,14 @@ bb_s3_write(const BbReqCtx *ctx, BbObjectWriter *base, const void *data,
 	}
 }
 
-/* Has the object come to be, with the size that it is to have? */
+/* Does the object exist, with the size that it should have? */
 static bool
 is_there(const BbReqCtx *ctx, S3Writer *writer)
 {
-	BbS3Request request = {.action = ACTION,
-						   .method = "HEAD",
-						   .name = writer->name,
-						   .tolerate = BB_S3_MISSING};
-	BbS3Answer	answer;
+	uint64		size;
 
-	return bb_s3_request(ctx, writer->objects, &request, &answer) &&
-		answer.http.content_length == writer->total;
+	return bb_s3_look(ctx, writer->objects, ACTION, writer->name, &size) &&
+		size == writer->total;
 }
 
 static void
@@ -210,14 +201,14 @@ complete_upload(const BbReqCtx *ctx, S3Writer *writer)
 						   .query = writer->upload,
 						   .body = body,
 						   .body_length = strlen(body),
-						   .capacity = ANSWER_CAPACITY,
+						   .capacity = BB_S3_ANSWER_CAPACITY,
 						   .tolerate = BB_S3_MISSING};
 	BbS3Answer	answer;
 
 	/*
-	 * The answer may begin before the outcome is known, so that one of 200
-	 * can be an error.  And if an earlier attempt was heard but not answered,
-	 * the upload is gone by now.
+	 * The server may begin to answer before the outcome is known, so status
+	 * 200 can be an error.  And if an earlier attempt succeeded but its answer
+	 * was lost, there is no upload any more.
 	 */
 	if ((!bb_s3_request(ctx, writer->objects, &request, &answer) ||
 		 element_of(&answer, "CompleteMultipartUploadResult/ETag") == NULL) &&
@@ -243,15 +234,13 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 	writer->finishing = true;
 	if (writer->upload == NULL)
 	{
-		BbS3Request request = {.action = ACTION,
-							   .method = "PUT",
-							   .name = writer->name,
-							   .body = writer->buffer,
-							   .body_length = writer->filled,
-							   .capacity = ANSWER_CAPACITY};
 		BbS3Answer	answer;
 
-		(void) bb_s3_request(ctx, writer->objects, &request, &answer);
+		(void) bb_s3_put(ctx, writer->objects,
+						 &(BbS3Request){.name = writer->name,
+										.body = writer->buffer,
+										.body_length = writer->filled},
+						 &answer);
 	}
 	else
 		complete_upload(ctx, writer);
@@ -260,9 +249,9 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 	MemoryContextDelete(writer->context);
 }
 
-/* ---- what was left ---- */
+/* ---- sweeping ---- */
 
-/* Was this upload not aborted yet, by this sweep?	Then it is now. */
+/* Returns true the first time that this sweep meets an upload. */
 static bool
 is_new(HTAB *aborted, const char *name, const char *query)
 {
@@ -277,8 +266,8 @@ is_new(HTAB *aborted, const char *name, const char *query)
 }
 
 /*
- * Abort the uploads that a page of the listing names, each once.  Returns
- * whether there were any.
+ * Abort the uploads in a page of the listing, each once.  Returns whether there
+ * were new ones.
  */
 static bool
 abort_uploads(const BbReqCtx *ctx, BbS3Store *objects, const char *document,
@@ -302,28 +291,24 @@ abort_uploads(const BbReqCtx *ctx, BbS3Store *objects, const char *document,
 			id = pstrdup(text);
 		else if (strcmp(path, "ListMultipartUploadsResult/Upload") == 0)
 		{
-			BbS3Request request = {.action = "abort the upload of",
-								   .method = "DELETE",
-								   .capacity = ANSWER_CAPACITY,
-								   .tolerate = BB_S3_MISSING};
-			BbS3Answer	answer;
+			const char *query;
 
 			if (key == NULL || id == NULL ||
 				strncmp(key, objects->prefix, prefix_length) != 0)
 				bb_s3_bad_answer(objects, "list the uploads",
 								 "It lists what was not asked for.");
-			request.name = key + prefix_length;
-			request.query = psprintf("uploadId=%s", bb_s3_encode(id));
-			if (is_new(aborted, request.name, request.query))
+			query = psprintf("uploadId=%s", bb_s3_encode(id));
+			if (is_new(aborted, key + prefix_length, query))
 			{
-				(void) bb_s3_request(ctx, objects, &request, &answer);
+				bb_s3_delete(ctx, objects, "abort the upload of",
+							 key + prefix_length, query);
 				any = true;
 			}
 			key = id = NULL;
 		}
 	}
-	if (xml.complaint != NULL)
-		bb_s3_bad_answer(objects, "list the uploads", xml.complaint);
+	if (xml.error != NULL)
+		bb_s3_bad_answer(objects, "list the uploads", xml.error);
 	return any;
 }
 
@@ -345,9 +330,9 @@ bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
 							 bb_s3_encode(
 								 psprintf("%s%s/", objects->prefix, prefix)));
 	/*
-	 * What was aborted is no longer listed, so the first page is the next.  A
-	 * server may go on listing it for a while: then a page without anything
-	 * new is the last, and what may be behind it is the next sweep's.
+	 * Aborted uploads are no longer listed, so the next page is the first one
+	 * again.  But a server may list them for a while: a page without new
+	 * uploads ends this sweep, and the next sweep does the rest.
 	 */
 	while (any)
 	{

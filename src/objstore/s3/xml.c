@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * xml.c
- *	  Reading the small XML documents that S3 answers with.
+ *	  A reader of the small XML documents in S3's answers.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,9 +20,9 @@ bb_xml_init(BbXml *xml, const char *document)
 }
 
 static bool
-complain(BbXml *xml, const char *complaint)
+report_error(BbXml *xml, const char *error)
 {
-	xml->complaint = complaint;
+	xml->error = error;
 	return false;
 }
 
@@ -33,14 +33,14 @@ is_name(char c)
 		(c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == ':';
 }
 
-/* Go behind the next "end". */
+/* Go past the next "end". */
 static bool
 skip_to(BbXml *xml, const char *end)
 {
 	const char *found = strstr(xml->at, end);
 
 	if (found == NULL)
-		return complain(xml, "It ends too early.");
+		return report_error(xml, "It ends too early.");
 	xml->at = found + strlen(end);
 	return true;
 }
@@ -74,20 +74,20 @@ take_entity(BbXml *xml)
 		}
 	}
 	if (xml->at[1] != '#')
-		return complain(xml, "It has an unknown entity.");
+		return report_error(xml, "It has an unknown entity.");
 	if (xml->at[2] == 'x')
 		number = strtoul(xml->at + 3, &end, 16);
 	else
 		number = strtoul(xml->at + 2, &end, 10);
 	if (*end != ';' || number == 0 || number > 0x10FFFF)
-		return complain(xml, "It has an invalid character reference.");
+		return report_error(xml, "It has an invalid character reference.");
 	unicode_to_utf8((pg_wchar) number, utf8);
 	appendBinaryStringInfo(&xml->text, (char *) utf8, pg_utf_mblen(utf8));
 	xml->at = end + 1;
 	return true;
 }
 
-/* Behind the name in a tag that opens: go behind its '>'. */
+/* After the name in a start tag: go past its '>'. */
 static bool
 skip_attributes(BbXml *xml, bool *empty)
 {
@@ -101,7 +101,7 @@ skip_attributes(BbXml *xml, bool *empty)
 		p++;
 	}
 	if (*p == '\0')
-		return complain(xml, "It ends too early.");
+		return report_error(xml, "It ends too early.");
 	*empty = p[-1] == '/';
 	xml->at = p + 1;
 	return true;
@@ -115,9 +115,9 @@ open_element(BbXml *xml, bool *empty)
 	while (is_name(*xml->at))
 		xml->at++;
 	if (xml->at == name)
-		return complain(xml, "It has an invalid tag.");
+		return report_error(xml, "It has an invalid tag.");
 	if (xml->depth == BB_XML_MAX_DEPTH)
-		return complain(xml, "Its elements are nested too deeply.");
+		return report_error(xml, "Its elements are nested too deeply.");
 	xml->parents[xml->depth++] = xml->path.len;
 	if (xml->path.len > 0)
 		appendStringInfoChar(&xml->path, '/');
@@ -134,18 +134,18 @@ close_element(BbXml *xml)
 	size_t		length;
 
 	if (xml->depth == 0)
-		return complain(xml, "It closes what is not open.");
+		return report_error(xml, "It closes what is not open.");
 	open = xml->path.data + xml->parents[xml->depth - 1];
 	if (*open == '/')
 		open++;
 	length = strlen(open);
 	xml->at += 2;
 	if (strncmp(xml->at, open, length) != 0)
-		return complain(xml, "It closes what is not open.");
+		return report_error(xml, "It closes what is not open.");
 	xml->at += length;
 	xml->at += strspn(xml->at, " \t\r\n");
 	if (*xml->at != '>')
-		return complain(xml, "It has an invalid tag.");
+		return report_error(xml, "It has an invalid tag.");
 	xml->at++;
 	return true;
 }
@@ -165,7 +165,7 @@ bb_xml_next(BbXml *xml, const char **path, const char **text)
 {
 	bool		closed = false;
 
-	if (xml->complaint != NULL)
+	if (xml->error != NULL)
 		return false;
 	if (xml->pop)
 		leave_element(xml);
@@ -174,9 +174,10 @@ bb_xml_next(BbXml *xml, const char **path, const char **text)
 	while (!closed)
 	{
 		if (*xml->at == '\0')
-			return xml->ended ? false : complain(xml, "It ends too early.");
+			return xml->ended ? false
+							  : report_error(xml, "It ends too early.");
 		if (xml->ended && strchr(" \t\r\n", *xml->at) == NULL)
-			return complain(xml, "Something follows its end.");
+			return report_error(xml, "Something follows its end.");
 
 		if (strncmp(xml->at, "<?", 2) == 0)
 		{
