@@ -148,7 +148,7 @@ import_fails_with(
 		append_to_file("$from/postmaster.pid", "1\n");
 	},
 	sub { unlink "$from/backup_label", "$from/postmaster.pid" },
-	qr/55000: base backup ".*" has the lock file of a server\n.*HINT:  If no server runs in it, the file was copied from the source: remove it/s,
+	qr/55000: base backup ".*" has the lock file of a server\n.*HINT:  If no server runs in it, the file is a copy of the source's: remove it/s,
 	'a base backup with postmaster.pid');
 
 # --- The control file, and WAL.

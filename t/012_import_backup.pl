@@ -171,7 +171,7 @@ append_to_file("$torn/tablespace_map", "16400 /nowhere\n");
 fails_like(
 	$store,
 	"SELECT bb_import_directory('$torn', timeline => 'torn')",
-	qr/55000: .*lacks its tablespaces/,
+	qr/55000: .*has no links to its tablespaces/,
 	'tablespaces in a tar');
 unlink "$torn/tablespace_map";
 unlink "$torn/backup_label";

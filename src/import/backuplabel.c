@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * backuplabel.c
- *	  backup_label: where the WAL begins that a base backup needs.
+ *	  backup_label, which says where the WAL of a base backup begins.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,10 +10,10 @@
 #include "import/backuplabel.h"
 #include "import/sourcefile.h"
 
-/* Larger than any: a label has up to 1 kB, besides a few short lines. */
+/* No file is larger: it has a label of up to 1 kB and a few short lines. */
 #define LABEL_MAX_SIZE (64 * 1024)
 
-/* What is behind "name: " at the beginning of a line; NULL: no such line. */
+/* Find the text after "name: " at the beginning of a line, or NULL. */
 static const char *
 find_line(const char *text, const char *name)
 {
@@ -30,9 +30,9 @@ find_line(const char *text, const char *name)
 }
 
 /*
- * The first two lines, which recovery needs; it takes the tli from the name of
- * the segment.  pg_rewind's label has no START TIMELINE line, nor had those of
- * servers before PostgreSQL 11.
+ * Parse the two lines that recovery needs.  Recovery takes the tli from the
+ * name of the segment.  Labels of pg_rewind, and of servers before PostgreSQL
+ * 11, have no START TIMELINE line.
  */
 static bool
 parse_start(const char *text, BbBackupLabel *label)
@@ -104,7 +104,7 @@ bb_backuplabel_read(const BbReqCtx *ctx, const char *directory)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("\"%s\" is an incremental backup", directory),
-				 errhint("Make a full one of it by pg_combinebackup.")));
+				 errhint("Use pg_combinebackup to reconstruct a full backup.")));
 	pfree(text);
 	return label;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * backuplabel.h
- *	  backup_label: where the WAL begins that a base backup needs.
+ *	  backup_label, which says where the WAL of a base backup begins.
  *
  * (do_pg_backup_start in PostgreSQL's xlog.c writes it, build_backup_content in
  * xlogbackup.c from 16 on, and createBackupLabel in pg_rewind.c, with fewer
@@ -28,17 +28,20 @@ typedef struct BbBackupLabel
 } BbBackupLabel;
 
 /*
- * bb_backuplabel_parse - the text of a label; NULL: it is none, and there is a
- * complaint, a sentence.
+ * bb_backuplabel_parse - parse the text of a label.
+ *
+ * Returns NULL, and sets *complaint to an errdetail, if the text is no label.
  */
 extern const BbBackupLabel *bb_backuplabel_parse(const char *text,
 												 const char **complaint);
 
 /*
- * bb_backuplabel_read - of a data directory; NULL if it has none.
+ * bb_backuplabel_read - read the label of a data directory.
  *
- * Errors: DATA_CORRUPTED (it is not one); FEATURE_NOT_SUPPORTED (of an
- * incremental backup).
+ * Returns NULL if the directory has no such file.
+ *
+ * Errors: DATA_CORRUPTED (the file is no label); FEATURE_NOT_SUPPORTED (it is
+ * that of an incremental backup).
  */
 extern const BbBackupLabel *bb_backuplabel_read(const BbReqCtx *ctx,
 												const char *directory);

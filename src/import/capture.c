@@ -19,7 +19,7 @@
 /* A name in a ustar header, with its zero (pgtar.h). */
 #define TAR_NAME_SIZE 100
 
-/* A directory, whatever the path to it. */
+/* Identifies a directory, whatever path leads to it. */
 typedef struct DirectoryId
 {
 	dev_t		device;
@@ -30,11 +30,11 @@ typedef struct Capture
 {
 	const BbDataDir *dir;
 	BbInventory *inventory;
-	List	   *elsewhere; /* DirectoryId *: read, or written, by others */
+	List	   *skipped; /* DirectoryId *: not captured, wherever they are */
 } Capture;
 
 static void
-add_elsewhere(Capture *capture, const char *path)
+add_skipped(Capture *capture, const char *path)
 {
 	struct stat st;
 	DirectoryId *id;
@@ -44,34 +44,34 @@ add_elsewhere(Capture *capture, const char *path)
 	id = palloc(sizeof(DirectoryId));
 	id->device = st.st_dev;
 	id->inode = st.st_ino;
-	capture->elsewhere = lappend(capture->elsewhere, id);
+	capture->skipped = lappend(capture->skipped, id);
 }
 
 /*
- * What may lie in the data directory under a name of its own: tablespaces,
- * WAL, and the page store that is being written.
+ * Tablespaces, WAL, and the page store that is being written may be in the data
+ * directory under any name.
  */
 static void
-find_elsewhere(Capture *capture, const char *store_directory)
+find_skipped(Capture *capture, const char *store_directory)
 {
 	const char *path = capture->dir->path;
 	ListCell   *cell;
 
 	foreach(cell, capture->inventory->tablespaces)
-		add_elsewhere(capture,
-					  psprintf("%s/pg_tblspc/%u", path,
-							   ((BbTablespace *) lfirst(cell))->spc));
-	add_elsewhere(capture, psprintf("%s/" XLOGDIR, path));
+		add_skipped(capture,
+					psprintf("%s/pg_tblspc/%u", path,
+							 ((BbTablespace *) lfirst(cell))->spc));
+	add_skipped(capture, psprintf("%s/" XLOGDIR, path));
 	if (store_directory != NULL)
-		add_elsewhere(capture, store_directory);
+		add_skipped(capture, store_directory);
 }
 
 static bool
-is_elsewhere(const Capture *capture, const struct stat *st)
+is_skipped(const Capture *capture, const struct stat *st)
 {
 	ListCell   *cell;
 
-	foreach(cell, capture->elsewhere)
+	foreach(cell, capture->skipped)
 	{
 		const DirectoryId *id = lfirst(cell);
 
@@ -81,7 +81,7 @@ is_elsewhere(const Capture *capture, const struct stat *st)
 	return false;
 }
 
-/* Why a backup can't have a file of that path; NULL: it can. */
+/* Say why a backup can't have a file with this path; NULL: it can. */
 static const char *
 path_complaint(const char *path)
 {
@@ -89,7 +89,7 @@ path_complaint(const char *path)
 										 : NULL;
 }
 
-/* False: it is left out. */
+/* Returns false if the file is omitted. */
 static bool
 add_file(const Capture *capture, const char *path, const struct stat *st)
 {
@@ -101,7 +101,7 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 
 	if (complaint != NULL)
 	{
-		bb_leftout_warn(capture->dir->path, path, complaint);
+		bb_excluded_warn(capture->dir->path, path, complaint);
 		return false;
 	}
 	file = palloc0(sizeof(BbCapturedFile));
@@ -113,7 +113,7 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 	return true;
 }
 
-/* A directory without captured files, which a backup would lack otherwise. */
+/* Add a directory without captured files, so that a backup has it. */
 static bool
 add_directory(const Capture *capture, const char *path)
 {
@@ -123,7 +123,7 @@ add_directory(const Capture *capture, const char *path)
 
 	if (complaint != NULL)
 	{
-		bb_leftout_warn(capture->dir->path, path, complaint);
+		bb_excluded_warn(capture->dir->path, path, complaint);
 		return false;
 	}
 	directory = palloc0(sizeof(BbCapturedDirectory));
@@ -132,16 +132,16 @@ add_directory(const Capture *capture, const char *path)
 	return true;
 }
 
-/* Who can read a backup can read where a link leads to. */
+/* Report a link: readers of a backup can read its target. */
 static void
-tell_link(const Capture *capture, const char *path)
+report_link(const Capture *capture, const char *path)
 {
 	char		target[MAXPGPATH];
 	ssize_t		length = readlink(psprintf("%s/%s", capture->dir->path, path),
 								  target, sizeof(target) - 1);
 
 	if (length < 0)
-		return; /* it is none */
+		return; /* it is no link */
 	target[length] = '\0';
 	ereport(NOTICE,
 			(errmsg("file \"%s\" is a symbolic link to \"%s\", whose content is stored",
@@ -149,11 +149,12 @@ tell_link(const Capture *capture, const char *path)
 }
 
 /*
- * Capture the files in a directory ("": the data directory itself), and in
- * those below it that the server doesn't know; and the directory, if nothing
- * in it is captured: configuration may refer to it (include_dir).
+ * Capture the files in a directory ("": the data directory itself), and in the
+ * directories below it that aren't the server's.  If it has no such file,
+ * capture the directory itself, since configuration may refer to it
+ * (include_dir).
  *
- * False: it has nothing, and can't be captured itself.
+ * Returns false if nothing was captured.
  */
 static bool
 capture_directory(const BbReqCtx *ctx, const Capture *capture,
@@ -186,27 +187,27 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 		if (S_ISDIR(st.st_mode))
 		{
 			if ((!top || !bb_captured_is_known_directory(name)) &&
-				!is_elsewhere(capture, &st) &&
+				!is_skipped(capture, &st) &&
 				capture_directory(ctx, capture, relative))
 				captured = true;
 		}
 		else if (top &&
 				 (bb_captured_is_known_directory(name) ||
 				  bb_captured_is_excluded(name)))
-			continue; /* a link to where pg_wal is, say */
+			continue; /* for example, a link to pg_wal */
 		else if (stat(full, &st) < 0)
-			bb_leftout_warn(path, name, "It is a broken symbolic link.");
+			bb_excluded_warn(path, name, "It is a broken symbolic link.");
 		else if (S_ISREG(st.st_mode))
 		{
-			tell_link(capture, relative);
+			report_link(capture, relative);
 			if (add_file(capture, relative, &st))
 				captured = true;
 		}
 		else
-			bb_leftout_warn(path, name,
-							S_ISDIR(st.st_mode)
-								? "It is a link to a directory."
-								: "It is not a regular file.");
+			bb_excluded_warn(path, name,
+							 S_ISDIR(st.st_mode)
+								 ? "It is a link to a directory."
+								 : "It is not a regular file.");
 		pfree(full);
 		pfree(relative);
 	}
@@ -222,7 +223,7 @@ capture_histories(const BbReqCtx *ctx, const Capture *capture)
 	DIR		   *handle = AllocateDir(path);
 	struct dirent *entry;
 
-	/* a base backup whose WAL is in an archive needs none */
+	/* a base backup whose WAL is in an archive may have no pg_wal */
 	if (handle == NULL && errno == ENOENT)
 		return;
 	while ((entry = ReadDir(handle, path)) != NULL)
@@ -269,7 +270,7 @@ bb_capture_find(const BbReqCtx *ctx, const BbDataDir *dir,
 	uint32		ordinal = 0;
 	ListCell   *cell;
 
-	find_elsewhere(&capture, store_directory);
+	find_skipped(&capture, store_directory);
 	(void) capture_directory(ctx, &capture, "");
 	capture_histories(ctx, &capture);
 	list_sort(inventory->files, compare_files);

@@ -3,10 +3,10 @@
  * capture.h
  *	  The small files of a data directory that are kept as they are.
  *
- * Configuration, certificates, whatever else lies beside the directories that
- * the server knows, and timeline history; and directories without such files.
- * Left out: lock files, logs, files of a backup, and the signal files that
- * would turn a clone into a standby.
+ * These are configuration, certificates, all other files outside the server's
+ * directories, and timeline history files; and directories without such files.
+ * Lock files, logs, files of a backup, and the signal files that would turn a
+ * clone into a standby are omitted.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,16 +16,16 @@
 #include "import/inventory.h"
 
 /*
- * bb_capture_find - list them in inventory->files and ->directories, in the
- * order of their paths, which gives them their ordinals.
+ * bb_capture_find - add them to inventory->files and ->directories, sorted by
+ * path; their ordinals follow that order.
  *
- * The page store's own directory (NULL: it has none) is left out, and so are
- * tablespaces and WAL, should they lie in the data directory.
+ * The directory of the page store (NULL: it has none), tablespaces and WAL are
+ * omitted, even if they are in the data directory.
  *
- * Warns of what is too large to be configuration, or can't be put into a tar;
- * a NOTICE tells where symbolic links lead to.
+ * Warns of files that are too large to be configuration, or that a tar can't
+ * contain.  A NOTICE reports the target of each symbolic link.
  *
- * REQUIRES: the inventory's tablespaces.
+ * REQUIRES: inventory->tablespaces is complete.
  */
 extern void bb_capture_find(const BbReqCtx *ctx, const BbDataDir *dir,
 							const char *store_directory,

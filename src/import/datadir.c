@@ -19,15 +19,15 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 
-/* More than PG_VERSION ever has. */
+/* No PG_VERSION file is larger. */
 #define VERSION_FILE_MAX 64
 
-/* What pg_basebackup -Ft makes, by its own compression or that of others. */
+/* Files of pg_basebackup -Ft, compressed by it or by another program. */
 static const char *const tar_names[] = {"base.tar",		"base.tar.gz",
 										"base.tar.lz4", "base.tar.zst",
 										"base.tar.bz2", "base.tar.xz"};
 
-/* The name of the tar in a directory that has a backup as tars; or NULL. */
+/* Find the main tar of a backup in a directory of tars, or NULL. */
 static const char *
 find_tar(const char *path)
 {
@@ -44,7 +44,7 @@ find_tar(const char *path)
 	return NULL;
 }
 
-/* Is it such a tar itself? */
+/* Is it the path of such a tar? */
 static bool
 is_tar(const char *path)
 {
@@ -69,15 +69,15 @@ report_no_data_directory(const char *path, const char *detail)
 			 errdetail("%s", detail),
 			 tar != NULL
 			 ? errhint("\"%s\" is a backup in the tar format. Extract it into "
-					   "an empty directory, pg_wal.tar into pg_wal there, and "
-					   "the tars of tablespaces where tablespace_map says; "
-					   "then import that directory.",
+					   "an empty directory, pg_wal.tar into its pg_wal, and the "
+					   "tars of tablespaces into the directories that "
+					   "tablespace_map names; then import that directory.",
 					   tar)
 			 : 0));
 }
 
 static void
-look_at_directory(BbDataDir *dir)
+check_directory(BbDataDir *dir)
 {
 	struct stat st;
 
@@ -123,14 +123,14 @@ check_version(const BbReqCtx *ctx, const BbDataDir *dir)
 						dir->path, major),
 				 errdetail("This server is PostgreSQL %d.",
 						   PG_VERSION_NUM / 10000),
-				 errhint("Import it from a server of the same major "
+				 errhint("Import it with a server of the same major "
 						 "version.")));
 	pfree(text);
 }
 
 /*
- * A postmaster makes the file before it touches anything, and removes it when
- * it is done.
+ * A postmaster creates the file before it touches any other file, and removes
+ * it last.
  */
 static void
 check_not_running(const BbDataDir *dir)
@@ -148,11 +148,11 @@ check_not_running(const BbDataDir *dir)
 						  dir->path),
 				 errdetail("Lock file \"%s\" exists.", path),
 				 dir->label == NULL
-				 ? errhint("Shut the server down. If there is none, the file "
-						   "is left over from a crash: start the server and "
-						   "shut it down cleanly.")
-				 : errhint("If no server runs in it, the file was copied from "
-						   "the source: remove it.")));
+				 ? errhint("Shut the server down. If no server runs, a crash "
+						   "left the file: start the server and shut it down "
+						   "cleanly.")
+				 : errhint("If no server runs in it, the file is a copy of "
+						   "the source's: remove it.")));
 	if (errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -213,8 +213,8 @@ check_control(const BbDataDir *dir)
 				 errmsg("data directory \"%s\" is of a differently built server",
 						dir->path),
 				 errdetail("%s", complaint),
-				 errhint("Import it from a server that was built as that "
-						 "one.")));
+				 errhint("Import it with a server that was built in the same "
+						 "way.")));
 	if (!IsValidWalSegSize(control->xlog_seg_size))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -223,7 +223,7 @@ check_control(const BbDataDir *dir)
 				 errdetail("It says %u bytes.", control->xlog_seg_size)));
 
 	if (dir->label != NULL)
-		return; /* WAL makes it consistent */
+		return; /* its WAL makes it consistent */
 	if (control->state == DB_SHUTDOWNED_IN_RECOVERY)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -242,8 +242,8 @@ check_control(const BbDataDir *dir)
 }
 
 /*
- * The tablespaces of a base backup that came as a tar are elsewhere until a
- * server has made its symbolic links.
+ * A base backup that was a tar has no symbolic links to its tablespaces until a
+ * server creates them.
  */
 static void
 check_tablespace_map(const BbDataDir *dir)
@@ -254,11 +254,11 @@ check_tablespace_map(const BbDataDir *dir)
 	if (stat(path, &st) == 0 && st.st_size > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("data directory \"%s\" lacks its tablespaces",
+				 errmsg("data directory \"%s\" has no links to its tablespaces",
 						dir->path),
-				 errdetail("\"%s\" says where they are.", path),
-				 errhint("Make the symbolic links in pg_tblspc that it lists, "
-						 "and remove it.")));
+				 errdetail("\"%s\" lists them.", path),
+				 errhint("Create the symbolic links in pg_tblspc that it "
+						 "lists, and remove it.")));
 	pfree(path);
 }
 
@@ -269,7 +269,7 @@ bb_datadir_open(const BbReqCtx *ctx, const char *path)
 
 	dir->path = pstrdup(path);
 	canonicalize_path(dir->path);
-	look_at_directory(dir);
+	check_directory(dir);
 	check_version(ctx, dir);
 	dir->label = bb_backuplabel_read(ctx, dir->path);
 	check_not_running(dir);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * datadir.h
- *	  A data directory that may be imported: which cluster, in which state.
+ *	  A data directory to import: its cluster and its state.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,23 +17,23 @@ typedef struct BbDataDir
 	ControlFileData control;
 	uint32		uid; /* owner */
 	uint32		gid;
-	mode_t		mode;			/* 0700 or 0750, as the server would have it */
-	const BbBackupLabel *label; /* of a base backup; NULL: cleanly shut down */
+	mode_t		mode;			/* 0700 or 0750, as the server would set it */
+	const BbBackupLabel *label; /* of a base backup; NULL: clean shutdown */
 } BbDataDir;
 
 /*
- * bb_datadir_open - look at a data directory.
+ * bb_datadir_open - check that a data directory can be imported.
  *
- * Errors: INVALID_PARAMETER_VALUE (path not absolute, not a data directory);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (a server is running in it, not cleanly
- * shut down and no base backup, another major version, other compile-time
- * sizes); DATA_CORRUPTED (its control file or backup_label);
+ * Errors: INVALID_PARAMETER_VALUE (the path is not absolute, or not that of a
+ * data directory); OBJECT_NOT_IN_PREREQUISITE_STATE (a server runs in it, it is
+ * neither a base backup nor shut down cleanly, its major version or build
+ * differs); DATA_CORRUPTED (its control file or backup_label);
  * errcode_for_file_access().
  */
 extern BbDataDir *bb_datadir_open(const BbReqCtx *ctx, const char *path);
 
 /*
- * bb_datadir_check_unchanged - has no server run in it since?
+ * bb_datadir_check_unchanged - check that no server has run in it since.
  *
  * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE.
  */

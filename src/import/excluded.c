@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * excluded.c
- *	  Files that an import leaves out although nothing says that it may.
+ *	  Warnings of files that an import omits although no rule excludes them.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 #include "import/excluded.h"
 
 void
-bb_leftout_warn(const char *path, const char *name, const char *detail)
+bb_excluded_warn(const char *path, const char *name, const char *detail)
 {
 	ereport(WARNING,
 			(errmsg("file \"%s/%s\" is left out of the import", path, name),

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * excluded.h
- *	  Files that an import leaves out although nothing says that it may.
+ *	  Warnings of files that an import omits although no rule excludes them.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,10 +9,10 @@
 #define BB_EXCLUDED_H
 
 /*
- * bb_leftout_warn - a WARNING that names the file, "name" in the directory
- * "path", and why.
+ * bb_excluded_warn - warn that the file "name" in the directory "path" is
+ * omitted.  The detail says why.
  */
-extern void bb_leftout_warn(const char *path, const char *name,
-							const char *detail);
+extern void bb_excluded_warn(const char *path, const char *name,
+							 const char *detail);
 
 #endif /* BB_EXCLUDED_H */

@@ -1,23 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * import.c
- *	  A data directory into a new timeline of a page store.
+ *	  Import of a data directory as a new timeline of a page store.
  *
- * Checks, the values (import_values.c), the manifest; and, of a base backup,
- * as much of its WAL as makes it consistent.  Until then the timeline is
- * there but can't be read, and is replaced by the next import of that name.
+ * The order is: checks, values (import_values.c), the manifest, and for a base
+ * backup the WAL that makes it consistent.  Until then the timeline exists but
+ * can't be read, and the next import under the same name replaces it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
-#include "base/codec.h"
 #include "import/import_internal.h"
 #include "ingest/ingest.h"
 #include "layer/manifest_edit.h"
 #include "stats/progress.h"
-#include "timeline/timeline.h"
 #include "utils/memutils.h"
 #include "wal/checkpointrecord.h"
 
@@ -42,10 +40,10 @@ count_files(const BbInventory *inventory)
 }
 
 /*
- * The tli that a base backup is consistent on: that of its control file, with
- * which recovery begins (InitWalRecovery in PostgreSQL's xlogrecovery.c).  It
- * is newer than the label's if the server that was copied had gone over to it
- * since that checkpoint, or was one that pg_rewind copied from.
+ * A base backup is consistent on the tli of its control file, with which
+ * recovery begins (InitWalRecovery in PostgreSQL's xlogrecovery.c).  That tli is
+ * newer than the label's if the copied server switched to it after that
+ * checkpoint, or if pg_rewind copied from the server.
  */
 static BbIngestBackup
 backup_of(const BbImport *import)
@@ -62,7 +60,7 @@ backup_of(const BbImport *import)
 	return backup;
 }
 
-/* A checkpoint record, which begins at lsn on tli. */
+/* Read the checkpoint record that begins at an LSN. */
 static BbCheckpointRecord
 read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 				const char *wal_directory, TimeLineID tli, XLogRecPtr lsn)
@@ -75,7 +73,7 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 	place.history_directory = backup.history_directory;
 	place.target = backup.target;
 	place.borrow = true;
-	/* an older control file than the label is for the ingest to complain of */
+	/* ingest reports a control file that is older than the label */
 	if (import->dir->label == NULL || backup.target.tli < tli)
 		place.target.kind = BB_WAL_CURRENT;
 	place.stream.tli = tli;
@@ -85,7 +83,7 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 	return bb_checkpointrecord_read(ctx, &place);
 }
 
-/* Where the images are, and with which counters. */
+/* Find the LSN of the images, and the counters at it. */
 static void
 find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 {
@@ -126,12 +124,12 @@ find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 }
 
 /*
- * From where on can the timeline be read?  (CheckRecoveryConsistency in
- * PostgreSQL's xlogrecovery.c)
+ * The first LSN at which the timeline can be read (CheckRecoveryConsistency in
+ * PostgreSQL's xlogrecovery.c).
  *
- * No WAL record says where a standby's backup ended.  Its control file does if
- * it was copied last; tools that copy files in the order of their names don't
- * do that.  So the newest page counts, too: redo can't take back what it has.
+ * No WAL record says where a standby's backup ended.  The control file does if
+ * it was copied last, but some tools copy files in the order of their names.
+ * So the newest page counts, too: redo can't undo its changes.
  */
 static XLogRecPtr
 consistent_lsn(const BbImport *import)
@@ -143,11 +141,11 @@ consistent_lsn(const BbImport *import)
 	if (label->from_standby &&
 		!XLogRecPtrIsInvalid(import->dir->control.minRecoveryPoint))
 		return Max(import->dir->control.minRecoveryPoint, import->newest_page);
-	return BB_LSN_UNKNOWN; /* its WAL says so */
+	return BB_LSN_UNKNOWN; /* WAL has a record of it */
 }
 
 static void
-commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
+commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
 	   const char *timeline)
 {
 	const BbDataDir *dir = import->dir;
@@ -174,48 +172,19 @@ commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 	foreach(cell, edit.added)
 		import->result.bytes_stored += ((BbLayerDesc *) lfirst(cell))->size;
 
-	/* the last look at the source, so that nothing wrong is committed */
+	/* check the source once more, so that nothing wrong is committed */
 	bb_progress_import_phase(BB_IMPORT_COMMITTING);
 	bb_datadir_check_unchanged(ctx, dir);
-	(void) bb_manifest_edit(ctx, store, &edit);
-}
-
-/* Has WAL made good what was copied while it was written? */
-static void
-check_torn_pages(const BbReqCtx *ctx, const BbImport *import,
-				 BbTimeline *opened, XLogRecPtr lsn)
-{
-	ListCell   *cell;
-
-	foreach(cell, import->torn_pages)
-	{
-		const BbTornPage *torn = lfirst(cell);
-		BbKeyFields f = bb_key_fields(&torn->key);
-		BbKey		size_key = bb_key_rel_size(f.spc, f.db, f.rel,
-											   (ForkNumber) f.fork);
-		BbEntry		entry;
-
-		if (!bb_timeline_get(ctx, opened, &size_key, lsn, &entry) ||
-			entry.length != sizeof(uint32) ||
-			f.block >= bb_get_le32(entry.value))
-			continue; /* it is gone */
-		if (!bb_timeline_get(ctx, opened, &torn->key, lsn, &entry))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("%s is corrupted in base backup \"%s\"",
-							bb_key_text(&torn->key), import->dir->path),
-					 errdetail("%s Its WAL has no image of the page.",
-							   torn->complaint)));
-	}
+	(void) bb_manifest_edit(ctx, objects, &edit);
 }
 
 /*
- * A database without its relation map: the backup has what DROP DATABASE had
- * left of it, and ends before that was in WAL.
+ * Warn of databases without a relation map.  The backup has what DROP DATABASE
+ * had not removed yet, and ends before that command was in WAL.
  */
 static void
-tell_remains(const BbReqCtx *ctx, const BbImport *import, BbTimeline *opened,
-			 XLogRecPtr lsn)
+warn_of_remains(const BbReqCtx *ctx, const BbImport *import,
+				BbTimeline *opened, XLogRecPtr lsn)
 {
 	ListCell   *cell;
 
@@ -241,25 +210,26 @@ tell_remains(const BbReqCtx *ctx, const BbImport *import, BbTimeline *opened,
 	}
 }
 
-/* Ingest the WAL of a base backup, up to where it is consistent. */
+/* Ingest the WAL of a base backup, up to the LSN where it is consistent. */
 static void
-make_consistent(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
+make_consistent(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
 				const char *timeline, const char *wal_directory)
 {
 	BbIngestBackup backup = backup_of(import);
 	BbIngestResult ingested;
 	BbTimeline *opened;
 
-	ingested = bb_ingest_backup(ctx, store, timeline, wal_directory, &backup);
+	ingested = bb_ingest_backup(ctx, objects, timeline, wal_directory,
+								&backup);
 	import->result.lsn = ingested.end_lsn;
 	import->result.bytes_stored += ingested.bytes_stored;
-	opened = bb_timeline_open(ctx, store, timeline);
-	check_torn_pages(ctx, import, opened, ingested.end_lsn);
-	tell_remains(ctx, import, opened, ingested.end_lsn);
+	opened = bb_timeline_open(ctx, objects, timeline);
+	bb_import_check_torn_pages(ctx, import, opened, ingested.end_lsn);
+	warn_of_remains(ctx, import, opened, ingested.end_lsn);
 }
 
 static void
-run(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
+run(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
 	const char *timeline, const BbDataDir *dir, const char *wal_directory)
 {
 	if (wal_directory == NULL)
@@ -269,8 +239,8 @@ run(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 	import->context = CurrentMemoryContext;
 	find_lsn(ctx, import, wal_directory);
 	import->inventory = bb_inventory_new(ctx, import->dir,
-										 bb_objstore_local_directory(store));
-	import->writer = bb_imagewriter_new(store, timeline, import->lsn);
+										 bb_objstore_local_directory(objects));
+	import->writer = bb_imagewriter_new(objects, timeline, import->lsn);
 	import->scratch = AllocSetContextCreate(CurrentMemoryContext,
 											"bbackup import file",
 											ALLOCSET_DEFAULT_SIZES);
@@ -281,14 +251,14 @@ run(const BbReqCtx *ctx, BbImport *import, BbObjectStore *store,
 
 	bb_progress_import_phase(BB_IMPORT_READING);
 	bb_import_store_all(ctx, import);
-	commit(ctx, import, store, timeline);
+	commit(ctx, import, objects, timeline);
 	if (dir->label != NULL)
-		make_consistent(ctx, import, store, timeline, wal_directory);
+		make_consistent(ctx, import, objects, timeline, wal_directory);
 }
 
-/* Does the manifest name a layer of ours? */
+/* Does the manifest name one of the layers? */
 static bool
-names_one(const BbManifest *manifest, List *layers)
+names_layer_of(const BbManifest *manifest, List *layers)
 {
 	ListCell   *cell;
 
@@ -304,44 +274,44 @@ names_one(const BbManifest *manifest, List *layers)
 }
 
 /*
- * Remove the timeline as far as it is this import's: if its manifest is there
- * at all, it may be one that somebody else committed, who had the lock after
- * us; or ours, even if the commit reported an error.
+ * Remove what this import created.  A manifest may be this import's, even if
+ * its commit reported an error, or that of another process that took the lock
+ * afterwards.
  */
 static void
-remove_ours(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-			List *layers)
+remove_created(const BbReqCtx *ctx, BbObjectStore *objects,
+			   const char *timeline, List *layers)
 {
-	BbManifest *manifest = bb_manifest_find(ctx, store, timeline);
+	BbManifest *manifest = bb_manifest_find(ctx, objects, timeline);
 	ListCell   *cell;
 
-	if (manifest != NULL && names_one(manifest, layers))
+	if (manifest != NULL && names_layer_of(manifest, layers))
 	{
-		bb_manifest_remove(ctx, store, timeline);
+		bb_manifest_remove(ctx, objects, timeline);
 		return;
 	}
 	foreach(cell, layers)
-		bb_objstore_remove(ctx, store,
+		bb_objstore_remove(ctx, objects,
 						   bb_layer_object_name(timeline, lfirst(cell)));
 }
 
 /*
- * After a failure: remove what was written.  What can't be removed now is
- * left to the next import of that name.
+ * Remove what a failed import wrote.  The next import under the same name
+ * removes what can't be removed now.
  */
 static void
-clean_up(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
+clean_up(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 		 List *layers)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	PG_TRY();
 	{
-		/* the call's own deadline may be what ended it */
+		/* the deadline of the call may have passed */
 		const BbReqCtx *cleanup = bb_reqctx_detached_child(ctx, BB_TASK_IMPORT,
 														   BB_DOWNLOAD_ALLOW);
 
-		remove_ours(cleanup, store, timeline, layers);
+		remove_created(cleanup, objects, timeline, layers);
 		bb_reqctx_end(cleanup);
 	}
 	PG_CATCH();
@@ -361,7 +331,7 @@ clean_up(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 }
 
 BbImportResult
-bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
+bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
 					const char *timeline, const char *path,
 					const char *wal_directory)
 {
@@ -375,23 +345,23 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	BbImportResult result;
 	ErrorData *volatile error = NULL;
 
-	/* the lock is held as long as this context: longer than any writer */
+	/* the lock is held until this context is deleted, after all writers */
 	MemoryContextSwitchTo(locked);
 
-	/* what can be refused without touching the store is refused first */
+	/* first the checks that need no access to the objects */
 	bb_timeline_name_check(timeline);
 	dir = bb_datadir_open(ctx, path);
 
-	bb_manifest_lock(ctx, store, timeline);
-	manifest = bb_manifest_find(ctx, store, timeline);
+	bb_manifest_lock(ctx, objects, timeline);
+	manifest = bb_manifest_find(ctx, objects, timeline);
 	if (manifest != NULL && bb_manifest_consistent(manifest))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("timeline \"%s\" already exists in page store \"%s\"",
-						timeline, bb_objstore_url(store)),
+						timeline, bb_objstore_url(objects)),
 				 errhint("Import under another name, or remove it by "
 						 "bb_drop_timeline().")));
-	bb_manifest_remove(ctx, store, timeline); /* what a killed one left */
+	bb_manifest_remove(ctx, objects, timeline); /* left by a killed import */
 
 	context = AllocSetContextCreate(locked, "bbackup import",
 									ALLOCSET_DEFAULT_SIZES);
@@ -400,7 +370,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(context);
-		run(ctx, import, store, timeline, dir, wal_directory);
+		run(ctx, import, objects, timeline, dir, wal_directory);
 		MemoryContextSwitchTo(locked);
 	}
 	PG_CATCH();
@@ -414,7 +384,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *store,
 	if (error != NULL)
 	{
 		if (import->writer != NULL)
-			clean_up(ctx, store, timeline,
+			clean_up(ctx, objects, timeline,
 					 bb_imagewriter_layers(import->writer));
 		MemoryContextDelete(context);
 		ReThrowError(error);

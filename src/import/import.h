@@ -1,26 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * import.h
- *	  A data directory into a new timeline of a page store.
+ *	  Import of a data directory as a new timeline of a page store.
  *
  * The directory is that of a cluster that was shut down cleanly, or a base
- * backup with its backup_label.  Everything in it is stored as of one LSN: the
- * end of the shutdown checkpoint record, or where the backup's WAL begins.
+ * backup with its backup_label.  Everything in it is stored at one LSN: the
+ * end of the shutdown checkpoint record, or the start of the backup's WAL.
  *
  *	  pg_control, backup_label ──► may it be imported?	  (datadir.h)
- *	  WAL ──► the checkpoint to go by			  (checkpointrecord.h)
- *	  directories ──► what is there, in key order		  (inventory.h)
- *	  files ──► checked pages ──► layers			 (import_values.c)
+ *	  WAL ──► the checkpoint to start from		  (checkpointrecord.h)
+ *	  directories ──► what they hold, in key order		  (inventory.h)
+ *	  files ──► checked pages ──► layers			 (import_values.c, badpages.c)
  *	  manifest ──► the timeline exists
- *	  a base backup: WAL ──► it is consistent	  (bb_ingest_backup)
+ *	  WAL of a base backup ──► it is consistent	  (bb_ingest_backup)
  *
- * A page of a base backup may be newer than where its WAL begins: redo looks
- * at its LSN as recovery does.  It may be torn: then it isn't stored, and has
- * to come as a full-page image.
+ * A page of a base backup may be newer than the start of its WAL; redo compares
+ * LSNs as recovery does.  A torn page isn't stored, and WAL must have a
+ * full-page image of it.
  *
- * Nothing can be read before all that is done; an import that fails or is
- * cancelled removes what it wrote, and what one that was killed leaves is
- * removed by the next import of that name.
+ * The timeline can't be read before all that is done.  An import that fails or
+ * is canceled removes what it wrote; the next import under the same name
+ * removes what a killed one left.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,7 @@
 
 typedef struct BbImportResult
 {
-	XLogRecPtr	lsn; /* the first that can be read */
+	XLogRecPtr	lsn; /* the first readable LSN */
 	uint64		databases;
 	uint64		relations;
 	uint64		pages;		  /* relation blocks */
@@ -42,18 +42,19 @@ typedef struct BbImportResult
 } BbImportResult;
 
 /*
- * bb_import_directory - store the cluster in "path" as "timeline".
+ * bb_import_directory - store the cluster in the directory "path" as "timeline".
  *
- * Its WAL is in wal_directory; NULL: in its own pg_wal.
+ * Its WAL is read from wal_directory; NULL means its pg_wal.
  *
  * Errors: INVALID_PARAMETER_VALUE (not a data directory, not absolute);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (running, not cleanly shut down, changed
- * meanwhile, another major version or block size); DUPLICATE_OBJECT (the
- * timeline exists); OBJECT_IN_USE (somebody is writing it); DATA_CORRUPTED
- * (a page: file and block; a file: its name); UNDEFINED_FILE (a WAL segment).
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (a server runs in it, it was not shut down
+ * cleanly, it changed during the import, its major version or build differs);
+ * DUPLICATE_OBJECT (the timeline exists); OBJECT_IN_USE (another process writes
+ * the timeline); DATA_CORRUPTED (naming a file and block, or a file);
+ * UNDEFINED_FILE (a WAL segment).
  */
 extern BbImportResult bb_import_directory(const BbReqCtx *ctx,
-										  BbObjectStore *store,
+										  BbObjectStore *objects,
 										  const char *timeline,
 										  const char *path,
 										  const char *wal_directory);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * import_internal.h
- *	  An import as its parts share it.
+ *	  The state of an import, which import.c, import_values.c and badpages.c
+ *	  share.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,16 +13,11 @@
 #include "import/import.h"
 #include "import/inventory.h"
 #include "layer/imagewriter.h"
+#include "storage/bufpage.h"
+#include "timeline/timeline.h"
 
 /* Relation files are read in pieces of this size. */
 #define BB_IMPORT_READ_BYTES (32 * BLCKSZ)
-
-/* A page of a base backup that was copied while it was written. */
-typedef struct BbTornPage
-{
-	BbKey		key;
-	char	   *complaint;
-} BbTornPage;
 
 typedef struct BbImport
 {
@@ -30,18 +26,38 @@ typedef struct BbImport
 	XLogRecPtr	lsn;		/* of the images */
 	CheckPoint	checkpoint; /* as of that LSN */
 	BbImageWriter *writer;
-	MemoryContext context; /* of all this */
+	MemoryContext context; /* owns everything here */
 	MemoryContext scratch; /* reset for each file */
 	char	   *buffer;	   /* of BB_IMPORT_READ_BYTES, aligned */
 	uint64		files_done;
-	List	   *torn_pages;	 /* BbTornPage *: left out */
-	XLogRecPtr	newest_page; /* the greatest LSN of a page that is stored */
+	List	   *torn_pages;	 /* of badpages.c */
+	XLogRecPtr	newest_page; /* the greatest LSN of a stored page */
 	BbImportResult result;
 } BbImport;
 
-/*
- * bb_import_store_all - all values of the data directory, into the writer.
- */
+/* bb_import_store_all - give all values of the data directory to the writer. */
 extern void bb_import_store_all(const BbReqCtx *ctx, BbImport *import);
+
+/*
+ * bb_import_bad_page - store or remember a page that bb_pagecheck refused.
+ *
+ * block_of_file is its number in the file "path"; complaint says what is wrong.
+ *
+ * Errors: DATA_CORRUPTED (see badpages.c).
+ */
+extern void bb_import_bad_page(const BbReqCtx *ctx, BbImport *import,
+							   const BbKey *key, const char *path,
+							   BlockNumber block_of_file, Page page,
+							   const char *complaint);
+
+/*
+ * bb_import_check_torn_pages - check that WAL brought an image of every torn
+ * page that still exists at an LSN.
+ *
+ * Errors: DATA_CORRUPTED (naming the page).
+ */
+extern void bb_import_check_torn_pages(const BbReqCtx *ctx,
+									   const BbImport *import,
+									   BbTimeline *timeline, XLogRecPtr lsn);
 
 #endif /* BB_IMPORT_INTERNAL_H */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * import_values.c
- *	  The values of an import, one kind of key after the other.
+ *	  The values of an import, one kind of key after another.
  *
- * In the order of the keys: what exists comes before what it holds, and every
- * file is read once, front to back.
+ * Values are written in the order of their keys: an object's entry comes
+ * before its content, and every file is read once, front to back.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,7 +48,7 @@ bytes_done(BbImport *import, uint64 bytes)
 	bb_progress_import_done(import->result.bytes_read, import->files_done);
 }
 
-/* A small file was read, or the rest of one: forget what it took. */
+/* The last bytes of a file were read: free the memory that it took. */
 static void
 file_done(BbImport *import, uint64 bytes)
 {
@@ -67,14 +67,14 @@ open_file(const BbReqCtx *ctx, const BbImport *import, const char *path)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("file \"%s/%s\" vanished during the import",
 						import->dir->path, path),
-				 errhint("Nobody may change the data directory during the "
+				 errhint("Do not change the data directory during an "
 						 "import.")));
 	return file;
 }
 
 /*
- * A file of a base backup may have more: what was being written behind it
- * while it was copied, and comes again in WAL.
+ * A file of a base backup may have more bytes: those appended while it was
+ * copied, which WAL contains, too.
  */
 static void
 check_size(const BbImport *import, const char *path, uint64 size,
@@ -87,7 +87,7 @@ check_size(const BbImport *import, const char *path, uint64 size,
 						import->dir->path, path),
 				 errdetail("It was " UINT64_FORMAT " bytes and is " UINT64_FORMAT ".",
 						   expected, size),
-				 errhint("Nobody may change the data directory during the "
+				 errhint("Do not change the data directory during an "
 						 "import.")));
 }
 
@@ -231,7 +231,7 @@ store_slrus(const BbReqCtx *ctx, BbImport *import)
 	}
 }
 
-/* What the server would find only when it is started on the backup. */
+/* The server would find this only when it starts on the backup. */
 static void
 check_relmap(const BbImport *import, const char *path, const char *data,
 			 size_t length)
@@ -253,11 +253,12 @@ check_relmap(const BbImport *import, const char *path, const char *data,
 }
 
 /*
- * A database of a base backup may have been made or dropped while it was
- * copied: recovery doesn't miss its map, which WAL brings, or drops.
+ * A database of a base backup may have been created or dropped while it was
+ * copied.  Recovery doesn't need its map: WAL brings the map, or drops the
+ * database.
  */
 static bool
-may_lack_relmap(const BbImport *import, const BbDatabase *database)
+relmap_may_be_missing(const BbImport *import, const BbDatabase *database)
 {
 	return import->dir->label != NULL && database->db != InvalidOid;
 }
@@ -281,7 +282,7 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 						GetDatabasePath(database->db, database->spc));
 		data = bb_sourcefile_load(ctx, import->dir->path, path, BB_RELMAP_SIZE,
 								  &length);
-		if (data == NULL && may_lack_relmap(import, database))
+		if (data == NULL && relmap_may_be_missing(import, database))
 			continue;
 		check_relmap(import, path, data, length);
 		put(ctx, import,
@@ -310,92 +311,14 @@ store_relation_sizes(const BbReqCtx *ctx, BbImport *import)
 	}
 }
 
-/*
- * Is it a page of a free space map or a visibility map?  The server takes zeros
- * for one that it can't read, and they say nothing wrong: RBM_ZERO_ON_ERROR in
- * fsm_readbuf (freespace.c) and vm_readbuf (visibilitymap.c).
- */
-static bool
-is_map_page(const BbKey *key)
-{
-	uint8		fork = bb_key_fields(key).fork;
-
-	return fork == FSM_FORKNUM || fork == VISIBILITYMAP_FORKNUM;
-}
-
-static void
-put_zeros(const BbReqCtx *ctx, BbImport *import, const BbKey *key)
-{
-	static const uint8 zeros[BLCKSZ] = {0};
-
-	put(ctx, import, *key, zeros, sizeof(zeros));
-}
-
-/*
- * A page of a base backup that was copied while it was written has a
- * full-page image in the backup's WAL.  Until that, it has no value.  But a
- * page of a map need not have one: recovery, too, then takes zeros.
- */
-static void
-put_torn(const BbReqCtx *ctx, BbImport *import, const BbKey *key,
-		 const char *complaint)
-{
-	MemoryContext old;
-	BbTornPage *torn;
-
-	if (is_map_page(key))
-	{
-		put_zeros(ctx, import, key);
-		return;
-	}
-	old = MemoryContextSwitchTo(import->context);
-	torn = palloc(sizeof(BbTornPage));
-
-	torn->key = *key;
-	torn->complaint = pstrdup(complaint);
-	import->torn_pages = lappend(import->torn_pages, torn);
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * A page of a cleanly shut-down cluster that is no good: one of a map that the
- * server couldn't read becomes zeros, as there; others are errors.  A page that
- * is newer than the WAL is readable, so it isn't zeroed.
- */
-static void
-put_broken(const BbReqCtx *ctx, BbImport *import, const BbKey *key,
-		   const char *path, BlockNumber block_of_file, Page page,
-		   const char *complaint)
-{
-	bool		checksums = import->dir->control.data_checksum_version != 0;
-
-	if (!is_map_page(key) ||
-		bb_pagecheck(page, bb_key_fields(key).block, checksums,
-					 PG_UINT64_MAX) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("block %u of file \"%s/%s\" is corrupted",
-						block_of_file, import->dir->path, path),
-				 errdetail("%s", complaint),
-				 errhint("The cluster itself is damaged: restore the page, "
-						 "or the relation, there.")));
-	ereport(WARNING,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("block %u of file \"%s/%s\" is corrupted and becomes zeros",
-					block_of_file, import->dir->path, path),
-			 errdetail("%s It is a page of a free space map or visibility map, and the server would zero it too.",
-					   complaint)));
-	put_zeros(ctx, import, key);
-}
-
-/* The blocks of one segment of a fork, the first of which is "first". */
+/* Store "count" blocks of a segment; "first" is the fork's number of its first. */
 static void
 store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 			  const char *path, BlockNumber first, BlockNumber count)
 {
 	BbSourceFile *file = open_file(ctx, import, path);
 	bool		checksums = import->dir->control.data_checksum_version != 0;
-	/* pages of a base backup may be newer than where its WAL begins */
+	/* pages of a base backup may be newer than the start of its WAL */
 	XLogRecPtr	end_lsn = import->dir->label != NULL ? PG_UINT64_MAX
 													 : import->lsn;
 
@@ -421,11 +344,9 @@ store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 				import->newest_page = Max(import->newest_page,
 										  PageGetLSN((Page) page));
 			}
-			else if (import->dir->label != NULL)
-				put_torn(ctx, import, &key, complaint);
 			else
-				put_broken(ctx, import, &key, path, done + i, (Page) page,
-						   complaint);
+				bb_import_bad_page(ctx, import, &key, path, done + i,
+								   (Page) page, complaint);
 		}
 		done += here;
 		bytes_done(import, (uint64) here * BLCKSZ);
@@ -464,8 +385,9 @@ store_relations(const BbReqCtx *ctx, BbImport *import)
 }
 
 /*
- * Of a base backup: a transaction prepared after its WAL begins comes with
- * that (ProcessTwoPhaseBuffer in PostgreSQL's twophase.c leaves such out too).
+ * Was the transaction prepared after the start of a base backup's WAL?  Then
+ * that WAL has it (ProcessTwoPhaseBuffer in PostgreSQL's twophase.c omits it,
+ * too).
  */
 static bool
 is_future(const BbImport *import, const BbTwophase *twophase)
@@ -480,7 +402,7 @@ is_future(const BbImport *import, const BbTwophase *twophase)
 #endif
 }
 
-/* The state is stored; its CRC, the last bytes of the file, is made anew. */
+/* The CRC at the end of the file isn't stored; a backup computes it again. */
 static void
 store_twophases(const BbReqCtx *ctx, BbImport *import)
 {

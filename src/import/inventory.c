@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * inventory.c
- *	  What a data directory holds.
+ *	  The contents of a data directory.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,14 +22,11 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
-/* What to do with an entry of a directory. */
+/* Handles an entry of a directory. */
 typedef void (*Visit) (const BbReqCtx *ctx, const BbDataDir *dir,
 					   const char *below, const char *name, void *arg);
 
-/*
- * Visit the entries of a directory, given by its path below the data
- * directory.
- */
+/* Visit the entries of the directory "below" the data directory. */
 static void
 visit_directory(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 				Visit visit, void *arg)
@@ -115,14 +112,14 @@ visit_tablespace(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	}
 	else
 	{
-		/* in place, as pg_tablespace_location() shows it */
+		/* an in-place tablespace, as pg_tablespace_location() shows it */
 		tablespace->location = psprintf("%s/%s", below, name);
 	}
 	inventory->tablespaces = lappend(inventory->tablespaces, tablespace);
 	pfree(path);
 }
 
-/* One that is gone would be data lost. */
+/* Omitting a tablespace that is missing would lose its data. */
 static void
 check_tablespace(const BbDataDir *dir, const BbTablespace *tablespace,
 				 const char *below)
@@ -135,8 +132,8 @@ check_tablespace(const BbDataDir *dir, const BbTablespace *tablespace,
 				(errcode_for_file_access(),
 				 errmsg("could not find tablespace %u: could not stat directory \"%s\": %m",
 						tablespace->spc, path),
-				 errhint("Bring its directory back; or, if there is no such "
-						 "tablespace any more, remove \"%s/pg_tblspc/%u\".",
+				 errhint("Restore its directory. If the tablespace was dropped, "
+						 "remove \"%s/pg_tblspc/%u\".",
 						 dir->path, tablespace->spc)));
 	pfree(path);
 }
@@ -162,8 +159,8 @@ visit_database(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	if (!parse_oid(name, &db) || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 	{
 		if (strncmp(name, PG_TEMP_FILES_DIR, strlen(PG_TEMP_FILES_DIR)) != 0)
-			bb_leftout_warn(psprintf("%s/%s", dir->path, below), name,
-							"It is not the directory of a database.");
+			bb_excluded_warn(psprintf("%s/%s", dir->path, below), name,
+							 "It is not the directory of a database.");
 		return;
 	}
 	database = palloc0(sizeof(BbDatabase));
@@ -198,8 +195,8 @@ compare_databases(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Each has one directory with its catalogs, and PG_VERSION beside them.  A
- * CREATE DATABASE that a crash cut short may leave one without.
+ * Each database has one directory with its catalogs and a PG_VERSION file.  A
+ * CREATE DATABASE that a crash interrupted may leave one without that file.
  */
 static void
 check_databases(const BbDataDir *dir, const BbInventory *inventory)
@@ -224,8 +221,8 @@ check_databases(const BbDataDir *dir, const BbInventory *inventory)
 			ereport(WARNING,
 					(errmsg("database %u has no PG_VERSION in data directory \"%s\"",
 							database->db, dir->path),
-					 errhint("If it is a database, and not the rest of one "
-							 "that was never made, it is damaged.")));
+					 errhint("The database is damaged, unless a crash "
+							 "interrupted its creation.")));
 	}
 }
 
@@ -273,8 +270,8 @@ typedef struct SlruVisit
 } SlruVisit;
 
 /*
- * As SlruCorrectSegmentFilenameLength in PostgreSQL's slru.c has them, of up
- * to six digits; and as the server would write the number.
+ * Names have up to six digits (SlruCorrectSegmentFilenameLength in PostgreSQL's
+ * slru.c), and are what the server would write.
  */
 static bool
 parse_segment(const char *name, uint64 *segment)
@@ -300,8 +297,8 @@ visit_slru(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 
 	if (!parse_segment(name, &number))
 	{
-		bb_leftout_warn(psprintf("%s/%s", dir->path, below), name,
-						"It is not named as a segment is.");
+		bb_excluded_warn(psprintf("%s/%s", dir->path, below), name,
+						 "It is not named like a segment.");
 		return;
 	}
 	size = size_of_file(dir, below, name);

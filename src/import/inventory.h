@@ -1,17 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * inventory.h
- *	  What a data directory holds, found by reading its directories.
+ *	  The contents of a data directory, found by reading its directories.
  *
  * Every list is in the order of the page store's keys, so that an import can
  * write key after key.  An inventory of a million relations takes some tens
  * of megabytes.
  *
- * What is left out, as pg_basebackup leaves it out (basebackup.c,
- * excludeDirContents and excludeFiles): lock and log files, temporary files
- * and relations, replication slots, statistics, what the server makes anew
- * at each start; WAL; and the content of unlogged relations, init forks
- * aside.
+ * As in pg_basebackup (excludeDirContents and excludeFiles in basebackup.c),
+ * these are omitted: lock and log files, temporary files and relations,
+ * replication slots, statistics, files that the server creates at each start,
+ * WAL, and the content of unlogged relations except init forks.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +33,7 @@ typedef struct BbSourceFork
 
 typedef struct BbInventory
 {
-	MemoryContext context; /* that it was made in */
+	MemoryContext context; /* owns everything here */
 
 	/* lists of pointers to structs of pagestore/catalog.h */
 	List	   *tablespaces; /* BbTablespace */
@@ -46,28 +45,26 @@ typedef struct BbInventory
 
 	BbSourceFork *forks;
 	size_t		nforks;
-	size_t		allocated; /* of forks */
-
-	/* of all of it */
-	uint64		bytes;
+	size_t		allocated; /* forks */
+	uint64		bytes;	   /* of all contents */
 } BbInventory;
 
 /*
- * bb_inventory_new - look through a data directory.
+ * bb_inventory_new - list the contents of a data directory.
  *
  * store_directory: see bb_capture_find.
  *
- * Warns of files that it leaves out although nothing says that they may be.
+ * Warns of files that are omitted although no rule excludes them.
  *
- * Errors: DATA_CORRUPTED (a file that can't be what its name says, or that is
- * missing); errcode_for_file_access().
+ * Errors: DATA_CORRUPTED (a file is missing, or its size doesn't fit its name);
+ * errcode_for_file_access().
  */
 extern BbInventory *bb_inventory_new(const BbReqCtx *ctx, const BbDataDir *dir,
 									 const char *store_directory);
 
-/* The path of a two-phase file, "pg_twophase/…", palloc'd. */
+/* Return the path of a two-phase file, "pg_twophase/…", palloc'd. */
 extern char *bb_inventory_twophase_path(const BbTwophase *twophase);
-/* The path of an SLRU segment, "pg_xact/0000", palloc'd. */
+/* Return the path of an SLRU segment, "pg_xact/0000", palloc'd. */
 extern char *bb_inventory_slru_path(const BbSlruSegment *segment);
 
 #endif /* BB_INVENTORY_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pagecheck.c
- *	  Is this a page that a server could have written?
+ *	  Check of a page that a server may have written.
  *
  *-------------------------------------------------------------------------
  */

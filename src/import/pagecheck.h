@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pagecheck.h
- *	  Is this a page that a server could have written?
+ *	  Check of a page that a server may have written.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,14 +13,14 @@
 #include "storage/bufpage.h"
 
 /*
- * bb_pagecheck - NULL if the page is good, else what is wrong, palloc'd.
+ * bb_pagecheck - return what is wrong with a page, palloc'd, or NULL.
  *
- * The checks of PageIsVerifiedExtended in PostgreSQL's bufpage.c, which go by
- * the server's own settings and can't be used for another cluster: checksum
- * (if the cluster has them), header, zeros in a new page.  And no page may be
- * newer than end_lsn.
+ * Makes the checks of PageIsVerifiedExtended in PostgreSQL's bufpage.c, which
+ * depends on the settings of this server and so can't check another cluster's
+ * pages: checksum (if the cluster has them), header, and that a new page is
+ * zero.  Also checks that the page is not newer than end_lsn.
  *
- * REQUIRES: page aligned as a Page; block: its number in the fork.
+ * REQUIRES: "page" is aligned as a Page, and "block" is its number in the fork.
  */
 extern char *bb_pagecheck(Page page, BlockNumber block, bool checksums,
 						  XLogRecPtr end_lsn);

@@ -32,7 +32,7 @@ typedef struct SegmentList
 	size_t		allocated;
 } SegmentList;
 
-/* Digits without zeros ahead, of a number that fits; false if there are none. */
+/* Parse a number without leading zeros; returns false if there is none. */
 static bool
 parse_number(const char **text, uint32 *number)
 {
@@ -53,9 +53,9 @@ parse_number(const char **text, uint32 *number)
 }
 
 /*
- * Is this the name of a permanent relation's file?  (The same rule as
- * parse_filename_for_nontemp_relation in PostgreSQL's reinit.c, whose form
- * differs from version to version.)
+ * Is this the name of a permanent relation's file?  (This is the rule of
+ * parse_filename_for_nontemp_relation in PostgreSQL's reinit.c, whose arguments
+ * differ between versions.)
  */
 static bool
 parse_name(const char *name, Segment *segment)
@@ -86,8 +86,8 @@ parse_name(const char *name, Segment *segment)
 }
 
 /*
- * Files that belong here and are no relation's, or a temporary one's (t3_16384,
- * t3_16384_fsm, …).
+ * Is it another file that belongs here, or one of a temporary relation
+ * (t3_16384, t3_16384_fsm, …)?
  */
 static bool
 is_expected(const char *name)
@@ -150,8 +150,8 @@ read_directory(const BbReqCtx *ctx, const char *path, SegmentList *list)
 		if (!parse_name(entry->d_name, &segment))
 		{
 			if (!is_expected(entry->d_name))
-				bb_leftout_warn(path, entry->d_name,
-								"It is not named as a relation's file is.");
+				bb_excluded_warn(path, entry->d_name,
+								 "It is not named like a file of a relation.");
 			continue;
 		}
 		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
@@ -171,7 +171,7 @@ read_directory(const BbReqCtx *ctx, const char *path, SegmentList *list)
 		qsort(list->items, list->count, sizeof(Segment), compare_segments);
 }
 
-/* The name of a segment's file, palloc'd. */
+/* Return the name of a segment's file, palloc'd. */
 static char *
 file_name(const Segment *segment)
 {
@@ -184,13 +184,13 @@ file_name(const Segment *segment)
 }
 
 /*
- * Is the first segment of a fork missing or empty, and others are not?
+ * Is the first segment of a fork missing or empty, while others have data?
  *
- * That is what a crash leaves of a relation that was being dropped: the first
- * segment is truncated, then the others are removed one by one, then the first
- * at the next checkpoint (mdunlinkfork in PostgreSQL's md.c).  The server sees
- * no block of such a fork (mdnblocks, as of PostgreSQL's md.c).  Of a fork that
- * has blocks and a gap behind them, data is lost; that is not this.
+ * A crash leaves this of a relation that was being dropped: the first segment
+ * is truncated, then the others are removed one by one, and the next checkpoint
+ * removes the first (mdunlinkfork in PostgreSQL's md.c).  The server sees no
+ * block of such a fork (mdnblocks in md.c).  A fork with a gap after its first
+ * blocks is another case: it has lost data.
  */
 static bool
 is_orphaned(const Segment *segments, size_t count)
@@ -208,17 +208,18 @@ warn_orphaned(const char *path, const Segment *segments, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (segments[i].number > 0)
-			bb_leftout_warn(
+			bb_excluded_warn(
 				path, file_name(&segments[i]),
 				"The first segment of its relation is missing or empty, so the server does not read it.");
 }
 
 /*
- * How many blocks have the segments of one fork?  A segment that is not full
- * is the last; empty ones may follow, which a truncation leaves (md.c).
+ * Count the blocks of a fork.  The first segment that is not full is the last;
+ * a truncation may leave empty ones after it (md.c).
  *
- * In a base backup, files may have grown, shrunk and gone while they were
- * copied; there, as for recovery, the fork ends where the first segment does.
+ * Files of a base backup may have grown, shrunk or disappeared while they were
+ * copied.  As in recovery, the fork then ends at the first segment that isn't
+ * full.
  */
 static BlockNumber
 count_blocks(const char *path, const Segment *segments, size_t count,
@@ -242,7 +243,7 @@ count_blocks(const char *path, const Segment *segments, size_t count,
 		else if (ended && segment->size > 0)
 			complaint = "The segment before it is not full.";
 		else if (segment->size % BLCKSZ != 0 && !fuzzy)
-			complaint = "It ends in the midst of a block.";
+			complaint = "It ends in the middle of a block.";
 		if (complaint != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
@@ -314,7 +315,7 @@ bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
 			if (unlogged && fork.fork != INIT_FORKNUM)
 				continue;
 			orphaned = is_orphaned(list.items + at, next - at);
-			/* in a base backup, that may just be going on */
+			/* during a base backup, the relation may just be dropped */
 			if (orphaned && dir->label == NULL)
 				warn_orphaned(path, list.items + at, next - at);
 			if (list.items[at].number != 0)

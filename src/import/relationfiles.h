@@ -3,7 +3,7 @@
  * relationfiles.h
  *	  The relation forks in one directory of a database.
  *
- * A fork is a file for each RELSEG_SIZE blocks: 16385, 16385.1, …; 16385_vm.
+ * A fork has a file for each RELSEG_SIZE blocks: 16385, 16385.1, …; 16385_vm.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,12 +14,13 @@
 
 /*
  * bb_relationfiles_add - add the forks in the directory of a database to an
- * inventory, but for temporary relations and what unlogged ones lose.
+ * inventory, except temporary relations and the forks that unlogged relations
+ * lose after a crash.
  *
- * Segments that follow a missing or an empty first one are left out, as the
- * server never reads them; a WARNING names them.
+ * Segments after a missing or empty first one are omitted, since the server
+ * never reads them; a WARNING names them.
  *
- * Errors: DATA_CORRUPTED (a segment is missing, or of an impossible size);
+ * Errors: DATA_CORRUPTED (a segment is missing, or its size is impossible);
  * errcode_for_file_access().
  */
 extern void bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,

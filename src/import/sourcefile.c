@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sourcefile.c
- *	  Reading a file of a data directory that somebody else owns.
+ *	  Reading a file of a data directory that another user may own.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,7 @@ bb_sourcefile_open(const BbReqCtx *ctx, const char *directory,
 	file->context = context;
 	file->path = psprintf("%s/%s", directory, path);
 
-	/* before opening: who opens a FIFO waits for a writer */
+	/* check before opening, since opening a FIFO waits for a writer */
 	if (stat(file->path, &st) < 0)
 	{
 		if (errno != ENOENT)
@@ -104,8 +104,8 @@ bb_sourcefile_read(const BbReqCtx *ctx, BbSourceFile *file, void *data,
 							file->path),
 					 errdetail("It ends at byte " UINT64_FORMAT ".",
 							   file->at),
-					 errhint("Nobody may change the data directory during "
-							 "the import.")));
+					 errhint("Do not change the data directory during "
+							 "an import.")));
 		to += n;
 		length -= n;
 		file->at += n;
