@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * block.c
- *	  One block of a layer file: made, sealed, opened, searched.
+ *	  One block of a layer file: build, seal, open, search.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #define AT_STORED_LENGTH 8
 #define AT_CRC 12
 
-/* Memory of an opened block: its multiple, and how much is always kept. */
+/* Memory for a payload: allocated in multiples, kept up to a limit. */
 #define ROOM_UNIT 8192
 #define ROOM_KEPT (4 * BB_BLOCK_TARGET_SIZE)
 
@@ -65,8 +65,8 @@ bb_block_builder_size(const BbBlockBuilder *builder)
 }
 
 /*
- * The CRC of a block: of the header up to the CRC, of the stored payload, and
- * of where the block belongs.
+ * The CRC of a block covers the header up to the CRC, the stored payload, and
+ * the place of the block.
  */
 static pg_crc32c
 block_crc(const uint8 *header, const uint8 *payload, size_t length,
@@ -140,8 +140,8 @@ bb_block_header_decode(const uint8 *bytes, BbBlockHeader *header)
 }
 
 /*
- * Memory for the payload.	Nearly all blocks are a little larger than
- * BB_BLOCK_TARGET_SIZE; what a rare large one took isn't kept.
+ * Allocate memory for the payload.  Nearly all blocks are a little larger than
+ * BB_BLOCK_TARGET_SIZE.  Memory of the rare large ones isn't kept.
  */
 static void
 make_room(BbBlock *block, size_t length)
@@ -152,16 +152,16 @@ make_room(BbBlock *block, size_t length)
 		return;
 	if (block->payload)
 		pfree(block->payload);
-	block->payload = NULL; /* an error would leave it half done */
+	block->payload = NULL; /* in case of an error */
 	block->allocated = 0;
 	block->payload = palloc(size);
 	block->allocated = size;
 }
 
 /*
- * Do the entries lie one behind the other, in the order of their keys and
- * LSNs?  Whoever searches a block goes by that: an entry out of its place
- * would not be found, and a page would lack a change.
+ * Do the entries follow each other without gaps, in the order of their keys
+ * and LSNs?  Searches rely on that: an entry in the wrong place would not be
+ * found, and a page would miss a change.
  */
 static bool
 is_in_order(const BbBlock *block)
@@ -201,7 +201,7 @@ is_in_order(const BbBlock *block)
 
 bool
 bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
-			  uint64 file_id, uint64 offset, const char **complaint)
+			  uint64 file_id, uint64 offset, const char **error)
 {
 	BbBlockHeader header;
 
@@ -209,20 +209,20 @@ bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 		!bb_block_header_decode(bytes, &header) ||
 		length - BB_BLOCK_HEADER_SIZE < header.stored_length)
 	{
-		*complaint = "The block header is invalid.";
+		*error = "The block header is invalid.";
 		return false;
 	}
 	if (bb_get_le32(bytes + AT_CRC) !=
 		block_crc(bytes, bytes + BB_BLOCK_HEADER_SIZE, header.stored_length,
 				  file_id, offset))
 	{
-		*complaint = "The block's checksum does not match.";
+		*error = "The block's checksum does not match.";
 		return false;
 	}
 	if (!bb_compression_available(header.compression))
 	{
-		*complaint = "The block is compressed by a method that this server "
-					 "was built without.";
+		*error = "The block is compressed by a method that this server was "
+				 "built without.";
 		return false;
 	}
 
@@ -231,7 +231,7 @@ bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 					   header.stored_length, block->payload,
 					   header.raw_length))
 	{
-		*complaint = "The block cannot be decompressed.";
+		*error = "The block cannot be decompressed.";
 		return false;
 	}
 
@@ -241,20 +241,20 @@ bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
 	if (block->count == 0 ||
 		block->count > header.raw_length / (BB_ENTRY_HEADER_SIZE + 4))
 	{
-		*complaint = "The block's number of entries is impossible.";
+		*error = "The block's number of entries is impossible.";
 		return false;
 	}
 	block->entries_end = header.raw_length -
 		(block->count + 1) * sizeof(uint32);
 	if (!is_in_order(block))
 	{
-		*complaint = "The entries of the block are not in order.";
+		*error = "The entries of the block are not in order.";
 		return false;
 	}
 	return true;
 }
 
-/* Where entry i begins; false if there is no room for one there. */
+/* Find where entry i begins.  False: there is no room for an entry there. */
 static inline bool
 entry_at(const BbBlock *block, uint32 i, const uint8 **bytes, uint32 *room)
 {
@@ -288,7 +288,7 @@ bb_block_entry(const BbBlock *block, uint32 i, BbEntry *entry)
 	return entry->length <= room && entry->length <= BB_VALUE_MAX_SIZE;
 }
 
-/* As (key, lsn) of the entry at bytes compares with those given. */
+/* Compare the entry at bytes with (key, lsn). */
 static inline int
 compare_entry(const uint8 *bytes, const BbKey *key, XLogRecPtr lsn)
 {

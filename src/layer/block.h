@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * block.h
- *	  One block of a layer file: made, sealed, opened, searched.
+ *	  One block of a layer file: build, seal, open, search.
  *
  *	  payload:	entry … entry | offset of each, u32 … | their number, u32
  *	  on disk:	header (16) | payload, perhaps compressed
  *
- * See format.h.  Building and opening know nothing of files; whoever reads or
- * writes brings the bytes, and where in the file they are.
+ * See format.h.  These functions do no I/O: the caller passes the bytes and
+ * their place in the file.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,12 +32,13 @@ extern void bb_block_builder_init(BbBlockBuilder *builder);
 extern void bb_block_builder_reset(BbBlockBuilder *builder);
 extern void bb_block_builder_add(BbBlockBuilder *builder,
 								 const BbEntry *entry);
-/* Bytes of the payload as it is now. */
+
+/* bb_block_builder_size - return the present size of the payload, in bytes. */
 extern size_t bb_block_builder_size(const BbBlockBuilder *builder);
 
 /*
- * bb_block_seal - header and payload, ready to be written at "offset" of the
- * file "file_id", appended to *out.
+ * bb_block_seal - append header and payload to *out, ready to be written at
+ * "offset" of the file "file_id".
  */
 extern void bb_block_seal(BbBlockBuilder *builder, uint8 level,
 						  BbCompression compression, uint64 file_id,
@@ -54,7 +55,7 @@ typedef struct BbBlockHeader
 	uint32		stored_length; /* without the header */
 } BbBlockHeader;
 
-/* An opened block.  Its memory is its owner's and is used again. */
+/* An opened block.  Opening another one in it uses its memory again. */
 typedef struct BbBlock
 {
 	uint8		level;
@@ -65,31 +66,38 @@ typedef struct BbBlock
 } BbBlock;
 
 /*
- * bb_block_header_decode - false when it can't be one of ours.
+ * bb_block_header_decode - decode the header of a block.
+ *
+ * Returns false if it is invalid.
  */
 extern bool bb_block_header_decode(const uint8 *bytes, BbBlockHeader *header);
 
 /*
- * bb_block_open - check and decompress header and payload as they lie in the
- * file; "length" is what is at hand.  False, with what is wrong in
- * *complaint, when anything is.
+ * bb_block_open - check and decompress a block.
  *
- * block->payload is allocated in CurrentMemoryContext, if it isn't yet.
+ * "bytes" are header and payload as in the file, and "length" is how many
+ * bytes there are.  Returns false, with an errdetail in *error, if the block
+ * is broken.
+ *
+ * block->payload is allocated in CurrentMemoryContext if it is NULL.
  */
 extern bool bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
-						  uint64 file_id, uint64 offset,
-						  const char **complaint);
+						  uint64 file_id, uint64 offset, const char **error);
 
 /*
- * bb_block_entry - entry i of an opened block; false when it is broken.
+ * bb_block_entry - decode entry i of an opened block.
+ *
+ * Returns false if the entry is broken.
  *
  * REQUIRES: i < block->count
  */
 extern bool bb_block_entry(const BbBlock *block, uint32 i, BbEntry *entry);
 
 /*
- * bb_block_search - how many entries come before (key, lsn); or_equal: before
- * or at it?  False when one that was looked at is broken.
+ * bb_block_search - count the entries before (key, lsn), or, with or_equal,
+ * before or at it.
+ *
+ * Returns false if an entry on the way is broken.
  */
 extern bool bb_block_search(const BbBlock *block, const BbKey *key,
 							XLogRecPtr lsn, bool or_equal, uint32 *position);

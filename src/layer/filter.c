@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * filter.c
- *	  The key filter of a delta layer: its pages made and asked.
+ *	  The key filter of a delta layer.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 #include "layer/filter.h"
 #include "port/pg_crc32c.h"
 
-/* 2^64 by the golden ratio. */
+/* 2^64 divided by the golden ratio. */
 #define SPREAD UINT64CONST(0x9E3779B97F4A7C15)
 
 #define AT_CRC (BB_FILTER_PAGE_SIZE - 4)
@@ -40,7 +40,7 @@ bb_filter_page_of(uint32 hash, uint32 pages)
 }
 
 /*
- * The bits of a key in its page: a start and a stride, out of bits that
+ * The bits of a key in its page: a start and a stride, made of hash bits that
  * didn't choose the page.
  */
 static inline void
@@ -82,7 +82,7 @@ bb_filter_page_test(const uint8 *page, uint32 hash)
 	return true;
 }
 
-/* As that of a block, it covers where the page belongs. */
+/* Like the CRC of a block, it covers the place of the page. */
 static pg_crc32c
 page_crc(const uint8 *page, uint64 file_id, uint64 offset)
 {

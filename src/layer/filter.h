@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * filter.h
- *	  The key filter of a delta layer: does it hold a key, perhaps?
+ *	  The key filter of a delta layer: may the layer hold a key?
  *
  * A timeline gets a delta layer at each flush, and most of them cover most of
- * the keys.  A point read would have to search all of them for the few that
- * have something to say.  So each has a Bloom filter, cut into pages: a key
- * belongs to one page and sets some bits there, so asking costs the read of
- * one small page.
+ * the keys.  A point read would have to search all of them, though few have
+ * an entry of its key.  So each has a Bloom filter, cut into pages: a key
+ * belongs to one page and sets some bits there, so a test reads one small
+ * page.
  *
  *	  page:	 bits (BB_FILTER_BITS / 8 bytes) | crc u32
  *
  * The hash of a key is its CRC-32C, spread by a multiplication (Fibonacci
- * hashing); docs/format.md has it in full.
+ * hashing); docs/format.md describes it in full.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,15 +30,18 @@
 
 extern uint32 bb_filter_hash(const BbKey *key);
 
-/* How many pages a filter of so many keys has. */
+/* bb_filter_pages - return how many pages a filter of "keys" keys has. */
 extern uint32 bb_filter_pages(uint64 keys);
-/* Which of them a key belongs to. */
+/* bb_filter_page_of - return the number of the page that a key belongs to. */
 extern uint32 bb_filter_page_of(uint32 hash, uint32 pages);
 
 extern void bb_filter_page_add(uint8 *page, uint32 hash);
 extern bool bb_filter_page_test(const uint8 *page, uint32 hash);
 
-/* Set the CRC of the page that is to be at "offset" of the file "file_id". */
+/*
+ * bb_filter_page_seal - set the CRC of a page for its place, at "offset" of
+ * the file "file_id".
+ */
 extern void bb_filter_page_seal(uint8 *page, uint64 file_id, uint64 offset);
 extern bool bb_filter_page_check(const uint8 *page, uint64 file_id,
 								 uint64 offset);

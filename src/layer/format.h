@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * format.h
- *	  The layout of layer files.  docs/format.md says the same in prose.
+ *	  The layout of layer files; docs/format.md describes it byte by byte.
  *
  *	  +--------+------+------+---+-------+------+---+------+--------+--------+
  *	  | header | data | data | … | index | data | … | root | filter | footer |
@@ -10,16 +10,17 @@
  * A block is a header, which is never compressed, and a payload, which may
  * be.  A payload is a sequence of entries in (key, LSN) order, followed by
  * the offset of each and their number, so that a block can be searched by
- * bisection and read in order.  An index block has the same form: its
- * entries' values are the places of blocks one level below, under the first
- * key and LSN of each.  The footer tells where the root is.
+ * bisection and read in order.  An index block has the same form: the values
+ * of its entries are the places of blocks one level below, and their keys and
+ * LSNs are the first ones of these blocks.  The footer holds the place of the
+ * root.
  *
- * A delta layer has a key filter (filter.h), so that a point read can pass it
- * by.
+ * A delta layer has a key filter (filter.h), so that a point read can skip the
+ * layer.
  *
- * Everything is little-endian but keys.  Every block has a CRC32C that
- * covers the file's id and the block's own offset too: a block that was read
- * from another file, or another place, is as broken as one with a wrong bit.
+ * Everything except keys is little-endian.  Every block has a CRC32C that also
+ * covers the file's id and the offset of the block: a block that was read from
+ * another file, or from another place, is as broken as one with a wrong bit.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,17 +50,18 @@
 	(8 + 4 + 8 + 4 + 8 + 8 + 8 + 18 + 18 + 1 + 1 + 8 + 4 + 4 + 8)
 #define BB_FOOTER_MAGIC "bbfoot1\n"
 
-/* A block is closed when its payload has at least this many bytes: four
- * pages.  Larger compresses better, smaller makes a point read faster. */
+/* A block is closed once its payload has at least this many bytes: four
+ * pages.  Larger blocks compress better, smaller ones make point reads
+ * faster. */
 #define BB_BLOCK_TARGET_SIZE 32768
 
-/* No value is larger: a WAL record that changes pages. */
+/* The limit of a value's size, as WAL records that change pages are smaller. */
 #define BB_VALUE_MAX_SIZE (1024 * 1024)
 
-/* No payload is larger; a reader refuses what claims to be. */
+/* The limit of a payload's size.  A reader refuses a larger one. */
 #define BB_BLOCK_MAX_SIZE (2 * BB_VALUE_MAX_SIZE)
 
-/* More levels than this can't come from a writer of ours. */
+/* The limit of levels, which no writer can reach. */
 #define BB_LEVEL_MAX 8
 
 /* What an entry holds. */
@@ -70,7 +72,7 @@ typedef enum BbEntryType
 	BB_ENTRY_RECORD = 3,	  /* a WAL record that changes what was before */
 	BB_ENTRY_RECORD_INIT = 4, /* a WAL record that makes the page anew */
 	BB_ENTRY_NATIVE = 5,	  /* a native record; see layer/native.h */
-	BB_ENTRY_DELETED = 6	  /* from here on the key does not exist */
+	BB_ENTRY_DELETED = 6	  /* the key does not exist from here on */
 } BbEntryType;
 
 #endif /* BB_FORMAT_H */

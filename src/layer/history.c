@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * history.c
- *	  The history of a page, gathered.
+ *	  Gathering the history of a page.
  *
  *-------------------------------------------------------------------------
  */
@@ -87,9 +87,7 @@ set_base(BbPageHistory *history, const BbEntry *entry)
 	history->base_lsn = entry->lsn;
 }
 
-/*
- * An entry that isn't where it should be: two layers have the same history.
- */
+/* An entry is out of order, so two layers have the same part of the history. */
 static void
 report_disorder(const BbPageHistory *history, const BbEntry *entry,
 				XLogRecPtr other)
@@ -102,7 +100,7 @@ report_disorder(const BbPageHistory *history, const BbEntry *entry,
 					   LSN_FORMAT_ARGS(entry->lsn), LSN_FORMAT_ARGS(other))));
 }
 
-/* What an entry means for a history, whichever way that is gathered. */
+/* Add an entry to a history that is gathered in either direction. */
 static void
 take(BbPageHistory *history, const BbEntry *entry)
 {
@@ -156,7 +154,7 @@ bb_history_add_newer(BbPageHistory *history, const BbEntry *entry)
 	if (entry->lsn < older)
 		report_disorder(history, entry, older);
 
-	/* what needs nothing older makes all that is older void */
+	/* a whole value replaces everything older */
 	if (entry->type == BB_ENTRY_IMAGE || entry->type == BB_ENTRY_DELETED ||
 		entry->type == BB_ENTRY_RECORD_INIT)
 		forget(history);

@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * history.h
- *	  The history of a page: a base and the changes to apply on it.
+ *	  The history of a page: a base and the changes to apply to it.
  *
- * What layers know of one key up to an LSN, gathered from the newest layer
- * to the oldest, until something is found that needs nothing older:
+ * A history is what layers hold of one key up to an LSN.  It is gathered from
+ * the newest layer to the oldest, until an entry is found that needs nothing
+ * older:
  *
  *	  newest							 oldest
  *	  record  record  native  record  | image
  *	  \_________ changes ___________/	\_ base
  *
- * The timeline gathers it, layer by layer (bb_layer_collect), and turns it
- * into a value: natively (layer/native.h) or by the redo helper (redo/redo.h).
+ * The timeline gathers it layer by layer (bb_layer_collect) and turns it into
+ * a value, natively (layer/native.h) or by the redo helper (redo/redo.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -43,17 +44,17 @@ typedef struct BbChange
 
 typedef struct BbPageHistory
 {
-	MemoryContext context; /* what is gathered is allocated here */
+	MemoryContext context; /* owns everything that is gathered */
 	BbKey		key;
 
 	bool		complete; /* nothing older is needed */
-	bool		deleted;  /* complete, and what was found is a DELETED entry;
-						   * changes may follow it (a key that came again) */
+	bool		deleted;  /* complete, by a DELETED entry; changes may follow
+						   * it (the key was created again) */
 	const uint8 *base;	  /* NULL: none (changes begin with RECORD_INIT, or
 						   * the key does not exist) */
 	uint32		base_length;
 	XLogRecPtr	base_lsn;
-	bool		base_imported; /* it is an image layer's, as it came in */
+	bool		base_imported; /* it is from an image layer, as imported */
 
 	uint64		bytes;	  /* of changes */
 	int			nchanges; /* newest first while it is gathered */
@@ -61,51 +62,53 @@ typedef struct BbPageHistory
 	BbChange   *changes; /* lives as long as the history */
 } BbPageHistory;
 
-/* The history and what it gathers live in "parent". */
+/*
+ * bb_history_init - prepare a history; "parent" will own what it gathers.
+ */
 extern void bb_history_init(BbPageHistory *history, MemoryContext parent);
 
 extern void bb_history_free(BbPageHistory *history);
 
-/* Forget what was gathered; the next is of "key". */
+/* bb_history_reset - forget what was gathered, and begin with "key". */
 extern void bb_history_reset(BbPageHistory *history, const BbKey *key);
 
 /*
- * bb_history_add_older - add an entry, when they come newest first.
+ * bb_history_add_older - add the next entry, when gathering newest first.
  *
- * Changes are copied; a base is not, since nothing is read after it.
+ * Changes are copied.  A base is not copied, since nothing is read after it.
  *
  * REQUIRES: not complete.
  *
- * Errors: DATA_CORRUPTED (an entry that isn't older: layers overlap).
+ * Errors: DATA_CORRUPTED (the entry isn't older, so layers overlap).
  */
 extern void bb_history_add_older(BbPageHistory *history, const BbEntry *entry);
 
 /*
- * bb_history_add_newer - add an entry, when they come oldest first.
+ * bb_history_add_newer - add the next entry, when gathering oldest first.
  *
- * A whole value (IMAGE, DELETED, RECORD_INIT) takes the place of all that was
- * there.  Everything is copied.
+ * A whole value (IMAGE, DELETED, RECORD_INIT) replaces everything before it.
+ * Everything is copied.
  *
  * Errors: as bb_history_add_older.
  */
 extern void bb_history_add_newer(BbPageHistory *history, const BbEntry *entry);
 
 /*
- * bb_history_set_base - begin with the value that an image layer has; it is
- * not copied.
+ * bb_history_set_base - begin with a value of an image layer, which is not
+ * copied.
  */
 extern void bb_history_set_base(BbPageHistory *history, const BbEntry *entry);
 
 /*
- * bb_history_rebase - what was gathered, oldest first, makes this page: it
- * becomes the base, copied, and the changes are forgotten.
+ * bb_history_rebase - make a copy of "page" the base, and forget the changes
+ * that led to it.
  */
 extern void bb_history_rebase(BbPageHistory *history, const uint8 *page);
 
-/* Turn newest first into oldest first. */
+/* bb_history_reverse - put the changes, newest first, into oldest first. */
 extern void bb_history_reverse(BbPageHistory *history);
 
-/* Copy the base, so that it no longer depends on its layer. */
+/* bb_history_keep_base - copy the base, so that its layer isn't needed. */
 extern void bb_history_keep_base(BbPageHistory *history);
 
 #endif /* BB_HISTORY_H */

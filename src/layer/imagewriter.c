@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * imagewriter.c
- *	  Values in key order into image layers.
+ *	  Writing values, in key order, into image layers.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,12 +13,12 @@
 
 struct BbImageWriter
 {
-	MemoryContext context; /* that it was made in */
+	MemoryContext context; /* owns the writer and its layers */
 	BbObjectStore *objects;
 	const char *timeline;
 	XLogRecPtr	lsn;
 	uint64		limit;	  /* bytes of a layer */
-	BbKey		start;	  /* of the open layer's keys, or the next one's */
+	BbKey		start;	  /* of the keys of the open layer, or of the next */
 	BbLayerWriter *layer; /* NULL: none is open */
 	List	   *finished; /* BbLayerDesc */
 };

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * layer.h
- *	  Layer files: what they are called, writing one, reading one.
+ *	  Layer files: their names, writing one, reading one.
  *
- * An image layer holds one value for each key of a key range, at one LSN; a
- * key in its range that it lacks does not exist at that LSN.  A delta layer
- * holds what happened to the keys of a range in a range of LSNs: many entries
- * for a key, or none.  A layer file is immutable, and named by the manifest
- * of its timeline before anybody reads it.
+ * An image layer holds the value of each key of a key range that exists at one
+ * LSN.  A delta layer holds what happened to the keys of a key range in a
+ * range of LSNs: many entries for a key, or none.  A layer file is immutable,
+ * and is read only once the manifest of its timeline names it.
  *
  *	  LSN
  *	   ^	+--------- delta ---------+		a read at LSN L takes the entries
@@ -19,9 +18,9 @@
  * Reading:	 open, then get or collect (a point) or a cursor (a range).
  *
  * Every byte read is checked: sizes against bounds, blocks against their
- * CRC32C, the footer against what the manifest says.
+ * CRC32C, the footer against the manifest.
  *
- * Errors, of every function that reads: DATA_CORRUPTED (layer and byte
+ * Errors of every function that reads: DATA_CORRUPTED (layer and byte
  * offset); UNDEFINED_FILE (layer); those of the object store.
  *
  *-------------------------------------------------------------------------
@@ -36,30 +35,30 @@
 #include "layer/history.h"
 #include "objstore/objstore.h"
 
-/* What the manifest knows of a layer. */
+/* What the manifest says of a layer. */
 typedef struct BbLayerDesc
 {
 	BbKeyRange	keys;
 	XLogRecPtr	lsn_start; /* an image layer: the LSN of the image */
 	XLogRecPtr	lsn_end;   /* exclusive; an image layer: lsn_start + 1 */
 	bool		image;
-	uint64		file_id; /* random; tells apart layers of the same range */
+	uint64		file_id; /* random; distinguishes layers of the same range */
 	uint64		size;	 /* bytes */
 	uint64		entries;
 	uint32		crc; /* CRC32C of the whole file */
 } BbLayerDesc;
 
 /*
- * bb_layer_object_name - "timelines/TIMELINE/layers/delta-…", palloc'd.
+ * bb_layer_object_name - return "timelines/TIMELINE/layers/delta-…", palloc'd.
  */
 extern char *bb_layer_object_name(const char *timeline,
 								  const BbLayerDesc *desc);
-/* The same, with what the manifest knows of it. */
+/* bb_layer_object - return the layer as an object, with its size and CRC. */
 extern BbWholeObject bb_layer_object(const char *timeline,
 									 const BbLayerDesc *desc);
-/* Can an object of that name be a layer of the timeline? */
+/* bb_layer_is_object_name - can an object of that name be a layer? */
 extern bool bb_layer_is_object_name(const char *timeline, const char *name);
-/* Its last part, by which people see it. */
+/* bb_layer_name - return the last part of the name, which users see. */
 extern char *bb_layer_name(const BbLayerDesc *desc);
 
 /* ---- writing ---- */
@@ -67,7 +66,7 @@ extern char *bb_layer_name(const BbLayerDesc *desc);
 typedef struct BbLayerWriter BbLayerWriter;
 
 /*
- * bb_layer_writer_new - begin an image layer at lsn, of keys from "start".
+ * bb_layer_writer_new - begin an image layer at lsn, with keys from "start".
  */
 extern BbLayerWriter *bb_layer_writer_new(const BbReqCtx *ctx,
 										  BbObjectStore *objects,
@@ -84,7 +83,7 @@ extern BbLayerWriter *bb_layer_writer_new_delta(
 	BbCompression compression);
 
 /*
- * bb_layer_writer_add - add an image, to an image layer.
+ * bb_layer_writer_add - add an image to an image layer.
  *
  * REQUIRES: keys ascending.
  *
@@ -95,12 +94,12 @@ extern void bb_layer_writer_add(const BbReqCtx *ctx, BbLayerWriter *writer,
 								size_t length);
 
 /*
- * bb_layer_writer_add_entry - add an entry of any type but INDEX, to a delta
+ * bb_layer_writer_add_entry - add an entry of any type except INDEX to a delta
  * layer.
  *
- * Several entries of one key may have the same LSN, as when a record changes a
- * page in two ways; they are read, and applied, in the order in which they
- * were added.
+ * Several entries of one key may have the same LSN, for example if a record
+ * changes a page in two ways.  They are read and applied in the order in which
+ * they were added.
  *
  * REQUIRES: (key, lsn) not descending; lsn in the layer's range.
  *
@@ -109,16 +108,20 @@ extern void bb_layer_writer_add(const BbReqCtx *ctx, BbLayerWriter *writer,
 extern void bb_layer_writer_add_entry(const BbReqCtx *ctx,
 									  BbLayerWriter *writer,
 									  const BbEntry *entry);
+
 /*
- * About how many bytes are stored: the blocks written, and the open data block
- * as it is before compression; not the open index blocks, nor the key filter.
+ * bb_layer_writer_size - return about how many bytes the layer has.
+ *
+ * These are the blocks written so far and the open data block, before
+ * compression.  Open index blocks and the key filter don't count.
  */
 extern uint64 bb_layer_writer_size(const BbLayerWriter *writer);
 
 /*
- * bb_layer_writer_finish - make it durable; it covers keys up to "end".
+ * bb_layer_writer_finish - make a layer durable, and free its writer.
  *
- * The description is palloc'd in CurrentMemoryContext.  The writer is gone.
+ * The layer covers keys up to "end", exclusive.  Returns its description,
+ * palloc'd.
  */
 extern BbLayerDesc *bb_layer_writer_finish(const BbReqCtx *ctx,
 										   BbLayerWriter *writer,
@@ -130,42 +133,43 @@ typedef struct BbLayer BbLayer;
 typedef struct BbLayerCursor BbLayerCursor;
 
 /*
- * bb_layer_open - open a layer, check that it is the one described.
+ * bb_layer_open - open a layer, and check that it is the one described.
  */
 extern BbLayer *bb_layer_open(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *timeline, const BbLayerDesc *desc);
 extern void bb_layer_close(BbLayer *layer);
 
 /*
- * bb_layer_may_hold - false: the layer has no entry of that key.
+ * bb_layer_may_hold - may the layer have an entry of that key?
  *
- * Cheap: a delta layer's key filter is asked.  It errs on the side of true.
+ * The answer is cheap, since it comes from the key filter of a delta layer.
+ * False is certain, true is not.
  */
 extern bool bb_layer_may_hold(const BbReqCtx *ctx, BbLayer *layer,
 							  const BbKey *key);
 
 /*
- * bb_layer_get - the value of a key, from an image layer.
+ * bb_layer_get - get the value of a key from an image layer.
  *
- * entry->value stays valid until the next get or collect.  Returns false when
- * the layer lacks the key.
+ * entry->value stays valid until the next get or collect.  Returns false if
+ * the layer doesn't have the key.
  */
 extern bool bb_layer_get(const BbReqCtx *ctx, BbLayer *layer, const BbKey *key,
 						 BbEntry *entry);
 
 /*
- * bb_layer_collect - add to *history what a delta layer knows of its key.
+ * bb_layer_collect - add the entries of a delta layer to *history.
  *
- * Looks at the entries above floor and up to ceiling, newest first, and stops
- * when the history is complete.  Its base then stays valid until the next
- * get or collect.
+ * Adds the entries of the history's key above floor and up to ceiling, newest
+ * first, until the history is complete.  Its base then stays valid until the
+ * next get or collect.
  */
 extern void bb_layer_collect(const BbReqCtx *ctx, BbLayer *layer,
 							 XLogRecPtr floor, XLogRecPtr ceiling,
 							 BbPageHistory *history);
 
 /*
- * bb_layer_forget - free the blocks that get and collect keep for the next.
+ * bb_layer_forget - free the blocks that get and collect keep for later reads.
  */
 extern void bb_layer_forget(BbLayer *layer);
 
@@ -173,21 +177,26 @@ extern void bb_layer_forget(BbLayer *layer);
  * bb_layer_cursor_new - read entries in order, from the first at or after
  * (start, lsn).
  *
- * A cursor reads ahead in pieces, of up to window_bytes when it goes on and
- * on.  It must not outlive its layer.
+ * A cursor reads ahead in pieces, which grow up to window_bytes.  It must not
+ * outlive its layer.
  */
 extern BbLayerCursor *bb_layer_cursor_new(const BbReqCtx *ctx, BbLayer *layer,
 										  const BbKey *start, XLogRecPtr lsn,
 										  size_t window_bytes);
-/* The next entry; its value stays valid until the next call.  False: end. */
+
+/*
+ * bb_layer_cursor_next - read the next entry.
+ *
+ * entry->value stays valid until the next call.  Returns false at the end.
+ */
 extern bool bb_layer_cursor_next(const BbReqCtx *ctx, BbLayerCursor *cursor,
 								 BbEntry *entry);
 
 /*
- * bb_layer_cursor_seek - go forward to the first entry at or after (key, lsn),
- * which next then returns.
+ * bb_layer_cursor_seek - go forward to the first entry at or after (key, lsn).
+ * The next call of bb_layer_cursor_next returns it.
  *
- * REQUIRES: (key, lsn) after what next returned last.
+ * REQUIRES: (key, lsn) after the last entry returned.
  */
 extern void bb_layer_cursor_seek(const BbReqCtx *ctx, BbLayerCursor *cursor,
 								 const BbKey *key, XLogRecPtr lsn);

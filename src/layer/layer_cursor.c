@@ -3,10 +3,10 @@
  * layer_cursor.c
  *	  Reading a layer file: a range, in order.
  *
- * A cursor keeps its path from the root, and a window of the file, so that
- * the data blocks, which lie one after another, are read in large pieces.
- * The window is small at first and grows as long as the cursor goes on: most
- * cursors of a scan of few keys read one block.
+ * A cursor keeps its path from the root and a window of the file, so that
+ * consecutive data blocks are read in large pieces.  The window is small at
+ * first and grows while the cursor reads on, because most cursors of a scan of
+ * few keys read one block.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 #include "layer/layer_internal.h"
 #include "utils/memutils.h"
 
-/* How much a cursor reads when it hasn't shown yet that it goes on. */
+/* How much a cursor reads first. */
 #define FIRST_WINDOW_BYTES (64 * 1024)
 
 struct BbLayerCursor
@@ -38,10 +38,10 @@ struct BbLayerCursor
 };
 
 /*
- * Have the bytes of a block in the window.
+ * Return the bytes of a block, from the window.
  *
- * The blocks of level 0 below one index block lie one after another, ahead of
- * it, so they are read in large pieces; an index block is read by itself.
+ * The blocks of level 0 below one index block are consecutive and precede it,
+ * so they are read in large pieces; an index block is read alone.
  */
 static const uint8 *
 window_bytes(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
@@ -58,7 +58,7 @@ window_bytes(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 
 	if (level == 0)
 	{
-		/* right behind the window, but for a cut block: it goes on */
+		/* the cursor reads on if the block is at the end of the window */
 		if (cursor->window_length > 0 && place->offset <= window_end &&
 			place->offset >= cursor->window_start)
 			cursor->window_bytes = Min(cursor->window_bytes * 2,
@@ -72,13 +72,13 @@ window_bytes(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 	{
 		if (cursor->window)
 			pfree(cursor->window);
-		cursor->window = NULL; /* an error would leave it half done */
+		cursor->window = NULL; /* in case of an error */
 		cursor->window_allocated = 0;
 		cursor->window_length = 0;
 		cursor->window = MemoryContextAlloc(cursor->context, size);
 		cursor->window_allocated = size;
 	}
-	cursor->window_length = 0; /* here too */
+	cursor->window_length = 0; /* likewise */
 	cursor->window_start = place->offset;
 	bb_object_read(ctx, cursor->layer->object, place->offset, cursor->window,
 				   length);
@@ -101,7 +101,7 @@ load_block(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 		return block;
 
 	bb_layer_check_place(cursor->layer, place);
-	cursor->offset[level] = 0; /* an error would leave it half done */
+	cursor->offset[level] = 0; /* in case of an error */
 	bytes = window_bytes(ctx, cursor, place, level);
 	old = MemoryContextSwitchTo(cursor->context);
 	bb_layer_open_block(ctx, cursor->layer, place, bytes, level, block);
@@ -111,7 +111,7 @@ load_block(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 }
 
 /*
- * The next entry of the cursor's block of a level.
+ * Take the next entry of the cursor's block of a level.
  */
 static void
 step(BbLayerCursor *cursor, int level, BbEntry *entry)
@@ -122,7 +122,7 @@ step(BbLayerCursor *cursor, int level, BbEntry *entry)
 
 /*
  * Go down from the block that the path has at "level" to the first entry at
- * or after (key, lsn), or behind the last entry of its leaf.
+ * or after (key, lsn), or to the end of its leaf.
  */
 static void
 descend(const BbReqCtx *ctx, BbLayerCursor *cursor, int level,
@@ -175,7 +175,7 @@ bb_layer_cursor_new(const BbReqCtx *ctx, BbLayer *layer, const BbKey *start,
 }
 
 /*
- * Go on to the next leaf; false when there is none.
+ * Go on to the next leaf.  False: there is none.
  */
 static bool
 next_leaf(const BbReqCtx *ctx, BbLayerCursor *cursor)
@@ -204,7 +204,7 @@ next_leaf(const BbReqCtx *ctx, BbLayerCursor *cursor)
 	return true;
 }
 
-/* Image layers have each key once. */
+/* Is the entry after the last one?  Image layers have each key once. */
 static bool
 in_order(const BbLayerCursor *cursor, const BbEntry *entry)
 {
@@ -236,8 +236,8 @@ bb_layer_cursor_next(const BbReqCtx *ctx, BbLayerCursor *cursor,
 }
 
 /*
- * Does all that is at or after (key, lsn) lie behind the block that the path
- * has at "level"?	Perhaps, if its last entry is before it.
+ * May all entries at or after (key, lsn) come after the block that the path
+ * has at "level"?  They may if the last entry of the block is before that.
  */
 static bool
 may_be_behind(BbLayerCursor *cursor, int level, const BbKey *key,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * layer_internal.h
- *	  An open layer, as point reads and cursors share it.
+ *	  An open layer, which point reads and cursors share.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,8 +20,8 @@ typedef struct BbPlace
 } BbPlace;
 
 /*
- * So many blocks of a level are kept for point reads: what a page is and how
- * long its relation is are far from each other.
+ * Blocks of each level that are kept for point reads.  A caller often reads a
+ * page and the size of its relation in turn, which are far apart.
  */
 #define BB_CACHED_BLOCKS 3
 
@@ -43,7 +43,7 @@ struct BbLayer
 	uint64		filter_offset;
 	uint32		filter_pages; /* 0: no filter */
 
-	/* for point reads: the blocks last used of each level */
+	/* for point reads: the blocks of each level that were used last */
 	MemoryContext blocks_context; /* NULL: none are kept */
 	BbCachedBlock cached[BB_LEVEL_MAX + 1][BB_CACHED_BLOCKS];
 	uint64		clock;
@@ -55,41 +55,41 @@ struct BbLayer
  * bb_layer_corrupted - report a layer that is broken at "offset".
  */
 pg_noreturn extern void bb_layer_corrupted(const BbLayer *layer, uint64 offset,
-										   const char *complaint);
+										   const char *detail);
 
-/* Can there be a block?  An error if not. */
+/* bb_layer_check_place - raise an error if no block can be there. */
 extern void bb_layer_check_place(const BbLayer *layer, const BbPlace *place);
 
 /*
- * bb_layer_open_block - open the block whose bytes are at hand, and which must
- * be of "level".
+ * bb_layer_open_block - open the block that these bytes are, which must be of
+ * "level".
  */
 extern void bb_layer_open_block(const BbReqCtx *ctx, const BbLayer *layer,
 								const BbPlace *place, const uint8 *bytes,
 								int level, BbBlock *block);
 
 /*
- * bb_layer_entry - entry "position" of a block that was opened at "offset".
+ * bb_layer_entry - decode entry "position" of the block at "offset".
  */
 extern void bb_layer_entry(const BbLayer *layer, uint64 offset,
 						   const BbBlock *block, uint32 position,
 						   BbEntry *entry);
 
 /*
- * bb_layer_search - bb_block_search, with a broken entry as an error.
+ * bb_layer_search - like bb_block_search, but a broken entry is an error.
  */
 extern uint32 bb_layer_search(const BbLayer *layer, uint64 offset,
 							  const BbBlock *block, const BbKey *key,
 							  XLogRecPtr lsn, bool or_equal);
 
 /*
- * bb_layer_check_child - a block, opened at "offset", has to begin with the
- * key and LSN of the index entry that led to it.
+ * bb_layer_check_child - check that the block at "offset" begins with the key
+ * and LSN of the index entry that led to it.
  */
 extern void bb_layer_check_child(const BbLayer *layer, const BbEntry *index,
 								 uint64 offset, const BbBlock *child);
 
-/* What an index entry points to. */
+/* bb_layer_entry_place - return the place that an index entry points to. */
 extern BbPlace bb_layer_entry_place(const BbEntry *entry);
 
 #endif /* BB_LAYER_INTERNAL_H */

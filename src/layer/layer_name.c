@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * layer_name.c
- *	  What layers are called.
+ *	  The names of layers.
  *
  *	  image-KEYSTART-LSN-FILEID
  *	  delta-KEYSTART-LSNSTART-LSNEND-FILEID
  *
- * all in hexadecimal.	The name sorts by key, and says nothing that isn't
- * known when the layer is begun: where its keys end is not.  Programs go by
- * the manifest.
+ * Numbers are hexadecimal.  Names sort by key.  They say only what is known
+ * when a layer is begun, so not where its keys end.  Programs rely on the
+ * manifest, not on names.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,7 +48,7 @@ bb_layer_object(const char *timeline, const BbLayerDesc *desc)
 						   .id = desc->file_id};
 }
 
-/* So many hexadecimal digits, as they are written above, and "end". */
+/* Skip so many hexadecimal digits and the character "end". */
 static bool
 take_digits(const char **at, size_t digits, char end)
 {

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * layer_point.c
- *	  Reading a layer file: what it has of one key.
+ *	  Reading a layer file: the entries of one key.
  *
- * A point read keeps the blocks that it last used of each level, so that reads
+ * Point reads keep the blocks of each level that they used last, so that reads
  * near each other cost one search each.
  *
  *-------------------------------------------------------------------------
@@ -14,8 +14,8 @@
 #include "utils/memutils.h"
 
 /*
- * A way from the root to an entry: the block of each level, and the entry in
- * it that leads on.
+ * A path from the root to an entry: the block of each level, and the entry in
+ * it that leads down.
  */
 typedef struct Path
 {
@@ -33,7 +33,7 @@ read_bytes(const BbReqCtx *ctx, BbLayer *layer, uint64 offset, size_t length)
 	{
 		if (layer->buffer)
 			pfree(layer->buffer);
-		layer->buffer = NULL; /* an error would leave it half done */
+		layer->buffer = NULL; /* in case of an error */
 		layer->buffer_size = 0;
 		layer->buffer = MemoryContextAlloc(layer->blocks_context, length);
 		layer->buffer_size = length;
@@ -43,8 +43,8 @@ read_bytes(const BbReqCtx *ctx, BbLayer *layer, uint64 offset, size_t length)
 }
 
 /*
- * Where a level keeps the block at an offset, or else the one that it used
- * the longest time ago.
+ * Find the cached block of a level that is at an offset, or else the block
+ * that was used longest ago.
  */
 static BbCachedBlock *
 find_cached(BbLayer *layer, int level, uint64 offset)
@@ -64,8 +64,7 @@ find_cached(BbLayer *layer, int level, uint64 offset)
 }
 
 /*
- * The block at place, out of the cache if it is among those last used of its
- * level.
+ * Return the block at place, from the cache if it is there.
  */
 static BbBlock *
 cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
@@ -88,7 +87,7 @@ cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
 													  "bbackup layer blocks",
 													  ALLOCSET_SMALL_SIZES);
 	bytes = read_bytes(ctx, layer, place->offset, place->size);
-	cached->offset = 0; /* an error would leave it half done */
+	cached->offset = 0; /* in case of an error */
 	old = MemoryContextSwitchTo(layer->blocks_context);
 	bb_layer_open_block(ctx, layer, place, bytes, level, &cached->block);
 	MemoryContextSwitchTo(old);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * layer_reader.c
- *	  A layer file opened, and what point reads and cursors have in common.
+ *	  Opening a layer file, and what point reads and cursors share.
  *
  * Both go down the tree of blocks from the root: layer_point.c for one key,
  * layer_cursor.c for a range in order.
@@ -20,19 +20,19 @@ static const char *
 hint_for(const BbLayer *layer)
 {
 	if (bb_object_is_copy(layer->object))
-		return "It is the copy in the cache that was read.  Remove it by "
-			   "bb_evict(); the layer is then downloaded again.";
+		return "The copy in the cache was read.  Remove it by bb_evict(); "
+			   "the layer is then downloaded again.";
 	return "Restore this file from a copy of the page store.";
 }
 
 void
-bb_layer_corrupted(const BbLayer *layer, uint64 offset, const char *complaint)
+bb_layer_corrupted(const BbLayer *layer, uint64 offset, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("layer \"%s\" is corrupted at byte " UINT64_FORMAT,
 					layer->name, offset),
-			 errdetail("%s", complaint),
+			 errdetail("%s", detail),
 			 errhint("%s", hint_for(layer))));
 }
 
@@ -55,7 +55,7 @@ check_header(const BbReqCtx *ctx, BbLayer *layer)
 						   "of bbackup reads.");
 	if (bb_get_le64(header + 16) != layer->desc.file_id)
 		bb_layer_corrupted(layer, 16,
-						   "The file is another layer than its name says.");
+						   "The file is not the layer that its name says.");
 }
 
 static void
@@ -97,13 +97,14 @@ check_footer(const BbReqCtx *ctx, BbLayer *layer)
 		bb_layer_corrupted(layer, at,
 						   "The footer does not agree with the manifest.");
 
-	/* as much as there can be, so that sums below can't overflow */
+	/* this also keeps the sums below from overflowing */
 	if (layer->filter_pages > 0 &&
 		(layer->filter_offset < BB_LAYER_HEADER_SIZE ||
 		 layer->filter_offset >= at ||
 		 layer->filter_pages >
 			 (at - layer->filter_offset) / BB_FILTER_PAGE_SIZE))
-		bb_layer_corrupted(layer, at, "There can be no key filter there.");
+		bb_layer_corrupted(layer, at,
+						   "The place of the key filter is impossible.");
 }
 
 BbLayer *
@@ -150,8 +151,7 @@ bb_layer_close(BbLayer *layer)
 }
 
 /*
- * Can there be a block?  Its first byte can't lie in the header, nor its last
- * in the footer.
+ * Can there be a block?  It can't begin in the header, nor end in the footer.
  */
 void
 bb_layer_check_place(const BbLayer *layer, const BbPlace *place)
@@ -163,7 +163,7 @@ bb_layer_check_place(const BbLayer *layer, const BbPlace *place)
 		place->size > BB_BLOCK_HEADER_SIZE + BB_BLOCK_MAX_SIZE ||
 		place->size > end - place->offset)
 		bb_layer_corrupted(layer, place->offset,
-						   "There can be no block here.");
+						   "There can't be a block here.");
 }
 
 void
@@ -171,11 +171,11 @@ bb_layer_open_block(const BbReqCtx *ctx, const BbLayer *layer,
 					const BbPlace *place, const uint8 *bytes, int level,
 					BbBlock *block)
 {
-	const char *complaint;
+	const char *error;
 
 	if (!bb_block_open(block, bytes, place->size, layer->desc.file_id,
-					   place->offset, &complaint))
-		bb_layer_corrupted(layer, place->offset, complaint);
+					   place->offset, &error))
+		bb_layer_corrupted(layer, place->offset, error);
 	if (block->level != level)
 		bb_layer_corrupted(layer, place->offset,
 						   "The block has the wrong level.");

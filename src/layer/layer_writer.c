@@ -3,13 +3,13 @@
  * layer_writer.c
  *	  Writing a layer file, front to back.
  *
- * There is one open block a level: level 0 holds entries, each level above
- * the places of the blocks below it.  A block that has reached its size is
- * sealed, written, and entered one level up; so the tree grows from the
- * bottom, in one pass, with one block a level in memory.
+ * Each level has one open block: level 0 holds entries, and each level above
+ * holds the places of the blocks below it.  A block that has reached its size
+ * is sealed, written, and entered one level up.  So the tree grows from the
+ * bottom, in one pass, with one block of each level in memory.
  *
- * A delta layer's key filter can only be made at the end, when it is known
- * how many keys there are; until then their hashes are kept, four bytes each.
+ * The key filter of a delta layer is built at the end, when the number of keys
+ * is known.  Until then the writer keeps their hashes, four bytes each.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,19 +25,19 @@ struct BbLayerWriter
 {
 	MemoryContext context; /* owns the writer */
 	BbObjectWriter *object;
-	BbLayerDesc desc; /* as it will be; the end of the keys comes last */
+	BbLayerDesc desc; /* of the finished layer; filled in as it is known */
 	BbCompression compression;
-	uint64		written; /* bytes, which is where the next block goes */
+	uint64		written; /* bytes, so also the offset of the next block */
 	pg_crc32c	crc;
 	BbKey		last_key;
 	XLogRecPtr	last_lsn;
-	int			levels; /* how many builders are in use */
+	int			levels; /* number of builders in use */
 	BbBlockBuilder builders[BB_LEVEL_MAX + 1];
 	StringInfoData sealed;
 	/* the block written last */
 	uint64		block_offset;
 	uint32		block_size;
-	/* the keys of a delta layer, and what became of them */
+	/* the keys of a delta layer, and the filter made of them */
 	uint32	   *hashes;
 	uint64		nhashes;
 	uint64		hashes_allocated;
@@ -55,7 +55,7 @@ write_bytes(const BbReqCtx *ctx, BbLayerWriter *writer, const void *data,
 }
 
 /*
- * Begin a file; desc says what is known of the layer so far.
+ * Begin a file; desc is what is known of the layer so far.
  */
 static BbLayerWriter *
 begin_layer(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
@@ -161,8 +161,8 @@ write_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
 }
 
 /*
- * Write the open block of a level and enter it one level up, there too if
- * that makes the block above full.
+ * Write the open block of a level and enter it one level up.  If that fills
+ * the block above, close that one, too.
  */
 static void
 close_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
@@ -187,7 +187,7 @@ close_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
 }
 
 /*
- * Add an entry whose place in the order was checked.
+ * Add an entry whose order was checked.
  */
 static void
 add_entry(const BbReqCtx *ctx, BbLayerWriter *writer, const BbEntry *entry)
@@ -357,16 +357,15 @@ bb_layer_writer_finish(const BbReqCtx *ctx, BbLayerWriter *writer,
 	writer->desc.keys.end = *end;
 
 	/*
-	 * Close the levels from below.  The highest one that is in use becomes
-	 * the root; closing one may open a higher one, so this is no for loop
-	 * over a fixed number.
+	 * Close the levels from the bottom.  The highest one in use becomes the
+	 * root.  Closing a level may open a higher one.
 	 */
 	for (int level = 0;; level++)
 	{
 		bool		top = level == writer->levels - 1;
 
 		if (writer->builders[level].count == 0)
-			continue; /* its last block was just full */
+			continue; /* its last block has been closed already */
 		if (top)
 		{
 			write_block(ctx, writer, level);

@@ -3,9 +3,9 @@
  * layermap.c
  *	  Which layers of a timeline hold a key at an LSN.
  *
- * One array has all layers, run after run: the image layers' runs first, then
- * the delta layers', of each the newest first, and in a run the layers by
- * key.  A look-up is a binary search in each run until enough is found.
+ * One array has all layers, run after run: runs of image layers, then runs of
+ * delta layers, each newest first.  Within a run, layers are in the order of
+ * their keys.  A lookup is a binary search in each run until enough is found.
  *
  *-------------------------------------------------------------------------
  */
@@ -62,8 +62,8 @@ same_run(const BbLayerDesc *a, const BbLayerDesc *b)
 }
 
 /*
- * A binary search would overlook one of two layers that overlap, and a page
- * would be wrong.
+ * Of two layers that overlap, a binary search would miss one, and a page would
+ * be wrong.
  */
 static void
 check_disjoint(const BbLayerMap *map, const BbLayerDesc *a,
@@ -78,7 +78,7 @@ check_disjoint(const BbLayerMap *map, const BbLayerDesc *a,
 						   bb_layer_name(b))));
 }
 
-/* The LSN that the delta layers build on; Invalid: nothing can be read. */
+/* The LSN that the first delta layer builds on; Invalid: nothing is readable. */
 static XLogRecPtr
 base_lsn(const BbLayerMap *map)
 {
@@ -89,19 +89,19 @@ base_lsn(const BbLayerMap *map)
 }
 
 /*
- * Each flush of ingest has a delta layer, as each of its records ends
- * somewhere (BB_KEY_RECORD_ENDS).  Where there is no layer one was lost, and
- * pages would be older than they say they are.
+ * Each flush of ingest writes a delta layer, since it writes at least the ends
+ * of its records (BB_KEY_RECORD_ENDS).  If LSNs have no delta layer, one was
+ * lost, and pages would miss changes.
  */
 static void
 check_whole(const BbLayerMap *map)
 {
 	XLogRecPtr	base = base_lsn(map);
-	XLogRecPtr	from = map->manifest->end_lsn + 1; /* all is there from here */
+	XLogRecPtr	from = map->manifest->end_lsn + 1; /* complete from here on */
 
 	if (XLogRecPtrIsInvalid(base))
 		return;
-	/* which come by falling lsn_end */
+	/* runs are ordered by descending lsn_end */
 	for (int i = map->nimages; i < map->nruns; i++)
 	{
 		if (map->runs[i].lsn_end < from)
@@ -156,7 +156,8 @@ bb_layermap_new(const BbManifest *manifest)
 }
 
 /*
- * The position behind the last layer of a run that begins at or before key.
+ * Return the position after the last layer of a run that begins at or before
+ * key.
  */
 static int
 search_run(const BbLayerMap *map, const Run *run, const BbKey *key)
@@ -177,7 +178,7 @@ search_run(const BbLayerMap *map, const Run *run, const BbKey *key)
 }
 
 /*
- * The position of a run's layer that covers key; -1: none.
+ * Return the position of the layer of a run that covers key, or -1.
  */
 static int
 find_in_run(const BbLayerMap *map, const Run *run, const BbKey *key)
@@ -209,7 +210,7 @@ bb_layermap_image(const BbLayerMap *map, const BbKey *key, XLogRecPtr lsn,
 		if (position >= 0)
 			limit = &layer_at(map, position)->keys.end;
 		else if (behind < run->end)
-			/* not in this run, but its next layer hides what is older */
+			/* not in this run, but its next layer hides older layers */
 			limit = &layer_at(map, behind)->keys.start;
 		else
 			continue;
@@ -222,7 +223,7 @@ bb_layermap_image(const BbLayerMap *map, const BbKey *key, XLogRecPtr lsn,
 	return -1;
 }
 
-/* May layers of this run have entries above floor, up to ceiling? */
+/* May layers of this run have entries above floor and up to ceiling? */
 static inline bool
 run_matters(const Run *run, XLogRecPtr floor, XLogRecPtr ceiling)
 {
@@ -267,7 +268,7 @@ bb_layermap_deltas(const BbLayerMap *map, const BbKeyRange *range,
 		if (!run_matters(run, floor, ceiling))
 			continue;
 
-		/* the one that covers the start, and those behind it */
+		/* the layer that covers the start, and those after it */
 		position = find_in_run(map, run, &range->start);
 		if (position < 0)
 			position = search_run(map, run, &range->start);

@@ -3,10 +3,10 @@
  * layermap.h
  *	  Which layers of a timeline hold a key at an LSN.
  *
- * Layers that have the same LSN range and don't overlap make a run: the image
- * layers of one LSN, the delta layers of one flush.
+ * Layers of the same LSN range make a run, in which no two overlap: the image
+ * layers at one LSN, or the delta layers of one flush.
  *
- * Layers are named by their index into manifest->layers.
+ * A layer is identified by its index in manifest->layers.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,40 +18,41 @@
 typedef struct BbLayerMap BbLayerMap;
 
 /*
- * bb_layermap_new - a map of the manifest's layers; the manifest must outlive
- * it.
+ * bb_layermap_new - create a map of the layers of a manifest, which must
+ * outlive the map.
  *
- * Errors: DATA_CORRUPTED when layers of one run overlap, or when there are LSNs
- * up to the timeline's end that no delta layer has.
+ * Errors: DATA_CORRUPTED (layers of one run overlap; delta layers up to the
+ * timeline's end are missing).
  */
 extern BbLayerMap *bb_layermap_new(const BbManifest *manifest);
 
 /*
- * bb_layermap_image - the newest image layer that covers key at or below
- * lsn; -1 when there is none.
+ * bb_layermap_image - find the newest image layer that covers key, at or below
+ * lsn.
  *
- * *until is lowered to the first key above for which the answer may be
- * another one.
+ * Returns -1 if there is none.  Lowers *until to the first key above "key" for
+ * which the answer may differ.
  */
 extern int bb_layermap_image(const BbLayerMap *map, const BbKey *key,
 							 XLogRecPtr lsn, BbKey *until);
 
 /*
- * bb_layermap_next_delta - the delta layers that may have entries of key above
- * floor, up to ceiling, newest first, one each call; -1 when there are no
- * more.
+ * bb_layermap_next_delta - find the next delta layer that may have entries of
+ * key above floor and up to ceiling, newest first.
  *
- * *run is zero before the first call.
+ * Returns -1 after the last one.  *run holds the state, and is zero before the
+ * first call.
  */
 extern int bb_layermap_next_delta(const BbLayerMap *map, const BbKey *key,
 								  XLogRecPtr floor, XLogRecPtr ceiling,
 								  int *run);
 
 /*
- * bb_layermap_deltas - the delta layers that may have entries of a key range
- * above floor, up to ceiling, newest first; *n of them, palloc'd.
+ * bb_layermap_deltas - find all delta layers that may have entries of a key
+ * range above floor and up to ceiling.
  *
- * *runs is how many of them can be at one key.
+ * Returns *n of them, newest first, palloc'd.  At most *runs of them cover the
+ * same key.
  */
 extern int *bb_layermap_deltas(const BbLayerMap *map, const BbKeyRange *range,
 							   XLogRecPtr floor, XLogRecPtr ceiling, int *n,

@@ -19,7 +19,7 @@
 #include "storage/bufpage.h"
 #include "utils/memutils.h"
 
-/* No object is larger: 1 PB.  Sums of sizes then don't overflow. */
+/* 1 PB, larger than any object, so that sums of sizes don't overflow. */
 #define LAYER_MAX_SIZE (UINT64CONST(1) << 50)
 
 bool
@@ -181,7 +181,7 @@ history_error(const BbManifest *manifest)
 		return "The timeline is its own ancestor.";
 	else if (XLogRecPtrIsInvalid(manifest->ancestor_lsn) ||
 			 manifest->ancestor_lsn > start)
-		return "The timeline does not begin where it parts from its "
+		return "The timeline does not begin where it branches off its "
 			   "ancestor.";
 	return NULL;
 }

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * native.c
- *	  Native records: written and applied.
+ *	  Writing and applying native records.
  *
- * A native record is untrusted like all that comes out of a store: it is
- * taken apart by a BbReader, and every place in the page that it names is
- * checked against the page's number of entries.
+ * A native record is untrusted, like everything in a page store: it is decoded
+ * by a BbReader, and each entry that it names is checked against the number of
+ * entries of the page.
  *
  *-------------------------------------------------------------------------
  */
@@ -131,7 +131,7 @@ bb_native_fsm_truncate(StringInfo buf, uint32 slots)
 
 /* ---- applying ---- */
 
-/* An entry number, checked; 0 (and failed) when there is no such entry. */
+/* Read and check an entry number.  If it is too high: 0, and failed is set. */
 static uint32
 read_entry(BbReader *reader, uint32 limit)
 {
@@ -163,8 +163,8 @@ more(const BbReader *reader)
 }
 
 /*
- * As TransactionIdSetStatusBit in clog.c: that recovery marks subtransactions
- * sub-committed for a moment leaves no trace.
+ * As TransactionIdSetStatusBit in clog.c.  Recovery marks subtransactions as
+ * sub-committed for a moment, which leaves no trace.
  */
 static void
 apply_xact_set(BbReader *reader, uint8 *page)
@@ -270,8 +270,8 @@ apply_vm_set(BbReader *reader, XLogRecPtr lsn, Page page)
 }
 
 /*
- * As vm_readbuf and visibilitymap_clear in visibilitymap.c; or, logged, as
- * heap_xlog_vm_clear in heapam_xlog.c, which doesn't touch a page of zeros, and
+ * As vm_readbuf and visibilitymap_clear in visibilitymap.c.  A logged change is
+ * as in heap_xlog_vm_clear in heapam_xlog.c, which skips a page of zeros and
  * sets the LSN only if a bit was cleared.
  */
 static void
@@ -325,7 +325,7 @@ apply_fsm_truncate(BbReader *reader, Page page)
 		fsm_truncate_avail(page, (int) slots);
 }
 
-/* Is this a change that the key's page may have? */
+/* Can the page of this key have such a change? */
 static bool
 fits(const BbKey *key, BbNativeType type)
 {
@@ -408,8 +408,8 @@ bb_native_apply(const BbKey *key, const BbChange *change, uint8 *page)
 	if (!fitting || !bb_reader_done(&reader))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("page store has a native record that can't be applied"),
-				 errdetail("It is of %s at %X/%X, type %u, with %u bytes.",
+				 errmsg("page store has a native record that cannot be applied"),
+				 errdetail("The record is of %s at %X/%X, has type %u and %u bytes.",
 						   bb_key_text(key), LSN_FORMAT_ARGS(change->lsn),
 						   (unsigned) type, change->length)));
 }

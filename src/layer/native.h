@@ -3,21 +3,21 @@
  * native.h
  *	  Native records: changes that no rm_redo call makes.
  *
- * SLRU pages and pages of visibility and free space maps change by WAL
- * records that name no block of theirs.  Ingest (src/ingest) writes what such
- * a record does to one page as a native record; here it is applied.	A native
- * record is a type byte and its arguments, little-endian; docs/format.md
- * lists them.
+ * SLRU pages (pg_xact, multixact offsets and members, pg_commit_ts) and pages
+ * of visibility and free space maps are changed by WAL records that don't
+ * refer to them as blocks.  Ingest writes the effect of such a record on one
+ * page as a native record, and reads apply it by bb_native_apply.  These pages
+ * have only images and native changes.
  *
- * SLRU pages (xact, multixact offsets and members, commit_ts) and the pages
- * of visibility and free space maps have only images and native changes.
+ * A native record is a type byte and its arguments, little-endian;
+ * docs/format.md lists them.
  *
- * Places within a page (a transaction in pg_xact, a heap block in a
- * visibility map, …) are "entries", counted from 0; the constants below say
- * how many a page has.
+ * Items within a page (a transaction in pg_xact, a heap block in a visibility
+ * map, …) are called entries and counted from 0.  The constants below say how
+ * many a page has.
  *
- * (Layouts from PostgreSQL's clog.c, commit_ts.c, multixact.c and
- * visibilitymap.c, which keep them to themselves.)
+ * (The layouts are those of PostgreSQL's clog.c, commit_ts.c, multixact.c and
+ * visibilitymap.c, whose headers don't export them.)
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +43,7 @@ typedef enum BbNativeType
 	BB_NATIVE_VM_CLEAR_LOGGED = 9
 } BbNativeType;
 
-/* pg_xact: two bits a transaction. */
+/* pg_xact: two bits for each transaction. */
 #define BB_XACT_PER_PAGE (BLCKSZ * 4)
 
 /* pg_commit_ts: a time and an origin, without padding. */
@@ -61,59 +61,63 @@ typedef enum BbNativeType
 #define BB_MEMBERS_PER_PAGE \
 	(BLCKSZ / BB_MEMBERS_GROUP_SIZE * BB_MEMBERS_PER_GROUP)
 
-/* visibility map: two bits a heap block, behind a page header. */
+/* visibility map: two bits for each heap block, after a page header. */
 #define BB_VM_BYTES (BLCKSZ - MAXALIGN(SizeOfPageHeaderData))
 #define BB_VM_PER_PAGE (BB_VM_BYTES * 4)
 
 /*
- * bb_native_apply - apply one NATIVE change of "key" to its page, in place.
+ * bb_native_apply - apply a NATIVE change of "key" to its page, in place.
  *
  * "page" has BLCKSZ bytes and is aligned as a Page.
  *
- * Errors: DATA_CORRUPTED (key, LSN): a change that can't be decoded, or that
- * doesn't fit the key.
+ * Errors: DATA_CORRUPTED with key and LSN (the change can't be decoded, or the
+ * key can't have it).
  */
 extern void bb_native_apply(const BbKey *key, const BbChange *change,
 							uint8 *page);
 
 /*
- * Writing native records: "begin" what takes a list, then add to it; one call
- * for the others.  Each appends to "buf", which holds one record.
+ * Writing native records.  Each function appends to "buf", which holds one
+ * record.  A record with a list takes a "begin", then an "add" for each
+ * element.
  *
- * REQUIRES: entries below the page's number of them.
+ * REQUIRES: entries lower than the number of entries of the page.
  */
 
-/* Transactions of one page of pg_xact get a status (clog.h). */
+/* pg_xact: set the status (clog.h) of transactions. */
 extern void bb_native_xact_begin(StringInfo buf, uint8 status);
 extern void bb_native_xact_add(StringInfo buf, uint32 entry);
 
-/* Transactions of one page of pg_commit_ts get a time and an origin. */
+/* pg_commit_ts: set the time and the origin of transactions. */
 extern void bb_native_commit_ts_begin(StringInfo buf, TimestampTz time,
 									  uint16 origin);
 extern void bb_native_commit_ts_add(StringInfo buf, uint32 entry);
 
-/* Multixacts of one page of pg_multixact/offsets get where they begin. */
+/* pg_multixact/offsets: set where the members of multixacts begin. */
 extern void bb_native_offsets_begin(StringInfo buf);
 extern void bb_native_offsets_add(StringInfo buf, uint32 entry, uint32 offset);
 
-/* Members from "entry" on, all in one page of pg_multixact/members. */
+/* pg_multixact/members: set members from "entry" on. */
 extern void bb_native_members_begin(StringInfo buf, uint32 entry);
 extern void bb_native_members_add(StringInfo buf, TransactionId xid,
 								  uint8 status);
 
 /*
- * Visibility map: set bits of a heap block as visibilitymap_set does in
- * recovery (not if the page is newer, and its LSN follows); clear bits as
- * visibilitymap_clear does (always, and the LSN stays), or, "logged", as where
- * the record names the map's page (as a set does: not if the page is newer, and
- * its LSN follows if a bit changes); clear all from "entry" on.
+ * Visibility map:
+ *
+ * set		set bits of a heap block, like visibilitymap_set in recovery:
+ *			unless the page is newer; this advances the page's LSN
+ * clear	clear bits, like visibilitymap_clear: always, keeping the LSN.
+ *			"logged": the record refers to the map's page; unless the page is
+ *			newer, and a bit that changes advances the LSN
+ * truncate clear all bits from "entry" on
  */
 extern void bb_native_vm_set(StringInfo buf, uint32 entry, uint8 flags);
 extern void bb_native_vm_clear_begin(StringInfo buf, bool logged);
 extern void bb_native_vm_clear_add(StringInfo buf, uint32 entry, uint8 flags);
 extern void bb_native_vm_truncate(StringInfo buf, uint32 entry);
 
-/* Free space map, a page of the lowest level: only "slots" of it remain. */
+/* Free space map, a page of the lowest level: keep only "slots" slots. */
 extern void bb_native_fsm_truncate(StringInfo buf, uint32 slots);
 
 #endif /* BB_NATIVE_H */

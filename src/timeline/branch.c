@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * branch.c
- *	  Branches made, timelines dropped.
+ *	  Making branches, and dropping timelines.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,8 +14,8 @@
 #include "utils/timestamp.h"
 
 /*
- * What is done has a memory context of its own, so that its locks end with
- * it: one query may do more than one thing.
+ * An operation has its own memory context, so that its locks end with it: one
+ * query may perform several operations.
  */
 static MemoryContext
 begin_operation(void)
@@ -34,8 +34,8 @@ end_operation(MemoryContext old)
 }
 
 /*
- * Is the name free?  What is left of an import that was killed is no timeline
- * (import.h).
+ * Raise an error if the name is taken.  The remains of an import that was
+ * killed don't count (import.h).
  */
 static void
 need_name(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
@@ -49,7 +49,7 @@ need_name(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 }
 
 /*
- * The tli at the end of a branch, and the switches before it.
+ * Set the tli at the end of a branch, and drop the switches after it.
  */
 static void
 cut_switches(BbManifest *branch)
@@ -62,7 +62,8 @@ cut_switches(BbManifest *branch)
 }
 
 /*
- * The time of the last commit before the end of a branch, if it had any.
+ * Set the time of the end of a branch: that of the last commit before it, if
+ * there is one.
  */
 static void
 set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
@@ -77,7 +78,7 @@ set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
 			(TimestampTz) bb_get_le64(entry.value));
 }
 
-/* With the locks. */
+/* REQUIRES: the locks. */
 static void
 make_branch(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 			const char *ancestor, XLogRecPtr lsn)
@@ -111,14 +112,14 @@ bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *objects,
 	need_name(ctx, objects, name); /* before a lock makes a directory */
 	bb_manifest_lock(ctx, objects, name);
 	need_name(ctx, objects, name);
-	bb_manifest_remove(ctx, objects, name); /* what a killed import left */
+	bb_manifest_remove(ctx, objects, name); /* remains of a killed import */
 	make_branch(ctx, objects, name, ancestor, lsn);
 	end_operation(old);
 }
 
 /*
- * Is there such a timeline?  One whose manifest is broken is one, too;
- * *broken says so.
+ * Raise an error if there is no such timeline.  *broken: it exists, but its
+ * manifest can't be read.
  */
 static void
 need_timeline(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
@@ -132,10 +133,10 @@ need_timeline(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 }
 
 /*
- * Does another timeline need the one to be dropped?
+ * Raise an error if another timeline needs the one to be dropped.
  *
- * One whose manifest can't be read might; but not that of a broken one, which
- * it couldn't read, either.
+ * A timeline whose manifest can't be read may be a branch of it.  That doesn't
+ * matter if the one to be dropped is broken, since no branch could read it.
  */
 static void
 check_not_needed(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
@@ -149,9 +150,9 @@ check_not_needed(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot drop timeline \"%s\" because timeline \"%s\" might be a branch of it",
 						name, other),
-				 errdetail("The manifest of that one cannot be read: %s.",
-						   error->message),
-				 errhint("Restore that manifest from a copy of the page store, or drop timeline \"%s\" first.",
+				 errdetail("The manifest of timeline \"%s\" cannot be read: %s.",
+						   other, error->message),
+				 errhint("Restore the manifest of timeline \"%s\" from a copy of the page store, or drop that timeline first.",
 						 other)));
 	if (manifest != NULL && manifest->ancestor != NULL &&
 		strcmp(manifest->ancestor, name) == 0)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * evaluate.c
- *	  A history into a value.
+ *	  Turning a history into a value.
  *
- * Most are whole values that are handed on as they are.  The rest is pages:
- * of relations' main and init forks, by redo; of SLRUs and of the other forks,
- * by native changes.
+ * Most histories are whole values, which are returned unchanged.  The others
+ * are pages: those of main and init forks of relations are made by redo, those
+ * of SLRUs and of other forks by native changes.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,12 +17,11 @@
 #include "storage/checksum.h"
 #include "timeline/timeline_internal.h"
 
-/* Which changes does a key's page have?	Pages of other keys have none. */
+/* Can a page of this key have such a change?  Other keys have no changes. */
 static bool
 change_belongs(const BbPageHistory *history, const BbChange *change)
 {
 	BbKeyFields fields = bb_key_fields(&history->key);
-
 	bool		redo_makes = fields.kind == BB_KEY_REL_BLOCK &&
 		(fields.fork == MAIN_FORKNUM || fields.fork == INIT_FORKNUM);
 
@@ -78,7 +77,7 @@ has_checksum(const BbTimeline *timeline, const BbKey *key)
 		key->bytes[0] == BB_KEY_REL_BLOCK;
 }
 
-/* Set the checksum of a page that was made, if the cluster has them. */
+/* Set the checksum of a page that was made, if the cluster has checksums. */
 static void
 finish_page(const BbTimeline *timeline, const BbKey *key, uint8 *page)
 {
@@ -128,7 +127,7 @@ bb_history_evaluate(const BbTimeline *timeline, const BbPageHistory *history,
 	return BB_OUTCOME_VALUE;
 }
 
-/* Redo sets checksums, or not, as the control file says. */
+/* The control file decides whether redo sets checksums, so it has to agree. */
 static void
 check_control(const BbTimeline *timeline, const uint8 *control, size_t length,
 			  XLogRecPtr lsn)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * gather.c
- *	  The history of one key, across layers and ancestors.
+ *	  Gathering the history of one key across layers and ancestors.
  *
- * Newest first: the delta layers of the timeline, down to its image layer of
- * the key; when it has none, the same in its ancestor, at the LSN where they
- * part.
+ * The delta layers of the timeline are read newest first, down to its image
+ * layer of the key.  If it has none, its ancestor is read in the same way,
+ * from the branch point on.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,8 +14,8 @@
 #include "timeline/timeline_internal.h"
 
 /*
- * Note that a point read uses the blocks of a layer; those of the layer that
- * was used longest ago are freed, if need be.
+ * Note that a point read uses blocks of a layer.  If there are too many such
+ * layers, the blocks of the one that was used longest ago are freed.
  */
 static void
 touch_layer(BbTimeline *timeline, BbLayer *layer)
@@ -40,7 +40,7 @@ touch_layer(BbTimeline *timeline, BbLayer *layer)
 }
 
 /*
- * What the delta layers of one timeline have, above floor up to ceiling.
+ * Gather from the delta layers of one timeline, above floor up to ceiling.
  */
 static void
 gather_deltas(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr floor,
@@ -99,7 +99,8 @@ bb_timeline_gather(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 			BB_COUNT(ctx, images_used, 1);
 			bb_history_set_base(history, &entry);
 		}
-		history->complete = true; /* a key that it lacks does not exist */
+		history
+			->complete = true; /* a key that it doesn't have doesn't exist */
 	}
 	bb_history_reverse(history);
 }

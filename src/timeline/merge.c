@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * merge.c
- *	  The delta layers of a key range, merged.
+ *	  Merging the delta layers of a key range.
  *
- * Each layer is a source, and a heap tells which has the next entry.  A layer
- * is opened when the merge comes to its first key, and closed behind its
- * last; until it is opened, its place in the heap is the first key at which
- * it may be wanted.  Sources are seen lazily: that a part of one isn't wanted
- * (it is above the LSN, or older than the segment's image layer, or the scan
- * went on to another key) is noticed when the heap has it at its top.
+ * Each layer is a source, and a heap finds the source with the next entry.  A
+ * layer is opened when the merge reaches its first key, and closed after its
+ * last one.  Until it is opened, its place in the heap is the first key at
+ * which it may be needed.  Entries that aren't wanted (above the LSN, older
+ * than the segment's image layer, or before the key that the scan has reached)
+ * are skipped only when their source is at the top of the heap.
  *
  * The sources' windows share a budget.
  *
@@ -20,7 +20,7 @@
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
 
-/* What all windows may have, and each. */
+/* The memory of all windows, and the limits of each. */
 #define BUDGET_BYTES (32 * 1024 * 1024)
 #define WINDOW_MIN_BYTES (16 * 1024)
 #define WINDOW_MAX_BYTES (512 * 1024)
@@ -30,15 +30,15 @@ typedef struct Source
 	BbTimeline *owner;
 	int			index; /* of its layer */
 	const BbLayerDesc *desc;
-	int			depth;	   /* owner is so many ancestors up */
+	int			depth;	   /* how many ancestors up the owner is */
 	XLogRecPtr	ceiling;   /* entries above it aren't wanted */
 	BbLayerCursor *cursor; /* NULL: not open */
-	BbEntry		entry;	   /* open: the next; else its key is a bound */
+	BbEntry		entry; /* the next; if not open, a lower bound of its key */
 } Source;
 
 struct BbMerge
 {
-	MemoryContext context; /* that it was made in; owns the cursors */
+	MemoryContext context; /* owns the merge and the cursors */
 	BbKey		end;
 	binaryheap *heap; /* of Source pointers, the smallest entry first */
 	size_t		window_bytes;
@@ -48,11 +48,11 @@ struct BbMerge
 	int			depth;
 	XLogRecPtr	floor;
 
-	bool		ready; /* is "top" what peek has to say? */
-	Source	   *top;   /* NULL: nothing */
+	bool		ready; /* is "top" the answer of peek? */
+	Source	   *top;   /* NULL: no entry */
 };
 
-/* (binaryheap has the greatest first) */
+/* A binaryheap has the greatest element first, so this compares in reverse. */
 static int
 compare_sources(Datum a, Datum b, void *arg)
 {
@@ -67,7 +67,7 @@ compare_sources(Datum a, Datum b, void *arg)
 	return 0;
 }
 
-/* The sources that one timeline has. */
+/* The sources of one timeline. */
 static List *
 sources_of(BbTimeline *timeline, int depth, const BbKeyRange *range,
 		   XLogRecPtr ceiling, int *runs)
@@ -147,7 +147,7 @@ close_source(Source *source)
 	source->cursor = NULL;
 }
 
-/* Take the source at the top out. */
+/* Remove the source at the top. */
 static void
 drop_top(BbMerge *merge)
 {
@@ -158,7 +158,7 @@ drop_top(BbMerge *merge)
 	pfree(source);
 }
 
-/* The source at the top has another key: let it sink to its place. */
+/* Move the source at the top, which has another key now, to its place. */
 static void
 sink_top(BbMerge *merge, Source *source)
 {
@@ -166,7 +166,7 @@ sink_top(BbMerge *merge, Source *source)
 }
 
 /*
- * Close the source at the top, which isn't wanted before "key".
+ * Close the source at the top, which isn't needed before "key".
  */
 static void
 put_off_top(BbMerge *merge, Source *source, const BbKey *key)
@@ -216,7 +216,7 @@ seek_top(const BbReqCtx *ctx, BbMerge *merge, Source *source, const BbKey *key,
 	step_top(ctx, merge, source);
 }
 
-/* Has a source nothing that this segment wants? */
+/* Is all of a source older than the segment's image layer? */
 static bool
 is_hidden(const BbMerge *merge, const Source *source)
 {

@@ -7,7 +7,8 @@
  *	  delta    x x x x x  | x x x         |  those above the image layer that
  *	  image   ============|===============|  serves the segment, and that one
  *
- * The same choice as scan.c and merge.c make on their way.
+ * It makes the same choice in advance that scan.c and merge.c make while they
+ * read.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +16,7 @@
 
 #include "timeline/timeline_internal.h"
 
-/* Which layers of each generation are needed: the timeline's own first. */
+/* The layers of a timeline, or of an ancestor, that are needed. */
 typedef struct Needed
 {
 	BbTimeline *timeline;
@@ -37,8 +38,8 @@ mark_deltas(Needed *needed, const BbKeyRange *segment, XLogRecPtr floor,
 }
 
 /*
- * What one image layer serves from range->start on, and all above it.
- * Returns where that ends.
+ * Mark the layers of the segment that begins at range->start: its image layer,
+ * and the delta layers above.  Returns the end of the segment.
  */
 static BbKey
 mark_segment(Needed *generations, const BbKeyRange *range, XLogRecPtr lsn)
@@ -65,7 +66,7 @@ mark_segment(Needed *generations, const BbKeyRange *range, XLogRecPtr lsn)
 	return segment.end;
 }
 
-/* A layer that is needed, and whose it is. */
+/* A layer that is needed, and the manifest that names it. */
 typedef struct Marked
 {
 	const BbManifest *manifest;

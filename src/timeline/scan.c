@@ -3,9 +3,9 @@
  * scan.c
  *	  Scans: the values of a key range at an LSN, in key order.
  *
- * A scan goes from segment to segment: ranges of keys that one image layer
- * serves.  The delta layers above it are merged (merge.c), and where they
- * have nothing to say the image layer's values go through as they lie:
+ * A scan proceeds by segments: key ranges that are served by one image layer.
+ * The delta layers above it are merged (merge.c).  Values of the image layer
+ * for whose keys they have no entries pass unchanged:
  *
  *	  image layer cursor --+--------------------------------> value
  *						   |						^
@@ -13,9 +13,9 @@
  *												 |			|
  *												 +- queue --+
  *
- * Redo of a page takes its time, so the scan goes on meanwhile: a queue holds
- * the pages being made and, so that values come in key order, copies of those
- * that are ready behind them.
+ * Redo of a page takes a while, so the scan goes on meanwhile.  A queue holds
+ * the pages being made and, to keep key order, copies of the values after them
+ * that are ready.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,18 +24,18 @@
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
 
-/* How much the cursor of an image layer reads at a time. */
+/* How much the cursor of an image layer reads at once. */
 #define IMAGE_WINDOW_BYTES (512 * 1024)
 
 /*
- * So many values wait behind pages being made for each page that redo wants to
- * have in flight.
+ * The length of the queue, as a multiple of the pages that redo wants to have
+ * in flight.
  */
 #define QUEUE_FACTOR 3
 
 /*
- * A history with so many bytes of changes, of a page that is changed all the
- * time, is applied piece by piece.
+ * A longer history, of a page that is changed all the time, is applied piece
+ * by piece.
  */
 #define HISTORY_BYTES (4 * 1024 * 1024)
 
@@ -43,8 +43,8 @@
 typedef struct Slot
 {
 	BbEntry		entry;
-	bool		redo;  /* redo is making it */
-	uint8	   *value; /* of the entry, if it is not; NULL: not needed yet */
+	bool		redo;	   /* redo is making it */
+	uint8	   *value;	   /* a copy of the entry's; NULL: not needed yet */
 	size_t		allocated; /* of value */
 } Slot;
 
@@ -52,8 +52,8 @@ struct BbTimelineScan
 {
 	MemoryContext context; /* owns the scan */
 	BbTimeline *timeline;
-	BbKeyRange	range;	 /* start: nothing before it is wanted any more */
-	BbKey		horizon; /* nothing from here on is wanted yet */
+	BbKeyRange	range;	 /* its start rises: keys before it were passed */
+	BbKey		horizon; /* keys from here on aren't wanted yet */
 	XLogRecPtr	lsn;
 	BbMerge	   *merge;
 
@@ -61,16 +61,16 @@ struct BbTimelineScan
 	bool		in_segment;
 	BbKey		until; /* its end */
 	BbLayerCursor *image;
-	bool		image_loaded; /* is image_entry the next, or image_ended? */
+	bool		image_loaded; /* is image_entry the next, or image_ended true? */
 	bool		image_ended;
 	BbEntry		image_entry;
 
-	/* the key at hand */
+	/* the present key */
 	BbPageHistory history;
 	uint8	   *page;
 
 	BbRedo	   *redo_now; /* for a piece of a history; NULL: not needed yet */
-	BbRedo	   *redo;	  /* NULL: not needed yet, and no queue either */
+	BbRedo	   *redo;	  /* NULL: not needed yet, and there is no queue */
 	Slot	   *queue;	  /* a ring */
 	int			queue_length;
 	int			first;
@@ -143,7 +143,7 @@ leave_segment(BbTimelineScan *scan)
 }
 
 /*
- * The next entry of the segment's image layer; NULL: none.
+ * Return the next entry of the segment's image layer, or NULL.
  */
 static const BbEntry *
 peek_image(const BbReqCtx *ctx, BbTimelineScan *scan)
@@ -160,7 +160,7 @@ peek_image(const BbReqCtx *ctx, BbTimelineScan *scan)
 
 /* ---- histories ---- */
 
-/* A client of the redo helpers that lives as long as the scan. */
+/* Open a client of the redo helpers, which lives as long as the scan. */
 static BbRedo *
 open_redo(const BbReqCtx *ctx, BbTimelineScan *scan)
 {
@@ -176,7 +176,7 @@ open_redo(const BbReqCtx *ctx, BbTimelineScan *scan)
 	return redo;
 }
 
-/* Apply the changes gathered so far, so that they don't fill memory. */
+/* Apply the changes gathered so far, to limit the memory that they take. */
 static void
 apply_so_far(const BbReqCtx *ctx, BbTimelineScan *scan)
 {
@@ -195,9 +195,9 @@ apply_so_far(const BbReqCtx *ctx, BbTimelineScan *scan)
 }
 
 /*
- * The value of the key of "delta", the next entry of the delta layers.
+ * Make the value of the key of "delta", the next entry of the delta layers.
  *
- * "image" is the next of the image layer.
+ * "image" is the next entry of the image layer.
  */
 static BbOutcome
 make_value(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *image,
@@ -234,8 +234,8 @@ beyond_horizon(const BbTimelineScan *scan, const BbKey *key)
 }
 
 /*
- * The next value of the merge of image and delta layers; NONE: the end, or the
- * horizon.
+ * Take the next value of the merge of image and delta layers.  NONE: the end,
+ * or the horizon.
  */
 static BbOutcome
 next_value(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
@@ -293,7 +293,7 @@ open_queue(const BbReqCtx *ctx, BbTimelineScan *scan)
 	MemoryContextSwitchTo(old);
 }
 
-/* Copy the value of a slot's entry, which is to wait. */
+/* Copy the value of a slot's entry, which has to wait. */
 static void
 keep_value(const BbTimelineScan *scan, Slot *slot)
 {
@@ -311,8 +311,7 @@ keep_value(const BbTimelineScan *scan, Slot *slot)
 }
 
 /*
- * Put the value at hand at the end of the queue, or the page that redo is to
- * make.
+ * Append a value, or a page that redo makes, to the queue.
  */
 static void
 enqueue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *entry,
@@ -345,8 +344,8 @@ dequeue(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 }
 
 /*
- * Does it pay to go ahead of what the queue holds?	 While redo is at work and
- * could do more.  One slot stays free: it has the value given last.
+ * Should the scan read ahead?  It should while redo is at work and could do
+ * more.  One slot stays free, because it holds the value returned last.
  */
 static bool
 wants_more(BbTimelineScan *scan)
@@ -382,7 +381,7 @@ bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
 /* ---- seeking ---- */
 
 /*
- * Take values before key out of the queue.
+ * Remove values before key from the queue.
  */
 static void
 pass_queue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbKey *key)

@@ -11,7 +11,7 @@
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
 
-/* More generations of branches than this are a loop. */
+/* More generations of branches than this must be a loop. */
 #define MAX_ANCESTORS 64
 
 static BbTimeline *
@@ -34,8 +34,9 @@ open_one(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 }
 
 /*
- * Is that still the ancestor that a branch was made of?  It may have been put
- * back from an older copy of the store, or be another timeline of that name.
+ * Is this still the ancestor that the branch was made of?  It may have been
+ * restored from an older copy of the page store, or be another timeline of
+ * that name.
  */
 static void
 check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
@@ -108,7 +109,7 @@ bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn)
 		{
 			const BbLayerDesc *layer = &manifest->layers[i];
 
-			/* a sum: in whatever order they are */
+			/* a sum, since the order of layers doesn't matter */
 			if (layer->lsn_start <= ceiling)
 				identity += hash_bytes_extended((const unsigned char *) &layer
 													->file_id,

@@ -4,22 +4,22 @@
  *	  One line of history of one cluster: point reads and scans at an LSN.
  *
  * A timeline is read through the layers that its manifest names.  A branch
- * has an ancestor and an ancestor LSN: what was before that LSN is read from
- * the ancestor, as far up as need be.
+ * has an ancestor and an ancestor LSN: everything before that LSN is read from
+ * the ancestor, which may have an ancestor, too.
  *
- * What layers have of a page is its history: an image, and changes that came
- * after it.  A read gathers it and makes the page of it (history.h, redo.h).
- * Never a guess: changes without what they change are an error.
+ * Layers hold the history of a page: an image, and changes after it.  A read
+ * gathers the history and makes the page (history.h, redo.h).  It never
+ * guesses: changes without their base are an error.
  *
- * A page that was made, or that WAL had as an image, gets its checksum set if
- * the cluster has them; one that nothing has touched since import is as it
- * came.
+ * If the cluster has checksums, a page that was made, or that WAL had as an
+ * image, gets its checksum set.  A page that is unchanged since the import is
+ * returned as it was imported.
  *
  * A timeline is opened for one call and sees the manifest as it was then.
  *
  * Errors: those of layer.h and redo.h; UNDEFINED_OBJECT (no such timeline);
- * DATA_CORRUPTED (a history that makes no page; bb_timeline_open: layers are
- * missing, or an ancestor is not the one that it was).
+ * DATA_CORRUPTED (the history makes no page; bb_timeline_open: layers are
+ * missing, or an ancestor isn't the one that the branch was made of).
  *
  *-------------------------------------------------------------------------
  */
@@ -34,47 +34,52 @@ typedef struct BbTimelineScan BbTimelineScan;
 extern BbTimeline *bb_timeline_open(const BbReqCtx *ctx,
 									BbObjectStore *objects, const char *name);
 
-/* Is it, with its ancestors, still as it was opened? */
+/*
+ * bb_timeline_is_current - are the manifests of the timeline and its ancestors
+ * still the ones that were read?
+ */
 extern bool bb_timeline_is_current(const BbReqCtx *ctx,
 								   const BbTimeline *timeline);
 
 /*
- * bb_timeline_identity - a number for what is read at lsn: two timelines that
- * have the same read the same layers.
+ * bb_timeline_identity - return a number that identifies the layers that are
+ * read at lsn.
  *
- * What is ingested later doesn't change it, as it is above; a timeline that was
- * dropped and made again has another.
+ * Two timelines with the same number read the same layers.  Later ingests
+ * don't change it, since their layers are above lsn.  A timeline that was
+ * dropped and made again has another number.
  */
 extern uint64 bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn);
 
-/* The timeline's own manifest. */
+/* bb_timeline_manifest - return the manifest of the timeline, as it was read. */
 extern const BbManifest *bb_timeline_manifest(const BbTimeline *timeline);
 
 /*
- * bb_timeline_tlis - PostgreSQL's timeline IDs that the store knows of this
- * cluster: those of the timeline, and of all others of the same system; see
- * bb_manifest_tlis.
+ * bb_timeline_tlis - return all of PostgreSQL's timeline IDs that the page
+ * store has of this cluster, on any timeline; see bb_manifest_tlis.
  */
 extern List *bb_timeline_tlis(const BbReqCtx *ctx, const BbTimeline *timeline);
 
 /*
- * bb_timeline_get - the value of a key at an LSN.
+ * bb_timeline_get - get the value of a key at an LSN.
  *
- * entry->value stays valid until the next get.  False: there is no value.
+ * entry->value stays valid until the next get.  Returns false if there is no
+ * value.
  *
  * REQUIRES: lsn between the timeline's start_lsn and end_lsn.
  *
- * Errors: DATA_CORRUPTED when no layer covers the key.
+ * Errors: DATA_CORRUPTED (no layer covers the key).
  */
 extern bool bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline,
 							const BbKey *key, XLogRecPtr lsn, BbEntry *entry);
 
 /*
- * A scan yields the values of a key range at an LSN, in key order.  A value
+ * A scan returns the values of a key range at an LSN, in key order.  A value
  * stays valid until the next step.
  *
- * It reads ahead in all layers that have something to say, and keeps redo
- * helpers busy: it may be some pages ahead of what it has yielded.
+ * A scan reads ahead in all layers that have entries of the range, and keeps
+ * redo helpers busy, so it may be some pages ahead of the value that it has
+ * returned last.
  */
 extern BbTimelineScan *bb_timeline_scan_new(const BbReqCtx *ctx,
 											BbTimeline *timeline,
@@ -84,32 +89,35 @@ extern bool bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
 								  BbEntry *entry);
 
 /*
- * bb_timeline_scan_seek - go on at the first key at or after "key".
+ * bb_timeline_scan_seek - go on with the first key at or after "key".
  *
- * REQUIRES: key after what next returned last.
+ * REQUIRES: key after the last one returned.
  */
 extern void bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
 								  const BbKey *key);
+
 /*
- * bb_timeline_scan_until - give nothing at or after "key", nor read ahead there,
- * until another key is named; for who reads a range in parts, with others.
+ * bb_timeline_scan_until - return no value at or after "key", and don't read
+ * ahead there, until the next call of this function.  Processes that share a
+ * range, part by part, need that.
  */
 extern void bb_timeline_scan_until(BbTimelineScan *scan, const BbKey *key);
 extern void bb_timeline_scan_close(BbTimelineScan *scan);
 
 /*
- * bb_timeline_objects - BbWholeObjects of all layers that scans and point
- * reads of these key ranges at an LSN may read, palloc'd; each once,
- * in the order in which a scan comes to them.
+ * bb_timeline_objects - list all layers that scans and point reads of these
+ * key ranges at an LSN may read.
+ *
+ * Returns a list of BbWholeObject *, each once, in the order in which a scan
+ * reaches them.
  */
 extern List *bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
 								 const BbKeyRange *ranges, int nranges,
 								 XLogRecPtr lsn);
 
 /*
- * The versions of one key: what WAL said of it above LSN "after", up to
- * "until", oldest first, as entries of any type.  The value that it was
- * imported with is none.
+ * The versions of one key: its entries above LSN "after" and up to "until", of
+ * any type, oldest first.  They come from WAL, so an imported value isn't one.
  */
 typedef struct BbTimelineVersions BbTimelineVersions;
 
@@ -124,11 +132,11 @@ extern bool bb_timeline_versions_next(const BbReqCtx *ctx,
 extern void bb_timeline_versions_close(BbTimelineVersions *versions);
 
 /*
- * bb_timeline_branch - make a timeline "name" that parts from "ancestor" at
- * lsn.  It has no layers of its own yet.
+ * bb_timeline_branch - make a timeline "name" that branches off "ancestor" at
+ * lsn.  It has no layers yet.
  *
- * Errors: DUPLICATE_OBJECT (name is taken); OBJECT_IN_USE (somebody imports
- * under it).
+ * Errors: DUPLICATE_OBJECT (the name is taken); OBJECT_IN_USE (another session
+ * imports under the name, or makes or drops a timeline).
  */
 extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *objects,
 							   const char *name, const char *ancestor,
@@ -138,8 +146,9 @@ extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *objects,
  * bb_timeline_drop - remove a timeline and its layers, even if its manifest
  * is broken.
  *
- * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (a branch, or a
- * timeline that can't be read and so may be one); OBJECT_IN_USE (a writer).
+ * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (it has a branch, or
+ * there is a timeline that can't be read and so may be one); OBJECT_IN_USE
+ * (another session writes it, or makes or drops a timeline).
  */
 extern void bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *objects,
 							 const char *name);

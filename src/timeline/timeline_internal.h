@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * timeline_internal.h
- *	  A timeline as point reads and scans share it.
+ *	  A timeline, which point reads and scans share.
  *
  * A value at an LSN is made in two steps:
  *
  *	  layers of the timeline and its ancestors
- *		 |	gather.c (a point), merge.c and scan.c (a range)
+ *		 |	point.c with gather.c; scan.c with merge.c
  *		 v
  *	  history: base, changes oldest first
  *		 |	evaluate.c
  *		 v
- *	  value: the base as it is | native changes applied | redo
+ *	  value: the base unchanged | native changes applied | redo
  *
  *-------------------------------------------------------------------------
  */
@@ -22,19 +22,19 @@
 #include "redo/redo.h"
 #include "timeline/timeline.h"
 
-/* Layers whose blocks point reads keep. */
+/* The number of layers whose blocks point reads keep. */
 #define BB_RECENT_LAYERS 32
 
 struct BbTimeline
 {
-	MemoryContext context; /* that it was opened in; owns the layers */
+	MemoryContext context; /* owns the timeline and its layers */
 	BbObjectStore *objects;
 	BbManifest *manifest;
 	BbLayerMap *map;
 	struct BbTimeline *ancestor; /* NULL: none */
-	BbLayer	  **layers;			 /* of manifest->layers, those opened so far */
+	BbLayer	  **layers;			 /* of manifest->layers; NULL: not open yet */
 
-	/* the layers last read by point reads, and when */
+	/* the layers that point reads used last, and when */
 	struct
 	{
 		BbLayer	   *layer; /* NULL: free */
@@ -42,28 +42,30 @@ struct BbTimeline
 	}			recent[BB_RECENT_LAYERS];
 	uint64		clock;
 
-	/* point reads, of the timeline that was asked only */
+	/* point reads; unused in an ancestor */
 	BbPageHistory history;
 	uint8	   *page;	  /* BLCKSZ bytes, for a page that was made */
 	BbRedo	   *redo;	  /* NULL: not needed yet */
-	XLogRecPtr	redo_lsn; /* where its control file is from */
+	XLogRecPtr	redo_lsn; /* the LSN of its control file */
 	uint8	   *control;
 	size_t		control_length;
 };
 
 /*
- * bb_timeline_layer - a layer of this very timeline, opened.
+ * bb_timeline_layer - return a layer of this timeline, not of an ancestor; open
+ * it if it isn't open.
  */
 extern BbLayer *bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline,
 								  int index);
 
 /*
- * bb_timeline_image - which timeline's which image layer covers key at lsn?
+ * bb_timeline_image - find the image layer that covers key at lsn.
  *
- * *depth is how many ancestors up it is, *owner that timeline.  *until is
- * lowered to the first key above for which the answer may be another one.
+ * Returns its index in *owner, which is the timeline or the ancestor *depth
+ * generations up.  Lowers *until to the first key above "key" for which the
+ * answer may differ.
  *
- * Errors: DATA_CORRUPTED when no layer does.
+ * Errors: DATA_CORRUPTED (no layer covers the key).
  */
 extern int bb_timeline_image(BbTimeline *timeline, const BbKey *key,
 							 XLogRecPtr lsn, BbTimeline **owner, int *depth,
@@ -72,7 +74,8 @@ extern int bb_timeline_image(BbTimeline *timeline, const BbKey *key,
 /* ---- gather.c ---- */
 
 /*
- * bb_timeline_gather - the history of a key at lsn, changes oldest first.
+ * bb_timeline_gather - gather the history of a key at lsn, with the changes
+ * oldest first.
  *
  * Its base stays valid until the next point read.
  */
@@ -86,28 +89,28 @@ typedef enum BbOutcome
 {
 	BB_OUTCOME_NONE,  /* the key does not exist */
 	BB_OUTCOME_VALUE, /* *entry is the value */
-	BB_OUTCOME_REDO	  /* redo has to make the page */
+	BB_OUTCOME_REDO	  /* the redo helper has to make the page */
 } BbOutcome;
 
 /*
- * bb_history_evaluate - the value that a history stands for.
+ * bb_history_evaluate - turn a history into a value.
  *
- * The value is the base itself, where nothing is to be changed in it, or made
- * in "page", which has BLCKSZ bytes, MAXALIGNed.
+ * The value is the base, if nothing has to be changed, or is made in "page",
+ * which has BLCKSZ bytes, MAXALIGNed.
  *
- * Errors: DATA_CORRUPTED (changes without a base, or that don't belong to the
- * key).
+ * Errors: DATA_CORRUPTED (changes without a base, or changes that can't be
+ * applied to the key).
  */
 extern BbOutcome bb_history_evaluate(const BbTimeline *timeline,
 									 const BbPageHistory *history, uint8 *page,
 									 BbEntry *entry);
 
 /*
- * bb_timeline_control - the control file at lsn, palloc'd: what redo of pages
- * at that LSN is opened with.
+ * bb_timeline_control - return the control file at lsn, palloc'd.  Redo of
+ * pages at that LSN needs it.
  *
- * Errors: DATA_CORRUPTED (there is none; it isn't of a cluster with, or without,
- * data checksums as the timeline is).
+ * Errors: DATA_CORRUPTED (there is none; it is invalid; its data checksums
+ * aren't those of the timeline).
  */
 extern uint8 *bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline,
 								  XLogRecPtr lsn, size_t *length);
@@ -115,8 +118,8 @@ extern uint8 *bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline,
 /* ---- merge.c ---- */
 
 /*
- * The entries of a key range in all delta layers of a timeline and its
- * ancestors, in (key, LSN) order.
+ * A merge returns the entries of a key range in all delta layers of a timeline
+ * and its ancestors, in (key, LSN) order, segment by segment.
  */
 typedef struct BbMerge BbMerge;
 
@@ -124,24 +127,27 @@ extern BbMerge *bb_merge_new(const BbReqCtx *ctx, BbTimeline *timeline,
 							 const BbKeyRange *range, XLogRecPtr lsn);
 
 /*
- * bb_merge_segment - from here on, up to "until", an image layer "depth"
- * ancestors up has all up to LSN floor; what is older isn't wanted.
+ * bb_merge_segment - begin a segment, which ends at "until".
+ *
+ * An image layer "depth" generations up has everything up to LSN floor, so the
+ * merge skips older entries.
  */
 extern void bb_merge_segment(BbMerge *merge, const BbKey *until, int depth,
 							 XLogRecPtr floor);
 
 /*
- * bb_merge_peek - the first entry of the segment at or after key "from" that
- * wasn't passed yet; NULL: none.
+ * bb_merge_peek - return the next entry of the segment at or after key "from",
+ * or NULL.
  *
- * "from" only ever rises; bb_merge_seek tells that it did.  The entry stays
- * valid until the next call but peek.
+ * The entry stays valid until the next call of another function.
+ *
+ * REQUIRES: "from" doesn't fall; bb_merge_seek was called if it rose.
  */
 extern const BbEntry *bb_merge_peek(const BbReqCtx *ctx, BbMerge *merge,
 									const BbKey *from);
 extern void bb_merge_seek(BbMerge *merge);
 
-/* Pass the entry that peek gave. */
+/* bb_merge_advance - pass the entry that peek returned. */
 extern void bb_merge_advance(const BbReqCtx *ctx, BbMerge *merge);
 
 #endif /* BB_TIMELINE_INTERNAL_H */

@@ -3,8 +3,8 @@
  * versions.c
  *	  The versions of one key, oldest first.
  *
- * They are in the delta layers, of the timeline's oldest ancestor first, and
- * of each in the order of their LSNs; one layer is open at a time.
+ * They are in the delta layers: those of the oldest ancestor first, and in the
+ * order of their LSNs.  One layer is open at a time.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 
 #define WINDOW_BYTES (512 * 1024)
 
-/* A delta layer that may have some, and what of it is wanted. */
+/* A delta layer that may have versions, and up to which LSN they count. */
 typedef struct Part
 {
 	BbTimeline *owner;
@@ -29,11 +29,11 @@ struct BbTimelineVersions
 	BbKey		key;
 	XLogRecPtr	after;
 	List	   *parts;	   /* oldest first */
-	int			at;		   /* the part that comes next */
-	BbLayerCursor *cursor; /* NULL: none open */
+	int			at;		   /* the next part */
+	BbLayerCursor *cursor; /* NULL: no layer is open */
 };
 
-/* The parts of a timeline, behind those of its ancestors. */
+/* The parts of a timeline, after those of its ancestors. */
 static List *
 find_parts(BbTimeline *timeline, const BbKey *key, XLogRecPtr after,
 		   XLogRecPtr until)
@@ -84,7 +84,7 @@ bb_timeline_versions_new(const BbReqCtx *ctx, BbTimeline *timeline,
 }
 
 /*
- * Open the next layer that has the key; false: there is none.
+ * Open the next layer that may have the key.  False: there is none.
  */
 static bool
 next_part(const BbReqCtx *ctx, BbTimelineVersions *versions)
