@@ -1,11 +1,11 @@
 /* bbackup--1.0.sql: base backups at any LSN out of a page store */
 
--- complain if script is sourced in psql, rather than via CREATE EXTENSION
+-- refuse to be run by psql rather than by CREATE EXTENSION
 \echo Use "CREATE EXTENSION bbackup" to load this file. \quit
 
 --
--- Page stores are foreign servers.  The one named "bbackup" is a directory
--- beside the data directory (setting bbackup.store_directory).
+-- Page stores are foreign servers.  The extension's own, "bbackup", is in
+-- bbackup.store_directory, by default a directory beside the data directory.
 --
 CREATE FUNCTION bb_fdw_validator(text[], oid)
 RETURNS void
@@ -13,7 +13,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_fdw_validator'
 LANGUAGE C STRICT;
 
 COMMENT ON FUNCTION bb_fdw_validator IS
-'checks the options of page stores: url (file:///directory)';
+'checks the options of page stores (foreign servers) and of their user mappings; errors: an option that does not exist, an invalid value, no privilege to read and write files of the server';
 
 CREATE FOREIGN DATA WRAPPER bbackup VALIDATOR bb_fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER bbackup IS 'page stores of bbackup';
@@ -43,7 +43,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_import_directory'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_import_directory IS
-'stores a data directory as a new timeline: of a cleanly shut-down cluster, or a base backup with backup_label and WAL (wal_directory NULL: its pg_wal); errors: a running cluster, another major version, a corrupt page, a timeline that exists';
+'stores a data directory as a new timeline. The directory belongs to a cluster that was shut down cleanly, or is a base backup with backup_label and WAL (wal_directory NULL: its pg_wal). Errors: a running cluster, another major version, a corrupt page, a timeline that exists';
 
 CREATE FUNCTION bb_ingest(
     wal_directory text,
@@ -65,7 +65,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_ingest'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_ingest IS
-'continues a timeline with the WAL in a directory (an archive, a pg_wal), up to an LSN (NULL: all of it), on the way to a timeline ID (latest, current, or a number, as recovery_target_timeline); errors keep all before them: a missing segment, a broken record, WAL that does not follow, WAL of another system, with latest also WAL that goes on under two timeline IDs';
+'continues a timeline with the WAL in a directory (an archive, a pg_wal), up to an LSN (until; NULL: all WAL), along a timeline ID (tli: latest, current or a number, as recovery_target_timeline). Errors keep the WAL before them: a missing segment, a broken record, WAL that does not follow, WAL of another system, and with latest also WAL that continues under two timeline IDs';
 
 CREATE FUNCTION bb_create_branch(
     timeline text,
@@ -77,7 +77,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_create_branch'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_create_branch IS
-'makes a timeline that parts from another at an LSN (NULL: its end); returns that LSN';
+'creates a timeline that branches off from another one at an LSN (NULL: its end); returns that LSN';
 
 CREATE FUNCTION bb_drop_timeline(
     timeline text,
@@ -87,7 +87,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_drop_timeline'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_drop_timeline IS
-'removes a timeline and its layers; refused while a branch needs them';
+'removes a timeline and its layers, even if it cannot be read; an error if a branch needs it';
 
 CREATE FUNCTION bb_get_stat_progress_import(
     OUT pid integer,
@@ -103,7 +103,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_get_stat_progress_import'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_get_stat_progress_import IS
-'what the view bb_stat_progress_import shows; others'' imports take pg_read_all_stats';
+'rows of the view bb_stat_progress_import; the imports of other users require pg_read_all_stats';
 
 CREATE VIEW bb_stat_progress_import AS
     SELECT p.pid, p.datid, d.datname, p.phase,
@@ -112,7 +112,15 @@ CREATE VIEW bb_stat_progress_import AS
     LEFT JOIN pg_database d ON d.oid = p.datid;
 
 COMMENT ON VIEW bb_stat_progress_import IS
-'one row for each backend that runs bb_import_directory; sizes in bytes';
+'one row for each backend that runs bb_import_directory';
+COMMENT ON COLUMN bb_stat_progress_import.pid IS 'Process ID of the backend';
+COMMENT ON COLUMN bb_stat_progress_import.datid IS 'OID of the database that the backend is connected to';
+COMMENT ON COLUMN bb_stat_progress_import.datname IS 'Name of that database';
+COMMENT ON COLUMN bb_stat_progress_import.phase IS 'Current phase: initializing, checking, reading files or committing';
+COMMENT ON COLUMN bb_stat_progress_import.bytes_total IS 'Bytes to read; 0 until it is known';
+COMMENT ON COLUMN bb_stat_progress_import.bytes_done IS 'Bytes read so far';
+COMMENT ON COLUMN bb_stat_progress_import.files_total IS 'Files to read; 0 until it is known';
+COMMENT ON COLUMN bb_stat_progress_import.files_done IS 'Files read so far';
 
 CREATE FUNCTION bb_get_stat_progress_ingest(
     OUT pid integer,
@@ -128,7 +136,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_get_stat_progress_ingest'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_get_stat_progress_ingest IS
-'what the view bb_stat_progress_ingest shows; others'' ingests take pg_read_all_stats';
+'rows of the view bb_stat_progress_ingest; the ingests of other users require pg_read_all_stats';
 
 CREATE VIEW bb_stat_progress_ingest AS
     SELECT p.pid, p.datid, d.datname, p.phase,
@@ -139,10 +147,20 @@ CREATE VIEW bb_stat_progress_ingest AS
     LEFT JOIN pg_database d ON d.oid = p.datid;
 
 COMMENT ON VIEW bb_stat_progress_ingest IS
-'one row for each backend that runs bb_ingest; bytes are of WAL';
+'one row for each backend that runs bb_ingest';
+COMMENT ON COLUMN bb_stat_progress_ingest.pid IS 'Process ID of the backend';
+COMMENT ON COLUMN bb_stat_progress_ingest.datid IS 'OID of the database that the backend is connected to';
+COMMENT ON COLUMN bb_stat_progress_ingest.datname IS 'Name of that database';
+COMMENT ON COLUMN bb_stat_progress_ingest.phase IS 'Current phase: initializing, opening, reading WAL or writing layers';
+COMMENT ON COLUMN bb_stat_progress_ingest.start_lsn IS 'LSN at which the ingest began';
+COMMENT ON COLUMN bb_stat_progress_ingest.limit_lsn IS 'LSN up to which there is WAL, or up to which it was asked to ingest';
+COMMENT ON COLUMN bb_stat_progress_ingest.current_lsn IS 'LSN reached so far';
+COMMENT ON COLUMN bb_stat_progress_ingest.bytes_total IS 'Bytes of WAL to read';
+COMMENT ON COLUMN bb_stat_progress_ingest.bytes_done IS 'Bytes of WAL read so far';
+COMMENT ON COLUMN bb_stat_progress_ingest.records IS 'WAL records ingested so far';
 
 --
--- What is there
+-- Looking into a store
 --
 CREATE FUNCTION bb_timelines(
     store name DEFAULT 'bbackup',
@@ -165,7 +183,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_timelines'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_timelines IS
-'the timelines of a page store, with the range of LSNs that can be read';
+'lists the timelines of a page store, with the range of LSNs that can be read';
 
 CREATE FUNCTION bb_lsn_at(
     "time" timestamptz,
@@ -176,7 +194,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_lsn_at'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_lsn_at IS
-'the LSN where recovery_target_time would stop: just after the last commit or abort at or before a time; errors: a time in the future or in the past of the timeline, no data';
+'returns the LSN where recovery_target_time would stop: just after the last commit or abort at or before a time; errors: a time in the future or in the past of the timeline, a timeline without commits';
 
 CREATE FUNCTION bb_layers(
     store name DEFAULT 'bbackup',
@@ -195,7 +213,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_layers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_layers IS
-'the layers of one timeline, or of all (NULL)';
+'lists the layers of one timeline, or of all timelines (NULL)';
 
 CREATE FUNCTION bb_databases(
     lsn pg_lsn DEFAULT NULL,
@@ -212,7 +230,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_databases'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_databases IS
-'the databases at an LSN (NULL: the end of the timeline), one row for each tablespace that they use; database 0 holds the shared catalogs';
+'lists the databases at an LSN (NULL: the end of the timeline), one row for each tablespace that they use; database 0 stands for the shared catalogs';
 
 CREATE FUNCTION bb_tablespaces(
     lsn pg_lsn DEFAULT NULL,
@@ -225,7 +243,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_tablespaces'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_tablespaces IS
-'the tablespaces at an LSN (NULL: the end of the timeline) beside the two that all clusters have, and where the source has them';
+'lists the tablespaces at an LSN (NULL: the end of the timeline) with their locations in the source, without pg_default and pg_global';
 
 CREATE FUNCTION bb_relations(
     lsn pg_lsn DEFAULT NULL,
@@ -243,7 +261,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_relations'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_relations IS
-'the relation forks at an LSN (NULL: the end of the timeline)';
+'lists the relation forks at an LSN (NULL: the end of the timeline)';
 
 CREATE FUNCTION bb_files(
     lsn pg_lsn DEFAULT NULL,
@@ -265,7 +283,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_files'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_files IS
-'what bb_basebackup with these arguments would contain, in its order, without building it; sizes in bytes';
+'lists the files of a backup with these arguments, in their order, without building it; with tablespaces ''archives'', the files of the archives; sizes in bytes';
 
 CREATE FUNCTION bb_read_file(
     path text,
@@ -277,7 +295,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_read_file'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_read_file IS
-'one file of the cluster at an LSN, by its path in bb_files()';
+'returns one file of the cluster at an LSN; path is a path in bb_files()';
 
 CREATE FUNCTION bb_get_page(
     tablespace oid,
@@ -293,7 +311,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_get_page'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_get_page IS
-'one page at an LSN, as pageinspect reads it; fork is main, fsm, vm or init';
+'returns one page at an LSN, in the format that pageinspect reads; fork is main, fsm, vm or init';
 
 --
 -- Base backups
@@ -318,7 +336,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_basebackup IS
-'a base backup at an LSN (NULL: the end of the timeline) as a tar; below 1 GB';
+'returns a base backup at an LSN (NULL: the end of the timeline) as a tar; an error if it has 1 GB or more';
 
 CREATE FUNCTION bb_basebackup_stream(
     lsn pg_lsn DEFAULT NULL,
@@ -341,7 +359,7 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED
 ROWS 10000;
 
 COMMENT ON FUNCTION bb_basebackup_stream IS
-'the same tar in chunks, in order; call it in the target list, where it streams';
+'returns the same tar as rows of about 256 kB, in order; call it in the select list, where it streams';
 
 CREATE FUNCTION bb_basebackup_archives(
     lsn pg_lsn DEFAULT NULL,
@@ -366,7 +384,7 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED
 ROWS 10000;
 
 COMMENT ON FUNCTION bb_basebackup_archives IS
-'tars in chunks, in order: one of each tablespace, then the rest, then the manifest; call it in the target list, where it streams';
+'returns rows of several tars, in order: one tar for each tablespace, one for all other files (base), and the backup manifest; call it in the select list, where it streams';
 
 CREATE FUNCTION bb_basebackup_to_file(
     path text,
@@ -390,7 +408,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_file'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_basebackup_to_file IS
-'the same tar as a file on the server, or a directory with an archive for each tablespace, whole and durable or not at all; returns the bytes; errors: the file exists, no pg_write_server_files';
+'writes the same tar to a file on the server, or with tablespaces ''archives'', a tar for each tablespace to a new directory; returns the number of bytes. The file is complete and durable, or does not exist. Errors: the file exists, no pg_write_server_files';
 
 CREATE PROCEDURE bb_copy(
     lsn pg_lsn DEFAULT NULL,
@@ -411,7 +429,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_copy'
 LANGUAGE C;
 
 COMMENT ON PROCEDURE bb_copy IS
-'sends the same tar to the client as a COPY stream, raw; errors: not called by a CALL of the client''s own';
+'sends the same tar, raw, to the client as a COPY stream; an error unless the client itself sent the CALL';
 
 CREATE FUNCTION bb_basebackup_to_program(
     command text,
@@ -434,7 +452,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_program'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_basebackup_to_program IS
-'writes the same tar to the standard input of a shell command on the server, which is killed unless it comes to its end; returns its bytes; errors: the command fails, or doesn''t read all';
+'writes the same tar to the standard input of a shell command on the server; returns the number of bytes. If the backup fails, the command is killed. Errors: the command fails, it does not read all bytes, no pg_execute_server_program';
 
 CREATE FUNCTION bb_basebackup_lo(
     lsn pg_lsn DEFAULT NULL,
@@ -456,7 +474,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_basebackup_lo'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_basebackup_lo IS
-'stores the same tar as a new large object; returns its OID; errors leave none';
+'stores the same tar as a new large object; returns its OID; an error leaves no large object';
 
 CREATE FUNCTION bb_restore(
     directory text,
@@ -486,7 +504,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_restore'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_restore IS
-'a cluster at an LSN (NULL: the end of the timeline) as a data directory on the server, new or empty; delta: one of the same system that is there, of which only what differs is written; errors: another content, a running server, no pg_write_server_files';
+'restores a cluster at an LSN (NULL: the end of the timeline) into a data directory on the server, which must be new or empty, or with delta, one of the same system, in which only differences are written. Errors: a directory with other content, a running server, no pg_write_server_files';
 
 --
 -- Resident layers
@@ -502,7 +520,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_prefetch'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_prefetch IS
-'makes resident, in the background, what a backup at an LSN (NULL: the end of the timeline) reads; gives the call_id of that, or NULL if statistics are not shared';
+'downloads the layers that a backup at an LSN (NULL: the end of the timeline) reads, in a background worker; returns once that has begun, or with wait, at its end; returns the call_id of the worker''s call, or NULL if statistics are not shared';
 
 CREATE FUNCTION bb_evict(
     layer text,
@@ -513,7 +531,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_evict'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_evict IS
-'removes a layer from the cache of its store; false: it was not there; refused while it is in use';
+'removes a layer from the cache of its store; returns false if it was not there; an error while the layer is in use';
 
 CREATE FUNCTION bb_evict_idle(
     unused_for interval DEFAULT NULL,
@@ -525,7 +543,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_evict_idle'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_evict_idle IS
-'removes from the cache of a store what has not been used for that long (NULL: for bbackup.eviction_threshold), but for what is in use';
+'removes the layers from the cache of a store that have not been used for that long (NULL: for bbackup.eviction_threshold) and are not in use; returns their number and size';
 
 --
 -- Statistics
@@ -536,7 +554,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_stat_scope'
 LANGUAGE C STRICT STABLE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_stat_scope IS
-'whose calls the statistics know: "shared", of all sessions (the library is in shared_preload_libraries), or "session", of this one alone';
+'returns which calls the statistics contain: "shared": those of all sessions (the library is in shared_preload_libraries); "session": those of this session';
 
 CREATE FUNCTION bb_stat_reset()
 RETURNS void
@@ -544,7 +562,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_stat_reset'
 LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_stat_reset IS
-'forgets all statistics but calls that run, and when layers were used';
+'forgets all statistics except running calls and the times when layers were used';
 
 CREATE FUNCTION bb_get_access_stats(
     OUT call_id bigint,
@@ -585,7 +603,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_get_access_stats'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_get_access_stats IS
-'what the view bb_access_stats shows: one''s own calls; others'' take pg_read_all_stats';
+'rows of the view bb_access_stats; the calls of other users require pg_read_all_stats';
 
 CREATE VIEW bb_access_stats AS
     SELECT s.call_id, s.pid, pg_get_userbyid(s.usesysid) AS usename,
@@ -602,7 +620,41 @@ CREATE VIEW bb_access_stats AS
     FROM bb_get_access_stats() s;
 
 COMMENT ON VIEW bb_access_stats IS
-'one row for each call that runs, and for the last bbackup.track_calls; of all sessions, or of this one alone, as scope says';
+'one row for each running call, and for each of the last bbackup.track_calls calls that have ended';
+COMMENT ON COLUMN bb_access_stats.call_id IS 'Number of the call, unique since the server (scope shared) or the session started';
+COMMENT ON COLUMN bb_access_stats.pid IS 'Process ID of the backend or background worker';
+COMMENT ON COLUMN bb_access_stats.usename IS 'Name of the user';
+COMMENT ON COLUMN bb_access_stats.function IS 'SQL function that was called';
+COMMENT ON COLUMN bb_access_stats.task_kind IS 'Kind of work: basebackup, page read, listing, import, ingest, management, prefetch or eviction';
+COMMENT ON COLUMN bb_access_stats.download_behavior IS 'What the call does when it needs a layer that is not resident: download, warn or error';
+COMMENT ON COLUMN bb_access_stats.parent_call_id IS 'Call that started this call; NULL: a user did';
+COMMENT ON COLUMN bb_access_stats.parent_link IS 'attached: a part of its parent, whose counters include those of this call; detached: a call that only was started by its parent';
+COMMENT ON COLUMN bb_access_stats.store IS 'Page store';
+COMMENT ON COLUMN bb_access_stats.timeline IS 'Timeline';
+COMMENT ON COLUMN bb_access_stats.lsn IS 'LSN that the call reads at';
+COMMENT ON COLUMN bb_access_stats.start_lsn IS 'LSN at which an ingest began';
+COMMENT ON COLUMN bb_access_stats.end_lsn IS 'LSN that an ingest has reached';
+COMMENT ON COLUMN bb_access_stats.started_at IS 'Start of the call';
+COMMENT ON COLUMN bb_access_stats.duration_ms IS 'Duration of the call, so far or in total';
+COMMENT ON COLUMN bb_access_stats.state IS 'running; done (also if the consumer of a stream stopped early); error (also if the transaction was rolled back); cancelled (by request, timeout or the end of the session)';
+COMMENT ON COLUMN bb_access_stats.sqlstate IS 'SQLSTATE of the error that ended the call';
+COMMENT ON COLUMN bb_access_stats.message IS 'Message of that error';
+COMMENT ON COLUMN bb_access_stats.keys_requested IS 'Values requested from the page store, of any kind';
+COMMENT ON COLUMN bb_access_stats.pages_requested IS 'Relation blocks among them';
+COMMENT ON COLUMN bb_access_stats.layers_visited IS 'Layers opened or searched';
+COMMENT ON COLUMN bb_access_stats.blocks_read IS 'Layer blocks read and decoded';
+COMMENT ON COLUMN bb_access_stats.blocks_cached IS 'Layer blocks found already decoded';
+COMMENT ON COLUMN bb_access_stats.images_used IS 'Values found as an image, without WAL to apply';
+COMMENT ON COLUMN bb_access_stats.records_applied IS 'WAL records applied by redo helpers';
+COMMENT ON COLUMN bb_access_stats.redo_ms IS 'Time spent waiting for redo helpers';
+COMMENT ON COLUMN bb_access_stats.layers_downloaded IS 'Layers downloaded as whole files';
+COMMENT ON COLUMN bb_access_stats.bytes_downloaded IS 'Bytes downloaded from object storage';
+COMMENT ON COLUMN bb_access_stats.download_wait_ms IS 'Time spent waiting for layers';
+COMMENT ON COLUMN bb_access_stats.downloads_warned IS 'Downloads that raised a warning';
+COMMENT ON COLUMN bb_access_stats.downloads_refused IS 'Downloads that were refused';
+COMMENT ON COLUMN bb_access_stats.bytes_out IS 'Bytes returned to the caller, after compression';
+COMMENT ON COLUMN bb_access_stats.bytes_total_estimate IS 'Size of the backup before compression; NULL if unknown';
+COMMENT ON COLUMN bb_access_stats.scope IS 'Whose calls the statistics contain: shared (all sessions) or session (this one); see bb_stat_scope()';
 
 CREATE FUNCTION bb_get_stat_totals(
     OUT task_kind text,
@@ -631,14 +683,36 @@ AS 'MODULE_PATHNAME', 'bb_sql_get_stat_totals'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_get_stat_totals IS
-'what the view bb_stat_totals shows';
+'rows of the view bb_stat_totals';
 
 CREATE VIEW bb_stat_totals AS
     SELECT t.*, bb_stat_scope() AS scope
     FROM bb_get_stat_totals() t;
 
 COMMENT ON VIEW bb_stat_totals IS
-'what the ended calls of a task kind and download behaviour did since stats_reset: the sums of their rows in bb_access_stats';
+'sums over the calls that have ended since stats_reset, one row for each task kind and download behavior';
+COMMENT ON COLUMN bb_stat_totals.task_kind IS 'Kind of work, as in bb_access_stats';
+COMMENT ON COLUMN bb_stat_totals.download_behavior IS 'Download behavior, as in bb_access_stats';
+COMMENT ON COLUMN bb_stat_totals.calls IS 'Calls that have ended';
+COMMENT ON COLUMN bb_stat_totals.errors IS 'Calls that ended with an error';
+COMMENT ON COLUMN bb_stat_totals.cancelled IS 'Calls that were cancelled';
+COMMENT ON COLUMN bb_stat_totals.duration_ms IS 'Duration of the calls';
+COMMENT ON COLUMN bb_stat_totals.keys_requested IS 'Values requested from the page store, of any kind';
+COMMENT ON COLUMN bb_stat_totals.pages_requested IS 'Relation blocks among them';
+COMMENT ON COLUMN bb_stat_totals.layers_visited IS 'Layers opened or searched';
+COMMENT ON COLUMN bb_stat_totals.blocks_read IS 'Layer blocks read and decoded';
+COMMENT ON COLUMN bb_stat_totals.blocks_cached IS 'Layer blocks found already decoded';
+COMMENT ON COLUMN bb_stat_totals.images_used IS 'Values found as an image, without WAL to apply';
+COMMENT ON COLUMN bb_stat_totals.records_applied IS 'WAL records applied by redo helpers';
+COMMENT ON COLUMN bb_stat_totals.redo_ms IS 'Time spent waiting for redo helpers';
+COMMENT ON COLUMN bb_stat_totals.layers_downloaded IS 'Layers downloaded as whole files';
+COMMENT ON COLUMN bb_stat_totals.bytes_downloaded IS 'Bytes downloaded from object storage';
+COMMENT ON COLUMN bb_stat_totals.download_wait_ms IS 'Time spent waiting for layers';
+COMMENT ON COLUMN bb_stat_totals.downloads_warned IS 'Downloads that raised a warning';
+COMMENT ON COLUMN bb_stat_totals.downloads_refused IS 'Downloads that were refused';
+COMMENT ON COLUMN bb_stat_totals.bytes_out IS 'Bytes returned to the caller, after compression';
+COMMENT ON COLUMN bb_stat_totals.stats_reset IS 'Time of the last reset, or of the start';
+COMMENT ON COLUMN bb_stat_totals.scope IS 'Whose calls the statistics contain: shared (all sessions) or session (this one); see bb_stat_scope()';
 
 CREATE FUNCTION bb_layer_stats(
     store name DEFAULT 'bbackup',
@@ -660,54 +734,30 @@ AS 'MODULE_PATHNAME', 'bb_sql_layer_stats'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_layer_stats IS
-'how the layers of one timeline, or of all (NULL), are used; an access is a call that opens one';
+'shows how the layers of one timeline, or of all timelines (NULL), are used; an access is a call that opens the layer, however many pages it reads there';
 
 --
 -- A base backup reads past every table privilege.
 --
-REVOKE ALL ON FUNCTION bb_import_directory FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_create_branch FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_drop_timeline FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_get_stat_progress_import FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_ingest FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_get_stat_progress_ingest FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_fdw_validator FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_timelines FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_lsn_at FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_layers FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_databases FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_relations FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_files FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_read_file FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_get_page FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_stream FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_archives FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_prefetch FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_evict FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_evict_idle FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_stat_scope FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_stat_reset FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_get_access_stats FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_get_stat_totals FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_layer_stats FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_to_file FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_lo FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_basebackup_to_program FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+    bb_basebackup, bb_basebackup_archives, bb_basebackup_lo,
+    bb_basebackup_stream, bb_basebackup_to_file, bb_basebackup_to_program,
+    bb_create_branch, bb_databases, bb_drop_timeline, bb_evict, bb_evict_idle,
+    bb_fdw_validator, bb_files, bb_get_access_stats, bb_get_page,
+    bb_get_stat_progress_import, bb_get_stat_progress_ingest,
+    bb_get_stat_totals, bb_import_directory, bb_ingest, bb_layer_stats,
+    bb_layers, bb_lsn_at, bb_prefetch, bb_read_file, bb_relations, bb_restore,
+    bb_stat_reset, bb_stat_scope, bb_tablespaces, bb_timelines
+    FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_restore FROM PUBLIC;
-REVOKE ALL ON FUNCTION bb_tablespaces FROM PUBLIC;
 
--- How far imports are is for those who watch servers.
-GRANT EXECUTE ON FUNCTION bb_get_stat_progress_import TO pg_read_all_stats;
-GRANT SELECT ON bb_stat_progress_import TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION bb_get_stat_progress_ingest TO pg_read_all_stats;
-GRANT SELECT ON bb_stat_progress_ingest TO pg_read_all_stats;
-
--- So is what calls do.  Others see their own once they may call the functions
--- behind the view: bb_get_access_stats and bb_stat_scope.
-GRANT EXECUTE ON FUNCTION bb_stat_scope TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION bb_get_access_stats TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION bb_get_stat_totals TO pg_read_all_stats;
+-- Members of pg_read_all_stats see the progress and the statistics of all
+-- users.  Other users see their own calls in bb_access_stats, once they have
+-- EXECUTE on bb_get_access_stats and bb_stat_scope.
+GRANT EXECUTE ON FUNCTION
+    bb_get_stat_progress_import, bb_get_stat_progress_ingest,
+    bb_get_access_stats, bb_get_stat_totals, bb_stat_scope
+    TO pg_read_all_stats;
+GRANT SELECT ON bb_stat_progress_import, bb_stat_progress_ingest, bb_stat_totals
+    TO pg_read_all_stats;
 GRANT SELECT ON bb_access_stats TO PUBLIC;
-GRANT SELECT ON bb_stat_totals TO pg_read_all_stats;

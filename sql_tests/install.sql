@@ -1,18 +1,25 @@
--- what CREATE EXTENSION made, and that it goes again
+-- what CREATE EXTENSION creates, and that DROP EXTENSION removes it
 \pset format unaligned
 \pset footer off
 SELECT srvname, fdwname, srvoptions
 FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
 WHERE fdwname = 'bbackup';
 
--- every object has a comment (but row types, which are members from 17 on)
+-- every object has a comment (except row types, which are members from 17 on)
 SELECT pg_describe_object(classid, objid, objsubid) AS object
 FROM pg_depend
 WHERE deptype = 'e' AND classid <> 'pg_type'::regclass
   AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
   AND obj_description(objid, classid::regclass::name) IS NULL;
 
--- and every function's name begins with bb_, and nobody may call it
+-- and every column of a view
+SELECT a.attrelid::regclass AS view, a.attname
+FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.objid
+WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND a.attnum > 0
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
+  AND col_description(a.attrelid, a.attnum) IS NULL;
+
+-- every function's name begins with bb_, and PUBLIC may not call it
 SELECT p.proname,
        p.proacl IS NOT NULL
        AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) WHERE grantee = 0)

@@ -1,4 +1,5 @@
-# The session on the first screen of the README, as it stands there.
+# The session on the first screen of the README, and the commands of the
+# reference (docs/reference), as they are there.
 
 use strict;
 use warnings;
@@ -80,5 +81,30 @@ unlike(slurp_file("$directory/clone.log"),
 	qr/redo starts/, 'and not that it recovers');
 
 system_or_bail('pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone");
+
+# The reference: its generated parts, its SQL, the options of the client.
+my $top = dirname(__FILE__) . '/..';
+my %page = map { basename($_, '.md') => slurp_file($_) } glob "$top/docs/reference/*.md";
+command_ok([ $^X, "$top/.ci/reference", '--check' ],
+	'the generated parts of the reference are up to date');
+
+my $sql = '';
+foreach my $name (sort keys %page)
+{
+	$sql .= $1 while $page{$name} =~ /^```sql\n(.*?)^```$/msg;
+	$sql .= "$1\n" while $page{$name} =~ /^    (SELECT .*;)$/mg;
+}
+# there is no object storage to read from
+$sql =~ s/^SELECT bb_prefetch.*\n//m;
+$sql =~ s/'…'/'key'/g;
+$sql =~ s{/(srv|var/cache)/bbackup}{$directory/$1}g;
+like($sql, qr/CREATE SERVER archive .*CREATE SERVER cloud .*pages_requested/s,
+	'the reference has SQL');
+is($server->psql('postgres', $sql, on_error_stop => 1), 0, 'it runs');
+
+my ($help) = run_command([ 'bb_basebackup', '--help' ]);
+my @options = $page{client} =~ /(?<=`)(--?\w[\w-]*)/g;
+is_deeply([ grep { $help !~ /(?<![\w-])\Q$_\E(?![\w])/ } @options ],
+	[], 'and only options that the client has');
 
 done_testing();
