@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ahead.c
- *	  Fetching ahead of a backup.
+ *	  A worker that downloads layers before a backup reads them.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,8 +14,8 @@
 
 /*
  * An empty message wakes the backup after each layer.  The queue has room for
- * so many: a consumer may let the backup wait for long, and the worker is not
- * to wait for it.
+ * this many, so that the worker doesn't wait when a consumer makes the backup
+ * wait for a long time.
  */
 #define WAKE_UPS_MAX 1000
 #define WAKE_UP_BYTES (2 * MAXALIGN(sizeof(Size)))
@@ -42,18 +42,17 @@ list_missing(const BbObjectStore *objects, List *needed)
 }
 
 bool
-bb_ahead_ask(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			 bool full, List **missing)
+bb_ahead_ask(const BbReqCtx *ctx, const BbSnapshot *snapshot, bool full,
+			 List **missing)
 {
-	BbObjectStore *objects = bb_pagestore_object_store(store);
+	BbObjectStore *objects = bb_pagestore_object_store(snapshot->store);
 	ListCell   *cell;
 
 	if (objects == NULL || bb_objstore_cache_size(objects) == 0 ||
 		(ctx->download_behavior == BB_DOWNLOAD_ERROR &&
 		 !bb_setting_download_error_as_warn))
 		return false;
-	*missing = list_missing(objects,
-							bb_prefetch_objects(ctx, store, lsn, full));
+	*missing = list_missing(objects, bb_prefetch_objects(ctx, snapshot, full));
 	foreach(cell, *missing)
 		bb_object_permit_download(ctx, objects, lfirst(cell));
 	return true;
@@ -72,7 +71,7 @@ bb_ahead_new(const BbReqCtx *ctx, List *missing, const BbBackupTask *backup,
 	BbSessionWorker *worker;
 	const char *shortage;
 
-	/* one by itself comes as fast without help */
+	/* a single layer arrives as fast without a worker */
 	if (list_length(missing) < 2)
 		return NULL;
 
@@ -86,9 +85,9 @@ bb_ahead_new(const BbReqCtx *ctx, List *missing, const BbBackupTask *backup,
 	return ahead;
 }
 
-/* Hear what the worker has to say so far, or all.  Returns whether it ended. */
+/* Receive messages: those sent so far, or all.  Returns whether it ended. */
 static bool
-hear(const BbReqCtx *ctx, BbAhead *ahead, bool to_the_end)
+receive(const BbReqCtx *ctx, BbAhead *ahead, bool to_the_end)
 {
 	const void *message;
 	size_t		length;
@@ -101,7 +100,7 @@ hear(const BbReqCtx *ctx, BbAhead *ahead, bool to_the_end)
 	return event == BB_WORKER_ENDED;
 }
 
-/* It stops, and what it counted counts. */
+/* Stop the worker, and add its counters to the backup's. */
 static void
 drop_worker(BbAhead *ahead)
 {
@@ -114,7 +113,7 @@ bb_ahead_poll(const BbReqCtx *ctx, BbAhead *ahead)
 {
 	if (ahead->worker == NULL)
 		return;
-	if (hear(ctx, ahead, false))
+	if (receive(ctx, ahead, false))
 		drop_worker(ahead);
 	else
 		bb_sessionworker_collect(ahead->worker);
@@ -125,9 +124,9 @@ bb_ahead_end(const BbReqCtx *ctx, BbAhead *ahead)
 {
 	if (ahead->worker == NULL)
 		return;
-	/* what it fetches now is for nobody; a cancel isn't worth a line in the log */
+	/* nobody needs what it fetches now; a cancel isn't worth a line in the log */
 	if (bb_sessionworker_cancel(ahead->worker))
-		(void) hear(ctx, ahead, true);
+		(void) receive(ctx, ahead, true);
 	drop_worker(ahead);
 }
 
@@ -143,13 +142,13 @@ void
 bb_ahead_serve(const BbReqCtx *ctx, BbPageStore *store,
 			   const BbAheadTask *task)
 {
-	XLogRecPtr	lsn = task->backup.lsn;
+	BbSnapshot	snapshot = bb_snapshot_at(store, task->backup.lsn);
 	List	   *needed;
 
 	/* replaced since the backup began? */
-	if (bb_pagestore_identity(store, lsn) != task->backup.identity)
+	if (bb_pagestore_identity(&snapshot) != task->backup.identity)
 		return;
-	needed = bb_prefetch_objects(ctx, store, lsn, task->full);
+	needed = bb_prefetch_objects(ctx, &snapshot, task->full);
 	(void) bb_objects_hold(ctx, bb_pagestore_object_store(store), needed,
 						   wake_up, NULL);
 }

@@ -1,24 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * ahead.h
- *	  Fetching ahead: a worker downloads what a backup is going to read, while
- *	  the backup makes use of what has come.
+ *	  A worker that downloads layers before a backup reads them.
  *
- *	  backup	a a a a b b b b c c ...		   reads, waits for what isn't there
+ *	  backup	a a a a b b b b c c ...		   reads, waits for what is missing
  *	  worker	b b c c d d d e ...			   in the order of the scan
  *				  └ wakes the backup
  *
- * The two meet in the cache alone: the backup finds a layer there, or waits
- * for whoever fetches it, or fetches it itself.  So nothing depends on the
- * worker.  There is none when no process can be had for it, or when a layer at
- * most is missing; whatever is wrong with it, the backup goes on without; and
- * it stops where the cache has no more room, never evicting what the backup
+ * The two share nothing but the cache: the backup finds a layer there, or waits
+ * for the process that fetches it, or fetches it itself.  So a backup doesn't
+ * depend on the worker, and goes on without it whatever fails there.  There is
+ * no worker if no process is free, or if at most one layer is missing.  The
+ * worker stops when the cache is full, so it never evicts what the backup
  * needs.
  *
- * It is attached: it ends with the backup, and what it counts is added to the
- * backup's counters.  Whether layers may be downloaded is asked by the backup,
- * of all that are missing, before any process is started for it: each is warned
- * of, once, whoever fetches it.  Where downloads are refused there is no worker.
+ * It is attached: it ends with the backup, and its counters are added to the
+ * backup's.  The backup asks whether the missing layers may be downloaded,
+ * before it starts any process, so that there is one warning for each layer,
+ * whichever process fetches it.  Where downloads are refused, there is no
+ * worker.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +34,7 @@ typedef struct BbAhead BbAhead;
 
 /*
  * bb_ahead_ask - ask for permission to download the missing objects among
- * those that a backup of "store" at lsn needs.
+ * those that a backup of the snapshot reads.
  *
  * Sets *missing to these objects and returns true.  Returns false and doesn't
  * ask if there is no cache, which would keep the downloaded objects, or if
@@ -42,8 +42,8 @@ typedef struct BbAhead BbAhead;
  *
  * Errors: those of bb_pagestore_objects.
  */
-extern bool bb_ahead_ask(const BbReqCtx *ctx, BbPageStore *store,
-						 XLogRecPtr lsn, bool full, List **missing);
+extern bool bb_ahead_ask(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+						 bool full, List **missing);
 
 /*
  * bb_ahead_new - start a worker that fetches the missing objects of a backup.
@@ -55,17 +55,17 @@ extern BbAhead *bb_ahead_new(const BbReqCtx *ctx, List *missing,
 							 const BbBackupTask *backup, bool full);
 
 /*
- * bb_ahead_poll - pass on what the worker warns of, and count what it has
- * counted so far; doesn't wait.
+ * bb_ahead_poll - raise the worker's warnings, and add what it has counted so
+ * far; doesn't wait.
  */
 extern void bb_ahead_poll(const BbReqCtx *ctx, BbAhead *ahead);
 
-/* bb_ahead_end - the backup is complete; end the worker and count the rest. */
+/* bb_ahead_end - the backup is complete: end the worker and count the rest. */
 extern void bb_ahead_end(const BbReqCtx *ctx, BbAhead *ahead);
 
 /* ---- the worker's side ---- */
 
-/* The name of the task, and what a worker is told (its payload). */
+/* The name of the task, and its payload. */
 #define BB_AHEAD_TASK "fetch"
 
 typedef struct BbAheadTask
@@ -75,7 +75,7 @@ typedef struct BbAheadTask
 } BbAheadTask;
 
 /*
- * bb_ahead_serve - fetch it.
+ * bb_ahead_serve - fetch what the backup needs, in a worker.
  *
  * Errors: those of bb_objects_hold.
  */

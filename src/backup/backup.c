@@ -15,47 +15,49 @@
 #include "utils/memutils.h"
 
 /*
- * A step goes on until it has handed on so many bytes: enough to make what a
- * step costs by itself vanish.
+ * A step goes on until it has handed on this many bytes, which is enough to make
+ * the cost of a step itself vanish.
  */
 #define STEP_BYTES 40960
 
 typedef enum BackupState
 {
-	BACKUP_NEW,		  /* the chain doesn't know that a backup begins */
-	BACKUP_BETWEEN,	  /* behind a member, or before the first */
-	BACKUP_AT_MEMBER, /* before one that is known */
+	BACKUP_NEW,		  /* the chain wasn't told that a backup begins */
+	BACKUP_BETWEEN,	  /* after a member, or before the first */
+	BACKUP_AT_MEMBER, /* before a member that was found */
 	BACKUP_IN_MEMBER,
 	BACKUP_DONE
 } BackupState;
 
 struct BbBackup
 {
-	MemoryContext context; /* this struct and all that it holds */
+	MemoryContext context; /* owns this struct and everything it holds */
 	MemoryContext scratch; /* for one step */
+	const BbBackupPlan *plan;
 	BbFileList *list;
 	BbContentReader *reader;
 	BbParallel *parallel; /* NULL: no workers */
-	BbAhead	   *ahead;	  /* NULL: nobody fetches ahead */
+	BbAhead	   *ahead;	  /* NULL: no worker fetches layers */
 	BbSink	   *sink;	  /* the first of the chain */
-	BbSink	   *manifest; /* the one that makes it; NULL: no manifest */
+	BbSink	   *manifest; /* makes the manifest; NULL: no manifest */
 	BbBackupProgress *progress;
 	uint64		bytes;		   /* of the archives, so far */
 	uint32		archives;	   /* that there will be */
-	uint32		archives_done; /* as progress has it, see begin_member */
+	uint32		archives_done; /* as progress shows it, see begin_member */
 
 	BackupState state;
-	BbMember	member; /* the one that it's at, or in */
+	BbMember	member; /* the one that comes next, or is open */
 	bool		in_archive;
-	Oid			archive; /* the tablespace of it; Invalid: "base" */
+	Oid			archive; /* its tablespace; Invalid: "base" */
 };
 
-/* The chain that ends in "last". */
+/* Make the chain of sinks that ends in "last". */
 static BbSink *
-make_chain(BbBackup *backup, const BbPageStoreInfo *info,
-		   const BbBackupOptions *options, BbBackupForm form, BbSink *last)
+make_chain(BbBackup *backup, BbBackupForm form, BbSink *last)
 {
-	const BbManifestText *manifest = bb_filelist_manifest(backup->list);
+	const BbBackupPlan *plan = backup->plan;
+	const BbBackupOptions *options = &plan->options;
+	const BbPageStoreInfo *info = bb_pagestore_info(plan->snapshot.store);
 	BbSink	   *sink = last;
 
 	if (options->max_rate > 0)
@@ -65,43 +67,21 @@ make_chain(BbBackup *backup, const BbPageStoreInfo *info,
 		if (form == BB_FORM_FILES)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("a backup in files of its own can't be "
+					 errmsg("a backup in separate files cannot be "
 							"compressed"),
 					 errhint("Only tar archives can; \"compression\" must "
 							 "be \"none\" here.")));
 		sink = bb_sink_compress_new(sink, &options->compression);
 	}
 	if (form == BB_FORM_TAR)
-		sink = bb_sink_tar_new(sink, info->uid, info->gid,
-							   bb_filelist_mtime(backup->list));
-	if (manifest != NULL)
-		sink = backup->manifest = bb_sink_manifest_new(sink, manifest);
+		sink = bb_sink_tar_new(sink, info->uid, info->gid, plan->mtime);
+	if (options->manifest != BB_MANIFEST_NO)
+		sink = backup->manifest = bb_sink_manifest_new(sink, &plan->manifest);
 	return sink;
 }
 
-static uint32
-count_archives(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			   const BbBackupOptions *options)
-{
-	BbCatalogScan *scan;
-	BbTablespace tablespace;
-	uint32		n = 1; /* "base" */
-
-	if (options->tablespaces != BB_TABLESPACES_ARCHIVES)
-		return n;
-	scan = bb_catalog_scan_new(ctx, store, BB_KEY_TABLESPACE, lsn);
-	while (bb_catalog_next_tablespace(ctx, scan, &tablespace))
-	{
-		pfree(tablespace.location);
-		n++;
-	}
-	bb_catalog_scan_close(scan);
-	return n;
-}
-
 BbBackup *
-bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			  const BbBackupOptions *options, uint64 size,
+bb_backup_new(const BbReqCtx *ctx, const BbBackupPlan *plan,
 			  const BbBackupTask *task, BbBackupForm form, BbSink *last)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
@@ -113,22 +93,22 @@ bb_backup_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	backup->context = context;
 	backup->scratch = AllocSetContextCreate(context, "bbackup backup step",
 											ALLOCSET_DEFAULT_SIZES);
-	backup->list = bb_filelist_new(ctx, store, lsn, options);
-	bb_filelist_tell(backup->list);
-	backup->reader = bb_content_new(ctx, store, lsn,
-									bb_filelist_seed(backup->list));
-	if (options->jobs > 1 && task != NULL)
+	backup->plan = plan;
+	bb_plan_report(plan);
+	backup->list = bb_filelist_new(plan);
+	backup->reader = bb_content_new(plan);
+	if (plan->options.jobs > 1 && task != NULL)
 	{
-		backup->parallel = bb_parallel_new(ctx, store, lsn, options, task,
-										   size);
+		backup->parallel = bb_parallel_new(ctx, plan, task);
 		bb_content_share(backup->reader, backup->parallel);
 	}
-	backup->sink = make_chain(backup, bb_pagestore_info(store), options, form,
-							  last);
+	backup->sink = make_chain(backup, form, last);
 
 	backup->progress = bb_progress_backup_new();
-	backup->archives = count_archives(ctx, store, lsn, options);
-	bb_progress_backup_stream(backup->progress, size, backup->archives);
+	backup->archives = 1; /* "base" */
+	if (plan->options.tablespaces == BB_TABLESPACES_ARCHIVES)
+		backup->archives += list_length(plan->tablespaces);
+	bb_progress_backup_stream(backup->progress, plan->size, backup->archives);
 
 	MemoryContextSwitchTo(old_context);
 	return backup;
@@ -140,7 +120,7 @@ bb_backup_follow(BbBackup *backup, BbAhead *ahead)
 	backup->ahead = ahead;
 }
 
-/* The archive that the member is in, which is the first one there. */
+/* Begin the archive whose first member is the one that comes next. */
 static void
 begin_archive(const BbReqCtx *ctx, BbBackup *backup)
 {
@@ -176,7 +156,7 @@ begin_member(const BbReqCtx *ctx, BbBackup *backup)
 		bb_sink_begin_member(ctx, backup->sink, member);
 		backup->bytes += TAR_BLOCK_SIZE;
 	}
-	/* then, as to the server (basebackup_progress.c), all tablespaces are done */
+	/* from here on the server (basebackup_progress.c) has all tablespaces done */
 	if (member->content == BB_CONTENT_WAL)
 		backup->archives_done = backup->archives;
 	if (member->content != BB_CONTENT_MANIFEST)
@@ -198,8 +178,8 @@ end_member(const BbReqCtx *ctx, BbBackup *backup)
 }
 
 /*
- * Get the next member, and end the archive if it isn't of this one, or if
- * there is none.  True: an archive was ended.
+ * Get the next member, and end the archive if the member isn't in it, or if
+ * there is no member.  Returns whether an archive was ended.
  */
 static bool
 next_member(const BbReqCtx *ctx, BbBackup *backup)
@@ -209,7 +189,7 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	bool		ends = backup->in_archive &&
 		(!found || member->apart || member->tablespace != backup->archive);
 
-	/* what can go wrong comes before the end */
+	/* the errors of workers come before the end of the archive */
 	if (!found && backup->parallel != NULL)
 		bb_parallel_end(ctx, backup->parallel);
 	if (ends)
@@ -236,7 +216,7 @@ next_piece(const BbReqCtx *ctx, BbBackup *backup, const uint8 **data,
 	return bb_content_next(ctx, backup->reader, data, length);
 }
 
-/* Hand on a piece, or end the member.  Returns the bytes that it has. */
+/* Hand on a piece, or end the member.  Returns the number of bytes. */
 static uint32
 advance_member(const BbReqCtx *ctx, BbBackup *backup)
 {
@@ -303,14 +283,13 @@ bb_backup_step(const BbReqCtx *ctx, BbBackup *backup)
 	return backup->state != BACKUP_DONE;
 }
 
-uint64
-bb_backup_size(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			   const BbBackupOptions *options)
+void
+bb_backup_measure(const BbReqCtx *ctx, BbBackupPlan *plan)
 {
 	BbBackupProgress *progress = bb_progress_backup_new();
-	BbFileList *list = bb_filelist_new(ctx, store, lsn, options);
+	BbFileList *list = bb_filelist_new(plan);
 	BbMember	member;
-	uint64		size = BB_TAR_END_SIZE; /* of "base", which there always is */
+	uint64		size = BB_TAR_END_SIZE; /* of "base", which always exists */
 	Oid			tablespace = InvalidOid;
 
 	while (bb_filelist_next(ctx, list, &member))
@@ -322,5 +301,5 @@ bb_backup_size(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	}
 	bb_filelist_close(list);
 	bb_progress_backup_end(progress);
-	return size;
+	plan->size = size;
 }

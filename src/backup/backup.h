@@ -3,11 +3,11 @@
  * backup.h
  *	  The backup driver: takes the members in order, feeds a chain of sinks.
  *
- * It goes step by step, so that it serves those who push (a bytea, a large
- * object: step until done) and those who pull (a set-returning function:
- * step until a chunk is full, return it, come back or never).
+ * It goes step by step, and so serves both sinks that are pushed to (a bytea, a
+ * large object: step until done) and a consumer that pulls (a set-returning
+ * function: step until a chunk is full, return it, and go on if called again).
  *
- * All it holds hangs on the memory context that it was made in.
+ * Everything it holds belongs to the memory context that it was made in.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,12 +16,11 @@
 
 #include "backup/ahead.h"
 #include "members/filelist.h"
-#include "members/options.h"
 #include "sinks/sink.h"
 
 /*
- * What the last sink of the chain takes: the bytes of tar archives, which a
- * step hands on little by little, or files as they are.
+ * The form in which the last sink of the chain takes a backup: the bytes of tar
+ * archives, some for each step, or files.
  */
 typedef enum BbBackupForm
 {
@@ -32,40 +31,38 @@ typedef enum BbBackupForm
 typedef struct BbBackup BbBackup;
 
 /*
- * bb_backup_new - a backup at lsn into "last", behind all the sinks that form
- * and options ask for.
+ * bb_backup_new - make a backup into "last", through all the sinks that form
+ * and options ask for; raises the plan's NOTICEs.
  *
- * How far it is shows in pg_stat_progress_basebackup, with "size", which
- * bb_backup_size gives, as the whole (0: not known).
+ * pg_stat_progress_basebackup shows its progress, with the plan's size as the
+ * total.  "task" is for its workers (NULL: none may be started).  The plan must
+ * outlive the backup.
  *
- * "task" describes the backup for the workers that options->jobs asks for.
- * NULL: no worker may be started.
- *
- * Errors: those of filelist.h.
+ * Errors: those of filelist.h and parallel.h; INVALID_PARAMETER_VALUE (the form
+ * can't be compressed).
  */
-extern BbBackup *bb_backup_new(const BbReqCtx *ctx, BbPageStore *store,
-							   XLogRecPtr lsn, const BbBackupOptions *options,
-							   uint64 size, const BbBackupTask *task,
-							   BbBackupForm form, BbSink *last);
+extern BbBackup *bb_backup_new(const BbReqCtx *ctx, const BbBackupPlan *plan,
+							   const BbBackupTask *task, BbBackupForm form,
+							   BbSink *last);
 
-/*
- * bb_backup_follow - layers are fetched ahead of it (NULL: they aren't); it
- * ends that.
- */
+/* bb_backup_follow - attach a read-ahead worker (may be NULL) and end it. */
 extern void bb_backup_follow(BbBackup *backup, BbAhead *ahead);
 
 /*
- * Do some of it, some ten kB before compression.  Where an archive ends, so
- * does the step, so that one who pulls can take what there is of it.  False
- * once everything, end of archive too, is written.
+ * bb_backup_step - hand on some of the backup, some ten kB before compression.
+ *
+ * A step ends where an archive ends, so that a consumer that pulls can take the
+ * end of an archive separately.  Returns false once everything, including the
+ * end of the last archive, is written.
  */
 extern bool bb_backup_step(const BbReqCtx *ctx, BbBackup *backup);
 
 /*
- * bb_backup_size - the exact bytes of a backup before compression, all tars and
- * what is beside them, without building it.
+ * bb_backup_measure - set the plan's size: the exact bytes of the backup before
+ * compression, of all archives and what is beside them.
+ *
+ * Errors: those of filelist.h.
  */
-extern uint64 bb_backup_size(const BbReqCtx *ctx, BbPageStore *store,
-							 XLogRecPtr lsn, const BbBackupOptions *options);
+extern void bb_backup_measure(const BbReqCtx *ctx, BbBackupPlan *plan);
 
 #endif /* BB_BACKUP_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * backuptask.c
- *	  What a background worker of a backup is told of it.
+ *	  What a background worker of a backup is told about it.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,15 +11,15 @@
 
 BbBackupTask
 bb_backuptask(const BbReqCtx *ctx, const char *function, const char *server,
-			  uint64 options_hash, BbPageStore *store, XLogRecPtr lsn)
+			  uint64 options_hash, const BbSnapshot *snapshot)
 {
 	BbBackupTask task = {.parent = *ctx,
-						 .lsn = lsn,
-						 .identity = bb_pagestore_identity(store, lsn),
+						 .lsn = snapshot->lsn,
+						 .identity = bb_pagestore_identity(snapshot),
 						 .options_hash = options_hash};
 
 	strlcpy(task.server, server, sizeof(task.server));
-	strlcpy(task.timeline, bb_pagestore_info(store)->timeline,
+	strlcpy(task.timeline, bb_pagestore_info(snapshot->store)->timeline,
 			sizeof(task.timeline));
 	strlcpy(task.function, function, sizeof(task.function));
 	return task;

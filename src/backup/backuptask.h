@@ -1,23 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * backuptask.h
- *	  What a background worker of a backup is told of it.
+ *	  What a background worker of a backup is told about it.
  *
  * The worker is attached to the backup.  It opens the store by itself, and so
- * has to make sure that it reads the very timeline that the backup does.
+ * has to make sure that it reads the same timeline as the backup.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_BACKUPTASK_H
 #define BB_BACKUPTASK_H
 
-#include "pagestore/pagestore.h"
+#include "pagestore/snapshot.h"
 
 typedef struct BbBackupTask
 {
 	BbReqCtx	parent; /* a copy: see bb_reqctx_attached_child_of */
 	XLogRecPtr	lsn;
-	uint64		identity; /* of the timeline at lsn: bb_pagestore_identity */
+	uint64		identity;	  /* of the snapshot: bb_pagestore_identity */
 	uint64		options_hash; /* of the store: bb_store_open_told */
 	char		server[NAMEDATALEN];
 	char		timeline[NAMEDATALEN];
@@ -25,11 +25,11 @@ typedef struct BbBackupTask
 } BbBackupTask;
 
 /*
- * bb_backuptask - describe a backup at lsn of "store", which is in the foreign
+ * bb_backuptask - describe a backup of a snapshot, whose store is the foreign
  * server "server".  "function" is the SQL function that asks for the backup.
  */
 extern BbBackupTask bb_backuptask(const BbReqCtx *ctx, const char *function,
 								  const char *server, uint64 options_hash,
-								  BbPageStore *store, XLogRecPtr lsn);
+								  const BbSnapshot *snapshot);
 
 #endif /* BB_BACKUPTASK_H */

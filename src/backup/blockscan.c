@@ -10,11 +10,10 @@
 #include "backup/blockscan.h"
 
 void
-bb_blockscan_init(BbBlockScan *blocks, BbPageStore *store, XLogRecPtr lsn)
+bb_blockscan_init(BbBlockScan *blocks, const BbSnapshot *snapshot)
 {
 	memset(blocks, 0, sizeof(*blocks));
-	blocks->store = store;
-	blocks->lsn = lsn;
+	blocks->snapshot = *snapshot;
 	blocks->until = bb_key_range_all().end;
 	blocks->context = CurrentMemoryContext;
 }
@@ -40,8 +39,7 @@ begin_at(const BbReqCtx *ctx, BbBlockScan *blocks, const BbKey *wanted)
 	range.end = bb_key_range_kind(blocks->kind).end;
 
 	old_context = MemoryContextSwitchTo(blocks->context);
-	blocks->scan = bb_pagestore_scan_new(ctx, blocks->store, &range,
-										 blocks->lsn);
+	blocks->scan = bb_pagestore_scan_new(ctx, &blocks->snapshot, &range);
 	bb_pagestore_scan_until(blocks->scan, &blocks->until);
 	MemoryContextSwitchTo(old_context);
 
@@ -57,7 +55,7 @@ bb_blockscan_until(BbBlockScan *blocks, const BbKey *key)
 	if (blocks->scan == NULL)
 		return;
 	bb_pagestore_scan_until(blocks->scan, key);
-	/* what ended may go on */
+	/* a scan that has ended may go on */
 	if (blocks->ended)
 		blocks->loaded = false;
 	blocks->ended = false;
@@ -78,7 +76,7 @@ load(const BbReqCtx *ctx, BbBlockScan *blocks)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("page store gave %s twice or out of order",
 						bb_key_text(&blocks->key)),
-				 errdetail("What comes next is %s or later.",
+				 errdetail("The next entry must be %s or later.",
 						   bb_key_text(&blocks->at))));
 }
 
@@ -90,7 +88,7 @@ bb_blockscan_peek(const BbReqCtx *ctx, BbBlockScan *blocks,
 		bb_key_compare(wanted, &blocks->at) < 0)
 		begin_at(ctx, blocks, wanted);
 
-	/* past what nobody wants: not even read, if it wasn't yet */
+	/* skip entries that aren't wanted, without reading the first if possible */
 	if (bb_key_compare(wanted, &blocks->at) > 0 &&
 		(!blocks->loaded ||
 		 (!blocks->ended && bb_key_compare(&blocks->key, wanted) < 0)))

@@ -4,12 +4,11 @@
  *	  The bytes of a member, piece by piece.
  *
  * Relation and SLRU blocks come from one pass over the page store
- * (blockscan.h).  What is small, or asked for out of order, is read by point
- * reads: captured files, two-phase files, and init forks, which a backup
- * holds twice.
+ * (blockscan.h).  Point reads serve what is small or out of order: captured
+ * files, two-phase files, and init forks, which a backup has twice.
  *
- * How many blocks a file has is the file list's to say.  The page store may
- * have more: those of forks that were truncated, and of relations dropped.
+ * The file list says how many blocks a file has.  The page store may have
+ * more: those of forks that were truncated, and of relations dropped.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,24 +22,22 @@
 
 struct BbContentReader
 {
-	MemoryContext context; /* this struct and its scan */
-	BbPageStore *store;
-	XLogRecPtr	lsn;
+	MemoryContext context; /* owns this struct and its scan */
+	const BbSnapshot *snapshot;
 	const BbSeed *seed;
 	BbBlockScan blocks;
 	BbZeroRuns	zeros;
-	BbParallel *parallel; /* who makes relation blocks; NULL: nobody else */
+	BbParallel *parallel; /* workers for relation blocks; NULL: none */
 
 	BbMember	member;
-	uint64		at;	 /* bytes of it already given */
+	uint64		at;	 /* bytes of it already returned */
 	pg_crc32c	crc; /* of them; two-phase files */
 	uint8		control[PG_CONTROL_FILE_SIZE];
-	uint8		wal[XLOG_BLCKSZ]; /* the page given last */
+	uint8		wal[XLOG_BLCKSZ]; /* the page returned last */
 };
 
 BbContentReader *
-bb_content_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			   const BbSeed *seed)
+bb_content_new(const BbBackupPlan *plan)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup content",
@@ -52,12 +49,11 @@ bb_content_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 					 "the control file is one piece");
 
 	reader->context = context;
-	reader->store = store;
-	reader->lsn = lsn;
-	reader->seed = seed;
-	bb_blockscan_init(&reader->blocks, store, lsn);
-	bb_zeroruns_init(&reader->zeros, store, lsn);
-	memcpy(reader->control, &seed->control, sizeof(seed->control));
+	reader->snapshot = &plan->snapshot;
+	reader->seed = plan->seed;
+	bb_blockscan_init(&reader->blocks, &plan->snapshot);
+	bb_zeroruns_init(&reader->zeros, &plan->snapshot);
+	memcpy(reader->control, &plan->seed->control, sizeof(ControlFileData));
 
 	MemoryContextSwitchTo(old_context);
 	return reader;
@@ -93,10 +89,10 @@ report_missing(const BbContentReader *reader, const BbKey *key)
 			 errmsg("page store lacks a block of file \"%s\"",
 					reader->member.path),
 			 errdetail("There is no %s at %X/%X.", bb_key_text(key),
-					   LSN_FORMAT_ARGS(reader->lsn))));
+					   LSN_FORMAT_ARGS(reader->snapshot->lsn))));
 }
 
-/* A block that has no value: zeros, or the store has lost it. */
+/* A block that has no value: zeros, or an error if the store has lost it. */
 static const uint8 *
 absent_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key)
 {
@@ -120,23 +116,23 @@ check_length(const BbContentReader *reader, const BbKey *key, uint32 actual,
 						reader->member.path),
 				 errdetail("%s has %u bytes at %X/%X; they should be %u.",
 						   bb_key_text(key), actual,
-						   LSN_FORMAT_ARGS(reader->lsn), expected)));
+						   LSN_FORMAT_ARGS(reader->snapshot->lsn), expected)));
 }
 
-/* A block by itself. */
+/* A block, by a point read. */
 static const uint8 *
 get_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key,
 		  uint32 length)
 {
 	BbValue		value;
 
-	if (!bb_pagestore_get(ctx, reader->store, key, reader->lsn, &value))
+	if (!bb_pagestore_get(ctx, reader->snapshot, key, &value))
 		return absent_block(ctx, reader, key);
 	check_length(reader, key, value.length, length);
 	return value.data;
 }
 
-/* A block that a worker has made, or tried to; NULL: that's for us to do. */
+/* A block that a worker has made; NULL: the reader has to make it. */
 static const uint8 *
 shared_block(const BbReqCtx *ctx, BbContentReader *reader, const BbKey *key)
 {
@@ -197,7 +193,7 @@ read_slru(const BbReqCtx *ctx, BbContentReader *reader)
 	return scan_block(ctx, reader, &key);
 }
 
-/* The state, as the page store has it, and behind it the CRC of that. */
+/* The state, as the page store has it, and after it its CRC. */
 static const uint8 *
 read_twophase(const BbReqCtx *ctx, BbContentReader *reader, uint32 *length)
 {
@@ -236,7 +232,7 @@ bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 	switch (member->content)
 	{
 		case BB_CONTENT_MANIFEST:
-			elog(ERROR, "file \"%s\" is none of the page store's",
+			elog(ERROR, "content of file \"%s\" is not in the page store",
 				 member->path);
 			break;
 		case BB_CONTENT_NONE:

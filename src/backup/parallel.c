@@ -8,8 +8,8 @@
  *
  *	  [unit being read] [dealt] [dealt] ... [not dealt yet] ...
  *
- * They are dealt in this order too, to the worker that has the fewest; so when
- * one is reached that nobody has, no worker was ready for it before.
+ * They are dealt in this order too, to the worker that has the fewest.  So if
+ * the reader reaches a unit that wasn't dealt, no worker was ready for it before.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,10 +20,10 @@
 #include "backup/units.h"
 #include "process/sessionworker.h"
 
-/* So many units a worker has: the one it makes, and the next. */
+/* The units that a worker has: the one it makes, and the next. */
 #define UNITS_PER_WORKER 2
 
-/* And its queues have room for so many; each message has its length ahead. */
+/* Its queues have room for as many; the length precedes each message. */
 #define OUTPUT_BYTES                                              \
 	(UNITS_PER_WORKER *                                           \
 	 (BB_UNIT_BLOCKS * (BLCKSZ + sizeof(Size)) + sizeof(BbNote) + \
@@ -36,30 +36,30 @@ typedef struct Worker
 {
 	BbSessionWorker *worker;
 	bool		ready;
-	bool		failed; /* to begin: nothing will come from it */
-	int			units;	/* that it has, or whose pages weren't read yet */
+	bool		failed; /* to begin: it sends nothing */
+	int			units;	/* dealt to it, and not read to the end yet */
 } Worker;
 
 typedef struct Planned
 {
 	BbUnit		unit;
-	Worker	   *worker; /* NULL: nobody's yet, or the reader's own */
+	Worker	   *worker; /* NULL: not dealt yet, or made by the reader */
 } Planned;
 
 struct BbParallel
 {
 	int			nworkers;
-	int			nfailed; /* of them, to begin */
+	int			nfailed; /* of these, to begin */
 	Worker	   *workers;
 
 	BbUnits	   *units;
-	bool		planned_all; /* there are no more than those in the queue */
-	bool		input_ended; /* the workers know that */
+	bool		planned_all; /* all units that are left are in the queue */
+	bool		input_ended; /* the workers were told that */
 	Planned	   *queue;		 /* a ring */
 	int			queue_length;
 	int			first;
 	int			queued;
-	int			dealt; /* of the queued, or begun by the reader */
+	int			dealt; /* of those in the queue; or begun by the reader */
 
 	/* the first of the queue, if it has been begun */
 	bool		reading;
@@ -73,7 +73,7 @@ queue_at(BbParallel *parallel, int n)
 	return &parallel->queue[(parallel->first + n) % parallel->queue_length];
 }
 
-/* One more unit into the queue; false: there is none, or no room. */
+/* Put another unit into the queue; false if there is none, or no room. */
 static bool
 plan(const BbReqCtx *ctx, BbParallel *parallel)
 {
@@ -93,7 +93,7 @@ plan(const BbReqCtx *ctx, BbParallel *parallel)
 
 /* ---- beginning ---- */
 
-/* As many workers as there is work for, and as can be had. */
+/* Start as many workers as are wanted, or as there are processes for. */
 static void
 start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 			  const BbBackupTask *task, int wanted)
@@ -126,23 +126,22 @@ start_workers(const BbReqCtx *ctx, BbParallel *parallel,
 }
 
 BbParallel *
-bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-				const BbBackupOptions *options, const BbBackupTask *task,
-				uint64 size)
+bb_parallel_new(const BbReqCtx *ctx, const BbBackupPlan *backup,
+				const BbBackupTask *task)
 {
 	BbParallel *parallel;
-	int			jobs = options->jobs;
+	int			jobs = backup->options.jobs;
 
-	if (size > 0)
-		jobs = Min(jobs, size / BB_BYTES_PER_WORKER);
+	if (backup->size > 0)
+		jobs = Min(jobs, backup->size / BB_BYTES_PER_WORKER);
 	if (jobs == 0)
 		return NULL;
 
 	parallel = palloc0(sizeof(BbParallel));
 	parallel->queue_length = jobs * UNITS_PER_WORKER + 1;
 	parallel->queue = palloc(parallel->queue_length * sizeof(Planned));
-	parallel->units = bb_units_new(ctx, store, lsn, options);
-	/* the first unit is the reader's own, most likely */
+	parallel->units = bb_units_new(backup);
+	/* the reader most likely makes the first unit */
 	while (parallel->queued < jobs + 1 && plan(ctx, parallel))
 		;
 	jobs = Min(jobs, parallel->queued - 1);
@@ -157,7 +156,7 @@ bb_parallel_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 
 /* ---- dealing ---- */
 
-/* Has a worker said that it's ready?  Doesn't wait for it. */
+/* Note whether a worker says that it is ready; doesn't wait for it. */
 static void
 look_if_ready(const BbReqCtx *ctx, BbParallel *parallel, Worker *worker)
 {
@@ -188,7 +187,7 @@ look_if_ready(const BbReqCtx *ctx, BbParallel *parallel, Worker *worker)
 	worker->ready = true;
 }
 
-/* The one that has least to do; NULL: all have enough. */
+/* The worker that has least to do; NULL: all have enough. */
 static Worker *
 find_idlest(BbParallel *parallel)
 {
@@ -215,7 +214,7 @@ end_input(BbParallel *parallel)
 	parallel->input_ended = true;
 }
 
-/* Give units to all workers that could do with one. */
+/* Give units to all workers that have too few. */
 static void
 deal(const BbReqCtx *ctx, BbParallel *parallel)
 {
@@ -233,7 +232,7 @@ deal(const BbReqCtx *ctx, BbParallel *parallel)
 
 		planned->worker = worker;
 		worker->units++;
-		/* if it has gone, we'll hear why when we want the pages */
+		/* if it has gone, receiving its pages reports why */
 		(void) bb_sessionworker_send(ctx, worker->worker, planned->unit.ranges,
 									 planned->unit.nranges *
 										 sizeof(BbBlockRange));
@@ -244,7 +243,7 @@ deal(const BbReqCtx *ctx, BbParallel *parallel)
 
 /* ---- reading ---- */
 
-/* What comes next from a worker that has promised more. */
+/* The next message from a worker that has to send more. */
 static const void *
 receive(const BbReqCtx *ctx, Worker *worker, size_t *length)
 {
@@ -265,7 +264,7 @@ begin_unit(const BbReqCtx *ctx, BbParallel *parallel)
 {
 	if (parallel->queued == 0 && !plan(ctx, parallel))
 		elog(ERROR, "a base backup has more blocks than were planned");
-	/* nobody's: we do it */
+	/* one that wasn't dealt is made by the reader */
 	parallel->dealt = Max(parallel->dealt, 1);
 	parallel->reading = true;
 	parallel->range = 0;
@@ -311,7 +310,7 @@ take_block(const BbReqCtx *ctx, Worker *worker, BbValue *value)
 		case BB_NOTE_MISSING:
 			return BB_BLOCK_MISSING;
 		case BB_NOTE_OTHER_LENGTH:
-			/* which is for the caller to refuse */
+			/* the caller reports the wrong length */
 			value->length = note->length;
 			return BB_BLOCK_MADE;
 		case BB_NOTE_READY:
@@ -368,7 +367,7 @@ bb_parallel_end(const BbReqCtx *ctx, BbParallel *parallel)
 	{
 		Worker	   *worker = &parallel->workers[i];
 
-		/* one that came too late may never come */
+		/* a worker that isn't ready by now may never be */
 		if (worker->ready &&
 			bb_sessionworker_receive(ctx, worker->worker, true, &message,
 									 &length) != BB_WORKER_ENDED)

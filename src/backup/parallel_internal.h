@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * parallel_internal.h
- *	  What a backup and its workers say to each other.
+ *	  The messages between a backup and its workers.
  *
  *	  to a worker    (BbBlockRange+)*                           a unit each
  *	  from a worker  READY (page | MISSING | OTHER_LENGTH)* UNIT_DONE ...
  *
- * A page is a message of BLCKSZ bytes, as it is; all others are BbNotes.
+ * A page is a message of BLCKSZ bytes; all other messages are BbNotes.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,9 +15,9 @@
 
 typedef enum BbNoteKind
 {
-	BB_NOTE_READY = 1,	  /* units are welcome */
-	BB_NOTE_MISSING,	  /* in a block's place: there is none */
-	BB_NOTE_OTHER_LENGTH, /* in a block's place: it isn't a page */
+	BB_NOTE_READY = 1,	  /* the worker takes units */
+	BB_NOTE_MISSING,	  /* in place of a page: there is no such block */
+	BB_NOTE_OTHER_LENGTH, /* in place of a page: the value is no page */
 	BB_NOTE_UNIT_DONE
 } BbNoteKind;
 

@@ -29,9 +29,9 @@ put_note(const BbReqCtx *ctx, BbNoteKind kind, uint32 length)
 }
 
 static void
-check_identity(BbPageStore *store, const BbBackupTask *task)
+check_identity(const BbSnapshot *snapshot, const BbBackupTask *task)
 {
-	if (bb_pagestore_identity(store, task->lsn) != task->identity)
+	if (bb_pagestore_identity(snapshot) != task->identity)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("timeline \"%s\" was replaced while its backup began",
@@ -40,8 +40,8 @@ check_identity(BbPageStore *store, const BbBackupTask *task)
 }
 
 /*
- * Read ahead to the end of the unit, and no further: what comes next is
- * another worker's.
+ * Read ahead to the end of the unit and no further, since another worker makes
+ * what follows.
  */
 static void
 set_end(Server *server, const BbBlockRange *ranges, int nranges)
@@ -95,22 +95,24 @@ void
 bb_parallel_serve(const BbReqCtx *ctx, BbPageStore *store,
 				  const BbBackupTask *task)
 {
+	BbSnapshot	snapshot = bb_snapshot_at(store, task->lsn);
 	Server		server = {0};
 	MemoryContext old;
 	const void *message;
 	size_t		length;
-	bool		heard;
+	bool		connected;
 
-	check_identity(store, task);
-	bb_blockscan_init(&server.blocks, store, task->lsn);
+	check_identity(&snapshot, task);
+	bb_blockscan_init(&server.blocks, &snapshot);
 	server.scratch = AllocSetContextCreate(CurrentMemoryContext,
 										   "bbackup unit",
 										   ALLOCSET_DEFAULT_SIZES);
-	heard = put_note(ctx, BB_NOTE_READY, 0);
-	while (heard && bb_sessionworker_get(ctx, &message, &length))
+	connected = put_note(ctx, BB_NOTE_READY, 0);
+	while (connected && bb_sessionworker_get(ctx, &message, &length))
 	{
 		old = MemoryContextSwitchTo(server.scratch);
-		heard = put_unit(ctx, &server, message, length / sizeof(BbBlockRange));
+		connected = put_unit(ctx, &server, message,
+							 length / sizeof(BbBlockRange));
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(server.scratch);
 	}

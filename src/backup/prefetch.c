@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * prefetch.c
- *	  Having resident what a backup reads, before it is made.
+ *	  Fetching everything that a backup reads, before it is made.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,8 +13,7 @@
 struct BbPrefetch
 {
 	BbObjectStore *objects;
-	BbPageStore *store;
-	XLogRecPtr	lsn;
+	BbSnapshot	snapshot;
 	BbBackupOptions options;
 	int			nranges; /* of keys that the backup reads */
 	int			allocated;
@@ -53,25 +52,24 @@ first_ranges(bool full, BbKeyRange *ranges)
 }
 
 List *
-bb_prefetch_objects(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-					bool full)
+bb_prefetch_objects(const BbReqCtx *ctx, const BbSnapshot *snapshot, bool full)
 {
 	BbKeyRange	ranges[2];
 	int			nranges = first_ranges(full, ranges);
 
-	return bb_pagestore_objects(ctx, store, ranges, nranges, lsn);
+	return bb_pagestore_objects(ctx, snapshot, ranges, nranges);
 }
 
-/* Which objects, by now. */
+/* Find out which objects the ranges need. */
 static void
-plan(const BbReqCtx *ctx, BbPrefetch *prefetch)
+find_needed(const BbReqCtx *ctx, BbPrefetch *prefetch)
 {
 	uint64		room = bb_objstore_cache_size(prefetch->objects);
 	ListCell   *cell;
 
-	prefetch->needed = bb_pagestore_objects(ctx, prefetch->store,
+	prefetch->needed = bb_pagestore_objects(ctx, &prefetch->snapshot,
 											prefetch->ranges,
-											prefetch->nranges, prefetch->lsn);
+											prefetch->nranges);
 	prefetch->bytes = 0;
 	foreach(cell, prefetch->needed)
 		prefetch->bytes += ((const BbWholeObject *) lfirst(cell))->size;
@@ -88,20 +86,18 @@ plan(const BbReqCtx *ctx, BbPrefetch *prefetch)
 }
 
 BbPrefetch *
-bb_prefetch_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-				bool full)
+bb_prefetch_new(const BbReqCtx *ctx, const BbSnapshot *snapshot, bool full)
 {
 	BbPrefetch *prefetch = palloc0(sizeof(BbPrefetch));
 
-	prefetch->objects = bb_pagestore_object_store(store);
-	prefetch->store = store;
-	prefetch->lsn = lsn;
+	prefetch->objects = bb_pagestore_object_store(snapshot->store);
+	prefetch->snapshot = *snapshot;
 	prefetch->options = bb_options_defaults();
 	prefetch->options.full = full;
 	prefetch->allocated = 16;
 	prefetch->ranges = palloc(prefetch->allocated * sizeof(BbKeyRange));
 	prefetch->nranges = first_ranges(full, prefetch->ranges);
-	plan(ctx, prefetch);
+	find_needed(ctx, prefetch);
 	return prefetch;
 }
 
@@ -134,7 +130,7 @@ fetch(const BbReqCtx *ctx, const BbPrefetch *prefetch)
 	}
 }
 
-/* The relation data that a thin backup has: init forks. */
+/* Add the relation data that a thin backup has: init forks. */
 static void
 add_member(BbPrefetch *prefetch, const BbMember *member)
 {
@@ -161,19 +157,19 @@ add_member(BbPrefetch *prefetch, const BbMember *member)
 void
 bb_prefetch_run(const BbReqCtx *ctx, BbPrefetch *prefetch)
 {
-	int			planned = prefetch->nranges;
+	int			known = prefetch->nranges;
 	BbFileList *list;
 	BbMember	member;
 
 	fetch(ctx, prefetch);
-	list = bb_filelist_new(ctx, prefetch->store, prefetch->lsn,
-						   &prefetch->options);
+	list = bb_filelist_new(
+		bb_plan_new(ctx, &prefetch->snapshot, &prefetch->options));
 	while (bb_filelist_next(ctx, list, &member))
 		add_member(prefetch, &member);
 	bb_filelist_close(list);
-	if (prefetch->nranges > planned)
+	if (prefetch->nranges > known)
 	{
-		plan(ctx, prefetch);
+		find_needed(ctx, prefetch);
 		fetch(ctx, prefetch);
 	}
 }

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * prefetch.h
- *	  Having resident what a backup reads, before it is made.
+ *	  Fetching everything that a backup reads, before it is made.
  *
- *	  new:  which layers ── do they fit? ──► an error that says so
- *	  run:  fetch them, then list the backup, which reads all but relation
- *			data; of a thin one's the little that it has
+ *	  new:  which layers ── do they fit? ──► an error if they don't
+ *	  run:  fetch them, then list the backup, which reads everything but
+ *			relation data; then fetch the little of that a thin backup has
  *
- * What was fetched stays in use, and so resident, until the prefetch goes with
- * its memory context: it doesn't evict its own.
+ * What was fetched stays in use, and so resident, until the memory context of
+ * the prefetch goes: a prefetch doesn't evict what it has fetched.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,28 +21,29 @@
 typedef struct BbPrefetch BbPrefetch;
 
 /*
- * bb_prefetch_objects - BbWholeObjects that a backup of "store" at lsn reads,
- * in the order in which it does; but for relation data of a thin one.
+ * bb_prefetch_objects - return the objects (BbWholeObject *) that a backup of
+ * the snapshot reads, in the order in which it reads them, except the relation
+ * data of a thin backup.
  */
-extern List *bb_prefetch_objects(const BbReqCtx *ctx, BbPageStore *store,
-								 XLogRecPtr lsn, bool full);
+extern List *bb_prefetch_objects(const BbReqCtx *ctx,
+								 const BbSnapshot *snapshot, bool full);
 
 /*
- * bb_prefetch_new - find out which objects a backup of "store" at lsn reads.
+ * bb_prefetch_new - find out which objects a backup of the snapshot reads.
  *
- * REQUIRES: the page store has an object store with a cache; lsn is from
- * bb_pagestore_check_lsn.
+ * REQUIRES: the page store has an object store with a cache.
  *
  * Errors: CONFIGURATION_LIMIT_EXCEEDED (the cache is too small).
  */
-extern BbPrefetch *bb_prefetch_new(const BbReqCtx *ctx, BbPageStore *store,
-								   XLogRecPtr lsn, bool full);
+extern BbPrefetch *bb_prefetch_new(const BbReqCtx *ctx,
+								   const BbSnapshot *snapshot, bool full);
 
 /*
- * bb_prefetch_run - fetch it.
+ * bb_prefetch_run - fetch them.
  *
- * Errors: those of bb_objects_hold and of filelist.h; INSUFFICIENT_RESOURCES
- * (what others use in the cache leaves too little room); as bb_prefetch_new.
+ * Errors: those of bb_objects_hold, plan.h and filelist.h; INSUFFICIENT_RESOURCES
+ * (others use so much of the cache that there is too little room); as
+ * bb_prefetch_new.
  */
 extern void bb_prefetch_run(const BbReqCtx *ctx, BbPrefetch *prefetch);
 

@@ -14,16 +14,15 @@ struct BbUnits
 {
 	BbFileList *list;
 	uint32		size;	 /* blocks of the next unit */
-	BbBlockRange member; /* what is left of the member at hand */
+	BbBlockRange member; /* the rest of the current member */
 };
 
 BbUnits *
-bb_units_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-			 const BbBackupOptions *options)
+bb_units_new(const BbBackupPlan *plan)
 {
 	BbUnits	   *units = palloc0(sizeof(BbUnits));
 
-	units->list = bb_filelist_new(ctx, store, lsn, options);
+	units->list = bb_filelist_new(plan);
 	units->size = BB_UNIT_BLOCKS_FIRST;
 	return units;
 }
@@ -35,7 +34,7 @@ bb_units_close(BbUnits *units)
 	pfree(units);
 }
 
-/* Have a member at hand with blocks left; false: there is none. */
+/* Have a current member with blocks left; false: there are no more. */
 static bool
 need_member(const BbReqCtx *ctx, BbUnits *units)
 {

@@ -4,25 +4,24 @@
  *	  The relation blocks of a backup, cut into units of work.
  *
  * A unit is some ranges of blocks that follow each other in a backup: a part
- * of a large segment, or many small relations, so that it's about as much work
- * as another.
+ * of a large segment, or many small relations, so that all units are about as
+ * much work.
  *
  *	  members   [a, 700 blocks] [b, 3] [c, 60] [c_fsm, 3] [d, 1] ...
  *	  units     a 0-255 | a 256-511 | a 512-699, b, c 0-52 | c 53-59, c_fsm, d ...
  *
- * Units are small at first, so that there soon are some.
+ * The first units are small, so that workers soon have some.
  *
- * Init forks are in none: a backup has them twice, and they are small.
+ * Init forks are in no unit: a backup has them twice, and they are small.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_UNITS_H
 #define BB_UNITS_H
 
-#include "members/options.h"
-#include "pagestore/pagestore.h"
+#include "members/plan.h"
 
-/* The blocks of a unit, at most and at first. */
+/* The blocks of a unit: the maximum, and those of the first one. */
 #define BB_UNIT_BLOCKS 256
 #define BB_UNIT_BLOCKS_FIRST 16
 
@@ -44,18 +43,17 @@ typedef struct BbUnit
 
 typedef struct BbUnits BbUnits;
 
+/* bb_units_new - cut the relation blocks of a backup; the plan outlives it. */
+extern BbUnits *bb_units_new(const BbBackupPlan *plan);
 /*
- * bb_units_new - those of a backup with these options.
+ * bb_units_next - return the next unit; false at the end.
  *
  * Errors: those of filelist.h.
  */
-extern BbUnits *bb_units_new(const BbReqCtx *ctx, BbPageStore *store,
-							 XLogRecPtr lsn, const BbBackupOptions *options);
-/* The next one; false: there is none left. */
 extern bool bb_units_next(const BbReqCtx *ctx, BbUnits *units, BbUnit *unit);
 extern void bb_units_close(BbUnits *units);
 
-/* The key of a block of a range. */
+/* Return the key of the n-th block of a range. */
 extern BbKey bb_range_key(const BbBlockRange *range, uint32 n);
 
 #endif /* BB_UNITS_H */

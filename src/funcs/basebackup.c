@@ -39,22 +39,23 @@ static Datum
 bb_sql_basebackup_body(PG_FUNCTION_ARGS)
 {
 	BbBackupCall call = bb_backup_call_of(fcinfo);
+	uint64		size = call.plan->size;
 	BbSink	   *chunks;
 
 	if (call.options.compression.algorithm != PG_COMPRESSION_NONE)
-		call.size = 0;
-	else if (call.size > MaxAllocSize - VARHDRSZ)
+		size = 0;
+	else if (size > MaxAllocSize - VARHDRSZ)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("base backup is too large for a bytea"),
 				 errdetail("It would have " UINT64_FORMAT
 						   " bytes; the limit is %zu.",
-						   call.size, (size_t) (MaxAllocSize - VARHDRSZ)),
+						   size, (size_t) (MaxAllocSize - VARHDRSZ)),
 				 errhint("Use bb_basebackup_lo(), or "
 						 "bb_basebackup_stream() in the target list of a "
 						 "SELECT.")));
 
-	chunks = bb_sink_chunks_new(call.size);
+	chunks = bb_sink_chunks_new(size);
 	bb_backup_call_run(&call, BB_FORM_TAR, chunks);
 	PG_RETURN_BYTEA_P(bb_sink_chunks_take(chunks));
 }

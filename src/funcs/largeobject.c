@@ -25,7 +25,7 @@ bb_sql_basebackup_lo_body(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("bb_basebackup_lo()");
 	call = bb_backup_call_of(fcinfo);
 	if (call.options.compression.algorithm == PG_COMPRESSION_NONE)
-		bb_sink_largeobject_check_size(call.size);
+		bb_sink_largeobject_check_size(call.plan->size);
 	object = bb_sink_largeobject_new();
 	bb_backup_call_run(&call, BB_FORM_TAR, object);
 	PG_RETURN_OID(bb_sink_largeobject_oid(object));

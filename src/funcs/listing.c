@@ -22,16 +22,15 @@ BB_SQL_FUNCTION(bb_sql_tablespaces);
 BB_SQL_FUNCTION(bb_sql_relations);
 BB_SQL_FUNCTION(bb_sql_files);
 
-/* The timeline and LSN that the first arguments name: lsn, store, timeline. */
-static BbPageStore *
-open_at(const BbReqCtx *ctx, FunctionCallInfo fcinfo, XLogRecPtr *lsn)
+/* A snapshot as the first arguments name it: lsn, store, timeline. */
+static BbSnapshot
+open_at(const BbReqCtx *ctx, FunctionCallInfo fcinfo)
 {
 	BbPageStore *store;
 
 	store = bb_store_timeline(ctx, bb_arg_name(fcinfo, 1, "store"),
 							  bb_arg_text(fcinfo, 2, "timeline"));
-	*lsn = bb_store_lsn(ctx, store, bb_arg_lsn(fcinfo, 0, "lsn"));
-	return store;
+	return bb_store_snapshot(ctx, store, bb_arg_lsn(fcinfo, 0, "lsn"));
 }
 
 /* Blocks of a relation in all its forks. */
@@ -51,13 +50,12 @@ static Datum
 bb_sql_databases_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
-	XLogRecPtr	lsn;
-	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
+	BbSnapshot	snapshot = open_at(ctx, fcinfo);
 	BbCatalogScan *databases;
 	BbDatabase	database;
 
 	InitMaterializedSRF(fcinfo, 0);
-	databases = bb_catalog_scan_new(ctx, store, BB_KEY_DATABASE, lsn);
+	databases = bb_catalog_scan_new(ctx, &snapshot, BB_KEY_DATABASE);
 	while (bb_catalog_next_database(ctx, databases, &database))
 	{
 		BbCatalogScan *relations;
@@ -67,8 +65,8 @@ bb_sql_databases_body(PG_FUNCTION_ARGS)
 		Datum		values[6];
 		bool		nulls[6] = {0};
 
-		relations = bb_catalog_relations_of(ctx, store, database.spc,
-											database.db, lsn);
+		relations = bb_catalog_relations_of(ctx, &snapshot, database.spc,
+											database.db);
 		while (bb_catalog_next_relation(ctx, relations, &relation))
 		{
 			count++;
@@ -94,13 +92,12 @@ static Datum
 bb_sql_tablespaces_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
-	XLogRecPtr	lsn;
-	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
+	BbSnapshot	snapshot = open_at(ctx, fcinfo);
 	BbCatalogScan *tablespaces;
 	BbTablespace tablespace;
 
 	InitMaterializedSRF(fcinfo, 0);
-	tablespaces = bb_catalog_scan_new(ctx, store, BB_KEY_TABLESPACE, lsn);
+	tablespaces = bb_catalog_scan_new(ctx, &snapshot, BB_KEY_TABLESPACE);
 	while (bb_catalog_next_tablespace(ctx, tablespaces, &tablespace))
 	{
 		Datum		values[2];
@@ -137,14 +134,13 @@ static Datum
 bb_sql_relations_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
-	XLogRecPtr	lsn;
-	BbPageStore *store = open_at(ctx, fcinfo, &lsn);
+	BbSnapshot	snapshot = open_at(ctx, fcinfo);
 	MemoryContext row_context = bb_result_context_new();
 	BbCatalogScan *relations;
 	BbRelation	relation;
 
 	InitMaterializedSRF(fcinfo, 0);
-	relations = bb_catalog_scan_new(ctx, store, BB_KEY_REL_SIZE, lsn);
+	relations = bb_catalog_scan_new(ctx, &snapshot, BB_KEY_REL_SIZE);
 	while (bb_catalog_next_relation(ctx, relations, &relation))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
@@ -172,7 +168,7 @@ bb_sql_files_body(PG_FUNCTION_ARGS)
 	BbMember	member;
 
 	InitMaterializedSRF(fcinfo, 0);
-	list = bb_filelist_new(ctx, call.store, call.lsn, &call.options);
+	list = bb_filelist_new(bb_plan_new(ctx, &call.snapshot, &call.options));
 	while (bb_filelist_next(ctx, list, &member))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);

@@ -37,8 +37,8 @@ fork_by_name(const char *name)
 
 /* Is there such a fork, and does it have the block? */
 static void
-check_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *block_key,
-			XLogRecPtr lsn)
+check_block(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+			const BbKey *block_key)
 {
 	BbKeyFields f = bb_key_fields(block_key);
 	BbKey		size_key = bb_key_rel_size(f.spc, f.db, f.rel,
@@ -46,19 +46,16 @@ check_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *block_key,
 	BbValue		value;
 	uint32		blocks;
 
-	if (!bb_pagestore_get(ctx, store, &size_key, lsn, &value))
+	if (!bb_pagestore_get(ctx, snapshot, &size_key, &value))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("relation %u/%u/%u has no fork \"%s\" at %X/%X",
 						f.spc, f.db, f.rel, forkNames[f.fork],
-						LSN_FORMAT_ARGS(lsn)),
+						LSN_FORMAT_ARGS(snapshot->lsn)),
 				 errhint("bb_relations() lists the relations. Of unlogged "
 						 "ones only the init fork is there.")));
 	if (value.length != sizeof(blocks))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the page store's entry for %s is invalid",
-						bb_key_text(&size_key))));
+		bb_pagestore_report_invalid(&size_key);
 	blocks = bb_get_le32(value.data);
 	if (f.block >= blocks)
 		ereport(ERROR,
@@ -66,21 +63,20 @@ check_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *block_key,
 				 errmsg("block number %u is out of range for relation %u/%u/%u",
 						f.block, f.spc, f.db, f.rel),
 				 errdetail("Fork \"%s\" has %u blocks at %X/%X.",
-						   forkNames[f.fork], blocks, LSN_FORMAT_ARGS(lsn))));
+						   forkNames[f.fork], blocks, LSN_FORMAT_ARGS(snapshot->lsn))));
 }
 
 /* The block's page, which may be zeros that nobody has written. */
 static const uint8 *
-read_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
-		   XLogRecPtr lsn)
+read_block(const BbReqCtx *ctx, const BbSnapshot *snapshot, const BbKey *key)
 {
 	BbZeroRuns	zeros;
 	BbValue		value;
 	const uint8 *page;
 
-	if (!bb_pagestore_get(ctx, store, key, lsn, &value))
+	if (!bb_pagestore_get(ctx, snapshot, key, &value))
 	{
-		bb_zeroruns_init(&zeros, store, lsn);
+		bb_zeroruns_init(&zeros, snapshot);
 		page = bb_zeroruns_page(ctx, &zeros, key);
 		if (page != NULL)
 			return page;
@@ -89,7 +85,7 @@ read_block(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
 		return value.data;
 
 	/* this says what is wrong */
-	return bb_pagestore_need(ctx, store, key, lsn, BLCKSZ).data;
+	return bb_pagestore_need(ctx, snapshot, key, BLCKSZ).data;
 }
 
 /*
@@ -109,6 +105,7 @@ bb_sql_get_page_body(PG_FUNCTION_ARGS)
 	char	   *server = bb_arg_name(fcinfo, 6, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 7, "timeline");
 	BbPageStore *store;
+	BbSnapshot	snapshot;
 	BbKey		key;
 	const uint8 *data;
 	bytea	   *page;
@@ -119,10 +116,10 @@ bb_sql_get_page_body(PG_FUNCTION_ARGS)
 				 errmsg("invalid block number %lld", (long long) block)));
 	store = bb_keptstore_open(ctx, (BbKeptStore **) &fcinfo->flinfo->fn_extra,
 							  fcinfo->flinfo->fn_mcxt, server, timeline);
-	lsn = bb_store_lsn(ctx, store, lsn);
+	snapshot = bb_store_snapshot(ctx, store, lsn);
 	key = bb_key_rel_block(spc, db, rel, fork, (BlockNumber) block);
-	check_block(ctx, store, &key, lsn);
-	data = read_block(ctx, store, &key, lsn);
+	check_block(ctx, &snapshot, &key);
+	data = read_block(ctx, &snapshot, &key);
 
 	page = palloc(VARHDRSZ + BLCKSZ);
 	SET_VARSIZE(page, VARHDRSZ + BLCKSZ);
@@ -172,7 +169,9 @@ bb_sql_read_file_body(PG_FUNCTION_ARGS)
 	BbPageStore *store = bb_store_timeline(ctx,
 										   bb_arg_name(fcinfo, 2, "store"),
 										   bb_arg_text(fcinfo, 3, "timeline"));
+	BbSnapshot	snapshot = bb_store_snapshot(ctx, store, lsn);
 	BbBackupOptions options = bb_options_defaults();
+	BbBackupPlan *plan;
 	BbFileList *list;
 	BbContentReader *reader;
 	BbMember	member;
@@ -183,14 +182,14 @@ bb_sql_read_file_body(PG_FUNCTION_ARGS)
 
 	/* it would have to read all the others */
 	options.manifest = BB_MANIFEST_NO;
-	lsn = bb_store_lsn(ctx, store, lsn);
-	list = bb_filelist_new(ctx, store, lsn, &options);
-	find_member(ctx, list, path, lsn, &member);
+	plan = bb_plan_new(ctx, &snapshot, &options);
+	list = bb_filelist_new(plan);
+	find_member(ctx, list, path, snapshot.lsn, &member);
 
 	file = palloc(VARHDRSZ + member.size);
 	SET_VARSIZE(file, VARHDRSZ + member.size);
 	to = VARDATA(file);
-	reader = bb_content_new(ctx, store, lsn, bb_filelist_seed(list));
+	reader = bb_content_new(plan);
 	bb_content_begin(ctx, reader, &member);
 	while (bb_content_next(ctx, reader, &data, &length))
 	{

@@ -77,9 +77,9 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	call = bb_backup_call_of(fcinfo);
 	bb_call_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 					  "restore into a directory on the server");
-	info = bb_pagestore_info(call.store);
+	info = bb_pagestore_info(call.snapshot.store);
 	off_limits = bb_backup_call_off_limits(&call);
-	mapped = bb_tablespacemap_new(call.ctx, call.store, call.lsn, mappings);
+	mapped = bb_tablespacemap_new(call.plan->tablespaces, mappings);
 	if (delta)
 		sink = bb_sink_delta_new(bb_tree_open(directory, mapped, off_limits),
 								 info->directory_mode,
@@ -91,7 +91,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	bb_backup_call_run(&call, BB_FORM_FILES, sink);
 	result = bb_sink_tree_result(sink);
 
-	values[0] = LSNGetDatum(call.lsn);
+	values[0] = LSNGetDatum(call.snapshot.lsn);
 	values[1] = Int64GetDatum(result.files);
 	values[2] = Int64GetDatum(result.bytes);
 	values[3] = Int64GetDatum(result.bytes_written);

@@ -92,7 +92,7 @@ bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 										   ancestor);
 
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
-	lsn = bb_store_lsn(ctx, store, lsn);
+	lsn = bb_store_snapshot(ctx, store, lsn).lsn;
 	bb_timeline_branch(ctx, bb_pagestore_object_store(store), name, ancestor,
 					   lsn);
 	bb_reqctx_end(ctx);

@@ -16,14 +16,14 @@
 #include "utils/json.h"
 
 bool
-bb_manifesttext_lists(const BbMember *member)
+bb_backupmanifest_lists(const BbMember *member)
 {
 	return member->kind != BB_MEMBER_DIRECTORY &&
 		member->kind != BB_MEMBER_WAL && member->kind != BB_MEMBER_MANIFEST;
 }
 
 int
-bb_manifesttext_checksum_length(pg_checksum_type type)
+bb_backupmanifest_checksum_length(pg_checksum_type type)
 {
 	switch (type)
 	{
@@ -53,7 +53,7 @@ append_hex(StringInfo buf, const void *bytes, size_t length)
 
 /* A manifest is in UTF-8, whatever a path is in. */
 static void
-append_path(const BbManifestText *text, StringInfo buf, const char *path)
+append_path(const BbBackupManifest *text, StringInfo buf, const char *path)
 {
 	int			length = (int) strlen(path);
 
@@ -71,7 +71,7 @@ append_path(const BbManifestText *text, StringInfo buf, const char *path)
 }
 
 void
-bb_manifesttext_begin(const BbManifestText *text, StringInfo buf)
+bb_backupmanifest_begin(const BbBackupManifest *text, StringInfo buf)
 {
 	appendStringInfo(buf, "{ \"PostgreSQL-Backup-Manifest-Version\": %d,\n",
 					 BB_BACKUP_MANIFEST_VERSION);
@@ -82,8 +82,9 @@ bb_manifesttext_begin(const BbManifestText *text, StringInfo buf)
 }
 
 void
-bb_manifesttext_file(const BbManifestText *text, StringInfo buf, bool first,
-					 const char *path, uint64 size, const uint8 *checksum)
+bb_backupmanifest_file(const BbBackupManifest *text, StringInfo buf,
+					   bool first, const char *path, uint64 size,
+					   const uint8 *checksum)
 {
 	pg_time_t	mtime = text->mtime;
 	char		time_text[64];
@@ -102,7 +103,7 @@ bb_manifesttext_file(const BbManifestText *text, StringInfo buf, bool first,
 						 ", \"Checksum-Algorithm\": \"%s\", \"Checksum\": \"",
 						 pg_checksum_type_name(text->checksum_type));
 		append_hex(buf, checksum,
-				   bb_manifesttext_checksum_length(text->checksum_type));
+				   bb_backupmanifest_checksum_length(text->checksum_type));
 		appendStringInfoChar(buf, '"');
 	}
 	appendStringInfoString(buf, " }");
@@ -110,7 +111,7 @@ bb_manifesttext_file(const BbManifestText *text, StringInfo buf, bool first,
 
 /* The WAL to be verified is the one record that the seed made. */
 void
-bb_manifesttext_end(const BbManifestText *text, StringInfo buf)
+bb_backupmanifest_end(const BbBackupManifest *text, StringInfo buf)
 {
 	const BbSeed *seed = text->seed;
 
@@ -123,7 +124,7 @@ bb_manifesttext_end(const BbManifestText *text, StringInfo buf)
 }
 
 void
-bb_manifesttext_checksum(StringInfo buf, const uint8 *sha256)
+bb_backupmanifest_checksum(StringInfo buf, const uint8 *sha256)
 {
 	appendStringInfoString(buf, "\"Manifest-Checksum\": \"");
 	append_hex(buf, sha256, PG_SHA256_DIGEST_LENGTH);

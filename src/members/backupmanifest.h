@@ -25,32 +25,35 @@
 #define BB_MANIFEST_FILE "backup_manifest"
 
 /* What all of a manifest's parts know. */
-typedef struct BbManifestText
+typedef struct BbBackupManifest
 {
 	bool		force_encode;
 	pg_checksum_type checksum_type; /* of the files */
 	int64		mtime;				/* time_t of every file */
 	const BbSeed *seed;				/* system identifier and WAL */
-} BbManifestText;
+} BbBackupManifest;
 
 /* Is this member a file that a manifest lists?  Not WAL, nor itself. */
-extern bool bb_manifesttext_lists(const BbMember *member);
+extern bool bb_backupmanifest_lists(const BbMember *member);
 
 /* The bytes of a checksum of a type. */
-extern int bb_manifesttext_checksum_length(pg_checksum_type type);
+extern int bb_backupmanifest_checksum_length(pg_checksum_type type);
 
 /*
- * bb_manifesttext_… - add a part.
+ * bb_backupmanifest_… - add a part.
  *
  * "checksum" is of the file's content, of the length that its type has.
  */
-extern void bb_manifesttext_begin(const BbManifestText *text, StringInfo buf);
-extern void bb_manifesttext_file(const BbManifestText *text, StringInfo buf,
-								 bool first, const char *path, uint64 size,
-								 const uint8 *checksum);
-extern void bb_manifesttext_end(const BbManifestText *text, StringInfo buf);
+extern void bb_backupmanifest_begin(const BbBackupManifest *text,
+									StringInfo buf);
+extern void bb_backupmanifest_file(const BbBackupManifest *text,
+								   StringInfo buf, bool first,
+								   const char *path, uint64 size,
+								   const uint8 *checksum);
+extern void bb_backupmanifest_end(const BbBackupManifest *text,
+								  StringInfo buf);
 
 /* The last line: the SHA-256 of all parts before it. */
-extern void bb_manifesttext_checksum(StringInfo buf, const uint8 *sha256);
+extern void bb_backupmanifest_checksum(StringInfo buf, const uint8 *sha256);
 
 #endif /* BB_BACKUPMANIFEST_H */

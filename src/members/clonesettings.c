@@ -98,7 +98,7 @@ static const char *const disabled_names[] = {
 typedef struct Settings
 {
 	const BbReqCtx *ctx;
-	BbConfigFiles *files;
+	BbSmallFiles *files;
 	BbSettingsOption option;
 	const BbDataNeeds *needs;
 	BbConf		conf;
@@ -164,8 +164,8 @@ static void
 disable_line(Settings *settings, const BbConfSetting *setting)
 {
 	size_t		length;
-	char	   *text = bb_configfiles_read(settings->ctx, settings->files,
-										   setting->path, &length);
+	char	   *text = bb_smallfiles_read(settings->ctx, settings->files,
+										  setting->path, &length);
 	const char *line = text;
 	StringInfoData changed;
 
@@ -181,8 +181,8 @@ disable_line(Settings *settings, const BbConfSetting *setting)
 	appendBinaryStringInfo(&changed, text, line - text);
 	appendStringInfoString(&changed, DISABLED);
 	appendBinaryStringInfo(&changed, line, text + length - line);
-	bb_configfiles_write(settings->files, setting->path, changed.data,
-						 changed.len);
+	bb_smallfiles_write(settings->files, setting->path, changed.data,
+						changed.len);
 	pfree(text);
 }
 
@@ -322,33 +322,6 @@ raise_all(Settings *settings)
 				 "takes.");
 }
 
-static uint32
-count_keys(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-		   BbKeyKind kind)
-{
-	BbKeyRange	range = bb_key_range_kind(kind);
-	BbPageScan *scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
-	uint32		count = 0;
-	BbKey		key;
-	BbValue		value;
-
-	while (bb_pagestore_scan_next(ctx, scan, &key, &value))
-		count++;
-	bb_pagestore_scan_close(scan);
-	return count;
-}
-
-BbDataNeeds
-bb_dataneeds_at(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-				const ControlFileData *control)
-{
-	return (BbDataNeeds){
-		.control = control,
-		.prepared = count_keys(ctx, store, lsn, BB_KEY_TWOPHASE_SIZE),
-		.origins = count_keys(ctx, store, lsn, BB_KEY_REPLICATION_ORIGIN),
-	};
-}
-
 /* ---- what a clone must not have ---- */
 
 /*
@@ -399,7 +372,7 @@ tell_included(Settings *settings)
 }
 
 List *
-bb_clonesettings_apply(const BbReqCtx *ctx, BbConfigFiles *files,
+bb_clonesettings_apply(const BbReqCtx *ctx, BbSmallFiles *files,
 					   BbSettingsOption option, const BbDataNeeds *needs)
 {
 	Settings	settings = {
@@ -414,7 +387,7 @@ bb_clonesettings_apply(const BbReqCtx *ctx, BbConfigFiles *files,
 	char	   *captured;
 	ListCell   *cell;
 
-	captured = bb_configfiles_read(ctx, files, PG_AUTOCONF_FILENAME, &before);
+	captured = bb_smallfiles_read(ctx, files, PG_AUTOCONF_FILENAME, &before);
 	length = before;
 	if (captured != NULL)
 	{
@@ -422,8 +395,7 @@ bb_clonesettings_apply(const BbReqCtx *ctx, BbConfigFiles *files,
 		if (option == BB_SETTINGS_CLONE)
 			cut_block(captured, &length, &clone_block);
 		if (length != before)
-			bb_configfiles_write(files, PG_AUTOCONF_FILENAME, captured,
-								 length);
+			bb_smallfiles_write(files, PG_AUTOCONF_FILENAME, captured, length);
 	}
 
 	initStringInfo(&settings.raised);
@@ -438,7 +410,7 @@ bb_clonesettings_apply(const BbReqCtx *ctx, BbConfigFiles *files,
 		return settings.notices;
 
 	/* with what was disabled in it */
-	captured = bb_configfiles_read(ctx, files, PG_AUTOCONF_FILENAME, &length);
+	captured = bb_smallfiles_read(ctx, files, PG_AUTOCONF_FILENAME, &length);
 	initStringInfo(&text);
 	if (captured != NULL)
 		appendBinaryStringInfo(&text, captured, length);
@@ -446,6 +418,6 @@ bb_clonesettings_apply(const BbReqCtx *ctx, BbConfigFiles *files,
 		append_block(&text, &needs_block, NEEDS_COMMENT, settings.raised.data);
 	if (option == BB_SETTINGS_CLONE)
 		keep_apart(&settings, &text);
-	bb_configfiles_write(files, PG_AUTOCONF_FILENAME, text.data, text.len);
+	bb_smallfiles_write(files, PG_AUTOCONF_FILENAME, text.data, text.len);
 	return settings.notices;
 }

@@ -28,8 +28,9 @@
 #ifndef BB_CLONESETTINGS_H
 #define BB_CLONESETTINGS_H
 
-#include "members/configfiles.h"
+#include "catalog/pg_control.h"
 #include "members/options.h"
+#include "members/smallfiles.h"
 
 /* Facts of the data that the configuration has to fit. */
 typedef struct BbDataNeeds
@@ -38,11 +39,6 @@ typedef struct BbDataNeeds
 	uint32		prepared; /* transactions */
 	uint32		origins;  /* of replication */
 } BbDataNeeds;
-
-/* bb_dataneeds_at - these facts at an LSN. */
-extern BbDataNeeds bb_dataneeds_at(const BbReqCtx *ctx, BbPageStore *store,
-								   XLogRecPtr lsn,
-								   const ControlFileData *control);
 
 /*
  * bb_clonesettings_apply - change the files as the option says.
@@ -56,7 +52,7 @@ typedef struct BbSettingNotice
 	char	   *detail;
 } BbSettingNotice;
 
-extern List *bb_clonesettings_apply(const BbReqCtx *ctx, BbConfigFiles *files,
+extern List *bb_clonesettings_apply(const BbReqCtx *ctx, BbSmallFiles *files,
 									BbSettingsOption option,
 									const BbDataNeeds *needs);
 

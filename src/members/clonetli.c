@@ -9,52 +9,34 @@
 
 #include "access/xlog_internal.h"
 #include "members/clonetli.h"
-
-/* The tlis that a history file has: its own, and those before it. */
-static List *
-add_history(List *known, const char *name, const char *text)
-{
-	TimeLineID	tli;
-
-	if (sscanf(name, "%08X.history", &tli) == 1)
-		known = list_append_unique_oid(known, tli);
-	while (text != NULL)
-	{
-		uint32		high;
-		uint32		low;
-
-		/* as readTimeLineHistory in PostgreSQL's timeline.c */
-		if (sscanf(text, "%u\t%X/%X", &tli, &high, &low) == 3)
-			known = list_append_unique_oid(known, tli);
-		text = strchr(text, '\n');
-		if (text != NULL)
-			text++;
-	}
-	return known;
-}
+#include "wal/tlihistory.h"
 
 List *
-bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store, BbConfigFiles *files)
+bb_clonetli_known(const BbReqCtx *ctx, BbPageStore *store,
+				  const BbSmallFiles *files)
 {
-	List	   *known = list_copy(bb_pagestore_tlis(ctx, store));
+	List	   *known = bb_pagestore_tlis(ctx, store);
 	ListCell   *cell;
 
-	foreach(cell, bb_configfiles_list(files, XLOGDIR))
+	foreach(cell, bb_smallfiles_list(files, XLOGDIR))
 	{
 		const char *path = lfirst(cell);
 		const char *name = strrchr(path, '/') + 1;
 		size_t		length;
 
-		if (IsTLHistoryFileName(name))
-			known = add_history(known, name,
-								bb_configfiles_read(ctx, files, path,
-													&length));
+		if (!IsTLHistoryFileName(name))
+			continue;
+		known = list_append_unique_oid(known, strtoul(name, NULL, 16));
+		known = list_concat_unique_oid(known,
+									   bb_tlihistory_tlis(
+										   bb_smallfiles_read(ctx, files, path,
+															  &length)));
 	}
 	return known;
 }
 
 TimeLineID
-bb_tlis_choose(const List *known, TimeLineID source_tli, TimeLineID wanted)
+bb_clonetli_choose(const List *known, TimeLineID source_tli, TimeLineID wanted)
 {
 	TimeLineID	newest = source_tli;
 	ListCell   *cell;

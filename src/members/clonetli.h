@@ -14,29 +14,29 @@
 #ifndef BB_CLONETLI_H
 #define BB_CLONETLI_H
 
-#include "members/configfiles.h"
-#include "nodes/pg_list.h"
+#include "members/smallfiles.h"
 
 /*
- * bb_tlis_known - the tlis (a list of OIDs) that are known of the cluster.
+ * bb_clonetli_known - return the tlis (a list of OIDs) that are known of the
+ * cluster.
  *
  * The history files that were captured up to the LSN of the backup are enough:
- * a later one is of a tli to which WAL switched, and the timeline's manifest
- * has that tli.  So no layers above the LSN are read.
+ * a later one belongs to a tli to which WAL switched, and the timeline's
+ * manifest has that tli.  So no layers above the LSN are read.
  *
- * Errors: those of the page store, and of configfiles.h.
+ * Errors: those of the page store, and of smallfiles.h.
  */
-extern List *bb_tlis_known(const BbReqCtx *ctx, BbPageStore *store,
-						   BbConfigFiles *files);
+extern List *bb_clonetli_known(const BbReqCtx *ctx, BbPageStore *store,
+							   const BbSmallFiles *files);
 
 /*
- * bb_tlis_choose - the tli of a backup of a cluster that is on source_tli;
- * if "wanted" is 0, the first one above all that are known.
+ * bb_clonetli_choose - return the tli of a backup of a cluster that is on
+ * source_tli: "wanted", or for 0 the first one above all that are known.
  *
  * Errors: INVALID_PARAMETER_VALUE ("wanted" is known, or is below the
  * source's); PROGRAM_LIMIT_EXCEEDED (no tli is above all that are known).
  */
-extern TimeLineID bb_tlis_choose(const List *known, TimeLineID source_tli,
-								 TimeLineID wanted);
+extern TimeLineID bb_clonetli_choose(const List *known, TimeLineID source_tli,
+									 TimeLineID wanted);
 
 #endif /* BB_CLONETLI_H */

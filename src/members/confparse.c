@@ -26,7 +26,7 @@
 /* Files that include each other could go on for ever within that depth. */
 #define MAX_FILES 1000
 
-static void parse_file(const BbReqCtx *ctx, BbConfigFiles *files,
+static void parse_file(const BbReqCtx *ctx, BbSmallFiles *files,
 					   const char *path, int depth, BbConf *conf);
 
 /* Does the text begin with this word, and not with a longer one? */
@@ -140,17 +140,17 @@ locate(const char *location, const char *from)
 
 /* Is what has to be there? */
 static bool
-is_there(const BbConfigFiles *files, const char *directive, const char *path)
+is_there(const BbSmallFiles *files, const char *directive, const char *path)
 {
 	if (pg_strcasecmp(directive, "include_if_exists") == 0 ||
 		strcmp(path, ".") == 0)
 		return true;
-	return bb_configfiles_has(files, path,
-							  pg_strcasecmp(directive, "include_dir") == 0);
+	return bb_smallfiles_has(files, path,
+							 pg_strcasecmp(directive, "include_dir") == 0);
 }
 
 static void
-follow(const BbReqCtx *ctx, BbConfigFiles *files, const char *directive,
+follow(const BbReqCtx *ctx, BbSmallFiles *files, const char *directive,
 	   const char *location, const char *from, int depth, BbConf *conf)
 {
 	char	   *path = locate(location, from);
@@ -164,7 +164,7 @@ follow(const BbReqCtx *ctx, BbConfigFiles *files, const char *directive,
 		parse_file(ctx, files, path, depth + 1, conf);
 	else
 	{
-		foreach(cell, bb_configfiles_list(files, path))
+		foreach(cell, bb_smallfiles_list(files, path))
 		{
 			const char *file = lfirst(cell);
 			const char *name = strrchr(file, '/') + 1;
@@ -178,7 +178,7 @@ follow(const BbReqCtx *ctx, BbConfigFiles *files, const char *directive,
 }
 
 static void
-parse_file(const BbReqCtx *ctx, BbConfigFiles *files, const char *path,
+parse_file(const BbReqCtx *ctx, BbSmallFiles *files, const char *path,
 		   int depth, BbConf *conf)
 {
 	size_t		length;
@@ -187,7 +187,7 @@ parse_file(const BbReqCtx *ctx, BbConfigFiles *files, const char *path,
 	bb_reqctx_check(ctx);
 	if (depth > MAX_DEPTH || conf->files == MAX_FILES)
 		return;
-	text = bb_configfiles_read(ctx, files, path, &length);
+	text = bb_smallfiles_read(ctx, files, path, &length);
 	if (text == NULL)
 		return;
 	conf->files++;
@@ -215,7 +215,7 @@ parse_file(const BbReqCtx *ctx, BbConfigFiles *files, const char *path,
 }
 
 BbConf
-bb_conf_parse(const BbReqCtx *ctx, BbConfigFiles *files)
+bb_conf_parse(const BbReqCtx *ctx, BbSmallFiles *files)
 {
 	BbConf		conf = {0};
 

@@ -21,7 +21,7 @@
 #ifndef BB_CONFPARSE_H
 #define BB_CONFPARSE_H
 
-#include "members/configfiles.h"
+#include "members/smallfiles.h"
 
 /* One line that sets something. */
 typedef struct BbConfSetting
@@ -46,9 +46,9 @@ typedef struct BbConf
  *
  * What a server would refuse to start with is passed over.
  *
- * Errors: those of bb_configfiles_read.
+ * Errors: those of bb_smallfiles_read.
  */
-extern BbConf bb_conf_parse(const BbReqCtx *ctx, BbConfigFiles *files);
+extern BbConf bb_conf_parse(const BbReqCtx *ctx, BbSmallFiles *files);
 
 /* bb_conf_value - what a parameter is set to; NULL: it isn't set. */
 extern const char *bb_conf_value(const BbConf *conf, const char *name);

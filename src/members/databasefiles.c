@@ -15,7 +15,7 @@
 #include "catalog/pg_tablespace_d.h"
 #include "members/databasefiles.h"
 
-/* What of a database comes next. */
+/* The part of a database that comes next. */
 typedef enum DatabaseStep
 {
 	STEP_DATABASE, /* open the next one; its directory */
@@ -29,13 +29,8 @@ typedef enum DatabaseStep
 
 struct BbDatabaseFiles
 {
-	BbPageStore *store;
-	XLogRecPtr	lsn;
+	const BbBackupPlan *plan;
 	Oid			spc; /* see bb_databasefiles_new */
-	bool		full;
-	mode_t		directory_mode;
-	mode_t		file_mode;
-	const char *version;
 
 	DatabaseStep step;
 	BbCatalogScan *databases;
@@ -43,32 +38,26 @@ struct BbDatabaseFiles
 	char		directory[MAXPGPATH]; /* the database's */
 	BbCatalogScan *relations;
 	BbRelation	relation;
-	int			fork;			 /* that comes next, as a file */
-	ForkNumber	content_fork;	 /* that the open fork's bytes are of */
+	int			fork;			 /* the file that comes next */
+	ForkNumber	content_fork;	 /* the fork whose bytes the open file has */
 	BlockNumber blocks;			 /* in the open fork */
 	BlockNumber block;			 /* where its next segment begins */
 	char		path[MAXPGPATH]; /* of its first segment */
 };
 
 BbDatabaseFiles *
-bb_databasefiles_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-					 Oid spc, bool full, const char *version)
+bb_databasefiles_new(const BbReqCtx *ctx, const BbBackupPlan *plan, Oid spc)
 {
 	BbDatabaseFiles *files = palloc0(sizeof(BbDatabaseFiles));
 
-	files->store = store;
-	files->lsn = lsn;
+	files->plan = plan;
 	files->spc = spc;
-	files->full = full;
-	files->directory_mode = bb_pagestore_info(store)->directory_mode;
-	files->file_mode = files->directory_mode & 0666;
-	files->version = version;
 	files->step = STEP_DATABASE;
 	if (OidIsValid(spc) && spc != DEFAULTTABLESPACE_OID)
-		files->databases = bb_catalog_databases_of(ctx, store, spc, lsn);
+		files->databases = bb_catalog_databases_of(ctx, &plan->snapshot, spc);
 	else
-		files->databases = bb_catalog_scan_new(ctx, store, BB_KEY_DATABASE,
-											   lsn);
+		files->databases = bb_catalog_scan_new(ctx, &plan->snapshot,
+											   BB_KEY_DATABASE);
 	return files;
 }
 
@@ -82,7 +71,7 @@ bb_databasefiles_close(BbDatabaseFiles *files)
 	pfree(files);
 }
 
-/* The shared catalogs have a directory of their own in every cluster. */
+/* The shared catalogs are in "global", in every cluster. */
 static inline bool
 is_shared(const BbDatabase *database)
 {
@@ -96,8 +85,8 @@ is_built_in(const BbDatabase *database)
 }
 
 /*
- * Is there such a place?  A backup that puts relations where no server looks
- * for them would be a wrong one.
+ * Check that there can be such a database: a backup must not put relations
+ * where no server looks for them.
  */
 static void
 check_database(const BbReqCtx *ctx, BbDatabaseFiles *files)
@@ -114,11 +103,11 @@ check_database(const BbReqCtx *ctx, BbDatabaseFiles *files)
 		BbKey		key = bb_key_make(BB_KEY_TABLESPACE, database->spc, 0, 0,
 									  0, 0);
 
-		bb_pagestore_need(ctx, files->store, &key, files->lsn, 0);
+		bb_pagestore_need(ctx, &files->plan->snapshot, &key, 0);
 	}
 }
 
-/* Open the next database.  True if that made a member, its directory. */
+/* Open the next database.  True if its directory is the next member. */
 static bool
 next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 {
@@ -131,7 +120,7 @@ next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 		files->step = STEP_DONE;
 		return false;
 	}
-	/* those of other archives too: none gets lost for want of a tablespace */
+	/* check those of other archives too, or one without a tablespace gets lost */
 	check_database(ctx, files);
 	if (files->spc == DEFAULTTABLESPACE_OID && !is_built_in(&files->database))
 		return false;
@@ -143,8 +132,8 @@ next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	files->step = STEP_VERSION;
 	if (is_shared(&files->database))
 		return false; /* "global" was one of the first members */
-	bb_member_init(member, BB_MEMBER_DIRECTORY, files->directory_mode, "%s",
-				   files->directory);
+	bb_member_init(member, BB_MEMBER_DIRECTORY, files->plan->directory_mode,
+				   "%s", files->directory);
 	return true;
 }
 
@@ -154,44 +143,44 @@ next_version(BbDatabaseFiles *files, BbMember *member)
 	files->step = STEP_RELMAP;
 	if (!files->database.default_tablespace)
 		return false;
-	bb_member_init(member, BB_MEMBER_VERSION, files->file_mode,
+	bb_member_init(member, BB_MEMBER_VERSION, files->plan->file_mode,
 				   "%s/PG_VERSION", files->directory);
-	bb_member_set_bytes(member, files->version, strlen(files->version));
+	bb_member_set_bytes(member, files->plan->version,
+						strlen(files->plan->version));
 	return true;
 }
 
 static bool
 next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 {
+	const BbSnapshot *snapshot = &files->plan->snapshot;
 	const BbDatabase *database = &files->database;
 	BbKey		key = bb_key_make(BB_KEY_RELMAP, database->spc, database->db,
 								  0, 0, 0);
 	BbValue		value;
 	const char *complaint;
 
-	files->relations = bb_catalog_relations_of(ctx, files->store,
-											   database->spc, database->db,
-											   files->lsn);
+	files->relations = bb_catalog_relations_of(ctx, snapshot, database->spc,
+											   database->db);
 	files->step = STEP_RELATION;
 	if (!database->default_tablespace && !is_shared(database))
 		return false;
 
 	/* CREATE DATABASE by WAL makes the directory first, and then the map */
-	if (!bb_pagestore_get(ctx, files->store, &key, files->lsn, &value) &&
-		!is_shared(database))
+	if (!bb_pagestore_get(ctx, snapshot, &key, &value) && !is_shared(database))
 		return false;
-	value = bb_pagestore_need(ctx, files->store, &key, files->lsn, 0);
+	value = bb_pagestore_need(ctx, snapshot, &key, 0);
 	complaint = bb_relmap_complaint(value.data, value.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("%s of timeline \"%s\" at %X/%X is corrupted",
 						bb_key_text(&key),
-						bb_pagestore_info(files->store)->timeline,
-						LSN_FORMAT_ARGS(files->lsn)),
+						bb_pagestore_info(snapshot->store)->timeline,
+						LSN_FORMAT_ARGS(snapshot->lsn)),
 				 errdetail("%s", complaint)));
 
-	bb_member_init(member, BB_MEMBER_RELMAP, files->file_mode,
+	bb_member_init(member, BB_MEMBER_RELMAP, files->plan->file_mode,
 				   "%s/pg_filenode.map", files->directory);
 	member->content = BB_CONTENT_RELMAP;
 	member->size = value.length;
@@ -213,7 +202,8 @@ next_relation(const BbReqCtx *ctx, BbDatabaseFiles *files)
 			files->step = STEP_DATABASE;
 			return;
 		}
-	} while (!files->full && !bb_relation_unlogged(&files->relation));
+	} while (!files->plan->options.full &&
+			 !bb_relation_unlogged(&files->relation));
 
 	files->fork = MAIN_FORKNUM;
 	files->step = STEP_FORK;
@@ -255,11 +245,12 @@ next_segment(BbDatabaseFiles *files, BbMember *member)
 	BlockNumber count = Min(files->blocks - files->block, RELSEG_SIZE);
 
 	if (files->block == 0)
-		bb_member_init(member, BB_MEMBER_RELATION, files->file_mode, "%s",
-					   files->path);
+		bb_member_init(member, BB_MEMBER_RELATION, files->plan->file_mode,
+					   "%s", files->path);
 	else
-		bb_member_init(member, BB_MEMBER_RELATION, files->file_mode, "%s.%u",
-					   files->path, files->block / (BlockNumber) RELSEG_SIZE);
+		bb_member_init(member, BB_MEMBER_RELATION, files->plan->file_mode,
+					   "%s.%u", files->path,
+					   files->block / (BlockNumber) RELSEG_SIZE);
 	member->content = BB_CONTENT_RELATION;
 	member->size = (uint64) count * BLCKSZ;
 	member->source.relation.spc = relation->spc;

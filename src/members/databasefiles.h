@@ -8,8 +8,8 @@
  * into segments of RELSEG_SIZE blocks, as PostgreSQL's md.c does; an empty
  * fork is an empty file.
  *
- * An unlogged relation has no content that survives a crash, so a backup
- * holds only its init fork, twice: as itself, and as the main fork that the
+ * An unlogged relation has no content that survives a crash, so a backup has
+ * only its init fork, twice: as the init fork, and as the main fork that the
  * server would make of it when it starts after a crash.
  *
  * Errors: those of the page store; DATA_CORRUPTED.
@@ -19,23 +19,19 @@
 #ifndef BB_DATABASEFILES_H
 #define BB_DATABASEFILES_H
 
-#include "members/member.h"
+#include "members/plan.h"
 
 typedef struct BbDatabaseFiles BbDatabaseFiles;
 
 /*
- * bb_databasefiles_new - full: all relations; else only init forks.
+ * bb_databasefiles_new - walk over the databases in a tablespace.
  *
- * "spc": Invalid: of all tablespaces; DEFAULTTABLESPACE_OID: of those that
- * are built in, with "global"; else of this one.
- *
- * "version" is the content of PG_VERSION.  It has to outlive the iterator
- * and the members.
+ * DEFAULTTABLESPACE_OID stands for both built-in tablespaces, Invalid for all
+ * tablespaces.  A thin backup has only the init forks of relations.
  */
 extern BbDatabaseFiles *bb_databasefiles_new(const BbReqCtx *ctx,
-											 BbPageStore *store,
-											 XLogRecPtr lsn, Oid spc,
-											 bool full, const char *version);
+											 const BbBackupPlan *plan,
+											 Oid spc);
 extern bool bb_databasefiles_next(const BbReqCtx *ctx, BbDatabaseFiles *files,
 								  BbMember *member);
 extern void bb_databasefiles_close(BbDatabaseFiles *files);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * generatedfiles.c
- *	  The content of small files that a backup makes.
+ *	  The content of small files that a backup generates.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,12 +9,11 @@
 
 #include "access/xlog_internal.h"
 #include "members/generatedfiles.h"
-#include "pagestore/catalog.h"
 #include "pagestore/originfile.h"
 #include "pgtime.h"
 
 char *
-bb_madefile_label(const BbSeed *seed, int64 mtime, const char *label)
+bb_generatedfile_label(const BbSeed *seed, int64 mtime, const char *label)
 {
 	pg_time_t	time = mtime;
 	char		time_text[64];
@@ -37,44 +36,85 @@ bb_madefile_label(const BbSeed *seed, int64 mtime, const char *label)
 }
 
 void
-bb_madefile_map(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-				StringInfo map)
+bb_generatedfile_map(const List *tablespaces, StringInfo map)
 {
-	BbCatalogScan *scan;
-	BbTablespace tablespace;
+	ListCell   *cell;
 
 	initStringInfo(map);
-	scan = bb_catalog_scan_new(ctx, store, BB_KEY_TABLESPACE, lsn);
-	while (bb_catalog_next_tablespace(ctx, scan, &tablespace))
+	foreach(cell, tablespaces)
 	{
-		if (is_absolute_path(tablespace.location))
+		const BbTablespace *tablespace = lfirst(cell);
+
+		if (!is_absolute_path(tablespace->location))
+			continue;
+		appendStringInfo(map, "%u ", tablespace->spc);
+		for (const char *c = tablespace->location; *c != '\0'; c++)
 		{
-			appendStringInfo(map, "%u ", tablespace.spc);
-			for (const char *c = tablespace.location; *c != '\0'; c++)
-			{
-				if (*c == '\n' || *c == '\r' || *c == '\\')
-					appendStringInfoChar(map, '\\');
-				appendStringInfoChar(map, *c);
-			}
-			appendStringInfoChar(map, '\n');
+			if (*c == '\n' || *c == '\r' || *c == '\\')
+				appendStringInfoChar(map, '\\');
+			appendStringInfoChar(map, *c);
 		}
-		pfree(tablespace.location);
+		appendStringInfoChar(map, '\n');
 	}
-	bb_catalog_scan_close(scan);
 }
 
-void
-bb_madefile_origins(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-					StringInfo file)
+uint32
+bb_generatedfile_origins(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+						 StringInfo file)
 {
 	BbCatalogScan *scan;
 	BbOrigin	origin;
+	uint32		count = 0;
 
 	initStringInfo(file);
 	bb_originfile_begin(file);
-	scan = bb_catalog_scan_new(ctx, store, BB_KEY_REPLICATION_ORIGIN, lsn);
+	scan = bb_catalog_scan_new(ctx, snapshot, BB_KEY_REPLICATION_ORIGIN);
 	while (bb_catalog_next_origin(ctx, scan, &origin))
+	{
 		bb_originfile_add(file, &origin);
+		count++;
+	}
 	bb_catalog_scan_close(scan);
 	bb_originfile_end(file);
+	return count;
+}
+
+#define COMMENT                                                               \
+	"# Made by bbackup: the data directory that this is a backup of had no\n" \
+	"# such file; its server kept its configuration elsewhere.\n"
+
+/*
+ * What the server needs to start and to keep what it finds: a place for each
+ * prepared transaction, and track_commit_timestamp, without which it removes
+ * the commit timestamps.
+ */
+static char *
+postgresql_conf(const ControlFileData *control)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, COMMENT);
+	if (control->max_prepared_xacts > 0)
+		appendStringInfo(&buf, "max_prepared_transactions = %d\n",
+						 control->max_prepared_xacts);
+	if (control->track_commit_timestamp)
+		appendStringInfoString(&buf, "track_commit_timestamp = on\n");
+	return buf.data;
+}
+
+void
+bb_generatedfile_configuration(BbSmallFiles *files,
+							   const ControlFileData *control)
+{
+	char *const required[][2] = {
+		{"postgresql.conf", postgresql_conf(control)},
+		{"pg_hba.conf", pstrdup(COMMENT "local all all peer\n")},
+		{"pg_ident.conf", pstrdup(COMMENT)},
+	};
+
+	for (int i = 0; i < lengthof(required); i++)
+		if (!bb_smallfiles_has(files, required[i][0], false))
+			bb_smallfiles_write(files, required[i][0], required[i][1],
+								strlen(required[i][1]));
 }

@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * generatedfiles.h
- *	  The content of small files that a backup makes: the label, the map of
- *	  tablespaces, replication origins.
+ *	  The content of small files that a backup generates.
  *
- * All in CurrentMemoryContext.
+ * Everything is allocated in CurrentMemoryContext.
  *
  * Errors: those of the page store.
  *
@@ -15,26 +14,42 @@
 
 #include "lib/stringinfo.h"
 #include "members/seed.h"
+#include "members/smallfiles.h"
 
 /*
- * bb_madefile_label - the lines of a backup_label (do_pg_backup_start in
- * PostgreSQL's xlog.c).
+ * bb_generatedfile_label - return the lines of a backup_label, as
+ * do_pg_backup_start in PostgreSQL's xlog.c writes them.
  *
- * The time is that of the data, not of the clock: the same backup has the same
- * bytes.
+ * The time is that of the data, not of the clock, so that the same backup has
+ * the same bytes.
  */
-extern char *bb_madefile_label(const BbSeed *seed, int64 mtime,
-							   const char *label);
+extern char *bb_generatedfile_label(const BbSeed *seed, int64 mtime,
+									const char *label);
 
 /*
- * bb_madefile_map - tablespace_map: where the source had its tablespaces, as
- * the same function writes it; without those that it had in place.
+ * bb_generatedfile_map - make a tablespace_map of tablespaces (BbTablespace *),
+ * as the same function writes it.
+ *
+ * It has the locations of the source, without tablespaces that were in place.
  */
-extern void bb_madefile_map(const BbReqCtx *ctx, BbPageStore *store,
-							XLogRecPtr lsn, StringInfo map);
+extern void bb_generatedfile_map(const List *tablespaces, StringInfo map);
 
-/* pg_logical/replorigin_checkpoint: see pagestore/originfile.h. */
-extern void bb_madefile_origins(const BbReqCtx *ctx, BbPageStore *store,
-								XLogRecPtr lsn, StringInfo file);
+/*
+ * bb_generatedfile_origins - make pg_logical/replorigin_checkpoint (see
+ * pagestore/originfile.h), and return the number of origins in it.
+ */
+extern uint32 bb_generatedfile_origins(const BbReqCtx *ctx,
+									   const BbSnapshot *snapshot,
+									   StringInfo file);
+
+/*
+ * bb_generatedfile_configuration - add the configuration files without which no
+ * server starts, if they weren't captured.
+ *
+ * A source that keeps them outside its data directory (Debian:
+ * /etc/postgresql) gets minimal ones, which fit the control file.
+ */
+extern void bb_generatedfile_configuration(BbSmallFiles *files,
+										   const ControlFileData *control);
 
 #endif /* BB_GENERATEDFILES_H */

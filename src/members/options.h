@@ -60,7 +60,7 @@ typedef struct BbBackupOptions
 	pg_compress_specification compression;
 	BbManifestOption manifest;
 	pg_checksum_type manifest_checksums; /* of the files in it */
-	int			jobs; /* workers that make pages; 1: none but the caller */
+	int			jobs; /* workers that make pages; 1: the caller makes them */
 } BbBackupOptions;
 
 /*

@@ -19,7 +19,6 @@
 #include "access/xlogrecord.h"
 #include "base/clusterfile.h"
 #include "members/seed.h"
-#include "pagestore/walposition.h"
 
 /* The record: header, short data header, checkpoint. */
 #define DATA_HEADER_SIZE SizeOfXLogRecordDataHeaderShort
@@ -29,25 +28,25 @@
 #define HISTORY_REASON "base backup made by bbackup"
 
 /*
- * The stored control file, checked: the server would only tell after the
- * backup was restored.
+ * Read the stored control file, and check it: a server would report what is
+ * wrong only after the backup was restored.
  */
 static void
-read_control(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+read_control(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 			 ControlFileData *control)
 {
-	const BbPageStoreInfo *info = bb_pagestore_info(store);
+	const BbPageStoreInfo *info = bb_pagestore_info(snapshot->store);
 	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
 	BbValue		value;
 	const char *complaint;
 
-	value = bb_pagestore_need(ctx, store, &key, lsn, 0);
+	value = bb_pagestore_need(ctx, snapshot, &key, 0);
 	complaint = bb_control_complaint(value.data, value.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("control file of timeline \"%s\" at %X/%X is invalid",
-						info->timeline, LSN_FORMAT_ARGS(lsn)),
+						info->timeline, LSN_FORMAT_ARGS(snapshot->lsn)),
 				 errdetail("%s", complaint)));
 	memcpy(control, value.data, sizeof(*control));
 
@@ -57,7 +56,7 @@ read_control(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("control file of timeline \"%s\" at %X/%X contradicts the manifest",
-						info->timeline, LSN_FORMAT_ARGS(lsn)),
+						info->timeline, LSN_FORMAT_ARGS(snapshot->lsn)),
 				 errdetail("The control file has system identifier " UINT64_FORMAT
 						   ", WAL segment size %u and data checksums of version %u; the manifest has "
 						   UINT64_FORMAT ", %u and %u.",
@@ -98,7 +97,7 @@ make_record(const CheckPoint *checkpoint, XLogRecPtr prev_lsn, uint8 *record)
 	memcpy(record, &header, SizeOfXLogRecord);
 }
 
-/* The parent's lines, and one that says where we left it. */
+/* The parent's lines, and one that says where the clone parts from it. */
 static char *
 make_history(const char *parent_history, TimeLineID parent_tli,
 			 XLogRecPtr switchpoint)
@@ -117,7 +116,7 @@ make_history(const char *parent_history, TimeLineID parent_tli,
 	return buf.data;
 }
 
-/* Say in the control file that the server went down with this checkpoint. */
+/* Say in the control file that the server shut down with this checkpoint. */
 static void
 finish_control(ControlFileData *control, const CheckPoint *checkpoint,
 			   XLogRecPtr record_start)
@@ -135,11 +134,10 @@ finish_control(ControlFileData *control, const CheckPoint *checkpoint,
 }
 
 BbSeed *
-bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+bb_seed_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 			XLogRecPtr prev_lsn, TimeLineID tli, const char *parent_history)
 {
-	const BbPageStoreInfo *info = bb_pagestore_info(store);
-	TimeLineID	source_tli = bb_pagestore_tli_at(store, lsn);
+	const BbPageStoreInfo *info = bb_pagestore_info(snapshot->store);
 	BbSeed	   *seed = palloc0(sizeof(BbSeed));
 	BbKey		key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
 	BbValue		value;
@@ -147,26 +145,26 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 	CheckPoint	checkpoint;
 	uint8		record[RECORD_SIZE] = {0};
 
-	read_control(ctx, store, lsn, &seed->control);
-	value = bb_pagestore_need(ctx, store, &key, lsn, 0);
+	read_control(ctx, snapshot, &seed->control);
+	value = bb_pagestore_need(ctx, snapshot, &key, 0);
 	complaint = bb_checkpoint_complaint(value.data, value.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("checkpoint of timeline \"%s\" at %X/%X is invalid",
-						info->timeline, LSN_FORMAT_ARGS(lsn)),
+						info->timeline, LSN_FORMAT_ARGS(snapshot->lsn)),
 				 errdetail("%s", complaint)));
 	memcpy(&checkpoint, value.data, sizeof(checkpoint));
 
 	seed->wal.tli = tli;
 	seed->wal.system_identifier = info->system_identifier;
 	seed->wal.segment_size = info->wal_segment_size;
-	seed->record_start = bb_wal_record_start(&seed->wal, lsn);
+	seed->record_start = bb_wal_record_start(&seed->wal, snapshot->lsn);
 
 	/* a shutdown checkpoint is its own redo point */
 	checkpoint.redo = seed->record_start;
 	checkpoint.ThisTimeLineID = seed->wal.tli;
-	checkpoint.PrevTimeLineID = source_tli;
+	checkpoint.PrevTimeLineID = snapshot->tli;
 	checkpoint.oldestActiveXid = InvalidTransactionId;
 
 	make_record(&checkpoint, prev_lsn, record);
@@ -183,7 +181,7 @@ bb_seed_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 					seed->wal.segment_size);
 
 	finish_control(&seed->control, &checkpoint, seed->record_start);
-	seed->history = make_history(parent_history, source_tli, lsn);
+	seed->history = make_history(parent_history, snapshot->tli, snapshot->lsn);
 	return seed;
 }
 

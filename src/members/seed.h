@@ -14,10 +14,10 @@
  *
  * The record is a real one, with CRC and back link, right where the
  * cluster's next record would have begun.  The pages before it claim to be
- * the rest of a longer record: who looks for the first record of the segment,
- * as pg_waldump and the WAL summarizer of 17 do, finds ours.  It is on a new
- * tli, so that the clone can never write over its parent's WAL archive; a
- * history file tells where it parted.
+ * the rest of a longer record, so that programs which look for the first record
+ * of the segment, such as pg_waldump and the WAL summarizer of 17, find ours.
+ * It is on a new tli, so that the clone can never write over its parent's WAL
+ * archive; a history file says where the clone parted.
  *
  * (Read with PostgreSQL's InitWalRecovery in xlogrecovery.c, and
  * XLogReaderValidatePageHeader and XLogFindNextRecord in xlogreader.c.)
@@ -28,7 +28,7 @@
 #define BB_SEED_H
 
 #include "catalog/pg_control.h"
-#include "pagestore/pagestore.h"
+#include "pagestore/snapshot.h"
 #include "wal/page.h"
 
 typedef struct BbSeed
@@ -46,22 +46,25 @@ typedef struct BbSeed
 } BbSeed;
 
 /*
- * bb_seed_new - make the seed for a backup at lsn.
+ * bb_seed_new - make the seed for a backup of a snapshot.
  *
- * prev_lsn is the start of the record that ends at lsn, or Invalid when it
- * isn't known; tli is the clone's, from clonetli.h.  parent_history is the content
- * of the source tli's own history file, or NULL.
+ * prev_lsn is the start of the record that ends at the snapshot's LSN, or
+ * Invalid if that isn't known.  "tli" is the clone's (clonetli.h).
+ * parent_history is the content of the history file of the snapshot's tli, or
+ * NULL.  The result is allocated in CurrentMemoryContext.
  *
  * Errors: DATA_CORRUPTED (control file or checkpoint in the store).
  */
-extern BbSeed *bb_seed_new(const BbReqCtx *ctx, BbPageStore *store,
-						   XLogRecPtr lsn, XLogRecPtr prev_lsn, TimeLineID tli,
+extern BbSeed *bb_seed_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+						   XLogRecPtr prev_lsn, TimeLineID tli,
 						   const char *parent_history);
 
 /*
- * bb_seed_wal_page - the page (XLOG_BLCKSZ bytes) at "offset" of a segment.
+ * bb_seed_wal_page - fill in the page (XLOG_BLCKSZ bytes) at "offset" of a
+ * segment.
  *
- * REQUIRES: a segment of the seed's, offset a multiple of XLOG_BLCKSZ.
+ * REQUIRES: the segment is one of the seed's, and offset is a multiple of
+ * XLOG_BLCKSZ.
  */
 extern void bb_seed_wal_page(const BbSeed *seed, XLogSegNo segment,
 							 uint32 offset, uint8 *page);

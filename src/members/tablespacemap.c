@@ -12,7 +12,7 @@
 #include "members/tablespacemap.h"
 #include "port.h"
 
-/* A mapping, in its two parts. */
+/* A mapping, parsed. */
 typedef struct Mapping
 {
 	char		from[MAXPGPATH];
@@ -20,7 +20,7 @@ typedef struct Mapping
 } Mapping;
 
 /*
- * Take it apart (tablespace_list_append in PostgreSQL's pg_basebackup.c).
+ * Parse a mapping (tablespace_list_append in PostgreSQL's pg_basebackup.c).
  */
 static void
 parse(const char *text, Mapping *mapping)
@@ -35,7 +35,7 @@ parse(const char *text, Mapping *mapping)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("directory name too long")));
 		if (*at == '\\' && at[1] == '=')
-			continue; /* the "=" is none that parts */
+			continue; /* drop the backslash of an escaped "=" */
 		if (*at != '=' || (at > text && at[-1] == '\\'))
 			*end++ = *at;
 		else if (part == mapping->to)
@@ -72,28 +72,17 @@ is_number(const char *text)
 	return text[strspn(text, "0123456789")] == '\0';
 }
 
-static List *
-read_tablespaces(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
+static char *
+canonical_location(const BbTablespace *tablespace)
 {
-	BbCatalogScan *scan = bb_catalog_scan_new(ctx, store, BB_KEY_TABLESPACE,
-											  lsn);
-	List	   *result = NIL;
-	BbTablespace tablespace;
+	char	   *location = pstrdup(tablespace->location);
 
-	while (bb_catalog_next_tablespace(ctx, scan, &tablespace))
-	{
-		BbTablespace *kept = palloc(sizeof(BbTablespace));
-
-		*kept = tablespace;
-		canonicalize_path(kept->location);
-		result = lappend(result, kept);
-	}
-	bb_catalog_scan_close(scan);
-	return result;
+	canonicalize_path(location);
+	return location;
 }
 
 static void
-report_unknown(const char *from, List *tablespaces)
+report_unknown(const char *from, const List *tablespaces)
 {
 	StringInfoData there;
 	ListCell   *cell;
@@ -104,17 +93,17 @@ report_unknown(const char *from, List *tablespaces)
 		const BbTablespace *tablespace = lfirst(cell);
 
 		appendStringInfo(&there, "%s%u (\"%s\")", there.len > 0 ? ", " : "",
-						 tablespace->spc, tablespace->location);
+						 tablespace->spc, canonical_location(tablespace));
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("there is no tablespace \"%s\" to be mapped", from),
 			 there.len > 0 ? errdetail("There are: %s.", there.data)
-			 : errdetail("The cluster has no tablespaces of its own.")));
+			 : errdetail("The cluster has no tablespaces that can be mapped.")));
 }
 
 static Oid
-find_tablespace(const char *from, List *tablespaces)
+find_tablespace(const char *from, const List *tablespaces)
 {
 	ListCell   *cell;
 
@@ -123,13 +112,14 @@ find_tablespace(const char *from, List *tablespaces)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("old directory is not an absolute path in tablespace mapping: %s",
 						from),
-				 errhint("It may be the OID of a tablespace, too.")));
+				 errhint("It may also be the OID of a tablespace.")));
 	foreach(cell, tablespaces)
 	{
 		const BbTablespace *tablespace = lfirst(cell);
 
-		if (is_number(from) ? tablespace->spc == strtoul(from, NULL, 10)
-							: bb_text_names(from, tablespace->location))
+		if (is_number(from)
+				? tablespace->spc == strtoul(from, NULL, 10)
+				: bb_text_names(from, canonical_location(tablespace)))
 			return tablespace->spc;
 	}
 	report_unknown(from, tablespaces);
@@ -137,16 +127,12 @@ find_tablespace(const char *from, List *tablespaces)
 }
 
 List *
-bb_tablespacemap_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-					 List *mappings)
+bb_tablespacemap_new(const List *tablespaces, const List *mappings)
 {
-	List	   *tablespaces = NIL;
 	List	   *result = NIL;
 	ListCell   *cell;
 	ListCell   *other;
 
-	if (mappings != NIL)
-		tablespaces = read_tablespaces(ctx, store, lsn);
 	foreach(cell, mappings)
 	{
 		BbMappedTablespace *mapped = palloc(sizeof(BbMappedTablespace));

@@ -4,11 +4,11 @@
  *	  Where the tablespaces of a restored cluster go.
  *
  * A mapping is pg_basebackup's, OLDDIR=NEWDIR, where a "=" in a name is written
- * "\=".  OLDDIR is where the source had the tablespace, or its OID.  A tablespace
- * that isn't mapped is a directory in pg_tblspc.
+ * "\=".  OLDDIR is the tablespace's directory in the source, or its OID.  A
+ * tablespace that isn't mapped is a directory in pg_tblspc.
  *
  * Errors: INVALID_PARAMETER_VALUE, worded as pg_basebackup's;
- * UNDEFINED_OBJECT (no such tablespace; the detail lists what there is).
+ * UNDEFINED_OBJECT (no such tablespace; the detail lists all of them).
  *
  *-------------------------------------------------------------------------
  */
@@ -19,10 +19,10 @@
 #include "pagestore/catalog.h"
 
 /*
- * bb_tablespacemap_new - of mappings (char *), those of a cluster at an LSN, as
- * BbMappedTablespace *.
+ * bb_tablespacemap_new - apply mappings (char *) to a cluster's tablespaces
+ * (BbTablespace *); returns the mapped ones (BbMappedTablespace *).
  */
-extern List *bb_tablespacemap_new(const BbReqCtx *ctx, BbPageStore *store,
-								  XLogRecPtr lsn, List *mappings);
+extern List *bb_tablespacemap_new(const List *tablespaces,
+								  const List *mappings);
 
 #endif /* BB_TABLESPACEMAP_H */

@@ -21,51 +21,52 @@ struct BbCatalogScan
 {
 	const BbPageStore *store;
 	BbPageScan *scan;
-	/* a relation's forks are several keys: the one that was read too far */
+	/* a relation's forks are several keys: the first key after them */
 	bool		held;
 	BbKeyFields held_key;
 	BlockNumber held_blocks;
 };
 
-BbCatalogScan *
-bb_catalog_scan_new(const BbReqCtx *ctx, BbPageStore *store, BbKeyKind kind,
-					XLogRecPtr lsn)
+static BbCatalogScan *
+scan_range(const BbReqCtx *ctx, const BbSnapshot *snapshot, BbKeyRange range)
 {
 	BbCatalogScan *scan = palloc0(sizeof(BbCatalogScan));
-	BbKeyRange	range = bb_key_range_kind(kind);
 
-	scan->store = store;
-	scan->scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
+	scan->store = snapshot->store;
+	scan->scan = bb_pagestore_scan_new(ctx, snapshot, &range);
 	return scan;
 }
 
 BbCatalogScan *
-bb_catalog_relations_of(const BbReqCtx *ctx, BbPageStore *store, Oid spc,
-						Oid db, XLogRecPtr lsn)
+bb_catalog_scan_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+					BbKeyKind kind)
 {
-	BbCatalogScan *scan = palloc0(sizeof(BbCatalogScan));
-	BbKeyRange	range;
-
-	range.start = bb_key_make(BB_KEY_REL_SIZE, spc, db, 0, 0, 0);
-	range.end = bb_key_make(BB_KEY_REL_SIZE, spc, db, PG_UINT32_MAX,
-							PG_UINT8_MAX, PG_UINT32_MAX);
-	scan->store = store;
-	scan->scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
-	return scan;
+	return scan_range(ctx, snapshot, bb_key_range_kind(kind));
 }
 
 BbCatalogScan *
-bb_catalog_databases_of(const BbReqCtx *ctx, BbPageStore *store, Oid spc,
-						XLogRecPtr lsn)
+bb_catalog_relations_of(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+						Oid spc, Oid db)
 {
-	BbCatalogScan *scan = palloc0(sizeof(BbCatalogScan));
-	BbKeyRange	range;
+	BbKeyRange	range = {
+		.start = bb_key_make(BB_KEY_REL_SIZE, spc, db, 0, 0, 0),
+		.end = bb_key_make(BB_KEY_REL_SIZE, spc, db, PG_UINT32_MAX,
+						   PG_UINT8_MAX, PG_UINT32_MAX),
+	};
 
-	range.start = bb_key_make(BB_KEY_DATABASE, spc, 0, 0, 0, 0);
-	range.end = bb_key_make(BB_KEY_DATABASE, spc + 1, 0, 0, 0, 0);
-	scan->store = store;
-	scan->scan = bb_pagestore_scan_new(ctx, store, &range, lsn);
-	return scan;
+	return scan_range(ctx, snapshot, range);
+}
+
+BbCatalogScan *
+bb_catalog_databases_of(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+						Oid spc)
+{
+	BbKeyRange	range = {
+		.start = bb_key_make(BB_KEY_DATABASE, spc, 0, 0, 0, 0),
+		.end = bb_key_make(BB_KEY_DATABASE, spc + 1, 0, 0, 0, 0),
+	};
+
+	return scan_range(ctx, snapshot, range);
 }
 
 void

@@ -6,9 +6,9 @@
  * The page store's directory keys, decoded.  Each iterator follows one kind
  * of key in key order and holds one scan; none of them keeps a list.
  *
- * Whatever an iterator returns was checked: paths are below the data directory
- * (captured.h), sizes and numbers are possible, permissions are such as
- * PostgreSQL's files have.
+ * Everything that an iterator returns has been checked: paths are below the
+ * data directory (captured.h), sizes and numbers are possible, and permissions
+ * are ones that PostgreSQL's files have.
  *
  * Errors: those of the page store; DATA_CORRUPTED (timeline, key) for a value
  * that can't be decoded or is impossible.
@@ -19,7 +19,7 @@
 #define BB_CATALOG_H
 
 #include "lib/stringinfo.h"
-#include "pagestore/pagestore.h"
+#include "pagestore/snapshot.h"
 
 /* The relations of one database in one tablespace live in one directory. */
 typedef struct BbDatabase
@@ -32,7 +32,7 @@ typedef struct BbDatabase
 typedef struct BbTablespace
 {
 	Oid			spc;
-	char	   *location; /* where the source had it; palloc'd */
+	char	   *location; /* its directory in the source; palloc'd */
 } BbTablespace;
 
 #define BB_FORK_ABSENT InvalidBlockNumber
@@ -63,8 +63,8 @@ typedef struct BbSlruSegment
 /*
  * A small file captured as it was: configuration, certificates, timeline
  * history.	 FILE_ENTRY's value: mode u32, size u64, then the path relative to
- * the data directory; its content is in FILE_BLOCKs of BLCKSZ bytes, the
- * last one shorter.
+ * the data directory.  The content is in FILE_BLOCKs of BLCKSZ bytes; the last
+ * one is shorter.
  */
 typedef struct BbCapturedFile
 {
@@ -75,8 +75,8 @@ typedef struct BbCapturedFile
 } BbCapturedFile;
 
 /*
- * A directory that no captured file is in, nor below.  FILE_DIRECTORY's value:
- * the path relative to the data directory.
+ * A captured directory with no captured file in or below it.  FILE_DIRECTORY's
+ * value: the path relative to the data directory.
  */
 typedef struct BbCapturedDirectory
 {
@@ -87,7 +87,7 @@ typedef struct BbCapturedDirectory
 typedef struct BbTwophase
 {
 	uint64		xid;  /* from PG 17 on with its epoch */
-	uint32		size; /* bytes, CRC left out */
+	uint32		size; /* bytes, without the CRC */
 } BbTwophase;
 
 typedef struct BbOrigin
@@ -96,21 +96,21 @@ typedef struct BbOrigin
 	XLogRecPtr	remote_lsn;
 } BbOrigin;
 
-/* One iterator for all: new, then next of the kind it was made for. */
+/* One iterator serves all kinds; use the next function of its kind. */
 typedef struct BbCatalogScan BbCatalogScan;
 
-/* Of all there are of a kind.  kind: the directory key's (REL_SIZE, …). */
+/* Scan everything of a kind of directory key (BB_KEY_REL_SIZE, …). */
 extern BbCatalogScan *bb_catalog_scan_new(const BbReqCtx *ctx,
-										  BbPageStore *store, BbKeyKind kind,
-										  XLogRecPtr lsn);
-/* REL_SIZE: only of one database (directory). */
+										  const BbSnapshot *snapshot,
+										  BbKeyKind kind);
+/* Scan the REL_SIZE keys of one database directory. */
 extern BbCatalogScan *bb_catalog_relations_of(const BbReqCtx *ctx,
-											  BbPageStore *store, Oid spc,
-											  Oid db, XLogRecPtr lsn);
-/* DATABASE: only of one tablespace that isn't built in. */
+											  const BbSnapshot *snapshot,
+											  Oid spc, Oid db);
+/* Scan the DATABASE keys of one tablespace that isn't built in. */
 extern BbCatalogScan *bb_catalog_databases_of(const BbReqCtx *ctx,
-											  BbPageStore *store, Oid spc,
-											  XLogRecPtr lsn);
+											  const BbSnapshot *snapshot,
+											  Oid spc);
 extern void bb_catalog_scan_close(BbCatalogScan *scan);
 
 extern bool bb_catalog_next_tablespace(const BbReqCtx *ctx,
@@ -135,11 +135,11 @@ extern bool bb_catalog_next_origin(const BbReqCtx *ctx, BbCatalogScan *scan,
 /* "pg_xact", "pg_multixact/offsets", …: the SLRU's directory. */
 extern const char *bb_slru_directory(BbSlru slru);
 
-/* FILE_ENTRY's value, for import. */
+/* Encode a FILE_ENTRY's value, for import. */
 extern void bb_catalog_encode_file(const BbCapturedFile *file,
 								   StringInfo value);
 
-/* Is that a FILE_ENTRY's value for a file with this path? */
+/* Is this a FILE_ENTRY's value for a file with this path? */
 extern bool bb_catalog_is_file(const uint8 *value, uint32 length,
 							   const char *path);
 

@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "pagestore/pagestore_driver.h"
-#include "utils/memutils.h"
 
 /* Layers in an object store: every URL that the driver above it doesn't take. */
 static BbPageStore *
@@ -49,10 +48,10 @@ bb_pagestore_object_store(const BbPageStore *store)
 }
 
 List *
-bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
-					 const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+bb_pagestore_objects(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+					 const BbKeyRange *ranges, int nranges)
 {
-	return store->ops->objects(ctx, store, ranges, nranges, lsn);
+	return snapshot->store->ops->objects(ctx, snapshot, ranges, nranges);
 }
 
 bool
@@ -62,9 +61,9 @@ bb_pagestore_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 }
 
 uint64
-bb_pagestore_identity(const BbPageStore *store, XLogRecPtr lsn)
+bb_pagestore_identity(const BbSnapshot *snapshot)
 {
-	return store->ops->identity(store, lsn);
+	return snapshot->store->ops->identity(snapshot);
 }
 
 const BbPageStoreInfo *
@@ -76,14 +75,7 @@ bb_pagestore_info(const BbPageStore *store)
 List *
 bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store)
 {
-	if (store->tlis == NIL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(store->context);
-
-		store->tlis = store->ops->tlis(ctx, store);
-		MemoryContextSwitchTo(old);
-	}
-	return store->tlis;
+	return store->ops->tlis(ctx, store);
 }
 
 XLogRecPtr
@@ -123,9 +115,9 @@ bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
 /* What the read path is doing, for an error's context. */
 typedef struct ReadPlace
 {
-	const BbPageStore *store;
+	ErrorContextCallback callback;
+	const BbSnapshot *snapshot;
 	const BbKey *key;
-	XLogRecPtr	lsn;
 	bool		scan;
 } ReadPlace;
 
@@ -137,8 +129,22 @@ describe_place(void *arg)
 	errcontext(place->scan
 				   ? "while scanning timeline \"%s\" at %X/%X, from %s on"
 				   : "while reading timeline \"%s\" at %X/%X: %s",
-			   place->store->info.timeline, LSN_FORMAT_ARGS(place->lsn),
-			   bb_key_text(place->key));
+			   place->snapshot->store->info.timeline,
+			   LSN_FORMAT_ARGS(place->snapshot->lsn), bb_key_text(place->key));
+}
+
+/* Add the place to the error context; the caller takes it away again. */
+static void
+push_place(ReadPlace *place, const BbSnapshot *snapshot, const BbKey *key,
+		   bool scan)
+{
+	place->snapshot = snapshot;
+	place->key = key;
+	place->scan = scan;
+	place->callback.callback = describe_place;
+	place->callback.arg = place;
+	place->callback.previous = error_context_stack;
+	error_context_stack = &place->callback;
 }
 
 static void
@@ -150,55 +156,59 @@ count_request(const BbReqCtx *ctx, const BbKey *key)
 }
 
 bool
-bb_pagestore_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
-				 XLogRecPtr lsn, BbValue *value)
+bb_pagestore_get(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+				 const BbKey *key, BbValue *value)
 {
-	ReadPlace	place = {store, key, lsn, false};
-	ErrorContextCallback callback;
+	ReadPlace	place;
 	bool		found;
 
 	bb_reqctx_check(ctx);
 	count_request(ctx, key);
 
-	callback.callback = describe_place;
-	callback.arg = &place;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-	found = store->ops->get(ctx, store, key, lsn, value);
-	error_context_stack = callback.previous;
+	push_place(&place, snapshot, key, false);
+	found = snapshot->store->ops->get(ctx, snapshot, key, value);
+	error_context_stack = place.callback.previous;
 	return found;
 }
 
 BbValue
-bb_pagestore_need(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
-				  XLogRecPtr lsn, uint32 length)
+bb_pagestore_need(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+				  const BbKey *key, uint32 length)
 {
+	const char *timeline = snapshot->store->info.timeline;
 	BbValue		value;
 
-	if (!bb_pagestore_get(ctx, store, key, lsn, &value))
+	if (!bb_pagestore_get(ctx, snapshot, key, &value))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline \"%s\" has no %s at %X/%X",
-						store->info.timeline, bb_key_text(key),
-						LSN_FORMAT_ARGS(lsn))));
+				 errmsg("timeline \"%s\" has no %s at %X/%X", timeline,
+						bb_key_text(key), LSN_FORMAT_ARGS(snapshot->lsn))));
 	if (length != 0 && value.length != length)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("%s of timeline \"%s\" has the wrong length",
-						bb_key_text(key), store->info.timeline),
+						bb_key_text(key), timeline),
 				 errdetail("It has %u bytes instead of %u.", value.length,
 						   length)));
 	return value;
 }
 
-BbPageScan *
-bb_pagestore_scan_new(const BbReqCtx *ctx, BbPageStore *store,
-					  const BbKeyRange *range, XLogRecPtr lsn)
+void
+bb_pagestore_report_invalid(const BbKey *key)
 {
-	BbPageScan *scan = store->ops->scan_new(ctx, store, range, lsn);
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the page store's entry for %s is invalid",
+					bb_key_text(key))));
+}
 
-	scan->store = store;
-	scan->lsn = lsn;
+BbPageScan *
+bb_pagestore_scan_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+					  const BbKeyRange *range)
+{
+	BbPageScan *scan = snapshot->store->ops->scan_new(ctx, snapshot, range);
+
+	scan->snapshot = *snapshot;
 	scan->last_key = range->start;
 	return scan;
 }
@@ -207,18 +217,14 @@ bool
 bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 					   BbValue *value)
 {
-	ReadPlace	place = {scan->store, &scan->last_key, scan->lsn, true};
-	ErrorContextCallback callback;
+	ReadPlace	place;
 	bool		found;
 
 	bb_reqctx_check(ctx);
 
-	callback.callback = describe_place;
-	callback.arg = &place;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-	found = scan->store->ops->scan_next(ctx, scan, key, value);
-	error_context_stack = callback.previous;
+	push_place(&place, &scan->snapshot, &scan->last_key, true);
+	found = scan->snapshot.store->ops->scan_next(ctx, scan, key, value);
+	error_context_stack = place.callback.previous;
 	if (found)
 	{
 		count_request(ctx, key);
@@ -230,28 +236,24 @@ bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 void
 bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan, const BbKey *key)
 {
-	ReadPlace	place = {scan->store, key, scan->lsn, true};
-	ErrorContextCallback callback;
+	ReadPlace	place;
 
-	callback.callback = describe_place;
-	callback.arg = &place;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-	scan->store->ops->scan_seek(ctx, scan, key);
-	error_context_stack = callback.previous;
+	push_place(&place, &scan->snapshot, key, true);
+	scan->snapshot.store->ops->scan_seek(ctx, scan, key);
+	error_context_stack = place.callback.previous;
 	scan->last_key = *key;
 }
 
 void
 bb_pagestore_scan_until(BbPageScan *scan, const BbKey *key)
 {
-	scan->store->ops->scan_until(scan, key);
+	scan->snapshot.store->ops->scan_until(scan, key);
 }
 
 void
 bb_pagestore_scan_close(BbPageScan *scan)
 {
-	scan->store->ops->scan_close(scan);
+	scan->snapshot.store->ops->scan_close(scan);
 }
 
 BbPageVersions *

@@ -3,10 +3,10 @@
  * pagestore.h
  *	  The page store: an ordered map (key, LSN) -> value.
  *
- * This is what assembly, ingest and the SQL functions read through.  Where
- * the values come from is a driver's business (pagestore_driver.h): the
- * layers of a timeline in an object store, later a remote server; the unit
- * tests bring one that holds its values in memory.
+ * Backups, ingest and the SQL functions read through this interface, at a
+ * snapshot (snapshot.h).  A driver provides the values (pagestore_driver.h):
+ * the layers of a timeline in an object store, later a remote server; the unit
+ * tests have a driver with its values in memory.
  *
  * A value that a get or a scan returns belongs to the store and stays valid
  * until the next get, or the next step of the same scan.
@@ -26,10 +26,11 @@
 #include "objstore/objstore.h"
 
 typedef struct BbPageStore BbPageStore;
+typedef struct BbSnapshot BbSnapshot;
 typedef struct BbPageScan BbPageScan;
 typedef struct BbPageVersions BbPageVersions;
 
-/* What a page store says of the cluster and the history that it holds. */
+/* The cluster and the history that a page store holds. */
 typedef struct BbPageStoreInfo
 {
 	const char *timeline;
@@ -37,7 +38,7 @@ typedef struct BbPageStoreInfo
 	uint64		system_identifier;
 	uint32		wal_segment_size; /* bytes */
 	uint32		data_checksum_version;
-	TimeLineID	tli; /* at end_lsn; bb_pagestore_tli_at for elsewhere */
+	TimeLineID	tli; /* at end_lsn */
 	int			nswitches;
 	const BbTliSwitch *switches;
 	uint32		uid; /* owner of files in a tar */
@@ -46,7 +47,7 @@ typedef struct BbPageStoreInfo
 	XLogRecPtr	start_lsn;	  /* first usable LSN */
 	XLogRecPtr	end_lsn;	  /* last usable LSN */
 	XLogRecPtr	prev_lsn;	  /* start of the record that ends at end_lsn */
-	XLogRecPtr	ancestor_lsn; /* a branch: where it parts; else 0 */
+	XLogRecPtr	ancestor_lsn; /* a branch: where it begins; else 0 */
 	int64		end_time;	  /* time_t of that record */
 } BbPageStoreInfo;
 
@@ -83,90 +84,100 @@ extern BbObjectStore *bb_pagestore_object_store(const BbPageStore *store);
 
 /*
  * bb_pagestore_objects - return the objects (BbWholeObject *) that reads of
- * these key ranges at an LSN need.
+ * these key ranges at the snapshot need.
  *
  * Each object comes once, in the order in which a scan reaches them.  The list
  * is NIL if there is no object store.
  */
-extern List *bb_pagestore_objects(const BbReqCtx *ctx, BbPageStore *store,
-								  const BbKeyRange *ranges, int nranges,
-								  XLogRecPtr lsn);
+extern List *bb_pagestore_objects(const BbReqCtx *ctx,
+								  const BbSnapshot *snapshot,
+								  const BbKeyRange *ranges, int nranges);
 
 /*
- * bb_pagestore_identity - return a number for what is stored up to lsn.
+ * bb_pagestore_identity - return a number for what is stored up to the
+ * snapshot's LSN.
  *
  * Another process gets the same number if and only if it reads the same
  * history.
  */
-extern uint64 bb_pagestore_identity(const BbPageStore *store, XLogRecPtr lsn);
+extern uint64 bb_pagestore_identity(const BbSnapshot *snapshot);
 
 extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
 
 /*
- * bb_pagestore_tlis - PostgreSQL's timeline IDs (TimeLineID, a list of OIDs)
- * that the store knows of this cluster, at any LSN, and in all timelines; the
- * list belongs to the page store.
+ * bb_pagestore_tlis - return PostgreSQL's timeline IDs (TimeLineID, a list of
+ * OIDs) that the store knows of this cluster, at any LSN and in all timelines.
  *
- * Each manifest of the store is read, once for each page store.
+ * Reads every manifest of the store.  The list is palloc'd.
  */
 extern List *bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store);
 
 /*
- * bb_pagestore_check_lsn - the LSN to read at; Invalid stands for the end.
+ * bb_pagestore_check_lsn - check that the timeline can be read at lsn, and
+ * return lsn, or the end of the timeline for Invalid.
  *
  * Errors, with the range in the detail: OBJECT_NOT_IN_PREREQUISITE_STATE
- * (below it, or the timeline is not consistent yet); INVALID_PARAMETER_VALUE
- * (above it).
+ * (lsn is below the range, or the timeline is not consistent yet);
+ * INVALID_PARAMETER_VALUE (lsn is above the range).
  */
 extern XLogRecPtr bb_pagestore_check_lsn(const BbPageStore *store,
 										 XLogRecPtr lsn);
 
 /*
- * bb_pagestore_get - the value of a key at an LSN; false: there is none.
+ * bb_pagestore_get - get the value of a key; returns false if there is none.
  */
-extern bool bb_pagestore_get(const BbReqCtx *ctx, BbPageStore *store,
-							 const BbKey *key, XLogRecPtr lsn, BbValue *value);
+extern bool bb_pagestore_get(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+							 const BbKey *key, BbValue *value);
 
 /*
- * bb_pagestore_need - as get, for a value that has to be there and, unless
- * length is zero, to have that many bytes.
+ * bb_pagestore_need - get a value that must exist and, unless length is zero,
+ * must have that many bytes.
  *
  * Errors: DATA_CORRUPTED.
  */
-extern BbValue bb_pagestore_need(const BbReqCtx *ctx, BbPageStore *store,
-								 const BbKey *key, XLogRecPtr lsn,
+extern BbValue bb_pagestore_need(const BbReqCtx *ctx,
+								 const BbSnapshot *snapshot, const BbKey *key,
 								 uint32 length);
 
 /*
- * Scanning a key range in key order: new, next* until false, close.
+ * bb_pagestore_report_invalid - report that the value of a key can't be
+ * decoded.
+ *
+ * Errors: DATA_CORRUPTED, always.
+ */
+pg_noreturn extern void bb_pagestore_report_invalid(const BbKey *key);
+
+/*
+ * Scanning a key range in key order: new, next until it returns false, close.
  */
 extern BbPageScan *bb_pagestore_scan_new(const BbReqCtx *ctx,
-										 BbPageStore *store,
-										 const BbKeyRange *range,
-										 XLogRecPtr lsn);
+										 const BbSnapshot *snapshot,
+										 const BbKeyRange *range);
 extern bool bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan,
 								   BbKey *key, BbValue *value);
 
 /*
  * bb_pagestore_scan_seek - go on at the first key at or after "key".
  *
- * REQUIRES: key after what next returned last.
+ * REQUIRES: key is after the one that next returned last.
  */
 extern void bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan,
 								   const BbKey *key);
 
 /*
- * bb_pagestore_scan_until - next gives nothing at or after "key", and reads
- * nothing ahead there, until another key is named.
+ * bb_pagestore_scan_until - end the scan before "key", and read nothing ahead
+ * from there on, until another call moves the end.
  */
 extern void bb_pagestore_scan_until(BbPageScan *scan, const BbKey *key);
 extern void bb_pagestore_scan_close(BbPageScan *scan);
 
 /*
- * The versions of a key of which each is a whole value, above LSN "after" and
- * up to "until", oldest first, each with the LSN since when it holds.
+ * Listing the versions of a key, each of which is a whole value, above LSN
+ * "after" and up to "until": oldest first, each with the LSN from which it
+ * holds.
  *
- * Errors, besides the driver's: DATA_CORRUPTED (a version that is no value).
+ * Errors, in addition to the driver's: DATA_CORRUPTED (a version that isn't a
+ * whole value).
  */
 extern BbPageVersions *bb_pagestore_versions_new(const BbReqCtx *ctx,
 												 BbPageStore *store,

@@ -16,22 +16,22 @@
 #ifndef BB_PAGESTORE_DRIVER_H
 #define BB_PAGESTORE_DRIVER_H
 
-#include "pagestore/pagestore.h"
+#include "pagestore/snapshot.h"
 
 typedef struct BbPageStoreOps
 {
-	bool		(*get) (const BbReqCtx *ctx, BbPageStore *store,
-						const BbKey *key, XLogRecPtr lsn, BbValue *value);
-	/* The scan begins with a BbPageScan, whose "store" is filled in. */
-	BbPageScan *(*scan_new) (const BbReqCtx *ctx, BbPageStore *store,
-							 const BbKeyRange *range, XLogRecPtr lsn);
+	bool		(*get) (const BbReqCtx *ctx, const BbSnapshot *snapshot,
+						const BbKey *key, BbValue *value);
+	/* The result begins with a BbPageScan, which the caller fills in. */
+	BbPageScan *(*scan_new) (const BbReqCtx *ctx, const BbSnapshot *snapshot,
+							 const BbKeyRange *range);
 	bool		(*scan_next) (const BbReqCtx *ctx, BbPageScan *scan,
 							  BbKey *key, BbValue *value);
 	void		(*scan_seek) (const BbReqCtx *ctx, BbPageScan *scan,
 							  const BbKey *key);
 	void		(*scan_until) (BbPageScan *scan, const BbKey *key);
 	void		(*scan_close) (BbPageScan *scan);
-	/* These begin with a BbPageVersions, whose "store" is filled in. */
+	/* The result begins with a BbPageVersions, which the caller fills in. */
 	BbPageVersions *(*versions_new) (const BbReqCtx *ctx, BbPageStore *store,
 									 const BbKey *key, XLogRecPtr after,
 									 XLogRecPtr until);
@@ -40,25 +40,22 @@ typedef struct BbPageStoreOps
 								  BbValue *value);
 	void		(*versions_close) (BbPageVersions *versions);
 	List *(*tlis) (const BbReqCtx *ctx, BbPageStore *store);
-	List *(*objects) (const BbReqCtx *ctx, BbPageStore *store,
-					  const BbKeyRange *ranges, int nranges, XLogRecPtr lsn);
+	List *(*objects) (const BbReqCtx *ctx, const BbSnapshot *snapshot,
+					  const BbKeyRange *ranges, int nranges);
 	bool		(*is_current) (const BbReqCtx *ctx, const BbPageStore *store);
-	uint64		(*identity) (const BbPageStore *store, XLogRecPtr lsn);
+	uint64		(*identity) (const BbSnapshot *snapshot);
 } BbPageStoreOps;
 
 struct BbPageStore
 {
 	const BbPageStoreOps *ops;
 	BbPageStoreInfo info;
-	MemoryContext context;	/* the one it was opened in */
 	BbObjectStore *objects; /* NULL: it is not read from an object store */
-	List	   *tlis;		/* see bb_pagestore_tlis; NIL: not known yet */
 };
 
 struct BbPageScan
 {
-	BbPageStore *store;
-	XLogRecPtr	lsn;
+	BbSnapshot	snapshot;
 	BbKey		last_key; /* where it is, for an error's context */
 };
 

@@ -28,13 +28,19 @@ typedef struct TimelineVersions
 	BbTimelineVersions *versions;
 } TimelineVersions;
 
+static BbTimeline *
+timeline_of(const BbPageStore *store)
+{
+	return ((const TimelineStore *) store)->timeline;
+}
+
 static bool
-timeline_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
-			 XLogRecPtr lsn, BbValue *value)
+timeline_get(const BbReqCtx *ctx, const BbSnapshot *snapshot, const BbKey *key,
+			 BbValue *value)
 {
 	BbEntry		entry;
 
-	if (!bb_timeline_get(ctx, ((TimelineStore *) store)->timeline, key, lsn,
+	if (!bb_timeline_get(ctx, timeline_of(snapshot->store), key, snapshot->lsn,
 						 &entry))
 		return false;
 	value->data = entry.value;
@@ -43,13 +49,13 @@ timeline_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
 }
 
 static BbPageScan *
-timeline_scan_new(const BbReqCtx *ctx, BbPageStore *store,
-				  const BbKeyRange *range, XLogRecPtr lsn)
+timeline_scan_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+				  const BbKeyRange *range)
 {
 	TimelineScan *scan = palloc0(sizeof(TimelineScan));
 
-	scan->scan = bb_timeline_scan_new(ctx, ((TimelineStore *) store)->timeline,
-									  range, lsn);
+	scan->scan = bb_timeline_scan_new(ctx, timeline_of(snapshot->store), range,
+									  snapshot->lsn);
 	return &scan->base;
 }
 
@@ -92,10 +98,8 @@ timeline_versions_new(const BbReqCtx *ctx, BbPageStore *store,
 {
 	TimelineVersions *versions = palloc0(sizeof(TimelineVersions));
 
-	versions->versions = bb_timeline_versions_new(ctx,
-												  ((TimelineStore *) store)
-													  ->timeline,
-												  key, after, until);
+	versions->versions = bb_timeline_versions_new(ctx, timeline_of(store), key,
+												  after, until);
 	return &versions->base;
 }
 
@@ -131,29 +135,27 @@ timeline_versions_close(BbPageVersions *versions)
 static List *
 timeline_tlis(const BbReqCtx *ctx, BbPageStore *store)
 {
-	return bb_timeline_tlis(ctx, ((TimelineStore *) store)->timeline);
+	return bb_timeline_tlis(ctx, timeline_of(store));
 }
 
 static List *
-timeline_objects(const BbReqCtx *ctx, BbPageStore *store,
-				 const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+timeline_objects(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+				 const BbKeyRange *ranges, int nranges)
 {
-	return bb_timeline_objects(ctx, ((TimelineStore *) store)->timeline,
-							   ranges, nranges, lsn);
+	return bb_timeline_objects(ctx, timeline_of(snapshot->store), ranges,
+							   nranges, snapshot->lsn);
 }
 
 static bool
 timeline_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 {
-	return bb_timeline_is_current(ctx,
-								  ((const TimelineStore *) store)->timeline);
+	return bb_timeline_is_current(ctx, timeline_of(store));
 }
 
 static uint64
-timeline_identity(const BbPageStore *store, XLogRecPtr lsn)
+timeline_identity(const BbSnapshot *snapshot)
 {
-	return bb_timeline_identity(((const TimelineStore *) store)->timeline,
-								lsn);
+	return bb_timeline_identity(timeline_of(snapshot->store), snapshot->lsn);
 }
 
 static const BbPageStoreOps timeline_ops = {
@@ -181,7 +183,6 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	const BbManifest *manifest;
 
 	store->base.ops = &timeline_ops;
-	store->base.context = CurrentMemoryContext;
 	store->base.objects = objects;
 	store->timeline = bb_timeline_open(ctx, objects, timeline);
 	manifest = bb_timeline_manifest(store->timeline);

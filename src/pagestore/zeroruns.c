@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * zeroruns.c
- *	  Runs of blocks that a relation fork has, and that were never written.
+ *	  Runs of blocks of a relation fork that were never written.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,10 +10,9 @@
 #include "pagestore/zeroruns.h"
 
 void
-bb_zeroruns_init(BbZeroRuns *runs, BbPageStore *store, XLogRecPtr lsn)
+bb_zeroruns_init(BbZeroRuns *runs, const BbSnapshot *snapshot)
 {
-	runs->store = store;
-	runs->lsn = lsn;
+	runs->snapshot = *snapshot;
 	runs->loaded = false;
 }
 
@@ -25,12 +24,9 @@ load(const BbReqCtx *ctx, BbZeroRuns *runs, const BbKey *key)
 	runs->loaded = false;
 	runs->key = *key;
 	runs->list.n = 0;
-	if (bb_pagestore_get(ctx, runs->store, key, runs->lsn, &value) &&
+	if (bb_pagestore_get(ctx, &runs->snapshot, key, &value) &&
 		!bb_zerorun_decode(value.data, value.length, &runs->list))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the page store's entry for %s is invalid",
-						bb_key_text(key))));
+		bb_pagestore_report_invalid(key);
 	runs->loaded = true;
 }
 

@@ -33,7 +33,7 @@ typedef struct Checksum
 typedef struct ManifestSink
 {
 	BbSink		base;
-	const BbManifestText *text;
+	const BbBackupManifest *text;
 	StringInfoData part; /* text that is not in the spool yet */
 	BbSpool	   *spool;
 	bool		first; /* the text has no file yet */
@@ -135,10 +135,10 @@ finish_text(ManifestSink *manifest)
 {
 	uint8		checksum[PG_CHECKSUM_MAX_LENGTH];
 
-	bb_manifesttext_end(manifest->text, &manifest->part);
+	bb_backupmanifest_end(manifest->text, &manifest->part);
 	add_part(manifest);
 	checksum_end(&manifest->own, checksum, BB_MANIFEST_FILE);
-	bb_manifesttext_checksum(&manifest->part, checksum);
+	bb_backupmanifest_checksum(&manifest->part, checksum);
 	add_part(manifest);
 }
 
@@ -150,7 +150,7 @@ manifest_begin_member(const BbReqCtx *ctx, BbSink *sink,
 {
 	ManifestSink *manifest = (ManifestSink *) sink;
 
-	manifest->listed = bb_manifesttext_lists(member);
+	manifest->listed = bb_backupmanifest_lists(member);
 	if (manifest->listed)
 	{
 		strlcpy(manifest->path, member->path, sizeof(manifest->path));
@@ -183,8 +183,9 @@ manifest_end_member(const BbReqCtx *ctx, BbSink *sink)
 	if (manifest->listed)
 	{
 		checksum_end(&manifest->checksum, checksum, manifest->path);
-		bb_manifesttext_file(manifest->text, &manifest->part, manifest->first,
-							 manifest->path, manifest->size, checksum);
+		bb_backupmanifest_file(manifest->text, &manifest->part,
+							   manifest->first, manifest->path, manifest->size,
+							   checksum);
 		manifest->first = false;
 		add_part(manifest);
 	}
@@ -206,7 +207,7 @@ static const BbSinkOps manifest_ops = {
 };
 
 BbSink *
-bb_sink_manifest_new(BbSink *next, const BbManifestText *text)
+bb_sink_manifest_new(BbSink *next, const BbBackupManifest *text)
 {
 	ManifestSink *manifest = palloc0(sizeof(ManifestSink));
 
@@ -225,7 +226,7 @@ bb_sink_manifest_new(BbSink *next, const BbManifestText *text)
 	checksum_begin(manifest, &manifest->own, CHECKSUM_TYPE_SHA256,
 				   BB_MANIFEST_FILE);
 
-	bb_manifesttext_begin(text, &manifest->part);
+	bb_backupmanifest_begin(text, &manifest->part);
 	add_part(manifest);
 	return &manifest->base;
 }

@@ -48,7 +48,8 @@ extern BbSink *bb_sink_compress_new(BbSink *next,
  *
  * Errors: those of files/spool.h.
  */
-extern BbSink *bb_sink_manifest_new(BbSink *next, const BbManifestText *text);
+extern BbSink *bb_sink_manifest_new(BbSink *next,
+									const BbBackupManifest *text);
 extern bool bb_sink_manifest_next(BbSink *sink, const uint8 **data,
 								  uint32 *length);
 

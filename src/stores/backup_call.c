@@ -22,11 +22,11 @@ bb_backup_call_open(const BbReqCtx *ctx, const BbBackupRequest *request)
 {
 	BbBackupCall call = {.ctx = ctx, .options = request->options};
 	BbStoreAccess access = bb_store_access(ctx, request->server);
+	BbPageStore *store = bb_store_timeline_of(ctx, &access, request->timeline);
 
-	call.store = bb_store_timeline_of(ctx, &access, request->timeline);
-	call.lsn = bb_store_lsn(ctx, call.store, request->lsn);
+	call.snapshot = bb_store_snapshot(ctx, store, request->lsn);
 	call.task = bb_backuptask(ctx, request->function, request->server,
-							  access.options_hash, call.store, call.lsn);
+							  access.options_hash, &call.snapshot);
 	return call;
 }
 
@@ -43,15 +43,15 @@ bb_backup_call_begin(const BbReqCtx *ctx, const BbBackupRequest *request)
 	BbBackupCall call = bb_backup_call_open(ctx, request);
 
 	/* the workers need not ask again */
-	if (bb_ahead_ask(ctx, call.store, call.lsn, call.options.full,
-					 &call.missing))
+	if (bb_ahead_ask(ctx, &call.snapshot, call.options.full, &call.missing))
 		call.task.parent.download_behavior = BB_DOWNLOAD_ALLOW;
 	if (call.options.jobs <= 1)
 		call.ahead = fetch_ahead(&call);
+	call.plan = bb_plan_new(ctx, &call.snapshot, &call.options);
 	if (call.options.progress)
 	{
-		call.size = bb_backup_size(ctx, call.store, call.lsn, &call.options);
-		bb_calls_describe(ctx, &(BbCallAbout){.bytes_total = call.size});
+		bb_backup_measure(ctx, call.plan);
+		bb_calls_describe(ctx, &(BbCallAbout){.bytes_total = call.plan->size});
 	}
 	return call;
 }
@@ -59,8 +59,7 @@ bb_backup_call_begin(const BbReqCtx *ctx, const BbBackupRequest *request)
 BbBackup *
 bb_backup_call_start(const BbBackupCall *call, BbBackupForm form, BbSink *last)
 {
-	BbBackup   *backup = bb_backup_new(call->ctx, call->store, call->lsn,
-									   &call->options, call->size, &call->task,
+	BbBackup   *backup = bb_backup_new(call->ctx, call->plan, &call->task,
 									   form, last);
 
 	bb_backup_follow(backup,
@@ -91,7 +90,7 @@ add_off_limits(List *list, const char *path, const char *what)
 List *
 bb_backup_call_off_limits(const BbBackupCall *call)
 {
-	BbObjectStore *objects = bb_pagestore_object_store(call->store);
+	BbObjectStore *objects = bb_pagestore_object_store(call->snapshot.store);
 	const char *directory = objects != NULL
 		? bb_objstore_local_directory(objects)
 		: NULL;

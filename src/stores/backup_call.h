@@ -8,7 +8,7 @@
  * The call opens the store, asks for permission to download the missing
  * layers, starts a worker that reads ahead, and starts the backup.
  *
- * Errors: those of store_access.h, ahead.h and filelist.h.
+ * Errors: those of store_access.h, ahead.h, plan.h and filelist.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,25 +31,24 @@ typedef struct BbBackupCall
 {
 	const BbReqCtx *ctx;
 	BbBackupOptions options;
-	BbPageStore *store;
-	XLogRecPtr	lsn;   /* to read at */
-	uint64		size;  /* of the uncompressed tar; 0: unknown */
-	BbBackupTask task; /* for background workers */
+	BbSnapshot	snapshot;
+	BbBackupPlan *plan; /* NULL: not planned */
+	BbBackupTask task;	/* for background workers */
 	List	   *missing;
 	BbAhead	   *ahead; /* NULL: not started */
 } BbBackupCall;
 
 /*
- * bb_backup_call_open - open the store and find the LSN, for a call that only
- * looks at what a backup would contain.
+ * bb_backup_call_open - open the store and take the snapshot, for a call that
+ * only looks at what a backup would contain.
  */
 extern BbBackupCall bb_backup_call_open(const BbReqCtx *ctx,
 										const BbBackupRequest *request);
 
 /*
- * bb_backup_call_begin - open the store, and prepare for making the backup.
+ * bb_backup_call_begin - open the store, and plan the backup.
  *
- * Computes the size if options.progress is set.  Without options.jobs, starts
+ * Measures its size if options.progress is set.  Without options.jobs, starts
  * to read ahead.  Everything is allocated in CurrentMemoryContext.
  */
 extern BbBackupCall bb_backup_call_begin(const BbReqCtx *ctx,

@@ -31,8 +31,8 @@ bb_prefetch_task(const void *payload, size_t length)
 	const Payload *task = payload;
 	const BbReqCtx *ctx;
 	BbPageStore *store;
+	BbSnapshot	snapshot;
 	BbPrefetch *prefetch;
-	XLogRecPtr	lsn;
 
 	/* it is there to download, whatever bbackup.download_behavior says */
 	ctx = bb_reqctx_detached_child_of(task->parent_call_id, BB_TASK_PREFETCH,
@@ -40,8 +40,8 @@ bb_prefetch_task(const void *payload, size_t length)
 	bb_calls_describe(ctx, &(BbCallAbout){.function = "bb_prefetch"});
 	store = bb_store_timeline_same(ctx, task->server, task->timeline,
 								   task->options_hash);
-	lsn = bb_store_lsn(ctx, store, task->lsn);
-	prefetch = bb_prefetch_new(ctx, store, lsn, task->full);
+	snapshot = bb_store_snapshot(ctx, store, task->lsn);
+	prefetch = bb_prefetch_new(ctx, &snapshot, task->full);
 	(void) bb_sessionworker_put(ctx, &ctx->call_id, sizeof(ctx->call_id));
 	bb_prefetch_run(ctx, prefetch);
 	bb_reqctx_end(ctx);

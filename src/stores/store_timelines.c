@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 
 #include "foreign/foreign.h"
-#include "pagestore/walposition.h"
 #include "stats/calls.h"
 #include "stores/own_server.h"
 #include "stores/store_timelines.h"
@@ -70,19 +69,17 @@ bb_store_listed_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	return manifest;
 }
 
-XLogRecPtr
-bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
+BbSnapshot
+bb_store_snapshot(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 {
-	XLogRecPtr	used;
+	BbSnapshot	snapshot = bb_snapshot_take(ctx, store, lsn);
 
-	lsn = bb_pagestore_check_lsn(store, lsn);
-	used = bb_pagestore_round_lsn(ctx, store, lsn, NULL);
-	if (used != lsn)
+	if (!XLogRecPtrIsInvalid(lsn) && snapshot.lsn != lsn)
 		ereport(NOTICE,
 				(errmsg("using LSN %X/%X, where the last record ends that is complete at %X/%X",
-						LSN_FORMAT_ARGS(used), LSN_FORMAT_ARGS(lsn))));
-	bb_calls_describe(ctx, &(BbCallAbout){.lsn = used});
-	return used;
+						LSN_FORMAT_ARGS(snapshot.lsn), LSN_FORMAT_ARGS(lsn))));
+	bb_calls_describe(ctx, &(BbCallAbout){.lsn = snapshot.lsn});
+	return snapshot;
 }
 
 XLogRecPtr

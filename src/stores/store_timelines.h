@@ -10,7 +10,7 @@
 
 #include "datatype/timestamp.h"
 #include "layer/manifest.h"
-#include "pagestore/pagestore.h"
+#include "pagestore/snapshot.h"
 
 /*
  * bb_store_timelines - return the names of all timelines (char *).
@@ -34,16 +34,16 @@ extern BbManifest *bb_store_listed_timeline(const BbReqCtx *ctx,
 											const char *timeline);
 
 /*
- * bb_store_lsn - return the LSN to read at for the LSN that the user gave
- * (Invalid: the end of the timeline).
+ * bb_store_snapshot - take a snapshot at the LSN that the user gave (Invalid:
+ * the end of the timeline).
  *
- * For an LSN inside a record, that is the end of the record before, and a
- * NOTICE says so.
+ * If no record ends at the LSN, the snapshot is at the end of the record
+ * before, and a NOTICE says so.
  *
- * Errors: those of bb_pagestore_check_lsn.
+ * Errors: those of bb_snapshot_take.
  */
-extern XLogRecPtr bb_store_lsn(const BbReqCtx *ctx, BbPageStore *store,
-							   XLogRecPtr lsn);
+extern BbSnapshot bb_store_snapshot(const BbReqCtx *ctx, BbPageStore *store,
+									XLogRecPtr lsn);
 
 /*
  * bb_store_lsn_at - return the LSN where recovery_target_time would stop.

@@ -131,6 +131,23 @@ bb_tlihistory_parse(const char *text, TimeLineID tli)
 	return history;
 }
 
+List *
+bb_tlihistory_tlis(const char *text)
+{
+	List	   *tlis = NIL;
+	const char *complaint;
+	char	   *line;
+
+	while ((line = next_line(&text)) != NULL)
+	{
+		BbTliRange *entry = parse_line(line, 0, &complaint);
+
+		if (entry != NULL)
+			tlis = list_append_unique_oid(tlis, entry->tli);
+	}
+	return tlis;
+}
+
 /* ---- reading ---- */
 
 /* The server doesn't see what a line has behind a zero byte. */

@@ -53,6 +53,12 @@ typedef struct BbTliHistory
 extern BbTliHistory *bb_tlihistory_parse(const char *text, TimeLineID tli);
 
 /*
+ * bb_tlihistory_tlis - return the tlis (a list of OIDs) that the text of a
+ * history file names, even if the file can't be used.
+ */
+extern List *bb_tlihistory_tlis(const char *text);
+
+/*
  * bb_tlihistory_read - the history file of "tli"; NULL: there is none.
  *
  * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES (no descriptor to spare).  All

@@ -28,8 +28,8 @@ bb_pagestore_info(const BbPageStore *store)
 }
 
 BbPageScan *
-bb_pagestore_scan_new(const BbReqCtx *ctx, BbPageStore *store,
-					  const BbKeyRange *range, XLogRecPtr lsn)
+bb_pagestore_scan_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+					  const BbKeyRange *range)
 {
 	return palloc0(sizeof(BbPageScan));
 }
@@ -127,7 +127,7 @@ take(const uint8_t *data, size_t size)
 	wanted = kinds[data[0] % lengthof(kinds)];
 	rest = data + 1;
 	rest_size = size - 1;
-	scan = bb_catalog_scan_new(NULL, NULL, wanted, 1);
+	scan = bb_catalog_scan_new(NULL, &(BbSnapshot){.lsn = 1}, wanted);
 	while (next(scan))
 		;
 }

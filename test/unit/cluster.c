@@ -240,19 +240,31 @@ options_of(bool full)
 	return options;
 }
 
+BbBackupPlan *
+plan_of(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+		const BbBackupOptions *options)
+{
+	BbSnapshot	snapshot = bb_snapshot_take(ctx, store, lsn);
+
+	return bb_plan_new(ctx, &snapshot, options);
+}
+
 bytea *
 tar_of(const BbReqCtx *ctx, BbPageStore *store, bool full, size_t chunk)
 {
 	BbBackupOptions options = options_of(full);
-	uint64		size = bb_backup_size(ctx, store, LSN, &options);
+	BbBackupPlan *plan = plan_of(ctx, store, LSN, &options);
 	BbSink	   *sink = bb_sink_chunks_new(chunk);
-	BbBackup   *backup = bb_backup_new(ctx, store, LSN, &options, 0, NULL,
-									   BB_FORM_TAR, sink);
-	bytea	   *tar = palloc(VARHDRSZ + size);
+	BbBackup   *backup = bb_backup_new(ctx, plan, NULL, BB_FORM_TAR, sink);
+	bytea	   *tar;
+	uint64		size;
 	size_t		filled = 0;
 	size_t		before = 0;
 	bool		more = true;
 
+	bb_backup_measure(ctx, plan);
+	size = plan->size;
+	tar = palloc(VARHDRSZ + size);
 	while (more)
 	{
 		more = bb_backup_step(ctx, backup);

@@ -8,7 +8,7 @@
 #ifndef CLUSTER_H
 #define CLUSTER_H
 
-#include "members/options.h"
+#include "members/plan.h"
 #include "unit.h"
 
 #define SEGMENT_SIZE (1024 * 1024)
@@ -42,6 +42,10 @@ extern BbPageStore *cluster_with_records(const BbPageStoreInfo *info);
 
 /* Options that add nothing to the source's settings. */
 extern BbBackupOptions options_of(bool full);
+
+/* The plan of a backup at an LSN, which is rounded to the end of a record. */
+extern BbBackupPlan *plan_of(const BbReqCtx *ctx, BbPageStore *store,
+							 XLogRecPtr lsn, const BbBackupOptions *options);
 
 /* A backup, in chunks of at least so many bytes. */
 extern bytea *tar_of(const BbReqCtx *ctx, BbPageStore *store, bool full,

@@ -31,12 +31,12 @@ typedef struct FixtureScan
 } FixtureScan;
 
 static bool
-fixture_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
-			XLogRecPtr lsn, BbValue *value)
+fixture_get(const BbReqCtx *ctx, const BbSnapshot *snapshot, const BbKey *key,
+			BbValue *value)
 {
 	ListCell   *cell;
 
-	foreach(cell, ((FixtureStore *) store)->values)
+	foreach(cell, ((FixtureStore *) snapshot->store)->values)
 	{
 		FixtureValue *candidate = lfirst(cell);
 
@@ -51,8 +51,8 @@ fixture_get(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
 }
 
 static BbPageScan *
-fixture_scan_new(const BbReqCtx *ctx, BbPageStore *store,
-				 const BbKeyRange *range, XLogRecPtr lsn)
+fixture_scan_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+				 const BbKeyRange *range)
 {
 	FixtureScan *scan = palloc0(sizeof(FixtureScan));
 
@@ -65,7 +65,7 @@ fixture_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 				  BbValue *value)
 {
 	FixtureScan *fixture = (FixtureScan *) scan;
-	List	   *values = ((FixtureStore *) scan->store)->values;
+	List	   *values = ((FixtureStore *) scan->snapshot.store)->values;
 
 	while (fixture->at < list_length(values))
 	{
@@ -133,8 +133,8 @@ fixture_tlis(const BbReqCtx *ctx, BbPageStore *store)
 
 /* It is not read from an object store. */
 static List *
-fixture_objects(const BbReqCtx *ctx, BbPageStore *store,
-				const BbKeyRange *ranges, int nranges, XLogRecPtr lsn)
+fixture_objects(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+				const BbKeyRange *ranges, int nranges)
 {
 	return NIL;
 }
@@ -147,9 +147,9 @@ fixture_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 
 /* Its values are the same at every LSN. */
 static uint64
-fixture_identity(const BbPageStore *store, XLogRecPtr lsn)
+fixture_identity(const BbSnapshot *snapshot)
 {
-	return (uint64) (uintptr_t) store;
+	return (uint64) (uintptr_t) snapshot->store;
 }
 
 static const BbPageStoreOps fixture_ops = {
@@ -175,8 +175,16 @@ fixture_pagestore_new(const BbPageStoreInfo *info)
 
 	store->base.ops = &fixture_ops;
 	store->base.info = *info;
-	store->base.context = CurrentMemoryContext;
 	return &store->base;
+}
+
+const BbSnapshot *
+unit_snapshot(BbPageStore *store, XLogRecPtr lsn)
+{
+	BbSnapshot *snapshot = palloc(sizeof(BbSnapshot));
+
+	*snapshot = bb_snapshot_at(store, lsn);
+	return snapshot;
 }
 
 static int

@@ -118,15 +118,14 @@ UNIT_TEST(backup_is_never_wrong)
 UNIT_TEST(backup_in_files_is_not_compressed)
 {
 	BbBackupOptions options = options_of(true);
+	BbBackupPlan *plan = plan_of(ctx, small_cluster(), LSN, &options);
 	BbSink	   *sink = bb_sink_chunks_new(1);
 
-	options.compression.algorithm = PG_COMPRESSION_GZIP;
-	CHECK_ERROR(bb_backup_new(ctx, small_cluster(), LSN, &options, 0, NULL,
-							  BB_FORM_FILES, sink),
+	plan->options.compression.algorithm = PG_COMPRESSION_GZIP;
+	CHECK_ERROR(bb_backup_new(ctx, plan, NULL, BB_FORM_FILES, sink),
 				ERRCODE_INVALID_PARAMETER_VALUE);
-	options.compression.algorithm = PG_COMPRESSION_NONE;
-	bb_backup_new(ctx, small_cluster(), LSN, &options, 0, NULL, BB_FORM_FILES,
-				  sink);
+	plan->options.compression.algorithm = PG_COMPRESSION_NONE;
+	bb_backup_new(ctx, plan, NULL, BB_FORM_FILES, sink);
 }
 
 /*
@@ -179,10 +178,9 @@ UNIT_TEST(backup_skips_what_unlogged_relations_lost)
 UNIT_TEST(content_begins_anew)
 {
 	BbBackupOptions options = options_of(true);
-	BbPageStore *store = small_cluster();
-	BbFileList *list = bb_filelist_new(ctx, store, LSN, &options);
-	BbContentReader *reader = bb_content_new(ctx, store, LSN,
-											 bb_filelist_seed(list));
+	BbBackupPlan *plan = plan_of(ctx, small_cluster(), LSN, &options);
+	BbFileList *list = bb_filelist_new(plan);
+	BbContentReader *reader = bb_content_new(plan);
 	BbMember	member;
 	const uint8 *data;
 	uint32		length;

@@ -10,7 +10,7 @@
 #include "base/codec.h"
 #include "model.h"
 #include "pagestore/pagestore_driver.h"
-#include "pagestore/walposition.h"
+#include "pagestore/snapshot.h"
 #include "storage/bufpage.h"
 #include "utils/timestamp.h"
 
@@ -717,9 +717,9 @@ UNIT_TEST(lsn_at_a_time)
 	check_time(ctx, objects, 300, BB_TIME_FUTURE, START + 50);
 	check_time(ctx, objects, 999, BB_TIME_FUTURE, START + 50);
 
-	CHECK(bb_pagestore_time_at(ctx, objects, START + 19) ==
+	CHECK(bb_snapshot_time(ctx, unit_snapshot(objects, START + 19)) ==
 		  timestamptz_to_time_t(100 * USECS_PER_SEC));
-	CHECK(bb_pagestore_time_at(ctx, objects, START + 40) ==
+	CHECK(bb_snapshot_time(ctx, unit_snapshot(objects, START + 40)) ==
 		  timestamptz_to_time_t(150 * USECS_PER_SEC));
 
 	objects = store_with_commits(ctx, NULL, 0);
@@ -796,6 +796,16 @@ flush_record_ends(const BbReqCtx *ctx, Model *model, XLogRecPtr page,
 	manifest->end_lsn = end_lsn;
 }
 
+static void
+check_snapshot(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+			   XLogRecPtr expected, XLogRecPtr expected_start)
+{
+	BbSnapshot	snapshot = bb_snapshot_take(ctx, store, lsn);
+
+	CHECK(snapshot.lsn == expected);
+	CHECK(bb_snapshot_prev_lsn(ctx, &snapshot) == expected_start);
+}
+
 /*
  * A branch that parts in the midst of a page of WAL: what ended in it later,
  * on the ancestor, ended nowhere on the branch.
@@ -806,8 +816,7 @@ UNIT_TEST(branch_has_its_own_record_ends)
 	static const uint16 of_branch[] = {1096, 1200, 1320};
 	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
 	Model	   *branch;
-	BbPageStore *objects;
-	XLogRecPtr	start;
+	BbPageStore *store;
 
 	model_write_image(ctx, model, 0, NKEYS, START);
 	flush_record_ends(ctx, model, 0, 1096, 1408, of_main, 4);
@@ -817,19 +826,14 @@ UNIT_TEST(branch_has_its_own_record_ends)
 	branch->manifest.end_lsn = 1200;
 	flush_record_ends(ctx, branch, 0, 1320, 1700, of_branch, 3);
 	CHECK(bb_manifest_commit(ctx, model->objects, &branch->manifest));
-	objects = bb_pagestore_timeline(ctx, model->objects, "branch");
+	store = bb_pagestore_timeline(ctx, model->objects, "branch");
 
-	CHECK(bb_pagestore_round_lsn(ctx, objects, 1319, &start) == 1200);
-	CHECK(start == InvalidXLogRecPtr);
-	CHECK(bb_pagestore_round_lsn(ctx, objects, 1320, &start) == 1320);
-	CHECK(start == 1200);
-	CHECK(bb_pagestore_round_lsn(ctx, objects, 1500, &start) == 1320);
-	CHECK(start == 1200);
+	check_snapshot(ctx, store, 1319, 1200, InvalidXLogRecPtr);
+	check_snapshot(ctx, store, 1320, 1320, 1200);
+	check_snapshot(ctx, store, 1500, 1320, 1200);
 
-	objects = bb_pagestore_timeline(ctx, model->objects, "main");
-	CHECK(bb_pagestore_round_lsn(ctx, objects, 1319, &start) == 1304);
-	CHECK(start == 1200);
-	CHECK(bb_pagestore_round_lsn(ctx, objects, 1200, &start) == 1200);
-	CHECK(start == 1096);
-	CHECK(bb_pagestore_round_lsn(ctx, objects, 1095, NULL) == START);
+	store = bb_pagestore_timeline(ctx, model->objects, "main");
+	check_snapshot(ctx, store, 1319, 1304, 1200);
+	check_snapshot(ctx, store, 1200, 1200, 1096);
+	CHECK(bb_snapshot_take(ctx, store, 1095).lsn == START);
 }

@@ -19,7 +19,7 @@ static char *
 list_text(const BbReqCtx *ctx, BbPageStore *store, bool full)
 {
 	BbBackupOptions options = options_of(full);
-	BbFileList *list = bb_filelist_new(ctx, store, LSN, &options);
+	BbFileList *list = bb_filelist_new(plan_of(ctx, store, LSN, &options));
 	BbMember	member;
 	StringInfoData text;
 
@@ -97,13 +97,15 @@ UNIT_TEST(filelist_archives)
 {
 	BbPageStore *store = small_cluster();
 	BbBackupOptions options = options_of(true);
+	BbBackupPlan *plan;
 	BbFileList *list;
 	BbMember	member;
 	StringInfoData text;
 	uint64		size = 3 * BB_TAR_END_SIZE;
 
 	options.tablespaces = BB_TABLESPACES_ARCHIVES;
-	list = bb_filelist_new(ctx, store, LSN, &options);
+	plan = plan_of(ctx, store, LSN, &options);
+	list = bb_filelist_new(plan);
 	initStringInfo(&text);
 	while (bb_filelist_next(ctx, list, &member))
 	{
@@ -128,12 +130,13 @@ UNIT_TEST(filelist_archives)
 			   "16401 directory " VERSION_DIRECTORY "\n"
 			   "0 tablespace_map tablespace_map\n"
 			   "0 manifest backup_manifest\n");
-	CHECK(bb_backup_size(ctx, store, LSN, &options) == size);
+	/* another walk over the same plan */
+	bb_backup_measure(ctx, plan);
+	CHECK(plan->size == size);
 
 	/* a missing tablespace is an error here, too */
 	put_database(store, 16500, 5, 0);
-	CHECK_ERROR(bb_backup_size(ctx, store, LSN, &options),
-				ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(bb_backup_measure(ctx, plan), ERRCODE_DATA_CORRUPTED);
 }
 
 UNIT_TEST(filelist_thin)
@@ -218,7 +221,7 @@ static char *
 units_text(const BbReqCtx *ctx, BbPageStore *store, bool full)
 {
 	BbBackupOptions options = options_of(full);
-	BbUnits	   *units = bb_units_new(ctx, store, LSN, &options);
+	BbUnits	   *units = bb_units_new(plan_of(ctx, store, LSN, &options));
 	BbUnit		unit;
 	StringInfoData text;
 

@@ -44,7 +44,7 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 	pg_crc32c	crc;
 
 	store = empty_cluster(&info);
-	seed = bb_seed_new(ctx, store, lsn, lsn - 8, 2, NULL);
+	seed = bb_seed_new(ctx, unit_snapshot(store, lsn), lsn - 8, 2, NULL);
 
 	reader = XLogReaderAllocate(SEGMENT_SIZE, NULL,
 								XL_ROUTINE(.page_read = read_seed_page), seed);
@@ -107,7 +107,7 @@ UNIT_TEST(seed_before_the_end)
 	BbPageStoreInfo info = cluster_info();
 	BbBackupOptions options = options_of(true);
 	BbPageStore *store;
-	BbFileList *list;
+	BbBackupPlan *plan;
 	const BbSeed *seed;
 	XLogRecord	header;
 
@@ -116,8 +116,8 @@ UNIT_TEST(seed_before_the_end)
 	info.nswitches = 1;
 	info.switches = switches;
 	store = cluster_with_records(&info);
-	list = bb_filelist_new(ctx, store, PAGE + 2500, &options);
-	seed = bb_filelist_seed(list);
+	plan = plan_of(ctx, store, PAGE + 2500, &options);
+	seed = plan->seed;
 	CHECK(seed->record_start == PAGE + 2000 && seed->wal.tli == 6);
 	CHECK(strcmp(seed->history,
 				 psprintf("2\t%X/%X\tbase backup made by "
@@ -126,10 +126,10 @@ UNIT_TEST(seed_before_the_end)
 	memcpy(&header, seed->pages + seed->record_start % XLOG_BLCKSZ,
 		   SizeOfXLogRecord);
 	CHECK(header.xl_prev == PAGE + 1000);
-	CHECK(bb_filelist_mtime(list) == 1700000000);
+	CHECK(plan->mtime == 1700000000);
 
-	list = bb_filelist_new(ctx, store, PAGE + 8000, &options);
-	CHECK(bb_filelist_seed(list)->wal.tli == 6);
+	plan = plan_of(ctx, store, PAGE + 8000, &options);
+	CHECK(plan->seed->wal.tli == 6);
 }
 
 UNIT_TEST(seed_tli)
@@ -138,14 +138,15 @@ UNIT_TEST(seed_tli)
 	BbSeed	   *seed;
 
 	info.tli = 4;
-	seed = bb_seed_new(ctx, empty_cluster(&info), LSN, PREV, 5,
+	seed = bb_seed_new(ctx, unit_snapshot(empty_cluster(&info), LSN), PREV, 5,
 					   "1\t0/100\tno reason\n\n2\t0/200\tx");
 	CHECK(seed->wal.tli == 5);
 	CHECK(strcmp(seed->history,
 				 "1\t0/100\tno reason\n\n2\t0/200\tx\n"
 				 "4\t0/12345678\tbase backup made by bbackup\n") == 0);
 
-	seed = bb_seed_new(ctx, empty_cluster(&info), LSN, PREV, 9, NULL);
+	seed = bb_seed_new(ctx, unit_snapshot(empty_cluster(&info), LSN), PREV, 9,
+					   NULL);
 	CHECK(seed->wal.tli == 9);
 	CHECK(strcmp(seed->history,
 				 "4\t0/12345678\tbase backup made by bbackup\n") == 0);
@@ -160,21 +161,29 @@ UNIT_TEST(tlis)
 	/* the store's, and those in the name and the lines of a history file */
 	fixture_put_file(store, 0, "pg_wal/0000000C.history",
 					 "1\t0/100\tx\n\nno line\n7\t0/200\tx\n");
-	known = bb_tlis_known(ctx, store, bb_configfiles_new(ctx, store, LSN));
+	known = bb_clonetli_known(ctx, store,
+							  bb_smallfiles_new(ctx,
+												unit_snapshot(store, LSN)));
 	CHECK(list_length(known) == 3);
 	CHECK(list_member_oid(known, 1) && list_member_oid(known, 7) &&
 		  list_member_oid(known, 12));
 
-	CHECK(bb_tlis_choose(known, 1, 0) == 13);
-	CHECK(bb_tlis_choose(NIL, 1, 0) == 2);
-	CHECK(bb_tlis_choose(known, 1, 2) == 2);
-	CHECK(bb_tlis_choose(known, 1, 99) == 99);
-	CHECK_ERROR(bb_tlis_choose(known, 1, 1), ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(bb_tlis_choose(NIL, 1, 1), ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(bb_tlis_choose(known, 1, 7), ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(bb_tlis_choose(known, 1, 12), ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(bb_tlis_choose(known, 7, 3), ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK(bb_clonetli_choose(known, 1, 0) == 13);
+	CHECK(bb_clonetli_choose(NIL, 1, 0) == 2);
+	CHECK(bb_clonetli_choose(known, 1, 2) == 2);
+	CHECK(bb_clonetli_choose(known, 1, 99) == 99);
+	CHECK_ERROR(bb_clonetli_choose(known, 1, 1),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_clonetli_choose(NIL, 1, 1),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_clonetli_choose(known, 1, 7),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_clonetli_choose(known, 1, 12),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_clonetli_choose(known, 7, 3),
+				ERRCODE_INVALID_PARAMETER_VALUE);
 	known = list_make1_oid(PG_UINT32_MAX);
-	CHECK(bb_tlis_choose(known, 1, 2) == 2);
-	CHECK_ERROR(bb_tlis_choose(known, 1, 0), ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+	CHECK(bb_clonetli_choose(known, 1, 2) == 2);
+	CHECK_ERROR(bb_clonetli_choose(known, 1, 0),
+				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
 }

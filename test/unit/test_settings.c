@@ -51,10 +51,10 @@ small_control(void)
 }
 
 static char *
-text_of(const BbReqCtx *ctx, BbConfigFiles *files, const char *path)
+text_of(const BbReqCtx *ctx, BbSmallFiles *files, const char *path)
 {
 	size_t		length;
-	char	   *text = bb_configfiles_read(ctx, files, path, &length);
+	char	   *text = bb_smallfiles_read(ctx, files, path, &length);
 
 	CHECK(text == NULL || strlen(text) == length);
 	return text;
@@ -91,10 +91,11 @@ ends_with(const char *text, const char *end)
 /* ---- the list of files ---- */
 
 /* Each path once, in order, without those that a backup makes itself. */
-UNIT_TEST(configfiles_each_path_once)
+UNIT_TEST(smallfiles_each_path_once)
 {
 	BbPageStore *store = new_store();
-	BbConfigFiles *files;
+	BbSmallFiles *files;
+	BbSmallFilesWalk walk = {0};
 	StringInfoData text;
 	BbMember	member;
 
@@ -106,15 +107,16 @@ UNIT_TEST(configfiles_each_path_once)
 	put_directory(store, 1, "a");
 	put_directory(store, 2, "e/f");
 	put_directory(store, 3, "e/f");
-	files = bb_configfiles_new(ctx, store, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
 	CHECK(strcmp(text_of(ctx, files, "pg_wal/00000002.history"), "newer") ==
 		  0);
-	bb_configfiles_write(files, "b", pstrdup("new"), 3);
-	bb_configfiles_write(files, "a-b", pstrdup("other"), 5);
-	bb_configfiles_leave_out(files, "nothing");
+	bb_smallfiles_write(files, "b", pstrdup("new"), 3);
+	bb_smallfiles_write(files, "a-b", pstrdup("other"), 5);
+	bb_smallfiles_remove(files, "nothing");
 
 	initStringInfo(&text);
-	while (bb_configfiles_next(ctx, files, &member))
+	walk.files = files;
+	while (bb_smallfiles_next(&walk, &member))
 		appendStringInfo(&text, "%s %s " UINT64_FORMAT " %o\n",
 						 bb_member_kind_name(member.kind), member.path,
 						 member.size, (unsigned int) member.mode);
@@ -130,7 +132,7 @@ UNIT_TEST(configfiles_each_path_once)
 }
 
 /* Paths that import never captures, as a file and as a directory. */
-UNIT_TEST(configfiles_refused)
+UNIT_TEST(smallfiles_refused)
 {
 	const char *const paths[] = {"../elsewhere",	"standby.signal",
 								 "recovery.signal", "backup_label",
@@ -141,11 +143,11 @@ UNIT_TEST(configfiles_refused)
 		BbPageStore *store = new_store();
 
 		fixture_put_file(store, 1, paths[i], "");
-		CHECK_ERROR(bb_configfiles_new(ctx, store, LSN),
+		CHECK_ERROR(bb_smallfiles_new(ctx, unit_snapshot(store, LSN)),
 					ERRCODE_DATA_CORRUPTED);
 		store = new_store();
 		put_directory(store, 1, paths[i]);
-		CHECK_ERROR(bb_configfiles_new(ctx, store, LSN),
+		CHECK_ERROR(bb_smallfiles_new(ctx, unit_snapshot(store, LSN)),
 					ERRCODE_DATA_CORRUPTED);
 	}
 }
@@ -182,7 +184,8 @@ UNIT_TEST(conf_follows_includes)
 	fixture_put_file(store, 10, "commented.conf", "commented = on\n");
 	fixture_put_file(store, 11, "postgresql.auto.conf", "only_b = '2'\n");
 
-	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
+	conf = bb_conf_parse(ctx,
+						 bb_smallfiles_new(ctx, unit_snapshot(store, LSN)));
 	CHECK(is_set(&conf, "port", "2"));
 	CHECK(is_set(&conf, "work_mem", "5MB"));
 	CHECK(is_set(&conf, "found", "beside"));
@@ -215,7 +218,8 @@ UNIT_TEST(conf_includes_what_is_not_there)
 	fixture_put_file(store, 3, "none.d/README", "");
 	put_directory(store, 1, "empty.d");
 
-	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
+	conf = bb_conf_parse(ctx,
+						 bb_smallfiles_new(ctx, unit_snapshot(store, LSN)));
 	CHECK(list_length(conf.missing) == 4);
 	CHECK(strcmp(linitial(conf.missing), "no.conf") == 0);
 	CHECK(strcmp(lsecond(conf.missing), "no.d") == 0);
@@ -231,7 +235,8 @@ UNIT_TEST(conf_that_is_broken)
 
 	fixture_put_file(store, 1, "postgresql.conf", "a = 1\n= = =\nb = 2\n");
 	fixture_put_file(store, 2, "postgresql.auto.conf", "");
-	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
+	conf = bb_conf_parse(ctx,
+						 bb_smallfiles_new(ctx, unit_snapshot(store, LSN)));
 	CHECK(is_set(&conf, "a", "1"));
 
 	store = new_store();
@@ -239,10 +244,13 @@ UNIT_TEST(conf_that_is_broken)
 	for (int i = 0; i < 20; i++)
 		fixture_put_file(store, 2 + i, psprintf("d/%02d.conf", i),
 						 "include_dir '.'\ninclude_dir '../d'\n");
-	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, store, LSN));
+	conf = bb_conf_parse(ctx,
+						 bb_smallfiles_new(ctx, unit_snapshot(store, LSN)));
 	CHECK(conf.files == 1000);
 
-	conf = bb_conf_parse(ctx, bb_configfiles_new(ctx, new_store(), LSN));
+	conf = bb_conf_parse(ctx,
+						 bb_smallfiles_new(ctx,
+										   unit_snapshot(new_store(), LSN)));
 	CHECK(conf.settings == NIL);
 }
 
@@ -254,7 +262,7 @@ UNIT_TEST(settings_of_a_clone)
 	BbDataNeeds needs = {.control = &control};
 	BbPageStore *store = new_store();
 	BbPageStore *second = new_store();
-	BbConfigFiles *files;
+	BbSmallFiles *files;
 	BbConf		conf;
 	char	   *text;
 
@@ -270,7 +278,7 @@ UNIT_TEST(settings_of_a_clone)
 					 "external_pid_file = 'x'\narchive_mode = always");
 
 	/* as they are, for a cluster that takes the source's place */
-	files = bb_configfiles_new(ctx, store, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
 	CHECK(bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs) ==
 		  NIL);
 	conf = bb_conf_parse(ctx, files);
@@ -278,7 +286,7 @@ UNIT_TEST(settings_of_a_clone)
 	CHECK(is_set(&conf, "data_directory", "/srv/parent"));
 	CHECK(is_set(&conf, "primary_conninfo", "host=parent"));
 
-	files = bb_configfiles_new(ctx, store, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
 	CHECK(bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs) ==
 		  NIL);
 	conf = bb_conf_parse(ctx, files);
@@ -308,7 +316,7 @@ UNIT_TEST(settings_of_a_clone)
 	fixture_put_file(second, 1, "postgresql.conf", "");
 	fixture_put_file(second, 2, "postgresql.auto.conf",
 					 psprintf("%slog_directory = '/elsewhere'\n", text));
-	files = bb_configfiles_new(ctx, second, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(second, LSN));
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
 	text = text_of(ctx, files, "postgresql.auto.conf");
 	CHECK(count_of(text, "# begin of ") == 1);
@@ -318,7 +326,7 @@ UNIT_TEST(settings_of_a_clone)
 					"keep a clone apart (bbackup)\n"));
 
 	/* what takes its place has its settings, with the block */
-	files = bb_configfiles_new(ctx, second, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(second, LSN));
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(count_of(text_of(ctx, files, "postgresql.auto.conf"),
 				   "# begin of ") == 1);
@@ -329,12 +337,13 @@ UNIT_TEST(settings_of_nothing)
 {
 	ControlFileData control = small_control();
 	BbDataNeeds needs = {.control = &control};
-	BbConfigFiles *files = bb_configfiles_new(ctx, new_store(), LSN);
+	BbSmallFiles *files = bb_smallfiles_new(ctx,
+											unit_snapshot(new_store(), LSN));
 
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
 	CHECK(strncmp(text_of(ctx, files, "postgresql.auto.conf"),
 				  "# begin of settings that keep", 29) == 0);
-	files = bb_configfiles_new(ctx, new_store(), LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(new_store(), LSN));
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(text_of(ctx, files, "postgresql.auto.conf") == NULL);
 }
@@ -345,7 +354,7 @@ UNIT_TEST(settings_that_data_need)
 	BbDataNeeds needs = {.control = &control};
 	BbPageStore *store = new_store();
 	BbPageStore *again = new_store();
-	BbConfigFiles *files;
+	BbSmallFiles *files;
 	BbConf		conf;
 	char	   *text;
 
@@ -358,7 +367,7 @@ UNIT_TEST(settings_that_data_need)
 	control.max_prepared_xacts = 50;
 	needs.prepared = 0;
 	needs.origins = 10;
-	files = bb_configfiles_new(ctx, store, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
 	CHECK(bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs) ==
 		  NIL);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), "a = 1\n") == 0);
@@ -368,7 +377,7 @@ UNIT_TEST(settings_that_data_need)
 	control.xlog_seg_size = 1024 * 1024 * 1024;
 	needs.prepared = 1;
 	needs.origins = 11;
-	files = bb_configfiles_new(ctx, store, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
 	CHECK(list_length(bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE,
 											 &needs)) == 6);
 	conf = bb_conf_parse(ctx, files);
@@ -388,13 +397,13 @@ UNIT_TEST(settings_that_data_need)
 	text = text_of(ctx, files, "postgresql.auto.conf");
 	fixture_put_file(again, 1, "postgresql.auto.conf", text);
 	fixture_put_file(again, 2, "postgresql.conf", "max_connections = 10\n");
-	files = bb_configfiles_new(ctx, again, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(again, LSN));
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), text) == 0);
 	control = small_control();
 	needs.prepared = 0;
 	needs.origins = 0;
-	files = bb_configfiles_new(ctx, again, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(again, LSN));
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), "a = 1\n") == 0);
 
@@ -403,6 +412,6 @@ UNIT_TEST(settings_that_data_need)
 	control.max_locks_per_xact = INT_MAX;
 	control.max_prepared_xacts = -1;
 	needs.prepared = PG_UINT32_MAX;
-	files = bb_configfiles_new(ctx, store, LSN);
+	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
 }

@@ -83,12 +83,13 @@ UNIT_TEST(manifest_of_many_files)
 }
 
 static const char *
-file_text(const BbManifestText *text, const char *path, const char *checksum)
+file_text(const BbBackupManifest *text, const char *path, const char *checksum)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	bb_manifesttext_file(text, &buf, true, path, 12, (const uint8 *) checksum);
+	bb_backupmanifest_file(text, &buf, true, path, 12,
+						   (const uint8 *) checksum);
 	return buf.data;
 }
 
@@ -98,7 +99,7 @@ file_text(const BbManifestText *text, const char *path, const char *checksum)
 UNIT_TEST(manifest_text)
 {
 	BbSeed		seed = {0};
-	BbManifestText text = {.mtime = 1700000000, .seed = &seed};
+	BbBackupManifest text = {.mtime = 1700000000, .seed = &seed};
 	StringInfoData buf;
 
 	CHECK(strcmp(file_text(&text, "a \"b\"\\c\t\xc3\xa9", ""),
@@ -116,7 +117,7 @@ UNIT_TEST(manifest_text)
 
 	seed.control.system_identifier = SYSTEM_ID;
 	initStringInfo(&buf);
-	bb_manifesttext_begin(&text, &buf);
+	bb_backupmanifest_begin(&text, &buf);
 	CHECK(strcmp(buf.data,
 #if PG_VERSION_NUM >= 170000
 				 "{ \"PostgreSQL-Backup-Manifest-Version\": 2,\n"

@@ -10,17 +10,16 @@
 #include "access/xlog_internal.h"
 #include "cluster.h"
 #include "members/filelist.h"
-#include "pagestore/walposition.h"
+#include "pagestore/snapshot.h"
 
 static void
 check_round(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 			XLogRecPtr expected, XLogRecPtr expected_start)
 {
-	XLogRecPtr	start;
+	BbSnapshot	snapshot = bb_snapshot_take(ctx, store, lsn);
 
-	CHECK(bb_pagestore_round_lsn(ctx, store, lsn, NULL) == expected);
-	CHECK(bb_pagestore_round_lsn(ctx, store, lsn, &start) == expected);
-	CHECK(start == expected_start);
+	CHECK(snapshot.store == store && snapshot.lsn == expected);
+	CHECK(bb_snapshot_prev_lsn(ctx, &snapshot) == expected_start);
 }
 
 UNIT_TEST(lsn_rounded_to_record_end)
@@ -44,6 +43,11 @@ UNIT_TEST(lsn_rounded_to_record_end)
 	check_round(ctx, store, LSN - 1, border + XLOG_BLCKSZ + 5000,
 				border + SizeOfXLogShortPHD);
 	check_round(ctx, store, LSN, LSN, PREV);
+	check_round(ctx, store, InvalidXLogRecPtr, LSN, PREV);
+	CHECK_ERROR((void) bb_snapshot_take(ctx, store, PAGE - 97),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK_ERROR((void) bb_snapshot_take(ctx, store, LSN + 1),
+				ERRCODE_INVALID_PARAMETER_VALUE);
 
 	/* a record that ended before the start is not the timeline's */
 	info.start_lsn = PAGE + 1000;
@@ -68,11 +72,11 @@ UNIT_TEST(tli_of_an_lsn)
 	info.nswitches = 2;
 	info.switches = switches;
 	store = fixture_pagestore_new(&info);
-	CHECK(bb_pagestore_tli_at(store, 999) == 1);
-	CHECK(bb_pagestore_tli_at(store, 1000) == 1);
-	CHECK(bb_pagestore_tli_at(store, 1001) == 3);
-	CHECK(bb_pagestore_tli_at(store, 2000) == 3);
-	CHECK(bb_pagestore_tli_at(store, 2001) == 4);
+	CHECK(bb_snapshot_at(store, 999).tli == 1);
+	CHECK(bb_snapshot_at(store, 1000).tli == 1);
+	CHECK(bb_snapshot_at(store, 1001).tli == 3);
+	CHECK(bb_snapshot_at(store, 2000).tli == 3);
+	CHECK(bb_snapshot_at(store, 2001).tli == 4);
 }
 
 /* The text of the signal files; NULL if there are none. */
@@ -81,8 +85,8 @@ signal_of(const BbReqCtx *ctx, const BbPageStoreInfo *info, XLogRecPtr lsn,
 		  XLogRecPtr given)
 {
 	BbBackupOptions options = {.prev_lsn = given};
-	BbFileList *list = bb_filelist_new(ctx, cluster_with_records(info), lsn,
-									   &options);
+	BbFileList *list = bb_filelist_new(
+		plan_of(ctx, cluster_with_records(info), lsn, &options));
 	BbMember	member;
 
 	while (bb_filelist_next(ctx, list, &member))

@@ -320,7 +320,8 @@ check_file(const BbReqCtx *ctx, BbKey key, mode_t mode, uint64 size,
 	initStringInfo(&value);
 	bb_catalog_encode_file(&file, &value);
 	fixture_put(store, key, value.data, value.len);
-	scan = bb_catalog_scan_new(ctx, store, BB_KEY_FILE_ENTRY, 1);
+	scan = bb_catalog_scan_new(ctx, unit_snapshot(store, 1),
+							   BB_KEY_FILE_ENTRY);
 	if (good)
 		CHECK(bb_catalog_next_file(ctx, scan, &file));
 	else
@@ -417,7 +418,8 @@ check_entry(const BbReqCtx *ctx, NextEntry next, BbKey key, const void *value,
 	BbCatalogScan *scan;
 
 	fixture_put(store, key, value, length);
-	scan = bb_catalog_scan_new(ctx, store, (BbKeyKind) key.bytes[0], 1);
+	scan = bb_catalog_scan_new(ctx, unit_snapshot(store, 1),
+							   (BbKeyKind) key.bytes[0]);
 	if (good)
 		CHECK(next(ctx, scan));
 	else

@@ -133,6 +133,8 @@ extern void unit_worker_init(void);
 extern BbPageStore *fixture_pagestore_new(const BbPageStoreInfo *info);
 extern void fixture_put(BbPageStore *store, BbKey key, const void *value,
 						size_t length);
+/* A snapshot, palloc'd. */
+extern const BbSnapshot *unit_snapshot(BbPageStore *store, XLogRecPtr lsn);
 /* A captured file, of at most a block. */
 extern void fixture_put_file(BbPageStore *store, uint32 ordinal,
 							 const char *path, const char *content);

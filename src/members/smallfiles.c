@@ -1,61 +1,45 @@
 /*-------------------------------------------------------------------------
  *
- * configfiles.c
- *	  Captured files, the directories they need, and generated ones.
+ * smallfiles.c
+ *	  The small files of a backup: captured and generated ones.
  *
- * The list of them is in memory, their content isn't, but for what was
- * written here: there are few, as everything that grows with a cluster has a
- * kind of its own.
+ * The list of files is in memory; their content is not, except that of files
+ * written here.  There are few of them, since everything that grows with a
+ * cluster has a kind of member of its own.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "members/configfiles.h"
 #include "members/dirtree.h"
+#include "members/smallfiles.h"
 #include "nodes/pg_list.h"
 #include "pagestore/captured.h"
 #include "utils/memutils.h"
 
-/* The files that are generated when they weren't captured. */
-static const char *const required_names[] = {
-	"postgresql.conf",
-	"pg_hba.conf",
-	"pg_ident.conf",
-};
-
-/* Import captures them from a clone, but a thin backup makes them itself. */
+/* Import captures these from a clone, but a thin backup makes them itself. */
 static const char *const reserved_names[] = {"neon.signal", "zenith.signal"};
 
-#define GENERATED_COMMENT                                                     \
-	"# Made by bbackup: the data directory that this is a backup of had no\n" \
-	"# such file; its server kept its configuration elsewhere.\n"
-
-typedef struct ConfigEntry
+typedef struct SmallFile
 {
 	char	   *path;
 	bool		directory;
 	bool		generated;
-	uint32		ordinal; /* of a captured one */
+	uint32		ordinal; /* of a captured file */
 	mode_t		mode;
 	uint64		size;
 	const char *text; /* NULL: as it was captured */
-} ConfigEntry;
+} SmallFile;
 
-struct BbConfigFiles
+struct BbSmallFiles
 {
-	MemoryContext context; /* of all that is here */
-	BbPageStore *store;
-	XLogRecPtr	lsn;
+	MemoryContext context; /* owns everything here */
+	BbSnapshot	snapshot;
 	mode_t		directory_mode;
 
 	int			count;
 	int			allocated;
-	ConfigEntry *entries; /* in the order of their paths */
-
-	/* iteration */
-	int			next;
-	List	   *directories; /* char *: made on the way to entries */
+	SmallFile  *entries; /* in the order of their paths */
 };
 
 static bool
@@ -67,12 +51,12 @@ is_reserved(const char *path)
 	return false;
 }
 
-/* By path; the one that was captured last comes first. */
+/* By path; of two with the same path, the one captured last comes first. */
 static int
 compare_entries(const void *a, const void *b)
 {
-	const ConfigEntry *left = a;
-	const ConfigEntry *right = b;
+	const SmallFile *left = a;
+	const SmallFile *right = b;
 	int			result = strcmp(left->path, right->path);
 
 	if (result != 0)
@@ -82,22 +66,22 @@ compare_entries(const void *a, const void *b)
 										  : 0;
 }
 
-static ConfigEntry *
-append(BbConfigFiles *files)
+static SmallFile *
+append(BbSmallFiles *files)
 {
 	if (files->count == files->allocated)
 	{
 		files->allocated *= 2;
 		files->entries = repalloc(files->entries,
-								  files->allocated * sizeof(ConfigEntry));
+								  files->allocated * sizeof(SmallFile));
 	}
-	memset(&files->entries[files->count], 0, sizeof(ConfigEntry));
+	memset(&files->entries[files->count], 0, sizeof(SmallFile));
 	return &files->entries[files->count++];
 }
 
-/* The number of the first entry whose path is not before this one. */
+/* The number of the first entry whose path is at or after this one. */
 static int
-position(const BbConfigFiles *files, const char *path)
+position(const BbSmallFiles *files, const char *path)
 {
 	int			low = 0;
 	int			high = files->count;
@@ -114,8 +98,8 @@ position(const BbConfigFiles *files, const char *path)
 	return low;
 }
 
-static ConfigEntry *
-find(const BbConfigFiles *files, const char *path)
+static SmallFile *
+find(const BbSmallFiles *files, const char *path)
 {
 	int			at = position(files, path);
 
@@ -125,15 +109,14 @@ find(const BbConfigFiles *files, const char *path)
 }
 
 static void
-read_entries(const BbReqCtx *ctx, BbConfigFiles *files)
+read_entries(const BbReqCtx *ctx, BbSmallFiles *files)
 {
 	BbCatalogScan *scan;
 	BbCapturedFile file;
 	BbCapturedDirectory directory;
-	ConfigEntry *entry;
+	SmallFile  *entry;
 
-	scan = bb_catalog_scan_new(ctx, files->store, BB_KEY_FILE_ENTRY,
-							   files->lsn);
+	scan = bb_catalog_scan_new(ctx, &files->snapshot, BB_KEY_FILE_ENTRY);
 	while (bb_catalog_next_file(ctx, scan, &file))
 	{
 		if (is_reserved(file.path))
@@ -146,8 +129,7 @@ read_entries(const BbReqCtx *ctx, BbConfigFiles *files)
 	}
 	bb_catalog_scan_close(scan);
 
-	scan = bb_catalog_scan_new(ctx, files->store, BB_KEY_FILE_DIRECTORY,
-							   files->lsn);
+	scan = bb_catalog_scan_new(ctx, &files->snapshot, BB_KEY_FILE_DIRECTORY);
 	while (bb_catalog_next_directory(ctx, scan, &directory))
 	{
 		if (is_reserved(directory.path))
@@ -160,13 +142,13 @@ read_entries(const BbReqCtx *ctx, BbConfigFiles *files)
 	bb_catalog_scan_close(scan);
 }
 
-/* Sort them, and have each path once. */
+/* Sort the entries, and keep each path once. */
 static void
-settle_entries(BbConfigFiles *files)
+settle_entries(BbSmallFiles *files)
 {
 	int			kept = 0;
 
-	qsort(files->entries, files->count, sizeof(ConfigEntry), compare_entries);
+	qsort(files->entries, files->count, sizeof(SmallFile), compare_entries);
 	for (int i = 0; i < files->count; i++)
 	{
 		if (kept > 0 &&
@@ -177,25 +159,24 @@ settle_entries(BbConfigFiles *files)
 	files->count = kept;
 }
 
-BbConfigFiles *
-bb_configfiles_new(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
+BbSmallFiles *
+bb_smallfiles_new(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 {
-	BbConfigFiles *files = palloc0(sizeof(BbConfigFiles));
+	BbSmallFiles *files = palloc0(sizeof(BbSmallFiles));
 
 	files->context = CurrentMemoryContext;
-	files->store = store;
-	files->lsn = lsn;
-	files->directory_mode = bb_pagestore_info(store)->directory_mode;
+	files->snapshot = *snapshot;
+	files->directory_mode = bb_pagestore_info(snapshot->store)->directory_mode;
 	files->allocated = 16;
-	files->entries = palloc(files->allocated * sizeof(ConfigEntry));
+	files->entries = palloc(files->allocated * sizeof(SmallFile));
 	read_entries(ctx, files);
 	settle_entries(files);
 	return files;
 }
 
 static char *
-read_captured(const BbReqCtx *ctx, BbConfigFiles *files,
-			  const ConfigEntry *entry)
+read_captured(const BbReqCtx *ctx, const BbSmallFiles *files,
+			  const SmallFile *entry)
 {
 	char	   *text;
 
@@ -209,17 +190,17 @@ read_captured(const BbReqCtx *ctx, BbConfigFiles *files,
 		BbValue		value;
 
 		bb_reqctx_check(ctx);
-		value = bb_pagestore_need(ctx, files->store, &key, files->lsn, length);
+		value = bb_pagestore_need(ctx, &files->snapshot, &key, length);
 		memcpy(text + at, value.data, length);
 	}
 	return text;
 }
 
 char *
-bb_configfiles_read(const BbReqCtx *ctx, BbConfigFiles *files,
-					const char *path, size_t *length)
+bb_smallfiles_read(const BbReqCtx *ctx, const BbSmallFiles *files,
+				   const char *path, size_t *length)
 {
-	const ConfigEntry *entry = find(files, path);
+	const SmallFile *entry = find(files, path);
 	char	   *text;
 
 	*length = 0;
@@ -235,10 +216,10 @@ bb_configfiles_read(const BbReqCtx *ctx, BbConfigFiles *files,
 }
 
 void
-bb_configfiles_write(BbConfigFiles *files, const char *path, char *text,
-					 size_t length)
+bb_smallfiles_write(BbSmallFiles *files, const char *path, char *text,
+					size_t length)
 {
-	ConfigEntry *entry = find(files, path);
+	SmallFile  *entry = find(files, path);
 
 	if (entry == NULL)
 	{
@@ -246,9 +227,8 @@ bb_configfiles_write(BbConfigFiles *files, const char *path, char *text,
 
 		(void) append(files);
 		entry = &files->entries[at];
-		memmove(entry + 1, entry,
-				(files->count - 1 - at) * sizeof(ConfigEntry));
-		*entry = (ConfigEntry){
+		memmove(entry + 1, entry, (files->count - 1 - at) * sizeof(SmallFile));
+		*entry = (SmallFile){
 			.path = MemoryContextStrdup(files->context, path),
 			.generated = true,
 			.mode = files->directory_mode & 0666,
@@ -259,29 +239,28 @@ bb_configfiles_write(BbConfigFiles *files, const char *path, char *text,
 }
 
 void
-bb_configfiles_leave_out(BbConfigFiles *files, const char *path)
+bb_smallfiles_remove(BbSmallFiles *files, const char *path)
 {
-	ConfigEntry *entry = find(files, path);
+	SmallFile  *entry = find(files, path);
 
 	if (entry == NULL)
 		return;
 	files->count--;
 	memmove(entry, entry + 1,
-			(files->entries + files->count - entry) * sizeof(ConfigEntry));
+			(files->entries + files->count - entry) * sizeof(SmallFile));
 }
 
 bool
-bb_configfiles_has(const BbConfigFiles *files, const char *path,
-				   bool directory)
+bb_smallfiles_has(const BbSmallFiles *files, const char *path, bool directory)
 {
-	const ConfigEntry *entry = find(files, path);
+	const SmallFile *entry = find(files, path);
 	char	   *prefix;
 	int			at;
 	bool		has;
 
 	if (entry != NULL || !directory)
 		return entry != NULL && entry->directory == directory;
-	/* one that is there for the sake of its files */
+	/* a directory that exists because files are in it */
 	prefix = psprintf("%s/", path);
 	at = position(files, prefix);
 	has = at < files->count &&
@@ -291,7 +270,7 @@ bb_configfiles_has(const BbConfigFiles *files, const char *path,
 }
 
 List *
-bb_configfiles_list(const BbConfigFiles *files, const char *directory)
+bb_smallfiles_list(const BbSmallFiles *files, const char *directory)
 {
 	char	   *prefix = psprintf("%s/", directory);
 	size_t		length = strlen(prefix);
@@ -299,7 +278,7 @@ bb_configfiles_list(const BbConfigFiles *files, const char *directory)
 
 	for (int i = position(files, prefix); i < files->count; i++)
 	{
-		const ConfigEntry *entry = &files->entries[i];
+		const SmallFile *entry = &files->entries[i];
 
 		if (strncmp(entry->path, prefix, length) != 0)
 			break;
@@ -311,46 +290,11 @@ bb_configfiles_list(const BbConfigFiles *files, const char *directory)
 }
 
 /*
- * What the server needs to start here and to keep what it finds: a place for
- * each prepared transaction, and the commit timestamps, which it would throw
- * away if it didn't know that it is to track them.
- */
-static char *
-generate_postgresql_conf(const ControlFileData *control)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, GENERATED_COMMENT);
-	if (control->max_prepared_xacts > 0)
-		appendStringInfo(&buf, "max_prepared_transactions = %d\n",
-						 control->max_prepared_xacts);
-	if (control->track_commit_timestamp)
-		appendStringInfoString(&buf, "track_commit_timestamp = on\n");
-	return buf.data;
-}
-
-void
-bb_configfiles_generate(BbConfigFiles *files, const ControlFileData *control)
-{
-	char	   *texts[lengthof(required_names)] = {
-		generate_postgresql_conf(control),
-		pstrdup(GENERATED_COMMENT "local all all peer\n"),
-		pstrdup(GENERATED_COMMENT),
-	};
-
-	for (int i = 0; i < lengthof(required_names); i++)
-		if (find(files, required_names[i]) == NULL)
-			bb_configfiles_write(files, required_names[i], texts[i],
-								 strlen(texts[i]));
-}
-
-/*
  * The first directory on the way to path that the backup doesn't have yet,
- * in *directory; false when there is none.
+ * in *directory; false if it has all of them.
  */
 static bool
-missing_directory(const BbConfigFiles *files, const char *path,
+missing_directory(const BbSmallFilesWalk *walk, const char *path,
 				  char *directory, size_t size)
 {
 	for (const char *slash = strchr(path, '/'); slash != NULL;
@@ -361,8 +305,8 @@ missing_directory(const BbConfigFiles *files, const char *path,
 
 		strlcpy(directory, path, Min(size, slash - path + 1));
 		known = bb_dirtree_contains(directory) ||
-			find(files, directory) != NULL;
-		foreach(cell, files->directories)
+			find(walk->files, directory) != NULL;
+		foreach(cell, walk->directories)
 			known = known || strcmp(lfirst(cell), directory) == 0;
 		if (!known)
 			return true;
@@ -371,24 +315,24 @@ missing_directory(const BbConfigFiles *files, const char *path,
 }
 
 bool
-bb_configfiles_next(const BbReqCtx *ctx, BbConfigFiles *files,
-					BbMember *member)
+bb_smallfiles_next(BbSmallFilesWalk *walk, BbMember *member)
 {
-	const ConfigEntry *entry;
+	const BbSmallFiles *files = walk->files;
+	const SmallFile *entry;
 	char		directory[MAXPGPATH];
 
-	if (files->next == files->count)
+	if (walk->next == files->count)
 		return false;
-	entry = &files->entries[files->next];
-	if (missing_directory(files, entry->path, directory, sizeof(directory)))
+	entry = &files->entries[walk->next];
+	if (missing_directory(walk, entry->path, directory, sizeof(directory)))
 	{
 		bb_member_init(member, BB_MEMBER_DIRECTORY, files->directory_mode,
 					   "%s", directory);
-		files->directories = lappend(files->directories, pstrdup(directory));
+		walk->directories = lappend(walk->directories, pstrdup(directory));
 		return true;
 	}
 
-	files->next++;
+	walk->next++;
 	if (entry->directory)
 	{
 		bb_member_init(member, BB_MEMBER_DIRECTORY, entry->mode, "%s",

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * walposition.c
- *	  Where in WAL: LSNs, the records that end at them, and times.
+ * snapshot.c
+ *	  Snapshots: LSNs, the records that end at them, and times.
  *
  * (What ends recovery at a time is from PostgreSQL's recoveryStopsBefore in
  * xlogrecovery.c.)
@@ -14,22 +14,13 @@
 #include "base/clusterfile.h"
 #include "base/codec.h"
 #include "catalog/pg_control.h"
-#include "pagestore/walposition.h"
+#include "pagestore/snapshot.h"
 #include "utils/timestamp.h"
 #include "wal/page.h"
 
-static void
-report_invalid(const BbKey *key)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the page store's entry for %s is invalid",
-					bb_key_text(key))));
-}
-
 /*
- * The last record end at or before lsn that a RECORD_ENDS value has, but for
- * those up to "start"; Invalid: none.
+ * The last record end after "start" and at or before lsn that a RECORD_ENDS
+ * value has; Invalid: none.
  */
 static XLogRecPtr
 last_end_in_value(const BbKey *key, uint64 page, const BbValue *value,
@@ -38,14 +29,14 @@ last_end_in_value(const BbKey *key, uint64 page, const BbValue *value,
 	XLogRecPtr	last = InvalidXLogRecPtr;
 
 	if (value->length % sizeof(uint16) != 0)
-		report_invalid(key);
+		bb_pagestore_report_invalid(key);
 	for (uint32 at = 0; at < value->length; at += sizeof(uint16))
 	{
 		uint16		offset = value->data[at] | value->data[at + 1] << 8;
 		XLogRecPtr	end = page * XLOG_BLCKSZ + offset;
 
 		if (offset >= XLOG_BLCKSZ)
-			report_invalid(key);
+			bb_pagestore_report_invalid(key);
 		if (end > start && end <= lsn && end > last)
 			last = end;
 	}
@@ -53,10 +44,10 @@ last_end_in_value(const BbKey *key, uint64 page, const BbValue *value,
 }
 
 /*
- * The same of what the store has of a page of WAL.
+ * The last such record end in a page of WAL.
  *
- * Where a branch parts from its ancestor, both have a page: what the ancestor
- * says of the part behind that is not the branch's history.
+ * Where a branch parts from its ancestor, both have a value for the page.  The
+ * ancestor's record ends after that point are not in the branch's history.
  */
 static XLogRecPtr
 last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
@@ -65,6 +56,7 @@ last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
 	BbKey		key = bb_key_make(BB_KEY_RECORD_ENDS, 0, (uint32) (page >> 32),
 								  (uint32) page, 0, 0);
+	BbSnapshot	at = bb_snapshot_at(store, lsn);
 	XLogRecPtr	last = InvalidXLogRecPtr;
 	BbValue		value;
 
@@ -78,7 +70,7 @@ last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
 			last = last_end_in_value(&key, page, &value, start, lsn);
 		bb_pagestore_versions_close(versions);
 	}
-	else if (bb_pagestore_get(ctx, store, &key, lsn, &value))
+	else if (bb_pagestore_get(ctx, &at, &key, &value))
 		last = last_end_in_value(&key, page, &value, start, lsn);
 	return last;
 }
@@ -106,22 +98,23 @@ last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
  * Where the record begins that ends at the start of a timeline; Invalid: not
  * known.
  *
- * It is the checkpoint of the shutdown, or the record that made a base backup
- * consistent: that is a small one, and the ends before it are known since the
- * WAL was read from where the backup began.
+ * The record is the checkpoint of the shutdown, or the one that made a base
+ * backup consistent.  The latter is small, and the record ends before it are
+ * known since WAL was read from where the backup began.
  */
 static XLogRecPtr
 first_record_start(const BbReqCtx *ctx, BbPageStore *store,
 				   const BbWalStream *stream)
 {
 	XLogRecPtr	start = bb_pagestore_info(store)->start_lsn;
+	BbSnapshot	at = bb_snapshot_at(store, start);
 	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
-	BbValue		value = bb_pagestore_need(ctx, store, &key, start, 0);
+	BbValue		value = bb_pagestore_need(ctx, &at, &key, 0);
 	ControlFileData control;
 	XLogRecPtr	end = InvalidXLogRecPtr;
 
 	if (bb_control_complaint(value.data, value.length) != NULL)
-		report_invalid(&key);
+		bb_pagestore_report_invalid(&key);
 	memcpy(&control, value.data, sizeof(control));
 	if (control.state == DB_SHUTDOWNED && control.checkPoint < start)
 		return control.checkPoint;
@@ -134,39 +127,44 @@ first_record_start(const BbReqCtx *ctx, BbPageStore *store,
 									: bb_wal_record_start(stream, end);
 }
 
-XLogRecPtr
-bb_pagestore_round_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
-					   XLogRecPtr *record_start)
+BbSnapshot
+bb_snapshot_at(BbPageStore *store, XLogRecPtr lsn)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
+
+	return (BbSnapshot){
+		.store = store,
+		.lsn = lsn,
+		.tli = bb_tli_at(info->switches, info->nswitches, info->tli, lsn),
+	};
+}
+
+BbSnapshot
+bb_snapshot_take(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
+{
+	lsn = bb_pagestore_check_lsn(store, lsn);
+	if (lsn != bb_pagestore_info(store)->end_lsn)
+		lsn = last_end(ctx, store, lsn);
+	return bb_snapshot_at(store, lsn);
+}
+
+XLogRecPtr
+bb_snapshot_prev_lsn(const BbReqCtx *ctx, const BbSnapshot *snapshot)
+{
+	const BbPageStoreInfo *info = bb_pagestore_info(snapshot->store);
 	BbWalStream stream = {.tli = info->tli,
 						  .system_identifier = info->system_identifier,
 						  .segment_size = info->wal_segment_size};
-	XLogRecPtr	end = lsn;
 
-	if (lsn != info->end_lsn)
-		end = last_end(ctx, store, lsn);
-	if (record_start == NULL)
-		return end;
-
-	if (end == info->end_lsn)
-		*record_start = info->prev_lsn;
-	else if (end > info->start_lsn)
-		*record_start = bb_wal_record_start(&stream,
-											last_end(ctx, store, end - 1));
-	else if (XLogRecPtrIsInvalid(info->ancestor_lsn))
-		*record_start = first_record_start(ctx, store, &stream);
-	else
-		*record_start = InvalidXLogRecPtr;
-	return end;
-}
-
-TimeLineID
-bb_pagestore_tli_at(const BbPageStore *store, XLogRecPtr lsn)
-{
-	const BbPageStoreInfo *info = bb_pagestore_info(store);
-
-	return bb_tli_at(info->switches, info->nswitches, info->tli, lsn);
+	if (snapshot->lsn == info->end_lsn)
+		return info->prev_lsn;
+	if (snapshot->lsn > info->start_lsn)
+		return bb_wal_record_start(&stream,
+								   last_end(ctx, snapshot->store,
+											snapshot->lsn - 1));
+	if (XLogRecPtrIsInvalid(info->ancestor_lsn))
+		return first_record_start(ctx, snapshot->store, &stream);
+	return InvalidXLogRecPtr;
 }
 
 static TimestampTz
@@ -175,11 +173,11 @@ decode_time(const BbKey *key, const BbValue *value)
 	TimestampTz time;
 
 	if (value->length != sizeof(TimestampTz))
-		report_invalid(key);
+		bb_pagestore_report_invalid(key);
 	time = (TimestampTz) bb_get_le64(value->data);
 	if (!IS_VALID_TIMESTAMP(time) ||
 		!bb_time_is_valid((int64) timestamptz_to_time_t(time)))
-		report_invalid(key);
+		bb_pagestore_report_invalid(key);
 	return time;
 }
 
@@ -190,19 +188,19 @@ commit_time_key(void)
 }
 
 int64
-bb_pagestore_time_at(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
+bb_snapshot_time(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 {
 	BbKey		key = commit_time_key();
 	BbValue		value;
 	CheckPoint	checkpoint;
 
-	if (bb_pagestore_get(ctx, store, &key, lsn, &value))
+	if (bb_pagestore_get(ctx, snapshot, &key, &value))
 		return (int64) timestamptz_to_time_t(decode_time(&key, &value));
 
 	key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
-	value = bb_pagestore_need(ctx, store, &key, lsn, 0);
+	value = bb_pagestore_need(ctx, snapshot, &key, 0);
 	if (bb_checkpoint_complaint(value.data, value.length) != NULL)
-		report_invalid(&key);
+		bb_pagestore_report_invalid(&key);
 	memcpy(&checkpoint, value.data, sizeof(checkpoint));
 	return (int64) checkpoint.time;
 }
