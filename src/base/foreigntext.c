@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * foreigntext.c
- *	  Bytes that come from outside, as text of this database.
+ *	  Converts bytes from outside to valid text of this database.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "base/errorcontext.h"
 #include "base/foreigntext.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -77,8 +78,8 @@ bb_text_names(const char *text, const char *bytes)
 }
 
 /*
- * An error context callback.  The message can be replaced here, and only
- * here: errfinish() (elog.c) calls it before it sends or throws the message.
+ * An error context callback, the only place where a message can be replaced:
+ * errfinish() (elog.c) calls it before it sends or throws the message.
  */
 static void
 escape_message(void *arg)
@@ -103,23 +104,19 @@ escape_message(void *arg)
 Datum
 bb_text_call(PGFunction function, FunctionCallInfo fcinfo)
 {
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = escape_message,
-	};
+	ErrorContextCallback callback;
 	Datum		result;
 
-	error_context_stack = &callback;
+	bb_error_context_push(&callback, escape_message, NULL);
 	result = function(fcinfo);
-	error_context_stack = callback.previous;
+	bb_error_context_pop(&callback);
 	return result;
 }
 
 void
 bb_text_watch_process(void)
 {
-	static ErrorContextCallback callback = {.callback = escape_message};
+	static ErrorContextCallback callback;
 
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
+	bb_error_context_push(&callback, escape_message, NULL);
 }

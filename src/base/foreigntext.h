@@ -1,18 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * foreigntext.h
- *	  Bytes that come from outside, as text of this database.
+ *	  Converts bytes from outside to valid text of this database.
  *
- * Names of files, targets of symbolic links, answers of object storage and
- * the contents of another cluster may be in any encoding, or in none.  As text
- * they would break queries, clients and the server's log.  So each byte that
- * is not part of a valid character of the database's encoding is written as
- * \xHH, in rows and in messages.  What is stored, and what backups contain,
- * are always the bytes themselves.
+ * File names, targets of symbolic links, answers of object storage and the
+ * contents of another cluster can be in any encoding, or in none.  As text
+ * they would break queries, clients and the server's log.  So in rows and in
+ * messages, each byte that is not part of a valid character of the database's
+ * encoding is written as \xHH.  Stores and backups always contain the original
+ * bytes.
  *
- * For messages, nothing has to be done where they are made: while a function
- * of SQL or a background worker runs, an error context callback looks at every
- * message.
+ * Code that raises a message doesn't have to convert it: while a function of SQL
+ * or a background worker runs, an error context callback checks every message.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,47 +22,47 @@
 #include "fmgr.h"
 
 /*
- * bb_text_valid - the bytes themselves if they are valid text, else escaped
- * ones, palloc'd.
+ * bb_text_valid - return the bytes themselves if they are valid text, else an
+ * escaped copy, palloc'd.
  */
 extern const char *bb_text_valid(const char *bytes);
 
 /*
- * bb_text_copy - the same, cut to "size" with its zero, into a buffer; never
- * in the midst of a character.
+ * bb_text_copy - copy the same text to a buffer of "size" bytes, cut after a
+ * complete character if necessary, and zero-terminated.
  */
 extern void bb_text_copy(char *to, const char *bytes, size_t size);
 
-/* bb_text_datum - the same as a value of type text. */
+/* bb_text_datum - return the same text as a value of type text. */
 extern Datum bb_text_datum(const char *bytes);
 
 /*
- * bb_text_names - is "text", which somebody typed, the name that "bytes" are,
- * or the text that bb_text_valid makes of it?
+ * bb_text_names - does "text", which a user typed, name "bytes", either by the
+ * bytes themselves or by the text that bb_text_valid returns for them?
  */
 extern bool bb_text_names(const char *text, const char *bytes);
 
 /*
- * bb_text_call - call a function; messages of it are valid text.
+ * bb_text_call - call a function, and make its messages valid text.
  */
 extern Datum bb_text_call(PGFunction function, FunctionCallInfo fcinfo);
 
 /*
- * bb_text_watch_process - the same for all messages of this process from now
- * on, which is a background worker.
+ * bb_text_watch_process - from now on, make all messages of this process, a
+ * background worker, valid text.
  */
 extern void bb_text_watch_process(void);
 
 /*
- * bb_text_observe_errors - from now on "observer" sees each error, as text,
- * when it is raised: also one that will be caught.
+ * bb_text_observe_errors - from now on, call "observer" for each error, as valid
+ * text, when it is raised, even if it will be caught.
  */
 typedef void (*BbErrorObserver) (const ErrorData *error);
 extern void bb_text_observe_errors(BbErrorObserver observer);
 
 /*
- * A function that SQL can call: it is reached through bb_text_call.  Its body
- * is "Datum name_body(PG_FUNCTION_ARGS)".
+ * BB_SQL_FUNCTION - define a function that SQL can call, through bb_text_call.
+ * Its body follows as "Datum name_body(PG_FUNCTION_ARGS)".
  */
 #define BB_SQL_FUNCTION(name)                        \
 	static Datum name##_body(PG_FUNCTION_ARGS);      \

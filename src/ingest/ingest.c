@@ -13,6 +13,7 @@
 
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "base/errorcontext.h"
 #include "ingest/flush.h"
 #include "ingest/invalidpages.h"
 #include "ingest/recordcheck.h"
@@ -158,10 +159,7 @@ ingest_and_flush(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 	ErrorContextCallback callback;
 	volatile bool complete = false;
 
-	callback.callback = add_context;
-	callback.arg = ingest;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
+	bb_error_context_push(&callback, add_context, ingest);
 	PG_TRY();
 	{
 		complete = ingest_records(ingest, stream, until);
@@ -173,7 +171,7 @@ ingest_and_flush(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	error_context_stack = callback.previous;
+	bb_error_context_pop(&callback);
 
 	if (error != NULL &&
 		(ingest->flushing || error->sqlerrcode == ERRCODE_QUERY_CANCELED ||

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "base/errorcontext.h"
 #include "pagestore/pagestore_driver.h"
 
 /* Layers in an object store: every URL that the driver above it doesn't take. */
@@ -141,10 +142,7 @@ push_place(ReadPlace *place, const BbSnapshot *snapshot, const BbKey *key,
 	place->snapshot = snapshot;
 	place->key = key;
 	place->scan = scan;
-	place->callback.callback = describe_place;
-	place->callback.arg = place;
-	place->callback.previous = error_context_stack;
-	error_context_stack = &place->callback;
+	bb_error_context_push(&place->callback, describe_place, place);
 }
 
 static void
@@ -167,7 +165,7 @@ bb_pagestore_get(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 
 	push_place(&place, snapshot, key, false);
 	found = snapshot->store->ops->get(ctx, snapshot, key, value);
-	error_context_stack = place.callback.previous;
+	bb_error_context_pop(&place.callback);
 	return found;
 }
 
@@ -224,7 +222,7 @@ bb_pagestore_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 
 	push_place(&place, &scan->snapshot, &scan->last_key, true);
 	found = scan->snapshot.store->ops->scan_next(ctx, scan, key, value);
-	error_context_stack = place.callback.previous;
+	bb_error_context_pop(&place.callback);
 	if (found)
 	{
 		count_request(ctx, key);
@@ -240,7 +238,7 @@ bb_pagestore_scan_seek(const BbReqCtx *ctx, BbPageScan *scan, const BbKey *key)
 
 	push_place(&place, &scan->snapshot, key, true);
 	scan->snapshot.store->ops->scan_seek(ctx, scan, key);
-	error_context_stack = place.callback.previous;
+	bb_error_context_pop(&place.callback);
 	scan->last_key = *key;
 }
 

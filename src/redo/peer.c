@@ -1,12 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * peer.c
- *	  Redo helpers are talked to here, and given up when they fail.
- *
- * When a helper fails, one request is to blame: the one on its slate, or else
- * the oldest that it has.  That one fails; the others go to other helpers.
- * Each failed helper either has answered a request or fails one, so trying
- * again comes to an end.
+ *	  Talks to a redo helper, and gives it up when it fails.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,55 +11,42 @@
 
 #include "base/settings.h"
 #include "lib/stringinfo.h"
-#include "redo/pool_internal.h"
+#include "redo/peer.h"
 #include "utils/timestamp.h"
 
-/* So many requests are sent at once. */
+/* The maximal number of requests sent by one system call. */
 #define SEND_REQUESTS 16
 
-void
-bb_redo_peer_new(BbRedoPool *pool)
+BbRedoPeer *
+bb_redo_peer_new(MemoryContext context, dlist_head *waiting)
 {
-	BbRedoPeer *peer = MemoryContextAlloc(pool->context, sizeof(BbRedoPeer));
-	MemoryContext caller;
+	BbRedoPeer *peer = MemoryContextAlloc(context, sizeof(BbRedoPeer));
 
 	memset(peer, 0, offsetof(BbRedoPeer, input));
-	peer->pool = pool;
+	peer->context = context;
+	peer->waiting = waiting;
 	dlist_init(&peer->outgoing);
 	dlist_init(&peer->awaiting);
-	caller = MemoryContextSwitchTo(pool->context);
-	PG_TRY();
-	{
-		peer->process = bb_redo_process_start(&pool->setup, pool->context);
-		peer->progress_at = GetCurrentTimestamp();
-		pool->peers = lappend(pool->peers, peer);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		if (peer->process != NULL)
-			bb_redo_process_free(peer->process);
-		pfree(peer);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	bb_redo_pool_changed(pool);
+	return peer;
+}
+
+void
+bb_redo_peer_start(BbRedoPeer *peer, const BbRedoSetup *setup)
+{
+	peer->process = bb_redo_process_start(setup, peer->context);
+	peer->progress_at = GetCurrentTimestamp();
 }
 
 void
 bb_redo_peer_free(BbRedoPeer *peer)
 {
-	BbRedoPool *pool = peer->pool;
-
-	bb_redo_pool_changed(pool);
-	pool->peers = list_delete_ptr(pool->peers, peer);
-	bb_redo_process_free(peer->process);
+	if (peer->process != NULL)
+		bb_redo_process_free(peer->process);
 	pfree(peer);
 }
 
 /*
- * The helper is through with a request.
+ * Take a request from the helper.
  */
 static void
 release(BbRedoPeer *peer, BbRedoRequest *request)
@@ -75,7 +57,7 @@ release(BbRedoPeer *peer, BbRedoRequest *request)
 }
 
 /*
- * The request is done, well or badly.
+ * The request is done, with a page or with a failure (not NULL).
  */
 static void
 finish(BbRedoRequest *request, BbRedoFailure *failure)
@@ -87,10 +69,10 @@ finish(BbRedoRequest *request, BbRedoFailure *failure)
 }
 
 static BbRedoFailure *
-make_failure(BbRedoPool *pool, int sqlerrcode, const char *message,
+make_failure(BbRedoPeer *peer, int sqlerrcode, const char *message,
 			 const char *detail, const char *hint)
 {
-	MemoryContext caller = MemoryContextSwitchTo(pool->context);
+	MemoryContext caller = MemoryContextSwitchTo(peer->context);
 	BbRedoFailure *failure = palloc0(sizeof(BbRedoFailure));
 
 	failure->sqlerrcode = sqlerrcode;
@@ -102,8 +84,8 @@ make_failure(BbRedoPool *pool, int sqlerrcode, const char *message,
 }
 
 /*
- * The request to blame for the failure of a helper.  NULL if there is none:
- * one that has proved to work, and dies between requests, was killed.
+ * Return the request to blame for the failure of a helper.  NULL: none, since a
+ * helper that has answered requests and dies between two was killed.
  */
 static BbRedoRequest *
 find_culprit(BbRedoPeer *peer, bool died, bool *at_work)
@@ -133,18 +115,18 @@ find_culprit(BbRedoPeer *peer, bool died, bool *at_work)
 }
 
 static void
-put_first(BbRedoPool *pool, BbRedoRequest *request)
+put_first(BbRedoPeer *peer, BbRedoRequest *request)
 {
 	request->state = BB_REDO_WAITING;
-	dlist_push_head(&pool->waiting, &request->of_queue);
+	dlist_push_head(peer->waiting, &request->of_queue);
 }
 
 /*
- * Requests that a failed helper leaves behind begin their piece anew.  They
- * were there first, so they go first.
+ * The remaining requests of a failed helper begin their piece anew.  They are
+ * older than those that wait, so they go first.
  */
 static void
-take_back(BbRedoPool *pool, dlist_head *queue)
+take_back(BbRedoPeer *peer, dlist_head *queue)
 {
 	while (!dlist_is_empty(queue))
 	{
@@ -157,23 +139,21 @@ take_back(BbRedoPool *pool, dlist_head *queue)
 		else
 		{
 			request->sent = 0;
-			put_first(pool, request);
+			put_first(peer, request);
 		}
 	}
 }
 
 /*
- * A helper is of no use any more: end it, blame a request, and save the
- * others.  "what" is what it did, as in "redo helper %s"; "died" is whether
- * it ended by itself.
+ * The helper has failed: end it, blame a request, and save the others.  "what"
+ * completes the message "redo helper %s"; "died" is whether the helper ended
+ * by itself.
  */
 static void
 fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
 	 const char *hint)
 {
-	BbRedoPool *pool = peer->pool;
 	BbRedoRequest *culprit;
-	BbRedoFailure *failure;
 	char	   *message = psprintf("redo helper %s", what);
 	bool		at_work;
 	StringInfoData detail;
@@ -192,35 +172,36 @@ fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
 						 died ? "; " : ".");
 	if (died)
 		appendStringInfoString(&detail,
-							   bb_redo_process_obituary(peer->process));
+							   bb_redo_process_end_text(peer->process));
 	if (culprit != NULL)
 	{
-		failure = make_failure(pool, sqlerrcode, message, detail.data, hint);
+		BbRedoFailure *failure = make_failure(peer, sqlerrcode, message,
+											  detail.data, hint);
+
 		dlist_delete(&culprit->of_queue);
 		finish(culprit, failure);
 	}
-	take_back(pool, &peer->outgoing);
-	take_back(pool, &peer->awaiting);
-	bb_redo_peer_free(peer);
+	take_back(peer, &peer->outgoing);
+	take_back(peer, &peer->awaiting);
 }
 
 static void
-peer_died(BbRedoPeer *peer)
+fail_by_death(BbRedoPeer *peer)
 {
 	fail(peer, true, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
 		 peer->greeted ? "died" : "did not start", NULL);
 }
 
 static void
-peer_talks_nonsense(BbRedoPeer *peer)
+fail_by_answer(BbRedoPeer *peer)
 {
-	fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, "answered nonsense",
-		 NULL);
+	fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+		 "sent an invalid answer", NULL);
 }
 
 /*
- * What is to be sent next, of several requests at once, which saves calls.
- * Returns how many vectors that are.
+ * Collect the data to send next, of several requests, which saves system calls.
+ * Returns the number of vectors.
  */
 static int
 gather_outgoing(BbRedoPeer *peer, struct iovec *vectors)
@@ -250,7 +231,7 @@ gather_outgoing(BbRedoPeer *peer, struct iovec *vectors)
 	return n;
 }
 
-/* So many bytes were sent: requests that are through wait for an answer. */
+/* "sent" bytes were sent: requests that were sent whole await their answers. */
 static void
 note_sent(BbRedoPeer *peer, size_t sent)
 {
@@ -292,7 +273,7 @@ bb_redo_peer_send(BbRedoPeer *peer)
 			return true;
 		if (sent < 0)
 		{
-			peer_died(peer);
+			fail_by_death(peer);
 			return false;
 		}
 		peer->progress_at = GetCurrentTimestamp();
@@ -301,7 +282,7 @@ bb_redo_peer_send(BbRedoPeer *peer)
 }
 
 /*
- * The first thing that a helper says.  False if the helper failed.
+ * Handle the helper's hello.  Returns false if the helper has failed.
  */
 static bool
 take_hello(BbRedoPeer *peer, const BbRedoHello *hello)
@@ -321,7 +302,7 @@ take_hello(BbRedoPeer *peer, const BbRedoHello *hello)
 									hello->message);
 
 		fail(peer, false, ERRCODE_FEATURE_NOT_SUPPORTED, what,
-			 "If seccomp is not to be had here, a superuser may set "
+			 "If seccomp is not available here, a superuser can set "
 			 "bbackup.redo_seccomp to off.");
 		return false;
 	}
@@ -331,12 +312,12 @@ take_hello(BbRedoPeer *peer, const BbRedoHello *hello)
 }
 
 /*
- * An answer to the oldest request.  False if the helper failed.
+ * Handle the answer to the oldest request.  Returns false if the helper has
+ * failed.
  */
 static bool
 take_answer(BbRedoPeer *peer, const BbRedoAnswer *answer, const char *content)
 {
-	BbRedoPool *pool = peer->pool;
 	BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_queue,
 												&peer->awaiting);
 	BbRedoFailure *failure = NULL;
@@ -345,11 +326,11 @@ take_answer(BbRedoPeer *peer, const BbRedoAnswer *answer, const char *content)
 	{
 		if (memchr(content, '\0', BB_REDO_MESSAGE_MAX) == NULL)
 		{
-			peer_talks_nonsense(peer);
+			fail_by_answer(peer);
 			return false;
 		}
 		failure = make_failure(
-			pool, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+			peer, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
 			psprintf("redo of %s failed: %s", bb_key_text(&request->key),
 					 content),
 			psprintf("It failed at %s.",
@@ -365,12 +346,12 @@ take_answer(BbRedoPeer *peer, const BbRedoAnswer *answer, const char *content)
 									 .data))
 		finish(request, failure);
 	else
-		put_first(pool, request);
+		put_first(peer, request);
 	return true;
 }
 
 /*
- * Is this the header of the answer that is due?
+ * Is this the header of an answer to the oldest request?
  */
 static bool
 answer_fits(BbRedoPeer *peer, const BbRedoAnswer *answer)
@@ -385,7 +366,8 @@ answer_fits(BbRedoPeer *peer, const BbRedoAnswer *answer)
 }
 
 /*
- * Take what came whole out of the input.  False if the helper failed.
+ * Handle the messages that have arrived completely.  Returns false if the
+ * helper has failed.
  */
 static bool
 take_input(BbRedoPeer *peer)
@@ -411,7 +393,7 @@ take_input(BbRedoPeer *peer)
 			break;
 		if (!answer_fits(peer, answer))
 		{
-			peer_talks_nonsense(peer);
+			fail_by_answer(peer);
 			return false;
 		}
 		if (left < sizeof(BbRedoAnswer) + answer->length)
@@ -439,7 +421,7 @@ bb_redo_peer_receive(BbRedoPeer *peer)
 			return true;
 		if (got <= 0)
 		{
-			peer_died(peer);
+			fail_by_death(peer);
 			return false;
 		}
 		peer->progress_at = GetCurrentTimestamp();
@@ -465,7 +447,7 @@ bb_redo_peer_give(BbRedoPeer *peer, BbRedoRequest *request)
 }
 
 void
-bb_redo_peer_hung(BbRedoPeer *peer)
+bb_redo_peer_time_out(BbRedoPeer *peer)
 {
 	char	   *what = psprintf("did nothing for %d ms",
 								bb_setting_redo_timeout_ms);

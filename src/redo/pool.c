@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * pool.c
- *	  Redo helpers: given work, listened to, replaced.
+ *	  Gives work to redo helpers, takes their answers, replaces them.
  *
- * Everything here is kept in a state that an ERROR thrown in the midst of a
- * wait (a cancel, say) does no harm to: what was sent and received so far is
- * noted before anything can throw.  The next call of this backend, whoever
- * makes it, goes on from there.
+ * An ERROR during a wait, such as a cancel, does no harm: what was sent and
+ * received so far is noted before anything can throw.  This backend's next call
+ * continues from there.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,16 +16,28 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/waitset.h"
-#include "redo/pool_internal.h"
+#include "redo/peer.h"
+#include "redo/pool.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+struct BbRedoPool
+{
+	MemoryContext context; /* of everything in the pool */
+	BbRedoSetup setup;
+	int			nclients;
+	List	   *peers;
+	dlist_head	waiting; /* requests that no helper has */
+	uint64		last_id;
+	WaitEventSet *wait_set; /* NULL: to be created */
+};
+
 static List *pools = NIL;
 
 /*
- * Of a control file, what redo depends on.
+ * Do the control files agree in what redo depends on?
  */
 static bool
 same_cluster(const ControlFileData *a, const ControlFileData *b)
@@ -37,17 +48,48 @@ same_cluster(const ControlFileData *a, const ControlFileData *b)
 		a->wal_log_hints == b->wal_log_hints;
 }
 
-void
-bb_redo_pool_changed(BbRedoPool *pool)
+static void
+free_wait_set(BbRedoPool *pool)
 {
 	if (pool->wait_set != NULL)
 		FreeWaitEventSet(pool->wait_set);
 	pool->wait_set = NULL;
 }
 
+static void
+remove_peer(BbRedoPool *pool, BbRedoPeer *peer)
+{
+	free_wait_set(pool);
+	pool->peers = list_delete_ptr(pool->peers, peer);
+	bb_redo_peer_free(peer);
+}
+
+/* Add a peer.  It is in the list before its process exists. */
+static void
+add_peer(BbRedoPool *pool)
+{
+	BbRedoPeer *peer = bb_redo_peer_new(pool->context, &pool->waiting);
+	MemoryContext caller = MemoryContextSwitchTo(pool->context);
+
+	pool->peers = lappend(pool->peers, peer);
+	PG_TRY();
+	{
+		bb_redo_peer_start(peer, &pool->setup);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		remove_peer(pool, peer);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	free_wait_set(pool);
+}
+
 /*
- * Backend exit: helpers would notice by themselves, but their parent has to
- * remove their directories.  Memory stays: clients may still point to it.
+ * At backend exit helpers end by themselves, but this process has to remove
+ * their directories.  Memory stays: clients may still point to it.
  */
 static void
 end_all_processes(int code, Datum arg)
@@ -66,7 +108,7 @@ static void
 destroy_pool(BbRedoPool *pool)
 {
 	while (pool->peers != NIL)
-		bb_redo_peer_free(linitial(pool->peers));
+		remove_peer(pool, linitial(pool->peers));
 	pools = list_delete_ptr(pools, pool);
 	MemoryContextDelete(pool->context);
 }
@@ -115,7 +157,7 @@ bb_redo_pool_acquire(const void *control, size_t control_length)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("control file is too short"),
-				 errdetail("It has %zu bytes, of at least %zu.",
+				 errdetail("It has %zu bytes instead of at least %zu.",
 						   control_length, sizeof(ControlFileData))));
 	memcpy(&wanted, control, sizeof(ControlFileData));
 
@@ -146,7 +188,7 @@ bb_redo_pool_release(BbRedoPool *pool)
 }
 
 /*
- * The helper with the least to do, if it has room; NULL if none has.
+ * Return the helper with the fewest requests; NULL: none has room.
  */
 static BbRedoPeer *
 pick_peer(BbRedoPool *pool)
@@ -181,8 +223,8 @@ give_requests(BbRedoPool *pool)
 			if (list_length(pool->peers) >= bb_setting_redo_processes)
 				break;
 			if (pool->peers != NIL && !bb_redo_process_affordable())
-				break; /* those that there are will do */
-			bb_redo_peer_new(pool);
+				break; /* the existing helpers suffice */
+			add_peer(pool);
 			continue;
 		}
 		request = dlist_head_element(BbRedoRequest, of_queue, &pool->waiting);
@@ -192,7 +234,7 @@ give_requests(BbRedoPool *pool)
 }
 
 /*
- * Send what can be sent.  False: a helper failed.
+ * Send what is possible without waiting.  Returns false if a helper has failed.
  */
 static bool
 send_requests(BbRedoPool *pool)
@@ -202,7 +244,13 @@ send_requests(BbRedoPool *pool)
 	bool		all_well = true;
 
 	foreach(cell, peers)
-		all_well &= bb_redo_peer_send(lfirst(cell));
+	{
+		if (!bb_redo_peer_send(lfirst(cell)))
+		{
+			remove_peer(pool, lfirst(cell));
+			all_well = false;
+		}
+	}
 	list_free(peers);
 	return all_well;
 }
@@ -226,8 +274,8 @@ bb_redo_pool_submit(BbRedoPool *pool, const BbPageHistory *history)
 }
 
 /*
- * Fail the helpers that are hung.  Returns how many milliseconds the others
- * have before they are; -1: as many as they like.
+ * Remove the helpers that hang.  Returns after how many milliseconds the next
+ * one does; -1: no limit.
  */
 static long
 check_timeouts(BbRedoPool *pool, TimestampTz since)
@@ -253,7 +301,8 @@ check_timeouts(BbRedoPool *pool, TimestampTz since)
 		left = TimestampDifferenceMilliseconds(now, limit);
 		if (now >= limit)
 		{
-			bb_redo_peer_hung(peer);
+			bb_redo_peer_time_out(peer);
+			remove_peer(pool, peer);
 			shortest = 0;
 		}
 		else if (shortest < 0 || left < shortest)
@@ -264,11 +313,11 @@ check_timeouts(BbRedoPool *pool, TimestampTz since)
 }
 
 /*
- * A wait set for the latch and all helpers.  If it can't be had, there is none:
- * one that lacks something must not be used by the next wait.
+ * Create a wait set for the latch and all helpers.  After an error there is
+ * none: the next wait must not use an incomplete one.
  */
 static void
-make_wait_set(BbRedoPool *pool)
+create_wait_set(BbRedoPool *pool)
 {
 	WaitEventSet *set = BB_WAIT_EVENT_SET_NEW(2 + list_length(pool->peers));
 	ListCell   *cell;
@@ -294,8 +343,7 @@ make_wait_set(BbRedoPool *pool)
 }
 
 /*
- * Make the wait set, if it is to be made, and have it wait for what each
- * helper can do next.
+ * Create the wait set if necessary, and set the events to wait for.
  */
 static void
 prepare_wait_set(BbRedoPool *pool)
@@ -303,7 +351,7 @@ prepare_wait_set(BbRedoPool *pool)
 	ListCell   *cell;
 
 	if (pool->wait_set == NULL)
-		make_wait_set(pool);
+		create_wait_set(pool);
 	foreach(cell, pool->peers)
 	{
 		BbRedoPeer *peer = lfirst(cell);
@@ -342,8 +390,8 @@ bb_redo_pool_wait(const BbReqCtx *ctx, BbRedoPool *pool, TimestampTz since)
 
 		if (events[i].events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
-		else if (bb_redo_peer_receive(peer))
-			(void) bb_redo_peer_send(peer);
+		else if (!bb_redo_peer_receive(peer) || !bb_redo_peer_send(peer))
+			remove_peer(pool, peer);
 	}
 	bb_reqctx_check(ctx);
 }

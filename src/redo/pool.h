@@ -3,15 +3,15 @@
  * pool.h
  *	  The redo helpers of this backend for one cluster.
  *
- * A pool gives requests to its helpers and takes their answers; a client
- * (client.c) keeps the order.
+ * A pool gives requests to its helpers (peer.h) and takes their answers; a
+ * client (client.c) keeps the order.
  *
  *	  waiting --dispatch--> helper: outgoing --send--> awaiting
  *		 ^											  |
- *		 +------- more pieces, or the helper died ----+--> done
+ *		 +------- more pieces, or the helper failed ----+--> done
  *
- * A backend has one pool at a time, unless calls for several clusters are
- * under way at once.
+ * A backend has one pool, or several while calls for different clusters run at
+ * the same time.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,13 +24,13 @@
 typedef struct BbRedoPool BbRedoPool;
 
 /*
- * bb_redo_pool_acquire - the pool for a cluster, and for the settings as they
- * are.  It is kept until bb_redo_pool_release.
+ * bb_redo_pool_acquire - return the pool for a cluster and the current
+ * settings; it exists until bb_redo_pool_release.
  *
- * Ends the helpers of pools that nobody uses.
+ * Ends the helpers of unused pools.
  *
- * Errors: DATA_CORRUPTED (the control file has too few bytes);
- * UNDEFINED_FILE.
+ * Errors: DATA_CORRUPTED (the control file is too short); UNDEFINED_FILE (the
+ * library).
  */
 extern BbRedoPool *bb_redo_pool_acquire(const void *control,
 										size_t control_length);
@@ -40,7 +40,7 @@ extern void bb_redo_pool_release(BbRedoPool *pool);
 /*
  * bb_redo_pool_submit - put a request for a history into the pool.
  *
- * The request is the pool's until it is done; then the caller frees it.
+ * The pool owns the request until it is done; then the caller frees it.
  *
  * Errors: DATA_CORRUPTED.
  */
@@ -49,18 +49,18 @@ extern BbRedoRequest *bb_redo_pool_submit(BbRedoPool *pool,
 
 /*
  * bb_redo_pool_dispatch - give waiting requests to helpers that have room,
- * and send what can be sent without waiting.
+ * and send as much as is possible without waiting.
  *
  * Errors: those of bb_redo_process_start().
  */
 extern void bb_redo_pool_dispatch(BbRedoPool *pool);
 
 /*
- * bb_redo_pool_wait - wait until helpers took or gave something, or one has
- * failed, and note what comes of it.
+ * bb_redo_pool_wait - wait until a helper can send or receive or has failed,
+ * and handle that.
  *
- * A helper that did nothing since "since" for bbackup.redo_timeout is taken
- * for hung.
+ * A helper without progress during bbackup.redo_timeout, counted from "since" at
+ * the earliest, has failed.
  *
  * Errors: QUERY_CANCELED.
  */
@@ -68,9 +68,9 @@ extern void bb_redo_pool_wait(const BbReqCtx *ctx, BbRedoPool *pool,
 							  TimestampTz since);
 
 /*
- * bb_redo_pool_forget - nobody wants the request's page any more.
+ * bb_redo_pool_forget - give up a request.
  *
- * It is freed now, or when the helper that has it is through with it.  Never
+ * It is freed now, or when the helper that has it has answered it.  Never
  * throws.
  */
 extern void bb_redo_pool_forget(BbRedoRequest *request);

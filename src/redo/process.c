@@ -286,7 +286,7 @@ bb_redo_process_end(BbRedoProcess *process)
 }
 
 char *
-bb_redo_process_obituary(const BbRedoProcess *process)
+bb_redo_process_end_text(const BbRedoProcess *process)
 {
 	char	   *how = wait_result_to_str(process->exit_status);
 

@@ -4,7 +4,7 @@
  *	  A redo helper as its backend sees it: a process, started and ended.
  *
  *	  bb_redo_process_start (bb_redo_process_ready)? bb_redo_process_end
- *	  bb_redo_process_obituary? bb_redo_process_free
+ *	  bb_redo_process_end_text? bb_redo_process_free
  *
  *-------------------------------------------------------------------------
  */
@@ -72,12 +72,12 @@ extern void bb_redo_process_ready(BbRedoProcess *process);
 extern void bb_redo_process_end(BbRedoProcess *process);
 
 /*
- * bb_redo_process_obituary - how it ended and what it wrote last, palloc'd,
+ * bb_redo_process_end_text - how it ended and what it wrote last, palloc'd,
  * for the end of an errdetail.
  *
  * REQUIRES: bb_redo_process_end() was called.
  */
-extern char *bb_redo_process_obituary(const BbRedoProcess *process);
+extern char *bb_redo_process_end_text(const BbRedoProcess *process);
 
 extern void bb_redo_process_free(BbRedoProcess *process);
 

@@ -475,7 +475,7 @@ UNIT_TEST(redo_helper_dies)
 	submit_deed(ctx, redo, UNIT_REDO_GARBAGE);
 	CHECK_ERROR((void) next_text(ctx, redo),
 				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
-	CHECK(strstr(unit_last_error, "answered nonsense") != NULL);
+	CHECK(strstr(unit_last_error, "sent an invalid answer") != NULL);
 	check_works(ctx, redo);
 }
 
