@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
+#include "wal/directory_source.h"
 
 BB_SQL_FUNCTION(bb_sql_ingest);
 BB_SQL_FUNCTION(bb_sql_get_stat_progress_ingest);
@@ -33,7 +34,9 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
 	XLogRecPtr	until = PG_ARGISNULL(3) ? InvalidXLogRecPtr : PG_GETARG_LSN(3);
-	BbWalTarget target = bb_waltarget_parse(bb_arg_text(fcinfo, 4, "tli"));
+	BbWalPlace	place = {.directory = wal_directory,
+						 .target = bb_waltarget_parse(
+							 bb_arg_text(fcinfo, 4, "tli"))};
 	BbObjectStore *store = bb_store_open(ctx, server);
 	TupleDesc	desc;
 	BbIngestResult result;
@@ -46,7 +49,8 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
-	result = bb_ingest(ctx, store, timeline, wal_directory, until, &target);
+	result = bb_ingest(ctx, store, timeline, bb_waldirectory_origin(&place),
+					   until);
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.end_lsn});
 	bb_reqctx_end(ctx);
 

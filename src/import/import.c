@@ -18,6 +18,7 @@
 #include "stats/progress.h"
 #include "utils/memutils.h"
 #include "wal/checkpointrecord.h"
+#include "wal/directory_source.h"
 
 static uint64
 count_files(const BbInventory *inventory)
@@ -40,47 +41,44 @@ count_files(const BbInventory *inventory)
 }
 
 /*
- * A base backup is consistent on the tli of its control file, with which
+ * The WAL of a base backup leads to the tli of its control file, with which
  * recovery begins (InitWalRecovery in PostgreSQL's xlogrecovery.c).  That tli is
  * newer than the label's if the copied server switched to it after that
  * checkpoint, or if pg_rewind copied from the server.
  */
-static BbIngestBackup
-backup_of(const BbImport *import)
+static BbWalPlace
+wal_place(const BbImport *import, const char *wal_directory)
 {
 	const ControlFileData *control = &import->dir->control;
-	BbIngestBackup backup = {0};
+	BbWalPlace	place = {0};
 
-	backup.target.kind = BB_WAL_NUMBER;
-	backup.target.tli = Max(control->checkPointCopy.ThisTimeLineID,
-							control->minRecoveryPointTLI);
-	backup.history_directory = psprintf("%s/" XLOGDIR, import->dir->path);
-	backup.min_lsn = control->minRecoveryPoint;
-	backup.min_tli = control->minRecoveryPointTLI;
-	return backup;
+	place.directory = wal_directory;
+	place.history_directory = psprintf("%s/" XLOGDIR, import->dir->path);
+	place.target.kind = BB_WAL_NUMBER;
+	place.target.tli = Max(control->checkPointCopy.ThisTimeLineID,
+						   control->minRecoveryPointTLI);
+	place.borrow = true;
+	return place;
 }
 
-/* Read the checkpoint record that begins at an LSN. */
+/* Read the checkpoint record that begins at lsn on tli. */
 static BbCheckpointRecord
 read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 				const char *wal_directory, TimeLineID tli, XLogRecPtr lsn)
 {
 	const ControlFileData *control = &import->dir->control;
-	BbIngestBackup backup = backup_of(import);
-	BbWalPlace	place = {0};
+	BbWalPlace	place = wal_place(import, wal_directory);
+	BbWalStart	start = {0};
 
-	place.directory = wal_directory;
-	place.history_directory = backup.history_directory;
-	place.target = backup.target;
-	place.borrow = true;
 	/* ingest reports a control file that is older than the label */
-	if (import->dir->label == NULL || backup.target.tli < tli)
+	if (import->dir->label == NULL || place.target.tli < tli)
 		place.target.kind = BB_WAL_CURRENT;
-	place.stream.tli = tli;
-	place.stream.system_identifier = control->system_identifier;
-	place.stream.segment_size = control->xlog_seg_size;
-	place.lsn = lsn;
-	return bb_checkpointrecord_read(ctx, &place);
+	start.stream.tli = tli;
+	start.stream.system_identifier = control->system_identifier;
+	start.stream.segment_size = control->xlog_seg_size;
+	start.lsn = lsn;
+	return bb_checkpointrecord_read(ctx, bb_waldirectory_origin(&place),
+									&start);
 }
 
 /* Find the LSN of the images, and the counters at it. */
@@ -215,12 +213,15 @@ static void
 make_consistent(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
 				const char *timeline, const char *wal_directory)
 {
-	BbIngestBackup backup = backup_of(import);
+	const ControlFileData *control = &import->dir->control;
+	BbIngestBackup backup = {control->minRecoveryPoint,
+							 control->minRecoveryPointTLI};
+	BbWalPlace	place = wal_place(import, wal_directory);
 	BbIngestResult ingested;
 	BbTimeline *opened;
 
-	ingested = bb_ingest_backup(ctx, objects, timeline, wal_directory,
-								&backup);
+	ingested = bb_ingest_backup(ctx, objects, timeline,
+								bb_waldirectory_origin(&place), &backup);
 	import->result.lsn = ingested.end_lsn;
 	import->result.bytes_stored += ingested.bytes_stored;
 	opened = bb_timeline_open(ctx, objects, timeline);

@@ -126,6 +126,7 @@ bb_ingest_flush(BbIngest *ingest)
 													&ingest->result.pages));
 	commit(ingest);
 	MemoryContextSwitchTo(old);
+	bb_walsource_committed(ingest->ctx, ingest->source, ingest->done_lsn);
 	ingest->bytes = NULL;
 	bb_ingest_flush_begin(ingest);
 	bb_progress_ingest_phase(BB_INGEST_READING);

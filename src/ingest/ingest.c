@@ -25,6 +25,9 @@
 /* Progress is reported every so many records. */
 #define REPORT_RECORDS 256
 
+/* The longest wait for a source that has no more WAL yet. */
+#define WAIT_MS 1000
+
 /* ---- records ---- */
 
 static void
@@ -112,11 +115,23 @@ backup_consistent(const BbIngest *ingest)
 		ingest->done_lsn >= ingest->start_lsn;
 }
 
-/* All records up to "until".  False: not all of them could be had. */
+/* Read the next record.  Never returns BB_WAL_WAIT. */
+static BbWalNext
+next_record(BbIngest *ingest)
+{
+	BbWalNext	next;
+
+	while ((next = bb_walsource_next(ingest->ctx, ingest->source)) ==
+		   BB_WAL_WAIT)
+		bb_walsource_wait(ingest->ctx, ingest->source, WAIT_MS);
+	return next;
+}
+
+/* Ingest all records up to "until".  False: not all of them could be read. */
 static bool
 ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 {
-	XLogReaderState *record = bb_walsource_reader(ingest->source);
+	XLogReaderState *record = ingest->source->reader;
 	MemoryContext scratch = AllocSetContextCreate(ingest->context,
 												  "bbackup WAL record",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -128,7 +143,7 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 		   (XLogRecPtrIsInvalid(until) ||
 			bb_wal_record_start(stream, ingest->done_lsn) < until))
 	{
-		next = bb_walsource_next(ingest->ctx, ingest->source);
+		next = next_record(ingest);
 		if (next != BB_WAL_RECORD ||
 			(!XLogRecPtrIsInvalid(until) && record->EndRecPtr > until))
 			break;
@@ -189,10 +204,10 @@ ingest_and_flush(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 /* ---- the whole ---- */
 
 static BbManifest *
-read_manifest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-			  XLogRecPtr until)
+read_manifest(const BbReqCtx *ctx, BbObjectStore *objects,
+			  const char *timeline, XLogRecPtr until)
 {
-	BbManifest *manifest = bb_manifest_read(ctx, store, timeline);
+	BbManifest *manifest = bb_manifest_read(ctx, objects, timeline);
 
 	bb_manifest_check_version(manifest);
 	if (!XLogRecPtrIsInvalid(until) && until < manifest->end_lsn)
@@ -206,19 +221,19 @@ read_manifest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 }
 
 static void
-begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
-	  BbManifest *manifest)
+begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *objects,
+	  const BbManifest *manifest)
 {
 	BbTimeline *timeline;
 
 	ingest->ctx = ctx;
-	ingest->objects = store;
+	ingest->objects = objects;
 	ingest->manifest = manifest;
 	ingest->context = CurrentMemoryContext;
 	ingest->layer = bb_openlayer_new();
 	ingest->known = bb_knownkeys_new(ingest->layer);
 	bb_ingest_flush_begin(ingest);
-	timeline = bb_timeline_open(ctx, store, manifest->timeline);
+	timeline = bb_timeline_open(ctx, objects, manifest->timeline);
 	ingest->state = bb_clusterstate_load(ctx, timeline, manifest->end_lsn);
 	ingest->ends = bb_recordends_new(ctx, ingest->layer, timeline,
 									 manifest->end_lsn);
@@ -240,14 +255,14 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *store,
 									 .end_lsn = manifest->end_lsn});
 }
 
-/* Why the WAL of a base backup isn't enough. */
+/* The WAL of a base backup isn't enough. */
 static void
-complain_inconsistent(const BbIngest *ingest, const char *wal_directory)
+raise_inconsistent(const BbIngest *ingest)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_FILE),
-			 errmsg("WAL in directory \"%s\" ends before the base backup is consistent",
-					wal_directory),
+			 errmsg("WAL in %s ends before the base backup is consistent",
+					ingest->source->name),
 			 errdetail("It was read from %X/%X to %X/%X.",
 					   LSN_FORMAT_ARGS(ingest->backup_start),
 					   LSN_FORMAT_ARGS(ingest->done_lsn)),
@@ -258,100 +273,87 @@ complain_inconsistent(const BbIngest *ingest, const char *wal_directory)
 static void
 check_min_lsn(const BbIngest *ingest, const BbIngestBackup *backup)
 {
-	const BbTliPath *path = bb_walsource_path(ingest->source);
+	const BbTliPath *path = ingest->source->path;
+	TimeLineID	target = path->target;
 	TimeLineID	tli;
 
+	if (target == 0)
+		target = ((const BbTliRange *) linitial(path->tlis))->tli;
 	if (backup->min_lsn <= ingest->done_lsn)
 		return;
-	tli = bb_tlipath_at(path, backup->min_lsn - 1)->tli;
-	if (path->target != 0)
-		tli = Min(tli, path->target);
+	tli = Min(target, bb_tlipath_at(path, backup->min_lsn - 1)->tli);
 	if (tli != backup->min_tli)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u does not lead to where the base backup is consistent",
-						backup->target.tli),
+						target),
 				 errdetail("That is at %X/%X on timeline ID %u.",
 						   LSN_FORMAT_ARGS(backup->min_lsn),
 						   backup->min_tli)));
 }
 
 static void
-open_source(BbIngest *ingest, const char *wal_directory,
-			const BbWalTarget *target, const BbIngestBackup *backup)
+open_source(BbIngest *ingest, const BbWalOrigin *origin,
+			const BbWalStart *start, const BbIngestBackup *backup)
 {
-	const BbManifest *manifest = ingest->manifest;
-	BbWalPlace	place = {0};
-
-	place.directory = wal_directory;
-	place.target = *target;
-	place.stream.tli = manifest->tli;
-	place.stream.system_identifier = manifest->system_identifier;
-	place.stream.segment_size = manifest->wal_segment_size;
-	place.lsn = manifest->end_lsn;
-	place.prev_lsn = manifest->prev_lsn;
-	if (backup != NULL)
-	{
-		place.history_directory = backup->history_directory;
-		place.borrow = true;
-	}
-	ingest->source = bb_walsource_open(ingest->ctx, &place);
+	ingest->source = origin->open(ingest->ctx, origin, start);
 	bb_walsource_need_any(ingest->ctx, ingest->source);
 	if (backup != NULL)
 		check_min_lsn(ingest, backup);
 }
 
-/* WAL ended, which is no error. */
+/* Report where WAL ended, which is not an error. */
 static void
-tell_end(const BbIngest *ingest)
+report_end(const BbIngest *ingest)
 {
-	bb_walsource_tell_end(ingest->ctx, ingest->source);
+	bb_walsource_report_end(ingest->ctx, ingest->source);
 	if (ingest->nswitches > 0)
 	{
 		const BbTliSwitch *left = &ingest->switches[ingest->nswitches - 1];
 
-		bb_walsource_tell_left(ingest->ctx, ingest->source, left->tli,
-							   left->until);
+		bb_walsource_report_left(ingest->ctx, ingest->source, left->tli,
+								 left->until);
 	}
 }
 
 static BbIngestResult
-run(const BbReqCtx *ctx, BbObjectStore *store, BbManifest *manifest,
-	const char *wal_directory, XLogRecPtr until, const BbWalTarget *target,
-	const BbIngestBackup *backup)
+run(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *manifest,
+	const BbWalOrigin *origin, XLogRecPtr until, const BbIngestBackup *backup)
 {
 	BbIngest   *ingest = palloc0(sizeof(BbIngest));
-	BbWalStream stream;
+	BbWalStart	start;
 	XLogRecPtr	limit;
 
-	stream.tli = manifest->tli;
-	stream.system_identifier = manifest->system_identifier;
-	stream.segment_size = manifest->wal_segment_size;
+	start.stream.tli = manifest->tli;
+	start.stream.system_identifier = manifest->system_identifier;
+	start.stream.segment_size = manifest->wal_segment_size;
+	start.lsn = manifest->end_lsn;
+	start.prev_lsn = manifest->prev_lsn;
 
-	begin(ingest, ctx, store, manifest);
+	begin(ingest, ctx, objects, manifest);
 	if (backup != NULL)
 		ingest->backup_start = manifest->end_lsn;
-	open_source(ingest, wal_directory, target, backup);
+	open_source(ingest, origin, &start, backup);
 	limit = bb_walsource_limit(ingest->source);
 	if (!XLogRecPtrIsInvalid(until))
 		limit = Min(limit, until);
-	bb_progress_ingest_total(manifest->end_lsn, limit);
+	bb_progress_ingest_total(start.lsn, limit);
 	bb_progress_ingest_phase(BB_INGEST_READING);
 
-	if (!ingest_and_flush(ingest, &stream, until))
-		bb_walsource_complain(ctx, ingest->source, until);
+	if (!ingest_and_flush(ingest, &start.stream, until))
+		bb_walsource_raise(ctx, ingest->source, until);
 	if (ingest->wal_ended)
-		tell_end(ingest);
+		report_end(ingest);
 	if (backup != NULL && !backup_consistent(ingest))
-		complain_inconsistent(ingest, wal_directory);
+		raise_inconsistent(ingest);
 	return ingest->result;
 }
 
-/* With the timeline's lock, in a context of its own. */
+/* The caller holds the timeline's lock. */
 static BbIngestResult
-ingest_locked(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-			  const char *wal_directory, XLogRecPtr until,
-			  const BbWalTarget *target, const BbIngestBackup *backup)
+ingest_locked(const BbReqCtx *ctx, BbObjectStore *objects,
+			  const char *timeline, const BbWalOrigin *origin,
+			  XLogRecPtr until, const BbIngestBackup *backup)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
@@ -362,15 +364,15 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
 	bb_progress_ingest_start();
-	manifest = read_manifest(ctx, store, timeline, until);
+	manifest = read_manifest(ctx, objects, timeline, until);
 	if (backup == NULL && !bb_manifest_consistent(manifest))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("import of timeline \"%s\" was not completed",
 						timeline),
 				 errhint("Import it again.")));
-	bb_manifest_sweep(ctx, store, timeline, manifest);
-	result = run(ctx, store, manifest, wal_directory, until, target, backup);
+	bb_manifest_sweep(ctx, objects, timeline, manifest);
+	result = run(ctx, objects, manifest, origin, until, backup);
 	bb_progress_ingest_end();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
@@ -378,9 +380,8 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 }
 
 BbIngestResult
-bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
-		  const char *wal_directory, XLogRecPtr until,
-		  const BbWalTarget *target)
+bb_ingest(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
+		  const BbWalOrigin *origin, XLogRecPtr until)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller,
@@ -388,23 +389,22 @@ bb_ingest(const BbReqCtx *ctx, BbObjectStore *store, const char *timeline,
 												  ALLOCSET_SMALL_SIZES);
 	BbIngestResult result;
 
-	/* the lock is held as long as this context: longer than any writer */
+	/* the lock lasts as long as this context, which outlives all writers */
 	MemoryContextSwitchTo(context);
-	/* before a lock makes a directory */
-	(void) read_manifest(ctx, store, timeline, until);
-	bb_manifest_lock(ctx, store, timeline);
-	result = ingest_locked(ctx, store, timeline, wal_directory, until, target,
-						   NULL);
+	/* check the timeline first, since the lock creates a directory */
+	(void) read_manifest(ctx, objects, timeline, until);
+	bb_manifest_lock(ctx, objects, timeline);
+	result = ingest_locked(ctx, objects, timeline, origin, until, NULL);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return result;
 }
 
 BbIngestResult
-bb_ingest_backup(const BbReqCtx *ctx, BbObjectStore *store,
-				 const char *timeline, const char *wal_directory,
+bb_ingest_backup(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const char *timeline, const BbWalOrigin *origin,
 				 const BbIngestBackup *backup)
 {
-	return ingest_locked(ctx, store, timeline, wal_directory,
-						 InvalidXLogRecPtr, &backup->target, backup);
+	return ingest_locked(ctx, objects, timeline, origin, InvalidXLogRecPtr,
+						 backup);
 }

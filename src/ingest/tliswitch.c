@@ -83,7 +83,7 @@ bb_tliswitch_check(BbIngest *ingest, TimeLineID tli, TimeLineID prev_tli)
 				 errmsg("WAL changes from timeline ID %u to %u at %X/%X, but it is of timeline ID %u",
 						prev_tli, tli, LSN_FORMAT_ARGS(ingest->done_lsn),
 						ingest->tli)));
-	entry = bb_tlipath_find(bb_walsource_path(ingest->source), tli);
+	entry = bb_tlipath_find(ingest->source->path, tli);
 	if (entry == NULL || entry->begin != ingest->done_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * checkpointrecord.c
- *	  The checkpoint record that an import goes by.
+ *	  The checkpoint record that an import begins with.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,33 +11,32 @@
 #include "access/xlog_internal.h"
 #include "utils/memutils.h"
 #include "wal/checkpointrecord.h"
-#include "wal/source.h"
 
-/* Why the record couldn't be read. */
+/* Raise why the record could not be read. */
 static void
-complain(const BbWalSource *source, const char *wal_directory, XLogRecPtr lsn)
+raise_unreadable(const BbWalSource *source, XLogRecPtr lsn)
 {
-	const char *missing = bb_walsource_missing(source);
+	BbWalReason reason = bb_walsource_reason(source);
 
-	if (missing != NULL)
+	if (reason.missing)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("WAL segment \"%s\" is missing from directory \"%s\"",
-						missing, wal_directory),
+				 errmsg("WAL segment \"%s\" is missing from %s",
+						reason.segment, source->name),
 				 errdetail("The checkpoint record at %X/%X is needed.",
 						   LSN_FORMAT_ARGS(lsn))));
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("could not read the checkpoint record at %X/%X in directory \"%s\"",
-					LSN_FORMAT_ARGS(lsn), wal_directory),
-			 errdetail("\"%s\": %s", bb_walsource_file(source),
-					   bb_walsource_reason(source))));
+			 errmsg("could not read the checkpoint record at %X/%X in %s",
+					LSN_FORMAT_ARGS(lsn), source->name),
+			 errdetail("\"%s\": %s", reason.segment, reason.text)));
 }
 
 BbCheckpointRecord
-bb_checkpointrecord_read(const BbReqCtx *ctx, const BbWalPlace *place)
+bb_checkpointrecord_read(const BbReqCtx *ctx, const BbWalOrigin *origin,
+						 const BbWalStart *start)
 {
-	XLogRecPtr	lsn = place->lsn;
+	XLogRecPtr	lsn = start->lsn;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup checkpoint record",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -53,19 +52,19 @@ bb_checkpointrecord_read(const BbReqCtx *ctx, const BbWalPlace *place)
 				 errmsg("there can be no checkpoint record at %X/%X",
 						LSN_FORMAT_ARGS(lsn))));
 
-	source = bb_walsource_open(ctx, place);
+	source = origin->open(ctx, origin, start);
 	if (bb_walsource_next(ctx, source) != BB_WAL_RECORD)
-		complain(source, place->directory, lsn);
+		raise_unreadable(source, lsn);
 
-	reader = bb_walsource_reader(source);
+	reader = source->reader;
 	info = XLogRecGetInfo(reader) & ~XLR_INFO_MASK;
 	if (XLogRecGetRmid(reader) != RM_XLOG_ID ||
 		(info != XLOG_CHECKPOINT_SHUTDOWN && info != XLOG_CHECKPOINT_ONLINE) ||
 		XLogRecGetDataLen(reader) != sizeof(CheckPoint))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("record at %X/%X in directory \"%s\" is none of a checkpoint",
-						LSN_FORMAT_ARGS(lsn), place->directory)));
+				 errmsg("record at %X/%X in %s is not a checkpoint record",
+						LSN_FORMAT_ARGS(lsn), source->name)));
 	memcpy(&result.checkpoint, XLogRecGetData(reader), sizeof(CheckPoint));
 	result.shutdown = info == XLOG_CHECKPOINT_SHUTDOWN;
 	result.end = reader->EndRecPtr;

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * checkpointrecord.h
- *	  The checkpoint record that an import goes by.
+ *	  The checkpoint record that an import begins with.
  *
- * Of a cleanly shut-down cluster it is the last record: the control file says
- * where it begins, and only WAL itself where it ends.  Of a base backup it is
- * the one that backup_label names.
+ * In a cleanly shut-down cluster it is the last record: the control file says
+ * where it begins, and only WAL itself says where it ends.  In a base backup it
+ * is the record that backup_label names.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #define BB_CHECKPOINTRECORD_H
 
 #include "catalog/pg_control.h"
-#include "wal/tlipath.h"
+#include "wal/source.h"
 
 typedef struct BbCheckpointRecord
 {
@@ -23,14 +23,16 @@ typedef struct BbCheckpointRecord
 } BbCheckpointRecord;
 
 /*
- * bb_checkpointrecord_read - the record that begins at the place's lsn, out of
- * its directory: wherever ingest from that place would find it.
+ * bb_checkpointrecord_read - read the checkpoint record that begins at
+ * start->lsn, as an ingest from there would.
  *
- * Errors: INVALID_PARAMETER_VALUE (lsn can't be one); UNDEFINED_FILE (a WAL
- * segment is missing); DATA_CORRUPTED (the record can't be read, or is none
- * of a checkpoint); those of bb_walsource_open.
+ * Errors: INVALID_PARAMETER_VALUE (no record can begin there); UNDEFINED_FILE
+ * (a WAL segment is missing); DATA_CORRUPTED (the record can't be read, or is
+ * not a checkpoint record); those of the origin's open and of
+ * bb_walsource_next.
  */
 extern BbCheckpointRecord bb_checkpointrecord_read(const BbReqCtx *ctx,
-												   const BbWalPlace *place);
+												   const BbWalOrigin *origin,
+												   const BbWalStart *start);
 
 #endif /* BB_CHECKPOINTRECORD_H */

@@ -14,14 +14,14 @@
 
 #include "access/rmgr.h"
 #include "access/xlogrecord.h"
-#include "wal/source_internal.h"
+#include "wal/directory_internal.h"
 
 /* So many pages are looked at for WAL that goes on in the same segment. */
 #define LOOK_PAGES 2048
 
 /* A segment that the next record is looked for in. */
 static BbWalSegment
-wanted_segment(const BbWalSource *source)
+wanted_segment(const BbDirectorySource *source)
 {
 	BbWalSegment segment = {source->missing, source->tli, false};
 
@@ -29,7 +29,7 @@ wanted_segment(const BbWalSource *source)
 }
 
 static const char *
-segment_name(const BbWalSource *source, const BbWalSegment *segment)
+segment_name(const BbDirectorySource *source, const BbWalSegment *segment)
 {
 	char	   *name = palloc(MAXFNAMELEN);
 
@@ -37,34 +37,39 @@ segment_name(const BbWalSource *source, const BbWalSegment *segment)
 	return name;
 }
 
-const char *
-bb_walsource_missing(const BbWalSource *source)
+static const char *
+missing_name(const BbDirectorySource *source)
 {
 	BbWalSegment wanted = wanted_segment(source);
 
-	return source->missing != 0 ? segment_name(source, &wanted) : NULL;
+	return segment_name(source, &wanted);
 }
 
-const char *
-bb_walsource_reason(const BbWalSource *source)
+static const char *
+reason_text(const BbDirectorySource *source)
 {
 	return source->message ? source->message
 						   : "The next record cannot be read.";
 }
 
-const char *
-bb_walsource_file(const BbWalSource *source)
+BbWalReason
+bb_waldirectory_reason(const BbWalSource *base)
 {
-	return segment_name(source, &source->file.segment);
+	const BbDirectorySource *source = (const BbDirectorySource *) base;
+
+	if (source->missing != 0)
+		return (BbWalReason){missing_name(source), true, NULL};
+	return (BbWalReason){segment_name(source, &source->file.segment), false,
+						 reason_text(source)};
 }
 
-/* ---- is the end worth telling? ---- */
+/* ---- is the end worth a message? ---- */
 
 /* Is there WAL on a page of the open file after this one? */
 static bool
-goes_on_behind(const BbWalSource *source, XLogRecPtr page)
+goes_on_after(const BbDirectorySource *source, XLogRecPtr page)
 {
-	uint32		size = source->place.stream.segment_size;
+	uint32		size = source->place.start.stream.segment_size;
 	uint32		offset = XLogSegmentOffset(page, size) + XLOG_BLCKSZ;
 
 	for (int i = 0; i < LOOK_PAGES && offset < size; i++)
@@ -90,10 +95,10 @@ goes_on_behind(const BbWalSource *source, XLogRecPtr page)
  * written to its end.
  */
 static bool
-record_is_there(const BbWalSource *source)
+record_is_there(const BbDirectorySource *source)
 {
-	XLogRecPtr	start = bb_walsource_start(source);
-	uint32		size = source->place.stream.segment_size;
+	XLogRecPtr	start = bb_waldirectory_next_start(source);
+	uint32		size = source->place.start.stream.segment_size;
 	uint32		offset = XLogSegmentOffset(start, size);
 	XLogRecord	header = {0};
 	uint32		length = Min(sizeof(header),
@@ -115,11 +120,11 @@ record_is_there(const BbWalSource *source)
 		offset / XLOG_BLCKSZ == size / XLOG_BLCKSZ - 1;
 }
 
-/* Is a file's end worth telling, of a segment that is there? */
+/* The segment is there.  Is the end of WAL in its file worth a message? */
 static bool
-is_notable(const BbWalSource *source)
+is_notable(const BbDirectorySource *source)
 {
-	uint32		size = source->place.stream.segment_size;
+	uint32		size = source->place.start.stream.segment_size;
 	uint32		offset = XLogSegmentOffset(source->page, size);
 
 	if (source->follows != BB_WAL_FOLLOWS)
@@ -139,11 +144,11 @@ is_notable(const BbWalSource *source)
 		default:
 			return true;
 	}
-	return goes_on_behind(source, source->page);
+	return goes_on_after(source, source->page);
 }
 
 static void
-tell_file(const BbReqCtx *ctx, BbWalSource *source)
+report_file(const BbReqCtx *ctx, BbDirectorySource *source)
 {
 	/* if a whole one followed, this would be an error */
 	const BbWalSegment
@@ -158,16 +163,16 @@ tell_file(const BbReqCtx *ctx, BbWalSource *source)
 					segment_name(source, &source->file.segment)),
 			 later != NULL
 			 ? errdetail("%s There is later WAL in \"%s\".",
-						 bb_walsource_reason(source),
+						 reason_text(source),
 						 segment_name(source, later))
-			 : errdetail("%s", bb_walsource_reason(source))));
+			 : errdetail("%s", reason_text(source))));
 }
 
 /* ---- a segment that isn't there ---- */
 
 /* A sentence about the file that is there instead; NULL: there is none. */
 static const char *
-find_instead(const BbReqCtx *ctx, const BbWalSource *source)
+find_instead(const BbReqCtx *ctx, const BbDirectorySource *source)
 {
 	BbWalSegment wanted = wanted_segment(source);
 	char	   *other = bb_walsegments_compressed(ctx, source->segments,
@@ -180,7 +185,7 @@ find_instead(const BbReqCtx *ctx, const BbWalSource *source)
 
 /* True: a NOTICE gave the reason. */
 static bool
-tell_missing(const BbReqCtx *ctx, BbWalSource *source)
+report_missing(const BbReqCtx *ctx, BbDirectorySource *source)
 {
 	const char *instead = find_instead(ctx, source);
 	const BbWalSegment *later;
@@ -190,7 +195,7 @@ tell_missing(const BbReqCtx *ctx, BbWalSource *source)
 		ereport(NOTICE,
 				(errmsg("WAL in directory \"%s\" ends at %X/%X, before segment \"%s\"",
 						source->place.directory, LSN_FORMAT_ARGS(source->end),
-						bb_walsource_missing(source)),
+						missing_name(source)),
 				 errdetail("%s", instead),
 				 errhint("Decompress it to a file with the segment's name.")));
 	else if ((later = bb_walsegments_later(ctx, source->segments,
@@ -198,7 +203,7 @@ tell_missing(const BbReqCtx *ctx, BbWalSource *source)
 		ereport(NOTICE,
 				(errmsg("WAL in directory \"%s\" ends at %X/%X, as segment \"%s\" is missing",
 						source->place.directory, LSN_FORMAT_ARGS(source->end),
-						bb_walsource_missing(source)),
+						missing_name(source)),
 				 errdetail("There is later WAL in \"%s\".",
 						   segment_name(source, later))));
 	else if (bb_walsegments_open(source->segments, source->missing, 0, 0,
@@ -210,7 +215,7 @@ tell_missing(const BbReqCtx *ctx, BbWalSource *source)
 						source->place.directory, LSN_FORMAT_ARGS(source->end),
 						source->tli),
 				 errdetail("Its segment \"%s\" is missing; what \"%s\" has after that is of a timeline ID that was left.",
-						   bb_walsource_missing(source),
+						   missing_name(source),
 						   segment_name(source, &older.segment))));
 	}
 	else
@@ -218,9 +223,9 @@ tell_missing(const BbReqCtx *ctx, BbWalSource *source)
 	return true;
 }
 
-/* Tell of WAL of a tli that no history file leads to. */
+/* Report WAL of a tli that no history file leads to. */
 static void
-tell_stranger(const BbReqCtx *ctx, BbWalSource *source)
+report_stranger(const BbReqCtx *ctx, BbDirectorySource *source)
 {
 	BbWalSegment first;
 	BbWalSegment last;
@@ -229,8 +234,8 @@ tell_stranger(const BbReqCtx *ctx, BbWalSource *source)
 
 	if (source->place.target.kind != BB_WAL_LATEST ||
 		!bb_walsegments_beyond(ctx, source->segments, 0,
-							   bb_walsource_start(source) /
-								   source->place.stream.segment_size,
+							   bb_waldirectory_next_start(source) /
+								   source->place.start.stream.segment_size,
 							   &first, &last))
 		return;
 	TLHistoryFileName(name, first.tli);
@@ -248,31 +253,34 @@ tell_stranger(const BbReqCtx *ctx, BbWalSource *source)
 }
 
 void
-bb_walsource_tell_end(const BbReqCtx *ctx, BbWalSource *source)
+bb_waldirectory_report_end(const BbReqCtx *ctx, BbWalSource *base)
 {
+	BbDirectorySource *source = (BbDirectorySource *) base;
+
 	source->ctx = ctx;
 	if (source->missing != 0)
 	{
-		if (tell_missing(ctx, source))
+		if (report_missing(ctx, source))
 			return;
 	}
 	else if (source->file.fd != NULL)
-		tell_file(ctx, source);
-	tell_stranger(ctx, source);
+		report_file(ctx, source);
+	report_stranger(ctx, source);
 }
 
 void
-bb_walsource_tell_left(const BbReqCtx *ctx, BbWalSource *source,
-					   TimeLineID tli, XLogRecPtr lsn)
+bb_waldirectory_report_left(const BbReqCtx *ctx, BbWalSource *base,
+							TimeLineID tli, XLogRecPtr lsn)
 {
-	uint32		size = source->place.stream.segment_size;
+	const BbDirectorySource *source = (const BbDirectorySource *) base;
+	uint32		size = source->place.start.stream.segment_size;
 	BbWalSegment first;
 	BbWalSegment last;
 
 	if (source->place.target.kind != BB_WAL_LATEST ||
 		!bb_walsegments_beyond(ctx, source->segments, tli,
 							   Max((lsn - 1) / size + 1,
-								   bb_walsource_start(source) / size),
+								   bb_waldirectory_next_start(source) / size),
 							   &first, &last))
 		return;
 	ereport(WARNING,
@@ -290,7 +298,7 @@ bb_walsource_tell_left(const BbReqCtx *ctx, BbWalSource *source,
 /* ---- errors ---- */
 
 static void
-complain_missing(const BbReqCtx *ctx, BbWalSource *source, XLogRecPtr until)
+raise_missing(const BbReqCtx *ctx, BbDirectorySource *source, XLogRecPtr until)
 {
 	const char *instead = find_instead(ctx, source);
 	const BbWalSegment *later = bb_walsegments_later(ctx, source->segments,
@@ -299,7 +307,7 @@ complain_missing(const BbReqCtx *ctx, BbWalSource *source, XLogRecPtr until)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_FILE),
 			 errmsg("WAL segment \"%s\" is missing from directory \"%s\"",
-					bb_walsource_missing(source), source->place.directory),
+					missing_name(source), source->place.directory),
 			 later != NULL
 			 ? errdetail("All before %X/%X has been ingested; there is later WAL, in \"%s\".",
 						 LSN_FORMAT_ARGS(source->end),
@@ -314,29 +322,29 @@ complain_missing(const BbReqCtx *ctx, BbWalSource *source, XLogRecPtr until)
 }
 
 static void
-complain_foreign(const BbWalSource *source)
+raise_foreign(const BbDirectorySource *source)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL record at %X/%X does not continue the WAL before it",
-					LSN_FORMAT_ARGS(bb_walsource_start(source))),
+					LSN_FORMAT_ARGS(bb_waldirectory_next_start(source))),
 			 errdetail("%s It is in \"%s/%s\". All before it has been ingested.",
 					   source->message, source->place.directory,
-					   bb_walsource_file(source)),
+					   segment_name(source, &source->file.segment)),
 			 errhint("Two servers may have archived into the directory under one timeline ID.")));
 }
 
 void
-bb_walsource_complain(const BbReqCtx *ctx, BbWalSource *source,
-					  XLogRecPtr until)
+bb_waldirectory_raise(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
 {
+	BbDirectorySource *source = (BbDirectorySource *) base;
 	const char *name;
 
 	source->ctx = ctx;
 	if (source->missing != 0)
-		complain_missing(ctx, source, until);
+		raise_missing(ctx, source, until);
 
-	name = bb_walsource_file(source);
+	name = segment_name(source, &source->file.segment);
 	if (!source->broken)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
@@ -344,15 +352,15 @@ bb_walsource_complain(const BbReqCtx *ctx, BbWalSource *source,
 						source->place.directory, LSN_FORMAT_ARGS(source->end),
 						LSN_FORMAT_ARGS(until)),
 				 errdetail("All of it has been ingested. \"%s\": %s", name,
-						   bb_walsource_reason(source))));
+						   reason_text(source))));
 	if (source->follows == BB_WAL_FOREIGN)
-		complain_foreign(source);
+		raise_foreign(source);
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL record at %X/%X is broken",
-					LSN_FORMAT_ARGS(bb_walsource_start(source))),
+					LSN_FORMAT_ARGS(bb_waldirectory_next_start(source))),
 			 errdetail("%s The record is in \"%s/%s\". All before it has been ingested.",
-					   bb_walsource_reason(source), source->place.directory,
+					   reason_text(source), source->place.directory,
 					   name),
 			 errhint("Replace the file by a good copy, and ingest again.")));
 }

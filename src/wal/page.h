@@ -31,6 +31,14 @@ typedef struct BbWalStream
 	uint32		segment_size; /* bytes */
 } BbWalStream;
 
+/* The record that is wanted next: the one that follows another. */
+typedef struct BbWalStart
+{
+	BbWalStream stream;	  /* stream.tli is the tli at lsn */
+	XLogRecPtr	lsn;	  /* the record before it ended here */
+	XLogRecPtr	prev_lsn; /* and began here; Invalid: not known */
+} BbWalStart;
+
 /* Where a record begins that follows the one which ended at lsn. */
 extern XLogRecPtr bb_wal_record_start(const BbWalStream *stream,
 									  XLogRecPtr lsn);

@@ -36,7 +36,7 @@ struct BbWalSegments
 static inline uint32
 segment_size(const BbWalSegments *segments)
 {
-	return segments->place->stream.segment_size;
+	return segments->place->start.stream.segment_size;
 }
 
 /* ---- listing ---- */
@@ -156,7 +156,7 @@ void
 bb_walsegments_relist(const BbReqCtx *ctx, BbWalSegments *segments)
 {
 	const char *directory = segments->place->directory;
-	XLogSegNo	first = segments->place->lsn / segment_size(segments);
+	XLogSegNo	first = segments->place->start.lsn / segment_size(segments);
 	DIR		   *dir = AllocateDir(directory);
 	struct dirent *entry;
 
@@ -322,7 +322,7 @@ void
 bb_walfile_check_first(const BbWalSegments *segments, const BbWalFile *file,
 					   const XLogLongPageHeader header)
 {
-	const BbWalStream *stream = &segments->place->stream;
+	const BbWalStream *stream = &segments->place->start.stream;
 
 	if (header->std.xlp_magic != XLOG_PAGE_MAGIC ||
 		(header->std.xlp_info & XLP_LONG_HEADER) == 0 ||
@@ -351,7 +351,7 @@ static BbWalPageKind
 page_kind(const BbWalSegments *segments, const BbWalFile *file, uint32 offset,
 		  XLogLongPageHeaderData *header)
 {
-	const BbWalStream *stream = &segments->place->stream;
+	const BbWalStream *stream = &segments->place->start.stream;
 	XLogLongPageHeaderData zeros = {0};
 	XLogRecPtr	address = file->segment.number * stream->segment_size + offset;
 	uint32		wanted = offset == 0 ? SizeOfXLogLongPHD : SizeOfXLogShortPHD;
@@ -501,7 +501,7 @@ bb_walsegments_limit(const BbWalSegments *segments)
 	const SegmentArray *array = &segments->on_path;
 
 	if (array->count == 0)
-		return segments->place->lsn;
+		return segments->place->start.lsn;
 	return (array->items[array->count - 1].number + 1) *
 		segment_size(segments);
 }

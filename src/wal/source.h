@@ -1,26 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * source.h
- *	  Records of WAL, one after the other, from a directory of segments.
+ *	  A source of WAL gives records, one after the other.
  *
- * The directory is a pg_wal or an archive: segments under their own names,
- * not compressed; timeline history files; perhaps a last segment that is not
- * full, or was archived as such (".partial").  The server's own xlogreader
- * decodes:
+ *	  origin ── open at a position ──► source ── next, next, … ──► records
  *
- *	  path ── segments ── page ── xlogreader ── record ── does it follow?
+ * Where WAL comes from is the business of a driver:
  *
- * Every record must follow the one before it: its xl_prev is where that one
- * began.  xlogreader checks that only while it reads on (randAccess in
- * ValidXLogRecordHeader); here it holds too after a segment was read again,
- * where the path goes on under another tli, and from call to call.
+ *	  directory_source.h	a pg_wal or an archive
  *
- * WAL ends at the first record that isn't valid, which is how it always
- * looks from behind: zeros, or an older use of the file.  But a record that
- * isn't valid while the WAL goes on in a later segment is broken, and a
- * segment that is missing while there are later ones is a gap.
+ * A driver decodes with the server's own xlogreader, whose page_read callback
+ * it provides.  The calls of a source, in order:
  *
- * It belongs to the memory context that it was opened in.
+ *	  ( next = RECORD | next = WAIT, wait )* ( next = END | next = BROKEN )
+ *
+ * Every record follows the one before it: its xl_prev is where that one began.
+ * xlogreader checks that only while it reads on (randAccess in
+ * ValidXLogRecordHeader).  A driver checks it also after it read a segment
+ * again, where WAL goes on under another tli, and from one source to the next.
+ *
+ * A source belongs to the memory context that it was opened in.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,93 +31,162 @@
 #include "base/reqctx.h"
 #include "wal/tlipath.h"
 
+typedef struct BbWalOrigin BbWalOrigin;
 typedef struct BbWalSource BbWalSource;
+typedef struct BbWalSourceOps BbWalSourceOps;
 
 typedef enum BbWalNext
 {
-	BB_WAL_RECORD, /* there is one */
+	BB_WAL_RECORD, /* there is a record */
+	BB_WAL_WAIT,   /* there is none yet */
 	BB_WAL_END,	   /* there is no more WAL */
-	BB_WAL_BROKEN  /* there is, but it can't be reached */
+	BB_WAL_BROKEN  /* there is more WAL, but it can't be read */
 } BbWalNext;
 
+/* Why there was no record. */
+typedef struct BbWalReason
+{
+	const char *segment; /* the name of the segment's file */
+	bool		missing; /* there is no such file */
+	const char *text;	 /* a sentence; of a missing segment, NULL */
+} BbWalReason;
+
+/* Where WAL comes from; the first member of a driver's struct. */
+struct BbWalOrigin
+{
+	/* Open a source whose first record is the one that follows "start". */
+	BbWalSource *(*open) (const BbReqCtx *ctx, const BbWalOrigin *origin,
+						  const BbWalStart *start);
+};
+
+/* The first member of a driver's struct. */
+struct BbWalSource
+{
+	const BbWalSourceOps *ops;
+	const char *name;		 /* for messages, such as: directory "/archive" */
+	XLogReaderState *reader; /* has the record that next returned */
+
+	/*
+	 * The tlis whose WAL is read.  A driver that learns of a switch while it
+	 * reads adds the tli before it returns the first record under it.
+	 */
+	BbTliPath  *path;
+};
+
+/* A driver's operations; the functions below have their contracts. */
+struct BbWalSourceOps
+{
+	BbWalNext	(*next) (const BbReqCtx *ctx, BbWalSource *source);
+	XLogRecPtr	(*limit) (const BbWalSource *source);
+	const char *(*history) (const BbReqCtx *ctx, const BbWalSource *source,
+							TimeLineID tli);
+	BbWalReason (*reason) (const BbWalSource *source);
+	void		(*raise) (const BbReqCtx *ctx, BbWalSource *source,
+						  XLogRecPtr until);
+
+	/* These may be NULL. */
+	void		(*wait) (const BbReqCtx *ctx, BbWalSource *source,
+						 long timeout_ms);
+	void		(*committed) (const BbReqCtx *ctx, BbWalSource *source,
+							  XLogRecPtr lsn);
+	void		(*need_any) (const BbReqCtx *ctx, const BbWalSource *source);
+	void		(*report_end) (const BbReqCtx *ctx, BbWalSource *source);
+	void		(*report_left) (const BbReqCtx *ctx, BbWalSource *source,
+								TimeLineID tli, XLogRecPtr lsn);
+};
+
 /*
- * bb_walsource_open - WAL from the record on that follows the place's.
+ * bb_walsource_next - read the next record into source->reader.
  *
- * Errors: INVALID_PARAMETER_VALUE (not an absolute path, no directory, of
- * another system); those of bb_tlipath_choose.
+ * After BB_WAL_END or BB_WAL_BROKEN it must not be called again.
+ *
+ * Errors: INVALID_PARAMETER_VALUE (WAL of another system, or WAL that doesn't
+ * follow the start); those of the driver.
  */
-extern BbWalSource *bb_walsource_open(const BbReqCtx *ctx,
-									  const BbWalPlace *place);
-
-/* Error: UNDEFINED_FILE, if the directory has no WAL at all. */
-extern void bb_walsource_need_any(const BbReqCtx *ctx,
-								  const BbWalSource *source);
+static inline BbWalNext
+bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
+{
+	return source->ops->next(ctx, source);
+}
 
 /*
- * bb_walsource_next - read the next record, into bb_walsource_reader().
- *
- * After anything but BB_WAL_RECORD it must not be called again.
- *
- * Errors: INVALID_PARAMETER_VALUE (WAL of another system, or that doesn't
- * follow the place; with BB_WAL_LATEST, WAL that goes on under two tlis);
- * errcode_for_file_access().
+ * bb_walsource_record - the record just read as it is in WAL, without page
+ * headers; *length is its number of bytes.
  */
-extern BbWalNext bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source);
-extern XLogReaderState *bb_walsource_reader(BbWalSource *source);
-
-/* The record just read as it is in WAL, its page headers left out. */
 extern const uint8 *bb_walsource_record(const BbWalSource *source,
 										uint32 *length);
 
-/* Where the last segment of the directory ends, that may be read. */
-extern XLogRecPtr bb_walsource_limit(const BbWalSource *source);
-
-extern const BbTliPath *bb_walsource_path(const BbWalSource *source);
-
 /*
- * bb_walsource_history - the text of the history file of a tli on the path;
- * NULL: there is none.
+ * bb_walsource_wait - after BB_WAL_WAIT, wait until there may be more WAL.
  *
- * A clone's history begins with it.  So where the file is missing, isn't valid
- * or disagrees with the one that the path was chosen by, it is made from that.
+ * Returns also when the process's latch is set, and after timeout_ms.
+ *
+ * Errors: QUERY_CANCELED; those of the driver.
  */
-extern const char *bb_walsource_history(const BbReqCtx *ctx,
-										const BbWalSource *source,
-										TimeLineID tli);
+extern void bb_walsource_wait(const BbReqCtx *ctx, BbWalSource *source,
+							  long timeout_ms);
 
 /*
- * bb_walsource_missing - the name of the missing segment that would have the
- * next record; NULL: the segment is there, and there is another reason.
+ * bb_walsource_committed - tell the source that all records up to lsn, the end
+ * of one of them, are committed to a page store.
+ *
+ * A source that makes a server keep WAL may release it up to there.
  */
-extern const char *bb_walsource_missing(const BbWalSource *source);
+extern void bb_walsource_committed(const BbReqCtx *ctx, BbWalSource *source,
+								   XLogRecPtr lsn);
 
-/* Any other reason, as a sentence; and the name of the segment's file. */
-extern const char *bb_walsource_reason(const BbWalSource *source);
-extern const char *bb_walsource_file(const BbWalSource *source);
+/* Returns the LSN up to which the source is known to have WAL. */
+static inline XLogRecPtr
+bb_walsource_limit(const BbWalSource *source)
+{
+	return source->ops->limit(source);
+}
 
 /*
- * bb_walsource_tell_end - after BB_WAL_END, say with a NOTICE where and why
- * WAL ends, unless it's how the end of a server's WAL looks.
+ * bb_walsource_history - returns the text of the history file of a tli in
+ * source->path; NULL if there is none.
  */
-extern void bb_walsource_tell_end(const BbReqCtx *ctx, BbWalSource *source);
+static inline const char *
+bb_walsource_history(const BbReqCtx *ctx, const BbWalSource *source,
+					 TimeLineID tli)
+{
+	return source->ops->history(ctx, source, tli);
+}
+
+/* bb_walsource_reason - returns why there was no record. */
+static inline BbWalReason
+bb_walsource_reason(const BbWalSource *source)
+{
+	return source->ops->reason(source);
+}
 
 /*
- * bb_walsource_tell_left - warn if WAL of a tli that the timeline has left
- * before, at lsn, reaches as far as that which it follows.
- */
-extern void bb_walsource_tell_left(const BbReqCtx *ctx, BbWalSource *source,
-								   TimeLineID tli, XLogRecPtr lsn);
-
-/*
- * bb_walsource_complain - why there was no record, as an error.
+ * bb_walsource_raise - raise why there was no record as an error.
  *
  * "until" is how far the caller wanted to read; Invalid: to the end.
  *
  * Errors: UNDEFINED_FILE (a segment is missing, or WAL ends before "until");
  * DATA_CORRUPTED (a record is broken, or doesn't follow: its LSN, and how).
  */
-pg_noreturn extern void bb_walsource_complain(const BbReqCtx *ctx,
-											  BbWalSource *source,
-											  XLogRecPtr until);
+pg_noreturn extern void bb_walsource_raise(const BbReqCtx *ctx,
+										   BbWalSource *source,
+										   XLogRecPtr until);
+
+/* Error: UNDEFINED_FILE, if the source has no WAL at all. */
+extern void bb_walsource_need_any(const BbReqCtx *ctx,
+								  const BbWalSource *source);
+
+/*
+ * bb_walsource_report_end - after BB_WAL_END, report with a NOTICE where and
+ * why WAL ends, unless that is how the end of a server's WAL looks.
+ */
+extern void bb_walsource_report_end(const BbReqCtx *ctx, BbWalSource *source);
+
+/*
+ * bb_walsource_report_left - warn if the source has WAL of a tli that the
+ * timeline left at lsn, as far as WAL of the tli that it follows.
+ */
+extern void bb_walsource_report_left(const BbReqCtx *ctx, BbWalSource *source,
+									 TimeLineID tli, XLogRecPtr lsn);
 
 #endif /* BB_WAL_SOURCE_H */

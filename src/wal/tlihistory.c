@@ -14,6 +14,7 @@
 
 #include "access/xlog_internal.h"
 #include "base/resource.h"
+#include "lib/stringinfo.h"
 #include "storage/fd.h"
 #include "wal/tlihistory.h"
 
@@ -24,7 +25,7 @@
 
 /* "Line 3: what is wrong." */
 static const char *
-complain(int line, const char *complaint)
+at_line(int line, const char *complaint)
 {
 	return psprintf("Line %d: %s", line, complaint);
 }
@@ -47,7 +48,7 @@ parse_line(const char *line, int number, const char **complaint)
 		return NULL;
 	if (sscanf(line, "%u\t%X/%X", &tli, &high, &low) != 3)
 	{
-		*complaint = complain(
+		*complaint = at_line(
 			number,
 			"A timeline ID and the position where it ended are expected.");
 		return NULL;
@@ -95,7 +96,7 @@ parse_lines(BbTliHistory *history)
 		if ((history->tlis != NIL && entry->tli <= last) ||
 			entry->tli >= history->tli)
 		{
-			history->complaint = complain(
+			history->complaint = at_line(
 				number,
 				"Timeline IDs must rise, and be less than that of the file.");
 			return false;
@@ -263,4 +264,73 @@ bb_tlihistory_list(const BbReqCtx *ctx, const char *directory)
 	FreeDir(dir);
 	list_sort(tlis, list_oid_cmp);
 	return tlis;
+}
+
+/* ---- writing ---- */
+
+/* The entries of a history that are older than tli, newest first. */
+static List *
+ancestors(const BbTliHistory *history, TimeLineID tli)
+{
+	List	   *older = NIL;
+	ListCell   *cell;
+
+	foreach(cell, history->tlis)
+	{
+		BbTliRange *entry = lfirst(cell);
+
+		if (entry->tli < tli)
+			older = lappend(older, entry);
+	}
+	return older;
+}
+
+static bool
+same_ancestors(const BbTliHistory *one, const BbTliHistory *other,
+			   TimeLineID tli)
+{
+	List	   *ones = ancestors(one, tli);
+	List	   *others = ancestors(other, tli);
+	ListCell   *cell;
+	ListCell   *other_cell;
+
+	if (list_length(ones) != list_length(others))
+		return false;
+	forboth(cell, ones, other_cell, others)
+	{
+		const BbTliRange *entry = lfirst(cell);
+		const BbTliRange *other_entry = lfirst(other_cell);
+
+		if (entry->tli != other_entry->tli || entry->end != other_entry->end)
+			return false;
+	}
+	return true;
+}
+
+static char *
+ancestors_text(const BbTliHistory *history, TimeLineID tli)
+{
+	List	   *older = ancestors(history, tli);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = list_length(older) - 1; i >= 0; i--)
+	{
+		const BbTliRange *entry = list_nth(older, i);
+
+		appendStringInfo(
+			&text, "%u\t%X/%X\tas the history file of timeline ID %u says\n",
+			entry->tli, LSN_FORMAT_ARGS(entry->end), history->tli);
+	}
+	return text.data;
+}
+
+const char *
+bb_tlihistory_text(const BbTliHistory *chosen, const BbTliHistory *own,
+				   TimeLineID tli)
+{
+	return own != NULL && own->complaint == NULL &&
+			same_ancestors(own, chosen, tli)
+		? own->text
+		: ancestors_text(chosen, tli);
 }

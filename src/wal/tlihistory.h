@@ -75,4 +75,14 @@ extern BbTliHistory *bb_tlihistory_read(const BbReqCtx *ctx,
  */
 extern List *bb_tlihistory_list(const BbReqCtx *ctx, const char *directory);
 
+/*
+ * bb_tlihistory_text - returns the text of a history file of "tli" that agrees
+ * with "chosen", the history of a descendant.
+ *
+ * That is the text of "own", the file of tli (may be NULL), if "own" is valid
+ * and agrees.  Otherwise the text is made from "chosen".
+ */
+extern const char *bb_tlihistory_text(const BbTliHistory *chosen,
+									  const BbTliHistory *own, TimeLineID tli);
+
 #endif /* BB_TLIHISTORY_H */

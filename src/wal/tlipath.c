@@ -81,7 +81,7 @@ along(const BbTliHistory *history, const BbWalPlace *place)
 			path->ancestors = lappend_oid(path->ancestors, entry->tli);
 			continue;
 		}
-		reached = entry->tli == place->stream.tli;
+		reached = entry->tli == place->start.stream.tli;
 		/* a newer one has all that is from its beginning on */
 		if (entry->begin >= bound && !reached)
 			continue;
@@ -109,19 +109,20 @@ stay(const BbReqCtx *ctx, const BbWalPlace *place)
 {
 	BbTliHistory *history = NULL;
 	BbTliHistory alone = {0};
-	BbTliRange	entry = {place->stream.tli, InvalidXLogRecPtr, PG_UINT64_MAX};
+	BbTliRange	entry = {place->start.stream.tli, InvalidXLogRecPtr,
+						 PG_UINT64_MAX};
 	BbTliPath  *path;
 
 	/* only for the ancestors, so it doesn't matter if it can't be used */
-	if (place->stream.tli > 1)
-		history = bb_tlipath_history(ctx, place, place->stream.tli);
+	if (place->start.stream.tli > 1)
+		history = bb_tlipath_history(ctx, place, place->start.stream.tli);
 	if (history != NULL && history->complaint == NULL)
 		return along(history, place);
 
 	alone.tli = entry.tli;
 	alone.tlis = list_make1(&entry);
 	path = along(&alone, place);
-	path->ancestors_known = place->stream.tli == 1;
+	path->ancestors_known = place->start.stream.tli == 1;
 	return path;
 }
 
@@ -163,8 +164,8 @@ warn_parted(const BbWalPlace *place, TimeLineID tli, XLogRecPtr lsn)
 	ereport(WARNING,
 			(errmsg("WAL of timeline ID %u is not followed", tli),
 			 errdetail("It parted at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
-					   LSN_FORMAT_ARGS(lsn), place->stream.tli,
-					   LSN_FORMAT_ARGS(place->lsn)),
+					   LSN_FORMAT_ARGS(lsn), place->start.stream.tli,
+					   LSN_FORMAT_ARGS(place->start.lsn)),
 			 errhint("Make a branch at %X/%X and ingest into that.",
 					 LSN_FORMAT_ARGS(lsn))));
 }
@@ -176,8 +177,8 @@ warn_stranger(const BbWalPlace *place, TimeLineID tli)
 	ereport(WARNING,
 			(errmsg("WAL of timeline ID %u is not followed", tli),
 			 errdetail("\"%s\" does not have timeline ID %u, which has been ingested up to %X/%X.",
-					   history_name(tli), place->stream.tli,
-					   LSN_FORMAT_ARGS(place->lsn)),
+					   history_name(tli), place->start.stream.tli,
+					   LSN_FORMAT_ARGS(place->start.lsn)),
 			 errhint("Make a branch where the two parted and ingest into that.")));
 }
 
@@ -198,17 +199,17 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 			return;
 		history = bb_tlihistory_read(ctx, place->directory, tli);
 		if (history == NULL || history->complaint != NULL ||
-			!descends(history, place->stream.tli) ||
-			leaves_at(along(history, place)) < place->lsn)
+			!descends(history, place->start.stream.tli) ||
+			leaves_at(along(history, place)) < place->start.lsn)
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("timeline history file \"%s\" is missing from directory \"%s\"",
 						history_name(missing), place->directory),
 				 errdetail("There is \"%s\", which descends from timeline ID %u. Without the files between them, it is unknown whether it is the latest.",
-						   history_name(tli), place->stream.tli),
+						   history_name(tli), place->start.stream.tli),
 				 errhint("Put the file there, or use tli => '%u' to follow timeline ID %u, or tli => 'current' to stay on %u.",
-						 tli, tli, place->stream.tli)));
+						 tli, tli, place->start.stream.tli)));
 	}
 }
 
@@ -216,7 +217,7 @@ static BbTliPath *
 latest(const BbReqCtx *ctx, const BbWalPlace *place)
 {
 	List	   *tlis = bb_tlihistory_list(ctx, place->directory);
-	TimeLineID	own = place->stream.tli;
+	TimeLineID	own = place->start.stream.tli;
 	TimeLineID	newest = own;
 	TimeLineID	parted = 0;
 	TimeLineID	stranger = 0;
@@ -244,7 +245,7 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 			continue;
 		}
 		path = along(history, place);
-		if (leaves_at(path) >= place->lsn)
+		if (leaves_at(path) >= place->start.lsn)
 			break;
 		if (parted == 0)
 		{
@@ -266,7 +267,7 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 static BbTliPath *
 to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 {
-	TimeLineID	own = place->stream.tli;
+	TimeLineID	own = place->start.stream.tli;
 	TimeLineID	tli = place->target.tli;
 	BbTliHistory *history;
 	BbTliPath  *path;
@@ -276,7 +277,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u cannot be followed", tli),
 				 errdetail("At %X/%X the timeline is on timeline ID %u, which is newer.",
-						   LSN_FORMAT_ARGS(place->lsn), own),
+						   LSN_FORMAT_ARGS(place->start.lsn), own),
 				 errhint("Make a branch where timeline ID %u was left, and ingest into that.",
 						 tli)));
 
@@ -300,13 +301,13 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 						tli, own),
 				 errdetail("\"%s\" does not have it.", history_name(tli))));
 	path = along(history, place);
-	if (leaves_at(path) < place->lsn)
+	if (leaves_at(path) < place->start.lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u cannot be followed", tli),
 				 errdetail("It parted at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
 						   LSN_FORMAT_ARGS(leaves_at(path)), own,
-						   LSN_FORMAT_ARGS(place->lsn)),
+						   LSN_FORMAT_ARGS(place->start.lsn)),
 				 errhint("Make a branch at %X/%X and ingest into that.",
 						 LSN_FORMAT_ARGS(leaves_at(path)))));
 	return path;
@@ -329,10 +330,10 @@ borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbTliPath *path)
 		history = bb_tlihistory_read(ctx, place->directory,
 									 list_nth_oid(tlis, i));
 		if (history == NULL || history->complaint != NULL ||
-			!descends(history, place->stream.tli))
+			!descends(history, place->start.stream.tli))
 			continue;
 		longer = along(history, place);
-		if (leaves_at(longer) < place->lsn ||
+		if (leaves_at(longer) < place->start.lsn ||
 			bb_tlipath_find(longer, target) == NULL)
 			continue;
 		longer->target = target;
@@ -367,7 +368,7 @@ bb_tlipath_choose(const BbReqCtx *ctx, const BbWalPlace *place)
 		case BB_WAL_CURRENT:
 			break;
 		case BB_WAL_NUMBER:
-			if (place->target.tli != place->stream.tli)
+			if (place->target.tli != place->start.stream.tli)
 				path = to_number(ctx, place);
 			break;
 	}

@@ -39,16 +39,14 @@ typedef struct BbWalTarget
 	TimeLineID	tli; /* of BB_WAL_NUMBER */
 } BbWalTarget;
 
-/* From where WAL is read, and where to. */
+/* WAL in a directory: from where it is read, and where to. */
 typedef struct BbWalPlace
 {
 	const char *directory;		   /* an absolute path */
 	const char *history_directory; /* for histories, too; NULL: none */
 	BbWalTarget target;
-	bool		borrow;	  /* see below */
-	BbWalStream stream;	  /* stream.tli is the one at lsn */
-	XLogRecPtr	lsn;	  /* the record before it ended here */
-	XLogRecPtr	prev_lsn; /* and began here; Invalid: not known */
+	bool		borrow; /* see below */
+	BbWalStart	start;
 } BbWalPlace;
 
 /*

@@ -110,8 +110,8 @@ place_at(const char *directory, const char *target, TimeLineID tli,
 
 	place.directory = directory;
 	place.target = bb_waltarget_parse(target);
-	place.stream.tli = tli;
-	place.lsn = lsn;
+	place.start.stream.tli = tli;
+	place.start.lsn = lsn;
 	return place;
 }
 

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * source_internal.h
- *	  A WAL source as its own files see it: source.c reads, directory_end.c has
- *	  the messages about the end.
+ * directory_internal.h
+ *	  A directory of WAL as its own files see it: directory_source.c reads,
+ *	  directory_end.c has the messages about the end.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef BB_WAL_SOURCE_INTERNAL_H
-#define BB_WAL_SOURCE_INTERNAL_H
+#ifndef BB_DIRECTORY_INTERNAL_H
+#define BB_DIRECTORY_INTERNAL_H
 
+#include "wal/directory_source.h"
 #include "wal/segments.h"
-#include "wal/source.h"
 
 /* Does a record follow the one before it? */
 typedef enum BbWalFollows
@@ -20,20 +20,19 @@ typedef enum BbWalFollows
 	BB_WAL_FOREIGN /* it was written after other WAL */
 } BbWalFollows;
 
-struct BbWalSource
+typedef struct BbDirectorySource
 {
+	BbWalSource base;
 	const BbReqCtx *ctx; /* of the call being served; for the callback */
 	MemoryContext context;
 	BbWalPlace	place;
-	BbTliPath  *path;
 	BbWalSegments *segments;
-	XLogReaderState *reader;
 
-	/* the last good record, at first the one before the place */
+	/* the last good record, at first the one before the start */
 	XLogRecPtr	end;
 	XLogRecPtr	prev; /* where it began; Invalid: not known */
 	bool		begun;
-	/* the tli that the next record is of, and where that is left */
+	/* the tli of the next record, and where that tli is left */
 	TimeLineID	tli;
 	XLogRecPtr	tli_end;
 	TimeLineID	page_tli; /* of the last page, which is known to be right */
@@ -52,13 +51,21 @@ struct BbWalSource
 	XLogRecPtr	page;		/* the last page that was asked for */
 	BbWalFollows follows;	/* a record that is good but for that */
 	XLogRecPtr	other_prev; /* and where the one before it began */
-};
+} BbDirectorySource;
 
 /* Where the next record begins. */
 static inline XLogRecPtr
-bb_walsource_start(const BbWalSource *source)
+bb_waldirectory_next_start(const BbDirectorySource *source)
 {
-	return bb_wal_record_start(&source->place.stream, source->end);
+	return bb_wal_record_start(&source->place.start.stream, source->end);
 }
 
-#endif /* BB_WAL_SOURCE_INTERNAL_H */
+/* Operations of the source; see source.h. */
+extern BbWalReason bb_waldirectory_reason(const BbWalSource *base);
+extern void bb_waldirectory_report_end(const BbReqCtx *ctx, BbWalSource *base);
+extern void bb_waldirectory_report_left(const BbReqCtx *ctx, BbWalSource *base,
+										TimeLineID tli, XLogRecPtr lsn);
+extern void bb_waldirectory_raise(const BbReqCtx *ctx, BbWalSource *base,
+								  XLogRecPtr until);
+
+#endif /* BB_DIRECTORY_INTERNAL_H */

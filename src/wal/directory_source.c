@@ -1,0 +1,468 @@
+/*-------------------------------------------------------------------------
+ *
+ * directory_source.c
+ *	  A source of WAL that reads a directory of segments.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+#include "utils/memutils.h"
+#include "wal/directory_internal.h"
+
+/* Segments are read in pieces of this size. */
+#define READ_BYTES (16 * XLOG_BLCKSZ)
+
+/* ---- pages ---- */
+
+/* Open the best file for a segment, or the next best.  False: none. */
+static bool
+change_segment(BbDirectorySource *source, XLogSegNo number, int skip)
+{
+	MemoryContext old = MemoryContextSwitchTo(source->context);
+	bool		found;
+
+	bb_walfile_close(&source->file);
+	source->buffer_length = 0;
+	source->skip = skip;
+	found = bb_walsegments_open(source->segments, number, source->tli, skip,
+								&source->file);
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+/* Is all of the page at an offset in the buffer? */
+static inline bool
+in_buffer(const BbDirectorySource *source, uint32 offset)
+{
+	return offset >= source->buffer_offset &&
+		offset + XLOG_BLCKSZ <= source->buffer_offset + source->buffer_length;
+}
+
+static bool
+fill_buffer(BbDirectorySource *source, uint32 offset)
+{
+	source->buffer_offset = offset - offset % READ_BYTES;
+	source->buffer_length = bb_walfile_read(source->segments, &source->file,
+											source->buffer_offset,
+											source->buffer, READ_BYTES);
+	if (source->buffer_offset == 0 &&
+		source->buffer_length >= SizeOfXLogLongPHD)
+		bb_walfile_check_first(source->segments, &source->file,
+							   (XLogLongPageHeader) source->buffer);
+	return in_buffer(source, offset);
+}
+
+/* (The contract of this callback: access/xlogreader.h.) */
+static int
+read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
+		  XLogRecPtr record, char *buffer)
+{
+	BbDirectorySource *source = reader->private_data;
+	uint32		size = source->place.start.stream.segment_size;
+	uint32		offset = XLogSegmentOffset(page, size);
+	XLogSegNo	number;
+
+	bb_reqctx_check(source->ctx);
+	XLByteToSeg(page, number, size);
+	source->page = page;
+	if ((source->file.fd == NULL || source->file.segment.number != number) &&
+		!change_segment(source, number, 0))
+	{
+		source->missing = number;
+		return -1;
+	}
+
+	/* a file that was cut, perhaps there is another one of that segment */
+	while (!in_buffer(source, offset) && !fill_buffer(source, offset))
+	{
+		int			skip = source->skip;
+
+		if (!change_segment(source, number, skip + 1))
+		{
+			(void) change_segment(source, number, skip);
+			source->message = psprintf("The file has " UINT64_FORMAT
+									   " bytes instead of %u.",
+									   source->file.size, size);
+			return -1;
+		}
+	}
+	memcpy(buffer, source->buffer + (offset - source->buffer_offset),
+		   XLOG_BLCKSZ);
+	reader->seg.ws_tli = source->file.segment.tli;
+	return XLOG_BLCKSZ;
+}
+
+/* ---- records ---- */
+
+/*
+ * Read the files again from where the last record ended.
+ *
+ * xlogreader must not go on with a page that it has.
+ */
+static void
+begin_read(BbDirectorySource *source)
+{
+	bb_walfile_close(&source->file);
+	source->buffer_length = 0;
+	source->missing = 0;
+	source->message = NULL;
+	source->follows = BB_WAL_FOLLOWS;
+	source->base.reader->readLen = 0;
+	XLogBeginRead(source->base.reader, bb_waldirectory_next_start(source));
+}
+
+/*
+ * Does the record follow the last one?
+ *
+ * A file that is used again still has WAL of its older use, whose records may
+ * look good.  They were written at least a segment before, and say that they
+ * follow one that was even before that.
+ */
+static BbWalFollows
+follows(const BbDirectorySource *source)
+{
+	XLogRecPtr	prev = XLogRecGetPrev(source->base.reader);
+
+	if (prev == source->prev || XLogRecPtrIsInvalid(source->prev))
+		return BB_WAL_FOLLOWS;
+	return prev + source->place.start.stream.segment_size <
+			source->base.reader->ReadRecPtr
+		? BB_WAL_STALE
+		: BB_WAL_FOREIGN;
+}
+
+/* A tli is left between two records, if its history file is right. */
+static void
+check_fork(const BbDirectorySource *source)
+{
+	const XLogReaderState *reader = source->base.reader;
+
+	if (reader->EndRecPtr > source->tli_end)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("WAL record at %X/%X does not agree with the timeline history files",
+						LSN_FORMAT_ARGS(reader->ReadRecPtr)),
+				 errdetail("It ends at %X/%X; timeline ID %u is said to end at %X/%X. All before the record has been ingested.",
+						   LSN_FORMAT_ARGS(reader->EndRecPtr), source->tli,
+						   LSN_FORMAT_ARGS(source->tli_end))));
+}
+
+/* The tli that the next record is of. */
+static void
+note_tli(BbDirectorySource *source)
+{
+	const BbTliRange *entry = bb_tlipath_at(source->base.path, source->end);
+
+	source->tli = entry->tli;
+	source->tli_end = entry->end;
+}
+
+/* From here on, files of newer tlis don't have the WAL that is wanted. */
+static void
+stop_borrowing(BbDirectorySource *source)
+{
+	bb_tlipath_shorten(source->base.path);
+	bb_walsegments_relist(source->ctx, source->segments);
+	note_tli(source);
+	begin_read(source);
+}
+
+/* Read a record, or note why there is none. */
+static bool
+read_record(BbDirectorySource *source)
+{
+	XLogReaderState *reader = source->base.reader;
+	char	   *message = NULL;
+
+	if (XLogReadRecord(reader, &message) == NULL)
+	{
+		if (message != NULL && message[0] != '\0')
+			source->message = psprintf("%c%s.", pg_toupper(message[0]),
+									   message + 1);
+		return false;
+	}
+
+	source->follows = follows(source);
+	if (source->follows != BB_WAL_FOLLOWS)
+	{
+		source->other_prev = XLogRecGetPrev(reader);
+		source->message = psprintf(
+			"The record at %X/%X follows one at %X/%X; the last one before it is at %X/%X.",
+			LSN_FORMAT_ARGS(reader->ReadRecPtr),
+			LSN_FORMAT_ARGS(source->other_prev),
+			LSN_FORMAT_ARGS(source->prev));
+		return false;
+	}
+	if (reader->EndRecPtr > source->tli_end &&
+		source->base.path->target == source->tli)
+	{
+		/* WAL knows nothing of that fork */
+		stop_borrowing(source);
+		return read_record(source);
+	}
+	check_fork(source);
+	/* (ReadRecord in PostgreSQL's xlogrecovery.c) */
+	if (reader->latestPageTLI != source->page_tli &&
+		!bb_tlipath_has(source->base.path, reader->latestPageTLI))
+	{
+		source->message = psprintf(
+			"The page at %X/%X is of timeline ID %u, which is not expected.",
+			LSN_FORMAT_ARGS(reader->latestPagePtr), reader->latestPageTLI);
+		return false;
+	}
+	source->page_tli = reader->latestPageTLI;
+	return true;
+}
+
+/* Is there WAL after the part that can't be read? */
+static bool
+goes_on(BbDirectorySource *source)
+{
+	XLogSegNo	number = source->missing;
+
+	if (number == 0)
+		XLByteToSeg(bb_waldirectory_next_start(source), number,
+					source->place.start.stream.segment_size);
+	return bb_walsegments_later(source->ctx, source->segments, number,
+								false) != NULL;
+}
+
+/*
+ * Look a second time before anything is said of it: a live server may have
+ * written on since this part was read; segments may have come after the
+ * directory was listed; and only a record that is read without regard to the
+ * one before it shows whether it is good but for that.
+ */
+static bool
+read_record_again(BbDirectorySource *source)
+{
+	if (goes_on(source))
+		bb_walsegments_relist(source->ctx, source->segments);
+	begin_read(source);
+	return read_record(source);
+}
+
+/*
+ * If both branches continue in the directory, only the caller knows which one
+ * is wanted.  The segment in which the old tli is left doesn't count: a server
+ * that fails over leaves it, too.
+ */
+static void
+refuse_two_branches(const BbDirectorySource *source, TimeLineID left)
+{
+	const BbTliRange *newest = linitial(source->base.path->tlis);
+	uint32		size = source->place.start.stream.segment_size;
+	BbWalSegment first;
+	BbWalSegment last;
+	char		first_name[MAXFNAMELEN];
+	char		last_name[MAXFNAMELEN];
+
+	if (!bb_walsegments_beyond(source->ctx, source->segments, left,
+							   (source->end - 1) / size + 1, &first, &last))
+		return;
+	bb_walsegments_name(source->segments, &first, first_name);
+	bb_walsegments_name(source->segments, &last, last_name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("WAL in directory \"%s\" goes on under timeline IDs %u and %u",
+					source->place.directory, left, source->tli),
+			 errdetail("Timeline ID %u parts from %u at %X/%X, and has WAL up to %X/%X; timeline ID %u goes on in \"%s\", and has WAL up to %X/%X, in \"%s\". All before %X/%X has been ingested.",
+					   source->tli, left, LSN_FORMAT_ARGS(source->end),
+					   LSN_FORMAT_ARGS(bb_walsegments_limit(source->segments)),
+					   left, first_name,
+					   LSN_FORMAT_ARGS((last.number + 1) * size), last_name,
+					   LSN_FORMAT_ARGS(source->end)),
+			 errhint("Use tli => '%u' if the cluster failed over, or tli => 'current' if it goes on under timeline ID %u.",
+					 newest->tli, left)));
+}
+
+/* WAL of one tli ends where the last record did, the next one's begins. */
+static void
+change_tli(BbDirectorySource *source)
+{
+	TimeLineID	left = source->tli;
+
+	if (source->base.path->target == left)
+	{
+		stop_borrowing(source);
+		return;
+	}
+	note_tli(source);
+	if (source->place.target.kind == BB_WAL_LATEST)
+		refuse_two_branches(source, left);
+
+	/* a copy in a file of the old one isn't WAL of the new one */
+	if (source->file.fd != NULL && source->file.segment.tli < source->tli)
+		begin_read(source);
+}
+
+/* The first record that can be read is wrong already. */
+static void
+check_first(const BbDirectorySource *source)
+{
+	if (source->begun || source->follows != BB_WAL_FOREIGN)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("WAL in directory \"%s\" does not continue the timeline",
+					source->place.directory),
+			 errdetail("The record at %X/%X follows one at %X/%X; the last of the timeline is at %X/%X.",
+					   LSN_FORMAT_ARGS(bb_waldirectory_next_start(source)),
+					   LSN_FORMAT_ARGS(source->other_prev),
+					   LSN_FORMAT_ARGS(source->prev))));
+}
+
+static BbWalNext
+next(const BbReqCtx *ctx, BbWalSource *base)
+{
+	BbDirectorySource *source = (BbDirectorySource *) base;
+	MemoryContext old = MemoryContextSwitchTo(source->context);
+	bool		found;
+
+	/* the reader allocates its buffers when it needs them */
+	source->ctx = ctx;
+	if (source->end >= source->tli_end)
+		change_tli(source);
+	found = read_record(source) || read_record_again(source);
+	MemoryContextSwitchTo(old);
+	if (found)
+	{
+		source->begun = true;
+		source->end = base->reader->EndRecPtr;
+		source->prev = base->reader->ReadRecPtr;
+		return BB_WAL_RECORD;
+	}
+
+	check_first(source);
+	source->broken = goes_on(source);
+	return source->broken ? BB_WAL_BROKEN : BB_WAL_END;
+}
+
+/* ---- other operations ---- */
+
+static XLogRecPtr
+limit(const BbWalSource *base)
+{
+	return bb_walsegments_limit(((const BbDirectorySource *) base)->segments);
+}
+
+static void
+need_any(const BbReqCtx *ctx, const BbWalSource *base)
+{
+	bb_walsegments_need_any(ctx, ((const BbDirectorySource *) base)->segments);
+}
+
+/*
+ * A clone's history begins with this text.  So where the file is missing, isn't
+ * valid or disagrees with the one that the path was chosen by, the text is made
+ * from that one.
+ */
+static const char *
+history(const BbReqCtx *ctx, const BbWalSource *base, TimeLineID tli)
+{
+	const BbDirectorySource *source = (const BbDirectorySource *) base;
+	const BbTliRange *newest = linitial(base->path->tlis);
+	const BbTliHistory *chosen = bb_tlipath_history(ctx, &source->place,
+													newest->tli);
+
+	if (chosen == NULL || chosen->complaint != NULL)
+		return NULL;
+	if (tli == newest->tli)
+		return chosen->text;
+	return bb_tlihistory_text(chosen,
+							  bb_tlipath_history(ctx, &source->place, tli),
+							  tli);
+}
+
+static const BbWalSourceOps ops = {
+	.next = next,
+	.limit = limit,
+	.history = history,
+	.reason = bb_waldirectory_reason,
+	.raise = bb_waldirectory_raise,
+	.need_any = need_any,
+	.report_end = bb_waldirectory_report_end,
+	.report_left = bb_waldirectory_report_left,
+};
+
+/* ---- opening ---- */
+
+static void
+check_directory(const char *directory)
+{
+	struct stat st;
+
+	if (!is_absolute_path(directory))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("WAL directory \"%s\" is not an absolute path",
+						directory)));
+	if (stat(directory, &st) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat directory \"%s\": %m", directory)));
+	if (!S_ISDIR(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a directory", directory)));
+}
+
+typedef struct DirectoryOrigin
+{
+	BbWalOrigin base;
+	BbWalPlace	place;
+} DirectoryOrigin;
+
+static BbWalSource *
+open_source(const BbReqCtx *ctx, const BbWalOrigin *origin,
+			const BbWalStart *start)
+{
+	const BbWalPlace *place = &((const DirectoryOrigin *) origin)->place;
+	BbDirectorySource *source;
+	char	   *directory;
+
+	check_directory(place->directory);
+	source = palloc0(sizeof(BbDirectorySource));
+	source->base.ops = &ops;
+	source->base.name = psprintf("directory \"%s\"", place->directory);
+	source->ctx = ctx;
+	source->context = CurrentMemoryContext;
+	source->place = *place;
+	directory = pstrdup(place->directory);
+	canonicalize_path(directory);
+	source->place.directory = directory;
+	source->place.start = *start;
+	source->end = start->lsn;
+	source->prev = start->prev_lsn;
+	source->base.path = bb_tlipath_choose(ctx, &source->place);
+	source->segments = bb_walsegments_new(ctx, &source->place,
+										  source->base.path);
+	source->buffer = palloc(READ_BYTES);
+	/* at the very end of a tli, the next record changes it */
+	source->tli = start->stream.tli;
+	source->tli_end = bb_tlipath_find(source->base.path, source->tli)->end;
+
+	source->base
+		.reader = XLogReaderAllocate(start->stream.segment_size, NULL,
+									 XL_ROUTINE(.page_read = read_page),
+									 source);
+	if (source->base.reader == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	source->base.reader->system_identifier = start->stream.system_identifier;
+	begin_read(source);
+	return &source->base;
+}
+
+const BbWalOrigin *
+bb_waldirectory_origin(const BbWalPlace *place)
+{
+	DirectoryOrigin *origin = palloc0(sizeof(DirectoryOrigin));
+
+	origin->base.open = open_source;
+	origin->place = *place;
+	return &origin->base;
+}
