@@ -184,7 +184,7 @@ import_fails_patched(
 import_fails_with(
 	sub { append_to_file("$from/$relation", 'x') },
 	sub { truncate "$from/$relation", (-s "$from/$relation") - 1 },
-	qr/XX001: .*"\Q$from\/$database\E" has an impossible size.*\n.*midst of a block/,
+	qr/XX001: .*"\Q$from\/$database\E" has an impossible size.*\n.*middle of a block/,
 	'a torn relation file');
 import_fails_without("$database/pg_filenode.map",
 	qr/XX001: .*\Q$database\E\/pg_filenode\.map" is missing/,
