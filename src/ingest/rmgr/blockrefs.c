@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * blockrefs.c
- *	  Block references of WAL records into entries.
+ *	  Entries for the block references of WAL records.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * blockrefs.h
- *	  Block references of WAL records into entries.
+ *	  Entries for the block references of WAL records.
  *
  *	  a full-page image that recovery would restore	 ──► IMAGE
- *	  a block that the record makes anew			 ──► RECORD_INIT
+ *	  a block that the record initializes			 ──► RECORD_INIT
  *	  any other										 ──► RECORD
  *
- * This is all that most resource managers need, custom ones among them.
+ * Most resource managers, custom ones among them, need nothing else.
  *
- * Maps have no records in the store: a visibility map's changes are derived
- * (rm_heap.c), and of a free space map only images count.
+ * The store has no records of maps: changes to a visibility map are derived
+ * (rm_heap.c), and a free space map changes by images only.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,10 +19,10 @@
 
 #include "ingest/handler.h"
 
-/* The handler of resource managers that change nothing but their blocks. */
+/* bb_blockrefs_ingest - handle a record that changes nothing but its blocks. */
 extern void bb_blockrefs_ingest(BbIngest *ingest);
 
-/* The same for one block reference; none of that number is no error. */
+/* The same for one block reference; it is no error if there is no such one. */
 extern void bb_blockrefs_ingest_one(BbIngest *ingest, uint8 id);
 
 #endif /* BB_BLOCKREFS_H */

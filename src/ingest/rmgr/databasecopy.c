@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * databasecopy.c
- *	  A database copied by its files, as one WAL record does it.
+ *	  The copy of a database's files, which one WAL record stands for.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,15 +13,15 @@
 #include "ingest/rmgr/databasecopy.h"
 #include "utils/memutils.h"
 
-/* Image layers being written. */
+/* The state of a copy. */
 typedef struct Copy
 {
 	BbIngest   *ingest;
-	BbKeyRange	range;	   /* start: that of the layer being written */
-	BbLayerWriter *writer; /* NULL: none */
+	BbKeyRange	range;	   /* starts with the layer being written */
+	BbLayerWriter *writer; /* NULL: no layer is being written */
 } Copy;
 
-/* A key of the source's, as the copy's. */
+/* Turn a key of the source into one of the copy. */
 static BbKey
 rename_key(const BbKey *key, BbDatabaseDir to)
 {
@@ -64,7 +64,7 @@ add_page(Copy *copy, const BbKey *key, const BbEntry *entry)
 	ingest->result.pages++;
 }
 
-/* Blocks that the source's forks have; the store may hold others. */
+/* Copy the blocks of the source's forks; the store may have others. */
 static void
 copy_blocks(BbIngest *ingest, BbTimeline *timeline, BbDatabaseDir from,
 			BbDatabaseDir to)
@@ -113,7 +113,7 @@ copy_sizes(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	}
 }
 
-/* Which blocks of the source's forks come as zeros. */
+/* Copy the runs of zeros in the source's forks. */
 static void
 copy_zeros(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 {
@@ -130,7 +130,7 @@ copy_zeros(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 
 		if (value == NULL)
 			continue;
-		/* the directory may move its own */
+		/* the next call may move the value */
 		copy = palloc(length);
 		memcpy(copy, value, length);
 		bb_knownkeys_put(ingest->known, &renamed, ingest->lsn, copy, length);
@@ -138,7 +138,7 @@ copy_zeros(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	}
 }
 
-/* PG_VERSION, if it is there, and the relation map. */
+/* Copy PG_VERSION, if it exists, and the relation map. */
 static void
 copy_files(BbIngest *ingest, BbTimeline *timeline, BbDatabaseDir from,
 		   BbDatabaseDir to)
@@ -171,7 +171,7 @@ bb_databasecopy_run(BbIngest *ingest, BbDatabaseDir from, BbDatabaseDir to)
 	timeline = bb_timeline_open(ingest->ctx, ingest->objects,
 								ingest->manifest->timeline);
 
-	/* what is there under that name is removed first */
+	/* first remove what exists under that OID */
 	bb_relsizes_drop_all(ingest, to.spc, to.db);
 	copy_files(ingest, timeline, from, to);
 	copy_sizes(ingest, from, to);

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * databasecopy.h
- *	  A database copied by its files, as one WAL record does it.
+ *	  The copy of a database's files, which one WAL record stands for.
  *
  * CREATE DATABASE … STRATEGY file_copy and ALTER DATABASE … SET TABLESPACE
- * copy a directory, and WAL says just that.	 So what the directory has at that
- * point is read from the store, by a scan that redo keeps up with, and
- * written as image layers at the record's end:
+ * copy a directory, and WAL has no more than that fact.  So a scan with redo
+ * reads the source's blocks at that LSN from the store, and they are written as
+ * image layers at the end of the record:
  *
  *	  flush ── scan of the source's blocks ── image layers of the copy's
  *
- * Neither the copy nor its source is ever in memory.
+ * Neither the copy nor its source is kept in memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 
 #include "ingest/handler.h"
 
-/* A database's directory in a tablespace. */
+/* The directory of a database in a tablespace. */
 typedef struct BbDatabaseDir
 {
 	Oid			spc;
@@ -27,9 +27,9 @@ typedef struct BbDatabaseDir
 } BbDatabaseDir;
 
 /*
- * bb_databasecopy_run - "to" becomes what "from" is.
+ * bb_databasecopy_run - replace the database "to" by a copy of "from".
  *
- * REQUIRES: no entry of the record being handled yet.
+ * REQUIRES: the record being handled has no entry yet.
  */
 extern void bb_databasecopy_run(BbIngest *ingest, BbDatabaseDir from,
 								BbDatabaseDir to);

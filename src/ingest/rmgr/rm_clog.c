@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * rm_clog.c
- *	  Records of pg_xact: pages made, segments removed.
+ *	  Records of pg_xact: new pages and removed segments.
  *
- * What is in the pages comes with commits and aborts: rm_xact.c.
+ * Records of commits and aborts change the pages: rm_xact.c.
  *
  * (clog_redo and CLOGPagePrecedes in PostgreSQL's clog.c.)
  *
@@ -19,26 +19,19 @@
 static bool
 precedes(int64 page, int64 other)
 {
-	TransactionId xid = (TransactionId) page * BB_XACT_PER_PAGE +
-		FirstNormalTransactionId + 1;
-	TransactionId other_xid = (TransactionId) other * BB_XACT_PER_PAGE +
-		FirstNormalTransactionId + 1;
-
-	return TransactionIdPrecedes(xid, other_xid) &&
-		TransactionIdPrecedes(xid, other_xid + BB_XACT_PER_PAGE - 1);
+	return bb_slrupages_xids_precede(page, other, BB_XACT_PER_PAGE);
 }
 
 void
 bb_rm_clog(BbIngest *ingest)
 {
-	BbWalSlruPage page;
 	xl_clog_truncate truncate;
 
 	switch (XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK)
 	{
 		case CLOG_ZEROPAGE:
-			memcpy(&page, bb_ingest_data(ingest, sizeof(page)), sizeof(page));
-			bb_slrupages_zero(ingest, BB_SLRU_XACT, page);
+			bb_slrupages_zero(ingest, BB_SLRU_XACT,
+							  bb_slrupages_of_record(ingest));
 			break;
 		case CLOG_TRUNCATE:
 			memcpy(&truncate, bb_ingest_data(ingest, sizeof(truncate)),

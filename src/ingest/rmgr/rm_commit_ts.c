@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * rm_commit_ts.c
- *	  Commit timestamps: their own records, and what commits and a change of
- *	  track_commit_timestamp do to them.
+ *	  Records of commit timestamps, and the effects of commits and of
+ *	  track_commit_timestamp on them.
  *
  * (PostgreSQL's commit_ts.c.)
  *
@@ -12,7 +12,7 @@
 
 #include "access/commit_ts.h"
 #include "access/transam.h"
-#include "ingest/rmgr/committs.h"
+#include "ingest/rmgr/rm_commit_ts.h"
 #include "ingest/rmgr/slrupages.h"
 #include "layer/native.h"
 
@@ -20,18 +20,12 @@
 static bool
 precedes(int64 page, int64 other)
 {
-	TransactionId xid = (TransactionId) page * BB_COMMIT_TS_PER_PAGE +
-		FirstNormalTransactionId + 1;
-	TransactionId other_xid = (TransactionId) other * BB_COMMIT_TS_PER_PAGE +
-		FirstNormalTransactionId + 1;
-
-	return TransactionIdPrecedes(xid, other_xid) &&
-		TransactionIdPrecedes(xid, other_xid + BB_COMMIT_TS_PER_PAGE - 1);
+	return bb_slrupages_xids_precede(page, other, BB_COMMIT_TS_PER_PAGE);
 }
 
 void
-bb_committs_set(BbIngest *ingest, const TransactionId *xids, int nxids,
-				TimestampTz time, RepOriginId origin)
+bb_commit_ts_set(BbIngest *ingest, const TransactionId *xids, int nxids,
+				 TimestampTz time, RepOriginId origin)
 {
 	CheckPoint *checkpoint = &ingest->state->checkpoint;
 	int			i = 0;
@@ -82,7 +76,7 @@ deactivate(BbIngest *ingest)
 }
 
 void
-bb_committs_switch(BbIngest *ingest, bool on)
+bb_commit_ts_switch(BbIngest *ingest, bool on)
 {
 	bool		active = bb_clusterstate_tracks_commits(ingest->state);
 
@@ -97,14 +91,13 @@ void
 bb_rm_commit_ts(BbIngest *ingest)
 {
 	CheckPoint *checkpoint = &ingest->state->checkpoint;
-	BbWalSlruPage page;
 	xl_commit_ts_truncate truncate;
 
 	switch (XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK)
 	{
 		case COMMIT_TS_ZEROPAGE:
-			memcpy(&page, bb_ingest_data(ingest, sizeof(page)), sizeof(page));
-			bb_slrupages_zero(ingest, BB_SLRU_COMMIT_TS, page);
+			bb_slrupages_zero(ingest, BB_SLRU_COMMIT_TS,
+							  bb_slrupages_of_record(ingest));
 			break;
 		case COMMIT_TS_TRUNCATE:
 			memcpy(&truncate, bb_ingest_data(ingest, SizeOfCommitTsTruncate),

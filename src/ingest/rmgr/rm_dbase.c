@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rm_dbase.c
- *	  Databases: created by both strategies, moved, dropped.
+ *	  Databases: creation by both strategies, move, and drop.
  *
  * (dbase_redo in PostgreSQL's dbcommands.c.)
  *
@@ -33,7 +33,7 @@ create_by_copy(BbIngest *ingest)
 	bb_databasecopy_run(ingest, from, to);
 }
 
-/* What is in it comes in records of its own. */
+/* Other records have the contents. */
 static void
 create_by_wal(BbIngest *ingest)
 {

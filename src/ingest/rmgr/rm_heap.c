@@ -1,16 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * rm_heap.c
- *	  Records of the heap, and what they mean for the visibility map.
+ *	  Records of the heap, and their effect on the visibility map.
  *
- * A heap record's blocks are those of the heap.	That a page is no longer
- * all-visible, or all-frozen, is a flag in it; recovery then clears the bits
- * in the map, whatever the map page's LSN, and makes the page if need be.
- * Later minor versions (17.12 and 18.6 do, 15.20 doesn't) name the map's page
- * as well, where bits were cleared, perhaps with an image: then it's a change
- * like others, and no other page of the map is changed.  Setting bits is a
- * record with a block of the map.  Both are derived, so that a map page needs
- * no redo.
+ * The block references of a heap record are to the heap.  A flag says that a
+ * page is no longer all-visible or all-frozen.  Recovery then clears the bits in
+ * the map, whatever the LSN of the map's page, and creates the page if it
+ * doesn't exist.
+ *
+ * Later minor versions (17.12 and 18.6, but not 15.20) also name the page of
+ * the map whose bits were cleared, perhaps with an image.  Then it is an
+ * ordinary change, and no other page of the map changes.
+ *
+ * A record that sets bits names a block of the map.  Both kinds of changes are
+ * derived as native records, so that a page of a map needs no redo.
  *
  * (heap_redo and heap2_redo in PostgreSQL's heapam.c, heapam_xlog.c from 18
  * on; visibilitymap.c.)
@@ -48,8 +51,8 @@ find_block(BbIngest *ingest, uint8 id, uint8 flags, ClearedBlock *cleared)
 }
 
 /*
- * An extended map: pages are initialised by vm_extend in 15, and left zeros
- * but for the last from 16 on.
+ * Extend a map.  In 15, vm_extend initializes all its new pages; from 16 on, all
+ * but the last are zeros.
  */
 static void
 extend_map(BbIngest *ingest, const BbFork *map, BlockNumber map_block)
@@ -62,7 +65,7 @@ extend_map(BbIngest *ingest, const BbFork *map, BlockNumber map_block)
 		block = 0;
 #endif
 
-	/* at most the 131,457 pages that a map has, which share their bytes */
+	/* a map has at most 131,457 pages, and the new ones share their bytes */
 	for (; block <= map_block; block++)
 	{
 		BbKey		key = bb_fork_block_key(map, block);
@@ -88,9 +91,7 @@ typedef enum Naming
 	NAMES_IT
 } Naming;
 
-/*
- * Its map, that is: all blocks of the record are of one relation.
- */
+/* Find a reference to the map; all blocks of a record are of one relation. */
 static Naming
 find_map_page(XLogReaderState *record, BlockNumber map_block, uint8 *id)
 {
@@ -98,7 +99,7 @@ find_map_page(XLogReaderState *record, BlockNumber map_block, uint8 *id)
 	BbFork		fork;
 	BlockNumber block;
 
-	/* the first is the heap's */
+	/* the first block is of the heap */
 	for (int n = 1; n <= XLogRecMaxBlockId(record); n++)
 	{
 		*id = (uint8) n;
@@ -141,7 +142,7 @@ clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
 		if (!bb_relsizes_get(ingest, &block->map, &blocks) ||
 			map_block >= blocks)
 		{
-			/* a page that is made now has no bits to clear */
+			/* a new page has no bits to clear */
 			if (naming == NAMES_NONE)
 				extend_map(ingest, &block->map, map_block);
 			else
@@ -174,8 +175,8 @@ clear_if(BbIngest *ingest, bool clear, uint8 flags)
 }
 
 /*
- * Block 0 is the new tuple's; block 1 the old one's, if it is another; 2 and 3
- * are the map's.
+ * Block 0 has the new tuple, block 1 the old one if that is in another block;
+ * blocks 2 and 3 are of the map.
  */
 static void
 clear_for_update(BbIngest *ingest)
@@ -221,7 +222,7 @@ set_visible(BbIngest *ingest)
 			ingest,
 			"The block of the visibility map is not that of the heap block.");
 
-	/* the heap page; and an image of the map, which then is all there is */
+	/* add the heap page, and an image of the map, which replaces the bits */
 	bb_blockrefs_ingest(ingest);
 	if (XLogRecBlockImageApply(ingest->record, 0))
 		return;
@@ -310,7 +311,7 @@ bb_rm_heap(BbIngest *ingest)
 		case XLOG_HEAP_INPLACE:
 			break;
 		case XLOG_HEAP_TRUNCATE:
-			return; /* for logical decoding */
+			return; /* it is for logical decoding */
 		default:
 			bb_ingest_unknown(ingest);
 	}
@@ -347,7 +348,7 @@ bb_rm_heap2(BbIngest *ingest)
 			clear_for_lock_updated(ingest);
 			bb_blockrefs_ingest(ingest);
 			break;
-		case XLOG_HEAP2_NEW_CID: /* for logical decoding */
+		case XLOG_HEAP2_NEW_CID: /* it is for logical decoding */
 		case XLOG_HEAP2_REWRITE: /* of a replication slot */
 			break;
 		default:

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rm_logicalmsg.c
- *	  Logical decoding messages: they change nothing.
+ *	  Messages of logical decoding, which change nothing.
  *
  *-------------------------------------------------------------------------
  */

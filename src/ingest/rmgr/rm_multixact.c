@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rm_multixact.c
- *	  Multixacts: made, their pages made, and truncated.
+ *	  Multixacts: their creation, new pages, and truncation.
  *
  * (multixact_redo, RecordNewMultiXact, PerformMembersTruncation and
  * PerformOffsetsTruncation in PostgreSQL's multixact.c.)
@@ -37,9 +37,9 @@ next_multi(MultiXactId multi)
 }
 
 /*
- * A page of offsets is made, unless that happened before: where a multixact
- * is the last of its page, where it ends is the first entry of the next page,
- * and servers before 15.15 and its like make that page only afterwards.
+ * Zero a page of offsets, unless it exists already.  The end of the last
+ * multixact of a page is the first entry of the next page, and servers before
+ * 15.15 (and the minor releases of its date) zero that page only afterwards.
  */
 static void
 zero_offsets(BbIngest *ingest, int64 page)
@@ -53,7 +53,7 @@ zero_offsets(BbIngest *ingest, int64 page)
 	bb_slrupages_zero(ingest, BB_SLRU_MULTIXACT_OFFSETS, page);
 }
 
-/* Where a multixact's members begin, and where those of the next will. */
+/* Set the offsets of a multixact's members and of the next multixact's. */
 static void
 set_offsets(BbIngest *ingest, const xl_multixact_create *create)
 {
@@ -64,7 +64,7 @@ set_offsets(BbIngest *ingest, const xl_multixact_create *create)
 	StringInfo	native = bb_ingest_native_begin(ingest);
 
 	if (next_offset == 0)
-		next_offset = 1; /* 0 means none */
+		next_offset = 1; /* 0 means that there is no offset */
 
 	bb_native_offsets_begin(native);
 	bb_native_offsets_add(native, create->mid % BB_OFFSETS_PER_PAGE,
@@ -157,7 +157,7 @@ truncate_both(BbIngest *ingest)
 							  members_segment(truncate.startTruncMemb),
 							  members_segment(truncate.endTruncMemb));
 
-	/* one back: the page of the oldest may not be there yet */
+	/* go one back, since the page of the oldest may not exist yet */
 	last = truncate.endTruncOff == FirstMultiXactId ? MaxMultiXactId
 													: truncate.endTruncOff - 1;
 	bb_slrupages_truncate(ingest, BB_SLRU_MULTIXACT_OFFSETS,
@@ -167,17 +167,14 @@ truncate_both(BbIngest *ingest)
 void
 bb_rm_multixact(BbIngest *ingest)
 {
-	BbWalSlruPage page;
-
 	switch (XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK)
 	{
 		case XLOG_MULTIXACT_ZERO_OFF_PAGE:
-			memcpy(&page, bb_ingest_data(ingest, sizeof(page)), sizeof(page));
-			zero_offsets(ingest, page);
+			zero_offsets(ingest, bb_slrupages_of_record(ingest));
 			break;
 		case XLOG_MULTIXACT_ZERO_MEM_PAGE:
-			memcpy(&page, bb_ingest_data(ingest, sizeof(page)), sizeof(page));
-			bb_slrupages_zero(ingest, BB_SLRU_MULTIXACT_MEMBERS, page);
+			bb_slrupages_zero(ingest, BB_SLRU_MULTIXACT_MEMBERS,
+							  bb_slrupages_of_record(ingest));
 			break;
 		case XLOG_MULTIXACT_CREATE_ID:
 			create(ingest);

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * rm_relmap.c
- *	  Updates of the map of a database's mapped catalogs.
+ *	  Updates of relation maps.
  *
- * The record has the file as it then is, with its checksum.
+ * The record has the whole new file with its checksum.
  *
  * (relmap_redo and write_relmap_file in PostgreSQL's relmapper.c.)
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rm_replorigin.c
- *	  Replication origins: set and dropped, and advanced by commits.
+ *	  Replication origins, which records set and drop, and commits advance.
  *
  * (replorigin_redo and replorigin_advance in PostgreSQL's origin.c.)
  *
@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "ingest/rmgr/origins.h"
+#include "ingest/rmgr/rm_replorigin.h"
 #include "replication/origin.h"
 
 static BbKey
@@ -19,8 +19,8 @@ origin_key(RepOriginId origin)
 }
 
 void
-bb_origins_advance(BbIngest *ingest, RepOriginId origin, XLogRecPtr remote_lsn,
-				   bool backward)
+bb_replorigin_advance(BbIngest *ingest, RepOriginId origin,
+					  XLogRecPtr remote_lsn, bool backward)
 {
 	BbKey		key = origin_key(origin);
 	uint64		before;
@@ -44,8 +44,8 @@ bb_rm_replorigin(BbIngest *ingest)
 		case XLOG_REPLORIGIN_SET:
 			set = (const xl_replorigin_set *) bb_ingest_data(ingest,
 															 sizeof(*set));
-			bb_origins_advance(ingest, set->node_id, set->remote_lsn,
-							   set->force);
+			bb_replorigin_advance(ingest, set->node_id, set->remote_lsn,
+								  set->force);
 			break;
 		case XLOG_REPLORIGIN_DROP:
 			drop = (const xl_replorigin_drop *) bb_ingest_data(ingest,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rm_smgr.c
- *	  Records of the storage manager: forks created and truncated.
+ *	  Records of the storage manager, which create and truncate forks.
  *
  * (smgr_redo in PostgreSQL's storage.c; FreeSpaceMapPrepareTruncateRel in
  * freespace.c; visibilitymap_prepare_truncate in visibilitymap.c.)
@@ -38,13 +38,13 @@ create(BbIngest *ingest)
 	bb_relsizes_create(ingest, &fork);
 }
 
-/* Which block of the map has the page of the lowest level of that number? */
+/* Return the block of the map that has page "leaf" of the lowest level. */
 static BlockNumber
 fsm_block(BlockNumber leaf)
 {
 	BlockNumber pages = 0;
 
-	/* with each leaf come, now and then, pages of the levels above */
+	/* pages of the higher levels are among those of the lowest */
 	for (int level = 0; level < FSM_LEVELS; level++)
 	{
 		pages += leaf + 1;
@@ -53,33 +53,11 @@ fsm_block(BlockNumber leaf)
 	return pages - 1;
 }
 
+/* Truncate a map before entry "entry" of "block", which "native" clears from. */
 static void
-truncate_fsm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
+truncate_map(BbIngest *ingest, const BbFork *fork, BlockNumber block,
+			 uint32 entry, void (*native) (StringInfo record, uint32 entry))
 {
-	BlockNumber block = fsm_block(heap_blocks / FSM_PER_PAGE);
-	uint32		slots = heap_blocks % FSM_PER_PAGE;
-	BlockNumber blocks;
-
-	if (!bb_relsizes_get(ingest, fork, &blocks))
-		return;
-	if (slots > 0)
-	{
-		BbKey		key = bb_fork_block_key(fork, block);
-
-		if (block >= blocks)
-			return;
-		bb_native_fsm_truncate(bb_ingest_native_begin(ingest), slots);
-		bb_ingest_native(ingest, &key, bb_relgaps_take(ingest, fork, block));
-		block++;
-	}
-	bb_relsizes_truncate(ingest, fork, block);
-}
-
-static void
-truncate_vm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
-{
-	BlockNumber block = heap_blocks / BB_VM_PER_PAGE;
-	uint32		entry = heap_blocks % BB_VM_PER_PAGE;
 	BlockNumber blocks;
 
 	if (!bb_relsizes_get(ingest, fork, &blocks))
@@ -90,7 +68,7 @@ truncate_vm(BbIngest *ingest, const BbFork *fork, BlockNumber heap_blocks)
 
 		if (block >= blocks)
 			return;
-		bb_native_vm_truncate(bb_ingest_native_begin(ingest), entry);
+		native(bb_ingest_native_begin(ingest), entry);
 		bb_ingest_native(ingest, &key, bb_relgaps_take(ingest, fork, block));
 		block++;
 	}
@@ -112,12 +90,14 @@ truncate_forks(BbIngest *ingest)
 	if (truncate->flags & SMGR_TRUNCATE_FSM)
 	{
 		fork.fork = FSM_FORKNUM;
-		truncate_fsm(ingest, &fork, truncate->blkno);
+		truncate_map(ingest, &fork, fsm_block(truncate->blkno / FSM_PER_PAGE),
+					 truncate->blkno % FSM_PER_PAGE, bb_native_fsm_truncate);
 	}
 	if (truncate->flags & SMGR_TRUNCATE_VM)
 	{
 		fork.fork = VISIBILITYMAP_FORKNUM;
-		truncate_vm(ingest, &fork, truncate->blkno);
+		truncate_map(ingest, &fork, truncate->blkno / BB_VM_PER_PAGE,
+					 truncate->blkno % BB_VM_PER_PAGE, bb_native_vm_truncate);
 	}
 }
 

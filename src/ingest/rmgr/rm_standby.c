@@ -3,9 +3,9 @@
  * rm_standby.c
  *	  Records for hot standby: locks, running transactions, invalidations.
  *
- * They are about what runs, and nothing runs in a backup.	But a standby that
- * starts from a base backup learns nextXid from the first list of running
- * transactions; from later ones it doesn't (ProcArrayApplyRecoveryInfo in
+ * They are about running transactions, and a backup has none.  But a standby
+ * that starts from a base backup takes nextXid from the first list of running
+ * transactions, and from no later one (ProcArrayApplyRecoveryInfo in
  * PostgreSQL's procarray.c).
  *
  *-------------------------------------------------------------------------

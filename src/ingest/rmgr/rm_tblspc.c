@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * rm_tblspc.c
- *	  Tablespaces created and dropped.
+ *	  Creation and drop of tablespaces.
  *
- * A tablespace that is dropped has no relations any more, but may have the
- * directories of databases that had some there.
+ * A tablespace that is dropped has no relations, but may still have directories
+ * of databases.
  *
  * (tblspc_redo in PostgreSQL's tablespace.c.)
  *
@@ -28,7 +28,7 @@ create(BbIngest *ingest)
 								  0);
 
 	bb_recordcheck_tablespace(ingest, create->ts_id);
-	/* an empty path is that of a tablespace in place */
+	/* an empty path is that of an in-place tablespace */
 	if (length == room || length >= MAXPGPATH ||
 		(length > 0 && !is_absolute_path(create->ts_path)))
 		bb_ingest_refuse(

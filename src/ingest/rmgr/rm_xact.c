@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rm_xact.c
- *	  Transactions: committed, aborted, prepared.
+ *	  Transactions: commit, abort and prepare.
  *
  * (xact_redo in PostgreSQL's xact.c; TransactionIdSetTreeStatus in clog.c;
  * PrepareRedoAdd in twophase.c.)
@@ -16,26 +16,26 @@
 #include "base/codec.h"
 #include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
-#include "ingest/rmgr/committs.h"
-#include "ingest/rmgr/origins.h"
+#include "ingest/rmgr/rm_commit_ts.h"
+#include "ingest/rmgr/rm_replorigin.h"
 #include "ingest/rmgr/slrupages.h"
 #include "ingest/rmgr/xactrecord.h"
 #include "layer/native.h"
 #include "replication/origin.h"
 #include "utils/timestamp.h"
 
-/* How a transaction ended, whatever the record. */
+/* The end of a transaction, common to all records of it. */
 typedef struct XactEnd
 {
 	TransactionId xid;
 	int			nsubxacts;
 	const TransactionId *subxacts;
 	TimestampTz time;
-	RepOriginId origin; /* Invalid: none */
+	RepOriginId origin; /* InvalidRepOriginId: it has none */
 	XLogRecPtr	origin_lsn;
 	int			ndropped;
 	const BbWalLocator *dropped;
-	bool		prepared; /* before */
+	bool		prepared; /* it was prepared before */
 } XactEnd;
 
 static int
@@ -47,7 +47,7 @@ compare_xids(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* The transaction and its children, in this order. */
+/* Return the transaction and its children, in this order. */
 static TransactionId *
 tree_of(const XactEnd *end)
 {
@@ -60,7 +60,7 @@ tree_of(const XactEnd *end)
 	return xids;
 }
 
-/* One native record a page; sorts the xids. */
+/* Write a native record for each page; sorts the xids. */
 static void
 set_status(BbIngest *ingest, TransactionId *xids, int nxids, XidStatus status)
 {
@@ -95,7 +95,7 @@ record_time(BbIngest *ingest, TimestampTz time)
 	ingest->end_time = (int64) timestamptz_to_time_t(time);
 }
 
-/* A prepared transaction's file: named by xid, from 17 on with its epoch. */
+/* The name of a prepared transaction's file: its xid, from 17 on with epoch. */
 static uint64
 twophase_id(BbIngest *ingest, TransactionId xid)
 {
@@ -107,7 +107,7 @@ twophase_id(BbIngest *ingest, TransactionId xid)
 #endif
 }
 
-/* What commit and abort have in common. */
+/* Do what commit and abort have in common. */
 static void
 end_transaction(BbIngest *ingest, const XactEnd *end, XidStatus status)
 {
@@ -118,7 +118,7 @@ end_transaction(BbIngest *ingest, const XactEnd *end, XidStatus status)
 												 end->subxacts));
 	set_status(ingest, xids, end->nsubxacts + 1, status);
 	record_time(ingest, end->time);
-	bb_origins_advance(ingest, end->origin, end->origin_lsn, false);
+	bb_replorigin_advance(ingest, end->origin, end->origin_lsn, false);
 	for (int i = 0; i < end->ndropped; i++)
 	{
 		BbFork		fork = bb_walcompat_fork(&end->dropped[i], MAIN_FORKNUM);
@@ -135,7 +135,7 @@ end_transaction(BbIngest *ingest, const XactEnd *end, XidStatus status)
 	}
 }
 
-/* The data of a commit or an abort, which can be parsed. */
+/* Return the data of a commit or an abort, checked so that it can be parsed. */
 static void *
 end_data(BbIngest *ingest)
 {
@@ -172,9 +172,9 @@ commit(BbIngest *ingest, bool prepared)
 	end.dropped = BB_WAL_DROPPED(&parsed);
 	end.prepared = prepared;
 
-	bb_committs_set(ingest, tree_of(&end), end.nsubxacts + 1,
-					has_origin ? parsed.origin_timestamp : parsed.xact_time,
-					XLogRecGetOrigin(ingest->record));
+	bb_commit_ts_set(ingest, tree_of(&end), end.nsubxacts + 1,
+					 has_origin ? parsed.origin_timestamp : parsed.xact_time,
+					 XLogRecGetOrigin(ingest->record));
 	end_transaction(ingest, &end, TRANSACTION_STATUS_COMMITTED);
 }
 
@@ -201,7 +201,7 @@ abort_transaction(BbIngest *ingest, bool prepared)
 	end_transaction(ingest, &end, TRANSACTION_STATUS_ABORTED);
 }
 
-/* The record's data is the state file, but for its checksum. */
+/* The data of the record is the state file without its checksum. */
 static void
 prepare(BbIngest *ingest)
 {
@@ -232,15 +232,15 @@ prepare(BbIngest *ingest)
 						 data + at, Min(BLCKSZ, length - at));
 	}
 
-	/* at the end of recovery nextXid is past those of prepared transactions */
+	/* recovery leaves nextXid after the xids of prepared transactions */
 	for (int i = 0; i < header->nsubxacts; i++)
 	{
 		memcpy(&subxid, data + subxacts_at + i * sizeof(subxid),
 			   sizeof(subxid));
 		bb_clusterstate_past_xid(ingest->state, subxid);
 	}
-	bb_origins_advance(ingest, XLogRecGetOrigin(ingest->record),
-					   header->origin_lsn, false);
+	bb_replorigin_advance(ingest, XLogRecGetOrigin(ingest->record),
+						  header->origin_lsn, false);
 }
 
 /* (ProcArrayApplyXidAssignment in procarray.c) */

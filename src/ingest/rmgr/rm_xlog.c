@@ -16,10 +16,10 @@
 #include "access/xlog_internal.h"
 #include "ingest/recordcheck.h"
 #include "ingest/rmgr/blockrefs.h"
-#include "ingest/rmgr/committs.h"
+#include "ingest/rmgr/rm_commit_ts.h"
 #include "ingest/tliswitch.h"
 
-/* A byte of the data that is to be a boolean. */
+/* Check that a byte of the data is a boolean. */
 static void
 check_boolean(BbIngest *ingest, size_t offset, const char *name)
 {
@@ -30,7 +30,7 @@ check_boolean(BbIngest *ingest, size_t offset, const char *name)
 						 byte);
 }
 
-/* What a server starts with (StartupXLOG in xlog.c). */
+/* Check the counters with which a server starts (StartupXLOG in xlog.c). */
 static void
 check_counters(BbIngest *ingest, const CheckPoint *checkpoint)
 {
@@ -97,7 +97,7 @@ parameter_change(BbIngest *ingest)
 			change.MaxConnections, change.max_worker_processes,
 			change.max_wal_senders, change.max_prepared_xacts,
 			change.max_locks_per_xact, change.wal_level);
-	bb_committs_switch(ingest, change.track_commit_timestamp);
+	bb_commit_ts_switch(ingest, change.track_commit_timestamp);
 
 	control->MaxConnections = change.MaxConnections;
 	control->max_worker_processes = change.max_worker_processes;
@@ -120,14 +120,14 @@ overwritten_record(BbIngest *ingest)
 	if (record.overwritten_lsn != ingest->record->overwrittenRecPtr)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL says that a record at %X/%X was given up, which is not the one that is cut short",
+				 errmsg("WAL says that an incomplete record at %X/%X was abandoned, but there is another one",
 						LSN_FORMAT_ARGS(record.overwritten_lsn)),
 				 errdetail("That one is at %X/%X.",
 						   LSN_FORMAT_ARGS(ingest->record->overwrittenRecPtr))));
 	ingest->record->overwrittenRecPtr = InvalidXLogRecPtr;
 }
 
-/* Where there is no image of a page, nothing is done to it. */
+/* Add the images of pages; a page without an image doesn't change. */
 static void
 page_images(BbIngest *ingest, bool needed)
 {
@@ -137,14 +137,14 @@ page_images(BbIngest *ingest, bool needed)
 			bb_blockrefs_ingest_one(ingest, (uint8) id);
 		else if (needed && XLogRecHasBlockRef(ingest->record, id))
 			bb_ingest_refuse(
-				ingest, "It lacks a full-page image of block reference %d.",
+				ingest, "It has no full-page image of block reference %d.",
 				id);
 	}
 }
 
 /*
- * The end of a base backup; of the one that the timeline began with, if it
- * says so, and then it is consistent.
+ * The end of a base backup.  If it is the one that the timeline began with, the
+ * timeline is consistent.
  */
 static void
 backup_end(BbIngest *ingest)

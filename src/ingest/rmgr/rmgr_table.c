@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * rmgr_table.c
- *	  Which function handles the records of which resource manager.
+ *	  The functions that handle the records of each resource manager.
  *
- * Access methods, sequences and generic WAL change their blocks and nothing
- * else.  So do custom resource managers: they can't have anything else, for
- * the server gives them nothing that they could change.
+ * Access methods, sequences and generic WAL change nothing but their blocks.
+ * The same is true of custom resource managers, since the server offers them
+ * nothing else to change.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * slrupages.c
- *	  Pages of SLRUs (pg_xact, pg_multixact, pg_commit_ts) as WAL changes them.
+ *	  Changes to pages of SLRUs (pg_xact, pg_multixact, pg_commit_ts).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/slru.h"
+#include "access/transam.h"
 #include "ingest/recordcheck.h"
 #include "ingest/rmgr/slrupages.h"
 #include "layer/native.h"
@@ -31,6 +32,27 @@ segment_pages(BbIngest *ingest, BbSlru slru, int64 page)
 	return pages;
 }
 
+int64
+bb_slrupages_of_record(BbIngest *ingest)
+{
+	BbWalSlruPage page;
+
+	memcpy(&page, bb_ingest_data(ingest, sizeof(page)), sizeof(page));
+	return page;
+}
+
+bool
+bb_slrupages_xids_precede(int64 page, int64 other, uint32 per_page)
+{
+	TransactionId xid = (TransactionId) page * per_page +
+		FirstNormalTransactionId + 1;
+	TransactionId other_xid = (TransactionId) other * per_page +
+		FirstNormalTransactionId + 1;
+
+	return TransactionIdPrecedes(xid, other_xid) &&
+		TransactionIdPrecedes(xid, other_xid + per_page - 1);
+}
+
 bool
 bb_slrupages_exists(BbIngest *ingest, BbSlru slru, int64 page)
 {
@@ -38,7 +60,8 @@ bb_slrupages_exists(BbIngest *ingest, BbSlru slru, int64 page)
 }
 
 /*
- * Make the segment long enough; pages in between are zeros.  False: it was.
+ * Make the segment long enough; pages in between are zeros.  Returns false if
+ * it was long enough.
  */
 static bool
 reach(BbIngest *ingest, BbSlru slru, int64 page)
@@ -60,7 +83,7 @@ reach(BbIngest *ingest, BbSlru slru, int64 page)
 	return true;
 }
 
-/* Transactions, multixacts and members are counted by 32 bits. */
+/* Numbers of transactions, multixacts and members have 32 bits. */
 static void
 check_page(BbIngest *ingest, BbSlru slru, int64 page)
 {
@@ -103,7 +126,7 @@ remove_segment(BbIngest *ingest, BbSlru slru, uint64 segment)
 	bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 }
 
-/* The size keys of all segments. */
+/* List the size keys of all segments. */
 static List *
 list_segments(BbIngest *ingest, BbSlru slru)
 {
@@ -122,7 +145,7 @@ segment_of(const BbKey *size_key)
 	return ((uint64) key.db << 32) | key.rel;
 }
 
-/* Remove segments; all, when precedes is NULL. */
+/* Remove the segments before a page; all if precedes is NULL. */
 static void
 remove_segments(BbIngest *ingest, BbSlru slru, int64 cutoff,
 				BbSlruPrecedes precedes)

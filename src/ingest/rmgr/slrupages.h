@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * slrupages.h
- *	  Pages of SLRUs (pg_xact, pg_multixact, pg_commit_ts) as WAL changes them.
+ *	  Changes to pages of SLRUs (pg_xact, pg_multixact, pg_commit_ts).
  *
- * Pages are counted through all segments.	A page exists if its segment is
- * long enough; in recovery one that doesn't is read as zeros, and made by a
- * change (SlruPhysicalReadPage in PostgreSQL's slru.c).
+ * Page numbers continue through all segments.  A page exists if its segment is
+ * long enough.  Recovery reads a page that doesn't exist as zeros, and a change
+ * creates it (SlruPhysicalReadPage in PostgreSQL's slru.c).
  *
- * Errors: DATA_CORRUPTED (a page that no transaction or multixact can have).
+ * Errors: DATA_CORRUPTED (no transaction or multixact can be on the page).
  *
  *-------------------------------------------------------------------------
  */
@@ -16,22 +16,29 @@
 
 #include "ingest/handler.h"
 
-/* Is a page older than another, in a space that wraps around? */
+/* Is a page older than another?  Page numbers wrap around. */
 typedef bool (*BbSlruPrecedes) (int64 page, int64 other);
 
+/* Return the number of the page that a record of an SLRU zeroes. */
+extern int64 bb_slrupages_of_record(BbIngest *ingest);
+
+/* CLOGPagePrecedes and CommitTsPagePrecedes, of pages with so many xids. */
+extern bool bb_slrupages_xids_precede(int64 page, int64 other,
+									  uint32 per_page);
+
 extern bool bb_slrupages_exists(BbIngest *ingest, BbSlru slru, int64 page);
-/* Make a page of zeros, whether it was there or not. */
+/* Fill a page with zeros; create it if it doesn't exist. */
 extern void bb_slrupages_zero(BbIngest *ingest, BbSlru slru, int64 page);
-/* Change a page by the native record in ingest->native. */
+/* Apply the native record in ingest->native to a page. */
 extern void bb_slrupages_change(BbIngest *ingest, BbSlru slru, int64 page);
 
 /*
- * bb_slrupages_truncate - remove the segments that lie before a page
+ * bb_slrupages_truncate - remove the segments before a page
  * (SimpleLruTruncate).
  */
 extern void bb_slrupages_truncate(BbIngest *ingest, BbSlru slru, int64 cutoff,
 								  BbSlruPrecedes precedes);
-/* Remove segments from "first" up to "end", which may have wrapped around. */
+/* Remove segments from "first" to before "end", which may have wrapped around. */
 extern void bb_slrupages_remove_range(BbIngest *ingest, BbSlru slru,
 									  uint64 first, uint64 end);
 extern void bb_slrupages_remove_all(BbIngest *ingest, BbSlru slru);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * xactrecord.c
- *	  Is a record of a commit or an abort as long as it says?
+ *	  Check of the lengths in records of commits, aborts and prepares.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@
 /* The first bytes of a state file (twophase.c). */
 #define TWOPHASE_MAGIC 0x57F94534
 
-/* What is left of the record. */
+/* The rest of the record. */
 typedef struct Rest
 {
 	const char *data;
@@ -33,7 +33,7 @@ skip(Rest *rest, size_t length)
 	return true;
 }
 
-/* A count, and so many items. */
+/* Skip a count, and as many items. */
 static bool
 skip_items(Rest *rest, size_t item_size)
 {
@@ -117,7 +117,7 @@ bb_xactrecord_prepared_fits(const char *data, size_t length)
 		return false;
 	memcpy(&header, data, sizeof(header));
 
-	/* the file has the CRC, too, which isn't in the record */
+	/* the length is that of the file, which also has a CRC */
 	return header.magic == TWOPHASE_MAGIC &&
 		header.total_len == length + sizeof(pg_crc32c) &&
 		TransactionIdIsNormal(header.xid) && header.gidlen > 0 &&

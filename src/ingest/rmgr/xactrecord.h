@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * xactrecord.h
- *	  Is a record of a commit or an abort as long as it says?
+ *	  Check of the lengths in records of commits, aborts and prepares.
  *
- * It has parts that flags in it tell of, some with a count of items, and the
- * server's parser goes by these (ParseCommitRecord and ParseAbortRecord in
- * PostgreSQL's xactdesc.c).  So they are looked at before.
+ * Flags in a record say which parts it has, and some parts begin with a count
+ * of items.  The server's parser trusts these (ParseCommitRecord and
+ * ParseAbortRecord in PostgreSQL's xactdesc.c), so they are checked before.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,16 +13,16 @@
 #define BB_XACTRECORD_H
 
 /*
- * bb_xactrecord_fits - is "data", of "length" bytes, all of a record with that
- * info?
+ * bb_xactrecord_fits - do the "length" bytes of "data" contain all parts of a
+ * commit or abort record with that info?
  *
- * There may be more behind it.
+ * More bytes may follow.
  */
 extern bool bb_xactrecord_fits(uint8 info, const char *data, size_t length);
 
 /*
- * bb_xactrecord_prepared_fits - the same of a record that prepares a
- * transaction, which becomes its state file.
+ * bb_xactrecord_prepared_fits - check the same of a record that prepares a
+ * transaction.  Its data becomes the state file.
  *
  * (ReadTwoPhaseFile and ProcessTwoPhaseBuffer in PostgreSQL's twophase.c check
  * the length and the magic number; a server that starts trusts the rest.)
