@@ -16,7 +16,7 @@ $source->stop;
 my $store = new_store('store');
 import_directory($store, $source->data_dir);
 fails_like($store, 'SELECT bb_lsn_at(now())',
-	qr/55000: .*"main" has no data.*bb_ingest/s,
+	qr/55000: .*"main" has no transaction.*bb_ingest/s,
 	'without WAL there are no times');
 
 # ten transactions, and the times between them
@@ -65,7 +65,7 @@ $store->psql(
 	  . "'$lsn'::pg_lsn + 9) AS chunk) c",
 	stdout => \$inside,
 	stderr => \$notice);
-like($notice, qr/NOTICE:  using LSN \Q$lsn\E, where the last record ends/,
+like($notice, qr/NOTICE:  using LSN \Q$lsn\E, the end of the last record/,
 	'none ends there: the LSN used is named');
 is($inside, $md5, 'and it is the same backup');
 fails_like(

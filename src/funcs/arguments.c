@@ -72,7 +72,7 @@ bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be 0/0", name),
-				 errhint("Leave it away, or give NULL.")));
+				 errhint("Omit it, or use NULL.")));
 	return lsn;
 }
 

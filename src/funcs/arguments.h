@@ -3,11 +3,10 @@
  * arguments.h
  *	  SQL arguments in, rows out.
  *
- * NULL means something for a few arguments only (an LSN: the end of the
- * timeline); for the others it is refused here.
+ * Only a few arguments may be NULL (an LSN: the end of the timeline).
  *
- * Errors: NULL_VALUE_NOT_ALLOWED (the argument is named);
- * INVALID_PARAMETER_VALUE.
+ * Errors: NULL_VALUE_NOT_ALLOWED (with the argument's name);
+ * INVALID_PARAMETER_VALUE (an LSN 0/0).
  *
  *-------------------------------------------------------------------------
  */
@@ -25,28 +24,30 @@
  */
 extern const BbReqCtx *bb_call_of(FunctionCallInfo fcinfo, BbTaskKind kind);
 
-/* Argument number n, called "name"; the text is palloc'd. */
+/* Return argument number n, whose name is "name"; texts are palloc'd. */
 extern char *bb_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern char *bb_arg_name(FunctionCallInfo fcinfo, int n, const char *name);
 extern bool bb_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
 extern Oid bb_arg_oid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int64 bb_arg_int64(FunctionCallInfo fcinfo, int n, const char *name);
-/* Invalid for NULL; 0/0 itself is refused. */
+/* Returns Invalid for NULL. */
 extern XLogRecPtr bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name);
 
 /*
- * A context for what one row of many takes; its user resets it after each,
- * so that a million of them take no more than one.
+ * bb_result_context_new - create a memory context for one row of many.
+ *
+ * The caller resets it after each row, so a million rows need no more memory
+ * than one.
  */
 extern MemoryContext bb_result_context_new(void);
 
-/* A row for a materialised set-returning function. */
+/* Add a row to the result of a set-returning function that materialises. */
 extern void bb_result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
-/* An LSN, or NULL if it is Invalid. */
+/* Return an LSN as a Datum; NULL if it is Invalid. */
 extern Datum bb_result_lsn(XLogRecPtr lsn, bool *null);
 
-/* The time since "start", as an interval. */
+/* Return the time since "start" as an interval. */
 extern Datum bb_result_elapsed(TimestampTz start);
 
 #endif /* BB_ARGUMENTS_H */

@@ -16,7 +16,7 @@
 /* The names of a function's arguments. */
 typedef struct ArgumentNames
 {
-	int			count; /* of those that it is called with */
+	int			count; /* of the input arguments */
 	char	  **names;
 } ArgumentNames;
 
@@ -33,7 +33,7 @@ argument_names(FunctionCallInfo fcinfo)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u",
 			 fcinfo->flinfo->fn_oid);
-	/* those that come out follow those that go in */
+	/* output arguments follow the input arguments */
 	(void) get_func_arg_info(tuple, &types, &result.names, &modes);
 	ReleaseSysCache(tuple);
 	if (result.names == NULL)
@@ -62,7 +62,7 @@ bb_arg_number(FunctionCallInfo fcinfo, const char *name)
 	return find(&arguments, name);
 }
 
-/* Is it there, and not NULL? */
+/* Does the function have the argument, and is it not NULL? */
 static bool
 given(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 	  const char *name, int *n)
@@ -71,7 +71,7 @@ given(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 	return *n >= 0 && !PG_ARGISNULL(*n);
 }
 
-/* NULL: it isn't there, or NULL. */
+/* Return a text; NULL if the argument is NULL, or the function has none. */
 static const char *
 optional_text(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 			  const char *name)
@@ -127,7 +127,7 @@ parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
 	return options;
 }
 
-/* The number of an argument that every one of these functions has. */
+/* Return the number of an argument that all these functions have. */
 static int
 must_find(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
 		  const char *name)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * basebackup.c
- *	  Base backups: as one bytea, as a stream of rows, an archive a tablespace.
+ *	  Base backups: as one bytea, as a stream of rows, as several archives.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,12 +20,12 @@ BB_SQL_FUNCTION(bb_sql_basebackup);
 BB_SQL_FUNCTION(bb_sql_basebackup_stream);
 BB_SQL_FUNCTION(bb_sql_basebackup_archives);
 
-/* A row of the stream has about so many bytes. */
+/* A row of the stream has at least this size, except at the end of an archive. */
 #define CHUNK_BYTES (256 * 1024)
-/* and this is what one has when it's the last step's that fills it. */
+/* The last step of a row may exceed that by its own output. */
 #define CHUNK_ROOM (CHUNK_BYTES + 64 * 1024)
 
-/* A backup under way, into a buffer. */
+/* A running backup, whose output goes to a buffer. */
 typedef struct RunningBackup
 {
 	const BbReqCtx *ctx;
@@ -78,7 +78,7 @@ start_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
 	return running;
 }
 
-/* The row type of the function, in a context. */
+/* Return the row type of the function, allocated in a context. */
 static TupleDesc
 result_row_type(FunctionCallInfo fcinfo, MemoryContext context)
 {
@@ -92,7 +92,7 @@ result_row_type(FunctionCallInfo fcinfo, MemoryContext context)
 	return type;
 }
 
-/* The backup of this call, begun in its multi-call context if it's the first. */
+/* Return the backup of this query; the first call starts it. */
 static RunningBackup *
 running_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
 {
@@ -108,7 +108,7 @@ running_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
 	return SRF_PERCALL_SETUP()->user_fctx;
 }
 
-/* Collect the bytes of a row, all of one archive; NULL: there are none left. */
+/* Return the bytes of a row, all from one archive; NULL at the end. */
 static bytea *
 next_chunk(RunningBackup *running)
 {
@@ -124,7 +124,7 @@ next_chunk(RunningBackup *running)
 		bb_reqctx_end(running->ctx);
 		return NULL;
 	}
-	/* who knows when the next one is asked for */
+	/* the consumer may wait for long before it asks for the next row */
 	bb_reqctx_publish(running->ctx);
 	return bb_sink_chunks_take(running->chunks);
 }
@@ -132,8 +132,8 @@ next_chunk(RunningBackup *running)
 /*
  * bb_basebackup_stream(lsn, …): see backup_arguments.h
  *
- * One row a call.  All that a backup holds lives in the multi-call context,
- * so a consumer that stops early leaves nothing behind.
+ * Each call returns a row.  The backup and its resources belong to the
+ * multi-call context, so they are released if the consumer stops early.
  */
 static Datum
 bb_sql_basebackup_stream_body(PG_FUNCTION_ARGS)
@@ -148,7 +148,7 @@ bb_sql_basebackup_stream_body(PG_FUNCTION_ARGS)
 }
 
 /*
- * bb_basebackup_archives(lsn, …): the same in rows (archive, data)
+ * bb_basebackup_archives(lsn, …): returns rows (archive, data)
  */
 static Datum
 bb_sql_basebackup_archives_body(PG_FUNCTION_ARGS)

@@ -3,9 +3,9 @@
  * copy.c
  *	  CALL bb_copy(): a base backup to the client, as a COPY stream.
  *
- * The protocol has a place for that where a statement of the client's own
- * runs, and the client waits for nothing else: so it has to be this very CALL,
- * and nothing that the statement runs.
+ * The protocol allows a COPY stream only as the result of a statement that the
+ * client sent, so the client must have sent this CALL.  A CALL in a function,
+ * procedure or DO block is refused.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +24,7 @@
 
 BB_SQL_FUNCTION(bb_sql_copy);
 
-/* How the server names portals of its own (CreateNewPortal, portalmem.c). */
+/* The names of the server's internal portals (CreateNewPortal, portalmem.c). */
 #define INTERNAL_PORTAL "<unnamed portal "
 
 /*
@@ -46,8 +46,8 @@ portal_calls(Portal portal, Oid procedure)
 }
 
 /*
- * Is it this call, and not one by a function in its arguments?  That one has
- * a memory context of its own maker's.
+ * Is it this call, and not a call by a function in its arguments?  Such a call
+ * runs in another memory context.
  */
 static bool
 called_by_portal(FunctionCallInfo fcinfo)
@@ -67,23 +67,23 @@ check_caller(FunctionCallInfo fcinfo)
 	if (!called_by_portal(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("bb_copy() can only be called by a CALL of the "
-						"client's own"),
-				 errdetail("It sends a COPY stream, which has no place inside "
-						   "of functions, procedures and DO blocks."),
-				 errhint("There, use bb_basebackup_stream().")));
+				 errmsg("bb_copy() can only be called by a CALL that the "
+						"client sends"),
+				 errdetail("It sends a COPY stream, which functions, procedures "
+						   "and DO blocks can't do."),
+				 errhint("Use bb_basebackup_stream() instead.")));
 }
 
 /*
- * The arguments and the store.  From then on there is no snapshot, however long
- * the backup runs, unless that of a transaction block.
+ * Read the arguments and open the store, then release the snapshot: the backup
+ * may run for long.  A transaction block keeps its own snapshot.
  */
 static BbBackupCall
 begin_call(FunctionCallInfo fcinfo)
 {
 	BbBackupCall call = bb_backup_call_of(fcinfo);
 
-	/* as at a COMMIT in a procedure; the one active is the portal's */
+	/* as at a COMMIT in a procedure; the active snapshot is the portal's */
 	ForgetPortalSnapshots();
 	InvalidateCatalogSnapshot();
 	return call;
@@ -92,8 +92,9 @@ begin_call(FunctionCallInfo fcinfo)
 /*
  * CALL bb_copy(lsn, …): see backup_arguments.h
  *
- * A portal that failed in a transaction block loses at once what hangs below
- * its context, but keeps the context itself.
+ * The backup has a memory context below the portal's, which is deleted as soon
+ * as the portal fails.  In a transaction block, the portal's context itself
+ * stays.
  */
 static Datum
 bb_sql_copy_body(PG_FUNCTION_ARGS)

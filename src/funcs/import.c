@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * import.c
- *	  bb_import_directory(), and how far it is.
+ *	  bb_import_directory(), and its progress.
  *
  *-------------------------------------------------------------------------
  */
@@ -66,8 +66,8 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 /*
  * bb_get_stat_progress_import()
  *
- * One's own imports are everybody's to see; those of others take what it
- * takes to see their queries (as pg_stat_get_progress_info).
+ * Every user sees that an import runs.  Seeing its progress requires what
+ * seeing the query requires (as pg_stat_get_progress_info).
  */
 static Datum
 bb_sql_get_stat_progress_import_body(PG_FUNCTION_ARGS)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ingest.c
- *	  bb_ingest(), and how far it is.
+ *	  bb_ingest(), and its progress.
  *
  *-------------------------------------------------------------------------
  */
@@ -69,8 +69,7 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 /*
  * bb_get_stat_progress_ingest()
  *
- * One's own are everybody's to see; those of others take what it takes to see
- * their queries (as pg_stat_get_progress_info).
+ * Visible to users as in bb_get_stat_progress_import().
  */
 static Datum
 bb_sql_get_stat_progress_ingest_body(PG_FUNCTION_ARGS)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * layers.c
- *	  The layers of a page store: what they hold, and how they are used.
+ *	  The layers of a page store: their contents and their use.
  *
  *-------------------------------------------------------------------------
  */
@@ -56,7 +56,7 @@ time_or_null(TimestampTz time, bool *null)
 	return TimestampTzGetDatum(time);
 }
 
-/* {"basebackup": 3}, without those that there were none of. */
+/* {"basebackup": 3}, without the kinds that have no access. */
 static Datum
 accesses_json(const BbLayerStats *stats)
 {
@@ -108,7 +108,7 @@ stats_row(FunctionCallInfo fcinfo, BbObjectStore *store,
 }
 
 /*
- * Arguments: store name, timeline text; timeline NULL: all.
+ * Arguments: store name, timeline text (NULL: all timelines).
  */
 static void
 list_layers(FunctionCallInfo fcinfo, LayerRow row)

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * listing.c
- *	  What exists at an LSN: databases, tablespaces, relations, the files of a
- *	  backup.
+ *	  Listings of databases, tablespaces, relations, and of the files of a
+ *	  backup, at an LSN.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@ BB_SQL_FUNCTION(bb_sql_tablespaces);
 BB_SQL_FUNCTION(bb_sql_relations);
 BB_SQL_FUNCTION(bb_sql_files);
 
-/* A snapshot as the first arguments name it: lsn, store, timeline. */
+/* Open the snapshot of the first arguments: lsn, store, timeline. */
 static BbSnapshot
 open_at(const BbReqCtx *ctx, FunctionCallInfo fcinfo)
 {
@@ -33,7 +33,7 @@ open_at(const BbReqCtx *ctx, FunctionCallInfo fcinfo)
 	return bb_store_snapshot(ctx, store, bb_arg_lsn(fcinfo, 0, "lsn"));
 }
 
-/* Blocks of a relation in all its forks. */
+/* Return the number of blocks in all forks of a relation. */
 static uint64
 relation_pages(const BbRelation *relation)
 {

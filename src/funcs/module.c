@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * module.c
- *	  What the server looks for when it loads the library.
+ *	  The library's magic block and its initialisation.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@
 
 PG_MODULE_MAGIC;
 
-/* What background workers can be asked for. */
+/* The tasks of background workers. */
 static const BbWorkerTask worker_tasks[] = {
 	{BB_PREFETCH_TASK, bb_prefetch_task},
 	{BB_AHEAD_TASK, bb_ahead_task},

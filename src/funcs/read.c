@@ -35,7 +35,7 @@ fork_by_name(const char *name)
 					 "\"init\".")));
 }
 
-/* Is there such a fork, and does it have the block? */
+/* Check that the fork exists and has the block. */
 static void
 check_block(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 			const BbKey *block_key)
@@ -52,8 +52,8 @@ check_block(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 				 errmsg("relation %u/%u/%u has no fork \"%s\" at %X/%X",
 						f.spc, f.db, f.rel, forkNames[f.fork],
 						LSN_FORMAT_ARGS(snapshot->lsn)),
-				 errhint("bb_relations() lists the relations. Of unlogged "
-						 "ones only the init fork is there.")));
+				 errhint("bb_relations() lists the relations. Unlogged "
+						 "relations only have an init fork.")));
 	if (value.length != sizeof(blocks))
 		bb_pagestore_report_invalid(&size_key);
 	blocks = bb_get_le32(value.data);
@@ -66,7 +66,7 @@ check_block(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 						   forkNames[f.fork], blocks, LSN_FORMAT_ARGS(snapshot->lsn))));
 }
 
-/* The block's page, which may be zeros that nobody has written. */
+/* Return the block's page; a block that was never written is zeros. */
 static const uint8 *
 read_block(const BbReqCtx *ctx, const BbSnapshot *snapshot, const BbKey *key)
 {
@@ -84,7 +84,7 @@ read_block(const BbReqCtx *ctx, const BbSnapshot *snapshot, const BbKey *key)
 	else if (value.length == BLCKSZ)
 		return value.data;
 
-	/* this says what is wrong */
+	/* raises the error */
 	return bb_pagestore_need(ctx, snapshot, key, BLCKSZ).data;
 }
 
@@ -130,7 +130,7 @@ bb_sql_get_page_body(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(page);
 }
 
-/* The member of a full backup that has a path. */
+/* Find the member of a full backup that has this path. */
 static void
 find_member(const BbReqCtx *ctx, BbFileList *list, const char *path,
 			XLogRecPtr lsn, BbMember *member)
@@ -180,7 +180,7 @@ bb_sql_read_file_body(PG_FUNCTION_ARGS)
 	const uint8 *data;
 	uint32		length;
 
-	/* it would have to read all the others */
+	/* a manifest would have to read all other files */
 	options.manifest = BB_MANIFEST_NO;
 	plan = bb_plan_new(ctx, &snapshot, &options);
 	list = bb_filelist_new(plan);

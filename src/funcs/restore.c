@@ -23,7 +23,7 @@
 BB_SQL_FUNCTION(bb_sql_restore);
 BB_SQL_FUNCTION(bb_sql_basebackup_to_file);
 
-/* The texts in an argument; none if it is NULL. */
+/* Return the texts in an array argument; NIL if it is NULL. */
 static List *
 argument_texts(FunctionCallInfo fcinfo, int n, const char *name)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stats.c
- *	  What the statistics say, to those who may see it.
+ *	  Statistics, for users who may see them.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,7 @@ BB_SQL_FUNCTION(bb_sql_stat_reset);
 BB_SQL_FUNCTION(bb_sql_get_access_stats);
 BB_SQL_FUNCTION(bb_sql_get_stat_totals);
 
-/* Columns of BbCounters, in the order in which all views have them. */
+/* The columns for BbCounters, in their order in all views. */
 #define COUNTER_COLUMNS 14
 
 static Datum
@@ -82,7 +82,7 @@ link_name(BbParentLink link)
 	return NULL;
 }
 
-/* A text, or NULL if there is none. */
+/* Return a text as a Datum; NULL if it is NULL or empty. */
 static Datum
 text_or_null(const char *text, bool *null)
 {
@@ -147,7 +147,7 @@ call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
 /*
  * bb_get_access_stats()
  *
- * One's own calls, or all for who may read all statistics.
+ * Returns the calls that the user may see: see bb_call_visible().
  */
 static Datum
 bb_sql_get_access_stats_body(PG_FUNCTION_ARGS)

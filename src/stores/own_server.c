@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * own_server.c
- *	  The foreign server that the extension itself has.
+ *	  The extension's own foreign server, which is the default page store.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,8 +50,8 @@ bb_own_server_refuse(Oid server, const char *what)
 }
 
 /*
- * The one row of a catalog that has an OID, as the statement that calls the
- * hook has just left it; NULL: there is none.
+ * Return the row of a catalog with an OID, as the statement that calls the hook
+ * has just changed it; NULL if there is none.
  */
 static HeapTuple
 get_new_row(Relation catalog, Oid index, AttrNumber oid_column, Oid oid)
@@ -109,7 +109,7 @@ look_at_statement(ObjectAccessType access, Oid class, Oid object, int part,
 		previous_hook(access, class, object, part, arg);
 	if (access != OAT_POST_CREATE && access != OAT_POST_ALTER)
 		return;
-	/* when it is created it is not yet the extension's */
+	/* a server that is being created isn't a member of the extension yet */
 	if (class == ForeignServerRelationId && access == OAT_POST_ALTER &&
 		has_options(object) && bb_own_server_is(object))
 		bb_own_server_refuse(object, "options");

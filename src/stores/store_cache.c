@@ -45,7 +45,7 @@ find_layer(const BbManifest *manifest, const char *name)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("timeline \"%s\" has no layer \"%s\"", manifest->timeline,
 					name),
-			 errhint("bb_layers() lists them.  Those of an ancestor belong to "
+			 errhint("bb_layers() lists them. The layers of an ancestor belong to "
 					 "its timeline.")));
 }
 

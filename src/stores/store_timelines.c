@@ -27,18 +27,18 @@ report_empty(const BbObjectStore *objects, const char *server)
 				(errmsg("page store \"%s\" has no timelines",
 						bb_objstore_url(objects)),
 				 errhint("If it should have some, check the URL of the "
-						 "foreign server. bb_import_directory() makes the "
-						 "first one.")));
+						 "foreign server. bb_import_directory() creates "
+						 "the first one.")));
 	else
 		ereport(NOTICE,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("directory \"%s\" of page store \"%s\" does not exist",
 						directory, server),
 				 bb_own_server_is(GetForeignServerByName(server, false)->serverid)
-				 ? errhint("bb_import_directory() makes it. If the store was "
-						   "beside a data directory of another name, rename "
-						   "it, too, or set bbackup.store_directory.")
-				 : errhint("bb_import_directory() makes it.")));
+				 ? errhint("bb_import_directory() creates it. If the data "
+						   "directory was renamed, rename the store, too, or "
+						   "set bbackup.store_directory.")
+				 : errhint("bb_import_directory() creates it.")));
 }
 
 List *
@@ -76,7 +76,7 @@ bb_store_snapshot(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 
 	if (!XLogRecPtrIsInvalid(lsn) && snapshot.lsn != lsn)
 		ereport(NOTICE,
-				(errmsg("using LSN %X/%X, where the last record ends that is complete at %X/%X",
+				(errmsg("using LSN %X/%X, the end of the last record that is complete at %X/%X",
 						LSN_FORMAT_ARGS(snapshot.lsn), LSN_FORMAT_ARGS(lsn))));
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = snapshot.lsn});
 	return snapshot;
@@ -99,10 +99,10 @@ bb_store_lsn_at(const BbReqCtx *ctx, BbPageStore *store, TimestampTz time)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("time %s is in the future of timeline \"%s\"", text,
 							name),
-					 errdetail("No transaction up to its end at %X/%X is later, so the next WAL may bring one that is not.",
+					 errdetail("No transaction before its end at %X/%X is later, so the next WAL may contain earlier ones.",
 							   LSN_FORMAT_ARGS(end)),
-					 errhint("Ingest more WAL, or leave the LSN away for the "
-							 "end of the timeline.")));
+					 errhint("Ingest more WAL, or omit the LSN to use the end "
+							 "of the timeline.")));
 			break;
 		case BB_TIME_PAST:
 			ereport(ERROR,
@@ -115,11 +115,11 @@ bb_store_lsn_at(const BbReqCtx *ctx, BbPageStore *store, TimestampTz time)
 		case BB_TIME_NO_DATA:
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("timeline \"%s\" has no data to find a time by",
+					 errmsg("timeline \"%s\" has no transaction to find a time by",
 							name),
 					 errdetail("No transaction ended in it, from %X/%X to %X/%X.",
 							   LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(end)),
-					 errhint("Ingest WAL by bb_ingest().")));
+					 errhint("Ingest WAL with bb_ingest().")));
 			break;
 	}
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = lsn});
