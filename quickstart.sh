@@ -1,12 +1,12 @@
 #!/bin/bash
 #
-# quickstart.sh - see bbackup at work, in a minute.
+# quickstart.sh - show bbackup at work, in a minute.
 #
-#	./quickstart.sh          everything is gone again afterwards
-#	./quickstart.sh --keep   both servers are left running, to try more
+#	./quickstart.sh          removes everything at the end
+#	./quickstart.sh --keep   keeps both servers running, to try more
 #
-# As root or with sudo: it installs the packages that are missing (Debian 12)
-# and the extension into the server's directories.  All else happens in a
+# It needs root or sudo, since it installs missing packages (Debian 12) and the
+# extension into the server's directories.  Everything else happens in a
 # temporary directory, with servers that only listen on sockets there.
 #
 set -euo pipefail
@@ -28,7 +28,7 @@ step()
 	printf '\n%d. %s\n' $number "$*"
 }
 
-# A server's port is the name of its socket in $work.
+# Ports, which name the servers' sockets in $work.
 SOURCE=5501
 STORE=5502
 CLONE=5503
@@ -43,8 +43,8 @@ sql()
 		-p "$port" -d "$database" "$@"
 }
 
-# show_sql QUERY [OPTION]...: print a query to the server with the store, and
-# run it, with options for psql.
+# show_sql QUERY [OPTION]...: print a query and run it on the server with the
+# store, with options for psql.
 show_sql()
 {
 	local query=$1
@@ -56,7 +56,7 @@ show_sql()
 
 dump()
 {
-	# without a line that has a random word in each dump
+	# without a line that has a random word
 	as_user "$BINDIR/pg_dumpall" -h "$work" -p "$1" |
 		grep -Ev '^\\(un)?restrict '
 }
@@ -81,7 +81,7 @@ step "Packages"
 set_packages
 need_packages "${BUILD_PACKAGES[@]}"
 find_postgres
-echo "   All there; PostgreSQL is $("$PG_CONFIG" --version)."
+echo "   Installed; the server is $("$PG_CONFIG" --version)."
 
 new_directory bbquick
 work=$directory
@@ -104,19 +104,19 @@ source_counts=$(counts $SOURCE)
 dump $SOURCE >"$work/source.sql"
 stop_server "$work/source"
 echo "   It has: $source_counts."
-echo "   It is shut down, as an import wants it."
+echo "   It is shut down, as an import requires."
 
 step "Another server, with bbackup: nothing is preloaded or configured"
 new_cluster "$work/store"
 start_server "$work/store" $STORE
 show_sql "CREATE EXTENSION bbackup;"
 
-step "The cluster into the page store"
+step "Import the cluster into the page store"
 show_sql "SELECT * FROM bb_import_directory('$work/source');" -x
 show_sql "SELECT timeline, start_lsn, end_lsn, pg_size_pretty(bytes_stored) AS stored
 FROM bb_timelines();"
 
-step "A base backup out of it, in one SELECT"
+step "Make a base backup in one SELECT"
 show_sql "COPY (SELECT bb_basebackup())
 TO PROGRAM 'tail -c +26 | head -c -2 > $work/clone.tar'
 (FORMAT binary);"
@@ -124,7 +124,7 @@ as_user mkdir -m 700 "$work/clone"
 echo "   \$ tar -x -f $work/clone.tar -C $work/clone"
 as_user tar -x -f "$work/clone.tar" -C "$work/clone"
 
-step "Boot it with the stock server: no recovery, no pg_resetwal"
+step "Start the stock server in it: no recovery, no pg_resetwal"
 start_server "$work/clone" $CLONE
 sed 's/^/   /' "$work/clone.log"
 
@@ -137,13 +137,13 @@ dump $CLONE >"$work/clone.sql"
 cmp "$work/source.sql" "$work/clone.sql" || die "the dumps differ"
 echo "   pg_dumpall: $(wc -l <"$work/clone.sql") lines, all equal."
 sql $CLONE shop -c "UPDATE pgbench_accounts SET abalance = 0 WHERE aid = 1"
-echo "   And it takes writes."
+echo "   It also accepts writes."
 
 step "What to try next"
 cat <<END
    What a backup would contain, without building it:
      SELECT * FROM bb_files();
-   One page out of the store, and one file:
+   One page of the store, and one file:
      SELECT bb_get_page(tablespace, database, relfilenode, fork, 0)
      FROM bb_relations() WHERE fork = 'main' AND pages > 0 LIMIT 1;
      SELECT convert_from(bb_read_file('postgresql.conf'), 'UTF8');
@@ -156,15 +156,15 @@ if [ -n "$keep" ]; then
 	trap - EXIT
 	cat <<END
 
-   The server with the store, and the clone, are left running:
+   The server with the store and the clone keep running:
      $BINDIR/psql -h $work -p $STORE -U $(as_user id -un) postgres
      $BINDIR/psql -h $work -p $CLONE -U $(as_user id -un) shop
-   To end them (as user $(as_user id -un)):
+   To stop them (as user $(as_user id -un)):
      $BINDIR/pg_ctl stop -D $work/store
      $BINDIR/pg_ctl stop -D $work/clone
      rm -r $work
 END
 else
 	echo
-	echo "   With ./quickstart.sh --keep the servers are left running to try that."
+	echo "   With ./quickstart.sh --keep the servers keep running to try that."
 fi

@@ -1,10 +1,10 @@
 # lib.sh - what quickstart.sh, run-tests.sh and bench/* share; bash.
 #
-# Sourced from the top of the tree.  All of them work as root (servers then run
-# as user postgres) or as somebody with sudo (servers run as that user).
+# Scripts source it at the top of the tree.  They run as root (servers then run as
+# user postgres) or as a user with sudo (servers run as that user).
 
 export LC_ALL=C.UTF-8 TZ=UTC
-# nobody's settings are to reach our servers
+# the caller's settings must not reach our servers
 unset PGDATA PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE
 
 die()
@@ -22,7 +22,7 @@ as_root()
 	fi
 }
 
-# As the user that servers run as.
+# Run a command as the user that servers run as.
 as_user()
 {
 	if [ "$(id -u)" -eq 0 ]; then
@@ -32,14 +32,14 @@ as_user()
 	fi
 }
 
-# need_packages PACKAGE...: install those that are missing (Debian).
+# need_packages PACKAGE...: install the missing ones (Debian).
 need_packages()
 {
 	local missing=()
 	local package
 
 	if ! command -v apt-get >/dev/null; then
-		echo "This is no Debian; packages like these have to be there: $*"
+		echo "This is not Debian; packages like these have to be installed: $*"
 		return
 	fi
 	for package in "$@"; do
@@ -58,9 +58,9 @@ need_packages()
 }
 
 # set_packages [MAJOR]: set BUILD_PACKAGES to the packages that build and run
-# bbackup, and TEST_PACKAGES to those that its tests need besides.  The server
-# is of that major version.  Without one it is 15, unless the caller has a
-# server: PG_CONFIG, or one that was installed as no package.
+# bbackup, and TEST_PACKAGES to those that its tests also need.  The server is of
+# that major version.  The default is 15, unless the caller has a server that
+# PG_CONFIG names.
 set_packages()
 {
 	local major=${1:-}
@@ -75,9 +75,9 @@ set_packages()
 		BUILD_PACKAGES+=("postgresql-$major" "postgresql-server-dev-$major")
 }
 
-# find_clang [PGXS]: print the name of the clang that the server was built with;
-# it is the one that PGXS makes bitcode with.  PGXS is a server's directory
-# pgxs, that of $PG_CONFIG by default.
+# find_clang [PGXS]: print the name of the clang that the server was built with and
+# that PGXS uses for bitcode.  PGXS is the directory pgxs of a server, by default
+# that of $PG_CONFIG.
 find_clang()
 {
 	local pgxs=${1:-}
@@ -86,8 +86,8 @@ find_clang()
 	sed -n 's/^CLANG = //p' "$pgxs/src/Makefile.global" | grep .
 }
 
-# find_fuzzer [PGXS]: print the name of the package (Debian) with libFuzzer for
-# that clang.
+# find_fuzzer [PGXS]: print the name of the Debian package with libFuzzer for that
+# clang.
 find_fuzzer()
 {
 	local clang
@@ -97,27 +97,27 @@ find_fuzzer()
 	echo "libclang-rt${clang#clang}-dev"
 }
 
-# Set PG_CONFIG and BINDIR; the caller's PG_CONFIG is taken.
+# find_postgres: set PG_CONFIG, unless the caller has, and BINDIR.
 find_postgres()
 {
 	if [ -z "${PG_CONFIG:-}" ]; then
 		PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config
 		[ -x "$PG_CONFIG" ] || PG_CONFIG=$(command -v pg_config) ||
-			die "there is no pg_config; set PG_CONFIG"
+			die "could not find pg_config; set PG_CONFIG"
 	fi
 	export PG_CONFIG
 	BINDIR=$("$PG_CONFIG" --bindir)
 }
 
-# new_directory PREFIX: an empty directory of the servers' user, in $directory.
-# It is short, unless TMPDIR is long, since the names of sockets may only have
-# some 100 letters.
+# new_directory PREFIX: create an empty directory that the servers' user owns, and
+# set $directory to its path.  That is short, unless TMPDIR is long, since the
+# path of a socket may only have about 100 bytes.
 new_directory()
 {
 	directory=$(as_user mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX")
 }
 
-# pack_tree: the sources, without what was built, as a tar.
+# pack_tree: print a tar of the sources, without built files.
 pack_tree()
 {
 	tar -c --exclude=./.git --exclude='*.o' --exclude='*.bc' \
@@ -125,13 +125,13 @@ pack_tree()
 		--exclude=./tmp_check --exclude=./regress .
 }
 
-# copy_tree DIRECTORY: the same into a directory, for as_user.
+# copy_tree DIRECTORY: copy the sources there, owned by the servers' user.
 copy_tree()
 {
 	pack_tree | as_user tar -x --no-same-owner -C "$1"
 }
 
-# stop_servers DIRECTORY: at once, those whose data directory is below it.
+# stop_servers DIRECTORY: stop at once all servers with a data directory below it.
 stop_servers()
 {
 	as_user find "$1" -name postmaster.pid 2>/dev/null |
@@ -141,8 +141,8 @@ stop_servers()
 		done
 }
 
-# private_postgres DIRECTORY: a copy of the server there, which finds its files
-# by where it is; BINDIR is its own then.
+# private_postgres DIRECTORY: copy the server there, where it finds its files by
+# its location, and set BINDIR to the copy.
 private_postgres()
 {
 	local part
@@ -154,9 +154,8 @@ private_postgres()
 	BINDIR=$1$BINDIR
 }
 
-# install_extension DIRECTORY: build in there, a copy of the tree, and install;
-# with PRIVATE=1 in the environment not into the system's server but into a
-# copy of it.
+# install_extension DIRECTORY: build a copy of the tree there and install it, with
+# PRIVATE=1 in the environment into a copy of the system's server.
 install_extension()
 {
 	as_user mkdir "$1"
@@ -170,8 +169,8 @@ install_extension()
 	fi
 }
 
-# new_cluster DIRECTORY, start_server DIRECTORY PORT [OPTIONS]: with its socket
-# in the directory above, and its log beside its data.
+# new_cluster DIRECTORY, start_server DIRECTORY PORT [OPTIONS]: the socket is in the
+# parent directory, and the log is beside the data directory.
 new_cluster()
 {
 	as_user "$BINDIR/initdb" -k -A trust -N -D "$1" >/dev/null

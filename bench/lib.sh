@@ -1,9 +1,9 @@
 # lib.sh - what the benchmarks share; bash.
 #
-# Sourced from the top of the tree, behind .ci/lib.sh.  Everything is in
-# $work, the stores' server listens on port $STORE there; what is measured is
-# run by functions run_NAME, and their times go to files in $results.  With
-# PRIVATE=1 in the environment the extension is installed for this run alone.
+# A script sources it at the top of the tree, after .ci/lib.sh.  Everything is in
+# $work, where the server with the stores listens on port $STORE.  Functions
+# run_NAME are measured, and their times go to files in $results.  With PRIVATE=1
+# in the environment, the extension is installed for this run only.
 
 SOURCE=5511
 STORE=5512
@@ -15,7 +15,7 @@ clean_up()
 	as_user rm -rf "$work"
 }
 
-# begin NAME: a directory to work in, and the extension installed.
+# begin NAME: create a directory to work in, and install the extension.
 begin()
 {
 	set_packages
@@ -30,7 +30,7 @@ begin()
 	install_extension "$work/tree"
 }
 
-# new_store: a server with the extension.
+# new_store: start a server with the extension.
 new_store()
 {
 	new_cluster "$work/store"
@@ -55,8 +55,8 @@ only_needed_wal()
 	as_user find "$1/pg_wal" -type f ! -name "$needed" -delete
 }
 
-# start_source DIRECTORY [OPTIONS]: a cluster that keeps all of its WAL and
-# makes no checkpoint by itself.
+# start_source DIRECTORY [OPTIONS]: start a cluster that keeps all WAL and makes
+# no checkpoints by itself.
 start_source()
 {
 	local options="-c fsync=off -c synchronous_commit=off -c autovacuum=off"
@@ -78,8 +78,8 @@ source_lsn()
 		-c "SELECT pg_current_wal_insert_lsn()"
 }
 
-# new_base SCALE: pgbench's tables in a cluster that was shut down, in
-# $work/base.
+# new_base SCALE: create a cluster with pgbench's tables in $work/base, and shut it
+# down.
 new_base()
 {
 	new_cluster "$work/base"
@@ -89,9 +89,9 @@ new_base()
 	only_needed_wal "$work/base"
 }
 
-# new_wal NAME TRANSACTIONS PARTS [OPTIONS]: what pgbench does to a copy of the
-# base, as WAL in $work/NAME.wal.  $marks has the LSNs where each of so many
-# parts ends, $end the last of them.
+# new_wal NAME TRANSACTIONS PARTS [OPTIONS]: run pgbench in a copy of the base;
+# its WAL goes to $work/NAME.wal.  $marks gets the LSNs at which the parts end,
+# $end the last of them.
 new_wal()
 {
 	marks=()
@@ -107,14 +107,14 @@ new_wal()
 	as_user rm -rf "$work/source"
 }
 
-# new_timeline NAME: the base, imported.
+# new_timeline NAME: import the base.
 new_timeline()
 {
 	sql -c "SELECT FROM bb_import_directory('$work/base', timeline => '$1')"
 }
 
-# restore WAL [LSN]: what stock tools make of the base and WAL, a copy of the
-# base in $work/clone that recovers, up to an LSN, when it is started.
+# restore WAL [LSN]: copy the base to $work/clone, with the configuration of stock
+# PostgreSQL to recover from WAL, up to an LSN, at its start.
 restore()
 {
 	as_user cp -r "$work/base" "$work/clone"
@@ -127,7 +127,7 @@ restore()
 	END
 }
 
-# start_clone OPTIONS: the server in $work/clone, until it answers.
+# start_clone OPTIONS: start the server in $work/clone; wait until it answers.
 start_clone()
 {
 	local options="-k $work -p $CLONE -c listen_addresses= -c autovacuum=off"
@@ -140,9 +140,9 @@ start_clone()
 	done
 }
 
-# discard DIRECTORY: it goes, and its space, but for the inodes: where ext4 has no
-# journal it steps around those that were freed in the last minutes, and whoever
-# makes many files next would be measured doing so.
+# discard DIRECTORY: free its space and move it away.  Its inodes stay in use,
+# since ext4 without a journal searches around inodes that were freed in the last
+# minutes, which would slow down the next measurement with many files.
 discard()
 {
 	as_user find "$1" -type f -exec truncate -s 0 {} +
@@ -157,7 +157,7 @@ remove_clone()
 	as_user rm -f "$work/clone.log"
 }
 
-# measure NAME: its time in microseconds goes to a file.
+# measure NAME: call run_NAME; its time in microseconds goes to a file.
 measure()
 {
 	local begun=${EPOCHREALTIME/./}
@@ -171,15 +171,15 @@ measure()
 	fi
 }
 
-# median NAME: of what is in its file.
+# median NAME: print the median of its times.
 median()
 {
 	sort -n "$results/$1" | awk '{ t[NR] = $1 }
 		END { print (t[int((NR + 1) / 2)] + t[int(NR / 2) + 1]) / 2 }'
 }
 
-# ratio WHAT A B [GOAL]: a line of a table; a goal is what A / B is to be at
-# most.
+# ratio WHAT A B [GOAL]: print a line of a table, with A / B and the largest value
+# that it should have.
 ratio()
 {
 	awk -v what="$1" -v one="$2" -v other="$3" -v goal="${4:-}" 'BEGIN {
@@ -190,13 +190,13 @@ ratio()
 		}'
 }
 
-# row WHAT NAME OTHER [GOAL]: the same, of two medians.
+# row WHAT NAME OTHER [GOAL]: the same with the medians of two names.
 row()
 {
 	ratio "$1" "$(median "$2")" "$(median "$3")" "${4:-}"
 }
 
-# memory QUERY: how much more than idle a backend held at its peak, in MB.
+# memory QUERY: print the peak memory of a backend above an idle one, in MB.
 memory()
 {
 	local high="SELECT substring(pg_read_file('/proc/self/status')
