@@ -1,5 +1,5 @@
-# A page store in object storage: what works on a local store works there, and
-# its backups are the same bytes.
+# A page store in object storage works as a local store does, and its backups are
+# the same bytes.
 
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ my $store = new_store('store', "bbackup.checkpoint_distance = 4MB\n");
 $store->safe_psql('postgres',
 	$s3->sql('cloud', 's3://bucket/stores/first'));
 
-# The same twice; import and ingest of both.
+# Import and ingest into both stores.
 foreach my $server ('bbackup', 'cloud')
 {
 	is( $store->safe_psql(
@@ -49,7 +49,7 @@ is(compare($local, fetch_backup($store, "store => 'cloud'")),
 
 # ---- resident layers ----
 
-# cache_server - a page store on the same URL, with a cache of that size.
+# cache_server - create a page store with the same URL and a cache of that size.
 my $caches = PostgreSQL::Test::Utils::tempdir;
 sub cache_server
 {
@@ -71,14 +71,14 @@ sub cached_files
 	return grep { -f } glob "$caches/$name/*/*";
 }
 
-# Layers that the server has downloaded, by its log.
+# The number of layers that the server has downloaded, from its log.
 sub downloads
 {
 	return scalar(() = slurp_file($reader->logfile) =~
 		  /DEBUG:  .* downloaded layer "[^"]+": \d+ bytes in \d+ ms/g);
 }
 
-# An empty cache, and several who need the same.
+# An empty cache, and several sessions that need the same layers.
 my $layers =
   $reader->safe_psql('postgres', "SELECT count(*) FROM bb_layers('cloud')");
 my $backup_hash =
@@ -97,17 +97,17 @@ unlike(slurp_file($reader->logfile),
 	'a line for each, and no more');
 cmp_ok(scalar cached_files('whole'), '<=', $layers, 'and no more');
 
-# A full one.
+# A full cache.
 my $before = downloads();
 is(compare($local, fetch_backup($reader, "store => 'whole'")),
 	0, 'a backup out of the cache has the same bytes');
 is(downloads(), $before, 'and downloads nothing');
 
-# What is resident needs no leave; one that isn't does.
+# Resident layers need no permission to download; others do.
 my $error = 'SET bbackup.download_behavior = error;';
 is( $reader->safe_psql('postgres', "$error $backup_hash"),
 	(keys %answers)[0],
-	'where all is resident nothing is refused');
+	'if all layers are resident, nothing is refused');
 my ($image) = grep { m{_image-} } cached_files('whole');
 unlink $image or die "$image: $!";
 fails_like(
@@ -137,23 +137,23 @@ is($stdout, (keys %answers)[0], 'warn downloads');
 like($stderr, qr/WARNING:  basebackup needs to download layer "[^"]*image-/,
 	'and warns');
 
-# A crash in the middle of a download: the rest is fetched, and verified.
+# A crash during a download: the rest is fetched, and verified.
 my $size = -s $image;
 my ($directory, $file) = $image =~ m{^(.*)/(.*)$};
 my $part = "$directory/.$file.$size.part";
 rename $image, $part or die "$image: $!";
 truncate $part, int($size / 2);
 is($reader->safe_psql('postgres', $backup_hash),
-	(keys %answers)[0], 'a download that broke off goes on');
+	(keys %answers)[0], 'an interrupted download is continued');
 ok(-e $image && !-e $part, 'and is complete');
 rename $image, $part or die "$image: $!";
 truncate $part, int($size / 2);
 patch_file($part, 1000, 'rubbish');
 is($reader->safe_psql('postgres', $backup_hash),
-	(keys %answers)[0], 'one with wrong bytes begins anew');
+	(keys %answers)[0], 'a part with wrong bytes is downloaded again');
 is(-s $image, $size, 'and is complete');
 
-# One where a base backup of the server itself would find it.
+# A cache directory that a base backup of the server would include.
 my $inside = $reader->data_dir . '/base/../cache';
 my $forbidden =
   qr/ERROR:  22023: cache directory "[^"]+" is in the server's data directory\nDETAIL:  A base backup .*HINT:  Choose/s;
@@ -162,17 +162,17 @@ symlink $reader->data_dir, "$caches/link" or die "$caches/link: $!";
 fails_like($reader, sprintf($where, $reader->data_dir),
 	$forbidden, 'the data directory is no place for a cache');
 fails_like($reader, sprintf($where, $reader->data_dir . '/pg_new/cache'),
-	$forbidden, 'nor is one that is not there yet');
+	$forbidden, 'nor is a directory that does not exist yet');
 fails_like($reader, sprintf($where, "$caches/link/cache"),
 	$forbidden, 'by whatever path');
 cache_server('moved', '1GB');
 symlink $reader->data_dir, "$caches/moved" or die "$caches/moved: $!";
 fails_like($reader, "SELECT * FROM bb_layers('moved')",
-	$forbidden, 'nor one that has become it');
+	$forbidden, 'nor a directory that has become a link to it');
 ok(!(grep { m{/[0-9a-f]{16}$} } glob $reader->data_dir . '/*'),
 	'nothing was made in it');
 
-# One that is too small.
+# A cache that is too small.
 cache_server('small', '1MB');
 is(compare($local, fetch_backup($reader, "store => 'small'")),
 	0, 'a backup with a cache too small has the same bytes');
@@ -180,7 +180,7 @@ my $used = 0;
 $used += -s $_ foreach cached_files('small');
 cmp_ok($used, '<=', 1024 * 1024, 'and the cache keeps its size');
 
-# Branches, and dropping: all of it is gone.
+# Branches; dropping them removes all objects.
 $store->safe_psql('postgres',
 	"SELECT bb_create_branch('branch', lsn => '$middle', store => 'cloud')");
 is( $reader->safe_psql(
@@ -191,11 +191,11 @@ is( $reader->safe_psql(
 $store->safe_psql('postgres', "SELECT bb_drop_timeline('$_', 'cloud')")
   foreach 'branch', 'main';
 unlike($s3->request('GET', '/bucket/?list-type=2&prefix=stores'),
-	qr/<Key>/, 'no object is left of what was dropped');
+	qr/<Key>/, 'no object of the dropped timelines is left');
 
-# ---- what goes wrong ----
+# ---- failures ----
 
-# One writer at a time: a flag that another put up.
+# One writer at a time: another session has put up a flag.
 $store->safe_psql('postgres',
 	"SELECT * FROM bb_import_directory('$base', 'cloud')");
 $s3->request('PUT',
@@ -205,11 +205,11 @@ fails_like(
 	$store,
 	"SELECT * FROM bb_ingest('$archive', 'cloud')",
 	qr/ERROR:  55006: timeline "main" is being written by another session/,
-	'a second writer is told');
+	'a second writer is refused');
 $s3->request('DELETE',
 	'/bucket/stores/first/timelines/main/.writer.lock.0123456789abcdef');
 
-# Wrong keys, no bucket, nobody there.
+# Wrong keys, a missing bucket, no server.
 my $secret = 'NotTheSecretAtAll';
 $store->safe_psql('postgres',
 	"ALTER USER MAPPING FOR PUBLIC SERVER cloud"
@@ -233,7 +233,7 @@ fails_like(
 	$store,
 	"SELECT * FROM bb_timelines('missing')",
 	qr/ERROR:  08006: .*404 NoSuchBucket.*HINT:  Create the bucket/s,
-	'so is a bucket that is not there');
+	'so is a missing bucket');
 fails_like(
 	$store,
 	"SELECT * FROM bb_import_directory('$base', 'missing')",
@@ -253,7 +253,7 @@ fails_like(
 	qr/ERROR:  08006: .*\(\d+ attempts\).*HINT:  Is the server's option/s,
 	'a server that is down is named');
 
-# statements are logged when they fail; none of ours has a key then
+# failed statements are logged, and must not contain a key
 push @{ $s3->{secrets} }, $secret;
 $s3->check_logs($store, $reader);
 

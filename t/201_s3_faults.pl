@@ -1,5 +1,5 @@
-# Object storage that fails: what passes is tried again, what doesn't is
-# named, and a page is right or not there.
+# Object storage that fails: temporary failures are retried, others are reported,
+# and a page is either right or missing.
 
 use strict;
 use warnings;
@@ -28,7 +28,7 @@ $store->safe_psql(
 		'cached', 's3://bucket/first', "cache_directory '$cache'"));
 my $directory = $source->data_dir;
 
-# ---- a prefix with nothing ----
+# ---- an empty prefix ----
 
 my ($found, $said);
 $store->psql('postgres', "SELECT count(*) FROM bb_timelines('cloud')",
@@ -37,9 +37,9 @@ is($found, 0, 'where nobody wrote there are no timelines');
 like($said, qr/NOTICE:  page store "s3:\/\/bucket\/first" has no timelines\n.*HINT/,
 	'which is said');
 
-# ---- what passes ----
+# ---- temporary failures ----
 
-# every connection of an import fails once, in another way
+# every connection of an import fails once, each in a different way
 $proxy->faults('reset', '503 SlowDown', '500 InternalError', 'cut 30');
 $store->safe_psql('postgres',
 	"SELECT * FROM bb_import_directory('$directory', 'cloud')");
@@ -60,7 +60,7 @@ is($store->safe_psql('postgres', sprintf $query, 'cloud'),
 	$right, 'so is a backup without a cache');
 is($proxy->faults_left, 0, 'and it met all of them');
 
-# ---- what doesn't ----
+# ---- other failures ----
 
 $proxy->faults('403 RequestTimeTooSkewed');
 fails_like(
@@ -114,14 +114,14 @@ fails_like(
 	'a cancel ends a request that waits');
 cmp_ok(time - $start, '<', 600, 'and does not wait for the answer');
 
-# Wrong bytes: a CRC tells, and the second download is right.
+# Wrong bytes: the CRC shows it, and the second download is right.
 unlink glob "$cache/*/*image-*" or die 'nothing was cached';
 $proxy->faults('flip 400000');
 is($store->safe_psql('postgres', sprintf $query, 'cached'),
 	$right, 'a download with a wrong byte is done again');
 is($proxy->faults_left, 0, 'there was one');
 
-# ---- a server that lists uploads that were aborted ----
+# ---- a server that lists aborted uploads ----
 
 my $left = '/bucket/first/timelines/late/layers/left';
 like($s3->request('POST', "$left?uploads="),
@@ -134,7 +134,7 @@ is(scalar(grep { /^DELETE \Q$left\E\?uploadId=/ } $proxy->requests),
 like($s3->request('GET', '/bucket?uploads='),
 	qr/\Q$left\E|timelines\/late\/layers\/left/, 'it is listed still');
 
-# ---- a server that puts on a condition ----
+# ---- a server with conditional PUT ----
 
 my $able = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
 	$s3->{port}{proxy},

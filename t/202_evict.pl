@@ -1,5 +1,5 @@
-# Which layers are resident, and who is to blame: download behaviours, eviction
-# by name, age and pressure, prefetch, and what statistics say of all that.
+# Which layers are resident, and why: download behaviours, eviction by name, age
+# and shortage of room, prefetch, and their statistics.
 
 use strict;
 use warnings;
@@ -54,7 +54,7 @@ sub layers
 		  . (defined $where ? " WHERE $where" : ''));
 }
 
-# What the view says of the newest call of a function; not of its workers.
+# The row of the newest call of a function in the view, not of its workers.
 sub last_call
 {
 	my ($what, $function) = @_;
@@ -220,7 +220,7 @@ like(
 	qr/ERROR:  42704: timeline "main" has no layer "image-0"/,
 	'one that there is not');
 
-# --- Somebody removes the cache under a session that goes on.
+# --- The cache is removed while a session uses it.
 
 remove_tree("$caches/whole");
 my $cursor =
@@ -237,7 +237,7 @@ cmp_ok(
 like(ask($session, 'FETCH ALL FROM c; COMMIT'),
 	qr/^\d+$/m, 'and its backup goes on');
 
-# --- A copy that has gone bad.
+# --- A corrupted copy.
 
 my $bad = layers('min(layer)', "resident AND layer LIKE 'image%'");
 patch_file(file_of($bad), (-s file_of($bad)) - 8, 'XXXX');
@@ -251,7 +251,7 @@ is(ask($session, "SELECT bb_evict('$named', 'whole')"),
 	't', 'and goes by the name that the message has');
 is(ask($session, backup()), $whole, 'then the object is read');
 
-# --- What came is not renamed while another counts what is there.
+# --- A file is not renamed while another session lists the cache.
 
 ask($session, "SELECT bb_evict('$bad', 'whole')");
 my ($directory) = glob "$caches/whole/*";
@@ -320,7 +320,7 @@ is(last_call('layers_downloaded > 1', $function),
 is($left, $needed, 'which a backup needs again');
 ask($session, 'SET bbackup.eviction_threshold = 0');
 
-# --- By pressure: one comes, and the one that was used longest ago goes.
+# --- Shortage of room: the layer that was used longest ago is evicted.
 
 my %size = map { split /\|/ } split /\n/, layers('layer, bytes', 'resident');
 evict_all();
@@ -393,7 +393,7 @@ foreach my $arguments ("'$middle'", "'$start'", "'$middle', false",
 }
 is(layers('bool_and(resident)'), 'f', 'a thin one does not need all');
 
-# A branch needs what its ancestor has, up to where they part.
+# A branch needs its ancestor's layers up to the LSN of the branch.
 ask($session,
 	"SELECT bb_create_branch('branch', 'main', '$middle', 'whole')");
 evict_all();
@@ -403,7 +403,7 @@ my $on_branch = ask($session, backup("timeline => 'branch'"));
 like($on_branch, qr/^[0-9a-f]{32}$/, 'a branch');
 isnt($on_branch, $whole, 'of another LSN');
 
-# In the background: it returns while nothing can come, as another makes room.
+# In the background: the call returns while another session blocks downloads.
 my $lock = lock_room("$caches/whole");
 $call = ask($session, "SELECT bb_prefetch(store => 'whole')");
 like($call, qr/^\d+$/, 'a prefetch in the background');
@@ -436,7 +436,7 @@ like(ask($session, "SELECT bb_prefetch(store => 'whole', wait => true)"),
 	qr/^\d+$/, 'the next one works');
 is(ask($session, backup()), $whole, 'and so does a backup');
 
-# One that fails on its way.
+# A background prefetch that fails.
 evict_all();
 $lock = lock_room("$caches/whole");
 $call = ask($session, "SELECT bb_prefetch(store => 'whole')");
@@ -453,7 +453,7 @@ $s3->resume;
 is(ask($session, 'RESET bbackup.download_behavior; ' . backup()),
 	$whole, 'once it can be read again, it is');
 
-# It needs the room of another layer, which looks newer than its own.
+# It needs the room of another layer, which looks newer than those it needs.
 cache_server('tight', int($bytes / 1024 / 1024) + 1 . 'MB');
 ask($session, "SELECT count(*) FROM bb_layers('tight')");
 my ($tight) = glob "$caches/tight/*";
@@ -466,7 +466,7 @@ is( ask($session,
 	'it does not evict what it has fetched');
 ok(!-e "$tight/other.0000000000000001", 'but another');
 
-# What can't be.
+# Requests that are refused.
 cache_server('small', '1MB');
 like(
 	ask($session, "SELECT bb_prefetch(store => 'small')"),
@@ -508,7 +508,7 @@ is(last_call('usename, parent_link', 'bb_prefetch'),
 	'carol|detached', 'the worker is who asked');
 ask($session, 'RESET ROLE');
 
-# A store is kept between calls, but not for another role.
+# An open store is kept between calls, but not for another role.
 ask($session,
 	"CREATE USER MAPPING FOR carol SERVER whole OPTIONS (access_key_id 'nobody',"
 	  . " secret_access_key 'nothing'); GRANT EXECUTE ON FUNCTION"
@@ -566,7 +566,7 @@ is( ask($watcher,
 	'totals are the sums of the rows');
 end_session($_) foreach $session, $watcher;
 
-# --- Without shared statistics nobody else could find the call.
+# --- Without shared statistics, other sessions can't find the call.
 
 $reader->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $reader->restart;

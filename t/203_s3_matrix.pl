@@ -1,7 +1,7 @@
-# Tests of local stores, on stores in S3: without a cache, with one that is
-# empty, one that is too small, and one that has everything.
+# Tests of local stores, run with stores in S3: without a cache, with an empty
+# cache, a cache that is too small, and one that has all layers.
 #
-#	BBACKUP_MATRIX=all		every test that can, in every state
+#	BBACKUP_MATRIX=all		every possible test, in every state
 
 use strict;
 use warnings;
@@ -16,8 +16,8 @@ plan skip_all => 'this is a run of the matrix' if $ENV{BBACKUP_STORE};
 
 my @states = qw(s3 s3-empty s3-small s3-full);
 
-# What makes sense there, and in which state by default; others are about
-# files of a local store, or have no store.
+# The tests that make sense there, and in which state each runs by default.  The
+# others are about files of a local store, or have no store.
 my %tests = (
 	'001_clone' => 's3-empty',
 	'002_variants' => undef,
@@ -37,19 +37,19 @@ my %tests = (
 	'114_oracle_timelines' => undef,
 	'120_oracle_everything' => undef);
 
-# Here a few kills and LSNs are enough: requests, not records, are what is
-# different.
+# A few kills and LSNs are enough here, because requests make the difference, not
+# records.
 $ENV{BB_KILLS} //= 3;
 $ENV{BBACKUP_LSNS} //= 1;
 
-# run_in - one test: the file passes with a store of that state.
+# run_in - one test: the file passes with a store in that state.
 sub run_in
 {
 	my ($file, $state) = @_;
 	my $directory = PostgreSQL::Test::Utils::tempdir;
 	my $output = "$directory/output";
 
-	# its clusters and logs are not those of its run on a local store
+	# keep its clusters and logs apart from those of its run on a local store
 	local %ENV =
 	  (%ENV, test_directories($directory), BBACKUP_STORE => $state);
 	my $status = system "'$^X' "

@@ -1,6 +1,6 @@
-# Object storage that is restarted, that another writes to, or whose clock is
-# another one; caches that can't be written to; downloaders that are killed;
-# objects that somebody changed.
+# Object storage that is restarted, that another server writes to, or whose clock
+# is wrong; caches that can't be written to; downloaders that are killed; objects
+# that were changed.
 
 use strict;
 use warnings;
@@ -29,7 +29,7 @@ $source->safe_psql('postgres',
 	'UPDATE t SET i = i + 1; SELECT pg_switch_wal()');
 $source->stop;
 
-# a machine with much to do takes its time to start Swift, and to answer
+# a busy machine needs time to start Swift, and to answer
 my $conf =
   "bbackup.layer_size = 1MB\nbbackup.checkpoint_distance = 1MB\n"
   . "bbackup.s3_timeout = '10min'\nbbackup.s3_retry_time = '10min'\n";
@@ -74,10 +74,10 @@ sub flags
 	  $s3->list('bucket', "first/timelines/$timeline/");
 }
 
-# send_and_hold - a query that writes to a timeline waits with its first layer
-# when this returns.  The query isn't in a commit then.  A writer that is held
-# there until another one takes over does harm on a server without conditional
-# puts, such as Swift (s3_lock.c).
+# send_and_hold - send a query that writes to a timeline, and return when it waits
+# with its first layer.  The query isn't in a commit then: a writer that is held
+# in a commit until another one takes over does harm on a server without
+# conditional PUT, such as Swift (s3_lock.c).
 sub send_and_hold
 {
 	my ($session, $query, $timeline) = @_;
@@ -129,7 +129,7 @@ $store->safe_psql('postgres',
 	"SELECT pg_cancel_backend($sessions[0]->{backend})");
 like(answer($sessions[0]), qr/ERROR:  57014: /, 'a cancel ends the attempts');
 
-# --- Its clock is an hour off.
+# --- The server's clock is off by an hour.
 
 $s3->resume(3600);
 fails_like(
@@ -145,7 +145,7 @@ my $ingest = "SELECT end_lsn FROM bb_ingest('$archive', 'cloud', 'during')";
 $proxy->hold('/timelines/during/layers/');
 send_query($_, $ingest) foreach @sessions;
 $proxy->wait_for_held;
-# the session with the lock waits with a layer, so the other one answers
+# the session with the lock waits with a layer, so the other one returns
 my ($told) = IO::Select->new(map { $_->{out} } @sessions)->can_read;
 my @in_order = sort { ($b->{out} == $told) <=> ($a->{out} == $told) } @sessions;
 my @answers = (answer($in_order[0]));
@@ -163,8 +163,8 @@ is( scalar(
 is(ask($sessions[1], backup_md5('kept', "timeline => 'during'")),
 	$right_at_end, 'nothing is lost');
 
-# One that waits while it writes, until another took over: its flag is up, and
-# too old by a clock that is ahead.
+# A writer waits until another one has taken over.  Its flag is up, but too old
+# by a clock that is ahead.
 ask($sessions[0], "SELECT bb_create_branch('late', store => 'cloud')");
 send_and_hold($sessions[0], $ingest =~ s/during/late/r, 'late');
 fails_like(
@@ -172,7 +172,7 @@ fails_like(
 	$ingest =~ s/during/late/r,
 	qr/ERROR:  55006: timeline "late" is being written by another/,
 	'a lock is heeded');
-# times are in whole seconds, an object's rounded up
+# times are in whole seconds, and those of objects are rounded up
 $proxy->faults('ahead 63');
 like($other->safe_psql('postgres', $ingest =~ s/during/late/r),
 	qr{/}, 'one that is too old is not');
@@ -186,7 +186,7 @@ like(
 is(ask($sessions[0], backup_md5('kept', "timeline => 'late'")),
 	$right_at_end, 'and has done no harm');
 
-# One that takes longer than a lock is good for renews it.
+# A writer that takes longer than a lock is valid renews it.
 ask($sessions[0], "SELECT bb_create_branch('slow', store => 'cloud')");
 my $asked = $proxy->requests;
 send_and_hold($sessions[0], $ingest =~ s/during/slow/r, 'slow');
@@ -201,7 +201,7 @@ cmp_ok(
 
 # --- A cache directory that can't be written to.
 
-# as a full disk, it lets a file be written up to a size
+# like a full disk, this allows writing a file up to a size
 system_or_bail('prlimit', '--pid', $sessions[0]->{backend},
 	'--fsize=500000:unlimited');
 like(
@@ -216,7 +216,7 @@ is(ask($sessions[0], backup_md5('limited')), $right, 'with space again,');
 cmp_ok(scalar(() = glob "$caches/limited/*/*image-*"),
 	'>', 3, 'layers are resident');
 
-# --- A downloader is killed; another server waits for what it fetches.
+# --- A downloader is killed while another server waits for its layer.
 
 my $cursor = start_session($other);
 $proxy->faults('hang 700000');
@@ -234,7 +234,7 @@ is( $other->safe_psql('postgres',
 	'and the cache is whole');
 is(join(' ', glob "$caches/killed/*/.*.part"), '', 'nothing is left over');
 
-# --- Objects that are others now: of the same length, cut, gone.
+# --- Objects that were changed, truncated or removed.
 
 end_session($_) foreach @sessions;
 my $reader = start_session($store);

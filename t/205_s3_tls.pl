@@ -1,5 +1,5 @@
-# Object storage by HTTPS: whose certificate is trusted; buckets in host names;
-# session tokens; and whose the keys are.
+# Object storage by HTTPS: which certificates are trusted; buckets in host names;
+# session tokens; which user's keys are used.
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ my $base = $source->data_dir;
 my $store = new_store('store');
 import_directory($store, $base);
 
-# server - a page store by another endpoint; a different prefix each.
+# server - create a page store with another endpoint, each with a different prefix.
 sub server
 {
 	my ($name, $endpoint, $options) = @_;
@@ -123,7 +123,7 @@ is( scalar(
 	0,
 	'each has the token, and has it signed');
 
-# --- Whose it is.
+# --- Whose keys are used.
 
 $store->safe_psql(
 	'postgres', qq(
@@ -157,7 +157,7 @@ fails_like(
 	'SET ROLE bob; SELECT umoptions FROM pg_user_mapping',
 	qr/ERROR:  42501: /,
 	'by any way');
-# a mapping of one user's is nobody else's
+# other users can't use the mapping of a user
 $store->safe_psql(
 	'postgres', qq(
 DROP USER MAPPING FOR PUBLIC SERVER token;

@@ -1,5 +1,5 @@
-# Layers in S3 that are large: several requests fetch one at once, and who comes
-# next goes on where they ended.
+# Large layers in S3: several requests fetch a layer at once, and the next session
+# continues a download that was interrupted.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-# of a layer, as cache.c has it
+# the size of a piece of a layer: PIECE_BYTES in cache_fetch.c
 use constant PIECE => 4 * 1024 * 1024;
 
 my $s3 = BBackup::S3->start_or_skip();
@@ -55,7 +55,7 @@ my ($layer, $size) = split /\|/, $store->safe_psql(
 my $pieces = int(($size + PIECE - 1) / PIECE);
 cmp_ok($pieces, '>', 8, 'there is a large layer');
 
-# The ranges that were asked for of it, since so many requests had come.
+# The ranges of the layer that were requested, after so many requests.
 sub ranges
 {
 	my ($since) = @_;
@@ -69,7 +69,7 @@ sub ranges
 
 my $session = start_session($store);
 ask($session, "SELECT count(*) FROM bb_layers('cached')");
-# the session has one good connection now
+# the session has one open connection now
 $proxy->faults(('hang 100000') x 3);
 send_query($session, backup_md5('cached'));
 for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
@@ -84,7 +84,7 @@ $store->safe_psql('postgres',
 	"SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/ERROR:  57014: /, 'a cancel ends all requests');
 
-# --- Who comes next goes on where it was.
+# --- The next session continues a download.
 
 my ($part) = glob "$caches/cached/*/.*$layer*.part";
 my $whole = (-s $part) / PIECE;

@@ -1,5 +1,5 @@
-# Layers that a backup is going to read are fetched ahead of it, by a worker: what
-# is fetched, what isn't, who is told; and that nothing depends on it.
+# A worker fetches the layers that a backup is going to read: what is fetched, what
+# isn't, which warnings there are; and the backup doesn't depend on it.
 
 use strict;
 use warnings;
@@ -60,7 +60,7 @@ sub backup
 	  . ' AS chunk) c';
 }
 
-# The workers that there are.
+# The number of running workers.
 my $workers = "FROM pg_stat_activity WHERE backend_type = 'bbackup fetch'";
 
 sub wait_until
@@ -72,12 +72,12 @@ sub wait_until
 	return;
 }
 
-# A worker came, and went.
+# A worker was started and has ended.
 my $came_and_went = "count(*) = 1 FROM bb_access_stats WHERE parent_link ="
   . " 'attached' AND state <> 'running'";
 
-# Begin a backup, of which nobody wants more than one row; a worker is done with
-# what it can do for it.
+# Begin a backup and fetch one row only; wait until the worker has done all it can
+# do.
 sub begin_backup
 {
 	my ($store, $before) = @_;
@@ -93,7 +93,7 @@ sub begin_backup
 	return;
 }
 
-# The latest backup's own row, and its workers'.
+# The row of the latest backup, and those of its workers.
 sub backup_row
 {
 	my ($columns) = @_;
@@ -135,7 +135,7 @@ is(worker_rows('count(*)'), 0, 'needs no worker');
 my $all = ask($watcher, "SELECT count(*) FROM bb_layers('bare')");
 cmp_ok($all, '>', 8, 'there are some layers');
 
-# --- All that it needs, while it stands still.
+# --- All layers of a backup are fetched while it waits.
 
 begin_backup('whole');
 is(layers('count(*)', 'whole', 'resident'),
@@ -161,7 +161,7 @@ is(layers('min(downloads), max(downloads), sum(evictions)', 'whole'),
 is(ask($session, backup('whole')), $right, 'and they are right');
 is(worker_rows('count(*)'), 0, 'there is no worker where all is resident');
 
-# --- What may not be downloaded isn't.
+# --- Without permission to download, nothing is fetched.
 
 evict_all('whole');
 like(
@@ -172,7 +172,7 @@ like(
 is(worker_rows('count(*)'), 0, 'nothing is fetched ahead');
 is(layers('count(*)', 'whole', 'resident'), 0, 'nor at all');
 
-# --- Each download is warned of, once.
+# --- There is one warning per download.
 
 my $switch = 'SET bbackup.on_demand_download_behavior_treat_error_as_warn';
 foreach my $case (
@@ -198,10 +198,10 @@ foreach my $case (
 }
 ask($session, "$switch = off; SET bbackup.download_behavior = download");
 
-# --- A cache that is too small: what fits, and nothing goes for it.
+# --- A cache that is too small: layers that fit are fetched, none is evicted.
 
 $reader->safe_psql('postgres', cache_server('small', '4MB'));
-# the last one that is needed, as if nobody had used it for long
+# the last layer that is needed, as if it had not been used for long
 my $last = layers('max(layer)', 'small', "layer LIKE 'image-%'");
 ask($session, "SELECT count(*) FROM bb_layers('small')");
 my ($from) = glob "$caches/whole/*/*$last*";
@@ -218,7 +218,7 @@ cmp_ok($used, '<=', 4 * 1024 * 1024, 'the cache has its size');
 is(layers('max(downloads)', 'small'), 1, 'nothing came twice');
 is(ask($session, backup('small')), $right, 'the backup is right');
 
-# --- Whatever ends the worker, the backup goes on; and it ends with the backup.
+# --- The backup continues when the worker ends; the worker ends with the backup.
 
 foreach my $end ('pg_terminate_backend', 'pg_cancel_backend')
 {
@@ -244,7 +244,7 @@ is(ask($watcher, "SELECT count(*) $workers"), 0, 'so is its worker');
 close $lock;
 is(layers('count(*)', 'whole', 'resident'), 0, 'which fetches no more');
 
-# --- A worker sees what is committed; a backup what its transaction did.
+# --- A worker sees committed changes only; a backup also those of its transaction.
 
 my $log = -s $reader->logfile;
 begin_backup('new', cache_server('new', '1GB'));
@@ -273,7 +273,7 @@ like(
 	'a prefetch refuses');
 ask($session, 'ROLLBACK');
 
-# --- One of several that is broken, in the store.
+# --- One of several layers is corrupted in the store.
 
 evict_all('whole');
 my @names = split /\n/,
@@ -299,7 +299,7 @@ $s3->request('PUT', $object, '--data-binary', "\@$good");
 ask($session, "SELECT bb_prefetch(store => 'whole', wait => true)");
 is(layers('count(*)', 'whole', 'resident'), $all, 'until it is right again');
 
-# --- No process to be had for it.
+# --- No process is available for the worker.
 
 end_session($_) foreach $session, $watcher;
 $reader->append_conf('postgresql.conf', 'max_worker_processes = 0');

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * test_objstore.c
- *	  The conformance suite that every object store driver passes.
+ *	  The conformance suite that every object store driver passes, and which
+ *	  objects are resident.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,14 +13,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "port/pg_crc32c.h"
 #include "unit.h"
+#include "utils/timestamp.h"
 
 /*
- * A test that runs on each driver: on S3, as NAME_s3, where the environment
- * says where a server is.
+ * A test that runs on each driver.  It runs on S3, as NAME_s3, if the
+ * environment names a server.
  */
 #define STORE_TEST(name)                                                \
-	static void name##_on(const BbReqCtx *ctx, BbObjectStore *store);   \
+	static void name##_on(const BbReqCtx *ctx, BbObjectStore *objects); \
 	static void name##_s3(const BbReqCtx *ctx)                          \
 	{                                                                   \
 		name##_on(ctx, unit_s3_store(ctx));                             \
@@ -33,26 +36,26 @@
 	{                                                                   \
 		name##_on(ctx, unit_store(ctx));                                \
 	}                                                                   \
-	static void name##_on(const BbReqCtx *ctx, BbObjectStore *store)
+	static void name##_on(const BbReqCtx *ctx, BbObjectStore *objects)
 
 static void
-put(const BbReqCtx *ctx, BbObjectStore *store, const char *name,
+put(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	const char *data)
 {
-	BbObjectWriter *writer = bb_object_create(ctx, store, name);
+	BbObjectWriter *writer = bb_object_create(ctx, objects, name);
 
 	bb_object_write(ctx, writer, data, strlen(data));
 	bb_object_finish(ctx, writer);
 }
 
 static bool
-exists(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
+exists(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	char	   *data;
 	size_t		length;
 	BbObjectTag tag;
 
-	return bb_objstore_get(ctx, store, name, 1024, &data, &length, &tag);
+	return bb_objstore_get(ctx, objects, name, 1024, &data, &length, &tag);
 }
 
 STORE_TEST(objstore_put_get_range)
@@ -63,14 +66,15 @@ STORE_TEST(objstore_put_get_range)
 	BbObjectTag tag;
 	char		range[4];
 
-	put(ctx, store, "a/b/c", "0123456789");
-	CHECK(bb_objstore_get(ctx, store, "a/b/c", 10, &data, &length, &tag));
+	put(ctx, objects, "a/b/c", "0123456789");
+	CHECK(bb_objstore_get(ctx, objects, "a/b/c", 10, &data, &length, &tag));
 	CHECK(length == 10 && memcmp(data, "0123456789", 10) == 0);
 	CHECK(tag != BB_OBJECT_ABSENT);
-	CHECK_ERROR(bb_objstore_get(ctx, store, "a/b/c", 9, &data, &length, &tag),
+	CHECK_ERROR(bb_objstore_get(ctx, objects, "a/b/c", 9, &data, &length,
+								&tag),
 				ERRCODE_DATA_CORRUPTED);
 
-	reader = bb_object_open(ctx, store, "a/b/c");
+	reader = bb_object_open(ctx, objects, "a/b/c");
 	CHECK(bb_object_size(reader) == 10);
 	bb_object_read(ctx, reader, 6, range, 4);
 	CHECK(memcmp(range, "6789", 4) == 0);
@@ -87,7 +91,7 @@ STORE_TEST(objstore_large_object)
 	size_t		length = 20 * 1000 * 1000 + 3;
 	uint8	   *data = MemoryContextAllocHuge(CurrentMemoryContext, length);
 	uint8	   *again = MemoryContextAllocHuge(CurrentMemoryContext, length);
-	BbObjectWriter *writer = bb_object_create(ctx, store, "large");
+	BbObjectWriter *writer = bb_object_create(ctx, objects, "large");
 	BbObjectReader *reader;
 	size_t		at = 0;
 
@@ -102,7 +106,7 @@ STORE_TEST(objstore_large_object)
 	}
 	bb_object_finish(ctx, writer);
 
-	reader = bb_object_open(ctx, store, "large");
+	reader = bb_object_open(ctx, objects, "large");
 	CHECK(bb_object_size(reader) == length);
 	bb_object_read(ctx, reader, 0, again, length);
 	CHECK(memcmp(data, again, length) == 0);
@@ -110,71 +114,74 @@ STORE_TEST(objstore_large_object)
 
 STORE_TEST(objstore_missing)
 {
-	CHECK(!exists(ctx, store, "nothing"));
-	CHECK_ERROR(bb_object_open(ctx, store, "nothing"), ERRCODE_UNDEFINED_FILE);
+	CHECK(!exists(ctx, objects, "nothing"));
+	CHECK_ERROR(bb_object_open(ctx, objects, "nothing"),
+				ERRCODE_UNDEFINED_FILE);
 	CHECK(strstr(unit_last_error, "\"nothing\"") != NULL);
-	CHECK(bb_objstore_list(ctx, store, "nothing") == NIL);
-	bb_objstore_remove(ctx, store, "nothing");
-	bb_objstore_sweep(ctx, store, "nothing");
+	CHECK(bb_objstore_list(ctx, objects, "nothing") == NIL);
+	bb_objstore_remove(ctx, objects, "nothing");
+	bb_objstore_sweep(ctx, objects, "nothing");
 
 	/* a part of a name that is an object itself */
-	put(ctx, store, "a", "x");
-	CHECK(!exists(ctx, store, "a/b"));
-	bb_objstore_remove(ctx, store, "a/b");
+	put(ctx, objects, "a", "x");
+	CHECK(!exists(ctx, objects, "a/b"));
+	bb_objstore_remove(ctx, objects, "a/b");
 }
 
 UNIT_TEST(objstore_what_is_no_file)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 
-	put(ctx, store, "t/object", "x");
-	CHECK(mkfifo(unit_object_path(store, "t/fifo"), 0600) == 0);
-	CHECK(mkdir(unit_object_path(store, "t/directory"), 0700) == 0);
-	CHECK(mknod(unit_object_path(store, "t/socket"), S_IFSOCK | 0600, 0) == 0);
-	CHECK_ERROR(exists(ctx, store, "t/fifo"), ERRCODE_DATA_CORRUPTED);
-	CHECK_ERROR(bb_object_open(ctx, store, "t/fifo"), ERRCODE_DATA_CORRUPTED);
+	put(ctx, objects, "t/object", "x");
+	CHECK(mkfifo(unit_object_path(objects, "t/fifo"), 0600) == 0);
+	CHECK(mkdir(unit_object_path(objects, "t/directory"), 0700) == 0);
+	CHECK(mknod(unit_object_path(objects, "t/socket"), S_IFSOCK | 0600, 0) ==
+		  0);
+	CHECK_ERROR(exists(ctx, objects, "t/fifo"), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(bb_object_open(ctx, objects, "t/fifo"),
+				ERRCODE_DATA_CORRUPTED);
 	CHECK(strstr(unit_last_error, "t/fifo\" is not a regular file") != NULL);
-	CHECK_ERROR(exists(ctx, store, "t/directory"), ERRCODE_DATA_CORRUPTED);
-	CHECK_ERROR(exists(ctx, store, "t/socket"), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(exists(ctx, objects, "t/directory"), ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(exists(ctx, objects, "t/socket"), ERRCODE_DATA_CORRUPTED);
 
-	/* nor does one where a writer or a lock wants its file */
-	CHECK(mkfifo(unit_object_path(store, "t/.new.tmp"), 0600) == 0);
-	put(ctx, store, "t/new", "x");
-	CHECK(exists(ctx, store, "t/new"));
-	CHECK(mkfifo(unit_object_path(store, "t/.lock.lock"), 0600) == 0);
-	(void) bb_objstore_lock(ctx, store, "t/lock");
+	/* nor does a FIFO in the place of a writer's or a lock's file */
+	CHECK(mkfifo(unit_object_path(objects, "t/.new.tmp"), 0600) == 0);
+	put(ctx, objects, "t/new", "x");
+	CHECK(exists(ctx, objects, "t/new"));
+	CHECK(mkfifo(unit_object_path(objects, "t/.lock.lock"), 0600) == 0);
+	(void) bb_objstore_lock(ctx, objects, "t/lock");
 }
 
 STORE_TEST(objstore_list_and_remove)
 {
 	List	   *list;
 
-	put(ctx, store, "t/b", "22");
-	put(ctx, store, "t/a/z", "1");
-	put(ctx, store, "t/c", "333");
-	put(ctx, store, "u/a", "");
+	put(ctx, objects, "t/b", "22");
+	put(ctx, objects, "t/a/z", "1");
+	put(ctx, objects, "t/c", "333");
+	put(ctx, objects, "u/a", "");
 
-	list = bb_objstore_list(ctx, store, "t");
+	list = bb_objstore_list(ctx, objects, "t");
 	CHECK(list_length(list) == 3);
 	CHECK(strcmp(((BbObjectInfo *) linitial(list))->name, "t/a/z") == 0);
 	CHECK(strcmp(((BbObjectInfo *) llast(list))->name, "t/c") == 0);
 	CHECK(((BbObjectInfo *) llast(list))->size == 3);
 
-	bb_objstore_remove(ctx, store, "t/b");
-	CHECK(!exists(ctx, store, "t/b"));
-	CHECK(list_length(bb_objstore_list(ctx, store, "t")) == 2);
-	CHECK(exists(ctx, store, "u/a"));
+	bb_objstore_remove(ctx, objects, "t/b");
+	CHECK(!exists(ctx, objects, "t/b"));
+	CHECK(list_length(bb_objstore_list(ctx, objects, "t")) == 2);
+	CHECK(exists(ctx, objects, "u/a"));
 }
 
 STORE_TEST(objstore_list_parts)
 {
 	List	   *parts;
 
-	CHECK(bb_objstore_list_parts(ctx, store, "t") == NIL);
-	put(ctx, store, "t/c/object", "x");
-	put(ctx, store, "t/a/b/object", "x");
-	put(ctx, store, "t/a/c/object", "x");
-	parts = bb_objstore_list_parts(ctx, store, "t");
+	CHECK(bb_objstore_list_parts(ctx, objects, "t") == NIL);
+	put(ctx, objects, "t/c/object", "x");
+	put(ctx, objects, "t/a/b/object", "x");
+	put(ctx, objects, "t/a/c/object", "x");
+	parts = bb_objstore_list_parts(ctx, objects, "t");
 	CHECK(list_length(parts) == 2);
 	CHECK(strcmp(linitial(parts), "a") == 0);
 	CHECK(strcmp(lsecond(parts), "c") == 0);
@@ -184,47 +191,47 @@ STORE_TEST(objstore_remove_all)
 {
 	List	   *list;
 
-	put(ctx, store, "t/a", "x");
-	put(ctx, store, "t/b", "x");
-	put(ctx, store, "u/a", "x");
-	put(ctx, store, "u/b", "x");
-	bb_objstore_remove_all(ctx, store, NIL);
+	put(ctx, objects, "t/a", "x");
+	put(ctx, objects, "t/b", "x");
+	put(ctx, objects, "u/a", "x");
+	put(ctx, objects, "u/b", "x");
+	bb_objstore_remove_all(ctx, objects, NIL);
 	list = list_make4("t/a", "u/a", "nothing/a", "t/b");
-	bb_objstore_remove_all(ctx, store, list);
-	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
-	CHECK(list_length(bb_objstore_list(ctx, store, "u")) == 1);
-	CHECK(exists(ctx, store, "u/b"));
+	bb_objstore_remove_all(ctx, objects, list);
+	CHECK(bb_objstore_list(ctx, objects, "t") == NIL);
+	CHECK(list_length(bb_objstore_list(ctx, objects, "u")) == 1);
+	CHECK(exists(ctx, objects, "u/b"));
 }
 
 UNIT_TEST(objstore_list_parts_of_a_directory)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	List	   *parts;
 
-	CHECK(bb_objstore_list_parts(ctx, store, "t") == NIL);
-	put(ctx, store, "t/c/object", "x");
-	put(ctx, store, "t/a/b/object", "x");
-	put(ctx, store, "t/b", "x");
-	CHECK(mkdir(unit_object_path(store, "t/b (copy)"), 0700) == 0);
-	CHECK(mkdir(unit_object_path(store, "t/.d"), 0700) == 0);
-	parts = bb_objstore_list_parts(ctx, store, "t");
+	CHECK(bb_objstore_list_parts(ctx, objects, "t") == NIL);
+	put(ctx, objects, "t/c/object", "x");
+	put(ctx, objects, "t/a/b/object", "x");
+	put(ctx, objects, "t/b", "x");
+	CHECK(mkdir(unit_object_path(objects, "t/b (copy)"), 0700) == 0);
+	CHECK(mkdir(unit_object_path(objects, "t/.d"), 0700) == 0);
+	parts = bb_objstore_list_parts(ctx, objects, "t");
 	CHECK(list_length(parts) == 3);
 	CHECK(strcmp(linitial(parts), "a") == 0);
 	CHECK(strcmp(lsecond(parts), "b (copy)") == 0);
 	CHECK(strcmp(lthird(parts), "c") == 0);
 }
 
-/* What an unfinished writer has stored, if it can be seen, is gone. */
+/* Is the file of an unfinished writer gone, if the store has files? */
 static bool
-nothing_left(BbObjectStore *store, const char *path)
+nothing_left(BbObjectStore *objects, const char *path)
 {
 	struct stat st;
 
-	return bb_objstore_local_directory(store) == NULL ||
-		stat(unit_object_path(store, path), &st) != 0;
+	return bb_objstore_local_directory(objects) == NULL ||
+		stat(unit_object_path(objects, path), &st) != 0;
 }
 
-/* More than the S3 driver keeps to itself before it begins an upload. */
+/* Write more than the S3 driver buffers before it begins an upload. */
 static void
 write_much(const BbReqCtx *ctx, BbObjectWriter *writer)
 {
@@ -238,14 +245,14 @@ write_much(const BbReqCtx *ctx, BbObjectWriter *writer)
 
 STORE_TEST(objstore_unfinished_is_no_object)
 {
-	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
+	BbObjectWriter *writer = bb_object_create(ctx, objects, "t/object");
 
 	write_much(ctx, writer);
-	CHECK(!exists(ctx, store, "t/object"));
-	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+	CHECK(!exists(ctx, objects, "t/object"));
+	CHECK(bb_objstore_list(ctx, objects, "t") == NIL);
 
 	bb_object_finish(ctx, writer);
-	CHECK(bb_object_size(bb_object_open(ctx, store, "t/object")) ==
+	CHECK(bb_object_size(bb_object_open(ctx, objects, "t/object")) ==
 		  17 * 1024 * 1024);
 }
 
@@ -256,35 +263,35 @@ STORE_TEST(objstore_writer_dies_with_its_context)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
-	write_much(ctx, bb_object_create(ctx, store, "t/object"));
+	write_much(ctx, bb_object_create(ctx, objects, "t/object"));
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	CHECK(nothing_left(store, "t/.object.tmp"));
-	CHECK(!exists(ctx, store, "t/object"));
+	CHECK(nothing_left(objects, "t/.object.tmp"));
+	CHECK(!exists(ctx, objects, "t/object"));
 }
 
 STORE_TEST(objstore_sweep_takes_leftovers_only)
 {
-	BbObjectWriter *swept = bb_object_create(ctx, store, "t/swept");
-	BbObjectWriter *other = bb_object_create(ctx, store, "u/other");
+	BbObjectWriter *swept = bb_object_create(ctx, objects, "t/swept");
+	BbObjectWriter *other = bb_object_create(ctx, objects, "u/other");
 	int			sqlstate;
 
-	put(ctx, store, "t/object", "x");
+	put(ctx, objects, "t/object", "x");
 	write_much(ctx, swept);
 	write_much(ctx, other);
 
-	bb_objstore_sweep(ctx, store, "t");
-	CHECK(nothing_left(store, "t/.swept.tmp"));
-	CHECK(exists(ctx, store, "t/object"));
+	bb_objstore_sweep(ctx, objects, "t");
+	CHECK(nothing_left(objects, "t/.swept.tmp"));
+	CHECK(exists(ctx, objects, "t/object"));
 	ERROR_OF(bb_object_finish(ctx, swept), sqlstate);
 	CHECK(sqlstate != 0);
-	CHECK(!exists(ctx, store, "t/swept"));
+	CHECK(!exists(ctx, objects, "t/swept"));
 	bb_object_finish(ctx, other);
-	CHECK(bb_object_size(bb_object_open(ctx, store, "u/other")) ==
+	CHECK(bb_object_size(bb_object_open(ctx, objects, "u/other")) ==
 		  17 * 1024 * 1024);
 }
 
-/* Many objects that are read bit by bit share a bounded memory. */
+/* Many objects that are read in small pieces share a limited memory. */
 STORE_TEST(objstore_many_readers)
 {
 	enum
@@ -293,7 +300,7 @@ STORE_TEST(objstore_many_readers)
 		SIZE = 1024 * 1024
 	};
 	char	   *data = palloc(SIZE);
-	BbObjectWriter *writer = bb_object_create(ctx, store, "t/object");
+	BbObjectWriter *writer = bb_object_create(ctx, objects, "t/object");
 	BbObjectReader *readers[N];
 	MemoryContext context;
 	MemoryContext old;
@@ -307,7 +314,7 @@ STORE_TEST(objstore_many_readers)
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 	for (int i = 0; i < N; i++)
-		readers[i] = bb_object_open(ctx, store, "t/object");
+		readers[i] = bb_object_open(ctx, objects, "t/object");
 	for (int round = 0; round < 2; round++)
 	{
 		for (int i = 0; i < N; i++)
@@ -320,7 +327,7 @@ STORE_TEST(objstore_many_readers)
 		}
 	}
 	CHECK(MemoryContextMemAllocated(context, true) < 20 * 1024 * 1024);
-	/* what one gives back others have */
+	/* memory that a reader frees is available to others */
 	for (int i = 1; i < N; i++)
 		bb_object_close(readers[i]);
 	bb_object_read(ctx, readers[0], SIZE - 10, data, 10);
@@ -330,17 +337,17 @@ STORE_TEST(objstore_many_readers)
 }
 
 static bool
-file_exists(BbObjectStore *store, const char *name)
+file_exists(BbObjectStore *objects, const char *name)
 {
 	struct stat st;
 
-	return lstat(unit_object_path(store, name), &st) == 0;
+	return lstat(unit_object_path(objects, name), &st) == 0;
 }
 
 static void
-make_file(BbObjectStore *store, const char *name)
+make_file(BbObjectStore *objects, const char *name)
 {
-	FILE	   *file = fopen(unit_object_path(store, name), "w");
+	FILE	   *file = fopen(unit_object_path(objects, name), "w");
 
 	CHECK(file != NULL);
 	fclose(file);
@@ -348,31 +355,31 @@ make_file(BbObjectStore *store, const char *name)
 
 UNIT_TEST(objstore_sweep_a_directory)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 
-	put(ctx, store, "t/object", "x");
-	put(ctx, store, "t/deep/er/object", "x");
-	bb_objstore_remove(ctx, store, "t/deep/er/object");
-	put(ctx, store, "t/there/object", "x");
-	make_file(store, "t/.other.tmp");
-	make_file(store, "t/there/.other.tmp");
+	put(ctx, objects, "t/object", "x");
+	put(ctx, objects, "t/deep/er/object", "x");
+	bb_objstore_remove(ctx, objects, "t/deep/er/object");
+	put(ctx, objects, "t/there/object", "x");
+	make_file(objects, "t/.other.tmp");
+	make_file(objects, "t/there/.other.tmp");
 
-	bb_objstore_sweep(ctx, store, "t");
-	CHECK(!file_exists(store, "t/.other.tmp"));
-	CHECK(!file_exists(store, "t/there/.other.tmp"));
-	CHECK(!file_exists(store, "t/deep"));
-	CHECK(exists(ctx, store, "t/object"));
-	CHECK(exists(ctx, store, "t/there/object"));
+	bb_objstore_sweep(ctx, objects, "t");
+	CHECK(!file_exists(objects, "t/.other.tmp"));
+	CHECK(!file_exists(objects, "t/there/.other.tmp"));
+	CHECK(!file_exists(objects, "t/deep"));
+	CHECK(exists(ctx, objects, "t/object"));
+	CHECK(exists(ctx, objects, "t/there/object"));
 }
 
 STORE_TEST(objstore_list_of_many)
 {
 	List	   *list;
 
-	/* several pages, of the S3 server that tests have */
+	/* several pages in the tests' S3 server */
 	for (int i = 0; i < 25; i++)
-		put(ctx, store, psprintf("t/object-%02d", i), "x");
-	list = bb_objstore_list(ctx, store, "t");
+		put(ctx, objects, psprintf("t/object-%02d", i), "x");
+	list = bb_objstore_list(ctx, objects, "t");
 	CHECK(list_length(list) == 25);
 	for (int i = 0; i < 25; i++)
 		CHECK(strcmp(((BbObjectInfo *) list_nth(list, i))->name,
@@ -387,16 +394,16 @@ STORE_TEST(objstore_put_if)
 	char	   *data;
 	size_t		length;
 
-	CHECK(bb_objstore_put_if(ctx, store, "m", "one", 3, BB_OBJECT_ABSENT,
+	CHECK(bb_objstore_put_if(ctx, objects, "m", "one", 3, BB_OBJECT_ABSENT,
 							 &first));
-	CHECK(!bb_objstore_put_if(ctx, store, "m", "two", 3, BB_OBJECT_ABSENT,
+	CHECK(!bb_objstore_put_if(ctx, objects, "m", "two", 3, BB_OBJECT_ABSENT,
 							  &tag));
-	CHECK(bb_objstore_put_if(ctx, store, "m", "two", 3, first, &second));
-	CHECK(!bb_objstore_put_if(ctx, store, "m", "three", 5, first, &tag));
-	CHECK(bb_objstore_get(ctx, store, "m", 100, &data, &length, &tag));
+	CHECK(bb_objstore_put_if(ctx, objects, "m", "two", 3, first, &second));
+	CHECK(!bb_objstore_put_if(ctx, objects, "m", "three", 5, first, &tag));
+	CHECK(bb_objstore_get(ctx, objects, "m", 100, &data, &length, &tag));
 	CHECK(tag == second && length == 3 && memcmp(data, "two", 3) == 0);
-	CHECK(!bb_objstore_put_if(ctx, store, "n", "one", 3, first, &tag));
-	CHECK(!exists(ctx, store, "n"));
+	CHECK(!bb_objstore_put_if(ctx, objects, "n", "one", 3, first, &tag));
+	CHECK(!exists(ctx, objects, "n"));
 }
 
 STORE_TEST(objstore_lock_excludes)
@@ -405,54 +412,54 @@ STORE_TEST(objstore_lock_excludes)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
-	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(bb_objstore_lock(ctx, objects, "t/writer"));
 	MemoryContextSwitchTo(old);
-	CHECK(!bb_objstore_lock(ctx, store, "t/writer"));
-	CHECK(bb_objstore_lock(ctx, store, "u/writer"));
+	CHECK(!bb_objstore_lock(ctx, objects, "t/writer"));
+	CHECK(bb_objstore_lock(ctx, objects, "u/writer"));
 	MemoryContextDelete(context);
-	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
-	CHECK(bb_objstore_list(ctx, store, "t") == NIL);
+	CHECK(bb_objstore_lock(ctx, objects, "t/writer"));
+	CHECK(bb_objstore_list(ctx, objects, "t") == NIL);
 }
 
 UNIT_TEST(objstore_lock_leaves_nothing)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	MemoryContext first = AllocSetContextCreate(CurrentMemoryContext, "lock",
 												ALLOCSET_SMALL_SIZES);
 	MemoryContext second = AllocSetContextCreate(CurrentMemoryContext, "lock",
 												 ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(first);
 
-	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
-	CHECK(file_exists(store, "t/.writer.lock"));
+	CHECK(bb_objstore_lock(ctx, objects, "t/writer"));
+	CHECK(file_exists(objects, "t/.writer.lock"));
 	MemoryContextReset(first);
-	CHECK(!file_exists(store, "t"));
+	CHECK(!file_exists(objects, "t"));
 
-	/* what a killed one left is as good as a new one */
-	put(ctx, store, "t/object", "x");
-	make_file(store, "t/.writer.lock");
-	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	/* the file that a killed process left doesn't prevent a lock */
+	put(ctx, objects, "t/object", "x");
+	make_file(objects, "t/.writer.lock");
+	CHECK(bb_objstore_lock(ctx, objects, "t/writer"));
 	MemoryContextReset(first);
-	CHECK(!file_exists(store, "t/.writer.lock"));
-	CHECK(exists(ctx, store, "t/object"));
+	CHECK(!file_exists(objects, "t/.writer.lock"));
+	CHECK(exists(ctx, objects, "t/object"));
 
-	/* a lock whose file somebody removed lets alone the next one's */
-	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
-	CHECK(unlink(unit_object_path(store, "t/.writer.lock")) == 0);
+	/* releasing a lock whose file was removed keeps the next lock's file */
+	CHECK(bb_objstore_lock(ctx, objects, "t/writer"));
+	CHECK(unlink(unit_object_path(objects, "t/.writer.lock")) == 0);
 	MemoryContextSwitchTo(second);
-	CHECK(bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(bb_objstore_lock(ctx, objects, "t/writer"));
 	MemoryContextDelete(first);
-	CHECK(file_exists(store, "t/.writer.lock"));
-	CHECK(!bb_objstore_lock(ctx, store, "t/writer"));
+	CHECK(file_exists(objects, "t/.writer.lock"));
+	CHECK(!bb_objstore_lock(ctx, objects, "t/writer"));
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(second);
 }
 
 #define ROUNDS 2000
 
-/* Take and release a lock; true: nobody else ever had it, too. */
+/* Take and release a lock.  Returns false if both processes ever had it. */
 static bool
-fight_for_lock(const BbReqCtx *ctx, BbObjectStore *store)
+fight_for_lock(const BbReqCtx *ctx, BbObjectStore *objects)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
 												  ALLOCSET_SMALL_SIZES);
@@ -461,10 +468,10 @@ fight_for_lock(const BbReqCtx *ctx, BbObjectStore *store)
 
 	while (taken < ROUNDS)
 	{
-		const char *mark = unit_object_path(store, "held");
+		const char *mark = unit_object_path(objects, "held");
 		int			fd;
 
-		if (bb_objstore_lock(ctx, store, "t/writer"))
+		if (bb_objstore_lock(ctx, objects, "t/writer"))
 		{
 			fd = open(mark, O_CREAT | O_EXCL, 0600);
 			if (fd < 0 || close(fd) != 0 || unlink(mark) != 0)
@@ -479,17 +486,17 @@ fight_for_lock(const BbReqCtx *ctx, BbObjectStore *store)
 }
 
 /*
- * Two processes fight for one lock, each time with its file and its directory
- * anew.
+ * Two processes fight for one lock, whose file and directory are created each
+ * time.
  */
 UNIT_TEST(objstore_lock_is_one_holders)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	bool		mine;
 	int			status;
 	pid_t		pid;
 
-	put(ctx, store, "object", "x");
+	put(ctx, objects, "object", "x");
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0)
@@ -497,7 +504,7 @@ UNIT_TEST(objstore_lock_is_one_holders)
 		/* an error must not lead out of here */
 		PG_TRY();
 		{
-			status = fight_for_lock(ctx, store) ? 0 : 1;
+			status = fight_for_lock(ctx, objects) ? 0 : 1;
 		}
 		PG_CATCH();
 		{
@@ -506,10 +513,137 @@ UNIT_TEST(objstore_lock_is_one_holders)
 		PG_END_TRY();
 		_exit(status);
 	}
-	mine = fight_for_lock(ctx, store);
+	mine = fight_for_lock(ctx, objects);
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(mine);
 	CHECK(status == 0);
+}
+
+/* A context that may not download. */
+static BbReqCtx
+refusing(const BbReqCtx *ctx)
+{
+	BbReqCtx	child = *ctx;
+
+	child.download_behavior = BB_DOWNLOAD_ERROR;
+	return child;
+}
+
+/* Put an object whose size and checksum are known. */
+static BbWholeObject *
+put_whole(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
+{
+	BbWholeObject *object = palloc0(sizeof(BbWholeObject));
+	pg_crc32c	crc;
+
+	put(ctx, objects, name, "0123456789");
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, "0123456789", 10);
+	FIN_CRC32C(crc);
+	object->name = name;
+	object->size = 10;
+	object->crc = crc;
+	object->id = 1;
+	return object;
+}
+
+UNIT_TEST(objstore_all_is_resident)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbWholeObject *object = put_whole(ctx, objects, "t/object");
+	BbReqCtx	hasty = refusing(ctx);
+
+	CHECK(bb_objstore_residency(objects) == BB_RESIDENT_ALL);
+	CHECK(bb_object_is_resident(objects, object));
+	CHECK(bb_objstore_cache_size(objects) == 0);
+	bb_object_permit_download(&hasty, objects, object);
+	CHECK(
+		!bb_object_is_copy(bb_object_open_resident(&hasty, objects, object)));
+	CHECK(bb_objects_hold(ctx, objects, list_make1(object), NULL, NULL) ==
+		  NULL);
+	CHECK(bb_object_evict(objects, object) == BB_EVICTION_NOT_RESIDENT);
+	CHECK(bb_objstore_evict_idle(ctx, objects, DT_NOEND).objects == 0);
+	CHECK(exists(ctx, objects, "t/object"));
+}
+
+static void
+none_is_resident(const BbReqCtx *ctx)
+{
+	BbObjectStore *objects = unit_s3_store(ctx);
+	BbWholeObject *object = put_whole(ctx, objects, "t/object");
+	BbReqCtx	hasty = refusing(ctx);
+
+	CHECK(bb_objstore_residency(objects) == BB_RESIDENT_NONE);
+	CHECK(!bb_object_is_resident(objects, object));
+	CHECK(bb_objstore_cache_size(objects) == 0);
+	CHECK_ERROR(bb_object_permit_download(&hasty, objects, object),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK_ERROR(bb_object_open_resident(&hasty, objects, object),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK(!bb_object_is_copy(bb_object_open_resident(ctx, objects, object)));
+	CHECK(bb_objects_hold(ctx, objects, list_make1(object), NULL, NULL) ==
+		  object);
+	CHECK(bb_object_evict(objects, object) == BB_EVICTION_NOT_RESIDENT);
+}
+
+static void
+count_fetched(const BbReqCtx *ctx, const BbWholeObject *object, void *arg)
+{
+	++*(int *) arg;
+}
+
+static void
+cached_is_resident(const BbReqCtx *ctx)
+{
+	char		directory[] = "/tmp/bb_unit.XXXXXX";
+	BbObjectStore *objects = unit_s3_cached_store(ctx, mkdtemp(directory));
+	BbWholeObject *object = put_whole(ctx, objects, "t/object");
+	List	   *wanted = list_make1(object);
+	BbReqCtx	hasty = refusing(ctx);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "use",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old;
+	int			fetched = 0;
+
+	CHECK(bb_objstore_residency(objects) == BB_RESIDENT_IN_CACHE);
+	CHECK(bb_objstore_cache_size(objects) == 1024 * 1024);
+	CHECK(!bb_object_is_resident(objects, object));
+
+	old = MemoryContextSwitchTo(context);
+	CHECK_ERROR(bb_object_open_resident(&hasty, objects, object),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK(bb_objects_hold(ctx, objects, wanted, count_fetched, &fetched) ==
+		  NULL);
+	CHECK(bb_objects_hold(ctx, objects, wanted, count_fetched, &fetched) ==
+		  NULL);
+	CHECK(fetched == 1);
+	CHECK(bb_object_is_copy(bb_object_open_resident(&hasty, objects, object)));
+	CHECK(bb_object_evict(objects, object) == BB_EVICTION_IN_USE);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	CHECK(bb_object_evict(objects, object) == BB_EVICTED);
+	CHECK(bb_object_evict(objects, object) == BB_EVICTION_NOT_RESIDENT);
+
+	/* a permission is good for one download */
+	bb_object_permit_download(ctx, objects, object);
+	old = MemoryContextSwitchTo(
+		context = AllocSetContextCreate(old, "use", ALLOCSET_SMALL_SIZES));
+	CHECK(bb_object_is_copy(bb_object_open_resident(&hasty, objects, object)));
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	CHECK(bb_objstore_evict_idle(ctx, objects, DT_NOEND).objects == 1);
+	CHECK_ERROR(bb_object_open_resident(&hasty, objects, object),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK(rmtree(directory, true));
+}
+
+__attribute__((constructor)) static void
+register_residency(void)
+{
+	if (!unit_s3_available())
+		return;
+	unit_register("objstore_none_is_resident_s3", none_is_resident);
+	unit_register("objstore_cached_is_resident_s3", cached_is_resident);
 }
 
 STORE_TEST(objstore_names_cannot_escape)
@@ -519,7 +653,7 @@ STORE_TEST(objstore_names_cannot_escape)
 										"a/.b", "a b", "a\nb",	 "a\\b"};
 
 	for (int i = 0; i < lengthof(names); i++)
-		CHECK_ERROR(bb_object_open(ctx, store, names[i]),
+		CHECK_ERROR(bb_object_open(ctx, objects, names[i]),
 					ERRCODE_INTERNAL_ERROR);
 }
 

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * test_s3.c
- *	  What the S3 driver has beyond the conformance suite: answers that are
- *	  wrong, and servers that aren't there.
+ *	  The S3 driver beyond the conformance suite: wrong answers, missing
+ *	  servers, what is called before requests.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include "base/settings.h"
-#include "objstore/s3/http.h"
+#include "objstore/s3/s3_internal.h"
 #include "objstore/s3/xml.h"
 #include "unit.h"
 #include "utils/timestamp.h"
 
-/* "path=text;" of all elements, or the error in brackets. */
+/* Return "path=text;" of all elements, and an error in brackets. */
 static char *
 parsed(const char *document)
 {
@@ -97,26 +97,54 @@ UNIT_TEST(s3_endpoints)
 	bb_objstore_check_endpoint("https://s3.example.org");
 }
 
-/* Nobody listens there: several attempts, and a clear error. */
+/* No server listens: several attempts, and a clear error. */
 UNIT_TEST(s3_refused)
 {
 	BbObjectStoreOptions options = {.endpoint = "http://127.0.0.1:1",
 									.path_style = true,
 									.access_key_id = "AKEY",
 									.secret_access_key = "ASECRET"};
-	BbObjectStore *store = bb_objstore_open(ctx, "s3://bucket/x", &options);
+	BbObjectStore *objects = bb_objstore_open(ctx, "s3://bucket/x", &options);
 	int			saved = bb_setting_s3_retry_time_s;
 
 	bb_setting_s3_retry_time_s = 1;
-	CHECK_ERROR(bb_objstore_list(ctx, store, "t"), ERRCODE_CONNECTION_FAILURE);
+	CHECK_ERROR(bb_objstore_list(ctx, objects, "t"),
+				ERRCODE_CONNECTION_FAILURE);
 	CHECK(strstr(unit_last_error, "s3://bucket/x") != NULL);
 	CHECK(strstr(unit_last_detail, "attempts") != NULL);
 	CHECK(strstr(unit_last_detail, "AKEY") == NULL);
 
 	bb_setting_s3_retry_time_s = 0;
-	CHECK_ERROR(bb_objstore_list(ctx, store, "t"), ERRCODE_CONNECTION_FAILURE);
+	CHECK_ERROR(bb_objstore_list(ctx, objects, "t"),
+				ERRCODE_CONNECTION_FAILURE);
 	CHECK(strstr(unit_last_detail, "(1 attempt)") != NULL);
 	bb_setting_s3_retry_time_s = saved;
+}
+
+static int	calls_before_request;
+
+static void
+count_call(const BbReqCtx *ctx, BbS3Store *objects)
+{
+	calls_before_request++;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE), errmsg("the lock was lost")));
+}
+
+/* What a lock registers is called before a request, and can prevent it. */
+UNIT_TEST(s3_before_request)
+{
+	BbObjectStoreOptions options = {.endpoint = "http://127.0.0.1:1",
+									.path_style = true,
+									.access_key_id = "AKEY",
+									.secret_access_key = "ASECRET"};
+	BbObjectStore *objects = bb_objstore_open(ctx, "s3://bucket/x", &options);
+
+	calls_before_request = 0;
+	((BbS3Store *) objects)->before_request = count_call;
+	CHECK_ERROR(bb_objstore_list(ctx, objects, "t"), ERRCODE_OBJECT_IN_USE);
+	CHECK_ERROR(bb_objstore_remove(ctx, objects, "t"), ERRCODE_OBJECT_IN_USE);
+	CHECK(calls_before_request == 2);
 }
 
 /* The deadline of the context ends the attempts. */
@@ -126,16 +154,17 @@ UNIT_TEST(s3_deadline)
 									.path_style = true,
 									.access_key_id = "AKEY",
 									.secret_access_key = "ASECRET"};
-	BbObjectStore *store = bb_objstore_open(ctx, "s3://bucket/x", &options);
+	BbObjectStore *objects = bb_objstore_open(ctx, "s3://bucket/x", &options);
 	BbReqCtx	hasty = *ctx;
 	TimestampTz start = GetCurrentTimestamp();
 
 	hasty.deadline = TimestampTzPlusMilliseconds(start, 300);
-	CHECK_ERROR(bb_objstore_list(&hasty, store, "t"), ERRCODE_QUERY_CANCELED);
+	CHECK_ERROR(bb_objstore_list(&hasty, objects, "t"),
+				ERRCODE_QUERY_CANCELED);
 	CHECK(!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), 1500));
 }
 
-/* A socket that listens on loopback; *url is where. */
+/* Return a socket that listens on loopback, at *url. */
 static int
 listen_on_loopback(char **url)
 {
@@ -153,8 +182,8 @@ listen_on_loopback(char **url)
 }
 
 /*
- * An error ends a request, whose answer was to go to where now is something
- * else.  It comes during the next one.
+ * An error ends a request.  Its answer arrives during the next request and must
+ * not be written to memory that is used for something else by then.
  */
 UNIT_TEST(s3_late_answer)
 {

@@ -91,10 +91,12 @@ unit_s3_available(void)
 }
 
 BbObjectStore *
-unit_s3_store(const BbReqCtx *ctx)
+unit_s3_cached_store(const BbReqCtx *ctx, const char *cache_directory)
 {
 	static int	number = 0;
-	BbObjectStoreOptions options = {.path_style = true};
+	BbObjectStoreOptions options = {.path_style = true,
+									.cache_directory = cache_directory,
+									.cache_size_mb = 1};
 
 	options.endpoint = getenv("BB_TEST_S3_ENDPOINT");
 	options.access_key_id = getenv("BB_TEST_S3_KEY");
@@ -103,6 +105,12 @@ unit_s3_store(const BbReqCtx *ctx)
 							psprintf("s3://bucket/unit.%d.%d", MyProcPid,
 									 ++number),
 							&options);
+}
+
+BbObjectStore *
+unit_s3_store(const BbReqCtx *ctx)
+{
+	return unit_s3_cached_store(ctx, NULL);
 }
 
 char *

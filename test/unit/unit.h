@@ -111,6 +111,8 @@ extern char *unit_object_path(BbObjectStore *store, const char *name);
  */
 extern bool unit_s3_available(void);
 extern BbObjectStore *unit_s3_store(const BbReqCtx *ctx);
+extern BbObjectStore *unit_s3_cached_store(const BbReqCtx *ctx,
+										   const char *cache_directory);
 
 /*
  * Run a script by psql, in a session of its own, and wait for it.

@@ -56,7 +56,7 @@ local_check_url(const char *url)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid page store URL \"%s\"", url),
-				 errdetail("The path must be that of a directory of its own, "
+				 errdetail("The path must name a directory other than \"/\", "
 						   "without \"..\".")));
 }
 

@@ -225,11 +225,11 @@ hint_for(const BbS3Store *objects, const BbS3Answer *answer)
 
 	if (answer->http.untrusted && objects->dotted)
 		return "Set the server's option \"path_style\" to true: a wildcard "
-			   "certificate is valid for no bucket whose name has dots. For "
-			   "an authority of your own, set bbackup.s3_ca_file.";
+			   "certificate isn't valid for a bucket whose name has dots. For "
+			   "a private authority, set bbackup.s3_ca_file.";
 	if (answer->http.untrusted)
-		return "Set bbackup.s3_ca_file to a file with the certificate of who "
-			   "signed the server's.";
+		return "Set bbackup.s3_ca_file to a file with the certificate of the "
+			   "authority that signed the server's.";
 	if (answer->http.failure != NULL)
 		return "Is the server's option \"endpoint\" right, and does the "
 			   "object storage run?";

@@ -1,4 +1,4 @@
-# BBackup::CacheLock - to be in the way of those who use a cache of layers.
+# BBackup::CacheLock - block the sessions that use a cache of layers.
 
 package BBackup::CacheLock;
 
@@ -10,14 +10,15 @@ use Fcntl qw(F_SETLK F_WRLCK SEEK_SET);
 
 our @EXPORT = qw(lock_room);
 
-# lock_room - of the one cache below a directory: who makes room there, or counts
-# what is there, keeps others from it until the file that's returned is closed.
+# lock_room - take the lock to make room in the only cache below a directory.  It
+# blocks sessions that make room, or list the files, until the returned file is
+# closed.
 sub lock_room
 {
 	my ($directory) = @_;
 	my ($file) = glob "$directory/*/.locks";
 
-	# struct flock; the byte is that of cachelock.c
+	# struct flock; cachelock.c says which byte
 	my $byte = pack('s s x4 q q l x4', F_WRLCK, SEEK_SET, 2 << 60, 1, 0);
 
 	open my $locks, '+<', $file or die "$file: $!";

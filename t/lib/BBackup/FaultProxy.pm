@@ -1,6 +1,6 @@
-# BBackup::FaultProxy - between a client and a server, and not to be relied on.
+# BBackup::FaultProxy - an unreliable proxy between a client and a server.
 #
-# It forwards bytes.  Each connection takes the first fault that is left:
+# It forwards bytes.  Each connection takes the first of the remaining faults:
 #
 #	my $proxy = BBackup::FaultProxy->start($directory, $port);
 #	$proxy->faults('reset', '503', 'cut 1000');
@@ -11,24 +11,24 @@
 #
 # reset			the connection is reset
 # NNN [CODE]	an HTTP answer of that status, with S3's error code; headers may
-#				follow, each "|NAME: VALUE", and what is beside the code in the
+#				follow, each "|NAME: VALUE", and other elements of the
 #				document, "<NAME>VALUE</NAME>"
-# cut N			after N bytes of answers it is closed
-# flip N		byte N of the answers is another one
-# stall			no answer ever comes
-# hang N		nor anything after N bytes of answers; hangs says that it came to that
-# ahead N		the server's clock is N seconds ahead, by what it says
+# cut N			the connection is closed after N bytes of answers
+# flip N		byte N of the answers is changed
+# stall			there is never an answer
+# hang N		nothing follows N bytes of answers; hangs says if that happened
+# ahead N		the server's clock is N seconds ahead, according to its answers
 #
-# hold PATH keeps the next PUT of a path that contains it waiting; wait_for_held
-# waits until there is one, and release lets it go on.
+# hold PATH delays the next PUT of a path that contains PATH; wait_for_held waits
+# until there is one, and release lets it continue.
 #
-# keep_uploads makes uploads immortal: who aborts one is told that it's done.
+# keep_uploads keeps uploads: aborting one is answered, but not done.
 #
-# requests gives the first lines of all that came; heads, with the headers.
-# With an S3 server as third argument of start, it does puts on a condition
-# (If-Match, If-None-Match), which that server can't: one after the other, each
-# a HEAD, a comparison and a put.  conditions gives what was asked, and the
-# statuses that were answered.
+# requests returns the first lines of all requests; heads also their headers.
+# With an S3 server as third argument of start, the proxy does conditional PUT
+# (If-Match, If-None-Match), which that server doesn't support: one after the
+# other, each as a HEAD, a comparison and a PUT.  conditions returns the
+# conditions and the statuses of the answers.
 
 package BBackup::FaultProxy;
 
@@ -63,7 +63,7 @@ sub faults_left
 	return scalar @faults;
 }
 
-# Take the first fault that is left.
+# Take the first of the remaining faults.
 sub next_fault
 {
 	my ($self) = @_;
@@ -90,7 +90,7 @@ sub write_all
 	return 1;
 }
 
-# A put on a condition, of which these bytes have come.
+# Do a conditional PUT, whose first bytes these are.
 sub put_on_condition
 {
 	my ($self, $client, $bytes) = @_;
@@ -171,7 +171,7 @@ sub keep_uploads
 	return;
 }
 
-# An abort that is only said to be done, if these bytes are one.
+# Answer an abort without doing it, if these bytes are one.
 sub pretend_abort
 {
 	my ($self, $client, $bytes) = @_;
@@ -193,7 +193,7 @@ sub hold
 	return;
 }
 
-# Wait, if these bytes begin a request that is to be held, and the first one.
+# Wait, if these bytes begin a request that is to be held.
 sub wait_for_release
 {
 	my ($self, $bytes) = @_;
@@ -238,7 +238,7 @@ sub hang
 
 sub hangs { return -e "$_[0]{file}.hangs" }
 
-# An answer's Date, if these bytes have it, so many seconds later.
+# Change the Date of an answer by so many seconds, if these bytes contain it.
 sub set_ahead
 {
 	my ($bytes, $seconds) = @_;
@@ -363,8 +363,8 @@ sub start
 	}
 }
 
-# before - start one before an S3 server; returns it and the server as clients of
-# the proxy see it.
+# before - start a proxy in front of an S3 server.  Returns the proxy, and the
+# server as its clients see it.
 sub before
 {
 	my ($class, $s3) = @_;

@@ -1,9 +1,9 @@
 # BBackup::S3 - an S3 server on loopback, for tests.
 #
-# It is OpenStack Swift with its s3api, from Debian's packages: four servers
-# out of four small configuration files, in a temporary directory.  It verifies
-# signatures; it has no conditional puts.  Started with tls => 1 it also speaks
-# HTTPS, with a certificate of an authority of its own.
+# It is OpenStack Swift with its s3api, from Debian's packages: four servers with
+# four small configuration files, in a temporary directory.  It verifies
+# signatures, but doesn't support conditional PUT.  Started with tls => 1 it also
+# serves HTTPS, with a certificate of a private authority.
 #
 #	my $s3 = BBackup::S3->start($directory);
 #	$s3->create_bucket('bucket');
@@ -65,7 +65,7 @@ sub run
 	return;
 }
 
-# A certificate for this machine, signed by an authority that nobody knows.
+# Make a certificate for this machine, signed by an unknown authority.
 sub make_certificates
 {
 	my ($directory) = @_;
@@ -80,7 +80,7 @@ sub make_certificates
 	return;
 }
 
-# Those of its servers that clients talk to.
+# The servers that clients connect to.
 sub proxies
 {
 	my ($self) = @_;
@@ -176,7 +176,7 @@ use = egg:swift#dlo
 use = egg:swift#versioned_writes
 ));
 	}
-	# a clock that is off by as many seconds as BB_CLOCK has
+	# a clock that is BB_CLOCK seconds ahead
 	mkdir "$directory/python";
 	write_file(
 		"$directory/python/sitecustomize.py", q(
@@ -256,8 +256,8 @@ sub start_or_skip
 	return $self;
 }
 
-# Start its processes: the first time, and after stop; those that clients talk
-# to with clocks that are so many seconds ahead.
+# Start the processes, also after stop.  The clocks of those that clients connect
+# to are so many seconds ahead.
 sub resume
 {
 	my ($self, $ahead) = @_;
@@ -285,7 +285,7 @@ sub start_proxies
 	return;
 }
 
-# Only those that clients talk to, with the right time.
+# Start only the processes that clients connect to, with the right time.
 sub restart_proxies
 {
 	my ($self) = @_;
@@ -308,8 +308,8 @@ sub stop
 	return;
 }
 
-# sign - headers that sign a request, with AWS Signature Version 4.  (curl signs
-# too, but its versions differ in what they make of the colon in Swift's keys.)
+# sign - return headers that sign a request, with AWS Signature Version 4.  (curl
+# can sign, but its versions treat the colon in Swift's keys differently.)
 sub sign
 {
 	my ($self, $method, $path) = @_;
@@ -340,7 +340,7 @@ sub sign
 	return map { "$_: $headers{$_}" } sort keys %headers;
 }
 
-# request - one signed request, by curl; what the server answered.
+# request - send a signed request, by curl, and return the answer.
 sub request
 {
 	my ($self, $method, $path, @options) = @_;
@@ -354,8 +354,8 @@ sub request
 	return $answer // '';
 }
 
-# directly - the same server, without its processes, and without what has been
-# put in front of it.
+# directly - return the same server without its processes and without a proxy in
+# front of it.
 sub directly
 {
 	my ($self) = @_;
@@ -367,7 +367,7 @@ sub directly
 	}, ref $self;
 }
 
-# list - the keys of all objects whose names begin so.
+# list - return the keys of all objects whose names begin so.
 sub list
 {
 	my ($self, $bucket, $prefix) = @_;
@@ -377,7 +377,7 @@ sub list
 	while (1)
 	{
 		my $after = @keys ? '&start-after=' . $keys[-1] =~ s{/}{%2F}gr : '';
-		# in the order that signing wants
+		# in the order that signing requires
 		my $answer = $self->request('GET',
 			"/$bucket/?list-type=2&prefix=$prefix$after");
 		my @page = $answer =~ m{<Key>([^<]*)</Key>}g;
@@ -387,8 +387,8 @@ sub list
 	}
 }
 
-# check_logs - one test: what is secret is in no log of these nodes, neither a
-# key nor a signature.  Other secrets of a test are in $s3->{secrets}.
+# check_logs - one test: no log of these nodes contains a secret, neither a key
+# nor a signature.  A test adds other secrets to $s3->{secrets}.
 sub check_logs
 {
 	my ($self, @nodes) = @_;
@@ -398,7 +398,7 @@ sub check_logs
 	return;
 }
 
-# check_files - the same of logs, there is one at least, and a list of secrets.
+# check_files - the same for log files, at least one, and a list of secrets.
 sub check_files
 {
 	my ($others, @files) = @_;
@@ -428,7 +428,7 @@ sub create_bucket
 	return;
 }
 
-# sql - the statements that make a page store in it.
+# sql - return the statements that create a page store in it.
 sub sql
 {
 	my ($self, $server, $url, $options) = @_;
@@ -443,7 +443,7 @@ CREATE USER MAPPING FOR PUBLIC SERVER $server
 );
 }
 
-# serve - until our input ends; see above.
+# serve - serve until standard input ends; see above.
 sub serve
 {
 	my ($directory) = @_;

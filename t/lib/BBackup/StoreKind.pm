@@ -1,16 +1,16 @@
 # BBackup::StoreKind - where the default page store of a test is.
 #
-# Tests work with whatever page store new_store makes, so each of them can be
-# one of S3 too.  The environment says which, in BBACKUP_STORE:
+# Tests use the page store that new_store makes, which may also be in S3.  The
+# environment variable BBACKUP_STORE says which it is:
 #
 #	local		a directory; the default
 #	s3			S3; layers are read by ranges
-#	s3-empty	S3, with a cache that is emptied ahead of every backup
-#	s3-small	S3, with a cache that has room for some of the layers
-#	s3-full		S3, with a cache that has all layers before a backup begins,
-#				which then may download none
+#	s3-empty	S3, with a cache that is emptied before every backup
+#	s3-small	S3, with a cache that is too small for all layers
+#	s3-full		S3, with a cache that has all layers before a backup begins;
+#				the backup may not download any
 #
-# t/203_s3_matrix.pl runs a choice of tests in this way.
+# t/203_s3_matrix.pl runs some of the tests with each of them.
 
 package BBackup::StoreKind;
 
@@ -31,20 +31,20 @@ my %cache_size = (
 croak "BBACKUP_STORE is $kind"
   if $kind ne 'local' && !exists $cache_size{$kind};
 
-# The server, one for all stores of a test; their caches, by the node's name.
+# The server of all stores of a test; their caches, by the name of the node.
 my $s3;
 my %caches;
 
 sub is_local { return $kind eq 'local' }
 
-# configuration - what the server of a store needs.
+# configuration - return the settings that the server of a store needs.
 sub configuration
 {
-	# so that several layers fit into the small cache, and not all
+	# so that the small cache has room for several layers, but not for all
 	return $kind eq 's3-small' ? "bbackup.layer_size = 1MB\n" : '';
 }
 
-# attach - have the default store of a node elsewhere, if it is to be.
+# attach - move the default store of a node to S3, unless it is local.
 sub attach
 {
 	my ($node) = @_;
@@ -71,7 +71,7 @@ CREATE USER MAPPING FOR PUBLIC SERVER bbackup
 	return;
 }
 
-# before_backup - bring the cache into the state that is asked for; returns
+# before_backup - empty or fill the cache, as the kind of store requires.  Returns
 # settings for the session that makes the backup.
 sub before_backup
 {
@@ -85,7 +85,7 @@ sub before_backup
 	return '-c bbackup.download_behavior=error';
 }
 
-# objects - the names of all objects of the node's store below a prefix.
+# objects - return the names of all objects of the node's store below a prefix.
 sub objects
 {
 	my ($node, $prefix) = @_;
@@ -94,8 +94,8 @@ sub objects
 	  $s3->list('bucket', $node->name . "/$prefix");
 }
 
-# forget_killed - a writer that was killed keeps others waiting for a minute:
-# let that have passed.
+# forget_killed - remove the locks of killed writers, which would block others for
+# a minute.
 sub forget_killed
 {
 	my ($node) = @_;
