@@ -1,4 +1,4 @@
--- what each function says to arguments that can't be meant
+-- errors for invalid arguments
 CREATE SERVER empty FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
 
@@ -20,7 +20,7 @@ SELECT bb_basebackup(store => 'empty', timeline => '.hidden');
 SELECT bb_basebackup(store => 'empty', timeline => repeat('x', 64));
 SELECT bb_import_directory('/tmp/bb_regress_no_such_directory', 'empty', 'a/b');
 
--- NULL means something for LSNs only
+-- only LSNs may be NULL
 SELECT bb_basebackup(full_backup => NULL);
 SELECT bb_basebackup(store => NULL);
 SELECT bb_basebackup(timeline => NULL);
@@ -71,7 +71,7 @@ SELECT bb_ingest(NULL, 'empty');
 SELECT bb_ingest('/tmp', 'empty');
 SELECT bb_ingest('/tmp', 'empty', NULL);
 
--- a cache, of a store that has none
+-- cache functions, with a store that has no cache
 SELECT bb_evict(NULL, 'empty');
 SELECT bb_evict('x', 'empty');
 SELECT bb_evict_idle('1 hour', 'empty');
@@ -79,7 +79,7 @@ SELECT bb_evict_idle('-1 hour', 'empty');
 SELECT bb_prefetch(store => 'empty');
 SELECT bb_prefetch(wait => NULL);
 
--- nothing came of all that
+-- none of that changed anything
 SELECT * FROM bb_timelines('empty');
 SELECT count(*) FROM bb_stat_progress_import;
 SELECT bb_drop_timeline('main', 'empty');

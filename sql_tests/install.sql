@@ -68,7 +68,7 @@ WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND c.relkind = 'v'
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
 ORDER BY 1;
 
--- settings, once the library is loaded
+-- settings, after the library was loaded
 LOAD 'bbackup';
 SELECT name, setting, unit, vartype, context
 FROM pg_settings WHERE name LIKE 'bbackup.%' AND name <> 'bbackup.compression'

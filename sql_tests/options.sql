@@ -3,7 +3,7 @@ CREATE SERVER good FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
 SELECT srvoptions FROM pg_foreign_server WHERE srvname = 'good';
 
--- unknown options, and options where none belong
+-- unknown options, and options of other objects
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (host 'x');
 ALTER FOREIGN DATA WRAPPER bbackup OPTIONS (ADD url 'file:///x');
 CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (password 'x');
@@ -13,7 +13,7 @@ CREATE FOREIGN TABLE t (i int) SERVER good;
 SELECT * FROM t;
 DROP FOREIGN TABLE t;
 
--- bad values
+-- invalid values
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url '');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url '/no/scheme');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'ftp://host/x');
@@ -22,7 +22,7 @@ CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file:///');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file:///a/../b');
 ALTER SERVER good OPTIONS (SET url 'nonsense');
 
--- those of object storage
+-- options of object storage
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS (url 's3://no');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://key:secret@bucket');
@@ -50,7 +50,7 @@ CREATE USER MAPPING FOR PUBLIC SERVER cloud
 SELECT * FROM bb_timelines('cloud');
 DROP SERVER cloud CASCADE;
 
--- a store that nobody wrote to is empty
+-- a store is empty at first
 SELECT * FROM bb_timelines('good');
 SELECT * FROM bb_layers('good');
 
@@ -58,13 +58,13 @@ SELECT * FROM bb_layers('good');
 CREATE SERVER nowhere FOREIGN DATA WRAPPER bbackup;
 SELECT * FROM bb_timelines('nowhere');
 
--- what is no page store
+-- a server that isn't a page store
 CREATE FOREIGN DATA WRAPPER other;
 CREATE SERVER other FOREIGN DATA WRAPPER other;
 SELECT * FROM bb_timelines('other');
 SELECT * FROM bb_timelines('missing');
 
--- settings refuse what can't be
+-- invalid settings
 SET bbackup.store_directory = 'relative';
 \set VERBOSITY sqlstate
 SET bbackup.layer_size = 0;

@@ -1,10 +1,10 @@
--- who may do what; the rights of real imports and backups are in t/
+-- permissions; those for real imports and backups are tested in t/
 CREATE ROLE bb_regress_nobody;
 CREATE ROLE bb_regress_reader;
 CREATE SERVER vault FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
 
--- functions are nobody's at first
+-- nobody may call functions at first
 SET ROLE bb_regress_nobody;
 SELECT * FROM bb_timelines('vault');
 SELECT bb_basebackup();
@@ -20,7 +20,7 @@ SELECT * FROM bb_stat_progress_import;
 SELECT * FROM bb_stat_progress_ingest;
 RESET ROLE;
 
--- EXECUTE alone is not enough: the store takes USAGE
+-- EXECUTE alone is not enough: a store requires USAGE
 GRANT EXECUTE ON FUNCTION bb_timelines(name) TO bb_regress_reader;
 GRANT EXECUTE ON FUNCTION bb_import_directory(text, name, text, text)
     TO bb_regress_reader;
@@ -53,11 +53,11 @@ SET ROLE bb_regress_reader;
 CREATE SERVER mine FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 'file:///tmp/bb_regress_no_such_store');
 SELECT count(*) FROM bb_timelines('mine');
--- and the default store's directory is a superuser's to set
+-- only superusers may set the default store's directory
 SET bbackup.store_directory = '/tmp';
 RESET ROLE;
 
--- how far imports and ingests are, those may see who watch servers
+-- members of pg_read_all_stats see the progress of imports and ingests
 GRANT pg_read_all_stats TO bb_regress_nobody;
 SET ROLE bb_regress_nobody;
 SELECT * FROM bb_stat_progress_import;

@@ -1,4 +1,4 @@
--- the statistics' views: their columns, and who may look
+-- the views of the statistics: columns and permissions
 SELECT attrelid::regclass AS view, string_agg(attname || ' ' ||
        format_type(atttypid, atttypmod), E'\n' ORDER BY attnum) AS columns
 FROM pg_attribute
@@ -6,7 +6,7 @@ WHERE attrelid IN ('bb_access_stats'::regclass, 'bb_stat_totals'::regclass)
   AND attnum > 0
 GROUP BY attrelid ORDER BY attrelid::regclass::text;
 
--- not preloaded, so a session knows of itself
+-- not preloaded, so a session knows only its own calls
 SELECT bb_stat_scope();
 SELECT count(*) FROM bb_access_stats;
 CREATE SERVER stats_store FOREIGN DATA WRAPPER bbackup
@@ -21,11 +21,11 @@ FROM bb_access_stats;
 SELECT task_kind, download_behavior, calls, errors, cancelled, scope
 FROM bb_stat_totals;
 
--- of a store without layers there is nothing to say
+-- a store without layers has no rows
 SELECT * FROM bb_layer_stats('stats_store');
 SELECT * FROM bb_layer_stats('stats_store', 'nowhere');
 
--- others see their own calls, once they may call the function
+-- other users see their own calls, once they may call the function
 CREATE ROLE bb_regress_caller;
 GRANT USAGE ON FOREIGN SERVER stats_store TO bb_regress_caller;
 GRANT EXECUTE ON FUNCTION bb_timelines(name) TO bb_regress_caller;
@@ -41,7 +41,7 @@ SET ROLE bb_regress_caller;
 SELECT call_id, usename, function FROM bb_access_stats;
 SELECT * FROM bb_stat_totals;
 RESET ROLE;
--- all of it for who watches servers
+-- members of pg_read_all_stats see all calls
 GRANT pg_read_all_stats TO bb_regress_caller;
 SET ROLE bb_regress_caller;
 SELECT call_id, usename = 'bb_regress_caller' AS mine, function
@@ -49,7 +49,7 @@ FROM bb_access_stats;
 SELECT task_kind, calls FROM bb_stat_totals;
 RESET ROLE;
 
--- forgotten
+-- after a reset
 SELECT bb_stat_reset();
 SELECT count(*) FROM bb_access_stats;
 SELECT count(*) FROM bb_stat_totals;

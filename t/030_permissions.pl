@@ -1,4 +1,4 @@
-# Who may do what: a base backup reads past every table privilege.
+# Permissions: a base backup reads past every table privilege.
 
 use strict;
 use warnings;
@@ -24,7 +24,7 @@ WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
 my @functions = split /;/, $functions;
 cmp_ok(scalar @functions, '>=', 14, 'the extension has its functions');
 
-# Queries as a role.
+# Runs queries as a role.
 sub bob_may
 {
 	my ($query, $expected, $name) = @_;
@@ -44,7 +44,7 @@ sub bob_may_not
 	return;
 }
 
-# What reads a store, and what writes to one.
+# Functions that read a store, and functions that write to one.
 my %reads = (
 	bb_timelines => 'SELECT count(*) FROM bb_timelines()',
 	bb_layers => 'SELECT count(*) > 0 FROM bb_layers()',
@@ -69,7 +69,7 @@ my %writes = (
 	  "SELECT bb_basebackup_to_file('$elsewhere.tar')",
 	bb_drop_timeline => "SELECT bb_drop_timeline('main')");
 
-# --- Nothing, at first.
+# --- Without privileges, a role can do nothing.
 
 bob_may_not(
 	$reads{$_},
@@ -90,7 +90,7 @@ WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
 bob_may_not('SELECT * FROM bb_stat_progress_import',
 	qr/42501: permission denied/, 'nor is the view');
 
-# --- With EXECUTE alone, no store.
+# --- With EXECUTE alone, a role can't use a store.
 
 $store->safe_psql('postgres', "GRANT EXECUTE ON ROUTINE $_ TO bob")
   foreach @functions;
@@ -210,7 +210,8 @@ fails_like(
 	qr/42501: permission denied for foreign server bbackup/,
 	'and no other');
 
-# A SECURITY DEFINER function of a superuser gives the store, not a directory.
+# A SECURITY DEFINER function of a superuser gives access to the store, but not
+# to a directory.
 $store->safe_psql(
 	'postgres', q(
 CREATE FUNCTION lent() RETURNS bigint LANGUAGE sql SECURITY DEFINER
@@ -223,7 +224,8 @@ is( $store->safe_psql('postgres',
 	$store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()'),
 	'nobody brings a directory into a function of another');
 
-# --- The default directory is the extension's own server's, whatever its name.
+# --- Only the extension's own server has the default directory, whatever its
+# name.
 
 my $count = $store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()');
 $store->safe_psql('postgres', 'ALTER SERVER bbackup RENAME TO renamed');
@@ -238,7 +240,7 @@ bob_may_not(
 $store->safe_psql('postgres',
 	'DROP SERVER bbackup; ALTER SERVER renamed RENAME TO bbackup');
 
-# --- What else there is.
+# --- Other functions.
 
 bob_may_not("SELECT count(*) FROM bb_timelines();"
 	  . " SET bbackup.store_directory = '/elsewhere'",

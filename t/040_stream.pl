@@ -1,4 +1,4 @@
-# bb_basebackup_stream(): what it takes, whatever becomes of its consumer.
+# bb_basebackup_stream(): memory and descriptors, also if its consumer stops.
 
 use strict;
 use warnings;
@@ -7,7 +7,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# Mostly holes: more than 2 GB to stream, little to store.
+# A sparse cluster: more than 2 GB to stream, little to store.
 my $source = new_source('source');
 $source->safe_psql('postgres', 'CREATE TABLE huge (i int)');
 my $relation =
@@ -21,7 +21,7 @@ my $store = new_store('store');
 my $session = start_session($store);
 my $pid = $session->{backend};
 
-# One test: the backend has no file of the store open.
+# Tests that the backend has no file of the store open.
 sub no_leaks
 {
 	my ($name) = @_;
@@ -32,7 +32,7 @@ sub no_leaks
 	return;
 }
 
-# What a backend that has done nothing of bbackup holds.
+# The open files of a backend that hasn't used bbackup.
 ask($session, 'SELECT count(*) FROM pg_class');
 my $idle = backend_status($pid, 'RssAnon');
 

@@ -1,4 +1,4 @@
-# The recipes of docs/recipes.md, as they stand there.
+# The recipes of docs/recipes.md, as they are there.
 
 use strict;
 use warnings;
@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-# The blocks of the document, by their names.
+# The blocks of the document, by name.
 my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
@@ -33,7 +33,7 @@ my $store = new_store('store');
 import_directory($store, $source->data_dir);
 my $right = `md5sum < '@{[ fetch_backup($store) ]}'`;
 
-# A recipe, for a directory of our own; with one more argument, if given.
+# Returns a recipe for a directory of ours, optionally with one more argument.
 sub recipe
 {
 	my ($name, $directory, $argument) = @_;
@@ -52,7 +52,7 @@ sub new_directory
 	return PostgreSQL::Test::Utils::tempdir_short;
 }
 
-# One for the client's shell; does it succeed?
+# Runs a recipe in the client's shell; returns whether it succeeds.
 sub run_client
 {
 	my ($name, $directory, $argument) = @_;
@@ -66,7 +66,7 @@ sub run_client
 	return system('bash', '-c', $text) == 0;
 }
 
-# --- They make what they promise.
+# --- The recipes do what the document says.
 
 foreach my $case (
 	[ 'tar', 'main.tar' ],
@@ -145,14 +145,14 @@ command_ok(
 	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
 	'and stops again');
 
-# --- They notice a query that fails: at once, and in the midst.
+# --- The recipes notice a query that fails, at once or in the middle.
 
-# A damaged layer: some of the backup comes, then an error.
+# A damaged layer: a part of the backup comes, then an error.
 my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
 
-# The program may still be at work when the query has failed.
+# The program may still run when the query has failed.
 sub wait_for_programs
 {
 	my ($directory) = @_;
@@ -209,7 +209,7 @@ command_fails([ 'sh', '-c', recipe('extract', $directory) ],
 ok(!-e "$directory/clone", '... and makes nothing');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
-# --- They stream: the server's memory stays flat.
+# --- The recipes stream: the server's memory stays constant.
 
 my $session = start_session($store);
 $directory = new_directory();

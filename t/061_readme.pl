@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# What the reader types, of the first block.
+# The commands in the first block.
 my ($session) =
   slurp_file(dirname(__FILE__) . '/../README.md') =~ /^```\n(.*?)^```$/ms;
 my $typed = join '', $session =~ /^postgres[=-]# (.*\n)/mg;
@@ -43,7 +43,7 @@ my $server = PostgreSQL::Test::Cluster->new('server');
 $server->init;
 $server->start;
 
-# The reader's names and numbers become ours.
+# Replace the names and numbers by ours.
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my %ours = (
 	'/backups' => $directory,
@@ -56,7 +56,7 @@ ok($typed =~ s/bb_lsn_at\('[^']*'\)/bb_lsn_at('$time')/, 'it gives a time');
 
 my ($stdout, $stderr);
 {
-	# for the psql that it starts: the clone has its source's configuration
+	# for the psql in the session: the clone has its source's configuration
 	local %ENV =
 	  (%ENV, PGHOST => $source->host, PGDATABASE => 'postgres');
 	IPC::Run::run [

@@ -1,4 +1,4 @@
-# What calls did: live and after, from other sessions, and all together.
+# Statistics of calls: running and ended, of other sessions, and their totals.
 
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ my $row = import_directory($store, $source->data_dir);
 my $watcher = start_session($store);
 my $session = start_session($store);
 
-# What the view says of the newest call of a function in that session.
+# The view's row for the newest call of a function in that session.
 sub last_call
 {
 	my ($what, $function, $of) = @_;
@@ -32,7 +32,7 @@ sub last_call
 my $stream = 'SELECT length(bb_basebackup_stream())';
 my $all = "SELECT sum(length(c)) FROM (SELECT bb_basebackup_stream() AS c) s";
 
-# --- A call that is over.
+# --- A call that has ended.
 
 is(ask($watcher, 'SELECT bb_stat_scope()'), 'shared', 'statistics are shared');
 is( $store->safe_psql(
@@ -62,7 +62,7 @@ is( last_call(
 	'page read|1|8192|t',
 	'so has one page');
 
-# --- A call that runs.
+# --- A running call.
 
 ask($session, "BEGIN; DECLARE c CURSOR FOR $stream");
 my $got = ask($session, 'FETCH 1 FROM c');
@@ -182,7 +182,7 @@ is( ask($watcher,
 	'1|t|t',
 	'which counts when it ends');
 
-# Many at once, each ends once.
+# Many calls at once: each ends once.
 my @sessions = map { start_session($store) } 1 .. 4;
 ask($watcher, 'SELECT bb_stat_reset()');
 foreach my $round (1 .. 3)
@@ -201,7 +201,8 @@ is( ask($watcher,
 	'12|4',
 	'with a number each');
 
-# --- Not more are remembered than was said; more cursors than slots.
+# --- No more calls are remembered than the setting says; more cursors than
+# slots.
 
 ask($session, 'SELECT count(*) FROM bb_timelines()') foreach 1 .. 60;
 is(ask($watcher, 'SELECT count(*) FROM bb_access_stats'),
@@ -222,9 +223,9 @@ ask($session, 'COMMIT');
 is(ask($watcher, 'SELECT calls FROM bb_stat_totals'),
 	$slots, 'all are counted when they end');
 
-# --- Progress, where the server shows that of its own base backups.
+# --- Progress, in the server's view for its own base backups.
 
-# The part of a backup that is streamed, as the view says.
+# The streamed part of a backup, according to the view.
 sub progress
 {
 	my ($columns) = @_;
@@ -263,7 +264,7 @@ ask($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)');
 ask($session, 'SELECT length(bb_basebackup(full_backup => false))');
 is(progress('count(*)'), 0, 'so is that of all others');
 
-# COPY reports its own, which is left alone.
+# COPY reports its own progress, which is not touched.
 send_query($session,
 	"COPY (SELECT encode(bb_basebackup_stream(), 'hex')) TO PROGRAM"
 	  . " 'head -c 1000000 >/dev/null; sleep 20'");
@@ -315,7 +316,7 @@ is( ask($watcher,
 	'0|f',
 	'a reset forgets how often they were used, not when');
 
-# --- Others.
+# --- Statistics of other users.
 
 $store->safe_psql('postgres',
 	'CREATE ROLE bob; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO bob;'
@@ -341,7 +342,7 @@ ask($session, 'SET ROLE bob; SELECT trusted(); RESET ROLE');
 is(last_call('usename', 'bb_layers'),
 	'bob', 'a call is of who asks, not of who defined the function');
 
-# --- A server that was killed begins anew.
+# --- A server that was killed starts with empty statistics.
 
 end_session($session);
 $store->safe_psql('postgres', 'SELECT 1');
@@ -384,7 +385,7 @@ is( ask($session, "SELECT count(*) FROM bb_access_stats WHERE state = 'running'"
 ask($session, 'COMMIT; SELECT bb_stat_reset()');
 is(ask($session, 'SELECT count(*) FROM bb_access_stats'), 0, 'and a reset');
 
-# --- An ingest says between which LSNs it was, also if it failed.
+# --- An ingest reports its LSNs, also if it failed.
 
 $source->start;
 $source->safe_psql('postgres', 'INSERT INTO t SELECT i FROM generate_series(1, 1000) i');

@@ -1,4 +1,4 @@
-# Where nothing may be written: every function on a hot standby, in READ ONLY
+# Where the database is read-only: every function on a hot standby, in READ ONLY
 # and SERIALIZABLE transactions, as other roles, within SECURITY DEFINER
 # functions, and in sessions whose settings a new session could not have.
 
@@ -51,7 +51,7 @@ if (BBackup::S3::available())
 		$s3->sql('cloud', 's3://bucket/store',
 			"cache_directory '$place/cache', cache_size '1GB'"));
 	push @stores, 'cloud';
-	# it lives as long as the test
+	# it runs as long as the test
 	our $keep = $s3;
 }
 $primary->safe_psql(
@@ -60,8 +60,8 @@ SELECT bb_import_directory(directory => '$base', store => '$_');
 SELECT bb_ingest(wal_directory => '$archive', store => '$_');
 )) foreach @stores;
 
-# bob may all that concerns stores; eve may call a function of bob's; strict's
-# transactions are of the strictest kind.
+# bob may use all functions and stores; eve may call a function of bob's;
+# strict's transactions have the strictest settings.
 $primary->safe_psql(
 	'postgres', q(
 CREATE ROLE bob;
@@ -96,8 +96,8 @@ $standby->start;
 is($standby->safe_psql('postgres', 'SELECT pg_is_in_recovery()'),
 	't', 'a hot standby');
 
-# --- A query of each function.  STORE and PLACE are replaced; each gives a
-# row that depends on the store alone.
+# --- A query for each function.  STORE and PLACE are replaced; each query
+# returns a row that depends on the store alone.
 
 my $some = "store => 'STORE'";
 my $with_jobs = "$some, jobs => 2, progress => false";
@@ -134,7 +134,7 @@ my %reads = (
 	bb_get_stat_progress_import => 'SELECT count(*) FROM bb_get_stat_progress_import()',
 	bb_get_stat_progress_ingest => 'SELECT count(*) FROM bb_get_stat_progress_ingest()');
 
-# Those of a cache.
+# Functions for a cache.
 my %cached = (
 	bb_prefetch => "SELECT bb_prefetch($some, wait => true) > 0",
 	bb_evict => "SELECT bb_evict(layer => layer, $some)"
@@ -142,7 +142,7 @@ my %cached = (
 	bb_evict_idle =>
 	  "SELECT count(*) FROM bb_evict_idle(unused_for => '1 day', $some)");
 
-# A store is no database: what writes to one works, too.
+# A store isn't in the database, so functions that write to a store work, too.
 my %fills = (
 	bb_import_directory => 'SELECT count(*) FROM bb_import_directory('
 	  . "directory => '$base', timeline => 'other', $some)",
@@ -155,7 +155,7 @@ my %fills = (
 my @fills =
   qw(bb_import_directory bb_ingest bb_create_branch bb_drop_timeline);
 
-# And what is tested below.
+# These are tested below.
 my @others = qw(bb_basebackup_lo bb_copy bb_fdw_validator);
 
 is_deeply(
@@ -348,7 +348,7 @@ foreach my $situation (@situations)
 	end_session($session);
 }
 
-# --- Workers are there, and work.
+# --- Background workers start, and work.
 
 my $workers = "pg_stat_activity WHERE backend_type = 'bbackup pages'";
 my $digest = $primary->safe_psql('postgres',
@@ -391,8 +391,7 @@ foreach my $situation (@situations)
 	end_session($session);
 }
 
-# --- A role that may not log in any more: workers that can't be had are done
-# without.
+# --- A role that may not log in any more: backups run without workers.
 
 {
 	local $ENV{PGUSER} = 'leaver';
@@ -456,7 +455,7 @@ $standby->command_ok(
 	],
 	'bb_basebackup from a standby');
 
-# --- After promotion it goes on.
+# --- Everything works after promotion.
 
 $standby->promote;
 my $promoted = { name => 'promoted', node => $standby };

@@ -1,5 +1,5 @@
 # A server that runs as a user ID without an entry in the password file, as in
-# containers: redo helpers start, and all else works, too.
+# containers: redo helpers start, and everything else works, too.
 
 use strict;
 use warnings;
@@ -8,7 +8,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# In a user namespace any user may be any user.
+# In a user namespace, an unprivileged user may have any user ID.
 my $uid = 54321;
 $uid++ while defined getpwuid $uid;
 my @as_nobody = ('unshare', '--user', "--map-user=$uid", "--map-group=$uid");
@@ -31,7 +31,7 @@ my $log = $store->logfile;
 my $data = $store->data_dir;
 my $started = 0;
 
-# A server in a namespace is stopped from without.
+# A server in a namespace is stopped from outside.
 END
 {
 	my $status = $?;

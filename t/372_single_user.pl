@@ -45,7 +45,7 @@ sub backup
 my $expected = $store->safe_psql('postgres', backup(''));
 $store->stop;
 
-# The answers of a stand-alone server to some queries, one for each line.
+# Returns the answers of a stand-alone server to some queries, one for each line.
 sub single_user
 {
 	my (@queries) = @_;

@@ -1,5 +1,5 @@
-# Page stores survive pg_dump, pg_upgrade and another name of the data
-# directory; if something does not, a message says so.
+# Page stores survive pg_dump, pg_upgrade and a renamed data directory; if
+# something is lost, a message says so.
 
 use strict;
 use warnings;
@@ -53,7 +53,7 @@ fails_like($old, $_, $refused, "refused: $_")
   'CREATE USER MAPPING FOR PUBLIC SERVER bbackup',
   "CREATE USER MAPPING FOR bob SERVER bbackup OPTIONS (access_key_id 'a')";
 
-# A server that got options in another way is no store.
+# A server that got options in another way is refused.
 fails_like(
 	$old,
 	q(BEGIN; SET allow_system_table_mods = on;

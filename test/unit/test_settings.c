@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_settings.c
- *	  The configuration of a backup: what files say, what a clone gets.
+ *	  The configuration of a backup: parsing files, the settings of a clone.
  *
  *-------------------------------------------------------------------------
  */
@@ -90,7 +90,7 @@ ends_with(const char *text, const char *end)
 
 /* ---- the list of files ---- */
 
-/* Each path once, in order, without those that a backup makes itself. */
+/* Each path once, in order, without the files that a backup generates. */
 UNIT_TEST(smallfiles_each_path_once)
 {
 	BbPageStore *store = new_store();
@@ -152,7 +152,7 @@ UNIT_TEST(smallfiles_refused)
 	}
 }
 
-/* ---- what files say ---- */
+/* ---- parsing files ---- */
 
 UNIT_TEST(conf_follows_includes)
 {
@@ -227,7 +227,7 @@ UNIT_TEST(conf_includes_what_is_not_there)
 	CHECK(strcmp(lfourth(conf.missing), "empty.d") == 0);
 }
 
-/* A line that the server couldn't read is no error here, and costs little. */
+/* A line that the server couldn't read isn't an error here, and is cheap. */
 UNIT_TEST(conf_that_is_broken)
 {
 	BbPageStore *store = new_store();
@@ -254,7 +254,7 @@ UNIT_TEST(conf_that_is_broken)
 	CHECK(conf.settings == NIL);
 }
 
-/* ---- what a clone gets ---- */
+/* ---- the settings of a clone ---- */
 
 UNIT_TEST(settings_of_a_clone)
 {
@@ -277,7 +277,7 @@ UNIT_TEST(settings_of_a_clone)
 					 "# Do not edit\nprimary_conninfo = 'host=parent'\n"
 					 "external_pid_file = 'x'\narchive_mode = always");
 
-	/* as they are, for a cluster that takes the source's place */
+	/* unchanged, for a cluster that takes the source's place */
 	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
 	CHECK(bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs) ==
 		  NIL);
@@ -312,7 +312,7 @@ UNIT_TEST(settings_of_a_clone)
 					"\n# end of settings that keep a clone apart "
 					"(bbackup)\n"));
 
-	/* a clone of the clone has the same, once */
+	/* a clone of the clone has the same block, once */
 	fixture_put_file(second, 1, "postgresql.conf", "");
 	fixture_put_file(second, 2, "postgresql.auto.conf",
 					 psprintf("%slog_directory = '/elsewhere'\n", text));
@@ -325,14 +325,14 @@ UNIT_TEST(settings_of_a_clone)
 					"\nlog_directory = 'log'\n# end of settings that "
 					"keep a clone apart (bbackup)\n"));
 
-	/* what takes its place has its settings, with the block */
+	/* a cluster that takes the clone's place has its settings and the block */
 	files = bb_smallfiles_new(ctx, unit_snapshot(second, LSN));
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(count_of(text_of(ctx, files, "postgresql.auto.conf"),
 				   "# begin of ") == 1);
 }
 
-/* Without any files there is a file with the block. */
+/* Without configuration files, a file with the block is generated. */
 UNIT_TEST(settings_of_nothing)
 {
 	ControlFileData control = small_control();
@@ -372,7 +372,7 @@ UNIT_TEST(settings_that_data_need)
 		  NIL);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), "a = 1\n") == 0);
 
-	/* not enough of anything */
+	/* all settings are too low */
 	control.track_commit_timestamp = true;
 	control.xlog_seg_size = 1024 * 1024 * 1024;
 	needs.prepared = 1;
@@ -393,7 +393,7 @@ UNIT_TEST(settings_that_data_need)
 	CHECK(is_set(&conf, "max_wal_size", "2048MB"));
 	CHECK(is_set(&conf, "a", "1"));
 
-	/* once, and gone again where they are not needed */
+	/* once, and removed where they are not needed */
 	text = text_of(ctx, files, "postgresql.auto.conf");
 	fixture_put_file(again, 1, "postgresql.auto.conf", text);
 	fixture_put_file(again, 2, "postgresql.conf", "max_connections = 10\n");
@@ -407,7 +407,7 @@ UNIT_TEST(settings_that_data_need)
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), "a = 1\n") == 0);
 
-	/* what no server has is no number to calculate with */
+	/* values that no server can have are ignored */
 	control.MaxConnections = INT_MAX;
 	control.max_locks_per_xact = INT_MAX;
 	control.max_prepared_xacts = -1;
