@@ -35,7 +35,7 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	char	   *wal_directory = PG_ARGISNULL(3)
 		? NULL
 		: bb_arg_text(fcinfo, 3, "wal_directory");
-	BbObjectStore *store = bb_store_open(ctx, server);
+	BbObjectStore *objects = bb_store_open(ctx, server);
 	TupleDesc	desc;
 	BbImportResult result;
 	Datum		values[8];
@@ -47,7 +47,7 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
-	result = bb_import_directory(ctx, store, timeline, directory,
+	result = bb_import_directory(ctx, objects, timeline, directory,
 								 wal_directory);
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.lsn});
 

@@ -37,7 +37,7 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	BbWalPlace	place = {.directory = wal_directory,
 						 .target = bb_waltarget_parse(
 							 bb_arg_text(fcinfo, 4, "tli"))};
-	BbObjectStore *store = bb_store_open(ctx, server);
+	BbObjectStore *objects = bb_store_open(ctx, server);
 	TupleDesc	desc;
 	BbIngestResult result;
 	Datum		values[9];
@@ -49,7 +49,7 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
-	result = bb_ingest(ctx, store, timeline, bb_waldirectory_origin(&place),
+	result = bb_ingest(ctx, objects, timeline, bb_waldirectory_origin(&place),
 					   until);
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.end_lsn});
 	bb_reqctx_end(ctx);

@@ -26,12 +26,12 @@
 BB_SQL_FUNCTION(bb_sql_layers);
 BB_SQL_FUNCTION(bb_sql_layer_stats);
 
-typedef void (*LayerRow) (FunctionCallInfo fcinfo, BbObjectStore *store,
+typedef void (*LayerRow) (FunctionCallInfo fcinfo, BbObjectStore *objects,
 						  const BbManifest *manifest,
 						  const BbLayerDesc *layer);
 
 static void
-layer_row(FunctionCallInfo fcinfo, BbObjectStore *store,
+layer_row(FunctionCallInfo fcinfo, BbObjectStore *objects,
 		  const BbManifest *manifest, const BbLayerDesc *layer)
 {
 	Datum		values[9];
@@ -79,12 +79,12 @@ accesses_json(const BbLayerStats *stats)
 }
 
 static void
-stats_row(FunctionCallInfo fcinfo, BbObjectStore *store,
+stats_row(FunctionCallInfo fcinfo, BbObjectStore *objects,
 		  const BbManifest *manifest, const BbLayerDesc *layer)
 {
 	BbLayerStats stats = bb_layerstats_of(layer->file_id);
 	BbWholeObject object = bb_layer_object(manifest->timeline, layer);
-	bool		resident = bb_object_is_resident(store, &object);
+	bool		resident = bb_object_is_resident(objects, &object);
 	uint64		accesses = 0;
 	Datum		values[12];
 	bool		nulls[12] = {0};
@@ -115,7 +115,7 @@ list_layers(FunctionCallInfo fcinfo, LayerRow row)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	char	   *server = bb_arg_name(fcinfo, 0, "store");
-	BbObjectStore *store = bb_store_open(ctx, server);
+	BbObjectStore *objects = bb_store_open(ctx, server);
 	MemoryContext row_context = bb_result_context_new();
 	char	   *name = NULL;
 	List	   *names;
@@ -127,17 +127,17 @@ list_layers(FunctionCallInfo fcinfo, LayerRow row)
 		name = bb_arg_text(fcinfo, 1, "timeline");
 		bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
 	}
-	names = name ? list_make1(name) : bb_store_timelines(ctx, store, server);
+	names = name ? list_make1(name) : bb_store_timelines(ctx, objects, server);
 
 	foreach(cell, names)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
 		BbManifest *manifest;
 
-		manifest = name ? bb_manifest_read(ctx, store, name)
-						: bb_store_listed_timeline(ctx, store, lfirst(cell));
+		manifest = name ? bb_manifest_read(ctx, objects, name)
+						: bb_store_listed_timeline(ctx, objects, lfirst(cell));
 		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
-			row(fcinfo, store, manifest, &manifest->layers[i]);
+			row(fcinfo, objects, manifest, &manifest->layers[i]);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}

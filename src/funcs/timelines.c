@@ -59,15 +59,15 @@ bb_sql_timelines_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	char	   *server = bb_arg_name(fcinfo, 0, "store");
-	BbObjectStore *store = bb_store_open(ctx, server);
+	BbObjectStore *objects = bb_store_open(ctx, server);
 	MemoryContext row_context = bb_result_context_new();
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach(cell, bb_store_timelines(ctx, store, server))
+	foreach(cell, bb_store_timelines(ctx, objects, server))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = bb_store_listed_timeline(ctx, store,
+		BbManifest *manifest = bb_store_listed_timeline(ctx, objects,
 														lfirst(cell));
 
 		if (manifest != NULL)
