@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_manifest.c
- *	  Manifests, with their checksum right, and the layer map of what is
- *	  believed.
+ *	  Manifests with a correct checksum, and the layer maps of valid ones.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,19 +13,11 @@
 #include "layer/manifest_codec.h"
 #include "port/pg_crc32c.h"
 
-/* Of manifest.c, the rest of which needs an object store. */
-bool
-bb_timeline_name_is_valid(const char *name)
-{
-	return name[0] != '\0' && strlen(name) <= BB_TIMELINE_NAME_MAX &&
-		strchr(name, '/') == NULL && name[0] != '.';
-}
-
 static void
 take(const uint8_t *data, size_t size)
 {
 	uint8	   *copy = palloc(size);
-	const char *complaint = NULL;
+	const char *error = NULL;
 	BbManifest *manifest;
 	StringInfoData again;
 	BbLayerMap *map;
@@ -40,8 +31,8 @@ take(const uint8_t *data, size_t size)
 		FIN_CRC32C(crc);
 		bb_put_le32(copy + size - sizeof(uint32), crc);
 	}
-	manifest = bb_manifest_decode(copy, size, &complaint);
-	FUZZ_CHECK((manifest == NULL) == (complaint != NULL));
+	manifest = bb_manifest_decode(copy, size, &error);
+	FUZZ_CHECK((manifest == NULL) == (error != NULL));
 	if (manifest == NULL)
 		return;
 
