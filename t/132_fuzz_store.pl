@@ -1,5 +1,5 @@
 # Stores that mean harm: a timeline is changed at random, with all CRCs made
-# right (test/fuzz/store_mutate.c), and everything that reads a store is called
+# right (test/fuzz/mutate), and everything that reads a store is called
 # on it.  No backend dies, memory stays bounded, no call outlives its timeout,
 # nothing is written outside of a target directory, and no page is a wrong one.
 #
@@ -39,7 +39,7 @@ srand $seed;
 my $base = PostgreSQL::Test::Utils::tempdir;
 my $mutate = "$base/store_mutate";
 system_or_bail($ENV{CC} // 'cc', '-O1', '-o', $mutate,
-	'test/fuzz/store_mutate.c');
+	glob 'test/fuzz/mutate/*.c');
 
 # --- A store with image and delta layers.
 

@@ -18,7 +18,7 @@ plan skip_all => 'this test is of stores in directories'
 my $base = PostgreSQL::Test::Utils::tempdir;
 my $mutate = "$base/store_mutate";
 system_or_bail($ENV{CC} // 'cc', '-O1', '-o', $mutate,
-	'test/fuzz/store_mutate.c');
+	glob 'test/fuzz/mutate/*.c');
 
 # its data checksum version is 0, which is forged
 my $source = new_source('source', without_checksums());
