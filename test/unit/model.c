@@ -436,6 +436,65 @@ model_write_image(const BbReqCtx *ctx, Model *model, int from, int to,
 																	&end);
 }
 
+BbManifest
+model_manifest(const char *timeline)
+{
+	BbManifest	manifest;
+
+	memset(&manifest, 0, sizeof(manifest));
+	manifest.timeline = pstrdup(timeline);
+	manifest.pg_version_num = PG_VERSION_NUM;
+	manifest.system_identifier = 42;
+	manifest.wal_segment_size = 16 * 1024 * 1024;
+	manifest.tli = 1;
+	manifest.directory_mode = 0700;
+	manifest.start_lsn = 100;
+	manifest.end_lsn = 1000;
+	manifest.layers = palloc0(10 * sizeof(BbLayerDesc));
+	return manifest;
+}
+
+BbKey
+model_block_key(uint32 block)
+{
+	return bb_key_rel_block(SPC, DB, REL, MAIN_FORKNUM, block);
+}
+
+BbLayerDesc *
+model_write_blocks(const BbReqCtx *ctx, BbObjectStore *objects,
+				   const char *timeline, uint32 from, uint32 to,
+				   XLogRecPtr lsn)
+{
+	BbKey		start = model_block_key(from);
+	BbKey		end = model_block_key(to);
+	BbLayerWriter *writer = bb_layer_writer_new(ctx, objects, timeline, &start,
+												lsn, BB_COMPRESSION_DEFAULT);
+
+	for (uint32 block = from; block < to; block++)
+	{
+		BbKey		key = model_block_key(block);
+		char	   *value = psprintf("%u:%u", (unsigned) lsn, block);
+
+		bb_layer_writer_add(ctx, writer, &key, value, strlen(value));
+	}
+	return bb_layer_writer_finish(ctx, writer, &end);
+}
+
+BbLayerDesc *
+model_write_delta(const BbReqCtx *ctx, BbObjectStore *objects,
+				  const char *timeline, XLogRecPtr from, XLogRecPtr to)
+{
+	BbKey		key = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0);
+	BbKey		end = bb_key_next(&key);
+	BbEntry		entry = {key, to, BB_ENTRY_IMAGE, (const uint8 *) "x", 1};
+	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, objects, timeline,
+													  &key, from + 1, to + 1,
+													  BB_COMPRESSION_DEFAULT);
+
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	return bb_layer_writer_finish(ctx, writer, &end);
+}
+
 Model *
 model_new(BbObjectStore *objects, const char *name, Model *ancestor,
 		  XLogRecPtr ancestor_lsn)
@@ -446,12 +505,8 @@ model_new(BbObjectStore *objects, const char *name, Model *ancestor,
 	model->objects = objects;
 	model->ancestor = ancestor;
 	model->events = palloc(10000 * sizeof(ModelEvent));
-	manifest->timeline = pstrdup(name);
-	manifest->pg_version_num = PG_VERSION_NUM;
-	manifest->wal_segment_size = 16 * 1024 * 1024;
+	*manifest = model_manifest(name);
 	manifest->data_checksum_version = 1;
-	manifest->tli = 1;
-	manifest->directory_mode = 0700;
 	manifest->start_lsn = START;
 	manifest->end_lsn = START;
 	manifest->layers = palloc(1000 * sizeof(BbLayerDesc));

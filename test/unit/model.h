@@ -73,6 +73,24 @@ extern int model_roll(int n);
 /* Key number k. */
 extern BbKey model_key(int k);
 
+/* A manifest of LSNs 100 to 1000, with memory for 10 layers. */
+extern BbManifest model_manifest(const char *timeline);
+
+/* Block of a relation. */
+extern BbKey model_block_key(uint32 block);
+
+/* Write an image layer of blocks [from, to) at lsn; values are "LSN:block". */
+extern BbLayerDesc *model_write_blocks(const BbReqCtx *ctx,
+									   BbObjectStore *objects,
+									   const char *timeline, uint32 from,
+									   uint32 to, XLogRecPtr lsn);
+
+/* Write a delta layer of LSNs (from, to], of a key that no test reads. */
+extern BbLayerDesc *model_write_delta(const BbReqCtx *ctx,
+									  BbObjectStore *objects,
+									  const char *timeline, XLogRecPtr from,
+									  XLogRecPtr to);
+
 /* An event's record: of a page that exists, that makes a page, of an SLRU. */
 extern void model_make_generic(ModelEvent *event);
 extern void model_make_sequence(ModelEvent *event);

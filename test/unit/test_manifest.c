@@ -1,358 +1,264 @@
 /*-------------------------------------------------------------------------
  *
  * test_manifest.c
- *	  Edits of a manifest beside other writers.
+ *	  Manifests: their values, their bytes, and their objects.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <limits.h>
+#include <unistd.h>
 
 #include "layer/manifest_codec.h"
-#include "layer/manifest_edit.h"
-#include "objstore/objstore_driver.h"
-#include "unit.h"
-#include "utils/timestamp.h"
+#include "model.h"
 
-#define START 100
-#define END 1000
-
-static BbManifest
-new_manifest(void)
+UNIT_TEST(manifest_roundtrip)
 {
-	return (BbManifest){.timeline = "main",
-						.pg_version_num = PG_VERSION_NUM,
-						.system_identifier = 42,
-						.wal_segment_size = 16 * 1024 * 1024,
-						.tli = 1,
-						.directory_mode = 0700,
-						.start_lsn = START,
-						.end_lsn = END};
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest	manifest = model_manifest("main");
+	BbManifest *again;
+
+	manifest.prev_lsn = 900;
+	manifest.end_time = 5;
+	manifest.ancestor = "old";
+	manifest.ancestor_lsn = 77;
+	manifest.layers[0] = *model_write_blocks(ctx, objects, "main", 0, 3, 100);
+	manifest.nlayers = 1;
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
+	CHECK(manifest.generation == 1);
+
+	again = bb_manifest_read(ctx, objects, "main");
+	CHECK(again->generation == 1 && again->tag == manifest.tag);
+	CHECK(again->system_identifier == 42 && again->prev_lsn == 900);
+	CHECK(again->end_time == 5 && again->ancestor_lsn == 77);
+	CHECK(strcmp(again->ancestor, "old") == 0);
+	CHECK(again->nlayers == 1);
+	CHECK(memcmp(&again->layers[0].keys, &manifest.layers[0].keys,
+				 sizeof(BbKeyRange)) == 0);
+	CHECK(again->layers[0].file_id == manifest.layers[0].file_id);
+	CHECK(again->layers[0].crc == manifest.layers[0].crc);
+	CHECK(again->layers[0].image);
+	CHECK(bb_manifest_find(ctx, objects, "other") == NULL);
+	CHECK(list_length(bb_manifest_list(ctx, objects)) == 1);
 }
 
-/* A delta layer of (from, to], which is durable and in no manifest. */
-static BbLayerDesc *
-write_layer(const BbReqCtx *ctx, BbObjectStore *objects, XLogRecPtr from,
-			XLogRecPtr to)
+UNIT_TEST(manifest_one_writer_wins)
 {
-	BbKey		key = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0);
-	BbKey		end = bb_key_next(&key);
-	BbEntry		entry = {key, to, BB_ENTRY_IMAGE, (const uint8 *) "x", 1};
-	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, objects, "main",
-													  &key, from + 1, to + 1,
-													  BB_COMPRESSION_DEFAULT);
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest	a = model_manifest("main");
+	BbManifest	b = model_manifest("main");
 
-	bb_layer_writer_add_entry(ctx, writer, &entry);
-	return bb_layer_writer_finish(ctx, writer, &end);
+	CHECK(bb_manifest_commit(ctx, objects, &a));
+	CHECK(!bb_manifest_commit(ctx, objects, &b));
+
+	b = *bb_manifest_read(ctx, objects, "main");
+	a.end_lsn = 2000;
+	CHECK(bb_manifest_commit(ctx, objects, &a));
+	b.end_lsn = 3000;
+	CHECK(!bb_manifest_commit(ctx, objects, &b));
+	CHECK(bb_manifest_read(ctx, objects, "main")->end_lsn == 2000);
+	CHECK(bb_manifest_read(ctx, objects, "main")->generation == 2);
 }
 
-/* The timeline "main", with two layers. */
-static BbManifest *
-make_timeline(const BbReqCtx *ctx, BbObjectStore *objects)
+UNIT_TEST(manifest_broken_is_noticed)
 {
-	BbManifest	manifest = new_manifest();
-	BbManifestEdit edit = {.base = &manifest};
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest	manifest = model_manifest("main");
+	StringInfoData buf;
+	char	   *path = unit_object_path(objects, "timelines/main/manifest");
+	const char *error;
 
-	edit.added = list_make2(write_layer(ctx, objects, START, 500),
-							write_layer(ctx, objects, 500, END));
-	return bb_manifest_edit(ctx, objects, &edit);
-}
+	manifest.layers[0] = *model_write_blocks(ctx, objects, "main", 0, 3, 100);
+	manifest.nlayers = 1;
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
+	initStringInfo(&buf);
+	bb_manifest_encode(&manifest, &buf);
 
-/* Intake: one more layer, and the end after it. */
-static BbManifest *
-intake(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *base,
-	   XLogRecPtr to)
-{
-	BbManifestEnd end = {.end_lsn = to, .prev_lsn = to - 8, .tli = 1};
-	BbManifestEdit edit = {.base = base, .end = &end};
-
-	edit.added = list_make1(write_layer(ctx, objects, base->end_lsn, to));
-	return bb_manifest_edit(ctx, objects, &edit);
-}
-
-/* Upkeep: one layer in place of the first two. */
-static BbManifest *
-upkeep(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *base)
-{
-	BbManifestEdit edit = {.base = base};
-
-	edit.added = list_make1(
-		write_layer(ctx, objects, START,
-					Max(base->layers[0].lsn_end, base->layers[1].lsn_end) -
-						1));
-	edit.removed = list_make2(&base->layers[0], &base->layers[1]);
-	return bb_manifest_edit(ctx, objects, &edit);
-}
-
-/* Is that what the store has, with layers that exist, of these LSNs? */
-static void
-check_in_place(const BbReqCtx *ctx, BbObjectStore *objects,
-			   const BbManifest *manifest, uint64 generation, const char *lsns)
-{
-	BbManifest *present = bb_manifest_read(ctx, objects, "main");
-	StringInfoData text;
-
-	CHECK(manifest->tag == present->tag);
-	CHECK(manifest->generation == generation);
-	CHECK(present->generation == generation);
-	CHECK(manifest->nlayers == present->nlayers);
-	initStringInfo(&text);
-	for (int i = 0; i < present->nlayers; i++)
+	for (int at = 0; at < buf.len; at++)
 	{
-		const BbLayerDesc *layer = &present->layers[i];
-
-		CHECK(manifest->layers[i].file_id == layer->file_id);
-		bb_object_close(
-			bb_object_open(ctx, objects, bb_layer_object_name("main", layer)));
-		appendStringInfo(&text, "%d-%d ", (int) layer->lsn_start - 1,
-						 (int) layer->lsn_end - 1);
+		for (int bit = 0; bit < 8; bit++)
+		{
+			buf.data[at] ^= 1 << bit;
+			CHECK(bb_manifest_decode(buf.data, buf.len, &error) == NULL);
+			buf.data[at] ^= 1 << bit;
+		}
 	}
-	if (strcmp(text.data, lsns) != 0)
-		elog(ERROR, "layers \"%s\" instead of \"%s\"", text.data, lsns);
+	for (int length = 0; length < buf.len; length++)
+	{
+		CHECK(bb_manifest_decode(buf.data, length, &error) == NULL);
+		CHECK(truncate(path, buf.len - 1 - length) == 0);
+		CHECK_ERROR(bb_manifest_read(ctx, objects, "main"),
+					ERRCODE_DATA_CORRUPTED);
+		CHECK(strstr(unit_last_error, "timelines/main/manifest") != NULL);
+	}
 }
 
-#define CHECK_REFUSED(code, because)                                 \
-	do                                                               \
-	{                                                                \
-		CHECK_ERROR(code, ERRCODE_OBJECT_IN_USE);                    \
-		CHECK(strstr(unit_last_error, "timeline \"main\"") != NULL); \
-		if (strstr(unit_last_detail, because) == NULL)               \
-			elog(ERROR, "refused because: %s", unit_last_detail);    \
-	} while (0)
-
-/* ---- a second writer between the read of the base and the edit ---- */
-
-static void
-edits_in_any_order(const BbReqCtx *ctx, BbObjectStore *objects)
-{
-	BbManifest *base = make_timeline(ctx, objects);
-	BbManifest *now;
-
-	check_in_place(ctx, objects, base, 1, "100-500 500-1000 ");
-	now = intake(ctx, objects, base, 2000);
-	check_in_place(ctx, objects, now, 2, "100-500 500-1000 1000-2000 ");
-	now = upkeep(ctx, objects, base);
-	check_in_place(ctx, objects, now, 3, "1000-2000 100-1000 ");
-	CHECK(now->end_lsn == 2000 && now->prev_lsn == 1992);
-
-	base = now;
-	now = upkeep(ctx, objects, base);
-	check_in_place(ctx, objects, now, 4, "100-2000 ");
-	CHECK(now->end_lsn == 2000);
-	now = intake(ctx, objects, base, 3000);
-	check_in_place(ctx, objects, now, 5, "100-2000 2000-3000 ");
-	CHECK(now->end_lsn == 3000);
-
-	/* each of two that move the end, or that replace the same layers */
-	CHECK_REFUSED(intake(ctx, objects, base, 2500), "end was moved");
-	CHECK_REFUSED(upkeep(ctx, objects, base), "not part of it any more");
-	check_in_place(ctx, objects, now, 5, "100-2000 2000-3000 ");
-}
-
-UNIT_TEST(manifest_edits_in_any_order)
-{
-	edits_in_any_order(ctx, unit_store(ctx));
-	if (unit_s3_available())
-		edits_in_any_order(ctx, unit_s3_store(ctx));
-}
-
-UNIT_TEST(manifest_edit_of_start)
+UNIT_TEST(manifest_too_large_is_not_committed)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest *base = make_timeline(ctx, objects);
-	BbManifestEdit edit = {.base = base, .start_lsn = 200};
-	BbManifest *now;
+	BbManifest	manifest = model_manifest("main");
 
-	CHECK(bb_manifest_edit(ctx, objects, &edit)->start_lsn == 200);
-	now = intake(ctx, objects, base, 2000);
-	CHECK(now->start_lsn == 200 && now->end_lsn == 2000);
-	edit.start_lsn = 300;
-	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "start was moved");
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
+	manifest.nlayers = 1000 * 1000;
+	manifest.layers = MemoryContextAllocExtended(CurrentMemoryContext,
+												 manifest.nlayers *
+													 sizeof(BbLayerDesc),
+												 MCXT_ALLOC_HUGE |
+													 MCXT_ALLOC_ZERO);
+	CHECK_ERROR(bb_manifest_commit(ctx, objects, &manifest),
+				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+	CHECK(bb_manifest_read(ctx, objects, "main")->generation == 1);
 }
 
-UNIT_TEST(manifest_edit_of_tli)
+UNIT_TEST(manifest_of_another_timeline_is_noticed)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest *base = make_timeline(ctx, objects);
-	BbTliSwitch left = {.tli = 1, .until = 1500};
-	BbManifestEnd end = {.end_lsn = 2000,
-						 .tli = 2,
-						 .nswitches = 1,
-						 .switches = &left};
-	BbManifestEdit edit = {.base = base, .end = &end};
-	BbManifest *now;
+	BbManifest	a = model_manifest("a");
+	BbManifest	b = model_manifest("b");
 
-	(void) upkeep(ctx, objects, base);
-	now = bb_manifest_edit(ctx, objects, &edit);
-	CHECK(now->switches != &left);
-	now = bb_manifest_read(ctx, objects, "main");
-	CHECK(now->generation == 3 && now->tli == 2 && now->nswitches == 1);
-	CHECK(now->switches[0].tli == 1 && now->switches[0].until == 1500);
+	CHECK(bb_manifest_commit(ctx, objects, &a));
+	CHECK(bb_manifest_commit(ctx, objects, &b));
+	CHECK(rename(unit_object_path(objects, "timelines/a/manifest"),
+				 unit_object_path(objects, "timelines/b/manifest")) == 0);
+	CHECK_ERROR(bb_manifest_read(ctx, objects, "b"), ERRCODE_DATA_CORRUPTED);
 }
 
-/* An edit, with its layer written before anybody else changes the timeline. */
-static BbManifestEdit
-prepared_edit(const BbReqCtx *ctx, BbObjectStore *objects,
-			  const BbManifest *base)
-{
-	return (BbManifestEdit){.base = base,
-							.added = list_make1(
-								write_layer(ctx, objects, START, 900))};
-}
-
-static void
-edits_after_drop(const BbReqCtx *ctx, BbObjectStore *objects)
-{
-	BbManifest *base = make_timeline(ctx, objects);
-	BbManifestEdit edit = prepared_edit(ctx, objects, base);
-	BbManifest *other;
-
-	bb_manifest_remove(ctx, objects, "main");
-	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "was dropped");
-	CHECK(bb_manifest_find(ctx, objects, "main") == NULL);
-
-	other = make_timeline(ctx, objects);
-	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "made again");
-
-	/* the other one looks as if it were a later state */
-	other = upkeep(ctx, objects, other);
-	CHECK_ERROR(bb_manifest_edit(ctx, objects, &edit), ERRCODE_UNDEFINED_FILE);
-	check_in_place(ctx, objects, other, 2, "100-1000 ");
-}
-
-UNIT_TEST(manifest_edits_after_drop)
-{
-	edits_after_drop(ctx, unit_store(ctx));
-	if (unit_s3_available())
-		edits_after_drop(ctx, unit_s3_store(ctx));
-}
-
-UNIT_TEST(manifest_edit_makes_a_timeline_once)
+UNIT_TEST(manifest_sweep_keeps_what_is_named)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest *now = make_timeline(ctx, objects);
+	BbManifest	manifest = model_manifest("main");
 
-	CHECK_ERROR(make_timeline(ctx, objects), ERRCODE_DUPLICATE_OBJECT);
-	check_in_place(ctx, objects, now, 1, "100-500 500-1000 ");
+	manifest.layers[0] = *model_write_blocks(ctx, objects, "main", 0, 3, 100);
+	manifest.nlayers = 1;
+	(void) model_write_blocks(ctx, objects, "main", 0, 3, 200);
+	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 2);
+	bb_manifest_sweep(ctx, objects, "main", &manifest);
+	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 1);
+	bb_manifest_sweep(ctx, objects, "main", NULL);
+	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 0);
 }
 
-UNIT_TEST(manifest_edit_that_is_impossible)
+UNIT_TEST(timeline_names)
 {
-	BbObjectStore *objects = unit_store(ctx);
-	BbManifest *base = make_timeline(ctx, objects);
-	BbManifestEdit edit = {.base = base};
+	static const char *const bad[] = {"",	 ".",	"..", ".a", "-a",
+									  "a/b", "a b", "ä",  "a\n"};
+	char		longest[BB_TIMELINE_NAME_MAX + 2];
 
-	/* past the end */
-	edit.added = list_make1(write_layer(ctx, objects, END, 2000));
-	CHECK_ERROR(bb_manifest_edit(ctx, objects, &edit), ERRCODE_INTERNAL_ERROR);
-	CHECK(strstr(unit_last_detail, "LSN range of a layer") != NULL);
-	check_in_place(ctx, objects, base, 1, "100-500 500-1000 ");
+	for (int i = 0; i < lengthof(bad); i++)
+		CHECK_ERROR(bb_timeline_name_check(bad[i]),
+					ERRCODE_INVALID_PARAMETER_VALUE);
+	memset(longest, 'x', sizeof(longest));
+	longest[BB_TIMELINE_NAME_MAX] = '\0';
+	bb_timeline_name_check(longest);
+	longest[BB_TIMELINE_NAME_MAX] = 'x';
+	longest[BB_TIMELINE_NAME_MAX + 1] = '\0';
+	CHECK_ERROR(bb_timeline_name_check(longest),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	bb_timeline_name_check("a.b-c_D9");
 }
 
-/* ---- a second writer between the read and the put of an attempt ---- */
+/* ---- a manifest's facts ---- */
 
-/* What happens at a put; it counts the puts. */
-static struct
+static BbManifest *
+good_manifest(void)
 {
-	const BbObjectStoreOps *ops; /* of the store that is meddled with */
-	int			puts;
-	int			faster_writers;
-	bool		loses_answer;
-	bool		fails;
-}			meddler;
+	BbManifest *manifest = palloc(sizeof(BbManifest));
+
+	*manifest = model_manifest("main");
+	manifest->generation = 3;
+	manifest->data_checksum_version = 1;
+	manifest->tli = 3;
+	manifest->nswitches = 2;
+	manifest->switches = palloc0(2 * sizeof(BbTliSwitch));
+	manifest->switches[0] = (BbTliSwitch){1, 500};
+	manifest->switches[1] = (BbTliSwitch){2, 600};
+	manifest->start_lsn = 400;
+	manifest->prev_lsn = 900;
+	manifest->end_time = 1700000000;
+	manifest->ancestor = pstrdup("old");
+	manifest->ancestor_lsn = 400;
+	manifest->nlayers = 1;
+	manifest->layers[0].keys = bb_key_range_all();
+	manifest->layers[0].lsn_start = 400;
+	manifest->layers[0].lsn_end = 401;
+	manifest->layers[0].image = true;
+	manifest->layers[0].size = 10000;
+	manifest->layers[0].entries = 10;
+	return manifest;
+}
 
 static bool
-meddling_put_if(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
-				const void *data, size_t length, BbObjectTag expected,
-				BbObjectTag *tag)
+decodes(const BbManifest *manifest)
 {
-	bool		done;
+	StringInfoData buf;
+	const char *error = NULL;
+	bool		good;
 
-	if (++meddler.puts <= meddler.faster_writers)
-	{
-		BbManifest *other = bb_manifest_read(ctx, objects, "main");
-		StringInfoData buf;
-
-		other->generation++;
-		initStringInfo(&buf);
-		bb_manifest_encode(other, &buf);
-		CHECK(meddler.ops->put_if(ctx, objects, name, buf.data, buf.len,
-								  other->tag, tag));
-	}
-	done = meddler.ops->put_if(ctx, objects, name, data, length, expected,
-							   tag);
-	if (meddler.fails)
-		ereport(ERROR, (errcode(ERRCODE_IO_ERROR), errmsg("no answer")));
-	return done && !meddler.loses_answer;
+	initStringInfo(&buf);
+	bb_manifest_encode(manifest, &buf);
+	good = bb_manifest_decode(buf.data, buf.len, &error) != NULL;
+	CHECK(good == (error == NULL));
+	return good;
 }
 
-static BbObjectStore *
-meddled_store(const BbReqCtx *ctx)
+/* Change one fact, with a correct checksum. */
+#define CHECK_FACT(good, change)                                             \
+	do                                                                       \
+	{                                                                        \
+		BbManifest *m = good_manifest();                                     \
+                                                                             \
+		change;                                                              \
+		if (decodes(m) != (good))                                            \
+			elog(ERROR, "%s: %s", #change,         \
+				 (good) ? "refused" : "believed"); \
+	} while (0)
+
+UNIT_TEST(manifest_facts_are_checked)
 {
-	static BbObjectStoreOps ops;
-	BbObjectStore *objects = unit_store(ctx);
+	CHECK_FACT(true, (void) m);
+	CHECK_FACT(true, m->directory_mode = 0750);
+	CHECK_FACT(true, m->wal_segment_size = 1024 * 1024);
+	CHECK_FACT(true, m->start_lsn = BB_LSN_UNKNOWN);
+	/* the base backup of a standby whose WAL isn't complete */
+	CHECK_FACT(true, m->start_lsn = 1001);
+	CHECK_FACT(true, m->prev_lsn = 0);
+	CHECK_FACT(true, m->switches[1].until = 500);
+	CHECK_FACT(true, m->ancestor = NULL; m->ancestor_lsn = 0);
 
-	memset(&meddler, 0, sizeof(meddler));
-	meddler.ops = objects->ops;
-	ops = *objects->ops;
-	ops.put_if = meddling_put_if;
-	objects->ops = &ops;
-	return objects;
-}
-
-UNIT_TEST(manifest_edit_is_tried_again)
-{
-	BbObjectStore *objects = meddled_store(ctx);
-	BbManifest *base = make_timeline(ctx, objects);
-	BbManifest *now;
-
-	meddler.puts = 0;
-	meddler.faster_writers = 3;
-	now = intake(ctx, objects, base, 2000);
-	CHECK(meddler.puts == 4);
-	check_in_place(ctx, objects, now, 5, "100-500 500-1000 1000-2000 ");
-
-	meddler.faster_writers = INT_MAX;
-	CHECK_REFUSED(upkeep(ctx, objects, now), "Other writers were faster");
-	CHECK(bb_manifest_read(ctx, objects, "main")->nlayers == 3);
-}
-
-UNIT_TEST(manifest_edit_is_canceled)
-{
-	BbObjectStore *objects = meddled_store(ctx);
-	BbManifest *base = make_timeline(ctx, objects);
-	BbManifestEdit edit = prepared_edit(ctx, objects, base);
-	BbReqCtx	hasty = *ctx;
-
-	meddler.faster_writers = INT_MAX;
-	hasty.deadline = GetCurrentTimestamp();
-	CHECK_ERROR(bb_manifest_edit(&hasty, objects, &edit),
-				ERRCODE_QUERY_CANCELED);
-	CHECK(meddler.puts <= 2);
-}
-
-/* A put whose answer was lost, as S3 may have it, isn't done twice. */
-UNIT_TEST(manifest_edit_recognizes_itself)
-{
-	BbObjectStore *objects = meddled_store(ctx);
-	BbManifest *now;
-
-	meddler.loses_answer = true;
-	now = make_timeline(ctx, objects);
-	check_in_place(ctx, objects, now, 1, "100-500 500-1000 ");
-	now = intake(ctx, objects, now, 2000);
-	check_in_place(ctx, objects, now, 2, "100-500 500-1000 1000-2000 ");
-	CHECK(meddler.puts == 2);
-}
-
-/* After an error it is for the caller to read the manifest again. */
-UNIT_TEST(manifest_edit_with_unknown_outcome)
-{
-	BbObjectStore *objects = meddled_store(ctx);
-	BbManifest *base = make_timeline(ctx, objects);
-
-	meddler.fails = true;
-	CHECK_ERROR(intake(ctx, objects, base, 2000), ERRCODE_IO_ERROR);
-	CHECK(bb_manifest_read(ctx, objects, "main")->end_lsn == 2000);
+	CHECK_FACT(false, m->timeline = pstrdup("../x"));
+	CHECK_FACT(false, m->timeline = pstrdup(""));
+	CHECK_FACT(false, m->generation = 0);
+	CHECK_FACT(false, m->pg_version_num = 0);
+	CHECK_FACT(false, m->pg_version_num = PG_UINT32_MAX);
+	CHECK_FACT(false, m->wal_segment_size = 0);
+	CHECK_FACT(false, m->wal_segment_size = 3 * 1024 * 1024);
+	CHECK_FACT(false, m->wal_segment_size = PG_UINT32_MAX);
+	CHECK_FACT(false, m->data_checksum_version = 2);
+	CHECK_FACT(false, m->tli = 0);
+	CHECK_FACT(false, m->tli = 2);
+	CHECK_FACT(false, m->switches[0].tli = 0);
+	CHECK_FACT(false, m->switches[0].tli = 2);
+	CHECK_FACT(false, m->switches[0].until = 601);
+	CHECK_FACT(false, m->switches[1].until = 1001);
+	CHECK_FACT(false, m->directory_mode = 0777);
+	CHECK_FACT(false, m->directory_mode = 04700);
+	CHECK_FACT(false, m->directory_mode = 0);
+	CHECK_FACT(false, m->start_lsn = 0);
+	CHECK_FACT(false, m->end_lsn = BB_LSN_UNKNOWN);
+	CHECK_FACT(false, m->prev_lsn = 1000);
+	CHECK_FACT(false, m->end_time = -1);
+	CHECK_FACT(false, m->end_time = PG_INT64_MAX);
+	CHECK_FACT(false, m->ancestor = pstrdup("../old"));
+	CHECK_FACT(false, m->ancestor = pstrdup("main"));
+	CHECK_FACT(false, m->ancestor = NULL);
+	CHECK_FACT(false, m->ancestor_lsn = 0);
+	CHECK_FACT(false, m->ancestor_lsn = 401);
+	CHECK_FACT(false, m->layers[0].keys.end = m->layers[0].keys.start);
+	CHECK_FACT(false, m->layers[0].lsn_end = 400);
+	CHECK_FACT(false, m->layers[0].lsn_end = 402);
+	CHECK_FACT(false, m->layers[0].image = false; m->layers[0].lsn_end = 1002);
+	CHECK_FACT(false, m->layers[0].size = 0);
+	CHECK_FACT(false, m->layers[0].size = PG_UINT64_MAX);
+	CHECK_FACT(false, m->layers[0].entries = 0);
+	CHECK_FACT(false, m->layers[0].entries = PG_UINT64_MAX);
 }
