@@ -372,15 +372,6 @@ read_reports(BbSessionWorker *worker)
 	}
 }
 
-void
-bb_sessionworker_wait(const BbReqCtx *ctx)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	bb_reqctx_check(ctx);
-}
-
 BbWorkerEvent
 bb_sessionworker_receive(const BbReqCtx *ctx, BbSessionWorker *worker,
 						 bool wait, const void **message, size_t *length)
@@ -408,7 +399,7 @@ bb_sessionworker_receive(const BbReqCtx *ctx, BbSessionWorker *worker,
 		}
 		if (!wait)
 			return BB_WORKER_NOTHING;
-		bb_sessionworker_wait(ctx);
+		bb_worker_wait(ctx);
 	}
 }
 
@@ -430,7 +421,7 @@ bb_sessionworker_send(const BbReqCtx *ctx, BbSessionWorker *worker,
 
 	while ((result = shm_mq_send(worker->input, length, message, true,
 								 true)) == SHM_MQ_WOULD_BLOCK)
-		bb_sessionworker_wait(ctx);
+		bb_worker_wait(ctx);
 	return result == SHM_MQ_SUCCESS;
 }
 

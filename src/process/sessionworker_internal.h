@@ -53,7 +53,4 @@ typedef struct BbWorkerAbout
 	char		task[NAMEDATALEN];
 } BbWorkerAbout;
 
-/* bb_sessionworker_wait - wait for MyLatch, and reset it. */
-extern void bb_sessionworker_wait(const BbReqCtx *ctx);
-
 #endif /* BB_SESSIONWORKER_INTERNAL_H */

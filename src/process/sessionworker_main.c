@@ -49,7 +49,7 @@ put(const BbReqCtx *ctx, const void *message, size_t length, bool flush)
 
 	while ((result = shm_mq_send(worker_output, length, message, true,
 								 flush)) == SHM_MQ_WOULD_BLOCK)
-		bb_sessionworker_wait(ctx);
+		bb_worker_wait(ctx);
 	return result == SHM_MQ_SUCCESS;
 }
 
@@ -75,7 +75,7 @@ bb_sessionworker_get(const BbReqCtx *ctx, const void **message, size_t *length)
 
 	while ((result = shm_mq_receive(worker_input, &bytes, &data, true)) ==
 		   SHM_MQ_WOULD_BLOCK)
-		bb_sessionworker_wait(ctx);
+		bb_worker_wait(ctx);
 	*message = data;
 	*length = bytes;
 	return result == SHM_MQ_SUCCESS;

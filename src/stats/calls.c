@@ -81,33 +81,16 @@ count_slots(bool shared)
 	return shared ? MaxBackends * SLOTS_PER_BACKEND : SLOTS_OF_SESSION;
 }
 
-Size
-bb_calls_size(bool shared)
+static Size
+part_size(bool shared)
 {
 	return MAXALIGN(sizeof(Table)) +
 		MAXALIGN(count_slots(shared) * sizeof(Slot)) +
 		MAXALIGN(bb_setting_track_calls * sizeof(BbCall));
 }
 
-void
-bb_calls_init(void *memory, bool shared)
-{
-	Table	   *new_table = memory;
-
-	memset(new_table, 0, sizeof(Table));
-	pg_atomic_init_u64(&new_table->last_call_id, 0);
-	new_table->nslots = count_slots(shared);
-	new_table->ring_size = bb_setting_track_calls;
-	new_table->totals.since = GetCurrentTimestamp();
-
-	bb_calls_attach(memory);
-	memset(slots, 0, table->nslots * sizeof(Slot));
-	for (int i = 0; i < table->nslots; i++)
-		slots[i].next_free = i + 1 < table->nslots ? i + 1 : NO_SLOT;
-}
-
-void
-bb_calls_attach(void *memory)
+static void
+attach(void *memory)
 {
 	char	   *at = memory;
 
@@ -117,6 +100,29 @@ bb_calls_attach(void *memory)
 	at += MAXALIGN(table->nslots * sizeof(Slot));
 	ring = (BbCall *) at;
 }
+
+static void
+init(void *memory, bool shared)
+{
+	Table	   *new_table = memory;
+
+	memset(new_table, 0, sizeof(Table));
+	pg_atomic_init_u64(&new_table->last_call_id, 0);
+	new_table->nslots = count_slots(shared);
+	new_table->ring_size = bb_setting_track_calls;
+	new_table->totals.since = GetCurrentTimestamp();
+
+	attach(memory);
+	memset(slots, 0, table->nslots * sizeof(Slot));
+	for (int i = 0; i < table->nslots; i++)
+		slots[i].next_free = i + 1 < table->nslots ? i + 1 : NO_SLOT;
+}
+
+const BbStatsPart bb_calls_part = {
+	.size = part_size,
+	.init = init,
+	.attach = attach,
+};
 
 void
 bb_calls_reset(void)

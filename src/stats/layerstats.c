@@ -41,25 +41,31 @@ count_sets(bool shared)
 	return shared ? SETS_SHARED : SETS_OF_SESSION;
 }
 
-Size
-bb_layerstats_size(bool shared)
+static Size
+part_size(bool shared)
 {
 	return MAXALIGN(offsetof(Table, places) +
 					count_sets(shared) * PLACES_PER_SET * sizeof(Place));
 }
 
-void
-bb_layerstats_init(void *memory, bool shared)
+static void
+init(void *memory, bool shared)
 {
-	memset(memory, 0, bb_layerstats_size(shared));
+	memset(memory, 0, part_size(shared));
 	((Table *) memory)->nsets = count_sets(shared);
 }
 
-void
-bb_layerstats_attach(void *memory)
+static void
+attach(void *memory)
 {
 	table = memory;
 }
+
+const BbStatsPart bb_layerstats_part = {
+	.size = part_size,
+	.init = init,
+	.attach = attach,
+};
 
 /*
  * Counts are forgotten; times stay, since eviction goes by them.

@@ -3,12 +3,12 @@
  * shared.c
  *	  The memory that statistics are in, and its lock.
  *
- *	  _PG_init, preloaded:  shmem_request_hook   how much, and a lock
- *							shmem_startup_hook   made, or found
- *	  otherwise:            the first call       from TopMemoryContext
+ *	  _PG_init, preloaded:  shmem_request_hook   request memory and a lock
+ *							shmem_startup_hook   create or find them
+ *	  otherwise:            the first call       allocates in TopMemoryContext
  *
- * Redo helpers preload the library too, without being a server: they get
- * none (redo/helper.h).
+ * Redo helpers preload the library too, but are no servers: they have no
+ * statistics (redo/helper.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -25,34 +25,33 @@
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
+static const BbStatsPart *const *parts = NULL;
+static int	nparts = 0;
 static void *memory = NULL; /* the parts, one after the other */
 static LWLock *lock = NULL; /* NULL: the memory is not shared */
-
-/* Where the second part is. */
-static void *
-layerstats_at(bool shared)
-{
-	return (char *) memory + bb_calls_size(shared);
-}
 
 static Size
 parts_size(bool shared)
 {
-	return add_size(bb_calls_size(shared), bb_layerstats_size(shared));
+	Size		size = 0;
+
+	for (int i = 0; i < nparts; i++)
+		size = add_size(size, parts[i]->size(shared));
+	return size;
 }
 
 static void
-make_parts(bool shared)
+attach_parts(bool shared, bool init)
 {
-	bb_calls_init(memory, shared);
-	bb_layerstats_init(layerstats_at(shared), shared);
-}
+	char	   *at = memory;
 
-static void
-attach_parts(bool shared)
-{
-	bb_calls_attach(memory);
-	bb_layerstats_attach(layerstats_at(shared));
+	for (int i = 0; i < nparts; i++)
+	{
+		if (init)
+			parts[i]->init(at, shared);
+		parts[i]->attach(at);
+		at += parts[i]->size(shared);
+	}
 }
 
 static void
@@ -75,15 +74,15 @@ startup(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	memory = ShmemInitStruct(NAME, parts_size(true), &found);
 	lock = &GetNamedLWLockTranche(NAME)->lock;
-	if (!found)
-		make_parts(true);
-	attach_parts(true);
+	attach_parts(true, !found);
 	LWLockRelease(AddinShmemInitLock);
 }
 
 void
-bb_stats_init(void)
+bb_stats_set_parts(const BbStatsPart *const *all_parts, int n)
 {
+	parts = all_parts;
+	nparts = n;
 	if (process_shared_preload_libraries_in_progress &&
 		IsPostmasterEnvironment)
 	{
@@ -92,7 +91,6 @@ bb_stats_init(void)
 		previous_startup_hook = shmem_startup_hook;
 		shmem_startup_hook = startup;
 	}
-	bb_calls_observe();
 }
 
 void
@@ -101,8 +99,7 @@ bb_stats_need(void)
 	if (memory != NULL)
 		return;
 	memory = MemoryContextAllocHuge(TopMemoryContext, parts_size(false));
-	make_parts(false);
-	attach_parts(false);
+	attach_parts(false, true);
 }
 
 bool
@@ -123,14 +120,4 @@ bb_stats_unlock(void)
 {
 	if (lock != NULL)
 		LWLockRelease(lock);
-}
-
-void
-bb_stats_reset(void)
-{
-	bb_stats_need();
-	bb_stats_lock(LW_EXCLUSIVE);
-	bb_calls_reset();
-	bb_layerstats_reset();
-	bb_stats_unlock();
 }

@@ -1,15 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * shared.h
- *	  Where statistics are: in shared memory, or in this session's.
+ *	  Where statistics are: in shared memory, or in this session's memory.
  *
  * A library that is preloaded (shared_preload_libraries) gets shared memory
- * when the server starts, and all sessions see what all do.  Otherwise each
- * session keeps its own account of itself alone, in the same structures.
+ * when the server starts, and each session sees the statistics of all.
+ * Otherwise each session has statistics of itself only, in the same
+ * structures.
  *
- * calls.c and layerstats.c each have a part of it, and one lock serves both:
- * it is taken when a call begins or ends, when a layer is opened, and by who
- * looks, never for a page.
+ * calls.c and layerstats.c each have a part of the memory.  One lock protects
+ * both: it is taken when a call begins or ends, when a layer is opened, and
+ * when statistics are read, but not once a page.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,19 +22,19 @@
 /*
  * bb_stats_init - begin to keep statistics.
  *
- * Called once, when the library is loaded; in time to ask for shared memory,
- * if it is preloaded.
+ * Called once, when the library is loaded, since a preloaded library can
+ * request shared memory only then.
  */
 extern void bb_stats_init(void);
 
-/* Is it shared memory? */
+/* Are the statistics in shared memory? */
 extern bool bb_stats_shared(void);
 
-/* What is shared takes the lock, what is the session's own doesn't. */
+/* Lock the memory if it is shared. */
 extern void bb_stats_lock(LWLockMode mode);
 extern void bb_stats_unlock(void);
 
-/* All is forgotten but the calls that run, and when layers were used. */
+/* Forget everything except running calls, and when layers were used. */
 extern void bb_stats_reset(void);
 
 #endif /* BB_SHARED_H */

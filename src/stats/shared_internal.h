@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * shared_internal.h
- *	  The parts of the statistics' memory, for shared.c.
+ *	  The memory of statistics, as its parts see it.
  *
- * "size" gives the bytes of a part as settings and MaxBackends are now;
- * "init" makes an empty one of so much memory; "attach" uses one that is
- * there.
+ *	  stats.c ──► shared.c ──► size, init, attach of each part
+ *	     └──► calls.c, layerstats.c ──► lock, unlock, need of shared.c
  *
  *-------------------------------------------------------------------------
  */
@@ -14,20 +13,34 @@
 
 #include "stats/shared.h"
 
+/* A part of the memory. */
+typedef struct BbStatsPart
+{
+	/* the bytes that it needs with the current settings and MaxBackends */
+	Size		(*size) (bool shared);
+	/* initialize the memory; attach follows */
+	void		(*init) (void *memory, bool shared);
+	/* use initialized memory */
+	void		(*attach) (void *memory);
+} BbStatsPart;
+
+extern const BbStatsPart bb_calls_part;
+extern const BbStatsPart bb_layerstats_part;
+
 /*
- * bb_stats_need - have some memory: in a session without shared memory, its
- * own is made by the first call of this.
+ * bb_stats_set_parts - request shared memory if the library is preloaded.
+ * "parts" is not copied.
+ */
+extern void bb_stats_set_parts(const BbStatsPart *const *parts, int nparts);
+
+/*
+ * bb_stats_need - make sure that there is memory: in a session without shared
+ * memory, the first call allocates it.
  */
 extern void bb_stats_need(void);
 
-extern Size bb_calls_size(bool shared);
-extern void bb_calls_init(void *memory, bool shared);
-extern void bb_calls_attach(void *memory);
-/* REQUIRES, of both resets: the lock, exclusive. */
+/* REQUIRES, both: the lock, exclusive. */
 extern void bb_calls_reset(void);
-extern Size bb_layerstats_size(bool shared);
-extern void bb_layerstats_init(void *memory, bool shared);
-extern void bb_layerstats_attach(void *memory);
 extern void bb_layerstats_reset(void);
 
 /* Begin to observe request contexts. */
