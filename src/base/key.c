@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key.c
- *	  Keys made, taken apart, and put into words.
+ *	  Builds keys, decodes them, and describes them.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@
 #define AT_FORK 13
 #define AT_BLOCK 14
 
-/* Above every kind there can be. */
+/* Greater than every kind. */
 #define KIND_LIMIT 0xFF
 
 BbKey
@@ -185,7 +185,7 @@ bb_key_text(const BbKey *key)
 			return psprintf("replication origin %u", f.rel);
 	}
 
-	/* the ends of key ranges have no kind of their own */
+	/* keys that only begin or end a range have no kind */
 	if (f.kind == 0)
 		return pstrdup("start");
 	if (f.kind == KIND_LIMIT)

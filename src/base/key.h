@@ -5,15 +5,14 @@
  *
  * A page store is an ordered map (key, LSN) -> value.  A key is 18 bytes,
  * big-endian, ordered by memcmp, so that the blocks of a relation fork are
- * contiguous and a scan in key order meets them as a base backup wants them:
+ * contiguous and a scan in key order returns them as a base backup needs them:
  *
  *	  byte	0	 1..4	5..8   9..12   13	 14..17
  *			kind spc	db	   rel	   fork  block
  *
- * A field that a kind doesn't use is zero.  There are no blobs that list
- * what exists: a relation exists because its size key does, a database
- * because its own key does.  So a catalog with a million relations costs no
- * more to change than one with ten.
+ * A field that a kind doesn't use is zero.  No value lists the keys that
+ * exist: a relation exists if its size key does, a database if its DATABASE key
+ * does.  So a change costs the same with a million relations as with ten.
  *
  *	kind				spc			db		 rel	  fork	block	value
  *	------------------- ----------- -------- -------- ----- ------- --------
@@ -31,13 +30,13 @@
  *	RELMAP				tablespace	database -		  -		-		pg_filenode.map, as on disk
  *	REL_SIZE			tablespace	database relnode  fork	-		u32: blocks in the fork
  *	REL_BLOCK			tablespace	database relnode  fork	block	BLCKSZ bytes
- *	REL_ZEROS			tablespace	database relnode  fork	-		runs of blocks that come as zeros: see zerorun.h
+ *	REL_ZEROS			tablespace	database relnode  fork	-		runs of blocks that are zeros: see zerorun.h
  *	TWOPHASE_SIZE		xid high	xid low	 -		  -		-		u32: bytes in the state file
- *	TWOPHASE_BLOCK		xid high	xid low	 -		  -		block	up to BLCKSZ bytes, CRC left out
+ *	TWOPHASE_BLOCK		xid high	xid low	 -		  -		block	up to BLCKSZ bytes, without the CRC
  *	REPLICATION_ORIGIN	-			-		 origin   -		-		u64: remote LSN
  *
- * "As on disk" values are in the byte order and layout of the cluster's own
- * major version; integers of ours are little-endian.
+ * Values "as on disk" have the byte order and layout of the cluster's major
+ * version; integers of bbackup are little-endian.
  *
  *-------------------------------------------------------------------------
  */
@@ -72,7 +71,7 @@ typedef enum BbKeyKind
 	BB_KEY_REPLICATION_ORIGIN = 0x60
 } BbKeyKind;
 
-/* The SLRUs that a base backup holds.  Their number is stored: append only. */
+/* The SLRUs of a base backup.  Their numbers are stored: append only. */
 typedef enum BbSlru
 {
 	BB_SLRU_XACT = 0,
@@ -97,7 +96,7 @@ typedef struct BbKeyRange
 	BbKey		end;
 } BbKeyRange;
 
-/* A key taken apart. */
+/* The fields of a key. */
 typedef struct BbKeyFields
 {
 	BbKeyKind	kind;
@@ -112,7 +111,7 @@ extern BbKey bb_key_make(BbKeyKind kind, uint32 spc, uint32 db, uint32 rel,
 						 uint8 fork, uint32 block);
 extern BbKeyFields bb_key_fields(const BbKey *key);
 
-/* Shorthands for the kinds that are built often. */
+/* Keys of frequent kinds. */
 extern BbKey bb_key_rel_size(Oid spc, Oid db, Oid rel, ForkNumber fork);
 extern BbKey bb_key_rel_block(Oid spc, Oid db, Oid rel, ForkNumber fork,
 							  BlockNumber block);
@@ -122,17 +121,23 @@ extern BbKey bb_key_slru_block(BbSlru slru, uint64 segment, uint32 page);
 extern BbKey bb_key_twophase_size(uint64 xid);
 extern BbKey bb_key_twophase_block(uint64 xid, uint32 block);
 
-/* All keys of a kind; all keys there are, and will be. */
+/*
+ * Return the range of all keys of a kind below 0xFF, or of all such kinds; kind
+ * 0xFF is reserved for the end of ranges.
+ */
 extern BbKeyRange bb_key_range_kind(BbKeyKind kind);
 extern BbKeyRange bb_key_range_all(void);
 
 /*
- * bb_key_next - the smallest key that is greater than key.
+ * bb_key_next - return the smallest key that is greater than "key".
+ *
+ * REQUIRES: there is one; after 18 bytes 0xFF comes the smallest of all keys.
  */
 extern BbKey bb_key_next(const BbKey *key);
 
 /*
- * bb_key_text - "rel block 1663/5/1259 main 3", palloc'd, for messages.
+ * bb_key_text - return "relation 1663/5/1259 main block 3" and its like,
+ * palloc'd, for messages.
  */
 extern char *bb_key_text(const BbKey *key);
 
