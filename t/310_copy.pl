@@ -1,4 +1,4 @@
-# CALL bb_copy(): the raw tar to the client, as a COPY stream.
+# CALL bb_copy() sends the raw tar to the client, as a COPY stream.
 
 use strict;
 use warnings;
@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# Imported, and some WAL for redo helpers to do.
+# An imported cluster, with some WAL for redo helpers.
 my $source = new_source('source', '--data-checksums');
 $source->append_conf('postgresql.conf', "wal_level = replica\nmax_wal_senders = 0\n");
 $source->restart;
@@ -29,7 +29,7 @@ my $thin_md5 =
 my $directory = PostgreSQL::Test::Utils::tempdir_short;
 my $psql = "psql -X -q -d '" . $store->connstr('postgres') . "'";
 
-# A command of bash, and whether it is as successful as it should be.
+# run_bash - test that a command of bash succeeds, or fails.
 sub run_bash
 {
 	my ($command, $success, $name) = @_;
@@ -58,7 +58,7 @@ run_bash("psql -X -d '"
 	  . $store->connstr('postgres')
 	  . "' -c 'CALL bb_copy()' > $directory/b.tar",
 	1, 'without -q');
-is(file_md5('b.tar'), $right_md5, 'no word of psql is among the bytes');
+is(file_md5('b.tar'), $right_md5, 'the tar has no output of psql');
 $store->safe_psql('postgres', "CALL bb_copy() \\g $directory/c.tar\n");
 is(file_md5('c.tar'), $right_md5, '\g FILE');
 $store->safe_psql('postgres', "CALL bb_copy() \\g |cat > $directory/d.tar\n");
@@ -67,8 +67,8 @@ run_bash(
 	"PGOPTIONS='-c client_min_messages=debug5' $psql -c 'CALL bb_copy()'"
 	  . " > $directory/e.tar 2> $directory/e.err",
 	1, 'with messages of the server in the stream');
-is(file_md5('e.tar'), $right_md5, 'they are not among the bytes');
-cmp_ok(-s "$directory/e.err", '>', 0, 'and they came');
+is(file_md5('e.tar'), $right_md5, 'the tar has none of them');
+cmp_ok(-s "$directory/e.err", '>', 0, 'the client gets them');
 
 # --- The messages.
 
@@ -109,7 +109,7 @@ is( $store->safe_psql('postgres',
 	length $right,
 	'its bytes are counted');
 
-# --- Refused: in anything that a statement of the client runs.
+# --- Refused within any statement of the client.
 
 $store->safe_psql(
 	'postgres', q(
@@ -157,7 +157,7 @@ is( BBackup::Frontend::types(
 	'HdcCZ',
 	'one that was refused does not disturb another');
 fails_like($store, 'SELECT bb_copy()', qr/42809: bb_copy\(\) is a procedure/,
-	'it is no function');
+	'it is not a function');
 
 # --- Errors.
 
@@ -177,15 +177,15 @@ foreach my $block ('', 'BEGIN; ')
 	like($messages[-2]->{body}, qr/CXX001\0/, 'says so');
 	is_deeply(
 		[ grep { /bbackup/ } backend_descriptors($client->{pid}) ],
-		[], 'and leaves nothing open');
+		[], 'and no file of the store is open');
 	$client->query('ROLLBACK') if $block;
 	is(BBackup::Frontend::types($client->query('SELECT 1')),
 		'TDCZ', 'the session goes on');
 }
 run_bash("$psql -c 'CALL bb_copy()' > $directory/broken.tar 2> $directory/err",
-	0, 'psql tells of an error in the midst');
-like(slurp_file("$directory/err"), qr/ERROR/, 'in words');
-cmp_ok(-s "$directory/broken.tar", '>', 1 << 20, 'though some came');
+	0, 'psql reports an error in the midst');
+like(slurp_file("$directory/err"), qr/ERROR/, 'with its message');
+cmp_ok(-s "$directory/broken.tar", '>', 1 << 20, 'after a part of the tar');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
 # --- Cancelled: a client that reads, and one that doesn't.
@@ -205,7 +205,7 @@ is( $store->safe_psql('postgres',
 		"SELECT backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $client->{pid}"
 	),
 	't',
-	'without a snapshot, that VACUUM would have to heed');
+	'without a snapshot that would hold back VACUUM');
 $store->safe_psql('postgres', "SELECT pg_cancel_backend($client->{pid})");
 @messages = $client->answer;
 is(BBackup::Frontend::types(@messages), 'HdEZ', 'and is cancelled');
@@ -221,7 +221,7 @@ foreach my $case (
 
 	$client->query($setting) if $setting;
 	$client->send_query('CALL bb_copy()');
-	ok(running($pid), 'one runs whose client does not read');
+	ok(running($pid), 'a call of a client that does not read runs');
 	$cancel->();
 	@messages = $client->answer;
 	is(BBackup::Frontend::types(@messages), 'HdEZ',
@@ -232,7 +232,7 @@ foreach my $case (
 		$right_md5, 'and the session can do it again');
 }
 
-# --- Gone: the client, or the backend.
+# --- The client, or the backend, ends.
 
 sub gone
 {
@@ -266,7 +266,7 @@ ok(running($client->{pid}), 'a client that does not read');
 $store->safe_psql('postgres', "SELECT pg_terminate_backend($client->{pid})");
 ok(gone($client->{pid}, @children), 'does not keep its backend from ending');
 
-# The processes that one has started.
+# The child processes of a process.
 sub children
 {
 	my ($pid) = @_;
@@ -292,7 +292,7 @@ sub backend_of_psql
 	return $store->safe_psql('postgres', $query);
 }
 
-# --- Nobody's at first, and nothing without a client.
+# --- Not for everybody, and not without a client.
 
 $store->safe_psql('postgres', 'CREATE ROLE bob');
 fails_like(
@@ -306,6 +306,6 @@ my ($out, $err) = ('', '');
 my $in = "CALL bb_copy()\n";
 IPC::Run::run [ 'postgres', '--single', '-D', $store->data_dir, 'postgres' ],
   '<', \$in, '>', \$out, '2>', \$err;
-like($err, qr/bb_copy\(\) needs a client/, 'without a client there is none');
+like($err, qr/bb_copy\(\) needs a client/, 'without a client it is refused');
 
 done_testing();

@@ -1,4 +1,4 @@
-# bb_basebackup_to_program(): the raw tar to a program, and what becomes of it.
+# bb_basebackup_to_program() writes the raw tar to a program, however that ends.
 
 use strict;
 use warnings;
@@ -24,7 +24,7 @@ sub call
 	return "SELECT bb_basebackup_to_program(command => \$c\$$command\$c\$$arguments)";
 }
 
-# A file that a command writes, once it is there.
+# The content of a file that a command writes; waits for it.
 sub written
 {
 	my ($file) = @_;
@@ -33,13 +33,13 @@ sub written
 	return slurp_file("$directory/$file");
 }
 
-# What it has open but for tables.
+# The open files of the backend, except those of tables.
 sub descriptors
 {
 	return join ' ', grep { !m{/base/|/global/} } backend_descriptors($pid);
 }
 
-# Two tests: the backend has no process, and what it had open before.
+# no_leaks - test that the backend has no child, and the same open files.
 ask($session, call('cat > /dev/null'));
 my $descriptors = descriptors();
 
@@ -54,7 +54,7 @@ sub no_leaks
 	return;
 }
 
-# --- A program that does well.
+# --- A program that succeeds.
 
 is(ask($session, call("cat > $directory/a.tar")),
 	$size, 'it returns the bytes written');
@@ -104,9 +104,9 @@ like(
 ok(!-e '/proc/' . (written('deaf') + 0), 'and killed');
 no_leaks('failure');
 
-# --- Cut: it never sees an end.
+# --- A truncated stream: the program never sees its end.
 
-# What a program leaves that takes the end of its input for success.
+# The file of a program that takes the end of its input for success.
 my $count = 0;
 
 sub credulous
@@ -170,7 +170,7 @@ foreach my $program ('cat', 'sleep')
 	}
 }
 
-# It had everything, and takes its time to end.
+# The program has read everything, and exits late.
 send_query($session,
 	call("cat > /dev/null; echo \$\$ > $directory/late; sleep 1000"));
 my $late = written('late') + 0;
@@ -180,7 +180,7 @@ ok(!-e "/proc/$late", 'is killed');
 no_leaks('the same');
 is(ask($session, call('cat > /dev/null')), $size, 'the next call works');
 
-# The shell itself becomes one that has left the process group.
+# The shell itself leaves the process group.
 foreach my $case ([ 'exec sleep 1000', 'in the midst' ],
 	[ 'cat > /dev/null; exec sleep 1000', 'at the end' ])
 {
@@ -197,7 +197,7 @@ foreach my $case ([ 'exec sleep 1000', 'in the midst' ],
 	no_leaks('the same');
 }
 
-# --- The backend is told to end.
+# --- The backend is terminated.
 
 ($command, $mark) = credulous('');
 $command =~ s/cat \|/sleep 1000 |/;
@@ -210,9 +210,9 @@ $store->poll_query_until('postgres',
 not_fooled($mark, 'a backend that ends');
 end_session($session);
 
-# --- Backends that have no time to kill anything: their guards have.
+# --- Backends that can't kill the program; their guards do.
 
-# It isn't the shell itself that takes an end for a whole backup.
+# A child of the shell takes the end of its input for a complete backup.
 sub never_fooled
 {
 	my ($name, $count, $end) = @_;
@@ -257,7 +257,7 @@ my ($postmaster) = slurp_file($store->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 never_fooled(
 	'kill', 20,
 	sub {
-		# which would tell the others to end once it notices the first
+		# which would terminate the others when it notices the first
 		kill 'STOP', $postmaster;
 		kill 'KILL', @_ or die;
 		kill 'CONT', $postmaster;
@@ -267,7 +267,7 @@ $store->poll_query_until('postgres', "SELECT $before <> $checkpointer")
 never_fooled('immediate', 5, sub { $store->stop('immediate') });
 $store->start;
 
-# --- Who may.
+# --- Permissions.
 
 $store->safe_psql(
 	'postgres', q(

@@ -1,4 +1,4 @@
-# bb_basebackup_lo(): a large object, or nothing.
+# bb_basebackup_lo() creates a large object, or nothing.
 
 use strict;
 use warnings;
@@ -22,7 +22,7 @@ sub objects
 	);
 }
 
-# --- One that is made.
+# --- Success.
 
 my $oid = ask($session, 'SELECT bb_basebackup_lo()');
 like($oid, qr/^\d+$/, 'it returns an OID');
@@ -37,7 +37,7 @@ is( ask($session,
 		'SELECT count(*) FROM (SELECT data, pageno FROM pg_largeobject) p WHERE length(data) < 2048'
 	),
 	$size % 2048 == 0 ? 0 : 1,
-	'it is made of whole pieces');
+	'it has whole pieces');
 is(ask($session, "SELECT lo_unlink($oid)"), 1, 'it can be removed');
 is(objects(), '0|0', 'then nothing is left');
 
@@ -45,7 +45,7 @@ $oid = ask($session,
 	"BEGIN; SELECT bb_basebackup_lo(label => 'x'); ROLLBACK");
 is(objects(), '0|0', 'a transaction that is rolled back leaves none');
 
-# --- Errors take it with them.
+# --- Errors remove the object.
 
 my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
@@ -73,7 +73,7 @@ like(
 is(objects(), '0|0', 'leaves none');
 ask($session, 'RESET statement_timeout');
 
-# --- Who may, and where not.
+# --- Permissions, and read-only transactions.
 
 like(
 	ask($session, 'BEGIN READ ONLY; SELECT bb_basebackup_lo()'),

@@ -1,4 +1,4 @@
-# bb_restore: straight into a data directory.
+# bb_restore writes a data directory.
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ append_to_file($source->data_dir . '/secret.key', 'secret');
 chmod 0400, $source->data_dir . '/secret.key' or die;
 my $dump = dump_all($source);
 $source->stop;
-# as everywhere but in tests: fsync is one of the things that go wrong
+# as in production, since fsync is one of the things that fail
 my $store = new_store('store', "fsync = on\nrestart_after_crash = on\n");
 import_directory($store, $source->data_dir);
 my $base = PostgreSQL::Test::Utils::tempdir_short;
@@ -44,7 +44,7 @@ my ($files, $bytes) = split /\|/,
 	"SELECT count(*), sum(size) FROM bb_files() WHERE kind <> 'directory'");
 
 is(restore("$base/new"), "$files|$bytes|$bytes|0",
-	'bb_restore says what it did');
+	'bb_restore reports what it did');
 is_deeply(tree("$base/new"), $expected,
 	'a restored tree is that of the tar, byte for byte, with modes');
 is(mode("$base/new"), '0750', 'the directory has the mode of the source\'s');
@@ -66,7 +66,7 @@ $clone->stop;
 restore("$base/parallel", ', jobs => 2');
 is_deeply(tree("$base/parallel"), $expected, 'with jobs it is the same');
 restore("$base/throttled", ', full_backup => false, max_rate => 1048576');
-ok(-e "$base/throttled/zenith.signal", 'other options do what they say');
+ok(-e "$base/throttled/zenith.signal", 'other options work');
 like(
 	$store->safe_psql('postgres',
 		"SELECT FROM bb_restore('$base/counted');"
@@ -134,7 +134,7 @@ refused($no, $map->("$location=$no/x"),
 	qr/55000: cannot write a backup to .*\nDETAIL:  It is in the data directory to be restored/,
 	'or one in the data directory');
 
-# --- Directories that won't do.
+# --- Directories that are refused.
 
 refused("$base/tar", '', qr/55000: directory "\Q$base\E\/tar" exists but is not empty/, 'a directory that isn\'t empty is refused');
 refused($store->data_dir, '', qr/55000: cannot write a backup to .*\n.*data directory of this server/, 'the own data directory');
@@ -161,7 +161,7 @@ fails_like($store, "SELECT bb_restore('@{[ $other->data_dir ]}')",
 is($other->safe_psql('postgres', 'SELECT 1'), 1, 'which goes on');
 $other->stop;
 
-# --- Who may.
+# --- Permissions.
 
 $store->safe_psql('postgres', q(
 CREATE ROLE bob;
@@ -176,7 +176,7 @@ $store->safe_psql('postgres',
 	"SET ROLE bob; SELECT bb_restore('$base/bobs', full_backup => false)");
 ok(-e "$base/bobs/global/pg_control", '... and no more');
 
-# --- Whatever fails leaves nothing.
+# --- A failure leaves nothing.
 
 my $session = start_session($store);
 ask($session, 'SELECT count(*) FROM bb_files()');
@@ -223,7 +223,7 @@ like(ask($session, "SET statement_timeout = '500ms'; $call, max_rate => 64)"),
 leaves_nothing('a timeout');
 ask($session, 'RESET statement_timeout');
 
-# wait until there is something
+# wait until there are files
 sub wait_for_files
 {
 	foreach (1 .. 1000)
@@ -255,7 +255,7 @@ $store->safe_psql('postgres',
 ok(!-e "$base/fail" && !-e "$base/fail.ts", 'a terminated backend leaves nothing');
 end_session($session);
 
-# --- Nothing that starts is left after kill -9.
+# --- After kill -9, no server can start in what is left.
 
 $session = start_session($store);
 send_query($session, "$call, max_rate => 64)");
@@ -271,7 +271,7 @@ refused("$base/fail", '',
 	'the next restore says why it refuses');
 refused("$base/fail", ', delta => true', qr/55000: ".*" is not a data directory/, 'a delta too');
 
-# --- No room: the backend may not write big files.
+# --- A full disk: the backend may not write large files.
 
 PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', "$base/fail",
 	"$base/fail.ts");

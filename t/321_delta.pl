@@ -1,4 +1,4 @@
-# bb_restore(…, delta => true): what differs in a clone that is there.
+# bb_restore(…, delta => true) writes what differs in an existing clone.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $source = new_source('source');
-# all of its WAL is ingested out of pg_wal
+# all of its WAL is ingested from pg_wal
 $source->append_conf('postgresql.conf',
 	"wal_level = replica\nwal_keep_size = '1GB'\n");
 $source->restart;
@@ -29,7 +29,7 @@ VACUUM big));
 my $spc = $source->safe_psql('postgres',
 	"SELECT oid FROM pg_tablespace WHERE spcname = 'elsewhere'");
 $source->stop;
-# as everywhere but in tests: fsync is one of the things that go wrong
+# as in production, since fsync is one of the things that fail
 my $store = new_store('store', "fsync = on\nrestart_after_crash = on\n");
 my $first = import_directory($store, $source->data_dir)->{lsn};
 $source->start;
@@ -62,7 +62,7 @@ sub restore
 		  . ($more // '') . ')');
 }
 
-# What a new directory has at an LSN.
+# The tree of a new data directory at an LSN.
 my %right;
 foreach my $lsn ($first, $middle, $last)
 {
@@ -71,7 +71,7 @@ foreach my $lsn ($first, $middle, $last)
 	PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', "$base/right");
 }
 
-# A delta makes the same of a clone; returns what it wrote and removed.
+# A delta makes a clone the same; returns what it wrote and removed.
 sub delta_ok
 {
 	my ($lsn, $name, $more) = @_;
@@ -136,7 +136,7 @@ is( started(
 	"0|t\n",
 	'what the clone did is gone');
 
-# --- Whatever else is there.
+# --- Other files, links and directories.
 
 sub write_file
 {
@@ -248,16 +248,16 @@ is_deeply(tree("$base/ts"), its_files($middle), '... is mended');
 rmtree("$base/ts");
 restore($middle, $clone, ", delta => true$map");
 is_deeply(tree("$base/ts"), its_files($middle),
-	'... and made anew if it was lost');
+	'... and created again if it is missing');
 delta_ok($middle, 'a mapped one gets back in place');
 is_deeply(tree("$base/ts"), its_files($middle),
-	'... and what it was mapped to stays');
+	'... and the directory that it was mapped to stays');
 
-# --- What was right already is made durable as well.
+# --- Files that were right already are made durable, too.
 
 my $session;
 
-# The files that a delta does an fsync of; undef if nobody can watch it.
+# The files that a delta syncs; undef if that can't be traced.
 sub synced
 {
 	my $trace = "$base/trace";
@@ -286,7 +286,7 @@ SKIP:
 	my $synced = synced();
 
 	skip 'strace is not there, or not permitted', 1 unless $synced;
-	# it got its name later
+	# it was renamed later
 	$synced->{"$clone/global/pg_control"} =
 	  $synced->{"$clone/global/pg_control.new"};
 	is( join(' ', grep { !$synced->{"$clone/$_"} } sort keys %{ tree($clone) }),
@@ -376,10 +376,10 @@ fails_like(
 	qr/55000: cannot write a backup to .*\n.*the data directory of this server/,
 	'the own data directory');
 truncate "$clone/global/pg_control", 100 or die;
-refused($clone, qr/55000: ".*global\/pg_control" is no control file/,
+refused($clone, qr/55000: ".*global\/pg_control" is not a control file/,
 	'a broken control file');
 
-# a store in the clone would go with what isn't in the backup
+# a store in the clone would be removed with other files
 PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', $clone);
 restore($first, $clone);
 copy_directory(store_directory($store), "$clone/store");
@@ -402,7 +402,7 @@ my ($layer) = sort { -s $b <=> -s $a }
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
 fails_like($store, "SELECT bb_restore('$clone', '$first', delta => true)",
 	qr/XX001: /, 'a broken layer is an error');
-ok(!-e "$clone/global/pg_control", '... that leaves nothing that starts');
+ok(!-e "$clone/global/pg_control", '... that leaves no directory in which a server starts');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 delta_ok($first, '... and can be repeated');
 

@@ -1,5 +1,5 @@
-# bb_basebackup_to_file: the tar as a file on the server, or a directory of
-# archives.
+# bb_basebackup_to_file writes a tar to a file on the server, or archives to a
+# directory.
 
 use strict;
 use warnings;
@@ -20,7 +20,7 @@ $source->safe_psql('postgres',
 my $oid = $source->safe_psql('postgres',
 	"SELECT oid FROM pg_tablespace WHERE spcname = 'elsewhere'");
 $source->stop;
-# as everywhere but in tests: fsync is one of the things that go wrong
+# as in production, since fsync is one of the things that fail
 my $store = new_store('store', "fsync = on\nrestart_after_crash = on\n");
 import_directory($store, $source->data_dir);
 my $base = PostgreSQL::Test::Utils::tempdir_short;
@@ -41,7 +41,7 @@ $store->safe_psql('postgres',
 	"SELECT bb_basebackup_to_file('$base/d/./x/../thin.tar', full_backup => false, label => 'thin', max_rate => 1048576)"
 );
 cmp_ok(scalar(grep { $_ eq 'zenith.signal' } tar_members("$base/d/thin.tar")),
-	'==', 1, 'options do what they say');
+	'==', 1, 'options work');
 unlink "$base/d/thin.tar" or die;
 
 # --- A directory of archives.
@@ -75,7 +75,7 @@ $store->safe_psql('postgres',
 );
 is(names("$base/d/compressed"), "$oid.tar.gz base.tar.gz", 'compressed');
 
-# pg_verifybackup of 18 reads tars, but no WAL in them
+# pg_verifybackup of 18 reads tars, but not the WAL in them
 SKIP:
 {
 	skip 'pg_verifybackup reads no tars before 18', 3
@@ -86,7 +86,7 @@ SKIP:
 		int((-s "$base/d/archives/$oid.tar") / 2), "\xa5\x5a\xa5");
 	like( `pg_verifybackup -n '$base/d/archives' 2>&1`,
 		qr{checksum mismatch for file "pg_tblspc/$oid/PG},
-		'pg_verifybackup notices what is damaged in an archive');
+		'pg_verifybackup notices damage in an archive');
 	patch_file("$base/d/archives/$oid.tar",
 		int((-s "$base/d/archives/$oid.tar") / 2), $old);
 	command_ok([ 'pg_verifybackup', '-n', "$base/d/archives" ],
@@ -177,7 +177,7 @@ fails_like($store,
 	qr/42501: .*\n.*pg_write_server_files/,
 	'it takes pg_write_server_files');
 
-# --- Whatever fails leaves nothing.
+# --- A failure leaves nothing.
 
 my $session = start_session($store);
 ask($session, 'SELECT count(*) FROM bb_files()');
@@ -230,7 +230,7 @@ is(slurp_file("$base/d/fail.tar"), 'another', 'a file of others stays');
 unlink "$base/d/fail.tar" or die;
 leaves_nothing('a cancel');
 
-# a file that appears meanwhile isn't replaced
+# a file that appears during the call isn't replaced
 send_query($session, "$call, full_backup => false, max_rate => 8192)");
 wait_for_file();
 append_to_file("$base/d/fail.tar", 'another');
@@ -247,7 +247,7 @@ like(ask($session, "$call)"),
 leaves_nothing('a full disk');
 end_session($session);
 
-# --- Nor does a directory that fails.
+# --- The same with directories.
 
 $session = start_session($store);
 ask($session, 'SELECT count(*) FROM bb_files()');
@@ -291,7 +291,7 @@ like(ask($session, "$directory)"),
 leaves_nothing('a full disk');
 end_session($session);
 
-# --- A backend that is killed leaves what has no name.
+# --- A killed backend leaves only unfinished files.
 
 $session = start_session($store);
 send_query($session, "$call, max_rate => 64)");

@@ -1,8 +1,8 @@
-# Every way out, with each kind of compression, manifest, tablespaces, settings
-# and workers: all of them give the same tree, which pg_verifybackup accepts, but
-# for one changed byte.
+# Every destination, with each kind of compression, manifest, tablespaces, settings
+# and workers: all give the same tree, which pg_verifybackup accepts, and refuses
+# after one byte was changed.
 #
-# By default each pair of values comes once at least.
+# By default each pair of values occurs at least once.
 #
 #	BBACKUP_WAYS=all		all combinations, some minutes
 
@@ -20,7 +20,7 @@ my $seed = $ENV{BB_SEED} // int(rand(2**31));
 srand $seed;
 note "BB_SEED=$seed";
 
-# --- A cluster as small as it gets, with tablespaces, and some WAL for redo.
+# --- A cluster as small as possible, with tablespaces, and some WAL for redo.
 
 my $source = PostgreSQL::Test::Cluster->new('source');
 $source->init(
@@ -63,7 +63,7 @@ $source->stop;
 ingest($store, $source->data_dir . '/pg_wal');
 connect_to($store);
 
-# --- What there is to choose.
+# --- The values to choose from.
 
 my %built = map { $_ => 1 } 'none', 'gzip', split /[{},]/,
   $store->safe_psql('postgres',
@@ -71,7 +71,7 @@ my %built = map { $_ => 1 } 'none', 'gzip', split /[{},]/,
 my @compressions = grep { $built{ s/:.*//r } && there($_) }
   ('none', 'gzip:level=1', 'lz4', 'zstd:level=1,workers=2');
 
-# Is there a program that decompresses it?
+# Is there a program to decompress it?
 sub there
 {
 	my $tool = $_[0] =~ s/:.*//r;
@@ -79,7 +79,7 @@ sub there
 	return $tool eq 'none' || any { -x "$_/$tool" } split /:/, $ENV{PATH};
 }
 
-# By name, the arguments of functions and the options of the client.
+# For each name, the arguments of functions and the options of the client.
 my %manifests = (
 	'yes' => [ '', [] ],
 	'no' => [ "manifest => 'no'", ['--no-manifest'] ],
@@ -88,9 +88,8 @@ my %manifests = (
 	'sha256' => [
 		"manifest_checksums => 'sha256'", ['--manifest-checksums=sha256'] ]);
 
-# A way out makes, of a combination, a tar or a tree at $to: see below.  What
-# makes archives can't have tablespaces in place, what makes a directory itself
-# can't be compressed.
+# A destination turns a combination into a tar or a tree at $to; see below.  With
+# archives, tablespaces can't be in place; a directory can't be compressed.
 my @tar = ('tar', 'in place');
 my @archives = ('tar', 'apart');
 my @directory = ('directory', 'in place', 'apart');
@@ -111,11 +110,11 @@ my %ways = (
 	'--decode -Ft' => [ \&by_decode_archives, @archives ],
 	'--decode -Fp' => [ \&by_decode_plain, @directory ]);
 
-# --- Ways out.
+# --- Destinations.
 
 my $session = start_session($store);
 
-# The answer to a query, which is no error.
+# The result of a query, which has to succeed.
 sub get
 {
 	my ($query) = @_;
@@ -134,7 +133,7 @@ sub shell
 	return;
 }
 
-# SQL arguments; those given come first.
+# SQL arguments, after the given ones.
 sub arguments
 {
 	my ($combination, @more) = @_;
@@ -147,7 +146,7 @@ sub arguments
 	return join ', ', grep { $_ ne '' } @more;
 }
 
-# The client's.
+# Options of the client.
 sub options
 {
 	my ($combination) = @_;
@@ -160,7 +159,7 @@ sub options
 	return @options;
 }
 
-# Where tablespaces go that are mapped.
+# The directory of a mapped tablespace.
 sub place
 {
 	my ($to, $oid) = @_;
@@ -281,7 +280,7 @@ sub by_restore
 	return;
 }
 
-# What is there is of another LSN.
+# The existing directory has another LSN.
 sub by_delta
 {
 	my ($combination, $to) = @_;
@@ -363,7 +362,7 @@ sub by_decode_plain
 	return;
 }
 
-# --- From what came to a tree.
+# --- From the result to a tree.
 
 sub extract
 {
@@ -376,7 +375,7 @@ sub extract
 	return;
 }
 
-# A directory of archives, or one that has the one tar, or that.
+# A directory of archives, a directory with one tar, or a tar.
 sub extract_all
 {
 	my ($combination, $from, $to) = @_;
@@ -399,8 +398,8 @@ sub extract_all
 	return;
 }
 
-# A tree as it would be with tablespaces in place, without what is different
-# by design.
+# A tree as it would be with tablespaces in place, without files that differ by
+# design.
 sub comparable
 {
 	my ($combination, $directory) = @_;
@@ -453,7 +452,7 @@ foreach my $way (sort keys %ways)
 	}
 }
 
-# The pairs of values that one has.
+# The pairs of values of a combination.
 sub pairs
 {
 	my ($combination) = @_;
@@ -468,7 +467,7 @@ sub pairs
 	return @pairs;
 }
 
-# A few that have all pairs: always the one with most that are new.
+# A few combinations with all pairs: always the one with the most new ones.
 sub all_pairs
 {
 	my %wanted = map { $_ => 1 } map { pairs($_) } @_;
@@ -506,13 +505,13 @@ sub verify
 	my ($directory) = @_;
 	my ($stdout, $stderr);
 
-	# WAL is looked at where it is whole, by pg_waldump
+	# pg_waldump checks WAL only where that is complete
 	return IPC::Run::run([ 'pg_verifybackup', $directory ],
 		'>', \$stdout, '2>', \$stderr)
 	  ? 'accepted' : $stderr;
 }
 
-# What a server in there answers.
+# The answer of a server in the tree.
 sub started
 {
 	my ($directory) = @_;
@@ -529,8 +528,8 @@ sub started
 	return $out =~ s/\n\z//r;
 }
 
-# The name of a file that a manifest speaks for: not WAL, nor what has no
-# bytes, nor what pg_verifybackup leaves out.
+# The name of a file that a manifest covers: it has bytes, isn't WAL, and
+# pg_verifybackup doesn't ignore it.
 sub any_file
 {
 	my ($combination, $directory) = @_;

@@ -1,5 +1,5 @@
-# Every way out, whatever ends it: what a call leaves is nothing, and the next
-# one in the same session works.
+# However a call ends, for every destination: it leaves nothing, and the next call
+# in the same session works.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ my $seed = $ENV{BB_SEED} // int(rand(2**31));
 srand $seed;
 note "BB_SEED=$seed";
 
-# --- A small cluster: what can't be compressed, and WAL for redo helpers.
+# --- A small cluster with incompressible data, and WAL for redo helpers.
 
 my $source = PostgreSQL::Test::Cluster->new('source');
 $source->init(allows_streaming => 1, extra => ['--wal-segsize=1']);
@@ -48,8 +48,8 @@ ingest($store, $source->data_dir . '/pg_wal');
 my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 
-# --- Ways out.  Each is a statement, for arguments; what it makes on disk is
-# at $out.
+# --- Destinations.  Each is a statement, for arguments; its result on disk is at
+# $out.
 
 my $base = PostgreSQL::Test::Utils::tempdir_short;
 my $out = "$base/out";
@@ -75,7 +75,7 @@ my %ways = (
 		"SELECT bb_basebackup_to_file(path => '$out', $_[0], tablespaces => 'archives')";
 	},
 	bb_restore => sub { restore($out, @_) },
-	# to and fro, so that there is something to do
+	# to and fro, so that there is always work
 	'bb_restore delta' => sub {
 		restore($clone, @_, 'delta => true',
 			$deltas++ % 2 ? "lsn => '$first'" : 'lsn => NULL');
@@ -106,7 +106,7 @@ my %writes_files = map { $_ => 1 } grep { /restore|to_file/ } keys %ways;
 my $plain = 'progress => false';
 my $busy = "progress => false, jobs => 2, settings => 'source'";
 
-# --- What may be left.
+# --- What a call may leave.
 
 my $watcher = start_session($store);
 my $session;
@@ -118,7 +118,7 @@ sub descriptors
 	  sort grep { !m{/base/|/global/|/pg_wal/} } backend_descriptors($session->{backend});
 }
 
-# The processes that it has started: their programs.
+# The programs of its child processes.
 sub children
 {
 	my ($pid) = @_;
@@ -126,7 +126,7 @@ sub children
 	return split ' ', slurp_file("/proc/$pid/task/$pid/children");
 }
 
-# All that is left, by name; redo helpers are for the next call.
+# The names of everything left, except redo helpers, which the next call uses.
 sub left_behind
 {
 	my @left;
@@ -146,7 +146,7 @@ sub left_behind
 	my @now = descriptors();
 	my %before;
 	$before{$_}++ foreach @baseline;
-	# those of the helper, which may have been started since
+	# those of the helper, which may be newer
 	push @left, map { "descriptor $_" }
 	  grep { --$before{$_} < 0 && !/^(socket:|pipe:|\/memfd:|anon_inode)/ } @now;
 	push @left, 'descriptors: ' . scalar(@now) . ' for ' . scalar(@baseline)
@@ -158,7 +158,7 @@ sub left_in_server
 {
 	my @left;
 
-	# workers are told to end, and not waited for
+	# workers are terminated without waiting
 	push @left, 'background workers'
 	  if !$store->poll_query_until('postgres',
 		"SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'bbackup%'"
@@ -180,7 +180,7 @@ sub nothing_left
 	return;
 }
 
-# What a call has made that succeeded.
+# The result of a successful call.
 sub remove_made
 {
 	my ($way) = @_;
@@ -198,7 +198,7 @@ sub new_session
 	return;
 }
 
-# One test: a call works.
+# Test that a call works.
 sub works
 {
 	my ($way, $arguments, $name) = @_;
@@ -210,8 +210,8 @@ sub works
 	return;
 }
 
-# One test: what was done to the clone isn't whole, so no server starts there;
-# or it hadn't begun.
+# Test that the clone is unchanged, or incomplete, in which case no server starts
+# there.
 sub not_bootable
 {
 	my ($way, $name) = @_;
@@ -224,7 +224,7 @@ sub not_bootable
 	return;
 }
 
-# Wait until the session's backend is at work.
+# Wait until the session's backend runs the call.
 sub at_work
 {
 	$store->poll_query_until('postgres',
@@ -235,7 +235,7 @@ sub at_work
 
 # --- What ends calls.
 
-# A call that goes on for seconds, and is interrupted at some moment.
+# A call takes seconds and is interrupted at a random moment.
 sub interrupt
 {
 	my ($way, $arguments, $interrupt) = @_;
@@ -263,8 +263,8 @@ sub backend_ended
 	return 0;
 }
 
-# Did the statement end by an error when its backup had got its name?  Then it's
-# whole.  One test if so: no less is there than after a call that succeeded.
+# Did the statement fail after its backup had got its name?  If so, test that the
+# backup is as complete as after a successful call.
 sub came_late
 {
 	my ($way, $arguments, $name) = @_;
@@ -278,7 +278,7 @@ sub came_late
 	return 1;
 }
 
-# All that is at $out: names, and sizes of files.
+# The names and sizes of all files at $out.
 sub files_made
 {
 	my @made;
@@ -302,7 +302,7 @@ sub try_cancels
 	my $took = (time - $began) * 1000;
 	@baseline = descriptors();
 	nothing_left("$name, a success");
-	# the server's own signal goes to its COPY's program, too
+	# the server also signals the program of its COPY
 	my $cancelled =
 	  $way eq 'COPY TO PROGRAM'
 	  ? qr/ERROR:  (57014|38000: .*\n.*signal 2)/
@@ -313,7 +313,7 @@ sub try_cancels
 		my $answer = ask($session,
 			"SET statement_timeout = $timeout; " . $ways{$way}->($arguments));
 
-		# which has to be done within it
+		# which has to happen within that time
 		1 while ask($session, 'RESET statement_timeout') =~ /ERROR/;
 		my $late = $answer !~ /ERROR/ || came_late($way, $arguments, $name);
 		like($answer, $cancelled, "$name, a timeout") if !$late;
@@ -354,12 +354,12 @@ sub try_broken_layer
 sub try_full_disk
 {
 	my ($way, $arguments, $name) = @_;
-	# more than the shared memory of workers, which is a file, too
+	# more than the workers' shared memory, which is a file, too
 	my $limit = 5_000_000 + int rand 5_000_000;
 
-	# a large object's goes into WAL, too, and there the limit is a PANIC
+	# a large object is written to WAL, too, where the limit is a PANIC
 	return if !$writes_files{$way};
-	# a hard limit would stay
+	# a hard limit could not be raised again
 	system_or_bail('prlimit', '--pid', $session->{backend},
 		"--fsize=$limit:unlimited");
 	like(
@@ -374,7 +374,7 @@ sub try_full_disk
 	return;
 }
 
-# The client is killed, or the backend is told to end; with the session.
+# The client is killed or the backend is terminated, which ends the session.
 sub try_ends
 {
 	my ($way, $arguments, $name) = @_;
@@ -426,7 +426,7 @@ foreach my $way (sort keys %ways)
 	}
 }
 
-# --- Who takes the stream fails.
+# --- The receiver of the stream fails.
 
 ask($session, stream($plain));
 @baseline = descriptors();
@@ -478,7 +478,7 @@ foreach my $arguments ($plain,
 	}
 }
 
-# --- Backends that are killed: what has its name is whole, or not there.
+# --- Killed backends: a result is complete, or absent.
 
 foreach my $way (sort keys %ways)
 {

@@ -1,4 +1,4 @@
-# Constant memory: 3 GB through each way out.  (Streams that are only counted are
+# Memory is constant: 3 GB to each destination.  (Streams that are only counted are
 # in 040_stream.pl, compressed ones in 302_compression.pl.)
 
 use strict;
@@ -11,8 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes 'usleep';
 
-# Mostly holes: much to write, little to store.  Blocks of zeros are real ones
-# for all that comes behind the store.
+# Mostly holes, so much is written but little is stored.  After the store, blocks of
+# zeros are like any others.
 my $source = new_source('source');
 my $location = PostgreSQL::Test::Utils::tempdir;
 $source->safe_psql('postgres',
@@ -39,10 +39,10 @@ import_directory($store, $source->data_dir, 'large');
 my $base = PostgreSQL::Test::Utils::tempdir_short;
 my $out = "$base/out";
 
-# --- The server's side.
+# --- The server.
 
-# The peak of a fresh backend above what it has at first, in kB; and the bytes
-# that it put out.
+# The peak memory of a new backend above its initial memory, in kB, and the bytes
+# that it wrote.
 sub peak
 {
 	my ($query, $function) = @_;
@@ -53,7 +53,7 @@ sub peak
 	my $shared = backend_status($session->{backend}, 'RssShmem');
 	my $answer = ask($session, $query);
 	my $grown = backend_status($session->{backend}, 'VmHWM') - $before;
-	# shared buffers that it touched are nobody's
+	# touched shared buffers aren't memory of the backend
 	$grown -= backend_status($session->{backend}, 'RssShmem') - $shared;
 	my $bytes = ask($session,
 		"SELECT bytes_out FROM bb_access_stats WHERE function = '$function' ORDER BY call_id DESC LIMIT 1"
@@ -66,7 +66,7 @@ sub peak
 
 my $large = "timeline => 'large'";
 my %calls = (
-	# function, statement, MB of memory, GB that come out
+	# function, statement, MB of memory, GB of output
 	'an archive a tablespace' => [
 		'bb_basebackup_archives',
 		"SELECT count(a) FROM (SELECT bb_basebackup_archives($large, manifest_checksums => 'sha256', settings => 'source') AS a) s",
@@ -102,8 +102,8 @@ my %calls = (
 		'bb_restore',
 		"SELECT files FROM bb_restore(directory => '$out', $large)", 16, 3
 	],
-	# all of that is written to WAL, too, and stays until a vacuum: less is
-	# enough, as the limit is far below it
+	# this is also written to WAL, and stays until a vacuum; less than 3 GB is
+	# enough, since the limit is far below that
 	'to a large object' => [
 		'bb_basebackup_lo',
 		"BEGIN; SELECT bb_basebackup_lo(timeline => 'small'); ROLLBACK",
@@ -119,9 +119,9 @@ foreach my $name (sort keys %calls)
 	cmp_ok($grown, '<', $limit * 1024, "... in less than $limit MB");
 }
 
-# --- The client's.
+# --- The client.
 
-# The peak of a program's memory, in kB, and its exit code.
+# The peak memory of a program, in kB, and its exit code.
 sub client_peak
 {
 	my (@command) = @_;
@@ -133,7 +133,7 @@ sub client_peak
 	{
 		my $now = eval { backend_status($pid, 'VmHWM') };
 
-		# the last one counts: the first may be of our own fork
+		# the last one counts, since the first may be of our fork
 		$peak = $now if defined $now;
 		usleep 20_000;
 	}

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_spool.c
- *	  Spools: what comes out, what they hold, what they leave behind.
+ *	  Spools: what can be read, their memory, and their temporary files.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "unit.h"
 #include "utils/memutils.h"
 
-/* Temporary files of this process. */
+/* Count the temporary files of this process. */
 static int
 temporary_files(void)
 {
@@ -36,7 +36,7 @@ byte_at(uint64 n)
 	return (uint8) (n * 2654435761U >> 13);
 }
 
-/* "size" bytes in pieces of up to "piece". */
+/* A spool with "size" bytes, written in pieces of up to "piece". */
 static BbSpool *
 filled(uint64 size, uint32 piece)
 {
@@ -106,7 +106,7 @@ UNIT_TEST(spool_memory_is_bounded)
 	CHECK(temporary_files() == 1);
 	MemoryContextSwitchTo(old_context);
 
-	/* left in the midst: the file goes with the context */
+	/* if reading stops, the file is removed with the context */
 	MemoryContextDelete(context);
 	CHECK(temporary_files() == 0);
 }

@@ -1,11 +1,11 @@
-# BBackup::Compare - two data directories of stopped clusters, file by file.
+# BBackup::Compare - compare two data directories of stopped clusters.
 #
 #	my @differences = compare_directories($expected, $found);
 #
-# Everything is compared byte by byte, pages so that the block is named,
-# unless a rule below says why it isn't.  The expected directory is one that
-# recovery was promoted in and that was shut down then (BBackup::Oracle), the
-# other a base backup at the same LSN, not started yet.
+# All files are compared byte by byte, and a difference in a page names the block.
+# A rule below has the reason for each exception.  The expected directory is of a
+# server that was recovered, promoted and shut down (BBackup::Oracle); the other
+# one is a base backup at the same LSN that wasn't started yet.
 
 package BBackup::Compare;
 
@@ -21,24 +21,24 @@ our @EXPORT = qw(compare_directories control_fields);
 
 use constant PAGE_SIZE => 8192;
 
-# As commit_ts.c and slru.c have them: bytes of a time, times of a page, pages
-# of a segment.
+# As in commit_ts.c and slru.c: bytes of a time, times of a page, pages of a
+# segment.
 use constant {
 	TIME_SIZE => 10,
 	TIMES_PER_PAGE => 819,
 	SLRU_PAGES_PER_SEGMENT => 32
 };
 
-# How many differences of one file are told.
-use constant TOLD => 5;
+# How many differences of a file are reported.
+use constant REPORTED => 5;
 
-# What a file is, and what is done with it: the first rule that fits.  "skip"
-# stands for an exception, and says its reason.
+# The first rule that matches a file says how to compare it.  "skip" is an
+# exception and has its reason.
 my @rules = (
 	[
 		qr{^pg_wal/}, 'skip',
-		'the backup has a segment of its own that ends at the LSN;'
-		  . ' a promoted server has written on'
+		'the backup has a generated segment that ends at the LSN;'
+		  . ' a promoted server has written more'
 	],
 	[
 		qr{^(?:pg_stat|pg_stat_tmp)/}, 'skip',
@@ -50,16 +50,16 @@ my @rules = (
 	],
 	[
 		qr{^pg_logical/(?:snapshots|mappings)/}, 'skip',
-		'they serve slots, which a backup has none of'
+		'they serve slots, which a backup does not have'
 	],
 	[
 		qr{^(?:pg_notify|pg_subtrans|pg_serial|pg_snapshots|pg_dynshmem)/},
 		'skip',
-		'made anew at every start'
+		'created at every start'
 	],
 	[
 		qr{(?:^|/)pg_internal\.init(?:\.\d+)?$}, 'skip',
-		'a cache, removed at start and made by the first session'
+		'a cache, removed at start and created by the first session'
 	],
 	[
 		qr{_fsm(?:\.\d+)?$}, 'skip',
@@ -108,10 +108,10 @@ my @rules = (
 	[ qr{^pg_commit_ts/[0-9A-F]+$}, 'times' ],
 	[ qr{}, 'bytes' ]);
 
-# Lines of pg_controldata that are the same in both.  The others are about
-# places in WAL, which the oracle wrote on to, or of the build; and the counter
-# of LSNs for unlogged relations, which recovery sets back because it makes
-# them empty, and which is not in WAL.
+# Lines of pg_controldata that are the same in both.  The others have positions in
+# WAL, of which the oracle wrote more, facts of the build, or the counter of LSNs
+# for unlogged relations, which isn't in WAL and which recovery resets, since it
+# empties them.
 my @fields = (
 	'pg_control version number',
 	'Catalog version number',
@@ -140,8 +140,8 @@ my @fields = (
 	'Bytes per WAL segment',
 	'Data page checksum version');
 
-# compare_directories - a list of hashes, each with a file, what is different,
-# and a block if it is a page of a relation.
+# compare_directories - a list of differences: hashes with a file, a text, and a
+# block if it is in a page of a relation.
 sub compare_directories
 {
 	my ($expected, $found) = @_;
@@ -203,7 +203,7 @@ sub how_compared
 	croak "no rule for $file";
 }
 
-# Truncation leaves segments behind that it made empty (mdtruncate).
+# Truncation keeps segments that it has emptied (mdtruncate).
 sub is_empty_segment
 {
 	my ($file) = @_;
@@ -224,7 +224,7 @@ sub compare_bytes
 	};
 }
 
-# compare_pages - of files of pages: relations, SLRUs.
+# compare_pages - compare files of pages: relations, SLRUs.
 sub compare_pages
 {
 	my ($expected_file, $found_file, $name, $read) = @_;
@@ -251,7 +251,7 @@ sub compare_pages
 		my $other = substr $found, $at, PAGE_SIZE;
 
 		next if $page eq $other;
-		next if ++$different > TOLD;
+		next if ++$different > REPORTED;
 		push @differences,
 		  $is_relation
 		  ? {
@@ -261,15 +261,15 @@ sub compare_pages
 		  : { page => $block, what => describe_bytes($page, $other) };
 	}
 	push @differences, { what => "$different pages differ" }
-	  if $different > TOLD;
+	  if $different > REPORTED;
 	return @differences;
 }
 
-# commit_times - a segment of pg_commit_ts without the times of xids that are
-# older than the oldest, which nobody reads.  They may differ: when commit times
-# are turned off, DeactivateCommitTs removes the files, but not the pages in
-# memory; if they are turned on again, recovery may write pages of before, and
-# a server that was restarted in between does not.
+# commit_times - a segment of pg_commit_ts without the times of xids before the
+# oldest, which nobody reads.  These may differ.  When commit times are turned off,
+# DeactivateCommitTs removes the files, but not the pages in memory.  If they are
+# turned on again, recovery may write old pages, which a server that was restarted
+# in between does not.
 sub commit_times
 {
 	my ($file, $oldest) = @_;
@@ -305,7 +305,7 @@ sub describe_bytes
 	  map { unpack 'H*', substr $_, $at, 16 } $found, $expected;
 }
 
-# With what a page's header says (PageHeaderData of bufpage.h).
+# Adds fields of the page headers (PageHeaderData of bufpage.h).
 sub describe_page
 {
 	my ($expected, $found) = @_;
@@ -316,7 +316,7 @@ sub describe_page
 		  unpack 'V V v v v v', $_ } $found, $expected;
 }
 
-# control_fields - what pg_controldata says of a data directory.
+# control_fields - the output of pg_controldata for a data directory, as a hash.
 sub control_fields
 {
 	my ($directory) = @_;
@@ -343,8 +343,7 @@ sub compare_control
 	return @differences;
 }
 
-# Replication origins, whose order in the file means nothing
-# (CheckPointReplicationOrigin).
+# Compare replication origins, in any order (CheckPointReplicationOrigin).
 sub compare_origins
 {
 	my ($expected, $found) = map { [ origins($_) ] } @_[ 0, 1 ];
@@ -359,7 +358,7 @@ sub origins
 	my $bytes = slurp($file);
 	my @found;
 
-	# a magic number, 16 bytes an origin, a CRC
+	# a magic number, 16 bytes for each origin, a CRC
 	for (my $at = 4; $at + 16 <= length($bytes) - 4; $at += 16)
 	{
 		my ($id, $lsn) = unpack 'v x6 Q<', substr $bytes, $at, 16;

@@ -1,7 +1,7 @@
-# BBackup::Frontend - a client that speaks the protocol itself.
+# BBackup::Frontend - a client that implements the protocol.
 #
-# For what psql can't show: each message as it comes, or a client that doesn't
-# read.  Over the socket of a node, whose authentication has to be trust.
+# It shows each message, and can stop to read, which psql can't.  It uses the
+# socket of a node, whose authentication has to be trust.
 #
 #	my $client = BBackup::Frontend->new($node);
 #	my @messages = $client->query('SELECT 1');
@@ -15,7 +15,7 @@ use warnings;
 use Carp;
 use IO::Socket::UNIX;
 
-# new - a session in database postgres; with the PID of its backend.
+# new - start a session in database postgres; {pid} is the PID of its backend.
 sub new
 {
 	my ($class, $node) = @_;
@@ -58,7 +58,7 @@ sub read_bytes
 	return $bytes;
 }
 
-# message - the next one; undef: the server has gone.
+# message - read the next message; undef if the server has gone.
 sub message
 {
 	my ($self) = @_;
@@ -68,7 +68,7 @@ sub message
 	return { type => $type, body => $self->read_bytes($length - 4) };
 }
 
-# answer - all messages up to the next ReadyForQuery.
+# answer - read all messages up to the next ReadyForQuery.
 sub answer
 {
 	my ($self) = @_;
@@ -98,8 +98,7 @@ sub query
 	return $self->answer;
 }
 
-# extended - a query with parameters, which are texts, in a prepared statement
-# of that name.
+# extended - run a query with text parameters, in a prepared statement of that name.
 sub extended
 {
 	my ($self, $name, $query, @parameters) = @_;
@@ -113,13 +112,13 @@ sub extended
 	return $self->answer;
 }
 
-# types - those of messages, as a string; of several alike in a row one.
+# types - the types of messages as a string, with repeated types once.
 sub types
 {
 	return join('', map { $_->{type} } @_) =~ tr/a-zA-Z0-9//sr;
 }
 
-# copied - the bytes that came as CopyData.
+# copied - the bytes of all CopyData messages.
 sub copied
 {
 	return join '', map { $_->{body} } grep { $_->{type} eq 'd' } @_;

@@ -1,4 +1,4 @@
-# BBackup::Tree - a directory, as it is, to be compared with another.
+# BBackup::Tree - the content of directories, to compare them.
 
 package BBackup::Tree;
 
@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 
 our @EXPORT = qw(tree names mode);
 
-# tree - path => type and permissions, and what a file or a symbolic link has.
+# tree - path => type, permissions, and the digest of a file or target of a link.
 sub tree
 {
 	my ($directory) = @_;
@@ -39,7 +39,7 @@ sub tree
 	return \%tree;
 }
 
-# names - of what a directory holds, sorted, in one string.
+# names - the sorted names in a directory, in one string.
 sub names
 {
 	my ($directory) = @_;
@@ -48,7 +48,7 @@ sub names
 	return join ' ', sort grep { !/^[.][.]?$/ } readdir $dir;
 }
 
-# mode - permission bits, as four digits.
+# mode - the permission bits of a file, as four digits.
 sub mode
 {
 	return sprintf '%04o', (stat $_[0])[2] & 07777;

@@ -1,5 +1,5 @@
-# BBackup::Version - what differs between major versions of PostgreSQL, for the
-# tests; the C sources have base/compat.h for that.
+# BBackup::Version - differences between major versions of PostgreSQL, for the
+# tests; base/compat.h has those for the C sources.
 
 package BBackup::Version;
 
@@ -15,10 +15,10 @@ our @EXPORT = qw(
   test_directories
 );
 
-# pg_major - of the server that is tested.
+# pg_major - the major version of the tested server.
 sub pg_major
 {
-	# the make rule has its programs in the PATH
+	# the make rule sets the PATH
 	`pg_config --version` =~ /^PostgreSQL (\d+)/ or croak 'no pg_config';
 	return $1;
 }
@@ -30,9 +30,8 @@ sub without_checksums
 	return pg_major() >= 18 ? ('--no-data-checksums') : ();
 }
 
-# test_directories - the environment that tells a TAP test where its clusters
-# and its logs (in tmp_check/log) are to be: TESTDIR up to 15, the others from
-# 16 on.
+# test_directories - the environment with the directories for the clusters and logs
+# (in tmp_check/log) of a TAP test: TESTDIR up to 15, the others from 16 on.
 sub test_directories
 {
 	my ($directory) = @_;
