@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * bb_basebackup.c
- *	  A base backup out of a page store, on the client's machine.
+ *	  A program that writes a base backup from a page store on the client.
  *
  *	  server  ── COPY ──┐
  *						├─► copy_decoder ──► output ──► file, files
  *	  standard input  ──┘							└─► tar_reader ──► directory
  *
- * Bytes go through as they come: memory doesn't depend on the backup's size.
- * Whatever fails ends the program with exit code 1, and what was made until
- * then is removed (cleanup.h).
+ * Bytes are passed on as they arrive, so that memory doesn't depend on the size
+ * of the backup.  After an error the program exits with code 1, and files that
+ * it created are removed (cleanup.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,7 @@
 #include "progress.h"
 #include "server.h"
 
-/* Bytes that are read at once. */
+/* The size of a read, bytes. */
 #define READ_SIZE (256 * 1024)
 
 static BbOutput *
@@ -44,7 +44,7 @@ make_output(BbOptions *options)
 	return bb_output_file_new(options->target, options->sync);
 }
 
-/* Some of standard input; 0 at its end. */
+/* Read from standard input; returns 0 at its end. */
 static size_t
 read_input(char *buffer, size_t size)
 {
@@ -92,7 +92,7 @@ decode_input(BbOptions *options)
 	pg_free(buffer);
 }
 
-/* Ask for what the progress line shows. */
+/* Ask the server for the totals of the progress line. */
 static void
 start_progress(BbServer *server, BbOptions *options, int tablespaces)
 {
@@ -100,7 +100,7 @@ start_progress(BbServer *server, BbOptions *options, int tablespaces)
 															 : 1;
 	uint64		size = 0;
 
-	/* compressed, nobody knows before the end */
+	/* the size of a compressed backup is unknown before its end */
 	if (options->estimate && options->suffix[0] == '\0')
 		size = bb_server_find_size(server, options, archives);
 	bb_progress_init(options->verbose, size, archives);
@@ -122,7 +122,7 @@ receive_backup(BbOptions *options)
 	if (options->verbose && options->lsn != NULL)
 		pg_log_info("base backup at LSN %s", options->lsn);
 
-	/* from here on there are things that a failure has to remove */
+	/* from here on there are files that a failure has to remove */
 	bb_cleanup_init(options->clean);
 	output = make_output(options);
 	bb_server_backup(server, options,
@@ -144,7 +144,7 @@ main(int argc, char **argv)
 	set_pglocale_pgservice(argv[0], PG_TEXTDOMAIN("bb_basebackup"));
 	options = bb_options_parse(argc, argv);
 
-	/* a backup has all that a cluster's directory has */
+	/* a backup contains all data of a cluster */
 	umask(S_IRWXG | S_IRWXO);
 	if (options.decode)
 		decode_input(&options);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * cleanup.c
- *	  What has to go if the program doesn't succeed.
+ *	  Removal of the files that the program created, unless it succeeds.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,15 +15,15 @@
 #include "common/file_perm.h"
 #include "common/logging.h"
 
-typedef struct MadeThing
+typedef struct CreatedPath
 {
-	struct MadeThing *next;
+	struct CreatedPath *next;
 	char	   *path;
 	const char *what; /* of a directory; NULL: a file */
-	bool		made; /* rather than found empty */
-} MadeThing;
+	bool		new;  /* a new directory, not one found empty */
+} CreatedPath;
 
-static MadeThing *things; /* the last one first */
+static CreatedPath *all_created; /* the last one first */
 static bool cleaning;
 static bool success;
 
@@ -36,28 +36,28 @@ note_signal(int number)
 	int			save_errno = errno;
 
 	signal_number = number;
-	/* if the pipe is full, it can be read as well */
+	/* a full pipe can be read, too */
 	if (write(signal_pipe[1], "", 1) < 0)
 		errno = save_errno;
 	errno = save_errno;
 }
 
 static void
-remove_thing(const MadeThing *thing)
+remove_path(const CreatedPath *created)
 {
-	if (thing->what == NULL)
+	if (created->what == NULL)
 	{
-		if (unlink(thing->path) != 0 && errno != ENOENT)
-			pg_log_error("could not remove file \"%s\": %m", thing->path);
+		if (unlink(created->path) != 0 && errno != ENOENT)
+			pg_log_error("could not remove file \"%s\": %m", created->path);
 		return;
 	}
-	if (thing->made)
-		pg_log_info("removing %s \"%s\"", thing->what, thing->path);
+	if (created->new)
+		pg_log_info("removing %s \"%s\"", created->what, created->path);
 	else
-		pg_log_info("removing contents of %s \"%s\"", thing->what,
-					thing->path);
-	if (!rmtree(thing->path, thing->made))
-		pg_log_error("failed to remove %s", thing->what);
+		pg_log_info("removing contents of %s \"%s\"", created->what,
+					created->path);
+	if (!rmtree(created->path, created->new))
+		pg_log_error("failed to remove %s", created->what);
 }
 
 static void
@@ -65,13 +65,14 @@ clean_up(void)
 {
 	if (success)
 		return;
-	for (const MadeThing *thing = things; thing != NULL; thing = thing->next)
+	for (const CreatedPath *created = all_created; created != NULL;
+		 created = created->next)
 	{
 		if (cleaning)
-			remove_thing(thing);
+			remove_path(created);
 		else
 			pg_log_info("%s \"%s\" not removed at user's request",
-						thing->what ? thing->what : "file", thing->path);
+						created->what ? created->what : "file", created->path);
 	}
 }
 
@@ -86,19 +87,19 @@ bb_cleanup_init(bool clean)
 
 	if (pipe2(signal_pipe, O_NONBLOCK | O_CLOEXEC) != 0)
 		pg_fatal("could not create a pipe: %m");
-	/* without SA_RESTART: what waits for a disk or a pipe is to come back */
+	/* without SA_RESTART, so that waits for a disk or a pipe return */
 	sigemptyset(&action.sa_mask);
 	for (int i = 0; i < lengthof(ends); i++)
 	{
 		struct sigaction before;
 
-		/* what nohup ignores stays ignored */
+		/* a signal that nohup ignores stays ignored */
 		if (sigaction(ends[i], NULL, &before) == 0 &&
 			before.sa_handler == SIG_IGN)
 			continue;
 		sigaction(ends[i], &action, NULL);
 	}
-	/* errors of write() rather than the end of us */
+	/* write() reports these as errors */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 }
@@ -109,17 +110,16 @@ bb_cleanup_success(void)
 	success = true;
 }
 
-static MadeThing *
-remember(const char *path, const char *what, bool made)
+static void
+remember(const char *path, const char *what, bool new)
 {
-	MadeThing  *thing = pg_malloc0(sizeof(MadeThing));
+	CreatedPath *created = pg_malloc0(sizeof(CreatedPath));
 
-	thing->path = pg_strdup(path);
-	thing->what = what;
-	thing->made = made;
-	thing->next = things;
-	things = thing;
-	return thing;
+	created->path = pg_strdup(path);
+	created->what = what;
+	created->new = new;
+	created->next = all_created;
+	all_created = created;
 }
 
 void
@@ -156,15 +156,16 @@ bb_cleanup_file(const char *path)
 void
 bb_cleanup_forget_file(const char *path)
 {
-	for (MadeThing **link = &things; *link != NULL; link = &(*link)->next)
+	for (CreatedPath **link = &all_created; *link != NULL;
+		 link = &(*link)->next)
 	{
-		MadeThing  *thing = *link;
+		CreatedPath *created = *link;
 
-		if (thing->what == NULL && strcmp(thing->path, path) == 0)
+		if (created->what == NULL && strcmp(created->path, path) == 0)
 		{
-			*link = thing->next;
-			pg_free(thing->path);
-			pg_free(thing);
+			*link = created->next;
+			pg_free(created->path);
+			pg_free(created);
 			return;
 		}
 	}

@@ -1,39 +1,39 @@
 /*-------------------------------------------------------------------------
  *
  * cleanup.h
- *	  What has to go if the program doesn't succeed.
+ *	  Removal of the files that the program created, unless it succeeds.
  *
- * The program ends by exit() wherever it fails, so this is a function of
- * atexit().  A signal ends it the same way: who waits looks at
- * bb_interrupted(), or waits for bb_interrupt_descriptor() too.
+ * The program calls exit() wherever it fails, and a function of atexit() removes
+ * the files.  A signal only sets a flag: code that waits calls bb_interrupted(),
+ * or also polls bb_interrupt_descriptor().
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_CLIENT_CLEANUP_H
 #define BB_CLIENT_CLEANUP_H
 
-/* bb_cleanup_init - from here on; clean: unless everything is to be left. */
+/* bb_cleanup_init - start to handle signals; if "clean", remove on failure. */
 extern void bb_cleanup_init(bool clean);
 
-/* bb_cleanup_success - nothing has to go. */
+/* bb_cleanup_success - keep all files at exit. */
 extern void bb_cleanup_success(void);
 
 /*
- * bb_cleanup_directory - an empty directory, which is made if it isn't there;
- * "what" ("data directory") is for messages.
+ * bb_cleanup_directory - create a directory, or check that it is empty.
  *
- * On failure goes what is in it, and itself if it was made here.
+ * "what" ("data directory") names it in messages.  On failure its contents are
+ * removed, and the directory itself if it was created here.
  */
 extern void bb_cleanup_directory(const char *path, const char *what);
 
-/* bb_cleanup_file - a file that goes on failure, until it's forgotten. */
+/* bb_cleanup_file - remove a file on failure, unless it is forgotten before. */
 extern void bb_cleanup_file(const char *path);
 extern void bb_cleanup_forget_file(const char *path);
 
-/* bb_interrupted - end the program if a signal asks for that. */
+/* bb_interrupted - end the program if there was a signal. */
 extern void bb_interrupted(void);
 
-/* bb_interrupt_descriptor - can be read once there was such a signal. */
+/* bb_interrupt_descriptor - return a descriptor that a signal makes readable. */
 extern int bb_interrupt_descriptor(void);
 
 #endif /* BB_CLIENT_CLEANUP_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs between major versions of PostgreSQL, for programs.
+ *	  Differences between major versions of PostgreSQL, for programs.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +10,12 @@
 
 #include "common/file_utils.h"
 
-/* pg_attribute_noreturn(), which follows a declaration, went in 18. */
+/* 18 has replaced pg_attribute_noreturn(), which follows a declaration. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
-/* All files of a data directory of our own version. */
+/* Sync all files of a data directory of this major version. */
 static inline void
 bb_sync_data_directory(const char *directory)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * copy_decoder.c
- *	  Rows of a binary COPY, back into the bytes of archives.
+ *	  A decoder of binary COPY that returns the bytes of archives.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,10 +16,10 @@
 #define SIGNATURE_SIZE 11
 static const char signature[SIGNATURE_SIZE] = "PGCOPY\n\377\r\n";
 
-/* Bits of the flags that a reader has to know; none of them is for us. */
+/* Flags that a reader must understand; the decoder accepts none of them. */
 #define CRITICAL_FLAGS 0xffff0000
 
-/* Of an archive's name, bytes. */
+/* The greatest length of an archive's name, bytes. */
 #define NAME_MAX_LENGTH 99
 
 typedef enum CopyState
@@ -28,7 +28,7 @@ typedef enum CopyState
 	COPY_FLAGS,
 	COPY_EXTENSION_SIZE,
 	COPY_EXTENSION, /* skipped */
-	COPY_COLUMNS,	/* how many a row has; -1 is the trailer */
+	COPY_COLUMNS,	/* the number of a row; -1 is the trailer */
 	COPY_NAME_SIZE,
 	COPY_NAME,
 	COPY_DATA_SIZE,
@@ -40,21 +40,21 @@ struct BbCopyDecoder
 {
 	BbOutput   *output;
 	CopyState	state;
-	/* of the part that is being read */
+	/* the part that is being read */
 	uint32		size;
 	uint32		have;
 	char		bytes[NAME_MAX_LENGTH + 1];
 
-	int			columns; /* of a row; 0: there was none yet */
+	int			columns; /* of a row; 0 before the first row */
 	char		archive[NAME_MAX_LENGTH + 1];
 	bool		open;  /* the output has an archive open */
-	bool		fresh; /* which has no bytes yet */
+	bool		fresh; /* the open archive has no bytes yet */
 	char		opened[NAME_MAX_LENGTH + 1];
 };
 
-pg_noreturn static void no_backup(void);
+pg_noreturn static void not_a_backup(void);
 
-/* The next part has so many bytes. */
+/* Expect a part of "size" bytes next. */
 static void
 expect(BbCopyDecoder *decoder, CopyState state, uint32 size)
 {
@@ -84,7 +84,7 @@ get_uint32(const BbCopyDecoder *decoder)
 }
 
 static void
-no_backup(void)
+not_a_backup(void)
 {
 	pg_log_error("stream is not that of a backup in binary COPY format");
 	pg_log_error_hint(
@@ -94,18 +94,18 @@ no_backup(void)
 	exit(1);
 }
 
-/* A column's size: no NULL. */
+/* Return the size of a column, which can't be NULL. */
 static uint32
 column_size(const BbCopyDecoder *decoder)
 {
 	int32		size = (int32) get_uint32(decoder);
 
 	if (size < 0)
-		no_backup();
+		not_a_backup();
 	return size;
 }
 
-/* Another row begins, or the stream ends. */
+/* Begin a row, or end the stream. */
 static void
 begin_row(BbCopyDecoder *decoder)
 {
@@ -120,7 +120,7 @@ begin_row(BbCopyDecoder *decoder)
 	}
 	if (columns < 1 || columns > 2 ||
 		(decoder->columns != 0 && columns != decoder->columns))
-		no_backup();
+		not_a_backup();
 	decoder->columns = columns;
 	expect(decoder, columns == 2 ? COPY_NAME_SIZE : COPY_DATA_SIZE, 4);
 }
@@ -129,13 +129,13 @@ static void
 end_archive(BbCopyDecoder *decoder)
 {
 	bb_output_end_archive(decoder->output);
-	/* a manifest that comes by itself is no tablespace's */
+	/* a separate manifest is no archive of a tablespace */
 	if (strcmp(decoder->opened, "backup_manifest") != 0)
 		bb_progress_archive_done();
 	decoder->open = false;
 }
 
-/* The row's data begins, of the archive that it names. */
+/* Begin the data of a row, in the archive that it names. */
 static void
 begin_data(BbCopyDecoder *decoder)
 {
@@ -152,8 +152,8 @@ begin_data(BbCopyDecoder *decoder)
 }
 
 /*
- * No archive begins with a zero, be it compressed or not.  A row of
- * bb_basebackup_archives() that is one column does.
+ * No archive, compressed or not, begins with a zero.  A row of
+ * bb_basebackup_archives() as one column does.
  */
 static void
 check_begin(BbCopyDecoder *decoder, const char *data, size_t length)
@@ -161,11 +161,11 @@ check_begin(BbCopyDecoder *decoder, const char *data, size_t length)
 	if (!decoder->fresh || length == 0)
 		return;
 	if (data[0] == '\0')
-		no_backup();
+		not_a_backup();
 	decoder->fresh = false;
 }
 
-/* A part is complete. */
+/* Handle a complete part. */
 static void
 take_part(BbCopyDecoder *decoder)
 {
@@ -173,12 +173,12 @@ take_part(BbCopyDecoder *decoder)
 	{
 		case COPY_SIGNATURE:
 			if (memcmp(decoder->bytes, signature, SIGNATURE_SIZE) != 0)
-				no_backup();
+				not_a_backup();
 			expect(decoder, COPY_FLAGS, 4);
 			break;
 		case COPY_FLAGS:
 			if (get_uint32(decoder) & CRITICAL_FLAGS)
-				no_backup();
+				not_a_backup();
 			expect(decoder, COPY_EXTENSION_SIZE, 4);
 			break;
 		case COPY_EXTENSION_SIZE:
@@ -192,7 +192,7 @@ take_part(BbCopyDecoder *decoder)
 			break;
 		case COPY_NAME_SIZE:
 			if (column_size(decoder) > NAME_MAX_LENGTH)
-				no_backup();
+				not_a_backup();
 			expect(decoder, COPY_NAME, column_size(decoder));
 			break;
 		case COPY_NAME:
@@ -220,7 +220,7 @@ bb_copy_decoder_feed(BbCopyDecoder *decoder, const char *data, size_t length)
 		size_t		some = Min(length, decoder->size - decoder->have);
 
 		if (decoder->state == COPY_DONE)
-			pg_fatal("stream has data behind its end");
+			pg_fatal("stream has data after its end");
 		if (decoder->state == COPY_DATA)
 		{
 			check_begin(decoder, data, some);
@@ -233,7 +233,7 @@ bb_copy_decoder_feed(BbCopyDecoder *decoder, const char *data, size_t length)
 		data += some;
 		length -= some;
 
-		/* a part may have no bytes at all */
+		/* a part may be empty */
 		while (decoder->have == decoder->size && decoder->state != COPY_DONE)
 			take_part(decoder);
 	}
@@ -245,12 +245,12 @@ bb_copy_decoder_end(BbCopyDecoder *decoder)
 	if (decoder->state != COPY_DONE)
 	{
 		pg_log_error("backup is incomplete: the stream was cut");
-		pg_log_error_hint("The query that made it has failed; its error is "
-						  "where it ran.");
+		pg_log_error_hint("The query that wrote it has failed; the client "
+						  "that ran it has the error.");
 		exit(1);
 	}
 	if (!decoder->open)
-		no_backup();
+		not_a_backup();
 	end_archive(decoder);
 	pg_free(decoder);
 }

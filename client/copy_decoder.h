@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * copy_decoder.h
- *	  Rows of a binary COPY, back into the bytes of archives.
+ *	  A decoder of binary COPY that returns the bytes of archives.
  *
  *	  header  row*	trailer
  *
- * where a row has the columns "data", or "archive" and "data".  The server
- * sends the trailer only after success, so a stream without one was cut.
+ * A row has the columns "data", or "archive" and "data".  The server sends the
+ * trailer only after success, so a stream without one was cut.
  *
- * Nothing is collected but what has a few bytes (lengths, the archive's name):
- * data goes to the output as it comes, whatever a row's size.
+ * The decoder keeps a few bytes (lengths, the archive's name) and passes data to
+ * the output as it arrives, whatever the size of a row.
  *
- * (PostgreSQL's documentation of COPY, "Binary Format".)
+ * (The format is described in PostgreSQL's documentation of COPY, "Binary
+ * Format".)
  *
  *-------------------------------------------------------------------------
  */
@@ -22,14 +23,14 @@
 
 typedef struct BbCopyDecoder BbCopyDecoder;
 
-/* archive: what it's called if the rows don't say. */
+/* archive: its name if the rows have none. */
 extern BbCopyDecoder *bb_copy_decoder_new(BbOutput *output,
 										  const char *archive);
 extern void bb_copy_decoder_feed(BbCopyDecoder *decoder, const char *data,
 								 size_t length);
 /*
- * bb_copy_decoder_end - nothing more comes: end the last archive, unless the
- * stream was cut, and free the decoder.
+ * bb_copy_decoder_end - end the stream and the last archive, and free the
+ * decoder.  Ends the program if the stream was cut.
  */
 extern void bb_copy_decoder_end(BbCopyDecoder *decoder);
 

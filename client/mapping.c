@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * mapping.c
- *	  Where tablespaces go.
+ *	  The new directories of tablespaces.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,8 +12,8 @@
 #include "mapping.h"
 
 /*
- * The two sides of a mapping.  As pg_basebackup has it, "\=" is an equals
- * sign that doesn't part them.
+ * Split a mapping at its "=".  As in pg_basebackup, "\=" is an equals sign that
+ * belongs to a path.
  */
 static void
 split(const char *option, char **left, char **right)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * newfile.c
- *	  A file that gets its name once it's whole.
+ *	  A file that gets its name when it is complete.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,13 +21,13 @@
 struct BbNewFile
 {
 	char	   *path;
-	char	   *part; /* NULL: written to as it is */
+	char	   *part; /* NULL: "path" is written to directly */
 	int			fd;
 };
 
 /*
- * Lock FILE.part.  False if it isn't that any more: who had it before has
- * given it its name, or removed it.
+ * Lock FILE.part.  Returns false if the program that had it before has renamed
+ * or removed it.
  */
 static bool
 lock_part(const BbNewFile *file)
@@ -53,7 +53,7 @@ open_part(BbNewFile *file)
 {
 	for (;;)
 	{
-		/* what a program left that was killed is used again */
+		/* a file that a killed program left is used again */
 		file->fd = open(file->part,
 						O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 						PG_FILE_MODE_OWNER);
@@ -125,7 +125,7 @@ bb_newfile_publish(BbNewFile *file, bool sync)
 					 file->path);
 		bb_cleanup_forget_file(file->part);
 		if (sync && fsync_parent_path(file->path) != 0)
-			exit(1); /* it has said why */
+			exit(1); /* the error was reported */
 		pg_free(file->part);
 	}
 	pg_free(file->path);

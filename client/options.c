@@ -15,14 +15,14 @@
 #include "option_table.h"
 #include "options.h"
 
-/* Bounds of --max-rate, kB/s, as the server has them. */
+/* Bounds of --max-rate in kB/s, which are those of the server. */
 #define MAX_RATE_LOWER 32
 #define MAX_RATE_UPPER 1048576
 
-/* What was said of the format, to be checked against the rest. */
+/* Options of the target, which are checked together. */
 typedef struct FormatOptions
 {
-	char		format; /* 'p', 't'; '\0': nothing */
+	char		format; /* 'p', 't'; '\0': no option */
 	const char *directory;
 	const char *file;
 } FormatOptions;
@@ -38,8 +38,8 @@ try_help(void)
 }
 
 /*
- * The kB of a unit that a rate may have; NULL if "unit" does not begin with
- * one.  pg_basebackup knows k and M.
+ * Return the kB in the unit that "unit" begins with; NULL if it begins with
+ * none.  (pg_basebackup has k and M only.)
  */
 static const double *
 find_unit(const char *unit, const char **end)
@@ -65,7 +65,7 @@ find_unit(const char *unit, const char **end)
 	return NULL;
 }
 
-/* kB/s, as the server wants it. */
+/* Convert a rate to kB/s for the server. */
 static const char *
 max_rate(const char *value)
 {
@@ -100,8 +100,8 @@ max_rate(const char *value)
 }
 
 /*
- * METHOD[:DETAIL], or a level of gzip, as pg_basebackup takes it.  The server
- * compresses, so it's the server who looks at the detail.
+ * The value is METHOD[:DETAIL], or a level of gzip, as in pg_basebackup.  The
+ * server compresses, and it checks the detail.
  */
 static void
 set_compression(BbOptions *options, const char *value)
@@ -153,7 +153,7 @@ positive(const char *value, const char *option)
 	return psprintf("%d", number);
 }
 
-/* An option of pg_basebackup that can't be meant. */
+/* Refuse an option of pg_basebackup. */
 static void
 not_here(const char *option, const char *hint)
 {
@@ -166,7 +166,7 @@ static void
 check_wal_method(const char *value)
 {
 	if (strcmp(value, "n") == 0 || strcmp(value, "none") == 0)
-		not_here("-X none", "The WAL that a backup needs is always in it.");
+		not_here("-X none", "A backup always contains the WAL that it needs.");
 	if (strcmp(value, "f") != 0 && strcmp(value, "fetch") != 0 &&
 		strcmp(value, "s") != 0 && strcmp(value, "stream") != 0)
 		pg_fatal("invalid wal-method option \"%s\", must be \"fetch\", "
@@ -186,7 +186,7 @@ set_format(FormatOptions *format, const char *value)
 				 value);
 }
 
-/* Options that say how to reach the server.  False: it's none of them. */
+/* Options of the connection.  Returns false if it is another option. */
 static bool
 connection_option(int letter, ConnParams *connection)
 {
@@ -215,7 +215,7 @@ connection_option(int letter, ConnParams *connection)
 	}
 }
 
-/* Options of what is backed up, for the server. */
+/* Options of the contents of the backup, for the server. */
 static bool
 content_option(int letter, BbOptions *options)
 {
@@ -271,7 +271,7 @@ content_option(int letter, BbOptions *options)
 	}
 }
 
-/* Options of where it goes, and how. */
+/* Options of the output. */
 static bool
 output_option(int letter, BbOptions *options, FormatOptions *format)
 {
@@ -341,7 +341,7 @@ foreign_option(int letter)
 	return false;
 }
 
-/* Where the backup goes. */
+/* Set the target of the backup. */
 static void
 decide_target(BbOptions *options, const FormatOptions *format)
 {
@@ -383,7 +383,7 @@ decide_target(BbOptions *options, const FormatOptions *format)
 	}
 }
 
-/* What doesn't go together. */
+/* Check which options can be used together. */
 static void
 check_options(const BbOptions *options)
 {
@@ -410,7 +410,8 @@ check_options(const BbOptions *options)
 		options->thin)
 	{
 		pg_log_error("--decode can't be used with options of the backup");
-		pg_log_error_hint("Give them to the function that makes it.");
+		pg_log_error_hint("Use the arguments of the function that makes the "
+						  "backup.");
 		exit(1);
 	}
 	for (const BbMapping *mapping = options->mappings.first; mapping != NULL;
@@ -427,7 +428,7 @@ check_options(const BbOptions *options)
 	}
 }
 
-/* Only as the first argument: -? is also what getopt_long complains with. */
+/* Only the first argument counts, since getopt_long returns '?' on error. */
 static void
 help_or_version(int argc, char **argv)
 {
@@ -461,7 +462,7 @@ bb_options_parse(int argc, char **argv)
 			!content_option(letter, &options) &&
 			!output_option(letter, &options, &format) &&
 			!foreign_option(letter))
-			try_help(); /* getopt_long has complained */
+			try_help(); /* getopt_long has reported the error */
 	}
 	if (optind < argc)
 	{

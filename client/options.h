@@ -3,8 +3,8 @@
  * options.h
  *	  The command line.
  *
- * Options have pg_basebackup's names where it has them.  What values mean,
- * the server says: LSNs, times, labels, the details of a compression.
+ * Options that pg_basebackup has, too, have its names.  The server interprets
+ * values: LSNs, times, labels, the details of a compression.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,24 +14,24 @@
 #include "fe_utils/connect_utils.h"
 #include "mapping.h"
 
-/* Where the backup goes. */
+/* The target of the backup. */
 typedef enum BbTarget
 {
 	BB_TARGET_DIRECTORY, /* extracted, into the directory "target" */
-	BB_TARGET_ARCHIVES,	 /* a file each in the directory "target" */
+	BB_TARGET_ARCHIVES,	 /* a file for each, in the directory "target" */
 	BB_TARGET_FILE		 /* one tar: the file "target", "-" is stdout */
 } BbTarget;
 
 typedef struct BbOptions
 {
 	ConnParams	connection;
-	bool		decode; /* standard input rather than a server */
+	bool		decode; /* read standard input, not from a server */
 
 	BbTarget	to;
 	const char *target;
 	BbMappings	mappings;
 
-	/* Arguments of the server's functions; NULL: its default. */
+	/* Arguments of the server's functions; NULL: the default. */
 	const char *lsn;
 	const char *time;
 	const char *store;
@@ -48,15 +48,16 @@ typedef struct BbOptions
 
 	const char *suffix; /* of a compressed archive's name: "", ".gz", … */
 	bool		progress;
-	bool		estimate; /* find out the size, for progress */
+	bool		estimate; /* ask for the size, for progress */
 	bool		verbose;
 	bool		sync;
-	bool		clean; /* remove what was made, on failure */
+	bool		clean; /* remove created files on failure */
 } BbOptions;
 
 /*
- * bb_options_parse - all of argv; ends the program where that's wrong, or if
- * help or version is all that is asked for.
+ * bb_options_parse - parse argv.
+ *
+ * Ends the program after an error, and after --help or --version.
  */
 extern BbOptions bb_options_parse(int argc, char **argv);
 

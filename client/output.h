@@ -1,20 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * output.h
- *	  Where the archives of a backup go.
+ *	  Outputs, which receive the archives of a backup.
  *
- * Calls come in this order (it's that of the server's sink.h):
+ * The order of calls is that of the server's sink.h:
  *
  *	  (begin_archive write* end_archive)+ finish
  *
- * "finish" comes only when all of the backup is there, and gives things the
- * names that they are to have.	 Until then nothing has a name that somebody
- * could take for a backup: archives are FILE.part, and a data directory has
- * no global/pg_control.  Whatever fails ends the program, and what was made
- * so far goes with it: see cleanup.h.
+ * "finish" is called only when the backup is complete, and gives files their
+ * names.  Until then nothing looks like a backup: archives are FILE.part, and a
+ * data directory has no global/pg_control.  An error ends the program, which
+ * then removes the files that it created (cleanup.h).
  *
- * A new way out is a file with a struct that begins with BbOutput, and its
- * operations.
+ * A new kind of output is a file with a struct that begins with BbOutput, and
+ * its operations.
  *
  *-------------------------------------------------------------------------
  */
@@ -62,17 +61,17 @@ bb_output_finish(BbOutput *output)
 	output->ops->finish(output);
 }
 
-/* All of these are freed by "finish". */
+/* "finish" frees all of these. */
 
-/* bb_output_file_new - the one archive, as a file; "-" is stdout. */
+/* bb_output_file_new - write one archive to a file; "-" is standard output. */
 extern BbOutput *bb_output_file_new(const char *path, bool sync);
 
-/* bb_output_archives_new - a file each, in a directory that is empty or new. */
+/* bb_output_archives_new - write each archive to a file in a new or empty directory. */
 extern BbOutput *bb_output_archives_new(const char *directory, bool sync);
 
 /*
- * bb_output_directory_new - the one archive, extracted: a data directory, which
- * is empty or new, with tablespaces elsewhere.
+ * bb_output_directory_new - extract one archive into a new or empty data
+ * directory, with mapped tablespaces elsewhere.
  */
 extern BbOutput *bb_output_directory_new(const char *directory,
 										 BbMappings *mappings, bool sync);

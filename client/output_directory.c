@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * output_directory.c
- *	  A data directory out of the archive, with tablespaces elsewhere.
+ *	  The output that extracts an archive into a data directory.
  *
- * No server starts in a directory without global/pg_control, so that has
- * another name until all the rest is there, and on disk.
+ * No server starts in a directory without global/pg_control, so that file has
+ * another name until all other files are complete and on disk.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,16 +35,16 @@ typedef struct DirectoryOutput
 	const char *directory;
 	BbMappings *mappings;
 	bool		sync;
-	BbTarReader *reader; /* NULL before the archive, and behind it */
-	bool		read;	 /* there was one */
-	bool		control; /* global/pg_control is there */
-	int			fd;		 /* of the open file; -1: none */
+	BbTarReader *reader; /* NULL before and after the archive */
+	bool		read;	 /* there was an archive */
+	bool		control; /* global/pg_control was extracted */
+	int			fd;		 /* of the open file, or -1 */
 	char		path[MAXPGPATH];
 } DirectoryOutput;
 
 /*
- * Our umask leaves the owner's bits.  A cluster whose group may read it is one
- * in its backup.
+ * The umask keeps the owner's bits only.  The group may read the backup of a
+ * cluster that it may read.
  */
 static void
 set_mode(const char *path, mode_t mode)
@@ -53,7 +53,7 @@ set_mode(const char *path, mode_t mode)
 		pg_fatal("could not set permissions of \"%s\": %m", path);
 }
 
-/* The OID of the tablespace that is at this path; InvalidOid: none is. */
+/* Return the OID of the tablespace at a path, or InvalidOid. */
 static Oid
 tablespace_at(const char *path)
 {
@@ -88,7 +88,7 @@ make_directory(DirectoryOutput *output, const BbTarMember *member)
 	if (mkdir(output->path, PG_DIR_MODE_OWNER) != 0)
 		pg_fatal("could not create directory \"%s\": %m", output->path);
 	set_mode(output->path, member->mode);
-	/* the data directory itself isn't a member */
+	/* the data directory itself is no member of the archive */
 	if (strcmp(member->path, "global") == 0)
 		set_mode(output->directory, member->mode);
 }
@@ -195,7 +195,7 @@ directory_finish(BbOutput *base)
 		bb_interrupted();
 		if (fsync_parent_path(output->directory) != 0 ||
 			durable_rename(part, control) != 0)
-			exit(1); /* they have said why */
+			exit(1); /* the error was reported */
 	}
 	else if (rename(part, control) != 0)
 		pg_fatal("could not rename file \"%s\" to \"%s\": %m", part, control);

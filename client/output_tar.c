@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * output_tar.c
- *	  Archives as they come: one file, or a directory of files.
+ *	  Outputs that write archives unchanged: one file, or a directory of files.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,15 +24,15 @@ typedef struct TarOutput
 {
 	BbOutput	base;
 	const char *path;
-	bool		directory; /* "path" is one, with a file for each archive */
+	bool		directory; /* "path" is one, for a file of each archive */
 	bool		sync;
-	BbNewFile  *file;	/* the open one */
+	BbNewFile  *file;	/* the open file */
 	WrittenFile *files; /* all of them, the last one first */
 } TarOutput;
 
 /*
- * The name of an archive comes from the stream: it is to be that of a file in
- * our directory.
+ * The name of an archive comes from the stream.  Check that it names a file in
+ * the directory.
  */
 static void
 check_name(const char *name)
@@ -94,7 +94,7 @@ tar_end_archive(BbOutput *output)
 	bb_newfile_close(tar->file, tar->sync);
 }
 
-/* The archive with the data directory comes last, and gets its name last. */
+/* The archive with the data directory is the last, and gets its name last. */
 static void
 publish(WrittenFile *written, bool sync)
 {
@@ -113,7 +113,7 @@ tar_finish(BbOutput *output)
 	bb_interrupted();
 	publish(tar->files, tar->sync);
 	if (tar->directory && tar->sync && fsync_parent_path(tar->path) != 0)
-		exit(1); /* it has said why */
+		exit(1); /* the error was reported */
 	pg_free(tar);
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * progress.c
- *	  The progress line, in the words of pg_basebackup.
+ *	  The progress line, in pg_basebackup's format.
  *
  * (progress_report in PostgreSQL's pg_basebackup.c.)
  *
@@ -14,7 +14,7 @@
 
 #include "progress.h"
 
-/* The column of the file's name. */
+/* The width of the column with the file's name. */
 #define FILE_WIDTH 35
 
 static struct
@@ -30,7 +30,7 @@ static struct
 	char		file[MAXPGPATH];
 }			progress;
 
-/* How much there is, and how much of it has come. */
+/* Print the size that has arrived, and the total. */
 static void
 print_amount(int percent)
 {
@@ -44,7 +44,7 @@ print_amount(int percent)
 			progress.archives == 1 ? "tablespace" : "tablespaces");
 }
 
-/* The file's name, or the end of it. */
+/* Print the file's name, or the end of it. */
 static void
 print_file(void)
 {
@@ -84,7 +84,7 @@ report(bool finished)
 	fputc(!finished && progress.terminal ? '\r' : '\n', stderr);
 }
 
-/* Once a second is enough. */
+/* Report at most once a second. */
 static void
 report_sometimes(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * progress.h
- *	  The progress line, in the words of pg_basebackup.
+ *	  The progress line, in pg_basebackup's format.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,14 +11,14 @@
 /*
  * bb_progress_init - show progress from here on.
  *
- * verbose: with the file; size: how many bytes there will be, 0: not known.
- * pg_basebackup counts archives as tablespaces, and so do we.
+ * verbose: show the file.  size: the expected bytes; 0: unknown.  Archives are
+ * counted as tablespaces, as pg_basebackup does.
  */
 extern void bb_progress_init(bool verbose, uint64 size, int archives);
 
-/* Without bb_progress_init these do nothing. */
+/* These do nothing before bb_progress_init. */
 extern void bb_progress_add(size_t bytes);
-extern void bb_progress_file(const char *path); /* is copied */
+extern void bb_progress_file(const char *path); /* copied */
 extern void bb_progress_archive_done(void);
 extern void bb_progress_end(void);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * server.c
- *	  The server with the page store: what it can do, and a backup from it.
+ *	  The server with the page store: its functions, and a backup from it.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@ pg_noreturn static void server_error(PGconn *connection,
 									 const PGresult *result, const char *what);
 pg_noreturn static void too_old(const char *what, const char *name);
 
-/* Functions of the extension, and their arguments, a row each. */
+/* Finds the functions of the extension, with a row for each argument. */
 static const char functions_query[] =
 	"SELECT n.nspname, p.proname, a.name"
 	" FROM pg_catalog.pg_extension e"
@@ -39,7 +39,7 @@ struct BbServer
 	PGresult   *functions; /* of functions_query */
 };
 
-/* A call of one of them, in the making. */
+/* A call of a function that is being composed. */
 typedef struct Call
 {
 	const BbServer *server;
@@ -48,7 +48,7 @@ typedef struct Call
 	int			arguments;
 } Call;
 
-/* What went wrong, in the server's words; ends the program. */
+/* Report an error of the server and end the program. */
 static void
 server_error(PGconn *connection, const PGresult *result, const char *what)
 {
@@ -58,7 +58,7 @@ server_error(PGconn *connection, const PGresult *result, const char *what)
 
 	if (message == NULL)
 	{
-		/* it isn't the server who says that */
+		/* libpq reports it, not the server */
 		char	   *text = pg_strdup(PQerrorMessage(connection));
 
 		pg_strip_crlf(text);
@@ -77,7 +77,7 @@ ignore_notice(void *arg, const PGresult *notice)
 {
 }
 
-/* A query's rows; its notices come again with the backup. */
+/* Run a query; its notices are ignored, since the backup repeats them. */
 static PGresult *
 ask(BbServer *server, const char *query, const char *what)
 {
@@ -94,8 +94,8 @@ ask(BbServer *server, const char *query, const char *what)
 
 /*
  * The database is postgres unless an option, a service or the environment names
- * another one.  libpq looks at them in that order, and takes the name of the
- * user as its own default.
+ * another one.  libpq checks them in that order, and its default would be the
+ * name of the user.
  */
 static void
 prefer_database(void)
@@ -128,7 +128,7 @@ bb_server_connect(const ConnParams *params)
 	return server;
 }
 
-/* The row of a function, with that argument if it isn't NULL; or -1. */
+/* Find the row of a function, and of an argument if it isn't NULL; or -1. */
 static int
 find_function(const BbServer *server, const char *function,
 			  const char *argument)
@@ -167,7 +167,7 @@ call_begin(const BbServer *server, const char *function)
 	return call;
 }
 
-/* An argument; NULL leaves the function's default. */
+/* Add an argument; NULL means the default of the function. */
 static void
 call_argument(Call *call, const char *name, const char *value)
 {
@@ -181,13 +181,13 @@ call_argument(Call *call, const char *name, const char *value)
 	if (literal == NULL)
 		pg_fatal("value of %s: %s", name,
 				 PQerrorMessage(call->server->connection));
-	/* "time" is a word of SQL */
+	/* quoted, since "time" is a keyword of SQL */
 	appendPQExpBuffer(&call->text, "%s\"%s\" => %s",
 					  call->arguments++ > 0 ? ", " : "", name, literal);
 	PQfreemem(literal);
 }
 
-/* What all functions have that look at a timeline. */
+/* Add the arguments of all functions that read a timeline. */
 static void
 call_place(Call *call, const BbOptions *options)
 {
@@ -204,7 +204,7 @@ call_end(Call *call)
 	return call->text.data;
 }
 
-/* What a backup contains, for the functions that list and that make it. */
+/* Add the arguments of all functions that list or make a backup. */
 static void
 call_content(Call *call, const BbOptions *options)
 {
@@ -219,7 +219,7 @@ call_content(Call *call, const BbOptions *options)
 	call_argument(call, "manifest_checksums", options->manifest_checksums);
 }
 
-/* The LSN just after what was committed at a time. */
+/* Query the LSN after the last commit up to a time. */
 static PGresult *
 lsn_at_time(BbServer *server, const BbOptions *options)
 {
@@ -232,7 +232,7 @@ lsn_at_time(BbServer *server, const BbOptions *options)
 	return ask(server, query, "could not find the LSN of the time");
 }
 
-/* Where a timeline ends; no row if there is no such timeline. */
+/* Query the end of a timeline; no row if there is no such timeline. */
 static PGresult *
 lsn_at_end(BbServer *server, const BbOptions *options)
 {
@@ -258,7 +258,7 @@ bb_server_find_lsn(BbServer *server, BbOptions *options)
 
 	if (options->lsn != NULL)
 		return;
-	/* what is asked about and what is fetched are to be the same */
+	/* all queries have to be about the same LSN */
 	if (options->time != NULL)
 		result = lsn_at_time(server, options);
 	else if (options->progress || options->verbose ||
@@ -320,7 +320,7 @@ bb_server_find_size(BbServer *server, const BbOptions *options, int archives)
 		call_argument(&call, "tablespaces", "archives");
 		apart = "path = 'backup_manifest'";
 	}
-	/* headers, padding, and the ends of archives */
+	/* add headers, padding, and the ends of archives */
 	result = ask(server,
 				 psprintf("SELECT 1024 * %d + sum(CASE WHEN %s THEN size"
 						  " ELSE 512 + (size + 511) / 512 * 512 END)"
@@ -339,7 +339,7 @@ bb_server_splits(const BbServer *server, const BbOptions *options)
 		find_function(server, "bb_basebackup_archives", NULL) >= 0;
 }
 
-/* The COPY that makes the backup. */
+/* Compose the COPY command of the backup. */
 static char *
 backup_query(const BbServer *server, const BbOptions *options)
 {
@@ -357,7 +357,7 @@ backup_query(const BbServer *server, const BbOptions *options)
 	call_argument(&call, "jobs", options->jobs);
 	text = call_end(&call);
 
-	/* in a target list they stream */
+	/* functions stream in a target list only */
 	if (splits)
 		text = psprintf("SELECT (r).archive, (r).data FROM (SELECT %s AS r) s",
 						text);
@@ -366,7 +366,7 @@ backup_query(const BbServer *server, const BbOptions *options)
 	return psprintf("COPY (%s) TO STDOUT (FORMAT binary)", text);
 }
 
-/* Until the server has sent something. */
+/* Wait until the server has sent data. */
 static void
 wait_for_server(PGconn *connection)
 {

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * server.h
- *	  The server with the page store: what it can do, and a backup from it.
+ *	  The server with the page store: its functions, and a backup from it.
  *
- * The extension is looked up in the catalogs, since it may be in any schema,
- * and of another version than this program: an option that it doesn't know is
- * an error that says so.
+ * The extension is looked up in the catalogs, since it may be in any schema, and
+ * its version may differ from the program's.  An error names an option that the
+ * server doesn't support.
  *
- * A role needs EXECUTE on the function that makes the backup alone; --time,
- * --progress, --verbose and --tablespace-mapping ask others.
+ * A role needs EXECUTE on the function that makes the backup.  --time,
+ * --progress, --verbose and --tablespace-mapping call further functions.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,32 +20,32 @@
 
 typedef struct BbServer BbServer;
 
-/* bb_server_connect - with a password from the terminal, if it's wanted. */
+/* bb_server_connect - connect; reads a password from the terminal if needed. */
 extern BbServer *bb_server_connect(const ConnParams *params);
 
 /*
- * bb_server_find_lsn - the LSN to back up at goes to options->lsn, if somebody
- * asks for a time, or needs to know it.
+ * bb_server_find_lsn - set options->lsn to the LSN of the backup, if an option
+ * has a time or needs the LSN.
  */
 extern void bb_server_find_lsn(BbServer *server, BbOptions *options);
 
 /*
- * bb_server_find_tablespaces - tells the mappings where tablespaces are, and
- * returns how many there are.
+ * bb_server_find_tablespaces - set the directories of tablespaces in the
+ * mappings, and return the number of tablespaces.
  */
 extern int bb_server_find_tablespaces(BbServer *server, BbOptions *options);
 
 /*
- * bb_server_find_size - the bytes of the backup, before compression, in so many
- * archives.
+ * bb_server_find_size - return the bytes of the backup before compression, if
+ * it has "archives" archives.
  */
 extern uint64 bb_server_find_size(BbServer *server, const BbOptions *options,
 								  int archives);
 
-/* bb_server_splits - is there an archive for each tablespace? */
+/* bb_server_splits - does each tablespace get an archive? */
 extern bool bb_server_splits(const BbServer *server, const BbOptions *options);
 
-/* bb_server_backup - all of the backup to the decoder. */
+/* bb_server_backup - pass the whole backup to the decoder. */
 extern void bb_server_backup(BbServer *server, const BbOptions *options,
 							 BbCopyDecoder *decoder);
 

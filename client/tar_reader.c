@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tar_reader.c
- *	  A tar archive, taken apart while it comes.
+ *	  A reader of tar archives that works while the bytes arrive.
  *
  * (The offsets of a header's fields are those of tarCreateHeader in
  * PostgreSQL's src/port/tar.c.)
@@ -20,7 +20,7 @@
 
 /*
  * All permission bits, and those that a member of a backup may have: no setuid
- * or setgid, and nobody but the owner may write.
+ * or setgid, and write permission for the owner only.
  */
 #define ALL_MODE_BITS 07777
 #define SAFE_MODE_BITS 0755
@@ -28,9 +28,9 @@
 typedef enum TarState
 {
 	TAR_HEADER,	 /* collecting a header */
-	TAR_CONTENT, /* of a member */
-	TAR_PADDING, /* behind it */
-	TAR_END		 /* zeros, and nothing else */
+	TAR_CONTENT, /* content of a member */
+	TAR_PADDING, /* padding after it */
+	TAR_END		 /* only zeros may follow */
 } TarState;
 
 struct BbTarReader
@@ -39,9 +39,9 @@ struct BbTarReader
 	void	   *arg;
 	TarState	state;
 	char		header[TAR_BLOCK_SIZE];
-	size_t		have;  /* of the header's bytes */
-	uint64		left;  /* of the content's, or the padding's */
-	uint64		zeros; /* at the end, bytes */
+	size_t		have;  /* bytes of the header so far */
+	uint64		left;  /* bytes of the content or the padding */
+	uint64		zeros; /* bytes at the end */
 	size_t		padding;
 };
 
@@ -65,7 +65,7 @@ all_zeros(const char *data, size_t length)
 		(data[0] == 0 && memcmp(data, data + 1, length - 1) == 0);
 }
 
-/* What isn't a tar may be one that is compressed. */
+/* Report bytes that are no tar, or a compressed one. */
 static void
 not_a_tar(const char *header)
 {
@@ -84,7 +84,7 @@ not_a_tar(const char *header)
 	pg_fatal("invalid header of a tar archive");
 }
 
-/* The path of a header; ends the program if it leads out of the archive. */
+/* Return the path in a header; ends the program if the path is unsafe. */
 static char *
 member_path(const char *header)
 {
@@ -99,7 +99,7 @@ member_path(const char *header)
 	if (length > 1 && path[length - 1] == '/')
 		path[length - 1] = '\0';
 
-	/* each part a name */
+	/* each part must be a name */
 	for (const char *part = path; part != NULL;)
 	{
 		const char *slash = strchr(part, '/');
@@ -158,7 +158,7 @@ begin_member(BbTarReader *reader)
 	reader->padding = tarPaddingBytesRequired(member.size);
 }
 
-/* A header is complete. */
+/* Handle a complete header. */
 static void
 take_header(BbTarReader *reader)
 {
@@ -172,7 +172,7 @@ take_header(BbTarReader *reader)
 		begin_member(reader);
 }
 
-/* Go on where nothing is left of something. */
+/* Go to the next state if the content or the padding is complete. */
 static void
 next_state(BbTarReader *reader)
 {
@@ -213,7 +213,7 @@ bb_tar_reader_feed(BbTarReader *reader, const char *data, size_t length)
 				break;
 			case TAR_END:
 				if (!all_zeros(data, length))
-					pg_fatal("tar archive has data behind its end");
+					pg_fatal("tar archive has data after its end");
 				reader->zeros += length;
 				break;
 		}

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * tar_reader.h
- *	  A tar archive, taken apart while it comes.
+ *	  A reader of tar archives that works while the bytes arrive.
  *
- * It knows what the server writes (POSIX ustar: files and directories), and
- * refuses all else: other types of members, broken headers, paths that lead
- * out of the archive, permissions to write for others or to run as the owner,
- * bytes behind its end.
+ * It accepts what the server writes: files and directories of POSIX ustar.  It
+ * refuses other types of members, broken headers, paths that lead out of the
+ * archive, permissions that let others write or run as the owner, and bytes
+ * after the end.
  *
  * Calls to the events:
  *
@@ -19,7 +19,7 @@
 
 typedef struct BbTarMember
 {
-	char	   *path; /* relative, no "." or ".." in it, no '/' at its end */
+	char	   *path; /* relative, without ".", ".." and final '/' */
 	bool		directory;
 	mode_t		mode; /* permission bits */
 	uint64		size;
@@ -37,7 +37,7 @@ typedef struct BbTarReader BbTarReader;
 extern BbTarReader *bb_tar_reader_new(const BbTarEvents *events, void *arg);
 extern void bb_tar_reader_feed(BbTarReader *reader, const char *data,
 							   size_t length);
-/* bb_tar_reader_end - nothing more comes; frees the reader. */
+/* bb_tar_reader_end - end the archive and free the reader. */
 extern void bb_tar_reader_end(BbTarReader *reader);
 
 #endif /* BB_CLIENT_TAR_READER_H */

@@ -151,8 +151,8 @@ foreach my $case (
 	[ 'text', "\\\\x0123\n" x 100, qr/not that of a backup/ ],
 	[ 'a tar', $small, qr/not that of a backup/ ],
 	[ 'no row', "$start\xff\xff", qr/not that of a backup/ ],
-	[ 'more', "$whole\0", qr/data behind its end/ ],
-	[ 'two streams', "$whole$whole", qr/data behind its end/ ],
+	[ 'more', "$whole\0", qr/data after its end/ ],
+	[ 'two streams', "$whole$whole", qr/data after its end/ ],
 	[ 'flags', "PGCOPY\n\377\r\n\0" . pack('NN', 1 << 16, 0) . row($small) . "\xff\xff",
 		qr/not that of a backup/ ],
 	[ 'rows as one column', $start . row(pack('NNN', 2, 25, 8) . 'base.tar' . pack('N', 17) . column($small)) . "\xff\xff",
@@ -238,7 +238,7 @@ foreach my $case (
 	[ 'half an end', $control . "\0" x 512, qr/ends early/ ],
 	[ 'an end in the midst of a block', $small . "\0", qr/ends early/ ],
 	[ 'an end in the midst of a file', $control . member('x', '', 0, 5), qr/ends early/ ],
-	[ 'data behind its end', $small . 'x' x 512, qr/behind its end/ ])
+	[ 'data after its end', $small . 'x' x 512, qr/after its end/ ])
 {
 	my ($name, $bytes, $expected) = @$case;
 
