@@ -1,4 +1,4 @@
-# What may not be imported, and why; and that nothing is left of it.
+# Directories that can't be imported: the errors, and that nothing remains.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ my $source = new_source('source', '--data-checksums');
 my $from = $source->data_dir;
 my $store = new_store('store');
 
-# What is in the store: it must stay empty.
+# The contents of the store, which must stay empty.
 sub leftovers
 {
 	my $directory = store_directory($store);
@@ -35,7 +35,7 @@ sub import_fails
 	return;
 }
 
-# Import must fail while the file is other than it was.
+# An import must fail while the file is changed.
 sub import_fails_with
 {
 	my ($change, $undo, $expected, $name) = @_;
@@ -208,9 +208,9 @@ import_fails_with(
 import_fails($from, qr/22023: /, "timeline \"$_\"", $_)
   foreach ('', '../main', 'a/b', '.hidden', 'x' x 200);
 
-# --- Broken off.
+# --- Interrupted imports.
 
-# A hole that takes an import longer than any of these.
+# A file with a hole, so large that an import takes longer than these tests.
 my $length = -s "$from/$relation";
 truncate "$from/$relation", 1 << 30 or die $!;
 foreach my $ms (1, 5, 20, 50)
@@ -230,7 +230,7 @@ fails_like(
 	'an import that takes longer than bbackup.call_timeout');
 is(leftovers(), '', '... and leaves nothing');
 
-# --- And the same cluster is fine.
+# --- The same cluster can be imported afterwards.
 
 truncate "$from/$relation", $length or die $!;
 import_directory($store, $from);
@@ -244,7 +244,7 @@ fails_like(
 is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()'),
 	1, '... which stays');
 
-# --- Without checksums, a page from the future is noticed all the same.
+# --- Without checksums, a page that is newer than the WAL is found, too.
 
 my $plain = new_source('plain');
 $plain->safe_psql('postgres', 'CREATE TABLE t AS SELECT 1 AS i; CHECKPOINT');

@@ -20,13 +20,13 @@ create_rows($source, 50000);
 $source->stop;
 my $from = $source->data_dir;
 
-# small layers, so that there are many instants between two of them
+# layers are small, so that there are many instants between two of them
 my $store = new_store('store',
 	"restart_after_crash = on\nbbackup.layer_size = 1MB\n");
 import_directory($store, $from);
 my $main = md5_of('main');
 
-# Of a whole backup, which reads all that there is.
+# The MD5 of a whole backup, which reads all data.
 sub md5_of
 {
 	my ($timeline) = @_;
@@ -36,7 +36,7 @@ sub md5_of
 		  . " bb_basebackup_stream(timeline => '$timeline') AS chunk) c");
 }
 
-# How long one takes that nobody kills.
+# The duration of an import that is not killed.
 my $start = time;
 import_directory($store, $from, 'kill');
 my $duration = time - $start;

@@ -1,5 +1,5 @@
-# Base backups as pg_basebackup leaves them: with their WAL, or with an
-# archive; and what can't be imported.
+# Base backups as pg_basebackup writes them, with their WAL or with an archive;
+# and backups that can't be imported.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ my $source = new_archiving_source('source', $archive,
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, 0 AS n FROM generate_series(1, 20000) i');
 
-# base_backup - a new directory, made while the table is written.
+# base_backup - makes a base backup in a new directory while a table is written.
 sub base_backup
 {
 	my (@options) = @_;
@@ -34,7 +34,7 @@ sub base_backup
 	return $directory;
 }
 
-# The source's files while it runs, but for WAL and its like.
+# Copies the files of the running source, except WAL and similar files.
 sub copy_live
 {
 	my ($directory) = @_;
@@ -54,7 +54,7 @@ my $dump = dump_all($source);
 my $end = $source->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
 $source->stop;
 
-# --- Consistent by the WAL that is with it.
+# --- The backup's WAL makes it consistent.
 
 my $imported = import_directory($store, $streamed, 'streamed');
 is( $store->safe_psql('postgres',
@@ -70,7 +70,7 @@ fails_like(
 	qr/55000: .*before the history/,
 	'and not where its WAL does');
 
-# --- Without WAL of its own it needs the archive's.
+# --- A backup without WAL needs that of the archive.
 
 fails_like(
 	$store,
@@ -90,7 +90,7 @@ $store->safe_psql('postgres',
 	"SELECT bb_import_directory('$bare', timeline => 'bare',"
 	  . " wal_directory => '$archive')");
 
-# --- Both, and all later WAL: what the source has in the end.
+# --- Both, with all later WAL, equal the source at its end.
 
 foreach my $timeline ('streamed', 'bare')
 {
@@ -106,16 +106,16 @@ foreach my $timeline ('streamed', 'bare')
 		"$timeline: its checksums are right");
 }
 
-# --- Databases made and dropped while they were copied.
+# --- Databases created and dropped while they were copied.
 
-# What CREATE DATABASE made first, and DROP DATABASE leaves for a moment: a
-# directory with its version, and the second segment of a large relation.
+# A directory with PG_VERSION and the second segment of a large relation: the
+# first files of CREATE DATABASE, and the last that DROP DATABASE removes.
 my $early = PostgreSQL::Test::Utils::tempdir . '/early';
 my $late = PostgreSQL::Test::Utils::tempdir . '/late';
 
 $source->start;
 my $backup = start_session($source);
-# its messages would get into the label
+# messages of psql would get into the label
 ask($backup, 'SET client_min_messages = warning');
 ask($backup, "SELECT pg_backup_start('early', fast => true)");
 copy_live($early);
@@ -151,7 +151,7 @@ my ($ret, $out, $err) = $store->psql('postgres',
 is($ret, 0, 'a database being dropped does no harm');
 like($err, qr/WARNING:  database 5 has no relation map/, 'but is told');
 
-# --- A torn page without an image in WAL is no page.
+# --- A torn page without an image in WAL is an error.
 
 my $torn = copy_directory($streamed,
 	PostgreSQL::Test::Utils::tempdir . '/torn');
@@ -165,7 +165,7 @@ is( $store->safe_psql('postgres',
 		"SELECT count(*) FROM bb_timelines() WHERE timeline = 'torn'"),
 	0, 'nothing is left of that');
 
-# --- What is no backup.
+# --- Directories that are no backups.
 
 append_to_file("$torn/tablespace_map", "16400 /nowhere\n");
 fails_like(

@@ -1,5 +1,5 @@
-# Data directories with things in them that nobody put there with a backup in
-# mind: what is refused, what is left out and said, what is stored.
+# Data directories with unusual files: which are refused, which are omitted with
+# a message, and which are stored.
 
 use strict;
 use warnings;
@@ -34,7 +34,7 @@ sub another
 		PostgreSQL::Test::Utils::tempdir . '/another' . $number++);
 }
 
-# import - its row, and what it says besides.
+# import - imports a directory; returns the row, and the messages.
 sub import_says
 {
 	my ($directory, $timeline) = @_;
@@ -62,7 +62,7 @@ sub refuses
 	return;
 }
 
-# --- What a server would only find when it is started on the backup.
+# --- Damage that a server would find only when it starts on the backup.
 
 my $directory = another();
 patch_file("$directory/base/$base_oid/pg_filenode.map", 100, 'x');
@@ -91,7 +91,7 @@ symlink '/nowhere/at/all', $link;
 refuses($directory, qr/could not find tablespace \d+.*HINT/s,
 	'a tablespace that is gone');
 
-# --- What is left out, and said.
+# --- Files that are omitted with a message.
 
 $directory = another();
 append_to_file("$directory/base/note.txt", 'x');
@@ -120,7 +120,7 @@ is( $store->safe_psql(
 
 # --- Files that a crash leaves of relations that were being dropped.
 
-# orphans - those among the paths that a timeline has
+# orphans - returns those of the paths that a timeline has
 sub orphans
 {
 	my ($timeline) = @_;
@@ -147,13 +147,13 @@ is( orphans('orphans'),
 	"$database/77771 " . (-s "$directory/$mapped") . ", $database/77773 0",
 	'and what it would read is kept');
 
-# but a relation with blocks, and a gap behind them, has lost data
+# but a relation with a gap after its first blocks has lost data
 append_to_file("$directory/$mapped.1", 'x' x 8192);
 refuses($directory,
 	qr/XX001: segment 1 of fork "main" .*\n.*The segment before it is not full\.\n.*HINT/,
 	'a segment behind one that has blocks');
 
-# --- Broken pages of maps, which the server takes for zeros.
+# --- Broken pages of maps, which the server reads as zeros.
 
 foreach my $fork ('fsm', 'vm')
 {
@@ -162,7 +162,7 @@ foreach my $fork ('fsm', 'vm')
 	$directory = another();
 	ok(-s "$directory/${mapped}_$fork" > 0, "there is a file of fork $fork");
 	patch_file("$directory/${mapped}_$fork", 100, 'broken');
-	# the header, as clusters without checksums have nothing else to go by
+	# break the header, since clusters without checksums have no other check
 	patch_file("$directory/${mapped}_$fork", 12, "\xff" x 6);
 	($stdout, $stderr) = import_says($directory, "broken_$fork");
 	like($stdout, qr{^[0-9A-F]+/[0-9A-F]+$},
@@ -175,7 +175,7 @@ foreach my $fork ('fsm', 'vm')
 	like($page, qr/^0{16384}/, '... and is zeros');
 }
 
-# one that is newer than the WAL is readable, so the server would use it
+# the server can read a page that is newer than the WAL, so it would use it
 $directory = another();
 my ($no_checksums) = map { /checksum version:\s+0$/m } `pg_controldata -D '$directory'`;
 SKIP:
@@ -186,7 +186,7 @@ SKIP:
 		'a page of a map from the future');
 }
 
-# --- A tablespace in the data directory is stored as a tablespace, and once.
+# --- A tablespace in the data directory is stored once, as a tablespace.
 
 import_says($good, 'plain');
 is( $store->safe_psql(
@@ -201,7 +201,7 @@ unlink "$directory/base/$base_oid/PG_VERSION";
 like($stderr, qr/WARNING:  database $base_oid has no PG_VERSION/,
 	'a database without PG_VERSION: said');
 
-# --- A store inside of what it stores.
+# --- A store inside the data directory that it stores.
 
 $directory = another();
 $store->safe_psql('postgres',
@@ -218,7 +218,7 @@ is( $store->safe_psql(
 		  WHERE path ~ '^store')),
 	0, 'a store does not store itself');
 
-# --- An import that lost its lock takes nothing away from who has it.
+# --- An import that lost its lock removes nothing of the process that has it.
 
 my $slow = another();
 for my $i (1 .. 3)

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# "ä" in Latin 1, which is no text in UTF-8
+# "ä" in Latin 1, which is invalid in UTF-8
 my $odd = "latin\xe4";
 my $shown = 'latin\xE4';
 
@@ -24,7 +24,7 @@ $source->safe_psql('postgres', 'CREATE TABLE u TABLESPACE elsewhere AS SELECT 2 
 $source->stop;
 my $directory = $source->data_dir;
 
-# the tablespace is moved to where its name is no text
+# move the tablespace to a path that is invalid in UTF-8
 my ($link) = glob "$directory/pg_tblspc/*";
 my ($spc) = $link =~ m{/(\d+)$};
 rmdir $tablespace or die $!;
@@ -44,7 +44,7 @@ append_to_file("$directory/base/$odd", 'x');
 
 my $store = new_store('store');
 
-# is_text - one test: all of it is UTF-8
+# is_text - tests that a string is valid UTF-8.
 sub is_text
 {
 	my ($bytes, $name) = @_;
@@ -55,7 +55,7 @@ sub is_text
 	return;
 }
 
-# asks - what a query gives, and says, of a database; both are tested.
+# asks - runs a query in a database; tests its result and its messages.
 sub asks
 {
 	my ($database, $query, $name) = @_;
@@ -67,7 +67,7 @@ sub asks
 	return ($stdout, $stderr);
 }
 
-# --- Import: all is stored, and what is left out is named.
+# --- Import: all files are stored, and omitted ones are named.
 
 my ($stdout, $stderr) = asks('postgres',
 	"SELECT lsn FROM bb_import_directory(directory => '$directory')",
@@ -121,7 +121,7 @@ ok($names{'latin\344.conf'}, 'a tar has them');
 	'an error');
 like($stderr, qr/DETAIL:  There are: $spc \(".*\Q$shown\E\.ts"\)/,
 	'it names the location');
-# a file of such a name, in the way of a delta
+# a file with such a name is in the way of a delta
 chmod 0, "$clone/dir$odd/$odd";
 append_to_file("$clone/dir$odd/extra", 'x');
 asks('postgres',
@@ -141,7 +141,7 @@ foreach my $encoding ('LATIN1', 'SQL_ASCII', 'EUC_JP')
 		"CREATE DATABASE $database TEMPLATE template0 ENCODING '$encoding'"
 		  . " LOCALE 'C'");
 	$store->safe_psql($database, 'CREATE EXTENSION bbackup');
-	# what the file system has is text in the one, and not in the others
+	# the bytes in the file system are valid in one encoding only
 	local $ENV{PGCLIENTENCODING} = $encoding;
 	my ($out, $err);
 	$store->psql(

@@ -1,4 +1,4 @@
-# The client program: what it makes, and its options.
+# The client program: its output, and its options.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ program_help_ok($program);
 program_version_ok($program);
 program_options_handling_ok($program);
 
-# --- A cluster with everything, and the store that has it.
+# --- A cluster with objects of all kinds, and a store that has it.
 
 my $source = new_source('source');
 fill_source($source);
@@ -28,7 +28,7 @@ my $store = new_store('store');
 import_directory($store, $source->data_dir);
 connect_to($store);
 
-# --- Tar: the bytes of the server's own.
+# --- Tar: the bytes that the server makes.
 
 my $right = fetch_backup($store);
 my $tar = new_name('main.tar');
@@ -131,7 +131,7 @@ fails('a timeline that there is not', qr/error: .*"nowhere"/,
 	'-f', "$tar.none", '--timeline', 'nowhere', '-P', '-v');
 only_has(dirname($tar), 'main.tar', 'leaves nothing');
 
-# A time, of a timeline with commits in it.
+# A time, on a timeline with commits.
 my $wal = new_source('wal');
 $wal->append_conf('postgresql.conf', "wal_level = replica\n");
 $wal->restart;
@@ -205,7 +205,7 @@ is($?, 0, 'on a terminal');
 like(slurp_file($terminal), qr{0/1 tablespace\r(?!\r?\n).*1/1 tablespace\r?\n}s,
 	'progress stays on its line');
 
-# --- A rate: never faster.
+# --- The rate is a maximum.
 
 my $size = length slurp_file(fetch_backup($store, 'full_backup => false'));
 my $began = time;
@@ -214,7 +214,7 @@ succeeds("a rate: $_", '-f', $tar, '--thin', '-r', $_)
 cmp_ok(time - $began, '>=', ($size - 32768 * 128) / (32768 * 1024),
 	"$size bytes are not faster than 32 MB/s");
 
-# --- Tablespaces go elsewhere.
+# --- Tablespaces in other directories.
 
 foreach my $old ($location, $tablespace)
 {
@@ -253,7 +253,7 @@ fails("mapping of $_", qr/error: backup has no tablespace .*\bnowhere|12345/,
   foreach '/nowhere', '12345';
 ok(!-e $directory, 'nothing was made');
 
-# --- Options that can't be meant.
+# --- Options that are refused.
 
 foreach my $case (
 	[ 'no target', qr/no target directory specified/ ],
@@ -295,10 +295,10 @@ foreach my $case (
 	fails($name, $expected, @options);
 }
 
-# --- Which database, if nothing says it, or something does.
+# --- The default database, and others.
 
 {
-	# nobody is called so, and no database either
+	# a role without a database of its name
 	$store->safe_psql('postgres', 'CREATE ROLE nobody_of_theirs SUPERUSER LOGIN');
 	local $ENV{PGUSER} = 'nobody_of_theirs';
 	my $service = new_name('service');
@@ -326,7 +326,7 @@ foreach my $case (
 	fails('an option wins', $no->('named'), '-f', $tar, '-d', 'named');
 }
 
-# --- A server that doesn't have what it takes.
+# --- Servers without the extension, its functions or permissions.
 
 $store->safe_psql('postgres', 'CREATE DATABASE none');
 fails('no extension', qr/extension bbackup isn't installed in database "none"\n.*hint/,

@@ -1,4 +1,4 @@
-# The client program: what it makes of standard input.
+# The client program: decoding of standard input.
 
 use strict;
 use warnings;
@@ -32,7 +32,7 @@ my $framed = new_name('framed');
 system_or_bail('sh', '-c',
 	"psql -X -c 'COPY (SELECT bb_basebackup_stream()) TO STDOUT (FORMAT binary)' > '$framed'");
 
-# Decodes a file; the exit code, and what it says.
+# Decodes a file; returns the exit code and the messages.
 sub decode
 {
 	my ($input, @options) = @_;
@@ -59,7 +59,7 @@ is($status, 1, 'a tablespace that there is not');
 like($stderr, qr/backup has no tablespace 12345/, 'is said');
 ok(!-e $directory, 'and nothing is left');
 
-# Framing, and tars, of our own.
+# Functions that make framing and tars.
 my $start = "PGCOPY\n\377\r\n\0" . pack 'NN', 0, 0;
 
 sub column
@@ -101,7 +101,7 @@ my $whole =
   . row(substr $small, 700)
   . "\xff\xff";
 
-# Decodes bytes; the exit code, and what it says.
+# Decodes bytes; returns the exit code and the messages.
 sub decode_bytes
 {
 	my ($bytes, @options) = @_;
@@ -125,7 +125,7 @@ is_deeply(
 	'has its files');
 is(slurp_file("$directory/file"), 'x' x 600, 'and what is in them');
 
-# Every place in the framing, and some in the data.
+# Cuts at every byte of the framing, and some in the data.
 my @cuts = grep {
 	$_ < 32 || $_ % 97 == 0 || $_ > length($whole) - 8 || ($_ > 720 && $_ < 740)
 } 0 .. length($whole) - 1;
@@ -181,7 +181,7 @@ is_deeply([ decode_bytes($extended, '-f', $tar) ], [ 0, '' ],
 ok(slurp_file($tar) eq $small, 'which is skipped');
 unlink $tar;
 
-# Rows that say which archive they are of.
+# Rows with the names of archives.
 my $several =
     $start
   . row('16385.tar', $small)

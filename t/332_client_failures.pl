@@ -1,4 +1,4 @@
-# The client program: what it leaves when it fails.
+# The client program: the files that it leaves when it fails.
 
 use strict;
 use warnings;
@@ -22,7 +22,7 @@ connect_to($store);
 my $right = fetch_backup($store);
 my $raw = new_name('raw.tar');
 
-# --- Disks that are full, and pipes that nobody reads.
+# --- Full disks, and pipes without a reader.
 
 my $directory = new_name('limited');
 my $tar = new_name('limited.tar');
@@ -43,9 +43,9 @@ like(slurp_file("$raw.err"), qr/could not write to "standard output": Broken pip
 fails('a directory that there is not', qr/could not create file/, '-f', '/nowhere/x.tar');
 fails('a directory that can not be', qr/could not access directory/, '-D', '/dev/null/x');
 
-# --- Programs that are at work.
+# --- Programs that are running.
 
-# Starts a slow one, and waits until it has written something.  A program that
+# Starts a slow program, and waits until it has written data.  A program that
 # inherits ignored signals, from nohup or in the background of a shell, goes on
 # ignoring them, like pg_basebackup.  So it starts with the default handling of
 # signals, except for those in @ignored.
@@ -60,7 +60,7 @@ sub start_slowly
 	if ($pid == 0)
 	{
 		open STDERR, '>', $errors;
-		# the tests' own name is the same for all sessions
+		# all sessions of the test have the same name by default
 		$ENV{PGAPPNAME} = $program;
 		$SIG{$_} = 'DEFAULT' foreach qw(HUP INT TERM);
 		$SIG{$_} = 'IGNORE' foreach @ignored;
@@ -75,7 +75,7 @@ sub start_slowly
 	return ($pid, $errors);
 }
 
-# One test each: its exit code, what it said, and what is left.
+# Tests the exit code, the messages and the remaining files.
 sub ends
 {
 	my ($name, $pid, $errors, $expected, @gone) = @_;
@@ -102,7 +102,7 @@ foreach my $signal ('TERM', 'HUP')
 		$directory);
 }
 
-# what nohup and a shell ignore for it stays ignored, as in pg_basebackup
+# signals that nohup and a shell ignore stay ignored, as in pg_basebackup
 @ignored = ('HUP', 'INT');
 ($pid, $errors) = start_slowly("$directory/PG_VERSION", '-D', $directory);
 kill $_, $pid foreach @ignored;
@@ -133,7 +133,7 @@ $store->stop('immediate');
 ends('a server that crashes', $pid, $errors, qr/error: backup failed: /, "$directory/PG_VERSION");
 $store->start;
 
-# --- A query that fails in the midst: a layer is damaged.
+# --- A query that fails in the middle, since a layer is damaged.
 
 my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';

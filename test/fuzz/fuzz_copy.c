@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_copy.c
- *	  The client's reader of a binary COPY, fed in pieces.
+ *	  The client's decoder of a binary COPY, which gets the stream in pieces.
  *
  *	  size of the pieces u8 | stream
  *

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_tar.c
- *	  The client's reader of tar archives, fed in pieces, with the checksums
- *	  of headers right.
+ *	  The client's reader of tar archives, which gets an archive in pieces.
+ *	  The checksums of headers are corrected before.
  *
  *	  size of the pieces u8 | archive
  *

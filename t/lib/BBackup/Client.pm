@@ -1,4 +1,4 @@
-# BBackup::Client - what the tests of the client program share.
+# BBackup::Client - functions that the tests of the client program share.
 
 package BBackup::Client;
 
@@ -22,7 +22,7 @@ our @EXPORT = qw(
 
 my $program = 'bb_basebackup';
 
-# The server that it connects to from here on.
+# Sets the server that the program connects to.
 sub connect_to
 {
 	my ($node) = @_;
@@ -33,7 +33,7 @@ sub connect_to
 	return;
 }
 
-# Runs it; the exit code, or "signal", with its two outputs.
+# Runs the program; returns the exit code or "signal", stdout and stderr.
 sub run_client
 {
 	my @options = @_;
@@ -44,7 +44,7 @@ sub run_client
 	return ($? & 127 ? 'signal' : $? >> 8, $stdout, $stderr);
 }
 
-# Two tests: it succeeds, and has nothing to say.
+# Two tests: the program succeeds, and reports nothing.
 sub succeeds
 {
 	my ($name, @options) = @_;
@@ -56,7 +56,7 @@ sub succeeds
 	return $stdout;
 }
 
-# One test: it fails with exit code 1, and says why.
+# One test: the program fails with exit code 1, and a message.
 sub fails
 {
 	my ($name, $expected, @options) = @_;
@@ -68,7 +68,7 @@ sub fails
 	return $stderr;
 }
 
-# A name in a new, empty directory.
+# Returns a path in a new, empty directory.
 sub new_name
 {
 	my ($name) = @_;
@@ -76,7 +76,7 @@ sub new_name
 	return PostgreSQL::Test::Utils::tempdir_short . "/$name";
 }
 
-# One test: nothing is left beside what the directory is to have.
+# One test: the directory has the expected files only.
 sub only_has
 {
 	my ($directory, $expected, $name) = @_;
