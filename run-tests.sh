@@ -238,6 +238,7 @@ echo "== Sources and symbols"
 check "check-ranks finds what it should" "$tree/.ci/check-ranks" --self-test
 check "includes follow the ranks" "$tree/.ci/check-ranks"
 check "check-circles finds what it should" "$tree/.ci/check-circles" --self-test
+check "no C files call each other both ways" "$tree/.ci/check-circles"
 # other versions format differently; the sources are the same everywhere
 if command -v clang-format-14 >/dev/null ||
 	{ apt-cache show clang-format-14 >/dev/null 2>&1 &&
