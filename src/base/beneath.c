@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * beneath.c
- *	  Opening files beneath a directory, following no symbolic link.
+ *	  Opens files beneath a directory without following symbolic links.
  *
- * (openat2(2) has a function in the C library from glibc 2.43 on only; its
- * number and structure are those of Linux's include/uapi/linux/openat2.h.)
+ * The C library has a function for openat2(2) only from glibc 2.43 on; its
+ * number and structure are taken from Linux's include/uapi/linux/openat2.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +24,7 @@
 #define RESOLVE_NO_SYMLINKS_BIT 0x04
 #define RESOLVE_BENEATH_BIT 0x08
 
-/* How often a path is looked up again that was renamed meanwhile. */
+/* The number of lookups of a path that is being renamed. */
 #define MAX_TRIES 100
 
 typedef struct OpenHow
@@ -43,7 +43,7 @@ close_keeping_errno(int fd)
 	errno = save_errno;
 }
 
-/* A copy of the part that begins at "part"; false with errno if it can't be. */
+/* Copy a part of a path.  Returns false with errno set if it is refused. */
 static bool
 copy_part(const char *part, size_t length, char *copy)
 {
@@ -91,7 +91,7 @@ bb_openat_by_parts(int directory, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
-/* The kernel follows ".." as long as that leads not above the directory. */
+/* The kernel allows ".." unless it leads above the directory. */
 static bool
 goes_up(const char *path)
 {
@@ -132,7 +132,7 @@ bb_openat_beneath(int directory, const char *path, int flags, mode_t mode)
 	}
 	if (fd >= 0)
 		return fd;
-	/* a filter of system calls may refuse one that it does not know */
+	/* a seccomp filter may refuse a system call that it doesn't know */
 	if (missing || errno == ENOSYS || errno == EPERM)
 	{
 		missing = missing || errno == ENOSYS;

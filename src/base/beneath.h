@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * beneath.h
- *	  Opening files beneath a directory, following no symbolic link.
+ *	  Opens files beneath a directory without following symbolic links.
  *
- * A directory that is written to, or a local page store, may be open to
- * others: a symbolic link in it must not lead a write, or a removal, to
- * somewhere else.  The kernel checks that while it looks a path up, by
- * openat2(2) of Linux 5.6; elsewhere each part is opened by itself.
+ * Other users may be able to write to an output directory or a local page
+ * store: a symbolic link in it must not redirect a write or a removal.  From
+ * Linux 5.6 on the kernel checks that during the lookup, by openat2(2);
+ * elsewhere each part of the path is opened separately.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,8 +16,8 @@
 #include <sys/types.h>
 
 /*
- * bb_openat_beneath - as openat(2), but no part of the path may be a symbolic
- * link or "..", nor may the path be absolute.  O_CLOEXEC is implied.
+ * bb_openat_beneath - open a file like openat(2), but refuse a path that is
+ * absolute or has a part that is a symbolic link or "..".  Implies O_CLOEXEC.
  *
  * Returns -1 with errno set: ELOOP or ENOTDIR for a symbolic link, EXDEV for a
  * path that leads out.
@@ -30,8 +30,8 @@ extern int bb_openat_by_parts(int directory, const char *path, int flags,
 							  mode_t mode);
 
 /*
- * bb_open_parent_beneath - the directory that "path" is in, and in *name its
- * last part.  The descriptor is for looking up files, not for reading.
+ * bb_open_parent_beneath - open the directory that contains "path", and set *name
+ * to its last part.  The descriptor can't be read, only used for lookups.
  */
 extern int bb_open_parent_beneath(int directory, const char *path,
 								  const char **name);

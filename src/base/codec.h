@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * codec.h
- *	  Integers to bytes and back; a reader that can't run over its end.
+ *	  Integers to bytes and back; a reader that checks its bounds.
  *
- * Keys are big-endian (memcmp orders them); all other integers in our files
- * are little-endian.  Whatever comes out of a store is untrusted: it is read
- * through a BbReader, which remembers in "failed" that it ran short, so that
- * a decoder checks once, at its end, and never reads past the buffer.
+ * Keys are big-endian (memcmp orders them); all other integers in bbackup's
+ * files are little-endian.  Bytes from a store are untrusted: they are read
+ * through a BbReader, which never reads past the buffer and records in "failed"
+ * that there were too few bytes, so that a decoder checks only once, at its end.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,7 +32,7 @@ bb_get_be32(const uint8 *p)
 	return pg_ntoh32(v);
 }
 
-/* Little-endian, whatever the machine. */
+/* Little-endian on every machine. */
 static inline void
 bb_put_le32(uint8 *p, uint32 v)
 {
@@ -65,32 +65,32 @@ bb_get_le64(const uint8 *p)
 	return pg_ntoh64(pg_bswap64(v));
 }
 
-/* Appending to a StringInfo. */
+/* Append to a StringInfo. */
 extern void bb_append_u8(StringInfo buf, uint8 v);
 extern void bb_append_le32(StringInfo buf, uint32 v);
 extern void bb_append_le64(StringInfo buf, uint64 v);
 /* u32 length, then the bytes; no terminating zero. */
 extern void bb_append_text(StringInfo buf, const char *text);
 
-/* A cursor over bytes that nobody has vouched for. */
+/* A cursor over untrusted bytes. */
 typedef struct BbReader
 {
 	const uint8 *data;
 	size_t		length;
 	size_t		at;
-	bool		failed; /* asked for more than there was; sticky */
+	bool		failed; /* there were too few bytes; stays set */
 } BbReader;
 
 extern void bb_reader_init(BbReader *reader, const void *data, size_t length);
-/* The next n bytes, or NULL (and failed) when there are fewer. */
+/* Returns the next n bytes, or NULL (and failed) if there are fewer. */
 extern const uint8 *bb_reader_bytes(BbReader *reader, size_t n);
-/* Zero (and failed) when there are too few bytes. */
+/* Return zero (and failed) if there are too few bytes. */
 extern uint8 bb_reader_u8(BbReader *reader);
 extern uint32 bb_reader_le32(BbReader *reader);
 extern uint64 bb_reader_le64(BbReader *reader);
-/* palloc'd, zero-terminated; NULL (and failed) if too long or with a zero. */
+/* Returns a palloc'd string; NULL (and failed) if too long or with a zero. */
 extern char *bb_reader_text(BbReader *reader, size_t max_length);
-/* Everything read and nothing missing? */
+/* Has everything been read, and was nothing missing? */
 extern bool bb_reader_done(const BbReader *reader);
 
 #endif /* BB_CODEC_H */

@@ -36,16 +36,16 @@
 #endif
 
 /*
- * The module is built with -fvisibility=hidden.  From 16 on the server's
- * macros (PG_MODULE_MAGIC, PG_FUNCTION_INFO_V1) export what they declare; in
- * 15 they would, if PGDLLEXPORT meant something.
+ * The module is built with -fvisibility=hidden.  From 16 on the server's macros
+ * (PG_MODULE_MAGIC, PG_FUNCTION_INFO_V1) export what they declare; in 15 they
+ * use PGDLLEXPORT, but that is empty.
  */
 #if PG_VERSION_NUM < 160000
 #undef PGDLLEXPORT
 #define PGDLLEXPORT __attribute__((visibility("default")))
 #endif
 
-/* pg_attribute_noreturn(), which follows a declaration, went in 18. */
+/* 18 replaced pg_attribute_noreturn(), which follows a declaration. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
 #endif
@@ -58,8 +58,8 @@
 #endif
 
 /*
- * pg_filenode.map: its magic number comes first, its CRC of all before it
- * here, and its size is fixed (RelMapFile in PostgreSQL's relmapper.c).
+ * pg_filenode.map begins with a magic number, ends with the CRC of all bytes
+ * before it, and has a fixed size (RelMapFile in PostgreSQL's relmapper.c).
  */
 #define BB_RELMAP_MAGIC 0x592717
 #if PG_VERSION_NUM >= 160000
@@ -70,19 +70,19 @@
 #define BB_RELMAP_SIZE 512
 #endif
 
-/* The directory of WAL summaries came with 17. */
+/* 17 introduced the directory of WAL summaries. */
 #if PG_VERSION_NUM >= 170000
 #define BB_HAVE_WAL_SUMMARIES
 #endif
 
-/* backup_manifest: a second version, with the system identifier, came with 17. */
+/* 17 introduced version 2 of backup_manifest, with the system identifier. */
 #if PG_VERSION_NUM >= 170000
 #define BB_BACKUP_MANIFEST_VERSION 2
 #else
 #define BB_BACKUP_MANIFEST_VERSION 1
 #endif
 
-/* RelFileNode became RelFileLocator in 16; BlockRefTags followed. */
+/* 16 renamed RelFileNode to RelFileLocator. */
 #if PG_VERSION_NUM >= 160000
 typedef RelFileLocator BbRelLocator;
 #define BB_REL_LOCATOR(spc, db, rel) \
@@ -111,7 +111,7 @@ typedef RelFileNode BbRelLocator;
 	DropRelFileNodesAllBuffers(relations, n)
 #endif
 
-/* The backend that a relation which is not temporary belongs to: none. */
+/* The backend of a relation that is not temporary. */
 #if PG_VERSION_NUM >= 170000
 #define BB_NO_BACKEND INVALID_PROC_NUMBER
 #else
@@ -134,11 +134,11 @@ typedef RelFileNode BbRelLocator;
 #endif
 
 /*
- * bb_compat_forget_invalidations - let redo of an inplace update change its
- * page only.
+ * bb_compat_forget_invalidations - make redo of an inplace update change only
+ * the page.
  *
- * From 18 on it sends invalidation messages and unlinks relcache init files
- * too, as the record's main data says.
+ * From 18 on it also sends invalidation messages and unlinks relcache init files
+ * if the record's main data has them.
  */
 static inline void
 bb_compat_forget_invalidations(XLogReaderState *record)
@@ -156,7 +156,7 @@ bb_compat_forget_invalidations(XLogReaderState *record)
 }
 
 /*
- * bb_compat_relation_path - the path of a permanent relation's fork.
+ * bb_compat_relation_path - write the path of a permanent relation's fork.
  */
 static inline void
 bb_compat_relation_path(char *path, size_t size, Oid spc, Oid db, Oid rel,
@@ -181,7 +181,7 @@ bb_compat_relation_path(char *path, size_t size, Oid spc, Oid db, Oid rel,
 }
 
 /*
- * bb_compat_backend_status - of number i, from 1 on, in the local copy.
+ * bb_compat_backend_status - return entry i, counted from 1, of the local copy.
  */
 static inline PgBackendStatus *
 bb_compat_backend_status(int i)
@@ -194,7 +194,7 @@ bb_compat_backend_status(int i)
 }
 
 /*
- * bb_compat_settings - all settings that this process knows; *n is how many.
+ * bb_compat_settings - return all settings of this process; *n is their number.
  */
 static inline struct config_generic **
 bb_compat_settings(int *n)

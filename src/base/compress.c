@@ -18,12 +18,12 @@
 #include "base/compress.h"
 
 #ifdef USE_ZSTD
-/* zstd's own default; higher levels cost import much and gain little. */
+/* zstd's default; higher levels slow import down much and gain little. */
 #define ZSTD_LEVEL 3
 
 /*
- * Setting up a context costs more than a block does, so the backend keeps
- * one of each for its life.
+ * Creating a context costs more than compressing a block, so the backend keeps
+ * one of each.
  */
 static ZSTD_CCtx *zstd_compressor = NULL;
 static ZSTD_DCtx *zstd_decompressor = NULL;
@@ -120,7 +120,7 @@ bb_decompress(BbCompression method, const void *src, size_t length, void *dst,
 		case BB_COMPRESSION_ZSTD:
 			if (zstd_decompressor == NULL)
 				zstd_decompressor = ZSTD_createDCtx();
-			/* an error is a length that no buffer has */
+			/* the result for an error is no possible length */
 			return zstd_decompressor != NULL &&
 				ZSTD_decompressDCtx(zstd_decompressor, dst, raw_length, src,
 									length) == raw_length;

@@ -17,7 +17,7 @@ typedef enum BbCompression
 	BB_COMPRESSION_ZSTD = 2
 } BbCompression;
 
-/* The best that this build has for blocks that are read often. */
+/* The best method of this build for blocks that are read often. */
 #ifdef USE_LZ4
 #define BB_COMPRESSION_DEFAULT BB_COMPRESSION_LZ4
 #else
@@ -32,8 +32,8 @@ extern size_t bb_compress_bound(BbCompression method, size_t length);
 /*
  * bb_compress - compress src into dst.
  *
- * Returns the compressed length, or 0 when dst_size was too small or the
- * library refused: the caller then stores the bytes as they are.
+ * Returns the compressed length, or 0 if dst_size was too small or the library
+ * failed: the caller then stores the bytes uncompressed.
  */
 extern size_t bb_compress(BbCompression method, const void *src, size_t length,
 						  void *dst, size_t dst_size);
@@ -41,8 +41,8 @@ extern size_t bb_compress(BbCompression method, const void *src, size_t length,
 /*
  * bb_decompress - decompress exactly raw_length bytes into dst.
  *
- * Returns false when the input is broken, doesn't make raw_length bytes, or
- * was made by a method that this build lacks.  Never writes past dst.
+ * Returns false if the input is broken, has another raw length, or was
+ * compressed by a method that this build doesn't have.  Never writes past dst.
  */
 extern bool bb_decompress(BbCompression method, const void *src, size_t length,
 						  void *dst, size_t raw_length);

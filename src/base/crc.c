@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * crc.c
- *	  The server's CRC-32C, of what is long.
+ *	  The server's CRC-32C, for long data.
  *
  * The processor has an instruction for eight bytes, which the server uses too.
- * Each waits three cycles for the one before, though one could begin in every
- * cycle.  So there are three at a time here, in lanes side by side:
+ * Each takes three cycles and needs the result of the previous one, though one
+ * could begin in every cycle.  So this computes three CRCs at the same time, of
+ * adjacent lanes:
  *
  *	  | lane: 0 -> a | lane: 0 -> b | lane: 0 -> c | lane: 0 -> a | ...
  *
- * A CRC is linear: the one of two pieces is that of the first followed by as
- * many zeros, XOR that of the second, begun with 0.  What zeros of a lane's
- * length make of a CRC is looked up, byte by byte.
+ * A CRC is linear: the CRC of two pieces is the CRC of the first, continued over
+ * as many zeros as the second has bytes, XOR the CRC of the second, begun with
+ * 0.  The effect of a lane of zeros on each byte of a CRC is in a table.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,17 +26,17 @@
 
 #include <nmmintrin.h>
 
-/* Three of them are a page, but for eight bytes. */
+/* Three lanes are a page less eight bytes. */
 #define LANE_BYTES 2728
 
-/* The CRC behind a lane of zeros is the XOR of these, of each byte ahead. */
-static uint32 behind_lane[sizeof(uint32)][256];
+/* The CRC after a lane of zeros is the XOR of these, by byte of the one before. */
+static uint32 after_lane[sizeof(uint32)][256];
 
 static inline uint32
 skip_lane(uint32 crc)
 {
-	return behind_lane[0][crc & 0xff] ^ behind_lane[1][crc >> 8 & 0xff] ^
-		behind_lane[2][crc >> 16 & 0xff] ^ behind_lane[3][crc >> 24];
+	return after_lane[0][crc & 0xff] ^ after_lane[1][crc >> 8 & 0xff] ^
+		after_lane[2][crc >> 16 & 0xff] ^ after_lane[3][crc >> 24];
 }
 
 static void
@@ -45,7 +46,7 @@ make_table(void)
 
 	for (int byte = 0; byte < sizeof(uint32); byte++)
 	{
-		uint32	   *behind = behind_lane[byte];
+		uint32	   *after = after_lane[byte];
 
 		for (int bit = 0; bit < 8; bit++)
 		{
@@ -53,7 +54,7 @@ make_table(void)
 
 			COMP_CRC32C(crc, zeros, sizeof(zeros));
 			for (int lower = 0; lower < 1 << bit; lower++)
-				behind[1 << bit | lower] = crc ^ behind[lower];
+				after[1 << bit | lower] = crc ^ after[lower];
 		}
 	}
 }
@@ -67,7 +68,7 @@ word_at(const uint8 *data)
 	return word;
 }
 
-/* Three lanes, one behind the other. */
+/* Continue a CRC over three lanes. */
 __attribute__((target("sse4.2"))) static uint32
 add_lanes(uint32 crc, const uint8 *data)
 {
@@ -84,7 +85,7 @@ add_lanes(uint32 crc, const uint8 *data)
 	return skip_lane(skip_lane((uint32) a) ^ (uint32) b) ^ (uint32) c;
 }
 
-/* Is it of use, and the table made? */
+/* Does the processor have the instruction?  Creates the table. */
 static bool
 have_lanes(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * reqctx.c
- *	  Request contexts: made, checked, named.
+ *	  Creates, checks and ends request contexts.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,8 +13,8 @@
 #include "utils/timestamp.h"
 
 /*
- * Counters are published at every so many checks.  Enough to cost nothing:
- * what is published is copied, with a call from here to there.
+ * Counters are published at every 32nd check, since publishing copies a call's
+ * statistics.
  */
 #define CHECKS_PER_PUBLISH 32
 
@@ -36,7 +36,7 @@ deadline_from(TimestampTz start)
 	return TimestampTzPlusMilliseconds(start, bb_setting_call_timeout_ms);
 }
 
-/* One like "about", which says all that the caller decides. */
+/* Create a context from "about", in which the caller has set its choices. */
 static const BbReqCtx *
 make_context(BbReqCtx about, const BbReqCtx *parent)
 {
@@ -126,7 +126,7 @@ bb_reqctx_attached_child_of(const BbReqCtx *parent_copy, BbTaskKind kind,
 		NULL);
 }
 
-/* Counters as what they are, and their number. */
+/* The number of counters, which are used as an array. */
 #define COUNTERS (sizeof(BbCounters) / sizeof(uint64))
 
 StaticAssertDecl(sizeof(BbCounters) % sizeof(uint64) == 0,

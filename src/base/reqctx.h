@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * reqctx.h
- *	  The request context: who asks, and what may be done for it.
+ *	  The request context: on whose behalf code runs, and what it may do.
  *
- * A read of one page passes through many hands: driver, page store,
- * timeline, layer, object store.  Somewhere below, a decision has to be made
- * that only the top can make: may this call wait for a download?	has its
- * user gone away?	to whose account does the block just read go?	So each
- * call on the read path takes a request context as its first argument and
- * hands it on:
+ * A read of one page passes through many functions: driver, page store,
+ * timeline, layer, object store.  The lower ones need answers that only the top
+ * has: may this call wait for a download?  Has its user canceled it?  Which
+ * statistics does the block just read belong to?  So each function on the read
+ * path takes a request context as its first argument and passes it on:
  *
  *	  SELECT bb_basebackup(...)
  *		 |	root: kind BASEBACKUP, deadline, counters
@@ -20,24 +19,25 @@
  *
  * The rules:
  *
- *	- Nothing reads a layer without one.  A function that needs one takes it
- *	  as "ctx", first; it doesn't make its own to get around its caller's.
- *	- It is immutable.  Who needs another task kind or another behaviour
- *	  makes a child.  Only the counters behind it change.
+ *	- Nothing reads a layer without a request context.  A function that needs
+ *	  one takes it as its first argument "ctx"; it doesn't create one to avoid
+ *	  its caller's.
+ *	- A context is immutable; only the counters that it points to change.  Code
+ *	  that needs another task kind or download behavior creates a child.
  *	- A child is ATTACHED or DETACHED.  An attached child is a part of its
- *	  parent's work: it ends with the parent at the latest, obeys the
- *	  parent's deadline, and what it counts counts for the parent too.  A
- *	  detached child is a call of its own that remembers who started it: its
- *	  own deadline, its own account, and it may outlive the parent.
- *	- A context is freed with the memory context that it was made in, and its
- *	  call ends then at the latest.  Who knows that it's done says so before,
- *	  by bb_reqctx_end().
+ *	  parent's work: it ends with the parent at the latest, has the parent's
+ *	  deadline, and its counts are added to the parent's.  A detached child is
+ *	  a separate call that remembers its parent's call_id: it has a deadline
+ *	  and counters of its own, and may outlive the parent.
+ *	- A context is freed with the memory context in which it was created, and
+ *	  its call ends then at the latest.  Code that knows that a call is done
+ *	  ends it earlier, by bb_reqctx_end().
  *
- * Cancellation is PostgreSQL's own: bb_reqctx_check() calls
- * CHECK_FOR_INTERRUPTS() and then looks at the deadline.  Call it once a page
- * and in every wait.  Now and then it also publishes the counters.
+ * Cancellation is PostgreSQL's: bb_reqctx_check() calls CHECK_FOR_INTERRUPTS()
+ * and then checks the deadline.  Call it once a page and in every wait.  Every
+ * few calls it also publishes the counters.
  *
- * The idea is that of Neon's pageserver (pageserver/src/context.rs), which
+ * The idea is taken from Neon's pageserver (pageserver/src/context.rs), which
  * has neither a tree of children nor cancellation.
  *
  *-------------------------------------------------------------------------
@@ -47,17 +47,17 @@
 
 #include "datatype/timestamp.h"
 
-/* What kind of work this is.  Statistics and downloads go by it. */
+/* The kind of work, by which statistics are kept. */
 typedef enum BbTaskKind
 {
-	BB_TASK_BASEBACKUP, /* bb_basebackup and its like */
-	BB_TASK_PAGE_READ,	/* a page or a file asked for by itself */
-	BB_TASK_LISTING,	/* what exists: timelines, layers, relations, files */
+	BB_TASK_BASEBACKUP, /* bb_basebackup and other backup functions */
+	BB_TASK_PAGE_READ,	/* a single page or file */
+	BB_TASK_LISTING,	/* timelines, layers, relations, files */
 	BB_TASK_IMPORT,		/* bb_import_directory */
 	BB_TASK_INGEST,		/* bb_ingest */
-	BB_TASK_MANAGEMENT, /* timelines made and dropped */
-	BB_TASK_PREFETCH,	/* what a backup will need is fetched */
-	BB_TASK_EVICTION,	/* bb_evict and its like */
+	BB_TASK_MANAGEMENT, /* timelines are created or dropped */
+	BB_TASK_PREFETCH,	/* layers are fetched for a backup */
+	BB_TASK_EVICTION,	/* bb_evict and other evictions */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;
 #define BB_TASK_KIND_COUNT (BB_TASK_UNIT_TEST + 1)
@@ -65,7 +65,7 @@ typedef enum BbTaskKind
 /* What to do when a layer that is needed is not resident. */
 typedef enum BbDownloadBehavior
 {
-	BB_DOWNLOAD_ALLOW, /* fetch it in silence */
+	BB_DOWNLOAD_ALLOW, /* fetch it silently */
 	BB_DOWNLOAD_WARN,  /* fetch it, warn, and count the warning */
 	BB_DOWNLOAD_ERROR  /* refuse */
 } BbDownloadBehavior;
@@ -75,32 +75,32 @@ typedef enum BbParentLink
 {
 	BB_LINK_ROOT,	  /* no parent */
 	BB_LINK_ATTACHED, /* part of the parent's work */
-	BB_LINK_DETACHED  /* started by the parent, otherwise on its own */
+	BB_LINK_DETACHED  /* started by the parent, but independent */
 } BbParentLink;
 
 /*
- * What a call did.  Plain numbers without locks: one backend writes them.
- * Units are in the names; the rest are counts.
+ * What a call did.  These are plain numbers without locks: only one backend
+ * writes them.  Names contain the unit, except for counts.
  */
 typedef struct BbCounters
 {
-	uint64		keys_requested;	   /* values asked for, of any kind */
-	uint64		pages_requested;   /* relation blocks among them */
-	uint64		layers_visited;	   /* layers opened or searched */
-	uint64		blocks_read;	   /* layer blocks read from an object */
-	uint64		blocks_cached;	   /* layer blocks found already decoded */
-	uint64		bytes_read;		   /* bytes read from objects */
-	uint64		layers_skipped;	   /* delta layers whose key filter said no */
-	uint64		images_used;	   /* values that came as an image */
-	uint64		pages_redone;	   /* pages that redo helpers made */
-	uint64		records_applied;   /* WAL records that they applied */
+	uint64		keys_requested;	 /* values asked for, of any kind */
+	uint64		pages_requested; /* relation blocks among them */
+	uint64		layers_visited;	 /* layers opened or searched */
+	uint64		blocks_read;	 /* layer blocks read from an object */
+	uint64		blocks_cached;	 /* layer blocks found already decoded */
+	uint64		bytes_read;		 /* bytes read from objects */
+	uint64		layers_skipped; /* delta layers excluded by their key filter */
+	uint64		images_used;	/* values read as an image */
+	uint64		pages_redone;	/* pages from redo helpers */
+	uint64		records_applied;   /* WAL records applied for them */
 	uint64		redo_us;		   /* microseconds spent waiting for them */
 	uint64		layers_downloaded; /* by this call, as whole files */
-	uint64		bytes_downloaded;  /* from a store elsewhere */
+	uint64		bytes_downloaded;  /* from a remote store */
 	uint64		download_wait_us;  /* waiting for layers, microseconds */
-	uint64		downloads_warned;  /* that BB_DOWNLOAD_WARN warned of */
-	uint64		downloads_refused; /* that BB_DOWNLOAD_ERROR refused */
-	uint64		bytes_out;		   /* bytes given to the caller */
+	uint64		downloads_warned;  /* with a warning of BB_DOWNLOAD_WARN */
+	uint64		downloads_refused; /* refused by BB_DOWNLOAD_ERROR */
+	uint64		bytes_out;		   /* bytes returned to the caller */
 } BbCounters;
 
 typedef struct BbReqCtx
@@ -111,20 +111,21 @@ typedef struct BbReqCtx
 	const struct BbReqCtx *parent; /* NULL for a root or a detached child */
 	uint64		parent_call_id;	   /* 0 for a root */
 	BbParentLink parent_link;
-	bool		uncounted; /* what it opens doesn't count as used */
+	bool		uncounted; /* opening a layer doesn't count as use */
 	TimestampTz started_at;
 	TimestampTz deadline;	   /* 0: none */
-	BbCounters *counters;	   /* that this process alone writes */
-	struct BbAccount *account; /* of the observer; NULL: there is none */
+	BbCounters *counters;	   /* written by this process only */
+	struct BbAccount *account; /* of the observer; NULL: no observer */
 } BbReqCtx;
 
 /*
- * Who keeps account of all contexts (stats/calls.h).  One a process.
+ * The observer of all contexts of a process, which keeps the statistics of
+ * calls (stats/calls.h).
  *
- * begin: a context was made, complete but for call_id and account, which the
- * observer sets; parent is NULL when this process doesn't have it.  publish: its counters may
- * have changed.  end: it is done.  What ends without that the observer has to
- * notice by the memory context in which "begin" was called.
+ * begin: a context was created, complete except for call_id and account, which
+ * the observer sets; parent is NULL if it is in another process.  publish: the
+ * counters may have changed.  end: the call is done.  A call can also end
+ * without "end", with the memory context in which "begin" was called.
  */
 typedef struct BbReqCtxObserver
 {
@@ -136,24 +137,23 @@ typedef struct BbReqCtxObserver
 extern void bb_reqctx_observe(const BbReqCtxObserver *observer);
 
 /*
- * bb_reqctx_root - the context of a call that comes from outside.
+ * bb_reqctx_root - create the context of a call from outside, in
+ * CurrentMemoryContext.
  *
- * The deadline is now plus bbackup.call_timeout, if that is set.  Allocated
- * in CurrentMemoryContext.
+ * The deadline is now plus bbackup.call_timeout, if that is set.
  */
 extern const BbReqCtx *bb_reqctx_root(BbTaskKind kind,
 									  BbDownloadBehavior behavior);
 
 /*
- * bb_reqctx_uncounted_root - the same for a call that may look at layers
- * without their counting as used, with all its attached children: listings,
- * verification.
+ * bb_reqctx_uncounted_root - the same for a listing or verification: layers that
+ * it and its attached children open don't count as used.
  */
 extern const BbReqCtx *bb_reqctx_uncounted_root(BbTaskKind kind,
 												BbDownloadBehavior behavior);
 
 /*
- * bb_reqctx_attached_child, bb_reqctx_detached_child - see above.
+ * bb_reqctx_attached_child, bb_reqctx_detached_child - create a child.
  *
  * An attached child keeps a pointer to its parent: allocate it in a memory
  * context that doesn't outlive the parent's.
@@ -165,17 +165,17 @@ extern const BbReqCtx *bb_reqctx_detached_child(const BbReqCtx *parent,
 												BbDownloadBehavior behavior);
 
 /*
- * bb_reqctx_detached_child_of - a detached child in another process than its
- * parent, whose call_id is all that is known there.
+ * bb_reqctx_detached_child_of - create a detached child of a call in another
+ * process, of which only the call_id is known.
  */
 extern const BbReqCtx *bb_reqctx_detached_child_of(
 	uint64 parent_call_id, BbTaskKind kind, BbDownloadBehavior behavior);
 
 /*
- * bb_reqctx_attached_child_of - an attached child in another process than its
- * parent, of which it has a copy, whose pointers are not followed.
+ * bb_reqctx_attached_child_of - create an attached child of a call in another
+ * process, from a copy of its context, whose pointers are not followed.
  *
- * It counts in *counters, zeros as yet, which the parent's process reads:
+ * It counts in *counters, initially zeros, which the parent's process reads:
  * see bb_sessionworker_counters.
  */
 extern const BbReqCtx *bb_reqctx_attached_child_of(const BbReqCtx *parent_copy,
@@ -183,7 +183,7 @@ extern const BbReqCtx *bb_reqctx_attached_child_of(const BbReqCtx *parent_copy,
 												   BbCounters *counters);
 
 /*
- * bb_reqctx_add - a child in another process has counted so much more.
+ * bb_reqctx_add - add what a child in another process has counted.
  */
 extern void bb_reqctx_add(const BbReqCtx *ctx, const BbCounters *counters);
 
@@ -191,37 +191,39 @@ extern void bb_reqctx_add(const BbReqCtx *ctx, const BbCounters *counters);
 extern void bb_counters_add(BbCounters *to, const BbCounters *from);
 
 /*
- * bb_counters_since - what was counted since "before", which then is "now".
+ * bb_counters_since - return the difference of *now and *before, and set *before
+ * to *now.
  *
- * REQUIRES: nobody counts in "now" meanwhile.
+ * REQUIRES: *now doesn't change meanwhile.
  */
 extern BbCounters bb_counters_since(BbCounters *before, const BbCounters *now);
 
 /*
- * bb_reqctx_check - give way to a cancel request; hold to the deadline.
+ * bb_reqctx_check - raise an error if the call was canceled or its deadline has
+ * passed.
  *
  * Errors: QUERY_CANCELED.
  */
 extern void bb_reqctx_check(const BbReqCtx *ctx);
 
 /*
- * bb_reqctx_wait_ms - how long may a wait last whose end is to be followed by
- * bb_reqctx_check()?  -1: as long as it takes.
+ * bb_reqctx_wait_ms - return the time until the deadline, for a wait that is
+ * followed by bb_reqctx_check(); -1: no limit.
  */
 extern long bb_reqctx_wait_ms(const BbReqCtx *ctx);
 
 /*
- * bb_reqctx_publish - let others see what was counted so far.
+ * bb_reqctx_publish - let other sessions see what was counted so far.
  *
- * bb_reqctx_check() does that now and then; so this is for who is about to
- * wait for something else, as a stream for its consumer.
+ * bb_reqctx_check() does that regularly; so only code needs this that is about
+ * to wait without it, as a stream waits for its consumer.
  */
 extern void bb_reqctx_publish(const BbReqCtx *ctx);
 
 /*
- * bb_reqctx_end - the call is done, and its attached children with it.
+ * bb_reqctx_end - end a call and its attached children.
  *
- * Nothing is counted any more after that.
+ * What is counted after that is lost.
  */
 extern void bb_reqctx_end(const BbReqCtx *ctx);
 
@@ -231,7 +233,7 @@ extern const char *bb_task_kind_name(BbTaskKind kind);
 extern const char *bb_download_behavior_name(BbDownloadBehavior behavior);
 
 /*
- * BB_COUNT - add n to a counter of ctx and of all whom ctx works for.
+ * BB_COUNT - add n to a counter of ctx and of its ancestors.
  */
 #define BB_COUNT(ctx, field, n)                                               \
 	do                                                                        \

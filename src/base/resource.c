@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * resource.c
- *	  File descriptors, and directories being listed, that are closed with
- *	  their memory context.
+ *	  File descriptors and open directories that are closed with their memory
+ *	  context.
  *
- * The server's own OpenTransientFile ties a descriptor to a subtransaction,
- * which a portal may outlive; so these are plain descriptors, announced to
- * fd.c as external ones.
+ * The server's OpenTransientFile ties a descriptor to a subtransaction, which a
+ * portal may outlive; so these are plain descriptors, which fd.c counts as
+ * external ones.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,7 @@ close_with_context(void *arg)
 	bb_fd_close(arg);
 }
 
-/* Room in the server's account for one more. */
+/* Count one more external descriptor. */
 static void
 acquire(const char *path)
 {
@@ -44,7 +44,7 @@ acquire(const char *path)
 				 errhint("Raise max_files_per_process.")));
 }
 
-/* A descriptor for the context, or what open(2) gave instead of one. */
+/* Let the context own fd.  Returns NULL, with errno, if open(2) failed. */
 static BbFd *
 own(BbFd *resource, int fd)
 {

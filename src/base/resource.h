@@ -1,29 +1,30 @@
 /*-------------------------------------------------------------------------
  *
  * resource.h
- *	  Things that are no memory but die with a memory context.
+ *	  File descriptors and open directories that are closed with a memory
+ *	  context.
  *
- * A set-returning function whose consumer stops early is never told; its
- * memory context is simply reset.  So descriptors hang on the context: when
- * it goes, for whatever reason, they go.
+ * A set-returning function isn't called again if its consumer stops early; its
+ * memory context is reset.  So the memory context owns the descriptors, and a
+ * callback closes them when it is reset, for whatever reason.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_RESOURCE_H
 #define BB_RESOURCE_H
 
-/* An open file descriptor, owned by the memory context that it was made in. */
+/* An open file descriptor, owned by the memory context current at its opening. */
 typedef struct BbFd BbFd;
 
 /*
  * bb_fd_open - open(2), counted by the server as an external descriptor.
  *
- * Returns NULL with errno set when the file can't be opened.
+ * Returns NULL with errno set if the file can't be opened.
  *
- * Errors: INSUFFICIENT_RESOURCES when the server has no descriptor to spare.
+ * Errors: INSUFFICIENT_RESOURCES (the server has no free descriptor).
  */
 extern BbFd *bb_fd_open(const char *path, int flags, mode_t mode);
-/* The same with openat(2): a path that begins in an open directory. */
+/* The same with openat(2): the path is relative to an open directory. */
 extern BbFd *bb_fd_openat(const BbFd *directory, const char *path, int flags,
 						  mode_t mode);
 /*
@@ -33,30 +34,30 @@ extern BbFd *bb_fd_openat(const BbFd *directory, const char *path, int flags,
 extern BbFd *bb_fd_open_beneath(const BbFd *directory, const char *path,
 								int flags, mode_t mode);
 /*
- * bb_fd_adopt - a descriptor that is open, for the moment: it is not counted.
+ * bb_fd_adopt - own a descriptor that is already open, without counting it.
  *
- * As every server process may open a few files beyond what is counted, for
- * what is closed again at once.
+ * For a descriptor that will be closed soon: every server process may open a few
+ * files beyond those that are counted.
  */
 extern BbFd *bb_fd_adopt(int fd);
 extern int bb_fd_number(const BbFd *fd);
-/* Close now rather than with the context.  Returns close(2)'s result. */
+/* Closes it before the context does.  Returns the result of close(2). */
 extern int bb_fd_close(BbFd *fd);
 
-/* A directory being listed, owned by the memory context as descriptors are. */
+/* An open directory, owned by the memory context as descriptors are. */
 typedef struct BbDir BbDir;
 
 /*
- * bb_dir_openat - list a directory, by a path that begins in an open one; no
- * part of it may be a symbolic link, or lead out of it.
+ * bb_dir_openat - open a directory, by a path beneath an open directory, to list
+ * it; see bb_fd_open_beneath.
  *
- * Returns NULL with errno set when it can't be opened.
+ * Returns NULL with errno set if it can't be opened.
  */
 extern BbDir *bb_dir_openat(const BbFd *directory, const char *path);
 
 /*
- * bb_dir_next - the next name, but "." and "..", valid until the next call;
- * NULL at the end, with errno 0, or on an error, with errno set.
+ * bb_dir_next - return the next name except "." and "..", valid until the next
+ * call; NULL with errno 0 at the end, or with errno set after an error.
  */
 extern const char *bb_dir_next(BbDir *dir);
 extern void bb_dir_close(BbDir *dir);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * storedpath.c
- *	  Whether a path that comes out of a store may be that of a file.
+ *	  Checks paths that are read from a store.
  *
  *-------------------------------------------------------------------------
  */

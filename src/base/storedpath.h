@@ -1,26 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * storedpath.h
- *	  Whether a path that comes out of a store may be that of a file.
+ *	  Checks paths that are read from a store.
  *
- * Somebody else may be able to write to a page store.  A path in it becomes a
- * member of a tar archive, or a file in a directory that is restored, so it
- * must not lead out of that archive or directory.
+ * Other users may be able to write to a page store.  A path in it becomes a
+ * member of a tar archive or a file in a restored directory, so it must not
+ * lead out of them.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_STOREDPATH_H
 #define BB_STOREDPATH_H
 
-/* The longest name that a file can have, as NAME_MAX on Linux; bytes. */
+/* The maximal length of a file name in bytes, as NAME_MAX on Linux. */
 #define BB_STOREDPATH_PART_MAX 255
 
 /*
- * bb_storedpath_complaint - what is wrong with a path, as an errdetail; NULL:
- * nothing.
+ * bb_storedpath_complaint - return what is wrong with a path, as an errdetail,
+ * or NULL.
  *
- * A path is relative, shorter than MAXPGPATH, and each part of it is a name:
- * not empty, neither "." nor "..", at most BB_STOREDPATH_PART_MAX bytes.
+ * A valid path is relative and shorter than MAXPGPATH, and each of its parts is a
+ * name: not empty, neither "." nor "..", at most BB_STOREDPATH_PART_MAX bytes.
  */
 extern const char *bb_storedpath_complaint(const char *path);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * zerorun.c
- *	  The value of a REL_ZEROS key: which blocks of a fork come as zeros.
+ *	  The value of a REL_ZEROS key: which blocks of a fork are zeros.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * guard.c
- *	  Somebody who kills a process group when the backend has ended.
+ *	  A process that kills a process group when its backend has ended.
  *
- * A shell, since a mere copy of a backend would hold on to the server's shared
- * memory.  It reads from a pipe into which nothing is ever written.
+ * The guard is a shell, since a forked backend would keep the server's shared
+ * memory attached.  It reads from a pipe to which nothing is ever written.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +19,9 @@
 #include "process/spawn.h"
 
 /*
- * One signal for all in the group, the guard with them: all have it before the
- * guard's descriptors are closed.  A polite one, for them, isn't for the guard.
+ * One signal kills the whole group, including the guard: all processes receive
+ * it before the guard's descriptors are closed.  The guard ignores HUP, INT and
+ * TERM, which may be sent to the group.
  */
 #define SCRIPT "trap '' HUP INT TERM; read -r never; kill -KILL 0"
 

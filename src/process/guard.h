@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * guard.h
- *	  Somebody who kills a process group when the backend has ended.
+ *	  A process that kills a process group when its backend has ended.
  *
  *	  backend ──► pipe ──► program and what it starts
  *	     │          ▲        │ joined the group of
  *	     └─ alive ──┴───── guard
  *
- * A backend that is killed has no time for anything, and the kernel closes what
- * it had open before it tells its children.  So whoever reads from it sees an
- * end, as of a stream that is whole.  The guard has the pipe open, too, and
- * closes it only when it has killed all who might read from it: nobody sees an
- * end.
+ * A backend that is killed by SIGKILL can't clean up, and the kernel closes its
+ * descriptors before it signals its children.  So a program that reads from the
+ * backend would see the end of its input, as if the stream were complete.  The
+ * guard holds the pipe open, too, and closes it only after it has killed all
+ * programs that might read from it: none of them sees an end.
  *
- * Beyond reach is who has left the group.
+ * It can't kill processes that have left the group.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@
 
 #include <sys/types.h>
 
-/* Zeros: there is none.  It hangs on nothing; the holder ends it. */
+/* All zeros if there is no guard.  The caller ends it; no memory context does. */
 typedef struct BbGuard
 {
 	pid_t		pid; /* and group; 0: not running */
@@ -30,15 +30,15 @@ typedef struct BbGuard
 } BbGuard;
 
 /*
- * bb_guard_start - start one, which leads a process group and holds fd open.
+ * bb_guard_start - start a guard, which leads a process group and holds fd open.
  *
- * It takes a descriptor.  False: there is none, with errno.
+ * It uses one descriptor.  Returns false with errno set if it failed.
  */
 extern bool bb_guard_start(BbGuard *guard, int fd);
 
 /*
- * bb_guard_end - end it, and nobody else.  On return it doesn't hold fd any
- * more.  A guard that ended before, or never began, is fine.
+ * bb_guard_end - end the guard, and no other process.  Afterwards it doesn't hold
+ * fd.  Does nothing if the guard has ended or was never started.
  */
 extern void bb_guard_end(BbGuard *guard);
 

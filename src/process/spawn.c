@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * spawn.c
- *	  A program of ours, started by a backend.
+ *	  Starts programs from a backend.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 
 #include "process/spawn.h"
 
-/* Above all descriptors that a child is to have. */
+/* Greater than all descriptors of a child. */
 #define SAFE_FD 10
 
 static void
@@ -35,14 +35,14 @@ close_all_from(int first)
 }
 
 /*
- * In the child: fds become descriptors 0, 1, …, the only ones.
+ * In the child: make fds the only descriptors, as 0, 1, …
  */
 static bool
 place_fds(const int *fds, int nfds)
 {
 	int			moved[SAFE_FD];
 
-	/* first out of the way of each other, then to their places */
+	/* first to numbers that don't collide, then to their places */
 	for (int n = 0; n < nfds; n++)
 	{
 		int			fd = fds[n];
@@ -61,7 +61,8 @@ place_fds(const int *fds, int nfds)
 }
 
 /*
- * In the child: end with the parent, which may have ended already.
+ * In the child: arrange to be killed when the parent ends.  Returns false if it
+ * has ended already.
  */
 static bool
 follow(pid_t parent)
@@ -74,7 +75,7 @@ follow(pid_t parent)
 }
 
 /*
- * In the child: become the program.  System calls only.
+ * In the child: execute the program.  Makes system calls only.
  */
 static void
 become(pid_t parent, const BbSpawn *spawn)
@@ -111,7 +112,7 @@ bb_spawn(const BbSpawn *spawn)
 	if (pid == 0)
 		become(parent, spawn);
 	save_errno = errno;
-	/* whoever comes first; the other finds it done */
+	/* the child does the same; it may run later, or have run already */
 	if (pid > 0)
 		(void) setpgid(pid, spawn->group);
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * waitset.h
- *	  The events that every wait of bbackup waits for.
+ *	  The events that every wait set of bbackup includes.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,14 +12,12 @@
 #include "storage/latch.h"
 
 /*
- * bb_wait_set_begin - have a new set wait for our latch, and end the process
- * with the postmaster.
+ * bb_wait_set_begin - add the process latch to a new wait set, and the end of the
+ * postmaster, which ends this process.
  *
- * In single-user mode there is no postmaster, and no descriptor to watch it
- * by; WaitLatch() leaves it out there, too.
+ * In single-user mode there is no postmaster; WaitLatch() omits it there, too.
  *
- * Errors: those of AddWaitEventToSet().  The caller frees the set then, and
- * keeps no pointer to it.
+ * Errors: those of AddWaitEventToSet().  The caller then frees the set.
  */
 static inline void
 bb_wait_set_begin(WaitEventSet *set)
