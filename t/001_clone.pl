@@ -1,5 +1,5 @@
-# The main job: a cluster with everything in it, imported, and a clone out of
-# the store, started by the stock server without recovery.
+# The main use: import a cluster with some of everything, and start a clone from
+# the store with the stock server, without recovery.
 
 use strict;
 use warnings;
@@ -36,14 +36,14 @@ is( $store->safe_psql('postgres', 'SELECT end_lsn FROM bb_timelines()'),
 my $tar = fetch_backup($store);
 my $clone = new_clone('clone', $tar);
 
-# --- The files, before anything ran on them.
+# --- The files, before any server ran on them.
 
 my $from = $source->data_dir;
 my $to = $clone->data_dir;
 my %in_clone = map { $_ => 1 } files_below($to);
 my (@differ, @missing, $compared);
 
-# What is not part of a backup, or made for it.
+# Files that are not part of a backup, or are made for it.
 my $not_compared = qr{^(?:
 	postmaster\.opts | global/pg_control | pg_wal/.* | pg_logical/.*
 	| (?:pg_stat|pg_stat_tmp|pg_replslot|pg_notify|pg_subtrans|pg_serial
@@ -56,7 +56,7 @@ my $not_compared = qr{^(?:
 
 foreach my $file (files_below($from))
 {
-	# the main, free space and visibility map of unlogged relations
+	# the main fork, free space map and visibility map of unlogged relations
 	my ($relation, $fork) = $file =~ m{^(.*/\d+)(?:_(fsm|vm|init))?$};
 	if (defined $relation && $unlogged{$relation})
 	{
@@ -125,7 +125,7 @@ $import->{lsn} =~ m{^(.*)/(.*)$};
 like(slurp_file("$to/pg_wal/00000002.history"),
 	qr{^1\t\Q$1/$2\E\t}, 'that says where it parted');
 
-# --- It starts.
+# --- The clone starts.
 
 $clone->start;
 my $log = slurp_file($clone->logfile);
@@ -182,7 +182,7 @@ $clone->command_ok(
 	[ 'pg_amcheck', '--all', '--install-missing', '--heapallindexed' ],
 	'pg_amcheck finds nothing');
 
-# --- It lives on: writes, a crash, an import of its own.
+# --- The clone can be used: writes, a crash, an import from it.
 
 $clone->command_ok([ 'pgbench', '-n', '-t', '200', '-c', '2', 'postgres' ],
 	'the clone takes writes');

@@ -13,7 +13,7 @@ use Test::More;
 
 my $store = new_store('store');
 
-# Import and start: the clone, which has to dump as the source does.
+# Import and start a clone, which must dump as the source does.
 sub roundtrip
 {
 	my ($source, $timeline, $settings) = @_;
@@ -91,7 +91,7 @@ $source->safe_psql('postgres',
 my $relation =
   $source->safe_psql('postgres', "SELECT pg_relation_filepath('huge')");
 $source->stop;
-# new pages, as an extension that crashed leaves them
+# new pages, as an extension that crashed leaves behind
 my $path = $source->data_dir . "/$relation";
 truncate $path, 1 << 30 or die $!;
 foreach my $segment ("$path.1", "$path.2")
@@ -127,7 +127,7 @@ is($clone->safe_psql('postgres', 'SELECT sum(i) FROM huge'),
 $clone->stop;
 $clone->clean_node;
 
-# --- Configuration that is not in the data directory, as Debian has it.
+# --- Configuration outside the data directory, as on Debian.
 
 $source = new_source('source_debian');
 $source->stop;

@@ -1,4 +1,5 @@
-# What is in a backup: the same bytes each time; thin ones; prev_lsn, new_tli.
+# The content of a backup: the same bytes each time; thin backups; prev_lsn,
+# new_tli.
 
 use strict;
 use warnings;
@@ -35,7 +36,7 @@ sub member
 	return scalar `tar -xOf '$tar' '$name'`;
 }
 
-# --- The same bytes, from here, from there, and again.
+# --- The same bytes, from this server, from another one, and again.
 
 my $tar = fetch_backup($store);
 is(md5(fetch_backup($store)), md5($tar), 'two backups are equal');
@@ -52,7 +53,7 @@ my $of_branch = fetch_backup($store, "timeline => 'branch'");
 is_deeply([ tar_members($of_branch) ],
 	[ tar_members($tar) ], 'a branch has the same files');
 
-# --- The order, and bb_files().
+# --- The order of the members, and bb_files().
 
 my @members = tar_members($tar);
 is("@members[-2, -1]", 'global/pg_control backup_manifest',
@@ -127,7 +128,7 @@ fails_like(
 	qr/22023: prev_lsn .* is not below/,
 	'nor may it be above');
 
-# --- LSNs that there are not.
+# --- LSNs outside the timeline.
 
 fails_like(
 	$store,
@@ -163,7 +164,7 @@ foreach my $case ([ 'later', $later, 7 ])
 	$clone->stop;
 }
 
-# --- pg_waldump reads the record that was made.
+# --- pg_waldump reads the generated record.
 
 my $directory = PostgreSQL::Test::Utils::tempdir;
 system_or_bail('tar', '-xf', $tar, '-C', $directory, 'pg_wal',

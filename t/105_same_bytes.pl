@@ -1,5 +1,5 @@
-# A backup at an LSN is the same bytes, whether the timeline ends there or has
-# gone on since.
+# A backup at an LSN has the same bytes whether the timeline ends there or has
+# continued since.
 
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ $source->stop;
 my $store = new_store('store');
 my %start = (stopped => import_directory($store, $source->data_dir, 'stopped')->{lsn});
 
-# Records of all sorts before each mark: the last one may be a commit, a
+# Records of all kinds before each mark: the last one may be a commit, a
 # switch of segments, or the rest of one that crosses pages.
 my @marks;
 $source->start;
@@ -54,7 +54,7 @@ foreach my $timeline (sort keys %start)
 	$early{ $start{$timeline} } = $backup->($start{$timeline});
 	foreach my $mark (@marks)
 	{
-		# a mark may be in front of a page that has no record yet
+		# a mark may be before a page that has no record yet
 		my %row = ingest($store, $archive, $timeline, $mark);
 
 		$early{ $row{end_lsn} } = $backup->($row{end_lsn});

@@ -15,7 +15,7 @@ $source->stop;
 my $store = new_store('store');
 import_directory($store, $source->data_dir);
 
-# --- The label is where a server leaves it after recovery.
+# --- The label is in the file where a server leaves it after recovery.
 
 my $tar = fetch_backup($store, "label => 'before the release'");
 my $again = fetch_backup($store, "label => 'before the release'");
@@ -39,7 +39,7 @@ is( $store->safe_psql('postgres',
 	'label',
 	'bb_files() lists it');
 
-# A clone's backup has its own label, or none.
+# A backup of a clone has the label given for it, or no label.
 my $second = new_store('second');
 import_directory($second, $clone->data_dir);
 $clone = new_clone('relabelled', fetch_backup($second, "label => 'second'"));
@@ -49,7 +49,7 @@ is(scalar(grep { $_ eq 'backup_label.old' }
 		  tar_members(fetch_backup($second, "label => 'second'"))),
 	1, 'once');
 
-# --- max_rate: never faster.  Slower it may be.
+# --- max_rate: never faster, but it may be slower.
 
 my $size = $store->safe_psql('postgres',
 	'SELECT length(bb_basebackup(full_backup => false))');
@@ -58,7 +58,7 @@ my $began = time;
 $store->safe_psql('postgres',
 	"SELECT count(c) FROM (SELECT bb_basebackup_stream(full_backup => false, max_rate => $rate) AS c) s"
 );
-# the last sample isn't waited for
+# nothing waits for the last sample
 cmp_ok(time - $began, '>=', ($size - $rate * 128) / ($rate * 1024),
 	"$size bytes are not faster than $rate kB/s");
 my ($ret, $out, $err) = $store->psql('postgres',
@@ -67,7 +67,7 @@ my ($ret, $out, $err) = $store->psql('postgres',
 like($err, qr/canceling statement due to statement timeout/,
 	'a slow one can be cancelled');
 
-# --- progress => false leaves the size away.
+# --- progress => false omits the size.
 
 my $total = sub {
 	my ($arguments) = @_;
@@ -78,11 +78,11 @@ my $total = sub {
 		 WHERE function = 'bb_basebackup_stream'");
 };
 like($total->(''), qr/\nt$/, 'the size is known');
-like($total->('progress => false'), qr/\nf$/, 'unless nobody wants it');
+like($total->('progress => false'), qr/\nf$/, 'but not with progress => false');
 is(slurp_file(fetch_backup($store, 'progress => false')),
 	slurp_file(fetch_backup($store, '')), 'the bytes are the same');
 
-# --- settings: what they do is in t/361_clone_settings.pl.
+# --- settings: t/361_clone_settings.pl tests their effect.
 
 my $as_it_was = $source->data_dir . '/postgresql.auto.conf';
 is( $store->safe_psql('postgres',

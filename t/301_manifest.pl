@@ -1,4 +1,4 @@
-# backup_manifest: what stock pg_verifybackup says of it.
+# backup_manifest, verified by stock pg_verifybackup.
 
 use strict;
 use warnings;
@@ -12,7 +12,7 @@ my $seed = $ENV{BB_SEED} // time;
 note "BB_SEED=$seed";
 srand $seed;
 
-# So many files that the manifest doesn't fit into the memory it may have.
+# Enough files that the manifest exceeds the memory that it may use.
 my $source = new_source('source', '--data-checksums');
 fill_source($source);
 $source->safe_psql('postgres', 'DO $$ BEGIN FOR i IN 1..7000 LOOP'
@@ -27,7 +27,7 @@ append_to_file($source->data_dir . "/conf.d/$_", "# $_\n")
 my $store = new_store('store');
 import_directory($store, $source->data_dir);
 
-# extract - a new directory with the backup of these arguments.
+# extract - extract a backup with these arguments into a new directory.
 sub extract
 {
 	my ($arguments, $name) = @_;
@@ -52,7 +52,7 @@ sub verifies
 	return;
 }
 
-# One of these is what pg_verifybackup complains of.
+# pg_verifybackup reports one of these.
 sub complaint
 {
 	my ($directory, @options) = @_;
@@ -63,7 +63,7 @@ sub complaint
 	return $result ? 'none' : $err;
 }
 
-# --- Every variant verifies, and is as large as was said.
+# --- Every variant verifies, and has the size that was reported.
 
 foreach my $variant (
 	'',
@@ -99,7 +99,7 @@ foreach my $variant (
 }
 ok(!grep({ $_ eq 'backup_manifest' }
 		tar_members(fetch_backup($store, "manifest => 'no'"))),
-	'no manifest if nobody wants it');
+	'no manifest with manifest => no');
 is( $store->safe_psql('postgres',
 		"SELECT count(*) FROM bb_files(manifest => 'off') WHERE kind = 'manifest'"
 	),
@@ -118,10 +118,10 @@ like(slurp_file("$full/backup_manifest"),
 
 my ($thin) = extract('full_backup => false', 'thin');
 
-# What pg_verifybackup leaves out: see its documentation.
+# Files that pg_verifybackup ignores: see its documentation.
 my $ignored = qr{^(?:pg_wal/.*|postgresql\.auto\.conf|backup_manifest)$};
 
-# Change a byte, and back: what is said in between.
+# Change a byte, verify, and change it back.
 sub flip
 {
 	my ($directory, $file, $offset, @options) = @_;
@@ -141,7 +141,7 @@ sub contents
 	  files_below($directory);
 }
 
-# From 17 on the control file is read before its checksum is looked at.
+# From 17 on, the control file is read before its checksum is verified.
 sub is_noticed
 {
 	my ($file, $said) = @_;
@@ -171,7 +171,7 @@ is("@unnoticed", '', 'a changed byte of any file is noticed');
 like(flip($thin, 'backup_manifest', int rand -s "$thin/backup_manifest"),
 	qr/error/, 'and one of the manifest');
 
-# --- Files that are missing, or too many.
+# --- Missing files and extra files.
 
 my ($relation) = grep { m{^base/\d+/\d+$} } @full;
 rename "$full/$relation", "$full/../aside" or die $!;
@@ -210,8 +210,8 @@ $clone->start;
 same_dump(dump_all($clone), $dump, 'a clone with a manifest works');
 $clone->stop;
 
-# --- Who stops early leaves nothing: checksums and files belong to no
-# transaction.
+# --- A consumer that stops early leaves nothing behind: checksums and files
+# belong to no transaction.
 
 my $session = start_session($store);
 
@@ -273,7 +273,7 @@ like(
 leaves_nothing('leaves nothing');
 ask($session, 'RESET statement_timeout');
 
-# temp_file_limit holds for it
+# temp_file_limit applies to it
 like(ask($session, "SET temp_file_limit = 100; $chunk"),
 	qr/53400: temporary file size exceeds/, 'temp_file_limit holds');
 leaves_nothing('which leaves nothing');

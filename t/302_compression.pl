@@ -1,5 +1,5 @@
-# Compressed backups: what stock tools make of them, what they take, and what
-# they leave behind.
+# Compressed backups: stock tools read them; their statistics; what they leave
+# behind.
 
 use strict;
 use warnings;
@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $store = new_store('store');
-# What the server was built with, and what there is to decompress it.
+# The methods that the server was built with and that can be decompressed here.
 my %built = map { $_ => 1 } 'gzip', split /[{},]/,
   $store->safe_psql('postgres',
 	"SELECT enumvals FROM pg_settings WHERE name = 'wal_compression'");
@@ -33,7 +33,7 @@ sub tool_of
 	return $specification =~ s/:.*//r;
 }
 
-# What can't be compressed, and then more than 2 GB of holes.
+# Data that can't be compressed, and then more than 2 GB of holes.
 my $source = new_source('source');
 $source->safe_psql(
 	'postgres', q(
@@ -101,7 +101,7 @@ fails_like(
 	[ 'zstd:workers', 'requires a value' ],
 	[ 'zstd:', 'found empty string' ]);
 
-# --- What is counted: the output, and the tar.
+# --- Statistics count the output; the progress counts the tar.
 
 my ($name) = @specifications;
 is( $store->safe_psql(
@@ -180,7 +180,7 @@ foreach my $specification (
 	my $session = new_backend();
 	my @threads;
 
-	# true if it was cancelled, in the midst
+	# true if it was cancelled halfway
 	my $cancel = sub {
 		ask($session,
 			"BEGIN; DECLARE c CURSOR FOR SELECT length($stream); FETCH 1 FROM c"
@@ -218,8 +218,8 @@ foreach my $specification (
 	ask($session, "SELECT length($stream) LIMIT 1") foreach 1 .. 20;
 	my $grown = backend_status($session->{backend}, 'RssAnon') - $memory;
 	note "$specification: $memory kB, 40 calls later $grown kB more";
-	# the C library keeps some of what threads had, as much as a call or two
-	# take; that of forty would be half a gigabyte
+	# the C library keeps some memory of threads, as much as a call or two
+	# take; that of forty calls would be half a gigabyte
 	cmp_ok($grown, '<', ($workers ? 64 : 4) * 1024,
 		'40 such calls leave no memory');
 	end_session($session);

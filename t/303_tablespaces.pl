@@ -1,4 +1,5 @@
-# bb_basebackup_archives(): an archive a tablespace, as pg_basebackup has them.
+# bb_basebackup_archives(): an archive for each tablespace, as pg_basebackup
+# makes them.
 
 use strict;
 use warnings;
@@ -33,7 +34,8 @@ $source->stop;
 my $store = new_store('store');
 import_directory($store, $source->data_dir);
 
-# fetch_archives - their names, as they came, and a directory with them.
+# fetch_archives - return the names of the archives, in order, and a directory
+# with them.
 sub fetch_archives
 {
 	my ($arguments) = @_;
@@ -76,7 +78,7 @@ sub listed
 	  slurp_file($manifest);
 }
 
-# --- What comes, in which order.
+# --- The archives, their order and content.
 
 my @numbers = sort { $a <=> $b } values %oids;
 my ($archives, @names) = fetch_archives('');
@@ -105,7 +107,7 @@ is( join(' ', grep { m{^pg_tblspc/} } tar_members("$archives/base.tar")),
 is((tar_members("$archives/base.tar"))[-1],
 	'global/pg_control', 'and pg_control last');
 
-# the size that was said is what came
+# the reported size is the size of the archives
 my $bytes = 0;
 $bytes += -s "$archives/$_" foreach @names;
 is( $store->safe_psql('postgres',
@@ -120,13 +122,13 @@ is( $store->safe_psql('postgres',
 	$bytes,
 	'in FROM, too');
 
-# --- Progress, which counts archives as the server does.
+# --- The progress counts archives as the server does.
 
 my $watcher = start_session($store);
 my $reader = start_session($store);
 
-# The name and the progress of each row but the last, which ends it; of equal
-# ones the first.
+# The name and the progress of each row except the last, which ends the backup;
+# the first of equal ones.
 sub progress_of
 {
 	my ($call, $name) = @_;
@@ -154,7 +156,7 @@ foreach my $n (1 .. @numbers)
 	is((grep { /^\Q$archive\E\.tar\|/ } @seen)[-1],
 		"$archive.tar|5|$n", "tablespace $n of 5 was streamed");
 }
-# the manifest comes last; it's seen here if it is of more than one chunk
+# the manifest comes last; it is seen here if it has more than one chunk
 @seen = grep { !/^backup_manifest/ } @seen;
 is("@seen[-2 .. -1]", 'base.tar|5|4 base.tar|5|5',
 	'with the last, all');
@@ -259,7 +261,7 @@ like(
 		"SELECT (a).archive FROM (SELECT bb_basebackup_archives(manifest_checksums => 'sha256') AS a) s LIMIT 2"
 	),
 	qr/\A(\d+\.tar\s*){2}\z/,
-	'who stops early is told nothing');
+	'a consumer that stops early gets no message');
 is(join(' ', grep { /bbackup|pgsql_tmp/ }
 		backend_descriptors($session->{backend})),
 	'', 'and leaves nothing');

@@ -1,5 +1,5 @@
-# jobs => n: the same backup, made by background workers; and none is left,
-# however it ends.
+# jobs => n: background workers make the same backup, and no worker is left
+# however the backup ends.
 
 use strict;
 use warnings;
@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# --- A bit of everything, and a history that takes redo.
+# --- Some of everything, and a history that needs redo.
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive,
@@ -54,7 +54,7 @@ sub open_cursor
 	return $first;
 }
 
-# The same when each of them has made all that it was given, and waits for us.
+# The same after each worker has made all its units, and waits for the backup.
 sub open_cursor_at_work
 {
 	my $pages = 'SELECT count(*) FROM bb_access_stats WHERE pid IN'
@@ -88,7 +88,7 @@ sub none_left
 	return;
 }
 
-# The row of the last backup has what its workers did, also at the last.
+# The row of the last backup includes the work of its workers, to the end.
 sub contains_workers
 {
 	my ($name, $backend) = @_;
@@ -220,7 +220,7 @@ contains_workers('the session was terminated');
 end_session($session);
 $session = start_session($store);
 
-# A process that dies of SIGKILL takes all sessions with it.
+# The death of a process by SIGKILL ends all sessions.
 foreach my $whom ('a worker', 'the session')
 {
 	my $killed;
@@ -243,7 +243,7 @@ foreach my $whom ('a worker', 'the session')
 	ask($session, 'COMMIT');
 }
 
-# --- Who may.
+# --- Privileges.
 
 ask($watcher,
 	'CREATE ROLE bob; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO bob;'
@@ -299,7 +299,7 @@ is($errors[1], $errors[0], 'the same with workers');
 none_left('an error');
 patch_file($image, (-s $image) / 2, $old);
 
-# --- Not enough of them.  Nor are statistics shared.
+# --- Too few worker slots, and no shared statistics.
 
 foreach my $slots (0, 1, 2)
 {
@@ -331,7 +331,7 @@ max_worker_processes = $slots
 		'so is what the session knows of it');
 }
 
-# --- In object storage, with a cache that has no room for all.
+# --- In object storage, with a cache that is too small for all layers.
 
 SKIP:
 {

@@ -50,7 +50,7 @@ sub tli
 		'SELECT timeline_id FROM pg_control_checkpoint()');
 }
 
-# Until the last segment that the node has ended is archived.
+# Wait until the last segment that the node has completed is archived.
 sub wait_for_archive
 {
 	my ($node, $pattern) = @_;
@@ -69,8 +69,8 @@ my $segment = $parent->safe_psql('postgres',
 wait_for_archive($parent, $segment);
 ingest($store, $archive);
 
-# --- A clone takes the very tli, and the segment, that production takes at its
-# failover; and production archives its own all the same.
+# --- A clone uses the same tli and the same segment as production after its
+# failover, and production can archive its segments all the same.
 
 my $clone = new_clone('clone', fetch_backup($store));
 $clone->start;
@@ -104,7 +104,7 @@ is(rows($second), 'one two', '... with its rows');
 is(tli($second), 3, '... and a clone of it is on tli 3');
 $second->stop;
 
-# --- A base backup with a history file that the store's WAL hasn't come to.
+# --- A base backup with a history file that the store's WAL hasn't reached.
 
 my $ahead = copy_directory($base, PostgreSQL::Test::Utils::tempdir . '/ahead');
 PostgreSQL::Test::Utils::system_or_bail('cp', "$archive/00000002.history",
@@ -128,7 +128,7 @@ fails_like(
 	$alone,
 	'SELECT bb_basebackup(new_tli => 2)',
 	qr/22023: new_tli 2 is a timeline ID that the source has/,
-	'nobody else gets it');
+	'no backup gets it');
 %row = ingest($alone, $archive);
 is($row{tli}, 2, 'WAL comes to it');
 is( histories($alone),
@@ -143,7 +143,7 @@ like(slurp_file("$place/pg_wal/00000003.history"),
 	qr/\A1\t[0-9A-F\/]+\t.*\n2\t\Q$row{end_lsn}\E\t/s, 'with the history');
 $alone->stop;
 
-# --- One that is to take the place of production archives: its history, too.
+# --- A clone that replaces production archives, including its history file.
 
 my $own = PostgreSQL::Test::Utils::tempdir;
 my $writer = new_clone('writer',

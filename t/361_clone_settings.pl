@@ -1,5 +1,5 @@
-# The configuration of a clone: without what would harm its source, with what
-# its data need.
+# The configuration of a clone: without settings that would harm its source, and
+# with settings that its data need.
 
 use strict;
 use warnings;
@@ -37,7 +37,7 @@ sub restore
 	return ($place, $err);
 }
 
-# --- A source with all that points at itself.
+# --- A source with every setting that refers to itself or its neighbours.
 
 my $source = new_source('source');
 my $primary = 'host=127.0.0.1 port=1';
@@ -136,7 +136,7 @@ is(setting($clone, 'archive_mode'),
 	'off', 'so it is when a server has rewritten the file');
 $clone->stop;
 
-# --- As the source is.
+# --- With the source's settings.
 
 ($place) = restore("settings => 'source'");
 is(slurp_file("$place/$_"), slurp_file("$data/$_"), "$_ is the source's")
@@ -160,10 +160,10 @@ ok(-d "$made/$_", "a delta brings $_ back") foreach qw(sockets/deep empty.d);
 like(slurp_file("$made/postgresql.auto.conf"),
 	qr/^archive_mode = 'off'$/m, '... and makes a clone of it');
 
-# --- Data that need more than the configuration that was captured before.
+# --- Data that need more than the captured configuration has.
 
 my $grown = new_source('grown');
-# what limits replication origins: a setting of their own came with 18
+# the setting that limits replication origins; 18 has a separate one
 my $origins_limit =
   $grown->pg_version >= 18
   ? 'max_active_replication_origins'
@@ -198,7 +198,7 @@ foreach my $i (1 .. 15)
 	$grown->safe_psql('postgres',
 		"SELECT pg_replication_origin_advance('o$i', '0/$i')");
 }
-# many locks, in a small table of them
+# many locks, in a small lock table
 $grown->safe_psql('postgres',
 	'DO $$ BEGIN FOR i IN 1 .. 3000 LOOP EXECUTE format(\'CREATE TABLE t%s ()\', i); COMMIT; END LOOP; END $$'
 );

@@ -51,7 +51,7 @@ append_hex(StringInfo buf, const void *bytes, size_t length)
 	buf->data[buf->len] = '\0';
 }
 
-/* A manifest is in UTF-8, whatever a path is in. */
+/* A manifest is in UTF-8; a path may be in any encoding. */
 static void
 append_path(const BbBackupManifest *text, StringInfo buf, const char *path)
 {
@@ -109,7 +109,7 @@ bb_backupmanifest_file(const BbBackupManifest *text, StringInfo buf,
 	appendStringInfoString(buf, " }");
 }
 
-/* The WAL to be verified is the one record that the seed made. */
+/* The WAL to verify is the one record of the seed. */
 void
 bb_backupmanifest_end(const BbBackupManifest *text, StringInfo buf)
 {

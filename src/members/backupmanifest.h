@@ -3,13 +3,13 @@
  * backupmanifest.h
  *	  The text of a backup_manifest, as pg_verifybackup reads it.
  *
- *	  begin (file)* end, then the checksum of all that
+ *	  begin (file)* end, then the checksum of these parts
  *
  * Each part has a length that doesn't depend on any checksum's value, so that
  * the size of a manifest is known before a byte of the backup is read.
  *
  * (PostgreSQL's documentation, "Backup Manifest Format", and its
- * backup_manifest.c, of which this is byte for byte.)
+ * backup_manifest.c, whose output this matches byte for byte.)
  *
  *-------------------------------------------------------------------------
  */
@@ -21,10 +21,10 @@
 #include "members/options.h"
 #include "members/seed.h"
 
-/* Its path. */
+/* The path of the manifest. */
 #define BB_MANIFEST_FILE "backup_manifest"
 
-/* What all of a manifest's parts know. */
+/* What all parts of a manifest need. */
 typedef struct BbBackupManifest
 {
 	bool		force_encode;
@@ -33,16 +33,16 @@ typedef struct BbBackupManifest
 	const BbSeed *seed;				/* system identifier and WAL */
 } BbBackupManifest;
 
-/* Is this member a file that a manifest lists?  Not WAL, nor itself. */
+/* Does a manifest list this member?  It lists neither WAL nor itself. */
 extern bool bb_backupmanifest_lists(const BbMember *member);
 
-/* The bytes of a checksum of a type. */
+/* Return the length of a checksum, bytes. */
 extern int bb_backupmanifest_checksum_length(pg_checksum_type type);
 
 /*
- * bb_backupmanifest_… - add a part.
+ * bb_backupmanifest_… - append a part to buf.
  *
- * "checksum" is of the file's content, of the length that its type has.
+ * "checksum" is the checksum of the file's content, with the length of its type.
  */
 extern void bb_backupmanifest_begin(const BbBackupManifest *text,
 									StringInfo buf);
@@ -53,7 +53,7 @@ extern void bb_backupmanifest_file(const BbBackupManifest *text,
 extern void bb_backupmanifest_end(const BbBackupManifest *text,
 								  StringInfo buf);
 
-/* The last line: the SHA-256 of all parts before it. */
+/* Append the last line, with the SHA-256 of all parts before it. */
 extern void bb_backupmanifest_checksum(StringInfo buf, const uint8 *sha256);
 
 #endif /* BB_BACKUPMANIFEST_H */

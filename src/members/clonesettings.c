@@ -18,7 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
-/* A block of postgresql.auto.conf, with all that is between its ends. */
+/* A block of postgresql.auto.conf, with everything between its ends. */
 typedef struct Block
 {
 	const char *begin; /* a line each, with its end */
@@ -48,9 +48,9 @@ static const Block clone_block = {
 	"# it take the place of that cluster, make it with settings => 'source'.\n"
 
 /*
- * All of them can be changed later.  The recovery settings have an effect only
- * in a server that is told to recover (recovery.signal); without these lines it
- * would use old settings of its source.
+ * A user can change all of them later.  The recovery settings have an effect
+ * only in a server that recovers (recovery.signal); without these lines it would
+ * use old settings of its source.
  */
 static const char *const clone_settings[][2] = {
 	{"archive_mode", "off"},
@@ -94,7 +94,7 @@ static const char *const disabled_names[] = {
 #endif
 #define ORIGINS_DEFAULT 10
 
-/* Everything on the way. */
+/* The state of a call of bb_clonesettings_apply. */
 typedef struct Settings
 {
 	const BbReqCtx *ctx;
@@ -118,7 +118,7 @@ add_notice(Settings *settings, char *message, char *detail)
 
 /* ---- texts ---- */
 
-/* Cut a block out of a text; a block without an end is left there. */
+/* Cut a block out of a text, unless the block has no end. */
 static void
 cut_block(char *text, size_t *length, const Block *block)
 {
@@ -128,12 +128,12 @@ cut_block(char *text, size_t *length, const Block *block)
 	while ((begin = strstr(text, block->begin)) != NULL &&
 		   (end = strstr(begin, block->end)) != NULL)
 	{
-		size_t		behind;
+		size_t		rest;
 
 		end += strlen(block->end);
-		behind = text + *length - end;
-		memmove(begin, end, behind + 1);
-		*length = begin + behind - text;
+		rest = text + *length - end;
+		memmove(begin, end, rest + 1);
+		*length = begin + rest - text;
 	}
 }
 
@@ -159,7 +159,7 @@ clone_lines(void)
 	return lines.data;
 }
 
-/* Make a line of a captured file a comment. */
+/* Turn a line of a captured file into a comment. */
 static void
 disable_line(Settings *settings, const BbConfSetting *setting)
 {
@@ -198,8 +198,8 @@ is_disabled(const BbConfSetting *setting)
 /* ---- what the data need ---- */
 
 /*
- * The value of a parameter; its default if the files don't set it, or not to a
- * number.
+ * The value of a parameter; its default if the files don't set it, or don't set
+ * it to a number.
  */
 static int64
 number_of(const Settings *settings, const char *name, int unless_set,
@@ -242,9 +242,9 @@ raise_number(Settings *settings, const char *name, int unless_set, int flags,
 
 /*
  * A server takes the locks of its prepared transactions again.  Its table has
- * room for so many locks for each process and prepared transaction
- * (NLOCKENTS in lock.c, InitializeMaxBackends in postinit.c); as much room as
- * the source had is enough.
+ * room for max_locks_per_transaction locks for each process and prepared
+ * transaction (NLOCKENTS in lock.c, InitializeMaxBackends in postinit.c).  As
+ * much room as the source had is enough.
  */
 static void
 raise_locks(Settings *settings, int64 prepared)
@@ -298,7 +298,7 @@ raise_commit_timestamps(Settings *settings)
 	if (settings->needs->control->track_commit_timestamp && !on)
 		raise_setting(settings, "track_commit_timestamp", "on",
 					  "A server that does not track commit timestamps "
-					  "removes those that there are.");
+					  "removes the existing ones.");
 }
 
 static void
@@ -325,8 +325,8 @@ raise_all(Settings *settings)
 /* ---- what a clone must not have ---- */
 
 /*
- * Two servers would write into the same log files, and one that truncates
- * them (log_truncate_on_rotation) the other's.
+ * With the source's directory, two servers would write into the same log files,
+ * and truncate each other's (log_truncate_on_rotation).
  */
 static bool
 logs_elsewhere(const Settings *settings)
@@ -347,9 +347,9 @@ keep_apart(Settings *settings, StringInfo text)
 	append_block(text, &clone_block, CLONE_COMMENT, lines);
 }
 
-/* What is included, but not in the backup. */
+/* Add NOTICEs about included files that aren't in the backup. */
 static void
-tell_included(Settings *settings)
+report_included(Settings *settings)
 {
 	ListCell   *cell;
 
@@ -358,7 +358,7 @@ tell_included(Settings *settings)
 				   psprintf("configuration includes \"%s\", which is not in "
 							"the backup",
 							(char *) lfirst(cell)),
-				   pstrdup("It was not there, or was left out, when the data "
+				   pstrdup("It did not exist, or was omitted, when the data "
 						   "directory was imported. A server does not start "
 						   "without it."));
 
@@ -400,7 +400,7 @@ bb_clonesettings_apply(const BbReqCtx *ctx, BbSmallFiles *files,
 
 	initStringInfo(&settings.raised);
 	settings.conf = bb_conf_parse(ctx, files);
-	tell_included(&settings);
+	report_included(&settings);
 	raise_all(&settings);
 	if (option == BB_SETTINGS_CLONE)
 		foreach(cell, settings.conf.settings)
@@ -409,7 +409,7 @@ bb_clonesettings_apply(const BbReqCtx *ctx, BbSmallFiles *files,
 	if (option != BB_SETTINGS_CLONE && settings.raised.len == 0)
 		return settings.notices;
 
-	/* with what was disabled in it */
+	/* read it again, since lines in it may have been disabled */
 	captured = bb_smallfiles_read(ctx, files, PG_AUTOCONF_FILENAME, &length);
 	initStringInfo(&text);
 	if (captured != NULL)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * confparse.c
- *	  What the configuration files of a backup say.
+ *	  Reading the settings in the configuration files of a backup.
  *
- * (What include directives do is from ParseConfigFile, ParseConfigDirectory
- * and AbsoluteConfigLocation in PostgreSQL's guc-file.l; so is what a name is
- * made of.)
+ * (The meaning of include directives and the characters of a name are from
+ * ParseConfigFile, ParseConfigDirectory and AbsoluteConfigLocation in
+ * PostgreSQL's guc-file.l.)
  *
  *-------------------------------------------------------------------------
  */
@@ -17,13 +17,13 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-/* What is put ahead of an include directive, to make a setting of it. */
+/* The prefix that makes a setting of an include directive. */
 #define DIRECTIVE "bbackup_directive."
 
 /* As in ParseConfigFile. */
 #define MAX_DEPTH 10
 
-/* Files that include each other could go on for ever within that depth. */
+/* Within that depth, files that include each other could be read for ever. */
 #define MAX_FILES 1000
 
 static void parse_file(const BbReqCtx *ctx, BbSmallFiles *files,
@@ -53,7 +53,7 @@ is_directive(const char *line, const char *end)
 		begins_with_word(line, end, "include_dir");
 }
 
-/* The text with its include directives as settings of another name. */
+/* Copy the text, with its include directives as settings of another name. */
 static void
 hide_directives(const char *text, size_t length, StringInfo hidden)
 {
@@ -73,7 +73,7 @@ hide_directives(const char *text, size_t length, StringInfo hidden)
 		appendBinaryStringInfo(hidden, word, eol - word);
 		line = eol;
 	}
-	/* there is no stream of no bytes */
+	/* fmemopen refuses an empty stream */
 	appendStringInfoChar(hidden, '\n');
 }
 
@@ -87,7 +87,7 @@ close_stream(void *arg)
 	*stream = NULL;
 }
 
-/* The settings in a text, by the server's parser. */
+/* Parse the settings in a text, with the server's parser. */
 static ConfigVariable *
 parse_text(const char *path, const char *text, size_t length)
 {
@@ -107,7 +107,7 @@ parse_text(const char *path, const char *text, size_t length)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not read configuration file \"%s\" of the backup: %m",
 						path)));
-	/* an error in it is for the server to tell, which won't start */
+	/* a server that doesn't start because of an error will report it */
 	(void) ParseConfigFp(*stream, path, 0, DEBUG2, &first, &last);
 	close_stream(stream);
 	pfree(hidden.data);
@@ -115,8 +115,8 @@ parse_text(const char *path, const char *text, size_t length)
 }
 
 /*
- * Where an include leads, from the file with that path; NULL: out of the data
- * directory, or nowhere.
+ * The path that an include in the file "from" names; NULL if it is outside the
+ * data directory, or empty.
  */
 static char *
 locate(const char *location, const char *from)
@@ -138,9 +138,9 @@ locate(const char *location, const char *from)
 	return pstrdup(path);
 }
 
-/* Is what has to be there? */
+/* Does the backup have what the directive names, if it must exist? */
 static bool
-is_there(const BbSmallFiles *files, const char *directive, const char *path)
+is_present(const BbSmallFiles *files, const char *directive, const char *path)
 {
 	if (pg_strcasecmp(directive, "include_if_exists") == 0 ||
 		strcmp(path, ".") == 0)
@@ -158,7 +158,7 @@ follow(const BbReqCtx *ctx, BbSmallFiles *files, const char *directive,
 
 	if (path == NULL)
 		conf->outside = lappend(conf->outside, pstrdup(location));
-	else if (!is_there(files, directive, path))
+	else if (!is_present(files, directive, path))
 		conf->missing = lappend(conf->missing, path);
 	else if (pg_strcasecmp(directive, "include_dir") != 0)
 		parse_file(ctx, files, path, depth + 1, conf);

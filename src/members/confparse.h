@@ -1,20 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * confparse.h
- *	  What the configuration files of a backup say.
+ *	  Reading the settings in the configuration files of a backup.
  *
  *	  postgresql.conf ── include, include_dir ── postgresql.auto.conf
  *
- * They are read in the server's order with the server's own parser
- * (ParseConfigFp of guc-file.l), so quotes, comments and units are its own
- * business.  But the parser follows include directives by itself, into the
- * file system of this server, and what they name is in the page store.  So
- * each directive is given to the parser as a setting of another name, and
- * followed here.
+ * The files are read in the server's order with the server's parser
+ * (ParseConfigFp of guc-file.l), which handles quotes, comments and units.  But
+ * the parser follows include directives into the file system of this server,
+ * while the included files are in the page store.  So the parser gets each
+ * directive as a setting with another name, and the directive is followed here.
  *
- * A file outside of the data directory wasn't captured, so what it says isn't
- * known.  Nor is that of one that import left out, as it does a link to a
- * directory.
+ * The content of a file outside the data directory isn't known, since it wasn't
+ * captured.  The same is true of a file that import omits, such as one behind a
+ * link to a directory.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,23 +33,24 @@ typedef struct BbConfSetting
 
 typedef struct BbConf
 {
-	List	   *settings; /* BbConfSetting *, in order: the last one counts */
-	List	   *outside;  /* char *: included, but not in the data directory */
-	List	   *missing;	   /* char *: included from there, but not in the backup */
-	int			files; /* that were read */
+	List	   *settings; /* BbConfSetting *, in order: the last one wins */
+	List	   *outside; /* char *: included files outside the data directory */
+	List	   *
+		missing; /* char *: included files in it that the backup doesn't have */
+	int			files; /* number of files read */
 } BbConf;
 
 /*
- * bb_conf_parse - read postgresql.conf and postgresql.auto.conf, and what they
- * include.
+ * bb_conf_parse - read postgresql.conf and postgresql.auto.conf, and the files
+ * that they include.
  *
- * What a server would refuse to start with is passed over.
+ * Lines that would keep a server from starting are skipped.
  *
  * Errors: those of bb_smallfiles_read.
  */
 extern BbConf bb_conf_parse(const BbReqCtx *ctx, BbSmallFiles *files);
 
-/* bb_conf_value - what a parameter is set to; NULL: it isn't set. */
+/* bb_conf_value - return the value of a parameter; NULL if it isn't set. */
 extern const char *bb_conf_value(const BbConf *conf, const char *name);
 
 #endif /* BB_CONFPARSE_H */

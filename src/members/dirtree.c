@@ -3,8 +3,9 @@
  * dirtree.c
  *	  The directories that every data directory has.
  *
- * Those that initdb makes (subdirs in PostgreSQL's initdb.c), and pg_wal,
- * which it makes apart; base/1 and its like come with their databases.
+ * These are the ones that initdb makes (subdirs in PostgreSQL's initdb.c), and
+ * pg_wal, which it makes separately.  Directories such as base/1 come with their
+ * databases.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * member.c
- *	  Making members; the names of their kinds.
+ *	  Members of a backup, and the names of their kinds.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,7 +46,7 @@ bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 				 errmsg("path of a file is too long"),
 				 errdetail("It begins with \"%.64s\" and has %d bytes; the limit is %d.",
 						   member->path, length, MAXPGPATH - 1)));
-	/* whatever sink it goes to, and wherever in the store it comes from */
+	/* checked here for all sinks and for everything that a store names */
 	complaint = bb_storedpath_complaint(member->path);
 	if (complaint != NULL)
 		ereport(ERROR,
@@ -77,7 +77,7 @@ bb_member_archive_path(const BbMember *member)
 
 	if (!OidIsValid(member->tablespace))
 		return path;
-	/* behind pg_tblspc/OID/ */
+	/* skip pg_tblspc/OID/ */
 	for (int slashes = 0; slashes < 2; slashes++)
 		path = strchr(path, '/') + 1;
 	return path;

@@ -10,13 +10,13 @@
 
 #include "pagestore/catalog.h"
 
-/* What a member is; SQL shows it by bb_member_kind_name(). */
+/* The kind of a member; SQL shows bb_member_kind_name(). */
 typedef enum BbMemberKind
 {
 	BB_MEMBER_DIRECTORY,
 	BB_MEMBER_VERSION,	 /* PG_VERSION */
 	BB_MEMBER_CONFIG,	 /* a captured small file */
-	BB_MEMBER_GENERATED, /* a configuration file that the source lacked */
+	BB_MEMBER_GENERATED, /* a configuration file that was not captured */
 	BB_MEMBER_LABEL,	 /* backup_label.old */
 	BB_MEMBER_MAP,		 /* tablespace_map */
 	BB_MEMBER_SLRU,		 /* one SLRU segment */
@@ -32,8 +32,8 @@ typedef enum BbMemberKind
 } BbMemberKind;
 
 /*
- * Where its content comes from.  It doesn't follow from the kind: a timeline
- * history may be captured or made.
+ * Where the content comes from.  The kind doesn't determine it: a timeline
+ * history may be captured or generated.
  */
 typedef enum BbMemberContent
 {
@@ -43,15 +43,15 @@ typedef enum BbMemberContent
 	BB_CONTENT_SLRU,	 /* source.slru: SLRU_BLOCKs */
 	BB_CONTENT_RELMAP,	 /* source.relmap: RELMAP */
 	BB_CONTENT_RELATION, /* source.relation: REL_BLOCKs */
-	BB_CONTENT_TWOPHASE, /* source.twophase: TWOPHASE_BLOCKs, and a CRC */
-	BB_CONTENT_WAL,		 /* source.wal: the seed's */
-	BB_CONTENT_CONTROL,	 /* the seed's */
-	BB_CONTENT_MANIFEST	 /* what was seen of all others: sink_manifest.c */
+	BB_CONTENT_TWOPHASE, /* source.twophase: TWOPHASE_BLOCKs, then a CRC */
+	BB_CONTENT_WAL,		 /* source.wal: a segment of the seed */
+	BB_CONTENT_CONTROL,	 /* the control file of the seed */
+	BB_CONTENT_MANIFEST	 /* made from all other members: sink_manifest.c */
 } BbMemberContent;
 
 /*
  * The path is relative to the data directory, without "./" and without a
- * '/' at the end, whatever archive the member is in.
+ * '/' at the end, in every archive.
  */
 typedef struct BbMember
 {
@@ -60,7 +60,7 @@ typedef struct BbMember
 	char		path[MAXPGPATH];
 	uint64		size;		/* bytes; 0 for a directory */
 	mode_t		mode;		/* permission bits */
-	Oid			tablespace; /* that it's in the archive of; Invalid: "base" */
+	Oid			tablespace; /* whose archive it is in; Invalid: "base" */
 	bool		apart;		/* in no archive: a manifest beside them */
 	union
 	{
@@ -74,7 +74,7 @@ typedef struct BbMember
 			Oid			spc;
 			Oid			db;
 			Oid			rel;
-			ForkNumber	fork;  /* to read from: init, for an unlogged main */
+			ForkNumber	fork; /* the fork to read: init for an unlogged main */
 			BlockNumber first; /* block of the fork */
 		}			relation;
 		struct
@@ -92,7 +92,7 @@ typedef struct BbMember
 		}			twophase;
 		struct
 		{
-			const char *data; /* the content itself; owned by the list */
+			const char *data; /* the content; owned by the list or its plan */
 		}			bytes;
 		struct
 		{
@@ -102,28 +102,36 @@ typedef struct BbMember
 } BbMember;
 
 /*
- * bb_member_init - a member without content; the path by a printf format.
+ * bb_member_init - initialize a member without content; the path is given by a
+ * printf format.
  *
- * Errors: PROGRAM_LIMIT_EXCEEDED (a path of MAXPGPATH or more);
- * DATA_CORRUPTED (one that leads out; storedpath.h).
+ * Errors: PROGRAM_LIMIT_EXCEEDED (a path of MAXPGPATH bytes or more);
+ * DATA_CORRUPTED (a path that leads out of the data directory; storedpath.h).
  */
 extern void bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 						   const char *format, ...) pg_attribute_printf(4, 5);
 
-/* The same, with the content given as bytes that outlive the member. */
+/*
+ * bb_member_set_bytes - give an initialized member its content.
+ *
+ * The bytes aren't copied, and must outlive the member.
+ */
 extern void bb_member_set_bytes(BbMember *member, const void *data,
 								size_t length);
 
 /*
- * bb_member_file_path - where its bytes go in a directory: its path, or, of the
- * control file, BB_CONTROL_NEW (files/tree.h).
+ * bb_member_file_path - return the path that a member is written to in a
+ * directory: its own, or BB_CONTROL_NEW for the control file (files/tree.h).
  */
 extern const char *bb_member_file_path(const BbMember *member);
 
-/* Its path within its archive: that of a tablespace begins below the link. */
+/*
+ * bb_member_archive_path - return its path within its archive: for that of a
+ * tablespace, without pg_tblspc/OID.
+ */
 extern const char *bb_member_archive_path(const BbMember *member);
 
-/* "relation", "config", …: the words of bb_files(). */
+/* bb_member_kind_name - return "relation", "config", …, as in bb_files(). */
 extern const char *bb_member_kind_name(BbMemberKind kind);
 
 #endif /* BB_MEMBER_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * options.c
- *	  What the caller of a base backup may choose.
+ *	  The options of a base backup.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,7 @@ bb_options_set_label(BbBackupOptions *options, const char *label)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("backup label too long (max %d bytes)",
 						BB_LABEL_MAX)));
-	/* it is a line of a file */
+	/* it is one line of backup_label */
 	if (strpbrk(label, "\n\r") != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -122,7 +122,7 @@ bb_options_set_tablespaces(BbBackupOptions *options, const char *tablespaces)
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("unrecognized tablespaces option: \"%s\"",
 						tablespaces),
-				 errhint("It is \"in-place\" or \"archives\".")));
+				 errhint("Valid values are \"in-place\" and \"archives\".")));
 }
 
 void
@@ -138,7 +138,7 @@ bb_options_set_settings(BbBackupOptions *options, const char *settings)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("unrecognized settings option: \"%s\"", settings),
-				 errhint("It is \"clone\" or \"source\".")));
+				 errhint("Valid values are \"clone\" and \"source\".")));
 }
 
 /* As parse_basebackup_options of PostgreSQL's basebackup.c. */

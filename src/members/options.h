@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * options.h
- *	  What the caller of a base backup may choose.
+ *	  The options of a base backup.
  *
- * The words are those of BASE_BACKUP, where it has them (PostgreSQL's
- * documentation, "Streaming Replication Protocol"), and so is the wording of
- * errors, which the server's own parsers give.
+ * Names, values and error messages are those of BASE_BACKUP, where it has the
+ * option (PostgreSQL's documentation, "Streaming Replication Protocol").
  *
  *-------------------------------------------------------------------------
  */
@@ -20,62 +19,60 @@
 #define BB_MAX_RATE_LOWER 32
 #define BB_MAX_RATE_UPPER 1048576
 
-/* Of a label, bytes: what a server would read back (MAXPGPATH). */
+/* Maximum length of a label, bytes: what a server would read (MAXPGPATH). */
 #define BB_LABEL_MAX 1023
 
-/* Of jobs. */
+/* Maximum number of jobs. */
 #define BB_JOBS_MAX 64
 
-/* Where the files of tablespaces are. */
+/* Where a backup has the files of tablespaces. */
 typedef enum BbTablespaces
 {
-	BB_TABLESPACES_IN_PLACE, /* below pg_tblspc, with all others */
-	BB_TABLESPACES_ARCHIVES	 /* in an archive a tablespace, "OID" */
+	BB_TABLESPACES_IN_PLACE, /* below pg_tblspc, with all other files */
+	BB_TABLESPACES_ARCHIVES	 /* in an archive "OID" for each tablespace */
 } BbTablespaces;
 
 typedef enum BbManifestOption
 {
 	BB_MANIFEST_NO,
 	BB_MANIFEST_YES,
-	BB_MANIFEST_FORCE_ENCODE /* all paths in hexadecimal digits */
+	BB_MANIFEST_FORCE_ENCODE /* all paths in hexadecimal */
 } BbManifestOption;
 
-/* What the configuration of the copy is to be. */
+/* The configuration of the copy. */
 typedef enum BbSettingsOption
 {
-	BB_SETTINGS_CLONE, /* the source's, without what would harm the source */
-	BB_SETTINGS_SOURCE /* the source's, to take its place */
+	BB_SETTINGS_CLONE, /* the source's, except settings that would harm it */
+	BB_SETTINGS_SOURCE /* the source's, for a server that replaces it */
 } BbSettingsOption;
 
 typedef struct BbBackupOptions
 {
 	bool		full;	  /* with relation data */
 	XLogRecPtr	prev_lsn; /* the caller's; Invalid: not given */
-	TimeLineID	new_tli;  /* 0: one that the source doesn't have */
+	TimeLineID	new_tli;  /* 0: choose one that the source doesn't have */
 	BbSettingsOption settings;
 	const char *label;	  /* NULL: none */
-	int			max_rate; /* kB/s; 0: as fast as it goes */
+	int			max_rate; /* kB/s; 0: unlimited */
 	BbTablespaces tablespaces;
-	bool		progress; /* find out the size first, to report it */
+	bool		progress; /* measure the size first, to report it */
 	pg_compress_specification compression;
 	BbManifestOption manifest;
 	pg_checksum_type manifest_checksums; /* of the files in it */
 	int			jobs; /* workers that make pages; 1: the caller makes them */
 } BbBackupOptions;
 
-/*
- * bb_options_defaults - a full backup, as it comes.
- */
+/* bb_options_defaults - return the options of a full backup. */
 extern BbBackupOptions bb_options_defaults(void);
 
 /*
- * bb_options_set_… - an option as its SQL argument says it; what is NULL stays
- * as it was.
+ * bb_options_set_… - set an option from its SQL argument; NULL leaves it
+ * unchanged.
  *
- * compression: METHOD[:DETAIL], as of pg_basebackup's --compress=server-METHOD.
+ * compression: METHOD[:DETAIL], as in pg_basebackup's --compress=server-METHOD.
  *
- * manifest: yes, no (or what else is a boolean), force-encode.  checksums:
- * none, crc32c, sha224, …; not without a manifest.
+ * manifest: yes, no (or any boolean), force-encode.  checksums: none, crc32c,
+ * sha224, …; refused without a manifest.
  *
  * tablespaces: in-place, archives.  settings: clone, source.
  *

@@ -11,7 +11,7 @@
 #include "base/storedpath.h"
 #include "pagestore/captured.h"
 
-/* Directories that the server knows, and logs: nothing in them is captured. */
+/* Directories of the server and its logs: nothing in them is captured. */
 static const char *const known_directories[] = {
 	"base",		   "global",	"log",			"lost+found",	"pg_commit_ts",
 	"pg_dynshmem", "pg_log",	"pg_logical",	"pg_multixact", "pg_notify",
@@ -20,9 +20,9 @@ static const char *const known_directories[] = {
 };
 
 /*
- * Files that are left out: what pg_basebackup leaves out (excludeFiles in
- * PostgreSQL's basebackup.c), and what belongs to a backup or would make a
- * clone wait for WAL.  PG_VERSION is made anew.
+ * Files that are omitted: those that pg_basebackup omits (excludeFiles in
+ * PostgreSQL's basebackup.c), those of another backup, and those that would
+ * make a clone wait for WAL.  A backup generates PG_VERSION.
  */
 static const struct
 {

@@ -5,7 +5,7 @@
  *
  *	  magic u32 | id u16, padding, remote LSN u64 | ... | crc u32
  *
- * In the byte order and alignment of the server.  (Source:
+ * The values have the byte order and alignment of the server.  (Source:
  * CheckPointReplicationOrigin in PostgreSQL's replication/logical/origin.c.)
  *
  *-------------------------------------------------------------------------
@@ -16,18 +16,17 @@
 #include "nodes/pg_list.h"
 #include "pagestore/catalog.h"
 
-/* Below the data directory. */
+/* Its path, relative to the data directory. */
 #define BB_ORIGIN_FILE "pg_logical/replorigin_checkpoint"
 
-/* Writing: begin, add*, end. */
+/* Writing a file: begin, add for each origin, end. */
 extern void bb_originfile_begin(StringInfo file);
 extern void bb_originfile_add(StringInfo file, const BbOrigin *origin);
 extern void bb_originfile_end(StringInfo file);
 
 /*
- * bb_originfile_decode - the BbOrigins in a file, in the order of their ids.
- *
- * False when the bytes are no such file.
+ * bb_originfile_decode - get the origins (BbOrigin *) in a file, in the order
+ * of their ids; returns false if the bytes are no such file.
  */
 extern bool bb_originfile_decode(const char *data, size_t length,
 								 List **origins);

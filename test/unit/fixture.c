@@ -71,7 +71,7 @@ fixture_scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key,
 	{
 		FixtureValue *candidate = list_nth(values, fixture->at);
 
-		/* the end may be moved */
+		/* fixture_scan_until may move the end */
 		if (bb_key_compare(&candidate->key, &fixture->range.end) >= 0)
 			return false;
 		fixture->at++;
@@ -104,7 +104,7 @@ fixture_scan_close(BbPageScan *scan)
 	pfree(scan);
 }
 
-/* Its values are there at every LSN: no key has versions. */
+/* The values are the same at every LSN: no key has versions. */
 static BbPageVersions *
 fixture_versions_new(const BbReqCtx *ctx, BbPageStore *store, const BbKey *key,
 					 XLogRecPtr after, XLogRecPtr until)
@@ -131,7 +131,7 @@ fixture_tlis(const BbReqCtx *ctx, BbPageStore *store)
 	return list_make1_oid(store->info.tli);
 }
 
-/* It is not read from an object store. */
+/* The values are not in an object store. */
 static List *
 fixture_objects(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 				const BbKeyRange *ranges, int nranges)
@@ -145,7 +145,7 @@ fixture_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 	return true;
 }
 
-/* Its values are the same at every LSN. */
+/* Another process has another fixture. */
 static uint64
 fixture_identity(const BbSnapshot *snapshot)
 {

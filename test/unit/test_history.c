@@ -691,13 +691,13 @@ store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
 }
 
 static void
-check_time(const BbReqCtx *ctx, BbPageStore *objects, int second,
+check_time(const BbReqCtx *ctx, BbPageStore *store, int second,
 		   BbTimeAnswer answer, XLogRecPtr expected)
 {
 	XLogRecPtr	lsn;
 
-	CHECK(bb_pagestore_lsn_at_time(ctx, objects, second * USECS_PER_SEC,
-								   &lsn) == answer);
+	CHECK(bb_pagestore_lsn_at_time(ctx, store, second * USECS_PER_SEC, &lsn) ==
+		  answer);
 	CHECK(lsn == expected);
 }
 
@@ -705,25 +705,25 @@ UNIT_TEST(lsn_at_a_time)
 {
 	/* the clock goes back after the third */
 	static const int seconds[] = {100, 200, 200, 150, 300};
-	BbPageStore *objects = store_with_commits(ctx, seconds, 5);
+	BbPageStore *store = store_with_commits(ctx, seconds, 5);
 
-	check_time(ctx, objects, 99, BB_TIME_PAST, START);
-	check_time(ctx, objects, 100, BB_TIME_FOUND, START + 10);
+	check_time(ctx, store, 99, BB_TIME_PAST, START);
+	check_time(ctx, store, 100, BB_TIME_FOUND, START + 10);
 	/* recovery would stop before the second, and never see the fourth */
-	check_time(ctx, objects, 150, BB_TIME_FOUND, START + 10);
-	check_time(ctx, objects, 199, BB_TIME_FOUND, START + 10);
-	check_time(ctx, objects, 200, BB_TIME_FOUND, START + 40);
-	check_time(ctx, objects, 299, BB_TIME_FOUND, START + 40);
-	check_time(ctx, objects, 300, BB_TIME_FUTURE, START + 50);
-	check_time(ctx, objects, 999, BB_TIME_FUTURE, START + 50);
+	check_time(ctx, store, 150, BB_TIME_FOUND, START + 10);
+	check_time(ctx, store, 199, BB_TIME_FOUND, START + 10);
+	check_time(ctx, store, 200, BB_TIME_FOUND, START + 40);
+	check_time(ctx, store, 299, BB_TIME_FOUND, START + 40);
+	check_time(ctx, store, 300, BB_TIME_FUTURE, START + 50);
+	check_time(ctx, store, 999, BB_TIME_FUTURE, START + 50);
 
-	CHECK(bb_snapshot_time(ctx, unit_snapshot(objects, START + 19)) ==
+	CHECK(bb_snapshot_time(ctx, unit_snapshot(store, START + 19)) ==
 		  timestamptz_to_time_t(100 * USECS_PER_SEC));
-	CHECK(bb_snapshot_time(ctx, unit_snapshot(objects, START + 40)) ==
+	CHECK(bb_snapshot_time(ctx, unit_snapshot(store, START + 40)) ==
 		  timestamptz_to_time_t(150 * USECS_PER_SEC));
 
-	objects = store_with_commits(ctx, NULL, 0);
-	check_time(ctx, objects, 100, BB_TIME_NO_DATA, START);
+	store = store_with_commits(ctx, NULL, 0);
+	check_time(ctx, store, 100, BB_TIME_NO_DATA, START);
 }
 
 UNIT_TEST(branch_has_its_own_tli)
