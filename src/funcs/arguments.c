@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "funcs/arguments.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -89,6 +90,16 @@ bb_result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+Datum
+bb_result_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	TupleDesc	type;
+
+	if (get_call_result_type(fcinfo, NULL, &type) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "function %u returns no row", fcinfo->flinfo->fn_oid);
+	return HeapTupleGetDatum(heap_form_tuple(type, values, nulls));
 }
 
 Datum

@@ -44,6 +44,10 @@ extern MemoryContext bb_result_context_new(void);
 /* Add a row to the result of a set-returning function that materialises. */
 extern void bb_result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
+/* Return the row of a function that returns one row. */
+extern Datum bb_result_record(FunctionCallInfo fcinfo, Datum *values,
+							  bool *nulls);
+
 /* Return an LSN as a Datum; NULL if it is Invalid. */
 extern Datum bb_result_lsn(XLogRecPtr lsn, bool *null);
 

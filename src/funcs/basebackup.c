@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "backup/backup.h"
 #include "base/foreigntext.h"
 #include "funcapi.h"
@@ -76,20 +75,6 @@ start_stream(FunctionCallInfo fcinfo, BbTablespaces tablespaces)
 										   running->chunks);
 	running->more = true;
 	return running;
-}
-
-/* Return the row type of the function, allocated in a context. */
-static TupleDesc
-result_row_type(FunctionCallInfo fcinfo, MemoryContext context)
-{
-	MemoryContext old = MemoryContextSwitchTo(context);
-	TupleDesc	type;
-
-	if (get_call_result_type(fcinfo, NULL, &type) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "function %u returns no rows", fcinfo->flinfo->fn_oid);
-	type = BlessTupleDesc(type);
-	MemoryContextSwitchTo(old);
-	return type;
 }
 
 /* Return the backup of this query; the first call starts it. */
@@ -161,12 +146,7 @@ bb_sql_basebackup_archives_body(PG_FUNCTION_ARGS)
 
 	if (chunk == NULL)
 		SRF_RETURN_DONE(calls);
-	if (calls->tuple_desc == NULL)
-		calls->tuple_desc = result_row_type(fcinfo,
-											calls->multi_call_memory_ctx);
 	values[0] = CStringGetTextDatum(bb_sink_chunks_archive(running->chunks));
 	values[1] = PointerGetDatum(chunk);
-	SRF_RETURN_NEXT(calls,
-					HeapTupleGetDatum(
-						heap_form_tuple(calls->tuple_desc, values, nulls)));
+	SRF_RETURN_NEXT(calls, bb_result_record(fcinfo, values, nulls));
 }

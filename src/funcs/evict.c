@@ -67,17 +67,13 @@ bb_sql_evict_idle_body(PG_FUNCTION_ARGS)
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	BbObjectStore *objects = bb_store_open(ctx, server);
 	BbEvicted	evicted;
-	TupleDesc	desc;
 	Datum		values[2];
 	bool		nulls[2] = {0};
 
 	bb_store_need_cache(objects, server);
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	evicted = bb_objstore_evict_idle(ctx, objects, since);
 	values[0] = Int64GetDatum((int64) evicted.objects);
 	values[1] = Int64GetDatum((int64) evicted.bytes);
 	bb_reqctx_end(ctx);
-	PG_RETURN_DATUM(HeapTupleGetDatum(
-		heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	return bb_result_record(fcinfo, values, nulls);
 }

@@ -36,7 +36,6 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 		? NULL
 		: bb_arg_text(fcinfo, 3, "wal_directory");
 	BbObjectStore *objects = bb_store_open(ctx, server);
-	TupleDesc	desc;
 	BbImportResult result;
 	Datum		values[8];
 	bool		nulls[8] = {0};
@@ -44,8 +43,6 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
 	bb_call_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
 					  "import a data directory");
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 
 	result = bb_import_directory(ctx, objects, timeline, directory,
 								 wal_directory);
@@ -60,7 +57,7 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	values[6] = Int64GetDatum(result.bytes_stored);
 	values[7] = bb_result_elapsed(ctx->started_at);
 	bb_reqctx_end(ctx);
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+	return bb_result_record(fcinfo, values, nulls);
 }
 
 /*

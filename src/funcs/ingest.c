@@ -38,7 +38,6 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 						 .target = bb_waltarget_parse(
 							 bb_arg_text(fcinfo, 4, "tli"))};
 	BbObjectStore *objects = bb_store_open(ctx, server);
-	TupleDesc	desc;
 	BbIngestResult result;
 	Datum		values[9];
 	bool		nulls[9] = {0};
@@ -46,8 +45,6 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
 	bb_call_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
 					  "ingest WAL");
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 
 	result = bb_ingest(ctx, objects, timeline, bb_waldirectory_origin(&place),
 					   until);
@@ -63,7 +60,7 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	values[6] = Int64GetDatum(result.layers);
 	values[7] = Int64GetDatum(result.bytes_stored);
 	values[8] = bb_result_elapsed(ctx->started_at);
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+	return bb_result_record(fcinfo, values, nulls);
 }
 
 /*

@@ -67,12 +67,8 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	List	   *off_limits;
 	BbSink	   *sink;
 	BbRestored	result;
-	TupleDesc	desc;
 	Datum		values[6];
 	bool		nulls[6] = {0};
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 
 	call = bb_backup_call_of(fcinfo);
 	bb_call_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
@@ -97,7 +93,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(result.bytes_written);
 	values[4] = Int64GetDatum(result.files_removed);
 	values[5] = bb_result_elapsed(call.ctx->started_at);
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+	return bb_result_record(fcinfo, values, nulls);
 }
 
 /*
