@@ -86,9 +86,9 @@ WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
 	(SELECT oid FROM pg_extension WHERE extname = 'bbackup')
 	AND has_function_privilege('bob', p.oid, 'EXECUTE'))),
 	0,
-	'nor is any other function');
+	'so is any other function');
 bob_may_not('SELECT * FROM bb_stat_progress_import',
-	qr/42501: permission denied/, 'nor is the view');
+	qr/42501: permission denied/, 'so is the view');
 
 # --- With EXECUTE alone, a role can't use a store.
 
@@ -116,14 +116,14 @@ bob_may($reads{$_}, $_ eq 'bb_timelines' ? 1 : 't', "now bob may use $_")
 bob_may_not($writes{$_}, qr/42501: .*\n.*$takes{$_}/, "$_ wants $takes{$_}")
   foreach sort keys %takes;
 bob_may('SELECT bb_create_branch(timeline => \'branch\') IS NOT NULL',
-	't', 'bob may make a branch');
+	't', 'bob may create a branch');
 bob_may('SELECT bb_drop_timeline(timeline => \'branch\')', '',
 	'and drop it');
 $store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
 bob_may("SELECT files > 0 FROM bb_restore('$elsewhere.restored',"
 	  . ' full_backup => false)', 't', 'now bob may restore');
 bob_may("SELECT bb_basebackup_to_file('$elsewhere.tar',"
-	  . ' full_backup => false) > 0', 't', 'and write a tar');
+	  . ' full_backup => false) > 0', 't', 'and write a tar to a file');
 bob_may_not(
 	$writes{bb_import_directory},
 	qr/42501: .*\n.*pg_read_server_files/,
@@ -132,7 +132,7 @@ $store->safe_psql('postgres',
 	'REVOKE pg_write_server_files FROM bob; GRANT pg_read_server_files TO bob');
 bob_may("SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'bobs')", 'bobs',
-	'which the right to read files is enough for');
+	'pg_read_server_files allows importing');
 bob_may("SELECT bb_drop_timeline('bobs')", '', 'and drop that');
 $store->safe_psql('postgres', 'REVOKE pg_read_server_files FROM bob');
 
@@ -142,7 +142,7 @@ my $create = "CREATE SERVER other FOREIGN DATA WRAPPER bbackup"
   . " OPTIONS (url 'file://$elsewhere')";
 bob_may_not($create,
 	qr/42501: permission denied for foreign-data wrapper bbackup/,
-	'a new store wants USAGE on the wrapper');
+	'a new store requires USAGE on the wrapper');
 $store->safe_psql('postgres',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER bbackup TO bob');
 bob_may_not($create, qr/42501: .*\n?.*(?:pg_read_server_files|pg_write_server)/,
@@ -162,11 +162,11 @@ $store->safe_psql('postgres',
 	'REVOKE pg_write_server_files, pg_read_server_files FROM bob');
 bob_may_not("ALTER SERVER other OPTIONS (SET url 'file:///elsewhere')",
 	qr/42501: .*\n?.*(?:pg_read_server_files|pg_write_server)/,
-	'nor may bob turn it elsewhere without that right');
+	'bob may not change the URL without that privilege');
 bob_may('SELECT count(*) FROM bb_timelines(\'other\')',
-	1, 'using it does not take it');
+	1, 'using the store does not require the privilege');
 bob_may('SELECT bb_create_branch(timeline => \'branch\', store => \'other\')'
-	  . ' IS NOT NULL', 't', 'nor does writing to it');
+	  . ' IS NOT NULL', 't', 'nor does writing to the store');
 foreach my $change (
 	"ADD region 'eu-central-1'",
 	"ADD endpoint 'http://localhost'",
@@ -193,12 +193,12 @@ $store->safe_psql('postgres',
 bob_may_not(
 	"SELECT bb_drop_timeline(timeline => 'branch', store => 'other')",
 	qr/42501: permission denied for foreign server other/,
-	'an owner before has no rights left');
+	'a previous owner has no privileges left');
 fails_like(
 	$store,
 	"SET ROLE eve; ALTER SERVER other OPTIONS (SET url 'file:///elsewhere')",
 	qr/42501: .*\n?.*pg_read_server_files/,
-	'an owner by gift can not turn it elsewhere');
+	'a new owner can not change the URL');
 $store->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION'
 	  . ' bb_drop_timeline(text, name) TO eve');
 is( $store->safe_psql('postgres',
@@ -222,7 +222,7 @@ is( $store->safe_psql('postgres',
 		"SET ROLE eve; SET bbackup.store_directory = '/elsewhere';"
 		  . ' SELECT lent()'),
 	$store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()'),
-	'nobody brings a directory into a function of another');
+	'a caller can not choose the directory for a function of another role');
 
 # --- Only the extension's own server has the default directory, whatever its
 # name.
@@ -236,7 +236,7 @@ $store->safe_psql('postgres',
 bob_may_not(
 	'SELECT * FROM bb_timelines()',
 	qr/HV00J: page store "bbackup" has no URL/,
-	'who makes one of its name does not get its directory');
+	'a server with its name does not get its directory');
 $store->safe_psql('postgres',
 	'DROP SERVER bbackup; ALTER SERVER renamed RENAME TO bbackup');
 
@@ -245,14 +245,14 @@ $store->safe_psql('postgres',
 bob_may_not("SELECT count(*) FROM bb_timelines();"
 	  . " SET bbackup.store_directory = '/elsewhere'",
 	qr/42501: permission denied to set parameter "bbackup.store_directory"/,
-	'where the default store is, superusers say');
+	'superusers decide where the default store is');
 bob_may("SET bbackup.store_directory = '/elsewhere';"
 	  . ' SELECT count(*) FROM bb_timelines()',
 	1, 'also before the library is loaded');
 fails_like($store,
 	'SELECT * FROM bb_timelines(\'nobody\')',
 	qr/42704: page store "nobody" does not exist/,
-	'a store that there is not');
+	'a store that does not exist');
 $store->safe_psql('postgres',
 	'CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw'
 );
@@ -260,7 +260,7 @@ fails_like(
 	$store,
 	'SELECT * FROM bb_timelines(\'files\')',
 	qr/ERROR:  \w+: .*"files"/,
-	'a server that is no store');
+	'a server that is not a page store');
 foreach my $options (
 	"url 'file:relative'", "url 'ftp://host/'", "url ''",
 	"url 'file:///'", "url 'file:///a/../b'", "url 'file:///a', path '/b'")

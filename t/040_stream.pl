@@ -44,7 +44,7 @@ my $import =
 cmp_ok($import, '>', 2 << 30, 'more than 2 GB are imported');
 my $after_import = backend_status($pid, 'RssAnon');
 note "anonymous memory: idle $idle kB, after import $after_import kB";
-cmp_ok($after_import - $idle, '<', 16 * 1024, 'which keep little memory');
+cmp_ok($after_import - $idle, '<', 16 * 1024, 'the import keeps little memory');
 
 end_session($session);
 $session = start_session($store);
@@ -132,7 +132,7 @@ is( ask($session,
 		'SELECT count(*) FROM (SELECT bb_basebackup_stream(full_backup =>'
 		  . ' false), generate_series(1, 2)) s'),
 	$chunks,
-	'beside another set-returning function');
+	'next to another set-returning function');
 is( ask($session,
 		'SELECT count(*) FROM (SELECT bb_basebackup_stream(full_backup =>'
 		  . ' false) FROM generate_series(1, 3)) s'),
@@ -150,10 +150,10 @@ is( ask($session,
 like(
 	ask($session, 'SELECT length(bb_basebackup())'),
 	qr/ERROR:  54000: .*\n(?:.*\n)?HINT:.*bb_basebackup_stream/,
-	'over 1 GB there is no bytea');
-is(pages_read(), 0, 'which is said before building it');
+	'a bytea of over 1 GB is refused');
+is(pages_read(), 0, 'before the backup is built');
 cmp_ok(backend_status($pid, 'VmHWM') - $peak_idle,
-	'<', 64 * 1024, 'and takes no memory');
+	'<', 64 * 1024, 'and without using memory');
 
 like(
 	ask($session,

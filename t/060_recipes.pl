@@ -94,7 +94,7 @@ my $start = recipe('start', $directory);
 my $clone_port = PostgreSQL::Test::Cluster::get_free_port();
 $start =~ s/5433/$clone_port -k $directory/ or die;
 command_ok([ 'sh', '-c', $start ],
-	'recipe "directory" makes one that verifies and starts');
+	'recipe "directory" makes a directory that verifies and starts');
 is(`psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM t'`,
 	"100000\n", 'with everything in it');
 command_ok(
@@ -107,12 +107,12 @@ my $restored = tree("$directory/clone");
 $start = recipe('start', $directory);
 $start =~ s/5433/$clone_port -k $directory/ or die;
 command_ok([ 'sh', '-c', $start ],
-	'recipe "restore" makes one that verifies and starts');
+	'recipe "restore" makes a directory that verifies and starts');
 command_ok(
 	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
 	'and stops again');
 $store->safe_psql('postgres', recipe('delta', $directory));
-is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" mends it');
+is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" repairs it');
 
 $directory = new_directory();
 $store->safe_psql('postgres', recipe('source', $directory));
@@ -133,14 +133,14 @@ like(slurp_file("$directory/nightly/backup_label.old"),
 $directory = new_directory();
 $store->safe_psql('postgres', recipe('archives', $directory));
 command_ok([ 'sh', '-c', recipe('extract', $directory) ],
-	'recipes "archives" and "extract" make one that verifies');
+	'recipes "archives" and "extract" make a directory that verifies');
 is(scalar(grep { -l } glob "$directory/clone/pg_tblspc/*"),
 	1, 'with a link to a tablespace');
 $start = recipe('start', $directory) =~ s/5433/$clone_port -k $directory/r;
 command_ok([ 'sh', '-c', $start ], 'it starts');
 is( `psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM moved'`,
 	"1000\n",
-	'with what is in the tablespace');
+	'with the content of the tablespace');
 command_ok(
 	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
 	'and stops again');
@@ -197,7 +197,7 @@ my ($out, $err);
 	  '>', \$out, '2>', \$err;
 }
 like($err, qr/ERROR.*this is no backup/s,
-	'recipe "copy-directory" tells that its query failed');
+	'recipe "copy-directory" reports that its query failed');
 ok(!-e "$directory/clone/global/pg_control",
 	'... and leaves nothing that starts');
 
@@ -216,7 +216,7 @@ $directory = new_directory();
 ask($session, 'SELECT count(*) FROM pg_class');
 my $idle = backend_status($session->{backend}, 'VmHWM');
 ask($session, recipe('tar', $directory) =~ s/;\s*\z//r);
-is(`md5sum < '$directory/main.tar'`, $right, 'with the layer whole again');
+is(`md5sum < '$directory/main.tar'`, $right, 'with the layer repaired');
 cmp_ok(backend_status($session->{backend}, 'VmHWM') - $idle,
 	'<', 64 * 1024, 'a recipe that streams takes little memory');
 end_session($session);

@@ -55,7 +55,7 @@ is(ask($session,
 		'SELECT length(bb_basebackup(full_backup => false))'),
 	last_call('bytes_out', 'bb_basebackup'), 'in one piece too');
 is(last_call('bytes_total_estimate = bytes_out', 'bb_basebackup'),
-	't', 'whose size is known ahead');
+	't', 'whose size is known before');
 ask($session, "SELECT bb_get_page(1664, 0, 1262, 'main', 0)");
 is( last_call(
 		'task_kind, pages_requested, bytes_out, blocks_read > 0', 'bb_get_page'),
@@ -99,7 +99,7 @@ ends('done', 'LIMIT');
 ask($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)');
 ends('error', 'an error of the consumer', '22012|division by zero');
 like(ask($session, 'SELECT bb_basebackup_stream(timeline => \'nowhere\')'),
-	qr/ERROR:  42704/, 'a timeline that there is not');
+	qr/ERROR:  42704/, 'a timeline that does not exist');
 ends('error', 'is an error',
 	'42704|timeline "nowhere" does not exist');
 ask($session,
@@ -108,7 +108,7 @@ ask($session,
 ends('error', 'one that is caught, too',
 	'42704|timeline "nothing" does not exist');
 is(last_call('timeline', 'bb_basebackup_stream'),
-	'nothing', 'which says what was asked for');
+	'nothing', 'the row says what was requested');
 ask($session,
 	"BEGIN; DECLARE c CURSOR FOR $stream; FETCH 1 FROM c; SAVEPOINT s");
 ask($session, 'SELECT 1/0');
@@ -208,7 +208,7 @@ ask($session, 'SELECT count(*) FROM bb_timelines()') foreach 1 .. 60;
 is(ask($watcher, 'SELECT count(*) FROM bb_access_stats'),
 	50, 'bbackup.track_calls rows are kept');
 is(ask($watcher, "SELECT calls FROM bb_stat_totals WHERE task_kind = 'listing'"),
-	60, 'totals know of all');
+	60, 'totals count all calls');
 my $slots = 2 * (100 + 3 + 1 + 8 + 10 + 8);
 my $cursors = join ';',
   map { "DECLARE c$_ CURSOR FOR SELECT length(bb_basebackup_stream("
@@ -246,17 +246,17 @@ is( progress(
 $got += ask($session, 'FETCH 1 FROM c');
 is(progress('backup_streamed'), $got, 'and goes on');
 my $got_thin = ask($session, 'FETCH 1 FROM d');
-is(progress('backup_streamed'), $got, 'a second one waits for the place');
+is(progress('backup_streamed'), $got, 'a second one is not shown yet');
 ask($session, 'CLOSE c');
 is(progress('count(*)'), 0, 'closed, its progress is over');
 $got_thin += ask($session, 'FETCH 1 FROM d');
 is( progress('backup_streamed, backup_total < ' . $size),
 	"$got_thin|t",
-	'and the second has the place');
+	'and the second is shown');
 ask($session, 'CREATE TABLE indexed AS SELECT 1 AS i; CREATE INDEX ON indexed (i)');
-is(progress('count(*)'), 0, 'until another command takes it');
+is(progress('count(*)'), 0, 'until another command is shown instead');
 $got_thin += ask($session, 'FETCH 1 FROM d');
-is(progress('backup_streamed'), $got_thin, 'and gives it back');
+is(progress('backup_streamed'), $got_thin, 'and the backup is shown again');
 ask($session, 'ROLLBACK');
 is(progress('count(*)'), 0, 'rolled back, it is over');
 ask($session, "SELECT * FROM ($stream LIMIT 1) s");
@@ -276,7 +276,7 @@ is( ask($watcher,
 		"SELECT command, type FROM pg_stat_progress_copy WHERE pid = $session->{backend}"
 	),
 	'COPY TO|PROGRAM',
-	'which a backup in it leaves alone');
+	'a backup in it does not change that');
 $store->safe_psql('postgres', "SELECT pg_terminate_backend($session->{backend})");
 answer($session);
 end_session($session);
@@ -296,7 +296,7 @@ ask($session, $all);
 my $visited = last_call('layers_visited', 'bb_basebackup_stream');
 cmp_ok($visited, '>', 0, 'a backup visits layers');
 is(ask($watcher, $used), "t|$visited|$visited||t|t|f|0|0|shared",
-	'each is an access, in that session or another');
+	'each visit is an access, in that session or another');
 ask($session, "SELECT bb_get_page(1664, 0, 1262, 'main', 0)");
 my $visited_too = last_call('layers_visited', 'bb_get_page');
 is( ask($watcher, $used),
@@ -314,7 +314,7 @@ ask($watcher, 'SELECT bb_stat_reset()');
 is( ask($watcher,
 		'SELECT sum(accesses), max(last_access) IS NULL FROM bb_layer_stats()'),
 	'0|f',
-	'a reset forgets how often they were used, not when');
+	'a reset forgets the number of uses, not their times');
 
 # --- Statistics of other users.
 
@@ -332,7 +332,7 @@ is( ask($watcher,
 		'RESET ROLE; GRANT pg_read_all_stats TO bob; SET ROLE bob;'
 		  . " SELECT function FROM bb_access_stats WHERE state = 'running'"),
 	'bb_basebackup_stream',
-	'or all, if it may');
+	'or all calls, with pg_read_all_stats');
 ask($watcher, 'RESET ROLE');
 ask($session, 'ROLLBACK');
 $store->safe_psql('postgres',
@@ -351,7 +351,7 @@ $store->stop('immediate');
 $store->start;
 $watcher = start_session($store);
 is(ask($watcher, 'SELECT count(*) FROM bb_access_stats'),
-	0, 'a server that was killed begins anew');
+	0, 'a server that was killed starts with empty statistics');
 
 # --- Not preloaded.
 
@@ -366,10 +366,10 @@ ask($session, $all);
 is( ask($session,
 		'SELECT function, state, bytes_out, scope FROM bb_access_stats'),
 	"bb_basebackup_stream|done|$size|session",
-	'it sees its own');
-is(ask($session, $of_totals), ask($session, $of_rows), 'and totals of them');
+	'a session sees its own calls');
+is(ask($session, $of_totals), ask($session, $of_rows), 'and their totals');
 is(ask($watcher, 'SELECT count(*) FROM bb_access_stats'),
-	0, 'but nothing of others');
+	0, 'but no calls of others');
 ask($session, "SELECT 1 / (length(bb_basebackup_stream()) % 1)");
 is( ask($session,
 		'SELECT state FROM bb_access_stats ORDER BY call_id DESC LIMIT 1'),
@@ -401,7 +401,7 @@ my $long = 'x' x 200;
 like(ask($session, "SELECT bb_ingest(wal_directory => '/$long/$long')"),
 	qr/ERROR/, 'one that fails');
 like(ask($session, $lsns), qr/^$end\|$end\|\|error\|\w{5}\|255$/,
-	'has them too, and what fits of the message');
+	'has its LSNs, too, and the truncated message');
 
 end_session($_) foreach $session, $watcher, @sessions;
 done_testing();

@@ -169,7 +169,7 @@ WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
 ORDER BY p.proname COLLATE "C"))
 	],
 	[ sort keys %reads, keys %cached, keys %fills, @others ],
-	'every function is asked');
+	'every function is called');
 
 my $places = 0;
 
@@ -444,7 +444,7 @@ is( $standby->safe_psql(
 		'postgres', "SELECT count(*) FROM bb_get_access_stats()"
 		  . " WHERE function = 'bb_basebackup_lo' AND state <> 'error'"),
 	0,
-	'which is an error from the start');
+	'it fails before it begins');
 
 # --- The client.
 

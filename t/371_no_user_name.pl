@@ -67,14 +67,14 @@ isnt(
 	system(
 		"@as_nobody postgres --single -D $data postgres </dev/null 2>/dev/null"),
 	0,
-	'for which a stand-alone server does not start');
+	'a stand-alone server does not start');
 
 is($store->safe_psql('postgres', $backup =~ s/ARGUMENTS//r),
 	$expected, 'a backup by redo helpers');
 is( $store->safe_psql(
 		'postgres', $backup =~ s/ARGUMENTS/jobs => 2, progress => false/r),
 	$expected,
-	'and by those of workers');
+	'and by those of background workers');
 my $place = PostgreSQL::Test::Utils::tempdir;
 is( $store->safe_psql('postgres',
 		"SELECT bb_basebackup_to_program(command => 'cat > $place/a.tar') > 0"),

@@ -69,7 +69,7 @@ is_deeply($rows, [$expected], 'with jobs');
 like(
 	$messages,
 	qr/NOTICE:  making a base backup with 0 of \d background workers\n[^\n]*DETAIL:  There are no background workers in single-user mode/,
-	'which it does without');
+	'the backup runs without workers');
 
 ($rows, $messages) = single_user(
 	"SELECT count(*) AS n FROM bb_import_directory(directory => '$base',"
@@ -82,8 +82,8 @@ like(
 	"SELECT bb_basebackup_to_file(path => '$place/b.tar', max_rate => 1048576)"
 	  . ' > 0 AS n',
 	'SELECT count(*) > 0 AS n FROM bb_get_access_stats()');
-is_deeply($rows, [ 1, 1, $rows->[2], 1, 't', 't', 't' ], 'all else works');
-is(-s "$place/a.tar", -s "$place/b.tar", 'and gives the same');
+is_deeply($rows, [ 1, 1, $rows->[2], 1, 't', 't', 't' ], 'everything else works');
+is(-s "$place/a.tar", -s "$place/b.tar", 'and returns the same bytes');
 unlike($messages, qr/ERROR|WARNING:/, 'without errors');
 
 SKIP:

@@ -60,7 +60,7 @@ fails_like(
 UPDATE pg_foreign_server SET srvoptions = '{url=file:///elsewhere}'
 	WHERE srvname = 'bbackup';
 SELECT * FROM bb_timelines()),
-	$refused, 'options that came there otherwise are not used');
+	$refused, 'options that were set in another way are refused');
 
 # The definition of all page stores, and their privileges.
 my $all = q(
@@ -120,20 +120,20 @@ is($restored->safe_psql('postgres', $backup),
 	$digest, 'a store that has a URL gives the same backup');
 like(said($restored, $count),
 	$missing->($restored->data_dir . '.bbackup'),
-	'the default store of another data directory is another, which is said');
+	'another data directory has another default store, and a NOTICE says so');
 fails_like(
 	$restored,
 	'SELECT bb_basebackup()',
 	qr/ERROR:  42704: timeline "main" does not exist.*\nDETAIL:  The directory of the page store does not exist/,
-	'also when one reads from it');
+	'also for a read from it');
 like(said($restored, 'SELECT count(*) FROM bb_layers()'),
-	$missing->($restored->data_dir . '.bbackup'), 'or lists its layers');
+	$missing->($restored->data_dir . '.bbackup'), 'or a list of its layers');
 unlike(said($restored, "SELECT count(*) FROM bb_timelines('files')"),
-	qr/NOTICE/, 'a store that is there is not said to be missing');
+	qr/NOTICE/, 'no NOTICE for a store that exists');
 $restored->append_conf('postgresql.conf',
 	"bbackup.store_directory = '$default'\n");
 $restored->reload;
-is(said($restored, $count), "1\n", 'with bbackup.store_directory it is there');
+is(said($restored, $count), "1\n", 'with bbackup.store_directory, the store is found');
 $restored->stop;
 
 # --- pg_upgrade.
@@ -156,13 +156,13 @@ is($new->safe_psql('postgres', $backup),
 	$digest, 'a store that has a URL gives the same backup');
 like(said($new, $count),
 	$missing->($new->data_dir . '.bbackup'),
-	'the default store is not there, which is said');
+	'the default store does not exist, and a NOTICE says so');
 fails_like(
 	$new,
 	"ALTER SERVER bbackup OPTIONS (ADD cache_size '1GB')",
 	$refused, 'the server is still the extension\'s');
 rename $default, $new->data_dir . '.bbackup' or die $!;
-is(said($new, $count), "1\n", 'renamed as the data directory it is there');
+is(said($new, $count), "1\n", 'after renaming, the store is found');
 
 # --- Another name of the data directory.
 
@@ -173,11 +173,11 @@ command_ok(
 	[
 		'pg_ctl', '-s', '-w', '-D', $moved, '-l', $new->logfile, 'start'
 	],
-	'a data directory of another name');
+	'a renamed data directory');
 like(said($new, $count),
-	$missing->("$moved.bbackup"), 'the default store is not there');
+	$missing->("$moved.bbackup"), 'the default store does not exist');
 rename $new->data_dir . '.bbackup', "$moved.bbackup" or die $!;
-is(said($new, $count), "1\n", 'renamed, too, it is');
+is(said($new, $count), "1\n", 'after renaming, it does');
 command_ok([ 'pg_ctl', '-s', '-w', '-D', $moved, 'stop' ], 'stopped');
 rename $moved, $new->data_dir or die $!;
 
