@@ -1,5 +1,5 @@
-# Damage to the store, of every kind: an error that names the file, never a
-# crash, never a wrong byte.
+# Every kind of damage to the page store causes an error that names the file,
+# never a crash, and never a wrong byte.
 
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ my $seed = $ENV{BB_SEED} // time ^ $$;
 srand $seed;
 note "BB_SEED=$seed";
 
-# A cluster as small as can be: every check reads all of it.
+# The smallest cluster, since every check reads all of it.
 my $source = new_source('source', '--wal-segsize=1', '--data-checksums');
 $source->safe_psql('template1', $_)
   foreach ('CREATE TABLE t AS SELECT i FROM generate_series(1, 5000) i',
@@ -37,7 +37,7 @@ my @files =
   map { "$directory/$_" } grep { !m{/$|(?:^|/)\.} } files_below($directory);
 cmp_ok(scalar @files, '>=', 3, 'the store has a manifest and some layers');
 
-# The ways to read, and what they give while all is well.
+# The ways to read, and their results without damage.
 my $all = q(SELECT md5(string_agg(md5(chunk), ''))
 	FROM (SELECT bb_basebackup_stream() AS chunk) c);
 my $some = qq(SELECT md5(string_agg(path || size, '')) FROM bb_files()
@@ -54,8 +54,8 @@ unlike($right_some, qr/ERROR/, 'and files and pages of it');
 my %failures;
 my %codes;
 
-# Whatever the damage, reading all must fail, with an error that names the
-# file; reading some may also succeed, with the right result.
+# With any damage, reading everything must fail, with an error that names the
+# file.  Reading a part may also succeed, with the correct result.
 sub check_damage
 {
 	my ($file, $what) = @_;
@@ -92,7 +92,7 @@ sub check_some
 	return;
 }
 
-# One test for each sort of failure that there can be.
+# One test for each kind of failure.
 sub report
 {
 	my ($what) = @_;
@@ -111,7 +111,7 @@ sub report
 	return;
 }
 
-# --- Flips: half of them anywhere, half where the structure is.
+# --- Flipped bytes: half of them anywhere, half of them in the structure.
 
 my $bytes = 0;
 $bytes += -s $_ foreach @files;
@@ -176,7 +176,7 @@ foreach my $file (@files)
 	unlink $file or die $!;
 	if ($file =~ /manifest$/)
 	{
-		# then there is no such timeline
+		# without a manifest there is no such timeline
 		like(ask($session, $all), qr/ERROR:  42704: .*"main"/,
 			'without a manifest there is no timeline');
 	}
@@ -208,7 +208,7 @@ foreach my $i (1 .. $#layers)
 }
 report('so is a layer in the place of another');
 
-# --- The server has not noticed anything.
+# --- The server is unaffected.
 
 is(ask($session, $all), $right_all, 'with everything back, all is well');
 end_session($session);

@@ -1,4 +1,4 @@
-# One bad entry in a store: the others are listed, and it can be dropped.
+# One bad timeline in a page store: the others are listed, and it can be dropped.
 
 use strict;
 use warnings;
@@ -20,7 +20,7 @@ $store->safe_psql('postgres',
 my $layers =
   $store->safe_psql('postgres', 'SELECT count(*) FROM bb_layers()');
 
-# One test: the others are listed, and a WARNING says what is left out and why.
+# One test: the others are listed, and a WARNING says what is omitted and why.
 sub lists_others
 {
 	my ($others, $warning, $name) = @_;
@@ -38,7 +38,7 @@ sub lists_others
 	return;
 }
 
-# --- Names that are no timeline's.
+# --- Names that no timeline can have.
 
 mkdir "$timelines/ok (copy)" or die $!;
 lists_others(

@@ -1,4 +1,4 @@
-# Several at once: two imports of one timeline, reads while an import runs.
+# Concurrent calls: two imports of one timeline, reads during an import.
 
 use strict;
 use warnings;
@@ -30,7 +30,7 @@ sub wait_for_import
 	return;
 }
 
-# --- Two of one name: one succeeds, the other is told why not.
+# --- Two imports of one name: one succeeds, the other one fails with the reason.
 
 my @sessions = map { start_session($store) } 1 .. 2;
 send_query($_, "SELECT timeline FROM bb_import_directory('$from')")
@@ -45,8 +45,8 @@ like(
 my $right = ask($sessions[0], sprintf $md5, 'main');
 like($right, qr/^[0-9a-f]{32}$/, 'what the one wrote can be read');
 
-# --- Progress, and reads of one timeline while another is imported: with holes
-# of some gigabytes, an import takes long enough to look at.
+# --- Progress, and reads of one timeline while another one is imported.  With
+# holes of some gigabytes, an import takes long enough to be observed.
 
 foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
 {
@@ -76,7 +76,7 @@ is( ask($sessions[1], "SELECT max(pages) FROM bb_relations(timeline => 'second')
 	4 << 17,
 	'its timeline is there');
 
-# --- Two imports of two names, and of the cluster as it was.
+# --- Two imports of the unchanged cluster with two names.
 
 unlink map { "$huge.$_" } 1 .. 3;
 truncate $huge, 0 or die $!;
@@ -88,14 +88,14 @@ is(answer($sessions[$_]), "at_once_$_", 'two imports at once')
 is(ask($sessions[$_], sprintf $md5, "at_once_$_"), $right, 'both are right')
   foreach 0 .. 1;
 
-# --- Many readers.
+# --- Many readers at once.
 
 my @readers = map { start_session($store) } 1 .. 4;
 send_query($_, sprintf $md5, 'main') foreach @readers;
 is(answer($_), $right, 'readers at once') foreach @readers;
 end_session($_) foreach @readers;
 
-# --- A timeline that is dropped under a reader: right, or an error.
+# --- A timeline is dropped during a read: the result is correct, or an error.
 
 ask($sessions[0],
 	'BEGIN; DECLARE c CURSOR FOR'
@@ -123,7 +123,7 @@ wait_for_import();
 $store->safe_psql('postgres',
 	"SELECT pg_cancel_backend($sessions[0]->{backend})");
 like(answer($sessions[0]), qr/ERROR:  57014: /, 'an import can be canceled');
-# what has been sent may arrive after what takes it away
+# S3 may get a request to write after the one to remove
 cmp_ok(scalar stored_layers($store, 'canceled'),
 	'<=', BBackup::StoreKind::is_local() ? 0 : 1, 'and leaves no layers');
 

@@ -1,4 +1,4 @@
-# Locks end with the call that took them, whatever its end, and leave nothing.
+# Locks end with the call that took them, however it ends, and leave no files.
 
 use strict;
 use warnings;
@@ -14,7 +14,7 @@ my $store = new_store('store');
 my $timelines = store_directory($store) . '/timelines';
 import_directory($store, $from);
 
-# What is below the directory of timelines, the files of layers left out.
+# Everything below the directory of timelines, except files of layers.
 sub there
 {
 	return join ' ', grep { !m{/layers/.} } files_below($timelines);
@@ -77,7 +77,7 @@ fails_like(
 	'an import without WAL fails');
 is(there(), $main, 'and leaves nothing');
 
-# --- What a killed writer leaves is swept by the next.
+# --- The next writer removes what a killed one left.
 
 append_to_file("$timelines/main/.manifest.tmp", 'leftover');
 append_to_file("$timelines/main/.writer.lock", '');

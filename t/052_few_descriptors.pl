@@ -1,4 +1,4 @@
-# Few descriptors: many layers, redo helpers, several backups at once.
+# Few file descriptors: many layers, redo helpers, several backups at once.
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ CREATE TABLE other AS TABLE plain;
 CREATE INDEX ON plain (id)));
 $source->stop;
 
-# The fewest that the server takes, and more helpers than that allows.
+# The fewest that the server accepts, and more helpers than these allow.
 my $store = new_store(
 	'store', q(
 max_files_per_process = 64
@@ -50,7 +50,7 @@ my $md5 = q(SELECT md5(string_agg(md5(chunk), '')) FROM
 my $right = ask($session, sprintf $md5, 'main');
 like($right, qr/^[0-9a-f]{32}$/, 'a backup reads them all');
 
-# Helpers stay with the session, and leave it what it needs.
+# Helpers stay with the session, and leave it the descriptors that it needs.
 is( ask($session,
 		q(SELECT bb_create_branch('b1') IS NOT NULL;)
 		  . q(SELECT count(bb_create_branch('b' || i, 'b' || i - 1))

@@ -1,10 +1,10 @@
-# WAL records changed at random, with their CRC made right: whatever they say,
-# no backend dies, none takes much memory or time, and no page comes out wrong
-# but those that the record is about.
+# WAL records changed at random, with correct CRCs: whatever they say, no
+# backend dies or takes much memory or time, and no page is wrong except those
+# that the record refers to.
 #
 # Each round makes a branch at a record, changes that record, and ingests it
-# and some that follow.  The right bytes are those of the same LSN without the
-# change.  By environment:
+# and some records after it.  The correct bytes are those at the same LSN
+# without the change.  Environment variables:
 #
 #	BB_SEED		what is drawn; printed
 #	BB_ROUNDS	how many rounds; a thousand take about a minute
@@ -37,7 +37,7 @@ my $grace = $ENV{BB_GRACE} // 5;
 my $timeout = 3;
 
 # The memory that a backend may take: its own, the layers that it reads, and 64
-# MB that one record may add to what is in memory.
+# MB that one record may add to the open layer.
 my $memory_limit_kb = 384 * 1024;
 
 # The errors that a bad record may cause: data_corrupted,
@@ -50,7 +50,7 @@ my $expected_errors =
 # diag, so that prove shows it when the test fails
 srand $seed;
 
-# --- WAL of many kinds, and what it is ingested into
+# --- WAL of many kinds, and the timeline for it
 
 my $source = new_archiving_source('source', 'segsize');
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';
@@ -78,7 +78,7 @@ my @kinds =
   grep { $_ =~ ($ENV{BB_KINDS} // '') } sort keys %{ $wal->{kinds} };
 note("$wal->{count} records of " . @kinds . ' kinds');
 
-# --- The session, which has to survive everything
+# --- The session, which must survive everything
 
 my $session;
 
@@ -96,7 +96,7 @@ my %errors;
 my $failures = 0;
 my $compared = 0;
 
-# failed - the round's number is all that is needed to repeat it.
+# failed - note a failure; the number of the round is enough to repeat it.
 sub failed
 {
 	my ($round, $why) = @_;
@@ -108,7 +108,7 @@ sub failed
 	return;
 }
 
-# call - a query's answer; undef: an error, which is one of those that may be.
+# call - return the answer of a query; undef: one of the allowed errors.
 sub call
 {
 	my ($round, $query) = @_;
@@ -134,7 +134,7 @@ sub call
 
 # --- Pages
 
-# Those that records from one number to another are about.
+# The pages that a range of records refers to.
 sub blocks_of
 {
 	my ($from, $to) = @_;
@@ -155,7 +155,7 @@ sub page_query
 	  . " lsn => '@{[ lsn_text($lsn) ]}', timeline => '$timeline'))";
 }
 
-# The page has to be what it is without the change.
+# Check that a page is as without the change.
 sub check_page
 {
 	my ($round, $block, $lsn) = @_;
@@ -178,7 +178,7 @@ sub some
 
 # --- A round
 
-# Records that change nothing but their blocks.
+# Records that change only their blocks.
 my $changes_blocks = qr/^(?:Heap|Heap2|Btree|Hash|Gin|Gist|SPGist|BRIN|Sequence|Generic|XLOG FPI)/;
 
 sub check_pages
@@ -189,13 +189,13 @@ sub check_pages
 	my %touched = map { join('/', @$_) => 1 } @touched;
 	my %relations = map { join('/', @$_[ 0 .. 2 ]) => 1 } @touched;
 
-	# what was there before
+	# before the record
 	my $before = $index > 3 ? $index - 3 : 0;
 	check_page($round, $_, $floor)
 	  foreach some(2, blocks_of($before, $index - 1));
 	return if $reached <= $floor;
 
-	# what came with it, and after it
+	# the record, and those after it
 	call($round, page_query($_, $reached, 'fuzz')) foreach some(3, @touched);
 	call($round, "SELECT count(*) FROM bb_files(lsn => "
 		  . "'@{[ lsn_text($reached) ]}', timeline => 'fuzz')")
@@ -205,7 +205,7 @@ sub check_pages
 	my @others = grep {
 		my $relation = join '/', @$_[ 0 .. 2 ];
 
-		# a heap record changes the maps, too, without a word
+		# a heap record also changes the maps, without referring to them
 		!$touched{ join '/', @$_ } && !($_->[3] > 0 && $relations{$relation})
 	} blocks_of($before, $last);
 	check_page($round, $_, $reached) foreach some(4, @others);
@@ -252,7 +252,7 @@ sub choose_record
 		changed => $changed,
 		what => \@what,
 		blocks => [ WalRecord::blocks($record->{bytes}) ],
-		# it may be of another resource manager now
+		# it may belong to another resource manager now
 		other => substr($changed, 16, 2) ne substr($record->{bytes}, 16, 2)
 	};
 }
@@ -282,7 +282,7 @@ foreach my $number (@numbers)
 }
 my $took = time - $began;
 
-# --- What is left
+# --- Remains
 
 my $alive = ask($session, 'SELECT pg_backend_pid()');
 is($alive, $backend, 'the backend lives');

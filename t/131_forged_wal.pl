@@ -1,8 +1,8 @@
-# WAL records that say what no server would, with their CRC made right: an
-# error that names the record and what is wrong, and all before it is kept.
-# And records that a server could have written, of blocks far beyond the end of
-# a file: what recovery makes of them, without the memory or time that their
-# number of blocks suggests.
+# WAL records that no server writes, with correct CRCs: ingest raises an error
+# that names the record and the problem, and keeps everything before it.  Also
+# records that a server could have written, of blocks far beyond the end of a
+# file: the result is that of recovery, without the memory or time that their
+# block numbers suggest.
 
 use strict;
 use warnings;
@@ -84,7 +84,7 @@ my $records = WalRecord->new($archive, $wal->{segment_size});
 # Some records of a kind, by number.
 sub numbers_of { return @{ $wal->places_of($_[0]) } }
 
-# All records that make a page of a relation by inserting a row.
+# All records that initialize a page of a relation by inserting a row.
 sub inserts_of
 {
 	my ($rel) = @_;
@@ -98,8 +98,8 @@ sub inserts_of
 	} 0 .. $wal->{count} - 1;
 }
 
-# set - change fields of a record's bytes: name => number, or a function of the
-# one that is there, or, of a part, "name + offset" => packed bytes.
+# set - change fields of a record: name => number or a function of the present
+# number; for a part, "name + offset" => packed bytes.
 sub set
 {
 	my ($bytes, %values) = @_;
@@ -130,7 +130,7 @@ sub set
 	return WalRecord::seal($bytes);
 }
 
-# A branch that ends ahead of a record.
+# Make a branch that ends before a record.
 sub branch_before
 {
 	my ($number) = @_;
@@ -144,8 +144,8 @@ sub branch_before
 	return;
 }
 
-# refused - one test: with the fields of the record changed, ingest says what
-# is wrong, as the detail of its message or in that itself.
+# refused - one test: with these fields changed, ingest says what is wrong, in
+# its message or the detail.
 sub refused
 {
 	my ($kind, $values, $expected, $name, $number) = @_;
@@ -240,7 +240,7 @@ refused('XLOG CHECKPOINT_ONLINE', { 'main data + 16' => "\2" },
 refused('XLOG CHECKPOINT_ONLINE', { 'main data + 24' => pack 'Q<', 1 },
 	qr/cannot be a next transaction 1/, 'a next transaction that is none');
 
-# --- Blocks far beyond the end: what recovery makes
+# --- Blocks far beyond the end: the result of recovery
 
 my $forged = PostgreSQL::Test::Utils::tempdir . '/forged';
 copy_directory($archive, $forged);
@@ -257,7 +257,7 @@ sub forge
 
 my @wide = inserts_of($rel{wide});
 my ($deep) = inserts_of($rel{deep});
-# of the heap, and its maps
+# of the heap and its maps
 my ($truncate) = grep { $_ > $wide[29] } numbers_of('Storage TRUNCATE');
 
 is(scalar @wide, 35, 'each row of the table has a page');
@@ -270,7 +270,7 @@ forge($deep, 'block 0 block' => 2500);
 my $oracle = BBackup::Oracle->new(base => $base, archive => $forged);
 local $ENV{BBACKUP_FILES_ONLY} = 1;
 
-# once all in memory, once flushed all the time
+# once entirely in memory, once flushed all the time
 foreach my $distance (256, 1)
 {
 	my $timeline = "gaps$distance";

@@ -1,12 +1,12 @@
-# Stores that mean harm: a timeline is changed at random, with all CRCs made
-# right (test/fuzz/mutate), and everything that reads a store is called
-# on it.  No backend dies, memory stays bounded, no call outlives its timeout,
-# nothing is written outside of a target directory, and no page is a wrong one.
+# Malicious page stores: a timeline is changed at random, with correct CRCs
+# (test/fuzz/mutate), and every function that reads a store is called on it.  No
+# backend dies, memory stays bounded, no call outlives its timeout, nothing is
+# written outside of a target directory, and no page is wrong.
 #
 #	BB_FUZZ_ROUNDS=5000 BB_SEED=1 make installcheck REGRESS= PROVE_TESTS=t/132_fuzz_store.pl
 #
-# A failure tells its round's seed; BB_SEED=that BB_FUZZ_ROUNDS=1 does that round
-# again.
+# A failure prints the seed of its round; BB_SEED=SEED BB_FUZZ_ROUNDS=1 repeats
+# that round.
 
 use strict;
 use warnings;
@@ -17,13 +17,13 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# A call is given this much, and a second more; seconds.
+# The timeout of a call, in seconds.  It may take one second more.
 use constant TIMEOUT => 10;
 
 # The memory that a backend may take, for caches and read-ahead; kB.
 use constant MEMORY_KB => 400_000;
 
-# A cluster's tables, and changes after the import.
+# Rows of the cluster's tables.
 use constant ROWS => 3000;
 
 # Pages that are read in each round.
@@ -84,7 +84,7 @@ CHECKPOINT;
 END
 	$time = $source->safe_psql('postgres', 'SELECT now()') if $i == 1;
 	push @lsns, $source->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
-	# so that there is WAL of each, and a layer
+	# each round of changes makes WAL and a layer
 	my %row = ingest($store, $source->data_dir . '/pg_wal', 'main', $lsns[-1])
 	  if $i < 3;
 	$lsns[-1] = $row{end_lsn} if $i < 3;
@@ -131,7 +131,7 @@ my %heavy = (
 	drop => "SELECT bb_drop_timeline('main')",
 	to_file => "SELECT bb_basebackup_to_file(path => '$work/x.tar', lsn => 'LSN')",
 	prefetch => 'SELECT bb_prefetch()');
-# Queries of the time itself, or of the server's own files.
+# Queries that depend on the time, or on files of the server.
 my %not_compared = map { $_ => 1 } qw(timelines layers lsn_at ingest branch drop to_file prefetch restore delta archives);
 
 # The answers: name => [ 'ok' or SQLSTATE, text, ms ].
@@ -192,7 +192,7 @@ sub new_work
 	system_or_bail('cp', '-a', "$base/clone", "$work/delta") if $delta;
 }
 
-# Everything below a directory, with mode and size.
+# List everything below a directory, with mode and size.
 sub below
 {
 	my ($top) = @_;
@@ -206,7 +206,7 @@ sub below
 	return join "\n", sort @found;
 }
 
-# --- The right answers.
+# --- The correct answers.
 
 $store->safe_psql('postgres',
 	"SELECT files FROM bb_restore(directory => '$base/clone', lsn => '$end')");

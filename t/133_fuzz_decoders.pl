@@ -1,5 +1,5 @@
-# The decoders that need no server, by libFuzzer (test/fuzz), for a few seconds
-# each, from a corpus of real data.
+# libFuzzer (test/fuzz) tests the decoders that need no server, for a few seconds
+# each, with a corpus of real data.
 #
 #	BB_FUZZ_SECONDS=600 make installcheck REGRESS= PROVE_TESTS=t/133_fuzz_decoders.pl
 
@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# The size of a block header, and what of the rest of a layer this needs.
+# Sizes in a layer file.
 use constant { HEADER => 28, BLOCK_HEADER => 16, FOOTER => 110 };
 
 my $seconds = $ENV{BB_FUZZ_SECONDS} // 4;
@@ -26,7 +26,7 @@ my $base = PostgreSQL::Test::Utils::tempdir;
 my $fuzz = "$base/tree/test/fuzz";
 my $corpus = "$base/corpus";
 
-# It is built in a copy: a tree of sources may be one that is only read.
+# Build in a copy, since the source tree may be read-only.
 mkdir "$base/tree" or die;
 system_or_bail('cp', '-R', 'src', 'client', "$base/tree");
 mkdir "$base/tree/test" or die;
@@ -78,7 +78,7 @@ foreach my $path (glob "$timeline/layers/*")
 	{
 		my ($level, $stored) = unpack 'C x7 V', substr $layer, $at, BLOCK_HEADER;
 
-		# some of each: data blocks are many, index blocks few
+		# some of each level, since index blocks are few
 		seed('block', substr $layer, $at, BLOCK_HEADER + $stored)
 		  if $level > 0 || $n++ % 50 == 0;
 		$at += BLOCK_HEADER + $stored;
@@ -129,7 +129,7 @@ seed('clusterfile', "\2" . slurp_file("$data/global/pg_filenode.map"));
 seed('clusterfile', "\3" . slurp_file("$data/pg_logical/replorigin_checkpoint"))
   if -e "$data/pg_logical/replorigin_checkpoint";
 
-# The beginning of a tar, and its end; as a stream, too.
+# The beginning and the end of a tar archive, also as a stream.
 my $tar = slurp_file(fetch_backup($store, 'full_backup => false'));
 my $short = substr($tar, 0, 512 * 60) . "\0" x 1024;
 seed('tar', "\x20$short");

@@ -1,6 +1,6 @@
-# A store that somebody else can write to: what it says, with all CRCs right,
-# and what lies in its directory.  (t/132_fuzz_store.pl draws its changes; these
-# are those with a name.)
+# A page store that another user can write to: forged values with correct CRCs,
+# and links in its directory.  (t/132_fuzz_store.pl makes random changes; this
+# test makes known ones.)
 
 use strict;
 use warnings;
@@ -20,14 +20,14 @@ my $mutate = "$base/store_mutate";
 system_or_bail($ENV{CC} // 'cc', '-O1', '-o', $mutate,
 	glob 'test/fuzz/mutate/*.c');
 
-# its data checksum version is 0, which is forged
+# its data checksum version is 0, and is forged
 my $source = new_source('source', without_checksums());
 $source->append_conf('postgresql.conf',
 	"wal_level = replica\nwal_keep_size = '1GB'\n");
 $source->restart;
 $source->stop;
 
-# Files whose paths are as long as those that they get.
+# Files whose paths have the same length as the forged ones.
 my @evil = (
 	'global/../../victim/postgresql.auto.conf', '/tmp/bbackup_was_here',
 	'../victim/postgresql.auto.conf', 'conf.d/..', 'conf.d//x/y',
@@ -123,7 +123,7 @@ foreach my $case (
 			"$fact $value: " . substr $query, 0, 40);
 	}
 }
-# what another fact has to agree with
+# facts that have to agree with others
 foreach my $fact ('system identifier', 'data checksum version')
 {
 	forge('fact', $fact, 1);
@@ -159,7 +159,7 @@ $store->safe_psql('postgres', "SELECT bb_drop_timeline('main')");
 is_deeply([ files_below("$base/outside") ],
 	[ sort '.x.tmp', $layer, 'base/', 'base/1259' ], 'nor does a drop');
 
-# a timeline that is one, and its parts
+# a timeline that is a link, or whose parts are links
 system_or_bail('rm', '-rf', $timeline);
 symlink "$base/good", $timeline or die;
 fails_like($store, restore("$base/new"), qr/XX001: .*symbolic link/, 'a timeline that is a link');

@@ -1,12 +1,12 @@
-# Gaps at random: WAL of tables in which inserts, truncations, drops and free
-# space maps are moved to other blocks and relations, so that forks grow by
-# gaps, are cut within them, dropped, made again, and copied with their database
-# by both strategies.  What recovery makes of it, on a timeline that is flushed
-# all the time or never, and on a branch that parts in the midst.
+# Random gaps.  In WAL of tables, inserts, truncations, drops and free space maps
+# are moved to other blocks and relations.  So forks grow by gaps, are truncated
+# within them, dropped, created again, and copied with their database by both
+# strategies.  The result is compared with recovery, on a timeline that is
+# flushed all the time or never, and on a branch that begins in between.
 #
 #	BB_SEED		what is drawn; printed
 #	BB_ROUNDS	how many archives
-#	BB_CHECKS	how many LSNs of each are compared, besides the end
+#	BB_CHECKS	how many LSNs of each are compared, in addition to the end
 
 use strict;
 use warnings;
@@ -30,7 +30,7 @@ my $source = new_archiving_source('source', 'checksums');
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';
 my @tables = qw(one two three);
 
-# a row a page, so that an insert initialises its page
+# one row on each page, so that an insert initializes its page
 $source->safe_psql('postgres',
 		"CREATE TABLE $_ (i int, t char(5000));"
 	  . "ALTER TABLE $_ ALTER t SET STORAGE plain;"
@@ -73,8 +73,8 @@ sub some_block
 	  : int rand 6000;
 }
 
-# moved - a record's bytes with another place in them, and what that is; nothing
-# for a record that stays.
+# moved - return a record's bytes with another place in them, and the place;
+# nothing, for a record that stays.
 sub moved
 {
 	my ($bytes) = @_;
@@ -128,7 +128,7 @@ sub moved
 	return;
 }
 
-# forge - another archive, and what was done in it, as [ record, what ].
+# forge - make another archive; return its changes, as [ record, change ].
 sub forge
 {
 	my ($forged) = @_;

@@ -252,7 +252,6 @@ attempt(const BbReqCtx *ctx, BbObjectStore *objects,
 		if (tries == TRIES_MAX)
 			refuse(edit,
 				   psprintf("Other writers were faster %d times.", TRIES_MAX));
-		bb_reqctx_check(ctx);
 		current = read_again(ctx, objects, edit, &done);
 	}
 	return current;

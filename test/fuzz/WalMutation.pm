@@ -1,13 +1,13 @@
-# WalMutation - a WAL record, changed at random.
+# WalMutation - change a WAL record at random.
 #
 #	my ($changed, @what) = mutate($bytes, @others);
 #
-# Now and then one of the others takes its place, if it is as long, or a record
-# is made anew.
+# Sometimes another record of the same length replaces it, or a new record is
+# made.
 #
-# Lots are drawn by rand(), so that srand() repeats a change.  Headers of block
-# references and the numbers in the main data get more of them than the bytes
-# of images and tuples, as these are what is believed.
+# Changes are drawn by rand(), so that srand() repeats them.  Headers of block
+# references and numbers in the main data are changed more often than bytes of
+# images and tuples, because ingest relies on them.
 
 package WalMutation;
 
@@ -19,7 +19,7 @@ use WalRecord;
 
 our @EXPORT_OK = qw(mutate);
 
-# Values at an edge: of an integer, a page, a segment.
+# Boundary values of integers, pages and segments.
 my @edges = (
 	0, 1, 2, 3, 4, 7, 8, 23, 24, 25, 32, 33,
 	0x7F, 0x80, 0xFC, 0xFD, 0xFE, 0xFF, 512, 1023, 1024, 1025,
@@ -31,7 +31,7 @@ my %format = (1 => 'C', 2 => 'v', 4 => 'V', 8 => 'Q<');
 
 sub pick { return $_[ int rand @_ ] }
 
-# A number of that many bytes: an edge, a neighbour of the old, or anything.
+# A number of so many bytes: a boundary, a neighbor of the old one, or any.
 sub number
 {
 	my ($size, $old) = @_;
@@ -102,7 +102,7 @@ sub change_once
 	if ($dice < 0.75 && @main)
 	{
 		$field = $main[0];
-		# most of what matters is at the beginning
+		# the beginning matters most
 		my $length =
 		  $field->[2] > 64 && rand() < 0.6 ? 64 : $field->[2];
 		return "$field->[0] " . change_data($bytes, $field->[1], $length);
@@ -117,8 +117,8 @@ sub change_once
 	return "$field->[0] " . scramble($bytes, $field->[1], $field->[2]);
 }
 
-# Another record that is as long takes this one's place, as if records had been
-# put in another order.
+# Replace the record by another one of the same length, as if records had been
+# reordered.
 sub splice_in
 {
 	my ($bytes, @others) = @_;
@@ -130,7 +130,7 @@ sub splice_in
 	return $other;
 }
 
-# A block reference, and the bytes that it wants of the record's data.
+# A block reference, and the number of bytes of data that it needs.
 sub craft_block
 {
 	my ($id, $first, $locator, $room) = @_;
@@ -164,8 +164,8 @@ sub craft_block
 		$data + $image_length);
 }
 
-# A record of the same length, made anew: any resource manager, up to 33 block
-# references that fit, and main data that are those of the old one or random.
+# Make a new record of the same length: any resource manager, up to 33 block
+# references that fit, and main data of the old record or random ones.
 sub craft
 {
 	my ($bytes) = @_;

@@ -1,8 +1,8 @@
-# WalRecord - WAL records in segment files: found, taken apart, changed, with
-# their CRC made right.
+# WalRecord - find, parse and change WAL records in segment files, with correct
+# CRCs.
 #
 #	my $wal = WalRecord->new($directory, $segment_size);
-#	my $record = $wal->read($lsn);		bytes, and where they lie
+#	my $record = $wal->read($lsn);		bytes, and their places
 #	my @fields = fields($record->{bytes});
 #	$wal->write($record, seal($changed));
 #	$wal->write($record, $record->{bytes});
@@ -45,8 +45,8 @@ sub crc32c
 	return $crc ^ 0xFFFFFFFF;
 }
 
-# seal - the same bytes with the CRC that they should have; a record that says
-# it is shorter has that of its part.
+# seal - return the bytes with the correct CRC; of a record that claims to be
+# shorter, the CRC of that part.
 sub seal
 {
 	my ($bytes) = @_;
@@ -58,7 +58,7 @@ sub seal
 	return $bytes;
 }
 
-# new - of a directory whose segments are of timeline ID 1.
+# new - open a directory with segments of timeline ID 1.
 sub new
 {
 	my ($class, $directory, $segment_size) = @_;
@@ -81,7 +81,7 @@ sub open_segment
 	return $file;
 }
 
-# read_bytes - of one page, at most.
+# read_bytes - read bytes, at most of one page.
 sub read_bytes
 {
 	my ($self, $lsn, $length) = @_;
@@ -102,8 +102,8 @@ sub write_bytes
 	return;
 }
 
-# read - the record that begins at an LSN: its bytes, and in "pieces" the LSNs
-# and lengths of what each page has of it.
+# read - return the record that begins at an LSN: its bytes, and in "pieces" the
+# LSN and length of its part in each page.
 sub read
 {
 	my ($self, $lsn) = @_;
@@ -128,7 +128,7 @@ sub read
 	return { bytes => $bytes, pieces => \@pieces };
 }
 
-# write - put as many bytes where the record's are.
+# write - replace the bytes of a record by as many others.
 sub write
 {
 	my ($self, $record, $bytes) = @_;
@@ -144,9 +144,9 @@ sub write
 	return;
 }
 
-# parse - what a record consists of: its fields, as [ name, offset, size ],
-# and its block references, as [ spc, db, rel, fork, block ].  What can't be
-# parsed further is left out.
+# parse - return the fields of a record, as [ name, offset, size ], and its
+# block references, as [ spc, db, rel, fork, block ].  It omits parts that can't
+# be parsed.
 sub parse
 {
 	my ($bytes) = @_;
@@ -233,7 +233,7 @@ sub parse
 		push @fields, [ $name, $at, $size ] if $size > 0;
 		$at += $size;
 	}
-	# a record that was changed may name what it doesn't have
+	# a record that was changed may refer to parts that it doesn't have
 	@fields = grep { $_->[1] + $_->[2] <= $length } @fields;
 	return (\@fields, \@blocks);
 }

@@ -3,12 +3,12 @@
  * fuzz.h
  *	  Functions that the libFuzzer targets share.
  *
- * A target tests a decoder that needs no server.  The shims stand for what it
- * needs of one: memory that is freed after each input (memory_shim.c), and
- * errors, or exit() in the client, which end the input (server_shim.c,
- * client_shim.c).  An error is a right answer.  These are faults: a report
- * of a sanitizer, an elog (which is for what can't happen), and a request for
- * more memory than palloc gives.
+ * A target tests a decoder that needs no server.  The shims replace the parts
+ * of a server that it calls: memory, which is freed after each input
+ * (memory_shim.c), and errors, or exit() in the client, which end the input
+ * (server_shim.c, client_shim.c).  An error is a correct answer.  A report of
+ * a sanitizer, an elog (used for what can't happen), and a request for more
+ * memory than palloc allows are faults.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,15 +19,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where an error goes to. */
+/* The target of errors. */
 extern sigjmp_buf fuzz_error;
 
-/* Free all that was allocated. */
+/* Free all memory that was allocated. */
 extern void fuzz_free_all(void);
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Run "code"; an error ends it, and what it allocated goes. */
+/* Run "code", which an error ends, and free what it allocated. */
 #define FUZZ_RUN(code)                     \
 	do                                     \
 	{                                      \

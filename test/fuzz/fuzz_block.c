@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_block.c
- *	  Blocks of layers, with their checksum right, by every method of
- *	  compression.
+ *	  Blocks of layers, with correct checksums and each compression method.
  *
  *-------------------------------------------------------------------------
  */
@@ -62,7 +61,7 @@ take(const uint8_t *data, size_t size)
 			sum += entry.value[j];
 		FUZZ_CHECK(
 			bb_block_search(&block, &entry.key, entry.lsn, true, &position));
-		/* each entry is found, or one that is its equal */
+		/* each entry is found, or an equal one */
 		FUZZ_CHECK(position > i && position <= block.count);
 		if (i > 0)
 			FUZZ_CHECK(bb_key_compare(&before.key, &entry.key) <= 0);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_catalog.c
- *	  Keys, and the values of those which say what exists.
+ *	  Keys, and the values of those of the catalog.
  *
  *	  entries: key 18, length u8, value
  *
@@ -15,7 +15,7 @@
 #include "pagestore/catalog.h"
 #include "pagestore/pagestore_driver.h"
 
-/* The page store: entries of the input, of one kind. */
+/* The page store: entries of one kind, from the input. */
 static const uint8_t *rest;
 static size_t rest_size;
 static BbKeyKind wanted;

@@ -2,7 +2,7 @@
  *
  * fuzz_clusterfile.c
  *	  Control files, checkpoints, relation maps and files of replication
- *	  origins, some with their checksum right.
+ *	  origins, some with a correct checksum.
  *
  *	  which u8 | bytes
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_native.c
- *	  Native records, on pages of all the kinds that have them.
+ *	  Native records, on pages of all kinds that have them.
  *
  *	  key 18 | records: length u16, bytes
  *

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * memory_shim.c
- *	  palloc for targets: each piece by itself, so that a sanitizer sees what
- *	  runs over its end, and all freed after an input.
+ *	  palloc for targets: each piece is allocated separately, so that a
+ *	  sanitizer detects overruns, and all are freed after an input.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@ typedef struct Piece
 	struct Piece *next;
 	struct Piece *previous;
 	size_t		size;
-	size_t		unused; /* what follows is aligned to 16 bytes */
+	size_t		unused; /* aligns the following bytes to 16 bytes */
 } Piece;
 
 static Piece pieces = {&pieces, &pieces, 0, 0};

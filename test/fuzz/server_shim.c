@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * server_shim.c
- *	  The parts of a server that decoders of the module need: mostly errors.
+ *	  The parts of a server that decoders call, mostly errors.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,7 +39,7 @@ errfinish(const char *filename, int lineno, const char *funcname)
 {
 	if (level < ERROR)
 		return;
-	/* an error without a code is one that can't happen, as elog says */
+	/* elog raises an error without a code, for what can't happen */
 	FUZZ_CHECK(has_code);
 	siglongjmp(fuzz_error, 1);
 }
@@ -51,7 +51,7 @@ errcode(int sqlerrcode)
 	return 0;
 }
 
-/* Messages are made, since what they print is the input's. */
+/* Format messages, since they print values of the input. */
 static int
 make_message(const char *format, va_list args)
 {
@@ -136,7 +136,7 @@ fsm_truncate_avail(Page page, int nslots)
 	return true;
 }
 
-/* ---- lists, as far as decoders make any ---- */
+/* ---- lists, as decoders use them ---- */
 
 List *
 lappend(List *list, void *datum)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * uncalled.c
- *	  Functions that a source file of a target calls outside of what is tested.
+ *	  Functions that only untested code in the sources of a target calls.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * model.c
- *	  Timelines at which random things happen, and what should be seen there.
+ *	  Timelines with random changes, and the values that reads should return.
  *
  *-------------------------------------------------------------------------
  */
@@ -208,9 +208,9 @@ model_value(const Model *model, int k, XLogRecPtr lsn, ModelValue *value)
 			->pd_checksum = pg_checksum_page(page, bb_key_fields(&key).block);
 }
 
-/* ---- things happen ---- */
+/* ---- changes ---- */
 
-/* A page that could be a relation's, with a checksum that isn't right. */
+/* A valid page of a relation, with a wrong checksum. */
 static uint8 *
 random_page(XLogRecPtr lsn)
 {
@@ -265,7 +265,8 @@ model_make_native(ModelEvent *event)
 }
 
 /*
- * Can a generic record be applied to the key's page?  Not to one of zeros.
+ * Can a generic record be applied to the key's page?  A page of zeros can't
+ * have one.
  */
 static bool
 takes_records(const Model *model, int k, XLogRecPtr lsn)
@@ -326,11 +327,11 @@ compare_events(const void *a, const void *b)
 
 	if (left->k != right->k)
 		return left->k - right->k;
-	return left < right ? -1 : left > right; /* as they happened */
+	return left < right ? -1 : left > right; /* in order of time */
 }
 
 /*
- * Let n things happen, and flush them into one to three delta layers.
+ * Make n changes, and flush them into one to three delta layers.
  */
 static void
 happen(const BbReqCtx *ctx, Model *model, int n)
@@ -346,7 +347,7 @@ happen(const BbReqCtx *ctx, Model *model, int n)
 	{
 		ModelEvent *event = &model->events[model->nevents];
 
-		/* one record may do several things, to SLRU pages even twice */
+		/* one record may make several changes, also two of an SLRU page */
 		event->k = model_roll(model_roll(2) ? NKEYS : NKEYS / 4);
 		if (i == 0 || model_roll(3) > 0 || event->k >= NTIMES + NSLRU)
 			lsn += 8 * (1 + model_roll(4));
@@ -367,7 +368,7 @@ happen(const BbReqCtx *ctx, Model *model, int n)
 		if (writer && i > 0 && sorted[i]->k != sorted[i - 1]->k &&
 			model_roll(NKEYS / 2) == 0)
 		{
-			/* next to each other, or with a gap */
+			/* adjacent, or with a gap */
 			BbKey		last = model_key(sorted[i - 1]->k);
 			BbKey		end = model_roll(2) ? key : bb_key_next(&last);
 
@@ -423,7 +424,7 @@ model_write_image(const BbReqCtx *ctx, Model *model, int from, int to,
 	}
 	if (n == 0)
 	{
-		/* an empty layer can't be written; one key that nobody reads */
+		/* an empty layer can't be written, so add a key that no test reads */
 		BbKey		last = bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0,
 									   0);
 

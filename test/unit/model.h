@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * model.h
- *	  Timelines at which random things happen, and what should be seen there.
+ *	  Timelines with random changes, and the values that reads should return.
  *
- * Random things happen to some keys on a timeline.  They go into delta layers,
- * flush by flush, and image layers are made between; the model has them in a
- * list and applies them one by one.  The records are real ones, of the
- * simplest resource managers that there are, so real helpers apply them.
+ * A timeline gets random changes of some keys.  They are written into delta
+ * layers, flush by flush, and image layers are made in between.  The model has
+ * the changes in a list and applies them one by one.  The records are real
+ * ones, of the simplest resource managers, so real helpers apply them.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,10 +17,10 @@
 #include "timeline/timeline.h"
 #include "unit.h"
 
-/* Where timelines start. */
+/* The start of timelines. */
 #define START ((XLogRecPtr) 1000)
 
-/* The relation whose blocks they have. */
+/* The relation that has the blocks. */
 #define SPC 1663
 #define DB 5
 #define REL 1000
@@ -32,7 +32,7 @@
 #define NBLOCKS 40
 #define NKEYS (NTIMES + NSLRU + NSIZES + NBLOCKS)
 
-/* Something that happened. */
+/* A change. */
 typedef struct ModelEvent
 {
 	int			k;
@@ -64,19 +64,19 @@ typedef struct ModelValue
 	PGAlignedBlock page;
 } ModelValue;
 
-/* All randomness is from here. */
+/* The source of all random numbers. */
 extern pg_prng_state model_prng;
 
-/* In [0, n). */
+/* Draws from [0, n). */
 extern int model_roll(int n);
 
-/* Key number k. */
+/* Returns key number k. */
 extern BbKey model_key(int k);
 
 /* A manifest of LSNs 100 to 1000, with memory for 10 layers. */
 extern BbManifest model_manifest(const char *timeline);
 
-/* Block of a relation. */
+/* Returns the key of a block of a relation. */
 extern BbKey model_block_key(uint32 block);
 
 /* Write an image layer of blocks [from, to) at lsn; values are "LSN:block". */
@@ -91,26 +91,26 @@ extern BbLayerDesc *model_write_delta(const BbReqCtx *ctx,
 									  const char *timeline, XLogRecPtr from,
 									  XLogRecPtr to);
 
-/* An event's record: of a page that exists, that makes a page, of an SLRU. */
+/* Make a record: for a page that exists, a new page, or an SLRU page. */
 extern void model_make_generic(ModelEvent *event);
 extern void model_make_sequence(ModelEvent *event);
 extern void model_make_native(ModelEvent *event);
 
-/* A timeline without layers; a branch, if it has an ancestor. */
+/* Create a timeline without layers; with an ancestor, a branch. */
 extern Model *model_new(BbObjectStore *objects, const char *name,
 						Model *ancestor, XLogRecPtr ancestor_lsn);
 
-/* Random values at START, in image layers. */
+/* Write random values at START into image layers. */
 extern void model_import(const BbReqCtx *ctx, Model *model);
 
-/* A few flushes, and here and there an image layer, in the midst of one too. */
+/* Make some flushes, and image layers at random LSNs. */
 extern void model_live(const BbReqCtx *ctx, Model *model, int flushes);
 
-/* Write an image layer of keys number [from, to) at lsn. */
+/* Write an image layer of keys [from, to) at lsn. */
 extern void model_write_image(const BbReqCtx *ctx, Model *model, int from,
 							  int to, XLogRecPtr lsn);
 
-/* What is there at lsn. */
+/* Find the value of a key at lsn. */
 extern void model_value(const Model *model, int k, XLogRecPtr lsn,
 						ModelValue *value);
 

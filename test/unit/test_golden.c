@@ -3,8 +3,8 @@
  * test_golden.c
  *	  Files as earlier versions wrote them.
  *
- * They are here as bytes, so that a change of the code can't change them.
- * When the format changes, the old ones stay and new ones come beside them.
+ * They are stored as bytes, so that a change of the code can't change them.
+ * When the format changes, the old files stay and new ones are added.
  *
  *-------------------------------------------------------------------------
  */
@@ -155,12 +155,11 @@ static const uint8 manifest_v1[] = {
 
 UNIT_TEST(golden_manifest_v1)
 {
-	const char *complaint;
+	const char *error;
 	BbManifest *manifest;
 	StringInfoData buf;
 
-	manifest = bb_manifest_decode(manifest_v1, sizeof(manifest_v1),
-								  &complaint);
+	manifest = bb_manifest_decode(manifest_v1, sizeof(manifest_v1), &error);
 	CHECK(manifest != NULL);
 	CHECK(strcmp(manifest->timeline, "main") == 0);
 	CHECK(manifest->generation == 3 && manifest->pg_version_num == 150020);
@@ -187,9 +186,9 @@ UNIT_TEST(golden_manifest_v1)
 static BbLayer *
 open_golden(const BbReqCtx *ctx, int index, const uint8 *bytes, size_t length)
 {
-	const char *complaint;
+	const char *error;
 	BbManifest *manifest = bb_manifest_decode(manifest_v1, sizeof(manifest_v1),
-											  &complaint);
+											  &error);
 	BbObjectStore *objects = unit_store(ctx);
 	BbObjectWriter *writer;
 	BbLayerDesc *desc;
@@ -260,7 +259,7 @@ UNIT_TEST(golden_delta_v1)
 	}
 	CHECK(!bb_layer_cursor_next(ctx, cursor, &entry));
 
-	/* its filter lets few others through, as it did when it was written */
+	/* its filter accepts few other keys, as when it was written */
 	for (uint32 block = 3; block < 1000; block++)
 	{
 		BbKey		key = bb_key_rel_block(1663, 5, 1259, MAIN_FORKNUM, block);

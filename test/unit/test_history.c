@@ -57,7 +57,7 @@ check_gets(const BbReqCtx *ctx, Model *model, BbTimeline *timeline,
 }
 
 /*
- * Scan all from key number "from" to "to", now and then with a leap, and in
+ * Scan all keys from number "from" to "to", sometimes with a leap, and in
  * parts.
  */
 static void
@@ -216,9 +216,9 @@ UNIT_TEST(history_as_the_model)
 	}
 }
 
-/* ---- what is no history ---- */
+/* ---- impossible histories ---- */
 
-/* A flush up to an LSN, of a key that nobody reads. */
+/* A flush up to an LSN, of a key that no test reads. */
 static void
 flush_up_to(const BbReqCtx *ctx, Model *model, XLogRecPtr lsn)
 {
@@ -240,7 +240,7 @@ flush_up_to(const BbReqCtx *ctx, Model *model, XLogRecPtr lsn)
 	manifest->end_lsn = lsn;
 }
 
-/* A timeline whose one delta layer has one entry. */
+/* A timeline with one delta layer, which has one entry. */
 static BbTimeline *
 timeline_with(const BbReqCtx *ctx, BbEntry entry)
 {
@@ -274,7 +274,7 @@ scan_all(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 	bb_timeline_scan_close(scan);
 }
 
-/* Below the entry all is well; at it neither get nor scan gives a page. */
+/* Reads below the entry work; at the entry, get and scan fail. */
 static void
 check_no_history(const BbReqCtx *ctx, BbEntry entry, const char *message)
 {
@@ -336,7 +336,7 @@ UNIT_TEST(history_of_the_wrong_key)
 	check_no_history(ctx, entry, "cannot be applied");
 }
 
-/* Two layers that tell the same story: it must not be told twice. */
+/* Two layers with the same history: it must not be applied twice. */
 UNIT_TEST(history_from_layers_that_overlap)
 {
 	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
@@ -349,7 +349,7 @@ UNIT_TEST(history_from_layers_that_overlap)
 	model_write_image(ctx, model, 0, NKEYS, START);
 	entry.value = (const uint8 *) "x";
 	entry.length = 1;
-	/* the second is of the same flush, the third of one that reaches back */
+	/* the second is of the same flush, the third of a flush that overlaps it */
 	for (int i = 0; i < 3; i++)
 	{
 		XLogRecPtr	end = START + (i == 2 ? 200 : 100);
@@ -380,7 +380,7 @@ UNIT_TEST(history_from_layers_that_overlap)
 	CHECK(strstr(unit_last_error, "out of order") != NULL);
 }
 
-/* A manifest that has lost rows, wherever they were. */
+/* A manifest that has lost any of its rows. */
 UNIT_TEST(history_that_was_lost_is_noticed)
 {
 	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
@@ -394,7 +394,7 @@ UNIT_TEST(history_that_was_lost_is_noticed)
 	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
 	(void) bb_timeline_open(ctx, model->objects, "main");
 
-	/* without the image layer there is nothing that anybody can read */
+	/* without the image layer nothing can be read */
 	for (int lost = 1; lost < 4; lost++)
 	{
 		memcpy(manifest->layers, layers, sizeof(layers));
@@ -406,7 +406,7 @@ UNIT_TEST(history_that_was_lost_is_noticed)
 		CHECK(strstr(unit_last_error, "lacks layers") != NULL);
 	}
 
-	/* one that reaches over its neighbours takes their place, as merged */
+	/* one that covers its neighbors replaces them, as if merged */
 	memcpy(manifest->layers, layers, sizeof(layers));
 	manifest->layers[2].lsn_start = layers[1].lsn_start;
 	manifest->layers[1] = layers[3];
@@ -414,7 +414,7 @@ UNIT_TEST(history_that_was_lost_is_noticed)
 	(void) bb_timeline_open(ctx, model->objects, "main");
 }
 
-/* A branch whose ancestor was put back from an older copy, or is another. */
+/* A branch whose ancestor was restored from an older copy, or replaced. */
 UNIT_TEST(branch_of_another_ancestor_is_noticed)
 {
 	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
@@ -436,7 +436,7 @@ UNIT_TEST(branch_of_another_ancestor_is_noticed)
 				ERRCODE_DATA_CORRUPTED);
 	CHECK(strstr(unit_last_error, "branched from") != NULL);
 
-	/* it comes to that LSN again, but by another timeline ID */
+	/* it reaches that LSN again, but with another timeline ID */
 	flush_up_to(ctx, model, START + 30);
 	manifest->tli = 2;
 	manifest->nswitches = 1;
@@ -456,8 +456,8 @@ UNIT_TEST(branch_of_another_ancestor_is_noticed)
 }
 
 /*
- * Each flush has its own layer, all over the same keys: more than a process
- * may have files open, and few of them with something to say of a key.
+ * Each flush has a layer of the same key range.  There are more layers than a
+ * process may have files open, and few of them have entries of a key.
  */
 UNIT_TEST(history_in_many_layers)
 {
@@ -475,7 +475,7 @@ UNIT_TEST(history_in_many_layers)
 	model_write_image(ctx, model, 0, NKEYS, START);
 	manifest->layers = repalloc(manifest->layers,
 								(nlayers + 1) * sizeof(BbLayerDesc));
-	/* flush i has block i and some others, at START + 10 * (i + 1) */
+	/* flush i has block i and a few others, at START + 10 * (i + 1) */
 	for (int i = 0; i < nlayers; i++)
 	{
 		XLogRecPtr	lsn = START + 10 * (i + 1);
@@ -515,7 +515,7 @@ UNIT_TEST(history_in_many_layers)
 	CHECK(!bb_timeline_scan_next(ctx, scan, &entry));
 	bb_timeline_scan_close(scan);
 
-	/* at an old LSN, and where the newest flushes know nothing of the key */
+	/* at an old LSN, and where the newest flushes don't have the key */
 	entry.key = bb_key_rel_block(SPC, DB, 1, MAIN_FORKNUM, 41);
 	skipped = ctx->counters->layers_skipped;
 	CHECK(
@@ -529,7 +529,7 @@ UNIT_TEST(history_in_many_layers)
 
 /*
  * Pages that are changed all the time: a scan applies their changes piece by
- * piece, and comes to what a point read makes of all at once.
+ * piece, with the same result as a point read, which applies all at once.
  */
 UNIT_TEST(history_of_hot_pages)
 {
@@ -550,7 +550,7 @@ UNIT_TEST(history_of_hot_pages)
 									   BB_COMPRESSION_DEFAULT);
 	for (int k = NKEYS - 3; k < NKEYS; k++)
 	{
-		/* the one in the midst is a quiet one */
+		/* the page in the middle is changed rarely */
 		for (int i = 1; i <= (k == NKEYS - 2 ? 10 : nchanges); i++)
 		{
 			ModelEvent	event = {.k = k, .lsn = START + i};
@@ -592,7 +592,7 @@ UNIT_TEST(history_of_hot_pages)
 	bb_timeline_scan_close(scan);
 }
 
-/* The first and the last LSN of layers, and of what is read. */
+/* Reads at the first and the last LSN of layers. */
 UNIT_TEST(history_at_the_borders_of_layers)
 {
 	BbObjectStore *objects = unit_store(ctx);
@@ -709,7 +709,7 @@ UNIT_TEST(lsn_at_a_time)
 
 	check_time(ctx, store, 99, BB_TIME_PAST, START);
 	check_time(ctx, store, 100, BB_TIME_FOUND, START + 10);
-	/* recovery would stop before the second, and never see the fourth */
+	/* recovery would stop before the second, and never read the fourth */
 	check_time(ctx, store, 150, BB_TIME_FOUND, START + 10);
 	check_time(ctx, store, 199, BB_TIME_FOUND, START + 10);
 	check_time(ctx, store, 200, BB_TIME_FOUND, START + 40);
@@ -760,7 +760,7 @@ UNIT_TEST(branch_has_its_own_tli)
 		CHECK(branch->tli == cases[i].tli);
 		CHECK(branch->nswitches == cases[i].nswitches);
 		MemoryContextSwitchTo(old);
-		MemoryContextDelete(context); /* with the lock */
+		MemoryContextDelete(context); /* REQUIRES: the lock */
 	}
 }
 
@@ -807,8 +807,8 @@ check_snapshot(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
 }
 
 /*
- * A branch that parts in the midst of a page of WAL: what ended in it later,
- * on the ancestor, ended nowhere on the branch.
+ * A branch that begins in the middle of a WAL page.  Records that ended in this
+ * page later, on the ancestor, aren't part of the branch.
  */
 UNIT_TEST(branch_has_its_own_record_ends)
 {

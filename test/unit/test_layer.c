@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_layer.c
- *	  Layer files: what goes in comes out, and nothing else ever does.
+ *	  Layer files: reads return exactly what was written.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,7 @@
 #define LSN ((XLogRecPtr) 0x1234500)
 #define WINDOW (512 * 1024)
 
-/* The key and value of number i: runs of pages, with odd ones between. */
+/* The key and value of number i: runs of pages, with other keys between. */
 static BbKey
 key_of(int i)
 {
@@ -59,7 +59,7 @@ write_layer(const BbReqCtx *ctx, BbObjectStore *objects, int n,
 }
 
 /*
- * Read the layer in both ways; every entry must be as it was written.
+ * Read the layer in both ways; each entry must be the one that was written.
  */
 static void
 read_layer(const BbReqCtx *ctx, BbObjectStore *objects,
@@ -93,7 +93,7 @@ read_layer(const BbReqCtx *ctx, BbObjectStore *objects,
 		CHECK(bb_layer_get(ctx, layer, &key, &entry));
 		CHECK(entry.length == length &&
 			  memcmp(entry.value, value, length) == 0);
-		key.bytes[BB_KEY_LENGTH - 1] = 200; /* no such block */
+		key.bytes[BB_KEY_LENGTH - 1] = 200; /* there is no such block */
 		CHECK(!bb_layer_get(ctx, layer, &key, &entry));
 	}
 	bb_layer_close(layer);
@@ -129,7 +129,7 @@ UNIT_TEST(layer_with_three_levels)
 	uint8		value[8] = {0};
 	int			n = 2000000;
 
-	/* small values: 33,000 to a thousand blocks, and two index levels */
+	/* small values: 33,000 in about 1,000 blocks, with two index levels */
 	writer = bb_layer_writer_new(ctx, objects, "main", &all.start, LSN,
 								 BB_COMPRESSION_DEFAULT);
 	for (int i = 0; i < n; i++)
@@ -226,8 +226,8 @@ UNIT_TEST(layer_knows_its_file_crc)
 #define DELTA_END ((XLogRecPtr) 2000)
 
 /*
- * Entry i of a delta layer: a few for each third key, some with the same LSN,
- * now and then a large value.
+ * Entry i of a delta layer: a few for every third key, some with the same LSN,
+ * sometimes with a large value.
  */
 static BbEntry
 delta_entry(int i, uint8 *value)
@@ -287,8 +287,8 @@ check_entry(const BbEntry *entry, const BbEntry *expected)
 }
 
 /*
- * What collect has to find of the key whose entries are first to last, above
- * floor up to ceiling.
+ * Check what collect finds of the key whose entries are first to last, above
+ * floor and up to ceiling.
  */
 static void
 check_collect(const BbReqCtx *ctx, BbLayer *layer, int first, int last,
@@ -338,7 +338,7 @@ check_collect(const BbReqCtx *ctx, BbLayer *layer, int first, int last,
 }
 
 /*
- * Read a delta layer in all ways; every entry must be as it was written.
+ * Read a delta layer in all ways; each entry must be the one that was written.
  */
 static void
 read_delta(const BbReqCtx *ctx, BbObjectStore *objects,
@@ -413,7 +413,7 @@ UNIT_TEST(delta_roundtrip)
 	}
 }
 
-/* Entries of one key over many blocks: the index has to go by LSN, too. */
+/* Entries of one key in many blocks: the index has to consider LSNs, too. */
 UNIT_TEST(delta_of_one_key)
 {
 	BbObjectStore *objects = unit_store(ctx);
@@ -475,7 +475,7 @@ UNIT_TEST(delta_filter_says_no)
 	int			n = 50000;
 	int			held = 0;
 
-	/* every other block, as neighbours hash alike if anything does */
+	/* every other block, since neighbors would be the first to collide */
 	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start, 5, 6,
 									   BB_COMPRESSION_DEFAULT);
 	for (int i = 0; i < n; i++)
@@ -528,7 +528,7 @@ UNIT_TEST(delta_writer_refuses)
 
 /* ---- broken files ---- */
 
-/* Both kinds of layers: n is what write was called with. */
+/* Both kinds of layers; n is the argument of the write function. */
 typedef struct LayerKind
 {
 	BbLayerDesc *(*write) (const BbReqCtx *ctx, BbObjectStore *objects, int n,
@@ -551,8 +551,8 @@ overwrite(const char *path, off_t at, const void *data, size_t length)
 }
 
 /*
- * Whatever byte is changed, reading all of the layer is an error that names
- * it.
+ * If any byte is changed, reading all of the layer raises an error that names
+ * the layer.
  */
 static void
 flip_bytes(const BbReqCtx *ctx, const LayerKind *kind, int n,
@@ -579,7 +579,7 @@ flip_bytes(const BbReqCtx *ctx, const LayerKind *kind, int n,
 		int			sqlstate;
 		MemoryContext old = MemoryContextSwitchTo(context);
 
-		/* the header, the footer and what is ahead get their share */
+		/* header, footer and the bytes before the footer get their share */
 		if (i < BB_LAYER_HEADER_SIZE)
 			at = i;
 		else if (i < BB_LAYER_HEADER_SIZE + BB_FOOTER_SIZE + 200)

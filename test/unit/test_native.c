@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_native.c
- *	  Native records: every type applied, and refused when broken.
+ *	  Native records: each type is applied, and refused if it is broken.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "storage/fsm_internals.h"
 #include "unit.h"
 
-/* A page that may be taken for a Page. */
+/* A page, aligned as a Page. */
 typedef union TestPage
 {
 	PGAlignedBlock block;
@@ -105,7 +105,7 @@ UNIT_TEST(native_multixact)
 	memcpy(&word, page.bytes + BLCKSZ - 4, 4);
 	CHECK(word == 79);
 
-	/* members 3 and 4 lie in two groups */
+	/* members 3 and 4 are in two groups */
 	memset(&page, 0, sizeof(page));
 	resetStringInfo(&buf);
 	bb_native_members_begin(&buf, 3);
@@ -126,7 +126,7 @@ UNIT_TEST(native_visibility_map)
 	TestPage	page = {0};
 	StringInfoData buf;
 
-	/* a set makes the page, and gives it its LSN */
+	/* a set initializes the page and sets its LSN */
 	initStringInfo(&buf);
 	bb_native_vm_set(&buf, 6, VISIBILITYMAP_ALL_VISIBLE);
 	apply(vm_key(), 100, &buf, &page);
@@ -134,7 +134,7 @@ UNIT_TEST(native_visibility_map)
 	CHECK(PageGetLSN((Page) page.bytes) == 100);
 	CHECK(vm_bits(&page, 6) == 1 && vm_bits(&page, 5) == 0);
 
-	/* an older record changes nothing, nor does one that sets what is set */
+	/* an older record changes nothing, nor does one whose bits are set */
 	resetStringInfo(&buf);
 	bb_native_vm_set(&buf, 5, VISIBILITYMAP_ALL_VISIBLE);
 	apply(vm_key(), 100, &buf, &page);
@@ -148,7 +148,7 @@ UNIT_TEST(native_visibility_map)
 	apply(vm_key(), 300, &buf, &page);
 	CHECK(PageGetLSN((Page) page.bytes) == 300 && vm_bits(&page, 6) == 3);
 
-	/* clearing leaves the LSN, and asks for none */
+	/* a clear neither changes nor compares the LSN */
 	resetStringInfo(&buf);
 	bb_native_vm_clear_begin(&buf, false);
 	bb_native_vm_clear_add(&buf, 6, VISIBILITYMAP_ALL_FROZEN);
@@ -156,7 +156,7 @@ UNIT_TEST(native_visibility_map)
 	apply(vm_key(), 50, &buf, &page);
 	CHECK(PageGetLSN((Page) page.bytes) == 300 && vm_bits(&page, 6) == 1);
 
-	/* but not where the map's page is one of the record's */
+	/* except if the record refers to the map's page */
 	resetStringInfo(&buf);
 	bb_native_vm_clear_begin(&buf, true);
 	bb_native_vm_clear_add(&buf, 6, VISIBILITYMAP_VALID_BITS);
@@ -165,10 +165,10 @@ UNIT_TEST(native_visibility_map)
 	CHECK(PageGetLSN((Page) page.bytes) == 300 && vm_bits(&page, 6) == 1);
 	apply(vm_key(), 350, &buf, &page);
 	CHECK(PageGetLSN((Page) page.bytes) == 350 && vm_bits(&page, 6) == 0);
-	/* with no bit to clear, the LSN stays */
+	/* if no bit is cleared, the LSN stays */
 	apply(vm_key(), 360, &buf, &page);
 	CHECK(PageGetLSN((Page) page.bytes) == 350);
-	/* a page of zeros stays one; without a name it's made */
+	/* a page of zeros stays so; if the record doesn't refer to it, it's initialized */
 	memset(&page, 0, sizeof(page));
 	apply(vm_key(), 370, &buf, &page);
 	CHECK(PageIsNew((Page) page.bytes));
@@ -177,7 +177,7 @@ UNIT_TEST(native_visibility_map)
 	CHECK(!PageIsNew((Page) page.bytes));
 	CHECK(PageGetLSN((Page) page.bytes) == InvalidXLogRecPtr);
 
-	/* truncation in the midst of a byte */
+	/* truncation within a byte */
 	memset(PageGetContents((Page) page.bytes), 0xFF, BB_VM_BYTES);
 	resetStringInfo(&buf);
 	bb_native_vm_truncate(&buf, 6);
@@ -203,7 +203,7 @@ UNIT_TEST(native_free_space_map)
 	CHECK(fsm_get_max_avail((Page) page.bytes) == 100);
 }
 
-/* Every native record cut short, of an unknown type, or out of the page. */
+/* Native records that are cut short, of an unknown type, or out of the page. */
 UNIT_TEST(native_broken_is_refused)
 {
 	TestPage	page = {0};

@@ -104,7 +104,7 @@ UNIT_TEST(captured_paths)
 		CHECK(bb_captured_complaint(bad[i]) != NULL);
 }
 
-/* An object; with the first one the store has its directory. */
+/* Write an object; the first one makes the store's directory. */
 static void
 write_object(const BbReqCtx *ctx, BbObjectStore *store, const char *name)
 {
@@ -179,7 +179,7 @@ UNIT_TEST(beneath_follows_no_link)
 	CHECK(close(root) == 0);
 }
 
-/* ---- links and strangers in a store's directory ---- */
+/* ---- links and other files in a store's directory ---- */
 
 static char *
 layer_name(char first)
@@ -234,7 +234,7 @@ UNIT_TEST(sweep_follows_no_link)
 	CHECK(is_there(store, "timelines/main/layers/link"));
 }
 
-/* Everything through a directory that is a link, and a file that is one. */
+/* All operations on a directory that is a link, and on a file that is one. */
 UNIT_TEST(local_store_follows_no_link)
 {
 	BbObjectStore *store = unit_store(ctx);

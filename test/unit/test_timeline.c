@@ -17,7 +17,7 @@
 #include "model.h"
 
 /*
- * An image layer of all that comes before relation blocks at lsn.
+ * Write an image layer at lsn of all keys before relation blocks.
  */
 static BbLayerDesc *
 write_rest(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
@@ -152,7 +152,7 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 	CHECK(manifest.ancestor_lsn == 2 && manifest.end_lsn == 2);
 	CHECK(manifest.prev_lsn == InvalidXLogRecPtr);
 
-	/* what the ancestor got after the branch point is not the branch's */
+	/* the branch doesn't see changes of the ancestor after the branch point */
 	branch = bb_timeline_open(ctx, objects, "branch");
 	CHECK(strcmp(scan_text(ctx, branch, 0, 10, 99), "1111111111") == 0);
 
@@ -186,7 +186,7 @@ UNIT_TEST(timeline_identity)
 	CHECK(bb_timeline_identity(main, 3) == bb_timeline_identity(main, 4));
 	CHECK(bb_timeline_identity(main, 2) != bb_timeline_identity(main, 3));
 
-	/* a branch reads its ancestor's layers, until it has its own */
+	/* a branch reads its ancestor's layers until it has layers */
 	bb_timeline_branch(ctx, objects, "branch", "main", 2);
 	branch = bb_timeline_open(ctx, objects, "branch");
 	before = bb_timeline_identity(branch, 3);
@@ -201,7 +201,7 @@ UNIT_TEST(timeline_identity)
 	CHECK(bb_timeline_identity(branch, 2) == before);
 	CHECK(bb_timeline_identity(branch, 4) != before);
 
-	/* a worker of a backup that reads another one */
+	/* a worker of a backup that reads another timeline */
 	task.identity = before + 1;
 	CHECK_ERROR(bb_parallel_serve(ctx,
 								  bb_pagestore_timeline(ctx, objects, "main"),
@@ -209,7 +209,7 @@ UNIT_TEST(timeline_identity)
 				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
 	CHECK(strstr(unit_last_error, "was replaced") != NULL);
 
-	/* the same again has other layers */
+	/* the same timeline, made again, has other layers */
 	bb_timeline_drop(ctx, objects, "branch");
 	bb_timeline_drop(ctx, objects, "main");
 	manifest = model_manifest("main");

@@ -16,7 +16,7 @@
 #include "pagestore/catalog.h"
 #include "unit.h"
 
-/* ---- what exists ---- */
+/* ---- the catalog of keys ---- */
 
 static BbPageStore *
 catalog_store(void)
@@ -71,7 +71,7 @@ UNIT_TEST(captured_files_are_checked)
 	check_file(ctx, file_key(), 0600, 10, "../a.conf", false);
 	check_file(ctx, file_key(), 0600, 10, "global/pg_control", false);
 	check_file(ctx, file_key(), 0600, 10, "", false);
-	/* the same file again, by another key */
+	/* the same file with another key */
 	check_file(ctx, bb_key_make(BB_KEY_FILE_ENTRY, 1, 0, 7, 0, 0), 0600, 10,
 			   "a.conf", false);
 	check_file(ctx, bb_key_make(BB_KEY_FILE_ENTRY, 0, 0, 7, 0, 1), 0600, 10,
@@ -218,7 +218,7 @@ UNIT_TEST(catalog_entries_are_checked)
 
 /* ---- files of the cluster ---- */
 
-/* The server's own control file, changed by a function, its checksum right. */
+/* The server's control file, changed by a function, with a correct checksum. */
 static bool
 control_is_good(void (*change) (ControlFileData *))
 {
