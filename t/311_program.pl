@@ -58,19 +58,19 @@ sub no_leaks
 
 is(ask($session, call("cat > $directory/a.tar")),
 	$size, 'it returns the bytes written');
-ok(slurp_file("$directory/a.tar") eq $right, 'which are those of the tar');
+ok(slurp_file("$directory/a.tar") eq $right, 'the program gets the tar');
 is( ask($session,
 		"SELECT function, state, bytes_out FROM bb_access_stats WHERE pid = $pid ORDER BY call_id DESC LIMIT 1"
 	),
 	"bb_basebackup_to_program|done|$size",
 	'they are counted');
 is(ask($session, call("head -c $size > /dev/null")),
-	$size, 'who has read all may end');
+	$size, 'a program may exit when it has read everything');
 is( ask($session, call("mkdir $directory/tree && tar -x -C $directory/tree")),
 	$size, 'tar reads to the end');
 ok(-s "$directory/tree/global/pg_control", 'and makes a directory');
 is( ask($session, call("sleep 1; cat > $directory/b.tar", ', max_rate => 1048576')),
-	$size, 'one that is slow to begin');
+	$size, 'a program that reads late');
 no_leaks('success');
 
 # --- One that fails.
@@ -87,7 +87,7 @@ foreach my $case (
 
 	like($answer, qr/ERROR:  38000: program "\Q$command\E" failed/,
 		"failure: $command");
-	like($answer, $how, 'and how');
+	like($answer, $how, 'with its exit status');
 }
 foreach my $command ('true', 'head -c 10 > /dev/null',
 	'head -c ' . ($size - 1000) . ' > /dev/null')
@@ -100,8 +100,8 @@ foreach my $command ('true', 'head -c 10 > /dev/null',
 like(
 	ask($session, call("echo \$\$ > $directory/deaf; exec 0<&-; sleep 1000")),
 	qr/did not read all of the backup\nDETAIL:  It closed its standard input/,
-	'one that reads no more is not waited for');
-ok(!-e '/proc/' . (written('deaf') + 0), 'and killed');
+	'the call does not wait for a program that reads no more');
+ok(!-e '/proc/' . (written('deaf') + 0), 'and it is killed');
 no_leaks('failure');
 
 # --- A truncated stream: the program never sees its end.
@@ -125,7 +125,7 @@ sub not_fooled
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok(!-e "/proc/$program", "$name: the program is killed");
-	ok(!-e "$directory/$mark", 'and has not seen the end of a backup');
+	ok(!-e "$directory/$mark", 'and it has not seen the end of a backup');
 	return;
 }
 
@@ -143,7 +143,7 @@ my ($command, $mark) = credulous('');
 is( ask($session,
 		"DO \$d\$BEGIN PERFORM bb_basebackup_to_program(command => \$c\$$command\$c\$); EXCEPTION WHEN data_corrupted THEN IF pg_stat_file('$directory/$mark', true) IS NOT NULL THEN RAISE 'fooled'; END IF; END\$d\$"
 	),
-	'', 'an error that is caught');
+	'', 'a caught error');
 not_fooled($mark, 'caught');
 no_leaks('a broken layer');
 patch_file($layer, int((-s $layer) * 0.6), $old);
@@ -175,8 +175,8 @@ send_query($session,
 	call("cat > /dev/null; echo \$\$ > $directory/late; sleep 1000"));
 my $late = written('late') + 0;
 $store->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
-like(answer($session), qr/ERROR:  57014:/, 'one that does not end');
-ok(!-e "/proc/$late", 'is killed');
+like(answer($session), qr/ERROR:  57014:/, 'a call whose program does not exit is cancelled');
+ok(!-e "/proc/$late", 'and the program is killed');
 no_leaks('the same');
 is(ask($session, call('cat > /dev/null')), $size, 'the next call works');
 
@@ -192,8 +192,8 @@ foreach my $case ([ 'exec sleep 1000', 'in the midst' ],
 	my $left = written($file) + 0;
 	is(getpgrp($left), $left, "one leaves its process group, $when");
 	$store->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
-	like(answer($session), qr/ERROR:  57014:/, 'and is cancelled');
-	ok(!-e "/proc/$left", 'and killed');
+	like(answer($session), qr/ERROR:  57014:/, 'and the call is cancelled');
+	ok(!-e "/proc/$left", 'and it is killed');
 	no_leaks('the same');
 }
 
@@ -285,12 +285,12 @@ fails_like(
 	$store,
 	'SET ROLE bob; ' . call('cat'),
 	qr/42501: permission denied to send a backup to a program.*\n.*pg_execute_server_program/,
-	'but for members of a role');
+	'except members of a role');
 $store->safe_psql('postgres', 'GRANT pg_execute_server_program TO bob');
 is( $store->safe_psql('postgres', 'SET ROLE bob; ' . call('cat > /dev/null')),
-	$size, 'which bob is now');
+	$size, 'a member may call it');
 fails_like($store, 'SELECT bb_basebackup_to_program(command => NULL)',
 	qr/22004: argument "command" must not be null/,
-	'there has to be a command');
+	'the command must not be NULL');
 
 done_testing();

@@ -43,7 +43,7 @@ is(objects(), '0|0', 'then nothing is left');
 
 $oid = ask($session,
 	"BEGIN; SELECT bb_basebackup_lo(label => 'x'); ROLLBACK");
-is(objects(), '0|0', 'a transaction that is rolled back leaves none');
+is(objects(), '0|0', 'a transaction that is rolled back leaves no large object');
 
 # --- Errors remove the object.
 
@@ -52,16 +52,16 @@ my ($layer) = sort { -s $b <=> -s $a }
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
 like(ask($session, 'SELECT bb_basebackup_lo()'),
 	qr/ERROR:  XX001:/, 'a broken layer');
-is(objects(), '0|0', 'leaves none');
+is(objects(), '0|0', 'leaves no large object');
 is( ask($session,
 		'DO $$BEGIN PERFORM bb_basebackup_lo(); EXCEPTION WHEN data_corrupted THEN PERFORM lo_create(4711); END$$'
 	),
-	'', 'an error that is caught');
-is(objects(), '1|0', 'leaves none either');
-is(ask($session, 'SELECT lo_unlink(4711)'), 1, 'but what was made after it');
+	'', 'a caught error');
+is(objects(), '1|0', 'leaves none, either');
+is(ask($session, 'SELECT lo_unlink(4711)'), 1, 'except the one created after it');
 ask($session, 'BEGIN; SAVEPOINT s; SELECT bb_basebackup_lo()');
 ask($session, 'ROLLBACK TO s; COMMIT');
-is(objects(), '0|0', 'nor does one in a savepoint');
+is(objects(), '0|0', 'nor does a subtransaction that is rolled back');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
 like(
@@ -70,7 +70,7 @@ like(
 	),
 	qr/ERROR:  57014:/,
 	'a cancel');
-is(objects(), '0|0', 'leaves none');
+is(objects(), '0|0', 'leaves no large object');
 ask($session, 'RESET statement_timeout');
 
 # --- Permissions, and read-only transactions.

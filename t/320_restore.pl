@@ -48,19 +48,19 @@ is(restore("$base/new"), "$files|$bytes|$bytes|0",
 is_deeply(tree("$base/new"), $expected,
 	'a restored tree is that of the tar, byte for byte, with modes');
 is(mode("$base/new"), '0750', 'the directory has the mode of the source\'s');
-is(mode("$base/new/secret.key"), '0400', 'a file its own');
+is(mode("$base/new/secret.key"), '0400', 'a file has its mode');
 
-command_ok([ 'pg_verifybackup', "$base/new" ], 'pg_verifybackup is content');
+command_ok([ 'pg_verifybackup', "$base/new" ], 'pg_verifybackup accepts it');
 
 mkdir "$base/empty", 0755 or die;
 restore("$base/empty");
-is_deeply(tree("$base/empty"), $expected, 'so is one in an empty directory');
-is(mode("$base/empty"), '0750', 'which gets that mode too');
+is_deeply(tree("$base/empty"), $expected, 'a restore into an empty directory gives the same');
+is(mode("$base/empty"), '0750', 'and sets its mode');
 
 my $clone = start_clone("$base/new", 'clone');
-same_dump(dump_all($clone), $dump, 'it starts, and has all');
+same_dump(dump_all($clone), $dump, 'it starts, and has everything');
 like(slurp_file($clone->logfile), qr/database system was shut down/,
-	'and has nothing to recover');
+	'without recovery');
 $clone->stop;
 
 restore("$base/parallel", ', jobs => 2');
@@ -74,7 +74,7 @@ like(
 		  . (-s $tar)
 		  . " FROM bb_access_stats WHERE function = 'bb_restore'"),
 	qr/t\|t/,
-	'the statistics know of it');
+	'the statistics have it');
 
 # --- Tablespaces.
 
@@ -89,9 +89,9 @@ cmp_ok(scalar keys %$there, '==',
 	scalar(grep { m{^pg_tblspc/$spc/} } keys %$expected),
 	'all of them');
 command_ok([ 'pg_verifybackup', "$base/mapped" ],
-	'pg_verifybackup is content with that, too');
+	'pg_verifybackup accepts that, too');
 $clone = start_clone("$base/mapped", 'mapped');
-same_dump(dump_all($clone), $dump, 'it starts, and has all');
+same_dump(dump_all($clone), $dump, 'it starts, and has everything');
 $clone->stop;
 
 mkdir "$base/a=b", 0700 or die;
@@ -116,7 +116,7 @@ my $map = sub { return ", tablespace_mapping => ARRAY['$_[0]']" };
 my $no = "$base/no";
 refused($no, $map->('/no=/where'),
 	qr/42704: there is no tablespace "\/no" to be mapped\nDETAIL:  There are: $spc \("\Q$location\E"\)/,
-	'a mapping of what there isn\'t is refused');
+	'a mapping of a missing tablespace is refused');
 refused($no, $map->('1=/where'), qr/42704: there is no tablespace "1"/,
 	'... nor one by its OID');
 refused($no, $map->('/a'), qr/22023: invalid tablespace mapping format "\/a", must be "OLDDIR=NEWDIR"/, 'OLDDIR=NEWDIR');
@@ -132,7 +132,7 @@ refused($no, $map->("$location=$base/tar"),
 	'a NEWDIR that isn\'t empty is refused');
 refused($no, $map->("$location=$no/x"),
 	qr/55000: cannot write a backup to .*\nDETAIL:  It is in the data directory to be restored/,
-	'or one in the data directory');
+	'as is one in the data directory');
 
 # --- Directories that are refused.
 
@@ -157,8 +157,8 @@ $other->init;
 $other->start;
 fails_like($store, "SELECT bb_restore('@{[ $other->data_dir ]}')",
 	qr/55000: directory .* exists but is not empty\nDETAIL:  A server is running in it/,
-	'one with a running server');
-is($other->safe_psql('postgres', 'SELECT 1'), 1, 'which goes on');
+	'a directory with a running server');
+is($other->safe_psql('postgres', 'SELECT 1'), 1, 'the server keeps running');
 $other->stop;
 
 # --- Permissions.
@@ -169,12 +169,12 @@ GRANT USAGE ON FOREIGN SERVER bbackup TO bob;
 DO $$ BEGIN EXECUTE (SELECT string_agg(format('GRANT EXECUTE ON FUNCTION %s TO bob', oid::regprocedure), ';')
 	FROM pg_proc WHERE proname IN ('bb_restore', 'bb_basebackup_to_file')); END $$));
 fails_like($store, "SET ROLE bob; SELECT bb_restore('$no')",
-	qr/42501: .*\n.*pg_write_server_files/, 'it takes pg_write_server_files');
-ok(!-e $no, '... and makes nothing');
+	qr/42501: .*\n.*pg_write_server_files/, 'it requires pg_write_server_files');
+ok(!-e $no, '... and creates nothing');
 $store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
 $store->safe_psql('postgres',
 	"SET ROLE bob; SELECT bb_restore('$base/bobs', full_backup => false)");
-ok(-e "$base/bobs/global/pg_control", '... and no more');
+ok(-e "$base/bobs/global/pg_control", '... and nothing else');
 
 # --- A failure leaves nothing.
 
@@ -213,13 +213,13 @@ like(
 		"DO \$\$ BEGIN PERFORM (SELECT s FROM ($call) AS s) s); EXCEPTION WHEN data_corrupted THEN RAISE NOTICE 'caught'; END \$\$"
 	),
 	qr/caught/,
-	'an error that is caught');
+	'a caught error');
 leaves_nothing('caught');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
 like(ask($session, "SET statement_timeout = '500ms'; $call, max_rate => 64)"),
 	qr/57014: canceling statement due to statement timeout/,
-	'a timeout is one');
+	'a timeout is an error');
 leaves_nothing('a timeout');
 ask($session, 'RESET statement_timeout');
 
@@ -231,7 +231,7 @@ sub wait_for_files
 		return if -e "$base/fail/base";
 		select undef, undef, undef, 0.01;
 	}
-	die 'nothing came';
+	die 'no file appeared';
 }
 
 send_query($session, "$call, max_rate => 64)");
@@ -243,7 +243,7 @@ fails_like($store, "SELECT bb_restore('$base/fail')",
 	'nor does another restore');
 $store->safe_psql('postgres', "SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/57014: /, 'it can be cancelled');
-is(names("$base/fail"), 'mine', 'what somebody else put there stays');
+is(names("$base/fail"), 'mine', 'the file of somebody else stays');
 unlink "$base/fail/mine" or die;
 rmdir "$base/fail" or die;
 leaves_nothing('cancelled');
@@ -265,10 +265,10 @@ end_session($session);
 wait_for_restart($store);
 ok(-e "$base/fail/base" && !-e "$base/fail/global/pg_control",
 	'after kill -9 there is no control file');
-command_fails([ 'pg_controldata', "$base/fail" ], 'so nothing starts');
+command_fails([ 'pg_controldata', "$base/fail" ], 'so no server starts');
 refused("$base/fail", '',
 	qr/exists but is not empty\nDETAIL:  It has no file "global\/pg_control", as after a restore that was killed.\nHINT:  Remove or empty/,
-	'the next restore says why it refuses');
+	'the next restore is refused with a reason');
 refused("$base/fail", ', delta => true', qr/55000: ".*" is not a data directory/, 'a delta too');
 
 # --- A full disk: the backend may not write large files.
@@ -283,7 +283,7 @@ like(
 	ask($session, "$call)"),
 	qr/could not write file "\Q$base\E\/fail\/.*": File too large\nHINT:/,
 	'a file that can\'t be written is an error');
-leaves_nothing('no room');
+leaves_nothing('a full disk');
 end_session($session);
 $store->stop;
 

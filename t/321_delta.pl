@@ -24,7 +24,7 @@ CREATE TABLE big AS
 	SELECT i, repeat('x', 100) AS t FROM generate_series(1, 100000) i;
 CREATE TABLE there TABLESPACE elsewhere AS
 	SELECT generate_series(1, 1000) AS i;
--- with checksums, as from 18 on, who reads pages changes them in WAL as well
+-- with checksums, the default from 18 on, reading pages writes to WAL, too
 VACUUM big));
 my $spc = $source->safe_psql('postgres',
 	"SELECT oid FROM pg_tablespace WHERE spcname = 'elsewhere'");
@@ -88,7 +88,7 @@ sub delta_ok
 restore($first, $clone);
 my $control = 8192;
 is_deeply([ delta_ok($first, 'a delta to the same LSN') ],
-	[ $control, 0 ], 'writes but the control file');
+	[ $control, 0 ], 'writes only the control file');
 delta_ok($last, 'to a newer LSN');
 my ($wrote, $removed) = delta_ok($middle, 'to an older LSN');
 cmp_ok($removed, '>', 0, '... and removes files');
@@ -243,7 +243,7 @@ my ($subdirectory) = glob "$base/ts/PG_*";
 append_to_file("$subdirectory/extra", 'x');
 (undef, $wrote, $removed) = restore($middle, $clone, ", delta => true$map");
 cmp_ok($removed, '>=', 1, 'one that is mapped already');
-unlink "$base/ts/other" or die 'what another cluster has there is gone';
+unlink "$base/ts/other" or die 'the file of another cluster is gone';
 is_deeply(tree("$base/ts"), its_files($middle), '... is mended');
 rmtree("$base/ts");
 restore($middle, $clone, ", delta => true$map");

@@ -230,22 +230,30 @@ is(slurp_file("$base/d/fail.tar"), 'another', 'a file of others stays');
 unlink "$base/d/fail.tar" or die;
 leaves_nothing('a cancel');
 
-# a file that appears during the call isn't replaced
-send_query($session, "$call, full_backup => false, max_rate => 8192)");
-wait_for_file();
-append_to_file("$base/d/fail.tar", 'another');
-like(answer($session), qr/58P02: file ".*fail.tar" already exists/,
-	'nor is one replaced that comes meanwhile');
-is(slurp_file("$base/d/fail.tar"), 'another', '... it stays');
-unlink "$base/d/fail.tar" or die;
-leaves_nothing('another file');
+# A file appears during the call; then the disk is full for the file $written.
+sub another_file_and_a_full_disk
+{
+	my ($statement, $written) = @_;
 
-system_or_bail('prlimit', '--pid', $session->{backend}, '--fsize=1000000');
-like(ask($session, "$call)"),
-	qr/could not write file ".*fail.tar": File too large\nHINT:/,
-	'a full disk is an error');
-leaves_nothing('a full disk');
-end_session($session);
+	send_query($session, "$statement, full_backup => false, max_rate => 8192)");
+	wait_for_file();
+	append_to_file("$base/d/fail.tar", 'another');
+	like(answer($session), qr/58P02: file ".*fail.tar" already exists/,
+		'a file that appears meanwhile is not replaced');
+	is(slurp_file("$base/d/fail.tar"), 'another', '... it stays');
+	unlink "$base/d/fail.tar" or die;
+	leaves_nothing('another file');
+
+	system_or_bail('prlimit', '--pid', $session->{backend}, '--fsize=1000000');
+	like(ask($session, "$statement)"),
+		qr/could not write file "$written": File too large\nHINT:/,
+		'a full disk is an error');
+	leaves_nothing('a full disk');
+	end_session($session);
+	return;
+}
+
+another_file_and_a_full_disk($call, qr/.*fail.tar/);
 
 # --- The same with directories.
 
@@ -275,21 +283,7 @@ fails_like($store, "$directory)",
 PostgreSQL::Test::Utils::system_or_bail('rm', '-r', "$base/d/fail.tar.part");
 leaves_nothing('a cancel');
 
-send_query($session, "$directory, full_backup => false, max_rate => 8192)");
-wait_for_file();
-append_to_file("$base/d/fail.tar", 'another');
-like(answer($session), qr/58P02: file ".*fail.tar" already exists/,
-	'what comes meanwhile is not replaced');
-is(slurp_file("$base/d/fail.tar"), 'another', '... it stays');
-unlink "$base/d/fail.tar" or die;
-leaves_nothing('another file');
-
-system_or_bail('prlimit', '--pid', $session->{backend}, '--fsize=1000000');
-like(ask($session, "$directory)"),
-	qr/could not write file ".*fail.tar.part\/\w+.tar": File too large\nHINT:/,
-	'a full disk is an error');
-leaves_nothing('a full disk');
-end_session($session);
+another_file_and_a_full_disk($directory, qr/.*fail.tar.part\/\w+.tar/);
 
 # --- A killed backend leaves only unfinished files.
 

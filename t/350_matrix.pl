@@ -586,7 +586,7 @@ foreach my $combination (@combinations)
 		like(
 			verify($tree),
 			qr/checksum mismatch for file "\Q$file\E"/,
-			"... but for byte $at of $file");
+			"... except byte $at of $file");
 		patch_file("$tree/$file", $at, chr $byte);
 	}
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sink.h
- *	  The output chain of a base backup, for those who drive or write sinks.
+ *	  The output chain of a base backup: the interface of sinks.
  *
  * The driver (backup/backup.c) calls the first sink of a chain, and each sink
  * calls the next one:
