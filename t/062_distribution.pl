@@ -75,4 +75,22 @@ foreach my $page (@pages)
 cmp_ok($links, '>', 20, 'the documentation has links');
 is("@broken", '', 'and each of them leads somewhere');
 
+# Source files that the documentation names, with or without "src/".
+my @missing;
+my $named = 0;
+foreach my $page (@pages)
+{
+	while (slurp_file($page) =~ /`([\w.]+(?:\/[\w.]+)+\.(?:[ch]|pl|pm|sql))`/g)
+	{
+		my $path = $1;
+
+		next if $path =~ /NAME|NNN/;
+		$named++;
+		push @missing, "$page: $path"
+		  unless -e "$top/$path" || -e "$top/src/$path";
+	}
+}
+cmp_ok($named, '>', 20, 'the documentation names source files');
+is("@missing", '', 'and they exist');
+
 done_testing();
