@@ -18,7 +18,7 @@ typedef struct BbBackupTask
 	BbReqCtx	parent; /* a copy: see bb_reqctx_attached_child_of */
 	XLogRecPtr	lsn;
 	uint64		identity;	  /* of the snapshot: bb_pagestore_identity */
-	uint64		options_hash; /* of the store: bb_store_open_told */
+	uint64		options_hash; /* of the store: BbStoreAccess */
 	char		server[NAMEDATALEN];
 	char		timeline[NAMEDATALEN];
 	char		function[NAMEDATALEN];
