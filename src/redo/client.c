@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *	  Histories in, pages out, in order.
+ *	  A client of the redo helpers, which returns pages in order.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +13,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Histories in flight have up to so many bytes, or there is but one. */
+/* The maximal size of pending histories, unless there is only one. */
 #define BYTES_IN_FLIGHT (8 * 1024 * 1024)
 
-/* So many histories go to the helpers at once, while others are in flight. */
+/* While others are pending, this many histories are dispatched together. */
 #define SUBMITTED_AT_ONCE 16
 
 struct BbRedo
@@ -25,8 +25,8 @@ struct BbRedo
 	dlist_head	requests; /* oldest first */
 	int			npending;
 	size_t		bytes_pending; /* of histories */
-	int			nheld;		   /* histories since helpers last got any */
-	BbRedoRequest *given;	   /* whose page was given last; NULL: none */
+	int			nheld;	  /* histories submitted since the last dispatch */
+	BbRedoRequest *given; /* whose page was returned last; NULL: none */
 	MemoryContextCallback callback;
 };
 
@@ -39,7 +39,7 @@ forget_given(BbRedo *redo)
 }
 
 /*
- * The memory context goes: let the pool have what is still in flight.
+ * The memory context is reset: give up pending requests.
  */
 static void
 release(void *arg)

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * helper.c
- *	  The redo helper: takes the process over and serves requests.
+ *	  The redo helper: takes control of the process and serves requests.
  *
- * It has no loop but this: read a request, apply its records, append the
- * answer to a buffer.  The buffer is written when there is no request left to
- * read, or it is full; so a backend that sends many requests at once gets
- * many answers at once.
+ * Its only loop reads a request, applies its records, and appends the answer to a
+ * buffer.  The buffer is written when it is full or when there is no request left
+ * to read; so a backend that sends many requests at once gets many answers at
+ * once.
  *
- * An ERROR in redo is answered, and the helper lives on.  Whatever is worse
- * kills it, which is all that it can do: the backend notices the end of the
- * socket, looks at the slate, and starts another.
+ * An ERROR in redo becomes an answer, and the helper continues.  A worse error
+ * ends it: the backend notices the end of the socket, reads the slate, and starts
+ * another helper.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +37,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-/* Answers are written when there are so many bytes of them. */
+/* The size of the buffer of answers. */
 #define OUTPUT_SIZE (16 * (sizeof(BbRedoAnswer) + BB_REDO_MESSAGE_MAX))
 
 static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
@@ -46,7 +46,7 @@ static bool seccomp_wanted;
 
 static BbRedoSlate *slate;
 
-static char *input; /* bytes [input_at, input_end) are still to be looked at */
+static char *input; /* bytes [input_at, input_end) are not handled yet */
 static size_t input_size;
 static size_t input_at = 0;
 static size_t input_end = 0;
@@ -54,11 +54,11 @@ static char *output;
 static size_t output_end = 0;
 
 /*
- * The backend is gone, or doesn't want us any more.  It has removed our
- * files, and we have nothing to say to anybody.
+ * The backend has ended or closed the socket.  It has removed the helper's files,
+ * so there is nothing to clean up or report.
  */
 static void
-leave(void)
+exit_silently(void)
 {
 	_exit(0);
 }
@@ -73,7 +73,7 @@ write_all(const char *data, size_t length)
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
-			leave();
+			exit_silently();
 		data += written;
 		length -= written;
 	}
@@ -87,7 +87,7 @@ flush_output(void)
 }
 
 /*
- * Have "length" bytes of input in a row, and return where they begin.
+ * Read until there are "length" bytes of contiguous input, and return them.
  */
 static char *
 need_input(size_t length)
@@ -113,7 +113,7 @@ need_input(size_t length)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			leave();
+			exit_silently();
 		input_end += got;
 	}
 	return input + input_at;
@@ -152,8 +152,7 @@ serve(char *request)
 }
 
 /*
- * Let go of all that redo of a record held when it failed, as
- * AbortTransaction() does.
+ * Release everything that redo held when it failed, as AbortTransaction() does.
  */
 static void
 clean_up_after_error(void)
@@ -163,7 +162,7 @@ clean_up_after_error(void)
 	HOLD_INTERRUPTS();
 	LWLockReleaseAll();
 	UnlockBuffers();
-	/* from 17 on an owner that was released takes nothing new */
+	/* from 17 on a released owner doesn't accept new resources */
 	CurrentResourceOwner = NULL;
 	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
 	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, true);
@@ -246,9 +245,9 @@ serve_forever(void)
 }
 
 /*
- * The segment by which servers lock their data directory would outlive a
- * helper that is killed.  Marked like this it goes with its last user.
- * UsedShmemSegID is the key, not the id (sysv_shmem.c).
+ * The segment by which servers lock their data directory would outlive a helper
+ * that is killed.  After IPC_RMID the kernel removes it with its last user.
+ * UsedShmemSegID is the key, not the ID (sysv_shmem.c).
  */
 static void
 give_up_segment(void)
@@ -260,7 +259,7 @@ give_up_segment(void)
 }
 
 /*
- * Be what the startup process is to redo functions.
+ * Set up what redo functions expect in the startup process.
  */
 static void
 become_recovery(void)
@@ -306,7 +305,7 @@ take_over(void)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
 		ereport(FATAL, (errmsg("could not ask for the parent's death: %m")));
 	if (getppid() != backend_pid)
-		leave();
+		exit_silently();
 	signal(SIGPIPE, SIG_IGN);
 
 	slate = mmap(NULL, sizeof(BbRedoSlate), PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -325,7 +324,7 @@ take_over(void)
 	why_no_seccomp = bb_redo_lockdown(seccomp_wanted);
 	say_hello(why_no_seccomp);
 	if (why_no_seccomp != NULL)
-		leave();
+		exit_silently();
 	serve_forever();
 }
 

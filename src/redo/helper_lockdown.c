@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * helper_lockdown.c
- *	  What a redo helper gives up before it sees the first record.
+ *	  The rights that a redo helper gives up before it reads the first record.
  *
- * Records come out of a store, and redo functions trust them as they trust
- * the server's own WAL: a forged one may overwrite the helper's memory.  So
- * whatever runs in there can compute, allocate memory, read from the files
- * that are open (scratch files, and the socket) and write to the socket; it
- * can't open a file, make a socket, or start a program.  A call that isn't
- * allowed kills the helper.  Memory comes from anonymous mappings that can't be
- * executed: a file that is mapped could be written past the limit on that.
+ * Records are read from a store, and redo functions trust them as they trust the
+ * server's WAL: a forged record may overwrite the helper's memory.  So code in
+ * the helper can compute, allocate memory, read from open files (scratch files
+ * and the socket) and write to the socket, but it can't open a file, create a
+ * socket, or start a program.  Any other system call kills the helper.  Memory
+ * is allocated by anonymous mappings that can't be executed: a mapped file could
+ * be written in spite of the limit on writes.
  *
- * The limits hold without seccomp too: no new descriptors, no writes to
- * files, no core file, no more than some memory beyond what is there already.
+ * The resource limits also apply without seccomp: no new descriptors, no writes
+ * to files, no core file, and a limited amount of additional memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,19 +35,19 @@ static const int allowed[] = {
 	/* memory */
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
 	SCMP_SYS(futex),
-	/* about itself */
+	/* process and time */
 	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(clock_gettime),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group)};
 
 /*
- * Memory that a helper may take once it is locked down, in bytes.  The longest
- * record that a store can hold, and the piece of a history around it, take
- * some megabytes; real WAL takes next to nothing beyond what a helper has when
- * it starts (a backup of a pgbench database with 1.5 million records: nothing).
+ * The memory that a locked-down helper may add, in bytes.  The longest record
+ * that a store can contain, and the piece of a history around it, need some
+ * megabytes; real WAL needs almost no more than a helper has at its start (a
+ * backup of a pgbench database with 1.5 million records: nothing).
  */
 #define MEMORY_BYTES ((rlim_t) 256 * 1024 * 1024)
 
-/* Where the kernel doesn't tell what is there already. */
+/* The limit if the size of the address space is unknown. */
 #define ADDRESS_SPACE_BYTES ((rlim_t) 8 * 1024 * 1024 * 1024)
 
 static void
@@ -99,7 +99,7 @@ allow_anonymous_mmap(scmp_filter_ctx filter)
 }
 
 /*
- * 0, or an errno.
+ * Returns 0 or an errno.
  */
 static int
 load_filter(void)
@@ -127,7 +127,7 @@ bb_redo_lockdown(bool seccomp)
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_FSIZE, 0);
 	limit(RLIMIT_NOFILE, 0);
-	/* nothing is executed any more, so nothing may gain by it */
+	/* no program is executed after this */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		ereport(FATAL, (errmsg("could not give up new privileges: %m")));
 

@@ -3,20 +3,20 @@
  * helper_pages.c
  *	  The scratch relations of a redo helper.
  *
- * Redo functions find pages through the buffer manager, so the helper has
- * three relations of its own.  Their main forks are empty files: the buffer
- * pool is filled by hand, and dropped before anything could be evicted, which
- * takes a while and so isn't done for each request.  Two facts of the server
+ * Redo functions access pages through the buffer manager, so the helper has
+ * three scratch relations.  Their main forks are empty files: pages are put into
+ * the buffer pool directly, and dropped before any could be evicted.  Dropping
+ * takes a while, so it isn't done for each request.  Two facts about the server
  * make that work:
  *
- *	- in recovery smgrnblocks() believes smgr_cached_nblocks (smgr.c), so
- *	  that a relation has as many blocks as we say;
+ *	- in recovery smgrnblocks() returns smgr_cached_nblocks (smgr.c), so that
+ *	  the helper determines how many blocks a relation has;
  *	- mdcreate() returns at once if the fork is open already (md.c).
  *
  * Redo of heap records also looks at the free space map and the visibility
- * map of the heap page's relation.  What it does to them is thrown away
- * (ingest derives map pages from the records by itself), but they have to be
- * readable: sparse files of zeros, which are empty maps.
+ * map of the heap page's relation.  Its changes of them are discarded (ingest
+ * derives map pages from the records itself), but they have to be readable:
+ * sparse files of zeros, which are empty maps.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,7 +32,7 @@
 #include "storage/bufmgr.h"
 #include "storage/smgr.h"
 
-/* Any numbers do. */
+/* Arbitrary numbers. */
 #define TARGET_RELNODE 60001
 #define TRASH_RELNODE 60002
 #define VOID_RELNODE 60003
@@ -40,17 +40,17 @@
 /* As many blocks as a relation can have. */
 #define ALL_BLOCKS ((BlockNumber) 0xFFFFFFFE)
 
-/* What maps of so many heap blocks need: a page of a free space map is for
- * about 4,000 blocks, one of a visibility map for 32,672. */
+/* The segments of the maps of that many heap blocks: a page of a free space map
+ * covers about 4,000 blocks, a page of a visibility map 32,672. */
 #define FSM_SEGMENTS 9
 #define VM_SEGMENTS 2
 
-/* After so many references into the void forget them: each is remembered, as
- * recovery does with pages that it misses. */
+/* The number of references to the void after which they are forgotten: recovery
+ * remembers each missing page. */
 #define VOID_LIMIT 256
 
-/* What a request leaves in the buffer pool of the target, at most: its page,
- * and a page of each map. */
+/* The maximal number of target pages that a request leaves in the buffer pool:
+ * its page, and a page of each map. */
 #define TARGET_PAGES 3
 
 static SMgrRelation target_relation;
@@ -61,8 +61,8 @@ static BbRelLocator void_locator;
 
 static ForkNumber target_fork;
 static BlockNumber target_block;
-static bool target_is_new;					 /* zeros, when last looked at */
-static Buffer target_buffer = InvalidBuffer; /* where it was last seen */
+static bool target_is_new; /* it was zeros at the last check */
+static Buffer target_buffer = InvalidBuffer; /* where it was found last */
 static int	target_count = 0; /* pages of the target since it was emptied */
 static int	trash_count = 0;  /* blocks put into trash since it was emptied */
 static int	void_count = 0;
@@ -102,7 +102,7 @@ open_scratch(BbRelLocator *locator, Oid relnode)
 	for (ForkNumber fork = MAIN_FORKNUM; fork <= MAX_FORKNUM; fork++)
 	{
 		smgrcreate(relation, fork, true);
-		/* opens all segments, while that is allowed */
+		/* opens all segments while that is still allowed */
 		(void) smgrnblocks(relation, fork);
 		relation->smgr_cached_nblocks[fork] = ALL_BLOCKS;
 	}
@@ -141,7 +141,7 @@ put_page(BbRelLocator locator, ForkNumber fork, BlockNumber block,
 		memcpy(BufferGetPage(buffer), page, BLCKSZ);
 	else
 		memset(BufferGetPage(buffer), 0, BLCKSZ);
-	/* a clean page may be evicted, and would be read again as zeros */
+	/* a clean page could be evicted, and then be read as zeros */
 	MarkBufferDirty(buffer);
 	UnlockReleaseBuffer(buffer);
 	return buffer;
@@ -151,8 +151,8 @@ void
 bb_redo_pages_begin(ForkNumber fork, BlockNumber block, const void *page)
 {
 	/*
-	 * An init fork is played as a main fork: redo functions write pages of
-	 * init forks to disk at once.
+	 * An init fork is treated as a main fork, since redo functions write
+	 * pages of init forks to disk at once.
 	 */
 	target_fork = fork == INIT_FORKNUM ? MAIN_FORKNUM : fork;
 	target_block = block;
@@ -176,7 +176,7 @@ bb_redo_pages_target(void)
 bool
 bb_redo_pages_target_is_new(bool replaced)
 {
-	/* redo makes no zeros of a page, but by an image */
+	/* redo makes a page zeros only by an image */
 	if (target_is_new || replaced)
 		target_is_new = PageIsNew(bb_redo_pages_target());
 	return target_is_new;
@@ -190,9 +190,9 @@ forget_missing_pages(BbRelLocator locator)
 }
 
 /*
- * Pages of the target may stay for a while, since nothing finds them: the next
- * request puts its own page where it belongs, whatever is there, and what it
- * does to the maps is thrown away.  So the map pages needn't be read again.
+ * Pages of the target may stay for a while, since they do no harm: the next
+ * request replaces its page, and changes of the maps are discarded.  So map pages
+ * needn't be read again.
  */
 void
 bb_redo_pages_end(bool failed)
@@ -214,8 +214,8 @@ bb_redo_pages_end(bool failed)
 		BB_DROP_ALL_BUFFERS(relations, n);
 
 	/*
-	 * A target without a base is remembered too; its record fails then.  To
-	 * forget takes a look at all that are remembered.
+	 * A target without a base is remembered too; its record then fails.
+	 * Forgetting searches all remembered pages.
 	 */
 	if (failed)
 		forget_missing_pages(target_locator);

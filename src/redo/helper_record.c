@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * helper_record.c
- *	  One WAL record, applied to one page.
+ *	  Applies one WAL record to one page.
  *
- * rm_redo() applies a record to all the blocks that it refers to, and we have
- * one of them.  So the decoded record is changed before rm_redo() sees it:
- * each block reference is led to a scratch relation.  Block numbers stay,
- * since redo functions write them into pages.
+ * rm_redo() applies a record to all blocks that it refers to, but the helper has
+ * only one of them.  So before rm_redo() each block reference of the decoded
+ * record is redirected to a scratch relation.  Block numbers stay, since redo
+ * functions write them into pages.
  *
- *	  block of the record				led to			redo gets
+ *	  block of the record				redirected to	redo gets
  *	  ------------------------------	-------------	------------
  *	  the target						the target		it
  *	  to be initialised, with an image,
@@ -16,12 +16,11 @@
  *	  any other, of heap or btree		the void		BLK_NOTFOUND
  *	  any other							a newer page	BLK_DONE
  *
- * A page that isn't there is what redo functions have to cope with, since a
- * later record may drop it; but brin_xlog_insert_update() asks for the number
- * of a buffer that it may not have got, and others insist on BLK_RESTORED
- * where there is an image.  A page that's newer is what all of them meet in
- * every recovery from a checkpoint.  For heap and btree, nearly all of WAL,
- * the void is faster, and images of blocks that we don't want need not be
+ * Redo functions have to handle missing pages, since a later record may drop
+ * them; but brin_xlog_insert_update() uses a buffer that it may not have got, and
+ * others require BLK_RESTORED if there is an image.  All of them handle newer
+ * pages, which occur in every recovery from a checkpoint.  For heap and btree,
+ * nearly all of WAL, the void is faster, and images of other blocks need not be
  * restored.
  *
  *-------------------------------------------------------------------------
@@ -76,7 +75,7 @@ decode_record(XLogRecord *record, uint32 length, XLogRecPtr end_lsn)
 		decoded_size = needed;
 	}
 
-	/* redo functions use the end; the start is for messages, and about right */
+	/* redo functions use the end; the start, for messages, is approximate */
 	lsn = Max(end_lsn - Min(end_lsn, MAXALIGN(length)), SizeOfXLogLongPHD);
 	XLogBeginRead(reader, lsn);
 	if (!DecodeXLogRecord(reader, decoded, record, lsn, &complaint))
@@ -87,7 +86,7 @@ decode_record(XLogRecord *record, uint32 length, XLogRecPtr end_lsn)
 	reader->ReadRecPtr = lsn;
 	reader->EndRecPtr = end_lsn;
 
-	/* ingest does that, too, but this one comes out of a store */
+	/* ingest checks that, too, but a store is not trusted */
 	invalid = bb_walblocks_complaint(reader);
 	if (invalid != NULL)
 		ereport(ERROR,
@@ -159,7 +158,7 @@ bb_redo_record_apply(const BbRelLocator *locator, ForkNumber fork,
 
 	GetRmgr(XLogRecGetRmid(reader)).rm_redo(reader);
 
-	/* redo skips a page of zeros in silence, as one that is dropped later */
+	/* redo silently skips a page of zeros, as if it were dropped later */
 	image = XLogRecBlockImageApply(reader, target);
 	if (bb_redo_pages_target_is_new(image) && !image)
 		ereport(ERROR,

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * process.c
- *	  Redo helpers are started and ended here.
+ *	  Starts and ends redo helpers.
  *
- * A helper gets a socket, the slate, and a pipe for what it writes to stderr.
- * Nobody reads the pipe before the helper has ended; it doesn't block, so
- * what doesn't fit is lost, and only fatal messages are written to it.
+ * A helper gets a socket, the slate, and a pipe as stderr.  The pipe is read only
+ * after the helper has ended.  It is non-blocking, so messages that don't fit
+ * are lost; the helper writes only fatal messages.
  *
- * A helper dies with the backend: it asks the kernel for that as soon as it
- * leaves nothing behind (take_over() in helper.c).
+ * A helper dies with the backend: it asks the kernel for that as soon as it has
+ * nothing left to clean up (take_over() in helper.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -31,10 +31,10 @@
 
 extern char **environ;
 
-/* What one takes here: its socket and its log. */
+/* The descriptors of a helper in the backend: socket and log. */
 #define HELPER_FDS 2
 
-/* What is left to the session: a writer's locks, a layer, a WAL segment, … */
+/* Descriptors for the session: a writer's locks, a layer, a WAL segment, … */
 #define SPARE_FDS 6
 
 char *
@@ -57,15 +57,15 @@ bb_redo_setup_library(void)
 }
 
 /*
- * The variables that a helper gets of the backend's environment.  A record
- * that takes a helper over can read them, and the server's environment may have
- * the keys of an object store.  So these are the variables with which the
- * server's libraries are found and started, those of checking tools, and our
- * own.  A name that ends with "_" stands for all names that begin with it.
+ * The variables of the backend's environment that a helper gets.  A record that
+ * takes control of a helper can read them, and the server's environment may
+ * contain the keys of an object store.  So these are only the variables for
+ * finding and starting the server's libraries, those of checking tools, and
+ * bbackup's.  A name that ends with "_" stands for all names that begin with it.
  *
  * LD_PRELOAD gives the helper's user a name (username.c).  ld.so ignores a
- * library whose path has spaces or colons; then the user needs a name of its
- * own.
+ * library whose path contains spaces or colons; then the user must have an
+ * entry in the password file.
  */
 static const char *const passed_on[] = {"LD_LIBRARY_PATH",
 										"ICU_DATA",
@@ -119,8 +119,8 @@ make_environment(const BbRedoSetup *setup)
 }
 
 /*
- * Make socket, slate and log, and start the process; false with errno if
- * something of it can't be had.
+ * Create socket, slate and log, and start the process.  Returns false with errno
+ * set if one of these failed.
  */
 static bool
 start(BbRedoProcess *process, const BbRedoSetup *setup)
@@ -232,7 +232,7 @@ bb_redo_process_ready(BbRedoProcess *process)
 }
 
 /*
- * Keep the end of what the helper wrote to stderr.
+ * Keep the end of the helper's output to stderr.
  */
 static void
 read_log(BbRedoProcess *process)

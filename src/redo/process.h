@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * process.h
- *	  A redo helper as its backend sees it: a process, started and ended.
+ *	  The process of a redo helper, as its backend starts and ends it.
  *
  *	  bb_redo_process_start (bb_redo_process_ready)? bb_redo_process_end
  *	  bb_redo_process_end_text? bb_redo_process_free
@@ -17,9 +17,9 @@
 /* What a helper is started with. */
 typedef struct BbRedoSetup
 {
-	ControlFileData control;	   /* of the cluster that it plays */
-	char	   *library;		   /* our own, by its full path */
-	char	   *preload_libraries; /* to be loaded before it */
+	ControlFileData control;	   /* of the cluster whose pages it gets */
+	char	   *library;		   /* full path of bbackup's library */
+	char	   *preload_libraries; /* to load before it */
 	bool		seccomp;
 } BbRedoSetup;
 
@@ -27,7 +27,7 @@ typedef struct BbRedoProcess
 {
 	pid_t		pid;	/* 0: ended */
 	int			socket; /* non-blocking; -1: closed */
-	int			log;	/* what it writes to stderr; -1: closed */
+	int			log;	/* its stderr; -1: closed */
 	BbRedoSlate *slate;
 	char	   *scratch; /* its data directory; NULL: removed */
 	int			external_fds;
@@ -36,22 +36,21 @@ typedef struct BbRedoProcess
 } BbRedoProcess;
 
 /*
- * bb_redo_setup_library - the full path of the library that this is in.
+ * bb_redo_setup_library - return the full path of bbackup's library.
  *
  * Errors: UNDEFINED_FILE.
  */
 extern char *bb_redo_setup_library(void);
 
 /*
- * bb_redo_process_affordable - are there descriptors for one more helper, and
- * then still some for what else a session does?
+ * bb_redo_process_affordable - are there enough descriptors for one more helper
+ * and the rest of the session?
  */
 extern bool bb_redo_process_affordable(void);
 
 /*
- * bb_redo_process_start - start a helper, and don't wait for it.
- *
- * Allocated in "context".
+ * bb_redo_process_start - start a helper without waiting for it.  The result is
+ * allocated in "context".
  *
  * Errors: INSUFFICIENT_RESOURCES (descriptors); those of making a scratch
  * directory; SYSTEM_ERROR (socketpair, fork, ...).
@@ -60,20 +59,20 @@ extern BbRedoProcess *bb_redo_process_start(const BbRedoSetup *setup,
 											MemoryContext context);
 
 /*
- * bb_redo_process_ready - it has said hello: its directory can go.
+ * bb_redo_process_ready - remove the directory of a helper that has sent its
+ * hello.
  */
 extern void bb_redo_process_ready(BbRedoProcess *process);
 
 /*
- * bb_redo_process_end - kill it, if it lives, and release all that it has.
- *
- * The slate is still there.  Never throws.  Calling it again does no harm.
+ * bb_redo_process_end - kill the helper if it lives, and release everything except
+ * the slate.  Never throws.  Can be called repeatedly.
  */
 extern void bb_redo_process_end(BbRedoProcess *process);
 
 /*
- * bb_redo_process_end_text - how it ended and what it wrote last, palloc'd,
- * for the end of an errdetail.
+ * bb_redo_process_end_text - return how the helper ended and what it wrote last,
+ * palloc'd, for the end of an errdetail.
  *
  * REQUIRES: bb_redo_process_end() was called.
  */

@@ -1,27 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * protocol.h
- *	  What a backend and its redo helper say to each other.
+ *	  The messages between a backend and its redo helper.
  *
- * Both are the same library on the same machine, so structs go over the
- * socket as they are, each part padded to a multiple of eight bytes:
+ * Both run the same library on the same machine, so structs are sent as they are,
+ * each part padded to a multiple of eight bytes:
  *
  *	  helper:	hello
  *	  backend:	{ request { record bytes }*? }*
  *	  helper:	{ answer message? }*
  *
- * Requests may be sent without waiting for answers; answers come in the
- * order of the requests.  The helper trusts what a backend sends, other than
- * the records, which come out of a store.  The backend trusts nothing that a
- * helper sends.
+ * Requests may be sent without waiting for answers; answers are sent in the order
+ * of the requests.  The helper trusts what a backend sends, except the records,
+ * which are read from a store.  The backend trusts nothing that a helper sends.
  *
- * Beside the socket there is the slate, memory that both share.  Pages go over
- * it, and records, unless they are too many: each byte over a socket is copied
- * twice by the kernel.  A request has a slot, in which the backend puts the page
- * and the records before it sends the request, and the helper the page that
- * came of it before it sends the answer.  Who is to speak next has the slot.
- * And the helper notes on the slate which record it is about to apply: when it
- * dies, the backend can tell of what.
+ * Both also share memory, the slate.  It transports pages, and records unless
+ * they are too large, because the kernel copies each byte of a socket twice.  A
+ * request has a slot: the backend writes the page and the records there before
+ * it sends the request, and the helper writes the resulting page there before
+ * it sends the answer.  The slot belongs to the side that has to send next.
+ * The helper also notes on the slate which record it is about to apply: if it
+ * dies, the backend can report the record.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,21 +33,21 @@
 #define BB_REDO_SOCKET_FD 3
 #define BB_REDO_SLATE_FD 4
 
-/* Set for a helper, and nobody else: "PID SECCOMP", the pid of the backend,
- * and 1 if the helper has to lock itself down by seccomp. */
+/* Set for helpers only: "PID SECCOMP", the PID of the backend, and 1 if the
+ * helper has to use seccomp. */
 #define BB_REDO_ENVIRONMENT "BB_REDO_HELPER"
 
 #define BB_REDO_MAGIC 0x6f646572 /* "redo" */
 
-/* Raised when anything here changes: a library may be replaced on disk while
- * a backend that loaded the old one lives. */
+/* Raised with each change of the protocol: the library may be replaced on disk
+ * while a backend that loaded the old one still runs. */
 #define BB_REDO_PROTOCOL 3
 
-/* A helper has at most so many requests at a time, and slots for them; they
+/* The maximal number of requests of a helper, and the number of its slots.  They
  * keep it busy while its backend does other things. */
 #define BB_REDO_DEPTH 32
 
-/* A slot has room for so many bytes of records. */
+/* The size of the records in a slot. */
 #define BB_REDO_SLOT_RECORDS (16 * 1024)
 
 /* The longest message in a hello or an answer. */
@@ -72,7 +71,7 @@ typedef struct BbRedoHello
 typedef struct BbRedoRequestHeader
 {
 	uint32		magic;
-	uint32		length; /* of it and its records, wherever they are */
+	uint32		length; /* of the header and its records, wherever they are */
 	uint64		id;
 	uint32		spc;
 	uint32		db;

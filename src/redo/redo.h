@@ -1,30 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * redo.h
- *	  Page histories into pages, by redo helpers.
+ *	  Computes pages from page histories, by redo helpers.
  *
- * A redo helper is a stock "postgres --single" of the server's own
- * installation with our library preloaded, which takes the process over
- * before it would look at a database, locks itself down (seccomp: no files,
- * no network) and applies WAL records to one page at a time by the server's
- * own rm_redo functions:
+ * A redo helper is a stock "postgres --single" of the server's installation with
+ * this library preloaded.  The library takes control of the process before it
+ * opens a database, locks it down (seccomp: no files, no network), and applies
+ * WAL records to one page at a time by the server's rm_redo functions:
  *
  *	  history --submit--> [ helper 1 ] --next--> page
  *						  [ helper 2 ]
  *
- * A backend has its own pool of helpers, up to bbackup.redo_processes,
- * started when first needed and kept for the life of the backend.  They die
- * with it.  A helper that dies, hangs (bbackup.redo_timeout) or answers
- * nonsense costs the call that asked it an error, and is replaced for the
- * next.
+ * Each backend has a pool of up to bbackup.redo_processes helpers, which are
+ * started when first needed and end with the backend.  If a helper dies, hangs
+ * (bbackup.redo_timeout) or sends an invalid answer, the call that it works for
+ * fails, and the helper is replaced for the next call.
  *
  * Several requests may be in flight; pages come back in the order in which
  * histories were submitted.
  *
- * Errors: EXTERNAL_ROUTINE_EXCEPTION (the helper died, hung, answered
- * nonsense, or redo of a record failed: relation, block, LSN and record are
- * in the detail); FEATURE_NOT_SUPPORTED (no seccomp here, hint: the setting);
- * those of starting a process; QUERY_CANCELED.
+ * Errors: EXTERNAL_ROUTINE_EXCEPTION (the helper died, hung, or sent an invalid
+ * answer, or redo of a record failed: the detail has relation, block, LSN and
+ * record); FEATURE_NOT_SUPPORTED (no seccomp; the hint names the setting); those
+ * of starting a process; QUERY_CANCELED.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,48 +35,48 @@
 typedef struct BbRedo BbRedo;
 
 /*
- * bb_redo_open - a client of this backend's helpers, for one cluster.
+ * bb_redo_open - create a client of this backend's helpers, for one cluster.
  *
- * "control" is the cluster's ControlFileData as on disk: what redo does
- * depends on its checksums, wal_log_hints and WAL segment size.  Helpers that
- * were started for another cluster are replaced.
+ * "control" is the cluster's ControlFileData as on disk: redo depends on its
+ * checksums, wal_log_hints and WAL segment size.  Helpers that were started for
+ * another cluster are replaced.
  *
- * The client is released with CurrentMemoryContext; requests still in flight
- * are then thrown away.
+ * The client is released with CurrentMemoryContext, and its pending requests are
+ * discarded.
  */
 extern BbRedo *bb_redo_open(const BbReqCtx *ctx, const void *control,
 							size_t control_length);
 
 /*
- * bb_redo_submit - hand a history to a helper; it is copied.
+ * bb_redo_submit - give a copy of a history to a helper.
  *
- * Never blocks for want of a reader: results that come meanwhile are kept.
+ * Doesn't wait until results are read: they are kept.
  *
- * REQUIRES: a REL_BLOCK key of the main or init fork; history complete, with
- * changes oldest first, all RECORD or RECORD_INIT.
+ * REQUIRES: the key is a REL_BLOCK of the main or init fork; the history is
+ * complete, its changes are ordered from oldest to newest, and all of them are
+ * of type RECORD or RECORD_INIT.
  */
 extern void bb_redo_submit(const BbReqCtx *ctx, BbRedo *redo,
 						   const BbPageHistory *history);
 
-/* How many histories were submitted whose pages were not taken yet? */
+/* Returns the number of submitted histories whose pages were not returned yet. */
 extern int bb_redo_pending(const BbRedo *redo);
 
-/* How many may be in flight to keep all helpers busy? */
+/* Returns how many have to be pending to keep all helpers busy. */
 extern int bb_redo_depth(const BbRedo *redo);
 
 /*
- * bb_redo_full - is so much in flight that more would only take memory?
+ * bb_redo_full - are so many histories pending that more would only use memory?
  *
- * As many histories as bb_redo_depth(), or long ones that together have some
- * megabytes.
+ * That is the case from bb_redo_depth() histories or from a few megabytes on.
  */
 extern bool bb_redo_full(const BbRedo *redo);
 
 /*
- * bb_redo_next - the page (BLCKSZ bytes) of the history submitted first,
- * waiting for it.  Its checksum is set, if the cluster has them.
+ * bb_redo_next - wait for the page (BLCKSZ bytes) of the oldest pending history,
+ * and return it.  Its checksum is set if the cluster has checksums.
  *
- * Valid until the next call for this client.
+ * The page is valid until the next call for this client.
  *
  * REQUIRES: bb_redo_pending() > 0
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *	  Page histories into messages to a redo helper.
+ *	  Converts page histories to messages to a redo helper.
  *
  *-------------------------------------------------------------------------
  */
@@ -98,7 +98,7 @@ check_history(const BbPageHistory *history)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("base image of %s has a wrong length",
 						bb_key_text(&history->key)),
-				 errdetail("It has %u bytes instead of %d, and is of %X/%X.",
+				 errdetail("It has %u bytes instead of %d; its LSN is %X/%X.",
 						   history->base_length, BLCKSZ,
 						   LSN_FORMAT_ARGS(history->base_lsn))));
 
@@ -234,7 +234,7 @@ bb_redo_request_record_text(const BbRedoRequest *request, uint32 n)
 	char	   *what;
 
 	if (n >= header->nrecords)
-		return pstrdup("a record that was not asked for");
+		return pstrdup("a record that is not in the request");
 
 	for (uint32 i = 0; i < n; i++)
 	{

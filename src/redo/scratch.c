@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * scratch.c
- *	  Scratch data directories: made, removed, swept.
+ *	  Creates and removes the data directories of redo helpers.
  *
- * No initdb: up to the point where the helper takes over, the server looks
- * at PG_VERSION, the control file and the configuration, and lists two
+ * initdb is not necessary: before the library takes control, the server only
+ * reads PG_VERSION, the control file and the configuration, and lists two
  * directories.
  *
- * They are below base/pgsql_tmp, with names as temporary files have them, so
- * that base backups leave them out and the server removes them when it
- * starts after a crash (RemovePgTempFiles() in PostgreSQL's fd.c).  What a
- * killed backend left is swept by the next start of a helper.
+ * The directories are below base/pgsql_tmp and named like temporary files, so
+ * that base backups omit them and the server removes them when it starts after a
+ * crash (RemovePgTempFiles() in PostgreSQL's fd.c).  Those of killed backends are
+ * removed by the next start of a helper.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,8 +36,8 @@
 #define NAME_PREFIX PG_TEMP_FILE_PREFIX "_bbredo."
 
 /*
- * What the helper's server is told.  Small, without files or segments of its
- * own where that can be had; and only messages of a death are logged.
+ * The configuration of a helper: small, if possible without files or segments,
+ * and with only fatal messages in the log.
  */
 static const char fixed_settings[] =
 	"dynamic_shared_memory_type = mmap\n"
@@ -55,13 +55,13 @@ static const char fixed_settings[] =
 	"max_wal_senders = 0\n"
 	"max_wal_size = '4GB'\n"
 	"max_worker_processes = 0\n"
-	/* statistics outgrow their first piece, and can't have a file for more */
+	/* statistics need more than their first segment, and can't create another */
 	"min_dynamic_shared_memory = '4MB'\n"
-	"min_wal_size = '2GB'\n" /* at least two segments, however large */
+	"min_wal_size = '2GB'\n" /* at least two segments of any size */
 	"shared_buffers = '1MB'\n";
 
 /*
- * A value of postgresql.conf, in quotes (guc-file.l).
+ * Append a value of postgresql.conf, quoted (guc-file.l).
  */
 static void
 append_quoted(StringInfo text, const char *value)
@@ -81,8 +81,8 @@ make_configuration(const BbRedoSetup *setup)
 	StringInfoData libraries;
 
 	/*
-	 * Ours is the last: then its hook, which never returns, calls those of
-	 * all others first.
+	 * bbackup is the last: its hook, which never returns, first calls the
+	 * hooks of the others.
 	 */
 	initStringInfo(&libraries);
 	if (setup->preload_libraries[0] != '\0')
@@ -99,7 +99,7 @@ make_configuration(const BbRedoSetup *setup)
 }
 
 /*
- * Write a file; false with errno if that can't be done.
+ * Write a file.  Returns false with errno set if that failed.
  */
 static bool
 write_file(const char *path, const void *data, size_t length)
@@ -154,7 +154,7 @@ bb_redo_scratch_new(const BbRedoSetup *setup)
 								DataDir, MyProcPid, ++number);
 	int			result;
 
-	/* the server makes it when it is first needed, and so do we */
+	/* the server also creates it when it is first needed */
 	if (MakePGDirectory(TEMPORARY_DIRECTORY) < 0 && errno != EEXIST)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -163,7 +163,7 @@ bb_redo_scratch_new(const BbRedoSetup *setup)
 	result = MakePGDirectory(path);
 	if (result < 0 && errno == EEXIST)
 	{
-		/* that of a backend which had our pid */
+		/* it was left by a backend with the same PID */
 		bb_redo_scratch_remove(path);
 		result = MakePGDirectory(path);
 	}
@@ -186,8 +186,8 @@ bb_redo_scratch_new(const BbRedoSetup *setup)
 }
 
 /*
- * A helper that is killed before it could mark its segment for removal
- * leaves it behind.  postmaster.pid says who made which.
+ * A helper that is killed before it has marked its segment for removal leaves it
+ * behind.  postmaster.pid has the creator's PID and the segment.
  */
 static void
 remove_segment(const char *path)
@@ -209,7 +209,7 @@ remove_segment(const char *path)
 	CloseTransientFile(fd);
 	content[Max(got, 0)] = '\0';
 
-	/* a stand-alone server writes its pid with a minus sign */
+	/* a stand-alone server writes its PID with a minus sign */
 	pid = abs(atoi(content));
 	for (int i = 1; i < LOCK_FILE_LINE_SHMEM_KEY && line != NULL; i++)
 	{

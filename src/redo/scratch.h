@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * scratch.h
- *	  The data directory that a redo helper starts in.
+ *	  The data directory in which a redo helper starts.
  *
- * It is needed for the few milliseconds of a start only: once the helper has
- * opened its files and locked itself down, the backend removes them.
+ * It is needed only for the few milliseconds of the start: when the helper has
+ * opened its files and locked itself down, the backend removes it.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,22 +14,23 @@
 #include "redo/process.h"
 
 /*
- * bb_redo_scratch_new - make one; its absolute path, palloc'd.
+ * bb_redo_scratch_new - create a directory, and return its absolute path,
+ * palloc'd.
  *
  * Errors: errcode_for_file_access().
  */
 extern char *bb_redo_scratch_new(const BbRedoSetup *setup);
 
 /*
- * bb_redo_scratch_remove - remove it, and the System V shared memory of a
- * helper that died in it.
+ * bb_redo_scratch_remove - remove a directory, and the System V shared memory of
+ * a helper that died in it.
  *
- * Complains by WARNING only.
+ * Failures are reported as WARNING.
  */
 extern void bb_redo_scratch_remove(const char *path);
 
 /*
- * bb_redo_scratch_sweep - remove those of backends that are no more.
+ * bb_redo_scratch_sweep - remove the directories of backends that have ended.
  */
 extern void bb_redo_scratch_sweep(void);
 

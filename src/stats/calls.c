@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * calls.c
- *	  What each call did, and all of them together.
+ *	  Statistics of each call, and totals of all calls.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,13 +18,13 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
-/* Live slots: for each backend that there may be, and for a lonely session. */
+/* Live slots: for each possible backend; for a session without shared memory. */
 #define SLOTS_PER_BACKEND 2
 #define SLOTS_OF_SESSION 16
 
 #define NO_SLOT (-1)
 
-/* A call that runs.  Under the lock, but for changecount and call. */
+/* A running call.  Protected by the lock, except changecount and call. */
 typedef struct Slot
 {
 	bool		used;
@@ -33,10 +33,10 @@ typedef struct Slot
 	BbCall		call;
 } Slot;
 
-/* What comes first; slots and the ring follow.  All under the lock. */
+/* Followed by the slots and the ring.  Everything is protected by the lock. */
 typedef struct Table
 {
-	pg_atomic_uint64 last_call_id; /* but for this one */
+	pg_atomic_uint64 last_call_id; /* except this one */
 	int			nslots;
 	int			first_free;
 	int			ring_size;
@@ -44,12 +44,12 @@ typedef struct Table
 	BbAllTotals totals;
 } Table;
 
-/* The account of a call of this process, in the memory of its context. */
+/* A call of this process, in the memory context of its request context. */
 typedef struct BbAccount
 {
 	const BbReqCtx *ctx;
 	BbCall		call;
-	int			slot; /* NO_SLOT: all were taken */
+	int			slot; /* NO_SLOT: all were occupied */
 	bool		ended;
 	dlist_node	node; /* in "running" */
 	MemoryContextCallback callback;
@@ -132,10 +132,10 @@ bb_calls_reset(void)
 	table->totals.since = GetCurrentTimestamp();
 }
 
-/* ---- a call's way ---- */
+/* ---- the life of a call ---- */
 
 /*
- * REQUIRES: the slot is the account's.
+ * REQUIRES: the account has a slot.
  */
 static void
 write_slot(BbAccount *account)
@@ -190,9 +190,9 @@ add_to_totals(const BbCall *call)
 	bb_counters_add(&totals->counters, &call->counters);
 }
 
-/* The error of a call that didn't end by itself. */
+/* Add the error of a call that failed. */
 static void
-tell_error(BbCall *call)
+set_error(BbCall *call)
 {
 	if (call->state != BB_CALL_ERROR && call->state != BB_CALL_CANCELLED)
 		return;
@@ -201,7 +201,7 @@ tell_error(BbCall *call)
 }
 
 /*
- * From slot to ring and totals, in one.
+ * Move a call from its slot to ring and totals.
  */
 static void
 end_account(BbAccount *account, BbCallState state)
@@ -215,7 +215,7 @@ end_account(BbAccount *account, BbCallState state)
 	call->counters = *account->ctx->counters;
 	call->state = state;
 	call->ended_at = GetCurrentTimestamp();
-	tell_error(call);
+	set_error(call);
 
 	bb_stats_lock(LW_EXCLUSIVE);
 	if (account->slot != NO_SLOT)
@@ -264,14 +264,14 @@ end(const BbReqCtx *ctx)
 }
 
 /*
- * The memory context goes, and the call has not been ended.
+ * The memory context is reset before the call has been ended.
  */
 static void
 end_with_context(void *arg)
 {
 	BbCallState state = BB_CALL_DONE;
 
-	/* in an abort there is no transaction any more */
+	/* an abort has left the transaction already */
 	if (!IsTransactionState())
 		state = last_error.sqlstate == ERRCODE_QUERY_CANCELED
 			? BB_CALL_CANCELLED
@@ -280,7 +280,7 @@ end_with_context(void *arg)
 }
 
 /*
- * The process ends, perhaps in the midst of calls.
+ * The process ends, maybe during calls.
  */
 static void
 end_with_process(int code, Datum arg)
@@ -299,7 +299,7 @@ note_error(const ErrorData *error)
 }
 
 static void
-look_at_log(ErrorData *error)
+note_logged_error(ErrorData *error)
 {
 	if (error->elevel >= ERROR)
 		note_error(error);
@@ -360,7 +360,7 @@ bb_calls_observe(void)
 {
 	bb_reqctx_observe(&calls_observer);
 	previous_emit_log_hook = emit_log_hook;
-	emit_log_hook = look_at_log;
+	emit_log_hook = note_logged_error;
 	bb_text_observe_errors(note_error);
 }
 
@@ -389,10 +389,10 @@ bb_calls_describe(const BbReqCtx *ctx, const BbCallAbout *about)
 	publish(ctx);
 }
 
-/* ---- looking ---- */
+/* ---- reading ---- */
 
 /*
- * A call that its backend may be writing to.
+ * Copy a call that its backend may be writing.
  */
 static void
 read_slot(const Slot *slot, BbCall *call)
@@ -428,7 +428,7 @@ bb_calls_fetch(void)
 	int			n = 0;
 
 	bb_stats_need();
-	/* all that there can be, so that nothing is allocated under the lock */
+	/* the maximum, so that nothing is allocated under the lock */
 	copies = MemoryContextAllocHuge(CurrentMemoryContext,
 									(Size) (table->nslots + table->ring_size) *
 										sizeof(BbCall));

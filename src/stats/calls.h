@@ -1,29 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * calls.h
- *	  What each call did, and all of them together.
+ *	  Statistics of each call, and totals of all calls.
  *
- * A call is a request context: each has a row from when it is made until
- * bbackup.track_calls others have ended after it.
+ * A call is a request context.  It has a row from its creation until
+ * bbackup.track_calls other calls have ended after it.
  *
- *	  context made -> live slot    BB_COUNT -> the context's own counters
- *						  ^                          |
- *						  +------- published --------+   now and then
+ *	  context created -> live slot    BB_COUNT -> the context's counters
+ *							 ^                          |
+ *							 +------- published --------+   regularly
  *	  context ended:  live slot -> ring of ended calls, totals
  *
- * While it runs, the backend that it runs in is the only one that writes to
- * its slot, without a lock; who reads looks at the change count before and
- * after, as for the server's own backend status (PgBackendStatus).  Rows come
- * and go under the lock of shared.h, so that a reader who holds it sees each
- * call once: live, or in ring and totals.
+ * Only the backend that runs a call writes to its slot, without a lock; readers
+ * compare the change count before and after, as for the server's backend status
+ * (PgBackendStatus).  Rows are added and removed under the lock of shared.h, so
+ * a reader that holds it sees each call once: live, or in ring and totals.
  *
- * A call ends by bb_reqctx_end(), or with the memory context that it was made
- * in: a stream whose consumer stops early is done, too; one that goes in the
- * abort of a transaction ended in an error or was cancelled.  Its error is the
- * one that was raised last in this process since a call began.
+ * A call ends by bb_reqctx_end(), or with the memory context in which it was
+ * created.  The latter is a success, such as a stream whose consumer stopped
+ * early, unless it happens in the abort of a transaction: then the call ended
+ * with an error or was canceled.  Its error is the last one that this process
+ * raised since a call began.
  *
- * When there are more calls at once than slots (two for each backend that
- * there may be), those that have none are seen only when they have ended.
+ * If more calls run than there are slots (two for each possible backend), calls
+ * without a slot are visible only after they have ended.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,18 +39,18 @@ typedef enum BbCallState
 	BB_CALL_RUNNING,
 	BB_CALL_DONE,
 	BB_CALL_ERROR,
-	BB_CALL_CANCELLED /* asked to, timed out, or its session was ended */
+	BB_CALL_CANCELLED /* by a user, a timeout or the end of its session */
 } BbCallState;
 
-/* Of an error's message, with its zero; a longer message is cut. */
+/* The size of an error's message with its zero; longer messages are cut. */
 #define BB_CALL_MESSAGE_SIZE 256
 
-/* One call, as it was when looked at. */
+/* A copy of the statistics of one call. */
 typedef struct BbCall
 {
 	uint64		call_id;
 	int			pid;
-	Oid			user; /* who asked, whatever SECURITY DEFINER says */
+	Oid			user; /* of the session, not of a SECURITY DEFINER function */
 	BbTaskKind	task_kind;
 	BbDownloadBehavior download_behavior;
 	uint64		parent_call_id; /* 0: none */
@@ -58,28 +58,29 @@ typedef struct BbCall
 	TimestampTz started_at;
 	TimestampTz ended_at; /* while it runs: 0 */
 	BbCallState state;
-	/* of the error that ended it; 0 and empty: no error, or an unknown one */
+	/* the error that ended it; 0 and empty: none, or unknown */
 	int			sqlstate;
 	char		message[BB_CALL_MESSAGE_SIZE];
-	/* what bb_calls_describe was told; empty, or Invalid: nothing */
+	/* as set by bb_calls_describe; otherwise empty or Invalid */
 	char		function[NAMEDATALEN];
 	char		store[NAMEDATALEN];
 	char		timeline[NAMEDATALEN];
 	XLogRecPtr	lsn;
 	XLogRecPtr	start_lsn; /* of an ingest: where it began */
-	XLogRecPtr	end_lsn;   /* of an ingest: up to where WAL is in the store */
-	uint64		bytes_total; /* that bytes_out will be; 0: not known */
+	XLogRecPtr	end_lsn;   /* of an ingest: the end of the WAL in the store */
+	uint64		bytes_total; /* the final bytes_out; 0: unknown */
 	BbCounters	counters;
 } BbCall;
 
 /*
- * bb_calls_describe - what a call is about, as far as is known by now.
+ * bb_calls_describe - set a call's function, store, timeline and so on, as far as
+ * they are known.
  *
- * A child is about the same as its parent, unless it says otherwise.
+ * A child begins with its parent's.
  */
 typedef struct BbCallAbout
 {
-	const char *function; /* what is NULL or 0 stays as it was */
+	const char *function; /* NULL and 0 leave a value unchanged */
 	const char *store;
 	const char *timeline;
 	XLogRecPtr	lsn;
@@ -90,13 +91,13 @@ typedef struct BbCallAbout
 
 extern void bb_calls_describe(const BbReqCtx *ctx, const BbCallAbout *about);
 
-/* BbCalls, palloc'd: those that run and those remembered; oldest first. */
+/* Returns BbCalls, palloc'd, of running and remembered calls; oldest first. */
 extern List *bb_calls_fetch(void);
 
 /*
- * The ended calls of a task kind and download behaviour, since the last reset
- * (a call counts when it ends).  What an attached child did is in its own
- * row and in its parent's, so it's here in both as well.
+ * Totals of the calls of a task kind and download behavior that have ended since
+ * the last reset.  The counts of an attached child are included in its parent's,
+ * so they appear twice here as well.
  */
 typedef struct BbCallTotals
 {

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * layerstats.c
- *	  How layers are used.
+ *	  Use of layers.
  *
- * A table of fixed size, in sets of a few places.  A file id is random, so
- * its bits say which set is the layer's; within a set the layer that was used
- * longest ago makes room.  Nothing is ever allocated, and nothing moves.
+ * The table has a fixed size and consists of sets of eight places.  A file id is
+ * random, so its bits determine the set of a layer; a new layer replaces the
+ * least recently used one of its set.  Nothing is allocated or moved.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #define SETS_SHARED 2048
 #define SETS_OF_SESSION 128
 
-/* All under the lock. */
+/* Protected by the lock. */
 typedef struct Place
 {
 	bool		used;
@@ -68,7 +68,7 @@ const BbStatsPart bb_layerstats_part = {
 };
 
 /*
- * Counts are forgotten; times stay, since eviction goes by them.
+ * Reset counts, but not times.
  */
 void
 bb_layerstats_reset(void)
@@ -84,7 +84,7 @@ bb_layerstats_reset(void)
 }
 
 /*
- * The place where a layer is, or the one that it would take.
+ * Return the place of a layer, or the place that it would get.
  */
 static Place *
 find_place(uint64 file_id)
@@ -96,7 +96,7 @@ find_place(uint64 file_id)
 	{
 		if (set[i].used && set[i].stats.file_id == file_id)
 			return &set[i];
-		/* one that was never used was touched at 0: long ago */
+		/* an unused place was touched at 0 */
 		if (set[i].touched < oldest->touched)
 			oldest = &set[i];
 	}

@@ -1,18 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * layerstats.h
- *	  How layers are used: when, by what kind of work, how often fetched.
+ *	  Use of layers: when, by which kind of work, how often downloaded.
  *
- * A layer is accessed when it is opened, not once a page; and only by a call
- * whose context doesn't say that it doesn't count (bb_reqctx_uncounted_root).
- * Eviction goes by the last access, as the cache's files have it.
+ * An access is counted when a layer is opened, not once a page, and not for
+ * contexts of bb_reqctx_uncounted_root.  Eviction uses the last access as
+ * recorded by the cache's files.
  *
- * Of so many layers as there is room for (16384 in shared memory, 1024 in a
- * session's own) those used last are known.  One that is not known has not
- * been used for longer than one that is, as far as the same few places go
- * that both could be at.
+ * The most recently used layers are known: 16384 in shared memory, 1024 in a
+ * session's memory.  That is decided within a set of eight places: a layer that
+ * is not known was last used before the known layers of the same set.
  *
- * Shared or not, and the lock: shared.h.
+ * See shared.h for the memory and the lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,8 +22,8 @@
 
 typedef struct BbLayerStats
 {
-	uint64		file_id;		/* BbLayerDesc's */
-	TimestampTz resident_since; /* when it was downloaded; 0: it wasn't */
+	uint64		file_id;		/* of BbLayerDesc */
+	TimestampTz resident_since; /* when it was downloaded; 0: not resident */
 	TimestampTz first_access;	/* 0: never */
 	TimestampTz last_access;
 	uint64		accesses[BB_TASK_KIND_COUNT];
@@ -32,14 +31,14 @@ typedef struct BbLayerStats
 	uint64		evictions;
 } BbLayerStats;
 
-/* The layer is opened for ctx. */
+/* A layer is opened for ctx. */
 extern void bb_layerstats_access(const BbReqCtx *ctx, uint64 file_id);
 
-/* It came into the cache; it was removed from there. */
+/* A layer was added to the cache, or removed from it. */
 extern void bb_layerstats_downloaded(uint64 file_id);
 extern void bb_layerstats_evicted(uint64 file_id);
 
-/* What is known of a layer; all zeros but for file_id, if that's nothing. */
+/* Returns the statistics of a layer; all zeros except file_id if unknown. */
 extern BbLayerStats bb_layerstats_of(uint64 file_id);
 
 #endif /* BB_LAYERSTATS_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * progress.c
- *	  How far a backup, import or ingest is.
+ *	  Progress of backups, imports and ingests.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,8 +13,8 @@
 #include "utils/backend_progress.h"
 
 /*
- * Command types that no view of the server knows.  Far from the server's
- * own, which are numbered from zero, so that a later one doesn't meet them.
+ * Command types that no view of the server shows.  The server's types are
+ * numbered from zero; these are large, so that no later type has the same number.
  */
 #define IMPORT_COMMAND ((ProgressCommandType) 0x6262)
 #define INGEST_COMMAND ((ProgressCommandType) 0x6263)
@@ -29,7 +29,7 @@ enum
 	AT_FILES_DONE
 };
 
-/* The same of an ingest; the phase is in the same place. */
+/* The same for an ingest, with the phase in the same place. */
 enum
 {
 	AT_START_LSN = AT_PHASE + 1,
@@ -196,18 +196,18 @@ bb_progress_ingest_phase_name(BbIngestPhase phase)
 struct BbBackupProgress
 {
 	int64		phase;
-	int64		bytes_total; /* -1: not known, which the view shows as NULL */
+	int64		bytes_total; /* -1: unknown, shown as NULL */
 	int64		bytes_done;
 	int64		tablespaces_total;
 	int64		tablespaces_done;
 	MemoryContextCallback callback;
 };
 
-/* Whose the progress array is, as far as backups go. */
+/* The backup that uses the progress array, or NULL. */
 static BbBackupProgress *reporting = NULL;
 
 /*
- * All of it at once, so that whoever takes the array over has it right.
+ * Report all values at once, since this may be the backup's first report.
  */
 static void
 report(BbBackupProgress *progress)
@@ -283,7 +283,7 @@ bb_progress_backup_end(BbBackupProgress *progress)
 	if (reporting != progress)
 		return;
 	reporting = NULL;
-	/* an abort has done it before us */
+	/* an abort has done it already */
 	if (MyBEEntry->st_progress_command == PROGRESS_COMMAND_BASEBACKUP)
 		pgstat_progress_end_command();
 }

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * progress.h
- *	  How far a backup, import or ingest is: pg_stat_progress_basebackup and
- *	  the views bb_stat_progress_import and bb_stat_progress_ingest.
+ *	  Progress of backups, imports and ingests: pg_stat_progress_basebackup,
+ *	  bb_stat_progress_import and bb_stat_progress_ingest.
  *
- * The server keeps a progress array for each backend, and shows it in views
- * by command type (utils/activity/backend_progress.c).  A backup reports as
- * the server's own do, to their view.  Imports and ingests have types that no
- * view of the server knows; bb_progress_…_fetch finds them again in the
- * backends' status.  So progress needs no shared memory and nothing
- * preloaded.
+ * The server keeps a progress array for each backend, and shows it in a view for
+ * each command type (utils/activity/backend_progress.c).  A backup uses the
+ * command type and view of the server's base backups.  Imports and ingests have
+ * command types that no view of the server shows; bb_progress_…_fetch reads them
+ * from the backends' status.  So progress needs neither shared memory nor
+ * preloading.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,7 @@ extern void bb_progress_import_done(uint64 bytes, uint64 files);
 /* Also done by the server when the transaction aborts. */
 extern void bb_progress_import_end(void);
 
-/* One backend's import, as it was when looked at. */
+/* A copy of the progress of one import. */
 typedef struct BbImportProgress
 {
 	int			pid;
@@ -46,7 +46,7 @@ typedef struct BbImportProgress
 	uint64		files_done;
 } BbImportProgress;
 
-/* BbImportProgress of all backends that import, palloc'd. */
+/* Returns BbImportProgress, palloc'd, of all backends that import. */
 extern List *bb_progress_import_fetch(void);
 
 extern const char *bb_progress_import_phase_name(BbImportPhase phase);
@@ -60,7 +60,7 @@ typedef enum BbIngestPhase
 
 extern void bb_progress_ingest_start(void);
 extern void bb_progress_ingest_phase(BbIngestPhase phase);
-/* From where to where: "limit" is the end of the WAL that is to be had. */
+/* "limit" is the end of the available WAL. */
 extern void bb_progress_ingest_total(XLogRecPtr start, XLogRecPtr limit);
 extern void bb_progress_ingest_done(XLogRecPtr lsn, uint64 records);
 extern void bb_progress_ingest_end(void);
@@ -77,35 +77,35 @@ typedef struct BbIngestProgress
 	uint64		records;
 } BbIngestProgress;
 
-/* BbIngestProgress of all backends that ingest, palloc'd. */
+/* Returns BbIngestProgress, palloc'd, of all backends that ingest. */
 extern List *bb_progress_ingest_fetch(void);
 
 extern const char *bb_progress_ingest_phase_name(BbIngestPhase phase);
 
 /*
- * A backup under way.
+ * A running backup.
  *
- * A backend has one progress array, and a backup may be a part of a command
- * that reports there already, as COPY does (pg_stat_progress_copy), or a
- * stream that waits for its consumer while another begins: then it reports
- * nothing until the array is free.
+ * A backend has one progress array.  It may be occupied by the command that
+ * contains the backup, such as COPY (pg_stat_progress_copy), or by another
+ * backup whose stream waits for its consumer: then a backup reports nothing
+ * until the array is free.
  */
 typedef struct BbBackupProgress BbBackupProgress;
 
 /*
- * bb_progress_backup_new - a backup begins to find out its size.
+ * bb_progress_backup_new - report that a backup begins to estimate its size.
  *
- * It ends with CurrentMemoryContext at the latest.
+ * The report ends with CurrentMemoryContext at the latest.
  */
 extern BbBackupProgress *bb_progress_backup_new(void);
 /*
- * It is under way; bytes_total 0: not known.  As of the server's own backups,
- * all that isn't in the archive of a tablespace is one tablespace more.
+ * The backup begins to stream; bytes_total 0: unknown.  As in the server's
+ * backups, everything outside the tablespaces' archives counts as a tablespace.
  */
 extern void bb_progress_backup_stream(BbBackupProgress *progress,
 									  uint64 bytes_total,
 									  uint32 tablespaces_total);
-/* So many bytes, and all of so many tablespaces, are written by now. */
+/* The bytes and the complete tablespaces written so far. */
 extern void bb_progress_backup_done(BbBackupProgress *progress, uint64 bytes,
 									uint32 tablespaces);
 extern void bb_progress_backup_end(BbBackupProgress *progress);

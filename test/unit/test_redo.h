@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_redo.h
- *	  What the tests of redo share.
+ *	  Declarations for several tests of redo.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,24 +11,24 @@
 #include "access/rmgr.h"
 #include "redo/redo.h"
 
-/* The resource manager of test_redo_rmgr.c, and what its records do. */
+/* The resource manager of test_redo_rmgr.c, and its records. */
 #define UNIT_RMGR_ID RM_EXPERIMENTAL_ID
 #define UNIT_REDO_APPEND 0x00  /* append the record's first byte */
 #define UNIT_REDO_ERROR 0x10   /* throw */
 #define UNIT_REDO_PANIC 0x20   /* panic */
-#define UNIT_REDO_CRASH 0x30   /* write to where nothing is */
-#define UNIT_REDO_EXIT 0x40	   /* leave without a word */
+#define UNIT_REDO_CRASH 0x30   /* write to an unmapped address */
+#define UNIT_REDO_EXIT 0x40	   /* exit silently */
 #define UNIT_REDO_HANG 0x50	   /* never end */
-#define UNIT_REDO_GARBAGE 0x60 /* write nonsense to the socket */
+#define UNIT_REDO_GARBAGE 0x60 /* write garbage to the socket */
 #define UNIT_REDO_OPEN 0x70	   /* open a file */
-#define UNIT_REDO_SOCKET 0x80  /* make a socket */
+#define UNIT_REDO_SOCKET 0x80  /* create a socket */
 #define UNIT_REDO_FORK 0x90	   /* fork */
 #define UNIT_REDO_NOTHING 0xA0 /* leave the page as it is */
 #define UNIT_REDO_MAP 0xB0	   /* map a file */
 #define UNIT_REDO_CODE 0xC0	   /* map memory that can be executed */
-#define UNIT_REDO_MEMORY 0xD0  /* take more memory than redo needs */
+#define UNIT_REDO_MEMORY 0xD0  /* allocate more memory than redo needs */
 
-/* How a redo helper is to fail to start: see test_redo_rmgr.c. */
+/* Selects how a redo helper fails to start: see test_redo_rmgr.c. */
 #define UNIT_HELPER_ENVIRONMENT "BB_REDO_UNIT_TEST"
 
 /* A client for this server's own cluster. */

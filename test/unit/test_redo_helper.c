@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * test_redo_helper.c
- *	  Redo helpers: order, long histories, faults, and what is left of them.
+ *	  Redo helpers: order of pages, long histories, faults, and cleanup.
  *
- * The records are of a resource manager of our own (test_redo_rmgr.c), which
- * appends bytes to a page, or does harm.
+ * The records belong to the resource manager of test_redo_rmgr.c, which appends
+ * bytes to a page, or does harm.
  *
  *-------------------------------------------------------------------------
  */

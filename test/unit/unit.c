@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * unit.c
- *	  The unit tests' SQL function, and what tests need around them.
+ *	  The SQL function that runs unit tests, and their fixtures.
  *
  *-------------------------------------------------------------------------
  */
@@ -172,7 +172,7 @@ unit_psql(const char *database, const char *script)
 }
 
 /*
- * Run one test; NULL, or why it failed.
+ * Run one test.  Returns NULL or why it failed.
  */
 static char *
 run(int i)

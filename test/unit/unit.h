@@ -12,9 +12,9 @@
  *		  CHECK_ERROR(bb_layer_open(ctx, ...), ERRCODE_DATA_CORRUPTED);
  *	  }
  *
- * It gets a request context "ctx" and runs in a memory context of its own.
- * It fails at the first CHECK that does not hold, or by an ERROR that nobody
- * expected.  SELECT * FROM bb_unit_run() runs them all.
+ * It gets a request context "ctx" and a new memory context.  It fails at the first
+ * CHECK that is false, or by an ERROR that it doesn't catch.  SELECT * FROM
+ * bb_unit_run() runs all tests.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,14 +49,14 @@ extern void unit_register(const char *name, UnitFunction function);
 	} while (0)
 
 /*
- * gcc fears for the variables around every PG_TRY; none here is changed
- * between the try and the catch.
+ * gcc warns of the variables around every PG_TRY; none of these is changed
+ * between try and catch.
  */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wclobbered"
 #endif
 
-/* The sqlstate that code throws, 0 when it doesn't. */
+/* Sets result to the sqlstate that code throws, 0 if it doesn't. */
 #define ERROR_OF(code, result)                        \
 	do                                                \
 	{                                                 \
@@ -80,7 +80,7 @@ extern void unit_register(const char *name, UnitFunction function);
 		PG_END_TRY();                                 \
 	} while (0)
 
-/* Message and detail of the error that ERROR_OF caught last. */
+/* Message and detail of the last error that ERROR_OF caught. */
 extern char *unit_last_error;
 extern char *unit_last_detail;
 
@@ -115,22 +115,22 @@ extern BbObjectStore *unit_s3_cached_store(const BbReqCtx *ctx,
 										   const char *cache_directory);
 
 /*
- * Run a script by psql, in a session of its own, and wait for it.
+ * Run a script by psql, in another session, and wait for it.
  */
 extern void unit_psql(const char *database, const char *script);
 
 /*
- * In redo helpers: a resource manager, and more, that misbehaves on demand;
- * see test_redo_rmgr.c.
+ * In redo helpers: a resource manager that misbehaves on demand, and more; see
+ * test_redo_rmgr.c.
  */
 extern void unit_helper_init(void);
 
-/* What background workers of this module can do; see test_worker.c. */
+/* The tasks of this module's background workers; see test_worker.c. */
 extern void unit_worker_init(void);
 
 /*
- * A page store with its values in memory, for tests of what reads one.
- * Values may be put in any order; they are there at every LSN.
+ * A page store with its values in memory, for tests of its readers.  Values may
+ * be put in any order; they exist at every LSN.
  */
 extern BbPageStore *fixture_pagestore_new(const BbPageStoreInfo *info);
 extern void fixture_put(BbPageStore *store, BbKey key, const void *value,
