@@ -97,11 +97,9 @@ put_relmap(BbPageStore *store, Oid spc, Oid db)
 				sizeof(map));
 }
 
-BbPageStore *
-empty_cluster(const BbPageStoreInfo *info)
+CheckPoint
+cluster_checkpoint(void)
 {
-	BbPageStore *store = fixture_pagestore_new(info);
-	ControlFileData control = {0};
 	CheckPoint	checkpoint = {0};
 
 	checkpoint.ThisTimeLineID = 1;
@@ -110,6 +108,13 @@ empty_cluster(const BbPageStoreInfo *info)
 	checkpoint.nextXid = FullTransactionIdFromU64(1000);
 	checkpoint.nextOid = 20000;
 	checkpoint.time = 1700000000;
+	return checkpoint;
+}
+
+ControlFileData
+cluster_control(const BbPageStoreInfo *info)
+{
+	ControlFileData control = {0};
 
 	control.system_identifier = info->system_identifier;
 	control.pg_control_version = PG_CONTROL_VERSION;
@@ -136,6 +141,15 @@ empty_cluster(const BbPageStoreInfo *info)
 	INIT_CRC32C(control.crc);
 	COMP_CRC32C(control.crc, &control, offsetof(ControlFileData, crc));
 	FIN_CRC32C(control.crc);
+	return control;
+}
+
+BbPageStore *
+empty_cluster(const BbPageStoreInfo *info)
+{
+	BbPageStore *store = fixture_pagestore_new(info);
+	ControlFileData control = cluster_control(info);
+	CheckPoint	checkpoint = cluster_checkpoint();
 
 	fixture_put(store, bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0),
 				&control, sizeof(control));

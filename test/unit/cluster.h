@@ -31,6 +31,10 @@ extern void put_database(BbPageStore *store, Oid spc, Oid db, uint8 flags);
 /* The facts of a page store that starts and ends at LSN. */
 extern BbPageStoreInfo cluster_info(void);
 
+/* The checkpoint and the control file of all clusters here. */
+extern CheckPoint cluster_checkpoint(void);
+extern ControlFileData cluster_control(const BbPageStoreInfo *info);
+
 /* A store with a control file and a checkpoint, as every cluster has them. */
 extern BbPageStore *empty_cluster(const BbPageStoreInfo *info);
 

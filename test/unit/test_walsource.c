@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_walsource.c
+ *	  Ingest from a source of WAL that is no directory.
+ *
+ * The driver here is as one that follows a server: its WAL is in memory and
+ * arrives in pieces, which cut records, so that ingest has to wait; it learns
+ * of a tli switch while it reads; and it is told what is committed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "base/clusterfile.h"
+#include "catalog/pg_control.h"
+#include "cluster.h"
+#include "ingest/ingest.h"
+#include "layer/imagewriter.h"
+#include "layer/manifest.h"
+#include "timeline/timeline.h"
+
+#define WAL_PAGES 4
+#define WAL_BEGIN (LSN - LSN % XLOG_BLCKSZ)
+
+/* A piece of WAL arrives with each wait. */
+#define PIECE_BYTES 100
+
+typedef struct MemorySource
+{
+	BbWalOrigin origin;
+	BbWalSource base;
+	BbWalStream stream;
+	BbWalNext	last; /* what next returns once all WAL was read */
+
+	uint8		pages[WAL_PAGES * XLOG_BLCKSZ];
+	XLogRecPtr	start; /* of the last record that was written */
+	XLogRecPtr	end;
+	XLogRecPtr	switch_lsn; /* where tli 2 begins */
+
+	XLogRecPtr	arrived;
+	int			waits;
+	XLogRecPtr	committed;
+} MemorySource;
+
+static inline MemorySource *
+memory_of(const BbWalSource *base)
+{
+	return (MemorySource *) ((char *) base - offsetof(MemorySource, base));
+}
+
+/* ---- writing WAL ---- */
+
+/* Append a record of the resource manager XLOG.  Returns its end. */
+static XLogRecPtr
+write_record(MemorySource *memory, uint8 info, const void *data, uint32 length)
+{
+	XLogRecord	header = {0};
+	StringInfoData record;
+	uint8	   *page;
+	uint8		page_header[SizeOfXLogShortPHD];
+
+	header.xl_tot_len = SizeOfXLogRecord + SizeOfXLogRecordDataHeaderLong +
+		length;
+	header.xl_prev = memory->start;
+	header.xl_info = info;
+	header.xl_rmid = RM_XLOG_ID;
+	initStringInfo(&record);
+	appendBinaryStringInfo(&record, (char *) &header, SizeOfXLogRecord);
+	appendStringInfoChar(&record, (char) XLR_BLOCK_ID_DATA_LONG);
+	appendBinaryStringInfo(&record, (char *) &length, sizeof(length));
+	appendBinaryStringInfo(&record, data, length);
+	INIT_CRC32C(header.xl_crc);
+	COMP_CRC32C(header.xl_crc, record.data + SizeOfXLogRecord,
+				record.len - SizeOfXLogRecord);
+	COMP_CRC32C(header.xl_crc, record.data, offsetof(XLogRecord, xl_crc));
+	FIN_CRC32C(header.xl_crc);
+	memcpy(record.data, &header, SizeOfXLogRecord);
+
+	memory->start = bb_wal_record_start(&memory->stream, memory->end);
+	page = memory->pages +
+		(memory->start - memory->start % XLOG_BLCKSZ - WAL_BEGIN);
+	/* a page that has records keeps its header */
+	memcpy(page_header, page, sizeof(page_header));
+	memory->end = bb_wal_place_record(&memory->stream, memory->start,
+									  record.data, record.len, page);
+	if (((XLogPageHeader) page_header)->xlp_magic != 0)
+		memcpy(page, page_header, sizeof(page_header));
+	return memory->end;
+}
+
+static XLogRecPtr
+write_next_oid(MemorySource *memory, Oid oid)
+{
+	return write_record(memory, XLOG_NEXTOID, &oid, sizeof(oid));
+}
+
+static void
+write_switch(MemorySource *memory)
+{
+	xl_end_of_recovery switched = {0};
+
+	switched.ThisTimeLineID = 2;
+	switched.PrevTimeLineID = 1;
+	memory->switch_lsn = memory->end;
+	write_record(memory, XLOG_END_OF_RECOVERY, &switched, sizeof(switched));
+}
+
+/* ---- the driver ---- */
+
+static int
+read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
+		  XLogRecPtr record, char *buffer)
+{
+	MemorySource *memory = reader->private_data;
+	int64		length = Min((int64) (memory->arrived - page), XLOG_BLCKSZ);
+
+	reader->seg.ws_tli = 1;
+	if (page % SEGMENT_SIZE == 0)
+	{
+		/* the reader looks at a segment's first page before any other */
+		bb_wal_page_header(&memory->stream, page, 0, (uint8 *) buffer);
+		return XLOG_BLCKSZ;
+	}
+	if (length < wanted)
+		return XLREAD_WOULDBLOCK;
+	memcpy(buffer, memory->pages + (page - WAL_BEGIN), length);
+	return length;
+}
+
+static void
+add_tli(BbTliPath *path, TimeLineID tli, XLogRecPtr begin)
+{
+	BbTliRange *range = palloc(sizeof(BbTliRange));
+
+	range->tli = tli;
+	range->begin = begin;
+	range->end = PG_UINT64_MAX;
+	if (path->tlis != NIL)
+		((BbTliRange *) linitial(path->tlis))->end = begin;
+	path->tlis = lcons(range, path->tlis);
+}
+
+static BbWalNext
+memory_next(const BbReqCtx *ctx, BbWalSource *base)
+{
+	MemorySource *memory = memory_of(base);
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(memory));
+	char	   *message;
+	bool		found = XLogReadRecord(base->reader, &message) != NULL;
+
+	if (memory->switch_lsn != 0 && memory->arrived > memory->switch_lsn &&
+		bb_tlipath_find(base->path, 2) == NULL)
+		add_tli(base->path, 2, memory->switch_lsn);
+	MemoryContextSwitchTo(old);
+	if (found)
+		return BB_WAL_RECORD;
+	return memory->arrived < memory->end ? BB_WAL_WAIT : memory->last;
+}
+
+static void
+memory_wait(const BbReqCtx *ctx, BbWalSource *base, long timeout_ms)
+{
+	MemorySource *memory = memory_of(base);
+
+	CHECK(timeout_ms > 0);
+	memory->waits++;
+	memory->arrived = Min(memory->arrived + PIECE_BYTES, memory->end);
+}
+
+static void
+memory_committed(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr lsn)
+{
+	memory_of(base)->committed = lsn;
+}
+
+static XLogRecPtr
+memory_limit(const BbWalSource *base)
+{
+	return memory_of(base)->arrived;
+}
+
+static const char *
+memory_history(const BbReqCtx *ctx, const BbWalSource *base, TimeLineID tli)
+{
+	CHECK(tli == 2);
+	return psprintf("1\t%X/%X\tno recovery target specified\n",
+					LSN_FORMAT_ARGS(memory_of(base)->switch_lsn));
+}
+
+static void
+memory_raise(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("WAL in %s ends", base->name)));
+}
+
+static BbWalSource *
+memory_open(const BbReqCtx *ctx, const BbWalOrigin *origin,
+			const BbWalStart *start)
+{
+	static const BbWalSourceOps ops = {
+		.next = memory_next,
+		.limit = memory_limit,
+		.history = memory_history,
+		.raise = memory_raise,
+		.wait = memory_wait,
+		.committed = memory_committed,
+	};
+	MemorySource *memory = (MemorySource *) origin;
+
+	CHECK(start->lsn == LSN && start->prev_lsn == PREV);
+	CHECK(start->stream.system_identifier == SYSTEM_ID);
+	memory->base.ops = &ops;
+	memory->base.name = "memory";
+	memory->base.path = palloc0(sizeof(BbTliPath));
+	add_tli(memory->base.path, 1, InvalidXLogRecPtr);
+	memory->base
+		.reader = XLogReaderAllocate(SEGMENT_SIZE, NULL,
+									 XL_ROUTINE(.page_read = read_page),
+									 memory);
+	XLogBeginRead(memory->base.reader,
+				  bb_wal_record_start(&start->stream, start->lsn));
+	memory->arrived = LSN;
+	return &memory->base;
+}
+
+static MemorySource *
+memory_new(void)
+{
+	MemorySource *memory = palloc0(sizeof(MemorySource));
+
+	memory->origin.open = memory_open;
+	memory->stream.tli = 1;
+	memory->stream.system_identifier = SYSTEM_ID;
+	memory->stream.segment_size = SEGMENT_SIZE;
+	memory->last = BB_WAL_END;
+	memory->start = PREV;
+	memory->end = LSN;
+	return memory;
+}
+
+/* ---- the timeline ---- */
+
+/* A timeline that ends at LSN, with a checkpoint and a control file. */
+static BbObjectStore *
+timeline_at_lsn(const BbReqCtx *ctx)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbPageStoreInfo info = cluster_info();
+	ControlFileData control = cluster_control(&info);
+	CheckPoint	checkpoint = cluster_checkpoint();
+	BbKey		control_key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
+	BbKey		checkpoint_key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
+	BbImageWriter *writer = bb_imagewriter_new(objects, "main", LSN);
+	BbManifest	manifest = {0};
+	List	   *layers;
+
+	CHECK(bb_key_compare(&control_key, &checkpoint_key) < 0);
+	bb_imagewriter_add(ctx, writer, &control_key, &control, sizeof(control));
+	bb_imagewriter_add(ctx, writer, &checkpoint_key, &checkpoint,
+					   sizeof(checkpoint));
+	layers = bb_imagewriter_finish(ctx, writer);
+	manifest.timeline = pstrdup("main");
+	manifest.pg_version_num = PG_VERSION_NUM;
+	manifest.system_identifier = SYSTEM_ID;
+	manifest.wal_segment_size = SEGMENT_SIZE;
+	manifest.tli = 1;
+	manifest.directory_mode = 0700;
+	manifest.start_lsn = LSN;
+	manifest.end_lsn = LSN;
+	manifest.prev_lsn = PREV;
+	manifest.layers = linitial(layers);
+	manifest.nlayers = list_length(layers);
+	CHECK(manifest.nlayers == 1 &&
+		  bb_manifest_commit(ctx, objects, &manifest));
+	return objects;
+}
+
+static Oid
+next_oid_at(const BbReqCtx *ctx, BbObjectStore *objects, XLogRecPtr lsn)
+{
+	BbTimeline *timeline = bb_timeline_open(ctx, objects, "main");
+	BbKey		key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
+	CheckPoint	checkpoint;
+	BbEntry		entry;
+
+	CHECK(bb_timeline_get(ctx, timeline, &key, lsn, &entry));
+	memcpy(&checkpoint, entry.value, sizeof(checkpoint));
+	return checkpoint.nextOid;
+}
+
+/* ---- tests ---- */
+
+UNIT_TEST(ingest_waits_for_a_source)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+	XLogRecPtr	first = write_next_oid(memory, 30001);
+	uint8		filler[XLOG_BLCKSZ / 3] = {0};
+	BbIngestResult result;
+	const BbManifest *manifest;
+
+	/* over a page's end, then under another tli */
+	for (int i = 0; i < 2; i++)
+		write_record(memory, XLOG_NOOP, filler, sizeof(filler));
+	write_switch(memory);
+	write_next_oid(memory, 30002);
+
+	result = bb_ingest(ctx, objects, "main", &memory->origin,
+					   InvalidXLogRecPtr);
+	CHECK(result.records == 5 && result.tli == 2);
+	CHECK(result.start_lsn == LSN && result.end_lsn == memory->end);
+	CHECK(memory->waits ==
+		  (memory->end - LSN + PIECE_BYTES - 1) / PIECE_BYTES);
+	CHECK(memory->committed == memory->end);
+
+	manifest = bb_manifest_read(ctx, objects, "main");
+	CHECK(manifest->end_lsn == memory->end && manifest->tli == 2);
+	CHECK(manifest->nswitches == 1 && manifest->switches[0].tli == 1);
+	CHECK(manifest->switches[0].until == memory->switch_lsn);
+	CHECK(next_oid_at(ctx, objects, LSN) == 20000);
+	CHECK(next_oid_at(ctx, objects, first) == 30001);
+	CHECK(next_oid_at(ctx, objects, memory->end) == 30002);
+}
+
+/* Up to "until" there is no need to wait for more. */
+UNIT_TEST(ingest_stops_waiting_at_until)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+	XLogRecPtr	first = write_next_oid(memory, 30001);
+	BbIngestResult result;
+
+	for (int i = 2; i < 20; i++)
+		write_next_oid(memory, 30000 + i);
+	result = bb_ingest(ctx, objects, "main", &memory->origin, first);
+	CHECK(result.records == 1 && result.end_lsn == first);
+	CHECK(memory->waits == 1 && memory->committed == first);
+}
+
+/* What was read before the source failed is kept. */
+static void
+check_failure(const BbReqCtx *ctx, BbWalNext last, XLogRecPtr until)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+
+	write_next_oid(memory, 30001);
+	memory->last = last;
+	CHECK_ERROR(bb_ingest(ctx, objects, "main", &memory->origin, until),
+				ERRCODE_CONNECTION_FAILURE);
+	CHECK(strcmp(unit_last_error, "WAL in memory ends") == 0);
+	CHECK(memory->committed == memory->end);
+	CHECK(next_oid_at(ctx, objects, memory->end) == 30001);
+}
+
+UNIT_TEST(ingest_keeps_records_before_a_failure)
+{
+	check_failure(ctx, BB_WAL_END, LSN + 1000);
+	check_failure(ctx, BB_WAL_BROKEN, InvalidXLogRecPtr);
+}
