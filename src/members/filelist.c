@@ -21,6 +21,9 @@
 #include "pagestore/originfile.h"
 #include "utils/memutils.h"
 
+/* The directory that a server has in the location of a tablespace. */
+#define VERSION_DIRECTORY "/" TABLESPACE_VERSION_DIRECTORY
+
 struct BbFileList
 {
 	MemoryContext context; /* owns this struct and everything in it */
@@ -37,7 +40,6 @@ struct BbFileList
 	BbCatalogScan *scan;
 	BbDatabaseFiles *databases;
 	BbSmallFilesWalk small;
-	bool		half; /* the first of two members for one entry was returned */
 };
 
 typedef bool (*Stage) (const BbReqCtx *ctx, BbFileList *list,
@@ -55,21 +57,14 @@ next_directory(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
-/* The next tablespace; NULL: there are no more. */
-static const BbTablespace *
-next_of_tablespaces(BbFileList *list)
-{
-	return list->step < list_length(list->plan->tablespaces)
-		? list_nth(list->plan->tablespaces, list->step++)
-		: NULL;
-}
-
-/* The directory that the server has in the location of a tablespace. */
+/* A directory of a tablespace; "below": "", or the directory in its location. */
 static void
-init_version_directory(BbFileList *list, Oid spc, BbMember *member)
+init_tablespace(BbFileList *list, int n, const char *below, BbMember *member)
 {
+	const BbTablespace *tablespace = list_nth(list->plan->tablespaces, n);
+
 	bb_member_init(member, BB_MEMBER_DIRECTORY, list->plan->directory_mode,
-				   "pg_tblspc/%u/" TABLESPACE_VERSION_DIRECTORY, spc);
+				   "pg_tblspc/%u%s", tablespace->spc, below);
 }
 
 /*
@@ -79,27 +74,27 @@ init_version_directory(BbFileList *list, Oid spc, BbMember *member)
 static bool
 next_archived(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
+	const List *tablespaces = list->plan->tablespaces;
 	const BbTablespace *tablespace;
 
 	if (!list->archives)
 		return false;
-	if (list->databases != NULL)
+	if (list->databases != NULL &&
+		bb_databasefiles_next(ctx, list->databases, member))
 	{
-		if (bb_databasefiles_next(ctx, list->databases, member))
-		{
-			tablespace = list_nth(list->plan->tablespaces, list->step - 1);
-			member->tablespace = tablespace->spc;
-			return true;
-		}
-		bb_databasefiles_close(list->databases);
-		list->databases = NULL;
+		tablespace = list_nth(tablespaces, list->step - 1);
+		member->tablespace = tablespace->spc;
+		return true;
 	}
+	if (list->databases != NULL)
+		bb_databasefiles_close(list->databases);
+	list->databases = NULL;
 
-	tablespace = next_of_tablespaces(list);
-	if (tablespace == NULL)
+	if (list->step == list_length(tablespaces))
 		return false;
+	tablespace = list_nth(tablespaces, list->step);
 	list->databases = bb_databasefiles_new(ctx, list->plan, tablespace->spc);
-	init_version_directory(list, tablespace->spc, member);
+	init_tablespace(list, list->step++, VERSION_DIRECTORY, member);
 	member->tablespace = tablespace->spc;
 	return true;
 }
@@ -112,24 +107,22 @@ next_archived(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 static bool
 next_tablespace(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
-	const BbTablespace *tablespace;
+	int			step = list->step++;
 
-	if (list->archives)
+	if (list->archives || step / 2 == list_length(list->plan->tablespaces))
 		return false;
-	if (list->half)
-	{
-		tablespace = list_nth(list->plan->tablespaces, list->step - 1);
-		init_version_directory(list, tablespace->spc, member);
-		list->half = false;
-		return true;
-	}
+	init_tablespace(list, step / 2, step % 2 == 0 ? "" : VERSION_DIRECTORY,
+					member);
+	return true;
+}
 
-	tablespace = next_of_tablespaces(list);
-	if (tablespace == NULL)
-		return false;
-	bb_member_init(member, BB_MEMBER_DIRECTORY, list->plan->directory_mode,
-				   "pg_tblspc/%u", tablespace->spc);
-	list->half = true;
+/* A file whose content is given; returns true. */
+static bool
+init_file(BbFileList *list, BbMember *member, BbMemberKind kind,
+		  const char *path, const char *data, size_t length)
+{
+	bb_member_init(member, kind, list->plan->file_mode, "%s", path);
+	bb_member_set_bytes(member, data, length);
 	return true;
 }
 
@@ -141,24 +134,19 @@ next_map(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	if (!list->archives || list->step++ > 0)
 		return false;
 	bb_generatedfile_map(list->plan->tablespaces, &map);
-	if (map.len == 0)
-		return false;
-	bb_member_init(member, BB_MEMBER_MAP, list->plan->file_mode,
-				   "tablespace_map");
-	bb_member_set_bytes(member, map.data, map.len);
-	return true;
+	return map.len > 0 &&
+		init_file(list, member, BB_MEMBER_MAP, "tablespace_map", map.data,
+				  map.len);
 }
 
 static bool
 next_version(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
-	if (list->step++ > 0)
-		return false;
-	bb_member_init(member, BB_MEMBER_VERSION, list->plan->file_mode,
-				   "PG_VERSION");
-	bb_member_set_bytes(member, list->plan->version,
-						strlen(list->plan->version));
-	return true;
+	const char *version = list->plan->version;
+
+	return list->step++ == 0 &&
+		init_file(list, member, BB_MEMBER_VERSION, "PG_VERSION", version,
+				  strlen(version));
 }
 
 static bool
@@ -172,12 +160,9 @@ next_label(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	const char *label = list->plan->label;
 
-	if (label == NULL || list->step++ > 0)
-		return false;
-	bb_member_init(member, BB_MEMBER_LABEL, list->plan->file_mode,
-				   BB_LABEL_FILE);
-	bb_member_set_bytes(member, label, strlen(label));
-	return true;
+	return label != NULL && list->step++ == 0 &&
+		init_file(list, member, BB_MEMBER_LABEL, BB_LABEL_FILE, label,
+				  strlen(label));
 }
 
 static bool
@@ -237,12 +222,9 @@ next_origin(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	const StringInfoData *file = &list->plan->origins;
 
-	if (list->step++ > 0)
-		return false;
-	bb_member_init(member, BB_MEMBER_ORIGIN, list->plan->file_mode,
-				   BB_ORIGIN_FILE);
-	bb_member_set_bytes(member, file->data, file->len);
-	return true;
+	return list->step++ == 0 &&
+		init_file(list, member, BB_MEMBER_ORIGIN, BB_ORIGIN_FILE, file->data,
+				  file->len);
 }
 
 /* A full backup is for a stock server, which doesn't know these files. */
@@ -250,14 +232,11 @@ static bool
 next_signal(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
 	static const char *const names[] = {"neon.signal", "zenith.signal"};
+	const char *signal = list->plan->signal;
 
-	if (list->plan->options.full || list->step == lengthof(names))
-		return false;
-	bb_member_init(member, BB_MEMBER_SIGNAL, list->plan->file_mode, "%s",
-				   names[list->step++]);
-	bb_member_set_bytes(member, list->plan->signal,
-						strlen(list->plan->signal));
-	return true;
+	return !list->plan->options.full && list->step < lengthof(names) &&
+		init_file(list, member, BB_MEMBER_SIGNAL, names[list->step++], signal,
+				  strlen(signal));
 }
 
 /*

@@ -5,7 +5,7 @@
  *
  * The list of files is in memory; their content is not, except that of files
  * written here.  There are few of them, since everything that grows with a
- * cluster has a kind of member of its own.
+ * cluster has a separate kind of member.
  *
  *-------------------------------------------------------------------------
  */

@@ -4,7 +4,7 @@
  *	  What exists at an LSN: databases, relations, SLRU segments, files.
  *
  * The page store's directory keys, decoded.  Each iterator follows one kind
- * of key in key order and holds one scan; none of them keeps a list.
+ * of key in key order and holds one scan; no iterator keeps a list.
  *
  * Everything that an iterator returns has been checked: paths are below the
  * data directory (captured.h), sizes and numbers are possible, and permissions
