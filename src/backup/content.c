@@ -86,7 +86,7 @@ report_missing(const BbContentReader *reader, const BbKey *key)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("page store lacks a block of file \"%s\"",
+			 errmsg("block of file \"%s\" is missing in the page store",
 					reader->member.path),
 			 errdetail("There is no %s at %X/%X.", bb_key_text(key),
 					   LSN_FORMAT_ARGS(reader->snapshot->lsn))));
