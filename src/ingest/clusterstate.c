@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * clusterstate.c
- *	  Counters and horizons: what a shutdown checkpoint would say right here.
+ *	  Counters and horizons: the contents of a shutdown checkpoint at this LSN.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,17 +12,17 @@
 #include "base/clusterfile.h"
 #include "ingest/clusterstate.h"
 
-/* Read a value that is a struct of the server's, and check it. */
+/* Read a value that is a struct of the server, and check it. */
 static void
 load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn, BbKeyKind kind,
-	 char *(*complain) (const void *, size_t), void *value, size_t size)
+	 char *(*find_complaint) (const void *, size_t), void *value, size_t size)
 {
 	BbKey		key = bb_key_make(kind, 0, 0, 0, 0, 0);
 	BbEntry		entry;
 	const char *complaint = "There is none.";
 
 	if (bb_timeline_get(ctx, timeline, &key, lsn, &entry))
-		complaint = complain(entry.value, entry.length);
+		complaint = find_complaint(entry.value, entry.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -52,7 +52,7 @@ bb_clusterstate_write(BbClusterState *state, BbOpenLayer *layer,
 {
 	BbKey		key;
 
-	/* bytes, padding too: it is copied along and never differs by itself */
+	/* compares padding, too, which is copied and never differs by itself */
 	if (memcmp(&state->checkpoint, &state->written, sizeof(CheckPoint)) != 0)
 	{
 		key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
@@ -122,9 +122,9 @@ bb_clusterstate_oldest_multi(BbClusterState *state, MultiXactId multi,
 }
 
 /*
- * A shutdown checkpoint is believed, for nothing was running.  An online one
- * was begun some time before: its counters are lower bounds, and its nextOid
- * is ignored.
+ * The counters of a shutdown checkpoint are exact, since nothing was running.
+ * An online checkpoint began some time before its record.  So its counters are
+ * lower bounds, and its nextOid is ignored.
  */
 void
 bb_clusterstate_checkpoint(BbClusterState *state, const CheckPoint *checkpoint,

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * clusterstate.h
- *	  Counters and horizons: what a shutdown checkpoint would say right here.
+ *	  Counters and horizons: the contents of a shutdown checkpoint at this LSN.
  *
  * Recovery tracks nextXid, nextOid, nextMulti and the oldest of everything
- * from record to record, and writes them into the checkpoint at its end.	So
- * do we: the store's CHECKPOINT value is, at every LSN, that checkpoint, and
- * its CONTROL_FILE the settings that WAL reports.	 Both are written at the
+ * from record to record, and writes them into the checkpoint at its end.  Ingest
+ * does the same: at every LSN, the store's CHECKPOINT value is that checkpoint,
+ * and CONTROL_FILE has the settings that WAL reports.  Both are written at the
  * end of each record that changed them.
  *
  * (PostgreSQL's xlog_redo and ApplyWalRecord; varsup.c; multixact.c;
@@ -30,7 +30,7 @@ typedef struct BbClusterState
 } BbClusterState;
 
 /*
- * bb_clusterstate_load - what the timeline has at lsn.
+ * bb_clusterstate_load - load the state of a timeline at lsn.
  *
  * Errors: DATA_CORRUPTED (missing, or not of this major version).
  */
@@ -38,28 +38,29 @@ extern BbClusterState *bb_clusterstate_load(const BbReqCtx *ctx,
 											BbTimeline *timeline,
 											XLogRecPtr lsn);
 
-/* Write what changed, at lsn. */
+/* Write what the record that ends at lsn changed. */
 extern void bb_clusterstate_write(BbClusterState *state, BbOpenLayer *layer,
 								  XLogRecPtr lsn);
 
-/* nextXid is past xid from now on (AdvanceNextFullTransactionIdPastXid). */
+/* Advance nextXid past xid (AdvanceNextFullTransactionIdPastXid). */
 extern void bb_clusterstate_past_xid(BbClusterState *state, TransactionId xid);
 
-/* The full xid of an xid that WAL names (AdjustToFullTransactionId). */
+/* Returns the full xid of an xid in WAL (AdjustToFullTransactionId). */
 extern FullTransactionId bb_clusterstate_full_xid(const BbClusterState *state,
 												  TransactionId xid);
 
-/* At least these (MultiXactAdvanceNextMXact, MultiXactAdvanceOldest). */
+/* Advance to at least these (MultiXactAdvanceNextMXact, MultiXactAdvanceOldest). */
 extern void bb_clusterstate_past_multi(BbClusterState *state,
 									   MultiXactId multi,
 									   MultiXactOffset offset);
 extern void bb_clusterstate_oldest_multi(BbClusterState *state,
 										 MultiXactId multi, Oid database);
 
-/* A checkpoint record, and a change of parameters. */
+/* Apply a checkpoint record. */
 extern void bb_clusterstate_checkpoint(BbClusterState *state,
 									   const CheckPoint *checkpoint,
 									   bool shutdown);
+/* Was track_commit_timestamp on? */
 extern bool bb_clusterstate_tracks_commits(const BbClusterState *state);
 
 #endif /* BB_CLUSTERSTATE_H */

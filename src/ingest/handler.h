@@ -3,8 +3,8 @@
  * handler.h
  *	  An ingest as the handlers of records see it.
  *
- * A record is handled by one function, which its resource manager has in the
- * table in rmgr_table.c:
+ * Each resource manager has one function that handles its records, in the
+ * table in rmgr/rmgr_table.c:
  *
  *	  bb_rm_btree, bb_rm_gin, … ──► blockrefs.h: an entry for each block
  *	  bb_rm_heap ──► blockrefs.h, and what its flags say of the visibility map
@@ -36,14 +36,14 @@ typedef struct BbIngest
 	const BbReqCtx *ctx;
 	BbObjectStore *objects;
 	const BbManifest *manifest; /* as of the last commit */
-	MemoryContext context;		/* of all this */
+	MemoryContext context;		/* of everything here */
 	MemoryContext view; /* of manifest and timeline; a flush replaces it */
 	BbWalSource *source;
 	BbOpenLayer *layer;
 	BbKnownKeys *known;
 	BbClusterState *state;
 	BbRecordEnds *ends;
-	/* of a base backup being imported, where its WAL begins; else Invalid */
+	/* where the WAL of a base backup being imported begins, or Invalid */
 	XLogRecPtr	backup_start;
 	List	   *layers; /* BbLayerDesc *: written, not yet committed */
 	bool		flushing;
@@ -55,14 +55,14 @@ typedef struct BbIngest
 	int			nswitches; /* of tli, all of the timeline's */
 	BbTliSwitch *switches;
 	XLogRecPtr	start_lsn; /* of the timeline, as BbManifest has it */
-	bool		wal_ended; /* there is no record after that */
+	bool		wal_ended; /* there is no record after the last */
 	int64		end_time;  /* time_t */
 	struct BbInvalidPages *invalid_pages; /* NULL: none yet */
 
 	/* the record being handled */
 	XLogReaderState *record;
 	XLogRecPtr	lsn;		   /* its end */
-	TimeLineID	next_tli;	   /* that it is under */
+	TimeLineID	next_tli;	   /* the record's tli */
 	const uint8 *bytes;		   /* of the record, in the open layer's arena */
 	List	   *record_layers; /* BbLayerDesc *: written for this record */
 	StringInfoData native;	   /* to write native records into */
@@ -73,7 +73,10 @@ typedef struct BbIngest
 
 typedef void (*BbRmgrHandler) (BbIngest *ingest);
 
-/* The handler of a resource manager; NULL: there is no such one. */
+/*
+ * bb_rmgr_handler - returns the handler of a resource manager; NULL if there
+ * is no such resource manager.
+ */
 extern BbRmgrHandler bb_rmgr_handler(RmgrId id);
 
 extern void bb_rm_xlog(BbIngest *ingest);
@@ -91,7 +94,7 @@ extern void bb_rm_commit_ts(BbIngest *ingest);
 extern void bb_rm_replorigin(BbIngest *ingest);
 extern void bb_rm_logicalmsg(BbIngest *ingest);
 
-/* "Heap/INSERT": how the server names a record. */
+/* Returns the server's name of a record, such as "Heap/INSERT". */
 extern const char *bb_ingest_record_name(XLogReaderState *record);
 
 /*
@@ -105,14 +108,14 @@ pg_noreturn extern void bb_ingest_refuse(BbIngest *ingest, const char *format,
 										 ...) pg_attribute_printf(2, 3);
 
 /*
- * bb_ingest_data - the record's main data, of at least "size" bytes.
+ * bb_ingest_data - returns the record's main data.
  *
- * Errors: DATA_CORRUPTED.
+ * Errors: DATA_CORRUPTED (it has fewer than "size" bytes).
  */
 extern const char *bb_ingest_data(BbIngest *ingest, size_t size);
 
 /*
- * bb_ingest_unknown - refuse a record of a kind that nobody knows.
+ * bb_ingest_unknown - refuse a record of an unknown kind.
  *
  * Errors: FEATURE_NOT_SUPPORTED.
  */
@@ -121,8 +124,8 @@ pg_noreturn extern void bb_ingest_unknown(BbIngest *ingest);
 /*
  * bb_ingest_native - add the native record in ingest->native to a page.
  *
- * Of a page that doesn't exist yet ("fresh") it makes an image, applied on
- * zeros.
+ * For a page that doesn't exist yet ("fresh"), adds an image instead: zeros
+ * with the native record applied.
  */
 extern void bb_ingest_native(BbIngest *ingest, const BbKey *key, bool fresh);
 

@@ -3,9 +3,8 @@
  * ingest.c
  *	  WAL into a timeline of a page store: record by record, flush by flush.
  *
- * What is in memory when a record turns out to be bad is good up to the one
- * before, so it is flushed before the error goes on its way; unless the call
- * was cancelled, or it was the flush that failed.
+ * When a record turns out to be bad, the records before it are flushed before
+ * the error is rethrown, except if the call was cancelled or if the flush failed.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +21,7 @@
 #include "stats/progress.h"
 #include "utils/memutils.h"
 
-/* Progress is reported every so many records. */
+/* Progress is reported after this many records. */
 #define REPORT_RECORDS 256
 
 /* The longest wait for a source that has no more WAL yet. */
@@ -43,9 +42,10 @@ add_context(void *arg)
 }
 
 /*
- * With wal_level minimal a table that is filled by the transaction that made
+ * With wal_level minimal, a table that was filled by the transaction that created
  * it isn't in WAL.  (CheckRequiredParameterValues in xlogrecovery.c refuses
- * to recover from that, too.)  The server says so before it writes any.
+ * to recover from such WAL, too.)  A record reports the level before any other
+ * record is written at it.
  */
 static void
 check_wal_level(BbIngest *ingest)
@@ -58,7 +58,7 @@ check_wal_level(BbIngest *ingest)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("WAL at %X/%X was written with wal_level = minimal",
 						LSN_FORMAT_ARGS(record->ReadRecPtr)),
-				 errdetail("Such WAL lacks what was done to tables that were made in the same transaction."),
+				 errdetail("Such WAL does not have the changes of tables that were created in the same transaction."),
 				 errhint("Set wal_level to replica in the source, and import it again.")));
 }
 
@@ -81,7 +81,7 @@ handle_record(BbIngest *ingest, XLogReaderState *record)
 	ingest->record = NULL;
 }
 
-/* The record is through, with all that it takes. */
+/* The record is complete. */
 static void
 record_done(BbIngest *ingest, XLogReaderState *record)
 {
@@ -107,7 +107,7 @@ record_done(BbIngest *ingest, XLogReaderState *record)
 	}
 }
 
-/* Is that all that a base backup needs? */
+/* Has a base backup all WAL that it needs? */
 static inline bool
 backup_consistent(const BbIngest *ingest)
 {
@@ -138,7 +138,7 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 	BbWalNext	next = BB_WAL_END;
 
-	/* nothing can end in a page header or in padding */
+	/* no record ends in a page header or in padding */
 	while (!backup_consistent(ingest) &&
 		   (XLogRecPtrIsInvalid(until) ||
 			bb_wal_record_start(stream, ingest->done_lsn) < until))
@@ -165,7 +165,7 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 		bb_wal_record_start(stream, ingest->done_lsn) >= until;
 }
 
-/* Ingest, and keep what is good whatever happens. */
+/* Ingest, and flush the complete records whatever happens. */
 static bool
 ingest_and_flush(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 {
@@ -201,7 +201,7 @@ ingest_and_flush(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 	return complete;
 }
 
-/* ---- the whole ---- */
+/* ---- the call ---- */
 
 static BbManifest *
 read_manifest(const BbReqCtx *ctx, BbObjectStore *objects,

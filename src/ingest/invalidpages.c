@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * invalidpages.c
- *	  Records that refer to pages which do not exist.
+ *	  Invalid pages: records refer to them, but they do not exist.
  *
- *	  fork ── hash table ──► its pieces of 512 blocks ── hash table ──► bits
+ *	  fork ── hash table ──► pieces of 512 blocks ── hash table ──► bits
  *
  * A table that is vacuumed and then dropped during a backup leaves each of its
- * pages here, so a page takes a bit.  To forget a fork takes the same time
- * however many pages of others are remembered.
+ * pages here, so a page takes one bit.  The time to forget a fork doesn't depend
+ * on the number of pages that are remembered of other forks.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,10 +22,10 @@
 #define WORD_BITS 64
 #define PIECE_BLOCKS (PIECE_WORDS * WORD_BITS)
 
-/* At most so many pieces, some 150 MB; a terabyte in a row takes 262,144. */
+/* The limit of pieces, some 150 MB; a contiguous terabyte takes 262,144. */
 #define PIECES_MAX (1024 * 1024)
 
-/* Interrupts are checked after so many pieces. */
+/* Interrupts are checked after this many pieces. */
 #define CHECK_PIECES 1024
 
 typedef struct Piece
@@ -66,7 +66,7 @@ typedef struct MissingFork
 
 struct BbInvalidPages
 {
-	MemoryContext context; /* of all that follows */
+	MemoryContext context; /* of the following */
 	forks_hash *forks;
 	uint64		npieces;
 };
@@ -99,7 +99,7 @@ pages_of(BbIngest *ingest)
 	return pages;
 }
 
-/* The piece that has a block; it is made if need be. */
+/* Return the piece that has a block.  Create it if necessary. */
 static Piece *
 piece_of(BbInvalidPages *pages, const BbFork *fork, BlockNumber block)
 {
@@ -213,7 +213,7 @@ bb_invalidpages_forget_database(BbIngest *ingest, Oid db)
 	}
 }
 
-/* The first block of a piece that is remembered. */
+/* Find the first remembered block of a piece. */
 static bool
 first_block(const Piece *piece, BlockNumber *block)
 {

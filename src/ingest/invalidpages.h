@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * invalidpages.h
- *	  Records that refer to pages which do not exist.
+ *	  Invalid pages: records refer to them, but they do not exist.
  *
  * Before the consistent LSN of a fuzzy backup that is possible: the relation
- * is dropped or truncated later in WAL, and was no longer copied.  Such pages
- * are remembered, and forgotten when the drop is seen.  What is left at the
- * consistent LSN, and any such reference after it, is an error.
+ * is dropped or truncated later in WAL, and its files were gone when they would
+ * have been copied.  Such pages are remembered, and forgotten at the drop.  Any
+ * page that is left at the consistent LSN is an error, and so is any such
+ * reference after it.
  *
  * (As log_invalid_page in PostgreSQL's xlogutils.c.)
  *
@@ -20,23 +21,23 @@
 typedef struct BbInvalidPages BbInvalidPages;
 
 /*
- * bb_invalidpages_add - the record refers to this block, which isn't there.
+ * bb_invalidpages_add - remember that the record refers to a missing block.
  *
- * Errors: DATA_CORRUPTED, once the timeline is consistent;
- * PROGRAM_LIMIT_EXCEEDED (more of them than memory should hold).
+ * Errors: DATA_CORRUPTED (the timeline is already consistent);
+ * PROGRAM_LIMIT_EXCEEDED (more such pages than memory should hold).
  */
 extern void bb_invalidpages_add(BbIngest *ingest, const BbFork *fork,
 								BlockNumber block);
 
-/* Blocks from "from" on are dropped; all of a database. */
+/* Forget the blocks of a fork from "from" on, or all of a database. */
 extern void bb_invalidpages_forget(BbIngest *ingest, const BbFork *fork,
 								   BlockNumber from);
 extern void bb_invalidpages_forget_database(BbIngest *ingest, Oid db);
 
 /*
- * bb_invalidpages_check - all must be forgotten now.
+ * bb_invalidpages_check - check that all invalid pages are forgotten.
  *
- * Errors: DATA_CORRUPTED.
+ * Errors: DATA_CORRUPTED (one is left).
  */
 extern void bb_invalidpages_check(BbIngest *ingest);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * knownkeys.c
- *	  What exists while WAL is ingested: small values by key, newest first.
+ *	  Known keys: the newest small values, which the next record may depend on.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,10 +12,10 @@
 #include "ingest/knownkeys.h"
 #include "utils/memutils.h"
 
-/* Values that are kept have up to so many bytes. */
+/* The number of bytes of a value that are kept. */
 #define KEPT_BYTES 8
 
-/* More than these are forgotten at a flush. */
+/* If more keys than this are known, a flush forgets them all. */
 #define REMEMBERED_MAX 1000000
 
 typedef struct KnownKey
@@ -23,7 +23,7 @@ typedef struct KnownKey
 	BbKey		key;
 	char		status; /* of the hash table */
 	bool		exists;
-	uint32		length; /* of the value, of which 8 bytes at most are here */
+	uint32		length; /* of the value, of which at most 8 bytes are here */
 	union
 	{
 		uint8		value[KEPT_BYTES];
@@ -47,7 +47,7 @@ struct BbKnownKeys
 	MemoryContext context; /* of the table */
 	BbOpenLayer *layer;
 	BbTimeline *timeline;
-	XLogRecPtr	lsn; /* that the timeline is looked at */
+	XLogRecPtr	lsn; /* at which the timeline is read */
 	entries_hash *entries;
 };
 
@@ -76,7 +76,7 @@ bb_knownkeys_rebase(BbKnownKeys *known, BbTimeline *timeline, XLogRecPtr lsn)
 	}
 }
 
-/* All bytes of a value; NULL: there is none any more. */
+/* Keep all bytes of a value; NULL if the key was removed. */
 static void
 remember_whole(BbKnownKeys *known, KnownKey *entry, bool had_one,
 			   const void *value, uint32 length)
@@ -112,7 +112,7 @@ remember(BbKnownKeys *known, const BbKey *key, bool exists, const void *value,
 	return entry;
 }
 
-/* Valid until the next call. */
+/* Find a key.  The result is valid until the next call. */
 static const KnownKey *
 look_up(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key)
 {
@@ -125,7 +125,7 @@ look_up(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key)
 	{
 		static KnownKey absent = {.exists = false};
 
-		/* WAL may ask for any number of keys that no server has ever had */
+		/* forged WAL may name any number of keys that don't exist */
 		if (known->entries->members >= REMEMBERED_MAX)
 			return &absent;
 		return remember(known, key, false, NULL, 0);
@@ -150,7 +150,7 @@ bb_knownkeys_get(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key,
 	return entry->exists ? entry->whole : NULL;
 }
 
-/* The value's bytes; NULL when there is none. */
+/* Return the value's bytes; NULL if there is none. */
 static const uint8 *
 get(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key, uint32 length)
 {
@@ -259,7 +259,7 @@ bb_knownkeys_list(const BbReqCtx *ctx, BbKnownKeys *known,
 	entries_iterator iterator;
 	KnownKey   *entry;
 
-	/* all that the timeline has are remembered, then all that are looked at */
+	/* remember all keys that the timeline has, then look at all known ones */
 	scan = bb_timeline_scan_new(ctx, known->timeline, range, known->lsn);
 	while (bb_timeline_scan_next(ctx, scan, &stored))
 	{

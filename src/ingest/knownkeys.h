@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * knownkeys.h
- *	  What exists while WAL is ingested: small values by key, newest first.
+ *	  Known keys: the newest small values, which the next record may depend on.
  *
- * Sizes of forks and SLRU segments, databases, tablespaces, replication
- * origins, …: keys whose newest value the next record may depend on.  A value
- * is looked for in memory, then in the timeline as of its last flush:
+ * Such keys are the sizes of forks and SLRU segments, databases, tablespaces,
+ * replication origins and others.  A value is looked up in memory, then in the
+ * timeline as of the last flush:
  *
  *	  get ── changed since the flush, or asked for before? ── timeline
  *	  put ── here, and into the open layer
  *
- * Only the first 8 bytes of a value are kept here, but of REL_ZEROS all; other
- * long ones are written, and known to exist.
+ * Only the first 8 bytes of a value are kept here, except that values of
+ * REL_ZEROS are kept whole.  Other long values are written, and known to exist.
  *
- * It belongs to the memory context that it was made in.
+ * Known keys belong to the memory context that they were created in.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,8 +28,9 @@ typedef struct BbKnownKeys BbKnownKeys;
 extern BbKnownKeys *bb_knownkeys_new(BbOpenLayer *layer);
 
 /*
- * bb_knownkeys_rebase - the timeline was flushed (or opened): look at this
- * one from now on, at lsn.
+ * bb_knownkeys_rebase - from now on, look values up in this timeline at lsn.
+ *
+ * To be called when the timeline was opened, and after each flush.
  */
 extern void bb_knownkeys_rebase(BbKnownKeys *known, BbTimeline *timeline,
 								XLogRecPtr lsn);
@@ -37,9 +38,9 @@ extern void bb_knownkeys_rebase(BbKnownKeys *known, BbTimeline *timeline,
 extern bool bb_knownkeys_exists(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key);
 /*
- * The value of a key.	False: it doesn't exist.
+ * Get the value of a key.  Return false if the key doesn't exist.
  *
- * Errors: DATA_CORRUPTED when it has another length; those of timeline.h.
+ * Errors: DATA_CORRUPTED (the value has another length); those of timeline.h.
  */
 extern bool bb_knownkeys_get_u8(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key, uint8 *value);
@@ -49,15 +50,17 @@ extern bool bb_knownkeys_get_u64(const BbReqCtx *ctx, BbKnownKeys *known,
 								 const BbKey *key, uint64 *value);
 
 /*
- * The whole value of a REL_ZEROS key, valid until the next call; NULL: it
- * doesn't exist.
+ * bb_knownkeys_get - returns the whole value of a REL_ZEROS key, which is valid
+ * until the next call; NULL if the key doesn't exist.
  */
 extern const uint8 *bb_knownkeys_get(const BbReqCtx *ctx, BbKnownKeys *known,
 									 const BbKey *key, uint32 *length);
 
 /*
- * bb_knownkeys_stored - the whole value that the timeline has of a key as of
- * its last flush, valid until the next read of it.  False: it has none.
+ * bb_knownkeys_stored - get the whole value of a key as of the last flush.
+ *
+ * The value is valid until the timeline is read again.  Returns false if there
+ * is none.
  */
 extern bool bb_knownkeys_stored(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key, BbEntry *entry);
@@ -70,11 +73,11 @@ extern void bb_knownkeys_put_u32(BbKnownKeys *known, const BbKey *key,
 extern void bb_knownkeys_put_u64(BbKnownKeys *known, const BbKey *key,
 								 XLogRecPtr lsn, uint64 value);
 
-/* From lsn on a key doesn't exist; none that doesn't is an error. */
+/* Remove a key at lsn, if it exists. */
 extern void bb_knownkeys_remove(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key, XLogRecPtr lsn);
 
-/* The keys (BbKey *, palloc'd) that exist in a range, in no order. */
+/* Returns the existing keys (BbKey *, palloc'd) of a range, in no order. */
 extern List *bb_knownkeys_list(const BbReqCtx *ctx, BbKnownKeys *known,
 							   const BbKeyRange *range);
 

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * openlayer.c
- *	  What was ingested since the last flush, in memory.
+ *	  The open layer: what was ingested since the last flush, in memory.
  *
- * Entries are in the order of WAL, and know their key by a number:
+ * Entries are in the order of WAL, and refer to their key by a number:
  *
  *	  keys:		#0 rel block 7	  #1 checkpoint	   #2 rel block 3 ...
  *	  entries:	#0 a	#1 b	#0 c	#2 d	#1 e ...
  *
- * Within a key they are in LSN order already.	So a flush sorts the keys, which
- * are few, and puts the entries into their places by counting; then it reads
- * their values all over the arena, and asks for each some time before.
+ * The entries of a key are in LSN order already.  So a flush sorts the keys,
+ * which are few, and places the entries by counting.  Their values are spread
+ * over the arena, so the flush prefetches each value before it reads it.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,16 +21,16 @@
 #include "ingest/openlayer.h"
 #include "utils/memutils.h"
 
-/* The arena grows by this much; larger values get a chunk of their own. */
+/* The arena grows by chunks of this size; a large value gets a separate chunk. */
 #define CHUNK_BYTES (1024 * 1024)
 
-/* The arrays begin with so many. */
+/* The initial size of the arrays. */
 #define FIRST_ENTRIES 1024
 
-/* The limit is looked at after so many entries. */
+/* The limit is checked after this many entries. */
 #define CHECK_ENTRIES 1024
 
-/* Entries ahead of the one being written whose memory is asked for. */
+/* Entries and values are prefetched this far before they are written. */
 #define PREFETCH_ENTRIES 16
 #define PREFETCH_VALUES 8
 
@@ -87,8 +87,8 @@ struct BbOpenLayer
 StaticAssertDecl(BB_VALUE_MAX_SIZE < 1 << 28, "a length fits its bits");
 
 /*
- * Forget all entries.  Memory is kept for the next ones: it costs more to have
- * it from the system again than all that is done with it.
+ * Forget all entries.  Their memory is kept for the next ones, since getting it
+ * from the system again would cost more than all that is done with it.
  */
 static void
 reset(BbOpenLayer *layer)
@@ -208,7 +208,7 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 	{
 		if (layer->nentries == layer->allocated)
 		{
-			/* should memory run out, what is here is flushed all the same */
+			/* if memory runs out, the entries here can still be flushed */
 			layer->entries = repalloc_huge(layer->entries,
 										   (Size) layer->allocated * 2 *
 											   sizeof(OpenEntry));
@@ -258,7 +258,7 @@ bb_openlayer_cut(BbOpenLayer *layer, XLogRecPtr lsn)
 
 /* ---- flush ---- */
 
-/* A key, once the hash table is of no more use. */
+/* A key to be sorted. */
 typedef struct SortedKey
 {
 	BbKey		key;
@@ -272,7 +272,7 @@ typedef struct SortedKey
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-/* What a flush goes by. */
+/* The order of a flush. */
 typedef struct FlushOrder
 {
 	BbKey	   *keys;	 /* by number */
@@ -308,7 +308,7 @@ make_order(BbOpenLayer *layer)
 	}
 	sort_keys(sorted, nkeys);
 
-	/* how many entries has a key? so, where does its first one go? */
+	/* count the entries of each key, which gives the place of its first one */
 	memset(places, 0, nkeys * sizeof(uint32));
 	for (uint32 i = 0; i < layer->nentries; i++)
 		places[layer->entries[i].key]++;
@@ -328,7 +328,7 @@ make_order(BbOpenLayer *layer)
 	return order;
 }
 
-/* Ask for the memory of what comes soon. */
+/* Prefetch an entry and a value that are written soon. */
 static inline void
 prefetch(const BbOpenLayer *layer, const uint32 *order, uint32 at)
 {

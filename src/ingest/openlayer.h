@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * openlayer.h
- *	  What was ingested since the last flush, in memory.
+ *	  The open layer: what was ingested since the last flush, in memory.
  *
- * Entries come in the order of WAL and leave, once there are enough of them,
- * as delta layers, in the order of their keys:
+ * Entries are added in the order of WAL.  A flush writes them as delta layers,
+ * in the order of their keys:
  *
  *	  add, add, add … ── sort by (key, LSN) ── delta layers of one LSN range
  *
@@ -12,10 +12,10 @@
  * WAL record that changes three pages is stored once.  A flush empties the
  * arena, but its memory is kept.
  *
- * Where a key gets several whole values (or is deleted) at one LSN, the last
+ * If a key gets several whole values (or is deleted) at one LSN, the last one
  * counts.  Other entries of one key have different LSNs.
  *
- * It belongs to the memory context that it was made in.
+ * An open layer belongs to the memory context that it was created in.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,8 +28,11 @@ typedef struct BbOpenLayer BbOpenLayer;
 
 extern BbOpenLayer *bb_openlayer_new(void);
 
-/* Room for a value in the arena, MAXALIGNed; the caller fills it, and gives it
- * to bb_openlayer_add. */
+/*
+ * bb_openlayer_reserve - returns room for a value in the arena, MAXALIGNed.
+ *
+ * The caller fills it and passes it to bb_openlayer_add.
+ */
 extern uint8 *bb_openlayer_reserve(BbOpenLayer *layer, uint32 length);
 
 /* Copy a value into the arena, for bb_openlayer_add. */
@@ -39,7 +42,7 @@ extern const uint8 *bb_openlayer_store(BbOpenLayer *layer, const void *data,
 /*
  * bb_openlayer_add - add an entry; "stored" came from bb_openlayer_store.
  *
- * REQUIRES: all entries of one LSN one after the other.
+ * REQUIRES: all entries of one LSN are added one after the other.
  *
  * Errors: PROGRAM_LIMIT_EXCEEDED (length above BB_VALUE_MAX_SIZE; more than
  * bb_openlayer_limit() said).
@@ -48,33 +51,34 @@ extern void bb_openlayer_add(BbOpenLayer *layer, const BbKey *key,
 							 XLogRecPtr lsn, BbEntryType type,
 							 const uint8 *stored, uint32 length);
 
-/* The same with a value that is copied. */
+/* As bb_openlayer_add, but copies the value. */
 extern void bb_openlayer_put(BbOpenLayer *layer, const BbKey *key,
 							 XLogRecPtr lsn, BbEntryType type,
 							 const void *data, uint32 length);
 
-/* Memory that it takes, in bytes. */
+/* Returns the memory that the open layer takes, in bytes. */
 extern size_t bb_openlayer_size(const BbOpenLayer *layer);
 
 /*
- * bb_openlayer_limit - from now on, refuse entries with which the layer would
- * take more than "bytes" of memory, as bb_openlayer_size() counts it, or some
- * kilobytes more.
+ * bb_openlayer_limit - from now on, refuse an entry that makes the layer take
+ * more than "bytes" of memory, as bb_openlayer_size() counts it.
+ *
+ * The layer may take some kilobytes more.
  *
  * A flush can't happen before a record's last entry, so this limits the memory
  * of a record that changes more than a record should.
  */
 extern void bb_openlayer_limit(BbOpenLayer *layer, size_t bytes);
 
-/* Throw away the last entries, those above lsn. */
+/* Remove the entries above lsn, which are the last ones. */
 extern void bb_openlayer_cut(BbOpenLayer *layer, XLogRecPtr lsn);
 
 /*
  * bb_openlayer_flush - write all entries into delta layers of [lsn_start,
  * lsn_end), cut at bbackup.layer_size, and forget them.
  *
- * Returns BbLayerDescs, allocated in CurrentMemoryContext.  *pages is
- * raised by the number of different pages among the keys.
+ * Returns BbLayerDescs, allocated in CurrentMemoryContext.  Adds the number of
+ * different pages among the keys to *pages.
  */
 extern List *bb_openlayer_flush(const BbReqCtx *ctx, BbOpenLayer *layer,
 								BbObjectStore *store, const char *timeline,

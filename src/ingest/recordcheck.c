@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * recordcheck.c
- *	  Is a WAL record one that a server can have written?
+ *	  Checks whether a server can have written a WAL record.
  *
  *-------------------------------------------------------------------------
  */
@@ -87,7 +87,7 @@ bb_recordcheck_database(BbIngest *ingest, Oid spc, Oid db)
 void
 bb_recordcheck_tablespace(BbIngest *ingest, Oid spc)
 {
-	/* those of the system have smaller numbers */
+	/* the system's tablespaces have smaller OIDs */
 	if (spc < FirstNormalObjectId)
 		bb_ingest_refuse(ingest,
 						 "Tablespace %u is neither created nor dropped.", spc);

@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * recordcheck.h
- *	  Is a WAL record one that a server can have written?
+ *	  Checks whether a server can have written a WAL record.
  *
  * A record whose CRC is right need not come from a server.  Recovery trusts
  * such a record; a forged one makes it crash or write anywhere.  Ingest runs in
- * a backend, so it checks everything.  Block references are checked before any
- * handler sees the record.  The main data of a record is for its handler to
- * check: that it has all bytes that are read, and that the numbers in it are
- * possible.
+ * a backend, so it checks everything.  Block references are checked before the
+ * record is handled.  The handler of a record checks its main data: that it has
+ * all bytes that are read, and that the numbers in it are possible.
  *
  * Errors of all functions: DATA_CORRUPTED, with the record's LSN, its resource
  * manager and what is wrong.
@@ -24,19 +23,19 @@
 extern void bb_recordcheck_blocks(BbIngest *ingest);
 
 /*
- * bb_recordcheck_heap - all block references are of one relation's main fork
- * and visibility map; block "main_id" is of the main fork.
+ * bb_recordcheck_heap - check that all block references belong to the main fork
+ * and visibility map of one relation, and "main_id" to the main fork.
  */
 extern void bb_recordcheck_heap(BbIngest *ingest, uint8 main_id);
 
 /*
- * bb_recordcheck_items - the main data has "count" items behind its first
- * "fixed" bytes.
+ * bb_recordcheck_items - check that the main data has "count" items after its
+ * first "fixed" bytes.
  */
 extern void bb_recordcheck_items(BbIngest *ingest, size_t fixed, int64 count,
 								 size_t item_size);
 
-/* Can there be such a relation, database directory or tablespace? */
+/* Check that such a relation, database directory or tablespace is possible. */
 extern void bb_recordcheck_relation(BbIngest *ingest, Oid spc, Oid db,
 									Oid rel);
 extern void bb_recordcheck_database(BbIngest *ingest, Oid spc, Oid db);

@@ -10,7 +10,7 @@
 #include "access/xlogrecord.h"
 #include "ingest/recordends.h"
 
-/* No more records end in a page. */
+/* The most records that can end in a page. */
 #define ENDS_MAX (XLOG_BLCKSZ / MAXALIGN(SizeOfXLogRecord) + 1)
 
 /* An end takes two bytes, little-endian. */
@@ -21,7 +21,7 @@ struct BbRecordEnds
 	BbOpenLayer *layer;
 	uint64		page; /* LSN / XLOG_BLCKSZ */
 	int			nends;
-	int			nwritten;  /* of them */
+	int			nwritten;  /* how many of them are written */
 	XLogRecPtr	first_new; /* the first that isn't written */
 	uint8		ends[ENDS_MAX * END_BYTES];
 };
@@ -48,7 +48,7 @@ append(BbRecordEnds *ends, uint32 offset)
 	ends->nends++;
 }
 
-/* What the timeline has; an ancestor may have gone on in the same page. */
+/* Load the timeline's ends; an ancestor may have more in the same page. */
 static void
 load(BbRecordEnds *ends, const BbKey *key, const BbEntry *entry,
 	 XLogRecPtr lsn)

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * relgaps.c
- *	  Gaps: blocks that a fork gets between its end and a block that a record
- *	  makes.
+ *	  Gaps: blocks between the end of a fork and a block that a record creates.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +12,7 @@
 #include "ingest/forkkeys.h"
 #include "ingest/relgaps.h"
 
-/* False: the fork has none. */
+/* Load the runs of a fork.  Return false if it has none. */
 static bool
 load(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 {
@@ -39,7 +38,7 @@ is_map(const BbFork *fork)
 	return fork->fork == FSM_FORKNUM || fork->fork == VISIBILITYMAP_FORKNUM;
 }
 
-/* Each of the blocks gets an image. */
+/* Give each of the blocks an image of zeros. */
 static void
 write_images(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 			 BlockNumber end)
@@ -54,8 +53,8 @@ write_images(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 }
 
 /*
- * A block was taken out of a map's run, and now there is one too many: the
- * shortest, which has no values, becomes images.
+ * A block was taken out of a map's run, and now there is one run too many.  Write
+ * the shortest one, whose blocks have no values, as images.
  */
 static void
 write_shortest(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
@@ -98,7 +97,7 @@ save(BbIngest *ingest, const BbFork *fork, BbZeroRunList *runs)
 	bb_knownkeys_put(ingest->known, &key, ingest->lsn, value, length);
 }
 
-/* From here on, none of these blocks has a value, except the first: zeros. */
+/* Hide older values of the blocks by an image layer; see relgaps.h. */
 static void
 forget_older(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 			 BlockNumber end)

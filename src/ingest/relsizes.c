@@ -53,7 +53,7 @@ bb_relsizes_create(BbIngest *ingest, const BbFork *fork)
 		return;
 	set_size(ingest, fork, 0);
 
-	/* a first relation in a tablespace makes the directory */
+	/* the first relation in a tablespace creates the directory */
 	if (!bb_knownkeys_exists(ingest->ctx, ingest->known, &database))
 	{
 		uint8		flags = 0;

@@ -3,11 +3,11 @@
  * relsizes.h
  *	  Forks of relations: which exist, and how long they are.
  *
- * Recovery creates a fork where a record needs it, and extends it up to the
- * block that a record makes (XLogReadBufferExtended); blocks in between come
- * as zeros.  Blocks beyond the size may be left in the store from before a
- * truncation: nobody looks at them, and a block that is there again always
- * begins anew.
+ * Recovery creates a fork when a record needs it, and extends it up to the
+ * block that a record creates (XLogReadBufferExtended).  Blocks in between are
+ * zeros.  The store may keep values of blocks beyond the size, from before a
+ * truncation.  They are never read: a block that is created again gets a new
+ * value.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,29 +17,32 @@
 #include "ingest/forkkeys.h"
 #include "ingest/handler.h"
 
-/* The blocks of a fork.  False: there is no such fork. */
+/* Get the number of blocks of a fork.  Return false if there is no such fork. */
 extern bool bb_relsizes_get(BbIngest *ingest, const BbFork *fork,
 							BlockNumber *blocks);
-/* Create a fork unless it is there, and the database's directory. */
+/* Create a fork, and its database's directory, unless they exist. */
 extern void bb_relsizes_create(BbIngest *ingest, const BbFork *fork);
 
 /*
- * bb_relsizes_reach - make a fork so long that it has the block.
+ * bb_relsizes_reach - extend a fork up to a block, if it is shorter.
  *
- * True: it hadn't, and the caller has to write it now.
+ * Returns true if the fork was extended.  Then the caller writes the block.
  */
 extern bool bb_relsizes_reach(BbIngest *ingest, const BbFork *fork,
 							  BlockNumber block);
 
-/* Make a fork shorter; it isn't made longer. */
+/* Truncate a fork to "blocks", if it is longer. */
 extern void bb_relsizes_truncate(BbIngest *ingest, const BbFork *fork,
 								 BlockNumber blocks);
 /* Drop all forks of a relation. */
 extern void bb_relsizes_drop(BbIngest *ingest, const BbWalLocator *locator);
-/* Drop all forks in a directory of a database; db 0: of all in the tablespace. */
+/* Drop all forks of a database in a tablespace; db 0: of all databases. */
 extern void bb_relsizes_drop_all(BbIngest *ingest, Oid spc, Oid db);
 
-/* Keys of a kind that are of a database in a tablespace; db 0: of any. */
+/*
+ * bb_relsizes_range - returns the range of the keys of a kind that belong to a
+ * database in a tablespace; db 0: to any database.
+ */
 extern BbKeyRange bb_relsizes_range(BbKeyKind kind, Oid spc, Oid db);
 
 #endif /* BB_RELSIZES_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tliswitch.c
- *	  WAL goes on under another tli.
+ *	  A tli switch: WAL goes on under another tli.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,11 +13,11 @@
 #include "utils/memutils.h"
 
 /*
- * The ordinal of the captured file with that path, or the first that is free.
+ * Return the ordinal of the captured file with that path, or the first free one.
  *
  * Import may have captured the history file of a tli to which WAL switches
- * only now, and a backup has each path once.  What was captured since the last
- * flush are history files of tlis before that one.
+ * only now, and a backup has each path once.  Files that were captured since
+ * the last flush are history files of earlier tlis.
  */
 static uint32
 ordinal_of(BbIngest *ingest, const char *path)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * tliswitch.h
- *	  WAL goes on under another tli.
+ *	  A tli switch: WAL goes on under another tli.
  *
- * The first record under it says so.  The manifest then remembers up to which
- * LSN the tli before was current, and the new one's history file is captured,
- * since it is the beginning of those of clones.
+ * The first record under the new tli says so.  The manifest then has the LSN up
+ * to which the old tli was current.  The history file of the new tli is
+ * captured, since the history files of clones begin with it.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,24 +15,25 @@
 #include "ingest/handler.h"
 
 /*
- * bb_tliswitch_check - the record is under "tli", which may be a new one, and
- * the record before it was under prev_tli.
+ * bb_tliswitch_check - check that a record under "tli" may follow one under
+ * prev_tli, and prepare the switch if tli is a new one.
  *
- * Errors: DATA_CORRUPTED (that tli doesn't begin here, or not after that one).
+ * Errors: DATA_CORRUPTED (tli doesn't begin here, or doesn't follow prev_tli).
  */
 extern void bb_tliswitch_check(BbIngest *ingest, TimeLineID tli,
 							   TimeLineID prev_tli);
 
 /*
- * bb_tliswitch_same - the record is under "tli", which is not a new one.
+ * bb_tliswitch_same - check that the record's tli is not a new one.
  *
- * Errors: DATA_CORRUPTED.
+ * Errors: DATA_CORRUPTED (it is).
  */
 extern void bb_tliswitch_same(BbIngest *ingest, TimeLineID tli);
 
 /*
- * The record is through: switch, if it was the first under another tli, and
- * say so with a NOTICE.
+ * bb_tliswitch_apply - after a record, switch to its tli.
+ *
+ * If the tli is a new one, a NOTICE reports the switch.
  */
 extern void bb_tliswitch_apply(BbIngest *ingest);
 

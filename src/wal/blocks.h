@@ -3,8 +3,8 @@
  * blocks.h
  *	  The block references of a decoded WAL record, checked.
  *
- * A record's CRC says that nothing changed since somebody computed it.  It
- * doesn't say that a server wrote the record, so a record of an archive or a
+ * A record's CRC shows that the record hasn't changed since the CRC was computed.
+ * It doesn't show that a server wrote the record, so a record of an archive or a
  * store is checked before it is used.  DecodeXLogRecord (xlogreader.c)
  * checks that all parts lie within the record.  It doesn't check what they
  * say: that a fork or a block can exist, or that the hole of a full-page image
@@ -20,10 +20,8 @@
 #include "base/compat.h"
 
 /*
- * bb_walblocks_complaint - what is wrong with the record's block references;
- * NULL: nothing.
- *
- * The text is a sentence for an errdetail, palloc'd.
+ * bb_walblocks_complaint - return what is wrong with the record's block
+ * references, as a palloc'd sentence for an errdetail; NULL if nothing is.
  */
 extern const char *bb_walblocks_complaint(XLogReaderState *record);
 
@@ -31,7 +29,7 @@ extern const char *bb_walblocks_complaint(XLogReaderState *record);
  * bb_walblocks_restore - write the full-page image of a block reference into
  * "page", of BLCKSZ bytes.
  *
- * Returns NULL, or why it can't be done, as above.
+ * Returns NULL, or a sentence that says why that is not possible.
  *
  * REQUIRES: bb_walblocks_complaint() found nothing; the reference has an image.
  */

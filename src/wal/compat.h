@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs in WAL records between PostgreSQL 15, 16, 17 and 18, and
- *	  concerns ingest alone.
+ *	  Differences of WAL records between PostgreSQL 15, 16, 17 and 18 that only
+ *	  ingest needs.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 #include "storage/relfilenode.h"
 #endif
 
-/* A fork of a relation, wherever it was named. */
+/* A fork of a relation that a WAL record names. */
 typedef struct BbFork
 {
 	Oid			spc;
@@ -53,7 +53,7 @@ bb_walcompat_fork(const BbWalLocator *locator, ForkNumber fork)
 	return made;
 }
 
-/* The fork and block of a block reference.  False: there is none. */
+/* Get the fork and block of a block reference; false if there is none. */
 static inline bool
 bb_walcompat_block(XLogReaderState *record, uint8 id, BbFork *fork,
 				   BlockNumber *block)

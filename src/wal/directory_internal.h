@@ -39,17 +39,17 @@ typedef struct BbDirectorySource
 
 	/* the segment being read */
 	BbWalFile	file;
-	int			skip; /* files that were passed over */
+	int			skip; /* better files that were skipped */
 	char	   *buffer;
 	uint32		buffer_offset; /* in the segment */
 	uint32		buffer_length;
 
 	/* why there was no record */
 	bool		broken;
-	XLogSegNo	missing;	/* a segment; 0: it wasn't that */
-	const char *message;	/* a sentence; NULL: there is none */
-	XLogRecPtr	page;		/* the last page that was asked for */
-	BbWalFollows follows;	/* a record that is good but for that */
+	XLogSegNo	missing;	/* a segment; 0: none is missing */
+	const char *message;	/* a sentence, or NULL */
+	XLogRecPtr	page;		/* the last page that was requested */
+	BbWalFollows follows;	/* of a record that is good otherwise */
 	XLogRecPtr	other_prev; /* and where the one before it began */
 } BbDirectorySource;
 

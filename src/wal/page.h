@@ -23,7 +23,7 @@
 
 #include "access/xlogdefs.h"
 
-/* Whose WAL it is: what page headers say besides their position. */
+/* What page headers say apart from their position. */
 typedef struct BbWalStream
 {
 	TimeLineID	tli;
@@ -39,22 +39,22 @@ typedef struct BbWalStart
 	XLogRecPtr	prev_lsn; /* and began here; Invalid: not known */
 } BbWalStart;
 
-/* Where a record begins that follows the one which ended at lsn. */
+/* Returns the LSN where the record after the one that ended at lsn begins. */
 extern XLogRecPtr bb_wal_record_start(const BbWalStream *stream,
 									  XLogRecPtr lsn);
 
 /*
  * bb_wal_page_header - write the header of the page at "address".
  *
- * rem_len is how much of a record goes on from the page before.  Returns the
- * size of the header.
+ * rem_len is the number of bytes of a record that continue from the page before.
+ * Returns the size of the header.
  */
 extern uint32 bb_wal_page_header(const BbWalStream *stream, XLogRecPtr address,
 								 uint32 rem_len, uint8 *page);
 
 /*
- * bb_wal_bytes_before - bytes, page headers not counted, between the page at
- * "address" and "start".
+ * bb_wal_bytes_before - return the number of bytes, without page headers,
+ * between the page at "address" and "start".
  *
  * REQUIRES: both in one segment, start not before the end of the header.
  */
@@ -62,13 +62,13 @@ extern uint32 bb_wal_bytes_before(const BbWalStream *stream,
 								  XLogRecPtr address, XLogRecPtr start);
 
 /*
- * bb_wal_place_record - lay a record on zeroed pages, with their headers.
+ * bb_wal_place_record - write a record to zeroed pages, with their headers.
  *
  * The first header says that the bytes before "start" belong to a record
  * that began earlier.
  *
- * "pages" are those from the one that has "start" on.  Returns the aligned
- * end of the record.
+ * "pages" begins with the page that has "start".  Returns the aligned end of the
+ * record.
  *
  * REQUIRES: start from bb_wal_record_start; length at most XLOG_BLCKSZ / 2,
  * so that two pages hold it.

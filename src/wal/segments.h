@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * segments.h
- *	  The segments in a directory of WAL: which there are, which to read, and
- *	  what is in them.
+ *	  The segments in a directory of WAL: which exist, which to read, and what
+ *	  they contain.
  *
- * The directory is a pg_wal or an archive, and others write there: servers
- * of other tlis, or other systems; segments may be missing, cut, compressed,
- * or made for later use and never written to.  So the name of a
- * file isn't enough: a page header has to say that it is WAL of that address.
+ * The directory is a pg_wal or an archive.  Servers of other tlis or other
+ * systems may write there.  Segments may be missing, cut, compressed, or created
+ * for later use and never written to.  So the name of a file isn't enough: a page
+ * header has to say that the page is WAL of that address.
  *
  * Which file a segment is read from: the newest tli on the path that has it
  * (XLogFileReadAnyTLI in PostgreSQL's xlogrecovery.c), of the files that are
- * as long as a segment.  Those that are not, and partial ones (".partial",
- * which recovery never reads), come after all of these.
+ * as long as a segment.  Shorter and longer files, and partial ones (".partial",
+ * which recovery never reads), are read only if there is no such file.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,7 +51,7 @@ typedef enum BbWalPageKind
 /*
  * bb_walsegments_new - list the directory of a place.
  *
- * The place and the path must live as long.
+ * The place and the path must live as long as the result.
  *
  * Errors: INVALID_PARAMETER_VALUE (of another system);
  * errcode_for_file_access().
@@ -60,18 +60,18 @@ extern BbWalSegments *bb_walsegments_new(const BbReqCtx *ctx,
 										 const BbWalPlace *place,
 										 const BbTliPath *path);
 /*
- * bb_walsegments_need_any - is there any WAL segment in the directory?
+ * bb_walsegments_need_any - check that the directory has any WAL segment.
  *
- * Errors: UNDEFINED_FILE (no).
+ * Errors: UNDEFINED_FILE (it has none).
  */
 extern void bb_walsegments_need_any(const BbReqCtx *ctx,
 									const BbWalSegments *segments);
 
-/* List it again. */
+/* List the directory again. */
 extern void bb_walsegments_relist(const BbReqCtx *ctx,
 								  BbWalSegments *segments);
 
-/* Its file's name; of MAXFNAMELEN bytes. */
+/* Write the name of the segment's file to "name", of MAXFNAMELEN bytes. */
 extern void bb_walsegments_name(const BbWalSegments *segments,
 								const BbWalSegment *segment, char *name);
 
@@ -79,7 +79,7 @@ extern void bb_walsegments_name(const BbWalSegments *segments,
  * bb_walsegments_open - open the best file of a segment that is of "tli" or a
  * newer tli on the path, after passing over the "skip" best ones.
  *
- * False: there is none.
+ * Returns false if there is none.
  *
  * Errors: INVALID_PARAMETER_VALUE (not a regular file);
  * errcode_for_file_access().
@@ -89,15 +89,15 @@ extern bool bb_walsegments_open(const BbWalSegments *segments,
 								BbWalFile *file);
 extern void bb_walfile_close(BbWalFile *file);
 
-/* Up to "length" bytes; fewer where the file ends. */
+/* Read up to "length" bytes; fewer where the file ends. */
 extern uint32 bb_walfile_read(const BbWalSegments *segments,
 							  const BbWalFile *file, uint32 offset,
 							  char *buffer, uint32 length);
 
 /*
- * bb_walfile_check_first - is this file's first page of this system?
+ * bb_walfile_check_first - check that a file's first page is of this system.
  *
- * A page that is no WAL, or not of this address, is no error here.
+ * A page that isn't WAL of this address is not an error here.
  *
  * Errors: INVALID_PARAMETER_VALUE (another system, or segment size).
  */
@@ -105,15 +105,15 @@ extern void bb_walfile_check_first(const BbWalSegments *segments,
 								   const BbWalFile *file,
 								   const XLogLongPageHeader header);
 
-/* What is on the page at an offset. */
+/* Returns what the page at an offset contains. */
 extern BbWalPageKind bb_walfile_page(const BbWalSegments *segments,
 									 const BbWalFile *file, uint32 offset);
 
 /*
- * bb_walsegments_later - the first segment after "number" that is on the path
- * and begins with WAL; NULL: none.
+ * bb_walsegments_later - return the first segment after "number" that is on the
+ * path and begins with WAL; NULL if there is none.
  *
- * Partial ones count only if asked for: recovery doesn't know of them.
+ * Recovery ignores partial segments; they count only with "partial".
  */
 extern const BbWalSegment *bb_walsegments_later(const BbReqCtx *ctx,
 												BbWalSegments *segments,
@@ -141,10 +141,10 @@ extern char *bb_walsegments_compressed(const BbReqCtx *ctx,
 									   const BbWalSegments *segments,
 									   const BbWalSegment *segment);
 
-/* Is the directory the pg_wal of a server, where segments are made ahead? */
+/* Is the directory the pg_wal of a server, which creates segments in advance? */
 extern bool bb_walsegments_is_pg_wal(const BbWalSegments *segments);
 
-/* Where the last segment ends that may be read. */
+/* Returns the end of the last segment that may be read. */
 extern XLogRecPtr bb_walsegments_limit(const BbWalSegments *segments);
 
 #endif /* BB_WAL_SEGMENTS_H */

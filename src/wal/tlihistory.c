@@ -18,7 +18,7 @@
 #include "storage/fd.h"
 #include "wal/tlihistory.h"
 
-/* Far more than a history file ever has; bytes. */
+/* Far more bytes than a history file ever has. */
 #define HISTORY_MAX_SIZE (1024 * 1024)
 
 /* ---- parsing ---- */
@@ -31,7 +31,7 @@ at_line(int line, const char *complaint)
 }
 
 /*
- * One line.  NULL: it has nothing, or it is wrong, and then there is a
+ * Parse a line.  Return NULL if it is empty, or if it is wrong; then there is a
  * complaint.
  */
 static BbTliRange *
@@ -59,7 +59,7 @@ parse_line(const char *line, int number, const char **complaint)
 	return entry;
 }
 
-/* The next line; NULL: none.  The server reads a longer one in such pieces. */
+/* Return the next line or NULL.  The server splits a long line like this. */
 static char *
 next_line(const char **rest)
 {
@@ -76,7 +76,7 @@ next_line(const char **rest)
 	return pnstrdup(start, length);
 }
 
-/* All lines; false: there is a complaint. */
+/* Parse all lines.  Return false if there is a complaint. */
 static bool
 parse_lines(BbTliHistory *history)
 {
@@ -151,24 +151,24 @@ bb_tlihistory_tlis(const char *text)
 
 /* ---- reading ---- */
 
-/* The server doesn't see what a line has behind a zero byte. */
+/* The server ignores the rest of a line after a zero byte. */
 static void
 blank_zeros(char *text, size_t length)
 {
-	bool		is_behind = false;
+	bool		is_after = false;
 
 	for (size_t i = 0; i < length; i++)
 	{
 		if (text[i] == '\n')
-			is_behind = false;
+			is_after = false;
 		else if (text[i] == '\0')
-			is_behind = true;
-		if (is_behind)
+			is_after = true;
+		if (is_after)
 			text[i] = ' ';
 	}
 }
 
-/* The text of an open file; NULL: there is a complaint. */
+/* Return the text of an open file, or NULL with a complaint. */
 static char *
 load(const BbFd *fd, const char **complaint)
 {

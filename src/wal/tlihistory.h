@@ -10,8 +10,8 @@
  *					└ tli 2 ──────┬────
  *								  └ tli 3 ──────
  *
- * Other servers may archive there, so a file that can't be used is no error
- * here: the caller decides whether it matters.
+ * Other servers may archive into the directory.  So a file that can't be used is
+ * not an error here: the caller decides whether it matters.
  *
  * (The server's readTimeLineHistory looks into its own pg_wal only.  The form
  * of a history file, and how it is read: PostgreSQL's timeline.c.)
@@ -36,19 +36,19 @@ typedef struct BbTliRange
 /* A history file. */
 typedef struct BbTliHistory
 {
-	TimeLineID	tli;	   /* whose it is */
+	TimeLineID	tli;	   /* that the file belongs to */
 	const char *text;	   /* NULL if it can't be read */
 	List	   *tlis;	   /* BbTliRange *, newest first, "tli" the first */
 	const char *complaint; /* why it can't be used, a sentence; NULL: it can */
 } BbTliHistory;
 
 /*
- * bb_tlihistory_parse - what the text of a history file says.
+ * bb_tlihistory_parse - parse the text of a history file.
  *
- * As the server reads it: tlis must rise; positions need not, since a server
- * that is recovered to an earlier point than the one before it writes such a
- * file (see tlipath.h for what that means).  A file that names no tli is of no
- * use, as tli 1 has no history file.
+ * The rules are those of the server: tlis must rise.  Positions need not, since a
+ * server that is recovered to an earlier point than its predecessor writes such
+ * a file (see tlipath.h for what that means).  A file that names no tli is
+ * invalid, as tli 1 has no history file.
  */
 extern BbTliHistory *bb_tlihistory_parse(const char *text, TimeLineID tli);
 
@@ -59,17 +59,17 @@ extern BbTliHistory *bb_tlihistory_parse(const char *text, TimeLineID tli);
 extern List *bb_tlihistory_tlis(const char *text);
 
 /*
- * bb_tlihistory_read - the history file of "tli"; NULL: there is none.
+ * bb_tlihistory_read - read the history file of "tli"; NULL if there is none.
  *
- * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES (no descriptor to spare).  All
- * others become a complaint.
+ * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES (no file descriptor left).  All
+ * other errors become a complaint.
  */
 extern BbTliHistory *bb_tlihistory_read(const BbReqCtx *ctx,
 										const char *directory, TimeLineID tli);
 
 /*
- * bb_tlihistory_list - the tlis that have a history file, as a sorted list of
- * OIDs.
+ * bb_tlihistory_list - return the tlis that have a history file, as a sorted
+ * list of OIDs.
  *
  * Errors: errcode_for_file_access().
  */

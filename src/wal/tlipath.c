@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tlipath.c
- *	  Which tlis' WAL leads from the end of a timeline to its target.
+ *	  A path along tlis, whose WAL leads from the end of a timeline to a target.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,7 +38,7 @@ bb_waltarget_parse(const char *text)
 
 /* ---- paths ---- */
 
-/* The BbTliRange of a tli in a list of them; NULL: it has none. */
+/* Find the BbTliRange of a tli in a list; NULL if there is none. */
 static const BbTliRange *
 find_tli(const List *tlis, TimeLineID tli)
 {
@@ -87,7 +87,7 @@ along(const BbTliHistory *history, const BbWalPlace *place)
 			continue;
 		part = palloc(sizeof(BbTliRange));
 		part->tli = entry->tli;
-		/* where the place is on its tli is known already */
+		/* the place is known to be on its tli */
 		part->begin = reached ? InvalidXLogRecPtr : entry->begin;
 		part->end = bound;
 		path->tlis = lappend(path->tlis, part);
@@ -183,8 +183,8 @@ warn_stranger(const BbWalPlace *place, TimeLineID tli)
 }
 
 /*
- * Stock recovery doesn't see a tli behind a gap in the history files, and
- * stays below it.  It is much more likely that a file was lost.
+ * Stock recovery doesn't see a tli after a gap in the history files, and
+ * stays before the gap.  It is much more likely that a file was lost.
  */
 static void
 refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
@@ -313,7 +313,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 	return path;
 }
 
-/* The same path, which goes on to newer tlis as far as there are any. */
+/* Extend the path to newer tlis that descend from it. */
 static BbTliPath *
 borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbTliPath *path)
 {

@@ -1,22 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * tlipath.h
- *	  Which tlis' WAL leads from the end of a timeline to its target.
+ *	  A path along tlis, whose WAL leads from the end of a timeline to a target.
  *
  *	  tli 1 ────────┬─────────
  *					└ tli 2 ──────┬────
  *								  └ tli 3 ──────
  *
- * The target is as recovery_target_timeline: the newest tli, the timeline's
- * own, or a number.  From a position on tli 1 to tli 3, WAL is read along
+ * The target is as in recovery_target_timeline: the newest tli, the current tli
+ * of the timeline, or a number.  From a position on tli 1 to tli 3, WAL is read along
  * tli 1 up to the first fork, then along tli 2, then along tli 3.
  *
- * Where the parts of several tlis of a history overlap, the newest one counts
+ * Where the ranges of several tlis of a history overlap, the newest tli counts
  * (XLogFileReadAnyTLI and tliOfPointInHistory in PostgreSQL).  So where tli 3
  * forked before tli 2 did, the path leads from 1 to 3.
  *
- * The newest tli is looked for as findNewestTimeLine in timeline.c does: one
- * by one from the timeline's own, until a history file is missing.
+ * The newest tli is found as findNewestTimeLine in timeline.c does: one by one
+ * from the current tli of the timeline, until a history file is missing.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,10 +50,10 @@ typedef struct BbWalPlace
 } BbWalPlace;
 
 /*
- * A segment in which a tli was left is often only there under the newer tli,
- * whose file begins with a copy of it.  So to find WAL of a tli that is not
- * to be left, the path leads on to newer tlis, but only lends their files: it
- * is to be cut by bb_tlipath_shorten where it would leave the target.
+ * A segment in which a tli was left often exists only under the newer tli,
+ * whose file begins with a copy of it.  So with "borrow", the path leads beyond
+ * the target to newer tlis, but only their files are used: the reader calls
+ * bb_tlipath_shorten where the path would leave the target.
  */
 typedef struct BbTliPath
 {
@@ -61,22 +61,21 @@ typedef struct BbTliPath
 	/* the tlis before that, as OIDs; NIL if not known */
 	List	   *ancestors;
 	bool		ancestors_known;
-	TimeLineID	target; /* if it only lends what is after that; else 0 */
+	TimeLineID	target; /* if newer tlis only lend their files; else 0 */
 } BbTliPath;
 
 /*
- * bb_waltarget_parse - 'latest', 'current' or a number.
+ * bb_waltarget_parse - parse 'latest', 'current' or a number.
  *
  * Errors: INVALID_PARAMETER_VALUE.
  */
 extern BbWalTarget bb_waltarget_parse(const char *text);
 
 /*
- * bb_tlipath_choose - the path from a place to its target.
+ * bb_tlipath_choose - choose the path from a place to its target.
  *
- * With BB_WAL_LATEST, warns of history files that are not valid, which are
- * not followed, and of a newer tli that left before lsn, or is of another
- * branch.
+ * With BB_WAL_LATEST, warns of invalid history files, which are not followed,
+ * and of a newer tli that parted before lsn, or belongs to another branch.
  *
  * Errors: INVALID_PARAMETER_VALUE (the target's history file doesn't exist,
  * or the target doesn't descend from the place); DATA_CORRUPTED (that file
@@ -87,20 +86,20 @@ extern BbWalTarget bb_waltarget_parse(const char *text);
 extern BbTliPath *bb_tlipath_choose(const BbReqCtx *ctx,
 									const BbWalPlace *place);
 
-/* Forget the tlis after the target, which is not left then. */
+/* Remove the tlis after the target, so that the path ends on the target. */
 extern void bb_tlipath_shorten(BbTliPath *path);
 
-/* Whose WAL is at lsn, which is not before the place's. */
+/* Returns the tli whose WAL is at lsn, which is not before the place. */
 extern const BbTliRange *bb_tlipath_at(const BbTliPath *path, XLogRecPtr lsn);
 
-/* NULL: that tli is not on the path. */
+/* Returns the range of a tli; NULL if it is not on the path. */
 extern const BbTliRange *bb_tlipath_find(const BbTliPath *path,
 										 TimeLineID tli);
 
-/* Can a page of WAL with this tli in its header be on the path? */
+/* Can the path have a page of WAL with this tli in its header? */
 extern bool bb_tlipath_has(const BbTliPath *path, TimeLineID tli);
 
-/* The history file of a tli in the place's directories; NULL: none. */
+/* Reads the history file of a tli in the place's directories; NULL: none. */
 extern BbTliHistory *bb_tlipath_history(const BbReqCtx *ctx,
 										const BbWalPlace *place,
 										TimeLineID tli);
