@@ -244,7 +244,7 @@ patch_file(file_of($bad), (-s file_of($bad)) - 8, 'XXXX');
 my $broken = ask($session, backup());
 like(
 	$broken,
-	qr/ERROR:  XX001: layer "[^"]*$bad" is corrupted.*HINT:  It is the copy in the cache/s,
+	qr/ERROR:  XX001: layer "[^"]*$bad" is corrupted.*HINT:  The copy in the cache was read/s,
 	'is not taken for the object');
 my ($named) = $broken =~ /layer "([^"]+)"/;
 is(ask($session, "SELECT bb_evict('$named', 'whole')"),

@@ -78,12 +78,23 @@ bb_objstore_put_if(const BbReqCtx *ctx, BbObjectStore *objects,
 								tag);
 }
 
+static int
+compare_infos(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((BbObjectInfo *) lfirst(a))->name,
+				  ((BbObjectInfo *) lfirst(b))->name);
+}
+
 List *
 bb_objstore_list(const BbReqCtx *ctx, BbObjectStore *objects,
 				 const char *prefix)
 {
+	List	   *list;
+
 	check_name(prefix);
-	return objects->ops->list(ctx, objects, prefix);
+	list = objects->ops->list(ctx, objects, prefix);
+	list_sort(list, compare_infos);
+	return list;
 }
 
 List *

@@ -65,6 +65,7 @@ typedef struct BbObjectStoreOps
 	bool		(*put_if) (const BbReqCtx *ctx, BbObjectStore *objects,
 						   const char *name, const void *data, size_t length,
 						   BbObjectTag expected, BbObjectTag *tag);
+	/* in any order */
 	List *(*list) (const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *prefix);
 	List *(*list_parts) (const BbReqCtx *ctx, BbObjectStore *objects,

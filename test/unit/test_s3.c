@@ -97,14 +97,22 @@ UNIT_TEST(s3_endpoints)
 	bb_objstore_check_endpoint("https://s3.example.org");
 }
 
-/* No server listens: several attempts, and a clear error. */
-UNIT_TEST(s3_refused)
+/* A store where no server listens. */
+static BbObjectStore *
+unreachable_store(const BbReqCtx *ctx)
 {
 	BbObjectStoreOptions options = {.endpoint = "http://127.0.0.1:1",
 									.path_style = true,
 									.access_key_id = "AKEY",
 									.secret_access_key = "ASECRET"};
-	BbObjectStore *objects = bb_objstore_open(ctx, "s3://bucket/x", &options);
+
+	return bb_objstore_open(ctx, "s3://bucket/x", &options);
+}
+
+/* No server listens: several attempts, and a clear error. */
+UNIT_TEST(s3_refused)
+{
+	BbObjectStore *objects = unreachable_store(ctx);
 	int			saved = bb_setting_s3_retry_time_s;
 
 	bb_setting_s3_retry_time_s = 1;
@@ -134,11 +142,7 @@ count_call(const BbReqCtx *ctx, BbS3Store *objects)
 /* What a lock registers is called before a request, and can prevent it. */
 UNIT_TEST(s3_before_request)
 {
-	BbObjectStoreOptions options = {.endpoint = "http://127.0.0.1:1",
-									.path_style = true,
-									.access_key_id = "AKEY",
-									.secret_access_key = "ASECRET"};
-	BbObjectStore *objects = bb_objstore_open(ctx, "s3://bucket/x", &options);
+	BbObjectStore *objects = unreachable_store(ctx);
 
 	calls_before_request = 0;
 	((BbS3Store *) objects)->before_request = count_call;
@@ -150,11 +154,7 @@ UNIT_TEST(s3_before_request)
 /* The deadline of the context ends the attempts. */
 UNIT_TEST(s3_deadline)
 {
-	BbObjectStoreOptions options = {.endpoint = "http://127.0.0.1:1",
-									.path_style = true,
-									.access_key_id = "AKEY",
-									.secret_access_key = "ASECRET"};
-	BbObjectStore *objects = bb_objstore_open(ctx, "s3://bucket/x", &options);
+	BbObjectStore *objects = unreachable_store(ctx);
 	BbReqCtx	hasty = *ctx;
 	TimestampTz start = GetCurrentTimestamp();
 

@@ -138,7 +138,7 @@ UNIT_TEST(s3_sign_host)
 	}
 }
 
-/* Whatever is in a key goes into the header as it is. */
+/* A key is copied to the header unchanged. */
 UNIT_TEST(s3_sign_keys)
 {
 	BbS3Keys	swift = {.access_key_id = "account:user/%3A+=",
@@ -178,7 +178,7 @@ UNIT_TEST(s3_sign_encodes)
 	CHECK(strcmp(bb_s3_encode_path("a/b c/.lock+"), "a/b%20c/.lock%2B") == 0);
 }
 
-/* As in a session that cleans up. */
+/* There is no resource owner, as in a session that cleans up. */
 UNIT_TEST(s3_sign_without_owner)
 {
 	ResourceOwner owner = CurrentResourceOwner;

@@ -256,20 +256,12 @@ walk_directory(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	}
 }
 
-static int
-compare_infos(const ListCell *a, const ListCell *b)
-{
-	return strcmp(((BbObjectInfo *) lfirst(a))->name,
-				  ((BbObjectInfo *) lfirst(b))->name);
-}
-
 List *
 bb_local_list(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 {
 	Walk		walk = {.unfinished = false, .found = NIL, .directories = NIL};
 
 	walk_directory(ctx, objects, prefix, &walk);
-	list_sort(walk.found, compare_infos);
 	return walk.found;
 }
 

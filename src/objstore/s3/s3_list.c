@@ -126,13 +126,6 @@ is_ours(const char *name)
 	return !start;
 }
 
-static int
-compare_infos(const ListCell *a, const ListCell *b)
-{
-	return strcmp(((BbObjectInfo *) lfirst(a))->name,
-				  ((BbObjectInfo *) lfirst(b))->name);
-}
-
 List *
 bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *prefix)
@@ -155,7 +148,6 @@ bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *objects,
 		info->size = listed->size;
 		infos = lappend(infos, info);
 	}
-	list_sort(infos, compare_infos);
 	return infos;
 }
 
@@ -166,7 +158,7 @@ bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 	List	   *parts = NIL;
 	ListCell   *cell;
 
-	foreach(cell, bb_s3_list_objects(ctx, objects, prefix))
+	foreach(cell, bb_objstore_list(ctx, objects, prefix))
 	{
 		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
 		const char *part = name + strlen(prefix) + 1;

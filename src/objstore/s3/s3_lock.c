@@ -56,6 +56,8 @@
 /* A PUT that only a lock protects ends so long before the lock expires. */
 #define MARGIN_SECONDS 15
 
+#define ACTION "remove object"
+
 /* The content of a flag. */
 #define FLAG "bbackup"
 
@@ -87,12 +89,6 @@ put_flag(const BbReqCtx *ctx, S3Lock *lock)
 					 &answer);
 }
 
-static void
-remove_flag(const BbReqCtx *ctx, S3Lock *lock, const char *flag)
-{
-	bb_s3_delete(ctx, lock->objects, "remove object", flag, NULL);
-}
-
 /*
  * Are there other flags?  Takes down those that are too old.  Sets *before
  * (NULL: not wanted) if one of them precedes ours.
@@ -114,7 +110,7 @@ others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
 			continue;
 		if (now != 0 && flag->modified != 0 &&
 			now - flag->modified > LOCK_SECONDS)
-			remove_flag(ctx, lock, flag->name);
+			bb_s3_delete(ctx, lock->objects, ACTION, flag->name, NULL);
 		else
 		{
 			found = true;
@@ -244,7 +240,7 @@ take_lock(const BbReqCtx *ctx, BbS3Store *objects, const char *name)
 	put_flag(ctx, lock);
 	if (!prevails(ctx, lock, false))
 	{
-		remove_flag(ctx, lock, lock->flag);
+		bb_s3_delete(ctx, lock->objects, ACTION, lock->flag, NULL);
 		return NULL;
 	}
 
@@ -280,7 +276,7 @@ checks_conditions(const BbReqCtx *ctx, BbS3Store *objects)
 	if (!objects->conditions_known)
 	{
 		if (bb_s3_put(ctx, objects, &probe, &answer))
-			bb_s3_delete(ctx, objects, "remove object", probe.name, NULL);
+			bb_s3_delete(ctx, objects, ACTION, probe.name, NULL);
 		objects->conditions = answer.http.status == 412 ||
 			answer.http.status == 404;
 		objects->conditions_known = true;
