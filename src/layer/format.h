@@ -67,9 +67,9 @@
 /* What an entry holds. */
 typedef enum BbEntryType
 {
-	BB_ENTRY_IMAGE = 1,		  /* the whole value */
-	BB_ENTRY_INDEX = 2,		  /* in index blocks: the place of a block */
-	BB_ENTRY_RECORD = 3,	  /* a WAL record that changes what was before */
+	BB_ENTRY_IMAGE = 1,	 /* the whole value */
+	BB_ENTRY_INDEX = 2,	 /* in index blocks: the place of a block */
+	BB_ENTRY_RECORD = 3, /* a WAL record that changes the value before it */
 	BB_ENTRY_RECORD_INIT = 4, /* a WAL record that makes the page anew */
 	BB_ENTRY_NATIVE = 5,	  /* a native record; see layer/native.h */
 	BB_ENTRY_DELETED = 6	  /* the key does not exist from here on */

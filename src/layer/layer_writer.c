@@ -55,7 +55,7 @@ write_bytes(const BbReqCtx *ctx, BbLayerWriter *writer, const void *data,
 }
 
 /*
- * Begin a file; desc is what is known of the layer so far.
+ * Begin a file; desc describes the layer as far as it is known.
  */
 static BbLayerWriter *
 begin_layer(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,

@@ -111,7 +111,7 @@ check_whole(const BbLayerMap *map)
 	if (from > base + 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline \"%s\" lacks layers",
+				 errmsg("layers of timeline \"%s\" are missing",
 						map->manifest->timeline),
 				 errdetail("No layer has the changes up to %X/%X.",
 						   LSN_FORMAT_ARGS(from - 1)),

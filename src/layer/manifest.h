@@ -105,8 +105,8 @@ extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *objects,
 							  uint64 system_identifier);
 
 /*
- * bb_manifest_sweep - remove what a timeline has beside the layers that its
- * manifest names: other layers, and what unfinished writers left.
+ * bb_manifest_sweep - remove the layers of a timeline that its manifest doesn't
+ * name, and the remains of unfinished writers.
  *
  * "manifest" is NULL if there is none.  Objects whose names no layer can have
  * are kept, with a WARNING.

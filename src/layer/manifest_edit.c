@@ -83,7 +83,7 @@ count_present(const LayerSet *set, const BbManifest *manifest)
 	return n;
 }
 
-/* ---- does the edit go together with what was committed? ---- */
+/* ---- does the edit conflict with other commits? ---- */
 
 static bool
 same_text(const char *a, const char *b)
@@ -147,8 +147,8 @@ check_added(const BbReqCtx *ctx, BbObjectStore *objects,
 }
 
 static void
-check_goes_together(const BbReqCtx *ctx, BbObjectStore *objects,
-					const BbManifestEdit *edit, const BbManifest *current)
+check_conflicts(const BbReqCtx *ctx, BbObjectStore *objects,
+				const BbManifestEdit *edit, const BbManifest *current)
 {
 	if (edit->base->tag == BB_OBJECT_ABSENT)
 		refuse_existing(edit);
@@ -230,11 +230,11 @@ read_again(const BbReqCtx *ctx, BbObjectStore *objects,
 	}
 	*done = added.n > 0 && count_present(&added, current) == added.n;
 	if (!*done && current->tag != base->tag)
-		check_goes_together(ctx, objects, edit, current);
+		check_conflicts(ctx, objects, edit, current);
 	return current;
 }
 
-/* Returns the manifest in place, allocated here and there. */
+/* Returns the manifest in place, which may share memory with the base. */
 static const BbManifest *
 attempt(const BbReqCtx *ctx, BbObjectStore *objects,
 		const BbManifestEdit *edit)
@@ -257,6 +257,33 @@ attempt(const BbReqCtx *ctx, BbObjectStore *objects,
 	return current;
 }
 
+static void *
+copy_array(const void *array, size_t size)
+{
+	void	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, size + 1);
+
+	if (size > 0)
+		memcpy(copy, array, size);
+	return copy;
+}
+
+/* Copy a manifest, with all that it points to, into CurrentMemoryContext. */
+static BbManifest *
+copy_manifest(const BbManifest *manifest)
+{
+	BbManifest *copy = palloc(sizeof(BbManifest));
+
+	*copy = *manifest;
+	copy->timeline = pstrdup(manifest->timeline);
+	if (manifest->ancestor != NULL)
+		copy->ancestor = pstrdup(manifest->ancestor);
+	copy->switches = copy_array(manifest->switches,
+								manifest->nswitches * sizeof(BbTliSwitch));
+	copy->layers = copy_array(manifest->layers,
+							  manifest->nlayers * sizeof(BbLayerDesc));
+	return copy;
+}
+
 BbManifest *
 bb_manifest_edit(const BbReqCtx *ctx, BbObjectStore *objects,
 				 const BbManifestEdit *edit)
@@ -271,7 +298,7 @@ bb_manifest_edit(const BbReqCtx *ctx, BbObjectStore *objects,
 	MemoryContextSwitchTo(scratch);
 	in_place = attempt(ctx, objects, edit);
 	MemoryContextSwitchTo(caller);
-	result = bb_manifest_copy(in_place);
+	result = copy_manifest(in_place);
 	MemoryContextDelete(scratch);
 	return result;
 }

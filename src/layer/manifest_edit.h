@@ -17,8 +17,7 @@
  *
  * Intake, which adds layers and moves the end, and upkeep, which replaces
  * layers by merged ones, both succeed whichever commits first.  An edit is
- * refused if it doesn't go together with what was committed since the base was
- * read:
+ * refused if it conflicts with the commits since the base was read:
  *
  * - the timeline was dropped, or the manifest isn't a later state of the base
  *	 (dropped and made again, or restored from a copy);
@@ -28,7 +27,8 @@
  * - a layer to add isn't in the store any more: whatever makes a timeline
  *	 again first removes all layers that no manifest names.
  *
- * Locks prevent wasted work; edits are what keeps a timeline correct.
+ * Locks only prevent wasted work.  Edits keep a timeline correct without them,
+ * if no session sweeps the layers of another one before it commits them.
  *
  *-------------------------------------------------------------------------
  */

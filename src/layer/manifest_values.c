@@ -17,7 +17,6 @@
 #include "layer/filter.h"
 #include "layer/manifest_values.h"
 #include "storage/bufpage.h"
-#include "utils/memutils.h"
 
 /* 1 PB, larger than any object, so that sums of sizes don't overflow. */
 #define LAYER_MAX_SIZE (UINT64CONST(1) << 50)
@@ -75,32 +74,6 @@ bb_manifest_check_version(const BbManifest *manifest)
 				 errdetail("This server is PostgreSQL %d.",
 						   PG_VERSION_NUM / 10000),
 				 errhint("Use a server of the same major version.")));
-}
-
-static void *
-copy_array(const void *array, size_t size)
-{
-	void	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, size + 1);
-
-	if (size > 0)
-		memcpy(copy, array, size);
-	return copy;
-}
-
-BbManifest *
-bb_manifest_copy(const BbManifest *manifest)
-{
-	BbManifest *copy = palloc(sizeof(BbManifest));
-
-	*copy = *manifest;
-	copy->timeline = pstrdup(manifest->timeline);
-	if (manifest->ancestor != NULL)
-		copy->ancestor = pstrdup(manifest->ancestor);
-	copy->switches = copy_array(manifest->switches,
-								manifest->nswitches * sizeof(BbTliSwitch));
-	copy->layers = copy_array(manifest->layers,
-							  manifest->nlayers * sizeof(BbLayerDesc));
-	return copy;
 }
 
 /* ---- checks ---- */

@@ -104,12 +104,6 @@ bb_manifest_consistent(const BbManifest *manifest)
 extern void bb_manifest_check_version(const BbManifest *manifest);
 
 /*
- * bb_manifest_copy - copy a manifest, with all that it points to, into
- * CurrentMemoryContext.
- */
-extern BbManifest *bb_manifest_copy(const BbManifest *manifest);
-
-/*
  * bb_manifest_error - say which value of a manifest is impossible.
  *
  * Returns an errdetail, or NULL if all values are possible.

@@ -403,7 +403,7 @@ UNIT_TEST(history_that_was_lost_is_noticed)
 		CHECK(bb_manifest_commit(ctx, model->objects, manifest));
 		CHECK_ERROR(bb_timeline_open(ctx, model->objects, "main"),
 					ERRCODE_DATA_CORRUPTED);
-		CHECK(strstr(unit_last_error, "lacks layers") != NULL);
+		CHECK(strstr(unit_last_error, "are missing") != NULL);
 	}
 
 	/* one that covers its neighbors replaces them, as if merged */
