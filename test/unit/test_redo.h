@@ -9,6 +9,8 @@
 #define TEST_REDO_H
 
 #include "access/rmgr.h"
+#include "catalog/pg_control.h"
+#include "nodes/pg_list.h"
 #include "redo/redo.h"
 
 /* The resource manager of test_redo_rmgr.c, and its records. */
@@ -37,5 +39,36 @@ extern BbRedo *test_redo_open(const BbReqCtx *ctx);
 /* Append a change to a history. */
 extern void test_redo_add(BbPageHistory *history, BbEntryType type,
 						  const void *data, uint32 length, XLogRecPtr lsn);
+
+/* Histories of blocks of one relation; records of UNIT_RMGR_ID. */
+#define TEST_SPC 1663
+#define TEST_DB 5
+#define TEST_REL 4711
+extern BbPageHistory test_redo_new_history(BlockNumber block);
+extern void test_redo_add_record(BbPageHistory *history, uint8 info,
+								 char value, uint32 length);
+
+/* Submit a history that makes a page of "text"; read the next page. */
+extern void test_redo_submit_text(const BbReqCtx *ctx, BbRedo *redo,
+								  BlockNumber block, const char *text);
+extern char *test_redo_next_text(const BbReqCtx *ctx, BbRedo *redo);
+extern void test_redo_check_works(const BbReqCtx *ctx, BbRedo *redo);
+
+/* This cluster's control file, and that of another cluster. */
+extern ControlFileData test_redo_control(void);
+extern ControlFileData test_redo_other_control(int n);
+extern BbRedo *test_redo_open_anew(const BbReqCtx *ctx);
+
+/* Helpers as the system has them. */
+extern char *test_redo_proc_file(int pid, const char *name);
+extern bool test_redo_is_running(int pid);
+extern List *test_redo_children(void);
+extern int test_redo_only_child(void);
+extern int test_redo_scratch_directories(void);
+extern int test_redo_open_files(void);
+extern bool test_redo_has_segment(int pid);
+
+extern void test_redo_at_end_of_test(MemoryContextCallbackFunction function);
+extern void test_redo_reset_timeouts(void *unused);
 
 #endif /* TEST_REDO_H */
