@@ -27,8 +27,8 @@
  *	- A child is ATTACHED or DETACHED.  An attached child is a part of its
  *	  parent's work: it ends with the parent at the latest, has the parent's
  *	  deadline, and its counts are added to the parent's.  A detached child is
- *	  a separate call that remembers its parent's call_id: it has a deadline
- *	  and counters of its own, and may outlive the parent.
+ *	  a separate call that remembers its parent's call_id: it has a separate
+ *	  deadline and counters, and may outlive the parent.
  *	- A context is freed with the memory context in which it was created, and
  *	  its call ends then at the latest.  Code that knows that a call is done
  *	  ends it earlier, by bb_reqctx_end().

@@ -16,7 +16,7 @@
 #include "pagestore/originfile.h"
 #include "port/pg_crc32c.h"
 
-/* Put the CRC of all before "at" there. */
+/* Write the CRC of all bytes before "at" there. */
 static void
 seal(uint8 *bytes, size_t size, size_t at)
 {

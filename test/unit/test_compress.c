@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_compress.c
- *	  The sink that compresses, read back by the libraries.
+ *	  The compressing sink: the libraries decompress its output.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * test_redo.c
- *	  Redo of the server's own WAL: its pages against what the server has.
+ *	  Redo of the server's WAL: its pages are compared with the server's.
  *
- * A workload runs in a database of its own, by psql.  Then the WAL of it is
- * read, page histories are gathered as ingest does it, redone, and compared
- * with the pages in the server's buffers, under the masks that the server
- * itself uses for wal_consistency_checking.
+ * psql runs a workload in a new database.  Then its WAL is read, page histories
+ * are gathered as by ingest, redone, and compared with the pages in the server's
+ * buffers, with the masks that the server uses for wal_consistency_checking.
  *
  *-------------------------------------------------------------------------
  */

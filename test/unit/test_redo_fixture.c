@@ -62,7 +62,7 @@ test_redo_add(BbPageHistory *history, BbEntryType type, const void *data,
 }
 
 /*
- * A history of a page that is empty so far.
+ * A history whose base is an empty page.
  */
 BbPageHistory
 test_redo_new_history(BlockNumber block)
@@ -152,7 +152,7 @@ test_redo_proc_file(int pid, const char *name)
 }
 
 /*
- * Not one that is dead and waits for whoever inherited it.
+ * Does the process run?  A zombie doesn't.
  */
 bool
 test_redo_is_running(int pid)
@@ -163,7 +163,7 @@ test_redo_is_running(int pid)
 }
 
 /*
- * The processes that this backend has started and not buried.
+ * The child processes of this backend.
  */
 List *
 test_redo_children(void)
@@ -249,7 +249,7 @@ test_redo_has_segment(int pid)
 }
 
 /*
- * A client without helpers: those of clients that are gone are ended.
+ * A client without helpers: those of earlier clients are ended.
  */
 BbRedo *
 test_redo_open_anew(const BbReqCtx *ctx)

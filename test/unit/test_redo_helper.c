@@ -323,7 +323,7 @@ UNIT_TEST(redo_helper_is_killed)
 	test_redo_check_works(ctx, redo);
 	pid = test_redo_only_child();
 	kill(pid, SIGKILL);
-	/* it had nothing to do, so nobody need know */
+	/* it had no requests, so no error is reported */
 	test_redo_check_works(ctx, redo);
 	CHECK(test_redo_only_child() != pid);
 	CHECK(!test_redo_has_segment(pid));

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * test_redo_rmgr.c
- *	  What misbehaves in redo helpers, on demand.
+ *	  Misbehavior of redo helpers, on demand.
  *
- * Redo helpers load this module, as they load bbackup itself.  There is a
- * resource manager then whose records do what no record should; and a helper
- * fails to start if UNIT_HELPER_ENVIRONMENT says how.
+ * Redo helpers load this module as they load bbackup.  It has a resource manager
+ * whose records do what no record should, and makes the start of a helper fail
+ * as UNIT_HELPER_ENVIRONMENT says.
  *
  *-------------------------------------------------------------------------
  */

@@ -63,7 +63,7 @@ reset_start(void *unused)
 }
 
 /*
- * Have a helper that fails to start in a way of test_redo_rmgr.c's.
+ * Start a helper that fails as test_redo_rmgr.c does for "how".
  */
 static void
 check_start(const BbReqCtx *ctx, const char *how, int sqlerrcode,
@@ -137,7 +137,7 @@ UNIT_TEST(redo_helper_leaves_nothing_behind)
 }
 
 /*
- * In a copy of this process: start a helper, tell of it, and be killed.
+ * In a copy of this process: start a helper, report its PID, and get killed.
  */
 static void
 start_and_die(const BbRedoSetup *setup, int pipe_fd, bool wait)

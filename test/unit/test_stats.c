@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_stats.c
- *	  Unit tests: what calls did.
+ *	  Statistics of calls and layers.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "stats/shared.h"
 #include "unit.h"
 
-/* The call of a context, as others see it. */
+/* The call of a context, as other sessions see it. */
 static const BbCall *
 seen(const BbReqCtx *ctx)
 {
