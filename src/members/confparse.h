@@ -35,8 +35,7 @@ typedef struct BbConf
 {
 	List	   *settings; /* BbConfSetting *, in order: the last one wins */
 	List	   *outside; /* char *: included files outside the data directory */
-	List	   *
-		missing; /* char *: included files in it that the backup doesn't have */
+	List	   *missing; /* char *: other included files that are not in a backup */
 	int			files; /* number of files read */
 } BbConf;
 
