@@ -3,7 +3,7 @@
  * options.h
  *	  The command line.
  *
- * Options that pg_basebackup has, too, have its names.  The server interprets
+ * Options that pg_basebackup also has have the same names.  The server interprets
  * values: LSNs, times, labels, the details of a compression.
  *
  *-------------------------------------------------------------------------

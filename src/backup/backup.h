@@ -45,11 +45,11 @@ extern BbBackup *bb_backup_new(const BbReqCtx *ctx, const BbBackupPlan *plan,
 							   const BbBackupTask *task, BbBackupForm form,
 							   BbSink *last);
 
-/* bb_backup_follow - attach a read-ahead worker (may be NULL) and end it. */
+/* bb_backup_follow - poll this read-ahead worker (may be NULL), and end it. */
 extern void bb_backup_follow(BbBackup *backup, BbAhead *ahead);
 
 /*
- * bb_backup_step - hand on some of the backup, some ten kB before compression.
+ * bb_backup_step - pass on some of the backup, some ten kB before compression.
  *
  * A step ends where an archive ends, so that a consumer that pulls can take the
  * end of an archive separately.  Returns false once everything, including the

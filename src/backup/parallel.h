@@ -21,7 +21,7 @@
  * there are fewer workers than asked for, a NOTICE reports it; it is no error.
  *
  * Workers are attached to the backup: they end with it and have its deadline
- * and its download behaviour (see bb_ahead_ask).  Their counters are added to
+ * and its download behavior (see bb_ahead_ask).  Their counters are added to
  * the backup's at the end of each unit and when they have ended.
  *
  *-------------------------------------------------------------------------

@@ -5,10 +5,10 @@
  *
  *	  new:  which layers ── do they fit? ──► an error if they don't
  *	  run:  fetch them, then list the backup, which reads everything but
- *			relation data; then fetch the little of that a thin backup has
+ *			relation data; then fetch the part of it that a thin backup has
  *
  * What was fetched stays in use, and so resident, until the memory context of
- * the prefetch goes: a prefetch doesn't evict what it has fetched.
+ * the prefetch is deleted: a prefetch doesn't evict what it has fetched.
  *
  *-------------------------------------------------------------------------
  */

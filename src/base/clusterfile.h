@@ -30,7 +30,7 @@ extern char *bb_control_complaint(const void *data, size_t length);
  */
 extern char *bb_control_build_complaint(const ControlFileData *control);
 
-/* bb_control_crc - return the CRC that belongs into a control file. */
+/* bb_control_crc - return the CRC that a control file must have. */
 extern pg_crc32c bb_control_crc(const ControlFileData *control);
 
 /* bb_checkpoint_complaint - CheckPoint: as StartupXLOG in xlog.c. */

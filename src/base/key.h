@@ -136,8 +136,8 @@ extern BbKeyRange bb_key_range_all(void);
 extern BbKey bb_key_next(const BbKey *key);
 
 /*
- * bb_key_text - return "relation 1663/5/1259 main block 3" and its like,
- * palloc'd, for messages.
+ * bb_key_text - describe a key for messages, palloc'd, such as:
+ * "relation 1663/5/1259 main block 3".
  */
 extern char *bb_key_text(const BbKey *key);
 

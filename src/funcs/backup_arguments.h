@@ -22,10 +22,10 @@
 #include "fmgr.h"
 #include "stores/backup_call.h"
 
-/* bb_arg_backup - the backup that the arguments ask for. */
+/* bb_arg_backup - return the backup that the arguments ask for. */
 extern BbBackupRequest bb_arg_backup(FunctionCallInfo fcinfo);
 
-/* bb_arg_number - the number of an argument; -1: the function has none. */
+/* bb_arg_number - return the number of an argument; -1: there is no such one. */
 extern int bb_arg_number(FunctionCallInfo fcinfo, const char *name);
 
 /*

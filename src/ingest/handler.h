@@ -6,7 +6,7 @@
  * Each resource manager has one function that handles its records, in the
  * table in rmgr/rmgr_table.c:
  *
- *	  bb_rm_btree, bb_rm_gin, … ──► blockrefs.h: an entry for each block
+ *	  bb_blockrefs_ingest, for most ──► blockrefs.h: an entry for each block
  *	  bb_rm_heap ──► blockrefs.h, and what its flags say of the visibility map
  *	  bb_rm_xact, bb_rm_smgr, … ──► what recovery would do to files and state:
  *			relsizes.h, slrupages.h, knownkeys.h, clusterstate.h

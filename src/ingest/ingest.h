@@ -28,7 +28,7 @@ typedef struct BbIngestResult
 	XLogRecPtr	end_lsn;
 	TimeLineID	tli; /* at end_lsn */
 	uint64		records;
-	uint64		pages; /* changed, each counted once a flush */
+	uint64		pages; /* changed, each counted once per flush */
 	uint64		layers;
 	uint64		bytes_stored;
 } BbIngestResult;

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * imagewriter.h
- *	  Values in key order into image layers, cut at bbackup.layer_size.
+ *	  Writes values in key order into image layers, cut at bbackup.layer_size.
  *
- * The layers of one writer lie side by side and cover all keys there can be,
+ * The layers of one writer lie side by side and cover all possible keys,
  * so that a key without a value is known not to exist.
  *
  *-------------------------------------------------------------------------
@@ -43,7 +43,7 @@ extern void bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
 extern List *bb_imagewriter_finish(const BbReqCtx *ctx, BbImageWriter *writer);
 
 /*
- * bb_imagewriter_layers - the layers (BbLayerDesc *) that are durable so far.
+ * bb_imagewriter_layers - return the layers (BbLayerDesc *) that are durable so far.
  */
 extern List *bb_imagewriter_layers(const BbImageWriter *writer);
 

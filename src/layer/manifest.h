@@ -87,8 +87,8 @@ extern bool bb_manifest_commit(const BbReqCtx *ctx, BbObjectStore *objects,
  * bb_manifest_list - return the names (char *) of the timelines in a page
  * store, in order.
  *
- * Some may be remains: whether there is such a timeline, its manifest says.  A
- * name that no timeline can have is skipped, with a WARNING.
+ * Some may be remains: a timeline exists only if it has a manifest.  A name that
+ * no timeline can have is skipped, with a WARNING.
  */
 extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *objects);
 
@@ -99,7 +99,7 @@ extern List *bb_manifest_list(const BbReqCtx *ctx, BbObjectStore *objects);
  *
  * Timelines whose manifests can't be read are skipped.
  *
- * Errors: CONNECTION_FAILURE and the like: that says nothing of a timeline.
+ * Errors: CONNECTION_FAILURE and the like, which concern no timeline alone.
  */
 extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *objects,
 							  uint64 system_identifier);
@@ -135,8 +135,8 @@ extern void bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 							 const char *timeline);
 
 /*
- * bb_manifest_lock_tree - take the lock of all that make or drop branches,
- * until CurrentMemoryContext is reset.
+ * bb_manifest_lock_tree - take the lock of sessions that make or drop
+ * branches, until CurrentMemoryContext is reset.
  *
  * Errors: OBJECT_IN_USE.
  */

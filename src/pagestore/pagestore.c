@@ -11,7 +11,7 @@
 #include "base/errorcontext.h"
 #include "pagestore/pagestore_driver.h"
 
-/* Layers in an object store: every URL that the driver above it doesn't take. */
+/* Open layers in an object store, which every other URL names. */
 static BbPageStore *
 open_timeline(const BbReqCtx *ctx, const char *url,
 			  const BbObjectStoreOptions *options, const char *timeline)

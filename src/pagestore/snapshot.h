@@ -5,8 +5,8 @@
  *
  *	  LSN of the user ── within the timeline? ── end of a record ──► snapshot
  *
- * Any LSN in a timeline's range can be read at.  A read there sees what the
- * last record at or before it left, so the end of that record is the LSN of
+ * A timeline can be read at any LSN in its range.  A read sees what the last
+ * record at or before that LSN left, so the end of that record is the LSN of
  * the snapshot.  The page store knows the ends of all records (RECORD_ENDS, one
  * value for each page of WAL) and the times of commits (COMMIT_TIME).
  *

@@ -20,7 +20,7 @@ typedef struct BbTreeSink
 	BbPathList *files; /* the paths that members of a kind had */
 	BbPathList *directories;
 	BbOutFile  *out;
-	bool		open; /* in the midst of a file */
+	bool		open; /* within a file */
 	BbRestored	result;
 } BbTreeSink;
 

@@ -128,7 +128,7 @@ typedef enum BbFetchOutcome
 	BB_FETCH_DONE,		/* the file is there */
 	BB_FETCH_ELSEWHERE, /* another session was fetching it */
 	BB_FETCH_NO_ROOM,
-	BB_FETCH_WRONG /* what came has another size or CRC */
+	BB_FETCH_WRONG /* the download has another size or CRC */
 } BbFetchOutcome;
 
 typedef struct BbDownload BbDownload;
