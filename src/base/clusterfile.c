@@ -53,7 +53,7 @@ control_has_bools(const void *data)
 }
 
 char *
-bb_control_build_complaint(const ControlFileData *control)
+bb_control_build_error(const ControlFileData *control)
 {
 	const struct
 	{
@@ -123,7 +123,7 @@ bb_control_crc(const ControlFileData *control)
 }
 
 char *
-bb_control_complaint(const void *data, size_t length)
+bb_control_error(const void *data, size_t length)
 {
 	ControlFileData control;
 	pg_crc32c	crc;
@@ -148,7 +148,7 @@ bb_control_complaint(const void *data, size_t length)
 		return pstrdup("It has a value that is neither true nor false.");
 	if (control.state < DB_STARTUP || control.state > DB_IN_PRODUCTION)
 		return psprintf("Its state %d is impossible.", (int) control.state);
-	complaint = bb_control_build_complaint(&control);
+	complaint = bb_control_build_error(&control);
 	if (complaint != NULL)
 		return complaint;
 	if (!IsValidWalSegSize(control.xlog_seg_size))
@@ -158,7 +158,7 @@ bb_control_complaint(const void *data, size_t length)
 }
 
 char *
-bb_checkpoint_complaint(const void *data, size_t length)
+bb_checkpoint_error(const void *data, size_t length)
 {
 	CheckPoint	checkpoint;
 	char	   *complaint = wrong_length(length, sizeof(checkpoint));
@@ -177,7 +177,7 @@ bb_checkpoint_complaint(const void *data, size_t length)
 }
 
 char *
-bb_relmap_complaint(const void *data, size_t length)
+bb_relmap_error(const void *data, size_t length)
 {
 	const uint32 max_mappings = (BB_RELMAP_CRC_AT - 2 * sizeof(uint32)) /
 		(2 * sizeof(Oid));

@@ -18,26 +18,26 @@
 #include "catalog/pg_control.h"
 
 /*
- * bb_control_complaint - ControlFileData: its version, its checksum, that it
+ * bb_control_error - ControlFileData: its version, its checksum, that it
  * is of a server built as this one (as ReadControlFile in PostgreSQL's
  * xlog.c), and that the values which a server needs to start are possible.
  */
-extern char *bb_control_complaint(const void *data, size_t length);
+extern char *bb_control_error(const void *data, size_t length);
 
 /*
- * bb_control_build_complaint - check that the server with this control file
+ * bb_control_build_error - check that the server with this control file
  * was built as this one, since that decides the form of a cluster's files.
  */
-extern char *bb_control_build_complaint(const ControlFileData *control);
+extern char *bb_control_build_error(const ControlFileData *control);
 
 /* bb_control_crc - return the CRC that a control file must have. */
 extern pg_crc32c bb_control_crc(const ControlFileData *control);
 
-/* bb_checkpoint_complaint - CheckPoint: as StartupXLOG in xlog.c. */
-extern char *bb_checkpoint_complaint(const void *data, size_t length);
+/* bb_checkpoint_error - CheckPoint: as StartupXLOG in xlog.c. */
+extern char *bb_checkpoint_error(const void *data, size_t length);
 
-/* bb_relmap_complaint - pg_filenode.map (load_relmap_file in relmapper.c). */
-extern char *bb_relmap_complaint(const void *data, size_t length);
+/* bb_relmap_error - pg_filenode.map (load_relmap_file in relmapper.c). */
+extern char *bb_relmap_error(const void *data, size_t length);
 
 /*
  * bb_time_is_valid - a time_t that the server, and tar, can have: from 1970

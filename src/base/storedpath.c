@@ -10,7 +10,7 @@
 #include "base/storedpath.h"
 
 const char *
-bb_storedpath_complaint(const char *path)
+bb_storedpath_error(const char *path)
 {
 	if (path[0] == '\0')
 		return "The path is empty.";

@@ -16,12 +16,12 @@
 #define BB_STOREDPATH_PART_MAX 255
 
 /*
- * bb_storedpath_complaint - return what is wrong with a path, as an errdetail,
+ * bb_storedpath_error - return what is wrong with a path, as an errdetail,
  * or NULL.
  *
  * A valid path is relative and shorter than MAXPGPATH, and each of its parts is a
  * name: not empty, neither "." nor "..", at most BB_STOREDPATH_PART_MAX bytes.
  */
-extern const char *bb_storedpath_complaint(const char *path);
+extern const char *bb_storedpath_error(const char *path);
 
 #endif /* BB_STOREDPATH_H */

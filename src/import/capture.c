@@ -83,7 +83,7 @@ is_skipped(const Capture *capture, const struct stat *st)
 
 /* Say why a backup can't have a file with this path; NULL: it can. */
 static const char *
-path_complaint(const char *path)
+path_error(const char *path)
 {
 	return strlen(path) >= TAR_NAME_SIZE ? "Its path is too long for tar."
 										 : NULL;
@@ -96,7 +96,7 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 	BbInventory *inventory = capture->inventory;
 	const char *complaint = st->st_size > BB_CAPTURED_MAX_SIZE
 		? "It is too large to be configuration."
-		: path_complaint(path);
+		: path_error(path);
 	BbCapturedFile *file;
 
 	if (complaint != NULL)
@@ -118,7 +118,7 @@ static bool
 add_directory(const Capture *capture, const char *path)
 {
 	BbInventory *inventory = capture->inventory;
-	const char *complaint = path_complaint(path);
+	const char *complaint = path_error(path);
 	BbCapturedDirectory *directory;
 
 	if (complaint != NULL)

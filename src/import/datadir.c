@@ -205,7 +205,7 @@ static void
 check_control(const BbDataDir *dir)
 {
 	const ControlFileData *control = &dir->control;
-	const char *complaint = bb_control_build_complaint(control);
+	const char *complaint = bb_control_build_error(control);
 
 	if (complaint != NULL)
 		ereport(ERROR,

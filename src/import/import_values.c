@@ -243,7 +243,7 @@ check_relmap(const BbImport *import, const char *path, const char *data,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("relation map \"%s/%s\" is missing",
 						import->dir->path, path)));
-	complaint = bb_relmap_complaint(data, length);
+	complaint = bb_relmap_error(data, length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

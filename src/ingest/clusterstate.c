@@ -15,14 +15,14 @@
 /* Read a value that is a struct of the server, and check it. */
 static void
 load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn, BbKeyKind kind,
-	 char *(*find_complaint) (const void *, size_t), void *value, size_t size)
+	 char *(*find_error) (const void *, size_t), void *value, size_t size)
 {
 	BbKey		key = bb_key_make(kind, 0, 0, 0, 0, 0);
 	BbEntry		entry;
 	const char *complaint = "There is none.";
 
 	if (bb_timeline_get(ctx, timeline, &key, lsn, &entry))
-		complaint = find_complaint(entry.value, entry.length);
+		complaint = find_error(entry.value, entry.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -38,9 +38,9 @@ bb_clusterstate_load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 {
 	BbClusterState *state = palloc0(sizeof(BbClusterState));
 
-	load(ctx, timeline, lsn, BB_KEY_CHECKPOINT, bb_checkpoint_complaint,
+	load(ctx, timeline, lsn, BB_KEY_CHECKPOINT, bb_checkpoint_error,
 		 &state->checkpoint, sizeof(state->checkpoint));
-	load(ctx, timeline, lsn, BB_KEY_CONTROL_FILE, bb_control_complaint,
+	load(ctx, timeline, lsn, BB_KEY_CONTROL_FILE, bb_control_error,
 		 &state->control, sizeof(state->control));
 	memcpy(&state->written, &state->checkpoint, sizeof(CheckPoint));
 	return state;

@@ -15,7 +15,7 @@
 void
 bb_recordcheck_blocks(BbIngest *ingest)
 {
-	const char *complaint = bb_walblocks_complaint(ingest->record);
+	const char *complaint = bb_walblocks_error(ingest->record);
 
 	if (complaint != NULL)
 		bb_ingest_refuse(ingest, "%s", complaint);

@@ -170,7 +170,7 @@ next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	if (!bb_pagestore_get(ctx, snapshot, &key, &value) && !is_shared(database))
 		return false;
 	value = bb_pagestore_need(ctx, snapshot, &key, 0);
-	complaint = bb_relmap_complaint(value.data, value.length);
+	complaint = bb_relmap_error(value.data, value.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

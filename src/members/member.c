@@ -47,7 +47,7 @@ bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 				 errdetail("It begins with \"%.64s\" and has %d bytes; the limit is %d.",
 						   member->path, length, MAXPGPATH - 1)));
 	/* checked here for all sinks and for everything that a store names */
-	complaint = bb_storedpath_complaint(member->path);
+	complaint = bb_storedpath_error(member->path);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

@@ -41,7 +41,7 @@ read_control(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 	const char *complaint;
 
 	value = bb_pagestore_need(ctx, snapshot, &key, 0);
-	complaint = bb_control_complaint(value.data, value.length);
+	complaint = bb_control_error(value.data, value.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -147,7 +147,7 @@ bb_seed_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 
 	read_control(ctx, snapshot, &seed->control);
 	value = bb_pagestore_need(ctx, snapshot, &key, 0);
-	complaint = bb_checkpoint_complaint(value.data, value.length);
+	complaint = bb_checkpoint_error(value.data, value.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

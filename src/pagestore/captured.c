@@ -78,9 +78,9 @@ bb_captured_is_history(const char *path)
 }
 
 const char *
-bb_captured_complaint(const char *path)
+bb_captured_error(const char *path)
 {
-	const char *complaint = bb_storedpath_complaint(path);
+	const char *complaint = bb_storedpath_error(path);
 	const char *slash = strchr(path, '/');
 	char		first[BB_STOREDPATH_PART_MAX + 1];
 

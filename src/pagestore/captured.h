@@ -28,9 +28,9 @@ extern bool bb_captured_is_excluded(const char *name);
 extern bool bb_captured_is_history(const char *path);
 
 /*
- * bb_captured_complaint - return why there can be no captured file with this
+ * bb_captured_error - return why there can be no captured file with this
  * path, as an errdetail; NULL if there can.
  */
-extern const char *bb_captured_complaint(const char *path);
+extern const char *bb_captured_error(const char *path);
 
 #endif /* BB_CAPTURED_H */

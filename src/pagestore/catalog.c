@@ -298,7 +298,7 @@ bb_catalog_next_file(const BbReqCtx *ctx, BbCatalogScan *scan,
 	else if (file->size > BB_CAPTURED_MAX_SIZE)
 		complaint = "It is larger than captured files are.";
 	else if (file->path != NULL)
-		complaint = bb_captured_complaint(file->path);
+		complaint = bb_captured_error(file->path);
 	check_valid(scan, &fields, &reader, complaint);
 	return true;
 }
@@ -316,7 +316,7 @@ bb_catalog_next_directory(const BbReqCtx *ctx, BbCatalogScan *scan,
 	directory->ordinal = fields.rel;
 	directory->path = rest_as_text(&reader);
 	if (directory->path != NULL)
-		complaint = bb_captured_complaint(directory->path);
+		complaint = bb_captured_error(directory->path);
 	check_valid(scan, &fields, &reader, complaint);
 	return true;
 }

@@ -113,7 +113,7 @@ first_record_start(const BbReqCtx *ctx, BbPageStore *store,
 	ControlFileData control;
 	XLogRecPtr	end = InvalidXLogRecPtr;
 
-	if (bb_control_complaint(value.data, value.length) != NULL)
+	if (bb_control_error(value.data, value.length) != NULL)
 		bb_pagestore_report_invalid(&key);
 	memcpy(&control, value.data, sizeof(control));
 	if (control.state == DB_SHUTDOWNED && control.checkPoint < start)
@@ -199,7 +199,7 @@ bb_snapshot_time(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 
 	key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
 	value = bb_pagestore_need(ctx, snapshot, &key, 0);
-	if (bb_checkpoint_complaint(value.data, value.length) != NULL)
+	if (bb_checkpoint_error(value.data, value.length) != NULL)
 		bb_pagestore_report_invalid(&key);
 	memcpy(&checkpoint, value.data, sizeof(checkpoint));
 	return (int64) checkpoint.time;

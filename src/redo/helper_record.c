@@ -87,7 +87,7 @@ decode_record(XLogRecord *record, uint32 length, XLogRecPtr end_lsn)
 	reader->EndRecPtr = end_lsn;
 
 	/* ingest checks that, too, but a store is not trusted */
-	invalid = bb_walblocks_complaint(reader);
+	invalid = bb_walblocks_error(reader);
 	if (invalid != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

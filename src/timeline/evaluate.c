@@ -133,7 +133,7 @@ check_control(const BbTimeline *timeline, const uint8 *control, size_t length,
 			  XLogRecPtr lsn)
 {
 	uint32		version = timeline->manifest->data_checksum_version;
-	char	   *complaint = bb_control_complaint(control, length);
+	char	   *complaint = bb_control_error(control, length);
 	ControlFileData file;
 
 	if (complaint == NULL)

@@ -26,7 +26,7 @@ bb_walblocks_locator_valid(Oid spc, Oid db, Oid rel)
 }
 
 static const char *
-place_complaint(const DecodedBkpBlock *block, int id)
+place_error(const DecodedBkpBlock *block, int id)
 {
 	BbRelLocator locator = BB_DECODED_LOCATOR(block);
 
@@ -48,7 +48,7 @@ place_complaint(const DecodedBkpBlock *block, int id)
 }
 
 static const char *
-image_complaint(const DecodedBkpBlock *block, int id)
+image_error(const DecodedBkpBlock *block, int id)
 {
 	uint8		methods = block->bimg_info & ALL_METHODS;
 
@@ -74,7 +74,7 @@ image_complaint(const DecodedBkpBlock *block, int id)
 }
 
 const char *
-bb_walblocks_complaint(XLogReaderState *record)
+bb_walblocks_error(XLogReaderState *record)
 {
 	for (int id = 0; id <= XLogRecMaxBlockId(record); id++)
 	{
@@ -83,9 +83,9 @@ bb_walblocks_complaint(XLogReaderState *record)
 
 		if (!block->in_use)
 			continue;
-		complaint = place_complaint(block, id);
+		complaint = place_error(block, id);
 		if (complaint == NULL && block->has_image)
-			complaint = image_complaint(block, id);
+			complaint = image_error(block, id);
 		if (complaint != NULL)
 			return complaint;
 	}

@@ -20,10 +20,10 @@
 #include "base/compat.h"
 
 /*
- * bb_walblocks_complaint - return what is wrong with the record's block
+ * bb_walblocks_error - return what is wrong with the record's block
  * references, as a palloc'd sentence for an errdetail; NULL if nothing is.
  */
-extern const char *bb_walblocks_complaint(XLogReaderState *record);
+extern const char *bb_walblocks_error(XLogReaderState *record);
 
 /*
  * bb_walblocks_restore - write the full-page image of a block reference into
@@ -31,7 +31,7 @@ extern const char *bb_walblocks_complaint(XLogReaderState *record);
  *
  * Returns NULL, or a sentence that says why that is not possible.
  *
- * REQUIRES: bb_walblocks_complaint() found nothing; the reference has an image.
+ * REQUIRES: bb_walblocks_error() found nothing; the reference has an image.
  */
 extern const char *bb_walblocks_restore(XLogReaderState *record, uint8 id,
 										char *page);

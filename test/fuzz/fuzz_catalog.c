@@ -67,7 +67,7 @@ check_file(const BbCapturedFile *file)
 	FUZZ_CHECK(file->path[0] != '/' && strlen(file->path) < MAXPGPATH);
 	FUZZ_CHECK(strstr(file->path, "../") != file->path &&
 			   strstr(file->path, "/../") == NULL);
-	FUZZ_CHECK(bb_storedpath_complaint(file->path) == NULL);
+	FUZZ_CHECK(bb_storedpath_error(file->path) == NULL);
 }
 
 static bool

@@ -44,14 +44,14 @@ take(const uint8_t *data, size_t size)
 	{
 		case 0:
 			seal(bytes, size, offsetof(ControlFileData, crc));
-			(void) bb_control_complaint(bytes, size);
+			(void) bb_control_error(bytes, size);
 			break;
 		case 1:
-			(void) bb_checkpoint_complaint(bytes, size);
+			(void) bb_checkpoint_error(bytes, size);
 			break;
 		case 2:
 			seal(bytes, size, BB_RELMAP_CRC_AT);
-			(void) bb_relmap_complaint(bytes, size);
+			(void) bb_relmap_error(bytes, size);
 			break;
 		case 3:
 			if (size > sizeof(pg_crc32c))

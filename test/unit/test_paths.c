@@ -62,12 +62,12 @@ UNIT_TEST(storedpath_leads_nowhere_else)
 
 	for (int i = 0; i < lengthof(good); i++)
 	{
-		CHECK(bb_storedpath_complaint(good[i]) == NULL);
+		CHECK(bb_storedpath_error(good[i]) == NULL);
 		make_member(good[i]);
 	}
 	for (int i = 0; i < lengthof(bad); i++)
 	{
-		CHECK(bb_storedpath_complaint(bad[i]) != NULL);
+		CHECK(bb_storedpath_error(bad[i]) != NULL);
 		CHECK_ERROR(make_member(bad[i]), ERRCODE_DATA_CORRUPTED);
 	}
 
@@ -75,7 +75,7 @@ UNIT_TEST(storedpath_leads_nowhere_else)
 	while (deep.len < MAXPGPATH)
 		appendStringInfoString(&deep, "d/");
 	appendStringInfoChar(&deep, 'd');
-	CHECK(bb_storedpath_complaint(deep.data) != NULL);
+	CHECK(bb_storedpath_error(deep.data) != NULL);
 }
 
 UNIT_TEST(captured_paths)
@@ -99,9 +99,9 @@ UNIT_TEST(captured_paths)
 						 "../x"};
 
 	for (int i = 0; i < lengthof(good); i++)
-		CHECK(bb_captured_complaint(good[i]) == NULL);
+		CHECK(bb_captured_error(good[i]) == NULL);
 	for (int i = 0; i < lengthof(bad); i++)
-		CHECK(bb_captured_complaint(bad[i]) != NULL);
+		CHECK(bb_captured_error(bad[i]) != NULL);
 }
 
 /* Write an object; the first one makes the store's directory. */

@@ -229,7 +229,7 @@ control_is_good(void (*change) (ControlFileData *))
 	INIT_CRC32C(control->crc);
 	COMP_CRC32C(control->crc, control, offsetof(ControlFileData, crc));
 	FIN_CRC32C(control->crc);
-	return bb_control_complaint(control, sizeof(*control)) == NULL;
+	return bb_control_error(control, sizeof(*control)) == NULL;
 }
 
 #define CONTROL_CHANGE(name, change)              \
@@ -269,15 +269,14 @@ UNIT_TEST(control_file_is_checked)
 		if (control_is_good(changes[i]))
 			elog(ERROR, "change %d was believed", i);
 	control->crc++;
-	CHECK(bb_control_complaint(control, sizeof(*control)) != NULL);
-	CHECK(bb_control_complaint(control, sizeof(*control) - 1) != NULL);
+	CHECK(bb_control_error(control, sizeof(*control)) != NULL);
+	CHECK(bb_control_error(control, sizeof(*control) - 1) != NULL);
 
-	CHECK(bb_checkpoint_complaint(&checkpoint, sizeof(checkpoint)) == NULL);
-	CHECK(bb_checkpoint_complaint(&checkpoint, sizeof(checkpoint) - 1) !=
-		  NULL);
+	CHECK(bb_checkpoint_error(&checkpoint, sizeof(checkpoint)) == NULL);
+	CHECK(bb_checkpoint_error(&checkpoint, sizeof(checkpoint) - 1) != NULL);
 	checkpoint.time = -1;
-	CHECK(bb_checkpoint_complaint(&checkpoint, sizeof(checkpoint)) != NULL);
+	CHECK(bb_checkpoint_error(&checkpoint, sizeof(checkpoint)) != NULL);
 	checkpoint = control->checkPointCopy;
 	checkpoint.nextXid = FullTransactionIdFromU64(1);
-	CHECK(bb_checkpoint_complaint(&checkpoint, sizeof(checkpoint)) != NULL);
+	CHECK(bb_checkpoint_error(&checkpoint, sizeof(checkpoint)) != NULL);
 }

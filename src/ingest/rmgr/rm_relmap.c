@@ -35,7 +35,7 @@ bb_rm_relmap(BbIngest *ingest)
 						 "It has a relation map of %d bytes instead of %d.",
 						 update->nbytes, BB_RELMAP_SIZE);
 	(void) bb_ingest_data(ingest, MinSizeOfRelmapUpdate + BB_RELMAP_SIZE);
-	complaint = bb_relmap_complaint(update->data, BB_RELMAP_SIZE);
+	complaint = bb_relmap_error(update->data, BB_RELMAP_SIZE);
 	if (complaint != NULL)
 		bb_ingest_refuse(ingest, "Its relation map is not valid: %s",
 						 complaint);
