@@ -85,8 +85,12 @@ handle_record(BbIngest *ingest, XLogReaderState *record)
 static void
 record_done(BbIngest *ingest, XLogReaderState *record)
 {
-	bool		was_consistent = ingest->done_lsn >= ingest->start_lsn;
+	bool		consistent_now = ingest->done_lsn < ingest->start_lsn &&
+		record->EndRecPtr >= ingest->start_lsn;
 
+	/* if this fails, the timeline must not be committed as consistent */
+	if (consistent_now)
+		bb_invalidpages_check(ingest);
 	if (ingest->record_layers != NIL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(ingest->context);
@@ -100,11 +104,8 @@ record_done(BbIngest *ingest, XLogReaderState *record)
 	ingest->done_start = record->ReadRecPtr;
 	bb_recordends_add(ingest->ends, ingest->done_lsn);
 	ingest->result.records++;
-	if (!was_consistent && ingest->done_lsn >= ingest->start_lsn)
-	{
-		bb_invalidpages_check(ingest);
+	if (consistent_now)
 		ingest->start_lsn = ingest->done_lsn;
-	}
 }
 
 /* Has a base backup all WAL that it needs? */

@@ -355,7 +355,7 @@ is_page(const BbKey *key)
 
 List *
 bb_openlayer_flush(const BbReqCtx *ctx, BbOpenLayer *layer,
-				   BbObjectStore *store, const char *timeline,
+				   BbObjectStore *objects, const char *timeline,
 				   XLogRecPtr lsn_start, XLogRecPtr lsn_end, uint64 *pages)
 {
 	uint64		cut_size = (uint64) bb_setting_layer_size_mb * 1024 * 1024;
@@ -381,7 +381,7 @@ bb_openlayer_flush(const BbReqCtx *ctx, BbOpenLayer *layer,
 			writer = NULL;
 		}
 		if (writer == NULL)
-			writer = bb_layer_writer_new_delta(ctx, store, timeline, key,
+			writer = bb_layer_writer_new_delta(ctx, objects, timeline, key,
 											   lsn_start, lsn_end,
 											   (BbCompression)
 												   bb_setting_compression);

@@ -81,7 +81,7 @@ extern void bb_openlayer_cut(BbOpenLayer *layer, XLogRecPtr lsn);
  * different pages among the keys to *pages.
  */
 extern List *bb_openlayer_flush(const BbReqCtx *ctx, BbOpenLayer *layer,
-								BbObjectStore *store, const char *timeline,
+								BbObjectStore *objects, const char *timeline,
 								XLogRecPtr lsn_start, XLogRecPtr lsn_end,
 								uint64 *pages);
 

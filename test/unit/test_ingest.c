@@ -75,7 +75,7 @@ UNIT_TEST(pagecheck_newer_than_wal)
 /* Layers are cut at the limit and lie side by side over all keys. */
 UNIT_TEST(imagewriter_cuts)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbImageWriter *writer;
 	BbKeyRange	all = bb_key_range_all();
 	List	   *layers;
@@ -88,7 +88,7 @@ UNIT_TEST(imagewriter_cuts)
 
 	bb_setting_layer_size_mb = 1;
 	bb_setting_compression = BB_COMPRESSION_NONE;
-	writer = bb_imagewriter_new(store, "main", END_LSN);
+	writer = bb_imagewriter_new(objects, "main", END_LSN);
 	for (BlockNumber block = 0; block < 500; block++)
 	{
 		BbKey		key = bb_key_rel_block(1663, 5, 1259, MAIN_FORKNUM, block);

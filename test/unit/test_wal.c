@@ -112,7 +112,7 @@ add(BbOpenLayer *layer, BbKey key, XLogRecPtr lsn, BbEntryType type,
 
 /* "block@lsn=value " of all entries of some layers, in order. */
 static char *
-layers_text(const BbReqCtx *ctx, BbObjectStore *store, List *descs)
+layers_text(const BbReqCtx *ctx, BbObjectStore *objects, List *descs)
 {
 	StringInfoData text;
 	ListCell   *cell;
@@ -122,7 +122,7 @@ layers_text(const BbReqCtx *ctx, BbObjectStore *store, List *descs)
 	foreach(cell, descs)
 	{
 		const BbLayerDesc *desc = lfirst(cell);
-		BbLayer	   *layer = bb_layer_open(ctx, store, "main", desc);
+		BbLayer	   *layer = bb_layer_open(ctx, objects, "main", desc);
 		BbLayerCursor *cursor = bb_layer_cursor_new(ctx, layer,
 													&desc->keys.start, 0,
 													65536);
@@ -140,7 +140,7 @@ layers_text(const BbReqCtx *ctx, BbObjectStore *store, List *descs)
 
 UNIT_TEST(openlayer_sorts_and_supersedes)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbOpenLayer *layer = bb_openlayer_new();
 	uint64		pages = 0;
 	List	   *descs;
@@ -159,21 +159,21 @@ UNIT_TEST(openlayer_sorts_and_supersedes)
 	add(layer, block_key(1), LSN0 + 9, BB_ENTRY_IMAGE, "h");
 	bb_openlayer_cut(layer, LSN0 + 5);
 
-	descs = bb_openlayer_flush(ctx, layer, store, "main", LSN0, LSN0 + 6,
+	descs = bb_openlayer_flush(ctx, layer, objects, "main", LSN0, LSN0 + 6,
 							   &pages);
 	CHECK(list_length(descs) == 1 && pages == 4);
-	CHECK(strcmp(layers_text(ctx, store, descs),
+	CHECK(strcmp(layers_text(ctx, objects, descs),
 				 "3@100=b 3@103= 4@104=f 4@104=g 5@102=e 7@100=a 7@101=c ") ==
 		  0);
 	/* and nothing is left of it */
-	CHECK(bb_openlayer_flush(ctx, layer, store, "main", LSN0 + 6, LSN0 + 7,
+	CHECK(bb_openlayer_flush(ctx, layer, objects, "main", LSN0 + 6, LSN0 + 7,
 							 &pages) == NIL);
 	CHECK(pages == 4);
 }
 
 UNIT_TEST(openlayer_cuts_layers)
 {
-	BbObjectStore *store = unit_store(ctx);
+	BbObjectStore *objects = unit_store(ctx);
 	BbOpenLayer *layer = bb_openlayer_new();
 	int			saved = bb_setting_layer_size_mb;
 	char	   *value = palloc(BLCKSZ);
@@ -194,7 +194,7 @@ UNIT_TEST(openlayer_cuts_layers)
 	}
 	CHECK(bb_openlayer_size(layer) > 1000 * BLCKSZ);
 	bb_setting_layer_size_mb = 1;
-	descs = bb_openlayer_flush(ctx, layer, store, "main", LSN0, LSN0 + 1000,
+	descs = bb_openlayer_flush(ctx, layer, objects, "main", LSN0, LSN0 + 1000,
 							   &pages);
 	bb_setting_layer_size_mb = saved;
 

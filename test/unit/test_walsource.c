@@ -19,7 +19,10 @@
 #include "ingest/ingest.h"
 #include "layer/imagewriter.h"
 #include "layer/manifest.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
 #include "timeline/timeline.h"
+#include "utils/wait_event.h"
 
 #define WAL_PAGES 4
 #define WAL_BEGIN (LSN - LSN % XLOG_BLCKSZ)
@@ -41,6 +44,8 @@ typedef struct MemorySource
 
 	XLogRecPtr	arrived;
 	int			waits;
+	int			signal_at; /* this wait is interrupted by a signal; 0: none */
+	int			signal;
 	XLogRecPtr	committed;
 } MemorySource;
 
@@ -165,7 +170,13 @@ memory_wait(const BbReqCtx *ctx, BbWalSource *base, long timeout_ms)
 	MemorySource *memory = memory_of(base);
 
 	CHECK(timeout_ms > 0);
-	memory->waits++;
+	if (++memory->waits == memory->signal_at)
+	{
+		kill(MyProcPid, memory->signal);
+		CHECK(WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0,
+						PG_WAIT_EXTENSION) == WL_LATCH_SET);
+		ResetLatch(MyLatch);
+	}
 	memory->arrived = Min(memory->arrived + PIECE_BYTES, memory->end);
 }
 
@@ -338,6 +349,39 @@ UNIT_TEST(ingest_stops_waiting_at_until)
 		write_next_oid(memory, 30000 + i);
 	result = bb_ingest(ctx, objects, "main", &memory->origin, first);
 	CHECK(result.records == 1 && result.end_lsn == first);
+	CHECK(memory->waits == 1 && memory->committed == first);
+}
+
+/*
+ * A driver waits for its latch and resets it.  A cancellation that arrives
+ * meanwhile takes effect before the next wait, and commits nothing.
+ */
+UNIT_TEST(ingest_is_canceled_while_it_waits)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+
+	for (int i = 1; i < 20; i++)
+		write_next_oid(memory, 30000 + i);
+	memory->signal_at = 5;
+	memory->signal = SIGINT;
+	CHECK_ERROR(bb_ingest(ctx, objects, "main", &memory->origin,
+						  InvalidXLogRecPtr),
+				ERRCODE_QUERY_CANCELED);
+	CHECK(memory->waits == 5 && memory->committed == 0);
+	CHECK(bb_manifest_read(ctx, objects, "main")->end_lsn == LSN);
+}
+
+/* Another signal that sets the latch only ends the wait. */
+UNIT_TEST(ingest_waits_again_after_a_signal)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+	XLogRecPtr	first = write_next_oid(memory, 30001);
+
+	memory->signal_at = 1;
+	memory->signal = SIGHUP;
+	(void) bb_ingest(ctx, objects, "main", &memory->origin, first);
 	CHECK(memory->waits == 1 && memory->committed == first);
 }
 
