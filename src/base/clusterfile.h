@@ -7,8 +7,8 @@
  * PostgreSQL's structures.  A wrong one would otherwise be found by the server
  * that starts on a backup, or not at all.
  *
- * Each function with "complaint" in its name returns an errdetail, palloc'd;
- * NULL if nothing is wrong.
+ * Each function with "error" in its name returns an errdetail, palloc'd; NULL if
+ * nothing is wrong.
  *
  *-------------------------------------------------------------------------
  */

@@ -27,6 +27,10 @@
  * error ends it that runs through the task's PG_CATCHes; a task must not
  * suppress it.  A restarted worker has the same payload.
  *
+ * An error while the worker connects counts, too: if the database or the role
+ * has been dropped meanwhile, the worker is restarted, and fails, until the
+ * server is restarted.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_STANDINGWORKER_H

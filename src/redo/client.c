@@ -26,7 +26,7 @@ struct BbRedo
 	int			npending;
 	size_t		bytes_pending; /* of histories */
 	int			nheld;	  /* histories submitted since the last dispatch */
-	BbRedoRequest *given; /* whose page was returned last; NULL: none */
+	BbRedoRequest *given; /* returned last; NULL: none */
 	MemoryContextCallback callback;
 };
 
@@ -106,25 +106,13 @@ bb_redo_full(const BbRedo *redo)
 }
 
 static void
-throw_failure(BbRedoRequest *request)
+throw_failure(const BbRedoFailure *failure)
 {
-	/* the request is freed, so its texts have to be copied */
-	int			sqlerrcode = request->failure->sqlerrcode;
-	char	   *message = pstrdup(request->failure->message);
-	char	   *detail = NULL;
-	char	   *hint = NULL;
-
-	if (request->failure->detail != NULL)
-		detail = pstrdup(request->failure->detail);
-	if (request->failure->hint != NULL)
-		hint = pstrdup(request->failure->hint);
-	bb_redo_request_free(request);
-
 	ereport(ERROR,
-			(errcode(sqlerrcode),
-			 errmsg_internal("%s", message),
-			 detail ? errdetail_internal("%s", detail) : 0,
-			 hint ? errhint("%s", hint) : 0));
+			(errcode(failure->sqlerrcode),
+			 errmsg_internal("%s", failure->message),
+			 failure->detail ? errdetail_internal("%s", failure->detail) : 0,
+			 failure->hint ? errhint("%s", failure->hint) : 0));
 }
 
 const uint8 *
@@ -152,10 +140,10 @@ bb_redo_next(const BbReqCtx *ctx, BbRedo *redo)
 	dlist_delete(&request->of_client);
 	redo->npending--;
 	redo->bytes_pending -= request->length;
+	redo->given = request;
 	if (request->failure != NULL)
-		throw_failure(request);
+		throw_failure(request->failure);
 	BB_COUNT(ctx, pages_redone, 1);
 	BB_COUNT(ctx, records_applied, request->nrecords);
-	redo->given = request;
 	return request->page;
 }

@@ -100,7 +100,13 @@ end_all_processes(int code, Datum arg)
 	foreach(cell, pools)
 	{
 		foreach(of_pool, ((BbRedoPool *) lfirst(cell))->peers)
-			bb_redo_process_end(((BbRedoPeer *) lfirst(of_pool))->process);
+		{
+			BbRedoPeer *peer = lfirst(of_pool);
+
+			/* NULL: the exit interrupted the start of this helper */
+			if (peer->process != NULL)
+				bb_redo_process_end(peer->process);
+		}
 	}
 }
 
