@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/crc.h"
 #include "layer/filter.h"
-#include "port/pg_crc32c.h"
 
 /* 2^64 divided by the golden ratio. */
 #define SPREAD UINT64CONST(0x9E3779B97F4A7C15)
@@ -19,12 +19,7 @@
 uint32
 bb_filter_hash(const BbKey *key)
 {
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, key->bytes, BB_KEY_LENGTH);
-	FIN_CRC32C(crc);
-	return crc;
+	return bb_crc32c_of(key->bytes, BB_KEY_LENGTH);
 }
 
 uint32

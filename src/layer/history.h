@@ -62,9 +62,7 @@ typedef struct BbPageHistory
 	BbChange   *changes; /* lives as long as the history */
 } BbPageHistory;
 
-/*
- * bb_history_init - prepare a history; "parent" will own what it gathers.
- */
+/* bb_history_init - prepare a history; "parent" will own what it gathers. */
 extern void bb_history_init(BbPageHistory *history, MemoryContext parent);
 
 extern void bb_history_free(BbPageHistory *history);

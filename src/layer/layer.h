@@ -74,9 +74,7 @@ extern BbLayerWriter *bb_layer_writer_new(const BbReqCtx *ctx,
 										  const BbKey *start, XLogRecPtr lsn,
 										  BbCompression compression);
 
-/*
- * bb_layer_writer_new_delta - begin a delta layer of [lsn_start, lsn_end).
- */
+/* bb_layer_writer_new_delta - begin a delta layer of [lsn_start, lsn_end). */
 extern BbLayerWriter *bb_layer_writer_new_delta(
 	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	const BbKey *start, XLogRecPtr lsn_start, XLogRecPtr lsn_end,
@@ -132,9 +130,7 @@ extern BbLayerDesc *bb_layer_writer_finish(const BbReqCtx *ctx,
 typedef struct BbLayer BbLayer;
 typedef struct BbLayerCursor BbLayerCursor;
 
-/*
- * bb_layer_open - open a layer, and check that it is the one described.
- */
+/* bb_layer_open - open a layer, and check that it is the one described. */
 extern BbLayer *bb_layer_open(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *timeline, const BbLayerDesc *desc);
 extern void bb_layer_close(BbLayer *layer);

@@ -86,9 +86,7 @@ window_bytes(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 	return cursor->window;
 }
 
-/*
- * Read the block at place into the cursor's path.
- */
+/* Read the block at place into the cursor's path. */
 static BbBlock *
 load_block(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 		   int level)
@@ -110,9 +108,7 @@ load_block(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 	return block;
 }
 
-/*
- * Take the next entry of the cursor's block of a level.
- */
+/* Take the next entry of the cursor's block of a level. */
 static void
 step(BbLayerCursor *cursor, int level, BbEntry *entry)
 {
@@ -174,9 +170,7 @@ bb_layer_cursor_new(const BbReqCtx *ctx, BbLayer *layer, const BbKey *start,
 	return cursor;
 }
 
-/*
- * Go on to the next leaf.  False: there is none.
- */
+/* Go on to the next leaf.  False: there is none. */
 static bool
 next_leaf(const BbReqCtx *ctx, BbLayerCursor *cursor)
 {

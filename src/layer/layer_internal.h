@@ -51,9 +51,7 @@ struct BbLayer
 	size_t		buffer_size;
 };
 
-/*
- * bb_layer_corrupted - report a layer that is broken at "offset".
- */
+/* bb_layer_corrupted - report a layer that is broken at "offset". */
 pg_noreturn extern void bb_layer_corrupted(const BbLayer *layer, uint64 offset,
 										   const char *detail);
 
@@ -68,16 +66,12 @@ extern void bb_layer_open_block(const BbReqCtx *ctx, const BbLayer *layer,
 								const BbPlace *place, const uint8 *bytes,
 								int level, BbBlock *block);
 
-/*
- * bb_layer_entry - decode entry "position" of the block at "offset".
- */
+/* bb_layer_entry - decode entry "position" of the block at "offset". */
 extern void bb_layer_entry(const BbLayer *layer, uint64 offset,
 						   const BbBlock *block, uint32 position,
 						   BbEntry *entry);
 
-/*
- * bb_layer_search - like bb_block_search, but a broken entry is an error.
- */
+/* bb_layer_search - like bb_block_search, but a broken entry is an error. */
 extern uint32 bb_layer_search(const BbLayer *layer, uint64 offset,
 							  const BbBlock *block, const BbKey *key,
 							  XLogRecPtr lsn, bool or_equal);

@@ -23,9 +23,7 @@ typedef struct Path
 	uint32		positions[BB_LEVEL_MAX + 1];
 } Path;
 
-/*
- * Read bytes of the file into the layer's buffer.
- */
+/* Read bytes of the file into the layer's buffer. */
 static const uint8 *
 read_bytes(const BbReqCtx *ctx, BbLayer *layer, uint64 offset, size_t length)
 {
@@ -63,9 +61,7 @@ find_cached(BbLayer *layer, int level, uint64 offset)
 	return oldest;
 }
 
-/*
- * Return the block at place, from the cache if it is there.
- */
+/* Return the block at place, from the cache if it is there. */
 static BbBlock *
 cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
 			 int level)
@@ -107,9 +103,7 @@ bb_layer_forget(BbLayer *layer)
 	memset(layer->cached, 0, sizeof(layer->cached));
 }
 
-/*
- * Go down from path's entry of an index block to the last entry below it.
- */
+/* Go down from path's entry of an index block to the last entry below it. */
 static void
 descend_to_last(const BbReqCtx *ctx, BbLayer *layer, Path *path, int level)
 {
@@ -129,9 +123,7 @@ descend_to_last(const BbReqCtx *ctx, BbLayer *layer, Path *path, int level)
 	}
 }
 
-/*
- * Go to the last entry at or before (key, lsn).  False: there is none.
- */
+/* Go to the last entry at or before (key, lsn).  False: there is none. */
 static bool
 find_last(const BbReqCtx *ctx, BbLayer *layer, const BbKey *key,
 		  XLogRecPtr lsn, Path *path)
@@ -161,9 +153,7 @@ find_last(const BbReqCtx *ctx, BbLayer *layer, const BbKey *key,
 	return true;
 }
 
-/*
- * Go one entry back.  False: it was the first of the layer.
- */
+/* Go one entry back.  False: it was the first of the layer. */
 static bool
 step_back(const BbReqCtx *ctx, BbLayer *layer, Path *path)
 {

@@ -11,8 +11,8 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/crc.h"
 #include "layer/layer_internal.h"
-#include "port/pg_crc32c.h"
 #include "stats/layerstats.h"
 #include "utils/memutils.h"
 
@@ -40,14 +40,10 @@ static void
 check_header(const BbReqCtx *ctx, BbLayer *layer)
 {
 	uint8		header[BB_LAYER_HEADER_SIZE];
-	pg_crc32c	crc;
 
 	bb_object_read(ctx, layer->object, 0, header, sizeof(header));
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, header, 24);
-	FIN_CRC32C(crc);
 	if (memcmp(header, BB_LAYER_MAGIC, 8) != 0 ||
-		bb_get_le32(header + 24) != crc)
+		bb_get_le32(header + 24) != bb_crc32c_of(header, 24))
 		bb_layer_corrupted(layer, 0, "The file header is invalid.");
 	if (bb_get_le32(header + 8) != BB_FORMAT_VERSION)
 		bb_layer_corrupted(layer, 8,
@@ -65,16 +61,13 @@ check_footer(const BbReqCtx *ctx, BbLayer *layer)
 	uint64		at = layer->desc.size - BB_FOOTER_SIZE;
 	const BbLayerDesc *desc = &layer->desc;
 	BbReader	reader;
-	pg_crc32c	crc;
 	bool		same;
 	const uint8 *bytes;
 
 	bb_object_read(ctx, layer->object, at, footer, sizeof(footer));
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, footer, BB_FOOTER_SIZE - 12);
-	FIN_CRC32C(crc);
 	if (memcmp(footer + BB_FOOTER_SIZE - 8, BB_FOOTER_MAGIC, 8) != 0 ||
-		bb_get_le32(footer + BB_FOOTER_SIZE - 12) != crc)
+		bb_get_le32(footer + BB_FOOTER_SIZE - 12) !=
+			bb_crc32c_of(footer, BB_FOOTER_SIZE - 12))
 		bb_layer_corrupted(layer, at, "The footer is invalid.");
 
 	bb_reader_init(&reader, footer, sizeof(footer));
@@ -241,9 +234,6 @@ bb_layer_check_child(const BbLayer *layer, const BbEntry *index, uint64 offset,
 BbPlace
 bb_layer_entry_place(const BbEntry *entry)
 {
-	BbPlace		place;
-
-	place.offset = bb_get_le64(entry->value);
-	place.size = bb_get_le32(entry->value + 8);
-	return place;
+	return (BbPlace){.offset = bb_get_le64(entry->value),
+					 .size = bb_get_le32(entry->value + 8)};
 }

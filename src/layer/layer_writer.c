@@ -21,6 +21,9 @@
 #include "layer/filter.h"
 #include "utils/memutils.h"
 
+/* Room for hashes at first, which doubles. */
+#define HASHES_FIRST 1024
+
 struct BbLayerWriter
 {
 	MemoryContext context; /* owns the writer */
@@ -54,9 +57,7 @@ write_bytes(const BbReqCtx *ctx, BbLayerWriter *writer, const void *data,
 	writer->written += length;
 }
 
-/*
- * Begin a file; desc describes the layer as far as it is known.
- */
+/* Begin a file; desc describes the layer as far as it is known. */
 static BbLayerWriter *
 begin_layer(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 			const BbLayerDesc *desc, BbCompression compression)
@@ -64,9 +65,7 @@ begin_layer(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	MemoryContext context;
 	MemoryContext old;
 	BbLayerWriter *writer;
-	uint64		random;
-	uint8		header[BB_LAYER_HEADER_SIZE];
-	pg_crc32c	crc;
+	uint8		header[BB_LAYER_HEADER_SIZE] = {0};
 
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"bbackup layer writer",
@@ -76,26 +75,23 @@ begin_layer(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	writer->context = context;
 	writer->compression = compression;
 	writer->desc = *desc;
-	if (!pg_strong_random(&random, sizeof(random)))
+	if (!pg_strong_random(&writer->desc.file_id, sizeof(uint64)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a random layer id")));
-	writer->desc.file_id = random;
 	INIT_CRC32C(writer->crc);
 	initStringInfo(&writer->sealed);
+	writer->hashes_allocated = HASHES_FIRST;
+	writer->hashes = palloc(HASHES_FIRST * sizeof(uint32));
 
 	writer->object = bb_object_create(ctx, objects,
 									  bb_layer_object_name(timeline,
 														   &writer->desc));
 
-	memset(header, 0, sizeof(header));
 	memcpy(header, BB_LAYER_MAGIC, 8);
 	bb_put_le32(header + 8, BB_FORMAT_VERSION);
 	bb_put_le64(header + 16, writer->desc.file_id);
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, header, 24);
-	FIN_CRC32C(crc);
-	bb_put_le32(header + 24, crc);
+	bb_put_le32(header + 24, bb_crc32c_of(header, 24));
 	write_bytes(ctx, writer, header, sizeof(header));
 
 	MemoryContextSwitchTo(old);
@@ -107,12 +103,11 @@ bb_layer_writer_new(const BbReqCtx *ctx, BbObjectStore *objects,
 					const char *timeline, const BbKey *start, XLogRecPtr lsn,
 					BbCompression compression)
 {
-	BbLayerDesc desc = {0};
+	BbLayerDesc desc = {.keys.start = *start,
+						.lsn_start = lsn,
+						.lsn_end = lsn + 1,
+						.image = true};
 
-	desc.keys.start = *start;
-	desc.lsn_start = lsn;
-	desc.lsn_end = lsn + 1;
-	desc.image = true;
 	return begin_layer(ctx, objects, timeline, &desc, compression);
 }
 
@@ -122,12 +117,10 @@ bb_layer_writer_new_delta(const BbReqCtx *ctx, BbObjectStore *objects,
 						  XLogRecPtr lsn_start, XLogRecPtr lsn_end,
 						  BbCompression compression)
 {
-	BbLayerDesc desc = {0};
+	BbLayerDesc desc = {.keys.start = *start,
+						.lsn_start = lsn_start,
+						.lsn_end = lsn_end};
 
-	desc.keys.start = *start;
-	desc.lsn_start = lsn_start;
-	desc.lsn_end = lsn_end;
-	desc.image = false;
 	return begin_layer(ctx, objects, timeline, &desc, compression);
 }
 
@@ -146,9 +139,7 @@ builder_at(BbLayerWriter *writer, int level)
 	return &writer->builders[level];
 }
 
-/*
- * Seal and write the open block of a level.
- */
+/* Seal and write the open block of a level. */
 static void
 write_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
 {
@@ -169,26 +160,24 @@ close_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
 {
 	BbBlockBuilder *above = builder_at(writer, level + 1);
 	uint8		place[BB_INDEX_VALUE_SIZE];
-	BbEntry		entry;
+	BbBlockBuilder *closed = &writer->builders[level];
+	BbEntry		entry = {.key = closed->first_key,
+						 .lsn = closed->first_lsn,
+						 .type = BB_ENTRY_INDEX,
+						 .value = place,
+						 .length = sizeof(place)};
 
 	write_block(ctx, writer, level);
 	bb_put_le64(place, writer->block_offset);
 	bb_put_le32(place + 8, writer->block_size);
-	entry.key = writer->builders[level].first_key;
-	entry.lsn = writer->builders[level].first_lsn;
-	entry.type = BB_ENTRY_INDEX;
-	entry.value = place;
-	entry.length = sizeof(place);
-	bb_block_builder_reset(&writer->builders[level]);
+	bb_block_builder_reset(closed);
 
 	bb_block_builder_add(above, &entry);
 	if (bb_block_builder_size(above) >= BB_BLOCK_TARGET_SIZE)
 		close_block(ctx, writer, level + 1);
 }
 
-/*
- * Add an entry whose order was checked.
- */
+/* Add an entry whose order was checked. */
 static void
 add_entry(const BbReqCtx *ctx, BbLayerWriter *writer, const BbEntry *entry)
 {
@@ -214,18 +203,16 @@ void
 bb_layer_writer_add(const BbReqCtx *ctx, BbLayerWriter *writer,
 					const BbKey *key, const void *value, size_t length)
 {
-	BbEntry		entry;
+	BbEntry		entry = {.key = *key,
+						 .lsn = writer->desc.lsn_start,
+						 .type = BB_ENTRY_IMAGE,
+						 .value = value,
+						 .length = (uint32) Min(length, PG_UINT32_MAX)};
 
 	if (writer->desc.entries > 0
 			? bb_key_compare(key, &writer->last_key) <= 0
 			: bb_key_compare(key, &writer->desc.keys.start) < 0)
 		elog(ERROR, "key is out of order: %s", bb_key_text(key));
-
-	entry.key = *key;
-	entry.lsn = writer->desc.lsn_start;
-	entry.type = BB_ENTRY_IMAGE;
-	entry.value = value;
-	entry.length = (uint32) Min(length, PG_UINT32_MAX);
 	add_entry(ctx, writer, &entry);
 }
 
@@ -235,16 +222,10 @@ add_hash(BbLayerWriter *writer, const BbKey *key)
 {
 	if (writer->nhashes == writer->hashes_allocated)
 	{
-		uint64		allocated = Max(writer->hashes_allocated * 2, 1024);
-
-		if (writer->hashes == NULL)
-			writer->hashes = MemoryContextAllocHuge(writer->context,
-													allocated *
-														sizeof(uint32));
-		else
-			writer->hashes = repalloc_huge(writer->hashes,
-										   allocated * sizeof(uint32));
-		writer->hashes_allocated = allocated;
+		writer->hashes_allocated *= 2;
+		writer->hashes = repalloc_huge(writer->hashes,
+									   writer->hashes_allocated *
+										   sizeof(uint32));
 	}
 	writer->hashes[writer->nhashes++] = bb_filter_hash(key);
 }
@@ -253,12 +234,10 @@ void
 bb_layer_writer_add_entry(const BbReqCtx *ctx, BbLayerWriter *writer,
 						  const BbEntry *entry)
 {
-	int			order;
+	const BbKey *last = writer->desc.entries > 0 ? &writer->last_key
+												 : &writer->desc.keys.start;
+	int			order = bb_key_compare(&entry->key, last);
 
-	order = bb_key_compare(&entry->key,
-						   writer->desc.entries > 0
-							   ? &writer->last_key
-							   : &writer->desc.keys.start);
 	if (order < 0 || (order == 0 && entry->lsn < writer->last_lsn))
 		elog(ERROR, "entry is out of order: %s at %X/%X",
 			 bb_key_text(&entry->key), LSN_FORMAT_ARGS(entry->lsn));
@@ -276,11 +255,8 @@ bb_layer_writer_add_entry(const BbReqCtx *ctx, BbLayerWriter *writer,
 uint64
 bb_layer_writer_size(const BbLayerWriter *writer)
 {
-	uint64		open = 0;
-
-	if (writer->levels > 0)
-		open = bb_block_builder_size(&writer->builders[0]);
-	return writer->written + open;
+	return writer->written +
+		(writer->levels > 0 ? bb_block_builder_size(&writer->builders[0]) : 0);
 }
 
 static void
@@ -288,11 +264,10 @@ write_filter(const BbReqCtx *ctx, BbLayerWriter *writer)
 {
 	uint64		file_id = writer->desc.file_id;
 	uint32		pages = bb_filter_pages(writer->nhashes);
-	uint8	   *filter;
+	Size		size = (Size) pages * BB_FILTER_PAGE_SIZE;
+	uint8	   *filter = MemoryContextAllocHuge(writer->context, size);
 
-	filter = MemoryContextAllocHuge(writer->context,
-									(Size) pages * BB_FILTER_PAGE_SIZE);
-	memset(filter, 0, (Size) pages * BB_FILTER_PAGE_SIZE);
+	memset(filter, 0, size);
 	for (uint64 i = 0; i < writer->nhashes; i++)
 	{
 		uint32		hash = writer->hashes[i];
@@ -317,7 +292,6 @@ write_footer(const BbReqCtx *ctx, BbLayerWriter *writer)
 {
 	StringInfoData footer;
 	const BbLayerDesc *desc = &writer->desc;
-	pg_crc32c	crc;
 
 	initStringInfo(&footer);
 	bb_append_le64(&footer, writer->block_offset);
@@ -335,10 +309,7 @@ write_footer(const BbReqCtx *ctx, BbLayerWriter *writer)
 	bb_append_u8(&footer, (uint8) (writer->levels - 1));
 	bb_append_le64(&footer, desc->file_id);
 	bb_append_le32(&footer, BB_FORMAT_VERSION);
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, footer.data, footer.len);
-	FIN_CRC32C(crc);
-	bb_append_le32(&footer, crc);
+	bb_append_le32(&footer, bb_crc32c_of(footer.data, footer.len));
 	appendBinaryStringInfo(&footer, BB_FOOTER_MAGIC, 8);
 	Assert(footer.len == BB_FOOTER_SIZE);
 	write_bytes(ctx, writer, footer.data, footer.len);
@@ -362,11 +333,9 @@ bb_layer_writer_finish(const BbReqCtx *ctx, BbLayerWriter *writer,
 	 */
 	for (int level = 0;; level++)
 	{
-		bool		top = level == writer->levels - 1;
-
 		if (writer->builders[level].count == 0)
 			continue; /* its last block has been closed already */
-		if (top)
+		if (level == writer->levels - 1)
 		{
 			write_block(ctx, writer, level);
 			break;

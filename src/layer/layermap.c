@@ -177,9 +177,7 @@ search_run(const BbLayerMap *map, const Run *run, const BbKey *key)
 	return low;
 }
 
-/*
- * Return the position of the layer of a run that covers key, or -1.
- */
+/* Return the position of the layer of a run that covers key, or -1. */
 static int
 find_in_run(const BbLayerMap *map, const Run *run, const BbKey *key)
 {

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 
 #include "layer/manifest.h"
-#include "layer/manifest_codec.h"
 #include "utils/memutils.h"
 
 /* "timelines/NAME/manifest" */

@@ -59,9 +59,7 @@ extern BbManifest *bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *objects,
 pg_noreturn extern void bb_timeline_report_missing(
 	const BbObjectStore *objects, const char *name);
 
-/*
- * bb_manifest_is_current - is this manifest still the one in place?
- */
+/* bb_manifest_is_current - is this manifest still the one in place? */
 extern bool bb_manifest_is_current(const BbReqCtx *ctx, BbObjectStore *objects,
 								   const BbManifest *manifest);
 

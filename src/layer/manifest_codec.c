@@ -9,7 +9,7 @@
 
 #include "base/codec.h"
 #include "base/crc.h"
-#include "layer/manifest_codec.h"
+#include "layer/manifest_values.h"
 #include "utils/memutils.h"
 
 #define MAGIC_SIZE 8

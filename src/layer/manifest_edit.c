@@ -23,15 +23,6 @@ refuse(const BbManifestEdit *edit, const char *detail)
 			 errdetail_internal("%s", detail), errhint("Try again.")));
 }
 
-pg_noreturn static void
-refuse_existing(const BbManifestEdit *edit)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("timeline \"%s\" already exists", edit->base->timeline),
-			 errdetail("Another session made it in the meantime.")));
-}
-
 /* ---- sets of layers ---- */
 
 /* Layers ordered by identity, to look them up. */
@@ -140,10 +131,12 @@ check_added(const BbReqCtx *ctx, BbObjectStore *objects,
 	ListCell   *cell;
 
 	foreach(cell, edit->added)
-		bb_object_close(
-			bb_object_open(ctx, objects,
-						   bb_layer_object_name(edit->base->timeline,
-												lfirst(cell))));
+	{
+		char	   *name = bb_layer_object_name(edit->base->timeline,
+												lfirst(cell));
+
+		bb_object_close(bb_object_open(ctx, objects, name));
+	}
 }
 
 static void
@@ -151,7 +144,10 @@ check_conflicts(const BbReqCtx *ctx, BbObjectStore *objects,
 				const BbManifestEdit *edit, const BbManifest *current)
 {
 	if (edit->base->tag == BB_OBJECT_ABSENT)
-		refuse_existing(edit);
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("timeline \"%s\" already exists", edit->base->timeline),
+				 errdetail("Another session made it in the meantime.")));
 	if (!is_later(edit->base, current))
 		refuse(edit,
 			   "It was dropped and made again, or restored from a copy.");
@@ -166,6 +162,7 @@ set_layers(const BbManifestEdit *edit, const BbManifest *current,
 		   BbManifest *next)
 {
 	LayerSet	removed = set_of_list(edit->removed);
+	Size		n = current->nlayers + list_length(edit->added) + 1;
 	ListCell   *cell;
 
 	if (count_present(&removed, current) != removed.n)
@@ -173,9 +170,7 @@ set_layers(const BbManifestEdit *edit, const BbManifest *current,
 			   "A layer that was to be replaced is not part of it any more.");
 	next->nlayers = 0;
 	next->layers = MemoryContextAllocHuge(CurrentMemoryContext,
-										  (current->nlayers +
-										   list_length(edit->added) + 1) *
-											  sizeof(BbLayerDesc));
+										  n * sizeof(BbLayerDesc));
 	for (int i = 0; i < current->nlayers; i++)
 		if (!has_layer(&removed, &current->layers[i]))
 			next->layers[next->nlayers++] = current->layers[i];
@@ -184,25 +179,21 @@ set_layers(const BbManifestEdit *edit, const BbManifest *current,
 }
 
 static void
-set_end(const BbManifestEdit *edit, BbManifest *next)
+apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next)
 {
 	const BbManifestEnd *end = edit->end;
 
-	next->end_lsn = end->end_lsn;
-	next->prev_lsn = end->prev_lsn;
-	next->end_time = end->end_time;
-	next->tli = end->tli;
-	next->nswitches = end->nswitches;
-	next->switches = end->switches;
-}
-
-static void
-apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next)
-{
 	*next = *current;
 	set_layers(edit, current, next);
-	if (edit->end != NULL)
-		set_end(edit, next);
+	if (end != NULL)
+	{
+		next->end_lsn = end->end_lsn;
+		next->prev_lsn = end->prev_lsn;
+		next->end_time = end->end_time;
+		next->tli = end->tli;
+		next->nswitches = end->nswitches;
+		next->switches = end->switches;
+	}
 	if (!XLogRecPtrIsInvalid(edit->start_lsn))
 		next->start_lsn = edit->start_lsn;
 }
@@ -228,7 +219,8 @@ read_again(const BbReqCtx *ctx, BbObjectStore *objects,
 			refuse(edit, "It was dropped.");
 		return base;
 	}
-	*done = added.n > 0 && count_present(&added, current) == added.n;
+	*done = added.n > 0 && count_present(&added, current) == added.n &&
+		(edit->end == NULL || edit->end->end_lsn == current->end_lsn);
 	if (!*done && current->tag != base->tag)
 		check_conflicts(ctx, objects, edit, current);
 	return current;

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * manifest_values.h
- *	  What a manifest says, and which values are possible.
+ *	  What a manifest says, which values are possible, and how it is encoded.
  *
- *	  manifest_values	the struct
- *	  manifest_codec	the struct as bytes
- *	  manifest			the bytes in an object store
- *	  manifest_edit		changes beside other writers
+ *	  manifest_values.c	 the struct
+ *	  manifest_codec.c	 the struct as bytes
+ *	  manifest.c		 the bytes in an object store
+ *	  manifest_edit.c	 changes beside other writers
  *
  * Each file uses those above it.
  *
@@ -16,6 +16,7 @@
 #define BB_MANIFEST_VALUES_H
 
 #include "layer/layer.h"
+#include "lib/stringinfo.h"
 
 #define BB_TIMELINE_NAME_MAX 63
 
@@ -109,5 +110,24 @@ extern void bb_manifest_check_version(const BbManifest *manifest);
  * Returns an errdetail, or NULL if all values are possible.
  */
 extern const char *bb_manifest_error(const BbManifest *manifest);
+
+/* The bytes are magic 8, version u32, fields, layers, crc u32 (docs/format.md). */
+#define BB_MANIFEST_MAGIC "bbmanif\n"
+#define BB_MANIFEST_VERSION 1
+
+/*
+ * bb_manifest_encode - append a manifest to "out".
+ *
+ * REQUIRES: "out" is empty, since the checksum covers all of it.
+ */
+extern void bb_manifest_encode(const BbManifest *manifest, StringInfo out);
+
+/*
+ * bb_manifest_decode - make a manifest of bytes, and check its values.
+ *
+ * Returns NULL, with an errdetail in *error, if the bytes are no manifest.
+ */
+extern BbManifest *bb_manifest_decode(const void *data, size_t length,
+									  const char **error);
 
 #endif /* BB_MANIFEST_VALUES_H */

@@ -48,9 +48,7 @@ need_name(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 				 errmsg("timeline \"%s\" already exists", name)));
 }
 
-/*
- * Set the tli at the end of a branch, and drop the switches after it.
- */
+/* Set the tli at the end of a branch, and drop the switches after it. */
 static void
 cut_switches(BbManifest *branch)
 {

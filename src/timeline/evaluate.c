@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "base/clusterfile.h"
 #include "layer/native.h"
 #include "storage/bufpage.h"
 #include "storage/checksum.h"
@@ -125,52 +124,4 @@ bb_history_evaluate(const BbTimeline *timeline, const BbPageHistory *history,
 	finish_page(timeline, &history->key, page);
 	entry->value = page;
 	return BB_OUTCOME_VALUE;
-}
-
-/* The control file decides whether redo sets checksums, so it has to agree. */
-static void
-check_control(const BbTimeline *timeline, const uint8 *control, size_t length,
-			  XLogRecPtr lsn)
-{
-	uint32		version = timeline->manifest->data_checksum_version;
-	char	   *complaint = bb_control_error(control, length);
-	ControlFileData file;
-
-	if (complaint == NULL)
-	{
-		memcpy(&file, control, sizeof(file));
-		if (file.data_checksum_version != version)
-			complaint =
-				psprintf("It has data checksums of version %u instead of %u.",
-						 file.data_checksum_version, version);
-	}
-	if (complaint != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("control file of timeline \"%s\" at %X/%X is invalid",
-						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn)),
-				 errdetail("%s", complaint)));
-}
-
-uint8 *
-bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn,
-					size_t *length)
-{
-	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
-	BbPageHistory history;
-	uint8	   *control;
-
-	bb_history_init(&history, CurrentMemoryContext);
-	bb_timeline_gather(ctx, timeline, &key, lsn, &history);
-	if (history.base == NULL || history.nchanges > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline \"%s\" has no control file at %X/%X",
-						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn))));
-	*length = history.base_length;
-	control = palloc(*length);
-	memcpy(control, history.base, *length);
-	check_control(timeline, control, *length, lsn);
-	bb_history_free(&history);
-	return control;
 }

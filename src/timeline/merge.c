@@ -165,9 +165,7 @@ sink_top(BbMerge *merge, Source *source)
 	binaryheap_replace_first(merge->heap, PointerGetDatum(source));
 }
 
-/*
- * Close the source at the top, which isn't needed before "key".
- */
+/* Close the source at the top, which isn't needed before "key". */
 static void
 put_off_top(BbMerge *merge, Source *source, const BbKey *key)
 {
@@ -182,9 +180,7 @@ put_off_top(BbMerge *merge, Source *source, const BbKey *key)
 	sink_top(merge, source);
 }
 
-/*
- * Read the next entry of the source at the top.
- */
+/* Read the next entry of the source at the top. */
 static void
 step_top(const BbReqCtx *ctx, BbMerge *merge, Source *source)
 {
@@ -225,9 +221,7 @@ is_hidden(const BbMerge *merge, const Source *source)
 		 source->desc->lsn_end - 1 <= merge->floor);
 }
 
-/*
- * Bring the next entry that is wanted to the top of the heap.
- */
+/* Bring the next entry that is wanted to the top of the heap. */
 static Source *
 find_top(const BbReqCtx *ctx, BbMerge *merge, const BbKey *from)
 {

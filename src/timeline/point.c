@@ -3,12 +3,159 @@
  * point.c
  *	  Point reads: the value of one key at an LSN.
  *
+ * The history of the key is gathered from the delta layers of the timeline,
+ * newest first, down to its image layer of the key.  If it has none, its
+ * ancestor is read in the same way, from the branch point on.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "base/clusterfile.h"
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
+
+/*
+ * Note that a point read uses blocks of a layer.  If there are too many such
+ * layers, the blocks of the one that was used longest ago are freed.
+ */
+static void
+touch_layer(BbTimeline *timeline, BbLayer *layer)
+{
+	int			oldest = 0;
+
+	timeline->clock++;
+	for (int i = 0; i < BB_RECENT_LAYERS; i++)
+	{
+		if (timeline->recent[i].layer == layer)
+		{
+			timeline->recent[i].used = timeline->clock;
+			return;
+		}
+		if (timeline->recent[i].used < timeline->recent[oldest].used)
+			oldest = i;
+	}
+	if (timeline->recent[oldest].layer)
+		bb_layer_forget(timeline->recent[oldest].layer);
+	timeline->recent[oldest].layer = layer;
+	timeline->recent[oldest].used = timeline->clock;
+}
+
+/* Gather from the delta layers of one timeline, above floor up to ceiling. */
+static void
+gather_deltas(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr floor,
+			  XLogRecPtr ceiling, BbPageHistory *history)
+{
+	int			run = 0;
+	int			index;
+
+	while (!history->complete &&
+		   (index = bb_layermap_next_delta(timeline->map, &history->key, floor,
+										   ceiling, &run)) >= 0)
+	{
+		BbLayer	   *layer = bb_timeline_layer(ctx, timeline, index);
+
+		if (!bb_layer_may_hold(ctx, layer, &history->key))
+		{
+			BB_COUNT(ctx, layers_skipped, 1);
+			continue;
+		}
+		touch_layer(timeline, layer);
+		bb_layer_collect(ctx, layer, floor, ceiling, history);
+	}
+}
+
+/*
+ * Gather the history of a key at lsn, with the changes oldest first.  Its base
+ * stays valid until the next point read.
+ */
+static void
+gather(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
+	   XLogRecPtr lsn, BbPageHistory *history)
+{
+	BbKey		until = bb_key_range_all().end;
+	BbTimeline *owner;
+	int			depth;
+	int			index;
+	BbTimeline *t = timeline;
+	XLogRecPtr	ceiling = lsn;
+	XLogRecPtr	floor;
+	BbEntry		entry;
+
+	bb_history_reset(history, key);
+	index = bb_timeline_image(timeline, key, lsn, &owner, &depth, &until);
+	floor = owner->manifest->layers[index].lsn_start;
+
+	for (; t != owner && !history->complete; t = t->ancestor)
+	{
+		gather_deltas(ctx, t, InvalidXLogRecPtr, ceiling, history);
+		ceiling = Min(ceiling, t->manifest->ancestor_lsn);
+	}
+	if (!history->complete)
+		gather_deltas(ctx, owner, floor, ceiling, history);
+	if (!history->complete)
+	{
+		BbLayer	   *layer = bb_timeline_layer(ctx, owner, index);
+
+		touch_layer(owner, layer);
+		if (bb_layer_get(ctx, layer, key, &entry))
+		{
+			BB_COUNT(ctx, images_used, 1);
+			bb_history_set_base(history, &entry);
+		}
+		/* a key that the image layer doesn't have doesn't exist */
+		history->complete = true;
+	}
+	bb_history_reverse(history);
+}
+
+/* The control file decides whether redo sets checksums, so it has to agree. */
+static void
+check_control(const BbTimeline *timeline, const uint8 *control, size_t length,
+			  XLogRecPtr lsn)
+{
+	uint32		version = timeline->manifest->data_checksum_version;
+	char	   *error = bb_control_error(control, length);
+	ControlFileData file;
+
+	if (error == NULL)
+	{
+		memcpy(&file, control, sizeof(file));
+		if (file.data_checksum_version != version)
+			error =
+				psprintf("It has data checksums of version %u instead of %u.",
+						 file.data_checksum_version, version);
+	}
+	if (error != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("control file of timeline \"%s\" at %X/%X is invalid",
+						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn)),
+				 errdetail("%s", error)));
+}
+
+uint8 *
+bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn,
+					size_t *length)
+{
+	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
+	BbPageHistory history;
+	uint8	   *control;
+
+	bb_history_init(&history, CurrentMemoryContext);
+	gather(ctx, timeline, &key, lsn, &history);
+	if (history.base == NULL || history.nchanges > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("timeline \"%s\" has no control file at %X/%X",
+						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn))));
+	*length = history.base_length;
+	control = palloc(*length);
+	memcpy(control, history.base, *length);
+	check_control(timeline, control, *length, lsn);
+	bb_history_free(&history);
+	return control;
+}
 
 /* Open a redo client for pages at lsn, unless the present one fits. */
 static void
@@ -54,7 +201,7 @@ bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 		timeline->page = MemoryContextAlloc(timeline->context, BLCKSZ);
 	}
 
-	bb_timeline_gather(ctx, timeline, key, lsn, history);
+	gather(ctx, timeline, key, lsn, history);
 	switch (bb_history_evaluate(timeline, history, timeline->page, entry))
 	{
 		case BB_OUTCOME_NONE:

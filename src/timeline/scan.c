@@ -142,9 +142,7 @@ leave_segment(BbTimelineScan *scan)
 	scan->range.start = scan->until;
 }
 
-/*
- * Return the next entry of the segment's image layer, or NULL.
- */
+/* Return the next entry of the segment's image layer, or NULL. */
 static const BbEntry *
 peek_image(const BbReqCtx *ctx, BbTimelineScan *scan)
 {
@@ -310,9 +308,7 @@ keep_value(const BbTimelineScan *scan, Slot *slot)
 	entry->value = slot->value;
 }
 
-/*
- * Append a value, or a page that redo makes, to the queue.
- */
+/* Append a value, or a page that redo makes, to the queue. */
 static void
 enqueue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *entry,
 		bool redo)
@@ -380,9 +376,7 @@ bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
 
 /* ---- seeking ---- */
 
-/*
- * Remove values before key from the queue.
- */
+/* Remove values before key from the queue. */
 static void
 pass_queue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbKey *key)
 {

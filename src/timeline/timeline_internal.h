@@ -6,7 +6,7 @@
  * A value at an LSN is made in two steps:
  *
  *	  layers of the timeline and its ancestors
- *		 |	point.c with gather.c; scan.c with merge.c
+ *		 |	point.c; scan.c with merge.c
  *		 v
  *	  history: base, changes oldest first
  *		 |	evaluate.c
@@ -71,17 +71,17 @@ extern int bb_timeline_image(BbTimeline *timeline, const BbKey *key,
 							 XLogRecPtr lsn, BbTimeline **owner, int *depth,
 							 BbKey *until);
 
-/* ---- gather.c ---- */
+/* ---- point.c ---- */
 
 /*
- * bb_timeline_gather - gather the history of a key at lsn, with the changes
- * oldest first.
+ * bb_timeline_control - return the control file at lsn, palloc'd.  Redo of
+ * pages at that LSN needs it.
  *
- * Its base stays valid until the next point read.
+ * Errors: DATA_CORRUPTED (there is none; it is invalid; its data checksums
+ * aren't those of the timeline).
  */
-extern void bb_timeline_gather(const BbReqCtx *ctx, BbTimeline *timeline,
-							   const BbKey *key, XLogRecPtr lsn,
-							   BbPageHistory *history);
+extern uint8 *bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline,
+								  XLogRecPtr lsn, size_t *length);
 
 /* ---- evaluate.c ---- */
 
@@ -104,16 +104,6 @@ typedef enum BbOutcome
 extern BbOutcome bb_history_evaluate(const BbTimeline *timeline,
 									 const BbPageHistory *history, uint8 *page,
 									 BbEntry *entry);
-
-/*
- * bb_timeline_control - return the control file at lsn, palloc'd.  Redo of
- * pages at that LSN needs it.
- *
- * Errors: DATA_CORRUPTED (there is none; it is invalid; its data checksums
- * aren't those of the timeline).
- */
-extern uint8 *bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline,
-								  XLogRecPtr lsn, size_t *length);
 
 /* ---- merge.c ---- */
 

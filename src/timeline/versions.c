@@ -83,9 +83,7 @@ bb_timeline_versions_new(const BbReqCtx *ctx, BbTimeline *timeline,
 	return versions;
 }
 
-/*
- * Open the next layer that may have the key.  False: there is none.
- */
+/* Open the next layer that may have the key.  False: there is none. */
 static bool
 next_part(const BbReqCtx *ctx, BbTimelineVersions *versions)
 {

@@ -10,7 +10,6 @@
 #include "base/codec.h"
 #include "fuzz.h"
 #include "layer/layermap.h"
-#include "layer/manifest_codec.h"
 #include "port/pg_crc32c.h"
 
 static void

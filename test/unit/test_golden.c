@@ -10,8 +10,7 @@
  */
 #include "postgres.h"
 
-#include "layer/layer.h"
-#include "layer/manifest_codec.h"
+#include "layer/manifest_values.h"
 #include "lib/stringinfo.h"
 #include "unit.h"
 

@@ -58,9 +58,7 @@ write_layer(const BbReqCtx *ctx, BbObjectStore *objects, int n,
 	return bb_layer_writer_finish(ctx, writer, &all.end);
 }
 
-/*
- * Read the layer in both ways; each entry must be the one that was written.
- */
+/* Read the layer in both ways; each entry must be the one that was written. */
 static void
 read_layer(const BbReqCtx *ctx, BbObjectStore *objects,
 		   const BbLayerDesc *desc, int n)

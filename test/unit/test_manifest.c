@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-#include "layer/manifest_codec.h"
+#include "layer/manifest.h"
 #include "model.h"
 
 UNIT_TEST(manifest_roundtrip)

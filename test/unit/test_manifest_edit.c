@@ -9,7 +9,6 @@
 
 #include <limits.h>
 
-#include "layer/manifest_codec.h"
 #include "layer/manifest_edit.h"
 #include "model.h"
 #include "objstore/objstore_driver.h"
@@ -320,6 +319,22 @@ UNIT_TEST(manifest_edit_recognizes_itself)
 	now = intake(ctx, objects, now, 2000);
 	check_in_place(ctx, objects, now, 2, "100-500 500-1000 1000-2000 ");
 	CHECK(meddler.puts == 2);
+}
+
+/* It isn't recognized if another writer has moved the end since. */
+UNIT_TEST(manifest_edit_recognizes_its_end)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbManifestEnd end = {.end_lsn = 2000, .prev_lsn = 1992, .tli = 1};
+	BbManifestEdit edit = {.base = base, .end = &end};
+
+	edit.added = list_make1(
+		model_write_delta(ctx, objects, "main", LAST, 2000));
+	CHECK(bb_manifest_edit(ctx, objects, &edit)->generation == 2);
+	CHECK(bb_manifest_edit(ctx, objects, &edit)->generation == 2);
+	(void) intake(ctx, objects, bb_manifest_read(ctx, objects, "main"), 3000);
+	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "end was moved");
 }
 
 /* After an error it is for the caller to read the manifest again. */

@@ -16,9 +16,7 @@
 #include "lib/stringinfo.h"
 #include "model.h"
 
-/*
- * Write an image layer at lsn of all keys before relation blocks.
- */
+/* Write an image layer at lsn of all keys before relation blocks. */
 static BbLayerDesc *
 write_rest(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 		   XLogRecPtr lsn)
