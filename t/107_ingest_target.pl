@@ -205,7 +205,7 @@ foreach my $time ('once', 'again')
 	($row, $said) = outcome($both, $chosen);
 	like(
 		$said,
-		qr/22023: WAL in directory "\Q$both\E" goes on under timeline IDs 1 and 3.*Timeline ID 3 parts from 1 at \Q$early\E, .*timeline ID 1 goes on in "00000001[0-9A-F]{16}".*HINT: .*tli => '3'.*tli => 'current'/s,
+		qr/22023: WAL in directory "\Q$both\E" goes on under timeline IDs 1 and 3.*Timeline ID 3 forks from 1 at \Q$early\E, .*timeline ID 1 goes on in "00000001[0-9A-F]{16}".*HINT: .*tli => '3'.*tli => 'current'/s,
 		"two branches are refused, $time");
 	is(end_of($chosen), $early, 'all before the fork is kept');
 }

@@ -142,8 +142,9 @@ bb_control_error(const void *data, size_t length)
 			PG_CONTROL_VERSION, CATALOG_VERSION_NO);
 	crc = bb_control_crc(&control);
 	if (!EQ_CRC32C(crc, control.crc))
-		return psprintf("Its checksum is %08X, its bytes make %08X.",
-						control.crc, crc);
+		return psprintf(
+			"Its stored checksum is %08X, the calculated one %08X.",
+			control.crc, crc);
 	if (!control_has_bools(data))
 		return pstrdup("It has a value that is neither true nor false.");
 	if (control.state < DB_STARTUP || control.state > DB_IN_PRODUCTION)
@@ -195,7 +196,7 @@ bb_relmap_error(const void *data, size_t length)
 	crc = bb_crc32c_of(data, BB_RELMAP_CRC_AT);
 	if (magic != BB_RELMAP_MAGIC || !EQ_CRC32C(crc, stored))
 		return psprintf(
-			"Its magic number is %X, its checksum %08X; its bytes make %08X.",
+			"Its magic number is %X, its stored checksum %08X, the calculated one %08X.",
 			magic, stored, crc);
 	if (mappings > max_mappings)
 		return psprintf("It has %u mappings; at most %u are possible.",

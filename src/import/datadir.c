@@ -196,7 +196,7 @@ read_control(const BbReqCtx *ctx, const BbDataDir *dir)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("control file of data directory \"%s\" has a wrong checksum",
 						dir->path),
-				 errdetail("It says %08X, its bytes make %08X.", control.crc,
+				 errdetail("The stored checksum is %08X, the calculated one %08X.", control.crc,
 						   crc)));
 	return control;
 }

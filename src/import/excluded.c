@@ -13,6 +13,6 @@ void
 bb_excluded_warn(const char *path, const char *name, const char *detail)
 {
 	ereport(WARNING,
-			(errmsg("file \"%s/%s\" is left out of the import", path, name),
+			(errmsg("file \"%s/%s\" is omitted from the import", path, name),
 			 errdetail("%s", detail)));
 }

@@ -96,7 +96,7 @@ find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 		if (record.checkpoint.redo != dir->label->start_lsn)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("checkpoint record at %X/%X is not the one that \"%s/" BB_BACKUP_LABEL_FILE "\" means",
+					 errmsg("checkpoint record at %X/%X is not the one that \"%s/" BB_BACKUP_LABEL_FILE "\" names",
 							LSN_FORMAT_ARGS(dir->label->checkpoint_lsn),
 							dir->path),
 					 errdetail("Its redo location is %X/%X instead of %X/%X.",

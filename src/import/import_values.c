@@ -443,7 +443,7 @@ store_twophases(const BbReqCtx *ctx, BbImport *import)
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("file \"%s/%s\" has a wrong checksum",
 							import->dir->path, path),
-					 errdetail("It says %08X, its bytes make %08X.", stored,
+					 errdetail("The stored checksum is %08X, the calculated one %08X.", stored,
 							   crc)));
 		for (uint32 at = 0; at < twophase->size; at += BLCKSZ)
 			put(ctx, import, bb_key_twophase_block(twophase->xid, at / BLCKSZ),

@@ -267,7 +267,7 @@ raise_inconsistent(const BbIngest *ingest)
 			 errdetail("It was read from %X/%X to %X/%X.",
 					   LSN_FORMAT_ARGS(ingest->backup_start),
 					   LSN_FORMAT_ARGS(ingest->done_lsn)),
-			 errhint("Give the directory that has it all as wal_directory.")));
+			 errhint("Set wal_directory to a directory that has all of it.")));
 }
 
 /* Does the path include the position that the control file demands? */
@@ -286,9 +286,9 @@ check_min_lsn(const BbIngest *ingest, const BbIngestBackup *backup)
 	if (tli != backup->min_tli)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("WAL of timeline ID %u does not lead to where the base backup is consistent",
+				 errmsg("WAL of timeline ID %u does not lead to the point where the base backup is consistent",
 						target),
-				 errdetail("That is at %X/%X on timeline ID %u.",
+				 errdetail("That point is at %X/%X on timeline ID %u.",
 						   LSN_FORMAT_ARGS(backup->min_lsn),
 						   backup->min_tli)));
 }

@@ -41,11 +41,11 @@ static const Block clone_block = {
 };
 
 #define CLONE_COMMENT                                                                \
-	"# bbackup made this data directory as a clone, which may run beside the\n"      \
-	"# cluster that it was made of.  These settings keep it from writing to the\n"   \
-	"# WAL archive of that cluster, from following its primary, and from using\n"    \
-	"# its publishers' replication slots.  They count as they come last.  To have\n" \
-	"# it take the place of that cluster, make it with settings => 'source'.\n"
+	"# bbackup made this data directory as a clone, which may run beside its\n"      \
+	"# source.  These settings keep it from writing to the WAL archive of the\n"     \
+	"# source, from following its primary, and from using its publishers'\n"         \
+	"# replication slots.  They take effect since they come last.  To replace the\n" \
+	"# source by this cluster, make the backup with settings => 'source'.\n"
 
 /*
  * A user can change all of them later.  The recovery settings have an effect

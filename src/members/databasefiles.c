@@ -96,7 +96,7 @@ check_database(const BbReqCtx *ctx, BbDatabaseFiles *files)
 	if (is_shared(database) != (database->db == InvalidOid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("page store has a database %u in tablespace %u, where none can be",
+				 errmsg("page store has a database %u in tablespace %u, where there can be none",
 						database->db, database->spc)));
 	if (!is_built_in(database))
 	{

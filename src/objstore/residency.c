@@ -43,7 +43,7 @@ bb_download_check(const BbReqCtx *ctx, const BbWholeObject *object)
 							   "resident.",
 							   object->size),
 					 errhint("Set bbackup.download_behavior to \"download\" "
-							 "or \"warn\", or call bb_prefetch() before.")));
+							 "or \"warn\", or call bb_prefetch() first.")));
 	}
 }
 

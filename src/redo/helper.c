@@ -303,7 +303,7 @@ take_over(void)
 	/* the segment first: what kills us from here on leaves none behind */
 	give_up_segment();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
-		ereport(FATAL, (errmsg("could not ask for the parent's death: %m")));
+		ereport(FATAL, (errmsg("could not request a signal at the parent's death: %m")));
 	if (getppid() != backend_pid)
 		exit_silently();
 	signal(SIGPIPE, SIG_IGN);

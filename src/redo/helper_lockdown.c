@@ -129,7 +129,7 @@ bb_redo_lockdown(bool seccomp)
 	limit(RLIMIT_NOFILE, 0);
 	/* no program is executed after this */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		ereport(FATAL, (errmsg("could not give up new privileges: %m")));
+		ereport(FATAL, (errmsg("could not disable new privileges: %m")));
 
 	if (seccomp && (error = load_filter()) != 0)
 		return strerror(error);

@@ -214,7 +214,7 @@ report_missing(const BbReqCtx *ctx, BbDirectorySource *source)
 				(errmsg("WAL in directory \"%s\" ends at %X/%X, where timeline ID %u begins",
 						source->place.directory, LSN_FORMAT_ARGS(source->end),
 						source->tli),
-				 errdetail("Its segment \"%s\" is missing; what \"%s\" has after that is of a timeline ID that was left.",
+				 errdetail("Its segment \"%s\" is missing; the WAL after that in \"%s\" is of a timeline ID that was left.",
 						   missing_name(source),
 						   segment_name(source, &older.segment))));
 	}
@@ -309,10 +309,10 @@ raise_missing(const BbReqCtx *ctx, BbDirectorySource *source, XLogRecPtr until)
 			 errmsg("WAL segment \"%s\" is missing from directory \"%s\"",
 					missing_name(source), source->place.directory),
 			 later != NULL
-			 ? errdetail("All before %X/%X has been ingested; there is later WAL, in \"%s\".",
+			 ? errdetail("All WAL before %X/%X has been ingested; there is later WAL, in \"%s\".",
 						 LSN_FORMAT_ARGS(source->end),
 						 segment_name(source, later))
-			 : errdetail("All before %X/%X has been ingested; WAL was asked for up to %X/%X.",
+			 : errdetail("All WAL before %X/%X has been ingested; WAL was asked for up to %X/%X.",
 						 LSN_FORMAT_ARGS(source->end),
 						 LSN_FORMAT_ARGS(until)),
 			 instead != NULL
@@ -328,7 +328,7 @@ raise_foreign(const BbDirectorySource *source)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL record at %X/%X does not continue the WAL before it",
 					LSN_FORMAT_ARGS(bb_waldirectory_next_start(source))),
-			 errdetail("%s It is in \"%s/%s\". All before it has been ingested.",
+			 errdetail("%s It is in \"%s/%s\". All WAL before it has been ingested.",
 					   source->message, source->place.directory,
 					   segment_name(source, &source->file.segment)),
 			 errhint("Two servers may have archived into the directory under one timeline ID.")));
@@ -359,7 +359,7 @@ bb_waldirectory_raise(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL record at %X/%X is broken",
 					LSN_FORMAT_ARGS(bb_waldirectory_next_start(source))),
-			 errdetail("%s The record is in \"%s/%s\". All before it has been ingested.",
+			 errdetail("%s The record is in \"%s/%s\". All WAL before it has been ingested.",
 					   reason_text(source), source->place.directory,
 					   name),
 			 errhint("Replace the file by a good copy, and ingest again.")));

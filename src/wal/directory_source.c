@@ -145,7 +145,7 @@ check_fork(const BbDirectorySource *source)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("WAL record at %X/%X does not agree with the timeline history files",
 						LSN_FORMAT_ARGS(reader->ReadRecPtr)),
-				 errdetail("It ends at %X/%X; timeline ID %u is said to end at %X/%X. All before the record has been ingested.",
+				 errdetail("It ends at %X/%X; by these files, timeline ID %u ends at %X/%X. All WAL before the record has been ingested.",
 						   LSN_FORMAT_ARGS(reader->EndRecPtr), source->tli,
 						   LSN_FORMAT_ARGS(source->tli_end))));
 }
@@ -269,7 +269,7 @@ refuse_two_branches(const BbDirectorySource *source, TimeLineID left)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("WAL in directory \"%s\" goes on under timeline IDs %u and %u",
 					source->place.directory, left, source->tli),
-			 errdetail("Timeline ID %u parts from %u at %X/%X, and has WAL up to %X/%X; timeline ID %u goes on in \"%s\", and has WAL up to %X/%X, in \"%s\". All before %X/%X has been ingested.",
+			 errdetail("Timeline ID %u forks from %u at %X/%X, and has WAL up to %X/%X; timeline ID %u goes on in \"%s\", and has WAL up to %X/%X, in \"%s\". All WAL before %X/%X has been ingested.",
 					   source->tli, left, LSN_FORMAT_ARGS(source->end),
 					   LSN_FORMAT_ARGS(bb_walsegments_limit(source->segments)),
 					   left, first_name,

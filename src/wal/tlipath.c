@@ -163,7 +163,7 @@ warn_parted(const BbWalPlace *place, TimeLineID tli, XLogRecPtr lsn)
 {
 	ereport(WARNING,
 			(errmsg("WAL of timeline ID %u is not followed", tli),
-			 errdetail("It parted at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
+			 errdetail("It forked at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
 					   LSN_FORMAT_ARGS(lsn), place->start.stream.tli,
 					   LSN_FORMAT_ARGS(place->start.lsn)),
 			 errhint("Make a branch at %X/%X and ingest into that.",
@@ -179,7 +179,7 @@ warn_stranger(const BbWalPlace *place, TimeLineID tli)
 			 errdetail("\"%s\" does not have timeline ID %u, which has been ingested up to %X/%X.",
 					   history_name(tli), place->start.stream.tli,
 					   LSN_FORMAT_ARGS(place->start.lsn)),
-			 errhint("Make a branch where the two parted and ingest into that.")));
+			 errhint("Make a branch where the two forked, and ingest into that.")));
 }
 
 /*
@@ -305,7 +305,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u cannot be followed", tli),
-				 errdetail("It parted at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
+				 errdetail("It forked at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
 						   LSN_FORMAT_ARGS(leaves_at(path)), own,
 						   LSN_FORMAT_ARGS(place->start.lsn)),
 				 errhint("Make a branch at %X/%X and ingest into that.",

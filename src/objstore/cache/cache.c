@@ -86,7 +86,7 @@ fetch_or_wait(const BbReqCtx *ctx, BbObjectStore *objects,
 						(errcode(ERRCODE_DATA_CORRUPTED),
 						 errmsg("layer \"%s\" is not what the manifest says",
 								object->name),
-						 errdetail("It has another size, or not the CRC-32C "
+						 errdetail("Its size is wrong, or its CRC-32C is not "
 								   "%08X.",
 								   object->crc),
 						 errhint("Restore this object from a copy of the "

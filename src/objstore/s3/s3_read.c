@@ -177,9 +177,9 @@ bb_s3_end_part(const BbReqCtx *ctx, BbObjectPart *base)
 	if (part->answer.http.too_long)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("object \"%s\" was answered with too many bytes",
+				 errmsg("answer for object \"%s\" has too many bytes",
 						request->name),
-				 errdetail("%zu bytes were asked for, at offset " UINT64_FORMAT
+				 errdetail("%zu bytes were requested, at offset " UINT64_FORMAT
 						   ".",
 						   request->capacity, request->range_start)));
 	BB_COUNT(ctx, bytes_downloaded, request->range_length);

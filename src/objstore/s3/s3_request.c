@@ -271,7 +271,7 @@ report_failure(int level, const BbS3Store *objects, const BbS3Request *request,
 {
 	const char *hint = level >= ERROR
 		? hint_for(objects, answer)
-		: psprintf("It is tried again until %s.",
+		: psprintf("It is retried until %s.",
 				   timestamptz_to_str(attempts->until));
 	bool		redirected = is_elsewhere(answer) &&
 		answer->endpoint[0] != '\0';

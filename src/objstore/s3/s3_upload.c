@@ -217,7 +217,7 @@ complete_upload(const BbReqCtx *ctx, S3Writer *writer)
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not write object \"%s\" of page store \"%s\"",
 						writer->name, writer->objects->base.url),
-				 errdetail("The server could not put its %d parts together.",
+				 errdetail("The server could not combine its %d parts.",
 						   writer->parts),
 				 errhint("Try again.")));
 	writer->upload = NULL;
