@@ -198,3 +198,9 @@ bb_dir_close(BbDir *dir)
 		ReleaseExternalFD();
 	}
 }
+
+void
+bb_report_file(const char *message, const char *path)
+{
+	ereport(ERROR, (errcode_for_file_access(), errmsg(message, path)));
+}

@@ -13,6 +13,8 @@
 #ifndef BB_RESOURCE_H
 #define BB_RESOURCE_H
 
+#include "base/compat.h"
+
 /* An open file descriptor, owned by the memory context current at its opening. */
 typedef struct BbFd BbFd;
 
@@ -61,5 +63,12 @@ extern BbDir *bb_dir_openat(const BbFd *directory, const char *path);
  */
 extern const char *bb_dir_next(BbDir *dir);
 extern void bb_dir_close(BbDir *dir);
+
+/*
+ * bb_report_file - raise the error in errno; the message has a %s for the path.
+ *
+ * Errors: errcode_for_file_access(), always.
+ */
+pg_noreturn extern void bb_report_file(const char *message, const char *path);
 
 #endif /* BB_RESOURCE_H */

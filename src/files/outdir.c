@@ -56,9 +56,7 @@ lies_in(int at, const char *path, const struct stat *wanted)
 	for (int depth = 0;; depth++)
 	{
 		if (fstatat(at, above, &here, 0) < 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not stat directory \"%s\": %m", above)));
+			bb_report_file("could not stat directory \"%s\": %m", above);
 		if (here.st_dev == wanted->st_dev && here.st_ino == wanted->st_ino)
 			return true;
 		if (depth > 0 && here.st_dev == below.st_dev &&
@@ -108,9 +106,7 @@ check_around(const BbOutDir *dir, List *off_limits)
 	ListCell   *cell;
 
 	if (fstat(bb_fd_number(dir->fd), &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat directory \"%s\": %m", dir->path)));
+		bb_report_file("could not stat directory \"%s\": %m", dir->path);
 	foreach(cell, off_limits)
 	{
 		const BbOffLimits *limit = lfirst(cell);
@@ -131,9 +127,7 @@ open_parent(const char *path)
 	get_parent_directory(parent);
 	fd = bb_fd_open(parent, O_RDONLY | O_DIRECTORY, 0);
 	if (fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open directory \"%s\": %m", parent)));
+		bb_report_file("could not open directory \"%s\": %m", parent);
 	return fd;
 }
 
@@ -153,9 +147,7 @@ open_and_lock(BbOutDir *dir, int flags)
 	dir->fd = bb_fd_openat(dir->parent, dir->name,
 						   O_RDONLY | O_DIRECTORY | flags, 0);
 	if (dir->fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open directory \"%s\": %m", dir->path)));
+		bb_report_file("could not open directory \"%s\": %m", dir->path);
 	if (flock(bb_fd_number(dir->fd), LOCK_EX | LOCK_NB) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
@@ -188,9 +180,7 @@ check_empty(const BbOutDir *dir)
 	bool		empty = listing != NULL && bb_dir_next(listing) == NULL;
 
 	if (listing == NULL || (empty && errno != 0))
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read directory \"%s\": %m", dir->path)));
+		bb_report_file("could not read directory \"%s\": %m", dir->path);
 	bb_dir_close(listing);
 	if (empty)
 		return;
@@ -218,9 +208,7 @@ bb_outdir_new(const char *path, List *off_limits)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &dir->callback);
 	dir->created = mkdirat(bb_fd_number(dir->parent), dir->name, S_IRWXU) == 0;
 	if (!dir->created && errno != EEXIST)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create directory \"%s\": %m", dir->path)));
+		bb_report_file("could not create directory \"%s\": %m", dir->path);
 	open_and_lock(dir, dir->created ? O_NOFOLLOW : 0);
 	if (!dir->created)
 	{
@@ -262,9 +250,7 @@ bb_outdir_fsync(const BbFd *fd, const char *path)
 	}
 	/* not every file system can do that, see fsync_fname_ext in fd.c */
 	if (result < 0 && (fd == NULL || (errno != EBADF && errno != EINVAL)))
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not fsync directory \"%s\": %m", path)));
+		bb_report_file("could not fsync directory \"%s\": %m", path);
 }
 
 void
@@ -286,9 +272,7 @@ bb_outdir_check_absent(const BbFd *parent, const char *path)
 				(errcode(ERRCODE_DUPLICATE_FILE),
 				 errmsg("file \"%s\" already exists", path)));
 	if (errno != ENOENT)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", path)));
+		bb_report_file("could not stat file \"%s\": %m", path);
 }
 
 void

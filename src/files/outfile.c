@@ -127,9 +127,7 @@ read_old(const BbReqCtx *ctx, BbOutFile *file)
 		if (n < 0 && errno == EINTR)
 			bb_reqctx_check(ctx);
 		else if (n < 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read file \"%s\": %m", file->path)));
+			bb_report_file("could not read file \"%s\": %m", file->path);
 		else if (n == 0)
 			break; /* the file has become shorter */
 		else
@@ -190,11 +188,9 @@ bb_outfile_write(const BbReqCtx *ctx, BbOutFile *file, const void *data,
 				 size_t length)
 {
 	while (length > 0)
-	{
 		if (bb_collect(file->buffer, BUFFER_BYTES, &file->filled, &data,
 					   &length))
 			empty_buffer(ctx, file);
-	}
 }
 
 void
@@ -205,10 +201,7 @@ bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file)
 	if (file->at < file->old_size)
 	{
 		if (ftruncate(bb_fd_number(file->fd), (off_t) file->at) < 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not truncate file \"%s\": %m",
-							file->path)));
+			bb_report_file("could not truncate file \"%s\": %m", file->path);
 	}
 }
 
@@ -221,9 +214,7 @@ bb_outfile_sync(BbOutFile *file)
 	result = pg_fsync(bb_fd_number(file->fd));
 	pgstat_report_wait_end();
 	if (result < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not fsync file \"%s\": %m", file->path)));
+		bb_report_file("could not fsync file \"%s\": %m", file->path);
 }
 
 void
@@ -231,9 +222,7 @@ bb_outfile_close(BbOutFile *file)
 {
 	/* some file systems report only now that the disk is full */
 	if (bb_fd_close(file->fd) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not close file \"%s\": %m", file->path)));
+		bb_report_file("could not close file \"%s\": %m", file->path);
 }
 
 uint64

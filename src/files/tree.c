@@ -30,34 +30,6 @@ with_root_off_limits(const BbTree *tree, List *off_limits)
 	return lappend(list_copy(off_limits), root);
 }
 
-static void
-add_tablespace(BbTree *tree, Oid spc, BbOutDir *dir)
-{
-	BbTreeTablespace *tablespace = palloc(sizeof(BbTreeTablespace));
-
-	tablespace->spc = spc;
-	tablespace->dir = dir;
-	tree->tablespaces = lappend(tree->tablespaces, tablespace);
-}
-
-BbTree *
-bb_tree_new(const char *directory, List *mapped, List *off_limits)
-{
-	BbTree	   *tree = palloc0(sizeof(BbTree));
-	ListCell   *cell;
-
-	tree->root = bb_outdir_new(directory, off_limits);
-	off_limits = with_root_off_limits(tree, off_limits);
-	foreach(cell, mapped)
-	{
-		const BbMappedTablespace *tablespace = lfirst(cell);
-
-		add_tablespace(tree, tablespace->spc,
-					   bb_outdir_new(tablespace->directory, off_limits));
-	}
-	return tree;
-}
-
 /*
  * Does the data directory have a symbolic link to the tablespace's directory,
  * which exists?  A missing tablespace is created.
@@ -76,21 +48,26 @@ is_linked(const BbTree *tree, const BbMappedTablespace *tablespace)
 }
 
 BbTree *
-bb_tree_open(const char *directory, List *mapped, List *off_limits)
+bb_tree_open(const char *directory, List *mapped, List *off_limits,
+			 bool existing)
 {
 	BbTree	   *tree = palloc0(sizeof(BbTree));
 	ListCell   *cell;
 
-	tree->root = bb_outdir_open(directory, off_limits);
+	tree->root = (existing ? bb_outdir_open : bb_outdir_new)(directory,
+															 off_limits);
 	off_limits = with_root_off_limits(tree, off_limits);
 	foreach(cell, mapped)
 	{
-		const BbMappedTablespace *tablespace = lfirst(cell);
-		BbOutDir   *dir = is_linked(tree, tablespace)
-			? bb_outdir_open(tablespace->directory, off_limits)
-			: bb_outdir_new(tablespace->directory, off_limits);
+		const BbMappedTablespace *source = lfirst(cell);
+		BbTreeTablespace *tablespace = palloc(sizeof(BbTreeTablespace));
+		bool		linked = existing && is_linked(tree, source);
 
-		add_tablespace(tree, tablespace->spc, dir);
+		tablespace->spc = source->spc;
+		tablespace->dir = (linked
+							   ? bb_outdir_open
+							   : bb_outdir_new)(source->directory, off_limits);
+		tree->tablespaces = lappend(tree->tablespaces, tablespace);
 	}
 	return tree;
 }
@@ -171,16 +148,22 @@ bb_tree_full_path(const BbTree *tree, const char *path)
 					path);
 }
 
+/* Raise the error in errno; the message has a %s for the full path. */
+pg_noreturn static void
+report_error(const char *message, const BbTree *tree, const char *path)
+{
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg(message, bb_tree_full_path(tree, path))));
+}
+
 bool
 bb_tree_stat(const BbTree *tree, const char *path, struct stat *st)
 {
 	if (bb_place_stat(place_of(tree, path), st) == 0)
 		return true;
 	if (errno != ENOENT)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m",
-						bb_tree_full_path(tree, path))));
+		report_error("could not stat file \"%s\": %m", tree, path);
 	return false;
 }
 
@@ -188,20 +171,14 @@ void
 bb_tree_make_directory(const BbTree *tree, const char *path)
 {
 	if (bb_place_make_directory(place_of(tree, path)) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create directory \"%s\": %m",
-						bb_tree_full_path(tree, path))));
+		report_error("could not create directory \"%s\": %m", tree, path);
 }
 
 void
 bb_tree_make_link(const BbTree *tree, const char *path, const char *target)
 {
 	if (bb_place_make_link(place_of(tree, path), target) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create symbolic link \"%s\": %m",
-						bb_tree_full_path(tree, path))));
+		report_error("could not create symbolic link \"%s\": %m", tree, path);
 }
 
 BbFd *
@@ -213,10 +190,7 @@ bb_tree_create_file(const BbTree *tree, const char *path)
 										S_IRUSR | S_IWUSR);
 
 	if (fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create file \"%s\": %m",
-						bb_tree_full_path(tree, path))));
+		report_error("could not create file \"%s\": %m", tree, path);
 	return fd;
 }
 
@@ -232,10 +206,7 @@ void
 bb_tree_set_mode(const BbTree *tree, const char *path, mode_t mode)
 {
 	if (bb_place_set_mode(directory_of(tree, path), mode) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not set permissions of \"%s\": %m",
-						bb_tree_full_path(tree, path))));
+		report_error("could not set permissions of \"%s\": %m", tree, path);
 }
 
 void
@@ -243,10 +214,7 @@ bb_tree_set_file_mode(const BbTree *tree, const char *path, const BbFd *fd,
 					  mode_t mode)
 {
 	if (fchmod(bb_fd_number(fd), mode) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not set permissions of \"%s\": %m",
-						bb_tree_full_path(tree, path))));
+		report_error("could not set permissions of \"%s\": %m", tree, path);
 }
 
 char *
@@ -257,10 +225,7 @@ bb_tree_read_link(const BbTree *tree, const char *path)
 											sizeof(target));
 
 	if (length < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read symbolic link \"%s\": %m",
-						bb_tree_full_path(tree, path))));
+		report_error("could not read symbolic link \"%s\": %m", tree, path);
 	return pnstrdup(target, length);
 }
 
@@ -278,9 +243,7 @@ list_names(BbPlace place, const char *text)
 			names = lappend(names, pstrdup(name));
 	}
 	if (errno != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read directory \"%s\": %m", text)));
+		bb_report_file("could not read directory \"%s\": %m", text);
 	bb_dir_close(dir);
 	return names;
 }
@@ -306,9 +269,7 @@ remove_all(const BbReqCtx *ctx, BbPlace place, const char *text)
 	bb_reqctx_check(ctx);
 	check_stack_depth();
 	if (bb_place_stat(place, &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", text)));
+		bb_report_file("could not stat file \"%s\": %m", text);
 	if (S_ISDIR(st.st_mode))
 	{
 		foreach(cell, list_names(place, text))
@@ -323,9 +284,7 @@ remove_all(const BbReqCtx *ctx, BbPlace place, const char *text)
 		}
 	}
 	if (bb_place_unlink(place, S_ISDIR(st.st_mode)) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not remove \"%s\": %m", text)));
+		bb_report_file("could not remove \"%s\": %m", text);
 	return S_ISDIR(st.st_mode) ? removed : removed + 1;
 }
 
@@ -373,10 +332,7 @@ sync_file(const BbTree *tree, const char *path)
 
 		(void) bb_place_unlink(place, false);
 		errno = save_errno;
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not fsync file \"%s\": %m",
-						bb_tree_full_path(tree, path))));
+		report_error("could not fsync file \"%s\": %m", tree, path);
 	}
 	(void) bb_fd_close(fd);
 }
@@ -385,10 +341,11 @@ void
 bb_tree_sync_directory(const BbTree *tree, const char *path)
 {
 	BbPlace		place = directory_of(tree, path);
+	char	   *full_path = bb_tree_full_path(tree, path);
 	BbFd	   *fd = bb_fd_open_beneath(place.directory, place.path,
 										O_RDONLY | O_DIRECTORY, 0);
 
-	bb_outdir_fsync(fd, bb_tree_full_path(tree, path));
+	bb_outdir_fsync(fd, full_path);
 	(void) bb_fd_close(fd);
 }
 

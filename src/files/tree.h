@@ -52,19 +52,18 @@ typedef struct BbTreeTablespace
 } BbTreeTablespace;
 
 /*
- * bb_tree_new - create a tree, in new or empty directories, one of them for
- * each mapped tablespace (BbMappedTablespace *).
- * bb_tree_open - open a tree.  The directory of a tablespace may have files if
- * the tablespace's symbolic link leads there.
+ * bb_tree_open - open an existing tree, or create one, in new or empty
+ * directories, one of them for each mapped tablespace (BbMappedTablespace *).
+ *
+ * In an existing tree, the directory of a tablespace may have files if the
+ * tablespace's symbolic link leads there.
  *
  * off_limits: see outdir.h.
  *
  * Errors: those of outdir.h.
  */
-extern BbTree *bb_tree_new(const char *directory, List *mapped,
-						   List *off_limits);
 extern BbTree *bb_tree_open(const char *directory, List *mapped,
-							List *off_limits);
+							List *off_limits, bool existing);
 
 /*
  * bb_tree_mapped_directory - the directory of the mapped tablespace with the

@@ -64,7 +64,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	BbBackupCall call;
 	const BbPageStoreInfo *info;
 	List	   *mapped;
-	List	   *off_limits;
+	BbTree	   *tree;
 	BbSink	   *sink;
 	BbRestored	result;
 	Datum		values[6];
@@ -74,16 +74,12 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	bb_call_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
 					  "restore into a directory on the server");
 	info = bb_pagestore_info(call.snapshot.store);
-	off_limits = bb_backup_call_off_limits(&call);
 	mapped = bb_tablespacemap_new(call.plan->tablespaces, mappings);
-	if (delta)
-		sink = bb_sink_delta_new(bb_tree_open(directory, mapped, off_limits),
-								 info->directory_mode,
-								 info->system_identifier);
-	else
-		sink = bb_sink_directory_new(bb_tree_new(directory, mapped,
-												 off_limits),
-									 info->directory_mode);
+	tree = bb_tree_open(directory, mapped, bb_backup_call_off_limits(&call),
+						delta);
+	sink = delta ? bb_sink_delta_new(tree, info->directory_mode,
+									 info->system_identifier)
+				 : bb_sink_directory_new(tree, info->directory_mode);
 	bb_backup_call_run(&call, BB_FORM_FILES, sink);
 	result = bb_sink_tree_result(sink);
 

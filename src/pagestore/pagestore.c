@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pagestore.c
- *	  The page store: what all drivers have in common, and which one opens a
- *	  store.
+ *	  The page store: what all drivers have in common.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,35 +10,12 @@
 #include "base/errorcontext.h"
 #include "pagestore/pagestore_driver.h"
 
-/* Open layers in an object store, which every other URL names. */
-static BbPageStore *
-open_timeline(const BbReqCtx *ctx, const char *url,
-			  const BbObjectStoreOptions *options, const char *timeline)
-{
-	return bb_pagestore_timeline(ctx, bb_objstore_open(ctx, url, options),
-								 timeline);
-}
-
-/* The first row whose prefix the URL has opens it. */
-static const struct
-{
-	const char *prefix;
-	BbPageStore *(*open) (const BbReqCtx *ctx, const char *url,
-						  const BbObjectStoreOptions *options,
-						  const char *timeline);
-}			drivers[] = {
-	{"", open_timeline},
-};
-
 BbPageStore *
 bb_pagestore_open(const BbReqCtx *ctx, const char *url,
 				  const BbObjectStoreOptions *options, const char *timeline)
 {
-	int			n = 0;
-
-	while (strncmp(url, drivers[n].prefix, strlen(drivers[n].prefix)) != 0)
-		n++;
-	return drivers[n].open(ctx, url, options, timeline);
+	return bb_pagestore_timeline(ctx, bb_objstore_open(ctx, url, options),
+								 timeline);
 }
 
 BbObjectStore *

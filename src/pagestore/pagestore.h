@@ -60,7 +60,8 @@ typedef struct BbValue
 /*
  * bb_pagestore_open - open a timeline of the store at a URL.
  *
- * The URL chooses the driver.  "options" are those of bb_objstore_open.
+ * Every URL is that of an object store with the layers of timelines.  "options"
+ * are those of bb_objstore_open.
  *
  * Errors: those of bb_objstore_open; UNDEFINED_OBJECT (no such timeline);
  * OBJECT_NOT_IN_PREREQUISITE_STATE (the timeline is of another major version).

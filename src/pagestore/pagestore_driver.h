@@ -9,7 +9,7 @@
  *	  bb_pagestore_timeline	 layers of a timeline (pagestore_timeline.c)
  *	  fixture_pagestore_new	 values in memory (test/unit/fixture.c)
  *
- * bb_pagestore_open has a row for each driver that a URL can choose.
+ * A driver that a URL can name is chosen in bb_pagestore_open.
  *
  *-------------------------------------------------------------------------
  */

@@ -62,9 +62,7 @@ begin_file(ArchivesSink *archives, const char *name)
 					  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
 					  pg_file_create_mode);
 	if (fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create file \"%s\": %m", path)));
+		bb_report_file("could not create file \"%s\": %m", path);
 	bb_pathlist_add(archives->files);
 	bb_outfile_begin(archives->out, fd, path, 0);
 	MemoryContextSwitchTo(old);

@@ -110,11 +110,9 @@ compress_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 	CompressSink *compress = (CompressSink *) sink;
 
 	while (length > 0)
-	{
 		if (bb_collect(compress->in, compress->compressor->in_size,
 					   &compress->in_filled, &data, &length))
 			pump(ctx, compress, false);
-	}
 }
 
 static void

@@ -73,11 +73,9 @@ copy_write(const BbReqCtx *ctx, BbSink *sink, const void *data, size_t length)
 	CopySink   *copy = (CopySink *) sink;
 
 	while (length > 0)
-	{
 		if (bb_collect(copy->message, MESSAGE_BYTES, &copy->filled, &data,
 					   &length))
 			send_collected(ctx, copy);
-	}
 }
 
 static void

@@ -61,7 +61,11 @@ publish(FileSink *file)
 		(void) unlinkat(parent, file->unfinished, 0);
 		return;
 	}
-	/* if the name is free, the file system has no hard links */
+	if (errno == EEXIST)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("file \"%s\" already exists", file->path)));
+	/* the file system may have no hard links */
 	bb_outdir_check_absent(file->parent, file->path);
 	if (renameat(parent, file->unfinished, parent, file->name) < 0)
 		ereport(ERROR,

@@ -78,11 +78,9 @@ largeobject_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 	LargeObjectSink *object = (LargeObjectSink *) sink;
 
 	while (length > 0)
-	{
 		if (bb_collect(object->buffer, BUFFER_BYTES, &object->filled, &data,
 					   &length))
 			write_collected(ctx, object);
-	}
 }
 
 static void

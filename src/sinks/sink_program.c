@@ -340,11 +340,9 @@ program_write(const BbReqCtx *ctx, BbSink *sink, const void *data,
 	ProgramSink *program = (ProgramSink *) sink;
 
 	while (length > 0)
-	{
 		if (bb_collect(program->buffer, BUFFER_BYTES, &program->filled, &data,
 					   &length))
 			write_collected(ctx, program);
-	}
 }
 
 /*
