@@ -80,7 +80,9 @@ my @missing;
 my $named = 0;
 foreach my $page (@pages)
 {
-	while (slurp_file($page) =~ /`([\w.]+(?:\/[\w.]+)+\.(?:[ch]|pl|pm|sql))`/g)
+	my $text = slurp_file($page);
+
+	while ($text =~ /`([\w.]+(?:\/[\w.]+)+\.(?:[ch]|pl|pm|sql))`/g)
 	{
 		my $path = $1;
 
