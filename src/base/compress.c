@@ -35,21 +35,16 @@ bb_compression_available(BbCompression method)
 	switch (method)
 	{
 		case BB_COMPRESSION_NONE:
-			return true;
-		case BB_COMPRESSION_LZ4:
 #ifdef USE_LZ4
-			return true;
-#else
-			return false;
+		case BB_COMPRESSION_LZ4:
 #endif
-		case BB_COMPRESSION_ZSTD:
 #ifdef USE_ZSTD
-			return true;
-#else
-			return false;
+		case BB_COMPRESSION_ZSTD:
 #endif
+			return true;
+		default:
+			return false;
 	}
-	return false;
 }
 
 size_t

@@ -102,28 +102,21 @@ have_lanes(void)
 	return answer;
 }
 
+#endif
+
 pg_crc32c
 bb_crc32c(pg_crc32c crc, const void *data, size_t length)
 {
 	const uint8 *at = data;
 
+#ifdef LANE_BYTES
 	while (length >= 3 * LANE_BYTES && have_lanes())
 	{
 		crc = add_lanes(crc, at);
 		at += 3 * LANE_BYTES;
 		length -= 3 * LANE_BYTES;
 	}
+#endif
 	COMP_CRC32C(crc, at, length);
 	return crc;
 }
-
-#else
-
-pg_crc32c
-bb_crc32c(pg_crc32c crc, const void *data, size_t length)
-{
-	COMP_CRC32C(crc, data, length);
-	return crc;
-}
-
-#endif

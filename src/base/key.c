@@ -39,15 +39,12 @@ bb_key_make(BbKeyKind kind, uint32 spc, uint32 db, uint32 rel, uint8 fork,
 BbKeyFields
 bb_key_fields(const BbKey *key)
 {
-	BbKeyFields fields;
-
-	fields.kind = (BbKeyKind) key->bytes[0];
-	fields.spc = bb_get_be32(key->bytes + AT_SPC);
-	fields.db = bb_get_be32(key->bytes + AT_DB);
-	fields.rel = bb_get_be32(key->bytes + AT_REL);
-	fields.fork = key->bytes[AT_FORK];
-	fields.block = bb_get_be32(key->bytes + AT_BLOCK);
-	return fields;
+	return (BbKeyFields){.kind = (BbKeyKind) key->bytes[0],
+						 .spc = bb_get_be32(key->bytes + AT_SPC),
+						 .db = bb_get_be32(key->bytes + AT_DB),
+						 .rel = bb_get_be32(key->bytes + AT_REL),
+						 .fork = key->bytes[AT_FORK],
+						 .block = bb_get_be32(key->bytes + AT_BLOCK)};
 }
 
 BbKey
@@ -96,24 +93,23 @@ bb_key_twophase_block(uint64 xid, uint32 block)
 					   (uint32) xid, 0, 0, block);
 }
 
+static BbKeyRange
+range_of_kinds(int first, int end)
+{
+	return (BbKeyRange){bb_key_make((BbKeyKind) first, 0, 0, 0, 0, 0),
+						bb_key_make((BbKeyKind) end, 0, 0, 0, 0, 0)};
+}
+
 BbKeyRange
 bb_key_range_kind(BbKeyKind kind)
 {
-	BbKeyRange	range;
-
-	range.start = bb_key_make(kind, 0, 0, 0, 0, 0);
-	range.end = bb_key_make((BbKeyKind) (kind + 1), 0, 0, 0, 0, 0);
-	return range;
+	return range_of_kinds(kind, kind + 1);
 }
 
 BbKeyRange
 bb_key_range_all(void)
 {
-	BbKeyRange	range;
-
-	range.start = bb_key_make((BbKeyKind) 0, 0, 0, 0, 0, 0);
-	range.end = bb_key_make((BbKeyKind) KIND_LIMIT, 0, 0, 0, 0, 0);
-	return range;
+	return range_of_kinds(0, KIND_LIMIT);
 }
 
 BbKey
@@ -133,9 +129,7 @@ char *
 bb_key_text(const BbKey *key)
 {
 	BbKeyFields f = bb_key_fields(key);
-	const char *fork;
-
-	fork = f.fork <= MAX_FORKNUM ? forkNames[f.fork] : "?";
+	const char *fork = f.fork <= MAX_FORKNUM ? forkNames[f.fork] : "?";
 
 	switch (f.kind)
 	{

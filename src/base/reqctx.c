@@ -205,41 +205,27 @@ bb_reqctx_end(const BbReqCtx *ctx)
 const char *
 bb_task_kind_name(BbTaskKind kind)
 {
-	switch (kind)
-	{
-		case BB_TASK_BASEBACKUP:
-			return "basebackup";
-		case BB_TASK_PAGE_READ:
-			return "page read";
-		case BB_TASK_LISTING:
-			return "listing";
-		case BB_TASK_IMPORT:
-			return "import";
-		case BB_TASK_INGEST:
-			return "ingest";
-		case BB_TASK_MANAGEMENT:
-			return "management";
-		case BB_TASK_PREFETCH:
-			return "prefetch";
-		case BB_TASK_EVICTION:
-			return "eviction";
-		case BB_TASK_UNIT_TEST:
-			return "unit test";
-	}
-	return "unknown task";
+	static const char *const names[BB_TASK_KIND_COUNT] =
+		{[BB_TASK_BASEBACKUP] = "basebackup",
+		 [BB_TASK_PAGE_READ] = "page read",
+		 [BB_TASK_LISTING] = "listing",
+		 [BB_TASK_IMPORT] = "import",
+		 [BB_TASK_INGEST] = "ingest",
+		 [BB_TASK_MANAGEMENT] = "management",
+		 [BB_TASK_PREFETCH] = "prefetch",
+		 [BB_TASK_EVICTION] = "eviction",
+		 [BB_TASK_UNIT_TEST] = "unit test"};
+
+	return names[kind];
 }
 
 const char *
 bb_download_behavior_name(BbDownloadBehavior behavior)
 {
-	switch (behavior)
-	{
-		case BB_DOWNLOAD_ALLOW:
-			return "download";
-		case BB_DOWNLOAD_WARN:
-			return "warn";
-		case BB_DOWNLOAD_ERROR:
-			return "error";
-	}
-	return "unknown";
+	static const char *const names[BB_DOWNLOAD_BEHAVIOR_COUNT] =
+		{[BB_DOWNLOAD_ALLOW] = "download",
+		 [BB_DOWNLOAD_WARN] = "warn",
+		 [BB_DOWNLOAD_ERROR] = "error"};
+
+	return names[behavior];
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * import.c
- *	  bb_import_directory(), and its progress.
+ *	  bb_import_directory().
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,6 @@
 #include "utils/timestamp.h"
 
 BB_SQL_FUNCTION(bb_sql_import_directory);
-BB_SQL_FUNCTION(bb_sql_get_stat_progress_import);
 
 /*
  * bb_import_directory(directory text, store name, timeline text,
@@ -58,39 +57,4 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	values[7] = bb_result_elapsed(ctx->started_at);
 	bb_reqctx_end(ctx);
 	return bb_result_record(fcinfo, values, nulls);
-}
-
-/*
- * bb_get_stat_progress_import()
- *
- * Every user sees that an import runs.  Seeing its progress requires what
- * seeing the query requires (as pg_stat_get_progress_info).
- */
-static Datum
-bb_sql_get_stat_progress_import_body(PG_FUNCTION_ARGS)
-{
-	ListCell   *cell;
-
-	InitMaterializedSRF(fcinfo, 0);
-	foreach(cell, bb_progress_import_fetch())
-	{
-		const BbImportProgress *import = lfirst(cell);
-		bool		visible = bb_call_visible(import->user);
-		Datum		values[8];
-		bool		nulls[8] = {0};
-
-		values[0] = Int32GetDatum(import->pid);
-		values[1] = ObjectIdGetDatum(import->database);
-		values[2] = ObjectIdGetDatum(import->user);
-		values[3] = CStringGetTextDatum(
-			bb_progress_import_phase_name(import->phase));
-		values[4] = Int64GetDatum(import->bytes_total);
-		values[5] = Int64GetDatum(import->bytes_done);
-		values[6] = Int64GetDatum(import->files_total);
-		values[7] = Int64GetDatum(import->files_done);
-		for (int i = 3; i < lengthof(nulls); i++)
-			nulls[i] = !visible;
-		bb_result_row(fcinfo, values, nulls);
-	}
-	return (Datum) 0;
 }

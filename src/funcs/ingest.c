@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ingest.c
- *	  bb_ingest(), and its progress.
+ *	  bb_ingest().
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,6 @@
 #include "wal/directory_source.h"
 
 BB_SQL_FUNCTION(bb_sql_ingest);
-BB_SQL_FUNCTION(bb_sql_get_stat_progress_ingest);
 
 /*
  * bb_ingest(wal_directory text, store name, timeline text, until pg_lsn,
@@ -61,38 +60,4 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	values[7] = Int64GetDatum(result.bytes_stored);
 	values[8] = bb_result_elapsed(ctx->started_at);
 	return bb_result_record(fcinfo, values, nulls);
-}
-
-/*
- * bb_get_stat_progress_ingest()
- *
- * Visible to users as in bb_get_stat_progress_import().
- */
-static Datum
-bb_sql_get_stat_progress_ingest_body(PG_FUNCTION_ARGS)
-{
-	ListCell   *cell;
-
-	InitMaterializedSRF(fcinfo, 0);
-	foreach(cell, bb_progress_ingest_fetch())
-	{
-		const BbIngestProgress *ingest = lfirst(cell);
-		bool		visible = bb_call_visible(ingest->user);
-		Datum		values[8];
-		bool		nulls[8] = {0};
-
-		values[0] = Int32GetDatum(ingest->pid);
-		values[1] = ObjectIdGetDatum(ingest->database);
-		values[2] = ObjectIdGetDatum(ingest->user);
-		values[3] = CStringGetTextDatum(
-			bb_progress_ingest_phase_name(ingest->phase));
-		values[4] = LSNGetDatum(ingest->start_lsn);
-		values[5] = LSNGetDatum(ingest->limit_lsn);
-		values[6] = LSNGetDatum(ingest->current_lsn);
-		values[7] = Int64GetDatum(ingest->records);
-		for (int i = 3; i < lengthof(nulls); i++)
-			nulls[i] = !visible;
-		bb_result_row(fcinfo, values, nulls);
-	}
-	return (Datum) 0;
 }

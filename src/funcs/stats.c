@@ -10,6 +10,7 @@
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
 #include "stats/calls.h"
+#include "stats/progress.h"
 #include "stats/shared.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
@@ -19,6 +20,8 @@ BB_SQL_FUNCTION(bb_sql_stat_scope);
 BB_SQL_FUNCTION(bb_sql_stat_reset);
 BB_SQL_FUNCTION(bb_sql_get_access_stats);
 BB_SQL_FUNCTION(bb_sql_get_stat_totals);
+BB_SQL_FUNCTION(bb_sql_get_stat_progress_import);
+BB_SQL_FUNCTION(bb_sql_get_stat_progress_ingest);
 
 /* The columns for BbCounters, in their order in all views. */
 #define COUNTER_COLUMNS 14
@@ -203,4 +206,48 @@ bb_sql_get_stat_totals_body(PG_FUNCTION_ARGS)
 			bb_result_row(fcinfo, values, nulls);
 		}
 	return (Datum) 0;
+}
+
+/*
+ * Every user sees that an import or ingest runs.  Seeing its progress requires
+ * what seeing the query requires (as pg_stat_get_progress_info).
+ */
+static Datum
+progress_rows(FunctionCallInfo fcinfo, List *all)
+{
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, all)
+	{
+		const BbProgress *progress = lfirst(cell);
+		bool		visible = bb_call_visible(progress->user);
+		Datum		values[8];
+		bool		nulls[8] = {0};
+
+		values[0] = Int32GetDatum(progress->pid);
+		values[1] = ObjectIdGetDatum(progress->database);
+		values[2] = ObjectIdGetDatum(progress->user);
+		values[3] = CStringGetTextDatum(progress->phase);
+		for (int i = 0; i < lengthof(progress->values); i++)
+			values[4 + i] = Int64GetDatum(progress->values[i]);
+		for (int i = 3; i < lengthof(nulls); i++)
+			nulls[i] = !visible;
+		bb_result_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* bb_get_stat_progress_import() */
+static Datum
+bb_sql_get_stat_progress_import_body(PG_FUNCTION_ARGS)
+{
+	return progress_rows(fcinfo, bb_progress_fetch_imports());
+}
+
+/* bb_get_stat_progress_ingest(); LSNs are stored like integers of 64 bits. */
+static Datum
+bb_sql_get_stat_progress_ingest_body(PG_FUNCTION_ARGS)
+{
+	return progress_rows(fcinfo, bb_progress_fetch_ingests());
 }

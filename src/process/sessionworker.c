@@ -21,7 +21,6 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/sessionworker_internal.h"
-#include "process/sessionworker_settings.h"
 #include "process/worker_internal.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
@@ -138,22 +137,37 @@ create_queue(const BbSessionWorker *worker, shm_toc *toc, int key, Size size)
 	return shm_mq_attach(queue, worker->segment, NULL);
 }
 
+static void *
+add_part(shm_toc *toc, int key, const void *data, Size size)
+{
+	void	   *part = shm_toc_allocate(toc, size);
+
+	memcpy(part, data, size);
+	shm_toc_insert(toc, key, part);
+	return part;
+}
+
 /* Create the segment and fill it.  False: the server has none left. */
 static bool
 create_segment(BbSessionWorker *worker, const BbSessionWorkerRequest *request)
 {
 	static bool registered = false;
 	Size		output_bytes = Max(request->output_bytes, OUTPUT_BYTES_MIN);
-	size_t		settings_length;
-	char	   *settings = bb_sessionworker_settings_pack(&settings_length);
+	BbWorkerAbout about = {.database = MyDatabaseId,
+						   .authenticated_user = GetAuthenticatedUserId(),
+						   .outer_user = GetOuterUserId(),
+						   .payload_length = request->payload_length,
+						   .has_input = request->input_bytes > 0,
+						   .errors_logged = request->errors ==
+							   BB_WORKER_ERRORS_LOGGED};
+	char	   *settings = bb_sessionworker_settings_pack(
+		&about.settings_length);
 	shm_toc_estimator estimator;
 	shm_toc	   *toc;
-	BbWorkerAbout *about;
-	void	   *part;
 
 	shm_toc_initialize_estimator(&estimator);
 	shm_toc_estimate_chunk(&estimator, sizeof(BbWorkerAbout));
-	shm_toc_estimate_chunk(&estimator, settings_length);
+	shm_toc_estimate_chunk(&estimator, about.settings_length);
 	shm_toc_estimate_chunk(&estimator, request->payload_length);
 	shm_toc_estimate_chunk(&estimator, sizeof(BbCounters));
 	shm_toc_estimate_chunk(&estimator, REPORTS_BYTES);
@@ -179,36 +193,20 @@ create_segment(BbSessionWorker *worker, const BbSessionWorkerRequest *request)
 	toc = shm_toc_create(BB_WORKER_MAGIC, dsm_segment_address(worker->segment),
 						 shm_toc_estimate(&estimator));
 
-	about = shm_toc_allocate(toc, sizeof(BbWorkerAbout));
-	about->database = MyDatabaseId;
-	about->authenticated_user = GetAuthenticatedUserId();
-	about->outer_user = GetOuterUserId();
-	GetUserIdAndSecContext(&about->user, &about->security_context);
-	about->settings_length = settings_length;
-	about->payload_length = request->payload_length;
-	about->has_input = request->input_bytes > 0;
-	about->errors_logged = request->errors == BB_WORKER_ERRORS_LOGGED;
-	strlcpy(about->task, request->task, sizeof(about->task));
-	shm_toc_insert(toc, BB_WORKER_ABOUT, about);
-
-	part = shm_toc_allocate(toc, settings_length);
-	memcpy(part, settings, settings_length);
+	GetUserIdAndSecContext(&about.user, &about.security_context);
+	strlcpy(about.task, request->task, sizeof(about.task));
+	add_part(toc, BB_WORKER_ABOUT, &about, sizeof(about));
+	add_part(toc, BB_WORKER_SETTINGS, settings, about.settings_length);
 	pfree(settings);
-	shm_toc_insert(toc, BB_WORKER_SETTINGS, part);
-
-	part = shm_toc_allocate(toc, request->payload_length);
-	memcpy(part, request->payload, request->payload_length);
-	shm_toc_insert(toc, BB_WORKER_PAYLOAD, part);
-
-	part = shm_toc_allocate(toc, sizeof(BbCounters));
-	memset(part, 0, sizeof(BbCounters));
-	shm_toc_insert(toc, BB_WORKER_COUNTERS, part);
-	worker->counters = part;
+	add_part(toc, BB_WORKER_PAYLOAD, request->payload, about.payload_length);
+	/* "collected" is all zeros */
+	worker->counters = add_part(toc, BB_WORKER_COUNTERS, &worker->collected,
+								sizeof(BbCounters));
 
 	worker->reports = create_queue(worker, toc, BB_WORKER_REPORTS,
 								   REPORTS_BYTES);
 	worker->output = create_queue(worker, toc, BB_WORKER_OUTPUT, output_bytes);
-	if (about->has_input)
+	if (about.has_input)
 		worker->input = create_queue(worker, toc, BB_WORKER_INPUT,
 									 request->input_bytes);
 	return true;

@@ -25,7 +25,7 @@
  * The task runs in one transaction (see bb_worker_begin_transaction), as the
  * starter's current user, also within SECURITY DEFINER functions; so it has
  * the permissions that the starter has.  It has the starter's values of the
- * settings listed in sessionworker_settings.h; other settings are those of a
+ * settings listed in sessionworker_settings.c; other settings are those of a
  * new session of the user.  It sees committed data only, not the changes of
  * the starter's transaction.  SIGTERM (pg_terminate_backend) and SIGINT
  * (pg_cancel_backend) end it at its next CHECK_FOR_INTERRUPTS.

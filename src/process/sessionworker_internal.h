@@ -6,7 +6,7 @@
  * Everything that the worker has to know is in a dynamic shared memory segment:
  *
  *	  about      database, users, task
- *	  settings   see sessionworker_settings.h
+ *	  settings   see sessionworker_settings.c
  *	  payload
  *	  counters   of the task, which only the worker writes
  *	  reports    a message queue, worker to starter: errors, notices, the end
@@ -52,5 +52,20 @@ typedef struct BbWorkerAbout
 	bool		errors_logged; /* BB_WORKER_ERRORS_LOGGED */
 	char		task[NAMEDATALEN];
 } BbWorkerAbout;
+
+/*
+ * bb_sessionworker_settings_pack - return this session's values as
+ * "name\0value\0name\0value\0", palloc'd.
+ */
+extern char *bb_sessionworker_settings_pack(size_t *length);
+
+/*
+ * bb_sessionworker_settings_apply - set such values in this session.
+ *
+ * REQUIRES: a transaction.
+ *
+ * Errors: those of the settings' check hooks.
+ */
+extern void bb_sessionworker_settings_apply(const char *packed, size_t length);
 
 #endif /* BB_SESSIONWORKER_INTERNAL_H */

@@ -4,7 +4,7 @@
  *	  Session workers: the worker's side.
  *
  * The session becomes like the starter's as in PostgreSQL's
- * access/transam/parallel.c, except for settings (sessionworker_settings.h) and
+ * access/transam/parallel.c, except for settings (sessionworker_settings.c) and
  * for the characteristics of the transaction (bb_worker_begin_transaction).
  *
  *-------------------------------------------------------------------------
@@ -19,7 +19,6 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/sessionworker_internal.h"
-#include "process/sessionworker_settings.h"
 #include "process/worker_internal.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"

@@ -3,34 +3,44 @@
  * sessionworker_settings.c
  *	  The settings that a session worker takes over from its starter.
  *
+ * These are all settings of bbackup that a session can change, and those of
+ * the server on which its tasks depend: messages and the log, date and time
+ * formats, and limits of memory and temporary files.
+ *
+ * PostgreSQL hands all settings to a parallel worker (RestoreGUCState() in
+ * guc.c).  That is not possible here.  It first resets transaction_read_only
+ * and the like, which their check hooks refuse on a standby and in a
+ * transaction that has a snapshot; and hooks that read catalogs
+ * (default_text_search_config, temp_tablespaces, session_authorization) refuse
+ * objects that the starter's transaction has created, or that another
+ * transaction has dropped.  A worker needs none of these settings.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/compat.h"
 #include "lib/stringinfo.h"
-#include "process/sessionworker_settings.h"
+#include "process/sessionworker_internal.h"
 #include "utils/guc.h"
 
-#define OUR_PREFIX "bbackup."
+#define PREFIX "bbackup."
 
 /* Settings of the server.  None of them has a hook that reads a catalog. */
-static const char *const server_settings[] = {
-	"application_name",
-	"backtrace_functions",
-	"client_min_messages",
-	"DateStyle",
-	"IntervalStyle",
-	"lc_messages",
-	"log_error_verbosity",
-	"log_min_error_statement",
-	"log_min_messages",
-	"log_temp_files",
-	"maintenance_work_mem",
-	"temp_file_limit",
-	"TimeZone",
-	"work_mem",
-};
+static const char *const server_settings[] = {"application_name",
+											  "backtrace_functions",
+											  "client_min_messages",
+											  "DateStyle",
+											  "IntervalStyle",
+											  "lc_messages",
+											  "log_error_verbosity",
+											  "log_min_error_statement",
+											  "log_min_messages",
+											  "log_temp_files",
+											  "maintenance_work_mem",
+											  "temp_file_limit",
+											  "TimeZone",
+											  "work_mem"};
 
 static void
 pack(StringInfo packed, const char *name)
@@ -55,7 +65,7 @@ bb_sessionworker_settings_pack(size_t *length)
 	all = bb_compat_settings(&n);
 	for (int i = 0; i < n; i++)
 	{
-		if (strncmp(all[i]->name, OUR_PREFIX, strlen(OUR_PREFIX)) == 0 &&
+		if (strncmp(all[i]->name, PREFIX, strlen(PREFIX)) == 0 &&
 			(all[i]->context == PGC_SUSET || all[i]->context == PGC_USERSET))
 			pack(&packed, all[i]->name);
 	}

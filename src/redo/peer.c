@@ -147,9 +147,9 @@ take_back(BbRedoPeer *peer, dlist_head *queue)
 /*
  * The helper has failed: end it, blame a request, and save the others.  "what"
  * completes the message "redo helper %s"; "died" is whether the helper ended
- * by itself.
+ * by itself.  Returns false, for the caller to return.
  */
-static void
+static bool
 fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
 	 const char *hint)
 {
@@ -183,20 +183,21 @@ fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
 	}
 	take_back(peer, &peer->outgoing);
 	take_back(peer, &peer->awaiting);
+	return false;
 }
 
-static void
+static bool
 fail_by_death(BbRedoPeer *peer)
 {
-	fail(peer, true, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
-		 peer->greeted ? "died" : "did not start", NULL);
+	return fail(peer, true, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+				peer->greeted ? "died" : "did not start", NULL);
 }
 
-static void
+static bool
 fail_by_answer(BbRedoPeer *peer)
 {
-	fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
-		 "sent an invalid answer", NULL);
+	return fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+				"sent an invalid answer", NULL);
 }
 
 /*
@@ -272,10 +273,7 @@ bb_redo_peer_send(BbRedoPeer *peer)
 		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return true;
 		if (sent < 0)
-		{
-			fail_by_death(peer);
-			return false;
-		}
+			return fail_by_death(peer);
 		peer->progress_at = GetCurrentTimestamp();
 		note_sent(peer, sent);
 	}
@@ -289,22 +287,18 @@ take_hello(BbRedoPeer *peer, const BbRedoHello *hello)
 {
 	if (hello->magic != BB_REDO_MAGIC || hello->protocol != BB_REDO_PROTOCOL ||
 		memchr(hello->message, '\0', sizeof(hello->message)) == NULL)
-	{
-		fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
-			 "is of another version of bbackup",
-			 "Reconnect: the library was replaced after this session "
-			 "loaded it.");
-		return false;
-	}
+		return fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+					"is of another version of bbackup",
+					"Reconnect: the library was replaced after this session "
+					"loaded it.");
 	if (hello->status != BB_REDO_READY)
 	{
 		char	   *what = psprintf("could not lock itself down: %s",
 									hello->message);
 
-		fail(peer, false, ERRCODE_FEATURE_NOT_SUPPORTED, what,
-			 "If seccomp is not available here, a superuser can set "
-			 "bbackup.redo_seccomp to off.");
-		return false;
+		return fail(peer, false, ERRCODE_FEATURE_NOT_SUPPORTED, what,
+					"If seccomp is not available here, a superuser can set "
+					"bbackup.redo_seccomp to off.");
 	}
 	peer->greeted = true;
 	bb_redo_process_ready(peer->process);
@@ -325,10 +319,7 @@ take_answer(BbRedoPeer *peer, const BbRedoAnswer *answer, const char *content)
 	if (answer->status == BB_REDO_FAILED)
 	{
 		if (memchr(content, '\0', BB_REDO_MESSAGE_MAX) == NULL)
-		{
-			fail_by_answer(peer);
-			return false;
-		}
+			return fail_by_answer(peer);
 		failure = make_failure(
 			peer, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
 			psprintf("redo of %s failed: %s", bb_key_text(&request->key),
@@ -392,10 +383,7 @@ take_input(BbRedoPeer *peer)
 		if (left < sizeof(BbRedoAnswer))
 			break;
 		if (!answer_fits(peer, answer))
-		{
-			fail_by_answer(peer);
-			return false;
-		}
+			return fail_by_answer(peer);
 		if (left < sizeof(BbRedoAnswer) + answer->length)
 			break;
 		if (!take_answer(peer, answer, (const char *) (answer + 1)))
@@ -420,10 +408,7 @@ bb_redo_peer_receive(BbRedoPeer *peer)
 		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return true;
 		if (got <= 0)
-		{
-			fail_by_death(peer);
-			return false;
-		}
+			return fail_by_death(peer);
 		peer->progress_at = GetCurrentTimestamp();
 		peer->have += got;
 		if (!take_input(peer))
@@ -452,6 +437,6 @@ bb_redo_peer_time_out(BbRedoPeer *peer)
 	char	   *what = psprintf("did nothing for %d ms",
 								bb_setting_redo_timeout_ms);
 
-	fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, what,
-		 "Raise bbackup.redo_timeout if it needs more time.");
+	(void) fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, what,
+				"Raise bbackup.redo_timeout if it needs more time.");
 }

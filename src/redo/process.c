@@ -26,7 +26,6 @@
 #include "process/spawn.h"
 #include "redo/helper.h"
 #include "redo/process.h"
-#include "redo/scratch.h"
 #include "storage/fd.h"
 
 extern char **environ;
@@ -67,32 +66,32 @@ bb_redo_setup_library(void)
  * library whose path contains spaces or colons; then the user must have an
  * entry in the password file.
  */
-static const char *const passed_on[] = {"LD_LIBRARY_PATH",
-										"ICU_DATA",
-										"GLIBC_TUNABLES",
-										"MALLOC_",
-										"LANG",
-										"LANGUAGE",
-										"LC_",
-										"TZ",
-										"TZDIR",
-										"ASAN_OPTIONS",
-										"LSAN_OPTIONS",
-										"UBSAN_OPTIONS",
-										"GCOV_PREFIX",
-										"GCOV_PREFIX_STRIP",
-										"LLVM_PROFILE_FILE",
-										"BB_REDO_"};
+static const char *const kept[] = {"LD_LIBRARY_PATH",
+								   "ICU_DATA",
+								   "GLIBC_TUNABLES",
+								   "MALLOC_",
+								   "LANG",
+								   "LANGUAGE",
+								   "LC_",
+								   "TZ",
+								   "TZDIR",
+								   "ASAN_OPTIONS",
+								   "LSAN_OPTIONS",
+								   "UBSAN_OPTIONS",
+								   "GCOV_PREFIX",
+								   "GCOV_PREFIX_STRIP",
+								   "LLVM_PROFILE_FILE",
+								   "BB_REDO_"};
 
 static bool
-is_passed_on(const char *variable)
+is_kept(const char *variable)
 {
-	for (int i = 0; i < lengthof(passed_on); i++)
+	for (int i = 0; i < lengthof(kept); i++)
 	{
-		size_t		length = strlen(passed_on[i]);
+		size_t		length = strlen(kept[i]);
 
-		if (strncmp(variable, passed_on[i], length) == 0 &&
-			(passed_on[i][length - 1] == '_' || variable[length] == '='))
+		if (strncmp(variable, kept[i], length) == 0 &&
+			(kept[i][length - 1] == '_' || variable[length] == '='))
 			return true;
 	}
 	return false;
@@ -109,7 +108,7 @@ make_environment(const BbRedoSetup *setup)
 	result = palloc((n + 3) * sizeof(char *));
 	n = 0;
 	for (char **variable = environ; *variable != NULL; variable++)
-		if (is_passed_on(*variable))
+		if (is_kept(*variable))
 			result[n++] = *variable;
 	result[n++] = psprintf(BB_REDO_ENVIRONMENT "=%d %d", MyProcPid,
 						   setup->seccomp);

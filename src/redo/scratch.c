@@ -27,7 +27,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "redo/helper.h"
-#include "redo/scratch.h"
+#include "redo/process.h"
 #include "storage/fd.h"
 #include "storage/procarray.h"
 #include "utils/pidfile.h"

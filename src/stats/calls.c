@@ -462,16 +462,10 @@ bb_calls_totals(BbAllTotals *totals)
 const char *
 bb_call_state_name(BbCallState state)
 {
-	switch (state)
-	{
-		case BB_CALL_RUNNING:
-			return "running";
-		case BB_CALL_DONE:
-			return "done";
-		case BB_CALL_ERROR:
-			return "error";
-		case BB_CALL_CANCELLED:
-			return "cancelled";
-	}
-	return "unknown";
+	static const char *const names[] = {[BB_CALL_RUNNING] = "running",
+										[BB_CALL_DONE] = "done",
+										[BB_CALL_ERROR] = "error",
+										[BB_CALL_CANCELLED] = "cancelled"};
+
+	return names[state];
 }

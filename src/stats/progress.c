@@ -19,7 +19,7 @@
 #define IMPORT_COMMAND ((ProgressCommandType) 0x6262)
 #define INGEST_COMMAND ((ProgressCommandType) 0x6263)
 
-/* Places in the progress array. */
+/* Places in the progress array; the phase is followed by BbProgress.values. */
 enum
 {
 	AT_PHASE,
@@ -29,7 +29,7 @@ enum
 	AT_FILES_DONE
 };
 
-/* The same for an ingest, with the phase in the same place. */
+/* The same for an ingest. */
 enum
 {
 	AT_START_LSN = AT_PHASE + 1,
@@ -77,48 +77,6 @@ bb_progress_import_end(void)
 	pgstat_progress_end_command();
 }
 
-List *
-bb_progress_import_fetch(void)
-{
-	List	   *imports = NIL;
-	int			nbackends = pgstat_fetch_stat_numbackends();
-
-	for (int i = 1; i <= nbackends; i++)
-	{
-		PgBackendStatus *status = bb_compat_backend_status(i);
-		BbImportProgress *import;
-
-		if (status->st_progress_command != IMPORT_COMMAND)
-			continue;
-		import = palloc(sizeof(BbImportProgress));
-		import->pid = status->st_procpid;
-		import->database = status->st_databaseid;
-		import->user = status->st_userid;
-		import->phase = (BbImportPhase) status->st_progress_param[AT_PHASE];
-		import->bytes_total = status->st_progress_param[AT_BYTES_TOTAL];
-		import->bytes_done = status->st_progress_param[AT_BYTES_DONE];
-		import->files_total = status->st_progress_param[AT_FILES_TOTAL];
-		import->files_done = status->st_progress_param[AT_FILES_DONE];
-		imports = lappend(imports, import);
-	}
-	return imports;
-}
-
-const char *
-bb_progress_import_phase_name(BbImportPhase phase)
-{
-	switch (phase)
-	{
-		case BB_IMPORT_CHECKING:
-			return "checking";
-		case BB_IMPORT_READING:
-			return "reading files";
-		case BB_IMPORT_COMMITTING:
-			return "committing";
-	}
-	return "initializing";
-}
-
 void
 bb_progress_ingest_start(void)
 {
@@ -151,46 +109,53 @@ bb_progress_ingest_end(void)
 	pgstat_progress_end_command();
 }
 
-List *
-bb_progress_ingest_fetch(void)
+/* "phases" are the names of the phases from 0, which is before the first. */
+static List *
+fetch(ProgressCommandType command, const char *const *phases, int nphases)
 {
-	List	   *ingests = NIL;
+	List	   *result = NIL;
 	int			nbackends = pgstat_fetch_stat_numbackends();
 
 	for (int i = 1; i <= nbackends; i++)
 	{
 		PgBackendStatus *status = bb_compat_backend_status(i);
-		BbIngestProgress *ingest;
+		int64		phase = status->st_progress_param[AT_PHASE];
+		BbProgress *progress;
 
-		if (status->st_progress_command != INGEST_COMMAND)
+		if (status->st_progress_command != command)
 			continue;
-		ingest = palloc(sizeof(BbIngestProgress));
-		ingest->pid = status->st_procpid;
-		ingest->database = status->st_databaseid;
-		ingest->user = status->st_userid;
-		ingest->phase = (BbIngestPhase) status->st_progress_param[AT_PHASE];
-		ingest->start_lsn = status->st_progress_param[AT_START_LSN];
-		ingest->limit_lsn = status->st_progress_param[AT_LIMIT_LSN];
-		ingest->current_lsn = status->st_progress_param[AT_CURRENT_LSN];
-		ingest->records = status->st_progress_param[AT_RECORDS];
-		ingests = lappend(ingests, ingest);
+		progress = palloc(sizeof(BbProgress));
+		progress->pid = status->st_procpid;
+		progress->database = status->st_databaseid;
+		progress->user = status->st_userid;
+		progress->phase = phases[phase > 0 && phase < nphases ? phase : 0];
+		memcpy(progress->values, &status->st_progress_param[AT_PHASE + 1],
+			   sizeof(progress->values));
+		result = lappend(result, progress);
 	}
-	return ingests;
+	return result;
 }
 
-const char *
-bb_progress_ingest_phase_name(BbIngestPhase phase)
+List *
+bb_progress_fetch_imports(void)
 {
-	switch (phase)
-	{
-		case BB_INGEST_OPENING:
-			return "opening";
-		case BB_INGEST_READING:
-			return "reading WAL";
-		case BB_INGEST_FLUSHING:
-			return "writing layers";
-	}
-	return "initializing";
+	static const char *const phases[] =
+		{"initializing", [BB_IMPORT_CHECKING] = "checking",
+		 [BB_IMPORT_READING] = "reading files",
+		 [BB_IMPORT_COMMITTING] = "committing"};
+
+	return fetch(IMPORT_COMMAND, phases, lengthof(phases));
+}
+
+List *
+bb_progress_fetch_ingests(void)
+{
+	static const char *const phases[] =
+		{"initializing", [BB_INGEST_OPENING] = "opening",
+		 [BB_INGEST_READING] = "reading WAL",
+		 [BB_INGEST_FLUSHING] = "writing layers"};
+
+	return fetch(INGEST_COMMAND, phases, lengthof(phases));
 }
 
 struct BbBackupProgress

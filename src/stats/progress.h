@@ -7,7 +7,7 @@
  * The server keeps a progress array for each backend, and shows it in a view for
  * each command type (utils/activity/backend_progress.c).  A backup uses the
  * command type and view of the server's base backups.  Imports and ingests have
- * command types that no view of the server shows; bb_progress_…_fetch reads them
+ * command types that no view of the server shows; bb_progress_fetch_… reads them
  * from the backends' status.  So progress needs neither shared memory nor
  * preloading.
  *
@@ -33,24 +33,6 @@ extern void bb_progress_import_done(uint64 bytes, uint64 files);
 /* Also done by the server when the transaction aborts. */
 extern void bb_progress_import_end(void);
 
-/* A copy of the progress of one import. */
-typedef struct BbImportProgress
-{
-	int			pid;
-	Oid			database;
-	Oid			user;
-	BbImportPhase phase;
-	uint64		bytes_total;
-	uint64		bytes_done;
-	uint64		files_total;
-	uint64		files_done;
-} BbImportProgress;
-
-/* Returns BbImportProgress, palloc'd, of all backends that import. */
-extern List *bb_progress_import_fetch(void);
-
-extern const char *bb_progress_import_phase_name(BbImportPhase phase);
-
 typedef enum BbIngestPhase
 {
 	BB_INGEST_OPENING = 1, /* timeline, WAL directory */
@@ -65,22 +47,21 @@ extern void bb_progress_ingest_total(XLogRecPtr start, XLogRecPtr limit);
 extern void bb_progress_ingest_done(XLogRecPtr lsn, uint64 records);
 extern void bb_progress_ingest_end(void);
 
-typedef struct BbIngestProgress
+/* A copy of the progress of one import or ingest. */
+typedef struct BbProgress
 {
 	int			pid;
 	Oid			database;
 	Oid			user;
-	BbIngestPhase phase;
-	XLogRecPtr	start_lsn;
-	XLogRecPtr	limit_lsn;
-	XLogRecPtr	current_lsn;
-	uint64		records;
-} BbIngestProgress;
+	const char *phase;
+	/* import: bytes total and done, files total and done; ingest: start, limit
+	 * and current LSN, records */
+	int64		values[4];
+} BbProgress;
 
-/* Returns BbIngestProgress, palloc'd, of all backends that ingest. */
-extern List *bb_progress_ingest_fetch(void);
-
-extern const char *bb_progress_ingest_phase_name(BbIngestPhase phase);
+/* Return BbProgress, palloc'd, of all backends that import or ingest. */
+extern List *bb_progress_fetch_imports(void);
+extern List *bb_progress_fetch_ingests(void);
 
 /*
  * A running backup.
