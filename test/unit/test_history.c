@@ -218,48 +218,94 @@ UNIT_TEST(history_as_the_model)
 
 /* ---- impossible histories ---- */
 
+/* Begin a delta layer of LSNs after the end of the timeline, up to "to". */
+static BbLayerWriter *
+begin_delta(const BbReqCtx *ctx, const Model *model, const BbKey *start,
+			XLogRecPtr to)
+{
+	const BbManifest *manifest = &model->manifest;
+
+	return bb_layer_writer_new_delta(ctx, model->objects, manifest->timeline,
+									 start, manifest->end_lsn + 1, to + 1,
+									 BB_COMPRESSION_DEFAULT);
+}
+
+/* Add the delta layer to the manifest. */
+static void
+finish_delta(const BbReqCtx *ctx, Model *model, BbLayerWriter *writer,
+			 const BbKey *end)
+{
+	BbManifest *manifest = &model->manifest;
+	BbLayerDesc *layer = bb_layer_writer_finish(ctx, writer, end);
+
+	manifest->layers[manifest->nlayers++] = *layer;
+}
+
+/* A flush up to an LSN, of one entry. */
+static void
+flush_entry(const BbReqCtx *ctx, Model *model, const BbEntry *entry,
+			XLogRecPtr to)
+{
+	BbKey		end = bb_key_next(&entry->key);
+	BbLayerWriter *writer = begin_delta(ctx, model, &entry->key, to);
+
+	bb_layer_writer_add_entry(ctx, writer, entry);
+	finish_delta(ctx, model, writer, &end);
+	model->manifest.end_lsn = to;
+}
+
 /* A flush up to an LSN, of a key that no test reads. */
 static void
 flush_up_to(const BbReqCtx *ctx, Model *model, XLogRecPtr lsn)
 {
-	BbManifest *manifest = &model->manifest;
 	BbEntry		entry = {bb_key_make(BB_KEY_REPLICATION_ORIGIN, 0, 0, 1, 0, 0),
 						 lsn, BB_ENTRY_IMAGE, (const uint8 *) "x", 1};
-	BbKey		end = bb_key_next(&entry.key);
-	BbLayerWriter *writer = bb_layer_writer_new_delta(ctx, model->objects,
-													  manifest->timeline,
-													  &entry.key,
-													  manifest->end_lsn + 1,
-													  lsn + 1,
-													  BB_COMPRESSION_DEFAULT);
 
-	bb_layer_writer_add_entry(ctx, writer, &entry);
-	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
-																	writer,
-																	&end);
-	manifest->end_lsn = lsn;
+	flush_entry(ctx, model, &entry, lsn);
+}
+
+/* The timeline "main", with an image layer. */
+static Model *
+new_main(const BbReqCtx *ctx)
+{
+	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+
+	model_write_image(ctx, model, 0, NKEYS, START);
+	return model;
+}
+
+static void
+commit(const BbReqCtx *ctx, Model *model)
+{
+	CHECK(bb_manifest_commit(ctx, model->objects, &model->manifest));
+}
+
+static BbTimeline *
+commit_and_open(const BbReqCtx *ctx, Model *model)
+{
+	commit(ctx, model);
+	return bb_timeline_open(ctx, model->objects, model->manifest.timeline);
+}
+
+/* Commit; now the timeline "name" can't be opened. */
+static void
+commit_and_fail(const BbReqCtx *ctx, Model *model, const char *name,
+				const char *message)
+{
+	commit(ctx, model);
+	CHECK_ERROR(bb_timeline_open(ctx, model->objects, name),
+				ERRCODE_DATA_CORRUPTED);
+	CHECK(strstr(unit_last_error, message) != NULL);
 }
 
 /* A timeline with one delta layer, which has one entry. */
 static BbTimeline *
 timeline_with(const BbReqCtx *ctx, BbEntry entry)
 {
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
-	BbManifest *manifest = &model->manifest;
-	BbKey		end = bb_key_next(&entry.key);
-	BbLayerWriter *writer;
+	Model	   *model = new_main(ctx);
 
-	model_write_image(ctx, model, 0, NKEYS, START);
-	writer = bb_layer_writer_new_delta(ctx, model->objects, "main", &entry.key,
-									   START + 1, START + 100,
-									   BB_COMPRESSION_DEFAULT);
-	bb_layer_writer_add_entry(ctx, writer, &entry);
-	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
-																	writer,
-																	&end);
-	manifest->end_lsn = START + 99;
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-	return bb_timeline_open(ctx, model->objects, "main");
+	flush_entry(ctx, model, &entry, START + 99);
+	return commit_and_open(ctx, model);
 }
 
 static void
@@ -339,42 +385,31 @@ UNIT_TEST(history_of_the_wrong_key)
 /* Two layers with the same history: it must not be applied twice. */
 UNIT_TEST(history_from_layers_that_overlap)
 {
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	Model	   *model = new_main(ctx);
 	BbManifest *manifest = &model->manifest;
 	BbKey		key = model_key(0);
-	BbEntry		entry = {.key = key, .type = BB_ENTRY_IMAGE};
+	BbEntry		entry = {.key = key,
+						 .value = (const uint8 *) "x",
+						 .length = 1};
 	BbKeyRange	all = bb_key_range_all();
 	BbTimeline *timeline;
 
-	model_write_image(ctx, model, 0, NKEYS, START);
-	entry.value = (const uint8 *) "x";
-	entry.length = 1;
 	/* the second is of the same flush, the third of a flush that overlaps it */
 	for (int i = 0; i < 3; i++)
 	{
-		XLogRecPtr	end = START + (i == 2 ? 200 : 100);
-		BbLayerWriter *writer;
+		BbLayerWriter *writer = begin_delta(ctx, model, &all.start,
+											START + (i == 2 ? 199 : 99));
 
-		writer = bb_layer_writer_new_delta(ctx, model->objects, "main",
-										   &all.start, START + 1, end,
-										   BB_COMPRESSION_DEFAULT);
 		entry.lsn = START + 90 - 10 * i;
 		entry.type = i == 2 ? BB_ENTRY_RECORD : BB_ENTRY_NATIVE;
 		bb_layer_writer_add_entry(ctx, writer, &entry);
-		manifest
-			->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
-																	writer,
-																	&all.end);
+		finish_delta(ctx, model, writer, &all.end);
 	}
 	manifest->end_lsn = START + 199;
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-	CHECK_ERROR(bb_timeline_open(ctx, model->objects, "main"),
-				ERRCODE_DATA_CORRUPTED);
-	CHECK(strstr(unit_last_error, "overlap") != NULL);
+	commit_and_fail(ctx, model, "main", "overlap");
 
 	manifest->layers[1] = manifest->layers[--manifest->nlayers];
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-	timeline = bb_timeline_open(ctx, model->objects, "main");
+	timeline = commit_and_open(ctx, model);
 	CHECK_ERROR(bb_timeline_get(ctx, timeline, &key, START + 199, &entry),
 				ERRCODE_DATA_CORRUPTED);
 	CHECK(strstr(unit_last_error, "out of order") != NULL);
@@ -383,16 +418,14 @@ UNIT_TEST(history_from_layers_that_overlap)
 /* A manifest that has lost any of its rows. */
 UNIT_TEST(history_that_was_lost_is_noticed)
 {
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	Model	   *model = new_main(ctx);
 	BbManifest *manifest = &model->manifest;
 	BbLayerDesc layers[4];
 
-	model_write_image(ctx, model, 0, NKEYS, START);
 	for (int i = 1; i <= 3; i++)
 		flush_up_to(ctx, model, START + 10 * i);
 	memcpy(layers, manifest->layers, sizeof(layers));
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-	(void) bb_timeline_open(ctx, model->objects, "main");
+	(void) commit_and_open(ctx, model);
 
 	/* without the image layer nothing can be read */
 	for (int lost = 1; lost < 4; lost++)
@@ -400,59 +433,46 @@ UNIT_TEST(history_that_was_lost_is_noticed)
 		memcpy(manifest->layers, layers, sizeof(layers));
 		manifest->layers[lost] = layers[3];
 		manifest->nlayers = 3;
-		CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-		CHECK_ERROR(bb_timeline_open(ctx, model->objects, "main"),
-					ERRCODE_DATA_CORRUPTED);
-		CHECK(strstr(unit_last_error, "are missing") != NULL);
+		commit_and_fail(ctx, model, "main", "are missing");
 	}
 
 	/* one that covers its neighbors replaces them, as if merged */
 	memcpy(manifest->layers, layers, sizeof(layers));
 	manifest->layers[2].lsn_start = layers[1].lsn_start;
 	manifest->layers[1] = layers[3];
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-	(void) bb_timeline_open(ctx, model->objects, "main");
+	(void) commit_and_open(ctx, model);
 }
 
 /* A branch whose ancestor was restored from an older copy, or replaced. */
 UNIT_TEST(branch_of_another_ancestor_is_noticed)
 {
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	Model	   *model = new_main(ctx);
 	BbManifest *manifest = &model->manifest;
 	BbTliSwitch tli_switch = {1, START + 10};
 
-	model_write_image(ctx, model, 0, NKEYS, START);
 	flush_up_to(ctx, model, START + 10);
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
 	flush_up_to(ctx, model, START + 20);
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	commit(ctx, model);
 	bb_timeline_branch(ctx, model->objects, "branch", "main", START + 20);
 	(void) bb_timeline_open(ctx, model->objects, "branch");
 
 	manifest->nlayers--;
 	manifest->end_lsn = START + 10;
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-	CHECK_ERROR(bb_timeline_open(ctx, model->objects, "branch"),
-				ERRCODE_DATA_CORRUPTED);
-	CHECK(strstr(unit_last_error, "branched from") != NULL);
+	commit_and_fail(ctx, model, "branch", "branched from");
 
 	/* it reaches that LSN again, but with another timeline ID */
 	flush_up_to(ctx, model, START + 30);
 	manifest->tli = 2;
 	manifest->nswitches = 1;
 	manifest->switches = &tli_switch;
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-	CHECK_ERROR(bb_timeline_open(ctx, model->objects, "branch"),
-				ERRCODE_DATA_CORRUPTED);
+	commit_and_fail(ctx, model, "branch", "branched from");
 
 	manifest->tli = 1;
 	manifest->nswitches = 0;
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	commit(ctx, model);
 	(void) bb_timeline_open(ctx, model->objects, "branch");
 	manifest->system_identifier++;
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
-	CHECK_ERROR(bb_timeline_open(ctx, model->objects, "branch"),
-				ERRCODE_DATA_CORRUPTED);
+	commit_and_fail(ctx, model, "branch", "branched from");
 }
 
 /*
@@ -461,8 +481,7 @@ UNIT_TEST(branch_of_another_ancestor_is_noticed)
  */
 UNIT_TEST(history_in_many_layers)
 {
-	BbObjectStore *objects = unit_store(ctx);
-	Model	   *model = model_new(objects, "main", NULL, 0);
+	Model	   *model = new_main(ctx);
 	BbManifest *manifest = &model->manifest;
 	BbKeyRange	all = bb_key_range_all();
 	int			nlayers = 1200;
@@ -472,20 +491,16 @@ UNIT_TEST(history_in_many_layers)
 	BbEntry		entry = {.type = BB_ENTRY_IMAGE};
 	uint64		skipped;
 
-	model_write_image(ctx, model, 0, NKEYS, START);
 	manifest->layers = repalloc(manifest->layers,
 								(nlayers + 1) * sizeof(BbLayerDesc));
 	/* flush i has block i and a few others, at START + 10 * (i + 1) */
 	for (int i = 0; i < nlayers; i++)
 	{
 		XLogRecPtr	lsn = START + 10 * (i + 1);
-		BbLayerWriter *writer;
+		BbLayerWriter *writer = begin_delta(ctx, model, &all.start, lsn);
 		uint8		value[8];
 
 		bb_put_le64(value, lsn);
-		writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start,
-										   lsn - 9, lsn + 1,
-										   BB_COMPRESSION_DEFAULT);
 		for (int block = i % 40; block < nblocks; block += 40)
 		{
 			entry.key = bb_key_rel_block(SPC, DB, 1, MAIN_FORKNUM, block);
@@ -494,15 +509,11 @@ UNIT_TEST(history_in_many_layers)
 			entry.length = sizeof(value);
 			bb_layer_writer_add_entry(ctx, writer, &entry);
 		}
-		manifest
-			->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
-																	writer,
-																	&all.end);
+		finish_delta(ctx, model, writer, &all.end);
+		manifest->end_lsn = lsn;
 	}
-	manifest->end_lsn = START + 10 * nlayers;
-	CHECK(bb_manifest_commit(ctx, objects, manifest));
 
-	timeline = bb_timeline_open(ctx, objects, "main");
+	timeline = commit_and_open(ctx, model);
 	all.start = bb_key_rel_block(SPC, DB, 1, MAIN_FORKNUM, 0);
 	scan = bb_timeline_scan_new(ctx, timeline, &all, manifest->end_lsn);
 	for (int block = 0; block < nblocks; block++)
@@ -533,7 +544,7 @@ UNIT_TEST(history_in_many_layers)
  */
 UNIT_TEST(history_of_hot_pages)
 {
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	Model	   *model = new_main(ctx);
 	BbManifest *manifest = &model->manifest;
 	BbKeyRange	range = {model_key(NKEYS - 3), bb_key_range_all().end};
 	int			nchanges = 100000;
@@ -543,11 +554,7 @@ UNIT_TEST(history_of_hot_pages)
 	BbEntry		entry;
 	PGAlignedBlock page;
 
-	model_write_image(ctx, model, 0, NKEYS, START);
-	writer = bb_layer_writer_new_delta(ctx, model->objects, "main",
-									   &range.start, START + 1,
-									   START + nchanges + 1,
-									   BB_COMPRESSION_DEFAULT);
+	writer = begin_delta(ctx, model, &range.start, START + nchanges);
 	for (int k = NKEYS - 3; k < NKEYS; k++)
 	{
 		/* the page in the middle is changed rarely */
@@ -568,13 +575,10 @@ UNIT_TEST(history_of_hot_pages)
 			pfree(event.data);
 		}
 	}
-	manifest
-		->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx, writer,
-																&range.end);
+	finish_delta(ctx, model, writer, &range.end);
 	manifest->end_lsn = START + nchanges;
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
 
-	timeline = bb_timeline_open(ctx, model->objects, "main");
+	timeline = commit_and_open(ctx, model);
 	scan = bb_timeline_scan_new(ctx, timeline, &range, manifest->end_lsn);
 	for (int k = NKEYS - 3; k < NKEYS; k++)
 	{
@@ -595,24 +599,18 @@ UNIT_TEST(history_of_hot_pages)
 /* Reads at the first and the last LSN of layers. */
 UNIT_TEST(history_at_the_borders_of_layers)
 {
-	BbObjectStore *objects = unit_store(ctx);
-	Model	   *model = model_new(objects, "main", NULL, 0);
-	BbManifest *manifest = &model->manifest;
+	Model	   *model = new_main(ctx);
 	BbKey		key = model_key(NTIMES + NSLRU);
 	BbKeyRange	range = {key, bb_key_next(&key)};
 	BbTimeline *timeline;
 	BbEntry		entry = {.key = key, .type = BB_ENTRY_IMAGE};
 
-	model_write_image(ctx, model, 0, NKEYS, START);
 	/* layers of two LSNs each, with an entry at both */
 	for (int i = 0; i < 10; i++)
 	{
 		XLogRecPtr	lsn = START + 1 + 2 * i;
-		BbLayerWriter *writer;
+		BbLayerWriter *writer = begin_delta(ctx, model, &range.start, lsn + 1);
 
-		writer = bb_layer_writer_new_delta(ctx, objects, "main", &range.start,
-										   lsn, lsn + 2,
-										   BB_COMPRESSION_DEFAULT);
 		for (entry.lsn = lsn; entry.lsn < lsn + 2; entry.lsn++)
 		{
 			ModelEvent *event = &model->events[model->nevents++];
@@ -622,22 +620,16 @@ UNIT_TEST(history_at_the_borders_of_layers)
 			entry.value = value;
 			entry.length = sizeof(uint64);
 			bb_layer_writer_add_entry(ctx, writer, &entry);
-			event->k = NTIMES + NSLRU;
-			event->lsn = entry.lsn;
-			event->type = BB_ENTRY_IMAGE;
-			event->data = value;
-			event->length = sizeof(uint64);
+			*event = (ModelEvent){NTIMES + NSLRU, entry.lsn, BB_ENTRY_IMAGE,
+								  value, sizeof(uint64)};
 		}
-		manifest->layers[manifest->nlayers++] =
-			*bb_layer_writer_finish(ctx, writer, &range.end);
+		finish_delta(ctx, model, writer, &range.end);
+		model->manifest.end_lsn = lsn + 1;
 		/* at the first LSN of a layer, and at the last of another */
 		if (i == 3 || i == 6)
 			model_write_image(ctx, model, NTIMES, NKEYS, lsn + i % 2);
 	}
-	manifest->end_lsn = START + 20;
-	CHECK(bb_manifest_commit(ctx, objects, manifest));
-
-	timeline = bb_timeline_open(ctx, objects, "main");
+	timeline = commit_and_open(ctx, model);
 	for (XLogRecPtr lsn = START; lsn <= START + 20; lsn++)
 	{
 		BbTimelineScan *scan = bb_timeline_scan_new(ctx, timeline, &range,
@@ -660,33 +652,21 @@ UNIT_TEST(history_at_the_borders_of_layers)
 static BbPageStore *
 store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
 {
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
-	BbManifest *manifest = &model->manifest;
+	Model	   *model = new_main(ctx);
 	BbEntry		entry = {.key = model_key(0), .type = BB_ENTRY_IMAGE};
-	BbKey		end = bb_key_next(&entry.key);
 
-	model_write_image(ctx, model, 0, NKEYS, START);
 	for (int i = 0; i < n; i++)
 	{
-		BbLayerWriter *writer;
 		uint8		value[8];
 
 		bb_put_le64(value, (uint64) (seconds[i] * USECS_PER_SEC));
 		entry.lsn = START + 10 * (i + 1);
 		entry.value = value;
 		entry.length = sizeof(value);
-		writer = bb_layer_writer_new_delta(ctx, model->objects, "main",
-										   &entry.key, entry.lsn - 9,
-										   entry.lsn + 1,
-										   BB_COMPRESSION_DEFAULT);
-		bb_layer_writer_add_entry(ctx, writer, &entry);
-		manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
-																		writer,
-																		&end);
+		flush_entry(ctx, model, &entry, entry.lsn);
 	}
-	manifest->end_lsn = START + 10 * n;
 	flush_up_to(ctx, model, START + 10 * n + 5);
-	CHECK(bb_manifest_commit(ctx, model->objects, manifest));
+	commit(ctx, model);
 	return bb_pagestore_timeline(ctx, model->objects, "main");
 }
 
@@ -728,7 +708,7 @@ UNIT_TEST(lsn_at_a_time)
 
 UNIT_TEST(branch_has_its_own_tli)
 {
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	Model	   *model = new_main(ctx);
 	BbTliSwitch switches[] = {{1, START + 10}, {4, START + 20}};
 	BbManifest *branch;
 	static const struct
@@ -741,12 +721,11 @@ UNIT_TEST(branch_has_its_own_tli)
 		{START + 20, 4, 1}, {START + 21, 7, 2}, {START + 30, 7, 2},
 	};
 
-	model_write_image(ctx, model, 0, NKEYS, START);
 	model->manifest.tli = 7;
 	model->manifest.nswitches = 2;
 	model->manifest.switches = switches;
 	flush_up_to(ctx, model, START + 30);
-	CHECK(bb_manifest_commit(ctx, model->objects, &model->manifest));
+	commit(ctx, model);
 	for (int i = 0; i < lengthof(cases); i++)
 	{
 		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
@@ -770,10 +749,7 @@ flush_record_ends(const BbReqCtx *ctx, Model *model, XLogRecPtr page,
 				  XLogRecPtr lsn, XLogRecPtr end_lsn, const uint16 *ends,
 				  int n)
 {
-	BbManifest *manifest = &model->manifest;
 	BbEntry		entry = {.lsn = lsn, .type = BB_ENTRY_IMAGE};
-	BbLayerWriter *writer;
-	BbKey		end;
 	uint8		value[100];
 
 	for (int i = 0; i < n; i++)
@@ -785,15 +761,7 @@ flush_record_ends(const BbReqCtx *ctx, Model *model, XLogRecPtr page,
 							0);
 	entry.value = value;
 	entry.length = 2 * n;
-	end = bb_key_next(&entry.key);
-	writer = bb_layer_writer_new_delta(ctx, model->objects, manifest->timeline,
-									   &entry.key, manifest->end_lsn + 1,
-									   end_lsn + 1, BB_COMPRESSION_DEFAULT);
-	bb_layer_writer_add_entry(ctx, writer, &entry);
-	manifest->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
-																	writer,
-																	&end);
-	manifest->end_lsn = end_lsn;
+	flush_entry(ctx, model, &entry, end_lsn);
 }
 
 static void
@@ -814,18 +782,17 @@ UNIT_TEST(branch_has_its_own_record_ends)
 {
 	static const uint16 of_main[] = {1096, 1200, 1304, 1408};
 	static const uint16 of_branch[] = {1096, 1200, 1320};
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	Model	   *model = new_main(ctx);
 	Model	   *branch;
 	BbPageStore *store;
 
-	model_write_image(ctx, model, 0, NKEYS, START);
 	flush_record_ends(ctx, model, 0, 1096, 1408, of_main, 4);
-	CHECK(bb_manifest_commit(ctx, model->objects, &model->manifest));
+	commit(ctx, model);
 
 	branch = model_new(model->objects, "branch", model, 1200);
 	branch->manifest.end_lsn = 1200;
 	flush_record_ends(ctx, branch, 0, 1320, 1700, of_branch, 3);
-	CHECK(bb_manifest_commit(ctx, model->objects, &branch->manifest));
+	commit(ctx, branch);
 	store = bb_pagestore_timeline(ctx, model->objects, "branch");
 
 	check_snapshot(ctx, store, 1319, 1200, InvalidXLogRecPtr);

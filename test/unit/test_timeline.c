@@ -46,6 +46,44 @@ commit_from(const BbReqCtx *ctx, BbObjectStore *objects, BbManifest *manifest,
 	return bb_manifest_commit(ctx, objects, manifest);
 }
 
+/* The timeline "main", with blocks 0 to 9 at LSN 1, and 0 to 4 also at 3. */
+static void
+make_main(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	BbManifest	manifest = model_manifest("main");
+
+	manifest.layers[0] = *model_write_blocks(ctx, objects, "main", 0, 10, 1);
+	manifest.layers[1] = *model_write_blocks(ctx, objects, "main", 0, 5, 3);
+	manifest.layers[2] = *write_rest(ctx, objects, "main", 1);
+	manifest.nlayers = 3;
+	CHECK(commit_from(ctx, objects, &manifest, 1));
+}
+
+/* The timeline "main", without blocks. */
+static void
+make_bare_main(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	BbManifest	manifest = model_manifest("main");
+
+	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
+	manifest.nlayers = 1;
+	CHECK(commit_from(ctx, objects, &manifest, 1));
+}
+
+/* Give "branch", which begins at LSN 2, block 3 at LSN 4. */
+static BbTimeline *
+grow_branch(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	BbManifest	manifest = *bb_manifest_read(ctx, objects, "branch");
+
+	manifest.layers = palloc0(2 * sizeof(BbLayerDesc));
+	manifest.layers[0] = *model_write_blocks(ctx, objects, "branch", 3, 4, 4);
+	manifest.nlayers = 1;
+	manifest.end_lsn = 4;
+	CHECK(commit_from(ctx, objects, &manifest, 2));
+	return bb_timeline_open(ctx, objects, "branch");
+}
+
 static void
 check_value(const BbReqCtx *ctx, BbTimeline *timeline, uint32 block,
 			XLogRecPtr lsn, XLogRecPtr expected)
@@ -136,14 +174,10 @@ UNIT_TEST(timeline_more_layers_than_stay_open)
 UNIT_TEST(timeline_branch_reads_its_ancestor)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest	manifest = model_manifest("main");
+	BbManifest	manifest;
 	BbTimeline *branch;
 
-	manifest.layers[0] = *model_write_blocks(ctx, objects, "main", 0, 10, 1);
-	manifest.layers[1] = *model_write_blocks(ctx, objects, "main", 0, 5, 3);
-	manifest.layers[2] = *write_rest(ctx, objects, "main", 1);
-	manifest.nlayers = 3;
-	CHECK(commit_from(ctx, objects, &manifest, 1));
+	make_main(ctx, objects);
 
 	bb_timeline_branch(ctx, objects, "branch", "main", 2);
 	manifest = *bb_manifest_read(ctx, objects, "branch");
@@ -154,12 +188,7 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 	branch = bb_timeline_open(ctx, objects, "branch");
 	CHECK(strcmp(scan_text(ctx, branch, 0, 10, 99), "1111111111") == 0);
 
-	manifest.layers = palloc0(2 * sizeof(BbLayerDesc));
-	manifest.layers[0] = *model_write_blocks(ctx, objects, "branch", 3, 4, 4);
-	manifest.nlayers = 1;
-	manifest.end_lsn = 4;
-	CHECK(commit_from(ctx, objects, &manifest, 2));
-	branch = bb_timeline_open(ctx, objects, "branch");
+	branch = grow_branch(ctx, objects);
 	CHECK(strcmp(scan_text(ctx, branch, 0, 10, 99), "1114111111") == 0);
 	check_value(ctx, branch, 3, 4, 4);
 	check_value(ctx, branch, 3, 3, 1);
@@ -169,17 +198,13 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 UNIT_TEST(timeline_identity)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest	manifest = model_manifest("main");
+	BbManifest	manifest;
 	BbTimeline *main;
 	BbTimeline *branch;
 	BbBackupTask task = {.lsn = 2, .timeline = "main"};
 	uint64		before;
 
-	manifest.layers[0] = *model_write_blocks(ctx, objects, "main", 0, 10, 1);
-	manifest.layers[1] = *model_write_blocks(ctx, objects, "main", 0, 5, 3);
-	manifest.layers[2] = *write_rest(ctx, objects, "main", 1);
-	manifest.nlayers = 3;
-	CHECK(commit_from(ctx, objects, &manifest, 1));
+	make_main(ctx, objects);
 	main = bb_timeline_open(ctx, objects, "main");
 	CHECK(bb_timeline_identity(main, 3) == bb_timeline_identity(main, 4));
 	CHECK(bb_timeline_identity(main, 2) != bb_timeline_identity(main, 3));
@@ -189,13 +214,7 @@ UNIT_TEST(timeline_identity)
 	branch = bb_timeline_open(ctx, objects, "branch");
 	before = bb_timeline_identity(branch, 3);
 	CHECK(before == bb_timeline_identity(main, 2));
-	manifest = *bb_manifest_read(ctx, objects, "branch");
-	manifest.layers = palloc0(2 * sizeof(BbLayerDesc));
-	manifest.layers[0] = *model_write_blocks(ctx, objects, "branch", 3, 4, 4);
-	manifest.nlayers = 1;
-	manifest.end_lsn = 4;
-	CHECK(commit_from(ctx, objects, &manifest, 2));
-	branch = bb_timeline_open(ctx, objects, "branch");
+	branch = grow_branch(ctx, objects);
 	CHECK(bb_timeline_identity(branch, 2) == before);
 	CHECK(bb_timeline_identity(branch, 4) != before);
 
@@ -228,11 +247,8 @@ branch_step(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 UNIT_TEST(timeline_drop)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest	manifest = model_manifest("main");
 
-	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
-	manifest.nlayers = 1;
-	CHECK(commit_from(ctx, objects, &manifest, 1));
+	make_bare_main(ctx, objects);
 	branch_step(ctx, objects, "branch");
 
 	/* one after another: locks end with the call */
@@ -247,12 +263,8 @@ UNIT_TEST(timeline_drop)
 UNIT_TEST(timeline_branch_wants_a_free_name)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest	manifest = model_manifest("main");
 
-	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
-	manifest.nlayers = 1;
-	CHECK(commit_from(ctx, objects, &manifest, 1));
-
+	make_bare_main(ctx, objects);
 	bb_manifest_lock(ctx, objects, "branch"); /* an import */
 	CHECK_ERROR(branch_step(ctx, objects, "branch"), ERRCODE_OBJECT_IN_USE);
 	CHECK(bb_manifest_find(ctx, objects, "branch") == NULL);
@@ -261,12 +273,9 @@ UNIT_TEST(timeline_branch_wants_a_free_name)
 UNIT_TEST(timeline_branch_replaces_a_killed_import)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest	manifest = model_manifest("main");
 	BbManifest	killed = model_manifest("branch");
 
-	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
-	manifest.nlayers = 1;
-	CHECK(commit_from(ctx, objects, &manifest, 1));
+	make_bare_main(ctx, objects);
 	(void) write_rest(ctx, objects, "branch", 1);
 	killed.start_lsn = BB_LSN_UNKNOWN;
 	CHECK(bb_manifest_commit(ctx, objects, &killed));
@@ -281,11 +290,8 @@ UNIT_TEST(timeline_branch_replaces_a_killed_import)
 UNIT_TEST(timeline_drop_refused)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbManifest	manifest = model_manifest("main");
 
-	manifest.layers[0] = *write_rest(ctx, objects, "main", 1);
-	manifest.nlayers = 1;
-	CHECK(commit_from(ctx, objects, &manifest, 1));
+	make_bare_main(ctx, objects);
 	branch_step(ctx, objects, "branch");
 	CHECK_ERROR(bb_timeline_drop(ctx, objects, "main"),
 				ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST);

@@ -80,53 +80,20 @@ UNIT_TEST(captured_files_are_checked)
 
 typedef bool (*NextEntry) (const BbReqCtx *ctx, BbCatalogScan *scan);
 
-static bool
-next_tablespace(const BbReqCtx *ctx, BbCatalogScan *scan)
-{
-	BbTablespace tablespace;
+#define NEXT_ENTRY(name, Entry)                                       \
+	static bool next_##name(const BbReqCtx *ctx, BbCatalogScan *scan) \
+	{                                                                 \
+		Entry		entry;                                            \
+                                                                      \
+		return bb_catalog_next_##name(ctx, scan, &entry);             \
+	}
 
-	return bb_catalog_next_tablespace(ctx, scan, &tablespace);
-}
-
-static bool
-next_database(const BbReqCtx *ctx, BbCatalogScan *scan)
-{
-	BbDatabase	database;
-
-	return bb_catalog_next_database(ctx, scan, &database);
-}
-
-static bool
-next_relation(const BbReqCtx *ctx, BbCatalogScan *scan)
-{
-	BbRelation	relation;
-
-	return bb_catalog_next_relation(ctx, scan, &relation);
-}
-
-static bool
-next_segment(const BbReqCtx *ctx, BbCatalogScan *scan)
-{
-	BbSlruSegment segment;
-
-	return bb_catalog_next_slru_segment(ctx, scan, &segment);
-}
-
-static bool
-next_twophase(const BbReqCtx *ctx, BbCatalogScan *scan)
-{
-	BbTwophase	twophase;
-
-	return bb_catalog_next_twophase(ctx, scan, &twophase);
-}
-
-static bool
-next_origin(const BbReqCtx *ctx, BbCatalogScan *scan)
-{
-	BbOrigin	origin;
-
-	return bb_catalog_next_origin(ctx, scan, &origin);
-}
+NEXT_ENTRY(tablespace, BbTablespace)
+NEXT_ENTRY(database, BbDatabase)
+NEXT_ENTRY(relation, BbRelation)
+NEXT_ENTRY(slru_segment, BbSlruSegment)
+NEXT_ENTRY(twophase, BbTwophase)
+NEXT_ENTRY(origin, BbOrigin)
 
 static void
 check_entry(const BbReqCtx *ctx, NextEntry next, BbKey key, const void *value,
@@ -158,19 +125,17 @@ UNIT_TEST(catalog_entries_are_checked)
 {
 	uint8		eight[8] = {0};
 	BbKeyKind	size = BB_KEY_REL_SIZE;
+	BbKey		location = bb_key_make(BB_KEY_TABLESPACE, 16400, 0, 0, 0, 0);
+	BbKey		relation = bb_key_make(size, 1663, 5, 9, 0, 0);
 
-	check_entry(ctx, next_tablespace,
-				bb_key_make(BB_KEY_TABLESPACE, 16400, 0, 0, 0, 0), "/x", 2,
-				true);
+	check_entry(ctx, next_tablespace, location, "/x", 2, true);
 	check_entry(ctx, next_tablespace,
 				bb_key_make(BB_KEY_TABLESPACE, DEFAULTTABLESPACE_OID, 0, 0, 0,
 							0),
 				"/x", 2, false);
 	check_entry(ctx, next_tablespace,
 				bb_key_make(BB_KEY_TABLESPACE, 0, 0, 0, 0, 0), "/x", 2, false);
-	check_entry(ctx, next_tablespace,
-				bb_key_make(BB_KEY_TABLESPACE, 16400, 0, 0, 0, 0), "/x\0y", 4,
-				false);
+	check_entry(ctx, next_tablespace, location, "/x\0y", 4, false);
 	check_entry(ctx, next_database,
 				bb_key_make(BB_KEY_DATABASE, 1663, 0, 0, 0, 0), eight, 1,
 				false);
@@ -178,12 +143,9 @@ UNIT_TEST(catalog_entries_are_checked)
 				bb_key_make(BB_KEY_DATABASE, 1664, 5, 0, 0, 0), eight, 1,
 				false);
 
-	check_number(ctx, next_relation, bb_key_make(size, 1663, 5, 9, 0, 0), 1,
-				 true);
-	check_number(ctx, next_relation, bb_key_make(size, 1663, 5, 9, 0, 0),
-				 MaxBlockNumber, true);
-	check_number(ctx, next_relation, bb_key_make(size, 1663, 5, 9, 0, 0),
-				 InvalidBlockNumber, false);
+	check_number(ctx, next_relation, relation, 1, true);
+	check_number(ctx, next_relation, relation, MaxBlockNumber, true);
+	check_number(ctx, next_relation, relation, InvalidBlockNumber, false);
 	check_number(ctx, next_relation, bb_key_make(size, 1663, 5, 0, 0, 0), 1,
 				 false);
 	check_number(ctx, next_relation, bb_key_make(size, 1663, 5, 9, 4, 0), 1,
@@ -191,12 +153,13 @@ UNIT_TEST(catalog_entries_are_checked)
 	check_number(ctx, next_relation, bb_key_make(size, 1663, 5, 9, 0, 1), 1,
 				 false);
 
-	check_number(ctx, next_segment, bb_key_slru_size(BB_SLRU_XACT, 5), 32,
+	check_number(ctx, next_slru_segment, bb_key_slru_size(BB_SLRU_XACT, 5), 32,
 				 true);
-	check_number(ctx, next_segment, bb_key_slru_size(BB_SLRU_XACT, 5), 33,
+	check_number(ctx, next_slru_segment, bb_key_slru_size(BB_SLRU_XACT, 5), 33,
 				 false);
-	check_number(ctx, next_segment, bb_key_slru_size((BbSlru) 4, 5), 1, false);
-	check_number(ctx, next_segment,
+	check_number(ctx, next_slru_segment, bb_key_slru_size((BbSlru) 4, 5), 1,
+				 false);
+	check_number(ctx, next_slru_segment,
 				 bb_key_slru_size(BB_SLRU_XACT, UINT64CONST(1) << 40), 1,
 				 false);
 
