@@ -26,18 +26,11 @@ COMMENT ON SERVER bbackup IS
 -- Filling a store
 --
 CREATE FUNCTION bb_import_directory(
-    directory text,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
+    directory text, store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
     wal_directory text DEFAULT NULL,
-    OUT timeline text,
-    OUT lsn pg_lsn,
-    OUT databases bigint,
-    OUT relations bigint,
-    OUT pages bigint,
-    OUT bytes_read bigint,
-    OUT bytes_stored bigint,
-    OUT duration interval)
+    OUT timeline text, OUT lsn pg_lsn, OUT databases bigint,
+    OUT relations bigint, OUT pages bigint, OUT bytes_read bigint,
+    OUT bytes_stored bigint, OUT duration interval)
 RETURNS record
 AS 'MODULE_PATHNAME', 'bb_sql_import_directory'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -46,20 +39,12 @@ COMMENT ON FUNCTION bb_import_directory IS
 'stores a data directory as a new timeline. The directory belongs to a cluster that was shut down cleanly, or is a base backup with backup_label and WAL (wal_directory NULL: its pg_wal). Errors: a running cluster, another major version, a corrupt page, a timeline that exists';
 
 CREATE FUNCTION bb_ingest(
-    wal_directory text,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    until pg_lsn DEFAULT NULL,
+    wal_directory text, store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main', until pg_lsn DEFAULT NULL,
     tli text DEFAULT 'latest',
-    OUT timeline text,
-    OUT start_lsn pg_lsn,
-    OUT end_lsn pg_lsn,
-    OUT tli integer,
-    OUT records bigint,
-    OUT pages bigint,
-    OUT layers bigint,
-    OUT bytes_stored bigint,
-    OUT duration interval)
+    OUT timeline text, OUT start_lsn pg_lsn, OUT end_lsn pg_lsn,
+    OUT tli integer, OUT records bigint, OUT pages bigint, OUT layers bigint,
+    OUT bytes_stored bigint, OUT duration interval)
 RETURNS record
 AS 'MODULE_PATHNAME', 'bb_sql_ingest'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -68,9 +53,7 @@ COMMENT ON FUNCTION bb_ingest IS
 'continues a timeline with the WAL in a directory (an archive, a pg_wal), up to an LSN (until; NULL: all WAL), along a timeline ID (tli: latest, current or a number, as recovery_target_timeline). Errors keep the WAL before them: a missing segment, a broken record, WAL that does not follow, WAL of another system, and with latest also WAL that continues under two timeline IDs';
 
 CREATE FUNCTION bb_create_branch(
-    timeline text,
-    ancestor text DEFAULT 'main',
-    lsn pg_lsn DEFAULT NULL,
+    timeline text, ancestor text DEFAULT 'main', lsn pg_lsn DEFAULT NULL,
     store name DEFAULT 'bbackup')
 RETURNS pg_lsn
 AS 'MODULE_PATHNAME', 'bb_sql_create_branch'
@@ -80,8 +63,7 @@ COMMENT ON FUNCTION bb_create_branch IS
 'creates a timeline that branches off from another one at an LSN (NULL: its end); returns that LSN';
 
 CREATE FUNCTION bb_drop_timeline(
-    timeline text,
-    store name DEFAULT 'bbackup')
+    timeline text, store name DEFAULT 'bbackup')
 RETURNS void
 AS 'MODULE_PATHNAME', 'bb_sql_drop_timeline'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -90,13 +72,8 @@ COMMENT ON FUNCTION bb_drop_timeline IS
 'removes a timeline and its layers, even if it cannot be read; an error if a branch needs it';
 
 CREATE FUNCTION bb_get_stat_progress_import(
-    OUT pid integer,
-    OUT datid oid,
-    OUT usesysid oid,
-    OUT phase text,
-    OUT bytes_total bigint,
-    OUT bytes_done bigint,
-    OUT files_total bigint,
+    OUT pid integer, OUT datid oid, OUT usesysid oid, OUT phase text,
+    OUT bytes_total bigint, OUT bytes_done bigint, OUT files_total bigint,
     OUT files_done bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_get_stat_progress_import'
@@ -123,13 +100,8 @@ COMMENT ON COLUMN bb_stat_progress_import.files_total IS 'Files to read; 0 until
 COMMENT ON COLUMN bb_stat_progress_import.files_done IS 'Files read so far';
 
 CREATE FUNCTION bb_get_stat_progress_ingest(
-    OUT pid integer,
-    OUT datid oid,
-    OUT usesysid oid,
-    OUT phase text,
-    OUT start_lsn pg_lsn,
-    OUT limit_lsn pg_lsn,
-    OUT current_lsn pg_lsn,
+    OUT pid integer, OUT datid oid, OUT usesysid oid, OUT phase text,
+    OUT start_lsn pg_lsn, OUT limit_lsn pg_lsn, OUT current_lsn pg_lsn,
     OUT records bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_get_stat_progress_ingest'
@@ -164,20 +136,11 @@ COMMENT ON COLUMN bb_stat_progress_ingest.records IS 'WAL records ingested so fa
 --
 CREATE FUNCTION bb_timelines(
     store name DEFAULT 'bbackup',
-    OUT timeline text,
-    OUT ancestor text,
-    OUT ancestor_lsn pg_lsn,
-    OUT start_lsn pg_lsn,
-    OUT end_lsn pg_lsn,
-    OUT prev_lsn pg_lsn,
-    OUT end_time timestamptz,
-    OUT system_identifier bigint,
-    OUT pg_version integer,
-    OUT tli integer,
-    OUT data_checksums boolean,
-    OUT generation bigint,
-    OUT layers bigint,
-    OUT bytes_stored bigint)
+    OUT timeline text, OUT ancestor text, OUT ancestor_lsn pg_lsn,
+    OUT start_lsn pg_lsn, OUT end_lsn pg_lsn, OUT prev_lsn pg_lsn,
+    OUT end_time timestamptz, OUT system_identifier bigint,
+    OUT pg_version integer, OUT tli integer, OUT data_checksums boolean,
+    OUT generation bigint, OUT layers bigint, OUT bytes_stored bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_timelines'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -186,8 +149,7 @@ COMMENT ON FUNCTION bb_timelines IS
 'lists the timelines of a page store, with the range of LSNs that can be read';
 
 CREATE FUNCTION bb_lsn_at(
-    "time" timestamptz,
-    store name DEFAULT 'bbackup',
+    "time" timestamptz, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main')
 RETURNS pg_lsn
 AS 'MODULE_PATHNAME', 'bb_sql_lsn_at'
@@ -197,17 +159,10 @@ COMMENT ON FUNCTION bb_lsn_at IS
 'returns the LSN where recovery_target_time would stop: just after the last commit or abort at or before a time; errors: a time in the future or in the past of the timeline, a timeline without commits';
 
 CREATE FUNCTION bb_layers(
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT NULL,
-    OUT timeline text,
-    OUT layer text,
-    OUT kind text,
-    OUT start_lsn pg_lsn,
-    OUT end_lsn pg_lsn,
-    OUT start_key text,
-    OUT end_key text,
-    OUT entries bigint,
-    OUT bytes bigint)
+    store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
+    OUT timeline text, OUT layer text, OUT kind text, OUT start_lsn pg_lsn,
+    OUT end_lsn pg_lsn, OUT start_key text, OUT end_key text,
+    OUT entries bigint, OUT bytes bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_layers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -216,15 +171,10 @@ COMMENT ON FUNCTION bb_layers IS
 'lists the layers of one timeline, or of all timelines (NULL)';
 
 CREATE FUNCTION bb_databases(
-    lsn pg_lsn DEFAULT NULL,
-    store name DEFAULT 'bbackup',
+    lsn pg_lsn DEFAULT NULL, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
-    OUT database oid,
-    OUT tablespace oid,
-    OUT default_tablespace boolean,
-    OUT relations bigint,
-    OUT pages bigint,
-    OUT bytes bigint)
+    OUT database oid, OUT tablespace oid, OUT default_tablespace boolean,
+    OUT relations bigint, OUT pages bigint, OUT bytes bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_databases'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -233,11 +183,9 @@ COMMENT ON FUNCTION bb_databases IS
 'lists the databases at an LSN (NULL: the end of the timeline), one row for each tablespace that they use; database 0 stands for the shared catalogs';
 
 CREATE FUNCTION bb_tablespaces(
-    lsn pg_lsn DEFAULT NULL,
-    store name DEFAULT 'bbackup',
+    lsn pg_lsn DEFAULT NULL, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
-    OUT tablespace oid,
-    OUT location text)
+    OUT tablespace oid, OUT location text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_tablespaces'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -246,16 +194,10 @@ COMMENT ON FUNCTION bb_tablespaces IS
 'lists the tablespaces at an LSN (NULL: the end of the timeline) with their locations in the source, without pg_default and pg_global';
 
 CREATE FUNCTION bb_relations(
-    lsn pg_lsn DEFAULT NULL,
-    store name DEFAULT 'bbackup',
+    lsn pg_lsn DEFAULT NULL, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
-    OUT tablespace oid,
-    OUT database oid,
-    OUT relfilenode oid,
-    OUT fork text,
-    OUT pages bigint,
-    OUT bytes bigint,
-    OUT unlogged boolean)
+    OUT tablespace oid, OUT database oid, OUT relfilenode oid, OUT fork text,
+    OUT pages bigint, OUT bytes bigint, OUT unlogged boolean)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_relations'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -264,20 +206,13 @@ COMMENT ON FUNCTION bb_relations IS
 'lists the relation forks at an LSN (NULL: the end of the timeline)';
 
 CREATE FUNCTION bb_files(
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
+    lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    manifest text DEFAULT 'yes', manifest_checksums text DEFAULT NULL,
     tablespaces text DEFAULT 'in-place',
-    OUT path text,
-    OUT kind text,
-    OUT size bigint)
+    OUT path text, OUT kind text, OUT size bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_files'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -286,9 +221,7 @@ COMMENT ON FUNCTION bb_files IS
 'lists the files of a backup with these arguments, in their order, without building it; with tablespaces ''archives'', the files of the archives; sizes in bytes';
 
 CREATE FUNCTION bb_read_file(
-    path text,
-    lsn pg_lsn DEFAULT NULL,
-    store name DEFAULT 'bbackup',
+    path text, lsn pg_lsn DEFAULT NULL, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main')
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_read_file'
@@ -298,13 +231,8 @@ COMMENT ON FUNCTION bb_read_file IS
 'returns one file of the cluster at an LSN; path is a path in bb_files()';
 
 CREATE FUNCTION bb_get_page(
-    tablespace oid,
-    database oid,
-    relfilenode oid,
-    fork text,
-    block bigint,
-    lsn pg_lsn DEFAULT NULL,
-    store name DEFAULT 'bbackup',
+    tablespace oid, database oid, relfilenode oid, fork text, block bigint,
+    lsn pg_lsn DEFAULT NULL, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main')
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_get_page'
@@ -317,20 +245,13 @@ COMMENT ON FUNCTION bb_get_page IS
 -- Base backups
 --
 CREATE FUNCTION bb_basebackup(
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    compression text DEFAULT 'none',
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
-    max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true,
-    jobs integer DEFAULT 1)
+    lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    compression text DEFAULT 'none', manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL, max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true, jobs integer DEFAULT 1)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -339,20 +260,13 @@ COMMENT ON FUNCTION bb_basebackup IS
 'returns a base backup at an LSN (NULL: the end of the timeline) as a tar; an error if it has 1 GB or more';
 
 CREATE FUNCTION bb_basebackup_stream(
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    compression text DEFAULT 'none',
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
-    max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true,
-    jobs integer DEFAULT 1)
+    lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    compression text DEFAULT 'none', manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL, max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true, jobs integer DEFAULT 1)
 RETURNS SETOF bytea
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_stream'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
@@ -362,22 +276,14 @@ COMMENT ON FUNCTION bb_basebackup_stream IS
 'returns the same tar as rows of about 256 kB, in order; call it in the select list, where it streams';
 
 CREATE FUNCTION bb_basebackup_archives(
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    compression text DEFAULT 'none',
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
-    max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true,
-    jobs integer DEFAULT 1,
-    OUT archive text,
-    OUT data bytea)
+    lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    compression text DEFAULT 'none', manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL, max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true, jobs integer DEFAULT 1,
+    OUT archive text, OUT data bytea)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_archives'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
@@ -387,21 +293,13 @@ COMMENT ON FUNCTION bb_basebackup_archives IS
 'returns rows of several tars, in order: one tar for each tablespace, one for all other files (base), and the backup manifest; call it in the select list, where it streams';
 
 CREATE FUNCTION bb_basebackup_to_file(
-    path text,
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    compression text DEFAULT 'none',
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
-    max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true,
-    jobs integer DEFAULT 1,
+    path text, lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    compression text DEFAULT 'none', manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL, max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true, jobs integer DEFAULT 1,
     tablespaces text DEFAULT 'in-place')
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_file'
@@ -411,20 +309,13 @@ COMMENT ON FUNCTION bb_basebackup_to_file IS
 'writes the same tar to a file on the server, or with tablespaces ''archives'', a tar for each tablespace to a new directory; returns the number of bytes. The file is complete and durable, or does not exist. Errors: the file exists, no pg_write_server_files';
 
 CREATE PROCEDURE bb_copy(
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    compression text DEFAULT 'none',
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
-    max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true,
-    jobs integer DEFAULT 1)
+    lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    compression text DEFAULT 'none', manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL, max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true, jobs integer DEFAULT 1)
 AS 'MODULE_PATHNAME', 'bb_sql_copy'
 LANGUAGE C;
 
@@ -432,21 +323,13 @@ COMMENT ON PROCEDURE bb_copy IS
 'sends the same tar, raw, to the client as a COPY stream; an error unless the client itself sent the CALL';
 
 CREATE FUNCTION bb_basebackup_to_program(
-    command text,
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    compression text DEFAULT 'none',
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
-    max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true,
-    jobs integer DEFAULT 1)
+    command text, lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    compression text DEFAULT 'none', manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL, max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true, jobs integer DEFAULT 1)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_to_program'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -455,20 +338,13 @@ COMMENT ON FUNCTION bb_basebackup_to_program IS
 'writes the same tar to the standard input of a shell command on the server; returns the number of bytes. If the backup fails, the command is killed. Errors: the command fails, it does not read all bytes, no pg_execute_server_program';
 
 CREATE FUNCTION bb_basebackup_lo(
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    compression text DEFAULT 'none',
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
-    max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true,
-    jobs integer DEFAULT 1)
+    lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    compression text DEFAULT 'none', manifest text DEFAULT 'yes',
+    manifest_checksums text DEFAULT NULL, max_rate integer DEFAULT NULL,
+    progress boolean DEFAULT true, jobs integer DEFAULT 1)
 RETURNS oid
 AS 'MODULE_PATHNAME', 'bb_sql_basebackup_lo'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -477,28 +353,16 @@ COMMENT ON FUNCTION bb_basebackup_lo IS
 'stores the same tar as a new large object; returns its OID; an error leaves no large object';
 
 CREATE FUNCTION bb_restore(
-    directory text,
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
-    prev_lsn pg_lsn DEFAULT NULL,
-    new_tli integer DEFAULT NULL,
-    settings text DEFAULT 'clone',
-    label text DEFAULT NULL,
-    manifest text DEFAULT 'yes',
-    manifest_checksums text DEFAULT NULL,
-    max_rate integer DEFAULT NULL,
-    progress boolean DEFAULT true,
-    jobs integer DEFAULT 1,
-    tablespace_mapping text[] DEFAULT NULL,
+    directory text, lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    prev_lsn pg_lsn DEFAULT NULL, new_tli integer DEFAULT NULL,
+    settings text DEFAULT 'clone', label text DEFAULT NULL,
+    manifest text DEFAULT 'yes', manifest_checksums text DEFAULT NULL,
+    max_rate integer DEFAULT NULL, progress boolean DEFAULT true,
+    jobs integer DEFAULT 1, tablespace_mapping text[] DEFAULT NULL,
     delta boolean DEFAULT false,
-    OUT restored_lsn pg_lsn,
-    OUT files bigint,
-    OUT bytes bigint,
-    OUT bytes_written bigint,
-    OUT files_removed bigint,
-    OUT duration interval)
+    OUT restored_lsn pg_lsn, OUT files bigint, OUT bytes bigint,
+    OUT bytes_written bigint, OUT files_removed bigint, OUT duration interval)
 RETURNS record
 AS 'MODULE_PATHNAME', 'bb_sql_restore'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -510,10 +374,8 @@ COMMENT ON FUNCTION bb_restore IS
 -- Resident layers
 --
 CREATE FUNCTION bb_prefetch(
-    lsn pg_lsn DEFAULT NULL,
-    full_backup boolean DEFAULT true,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main',
+    lsn pg_lsn DEFAULT NULL, full_backup boolean DEFAULT true,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
     wait boolean DEFAULT false)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'bb_sql_prefetch'
@@ -523,9 +385,7 @@ COMMENT ON FUNCTION bb_prefetch IS
 'downloads the layers that a backup at an LSN (NULL: the end of the timeline) reads, in a background worker; returns once that has begun, or with wait, at its end; returns the call_id of the worker''s call, or NULL if statistics are not shared';
 
 CREATE FUNCTION bb_evict(
-    layer text,
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT 'main')
+    layer text, store name DEFAULT 'bbackup', timeline text DEFAULT 'main')
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'bb_sql_evict'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -534,10 +394,8 @@ COMMENT ON FUNCTION bb_evict IS
 'removes a layer from the cache of its store; returns false if it was not there; an error while the layer is in use';
 
 CREATE FUNCTION bb_evict_idle(
-    unused_for interval DEFAULT NULL,
-    store name DEFAULT 'bbackup',
-    OUT layers bigint,
-    OUT bytes bigint)
+    unused_for interval DEFAULT NULL, store name DEFAULT 'bbackup',
+    OUT layers bigint, OUT bytes bigint)
 RETURNS record
 AS 'MODULE_PATHNAME', 'bb_sql_evict_idle'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -565,38 +423,18 @@ COMMENT ON FUNCTION bb_stat_reset IS
 'forgets all statistics except running calls and the times when layers were used';
 
 CREATE FUNCTION bb_get_access_stats(
-    OUT call_id bigint,
-    OUT pid integer,
-    OUT usesysid oid,
-    OUT function text,
-    OUT task_kind text,
-    OUT download_behavior text,
-    OUT parent_call_id bigint,
-    OUT parent_link text,
-    OUT store name,
-    OUT timeline text,
-    OUT lsn pg_lsn,
-    OUT start_lsn pg_lsn,
-    OUT end_lsn pg_lsn,
-    OUT started_at timestamptz,
-    OUT duration_ms double precision,
-    OUT state text,
-    OUT sqlstate text,
-    OUT message text,
-    OUT keys_requested bigint,
-    OUT pages_requested bigint,
-    OUT layers_visited bigint,
-    OUT blocks_read bigint,
-    OUT blocks_cached bigint,
-    OUT images_used bigint,
-    OUT records_applied bigint,
-    OUT redo_ms double precision,
-    OUT layers_downloaded bigint,
-    OUT bytes_downloaded bigint,
-    OUT download_wait_ms double precision,
-    OUT downloads_warned bigint,
-    OUT downloads_refused bigint,
-    OUT bytes_out bigint,
+    OUT call_id bigint, OUT pid integer, OUT usesysid oid, OUT function text,
+    OUT task_kind text, OUT download_behavior text, OUT parent_call_id bigint,
+    OUT parent_link text, OUT store name, OUT timeline text, OUT lsn pg_lsn,
+    OUT start_lsn pg_lsn, OUT end_lsn pg_lsn, OUT started_at timestamptz,
+    OUT duration_ms double precision, OUT state text, OUT sqlstate text,
+    OUT message text, OUT keys_requested bigint, OUT pages_requested bigint,
+    OUT layers_visited bigint, OUT blocks_read bigint,
+    OUT blocks_cached bigint, OUT images_used bigint,
+    OUT records_applied bigint, OUT redo_ms double precision,
+    OUT layers_downloaded bigint, OUT bytes_downloaded bigint,
+    OUT download_wait_ms double precision, OUT downloads_warned bigint,
+    OUT downloads_refused bigint, OUT bytes_out bigint,
     OUT bytes_total_estimate bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_get_access_stats'
@@ -657,26 +495,15 @@ COMMENT ON COLUMN bb_access_stats.bytes_total_estimate IS 'Size of the backup be
 COMMENT ON COLUMN bb_access_stats.scope IS 'Whose calls the statistics contain: shared (all sessions) or session (this one); see bb_stat_scope()';
 
 CREATE FUNCTION bb_get_stat_totals(
-    OUT task_kind text,
-    OUT download_behavior text,
-    OUT calls bigint,
-    OUT errors bigint,
-    OUT cancelled bigint,
-    OUT duration_ms double precision,
-    OUT keys_requested bigint,
-    OUT pages_requested bigint,
-    OUT layers_visited bigint,
-    OUT blocks_read bigint,
-    OUT blocks_cached bigint,
-    OUT images_used bigint,
-    OUT records_applied bigint,
-    OUT redo_ms double precision,
-    OUT layers_downloaded bigint,
-    OUT bytes_downloaded bigint,
-    OUT download_wait_ms double precision,
-    OUT downloads_warned bigint,
-    OUT downloads_refused bigint,
-    OUT bytes_out bigint,
+    OUT task_kind text, OUT download_behavior text, OUT calls bigint,
+    OUT errors bigint, OUT cancelled bigint, OUT duration_ms double precision,
+    OUT keys_requested bigint, OUT pages_requested bigint,
+    OUT layers_visited bigint, OUT blocks_read bigint,
+    OUT blocks_cached bigint, OUT images_used bigint,
+    OUT records_applied bigint, OUT redo_ms double precision,
+    OUT layers_downloaded bigint, OUT bytes_downloaded bigint,
+    OUT download_wait_ms double precision, OUT downloads_warned bigint,
+    OUT downloads_refused bigint, OUT bytes_out bigint,
     OUT stats_reset timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_get_stat_totals'
@@ -715,20 +542,12 @@ COMMENT ON COLUMN bb_stat_totals.stats_reset IS 'Time of the last reset, or of t
 COMMENT ON COLUMN bb_stat_totals.scope IS 'Whose calls the statistics contain: shared (all sessions) or session (this one); see bb_stat_scope()';
 
 CREATE FUNCTION bb_layer_stats(
-    store name DEFAULT 'bbackup',
-    timeline text DEFAULT NULL,
-    OUT timeline text,
-    OUT layer text,
-    OUT bytes bigint,
-    OUT resident boolean,
-    OUT resident_since timestamptz,
-    OUT first_access timestamptz,
-    OUT last_access timestamptz,
-    OUT accesses bigint,
-    OUT accesses_by_task_kind jsonb,
-    OUT downloads bigint,
-    OUT evictions bigint,
-    OUT scope text)
+    store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
+    OUT timeline text, OUT layer text, OUT bytes bigint, OUT resident boolean,
+    OUT resident_since timestamptz, OUT first_access timestamptz,
+    OUT last_access timestamptz, OUT accesses bigint,
+    OUT accesses_by_task_kind jsonb, OUT downloads bigint,
+    OUT evictions bigint, OUT scope text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'bb_sql_layer_stats'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
