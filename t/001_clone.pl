@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use File::Compare;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source', '--data-checksums');
 fill_source($source);
@@ -17,8 +14,7 @@ $source->command_ok([ 'pgbench', '-n', '-t', '500', '-c', '2', 'postgres' ],
 	'pgbench runs on the source');
 
 my $source_dump = dump_all($source);
-my $unlogged = $source->safe_psql(
-	'postgres', q(
+my $unlogged = $source->safe_psql('postgres', q(
 SELECT pg_relation_filepath(oid) FROM pg_class
 WHERE relpersistence = 'u' AND relkind IN ('r', 't', 'i', 'S')));
 my %unlogged = map { $_ => 1 } split /\n/, $unlogged;
@@ -29,8 +25,7 @@ my $import = import_directory($store, $source->data_dir);
 is($import->{timeline}, 'main', 'import names its timeline');
 is($import->{databases}, 6, 'import counts databases');
 cmp_ok($import->{pages}, '>', 5000, 'import counts pages');
-is( $store->safe_psql('postgres', 'SELECT end_lsn FROM bb_timelines()'),
-	$import->{lsn},
+query_is($store, 'SELECT end_lsn FROM bb_timelines()', $import->{lsn},
 	'the timeline ends at the LSN of the import');
 
 my $tar = fetch_backup($store);
@@ -136,47 +131,34 @@ like($log, qr/recovering prepared transaction|shutdown/,
 	'and finds its prepared transactions');
 
 same_dump(dump_all($clone), $source_dump, 'pg_dumpall is equal to the source\'s');
-is($clone->safe_psql('postgres', 'SELECT count(*) FROM unlogged'),
-	0, 'an unlogged table is empty');
-is( $clone->safe_psql(
-		'postgres',
-		q(INSERT INTO unlogged (t) VALUES ('y') RETURNING t; 
-		  INSERT INTO moved_unlogged VALUES (1) RETURNING i)),
-	"y\n1",
+query_is($clone, 'SELECT count(*) FROM unlogged', 0,
+	'an unlogged table is empty');
+query_is($clone, q(INSERT INTO unlogged (t) VALUES ('y') RETURNING t; 
+		  INSERT INTO moved_unlogged VALUES (1) RETURNING i), "y\n1",
 	'and usable');
-is($clone->safe_psql('postgres', "SELECT nextval('counter')"),
-	1241, 'a sequence goes on');
-is( $clone->safe_psql('postgres',
-		"SELECT md5(lo_get(4711)) = md5(decode(repeat("
-		  . "'0123456789abcdef', 5000), 'hex'))"),
-	't',
-	'a large object is there');
+query_is($clone, "SELECT nextval('counter')", 1241, 'a sequence goes on');
+query_is($clone, "SELECT md5(lo_get(4711)) = md5(decode(repeat("
+	  . "'0123456789abcdef', 5000), 'hex'))",
+	't', 'a large object is there');
 foreach my $database (qw(by_wal_log by_file_copy there))
 {
 	is( $clone->safe_psql($database, 'SELECT count(*), min(d) FROM t'),
 		"1000|$database", "database $database is there");
 }
-is( $clone->safe_psql('postgres',
-		'SELECT remote_lsn FROM pg_replication_origin_status'),
-	'0/ABCDEF',
-	'a replication origin is where it was');
-is( $clone->safe_psql('postgres',
-		'SELECT pg_xact_commit_timestamp(xmin) IS NOT NULL FROM plain'
-		  . ' WHERE id = 1'),
-	't',
-	'commit timestamps are there');
+query_is($clone, 'SELECT remote_lsn FROM pg_replication_origin_status',
+	'0/ABCDEF', 'a replication origin is where it was');
+query_is($clone, 'SELECT pg_xact_commit_timestamp(xmin) IS NOT NULL FROM plain'
+	  . ' WHERE id = 1',
+	't', 'commit timestamps are there');
 
-is( $clone->safe_psql('postgres',
-		'SELECT string_agg(gid, \' \' ORDER BY gid) FROM pg_prepared_xacts'),
-	'first second',
-	'prepared transactions are there');
+query_is($clone,
+	'SELECT string_agg(gid, \' \' ORDER BY gid) FROM pg_prepared_xacts',
+	'first second', 'prepared transactions are there');
 $clone->safe_psql('postgres', "COMMIT PREPARED 'first'");
 $clone->safe_psql('postgres', "COMMIT PREPARED 'second'");
-is( $clone->safe_psql(
-		'postgres', 'SELECT t, count(*) FROM prepared GROUP BY t ORDER BY t;'
-		  . 'SELECT count(*) FROM prepared_table'),
-	"first|100\nsecond|1\n0",
-	'and can be committed');
+query_is($clone, 'SELECT t, count(*) FROM prepared GROUP BY t ORDER BY t;'
+	  . 'SELECT count(*) FROM prepared_table',
+	"first|100\nsecond|1\n0", 'and can be committed');
 
 $clone->command_ok(
 	[ 'pg_amcheck', '--all', '--install-missing', '--heapallindexed' ],
@@ -191,12 +173,9 @@ my $accounts = $clone->safe_psql('postgres',
 	  . ' FROM pgbench_accounts');
 $clone->stop('immediate');
 $clone->start;
-is( $clone->safe_psql(
-		'postgres',
-		'SELECT sum(abalance), (SELECT count(*) FROM pgbench_history)'
-		  . ' FROM pgbench_accounts'),
-	$accounts,
-	'and survives a crash');
+query_is($clone, 'SELECT sum(abalance), (SELECT count(*) FROM pgbench_history)'
+	  . ' FROM pgbench_accounts',
+	$accounts, 'and survives a crash');
 like(slurp_file($clone->logfile), qr/redo done at/, 'by recovery');
 
 my $clone_dump = dump_all($clone);

@@ -7,9 +7,6 @@ use BBackup;
 use BBackup::Version;
 use Fcntl ':mode';
 use File::Compare;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $store = new_store('store');
 
@@ -33,8 +30,8 @@ sub roundtrip
 		  . ' CHECKPOINT; SELECT pg_switch_wal()');
 	$clone->stop('immediate');
 	$clone->start;
-	is($clone->safe_psql('postgres', 'SELECT count(*) FROM written'),
-		10000, "$timeline: writes survive a crash");
+	query_is($clone, 'SELECT count(*) FROM written', 10000,
+		"$timeline: writes survive a crash");
 	return $clone;
 }
 
@@ -46,10 +43,8 @@ $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, repeat(\'x\', 100) FROM'
 	  . ' generate_series(1, 50000) i');
 my $clone = roundtrip($source, 'small');
-is($clone->safe_psql('postgres', 'SHOW wal_segment_size'),
-	'1MB', 'WAL segments of 1 MB');
-is($clone->safe_psql('postgres', 'SHOW data_checksums'),
-	'off', 'without checksums');
+query_is($clone, 'SHOW wal_segment_size', '1MB', 'WAL segments of 1 MB');
+query_is($clone, 'SHOW data_checksums', 'off', 'without checksums');
 $clone->stop;
 
 my %stored;
@@ -75,8 +70,7 @@ cmp_ok($stored{$_}, '<', $stored{none} / 2, "$_ makes it smaller")
 $source = new_source('source_large', '--wal-segsize=64', '--data-checksums',
 	'--allow-group-access');
 $clone = roundtrip($source, 'large');
-is($clone->safe_psql('postgres', 'SHOW wal_segment_size'),
-	'64MB', 'WAL segments of 64 MB');
+query_is($clone, 'SHOW wal_segment_size', '64MB', 'WAL segments of 64 MB');
 is(S_IMODE((stat $clone->data_dir . '/global')[2]),
 	0750, 'directories keep their mode');
 is(S_IMODE((stat $clone->data_dir . '/global/pg_control')[2]),
@@ -100,21 +94,19 @@ foreach my $segment ("$path.1", "$path.2")
 	truncate $segment, $segment eq "$path.1" ? 1 << 30 : 5 * 8192 or die $!;
 }
 $source->start;
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 INSERT INTO huge SELECT 2 FROM generate_series(1, 1000);
 VACUUM huge;
 ));
 $source->stop;
 import_directory($store, $source->data_dir, 'huge');
-is( $store->safe_psql(
+is($store->safe_psql(
 		'postgres',
 		"SELECT path ~ '[.]', size FROM bb_files(timeline => 'huge')"
 		  . " WHERE path ~ '^$relation([.]|\$)' ORDER BY path"),
 	join("\n",
 		'f|1073741824', 't|1073741824',
-		't|' . (-s "$path.2")),
-	'three files of the relation');
+		't|' . (-s "$path.2")), 'three files of the relation');
 $clone = new_clone('clone_huge', fetch_backup($store, "timeline => 'huge'"));
 foreach my $file ($relation, "$relation.1", "$relation.2")
 {
@@ -122,8 +114,7 @@ foreach my $file ($relation, "$relation.1", "$relation.2")
 		0, "$file is equal");
 }
 $clone->start;
-is($clone->safe_psql('postgres', 'SELECT sum(i) FROM huge'),
-	2001, 'which the clone can read');
+query_is($clone, 'SELECT sum(i) FROM huge', 2001, 'which the clone can read');
 $clone->stop;
 $clone->clean_node;
 
@@ -141,12 +132,9 @@ like(slurp_file($clone->data_dir . "/$_"),
 	qr/^# Made by bbackup/, "$_ is generated")
   foreach qw(postgresql.conf pg_hba.conf pg_ident.conf);
 $clone->start;
-like(
-	$clone->safe_psql(
-		'postgres',
-		'SHOW max_prepared_transactions; SHOW track_commit_timestamp'),
-	qr/^10\non$/,
-	'and fits the cluster');
+query_like($clone,
+	'SHOW max_prepared_transactions; SHOW track_commit_timestamp',
+	qr/^10\non$/, 'and fits the cluster');
 $clone->stop;
 
 done_testing();

@@ -3,9 +3,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source', '--data-checksums');
 my $from = $source->data_dir;
@@ -27,8 +24,7 @@ sub import_fails
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	$timeline //= 'main';
-	fails_like($store,
-		"SELECT * FROM bb_import_directory('$path',"
+	fails_like($store, "SELECT * FROM bb_import_directory('$path',"
 		  . " timeline => '$timeline')",
 		$expected, $name);
 	is(leftovers(), '', '... and leaves nothing');
@@ -72,8 +68,7 @@ sub import_fails_patched
 	return;
 }
 
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 10000) i;
 BEGIN;
 INSERT INTO t VALUES (0, 'prepared');
@@ -215,16 +210,13 @@ my $length = -s "$from/$relation";
 truncate "$from/$relation", 1 << 30 or die $!;
 foreach my $ms (1, 5, 20, 50)
 {
-	fails_like(
-		$store,
-		"SET statement_timeout = $ms;"
+	fails_like($store, "SET statement_timeout = $ms;"
 		  . " SELECT * FROM bb_import_directory('$from')",
 		qr/57014: canceling statement due to statement timeout/,
 		"an import that is canceled after $ms ms");
 	is(leftovers(), '', '... and leaves nothing');
 }
-fails_like(
-	$store,
+fails_like($store,
 	"SET bbackup.call_timeout = 30; SELECT * FROM bb_import_directory('$from')",
 	qr/57014: .*bbackup/,
 	'an import that takes longer than bbackup.call_timeout');
@@ -234,15 +226,12 @@ is(leftovers(), '', '... and leaves nothing');
 
 truncate "$from/$relation", $length or die $!;
 import_directory($store, $from);
-is( $store->safe_psql('postgres', 'SELECT timeline FROM bb_timelines()'),
-	'main', 'after all that, the cluster can be imported');
-fails_like(
-	$store,
-	"SELECT * FROM bb_import_directory('$from')",
+query_is($store, 'SELECT timeline FROM bb_timelines()', 'main',
+	'after all that, the cluster can be imported');
+fails_like($store, "SELECT * FROM bb_import_directory('$from')",
 	qr/42710: timeline "main" already exists .*\n.*HINT/,
 	'a timeline that exists');
-is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()'),
-	1, '... which stays');
+query_is($store, 'SELECT count(*) FROM bb_timelines()', 1, '... which stays');
 
 # --- Without checksums, a page that is newer than the WAL is found, too.
 
@@ -253,12 +242,11 @@ $plain->stop;
 $from = $plain->data_dir;
 # pd_lsn, high half
 patch_file("$from/$relation", 0, pack('L', 0x7000));
-fails_like(
-	$store,
+fails_like($store,
 	"SELECT * FROM bb_import_directory('$from', timeline => 'plain')",
 	qr/XX001: block 0 of file ".*\Q$relation\E" is corrupted\n/,
 	'a page that is newer than the cluster');
-is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()'),
-	1, '... and leaves no timeline');
+query_is($store, 'SELECT count(*) FROM bb_timelines()', 1,
+	'... and leaves no timeline');
 
 done_testing();

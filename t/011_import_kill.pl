@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(sleep time);
 
 use constant TRIES => $ENV{BB_KILLS} // 30;
@@ -89,9 +86,7 @@ is(md5_of('kill'), $main, 'a new import of that name succeeds');
 my @named = split /\n/,
   $store->safe_psql('postgres',
 	"SELECT layer FROM bb_layers(timeline => 'kill')");
-is_deeply(
-	[ sort map { s{.*/}{}r } @named ],
-	[ stored_layers($store, 'kill') ],
+is_deeply([ sort map { s{.*/}{}r } @named ], [ stored_layers($store, 'kill') ],
 	'and has swept what the others left');
 
 done_testing();

@@ -4,10 +4,7 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::RecursiveCopy;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive,
@@ -22,8 +19,7 @@ sub base_backup
 	my $directory = PostgreSQL::Test::Utils::tempdir . '/base';
 	my $writer = start_session($source);
 
-	send_query($writer,
-			'DO $$ BEGIN FOR i IN 1 .. 20 LOOP'
+	send_query($writer, 'DO $$ BEGIN FOR i IN 1 .. 20 LOOP'
 		  . ' UPDATE t SET n = n + 1 WHERE i % 20 = 0; COMMIT;'
 		  . ' END LOOP; END $$; SELECT 1');
 	PostgreSQL::Test::Utils::system_or_bail('pg_basebackup', '-D',
@@ -57,34 +53,24 @@ $source->stop;
 # --- The backup's WAL makes it consistent.
 
 my $imported = import_directory($store, $streamed, 'streamed');
-is( $store->safe_psql('postgres',
-		"SELECT start_lsn, end_lsn FROM bb_timelines()"
-		  . " WHERE timeline = 'streamed'"),
+query_is($store, "SELECT start_lsn, end_lsn FROM bb_timelines()"
+	  . " WHERE timeline = 'streamed'",
 	"$imported->{lsn}|$imported->{lsn}",
 	'the timeline begins where the backup is consistent');
 my ($label) = slurp_file("$streamed/backup_label") =~
   /START WAL LOCATION: ([0-9A-F\/]+)/;
-fails_like(
-	$store,
-	"SELECT bb_basebackup('$label', timeline => 'streamed')",
-	qr/55000: .*before the history/,
-	'and not where its WAL does');
+fails_like($store, "SELECT bb_basebackup('$label', timeline => 'streamed')",
+	qr/55000: .*before the history/, 'and not where its WAL does');
 
 # --- A backup without WAL needs that of the archive.
 
-fails_like(
-	$store,
-	"SELECT bb_import_directory('$bare', timeline => 'bare')",
-	qr/58P01: .*WAL segment ".*" is missing/,
-	'no WAL');
-fails_like(
-	$store,
-	"SELECT bb_import_directory('$bare', timeline => 'bare',"
+fails_like($store, "SELECT bb_import_directory('$bare', timeline => 'bare')",
+	qr/58P01: .*WAL segment ".*" is missing/, 'no WAL');
+fails_like($store, "SELECT bb_import_directory('$bare', timeline => 'bare',"
 	  . " wal_directory => '$streamed/pg_wal')",
 	qr/58P01: .*(is missing|before the base backup is consistent)/,
 	'the WAL of another backup');
-is( $store->safe_psql('postgres',
-		"SELECT count(*) FROM bb_timelines() WHERE timeline = 'bare'"),
+query_is($store, "SELECT count(*) FROM bb_timelines() WHERE timeline = 'bare'",
 	0, 'nothing is left of that');
 $store->safe_psql('postgres',
 	"SELECT bb_import_directory('$bare', timeline => 'bare',"
@@ -135,13 +121,11 @@ append_to_file("$early/base/$oid/99999.1", 'x' x 8192);
 $store->safe_psql('postgres',
 	"SELECT bb_import_directory('$early', timeline => 'early',"
 	  . " wal_directory => '$archive')");
-is( $store->safe_psql('postgres',
-		"SELECT count(*) FROM bb_files(timeline => 'early')"
-		  . " WHERE path = 'base/$oid/pg_filenode.map'"),
+query_is($store, "SELECT count(*) FROM bb_files(timeline => 'early')"
+	  . " WHERE path = 'base/$oid/pg_filenode.map'",
 	1, 'a database being made: WAL brings its map');
-is( $store->safe_psql('postgres',
-		"SELECT count(*) FROM bb_files(timeline => 'early')"
-		  . " WHERE path LIKE 'base/$oid/99999%'"),
+query_is($store, "SELECT count(*) FROM bb_files(timeline => 'early')"
+	  . " WHERE path LIKE 'base/$oid/99999%'",
 	0, 'a segment without the first one is no relation');
 
 unlink "$late/base/5/pg_filenode.map";
@@ -156,30 +140,21 @@ like($err, qr/WARNING:  database 5 has no relation map/, 'but is told');
 my $torn = copy_directory($streamed,
 	PostgreSQL::Test::Utils::tempdir . '/torn');
 patch_file("$torn/base/1/2618", 5000, 'garbage');	# pg_rewrite: all rules
-fails_like(
-	$store,
-	"SELECT bb_import_directory('$torn', timeline => 'torn')",
+fails_like($store, "SELECT bb_import_directory('$torn', timeline => 'torn')",
 	qr/XX001: .*2618 main block 0 is corrupted in base backup.*no image/s,
 	'a corrupt page that WAL does not restore');
-is( $store->safe_psql('postgres',
-		"SELECT count(*) FROM bb_timelines() WHERE timeline = 'torn'"),
+query_is($store, "SELECT count(*) FROM bb_timelines() WHERE timeline = 'torn'",
 	0, 'nothing is left of that');
 
 # --- Directories that are no backups.
 
 append_to_file("$torn/tablespace_map", "16400 /nowhere\n");
-fails_like(
-	$store,
-	"SELECT bb_import_directory('$torn', timeline => 'torn')",
-	qr/55000: .*has no links to its tablespaces/,
-	'tablespaces in a tar');
+fails_like($store, "SELECT bb_import_directory('$torn', timeline => 'torn')",
+	qr/55000: .*has no links to its tablespaces/, 'tablespaces in a tar');
 unlink "$torn/tablespace_map";
 unlink "$torn/backup_label";
 append_to_file("$torn/backup_label", "nonsense\n");
-fails_like(
-	$store,
-	"SELECT bb_import_directory('$torn', timeline => 'torn')",
-	qr/XX001: .*invalid data in file ".*backup_label"/,
-	'no backup_label');
+fails_like($store, "SELECT bb_import_directory('$torn', timeline => 'torn')",
+	qr/XX001: .*invalid data in file ".*backup_label"/, 'no backup_label');
 
 done_testing();

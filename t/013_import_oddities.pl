@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source');
 my $inside = $source->data_dir . '/tablespace';
@@ -56,9 +53,9 @@ sub refuses
 	fails_like($store,
 		"SELECT bb_import_directory('$directory', timeline => 'refused')",
 		$expected, $name);
-	is( $store->safe_psql('postgres',
-			"SELECT count(*) FROM bb_timelines() WHERE timeline = 'refused'"),
-		0, '... and nothing is left of it');
+	query_is($store,
+		"SELECT count(*) FROM bb_timelines() WHERE timeline = 'refused'", 0,
+		'... and nothing is left of it');
 	return;
 }
 
@@ -110,11 +107,9 @@ foreach my $left ('base/note.txt', "base/$base_oid/16384.bak",
 }
 like($stderr, qr/NOTICE:  file "link.conf" is a symbolic link to ".*"/,
 	'where a link leads to: said');
-is( $store->safe_psql(
-		'postgres',
-		q(SELECT string_agg(path, ' ' ORDER BY path)
+query_is($store, q(SELECT string_agg(path, ' ' ORDER BY path)
 		  FROM bb_files(timeline => 'odd')
-		  WHERE path ~ 'saved|elsewhere|link|note|bad|bak')),
+		  WHERE path ~ 'saved|elsewhere|link|note|bad|bak'),
 	'backup_label.saved bad\\xFFname elsewhere.conf link.conf',
 	'what is kept');
 
@@ -189,10 +184,9 @@ SKIP:
 # --- A tablespace in the data directory is stored once, as a tablespace.
 
 import_says($good, 'plain');
-is( $store->safe_psql(
-		'postgres',
-		q(SELECT string_agg(kind, ' ') FROM bb_files(timeline => 'plain')
-		  WHERE path ~ '^tablespace|^pg_tblspc/.*/[0-9]+$')),
+query_is($store,
+	q(SELECT string_agg(kind, ' ') FROM bb_files(timeline => 'plain')
+		  WHERE path ~ '^tablespace|^pg_tblspc/.*/[0-9]+$'),
 	'directory relation', 'a tablespace in the data directory');
 
 $directory = another();
@@ -212,11 +206,9 @@ foreach my $timeline ('one', 'two')
 	$store->safe_psql('postgres',
 		"SELECT bb_import_directory('$directory', 'within', '$timeline')");
 }
-is( $store->safe_psql(
-		'postgres',
-		q(SELECT count(*) FROM bb_files(store => 'within', timeline => 'two')
-		  WHERE path ~ '^store')),
-	0, 'a store does not store itself');
+query_is($store,
+	q(SELECT count(*) FROM bb_files(store => 'within', timeline => 'two')
+		  WHERE path ~ '^store'), 0, 'a store does not store itself');
 
 # --- An import that lost its lock removes nothing of the process that has it.
 

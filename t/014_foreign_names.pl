@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use Encode;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 # "ä" in Latin 1, which is invalid in UTF-8
 my $odd = "latin\xe4";
@@ -105,8 +102,7 @@ $store->safe_psql('postgres', "SELECT bb_restore(directory => '$clone',"
 foreach my $name ("$odd.conf", "back\\slash \xc3\xa4.conf", "dir$odd/$odd",
 	"link$odd")
 {
-	is( slurp_file("$clone/$name"),
-		slurp_file("$directory/$name"),
+	is(slurp_file("$clone/$name"), slurp_file("$directory/$name"),
 		'a file of the clone is as it was');
 }
 is(readlink "$clone/pg_tblspc/$spc", "$base/mapped",

@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use File::Copy;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 use constant {
 	FLIPS => 3000,
@@ -151,7 +148,7 @@ foreach my $try (1 .. FLIPS)
 	$flips++;
 }
 report("each of $flips flipped bytes is noticed");
-is(ask($session, $all), $right_all, 'with the bytes back, all is well');
+query_is($session, $all, $right_all, 'with the bytes back, all is well');
 
 # --- Truncated, extended, missing, swapped, replaced.
 
@@ -177,7 +174,7 @@ foreach my $file (@files)
 	if ($file =~ /manifest$/)
 	{
 		# without a manifest there is no such timeline
-		like(ask($session, $all), qr/ERROR:  42704: .*"main"/,
+		query_like($session, $all, qr/ERROR:  42704: .*"main"/,
 			'without a manifest there is no timeline');
 	}
 	else
@@ -210,7 +207,7 @@ report('so is a layer in the place of another');
 
 # --- The server is unaffected.
 
-is(ask($session, $all), $right_all, 'with everything back, all is well');
+query_is($session, $all, $right_all, 'with everything back, all is well');
 end_session($session);
 unlike(slurp_file($store->logfile), qr/terminated by signal|PANIC|TRAP:/,
 	'no backend crashed');

@@ -4,10 +4,7 @@ use strict;
 use warnings;
 use BBackup;
 use File::Copy;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
 use POSIX ();
-use Test::More;
 
 my $source = new_source('source');
 $source->stop;
@@ -45,11 +42,9 @@ lists_others(
 	'a bad leaf main z',
 	qr/skipping "ok \(copy\)" in page store/,
 	'a name that is no timeline\'s');
-is( $store->safe_psql(
+is($store->safe_psql(
 		'postgres', q(SELECT bb_create_branch('b'); SELECT bb_drop_timeline('b'))
-	) =~ tr/\n//,
-	1,
-	'and branches are made and dropped');
+	) =~ tr/\n//, 1, 'and branches are made and dropped');
 rmdir "$timelines/ok (copy)" or die $!;
 
 # --- Manifests that can't be read.
@@ -83,14 +78,10 @@ foreach my $damage (sort keys %damages)
 
 	$make->();
 	lists_others('a leaf main z', $warning, $damage);
-	fails_like(
-		$store,
-		q(SELECT * FROM bb_layers(timeline => 'bad')),
+	fails_like($store, q(SELECT * FROM bb_layers(timeline => 'bad')),
 		qr/ERROR:  (?:XX001|42501): /,
 		"$damage: asked for by name, it is an error");
-	fails_like(
-		$store,
-		q(SELECT bb_drop_timeline('a')),
+	fails_like($store, q(SELECT bb_drop_timeline('a')),
 		qr/ERROR:  2BP01: cannot drop timeline "a" because timeline "bad" might be a branch of it\n.*HINT:.*"bad" first/s,
 		"$damage: it may be a branch of any");
 	chmod 0700, "$timelines/bad";
@@ -102,9 +93,7 @@ unlink "$manifest.copy" or die $!;
 # --- Dropping it.
 
 truncate $manifest, 0 or die $!;
-fails_like(
-	$store,
-	q(SELECT bb_drop_timeline('bad')),
+fails_like($store, q(SELECT bb_drop_timeline('bad')),
 	qr/ERROR:  2BP01: .*timeline "leaf" is a branch of it/,
 	'a broken timeline with a branch is not dropped');
 truncate "$timelines/leaf/manifest", 10 or die $!;
@@ -112,11 +101,8 @@ $store->safe_psql('postgres',
 	q(SELECT bb_drop_timeline('bad'); SELECT bb_drop_timeline('leaf')));
 ok(!-e "$timelines/bad" && !-e "$timelines/leaf",
 	'broken timelines are dropped');
-is( $store->safe_psql(
-		'postgres',
-		q(SELECT bb_drop_timeline('a');)
-		  . q(SELECT string_agg(timeline, ' ') FROM bb_timelines())),
-	"\nmain z",
-	'and then others can be');
+query_is($store, q(SELECT bb_drop_timeline('a');)
+	  . q(SELECT string_agg(timeline, ' ') FROM bb_timelines()),
+	"\nmain z", 'and then others can be');
 
 done_testing();

@@ -3,9 +3,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source');
 $source->stop;
@@ -15,8 +12,7 @@ import_directory($store, $from);
 my $elsewhere = PostgreSQL::Test::Utils::tempdir . '/store';
 
 $store->safe_psql('postgres', 'CREATE ROLE bob; CREATE ROLE eve');
-my $functions = $store->safe_psql(
-	'postgres', q(
+my $functions = $store->safe_psql('postgres', q(
 SELECT string_agg(p.oid::regprocedure::text, ';')
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
@@ -30,8 +26,7 @@ sub bob_may
 	my ($query, $expected, $name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is($store->safe_psql('postgres', "SET ROLE bob; $query"),
-		$expected, $name);
+	query_is($store, "SET ROLE bob; $query", $expected, $name);
 	return;
 }
 
@@ -79,13 +74,11 @@ bob_may_not(
 	$writes{$_},
 	qr/42501: permission denied for function $_/,
 	"$_ is not for everybody") foreach sort keys %writes;
-is( $store->safe_psql(
-		'postgres', q(
+query_is($store, q(
 SELECT count(*) FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
 	(SELECT oid FROM pg_extension WHERE extname = 'bbackup')
-	AND has_function_privilege('bob', p.oid, 'EXECUTE'))),
-	0,
+	AND has_function_privilege('bob', p.oid, 'EXECUTE')), 0,
 	'so is any other function');
 bob_may_not('SELECT * FROM bb_stat_progress_import',
 	qr/42501: permission denied/, 'so is the view');
@@ -152,12 +145,10 @@ $store->safe_psql('postgres',
 bob_may("$create; SELECT timeline"
 	  . " FROM bb_import_directory('$from', 'other')",
 	'main', 'with it, it is bob\'s');
-fails_like(
-	$store,
+fails_like($store,
 	"GRANT EXECUTE ON FUNCTION bb_timelines(name) TO eve; SET ROLE eve;"
 	  . " SELECT * FROM bb_timelines('other')",
-	qr/42501: permission denied for foreign server other/,
-	'and not eve\'s');
+	qr/42501: permission denied for foreign server other/, 'and not eve\'s');
 $store->safe_psql('postgres',
 	'REVOKE pg_write_server_files, pg_read_server_files FROM bob');
 bob_may_not("ALTER SERVER other OPTIONS (SET url 'file:///elsewhere')",
@@ -194,26 +185,21 @@ bob_may_not(
 	"SELECT bb_drop_timeline(timeline => 'branch', store => 'other')",
 	qr/42501: permission denied for foreign server other/,
 	'a previous owner has no privileges left');
-fails_like(
-	$store,
+fails_like($store,
 	"SET ROLE eve; ALTER SERVER other OPTIONS (SET url 'file:///elsewhere')",
 	qr/42501: .*\n?.*pg_read_server_files/,
 	'a new owner can not change the URL');
 $store->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION'
 	  . ' bb_drop_timeline(text, name) TO eve');
-is( $store->safe_psql('postgres',
-		"SET ROLE eve; SELECT bb_drop_timeline('branch', store => 'other')"),
-	'', 'but use it');
-fails_like(
-	$store,
-	"SET ROLE eve; SELECT * FROM bb_drop_timeline('main')",
-	qr/42501: permission denied for foreign server bbackup/,
-	'and no other');
+query_is($store,
+	"SET ROLE eve; SELECT bb_drop_timeline('branch', store => 'other')", '',
+	'but use it');
+fails_like($store, "SET ROLE eve; SELECT * FROM bb_drop_timeline('main')",
+	qr/42501: permission denied for foreign server bbackup/, 'and no other');
 
 # A SECURITY DEFINER function of a superuser gives access to the store, but not
 # to a directory.
-$store->safe_psql(
-	'postgres', q(
+$store->safe_psql('postgres', q(
 CREATE FUNCTION lent() RETURNS bigint LANGUAGE sql SECURITY DEFINER
 	AS 'SELECT count(*) FROM bb_timelines()';
 GRANT EXECUTE ON FUNCTION lent() TO eve;
@@ -229,8 +215,8 @@ is( $store->safe_psql('postgres',
 
 my $count = $store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()');
 $store->safe_psql('postgres', 'ALTER SERVER bbackup RENAME TO renamed');
-is($store->safe_psql('postgres', q(SELECT count(*) FROM bb_timelines('renamed'))),
-	$count, 'the default server can be renamed');
+query_is($store, q(SELECT count(*) FROM bb_timelines('renamed')), $count,
+	'the default server can be renamed');
 $store->safe_psql('postgres',
 	'SET ROLE bob; CREATE SERVER bbackup FOREIGN DATA WRAPPER bbackup');
 bob_may_not(
@@ -249,27 +235,21 @@ bob_may_not("SELECT count(*) FROM bb_timelines();"
 bob_may("SET bbackup.store_directory = '/elsewhere';"
 	  . ' SELECT count(*) FROM bb_timelines()',
 	1, 'also before the library is loaded');
-fails_like($store,
-	'SELECT * FROM bb_timelines(\'nobody\')',
+fails_like($store, 'SELECT * FROM bb_timelines(\'nobody\')',
 	qr/42704: page store "nobody" does not exist/,
 	'a store that does not exist');
 $store->safe_psql('postgres',
 	'CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw'
 );
-fails_like(
-	$store,
-	'SELECT * FROM bb_timelines(\'files\')',
-	qr/ERROR:  \w+: .*"files"/,
-	'a server that is not a page store');
+fails_like($store, 'SELECT * FROM bb_timelines(\'files\')',
+	qr/ERROR:  \w+: .*"files"/, 'a server that is not a page store');
 foreach my $options (
 	"url 'file:relative'", "url 'ftp://host/'", "url ''",
 	"url 'file:///'", "url 'file:///a/../b'", "url 'file:///a', path '/b'")
 {
-	fails_like(
-		$store,
+	fails_like($store,
 		"CREATE SERVER bad FOREIGN DATA WRAPPER bbackup OPTIONS ($options)",
-		qr/ERROR:  (?:22023|HV00\w): /,
-		"the validator refuses: $options");
+		qr/ERROR:  (?:22023|HV00\w): /, "the validator refuses: $options");
 }
 
 done_testing();

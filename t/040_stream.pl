@@ -3,9 +3,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 # A sparse cluster: more than 2 GB to stream, little to store.
 my $source = new_source('source');
@@ -70,9 +67,8 @@ sub pages_read
 		  . ' ORDER BY call_id DESC LIMIT 1');
 }
 
-is( ask($session,
-		'SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c LIMIT 3) s'),
-	3,
+query_is($session,
+	'SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c LIMIT 3) s', 3,
 	'LIMIT 3 gives three chunks');
 cmp_ok(pages_read(), '<', 1000, 'without building the rest');
 no_leaks('and closes what it read');
@@ -80,27 +76,22 @@ ask($session, 'SELECT bb_basebackup_stream() IS NULL LIMIT 1');
 my $descriptors = scalar backend_descriptors($pid);
 ask($session, 'SELECT bb_basebackup_stream() IS NULL LIMIT 1') foreach 1 .. 500;
 no_leaks('nor do 500 of them leave anything open');
-is(scalar backend_descriptors($pid),
-	$descriptors, 'of any kind');
+is(scalar backend_descriptors($pid), $descriptors, 'of any kind');
 my $before = backend_status($pid, 'RssAnon');
 ask($session, 'SELECT bb_basebackup_stream() IS NULL LIMIT 1') foreach 1 .. 500;
-cmp_ok(backend_status($pid, 'RssAnon') - $before,
-	'<', 2048, 'nor memory');
+cmp_ok(backend_status($pid, 'RssAnon') - $before, '<', 2048, 'nor memory');
 
-like(
-	ask($session,
-		'SELECT count(1 / (length(c) - length(c))) FROM'
-		  . ' (SELECT bb_basebackup_stream() AS c) s'),
-	qr/ERROR:  22012/,
-	'a consumer that fails');
+query_like($session, 'SELECT count(1 / (length(c) - length(c))) FROM'
+	  . ' (SELECT bb_basebackup_stream() AS c) s',
+	qr/ERROR:  22012/, 'a consumer that fails');
 no_leaks('leaves nothing');
 
 ask($session,
 	'BEGIN; DECLARE c CURSOR FOR SELECT length(bb_basebackup_stream())');
-like(ask($session, 'FETCH 2 FROM c'), qr/^\d+\n\d+$/, 'a cursor fetches');
+query_like($session, 'FETCH 2 FROM c', qr/^\d+\n\d+$/, 'a cursor fetches');
 my @open = grep { /bbackup/ } backend_descriptors($pid);
 cmp_ok(scalar @open, '>', 0, 'and has files of the store open');
-like(ask($session, 'FETCH 2 FROM c'), qr/^\d+\n\d+$/, 'and goes on');
+query_like($session, 'FETCH 2 FROM c', qr/^\d+\n\d+$/, 'and goes on');
 ask($session, 'CLOSE c');
 no_leaks('closed, it leaves nothing');
 ask($session, 'ROLLBACK');
@@ -124,50 +115,40 @@ my $count = 'SELECT count(*) FROM (SELECT bb_basebackup_stream('
   . 'full_backup => false) AS c) s';
 my $chunks = ask($session, $count);
 cmp_ok($chunks, '>', 1, 'a thin backup has several chunks');
-is( ask($session,
-		'SELECT count(*) FROM bb_basebackup_stream(full_backup => false)'),
-	$chunks,
+query_is($session,
+	'SELECT count(*) FROM bb_basebackup_stream(full_backup => false)', $chunks,
 	'as many in FROM');
-is( ask($session,
-		'SELECT count(*) FROM (SELECT bb_basebackup_stream(full_backup =>'
-		  . ' false), generate_series(1, 2)) s'),
-	$chunks,
-	'next to another set-returning function');
-is( ask($session,
-		'SELECT count(*) FROM (SELECT bb_basebackup_stream(full_backup =>'
-		  . ' false) FROM generate_series(1, 3)) s'),
-	3 * $chunks,
-	'and once for each row');
-is( ask($session,
-		'SELECT md5(string_agg(c, \'\')) = (SELECT md5(bb_basebackup('
-		  . 'full_backup => false))) FROM (SELECT bb_basebackup_stream('
-		  . 'full_backup => false) AS c) s'),
-	't',
-	'bb_basebackup has the same bytes');
+query_is($session,
+	'SELECT count(*) FROM (SELECT bb_basebackup_stream(full_backup =>'
+	  . ' false), generate_series(1, 2)) s',
+	$chunks, 'next to another set-returning function');
+query_is($session,
+	'SELECT count(*) FROM (SELECT bb_basebackup_stream(full_backup =>'
+	  . ' false) FROM generate_series(1, 3)) s',
+	3 * $chunks, 'and once for each row');
+query_is($session,
+	'SELECT md5(string_agg(c, \'\')) = (SELECT md5(bb_basebackup('
+	  . 'full_backup => false))) FROM (SELECT bb_basebackup_stream('
+	  . 'full_backup => false) AS c) s',
+	't', 'bb_basebackup has the same bytes');
 
 # --- Too large, too slow, canceled.
 
-like(
-	ask($session, 'SELECT length(bb_basebackup())'),
+query_like($session, 'SELECT length(bb_basebackup())',
 	qr/ERROR:  54000: .*\n(?:.*\n)?HINT:.*bb_basebackup_stream/,
 	'a bytea of over 1 GB is refused');
 is(pages_read(), 0, 'before the backup is built');
 cmp_ok(backend_status($pid, 'VmHWM') - $peak_idle,
 	'<', 64 * 1024, 'and without using memory');
 
-like(
-	ask($session,
-		'SET statement_timeout = 10; SELECT count(c) FROM'
-		  . ' (SELECT bb_basebackup_stream() AS c) s'),
+query_like($session, 'SET statement_timeout = 10; SELECT count(c) FROM'
+	  . ' (SELECT bb_basebackup_stream() AS c) s',
 	qr/ERROR:  57014: canceling statement due to statement timeout/,
 	'a backup can be canceled');
 no_leaks('and leaves nothing');
-like(
-	ask($session,
-		'RESET statement_timeout; SET bbackup.call_timeout = 10;'
-		  . ' SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c) s'),
-	qr/ERROR:  57014: .*bbackup/,
-	'bbackup.call_timeout ends it');
+query_like($session, 'RESET statement_timeout; SET bbackup.call_timeout = 10;'
+	  . ' SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c) s',
+	qr/ERROR:  57014: .*bbackup/, 'bbackup.call_timeout ends it');
 no_leaks('and leaves nothing');
 end_session($session);
 

@@ -4,14 +4,10 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source', '--data-checksums');
 fill_source($source);
-my $init = $source->safe_psql(
-	'postgres', q(
+my $init = $source->safe_psql('postgres', q(
 SELECT pg_relation_filepath(oid) || '_init' FROM pg_class
 WHERE relpersistence = 'u' AND relkind IN ('r', 't', 'i', 'S')));
 $source->stop;
@@ -63,10 +59,9 @@ is(join(' ', grep { $seen{$_}++ } @members), '', 'no member comes twice');
 my @files = split /\n/,
   $store->safe_psql('postgres', 'SELECT path FROM bb_files()');
 is_deeply(\@files, \@members, 'bb_files() lists the members, in order');
-is( $store->safe_psql('postgres', 'SELECT sum(512 + (size + 511) / 512 * 512)'
+is($store->safe_psql('postgres', 'SELECT sum(512 + (size + 511) / 512 * 512)'
 		  . ' + 1024 FROM bb_files()'),
-	-s $tar,
-	'with their sizes');
+	-s $tar, 'with their sizes');
 my $listing = `LC_ALL=C TZ=UTC tar -tvf '$tar'`;
 my %owners = map { (split)[1] => 1 } split /\n/, $listing;
 my %times = map { (split)[3, 4] } split /\n/, $listing;
@@ -75,7 +70,7 @@ is(scalar keys %times, 1, 'and one time');
 foreach my $path ('PG_VERSION', 'postgresql.conf', 'global/pg_control',
 	'pg_xact/0000', 'global/pg_filenode.map', 'global/1260')
 {
-	is( $store->safe_psql('postgres', "SELECT md5(bb_read_file('$path'))"),
+	query_is($store, "SELECT md5(bb_read_file('$path'))",
 		`tar -xOf '$tar' '$path' | md5sum` =~ s/ .*//sr,
 		"bb_read_file('$path') has the same bytes");
 }
@@ -85,19 +80,15 @@ foreach my $path ('PG_VERSION', 'postgresql.conf', 'global/pg_control',
 my $thin = fetch_backup($store, 'full_backup => false');
 my @thin = tar_members($thin);
 my %thin = map { $_ => 1 } @thin;
-is("@thin[-2, -1]", 'global/pg_control backup_manifest',
-	'of a thin one, too');
+is("@thin[-2, -1]", 'global/pg_control backup_manifest', 'of a thin one, too');
 is(join(' ', grep { !$thin{$_} } split /\n/, $init),
 	'', 'a thin backup has init forks');
 my %init = map { $_ => 1, s/_init$//r => 1 } split /\n/, $init;
-is( join(' ',
+is(join(' ',
 		grep { m{/\d+(?:_\w+)?(?:\.\d+)?$} && !m{^pg_} && !$init{$_}
-			  && !m{^base/\d+$} } @thin),
-	'',
-	'and no other relation');
-is( join(' ',
-		grep { !$thin{$_} && m{^pg_(?!tblspc/.*/\d+(_|$))} } @members),
-	'',
+			  && !m{^base/\d+$} } @thin), '', 'and no other relation');
+is(join(' ',
+		grep { !$thin{$_} && m{^pg_(?!tblspc/.*/\d+(_|$))} } @members), '',
 	'all else is there');
 cmp_ok(-s $thin, '<', 20 << 20, 'it is small');
 ok(!grep({ /signal$/ } @members), 'a full backup has no signal files');
@@ -106,13 +97,11 @@ is(member($thin, $_), "PREV LSN: $prev_lsn", "$_ says where the WAL ends")
 
 # --- prev_lsn: known at the end, `none' at a branch point.
 
-is( member(fetch_backup($store, "full_backup => false, prev_lsn => '$prev_lsn'"
+is(member(fetch_backup($store, "full_backup => false, prev_lsn => '$prev_lsn'"
 		),
-		'neon.signal'),
-	"PREV LSN: $prev_lsn",
+		'neon.signal'), "PREV LSN: $prev_lsn",
 	'a prev_lsn that matches is taken');
-fails_like(
-	$store,
+fails_like($store,
 	"SELECT bb_basebackup(full_backup => false, prev_lsn => '0/1000028')",
 	qr/22023: prev_lsn does not match .*\nDETAIL:.*\Q$prev_lsn\E/,
 	'one that does not is refused');
@@ -121,12 +110,10 @@ my $of_thin_branch =
 is(member($of_thin_branch, $_),
 	'PREV LSN: none', "at a branch point, $_ says there is none")
   foreach qw(neon.signal zenith.signal);
-fails_like(
-	$store,
+fails_like($store,
 	"SELECT bb_basebackup(full_backup => false, timeline => 'branch',"
 	  . " prev_lsn => 'F/0')",
-	qr/22023: prev_lsn .* is not below/,
-	'nor may it be above');
+	qr/22023: prev_lsn .* is not below/, 'nor may it be above');
 
 # --- LSNs outside the timeline.
 
@@ -157,9 +144,7 @@ foreach my $case ([ 'later', $later, 7 ])
 	my $clone = new_clone("clone_$name", $file);
 
 	$clone->start;
-	is( $clone->safe_psql('postgres',
-			'SELECT timeline_id FROM pg_control_checkpoint()'),
-		$tli,
+	query_is($clone, 'SELECT timeline_id FROM pg_control_checkpoint()', $tli,
 		"a clone on tli $tli starts");
 	$clone->stop;
 }
@@ -172,9 +157,7 @@ system_or_bail('tar', '-xf', $tar, '-C', $directory, 'pg_wal',
 my ($segment) = map { s{.*/}{}r } glob "$directory/pg_wal/0000000200*";
 my $waldump = `pg_waldump -p '$directory/pg_wal' '$segment' 2>/dev/null`;
 my $prev = sprintf '%s/%08s', split m{/}, $prev_lsn;
-like(
-	$waldump,
-	qr{^rmgr: XLOG .* prev \Q$prev\E, desc: CHECKPOINT_SHUTDOWN},
+like($waldump, qr{^rmgr: XLOG .* prev \Q$prev\E, desc: CHECKPOINT_SHUTDOWN},
 	'the WAL has one record, a shutdown checkpoint that links back');
 is(scalar(() = $waldump =~ /^rmgr/mg), 1, 'and no other');
 

@@ -3,9 +3,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(sleep);
 
 my $source = new_source('source', '--data-checksums');
@@ -38,9 +35,7 @@ send_query($_, "SELECT timeline FROM bb_import_directory('$from')")
 my @answers = map { answer($_) } @sessions;
 is(scalar(grep { $_ eq 'main' } @answers),
 	1, 'of two imports of a timeline, one succeeds');
-like(
-	join("\n", @answers),
-	qr/ERROR:  (?:55006|42710|55P03): .*"main"/,
+like(join("\n", @answers), qr/ERROR:  (?:55006|42710|55P03): .*"main"/,
 	'and the other is told why not');
 my $right = ask($sessions[0], sprintf $md5, 'main');
 like($right, qr/^[0-9a-f]{32}$/, 'what the one wrote can be read');
@@ -53,25 +48,21 @@ foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
 	append_to_file($file, '');
 	truncate $file, 1 << 30 or die $!;
 }
-send_query($sessions[0],
-	"SELECT timeline FROM bb_import_directory('$from',"
+send_query($sessions[0], "SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'second')");
 wait_for_import();
-is( $store->safe_psql(
-		'postgres',
-		"SELECT pid = $sessions[0]->{backend}, datname, bytes_done > 0,"
-		  . ' bytes_done <= bytes_total, files_done <= files_total,'
-		  . ' phase IS NOT NULL FROM bb_stat_progress_import'),
-	't|postgres|t|t|t|t',
-	'an import shows its progress');
-is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()'),
-	1, 'its timeline is not there yet');
+query_is($store,
+	"SELECT pid = $sessions[0]->{backend}, datname, bytes_done > 0,"
+	  . ' bytes_done <= bytes_total, files_done <= files_total,'
+	  . ' phase IS NOT NULL FROM bb_stat_progress_import',
+	't|postgres|t|t|t|t', 'an import shows its progress');
+query_is($store, 'SELECT count(*) FROM bb_timelines()', 1,
+	'its timeline is not there yet');
 is(ask($sessions[1], sprintf $md5, 'main'),
 	$right, 'while an import runs, others are read');
 is(answer($sessions[0]), 'second', 'and the import is none the worse');
-is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_stat_progress_import'
-	),
-	0, 'its progress is over');
+query_is($store, 'SELECT count(*) FROM bb_stat_progress_import', 0,
+	'its progress is over');
 is( ask($sessions[1], "SELECT max(pages) FROM bb_relations(timeline => 'second')"),
 	4 << 17,
 	'its timeline is there');
@@ -97,15 +88,12 @@ end_session($_) foreach @readers;
 
 # --- A timeline is dropped during a read: the result is correct, or an error.
 
-ask($sessions[0],
-	'BEGIN; DECLARE c CURSOR FOR'
+ask($sessions[0], 'BEGIN; DECLARE c CURSOR FOR'
 	  . " SELECT md5(bb_basebackup_stream(timeline => 'at_once_0'))");
 ask($sessions[0], 'FETCH 3 FROM c');
 ask($sessions[1], "SELECT bb_drop_timeline('at_once_0')");
 my $rest = ask($sessions[0], 'FETCH ALL FROM c');
-like(
-	$rest,
-	qr/ERROR:  58P01: .*image-|^(?:[0-9a-f]{32}\n)+[0-9a-f]{32}$/,
+like($rest, qr/ERROR:  58P01: .*image-|^(?:[0-9a-f]{32}\n)+[0-9a-f]{32}$/,
 	'a reader whose timeline is dropped gets the rest, or an error');
 ask($sessions[0], 'ROLLBACK');
 
@@ -116,8 +104,7 @@ foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
 	append_to_file($file, '');
 	truncate $file, 1 << 30 or die $!;
 }
-send_query($sessions[0],
-	"SELECT timeline FROM bb_import_directory('$from',"
+send_query($sessions[0], "SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'canceled')");
 wait_for_import();
 $store->safe_psql('postgres',
@@ -127,20 +114,18 @@ like(answer($sessions[0]), qr/ERROR:  57014: /, 'an import can be canceled');
 cmp_ok(scalar stored_layers($store, 'canceled'),
 	'<=', BBackup::StoreKind::is_local() ? 0 : 1, 'and leaves no layers');
 
-send_query($sessions[0],
-	"SELECT timeline FROM bb_import_directory('$from',"
+send_query($sessions[0], "SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'terminated')");
 wait_for_import();
 $store->safe_psql('postgres',
 	"SELECT pg_terminate_backend($sessions[0]->{backend}, 5000)");
 answer($sessions[0]);
 end_session($sessions[0]);
-is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_timelines()'
-		. " WHERE timeline IN ('canceled', 'terminated')"),
+query_is($store, 'SELECT count(*) FROM bb_timelines()'
+		. " WHERE timeline IN ('canceled', 'terminated')",
 	0, 'nor does one whose backend is terminated make a timeline');
-is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_stat_progress_import'
-	),
-	0, 'or leave its progress behind');
+query_is($store, 'SELECT count(*) FROM bb_stat_progress_import', 0,
+	'or leave its progress behind');
 end_session($sessions[1]);
 
 done_testing();

@@ -3,9 +3,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source');
 $source->stop;
@@ -25,32 +22,21 @@ is($main, 'main/ main/layers/ main/manifest', 'an import leaves no lock');
 
 # --- Two calls in one query.
 
-is( $store->safe_psql(
-		'postgres',
-		q(SELECT bb_create_branch('a') = bb_create_branch('b'))),
-	't',
+query_is($store, q(SELECT bb_create_branch('a') = bb_create_branch('b')), 't',
 	'two branches in one query');
-is( $store->safe_psql(
-		'postgres',
-		qq(SELECT (bb_import_directory('$from', timeline => t)).timeline
-		FROM unnest(ARRAY['c', 'd']) t)),
-	"c\nd",
-	'two imports');
-is( $store->safe_psql(
-		'postgres',
-		"SELECT (bb_ingest('$from/pg_wal', timeline => t)).timeline"
-		  . q( FROM unnest(ARRAY['c', 'c']) t)),
-	"c\nc",
-	'two ingests of one timeline');
-$store->safe_psql('postgres',
-	'SELECT bb_drop_timeline(t)'
+query_is($store,
+	qq(SELECT (bb_import_directory('$from', timeline => t)).timeline
+		FROM unnest(ARRAY['c', 'd']) t), "c\nd", 'two imports');
+query_is($store, "SELECT (bb_ingest('$from/pg_wal', timeline => t)).timeline"
+	  . q( FROM unnest(ARRAY['c', 'c']) t),
+	"c\nc", 'two ingests of one timeline');
+$store->safe_psql('postgres', 'SELECT bb_drop_timeline(t)'
 	  . q( FROM unnest(ARRAY['a', 'b', 'c', 'd']) t));
 is(there(), $main, 'of timelines that were dropped nothing is left');
 
 # --- After an error.
 
-$store->safe_psql(
-	'postgres', qq(
+$store->safe_psql('postgres', qq(
 DO \$\$
 BEGIN
 	PERFORM bb_create_branch('a');
@@ -69,12 +55,10 @@ BEGIN
 END
 \$\$));
 is(there(), $main, 'calls that fail let others in, and leave nothing');
-fails_like(
-	$store,
+fails_like($store,
 	"SELECT * FROM bb_import_directory('$from', timeline => 'e',"
 	  . " wal_directory => '$from/base')",
-	qr/ERROR:  \w{5}: /,
-	'an import without WAL fails');
+	qr/ERROR:  \w{5}: /, 'an import without WAL fails');
 is(there(), $main, 'and leaves nothing');
 
 # --- The next writer removes what a killed one left.

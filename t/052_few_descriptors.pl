@@ -3,16 +3,12 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source', '--data-checksums');
 $source->append_conf('postgresql.conf',
 	"wal_level = replica\nwal_keep_size = 1GB\n");
 $source->restart;
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 CREATE TABLE plain AS
 	SELECT i AS id, md5(i::text) AS t FROM generate_series(1, 40000) i;
 CREATE TABLE other AS TABLE plain;
@@ -31,18 +27,15 @@ import_directory($store, $source->data_dir);
 $source->start;
 foreach my $round (1 .. 16)
 {
-	$source->safe_psql(
-		'postgres', qq(
+	$source->safe_psql('postgres', qq(
 UPDATE plain SET t = 'round $round' WHERE id % 5 = 0;
 UPDATE other SET t = 'round $round' WHERE id % 7 = 0));
 }
 $source->stop;
 ingest($store, $source->data_dir . '/pg_wal');
-cmp_ok(
-	$store->safe_psql(
+cmp_ok($store->safe_psql(
 		'postgres', q(SELECT count(*) FROM bb_layers() WHERE kind = 'delta')),
-	'>', 64,
-	'there are more delta layers than the process may have files');
+	'>', 64, 'there are more delta layers than the process may have files');
 
 my $session = start_session($store);
 my $md5 = q(SELECT md5(string_agg(md5(chunk), '')) FROM
@@ -51,32 +44,24 @@ my $right = ask($session, sprintf $md5, 'main');
 like($right, qr/^[0-9a-f]{32}$/, 'a backup reads them all');
 
 # Helpers stay with the session, and leave it the descriptors that it needs.
-is( ask($session,
-		q(SELECT bb_create_branch('b1') IS NOT NULL;)
-		  . q(SELECT count(bb_create_branch('b' || i, 'b' || i - 1))
-		FROM generate_series(2, 10) i)),
-	"t\n9",
+query_is($session, q(SELECT bb_create_branch('b1') IS NOT NULL;)
+	  . q(SELECT count(bb_create_branch('b' || i, 'b' || i - 1))
+		FROM generate_series(2, 10) i), "t\n9",
 	'the same session makes branches');
-like(
-	ask($session, sprintf $md5, 'b10'),
-	qr/^[0-9a-f]{32}$/,
+like(ask($session, sprintf $md5, 'b10'), qr/^[0-9a-f]{32}$/,
 	'and reads through ten ancestors');
-is( ask($session,
-		'BEGIN;'
-		  . join('',
+query_is($session, 'BEGIN;'
+	  . join('',
 			map { "DECLARE c$_ CURSOR FOR SELECT bb_basebackup_stream();" }
 			  1 .. 4)
-		  . join('', map { "MOVE 30 FROM c$_;" } 1 .. 4)
-		  . join('', map { "MOVE ALL FROM c$_;" } 1 .. 4)
-		  . 'COMMIT'),
-	'',
-	'four backups at once');
-is( ask($session,
-		"SELECT timeline FROM bb_import_directory('"
-		  . $source->data_dir
-		  . "', timeline => 'again')"),
-	'again',
-	'an import');
+	  . join('', map { "MOVE 30 FROM c$_;" } 1 .. 4)
+	  . join('', map { "MOVE ALL FROM c$_;" } 1 .. 4)
+	  . 'COMMIT',
+	'', 'four backups at once');
+query_is($session, "SELECT timeline FROM bb_import_directory('"
+	  . $source->data_dir
+	  . "', timeline => 'again')",
+	'again', 'an import');
 end_session($session);
 
 my $clone = new_clone('clone', fetch_backup($store));
@@ -88,7 +73,6 @@ is($clone->safe_psql('postgres', 'SELECT md5(string_agg(p::text, chr(10)'
 		$source->start;
 		$source->safe_psql('postgres', 'SELECT md5(string_agg(p::text, chr(10)'
 			  . ' ORDER BY id)) FROM plain p');
-	},
-	'and the backup is right');
+	}, 'and the backup is right');
 
 done_testing();

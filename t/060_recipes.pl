@@ -5,9 +5,6 @@ use warnings;
 use BBackup;
 use BBackup::Tree;
 use File::Basename;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(usleep);
 
 # The blocks of the document, by name.
@@ -97,8 +94,7 @@ command_ok([ 'sh', '-c', $start ],
 	'recipe "directory" makes a directory that verifies and starts');
 is(`psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM t'`,
 	"100000\n", 'with everything in it');
-command_ok(
-	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+command_ok([ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
 	'and stops again');
 
 $directory = new_directory();
@@ -108,8 +104,7 @@ $start = recipe('start', $directory);
 $start =~ s/5433/$clone_port -k $directory/ or die;
 command_ok([ 'sh', '-c', $start ],
 	'recipe "restore" makes a directory that verifies and starts');
-command_ok(
-	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+command_ok([ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
 	'and stops again');
 $store->safe_psql('postgres', recipe('delta', $directory));
 is_deeply(tree("$directory/clone"), $restored, 'recipe "delta" repairs it');
@@ -141,8 +136,7 @@ command_ok([ 'sh', '-c', $start ], 'it starts');
 is( `psql -X -A -t -h '$directory' -p $clone_port -d postgres -c 'SELECT count(*) FROM moved'`,
 	"1000\n",
 	'with the content of the tablespace');
-command_ok(
-	[ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
+command_ok([ 'pg_ctl', 'stop', '-m', 'fast', '-D', "$directory/clone" ],
 	'and stops again');
 
 # --- The recipes notice a query that fails, at once or in the middle.
@@ -168,9 +162,7 @@ foreach my $name ('tar', 'bytea', 'directory', 'program', 'file', 'large-object'
 		my $when = defined $argument ? 'at once' : 'in the midst';
 
 		$directory = new_directory();
-		fails_like(
-			$store,
-			recipe($name, $directory, $argument),
+		fails_like($store, recipe($name, $directory, $argument),
 			defined $argument ? qr/42704: .*"nowhere"/ : qr/XX001: /,
 			"recipe \"$name\", with a query that fails $when");
 		wait_for_programs($directory);

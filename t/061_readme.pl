@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use File::Basename;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 # The commands in the first block.
 my ($session) =
@@ -19,8 +16,7 @@ like($typed, qr/bb_import_directory.*bb_ingest.*bb_restore/s,
 my $directory = PostgreSQL::Test::Utils::tempdir_short;
 my $source = new_source('source');
 mkdir "$directory/wal";
-$source->append_conf(
-	'postgresql.conf', qq(
+$source->append_conf('postgresql.conf', qq(
 wal_level = replica
 archive_mode = on
 archive_command = 'cp "%p" "$directory/wal/%f"'
@@ -32,8 +28,7 @@ $source->command_ok([ 'pgbench', '-i', '-q', '-s', '5', 'postgres' ],
 $source->command_ok(
 	[ 'pg_basebackup', '-D', "$directory/base", '-c', 'fast', '--no-sync' ],
 	'a base backup of it');
-$source->command_ok(
-	[ 'pgbench', '-n', '-t', '100', 'postgres' ],
+$source->command_ok([ 'pgbench', '-n', '-t', '100', 'postgres' ],
 	'and some work after that');
 my $time = $source->safe_psql('postgres', 'SELECT clock_timestamp()');
 $source->safe_psql('postgres', 'DELETE FROM pgbench_accounts');
@@ -73,9 +68,7 @@ like($stdout, qr/^ restored_lsn .*\(1 row\)\n.*server started\n/ms,
 	'it makes a clone, which starts');
 my ($result) = $session =~ /^( count .*)\z/ms;
 like($stdout, qr/\Q$result\E/, 'and says what the README says');
-like(
-	slurp_file("$directory/clone.log"),
-	qr/database system was shut down/,
+like(slurp_file("$directory/clone.log"), qr/database system was shut down/,
 	'its log too');
 unlike(slurp_file("$directory/clone.log"),
 	qr/redo starts/, 'and not that it recovers');

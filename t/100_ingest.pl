@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive,
@@ -37,8 +34,7 @@ mark('filled');
 $source->safe_psql('postgres', "COMMIT PREPARED 'first'");
 $source->safe_psql('postgres', "ROLLBACK PREPARED 'second'");
 mark('prepared transactions ended');
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 DELETE FROM plain WHERE id > 500;
 VACUUM plain;
 TRUNCATE toasted;

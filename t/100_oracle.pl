@@ -9,16 +9,13 @@ use BBackup::Oracle;
 use BBackup::OracleRun;
 use BBackup::WAL qw(lsn_text lsn_number);
 use BBackup::Workload;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $seed = oracle_seed();
 $ENV{BBACKUP_CHAPTERS} //=
   '^(?:extend|unlogged|heap|toast|row locks|messages|prepared|mapped)';
 
 my $variant = $ENV{BBACKUP_VARIANT} // 'checksums';
-my $source = new_archiving_source('source', $variant);
+my $source = new_workload_source('source', $variant);
 $source->stop;
 my $base =
   BBackup::Oracle::keep_base($source, PostgreSQL::Test::Utils::tempdir . '/base');

@@ -5,9 +5,6 @@ use warnings;
 use BBackup;
 use File::Copy qw(copy);
 use POSIX qw(mkfifo);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 use constant SEGMENT_SIZE => 1024 * 1024;
 
@@ -55,8 +52,7 @@ sub before
 {
 	my ($a, $b, $name) = @_;
 
-	is($store->safe_psql('postgres', "SELECT '$a'::pg_lsn < '$b'"),
-		't', "$name ($a < $b)");
+	query_is($store, "SELECT '$a'::pg_lsn < '$b'", 't', "$name ($a < $b)");
 	return;
 }
 
@@ -83,18 +79,13 @@ sub ingest_sql
 my $timeline = branch();
 my %row = ingest($store, $archive, $timeline, $middle);
 is($row{end_lsn}, $middle, 'until the end of a record: up to there');
-fails_like(
-	$store,
-	ingest_sql($archive, $timeline, $start),
-	qr/22023: .* is before the end of timeline/,
-	'until before the end');
+fails_like($store, ingest_sql($archive, $timeline, $start),
+	qr/22023: .* is before the end of timeline/, 'until before the end');
 my $inside = $store->safe_psql('postgres', "SELECT '$middle'::pg_lsn + 3");
 %row = ingest($store, $archive, $timeline, $inside);
 is("$row{end_lsn} $row{records}", "$middle 0",
 	'until within a record: up to the one before');
-fails_like(
-	$store,
-	ingest_sql($archive, $timeline, 'F/0'),
+fails_like($store, ingest_sql($archive, $timeline, 'F/0'),
 	qr/58P01: WAL segment .* is missing from directory/,
 	'until beyond the end');
 my $whole_end = end_of($timeline);
@@ -105,9 +96,7 @@ before($middle, $whole_end, 'all that there was is kept');
 $timeline = branch();
 my $gone = $segments[4];
 my $gap = archive_with(sub { unlink "$_[0]/$gone" or die $! });
-fails_like(
-	$store,
-	ingest_sql($gap, $timeline),
+fails_like($store, ingest_sql($gap, $timeline),
 	qr/58P01: WAL segment "$gone" is missing from directory .*there is later WAL, in "$segments[5]"/s,
 	'a missing segment is named');
 before($start, end_of($timeline), 'all before it is kept');
@@ -143,15 +132,13 @@ foreach my $in ($segments[4], $segments[$#segments - 1])
 		stdout => \$stdout,
 		stderr => \$stderr,
 		extra_params => [ '-v', 'VERBOSITY=verbose' ]);
-	like(
-		$stderr,
+	like($stderr,
 		qr/XX001: WAL record at ([0-9A-F]+\/[0-9A-F]+) is broken.*DETAIL: .*$in"/s,
 		'a broken record is named');
 	my ($lsn) = $stderr =~ /WAL record at (\S+) is broken/;
 	my $end = end_of($timeline);
-	is( $store->safe_psql('postgres',
-			"SELECT '$lsn'::pg_lsn - '$end'::pg_lsn < 48"),
-		't', "all before it is kept ($lsn, $end)");
+	query_is($store, "SELECT '$lsn'::pg_lsn - '$end'::pg_lsn < 48", 't',
+		"all before it is kept ($lsn, $end)");
 	%row = ingest($store, $archive, $timeline);
 	is($row{end_lsn}, $whole_end, 'with the segment repaired it goes on');
 }
@@ -170,9 +157,7 @@ my $foreign = archive_with(
 
 		patch_file("$copy/$segments[2]", 24, $sysid);
 	});
-fails_like(
-	$store,
-	ingest_sql($foreign, $timeline),
+fails_like($store, ingest_sql($foreign, $timeline),
 	qr/22023: WAL segment ".*$segments[2]" is of another database system/,
 	'WAL of another system');
 before($start, end_of($timeline), 'all before it is kept');
@@ -183,9 +168,7 @@ my $young = PostgreSQL::Test::Utils::tempdir;
 my ($first) = sort grep { /\/[0-9A-F]{24}$/ }
   glob $other->data_dir . '/pg_wal/*';
 copy($first, $young);
-fails_like(
-	$store,
-	ingest_sql($young, $timeline),
+fails_like($store, ingest_sql($young, $timeline),
 	qr/22023: WAL segment ".*" is of another database system/,
 	'the directory of a younger system');
 $other->stop;
@@ -229,17 +212,14 @@ $source->start;
 $source->safe_psql('postgres', 'CREATE TABLE minimal AS SELECT 1');
 $source->stop;
 %row = ingest($store, $archive, $timeline);
-fails_like(
-	$store,
-	ingest_sql($source->data_dir . '/pg_wal', $timeline),
+fails_like($store, ingest_sql($source->data_dir . '/pg_wal', $timeline),
 	qr/55000: WAL at \S+ was written with wal_level = minimal/,
 	'WAL of wal_level minimal');
 before($whole_end, end_of($timeline), 'all before it is kept');
 
 # ---- permissions ----
 
-$store->safe_psql(
-	'postgres', q(
+$store->safe_psql('postgres', q(
 CREATE ROLE reader;
 GRANT EXECUTE ON FUNCTION bb_ingest(text, name, text, pg_lsn, text) TO reader;
 GRANT USAGE ON FOREIGN SERVER bbackup TO reader;

@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(sleep time);
 
 use constant KILLS => $ENV{BB_KILLS} // 40;
@@ -119,9 +116,7 @@ ingest($store, $archive, 'last');
 my @named = split /\n/,
   $store->safe_psql('postgres',
 	"SELECT layer FROM bb_layers(timeline => 'last')");
-is_deeply(
-	[ sort map { s{.*/}{}r } @named ],
-	[ stored_layers($store, 'last') ],
+is_deeply([ sort map { s{.*/}{}r } @named ], [ stored_layers($store, 'last') ],
 	'no layers are left that nobody names');
 
 done_testing();

@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $archiving = qq(
@@ -75,8 +72,7 @@ $store->psql(
 	stdout => \$stdout,
 	stderr => \$stderr);
 is($stdout, '0|1', 'past that point it is not followed');
-like(
-	$stderr,
+like($stderr,
 	qr/WARNING: .*timeline ID 2 is not followed.*HINT: .*branch at $fork/s,
 	'which is said');
 

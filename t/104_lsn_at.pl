@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive, '');
@@ -44,8 +41,8 @@ foreach my $i (1, 4, 9)
 	  new_clone("clone$i", fetch_backup($store, "bb_lsn_at('$times[$i]')"));
 
 	$clone->start;
-	is( $clone->safe_psql('postgres', 'SELECT count(*), max(i) FROM t'),
-		"$i|$i", "at $times[$i], which is $lsn");
+	query_is($clone, 'SELECT count(*), max(i) FROM t', "$i|$i",
+		"at $times[$i], which is $lsn");
 	$clone->stop;
 }
 
@@ -68,10 +65,7 @@ $store->psql(
 like($notice, qr/NOTICE:  using LSN \Q$lsn\E, the end of the last record/,
 	'none ends there: the LSN used is named');
 is($inside, $md5, 'and it is the same backup');
-fails_like(
-	$store,
-	"SELECT bb_basebackup('$ingested{end_lsn}'::pg_lsn + 1)",
-	qr/22023: .*past the end of timeline/,
-	'past the end');
+fails_like($store, "SELECT bb_basebackup('$ingested{end_lsn}'::pg_lsn + 1)",
+	qr/22023: .*past the end of timeline/, 'past the end');
 
 done_testing();

@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';

@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use File::Copy qw(copy);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 use constant SEGMENT_SIZE => 1024 * 1024;
 
@@ -130,23 +127,19 @@ my $timeline = branch();
 my ($end, $said) = outcome($split, $timeline);
 my $border = $store->safe_psql('postgres',
 	"SELECT '" . beginning($a[1]) . "'::pg_lsn + 40");
-like(
-	$said,
+like($said,
 	qr/XX001: WAL record at \Q$border\E does not continue the WAL before it.*DETAIL: .*$a[1]"/s,
 	'the first record of the other server is refused, and named');
 is(end_of($timeline), beginning($a[1]), 'all before it is kept');
 ($end, $said) = outcome($split, $timeline);
-like(
-	$said,
-	qr/22023: WAL in directory .* does not continue the timeline/,
+like($said, qr/22023: WAL in directory .* does not continue the timeline/,
 	'the next call refuses it too');
 
 my $clone = new_clone('clone',
 	fetch_backup($store, "lsn => NULL, timeline => '$timeline'"));
 $clone->append_conf('postgresql.conf', "archive_mode = off\n");
 $clone->start;
-is($clone->safe_psql('postgres', 'TABLE t'),
-	'a|1', 'the rows are those of the first server');
+query_is($clone, 'TABLE t', 'a|1', 'the rows are those of the first server');
 $clone->stop;
 
 ($end, $said) = outcome($archive_a, $timeline);
@@ -158,8 +151,7 @@ my $last = archive_of($a[0] => $archive_a, $a[1] => $archive_b);
 $timeline = branch();
 ($end, $said) = outcome($last, $timeline);
 is($end, beginning($a[1]), 'a last segment of the other server: WAL ends');
-like(
-	$said,
+like($said,
 	qr/NOTICE: .* ends at \Q$end\E, in "$a[1]".*DETAIL: .*record at \Q$border\E follows/s,
 	'which is said');
 
@@ -253,16 +245,13 @@ $timeline = branch();
 my $compressed = archive_of(map { $_ => $archive_a } @a);
 rename "$compressed/$victim", "$compressed/$victim.gz" or die $!;
 ($end, $said) = outcome($compressed, $timeline);
-like(
-	$said,
+like($said,
 	qr/58P01: WAL segment "$victim" is missing.*HINT: .*"$victim\.gz"/s,
 	'a compressed segment amid others is named');
 my $all_compressed = archive_of(map { $_ => $archive_a } @a);
 rename "$all_compressed/$_", "$all_compressed/$_.zst" or die $! foreach @a;
 ($end, $said) = outcome($all_compressed, $timeline);
-like(
-	$said,
-	qr/58P01: directory .* has no WAL.*DETAIL: .*\.zst"/s,
+like($said, qr/58P01: directory .* has no WAL.*DETAIL: .*\.zst"/s,
 	'a directory of nothing but compressed ones');
 
 # ---- partial segments ----

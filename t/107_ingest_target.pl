@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use File::Copy qw(copy);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive,
@@ -48,12 +45,10 @@ sub wait_archived
 # tli 1: three rows, all in one segment, and a base backup without WAL
 $source->start;
 my $bare = PostgreSQL::Test::Utils::tempdir . '/bare';
-command_ok(
-	[
+command_ok([
 		'pg_basebackup', '-D', $bare, '-d', $source->connstr('postgres'),
 		'-X', 'none', '-c', 'fast', '--no-sync'
-	],
-	'a base backup without WAL');
+	], 'a base backup without WAL');
 my $early = insert($source, 'one');
 my $late = insert($source, 'two');
 insert($source, 'three');
@@ -141,16 +136,14 @@ sub end_of
 
 recover_to($archive, $late, 'first recovery');
 recover_to($archive, $early, 'second recovery');
-like(
-	slurp_file("$archive/00000003.history"),
+like(slurp_file("$archive/00000003.history"),
 	qr/^1\t\Q$late\E\t.*^2\t\Q$early\E\t/ms,
 	'a history with falling positions');
 
 my $latest = branch();
 my ($row, $said) = outcome($archive, $latest);
 like($row, qr/\|3$/, 'the newest tli is followed');
-like(
-	$said,
+like($said,
 	qr/^psql:\S+ NOTICE: .*"$latest" goes on with WAL of timeline ID 3 at \Q$early\E/m,
 	'a NOTICE says where');
 is(rows_of($latest), 'one second recovery', 'its rows');
@@ -161,8 +154,7 @@ like($row, qr/\|2$/, 'the one before it, by its number');
 like($said, qr/NOTICE: .*timeline ID 2 at \Q$late\E/, 'a NOTICE says where');
 is(rows_of($second), 'first recovery one two', 'its rows');
 ($row, $said) = outcome($archive, $second);
-like(
-	$said,
+like($said,
 	qr/WARNING: .*timeline ID 3 is not followed.*branch at \Q$early\E/s,
 	'then the newest one is too late');
 
@@ -203,8 +195,7 @@ my $chosen = branch();
 foreach my $time ('once', 'again')
 {
 	($row, $said) = outcome($both, $chosen);
-	like(
-		$said,
+	like($said,
 		qr/22023: WAL in directory "\Q$both\E" goes on under timeline IDs 1 and 3.*Timeline ID 3 forks from 1 at \Q$early\E, .*timeline ID 1 goes on in "00000001[0-9A-F]{16}".*HINT: .*tli => '3'.*tli => 'current'/s,
 		"two branches are refused, $time");
 	is(end_of($chosen), $early, 'all before the fork is kept');
@@ -217,8 +208,7 @@ is(rows_of($chosen), 'one second recovery', 'the recovery, as was asked for');
 
 # The same, but the fork had been passed before production went on.
 ($row, $said) = outcome($both, $latest);
-like(
-	$said,
+like($said,
 	qr/WARNING: .*WAL of timeline ID 1 in directory .* goes on, but is not followed.*left at \Q$early\E.*HINT: .*branch at \Q$early\E/s,
 	'production that goes on after the fork is told');
 ($row, $said) = outcome($both, $latest, 3);
@@ -249,8 +239,7 @@ unlink glob "$lacking/00000003????????????????" or die $!;
 my $lacks = branch();
 ($row, $said) = outcome($lacking, $lacks);
 is($row, "$early|1", 'WAL ends at the fork');
-like(
-	$said,
+like($said,
 	qr/NOTICE: .*ends at \Q$early\E, where timeline ID 3 begins.*is missing/s,
 	'which is said');
 copy("$both/$beyond", $lacking) or die $!;
@@ -264,15 +253,12 @@ my $sibling = copy_directory($archive,
 	PostgreSQL::Test::Utils::tempdir . '/sibling');
 append_to_file("$sibling/00000004.history", "1\t$early\tfrom a backup\n");
 ($row, $said) = outcome($sibling, $second);
-like(
-	$said,
-	qr/WARNING: .*timeline ID 3 is not followed/,
+like($said, qr/WARNING: .*timeline ID 3 is not followed/,
 	'the nearest that can not be followed is told');
 unlink "$sibling/00000003.history", "$sibling/00000004.history" or die $!;
 append_to_file("$sibling/00000003.history", "1\t$early\tfrom a backup\n");
 ($row, $said) = outcome($sibling, $second);
-like(
-	$said,
+like($said,
 	qr/WARNING: .*timeline ID 3 is not followed.*"00000003\.history" does not have timeline ID 2/s,
 	'also if it never was on that tli');
 
@@ -284,22 +270,19 @@ my $odd = copy_directory($archive, PostgreSQL::Test::Utils::tempdir . '/odd');
 truncate "$odd/00000003.history", 0 or die $!;
 ($row, $said) = outcome($odd, branch());
 like($row, qr/\|2$/, 'an empty history file blocks nothing');
-like(
-	$said,
+like($said,
 	qr/WARNING: .*"\Q$odd\E\/00000003\.history" is not valid.*timeline ID 3 .*is not followed/si,
 	'but is told');
 unlink "$odd/00000003.history", "$odd/00000002.history", "$odd/$forked"
   or die $!;
 ($row, $said) = outcome($odd, branch());
 like($row, qr/\|1$/, 'without history files it stays');
-like(
-	$said,
+like($said,
 	qr/NOTICE: .*WAL of timeline ID [23] in directory .* is not followed.*no history file/s,
 	'which is said');
 copy("$archive/00000003.history", $odd) or die $!;
 ($row, $said) = outcome($odd, branch());
-like(
-	$said,
+like($said,
 	qr/55000: timeline history file "00000002\.history" is missing.*HINT: .*tli => '3'/s,
 	'a gap in them is refused');
 
@@ -352,13 +335,11 @@ $standby->start;
 $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 my $of_standby = PostgreSQL::Test::Utils::tempdir . '/of_standby';
-command_ok(
-	[
+command_ok([
 		'pg_basebackup', '-D', $of_standby, '-d',
 		$standby->connstr('postgres'),
 		'-X', 'none', '-c', 'fast', '--no-sync'
-	],
-	'a base backup of a standby');
+	], 'a base backup of a standby');
 
 # The same with a control file that was copied first, as a tool may do that
 # copies files by name: its minimum recovery point is before the newest page.
@@ -369,13 +350,11 @@ $primary->safe_psql('postgres', 'VACUUM (TRUNCATE off) gone');
 $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 $standby->safe_psql('postgres', 'CHECKPOINT');
-command_ok(
-	[
+command_ok([
 		'pg_basebackup', '-D', $by_name, '-d',
 		$standby->connstr('postgres'),
 		'-X', 'none', '-c', 'fast', '--no-sync'
-	],
-	'files of a standby, copied later');
+	], 'files of a standby, copied later');
 for my $file ('backup_label', 'global/pg_control')
 {
 	copy("$of_standby/$file", "$by_name/$file") or die "$file: $!";
@@ -385,9 +364,7 @@ my $readable = $store->safe_psql('postgres',
 	  . " wal_directory => '"
 	  . $primary->data_dir
 	  . "/pg_wal')");
-is( $store->safe_psql(
-		'postgres', "SELECT '$readable'::pg_lsn > '$before'::pg_lsn"),
-	't',
+query_is($store, "SELECT '$readable'::pg_lsn > '$before'::pg_lsn", 't',
 	"a standby's backup can be read from its newest page on, at $readable");
 
 $standby->promote;
@@ -396,13 +373,11 @@ $primary->safe_psql('postgres',
 $primary->stop;
 $standby->safe_psql('postgres', 'CHECKPOINT');
 $standby->safe_psql('postgres', 'UPDATE t SET n = 2 WHERE i % 5 = 0');
-command_ok(
-	[
+command_ok([
 		'pg_rewind', '-D',
 		$primary->data_dir, '--source-server',
 		$standby->connstr('postgres')
-	],
-	'pg_rewind');
+	], 'pg_rewind');
 unlike(slurp_file($primary->data_dir . '/backup_label'),
 	qr/START TIMELINE/, 'its label has no tli');
 my $digest = 'SELECT count(*), sum(n), sum(i * n) FROM t';
@@ -415,7 +390,7 @@ my $rewound = new_clone('rewound',
 	fetch_backup($store, "lsn => NULL, timeline => 'rewound'"));
 $rewound->append_conf('postgresql.conf', "port = " . $rewound->port . "\n");
 $rewound->start;
-is($rewound->safe_psql('postgres', $digest), $expected, 'its rows');
+query_is($rewound, $digest, $expected, 'its rows');
 $rewound->stop;
 
 # the segment of the backup's checkpoint, only as the file of the newer tli
@@ -425,8 +400,7 @@ imports('a checkpoint in a segment of a newer tli',
 ($row, $said) = outcome($newer, 'newer');
 like($row, qr/\|2$/, 'and WAL goes on there');
 unlink glob "$newer/*.history" or die $!;
-fails_like(
-	$store,
+fails_like($store,
 	"SELECT bb_import_directory('$of_standby', timeline => 'nowhere',"
 	  . " wal_directory => '$newer')",
 	qr/58P01: WAL segment "00000001[0-9A-F]{16}" is missing/,

@@ -19,8 +19,7 @@ run_oracle(
 		my ($source) = @_;
 
 		run_pgbench($source, 2, 400);
-		$source->safe_psql(
-			'postgres', q(
+		$source->safe_psql('postgres', q(
 CREATE TABLESPACE early LOCATION '';
 CREATE TABLE spaced_early TABLESPACE early AS
 	SELECT generate_series(1, 1000) i;
@@ -35,8 +34,7 @@ PREPARE TRANSACTION 'from before';
 
 		return sub {
 			$finish->();
-			$source->safe_psql(
-				'postgres', q(
+			$source->safe_psql('postgres', q(
 COMMIT PREPARED 'from before';
 DROP TABLE spaced_early;
 DROP TABLESPACE early;

@@ -29,8 +29,7 @@ CREATE DATABASE inside TABLESPACE first;
 	work => sub {
 		my ($source) = @_;
 
-		$source->safe_psql(
-			'postgres', qq(
+		$source->safe_psql('postgres', qq(
 UPDATE kept SET i = i + 1 WHERE i % 10 = 0;
 CREATE TABLESPACE second LOCATION '$places[1]';
 ALTER TABLE to_be_moved SET TABLESPACE second;
@@ -52,8 +51,7 @@ CREATE TABLE again TABLESPACE second_again AS SELECT generate_series(1, 99) i;
 		# a crash in between: recovery makes links and directories
 		$source->stop('immediate');
 		$source->start;
-		$source->safe_psql(
-			'postgres', q(
+		$source->safe_psql('postgres', q(
 ALTER TABLE again SET TABLESPACE first;
 DROP TABLESPACE second_again;
 INSERT INTO again VALUES (100);

@@ -17,9 +17,6 @@ use BBackup::Archive::Clusters;
 use BBackup::Archive::Judge;
 use BBackup::Archive::Maker;
 use File::Temp;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 use constant PER_FAMILY => 20;
 # Of some archives the files are compared as well.
@@ -143,10 +140,9 @@ if ($wanted >= BIG_RUN)
 {
 	is( join(', ', grep { !$outcomes{$_} } @expected),
 		'', 'there were outcomes of all kinds');
-	is( join(', ',
+	is(join(', ',
 			grep { !$mutations{$_} }
-			  BBackup::Archive::Mutations::mutation_names()),
-		'',
+			  BBackup::Archive::Mutations::mutation_names()), '',
 		'and mutations');
 }
 cmp_ok(20 * ($outcomes{'the same end'} // 0),

@@ -24,9 +24,6 @@ use BBackup;
 use BBackup::Oracle;
 use BBackup::WAL qw(lsn_number lsn_text);
 use BBackup::Workload;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(time);
 use WalMutation;
 use WalRecord;
@@ -52,7 +49,7 @@ srand $seed;
 
 # --- WAL of many kinds, and the timeline for it
 
-my $source = new_archiving_source('source', 'segsize');
+my $source = new_workload_source('source', 'segsize');
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';
 my @methods = qw(off pglz lz4 zstd);
 $source->append_conf('postgresql.conf',

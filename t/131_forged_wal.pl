@@ -13,17 +13,13 @@ use BBackup;
 use BBackup::Oracle;
 use BBackup::WAL qw(lsn_number lsn_text);
 use BBackup::Workload;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use WalRecord;
 
-my $source = new_archiving_source('source', 'segsize');
+my $source = new_workload_source('source', 'segsize');
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';
 
 $source->append_conf('postgresql.conf', 'wal_compression = lz4');
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 -- a row a page, so that a page has one record, which initialises it
 CREATE TABLE wide (i int, t char(5000));
 ALTER TABLE wide ALTER t SET STORAGE plain;
@@ -42,16 +38,14 @@ BBackup::Oracle::keep_base($source, $base);
 $source->start;
 $source->safe_psql('postgres', "INSERT INTO wide VALUES ($_, 'a')")
   foreach 1 .. 30;
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 INSERT INTO cut SELECT generate_series(1, 5000);
 DELETE FROM cut;
 VACUUM cut;
 ));
 $source->safe_psql('postgres', "INSERT INTO wide VALUES ($_, 'b')")
   foreach 31 .. 35;
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 DELETE FROM deep;
 VACUUM deep;
 INSERT INTO deep VALUES (1, 'new');
@@ -295,12 +289,10 @@ foreach my $distance (256, 1)
 			backup_md5('bbackup', "timeline => '$timeline'")),
 		'the same with workers');
 }
-is( $store->safe_psql('postgres',
-		"SELECT bb_get_page(tablespace => 1663, database => $db,"
-		  . " relfilenode => $rel{deep}, fork => 'main', block => 2400,"
-		  . " timeline => 'gaps1') = decode(repeat('00', 8192), 'hex')"),
-	't',
-	'a page of the gap is read by itself');
+query_is($store, "SELECT bb_get_page(tablespace => 1663, database => $db,"
+	  . " relfilenode => $rel{deep}, fork => 'main', block => 2400,"
+	  . " timeline => 'gaps1') = decode(repeat('00', 8192), 'hex')",
+	't', 'a page of the gap is read by itself');
 ok( (grep { /^image-42/ } stored_layers($store, 'gaps1')) >= 3,
 	'what was there before is hidden by layers');
 
@@ -317,37 +309,28 @@ my $session = start_session($store);
 my $before = backend_status($session->{backend}, 'VmHWM');
 ask($session, "SET statement_timeout = '60s'");
 my $until = lsn_text($wal->end_of($number));
-is( ask($session,
-		"SELECT end_lsn FROM bb_ingest(wal_directory => '$archive',"
-		  . " timeline => 'forged', until => '$until')"),
-	$until,
-	'a record of block 4 billion is ingested');
+query_is($session, "SELECT end_lsn FROM bb_ingest(wal_directory => '$archive',"
+	  . " timeline => 'forged', until => '$until')",
+	$until, 'a record of block 4 billion is ingested');
 $records->write($record, $record->{bytes});
 cmp_ok(backend_status($session->{backend}, 'VmHWM') - $before,
 	'<', 64 * 1024, 'in little memory');
-is( ask($session,
-		"SELECT pages FROM bb_relations(timeline => 'forged')"
-		  . " WHERE relfilenode = $rel{wide} AND fork = 'main'"),
-	$far + 1,
-	'the relation has as many pages');
+query_is($session, "SELECT pages FROM bb_relations(timeline => 'forged')"
+	  . " WHERE relfilenode = $rel{wide} AND fork = 'main'",
+	$far + 1, 'the relation has as many pages');
 my $get = "SELECT md5(bb_get_page(tablespace => 1663, database => $db,"
   . " relfilenode => $rel{wide}, fork => 'main', timeline => 'forged',"
   . ' block => ';
 is(ask($session, "$get 3999999999))"),
 	ask($session, q(SELECT md5(decode(repeat('00', 8192), 'hex')))),
 	'its pages are zeros');
-isnt(ask($session, "$get $far))"), ask($session, "$get 17))"),
-	'but the last');
-is( ask($session,
-		"SELECT count(*) FROM bb_files(timeline => 'forged')"
-		  . " WHERE path ~ '/$rel{wide}(\\.|\$)'"),
-	30518,
-	'it would be a backup of 30518 segments');
-like( ask($session,
-		"SET statement_timeout = '2s'; SELECT sum(length(c)) FROM"
-		  . " bb_basebackup_stream(timeline => 'forged') c"),
-	qr/57014/,
-	'which is cancelled at once');
+isnt(ask($session, "$get $far))"), ask($session, "$get 17))"), 'but the last');
+query_is($session, "SELECT count(*) FROM bb_files(timeline => 'forged')"
+	  . " WHERE path ~ '/$rel{wide}(\\.|\$)'",
+	30518, 'it would be a backup of 30518 segments');
+query_like($session, "SET statement_timeout = '2s'; SELECT sum(length(c)) FROM"
+	  . " bb_basebackup_stream(timeline => 'forged') c",
+	qr/57014/, 'which is cancelled at once');
 end_session($session);
 
 $store->stop;

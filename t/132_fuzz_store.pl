@@ -13,9 +13,6 @@ use warnings;
 use BBackup;
 use BBackup::StoreKind;
 use File::Find;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 # The timeout of a call, in seconds.  It may take one second more.
 use constant TIMEOUT => 10;

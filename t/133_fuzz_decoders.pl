@@ -7,9 +7,6 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::StoreKind;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 # Sizes in a layer file.
 use constant { HEADER => 28, BLOCK_HEADER => 16, FOOTER => 110 };

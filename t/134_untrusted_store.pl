@@ -8,9 +8,6 @@ use BBackup;
 use BBackup::StoreKind;
 use BBackup::Version;
 use File::Copy;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 plan skip_all => 'this test is of stores in directories'
   unless BBackup::StoreKind::is_local();

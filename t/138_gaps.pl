@@ -17,16 +17,13 @@ use BBackup;
 use BBackup::Oracle;
 use BBackup::WAL qw(lsn_text);
 use BBackup::Workload;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use WalRecord;
 
 my $seed = draw_seed();
 my $rounds = $ENV{BB_ROUNDS} // 1;
 my $checks = $ENV{BB_CHECKS} // 3;
 
-my $source = new_archiving_source('source', 'checksums');
+my $source = new_workload_source('source', 'checksums');
 my $base = PostgreSQL::Test::Utils::tempdir . '/base';
 my @tables = qw(one two three);
 

@@ -6,24 +6,18 @@ use warnings;
 use BBackup;
 use BBackup::S3;
 use File::Compare;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $s3 = BBackup::S3->start_or_skip();
 
 my ($base, $archive, $middle) = filled_archive('--data-checksums');
 
 my $store = new_store('store', "bbackup.checkpoint_distance = 4MB\n");
-$store->safe_psql('postgres',
-	$s3->sql('cloud', 's3://bucket/stores/first'));
+$store->safe_psql('postgres', $s3->sql('cloud', 's3://bucket/stores/first'));
 
 # Import and ingest into both stores.
 foreach my $server ('bbackup', 'cloud')
 {
-	is( $store->safe_psql(
-			'postgres', "SELECT count(*) FROM bb_timelines('$server')"),
-		0,
+	query_is($store, "SELECT count(*) FROM bb_timelines('$server')", 0,
 		"$server: nothing is there");
 	$store->safe_psql('postgres',
 		"SELECT * FROM bb_import_directory('$base', '$server')");
@@ -40,8 +34,7 @@ cmp_ok($store->safe_psql('postgres', "SELECT count(*) FROM bb_layers('cloud')"),
 
 # A second server with the same URL reads what the first one wrote.
 my $reader = new_store('reader', "log_min_messages = debug1\n");
-$reader->safe_psql('postgres',
-	$s3->sql('cloud', 's3://bucket/stores/first'));
+$reader->safe_psql('postgres', $s3->sql('cloud', 's3://bucket/stores/first'));
 
 my $local = fetch_backup($store);
 is(compare($local, fetch_backup($store, "store => 'cloud'")),
@@ -55,9 +48,7 @@ sub cache_server
 {
 	my ($name, $size) = @_;
 
-	$reader->safe_psql(
-		'postgres',
-		$s3->sql(
+	$reader->safe_psql('postgres', $s3->sql(
 			$name,
 			's3://bucket/stores/first',
 			"cache_directory '$caches/$name', cache_size '$size'"));
@@ -105,14 +96,11 @@ is(downloads(), $before, 'and downloads nothing');
 
 # Resident layers need no permission to download; others do.
 my $error = 'SET bbackup.download_behavior = error;';
-is( $reader->safe_psql('postgres', "$error $backup_hash"),
-	(keys %answers)[0],
+is($reader->safe_psql('postgres', "$error $backup_hash"), (keys %answers)[0],
 	'if all layers are resident, nothing is refused');
 my ($image) = grep { m{_image-} } cached_files('whole');
 unlink $image or die "$image: $!";
-fails_like(
-	$reader,
-	"$error $backup_hash",
+fails_like($reader, "$error $backup_hash",
 	qr/ERROR:  55000: basebackup would have to download layer "[^"]*image-/,
 	'error refuses, and names kind and layer');
 ok(!-e $image, 'nothing was downloaded');
@@ -183,11 +171,9 @@ cmp_ok($used, '<=', 1024 * 1024, 'and the cache keeps its size');
 # Branches; dropping them removes all objects.
 $store->safe_psql('postgres',
 	"SELECT bb_create_branch('branch', lsn => '$middle', store => 'cloud')");
-is( $reader->safe_psql(
-		'postgres',
-		"SELECT string_agg(timeline, ' ') FROM bb_timelines('cloud')"),
-	'branch main',
-	'the other server sees the branch');
+query_is($reader,
+	"SELECT string_agg(timeline, ' ') FROM bb_timelines('cloud')",
+	'branch main', 'the other server sees the branch');
 $store->safe_psql('postgres', "SELECT bb_drop_timeline('$_', 'cloud')")
   foreach 'branch', 'main';
 unlike($s3->request('GET', '/bucket/?list-type=2&prefix=stores'),
@@ -201,9 +187,7 @@ $store->safe_psql('postgres',
 $s3->request('PUT',
 	'/bucket/stores/first/timelines/main/.writer.lock.0123456789abcdef',
 	'-d', 'x');
-fails_like(
-	$store,
-	"SELECT * FROM bb_ingest('$archive', 'cloud')",
+fails_like($store, "SELECT * FROM bb_ingest('$archive', 'cloud')",
 	qr/ERROR:  55006: timeline "main" is being written by another session/,
 	'a second writer is refused');
 $s3->request('DELETE',
@@ -211,44 +195,31 @@ $s3->request('DELETE',
 
 # Wrong keys, a missing bucket, no server.
 my $secret = 'NotTheSecretAtAll';
-$store->safe_psql('postgres',
-	"ALTER USER MAPPING FOR PUBLIC SERVER cloud"
+$store->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER cloud"
 	  . " OPTIONS (SET secret_access_key '$secret')");
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('cloud')",
+fails_like($store, "SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*403 SignatureDoesNotMatch.*HINT:  Is secret_access_key/s,
 	'a wrong secret is named');
-$store->safe_psql('postgres',
-	"ALTER USER MAPPING FOR PUBLIC SERVER cloud"
+$store->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER cloud"
 	  . " OPTIONS (SET secret_access_key '$s3->{secret}',"
 	  . " SET access_key_id 'nobody:nowhere')");
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('cloud')",
-	qr/ERROR:  08006: .*403.*HINT:  /s,
-	'so is a wrong key');
+fails_like($store, "SELECT * FROM bb_timelines('cloud')",
+	qr/ERROR:  08006: .*403.*HINT:  /s, 'so is a wrong key');
 $store->safe_psql('postgres', $s3->sql('missing', 's3://no-such-bucket/x'));
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('missing')",
+fails_like($store, "SELECT * FROM bb_timelines('missing')",
 	qr/ERROR:  08006: .*404 NoSuchBucket.*HINT:  Create the bucket/s,
 	'so is a missing bucket');
-fails_like(
-	$store,
-	"SELECT * FROM bb_import_directory('$base', 'missing')",
+fails_like($store, "SELECT * FROM bb_import_directory('$base', 'missing')",
 	qr/ERROR:  08006: .*404 NoSuchBucket.*HINT:  Create the bucket/s,
 	'also when it is written to');
 
 # A cancel ends the attempts at once.
 $s3->stop;
-fails_like(
-	$reader,
+fails_like($reader,
 	"SET bbackup.call_timeout = 500; SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  57014: canceling listing due to bbackup.call_timeout/,
 	'the time-out of a call counts');
-fails_like(
-	$reader,
+fails_like($reader,
 	"SET bbackup.s3_retry_time = 1; SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*\(\d+ attempts\).*HINT:  Is the server's option/s,
 	'a server that is down is named');

@@ -6,9 +6,6 @@ use warnings;
 use BBackup;
 use BBackup::FaultProxy;
 use BBackup::S3;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $s3 = BBackup::S3->start_or_skip();
 my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
@@ -22,9 +19,7 @@ $source->stop;
 my $store = new_store('store', "bbackup.s3_timeout = 2\n");
 my $cache = PostgreSQL::Test::Utils::tempdir;
 $store->safe_psql('postgres', $s3->sql('cloud', 's3://bucket/first'));
-$store->safe_psql(
-	'postgres',
-	$s3->sql(
+$store->safe_psql('postgres', $s3->sql(
 		'cached', 's3://bucket/first', "cache_directory '$cache'"));
 my $directory = $source->data_dir;
 
@@ -63,51 +58,39 @@ is($proxy->faults_left, 0, 'and it met all of them');
 # ---- other failures ----
 
 $proxy->faults('403 RequestTimeTooSkewed');
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('cloud')",
+fails_like($store, "SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*403 RequestTimeTooSkewed \(1 attempt\).*HINT:  Set the clock/s,
 	'a clock that is off is named, at once');
 $proxy->faults(
 	'307 TemporaryRedirect|Location: https://bucket.s3.far.away:8443/x?X-Amz-Signature=secret'
 );
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('cloud')",
+fails_like($store, "SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*307 TemporaryRedirect, a redirection to "https:\/\/bucket\.s3\.far\.away:8443" \(1 attempt\).*HINT:  The bucket is in another region or at another endpoint/s,
 	'where a redirection leads to is named');
 $proxy->faults(
 	'301 PermanentRedirect|x-amz-bucket-region: eu-far-1<Endpoint>bucket.s3.amazonaws.com</Endpoint>'
 );
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('cloud')",
+fails_like($store, "SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*301 PermanentRedirect, a redirection to "bucket\.s3\.amazonaws\.com" .*HINT:  The bucket is in region "eu-far-1"/s,
 	'also where the document and a header tell it');
 $proxy->faults(
 	'400 AuthorizationHeaderMalformed<Region>eu-central-1</Region>');
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('cloud')",
+fails_like($store, "SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*400 AuthorizationHeaderMalformed .*HINT:  The bucket is in region "eu-central-1"/s,
 	'and the region of a signature for another one');
 $proxy->faults("307|Location: https://a\xffb/|x-amz-bucket-region: \"';");
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('cloud')",
+fails_like($store, "SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*307, a redirection to "https:\/\/a" .*HINT:  The bucket is in another region/s,
 	'of what is no name nothing is told');
 $proxy->faults(('503 SlowDown') x 50);
-fails_like(
-	$store,
+fails_like($store,
 	"SET bbackup.s3_retry_time = 1; SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*503 SlowDown \(\d+ attempts\).*HINT:  Try again/s,
 	'a server that is always busy is given up');
 cmp_ok($proxy->faults_left, '<', 48, 'after several attempts');
 $proxy->faults(('stall') x 3);
 my $start = time;
-fails_like(
-	$store,
+fails_like($store,
 	"SET bbackup.s3_timeout = 3600; SET statement_timeout = '1s';"
 	  . " SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  57014: canceling statement due to statement timeout/,

@@ -8,9 +8,6 @@ use BBackup;
 use BBackup::FaultProxy;
 use BBackup::S3;
 use IO::Select;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(sleep);
 
 my $seed = $ENV{BB_SEED} // time ^ $$;
@@ -41,9 +38,7 @@ foreach my $node ($store, $other)
 	$node->safe_psql('postgres', $through->sql('cloud', 's3://bucket/first'));
 	foreach my $name ('kept', 'limited', 'killed')
 	{
-		$node->safe_psql(
-			'postgres',
-			$through->sql(
+		$node->safe_psql('postgres', $through->sql(
 				$name, 's3://bucket/first', "cache_directory '$caches/$name'"));
 	}
 }
@@ -92,7 +87,7 @@ sub send_and_hold
 
 my @sessions = map { start_session($_) } $store, $other;
 my $import = "SELECT timeline FROM bb_import_directory('$base', 'cloud')";
-is(ask($sessions[0], $import), 'main', 'an import');
+query_is($sessions[0], $import, 'main', 'an import');
 ask($sessions[1],
 	'BEGIN; DECLARE c CURSOR FOR SELECT md5(chunk) AS m FROM (SELECT'
 	  . " bb_basebackup_stream(store => 'cloud') AS chunk) s");
@@ -114,8 +109,7 @@ my $rest = answer($sessions[1]);
 like($rest, qr/^WARNING:.*^[0-9a-f]{32}\z/ms, 'so does a backup');
 is(ask($sessions[1], 'ROLLBACK; ' . backup_md5('cloud', "timeline => 'during'")),
 	$right, 'what was uploaded is right');
-is($rest =~ s/^[A-Z]+: .*\n//mgr,
-	ask($sessions[0],
+is($rest =~ s/^[A-Z]+: .*\n//mgr, ask($sessions[0],
 		"SELECT md5(chunk) FROM (SELECT bb_basebackup_stream("
 		  . "store => 'cloud') AS chunk) s OFFSET 3"),
 	'and so is what was read');
@@ -132,9 +126,7 @@ like(answer($sessions[0]), qr/ERROR:  57014: /, 'a cancel ends the attempts');
 # --- The server's clock is off by an hour.
 
 $s3->resume(3600);
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('cloud')",
+fails_like($store, "SELECT * FROM bb_timelines('cloud')",
 	qr/ERROR:  08006: .*RequestTimeTooSkewed \(1 attempt\).*HINT:  Set the clock/s,
 	'a clock that is off is named');
 $s3->restart_proxies;
@@ -154,37 +146,31 @@ push @answers, answer($in_order[1]);
 is(scalar(grep { m{^[0-9A-F]+/[0-9A-F]+$}m } @answers),
 	1, 'of two who ingest at once, one does')
   or diag(@answers);
-is( scalar(
+is(scalar(
 		grep {
 			/ERROR:  55006: timeline "during" is being written by another/
-		} @answers),
-	1,
-	'and the other is told');
-is(ask($sessions[1], backup_md5('kept', "timeline => 'during'")),
+		} @answers), 1, 'and the other is told');
+query_is($sessions[1], backup_md5('kept', "timeline => 'during'"),
 	$right_at_end, 'nothing is lost');
 
 # A writer waits until another one has taken over.  Its flag is up, but too old
 # by a clock that is ahead.
 ask($sessions[0], "SELECT bb_create_branch('late', store => 'cloud')");
 send_and_hold($sessions[0], $ingest =~ s/during/late/r, 'late');
-fails_like(
-	$other,
-	$ingest =~ s/during/late/r,
+fails_like($other, $ingest =~ s/during/late/r,
 	qr/ERROR:  55006: timeline "late" is being written by another/,
 	'a lock is heeded');
 # times are in whole seconds, and those of objects are rounded up
 $proxy->faults('ahead 63');
-like($other->safe_psql('postgres', $ingest =~ s/during/late/r),
-	qr{/}, 'one that is too old is not');
+query_like($other, $ingest =~ s/during/late/r, qr{/},
+	'one that is too old is not');
 is($proxy->faults_left, 0, 'by a clock that is ahead');
 is(join(' ', flags('late')), '', 'the flags are down');
 $proxy->release;
-like(
-	answer($sessions[0]),
-	qr/ERROR:  (?:55006|40001|58P01|55000): .*late/,
+like(answer($sessions[0]), qr/ERROR:  (?:55006|40001|58P01|55000): .*late/,
 	'who was overtaken is told');
-is(ask($sessions[0], backup_md5('kept', "timeline => 'late'")),
-	$right_at_end, 'and has done no harm');
+query_is($sessions[0], backup_md5('kept', "timeline => 'late'"), $right_at_end,
+	'and has done no harm');
 
 # A writer that takes longer than a lock is valid renews it.
 ask($sessions[0], "SELECT bb_create_branch('slow', store => 'cloud')");
@@ -204,15 +190,14 @@ cmp_ok(
 # like a full disk, this allows writing a file up to a size
 system_or_bail('prlimit', '--pid', $sessions[0]->{backend},
 	'--fsize=500000:unlimited');
-like(
-	ask($sessions[0], backup_md5('limited')),
+query_like($sessions[0], backup_md5('limited'),
 	qr/^WARNING:  53100: no space left in cache directory.*^$right\z/ms,
 	'a full disk is no obstacle');
 is(join(' ', glob "$caches/limited/*/.*.part"),
 	'', 'and nothing is left there that is not whole');
 system_or_bail('prlimit', '--pid', $sessions[0]->{backend},
 	'--fsize=unlimited:unlimited');
-is(ask($sessions[0], backup_md5('limited')), $right, 'with space again,');
+query_is($sessions[0], backup_md5('limited'), $right, 'with space again,');
 cmp_ok(scalar(() = glob "$caches/limited/*/*image-*"),
 	'>', 3, 'layers are resident');
 
@@ -228,9 +213,8 @@ answer($cursor);
 end_session($cursor);
 is(answer($sessions[0]), $right, 'who waited for a killed one goes on');
 wait_for_restart($other);
-is( $other->safe_psql('postgres',
-		'SET bbackup.download_behavior = error; ' . backup_md5('killed')),
-	$right,
+query_is($other,
+	'SET bbackup.download_behavior = error; ' . backup_md5('killed'), $right,
 	'and the cache is whole');
 is(join(' ', glob "$caches/killed/*/.*.part"), '', 'nothing is left over');
 

@@ -6,9 +6,6 @@ use warnings;
 use BBackup;
 use BBackup::FaultProxy;
 use BBackup::S3;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $s3 = BBackup::S3->start_or_skip(tls => 1);
 my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
@@ -41,8 +38,7 @@ sub works
 	$store->safe_psql('postgres',
 		"$settings SELECT * FROM bb_import_directory('$base', '$server')");
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is($store->safe_psql('postgres', $settings . backup_md5($server)),
-		$right, $name);
+	query_is($store, $settings . backup_md5($server), $right, $name);
 	return;
 }
 
@@ -52,20 +48,15 @@ my $trust = "SET bbackup.s3_ca_file = '$s3->{ca_file}';";
 
 server('tls', $s3->{tls_endpoint});
 works('tls', 'a store by HTTPS', $trust);
-fails_like(
-	$store,
-	"SELECT * FROM bb_timelines('tls')",
+fails_like($store, "SELECT * FROM bb_timelines('tls')",
 	qr/ERROR:  08006: .*DETAIL:  SSL .*\(1 attempt\).*HINT:  Set bbackup.s3_ca_file/s,
 	'an authority that nobody knows is refused');
-fails_like(
-	$store,
+fails_like($store,
 	"SET bbackup.s3_ca_file = '/nonexistent'; SELECT * FROM bb_timelines('tls')",
 	qr/ERROR:  08006: .*\(1 attempt\).*HINT:  Set bbackup.s3_ca_file/s,
 	'a file that is not there is named');
 server('wrong_name', $s3->{tls_endpoint} =~ s/localhost/127.0.0.1/r);
-fails_like(
-	$store,
-	"$trust SELECT * FROM bb_timelines('wrong_name')",
+fails_like($store, "$trust SELECT * FROM bb_timelines('wrong_name')",
 	qr/ERROR:  08006: .*DETAIL:  SSL: .*127\.0\.0\.1.*\(1 attempt\)/s,
 	'so is a certificate of another host');
 {
@@ -75,20 +66,15 @@ fails_like(
 	$store->safe_psql('postgres',
 		$there->sql('dots', 's3://my.bucket/dots', "path_style 'false'"));
 }
-fails_like(
-	$store,
-	"$trust SELECT * FROM bb_timelines('dots')",
+fails_like($store, "$trust SELECT * FROM bb_timelines('dots')",
 	qr/ERROR:  08006: .*DETAIL:  SSL: .*my\.bucket\.localhost.*HINT:  Set the server's option "path_style" to true/s,
 	'and of a bucket with dots, which says what to do');
 server('plain', $s3->{endpoint} =~ s/^http:/https:/r);
-fails_like(
-	$store,
+fails_like($store,
 	"$trust SET bbackup.s3_retry_time = 0; SELECT * FROM bb_timelines('plain')",
 	qr/ERROR:  08006: .*DETAIL:  .*SSL/s,
 	'a server that does not speak it is no server');
-fails_like(
-	$store,
-	"LOAD 'bbackup'; CREATE ROLE eve; SET ROLE eve; $trust",
+fails_like($store, "LOAD 'bbackup'; CREATE ROLE eve; SET ROLE eve; $trust",
 	qr/ERROR:  42501: permission denied to set parameter "bbackup.s3_ca_file"/,
 	'whom to trust is a superuser\'s to say');
 
@@ -107,68 +93,48 @@ works('by_host_tls', 'the same by HTTPS', $trust);
 
 my $token = 'Tok+en/With=Everything';
 server('token', "http://127.0.0.1:$proxy->{port}");
-$store->safe_psql('postgres',
-	"ALTER USER MAPPING FOR PUBLIC SERVER token"
+$store->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER token"
 	  . " OPTIONS (ADD session_token '$token')");
 my $before = @heads;
 works('token', 'a store with a session token');
 @heads = $proxy->heads;
 my @with = @heads[ $before .. $#heads ];
 cmp_ok(scalar @with, '>', 5, 'there were requests');
-is( scalar(
+is(scalar(
 		grep {
 			!(     /^x-amz-security-token: \Q$token\E\r$/mi
 				&& /^Authorization: .*SignedHeaders=[^,]*x-amz-security-token/mi)
-		} @with),
-	0,
-	'each has the token, and has it signed');
+		} @with), 0, 'each has the token, and has it signed');
 
 # --- Whose keys are used.
 
-$store->safe_psql(
-	'postgres', qq(
+$store->safe_psql('postgres', qq(
 CREATE ROLE bob;
 GRANT EXECUTE ON FUNCTION bb_timelines(name) TO bob;
 ));
-fails_like(
-	$store,
-	"SET ROLE bob; SELECT * FROM bb_timelines('token')",
+fails_like($store, "SET ROLE bob; SELECT * FROM bb_timelines('token')",
 	qr/ERROR:  42501: permission denied for foreign server token/,
 	'another role can not read the store');
-is( $store->safe_psql(
-		'postgres',
-		'SET ROLE bob; SELECT count(*) FROM pg_user_mappings'
-		  . ' WHERE umoptions IS NOT NULL'),
-	0,
-	'nor see its keys');
+query_is($store, 'SET ROLE bob; SELECT count(*) FROM pg_user_mappings'
+	  . ' WHERE umoptions IS NOT NULL',
+	0, 'nor see its keys');
 $store->safe_psql('postgres', 'GRANT USAGE ON FOREIGN SERVER token TO bob');
-is( $store->safe_psql(
-		'postgres', "SET ROLE bob; SELECT count(*) FROM bb_timelines('token')"),
-	1,
+query_is($store, "SET ROLE bob; SELECT count(*) FROM bb_timelines('token')", 1,
 	'who may use it can');
-is( $store->safe_psql(
-		'postgres',
-		'SET ROLE bob; SELECT count(*) FROM pg_user_mappings'
-		  . ' WHERE umoptions IS NOT NULL'),
-	0,
-	'and still does not see the keys');
-fails_like(
-	$store,
-	'SET ROLE bob; SELECT umoptions FROM pg_user_mapping',
-	qr/ERROR:  42501: /,
-	'by any way');
+query_is($store, 'SET ROLE bob; SELECT count(*) FROM pg_user_mappings'
+	  . ' WHERE umoptions IS NOT NULL',
+	0, 'and still does not see the keys');
+fails_like($store, 'SET ROLE bob; SELECT umoptions FROM pg_user_mapping',
+	qr/ERROR:  42501: /, 'by any way');
 # other users can't use the mapping of a user
-$store->safe_psql(
-	'postgres', qq(
+$store->safe_psql('postgres', qq(
 DROP USER MAPPING FOR PUBLIC SERVER token;
 CREATE USER MAPPING FOR CURRENT_USER SERVER token
 	OPTIONS (access_key_id '$s3->{key}', secret_access_key '$s3->{secret}');
 ));
-is( $store->safe_psql('postgres', "SELECT count(*) FROM bb_timelines('token')"),
-	1, 'the keys of one user are his');
-fails_like(
-	$store,
-	"SET ROLE bob; SELECT * FROM bb_timelines('token')",
+query_is($store, "SELECT count(*) FROM bb_timelines('token')", 1,
+	'the keys of one user are his');
+fails_like($store, "SET ROLE bob; SELECT * FROM bb_timelines('token')",
 	qr/ERROR:  HV00\w: there are no keys for page store/,
 	'and nobody else\'s');
 

@@ -6,9 +6,6 @@ use warnings;
 use BBackup;
 use BBackup::FaultProxy;
 use BBackup::S3;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(sleep);
 
 # the size of a piece of a layer: PIECE_BYTES in cache_fetch.c
@@ -29,9 +26,7 @@ my $caches = PostgreSQL::Test::Utils::tempdir;
 $store->safe_psql('postgres', $s3->sql('cloud', 's3://bucket/first'));
 foreach my $name ('cached', 'again')
 {
-	$store->safe_psql(
-		'postgres',
-		$through->sql(
+	$store->safe_psql('postgres', $through->sql(
 			$name, 's3://bucket/first', "cache_directory '$caches/$name'"));
 }
 $store->safe_psql('postgres',
@@ -80,8 +75,7 @@ for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
 	sleep 0.05;
 }
 is($proxy->faults_left, 0, 'several connections are in use at once');
-$store->safe_psql('postgres',
-	"SELECT pg_cancel_backend($session->{backend})");
+$store->safe_psql('postgres', "SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/ERROR:  57014: /, 'a cancel ends all requests');
 
 # --- The next session continues a download.
@@ -122,8 +116,7 @@ foreach my $length (0, 100, PIECE, $size - 1, $size + 1)
 	close $out;
 	$s3->request('PUT', $object, '--data-binary', "\@$file");
 	unlink glob "$caches/again/*/*";
-	like(
-		ask($session, backup_md5('again')),
+	query_like($session, backup_md5('again'),
 		qr/ERROR:  XX001: layer \S*\Q$layer\E\S* is not what the manifest says.*It has another size/s,
 		"$length bytes are not the layer");
 }
@@ -131,7 +124,7 @@ open my $out, '>:raw', $file or die;
 print $out $bytes;
 close $out;
 $s3->request('PUT', $object, '--data-binary', "\@$file");
-is(ask($session, backup_md5('again')), $right, 'the right ones are');
+query_is($session, backup_md5('again'), $right, 'the right ones are');
 end_session($_) foreach $session, $other;
 
 $s3->check_logs($store);

@@ -6,9 +6,6 @@ use warnings;
 use BBackup;
 use BBackup::CacheLock;
 use BBackup::S3;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $s3 = BBackup::S3->start_or_skip();
 
@@ -83,8 +80,7 @@ sub begin_backup
 	my ($store, $before) = @_;
 
 	ask($watcher, 'SELECT bb_stat_reset()');
-	ask($session,
-		'BEGIN; '
+	ask($session, 'BEGIN; '
 		  . ($before // '')
 		  . ' DECLARE c CURSOR FOR SELECT '
 		  . stream($store)
@@ -158,15 +154,14 @@ is($layers + $own, $total, "the backup's are its own and the worker's");
 is($total_bytes, layers('sum(bytes)', 'whole'), 'to the byte');
 is(layers('min(downloads), max(downloads), sum(evictions)', 'whole'),
 	'1|1|0', 'each came once');
-is(ask($session, backup('whole')), $right, 'and they are right');
+query_is($session, backup('whole'), $right, 'and they are right');
 is(worker_rows('count(*)'), 0, 'there is no worker where all is resident');
 
 # --- Without permission to download, nothing is fetched.
 
 evict_all('whole');
-like(
-	ask($session,
-		'SET bbackup.download_behavior = error; ' . backup('whole')),
+query_like($session,
+	'SET bbackup.download_behavior = error; ' . backup('whole'),
 	qr/ERROR:  55000: basebackup would have to download layer/,
 	'where downloads are refused');
 is(worker_rows('count(*)'), 0, 'nothing is fetched ahead');
@@ -216,7 +211,7 @@ my $used = 0;
 $used += -s $_ foreach glob "$to/* $to/.*.part";
 cmp_ok($used, '<=', 4 * 1024 * 1024, 'the cache has its size');
 is(layers('max(downloads)', 'small'), 1, 'nothing came twice');
-is(ask($session, backup('small')), $right, 'the backup is right');
+query_is($session, backup('small'), $right, 'the backup is right');
 
 # --- The backup continues when the worker ends; the worker ends with the backup.
 
@@ -240,7 +235,7 @@ wait_until("count(*) = 1 $workers", 'a worker');
 $reader->safe_psql('postgres',
 	"SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/ERROR:  57014/, 'a backup is cancelled');
-is(ask($watcher, "SELECT count(*) $workers"), 0, 'so is its worker');
+query_is($watcher, "SELECT count(*) $workers", 0, 'so is its worker');
 close $lock;
 is(layers('count(*)', 'whole', 'resident'), 0, 'which fetches no more');
 
@@ -248,27 +243,22 @@ is(layers('count(*)', 'whole', 'resident'), 0, 'which fetches no more');
 
 my $log = -s $reader->logfile;
 begin_backup('new', cache_server('new', '1GB'));
-is(ask($session, backup('new')),
-	$right, 'a store that the same transaction made');
+query_is($session, backup('new'), $right,
+	'a store that the same transaction made');
 ask($session, 'ROLLBACK');
-like(
-	slurp_file($reader->logfile, $log),
-	qr/LOG:  page store "new" does not exist/,
-	'why it did not is in the log');
+like(slurp_file($reader->logfile, $log),
+	qr/LOG:  page store "new" does not exist/, 'why it did not is in the log');
 evict_all('whole');
 my $change = "ALTER SERVER whole OPTIONS (SET cache_directory '$caches/other')";
 $log = -s $reader->logfile;
 begin_backup('whole', "$change;");
-is(ask($session, backup('whole')),
-	$right, 'options that the same transaction changed');
+query_is($session, backup('whole'), $right,
+	'options that the same transaction changed');
 ok( !(grep { -f } glob "$caches/whole/*/[a-z]*"),
 	'what had the old ones did nothing');
-like(
-	slurp_file($reader->logfile, $log),
-	qr/LOG:  options of page store "whole" have changed/,
-	'and says why');
-like(
-	ask($session, "SELECT bb_prefetch(store => 'whole', wait => true)"),
+like(slurp_file($reader->logfile, $log),
+	qr/LOG:  options of page store "whole" have changed/, 'and says why');
+query_like($session, "SELECT bb_prefetch(store => 'whole', wait => true)",
 	qr/ERROR:  55000: options of page store "whole" have changed\n.*HINT:  Try again/s,
 	'a prefetch refuses');
 ask($session, 'ROLLBACK');
@@ -289,8 +279,7 @@ $s3->request('PUT', $object, '--data-binary', "\@$broken");
 foreach my $query ("SELECT bb_prefetch(store => 'whole', wait => true)",
 	backup('whole'))
 {
-	like(
-		ask($session, $query),
+	query_like($session, $query,
 		qr/ERROR:  XX001: layer "[^"]*\Q$bad\E" is not what the manifest says/,
 		'a layer that is another one in the store');
 	ok(!(glob "$caches/whole/*/*$bad*"), 'is not kept');
@@ -307,7 +296,7 @@ $reader->restart;
 $session = start_session($reader);
 $watcher = start_session($reader);
 evict_all('whole');
-is(ask($session, backup('whole')), $right, 'a backup does without');
+query_is($session, backup('whole'), $right, 'a backup does without');
 is(backup_row('layers_downloaded'), $all, 'it fetches all by itself');
 is(worker_rows('count(*)'), 0, 'there was no worker');
 end_session($_) foreach $session, $watcher;

@@ -3,9 +3,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source');
 $source->append_conf('postgresql.conf', 'wal_level = replica');
@@ -35,11 +32,9 @@ my $all = "SELECT sum(length(c)) FROM (SELECT bb_basebackup_stream() AS c) s";
 # --- A call that has ended.
 
 is(ask($watcher, 'SELECT bb_stat_scope()'), 'shared', 'statistics are shared');
-is( $store->safe_psql(
-		'postgres',
-		'SELECT usename = current_user, task_kind, download_behavior,'
-		  . ' parent_call_id, store, timeline, lsn, state, duration_ms > 1'
-		  . " FROM bb_access_stats WHERE function = 'bb_import_directory'"),
+query_is($store, 'SELECT usename = current_user, task_kind, download_behavior,'
+	  . ' parent_call_id, store, timeline, lsn, state, duration_ms > 1'
+	  . " FROM bb_access_stats WHERE function = 'bb_import_directory'",
 	"t|import|download||bbackup|main|$row->{lsn}|done|t",
 	'an import has its row');
 my $size = ask($session, $all);
@@ -57,10 +52,9 @@ is(ask($session,
 is(last_call('bytes_total_estimate = bytes_out', 'bb_basebackup'),
 	't', 'whose size is known before');
 ask($session, "SELECT bb_get_page(1664, 0, 1262, 'main', 0)");
-is( last_call(
+is(last_call(
 		'task_kind, pages_requested, bytes_out, blocks_read > 0', 'bb_get_page'),
-	'page read|1|8192|t',
-	'so has one page');
+	'page read|1|8192|t', 'so has one page');
 
 # --- A running call.
 
@@ -98,7 +92,7 @@ ask($session, "SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c LIMIT 2)
 ends('done', 'LIMIT');
 ask($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)');
 ends('error', 'an error of the consumer', '22012|division by zero');
-like(ask($session, 'SELECT bb_basebackup_stream(timeline => \'nowhere\')'),
+query_like($session, 'SELECT bb_basebackup_stream(timeline => \'nowhere\')',
 	qr/ERROR:  42704/, 'a timeline that does not exist');
 ends('error', 'is an error',
 	'42704|timeline "nowhere" does not exist');
@@ -115,11 +109,10 @@ ask($session, 'SELECT 1/0');
 is(last_call('state', 'bb_basebackup_stream'),
 	'running', 'an error in a part of the transaction leaves it alone');
 ask($session, 'ROLLBACK TO s');
-like(ask($session, 'FETCH 1 FROM c'), qr/^\d+$/, 'it goes on');
+query_like($session, 'FETCH 1 FROM c', qr/^\d+$/, 'it goes on');
 ask($session, 'COMMIT');
 ends('done', 'and is done');
-ask($session,
-	"DO \$\$ BEGIN PERFORM 1 / (length(bb_basebackup_stream()) % 1);"
+ask($session, "DO \$\$ BEGIN PERFORM 1 / (length(bb_basebackup_stream()) % 1);"
 	  . ' EXCEPTION WHEN OTHERS THEN NULL; END $$');
 ends('error', 'an error that was caught');
 
@@ -130,11 +123,9 @@ $store->safe_psql('postgres', "SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/ERROR:  57014/, 'a cancel between two chunks');
 ends('cancelled', 'is seen',
 	'57014|canceling statement due to user request');
-like(
-	ask($session,
-		"SET bbackup.call_timeout = 1; $all; RESET bbackup.call_timeout"),
-	qr/ERROR:  57014/,
-	'a time-out');
+query_like($session,
+	"SET bbackup.call_timeout = 1; $all; RESET bbackup.call_timeout",
+	qr/ERROR:  57014/, 'a time-out');
 ends('cancelled', 'too',
 	'57014|canceling basebackup due to bbackup.call_timeout');
 ask($session, 'RESET bbackup.call_timeout');
@@ -171,16 +162,13 @@ like($totals, qr/^page read\|download\|1\|/m, 'and kinds');
 
 ask($session, "BEGIN; DECLARE c CURSOR FOR $stream; FETCH 3 FROM c");
 ask($watcher, 'SELECT bb_stat_reset()');
-is(ask($watcher, 'SELECT count(*) FROM bb_stat_totals'), 0, 'a reset');
-is( ask($watcher, 'SELECT state FROM bb_access_stats'),
-	'running',
+query_is($watcher, 'SELECT count(*) FROM bb_stat_totals', 0, 'a reset');
+query_is($watcher, 'SELECT state FROM bb_access_stats', 'running',
 	'leaves what runs');
 ask($session, 'ROLLBACK');
-is( ask($watcher,
-		'SELECT calls, bytes_out > 700000, now() - stats_reset'
-		  . " < interval '1 minute' FROM bb_stat_totals"),
-	'1|t|t',
-	'which counts when it ends');
+query_is($watcher, 'SELECT calls, bytes_out > 700000, now() - stats_reset'
+	  . " < interval '1 minute' FROM bb_stat_totals",
+	'1|t|t', 'which counts when it ends');
 
 # Many calls at once: each ends once.
 my @sessions = map { start_session($store) } 1 .. 4;
@@ -190,23 +178,20 @@ foreach my $round (1 .. 3)
 	send_query($_, $all) foreach @sessions;
 	is(answer($_), $size, 'a backup of several at once') foreach @sessions;
 }
-is( ask($watcher,
-		'SELECT calls, bytes_out = 12 * ' . $size . ' FROM bb_stat_totals'),
-	'12|t',
+query_is($watcher,
+	'SELECT calls, bytes_out = 12 * ' . $size . ' FROM bb_stat_totals', '12|t',
 	'all are counted once');
 is(ask($watcher, $of_totals), ask($watcher, $of_rows), 'and have rows');
-is( ask($watcher,
-		'SELECT count(DISTINCT call_id), count(DISTINCT pid) FROM bb_access_stats'
-	),
-	'12|4',
-	'with a number each');
+query_is($watcher,
+	'SELECT count(DISTINCT call_id), count(DISTINCT pid) FROM bb_access_stats',
+	'12|4', 'with a number each');
 
 # --- No more calls are remembered than the setting says; more cursors than
 # slots.
 
 ask($session, 'SELECT count(*) FROM bb_timelines()') foreach 1 .. 60;
-is(ask($watcher, 'SELECT count(*) FROM bb_access_stats'),
-	50, 'bbackup.track_calls rows are kept');
+query_is($watcher, 'SELECT count(*) FROM bb_access_stats', 50,
+	'bbackup.track_calls rows are kept');
 is(ask($watcher, "SELECT calls FROM bb_stat_totals WHERE task_kind = 'listing'"),
 	60, 'totals count all calls');
 my $slots = 2 * (100 + 3 + 1 + 8 + 10 + 8);
@@ -220,8 +205,8 @@ my $live =
 cmp_ok($live, '>', 200, 'many calls of one session');
 cmp_ok($live, '<', $slots, 'are live while there is room');
 ask($session, 'COMMIT');
-is(ask($watcher, 'SELECT calls FROM bb_stat_totals'),
-	$slots, 'all are counted when they end');
+query_is($watcher, 'SELECT calls FROM bb_stat_totals', $slots,
+	'all are counted when they end');
 
 # --- Progress, in the server's view for its own base backups.
 
@@ -250,8 +235,7 @@ is(progress('backup_streamed'), $got, 'a second one is not shown yet');
 ask($session, 'CLOSE c');
 is(progress('count(*)'), 0, 'closed, its progress is over');
 $got_thin += ask($session, 'FETCH 1 FROM d');
-is( progress('backup_streamed, backup_total < ' . $size),
-	"$got_thin|t",
+is(progress('backup_streamed, backup_total < ' . $size), "$got_thin|t",
 	'and the second is shown');
 ask($session, 'CREATE TABLE indexed AS SELECT 1 AS i; CREATE INDEX ON indexed (i)');
 is(progress('count(*)'), 0, 'until another command is shown instead');
@@ -272,11 +256,9 @@ $store->poll_query_until('postgres',
 	'SELECT count(*) > 0 FROM pg_stat_progress_copy WHERE tuples_processed > 0'
 ) or die 'no COPY';
 is(progress('count(*)'), 0, 'COPY shows its own progress');
-is( ask($watcher,
-		"SELECT command, type FROM pg_stat_progress_copy WHERE pid = $session->{backend}"
-	),
-	'COPY TO|PROGRAM',
-	'a backup in it does not change that');
+query_is($watcher,
+	"SELECT command, type FROM pg_stat_progress_copy WHERE pid = $session->{backend}",
+	'COPY TO|PROGRAM', 'a backup in it does not change that');
 $store->safe_psql('postgres', "SELECT pg_terminate_backend($session->{backend})");
 answer($session);
 end_session($session);
@@ -295,26 +277,23 @@ ask($watcher, 'SELECT bb_stat_reset()');
 ask($session, $all);
 my $visited = last_call('layers_visited', 'bb_basebackup_stream');
 cmp_ok($visited, '>', 0, 'a backup visits layers');
-is(ask($watcher, $used), "t|$visited|$visited||t|t|f|0|0|shared",
+query_is($watcher, $used, "t|$visited|$visited||t|t|f|0|0|shared",
 	'each visit is an access, in that session or another');
 ask($session, "SELECT bb_get_page(1664, 0, 1262, 'main', 0)");
 my $visited_too = last_call('layers_visited', 'bb_get_page');
-is( ask($watcher, $used),
-	't|'
+is(ask($watcher, $used), 't|'
 	  . ($visited + $visited_too)
 	  . "|$visited|$visited_too|t|t|f|0|0|shared",
 	'by task kind');
-is( ask($watcher,
-		'SELECT array_agg(layer ORDER BY layer) = (SELECT array_agg(layer'
-		  . ' ORDER BY layer) FROM bb_layers()) FROM bb_layer_stats(timeline'
-		  . " => 'main')"),
-	't',
-	'each layer has a row');
+query_is($watcher,
+	'SELECT array_agg(layer ORDER BY layer) = (SELECT array_agg(layer'
+	  . ' ORDER BY layer) FROM bb_layers()) FROM bb_layer_stats(timeline'
+	  . " => 'main')",
+	't', 'each layer has a row');
 ask($watcher, 'SELECT bb_stat_reset()');
-is( ask($watcher,
-		'SELECT sum(accesses), max(last_access) IS NULL FROM bb_layer_stats()'),
-	'0|f',
-	'a reset forgets the number of uses, not their times');
+query_is($watcher,
+	'SELECT sum(accesses), max(last_access) IS NULL FROM bb_layer_stats()',
+	'0|f', 'a reset forgets the number of uses, not their times');
 
 # --- Statistics of other users.
 
@@ -323,16 +302,12 @@ $store->safe_psql('postgres',
 	  . ' GRANT USAGE ON FOREIGN SERVER bbackup TO bob;'
 	  . ' GRANT SELECT ON ALL TABLES IN SCHEMA public TO bob');
 ask($session, "BEGIN; DECLARE c CURSOR FOR $stream; FETCH 1 FROM c");
-is( ask($watcher,
-		'SET ROLE bob; SELECT count(*) FROM bb_timelines();'
-		  . ' SELECT DISTINCT usename, function FROM bb_access_stats'),
-	"1\nbob|bb_timelines",
-	'another role sees its own calls only');
-is( ask($watcher,
-		'RESET ROLE; GRANT pg_read_all_stats TO bob; SET ROLE bob;'
-		  . " SELECT function FROM bb_access_stats WHERE state = 'running'"),
-	'bb_basebackup_stream',
-	'or all calls, with pg_read_all_stats');
+query_is($watcher, 'SET ROLE bob; SELECT count(*) FROM bb_timelines();'
+	  . ' SELECT DISTINCT usename, function FROM bb_access_stats',
+	"1\nbob|bb_timelines", 'another role sees its own calls only');
+query_is($watcher, 'RESET ROLE; GRANT pg_read_all_stats TO bob; SET ROLE bob;'
+	  . " SELECT function FROM bb_access_stats WHERE state = 'running'",
+	'bb_basebackup_stream', 'or all calls, with pg_read_all_stats');
 ask($watcher, 'RESET ROLE');
 ask($session, 'ROLLBACK');
 $store->safe_psql('postgres',
@@ -350,8 +325,8 @@ end_session($watcher);
 $store->stop('immediate');
 $store->start;
 $watcher = start_session($store);
-is(ask($watcher, 'SELECT count(*) FROM bb_access_stats'),
-	0, 'a server that was killed starts with empty statistics');
+query_is($watcher, 'SELECT count(*) FROM bb_access_stats', 0,
+	'a server that was killed starts with empty statistics');
 
 # --- Not preloaded.
 
@@ -360,30 +335,28 @@ end_session($watcher);
 $store->restart;
 $watcher = start_session($store);
 $session = start_session($store);
-is(ask($session, 'SELECT bb_stat_scope()'),
-	'session', 'not preloaded, a session is by itself');
+query_is($session, 'SELECT bb_stat_scope()', 'session',
+	'not preloaded, a session is by itself');
 ask($session, $all);
-is( ask($session,
-		'SELECT function, state, bytes_out, scope FROM bb_access_stats'),
-	"bb_basebackup_stream|done|$size|session",
-	'a session sees its own calls');
+query_is($session,
+	'SELECT function, state, bytes_out, scope FROM bb_access_stats',
+	"bb_basebackup_stream|done|$size|session", 'a session sees its own calls');
 is(ask($session, $of_totals), ask($session, $of_rows), 'and their totals');
-is(ask($watcher, 'SELECT count(*) FROM bb_access_stats'),
-	0, 'but no calls of others');
+query_is($watcher, 'SELECT count(*) FROM bb_access_stats', 0,
+	'but no calls of others');
 ask($session, "SELECT 1 / (length(bb_basebackup_stream()) % 1)");
-is( ask($session,
-		'SELECT state FROM bb_access_stats ORDER BY call_id DESC LIMIT 1'),
-	'error',
+query_is($session,
+	'SELECT state FROM bb_access_stats ORDER BY call_id DESC LIMIT 1', 'error',
 	'errors are seen');
 ask($session, 'SELECT count(*) FROM bb_timelines()') foreach 1 .. 60;
-is(ask($session, 'SELECT count(*) FROM bb_access_stats'),
-	50, 'and the setting is obeyed');
+query_is($session, 'SELECT count(*) FROM bb_access_stats', 50,
+	'and the setting is obeyed');
 ask($session, "BEGIN; $cursors");
-is( ask($session, "SELECT count(*) FROM bb_access_stats WHERE state = 'running'"),
-	16,
+query_is($session,
+	"SELECT count(*) FROM bb_access_stats WHERE state = 'running'", 16,
 	'some of many calls are live');
 ask($session, 'COMMIT; SELECT bb_stat_reset()');
-is(ask($session, 'SELECT count(*) FROM bb_access_stats'), 0, 'and a reset');
+query_is($session, 'SELECT count(*) FROM bb_access_stats', 0, 'and a reset');
 
 # --- An ingest reports its LSNs, also if it failed.
 
@@ -398,9 +371,9 @@ my $end = ask($session, "SELECT end_lsn FROM bb_ingest(wal_directory => '$wal')"
 isnt($end, $row->{lsn}, 'there is some WAL');
 is(ask($session, $lsns), "$row->{lsn}|$end|$end|done||", 'an ingest has its row');
 my $long = 'x' x 200;
-like(ask($session, "SELECT bb_ingest(wal_directory => '/$long/$long')"),
+query_like($session, "SELECT bb_ingest(wal_directory => '/$long/$long')",
 	qr/ERROR/, 'one that fails');
-like(ask($session, $lsns), qr/^$end\|$end\|\|error\|\w{5}\|255$/,
+query_like($session, $lsns, qr/^$end\|$end\|\|error\|\w{5}\|255$/,
 	'has its LSNs, too, and the truncated message');
 
 end_session($_) foreach $session, $watcher, @sessions;

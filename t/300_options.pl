@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(time);
 
 my $source = new_source('source');
@@ -25,19 +22,15 @@ my $label = slurp_file($clone->data_dir . '/backup_label.old');
 like($label, qr/^LABEL: before the release$/m, 'the label is in a clone');
 my ($start) = $label =~ /^START WAL LOCATION: (\S+) /m;
 $clone->start;
-is($clone->safe_psql('postgres', 'SELECT a FROM t'), '1', 'which works');
-is( $clone->safe_psql('postgres',
-		'SELECT checkpoint_lsn FROM pg_control_checkpoint()'),
-	$start,
+query_is($clone, 'SELECT a FROM t', '1', 'which works');
+query_is($clone, 'SELECT checkpoint_lsn FROM pg_control_checkpoint()', $start,
 	'and started at the checkpoint that the label names');
 like($label, qr/^START TIMELINE: 2$/m, 'the label has the tli of the clone');
 $clone->stop;
 
-is( $store->safe_psql('postgres',
-		"SELECT kind FROM bb_files(label => 'x') WHERE path = 'backup_label.old'"
-	),
-	'label',
-	'bb_files() lists it');
+query_is($store,
+	"SELECT kind FROM bb_files(label => 'x') WHERE path = 'backup_label.old'",
+	'label', 'bb_files() lists it');
 
 # A backup of a clone has the label given for it, or no label.
 my $second = new_store('second');
@@ -46,8 +39,7 @@ $clone = new_clone('relabelled', fetch_backup($second, "label => 'second'"));
 like(slurp_file($clone->data_dir . '/backup_label.old'),
 	qr/^LABEL: second$/m, 'a label replaces a captured one');
 is(scalar(grep { $_ eq 'backup_label.old' }
-		  tar_members(fetch_backup($second, "label => 'second'"))),
-	1, 'once');
+		  tar_members(fetch_backup($second, "label => 'second'"))), 1, 'once');
 
 # --- max_rate: never faster, but it may be slower.
 
@@ -85,21 +77,15 @@ is(slurp_file(fetch_backup($store, 'progress => false')),
 # --- settings: t/361_clone_settings.pl tests their effect.
 
 my $as_it_was = $source->data_dir . '/postgresql.auto.conf';
-is( $store->safe_psql('postgres',
+is($store->safe_psql('postgres',
 		"SELECT size FROM bb_files(settings => 'source') WHERE path = 'postgresql.auto.conf'"
-	),
-	-s $as_it_was,
-	"settings of the source are as they were");
-isnt(
-	$store->safe_psql('postgres',
+	), -s $as_it_was, "settings of the source are as they were");
+isnt($store->safe_psql('postgres',
 		"SELECT size FROM bb_files() WHERE path = 'postgresql.auto.conf'"),
-	-s $as_it_was,
-	'by default they are a clone\'s');
+	-s $as_it_was, 'by default they are a clone\'s');
 is(slurp_file(fetch_backup($store, "settings => 'CLONE'")),
 	slurp_file(fetch_backup($store)), 'in the same bytes each time');
-fails_like(
-	$store,
-	"SELECT bb_basebackup(settings => 'mine')",
+fails_like($store, "SELECT bb_basebackup(settings => 'mine')",
 	qr/42601: unrecognized settings option: "mine".*HINT/s,
 	'there are no other settings');
 

@@ -4,9 +4,6 @@ use strict;
 use warnings;
 use BBackup;
 use File::Path qw(rmtree);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $seed = $ENV{BB_SEED} // time;
 note "BB_SEED=$seed";
@@ -90,21 +87,18 @@ foreach my $variant (
 		'... and paths as wanted');
 	is( (tar_members($tar))[-1],
 		'backup_manifest', '... and the manifest is the last member');
-	is( $store->safe_psql('postgres',
+	is($store->safe_psql('postgres',
 			    'SELECT sum(512 + (size + 511) / 512 * 512) + 1024 FROM'
 			  . " bb_files($variant)"),
-		-s $tar,
-		'... and bb_files() knows its size');
+		-s $tar, '... and bb_files() knows its size');
 	rmtree $directory;
 }
 ok(!grep({ $_ eq 'backup_manifest' }
 		tar_members(fetch_backup($store, "manifest => 'no'"))),
 	'no manifest with manifest => no');
-is( $store->safe_psql('postgres',
-		"SELECT count(*) FROM bb_files(manifest => 'off') WHERE kind = 'manifest'"
-	),
-	0,
-	'which bb_files() knows');
+query_is($store,
+	"SELECT count(*) FROM bb_files(manifest => 'off') WHERE kind = 'manifest'",
+	0, 'which bb_files() knows');
 
 my ($full, $full_tar) = extract('', 'full');
 is(slurp_file($full_tar), slurp_file(fetch_backup($store)),
@@ -192,8 +186,7 @@ my ($lsn, $tli) = slurp_file("$full/backup_manifest") =~
   ? ($2, $1)
   : die 'no WAL range';
 is($tli, 2, 'the WAL is on the tli of the clone');
-like( `pg_controldata -D '$full'`,
-	qr/^Latest checkpoint location: +\Q$lsn\E$/m,
+like(`pg_controldata -D '$full'`, qr/^Latest checkpoint location: +\Q$lsn\E$/m,
 	'and begins with the checkpoint of pg_control');
 my ($segment) = grep { m{^pg_wal/[0-9A-F]{24}$} } files_below($full);
 my ($offset) = map { hex($_) & 0xFFFFFF } $lsn =~ m{/(\w+)};
@@ -232,49 +225,45 @@ my $chunks = ask($session,
 	"SELECT count(*) FROM (SELECT bb_basebackup_stream(manifest_checksums => 'sha512')) s"
 );
 leaves_nothing('a whole stream leaves nothing behind');
-like(ask($session, "$chunk LIMIT 3"),
-	qr/\A\d+\n\d+\n\d+\z/, 'a few chunks come without a warning');
+query_like($session, "$chunk LIMIT 3", qr/\A\d+\n\d+\n\d+\z/,
+	'a few chunks come without a warning');
 leaves_nothing('one that is given up');
 
 ask($session, 'BEGIN; SAVEPOINT outer_one');
 ask($session, "DECLARE c CURSOR FOR $chunk");
 ask($session, 'SAVEPOINT inner_one');
 # far enough for a temporary file
-like(ask($session, 'FETCH ' . ($chunks - 8) . ' FROM c'),
+query_like($session, 'FETCH ' . ($chunks - 8) . ' FROM c',
 	qr/\A(?:\d+\n)+\d+\z/, 'a cursor is read in a savepoint');
 cmp_ok(scalar(grep { /pgsql_tmp/ } backend_descriptors($session->{backend})),
 	'>', 0, 'it has its temporary file open');
-is(ask($session, 'ROLLBACK TO inner_one'),
-	'', 'whose rollback does not touch it');
-like(ask($session, 'FETCH ALL FROM c'),
-	qr/\A(?:\d+\n)+\d+\z/, 'the rest comes after that');
-is(ask($session, 'ROLLBACK TO outer_one; COMMIT'), '', 'the end is silent');
+query_is($session, 'ROLLBACK TO inner_one', '',
+	'whose rollback does not touch it');
+query_like($session, 'FETCH ALL FROM c', qr/\A(?:\d+\n)+\d+\z/,
+	'the rest comes after that');
+query_is($session, 'ROLLBACK TO outer_one; COMMIT', '', 'the end is silent');
 leaves_nothing('a cursor leaves nothing');
 
 ask($session, "BEGIN; DECLARE c CURSOR FOR $chunk");
 ask($session, 'FETCH ' . ($chunks - 8) . ' FROM c');
-like(ask($session, 'SELECT 1/0'), qr/\AERROR:  22012/, 'an error');
-is(ask($session, 'ROLLBACK'), '', 'ends one silently');
+query_like($session, 'SELECT 1/0', qr/\AERROR:  22012/, 'an error');
+query_is($session, 'ROLLBACK', '', 'ends one silently');
 leaves_nothing('an error leaves nothing');
 
 ask($session, "BEGIN; DECLARE c CURSOR WITH HOLD FOR $chunk LIMIT 3; COMMIT");
-like(ask($session, 'FETCH ALL FROM c'),
-	qr/\A\d+\n\d+\n\d+\z/, 'a cursor with hold');
+query_like($session, 'FETCH ALL FROM c', qr/\A\d+\n\d+\n\d+\z/,
+	'a cursor with hold');
 ask($session, 'CLOSE c');
 leaves_nothing('leaves nothing either');
 
-like(
-	ask($session,
-		"SET statement_timeout = '300ms';"
-		  . " SELECT length(bb_basebackup_stream(max_rate => 32, manifest_checksums => 'sha512'))"
-	),
-	qr/57014: canceling/,
-	'one that is cancelled');
+query_like($session, "SET statement_timeout = '300ms';"
+	  . " SELECT length(bb_basebackup_stream(max_rate => 32, manifest_checksums => 'sha512'))",
+	qr/57014: canceling/, 'one that is cancelled');
 leaves_nothing('leaves nothing');
 ask($session, 'RESET statement_timeout');
 
 # temp_file_limit applies to it
-like(ask($session, "SET temp_file_limit = 100; $chunk"),
+query_like($session, "SET temp_file_limit = 100; $chunk",
 	qr/53400: temporary file size exceeds/, 'temp_file_limit holds');
 leaves_nothing('which leaves nothing');
 end_session($session);

@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $store = new_store('store');
 # The methods that the server was built with and that can be decompressed here.
@@ -35,8 +32,7 @@ sub tool_of
 
 # Data that can't be compressed, and then more than 2 GB of holes.
 my $source = new_source('source');
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 CREATE TABLE noise (b bytea);
 INSERT INTO noise
 SELECT (SELECT string_agg(sha256((i || ' ' || j)::bytea), '')
@@ -75,16 +71,14 @@ foreach my $specification (@specifications)
 	ok(slurp_file("$file.tar") eq $plain, "and $tool makes it the tar again");
 	ok(slurp_file(fetch_backup($store, $arguments)) eq $compressed,
 		'the second time it has the same bytes');
-	is( $store->safe_psql('postgres', "SELECT md5(bb_basebackup($arguments))"),
+	is($store->safe_psql('postgres', "SELECT md5(bb_basebackup($arguments))"),
 		$store->safe_psql('postgres',
 			"SELECT md5(string_agg(c, '')) FROM (SELECT bb_basebackup_stream($arguments) AS c) s"
-		),
-		'and so has bb_basebackup');
+		), 'and so has bb_basebackup');
 }
-ok( slurp_file(
+ok(slurp_file(
 		fetch_backup($store, "timeline => 'small', compression => 'none'")) eq
-	  $plain,
-	'none changes nothing');
+	  $plain, 'none changes nothing');
 
 # --- Errors.
 
@@ -104,25 +98,21 @@ fails_like(
 # --- Statistics count the output; the progress counts the tar.
 
 my ($name) = @specifications;
-is( $store->safe_psql(
-		'postgres', qq(
+query_is($store, qq(
 SELECT sum(length(c)) AS given
 FROM (SELECT bb_basebackup_stream(timeline => 'small',
 								  compression => '$name') AS c) s \\gset
 SELECT bytes_out = :given, bytes_total_estimate FROM bb_access_stats
-WHERE function = 'bb_basebackup_stream')),
-	't|' . length $plain,
+WHERE function = 'bb_basebackup_stream'), 't|' . length $plain,
 	'bytes_out is what came out, bytes_total_estimate that of the tar');
-is( $store->safe_psql(
-		'postgres', qq(
+query_is($store, qq(
 BEGIN;
 DECLARE c CURSOR FOR
 	SELECT length(bb_basebackup_stream(timeline => 'small',
 									   compression => '$name'));
 FETCH c \\gset
 SELECT backup_streamed > :length, backup_total
-FROM pg_stat_progress_basebackup)),
-	't|' . length $plain,
+FROM pg_stat_progress_basebackup), 't|' . length $plain,
 	'progress is that of the tar');
 
 # --- More than 2 GB.
@@ -194,8 +184,7 @@ foreach my $specification (
 	};
 
 	ok($cancel->(), "$specification can be cancelled");
-	is( "@threads",
-		($workers // 0) + 1 . ' 1',
+	is("@threads", ($workers // 0) + 1 . ' 1',
 		'its threads are there, and gone with it');
 	@threads = ();
 	ask($session, "SELECT length($stream) LIMIT 1");
@@ -204,11 +193,9 @@ foreach my $specification (
 		"BEGIN; DECLARE c CURSOR FOR SELECT length($stream); FETCH 1 FROM c");
 	ask($session, 'CLOSE c; COMMIT');
 	is(count_threads($session), 1, 'nor does a cursor that is closed');
-	like(
-		ask($session,
-			"SELECT 1 / (length(c) - length(c)) FROM (SELECT $stream AS c) s"),
-		qr/ERROR:  22012/,
-		'a consumer that fails');
+	query_like($session,
+		"SELECT 1 / (length(c) - length(c)) FROM (SELECT $stream AS c) s",
+		qr/ERROR:  22012/, 'a consumer that fails');
 	is(count_threads($session), 1, 'leaves no thread');
 
 	$cancel->() foreach 1 .. 3;

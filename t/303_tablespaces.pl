@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use File::Path qw(make_path rmtree);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source', '--data-checksums');
 fill_source($source);
@@ -110,17 +107,13 @@ is((tar_members("$archives/base.tar"))[-1],
 # the reported size is the size of the archives
 my $bytes = 0;
 $bytes += -s "$archives/$_" foreach @names;
-is( $store->safe_psql('postgres',
+is($store->safe_psql('postgres',
 		"SELECT count(a) FROM (SELECT bb_basebackup_archives() AS a) s;"
 		  . " SELECT bytes_out, bytes_total_estimate"
 		  . " FROM bb_access_stats WHERE function = 'bb_basebackup_archives'"
-	) =~ s/^.*\n//r,
-	"$bytes|$bytes",
-	'its size is known');
-is( $store->safe_psql('postgres',
-		'SELECT sum(length(data)) FROM bb_basebackup_archives()'),
-	$bytes,
-	'in FROM, too');
+	) =~ s/^.*\n//r, "$bytes|$bytes", 'its size is known');
+query_is($store, 'SELECT sum(length(data)) FROM bb_basebackup_archives()',
+	$bytes, 'in FROM, too');
 
 # --- The progress counts archives as the server does.
 
@@ -158,8 +151,7 @@ foreach my $n (1 .. @numbers)
 }
 # the manifest comes last; it is seen here if it has more than one chunk
 @seen = grep { !/^backup_manifest/ } @seen;
-is("@seen[-2 .. -1]", 'base.tar|5|4 base.tar|5|5',
-	'with the last, all');
+is("@seen[-2 .. -1]", 'base.tar|5|4 base.tar|5|5', 'with the last, all');
 is(join(' ', progress_of('bb_basebackup_stream()', "'all'")),
 	'all|1|0 all|1|1', 'in one tar there is but one');
 end_session($_) foreach $watcher, $reader;
@@ -214,18 +206,15 @@ command_ok([ 'pg_verifybackup', $directory ],
 my ($relation) = grep { m{/\d+$} && -s } glob "$places/$oids{strange}/PG*/*/*";
 my $old = patch_file($relation, 1000, 'x');
 my $said = `pg_verifybackup -n '$directory' 2>&1`;
-like($said,
-	qr{checksum mismatch for file "pg_tblspc/$oids{strange}/PG},
+like($said, qr{checksum mismatch for file "pg_tblspc/$oids{strange}/PG},
 	'and notices what is damaged in a tablespace');
 patch_file($relation, 1000, $old);
 
 own_address($clone);
 $clone->start;
 same_dump(dump_all($clone), $dump, 'a clone of it works');
-is( $clone->safe_psql('postgres',
-		"SELECT pg_tablespace_location($oids{strange})"),
-	"$places/$oids{strange}",
-	'and has its tablespaces where they were put');
+query_is($clone, "SELECT pg_tablespace_location($oids{strange})",
+	"$places/$oids{strange}", 'and has its tablespaces where they were put');
 ok(!-e "$directory/tablespace_map", 'the map is out of the way');
 $clone->stop;
 
@@ -243,28 +232,20 @@ is(`diff -r '$archives' '$variant' 2>&1`, '', 'and have the same in them');
 ($archives, @names) =
   fetch_archives("full_backup => false, manifest => 'no'");
 is($names[-1], 'base.tar', 'without a manifest');
-is( join(' ',
+is(join(' ',
 		map { s/^\d+$/OID/r }
 		grep { !/^PG/ || m{/\d+$} && !m{^PG[^/]*/\d+$} }
 		  map { s{.*/(\d+)_init$}{}r } tar_members("$archives/$oids{strange}.tar")
-	),
-	'',
-	'a thin one has no relations in tablespaces');
-like(
-	join(' ', tar_members("$archives/$oids{elsewhere}.tar")),
-	qr{/(\d+) \S*/\1_init},
-	'but for what is unlogged');
+	), '', 'a thin one has no relations in tablespaces');
+like(join(' ', tar_members("$archives/$oids{elsewhere}.tar")),
+	qr{/(\d+) \S*/\1_init}, 'but for what is unlogged');
 
 my $session = start_session($store);
-like(
-	ask($session,
-		"SELECT (a).archive FROM (SELECT bb_basebackup_archives(manifest_checksums => 'sha256') AS a) s LIMIT 2"
-	),
-	qr/\A(\d+\.tar\s*){2}\z/,
-	'a consumer that stops early gets no message');
+query_like($session,
+	"SELECT (a).archive FROM (SELECT bb_basebackup_archives(manifest_checksums => 'sha256') AS a) s LIMIT 2",
+	qr/\A(\d+\.tar\s*){2}\z/, 'a consumer that stops early gets no message');
 is(join(' ', grep { /bbackup|pgsql_tmp/ }
-		backend_descriptors($session->{backend})),
-	'', 'and leaves nothing');
+		backend_descriptors($session->{backend})), '', 'and leaves nothing');
 end_session($session);
 
 # Without tablespaces there is no map.

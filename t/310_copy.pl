@@ -5,9 +5,6 @@ use warnings;
 use BBackup;
 use BBackup::Frontend;
 use Digest::MD5 qw(md5_hex);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 # An imported cluster, with some WAL for redo helpers.
 my $source = new_source('source', '--data-checksums');
@@ -92,27 +89,22 @@ is(md5_hex(BBackup::Frontend::copied(@messages)), $thin_md5, 'the same tar');
 is(md5_hex(BBackup::Frontend::copied(@messages)),
 	$thin_md5, 'an unnamed statement');
 
-is( BBackup::Frontend::types(
+is(BBackup::Frontend::types(
 		$client->query(
 			'SELECT 1; CALL bb_copy(full_backup => false); SELECT 2')),
-	'TDCHdcCTDCZ',
-	'between other statements');
-is( BBackup::Frontend::types(
+	'TDCHdcCTDCZ', 'between other statements');
+is(BBackup::Frontend::types(
 		$client->query('BEGIN READ ONLY; SAVEPOINT s;'),
 		$client->query('CALL bb_copy(full_backup => false)'),
 		$client->query('CALL bb_copy(full_backup => false); COMMIT')),
-	'CZHdcCZHdcCZ',
-	'in a transaction block');
-is( $store->safe_psql('postgres',
-		"SELECT bytes_out FROM bb_access_stats WHERE function = 'bb_copy' AND pid = $client->{pid} ORDER BY call_id LIMIT 1"
-	),
-	length $right,
-	'its bytes are counted');
+	'CZHdcCZHdcCZ', 'in a transaction block');
+query_is($store,
+	"SELECT bytes_out FROM bb_access_stats WHERE function = 'bb_copy' AND pid = $client->{pid} ORDER BY call_id LIMIT 1",
+	length $right, 'its bytes are counted');
 
 # --- Refused within any statement of the client.
 
-$store->safe_psql(
-	'postgres', q(
+$store->safe_psql('postgres', q(
 CREATE FUNCTION by_plpgsql() RETURNS pg_lsn LANGUAGE plpgsql AS
 $$BEGIN CALL bb_copy(full_backup => false); RETURN NULL; END$$;
 CREATE FUNCTION by_execute(query text) RETURNS pg_lsn LANGUAGE plpgsql AS
@@ -152,18 +144,16 @@ foreach my $query (
 		$client->query('ROLLBACK') if $block;
 	}
 }
-is( BBackup::Frontend::types(
+is(BBackup::Frontend::types(
 		$client->query('CALL bb_copy(caught(), full_backup => false)')),
-	'HdcCZ',
-	'one that was refused does not disturb another');
+	'HdcCZ', 'one that was refused does not disturb another');
 fails_like($store, 'SELECT bb_copy()', qr/42809: bb_copy\(\) is a procedure/,
 	'it is not a function');
 
 # --- Errors.
 
-is( BBackup::Frontend::types(
-		$client->query(q(CALL bb_copy(timeline => 'nowhere')))),
-	'EZ',
+is(BBackup::Frontend::types(
+		$client->query(q(CALL bb_copy(timeline => 'nowhere')))), 'EZ',
 	'an error at once');
 
 my ($layer) = sort { -s $b <=> -s $a }
@@ -175,9 +165,8 @@ foreach my $block ('', 'BEGIN; ')
 	is(BBackup::Frontend::types(@messages),
 		$block ? 'CHdEZ' : 'HdEZ', 'an error in the midst');
 	like($messages[-2]->{body}, qr/CXX001\0/, 'says so');
-	is_deeply(
-		[ grep { /bbackup/ } backend_descriptors($client->{pid}) ],
-		[], 'and no file of the store is open');
+	is_deeply([ grep { /bbackup/ } backend_descriptors($client->{pid}) ], [],
+		'and no file of the store is open');
 	$client->query('ROLLBACK') if $block;
 	is(BBackup::Frontend::types($client->query('SELECT 1')),
 		'TDCZ', 'the session goes on');
@@ -201,11 +190,9 @@ sub running
 
 $client->send_query('CALL bb_copy(max_rate => 256)');
 ok(running($client->{pid}), 'a slow one runs');
-is( $store->safe_psql('postgres',
-		"SELECT backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $client->{pid}"
-	),
-	't',
-	'without a snapshot that would hold back VACUUM');
+query_is($store,
+	"SELECT backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $client->{pid}",
+	't', 'without a snapshot that would hold back VACUUM');
 $store->safe_psql('postgres', "SELECT pg_cancel_backend($client->{pid})");
 @messages = $client->answer;
 is(BBackup::Frontend::types(@messages), 'HdEZ', 'and is cancelled');
@@ -295,9 +282,7 @@ sub backend_of_psql
 # --- Not for everybody, and not without a client.
 
 $store->safe_psql('postgres', 'CREATE ROLE bob');
-fails_like(
-	$store,
-	'SET ROLE bob; CALL bb_copy()',
+fails_like($store, 'SET ROLE bob; CALL bb_copy()',
 	qr/42501: permission denied for procedure bb_copy/,
 	'it is not for everybody');
 

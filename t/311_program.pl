@@ -3,9 +3,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(usleep);
 
 my ($store, $right) = new_imported_store(
@@ -56,17 +53,15 @@ sub no_leaks
 
 # --- A program that succeeds.
 
-is(ask($session, call("cat > $directory/a.tar")),
-	$size, 'it returns the bytes written');
+query_is($session, call("cat > $directory/a.tar"), $size,
+	'it returns the bytes written');
 ok(slurp_file("$directory/a.tar") eq $right, 'the program gets the tar');
-is( ask($session,
-		"SELECT function, state, bytes_out FROM bb_access_stats WHERE pid = $pid ORDER BY call_id DESC LIMIT 1"
-	),
-	"bb_basebackup_to_program|done|$size",
-	'they are counted');
-is(ask($session, call("head -c $size > /dev/null")),
-	$size, 'a program may exit when it has read everything');
-is( ask($session, call("mkdir $directory/tree && tar -x -C $directory/tree")),
+query_is($session,
+	"SELECT function, state, bytes_out FROM bb_access_stats WHERE pid = $pid ORDER BY call_id DESC LIMIT 1",
+	"bb_basebackup_to_program|done|$size", 'they are counted');
+query_is($session, call("head -c $size > /dev/null"), $size,
+	'a program may exit when it has read everything');
+query_is($session, call("mkdir $directory/tree && tar -x -C $directory/tree"),
 	$size, 'tar reads to the end');
 ok(-s "$directory/tree/global/pg_control", 'and makes a directory');
 is( ask($session, call("sleep 1; cat > $directory/b.tar", ', max_rate => 1048576')),
@@ -92,13 +87,12 @@ foreach my $case (
 foreach my $command ('true', 'head -c 10 > /dev/null',
 	'head -c ' . ($size - 1000) . ' > /dev/null')
 {
-	like(
-		ask($session, call($command)),
+	query_like($session, call($command),
 		qr/ERROR:  38000: program .* did not read all of the backup\nDETAIL:  child process exited with exit code 0/,
 		"not all was read: $command");
 }
-like(
-	ask($session, call("echo \$\$ > $directory/deaf; exec 0<&-; sleep 1000")),
+query_like($session,
+	call("echo \$\$ > $directory/deaf; exec 0<&-; sleep 1000"),
 	qr/did not read all of the backup\nDETAIL:  It closed its standard input/,
 	'the call does not wait for a program that reads no more');
 ok(!-e '/proc/' . (written('deaf') + 0), 'and it is killed');
@@ -136,13 +130,12 @@ foreach my $before ('', q(trap '' TERM;), q(trap 'exit 0' TERM;))
 {
 	my ($command, $mark) = credulous($before);
 
-	like(ask($session, call($command)), qr/ERROR:  XX001:/, 'a broken layer');
+	query_like($session, call($command), qr/ERROR:  XX001:/, 'a broken layer');
 	not_fooled($mark, $before);
 }
 my ($command, $mark) = credulous('');
-is( ask($session,
-		"DO \$d\$BEGIN PERFORM bb_basebackup_to_program(command => \$c\$$command\$c\$); EXCEPTION WHEN data_corrupted THEN IF pg_stat_file('$directory/$mark', true) IS NOT NULL THEN RAISE 'fooled'; END IF; END\$d\$"
-	),
+query_is($session,
+	"DO \$d\$BEGIN PERFORM bb_basebackup_to_program(command => \$c\$$command\$c\$); EXCEPTION WHEN data_corrupted THEN IF pg_stat_file('$directory/$mark', true) IS NOT NULL THEN RAISE 'fooled'; END IF; END\$d\$",
 	'', 'a caught error');
 not_fooled($mark, 'caught');
 no_leaks('a broken layer');
@@ -178,7 +171,7 @@ $store->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 like(answer($session), qr/ERROR:  57014:/, 'a call whose program does not exit is cancelled');
 ok(!-e "/proc/$late", 'and the program is killed');
 no_leaks('the same');
-is(ask($session, call('cat > /dev/null')), $size, 'the next call works');
+query_is($session, call('cat > /dev/null'), $size, 'the next call works');
 
 # The shell itself leaves the process group.
 foreach my $case ([ 'exec sleep 1000', 'in the midst' ],
@@ -224,9 +217,7 @@ sub never_fooled
 	{
 		my $file = "$directory/$files[$n]";
 
-		send_query(
-			$sessions[$n],
-			call(
+		send_query($sessions[$n], call(
 				"echo \$\$ > $file.pid; cat | (cat > $file.part; mv $file.part $file)",
 				', max_rate => 64'));
 	}
@@ -269,26 +260,21 @@ $store->start;
 
 # --- Permissions.
 
-$store->safe_psql(
-	'postgres', q(
+$store->safe_psql('postgres', q(
 CREATE ROLE bob;
 GRANT USAGE ON FOREIGN SERVER bbackup TO bob;
 ));
-fails_like(
-	$store,
-	'SET ROLE bob; ' . call('cat'),
+fails_like($store, 'SET ROLE bob; ' . call('cat'),
 	qr/42501: permission denied for function bb_basebackup_to_program/,
 	'it is not for everybody');
 $store->safe_psql('postgres',
 	'GRANT EXECUTE ON FUNCTION bb_basebackup_to_program TO bob');
-fails_like(
-	$store,
-	'SET ROLE bob; ' . call('cat'),
+fails_like($store, 'SET ROLE bob; ' . call('cat'),
 	qr/42501: permission denied to send a backup to a program.*\n.*pg_execute_server_program/,
 	'except members of a role');
 $store->safe_psql('postgres', 'GRANT pg_execute_server_program TO bob');
-is( $store->safe_psql('postgres', 'SET ROLE bob; ' . call('cat > /dev/null')),
-	$size, 'a member may call it');
+query_is($store, 'SET ROLE bob; ' . call('cat > /dev/null'), $size,
+	'a member may call it');
 fails_like($store, 'SELECT bb_basebackup_to_program(command => NULL)',
 	qr/22004: argument "command" must not be null/,
 	'the command must not be NULL');

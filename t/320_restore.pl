@@ -4,9 +4,6 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::Tree;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source', '--data-checksums', '--allow-group-access');
 fill_source($source);
@@ -67,14 +64,11 @@ restore("$base/parallel", ', jobs => 2');
 is_deeply(tree("$base/parallel"), $expected, 'with jobs it is the same');
 restore("$base/throttled", ', full_backup => false, max_rate => 1048576');
 ok(-e "$base/throttled/zenith.signal", 'other options work');
-like(
-	$store->safe_psql('postgres',
-		"SELECT FROM bb_restore('$base/counted');"
-		  . "SELECT bytes_out = $bytes, bytes_total_estimate = "
-		  . (-s $tar)
-		  . " FROM bb_access_stats WHERE function = 'bb_restore'"),
-	qr/t\|t/,
-	'the statistics have it');
+query_like($store, "SELECT FROM bb_restore('$base/counted');"
+	  . "SELECT bytes_out = $bytes, bytes_total_estimate = "
+	  . (-s $tar)
+	  . " FROM bb_access_stats WHERE function = 'bb_restore'",
+	qr/t\|t/, 'the statistics have it');
 
 # --- Tablespaces.
 
@@ -86,8 +80,7 @@ my $there = { map { ($_ => $expected->{"pg_tblspc/$spc/$_"}) }
 	  keys %{ tree("$base/ts") } };
 is_deeply(tree("$base/ts"), $there, 'it has the files of the tablespace');
 cmp_ok(scalar keys %$there, '==',
-	scalar(grep { m{^pg_tblspc/$spc/} } keys %$expected),
-	'all of them');
+	scalar(grep { m{^pg_tblspc/$spc/} } keys %$expected), 'all of them');
 command_ok([ 'pg_verifybackup', "$base/mapped" ],
 	'pg_verifybackup accepts that, too');
 $clone = start_clone("$base/mapped", 'mapped');
@@ -124,8 +117,7 @@ refused($no, $map->('/a=/b=/c'), qr/22023: multiple "=" signs in tablespace mapp
 refused($no, $map->('a=/b'), qr/22023: old directory is not an absolute path/, 'an absolute OLDDIR');
 refused($no, $map->('/a=b'), qr/22023: new directory is not an absolute path/, 'an absolute NEWDIR');
 refused($no, ", tablespace_mapping => '{NULL}'", qr/22004: /, 'no NULL');
-refused($no,
-	", tablespace_mapping => '{$location=$base/x,$spc=$base/y}'",
+refused($no, ", tablespace_mapping => '{$location=$base/x,$spc=$base/y}'",
 	qr/22023: tablespace mapping .* contradicts another/, 'each once');
 refused($no, $map->("$location=$base/tar"),
 	qr/55000: directory "\Q$base\E\/tar" exists but is not empty/,
@@ -158,7 +150,7 @@ $other->start;
 fails_like($store, "SELECT bb_restore('@{[ $other->data_dir ]}')",
 	qr/55000: directory .* exists but is not empty\nDETAIL:  A server is running in it/,
 	'a directory with a running server');
-is($other->safe_psql('postgres', 'SELECT 1'), 1, 'the server keeps running');
+query_is($other, 'SELECT 1', 1, 'the server keeps running');
 $other->stop;
 
 # --- Permissions.
@@ -198,26 +190,23 @@ my $call = "SELECT bb_restore('$base/fail', tablespace_mapping => '{$spc=$base/f
 my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
-like(ask($session, "$call)"), qr/XX001: /, 'a broken layer is an error');
+query_like($session, "$call)", qr/XX001: /, 'a broken layer is an error');
 leaves_nothing('a broken layer');
 
 mkdir "$base/fail", 0700 or die;
 mkdir "$base/fail.ts", 0700 or die;
-like(ask($session, "$call)"), qr/XX001: /, 'and into empty directories');
+query_like($session, "$call)", qr/XX001: /, 'and into empty directories');
 is(names("$base/fail"), '', '... those stay, and are empty');
 is(names("$base/fail.ts"), '', '... both');
 rmdir "$base/fail" or die;
 rmdir "$base/fail.ts" or die;
-like(
-	ask($session,
-		"DO \$\$ BEGIN PERFORM (SELECT s FROM ($call) AS s) s); EXCEPTION WHEN data_corrupted THEN RAISE NOTICE 'caught'; END \$\$"
-	),
-	qr/caught/,
-	'a caught error');
+query_like($session,
+	"DO \$\$ BEGIN PERFORM (SELECT s FROM ($call) AS s) s); EXCEPTION WHEN data_corrupted THEN RAISE NOTICE 'caught'; END \$\$",
+	qr/caught/, 'a caught error');
 leaves_nothing('caught');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
-like(ask($session, "SET statement_timeout = '500ms'; $call, max_rate => 64)"),
+query_like($session, "SET statement_timeout = '500ms'; $call, max_rate => 64)",
 	qr/57014: canceling statement due to statement timeout/,
 	'a timeout is an error');
 leaves_nothing('a timeout');
@@ -279,8 +268,7 @@ $session = start_session($store);
 ask($session, 'SELECT count(*) FROM bb_files()');
 @descriptors = sort(backend_descriptors($session->{backend}));
 system_or_bail('prlimit', '--pid', $session->{backend}, '--fsize=1000000');
-like(
-	ask($session, "$call)"),
+query_like($session, "$call)",
 	qr/could not write file "\Q$base\E\/fail\/.*": File too large\nHINT:/,
 	'a file that can\'t be written is an error');
 leaves_nothing('a full disk');

@@ -6,9 +6,6 @@ use BBackup;
 use BBackup::Tree;
 use File::Path qw(rmtree);
 use POSIX 'mkfifo';
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source');
 # all of its WAL is ingested from pg_wal
@@ -18,8 +15,7 @@ $source->restart;
 my $location = PostgreSQL::Test::Utils::tempdir;
 $source->safe_psql('postgres',
 	"CREATE TABLESPACE elsewhere LOCATION '$location'");
-$source->safe_psql(
-	'postgres', q(
+$source->safe_psql('postgres', q(
 CREATE TABLE big AS
 	SELECT i, repeat('x', 100) AS t FROM generate_series(1, 100000) i;
 CREATE TABLE there TABLESPACE elsewhere AS
@@ -117,24 +113,20 @@ sub query
 	return $out;
 }
 
-is( started(
+is(started(
 		sub {
 			query($_[0],
 				"UPDATE big SET t = 'by the clone' WHERE i % 1000 = 0");
 			query($_[0], 'CREATE TABLE its_own AS SELECT 1');
 			query($_[0], 'SELECT count(*), (SELECT a FROM new), (SELECT count(*) FROM there) FROM big');
-		}),
-	"100000|1|1001\n",
-	'it starts');
+		}), "100000|1|1001\n", 'it starts');
 delta_ok($middle, 'of a clone that was used');
-is( started(
+is(started(
 		sub {
 			query($_[0],
 				"SELECT count(*), to_regclass('its_own') IS NULL FROM big WHERE t = 'by the clone'"
 			);
-		}),
-	"0|t\n",
-	'what the clone did is gone');
+		}), "0|t\n", 'what the clone did is gone');
 
 # --- Other files, links and directories.
 
@@ -327,8 +319,7 @@ foreach my $end (sort keys %ends)
 		[ 'pg_ctl', '-s', '-w', '-D', $clone, '-l', "$base/log", 'start' ],
 		"$end: no server starts");
 	unlink "$clone/postmaster.pid";
-	fails_like(
-		$store, "SELECT bb_restore('$clone', '$last')",
+	fails_like($store, "SELECT bb_restore('$clone', '$last')",
 		qr/exists but is not empty\nDETAIL:  It has no file "global\/pg_control"/,
 		'... a full restore refuses');
 	delta_ok($middle, '... it can be repeated');
@@ -349,7 +340,7 @@ sub refused
 	return;
 }
 
-is( started(
+is(started(
 		sub {
 			fails_like(
 				$store,
@@ -357,9 +348,7 @@ is( started(
 				qr/55000: a server is running in data directory "\Q$clone\E"/,
 				'a running server is refused');
 			query($_[0], 'SELECT count(*) FROM big');
-		}),
-	"100000\n",
-	'... and goes on');
+		}), "100000\n", '... and goes on');
 my $other = PostgreSQL::Test::Cluster->new('other');
 $other->init;
 refused($other->data_dir,
@@ -370,8 +359,7 @@ refused("$base/empty", qr/55000: "\Q$base\E\/empty" is not a data directory/,
 	'an empty directory');
 refused("$base/no", qr/could not open directory "\Q$base\E\/no"/, 'none');
 refused($outside, qr/55000: ".*" is not a data directory/, 'another directory');
-fails_like(
-	$store,
+fails_like($store,
 	"SELECT bb_restore('@{[ $store->data_dir ]}', '$last', delta => true)",
 	qr/55000: cannot write a backup to .*\n.*the data directory of this server/,
 	'the own data directory');
@@ -386,8 +374,7 @@ copy_directory(store_directory($store), "$clone/store");
 $store->safe_psql('postgres',
 	"CREATE SERVER inside FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file://$clone/store')"
 );
-fails_like(
-	$store,
+fails_like($store,
 	"SELECT bb_restore('$clone', '$last', store => 'inside', delta => true)",
 	qr/55000: cannot write a backup to .*\nDETAIL:  It is around the page store/,
 	'one with the store in it');

@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::Tree;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $source = new_source('source');
 create_rows($source, 200000);
@@ -29,9 +26,8 @@ mkdir "$base/d", 0700 or die;
 # --- The same bytes as those of the stream.
 
 my $tar = fetch_backup($store);
-is( $store->safe_psql('postgres',
-		"SELECT bb_basebackup_to_file('$base/d/base.tar')"),
-	-s $tar,
+is($store->safe_psql('postgres',
+		"SELECT bb_basebackup_to_file('$base/d/base.tar')"), -s $tar,
 	'it returns the size');
 is(slurp_file("$base/d/base.tar") eq slurp_file($tar),
 	1, 'the file is that of the stream');
@@ -50,8 +46,7 @@ my $archives = "tablespaces => 'archives'";
 my ($bytes, $counted) = split /\n/, $store->safe_psql('postgres',
 	"SELECT bb_basebackup_to_file('$base/d/archives/', $archives);"
 	  . " SELECT bytes_out, bytes_total_estimate FROM bb_access_stats");
-is(names("$base/d/archives"),
-	"$oid.tar backup_manifest base.tar",
+is(names("$base/d/archives"), "$oid.tar backup_manifest base.tar",
 	'one for each tablespace, one for the rest, and the manifest');
 is(names("$base/d"), 'archives base.tar', 'in a directory of that name');
 is(mode("$base/d/archives") . mode("$base/d/archives/$_"),
@@ -61,10 +56,9 @@ my $sum = 0;
 foreach my $name ("$oid.tar", 'base.tar', 'backup_manifest')
 {
 	$sum += -s "$base/d/archives/$name";
-	is( $store->safe_psql('postgres',
+	is($store->safe_psql('postgres',
 			"SELECT md5(string_agg((a).data, '')) FROM (SELECT bb_basebackup_archives() AS a) s WHERE (a).archive = '$name'"
-		),
-		$store->safe_psql('postgres',
+		), $store->safe_psql('postgres',
 			"SELECT md5(pg_read_binary_file('$base/d/archives/$name'))"),
 		"$name is that of bb_basebackup_archives()");
 }
@@ -116,9 +110,7 @@ sub extracted
 
 foreach my $path ("$base/d/base.tar", "$base/d/archives", '/dev/null')
 {
-	fails_like(
-		$store,
-		"SELECT bb_basebackup_to_file('$path', $archives)",
+	fails_like($store, "SELECT bb_basebackup_to_file('$path', $archives)",
 		$path eq '/dev/null' ? qr/42501: could not create directory "\/dev\/null.part"/
 		: qr/58P02: file "\Q$path\E" already exists/,
 		"\"$path\" is not replaced");
@@ -131,11 +123,9 @@ fails_like(
   ) foreach (
 	[ $store->data_dir, 'the data directory of this server' ],
 	[ store_directory($store), 'the page store' ]);
-fails_like(
-	$store,
+fails_like($store,
 	"SELECT bb_basebackup_to_file('$base/d/x', tablespaces => 'x')",
-	qr/42601: unrecognized tablespaces option/,
-	'there are two ways');
+	qr/42601: unrecognized tablespaces option/, 'there are two ways');
 is(names("$base/d"), 'archives base.tar compressed', 'no more was made');
 PostgreSQL::Test::Utils::system_or_bail('rm', '-r', "$base/d/archives",
 	"$base/d/compressed");
@@ -172,10 +162,8 @@ GRANT USAGE ON FOREIGN SERVER bbackup TO bob;
 DO $$ BEGIN EXECUTE (SELECT format('GRANT EXECUTE ON FUNCTION %s TO bob',
 	oid::regprocedure)
 	FROM pg_proc WHERE proname = 'bb_basebackup_to_file'); END $$));
-fails_like($store,
-	"SET ROLE bob; SELECT bb_basebackup_to_file('$base/d/bob')",
-	qr/42501: .*\n.*pg_write_server_files/,
-	'it takes pg_write_server_files');
+fails_like($store, "SET ROLE bob; SELECT bb_basebackup_to_file('$base/d/bob')",
+	qr/42501: .*\n.*pg_write_server_files/, 'it takes pg_write_server_files');
 
 # --- A failure leaves nothing.
 
@@ -208,11 +196,11 @@ sub wait_for_file
 my ($layer) = sort { -s $b <=> -s $a }
   glob store_directory($store) . '/timelines/main/layers/image-*';
 my $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
-like(ask($session, "$call)"), qr/XX001: /, 'a broken layer is an error');
+query_like($session, "$call)", qr/XX001: /, 'a broken layer is an error');
 leaves_nothing('a broken layer');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 
-like(ask($session, "SET statement_timeout = '300ms'; $call, max_rate => 64)"),
+query_like($session, "SET statement_timeout = '300ms'; $call, max_rate => 64)",
 	qr/57014: /, 'a timeout is');
 leaves_nothing('a timeout');
 ask($session, 'RESET statement_timeout');
@@ -245,7 +233,7 @@ sub another_file_and_a_full_disk
 	leaves_nothing('another file');
 
 	system_or_bail('prlimit', '--pid', $session->{backend}, '--fsize=1000000');
-	like(ask($session, "$statement)"),
+	query_like($session, "$statement)",
 		qr/could not write file "$written": File too large\nHINT:/,
 		'a full disk is an error');
 	leaves_nothing('a full disk');
@@ -263,7 +251,7 @@ ask($session, 'SELECT count(*) FROM bb_files()');
 my $directory = "$call, $archives, progress => false";
 
 $old = patch_file($layer, int((-s $layer) * 0.6), "\xa5\x5a\xa5");
-like(ask($session, "$directory)"), qr/XX001: /, 'a broken layer is an error');
+query_like($session, "$directory)", qr/XX001: /, 'a broken layer is an error');
 leaves_nothing('a broken layer');
 patch_file($layer, int((-s $layer) * 0.6), $old);
 

@@ -5,9 +5,6 @@ use warnings;
 use BBackup;
 use BBackup::Client;
 use File::Basename;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $program = 'bb_basebackup';
@@ -69,9 +66,8 @@ my $extracted = new_name('extracted');
 mkdir $extracted, 0700;
 system_or_bail('tar', '-x', '-p', '-f', $right, '-C', $extracted);
 same($directory, $extracted, 'what tar extracts');
-is( join(' ', map { sprintf '%o', (stat "$directory/$_")[2] & 0777 }
-		  ('', 'global', 'PG_VERSION')),
-	'700 700 600',
+is(join(' ', map { sprintf '%o', (stat "$directory/$_")[2] & 0777 }
+		  ('', 'global', 'PG_VERSION')), '700 700 600',
 	'with its permissions');
 
 my $empty = new_name('empty');
@@ -148,11 +144,9 @@ ingest($store, $wal->data_dir . '/pg_wal', 'timed');
 $directory = new_name('timed');
 succeeds('a time', '-D', $directory, '--timeline=timed', '--time', $time);
 my $timed = start_clone($directory, 'timed');
-is( $timed->safe_psql('postgres',
-		"SELECT string_agg(relname, ' ') FROM pg_class"
-		  . " WHERE relname IN ('t', 'too_late')"),
-	't',
-	'the cluster is as it was then');
+query_is($timed, "SELECT string_agg(relname, ' ') FROM pg_class"
+	  . " WHERE relname IN ('t', 'too_late')",
+	't', 'the cluster is as it was then');
 $timed->stop;
 fails('a time in the future', qr/error: could not find the LSN of the time: /,
 	'-D', $directory, '--timeline=timed', '--time', 'infinity');
@@ -232,9 +226,7 @@ foreach my $old ($location, $tablespace)
 	my $moved = start_clone($directory, 'moved');
 	is($moved->safe_psql('there', 'SELECT count(*) FROM t'),
 		1000, 'and a server that finds them');
-	is( $moved->safe_psql('postgres',
-			"SELECT pg_tablespace_location($tablespace)"),
-		$elsewhere,
+	query_is($moved, "SELECT pg_tablespace_location($tablespace)", $elsewhere,
 		'there');
 	$moved->stop;
 }

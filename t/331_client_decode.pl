@@ -5,9 +5,6 @@ use warnings;
 use BBackup;
 use BBackup::Client;
 use File::Basename;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $program = 'bb_basebackup';
 
@@ -119,10 +116,8 @@ unlink $tar;
 $directory = new_name('small');
 is_deeply([ decode_bytes($whole, '-D', $directory, '-N') ], [ 0, '' ],
 	'a small directory');
-is_deeply(
-	[ files_below($directory) ],
-	[ 'empty', 'file', 'global/', 'global/pg_control' ],
-	'has its files');
+is_deeply([ files_below($directory) ],
+	[ 'empty', 'file', 'global/', 'global/pg_control' ], 'has its files');
 is(slurp_file("$directory/file"), 'x' x 600, 'and what is in them');
 
 # Cuts at every byte of the framing, and some in the data.

@@ -6,9 +6,6 @@ use BBackup;
 use BBackup::Client;
 use File::Basename;
 use POSIX ();
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(usleep);
 
 my $program = 'bb_basebackup';
@@ -118,8 +115,8 @@ ok( $store->poll_query_until('postgres', "SELECT count(*) = 0 $query"),
 
 mkdir $directory;
 ($pid, $errors) = start_slowly("$directory/PG_VERSION", '-D', $directory);
-is($store->safe_psql('postgres', "SELECT pg_terminate_backend(pid) $query"),
-	't', 'there is a session of one');
+query_is($store, "SELECT pg_terminate_backend(pid) $query", 't',
+	'there is a session of one');
 # a backend that waits for its client to read ends without a word
 # (ProcessClientWriteInterrupt)
 ends('a backend that is terminated', $pid, $errors,

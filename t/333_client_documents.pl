@@ -98,10 +98,8 @@ EOT
 }
 
 is(offered('--co'), '--compress', 'an option that has begun');
-is_deeply(
-	[ sort split /\n/, offered('-') ],
-	[ sort map { /(--[a-z-]+)/ } keys %help ],
-	'every option of --help');
+is_deeply([ sort split /\n/, offered('-') ],
+	[ sort map { /(--[a-z-]+)/ } keys %help ], 'every option of --help');
 is(offered('-P', '--no-man'), '--no-manifest', 'another option');
 is(offered('-F', ''), "plain\ntar", 'values of a letter');
 is(offered('--settings', 's'), 'source', 'a value that has begun');

@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::S3;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 # --- Some of everything, and a history that needs redo.
 
@@ -99,13 +96,11 @@ sub contains_workers
 	  blocks_cached images_used records_applied);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is( ask($watcher,
-			"SELECT count(*), sum(c.pages_requested) > 0, $contains"
-			  . ' FROM bb_access_stats c, (SELECT call_id AS id, * FROM'
-			  . " bb_access_stats WHERE pid = $backend"
-			  . ' ORDER BY call_id DESC LIMIT 1) p WHERE c.parent_call_id = p.id'),
-		'2|t|t',
-		"its row has what they did: $name");
+	query_is($watcher, "SELECT count(*), sum(c.pages_requested) > 0, $contains"
+		  . ' FROM bb_access_stats c, (SELECT call_id AS id, * FROM'
+		  . " bb_access_stats WHERE pid = $backend"
+		  . ' ORDER BY call_id DESC LIMIT 1) p WHERE c.parent_call_id = p.id',
+		'2|t|t', "its row has what they did: $name");
 	return;
 }
 
@@ -131,39 +126,36 @@ foreach my $lsn ("'$start'", "'$middle'", 'NULL')
 		is_deeply(\@rows, $rows{$lsn}, "the same with $jobs workers");
 		none_left('the backup is complete');
 		ask($session, 'COMMIT');
-		is(ask($watcher, "SELECT $counts $last"),
-			$expected, 'they did the same work');
-		is( ask($watcher,
-				"SELECT count(*), count(DISTINCT c.pid),"
-				  . ' bool_and(c.pages_requested > 0),'
-				  . ' sum(c.pages_requested) <= max(p.pages_requested),'
-				  . ' bool_and(c.function = p.function AND c.store = p.store'
-				  . ' AND c.timeline = p.timeline AND c.lsn = p.lsn),'
-				  . " string_agg(DISTINCT c.state || c.parent_link, ',')"
-				  . ' FROM bb_access_stats c, (SELECT call_id AS id, *'
-				  . " $last) p WHERE c.parent_call_id = p.id"),
+		query_is($watcher, "SELECT $counts $last", $expected,
+			'they did the same work');
+		query_is($watcher, "SELECT count(*), count(DISTINCT c.pid),"
+			  . ' bool_and(c.pages_requested > 0),'
+			  . ' sum(c.pages_requested) <= max(p.pages_requested),'
+			  . ' bool_and(c.function = p.function AND c.store = p.store'
+			  . ' AND c.timeline = p.timeline AND c.lsn = p.lsn),'
+			  . " string_agg(DISTINCT c.state || c.parent_link, ',')"
+			  . ' FROM bb_access_stats c, (SELECT call_id AS id, *'
+			  . " $last) p WHERE c.parent_call_id = p.id",
 			"$jobs|$jobs|t|t|t|doneattached",
 			'each has its row, as a part of the backup');
 	}
 }
-like(ask($watcher, "SELECT records_applied > 10000 $last"),
-	qr/^t$/, 'which was redo, in the end');
+query_like($watcher, "SELECT records_applied > 10000 $last", qr/^t$/,
+	'which was redo, in the end');
 
 my $hash = "SELECT md5(string_agg(c, '')) FROM"
   . ' (SELECT bb_basebackup_stream(%s) AS c) s';
 my $thin = sprintf $hash, 'full_backup => false';
 is(ask($session, $thin =~ s/false/false, jobs => 4/r),
 	ask($session, $thin), 'a thin one needs no workers');
-is( ask($session, 'SELECT md5(bb_basebackup(jobs => 3))'),
-	ask($session, sprintf $hash, 'jobs => NULL'),
-	'in one piece');
-is( ask($session, 'SELECT jobs.n FROM (VALUES (1), (64)) jobs(n),'
-		  . ' LATERAL (SELECT length(bb_basebackup(jobs => n))) s'),
+is(ask($session, 'SELECT md5(bb_basebackup(jobs => 3))'),
+	ask($session, sprintf $hash, 'jobs => NULL'), 'in one piece');
+query_is($session, 'SELECT jobs.n FROM (VALUES (1), (64)) jobs(n),'
+	  . ' LATERAL (SELECT length(bb_basebackup(jobs => n))) s',
 	"1\n64", 'from one to many');
-is( ask($watcher,
-		'SELECT (SELECT count(*) FROM bb_access_stats c'
-		  . ' WHERE c.parent_call_id = p.id) <= p.bytes_out / (32 * 1024 * 1024)'
-		  . " FROM (SELECT call_id AS id, bytes_out $last) p"),
+query_is($watcher, 'SELECT (SELECT count(*) FROM bb_access_stats c'
+	  . ' WHERE c.parent_call_id = p.id) <= p.bytes_out / (32 * 1024 * 1024)'
+	  . " FROM (SELECT call_id AS id, bytes_out $last) p",
 	't', 'of whom not more are started than is worth it');
 fails_like($store, "SELECT bb_basebackup(jobs => $_)",
 	qr/ERROR:  22023: $_ is outside the valid range for parameter "jobs" \(1 \.\. 64\)/,
@@ -184,7 +176,7 @@ like(ask($session, 'SELECT bb_basebackup_stream(jobs => 2, progress => false)'
 none_left('LIMIT');
 
 open_cursor_at_work();
-like(ask($session, 'SELECT 1/0'), qr/ERROR/, 'an error of something else');
+query_like($session, 'SELECT 1/0', qr/ERROR/, 'an error of something else');
 none_left('a transaction that was aborted');
 contains_workers('aborted');
 ask($session, 'ROLLBACK');
@@ -195,9 +187,8 @@ ask($watcher, "SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/ERROR:  57014/, 'a cancelled backup');
 none_left('cancelled');
 
-like(
-	ask($session,
-		"SET bbackup.call_timeout = 500; $slow; RESET bbackup.call_timeout"),
+query_like($session,
+	"SET bbackup.call_timeout = 500; $slow; RESET bbackup.call_timeout",
 	qr/ERROR:  57014: canceling basebackup due to bbackup.call_timeout/,
 	'one that takes too long');
 none_left('timed out');
@@ -205,8 +196,7 @@ ask($session, 'RESET bbackup.call_timeout');
 
 open_cursor_at_work();
 ask($watcher, "SELECT pg_terminate_backend(pid, 10000) FROM $workers LIMIT 1");
-like(
-	fetch_all(),
+like(fetch_all(),
 	qr/ERROR:  57P01: terminating background worker.*CONTEXT:.*background worker for pages/s,
 	'a worker that was terminated');
 none_left('a worker was terminated');
@@ -238,8 +228,7 @@ foreach my $whom ('a worker', 'the session')
 	wait_for_restart($store);
 	$_ = start_session($store) foreach ($session, $watcher);
 	is(join("\n", open_cursor('jobs => 2', 2), fetch_all()),
-		join("\n", @{ $rows{NULL} }),
-		'then the next backup is right');
+		join("\n", @{ $rows{NULL} }), 'then the next backup is right');
 	ask($session, 'COMMIT');
 }
 
@@ -277,8 +266,7 @@ my ($one, $three) = map {
 } (1, 3);
 is($three, $one, 'a relation of two segments');
 like($one, qr/\|t$/, 'which is long');
-cmp_ok(
-	ask($watcher, "SELECT sum(pages_requested) FROM bb_access_stats"
+cmp_ok(ask($watcher, "SELECT sum(pages_requested) FROM bb_access_stats"
 		  . " WHERE timeline = 'holes' AND parent_link = 'attached'"),
 	'>', 65536, 'was made by workers, mostly');
 
@@ -304,8 +292,7 @@ patch_file($image, (-s $image) / 2, $old);
 foreach my $slots (0, 1, 2)
 {
 	end_session($_) foreach ($session, $watcher);
-	$store->append_conf(
-		'postgresql.conf', qq(
+	$store->append_conf('postgresql.conf', qq(
 shared_preload_libraries = ''
 max_logical_replication_workers = 0
 max_worker_processes = $slots
@@ -316,19 +303,17 @@ max_worker_processes = $slots
 	my $notice = "making a base backup with $slots of 3 background workers";
 
 	like($got, qr/^NOTICE:  .*: \Q$notice\E\n/, "a notice says $slots of 3");
-	is( ($got =~ /(\w+)\z/)[0] . "\n" . fetch_all(),
-		join("\n", @{ $rows{NULL} }),
-		'the backup is the same');
+	is(($got =~ /(\w+)\z/)[0] . "\n" . fetch_all(),
+		join("\n", @{ $rows{NULL} }), 'the backup is the same');
 	ask($session, 'COMMIT');
 	my @row = split /\|/,
 	  ask($session,
 		'SELECT pages_requested, records_applied, scope FROM bb_access_stats');
 	ask($session, 'SELECT bb_stat_reset()');
 	ask($session, "SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c) s");
-	is( ask($session,
+	is(ask($session,
 			'SELECT pages_requested, records_applied, scope FROM bb_access_stats'),
-		join('|', @row),
-		'so is what the session knows of it');
+		join('|', @row), 'so is what the session knows of it');
 }
 
 # --- In object storage, with a cache that is too small for all layers.
@@ -341,8 +326,7 @@ SKIP:
 	my $cache = PostgreSQL::Test::Utils::tempdir;
 
 	$s3->create_bucket('bucket');
-	ask($watcher,
-		$s3->sql('cloud', 's3://bucket/jobs',
+	ask($watcher, $s3->sql('cloud', 's3://bucket/jobs',
 			"cache_directory '$cache', cache_size '4MB'"));
 	my $import = "SELECT FROM bb_import_directory('$base', 'cloud')";
 	unlike(ask($session, "SET bbackup.layer_size = '1MB'; $import"),
@@ -357,8 +341,7 @@ SKIP:
 	} (1, 2);
 	is($shared, $alone, 'the same bytes');
 	ask($session, 'SET bbackup.download_behavior = error');
-	like(
-		ask($session,
+	like(ask($session,
 			sprintf $hash, "store => 'cloud', jobs => 2, progress => false"),
 		qr/ERROR:  55000: basebackup would have to download layer/,
 		'download_behavior holds for workers');

@@ -12,9 +12,6 @@ use BBackup;
 use BBackup::Client;
 use BBackup::Tree;
 use List::Util 'any';
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $seed = $ENV{BB_SEED} // int(rand(2**31));
 srand $seed;
@@ -553,9 +550,8 @@ foreach my $combination (@combinations)
 
 	my $got = comparable($combination, $tree);
 	$settings{ $combination->{settings} } //= $got->{'postgresql.auto.conf'};
-	is( delete $got->{'postgresql.auto.conf'},
-		$settings{ $combination->{settings} },
-		"$name: the settings");
+	is(delete $got->{'postgresql.auto.conf'},
+		$settings{ $combination->{settings} }, "$name: the settings");
 	$expected //= $got;
 	is_deeply($got, $expected, "$name: the same tree");
 	if ($combination->{manifest} eq 'no')
@@ -567,14 +563,10 @@ foreach my $combination (@combinations)
 		my $manifest = slurp_file("$tree/backup_manifest");
 
 		is(verify($tree), 'accepted', '... that pg_verifybackup accepts');
-		cmp_ok(
-			!!($manifest =~ /"Encoded-Path"/),
-			'==',
+		cmp_ok(!!($manifest =~ /"Encoded-Path"/), '==',
 			$combination->{manifest} eq 'force-encode',
 			'... with paths as wanted');
-		cmp_ok(
-			!!($manifest =~ /"SHA256"/),
-			'==',
+		cmp_ok(!!($manifest =~ /"SHA256"/), '==',
 			$combination->{manifest} eq 'sha256',
 			'... with checksums as wanted');
 
@@ -583,9 +575,7 @@ foreach my $combination (@combinations)
 		my $byte = ord substr slurp_file("$tree/$file"), $at, 1;
 
 		patch_file("$tree/$file", $at, chr($byte ^ 1 << rand 8));
-		like(
-			verify($tree),
-			qr/checksum mismatch for file "\Q$file\E"/,
+		like(verify($tree), qr/checksum mismatch for file "\Q$file\E"/,
 			"... except byte $at of $file");
 		patch_file("$tree/$file", $at, chr $byte);
 	}

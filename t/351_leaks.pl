@@ -6,9 +6,6 @@ use warnings;
 use BBackup;
 use BBackup::Tree;
 use File::Find;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $seed = $ENV{BB_SEED} // int(rand(2**31));
@@ -186,8 +183,7 @@ sub remove_made
 	my ($way) = @_;
 
 	$untouched = tree($clone) if $way =~ /delta/;
-	ask($watcher,
-		'SELECT count(lo_unlink(oid)) FROM pg_largeobject_metadata');
+	ask($watcher, 'SELECT count(lo_unlink(oid)) FROM pg_largeobject_metadata');
 	PostgreSQL::Test::Utils::system_or_bail('rm', '-rf', glob "$base/out*");
 	return;
 }
@@ -320,15 +316,12 @@ sub try_cancels
 		remove_made($way) if $late;
 		nothing_left("$name, $timeout ms");
 	}
-	like(
-		interrupt(
+	like(interrupt(
 			$way,
 			$arguments,
 			sub {
 				ask($watcher, "SELECT pg_cancel_backend($session->{backend})");
-			}),
-		$cancelled,
-		"$name, a cancel");
+			}), $cancelled, "$name, a cancel");
 	nothing_left("$name, a cancel");
 	not_bootable($way, $name);
 	works($way, $arguments, "$name, a cancel");
@@ -342,8 +335,8 @@ sub try_broken_layer
 	my $byte = ord substr slurp_file($layer), $at, 1;
 
 	patch_file($layer, $at, chr($byte ^ 0xff));
-	like(ask($session, $ways{$way}->($arguments)),
-		qr/ERROR:  XX001/, "$name, a layer that is broken at $at");
+	query_like($session, $ways{$way}->($arguments), qr/ERROR:  XX001/,
+		"$name, a layer that is broken at $at");
 	patch_file($layer, $at, chr $byte);
 	nothing_left("$name, a broken layer");
 	not_bootable($way, $name);
@@ -362,8 +355,7 @@ sub try_full_disk
 	# a hard limit could not be raised again
 	system_or_bail('prlimit', '--pid', $session->{backend},
 		"--fsize=$limit:unlimited");
-	like(
-		ask($session, $ways{$way}->($arguments)),
+	query_like($session, $ways{$way}->($arguments),
 		qr/ERROR:  .*: could not write file .*File too large/,
 		"$name, files are limited to $limit bytes");
 	system_or_bail('prlimit', '--pid', $session->{backend},
@@ -471,7 +463,7 @@ foreach my $arguments ($plain,
 	{
 		my ($query, $expected, $name) = @$case;
 
-		like(ask($session, $query), qr/ERROR:  $expected/, "$name fails");
+		query_like($session, $query, qr/ERROR:  $expected/, "$name fails");
 		nothing_left($name);
 		unlike(ask($session, stream($arguments)),
 			qr/ERROR/, "$name: the next call works");

@@ -6,9 +6,6 @@ use warnings;
 use BBackup;
 use BBackup::Client;
 use POSIX ();
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 use Time::HiRes 'usleep';
 
 # Mostly holes, so much is written but little is stored.  After the store, blocks of

@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $parent = new_archiving_source(
@@ -76,11 +73,8 @@ my $clone = new_clone('clone', fetch_backup($store));
 $clone->start;
 is(tli($clone), 2, 'a clone on tli 2');
 insert($clone, 'of the clone');
-is( $clone->safe_psql(
-		'postgres',
-		'SELECT archived_count, failed_count FROM pg_stat_archiver'),
-	'0|0',
-	'it archives nothing');
+query_is($clone, 'SELECT archived_count, failed_count FROM pg_stat_archiver',
+	'0|0', 'it archives nothing');
 my $before = join ' ', glob "$archive/00000002*";
 is($before, '', 'there is nothing of tli 2 in the archive');
 
@@ -90,8 +84,7 @@ my $two = insert($standby, 'two');
 my $name = $standby->safe_psql('postgres', "SELECT pg_walfile_name('$two')");
 like($name, qr/^00000002/, 'production fails over to tli 2');
 wait_for_archive($standby, $name);
-is( $standby->safe_psql('postgres', 'SELECT failed_count FROM pg_stat_archiver'),
-	0,
+query_is($standby, 'SELECT failed_count FROM pg_stat_archiver', 0,
 	'all of its WAL is archived');
 is(rows($clone), 'of the clone one', 'the clone goes on by itself');
 $clone->stop;
@@ -121,24 +114,19 @@ sub histories
 	);
 }
 
-is( histories($alone),
-	'pg_wal/00000002.history pg_wal/00000003.history',
+is(histories($alone), 'pg_wal/00000002.history pg_wal/00000003.history',
 	'a captured history file has taken its tli');
-fails_like(
-	$alone,
-	'SELECT bb_basebackup(new_tli => 2)',
+fails_like($alone, 'SELECT bb_basebackup(new_tli => 2)',
 	qr/22023: new_tli 2 is a timeline ID that the source has/,
 	'no backup gets it');
 %row = ingest($alone, $archive);
 is($row{tli}, 2, 'WAL comes to it');
-is( histories($alone),
-	'pg_wal/00000002.history pg_wal/00000003.history',
+is(histories($alone), 'pg_wal/00000002.history pg_wal/00000003.history',
 	'then it is captured once, still');
 my $place = PostgreSQL::Test::Utils::tempdir_short . '/restored';
 $alone->safe_psql('postgres', "SELECT FROM bb_restore(directory => '$place')");
-is( slurp_file("$place/pg_wal/00000002.history"),
-	slurp_file("$archive/00000002.history"),
-	'a directory can be made of it');
+is(slurp_file("$place/pg_wal/00000002.history"),
+	slurp_file("$archive/00000002.history"), 'a directory can be made of it');
 like(slurp_file("$place/pg_wal/00000003.history"),
 	qr/\A1\t[0-9A-F\/]+\t.*\n2\t\Q$row{end_lsn}\E\t/s, 'with the history');
 $alone->stop;
@@ -151,8 +139,7 @@ my $writer = new_clone('writer',
 $writer->append_conf('postgresql.conf',
 	"archive_command = 'test ! -f \"$own/%f\" && cp \"%p\" \"$own/%f\"'\n");
 $writer->start;
-is($writer->safe_psql('postgres', 'SHOW archive_mode'),
-	'on', 'settings of the source archive');
+query_is($writer, 'SHOW archive_mode', 'on', 'settings of the source archive');
 $writer->backup('later');
 my $three = insert($writer, 'three');
 $name = $writer->safe_psql('postgres', "SELECT pg_walfile_name('$three')");
@@ -180,16 +167,13 @@ $store->safe_psql('postgres',
 	"SELECT bb_create_branch('branch', lsn => '$two')");
 %row = ingest($store, $own, 'branch');
 is($row{tli}, 3, 'a branch with the clone\'s WAL');
-is( $store->safe_psql('postgres',
-		"SELECT string_agg(path, ' ') FROM bb_files() WHERE path ~ '4.history\$'"
-	),
+query_is($store,
+	"SELECT string_agg(path, ' ') FROM bb_files() WHERE path ~ '4.history\$'",
 	'pg_wal/00000004.history',
 	'a clone of the other timeline keeps clear of it');
 foreach my $tli (2, 3)
 {
-	fails_like(
-		$store,
-		"SELECT bb_basebackup(new_tli => $tli)",
+	fails_like($store, "SELECT bb_basebackup(new_tli => $tli)",
 		qr/22023: new_tli $tli is a timeline ID that the source has.*HINT:  Omit/s,
 		"tli $tli is not given");
 }

@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::Client;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 my $elsewhere = PostgreSQL::Test::Utils::tempdir;
 my $store = new_store('store');
@@ -79,11 +76,10 @@ is($err, '', 'nothing has to be said');
 my $clone = start_clone($place, 'clone');
 is(setting($clone, 'data_directory'),
 	$clone->data_dir, 'the clone has a directory of its own');
-is($clone->safe_psql('postgres', 'SELECT i FROM t'), 1, '... with its table');
+query_is($clone, 'SELECT i FROM t', 1, '... with its table');
 $clone->safe_psql('postgres', 'INSERT INTO t VALUES (2)');
 $clone->safe_psql('postgres', 'SELECT pg_switch_wal()');
-is( $clone->safe_psql('postgres', 'SELECT pg_is_in_recovery()'),
-	'f', 'it is no standby');
+query_is($clone, 'SELECT pg_is_in_recovery()', 'f', 'it is no standby');
 my %expected = (
 	archive_mode => 'off',
 	primary_conninfo => '',
@@ -107,11 +103,9 @@ foreach my $name (sort keys %expected)
 {
 	is(setting($clone, $name), $expected{$name}, "the clone's $name");
 }
-is( $clone->safe_psql('postgres',
-		"SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL AND name NOT IN ('port', 'unix_socket_directories')"
-	),
-	0,
-	'no file has a parameter that the server does not know');
+query_is($clone,
+	"SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL AND name NOT IN ('port', 'unix_socket_directories')",
+	0, 'no file has a parameter that the server does not know');
 ok(-d $clone->data_dir . "/$_", "directory $_ is there")
   foreach qw(empty.d sockets/deep);
 $clone->stop;
@@ -149,9 +143,8 @@ connect_to($store);
 my $made = "$places/client";
 my ($status) = run_client('-D', $made, '--settings=source');
 is($status, 0, 'the client has the option');
-is( slurp_file("$made/postgresql.auto.conf"),
-	slurp_file("$data/postgresql.auto.conf"),
-	'... and passes it on');
+is(slurp_file("$made/postgresql.auto.conf"),
+	slurp_file("$data/postgresql.auto.conf"), '... and passes it on');
 ok(-d "$made/empty.d", '... and makes an empty directory');
 rmdir "$made/$_" or die $! foreach qw(sockets/deep sockets empty.d);
 $store->safe_psql('postgres',
@@ -216,15 +209,11 @@ foreach my $option ('clone', 'source')
 	  foreach (qw(max_prepared_transactions max_locks_per_transaction
 		track_commit_timestamp), $origins_limit);
 	$clone = start_clone($place{$option}, "grown_$option");
-	is( $clone->safe_psql('postgres',
-			"SELECT string_agg(gid, ' ' ORDER BY gid) FROM pg_prepared_xacts"),
-		'locks p1 p2 p3',
-		"$option: prepared transactions are there");
-	is($clone->safe_psql('postgres', $timestamps),
-		$right, "$option: so are commit timestamps");
-	is( $clone->safe_psql('postgres',
-			'SELECT count(*) FROM pg_replication_origin_status'),
-		15,
+	query_is($clone,
+		"SELECT string_agg(gid, ' ' ORDER BY gid) FROM pg_prepared_xacts",
+		'locks p1 p2 p3', "$option: prepared transactions are there");
+	query_is($clone, $timestamps, $right, "$option: so are commit timestamps");
+	query_is($clone, 'SELECT count(*) FROM pg_replication_origin_status', 15,
 		"$option: and all replication origins");
 	$clone->stop;
 }
@@ -251,20 +240,16 @@ import_directory($store, $subscriber->data_dir, 'subscriber');
 ($place) = restore("timeline => 'subscriber'");
 $clone = start_clone($place, 'subscribed');
 $publisher->safe_psql('postgres', 'INSERT INTO t VALUES (1)');
-is( $clone->safe_psql('postgres',
-		"SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%'"
-	),
-	0,
-	'a subscriber\'s clone has no workers');
-is( $publisher->safe_psql('postgres', 'SELECT active FROM pg_replication_slots'),
-	'f',
+query_is($clone,
+	"SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%'",
+	0, 'a subscriber\'s clone has no workers');
+query_is($publisher, 'SELECT active FROM pg_replication_slots', 'f',
 	'the slot is free');
 $subscriber->start;
 $publisher->wait_for_catchup('s');
-is($subscriber->safe_psql('postgres', 'SELECT i FROM t'),
-	1, 'and the subscriber gets its rows');
-is($clone->safe_psql('postgres', 'SELECT count(*) FROM t'),
-	0, 'its clone does not');
+query_is($subscriber, 'SELECT i FROM t', 1,
+	'and the subscriber gets its rows');
+query_is($clone, 'SELECT count(*) FROM t', 0, 'its clone does not');
 $clone->stop;
 $subscriber->stop;
 $publisher->stop;

@@ -7,9 +7,6 @@ use warnings;
 use BBackup;
 use BBackup::S3;
 use BBackup::StoreKind;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 plan skip_all => 'this test has stores of its own'
   unless BBackup::StoreKind::is_local();
@@ -22,8 +19,7 @@ my $source = new_archiving_source('source', $archive, '');
 create_rows($source, 100000);
 my $base = cold_backup($source);
 $source->start;
-$source->safe_psql('postgres',
-	'UPDATE t SET i = i + 1 WHERE i % 3 = 0');
+$source->safe_psql('postgres', 'UPDATE t SET i = i + 1 WHERE i % 3 = 0');
 my $time = $source->safe_psql('postgres', 'SELECT clock_timestamp()');
 $source->safe_psql('postgres',
 	'UPDATE t SET i = i + 1 WHERE i % 50 = 0; SELECT pg_switch_wal()');
@@ -47,8 +43,7 @@ if (BBackup::S3::available())
 	my $s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
 
 	$s3->create_bucket('bucket');
-	$primary->safe_psql('postgres',
-		$s3->sql('cloud', 's3://bucket/store',
+	$primary->safe_psql('postgres', $s3->sql('cloud', 's3://bucket/store',
 			"cache_directory '$place/cache', cache_size '1GB'"));
 	push @stores, 'cloud';
 	# it runs as long as the test
@@ -62,8 +57,7 @@ SELECT bb_ingest(wal_directory => '$archive', store => '$_');
 
 # bob may use all functions and stores; eve may call a function of bob's;
 # strict's transactions have the strictest settings.
-$primary->safe_psql(
-	'postgres', q(
+$primary->safe_psql('postgres', q(
 CREATE ROLE bob;
 CREATE ROLE eve;
 CREATE ROLE strict LOGIN SUPERUSER;
@@ -93,8 +87,7 @@ $primary->backup('copy');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'copy', has_streaming => 1);
 $standby->start;
-is($standby->safe_psql('postgres', 'SELECT pg_is_in_recovery()'),
-	't', 'a hot standby');
+query_is($standby, 'SELECT pg_is_in_recovery()', 't', 'a hot standby');
 
 # --- A query for each function.  STORE and PLACE are replaced; each query
 # returns a row that depends on the store alone.
@@ -158,8 +151,7 @@ my @fills =
 # These are tested below.
 my @others = qw(bb_basebackup_lo bb_copy bb_fdw_validator);
 
-is_deeply(
-	[
+is_deeply([
 		split /\n/,
 		$primary->safe_psql(
 			'postgres', q(
@@ -167,8 +159,7 @@ SELECT p.proname FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.refobjid =
 	(SELECT oid FROM pg_extension WHERE extname = 'bbackup')
 ORDER BY p.proname COLLATE "C"))
-	],
-	[ sort keys %reads, keys %cached, keys %fills, @others ],
+	], [ sort keys %reads, keys %cached, keys %fills, @others ],
 	'every function is called');
 
 my $places = 0;
@@ -284,8 +275,7 @@ sub make_doomed
 	my $doomed = "$place/doomed";
 
 	mkdir $doomed;
-	$primary->safe_psql('postgres',
-		$make
+	$primary->safe_psql('postgres', $make
 		? "CREATE TABLESPACE doomed LOCATION '$doomed'"
 		: 'DROP TABLESPACE doomed');
 	$primary->wait_for_catchup($standby);
@@ -369,9 +359,8 @@ sub fetch_with_workers
 			"SELECT count(*) = 2 FROM $workers AND wait_event = 'Extension'"),
 		"$situation->{name}: two workers run");
 	$chunks .= "\n" . ask($session, 'FETCH ALL FROM c');
-	is( $situation->{node}
-		  ->safe_psql('postgres', "SELECT md5(\$\$$chunks\$\$)"),
-		$digest,
+	is($situation->{node}
+		  ->safe_psql('postgres', "SELECT md5(\$\$$chunks\$\$)"), $digest,
 		"$situation->{name}: the backup is the same");
 	ask($session, $situation->{after} // 'COMMIT');
 	$situation->{node}
@@ -440,20 +429,16 @@ my $refused =
 fails_like($standby, $lo, $refused, 'no large object on a standby');
 fails_like($primary, "BEGIN READ ONLY; $lo",
 	$refused, 'nor in a READ ONLY transaction');
-is( $standby->safe_psql(
-		'postgres', "SELECT count(*) FROM bb_get_access_stats()"
-		  . " WHERE function = 'bb_basebackup_lo' AND state <> 'error'"),
-	0,
-	'it fails before it begins');
+query_is($standby, "SELECT count(*) FROM bb_get_access_stats()"
+	  . " WHERE function = 'bb_basebackup_lo' AND state <> 'error'",
+	0, 'it fails before it begins');
 
 # --- The client.
 
-$standby->command_ok(
-	[
+$standby->command_ok([
 		'bb_basebackup', '-d', $standby->connstr('postgres'), '--store', 'files',
 		'-j', '2', '-D', "$place/by_client"
-	],
-	'bb_basebackup from a standby');
+	], 'bb_basebackup from a standby');
 
 # --- Everything works after promotion.
 

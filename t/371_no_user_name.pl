@@ -4,9 +4,6 @@
 use strict;
 use warnings;
 use BBackup;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 # In a user namespace, an unprivileged user may have any user ID.
 my $uid = 54321;
@@ -63,46 +60,38 @@ start_as_nobody('');
 my $postmaster = (split /\n/, slurp_file("$data/postmaster.pid"))[0];
 like(slurp_file("/proc/$postmaster/uid_map"),
 	qr/^\s*$uid\s/, "the server runs as user ID $uid");
-isnt(
-	system(
+isnt(system(
 		"@as_nobody postgres --single -D $data postgres </dev/null 2>/dev/null"),
-	0,
-	'a stand-alone server does not start');
+	0, 'a stand-alone server does not start');
 
-is($store->safe_psql('postgres', $backup =~ s/ARGUMENTS//r),
-	$expected, 'a backup by redo helpers');
-is( $store->safe_psql(
-		'postgres', $backup =~ s/ARGUMENTS/jobs => 2, progress => false/r),
-	$expected,
-	'and by those of background workers');
+query_is($store, $backup =~ s/ARGUMENTS//r, $expected,
+	'a backup by redo helpers');
+query_is($store, $backup =~ s/ARGUMENTS/jobs => 2, progress => false/r,
+	$expected, 'and by those of background workers');
 my $place = PostgreSQL::Test::Utils::tempdir;
-is( $store->safe_psql('postgres',
-		"SELECT bb_basebackup_to_program(command => 'cat > $place/a.tar') > 0"),
-	't',
-	'to a program');
-is( $store->safe_psql('postgres',
-		"SELECT files > 0 FROM bb_restore(directory => '$place/clone')"),
-	't',
+query_is($store,
+	"SELECT bb_basebackup_to_program(command => 'cat > $place/a.tar') > 0",
+	't', 'to a program');
+query_is($store,
+	"SELECT files > 0 FROM bb_restore(directory => '$place/clone')", 't',
 	'and a data directory');
-is( $store->safe_psql('postgres',
-		"SELECT count(*) FROM bb_import_directory(directory => '$base',"
-		  . " timeline => 'another')"),
-	1,
-	'an import');
+query_is($store,
+	"SELECT count(*) FROM bb_import_directory(directory => '$base',"
+	  . " timeline => 'another')",
+	1, 'an import');
 
 # The client runs as such a user, too, if it is given a role to connect as.
 {
 	local $ENV{PGUSER} = $store->safe_psql('postgres', 'SELECT current_user');
 
-	ok( system(@as_nobody, 'bb_basebackup', '-d', $store->connstr('postgres'),
-			'-D', "$place/by_client") == 0,
-		'the client');
+	ok(system(@as_nobody, 'bb_basebackup', '-d', $store->connstr('postgres'),
+			'-D', "$place/by_client") == 0, 'the client');
 }
 stop_nobody();
 
 start_as_nobody("shared_preload_libraries = 'bbackup'\n");
-is($store->safe_psql('postgres', $backup =~ s/ARGUMENTS//r),
-	$expected, 'with the library preloaded');
+query_is($store, $backup =~ s/ARGUMENTS//r, $expected,
+	'with the library preloaded');
 stop_nobody();
 
 done_testing();

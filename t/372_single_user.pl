@@ -6,9 +6,6 @@ use warnings;
 use BBackup;
 use BBackup::S3;
 use BBackup::StoreKind;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 plan skip_all => 'this test has stores of its own'
   unless BBackup::StoreKind::is_local();
@@ -25,8 +22,7 @@ if (BBackup::S3::available())
 {
 	$s3 = BBackup::S3->start(PostgreSQL::Test::Utils::tempdir_short);
 	$s3->create_bucket('bucket');
-	$store->safe_psql('postgres',
-		$s3->sql('cloud', 's3://bucket/store',
+	$store->safe_psql('postgres', $s3->sql('cloud', 's3://bucket/store',
 			"cache_directory '$place/cache', cache_size '1GB'"));
 	$store->safe_psql('postgres',
 		"SELECT bb_import_directory(directory => '$base', store => 'cloud');"
@@ -66,8 +62,7 @@ unlike($messages, qr/ERROR|WARNING:/, 'without errors');
 ($rows, $messages) =
   single_user(backup('jobs => 2, progress => false'));
 is_deeply($rows, [$expected], 'with jobs');
-like(
-	$messages,
+like($messages,
 	qr/NOTICE:  making a base backup with 0 of \d background workers\n[^\n]*DETAIL:  There are no background workers in single-user mode/,
 	'the backup runs without workers');
 
@@ -95,8 +90,7 @@ SKIP:
 	is_deeply($rows, [ $expected, $expected ], 'a backup out of S3');
 	unlike($messages, qr/ERROR|WARNING:/, 'without errors');
 	($rows, $messages) = single_user("SELECT bb_prefetch(store => 'cloud')");
-	like(
-		$messages,
+	like($messages,
 		qr/ERROR:  could not start a background worker for prefetch\n[^\n]*DETAIL:  There are no background workers in single-user mode/,
 		'bb_prefetch has no worker, and says why');
 	unlike($messages, qr/HINT/, 'with no hint to try again');

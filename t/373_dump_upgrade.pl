@@ -5,9 +5,6 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::StoreKind;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
-use Test::More;
 
 plan skip_all => 'this test is of stores in directories'
   unless BBackup::StoreKind::is_local();
@@ -20,8 +17,7 @@ my $place = PostgreSQL::Test::Utils::tempdir;
 my $old = new_store('old');
 import_directory($old, $base);
 my $default = store_directory($old);
-$old->safe_psql(
-	'postgres', qq(
+$old->safe_psql('postgres', qq(
 CREATE ROLE bob;
 CREATE SERVER files FOREIGN DATA WRAPPER bbackup
 	OPTIONS (url 'file://$place/files');
@@ -54,13 +50,11 @@ fails_like($old, $_, $refused, "refused: $_")
   "CREATE USER MAPPING FOR bob SERVER bbackup OPTIONS (access_key_id 'a')";
 
 # A server that got options in another way is refused.
-fails_like(
-	$old,
-	q(BEGIN; SET allow_system_table_mods = on;
+fails_like($old, q(BEGIN; SET allow_system_table_mods = on;
 UPDATE pg_foreign_server SET srvoptions = '{url=file:///elsewhere}'
 	WHERE srvname = 'bbackup';
-SELECT * FROM bb_timelines()),
-	$refused, 'options that were set in another way are refused');
+SELECT * FROM bb_timelines()), $refused,
+	'options that were set in another way are refused');
 
 # The definition of all page stores, and their privileges.
 my $all = q(
@@ -108,22 +102,17 @@ $restored->safe_psql('postgres', 'CREATE ROLE bob');
 my $dump = "$place/dump.sql";
 command_ok([ 'pg_dump', '-d', $old->connstr('postgres'), '-f', $dump ],
 	'pg_dump');
-$restored->command_ok(
-	[
+$restored->command_ok([
 		'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d',
 		$restored->connstr('postgres'), '-f', $dump
-	],
-	'and psql');
-is($restored->safe_psql('postgres', $all),
-	$expected, 'stores, options, keys and rights are the same');
-is($restored->safe_psql('postgres', $backup),
-	$digest, 'a store that has a URL gives the same backup');
-like(said($restored, $count),
-	$missing->($restored->data_dir . '.bbackup'),
+	], 'and psql');
+query_is($restored, $all, $expected,
+	'stores, options, keys and rights are the same');
+query_is($restored, $backup, $digest,
+	'a store that has a URL gives the same backup');
+like(said($restored, $count), $missing->($restored->data_dir . '.bbackup'),
 	'another data directory has another default store, and a NOTICE says so');
-fails_like(
-	$restored,
-	'SELECT bb_basebackup()',
+fails_like($restored, 'SELECT bb_basebackup()',
 	qr/ERROR:  42704: timeline "main" does not exist.*\nDETAIL:  The directory of the page store does not exist/,
 	'also for a read from it');
 like(said($restored, 'SELECT count(*) FROM bb_layers()'),
@@ -143,23 +132,18 @@ $new->init;
 $old->stop;
 my $bin = $old->config_data('--bindir');
 chdir $place or die "$place: $!";
-command_ok(
-	[
+command_ok([
 		'pg_upgrade', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $bin,
 		'-B', $bin, '-s', $new->host, '-p', $old->port, '-P', $new->port
-	],
-	'pg_upgrade');
+	], 'pg_upgrade');
 $new->start;
-is($new->safe_psql('postgres', $all),
-	$expected, 'stores, options, keys and rights are the same');
-is($new->safe_psql('postgres', $backup),
-	$digest, 'a store that has a URL gives the same backup');
-like(said($new, $count),
-	$missing->($new->data_dir . '.bbackup'),
+query_is($new, $all, $expected,
+	'stores, options, keys and rights are the same');
+query_is($new, $backup, $digest,
+	'a store that has a URL gives the same backup');
+like(said($new, $count), $missing->($new->data_dir . '.bbackup'),
 	'the default store does not exist, and a NOTICE says so');
-fails_like(
-	$new,
-	"ALTER SERVER bbackup OPTIONS (ADD cache_size '1GB')",
+fails_like($new, "ALTER SERVER bbackup OPTIONS (ADD cache_size '1GB')",
 	$refused, 'the server is still the extension\'s');
 rename $default, $new->data_dir . '.bbackup' or die $!;
 is(said($new, $count), "1\n", 'after renaming, the store is found');
@@ -169,11 +153,9 @@ is(said($new, $count), "1\n", 'after renaming, the store is found');
 $new->stop;
 my $moved = $new->data_dir . '.moved';
 rename $new->data_dir, $moved or die $!;
-command_ok(
-	[
+command_ok([
 		'pg_ctl', '-s', '-w', '-D', $moved, '-l', $new->logfile, 'start'
-	],
-	'a renamed data directory');
+	], 'a renamed data directory');
 like(said($new, $count),
 	$missing->("$moved.bbackup"), 'the default store does not exist');
 rename $new->data_dir . '.bbackup', "$moved.bbackup" or die $!;

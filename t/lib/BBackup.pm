@@ -12,7 +12,8 @@
 #	my $clone = new_clone('clone', fetch_backup($store));
 #	$clone->start;
 #
-# It exports what these modules export, and draw_seed.
+# It exports what these modules export, Test::More and PostgreSQL::Test::Utils
+# included, and draw_seed.
 
 package BBackup;
 
@@ -25,12 +26,15 @@ use BBackup::Sessions;
 use BBackup::Sources;
 use BBackup::Stores;
 use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = (
 	'draw_seed', @BBackup::Backups::EXPORT,
 	@BBackup::Files::EXPORT, @BBackup::Sessions::EXPORT,
-	@BBackup::Sources::EXPORT, @BBackup::Stores::EXPORT);
+	@BBackup::Sources::EXPORT, @BBackup::Stores::EXPORT,
+	@PostgreSQL::Test::Utils::EXPORT, @Test::More::EXPORT);
 
 # draw_seed - the seed of a test's random choices: BB_SEED, if that is set.  In CI
 # it is always the same, so that CI judges the change that it is given.

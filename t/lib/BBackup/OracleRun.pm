@@ -96,7 +96,7 @@ sub run_oracle
 	my ($variant, %options) = @_;
 	my $seed = oracle_seed();
 	my @locations = @{ $options{locations} // [] };
-	my $source = new_archiving_source('source', $variant);
+	my $source = new_workload_source('source', $variant);
 	my $base = PostgreSQL::Test::Utils::tempdir . '/base';
 
 	$options{before}->($source, $seed) if $options{before};

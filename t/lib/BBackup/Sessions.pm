@@ -18,6 +18,8 @@ our @EXPORT = qw(
   answer
   ask
   end_session
+  query_is
+  query_like
   fails_like
   backend_descriptors
   backend_status
@@ -82,6 +84,34 @@ sub end_session
 	close $session->{out};
 	waitpid $session->{pid}, 0;
 	return;
+}
+
+# The answer to a query, by a session or a node.
+sub answer_of
+{
+	my ($where, $query) = @_;
+
+	return ref $where eq 'HASH'
+	  ? ask($where, $query)
+	  : $where->safe_psql('postgres', $query);
+}
+
+# query_is, query_like - test the answer to a query, by a session or a node, as is
+# and like do.
+sub query_is($$$$)
+{
+	my ($where, $query, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is(answer_of($where, $query), $expected, $name);
+}
+
+sub query_like($$$$)
+{
+	my ($where, $query, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return like(answer_of($where, $query), $expected, $name);
 }
 
 # fails_like - test that a query fails with this message.

@@ -1,6 +1,6 @@
 # BBackup::Workload - sources that write WAL of every kind.
 #
-#	my $source = new_archiving_source('source', $variant);
+#	my $source = new_workload_source('source', $variant);
 #	run_everything($source, $seed);
 #
 # "Everything" is a list of chapters, in their files' order, each with a name
@@ -22,7 +22,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-  new_archiving_source
+  new_workload_source
   run_everything
   run_pgbench
   start_chapters
@@ -58,8 +58,8 @@ sub variant
 	return $variants{$name} // croak "no variant $name";
 }
 
-# new_archiving_source - a running cluster with a WAL archive.
-sub new_archiving_source
+# new_workload_source - a running cluster with a WAL archive, of a variant.
+sub new_workload_source
 {
 	my ($name, $variant) = @_;
 	my $source = PostgreSQL::Test::Cluster->new($name);

@@ -29,8 +29,7 @@ sub chapters
 sub storage_chapters
 {
 	return (
-		[
-			'extend and truncate' => q(
+		[ 'extend and truncate' => q(
 CREATE TABLE grow (i int PRIMARY KEY, t text);
 INSERT INTO grow SELECT i, repeat('x', 100) FROM generate_series(1, 10000) i;
 VACUUM grow;
@@ -47,10 +46,8 @@ CREATE TABLE emptied AS SELECT generate_series(1, 5000) i;
 VACUUM emptied;
 DELETE FROM emptied;
 VACUUM emptied;
-)
-		],
-		[
-			'truncate' => q(
+) ],
+		[ 'truncate' => q(
 CREATE TABLE cut (i serial PRIMARY KEY, t text);
 INSERT INTO cut (t) SELECT repeat('a', 3000) FROM generate_series(1, 200);
 BEGIN;
@@ -66,10 +63,8 @@ INSERT INTO cut_new SELECT generate_series(1, 5000);
 TRUNCATE cut_new;
 INSERT INTO cut_new SELECT generate_series(1, 100);
 COMMIT;
-)
-		],
-		[
-			'drops on commit and abort' => q(
+) ],
+		[ 'drops on commit and abort' => q(
 CREATE TABLE dropped (i int PRIMARY KEY, t text);
 INSERT INTO dropped SELECT i, i FROM generate_series(1, 2000) i;
 VACUUM dropped;
@@ -108,10 +103,8 @@ INSERT INTO many_3 SELECT generate_series(1, 3000);
 BEGIN;
 SELECT 'DROP TABLE many_' || i FROM generate_series(1, 28) i \gexec
 COMMIT;
-)
-		],
-		[
-			'unlogged' => q(
+) ],
+		[ 'unlogged' => q(
 CREATE UNLOGGED TABLE quiet (id int PRIMARY KEY, a int[], p point, t text);
 CREATE INDEX ON quiet USING hash (t);
 CREATE INDEX ON quiet USING gin (a);
@@ -146,10 +139,8 @@ INSERT INTO grow VALUES (20001, 'one');
 SAVEPOINT s;
 INSERT INTO quiet VALUES (10001);
 PREPARE TRANSACTION 'unlogged subtransaction';
-)
-		],
-		[
-			'sequences' => q(
+) ],
+		[ 'sequences' => q(
 CREATE SEQUENCE counter;
 SELECT nextval('counter') FROM generate_series(1, 100);
 SELECT setval('counter', 5000);
@@ -163,10 +154,8 @@ CREATE TABLE identified (id int GENERATED ALWAYS AS IDENTITY, t text);
 INSERT INTO identified (t) SELECT 'x' FROM generate_series(1, 500);
 CREATE SEQUENCE dropped_counter;
 DROP SEQUENCE dropped_counter;
-)
-		],
-		[
-			'rewrites' => q(
+) ],
+		[ 'rewrites' => q(
 CREATE TABLE rewritten (i int, t text, d date);
 INSERT INTO rewritten
 SELECT i, md5(i::text), DATE '2020-01-01' + i FROM generate_series(1, 3000) i;
@@ -192,8 +181,7 @@ BEGIN;
 ALTER TABLE rewritten ALTER c TYPE bigint;
 CLUSTER rewritten USING rewritten_i;
 ROLLBACK;
-)
-		]);
+) ]);
 }
 
 # --- Rows: all ways to write a heap, and what hangs on it.
@@ -201,8 +189,7 @@ ROLLBACK;
 sub row_chapters
 {
 	return (
-		[
-			'heap' => q(
+		[ 'heap' => q(
 CREATE TABLE heap (i int PRIMARY KEY, n int, t text) WITH (fillfactor = 70);
 INSERT INTO heap SELECT i, 0, 'a' FROM generate_series(1, 3000) i;
 UPDATE heap SET n = n + 1 WHERE i % 3 = 0;
@@ -222,10 +209,8 @@ MERGE INTO heap USING generate_series(1, 100) g ON heap.i = g
 	WHEN NOT MATCHED THEN INSERT VALUES (g, 0, 'merged');
 VACUUM heap;
 SELECT count(*) FROM heap;
-)
-		],
-		[
-			'toast' => q(
+) ],
+		[ 'toast' => q(
 CREATE TABLE toasted (id int PRIMARY KEY, e text, m text COMPRESSION lz4);
 ALTER TABLE toasted ALTER e SET STORAGE external;
 INSERT INTO toasted
@@ -236,10 +221,8 @@ FROM generate_series(1, 30) i;
 UPDATE toasted SET e = e || 'more' WHERE id % 3 = 0;
 DELETE FROM toasted WHERE id % 5 = 0;
 VACUUM toasted;
-)
-		],
-		[
-			'copy' => q(
+) ],
+		[ 'copy' => q(
 CREATE TABLE copied (i int, t text);
 COPY copied FROM PROGRAM 'seq 1 4000 | sed "s/$/\tsome text/"';
 BEGIN;
@@ -254,10 +237,8 @@ ROLLBACK;
 -- frozen pages, changed
 UPDATE copied_frozen SET t = 'changed' WHERE i % 100 = 0;
 DELETE FROM copied_frozen WHERE i % 150 = 7;
-)
-		],
-		[
-			'visibility map' => q(
+) ],
+		[ 'visibility map' => q(
 CREATE TABLE seen (i int PRIMARY KEY, t text) WITH (fillfactor = 80);
 INSERT INTO seen SELECT i, 'a' FROM generate_series(1, 5000) i;
 VACUUM seen;
@@ -287,10 +268,8 @@ BEGIN;
 UPDATE seen SET t = 'not to be' WHERE i % 600 = 7;
 ROLLBACK;
 VACUUM seen;
-)
-		],
-		[
-			'row locks' => q(
+) ],
+		[ 'row locks' => q(
 CREATE TABLE locked (i int PRIMARY KEY, n int DEFAULT 0);
 CREATE TABLE locking (i int REFERENCES locked);
 INSERT INTO locked SELECT generate_series(1, 500);
@@ -328,10 +307,8 @@ COMMIT PREPARED 'updater';
 BEGIN;
 SELECT count(*) FROM (SELECT FROM locked WHERE i < 10 FOR SHARE) l;
 PREPARE TRANSACTION 'left-over locker';
-)
-		],
-		[
-			'large objects' => q(
+) ],
+		[ 'large objects' => q(
 SELECT lo_from_bytea(4711, decode(repeat('0123456789abcdef', 5000), 'hex'));
 SELECT lo_put(4711, 1000, 'something else');
 SELECT lo_from_bytea(4712, 'small');
@@ -339,10 +316,8 @@ SELECT lo_unlink(4712);
 BEGIN;
 SELECT lo_from_bytea(4713, 'not to be');
 ROLLBACK;
-)
-		],
-		[
-			'messages and origins' => q(
+) ],
+		[ 'messages and origins' => q(
 SELECT pg_logical_emit_message(false, 'bb', 'not transactional');
 BEGIN;
 SELECT pg_logical_emit_message(true, 'bb', repeat('transactional', 1000));
@@ -372,8 +347,7 @@ SELECT pg_replication_origin_session_reset();
 CHECKPOINT;
 SELECT pg_replication_origin_drop('gone');
 SELECT pg_create_restore_point('a restore point');
-)
-		]);
+) ]);
 }
 
 # --- Transactions.
@@ -381,8 +355,7 @@ SELECT pg_create_restore_point('a restore point');
 sub transaction_chapters
 {
 	return (
-		[
-			'subtransactions' => q(
+		[ 'subtransactions' => q(
 CREATE TABLE nested (i int);
 DO $$
 BEGIN
@@ -410,10 +383,8 @@ BEGIN
 EXCEPTION WHEN division_by_zero THEN
 	NULL;
 END $$;
-)
-		],
-		[
-			'prepared' => q(
+) ],
+		[ 'prepared' => q(
 CREATE TABLE prepared (t text);
 CREATE TABLE prepared_dropped (i int PRIMARY KEY);
 INSERT INTO prepared_dropped SELECT generate_series(1, 1000);
@@ -448,10 +419,8 @@ BEGIN;
 INSERT INTO prepared VALUES ('left over, too');
 SELECT pg_logical_emit_message(true, 'bb', 'prepared');
 PREPARE TRANSACTION 'left over, too';
-)
-		],
-		[
-			'multixacts' => q(
+) ],
+		[ 'multixacts' => q(
 CREATE TABLE shared (i int PRIMARY KEY, n int DEFAULT 0);
 INSERT INTO shared SELECT generate_series(1, 10);
 -- each round makes a multixact of its own: more than a segment of them
@@ -468,10 +437,8 @@ BEGIN
 		END;
 	END LOOP;
 END $$;
-)
-		],
-		[
-			'xids' => q(
+) ],
+		[ 'xids' => q(
 -- each round takes an xid that no WAL tells of before the commit does
 CREATE UNLOGGED TABLE burnt (i int);
 CREATE PROCEDURE burn(xids int) LANGUAGE plpgsql AS $$
@@ -485,8 +452,7 @@ BEGIN
 	END LOOP;
 END $$;
 CALL burn(20000);
-)
-		]);
+) ]);
 }
 
 # --- Catalogs: mapped ones, and much at once.
@@ -494,8 +460,7 @@ CALL burn(20000);
 sub catalog_chapters
 {
 	return (
-		[
-			'mapped catalogs' => q(
+		[ 'mapped catalogs' => q(
 VACUUM FULL pg_class;
 VACUUM FULL pg_database;
 VACUUM FULL pg_authid;
@@ -509,10 +474,8 @@ ROLLBACK;
 VACUUM FULL pg_attribute;
 VACUUM pg_class, pg_attribute;
 ANALYZE;
-)
-		],
-		[
-			'owned' => q(
+) ],
+		[ 'owned' => q(
 CREATE ROLE owner;
 SET ROLE owner;
 RESET ROLE;
@@ -544,15 +507,12 @@ INSERT INTO parts SELECT i, i::text FROM generate_series(0, 1999) i;
 UPDATE parts SET k = k + 1000 WHERE k < 10;
 ALTER TABLE parts DETACH PARTITION parts_1;
 DROP TABLE parts_1;
-)
-		],
-		[
-			'temporary' => q(
+) ],
+		[ 'temporary' => q(
 CREATE TEMP TABLE passing (i serial PRIMARY KEY, t text);
 INSERT INTO passing (t) SELECT i FROM generate_series(1, 2000) i;
 CREATE TABLE from_passing AS SELECT * FROM passing;
-)
-		]);
+) ]);
 }
 
 # --- Databases and tablespaces.
@@ -560,8 +520,7 @@ CREATE TABLE from_passing AS SELECT * FROM passing;
 sub database_chapters
 {
 	return (
-		[
-			'databases' => q(
+		[ 'databases' => q(
 CREATE DATABASE by_wal_log TEMPLATE template1 STRATEGY wal_log;
 CREATE DATABASE by_file_copy TEMPLATE template1 STRATEGY file_copy;
 \c by_wal_log
@@ -595,10 +554,8 @@ DROP DATABASE by_wal_log;
 DROP DATABASE copy_2;
 CREATE DATABASE short_lived STRATEGY file_copy;
 DROP DATABASE short_lived;
-)
-		],
-		[
-			'tablespaces' => q(
+) ],
+		[ 'tablespaces' => q(
 CREATE TABLESPACE here LOCATION '';
 CREATE TABLESPACE there LOCATION '';
 CREATE TABLE spaced (i int PRIMARY KEY USING INDEX TABLESPACE there, t text)
@@ -632,8 +589,7 @@ ALTER TABLESPACE there RENAME TO elsewhere;
 DROP DATABASE spaced_base;
 DROP TABLE spaced_quiet;
 DROP TABLESPACE here;
-)
-		],
+) ],
 		[
 			'settings' => sub {
 				my ($node) = @_;

@@ -13,8 +13,7 @@ our @EXPORT = qw(index_chapters);
 sub index_chapters
 {
 	return (
-		[
-			'btree' => q(
+		[ 'btree' => q(
 CREATE TABLE b (i int, t text, k int);
 CREATE INDEX b_i ON b (i);
 CREATE INDEX b_t ON b (t) WITH (fillfactor = 50);
@@ -40,10 +39,8 @@ CREATE INDEX b_late ON b (k, t);
 DELETE FROM b;
 VACUUM b;
 INSERT INTO b SELECT i, i, i FROM generate_series(1, 500) i;
-)
-		],
-		[
-			'hash' => q(
+) ],
+		[ 'hash' => q(
 CREATE TABLE h (i int, t text);
 CREATE INDEX h_t ON h USING hash (t);
 INSERT INTO h SELECT i, 'text ' || i FROM generate_series(1, 5000) i;
@@ -63,10 +60,8 @@ SELECT count(*) FROM h WHERE t = 'other';
 INSERT INTO h SELECT i, 'other' FROM generate_series(1, 1500) i;
 VACUUM h;
 CREATE INDEX h_i ON h USING hash (i);
-)
-		],
-		[
-			'gin' => q(
+) ],
+		[ 'gin' => q(
 CREATE TABLE g (i int, a int[], t tsvector);
 CREATE INDEX g_a ON g USING gin (a) WITH (fastupdate = on);
 CREATE INDEX g_t ON g USING gin (t) WITH (fastupdate = off);
@@ -87,10 +82,8 @@ INSERT INTO g SELECT i, ARRAY[7, i % 3], to_tsvector('simple', 'tree')
 FROM generate_series(1, 2000) i;
 CREATE INDEX g_late ON g USING gin (a);
 UPDATE g SET a = a || 99 WHERE i % 10 = 0;
-)
-		],
-		[
-			'gist' => q(
+) ],
+		[ 'gist' => q(
 CREATE TABLE s (i int, p point, r int4range);
 CREATE INDEX s_r ON s USING gist (r);
 CREATE INDEX s_p ON s USING gist (p);
@@ -111,10 +104,8 @@ CREATE INDEX s_sorted ON s USING gist (p);
 CREATE INDEX s_buffered ON s USING gist (r) WITH (buffering = on);
 ALTER TABLE s ADD EXCLUDE USING gist (int4range(i, i + 1) WITH =)
 	WHERE (i > 5900 AND i < 5910);
-)
-		],
-		[
-			'spgist' => q(
+) ],
+		[ 'spgist' => q(
 CREATE TABLE sp (i int, p point, t text, r int4range);
 CREATE INDEX sp_t ON sp USING spgist (t);
 CREATE INDEX sp_q ON sp USING spgist (p);
@@ -141,10 +132,8 @@ CREATE TABLE sp_small AS SELECT i, i::text AS t FROM generate_series(1, 20) i;
 CREATE INDEX ON sp_small USING spgist (t);
 DELETE FROM sp_small WHERE i % 2 = 0;
 VACUUM sp_small;
-)
-		],
-		[
-			'brin' => q(
+) ],
+		[ 'brin' => q(
 CREATE TABLE br (i int, t text) WITH (autovacuum_enabled = off);
 CREATE INDEX br_i ON br USING brin (i)
 	WITH (pages_per_range = 1, autosummarize = off);
@@ -164,10 +153,8 @@ VACUUM br;
 INSERT INTO br SELECT i, repeat('y', 1500) FROM generate_series(1, 6000) i;
 VACUUM br;
 SELECT brin_desummarize_range('br_i', 10);
-)
-		],
-		[
-			'bloom' => q(
+) ],
+		[ 'bloom' => q(
 CREATE EXTENSION bloom;
 CREATE TABLE bl (i int, t text);
 CREATE INDEX bl_x ON bl USING bloom (i, t);
@@ -178,8 +165,7 @@ INSERT INTO bl SELECT i, i FROM generate_series(1, 1000) i;
 DELETE FROM bl;
 VACUUM bl;
 INSERT INTO bl SELECT i, i FROM generate_series(1, 100) i;
-)
-		]);
+) ]);
 }
 
 1;

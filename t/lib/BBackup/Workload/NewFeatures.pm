@@ -25,8 +25,7 @@ sub new_chapters
 sub chapters_of_16
 {
 	return (
-		[
-			'pg16 storage' => q(
+		[ 'pg16 storage' => q(
 CREATE TABLE stored (i int, t text STORAGE EXTERNAL, u text STORAGE MAIN);
 INSERT INTO stored SELECT i, repeat('e', 4000), repeat('m', 1000)
 FROM generate_series(1, 300) i;
@@ -37,8 +36,7 @@ COPY copied_default FROM PROGRAM 'seq 1 1000 | sed "s/$/\tDEF/"'
 	WITH (DEFAULT 'DEF');
 VACUUM (SKIP_DATABASE_STATS, BUFFER_USAGE_LIMIT '256kB') stored;
 VACUUM (ONLY_DATABASE_STATS);
-)
-		],
+) ],
 		[ 'pg16 bulk extension' => \&extend_together ]);
 }
 
@@ -66,8 +64,7 @@ sub extend_together
 sub chapters_of_17
 {
 	return (
-		[
-			'pg17 merge' => q(
+		[ 'pg17 merge' => q(
 CREATE TABLE merged (k int, v text, n int GENERATED ALWAYS AS IDENTITY)
 	PARTITION BY RANGE (k);
 CREATE TABLE merged_1 PARTITION OF merged FOR VALUES FROM (0) TO (1000);
@@ -94,10 +91,8 @@ INSERT INTO excluding SELECT int4range(i * 2, i * 2 + 1), i
 FROM generate_series(1, 2000) i;
 ALTER TABLE excluding ADD g int GENERATED ALWAYS AS (b * 2) STORED;
 ALTER TABLE excluding ALTER g SET EXPRESSION AS (b * 3);
-)
-		],
-		[
-			'pg17 builtin collation' => q(
+) ],
+		[ 'pg17 builtin collation' => q(
 CREATE DATABASE builtin_base TEMPLATE template0 LOCALE_PROVIDER builtin
 	BUILTIN_LOCALE 'C.UTF-8' STRATEGY wal_log;
 CREATE DATABASE builtin_copy TEMPLATE template0 LOCALE_PROVIDER builtin
@@ -112,8 +107,7 @@ DELETE FROM t WHERE i % 7 = 0;
 VACUUM t;
 \c postgres
 DROP DATABASE builtin_copy;
-)
-		],
+) ],
 		[
 			# pg_database says which databases have one, by updates in place
 			'pg17 login trigger' => q(
@@ -138,8 +132,7 @@ DROP EVENT TRIGGER of_ddl;
 CREATE ROLE keeper;
 GRANT MAINTAIN ON logins TO keeper;
 GRANT pg_maintain TO keeper;
-)
-		],
+) ],
 		[
 			# pruning and freezing are one record
 			'pg17 prune and freeze' => q(
@@ -162,8 +155,7 @@ COMMIT;
 VACUUM (FREEZE, TRUNCATE off) pruned;
 DELETE FROM pruned WHERE i > 1000;
 VACUUM pruned;
-)
-		],
+) ],
 		[ 'pg17 incremental backup' => \&back_up_incrementally ]);
 }
 
@@ -220,15 +212,13 @@ REINDEX INDEX parallel_gin;
 COPY parallel
 FROM PROGRAM 'printf "1\t{1}\t(1,2)\tx\n2\tbroken\t(1,2)\tx\n"'
 WITH (ON_ERROR ignore);
-)
-		]);
+) ]);
 }
 
 sub chapters_of_18
 {
 	return (
-		[
-			'pg18 generated columns and constraints' => q(
+		[ 'pg18 generated columns and constraints' => q(
 CREATE TABLE generated (a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL,
 	c int GENERATED ALWAYS AS (a + 1),
 	d int GENERATED ALWAYS AS (a * 7) STORED);
@@ -254,25 +244,21 @@ CREATE TABLE generated_parts_1 PARTITION OF generated_parts
 INSERT INTO generated_parts SELECT generate_series(0, 4999);
 VACUUM ONLY generated_parts;
 UPDATE generated SET a = a RETURNING old.a, new.b;
-)
-		],
-		[
-			'pg18 databases' => q(
+) ],
+		[ 'pg18 databases' => q(
 CREATE DATABASE pg_unicode_fast TEMPLATE template0 LOCALE_PROVIDER builtin
 	BUILTIN_LOCALE 'PG_UNICODE_FAST' STRATEGY wal_log;
 SET file_copy_method = clone;
 CREATE DATABASE cloned TEMPLATE template1 STRATEGY file_copy;
 RESET file_copy_method;
 ALTER DATABASE postgres REFRESH COLLATION VERSION;
-)
-		]);
+) ]);
 }
 
 sub row_chapters_of_18
 {
 	return (
-		[
-			'pg18 temporal constraints' => q(
+		[ 'pg18 temporal constraints' => q(
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 CREATE TABLE room (id int, valid daterange, note text,
 	CONSTRAINT room_pk PRIMARY KEY (id, valid WITHOUT OVERLAPS));
@@ -296,10 +282,8 @@ DELETE FROM booking WHERE id % 2 = 0;
 VACUUM booking;
 UPDATE booking SET during = daterange('2020-01-03', '2020-01-06')
 WHERE id % 3 = 0;
-)
-		],
-		[
-			'pg18 skip scans and statistics' => q(
+) ],
+		[ 'pg18 skip scans and statistics' => q(
 CREATE TABLE uuids (id uuid DEFAULT uuidv7() PRIMARY KEY, t text);
 INSERT INTO uuids (t) SELECT i::text FROM generate_series(1, 5000) i;
 CREATE TABLE skipped (a int, b int, c int);
@@ -323,8 +307,7 @@ SELECT pg_restore_attribute_stats('schemaname', 'public', 'relname', 'skipped',
 ALTER TABLE skipped SET (vacuum_truncate = off,
 	autovacuum_vacuum_max_threshold = 1000,
 	vacuum_max_eager_freeze_failure_rate = 1);
-)
-		],
+) ],
 		[
 			# pages that are all-visible are scanned eagerly; updates in place
 			# have invalidations in WAL
@@ -342,8 +325,7 @@ CREATE INDEX ON eager (i);
 DROP INDEX eager_i_idx;
 ANALYZE eager;
 CREATE INDEX CONCURRENTLY eager_c ON eager (i);
-)
-		]);
+) ]);
 }
 
 1;
