@@ -295,20 +295,16 @@ UNIT_TEST(compressing_threads_end)
 	char	   *bytes = some_bytes(20000000, true);
 	int			before = count_threads();
 	MemoryContext backup;
-	MemoryContext old;
 	BbSink	   *sink;
 
 	/* left in the midst */
-	backup = AllocSetContextCreate(CurrentMemoryContext, "backup",
-								   ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(backup);
+	backup = unit_enter();
 	sink = bb_sink_compress_new(bb_sink_chunks_new(0), &spec);
 	bb_sink_begin(ctx, sink);
 	bb_sink_begin_archive(ctx, sink, "base.tar");
 	bb_sink_write(ctx, sink, bytes, 20000000);
 	CHECK(count_threads() == before + 3);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(backup);
+	unit_leave(backup);
 	CHECK(count_threads() == before);
 
 	/* done; the context is still there */

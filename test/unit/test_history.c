@@ -728,18 +728,14 @@ UNIT_TEST(branch_has_its_own_tli)
 	commit(ctx, model);
 	for (int i = 0; i < lengthof(cases); i++)
 	{
-		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-													  "branch",
-													  ALLOCSET_DEFAULT_SIZES);
-		MemoryContext old = MemoryContextSwitchTo(context);
+		MemoryContext context = unit_enter();
 		char	   *name = psprintf("b%d", i);
 
 		bb_timeline_branch(ctx, model->objects, name, "main", cases[i].lsn);
 		branch = bb_manifest_read(ctx, model->objects, name);
 		CHECK(branch->tli == cases[i].tli);
 		CHECK(branch->nswitches == cases[i].nswitches);
-		MemoryContextSwitchTo(old);
-		MemoryContextDelete(context); /* REQUIRES: the lock */
+		unit_leave(context); /* REQUIRES: the lock */
 	}
 }
 

@@ -182,10 +182,7 @@ UNIT_TEST(layer_cursor_starts_between_keys)
 UNIT_TEST(layer_writer_leaves_nothing_behind)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "writer",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 	BbKeyRange	all = bb_key_range_all();
 	BbKey		key = key_of(0);
 	BbLayerWriter *writer;
@@ -195,8 +192,7 @@ UNIT_TEST(layer_writer_leaves_nothing_behind)
 	bb_layer_writer_add(ctx, writer, &key, "x", 1);
 	CHECK_ERROR(bb_layer_writer_add(ctx, writer, &key, "x", 1),
 				ERRCODE_INTERNAL_ERROR);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	CHECK(bb_objstore_list(ctx, objects, "timelines") == NIL);
 }
 

@@ -258,14 +258,10 @@ STORE_TEST(objstore_unfinished_is_no_object)
 
 STORE_TEST(objstore_writer_dies_with_its_context)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "writer",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 
 	write_much(ctx, bb_object_create(ctx, objects, "t/object"));
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	CHECK(nothing_left(objects, "t/.object.tmp"));
 	CHECK(!exists(ctx, objects, "t/object"));
 }

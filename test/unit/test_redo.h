@@ -52,6 +52,9 @@ extern void test_redo_add_record(BbPageHistory *history, uint8 info,
 extern void test_redo_submit_text(const BbReqCtx *ctx, BbRedo *redo,
 								  BlockNumber block, const char *text);
 extern char *test_redo_next_text(const BbReqCtx *ctx, BbRedo *redo);
+#define CHECK_REDO_FAILS(ctx, redo)                    \
+	CHECK_ERROR((void) test_redo_next_text(ctx, redo), \
+				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION)
 extern void test_redo_check_works(const BbReqCtx *ctx, BbRedo *redo);
 
 /* This cluster's control file, and that of another cluster. */

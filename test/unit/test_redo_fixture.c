@@ -255,14 +255,10 @@ BbRedo *
 test_redo_open_anew(const BbReqCtx *ctx)
 {
 	ControlFileData control = test_redo_other_control(1);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "other cluster",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 
 	bb_redo_open(ctx, &control, sizeof(control));
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	CHECK(test_redo_children() == NIL);
 	return test_redo_open(ctx);
 }

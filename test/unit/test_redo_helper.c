@@ -130,8 +130,7 @@ UNIT_TEST(redo_error_is_answered)
 	pid = test_redo_only_child();
 	submit_deed(ctx, redo, UNIT_REDO_ERROR);
 	test_redo_submit_text(ctx, redo, 1, "after");
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strcmp(unit_last_error,
 				 "redo of relation 1663/5/4711 main block "
 				 "17 failed: as was asked for") == 0);
@@ -144,8 +143,7 @@ UNIT_TEST(redo_error_is_answered)
 	history.base = NULL;
 	test_redo_add_record(&history, UNIT_REDO_NOTHING, 'a', 1);
 	bb_redo_submit(ctx, redo, &history);
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_error, "base image is missing") != NULL);
 
 	/* a record of another page */
@@ -154,8 +152,7 @@ UNIT_TEST(redo_error_is_answered)
 	history.key = bb_key_rel_block(TEST_SPC, TEST_DB, TEST_REL, MAIN_FORKNUM,
 								   4);
 	bb_redo_submit(ctx, redo, &history);
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_error, "does not refer to the page") != NULL);
 
 	test_redo_check_works(ctx, redo);
@@ -174,8 +171,7 @@ check_deadly(const BbReqCtx *ctx, BbRedo *redo, uint8 deed, const char *what,
 	submit_deed(ctx, redo, deed);
 	test_redo_submit_text(ctx, redo, 2, "after");
 	CHECK(strcmp(test_redo_next_text(ctx, redo), "before") == 0);
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	if (strstr(unit_last_error, what) == NULL ||
 		strstr(unit_last_error, "relation 1663/5/4711 main block 17") ==
 			NULL ||
@@ -200,8 +196,7 @@ UNIT_TEST(redo_helper_dies)
 	check_deadly(ctx, redo, UNIT_REDO_EXIT, "died", "exit code 3");
 
 	submit_deed(ctx, redo, UNIT_REDO_GARBAGE);
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_error, "sent an invalid answer") != NULL);
 	test_redo_check_works(ctx, redo);
 }
@@ -285,8 +280,7 @@ UNIT_TEST(redo_helper_takes_no_more_memory)
 
 	/* it is an error, of which it doesn't die */
 	submit_deed(ctx, redo, UNIT_REDO_MEMORY);
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_error, "out of memory") != NULL);
 	test_redo_check_works(ctx, redo);
 	CHECK(test_redo_only_child() == pid);
@@ -310,8 +304,7 @@ UNIT_TEST(redo_without_seccomp)
 				 "\nSeccomp:\t0\n") != NULL);
 	/* limits hold all the same */
 	submit_deed(ctx, redo, UNIT_REDO_OPEN);
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_error, strerror(EMFILE)) != NULL);
 }
 
@@ -332,8 +325,7 @@ UNIT_TEST(redo_helper_is_killed)
 	submit_deed(ctx, redo, UNIT_REDO_HANG);
 	pg_usleep(100000);
 	kill(pid, SIGKILL);
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_error, "died") != NULL);
 	CHECK(strstr(unit_last_detail, "signal 9") != NULL);
 	test_redo_check_works(ctx, redo);
@@ -360,8 +352,7 @@ UNIT_TEST(redo_helper_is_stopped)
 	pid = test_redo_only_child();
 	kill(pid, SIGSTOP);
 	test_redo_submit_text(ctx, redo, 1, "stopped");
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_error, "did nothing for 500 ms") != NULL);
 	test_redo_check_works(ctx, redo);
 	CHECK(test_redo_only_child() != pid);
@@ -431,17 +422,13 @@ UNIT_TEST(redo_client_leaves_requests_behind)
 
 	for (int i = 0; i < 5; i++)
 	{
-		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-													  "client",
-													  ALLOCSET_SMALL_SIZES);
-		MemoryContext caller = MemoryContextSwitchTo(context);
+		MemoryContext context = unit_enter();
 		BbRedo	   *other = test_redo_open(ctx);
 
 		for (int block = 0; block < 100; block++)
 			test_redo_submit_text(ctx, other, block, "unwanted");
 		CHECK(strcmp(test_redo_next_text(ctx, other), "unwanted") == 0);
-		MemoryContextSwitchTo(caller);
-		MemoryContextDelete(context);
+		unit_leave(context);
 		test_redo_check_works(ctx, redo);
 	}
 }
@@ -468,8 +455,7 @@ UNIT_TEST(redo_two_clients_at_once)
 		CHECK(strcmp(test_redo_next_text(ctx, elsewhere),
 					 psprintf("elsewhere %d", i)) == 0);
 	}
-	CHECK_ERROR((void) test_redo_next_text(ctx, two),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, two);
 	for (int i = 0; i < 100; i++)
 		CHECK(strcmp(test_redo_next_text(ctx, one), psprintf("one %d", i)) ==
 			  0);

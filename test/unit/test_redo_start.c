@@ -33,12 +33,10 @@ UNIT_TEST(redo_helper_does_not_start)
 	redo = test_redo_open(ctx);
 	test_redo_submit_text(ctx, redo, 1, "never");
 	test_redo_submit_text(ctx, redo, 1, "never");
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strcmp(unit_last_error, "redo helper did not start") == 0);
 	CHECK(strstr(unit_last_detail, "bb_no_such_library") != NULL);
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 
 	/* a control file with a wrong CRC, which nothing but the server checks */
 	bb_setting_redo_preload_libraries = "";
@@ -46,8 +44,7 @@ UNIT_TEST(redo_helper_does_not_start)
 	control.crc++;
 	redo = bb_redo_open(ctx, &control, sizeof(control));
 	test_redo_submit_text(ctx, redo, 1, "never");
-	CHECK_ERROR((void) test_redo_next_text(ctx, redo),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_detail, "control file") != NULL);
 
 	CHECK(test_redo_children() == NIL);
@@ -166,7 +163,6 @@ UNIT_TEST(redo_backend_is_killed)
 	for (int wait = 0; wait <= 1; wait++)
 	{
 		MemoryContext context;
-		MemoryContext caller;
 		int			pipes[2];
 		pid_t		backend;
 		int			helper;
@@ -190,12 +186,9 @@ UNIT_TEST(redo_backend_is_killed)
 		CHECK(test_redo_scratch_directories() == 1);
 
 		/* the next start sweeps */
-		context = AllocSetContextCreate(CurrentMemoryContext, "client",
-										ALLOCSET_SMALL_SIZES);
-		caller = MemoryContextSwitchTo(context);
+		context = unit_enter();
 		test_redo_check_works(ctx, test_redo_open_anew(ctx));
 		CHECK(test_redo_scratch_directories() == 0);
-		MemoryContextSwitchTo(caller);
-		MemoryContextDelete(context);
+		unit_leave(context);
 	}
 }

@@ -201,15 +201,22 @@ start(const BbReqCtx *ctx, const char *task)
 	return bb_sessionworker_start(ctx, &wanted);
 }
 
+/* The last message of a worker. */
+static const void *message;
+static size_t length;
+
+static BbWorkerEvent
+receive(const BbReqCtx *ctx, BbSessionWorker *worker)
+{
+	return bb_sessionworker_receive(ctx, worker, true, &message, &length);
+}
+
 /* Receive the identity of a worker, which proves that it runs. */
 static Identity
 first_message(const BbReqCtx *ctx, BbSessionWorker *worker)
 {
-	const void *message;
-	size_t		length;
 
-	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-		  BB_WORKER_MESSAGE);
+	CHECK(receive(ctx, worker) == BB_WORKER_MESSAGE);
 	CHECK(length == sizeof(Identity));
 	return *(const Identity *) message;
 }
@@ -240,11 +247,8 @@ await_end(const BbReqCtx *ctx, int pid)
 UNIT_TEST(worker_streams_both_ways)
 {
 	BbSessionWorker *worker = start(ctx, "echo");
-	const void *message;
-	size_t		length;
 
-	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-		  BB_WORKER_MESSAGE);
+	CHECK(receive(ctx, worker) == BB_WORKER_MESSAGE);
 	CHECK(length == 8 && strcmp(message, "payload") == 0);
 
 	/* longer than the queues, and empty */
@@ -254,33 +258,26 @@ UNIT_TEST(worker_streams_both_ways)
 
 		memset(sent, 'a' + size / 5000, size);
 		CHECK(bb_sessionworker_send(ctx, worker, sent, size));
-		CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-			  BB_WORKER_MESSAGE);
+		CHECK(receive(ctx, worker) == BB_WORKER_MESSAGE);
 		CHECK(length == size && memcmp(message, sent, size) == 0);
 	}
 	CHECK(bb_sessionworker_receive(ctx, worker, false, &message, &length) ==
 		  BB_WORKER_NOTHING);
 	bb_sessionworker_end_input(worker);
-	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-		  BB_WORKER_ENDED);
-	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-		  BB_WORKER_ENDED);
+	CHECK(receive(ctx, worker) == BB_WORKER_ENDED);
+	CHECK(receive(ctx, worker) == BB_WORKER_ENDED);
 }
 
 UNIT_TEST(worker_puts_lazily)
 {
 	BbSessionWorker *worker = start(ctx, "count");
-	const void *message;
-	size_t		length;
 
 	for (int i = 0; i <= 5000; i++)
 	{
-		CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-			  BB_WORKER_MESSAGE);
+		CHECK(receive(ctx, worker) == BB_WORKER_MESSAGE);
 		CHECK(length == sizeof(int) && *(const int *) message == i);
 	}
-	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-		  BB_WORKER_ENDED);
+	CHECK(receive(ctx, worker) == BB_WORKER_ENDED);
 }
 
 UNIT_TEST(worker_has_its_starters_session)
@@ -318,58 +315,45 @@ UNIT_TEST(worker_has_its_starters_session)
 
 UNIT_TEST(worker_errors_are_the_starters)
 {
-	const void *message;
-	size_t		length;
 	BbSessionWorker *worker = start(ctx, "fail");
 
-	CHECK_ERROR(bb_sessionworker_receive(ctx, worker, true, &message, &length),
-				ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(receive(ctx, worker), ERRCODE_DATA_CORRUPTED);
 	CHECK(strcmp(unit_last_error, "task failed") == 0);
 	CHECK(strcmp(unit_last_detail, "Detail: payload") == 0);
 
 	worker = start(ctx, "stay");
 	kill(first_message(ctx, worker).pid, SIGINT);
-	CHECK_ERROR(bb_sessionworker_receive(ctx, worker, true, &message, &length),
-				ERRCODE_QUERY_CANCELED);
+	CHECK_ERROR(receive(ctx, worker), ERRCODE_QUERY_CANCELED);
 	worker = start(ctx, "stay");
 	kill(first_message(ctx, worker).pid, SIGTERM);
-	CHECK_ERROR(bb_sessionworker_receive(ctx, worker, true, &message, &length),
-				ERRCODE_ADMIN_SHUTDOWN);
+	CHECK_ERROR(receive(ctx, worker), ERRCODE_ADMIN_SHUTDOWN);
 	/* its error has been raised already */
-	CHECK_ERROR(bb_sessionworker_receive(ctx, worker, true, &message, &length),
-				ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
+	CHECK_ERROR(receive(ctx, worker), ERRCODE_EXTERNAL_ROUTINE_EXCEPTION);
 }
 
 UNIT_TEST(worker_optional_just_ends)
 {
 	BbSessionWorkerRequest wanted = request("fail");
-	const void *message;
-	size_t		length;
 	BbSessionWorker *worker;
 
 	wanted.errors = BB_WORKER_ERRORS_LOGGED;
 	worker = bb_sessionworker_start(ctx, &wanted);
-	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-		  BB_WORKER_ENDED);
+	CHECK(receive(ctx, worker) == BB_WORKER_ENDED);
 	wanted.task = "stay";
 	worker = bb_sessionworker_start(ctx, &wanted);
 	kill(first_message(ctx, worker).pid, SIGTERM);
-	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-		  BB_WORKER_ENDED);
+	CHECK(receive(ctx, worker) == BB_WORKER_ENDED);
 	worker = bb_sessionworker_start(ctx, &wanted);
 	(void) first_message(ctx, worker);
 	CHECK(bb_sessionworker_cancel(worker));
-	CHECK(bb_sessionworker_receive(ctx, worker, true, &message, &length) ==
-		  BB_WORKER_ENDED);
+	CHECK(receive(ctx, worker) == BB_WORKER_ENDED);
 	bb_sessionworker_stop(worker);
 	CHECK(!bb_sessionworker_cancel(worker));
 }
 
 UNIT_TEST(worker_ends_with_its_memory)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 	BbSessionWorker *worker = start(ctx, "stay");
 	int			first = first_message(ctx, worker).pid;
 	int			second;
@@ -381,16 +365,13 @@ UNIT_TEST(worker_ends_with_its_memory)
 	/* a worker that may not have begun yet */
 	(void) start(ctx, "stay");
 	CHECK(runs(second));
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	CHECK(!runs(second));
 }
 
 UNIT_TEST(worker_counts_for_its_starter)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 	BbSessionWorkerRequest wanted = {.task = "tally",
 									 .payload = ctx,
 									 .payload_length = sizeof(*ctx)};
@@ -405,23 +386,19 @@ UNIT_TEST(worker_counts_for_its_starter)
 		CHECK(child->counters->keys_requested == 1);
 		CHECK(ctx->counters->keys_requested == 1);
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	CHECK(ctx->counters->keys_requested == 101);
 	CHECK(ctx->counters->bytes_out == 8);
 }
 
 UNIT_TEST(worker_continues_detached)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 	BbSessionWorker *worker = start(ctx, "stay");
 	int			pid = first_message(ctx, worker).pid;
 
 	bb_sessionworker_detach(worker);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	CHECK(runs(pid));
 	kill(pid, SIGTERM);
 	await_end(ctx, pid);
@@ -429,9 +406,7 @@ UNIT_TEST(worker_continues_detached)
 
 UNIT_TEST(worker_slots_are_limited)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 	BbSessionWorkerRequest wanted = request("stay");
 	const char *shortage;
 	int			sqlstate = 0;
@@ -443,8 +418,7 @@ UNIT_TEST(worker_slots_are_limited)
 	CHECK(strstr(unit_last_detail, "max_worker_processes") != NULL);
 	CHECK(bb_sessionworker_try_start(ctx, &wanted, &shortage) == NULL);
 	CHECK(strcmp(shortage, unit_last_detail) == 0);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	(void) first_message(ctx, start(ctx, "stay"));
 }
 
@@ -565,9 +539,7 @@ UNIT_TEST(standingworker_restarts_after_an_error)
 
 UNIT_TEST(standingworker_slots_are_limited)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "test",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 	BbSessionWorkerRequest wanted = request("stay");
 	const char *shortage;
 
@@ -576,6 +548,5 @@ UNIT_TEST(standingworker_slots_are_limited)
 	CHECK_ERROR((void) start_standing(MyDatabaseId, InvalidOid, 0),
 				ERRCODE_INSUFFICIENT_RESOURCES);
 	CHECK(strcmp(shortage, unit_last_detail) == 0);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 }

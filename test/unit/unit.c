@@ -84,6 +84,24 @@ unit_store(const BbReqCtx *ctx)
 	return bb_objstore_open(ctx, psprintf("file://%s", directory), NULL);
 }
 
+MemoryContext
+unit_enter(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "part of a unit test",
+												  ALLOCSET_SMALL_SIZES);
+
+	MemoryContextSwitchTo(context);
+	return context;
+}
+
+void
+unit_leave(MemoryContext context)
+{
+	MemoryContextSwitchTo(MemoryContextGetParent(context));
+	MemoryContextDelete(context);
+}
+
 bool
 unit_s3_available(void)
 {

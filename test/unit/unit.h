@@ -97,6 +97,13 @@ extern char *unit_last_detail;
 	} while (0)
 
 /*
+ * Switch to a new memory context within the current one; switch back, and delete
+ * it.
+ */
+extern MemoryContext unit_enter(void);
+extern void unit_leave(MemoryContext context);
+
+/*
  * A local object store in a new directory, which is removed with everything
  * in it when the test is over.
  */
