@@ -20,6 +20,18 @@
 #include "base/resource.h"
 #include "storage/fd.h"
 
+void
+bb_on_reset(MemoryContext context, MemoryContextCallbackFunction function,
+			void *arg)
+{
+	MemoryContextCallback *callback = MemoryContextAlloc(context,
+														 sizeof(*callback));
+
+	callback->func = function;
+	callback->arg = arg;
+	MemoryContextRegisterResetCallback(context, callback);
+}
+
 struct BbFd
 {
 	int			fd; /* -1: closed */

@@ -15,6 +15,14 @@
 
 #include "base/compat.h"
 
+/*
+ * bb_on_reset - call function(arg) when a memory context is reset or deleted.
+ *
+ * The function must not throw.  Functions are called in the reverse order.
+ */
+extern void bb_on_reset(MemoryContext context,
+						MemoryContextCallbackFunction function, void *arg);
+
 /* An open file descriptor, owned by the memory context current at its opening. */
 typedef struct BbFd BbFd;
 

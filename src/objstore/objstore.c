@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * objstore.c
- *	  Object stores: calls of the driver or the cache, and the checks that all
- *	  drivers share.
+ *	  Object stores: calls of the driver or the cache, the checks that all
+ *	  drivers share, and stores without a cache.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "base/settings.h"
 #include "common/hashfn.h"
 #include "objstore/objstore_driver.h"
 
@@ -55,7 +56,7 @@ bb_objstore_url(const BbObjectStore *objects)
 const char *
 bb_objstore_local_directory(const BbObjectStore *objects)
 {
-	return objects->ops->local_directory(objects);
+	return objects->directory;
 }
 
 bool
@@ -187,13 +188,6 @@ bb_object_open(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 	return reader;
 }
 
-BbObjectReader *
-bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *objects,
-						const BbWholeObject *object)
-{
-	return objects->residency->open_resident(ctx, objects, object);
-}
-
 uint64
 bb_object_size(const BbObjectReader *reader)
 {
@@ -253,48 +247,109 @@ bb_object_end_part(const BbReqCtx *ctx, BbObjectPart *part)
 	return true;
 }
 
+/* ---- residency: the cache's operations, or what holds without one ---- */
+
+void
+bb_download_check(const BbReqCtx *ctx, const BbWholeObject *object)
+{
+	BbDownloadBehavior behavior = ctx->download_behavior;
+
+	if (behavior == BB_DOWNLOAD_ERROR && bb_setting_download_error_as_warn)
+		behavior = BB_DOWNLOAD_WARN;
+	switch (behavior)
+	{
+		case BB_DOWNLOAD_ALLOW:
+			break;
+		case BB_DOWNLOAD_WARN:
+			BB_COUNT(ctx, downloads_warned, 1);
+			ereport(WARNING,
+					(errmsg("%s needs to download layer \"%s\"",
+							bb_task_kind_name(ctx->task_kind),
+							object->name),
+					 errdetail("It has " UINT64_FORMAT " bytes.",
+							   object->size)));
+			break;
+		case BB_DOWNLOAD_ERROR:
+			BB_COUNT(ctx, downloads_refused, 1);
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("%s would have to download layer \"%s\"",
+							bb_task_kind_name(ctx->task_kind),
+							object->name),
+					 errdetail("It has " UINT64_FORMAT " bytes and is not "
+							   "resident.",
+							   object->size),
+					 errhint("Set bbackup.download_behavior to \"download\" "
+							 "or \"warn\", or call bb_prefetch() first.")));
+	}
+}
+
 BbResidency
 bb_objstore_residency(const BbObjectStore *objects)
 {
-	return objects->residency->residency;
+	return objects->cache_ops != NULL ? BB_RESIDENT_IN_CACHE
+									  : objects->ops->residency;
 }
 
 bool
 bb_object_is_resident(const BbObjectStore *objects,
 					  const BbWholeObject *object)
 {
-	return objects->residency->is_resident(objects, object);
+	if (objects->cache_ops != NULL)
+		return objects->cache_ops->is_resident(objects, object);
+	return objects->ops->residency == BB_RESIDENT_ALL;
 }
 
 uint64
 bb_objstore_cache_size(const BbObjectStore *objects)
 {
-	return objects->residency->cache_size(objects);
-}
-
-const BbWholeObject *
-bb_objects_hold(const BbReqCtx *ctx, BbObjectStore *objects, List *wanted,
-				BbFetched fetched, void *arg)
-{
-	return objects->residency->hold(ctx, objects, wanted, fetched, arg);
+	return objects->cache_ops != NULL ? objects->cache_ops->size(objects) : 0;
 }
 
 void
 bb_object_permit_download(const BbReqCtx *ctx, BbObjectStore *objects,
 						  const BbWholeObject *object)
 {
-	objects->residency->permit_download(ctx, objects, object);
+	if (objects->cache_ops != NULL)
+		objects->cache_ops->permit_download(ctx, objects, object);
+	else if (!bb_object_is_resident(objects, object))
+		bb_download_check(ctx, object);
+}
+
+BbObjectReader *
+bb_object_open_resident(const BbReqCtx *ctx, BbObjectStore *objects,
+						const BbWholeObject *object)
+{
+	if (objects->cache_ops != NULL)
+		return objects->cache_ops->open_resident(ctx, objects, object);
+	bb_object_permit_download(ctx, objects, object);
+	return bb_object_open(ctx, objects, object->name);
+}
+
+const BbWholeObject *
+bb_objects_hold(const BbReqCtx *ctx, BbObjectStore *objects, List *wanted,
+				BbFetched fetched, void *arg)
+{
+	if (objects->cache_ops != NULL)
+		return objects->cache_ops->hold(ctx, objects, wanted, fetched, arg);
+	return objects->ops->residency == BB_RESIDENT_ALL || wanted == NIL
+		? NULL
+		: linitial(wanted);
 }
 
 BbEviction
 bb_object_evict(BbObjectStore *objects, const BbWholeObject *object)
 {
-	return objects->residency->evict(objects, object);
+	return objects->cache_ops != NULL
+		? objects->cache_ops->evict(objects, object)
+		: BB_EVICTION_NOT_RESIDENT;
 }
 
 BbEvicted
 bb_objstore_evict_idle(const BbReqCtx *ctx, BbObjectStore *objects,
 					   TimestampTz before)
 {
-	return objects->residency->evict_idle(ctx, objects, before);
+	return objects->cache_ops != NULL
+		? objects->cache_ops->evict_idle(ctx, objects, before)
+		: (BbEvicted){0};
 }

@@ -12,8 +12,8 @@
  * it returns, and whatever has to be released, in CurrentMemoryContext.
  *
  *	  open.c		the drivers; what a store is opened with
- *	  objstore.c	calls of the operations, and the checks they share
- *	  residency.c	stores without a cache; the permission to download
+ *	  objstore.c	calls of the operations, and the checks they share; stores
+ *					without a cache
  *
  *-------------------------------------------------------------------------
  */
@@ -23,23 +23,15 @@
 #include "base/compat.h"
 #include "objstore/objstore.h"
 
-/*
- * Which objects can be read without a download, and how others become so.
- *
- * A driver brings one of the two tables of residency.c.  A cache replaces the
- * table of the store that it is put over by its own; all other operations
- * remain the driver's.
- */
-typedef struct BbResidencyOps
+/* The operations of a cache that is put over a store elsewhere. */
+typedef struct BbCacheOps
 {
-	BbResidency residency;
-
 	BbObjectReader *(*open_resident) (const BbReqCtx *ctx,
 									  BbObjectStore *objects,
 									  const BbWholeObject *object);
 	bool		(*is_resident) (const BbObjectStore *objects,
 								const BbWholeObject *object);
-	uint64		(*cache_size) (const BbObjectStore *objects);
+	uint64		(*size) (const BbObjectStore *objects);
 	const BbWholeObject *(*hold) (const BbReqCtx *ctx, BbObjectStore *objects,
 								  List *wanted, BbFetched fetched, void *arg);
 	void		(*permit_download) (const BbReqCtx *ctx,
@@ -48,17 +40,16 @@ typedef struct BbResidencyOps
 	BbEviction	(*evict) (BbObjectStore *objects, const BbWholeObject *object);
 	BbEvicted	(*evict_idle) (const BbReqCtx *ctx, BbObjectStore *objects,
 							   TimestampTz before);
-} BbResidencyOps;
+} BbCacheOps;
 
 typedef struct BbObjectStoreOps
 {
-	const char *scheme; /* of the URLs: "file" */
-	const BbResidencyOps *residency;
+	const char *scheme;	   /* of the URLs: "file" */
+	BbResidency residency; /* without a cache: of all objects, or none */
 
 	void		(*check_url) (const char *url);
 	BbObjectStore *(*open) (const BbReqCtx *ctx, const char *url,
 							const BbObjectStoreOptions *options);
-	const char *(*local_directory) (const BbObjectStore *objects);
 	bool		(*get) (const BbReqCtx *ctx, BbObjectStore *objects,
 						const char *name, size_t max_length, char **data,
 						size_t *length, BbObjectTag *tag);
@@ -100,9 +91,10 @@ typedef struct BbObjectStoreOps
 struct BbObjectStore
 {
 	const BbObjectStoreOps *ops;
-	const BbResidencyOps *residency; /* the driver's, or the cache's */
-	struct BbCache *cache;			 /* NULL: none */
+	const BbCacheOps *cache_ops; /* NULL: no cache */
+	struct BbCache *cache;
 	const char *url;
+	char	   *directory; /* of a local store; NULL: it is elsewhere */
 };
 
 struct BbObjectReader
@@ -158,10 +150,6 @@ extern void bb_download_check(const BbReqCtx *ctx,
 /* The drivers. */
 extern const BbObjectStoreOps bb_objstore_local;
 extern const BbObjectStoreOps bb_objstore_s3;
-
-/* Stores without a cache: local ones, those elsewhere. */
-extern const BbResidencyOps bb_residency_all;
-extern const BbResidencyOps bb_residency_none;
 
 /*
  * bb_cache_attach - put a cache over a store elsewhere, in the directory of

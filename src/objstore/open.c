@@ -53,19 +53,16 @@ bb_objstore_check_url(const char *url)
 void
 bb_objstore_check_endpoint(const char *endpoint)
 {
-	const char *host = strstr(endpoint, "://");
-	bool		good;
+	const char *host = endpoint;
+	const char *p;
 
-	good = strncmp(endpoint, "http://", 7) == 0 ||
-		strncmp(endpoint, "https://", 8) == 0;
-	if (good)
-	{
-		host += 3;
-		good = *host != '\0';
-		for (const char *p = host; *p != '\0' && good; p++)
-			good = bb_is_name_character(*p) || strchr(":[]", *p) != NULL;
-	}
-	if (!good)
+	if (strncmp(endpoint, "http://", 7) == 0)
+		host += 7;
+	else if (strncmp(endpoint, "https://", 8) == 0)
+		host += 8;
+	for (p = host; bb_is_name_character(*p) || (*p && strchr(":[]", *p)); p++)
+		;
+	if (host == endpoint || p == host || *p != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid endpoint of a page store"),
@@ -118,9 +115,10 @@ open_driver(const BbReqCtx *ctx, const char *url,
 	BbObjectStore *objects;
 
 	ops->check_url(url);
+	if (options->endpoint != NULL && ops->residency == BB_RESIDENT_NONE)
+		bb_objstore_check_endpoint(options->endpoint);
 	objects = ops->open(ctx, url, options);
 	objects->ops = ops;
-	objects->residency = ops->residency;
 	objects->url = pstrdup(url);
 	return objects;
 }
@@ -154,8 +152,6 @@ bb_objstore_open(const BbReqCtx *ctx, const char *url,
 
 	if (options == NULL)
 		options = &none;
-	if (options->endpoint != NULL)
-		bb_objstore_check_endpoint(options->endpoint);
 	objects = open_driver(ctx, url, options);
 	if (options->cache_directory != NULL &&
 		bb_objstore_residency(objects) == BB_RESIDENT_NONE)

@@ -39,11 +39,11 @@ static const char *
 signature_of(const BbS3Keys *with, const char *method, const char *url,
 			 const char **headers, const char *body)
 {
-	BbS3Signable request = {.method = method,
-							.url = url,
-							.headers = headers,
-							.body = body,
-							.body_length = body != NULL ? strlen(body) : 0};
+	BbHttpRequest request = {.method = method,
+							 .url = url,
+							 .headers = headers,
+							 .body = body,
+							 .body_length = body != NULL ? strlen(body) : 0};
 	const char **all = bb_s3_sign(with, &request, EXAMPLE_TIME);
 	const char *authorization = header_of(all, "Authorization: ");
 	const char *signature = strstr(authorization, "Signature=");
@@ -127,9 +127,9 @@ UNIT_TEST(s3_sign_host)
 
 	for (int i = 0; i < lengthof(hosts); i++)
 	{
-		BbS3Signable request = {.method = "GET",
-								.url = hosts[i][0],
-								.headers = none};
+		BbHttpRequest request = {.method = "GET",
+								 .url = hosts[i][0],
+								 .headers = none};
 		const char *host = header_of(bb_s3_sign(&keys, &request, EXAMPLE_TIME),
 									 "Host: ");
 
@@ -146,9 +146,9 @@ UNIT_TEST(s3_sign_keys)
 						 .session_token = "to/ken==",
 						 .region = "eu-1"};
 	const char *none[] = {NULL};
-	BbS3Signable request = {.method = "GET",
-							.url = "http://host/b",
-							.headers = none};
+	BbHttpRequest request = {.method = "GET",
+							 .url = "http://host/b",
+							 .headers = none};
 	const char **headers = bb_s3_sign(&swift, &request, EXAMPLE_TIME);
 	const char *authorization = header_of(headers, "Authorization: ");
 

@@ -214,11 +214,10 @@ cache_size(const BbObjectStore *objects)
 	return objects->cache->size;
 }
 
-static const BbResidencyOps cache_ops = {
-	.residency = BB_RESIDENT_IN_CACHE,
+static const BbCacheOps cache_ops = {
 	.open_resident = cache_open_resident,
 	.is_resident = cache_is_resident,
-	.cache_size = cache_size,
+	.size = cache_size,
 	.hold = cache_hold,
 	.permit_download = cache_permit_download,
 	.evict = bb_cache_evict,
@@ -232,19 +231,15 @@ bb_cache_attach(BbObjectStore *objects, BbObjectStore *files, int size_mb)
 	struct stat st;
 
 	cache->files = files;
-	cache->directory = bb_objstore_local_directory(files);
+	cache->directory = files->directory;
 	if (pg_mkdir_p(pstrdup(cache->directory), pg_dir_create_mode) < 0 &&
 		errno != EEXIST)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create cache directory \"%s\": %m",
-						cache->directory)));
+		bb_report_file("could not create cache directory \"%s\": %m",
+					   cache->directory);
 	/* no link is accepted here, only in the path above this directory */
 	if (lstat(cache->directory, &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat cache directory \"%s\": %m",
-						cache->directory)));
+		bb_report_file("could not stat cache directory \"%s\": %m",
+					   cache->directory);
 	if (!S_ISDIR(st.st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -253,5 +248,5 @@ bb_cache_attach(BbObjectStore *objects, BbObjectStore *files, int size_mb)
 	cache->locks = bb_cachelocks(cache->directory);
 	cache->size = (uint64) size_mb * 1024 * 1024;
 	objects->cache = cache;
-	objects->residency = &cache_ops;
+	objects->cache_ops = &cache_ops;
 }

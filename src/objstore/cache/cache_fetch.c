@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "base/crc.h"
-#include "base/resource.h"
 #include "objstore/cache/cache_internal.h"
 #include "stats/layerstats.h"
 #include "storage/fd.h"
@@ -96,10 +95,7 @@ resume(const BbReqCtx *ctx, const BbWholeObject *object, BbDownload *download)
 
 		bb_reqctx_check(ctx);
 		if (n < 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read file \"%s\": %m",
-							download->part)));
+			bb_report_file("could not read file \"%s\": %m", download->part);
 		if (n == 0)
 			break;
 		download->crc = bb_crc32c(download->crc, buffer, n);
@@ -172,10 +168,7 @@ finish(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 	if (pg_fsync(bb_fd_number(download->fd)) < 0)
 	{
 		if (errno != ENOSPC && errno != EDQUOT)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not fsync file \"%s\": %m",
-							download->part)));
+			bb_report_file("could not fsync file \"%s\": %m", download->part);
 		give_up(pipeline, fetch, BB_FETCH_NO_ROOM);
 		return;
 	}
@@ -220,9 +213,7 @@ open_part(const BbReqCtx *ctx, const BbFetch *fetch)
 	download->begun = GetCurrentTimestamp();
 	download->fd = bb_fd_open(download->part, O_RDWR | O_NOFOLLOW, 0);
 	if (download->fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", download->part)));
+		bb_report_file("could not open file \"%s\": %m", download->part);
 	resume(ctx, fetch->object, download);
 }
 
@@ -352,9 +343,7 @@ write_piece(Pipeline *pipeline, const Piece *piece)
 	else if (errno == 0 || errno == ENOSPC || errno == EDQUOT)
 		give_up(pipeline, piece->fetch, BB_FETCH_NO_ROOM);
 	else
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not write file \"%s\": %m", download->part)));
+		bb_report_file("could not write file \"%s\": %m", download->part);
 }
 
 /* Wait for the first piece that is under way. */

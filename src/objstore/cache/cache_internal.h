@@ -14,8 +14,7 @@
  *
  *	  cache.c		the operations; permission and waiting
  *	  cache_fetch.c	downloading files
- *	  cache_room.c	evicting files, to make room or on request
- *	  cache_files.c	the names of the files, and a listing of them
+ *	  cache_room.c	the files: their names, listing and evicting them
  *	  cachelock.c	locks: which session uses, fetches or evicts a file
  *
  * Each file calls those below it only.
@@ -31,7 +30,7 @@
  *	  .timelines_main_layers_image-….ID.SIZE.part	one that is being fetched,
  *													or was: SIZE bytes are
  *													reserved
- *	  .locks										see cachelock.h
+ *	  .locks										see cachelock.c
  *
  * A file's modification time is the time of its last use that counts: it is
  * set when the file is opened (never used: 0).  So all servers that share the
@@ -43,9 +42,11 @@
 #ifndef BB_CACHE_INTERNAL_H
 #define BB_CACHE_INTERNAL_H
 
-#include "objstore/cache/cachelock.h"
+#include "base/resource.h"
 #include "objstore/objstore_driver.h"
 #include "utils/hsearch.h"
+
+typedef struct BbCacheLocks BbCacheLocks;
 
 typedef struct BbCache
 {
@@ -57,43 +58,20 @@ typedef struct BbCache
 							* permission; NULL: none so far */
 } BbCache;
 
-/* ---- cache_files.c ---- */
-
-typedef struct BbCacheFile
-{
-	char	   *file; /* as the locks know it */
-	char	   *path;
-	bool		part;
-	uint64		size;
-	uint64		id; /* in the statistics; 0 for a part */
-	TimestampTz used;
-} BbCacheFile;
+/* ---- cache_room.c ---- */
 
 /*
  * bb_cache_file - return the name of an object's file, palloc'd.
  * bb_cache_path - return its path, palloc'd.
  * bb_cache_part_path - return the path of its part, palloc'd.
+ * bb_cache_is_there - is the whole file there?
  */
 extern char *bb_cache_file(const BbWholeObject *object);
 extern char *bb_cache_path(const BbCache *cache, const char *file);
 extern char *bb_cache_part_path(const BbCache *cache, const char *file,
 								uint64 size);
-
-/*
- * bb_cache_is_there - is the whole file there?
- */
 extern bool bb_cache_is_there(const BbCache *cache, const char *file,
 							  uint64 size);
-
-/*
- * bb_cache_list - return BbCacheFiles of all objects and parts, and in *total
- * their size.  Parts come first, then objects by the time of their last use.
- *
- * Other files in the directory are ignored.
- */
-extern List *bb_cache_list(const BbCache *cache, uint64 *total);
-
-/* ---- cache_room.c ---- */
 
 /*
  * bb_cache_lock_room - keep other sessions from making room until
@@ -113,7 +91,7 @@ extern void bb_cache_lock_room(const BbReqCtx *ctx, BbCache *cache);
 extern bool bb_cache_make_room(const BbReqCtx *ctx, BbCache *cache,
 							   const char *part, uint64 size);
 
-/* Operations: see BbResidencyOps. */
+/* Operations: see BbCacheOps. */
 extern BbEviction bb_cache_evict(BbObjectStore *objects,
 								 const BbWholeObject *object);
 extern BbEvicted bb_cache_evict_idle(const BbReqCtx *ctx,
@@ -153,5 +131,36 @@ typedef struct BbFetch
 extern void bb_cache_fetch(const BbReqCtx *ctx, BbObjectStore *objects,
 						   BbFetch *fetches, int nfetches, BbFetched fetched,
 						   void *arg);
+
+/* ---- cachelock.c ---- */
+
+/*
+ * bb_cachelocks - return this session's locks in an existing directory.  They
+ * are kept until the session ends.
+ */
+extern BbCacheLocks *bb_cachelocks(const char *directory);
+
+/*
+ * bb_cachelock_use - mark a file as used until CurrentMemoryContext is reset;
+ * several sessions can use a file.  Returns false while it is being evicted.
+ */
+extern bool bb_cachelock_use(BbCacheLocks *locks, const char *file);
+
+/*
+ * bb_cachelock_evict - keep others from using a file until
+ * bb_cachelock_unevict.  Returns false if the file is in use.
+ */
+extern bool bb_cachelock_evict(BbCacheLocks *locks, const char *file);
+extern void bb_cachelock_unevict(BbCacheLocks *locks, const char *file);
+
+/*
+ * bb_cachelock_fetch - become the only session that downloads a file, or, for
+ * NULL, the only one that makes room, until CurrentMemoryContext is reset.
+ * Returns false if another session does.
+ */
+extern bool bb_cachelock_fetch(BbCacheLocks *locks, const char *file);
+
+/* Is this session downloading the file? */
+extern bool bb_cachelock_is_fetching(BbCacheLocks *locks, const char *file);
 
 #endif /* BB_CACHE_INTERNAL_H */

@@ -3,6 +3,13 @@
  * cachelock.c
  *	  Locks on the files of a cache directory, among all its users.
  *
+ * A scan may use more files than a process may have open.  So the locks aren't
+ * on the files themselves but on bytes of one file ".locks": open file
+ * description locks (fcntl(2)), which the kernel releases when the process
+ * dies.  In each class of lock, a file has the byte that the hash of its name
+ * selects.  Two files may share a byte; then a lock on one is a lock on both,
+ * which costs time but nothing else.
+ *
  * Such locks don't conflict within a session, so the session counts them.
  *
  *-------------------------------------------------------------------------
@@ -12,11 +19,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "base/resource.h"
 #include "common/file_perm.h"
 #include "common/hashfn.h"
-#include "objstore/cache/cachelock.h"
-#include "utils/hsearch.h"
+#include "objstore/cache/cache_internal.h"
 #include "utils/memutils.h"
 
 /* The byte of a file is class * CLASS_BYTES + hash % CLASS_BYTES. */
@@ -90,9 +95,7 @@ bb_cachelocks(const char *directory)
 	fd = bb_fd_open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK,
 					pg_file_create_mode);
 	if (fd == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open lock file \"%s\": %m", path)));
+		bb_report_file("could not open lock file \"%s\": %m", path);
 	locks = palloc0(sizeof(BbCacheLocks));
 	locks->fd = fd;
 	locks->directory = pstrdup(directory);
@@ -175,6 +178,7 @@ hold(BbCacheLocks *locks, uint64 byte, short type)
 	held->count++;
 	lock->locks = locks;
 	lock->byte = byte;
+	/* nothing may fail any more */
 	lock->callback.func = release;
 	lock->callback.arg = lock;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);

@@ -3,14 +3,11 @@
  * local.h
  *	  The driver for a local directory, as its files share it.
  *
- *	  local.c		the operations; the URL; opening a store
- *	  local_write.c	writing objects, replacing small ones
+ *	  local.c		the operations; opening a store, reading and writing objects
  *	  local_tree.c	locks; listing, removing and sweeping objects
- *	  local_read.c	reading objects
  *	  local_path.c	the paths of objects, the directories they are in
  *
- * Each file calls those below it only.  The functions of the operations do
- * what objstore.h says of those of the same name.
+ * Each file calls those below it only.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,30 +17,18 @@
 #include "base/resource.h"
 #include "objstore/objstore_driver.h"
 
-typedef struct BbLocalStore
-{
-	BbObjectStore base;
-	char	   *directory;
-} BbLocalStore;
-
 /* ---- local_path.c ---- */
 
 /*
  * bb_local_path - return the path of an object, palloc'd.
- */
-extern char *bb_local_path(const BbObjectStore *objects, const char *name);
-
-/*
+ * bb_local_directory_of - return the directory part of a name, palloc'd; "":
+ * the name has none.
  * bb_local_companion - return the path of a file that belongs to an object but
  * isn't an object: "a/b" -> "a/.b.SUFFIX", palloc'd.
  */
+extern char *bb_local_path(const BbObjectStore *objects, const char *name);
+extern char *bb_local_directory_of(const char *name);
 extern char *bb_local_companion(const char *path, const char *suffix);
-
-/*
- * bb_local_parent - copy the path of the directory that "path" is in, to
- * MAXPGPATH bytes.
- */
-extern void bb_local_parent(const char *path, char *parent);
 
 /*
  * bb_local_enter - open the directory that an object is in, in a store's
@@ -76,7 +61,7 @@ extern BbFd *bb_local_make_parent(const BbObjectStore *objects,
 								  const char *name, const char **last);
 
 /*
- * bb_local_sync_directory - fsync a directory below the store's, or, for "", the
+ * bb_local_sync_directory - fsync a directory below the store's; "": the
  * store's.
  */
 extern void bb_local_sync_directory(const BbObjectStore *objects,
@@ -88,31 +73,7 @@ extern void bb_local_sync_directory(const BbObjectStore *objects,
  */
 extern void bb_local_report_link(const char *path);
 
-/* ---- local_read.c ---- */
-
-extern BbObjectReader *bb_local_open_object(const BbReqCtx *ctx,
-											BbObjectStore *objects,
-											const char *name);
-extern void bb_local_read(const BbReqCtx *ctx, BbObjectReader *reader,
-						  uint64 offset, void *data, size_t length);
-extern void bb_local_close(BbObjectReader *reader);
-extern bool bb_local_get(const BbReqCtx *ctx, BbObjectStore *objects,
-						 const char *name, size_t max_length, char **data,
-						 size_t *length, BbObjectTag *tag);
-
-/* ---- local_write.c ---- */
-
-extern BbObjectWriter *bb_local_create(const BbReqCtx *ctx,
-									   BbObjectStore *objects,
-									   const char *name);
-extern void bb_local_write(const BbReqCtx *ctx, BbObjectWriter *writer,
-						   const void *data, size_t length);
-extern void bb_local_finish(const BbReqCtx *ctx, BbObjectWriter *writer);
-extern bool bb_local_put_if(const BbReqCtx *ctx, BbObjectStore *objects,
-							const char *name, const void *data, size_t length,
-							BbObjectTag expected, BbObjectTag *tag);
-
-/* ---- local_tree.c ---- */
+/* ---- local_tree.c: operations, see BbObjectStoreOps ---- */
 
 extern bool bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 						  const char *name);

@@ -19,8 +19,15 @@
 char *
 bb_local_path(const BbObjectStore *objects, const char *name)
 {
-	return psprintf("%s/%s", ((const BbLocalStore *) objects)->directory,
-					name);
+	return psprintf("%s/%s", objects->directory, name);
+}
+
+char *
+bb_local_directory_of(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return pnstrdup(name, slash != NULL ? slash - name : 0);
 }
 
 char *
@@ -32,11 +39,15 @@ bb_local_companion(const char *path, const char *suffix)
 					suffix);
 }
 
-void
-bb_local_parent(const char *path, char *parent)
+static void
+report_not_created(const char *directory)
 {
-	strlcpy(parent, path, MAXPGPATH);
-	get_parent_directory(parent);
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not create page store directory \"%s\": %m",
+					directory),
+			 errhint("The server's operating system user needs to be able to "
+					 "write where the page store is.")));
 }
 
 /*
@@ -51,15 +62,11 @@ make_store_directory(const char *directory)
 
 	if (stat(directory, &st) == 0)
 		return;
-	bb_local_parent(directory, above);
+	strlcpy(above, directory, sizeof(above));
+	get_parent_directory(above);
 	make_store_directory(above);
 	if (MakePGDirectory(directory) < 0 && errno != EEXIST)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create page store directory \"%s\": %m",
-						directory),
-				 errhint("The server's operating system user needs to be "
-						 "able to write where the page store is.")));
+		report_not_created(directory);
 	fsync_fname(above, true);
 }
 
@@ -102,25 +109,19 @@ BbFd *
 bb_local_open_parent(const BbObjectStore *objects, const char *name,
 					 const char **last)
 {
-	int			fd = bb_local_enter(((const BbLocalStore *) objects)
-										->directory,
-									name, last);
+	int			fd = bb_local_enter(objects->directory, name, last);
 	BbFd	   *parent = fd >= 0 ? bb_fd_adopt(fd) : NULL;
 
 	if (parent == NULL && errno != ENOENT)
 	{
-		char	   *path = bb_local_path(objects, name);
-		char		directory[MAXPGPATH];
+		char	   *directory = bb_local_directory_of(
+			bb_local_path(objects, name));
 
-		bb_local_parent(path, directory);
 		bb_local_report_link(directory);
 		if (errno == ENOTDIR)
 			errno = ENOENT; /* there is a file in the place of a directory */
 		else
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not open directory \"%s\": %m",
-							directory)));
+			bb_report_file("could not open directory \"%s\": %m", directory);
 	}
 	return parent;
 }
@@ -130,9 +131,7 @@ bb_local_sync_directory(const BbObjectStore *objects, const char *name)
 {
 	char	   *path = psprintf("%s/.", name[0] == '\0' ? "." : name);
 	const char *last;
-	int			parent = bb_local_enter(((const BbLocalStore *) objects)
-											->directory,
-										path, &last);
+	int			parent = bb_local_enter(objects->directory, path, &last);
 	int			fd = -1;
 	int			save_errno = 0;
 
@@ -171,19 +170,16 @@ bb_local_make_parent(const BbObjectStore *objects, const char *name,
 {
 	BbFd	   *parent;
 
-	make_store_directory(((const BbLocalStore *) objects)->directory);
+	make_store_directory(objects->directory);
 	while ((parent = bb_local_open_parent(objects, name, last)) == NULL)
 	{
-		const char *slash = strrchr(name, '/');
-		char	   *directory;
+		char	   *directory = bb_local_directory_of(name);
 		const char *directory_last;
 		BbFd	   *above;
-		char		above_name[MAXPGPATH] = "";
 		bool		made;
 
-		if (slash == NULL)
+		if (*directory == '\0')
 			return bb_local_open_parent(objects, name, last);
-		directory = pnstrdup(name, slash - name);
 		above = bb_local_make_parent(objects, directory, &directory_last);
 		if (above == NULL)
 			return NULL;
@@ -197,17 +193,10 @@ bb_local_make_parent(const BbObjectStore *objects, const char *name,
 			return NULL;
 		}
 		if (!made && errno != EEXIST)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not create page store directory \"%s\": %m",
-							bb_local_path(objects, directory)),
-					 errhint("The server's operating system user needs to be "
-							 "able to write where the page store is.")));
+			report_not_created(bb_local_path(objects, directory));
 		(void) bb_fd_close(above);
-		if (made && strchr(directory, '/') != NULL)
-			bb_local_parent(directory, above_name);
 		if (made)
-			bb_local_sync_directory(objects, above_name);
+			bb_local_sync_directory(objects, bb_local_directory_of(directory));
 		else if (is_no_directory(objects, directory))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),

@@ -24,12 +24,11 @@
 
 typedef struct Lock
 {
-	MemoryContextCallback callback;
 	BbFd	   *fd;		   /* its own callback closes it, after this one */
 	char	   *path;	   /* for messages */
 	char	   *root;	   /* the store's directory */
 	char	   *name;	   /* of the lock file, below root */
-	char	   *directory; /* that it is in, below root; NULL: root */
+	char	   *directory; /* that it is in, below root; "": root */
 } Lock;
 
 /* Is the open file still the one with the name "last" in "parent"? */
@@ -61,7 +60,7 @@ release_lock(void *arg)
 			(void) unlinkat(parent, last, 0);
 		(void) close(parent);
 	}
-	if (lock->directory == NULL)
+	if (*lock->directory == '\0')
 		return;
 	parent = bb_local_enter(lock->root, lock->directory, &last);
 	if (parent >= 0)
@@ -82,9 +81,7 @@ take_lock(const BbReqCtx *ctx, BbFd *fd, const char *path)
 		if (errno == EWOULDBLOCK)
 			return false;
 		if (errno != EINTR)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not lock file \"%s\": %m", path)));
+			bb_report_file("could not lock file \"%s\": %m", path);
 		bb_reqctx_check(ctx);
 	}
 	return true;
@@ -94,16 +91,14 @@ bool
 bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	Lock	   *lock = palloc0(sizeof(Lock));
-	const char *slash = strrchr(name, '/');
 	const char *last;
 	BbFd	   *parent;
 	bool		current;
 
-	lock->root = pstrdup(((BbLocalStore *) objects)->directory);
+	lock->root = pstrdup(objects->directory);
 	lock->path = bb_local_companion(bb_local_path(objects, name), "lock");
 	lock->name = pstrdup(lock->path + strlen(lock->root) + 1);
-	if (slash != NULL)
-		lock->directory = pnstrdup(name, slash - name);
+	lock->directory = bb_local_directory_of(name);
 	for (int tries = 1;; tries++)
 	{
 		bb_reqctx_check(ctx);
@@ -123,10 +118,7 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 		if (lock->fd == NULL)
 		{
 			bb_local_report_link(lock->path);
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not open lock file \"%s\": %m",
-							lock->path)));
+			bb_report_file("could not open lock file \"%s\": %m", lock->path);
 		}
 		if (!take_lock(ctx, lock->fd, lock->path))
 		{
@@ -141,9 +133,7 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 		bb_fd_close(lock->fd);
 	}
 
-	lock->callback.func = release_lock;
-	lock->callback.arg = lock;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);
+	bb_on_reset(CurrentMemoryContext, release_lock, lock);
 	return true;
 }
 
@@ -193,10 +183,8 @@ list_names(const BbObjectStore *objects, const char *name)
 			errno = 0;
 	}
 	if (errno != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read directory \"%s\": %m",
-						bb_local_path(objects, name))));
+		bb_report_file("could not read directory \"%s\": %m",
+					   bb_local_path(objects, name));
 	if (dir != NULL)
 		bb_dir_close(dir);
 	(void) bb_fd_close(parent);
@@ -215,10 +203,8 @@ stat_entry(const BbObjectStore *objects, const char *name, struct stat *st)
 		return false; /* its directory was removed */
 	there = fstatat(bb_fd_number(parent), last, st, AT_SYMLINK_NOFOLLOW) == 0;
 	if (!there && errno != ENOENT)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m",
-						bb_local_path(objects, name))));
+		bb_report_file("could not stat file \"%s\": %m",
+					   bb_local_path(objects, name));
 	(void) bb_fd_close(parent);
 	return there;
 }
@@ -259,7 +245,7 @@ walk_directory(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 List *
 bb_local_list(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 {
-	Walk		walk = {.unfinished = false, .found = NIL, .directories = NIL};
+	Walk		walk = {.unfinished = false};
 
 	walk_directory(ctx, objects, prefix, &walk);
 	return walk.found;
@@ -305,10 +291,8 @@ remove_entry(const BbObjectStore *objects, const char *name, bool directory)
 	if (unlinkat(bb_fd_number(parent), last, directory ? AT_REMOVEDIR : 0) <
 			0 &&
 		!directory && errno != ENOENT)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not remove file \"%s\": %m",
-						bb_local_path(objects, name))));
+		bb_report_file("could not remove file \"%s\": %m",
+					   bb_local_path(objects, name));
 	(void) bb_fd_close(parent);
 }
 
@@ -321,8 +305,7 @@ bb_local_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 	foreach(cell, names)
 	{
 		const char *name = lfirst(cell);
-		const char *slash = strrchr(name, '/');
-		char	   *directory = pnstrdup(name, slash ? slash - name : 0);
+		char	   *directory = bb_local_directory_of(name);
 
 		bb_reqctx_check(ctx);
 		if (before != NULL && strcmp(before, directory) != 0)
@@ -337,7 +320,7 @@ bb_local_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 void
 bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 {
-	Walk		walk = {.unfinished = true, .found = NIL, .directories = NIL};
+	Walk		walk = {.unfinished = true};
 	ListCell   *cell;
 
 	walk_directory(ctx, objects, prefix, &walk);

@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/resource.h"
 #include "lib/ilist.h"
 #include "objstore/s3/http.h"
 #include "objstore/s3/http_session.h"
-#include "objstore/s3/httpheader.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -40,9 +40,120 @@ struct BbHttpTransfer
 	bool		headers_ended; /* of the answer */
 	bool		framed;		   /* the headers say where the body ends */
 	char		message[CURL_ERROR_SIZE];
-	MemoryContextCallback callback;
 	dlist_node	node; /* in "transfers", if added */
 };
+
+static void
+report_out_of_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+/*
+ * ---- the headers of an answer ----
+ *
+ * They come from the server and are not terminated.  Malformed values are
+ * ignored.
+ */
+
+/* "content-range: bytes 0-99/1234": 1234; 0 if it isn't known. */
+static uint64
+total_of_range(const char *line, size_t end)
+{
+	uint64		total = 0;
+	uint64		unit = 1;
+
+	for (; end > 0 && line[end - 1] >= '0' && line[end - 1] <= '9'; end--)
+	{
+		total += unit * (line[end - 1] - '0');
+		unit *= 10;
+	}
+	return end > 0 && line[end - 1] == '/' ? total : 0;
+}
+
+/* Can this character be in the name of a host or region, or a port? */
+static bool
+is_plain(char c)
+{
+	return isalnum((unsigned char) c) || strchr("-.:[]_", c) != NULL;
+}
+
+/* Copy a value that ends at "end", unless it is too long. */
+static void
+take_value(const char *value, size_t end, char *to, size_t size)
+{
+	if (end < size)
+	{
+		memcpy(to, value, end);
+		to[end] = '\0';
+	}
+}
+
+/*
+ * Copy "https://host:port" of "https://host:port/path?query".  The rest isn't
+ * kept, because the query may contain a signature.
+ */
+static void
+take_location(const char *value, size_t end, BbHttpAnswer *answer)
+{
+	size_t		at = 0;
+
+	while (at < end && value[at] != ':')
+		at++;
+	if (at + 3 > end || strncmp(value + at, "://", 3) != 0)
+		return;
+	for (at += 3; at < end && is_plain(value[at]);)
+		at++;
+	take_value(value, at, answer->location, sizeof(answer->location));
+}
+
+static void
+take_region(const char *value, size_t end, BbHttpAnswer *answer)
+{
+	for (size_t at = 0; at < end; at++)
+		if (!is_plain(value[at]))
+			return;
+	take_value(value, end, answer->region, sizeof(answer->region));
+}
+
+/* Is it this header?  Then set *value and its length. */
+static bool
+is_header(const char *line, size_t end, const char *name, const char **value,
+		  size_t *length)
+{
+	size_t		start = strlen(name);
+
+	if (end <= start || pg_strncasecmp(line, name, start) != 0)
+		return false;
+	*value = line + start;
+	*length = end - start;
+	return true;
+}
+
+/* Decode a line that ends at "end", if it is one of the headers in use. */
+static void
+decode_header(const char *line, size_t end, BbHttpAnswer *answer)
+{
+	const char *value;
+	size_t		length;
+
+	if (is_header(line, end, "etag: ", &value, &length))
+		take_value(value, length, answer->etag, sizeof(answer->etag));
+	else if (is_header(line, end, "location: ", &value, &length))
+		take_location(value, length, answer);
+	else if (is_header(line, end, "x-amz-bucket-region: ", &value, &length))
+		take_region(value, length, answer);
+	else if (is_header(line, end, "content-range: ", &value, &length))
+		answer->total_length = total_of_range(value, length);
+	else if (is_header(line, end, "date: ", &value, &length))
+	{
+		char		date[100] = "";
+
+		take_value(value, length, date, sizeof(date));
+		answer->date = Max(curl_getdate(date, NULL), 0);
+	}
+}
 
 /* ---- callbacks of libcurl: they must not throw ---- */
 
@@ -71,7 +182,6 @@ static size_t
 take_header(char *line, size_t size, size_t count, void *arg)
 {
 	BbHttpTransfer *transfer = arg;
-	BbHttpAnswer *answer = transfer->answer;
 	size_t		length = size * count;
 	size_t		end = length;
 
@@ -85,7 +195,7 @@ take_header(char *line, size_t size, size_t count, void *arg)
 			 pg_strncasecmp(line, "transfer-encoding:", 18) == 0)
 		transfer->framed = true;
 
-	bb_http_take_header(line, end, answer);
+	decode_header(line, end, transfer->answer);
 	return length;
 }
 
@@ -179,9 +289,7 @@ add_header(BbHttpTransfer *transfer, const char *header)
 	struct curl_slist *headers = curl_slist_append(transfer->headers, header);
 
 	if (headers == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		report_out_of_memory();
 	transfer->headers = headers;
 }
 
@@ -271,9 +379,7 @@ take_result(BbHttpTransfer *transfer)
 	answer->status = (int) status;
 	answer->content_length = Max(length, 0);
 	if (transfer->out_of_memory)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		report_out_of_memory();
 	if (answer->body != NULL && transfer->request.buffer == NULL)
 		answer->body[answer->length] = '\0';
 	if (code != CURLE_OK && !answer->too_long)
@@ -314,14 +420,10 @@ bb_http_begin(const BbHttpRequest *request, BbHttpAnswer *answer)
 	transfer->caller = old;
 	transfer->request = *request;
 	transfer->answer = answer;
-	transfer->callback.func = end_transfer;
-	transfer->callback.arg = transfer;
-	MemoryContextRegisterResetCallback(context, &transfer->callback);
+	bb_on_reset(context, end_transfer, transfer);
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		report_out_of_memory();
 	set_options(transfer);
 	bb_http_session_add(transfer->easy);
 	transfer->added = true;

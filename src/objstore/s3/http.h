@@ -22,7 +22,7 @@
 typedef struct BbHttpRequest
 {
 	const char *method;
-	const char *url;
+	const char *url;	  /* with path and query encoded */
 	const char **headers; /* "Name: value", then NULL */
 	const void *body;	  /* NULL: none */
 	size_t		body_length;

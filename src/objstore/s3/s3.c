@@ -73,6 +73,7 @@ s3_open(const BbReqCtx *ctx, const char *url,
 	const char *region = options->region ? options->region : DEFAULT_REGION;
 	const char *endpoint = options->endpoint;
 	const char *host;
+	const char *slash;
 
 	if (options->access_key_id == NULL || options->secret_access_key == NULL)
 		ereport(ERROR,
@@ -92,12 +93,8 @@ s3_open(const BbReqCtx *ctx, const char *url,
 	objects->dotted = !options->path_style &&
 		memchr(bucket, '.', length) != NULL &&
 		strncmp(endpoint, "https:", 6) == 0;
-	if (*prefix == '\0')
-		objects->prefix = pstrdup("");
-	else
-		objects->prefix = psprintf("%s%s", prefix,
-								   prefix[strlen(prefix) - 1] == '/' ? ""
-																	 : "/");
+	slash = *prefix == '\0' || prefix[strlen(prefix) - 1] == '/' ? "" : "/";
+	objects->prefix = psprintf("%s%s", prefix, slash);
 	dlist_init(&objects->readers);
 	objects->keys.access_key_id = pstrdup(options->access_key_id);
 	objects->keys.secret_access_key = pstrdup(options->secret_access_key);
@@ -105,12 +102,6 @@ s3_open(const BbReqCtx *ctx, const char *url,
 		objects->keys.session_token = pstrdup(options->session_token);
 	objects->keys.region = pstrdup(region);
 	return &objects->base;
-}
-
-static const char *
-s3_local_directory(const BbObjectStore *objects)
-{
-	return NULL;
 }
 
 static void
@@ -125,10 +116,9 @@ s3_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 
 const BbObjectStoreOps bb_objstore_s3 = {
 	.scheme = "s3",
-	.residency = &bb_residency_none,
+	.residency = BB_RESIDENT_NONE,
 	.check_url = s3_check_url,
 	.open = s3_open,
-	.local_directory = s3_local_directory,
 	.get = bb_s3_get,
 	.put_if = bb_s3_put_if,
 	.list = bb_s3_list_objects,

@@ -6,12 +6,12 @@
  *	  s3.c			   the table of operations; URLs; opening a store
  *	  s3_upload.c	   writing objects, large ones in parts; sweeping
  *	  s3_lock.c		   locks, and replacing an object on a condition
- *	  s3_read.c		   reading objects
- *	  s3_list.c		   listings
+ *	  s3_read.c		   reading objects; listings
  *	  s3_request.c	   one request: signed, retried, its errors explained
  *	  s3_sign.c		   the signature
  *	  xml.c			   the documents in answers
- *	  http.c		   HTTP by libcurl; httpheader.c, http_session.c: its parts
+ *	  http.c		   a request by libcurl
+ *	  http_session.c   the connections
  *
  * Each file calls those below it only.
  *
@@ -66,20 +66,13 @@ typedef struct BbS3Store
 
 typedef struct BbS3Request
 {
-	const char *action; /* "read object": could not … */
-	const char *method;
-	const char *name;	   /* below the store's prefix; NULL: the bucket */
-	const char *query;	   /* NULL, or encoded: "uploads=" */
-	const char *condition; /* NULL, or a header */
-	const void *body;	   /* NULL: none */
-	size_t		body_length;
-	uint64		range_start;
-	uint64		range_length; /* 0: all */
-	uint64		whole_size;	  /* expected size of the object; 0: any */
-	char	   *buffer;		  /* see BbHttpRequest */
-	size_t		capacity;
-	int			tolerate; /* BB_S3_MISSING, … */
-	TimestampTz give_up;  /* no attempt lasts longer; 0: no limit */
+	const char *action;		/* "read object": could not … */
+	const char *name;		/* below the store's prefix; NULL: the bucket */
+	const char *query;		/* NULL, or encoded: "uploads=" */
+	const char *condition;	/* NULL, or a header */
+	uint64		whole_size; /* expected size of the object; 0: any */
+	int			tolerate;	/* BB_S3_MISSING, … */
+	BbHttpRequest http;		/* its URL, headers and settings are filled in */
 } BbS3Request;
 
 typedef struct BbS3Answer
@@ -124,7 +117,7 @@ extern bool bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects,
  * bb_s3_put - PUT an object, or a part of one, as bb_s3_request does.
  *
  * The caller sets name and body and, if wanted, action, query, condition and
- * give_up.  With a condition, BB_S3_CONDITION and BB_S3_MISSING are tolerated.
+ * http.give_up.  With a condition, BB_S3_CONDITION and BB_S3_MISSING are tolerated.
  */
 extern bool bb_s3_put(const BbReqCtx *ctx, BbS3Store *objects,
 					  const BbS3Request *put, BbS3Answer *answer);
@@ -159,12 +152,11 @@ pg_noreturn extern void bb_s3_bad_answer(const BbS3Store *objects,
 										 const char *action,
 										 const char *reason);
 
-/* ---- s3_list.c ---- */
+/* ---- s3_read.c ---- */
 
 typedef struct BbS3Listed
 {
-	char	   *name; /* below the store's prefix */
-	uint64		size;
+	BbObjectInfo object;  /* its name is below the store's prefix */
 	int64		modified; /* time_t; 0: not known */
 } BbS3Listed;
 
@@ -178,8 +170,6 @@ extern List *bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *objects,
 								const char *prefix);
 extern List *bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *prefix);
-
-/* ---- s3_read.c ---- */
 
 /*
  * bb_s3_get_etag - do what bb_objstore_get does, and set *etag (NULL: not

@@ -38,6 +38,7 @@
  */
 #include "postgres.h"
 
+#include "base/resource.h"
 #include "common/pg_prng.h"
 #include "objstore/s3/s3_internal.h"
 #include "utils/memutils.h"
@@ -59,7 +60,7 @@
 #define ACTION "remove object"
 
 /* The content of a flag. */
-#define FLAG "bbackup"
+#define FLAG .http = {.body = "bbackup", .body_length = 7}
 
 /* How often put_if tries to take a lock that another session holds. */
 #define LOCK_TRIES 100
@@ -70,23 +71,20 @@ typedef struct S3Lock
 	char	   *start; /* of the names of all flags of this lock */
 	char	   *flag;  /* the name of our flag */
 	TimestampTz renewed;
-	MemoryContextCallback callback;
 } S3Lock;
 
 /* Put our flag up, or put it up again. */
 static void
 put_flag(const BbReqCtx *ctx, S3Lock *lock)
 {
+	BbS3Request flag = {.action = "write lock object",
+						.name = lock->flag,
+						FLAG};
 	BbS3Answer	answer;
 
 	/* the time before the request: rather too early than too late */
 	lock->renewed = GetCurrentTimestamp();
-	(void) bb_s3_put(ctx, lock->objects,
-					 &(BbS3Request){.action = "write lock object",
-									.name = lock->flag,
-									.body = FLAG,
-									.body_length = strlen(FLAG)},
-					 &answer);
+	(void) bb_s3_put(ctx, lock->objects, &flag, &answer);
 }
 
 /*
@@ -106,15 +104,15 @@ others_there(const BbReqCtx *ctx, S3Lock *lock, bool *before)
 	{
 		BbS3Listed *flag = lfirst(cell);
 
-		if (strcmp(flag->name, lock->flag) == 0)
+		if (strcmp(flag->object.name, lock->flag) == 0)
 			continue;
 		if (now != 0 && flag->modified != 0 &&
 			now - flag->modified > LOCK_SECONDS)
-			bb_s3_delete(ctx, lock->objects, ACTION, flag->name, NULL);
+			bb_s3_delete(ctx, lock->objects, ACTION, flag->object.name, NULL);
 		else
 		{
 			found = true;
-			precedes |= strcmp(flag->name, lock->flag) < 0;
+			precedes |= strcmp(flag->object.name, lock->flag) < 0;
 		}
 	}
 	list_free_deep(flags);
@@ -234,9 +232,7 @@ take_lock(const BbReqCtx *ctx, BbS3Store *objects, const char *name)
 		return NULL;
 
 	/* from here on, resetting the context takes our flag down */
-	lock->callback.func = release_lock;
-	lock->callback.arg = lock;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &lock->callback);
+	bb_on_reset(CurrentMemoryContext, release_lock, lock);
 	put_flag(ctx, lock);
 	if (!prevails(ctx, lock, false))
 	{
@@ -269,8 +265,7 @@ checks_conditions(const BbReqCtx *ctx, BbS3Store *objects)
 	BbS3Request probe = {.name = ".bbackup.probe",
 						 .condition = "If-Match: "
 									  "\"00000000000000000000000000000000\"",
-						 .body = FLAG,
-						 .body_length = strlen(FLAG)};
+						 FLAG};
 	BbS3Answer	answer;
 
 	if (!objects->conditions_known)
@@ -310,15 +305,14 @@ put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 	const void *data, size_t length, const char *condition,
 	TimestampTz give_up)
 {
+	BbS3Request request = {.name = name,
+						   .condition = condition,
+						   .http = {.body = data,
+									.body_length = length,
+									.give_up = give_up}};
 	BbS3Answer	answer;
 
-	if (bb_s3_put(ctx, objects,
-				  &(BbS3Request){.name = name,
-								 .condition = condition,
-								 .body = data,
-								 .body_length = length,
-								 .give_up = give_up},
-				  &answer))
+	if (bb_s3_put(ctx, objects, &request, &answer))
 		return PUT_DONE;
 	if (answer.http.status == 501 || answer.http.status == 400)
 		return PUT_IMPOSSIBLE;
@@ -353,9 +347,8 @@ compare_and_put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 								 : "If-None-Match: *";
 	else
 		/* another attempt might outlast the lock */
-		give_up = TimestampTzPlusMilliseconds(lock->renewed,
-											  (LOCK_SECONDS - MARGIN_SECONDS) *
-												  1000L);
+		give_up = lock->renewed +
+			(LOCK_SECONDS - MARGIN_SECONDS) * USECS_PER_SEC;
 	return put(ctx, objects, name, data, length, condition, give_up);
 }
 

@@ -1,13 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * s3_read.c
- *	  The S3 driver: reading objects, small ones as a whole.
+ *	  The S3 driver: reading objects, small ones as a whole; listings.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <time.h>
+
+#include "base/resource.h"
 #include "objstore/s3/s3_internal.h"
+#include "objstore/s3/xml.h"
 #include "utils/memutils.h"
 
 /*
@@ -31,7 +35,6 @@ typedef struct S3Reader
 	BbObjectReader base;
 	MemoryContext context; /* owns the reader */
 	BbS3Store  *objects;
-	MemoryContextCallback callback;
 	dlist_node	node; /* among the store's; the one used last is at the tail */
 	char	   *name;
 	size_t		allocated;	  /* of fetched */
@@ -47,10 +50,9 @@ bb_s3_get_etag(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 			   BbObjectTag *tag, char **etag)
 {
 	BbS3Request request = {.action = "read object",
-						   .method = "GET",
 						   .name = name,
-						   .capacity = max_length,
-						   .tolerate = BB_S3_MISSING};
+						   .tolerate = BB_S3_MISSING,
+						   .http = {.method = "GET", .capacity = max_length}};
 	BbS3Answer	answer;
 
 	if (!bb_s3_request(ctx, objects, &request, &answer))
@@ -98,37 +100,27 @@ leave_store(void *arg)
 	reader->objects->nreaders--;
 }
 
-static S3Reader *
-new_reader(BbS3Store *objects, const char *name)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "bbackup S3 object",
-												  ALLOCSET_SMALL_SIZES);
-	S3Reader   *reader = MemoryContextAllocZero(context, sizeof(S3Reader));
-
-	reader->context = context;
-	reader->objects = objects;
-	reader->name = MemoryContextStrdup(context, name);
-	dlist_push_tail(&objects->readers, &reader->node);
-	objects->nreaders++;
-	reader->callback.func = leave_store;
-	reader->callback.arg = reader;
-	MemoryContextRegisterResetCallback(context, &reader->callback);
-	return reader;
-}
-
 BbObjectReader *
 bb_s3_open_object(const BbReqCtx *ctx, BbObjectStore *objects,
 				  const char *name)
 {
 	BbS3Store  *s3 = (BbS3Store *) objects;
+	MemoryContext context;
 	S3Reader   *reader;
 	uint64		size;
 
 	if (!bb_s3_look(ctx, s3, "read object", name, &size))
 		return NULL;
-	reader = new_reader(s3, name);
+	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup S3 object",
+									ALLOCSET_SMALL_SIZES);
+	reader = MemoryContextAllocZero(context, sizeof(S3Reader));
 	reader->base.size = size;
+	reader->context = context;
+	reader->objects = s3;
+	reader->name = MemoryContextStrdup(context, name);
+	bb_on_reset(context, leave_store, reader);
+	dlist_push_tail(&s3->readers, &reader->node);
+	s3->nreaders++;
 	return &reader->base;
 }
 
@@ -149,15 +141,15 @@ begin_range(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 	S3Part	   *part = palloc0(sizeof(S3Part));
 
 	part->objects = objects;
-	part->request.action = "read object";
-	part->request.method = "GET";
-	part->request.name = name;
-	part->request.range_start = offset;
-	part->request.range_length = length;
-	part->request.whole_size = whole_size;
-	part->request.buffer = data;
-	part->request.capacity = length;
-	part->request.tolerate = BB_S3_MISSING;
+	part->request = (BbS3Request){.action = "read object",
+								  .name = name,
+								  .whole_size = whole_size,
+								  .tolerate = BB_S3_MISSING,
+								  .http = {.method = "GET",
+										   .range_start = offset,
+										   .range_length = length,
+										   .buffer = data,
+										   .capacity = length}};
 	part->transfer = bb_s3_begin(ctx, objects, &part->request, &part->answer);
 	return part;
 }
@@ -181,8 +173,9 @@ bb_s3_end_part(const BbReqCtx *ctx, BbObjectPart *base)
 						request->name),
 				 errdetail("%zu bytes were requested, at offset " UINT64_FORMAT
 						   ".",
-						   request->capacity, request->range_start)));
-	BB_COUNT(ctx, bytes_downloaded, request->range_length);
+						   request->http.capacity,
+						   request->http.range_start)));
+	BB_COUNT(ctx, bytes_downloaded, request->http.range_length);
 	pfree(part);
 	return true;
 }
@@ -292,4 +285,163 @@ void
 bb_s3_close(BbObjectReader *base)
 {
 	MemoryContextDelete(((S3Reader *) base)->context);
+}
+
+/* ---- listings (ListObjectsV2), page by page ---- */
+
+#define LISTING "list the objects"
+
+/* A page has at most 1000 names, of 1 kB at most. */
+#define PAGE_CAPACITY (16 * 1024 * 1024)
+
+/* Parse "2026-11-24T20:18:25.000Z" to a time_t; 0 if it isn't a time. */
+static int64
+parse_time(const char *text)
+{
+	struct tm	tm = {0};
+
+	if (sscanf(text, "%d-%d-%dT%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+			   &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+		return 0;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	return timegm(&tm);
+}
+
+/*
+ * Add the objects of a page to *list.  Returns the token of the next page, NULL
+ * after the last one.
+ */
+static char *
+take_page(BbS3Store *objects, const char *document, List **list)
+{
+	BbXml		xml;
+	const char *path;
+	const char *text;
+	BbS3Listed	listed = {0};
+	char	   *next = NULL;
+	bool		more = false;
+	size_t		prefix_length = strlen(objects->prefix);
+
+	bb_xml_init(&xml, document);
+	while (bb_xml_next(&xml, &path, &text))
+	{
+		if (strcmp(path, "ListBucketResult/Contents/Key") == 0)
+			listed.object.name = pstrdup(text);
+		else if (strcmp(path, "ListBucketResult/Contents/Size") == 0)
+			listed.object.size = strtou64(text, NULL, 10);
+		else if (strcmp(path, "ListBucketResult/Contents/LastModified") == 0)
+			listed.modified = parse_time(text);
+		else if (strcmp(path, "ListBucketResult/Contents") == 0)
+		{
+			if (listed.object.name == NULL ||
+				strncmp(listed.object.name, objects->prefix, prefix_length) !=
+					0)
+				bb_s3_bad_answer(objects, LISTING,
+								 "It lists what was not asked for.");
+			listed.object.name += prefix_length;
+			*list = lappend(*list,
+							memcpy(palloc(sizeof(listed)), &listed,
+								   sizeof(listed)));
+			memset(&listed, 0, sizeof(listed));
+		}
+		else if (strcmp(path, "ListBucketResult/IsTruncated") == 0)
+			more = strcmp(text, "true") == 0;
+		else if (strcmp(path, "ListBucketResult/NextContinuationToken") == 0)
+			next = pstrdup(text);
+		else if (strncmp(path, "ListBucketResult", 16) != 0)
+			bb_s3_bad_answer(objects, LISTING, "It is no listing.");
+	}
+	if (xml.error != NULL)
+		bb_s3_bad_answer(objects, LISTING, xml.error);
+	if (more && next == NULL)
+		bb_s3_bad_answer(objects, LISTING, "It doesn't say how to go on.");
+	return more ? next : NULL;
+}
+
+List *
+bb_s3_list(const BbReqCtx *ctx, BbS3Store *objects, const char *start,
+		   int64 *now)
+{
+	List	   *list = NIL;
+	char	   *prefix = bb_s3_encode(
+		psprintf("%s%s", objects->prefix, start));
+	char	   *token = NULL;
+
+	do
+	{
+		BbS3Request request = {.action = LISTING,
+							   .http = {.method = "GET",
+										.capacity = PAGE_CAPACITY}};
+		BbS3Answer	answer;
+
+		request.query = psprintf("%s%s%slist-type=2&prefix=%s",
+								 token ? "continuation-token=" : "",
+								 token ? bb_s3_encode(token) : "",
+								 token ? "&" : "", prefix);
+		(void) bb_s3_request(ctx, objects, &request, &answer);
+		if (answer.http.too_long || answer.http.length == 0)
+			bb_s3_bad_answer(objects, LISTING, "It has the wrong length.");
+		*now = answer.http.date;
+		token = take_page(objects, answer.http.body, &list);
+		pfree(answer.http.body);
+	} while (token != NULL);
+	return list;
+}
+
+/* Is this the name of an object rather than of a lock or of another file? */
+static bool
+is_ours(const char *name)
+{
+	bool		start = true;
+
+	for (const char *p = name; *p; p++)
+	{
+		if (start && (*p == '.' || *p == '/'))
+			return false;
+		start = *p == '/';
+	}
+	return !start;
+}
+
+List *
+bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *objects,
+				   const char *prefix)
+{
+	List	   *infos = NIL;
+	ListCell   *cell;
+	int64		now;
+
+	foreach(cell,
+			bb_s3_list(ctx, (BbS3Store *) objects, psprintf("%s/", prefix),
+					   &now))
+	{
+		BbObjectInfo *info = &((BbS3Listed *) lfirst(cell))->object;
+
+		if (is_ours(info->name))
+			infos = lappend(infos, info);
+	}
+	return infos;
+}
+
+List *
+bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const char *prefix)
+{
+	List	   *parts = NIL;
+	ListCell   *cell;
+
+	foreach(cell, bb_objstore_list(ctx, objects, prefix))
+	{
+		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
+		const char *part = name + strlen(prefix) + 1;
+		size_t		length = strcspn(part, "/");
+		const char *last = parts != NIL ? llast(parts) : NULL;
+
+		/* names are ordered, so those with the same part follow each other */
+		if (last == NULL || strlen(last) != length ||
+			strncmp(last, part, length) != 0)
+			parts = lappend(parts, pnstrdup(part, length));
+	}
+	return parts;
 }

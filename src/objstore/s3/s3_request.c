@@ -61,20 +61,16 @@ static BbHttpTransfer *
 attempt(const BbS3Store *objects, const BbS3Request *request,
 		BbHttpAnswer *answer)
 {
-	MemoryContext context;
-	MemoryContext old;
-	const char *headers[3];
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup S3 signature",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	const char *headers[3] = {NULL};
 	int			nheaders = 0;
 	StringInfoData url;
-	BbS3Signable signable = {0};
-	BbHttpRequest http = {0};
+	BbHttpRequest http = request->http;
 	BbHttpTransfer *transfer;
 
-	/* libcurl copies the URL and the headers */
-	context = AllocSetContextCreate(CurrentMemoryContext,
-									"bbackup S3 signature",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
 	initStringInfo(&url);
 	appendStringInfoString(&url, objects->bucket_url);
 	if (request->name != NULL)
@@ -82,34 +78,19 @@ attempt(const BbS3Store *objects, const BbS3Request *request,
 						 bb_s3_encode_path(request->name));
 	if (request->query != NULL)
 		appendStringInfo(&url, "?%s", request->query);
-
-	if (request->body != NULL)
+	if (http.body != NULL)
 		headers[nheaders++] = "Content-Type: application/octet-stream";
 	if (request->condition != NULL)
 		headers[nheaders++] = request->condition;
-	headers[nheaders] = NULL;
 
-	signable.method = request->method;
-	signable.url = url.data;
-	signable.headers = headers;
-	signable.body = request->body;
-	signable.body_length = request->body_length;
-
-	http.method = request->method;
 	http.url = url.data;
-	http.headers = bb_s3_sign(&objects->keys, &signable,
-							  GetCurrentTimestamp());
-	MemoryContextSwitchTo(old);
-	http.body = request->body;
-	http.body_length = request->body_length;
-	http.range_start = request->range_start;
-	http.range_length = request->range_length;
+	http.headers = headers;
+	http.headers = bb_s3_sign(&objects->keys, &http, GetCurrentTimestamp());
 	http.ca_file = bb_setting_s3_ca_file;
 	http.timeout_s = bb_setting_s3_timeout_s;
-	http.give_up = request->give_up;
-	http.buffer = request->buffer;
-	http.capacity = request->capacity;
+	MemoryContextSwitchTo(old);
 	transfer = bb_http_begin(&http, answer);
+	/* libcurl has copied the URL and the headers */
 	MemoryContextDelete(context);
 	return transfer;
 }
@@ -309,12 +290,9 @@ may_retry(const BbS3Request *request, Attempts *attempts)
 	if (attempts->until == 0)
 	{
 		attempts->failed = now;
-		attempts
-			->until = TimestampTzPlusMilliseconds(now,
-												  bb_setting_s3_retry_time_s *
-													  1000L);
-		if (request->give_up != 0)
-			attempts->until = Min(attempts->until, request->give_up);
+		attempts->until = now + bb_setting_s3_retry_time_s * USECS_PER_SEC;
+		if (request->http.give_up != 0)
+			attempts->until = Min(attempts->until, request->http.give_up);
 	}
 	return now < attempts->until;
 }
@@ -368,10 +346,10 @@ of_another_size(const BbS3Request *request, const BbS3Answer *answer)
 static bool
 is_whole(const BbS3Request *request, const BbHttpAnswer *answer)
 {
-	if (request->range_length == 0)
+	if (request->http.range_length == 0)
 		return true;
-	return answer->length == request->range_length &&
-		(answer->status == 206 || request->range_start == 0);
+	return answer->length == request->http.range_length &&
+		(answer->status == 206 || request->http.range_start == 0);
 }
 
 BbHttpTransfer *
@@ -422,7 +400,7 @@ bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects, BbHttpTransfer *transfer,
 			report_failure(WARNING, objects, request, answer, &attempts);
 		}
 		answer->repeated = true;
-		if (request->buffer == NULL && answer->http.body != NULL)
+		if (request->http.buffer == NULL && answer->http.body != NULL)
 			pfree(answer->http.body);
 		back_off(ctx, &attempts);
 		transfer = attempt(objects, request, &answer->http);
@@ -443,8 +421,8 @@ bb_s3_put(const BbReqCtx *ctx, BbS3Store *objects, const BbS3Request *put,
 {
 	BbS3Request request = *put;
 
-	request.method = "PUT";
-	request.capacity = BB_S3_ANSWER_CAPACITY;
+	request.http.method = "PUT";
+	request.http.capacity = BB_S3_ANSWER_CAPACITY;
 	if (request.action == NULL)
 		request.action = "write object";
 	if (request.condition != NULL)
@@ -457,11 +435,11 @@ bb_s3_delete(const BbReqCtx *ctx, BbS3Store *objects, const char *action,
 			 const char *name, const char *query)
 {
 	BbS3Request request = {.action = action,
-						   .method = "DELETE",
 						   .name = name,
 						   .query = query,
-						   .capacity = BB_S3_ANSWER_CAPACITY,
-						   .tolerate = BB_S3_MISSING};
+						   .tolerate = BB_S3_MISSING,
+						   .http = {.method = "DELETE",
+									.capacity = BB_S3_ANSWER_CAPACITY}};
 	BbS3Answer	answer;
 
 	(void) bb_s3_request(ctx, objects, &request, &answer);
@@ -472,9 +450,9 @@ bb_s3_look(const BbReqCtx *ctx, BbS3Store *objects, const char *action,
 		   const char *name, uint64 *size)
 {
 	BbS3Request request = {.action = action,
-						   .method = "HEAD",
 						   .name = name,
-						   .tolerate = BB_S3_MISSING};
+						   .tolerate = BB_S3_MISSING,
+						   .http = {.method = "HEAD"}};
 	BbS3Answer	answer;
 
 	if (!bb_s3_request(ctx, objects, &request, &answer))
@@ -488,11 +466,13 @@ bb_s3_clean_up(BbS3Store *objects, const char *name, const char *query)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
-	BbS3Request request = {.method = "DELETE", .name = name, .query = query};
+	BbS3Request request = {.name = name,
+						   .query = query,
+						   .http = {.method = "DELETE"}};
 	BbHttpAnswer answer;
 
-	request.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  CLEAN_UP_MS);
+	request.http.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   CLEAN_UP_MS);
 
 	/* a session that ends may have freed buffers of other transfers */
 	if (proc_exit_inprogress)

@@ -197,7 +197,7 @@ header_names(const List *canonical)
 }
 
 static char *
-canonical_request(const BbS3Signable *request, const char *path,
+canonical_request(const BbHttpRequest *request, const char *path,
 				  const List *headers, const char *names,
 				  const char *body_hash)
 {
@@ -265,7 +265,7 @@ signature(const BbS3Keys *keys, const char *date, const char *string_to_sign)
 }
 
 static const char **
-sign(const BbS3Keys *keys, const BbS3Signable *request, TimestampTz now)
+sign(const BbS3Keys *keys, const BbHttpRequest *request, TimestampTz now)
 {
 	const char *path;
 	const char *host = host_of(request->url, &path);
@@ -309,7 +309,7 @@ sign(const BbS3Keys *keys, const BbS3Signable *request, TimestampTz now)
 }
 
 const char **
-bb_s3_sign(const BbS3Keys *keys, const BbS3Signable *request, TimestampTz now)
+bb_s3_sign(const BbS3Keys *keys, const BbHttpRequest *request, TimestampTz now)
 {
 	ResourceOwner caller = CurrentResourceOwner;
 	ResourceOwner owner = ResourceOwnerCreate(NULL, "bbackup signature");

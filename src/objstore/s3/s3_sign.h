@@ -16,7 +16,7 @@
 #ifndef BB_S3_SIGN_H
 #define BB_S3_SIGN_H
 
-#include "datatype/timestamp.h"
+#include "objstore/s3/http.h"
 
 typedef struct BbS3Keys
 {
@@ -26,19 +26,9 @@ typedef struct BbS3Keys
 	char	   *region;
 } BbS3Keys;
 
-/* What is signed. */
-typedef struct BbS3Signable
-{
-	const char *method;
-	const char *url;	  /* as sent: with path and query encoded */
-	const char **headers; /* "Name: value", then NULL; all are signed */
-	const void *body;	  /* NULL: none */
-	size_t		body_length;
-} BbS3Signable;
-
 /*
  * bb_s3_sign - return the headers to send: those of the request and those of
- * its signature.
+ * its signature, which is over its method, URL, headers and body.
  *
  * The latter are Host, x-amz-content-sha256, x-amz-date, x-amz-security-token
  * if there is a session token, and Authorization.  The array ends with NULL;
@@ -48,7 +38,7 @@ typedef struct BbS3Signable
  * Requires neither a transaction nor a resource owner.
  */
 extern const char **bb_s3_sign(const BbS3Keys *keys,
-							   const BbS3Signable *request, TimestampTz now);
+							   const BbHttpRequest *request, TimestampTz now);
 
 /*
  * bb_s3_encode - percent-encode text for a URL, as signatures require: all

@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "base/resource.h"
 #include "common/hashfn.h"
 #include "objstore/s3/s3_internal.h"
 #include "objstore/s3/xml.h"
@@ -24,6 +25,7 @@
 #include "utils/memutils.h"
 
 #define ACTION "write object"
+#define LISTING "list the uploads"
 
 #define MAX_PARTS 10000
 
@@ -39,9 +41,8 @@ typedef struct S3Writer
 	bool		finishing; /* the object may be there */
 	int			parts;
 	StringInfoData etags; /* of the parts, as an XML fragment for completing */
-	MemoryContextCallback callback;
-	uint64		total;	/* bytes in parts */
-	size_t		filled; /* bytes in the buffer */
+	uint64		total;	  /* bytes in parts */
+	size_t		filled;	  /* bytes in the buffer */
 	size_t		allocated;
 	char	   *buffer;
 } S3Writer;
@@ -74,9 +75,7 @@ bb_s3_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 	writer->allocated = 64 * 1024;
 	writer->buffer = palloc(writer->allocated);
 	initStringInfo(&writer->etags);
-	writer->callback.func = abort_upload;
-	writer->callback.arg = writer;
-	MemoryContextRegisterResetCallback(context, &writer->callback);
+	bb_on_reset(context, abort_upload, writer);
 	MemoryContextSwitchTo(old);
 	return &writer->base;
 }
@@ -108,11 +107,11 @@ static void
 begin_upload(const BbReqCtx *ctx, S3Writer *writer)
 {
 	BbS3Request request = {.action = ACTION,
-						   .method = "POST",
 						   .name = writer->name,
 						   .query = "uploads=",
-						   .body = "",
-						   .capacity = BB_S3_ANSWER_CAPACITY};
+						   .http = {.method = "POST",
+									.body = "",
+									.capacity = BB_S3_ANSWER_CAPACITY}};
 	BbS3Answer	answer;
 	char	   *id;
 
@@ -126,12 +125,22 @@ begin_upload(const BbReqCtx *ctx, S3Writer *writer)
 												  bb_s3_encode(id)));
 }
 
+/* PUT what the buffer contains: the object, or with a query a part of it. */
+static void
+put_buffer(const BbReqCtx *ctx, S3Writer *writer, const char *query,
+		   BbS3Answer *answer)
+{
+	BbS3Request request = {.name = writer->name,
+						   .query = query,
+						   .http = {.body = writer->buffer,
+									.body_length = writer->filled}};
+
+	(void) bb_s3_put(ctx, writer->objects, &request, answer);
+}
+
 static void
 put_part(const BbReqCtx *ctx, S3Writer *writer)
 {
-	BbS3Request request = {.name = writer->name,
-						   .body = writer->buffer,
-						   .body_length = writer->filled};
 	BbS3Answer	answer;
 
 	if (writer->upload == NULL)
@@ -140,9 +149,9 @@ put_part(const BbReqCtx *ctx, S3Writer *writer)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("object \"%s\" is too large", writer->name)));
-	request.query = psprintf("partNumber=%d&%s", writer->parts,
-							 writer->upload);
-	(void) bb_s3_put(ctx, writer->objects, &request, &answer);
+	put_buffer(ctx, writer,
+			   psprintf("partNumber=%d&%s", writer->parts, writer->upload),
+			   &answer);
 	if (answer.http.etag[0] == '\0' ||
 		strpbrk(answer.http.etag, "<>&") != NULL)
 		bb_s3_bad_answer(writer->objects, "write a part", "It has no ETag.");
@@ -196,13 +205,13 @@ complete_upload(const BbReqCtx *ctx, S3Writer *writer)
 								"</CompleteMultipartUpload>",
 								writer->etags.data);
 	BbS3Request request = {.action = ACTION,
-						   .method = "POST",
 						   .name = writer->name,
 						   .query = writer->upload,
-						   .body = body,
-						   .body_length = strlen(body),
-						   .capacity = BB_S3_ANSWER_CAPACITY,
-						   .tolerate = BB_S3_MISSING};
+						   .tolerate = BB_S3_MISSING,
+						   .http = {.method = "POST",
+									.body = body,
+									.body_length = strlen(body),
+									.capacity = BB_S3_ANSWER_CAPACITY}};
 	BbS3Answer	answer;
 
 	/*
@@ -228,20 +237,13 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 {
 	S3Writer   *writer = (S3Writer *) base;
 	MemoryContext old = MemoryContextSwitchTo(writer->context);
+	BbS3Answer	answer;
 
 	if (writer->upload != NULL)
 		put_part(ctx, writer);
 	writer->finishing = true;
 	if (writer->upload == NULL)
-	{
-		BbS3Answer	answer;
-
-		(void) bb_s3_put(ctx, writer->objects,
-						 &(BbS3Request){.name = writer->name,
-										.body = writer->buffer,
-										.body_length = writer->filled},
-						 &answer);
-	}
+		put_buffer(ctx, writer, NULL, &answer);
 	else
 		complete_upload(ctx, writer);
 	writer->finishing = false;
@@ -255,12 +257,11 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 static bool
 is_new(HTAB *aborted, const char *name, const char *query)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) query,
-										   (int) strlen(query), 0);
+	const char *key = psprintf("%s?%s", name, query);
+	uint64		hash = hash_bytes_extended((const unsigned char *) key,
+										   (int) strlen(key), 0);
 	bool		found;
 
-	hash = hash_bytes_extended((const unsigned char *) name,
-							   (int) strlen(name), hash);
 	(void) hash_search(aborted, &hash, HASH_ENTER, &found);
 	return !found;
 }
@@ -291,24 +292,25 @@ abort_uploads(const BbReqCtx *ctx, BbS3Store *objects, const char *document,
 			id = pstrdup(text);
 		else if (strcmp(path, "ListMultipartUploadsResult/Upload") == 0)
 		{
+			const char *name;
 			const char *query;
 
 			if (key == NULL || id == NULL ||
 				strncmp(key, objects->prefix, prefix_length) != 0)
-				bb_s3_bad_answer(objects, "list the uploads",
+				bb_s3_bad_answer(objects, LISTING,
 								 "It lists what was not asked for.");
+			name = key + prefix_length;
 			query = psprintf("uploadId=%s", bb_s3_encode(id));
-			if (is_new(aborted, key + prefix_length, query))
+			if (is_new(aborted, name, query))
 			{
-				bb_s3_delete(ctx, objects, "abort the upload of",
-							 key + prefix_length, query);
+				bb_s3_delete(ctx, objects, "abort the upload of", name, query);
 				any = true;
 			}
 			key = id = NULL;
 		}
 	}
 	if (xml.error != NULL)
-		bb_s3_bad_answer(objects, "list the uploads", xml.error);
+		bb_s3_bad_answer(objects, LISTING, xml.error);
 	return any;
 }
 
@@ -316,9 +318,9 @@ void
 bb_s3_sweep(const BbReqCtx *ctx, BbObjectStore *base, const char *prefix)
 {
 	BbS3Store  *objects = (BbS3Store *) base;
-	BbS3Request request = {.action = "list the uploads",
-						   .method = "GET",
-						   .capacity = UPLOADS_CAPACITY};
+	BbS3Request request = {.action = LISTING,
+						   .http = {.method = "GET",
+									.capacity = UPLOADS_CAPACITY}};
 	HASHCTL		control = {.keysize = sizeof(uint64),
 						   .entrysize = sizeof(uint64),
 						   .hcxt = CurrentMemoryContext};
