@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "base/foreigntext.h"
 #include "funcs/arguments.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -78,28 +79,39 @@ bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name)
 }
 
 MemoryContext
-bb_result_context_new(void)
+bb_result_begin(FunctionCallInfo fcinfo)
 {
+	InitMaterializedSRF(fcinfo, 0);
 	return AllocSetContextCreate(CurrentMemoryContext, "bbackup row",
 								 ALLOCSET_SMALL_SIZES);
 }
+
+static bool no_nulls[MaxTupleAttributeNumber];
 
 void
 bb_result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+						 nulls != NULL ? nulls : no_nulls);
 }
 
 Datum
-bb_result_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+bb_result_record(FunctionCallInfo fcinfo, Datum *values)
 {
 	TupleDesc	type;
 
 	if (get_call_result_type(fcinfo, NULL, &type) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "function %u returns no row", fcinfo->flinfo->fn_oid);
-	return HeapTupleGetDatum(heap_form_tuple(type, values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(type, values, no_nulls));
+}
+
+Datum
+bb_result_text(const char *text, bool *null)
+{
+	*null = text == NULL || text[0] == '\0';
+	return *null ? (Datum) 0 : bb_text_datum(text);
 }
 
 Datum

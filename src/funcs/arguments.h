@@ -19,9 +19,7 @@
 #include "funcapi.h"
 #include "stores/call.h"
 
-/*
- * bb_call_of - begin a call of the SQL function that runs; as bb_call_begin.
- */
+/* bb_call_of - begin a call of the running SQL function; as bb_call_begin. */
 extern const BbReqCtx *bb_call_of(FunctionCallInfo fcinfo, BbTaskKind kind);
 
 /* Return argument number n, whose name is "name"; texts are palloc'd. */
@@ -34,19 +32,22 @@ extern int64 bb_arg_int64(FunctionCallInfo fcinfo, int n, const char *name);
 extern XLogRecPtr bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name);
 
 /*
- * bb_result_context_new - create a memory context for one row of many.
+ * bb_result_begin - begin the result of a set-returning function that
+ * materialises.
  *
- * The caller resets it after each row, so a million rows need no more memory
- * than one.
+ * Returns a memory context for one row.  The caller resets it after each row,
+ * so a million rows need no more memory than one.
  */
-extern MemoryContext bb_result_context_new(void);
+extern MemoryContext bb_result_begin(FunctionCallInfo fcinfo);
 
-/* Add a row to the result of a set-returning function that materialises. */
+/* Add a row to that result; nulls may be NULL. */
 extern void bb_result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
-/* Return the row of a function that returns one row. */
-extern Datum bb_result_record(FunctionCallInfo fcinfo, Datum *values,
-							  bool *nulls);
+/* Return the row, without nulls, of a function that returns one row. */
+extern Datum bb_result_record(FunctionCallInfo fcinfo, Datum *values);
+
+/* Return a text as a Datum; NULL if it is NULL or empty. */
+extern Datum bb_result_text(const char *text, bool *null);
 
 /* Return an LSN as a Datum; NULL if it is Invalid. */
 extern Datum bb_result_lsn(XLogRecPtr lsn, bool *null);

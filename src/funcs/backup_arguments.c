@@ -13,40 +13,37 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-/* The names of a function's arguments. */
-typedef struct ArgumentNames
+/* A function call, and the names of its arguments. */
+typedef struct Arguments
 {
-	int			count; /* of the input arguments */
+	FunctionCallInfo fcinfo;
 	char	  **names;
-} ArgumentNames;
+} Arguments;
 
-static ArgumentNames
-argument_names(FunctionCallInfo fcinfo)
+static Arguments
+named_arguments(FunctionCallInfo fcinfo)
 {
-	ArgumentNames result;
-	HeapTuple	tuple = SearchSysCache1(PROCOID,
-										ObjectIdGetDatum(
-											fcinfo->flinfo->fn_oid));
+	Arguments	result = {.fcinfo = fcinfo};
+	Oid			function = fcinfo->flinfo->fn_oid;
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Oid		   *types;
 	char	   *modes;
 
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u",
-			 fcinfo->flinfo->fn_oid);
+		elog(ERROR, "cache lookup failed for function %u", function);
 	/* output arguments follow the input arguments */
 	(void) get_func_arg_info(tuple, &types, &result.names, &modes);
 	ReleaseSysCache(tuple);
 	if (result.names == NULL)
-		elog(ERROR, "arguments of function %u have no names",
-			 fcinfo->flinfo->fn_oid);
-	result.count = fcinfo->nargs;
+		elog(ERROR, "arguments of function %u have no names", function);
 	return result;
 }
 
+/* Return the number of an argument; -1: the function doesn't have it. */
 static int
-find(const ArgumentNames *arguments, const char *name)
+find(const Arguments *arguments, const char *name)
 {
-	for (int n = 0; n < arguments->count; n++)
+	for (int n = 0; n < arguments->fcinfo->nargs; n++)
 	{
 		if (strcmp(arguments->names[n], name) == 0)
 			return n;
@@ -54,32 +51,41 @@ find(const ArgumentNames *arguments, const char *name)
 	return -1;
 }
 
+static int
+must_find(const Arguments *arguments, const char *name)
+{
+	int			n = find(arguments, name);
+
+	if (n < 0)
+		elog(ERROR, "function %u has no argument \"%s\"",
+			 arguments->fcinfo->flinfo->fn_oid, name);
+	return n;
+}
+
 int
 bb_arg_number(FunctionCallInfo fcinfo, const char *name)
 {
-	ArgumentNames arguments = argument_names(fcinfo);
+	Arguments	arguments = named_arguments(fcinfo);
 
-	return find(&arguments, name);
+	return must_find(&arguments, name);
 }
 
 /* Does the function have the argument, and is it not NULL? */
 static bool
-given(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
-	  const char *name, int *n)
+given(const Arguments *arguments, const char *name, int *n)
 {
 	*n = find(arguments, name);
-	return *n >= 0 && !PG_ARGISNULL(*n);
+	return *n >= 0 && !arguments->fcinfo->args[*n].isnull;
 }
 
-/* Return a text; NULL if the argument is NULL, or the function has none. */
+/* Return a text; NULL if it is not given. */
 static const char *
-optional_text(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
-			  const char *name)
+text_of(const Arguments *arguments, const char *name)
 {
 	int			n;
 
-	return given(fcinfo, arguments, name, &n) ? bb_arg_text(fcinfo, n, name)
-											  : NULL;
+	return given(arguments, name, &n) ? bb_arg_text(arguments->fcinfo, n, name)
+									  : NULL;
 }
 
 static TimeLineID
@@ -93,67 +99,50 @@ parse_tli(int32 tli)
 }
 
 static BbBackupOptions
-parse_options(FunctionCallInfo fcinfo, const ArgumentNames *arguments)
+parse_options(const Arguments *arguments)
 {
+	FunctionCallInfo fcinfo = arguments->fcinfo;
 	BbBackupOptions options = bb_options_defaults();
 	int			n;
 
 	if ((n = find(arguments, "full_backup")) >= 0)
 		options.full = bb_arg_bool(fcinfo, n, "full_backup");
-	if (given(fcinfo, arguments, "prev_lsn", &n))
+	if (given(arguments, "prev_lsn", &n))
 		options.prev_lsn = bb_arg_lsn(fcinfo, n, "prev_lsn");
-	if (given(fcinfo, arguments, "new_tli", &n))
+	if (given(arguments, "new_tli", &n))
 		options.new_tli = parse_tli(PG_GETARG_INT32(n));
-	if (given(fcinfo, arguments, "label", &n))
+	if (given(arguments, "label", &n))
 		bb_options_set_label(&options, bb_arg_text(fcinfo, n, "label"));
-	if (given(fcinfo, arguments, "max_rate", &n))
+	if (given(arguments, "max_rate", &n))
 		bb_options_set_max_rate(&options, PG_GETARG_INT32(n));
 	if ((n = find(arguments, "progress")) >= 0)
 		options.progress = bb_arg_bool(fcinfo, n, "progress");
 	if ((n = find(arguments, "compression")) >= 0)
 		bb_options_set_compression(&options,
 								   bb_arg_text(fcinfo, n, "compression"));
-	bb_options_set_tablespaces(&options,
-							   optional_text(fcinfo, arguments,
-											 "tablespaces"));
-	bb_options_set_settings(&options,
-							optional_text(fcinfo, arguments, "settings"));
-	bb_options_set_manifest(&options,
-							optional_text(fcinfo, arguments, "manifest"),
-							optional_text(fcinfo, arguments,
-										  "manifest_checksums"));
-	if (given(fcinfo, arguments, "jobs", &n))
+	bb_options_set_tablespaces(&options, text_of(arguments, "tablespaces"));
+	bb_options_set_settings(&options, text_of(arguments, "settings"));
+	bb_options_set_manifest(&options, text_of(arguments, "manifest"),
+							text_of(arguments, "manifest_checksums"));
+	if (given(arguments, "jobs", &n))
 		bb_options_set_jobs(&options, PG_GETARG_INT32(n));
 	return options;
-}
-
-/* Return the number of an argument that all these functions have. */
-static int
-must_find(FunctionCallInfo fcinfo, const ArgumentNames *arguments,
-		  const char *name)
-{
-	int			n = find(arguments, name);
-
-	if (n < 0)
-		elog(ERROR, "function %u has no argument \"%s\"",
-			 fcinfo->flinfo->fn_oid, name);
-	return n;
 }
 
 BbBackupRequest
 bb_arg_backup(FunctionCallInfo fcinfo)
 {
-	ArgumentNames arguments = argument_names(fcinfo);
-	int			lsn = must_find(fcinfo, &arguments, "lsn");
-	int			store = must_find(fcinfo, &arguments, "store");
-	int			timeline = must_find(fcinfo, &arguments, "timeline");
+	Arguments	arguments = named_arguments(fcinfo);
+	int			lsn = must_find(&arguments, "lsn");
+	int			store = must_find(&arguments, "store");
+	int			timeline = must_find(&arguments, "timeline");
 
 	return (BbBackupRequest){
 		.function = get_func_name(fcinfo->flinfo->fn_oid),
 		.lsn = bb_arg_lsn(fcinfo, lsn, "lsn"),
 		.server = bb_arg_name(fcinfo, store, "store"),
 		.timeline = bb_arg_text(fcinfo, timeline, "timeline"),
-		.options = parse_options(fcinfo, &arguments),
+		.options = parse_options(&arguments),
 	};
 }
 

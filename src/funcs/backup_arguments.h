@@ -25,7 +25,7 @@
 /* bb_arg_backup - return the backup that the arguments ask for. */
 extern BbBackupRequest bb_arg_backup(FunctionCallInfo fcinfo);
 
-/* bb_arg_number - return the number of an argument; -1: there is no such one. */
+/* bb_arg_number - return the number of an argument that the function has. */
 extern int bb_arg_number(FunctionCallInfo fcinfo, const char *name);
 
 /*

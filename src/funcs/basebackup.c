@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * basebackup.c
- *	  Base backups: as one bytea, as a stream of rows, as several archives.
+ *	  Base backups: as one bytea, as a stream of rows, as several archives, as a
+ *	  large object.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,12 +13,14 @@
 #include "funcapi.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_arguments.h"
+#include "miscadmin.h"
 #include "sinks/destinations.h"
 #include "utils/builtins.h"
 
 BB_SQL_FUNCTION(bb_sql_basebackup);
 BB_SQL_FUNCTION(bb_sql_basebackup_stream);
 BB_SQL_FUNCTION(bb_sql_basebackup_archives);
+BB_SQL_FUNCTION(bb_sql_basebackup_lo);
 
 /* A row of the stream has at least this size, except at the end of an archive. */
 #define CHUNK_BYTES (256 * 1024)
@@ -142,11 +145,26 @@ bb_sql_basebackup_archives_body(PG_FUNCTION_ARGS)
 	FuncCallContext *calls = SRF_PERCALL_SETUP();
 	bytea	   *chunk = next_chunk(running);
 	Datum		values[2];
-	bool		nulls[2] = {0};
 
 	if (chunk == NULL)
 		SRF_RETURN_DONE(calls);
 	values[0] = CStringGetTextDatum(bb_sink_chunks_archive(running->chunks));
 	values[1] = PointerGetDatum(chunk);
-	SRF_RETURN_NEXT(calls, bb_result_record(fcinfo, values, nulls));
+	SRF_RETURN_NEXT(calls, bb_result_record(fcinfo, values));
+}
+
+/* bb_basebackup_lo(lsn, …): see backup_arguments.h */
+static Datum
+bb_sql_basebackup_lo_body(PG_FUNCTION_ARGS)
+{
+	BbBackupCall call;
+	BbSink	   *object;
+
+	PreventCommandIfReadOnly("bb_basebackup_lo()");
+	call = bb_backup_call_of(fcinfo);
+	if (call.options.compression.algorithm == PG_COMPRESSION_NONE)
+		bb_sink_largeobject_check_size(call.plan->size);
+	object = bb_sink_largeobject_new();
+	bb_backup_call_run(&call, BB_FORM_TAR, object);
+	PG_RETURN_OID(bb_sink_largeobject_oid(object));
 }

@@ -75,21 +75,6 @@ check_caller(FunctionCallInfo fcinfo)
 }
 
 /*
- * Read the arguments and open the store, then release the snapshot: the backup
- * may run for long.  A transaction block keeps its own snapshot.
- */
-static BbBackupCall
-begin_call(FunctionCallInfo fcinfo)
-{
-	BbBackupCall call = bb_backup_call_of(fcinfo);
-
-	/* as at a COMMIT in a procedure; the active snapshot is the portal's */
-	ForgetPortalSnapshots();
-	InvalidateCatalogSnapshot();
-	return call;
-}
-
-/*
  * CALL bb_copy(lsn, …): see backup_arguments.h
  *
  * The backup has a memory context below the portal's, which is deleted as soon
@@ -107,7 +92,14 @@ bb_sql_copy_body(PG_FUNCTION_ARGS)
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup copy",
 									ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(context);
-	call = begin_call(fcinfo);
+	call = bb_backup_call_of(fcinfo);
+	/*
+	 * Release the snapshot, as at a COMMIT in a procedure, since the backup may
+	 * run for long.  The active snapshot is the portal's.  A transaction block
+	 * keeps its own snapshot.
+	 */
+	ForgetPortalSnapshots();
+	InvalidateCatalogSnapshot();
 	bb_backup_call_run(&call, BB_FORM_TAR, bb_sink_copy_new());
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);

@@ -34,19 +34,19 @@ static void
 layer_row(FunctionCallInfo fcinfo, BbObjectStore *objects,
 		  const BbManifest *manifest, const BbLayerDesc *layer)
 {
-	Datum		values[9];
-	bool		nulls[9] = {0};
+	Datum		values[] = {CStringGetTextDatum(manifest->timeline),
+							CStringGetTextDatum(bb_layer_name(layer)),
+							CStringGetTextDatum(layer->image ? "image"
+															 : "delta"),
+							LSNGetDatum(layer->lsn_start),
+							LSNGetDatum(layer->lsn_end),
+							CStringGetTextDatum(
+								bb_key_text(&layer->keys.start)),
+							CStringGetTextDatum(bb_key_text(&layer->keys.end)),
+							Int64GetDatum((int64) layer->entries),
+							Int64GetDatum((int64) layer->size)};
 
-	values[0] = CStringGetTextDatum(manifest->timeline);
-	values[1] = CStringGetTextDatum(bb_layer_name(layer));
-	values[2] = CStringGetTextDatum(layer->image ? "image" : "delta");
-	values[3] = LSNGetDatum(layer->lsn_start);
-	values[4] = LSNGetDatum(layer->lsn_end);
-	values[5] = CStringGetTextDatum(bb_key_text(&layer->keys.start));
-	values[6] = CStringGetTextDatum(bb_key_text(&layer->keys.end));
-	values[7] = Int64GetDatum((int64) layer->entries);
-	values[8] = Int64GetDatum((int64) layer->size);
-	bb_result_row(fcinfo, values, nulls);
+	bb_result_row(fcinfo, values, NULL);
 }
 
 static Datum
@@ -115,27 +115,20 @@ list_layers(FunctionCallInfo fcinfo, LayerRow row)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	char	   *server = bb_arg_name(fcinfo, 0, "store");
-	BbObjectStore *objects = bb_store_open(ctx, server);
-	MemoryContext row_context = bb_result_context_new();
-	char	   *name = NULL;
+	char	   *name = PG_ARGISNULL(1) ? NULL
+									   : bb_arg_text(fcinfo, 1, "timeline");
+	BbObjectStore *objects = bb_store_open(ctx, server, name);
+	MemoryContext row_context = bb_result_begin(fcinfo);
 	List	   *names;
 	ListCell   *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (!PG_ARGISNULL(1))
-	{
-		name = bb_arg_text(fcinfo, 1, "timeline");
-		bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
-	}
 	names = name ? list_make1(name) : bb_store_timelines(ctx, objects, server);
-
 	foreach(cell, names)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest;
-
-		manifest = name ? bb_manifest_read(ctx, objects, name)
-						: bb_store_listed_timeline(ctx, objects, lfirst(cell));
+		BbManifest *manifest = name
+			? bb_manifest_read(ctx, objects, name)
+			: bb_store_listed_timeline(ctx, objects, lfirst(cell));
 		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
 			row(fcinfo, objects, manifest, &manifest->layers[i]);
 		MemoryContextSwitchTo(old);

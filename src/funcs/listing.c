@@ -26,18 +26,18 @@ BB_SQL_FUNCTION(bb_sql_files);
 static BbSnapshot
 open_at(const BbReqCtx *ctx, FunctionCallInfo fcinfo)
 {
-	BbPageStore *store;
+	char	   *server = bb_arg_name(fcinfo, 1, "store");
+	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
+	BbPageStore *store = bb_store_timeline(ctx, server, timeline);
 
-	store = bb_store_timeline(ctx, bb_arg_name(fcinfo, 1, "store"),
-							  bb_arg_text(fcinfo, 2, "timeline"));
 	return bb_store_snapshot(ctx, store, bb_arg_lsn(fcinfo, 0, "lsn"));
 }
 
 /* Return the number of blocks in all forks of a relation. */
-static uint64
+static int64
 relation_pages(const BbRelation *relation)
 {
-	uint64		pages = 0;
+	int64		pages = 0;
 
 	for (int fork = 0; fork <= MAX_FORKNUM; fork++)
 		if (relation->blocks[fork] != BB_FORK_ABSENT)
@@ -54,16 +54,14 @@ bb_sql_databases_body(PG_FUNCTION_ARGS)
 	BbCatalogScan *databases;
 	BbDatabase	database;
 
-	InitMaterializedSRF(fcinfo, 0);
+	(void) bb_result_begin(fcinfo);
 	databases = bb_catalog_scan_new(ctx, &snapshot, BB_KEY_DATABASE);
 	while (bb_catalog_next_database(ctx, databases, &database))
 	{
 		BbCatalogScan *relations;
 		BbRelation	relation;
-		uint64		count = 0;
-		uint64		pages = 0;
-		Datum		values[6];
-		bool		nulls[6] = {0};
+		int64		count = 0;
+		int64		pages = 0;
 
 		relations = bb_catalog_relations_of(ctx, &snapshot, database.spc,
 											database.db);
@@ -73,14 +71,13 @@ bb_sql_databases_body(PG_FUNCTION_ARGS)
 			pages += relation_pages(&relation);
 		}
 		bb_catalog_scan_close(relations);
-
-		values[0] = ObjectIdGetDatum(database.db);
-		values[1] = ObjectIdGetDatum(database.spc);
-		values[2] = BoolGetDatum(database.default_tablespace);
-		values[3] = Int64GetDatum((int64) count);
-		values[4] = Int64GetDatum((int64) pages);
-		values[5] = Int64GetDatum((int64) pages * BLCKSZ);
-		bb_result_row(fcinfo, values, nulls);
+		bb_result_row(fcinfo,
+					  (Datum[]){ObjectIdGetDatum(database.db),
+								ObjectIdGetDatum(database.spc),
+								BoolGetDatum(database.default_tablespace),
+								Int64GetDatum(count), Int64GetDatum(pages),
+								Int64GetDatum(pages * BLCKSZ)},
+					  NULL);
 	}
 	bb_catalog_scan_close(databases);
 	bb_reqctx_end(ctx);
@@ -93,22 +90,20 @@ bb_sql_tablespaces_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	BbSnapshot	snapshot = open_at(ctx, fcinfo);
-	BbCatalogScan *tablespaces;
+	BbCatalogScan *scan;
 	BbTablespace tablespace;
 
-	InitMaterializedSRF(fcinfo, 0);
-	tablespaces = bb_catalog_scan_new(ctx, &snapshot, BB_KEY_TABLESPACE);
-	while (bb_catalog_next_tablespace(ctx, tablespaces, &tablespace))
+	(void) bb_result_begin(fcinfo);
+	scan = bb_catalog_scan_new(ctx, &snapshot, BB_KEY_TABLESPACE);
+	while (bb_catalog_next_tablespace(ctx, scan, &tablespace))
 	{
-		Datum		values[2];
-		bool		nulls[2] = {0};
-
-		values[0] = ObjectIdGetDatum(tablespace.spc);
-		values[1] = bb_text_datum(tablespace.location);
-		bb_result_row(fcinfo, values, nulls);
+		bb_result_row(fcinfo,
+					  (Datum[]){ObjectIdGetDatum(tablespace.spc),
+								bb_text_datum(tablespace.location)},
+					  NULL);
 		pfree(tablespace.location);
 	}
-	bb_catalog_scan_close(tablespaces);
+	bb_catalog_scan_close(scan);
 	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
@@ -116,17 +111,18 @@ bb_sql_tablespaces_body(PG_FUNCTION_ARGS)
 static void
 fork_row(FunctionCallInfo fcinfo, const BbRelation *relation, ForkNumber fork)
 {
-	Datum		values[7];
-	bool		nulls[7] = {0};
+	int64		blocks = relation->blocks[fork];
+	bool		unlogged = bb_relation_unlogged(relation);
 
-	values[0] = ObjectIdGetDatum(relation->spc);
-	values[1] = ObjectIdGetDatum(relation->db);
-	values[2] = ObjectIdGetDatum(relation->rel);
-	values[3] = CStringGetTextDatum(forkNames[fork]);
-	values[4] = Int64GetDatum((int64) relation->blocks[fork]);
-	values[5] = Int64GetDatum((int64) relation->blocks[fork] * BLCKSZ);
-	values[6] = BoolGetDatum(bb_relation_unlogged(relation));
-	bb_result_row(fcinfo, values, nulls);
+	bb_result_row(fcinfo,
+				  (Datum[]){ObjectIdGetDatum(relation->spc),
+							ObjectIdGetDatum(relation->db),
+							ObjectIdGetDatum(relation->rel),
+							CStringGetTextDatum(forkNames[fork]),
+							Int64GetDatum(blocks),
+							Int64GetDatum(blocks * BLCKSZ),
+							BoolGetDatum(unlogged)},
+				  NULL);
 }
 
 /* bb_relations(lsn pg_lsn, store name, timeline text) */
@@ -135,13 +131,11 @@ bb_sql_relations_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	BbSnapshot	snapshot = open_at(ctx, fcinfo);
-	MemoryContext row_context = bb_result_context_new();
-	BbCatalogScan *relations;
+	MemoryContext row_context = bb_result_begin(fcinfo);
+	BbCatalogScan *scan = bb_catalog_scan_new(ctx, &snapshot, BB_KEY_REL_SIZE);
 	BbRelation	relation;
 
-	InitMaterializedSRF(fcinfo, 0);
-	relations = bb_catalog_scan_new(ctx, &snapshot, BB_KEY_REL_SIZE);
-	while (bb_catalog_next_relation(ctx, relations, &relation))
+	while (bb_catalog_next_relation(ctx, scan, &relation))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
 
@@ -151,7 +145,7 @@ bb_sql_relations_body(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}
-	bb_catalog_scan_close(relations);
+	bb_catalog_scan_close(scan);
 	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }
@@ -163,22 +157,21 @@ bb_sql_files_body(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	BbBackupRequest request = bb_arg_backup(fcinfo);
 	BbBackupCall call = bb_backup_call_open(ctx, &request);
-	MemoryContext row_context = bb_result_context_new();
+	MemoryContext row_context = bb_result_begin(fcinfo);
 	BbFileList *list;
 	BbMember	member;
 
-	InitMaterializedSRF(fcinfo, 0);
 	list = bb_filelist_new(bb_plan_new(ctx, &call.snapshot, &call.options));
 	while (bb_filelist_next(ctx, list, &member))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
-		Datum		values[3];
-		bool		nulls[3] = {0};
+		const char *kind = bb_member_kind_name(member.kind);
 
-		values[0] = bb_text_datum(member.path);
-		values[1] = CStringGetTextDatum(bb_member_kind_name(member.kind));
-		values[2] = Int64GetDatum((int64) member.size);
-		bb_result_row(fcinfo, values, nulls);
+		bb_result_row(fcinfo,
+					  (Datum[]){bb_text_datum(member.path),
+								CStringGetTextDatum(kind),
+								Int64GetDatum((int64) member.size)},
+					  NULL);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}

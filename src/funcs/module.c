@@ -1,22 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * module.c
- *	  The library's magic block and its initialisation.
+ *	  The library's magic block, its initialisation, and the validator of the
+ *	  foreign-data wrapper "bbackup".
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/reloptions.h"
 #include "base/compat.h"
+#include "base/foreigntext.h"
 #include "base/settings.h"
 #include "process/worker.h"
 #include "redo/helper.h"
 #include "stats/shared.h"
-#include "stores/backup_tasks.h"
+#include "stores/backup_call.h"
 #include "stores/own_server.h"
-#include "stores/prefetch_call.h"
+#include "stores/store_cache.h"
+#include "stores/store_options.h"
 
 PG_MODULE_MAGIC;
+
+BB_SQL_FUNCTION(bb_sql_fdw_validator);
 
 /* The tasks of background workers. */
 static const BbWorkerTask worker_tasks[] = {
@@ -35,4 +41,13 @@ _PG_init(void)
 	bb_stats_init();
 	bb_own_server_init();
 	bb_worker_init("$libdir/bbackup", worker_tasks, lengthof(worker_tasks));
+}
+
+/* bb_fdw_validator(options text[], catalog oid) */
+static Datum
+bb_sql_fdw_validator_body(PG_FUNCTION_ARGS)
+{
+	bb_storeoptions_check(untransformRelOptions(PG_GETARG_DATUM(0)),
+						  PG_GETARG_OID(1));
+	PG_RETURN_VOID();
 }

@@ -12,7 +12,6 @@
 #include "common/relpath.h"
 #include "funcs/arguments.h"
 #include "pagestore/blockread.h"
-#include "stores/kept_store.h"
 #include "stores/store_access.h"
 #include "stores/store_timelines.h"
 

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * restore.c
- *	  Backups into files of the server: bb_restore(), bb_basebackup_to_file().
+ *	  Backups into files and programs of the server: bb_restore(),
+ *	  bb_basebackup_to_file(), bb_basebackup_to_program().
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +23,7 @@
 
 BB_SQL_FUNCTION(bb_sql_restore);
 BB_SQL_FUNCTION(bb_sql_basebackup_to_file);
+BB_SQL_FUNCTION(bb_sql_basebackup_to_program);
 
 /* Return the texts in an array argument; NIL if it is NULL. */
 static List *
@@ -54,10 +56,9 @@ argument_texts(FunctionCallInfo fcinfo, int n, const char *name)
 static Datum
 bb_sql_restore_body(PG_FUNCTION_ARGS)
 {
-	int			directory_n = bb_arg_number(fcinfo, "directory");
 	int			mapping_n = bb_arg_number(fcinfo, "tablespace_mapping");
 	int			delta_n = bb_arg_number(fcinfo, "delta");
-	char	   *directory = bb_arg_text(fcinfo, directory_n, "directory");
+	char	   *directory = bb_arg_text(fcinfo, 0, "directory");
 	List	   *mappings = argument_texts(fcinfo, mapping_n,
 										  "tablespace_mapping");
 	bool		delta = bb_arg_bool(fcinfo, delta_n, "delta");
@@ -67,8 +68,6 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	BbTree	   *tree;
 	BbSink	   *sink;
 	BbRestored	result;
-	Datum		values[6];
-	bool		nulls[6] = {0};
 
 	call = bb_backup_call_of(fcinfo);
 	bb_call_need_role(ROLE_PG_WRITE_SERVER_FILES, "pg_write_server_files",
@@ -83,13 +82,14 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	bb_backup_call_run(&call, BB_FORM_FILES, sink);
 	result = bb_sink_tree_result(sink);
 
-	values[0] = LSNGetDatum(call.snapshot.lsn);
-	values[1] = Int64GetDatum(result.files);
-	values[2] = Int64GetDatum(result.bytes);
-	values[3] = Int64GetDatum(result.bytes_written);
-	values[4] = Int64GetDatum(result.files_removed);
-	values[5] = bb_result_elapsed(call.ctx->started_at);
-	return bb_result_record(fcinfo, values, nulls);
+	return bb_result_record(fcinfo,
+							(Datum[]){LSNGetDatum(call.snapshot.lsn),
+									  Int64GetDatum(result.files),
+									  Int64GetDatum(result.bytes),
+									  Int64GetDatum(result.bytes_written),
+									  Int64GetDatum(result.files_removed),
+									  bb_result_elapsed(
+										  call.ctx->started_at)});
 }
 
 /*
@@ -99,8 +99,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 static Datum
 bb_sql_basebackup_to_file_body(PG_FUNCTION_ARGS)
 {
-	int			path_n = bb_arg_number(fcinfo, "path");
-	char	   *path = bb_arg_text(fcinfo, path_n, "path");
+	char	   *path = bb_arg_text(fcinfo, 0, "path");
 	BbBackupCall call;
 	List	   *off_limits;
 	bool		archives;
@@ -116,4 +115,20 @@ bb_sql_basebackup_to_file_body(PG_FUNCTION_ARGS)
 	bb_backup_call_run(&call, BB_FORM_TAR, sink);
 	PG_RETURN_INT64(archives ? bb_sink_archives_written(sink)
 							 : bb_sink_file_written(sink));
+}
+
+/* bb_basebackup_to_program(command, lsn, …): see backup_arguments.h */
+static Datum
+bb_sql_basebackup_to_program_body(PG_FUNCTION_ARGS)
+{
+	BbBackupCall call;
+	char	   *command;
+
+	bb_call_need_role(ROLE_PG_EXECUTE_SERVER_PROGRAM,
+					  "pg_execute_server_program",
+					  "send a backup to a program");
+	command = bb_arg_text(fcinfo, 0, "command");
+	call = bb_backup_call_of(fcinfo);
+	bb_backup_call_run(&call, BB_FORM_TAR, bb_sink_program_new(command));
+	PG_RETURN_INT64((int64) call.ctx->counters->bytes_out);
 }

@@ -85,14 +85,6 @@ link_name(BbParentLink link)
 	return NULL;
 }
 
-/* Return a text as a Datum; NULL if it is NULL or empty. */
-static Datum
-text_or_null(const char *text, bool *null)
-{
-	*null = text == NULL || text[0] == '\0';
-	return *null ? (Datum) 0 : bb_text_datum(text);
-}
-
 static Datum
 name_or_null(const char *name, bool *null)
 {
@@ -106,44 +98,34 @@ static void
 call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
 {
 	TimestampTz until = call->state == BB_CALL_RUNNING ? now : call->ended_at;
-	Datum		values[18 + COUNTER_COLUMNS + 1];
-	bool		nulls[lengthof(values)] = {0};
-	int			n = 0;
+	bool		nulls[18 + COUNTER_COLUMNS + 1] = {0};
+	Datum		values[lengthof(nulls)] = {
+		[0] = Int64GetDatum((int64) call->call_id),
+		[1] = Int32GetDatum(call->pid),
+		[2] = ObjectIdGetDatum(call->user),
+		[3] = bb_result_text(call->function, &nulls[3]),
+		[4] = CStringGetTextDatum(bb_task_kind_name(call->task_kind)),
+		[5] = CStringGetTextDatum(
+			bb_download_behavior_name(call->download_behavior)),
+		[6] = Int64GetDatum((int64) call->parent_call_id),
+		[7] = bb_result_text(link_name(call->parent_link), &nulls[7]),
+		[8] = name_or_null(call->store, &nulls[8]),
+		[9] = bb_result_text(call->timeline, &nulls[9]),
+		[10] = bb_result_lsn(call->lsn, &nulls[10]),
+		[11] = bb_result_lsn(call->start_lsn, &nulls[11]),
+		[12] = bb_result_lsn(call->end_lsn, &nulls[12]),
+		[13] = TimestampTzGetDatum(call->started_at),
+		[14] = milliseconds(Max(until - call->started_at, 0)),
+		[15] = CStringGetTextDatum(bb_call_state_name(call->state)),
+		[16] = CStringGetTextDatum(unpack_sql_state(call->sqlstate)),
+		[17] = bb_result_text(call->message, &nulls[17]),
+		[18 + COUNTER_COLUMNS] = Int64GetDatum((int64) call->bytes_total),
+	};
 
-	values[n++] = Int64GetDatum((int64) call->call_id);
-	values[n++] = Int32GetDatum(call->pid);
-	values[n++] = ObjectIdGetDatum(call->user);
-	values[n] = text_or_null(call->function, &nulls[n]);
-	n++;
-	values[n++] = CStringGetTextDatum(bb_task_kind_name(call->task_kind));
-	values[n++] = CStringGetTextDatum(
-		bb_download_behavior_name(call->download_behavior));
-	nulls[n] = call->parent_link == BB_LINK_ROOT;
-	values[n++] = Int64GetDatum((int64) call->parent_call_id);
-	values[n] = text_or_null(link_name(call->parent_link), &nulls[n]);
-	n++;
-	values[n] = name_or_null(call->store, &nulls[n]);
-	n++;
-	values[n] = text_or_null(call->timeline, &nulls[n]);
-	n++;
-	values[n] = bb_result_lsn(call->lsn, &nulls[n]);
-	n++;
-	values[n] = bb_result_lsn(call->start_lsn, &nulls[n]);
-	n++;
-	values[n] = bb_result_lsn(call->end_lsn, &nulls[n]);
-	n++;
-	values[n++] = TimestampTzGetDatum(call->started_at);
-	values[n++] = milliseconds(Max(until - call->started_at, 0));
-	values[n++] = CStringGetTextDatum(bb_call_state_name(call->state));
-	nulls[n] = call->sqlstate == 0;
-	values[n++] = CStringGetTextDatum(unpack_sql_state(call->sqlstate));
-	values[n] = text_or_null(call->message, &nulls[n]);
-	n++;
-	counter_columns(&call->counters, &values[n]);
-	n += COUNTER_COLUMNS;
-	nulls[n] = call->bytes_total == 0;
-	values[n++] = Int64GetDatum((int64) call->bytes_total);
-	Assert(n == lengthof(values));
+	nulls[6] = call->parent_link == BB_LINK_ROOT;
+	nulls[16] = call->sqlstate == 0;
+	nulls[18 + COUNTER_COLUMNS] = call->bytes_total == 0;
+	counter_columns(&call->counters, &values[18]);
 	bb_result_row(fcinfo, values, nulls);
 }
 
@@ -156,10 +138,9 @@ static Datum
 bb_sql_get_access_stats_body(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	MemoryContext row_context = bb_result_context_new();
+	MemoryContext row_context = bb_result_begin(fcinfo);
 	ListCell   *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, bb_calls_fetch())
 	{
 		const BbCall *call = lfirst(cell);
@@ -182,14 +163,13 @@ bb_sql_get_stat_totals_body(PG_FUNCTION_ARGS)
 	BbAllTotals *all = palloc(sizeof(BbAllTotals));
 
 	bb_calls_totals(all);
-	InitMaterializedSRF(fcinfo, 0);
+	(void) bb_result_begin(fcinfo);
 	for (int kind = 0; kind < BB_TASK_KIND_COUNT; kind++)
 		for (int behavior = 0; behavior < BB_DOWNLOAD_BEHAVIOR_COUNT;
 			 behavior++)
 		{
 			const BbCallTotals *totals = &all->totals[kind][behavior];
 			Datum		values[6 + COUNTER_COLUMNS + 1];
-			bool		nulls[lengthof(values)] = {0};
 
 			if (totals->calls == 0)
 				continue;
@@ -203,7 +183,7 @@ bb_sql_get_stat_totals_body(PG_FUNCTION_ARGS)
 			values[5] = milliseconds(totals->duration_us);
 			counter_columns(&totals->counters, &values[6]);
 			values[6 + COUNTER_COLUMNS] = TimestampTzGetDatum(all->since);
-			bb_result_row(fcinfo, values, nulls);
+			bb_result_row(fcinfo, values, NULL);
 		}
 	return (Datum) 0;
 }

@@ -27,30 +27,30 @@ BB_SQL_FUNCTION(bb_sql_lsn_at);
 static void
 timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 {
-	Datum		values[14];
 	bool		nulls[14] = {0};
 	uint64		bytes = 0;
 
 	for (int i = 0; i < manifest->nlayers; i++)
 		bytes += manifest->layers[i].size;
-
-	nulls[1] = manifest->ancestor == NULL;
-	values[0] = CStringGetTextDatum(manifest->timeline);
-	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(manifest->ancestor);
-	values[2] = bb_result_lsn(manifest->ancestor_lsn, &nulls[2]);
 	nulls[3] = !bb_manifest_consistent(manifest);
-	values[3] = LSNGetDatum(manifest->start_lsn);
-	values[4] = LSNGetDatum(manifest->end_lsn);
-	values[5] = bb_result_lsn(manifest->prev_lsn, &nulls[5]);
-	values[6] = TimestampTzGetDatum(time_t_to_timestamptz(manifest->end_time));
-	values[7] = Int64GetDatum((int64) manifest->system_identifier);
-	values[8] = Int32GetDatum((int32) manifest->pg_version_num);
-	values[9] = Int32GetDatum((int32) manifest->tli);
-	values[10] = BoolGetDatum(manifest->data_checksum_version != 0);
-	values[11] = Int64GetDatum((int64) manifest->generation);
-	values[12] = Int64GetDatum(manifest->nlayers);
-	values[13] = Int64GetDatum((int64) bytes);
-	bb_result_row(fcinfo, values, nulls);
+	bb_result_row(fcinfo,
+				  (Datum[lengthof(nulls)]){
+					  CStringGetTextDatum(manifest->timeline),
+					  bb_result_text(manifest->ancestor, &nulls[1]),
+					  bb_result_lsn(manifest->ancestor_lsn, &nulls[2]),
+					  LSNGetDatum(manifest->start_lsn),
+					  LSNGetDatum(manifest->end_lsn),
+					  bb_result_lsn(manifest->prev_lsn, &nulls[5]),
+					  TimestampTzGetDatum(
+						  time_t_to_timestamptz(manifest->end_time)),
+					  Int64GetDatum((int64) manifest->system_identifier),
+					  Int32GetDatum((int32) manifest->pg_version_num),
+					  Int32GetDatum((int32) manifest->tli),
+					  BoolGetDatum(manifest->data_checksum_version != 0),
+					  Int64GetDatum((int64) manifest->generation),
+					  Int64GetDatum(manifest->nlayers),
+					  Int64GetDatum((int64) bytes)},
+				  nulls);
 }
 
 /* bb_timelines(store name) */
@@ -59,11 +59,10 @@ bb_sql_timelines_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	char	   *server = bb_arg_name(fcinfo, 0, "store");
-	BbObjectStore *objects = bb_store_open(ctx, server);
-	MemoryContext row_context = bb_result_context_new();
+	BbObjectStore *objects = bb_store_open(ctx, server, NULL);
+	MemoryContext row_context = bb_result_begin(fcinfo);
 	ListCell   *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, bb_store_timelines(ctx, objects, server))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
@@ -87,11 +86,10 @@ bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *ancestor = bb_arg_text(fcinfo, 1, "ancestor");
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 2, "lsn");
-	BbPageStore *store = bb_store_timeline(ctx,
-										   bb_arg_name(fcinfo, 3, "store"),
-										   ancestor);
+	char	   *server = bb_arg_name(fcinfo, 3, "store");
+	BbStoreAccess access = bb_store_access(ctx, server, name);
+	BbPageStore *store = bb_store_timeline_of(ctx, &access, ancestor);
 
-	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
 	lsn = bb_store_snapshot(ctx, store, lsn).lsn;
 	bb_timeline_branch(ctx, bb_pagestore_object_store(store), name, ancestor,
 					   lsn);
@@ -107,8 +105,7 @@ bb_sql_drop_timeline_body(PG_FUNCTION_ARGS)
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 
-	bb_calls_describe(ctx, &(BbCallAbout){.timeline = name});
-	bb_timeline_drop(ctx, bb_store_open(ctx, server), name);
+	bb_timeline_drop(ctx, bb_store_open(ctx, server, name), name);
 	bb_reqctx_end(ctx);
 	PG_RETURN_VOID();
 }
@@ -121,9 +118,8 @@ bb_sql_lsn_at_body(PG_FUNCTION_ARGS)
 	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	XLogRecPtr	lsn = bb_store_lsn_at(ctx,
-									  bb_store_timeline(ctx, server, timeline),
-									  time);
+	BbPageStore *store = bb_store_timeline(ctx, server, timeline);
+	XLogRecPtr	lsn = bb_store_lsn_at(ctx, store, time);
 
 	bb_reqctx_end(ctx);
 	PG_RETURN_LSN(lsn);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * backup_call.c
- *	  A backup of a page store that is named by its foreign server.
+ *	  A backup of a page store that is named by its foreign server, and the
+ *	  tasks of its background workers.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +10,7 @@
 
 #include "files/outdir.h"
 #include "miscadmin.h"
+#include "process/sessionworker.h"
 #include "stats/calls.h"
 #include "storage/fd.h"
 #include "stores/backup_call.h"
@@ -21,7 +23,8 @@ BbBackupCall
 bb_backup_call_open(const BbReqCtx *ctx, const BbBackupRequest *request)
 {
 	BbBackupCall call = {.ctx = ctx, .options = request->options};
-	BbStoreAccess access = bb_store_access(ctx, request->server);
+	BbStoreAccess access = bb_store_access(ctx, request->server,
+										   request->timeline);
 	BbPageStore *store = bb_store_timeline_of(ctx, &access, request->timeline);
 
 	call.snapshot = bb_store_snapshot(ctx, store, request->lsn);
@@ -111,4 +114,44 @@ bb_backup_call_off_limits(const BbBackupCall *call)
 	if (directory != NULL)
 		list = add_off_limits(list, directory, "the page store");
 	return list;
+}
+
+/* ---- background workers ---- */
+
+void
+bb_ahead_task(const void *payload, size_t length)
+{
+	const BbAheadTask *task = payload;
+	const BbBackupTask *backup = &task->backup;
+	const BbReqCtx
+		*ctx = bb_reqctx_attached_child_of(&backup->parent, BB_TASK_PREFETCH,
+										   bb_sessionworker_counters());
+
+	bb_calls_describe(ctx,
+					  &(BbCallAbout){.function = backup->function,
+									 .lsn = backup->lsn});
+	bb_ahead_serve(ctx,
+				   bb_store_timeline_same(ctx, backup->server,
+										  backup->timeline,
+										  backup->options_hash),
+				   task);
+	bb_reqctx_end(ctx);
+}
+
+void
+bb_pages_task(const void *payload, size_t length)
+{
+	const BbBackupTask *task = payload;
+	const BbReqCtx
+		*ctx = bb_reqctx_attached_child_of(&task->parent,
+										   task->parent.task_kind,
+										   bb_sessionworker_counters());
+
+	bb_calls_describe(ctx,
+					  &(BbCallAbout){.function = task->function,
+									 .lsn = task->lsn});
+	bb_parallel_serve(ctx,
+					  bb_store_timeline(ctx, task->server, task->timeline),
+					  task);
+	bb_reqctx_end(ctx);
 }

@@ -15,7 +15,9 @@
 #ifndef BB_BACKUP_CALL_H
 #define BB_BACKUP_CALL_H
 
+#include "backup/ahead.h"
 #include "backup/backup.h"
+#include "backup/parallel.h"
 
 /* What the user asks for. */
 typedef struct BbBackupRequest
@@ -72,5 +74,13 @@ extern void bb_backup_call_run(const BbBackupCall *call, BbBackupForm form,
  * backup may be written into: those of this server, and of the page store.
  */
 extern List *bb_backup_call_off_limits(const BbBackupCall *call);
+
+/*
+ * The tasks BB_AHEAD_TASK and BB_PAGES_TASK of background workers: fetch layers
+ * (BbAheadTask), and make pages (BbBackupTask).  A worker opens the page store
+ * as the user of the backup, and so has the same permissions as the backup.
+ */
+extern void bb_ahead_task(const void *payload, size_t length);
+extern void bb_pages_task(const void *payload, size_t length);
 
 #endif /* BB_BACKUP_CALL_H */

@@ -15,15 +15,17 @@
 #include "stores/store_access.h"
 #include "stores/store_options.h"
 #include "utils/acl.h"
+#include "utils/memutils.h"
 
 BbStoreAccess
-bb_store_access(const BbReqCtx *ctx, const char *name)
+bb_store_access(const BbReqCtx *ctx, const char *name, const char *timeline)
 {
 	ForeignServer *server = GetForeignServerByName(name, true);
 	BbStoreAccess access;
 	AclResult	allowed;
 
-	bb_calls_describe(ctx, &(BbCallAbout){.store = name});
+	bb_calls_describe(ctx,
+					  &(BbCallAbout){.store = name, .timeline = timeline});
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -51,9 +53,9 @@ bb_store_access(const BbReqCtx *ctx, const char *name)
 }
 
 BbObjectStore *
-bb_store_open(const BbReqCtx *ctx, const char *server)
+bb_store_open(const BbReqCtx *ctx, const char *server, const char *timeline)
 {
-	BbStoreAccess access = bb_store_access(ctx, server);
+	BbStoreAccess access = bb_store_access(ctx, server, timeline);
 
 	return bb_objstore_open(ctx, access.url, &access.options);
 }
@@ -62,7 +64,6 @@ BbPageStore *
 bb_store_timeline_of(const BbReqCtx *ctx, const BbStoreAccess *access,
 					 const char *timeline)
 {
-	bb_calls_describe(ctx, &(BbCallAbout){.timeline = timeline});
 	return bb_pagestore_open(ctx, access->url, &access->options, timeline);
 }
 
@@ -70,7 +71,7 @@ BbPageStore *
 bb_store_timeline(const BbReqCtx *ctx, const char *server,
 				  const char *timeline)
 {
-	BbStoreAccess access = bb_store_access(ctx, server);
+	BbStoreAccess access = bb_store_access(ctx, server, timeline);
 
 	return bb_store_timeline_of(ctx, &access, timeline);
 }
@@ -79,7 +80,7 @@ BbPageStore *
 bb_store_timeline_same(const BbReqCtx *ctx, const char *server,
 					   const char *timeline, uint64 options_hash)
 {
-	BbStoreAccess access = bb_store_access(ctx, server);
+	BbStoreAccess access = bb_store_access(ctx, server, timeline);
 
 	if (access.options_hash != options_hash)
 		ereport(ERROR,
@@ -90,4 +91,67 @@ bb_store_timeline_same(const BbReqCtx *ctx, const char *server,
 				 errhint("Try again, in a transaction that doesn't change "
 						 "them itself.")));
 	return bb_store_timeline_of(ctx, &access, timeline);
+}
+
+/* ---- kept stores ---- */
+
+struct BbKeptStore
+{
+	MemoryContext context; /* holds this struct and the store */
+	bool		in_use;	   /* by a call that hasn't released it */
+	const char *identity;
+	BbPageStore *store;
+};
+
+static bool
+may_use(const BbReqCtx *ctx, const BbKeptStore *kept, const char *identity,
+		const char *timeline)
+{
+	return !kept->in_use && strcmp(kept->identity, identity) == 0 &&
+		strcmp(bb_pagestore_info(kept->store)->timeline, timeline) == 0 &&
+		bb_pagestore_is_current(ctx, kept->store);
+}
+
+/* An error leaves nothing in "parent", which may outlive many failed calls. */
+static BbKeptStore *
+keep(const BbReqCtx *ctx, MemoryContext parent, const char *server,
+	 const char *timeline)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup kept page store",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbKeptStore *kept = palloc(sizeof(BbKeptStore));
+	BbStoreAccess access = bb_store_access(ctx, server, timeline);
+
+	kept->context = context;
+	kept->identity = access.identity;
+	kept->store = bb_store_timeline_of(ctx, &access, timeline);
+	MemoryContextSetParent(context, parent);
+	MemoryContextSwitchTo(old);
+	return kept;
+}
+
+BbPageStore *
+bb_keptstore_open(const BbReqCtx *ctx, BbKeptStore **kept,
+				  MemoryContext context, const char *server,
+				  const char *timeline)
+{
+	const char *identity = bb_store_access(ctx, server, timeline).identity;
+
+	if (*kept != NULL && !may_use(ctx, *kept, identity, timeline))
+	{
+		MemoryContextDelete((*kept)->context);
+		*kept = NULL;
+	}
+	if (*kept == NULL)
+		*kept = keep(ctx, context, server, timeline);
+	(*kept)->in_use = true;
+	return (*kept)->store;
+}
+
+void
+bb_keptstore_release(BbKeptStore *kept)
+{
+	kept->in_use = false;
 }

@@ -30,11 +30,21 @@ typedef struct BbStoreAccess
 	uint64		options_hash; /* a hash of that, to be passed to workers */
 } BbStoreAccess;
 
-/* bb_store_access - check the permission of the current user. */
-extern BbStoreAccess bb_store_access(const BbReqCtx *ctx, const char *server);
+/*
+ * bb_store_access - check the permission of the current user.
+ *
+ * Statistics show the store and the timeline (NULL: none), even if the user has
+ * no permission.
+ */
+extern BbStoreAccess bb_store_access(const BbReqCtx *ctx, const char *server,
+									 const char *timeline);
 
-/* bb_store_open - open a store, for reading and writing objects. */
-extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server);
+/*
+ * bb_store_open - open a store, for reading and writing objects, of a timeline
+ * or (NULL) of all.
+ */
+extern BbObjectStore *bb_store_open(const BbReqCtx *ctx, const char *server,
+									const char *timeline);
 
 /*
  * bb_store_timeline - open a timeline of a store, for reading pages.
@@ -56,5 +66,24 @@ extern BbPageStore *bb_store_timeline_same(const BbReqCtx *ctx,
 extern BbPageStore *bb_store_timeline_of(const BbReqCtx *ctx,
 										 const BbStoreAccess *access,
 										 const char *timeline);
+
+/* A page store that stays open between calls, with all that it has read. */
+typedef struct BbKeptStore BbKeptStore;
+
+/*
+ * bb_keptstore_open - return *kept's page store, or open a new one.
+ *
+ * *kept is NULL at first.  It is allocated in "context", and so is the store.
+ * Each call checks the user's permission again, and that the options, the keys
+ * and the timeline are still the same.  If a call raises an error before it
+ * releases the store, the next call opens a new one.
+ */
+extern BbPageStore *bb_keptstore_open(const BbReqCtx *ctx, BbKeptStore **kept,
+									  MemoryContext context,
+									  const char *server,
+									  const char *timeline);
+
+/* bb_keptstore_release - the call has ended without an error. */
+extern void bb_keptstore_release(BbKeptStore *kept);
 
 #endif /* BB_STORE_ACCESS_H */

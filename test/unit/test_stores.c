@@ -9,7 +9,6 @@
 
 #include "executor/spi.h"
 #include "layer/manifest.h"
-#include "stores/kept_store.h"
 #include "stores/store_access.h"
 #include "stores/store_cache.h"
 #include "unit.h"
@@ -53,8 +52,10 @@ UNIT_TEST(store_of_other_wrapper)
 	execute("DROP FOREIGN DATA WRAPPER IF EXISTS unit_other CASCADE");
 	execute("CREATE FOREIGN DATA WRAPPER unit_other");
 	execute("CREATE SERVER unit_other FOREIGN DATA WRAPPER unit_other");
-	CHECK_ERROR(bb_store_open(ctx, "unit_other"), ERRCODE_WRONG_OBJECT_TYPE);
-	CHECK_ERROR(bb_store_open(ctx, "unit_missing"), ERRCODE_UNDEFINED_OBJECT);
+	CHECK_ERROR(bb_store_open(ctx, "unit_other", "main"),
+				ERRCODE_WRONG_OBJECT_TYPE);
+	CHECK_ERROR(bb_store_open(ctx, "unit_missing", "main"),
+				ERRCODE_UNDEFINED_OBJECT);
 	execute("DROP FOREIGN DATA WRAPPER unit_other CASCADE");
 }
 
@@ -64,7 +65,7 @@ UNIT_TEST(store_options_are_the_starters)
 	uint64		hash;
 
 	new_server(ctx);
-	hash = bb_store_access(ctx, "unit_store").options_hash;
+	hash = bb_store_access(ctx, "unit_store", "main").options_hash;
 	CHECK(bb_store_timeline_same(ctx, "unit_store", "main", hash) != NULL);
 	execute("CREATE USER MAPPING FOR CURRENT_USER SERVER unit_store "
 			"OPTIONS (access_key_id 'other')");
