@@ -48,10 +48,9 @@ sub import_fails_without
 	my ($file, $expected, $name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	import_fails_with(
-		sub { rename "$from/$file", "$from.away" or die $! },
-		sub { rename "$from.away", "$from/$file" or die $! },
-		$expected, $name);
+	import_fails_with(sub { rename "$from/$file", "$from.away" or die $! },
+		sub { rename "$from.away", "$from/$file" or die $! }, $expected,
+		$name);
 	return;
 }
 
@@ -80,17 +79,14 @@ my $database = $relation =~ m{^(base/\d+)/} ? $1 : die;
 
 # --- The state of the cluster.
 
-import_fails(
-	$from,
+import_fails($from,
 	qr/55000: a server is running in data directory "\Q$from\E"/,
 	'a running cluster');
 $source->stop('immediate');
 import_fails($from, qr/55000: .*was not shut down cleanly/,
 	'one that was shut down in immediate mode');
 append_to_file("$from/postmaster.pid", "1\n");
-import_fails(
-	$from,
-	qr/55000: .*\n.*postmaster\.pid.*exists.*\nHINT: .*crash/,
+import_fails($from, qr/55000: .*\n.*postmaster\.pid.*exists.*\nHINT: .*crash/,
 	'one whose server was killed');
 unlink "$from/postmaster.pid" or die $!;
 $source->start;
@@ -105,8 +101,7 @@ import_fails("$from/nowhere", qr/58P01: .*nowhere": No such file/,
 import_fails("$from/PG_VERSION", qr/22023: .*is not a data directory/,
 	'a file');
 my $other = PostgreSQL::Test::Utils::tempdir;
-import_fails(
-	$other,
+import_fails($other,
 	qr/22023: .*is not a data directory\n.*no file PG_VERSION/,
 	'an empty directory');
 import_fails_patched('PG_VERSION', 0, '14',
@@ -133,16 +128,14 @@ import_fails_patched('PG_VERSION', 0, 'xx',
 		unlink "$tars/$name";
 	}
 }
-import_fails_with(
-	sub {
-		append_to_file("$from/backup_label",
-			    "START WAL LOCATION: 0/1000028 (file 000000010000000000000001)\n"
-			  . "CHECKPOINT LOCATION: 0/1000060\nBACKUP METHOD: streamed\n"
-			  . "BACKUP FROM: primary\nSTART TIME: 2026-01-01 00:00:00 UTC\n"
-			  . "LABEL: x\nSTART TIMELINE: 1\n");
-		append_to_file("$from/postmaster.pid", "1\n");
-	},
-	sub { unlink "$from/backup_label", "$from/postmaster.pid" },
+import_fails_with(sub {
+	append_to_file("$from/backup_label",
+		    "START WAL LOCATION: 0/1000028 (file 000000010000000000000001)\n"
+		  . "CHECKPOINT LOCATION: 0/1000060\nBACKUP METHOD: streamed\n"
+		  . "BACKUP FROM: primary\nSTART TIME: 2026-01-01 00:00:00 UTC\n"
+		  . "LABEL: x\nSTART TIMELINE: 1\n");
+	append_to_file("$from/postmaster.pid", "1\n");
+}, sub { unlink "$from/backup_label", "$from/postmaster.pid" },
 	qr/55000: base backup ".*" has the lock file of a server\n.*HINT:  If no server runs in it, the file is a copy of the source's: remove it/s,
 	'a base backup with postmaster.pid');
 
@@ -163,10 +156,7 @@ import_fails_patched("pg_wal/$segment", hex($checkpoint) % (16 << 20) + 30,
 
 # --- Files of the cluster.
 
-import_fails_patched(
-	$relation,
-	3 * 8192 + 5000,
-	"\xa5\x5a",
+import_fails_patched($relation, 3 * 8192 + 5000, "\xa5\x5a",
 	qr/XX001: block 3 of file "\Q$from\/$relation\E" is corrupted\n.*HINT/s,
 	'a broken page');
 import_fails_patched(
@@ -176,8 +166,7 @@ import_fails_patched(
 	qr/XX001: block 0 of file "\Q$from\/$database\E\/1259" is corrupted/,
 	'a broken page of a catalog')
   if -e "$from/$database/1259";
-import_fails_with(
-	sub { append_to_file("$from/$relation", 'x') },
+import_fails_with(sub { append_to_file("$from/$relation", 'x') },
 	sub { truncate "$from/$relation", (-s "$from/$relation") - 1 },
 	qr/XX001: .*"\Q$from\/$database\E" has an impossible size.*\n.*middle of a block/,
 	'a torn relation file');
@@ -188,12 +177,10 @@ import_fails_without('global/pg_filenode.map',
 	qr/XX001: .*global\/pg_filenode\.map" is missing/,
 	'no relation map of the shared catalogs');
 my ($twophase) = map { s{^\Q$from/\E}{}r } glob "$from/pg_twophase/*";
-import_fails_patched(
-	$twophase, 50, "\xa5\x5a",
+import_fails_patched($twophase, 50, "\xa5\x5a",
 	qr/XX001: file ".*\Q$twophase\E" has a wrong checksum/,
 	'a broken prepared transaction');
-import_fails_with(
-	sub { chmod 0, "$from/$relation" },
+import_fails_with(sub { chmod 0, "$from/$relation" },
 	sub { chmod 0600, "$from/$relation" },
 	qr/42501: .*\Q$relation\E": Permission denied/,
 	'a file that may not be read');

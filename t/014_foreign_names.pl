@@ -120,8 +120,7 @@ like($stderr, qr/DETAIL:  There are: $spc \(".*\Q$shown\E\.ts"\)/,
 # a file with such a name is in the way of a delta
 chmod 0, "$clone/dir$odd/$odd";
 append_to_file("$clone/dir$odd/extra", 'x');
-asks('postgres',
-	"SELECT bb_restore(directory => '$clone', delta => true,"
+asks('postgres', "SELECT bb_restore(directory => '$clone', delta => true,"
 	  . " tablespace_mapping => '{$spc=$base/mapped}')",
 	'a delta');
 
@@ -152,8 +151,7 @@ foreach my $encoding ('LATIN1', 'SQL_ASCII', 'EUC_JP')
 	like($out, qr/(^| )\Q$as\E\.conf/, '... and what it shows');
 	local $ENV{PGCLIENTENCODING};
 	delete $ENV{PGCLIENTENCODING};
-	($stdout) = asks('postgres',
-		$list =~ s/\(\)/(timeline => '$database')/r,
+	($stdout) = asks('postgres', $list =~ s/\(\)/(timeline => '$database')/r,
 		"$encoding: its timeline in UTF-8");
 	like($stdout, qr/(^| )\Q$shown\E\.conf/, '... has the same files');
 }

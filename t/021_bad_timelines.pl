@@ -38,9 +38,7 @@ sub lists_others
 # --- Names that no timeline can have.
 
 mkdir "$timelines/ok (copy)" or die $!;
-lists_others(
-	'a bad leaf main z',
-	qr/skipping "ok \(copy\)" in page store/,
+lists_others('a bad leaf main z', qr/skipping "ok \(copy\)" in page store/,
 	'a name that is no timeline\'s');
 is($store->safe_psql(
 		'postgres', q(SELECT bb_create_branch('b'); SELECT bb_drop_timeline('b'))

@@ -110,17 +110,14 @@ bob_may_not($writes{$_}, qr/42501: .*\n.*$takes{$_}/, "$_ wants $takes{$_}")
   foreach sort keys %takes;
 bob_may('SELECT bb_create_branch(timeline => \'branch\') IS NOT NULL',
 	't', 'bob may create a branch');
-bob_may('SELECT bb_drop_timeline(timeline => \'branch\')', '',
-	'and drop it');
+bob_may('SELECT bb_drop_timeline(timeline => \'branch\')', '', 'and drop it');
 $store->safe_psql('postgres', 'GRANT pg_write_server_files TO bob');
 bob_may("SELECT files > 0 FROM bb_restore('$elsewhere.restored',"
 	  . ' full_backup => false)', 't', 'now bob may restore');
 bob_may("SELECT bb_basebackup_to_file('$elsewhere.tar',"
 	  . ' full_backup => false) > 0', 't', 'and write a tar to a file');
-bob_may_not(
-	$writes{bb_import_directory},
-	qr/42501: .*\n.*pg_read_server_files/,
-	'but not import');
+bob_may_not($writes{bb_import_directory},
+	qr/42501: .*\n.*pg_read_server_files/, 'but not import');
 $store->safe_psql('postgres',
 	'REVOKE pg_write_server_files FROM bob; GRANT pg_read_server_files TO bob');
 bob_may("SELECT timeline FROM bb_import_directory('$from',"
@@ -164,8 +161,7 @@ foreach my $change (
 	"ADD cache_directory '/elsewhere'",
 	"SET url 'file://$elsewhere'")
 {
-	bob_may_not(
-		"ALTER SERVER other OPTIONS ($change)",
+	bob_may_not("ALTER SERVER other OPTIONS ($change)",
 		qr/42501: .*\n?.*pg_read_server_files/,
 		"but any change of a server with a directory: $change");
 }
@@ -181,8 +177,7 @@ bob_may_not(
 $store->safe_psql('postgres',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER bbackup TO eve;'
 	  . ' ALTER SERVER other OWNER TO eve');
-bob_may_not(
-	"SELECT bb_drop_timeline(timeline => 'branch', store => 'other')",
+bob_may_not("SELECT bb_drop_timeline(timeline => 'branch', store => 'other')",
 	qr/42501: permission denied for foreign server other/,
 	'a previous owner has no privileges left');
 fails_like($store,
@@ -219,8 +214,7 @@ query_is($store, q(SELECT count(*) FROM bb_timelines('renamed')), $count,
 	'the default server can be renamed');
 $store->safe_psql('postgres',
 	'SET ROLE bob; CREATE SERVER bbackup FOREIGN DATA WRAPPER bbackup');
-bob_may_not(
-	'SELECT * FROM bb_timelines()',
+bob_may_not('SELECT * FROM bb_timelines()',
 	qr/HV00J: page store "bbackup" has no URL/,
 	'a server with its name does not get its directory');
 $store->safe_psql('postgres',

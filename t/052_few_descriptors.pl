@@ -16,8 +16,7 @@ CREATE INDEX ON plain (id)));
 $source->stop;
 
 # The fewest that the server accepts, and more helpers than these allow.
-my $store = new_store(
-	'store', q(
+my $store = new_store('store', q(
 max_files_per_process = 64
 bbackup.layer_size = 1MB
 bbackup.checkpoint_distance = 1MB

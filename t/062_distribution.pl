@@ -49,10 +49,9 @@ sub anchors
 
 my @pages;
 find({
-		no_chdir => 1,
-		wanted => sub { push @pages, $_ if /\.md$/ && !m{/(?:\.git|tmp_check)/} }
-	},
-	$top);
+	no_chdir => 1,
+	wanted => sub { push @pages, $_ if /\.md$/ && !m{/(?:\.git|tmp_check)/} }
+}, $top);
 my $links = 0;
 my @broken;
 foreach my $page (@pages)

@@ -149,35 +149,31 @@ my ($next_xid) =
   { control_fields($expected) }->{"Latest checkpoint's NextXID"} =~ /:(\d+)/;
 finds('a byte of pg_commit_ts', 'pg_commit_ts/0000', qr/differs/,
 	sub { flip('pg_commit_ts/0000', time_offset($next_xid - 1)) });
-finds('a page too few', $heap, qr/has \d+ pages, not \d+/,
-	sub {
-		my $size = -s "$changed/$heap";
-		my $bytes = slurp_file("$changed/$heap");
+finds('a page too few', $heap, qr/has \d+ pages, not \d+/, sub {
+	my $size = -s "$changed/$heap";
+	my $bytes = slurp_file("$changed/$heap");
 
-		truncate "$changed/$heap", $size - 8192;
-		return sub {
-			append_to_file("$changed/$heap",
-				substr $bytes, $size - 8192);
-		};
-	});
-finds('a missing file', $heap, qr/missing/,
-	sub {
-		rename "$changed/$heap", "$changed.moved";
-		return sub { rename "$changed.moved", "$changed/$heap" };
-	});
+	truncate "$changed/$heap", $size - 8192;
+	return sub {
+		append_to_file("$changed/$heap",
+			substr $bytes, $size - 8192);
+	};
+});
+finds('a missing file', $heap, qr/missing/, sub {
+	rename "$changed/$heap", "$changed.moved";
+	return sub { rename "$changed.moved", "$changed/$heap" };
+});
 foreach my $extra ('base/1/99999', 'pg_twophase/0000FFFF', 'pg_xact/0001')
 {
-	finds("a file too many, $extra", $extra, qr/should not exist/,
-		sub {
-			append_to_file("$changed/$extra", 'x');
-			return sub { unlink "$changed/$extra" };
-		});
-}
-finds('a directory too many', 'base/99999/', qr/should not exist/,
-	sub {
-		mkdir "$changed/base/99999";
-		return sub { rmdir "$changed/base/99999" };
+	finds("a file too many, $extra", $extra, qr/should not exist/, sub {
+		append_to_file("$changed/$extra", 'x');
+		return sub { unlink "$changed/$extra" };
 	});
+}
+finds('a directory too many', 'base/99999/', qr/should not exist/, sub {
+	mkdir "$changed/base/99999";
+	return sub { rmdir "$changed/base/99999" };
+});
 finds('an origin', 'pg_logical/replorigin_checkpoint', qr/has origins/,
 	sub { flip('pg_logical/replorigin_checkpoint', 4 + 8) });
 

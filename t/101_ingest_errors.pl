@@ -106,14 +106,13 @@ is($row{end_lsn}, $whole_end, 'with the segment there it goes on');
 # ---- the end of WAL: no error ----
 
 $timeline = branch();
-my $short = archive_with(
-	sub {
-		my $partial = $segments[3];
+my $short = archive_with(sub {
+	my $partial = $segments[3];
 
-		unlink map { "$_[0]/$_" } @segments[ 4 .. $#segments ];
-		rename "$_[0]/$partial", "$_[0]/$partial.partial" or die $!;
-		truncate "$_[0]/$partial.partial", SEGMENT_SIZE / 2 or die $!;
-	});
+	unlink map { "$_[0]/$_" } @segments[ 4 .. $#segments ];
+	rename "$_[0]/$partial", "$_[0]/$partial.partial" or die $!;
+	truncate "$_[0]/$partial.partial", SEGMENT_SIZE / 2 or die $!;
+});
 %row = ingest($store, $short, $timeline);
 cmp_ok($row{records}, '>', 100, 'a partial last segment');
 %row = ingest($store, $archive, $timeline);
@@ -148,15 +147,14 @@ foreach my $in ($segments[4], $segments[$#segments - 1])
 my $other = new_source('other', '--wal-segsize=1');
 $timeline = branch();
 # as if it had been archived under that name
-my $foreign = archive_with(
-	sub {
-		my ($copy) = @_;
-		my ($own) = grep { /\/[0-9A-F]{24}$/ }
-		  glob $other->data_dir . '/pg_wal/*';
-		my $sysid = substr slurp_binary($own), 24, 8;
+my $foreign = archive_with(sub {
+	my ($copy) = @_;
+	my ($own) = grep { /\/[0-9A-F]{24}$/ }
+	  glob $other->data_dir . '/pg_wal/*';
+	my $sysid = substr slurp_binary($own), 24, 8;
 
-		patch_file("$copy/$segments[2]", 24, $sysid);
-	});
+	patch_file("$copy/$segments[2]", 24, $sysid);
+});
 fails_like($store, ingest_sql($foreign, $timeline),
 	qr/22023: WAL segment ".*$segments[2]" is of another database system/,
 	'WAL of another system');
@@ -185,13 +183,12 @@ sub slurp_binary
 # ---- directories that are none ----
 
 $timeline = branch();
-my $fifo = archive_with(
-	sub {
-		my ($copy) = @_;
+my $fifo = archive_with(sub {
+	my ($copy) = @_;
 
-		unlink "$copy/$segments[2]";
-		mkfifo("$copy/$segments[2]", 0600);
-	});
+	unlink "$copy/$segments[2]";
+	mkfifo("$copy/$segments[2]", 0600);
+});
 fails_like($store, ingest_sql($fifo, $timeline),
 	qr/22023: ".*$segments[2]" is not a regular file/, 'a FIFO');
 my $empty = PostgreSQL::Test::Utils::tempdir;

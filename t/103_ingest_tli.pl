@@ -6,11 +6,9 @@ use warnings;
 use BBackup;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $archiving = qq(
-wal_level = replica
+my $archiving = qq(wal_level = replica
 archive_mode = on
-archive_command = 'test ! -f "$archive/%f" && cp "%p" "$archive/%f"'
-);
+archive_command = 'test ! -f "$archive/%f" && cp "%p" "$archive/%f"');
 my $source = new_source('source', '--data-checksums');
 $source->append_conf('postgresql.conf', $archiving);
 $source->restart;
@@ -132,8 +130,7 @@ foreach my $case (
 my $clone_archive = PostgreSQL::Test::Utils::tempdir;
 $store->safe_psql('postgres',
 	"SELECT bb_create_branch('clone', 'beyond', '$fork')");
-my $clone = new_clone('writer',
-	fetch_backup(
+my $clone = new_clone('writer', fetch_backup(
 		$store, "lsn => '$fork', timeline => 'beyond', settings => 'source'"));
 $clone->append_conf('postgresql.conf',
 	"archive_command = 'cp \"%p\" \"$clone_archive/%f\"'\n");

@@ -211,10 +211,8 @@ odd_end('an empty file', sub { truncate $_[0], 0 or die $! },
 	qr/${named}The file has 0 bytes instead of 1048576/);
 odd_end('a file of zeros in an archive', sub { zero($_[0]) },
 	qr/${named}Invalid magic number 0000/);
-odd_end(
-	'the same in a pg_wal, made ahead',
-	sub { zero($_[0]); mkdir "$_[1]/archive_status" or die $! },
-	qr/^$/);
+odd_end('the same in a pg_wal, made ahead',
+	sub { zero($_[0]); mkdir "$_[1]/archive_status" or die $! }, qr/^$/);
 odd_end('no next segment', sub { unlink $_[0] or die $! }, qr/^$/);
 odd_end(
 	'only the next segment, partial',
@@ -266,8 +264,7 @@ sub takes_all
 	is("$end|$said", "$end_a|", $name);
 	return;
 }
-takes_all(
-	'a partial segment beside the whole one is not read',
+takes_all('a partial segment beside the whole one is not read',
 	sub { garbage("$_[0].partial") });
 takes_all('it is read if that was cut',
 	sub { copy($_[0], "$_[0].partial"); truncate $_[0], 8192 * 3 });

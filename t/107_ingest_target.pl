@@ -46,9 +46,9 @@ sub wait_archived
 $source->start;
 my $bare = PostgreSQL::Test::Utils::tempdir . '/bare';
 command_ok([
-		'pg_basebackup', '-D', $bare, '-d', $source->connstr('postgres'),
-		'-X', 'none', '-c', 'fast', '--no-sync'
-	], 'a base backup without WAL');
+	'pg_basebackup', '-D', $bare, '-d', $source->connstr('postgres'),
+	'-X', 'none', '-c', 'fast', '--no-sync'
+], 'a base backup without WAL');
 my $early = insert($source, 'one');
 my $late = insert($source, 'two');
 insert($source, 'three');
@@ -336,10 +336,10 @@ $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 my $of_standby = PostgreSQL::Test::Utils::tempdir . '/of_standby';
 command_ok([
-		'pg_basebackup', '-D', $of_standby, '-d',
-		$standby->connstr('postgres'),
-		'-X', 'none', '-c', 'fast', '--no-sync'
-	], 'a base backup of a standby');
+	'pg_basebackup', '-D', $of_standby, '-d',
+	$standby->connstr('postgres'),
+	'-X', 'none', '-c', 'fast', '--no-sync'
+], 'a base backup of a standby');
 
 # The same with a control file that was copied first, as a tool may do that
 # copies files by name: its minimum recovery point is before the newest page.
@@ -351,10 +351,10 @@ $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 $standby->safe_psql('postgres', 'CHECKPOINT');
 command_ok([
-		'pg_basebackup', '-D', $by_name, '-d',
-		$standby->connstr('postgres'),
-		'-X', 'none', '-c', 'fast', '--no-sync'
-	], 'files of a standby, copied later');
+	'pg_basebackup', '-D', $by_name, '-d',
+	$standby->connstr('postgres'),
+	'-X', 'none', '-c', 'fast', '--no-sync'
+], 'files of a standby, copied later');
 for my $file ('backup_label', 'global/pg_control')
 {
 	copy("$of_standby/$file", "$by_name/$file") or die "$file: $!";
@@ -374,10 +374,10 @@ $primary->stop;
 $standby->safe_psql('postgres', 'CHECKPOINT');
 $standby->safe_psql('postgres', 'UPDATE t SET n = 2 WHERE i % 5 = 0');
 command_ok([
-		'pg_rewind', '-D',
-		$primary->data_dir, '--source-server',
-		$standby->connstr('postgres')
-	], 'pg_rewind');
+	'pg_rewind', '-D',
+	$primary->data_dir, '--source-server',
+	$standby->connstr('postgres')
+], 'pg_rewind');
 unlike(slurp_file($primary->data_dir . '/backup_label'),
 	qr/START TIMELINE/, 'its label has no tli');
 my $digest = 'SELECT count(*), sum(n), sum(i * n) FROM t';

@@ -218,8 +218,7 @@ sub ingest_changed
 	$last = $wal->{count} - 1 if $last >= $wal->{count};
 	$until = lsn_text($wal->end_of($last));
 	$writer->write($round->{record}, $round->{changed});
-	call($round,
-		"SELECT end_lsn FROM bb_ingest(wal_directory => '$archive',"
+	call($round, "SELECT end_lsn FROM bb_ingest(wal_directory => '$archive',"
 		  . " timeline => 'fuzz', until => '$until')");
 	$writer->write($round->{record}, $round->{record}{bytes});
 	my $reached = call($round,

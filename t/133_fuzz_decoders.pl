@@ -130,11 +130,9 @@ seed('clusterfile', "\3" . slurp_file("$data/pg_logical/replorigin_checkpoint"))
 my $tar = slurp_file(fetch_backup($store, 'full_backup => false'));
 my $short = substr($tar, 0, 512 * 60) . "\0" x 1024;
 seed('tar', "\x20$short");
-seed('copy',
-	"\x20PGCOPY\n\377\r\n\0" . pack('NN', 0, 0)
+seed('copy', "\x20PGCOPY\n\377\r\n\0" . pack('NN', 0, 0)
 	  . pack('n N', 1, length $short) . $short . "\xff\xff");
-seed('copy',
-	"\7PGCOPY\n\377\r\n\0" . pack('NN', 0, 0)
+seed('copy', "\7PGCOPY\n\377\r\n\0" . pack('NN', 0, 0)
 	  . pack('n N', 2, 8) . 'base.tar' . pack('N', 20) . 'x' x 20 . "\xff\xff");
 
 seed('history', "1\t0/3000000\tno recovery target specified\n\n# x\n2\t0/5000000\tbefore 2026\n");

@@ -97,8 +97,7 @@ my @offsets = map { -s $_->logfile } $store, $other;
 $s3->stop;
 $proxy->release;
 send_query($sessions[1], 'FETCH ALL FROM c');
-wait_for_log(
-	$store,
+wait_for_log($store,
 	qr/WARNING:  could not write .*\n.*DETAIL:  .*attempts.*\n.*HINT:  It is retried until/,
 	$offsets[0]);
 wait_for_log($other, qr/WARNING:  could not read object/, $offsets[1]);

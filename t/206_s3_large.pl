@@ -17,8 +17,7 @@ my ($proxy, $through) = BBackup::FaultProxy->before($s3);
 my $source = new_source('source');
 create_rows($source, 400000);
 my $base = cold_backup($source);
-my $store = new_store(
-	'store', q(
+my $store = new_store('store', q(
 bbackup.layer_size = 64MB
 bbackup.compression = none
 ));

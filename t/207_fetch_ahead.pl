@@ -13,8 +13,7 @@ my $source = new_source('source');
 create_rows($source, 60000);
 $source->stop;
 
-my $reader = new_store(
-	'reader', q(
+my $reader = new_store('reader', q(
 shared_preload_libraries = 'bbackup'
 log_min_messages = debug1
 bbackup.track_calls = 500

@@ -94,8 +94,7 @@ ask($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)');
 ends('error', 'an error of the consumer', '22012|division by zero');
 query_like($session, 'SELECT bb_basebackup_stream(timeline => \'nowhere\')',
 	qr/ERROR:  42704/, 'a timeline that does not exist');
-ends('error', 'is an error',
-	'42704|timeline "nowhere" does not exist');
+ends('error', 'is an error', '42704|timeline "nowhere" does not exist');
 ask($session,
 	q(DO $$ BEGIN PERFORM bb_basebackup_stream(timeline => 'nothing');)
 	  . ' EXCEPTION WHEN OTHERS THEN NULL; END $$');
@@ -121,8 +120,7 @@ $store->poll_query_until('postgres',
 	"SELECT count(*) > 0 FROM bb_access_stats WHERE state = 'running'");
 $store->safe_psql('postgres', "SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/ERROR:  57014/, 'a cancel between two chunks');
-ends('cancelled', 'is seen',
-	'57014|canceling statement due to user request');
+ends('cancelled', 'is seen', '57014|canceling statement due to user request');
 query_like($session,
 	"SET bbackup.call_timeout = 1; $all; RESET bbackup.call_timeout",
 	qr/ERROR:  57014/, 'a time-out');

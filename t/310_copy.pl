@@ -46,8 +46,7 @@ sub file_md5
 
 run_bash("$psql -c 'CALL bb_copy()' > $directory/a.tar", 1, 'psql -c');
 is(file_md5('a.tar'), $right_md5, 'gives the tar');
-run_bash(
-	"mkdir $directory/tree && $psql -c 'CALL bb_copy()' |"
+run_bash("mkdir $directory/tree && $psql -c 'CALL bb_copy()' |"
 	  . " tar -x -C $directory/tree",
 	1, 'psql | tar');
 ok(-s "$directory/tree/global/pg_control", 'gives a directory');
@@ -60,8 +59,7 @@ $store->safe_psql('postgres', "CALL bb_copy() \\g $directory/c.tar\n");
 is(file_md5('c.tar'), $right_md5, '\g FILE');
 $store->safe_psql('postgres', "CALL bb_copy() \\g |cat > $directory/d.tar\n");
 is(file_md5('d.tar'), $right_md5, '\g |COMMAND');
-run_bash(
-	"PGOPTIONS='-c client_min_messages=debug5' $psql -c 'CALL bb_copy()'"
+run_bash("PGOPTIONS='-c client_min_messages=debug5' $psql -c 'CALL bb_copy()'"
 	  . " > $directory/e.tar 2> $directory/e.err",
 	1, 'with messages of the server in the stream');
 is(file_md5('e.tar'), $right_md5, 'the tar has none of them');
@@ -77,8 +75,7 @@ is(md5_hex(BBackup::Frontend::copied(@messages)), $right_md5, 'of the tar');
 is($messages[0]->{body}, "\1\0\0", 'a binary one, without columns');
 is((grep { $_->{type} eq 'C' } @messages)[0]->{body}, "CALL\0", 'CALL');
 
-@messages = $client->extended(
-	'stmt',
+@messages = $client->extended('stmt',
 	'CALL bb_copy($1, timeline => $2, full_backup => $3)',
 	$store->safe_psql('postgres', 'SELECT end_lsn FROM bb_timelines()'),
 	'main', 'false');

@@ -34,8 +34,7 @@ is(ask($session,
 query_is($session, "SELECT lo_unlink($oid)", 1, 'it can be removed');
 is(objects(), '0|0', 'then nothing is left');
 
-$oid = ask($session,
-	"BEGIN; SELECT bb_basebackup_lo(label => 'x'); ROLLBACK");
+$oid = ask($session, "BEGIN; SELECT bb_basebackup_lo(label => 'x'); ROLLBACK");
 is(objects(), '0|0', 'a transaction that is rolled back leaves no large object');
 
 # --- Errors remove the object.

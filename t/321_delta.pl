@@ -342,8 +342,7 @@ sub refused
 
 is(started(
 		sub {
-			fails_like(
-				$store,
+			fails_like($store,
 				"SELECT bb_restore('$clone', '$last', delta => true)",
 				qr/55000: a server is running in data directory "\Q$clone\E"/,
 				'a running server is refused');

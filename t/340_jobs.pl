@@ -22,8 +22,7 @@ $source->safe_psql('postgres',
 	'UPDATE t SET i = i + 1 WHERE i % 5 = 0; SELECT pg_switch_wal()');
 $source->stop;
 
-my $store = new_store(
-	'store', q(
+my $store = new_store('store', q(
 shared_preload_libraries = 'bbackup'
 max_worker_processes = 16
 restart_after_crash = on

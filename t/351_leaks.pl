@@ -279,12 +279,10 @@ sub files_made
 {
 	my @made;
 
-	find(
-		{
-			wanted => sub { push @made, $_ . (-f $_ ? ' ' . -s _ : '') },
-			no_chdir => 1
-		},
-		$out);
+	find({
+		wanted => sub { push @made, $_ . (-f $_ ? ' ' . -s _ : '') },
+		no_chdir => 1
+	}, $out);
 	@made = sort @made;
 	return @made;
 }
@@ -477,14 +475,12 @@ foreach my $way (sort keys %ways)
 	my $pid = $session->{backend};
 	my @children;
 
-	interrupt(
-		$way, $busy,
-		sub {
-			@children = grep {
-				(readlink("/proc/$_/exe") // '') eq readlink "/proc/$pid/exe"
-			} children($pid);
-			kill 'KILL', $pid;
-		});
+	interrupt($way, $busy, sub {
+		@children = grep {
+			(readlink("/proc/$_/exe") // '') eq readlink "/proc/$pid/exe"
+		} children($pid);
+		kill 'KILL', $pid;
+	});
 	end_session($session);
 	end_session($watcher);
 	foreach (1 .. 18000)

@@ -6,8 +6,7 @@ use warnings;
 use BBackup;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $parent = new_archiving_source(
-	'parent', $archive, qq(
+my $parent = new_archiving_source('parent', $archive, qq(
 max_wal_senders = 4
 archive_command = 'test ! -f "$archive/%f" && cp "%p" "$archive/%f"'
 ), '--data-checksums');

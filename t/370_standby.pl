@@ -25,8 +25,7 @@ $source->safe_psql('postgres',
 	'UPDATE t SET i = i + 1 WHERE i % 50 = 0; SELECT pg_switch_wal()');
 $source->stop;
 
-my $primary = new_store(
-	'primary', q(
+my $primary = new_store('primary', q(
 shared_preload_libraries = 'bbackup'
 wal_level = replica
 max_wal_senders = 5
@@ -436,9 +435,9 @@ query_is($standby, "SELECT count(*) FROM bb_get_access_stats()"
 # --- The client.
 
 $standby->command_ok([
-		'bb_basebackup', '-d', $standby->connstr('postgres'), '--store', 'files',
-		'-j', '2', '-D', "$place/by_client"
-	], 'bb_basebackup from a standby');
+	'bb_basebackup', '-d', $standby->connstr('postgres'), '--store', 'files',
+	'-j', '2', '-D', "$place/by_client"
+], 'bb_basebackup from a standby');
 
 # --- Everything works after promotion.
 

@@ -103,9 +103,9 @@ my $dump = "$place/dump.sql";
 command_ok([ 'pg_dump', '-d', $old->connstr('postgres'), '-f', $dump ],
 	'pg_dump');
 $restored->command_ok([
-		'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d',
-		$restored->connstr('postgres'), '-f', $dump
-	], 'and psql');
+	'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d',
+	$restored->connstr('postgres'), '-f', $dump
+], 'and psql');
 query_is($restored, $all, $expected,
 	'stores, options, keys and rights are the same');
 query_is($restored, $backup, $digest,
@@ -133,9 +133,9 @@ $old->stop;
 my $bin = $old->config_data('--bindir');
 chdir $place or die "$place: $!";
 command_ok([
-		'pg_upgrade', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $bin,
-		'-B', $bin, '-s', $new->host, '-p', $old->port, '-P', $new->port
-	], 'pg_upgrade');
+	'pg_upgrade', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $bin,
+	'-B', $bin, '-s', $new->host, '-p', $old->port, '-P', $new->port
+], 'pg_upgrade');
 $new->start;
 query_is($new, $all, $expected,
 	'stores, options, keys and rights are the same');
@@ -154,8 +154,8 @@ $new->stop;
 my $moved = $new->data_dir . '.moved';
 rename $new->data_dir, $moved or die $!;
 command_ok([
-		'pg_ctl', '-s', '-w', '-D', $moved, '-l', $new->logfile, 'start'
-	], 'a renamed data directory');
+	'pg_ctl', '-s', '-w', '-D', $moved, '-l', $new->logfile, 'start'
+], 'a renamed data directory');
 like(said($new, $count),
 	$missing->("$moved.bbackup"), 'the default store does not exist');
 rename $new->data_dir . '.bbackup', "$moved.bbackup" or die $!;

@@ -100,8 +100,7 @@ sub own_address
 {
 	my ($clone) = @_;
 
-	$clone->append_conf('postgresql.conf',
-			"port = "
+	$clone->append_conf('postgresql.conf', "port = "
 		  . $clone->port
 		  . "\nunix_socket_directories = '"
 		  . $clone->host

@@ -311,8 +311,7 @@ sub serve
 		my $headers = join '', map { "\r\n$_" } grep { length } split /\|/, $4;
 
 		sysread $client, my $request, 65536;
-		write_all($client,
-			"HTTP/1.1 $1 Fault\r\nContent-Length: "
+		write_all($client, "HTTP/1.1 $1 Fault\r\nContent-Length: "
 			  . length($body)
 			  . "\r\nConnection: close$headers\r\n\r\n$body");
 	}

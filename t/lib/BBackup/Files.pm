@@ -23,18 +23,16 @@ sub files_below
 	my ($directory) = @_;
 	my @found;
 
-	find(
-		{
-			wanted => sub {
-				my $name = substr $File::Find::name, length $directory;
+	find({
+		wanted => sub {
+			my $name = substr $File::Find::name, length $directory;
 
-				return if $name eq '';
-				push @found, substr($name, 1) . (-d $_ ? '/' : '');
-			},
-			no_chdir => 1,
-			follow => 1
+			return if $name eq '';
+			push @found, substr($name, 1) . (-d $_ ? '/' : '');
 		},
-		$directory);
+		no_chdir => 1,
+		follow => 1
+	}, $directory);
 	return sort @found;
 }
 

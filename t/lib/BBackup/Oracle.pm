@@ -348,8 +348,7 @@ sub check_life
 		$node->start;
 		end_prepared($node);
 	}
-	unlike(
-		slurp_file($clone->logfile, $log_start),
+	unlike(slurp_file($clone->logfile, $log_start),
 		qr/redo starts|not properly shut down|in archive recovery/,
 		'it starts without recovery');
 	same_dump(dump_or_error($clone), dump_or_error($oracle),
@@ -359,8 +358,7 @@ sub check_life
 	$clone->command_ok([ 'pg_amcheck', '--all', '--install-missing' ],
 		'pg_amcheck finds nothing');
 	ok( defined eval {
-			$clone->safe_psql(
-				'postgres', q(
+			$clone->safe_psql('postgres', q(
 CREATE TABLE bb_oracle AS SELECT i FROM generate_series(1, 1000) i;
 DELETE FROM bb_oracle WHERE i % 2 = 0;
 VACUUM;

@@ -62,8 +62,7 @@ sub promoted_standby
 	my $end = $control{'Latest checkpoint location'};
 
 	copy_directory($base, $standby->data_dir);
-	$standby->append_conf(
-		'postgresql.conf', qq(
+	$standby->append_conf('postgresql.conf', qq(
 port = @{[ $standby->port ]}
 unix_socket_directories = '@{[ $standby->host ]}'
 restore_command = 'cp "$archive/%f" "%p"'

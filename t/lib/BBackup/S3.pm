@@ -103,8 +103,7 @@ sub write_configuration
 		run('swift-ring-builder', $builder,
 			"add r1z1-127.0.0.1:$port{$server}/disk 1");
 		run('swift-ring-builder', $builder, 'rebalance');
-		write_file(
-			"$directory/$server.conf", qq(
+		write_file("$directory/$server.conf", qq(
 [DEFAULT]
 bind_ip = 127.0.0.1
 bind_port = $port{$server}
@@ -131,8 +130,7 @@ use = egg:swift#$server
 		  ? "cert_file = $directory/tls.pem\nkey_file = $directory/tls.key"
 		  : '';
 
-		write_file(
-			"$directory/$server.conf", qq(
+		write_file("$directory/$server.conf", qq(
 [DEFAULT]
 bind_ip = 127.0.0.1
 bind_port = $port{$server}
@@ -178,8 +176,7 @@ use = egg:swift#versioned_writes
 	}
 	# a clock that is BB_CLOCK seconds ahead
 	mkdir "$directory/python";
-	write_file(
-		"$directory/python/sitecustomize.py", q(
+	write_file("$directory/python/sitecustomize.py", q(
 import os, time
 _time, _off = time.time, float(os.environ.get('BB_CLOCK', 0))
 time.time = lambda: _time() + _off

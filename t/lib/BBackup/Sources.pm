@@ -27,8 +27,7 @@ sub new_source
 	my $source = PostgreSQL::Test::Cluster->new($name);
 
 	$source->init(extra => \@options);
-	$source->append_conf(
-		'postgresql.conf', q(
+	$source->append_conf('postgresql.conf', q(
 log_statement = none
 autovacuum = off
 max_prepared_transactions = 10
@@ -45,8 +44,7 @@ sub new_archiving_source
 	my ($name, $archive, $lines, @options) = @_;
 	my $source = new_source($name, @options);
 
-	$source->append_conf(
-		'postgresql.conf', qq(
+	$source->append_conf('postgresql.conf', qq(
 wal_level = replica
 archive_mode = on
 archive_command = 'cp "%p" "$archive/%f"'
@@ -72,8 +70,7 @@ sub fill_source
 	my ($source) = @_;
 	my $tablespace = PostgreSQL::Test::Utils::tempdir;
 
-	$source->safe_psql(
-		'postgres', q(
+	$source->safe_psql('postgres', q(
 CREATE ROLE alice LOGIN;
 ALTER ROLE alice SET work_mem = '5MB';
 
@@ -152,23 +149,20 @@ SELECT pg_replication_origin_advance('origin', '0/ABCDEF');
 		'CREATE DATABASE there TABLESPACE elsewhere');
 	foreach my $database (qw(by_wal_log by_file_copy there))
 	{
-		$source->safe_psql(
-			$database, q(
+		$source->safe_psql($database, q(
 CREATE TABLE t AS
 	SELECT i, current_database() AS d FROM generate_series(1, 1000) i;
 CREATE INDEX ON t (i);
 ));
 	}
-	$source->safe_psql(
-		'postgres', q(
+	$source->safe_psql('postgres', q(
 CREATE TABLE moved (i int PRIMARY KEY USING INDEX TABLESPACE elsewhere)
 	TABLESPACE elsewhere;
 INSERT INTO moved SELECT generate_series(1, 5000);
 CREATE UNLOGGED TABLE moved_unlogged (i int) TABLESPACE elsewhere;
 ));
 
-	$source->safe_psql(
-		'postgres', q(
+	$source->safe_psql('postgres', q(
 CREATE TABLE prepared (t text);
 BEGIN;
 INSERT INTO prepared SELECT 'first' FROM generate_series(1, 100);

@@ -59,8 +59,7 @@ sub attach
 		$options = ", cache_directory '$caches{$name}',"
 		  . " cache_size '$cache_size{$kind}'";
 	}
-	$node->safe_psql(
-		'postgres', qq(
+	$node->safe_psql('postgres', qq(
 ALTER SERVER bbackup RENAME TO bbackup_local;
 CREATE SERVER bbackup FOREIGN DATA WRAPPER bbackup
 	OPTIONS (url 's3://bucket/$name', endpoint '$s3->{endpoint}' $options);

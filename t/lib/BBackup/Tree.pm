@@ -20,22 +20,20 @@ sub tree
 	my ($directory) = @_;
 	my %tree;
 
-	find(
-		{
-			wanted => sub {
-				my $path = substr $File::Find::name, length $directory;
-				my $mode = (lstat $_)[2];
+	find({
+		wanted => sub {
+			my $path = substr $File::Find::name, length $directory;
+			my $mode = (lstat $_)[2];
 
-				return if $path eq '';
-				$path = substr $path, 1;
-				$tree{$path} = sprintf '%o ', $mode;
-				$tree{$path} .= readlink $_ if S_ISLNK($mode);
-				$tree{$path} .= Digest::MD5::md5_hex(slurp_file($_))
-				  if S_ISREG($mode);
-			},
-			no_chdir => 1
+			return if $path eq '';
+			$path = substr $path, 1;
+			$tree{$path} = sprintf '%o ', $mode;
+			$tree{$path} .= readlink $_ if S_ISLNK($mode);
+			$tree{$path} .= Digest::MD5::md5_hex(slurp_file($_))
+			  if S_ISREG($mode);
 		},
-		$directory);
+		no_chdir => 1
+	}, $directory);
 	return \%tree;
 }
 

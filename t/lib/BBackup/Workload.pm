@@ -68,8 +68,7 @@ sub new_workload_source
 	$source->init(
 		has_archiving => 1,
 		extra => [ @{ $options->{initdb} // [] } ]);
-	$source->append_conf(
-		'postgresql.conf', qq(
+	$source->append_conf('postgresql.conf', qq(
 log_statement = none
 wal_level = logical
 max_wal_senders = 5

@@ -42,8 +42,7 @@ sub import_bases
 
 	foreach my $base (grep { !$_->{is_backup} } $family->bases)
 	{
-		my $lsn = ask($self->{session},
-				'SELECT lsn FROM bb_import_directory('
+		my $lsn = ask($self->{session}, 'SELECT lsn FROM bb_import_directory('
 			  . "'$base->{directory}', timeline => 'base$base->{number}')");
 
 		$lsn =~ m{^[0-9A-F]+/[0-9A-F]+$} or croak "import: $lsn";
@@ -60,12 +59,10 @@ sub make_clone
 	my ($self, $base, $wal, $lsn, $directory) = @_;
 	my $session = $self->{session};
 
-	ask($session,
-			"SELECT bb_import_directory('$base->{directory}',"
+	ask($session, "SELECT bb_import_directory('$base->{directory}',"
 		  . " timeline => 'parent')");
 	ask($session, "SELECT bb_ingest('$wal', timeline => 'parent')");
-	my $answer = ask($session,
-			"SELECT 'row', restored_lsn FROM bb_restore("
+	my $answer = ask($session, "SELECT 'row', restored_lsn FROM bb_restore("
 		  . "directory => '$directory', timeline => 'parent'"
 		  . (defined $lsn ? ", lsn => '$lsn'" : '') . ')');
 	# where the LSN is not to be had

@@ -89,8 +89,7 @@ sub initialize
 	IPC::Run::run [ qw(initdb -N -A trust --wal-segsize=1 -U postgres -D),
 		$directory ], '>&', \$output
 	  or croak "initdb: $output";
-	write_file(
-		"$directory/postgresql.conf", q(
+	write_file("$directory/postgresql.conf", q(
 fsync = off
 # so that nothing stays in /dev/shm when it is killed
 dynamic_shared_memory_type = mmap
@@ -116,13 +115,10 @@ sub make_first
 	my $directory = "$self->{directory}/first";
 
 	initialize($directory);
-	run_standalone(
-		$directory, [],
-		'CREATE TABLE w (who text, n int, t text)',
+	run_standalone($directory, [], 'CREATE TABLE w (who text, n int, t text)',
 		'CREATE INDEX ON w (n)',
 		'UPDATE pg_database SET datistemplate = false',
-		'DROP DATABASE template0',
-		'DROP DATABASE template1',
+		'DROP DATABASE template0', 'DROP DATABASE template1',
 		"INSERT INTO w VALUES ('first', 0)");
 	$self->add_node(
 		kind => 'first',

@@ -137,8 +137,7 @@ sub step
 	my ($self, $state, $base, $directory, $choice, $until, $with_files) = @_;
 	my $is_import = $choice eq 'import';
 	my $chosen = choose_way(histories_in($directory),
-		$is_import ? 'latest' : $choice,
-		$state->{tli}, $state->{lsn});
+		$is_import ? 'latest' : $choice, $state->{tli}, $state->{lsn});
 	my $ours =
 	  $is_import
 	  ? $self->import_backup($state, $base, $directory)

@@ -120,8 +120,7 @@ sub compose
 		}
 	}
 	$self->choose_base;
-	$self->tell(
-		"base $self->{base}{number} (tli $self->{base}{tli}); WAL of "
+	$self->tell("base $self->{base}{number} (tli $self->{base}{tli}); WAL of "
 		  . join(', ',
 			map { "$_->{kind} " . ($_->{who} // 'first') . " (tli "
 				  . ($_->{tli} // 1) . ")" } @chosen)

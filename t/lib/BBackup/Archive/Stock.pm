@@ -137,9 +137,7 @@ sub view_for_stock
 	foreach my $name (keys %consumed)
 	{
 		next if segment_number($name) > $now || -e "$view/$name";
-		write_file(
-			"$view/$name",
-			segment_number($name) < $now
+		write_file("$view/$name", segment_number($name) < $now
 			? slurp($consumed{$name})
 			: substr($before // '', 0, $offset)
 			  . "\0" x (SEGMENT_SIZE - $offset));

@@ -46,16 +46,13 @@ sub extend_together
 	my ($node) = @_;
 	my $script = PostgreSQL::Test::Utils::tempdir . '/insert.sql';
 
-	append_to_file($script,
-		"INSERT INTO extended SELECT i, repeat('x', 300)"
+	append_to_file($script, "INSERT INTO extended SELECT i, repeat('x', 300)"
 		  . " FROM generate_series(1, 400) i;\n");
 	$node->safe_psql('postgres', 'CREATE TABLE extended (i int, t text)');
-	$node->command_ok(
-		[
-			'pgbench', '-n', '-c', '6', '-j', '2',
-			'-t', '10', '-f', $script, 'postgres'
-		],
-		'sessions extend a relation');
+	$node->command_ok([
+		'pgbench', '-n', '-c', '6', '-j', '2',
+		'-t', '10', '-f', $script, 'postgres'
+	], 'sessions extend a relation');
 	$node->safe_psql('postgres',
 		'DELETE FROM extended WHERE i % 3 = 0; VACUUM extended');
 	return;
@@ -171,12 +168,10 @@ sub back_up_incrementally
 		'a full backup');
 	$node->safe_psql('postgres',
 		'CREATE TABLE between_backups AS SELECT generate_series(1, 5000) i');
-	$node->command_ok(
-		[
-			'pg_basebackup', '-D', "$directory/incremental", @options, '-i',
-			"$directory/full/backup_manifest"
-		],
-		'an incremental backup');
+	$node->command_ok([
+		'pg_basebackup', '-D', "$directory/incremental", @options, '-i',
+		"$directory/full/backup_manifest"
+	], 'an incremental backup');
 	return;
 }
 
