@@ -150,7 +150,7 @@ check_not_needed(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 						name, other),
 				 errdetail("The manifest of timeline \"%s\" cannot be read: %s.",
 						   other, error->message),
-				 errhint("Restore the manifest of timeline \"%s\" from a copy of the page store, or drop that timeline first.",
+				 errhint("Restore that manifest from a copy of the page store, or drop timeline \"%s\" first.",
 						 other)));
 	if (manifest != NULL && manifest->ancestor != NULL &&
 		strcmp(manifest->ancestor, name) == 0)
