@@ -12,7 +12,6 @@
 
 #include "access/xlog_internal.h"
 #include "import/capture.h"
-#include "import/excluded.h"
 #include "pagestore/captured.h"
 #include "storage/fd.h"
 
@@ -101,7 +100,7 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 
 	if (complaint != NULL)
 	{
-		bb_excluded_warn(capture->dir->path, path, complaint);
+		bb_datadir_warn(capture->dir->path, path, complaint);
 		return false;
 	}
 	file = palloc0(sizeof(BbCapturedFile));
@@ -123,7 +122,7 @@ add_directory(const Capture *capture, const char *path)
 
 	if (complaint != NULL)
 	{
-		bb_excluded_warn(capture->dir->path, path, complaint);
+		bb_datadir_warn(capture->dir->path, path, complaint);
 		return false;
 	}
 	directory = palloc0(sizeof(BbCapturedDirectory));
@@ -196,7 +195,7 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 				  bb_captured_is_excluded(name)))
 			continue; /* for example, a link to pg_wal */
 		else if (stat(full, &st) < 0)
-			bb_excluded_warn(path, name, "It is a broken symbolic link.");
+			bb_datadir_warn(path, name, "It is a broken symbolic link.");
 		else if (S_ISREG(st.st_mode))
 		{
 			report_link(capture, relative);
@@ -204,10 +203,10 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 				captured = true;
 		}
 		else
-			bb_excluded_warn(path, name,
-							 S_ISDIR(st.st_mode)
-								 ? "It is a link to a directory."
-								 : "It is not a regular file.");
+			bb_datadir_warn(path, name,
+							S_ISDIR(st.st_mode)
+								? "It is a link to a directory."
+								: "It is not a regular file.");
 		pfree(full);
 		pfree(relative);
 	}

@@ -293,3 +293,11 @@ bb_datadir_check_unchanged(const BbReqCtx *ctx, const BbDataDir *dir)
 						dir->path),
 				 errhint("Shut the server down, and import again.")));
 }
+
+void
+bb_datadir_warn(const char *path, const char *name, const char *detail)
+{
+	ereport(WARNING,
+			(errmsg("file \"%s/%s\" is omitted from the import", path, name),
+			 errdetail("%s", detail)));
+}

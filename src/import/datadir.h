@@ -40,4 +40,11 @@ extern BbDataDir *bb_datadir_open(const BbReqCtx *ctx, const char *path);
 extern void bb_datadir_check_unchanged(const BbReqCtx *ctx,
 									   const BbDataDir *dir);
 
+/*
+ * bb_datadir_warn - warn that the file "name" in the directory "path" is omitted
+ * although no rule excludes it.  The detail says why.
+ */
+extern void bb_datadir_warn(const char *path, const char *name,
+							const char *detail);
+
 #endif /* BB_DATADIR_H */

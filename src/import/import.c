@@ -11,13 +11,14 @@
  */
 #include "postgres.h"
 
+#include "access/rmgr.h"
 #include "access/xlog_internal.h"
+#include "catalog/pg_control.h"
 #include "import/import_internal.h"
 #include "ingest/ingest.h"
 #include "layer/manifest_edit.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
-#include "wal/checkpointrecord.h"
 #include "wal/directory_source.h"
 
 static uint64
@@ -61,15 +62,63 @@ wal_place(const BbImport *import, const char *wal_directory)
 	return place;
 }
 
-/* Read the checkpoint record that begins at lsn on tli. */
-static BbCheckpointRecord
+/*
+ * The checkpoint record that an import begins with: the last record of a cleanly
+ * shut-down cluster, or the one that backup_label names.
+ */
+typedef struct CheckpointRecord
+{
+	CheckPoint	checkpoint;
+	bool		shutdown; /* rather than online */
+	XLogRecPtr	end;	  /* known from WAL only */
+} CheckpointRecord;
+
+/* Raise why the checkpoint record could not be read. */
+static void
+raise_unreadable(const BbWalSource *source, XLogRecPtr lsn)
+{
+	BbWalReason reason = bb_walsource_reason(source);
+
+	if (reason.missing)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("WAL segment \"%s\" is missing from %s",
+						reason.segment, source->name),
+				 errdetail("The checkpoint record at %X/%X is needed.",
+						   LSN_FORMAT_ARGS(lsn))));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("could not read the checkpoint record at %X/%X in %s",
+					LSN_FORMAT_ARGS(lsn), source->name),
+			 errdetail("\"%s\": %s", reason.segment, reason.text)));
+}
+
+/* Read the checkpoint record that begins at lsn on tli, as ingest would. */
+static CheckpointRecord
 read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 				const char *wal_directory, TimeLineID tli, XLogRecPtr lsn)
 {
 	const ControlFileData *control = &import->dir->control;
 	BbWalPlace	place = wal_place(import, wal_directory);
 	BbWalStart	start = {0};
+	MemoryContext context;
+	MemoryContext old;
+	const BbWalOrigin *origin;
+	BbWalSource *source;
+	XLogReaderState *reader;
+	CheckpointRecord result;
+	uint8		info;
 
+	if (!XRecOffIsValid(lsn))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there can be no checkpoint record at %X/%X",
+						LSN_FORMAT_ARGS(lsn))));
+
+	context = AllocSetContextCreate(CurrentMemoryContext,
+									"bbackup checkpoint record",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
 	/* ingest reports a control file that is older than the label */
 	if (import->dir->label == NULL || place.target.tli < tli)
 		place.target.kind = BB_WAL_CURRENT;
@@ -77,8 +126,26 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 	start.stream.system_identifier = control->system_identifier;
 	start.stream.segment_size = control->xlog_seg_size;
 	start.lsn = lsn;
-	return bb_checkpointrecord_read(ctx, bb_waldirectory_origin(&place),
-									&start);
+	origin = bb_waldirectory_origin(&place);
+	source = origin->open(ctx, origin, &start);
+	if (bb_walsource_next(ctx, source) != BB_WAL_RECORD)
+		raise_unreadable(source, lsn);
+
+	reader = source->reader;
+	info = XLogRecGetInfo(reader) & ~XLR_INFO_MASK;
+	if (XLogRecGetRmid(reader) != RM_XLOG_ID ||
+		(info != XLOG_CHECKPOINT_SHUTDOWN && info != XLOG_CHECKPOINT_ONLINE) ||
+		XLogRecGetDataLen(reader) != sizeof(CheckPoint))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("record at %X/%X in %s is not a checkpoint record",
+						LSN_FORMAT_ARGS(lsn), source->name)));
+	memcpy(&result.checkpoint, XLogRecGetData(reader), sizeof(CheckPoint));
+	result.shutdown = info == XLOG_CHECKPOINT_SHUTDOWN;
+	result.end = reader->EndRecPtr;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return result;
 }
 
 /* Find the LSN of the images, and the counters at it. */
@@ -87,7 +154,7 @@ find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 {
 	const BbDataDir *dir = import->dir;
 	const ControlFileData *control = &dir->control;
-	BbCheckpointRecord record;
+	CheckpointRecord record;
 
 	if (dir->label != NULL)
 	{

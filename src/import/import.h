@@ -8,9 +8,9 @@
  * end of the shutdown checkpoint record, or the start of the backup's WAL.
  *
  *	  pg_control, backup_label ──► may it be imported?	  (datadir.h)
- *	  WAL ──► the checkpoint to start from		  (checkpointrecord.h)
+ *	  WAL ──► the checkpoint to start from				 (import.c)
  *	  directories ──► what they hold, in key order		  (inventory.h)
- *	  files ──► checked pages ──► layers			 (import_values.c, badpages.c)
+ *	  files ──► checked pages ──► layers			 (import_values.c, pagecheck.c)
  *	  manifest ──► the timeline exists
  *	  WAL of a base backup ──► it is consistent	  (bb_ingest_backup)
  *

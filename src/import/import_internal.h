@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * import_internal.h
- *	  The state of an import, which import.c, import_values.c and badpages.c
+ *	  The state of an import, which import.c, import_values.c and pagecheck.c
  *	  share.
  *
  *-------------------------------------------------------------------------
@@ -30,7 +30,7 @@ typedef struct BbImport
 	MemoryContext scratch; /* reset for each file */
 	char	   *buffer;	   /* of BB_IMPORT_READ_BYTES, aligned */
 	uint64		files_done;
-	List	   *torn_pages;	 /* of badpages.c */
+	List	   *torn_pages;	 /* of pagecheck.c */
 	XLogRecPtr	newest_page; /* the greatest LSN of a stored page */
 	BbImportResult result;
 } BbImport;
@@ -39,11 +39,24 @@ typedef struct BbImport
 extern void bb_import_store_all(const BbReqCtx *ctx, BbImport *import);
 
 /*
+ * bb_pagecheck - return what is wrong with a page, palloc'd, or NULL.
+ *
+ * Makes the checks of PageIsVerifiedExtended in PostgreSQL's bufpage.c, which
+ * depends on the settings of this server and so can't check another cluster's
+ * pages: checksum (if the cluster has them), header, and that a new page is
+ * zero.  Also checks that the page is not newer than end_lsn.
+ *
+ * REQUIRES: "page" is aligned as a Page, and "block" is its number in the fork.
+ */
+extern char *bb_pagecheck(Page page, BlockNumber block, bool checksums,
+						  XLogRecPtr end_lsn);
+
+/*
  * bb_import_bad_page - store or remember a page that bb_pagecheck refused.
  *
  * block_of_file is its number in the file "path"; complaint says what is wrong.
  *
- * Errors: DATA_CORRUPTED (see badpages.c).
+ * Errors: DATA_CORRUPTED (see pagecheck.c).
  */
 extern void bb_import_bad_page(const BbReqCtx *ctx, BbImport *import,
 							   const BbKey *key, const char *path,

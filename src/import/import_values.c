@@ -17,7 +17,6 @@
 #include "base/crc.h"
 #include "common/relpath.h"
 #include "import/import_internal.h"
-#include "import/pagecheck.h"
 #include "import/sourcefile.h"
 #include "pagestore/originfile.h"
 #include "stats/progress.h"
@@ -57,21 +56,6 @@ file_done(BbImport *import, uint64 bytes)
 	MemoryContextReset(import->scratch);
 }
 
-static BbSourceFile *
-open_file(const BbReqCtx *ctx, const BbImport *import, const char *path)
-{
-	BbSourceFile *file = bb_sourcefile_open(ctx, import->dir->path, path);
-
-	if (file == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("file \"%s/%s\" vanished during the import",
-						import->dir->path, path),
-				 errhint("Do not change the data directory during an "
-						 "import.")));
-	return file;
-}
-
 /*
  * A file of a base backup may have more bytes: those appended while it was
  * copied, which WAL contains, too.
@@ -89,6 +73,23 @@ check_size(const BbImport *import, const char *path, uint64 size,
 						   expected, size),
 				 errhint("Do not change the data directory during an "
 						 "import.")));
+}
+
+static BbSourceFile *
+open_file(const BbReqCtx *ctx, const BbImport *import, const char *path,
+		  uint64 expected_size)
+{
+	BbSourceFile *file = bb_sourcefile_open(ctx, import->dir->path, path);
+
+	if (file == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("file \"%s/%s\" vanished during the import",
+						import->dir->path, path),
+				 errhint("Do not change the data directory during an "
+						 "import.")));
+	check_size(import, path, bb_sourcefile_size(file), expected_size);
+	return file;
 }
 
 /* ---- one kind of key after the other ---- */
@@ -164,9 +165,7 @@ store_captured_files(const BbReqCtx *ctx, BbImport *import)
 		BbSourceFile *file;
 
 		MemoryContextSwitchTo(import->scratch);
-		file = open_file(ctx, import, captured->path);
-		check_size(import, captured->path, bb_sourcefile_size(file),
-				   captured->size);
+		file = open_file(ctx, import, captured->path, captured->size);
 		for (uint64 at = 0; at < captured->size; at += BLCKSZ)
 		{
 			size_t		length = Min(BLCKSZ, captured->size - at);
@@ -218,8 +217,7 @@ store_slrus(const BbReqCtx *ctx, BbImport *import)
 
 		MemoryContextSwitchTo(import->scratch);
 		path = bb_inventory_slru_path(segment);
-		file = open_file(ctx, import, path);
-		check_size(import, path, bb_sourcefile_size(file), size);
+		file = open_file(ctx, import, path, size);
 		for (uint32 page = 0; page < segment->pages; page++)
 		{
 			bb_sourcefile_read(ctx, file, import->buffer, BLCKSZ);
@@ -316,14 +314,12 @@ static void
 store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 			  const char *path, BlockNumber first, BlockNumber count)
 {
-	BbSourceFile *file = open_file(ctx, import, path);
+	BbSourceFile *file = open_file(ctx, import, path, (uint64) count * BLCKSZ);
 	bool		checksums = import->dir->control.data_checksum_version != 0;
 	/* pages of a base backup may be newer than the start of its WAL */
 	XLogRecPtr	end_lsn = import->dir->label != NULL ? PG_UINT64_MAX
 													 : import->lsn;
 
-	check_size(import, path, bb_sourcefile_size(file),
-			   (uint64) count * BLCKSZ);
 	for (BlockNumber done = 0; done < count;)
 	{
 		BlockNumber here = Min(count - done, BB_IMPORT_READ_BYTES / BLCKSZ);

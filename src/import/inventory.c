@@ -15,7 +15,6 @@
 #include "catalog/pg_tablespace_d.h"
 #include "common/relpath.h"
 #include "import/capture.h"
-#include "import/excluded.h"
 #include "import/inventory.h"
 #include "import/relationfiles.h"
 #include "port/pg_crc32c.h"
@@ -159,8 +158,8 @@ visit_database(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	if (!parse_oid(name, &db) || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 	{
 		if (strncmp(name, PG_TEMP_FILES_DIR, strlen(PG_TEMP_FILES_DIR)) != 0)
-			bb_excluded_warn(psprintf("%s/%s", dir->path, below), name,
-							 "It is not the directory of a database.");
+			bb_datadir_warn(psprintf("%s/%s", dir->path, below), name,
+							"It is not the directory of a database.");
 		return;
 	}
 	database = palloc0(sizeof(BbDatabase));
@@ -297,8 +296,8 @@ visit_slru(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 
 	if (!parse_segment(name, &number))
 	{
-		bb_excluded_warn(psprintf("%s/%s", dir->path, below), name,
-						 "It is not named like a segment.");
+		bb_datadir_warn(psprintf("%s/%s", dir->path, below), name,
+						"It is not named like a segment.");
 		return;
 	}
 	size = size_of_file(dir, below, name);

@@ -11,7 +11,6 @@
 
 #include "base/compat.h"
 #include "common/relpath.h"
-#include "import/excluded.h"
 #include "import/relationfiles.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
@@ -150,8 +149,8 @@ read_directory(const BbReqCtx *ctx, const char *path, SegmentList *list)
 		if (!parse_name(entry->d_name, &segment))
 		{
 			if (!is_expected(entry->d_name))
-				bb_excluded_warn(path, entry->d_name,
-								 "It is not named like a file of a relation.");
+				bb_datadir_warn(path, entry->d_name,
+								"It is not named like a file of a relation.");
 			continue;
 		}
 		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
@@ -208,7 +207,7 @@ warn_orphaned(const char *path, const Segment *segments, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (segments[i].number > 0)
-			bb_excluded_warn(
+			bb_datadir_warn(
 				path, file_name(&segments[i]),
 				"The first segment of its relation is missing or empty, so the server does not read it.");
 }

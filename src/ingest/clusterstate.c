@@ -162,9 +162,3 @@ bb_clusterstate_checkpoint(BbClusterState *state, const CheckPoint *checkpoint,
 	own->wal_level = checkpoint->wal_level;
 #endif
 }
-
-bool
-bb_clusterstate_tracks_commits(const BbClusterState *state)
-{
-	return state->control.track_commit_timestamp;
-}

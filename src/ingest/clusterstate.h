@@ -60,7 +60,5 @@ extern void bb_clusterstate_oldest_multi(BbClusterState *state,
 extern void bb_clusterstate_checkpoint(BbClusterState *state,
 									   const CheckPoint *checkpoint,
 									   bool shutdown);
-/* Was track_commit_timestamp on? */
-extern bool bb_clusterstate_tracks_commits(const BbClusterState *state);
 
 #endif /* BB_CLUSTERSTATE_H */

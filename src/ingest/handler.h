@@ -92,7 +92,24 @@ extern void bb_rm_heap(BbIngest *ingest);
 extern void bb_rm_heap2(BbIngest *ingest);
 extern void bb_rm_commit_ts(BbIngest *ingest);
 extern void bb_rm_replorigin(BbIngest *ingest);
-extern void bb_rm_logicalmsg(BbIngest *ingest);
+
+/*
+ * bb_commit_ts_set - record the commit of a transaction and its children, if
+ * track_commit_timestamp is on (TransactionTreeSetCommitTsData).  The transaction
+ * comes first in "xids".
+ */
+extern void bb_commit_ts_set(BbIngest *ingest, const TransactionId *xids,
+							 int nxids, TimestampTz time, RepOriginId origin);
+
+/* Apply track_commit_timestamp (CommitTsParameterChange). */
+extern void bb_commit_ts_switch(BbIngest *ingest, bool on);
+
+/*
+ * bb_replorigin_advance - set the remote LSN up to which a replication origin is
+ * replayed (replorigin_advance).  It goes back only if "backward" is true.
+ */
+extern void bb_replorigin_advance(BbIngest *ingest, RepOriginId origin,
+								  XLogRecPtr remote_lsn, bool backward);
 
 /* Returns the server's name of a record, such as "Heap/INSERT". */
 extern const char *bb_ingest_record_name(XLogReaderState *record);
@@ -139,5 +156,26 @@ bb_ingest_native_begin(BbIngest *ingest)
 
 /* Add an image of zeros. */
 extern void bb_ingest_zeros(BbIngest *ingest, const BbKey *key);
+
+/* ---- the keys of a fork that a record names ---- */
+
+static inline BbKey
+bb_fork_size_key(const BbFork *fork)
+{
+	return bb_key_rel_size(fork->spc, fork->db, fork->rel, fork->fork);
+}
+
+static inline BbKey
+bb_fork_block_key(const BbFork *fork, BlockNumber block)
+{
+	return bb_key_rel_block(fork->spc, fork->db, fork->rel, fork->fork, block);
+}
+
+/* The key of the fork's runs of zeros. */
+static inline BbKey
+bb_fork_zeros_key(const BbFork *fork)
+{
+	return bb_key_rel_zeros(fork->spc, fork->db, fork->rel, fork->fork);
+}
 
 #endif /* BB_HANDLER_H */

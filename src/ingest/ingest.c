@@ -293,16 +293,6 @@ check_min_lsn(const BbIngest *ingest, const BbIngestBackup *backup)
 						   backup->min_tli)));
 }
 
-static void
-open_source(BbIngest *ingest, const BbWalOrigin *origin,
-			const BbWalStart *start, const BbIngestBackup *backup)
-{
-	ingest->source = origin->open(ingest->ctx, origin, start);
-	bb_walsource_need_any(ingest->ctx, ingest->source);
-	if (backup != NULL)
-		check_min_lsn(ingest, backup);
-}
-
 /* Report where WAL ended, which is not an error. */
 static void
 report_end(const BbIngest *ingest)
@@ -332,9 +322,13 @@ run(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *manifest,
 	start.prev_lsn = manifest->prev_lsn;
 
 	begin(ingest, ctx, objects, manifest);
+	ingest->source = origin->open(ctx, origin, &start);
+	bb_walsource_need_any(ctx, ingest->source);
 	if (backup != NULL)
+	{
 		ingest->backup_start = manifest->end_lsn;
-	open_source(ingest, origin, &start, backup);
+		check_min_lsn(ingest, backup);
+	}
 	limit = bb_walsource_limit(ingest->source);
 	if (!XLogRecPtrIsInvalid(until))
 		limit = Min(limit, until);

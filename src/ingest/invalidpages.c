@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "ingest/forkkeys.h"
 #include "ingest/invalidpages.h"
 #include "utils/memutils.h"
 

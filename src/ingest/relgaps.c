@@ -9,8 +9,10 @@
 
 #include "base/settings.h"
 #include "base/zerorun.h"
-#include "ingest/forkkeys.h"
 #include "ingest/relgaps.h"
+
+/* A gap of up to this many blocks gets images. */
+#define GAP_BLOCKS 1024
 
 /* Load the runs of a fork.  Return false if it has none. */
 static bool
@@ -126,6 +128,11 @@ bb_relgaps_add(BbIngest *ingest, const BbFork *fork, BlockNumber first,
 {
 	BbZeroRunList runs;
 
+	if (end - first <= GAP_BLOCKS)
+	{
+		write_images(ingest, fork, first, end);
+		return;
+	}
 	(void) load(ingest, fork, &runs);
 	bb_zerorun_append(&runs, first, end);
 	if (runs.n > BB_ZERO_RUNS_MAX)

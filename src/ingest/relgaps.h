@@ -3,7 +3,7 @@
  * relgaps.h
  *	  Gaps: blocks between the end of a fork and a block that a record creates.
  *
- * Recovery fills a gap with zeros.  Up to BB_GAP_BLOCKS blocks, each gets an
+ * Recovery fills a gap with zeros.  Up to 1024 blocks, each gets an
  * image of zeros.  A longer gap becomes a run (pagestore/zeroruns.h), whose
  * memory and time don't depend on its length.
  *
@@ -23,8 +23,6 @@
 #define BB_RELGAPS_H
 
 #include "ingest/handler.h"
-
-#define BB_GAP_BLOCKS 1024
 
 /*
  * bb_relgaps_add - fill the blocks of a fork from "first" up to "end" with

@@ -76,17 +76,7 @@ bb_relsizes_reach(BbIngest *ingest, const BbFork *fork, BlockNumber block)
 	if (block < blocks)
 		return false;
 
-	if (block - blocks > BB_GAP_BLOCKS)
-		bb_relgaps_add(ingest, fork, blocks, block);
-	else
-	{
-		for (; blocks < block; blocks++)
-		{
-			BbKey		key = bb_fork_block_key(fork, blocks);
-
-			bb_ingest_zeros(ingest, &key);
-		}
-	}
+	bb_relgaps_add(ingest, fork, blocks, block);
 	set_size(ingest, fork, block + 1);
 	return true;
 }

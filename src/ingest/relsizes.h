@@ -14,7 +14,6 @@
 #ifndef BB_RELSIZES_H
 #define BB_RELSIZES_H
 
-#include "ingest/forkkeys.h"
 #include "ingest/handler.h"
 
 /* Get the number of blocks of a fork.  Return false if there is no such fork. */

@@ -16,10 +16,10 @@
 #include "access/xlogrecord.h"
 #include "wal/directory_internal.h"
 
-/* So many pages are looked at for WAL that goes on in the same segment. */
+/* The number of pages that are searched for later WAL in the segment. */
 #define LOOK_PAGES 2048
 
-/* A segment that the next record is looked for in. */
+/* The segment that is missing. */
 static BbWalSegment
 wanted_segment(const BbDirectorySource *source)
 {
@@ -104,7 +104,7 @@ record_is_there(const BbDirectorySource *source)
 	uint32		length = Min(sizeof(header),
 							 XLOG_BLCKSZ - offset % XLOG_BLCKSZ);
 
-	/* a record that goes on, on another page */
+	/* a record that continues on another page */
 	if (source->page / XLOG_BLCKSZ != start / XLOG_BLCKSZ)
 		return true;
 	if (bb_walfile_read(source->segments, &source->file, offset,
@@ -132,7 +132,7 @@ is_notable(const BbDirectorySource *source)
 	switch (bb_walfile_page(source->segments, &source->file, offset))
 	{
 		case BB_WAL_PAGE_UNUSED:
-			/* an archive has no segments that nothing was written to */
+			/* an archive has no segments without WAL */
 			if (offset == 0 && !source->file.segment.partial &&
 				!bb_walsegments_is_pg_wal(source->segments))
 				return true;
@@ -150,7 +150,7 @@ is_notable(const BbDirectorySource *source)
 static void
 report_file(const BbReqCtx *ctx, BbDirectorySource *source)
 {
-	/* if a whole one followed, this would be an error */
+	/* only partial ones count: a later whole segment would be an error */
 	const BbWalSegment
 		*later = bb_walsegments_later(ctx, source->segments,
 									  source->file.segment.number, true);
@@ -168,9 +168,9 @@ report_file(const BbReqCtx *ctx, BbDirectorySource *source)
 			 : errdetail("%s", reason_text(source))));
 }
 
-/* ---- a segment that isn't there ---- */
+/* ---- a missing segment ---- */
 
-/* A sentence about the file that is there instead; NULL: there is none. */
+/* Return a sentence about the compressed file that exists instead, or NULL. */
 static const char *
 find_instead(const BbReqCtx *ctx, const BbDirectorySource *source)
 {
@@ -183,7 +183,7 @@ find_instead(const BbReqCtx *ctx, const BbDirectorySource *source)
 		: NULL;
 }
 
-/* True: a NOTICE gave the reason. */
+/* Returns true if a NOTICE gave the reason. */
 static bool
 report_missing(const BbReqCtx *ctx, BbDirectorySource *source)
 {

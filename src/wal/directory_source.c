@@ -17,7 +17,7 @@
 
 /* ---- pages ---- */
 
-/* Open the best file for a segment, or the next best.  False: none. */
+/* Open a file of a segment after the "skip" best ones; false: there is none. */
 static bool
 change_segment(BbDirectorySource *source, XLogSegNo number, int skip)
 {
@@ -75,7 +75,7 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 		return -1;
 	}
 
-	/* a file that was cut, perhaps there is another one of that segment */
+	/* the file was cut; perhaps the segment has another one */
 	while (!in_buffer(source, offset) && !fill_buffer(source, offset))
 	{
 		int			skip = source->skip;
@@ -97,11 +97,7 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 
 /* ---- records ---- */
 
-/*
- * Read the files again from where the last record ended.
- *
- * xlogreader must not go on with a page that it has.
- */
+/* Read the files again from the end of the last record, and no kept page. */
 static void
 begin_read(BbDirectorySource *source)
 {
@@ -118,8 +114,8 @@ begin_read(BbDirectorySource *source)
  * Does the record follow the last one?
  *
  * A file that is used again still has WAL of its older use, whose records may
- * look good.  They were written at least a segment before, and say that they
- * follow one that was even before that.
+ * look good.  But they were written at least a segment earlier, and the records
+ * before them even earlier.
  */
 static BbWalFollows
 follows(const BbDirectorySource *source)
@@ -134,7 +130,7 @@ follows(const BbDirectorySource *source)
 		: BB_WAL_FOREIGN;
 }
 
-/* A tli is left between two records, if its history file is right. */
+/* Check that no record crosses the end that a history file gives its tli. */
 static void
 check_fork(const BbDirectorySource *source)
 {
@@ -150,7 +146,7 @@ check_fork(const BbDirectorySource *source)
 						   LSN_FORMAT_ARGS(source->tli_end))));
 }
 
-/* The tli that the next record is of. */
+/* Set the tli of the next record. */
 static void
 note_tli(BbDirectorySource *source)
 {
@@ -160,7 +156,7 @@ note_tli(BbDirectorySource *source)
 	source->tli_end = entry->end;
 }
 
-/* From here on, files of newer tlis don't have the WAL that is wanted. */
+/* From here on, files of newer tlis don't have WAL of the target. */
 static void
 stop_borrowing(BbDirectorySource *source)
 {
@@ -199,7 +195,7 @@ read_record(BbDirectorySource *source)
 	if (reader->EndRecPtr > source->tli_end &&
 		source->base.path->target == source->tli)
 	{
-		/* WAL knows nothing of that fork */
+		/* the target isn't left, so that fork doesn't matter */
 		stop_borrowing(source);
 		return read_record(source);
 	}
@@ -231,10 +227,10 @@ goes_on(BbDirectorySource *source)
 }
 
 /*
- * Look a second time before anything is said of it: a live server may have
- * written on since this part was read; segments may have come after the
- * directory was listed; and only a record that is read without regard to the
- * one before it shows whether it is good but for that.
+ * Read a second time before an end is reported.  A server may have written more
+ * since this part was read, and segments may have been added since the directory
+ * was listed.  And xlogreader now ignores the previous record, which shows
+ * whether that is the only thing wrong.
  */
 static bool
 read_record_again(BbDirectorySource *source)
@@ -279,7 +275,7 @@ refuse_two_branches(const BbDirectorySource *source, TimeLineID left)
 					 newest->tli, left)));
 }
 
-/* WAL of one tli ends where the last record did, the next one's begins. */
+/* The last record is the end of a tli.  Go on with the next tli. */
 static void
 change_tli(BbDirectorySource *source)
 {
@@ -294,12 +290,12 @@ change_tli(BbDirectorySource *source)
 	if (source->place.target.kind == BB_WAL_LATEST)
 		refuse_two_branches(source, left);
 
-	/* a copy in a file of the old one isn't WAL of the new one */
+	/* a file of the old tli has no WAL of the new one */
 	if (source->file.fd != NULL && source->file.segment.tli < source->tli)
 		begin_read(source);
 }
 
-/* The first record that can be read is wrong already. */
+/* Raise an error if the first record doesn't continue the timeline. */
 static void
 check_first(const BbDirectorySource *source)
 {
@@ -441,7 +437,7 @@ open_source(const BbReqCtx *ctx, const BbWalOrigin *origin,
 	source->segments = bb_walsegments_new(ctx, &source->place,
 										  source->base.path);
 	source->buffer = palloc(READ_BYTES);
-	/* at the very end of a tli, the next record changes it */
+	/* if this is the end of the tli, reading the next record changes it */
 	source->tli = start->stream.tli;
 	source->tli_end = bb_tlipath_find(source->base.path, source->tli)->end;
 

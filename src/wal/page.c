@@ -91,3 +91,20 @@ bb_wal_place_record(const BbWalStream *stream, XLogRecPtr start,
 	memcpy(pages + offset, (const uint8 *) record + here, rest);
 	return MAXALIGN(page + offset + rest);
 }
+
+const uint8 *
+bb_wal_record_bytes(const XLogReaderState *reader)
+{
+	const XLogRecord *header = &reader->record->header;
+	uint32		offset = reader->ReadRecPtr % XLOG_BLCKSZ;
+	const char *record;
+
+	/* a record on one page was decoded in place, others were reassembled */
+	record = offset + header->xl_tot_len <= XLOG_BLCKSZ
+		? reader->readBuf + offset
+		: reader->readRecordBuf;
+	if (memcmp(record, header, SizeOfXLogRecord) != 0)
+		elog(ERROR, "could not find the bytes of the WAL record at %X/%X",
+			 LSN_FORMAT_ARGS(reader->ReadRecPtr));
+	return (const uint8 *) record;
+}

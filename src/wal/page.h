@@ -21,7 +21,7 @@
 #ifndef BB_WAL_PAGE_H
 #define BB_WAL_PAGE_H
 
-#include "access/xlogdefs.h"
+#include "access/xlogreader.h"
 
 /* What page headers say apart from their position. */
 typedef struct BbWalStream
@@ -76,5 +76,11 @@ extern uint32 bb_wal_bytes_before(const BbWalStream *stream,
 extern XLogRecPtr bb_wal_place_record(const BbWalStream *stream,
 									  XLogRecPtr start, const void *record,
 									  uint32 length, uint8 *pages);
+
+/*
+ * bb_wal_record_bytes - return the record just read as it is in WAL, without
+ * page headers.  It has XLogRecGetTotalLen() bytes.
+ */
+extern const uint8 *bb_wal_record_bytes(const XLogReaderState *reader);
 
 #endif /* BB_WAL_PAGE_H */

@@ -111,20 +111,25 @@ is_compressed(const char *rest)
 	return false;
 }
 
-/* Find a compressed file; used where no file has the segment's name. */
-static const char *
-find_compressed(const BbReqCtx *ctx, const char *directory)
+/* Find a compressed segment whose name begins with "wanted"; NULL: any. */
+static char *
+find_compressed(const BbReqCtx *ctx, const BbWalSegments *segments,
+				const char *wanted)
 {
+	const char *directory = segments->place->directory;
 	DIR		   *dir = AllocateDir(directory);
 	struct dirent *entry;
-	const char *found = NULL;
+	char	   *found = NULL;
 
 	while (found == NULL && (entry = ReadDir(dir, directory)) != NULL)
 	{
+		const char *name = entry->d_name;
+
 		bb_reqctx_check(ctx);
-		if (strspn(entry->d_name, "0123456789ABCDEF") == XLOG_FNAME_LEN &&
-			is_compressed(entry->d_name + XLOG_FNAME_LEN))
-			found = pstrdup(entry->d_name);
+		if (strspn(name, "0123456789ABCDEF") == XLOG_FNAME_LEN &&
+			(wanted == NULL || strncmp(name, wanted, XLOG_FNAME_LEN) == 0) &&
+			is_compressed(name + XLOG_FNAME_LEN))
+			found = pstrdup(name);
 	}
 	FreeDir(dir);
 	return found;
@@ -139,7 +144,7 @@ bb_walsegments_need_any(const BbReqCtx *ctx, const BbWalSegments *segments)
 	if (segments->on_path.count > 0 || segments->strays.count > 0 ||
 		segments->aside.number != 0)
 		return;
-	compressed = find_compressed(ctx, directory);
+	compressed = find_compressed(ctx, segments, NULL);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_FILE),
 			 errmsg("directory \"%s\" has no WAL", directory),
@@ -206,7 +211,7 @@ segment_path(const BbWalSegments *segments, const BbWalSegment *segment)
 	return psprintf("%s/%s", segments->place->directory, name);
 }
 
-/* False: it isn't there. */
+/* Open the file of a segment.  Return false if it doesn't exist. */
 static bool
 open_file(const BbWalSegments *segments, const BbWalSegment *segment,
 		  BbWalFile *file)
@@ -265,7 +270,7 @@ bb_walfile_read(const BbWalSegments *segments, const BbWalFile *file,
 	return done;
 }
 
-/* The first segment with at least this number, as an index. */
+/* Return the index of the first segment with at least this number. */
 static int
 first_segment(const SegmentArray *array, XLogSegNo number)
 {
@@ -284,7 +289,7 @@ first_segment(const SegmentArray *array, XLogSegNo number)
 	return low;
 }
 
-/* Whole ones are passed over, or all others. */
+/* As bb_walsegments_open, but only of whole files, or only of the others. */
 static bool
 open_nth(const BbWalSegments *segments, XLogSegNo number, TimeLineID tli,
 		 bool whole, int *skip, BbWalFile *file)
@@ -316,7 +321,7 @@ bb_walsegments_open(const BbWalSegments *segments, XLogSegNo number,
 		open_nth(segments, number, tli, false, &skip, file);
 }
 
-/* ---- what is in them ---- */
+/* ---- contents ---- */
 
 void
 bb_walfile_check_first(const BbWalSegments *segments, const BbWalFile *file,
@@ -418,7 +423,7 @@ bb_walsegments_later(const BbReqCtx *ctx, BbWalSegments *segments,
 	return NULL;
 }
 
-/* Is that stray one of those that are asked for? */
+/* Is the stray of the wanted tli; 0: of one newer than the path? */
 static bool
 is_wanted(const BbWalSegments *segments, const BbWalSegment *segment,
 		  TimeLineID wanted)
@@ -465,23 +470,11 @@ char *
 bb_walsegments_compressed(const BbReqCtx *ctx, const BbWalSegments *segments,
 						  const BbWalSegment *segment)
 {
-	const char *directory = segments->place->directory;
-	DIR		   *dir = AllocateDir(directory);
-	struct dirent *entry;
 	char		wanted[MAXFNAMELEN];
-	char	   *found = NULL;
 
 	XLogFileName(wanted, segment->tli, segment->number,
 				 segment_size(segments));
-	while (found == NULL && (entry = ReadDir(dir, directory)) != NULL)
-	{
-		bb_reqctx_check(ctx);
-		if (strncmp(entry->d_name, wanted, XLOG_FNAME_LEN) == 0 &&
-			is_compressed(entry->d_name + XLOG_FNAME_LEN))
-			found = pstrdup(entry->d_name);
-	}
-	FreeDir(dir);
-	return found;
+	return find_compressed(ctx, segments, wanted);
 }
 
 bool
@@ -508,10 +501,7 @@ bb_walsegments_limit(const BbWalSegments *segments)
 
 /* ---- opening ---- */
 
-/*
- * Where there is nothing to read, it may be because the directory is that of
- * another system.
- */
+/* A directory that has nothing to read may be that of another system. */
 static void
 check_aside(const BbWalSegments *segments)
 {

@@ -84,7 +84,7 @@ struct BbWalSourceOps
 	void		(*raise) (const BbReqCtx *ctx, BbWalSource *source,
 						  XLogRecPtr until);
 
-	/* These may be NULL. */
+	/* These may be NULL; "wait" only if next never returns BB_WAL_WAIT. */
 	void		(*wait) (const BbReqCtx *ctx, BbWalSource *source,
 						 long timeout_ms);
 	void		(*committed) (const BbReqCtx *ctx, BbWalSource *source,
@@ -110,21 +110,19 @@ bb_walsource_next(const BbReqCtx *ctx, BbWalSource *source)
 }
 
 /*
- * bb_walsource_record - the record just read as it is in WAL, without page
- * headers; *length is its number of bytes.
- */
-extern const uint8 *bb_walsource_record(const BbWalSource *source,
-										uint32 *length);
-
-/*
  * bb_walsource_wait - after BB_WAL_WAIT, wait until there may be more WAL.
  *
  * Returns also when the process's latch is set, and after timeout_ms.
  *
  * Errors: QUERY_CANCELED; those of the driver.
  */
-extern void bb_walsource_wait(const BbReqCtx *ctx, BbWalSource *source,
-							  long timeout_ms);
+static inline void
+bb_walsource_wait(const BbReqCtx *ctx, BbWalSource *source, long timeout_ms)
+{
+	Assert(source->ops->wait != NULL);
+	bb_reqctx_check(ctx);
+	source->ops->wait(ctx, source, timeout_ms);
+}
 
 /*
  * bb_walsource_committed - tell the source that all records up to lsn, the end
@@ -132,8 +130,13 @@ extern void bb_walsource_wait(const BbReqCtx *ctx, BbWalSource *source,
  *
  * A source that makes a server keep WAL may release it up to there.
  */
-extern void bb_walsource_committed(const BbReqCtx *ctx, BbWalSource *source,
-								   XLogRecPtr lsn);
+static inline void
+bb_walsource_committed(const BbReqCtx *ctx, BbWalSource *source,
+					   XLogRecPtr lsn)
+{
+	if (source->ops->committed != NULL)
+		source->ops->committed(ctx, source, lsn);
+}
 
 /* Returns the LSN up to which the source is known to have WAL. */
 static inline XLogRecPtr
@@ -168,25 +171,42 @@ bb_walsource_reason(const BbWalSource *source)
  * Errors: UNDEFINED_FILE (a segment is missing, or WAL ends before "until");
  * DATA_CORRUPTED (a record is broken, or doesn't follow: its LSN, and how).
  */
-pg_noreturn extern void bb_walsource_raise(const BbReqCtx *ctx,
-										   BbWalSource *source,
-										   XLogRecPtr until);
+pg_noreturn static inline void
+bb_walsource_raise(const BbReqCtx *ctx, BbWalSource *source, XLogRecPtr until)
+{
+	source->ops->raise(ctx, source, until);
+	pg_unreachable();
+}
 
 /* Error: UNDEFINED_FILE, if the source has no WAL at all. */
-extern void bb_walsource_need_any(const BbReqCtx *ctx,
-								  const BbWalSource *source);
+static inline void
+bb_walsource_need_any(const BbReqCtx *ctx, const BbWalSource *source)
+{
+	if (source->ops->need_any != NULL)
+		source->ops->need_any(ctx, source);
+}
 
 /*
  * bb_walsource_report_end - after BB_WAL_END, report with a NOTICE where and
  * why WAL ends, unless that is how the end of a server's WAL looks.
  */
-extern void bb_walsource_report_end(const BbReqCtx *ctx, BbWalSource *source);
+static inline void
+bb_walsource_report_end(const BbReqCtx *ctx, BbWalSource *source)
+{
+	if (source->ops->report_end != NULL)
+		source->ops->report_end(ctx, source);
+}
 
 /*
  * bb_walsource_report_left - warn if the source has WAL of a tli that the
  * timeline left at lsn, as far as WAL of the tli that it follows.
  */
-extern void bb_walsource_report_left(const BbReqCtx *ctx, BbWalSource *source,
-									 TimeLineID tli, XLogRecPtr lsn);
+static inline void
+bb_walsource_report_left(const BbReqCtx *ctx, BbWalSource *source,
+						 TimeLineID tli, XLogRecPtr lsn)
+{
+	if (source->ops->report_left != NULL)
+		source->ops->report_left(ctx, source, tli, lsn);
+}
 
 #endif /* BB_WAL_SOURCE_H */

@@ -54,14 +54,7 @@ find_tli(const List *tlis, TimeLineID tli)
 	return NULL;
 }
 
-/* Is own in that history? */
-static bool
-descends(const BbTliHistory *history, TimeLineID own)
-{
-	return find_tli(history->tlis, own) != NULL;
-}
-
-/* The path along a history, from a tli in it. */
+/* Return the path along a history, from the place's tli in it. */
 static BbTliPath *
 along(const BbTliHistory *history, const BbWalPlace *place)
 {
@@ -82,7 +75,7 @@ along(const BbTliHistory *history, const BbWalPlace *place)
 			continue;
 		}
 		reached = entry->tli == place->start.stream.tli;
-		/* a newer one has all that is from its beginning on */
+		/* all WAL after the beginning of a newer tli is taken from that */
 		if (entry->begin >= bound && !reached)
 			continue;
 		part = palloc(sizeof(BbTliRange));
@@ -96,14 +89,14 @@ along(const BbTliHistory *history, const BbWalPlace *place)
 	return path;
 }
 
-/* Where the path leaves the place's tli. */
+/* Return the LSN at which the path leaves the place's tli. */
 static inline XLogRecPtr
 leaves_at(const BbTliPath *path)
 {
 	return ((const BbTliRange *) llast(path->tlis))->end;
 }
 
-/* The path that stays on the place's tli. */
+/* Return the path that stays on the place's tli. */
 static BbTliPath *
 stay(const BbReqCtx *ctx, const BbWalPlace *place)
 {
@@ -170,7 +163,7 @@ warn_parted(const BbWalPlace *place, TimeLineID tli, XLogRecPtr lsn)
 					 LSN_FORMAT_ARGS(lsn))));
 }
 
-/* Recovery would refuse to begin (InitWalRecovery in xlogrecovery.c). */
+/* Recovery would refuse to start (InitWalRecovery in xlogrecovery.c). */
 static void
 warn_stranger(const BbWalPlace *place, TimeLineID tli)
 {
@@ -199,7 +192,7 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 			return;
 		history = bb_tlihistory_read(ctx, place->directory, tli);
 		if (history == NULL || history->complaint != NULL ||
-			!descends(history, place->start.stream.tli) ||
+			find_tli(history->tlis, place->start.stream.tli) == NULL ||
 			leaves_at(along(history, place)) < place->start.lsn)
 			continue;
 		ereport(ERROR,
@@ -239,7 +232,7 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 			warn_unusable(place, history);
 			continue;
 		}
-		if (!descends(history, own))
+		if (find_tli(history->tlis, own) == NULL)
 		{
 			stranger = Max(stranger, tli);
 			continue;
@@ -294,7 +287,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 				 errmsg("timeline history file \"%s/%s\" is not valid",
 						place->directory, history_name(tli)),
 				 errdetail("%s", history->complaint)));
-	if (!descends(history, own))
+	if (find_tli(history->tlis, own) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("timeline ID %u does not descend from timeline ID %u",
@@ -330,7 +323,7 @@ borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbTliPath *path)
 		history = bb_tlihistory_read(ctx, place->directory,
 									 list_nth_oid(tlis, i));
 		if (history == NULL || history->complaint != NULL ||
-			!descends(history, place->start.stream.tli))
+			find_tli(history->tlis, place->start.stream.tli) == NULL)
 			continue;
 		longer = along(history, place);
 		if (leaves_at(longer) < place->start.lsn ||

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "base/settings.h"
-#include "import/pagecheck.h"
+#include "import/import_internal.h"
 #include "ingest/invalidpages.h"
 #include "ingest/rmgr/xactrecord.h"
 #include "layer/imagewriter.h"

@@ -41,14 +41,12 @@ add_record(BbIngest *ingest, const BbFork *fork, BlockNumber block,
 		   BbEntryType type)
 {
 	BbKey		key = bb_fork_block_key(fork, block);
-	uint32		length = ingest->record->record->header.xl_tot_len;
+	uint32		length = XLogRecGetTotalLen(ingest->record);
 
 	if (ingest->bytes == NULL)
-	{
-		const uint8 *bytes = bb_walsource_record(ingest->source, &length);
-
-		ingest->bytes = bb_openlayer_store(ingest->layer, bytes, length);
-	}
+		ingest->bytes = bb_openlayer_store(ingest->layer,
+										   bb_wal_record_bytes(ingest->record),
+										   length);
 	bb_openlayer_add(ingest->layer, &key, ingest->lsn, type, ingest->bytes,
 					 length);
 }

@@ -12,7 +12,6 @@
 
 #include "access/commit_ts.h"
 #include "access/transam.h"
-#include "ingest/rmgr/rm_commit_ts.h"
 #include "ingest/rmgr/slrupages.h"
 #include "layer/native.h"
 
@@ -30,7 +29,7 @@ bb_commit_ts_set(BbIngest *ingest, const TransactionId *xids, int nxids,
 	CheckPoint *checkpoint = &ingest->state->checkpoint;
 	int			i = 0;
 
-	if (!bb_clusterstate_tracks_commits(ingest->state))
+	if (!ingest->state->control.track_commit_timestamp)
 		return;
 
 	while (i < nxids)
@@ -78,7 +77,7 @@ deactivate(BbIngest *ingest)
 void
 bb_commit_ts_switch(BbIngest *ingest, bool on)
 {
-	bool		active = bb_clusterstate_tracks_commits(ingest->state);
+	bool		active = ingest->state->control.track_commit_timestamp;
 
 	if (on && !active)
 		activate(ingest);

@@ -165,12 +165,18 @@ clear_bits(BbIngest *ingest, const ClearedBlock *cleared, int ncleared)
 	}
 }
 
+/*
+ * Clear bits of block 0 if the record has a flag.  Its data is a struct of "size"
+ * bytes with a byte of flags at offset "flags_at".
+ */
 static void
-clear_if(BbIngest *ingest, bool clear, uint8 flags)
+clear_if(BbIngest *ingest, size_t size, size_t flags_at, uint8 flag,
+		 uint8 bits)
 {
+	uint8		flags = (uint8) bb_ingest_data(ingest, size)[flags_at];
 	ClearedBlock cleared;
 
-	if (clear && find_block(ingest, 0, flags, &cleared))
+	if ((flags & flag) != 0 && find_block(ingest, 0, bits, &cleared))
 		clear_bits(ingest, &cleared, 1);
 }
 
@@ -235,56 +241,6 @@ set_visible(BbIngest *ingest)
 	bb_ingest_native(ingest, &key, fresh);
 }
 
-static void
-clear_for_insert(BbIngest *ingest)
-{
-	const xl_heap_insert *insert = (const xl_heap_insert *)
-		bb_ingest_data(ingest, SizeOfHeapInsert);
-
-	clear_if(ingest, insert->flags & XLH_INSERT_ALL_VISIBLE_CLEARED,
-			 VISIBILITYMAP_VALID_BITS);
-}
-
-static void
-clear_for_multi_insert(BbIngest *ingest)
-{
-	const xl_heap_multi_insert *insert = (const xl_heap_multi_insert *)
-		bb_ingest_data(ingest, SizeOfHeapMultiInsert);
-
-	clear_if(ingest, insert->flags & XLH_INSERT_ALL_VISIBLE_CLEARED,
-			 VISIBILITYMAP_VALID_BITS);
-}
-
-static void
-clear_for_delete(BbIngest *ingest)
-{
-	const xl_heap_delete *delete = (const xl_heap_delete *)
-		bb_ingest_data(ingest, SizeOfHeapDelete);
-
-	clear_if(ingest, delete->flags & XLH_DELETE_ALL_VISIBLE_CLEARED,
-			 VISIBILITYMAP_VALID_BITS);
-}
-
-static void
-clear_for_lock(BbIngest *ingest)
-{
-	const xl_heap_lock *lock = (const xl_heap_lock *)
-		bb_ingest_data(ingest, SizeOfHeapLock);
-
-	clear_if(ingest, lock->flags & XLH_LOCK_ALL_FROZEN_CLEARED,
-			 VISIBILITYMAP_ALL_FROZEN);
-}
-
-static void
-clear_for_lock_updated(BbIngest *ingest)
-{
-	const xl_heap_lock_updated *lock = (const xl_heap_lock_updated *)
-		bb_ingest_data(ingest, SizeOfHeapLockUpdated);
-
-	clear_if(ingest, lock->flags & XLH_LOCK_ALL_FROZEN_CLEARED,
-			 VISIBILITYMAP_ALL_FROZEN);
-}
-
 void
 bb_rm_heap(BbIngest *ingest)
 {
@@ -295,17 +251,20 @@ bb_rm_heap(BbIngest *ingest)
 	switch (operation)
 	{
 		case XLOG_HEAP_INSERT:
-			clear_for_insert(ingest);
+			clear_if(ingest, SizeOfHeapInsert, offsetof(xl_heap_insert, flags),
+					 XLH_INSERT_ALL_VISIBLE_CLEARED, VISIBILITYMAP_VALID_BITS);
 			break;
 		case XLOG_HEAP_DELETE:
-			clear_for_delete(ingest);
+			clear_if(ingest, SizeOfHeapDelete, offsetof(xl_heap_delete, flags),
+					 XLH_DELETE_ALL_VISIBLE_CLEARED, VISIBILITYMAP_VALID_BITS);
 			break;
 		case XLOG_HEAP_UPDATE:
 		case XLOG_HEAP_HOT_UPDATE:
 			clear_for_update(ingest);
 			break;
 		case XLOG_HEAP_LOCK:
-			clear_for_lock(ingest);
+			clear_if(ingest, SizeOfHeapLock, offsetof(xl_heap_lock, flags),
+					 XLH_LOCK_ALL_FROZEN_CLEARED, VISIBILITYMAP_ALL_FROZEN);
 			break;
 		case XLOG_HEAP_CONFIRM:
 		case XLOG_HEAP_INPLACE:
@@ -340,12 +299,16 @@ bb_rm_heap2(BbIngest *ingest)
 			break;
 		case XLOG_HEAP2_MULTI_INSERT:
 			bb_recordcheck_heap(ingest, 0);
-			clear_for_multi_insert(ingest);
+			clear_if(ingest, SizeOfHeapMultiInsert,
+					 offsetof(xl_heap_multi_insert, flags),
+					 XLH_INSERT_ALL_VISIBLE_CLEARED, VISIBILITYMAP_VALID_BITS);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_LOCK_UPDATED:
 			bb_recordcheck_heap(ingest, 0);
-			clear_for_lock_updated(ingest);
+			clear_if(ingest, SizeOfHeapLockUpdated,
+					 offsetof(xl_heap_lock_updated, flags),
+					 XLH_LOCK_ALL_FROZEN_CLEARED, VISIBILITYMAP_ALL_FROZEN);
 			bb_blockrefs_ingest(ingest);
 			break;
 		case XLOG_HEAP2_NEW_CID: /* it is for logical decoding */

@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "ingest/rmgr/rm_replorigin.h"
+#include "ingest/handler.h"
 #include "replication/origin.h"
 
 static BbKey

@@ -51,10 +51,8 @@ drop(BbIngest *ingest)
 	bb_recordcheck_tablespace(ingest, drop->ts_id);
 	bb_relsizes_drop_all(ingest, drop->ts_id, InvalidOid);
 	foreach(cell, bb_knownkeys_list(ingest->ctx, ingest->known, &databases))
-	{
 		bb_knownkeys_remove(ingest->ctx, ingest->known, lfirst(cell),
 							ingest->lsn);
-	}
 	bb_knownkeys_remove(ingest->ctx, ingest->known, &key, ingest->lsn);
 }
 

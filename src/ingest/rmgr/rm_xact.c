@@ -16,8 +16,6 @@
 #include "base/codec.h"
 #include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
-#include "ingest/rmgr/rm_commit_ts.h"
-#include "ingest/rmgr/rm_replorigin.h"
 #include "ingest/rmgr/slrupages.h"
 #include "ingest/rmgr/xactrecord.h"
 #include "layer/native.h"

@@ -16,7 +16,6 @@
 #include "access/xlog_internal.h"
 #include "ingest/recordcheck.h"
 #include "ingest/rmgr/blockrefs.h"
-#include "ingest/rmgr/rm_commit_ts.h"
 #include "ingest/tliswitch.h"
 
 /* Check that a byte of the data is a boolean. */
@@ -160,7 +159,6 @@ void
 bb_rm_xlog(BbIngest *ingest)
 {
 	CheckPoint *state = &ingest->state->checkpoint;
-	bool		full_page_writes;
 
 	switch (XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK)
 	{
@@ -182,9 +180,7 @@ bb_rm_xlog(BbIngest *ingest)
 			break;
 		case XLOG_FPW_CHANGE:
 			check_boolean(ingest, 0, "full_page_writes");
-			memcpy(&full_page_writes, bb_ingest_data(ingest, sizeof(bool)),
-				   sizeof(bool));
-			state->fullPageWrites = full_page_writes;
+			state->fullPageWrites = bb_ingest_data(ingest, 1)[0] != 0;
 			break;
 		case XLOG_FPI:
 			page_images(ingest, true);

@@ -13,6 +13,16 @@
 
 #include "access/rmgr.h"
 #include "ingest/rmgr/blockrefs.h"
+#include "replication/message.h"
+
+/* Messages of logical decoding change nothing. */
+static void
+logicalmsg(BbIngest *ingest)
+{
+	if ((XLogRecGetInfo(ingest->record) & ~XLR_INFO_MASK) !=
+		XLOG_LOGICAL_MESSAGE)
+		bb_ingest_unknown(ingest);
+}
 
 static const BbRmgrHandler handlers[RM_MAX_BUILTIN_ID + 1] = {
 	[RM_XLOG_ID] = bb_rm_xlog,
@@ -36,7 +46,7 @@ static const BbRmgrHandler handlers[RM_MAX_BUILTIN_ID + 1] = {
 	[RM_COMMIT_TS_ID] = bb_rm_commit_ts,
 	[RM_REPLORIGIN_ID] = bb_rm_replorigin,
 	[RM_GENERIC_ID] = bb_blockrefs_ingest,
-	[RM_LOGICALMSG_ID] = bb_rm_logicalmsg,
+	[RM_LOGICALMSG_ID] = logicalmsg,
 };
 
 BbRmgrHandler
