@@ -15,7 +15,6 @@
  */
 #include "postgres_fe.h"
 
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,18 +47,9 @@ make_output(BbOptions *options)
 static size_t
 read_input(char *buffer, size_t size)
 {
-	struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-						   {.fd = bb_interrupt_descriptor(),
-							.events = POLLIN}};
 	ssize_t		got;
 
-	do
-	{
-		if (poll(fds, lengthof(fds), -1) < 0 && errno != EINTR)
-			pg_fatal("could not wait for standard input: %m");
-		bb_interrupted();
-	} while (fds[0].revents == 0);
-
+	bb_wait_readable(STDIN_FILENO, "standard input");
 	do
 		got = read(STDIN_FILENO, buffer, size);
 	while (got < 0 && errno == EINTR);

@@ -8,6 +8,7 @@
 #include "postgres_fe.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -140,9 +141,8 @@ bb_cleanup_directory(const char *path, const char *what)
 		case -1:
 			pg_fatal("could not access directory \"%s\": %m", path);
 		default:
-			pg_log_error("directory \"%s\" exists but is not empty", path);
-			pg_log_error_hint("Remove or empty it, or name another one.");
-			exit(1);
+			bb_fatal_hint("Remove or empty it, or name another one.",
+						  "directory \"%s\" exists but is not empty", path);
 	}
 	pg_free(writable);
 }
@@ -179,8 +179,16 @@ bb_interrupted(void)
 				 pg_strsignal(signal_number));
 }
 
-int
-bb_interrupt_descriptor(void)
+void
+bb_wait_readable(int fd, const char *what)
 {
-	return signal_pipe[0];
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
+						   {.fd = signal_pipe[0], .events = POLLIN}};
+
+	while (fds[0].revents == 0)
+	{
+		if (poll(fds, lengthof(fds), -1) < 0 && errno != EINTR)
+			pg_fatal("could not wait for %s: %m", what);
+		bb_interrupted();
+	}
 }

@@ -4,8 +4,8 @@
  *	  Removal of the files that the program created, unless it succeeds.
  *
  * The program calls exit() wherever it fails, and a function of atexit() removes
- * the files.  A signal only sets a flag: code that waits calls bb_interrupted(),
- * or also polls bb_interrupt_descriptor().
+ * the files.  A signal only sets a flag, so code that waits calls
+ * bb_interrupted() or bb_wait_readable().
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,16 @@ extern void bb_cleanup_forget_file(const char *path);
 /* bb_interrupted - end the program if there was a signal. */
 extern void bb_interrupted(void);
 
-/* bb_interrupt_descriptor - return a descriptor that a signal makes readable. */
-extern int bb_interrupt_descriptor(void);
+/* bb_wait_readable - wait for a descriptor, named "what" in messages, or a signal. */
+extern void bb_wait_readable(int fd, const char *what);
+
+/* bb_fatal_hint - as pg_fatal, with a hint. */
+#define bb_fatal_hint(hint, ...)       \
+	do                                 \
+	{                                  \
+		pg_log_error(__VA_ARGS__);     \
+		pg_log_error_hint("%s", hint); \
+		exit(1);                       \
+	} while (0)
 
 #endif /* BB_CLIENT_CLEANUP_H */

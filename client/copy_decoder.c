@@ -7,6 +7,7 @@
  */
 #include "postgres_fe.h"
 
+#include "cleanup.h"
 #include "common/logging.h"
 #include "compat.h"
 #include "copy_decoder.h"
@@ -86,12 +87,11 @@ get_uint32(const BbCopyDecoder *decoder)
 static void
 not_a_backup(void)
 {
-	pg_log_error("stream is not that of a backup in binary COPY format");
-	pg_log_error_hint(
+	bb_fatal_hint(
 		"It comes from COPY (SELECT bb_basebackup_stream(...)) TO "
 		"... (FORMAT binary), or from COPY (SELECT (a).archive, (a).data FROM "
-		"(SELECT bb_basebackup_archives(...) AS a) AS s).");
-	exit(1);
+		"(SELECT bb_basebackup_archives(...) AS a) AS s).",
+		"stream is not that of a backup in binary COPY format");
 }
 
 /* Return the size of a column, which can't be NULL. */
@@ -243,12 +243,9 @@ void
 bb_copy_decoder_end(BbCopyDecoder *decoder)
 {
 	if (decoder->state != COPY_DONE)
-	{
-		pg_log_error("backup is incomplete: the stream was cut");
-		pg_log_error_hint("The query that wrote it has failed; the client "
-						  "that ran it has the error.");
-		exit(1);
-	}
+		bb_fatal_hint("The query that wrote it has failed; the client that "
+					  "ran it has the error.",
+					  "backup is incomplete: the stream was cut");
 	if (!decoder->open)
 		not_a_backup();
 	end_archive(decoder);

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 
+#include "cleanup.h"
 #include "common/logging.h"
 #include "compat.h"
 #include "fe_utils/option_utils.h"
@@ -88,12 +89,10 @@ max_rate(const char *value)
 	while (isspace((unsigned char) *end))
 		end++;
 	if (*end != '\0')
-	{
-		pg_log_error("invalid --max-rate unit: \"%s\"", after);
-		pg_log_error_hint("Valid units are \"kB\", \"MB\" and \"GB\", or "
-						  "\"k\", \"M\" and \"G\".");
-		exit(1);
-	}
+		bb_fatal_hint(
+			"Valid units are \"kB\", \"MB\" and \"GB\", or \"k\", \"M\" "
+			"and \"G\".",
+			"invalid --max-rate unit: \"%s\"", after);
 	if (!(rate >= MAX_RATE_LOWER && rate <= MAX_RATE_UPPER))
 		pg_fatal("transfer rate \"%s\" is out of range", value);
 	return psprintf("%d", (int) rate);
@@ -117,12 +116,10 @@ set_compression(BbOptions *options, const char *value)
 	size_t		length;
 
 	if (strncmp(value, "client-", strlen("client-")) == 0)
-	{
-		pg_log_error("compression by the client is not supported");
-		pg_log_error_hint("Without \"client-\" the server compresses; "
-						  "--file=- can be piped to a program.");
-		exit(1);
-	}
+		bb_fatal_hint(
+			"Without \"client-\" the server compresses; --file=- can "
+			"be piped to a program.",
+			"compression by the client is not supported");
 	if (strncmp(value, "server-", strlen("server-")) == 0)
 		value += strlen("server-");
 	else if (value[0] != '\0' && value[strspn(value, "0123456789")] == '\0')
@@ -157,9 +154,8 @@ positive(const char *value, const char *option)
 static void
 not_here(const char *option, const char *hint)
 {
-	pg_log_error("option %s of pg_basebackup does not apply here", option);
-	pg_log_error_hint("%s", hint);
-	exit(1);
+	bb_fatal_hint(hint, "option %s of pg_basebackup does not apply here",
+				  option);
 }
 
 static void
@@ -186,33 +182,37 @@ set_format(FormatOptions *format, const char *value)
 				 value);
 }
 
-/* Options of the connection.  Returns false if it is another option. */
+/* Options whose value is taken as it is.  Returns false if it is another option. */
 static bool
-connection_option(int letter, ConnParams *connection)
+text_option(int letter, BbOptions *options)
 {
-	switch (letter)
+	static const struct
 	{
-		case 'd':
-			connection->dbname = optarg;
+		int			letter;
+		size_t		field;
+	}			fields[] = {
+		{'d', offsetof(BbOptions, connection.dbname)},
+		{'h', offsetof(BbOptions, connection.pghost)},
+		{'p', offsetof(BbOptions, connection.pgport)},
+		{'U', offsetof(BbOptions, connection.pguser)},
+		{'l', offsetof(BbOptions, label)},
+		{OPTION_LSN, offsetof(BbOptions, lsn)},
+		{OPTION_TIME, offsetof(BbOptions, time)},
+		{OPTION_STORE, offsetof(BbOptions, store)},
+		{OPTION_TIMELINE, offsetof(BbOptions, timeline)},
+		{OPTION_SETTINGS, offsetof(BbOptions, settings)},
+		{OPTION_MANIFEST_CHECKSUMS, offsetof(BbOptions, manifest_checksums)},
+	};
+
+	for (int i = 0; i < lengthof(fields); i++)
+	{
+		if (fields[i].letter == letter)
+		{
+			*(const char **) ((char *) options + fields[i].field) = optarg;
 			return true;
-		case 'h':
-			connection->pghost = optarg;
-			return true;
-		case 'p':
-			connection->pgport = optarg;
-			return true;
-		case 'U':
-			connection->pguser = optarg;
-			return true;
-		case 'w':
-			connection->prompt_password = TRI_NO;
-			return true;
-		case 'W':
-			connection->prompt_password = TRI_YES;
-			return true;
-		default:
-			return false;
+		}
 	}
+	return false;
 }
 
 /* Options of the contents of the backup, for the server. */
@@ -224,9 +224,6 @@ content_option(int letter, BbOptions *options)
 		case 'j':
 			options->jobs = positive(optarg, "-j/--jobs");
 			return true;
-		case 'l':
-			options->label = optarg;
-			return true;
 		case 'r':
 			options->max_rate = max_rate(optarg);
 			return true;
@@ -236,23 +233,8 @@ content_option(int letter, BbOptions *options)
 		case 'Z':
 			set_compression(options, optarg);
 			return true;
-		case OPTION_LSN:
-			options->lsn = optarg;
-			return true;
-		case OPTION_TIME:
-			options->time = optarg;
-			return true;
-		case OPTION_STORE:
-			options->store = optarg;
-			return true;
-		case OPTION_TIMELINE:
-			options->timeline = optarg;
-			return true;
 		case OPTION_NEW_TLI:
 			options->new_tli = positive(optarg, "--new-tli");
-			return true;
-		case OPTION_SETTINGS:
-			options->settings = optarg;
 			return true;
 		case OPTION_THIN:
 			options->thin = true;
@@ -263,15 +245,12 @@ content_option(int letter, BbOptions *options)
 		case OPTION_MANIFEST_FORCE_ENCODE:
 			options->manifest = "force-encode";
 			return true;
-		case OPTION_MANIFEST_CHECKSUMS:
-			options->manifest_checksums = optarg;
-			return true;
 		default:
 			return false;
 	}
 }
 
-/* Options of the output. */
+/* Options of the output and of the program. */
 static bool
 output_option(int letter, BbOptions *options, FormatOptions *format)
 {
@@ -297,6 +276,12 @@ output_option(int letter, BbOptions *options, FormatOptions *format)
 			return true;
 		case 'T':
 			bb_mappings_add(&options->mappings, optarg);
+			return true;
+		case 'w':
+			options->connection.prompt_password = TRI_NO;
+			return true;
+		case 'W':
+			options->connection.prompt_password = TRI_YES;
 			return true;
 		case 'v':
 			options->verbose = true;
@@ -365,11 +350,8 @@ decide_target(BbOptions *options, const FormatOptions *format)
 	else if (strcmp(format->directory, "-") == 0)
 	{
 		if (!tar)
-		{
-			pg_log_error("standard output can't have the plain format");
-			pg_log_error_hint("Use --format=tar.");
-			exit(1);
-		}
+			bb_fatal_hint("Use --format=tar.",
+						  "standard output can't have the plain format");
 		options->to = BB_TARGET_FILE;
 		options->target = format->directory;
 	}
@@ -408,24 +390,16 @@ check_options(const BbOptions *options)
 		options->compression || options->manifest ||
 		options->manifest_checksums || options->max_rate || options->jobs ||
 		options->thin)
-	{
-		pg_log_error("--decode can't be used with options of the backup");
-		pg_log_error_hint("Use the arguments of the function that makes the "
-						  "backup.");
-		exit(1);
-	}
+		bb_fatal_hint(
+			"Use the arguments of the function that makes the backup.",
+			"--decode can't be used with options of the backup");
 	for (const BbMapping *mapping = options->mappings.first; mapping != NULL;
 		 mapping = mapping->next)
-	{
 		if (mapping->old_dir != NULL)
-		{
-			pg_log_error("--decode does not know which tablespace is in "
-						 "\"%s\"",
-						 mapping->old_dir);
-			pg_log_error_hint("Use --tablespace-mapping=OID=NEWDIR.");
-			exit(1);
-		}
-	}
+			bb_fatal_hint(
+				"Use --tablespace-mapping=OID=NEWDIR.",
+				"--decode does not know which tablespace is in \"%s\"",
+				mapping->old_dir);
 }
 
 /* Only the first argument counts, since getopt_long returns '?' on error. */
@@ -457,13 +431,11 @@ bb_options_parse(int argc, char **argv)
 
 	help_or_version(argc, argv);
 	while ((letter = bb_option_next(argc, argv)) != -1)
-	{
-		if (!connection_option(letter, &options.connection) &&
+		if (!text_option(letter, &options) &&
 			!content_option(letter, &options) &&
 			!output_option(letter, &options, &format) &&
 			!foreign_option(letter))
 			try_help(); /* getopt_long has reported the error */
-	}
 	if (optind < argc)
 	{
 		pg_log_error("too many command-line arguments (first is \"%s\")",

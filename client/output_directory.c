@@ -150,12 +150,9 @@ directory_begin_archive(BbOutput *base, const char *name)
 	DirectoryOutput *output = (DirectoryOutput *) base;
 
 	if (output->read)
-	{
-		pg_log_error("stream has several archives, which can't be extracted");
-		pg_log_error_hint("Use bb_basebackup_stream(), which makes one of "
-						  "everything.");
-		exit(1);
-	}
+		bb_fatal_hint(
+			"Use bb_basebackup_stream(), which makes one of everything.",
+			"stream has several archives, which can't be extracted");
 	output->reader = bb_tar_reader_new(&tar_events, output);
 	output->read = true;
 }

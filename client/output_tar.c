@@ -66,13 +66,9 @@ tar_begin_archive(BbOutput *output, const char *name)
 		bb_progress_file(strcmp(tar->path, "-") == 0 ? name : tar->path);
 	}
 	else
-	{
-		pg_log_error("stream has several archives, and one file can't hold "
-					 "them");
-		pg_log_error_hint("Use --format=tar and --pgdata, with a directory "
-						  "for them.");
-		exit(1);
-	}
+		bb_fatal_hint(
+			"Use --format=tar and --pgdata, with a directory for them.",
+			"stream has several archives, and one file can't hold them");
 
 	written = pg_malloc(sizeof(WrittenFile));
 	written->file = tar->file;

@@ -68,19 +68,11 @@ report(bool finished)
 	if (progress.total_kb > 0)
 		percent = (int) (done_kb * 100 / progress.total_kb);
 
-	if (!progress.verbose)
-		print_amount(percent);
-	else if (!finished)
-	{
-		print_amount(percent);
+	print_amount(progress.verbose && finished ? 100 : percent);
+	if (progress.verbose && finished)
+		fprintf(stderr, " %*s", FILE_WIDTH + 5, ""); /* blank out the name */
+	else if (progress.verbose)
 		print_file();
-	}
-	else
-	{
-		/* blank out the name */
-		print_amount(100);
-		fprintf(stderr, " %*s", FILE_WIDTH + 5, "");
-	}
 	fputc(!finished && progress.terminal ? '\r' : '\n', stderr);
 }
 

@@ -7,8 +7,6 @@
  */
 #include "postgres_fe.h"
 
-#include <poll.h>
-
 #include "cleanup.h"
 #include "common/logging.h"
 #include "common/string.h"
@@ -118,13 +116,10 @@ bb_server_connect(const ConnParams *params)
 	server->functions = ask(server, functions_query,
 							"could not look up the extension bbackup");
 	if (PQntuples(server->functions) == 0)
-	{
-		pg_log_error("extension bbackup isn't installed in database \"%s\"",
-					 PQdb(server->connection));
-		pg_log_error_hint("Connect to a database that has it (-d), or create "
-						  "it there: CREATE EXTENSION bbackup.");
-		exit(1);
-	}
+		bb_fatal_hint("Connect to a database that has it (-d), or create it "
+					  "there: CREATE EXTENSION bbackup.",
+					  "extension bbackup isn't installed in database \"%s\"",
+					  PQdb(server->connection));
 	return server;
 }
 
@@ -146,10 +141,9 @@ find_function(const BbServer *server, const char *function,
 static void
 too_old(const char *what, const char *name)
 {
-	pg_log_error("extension bbackup of the server has no %s \"%s\"", what,
-				 name);
-	pg_log_error_hint("Update it there, or use the program of its version.");
-	exit(1);
+	bb_fatal_hint("Update it there, or use the program of its version.",
+				  "extension bbackup of the server has no %s \"%s\"", what,
+				  name);
 }
 
 static Call
@@ -347,7 +341,6 @@ backup_query(const BbServer *server, const BbOptions *options)
 	Call		call = call_begin(server,
 								  splits ? "bb_basebackup_archives"
 										 : "bb_basebackup_stream");
-	char	   *text;
 
 	call_content(&call, options);
 	call_argument(&call, "compression", options->compression);
@@ -355,28 +348,17 @@ backup_query(const BbServer *server, const BbOptions *options)
 	if (!options->estimate)
 		call_argument(&call, "progress", "false");
 	call_argument(&call, "jobs", options->jobs);
-	text = call_end(&call);
-
 	/* functions stream in a target list only */
-	if (splits)
-		text = psprintf("SELECT (r).archive, (r).data FROM (SELECT %s AS r) s",
-						text);
-	else
-		text = psprintf("SELECT %s", text);
-	return psprintf("COPY (%s) TO STDOUT (FORMAT binary)", text);
+	return psprintf("COPY (SELECT %s%s%s) TO STDOUT (FORMAT binary)",
+					splits ? "(r).archive, (r).data FROM (SELECT " : "",
+					call_end(&call), splits ? " AS r) s" : "");
 }
 
 /* Wait until the server has sent data. */
 static void
 wait_for_server(PGconn *connection)
 {
-	struct pollfd fds[] = {{.fd = PQsocket(connection), .events = POLLIN},
-						   {.fd = bb_interrupt_descriptor(),
-							.events = POLLIN}};
-
-	if (poll(fds, lengthof(fds), -1) < 0 && errno != EINTR)
-		pg_fatal("could not wait for the server: %m");
-	bb_interrupted();
+	bb_wait_readable(PQsocket(connection), "the server");
 	if (!PQconsumeInput(connection))
 		server_error(connection, NULL, "backup failed");
 }

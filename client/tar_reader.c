@@ -10,6 +10,7 @@
  */
 #include "postgres_fe.h"
 
+#include "cleanup.h"
 #include "common/logging.h"
 #include "compat.h"
 #include "pgtar.h"
@@ -75,11 +76,8 @@ not_a_tar(const char *header)
 	for (int i = 0; i < lengthof(magic); i++)
 	{
 		if (memcmp(header, magic[i], strlen(magic[i])) == 0)
-		{
-			pg_log_error("backup is compressed, and can't be extracted");
-			pg_log_error_hint("Use --format=tar, or no compression.");
-			exit(1);
-		}
+			bb_fatal_hint("Use --format=tar, or no compression.",
+						  "backup is compressed, and can't be extracted");
 	}
 	pg_fatal("invalid header of a tar archive");
 }

@@ -250,17 +250,6 @@ check_relmap(const BbImport *import, const char *path, const char *data,
 				 errdetail("%s", complaint)));
 }
 
-/*
- * A database of a base backup may have been created or dropped while it was
- * copied.  Recovery doesn't need its map: WAL brings the map, or drops the
- * database.
- */
-static bool
-relmap_may_be_missing(const BbImport *import, const BbDatabase *database)
-{
-	return import->dir->label != NULL && database->db != InvalidOid;
-}
-
 static void
 store_relmaps(const BbReqCtx *ctx, BbImport *import)
 {
@@ -280,7 +269,12 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 						GetDatabasePath(database->db, database->spc));
 		data = bb_sourcefile_load(ctx, import->dir->path, path, BB_RELMAP_SIZE,
 								  &length);
-		if (data == NULL && relmap_may_be_missing(import, database))
+		/*
+		 * A database of a base backup may have been created or dropped while
+		 * it was copied.  WAL then brings the map, or drops the database.
+		 */
+		if (data == NULL && import->dir->label != NULL &&
+			database->db != InvalidOid)
 			continue;
 		check_relmap(import, path, data, length);
 		put(ctx, import,
