@@ -103,7 +103,7 @@ like($stdout, qr{^[0-9A-F]+/[0-9A-F]+$}, 'oddities are no reason to refuse');
 foreach my $left ('base/note.txt', "base/$base_oid/16384.bak",
 	'pg_xact/00000')
 {
-	like($stderr, qr/WARNING:  file ".*\Q$left\E" is left out/, "$left: said");
+	like($stderr, qr/WARNING:  file ".*\Q$left\E" is omitted/, "$left: said");
 }
 like($stderr, qr/NOTICE:  file "link.conf" is a symbolic link to ".*"/,
 	'where a link leads to: said');
@@ -135,7 +135,7 @@ copy_directory("$directory/$mapped", "$directory/$database/77773.2");
 append_to_file("$directory/$database/77774.1", '');
 ($stdout, $stderr) = import_says($directory, 'orphans');
 like($stdout, qr{^[0-9A-F]+/[0-9A-F]+$}, 'orphaned segments are no reason to refuse');
-is( join(' ', sort $stderr =~ m{WARNING:  file "\Q$directory/$database\E/(\S+)" is left out}g),
+is( join(' ', sort $stderr =~ m{WARNING:  file "\Q$directory/$database\E/(\S+)" is omitted}g),
 	'77772.1 77773.1 77773.2',
 	'those that the server would not read: said');
 is( orphans('orphans'),

@@ -70,9 +70,9 @@ my ($stdout, $stderr) = asks('postgres',
 	"SELECT lsn FROM bb_import_directory(directory => '$directory')",
 	'an import');
 like($stdout, qr{^[0-9A-F]+/[0-9A-F]+$}, 'it succeeds');
-like($stderr, qr/WARNING:  file ".*\/dir\Q$shown\E\/large" is left out/,
+like($stderr, qr/WARNING:  file ".*\/dir\Q$shown\E\/large" is omitted/,
 	'a file in a directory of such a name is named');
-like($stderr, qr/WARNING:  file ".*\/base\/\Q$shown\E" is left out/,
+like($stderr, qr/WARNING:  file ".*\/base\/\Q$shown\E" is omitted/,
 	'and one in base');
 like($stderr,
 	qr/NOTICE:  file "link\Q$shown\E" is a symbolic link to ".*target\Q$shown\E"/,

@@ -116,7 +116,7 @@ foreach my $length (0, 100, PIECE, $size - 1, $size + 1)
 	$s3->request('PUT', $object, '--data-binary', "\@$file");
 	unlink glob "$caches/again/*/*";
 	query_like($session, backup_md5('again'),
-		qr/ERROR:  XX001: layer \S*\Q$layer\E\S* is not what the manifest says.*It has another size/s,
+		qr/ERROR:  XX001: layer \S*\Q$layer\E\S* is not what the manifest says.*Its size is wrong/s,
 		"$length bytes are not the layer");
 }
 open my $out, '>:raw', $file or die;
