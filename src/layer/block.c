@@ -199,59 +199,41 @@ is_in_order(const BbBlock *block)
 	return end == block->entries_end;
 }
 
-bool
+const char *
 bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
-			  uint64 file_id, uint64 offset, const char **error)
+			  uint64 file_id, uint64 offset)
 {
 	BbBlockHeader header;
 
 	if (length < BB_BLOCK_HEADER_SIZE ||
 		!bb_block_header_decode(bytes, &header) ||
 		length - BB_BLOCK_HEADER_SIZE < header.stored_length)
-	{
-		*error = "The block header is invalid.";
-		return false;
-	}
+		return "The block header is invalid.";
 	if (bb_get_le32(bytes + AT_CRC) !=
 		block_crc(bytes, bytes + BB_BLOCK_HEADER_SIZE, header.stored_length,
 				  file_id, offset))
-	{
-		*error = "The block's checksum does not match.";
-		return false;
-	}
+		return "The block's checksum does not match.";
 	if (!bb_compression_available(header.compression))
-	{
-		*error = "The block is compressed by a method that this server was "
-				 "built without.";
-		return false;
-	}
+		return "The block is compressed by a method that this server was "
+			   "built without.";
 
 	make_room(block, header.raw_length);
 	if (!bb_decompress(header.compression, bytes + BB_BLOCK_HEADER_SIZE,
 					   header.stored_length, block->payload,
 					   header.raw_length))
-	{
-		*error = "The block cannot be decompressed.";
-		return false;
-	}
+		return "The block cannot be decompressed.";
 
 	block->level = header.level;
 	block->count = bb_get_le32(block->payload + header.raw_length -
 							   sizeof(uint32));
 	if (block->count == 0 ||
 		block->count > header.raw_length / (BB_ENTRY_HEADER_SIZE + 4))
-	{
-		*error = "The block's number of entries is impossible.";
-		return false;
-	}
+		return "The block's number of entries is impossible.";
 	block->entries_end = header.raw_length -
 		(block->count + 1) * sizeof(uint32);
 	if (!is_in_order(block))
-	{
-		*error = "The entries of the block are not in order.";
-		return false;
-	}
-	return true;
+		return "The entries of the block are not in order.";
+	return NULL;
 }
 
 /* Find where entry i begins.  False: there is no room for an entry there. */

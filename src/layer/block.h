@@ -76,13 +76,12 @@ extern bool bb_block_header_decode(const uint8 *bytes, BbBlockHeader *header);
  * bb_block_open - check and decompress a block.
  *
  * "bytes" are header and payload as in the file, and "length" is how many
- * bytes there are.  Returns false, with an errdetail in *error, if the block
- * is broken.
+ * bytes there are.  Returns NULL, or an errdetail if the block is broken.
  *
  * block->payload is allocated in CurrentMemoryContext if it is NULL.
  */
-extern bool bb_block_open(BbBlock *block, const uint8 *bytes, size_t length,
-						  uint64 file_id, uint64 offset, const char **error);
+extern const char *bb_block_open(BbBlock *block, const uint8 *bytes,
+								 size_t length, uint64 file_id, uint64 offset);
 
 /*
  * bb_block_entry - decode entry i of an opened block.

@@ -58,7 +58,6 @@ bb_history_reset(BbPageHistory *history, const BbKey *key)
 static void
 append_change(BbPageHistory *history, const BbEntry *entry)
 {
-	BbChange   *change;
 	uint8	   *copy;
 
 	if (history->nchanges == history->allocated)
@@ -71,11 +70,8 @@ append_change(BbPageHistory *history, const BbEntry *entry)
 	copy = MemoryContextAlloc(history->context, entry->length);
 	memcpy(copy, entry->value, entry->length);
 
-	change = &history->changes[history->nchanges++];
-	change->lsn = entry->lsn;
-	change->type = entry->type;
-	change->data = copy;
-	change->length = entry->length;
+	history->changes[history->nchanges++] = (BbChange){entry->lsn, entry->type,
+													   copy, entry->length};
 	history->bytes += entry->length;
 }
 

@@ -42,10 +42,9 @@ static void
 finish_layer(const BbReqCtx *ctx, BbImageWriter *writer, const BbKey *end)
 {
 	MemoryContext old = MemoryContextSwitchTo(writer->context);
+	BbLayerDesc *desc = bb_layer_writer_finish(ctx, writer->layer, end);
 
-	writer->finished = lappend(writer->finished,
-							   bb_layer_writer_finish(ctx, writer->layer,
-													  end));
+	writer->finished = lappend(writer->finished, desc);
 	writer->layer = NULL;
 	writer->start = *end;
 	MemoryContextSwitchTo(old);
@@ -66,8 +65,7 @@ bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
 		writer->layer = bb_layer_writer_new(ctx, writer->objects,
 											writer->timeline, &writer->start,
 											writer->lsn,
-											(BbCompression)
-												bb_setting_compression);
+											bb_setting_compression);
 		MemoryContextSwitchTo(old);
 	}
 	bb_layer_writer_add(ctx, writer->layer, key, value, length);

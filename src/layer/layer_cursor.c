@@ -214,10 +214,8 @@ bb_layer_cursor_next(const BbReqCtx *ctx, BbLayerCursor *cursor,
 					 BbEntry *entry)
 {
 	while (cursor->position[0] >= cursor->blocks[0].count)
-	{
 		if (!next_leaf(ctx, cursor))
 			return false;
-	}
 	step(cursor, 0, entry);
 
 	if (cursor->started && !in_order(cursor, entry))

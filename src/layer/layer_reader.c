@@ -104,18 +104,15 @@ BbLayer *
 bb_layer_open(const BbReqCtx *ctx, BbObjectStore *objects,
 			  const char *timeline, const BbLayerDesc *desc)
 {
-	MemoryContext context;
-	MemoryContext old;
-	BbLayer	   *layer;
-	BbWholeObject object;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup layer",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbLayer	   *layer = palloc0(sizeof(BbLayer));
+	BbWholeObject object = bb_layer_object(timeline, desc);
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup layer",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	layer = palloc0(sizeof(BbLayer));
 	layer->context = context;
 	layer->desc = *desc;
-	object = bb_layer_object(timeline, desc);
 	layer->name = unconstify(char *, object.name);
 	layer->object = bb_object_open_resident(ctx, objects, &object);
 
@@ -164,10 +161,10 @@ bb_layer_open_block(const BbReqCtx *ctx, const BbLayer *layer,
 					const BbPlace *place, const uint8 *bytes, int level,
 					BbBlock *block)
 {
-	const char *error;
+	const char *error = bb_block_open(block, bytes, place->size,
+									  layer->desc.file_id, place->offset);
 
-	if (!bb_block_open(block, bytes, place->size, layer->desc.file_id,
-					   place->offset, &error))
+	if (error != NULL)
 		bb_layer_corrupted(layer, place->offset, error);
 	if (block->level != level)
 		bb_layer_corrupted(layer, place->offset,

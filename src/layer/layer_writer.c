@@ -62,16 +62,13 @@ static BbLayerWriter *
 begin_layer(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 			const BbLayerDesc *desc, BbCompression compression)
 {
-	MemoryContext context;
-	MemoryContext old;
-	BbLayerWriter *writer;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup layer writer",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbLayerWriter *writer = palloc0(sizeof(BbLayerWriter));
 	uint8		header[BB_LAYER_HEADER_SIZE] = {0};
 
-	context = AllocSetContextCreate(CurrentMemoryContext,
-									"bbackup layer writer",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	writer = palloc0(sizeof(BbLayerWriter));
 	writer->context = context;
 	writer->compression = compression;
 	writer->desc = *desc;

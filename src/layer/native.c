@@ -330,30 +330,26 @@ static bool
 fits(const BbKey *key, BbNativeType type)
 {
 	BbKeyFields fields = bb_key_fields(key);
+	bool		slru = fields.kind == BB_KEY_SLRU_BLOCK;
+	bool		relation = fields.kind == BB_KEY_REL_BLOCK;
 
 	switch (type)
 	{
 		case BB_NATIVE_XACT_SET:
-			return fields.kind == BB_KEY_SLRU_BLOCK &&
-				fields.spc == BB_SLRU_XACT;
+			return slru && fields.spc == BB_SLRU_XACT;
 		case BB_NATIVE_COMMIT_TS_SET:
-			return fields.kind == BB_KEY_SLRU_BLOCK &&
-				fields.spc == BB_SLRU_COMMIT_TS;
+			return slru && fields.spc == BB_SLRU_COMMIT_TS;
 		case BB_NATIVE_OFFSETS_SET:
-			return fields.kind == BB_KEY_SLRU_BLOCK &&
-				fields.spc == BB_SLRU_MULTIXACT_OFFSETS;
+			return slru && fields.spc == BB_SLRU_MULTIXACT_OFFSETS;
 		case BB_NATIVE_MEMBERS_SET:
-			return fields.kind == BB_KEY_SLRU_BLOCK &&
-				fields.spc == BB_SLRU_MULTIXACT_MEMBERS;
+			return slru && fields.spc == BB_SLRU_MULTIXACT_MEMBERS;
 		case BB_NATIVE_VM_SET:
 		case BB_NATIVE_VM_CLEAR:
 		case BB_NATIVE_VM_CLEAR_LOGGED:
 		case BB_NATIVE_VM_TRUNCATE:
-			return fields.kind == BB_KEY_REL_BLOCK &&
-				fields.fork == VISIBILITYMAP_FORKNUM;
+			return relation && fields.fork == VISIBILITYMAP_FORKNUM;
 		case BB_NATIVE_FSM_TRUNCATE:
-			return fields.kind == BB_KEY_REL_BLOCK &&
-				fields.fork == FSM_FORKNUM;
+			return relation && fields.fork == FSM_FORKNUM;
 	}
 	return false;
 }

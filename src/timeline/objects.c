@@ -66,11 +66,11 @@ mark_segment(Needed *generations, const BbKeyRange *range, XLogRecPtr lsn)
 	return segment.end;
 }
 
-/* A layer that is needed, and the manifest that names it. */
+/* A layer that is needed. */
 typedef struct Marked
 {
-	const BbManifest *manifest;
-	const BbLayerDesc *layer;
+	BbWholeObject object; /* the result points here */
+	BbKey		start;
 } Marked;
 
 static List *
@@ -86,8 +86,9 @@ list_marked(const Needed *needed)
 		if (!needed->layers[i])
 			continue;
 		one = palloc(sizeof(Marked));
-		one->manifest = manifest;
-		one->layer = &manifest->layers[i];
+		one->object = bb_layer_object(manifest->timeline,
+									  &manifest->layers[i]);
+		one->start = manifest->layers[i].keys.start;
 		marked = lappend(marked, one);
 	}
 	return marked;
@@ -96,8 +97,8 @@ list_marked(const Needed *needed)
 static int
 compare_starts(const ListCell *a, const ListCell *b)
 {
-	return bb_key_compare(&((const Marked *) lfirst(a))->layer->keys.start,
-						  &((const Marked *) lfirst(b))->layer->keys.start);
+	return bb_key_compare(&((const Marked *) lfirst(a))->start,
+						  &((const Marked *) lfirst(b))->start);
 }
 
 List *
@@ -107,8 +108,6 @@ bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
 	int			ngenerations = 0;
 	Needed	   *generations;
 	List	   *marked = NIL;
-	List	   *objects = NIL;
-	ListCell   *cell;
 
 	for (BbTimeline *t = timeline; t != NULL; t = t->ancestor)
 		ngenerations++;
@@ -136,14 +135,5 @@ bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
 	for (int i = 0; i < ngenerations; i++)
 		marked = list_concat(marked, list_marked(&generations[i]));
 	list_sort(marked, compare_starts);
-	foreach(cell, marked)
-	{
-		const Marked *one = lfirst(cell);
-		BbWholeObject *object = palloc(sizeof(BbWholeObject));
-
-		*object = bb_layer_object(one->manifest->timeline, one->layer);
-		objects = lappend(objects, object);
-	}
-	list_free_deep(marked);
-	return objects;
+	return marked;
 }

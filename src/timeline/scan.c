@@ -81,14 +81,12 @@ BbTimelineScan *
 bb_timeline_scan_new(const BbReqCtx *ctx, BbTimeline *timeline,
 					 const BbKeyRange *range, XLogRecPtr lsn)
 {
-	MemoryContext context;
-	MemoryContext old;
-	BbTimelineScan *scan;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup scan",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbTimelineScan *scan = palloc0(sizeof(BbTimelineScan));
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup scan",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	scan = palloc0(sizeof(BbTimelineScan));
 	scan->context = context;
 	scan->timeline = timeline;
 	scan->range = *range;

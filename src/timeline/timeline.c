@@ -18,18 +18,15 @@ static BbTimeline *
 open_one(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	BbTimeline *timeline = palloc0(sizeof(BbTimeline));
+	Size		size;
 
 	timeline->context = CurrentMemoryContext;
 	timeline->objects = objects;
 	timeline->manifest = bb_manifest_read(ctx, objects, name);
 	timeline->map = bb_layermap_new(timeline->manifest);
-	timeline
-		->layers = MemoryContextAllocExtended(CurrentMemoryContext,
-											  Max(timeline->manifest->nlayers,
-												  1) *
-												  sizeof(BbLayer *),
-											  MCXT_ALLOC_HUGE |
-												  MCXT_ALLOC_ZERO);
+	size = Max(timeline->manifest->nlayers, 1) * sizeof(BbLayer *);
+	timeline->layers = palloc_extended(size,
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	return timeline;
 }
 
@@ -88,10 +85,8 @@ bool
 bb_timeline_is_current(const BbReqCtx *ctx, const BbTimeline *timeline)
 {
 	for (const BbTimeline *t = timeline; t != NULL; t = t->ancestor)
-	{
 		if (!bb_manifest_is_current(ctx, t->objects, t->manifest))
 			return false;
-	}
 	return true;
 }
 
@@ -111,10 +106,9 @@ bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn)
 
 			/* a sum, since the order of layers doesn't matter */
 			if (layer->lsn_start <= ceiling)
-				identity += hash_bytes_extended((const unsigned char *) &layer
+				identity += hash_bytes_extended((const uint8 *) &layer
 													->file_id,
-												sizeof(layer->file_id),
-												layer->crc);
+												sizeof(uint64), layer->crc);
 		}
 		ceiling = Min(ceiling, manifest->ancestor_lsn);
 	}
@@ -137,15 +131,15 @@ bb_timeline_tlis(const BbReqCtx *ctx, const BbTimeline *timeline)
 BbLayer *
 bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline, int index)
 {
-	MemoryContext old;
+	const BbManifest *manifest = timeline->manifest;
 
 	if (timeline->layers[index] == NULL)
 	{
-		old = MemoryContextSwitchTo(timeline->context);
+		MemoryContext old = MemoryContextSwitchTo(timeline->context);
+
 		timeline->layers[index] = bb_layer_open(ctx, timeline->objects,
-												timeline->manifest->timeline,
-												&timeline->manifest
-													 ->layers[index]);
+												manifest->timeline,
+												&manifest->layers[index]);
 		MemoryContextSwitchTo(old);
 	}
 	return timeline->layers[index];

@@ -54,9 +54,7 @@ find_parts(BbTimeline *timeline, const BbKey *key, XLogRecPtr after,
 	{
 		Part	   *part = palloc(sizeof(Part));
 
-		part->owner = timeline;
-		part->index = indexes[i];
-		part->until = until;
+		*part = (Part){timeline, indexes[i], until};
 		parts = lappend(parts, part);
 	}
 	pfree(indexes);
@@ -67,14 +65,12 @@ BbTimelineVersions *
 bb_timeline_versions_new(const BbReqCtx *ctx, BbTimeline *timeline,
 						 const BbKey *key, XLogRecPtr after, XLogRecPtr until)
 {
-	MemoryContext context;
-	MemoryContext old;
-	BbTimelineVersions *versions;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup versions",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbTimelineVersions *versions = palloc0(sizeof(BbTimelineVersions));
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup versions",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	versions = palloc0(sizeof(BbTimelineVersions));
 	versions->context = context;
 	versions->key = *key;
 	versions->after = after;
