@@ -39,25 +39,25 @@ static void
 check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
 {
 	XLogRecPtr	lsn = branch->ancestor_lsn;
-	const char *complaint = NULL;
+	const char *error = NULL;
 
 	if (ancestor->system_identifier != branch->system_identifier)
-		complaint = "It is of another cluster.";
+		error = "It is of another cluster.";
 	else if (lsn < ancestor->start_lsn || lsn > ancestor->end_lsn)
-		complaint = psprintf("It reaches from %X/%X to %X/%X.",
-							 LSN_FORMAT_ARGS(ancestor->start_lsn),
-							 LSN_FORMAT_ARGS(ancestor->end_lsn));
+		error = psprintf("It reaches from %X/%X to %X/%X.",
+						 LSN_FORMAT_ARGS(ancestor->start_lsn),
+						 LSN_FORMAT_ARGS(ancestor->end_lsn));
 	else if (bb_tli_at(ancestor->switches, ancestor->nswitches, ancestor->tli,
 					   lsn) !=
 			 bb_tli_at(branch->switches, branch->nswitches, branch->tli, lsn))
-		complaint = "Its WAL there is of another timeline ID.";
-	if (complaint != NULL)
+		error = "Its WAL there is of another timeline ID.";
+	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("timeline \"%s\" is not the one that \"%s\" branched from at %X/%X",
 						ancestor->timeline, branch->timeline,
 						LSN_FORMAT_ARGS(lsn)),
-				 errdetail_internal("%s", complaint),
+				 errdetail_internal("%s", error),
 				 errhint("Restore timeline \"%s\" from a copy of the page store that has it up to that LSN.",
 						 ancestor->timeline)));
 }
