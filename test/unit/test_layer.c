@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc.h"
 #include "common/pg_prng.h"
 #include "layer/layer.h"
-#include "port/pg_crc32c.h"
 #include "unit.h"
 #include "utils/timestamp.h"
 
@@ -39,23 +39,48 @@ value_of(int i, uint8 *value)
 	return length;
 }
 
+static BbLayerWriter *
+new_image(const BbReqCtx *ctx, BbObjectStore *objects,
+		  BbCompression compression)
+{
+	BbKeyRange	all = bb_key_range_all();
+
+	return bb_layer_writer_new(ctx, objects, "main", &all.start, LSN,
+							   compression);
+}
+
+static BbLayerWriter *
+new_delta(const BbReqCtx *ctx, BbObjectStore *objects, XLogRecPtr from,
+		  XLogRecPtr end, BbCompression compression)
+{
+	BbKeyRange	all = bb_key_range_all();
+
+	return bb_layer_writer_new_delta(ctx, objects, "main", &all.start, from,
+									 end, compression);
+}
+
+static BbLayerDesc *
+finish(const BbReqCtx *ctx, BbLayerWriter *writer)
+{
+	BbKeyRange	all = bb_key_range_all();
+
+	return bb_layer_writer_finish(ctx, writer, &all.end);
+}
+
 static BbLayerDesc *
 write_layer(const BbReqCtx *ctx, BbObjectStore *objects, int n,
 			BbCompression compression)
 {
-	BbKeyRange	all = bb_key_range_all();
-	BbLayerWriter *writer;
+	BbLayerWriter *writer = new_image(ctx, objects, compression);
 	uint8		value[BLCKSZ];
 
-	writer = bb_layer_writer_new(ctx, objects, "main", &all.start, LSN,
-								 compression);
 	for (int i = 0; i < n; i++)
 	{
 		BbKey		key = key_of(i);
 
 		bb_layer_writer_add(ctx, writer, &key, value, value_of(i, value));
 	}
-	return bb_layer_writer_finish(ctx, writer, &all.end);
+	return finish(ctx, writer);
 }
 
 /* Read the layer in both ways; each entry must be the one that was written. */
@@ -103,23 +128,18 @@ UNIT_TEST(layer_roundtrip)
 	BbObjectStore *objects = unit_store(ctx);
 
 	for (int i = 0; i < lengthof(sizes); i++)
-	{
 		for (int method = 0; method <= BB_COMPRESSION_ZSTD; method++)
-		{
 			if (bb_compression_available((BbCompression) method))
 				read_layer(ctx, objects,
 						   write_layer(ctx, objects, sizes[i],
 									   (BbCompression) method),
 						   sizes[i]);
-		}
-	}
 }
 
 UNIT_TEST(layer_with_three_levels)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbKeyRange	all = bb_key_range_all();
-	BbLayerWriter *writer;
+	BbLayerWriter *writer = new_image(ctx, objects, BB_COMPRESSION_DEFAULT);
 	BbLayerDesc *desc;
 	BbLayer	   *layer;
 	BbLayerCursor *cursor;
@@ -128,8 +148,6 @@ UNIT_TEST(layer_with_three_levels)
 	int			n = 2000000;
 
 	/* small values: 33,000 in about 1,000 blocks, with two index levels */
-	writer = bb_layer_writer_new(ctx, objects, "main", &all.start, LSN,
-								 BB_COMPRESSION_DEFAULT);
 	for (int i = 0; i < n; i++)
 	{
 		BbKey		key = bb_key_rel_block(1, 2, i / 1000, MAIN_FORKNUM,
@@ -138,7 +156,7 @@ UNIT_TEST(layer_with_three_levels)
 		memcpy(value, &i, sizeof(i));
 		bb_layer_writer_add(ctx, writer, &key, value, sizeof(value));
 	}
-	desc = bb_layer_writer_finish(ctx, writer, &all.end);
+	desc = finish(ctx, writer);
 	CHECK(desc->entries == n);
 
 	layer = bb_layer_open(ctx, objects, "main", desc);
@@ -183,12 +201,9 @@ UNIT_TEST(layer_writer_leaves_nothing_behind)
 {
 	BbObjectStore *objects = unit_store(ctx);
 	MemoryContext context = unit_enter();
-	BbKeyRange	all = bb_key_range_all();
 	BbKey		key = key_of(0);
-	BbLayerWriter *writer;
+	BbLayerWriter *writer = new_image(ctx, objects, BB_COMPRESSION_DEFAULT);
 
-	writer = bb_layer_writer_new(ctx, objects, "main", &all.start, LSN,
-								 BB_COMPRESSION_DEFAULT);
 	bb_layer_writer_add(ctx, writer, &key, "x", 1);
 	CHECK_ERROR(bb_layer_writer_add(ctx, writer, &key, "x", 1),
 				ERRCODE_INTERNAL_ERROR);
@@ -204,14 +219,10 @@ UNIT_TEST(layer_knows_its_file_crc)
 											bb_layer_object_name("main",
 																 desc));
 	char	   *data = palloc(desc->size);
-	pg_crc32c	crc;
 
 	CHECK(bb_object_size(reader) == desc->size);
 	bb_object_read(ctx, reader, 0, data, desc->size);
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, desc->size);
-	FIN_CRC32C(crc);
-	CHECK(crc == desc->crc);
+	CHECK(bb_crc32c_of(data, desc->size) == desc->crc);
 }
 
 /* ---- delta layers ---- */
@@ -255,12 +266,10 @@ static BbLayerDesc *
 write_delta(const BbReqCtx *ctx, BbObjectStore *objects, int n,
 			BbCompression compression)
 {
-	BbKeyRange	all = bb_key_range_all();
 	uint8	   *value = palloc(BB_VALUE_MAX_SIZE);
-	BbLayerWriter *writer;
+	BbLayerWriter *writer = new_delta(ctx, objects, DELTA_START, DELTA_END,
+									  compression);
 
-	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start,
-									   DELTA_START, DELTA_END, compression);
 	for (int i = 0; i < n; i++)
 	{
 		BbEntry		entry = delta_entry(i, value);
@@ -268,7 +277,7 @@ write_delta(const BbReqCtx *ctx, BbObjectStore *objects, int n,
 		bb_layer_writer_add_entry(ctx, writer, &entry);
 	}
 	pfree(value);
-	return bb_layer_writer_finish(ctx, writer, &all.end);
+	return finish(ctx, writer);
 }
 
 static void
@@ -395,23 +404,18 @@ UNIT_TEST(delta_roundtrip)
 	BbObjectStore *objects = unit_store(ctx);
 
 	for (int i = 0; i < lengthof(sizes); i++)
-	{
 		for (int method = 0; method <= BB_COMPRESSION_LZ4; method++)
-		{
 			if (bb_compression_available((BbCompression) method))
 				read_delta(ctx, objects,
 						   write_delta(ctx, objects, sizes[i],
 									   (BbCompression) method),
 						   sizes[i]);
-		}
-	}
 }
 
 /* Entries of one key in many blocks: the index has to consider LSNs, too. */
 UNIT_TEST(delta_of_one_key)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbKeyRange	all = bb_key_range_all();
 	BbKey		key = key_of(1);
 	BbKey		other = key_of(2);
 	BbLayerWriter *writer;
@@ -420,8 +424,7 @@ UNIT_TEST(delta_of_one_key)
 	BbEntry		entry;
 	int			n = 100000;
 
-	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start, 1,
-									   n + 1, BB_COMPRESSION_DEFAULT);
+	writer = new_delta(ctx, objects, 1, n + 1, BB_COMPRESSION_DEFAULT);
 	entry.key = key;
 	entry.value = (const uint8 *) &entry.lsn;
 	entry.length = sizeof(entry.lsn);
@@ -433,8 +436,7 @@ UNIT_TEST(delta_of_one_key)
 	entry.key = other;
 	entry.lsn = 7;
 	bb_layer_writer_add_entry(ctx, writer, &entry);
-	layer = bb_layer_open(ctx, objects, "main",
-						  bb_layer_writer_finish(ctx, writer, &all.end));
+	layer = bb_layer_open(ctx, objects, "main", finish(ctx, writer));
 
 	bb_history_init(&history, CurrentMemoryContext);
 	for (XLogRecPtr lsn = 1; lsn <= n; lsn += 1 + lsn * 3 / 7)
@@ -462,23 +464,20 @@ UNIT_TEST(delta_of_one_key)
 UNIT_TEST(delta_filter_says_no)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbKeyRange	all = bb_key_range_all();
-	BbLayerWriter *writer;
+	BbLayerWriter *writer = new_delta(ctx, objects, 5, 6,
+									  BB_COMPRESSION_DEFAULT);
 	BbLayer	   *layer;
 	BbEntry		entry = {.lsn = 5, .type = BB_ENTRY_DELETED};
 	int			n = 50000;
 	int			held = 0;
 
 	/* every other block, since neighbors would be the first to collide */
-	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start, 5, 6,
-									   BB_COMPRESSION_DEFAULT);
 	for (int i = 0; i < n; i++)
 	{
 		entry.key = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 2 * i);
 		bb_layer_writer_add_entry(ctx, writer, &entry);
 	}
-	layer = bb_layer_open(ctx, objects, "main",
-						  bb_layer_writer_finish(ctx, writer, &all.end));
+	layer = bb_layer_open(ctx, objects, "main", finish(ctx, writer));
 	for (int i = 0; i < n; i++)
 	{
 		BbKey		key = bb_key_rel_block(1663, 5, 1000, MAIN_FORKNUM, 2 * i);
@@ -493,13 +492,11 @@ UNIT_TEST(delta_filter_says_no)
 UNIT_TEST(delta_writer_refuses)
 {
 	BbObjectStore *objects = unit_store(ctx);
-	BbKeyRange	all = bb_key_range_all();
 	BbEntry		entry = {.type = BB_ENTRY_RECORD, .lsn = 10};
 	uint8	   *value = palloc0(BB_VALUE_MAX_SIZE + 1);
-	BbLayerWriter *writer;
+	BbLayerWriter *writer = new_delta(ctx, objects, 10, 20,
+									  BB_COMPRESSION_DEFAULT);
 
-	writer = bb_layer_writer_new_delta(ctx, objects, "main", &all.start, 10,
-									   20, BB_COMPRESSION_DEFAULT);
 	entry.key = key_of(5);
 	entry.value = value;
 	entry.length = 1;
