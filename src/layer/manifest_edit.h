@@ -67,8 +67,8 @@ typedef struct BbManifestEdit
  *
  * Returns the manifest that is in place now, with its tag and generation,
  * allocated in CurrentMemoryContext.  It shares nothing with the edit.  If the
- * manifest already has all layers that the edit adds, an earlier attempt
- * whose answer was lost has succeeded, and nothing is written.
+ * manifest already has all layers that the edit adds, and the edit's end, an
+ * earlier attempt whose answer was lost has succeeded; nothing is written.
  *
  * An error of the object store leaves the outcome unknown, as with
  * bb_manifest_commit.  After a refusal nothing is changed.
