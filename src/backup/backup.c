@@ -206,24 +206,17 @@ next_member(const BbReqCtx *ctx, BbBackup *backup)
 	return ends;
 }
 
-/* The next piece of the open member. */
-static bool
-next_piece(const BbReqCtx *ctx, BbBackup *backup, const uint8 **data,
-		   uint32 *length)
-{
-	if (backup->member.content == BB_CONTENT_MANIFEST)
-		return bb_sink_manifest_next(backup->manifest, data, length);
-	return bb_content_next(ctx, backup->reader, data, length);
-}
-
 /* Hand on a piece, or end the member.  Returns the number of bytes. */
 static uint32
 advance_member(const BbReqCtx *ctx, BbBackup *backup)
 {
 	const uint8 *data;
 	uint32		length;
+	bool		more = backup->member.content == BB_CONTENT_MANIFEST
+		? bb_sink_manifest_next(backup->manifest, &data, &length)
+		: bb_content_next(ctx, backup->reader, &data, &length);
 
-	if (!next_piece(ctx, backup, &data, &length))
+	if (!more)
 	{
 		end_member(ctx, backup);
 		return TAR_BLOCK_SIZE;

@@ -21,15 +21,7 @@ typedef struct BbBackupTask
 	uint64		options_hash; /* of the store: BbStoreAccess */
 	char		server[NAMEDATALEN];
 	char		timeline[NAMEDATALEN];
-	char		function[NAMEDATALEN];
+	char		function[NAMEDATALEN]; /* that makes the backup */
 } BbBackupTask;
-
-/*
- * bb_backuptask - describe a backup of a snapshot, whose store is the foreign
- * server "server".  "function" is the SQL function that asks for the backup.
- */
-extern BbBackupTask bb_backuptask(const BbReqCtx *ctx, const char *function,
-								  const char *server, uint64 options_hash,
-								  const BbSnapshot *snapshot);
 
 #endif /* BB_BACKUPTASK_H */

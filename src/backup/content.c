@@ -16,7 +16,9 @@
 
 #include "backup/blockscan.h"
 #include "backup/content.h"
-#include "pagestore/zeroruns.h"
+#include "base/foreigntext.h"
+#include "members/filelist.h"
+#include "pagestore/blockread.h"
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
@@ -209,7 +211,7 @@ read_twophase(const BbReqCtx *ctx, BbContentReader *reader, uint32 *length)
 	}
 
 	*length = Min(BLCKSZ, state_size - reader->at);
-	key = bb_key_twophase_block(reader->member.source.twophase.xid,
+	key = bb_key_twophase_block(reader->member.source.xid,
 								reader->at / BLCKSZ);
 	data = get_block(ctx, reader, &key, *length);
 	COMP_CRC32C(reader->crc, data, *length);
@@ -240,13 +242,12 @@ bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 			break;
 		case BB_CONTENT_BYTES:
 			*length = Min(BB_PIECE_MAX, left);
-			*data = (const uint8 *) member->source.bytes.data + reader->at;
+			*data = (const uint8 *) member->source.bytes + reader->at;
 			break;
 		case BB_CONTENT_FILE:
 			*length = Min(BLCKSZ, left);
-			key = bb_key_make(BB_KEY_FILE_BLOCK, 0, 0,
-							  member->source.file.ordinal, 0,
-							  reader->at / BLCKSZ);
+			key = bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, member->source.ordinal,
+							  0, reader->at / BLCKSZ);
 			*data = get_block(ctx, reader, &key, *length);
 			break;
 		case BB_CONTENT_SLRU:
@@ -268,8 +269,8 @@ bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 			break;
 		case BB_CONTENT_WAL:
 			*length = XLOG_BLCKSZ;
-			bb_seed_wal_page(reader->seed, member->source.wal.segment,
-							 reader->at, reader->wal);
+			bb_seed_wal_page(reader->seed, member->source.wal, reader->at,
+							 reader->wal);
 			*data = reader->wal;
 			break;
 		case BB_CONTENT_CONTROL:
@@ -280,4 +281,67 @@ bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 
 	reader->at += *length;
 	return true;
+}
+
+/* Find the member of a full backup that has this path. */
+static void
+find_member(const BbReqCtx *ctx, BbFileList *list, const char *path,
+			XLogRecPtr lsn, BbMember *member)
+{
+	while (bb_filelist_next(ctx, list, member))
+	{
+		if (!bb_text_names(path, member->path))
+			continue;
+		if (member->kind == BB_MEMBER_DIRECTORY)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("\"%s\" is a directory", path)));
+		if (member->size > MaxAllocSize - VARHDRSZ)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("file \"%s\" is too large for a bytea", path),
+					 errdetail("It has " UINT64_FORMAT " bytes.",
+							   member->size)));
+		return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FILE),
+			 errmsg("there is no file \"%s\" at %X/%X", path,
+					LSN_FORMAT_ARGS(lsn)),
+			 errhint("bb_files() lists the files; paths are relative to the "
+					 "data directory.")));
+}
+
+bytea *
+bb_file_read(const BbReqCtx *ctx, const BbSnapshot *snapshot, const char *path)
+{
+	BbBackupOptions options = bb_options_defaults();
+	BbBackupPlan *plan;
+	BbFileList *list;
+	BbContentReader *reader;
+	BbMember	member;
+	bytea	   *file;
+	char	   *to;
+	const uint8 *data;
+	uint32		length;
+
+	/* a manifest would have to read all other files */
+	options.manifest = BB_MANIFEST_NO;
+	plan = bb_plan_new(ctx, snapshot, &options);
+	list = bb_filelist_new(plan);
+	find_member(ctx, list, path, snapshot->lsn, &member);
+
+	file = palloc(VARHDRSZ + member.size);
+	SET_VARSIZE(file, VARHDRSZ + member.size);
+	to = VARDATA(file);
+	reader = bb_content_new(plan);
+	bb_content_begin(ctx, reader, &member);
+	while (bb_content_next(ctx, reader, &data, &length))
+	{
+		memcpy(to, data, length);
+		to += length;
+	}
+	bb_content_close(reader);
+	bb_filelist_close(list);
+	return file;
 }

@@ -3,7 +3,7 @@
  * content.h
  *	  The bytes of a member, piece by piece.
  *
- * The backup driver reads all members in order, and bb_read_file() reads one.
+ * The backup driver reads all members in order, and bb_file_read one.
  * The manifest isn't read here: a sink makes it from the content of the other
  * members (sink_manifest.c).  A reader keeps its scan of the page store from
  * one relation segment to the next as long as they follow each other, so a full
@@ -51,5 +51,15 @@ extern void bb_content_begin(const BbReqCtx *ctx, BbContentReader *reader,
 extern bool bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 							const uint8 **data, uint32 *length);
 extern void bb_content_close(BbContentReader *reader);
+
+/*
+ * bb_file_read - return the content of the file of a full backup that has this
+ * path (bb_text_names).
+ *
+ * Errors: UNDEFINED_FILE; WRONG_OBJECT_TYPE (a directory);
+ * PROGRAM_LIMIT_EXCEEDED (1 GB or more).
+ */
+extern bytea *bb_file_read(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+						   const char *path);
 
 #endif /* BB_CONTENT_H */

@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "backup/parallel.h"
-#include "backup/parallel_internal.h"
 #include "backup/units.h"
 #include "process/sessionworker.h"
 

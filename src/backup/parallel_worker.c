@@ -9,7 +9,6 @@
 
 #include "backup/blockscan.h"
 #include "backup/parallel.h"
-#include "backup/parallel_internal.h"
 #include "backup/units.h"
 #include "process/sessionworker.h"
 #include "utils/memutils.h"

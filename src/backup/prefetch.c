@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "backup/prefetch.h"
+#include "backup/units.h"
 #include "stats/layerstats.h"
 
 struct BbPrefetch
@@ -134,22 +135,15 @@ fetch(const BbReqCtx *ctx, const BbPrefetch *prefetch)
 static void
 add_member(BbPrefetch *prefetch, const BbMember *member)
 {
+	BbBlockRange blocks;
 	BbKeyRange	range;
 
 	if (prefetch->options.full || member->content != BB_CONTENT_RELATION ||
 		member->size == 0)
 		return;
-	range.start = bb_key_rel_block(member->source.relation.spc,
-								   member->source.relation.db,
-								   member->source.relation.rel,
-								   member->source.relation.fork,
-								   member->source.relation.first);
-	range.end = bb_key_rel_block(member->source.relation.spc,
-								 member->source.relation.db,
-								 member->source.relation.rel,
-								 member->source.relation.fork,
-								 member->source.relation.first +
-									 member->size / BLCKSZ - 1);
+	blocks = bb_range_of(member);
+	range.start = bb_range_key(&blocks, 0);
+	range.end = bb_range_key(&blocks, blocks.count - 1);
 	range.end = bb_key_next(&range.end);
 	add_range(prefetch, range);
 }

@@ -47,14 +47,7 @@ need_member(const BbReqCtx *ctx, BbUnits *units)
 		if (member.content != BB_CONTENT_RELATION ||
 			member.source.relation.fork == INIT_FORKNUM)
 			continue;
-		units->member = (BbBlockRange){
-			.spc = member.source.relation.spc,
-			.db = member.source.relation.db,
-			.rel = member.source.relation.rel,
-			.fork = member.source.relation.fork,
-			.first = member.source.relation.first,
-			.count = member.size / BLCKSZ,
-		};
+		units->member = bb_range_of(&member);
 	}
 	return true;
 }
@@ -77,6 +70,19 @@ bb_units_next(const BbReqCtx *ctx, BbUnits *units, BbUnit *unit)
 	}
 	units->size = Min(units->size * 2, BB_UNIT_BLOCKS);
 	return unit->nranges > 0;
+}
+
+BbBlockRange
+bb_range_of(const BbMember *member)
+{
+	return (BbBlockRange){
+		.spc = member->source.relation.spc,
+		.db = member->source.relation.db,
+		.rel = member->source.relation.rel,
+		.fork = member->source.relation.fork,
+		.first = member->source.relation.first,
+		.count = member->size / BLCKSZ,
+	};
 }
 
 BbKey

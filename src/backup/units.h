@@ -53,7 +53,33 @@ extern BbUnits *bb_units_new(const BbBackupPlan *plan);
 extern bool bb_units_next(const BbReqCtx *ctx, BbUnits *units, BbUnit *unit);
 extern void bb_units_close(BbUnits *units);
 
+/* Return the blocks of a member that is a relation segment. */
+extern BbBlockRange bb_range_of(const BbMember *member);
 /* Return the key of the n-th block of a range. */
 extern BbKey bb_range_key(const BbBlockRange *range, uint32 n);
+
+/*
+ * The messages between a backup and its workers:
+ *
+ *	  to a worker    (BbBlockRange+)*							a unit each
+ *	  from a worker  READY (page | MISSING | OTHER_LENGTH)* UNIT_DONE ...
+ *
+ * A page is a message of BLCKSZ bytes; all other messages are BbNotes.
+ */
+typedef enum BbNoteKind
+{
+	BB_NOTE_READY = 1,	  /* the worker takes units */
+	BB_NOTE_MISSING,	  /* in place of a page: there is no such block */
+	BB_NOTE_OTHER_LENGTH, /* in place of a page: the value is no page */
+	BB_NOTE_UNIT_DONE
+} BbNoteKind;
+
+typedef struct BbNote
+{
+	BbNoteKind	kind;
+	uint32		length; /* of OTHER_LENGTH */
+} BbNote;
+
+StaticAssertDecl(sizeof(BbNote) != BLCKSZ, "a note is no page");
 
 #endif /* BB_UNITS_H */

@@ -3,7 +3,7 @@
  * zerorun.h
  *	  The value of a REL_ZEROS key: which blocks of a fork are zeros.
  *
- * Ingest writes it, readers decode it; see pagestore/zeroruns.h.
+ * Ingest writes it, readers decode it; see pagestore/blockread.h.
  *
  *-------------------------------------------------------------------------
  */

@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "backup/fileread.h"
+#include "backup/content.h"
 #include "base/foreigntext.h"
 #include "common/relpath.h"
 #include "funcs/arguments.h"

@@ -4,7 +4,7 @@
  *	  Gaps: blocks between the end of a fork and a block that a record creates.
  *
  * Recovery fills a gap with zeros.  Up to 1024 blocks, each gets an
- * image of zeros.  A longer gap becomes a run (pagestore/zeroruns.h), whose
+ * image of zeros.  A longer gap becomes a run (pagestore/blockread.h), whose
  * memory and time don't depend on its length.
  *
  * The store may have older values of the gap's blocks, from before a truncation

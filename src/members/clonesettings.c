@@ -306,6 +306,8 @@ raise_all(Settings *settings)
 {
 	const BbDataNeeds *needs = settings->needs;
 	int64		two_segments = needs->control->xlog_seg_size / (512 * 1024);
+	const char *wal_size = "That is two WAL segments, the least that a server "
+						   "takes.";
 
 	raise_prepared(settings);
 	raise_commit_timestamps(settings);
@@ -314,12 +316,9 @@ raise_all(Settings *settings)
 				 psprintf("Replication origins at this LSN: %u.",
 						  needs->origins));
 	raise_number(settings, "min_wal_size", 80, GUC_UNIT_MB, two_segments, "MB",
-				 "That is two WAL segments, the least that a server "
-				 "takes.");
+				 wal_size);
 	raise_number(settings, "max_wal_size", 1024, GUC_UNIT_MB, two_segments,
-				 "MB",
-				 "That is two WAL segments, the least that a server "
-				 "takes.");
+				 "MB", wal_size);
 }
 
 /* ---- what a clone must not have ---- */
@@ -349,26 +348,16 @@ keep_apart(Settings *settings, StringInfo text)
 
 /* Add NOTICEs about included files that aren't in the backup. */
 static void
-report_included(Settings *settings)
+report_included(Settings *settings, const List *included, const char *why)
 {
 	ListCell   *cell;
 
-	foreach(cell, settings->conf.missing)
+	foreach(cell, included)
 		add_notice(settings,
 				   psprintf("configuration includes \"%s\", which is not in "
 							"the backup",
 							(char *) lfirst(cell)),
-				   pstrdup("It did not exist, or was omitted, when the data "
-						   "directory was imported. A server does not start "
-						   "without it."));
-
-	foreach(cell, settings->conf.outside)
-		add_notice(settings,
-				   psprintf("configuration includes \"%s\", which is not in "
-							"the backup",
-							(char *) lfirst(cell)),
-				   pstrdup("It is outside the data directory. A server reads "
-						   "it where it is, or does not start without it."));
+				   pstrdup(why));
 }
 
 List *
@@ -400,7 +389,14 @@ bb_clonesettings_apply(const BbReqCtx *ctx, BbSmallFiles *files,
 
 	initStringInfo(&settings.raised);
 	settings.conf = bb_conf_parse(ctx, files);
-	report_included(&settings);
+	report_included(&settings, settings.conf.missing,
+					"It did not exist, or was omitted, when the data "
+					"directory was imported. A server does not start without "
+					"it.");
+	report_included(
+		&settings, settings.conf.outside,
+		"It is outside the data directory. A server reads it where "
+		"it is, or does not start without it.");
 	raise_all(&settings);
 	if (option == BB_SETTINGS_CLONE)
 		foreach(cell, settings.conf.settings)

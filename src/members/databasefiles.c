@@ -85,26 +85,17 @@ is_built_in(const BbDatabase *database)
 }
 
 /*
- * Check that there can be such a database: a backup must not put relations
+ * Check that the database's tablespace exists: a backup must not put relations
  * where no server looks for them.
  */
 static void
-check_database(const BbReqCtx *ctx, BbDatabaseFiles *files)
+check_tablespace(const BbReqCtx *ctx, BbDatabaseFiles *files)
 {
-	const BbDatabase *database = &files->database;
+	BbKey		key = bb_key_make(BB_KEY_TABLESPACE, files->database.spc, 0, 0,
+								  0, 0);
 
-	if (is_shared(database) != (database->db == InvalidOid))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("page store has a database %u in tablespace %u, where there can be none",
-						database->db, database->spc)));
-	if (!is_built_in(database))
-	{
-		BbKey		key = bb_key_make(BB_KEY_TABLESPACE, database->spc, 0, 0,
-									  0, 0);
-
+	if (!is_built_in(&files->database))
 		bb_pagestore_need(ctx, &files->plan->snapshot, &key, 0);
-	}
 }
 
 /* Open the next database.  True if its directory is the next member. */
@@ -121,7 +112,7 @@ next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 		return false;
 	}
 	/* check those of other archives too, or one without a tablespace gets lost */
-	check_database(ctx, files);
+	check_tablespace(ctx, files);
 	if (files->spc == DEFAULTTABLESPACE_OID && !is_built_in(&files->database))
 		return false;
 

@@ -213,7 +213,7 @@ next_twophase(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 				   (unsigned long long) twophase.xid);
 	member->content = BB_CONTENT_TWOPHASE;
 	member->size = (uint64) twophase.size + sizeof(pg_crc32c);
-	member->source.twophase.xid = twophase.xid;
+	member->source.xid = twophase.xid;
 	return true;
 }
 
@@ -282,7 +282,7 @@ next_wal(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 				   name);
 	member->content = BB_CONTENT_WAL;
 	member->size = seed->wal.segment_size;
-	member->source.wal.segment = segment;
+	member->source.wal = segment;
 	return true;
 }
 

@@ -61,7 +61,7 @@ bb_member_set_bytes(BbMember *member, const void *data, size_t length)
 {
 	member->content = BB_CONTENT_BYTES;
 	member->size = length;
-	member->source.bytes.data = data;
+	member->source.bytes = data;
 }
 
 const char *

@@ -39,11 +39,11 @@ typedef enum BbMemberContent
 {
 	BB_CONTENT_NONE,	 /* a directory */
 	BB_CONTENT_BYTES,	 /* source.bytes */
-	BB_CONTENT_FILE,	 /* source.file: FILE_BLOCKs */
+	BB_CONTENT_FILE,	 /* source.ordinal: FILE_BLOCKs */
 	BB_CONTENT_SLRU,	 /* source.slru: SLRU_BLOCKs */
 	BB_CONTENT_RELMAP,	 /* source.relmap: RELMAP */
 	BB_CONTENT_RELATION, /* source.relation: REL_BLOCKs */
-	BB_CONTENT_TWOPHASE, /* source.twophase: TWOPHASE_BLOCKs, then a CRC */
+	BB_CONTENT_TWOPHASE, /* source.xid: TWOPHASE_BLOCKs, then a CRC */
 	BB_CONTENT_WAL,		 /* source.wal: a segment of the seed */
 	BB_CONTENT_CONTROL,	 /* the control file of the seed */
 	BB_CONTENT_MANIFEST	 /* made from all other members: sink_manifest.c */
@@ -82,22 +82,10 @@ typedef struct BbMember
 			Oid			spc;
 			Oid			db;
 		}			relmap;
-		struct
-		{
-			uint32		ordinal;
-		}			file;
-		struct
-		{
-			uint64		xid;
-		}			twophase;
-		struct
-		{
-			const char *data; /* the content; owned by the list or its plan */
-		}			bytes;
-		struct
-		{
-			XLogSegNo	segment;
-		}			wal;
+		uint32		ordinal;
+		uint64		xid;
+		const char *bytes; /* the content; owned by the list or its plan */
+		XLogSegNo	wal;
 	}			source;
 } BbMember;
 

@@ -108,37 +108,34 @@ bb_options_set_compression(BbBackupOptions *options, const char *compression)
 				 errmsg("invalid compression specification: %s", error)));
 }
 
+/* Return 0 or 1: the enumerations have the values in this order. */
+static int
+choose(const char *option, const char *value, const char *zero,
+	   const char *one)
+{
+	if (pg_strcasecmp(value, zero) == 0)
+		return 0;
+	if (pg_strcasecmp(value, one) == 0)
+		return 1;
+	ereport(ERROR,
+			(errcode(ERRCODE_SYNTAX_ERROR),
+			 errmsg("unrecognized %s option: \"%s\"", option, value),
+			 errhint("Valid values are \"%s\" and \"%s\".", zero, one)));
+}
+
 void
 bb_options_set_tablespaces(BbBackupOptions *options, const char *tablespaces)
 {
-	if (tablespaces == NULL)
-		return;
-	if (pg_strcasecmp(tablespaces, "in-place") == 0)
-		options->tablespaces = BB_TABLESPACES_IN_PLACE;
-	else if (pg_strcasecmp(tablespaces, "archives") == 0)
-		options->tablespaces = BB_TABLESPACES_ARCHIVES;
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("unrecognized tablespaces option: \"%s\"",
-						tablespaces),
-				 errhint("Valid values are \"in-place\" and \"archives\".")));
+	if (tablespaces != NULL)
+		options->tablespaces = choose("tablespaces", tablespaces, "in-place",
+									  "archives");
 }
 
 void
 bb_options_set_settings(BbBackupOptions *options, const char *settings)
 {
-	if (settings == NULL)
-		return;
-	if (pg_strcasecmp(settings, "clone") == 0)
-		options->settings = BB_SETTINGS_CLONE;
-	else if (pg_strcasecmp(settings, "source") == 0)
-		options->settings = BB_SETTINGS_SOURCE;
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("unrecognized settings option: \"%s\"", settings),
-				 errhint("Valid values are \"clone\" and \"source\".")));
+	if (settings != NULL)
+		options->settings = choose("settings", settings, "clone", "source");
 }
 
 /* As parse_basebackup_options of PostgreSQL's basebackup.c. */

@@ -49,7 +49,7 @@ typedef struct BbSeed
  * bb_seed_new - make the seed for a backup of a snapshot.
  *
  * prev_lsn is the start of the record that ends at the snapshot's LSN, or
- * Invalid if that isn't known.  "tli" is the clone's (clonetli.h).
+ * Invalid if that isn't known.  "tli" is the clone's (plan.h).
  * parent_history is the content of the history file of the snapshot's tli, or
  * NULL.  The result is allocated in CurrentMemoryContext.
  *

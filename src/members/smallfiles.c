@@ -352,6 +352,6 @@ bb_smallfiles_next(BbSmallFilesWalk *walk, BbMember *member)
 	}
 	member->content = BB_CONTENT_FILE;
 	member->size = entry->size;
-	member->source.file.ordinal = entry->ordinal;
+	member->source.ordinal = entry->ordinal;
 	return true;
 }

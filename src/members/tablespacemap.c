@@ -19,9 +19,7 @@ typedef struct Mapping
 	char		to[MAXPGPATH];
 } Mapping;
 
-/*
- * Parse a mapping (tablespace_list_append in PostgreSQL's pg_basebackup.c).
- */
+/* Parse a mapping (tablespace_list_append in PostgreSQL's pg_basebackup.c). */
 static void
 parse(const char *text, Mapping *mapping)
 {

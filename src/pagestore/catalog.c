@@ -140,7 +140,7 @@ next_value(const BbReqCtx *ctx, BbCatalogScan *scan, BbKeyFields *fields,
  * Check what was decoded, since a store is not trusted: is it whole?
  * "complaint" is another fault that the caller has found; NULL: none.
  */
-static void
+static bool
 check_valid(const BbCatalogScan *scan, const BbKeyFields *f,
 			const BbReader *reader, const char *complaint)
 {
@@ -151,6 +151,7 @@ check_valid(const BbCatalogScan *scan, const BbKeyFields *f,
 		report_invalid(scan, &key, "Its value has the wrong length.");
 	if (complaint != NULL)
 		report_invalid(scan, &key, complaint);
+	return true;
 }
 
 /* What is left in the reader, as text. */
@@ -209,9 +210,7 @@ bb_catalog_next_database(const BbReqCtx *ctx, BbCatalogScan *scan,
 	return true;
 }
 
-/*
- * Read the next size key ahead.
- */
+/* Read the next size key ahead. */
 static void
 hold_size(const BbReqCtx *ctx, BbCatalogScan *scan)
 {
@@ -299,8 +298,7 @@ bb_catalog_next_file(const BbReqCtx *ctx, BbCatalogScan *scan,
 		complaint = "It is larger than captured files are.";
 	else if (file->path != NULL)
 		complaint = bb_captured_error(file->path);
-	check_valid(scan, &fields, &reader, complaint);
-	return true;
+	return check_valid(scan, &fields, &reader, complaint);
 }
 
 bool
@@ -317,8 +315,7 @@ bb_catalog_next_directory(const BbReqCtx *ctx, BbCatalogScan *scan,
 	directory->path = rest_as_text(&reader);
 	if (directory->path != NULL)
 		complaint = bb_captured_error(directory->path);
-	check_valid(scan, &fields, &reader, complaint);
-	return true;
+	return check_valid(scan, &fields, &reader, complaint);
 }
 
 void
@@ -355,8 +352,7 @@ bb_catalog_next_twophase(const BbReqCtx *ctx, BbCatalogScan *scan,
 		complaint = "There can be no transaction of that number.";
 	else if (twophase->size > MaxAllocSize - sizeof(pg_crc32c))
 		complaint = "It is larger than the server can read.";
-	check_valid(scan, &fields, &reader, complaint);
-	return true;
+	return check_valid(scan, &fields, &reader, complaint);
 }
 
 bool

@@ -124,9 +124,7 @@ extern List *bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store);
 extern XLogRecPtr bb_pagestore_check_lsn(const BbPageStore *store,
 										 XLogRecPtr lsn);
 
-/*
- * bb_pagestore_get - get the value of a key; returns false if there is none.
- */
+/* bb_pagestore_get - get the value of a key; returns false if there is none. */
 extern bool bb_pagestore_get(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 							 const BbKey *key, BbValue *value);
 

@@ -75,9 +75,7 @@ last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
 	return last;
 }
 
-/*
- * The last record end at or before lsn, at least the timeline's start.
- */
+/* The last record end at or before lsn, at least the timeline's start. */
 static XLogRecPtr
 last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 {

@@ -13,7 +13,6 @@
 void
 bb_treesink_init(BbTreeSink *sink, const BbSinkOps *ops, BbTree *tree)
 {
-	memset(sink, 0, sizeof(BbTreeSink));
 	sink->base.ops = ops;
 	sink->tree = tree;
 	sink->files = bb_pathlist_new();

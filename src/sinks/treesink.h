@@ -24,7 +24,7 @@ typedef struct BbTreeSink
 	BbRestored	result;
 } BbTreeSink;
 
-/* bb_treesink_init - set all fields, in CurrentMemoryContext. */
+/* bb_treesink_init - initialize a zeroed sink, in CurrentMemoryContext. */
 extern void bb_treesink_init(BbTreeSink *sink, const BbSinkOps *ops,
 							 BbTree *tree);
 

@@ -28,8 +28,16 @@ bb_backup_call_open(const BbReqCtx *ctx, const BbBackupRequest *request)
 	BbPageStore *store = bb_store_timeline_of(ctx, &access, request->timeline);
 
 	call.snapshot = bb_store_snapshot(ctx, store, request->lsn);
-	call.task = bb_backuptask(ctx, request->function, request->server,
-							  access.options_hash, &call.snapshot);
+	call.task = (BbBackupTask){
+		.parent = *ctx,
+		.lsn = call.snapshot.lsn,
+		.identity = bb_pagestore_identity(&call.snapshot),
+		.options_hash = access.options_hash,
+	};
+	strlcpy(call.task.server, request->server, NAMEDATALEN);
+	strlcpy(call.task.timeline, bb_pagestore_info(store)->timeline,
+			NAMEDATALEN);
+	strlcpy(call.task.function, request->function, NAMEDATALEN);
 	return call;
 }
 

@@ -118,7 +118,7 @@ UNIT_TEST(filelist_archives)
 			CHECK(strncmp(member.path, "pg_tblspc/", 10) != 0);
 		size += member.apart ? member.size : bb_sink_tar_member_size(&member);
 		if (member.kind == BB_MEMBER_MAP)
-			CHECK(memcmp(member.source.bytes.data,
+			CHECK(memcmp(member.source.bytes,
 						 "16400 /srv/fast\n16401 /srv/empty\n",
 						 member.size) == 0);
 	}

@@ -12,7 +12,6 @@
 #include "access/xlogreader.h"
 #include "base/compat.h"
 #include "cluster.h"
-#include "members/clonetli.h"
 #include "members/filelist.h"
 
 static int

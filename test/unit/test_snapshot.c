@@ -91,7 +91,7 @@ signal_of(const BbReqCtx *ctx, const BbPageStoreInfo *info, XLogRecPtr lsn,
 
 	while (bb_filelist_next(ctx, list, &member))
 		if (member.kind == BB_MEMBER_SIGNAL)
-			return pnstrdup(member.source.bytes.data, member.size);
+			return pnstrdup(member.source.bytes, member.size);
 	return NULL;
 }
 
