@@ -34,10 +34,8 @@ list_missing(const BbObjectStore *objects, List *needed)
 	ListCell   *cell;
 
 	foreach(cell, needed)
-	{
 		if (!bb_object_is_resident(objects, lfirst(cell)))
 			missing = lappend(missing, lfirst(cell));
-	}
 	return missing;
 }
 

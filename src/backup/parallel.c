@@ -220,10 +220,8 @@ deal(const BbReqCtx *ctx, BbParallel *parallel)
 	Worker	   *worker;
 
 	for (int i = 0; i < parallel->nworkers; i++)
-	{
 		if (!parallel->workers[i].ready && !parallel->workers[i].failed)
 			look_if_ready(ctx, parallel, &parallel->workers[i]);
-	}
 	while ((worker = find_idlest(parallel)) != NULL &&
 		   (parallel->dealt < parallel->queued || plan(ctx, parallel)))
 	{

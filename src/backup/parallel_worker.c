@@ -27,17 +27,6 @@ put_note(const BbReqCtx *ctx, BbNoteKind kind, uint32 length)
 	return bb_sessionworker_put(ctx, &note, sizeof(note));
 }
 
-static void
-check_identity(const BbSnapshot *snapshot, const BbBackupTask *task)
-{
-	if (bb_pagestore_identity(snapshot) != task->identity)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("timeline \"%s\" was replaced while its backup began",
-						task->timeline),
-				 errhint("Try again.")));
-}
-
 /*
  * Read ahead to the end of the unit and no further, since another worker makes
  * what follows.
@@ -101,7 +90,12 @@ bb_parallel_serve(const BbReqCtx *ctx, BbPageStore *store,
 	size_t		length;
 	bool		connected;
 
-	check_identity(&snapshot, task);
+	if (bb_pagestore_identity(&snapshot) != task->identity)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeline \"%s\" was replaced while its backup began",
+						task->timeline),
+				 errhint("Try again.")));
 	bb_blockscan_init(&server.blocks, &snapshot);
 	server.scratch = AllocSetContextCreate(CurrentMemoryContext,
 										   "bbackup unit",

@@ -199,10 +199,8 @@ bb_outfile_end(const BbReqCtx *ctx, BbOutFile *file)
 	empty_buffer(ctx, file);
 	flush(file);
 	if (file->at < file->old_size)
-	{
 		if (ftruncate(bb_fd_number(file->fd), (off_t) file->at) < 0)
 			bb_report_file("could not truncate file \"%s\": %m", file->path);
-	}
 }
 
 void

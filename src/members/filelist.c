@@ -15,7 +15,6 @@
 #include "catalog/pg_tablespace_d.h"
 #include "common/sha2.h"
 #include "members/databasefiles.h"
-#include "members/dirtree.h"
 #include "members/filelist.h"
 #include "members/generatedfiles.h"
 #include "pagestore/originfile.h"

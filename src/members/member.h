@@ -122,4 +122,13 @@ extern const char *bb_member_archive_path(const BbMember *member);
 /* bb_member_kind_name - return "relation", "config", …, as in bb_files(). */
 extern const char *bb_member_kind_name(BbMemberKind kind);
 
+/*
+ * bb_dirtree_get - return the n-th of the directories that every data directory
+ * has, parents before children; NULL after the last.
+ */
+extern const char *bb_dirtree_get(int n);
+
+/* bb_dirtree_contains - is this path one of these directories? */
+extern bool bb_dirtree_contains(const char *path);
+
 #endif /* BB_MEMBER_H */

@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "members/dirtree.h"
 #include "members/smallfiles.h"
 #include "nodes/pg_list.h"
 #include "pagestore/captured.h"

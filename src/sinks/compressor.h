@@ -53,6 +53,7 @@ typedef struct BbCompressorOps
 	bool		(*pump) (BbCompressor *compressor, BbCompressorFlow *flow,
 						 bool end);
 
+	/* NULL: the memory context frees everything */
 	void		(*close) (BbCompressor *compressor);
 } BbCompressorOps;
 

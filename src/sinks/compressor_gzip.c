@@ -98,18 +98,11 @@ gzip_pump(BbCompressor *compressor, BbCompressorFlow *flow, bool end)
 	return result == Z_STREAM_END;
 }
 
-static void
-gzip_close(BbCompressor *compressor)
-{
-	/* the memory context frees everything */
-}
-
 static const BbCompressorOps gzip_ops = {
 	.suffix = ".gz",
 	.open = gzip_open,
 	.begin = gzip_begin,
 	.pump = gzip_pump,
-	.close = gzip_close,
 };
 
 BbCompressor *

@@ -130,7 +130,8 @@ close_compressor(void *arg)
 {
 	BbCompressor *compressor = arg;
 
-	compressor->ops->close(compressor);
+	if (compressor->ops->close != NULL)
+		compressor->ops->close(compressor);
 }
 
 /* After success the memory context may exist for long. */

@@ -10,7 +10,9 @@
 #include "access/heaptoast.h"
 #include "access/xlog_internal.h"
 #include "backup/backup.h"
+#include "base/clusterfile.h"
 #include "base/codec.h"
+#include "base/crc.h"
 #include "catalog/catversion.h"
 #include "catalog/pg_control.h"
 #include "catalog/pg_tablespace_d.h"
@@ -63,21 +65,20 @@ put_database(BbPageStore *store, Oid spc, Oid db, uint8 flags)
 BbPageStoreInfo
 cluster_info(void)
 {
-	BbPageStoreInfo info = {0};
-
-	info.timeline = "main";
-	info.pg_version_num = PG_VERSION_NUM;
-	info.system_identifier = SYSTEM_ID;
-	info.wal_segment_size = SEGMENT_SIZE;
-	info.tli = 1;
-	info.uid = 105;
-	info.gid = 113;
-	info.directory_mode = 0700;
-	info.start_lsn = LSN;
-	info.end_lsn = LSN;
-	info.prev_lsn = PREV;
-	info.end_time = 1700000000;
-	return info;
+	return (BbPageStoreInfo){
+		.timeline = "main",
+		.pg_version_num = PG_VERSION_NUM,
+		.system_identifier = SYSTEM_ID,
+		.wal_segment_size = SEGMENT_SIZE,
+		.tli = 1,
+		.uid = 105,
+		.gid = 113,
+		.directory_mode = 0700,
+		.start_lsn = LSN,
+		.end_lsn = LSN,
+		.prev_lsn = PREV,
+		.end_time = 1700000000,
+	};
 }
 
 static void
@@ -89,9 +90,7 @@ put_relmap(BbPageStore *store, Oid spc, Oid db)
 
 	memcpy(map, &magic, sizeof(magic));
 	memcpy(map + 8, &db, sizeof(db));
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, map, BB_RELMAP_CRC_AT);
-	FIN_CRC32C(crc);
+	crc = bb_crc32c_of(map, BB_RELMAP_CRC_AT);
 	memcpy(map + BB_RELMAP_CRC_AT, &crc, sizeof(crc));
 	fixture_put(store, bb_key_make(BB_KEY_RELMAP, spc, db, 0, 0, 0), map,
 				sizeof(map));
@@ -100,15 +99,14 @@ put_relmap(BbPageStore *store, Oid spc, Oid db)
 CheckPoint
 cluster_checkpoint(void)
 {
-	CheckPoint	checkpoint = {0};
-
-	checkpoint.ThisTimeLineID = 1;
-	checkpoint.PrevTimeLineID = 1;
-	checkpoint.fullPageWrites = true;
-	checkpoint.nextXid = FullTransactionIdFromU64(1000);
-	checkpoint.nextOid = 20000;
-	checkpoint.time = 1700000000;
-	return checkpoint;
+	return (CheckPoint){
+		.ThisTimeLineID = 1,
+		.PrevTimeLineID = 1,
+		.fullPageWrites = true,
+		.nextXid = FullTransactionIdFromU64(1000),
+		.nextOid = 20000,
+		.time = 1700000000,
+	};
 }
 
 ControlFileData
@@ -138,9 +136,7 @@ cluster_control(const BbPageStoreInfo *info)
 	control.float8ByVal = FLOAT8PASSBYVAL;
 	control.MaxConnections = 100;
 	control.max_locks_per_xact = 64;
-	INIT_CRC32C(control.crc);
-	COMP_CRC32C(control.crc, &control, offsetof(ControlFileData, crc));
-	FIN_CRC32C(control.crc);
+	control.crc = bb_control_crc(&control);
 	return control;
 }
 

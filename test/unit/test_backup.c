@@ -10,6 +10,7 @@
 #include "access/xlog_internal.h"
 #include "backup/backup.h"
 #include "backup/content.h"
+#include "base/crc.h"
 #include "catalog/pg_tablespace_d.h"
 #include "cluster.h"
 #include "sinks/destinations.h"
@@ -55,9 +56,7 @@ UNIT_TEST(backup_bytes)
 					"00000ABC",
 					&size);
 	CHECK(data != NULL && size == 20);
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, "prepared state..", 16);
-	FIN_CRC32C(crc);
+	crc = bb_crc32c_of("prepared state..", 16);
 	CHECK(memcmp(data, "prepared state..", 16) == 0);
 	CHECK(memcmp(data + 16, &crc, 4) == 0);
 
@@ -65,9 +64,7 @@ UNIT_TEST(backup_bytes)
 	CHECK(data != NULL && size == 4 + 16 + 4);
 	memcpy(&magic, data, 4);
 	CHECK(magic == 0x1257DADE);
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, 20);
-	FIN_CRC32C(crc);
+	crc = bb_crc32c_of(data, 20);
 	CHECK(memcmp(data + 20, &crc, 4) == 0);
 
 	data = tar_find(tar, "postgresql.conf", &size);
@@ -84,6 +81,9 @@ UNIT_TEST(backup_is_never_wrong)
 	BbPageStore *store;
 	Oid			spc = DEFAULTTABLESPACE_OID;
 	uint8		page[BLCKSZ] = {0};
+	BbKey		sizes[] = {bb_key_rel_size(spc, 5, 2500, INIT_FORKNUM),
+						   bb_key_rel_size(16400, 5, 5000, MAIN_FORKNUM),
+						   bb_key_slru_size(BB_SLRU_COMMIT_TS, 0)};
 
 	/* a block twice */
 	store = small_cluster();
@@ -97,15 +97,12 @@ UNIT_TEST(backup_is_never_wrong)
 	put_page(store, bb_key_rel_block(spc, 5, 2500, MAIN_FORKNUM, 2), 1);
 	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
 	CHECK(strstr(unit_last_error, "base/5/2500") != NULL);
-	store = small_cluster();
-	put_u32(store, bb_key_rel_size(16400, 5, 5000, MAIN_FORKNUM), 1);
-	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
-	store = small_cluster();
-	put_u32(store, bb_key_rel_size(spc, 5, 2500, INIT_FORKNUM), 1);
-	CHECK_ERROR(tar_of(ctx, store, false, 1), ERRCODE_DATA_CORRUPTED);
-	store = small_cluster();
-	put_u32(store, bb_key_slru_size(BB_SLRU_COMMIT_TS, 0), 1);
-	CHECK_ERROR(tar_of(ctx, store, true, 1), ERRCODE_DATA_CORRUPTED);
+	for (int i = 0; i < lengthof(sizes); i++)
+	{
+		store = small_cluster();
+		put_u32(store, sizes[i], 1);
+		CHECK_ERROR(tar_of(ctx, store, i > 0, 1), ERRCODE_DATA_CORRUPTED);
+	}
 
 	/* a block of another length */
 	store = small_cluster();

@@ -33,6 +33,7 @@ list_text(const BbReqCtx *ctx, BbPageStore *store, bool full)
 }
 
 #define VERSION_DIRECTORY TABLESPACE_VERSION_DIRECTORY
+#define RELMAP_SIZE CppAsString2(BB_RELMAP_SIZE)
 
 UNIT_TEST(filelist_full)
 {
@@ -46,41 +47,37 @@ UNIT_TEST(filelist_full)
 				  46) == 0);
 	CHECK(after_tree != NULL && twophase != NULL && rest != NULL &&
 		  manifest != NULL);
-	check_text(
-		pnstrdup(after_tree, twophase - after_tree),
-		"directory pg_tblspc/16400 0 700\n"
-		"directory pg_tblspc/16400/" VERSION_DIRECTORY " 0 700\n"
-		"directory pg_tblspc/16401 0 700\n"
-		"directory pg_tblspc/16401/" VERSION_DIRECTORY " 0 700\n"
-		"version PG_VERSION 3 600\n"
-		"directory conf.d 0 700\n"
-		"directory conf.d/more 0 700\n"
-		"config conf.d/more/a.conf 6 640\n"
-		"config pg_hba.conf 20 640\n"
-		"generated pg_ident.conf 128 600\n"
-		"history pg_wal/00000001.history 0 640\n"
-		"history pg_wal/00000002.history 18 640\n"
-		"generated postgresql.conf 158 600\n"
-		"directory sockets 0 700\n"
-		"slru pg_xact/0000 16384 600\n"
-		"slru pg_multixact/offsets/001A 8192 600\n"
-		"directory base/5 0 700\n"
-		"version base/5/PG_VERSION 3 600\n"
-		"relmap base/5/pg_filenode.map " CppAsString2(
-			BB_RELMAP_SIZE) " 600\n"
-							"relation base/5/1259 24576 600\n"
-							"relation base/5/1259_fsm 8192 600\n"
-							"relation base/5/2000 0 600\n"
-							"relation base/5/3000 8192 600\n"
-							"relation base/5/3000_init 8192 600\n"
-							"relation base/5/3001 8192 600\n"
-							"relmap global/pg_filenode.map " CppAsString2(
-								BB_RELMAP_SIZE) " 600\n"
-												"relation global/1262 8192 600\n"
-												"directory pg_tblspc/16400/" VERSION_DIRECTORY
-												"/5 0 700\n"
-												"relation pg_tblspc/16400/" VERSION_DIRECTORY
-												"/5/4000 8192 600\n");
+	check_text(pnstrdup(after_tree, twophase - after_tree),
+			   "directory pg_tblspc/16400 0 700\n"
+			   "directory pg_tblspc/16400/" VERSION_DIRECTORY " 0 700\n"
+			   "directory pg_tblspc/16401 0 700\n"
+			   "directory pg_tblspc/16401/" VERSION_DIRECTORY " 0 700\n"
+			   "version PG_VERSION 3 600\n"
+			   "directory conf.d 0 700\n"
+			   "directory conf.d/more 0 700\n"
+			   "config conf.d/more/a.conf 6 640\n"
+			   "config pg_hba.conf 20 640\n"
+			   "generated pg_ident.conf 128 600\n"
+			   "history pg_wal/00000001.history 0 640\n"
+			   "history pg_wal/00000002.history 18 640\n"
+			   "generated postgresql.conf 158 600\n"
+			   "directory sockets 0 700\n"
+			   "slru pg_xact/0000 16384 600\n"
+			   "slru pg_multixact/offsets/001A 8192 600\n"
+			   "directory base/5 0 700\n"
+			   "version base/5/PG_VERSION 3 600\n"
+			   "relmap base/5/pg_filenode.map " RELMAP_SIZE " 600\n"
+			   "relation base/5/1259 24576 600\n"
+			   "relation base/5/1259_fsm 8192 600\n"
+			   "relation base/5/2000 0 600\n"
+			   "relation base/5/3000 8192 600\n"
+			   "relation base/5/3000_init 8192 600\n"
+			   "relation base/5/3001 8192 600\n"
+			   "relmap global/pg_filenode.map " RELMAP_SIZE " 600\n"
+			   "relation global/1262 8192 600\n"
+			   "directory pg_tblspc/16400/" VERSION_DIRECTORY "/5 0 700\n"
+			   "relation pg_tblspc/16400/" VERSION_DIRECTORY
+			   "/5/4000 8192 600\n");
 	check_text(pnstrdup(rest, manifest - rest),
 			   "origin pg_logical/replorigin_checkpoint 24 600\n"
 			   "history pg_wal/00000003.history 41 600\n"

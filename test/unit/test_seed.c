@@ -11,6 +11,7 @@
 #include "access/xlog_internal.h"
 #include "access/xlogreader.h"
 #include "base/compat.h"
+#include "base/crc.h"
 #include "cluster.h"
 #include "members/filelist.h"
 
@@ -40,7 +41,6 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 	XLogRecord *record;
 	CheckPoint	checkpoint;
 	char	   *message = NULL;
-	pg_crc32c	crc;
 
 	store = empty_cluster(&info);
 	seed = bb_seed_new(ctx, unit_snapshot(store, lsn), lsn - 8, 2, NULL);
@@ -74,10 +74,8 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 	CHECK(seed->control.minRecoveryPoint == 0);
 	CHECK(seed->control.backupStartPoint == 0);
 	CHECK(!seed->control.backupEndRequired);
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, &seed->control, offsetof(ControlFileData, crc));
-	FIN_CRC32C(crc);
-	CHECK(crc == seed->control.crc);
+	CHECK(bb_crc32c_of(&seed->control, offsetof(ControlFileData, crc)) ==
+		  seed->control.crc);
 	pfree(seed);
 }
 
@@ -155,6 +153,7 @@ UNIT_TEST(tlis)
 {
 	BbPageStoreInfo info = cluster_info();
 	BbPageStore *store = empty_cluster(&info);
+	static const TimeLineID refused[] = {1, 1, 7, 12, 3};
 	List	   *known;
 
 	/* the store's, and those in the name and the lines of a history file */
@@ -171,16 +170,11 @@ UNIT_TEST(tlis)
 	CHECK(bb_clonetli_choose(NIL, 1, 0) == 2);
 	CHECK(bb_clonetli_choose(known, 1, 2) == 2);
 	CHECK(bb_clonetli_choose(known, 1, 99) == 99);
-	CHECK_ERROR(bb_clonetli_choose(known, 1, 1),
-				ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(bb_clonetli_choose(NIL, 1, 1),
-				ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(bb_clonetli_choose(known, 1, 7),
-				ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(bb_clonetli_choose(known, 1, 12),
-				ERRCODE_INVALID_PARAMETER_VALUE);
-	CHECK_ERROR(bb_clonetli_choose(known, 7, 3),
-				ERRCODE_INVALID_PARAMETER_VALUE);
+	/* known, the source's, or below it */
+	for (int i = 0; i < lengthof(refused); i++)
+		CHECK_ERROR(bb_clonetli_choose(i == 0 ? NIL : known, i == 4 ? 7 : 1,
+									   refused[i]),
+					ERRCODE_INVALID_PARAMETER_VALUE);
 	known = list_make1_oid(PG_UINT32_MAX);
 	CHECK(bb_clonetli_choose(known, 1, 2) == 2);
 	CHECK_ERROR(bb_clonetli_choose(known, 1, 0),

@@ -8,15 +8,14 @@
 #include "postgres.h"
 
 #include "backup/backup.h"
+#include "base/crc.h"
 #include "catalog/pg_tablespace_d.h"
 #include "cluster.h"
 #include "pgtar.h"
 #include "sinks/destinations.h"
 #include "sinks/stages.h"
 
-/*
- * The manifest has every file except WAL, with its CRC, and nothing else.
- */
+/* The manifest has every file except WAL, with its CRC, and nothing else. */
 UNIT_TEST(manifest_lists_all_files)
 {
 	bytea	   *tar = tar_of(ctx, small_cluster(), true, 1);
@@ -39,9 +38,7 @@ UNIT_TEST(manifest_lists_all_files)
 		if (at[strlen(at) - 1] == '/' ||
 			strcmp(at, "pg_wal/000000030000000000000123") == 0)
 			continue;
-		INIT_CRC32C(crc);
-		COMP_CRC32C(crc, at + TAR_BLOCK_SIZE, size);
-		FIN_CRC32C(crc);
+		crc = bb_crc32c_of(at + TAR_BLOCK_SIZE, size);
 		memcpy(crc_bytes, &crc, sizeof(crc));
 		CHECK(
 			strstr(text,
