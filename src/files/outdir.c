@@ -203,9 +203,7 @@ bb_outdir_new(const char *path, List *off_limits)
 
 	check_outside(dir->parent, dir->path, off_limits);
 	/* it runs after dir->fd is closed, and before dir->parent is */
-	dir->callback.func = remove_if_created;
-	dir->callback.arg = dir;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &dir->callback);
+	bb_on_reset(CurrentMemoryContext, remove_if_created, dir);
 	dir->created = mkdirat(bb_fd_number(dir->parent), dir->name, S_IRWXU) == 0;
 	if (!dir->created && errno != EEXIST)
 		bb_report_file("could not create directory \"%s\": %m", dir->path);

@@ -38,7 +38,6 @@ typedef struct BbOutDir
 	BbFd	   *parent; /* the directory that has it */
 	BbFd	   *fd;
 	bool		created; /* here, and not committed yet */
-	MemoryContextCallback callback;
 } BbOutDir;
 
 /*

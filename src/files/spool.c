@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/resource.h"
 #include "files/spool.h"
 #include "lib/stringinfo.h"
 #include "storage/fd.h"
@@ -27,7 +28,6 @@ struct BbSpool
 	bool		reading;
 	int			at;		   /* bytes read from the buffer */
 	uint64		read_size; /* bytes read from the file */
-	MemoryContextCallback callback;
 };
 
 static void
@@ -47,9 +47,7 @@ bb_spool_new(void)
 
 	initStringInfo(&spool->buffer);
 	spool->file = NO_FILE;
-	spool->callback.func = close_with_context;
-	spool->callback.arg = spool;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &spool->callback);
+	bb_on_reset(CurrentMemoryContext, close_with_context, spool);
 	return spool;
 }
 

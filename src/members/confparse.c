@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/resource.h"
 #include "lib/stringinfo.h"
 #include "members/confparse.h"
 #include "miscadmin.h"
@@ -91,16 +92,13 @@ close_stream(void *arg)
 static ConfigVariable *
 parse_text(const char *path, const char *text, size_t length)
 {
-	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 	FILE	  **stream = palloc0(sizeof(FILE *));
 	ConfigVariable *first = NULL;
 	ConfigVariable *last = NULL;
 	StringInfoData hidden;
 
 	hide_directives(text, length, &hidden);
-	callback->func = close_stream;
-	callback->arg = stream;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	bb_on_reset(CurrentMemoryContext, close_stream, stream);
 	*stream = fmemopen(hidden.data, hidden.len, "r");
 	if (*stream == NULL)
 		ereport(ERROR,

@@ -35,7 +35,6 @@ typedef struct ArchivesSink
 	BbPathList *files; /* the names of those created */
 	bool		done;
 	BbOutFile  *out;
-	MemoryContextCallback callback;
 } ArchivesSink;
 
 static void
@@ -134,10 +133,7 @@ bb_sink_archives_new(const char *path, List *off_limits)
 											  "bbackup archive",
 											  ALLOCSET_SMALL_SIZES);
 	/* it runs before the directory is closed and removed */
-	archives->callback.func = remove_created;
-	archives->callback.arg = archives;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext,
-									   &archives->callback);
+	bb_on_reset(CurrentMemoryContext, remove_created, archives);
 	return &archives->base;
 }
 

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/collect.h"
+#include "base/resource.h"
 #include "sinks/compressor.h"
 #include "sinks/stages.h"
 #include "utils/memutils.h"
@@ -49,7 +50,6 @@ typedef struct CompressSink
 	size_t		in_filled; /* bytes in there */
 	uint8	   *out;	   /* compressor->out_size bytes */
 	BbCompressorFlow flow;
-	MemoryContextCallback callback;
 } CompressSink;
 
 static void
@@ -163,10 +163,7 @@ bb_sink_compress_new(BbSink *next, const pg_compress_specification *spec)
 	compress->compressor = compressor;
 
 	/* release with the memory context what the library holds */
-	compress->callback.func = close_compressor;
-	compress->callback.arg = compressor;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext,
-									   &compress->callback);
+	bb_on_reset(CurrentMemoryContext, close_compressor, compressor);
 	compressor->ops->open(compressor);
 
 	compress->in = palloc(compressor->in_size);

@@ -23,7 +23,6 @@ typedef struct DirectorySink
 	BbPathList *links;	   /* symbolic links to mapped tablespaces */
 	bool		published; /* pg_control has its name */
 	bool		done;
-	MemoryContextCallback callback;
 } DirectorySink;
 
 static void
@@ -133,9 +132,6 @@ bb_sink_directory_new(BbTree *tree, mode_t mode)
 	directory->links = bb_pathlist_new();
 	bb_tree_set_mode(tree, "", mode);
 	/* it runs before the tree's directories are closed and removed */
-	directory->callback.func = remove_created;
-	directory->callback.arg = directory;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext,
-									   &directory->callback);
+	bb_on_reset(CurrentMemoryContext, remove_created, directory);
 	return &directory->base.base;
 }

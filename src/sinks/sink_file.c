@@ -31,7 +31,6 @@ typedef struct FileSink
 	bool		created;	/* the unfinished file */
 	BbFd	   *fd;
 	BbOutFile  *out;
-	MemoryContextCallback callback;
 } FileSink;
 
 static void
@@ -122,9 +121,7 @@ bb_sink_file_new(const char *path, List *off_limits)
 	file->out = bb_outfile_new();
 	bb_outdir_check_absent(file->parent, file->path);
 
-	file->callback.func = remove_unfinished;
-	file->callback.arg = file;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &file->callback);
+	bb_on_reset(CurrentMemoryContext, remove_unfinished, file);
 	file->fd = bb_fd_openat(file->parent, file->unfinished,
 							O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
 							pg_file_create_mode);

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "base/crc.h"
+#include "base/resource.h"
 #include "common/checksum_helper.h"
 #include "common/cryptohash.h"
 #include "files/spool.h"
@@ -46,7 +47,6 @@ typedef struct ManifestSink
 	Checksum	checksum;
 
 	ResourceOwner owner; /* of both checksums */
-	MemoryContextCallback callback;
 } ManifestSink;
 
 /* ---- checksums; "path" is for errors ---- */
@@ -219,10 +219,7 @@ bb_sink_manifest_new(BbSink *next, const BbBackupManifest *text)
 	manifest->first = true;
 
 	manifest->owner = ResourceOwnerCreate(NULL, "bbackup manifest");
-	manifest->callback.func = release_with_context;
-	manifest->callback.arg = manifest;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext,
-									   &manifest->callback);
+	bb_on_reset(CurrentMemoryContext, release_with_context, manifest);
 	checksum_begin(manifest, &manifest->own, CHECKSUM_TYPE_SHA256,
 				   BB_MANIFEST_FILE);
 

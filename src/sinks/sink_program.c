@@ -39,6 +39,7 @@
 #include <unistd.h>
 
 #include "base/collect.h"
+#include "base/resource.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/guard.h"
@@ -79,7 +80,6 @@ typedef struct ProgramSink
 	int			exit_status; /* of waitpid(2), when it is reaped */
 	size_t		filled;
 	char		buffer[BUFFER_BYTES];
-	MemoryContextCallback callback;
 } ProgramSink;
 
 static void
@@ -389,9 +389,6 @@ bb_sink_program_new(const char *command)
 	program->pipe = -1;
 	program->external_fds = 0;
 	program->filled = 0;
-	program->callback.func = release_with_context;
-	program->callback.arg = program;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext,
-									   &program->callback);
+	bb_on_reset(CurrentMemoryContext, release_with_context, program);
 	return &program->base;
 }
