@@ -16,9 +16,7 @@
  * local directory with whole copies of some of its objects:
  *
  *	  objstore.c ─ read, write, list, lock ──────────► driver: local/, s3/
- *		 │
  *		 └─ open_resident, hold, evict, … ─► cache/ ─► driver
- *											 or the driver itself: residency.c
  *
  * What the functions return is allocated in CurrentMemoryContext.  Readers,
  * writers, parts and locks release their descriptors and connections when
@@ -115,10 +113,8 @@ extern const char *bb_objstore_url(const BbObjectStore *objects);
 
 /*
  * bb_objstore_local_directory - return the directory of a local store, NULL
- * for a store elsewhere.
- *
- * This is for messages and for keeping other files out of the directory.  To
- * find out whether objects have to be downloaded, ask bb_objstore_residency.
+ * for a store elsewhere, for messages and to keep other files out of it.
+ * bb_objstore_residency says whether objects have to be downloaded.
  */
 extern const char *bb_objstore_local_directory(const BbObjectStore *objects);
 
@@ -272,9 +268,7 @@ extern BbObjectPart *bb_object_begin_part(const BbReqCtx *ctx,
 										  size_t length);
 extern bool bb_object_end_part(const BbReqCtx *ctx, BbObjectPart *part);
 
-/*
- * An object is resident if reading it takes no download.
- */
+/* An object is resident if reading it takes no download. */
 typedef enum BbResidency
 {
 	BB_RESIDENT_ALL,	 /* a local store: all objects are */
@@ -314,8 +308,8 @@ extern const BbWholeObject *bb_objects_hold(const BbReqCtx *ctx,
  * bb_object_permit_download - check now that ctx may download an object, and
  * raise the warning or error that ctx->download_behavior asks for.
  *
- * The next time that the object is opened through "objects", this isn't done
- * again.  Use it if another process does the download.
+ * If the store has a cache, this isn't done again the next time that the object
+ * is opened through "objects".  Use it if another process does the download.
  *
  * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (ctx may not download).
  */
@@ -323,9 +317,7 @@ extern void bb_object_permit_download(const BbReqCtx *ctx,
 									  BbObjectStore *objects,
 									  const BbWholeObject *object);
 
-/*
- * bb_object_evict - remove an object from the cache, unless it is in use.
- */
+/* bb_object_evict - remove an object from the cache, unless it is in use. */
 typedef enum BbEviction
 {
 	BB_EVICTED,

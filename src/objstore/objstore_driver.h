@@ -117,9 +117,7 @@ struct BbObjectWriter
 	const char *name;
 };
 
-/*
- * Is this a character of the parts of an object's name?
- */
+/* Is this a character of the parts of an object's name? */
 static inline bool
 bb_is_name_character(char c)
 {
@@ -127,14 +125,10 @@ bb_is_name_character(char c)
 		(c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
-/*
- * bb_object_tag - return the tag of these bytes; never BB_OBJECT_ABSENT.
- */
+/* bb_object_tag - return the tag of these bytes; never BB_OBJECT_ABSENT. */
 extern BbObjectTag bb_object_tag(const void *data, size_t length);
 
-/*
- * bb_object_missing - report that there is no such object (UNDEFINED_FILE).
- */
+/* bb_object_missing - report that there is no such object (UNDEFINED_FILE). */
 pg_noreturn extern void bb_object_missing(const BbObjectStore *objects,
 										  const char *name);
 

@@ -123,24 +123,20 @@ open_driver(const BbReqCtx *ctx, const char *url,
 	return objects;
 }
 
-/*
- * Open the directory for copies of the objects at this URL and endpoint.
- */
+/* Open the directory for copies of the objects at this URL and endpoint. */
 static BbObjectStore *
 open_cache_directory(const BbReqCtx *ctx, const char *url,
 					 const BbObjectStoreOptions *options)
 {
-	char	   *identity = psprintf("%s %s", url,
-									options->endpoint ? options->endpoint
-													  : "");
+	const char *endpoint = options->endpoint ? options->endpoint : "";
+	char	   *identity = psprintf("%s %s", url, endpoint);
 	uint64		hash = hash_bytes_extended((const unsigned char *) identity,
 										   (int) strlen(identity), 0);
 
 	bb_objstore_check_cache_directory(options->cache_directory);
-	return open_driver(ctx,
-					   psprintf("file://%s/%016llx", options->cache_directory,
-								(unsigned long long) hash),
-					   options);
+	url = psprintf("file://%s/%016llx", options->cache_directory,
+				   (unsigned long long) hash);
+	return open_driver(ctx, url, options);
 }
 
 BbObjectStore *

@@ -189,15 +189,13 @@ STORE_TEST(objstore_list_parts)
 
 STORE_TEST(objstore_remove_all)
 {
-	List	   *list;
-
 	put(ctx, objects, "t/a", "x");
 	put(ctx, objects, "t/b", "x");
 	put(ctx, objects, "u/a", "x");
 	put(ctx, objects, "u/b", "x");
 	bb_objstore_remove_all(ctx, objects, NIL);
-	list = list_make4("t/a", "u/a", "nothing/a", "t/b");
-	bb_objstore_remove_all(ctx, objects, list);
+	bb_objstore_remove_all(ctx, objects,
+						   list_make4("t/a", "u/a", "nothing/a", "t/b"));
 	CHECK(bb_objstore_list(ctx, objects, "t") == NIL);
 	CHECK(list_length(bb_objstore_list(ctx, objects, "u")) == 1);
 	CHECK(exists(ctx, objects, "u/b"));
@@ -221,14 +219,20 @@ UNIT_TEST(objstore_list_parts_of_a_directory)
 	CHECK(strcmp(lthird(parts), "c") == 0);
 }
 
+static bool
+file_exists(BbObjectStore *objects, const char *name)
+{
+	struct stat st;
+
+	return lstat(unit_object_path(objects, name), &st) == 0;
+}
+
 /* Is the file of an unfinished writer gone, if the store has files? */
 static bool
 nothing_left(BbObjectStore *objects, const char *path)
 {
-	struct stat st;
-
 	return bb_objstore_local_directory(objects) == NULL ||
-		stat(unit_object_path(objects, path), &st) != 0;
+		!file_exists(objects, path);
 }
 
 /* Write more than the S3 driver buffers before it begins an upload. */
@@ -299,16 +303,13 @@ STORE_TEST(objstore_many_readers)
 	BbObjectWriter *writer = bb_object_create(ctx, objects, "t/object");
 	BbObjectReader *readers[N];
 	MemoryContext context;
-	MemoryContext old;
 
 	for (int i = 0; i < SIZE; i++)
 		data[i] = (char) (i % 251);
 	bb_object_write(ctx, writer, data, SIZE);
 	bb_object_finish(ctx, writer);
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "readers",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
+	context = unit_enter();
 	for (int i = 0; i < N; i++)
 		readers[i] = bb_object_open(ctx, objects, "t/object");
 	for (int round = 0; round < 2; round++)
@@ -328,16 +329,7 @@ STORE_TEST(objstore_many_readers)
 		bb_object_close(readers[i]);
 	bb_object_read(ctx, readers[0], SIZE - 10, data, 10);
 	CHECK((uint8) data[0] == (SIZE - 10) % 251);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
-static bool
-file_exists(BbObjectStore *objects, const char *name)
-{
-	struct stat st;
-
-	return lstat(unit_object_path(objects, name), &st) == 0;
+	unit_leave(context);
 }
 
 static void
@@ -404,9 +396,8 @@ STORE_TEST(objstore_put_if)
 
 STORE_TEST(objstore_lock_excludes)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext old = CurrentMemoryContext;
+	MemoryContext context = unit_enter();
 
 	CHECK(bb_objstore_lock(ctx, objects, "t/writer"));
 	MemoryContextSwitchTo(old);
@@ -457,9 +448,7 @@ UNIT_TEST(objstore_lock_leaves_nothing)
 static bool
 fight_for_lock(const BbReqCtx *ctx, BbObjectStore *objects)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "lock",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context = unit_enter();
 	int			taken = 0;
 
 	while (taken < ROUNDS)
@@ -476,8 +465,7 @@ fight_for_lock(const BbReqCtx *ctx, BbObjectStore *objects)
 		}
 		MemoryContextReset(context);
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	return taken == ROUNDS;
 }
 
@@ -530,16 +518,12 @@ static BbWholeObject *
 put_whole(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
 	BbWholeObject *object = palloc0(sizeof(BbWholeObject));
-	pg_crc32c	crc;
 
 	put(ctx, objects, name, "0123456789");
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, "0123456789", 10);
-	FIN_CRC32C(crc);
-	object->name = name;
-	object->size = 10;
-	object->crc = crc;
-	object->id = 1;
+	*object = (BbWholeObject){.name = name, .size = 10, .id = 1};
+	INIT_CRC32C(object->crc);
+	COMP_CRC32C(object->crc, "0123456789", 10);
+	FIN_CRC32C(object->crc);
 	return object;
 }
 
@@ -596,16 +580,14 @@ cached_is_resident(const BbReqCtx *ctx)
 	BbWholeObject *object = put_whole(ctx, objects, "t/object");
 	List	   *wanted = list_make1(object);
 	BbReqCtx	hasty = refusing(ctx);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "use",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old;
+	MemoryContext context;
 	int			fetched = 0;
 
 	CHECK(bb_objstore_residency(objects) == BB_RESIDENT_IN_CACHE);
 	CHECK(bb_objstore_cache_size(objects) == 1024 * 1024);
 	CHECK(!bb_object_is_resident(objects, object));
 
-	old = MemoryContextSwitchTo(context);
+	context = unit_enter();
 	CHECK_ERROR(bb_object_open_resident(&hasty, objects, object),
 				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
 	CHECK(bb_objects_hold(ctx, objects, wanted, count_fetched, &fetched) ==
@@ -615,18 +597,15 @@ cached_is_resident(const BbReqCtx *ctx)
 	CHECK(fetched == 1);
 	CHECK(bb_object_is_copy(bb_object_open_resident(&hasty, objects, object)));
 	CHECK(bb_object_evict(objects, object) == BB_EVICTION_IN_USE);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	CHECK(bb_object_evict(objects, object) == BB_EVICTED);
 	CHECK(bb_object_evict(objects, object) == BB_EVICTION_NOT_RESIDENT);
 
 	/* a permission is good for one download */
 	bb_object_permit_download(ctx, objects, object);
-	old = MemoryContextSwitchTo(
-		context = AllocSetContextCreate(old, "use", ALLOCSET_SMALL_SIZES));
+	context = unit_enter();
 	CHECK(bb_object_is_copy(bb_object_open_resident(&hasty, objects, object)));
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	unit_leave(context);
 	CHECK(bb_objstore_evict_idle(ctx, objects, DT_NOEND).objects == 1);
 	CHECK_ERROR(bb_object_open_resident(&hasty, objects, object),
 				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);

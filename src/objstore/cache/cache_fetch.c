@@ -379,12 +379,11 @@ bb_cache_fetch(const BbReqCtx *ctx, BbObjectStore *objects, BbFetch *fetches,
 							.nfetches = nfetches,
 							.fetched = fetched,
 							.arg = arg};
-	MemoryContext old;
+	MemoryContext old = CurrentMemoryContext;
 
-	pipeline.context = AllocSetContextCreate(CurrentMemoryContext,
-											 "bbackup fetch",
+	pipeline.context = AllocSetContextCreate(old, "bbackup fetch",
 											 ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(pipeline.context);
+	MemoryContextSwitchTo(pipeline.context);
 	for (;;)
 	{
 		ask_ahead(ctx, &pipeline);

@@ -89,17 +89,15 @@ static BbObjectReader *
 local_open_object(const BbReqCtx *ctx, BbObjectStore *objects,
 				  const char *name)
 {
-	MemoryContext context;
-	MemoryContext old;
-	LocalReader *reader;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup object",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	LocalReader *reader = palloc0(sizeof(LocalReader));
 	struct stat st;
 	BbFd	   *parent;
 	const char *last;
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup object",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	reader = palloc0(sizeof(LocalReader));
 	reader->context = context;
 	reader->path = bb_local_path(objects, name);
 	reader->file = -1;
@@ -239,16 +237,14 @@ make_parent(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 static BbObjectWriter *
 local_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
-	MemoryContext context;
-	MemoryContext old;
-	LocalWriter *writer;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup writer",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	LocalWriter *writer = palloc0(sizeof(LocalWriter));
 	BbFd	   *parent;
 	const char *last;
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup writer",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	writer = palloc0(sizeof(LocalWriter));
 	writer->context = context;
 	writer->objects = objects;
 	writer->root = pstrdup(objects->directory);
@@ -370,18 +366,16 @@ local_put_if(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 			 const void *data, size_t length, BbObjectTag expected,
 			 BbObjectTag *tag)
 {
-	MemoryContext context;
-	MemoryContext old;
+	/* the lock is released with this context */
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup put",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	BbObjectWriter *writer;
 	char	   *present;
 	size_t		present_length;
 	BbObjectTag present_tag = BB_OBJECT_ABSENT;
 	bool		same;
-
-	/* the lock is released with this context */
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup put",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
 
 	while (!bb_local_lock(ctx, objects, name))
 	{

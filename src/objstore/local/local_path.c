@@ -155,15 +155,6 @@ bb_local_sync_directory(const BbObjectStore *objects, const char *name)
 	pfree(path);
 }
 
-static bool
-is_no_directory(const BbObjectStore *objects, const char *name)
-{
-	struct stat st;
-
-	return lstat(bb_local_path(objects, name), &st) == 0 &&
-		!S_ISDIR(st.st_mode);
-}
-
 BbFd *
 bb_local_make_parent(const BbObjectStore *objects, const char *name,
 					 const char **last)
@@ -175,6 +166,7 @@ bb_local_make_parent(const BbObjectStore *objects, const char *name,
 	{
 		char	   *directory = bb_local_directory_of(name);
 		const char *directory_last;
+		struct stat st;
 		BbFd	   *above;
 		bool		made;
 
@@ -197,7 +189,8 @@ bb_local_make_parent(const BbObjectStore *objects, const char *name,
 		(void) bb_fd_close(above);
 		if (made)
 			bb_local_sync_directory(objects, bb_local_directory_of(directory));
-		else if (is_no_directory(objects, directory))
+		else if (lstat(bb_local_path(objects, directory), &st) == 0 &&
+				 !S_ISDIR(st.st_mode))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("\"%s\" is not a directory",

@@ -70,9 +70,7 @@ release_lock(void *arg)
 	}
 }
 
-/*
- * flock(2) the file.  Returns false if another session has done so.
- */
+/* flock(2) the file.  Returns false if another session has done so. */
 static bool
 take_lock(const BbReqCtx *ctx, BbFd *fd, const char *path)
 {

@@ -404,18 +404,15 @@ take_result(BbHttpTransfer *transfer)
 BbHttpTransfer *
 bb_http_begin(const BbHttpRequest *request, BbHttpAnswer *answer)
 {
-	MemoryContext context;
-	MemoryContext old;
-	BbHttpTransfer *transfer;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup request",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbHttpTransfer *transfer = palloc0(sizeof(BbHttpTransfer));
 
 	bb_http_session_open();
 	memset(answer, 0, sizeof(BbHttpAnswer));
 	answer->body = request->buffer;
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup request",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	transfer = palloc0(sizeof(BbHttpTransfer));
 	transfer->context = context;
 	transfer->caller = old;
 	transfer->request = *request;

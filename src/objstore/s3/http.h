@@ -83,9 +83,7 @@ extern BbHttpTransfer *bb_http_begin(const BbHttpRequest *request,
  */
 extern void bb_http_end(const BbReqCtx *ctx, BbHttpTransfer *transfer);
 
-/*
- * bb_http_stop_all - let all requests that are under way fail.
- */
+/* bb_http_stop_all - let all requests that are under way fail. */
 extern void bb_http_stop_all(void);
 
 #endif /* BB_HTTP_H */

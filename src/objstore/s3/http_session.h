@@ -30,9 +30,7 @@ extern void bb_http_session_open(void);
 extern void bb_http_session_add(CURL *easy);
 extern void bb_http_session_remove(CURL *easy);
 
-/*
- * bb_http_session_drive - let libcurl continue as far as it can without a wait.
- */
+/* bb_http_session_drive - let libcurl continue as far as it can now. */
 extern void bb_http_session_drive(void);
 
 /*

@@ -116,8 +116,9 @@ extern bool bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects,
 /*
  * bb_s3_put - PUT an object, or a part of one, as bb_s3_request does.
  *
- * The caller sets name and body and, if wanted, action, query, condition and
- * http.give_up.  With a condition, BB_S3_CONDITION and BB_S3_MISSING are tolerated.
+ * The caller sets the name, the body and, if wanted, action, query, condition
+ * and http.give_up.  With a condition, BB_S3_CONDITION and BB_S3_MISSING are
+ * tolerated.
  */
 extern bool bb_s3_put(const BbReqCtx *ctx, BbS3Store *objects,
 					  const BbS3Request *put, BbS3Answer *answer);
@@ -130,9 +131,7 @@ extern void bb_s3_delete(const BbReqCtx *ctx, BbS3Store *objects,
 						 const char *action, const char *name,
 						 const char *query);
 
-/*
- * bb_s3_look - does an object exist?  Sets *size.
- */
+/* bb_s3_look - does an object exist?  Sets *size. */
 extern bool bb_s3_look(const BbReqCtx *ctx, BbS3Store *objects,
 					   const char *action, const char *name, uint64 *size);
 
@@ -145,9 +144,7 @@ extern bool bb_s3_look(const BbReqCtx *ctx, BbS3Store *objects,
 extern void bb_s3_clean_up(BbS3Store *objects, const char *name,
 						   const char *query);
 
-/*
- * bb_s3_bad_answer - report that an answer isn't the document it should be.
- */
+/* bb_s3_bad_answer - report that an answer isn't the document it should be. */
 pg_noreturn extern void bb_s3_bad_answer(const BbS3Store *objects,
 										 const char *action,
 										 const char *reason);

@@ -256,9 +256,7 @@ bb_s3_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 
 /* ---- replacing on a condition ---- */
 
-/*
- * Does the server check conditions?  Find out by a condition that is false.
- */
+/* Does the server check conditions?  Find out by a condition that is false. */
 static bool
 checks_conditions(const BbReqCtx *ctx, BbS3Store *objects)
 {
@@ -358,15 +356,13 @@ bb_s3_put_if(const BbReqCtx *ctx, BbObjectStore *base, const char *name,
 			 BbObjectTag *tag)
 {
 	BbS3Store  *objects = (BbS3Store *) base;
-	MemoryContext context;
-	MemoryContext old;
+	/* the lock is released with this context */
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup put",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	PutOutcome	outcome = PUT_IMPOSSIBLE;
 	S3Lock	   *lock;
-
-	/* the lock is released with this context */
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup put",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
 
 	if (checks_conditions(ctx, objects))
 		outcome = compare_and_put(ctx, objects, name, data, length, expected,

@@ -54,9 +54,7 @@ bb_s3_bad_answer(const BbS3Store *objects, const char *action,
 			 errhint("Is the endpoint an S3 server?")));
 }
 
-/*
- * Send a request once.
- */
+/* Send a request once. */
 static BbHttpTransfer *
 attempt(const BbS3Store *objects, const BbS3Request *request,
 		BbHttpAnswer *answer)
@@ -242,10 +240,7 @@ hint_for(const BbS3Store *objects, const BbS3Answer *answer)
 	}
 }
 
-/*
- * Report what failed: as a WARNING if the request will be retried, or as an
- * ERROR.
- */
+/* Report a failure: as a WARNING if the request will be retried, or an ERROR. */
 static void
 report_failure(int level, const BbS3Store *objects, const BbS3Request *request,
 			   const BbS3Answer *answer, const Attempts *attempts)
@@ -279,9 +274,7 @@ report_failure(int level, const BbS3Store *objects, const BbS3Request *request,
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
-/*
- * An attempt failed temporarily.  Is there time for another one?
- */
+/* An attempt failed temporarily.  Is there time for another one? */
 static bool
 may_retry(const BbS3Request *request, Attempts *attempts)
 {

@@ -61,14 +61,12 @@ abort_upload(void *arg)
 BbObjectWriter *
 bb_s3_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
-	MemoryContext context;
-	MemoryContext old;
-	S3Writer   *writer;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup upload",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	S3Writer   *writer = palloc0(sizeof(S3Writer));
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup upload",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	writer = palloc0(sizeof(S3Writer));
 	writer->context = context;
 	writer->objects = (BbS3Store *) objects;
 	writer->name = pstrdup(name);

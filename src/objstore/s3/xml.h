@@ -36,9 +36,7 @@ typedef struct BbXml
 	bool		ended;
 } BbXml;
 
-/*
- * bb_xml_init - start to read a document, which stays in use.
- */
+/* bb_xml_init - start to read a document, which stays in use. */
 extern void bb_xml_init(BbXml *xml, const char *document);
 
 /*
