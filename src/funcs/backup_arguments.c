@@ -51,23 +51,16 @@ find(const Arguments *arguments, const char *name)
 	return -1;
 }
 
-static int
-must_find(const Arguments *arguments, const char *name)
-{
-	int			n = find(arguments, name);
-
-	if (n < 0)
-		elog(ERROR, "function %u has no argument \"%s\"",
-			 arguments->fcinfo->flinfo->fn_oid, name);
-	return n;
-}
-
 int
 bb_arg_number(FunctionCallInfo fcinfo, const char *name)
 {
 	Arguments	arguments = named_arguments(fcinfo);
+	int			n = find(&arguments, name);
 
-	return must_find(&arguments, name);
+	if (n < 0)
+		elog(ERROR, "function %u has no argument \"%s\"",
+			 fcinfo->flinfo->fn_oid, name);
+	return n;
 }
 
 /* Does the function have the argument, and is it not NULL? */
@@ -133,9 +126,9 @@ BbBackupRequest
 bb_arg_backup(FunctionCallInfo fcinfo)
 {
 	Arguments	arguments = named_arguments(fcinfo);
-	int			lsn = must_find(&arguments, "lsn");
-	int			store = must_find(&arguments, "store");
-	int			timeline = must_find(&arguments, "timeline");
+	int			lsn = bb_arg_number(fcinfo, "lsn");
+	int			store = bb_arg_number(fcinfo, "store");
+	int			timeline = bb_arg_number(fcinfo, "timeline");
 
 	return (BbBackupRequest){
 		.function = get_func_name(fcinfo->flinfo->fn_oid),

@@ -45,7 +45,6 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	result = bb_import_directory(ctx, objects, timeline, directory,
 								 wal_directory);
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.lsn});
-
 	bb_reqctx_end(ctx);
 	return bb_result_record(fcinfo,
 							(Datum[]){CStringGetTextDatum(timeline),

@@ -70,20 +70,11 @@ bb_sql_stat_reset_body(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-static const char *
-link_name(BbParentLink link)
-{
-	switch (link)
-	{
-		case BB_LINK_ROOT:
-			break;
-		case BB_LINK_ATTACHED:
-			return "attached";
-		case BB_LINK_DETACHED:
-			return "detached";
-	}
-	return NULL;
-}
+static const char *const link_names[] = {
+	[BB_LINK_ROOT] = NULL,
+	[BB_LINK_ATTACHED] = "attached",
+	[BB_LINK_DETACHED] = "detached",
+};
 
 static Datum
 name_or_null(const char *name, bool *null)
@@ -108,7 +99,7 @@ call_row(FunctionCallInfo fcinfo, const BbCall *call, TimestampTz now)
 		[5] = CStringGetTextDatum(
 			bb_download_behavior_name(call->download_behavior)),
 		[6] = Int64GetDatum((int64) call->parent_call_id),
-		[7] = bb_result_text(link_name(call->parent_link), &nulls[7]),
+		[7] = bb_result_text(link_names[call->parent_link], &nulls[7]),
 		[8] = name_or_null(call->store, &nulls[8]),
 		[9] = bb_result_text(call->timeline, &nulls[9]),
 		[10] = bb_result_lsn(call->lsn, &nulls[10]),
@@ -197,7 +188,7 @@ progress_rows(FunctionCallInfo fcinfo, List *all)
 {
 	ListCell   *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
+	(void) bb_result_begin(fcinfo);
 	foreach(cell, all)
 	{
 		const BbProgress *progress = lfirst(cell);

@@ -26,17 +26,15 @@ bb_store_access(const BbReqCtx *ctx, const char *name, const char *timeline)
 
 	bb_calls_describe(ctx,
 					  &(BbCallAbout){.store = name, .timeline = timeline});
-	if (server == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("page store \"%s\" does not exist", name),
-				 errhint("Page stores are foreign servers of the wrapper \""
-						 BB_WRAPPER_NAME "\".")));
-	if (strcmp(GetForeignDataWrapper(server->fdwid)->fdwname,
+	if (server == NULL ||
+		strcmp(GetForeignDataWrapper(server->fdwid)->fdwname,
 			   BB_WRAPPER_NAME) != 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("server \"%s\" is not a page store", name),
+				(errcode(server == NULL ? ERRCODE_UNDEFINED_OBJECT
+										: ERRCODE_WRONG_OBJECT_TYPE),
+				 server == NULL
+				 ? errmsg("page store \"%s\" does not exist", name)
+				 : errmsg("server \"%s\" is not a page store", name),
 				 errhint("Page stores are foreign servers of the wrapper \""
 						 BB_WRAPPER_NAME "\".")));
 	allowed = bb_compat_server_usage(server->serverid, GetUserId());

@@ -181,14 +181,6 @@ bb_storeoptions_check(List *options, Oid catalog)
 
 /* ---- using options ---- */
 
-static char *
-default_url(void)
-{
-	if (bb_setting_store_directory[0] != '\0')
-		return psprintf("file://%s", bb_setting_store_directory);
-	return psprintf("file://%s.bbackup", DataDir);
-}
-
 /* Return the value of an option; NULL if it is not set. */
 static char *
 option_of(List *options, const char *name)
@@ -212,14 +204,16 @@ url_of(const ForeignServer *server)
 
 	if (url != NULL)
 		return url;
-	if (bb_own_server_is(server->serverid))
-		return default_url();
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-			 errmsg("page store \"%s\" has no URL", server->servername),
-			 errhint("ALTER SERVER %s OPTIONS (ADD " BB_OPTION_URL
-					 " 'file:///directory').",
-					 server->servername)));
+	if (!bb_own_server_is(server->serverid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("page store \"%s\" has no URL", server->servername),
+				 errhint("ALTER SERVER %s OPTIONS (ADD " BB_OPTION_URL
+						 " 'file:///directory').",
+						 server->servername)));
+	if (bb_setting_store_directory[0] != '\0')
+		return psprintf("file://%s", bb_setting_store_directory);
+	return psprintf("file://%s.bbackup", DataDir);
 }
 
 static bool

@@ -50,6 +50,12 @@ small_control(void)
 	};
 }
 
+static BbSmallFiles *
+files_of(const BbReqCtx *ctx, BbPageStore *store)
+{
+	return bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
+}
+
 static char *
 text_of(const BbReqCtx *ctx, BbSmallFiles *files, const char *path)
 {
@@ -107,7 +113,7 @@ UNIT_TEST(smallfiles_each_path_once)
 	put_directory(store, 1, "a");
 	put_directory(store, 2, "e/f");
 	put_directory(store, 3, "e/f");
-	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
+	files = files_of(ctx, store);
 	CHECK(strcmp(text_of(ctx, files, "pg_wal/00000002.history"), "newer") ==
 		  0);
 	bb_smallfiles_write(files, "b", pstrdup("new"), 3);
@@ -143,12 +149,10 @@ UNIT_TEST(smallfiles_refused)
 		BbPageStore *store = new_store();
 
 		fixture_put_file(store, 1, paths[i], "");
-		CHECK_ERROR(bb_smallfiles_new(ctx, unit_snapshot(store, LSN)),
-					ERRCODE_DATA_CORRUPTED);
+		CHECK_ERROR(files_of(ctx, store), ERRCODE_DATA_CORRUPTED);
 		store = new_store();
 		put_directory(store, 1, paths[i]);
-		CHECK_ERROR(bb_smallfiles_new(ctx, unit_snapshot(store, LSN)),
-					ERRCODE_DATA_CORRUPTED);
+		CHECK_ERROR(files_of(ctx, store), ERRCODE_DATA_CORRUPTED);
 	}
 }
 
@@ -184,8 +188,7 @@ UNIT_TEST(conf_follows_includes)
 	fixture_put_file(store, 10, "commented.conf", "commented = on\n");
 	fixture_put_file(store, 11, "postgresql.auto.conf", "only_b = '2'\n");
 
-	conf = bb_conf_parse(ctx,
-						 bb_smallfiles_new(ctx, unit_snapshot(store, LSN)));
+	conf = bb_conf_parse(ctx, files_of(ctx, store));
 	CHECK(is_set(&conf, "port", "2"));
 	CHECK(is_set(&conf, "work_mem", "5MB"));
 	CHECK(is_set(&conf, "found", "beside"));
@@ -218,8 +221,7 @@ UNIT_TEST(conf_includes_what_is_not_there)
 	fixture_put_file(store, 3, "none.d/README", "");
 	put_directory(store, 1, "empty.d");
 
-	conf = bb_conf_parse(ctx,
-						 bb_smallfiles_new(ctx, unit_snapshot(store, LSN)));
+	conf = bb_conf_parse(ctx, files_of(ctx, store));
 	CHECK(list_length(conf.missing) == 4);
 	CHECK(strcmp(linitial(conf.missing), "no.conf") == 0);
 	CHECK(strcmp(lsecond(conf.missing), "no.d") == 0);
@@ -235,8 +237,7 @@ UNIT_TEST(conf_that_is_broken)
 
 	fixture_put_file(store, 1, "postgresql.conf", "a = 1\n= = =\nb = 2\n");
 	fixture_put_file(store, 2, "postgresql.auto.conf", "");
-	conf = bb_conf_parse(ctx,
-						 bb_smallfiles_new(ctx, unit_snapshot(store, LSN)));
+	conf = bb_conf_parse(ctx, files_of(ctx, store));
 	CHECK(is_set(&conf, "a", "1"));
 
 	store = new_store();
@@ -244,13 +245,10 @@ UNIT_TEST(conf_that_is_broken)
 	for (int i = 0; i < 20; i++)
 		fixture_put_file(store, 2 + i, psprintf("d/%02d.conf", i),
 						 "include_dir '.'\ninclude_dir '../d'\n");
-	conf = bb_conf_parse(ctx,
-						 bb_smallfiles_new(ctx, unit_snapshot(store, LSN)));
+	conf = bb_conf_parse(ctx, files_of(ctx, store));
 	CHECK(conf.files == 1000);
 
-	conf = bb_conf_parse(ctx,
-						 bb_smallfiles_new(ctx,
-										   unit_snapshot(new_store(), LSN)));
+	conf = bb_conf_parse(ctx, files_of(ctx, new_store()));
 	CHECK(conf.settings == NIL);
 }
 
@@ -278,7 +276,7 @@ UNIT_TEST(settings_of_a_clone)
 					 "external_pid_file = 'x'\narchive_mode = always");
 
 	/* unchanged, for a cluster that takes the source's place */
-	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
+	files = files_of(ctx, store);
 	CHECK(bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs) ==
 		  NIL);
 	conf = bb_conf_parse(ctx, files);
@@ -286,7 +284,7 @@ UNIT_TEST(settings_of_a_clone)
 	CHECK(is_set(&conf, "data_directory", "/srv/parent"));
 	CHECK(is_set(&conf, "primary_conninfo", "host=parent"));
 
-	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
+	files = files_of(ctx, store);
 	CHECK(bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs) ==
 		  NIL);
 	conf = bb_conf_parse(ctx, files);
@@ -316,7 +314,7 @@ UNIT_TEST(settings_of_a_clone)
 	fixture_put_file(second, 1, "postgresql.conf", "");
 	fixture_put_file(second, 2, "postgresql.auto.conf",
 					 psprintf("%slog_directory = '/elsewhere'\n", text));
-	files = bb_smallfiles_new(ctx, unit_snapshot(second, LSN));
+	files = files_of(ctx, second);
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
 	text = text_of(ctx, files, "postgresql.auto.conf");
 	CHECK(count_of(text, "# begin of ") == 1);
@@ -326,7 +324,7 @@ UNIT_TEST(settings_of_a_clone)
 					"keep a clone apart (bbackup)\n"));
 
 	/* a cluster that takes the clone's place has its settings and the block */
-	files = bb_smallfiles_new(ctx, unit_snapshot(second, LSN));
+	files = files_of(ctx, second);
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(count_of(text_of(ctx, files, "postgresql.auto.conf"),
 				   "# begin of ") == 1);
@@ -337,8 +335,7 @@ UNIT_TEST(settings_of_nothing)
 {
 	ControlFileData control = small_control();
 	BbDataNeeds needs = {.control = &control};
-	BbSmallFiles *files = bb_smallfiles_new(ctx,
-											unit_snapshot(new_store(), LSN));
+	BbSmallFiles *files = files_of(ctx, new_store());
 
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
 	CHECK(strncmp(text_of(ctx, files, "postgresql.auto.conf"),
@@ -367,7 +364,7 @@ UNIT_TEST(settings_that_data_need)
 	control.max_prepared_xacts = 50;
 	needs.prepared = 0;
 	needs.origins = 10;
-	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
+	files = files_of(ctx, store);
 	CHECK(bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs) ==
 		  NIL);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), "a = 1\n") == 0);
@@ -377,7 +374,7 @@ UNIT_TEST(settings_that_data_need)
 	control.xlog_seg_size = 1024 * 1024 * 1024;
 	needs.prepared = 1;
 	needs.origins = 11;
-	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
+	files = files_of(ctx, store);
 	CHECK(list_length(bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE,
 											 &needs)) == 6);
 	conf = bb_conf_parse(ctx, files);
@@ -397,13 +394,13 @@ UNIT_TEST(settings_that_data_need)
 	text = text_of(ctx, files, "postgresql.auto.conf");
 	fixture_put_file(again, 1, "postgresql.auto.conf", text);
 	fixture_put_file(again, 2, "postgresql.conf", "max_connections = 10\n");
-	files = bb_smallfiles_new(ctx, unit_snapshot(again, LSN));
+	files = files_of(ctx, again);
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), text) == 0);
 	control = small_control();
 	needs.prepared = 0;
 	needs.origins = 0;
-	files = bb_smallfiles_new(ctx, unit_snapshot(again, LSN));
+	files = files_of(ctx, again);
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_SOURCE, &needs);
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), "a = 1\n") == 0);
 
@@ -412,6 +409,6 @@ UNIT_TEST(settings_that_data_need)
 	control.max_locks_per_xact = INT_MAX;
 	control.max_prepared_xacts = -1;
 	needs.prepared = PG_UINT32_MAX;
-	files = bb_smallfiles_new(ctx, unit_snapshot(store, LSN));
+	files = files_of(ctx, store);
 	bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
 }
