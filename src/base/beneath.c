@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * beneath.c
- *	  Opens files beneath a directory without following symbolic links.
+ *	  Opens files beneath a directory without following symbolic links, and
+ *	  checks paths that are read from a store.
  *
  * The C library has a function for openat2(2) only from glibc 2.43 on; its
  * number and structure are taken from Linux's include/uapi/linux/openat2.h.
@@ -95,16 +96,11 @@ bb_openat_by_parts(int directory, const char *path, int flags, mode_t mode)
 static bool
 goes_up(const char *path)
 {
-	for (const char *part = path; part != NULL;)
-	{
-		const char *slash = strchr(part, '/');
+	size_t		length = strlen(path);
 
-		if ((slash != NULL ? slash - part : strlen(part)) == 2 &&
-			part[0] == '.' && part[1] == '.')
-			return true;
-		part = slash != NULL ? slash + 1 : NULL;
-	}
-	return false;
+	return strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
+		strstr(path, "/../") != NULL ||
+		(length >= 3 && strcmp(path + length - 3, "/..") == 0);
 }
 
 int
@@ -158,4 +154,31 @@ bb_open_parent_beneath(int directory, const char *path, const char **name)
 	else if (!copy_part(path, slash - path, parent))
 		return -1;
 	return bb_openat_beneath(directory, parent, O_PATH | O_DIRECTORY, 0);
+}
+
+const char *
+bb_storedpath_error(const char *path)
+{
+	if (path[0] == '\0')
+		return "The path is empty.";
+	if (path[0] == '/')
+		return "The path is absolute.";
+	if (strlen(path) >= MAXPGPATH)
+		return "The path is too long.";
+
+	for (const char *part = path; part != NULL;)
+	{
+		const char *slash = strchr(part, '/');
+		size_t		length = slash != NULL ? slash - part : strlen(part);
+
+		if (length == 0)
+			return "The path has an empty part.";
+		if (length > BB_STOREDPATH_PART_MAX)
+			return "A part of the path is too long.";
+		if ((length == 1 && part[0] == '.') ||
+			(length == 2 && part[0] == '.' && part[1] == '.'))
+			return "The path has a part \".\" or \"..\".";
+		part = slash != NULL ? slash + 1 : NULL;
+	}
+	return NULL;
 }

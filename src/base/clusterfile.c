@@ -28,28 +28,14 @@ wrong_length(size_t length, size_t expected)
 	return psprintf("It has %zu bytes instead of %zu.", length, expected);
 }
 
-/* Is the byte a bool?  Nothing else may be read as one. */
+/* Are the bytes at these offsets bools?  No other value may be read as one. */
 static bool
-is_bool(const void *data, size_t offset)
+are_bools(const void *data, const size_t *offsets, int n)
 {
-	return ((const uint8 *) data)[offset] <= 1;
-}
-
-static bool
-checkpoint_has_bools(const void *data)
-{
-	return is_bool(data, offsetof(CheckPoint, fullPageWrites));
-}
-
-static bool
-control_has_bools(const void *data)
-{
-	return checkpoint_has_bools((const uint8 *) data +
-								offsetof(ControlFileData, checkPointCopy)) &&
-		is_bool(data, offsetof(ControlFileData, backupEndRequired)) &&
-		is_bool(data, offsetof(ControlFileData, wal_log_hints)) &&
-		is_bool(data, offsetof(ControlFileData, track_commit_timestamp)) &&
-		is_bool(data, offsetof(ControlFileData, float8ByVal));
+	for (int i = 0; i < n; i++)
+		if (((const uint8 *) data)[offsets[i]] > 1)
+			return false;
+	return true;
 }
 
 char *
@@ -125,6 +111,12 @@ bb_control_crc(const ControlFileData *control)
 char *
 bb_control_error(const void *data, size_t length)
 {
+	const size_t bools[] = {offsetof(ControlFileData,
+									 checkPointCopy.fullPageWrites),
+							offsetof(ControlFileData, backupEndRequired),
+							offsetof(ControlFileData, wal_log_hints),
+							offsetof(ControlFileData, track_commit_timestamp),
+							offsetof(ControlFileData, float8ByVal)};
 	ControlFileData control;
 	pg_crc32c	crc;
 	char	   *complaint = wrong_length(length, sizeof(control));
@@ -145,7 +137,7 @@ bb_control_error(const void *data, size_t length)
 		return psprintf(
 			"Its stored checksum is %08X, the calculated one %08X.",
 			control.crc, crc);
-	if (!control_has_bools(data))
+	if (!are_bools(data, bools, lengthof(bools)))
 		return pstrdup("It has a value that is neither true nor false.");
 	if (control.state < DB_STARTUP || control.state > DB_IN_PRODUCTION)
 		return psprintf("Its state %d is impossible.", (int) control.state);
@@ -161,12 +153,13 @@ bb_control_error(const void *data, size_t length)
 char *
 bb_checkpoint_error(const void *data, size_t length)
 {
+	const size_t bools = offsetof(CheckPoint, fullPageWrites);
 	CheckPoint	checkpoint;
 	char	   *complaint = wrong_length(length, sizeof(checkpoint));
 
 	if (complaint != NULL)
 		return complaint;
-	if (!checkpoint_has_bools(data))
+	if (!are_bools(data, &bools, 1))
 		return pstrdup("It has a value that is neither true nor false.");
 	memcpy(&checkpoint, data, sizeof(checkpoint));
 	if (!TransactionIdIsNormal(XidFromFullTransactionId(checkpoint.nextXid)))

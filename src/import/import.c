@@ -459,7 +459,7 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
 	}
 	result = import->result;
 	MemoryContextDelete(context);
-	bb_progress_import_end();
+	bb_progress_end();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(locked);
 	return result;

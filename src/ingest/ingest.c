@@ -368,7 +368,7 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *objects,
 				 errhint("Import it again.")));
 	bb_manifest_sweep(ctx, objects, timeline, manifest);
 	result = run(ctx, objects, manifest, origin, until, backup);
-	bb_progress_ingest_end();
+	bb_progress_end();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return result;

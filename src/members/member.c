@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
+#include "base/beneath.h"
 #include "base/compat.h"
-#include "base/storedpath.h"
 #include "files/tree.h"
 #include "members/member.h"
 

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
-#include "base/storedpath.h"
+#include "base/beneath.h"
 #include "pagestore/captured.h"
 
 /* Directories of the server and its logs: nothing in them is captured. */

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include <pwd.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -25,6 +26,7 @@
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "access/xlogutils.h"
+#include "base/compat.h"
 #include "miscadmin.h"
 #include "redo/helper.h"
 #include "redo/protocol.h"
@@ -300,7 +302,7 @@ take_over(void)
 	if (previous_shmem_startup_hook != NULL)
 		previous_shmem_startup_hook();
 
-	/* the segment first: what kills us from here on leaves none behind */
+	/* first, so that a helper that is killed later leaves no segment */
 	give_up_segment();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
 		ereport(FATAL, (errmsg("could not request a signal at the parent's death: %m")));
@@ -342,4 +344,35 @@ bb_redo_helper_init(void)
 	seccomp_wanted = seccomp != 0;
 	previous_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = take_over;
+}
+
+/*
+ * A name for the user of a helper.
+ *
+ * "postgres --single" first looks up the name of its effective user, and exits if
+ * there is none (get_user_name_or_exit() in main.c, PostgreSQL 15 to 18).  In
+ * containers, servers run with user IDs that have no entry in the password
+ * file, which a postmaster accepts.  A helper doesn't need the name: it is only
+ * the default for the database and the role, and neither is ever used.
+ *
+ * So a helper has this library in LD_PRELOAD, and there this function
+ * replaces libc's.  In all other processes dlopen() loads the library, after the
+ * executable and libc, so that libc's function is found first;
+ * t/371_no_user_name.pl and test_redo.c test both.  Since the system isn't asked,
+ * a helper's start doesn't depend on LDAP and the like either.
+ */
+extern PGDLLEXPORT struct passwd *getpwuid(uid_t uid);
+
+struct passwd *
+getpwuid(uid_t uid)
+{
+	static struct passwd entry = {.pw_name = "bbackup",
+								  .pw_passwd = "x",
+								  .pw_gecos = "",
+								  .pw_dir = "/",
+								  .pw_shell = "/bin/false"};
+
+	entry.pw_uid = uid;
+	entry.pw_gid = getegid();
+	return &entry;
 }

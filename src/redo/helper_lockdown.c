@@ -79,15 +79,6 @@ address_space(void)
 	return (rlim_t) pages * sysconf(_SC_PAGESIZE);
 }
 
-static void
-limit_memory(void)
-{
-	rlim_t		used = address_space();
-
-	limit(RLIMIT_AS,
-		  used > 0 ? used + MEMORY_BYTES : (rlim_t) ADDRESS_SPACE_BYTES);
-}
-
 /* mmap(address, length, prot, flags, …): arguments 2 and 3. */
 static int
 allow_anonymous_mmap(scmp_filter_ctx filter)
@@ -121,9 +112,11 @@ load_filter(void)
 const char *
 bb_redo_lockdown(bool seccomp)
 {
+	rlim_t		used = address_space();
 	int			error;
 
-	limit_memory();
+	limit(RLIMIT_AS,
+		  used > 0 ? used + MEMORY_BYTES : (rlim_t) ADDRESS_SPACE_BYTES);
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_FSIZE, 0);
 	limit(RLIMIT_NOFILE, 0);

@@ -31,13 +31,6 @@ bb_redo_peer_new(MemoryContext context, dlist_head *waiting)
 }
 
 void
-bb_redo_peer_start(BbRedoPeer *peer, const BbRedoSetup *setup)
-{
-	peer->process = bb_redo_process_start(setup, peer->context);
-	peer->progress_at = GetCurrentTimestamp();
-}
-
-void
 bb_redo_peer_free(BbRedoPeer *peer)
 {
 	if (peer->process != NULL)

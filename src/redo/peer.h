@@ -4,7 +4,7 @@
  *	  A redo helper as its pool talks to it: the process, the requests that it
  *	  has, and the input that has arrived from it.
  *
- *	  bb_redo_peer_new bb_redo_peer_start
+ *	  bb_redo_peer_new, then the pool sets "process"
  *	  (give | send | receive)* time_out? bb_redo_peer_free
  *
  * When a helper fails, one request is to blame: the one on its slate, or else
@@ -44,13 +44,6 @@ typedef struct BbRedoPeer
 
 extern BbRedoPeer *bb_redo_peer_new(MemoryContext context,
 									dlist_head *waiting);
-
-/*
- * bb_redo_peer_start - start its helper.
- *
- * Errors: those of bb_redo_process_start().
- */
-extern void bb_redo_peer_start(BbRedoPeer *peer, const BbRedoSetup *setup);
 
 /* End the helper if it lives.  The requests that it has are lost. */
 extern void bb_redo_peer_free(BbRedoPeer *peer);

@@ -74,7 +74,7 @@ add_peer(BbRedoPool *pool)
 	pool->peers = lappend(pool->peers, peer);
 	PG_TRY();
 	{
-		bb_redo_peer_start(peer, &pool->setup);
+		peer->process = bb_redo_process_start(&pool->setup, pool->context);
 	}
 	PG_CATCH();
 	{

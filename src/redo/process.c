@@ -62,7 +62,7 @@ bb_redo_setup_library(void)
  * finding and starting the server's libraries, those of checking tools, and
  * bbackup's.  A name that ends with "_" stands for all names that begin with it.
  *
- * LD_PRELOAD gives the helper's user a name (username.c).  ld.so ignores a
+ * LD_PRELOAD gives the helper's user a name (helper.c).  ld.so ignores a
  * library whose path contains spaces or colons; then the user must have an
  * entry in the password file.
  */

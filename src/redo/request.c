@@ -22,6 +22,13 @@ typedef struct Writer
 	size_t		piece; /* where the last piece begins */
 } Writer;
 
+static BbRedoRequestHeader *
+piece_header(const Writer *writer)
+{
+	return (BbRedoRequestHeader *) (writer->data + writer->piece);
+}
+
+/* Add to the current piece, whose header is complete afterwards. */
 static void
 put(Writer *writer, const void *data, size_t length)
 {
@@ -31,14 +38,9 @@ put(Writer *writer, const void *data, size_t length)
 	{
 		memcpy(writer->data + writer->length, data, length);
 		memset(writer->data + writer->length + length, 0, padded - length);
+		piece_header(writer)->length = writer->length + padded - writer->piece;
 	}
 	writer->length += padded;
-}
-
-static BbRedoRequestHeader *
-piece_header(const Writer *writer)
-{
-	return (BbRedoRequestHeader *) (writer->data + writer->piece);
 }
 
 static void
@@ -47,10 +49,7 @@ begin_piece(Writer *writer, const BbRedoRequestHeader *header, bool has_page)
 	writer->piece = writer->length;
 	put(writer, header, sizeof(*header));
 	if (writer->data != NULL)
-	{
 		piece_header(writer)->has_page = has_page;
-		piece_header(writer)->length = writer->length - writer->piece;
-	}
 }
 
 static void
@@ -62,20 +61,16 @@ put_record(Writer *writer, const BbChange *change)
 	put(writer, &header, sizeof(header));
 	put(writer, change->data, change->length);
 	if (writer->data != NULL)
-	{
 		piece_header(writer)->nrecords++;
-		piece_header(writer)->length = writer->length - writer->piece;
-	}
 }
 
 static void
 write_pieces(Writer *writer, const BbRedoRequestHeader *header,
 			 const BbPageHistory *history)
 {
-	size_t		content;
+	size_t		content = 0;
 
 	begin_piece(writer, header, history->base != NULL);
-	content = 0;
 	for (int i = 0; i < history->nchanges; i++)
 	{
 		const BbChange *change = &history->changes[i];
@@ -177,17 +172,16 @@ bb_redo_request_free(BbRedoRequest *request)
 	pfree(request);
 }
 
-static const BbRedoRequestHeader *
+static BbRedoRequestHeader *
 current_header(const BbRedoRequest *request)
 {
-	return (const BbRedoRequestHeader *) (request->message + request->piece);
+	return (BbRedoRequestHeader *) (request->message + request->piece);
 }
 
 void
 bb_redo_request_place(BbRedoRequest *request, BbRedoSlate *slate, int slot)
 {
-	BbRedoRequestHeader *header = (BbRedoRequestHeader *) (request->message +
-														   request->piece);
+	BbRedoRequestHeader *header = current_header(request);
 	size_t		length = header->length - sizeof(BbRedoRequestHeader);
 
 	request->slot = slot;

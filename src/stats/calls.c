@@ -190,16 +190,6 @@ add_to_totals(const BbCall *call)
 	bb_counters_add(&totals->counters, &call->counters);
 }
 
-/* Add the error of a call that failed. */
-static void
-set_error(BbCall *call)
-{
-	if (call->state != BB_CALL_ERROR && call->state != BB_CALL_CANCELLED)
-		return;
-	call->sqlstate = last_error.sqlstate;
-	strlcpy(call->message, last_error.message, sizeof(call->message));
-}
-
 /*
  * Move a call from its slot to ring and totals.
  */
@@ -215,7 +205,11 @@ end_account(BbAccount *account, BbCallState state)
 	call->counters = *account->ctx->counters;
 	call->state = state;
 	call->ended_at = GetCurrentTimestamp();
-	set_error(call);
+	if (state != BB_CALL_DONE)
+	{
+		call->sqlstate = last_error.sqlstate;
+		strlcpy(call->message, last_error.message, sizeof(call->message));
+	}
 
 	bb_stats_lock(LW_EXCLUSIVE);
 	if (account->slot != NO_SLOT)

@@ -103,17 +103,17 @@ find_place(uint64 file_id)
 	return oldest;
 }
 
+/* Lock the memory, and return the statistics of a layer to change. */
 static BbLayerStats *
-touch(uint64 file_id, TimestampTz now)
+begin_change(uint64 file_id, TimestampTz now)
 {
-	Place	   *place = find_place(file_id);
+	Place	   *place;
 
+	bb_stats_need();
+	bb_stats_lock(LW_EXCLUSIVE);
+	place = find_place(file_id);
 	if (!place->used || place->stats.file_id != file_id)
-	{
-		memset(place, 0, sizeof(Place));
-		place->used = true;
-		place->stats.file_id = file_id;
-	}
+		*place = (Place){.used = true, .stats = {.file_id = file_id}};
 	place->touched = now;
 	return &place->stats;
 }
@@ -126,10 +126,8 @@ bb_layerstats_access(const BbReqCtx *ctx, uint64 file_id)
 
 	if (ctx->uncounted)
 		return;
-	bb_stats_need();
 	now = GetCurrentTimestamp();
-	bb_stats_lock(LW_EXCLUSIVE);
-	stats = touch(file_id, now);
+	stats = begin_change(file_id, now);
 	if (stats->first_access == 0)
 		stats->first_access = now;
 	stats->last_access = now;
@@ -141,11 +139,8 @@ void
 bb_layerstats_downloaded(uint64 file_id)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	BbLayerStats *stats;
+	BbLayerStats *stats = begin_change(file_id, now);
 
-	bb_stats_need();
-	bb_stats_lock(LW_EXCLUSIVE);
-	stats = touch(file_id, now);
 	stats->resident_since = now;
 	stats->downloads++;
 	bb_stats_unlock();
@@ -154,11 +149,8 @@ bb_layerstats_downloaded(uint64 file_id)
 void
 bb_layerstats_evicted(uint64 file_id)
 {
-	BbLayerStats *stats;
+	BbLayerStats *stats = begin_change(file_id, GetCurrentTimestamp());
 
-	bb_stats_need();
-	bb_stats_lock(LW_EXCLUSIVE);
-	stats = touch(file_id, GetCurrentTimestamp());
 	stats->resident_since = 0;
 	stats->evictions++;
 	bb_stats_unlock();

@@ -19,19 +19,15 @@
 #define IMPORT_COMMAND ((ProgressCommandType) 0x6262)
 #define INGEST_COMMAND ((ProgressCommandType) 0x6263)
 
-/* Places in the progress array; the phase is followed by BbProgress.values. */
+/* Places in the progress array; those after the phase become BbProgress.values. */
 enum
 {
 	AT_PHASE,
 	AT_BYTES_TOTAL,
 	AT_BYTES_DONE,
 	AT_FILES_TOTAL,
-	AT_FILES_DONE
-};
-
-/* The same for an ingest. */
-enum
-{
+	AT_FILES_DONE,
+	/* of an ingest */
 	AT_START_LSN = AT_PHASE + 1,
 	AT_LIMIT_LSN,
 	AT_CURRENT_LSN,
@@ -72,12 +68,6 @@ bb_progress_import_done(uint64 bytes, uint64 files)
 }
 
 void
-bb_progress_import_end(void)
-{
-	pgstat_progress_end_command();
-}
-
-void
 bb_progress_ingest_start(void)
 {
 	pgstat_progress_start_command(INGEST_COMMAND, InvalidOid);
@@ -104,7 +94,7 @@ bb_progress_ingest_done(XLogRecPtr lsn, uint64 records)
 }
 
 void
-bb_progress_ingest_end(void)
+bb_progress_end(void)
 {
 	pgstat_progress_end_command();
 }

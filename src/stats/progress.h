@@ -30,9 +30,6 @@ extern void bb_progress_import_start(void);
 extern void bb_progress_import_phase(BbImportPhase phase);
 extern void bb_progress_import_total(uint64 bytes, uint64 files);
 extern void bb_progress_import_done(uint64 bytes, uint64 files);
-/* Also done by the server when the transaction aborts. */
-extern void bb_progress_import_end(void);
-
 typedef enum BbIngestPhase
 {
 	BB_INGEST_OPENING = 1, /* timeline, WAL directory */
@@ -45,7 +42,9 @@ extern void bb_progress_ingest_phase(BbIngestPhase phase);
 /* "limit" is the end of the available WAL. */
 extern void bb_progress_ingest_total(XLogRecPtr start, XLogRecPtr limit);
 extern void bb_progress_ingest_done(XLogRecPtr lsn, uint64 records);
-extern void bb_progress_ingest_end(void);
+
+/* Ends both; the server does the same when the transaction aborts. */
+extern void bb_progress_end(void);
 
 /* A copy of the progress of one import or ingest. */
 typedef struct BbProgress

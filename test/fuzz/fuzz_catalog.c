@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "base/storedpath.h"
+#include "base/beneath.h"
 #include "fuzz.h"
 #include "pagestore/captured.h"
 #include "pagestore/catalog.h"

@@ -71,7 +71,7 @@ UNIT_TEST(key_next_carries)
 
 UNIT_TEST(key_text_names_every_kind)
 {
-	/* the kinds' own words; an unknown one shows its number */
+	/* every kind has a text; an unknown one shows its number */
 	for (int kind = 0; kind < 256; kind++)
 	{
 		BbKey		key = bb_key_make((BbKeyKind) kind, 1, 2, 3, 200, 4);
@@ -115,7 +115,7 @@ UNIT_TEST(codec_never_reads_past_the_end)
 		CHECK(bb_reader_le64(&reader) == 0);
 	}
 
-	/* too long for the caller, a zero inside, a length beyond all bounds */
+	/* longer than the limit, with a zero, with an impossible length */
 	bb_reader_init(&reader, buf.data, buf.len);
 	CHECK(bb_reader_text(&reader, 3) == NULL);
 	buf.data[5] = '\0';
@@ -180,7 +180,7 @@ UNIT_TEST(compression_roundtrip)
 		CHECK(bb_decompress(methods[m], out, n, again, BLCKSZ));
 		CHECK(memcmp(raw, again, BLCKSZ) == 0);
 
-		/* neither shorter nor longer than said, nor cut */
+		/* a wrong raw length and truncated input are refused */
 		CHECK(!bb_decompress(methods[m], out, n, again, BLCKSZ - 1));
 		CHECK(!bb_decompress(methods[m], out, n - 1, again, BLCKSZ));
 	}
@@ -255,7 +255,7 @@ UNIT_TEST(context_child_of_another_process)
 	CHECK(child->counters->keys_requested == 3);
 }
 
-UNIT_TEST(context_holds_to_its_deadline)
+UNIT_TEST(context_keeps_its_deadline)
 {
 	const BbReqCtx *root;
 	const BbReqCtx *child;
@@ -341,7 +341,7 @@ UNIT_TEST(zeroruns_are_cut)
 	CHECK_RUNS(&runs, "");
 }
 
-UNIT_TEST(zeroruns_that_are_none_are_refused)
+UNIT_TEST(invalid_zeroruns_are_refused)
 {
 	static const uint8 touching[] = {1, 0, 0, 0, 2, 0, 0, 0,
 									 2, 0, 0, 0, 3, 0, 0, 0};

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
-#include "base/storedpath.h"
 #include "members/member.h"
 #include "pagestore/captured.h"
 #include "unit.h"

@@ -357,7 +357,7 @@ drop_database(void *unused)
 	unit_psql("postgres", clean_up);
 }
 
-/* username.c must take libc's place in helpers only. */
+/* helper.c must take libc's place in helpers only. */
 UNIT_TEST(redo_leaves_user_names_alone)
 {
 	struct passwd *entry = getpwuid(geteuid());

@@ -49,7 +49,7 @@ UNIT_TEST(calls_count_for_their_attached_parents)
 	detached = bb_reqctx_detached_child(root, BB_TASK_LISTING,
 										BB_DOWNLOAD_ERROR);
 
-	/* a child is about the same, but gives no bytes out */
+	/* a child has its parent's description, except bytes_total */
 	CHECK(strcmp(seen(attached)->function, "f") == 0);
 	CHECK(strcmp(seen(attached)->store, "s") == 0);
 	CHECK(strcmp(seen(detached)->timeline, "t") == 0);
@@ -67,12 +67,12 @@ UNIT_TEST(calls_count_for_their_attached_parents)
 	BB_COUNT(attached, layers_downloaded, 10);
 	BB_COUNT(detached, layers_downloaded, 100);
 	CHECK(seen(root)->counters.layers_downloaded == 0);
-	bb_reqctx_publish(attached); /* and so its parent */
+	bb_reqctx_publish(attached); /* also publishes its parent */
 	CHECK(seen(root)->counters.layers_downloaded == 11);
 	CHECK(seen(attached)->counters.layers_downloaded == 10);
 	CHECK(seen(detached)->counters.layers_downloaded == 0);
 
-	/* the attached one ends with its parent, the detached one doesn't */
+	/* the attached child ends with its parent, the detached one doesn't */
 	bb_reqctx_end(root);
 	CHECK(seen(root)->state == BB_CALL_DONE);
 	CHECK(seen(attached)->state == BB_CALL_DONE);
@@ -113,7 +113,7 @@ UNIT_TEST(calls_end_with_their_memory)
 	CHECK(seen(&late)->state == BB_CALL_DONE);
 }
 
-UNIT_TEST(layer_accesses_count_unless_told_otherwise)
+UNIT_TEST(layer_accesses_count_unless_uncounted)
 {
 	const BbReqCtx *root = bb_reqctx_root(BB_TASK_BASEBACKUP,
 										  BB_DOWNLOAD_ALLOW);
