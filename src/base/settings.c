@@ -149,8 +149,7 @@ bb_settings_init(void)
 		download_options, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable(
-		"bbackup.on_demand_download_behavior_treat_"
-		"error_as_warn",
+		"bbackup.on_demand_download_behavior_treat_error_as_warn",
 		"Replaces bbackup.download_behavior = error by warn.", NULL,
 		&bb_setting_download_error_as_warn, false, PGC_SUSET, 0, NULL, NULL,
 		NULL);

@@ -105,16 +105,6 @@ bb_redo_full(const BbRedo *redo)
 		redo->bytes_pending >= BYTES_IN_FLIGHT;
 }
 
-static void
-throw_failure(const BbRedoFailure *failure)
-{
-	ereport(ERROR,
-			(errcode(failure->sqlerrcode),
-			 errmsg_internal("%s", failure->message),
-			 failure->detail ? errdetail_internal("%s", failure->detail) : 0,
-			 failure->hint ? errhint("%s", failure->hint) : 0));
-}
-
 const uint8 *
 bb_redo_next(const BbReqCtx *ctx, BbRedo *redo)
 {
@@ -142,7 +132,7 @@ bb_redo_next(const BbReqCtx *ctx, BbRedo *redo)
 	redo->bytes_pending -= request->length;
 	redo->given = request;
 	if (request->failure != NULL)
-		throw_failure(request->failure);
+		ThrowErrorData(request->failure);
 	BB_COUNT(ctx, pages_redone, 1);
 	BB_COUNT(ctx, records_applied, request->nrecords);
 	return request->page;

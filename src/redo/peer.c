@@ -53,7 +53,7 @@ release(BbRedoPeer *peer, BbRedoRequest *request)
  * The request is done, with a page or with a failure (not NULL).
  */
 static void
-finish(BbRedoRequest *request, BbRedoFailure *failure)
+finish(BbRedoRequest *request, ErrorData *failure)
 {
 	request->failure = failure;
 	request->state = BB_REDO_DONE;
@@ -61,13 +61,17 @@ finish(BbRedoRequest *request, BbRedoFailure *failure)
 		bb_redo_request_free(request);
 }
 
-static BbRedoFailure *
+static ErrorData *
 make_failure(BbRedoPeer *peer, int sqlerrcode, const char *message,
 			 const char *detail, const char *hint)
 {
 	MemoryContext caller = MemoryContextSwitchTo(peer->context);
-	BbRedoFailure *failure = palloc0(sizeof(BbRedoFailure));
+	ErrorData  *failure = palloc0(sizeof(ErrorData));
 
+	failure->elevel = ERROR;
+	failure->filename = __FILE__;
+	failure->lineno = __LINE__;
+	failure->funcname = __func__;
 	failure->sqlerrcode = sqlerrcode;
 	failure->message = pstrdup(message);
 	failure->detail = detail[0] ? pstrdup(detail) : NULL;
@@ -168,8 +172,8 @@ fail(BbRedoPeer *peer, bool died, int sqlerrcode, const char *what,
 							   bb_redo_process_end_text(peer->process));
 	if (culprit != NULL)
 	{
-		BbRedoFailure *failure = make_failure(peer, sqlerrcode, message,
-											  detail.data, hint);
+		ErrorData  *failure = make_failure(peer, sqlerrcode, message,
+										   detail.data, hint);
 
 		dlist_delete(&culprit->of_queue);
 		finish(culprit, failure);
@@ -307,7 +311,7 @@ take_answer(BbRedoPeer *peer, const BbRedoAnswer *answer, const char *content)
 {
 	BbRedoRequest *request = dlist_head_element(BbRedoRequest, of_queue,
 												&peer->awaiting);
-	BbRedoFailure *failure = NULL;
+	ErrorData  *failure = NULL;
 
 	if (answer->status == BB_REDO_FAILED)
 	{

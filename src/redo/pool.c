@@ -375,17 +375,12 @@ bb_redo_pool_wait(const BbReqCtx *ctx, BbRedoPool *pool, TimestampTz since)
 	WaitEvent	events[8];
 	int			nevents;
 	long		timeout_ms = check_timeouts(pool, since);
+	long		left_ms = bb_reqctx_wait_ms(ctx);
 
 	if (timeout_ms == 0)
 		return;
-	if (ctx->deadline != 0)
-	{
-		TimestampTz now = GetCurrentTimestamp();
-		long		left = TimestampDifferenceMilliseconds(now, ctx->deadline);
-
-		if (timeout_ms < 0 || left < timeout_ms)
-			timeout_ms = left;
-	}
+	if (left_ms >= 0 && (timeout_ms < 0 || left_ms < timeout_ms))
+		timeout_ms = left_ms;
 
 	prepare_wait_set(pool);
 	nevents = WaitEventSetWait(pool->wait_set, timeout_ms, events,

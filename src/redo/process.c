@@ -103,7 +103,7 @@ make_environment(const BbRedoSetup *setup)
 	int			n = 0;
 	char	  **result;
 
-	for (char **variable = environ; *variable != NULL; variable++)
+	while (environ[n] != NULL)
 		n++;
 	result = palloc((n + 3) * sizeof(char *));
 	n = 0;

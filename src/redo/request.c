@@ -156,17 +156,8 @@ bb_redo_request_new(MemoryContext context, uint64 id,
 void
 bb_redo_request_free(BbRedoRequest *request)
 {
-	BbRedoFailure *failure = request->failure;
-
-	if (failure != NULL)
-	{
-		pfree(failure->message);
-		if (failure->detail != NULL)
-			pfree(failure->detail);
-		if (failure->hint != NULL)
-			pfree(failure->hint);
-		pfree(failure);
-	}
+	if (request->failure != NULL)
+		FreeErrorData(request->failure);
 	pfree(request->message);
 	pfree(request->page);
 	pfree(request);

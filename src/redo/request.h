@@ -31,22 +31,13 @@ typedef enum BbRedoState
 	BB_REDO_DONE	 /* it has a page or a failure */
 } BbRedoState;
 
-/* Why there is no page: the parts of an ereport. */
-typedef struct BbRedoFailure
-{
-	int			sqlerrcode;
-	char	   *message;
-	char	   *detail; /* NULL: none */
-	char	   *hint;	/* NULL: none */
-} BbRedoFailure;
-
 typedef struct BbRedoRequest
 {
 	dlist_node	of_client; /* in the order of submission */
 	dlist_node	of_queue;  /* until it is done */
 	BbRedoState state;
-	bool		unwanted;	/* its client has given it up */
-	BbRedoFailure *failure; /* NULL unless it is done without a page */
+	bool		unwanted; /* its client has given it up */
+	ErrorData  *failure;  /* NULL unless it is done without a page */
 
 	uint64		id;
 	BbKey		key;
