@@ -94,7 +94,7 @@ typedef struct BbMember
  * printf format.
  *
  * Errors: PROGRAM_LIMIT_EXCEEDED (a path of MAXPGPATH bytes or more);
- * DATA_CORRUPTED (a path that leads out of the data directory; storedpath.h).
+ * DATA_CORRUPTED (a path that leads out of the data directory; base/beneath.h).
  */
 extern void bb_member_init(BbMember *member, BbMemberKind kind, mode_t mode,
 						   const char *format, ...) pg_attribute_printf(4, 5);
