@@ -31,7 +31,6 @@ bb_backup_call_open(const BbReqCtx *ctx, const BbBackupRequest *request)
 	call.task = (BbBackupTask){
 		.parent = *ctx,
 		.lsn = call.snapshot.lsn,
-		.identity = bb_pagestore_identity(&call.snapshot),
 		.options_hash = access.options_hash,
 	};
 	strlcpy(call.task.server, request->server, NAMEDATALEN);
@@ -56,6 +55,9 @@ bb_backup_call_begin(const BbReqCtx *ctx, const BbBackupRequest *request)
 	/* the workers need not ask again */
 	if (bb_ahead_ask(ctx, &call.snapshot, call.options.full, &call.missing))
 		call.task.parent.download_behavior = BB_DOWNLOAD_ALLOW;
+	/* only a worker compares it, and it takes a look at each layer */
+	if (call.options.jobs > 1 || call.missing != NIL)
+		call.task.identity = bb_pagestore_identity(&call.snapshot);
 	if (call.options.jobs <= 1)
 		call.ahead = fetch_ahead(&call);
 	call.plan = bb_plan_new(ctx, &call.snapshot, &call.options);
