@@ -26,7 +26,7 @@ EXTRA_CLEAN = regress tmp_check
 
 PG_CFLAGS = -std=gnu11 -fvisibility=hidden -Wall -Wextra \
 	-Wno-unused-parameter -Wno-sign-compare -Wno-ignored-attributes
-PG_CPPFLAGS = -I$(srcdir)/src
+PG_CPPFLAGS = -I$(srcdir)/src -I$(libpq_srcdir)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -37,6 +37,8 @@ SHLIB_LINK += $(filter -lz -llz4 -lzstd,$(LIBS))
 SHLIB_LINK += -lseccomp
 # Object storage.
 SHLIB_LINK += -lcurl
+# Servers that are followed.
+SHLIB_LINK_INTERNAL = $(libpq)
 
 include $(PGXS)
 

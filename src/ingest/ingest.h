@@ -78,4 +78,42 @@ extern BbIngestResult bb_ingest_backup(const BbReqCtx *ctx,
 									   const BbWalOrigin *origin,
 									   const BbIngestBackup *backup);
 
+/*
+ * An ingest that goes on while WAL is written: what it is asked between
+ * records, and what it reports.
+ */
+typedef struct BbIngestControl BbIngestControl;
+
+struct BbIngestControl
+{
+	/* After this time the oldest record that isn't committed is flushed. */
+	int			(*flush_interval_ms) (const BbIngestControl *control);
+	/*
+	 * Is a flush wanted as soon as all records that end up to some LSN are
+	 * ingested?  Returns that LSN, or Invalid.
+	 */
+	XLogRecPtr	(*wanted) (const BbIngestControl *control);
+	/*
+	 * The timeline was committed up to end_lsn, the end of a record.  The
+	 * source had WAL up to covered_lsn, and no other record ends before that.
+	 * Also called without a commit when covered_lsn moves on.
+	 */
+	void		(*committed) (const BbIngestControl *control,
+							  XLogRecPtr end_lsn, XLogRecPtr covered_lsn);
+};
+
+/*
+ * bb_ingest_follow - ingest the WAL of an origin as it arrives, until an error
+ * or a cancel.
+ *
+ * Raises the reason if the source ends or is broken.
+ *
+ * Errors: those of bb_ingest.
+ */
+pg_noreturn extern void bb_ingest_follow(const BbReqCtx *ctx,
+										 BbObjectStore *objects,
+										 const char *timeline,
+										 const BbWalOrigin *origin,
+										 const BbIngestControl *control);
+
 #endif /* BB_INGEST_H */

@@ -1,0 +1,137 @@
+/*-------------------------------------------------------------------------
+ *
+ * control.h
+ *	  What the processes that follow a server tell each other, and the views.
+ *
+ *	  follower (leads)	── receive from here, stored up to, stop ──►  receiver
+ *	  reads the spool	◄── received, synced, source's position ──  writes it
+ *		   ▲													   ▲
+ *		   └──────── bb_wait: flush up to; bb_stat_follow: all ─────┘
+ *
+ * The control block is a small file, "control", in the directory of the spool,
+ * mapped into each of these processes.  So following needs no library that is
+ * preloaded.  Its values mean nothing after a crash of the server: the leader
+ * makes the file anew, under its lock.  The lock is that of the file "lock";
+ * it ends with the process, and says which spool is in use.
+ *
+ * Fields are read and written together under a spinlock, by the functions
+ * below only; no process can stop while it holds it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_INTAKE_CONTROL_H
+#define BB_INTAKE_CONTROL_H
+
+#include "access/xlogdefs.h"
+#include "base/reqctx.h"
+#include "stores/source_access.h"
+
+typedef enum BbFollowState
+{
+	BB_FOLLOW_STARTING,
+	BB_FOLLOW_IMPORTING,
+	BB_FOLLOW_CATCHING_UP, /* more than a flush behind the source */
+	BB_FOLLOW_STREAMING,
+	BB_FOLLOW_WAITING, /* for the source, after an error; it will be retried */
+	BB_FOLLOW_FAILED,  /* with an error that can't pass */
+	BB_FOLLOW_STOPPED
+} BbFollowState;
+
+/* All that the control block says, read at one moment. */
+typedef struct BbFollowStatus
+{
+	/* written by the leader */
+	int			leader_pid;
+	BbFollowState state;
+	uint64		order;	   /* raised by each new order to the receiver */
+	TimeLineID	order_tli; /* which receives from here on */
+	XLogRecPtr	order_lsn; /* Invalid: doesn't receive yet */
+	uint32		segment_size;
+	uint64		system_identifier;
+	XLogRecPtr	stored_lsn; /* committed to the store */
+	TimestampTz stored_time;
+	XLogRecPtr	covered_lsn; /* all records that end up to here are committed,
+							  * though the last of them may end before */
+	uint64		restarts;	 /* after errors, of either process */
+	XLogRecPtr	applied_lsn; /* ingested, not yet committed */
+
+	/* written by waiters */
+	XLogRecPtr	wanted_lsn; /* to be committed as soon as possible */
+
+	/* written by the receiver */
+	int			receiver_pid;
+	uint64		receiving_order; /* that it has begun to carry out */
+	bool		slot_ready;		 /* the slot exists and keeps WAL */
+	bool		connected;
+	char		host[256];
+	TimeLineID	received_tli; /* the position of the spool's tail */
+	XLogRecPtr	received_lsn;
+	TimestampTz received_time;
+	XLogRecPtr	synced_lsn;	   /* the end of the last complete record that is
+								* synced in the spool; 'spool' only */
+	XLogRecPtr	confirmed_lsn; /* reported to the source as flushed */
+	TimestampTz confirmed_time;
+	XLogRecPtr	source_lsn;	 /* the end of the source's WAL */
+	TimestampTz source_time; /* its clock, when it said so */
+	uint64		spool_bytes;
+
+	/* why the receiver can't go on; the leader decides what follows */
+	int			problem; /* a BbReceiverProblem */
+	TimeLineID	problem_tli;
+	XLogRecPtr	problem_lsn;
+
+	/* written by either; "" : none yet */
+	char		error[1024];
+	TimestampTz error_time;
+} BbFollowStatus;
+
+typedef struct BbFollowControl BbFollowControl;
+
+/*
+ * bb_followcontrol_path - returns the directory of the spool of a timeline of
+ * a store (OID of a foreign server) in this database, palloc'd.
+ */
+extern char *bb_followcontrol_path(Oid store, const char *timeline);
+
+/*
+ * bb_followcontrol_create - become the leader: make the directory, lock it, and
+ * make the control block anew.
+ *
+ * Held until CurrentMemoryContext is reset.
+ *
+ * Errors: OBJECT_IN_USE (another process leads); errcode_for_file_access().
+ */
+extern BbFollowControl *bb_followcontrol_create(const char *directory);
+
+/*
+ * bb_followcontrol_attach - map the control block of a leader that runs; NULL
+ * if there is none.  Mapped until CurrentMemoryContext is reset.
+ */
+extern BbFollowControl *bb_followcontrol_attach(const char *directory);
+
+/* bb_followcontrol_is_led - does a process lead in this directory? */
+extern bool bb_followcontrol_is_led(const char *directory);
+
+/* bb_followcontrol_get - copy everything, at one moment. */
+extern void bb_followcontrol_get(BbFollowControl *control,
+								 BbFollowStatus *status);
+
+/*
+ * bb_followcontrol_lock, bb_followcontrol_unlock - change fields of the block
+ * in between, in straight code without any call.
+ */
+extern BbFollowStatus *bb_followcontrol_lock(BbFollowControl *control);
+extern void bb_followcontrol_unlock(BbFollowControl *control);
+
+/* Wake the leader, or the receiver, if it runs: set its process latch. */
+extern void bb_followcontrol_wake_leader(BbFollowControl *control);
+extern void bb_followcontrol_wake_receiver(BbFollowControl *control);
+
+/*
+ * bb_followcontrol_error - note an error, and write it to the server's log if
+ * it isn't the one that was noted last.
+ */
+extern void bb_followcontrol_error(BbFollowControl *control,
+								   const ErrorData *error);
+
+#endif /* BB_INTAKE_CONTROL_H */

@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * receiver.h
+ *	  The receiver: WAL of a source into a spool, and feedback to the source.
+ *
+ *	  source ── walstream ──► receiver ── write, sync ──► spool
+ *		 ▲						 │  ▲
+ *		 └─────── feedback ──────┘  └── control block: orders, stored_lsn
+ *
+ * A receiver connects, makes sure that its slot exists and reserves WAL
+ * (slot_ready), and waits for an order: a position to receive from.  It
+ * repeats temporary failures itself, with pauses that grow from 1 s to 30 s,
+ * for ever.  What it can't decide it reports as a problem, and then waits for
+ * the next order: the leader takes the WAL from elsewhere, imports again, or
+ * gives up.
+ *
+ * It ends when its leader does (the lock of the spool is free).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_INTAKE_RECEIVER_H
+#define BB_INTAKE_RECEIVER_H
+
+#include "intake/control.h"
+#include "wal/walspool.h"
+
+typedef enum BbReceiverProblem
+{
+	BB_RECEIVER_FINE,
+	BB_RECEIVER_GAP,	  /* the source has no WAL at problem_lsn any more */
+	BB_RECEIVER_DIVERGED, /* the source left problem_tli at problem_lsn, before
+						   * what is durable */
+	BB_RECEIVER_REWIND,	  /* the source left problem_tli at problem_lsn, before
+						   * what the leader has read, but not committed */
+	BB_RECEIVER_FOREIGN	  /* another system, version or segment size */
+} BbReceiverProblem;
+
+/* What a receiver does, copied to its process. */
+typedef struct BbReceiverOrder
+{
+	Oid			store;		  /* with the timeline, names the spool */
+	char		timeline[64]; /* or the name of a temporary spool */
+} BbReceiverOrder;
+
+/* The tasks of background workers that receive: see module.c. */
+#define BB_RECEIVE_TASK "receive"
+
+extern void bb_receive_task(const void *payload, size_t length);
+
+/*
+ * bb_receiver_tail - returns the tail of a spool as its control block says,
+ * in CurrentMemoryContext; "committed" moves stored_lsn and wakes the receiver.
+ */
+extern const BbWalTail *bb_receiver_tail(BbFollowControl *control);
+
+#endif /* BB_INTAKE_RECEIVER_H */
