@@ -31,6 +31,9 @@ int			bb_setting_download_behavior = BB_DOWNLOAD_ALLOW;
 bool		bb_setting_download_error_as_warn = false;
 int			bb_setting_eviction_threshold_s = 0;
 int			bb_setting_track_calls = 1000;
+char	   *bb_setting_spool_directory = "";
+int			bb_setting_spool_size_mb = 1024;
+int			bb_setting_flush_interval_ms = 1000;
 
 static const struct config_enum_entry compression_options[] =
 	{{"none", BB_COMPRESSION_NONE, false},
@@ -48,14 +51,15 @@ static const struct config_enum_entry download_options[] =
 	 {"error", BB_DOWNLOAD_ERROR, false},
 	 {NULL, 0, false}};
 
+/* An empty string means the default. */
 static bool
-check_store_directory(char **newval, void **extra, GucSource source)
+check_directory(char **newval, void **extra, GucSource source)
 {
 	if (**newval == '\0')
 		return true;
 	if (!is_absolute_path(*newval))
 	{
-		GUC_check_errdetail("The store directory must be an absolute path.");
+		GUC_check_errdetail("The directory must be an absolute path.");
 		return false;
 	}
 	canonicalize_path(*newval);
@@ -65,12 +69,17 @@ check_store_directory(char **newval, void **extra, GucSource source)
 void
 bb_settings_init(void)
 {
+	/* only a preloaded library may define a PGC_POSTMASTER setting */
+	GucContext	restart = process_shared_preload_libraries_in_progress
+		? PGC_POSTMASTER
+		: PGC_SIGHUP;
+
 	DefineCustomStringVariable("bbackup.store_directory",
 							   "Sets the directory of the default page store.",
 							   "An empty string means the name of the data "
 							   "directory with \".bbackup\" appended.",
 							   &bb_setting_store_directory, "", PGC_SUSET,
-							   GUC_SUPERUSER_ONLY, check_store_directory, NULL,
+							   GUC_SUPERUSER_ONLY, check_directory, NULL,
 							   NULL);
 
 	DefineCustomIntVariable(
@@ -163,16 +172,39 @@ bb_settings_init(void)
 
 	/*
 	 * It determines the size of shared memory when the server starts.  Without
-	 * shared memory each session reads it once.  Only a preloaded library may
-	 * define a PGC_POSTMASTER setting.
+	 * shared memory each session reads it once.
 	 */
 	DefineCustomIntVariable(
 		"bbackup.track_calls",
 		"Sets the number of ended calls that statistics remember.", NULL,
-		&bb_setting_track_calls, 1000, 0, 1000000,
-		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER
-													 : PGC_SIGHUP,
-		0, NULL, NULL, NULL);
+		&bb_setting_track_calls, 1000, 0, 1000000, restart, 0, NULL, NULL,
+		NULL);
+
+	/* All processes that follow a server must agree on it. */
+	DefineCustomStringVariable(
+		"bbackup.spool_directory",
+		"Sets the directory for WAL that was received from a followed server "
+		"and is not in a page store yet.",
+		"An empty string means the name of the data directory with "
+		"\".bbackup_spool\" appended.",
+		&bb_setting_spool_directory, "", restart, GUC_SUPERUSER_ONLY,
+		check_directory, NULL, NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.spool_size",
+		"Sets the maximum size of the WAL that is kept there for each "
+		"followed server.",
+		"When it is reached, receiving waits until WAL is stored.",
+		&bb_setting_spool_size_mb, 1024, 64, 16 * 1024 * 1024, PGC_SIGHUP,
+		GUC_UNIT_MB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.flush_interval",
+		"Sets the time after which WAL of a followed server is stored.",
+		"A value of 0 turns this off: WAL is stored by "
+		"bbackup.checkpoint_distance and on demand only.",
+		&bb_setting_flush_interval_ms, 1000, 0, INT_MAX, PGC_SIGHUP,
+		GUC_UNIT_MS, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("bbackup");
 }

@@ -32,6 +32,11 @@ extern int bb_setting_eviction_threshold_s; /* 0: never */
 
 extern int bb_setting_track_calls;
 
+/* empty: DATA_DIRECTORY.bbackup_spool */
+extern char *bb_setting_spool_directory;
+extern int bb_setting_spool_size_mb;	 /* of each spool */
+extern int bb_setting_flush_interval_ms; /* 0: none */
+
 /* Define the settings; called once, by _PG_init. */
 extern void bb_settings_init(void);
 
