@@ -463,7 +463,7 @@ COMMENT ON COLUMN bb_access_stats.call_id IS 'Number of the call, unique since t
 COMMENT ON COLUMN bb_access_stats.pid IS 'Process ID of the backend or background worker';
 COMMENT ON COLUMN bb_access_stats.usename IS 'Name of the user';
 COMMENT ON COLUMN bb_access_stats.function IS 'SQL function that was called';
-COMMENT ON COLUMN bb_access_stats.task_kind IS 'Kind of work: basebackup, page read, listing, import, ingest, management, prefetch or eviction';
+COMMENT ON COLUMN bb_access_stats.task_kind IS 'Kind of work: basebackup, page read, listing, import, ingest, management, prefetch, eviction, receive or follow';
 COMMENT ON COLUMN bb_access_stats.download_behavior IS 'What the call does when it needs a layer that is not resident: download, warn or error';
 COMMENT ON COLUMN bb_access_stats.parent_call_id IS 'Call that started this call; NULL: a user did';
 COMMENT ON COLUMN bb_access_stats.parent_link IS 'attached: a part of its parent, whose counters include those of this call; detached: a call that only was started by its parent';

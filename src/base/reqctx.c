@@ -214,6 +214,8 @@ bb_task_kind_name(BbTaskKind kind)
 		 [BB_TASK_MANAGEMENT] = "management",
 		 [BB_TASK_PREFETCH] = "prefetch",
 		 [BB_TASK_EVICTION] = "eviction",
+		 [BB_TASK_RECEIVE] = "receive",
+		 [BB_TASK_FOLLOW] = "follow",
 		 [BB_TASK_UNIT_TEST] = "unit test"};
 
 	return names[kind];

@@ -58,6 +58,8 @@ typedef enum BbTaskKind
 	BB_TASK_MANAGEMENT, /* timelines are created or dropped */
 	BB_TASK_PREFETCH,	/* layers are fetched for a backup */
 	BB_TASK_EVICTION,	/* bb_evict and other evictions */
+	BB_TASK_RECEIVE,	/* WAL of a server is received */
+	BB_TASK_FOLLOW,		/* and ingested as it arrives */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;
 #define BB_TASK_KIND_COUNT (BB_TASK_UNIT_TEST + 1)

@@ -10,9 +10,13 @@
  *
  * The control block is a small file, "control", in the directory of the spool,
  * mapped into each of these processes.  So following needs no library that is
- * preloaded.  Its values mean nothing after a crash of the server: the leader
- * makes the file anew, under its lock.  The lock is that of the file "lock";
- * it ends with the process, and says which spool is in use.
+ * preloaded.  Its values mean nothing after a crash of the server: each leader
+ * makes a new file, under its lock, and a process that has mapped the one of a
+ * former leader sees that it isn't current any more.
+ *
+ * Locks are those of the file "lock", one for the leader and one for the
+ * receiver; a lock ends with the process.  So no two processes ever write into
+ * one spool, and a lock that is free says that the spool isn't in use.
  *
  * Fields are read and written together under a spinlock, by the functions
  * below only; no process can stop while it holds it.
@@ -42,6 +46,10 @@ typedef struct BbFollowStatus
 {
 	/* written by the leader */
 	int			leader_pid;
+	char		source[NAMEDATALEN]; /* its foreign server */
+	char		slot[NAMEDATALEN];
+	bool		temporary; /* the slot ends with the receiver's connection, and
+							* the receiver with the first error */
 	BbFollowState state;
 	uint64		order;	   /* raised by each new order to the receiver */
 	TimeLineID	order_tli; /* which receives from here on */
@@ -104,6 +112,23 @@ extern char *bb_followcontrol_path(Oid store, const char *timeline);
 extern BbFollowControl *bb_followcontrol_create(const char *directory);
 
 /*
+ * bb_followcontrol_source - say what is received, before a receiver is started.
+ */
+extern void bb_followcontrol_source(BbFollowControl *control,
+									const char *source, const char *slot,
+									bool temporary);
+
+/*
+ * bb_followcontrol_order - order the receiver to receive the WAL of a tli from
+ * lsn on, which is where a record begins or the one before it ends.
+ *
+ * What is committed is set to that position if "stored", and what is ingested,
+ * too.  A problem that was reported is over.  Wakes the receiver.
+ */
+extern void bb_followcontrol_order(BbFollowControl *control, TimeLineID tli,
+								   XLogRecPtr lsn, bool stored);
+
+/*
  * bb_followcontrol_attach - map the control block of a leader that runs; NULL
  * if there is none.  Mapped until CurrentMemoryContext is reset.
  */
@@ -111,6 +136,18 @@ extern BbFollowControl *bb_followcontrol_attach(const char *directory);
 
 /* bb_followcontrol_is_led - does a process lead in this directory? */
 extern bool bb_followcontrol_is_led(const char *directory);
+
+/* bb_followcontrol_is_current - does the leader of this control block run? */
+extern bool bb_followcontrol_is_current(const BbFollowControl *control);
+
+/*
+ * bb_followcontrol_receive - become the receiver of a control block, until its
+ * memory context is reset.  Returns false if another process still is.
+ */
+extern bool bb_followcontrol_receive(BbFollowControl *control);
+
+/* bb_followcontrol_has_receiver - does a receiver run? */
+extern bool bb_followcontrol_has_receiver(const BbFollowControl *control);
 
 /* bb_followcontrol_get - copy everything, at one moment. */
 extern void bb_followcontrol_get(BbFollowControl *control,
@@ -128,10 +165,14 @@ extern void bb_followcontrol_wake_leader(BbFollowControl *control);
 extern void bb_followcontrol_wake_receiver(BbFollowControl *control);
 
 /*
- * bb_followcontrol_error - note an error, and write it to the server's log if
- * it isn't the one that was noted last.
+ * bb_followcontrol_error - note an error, and write it to the server's log at
+ * level LOG, unless this process has just noted the same one.
+ *
+ * bb_followcontrol_fine - what this process does works again, so that the same
+ * error would be news.
  */
 extern void bb_followcontrol_error(BbFollowControl *control,
 								   const ErrorData *error);
+extern void bb_followcontrol_fine(BbFollowControl *control);
 
 #endif /* BB_INTAKE_CONTROL_H */
