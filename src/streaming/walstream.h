@@ -77,9 +77,13 @@ extern void bb_walstream_wait(const BbReqCtx *ctx,
  *
  * "written": received; "flushed": durable, to which the slot moves at once,
  * back too.  The position of replay is reported as unknown.
+ *
+ * With "ask", the server answers with a keepalive at once, which shows that it
+ * can be reached.
  */
 extern void bb_walstream_feedback(const BbReqCtx *ctx,
 								  BbReplConnection *connection,
-								  XLogRecPtr written, XLogRecPtr flushed);
+								  XLogRecPtr written, XLogRecPtr flushed,
+								  bool ask);
 
 #endif /* BB_STREAMING_WALSTREAM_H */
