@@ -59,6 +59,12 @@ typedef struct BbIngest
 	int64		end_time;  /* time_t */
 	struct BbInvalidPages *invalid_pages; /* NULL: none yet */
 
+	/* while it follows (pace.h); control NULL: it doesn't */
+	const BbIngestControl *control;
+	TimestampTz oldest_at; /* of the records that aren't committed; 0: none */
+	TimestampTz looked_at; /* at the manifest, or committed */
+	XLogRecPtr	covered_lsn; /* reported */
+
 	/* the record being handled */
 	XLogReaderState *record;
 	XLogRecPtr	lsn;		   /* its end */

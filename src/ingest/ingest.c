@@ -15,6 +15,7 @@
 #include "base/errorcontext.h"
 #include "ingest/flush.h"
 #include "ingest/invalidpages.h"
+#include "ingest/pace.h"
 #include "ingest/recordcheck.h"
 #include "ingest/tliswitch.h"
 #include "stats/calls.h"
@@ -124,7 +125,12 @@ next_record(BbIngest *ingest)
 
 	while ((next = bb_walsource_next(ingest->ctx, ingest->source)) ==
 		   BB_WAL_WAIT)
-		bb_walsource_wait(ingest->ctx, ingest->source, WAIT_MS);
+	{
+		if (ingest->control != NULL)
+			bb_pace_wait(ingest);
+		else
+			bb_walsource_wait(ingest->ctx, ingest->source, WAIT_MS);
+	}
 	return next;
 }
 
@@ -151,7 +157,9 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 
 		handle_record(ingest, record);
 		record_done(ingest, record);
-		if (bb_ingest_flush_due(ingest))
+		if (ingest->control != NULL)
+			bb_pace_record(ingest);
+		else if (bb_ingest_flush_due(ingest))
 			bb_ingest_flush(ingest);
 		if (ingest->result.records % REPORT_RECORDS == 0)
 			bb_progress_ingest_done(ingest->done_lsn, ingest->result.records);
@@ -164,6 +172,22 @@ ingest_records(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 		return false;
 	return next != BB_WAL_END || XLogRecPtrIsInvalid(until) ||
 		bb_wal_record_start(stream, ingest->done_lsn) >= until;
+}
+
+/*
+ * After this error, are the complete records to be flushed?
+ *
+ * An ingest that follows doesn't after an error of its source or its control:
+ * the records may be of a tli that the server has left before them.
+ */
+static bool
+flush_after(const BbIngest *ingest, const ErrorData *error)
+{
+	if (ingest->flushing || error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+			ERRCODE_OPERATOR_INTERVENTION)
+		return false;
+	return ingest->control == NULL || ingest->record != NULL;
 }
 
 /* Ingest, and flush the complete records whatever happens. */
@@ -189,11 +213,10 @@ ingest_and_flush(BbIngest *ingest, const BbWalStream *stream, XLogRecPtr until)
 	PG_END_TRY();
 	bb_error_context_pop(&callback);
 
-	if (error != NULL &&
-		(ingest->flushing || error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		 ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-			 ERRCODE_OPERATOR_INTERVENTION))
+	if (error != NULL && !flush_after(ingest, error))
 		ReThrowError(error);
+	if (error == NULL && ingest->control != NULL)
+		return complete;
 
 	bb_openlayer_cut(ingest->layer, ingest->done_lsn);
 	bb_ingest_flush(ingest);
@@ -307,9 +330,17 @@ report_end(const BbIngest *ingest)
 	}
 }
 
+/* What makes a call of bb_ingest different from the others; all may be unset. */
+typedef struct Aim
+{
+	XLogRecPtr	until;
+	const BbIngestBackup *backup;
+	const BbIngestControl *control;
+} Aim;
+
 static BbIngestResult
 run(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *manifest,
-	const BbWalOrigin *origin, XLogRecPtr until, const BbIngestBackup *backup)
+	const BbWalOrigin *origin, const Aim *aim)
 {
 	BbIngest   *ingest = palloc0(sizeof(BbIngest));
 	BbWalStart	start;
@@ -322,24 +353,26 @@ run(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *manifest,
 	start.prev_lsn = manifest->prev_lsn;
 
 	begin(ingest, ctx, objects, manifest);
+	ingest->control = aim->control;
 	ingest->source = origin->open(ctx, origin, &start);
 	bb_walsource_need_any(ctx, ingest->source);
-	if (backup != NULL)
+	if (aim->backup != NULL)
 	{
 		ingest->backup_start = manifest->end_lsn;
-		check_min_lsn(ingest, backup);
+		check_min_lsn(ingest, aim->backup);
 	}
 	limit = bb_walsource_limit(ingest->source);
-	if (!XLogRecPtrIsInvalid(until))
-		limit = Min(limit, until);
+	if (!XLogRecPtrIsInvalid(aim->until))
+		limit = Min(limit, aim->until);
 	bb_progress_ingest_total(start.lsn, limit);
 	bb_progress_ingest_phase(BB_INGEST_READING);
 
-	if (!ingest_and_flush(ingest, &start.stream, until))
-		bb_walsource_raise(ctx, ingest->source, until);
+	if (!ingest_and_flush(ingest, &start.stream, aim->until) ||
+		aim->control != NULL)
+		bb_walsource_raise(ctx, ingest->source, aim->until);
 	if (ingest->wal_ended)
 		report_end(ingest);
-	if (backup != NULL && !backup_consistent(ingest))
+	if (aim->backup != NULL && !backup_consistent(ingest))
 		raise_inconsistent(ingest);
 	return ingest->result;
 }
@@ -347,8 +380,7 @@ run(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *manifest,
 /* The caller holds the timeline's lock. */
 static BbIngestResult
 ingest_locked(const BbReqCtx *ctx, BbObjectStore *objects,
-			  const char *timeline, const BbWalOrigin *origin,
-			  XLogRecPtr until, const BbIngestBackup *backup)
+			  const char *timeline, const BbWalOrigin *origin, const Aim *aim)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
@@ -359,24 +391,26 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *objects,
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
 	bb_progress_ingest_start();
-	manifest = read_manifest(ctx, objects, timeline, until);
-	if (backup == NULL && !bb_manifest_consistent(manifest))
+	manifest = read_manifest(ctx, objects, timeline, aim->until);
+	if (aim->backup == NULL && !bb_manifest_consistent(manifest))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("import of timeline \"%s\" was not completed",
 						timeline),
 				 errhint("Import it again.")));
 	bb_manifest_sweep(ctx, objects, timeline, manifest);
-	result = run(ctx, objects, manifest, origin, until, backup);
+	result = run(ctx, objects, manifest, origin, aim);
 	bb_progress_end();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return result;
 }
 
-BbIngestResult
-bb_ingest(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
-		  const BbWalOrigin *origin, XLogRecPtr until)
+/* Take the timeline's lock, and ingest. */
+static BbIngestResult
+lock_and_ingest(const BbReqCtx *ctx, BbObjectStore *objects,
+				const char *timeline, const BbWalOrigin *origin,
+				const Aim *aim)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller,
@@ -387,12 +421,20 @@ bb_ingest(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	/* the lock lasts as long as this context, which outlives all writers */
 	MemoryContextSwitchTo(context);
 	/* check the timeline first, since the lock creates a directory */
-	(void) read_manifest(ctx, objects, timeline, until);
+	(void) read_manifest(ctx, objects, timeline, aim->until);
 	bb_manifest_lock(ctx, objects, timeline);
-	result = ingest_locked(ctx, objects, timeline, origin, until, NULL);
+	result = ingest_locked(ctx, objects, timeline, origin, aim);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return result;
+}
+
+BbIngestResult
+bb_ingest(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
+		  const BbWalOrigin *origin, XLogRecPtr until)
+{
+	return lock_and_ingest(ctx, objects, timeline, origin,
+						   &(Aim){.until = until});
 }
 
 BbIngestResult
@@ -400,6 +442,16 @@ bb_ingest_backup(const BbReqCtx *ctx, BbObjectStore *objects,
 				 const char *timeline, const BbWalOrigin *origin,
 				 const BbIngestBackup *backup)
 {
-	return ingest_locked(ctx, objects, timeline, origin, InvalidXLogRecPtr,
-						 backup);
+	return ingest_locked(ctx, objects, timeline, origin,
+						 &(Aim){.backup = backup});
+}
+
+void
+bb_ingest_follow(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const char *timeline, const BbWalOrigin *origin,
+				 const BbIngestControl *control)
+{
+	(void) lock_and_ingest(ctx, objects, timeline, origin,
+						   &(Aim){.control = control});
+	pg_unreachable();
 }

@@ -91,6 +91,9 @@ struct BbIngestControl
 	/*
 	 * Is a flush wanted as soon as all records that end up to some LSN are
 	 * ingested?  Returns that LSN, or Invalid.
+	 *
+	 * Called before each flush and in each wait.  An error that it raises ends
+	 * the ingest without a flush.
 	 */
 	XLogRecPtr	(*wanted) (const BbIngestControl *control);
 	/*
@@ -106,9 +109,11 @@ struct BbIngestControl
  * bb_ingest_follow - ingest the WAL of an origin as it arrives, until an error
  * or a cancel.
  *
- * Raises the reason if the source ends or is broken.
+ * Raises the reason if the source ends or is broken.  Records that aren't
+ * committed by then are dropped, unless the error is of the record after them.
  *
- * Errors: those of bb_ingest.
+ * Errors: those of bb_ingest; UNDEFINED_OBJECT and OBJECT_IN_USE also later, if
+ * the timeline was dropped, or another session has moved its end.
  */
 pg_noreturn extern void bb_ingest_follow(const BbReqCtx *ctx,
 										 BbObjectStore *objects,

@@ -138,7 +138,10 @@ bb_walsource_committed(const BbReqCtx *ctx, BbWalSource *source,
 		source->ops->committed(ctx, source, lsn);
 }
 
-/* Returns the LSN up to which the source is known to have WAL. */
+/*
+ * Returns the LSN up to which the source was known to have WAL when it was
+ * opened, or when bb_walsource_next was called last.
+ */
 static inline XLogRecPtr
 bb_walsource_limit(const BbWalSource *source)
 {

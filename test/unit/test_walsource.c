@@ -47,6 +47,7 @@ typedef struct MemorySource
 	int			signal_at; /* this wait is interrupted by a signal; 0: none */
 	int			signal;
 	XLogRecPtr	committed;
+	int			idle_waits; /* so often there was nothing more to arrive */
 } MemorySource;
 
 static inline MemorySource *
@@ -177,6 +178,9 @@ memory_wait(const BbReqCtx *ctx, BbWalSource *base, long timeout_ms)
 						PG_WAIT_EXTENSION) == WL_LATCH_SET);
 		ResetLatch(MyLatch);
 	}
+	/* a source that waits at its end breaks at last */
+	if (memory->arrived == memory->end && ++memory->idle_waits == 3)
+		memory->last = BB_WAL_BROKEN;
 	memory->arrived = Min(memory->arrived + PIECE_BYTES, memory->end);
 }
 
@@ -405,4 +409,126 @@ UNIT_TEST(ingest_keeps_records_before_a_failure)
 {
 	check_failure(ctx, BB_WAL_END, LSN + 1000);
 	check_failure(ctx, BB_WAL_BROKEN, InvalidXLogRecPtr);
+}
+
+/* ---- an ingest that follows ---- */
+
+typedef struct TestControl
+{
+	BbIngestControl base;
+	int			interval_ms;
+	XLogRecPtr	wanted;
+	bool		objects;
+	int			ncommitted;
+	XLogRecPtr	end; /* the last one reported */
+	XLogRecPtr	covered;
+	XLogRecPtr	first_end; /* the first one reported that isn't LSN */
+	const MemorySource *memory;
+} TestControl;
+
+static int
+control_interval(const BbIngestControl *control)
+{
+	return ((const TestControl *) control)->interval_ms;
+}
+
+static XLogRecPtr
+control_wanted(const BbIngestControl *control)
+{
+	if (((const TestControl *) control)->objects)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("objection")));
+	return ((const TestControl *) control)->wanted;
+}
+
+static void
+control_committed(const BbIngestControl *base, XLogRecPtr end,
+				  XLogRecPtr covered)
+{
+	TestControl *control = (TestControl *) base;
+
+	CHECK(end >= control->end && covered > control->covered);
+	CHECK(covered >= end && covered <= control->memory->arrived);
+	if (end > LSN && control->first_end == 0)
+		control->first_end = end;
+	control->end = end;
+	control->covered = covered;
+	control->ncommitted++;
+}
+
+/* Follow until the source breaks. */
+static void
+follow(const BbReqCtx *ctx, BbObjectStore *objects, MemorySource *memory,
+	   TestControl *control)
+{
+	control->base.flush_interval_ms = control_interval;
+	control->base.wanted = control_wanted;
+	control->base.committed = control_committed;
+	control->end = LSN;
+	control->memory = memory;
+	memory->last = BB_WAL_WAIT;
+	CHECK_ERROR(bb_ingest_follow(ctx, objects, "main", &memory->origin,
+								 &control->base),
+				ERRCODE_CONNECTION_FAILURE);
+	CHECK(bb_manifest_read(ctx, objects, "main")->end_lsn == control->end);
+	CHECK(control->end == LSN || memory->committed == control->end);
+}
+
+UNIT_TEST(follow_commits_after_the_interval)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+	TestControl control = {.interval_ms = 0};
+
+	for (int i = 1; i < 20; i++)
+		write_next_oid(memory, 30000 + i);
+	follow(ctx, objects, memory, &control);
+	CHECK(control.end == memory->end && control.covered == memory->end);
+	/* a wait covers more than a record's end */
+	CHECK(control.ncommitted >= 10);
+	CHECK(next_oid_at(ctx, objects, memory->end) == 30019);
+}
+
+/* Records that a server may have taken back aren't committed at the end. */
+UNIT_TEST(follow_drops_what_is_too_young)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+	TestControl control = {.interval_ms = 1000000};
+
+	for (int i = 1; i < 20; i++)
+		write_next_oid(memory, 30000 + i);
+	follow(ctx, objects, memory, &control);
+	CHECK(control.end == LSN && control.covered < memory->end);
+	CHECK(strcmp(unit_last_error, "WAL in memory ends") == 0);
+}
+
+UNIT_TEST(follow_commits_what_is_wanted)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+	TestControl control = {.interval_ms = 1000000};
+	XLogRecPtr	ends[20];
+
+	for (int i = 1; i < 20; i++)
+		ends[i] = write_next_oid(memory, 30000 + i);
+	/* in the midst of a record: the one before it is committed */
+	control.wanted = ends[7] + 1;
+	follow(ctx, objects, memory, &control);
+	CHECK(control.first_end >= ends[7] && control.first_end <= ends[10]);
+	CHECK(control.end == control.first_end);
+	CHECK(control.covered >= control.wanted);
+	CHECK(next_oid_at(ctx, objects, ends[7]) == 30007);
+}
+
+UNIT_TEST(follow_commits_nothing_after_an_objection)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+	TestControl control = {.interval_ms = 0, .objects = true};
+
+	for (int i = 1; i < 20; i++)
+		write_next_oid(memory, 30000 + i);
+	follow(ctx, objects, memory, &control);
+	CHECK(control.end == LSN && strcmp(unit_last_error, "objection") == 0);
 }
