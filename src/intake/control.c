@@ -120,16 +120,25 @@ byte_is_locked(const BbFd *fd, off_t byte)
 	return found.l_type != F_UNLCK;
 }
 
-/* Open the lock's file; NULL: there is none. */
+/* Open the lock's file; NULL: there is none, or no directory. */
 static BbFd *
 open_lock(const char *directory, int flags)
 {
 	char	   *path = path_in(directory, "lock");
 	BbFd	   *fd = bb_fd_open(path, O_RDWR | flags, pg_file_create_mode);
 
-	if (fd == NULL && (errno != ENOENT || flags != 0))
+	if (fd == NULL && errno != ENOENT)
 		bb_report_file("could not open file \"%s\": %m", path);
 	return fd;
+}
+
+/* Does the file still have a name? */
+static bool
+is_linked(const BbFd *lock)
+{
+	struct stat st;
+
+	return fstat(bb_fd_number(lock), &st) == 0 && st.st_nlink > 0;
 }
 
 static uint64
@@ -246,6 +255,33 @@ make_block(const char *directory, const char *path, uint64 generation)
 	return fd;
 }
 
+/*
+ * Make a directory, and lock it as its leader; NULL: another process removed it
+ * meanwhile.
+ */
+static BbFd *
+try_lock(const char *directory)
+{
+	BbFd	   *lock;
+
+	make_directory(directory);
+	lock = open_lock(directory, O_CREAT);
+	if (lock == NULL)
+		return NULL;
+	if (!lock_byte(lock, LEADER))
+	{
+		bb_fd_close(lock);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("the spool \"%s\" is in use by another process",
+						directory)));
+	}
+	if (is_linked(lock))
+		return lock;
+	bb_fd_close(lock);
+	return NULL;
+}
+
 BbFollowControl *
 bb_followcontrol_create(const char *directory)
 {
@@ -258,16 +294,8 @@ bb_followcontrol_create(const char *directory)
 
 	get_parent_directory(parent);
 	make_directory(parent);
-	make_directory(directory);
-	lock = open_lock(directory, O_CREAT);
-	if (!lock_byte(lock, LEADER))
-	{
-		bb_fd_close(lock);
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("the spool \"%s\" is in use by another process",
-						directory)));
-	}
+	while ((lock = try_lock(directory)) == NULL)
+		CHECK_FOR_INTERRUPTS();
 	write_generation(lock, 0);
 	while (generation == 0)
 	{
@@ -320,6 +348,22 @@ bb_followcontrol_attach(const char *directory)
 		bb_fd_close(fd);
 	bb_fd_close(lock);
 	return NULL;
+}
+
+bool
+bb_followcontrol_remove(const char *directory,
+						void		(*remove)(const char *directory))
+{
+	BbFd	   *lock = open_lock(directory, O_CREAT);
+	bool		is_free;
+
+	if (lock == NULL)
+		return true;
+	is_free = lock_byte(lock, LEADER) && lock_byte(lock, RECEIVER);
+	if (is_free)
+		remove(directory);
+	bb_fd_close(lock);
+	return is_free;
 }
 
 bool

@@ -62,6 +62,7 @@ typedef struct BbFollowStatus
 							  * though the last of them may end before */
 	uint64		restarts;	 /* after errors, of either process */
 	XLogRecPtr	applied_lsn; /* ingested, not yet committed */
+	bool		waiting;	 /* for more WAL: wake it when some has arrived */
 
 	/* written by waiters */
 	XLogRecPtr	wanted_lsn; /* to be committed as soon as possible */
@@ -71,10 +72,13 @@ typedef struct BbFollowStatus
 	uint64		receiving_order; /* that it has begun to carry out */
 	bool		slot_ready;		 /* the slot exists and keeps WAL */
 	bool		connected;
+	bool		is_synchronous; /* synchronous_standby_names of the source names
+								 * us: commits wait for what is confirmed */
 	char		host[256];
 	TimeLineID	received_tli; /* the position of the spool's tail */
 	XLogRecPtr	received_lsn;
 	TimestampTz received_time;
+	bool		spool_full;	   /* doesn't receive until the leader commits */
 	XLogRecPtr	synced_lsn;	   /* the end of the last complete record that is
 								* synced in the spool; 'spool' only */
 	XLogRecPtr	confirmed_lsn; /* reported to the source as flushed */
@@ -133,6 +137,13 @@ extern void bb_followcontrol_order(BbFollowControl *control, TimeLineID tli,
  * if there is none.  Mapped until CurrentMemoryContext is reset.
  */
 extern BbFollowControl *bb_followcontrol_attach(const char *directory);
+
+/*
+ * bb_followcontrol_remove - if no process leads in a directory, call "remove"
+ * while none can begin to.  Returns false if one leads.
+ */
+extern bool bb_followcontrol_remove(const char *directory,
+									void (*remove)(const char *directory));
 
 /* bb_followcontrol_is_led - does a process lead in this directory? */
 extern bool bb_followcontrol_is_led(const char *directory);

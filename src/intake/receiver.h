@@ -38,8 +38,9 @@ typedef enum BbReceiverProblem
 /* What a receiver does, copied to its process. */
 typedef struct BbReceiverOrder
 {
-	Oid			store;		  /* with the timeline, names the spool */
-	char		timeline[64]; /* or the name of a temporary spool */
+	Oid			store;			/* with the timeline, names the spool */
+	char		timeline[64];	/* or the name of a temporary spool */
+	uint64		parent_call_id; /* of a session's import; else 0 */
 } BbReceiverOrder;
 
 /* The tasks of background workers that receive: see module.c. */
@@ -50,6 +51,8 @@ extern void bb_receive_task(const void *payload, size_t length);
 /*
  * bb_receiver_tail - returns the tail of a spool as its control block says,
  * in CurrentMemoryContext; "committed" moves stored_lsn and wakes the receiver.
+ *
+ * Only one process may wait at the tail of a spool, its leader.
  */
 extern const BbWalTail *bb_receiver_tail(BbFollowControl *control);
 
