@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "import/backuplabel.h"
-#include "import/sourcefile.h"
 
 /* No file is larger: it has a label of up to 1 kB and a few short lines. */
 #define LABEL_MAX_SIZE (64 * 1024)
@@ -83,10 +82,10 @@ bb_backuplabel_parse(const char *text, const char **complaint)
 }
 
 const BbBackupLabel *
-bb_backuplabel_read(const BbReqCtx *ctx, const char *directory)
+bb_backuplabel_read(const BbReqCtx *ctx, const BbSourceTree *tree)
 {
 	size_t		length;
-	char	   *text = bb_sourcefile_load(ctx, directory, BB_BACKUP_LABEL_FILE,
+	char	   *text = bb_sourcefile_load(ctx, tree, BB_BACKUP_LABEL_FILE,
 										  LABEL_MAX_SIZE, &length);
 	const BbBackupLabel *label;
 	const char *complaint;
@@ -98,12 +97,12 @@ bb_backuplabel_read(const BbReqCtx *ctx, const char *directory)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("invalid data in file \"%s/" BB_BACKUP_LABEL_FILE "\"",
-						directory),
+						tree->name),
 				 errdetail("%s", complaint)));
 	if (label->incremental)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("\"%s\" is an incremental backup", directory),
+				 errmsg("\"%s\" is an incremental backup", tree->name),
 				 errhint("Use pg_combinebackup to reconstruct a full backup.")));
 	pfree(text);
 	return label;

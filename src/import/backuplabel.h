@@ -13,7 +13,7 @@
 #define BB_BACKUPLABEL_H
 
 #include "access/xlogdefs.h"
-#include "base/reqctx.h"
+#include "import/sourcetree.h"
 
 /* Below the data directory. */
 #define BB_BACKUP_LABEL_FILE "backup_label"
@@ -38,12 +38,12 @@ extern const BbBackupLabel *bb_backuplabel_parse(const char *text,
 /*
  * bb_backuplabel_read - read the label of a data directory.
  *
- * Returns NULL if the directory has no such file.
+ * Returns NULL if there is no such file.
  *
  * Errors: DATA_CORRUPTED (the file is no label); FEATURE_NOT_SUPPORTED (it is
  * that of an incremental backup).
  */
 extern const BbBackupLabel *bb_backuplabel_read(const BbReqCtx *ctx,
-												const char *directory);
+												const BbSourceTree *tree);
 
 #endif /* BB_BACKUPLABEL_H */

@@ -8,12 +8,10 @@
 #include "postgres.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "access/xlog_internal.h"
 #include "import/capture.h"
 #include "pagestore/captured.h"
-#include "storage/fd.h"
 
 /* A name in a ustar header, with its zero (pgtar.h). */
 #define TAR_NAME_SIZE 100
@@ -21,8 +19,8 @@
 /* Identifies a directory, whatever path leads to it. */
 typedef struct DirectoryId
 {
-	dev_t		device;
-	ino_t		inode;
+	uint64		device;
+	uint64		inode;
 } DirectoryId;
 
 typedef struct Capture
@@ -33,17 +31,22 @@ typedef struct Capture
 } Capture;
 
 static void
+add_id(Capture *capture, uint64 device, uint64 inode)
+{
+	DirectoryId *id = palloc(sizeof(DirectoryId));
+
+	id->device = device;
+	id->inode = inode;
+	capture->skipped = lappend(capture->skipped, id);
+}
+
+static void
 add_skipped(Capture *capture, const char *path)
 {
-	struct stat st;
-	DirectoryId *id;
+	BbSourceStat st;
 
-	if (stat(path, &st) < 0)
-		return;
-	id = palloc(sizeof(DirectoryId));
-	id->device = st.st_dev;
-	id->inode = st.st_ino;
-	capture->skipped = lappend(capture->skipped, id);
+	if (bb_sourcetree_stat(capture->dir->tree, path, true, &st))
+		add_id(capture, st.device, st.inode);
 }
 
 /*
@@ -53,20 +56,20 @@ add_skipped(Capture *capture, const char *path)
 static void
 find_skipped(Capture *capture, const char *store_directory)
 {
-	const char *path = capture->dir->path;
 	ListCell   *cell;
+	struct stat st;
 
 	foreach(cell, capture->inventory->tablespaces)
 		add_skipped(capture,
-					psprintf("%s/pg_tblspc/%u", path,
+					psprintf("pg_tblspc/%u",
 							 ((BbTablespace *) lfirst(cell))->spc));
-	add_skipped(capture, psprintf("%s/" XLOGDIR, path));
-	if (store_directory != NULL)
-		add_skipped(capture, store_directory);
+	add_skipped(capture, XLOGDIR);
+	if (store_directory != NULL && stat(store_directory, &st) == 0)
+		add_id(capture, st.st_dev, st.st_ino);
 }
 
 static bool
-is_skipped(const Capture *capture, const struct stat *st)
+is_skipped(const Capture *capture, const BbSourceStat *st)
 {
 	ListCell   *cell;
 
@@ -74,7 +77,7 @@ is_skipped(const Capture *capture, const struct stat *st)
 	{
 		const DirectoryId *id = lfirst(cell);
 
-		if (id->device == st->st_dev && id->inode == st->st_ino)
+		if (id->device == st->device && id->inode == st->inode)
 			return true;
 	}
 	return false;
@@ -90,10 +93,10 @@ path_error(const char *path)
 
 /* Returns false if the file is omitted. */
 static bool
-add_file(const Capture *capture, const char *path, const struct stat *st)
+add_file(const Capture *capture, const char *path, const BbSourceStat *st)
 {
 	BbInventory *inventory = capture->inventory;
-	const char *complaint = st->st_size > BB_CAPTURED_MAX_SIZE
+	const char *complaint = st->size > BB_CAPTURED_MAX_SIZE
 		? "It is too large to be configuration."
 		: path_error(path);
 	BbCapturedFile *file;
@@ -104,8 +107,8 @@ add_file(const Capture *capture, const char *path, const struct stat *st)
 		return false;
 	}
 	file = palloc0(sizeof(BbCapturedFile));
-	file->mode = st->st_mode & BB_CAPTURED_MODE_MASK;
-	file->size = st->st_size;
+	file->mode = st->mode & BB_CAPTURED_MODE_MASK;
+	file->size = st->size;
 	file->path = pstrdup(path);
 	inventory->files = lappend(inventory->files, file);
 	inventory->bytes += file->size;
@@ -135,13 +138,10 @@ add_directory(const Capture *capture, const char *path)
 static void
 report_link(const Capture *capture, const char *path)
 {
-	char		target[MAXPGPATH];
-	ssize_t		length = readlink(psprintf("%s/%s", capture->dir->path, path),
-								  target, sizeof(target) - 1);
+	char	   *target = bb_sourcetree_link_target(capture->dir->tree, path);
 
-	if (length < 0)
-		return; /* it is no link */
-	target[length] = '\0';
+	if (target == NULL)
+		return;
 	ereport(NOTICE,
 			(errmsg("file \"%s\" is a symbolic link to \"%s\", whose content is stored",
 					path, target)));
@@ -163,27 +163,21 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 	bool		captured = false;
 	char	   *path = psprintf("%s%s%s", capture->dir->path, top ? "" : "/",
 								below);
-	DIR		   *handle = AllocateDir(path);
-	struct dirent *entry;
+	const BbSourceTree *tree = capture->dir->tree;
+	BbSourceList *names = bb_sourcetree_list(ctx, tree, below, false);
+	const char *name;
 
-	while ((entry = ReadDir(handle, path)) != NULL)
+	while ((name = bb_sourcelist_next(ctx, names)) != NULL)
 	{
-		const char *name = entry->d_name;
-		char	   *full;
-		char	   *relative;
-		struct stat st;
+		char	   *relative = psprintf("%s%s%s", below, top ? "" : "/", name);
+		BbSourceStat st;
 
-		bb_reqctx_check(ctx);
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-			continue;
-		full = psprintf("%s/%s", path, name);
-		relative = psprintf("%s%s%s", below, top ? "" : "/", name);
-
-		if (lstat(full, &st) < 0)
+		if (!bb_sourcetree_stat(tree, relative, false, &st))
 			ereport(ERROR,
 					(errcode_for_file_access(),
-					 errmsg("could not stat file \"%s\": %m", full)));
-		if (S_ISDIR(st.st_mode))
+					 errmsg("could not stat file \"%s/%s\": %m", path,
+							name)));
+		if (st.kind == BB_SOURCE_DIRECTORY)
 		{
 			if ((!top || !bb_captured_is_known_directory(name)) &&
 				!is_skipped(capture, &st) &&
@@ -194,9 +188,9 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 				 (bb_captured_is_known_directory(name) ||
 				  bb_captured_is_excluded(name)))
 			continue; /* for example, a link to pg_wal */
-		else if (stat(full, &st) < 0)
+		else if (!bb_sourcetree_stat(tree, relative, true, &st))
 			bb_datadir_warn(path, name, "It is a broken symbolic link.");
-		else if (S_ISREG(st.st_mode))
+		else if (st.kind == BB_SOURCE_FILE)
 		{
 			report_link(capture, relative);
 			if (add_file(capture, relative, &st))
@@ -204,13 +198,12 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 		}
 		else
 			bb_datadir_warn(path, name,
-							S_ISDIR(st.st_mode)
+							st.kind == BB_SOURCE_DIRECTORY
 								? "It is a link to a directory."
 								: "It is not a regular file.");
-		pfree(full);
 		pfree(relative);
 	}
-	FreeDir(handle);
+	bb_sourcelist_close(names);
 	pfree(path);
 	return captured || top || add_directory(capture, below);
 }
@@ -218,33 +211,31 @@ capture_directory(const BbReqCtx *ctx, const Capture *capture,
 static void
 capture_histories(const BbReqCtx *ctx, const Capture *capture)
 {
-	char	   *path = psprintf("%s/" XLOGDIR, capture->dir->path);
-	DIR		   *handle = AllocateDir(path);
-	struct dirent *entry;
+	const BbSourceTree *tree = capture->dir->tree;
+	BbSourceList *names = bb_sourcetree_list(ctx, tree, XLOGDIR, true);
+	const char *name;
 
 	/* a base backup whose WAL is in an archive may have no pg_wal */
-	if (handle == NULL && errno == ENOENT)
+	if (names == NULL)
 		return;
-	while ((entry = ReadDir(handle, path)) != NULL)
+	while ((name = bb_sourcelist_next(ctx, names)) != NULL)
 	{
-		char	   *full;
-		struct stat st;
+		char	   *path;
+		BbSourceStat st;
 
-		bb_reqctx_check(ctx);
-		if (!IsTLHistoryFileName(entry->d_name))
+		if (!IsTLHistoryFileName(name))
 			continue;
-		full = psprintf("%s/%s", path, entry->d_name);
-		if (stat(full, &st) < 0)
+		path = psprintf(XLOGDIR "/%s", name);
+		if (!bb_sourcetree_stat(tree, path, true, &st))
 			ereport(ERROR,
 					(errcode_for_file_access(),
-					 errmsg("could not stat file \"%s\": %m", full)));
-		if (S_ISREG(st.st_mode))
-			(void) add_file(capture, psprintf(XLOGDIR "/%s", entry->d_name),
-							&st);
-		pfree(full);
+					 errmsg("could not stat file \"%s/%s\": %m",
+							capture->dir->path, path)));
+		if (st.kind == BB_SOURCE_FILE)
+			(void) add_file(capture, path, &st);
+		pfree(path);
 	}
-	FreeDir(handle);
-	pfree(path);
+	bb_sourcelist_close(names);
 }
 
 static int

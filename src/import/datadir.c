@@ -15,9 +15,7 @@
 #include "common/controldata_utils.h"
 #include "common/file_perm.h"
 #include "import/datadir.h"
-#include "import/sourcefile.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
 
 /* No PG_VERSION file is larger. */
 #define VERSION_FILE_MAX 64
@@ -29,16 +27,14 @@ static const char *const tar_names[] = {"base.tar",		"base.tar.gz",
 
 /* Find the main tar of a backup in a directory of tars, or NULL. */
 static const char *
-find_tar(const char *path)
+find_tar(const BbSourceTree *tree)
 {
 	for (int i = 0; i < lengthof(tar_names); i++)
 	{
-		char	   *tar = psprintf("%s/%s", path, tar_names[i]);
-		struct stat st;
-		bool		found = stat(tar, &st) == 0 && S_ISREG(st.st_mode);
+		BbSourceStat st;
 
-		pfree(tar);
-		if (found)
+		if (bb_sourcetree_stat(tree, tar_names[i], true, &st) &&
+			st.kind == BB_SOURCE_FILE)
 			return tar_names[i];
 	}
 	return NULL;
@@ -57,9 +53,10 @@ is_tar(const char *path)
 }
 
 static void
-report_no_data_directory(const char *path, const char *detail)
+report_no_data_directory(const BbDataDir *dir, const char *detail)
 {
-	const char *tar = find_tar(path);
+	const char *path = dir->path;
+	const char *tar = find_tar(dir->tree);
 
 	if (is_tar(path))
 		tar = last_dir_separator(path) + 1;
@@ -77,6 +74,17 @@ report_no_data_directory(const char *path, const char *detail)
 }
 
 static void
+set_owner(BbDataDir *dir, uint32 uid, uint32 gid, mode_t mode)
+{
+	dir->uid = uid;
+	dir->gid = gid;
+	/* as SetDataDirectoryCreatePerm in common/file_perm.c */
+	dir->mode = (mode & PG_DIR_MODE_GROUP) == PG_DIR_MODE_GROUP
+		? PG_DIR_MODE_GROUP
+		: PG_DIR_MODE_OWNER;
+}
+
+static void
 check_directory(BbDataDir *dir)
 {
 	struct stat st;
@@ -91,30 +99,25 @@ check_directory(BbDataDir *dir)
 				(errcode_for_file_access(),
 				 errmsg("could not stat directory \"%s\": %m", dir->path)));
 	if (!S_ISDIR(st.st_mode))
-		report_no_data_directory(dir->path, "It is not a directory.");
+		report_no_data_directory(dir, "It is not a directory.");
 
-	dir->uid = st.st_uid;
-	dir->gid = st.st_gid;
-	/* as SetDataDirectoryCreatePerm in common/file_perm.c */
-	dir->mode = (st.st_mode & PG_DIR_MODE_GROUP) == PG_DIR_MODE_GROUP
-		? PG_DIR_MODE_GROUP
-		: PG_DIR_MODE_OWNER;
+	set_owner(dir, st.st_uid, st.st_gid, st.st_mode);
 }
 
 static void
 check_version(const BbReqCtx *ctx, const BbDataDir *dir)
 {
 	size_t		length;
-	char	   *text = bb_sourcefile_load(ctx, dir->path, "PG_VERSION",
+	char	   *text = bb_sourcefile_load(ctx, dir->tree, "PG_VERSION",
 										  VERSION_FILE_MAX, &length);
 	char	   *end;
 	long		major;
 
 	if (text == NULL)
-		report_no_data_directory(dir->path, "It has no file PG_VERSION.");
+		report_no_data_directory(dir, "It has no file PG_VERSION.");
 	major = strtol(text, &end, 10);
 	if (end == text || (*end != '\n' && *end != '.' && *end != '\0'))
-		report_no_data_directory(dir->path,
+		report_no_data_directory(dir,
 								 "Its file PG_VERSION has no valid data.");
 	if (major != PG_VERSION_NUM / 10000)
 		ereport(ERROR,
@@ -135,10 +138,10 @@ check_version(const BbReqCtx *ctx, const BbDataDir *dir)
 static void
 check_not_running(const BbDataDir *dir)
 {
-	char	   *path = psprintf("%s/postmaster.pid", dir->path);
-	struct stat st;
+	const char *const name = "postmaster.pid";
+	BbSourceStat st;
 
-	if (stat(path, &st) == 0)
+	if (bb_sourcetree_stat(dir->tree, name, true, &st))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 dir->label == NULL
@@ -146,7 +149,7 @@ check_not_running(const BbDataDir *dir)
 						  dir->path)
 				 : errmsg("base backup \"%s\" has the lock file of a server",
 						  dir->path),
-				 errdetail("Lock file \"%s\" exists.", path),
+				 errdetail("Lock file \"%s/%s\" exists.", dir->path, name),
 				 dir->label == NULL
 				 ? errhint("Shut the server down. If no server runs, a crash "
 						   "left the file: start the server and shut it down "
@@ -156,8 +159,7 @@ check_not_running(const BbDataDir *dir)
 	if (errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", path)));
-	pfree(path);
+				 errmsg("could not stat file \"%s/%s\": %m", dir->path, name)));
 }
 
 static ControlFileData
@@ -166,12 +168,11 @@ read_control(const BbReqCtx *ctx, const BbDataDir *dir)
 	size_t		length;
 	ControlFileData control;
 	pg_crc32c	crc;
-	char	   *data = bb_sourcefile_load(ctx, dir->path, XLOG_CONTROL_FILE,
+	char	   *data = bb_sourcefile_load(ctx, dir->tree, XLOG_CONTROL_FILE,
 										  PG_CONTROL_FILE_SIZE, &length);
 
 	if (data == NULL)
-		report_no_data_directory(dir->path,
-								 "It has no file " XLOG_CONTROL_FILE ".");
+		report_no_data_directory(dir, "It has no file " XLOG_CONTROL_FILE ".");
 	if (length < sizeof(control))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -248,31 +249,56 @@ check_control(const BbDataDir *dir)
 static void
 check_tablespace_map(const BbDataDir *dir)
 {
-	char	   *path = psprintf("%s/tablespace_map", dir->path);
-	struct stat st;
+	const char *const name = "tablespace_map";
+	BbSourceStat st;
 
-	if (stat(path, &st) == 0 && st.st_size > 0)
+	if (bb_sourcetree_stat(dir->tree, name, true, &st) && st.size > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("data directory \"%s\" has no links to its tablespaces",
 						dir->path),
-				 errdetail("\"%s\" lists them.", path),
+				 errdetail("\"%s/%s\" lists them.", dir->path, name),
 				 errhint("Create the symbolic links in pg_tblspc that it "
 						 "lists, and remove it.")));
-	pfree(path);
 }
 
 BbDataDir *
 bb_datadir_open(const BbReqCtx *ctx, const char *path)
 {
 	BbDataDir  *dir = palloc0(sizeof(BbDataDir));
+	char	   *canonical = pstrdup(path);
 
-	dir->path = pstrdup(path);
-	canonicalize_path(dir->path);
+	canonicalize_path(canonical);
+	dir->tree = bb_sourcedir_new(canonical);
+	dir->path = dir->tree->name;
 	check_directory(dir);
 	check_version(ctx, dir);
-	dir->label = bb_backuplabel_read(ctx, dir->path);
+	dir->label = bb_backuplabel_read(ctx, dir->tree);
 	check_not_running(dir);
+	dir->control = read_control(ctx, dir);
+	check_control(dir);
+	check_tablespace_map(dir);
+	return dir;
+}
+
+BbDataDir *
+bb_datadir_received(const BbReqCtx *ctx, const BbSourceTree *tree)
+{
+	BbDataDir  *dir = palloc0(sizeof(BbDataDir));
+	BbSourceStat st;
+
+	dir->tree = tree;
+	dir->path = tree->name;
+	dir->received = true;
+	check_version(ctx, dir);
+	/* the server makes all its directories alike */
+	if (!bb_sourcetree_stat(tree, "global", true, &st))
+		report_no_data_directory(dir, "It has no directory \"global\".");
+	set_owner(dir, st.uid, st.gid, st.mode);
+	dir->label = bb_backuplabel_read(ctx, tree);
+	if (dir->label == NULL)
+		report_no_data_directory(dir,
+								 "It has no file " BB_BACKUP_LABEL_FILE ".");
 	dir->control = read_control(ctx, dir);
 	check_control(dir);
 	check_tablespace_map(dir);
@@ -284,6 +310,8 @@ bb_datadir_check_unchanged(const BbReqCtx *ctx, const BbDataDir *dir)
 {
 	ControlFileData now;
 
+	if (dir->received)
+		return;
 	check_not_running(dir);
 	now = read_control(ctx, dir);
 	if (memcmp(&now, &dir->control, sizeof(now)) != 0)

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * datadir.h
- *	  A data directory to import: its cluster and its state.
+ *	  A data directory, or one that was received, to import: its cluster and
+ *	  its state.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,12 +14,14 @@
 
 typedef struct BbDataDir
 {
-	char	   *path; /* canonical */
+	const BbSourceTree *tree;
+	const char *path; /* of messages: the tree's name */
 	ControlFileData control;
 	uint32		uid; /* owner */
 	uint32		gid;
 	mode_t		mode;			/* 0700 or 0750, as the server would set it */
 	const BbBackupLabel *label; /* of a base backup; NULL: clean shutdown */
+	bool		received;		/* from a server: nobody can change it */
 } BbDataDir;
 
 /*
@@ -31,6 +34,13 @@ typedef struct BbDataDir
  * errcode_for_file_access().
  */
 extern BbDataDir *bb_datadir_open(const BbReqCtx *ctx, const char *path);
+
+/*
+ * bb_datadir_received - the same of the files of a base backup that a server
+ * sent.
+ */
+extern BbDataDir *bb_datadir_received(const BbReqCtx *ctx,
+									  const BbSourceTree *tree);
 
 /*
  * bb_datadir_check_unchanged - check that no server has run in it since.

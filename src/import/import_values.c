@@ -17,7 +17,6 @@
 #include "base/crc.h"
 #include "common/relpath.h"
 #include "import/import_internal.h"
-#include "import/sourcefile.h"
 #include "pagestore/originfile.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
@@ -79,7 +78,7 @@ static BbSourceFile *
 open_file(const BbReqCtx *ctx, const BbImport *import, const char *path,
 		  uint64 expected_size)
 {
-	BbSourceFile *file = bb_sourcefile_open(ctx, import->dir->path, path);
+	BbSourceFile *file = bb_sourcefile_open(ctx, import->dir->tree, path);
 
 	if (file == NULL)
 		ereport(ERROR,
@@ -88,7 +87,7 @@ open_file(const BbReqCtx *ctx, const BbImport *import, const char *path,
 						import->dir->path, path),
 				 errhint("Do not change the data directory during an "
 						 "import.")));
-	check_size(import, path, bb_sourcefile_size(file), expected_size);
+	check_size(import, path, file->size, expected_size);
 	return file;
 }
 
@@ -267,7 +266,7 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 		MemoryContextSwitchTo(import->scratch);
 		path = psprintf("%s/pg_filenode.map",
 						GetDatabasePath(database->db, database->spc));
-		data = bb_sourcefile_load(ctx, import->dir->path, path, BB_RELMAP_SIZE,
+		data = bb_sourcefile_load(ctx, import->dir->tree, path, BB_RELMAP_SIZE,
 								  &length);
 		/*
 		 * A database of a base backup may have been created or dropped while
@@ -421,7 +420,7 @@ store_twophases(const BbReqCtx *ctx, BbImport *import)
 			continue;
 		MemoryContextSwitchTo(import->scratch);
 		path = bb_inventory_twophase_path(twophase);
-		data = bb_sourcefile_load(ctx, import->dir->path, path,
+		data = bb_sourcefile_load(ctx, import->dir->tree, path,
 								  MaxAllocSize - 1, &length);
 		check_size(import, path, data ? length : 0,
 				   (uint64) twophase->size + sizeof(crc));
@@ -451,7 +450,7 @@ store_origins(const BbReqCtx *ctx, BbImport *import)
 	size_t		length;
 
 	MemoryContextSwitchTo(import->scratch);
-	data = bb_sourcefile_load(ctx, import->dir->path, BB_ORIGIN_FILE,
+	data = bb_sourcefile_load(ctx, import->dir->tree, BB_ORIGIN_FILE,
 							  MaxAllocSize - 1, &length);
 	if (data != NULL && !bb_originfile_decode(data, length, &origins))
 		ereport(ERROR,

@@ -7,9 +7,6 @@
  */
 #include "postgres.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "access/slru.h"
 #include "base/compat.h"
 #include "catalog/pg_tablespace_d.h"
@@ -30,33 +27,27 @@ static void
 visit_directory(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 				Visit visit, void *arg)
 {
-	char	   *path = psprintf("%s/%s", dir->path, below);
-	DIR		   *handle = AllocateDir(path);
-	struct dirent *entry;
+	BbSourceList *list = bb_sourcetree_list(ctx, dir->tree, below, false);
+	const char *name;
 
-	while ((entry = ReadDir(handle, path)) != NULL)
-	{
-		bb_reqctx_check(ctx);
-		if (strcmp(entry->d_name, ".") != 0 &&
-			strcmp(entry->d_name, "..") != 0)
-			visit(ctx, dir, below, entry->d_name, arg);
-	}
-	FreeDir(handle);
-	pfree(path);
+	while ((name = bb_sourcelist_next(ctx, list)) != NULL)
+		visit(ctx, dir, below, name, arg);
+	bb_sourcelist_close(list);
 }
 
 static uint64
 size_of_file(const BbDataDir *dir, const char *below, const char *name)
 {
-	char	   *path = psprintf("%s/%s/%s", dir->path, below, name);
-	struct stat st;
+	char	   *path = psprintf("%s/%s", below, name);
+	BbSourceStat st;
 
-	if (stat(path, &st) < 0)
+	if (!bb_sourcetree_stat(dir->tree, path, true, &st))
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", path)));
+				 errmsg("could not stat file \"%s/%s\": %m", dir->path,
+						path)));
 	pfree(path);
-	return st.st_size;
+	return st.size;
 }
 
 /* Is this an OID in decimal? */
@@ -81,41 +72,25 @@ visit_tablespace(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	BbInventory *inventory = arg;
 	BbTablespace *tablespace;
 	char	   *path;
-	char		target[MAXPGPATH];
-	struct stat st;
-	ssize_t		length;
+	BbSourceStat st;
 	Oid			spc;
 
 	if (!parse_oid(name, &spc))
 		return;
-	path = psprintf("%s/%s/%s", dir->path, below, name);
-	if (lstat(path, &st) < 0)
+	path = psprintf("%s/%s", below, name);
+	if (!bb_sourcetree_stat(dir->tree, path, false, &st))
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", path)));
+				 errmsg("could not stat file \"%s/%s\": %m", dir->path,
+						path)));
 
 	tablespace = palloc0(sizeof(BbTablespace));
 	tablespace->spc = spc;
-	if (S_ISLNK(st.st_mode))
-	{
-		length = readlink(path, target, sizeof(target));
-		if (length < 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read symbolic link \"%s\": %m", path)));
-		if (length >= sizeof(target))
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("symbolic link \"%s\" target is too long", path)));
-		tablespace->location = pnstrdup(target, length);
-	}
-	else
-	{
-		/* an in-place tablespace, as pg_tablespace_location() shows it */
-		tablespace->location = psprintf("%s/%s", below, name);
-	}
+	/* of an in-place tablespace, as pg_tablespace_location() shows it */
+	tablespace->location = st.kind == BB_SOURCE_LINK
+		? bb_sourcetree_link_target(dir->tree, path)
+		: path;
 	inventory->tablespaces = lappend(inventory->tablespaces, tablespace);
-	pfree(path);
 }
 
 /* Omitting a tablespace that is missing would lose its data. */
@@ -123,18 +98,16 @@ static void
 check_tablespace(const BbDataDir *dir, const BbTablespace *tablespace,
 				 const char *below)
 {
-	char	   *path = psprintf("%s/%s", dir->path, below);
-	struct stat st;
+	BbSourceStat st;
 
-	if (stat(path, &st) < 0)
+	if (!bb_sourcetree_stat(dir->tree, below, true, &st))
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not find tablespace %u: could not stat directory \"%s\": %m",
-						tablespace->spc, path),
+				 errmsg("could not find tablespace %u: could not stat directory \"%s/%s\": %m",
+						tablespace->spc, dir->path, below),
 				 errhint("Restore its directory. If the tablespace was dropped, "
 						 "remove \"%s/pg_tblspc/%u\".",
 						 dir->path, tablespace->spc)));
-	pfree(path);
 }
 
 typedef struct DatabaseVisit
@@ -149,13 +122,14 @@ visit_database(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 {
 	DatabaseVisit *visit = arg;
 	BbDatabase *database;
-	char	   *path;
+	char	   *path = psprintf("%s/%s", below, name);
 	char	   *version;
-	struct stat st;
+	BbSourceStat st;
 	Oid			db;
 
-	path = psprintf("%s/%s/%s", dir->path, below, name);
-	if (!parse_oid(name, &db) || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (!parse_oid(name, &db) ||
+		!bb_sourcetree_stat(dir->tree, path, true, &st) ||
+		st.kind != BB_SOURCE_DIRECTORY)
 	{
 		if (strncmp(name, PG_TEMP_FILES_DIR, strlen(PG_TEMP_FILES_DIR)) != 0)
 			bb_datadir_warn(psprintf("%s/%s", dir->path, below), name,
@@ -166,7 +140,8 @@ visit_database(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	database->spc = visit->spc;
 	database->db = db;
 	version = psprintf("%s/PG_VERSION", path);
-	database->default_tablespace = stat(version, &st) == 0;
+	database->default_tablespace = bb_sourcetree_stat(dir->tree, version, true,
+													  &st);
 	pfree(version);
 	pfree(path);
 	visit->inventory->databases = lappend(visit->inventory->databases,

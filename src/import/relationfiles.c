@@ -7,8 +7,6 @@
  */
 #include "postgres.h"
 
-#include <sys/stat.h>
-
 #include "base/compat.h"
 #include "common/relpath.h"
 #include "import/relationfiles.h"
@@ -91,8 +89,8 @@ parse_name(const char *name, Segment *segment)
 static bool
 is_expected(const char *name)
 {
-	static const char *const names[] = {".", "..", "PG_VERSION",
-										"pg_filenode.map", "pg_control"};
+	static const char *const names[] = {"PG_VERSION", "pg_filenode.map",
+										"pg_control"};
 	static const char *const prefixes[] = {"pg_internal.init",
 										   PG_TEMP_FILES_DIR};
 
@@ -134,38 +132,39 @@ compare_segments(const void *a, const void *b)
 }
 
 static void
-read_directory(const BbReqCtx *ctx, const char *path, SegmentList *list)
+read_directory(const BbReqCtx *ctx, const BbSourceTree *tree,
+			   const char *below, const char *path, SegmentList *list)
 {
-	DIR		   *dir = AllocateDir(path);
-	struct dirent *entry;
+	BbSourceList *names = bb_sourcetree_list(ctx, tree, below, false);
+	const char *name;
 	char		file[MAXPGPATH * 2];
 
-	while ((entry = ReadDir(dir, path)) != NULL)
+	while ((name = bb_sourcelist_next(ctx, names)) != NULL)
 	{
 		Segment		segment;
-		struct stat st;
+		BbSourceStat st;
 
-		bb_reqctx_check(ctx);
-		if (!parse_name(entry->d_name, &segment))
+		if (!parse_name(name, &segment))
 		{
-			if (!is_expected(entry->d_name))
-				bb_datadir_warn(path, entry->d_name,
+			if (!is_expected(name))
+				bb_datadir_warn(path, name,
 								"It is not named like a file of a relation.");
 			continue;
 		}
-		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
-		if (stat(file, &st) < 0)
+		snprintf(file, sizeof(file), "%s/%s", below, name);
+		if (!bb_sourcetree_stat(tree, file, true, &st))
 			ereport(ERROR,
 					(errcode_for_file_access(),
-					 errmsg("could not stat file \"%s\": %m", file)));
-		if (!S_ISREG(st.st_mode))
+					 errmsg("could not stat file \"%s/%s\": %m", path,
+							name)));
+		if (st.kind != BB_SOURCE_FILE)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("\"%s\" is not a regular file", file)));
-		segment.size = st.st_size;
+					 errmsg("\"%s/%s\" is not a regular file", path, name)));
+		segment.size = st.size;
 		add_segment(list, &segment);
 	}
-	FreeDir(dir);
+	bb_sourcelist_close(names);
 	if (list->count > 0)
 		qsort(list->items, list->count, sizeof(Segment), compare_segments);
 }
@@ -289,7 +288,7 @@ bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
 	SegmentList list = {0};
 	size_t		end;
 
-	read_directory(ctx, path, &list);
+	read_directory(ctx, dir->tree, below, path, &list);
 	for (size_t start = 0; start < list.count; start = end)
 	{
 		Oid			rel = list.items[start].rel;
