@@ -21,6 +21,9 @@
 #include "utils/memutils.h"
 #include "wal/directory_source.h"
 
+/* The longest wait for a source that has no more WAL yet. */
+#define WAIT_MS 1000
+
 static uint64
 count_files(const BbInventory *inventory)
 {
@@ -48,13 +51,13 @@ count_files(const BbInventory *inventory)
  * checkpoint, or if pg_rewind copied from the server.
  */
 static BbWalPlace
-wal_place(const BbImport *import, const char *wal_directory)
+wal_place(const BbDataDir *dir, const char *wal_directory)
 {
-	const ControlFileData *control = &import->dir->control;
+	const ControlFileData *control = &dir->control;
 	BbWalPlace	place = {0};
 
 	place.directory = wal_directory;
-	place.history_directory = psprintf("%s/" XLOGDIR, import->dir->path);
+	place.history_directory = psprintf("%s/" XLOGDIR, dir->path);
 	place.target.kind = BB_WAL_NUMBER;
 	place.target.tli = Max(control->checkPointCopy.ThisTimeLineID,
 						   control->minRecoveryPointTLI);
@@ -95,16 +98,16 @@ raise_unreadable(const BbWalSource *source, XLogRecPtr lsn)
 
 /* Read the checkpoint record that begins at lsn on tli, as ingest would. */
 static CheckpointRecord
-read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
-				const char *wal_directory, TimeLineID tli, XLogRecPtr lsn)
+read_checkpoint(const BbReqCtx *ctx, const BbImport *import, TimeLineID tli,
+				XLogRecPtr lsn)
 {
 	const ControlFileData *control = &import->dir->control;
-	BbWalPlace	place = wal_place(import, wal_directory);
+	const BbWalOrigin *origin = import->checkpoint_wal;
 	BbWalStart	start = {0};
 	MemoryContext context;
 	MemoryContext old;
-	const BbWalOrigin *origin;
 	BbWalSource *source;
+	BbWalNext	next;
 	XLogReaderState *reader;
 	CheckpointRecord result;
 	uint8		info;
@@ -119,16 +122,14 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 									"bbackup checkpoint record",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	/* ingest reports a control file that is older than the label */
-	if (import->dir->label == NULL || place.target.tli < tli)
-		place.target.kind = BB_WAL_CURRENT;
 	start.stream.tli = tli;
 	start.stream.system_identifier = control->system_identifier;
 	start.stream.segment_size = control->xlog_seg_size;
 	start.lsn = lsn;
-	origin = bb_waldirectory_origin(&place);
 	source = origin->open(ctx, origin, &start);
-	if (bb_walsource_next(ctx, source) != BB_WAL_RECORD)
+	while ((next = bb_walsource_next(ctx, source)) == BB_WAL_WAIT)
+		bb_walsource_wait(ctx, source, WAIT_MS);
+	if (next != BB_WAL_RECORD)
 		raise_unreadable(source, lsn);
 
 	reader = source->reader;
@@ -150,7 +151,7 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import,
 
 /* Find the LSN of the images, and the counters at it. */
 static void
-find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
+find_lsn(const BbReqCtx *ctx, BbImport *import)
 {
 	const BbDataDir *dir = import->dir;
 	const ControlFileData *control = &dir->control;
@@ -158,7 +159,7 @@ find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 
 	if (dir->label != NULL)
 	{
-		record = read_checkpoint(ctx, import, wal_directory, dir->label->tli,
+		record = read_checkpoint(ctx, import, dir->label->tli,
 								 dir->label->checkpoint_lsn);
 		if (record.checkpoint.redo != dir->label->start_lsn)
 			ereport(ERROR,
@@ -173,7 +174,7 @@ find_lsn(const BbReqCtx *ctx, BbImport *import, const char *wal_directory)
 	}
 	else
 	{
-		record = read_checkpoint(ctx, import, wal_directory,
+		record = read_checkpoint(ctx, import,
 								 control->checkPointCopy.ThisTimeLineID,
 								 control->checkPoint);
 		if (!record.shutdown ||
@@ -210,8 +211,7 @@ consistent_lsn(const BbImport *import)
 }
 
 static void
-commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
-	   const char *timeline)
+commit(const BbReqCtx *ctx, BbImport *import)
 {
 	const BbDataDir *dir = import->dir;
 	const ControlFileData *control = &dir->control;
@@ -219,7 +219,7 @@ commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
 	BbManifestEdit edit = {.base = &manifest};
 	ListCell   *cell;
 
-	manifest.timeline = pstrdup(timeline);
+	manifest.timeline = pstrdup(import->timeline);
 	manifest.tag = BB_OBJECT_ABSENT;
 	manifest.pg_version_num = PG_VERSION_NUM;
 	manifest.system_identifier = control->system_identifier;
@@ -240,7 +240,9 @@ commit(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
 	/* check the source once more, so that nothing wrong is committed */
 	bb_progress_import_phase(BB_IMPORT_COMMITTING);
 	bb_datadir_check_unchanged(ctx, dir);
-	(void) bb_manifest_edit(ctx, objects, &edit);
+	if (import->direct != NULL)
+		bb_directlayers_remove_unused(ctx, import->direct);
+	(void) bb_manifest_edit(ctx, import->objects, &edit);
 }
 
 /*
@@ -267,7 +269,7 @@ warn_of_remains(const BbReqCtx *ctx, const BbImport *import,
 			!bb_timeline_get(ctx, opened, &map, lsn, &entry))
 			ereport(WARNING,
 					(errmsg("database %u has no relation map in base backup \"%s\"",
-							database->db, import->dir->path),
+							database->db, import->path),
 					 errdetail("It was being dropped while the backup was "
 							   "taken, or the backup is damaged. It can't be "
 							   "connected to at %X/%X.",
@@ -277,51 +279,63 @@ warn_of_remains(const BbReqCtx *ctx, const BbImport *import,
 
 /* Ingest the WAL of a base backup, up to the LSN where it is consistent. */
 static void
-make_consistent(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
-				const char *timeline, const char *wal_directory)
+make_consistent(const BbReqCtx *ctx, BbImport *import)
 {
 	const ControlFileData *control = &import->dir->control;
 	BbIngestBackup backup = {control->minRecoveryPoint,
 							 control->minRecoveryPointTLI};
-	BbWalPlace	place = wal_place(import, wal_directory);
 	BbIngestResult ingested;
 	BbTimeline *opened;
 
-	ingested = bb_ingest_backup(ctx, objects, timeline,
-								bb_waldirectory_origin(&place), &backup);
+	ingested = bb_ingest_backup(ctx, import->objects, import->timeline,
+								import->wal, &backup);
 	import->result.lsn = ingested.end_lsn;
 	import->result.bytes_stored += ingested.bytes_stored;
-	opened = bb_timeline_open(ctx, objects, timeline);
+	opened = bb_timeline_open(ctx, import->objects, import->timeline);
 	bb_import_check_torn_pages(ctx, import, opened, ingested.end_lsn);
 	warn_of_remains(ctx, import, opened, ingested.end_lsn);
 }
 
 static void
-run(const BbReqCtx *ctx, BbImport *import, BbObjectStore *objects,
-	const char *timeline, const BbDataDir *dir, const char *wal_directory)
+run(const BbReqCtx *ctx, BbImport *import, BbImportSource *source)
 {
-	if (wal_directory == NULL)
-		wal_directory = psprintf("%s/" XLOGDIR, dir->path);
-	bb_progress_import_phase(BB_IMPORT_CHECKING);
-	import->dir = dir;
 	import->context = CurrentMemoryContext;
-	find_lsn(ctx, import, wal_directory);
-	import->inventory = bb_inventory_new(ctx, import->dir,
-										 bb_objstore_local_directory(objects));
-	import->writer = bb_imagewriter_new(objects, timeline, import->lsn);
 	import->scratch = AllocSetContextCreate(CurrentMemoryContext,
 											"bbackup import file",
 											ALLOCSET_DEFAULT_SIZES);
 	import->buffer = palloc(BB_IMPORT_READ_BYTES);
+	bb_progress_import_phase(BB_IMPORT_CHECKING);
+	source->prepare(ctx, source, import);
+	find_lsn(ctx, import);
+	import->inventory = bb_inventory_new(ctx, import->dir,
+										 import->dir->received
+											 ? NULL
+											 : bb_objstore_local_directory(
+												   import->objects));
+	import->writer = bb_imagewriter_new(import->objects, import->timeline,
+										import->lsn);
 	import->result.lsn = import->lsn;
 	bb_progress_import_total(import->inventory->bytes,
 							 count_files(import->inventory));
 
 	bb_progress_import_phase(BB_IMPORT_READING);
 	bb_import_store_all(ctx, import);
-	commit(ctx, import, objects, timeline);
-	if (dir->label != NULL)
-		make_consistent(ctx, import, objects, timeline, wal_directory);
+	commit(ctx, import);
+	if (import->fuzzy)
+		make_consistent(ctx, import);
+}
+
+/* Return all layers (BbLayerDesc *) that were made durable. */
+static List *
+created_layers(const BbImport *import)
+{
+	List	   *layers = NIL;
+
+	if (import->direct != NULL)
+		layers = bb_directlayers_all(import->direct);
+	if (import->writer != NULL)
+		layers = list_concat(layers, bb_imagewriter_layers(import->writer));
+	return layers;
 }
 
 /* Does the manifest name one of the layers? */
@@ -399,15 +413,13 @@ clean_up(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 }
 
 BbImportResult
-bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
-					const char *timeline, const char *path,
-					const char *wal_directory)
+bb_import_run(const BbReqCtx *ctx, BbObjectStore *objects,
+			  const char *timeline, BbImportSource *source)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext locked = AllocSetContextCreate(caller, "bbackup import lock",
 												 ALLOCSET_SMALL_SIZES);
 	MemoryContext context;
-	BbDataDir  *dir;
 	BbManifest *manifest;
 	BbImport   *import;
 	BbImportResult result;
@@ -415,11 +427,6 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
 
 	/* the lock is held until this context is deleted, after all writers */
 	MemoryContextSwitchTo(locked);
-
-	/* first the checks that need no access to the objects */
-	bb_timeline_name_check(timeline);
-	dir = bb_datadir_open(ctx, path);
-
 	bb_manifest_lock(ctx, objects, timeline);
 	manifest = bb_manifest_find(ctx, objects, timeline);
 	if (manifest != NULL && bb_manifest_consistent(manifest))
@@ -434,11 +441,13 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
 	context = AllocSetContextCreate(locked, "bbackup import",
 									ALLOCSET_DEFAULT_SIZES);
 	import = MemoryContextAllocZero(context, sizeof(BbImport));
+	import->objects = objects;
+	import->timeline = timeline;
 	bb_progress_import_start();
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(context);
-		run(ctx, import, objects, timeline, dir, wal_directory);
+		run(ctx, import, source);
 		MemoryContextSwitchTo(locked);
 	}
 	PG_CATCH();
@@ -449,11 +458,14 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
 	}
 	PG_END_TRY();
 
+	if (source->release != NULL)
+		source->release(source);
 	if (error != NULL)
 	{
-		if (import->writer != NULL)
-			clean_up(ctx, objects, timeline,
-					 bb_imagewriter_layers(import->writer));
+		List	   *layers = created_layers(import);
+
+		if (layers != NIL || import->writer != NULL)
+			clean_up(ctx, objects, timeline, layers);
 		MemoryContextDelete(context);
 		ReThrowError(error);
 	}
@@ -463,4 +475,49 @@ bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(locked);
 	return result;
+}
+
+/* ---- a data directory ---- */
+
+typedef struct DirectorySource
+{
+	BbImportSource base;
+	const BbDataDir *dir;
+	const char *wal_directory;
+} DirectorySource;
+
+static void
+prepare_directory(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
+{
+	const DirectorySource *source = (const DirectorySource *) base;
+	const BbDataDir *dir = source->dir;
+	const char *wal_directory = source->wal_directory;
+	BbWalPlace	place;
+
+	if (wal_directory == NULL)
+		wal_directory = psprintf("%s/" XLOGDIR, dir->path);
+	place = wal_place(dir, wal_directory);
+	import->dir = dir;
+	import->path = dir->path;
+	import->fuzzy = dir->label != NULL;
+	import->checksums = dir->control.data_checksum_version != 0;
+	import->wal = bb_waldirectory_origin(&place);
+	/* ingest reports a control file that is older than the label */
+	if (dir->label == NULL || place.target.tli < dir->label->tli)
+		place.target.kind = BB_WAL_CURRENT;
+	import->checkpoint_wal = bb_waldirectory_origin(&place);
+}
+
+BbImportResult
+bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
+					const char *timeline, const char *path,
+					const char *wal_directory)
+{
+	DirectorySource source = {.base.prepare = prepare_directory};
+
+	/* first the checks that need no access to the objects */
+	bb_timeline_name_check(timeline);
+	source.dir = bb_datadir_open(ctx, path);
+	source.wal_directory = wal_directory;
+	return bb_import_run(ctx, objects, timeline, &source.base);
 }

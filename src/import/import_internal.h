@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * import_internal.h
- *	  The state of an import, which import.c, import_values.c and pagecheck.c
- *	  share.
+ *	  The state of an import, which the files of import/ share.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,18 +9,31 @@
 #define BB_IMPORT_INTERNAL_H
 
 #include "import/datadir.h"
+#include "import/directlayers.h"
 #include "import/import.h"
 #include "import/inventory.h"
 #include "layer/imagewriter.h"
 #include "storage/bufpage.h"
 #include "timeline/timeline.h"
+#include "wal/source.h"
 
 /* Relation files are read in pieces of this size. */
 #define BB_IMPORT_READ_BYTES (32 * BLCKSZ)
 
-typedef struct BbImport
+struct BbImport
 {
+	BbObjectStore *objects;
+	const char *timeline;
+
+	/* set by the source's "prepare" */
 	const BbDataDir *dir;
+	const char *path;	   /* for messages: "PATH/NAME" is a file */
+	bool		fuzzy;	   /* a base backup: its files are of different ages */
+	bool		checksums; /* pages have them */
+	const BbWalOrigin *checkpoint_wal; /* has the checkpoint to start from */
+	const BbWalOrigin *wal; /* of a base backup: makes it consistent */
+	BbDirectLayers *direct; /* written already; NULL: none */
+
 	const BbInventory *inventory;
 	XLogRecPtr	lsn;		/* of the images */
 	CheckPoint	checkpoint; /* as of that LSN */
@@ -33,7 +45,29 @@ typedef struct BbImport
 	List	   *torn_pages;	 /* of pagecheck.c */
 	XLogRecPtr	newest_page; /* the greatest LSN of a stored page */
 	BbImportResult result;
-} BbImport;
+};
+
+/* Where a cluster is imported from; the first member of a driver's struct. */
+typedef struct BbImportSource BbImportSource;
+
+struct BbImportSource
+{
+	/* Make the files ready to be read, under the lock of the timeline. */
+	void		(*prepare) (const BbReqCtx *ctx, BbImportSource *source,
+							BbImport *import);
+	/* Release what no memory context owns; may be NULL.  Must not fail. */
+	void		(*release) (BbImportSource *source);
+};
+
+/*
+ * bb_import_run - import a source as a timeline: see import.h.
+ *
+ * Errors: those of bb_import_directory.
+ */
+extern BbImportResult bb_import_run(const BbReqCtx *ctx,
+									BbObjectStore *objects,
+									const char *timeline,
+									BbImportSource *source);
 
 /* bb_import_store_all - give all values of the data directory to the writer. */
 extern void bb_import_store_all(const BbReqCtx *ctx, BbImport *import);
@@ -52,16 +86,16 @@ extern char *bb_pagecheck(Page page, BlockNumber block, bool checksums,
 						  XLogRecPtr end_lsn);
 
 /*
- * bb_import_bad_page - store or remember a page that bb_pagecheck refused.
+ * bb_import_check_page - check a page of a relation file.
  *
- * block_of_file is its number in the file "path"; complaint says what is wrong.
+ * block_of_file is its number in the file "path".  Returns what is to be stored,
+ * valid as long as "page"; NULL if it is torn, which is remembered.
  *
  * Errors: DATA_CORRUPTED (see pagecheck.c).
  */
-extern void bb_import_bad_page(const BbReqCtx *ctx, BbImport *import,
-							   const BbKey *key, const char *path,
-							   BlockNumber block_of_file, Page page,
-							   const char *complaint);
+extern const void *bb_import_check_page(BbImport *import, const BbKey *key,
+										const char *path,
+										BlockNumber block_of_file, Page page);
 
 /*
  * bb_import_check_torn_pages - check that WAL brought an image of every torn

@@ -63,11 +63,11 @@ static void
 check_size(const BbImport *import, const char *path, uint64 size,
 		   uint64 expected)
 {
-	if (import->dir->label != NULL ? size < expected : size != expected)
+	if (import->fuzzy ? size < expected : size != expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("size of file \"%s/%s\" changed during the import",
-						import->dir->path, path),
+						import->path, path),
 				 errdetail("It was " UINT64_FORMAT " bytes and is " UINT64_FORMAT ".",
 						   expected, size),
 				 errhint("Do not change the data directory during an "
@@ -84,7 +84,7 @@ open_file(const BbReqCtx *ctx, const BbImport *import, const char *path,
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("file \"%s/%s\" vanished during the import",
-						import->dir->path, path),
+						import->path, path),
 				 errhint("Do not change the data directory during an "
 						 "import.")));
 	check_size(import, path, file->size, expected_size);
@@ -239,13 +239,13 @@ check_relmap(const BbImport *import, const char *path, const char *data,
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("relation map \"%s/%s\" is missing",
-						import->dir->path, path)));
+						import->path, path)));
 	complaint = bb_relmap_error(data, length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("relation map \"%s/%s\" is corrupted",
-						import->dir->path, path),
+						import->path, path),
 				 errdetail("%s", complaint)));
 }
 
@@ -272,8 +272,7 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 		 * A database of a base backup may have been created or dropped while
 		 * it was copied.  WAL then brings the map, or drops the database.
 		 */
-		if (data == NULL && import->dir->label != NULL &&
-			database->db != InvalidOid)
+		if (data == NULL && import->fuzzy && database->db != InvalidOid)
 			continue;
 		check_relmap(import, path, data, length);
 		put(ctx, import,
@@ -307,12 +306,17 @@ static void
 store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 			  const char *path, BlockNumber first, BlockNumber count)
 {
-	BbSourceFile *file = open_file(ctx, import, path, (uint64) count * BLCKSZ);
-	bool		checksums = import->dir->control.data_checksum_version != 0;
-	/* pages of a base backup may be newer than the start of its WAL */
-	XLogRecPtr	end_lsn = import->dir->label != NULL ? PG_UINT64_MAX
-													 : import->lsn;
+	BbSourceFile *file;
 
+	if (import->direct != NULL &&
+		bb_directlayers_use(ctx, import->direct, fork, first, count))
+	{
+		bytes_done(import, (uint64) count * BLCKSZ);
+		import->result.pages += count;
+		file_done(import, 0);
+		return;
+	}
+	file = open_file(ctx, import, path, (uint64) count * BLCKSZ);
 	for (BlockNumber done = 0; done < count;)
 	{
 		BlockNumber here = Min(count - done, BB_IMPORT_READ_BYTES / BLCKSZ);
@@ -321,21 +325,13 @@ store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 		for (BlockNumber i = 0; i < here; i++)
 		{
 			char	   *page = import->buffer + (size_t) i * BLCKSZ;
-			BlockNumber block = first + done + i;
 			BbKey		key = bb_key_rel_block(fork->spc, fork->db, fork->rel,
-											   fork->fork, block);
-			char	   *complaint = bb_pagecheck((Page) page, block, checksums,
-												 end_lsn);
+											   fork->fork, first + done + i);
+			const void *value = bb_import_check_page(import, &key, path,
+													 done + i, (Page) page);
 
-			if (complaint == NULL)
-			{
-				put(ctx, import, key, page, BLCKSZ);
-				import->newest_page = Max(import->newest_page,
-										  PageGetLSN((Page) page));
-			}
-			else
-				bb_import_bad_page(ctx, import, &key, path, done + i,
-								   (Page) page, complaint);
+			if (value != NULL)
+				put(ctx, import, key, value, BLCKSZ);
 		}
 		done += here;
 		bytes_done(import, (uint64) here * BLCKSZ);
@@ -431,7 +427,7 @@ store_twophases(const BbReqCtx *ctx, BbImport *import)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("file \"%s/%s\" has a wrong checksum",
-							import->dir->path, path),
+							import->path, path),
 					 errdetail("The stored checksum is %08X, the calculated one %08X.", stored,
 							   crc)));
 		for (uint32 at = 0; at < twophase->size; at += BLCKSZ)
@@ -456,7 +452,7 @@ store_origins(const BbReqCtx *ctx, BbImport *import)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("file \"%s/" BB_ORIGIN_FILE "\" is corrupted",
-						import->dir->path)));
+						import->path)));
 	foreach(cell, origins)
 	{
 		const BbOrigin *origin = lfirst(cell);

@@ -83,41 +83,56 @@ remember_torn(BbImport *import, const BbKey *key, const char *complaint)
 	MemoryContextSwitchTo(old);
 }
 
-void
-bb_import_bad_page(const BbReqCtx *ctx, BbImport *import, const BbKey *key,
-				   const char *path, BlockNumber block_of_file, Page page,
-				   const char *complaint)
+/* Return what is stored instead of a bad page; NULL: nothing yet. */
+static const void *
+replace(BbImport *import, const BbKey *key, const char *path,
+		BlockNumber block_of_file, Page page, const char *complaint)
 {
 	static const uint8 zeros[BLCKSZ] = {0};
-	bool		checksums = import->dir->control.data_checksum_version != 0;
 	BbKeyFields f = bb_key_fields(key);
 	bool		map = f.fork == FSM_FORKNUM || f.fork == VISIBILITYMAP_FORKNUM;
 
-	if (import->dir->label == NULL)
+	if (!import->fuzzy)
 	{
 		/* a page that is newer than the WAL is readable, so it isn't zeroed */
 		if (!map ||
-			bb_pagecheck(page, f.block, checksums, PG_UINT64_MAX) == NULL)
+			bb_pagecheck(page, f.block, import->checksums, PG_UINT64_MAX) ==
+				NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("block %u of file \"%s/%s\" is corrupted",
-							block_of_file, import->dir->path, path),
+							block_of_file, import->path, path),
 					 errdetail("%s", complaint),
 					 errhint("The cluster itself is damaged: restore the page, "
 							 "or the relation, there.")));
 		ereport(WARNING,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("block %u of file \"%s/%s\" is corrupted and becomes zeros",
-						block_of_file, import->dir->path, path),
+						block_of_file, import->path, path),
 				 errdetail("%s It is a page of a free space map or visibility map, and the server would zero it too.",
 						   complaint)));
 	}
 	else if (!map)
 	{
 		remember_torn(import, key, complaint);
-		return;
+		return NULL;
 	}
-	bb_imagewriter_add(ctx, import->writer, key, zeros, sizeof(zeros));
+	return zeros;
+}
+
+const void *
+bb_import_check_page(BbImport *import, const BbKey *key, const char *path,
+					 BlockNumber block_of_file, Page page)
+{
+	/* pages of a base backup may be newer than the start of its WAL */
+	XLogRecPtr	end_lsn = import->fuzzy ? PG_UINT64_MAX : import->lsn;
+	char	   *complaint = bb_pagecheck(page, bb_key_fields(key).block,
+										 import->checksums, end_lsn);
+
+	if (complaint != NULL)
+		return replace(import, key, path, block_of_file, page, complaint);
+	import->newest_page = Max(import->newest_page, PageGetLSN(page));
+	return page;
 }
 
 void
@@ -142,7 +157,7 @@ bb_import_check_torn_pages(const BbReqCtx *ctx, const BbImport *import,
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("%s is corrupted in base backup \"%s\"",
-							bb_key_text(&torn->key), import->dir->path),
+							bb_key_text(&torn->key), import->path),
 					 errdetail("%s Its WAL has no image of the page.",
 							   torn->complaint)));
 	}

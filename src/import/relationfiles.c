@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "catalog/pg_tablespace_d.h"
 #include "common/relpath.h"
 #include "import/relationfiles.h"
 #include "storage/fd.h"
@@ -80,6 +81,55 @@ parse_name(const char *name, Segment *segment)
 			return false;
 	}
 	return *p == '\0';
+}
+
+/* Parse "NUMBER/"; returns false if there is none. */
+static bool
+parse_directory(const char **text, Oid *number)
+{
+	uint32		value;
+
+	if (!parse_number(text, &value) || **text != '/')
+		return false;
+	(*text)++;
+	*number = value;
+	return true;
+}
+
+/* Skip a text; returns false if it isn't there. */
+static bool
+skip(const char **text, const char *expected)
+{
+	size_t		length = strlen(expected);
+
+	if (strncmp(*text, expected, length) != 0)
+		return false;
+	*text += length;
+	return true;
+}
+
+bool
+bb_relationfiles_parse(const char *path, BbSourceFork *fork, uint32 *segment)
+{
+	const char *p = path;
+	Segment		file;
+
+	fork->db = InvalidOid;
+	if (skip(&p, "global/"))
+		fork->spc = GLOBALTABLESPACE_OID;
+	else if (skip(&p, "base/"))
+		fork->spc = DEFAULTTABLESPACE_OID;
+	else if (!skip(&p, "pg_tblspc/") || !parse_directory(&p, &fork->spc) ||
+			 !skip(&p, TABLESPACE_VERSION_DIRECTORY "/"))
+		return false;
+	if (fork->spc != GLOBALTABLESPACE_OID && !parse_directory(&p, &fork->db))
+		return false;
+	if (!parse_name(p, &file))
+		return false;
+	fork->rel = file.rel;
+	fork->fork = file.fork;
+	*segment = file.number;
+	return true;
 }
 
 /*

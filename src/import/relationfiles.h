@@ -27,4 +27,13 @@ extern void bb_relationfiles_add(const BbReqCtx *ctx, const BbDataDir *dir,
 								 const BbDatabase *database,
 								 BbInventory *inventory);
 
+/*
+ * bb_relationfiles_parse - find out which segment of which fork a path is.
+ *
+ * Sets *fork except for the number of its blocks.  Returns false if it isn't the
+ * path of a file of a permanent relation.
+ */
+extern bool bb_relationfiles_parse(const char *path, BbSourceFork *fork,
+								   uint32 *segment);
+
 #endif /* BB_RELATIONFILES_H */

@@ -24,8 +24,8 @@ struct BbImageWriter
 };
 
 BbImageWriter *
-bb_imagewriter_new(BbObjectStore *objects, const char *timeline,
-				   XLogRecPtr lsn)
+bb_imagewriter_new_part(BbObjectStore *objects, const char *timeline,
+						XLogRecPtr lsn, const BbKey *start)
 {
 	BbImageWriter *writer = palloc0(sizeof(BbImageWriter));
 
@@ -34,8 +34,17 @@ bb_imagewriter_new(BbObjectStore *objects, const char *timeline,
 	writer->timeline = pstrdup(timeline);
 	writer->lsn = lsn;
 	writer->limit = (uint64) bb_setting_layer_size_mb * 1024 * 1024;
-	writer->start = bb_key_range_all().start;
+	writer->start = *start;
 	return writer;
+}
+
+BbImageWriter *
+bb_imagewriter_new(BbObjectStore *objects, const char *timeline,
+				   XLogRecPtr lsn)
+{
+	BbKey		start = bb_key_range_all().start;
+
+	return bb_imagewriter_new_part(objects, timeline, lsn, &start);
 }
 
 static void
@@ -69,6 +78,33 @@ bb_imagewriter_add(const BbReqCtx *ctx, BbImageWriter *writer,
 		MemoryContextSwitchTo(old);
 	}
 	bb_layer_writer_add(ctx, writer->layer, key, value, length);
+}
+
+void
+bb_imagewriter_include(const BbReqCtx *ctx, BbImageWriter *writer, List *part)
+{
+	const BbLayerDesc *first = linitial(part);
+	const BbLayerDesc *last = llast(part);
+	MemoryContext old;
+
+	if (writer->layer == NULL ||
+		bb_key_compare(&first->keys.start, &writer->start) <= 0)
+		elog(ERROR, "part of image layers is out of order: %s",
+			 bb_key_text(&first->keys.start));
+	finish_layer(ctx, writer, &first->keys.start);
+	writer->start = last->keys.end;
+	old = MemoryContextSwitchTo(writer->context);
+	writer->finished = list_concat(writer->finished, part);
+	MemoryContextSwitchTo(old);
+}
+
+List *
+bb_imagewriter_finish_part(const BbReqCtx *ctx, BbImageWriter *writer,
+						   const BbKey *end)
+{
+	if (writer->layer != NULL)
+		finish_layer(ctx, writer, end);
+	return writer->finished;
 }
 
 List *

@@ -130,7 +130,10 @@ List *
 bb_progress_fetch_imports(void)
 {
 	static const char *const phases[] =
-		{"initializing", [BB_IMPORT_CHECKING] = "checking",
+		{"initializing",
+		 [BB_IMPORT_CHECKING] = "checking",
+		 [BB_IMPORT_STARTING] = "waiting for checkpoint",
+		 [BB_IMPORT_RECEIVING] = "receiving",
 		 [BB_IMPORT_READING] = "reading files",
 		 [BB_IMPORT_COMMITTING] = "committing"};
 

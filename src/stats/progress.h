@@ -23,7 +23,10 @@ typedef enum BbImportPhase
 {
 	BB_IMPORT_CHECKING = 1, /* control file, WAL, list of files */
 	BB_IMPORT_READING = 2,	/* files into layers */
-	BB_IMPORT_COMMITTING = 3
+	BB_IMPORT_COMMITTING = 3,
+	BB_IMPORT_STARTING = 4, /* the source makes a checkpoint */
+	BB_IMPORT_RECEIVING = 5 /* a base backup of a server; its large files into
+							 * layers, the others into a temporary file */
 } BbImportPhase;
 
 extern void bb_progress_import_start(void);
