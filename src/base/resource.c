@@ -128,6 +128,27 @@ bb_fd_number(const BbFd *fd)
 	return fd->fd;
 }
 
+ssize_t
+bb_fd_read_at(const BbFd *fd, void *data, size_t length, uint64 offset)
+{
+	size_t		done = 0;
+
+	while (done < length)
+	{
+		ssize_t		n = pg_pread(fd->fd, (char *) data + done, length - done,
+								 (off_t) (offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += n;
+	}
+	return (ssize_t) done;
+}
+
 int
 bb_fd_close(BbFd *fd)
 {

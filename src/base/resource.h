@@ -51,6 +51,12 @@ extern BbFd *bb_fd_open_beneath(const BbFd *directory, const char *path,
  */
 extern BbFd *bb_fd_adopt(int fd);
 extern int bb_fd_number(const BbFd *fd);
+/*
+ * bb_fd_read_at - read up to "length" bytes at an offset; fewer where the file
+ * ends.  Returns -1 with errno set after an error.
+ */
+extern ssize_t bb_fd_read_at(const BbFd *fd, void *data, size_t length,
+							 uint64 offset);
 /* Closes it before the context does.  Returns the result of close(2). */
 extern int bb_fd_close(BbFd *fd);
 

@@ -23,7 +23,7 @@
 static BbWalSegment
 wanted_segment(const BbDirectorySource *source)
 {
-	BbWalSegment segment = {source->missing, source->tli, false};
+	BbWalSegment segment = {source->missing, source->at.tli, false};
 
 	return segment;
 }
@@ -58,9 +58,10 @@ bb_waldirectory_reason(const BbWalSource *base)
 	const BbDirectorySource *source = (const BbDirectorySource *) base;
 
 	if (source->missing != 0)
-		return (BbWalReason){missing_name(source), true, NULL};
-	return (BbWalReason){segment_name(source, &source->file.segment), false,
-						 reason_text(source)};
+		return (BbWalReason){.segment = missing_name(source), .missing = true};
+	return (
+		BbWalReason){.segment = segment_name(source, &source->file.segment),
+					 .text = reason_text(source)};
 }
 
 /* ---- is the end worth a message? ---- */
@@ -97,7 +98,7 @@ goes_on_after(const BbDirectorySource *source, XLogRecPtr page)
 static bool
 record_is_there(const BbDirectorySource *source)
 {
-	XLogRecPtr	start = bb_waldirectory_next_start(source);
+	XLogRecPtr	start = bb_walsequence_next(&source->at);
 	uint32		size = source->place.start.stream.segment_size;
 	uint32		offset = XLogSegmentOffset(start, size);
 	XLogRecord	header = {0};
@@ -116,7 +117,7 @@ record_is_there(const BbDirectorySource *source)
 	if (!source->file.segment.partial &&
 		!bb_walsegments_is_pg_wal(source->segments))
 		return true;
-	return length < sizeof(header) || header.xl_prev == source->prev ||
+	return length < sizeof(header) || header.xl_prev == source->at.prev ||
 		offset / XLOG_BLCKSZ == size / XLOG_BLCKSZ - 1;
 }
 
@@ -127,7 +128,7 @@ is_notable(const BbDirectorySource *source)
 	uint32		size = source->place.start.stream.segment_size;
 	uint32		offset = XLogSegmentOffset(source->page, size);
 
-	if (source->follows != BB_WAL_FOLLOWS)
+	if (source->follows == BB_WAL_STALE || source->follows == BB_WAL_FOREIGN)
 		return source->follows == BB_WAL_FOREIGN;
 	switch (bb_walfile_page(source->segments, &source->file, offset))
 	{
@@ -159,7 +160,7 @@ report_file(const BbReqCtx *ctx, BbDirectorySource *source)
 		return;
 	ereport(NOTICE,
 			(errmsg("WAL in directory \"%s\" ends at %X/%X, in \"%s\"",
-					source->place.directory, LSN_FORMAT_ARGS(source->end),
+					source->place.directory, LSN_FORMAT_ARGS(source->at.end),
 					segment_name(source, &source->file.segment)),
 			 later != NULL
 			 ? errdetail("%s There is later WAL in \"%s\".",
@@ -194,7 +195,7 @@ report_missing(const BbReqCtx *ctx, BbDirectorySource *source)
 	if (instead != NULL)
 		ereport(NOTICE,
 				(errmsg("WAL in directory \"%s\" ends at %X/%X, before segment \"%s\"",
-						source->place.directory, LSN_FORMAT_ARGS(source->end),
+						source->place.directory, LSN_FORMAT_ARGS(source->at.end),
 						missing_name(source)),
 				 errdetail("%s", instead),
 				 errhint("Decompress it to a file with the segment's name.")));
@@ -202,7 +203,7 @@ report_missing(const BbReqCtx *ctx, BbDirectorySource *source)
 										   source->missing, true)) != NULL)
 		ereport(NOTICE,
 				(errmsg("WAL in directory \"%s\" ends at %X/%X, as segment \"%s\" is missing",
-						source->place.directory, LSN_FORMAT_ARGS(source->end),
+						source->place.directory, LSN_FORMAT_ARGS(source->at.end),
 						missing_name(source)),
 				 errdetail("There is later WAL in \"%s\".",
 						   segment_name(source, later))));
@@ -212,8 +213,8 @@ report_missing(const BbReqCtx *ctx, BbDirectorySource *source)
 		bb_walfile_close(&older);
 		ereport(NOTICE,
 				(errmsg("WAL in directory \"%s\" ends at %X/%X, where timeline ID %u begins",
-						source->place.directory, LSN_FORMAT_ARGS(source->end),
-						source->tli),
+						source->place.directory, LSN_FORMAT_ARGS(source->at.end),
+						source->at.tli),
 				 errdetail("Its segment \"%s\" is missing; the WAL after that in \"%s\" is of a timeline ID that was left.",
 						   missing_name(source),
 						   segment_name(source, &older.segment))));
@@ -234,7 +235,7 @@ report_stranger(const BbReqCtx *ctx, BbDirectorySource *source)
 
 	if (source->place.target.kind != BB_WAL_LATEST ||
 		!bb_walsegments_beyond(ctx, source->segments, 0,
-							   bb_waldirectory_next_start(source) /
+							   bb_walsequence_next(&source->at) /
 								   source->place.start.stream.segment_size,
 							   &first, &last))
 		return;
@@ -280,7 +281,7 @@ bb_waldirectory_report_left(const BbReqCtx *ctx, BbWalSource *base,
 	if (source->place.target.kind != BB_WAL_LATEST ||
 		!bb_walsegments_beyond(ctx, source->segments, tli,
 							   Max((lsn - 1) / size + 1,
-								   bb_waldirectory_next_start(source) / size),
+								   bb_walsequence_next(&source->at) / size),
 							   &first, &last))
 		return;
 	ereport(WARNING,
@@ -289,10 +290,10 @@ bb_waldirectory_report_left(const BbReqCtx *ctx, BbWalSource *base,
 			 errdetail("It was left at %X/%X. It has WAL up to %X/%X, in \"%s\"; that of timeline ID %u, which is followed, ends at %X/%X.",
 					   LSN_FORMAT_ARGS(lsn),
 					   LSN_FORMAT_ARGS((last.number + 1) * size),
-					   segment_name(source, &last), source->tli,
-					   LSN_FORMAT_ARGS(source->end)),
+					   segment_name(source, &last), source->at.tli,
+					   LSN_FORMAT_ARGS(source->at.end)),
 			 errhint("If the cluster goes on under timeline ID %u, make a branch at %X/%X and ingest into that with tli => 'current'. Otherwise, use tli => '%u'.",
-					 tli, LSN_FORMAT_ARGS(lsn), source->tli)));
+					 tli, LSN_FORMAT_ARGS(lsn), source->at.tli)));
 }
 
 /* ---- errors ---- */
@@ -310,10 +311,10 @@ raise_missing(const BbReqCtx *ctx, BbDirectorySource *source, XLogRecPtr until)
 					missing_name(source), source->place.directory),
 			 later != NULL
 			 ? errdetail("All WAL before %X/%X has been ingested; there is later WAL, in \"%s\".",
-						 LSN_FORMAT_ARGS(source->end),
+						 LSN_FORMAT_ARGS(source->at.end),
 						 segment_name(source, later))
 			 : errdetail("All WAL before %X/%X has been ingested; WAL was asked for up to %X/%X.",
-						 LSN_FORMAT_ARGS(source->end),
+						 LSN_FORMAT_ARGS(source->at.end),
 						 LSN_FORMAT_ARGS(until)),
 			 instead != NULL
 			 ? errhint("%s Decompress it to a file with the segment's name.",
@@ -327,7 +328,7 @@ raise_foreign(const BbDirectorySource *source)
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL record at %X/%X does not continue the WAL before it",
-					LSN_FORMAT_ARGS(bb_waldirectory_next_start(source))),
+					LSN_FORMAT_ARGS(bb_walsequence_next(&source->at))),
 			 errdetail("%s It is in \"%s/%s\". All WAL before it has been ingested.",
 					   source->message, source->place.directory,
 					   segment_name(source, &source->file.segment)),
@@ -349,7 +350,7 @@ bb_waldirectory_raise(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("WAL in directory \"%s\" ends at %X/%X, before %X/%X",
-						source->place.directory, LSN_FORMAT_ARGS(source->end),
+						source->place.directory, LSN_FORMAT_ARGS(source->at.end),
 						LSN_FORMAT_ARGS(until)),
 				 errdetail("All of it has been ingested. \"%s\": %s", name,
 						   reason_text(source))));
@@ -358,7 +359,7 @@ bb_waldirectory_raise(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL record at %X/%X is broken",
-					LSN_FORMAT_ARGS(bb_waldirectory_next_start(source))),
+					LSN_FORMAT_ARGS(bb_walsequence_next(&source->at))),
 			 errdetail("%s The record is in \"%s/%s\". All WAL before it has been ingested.",
 					   reason_text(source), source->place.directory,
 					   name),

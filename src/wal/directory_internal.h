@@ -11,14 +11,7 @@
 
 #include "wal/directory_source.h"
 #include "wal/segments.h"
-
-/* Does a record follow the one before it? */
-typedef enum BbWalFollows
-{
-	BB_WAL_FOLLOWS,
-	BB_WAL_STALE,  /* it is of an older use of the file */
-	BB_WAL_FOREIGN /* it was written after other WAL */
-} BbWalFollows;
+#include "wal/sequence.h"
 
 typedef struct BbDirectorySource
 {
@@ -28,14 +21,7 @@ typedef struct BbDirectorySource
 	BbWalPlace	place;
 	BbWalSegments *segments;
 
-	/* the last good record, at first the one before the start */
-	XLogRecPtr	end;
-	XLogRecPtr	prev; /* where it began; Invalid: not known */
-	bool		begun;
-	/* the tli of the next record, and where that tli is left */
-	TimeLineID	tli;
-	XLogRecPtr	tli_end;
-	TimeLineID	page_tli; /* of the last page, which is known to be right */
+	BbWalSequence at;
 
 	/* the segment being read */
 	BbWalFile	file;
@@ -52,13 +38,6 @@ typedef struct BbDirectorySource
 	BbWalFollows follows;	/* of a record that is good otherwise */
 	XLogRecPtr	other_prev; /* and where the one before it began */
 } BbDirectorySource;
-
-/* Where the next record begins. */
-static inline XLogRecPtr
-bb_waldirectory_next_start(const BbDirectorySource *source)
-{
-	return bb_wal_record_start(&source->place.start.stream, source->end);
-}
 
 /* Operations of the source; see source.h. */
 extern BbWalReason bb_waldirectory_reason(const BbWalSource *base);

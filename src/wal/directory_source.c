@@ -12,9 +12,6 @@
 #include "utils/memutils.h"
 #include "wal/directory_internal.h"
 
-/* Segments are read in pieces of this size. */
-#define READ_BYTES (16 * XLOG_BLCKSZ)
-
 /* ---- pages ---- */
 
 /* Open a file of a segment after the "skip" best ones; false: there is none. */
@@ -27,7 +24,7 @@ change_segment(BbDirectorySource *source, XLogSegNo number, int skip)
 	bb_walfile_close(&source->file);
 	source->buffer_length = 0;
 	source->skip = skip;
-	found = bb_walsegments_open(source->segments, number, source->tli, skip,
+	found = bb_walsegments_open(source->segments, number, source->at.tli, skip,
 								&source->file);
 	MemoryContextSwitchTo(old);
 	return found;
@@ -44,10 +41,10 @@ in_buffer(const BbDirectorySource *source, uint32 offset)
 static bool
 fill_buffer(BbDirectorySource *source, uint32 offset)
 {
-	source->buffer_offset = offset - offset % READ_BYTES;
+	source->buffer_offset = offset - offset % BB_WAL_READ_BYTES;
 	source->buffer_length = bb_walfile_read(source->segments, &source->file,
 											source->buffer_offset,
-											source->buffer, READ_BYTES);
+											source->buffer, BB_WAL_READ_BYTES);
 	if (source->buffer_offset == 0 &&
 		source->buffer_length >= SizeOfXLogLongPHD)
 		bb_walfile_check_first(source->segments, &source->file,
@@ -107,53 +104,19 @@ begin_read(BbDirectorySource *source)
 	source->message = NULL;
 	source->follows = BB_WAL_FOLLOWS;
 	source->base.reader->readLen = 0;
-	XLogBeginRead(source->base.reader, bb_waldirectory_next_start(source));
+	XLogBeginRead(source->base.reader, bb_walsequence_next(&source->at));
 }
 
-/*
- * Does the record follow the last one?
- *
- * A file that is used again still has WAL of its older use, whose records may
- * look good.  But they were written at least a segment earlier, and the records
- * before them even earlier.
- */
-static BbWalFollows
-follows(const BbDirectorySource *source)
-{
-	XLogRecPtr	prev = XLogRecGetPrev(source->base.reader);
-
-	if (prev == source->prev || XLogRecPtrIsInvalid(source->prev))
-		return BB_WAL_FOLLOWS;
-	return prev + source->place.start.stream.segment_size <
-			source->base.reader->ReadRecPtr
-		? BB_WAL_STALE
-		: BB_WAL_FOREIGN;
-}
-
-/* Check that no record crosses the end that a history file gives its tli. */
+/* Raise an error: a record crosses the end that a history file gives its tli. */
 static void
-check_fork(const BbDirectorySource *source)
+raise_crossing(const BbDirectorySource *source)
 {
-	const XLogReaderState *reader = source->base.reader;
-
-	if (reader->EndRecPtr > source->tli_end)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL record at %X/%X does not agree with the timeline history files",
-						LSN_FORMAT_ARGS(reader->ReadRecPtr)),
-				 errdetail("It ends at %X/%X; by these files, timeline ID %u ends at %X/%X. All WAL before the record has been ingested.",
-						   LSN_FORMAT_ARGS(reader->EndRecPtr), source->tli,
-						   LSN_FORMAT_ARGS(source->tli_end))));
-}
-
-/* Set the tli of the next record. */
-static void
-note_tli(BbDirectorySource *source)
-{
-	const BbTliRange *entry = bb_tlipath_at(source->base.path, source->end);
-
-	source->tli = entry->tli;
-	source->tli_end = entry->end;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("WAL record at %X/%X does not agree with the timeline history files",
+					LSN_FORMAT_ARGS(source->base.reader->ReadRecPtr)),
+			 errdetail("%s All WAL before the record has been ingested.",
+					   source->message)));
 }
 
 /* From here on, files of newer tlis don't have WAL of the target. */
@@ -162,7 +125,7 @@ stop_borrowing(BbDirectorySource *source)
 {
 	bb_tlipath_shorten(source->base.path);
 	bb_walsegments_relist(source->ctx, source->segments);
-	note_tli(source);
+	bb_walsequence_set_tli(&source->at, source->base.path);
 	begin_read(source);
 }
 
@@ -181,36 +144,18 @@ read_record(BbDirectorySource *source)
 		return false;
 	}
 
-	source->follows = follows(source);
-	if (source->follows != BB_WAL_FOLLOWS)
+	source->follows = bb_walsequence_check(&source->at, source->base.path,
+										   reader, &source->message);
+	if (source->follows == BB_WAL_CROSSES)
 	{
-		source->other_prev = XLogRecGetPrev(reader);
-		source->message = psprintf(
-			"The record at %X/%X follows one at %X/%X; the last one before it is at %X/%X.",
-			LSN_FORMAT_ARGS(reader->ReadRecPtr),
-			LSN_FORMAT_ARGS(source->other_prev),
-			LSN_FORMAT_ARGS(source->prev));
-		return false;
-	}
-	if (reader->EndRecPtr > source->tli_end &&
-		source->base.path->target == source->tli)
-	{
+		if (source->base.path->target != source->at.tli)
+			raise_crossing(source);
 		/* the target isn't left, so that fork doesn't matter */
 		stop_borrowing(source);
 		return read_record(source);
 	}
-	check_fork(source);
-	/* (ReadRecord in PostgreSQL's xlogrecovery.c) */
-	if (reader->latestPageTLI != source->page_tli &&
-		!bb_tlipath_has(source->base.path, reader->latestPageTLI))
-	{
-		source->message = psprintf(
-			"The page at %X/%X is of timeline ID %u, which is not expected.",
-			LSN_FORMAT_ARGS(reader->latestPagePtr), reader->latestPageTLI);
-		return false;
-	}
-	source->page_tli = reader->latestPageTLI;
-	return true;
+	source->other_prev = XLogRecGetPrev(reader);
+	return source->follows == BB_WAL_FOLLOWS;
 }
 
 /* Is there WAL after the part that can't be read? */
@@ -220,7 +165,7 @@ goes_on(BbDirectorySource *source)
 	XLogSegNo	number = source->missing;
 
 	if (number == 0)
-		XLByteToSeg(bb_waldirectory_next_start(source), number,
+		XLByteToSeg(bb_walsequence_next(&source->at), number,
 					source->place.start.stream.segment_size);
 	return bb_walsegments_later(source->ctx, source->segments, number,
 								false) != NULL;
@@ -257,20 +202,20 @@ refuse_two_branches(const BbDirectorySource *source, TimeLineID left)
 	char		last_name[MAXFNAMELEN];
 
 	if (!bb_walsegments_beyond(source->ctx, source->segments, left,
-							   (source->end - 1) / size + 1, &first, &last))
+							   (source->at.end - 1) / size + 1, &first, &last))
 		return;
 	bb_walsegments_name(source->segments, &first, first_name);
 	bb_walsegments_name(source->segments, &last, last_name);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("WAL in directory \"%s\" goes on under timeline IDs %u and %u",
-					source->place.directory, left, source->tli),
+					source->place.directory, left, source->at.tli),
 			 errdetail("Timeline ID %u forks from %u at %X/%X, and has WAL up to %X/%X; timeline ID %u goes on in \"%s\", and has WAL up to %X/%X, in \"%s\". All WAL before %X/%X has been ingested.",
-					   source->tli, left, LSN_FORMAT_ARGS(source->end),
+					   source->at.tli, left, LSN_FORMAT_ARGS(source->at.end),
 					   LSN_FORMAT_ARGS(bb_walsegments_limit(source->segments)),
 					   left, first_name,
 					   LSN_FORMAT_ARGS((last.number + 1) * size), last_name,
-					   LSN_FORMAT_ARGS(source->end)),
+					   LSN_FORMAT_ARGS(source->at.end)),
 			 errhint("Use tli => '%u' if the cluster failed over, or tli => 'current' if it goes on under timeline ID %u.",
 					 newest->tli, left)));
 }
@@ -279,19 +224,19 @@ refuse_two_branches(const BbDirectorySource *source, TimeLineID left)
 static void
 change_tli(BbDirectorySource *source)
 {
-	TimeLineID	left = source->tli;
+	TimeLineID	left = source->at.tli;
 
 	if (source->base.path->target == left)
 	{
 		stop_borrowing(source);
 		return;
 	}
-	note_tli(source);
+	bb_walsequence_set_tli(&source->at, source->base.path);
 	if (source->place.target.kind == BB_WAL_LATEST)
 		refuse_two_branches(source, left);
 
 	/* a file of the old tli has no WAL of the new one */
-	if (source->file.fd != NULL && source->file.segment.tli < source->tli)
+	if (source->file.fd != NULL && source->file.segment.tli < source->at.tli)
 		begin_read(source);
 }
 
@@ -299,16 +244,16 @@ change_tli(BbDirectorySource *source)
 static void
 check_first(const BbDirectorySource *source)
 {
-	if (source->begun || source->follows != BB_WAL_FOREIGN)
+	if (source->at.begun || source->follows != BB_WAL_FOREIGN)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("WAL in directory \"%s\" does not continue the timeline",
 					source->place.directory),
 			 errdetail("The record at %X/%X follows one at %X/%X; the last of the timeline is at %X/%X.",
-					   LSN_FORMAT_ARGS(bb_waldirectory_next_start(source)),
+					   LSN_FORMAT_ARGS(bb_walsequence_next(&source->at)),
 					   LSN_FORMAT_ARGS(source->other_prev),
-					   LSN_FORMAT_ARGS(source->prev))));
+					   LSN_FORMAT_ARGS(source->at.prev))));
 }
 
 static BbWalNext
@@ -320,15 +265,13 @@ next(const BbReqCtx *ctx, BbWalSource *base)
 
 	/* the reader allocates its buffers when it needs them */
 	source->ctx = ctx;
-	if (source->end >= source->tli_end)
+	if (source->at.end >= source->at.tli_end)
 		change_tli(source);
 	found = read_record(source) || read_record_again(source);
 	MemoryContextSwitchTo(old);
 	if (found)
 	{
-		source->begun = true;
-		source->end = base->reader->EndRecPtr;
-		source->prev = base->reader->ReadRecPtr;
+		bb_walsequence_accept(&source->at, base->reader);
 		return BB_WAL_RECORD;
 	}
 
@@ -351,26 +294,11 @@ need_any(const BbReqCtx *ctx, const BbWalSource *base)
 	bb_walsegments_need_any(ctx, ((const BbDirectorySource *) base)->segments);
 }
 
-/*
- * A clone's history begins with this text.  So where the file is missing, isn't
- * valid or disagrees with the one that the path was chosen by, the text is made
- * from that one.
- */
 static const char *
 history(const BbReqCtx *ctx, const BbWalSource *base, TimeLineID tli)
 {
-	const BbDirectorySource *source = (const BbDirectorySource *) base;
-	const BbTliRange *newest = linitial(base->path->tlis);
-	const BbTliHistory *chosen = bb_tlipath_history(ctx, &source->place,
-													newest->tli);
-
-	if (chosen == NULL || chosen->complaint != NULL)
-		return NULL;
-	if (tli == newest->tli)
-		return chosen->text;
-	return bb_tlihistory_text(chosen,
-							  bb_tlipath_history(ctx, &source->place, tli),
-							  tli);
+	return bb_tlipath_text(ctx, base->path,
+						   &((const BbDirectorySource *) base)->place, tli);
 }
 
 static const BbWalSourceOps ops = {
@@ -431,15 +359,12 @@ open_source(const BbReqCtx *ctx, const BbWalOrigin *origin,
 	canonicalize_path(directory);
 	source->place.directory = directory;
 	source->place.start = *start;
-	source->end = start->lsn;
-	source->prev = start->prev_lsn;
 	source->base.path = bb_tlipath_choose(ctx, &source->place);
 	source->segments = bb_walsegments_new(ctx, &source->place,
 										  source->base.path);
-	source->buffer = palloc(READ_BYTES);
-	/* if this is the end of the tli, reading the next record changes it */
-	source->tli = start->stream.tli;
-	source->tli_end = bb_tlipath_find(source->base.path, source->tli)->end;
+	source->buffer = palloc(BB_WAL_READ_BYTES);
+	source->at = bb_walsequence_new(start);
+	(void) bb_walsequence_set_path(&source->at, source->base.path);
 
 	source->base
 		.reader = XLogReaderAllocate(start->stream.segment_size, NULL,

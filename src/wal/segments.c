@@ -249,25 +249,14 @@ uint32
 bb_walfile_read(const BbWalSegments *segments, const BbWalFile *file,
 				uint32 offset, char *buffer, uint32 length)
 {
-	uint32		done = 0;
+	ssize_t		n = bb_fd_read_at(file->fd, buffer, length, offset);
 
-	while (done < length)
-	{
-		ssize_t		n = pread(bb_fd_number(file->fd), buffer + done,
-							  length - done, offset + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read file \"%s\": %m",
-							segment_path(segments, &file->segment))));
-		if (n == 0)
-			break;
-		done += n;
-	}
-	return done;
+	if (n < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read file \"%s\": %m",
+						segment_path(segments, &file->segment))));
+	return (uint32) n;
 }
 
 /* Return the index of the first segment with at least this number. */

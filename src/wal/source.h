@@ -8,6 +8,7 @@
  * Where WAL comes from is the business of a driver:
  *
  *	  directory_source.h	a pg_wal or an archive
+ *	  walspool.h			a spool, while WAL of a server is received there
  *
  * A driver decodes with the server's own xlogreader, whose page_read callback
  * it provides.  The calls of a source, in order:

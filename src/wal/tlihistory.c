@@ -174,7 +174,7 @@ load(const BbFd *fd, const char **complaint)
 {
 	struct stat st;
 	char	   *text;
-	size_t		done = 0;
+	ssize_t		done;
 
 	if (fstat(bb_fd_number(fd), &st) < 0)
 	{
@@ -194,22 +194,11 @@ load(const BbFd *fd, const char **complaint)
 	}
 
 	text = palloc(st.st_size + 1);
-	while (done < st.st_size)
+	done = bb_fd_read_at(fd, text, st.st_size, 0);
+	if (done < 0)
 	{
-		ssize_t		n = pg_pread(bb_fd_number(fd), text + done,
-								 st.st_size - done, (off_t) done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-		{
-			*complaint = psprintf("It could not be read: %s.",
-								  strerror(errno));
-			return NULL;
-		}
-		if (n == 0)
-			break;
-		done += n;
+		*complaint = psprintf("It could not be read: %s.", strerror(errno));
+		return NULL;
 	}
 	text[done] = '\0';
 	blank_zeros(text, done);

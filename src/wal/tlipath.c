@@ -54,9 +54,8 @@ find_tli(const List *tlis, TimeLineID tli)
 	return NULL;
 }
 
-/* Return the path along a history, from the place's tli in it. */
-static BbTliPath *
-along(const BbTliHistory *history, const BbWalPlace *place)
+BbTliPath *
+bb_tlipath_along(const BbTliHistory *history, TimeLineID from)
 {
 	BbTliPath  *path = palloc0(sizeof(BbTliPath));
 	XLogRecPtr	bound = PG_UINT64_MAX;
@@ -74,24 +73,23 @@ along(const BbTliHistory *history, const BbWalPlace *place)
 			path->ancestors = lappend_oid(path->ancestors, entry->tli);
 			continue;
 		}
-		reached = entry->tli == place->start.stream.tli;
+		reached = entry->tli == from;
 		/* all WAL after the beginning of a newer tli is taken from that */
 		if (entry->begin >= bound && !reached)
 			continue;
 		part = palloc(sizeof(BbTliRange));
 		part->tli = entry->tli;
-		/* the place is known to be on its tli */
+		/* that position is known to be on its tli */
 		part->begin = reached ? InvalidXLogRecPtr : entry->begin;
 		part->end = bound;
 		path->tlis = lappend(path->tlis, part);
 		bound = entry->begin;
 	}
-	return path;
+	return reached ? path : NULL;
 }
 
-/* Return the LSN at which the path leaves the place's tli. */
-static inline XLogRecPtr
-leaves_at(const BbTliPath *path)
+XLogRecPtr
+bb_tlipath_leaves_at(const BbTliPath *path)
 {
 	return ((const BbTliRange *) llast(path->tlis))->end;
 }
@@ -110,11 +108,11 @@ stay(const BbReqCtx *ctx, const BbWalPlace *place)
 	if (place->start.stream.tli > 1)
 		history = bb_tlipath_history(ctx, place, place->start.stream.tli);
 	if (history != NULL && history->complaint == NULL)
-		return along(history, place);
+		return bb_tlipath_along(history, place->start.stream.tli);
 
 	alone.tli = entry.tli;
 	alone.tlis = list_make1(&entry);
-	path = along(&alone, place);
+	path = bb_tlipath_along(&alone, entry.tli);
 	path->ancestors_known = place->start.stream.tli == 1;
 	return path;
 }
@@ -128,6 +126,21 @@ bb_tlipath_history(const BbReqCtx *ctx, const BbWalPlace *place,
 	if (history == NULL && place->history_directory != NULL)
 		history = bb_tlihistory_read(ctx, place->history_directory, tli);
 	return history;
+}
+
+const char *
+bb_tlipath_text(const BbReqCtx *ctx, const BbTliPath *path,
+				const BbWalPlace *place, TimeLineID tli)
+{
+	const BbTliRange *newest = linitial(path->tlis);
+	const BbTliHistory *chosen = bb_tlipath_history(ctx, place, newest->tli);
+
+	if (chosen == NULL || chosen->complaint != NULL)
+		return NULL;
+	if (tli == newest->tli)
+		return chosen->text;
+	return bb_tlihistory_text(chosen, bb_tlipath_history(ctx, place, tli),
+							  tli);
 }
 
 /* ---- the newest ---- */
@@ -193,7 +206,9 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 		history = bb_tlihistory_read(ctx, place->directory, tli);
 		if (history == NULL || history->complaint != NULL ||
 			find_tli(history->tlis, place->start.stream.tli) == NULL ||
-			leaves_at(along(history, place)) < place->start.lsn)
+			bb_tlipath_leaves_at(
+				bb_tlipath_along(history, place->start.stream.tli)) <
+				place->start.lsn)
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -237,13 +252,13 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 			stranger = Max(stranger, tli);
 			continue;
 		}
-		path = along(history, place);
-		if (leaves_at(path) >= place->start.lsn)
+		path = bb_tlipath_along(history, place->start.stream.tli);
+		if (bb_tlipath_leaves_at(path) >= place->start.lsn)
 			break;
 		if (parted == 0)
 		{
 			parted = tli;
-			parted_at = leaves_at(path);
+			parted_at = bb_tlipath_leaves_at(path);
 		}
 		path = NULL;
 	}
@@ -293,16 +308,16 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 				 errmsg("timeline ID %u does not descend from timeline ID %u",
 						tli, own),
 				 errdetail("\"%s\" does not have it.", history_name(tli))));
-	path = along(history, place);
-	if (leaves_at(path) < place->start.lsn)
+	path = bb_tlipath_along(history, place->start.stream.tli);
+	if (bb_tlipath_leaves_at(path) < place->start.lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u cannot be followed", tli),
 				 errdetail("It forked at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
-						   LSN_FORMAT_ARGS(leaves_at(path)), own,
+						   LSN_FORMAT_ARGS(bb_tlipath_leaves_at(path)), own,
 						   LSN_FORMAT_ARGS(place->start.lsn)),
 				 errhint("Make a branch at %X/%X and ingest into that.",
-						 LSN_FORMAT_ARGS(leaves_at(path)))));
+						 LSN_FORMAT_ARGS(bb_tlipath_leaves_at(path)))));
 	return path;
 }
 
@@ -325,8 +340,8 @@ borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbTliPath *path)
 		if (history == NULL || history->complaint != NULL ||
 			find_tli(history->tlis, place->start.stream.tli) == NULL)
 			continue;
-		longer = along(history, place);
-		if (leaves_at(longer) < place->start.lsn ||
+		longer = bb_tlipath_along(history, place->start.stream.tli);
+		if (bb_tlipath_leaves_at(longer) < place->start.lsn ||
 			bb_tlipath_find(longer, target) == NULL)
 			continue;
 		longer->target = target;

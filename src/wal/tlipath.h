@@ -86,6 +86,16 @@ extern BbWalTarget bb_waltarget_parse(const char *text);
 extern BbTliPath *bb_tlipath_choose(const BbReqCtx *ctx,
 									const BbWalPlace *place);
 
+/*
+ * bb_tlipath_along - return the path along a history, from a tli to that of the
+ * history; NULL if the history doesn't have the tli.
+ */
+extern BbTliPath *bb_tlipath_along(const BbTliHistory *history,
+								   TimeLineID from);
+
+/* Returns the LSN at which the path leaves the tli where it begins. */
+extern XLogRecPtr bb_tlipath_leaves_at(const BbTliPath *path);
+
 /* Remove the tlis after the target, so that the path ends on the target. */
 extern void bb_tlipath_shorten(BbTliPath *path);
 
@@ -103,5 +113,16 @@ extern bool bb_tlipath_has(const BbTliPath *path, TimeLineID tli);
 extern BbTliHistory *bb_tlipath_history(const BbReqCtx *ctx,
 										const BbWalPlace *place,
 										TimeLineID tli);
+
+/*
+ * bb_tlipath_text - returns the text of the history file of a tli on the path;
+ * NULL if there is none.
+ *
+ * A clone's history begins with this text.  So where the file is missing, isn't
+ * valid or disagrees with the one that the path was chosen by, the text is made
+ * from that one.
+ */
+extern const char *bb_tlipath_text(const BbReqCtx *ctx, const BbTliPath *path,
+								   const BbWalPlace *place, TimeLineID tli);
 
 #endif /* BB_TLIPATH_H */

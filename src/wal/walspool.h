@@ -15,7 +15,8 @@
  * (bb_walspool_end), and receives from there.
  *
  * Every function that changes files syncs what the order of events requires:
- * a spool never claims to have what a crash could take after bb_walspool_sync.
+ * what bb_walspool_end found, and what was written before bb_walspool_sync,
+ * survives a crash.
  *
  * Errors of all functions: errcode_for_file_access() (DISK_FULL too, after
  * which what was written before is intact).
@@ -32,10 +33,11 @@ typedef struct BbWalSpool BbWalSpool;
 /* ---- writing ---- */
 
 /*
- * bb_walspool_open - open the spool in a directory for writing, in
- * CurrentMemoryContext; create the directory if need be.
+ * bb_walspool_open - open the spool in a directory, which exists, for writing,
+ * in CurrentMemoryContext.
  *
- * Files with names that no spool has are kept, with a WARNING.
+ * Makes durable what its files have.  Files with names that no spool has are
+ * kept, with a WARNING.  Segments of another system are removed, with another.
  */
 extern BbWalSpool *bb_walspool_open(const BbReqCtx *ctx, const char *directory,
 									uint64 system_identifier,
@@ -52,14 +54,22 @@ extern XLogRecPtr bb_walspool_end(const BbReqCtx *ctx, BbWalSpool *spool,
 /*
  * bb_walspool_write - write bytes of the WAL of a tli.
  *
- * REQUIRES: lsn is where the last write ended, or, under a new tli or as the
- * first write, the beginning of a segment.
+ * After an error, the same write may be repeated.
+ *
+ * REQUIRES: lsn is where the last write ended; or it is the beginning of a
+ * segment.  Then later segments of that tli are removed.  What the segment
+ * already has stays until it is overwritten.
  */
 extern void bb_walspool_write(const BbReqCtx *ctx, BbWalSpool *spool,
 							  TimeLineID tli, XLogRecPtr lsn,
 							  const uint8 *data, size_t length);
 
-/* bb_walspool_sync - make durable all that was written. */
+/*
+ * bb_walspool_sync - make durable all that was written.
+ *
+ * If that fails, what wasn't durable is removed.  So after an error, call
+ * bb_walspool_end, and receive from there.
+ */
 extern void bb_walspool_sync(const BbReqCtx *ctx, BbWalSpool *spool);
 
 /* bb_walspool_history - keep the history file of a tli, durably. */
@@ -77,6 +87,9 @@ extern void bb_walspool_cut(const BbReqCtx *ctx, BbWalSpool *spool,
 /* bb_walspool_clear - remove all segments and history files. */
 extern void bb_walspool_clear(const BbReqCtx *ctx, BbWalSpool *spool);
 
+/* Returns the directory of a spool. */
+extern const char *bb_walspool_path(const BbWalSpool *spool);
+
 /* bb_walspool_bytes - returns the bytes of all segments. */
 extern uint64 bb_walspool_bytes(const BbWalSpool *spool);
 
@@ -91,9 +104,10 @@ typedef struct BbWalTail BbWalTail;
 struct BbWalTail
 {
 	/*
-	 * Set *tli and *lsn to the position up to which WAL may be read now.  All
-	 * WAL of older tlis on the way there may be read, up to where the history
-	 * file of *tli, which is in the spool, leaves them.
+	 * Set *tli and *lsn to the position up to which WAL may be read now; *tli
+	 * 0: nothing was received yet.  All WAL of older tlis on the way there may
+	 * be read, up to where the history file of *tli, which is in the spool,
+	 * leaves them.
 	 */
 	void		(*position) (const BbWalTail *tail, TimeLineID *tli,
 							 XLogRecPtr *lsn);
