@@ -148,6 +148,17 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION bb_timelines IS
 'lists the timelines of a page store, with the range of LSNs that can be read';
 
+CREATE FUNCTION bb_gaps(
+    store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
+    OUT timeline text, OUT gap_start pg_lsn, OUT gap_end pg_lsn,
+    OUT start_time timestamptz, OUT end_time timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_gaps'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_gaps IS
+'lists the gaps of one timeline, or of all timelines (NULL): where WAL was lost; a timeline can be read up to gap_start and from gap_end on, not between; gap_end is NULL while bb_rebase_server() runs, or after it was killed';
+
 CREATE FUNCTION bb_lsn_at(
     "time" timestamptz, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main')
@@ -156,7 +167,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_lsn_at'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION bb_lsn_at IS
-'returns the LSN where recovery_target_time would stop: just after the last commit or abort at or before a time; errors: a time in the future or in the past of the timeline, a timeline without commits';
+'returns the LSN where recovery_target_time would stop: just after the last commit or abort at or before a time; errors: a time in the future or in the past of the timeline or in a gap, a timeline without commits';
 
 CREATE FUNCTION bb_layers(
     store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
@@ -562,7 +573,7 @@ REVOKE ALL ON FUNCTION
     bb_basebackup, bb_basebackup_archives, bb_basebackup_lo,
     bb_basebackup_stream, bb_basebackup_to_file, bb_basebackup_to_program,
     bb_create_branch, bb_databases, bb_drop_timeline, bb_evict, bb_evict_idle,
-    bb_fdw_validator, bb_files, bb_get_access_stats, bb_get_page,
+    bb_fdw_validator, bb_files, bb_gaps, bb_get_access_stats, bb_get_page,
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
     bb_get_stat_totals, bb_import_directory, bb_ingest, bb_layer_stats,
     bb_layers, bb_lsn_at, bb_prefetch, bb_read_file, bb_relations, bb_restore,

@@ -20,13 +20,16 @@
 #include "utils/timestamp.h"
 
 BB_SQL_FUNCTION(bb_sql_timelines);
+BB_SQL_FUNCTION(bb_sql_gaps);
 BB_SQL_FUNCTION(bb_sql_create_branch);
 BB_SQL_FUNCTION(bb_sql_drop_timeline);
 BB_SQL_FUNCTION(bb_sql_lsn_at);
 
 static void
-timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
+timeline_row(FunctionCallInfo fcinfo, const BbManifest *stored)
 {
+	BbManifest	readable = bb_manifest_readable(stored);
+	const BbManifest *manifest = &readable;
 	bool		nulls[14] = {0};
 	uint64		bytes = 0;
 
@@ -53,6 +56,52 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *manifest)
 				  nulls);
 }
 
+static void
+gap_rows(FunctionCallInfo fcinfo, const BbManifest *manifest)
+{
+	for (int i = 0; i < manifest->ngaps; i++)
+	{
+		const BbGap *gap = &manifest->gaps[i];
+		bool		open = gap->until > manifest->end_lsn;
+
+		bb_result_row(fcinfo,
+					  (Datum[]){CStringGetTextDatum(manifest->timeline),
+								LSNGetDatum(gap->from),
+								LSNGetDatum(gap->until),
+								TimestampTzGetDatum(
+									time_t_to_timestamptz(gap->from_time)),
+								TimestampTzGetDatum(
+									time_t_to_timestamptz(gap->until_time))},
+					  (bool[]){false, false, open, false, open});
+	}
+}
+
+/*
+ * Return rows for one timeline of a store, or for all of them (NULL), in a
+ * context that is reset for each.
+ */
+static void
+rows_of_timelines(const BbReqCtx *ctx, FunctionCallInfo fcinfo,
+				  BbObjectStore *objects, List *names,
+				  void (*rows) (FunctionCallInfo fcinfo,
+								const BbManifest *manifest))
+{
+	MemoryContext row_context = bb_result_begin(fcinfo);
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
+		BbManifest *manifest = bb_store_listed_timeline(ctx, objects,
+														lfirst(cell));
+
+		if (manifest != NULL)
+			rows(fcinfo, manifest);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+	}
+}
+
 /* bb_timelines(store name) */
 static Datum
 bb_sql_timelines_body(PG_FUNCTION_ARGS)
@@ -60,20 +109,33 @@ bb_sql_timelines_body(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
 	char	   *server = bb_arg_name(fcinfo, 0, "store");
 	BbObjectStore *objects = bb_store_open(ctx, server, NULL);
-	MemoryContext row_context = bb_result_begin(fcinfo);
-	ListCell   *cell;
 
-	foreach(cell, bb_store_timelines(ctx, objects, server))
+	rows_of_timelines(ctx, fcinfo, objects,
+					  bb_store_timelines(ctx, objects, server), timeline_row);
+	bb_reqctx_end(ctx);
+	return (Datum) 0;
+}
+
+/* bb_gaps(store name, timeline text); timeline NULL: of all timelines */
+static Datum
+bb_sql_gaps_body(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
+	char	   *server = bb_arg_name(fcinfo, 0, "store");
+	char	   *timeline = PG_ARGISNULL(1)
+		? NULL
+		: bb_arg_text(fcinfo, 1, "timeline");
+	BbObjectStore *objects = bb_store_open(ctx, server, timeline);
+	List	   *names;
+
+	if (timeline == NULL)
+		names = bb_store_timelines(ctx, objects, server);
+	else
 	{
-		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = bb_store_listed_timeline(ctx, objects,
-														lfirst(cell));
-
-		if (manifest != NULL)
-			timeline_row(fcinfo, manifest);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
+		(void) bb_manifest_read(ctx, objects, timeline);
+		names = list_make1(timeline);
 	}
+	rows_of_timelines(ctx, fcinfo, objects, names, gap_rows);
 	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }

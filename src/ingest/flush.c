@@ -64,6 +64,21 @@ bb_ingest_flush_begin(BbIngest *ingest)
 						   Max(RECORD_BYTES, RECORD_SHARE * flush_distance()));
 }
 
+/* The gaps, of which the last one ends where its base is consistent. */
+static BbManifestGaps
+gaps_now(const BbIngest *ingest)
+{
+	int			n = ingest->manifest->ngaps;
+	BbManifestGaps gaps = {n, palloc(n * sizeof(BbGap))};
+	BbGap	   *last = &gaps.gaps[n - 1];
+
+	memcpy(gaps.gaps, ingest->manifest->gaps, n * sizeof(BbGap));
+	last->until = ingest->start_lsn;
+	if (last->until <= ingest->done_lsn)
+		last->until_time = ingest->end_time;
+	return gaps;
+}
+
 /* Add the layers to the manifest, with the new end of the timeline. */
 static void
 commit(BbIngest *ingest)
@@ -77,11 +92,18 @@ commit(BbIngest *ingest)
 	BbManifestEdit edit = {.base = ingest->manifest,
 						   .added = ingest->layers,
 						   .end = &end};
+	BbManifestGaps gaps;
 	MemoryContext view = ingest->view;
 	MemoryContext old;
 	ListCell   *cell;
 
-	if (ingest->start_lsn != ingest->manifest->start_lsn)
+	if (bb_manifest_gap_open(ingest->manifest))
+	{
+		gaps = gaps_now(ingest);
+		edit.gaps = &gaps;
+	}
+	else if (!ingest->fills_gap &&
+			 ingest->start_lsn != ingest->manifest->start_lsn)
 		edit.start_lsn = ingest->start_lsn;
 	ingest->view = new_view(ingest);
 	old = MemoryContextSwitchTo(ingest->view);

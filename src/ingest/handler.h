@@ -54,7 +54,9 @@ typedef struct BbIngest
 	TimeLineID	tli;
 	int			nswitches; /* of tli, all of the timeline's */
 	BbTliSwitch *switches;
-	XLogRecPtr	start_lsn; /* of the timeline, as BbManifest has it */
+	XLogRecPtr	start_lsn; /* of the timeline, as BbManifest has it; while a gap
+							* is open, its end */
+	bool		fills_gap; /* the gap was open when the ingest began */
 	bool		wal_ended; /* there is no record after the last */
 	int64		end_time;  /* time_t */
 	struct BbInvalidPages *invalid_pages; /* NULL: none yet */

@@ -269,7 +269,10 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *objects,
 	ingest->next_tli = manifest->tli;
 	ingest->nswitches = manifest->nswitches;
 	ingest->switches = manifest->switches;
-	ingest->start_lsn = manifest->start_lsn;
+	ingest->fills_gap = bb_manifest_gap_open(manifest);
+	ingest->start_lsn = ingest->fills_gap
+		? manifest->gaps[manifest->ngaps - 1].until
+		: manifest->start_lsn;
 	ingest->end_time = manifest->end_time;
 	ingest->result.start_lsn = manifest->end_lsn;
 	ingest->result.end_lsn = manifest->end_lsn;
@@ -377,6 +380,21 @@ run(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *manifest,
 	return ingest->result;
 }
 
+/* A rebase that was killed remembered pages that do not exist; see import.h. */
+static void
+check_gaps(const BbManifest *manifest)
+{
+	if (bb_manifest_gap_open(manifest))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("rebase of timeline \"%s\" was not completed",
+						manifest->timeline),
+				 errdetail("It ends at %X/%X, where WAL was lost.",
+						   LSN_FORMAT_ARGS(manifest->gaps[manifest->ngaps - 1]
+											   .from)),
+				 errhint("Call bb_rebase_server() again.")));
+}
+
 /* The caller holds the timeline's lock. */
 static BbIngestResult
 ingest_locked(const BbReqCtx *ctx, BbObjectStore *objects,
@@ -398,6 +416,8 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *objects,
 				 errmsg("import of timeline \"%s\" was not completed",
 						timeline),
 				 errhint("Import it again.")));
+	if (aim->backup == NULL)
+		check_gaps(manifest);
 	bb_manifest_sweep(ctx, objects, timeline, manifest);
 	result = run(ctx, objects, manifest, origin, aim);
 	bb_progress_end();

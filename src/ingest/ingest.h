@@ -51,7 +51,7 @@ typedef struct BbIngestBackup
  *
  * Errors: UNDEFINED_OBJECT (no such timeline); OBJECT_IN_USE (another session
  * writes it); OBJECT_NOT_IN_PREREQUISITE_STATE (another major version; WAL of
- * wal_level minimal; a timeline whose import was not completed);
+ * wal_level minimal; a timeline whose import or rebase was not completed);
  * INVALID_PARAMETER_VALUE (the WAL is of another system, or doesn't follow;
  * "until" is before the timeline's end; the origin's target can't be reached,
  * or with BB_WAL_LATEST, the tli that would be left goes on, too);
@@ -67,6 +67,9 @@ extern BbIngestResult bb_ingest(const BbReqCtx *ctx, BbObjectStore *objects,
 /*
  * bb_ingest_backup - ingest the WAL of a base backup that has just been
  * imported, up to where the backup is consistent and no further.
+ *
+ * That LSN becomes the start of the timeline, or, after a rebase, the end of the
+ * gap.
  *
  * REQUIRES: the timeline's lock; its manifest says that it isn't consistent.
  *

@@ -20,6 +20,9 @@
 /* tli, until */
 #define SWITCH_SIZE (4 + 8)
 
+/* from, from_prev, from_time, until, until_time */
+#define GAP_SIZE (5 * 8)
+
 static void
 encode_layer(const BbLayerDesc *layer, StringInfo out)
 {
@@ -69,11 +72,29 @@ decode_layer(BbReader *reader, BbLayerDesc *layer)
 	layer->crc = bb_reader_le32(reader);
 }
 
+static void
+encode_gaps(const BbManifest *manifest, StringInfo out)
+{
+	bb_append_le32(out, (uint32) manifest->ngaps);
+	for (int i = 0; i < manifest->ngaps; i++)
+	{
+		const BbGap *gap = &manifest->gaps[i];
+
+		bb_append_le64(out, gap->from);
+		bb_append_le64(out, gap->from_prev);
+		bb_append_le64(out, (uint64) gap->from_time);
+		bb_append_le64(out, gap->until);
+		bb_append_le64(out, (uint64) gap->until_time);
+	}
+}
+
 void
 bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 {
 	appendBinaryStringInfo(out, BB_MANIFEST_MAGIC, MAGIC_SIZE);
-	bb_append_le32(out, BB_MANIFEST_VERSION);
+	bb_append_le32(out,
+				   manifest->ngaps > 0 ? BB_MANIFEST_VERSION_GAPS
+									   : BB_MANIFEST_VERSION);
 	bb_append_text(out, manifest->timeline);
 	bb_append_le64(out, manifest->generation);
 
@@ -98,6 +119,8 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 	bb_append_le64(out, (uint64) manifest->end_time);
 	bb_append_text(out, manifest->ancestor ? manifest->ancestor : "");
 	bb_append_le64(out, manifest->ancestor_lsn);
+	if (manifest->ngaps > 0)
+		encode_gaps(manifest, out);
 
 	bb_append_le32(out, (uint32) manifest->nlayers);
 	for (int i = 0; i < manifest->nlayers; i++)
@@ -134,6 +157,26 @@ decode_switches(BbReader *reader, BbManifest *manifest)
 }
 
 static void
+decode_gaps(BbReader *reader, BbManifest *manifest)
+{
+	manifest->ngaps = decode_count(reader, GAP_SIZE);
+	manifest->gaps = palloc(Max(manifest->ngaps, 1) * sizeof(BbGap));
+	for (int i = 0; i < manifest->ngaps; i++)
+	{
+		BbGap	   *gap = &manifest->gaps[i];
+
+		gap->from = bb_reader_le64(reader);
+		gap->from_prev = bb_reader_le64(reader);
+		gap->from_time = (int64) bb_reader_le64(reader);
+		gap->until = bb_reader_le64(reader);
+		gap->until_time = (int64) bb_reader_le64(reader);
+	}
+	/* such a manifest is of the first version */
+	if (manifest->ngaps == 0)
+		reader->failed = true;
+}
+
+static void
 decode_layers(BbReader *reader, BbManifest *manifest)
 {
 	manifest->nlayers = decode_count(reader, LAYER_SIZE);
@@ -150,6 +193,7 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 	BbManifest *manifest = palloc0(sizeof(BbManifest));
 	BbReader	reader;
 	const uint8 *magic;
+	uint32		version;
 
 	if (length < MAGIC_SIZE + 2 * sizeof(uint32))
 	{
@@ -169,7 +213,8 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 		*error = "The manifest's checksum does not match.";
 		return NULL;
 	}
-	if (bb_reader_le32(&reader) != BB_MANIFEST_VERSION)
+	version = bb_reader_le32(&reader);
+	if (version != BB_MANIFEST_VERSION && version != BB_MANIFEST_VERSION_GAPS)
 	{
 		*error = "The manifest's version is not one that this version of "
 				 "bbackup reads.";
@@ -197,6 +242,8 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 	if (manifest->ancestor != NULL && manifest->ancestor[0] == '\0')
 		manifest->ancestor = NULL;
 	manifest->ancestor_lsn = bb_reader_le64(&reader);
+	if (version == BB_MANIFEST_VERSION_GAPS)
+		decode_gaps(&reader, manifest);
 
 	decode_layers(&reader, manifest);
 	if (reader.failed)

@@ -196,6 +196,11 @@ apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next)
 	}
 	if (!XLogRecPtrIsInvalid(edit->start_lsn))
 		next->start_lsn = edit->start_lsn;
+	if (edit->gaps != NULL)
+	{
+		next->ngaps = edit->gaps->n;
+		next->gaps = edit->gaps->gaps;
+	}
 }
 
 /* ---- attempts ---- */
@@ -271,6 +276,7 @@ copy_manifest(const BbManifest *manifest)
 		copy->ancestor = pstrdup(manifest->ancestor);
 	copy->switches = copy_array(manifest->switches,
 								manifest->nswitches * sizeof(BbTliSwitch));
+	copy->gaps = copy_array(manifest->gaps, manifest->ngaps * sizeof(BbGap));
 	copy->layers = copy_array(manifest->layers,
 							  manifest->nlayers * sizeof(BbLayerDesc));
 	return copy;

@@ -48,6 +48,13 @@ typedef struct BbManifestEnd
 	BbTliSwitch *switches;
 } BbManifestEnd;
 
+/* All gaps of a timeline; see BbManifest. */
+typedef struct BbManifestGaps
+{
+	int			n;
+	BbGap	   *gaps;
+} BbManifestGaps;
+
 typedef struct BbManifestEdit
 {
 	/*
@@ -58,8 +65,9 @@ typedef struct BbManifestEdit
 	const BbManifest *base;
 	List	   *added;	 /* BbLayerDesc *: durable, and in no manifest yet */
 	List	   *removed; /* BbLayerDesc *: as the base has them */
-	const BbManifestEnd *end; /* NULL: the end stays */
-	XLogRecPtr	start_lsn;	  /* Invalid: the start stays */
+	const BbManifestEnd *end;	/* NULL: the end stays */
+	XLogRecPtr	start_lsn;		/* Invalid: the start stays */
+	const BbManifestGaps *gaps; /* NULL: they stay; otherwise end isn't NULL */
 } BbManifestEdit;
 
 /*

@@ -64,6 +64,53 @@ bb_tli_at(const BbTliSwitch *switches, int nswitches, TimeLineID last,
 }
 
 void
+bb_manifest_cut(BbManifest *manifest, XLogRecPtr lsn)
+{
+	manifest->end_lsn = lsn;
+	manifest->tli = bb_tli_at(manifest->switches, manifest->nswitches,
+							  manifest->tli, lsn);
+	while (manifest->nswitches > 0 &&
+		   manifest->switches[manifest->nswitches - 1].until >= lsn)
+		manifest->nswitches--;
+}
+
+/* ---- gaps ---- */
+
+BbManifest
+bb_manifest_readable(const BbManifest *manifest)
+{
+	BbManifest	readable = *manifest;
+
+	if (bb_manifest_gap_open(manifest))
+	{
+		const BbGap *gap = &manifest->gaps[--readable.ngaps];
+
+		bb_manifest_cut(&readable, gap->from);
+		readable.prev_lsn = gap->from_prev;
+		readable.end_time = gap->from_time;
+	}
+	return readable;
+}
+
+const BbGap *
+bb_gap_at(const BbGap *gaps, int ngaps, XLogRecPtr lsn)
+{
+	for (int i = 0; i < ngaps; i++)
+		if (lsn > gaps[i].from && lsn < gaps[i].until)
+			return &gaps[i];
+	return NULL;
+}
+
+const BbGap *
+bb_gap_before(const BbGap *gaps, int ngaps, XLogRecPtr lsn)
+{
+	for (int i = ngaps - 1; i >= 0; i--)
+		if (lsn >= gaps[i].until)
+			return &gaps[i];
+	return NULL;
+}
+
+void
 bb_manifest_check_version(const BbManifest *manifest)
 {
 	if (manifest->pg_version_num / 10000 != PG_VERSION_NUM / 10000)
@@ -160,6 +207,39 @@ history_error(const BbManifest *manifest)
 }
 
 static const char *
+gap_error(const BbManifest *manifest, const BbGap *gap, XLogRecPtr after,
+		  bool last)
+{
+	bool		open = gap->until > manifest->end_lsn;
+
+	if (gap->from < after || gap->from >= manifest->end_lsn)
+		return "A gap does not begin within the timeline.";
+	if (gap->until <= gap->from || (open && !last))
+		return "A gap does not end within the timeline.";
+	if (!XLogRecPtrIsInvalid(gap->from_prev) && gap->from_prev >= gap->from)
+		return "The last record before a gap does not begin before the gap.";
+	if (!bb_time_is_valid(gap->from_time) ||
+		!bb_time_is_valid(gap->until_time) || (open && gap->until_time != 0))
+		return "The time of a gap is impossible.";
+	return NULL;
+}
+
+static const char *
+gaps_error(const BbManifest *manifest)
+{
+	const char *error = NULL;
+	XLogRecPtr	after = manifest->start_lsn;
+
+	for (int i = 0; error == NULL && i < manifest->ngaps; i++)
+	{
+		error = gap_error(manifest, &manifest->gaps[i], after,
+						  i == manifest->ngaps - 1);
+		after = manifest->gaps[i].until;
+	}
+	return error;
+}
+
+static const char *
 layer_error(const BbManifest *manifest, const BbLayerDesc *layer)
 {
 	if (bb_key_compare(&layer->keys.start, &layer->keys.end) >= 0)
@@ -190,6 +270,8 @@ bb_manifest_error(const BbManifest *manifest)
 		error = history_error(manifest);
 	if (error == NULL)
 		error = switches_error(manifest);
+	if (error == NULL)
+		error = gaps_error(manifest);
 	for (int i = 0; error == NULL && i < manifest->nlayers; i++)
 		error = layer_error(manifest, &manifest->layers[i]);
 	return error;

@@ -33,6 +33,25 @@ typedef struct BbTliSwitch
 	XLogRecPtr	until;
 } BbTliSwitch;
 
+/*
+ * WAL that was lost: the timeline can't be read between "from" and "until".
+ *
+ *	  records ──── from		 (lost)	   new base ── its WAL ── until ──── records
+ *
+ * A new base backup fills the gap (import/rebase.h).  The layers from "from" up
+ * to its first LSN are what differs between the two.  The gap is open until the
+ * WAL of the base makes it consistent; that of a killed rebase stays open.
+ */
+typedef struct BbGap
+{
+	XLogRecPtr	from;	   /* the end of the last record before the gap */
+	XLogRecPtr	from_prev; /* where that record starts; 0: not known */
+	int64		from_time; /* time_t of that record */
+	XLogRecPtr	until;	   /* the first usable LSN after it; BB_LSN_UNKNOWN, or
+							* past end_lsn: the gap is open */
+	int64		until_time; /* time_t of that LSN; 0 if the gap is open */
+} BbGap;
+
 typedef struct BbManifest
 {
 	char	   *timeline;
@@ -59,6 +78,8 @@ typedef struct BbManifest
 	int64		end_time;  /* time_t of that record */
 	char	   *ancestor;  /* NULL: none */
 	XLogRecPtr	ancestor_lsn;
+	int			ngaps; /* oldest first; only the last one may be open */
+	BbGap	   *gaps;
 
 	int			nlayers;
 	BbLayerDesc *layers;
@@ -96,6 +117,36 @@ bb_manifest_consistent(const BbManifest *manifest)
 	return manifest->start_lsn <= manifest->end_lsn;
 }
 
+/* bb_manifest_gap_open - was a new base begun that isn't consistent yet? */
+static inline bool
+bb_manifest_gap_open(const BbManifest *manifest)
+{
+	return manifest->ngaps > 0 &&
+		manifest->gaps[manifest->ngaps - 1].until > manifest->end_lsn;
+}
+
+/*
+ * bb_manifest_cut - make lsn, the end of a record, the end of the timeline.
+ *
+ * Sets the tli at lsn, and drops later tli switches.
+ */
+extern void bb_manifest_cut(BbManifest *manifest, XLogRecPtr lsn);
+
+/*
+ * bb_manifest_readable - return a manifest as those who read the timeline see
+ * it: with an open gap, it ends where the gap begins.
+ *
+ * The result shares the memory of "manifest", and has all of its layers.
+ */
+extern BbManifest bb_manifest_readable(const BbManifest *manifest);
+
+/* bb_gap_at - return the gap that has an LSN; NULL: the LSN can be read. */
+extern const BbGap *bb_gap_at(const BbGap *gaps, int ngaps, XLogRecPtr lsn);
+
+/* bb_gap_before - return the newest gap that ends at or before lsn, or NULL. */
+extern const BbGap *bb_gap_before(const BbGap *gaps, int ngaps,
+								  XLogRecPtr lsn);
+
 /*
  * bb_manifest_check_version - refuse a cluster of another major version than
  * this server's.
@@ -111,9 +162,13 @@ extern void bb_manifest_check_version(const BbManifest *manifest);
  */
 extern const char *bb_manifest_error(const BbManifest *manifest);
 
-/* The bytes are magic 8, version u32, fields, layers, crc u32 (docs/format.md). */
+/*
+ * The bytes are magic 8, version u32, fields, layers, crc u32 (docs/format.md).
+ * A manifest without gaps is of version 1.
+ */
 #define BB_MANIFEST_MAGIC "bbmanif\n"
 #define BB_MANIFEST_VERSION 1
+#define BB_MANIFEST_VERSION_GAPS 2
 
 /*
  * bb_manifest_encode - append a manifest to "out".

@@ -55,6 +55,22 @@ bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store)
 	return store->ops->tlis(ctx, store);
 }
 
+static void
+check_gaps(const BbPageStoreInfo *info, XLogRecPtr lsn)
+{
+	const BbGap *gap = bb_gap_at(info->gaps, info->ngaps, lsn);
+
+	if (gap != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("LSN %X/%X is in a gap of timeline \"%s\"",
+						LSN_FORMAT_ARGS(lsn), info->timeline),
+				 errdetail("WAL was lost. The timeline can be read up to %X/%X, and from %X/%X on.",
+						   LSN_FORMAT_ARGS(gap->from),
+						   LSN_FORMAT_ARGS(gap->until)),
+				 errhint("bb_gaps() lists the gaps.")));
+}
+
 XLogRecPtr
 bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
 {
@@ -86,6 +102,7 @@ bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
 				 errdetail("It can be read from %X/%X to %X/%X.",
 						   LSN_FORMAT_ARGS(info->start_lsn),
 						   LSN_FORMAT_ARGS(info->end_lsn))));
+	check_gaps(info, lsn);
 	return lsn;
 }
 

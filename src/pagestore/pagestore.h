@@ -49,6 +49,8 @@ typedef struct BbPageStoreInfo
 	XLogRecPtr	prev_lsn;	  /* start of the record that ends at end_lsn */
 	XLogRecPtr	ancestor_lsn; /* a branch: where it begins; else 0 */
 	int64		end_time;	  /* time_t of that record */
+	int			ngaps;		  /* that end before end_lsn, oldest first */
+	const BbGap *gaps;
 } BbPageStoreInfo;
 
 typedef struct BbValue
@@ -118,7 +120,7 @@ extern List *bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store);
  * return lsn, or the end of the timeline for Invalid.
  *
  * Errors, with the range in the detail: OBJECT_NOT_IN_PREREQUISITE_STATE
- * (lsn is below the range, or the timeline is not consistent yet);
+ * (lsn is below the range or in a gap, or the timeline is not consistent yet);
  * INVALID_PARAMETER_VALUE (lsn is above the range).
  */
 extern XLogRecPtr bb_pagestore_check_lsn(const BbPageStore *store,

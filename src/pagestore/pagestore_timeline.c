@@ -180,12 +180,13 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 {
 	TimelineStore *store = palloc0(sizeof(TimelineStore));
 	BbPageStoreInfo *info = &store->base.info;
-	const BbManifest *manifest;
+	BbManifest	readable;
+	const BbManifest *manifest = &readable;
 
 	store->base.ops = &timeline_ops;
 	store->base.objects = objects;
 	store->timeline = bb_timeline_open(ctx, objects, timeline);
-	manifest = bb_timeline_manifest(store->timeline);
+	readable = bb_manifest_readable(bb_timeline_manifest(store->timeline));
 	bb_manifest_check_version(manifest);
 
 	info->timeline = manifest->timeline;
@@ -204,5 +205,7 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	info->prev_lsn = manifest->prev_lsn;
 	info->ancestor_lsn = manifest->ancestor_lsn;
 	info->end_time = manifest->end_time;
+	info->ngaps = manifest->ngaps;
+	info->gaps = manifest->gaps;
 	return &store->base;
 }

@@ -54,18 +54,20 @@ last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
 				 XLogRecPtr start, XLogRecPtr lsn)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
+	XLogRecPtr	parted = info->start_lsn;
 	BbKey		key = bb_key_make(BB_KEY_RECORD_ENDS, 0, (uint32) (page >> 32),
 								  (uint32) page, 0, 0);
 	BbSnapshot	at = bb_snapshot_at(store, lsn);
 	XLogRecPtr	last = InvalidXLogRecPtr;
 	BbValue		value;
 
-	if (info->ancestor_lsn != InvalidXLogRecPtr && page == start / XLOG_BLCKSZ)
+	if (info->ancestor_lsn != InvalidXLogRecPtr &&
+		page == parted / XLOG_BLCKSZ && start >= parted)
 	{
 		BbPageVersions *versions;
 		XLogRecPtr	version;
 
-		versions = bb_pagestore_versions_new(ctx, store, &key, start, lsn);
+		versions = bb_pagestore_versions_new(ctx, store, &key, parted, lsn);
 		while (bb_pagestore_versions_next(ctx, versions, &version, &value))
 			last = last_end_in_value(&key, page, &value, start, lsn);
 		bb_pagestore_versions_close(versions);
@@ -75,11 +77,23 @@ last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
 	return last;
 }
 
-/* The last record end at or before lsn, at least the timeline's start. */
+/*
+ * The first LSN at or before lsn from which on all record ends up to lsn are
+ * known: the start of the timeline, or the end of its last gap before lsn.
+ */
+static XLogRecPtr
+first_known(const BbPageStoreInfo *info, XLogRecPtr lsn)
+{
+	const BbGap *gap = bb_gap_before(info->gaps, info->ngaps, lsn);
+
+	return gap ? gap->until : info->start_lsn;
+}
+
+/* The last record end at or before lsn, at least first_known(). */
 static XLogRecPtr
 last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 {
-	XLogRecPtr	start = bb_pagestore_info(store)->start_lsn;
+	XLogRecPtr	start = first_known(bb_pagestore_info(store), lsn);
 
 	for (uint64 page = lsn / XLOG_BLCKSZ;; page--)
 	{
@@ -93,8 +107,8 @@ last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 }
 
 /*
- * Where the record begins that ends at the start of a timeline; Invalid: not
- * known.
+ * Where the record begins that ends at "start", the start of a timeline or the
+ * end of a gap; Invalid: not known.  The record before it ends after "after".
  *
  * The record is the checkpoint of the shutdown, or the one that made a base
  * backup consistent.  The latter is small, and the record ends before it are
@@ -102,9 +116,9 @@ last_end(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
  */
 static XLogRecPtr
 first_record_start(const BbReqCtx *ctx, BbPageStore *store,
-				   const BbWalStream *stream)
+				   const BbWalStream *stream, XLogRecPtr start,
+				   XLogRecPtr after)
 {
-	XLogRecPtr	start = bb_pagestore_info(store)->start_lsn;
 	BbSnapshot	at = bb_snapshot_at(store, start);
 	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
 	BbValue		value = bb_pagestore_need(ctx, &at, &key, 0);
@@ -120,7 +134,7 @@ first_record_start(const BbReqCtx *ctx, BbPageStore *store,
 	for (uint64 page = (start - 1) / XLOG_BLCKSZ;
 		 XLogRecPtrIsInvalid(end) && page + 1 >= (start - 1) / XLOG_BLCKSZ;
 		 page--)
-		end = last_end_in_page(ctx, store, page, InvalidXLogRecPtr, start - 1);
+		end = last_end_in_page(ctx, store, page, after, start - 1);
 	return XLogRecPtrIsInvalid(end) ? InvalidXLogRecPtr
 									: bb_wal_record_start(stream, end);
 }
@@ -153,15 +167,20 @@ bb_snapshot_prev_lsn(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 	BbWalStream stream = {.tli = info->tli,
 						  .system_identifier = info->system_identifier,
 						  .segment_size = info->wal_segment_size};
+	const BbGap *gap;
+	XLogRecPtr	first;
 
 	if (snapshot->lsn == info->end_lsn)
 		return info->prev_lsn;
-	if (snapshot->lsn > info->start_lsn)
+	first = first_known(info, snapshot->lsn);
+	if (snapshot->lsn > first)
 		return bb_wal_record_start(&stream,
 								   last_end(ctx, snapshot->store,
 											snapshot->lsn - 1));
-	if (XLogRecPtrIsInvalid(info->ancestor_lsn))
-		return first_record_start(ctx, snapshot->store, &stream);
+	gap = bb_gap_before(info->gaps, info->ngaps, first);
+	if (gap != NULL || XLogRecPtrIsInvalid(info->ancestor_lsn))
+		return first_record_start(ctx, snapshot->store, &stream, first,
+								  gap ? gap->from : InvalidXLogRecPtr);
 	return InvalidXLogRecPtr;
 }
 
@@ -203,33 +222,74 @@ bb_snapshot_time(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 	return (int64) checkpoint.time;
 }
 
+/* What a stretch of a timeline, from a start or a gap up to an end or a gap, says of a
+ * time. */
+typedef struct Stretch
+{
+	bool		before; /* it has a commit at or before the time */
+	bool		after;	/* and one after it */
+	XLogRecPtr	lsn;	/* the end of the last commit before that one */
+} Stretch;
+
+static Stretch
+search_stretch(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr from,
+			   XLogRecPtr until, TimestampTz time)
+{
+	Stretch		stretch = {.lsn = from};
+	BbKey		key = commit_time_key();
+	BbPageVersions *versions;
+	BbValue		value;
+	XLogRecPtr	at;
+
+	versions = bb_pagestore_versions_new(ctx, store, &key, from, until);
+	while (!stretch.after &&
+		   bb_pagestore_versions_next(ctx, versions, &at, &value))
+	{
+		stretch.after = decode_time(&key, &value) > time;
+		if (!stretch.after)
+		{
+			stretch.before = true;
+			stretch.lsn = at;
+		}
+	}
+	bb_pagestore_versions_close(versions);
+	return stretch;
+}
+
+/* Is the time after all that was lost in a gap?  Its end is known in seconds. */
+static bool
+is_after_gap(const BbGap *gap, TimestampTz time)
+{
+	return time >= time_t_to_timestamptz((pg_time_t) gap->until_time + 1);
+}
+
 BbTimeAnswer
 bb_pagestore_lsn_at_time(const BbReqCtx *ctx, BbPageStore *store,
 						 TimestampTz time, XLogRecPtr *lsn)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
-	BbKey		key = commit_time_key();
-	BbPageVersions *versions;
-	BbValue		value;
-	XLogRecPtr	at;
 	bool		before = false;
-	bool		after = false;
 
-	*lsn = info->start_lsn;
-	versions = bb_pagestore_versions_new(ctx, store, &key, info->start_lsn,
-										 info->end_lsn);
-	while (!after && bb_pagestore_versions_next(ctx, versions, &at, &value))
+	for (int i = 0; i <= info->ngaps; i++)
 	{
-		after = decode_time(&key, &value) > time;
-		if (!after)
-		{
-			before = true;
-			*lsn = at;
-		}
-	}
-	bb_pagestore_versions_close(versions);
+		const BbGap *gap = i > 0 ? &info->gaps[i - 1] : NULL;
+		Stretch		stretch;
 
+		stretch = search_stretch(ctx, store,
+								 gap ? gap->until : info->start_lsn,
+								 i < info->ngaps ? info->gaps[i].from
+												 : info->end_lsn,
+								 time);
+		*lsn = stretch.lsn;
+		before = before || stretch.before;
+		if (!stretch.after)
+			continue;
+		if (stretch.before || (gap != NULL && is_after_gap(gap, time)))
+			return BB_TIME_FOUND;
+		return gap ? BB_TIME_GAP : BB_TIME_PAST;
+	}
 	if (before)
-		return after ? BB_TIME_FOUND : BB_TIME_FUTURE;
-	return after ? BB_TIME_PAST : BB_TIME_NO_DATA;
+		return BB_TIME_FUTURE;
+	*lsn = info->start_lsn;
+	return BB_TIME_NO_DATA;
 }

@@ -35,7 +35,8 @@ struct BbSnapshot
 
 /*
  * bb_snapshot_take - take a snapshot at the end of the last record that ended
- * at or before lsn, or else at the start of the timeline.
+ * at or before lsn, or else at the start of the timeline, or at the end of the
+ * last gap.
  *
  * Invalid stands for the end of the timeline.
  *
@@ -73,6 +74,7 @@ typedef enum BbTimeAnswer
 	BB_TIME_FOUND,	/* there are commits before and after the time */
 	BB_TIME_FUTURE, /* none after it: it may yet get some */
 	BB_TIME_PAST,	/* none before it: the timeline starts later */
+	BB_TIME_GAP,	/* the commits before it, or after it, were in a gap */
 	BB_TIME_NO_DATA /* no commits at all */
 } BbTimeAnswer;
 
@@ -82,8 +84,8 @@ typedef enum BbTimeAnswer
  *
  * Recovery ends before the first commit or abort that is later than "time",
  * even if an earlier time follows, since clocks may go back.  *lsn is the end
- * of the last commit or abort before that; the start of the timeline for PAST
- * and NO_DATA.
+ * of the last commit or abort before that, or the end of a gap that has it; the
+ * start of the timeline for PAST and NO_DATA; the end of the gap for GAP.
  */
 extern BbTimeAnswer bb_pagestore_lsn_at_time(const BbReqCtx *ctx,
 											 BbPageStore *store,

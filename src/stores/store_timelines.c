@@ -82,10 +82,25 @@ bb_store_snapshot(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 	return snapshot;
 }
 
+static void
+report_time_in_gap(const BbPageStore *store, const char *time,
+				   const BbGap *gap)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("time %s is in a gap of timeline \"%s\"", time,
+					bb_pagestore_info(store)->timeline),
+			 errdetail("WAL was lost. The timeline can be read up to %X/%X, and from %X/%X on.",
+					   LSN_FORMAT_ARGS(gap->from),
+					   LSN_FORMAT_ARGS(gap->until)),
+			 errhint("Use one of these LSNs. bb_gaps() lists the gaps.")));
+}
+
 XLogRecPtr
 bb_store_lsn_at(const BbReqCtx *ctx, BbPageStore *store, TimestampTz time)
 {
-	const char *name = bb_pagestore_info(store)->timeline;
+	const BbPageStoreInfo *info = bb_pagestore_info(store);
+	const char *name = info->timeline;
 	const char *text = timestamptz_to_str(time);
 	XLogRecPtr	end = bb_pagestore_check_lsn(store, InvalidXLogRecPtr);
 	XLogRecPtr	lsn;
@@ -111,6 +126,10 @@ bb_store_lsn_at(const BbReqCtx *ctx, BbPageStore *store, TimestampTz time)
 							name),
 					 errdetail("No transaction since its start at %X/%X is that old.",
 							   LSN_FORMAT_ARGS(lsn))));
+			break;
+		case BB_TIME_GAP:
+			report_time_in_gap(store, text,
+							   bb_gap_before(info->gaps, info->ngaps, lsn));
 			break;
 		case BB_TIME_NO_DATA:
 			ereport(ERROR,

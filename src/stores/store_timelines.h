@@ -49,7 +49,8 @@ extern BbSnapshot bb_store_snapshot(const BbReqCtx *ctx, BbPageStore *store,
  * bb_store_lsn_at - return the LSN where recovery_target_time would stop.
  *
  * Errors: INVALID_PARAMETER_VALUE (in the future of the timeline);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (in its past, or it has no commit).
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (in its past or in a gap, or it has no
+ * commit).
  */
 extern XLogRecPtr bb_store_lsn_at(const BbReqCtx *ctx, BbPageStore *store,
 								  TimestampTz time);

@@ -48,28 +48,22 @@ need_name(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 				 errmsg("timeline \"%s\" already exists", name)));
 }
 
-/* Set the tli at the end of a branch, and drop the switches after it. */
-static void
-cut_switches(BbManifest *branch)
-{
-	branch->tli = bb_tli_at(branch->switches, branch->nswitches, branch->tli,
-							branch->end_lsn);
-	while (branch->nswitches > 0 &&
-		   branch->switches[branch->nswitches - 1].until >= branch->end_lsn)
-		branch->nswitches--;
-}
-
 /*
  * Set the time of the end of a branch: that of the last commit before it, if
- * there is one.
+ * there is one since the last gap.
  */
 static void
 set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
 {
 	BbKey		key = bb_key_make(BB_KEY_COMMIT_TIME, 0, 0, 0, 0, 0);
+	const BbManifest *manifest = bb_timeline_manifest(ancestor);
+	const BbGap *gap = bb_gap_before(manifest->gaps, manifest->ngaps,
+									 branch->end_lsn);
 	BbEntry		entry;
 
-	if (branch->end_lsn != bb_timeline_manifest(ancestor)->end_lsn &&
+	if (gap != NULL && branch->end_lsn != manifest->end_lsn)
+		branch->end_time = gap->until_time;
+	if (branch->end_lsn != manifest->end_lsn &&
 		bb_timeline_get(ctx, ancestor, &key, branch->end_lsn, &entry) &&
 		entry.length == sizeof(TimestampTz))
 		branch->end_time = timestamptz_to_time_t(
@@ -90,12 +84,12 @@ make_branch(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	branch.generation = 0;
 	branch.tag = BB_OBJECT_ABSENT;
 	branch.start_lsn = lsn;
-	branch.end_lsn = lsn;
 	branch.prev_lsn = InvalidXLogRecPtr;
 	branch.ancestor = pstrdup(ancestor);
 	branch.ancestor_lsn = lsn;
+	branch.ngaps = 0;
 	branch.nlayers = 0;
-	cut_switches(&branch);
+	bb_manifest_cut(&branch, lsn);
 	set_end_time(ctx, timeline, &branch);
 	(void) bb_manifest_edit(ctx, objects, &(BbManifestEdit){.base = &branch});
 }

@@ -47,6 +47,8 @@ check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
 		error = psprintf("It reaches from %X/%X to %X/%X.",
 						 LSN_FORMAT_ARGS(ancestor->start_lsn),
 						 LSN_FORMAT_ARGS(ancestor->end_lsn));
+	else if (bb_gap_at(ancestor->gaps, ancestor->ngaps, lsn) != NULL)
+		error = "That is in one of its gaps.";
 	else if (bb_tli_at(ancestor->switches, ancestor->nswitches, ancestor->tli,
 					   lsn) !=
 			 bb_tli_at(branch->switches, branch->nswitches, branch->tli, lsn))

@@ -66,7 +66,8 @@ extern List *bb_timeline_tlis(const BbReqCtx *ctx, const BbTimeline *timeline);
  * entry->value stays valid until the next get.  Returns false if there is no
  * value.
  *
- * REQUIRES: lsn between the timeline's start_lsn and end_lsn.
+ * REQUIRES: lsn between the timeline's start_lsn and end_lsn.  The value in a gap
+ * (BbGap) means nothing.
  *
  * Errors: DATA_CORRUPTED (no layer covers the key).
  */

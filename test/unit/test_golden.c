@@ -66,6 +66,19 @@ static const char manifest_v1[] =
 	"0000000001010001000000000071bd8bc8185d66a1770300000000000005000000000000"
 	"00b0b880d02e470891";
 
+/* The same with a gap. */
+static const char manifest_v2[] =
+	"62626d616e69660a02000000040000006d61696e0300000000000000044a02004ef3ec39"
+	"359adb620000000101000000020000000100000001000000000100010000000065000000"
+	"68000000c001000028000001000000000001000100000000a00000010000000000f15365"
+	"00000000030000006f6c6400009000000000000100000060000001000000004000000100"
+	"00000018ed53650000000080000001000000000cef536500000000020000000000000000"
+	"00000000000000000000000000ff00000000000000000000000000000000002800000100"
+	"000000290000010000000001f32d02d88bd4f96d46010000000000000300000000000000"
+	"755296ca420000067f00000005000004eb0000000000420000067f00000005000004eb00"
+	"00000003290000010000000001010001000000000071bd8bc8185d66a177030000000000"
+	"000500000000000000b0b880d0bfd6ee38";
+
 static StringInfo
 bytes_of(const char *hexadecimal)
 {
@@ -75,6 +88,18 @@ bytes_of(const char *hexadecimal)
 	enlargeStringInfo(bytes, length);
 	bytes->len = hex_decode(hexadecimal, 2 * length, bytes->data);
 	return bytes;
+}
+
+/* Does a manifest become these bytes? */
+static void
+check_bytes(const BbManifest *manifest, const StringInfo bytes)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	bb_manifest_encode(manifest, &buf);
+	CHECK(buf.len == bytes->len);
+	CHECK(memcmp(buf.data, bytes->data, buf.len) == 0);
 }
 
 static BbManifest *
@@ -92,7 +117,6 @@ UNIT_TEST(golden_manifest_v1)
 {
 	StringInfo	bytes = bytes_of(manifest_v1);
 	BbManifest *manifest = golden_manifest();
-	StringInfoData buf;
 
 	CHECK(strcmp(manifest->timeline, "main") == 0);
 	CHECK(manifest->generation == 3 && manifest->pg_version_num == 150020);
@@ -108,11 +132,24 @@ UNIT_TEST(golden_manifest_v1)
 	CHECK(manifest->end_time == 1700000000);
 	CHECK(strcmp(manifest->ancestor, "old") == 0);
 	CHECK(manifest->ancestor_lsn == 0x900000 && manifest->nlayers == 2);
+	CHECK(manifest->ngaps == 0);
+	check_bytes(manifest, bytes);
+}
 
-	initStringInfo(&buf);
-	bb_manifest_encode(manifest, &buf);
-	CHECK(buf.len == bytes->len);
-	CHECK(memcmp(buf.data, bytes->data, buf.len) == 0);
+UNIT_TEST(golden_manifest_v2)
+{
+	StringInfo	bytes = bytes_of(manifest_v2);
+	const char *error;
+	BbManifest *manifest = bb_manifest_decode(bytes->data, bytes->len, &error);
+	const BbGap *gap;
+
+	CHECK(manifest != NULL && manifest->ngaps == 1);
+	gap = &manifest->gaps[0];
+	CHECK(gap->from == 0x1000060 && gap->from_prev == 0x1000040);
+	CHECK(gap->from_time == 1699999000 && gap->until == 0x1000080);
+	CHECK(gap->until_time == 1699999500);
+	CHECK(manifest->ancestor_lsn == 0x900000 && manifest->nlayers == 2);
+	check_bytes(manifest, bytes);
 }
 
 /* A golden layer, opened as the golden manifest describes it. */

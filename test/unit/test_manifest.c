@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "base/codec.h"
 #include "layer/manifest.h"
 #include "model.h"
 
@@ -212,6 +213,104 @@ decodes(const BbManifest *manifest)
 			elog(ERROR, "%s: %s", #change,         \
 				 (good) ? "refused" : "believed"); \
 	} while (0)
+
+/* Give a manifest of LSNs 400 to 1000 the gaps 450-500 and 600-"until". */
+static void
+add_gaps(BbManifest *manifest, XLogRecPtr until, int64 until_time)
+{
+	manifest->ngaps = 2;
+	manifest->gaps = palloc0(2 * sizeof(BbGap));
+	manifest->gaps[0] = (BbGap){450, 440, 1600000000, 500, 1600000100};
+	manifest->gaps[1] = (BbGap){600, 0, 1600000200, until, until_time};
+}
+
+#define CHECK_GAP(good, change) CHECK_FACT(good, add_gaps(m, 700, 9); change)
+
+UNIT_TEST(manifest_gaps_are_checked)
+{
+	CHECK_GAP(true, (void) m);
+	/* the last one is open */
+	CHECK_FACT(true, add_gaps(m, BB_LSN_UNKNOWN, 0));
+	CHECK_FACT(true, add_gaps(m, 1001, 0));
+	CHECK_FACT(false, add_gaps(m, 1001, 9));
+	CHECK_GAP(true, m->gaps[1].until = 1000);
+	CHECK_GAP(true, m->gaps[0].from = 400; m->gaps[0].from_prev = 0);
+	CHECK_GAP(true, m->gaps[0].until = 600);
+	CHECK_GAP(true, m->gaps[1].until_time = 0);
+
+	CHECK_GAP(false, m->gaps[0].until = BB_LSN_UNKNOWN);
+	CHECK_GAP(false, m->gaps[0].until = 601);
+	CHECK_GAP(false, m->gaps[0].until = 450);
+	CHECK_GAP(false, m->gaps[0].from = 399);
+	CHECK_GAP(false, m->gaps[0].from_prev = 450);
+	CHECK_GAP(false, m->gaps[0].from_time = -1);
+	CHECK_GAP(false, m->gaps[0].until_time = PG_INT64_MAX);
+	CHECK_GAP(false, m->gaps[1].from = 1000; m->gaps[1].until = 1001);
+	CHECK_GAP(false, m->start_lsn = BB_LSN_UNKNOWN);
+}
+
+UNIT_TEST(manifest_gaps_roundtrip)
+{
+	BbManifest *manifest = good_manifest();
+	BbManifest *again;
+	StringInfoData buf;
+	StringInfoData buf2;
+	const char *error;
+
+	add_gaps(manifest, BB_LSN_UNKNOWN, 0);
+	initStringInfo(&buf);
+	bb_manifest_encode(manifest, &buf);
+	again = bb_manifest_decode(buf.data, buf.len, &error);
+	CHECK(again != NULL && again->ngaps == 2);
+	CHECK(memcmp(again->gaps, manifest->gaps, 2 * sizeof(BbGap)) == 0);
+	initStringInfo(&buf2);
+	bb_manifest_encode(again, &buf2);
+	CHECK(buf.len == buf2.len && memcmp(buf.data, buf2.data, buf.len) == 0);
+
+	/* a manifest without gaps is one that earlier versions read */
+	manifest->ngaps = 0;
+	resetStringInfo(&buf);
+	bb_manifest_encode(manifest, &buf);
+	CHECK(bb_get_le32((uint8 *) buf.data + 8) == 1);
+	CHECK(bb_get_le32((uint8 *) buf2.data + 8) == 2);
+}
+
+UNIT_TEST(manifest_ends_before_an_open_gap)
+{
+	BbManifest *manifest = good_manifest();
+	BbManifest	readable;
+
+	add_gaps(manifest, 700, 9);
+	CHECK(!bb_manifest_gap_open(manifest));
+	readable = bb_manifest_readable(manifest);
+	CHECK(memcmp(&readable, manifest, sizeof(readable)) == 0);
+
+	add_gaps(manifest, 1001, 0);
+	manifest->gaps[1].from = 550;
+	manifest->gaps[1].from_prev = 540;
+	CHECK(bb_manifest_gap_open(manifest));
+	readable = bb_manifest_readable(manifest);
+	CHECK(readable.ngaps == 1 && readable.end_lsn == 550);
+	CHECK(readable.prev_lsn == 540 && readable.end_time == 1600000200);
+	CHECK(readable.tli == 2 && readable.nswitches == 1);
+	CHECK(readable.nlayers == manifest->nlayers);
+}
+
+UNIT_TEST(gaps_of_an_lsn)
+{
+	BbGap		gaps[] = {{.from = 100, .until = 200},
+						  {.from = 300, .until = BB_LSN_UNKNOWN}};
+
+	CHECK(bb_gap_at(gaps, 2, 100) == NULL);
+	CHECK(bb_gap_at(gaps, 2, 101) == &gaps[0]);
+	CHECK(bb_gap_at(gaps, 2, 199) == &gaps[0]);
+	CHECK(bb_gap_at(gaps, 2, 200) == NULL);
+	CHECK(bb_gap_at(gaps, 2, 300) == NULL);
+	CHECK(bb_gap_at(gaps, 2, 301) == &gaps[1]);
+	CHECK(bb_gap_before(gaps, 2, 199) == NULL);
+	CHECK(bb_gap_before(gaps, 2, 200) == &gaps[0]);
+	CHECK(bb_gap_before(gaps, 2, 5000) == &gaps[0]);
+}
 
 UNIT_TEST(manifest_facts_are_checked)
 {

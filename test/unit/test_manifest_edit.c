@@ -94,6 +94,53 @@ check_in_place(const BbReqCtx *ctx, BbObjectStore *objects,
 			elog(ERROR, "refused because: %s", unit_last_detail);    \
 	} while (0)
 
+/* ---- gaps ---- */
+
+UNIT_TEST(edit_of_gaps)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbGap		gap = {.from = LAST,
+					   .from_prev = 990,
+					   .until = BB_LSN_UNKNOWN};
+	BbManifestGaps gaps = {1, &gap};
+	BbManifestEnd end = {.end_lsn = 2000, .tli = 1};
+	BbManifestEdit edit = {.base = base, .end = &end, .gaps = &gaps};
+	BbManifest *open;
+	BbManifest *closed;
+	BbManifest *now;
+
+	edit.added = list_make1(
+		model_write_delta(ctx, objects, "main", LAST, 2000));
+	open = bb_manifest_edit(ctx, objects, &edit);
+	CHECK(bb_manifest_gap_open(open) && open->gaps != &gap);
+
+	/* another writer's edit keeps the gap, and so does intake */
+	now = upkeep(ctx, objects, open);
+	CHECK(bb_manifest_gap_open(now) && now->gaps[0].from == LAST);
+
+	gap.until = end.end_lsn = 3000;
+	gap.until_time = 7;
+	edit.base = now;
+	edit.added = list_make1(
+		model_write_delta(ctx, objects, "main", 2000, 3000));
+	closed = bb_manifest_edit(ctx, objects, &edit);
+	CHECK(!bb_manifest_gap_open(closed) && closed->gaps[0].until == 3000);
+	now = intake(ctx, objects, closed, 4000);
+	CHECK(now->ngaps == 1 && now->gaps[0].until_time == 7);
+	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "Its end was moved");
+
+	/* all of it is removed again, and the end is what it was */
+	edit.base = now;
+	edit.added = NIL;
+	edit.removed = list_make2(&now->layers[now->nlayers - 1],
+							  &now->layers[now->nlayers - 2]);
+	end.end_lsn = 2000;
+	gaps.n = 0;
+	now = bb_manifest_edit(ctx, objects, &edit);
+	CHECK(now->ngaps == 0 && now->end_lsn == 2000);
+}
+
 /* ---- a second writer between the read of the base and the edit ---- */
 
 static void

@@ -79,6 +79,38 @@ UNIT_TEST(tli_of_an_lsn)
 	CHECK(bb_snapshot_at(store, 2001).tli == 4);
 }
 
+UNIT_TEST(lsn_beside_gaps)
+{
+	XLogRecPtr	border = PAGE + 3 * XLOG_BLCKSZ;
+	BbGap		gaps[] = {{.from = PAGE + 1000, .until = PAGE + 2000},
+						  {.from = PAGE + 8000, .until = border + 1000}};
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store;
+
+	info.start_lsn = PAGE - 96;
+	info.ngaps = lengthof(gaps);
+	info.gaps = gaps;
+	store = cluster_with_records(&info);
+	check_round(ctx, store, PAGE + 1000, PAGE + 1000, PAGE - 96);
+	CHECK_ERROR((void) bb_snapshot_take(ctx, store, PAGE + 1001),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK_ERROR((void) bb_snapshot_take(ctx, store, PAGE + 1999),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	/* the record end before the gap isn't where the first record starts */
+	check_round(ctx, store, PAGE + 2000, PAGE + 2000, 0);
+	check_round(ctx, store, PAGE + 7999, PAGE + 2000, 0);
+	check_round(ctx, store, PAGE + 8000, PAGE + 8000, PAGE + 2000);
+	CHECK_ERROR((void) bb_snapshot_take(ctx, store, border),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	/* a record that ended in the gap tells where the next one starts */
+	check_round(ctx, store, border + 1000, border + 1000,
+				border + SizeOfXLogShortPHD);
+	check_round(ctx, store, border + XLOG_BLCKSZ + 4999, border + 1000,
+				border + SizeOfXLogShortPHD);
+	check_round(ctx, store, border + XLOG_BLCKSZ + 5000,
+				border + XLOG_BLCKSZ + 5000, border + 1000);
+}
+
 /* The text of the signal files; NULL if there are none. */
 static char *
 signal_of(const BbReqCtx *ctx, const BbPageStoreInfo *info, XLogRecPtr lsn,
