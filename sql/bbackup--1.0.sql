@@ -23,6 +23,34 @@ COMMENT ON SERVER bbackup IS
 'the default page store: the directory in bbackup.store_directory';
 
 --
+-- Sources are servers, which are imported and followed over the replication
+-- protocol.
+--
+CREATE FUNCTION bb_source_validator(text[], oid)
+RETURNS void
+AS 'MODULE_PATHNAME', 'bb_sql_source_validator'
+LANGUAGE C STRICT;
+
+COMMENT ON FUNCTION bb_source_validator IS
+'checks the options of sources (foreign servers) and of their user mappings; errors: an option that does not exist, an invalid value, no privilege to read files of the server, an option of the mapping that only superusers can set';
+
+CREATE FOREIGN DATA WRAPPER bbackup_source VALIDATOR bb_source_validator;
+COMMENT ON FOREIGN DATA WRAPPER bbackup_source IS
+'servers that bbackup imports and follows';
+
+CREATE FUNCTION bb_identify_source(
+    source name,
+    OUT host text, OUT role text, OUT encrypted boolean, OUT standby boolean,
+    OUT version_num integer, OUT system_identifier bigint, OUT tli integer,
+    OUT lsn pg_lsn, OUT segment_size integer)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_identify_source'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_identify_source IS
+'connects to a source as an import would, and returns which server answers: host and port; the role there; whether the connection is encrypted; whether the server is a standby; its version (150004: 15.4); its system identifier; its current timeline ID and the end of its WAL; the size of its WAL segments in bytes; needs USAGE on the foreign server, and the role needs REPLICATION at the source; errors: no such source, no connection, a password that is missing or wrong, a server of another major version';
+
+--
 -- Filling a store
 --
 CREATE FUNCTION bb_import_directory(
@@ -575,9 +603,10 @@ REVOKE ALL ON FUNCTION
     bb_create_branch, bb_databases, bb_drop_timeline, bb_evict, bb_evict_idle,
     bb_fdw_validator, bb_files, bb_gaps, bb_get_access_stats, bb_get_page,
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
-    bb_get_stat_totals, bb_import_directory, bb_ingest, bb_layer_stats,
-    bb_layers, bb_lsn_at, bb_prefetch, bb_read_file, bb_relations, bb_restore,
-    bb_stat_reset, bb_stat_scope, bb_tablespaces, bb_timelines
+    bb_get_stat_totals, bb_identify_source, bb_import_directory, bb_ingest,
+    bb_layer_stats, bb_layers, bb_lsn_at, bb_prefetch, bb_read_file,
+    bb_relations, bb_restore, bb_source_validator, bb_stat_reset,
+    bb_stat_scope, bb_tablespaces, bb_timelines
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 

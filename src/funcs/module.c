@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * module.c
- *	  The library's magic block, its initialisation, and the validator of the
- *	  foreign-data wrapper "bbackup".
+ *	  The library's magic block, its initialisation, and the validators of the
+ *	  foreign-data wrappers "bbackup" and "bbackup_source".
  *
  *-------------------------------------------------------------------------
  */
@@ -17,12 +17,14 @@
 #include "stats/shared.h"
 #include "stores/backup_call.h"
 #include "stores/own_server.h"
+#include "stores/source_options.h"
 #include "stores/store_cache.h"
 #include "stores/store_options.h"
 
 PG_MODULE_MAGIC;
 
 BB_SQL_FUNCTION(bb_sql_fdw_validator);
+BB_SQL_FUNCTION(bb_sql_source_validator);
 
 /* The tasks of background workers. */
 static const BbWorkerTask worker_tasks[] = {
@@ -49,5 +51,14 @@ bb_sql_fdw_validator_body(PG_FUNCTION_ARGS)
 {
 	bb_storeoptions_check(untransformRelOptions(PG_GETARG_DATUM(0)),
 						  PG_GETARG_OID(1));
+	PG_RETURN_VOID();
+}
+
+/* bb_source_validator(options text[], catalog oid) */
+static Datum
+bb_sql_source_validator_body(PG_FUNCTION_ARGS)
+{
+	bb_sourceoptions_check(untransformRelOptions(PG_GETARG_DATUM(0)),
+						   PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }

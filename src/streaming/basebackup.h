@@ -7,7 +7,8 @@
  *
  * Archives are tars: one for each tablespace, then the one of the data
  * directory, whose first member is backup_label and whose last is
- * global/pg_control.  (basebackup.c and basebackup_copy.c of PostgreSQL.)
+ * global/pg_control, and which has the symbolic links in pg_tblspc.
+ * (basebackup.c and basebackup_copy.c of PostgreSQL.)
  *
  * Errors of all functions: those of connection.h.
  *

@@ -51,6 +51,9 @@ typedef struct BbReplServer
 	int			version_num;
 	int			sender_timeout_ms; /* wal_sender_timeout; 0: none */
 	const char *host;			   /* and port, for messages: "db1:5432" */
+	const char *user;			   /* the role there */
+	bool		in_recovery; /* when the connection was made: a standby */
+	bool		encrypted;	 /* by TLS or GSSAPI */
 } BbReplServer;
 
 typedef struct BbReplSlot

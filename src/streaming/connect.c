@@ -1,0 +1,404 @@
+/*-------------------------------------------------------------------------
+ *
+ * connect.c
+ *	  Connects to the first of several hosts that accepts.
+ *
+ *	  for each host ── start ── poll ◄─► wait ── connected?
+ *		  ▲									  │ no: why
+ *		  └───────────────────────────────────┘
+ *
+ * libpq tries several hosts itself, but only its blocking functions heed
+ * connect_timeout: with PQconnectPoll, a host that doesn't answer would be the
+ * last one that is tried.  So each host is a connection of its own here.  As in
+ * libpq, the next host is not tried if a server refuses the role or its
+ * password, and "prefer-standby" tries all hosts twice.
+ *
+ * (connectDBComplete and PQconnectPoll in libpq's fe-connect.c;
+ * libpqrcv_connect in libpqwalreceiver.c.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/foreigntext.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "streaming/connection_internal.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* If the source has no connect_timeout, in seconds. */
+#define DEFAULT_CONNECT_TIMEOUT "30"
+
+/* Show so many notices of a connection. */
+#define MAX_NOTICES 20
+
+/* A host, in libpq's words. */
+typedef struct Host
+{
+	const char *host;	  /* NULL: only the address */
+	const char *hostaddr; /* NULL: looked up */
+	const char *port;
+} Host;
+
+/* What connecting needs, and what it has found out. */
+typedef struct Attempt
+{
+	BbReplConnection *connection;
+	const BbReplTarget *target;
+	int			timeout_s; /* for each host; 0: none */
+	StringInfoData failures;
+	int			sqlstate; /* of the last failure */
+} Attempt;
+
+/* ---- hosts ---- */
+
+static const char *
+value_of(const BbReplTarget *target, const char *keyword,
+		 const char *otherwise)
+{
+	for (int i = 0; target->keywords[i] != NULL; i++)
+	{
+		if (strcmp(target->keywords[i], keyword) == 0 &&
+			target->values[i] != NULL && target->values[i][0] != '\0')
+			return target->values[i];
+	}
+	return otherwise;
+}
+
+/* Split a list at its commas; NIL if there is none. */
+static List *
+split(const char *list)
+{
+	List	   *items = NIL;
+
+	while (list != NULL)
+	{
+		size_t		length = strcspn(list, ",");
+
+		items = lappend(items, pnstrdup(list, length));
+		list = list[length] == ',' ? list + length + 1 : NULL;
+	}
+	return items;
+}
+
+/* Returns NULL for an empty or missing item. */
+static const char *
+item(const List *items, int i)
+{
+	const char *text = i < list_length(items) ? list_nth(items, i) : "";
+
+	return text[0] != '\0' ? text : NULL;
+}
+
+static List *
+hosts_of(const BbReplTarget *target)
+{
+	List	   *names = split(value_of(target, "host", NULL));
+	List	   *addresses = split(value_of(target, "hostaddr", NULL));
+	List	   *ports = split(value_of(target, "port", DEF_PGPORT_STR));
+	List	   *hosts = NIL;
+	int			n = Max(list_length(names), list_length(addresses));
+
+	if (n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("source \"%s\" has no host", target->name),
+				 errhint("ALTER SERVER %s OPTIONS (ADD host 'name').",
+						 quote_identifier(target->name))));
+	if ((names != NIL && addresses != NIL &&
+		 list_length(names) != list_length(addresses)) ||
+		(list_length(ports) != 1 && list_length(ports) != n))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("hosts and ports of source \"%s\" do not match",
+						target->name),
+				 errdetail("There are %d names, %d addresses and %d ports.",
+						   list_length(names), list_length(addresses),
+						   list_length(ports))));
+	for (int i = 0; i < n; i++)
+	{
+		Host	   *host = palloc(sizeof(Host));
+
+		host->host = item(names, i);
+		host->hostaddr = item(addresses, i);
+		host->port = item(ports, list_length(ports) == 1 ? 0 : i);
+		if (host->port == NULL)
+			host->port = DEF_PGPORT_STR;
+		if (host->host == NULL && host->hostaddr == NULL)
+			host->host = DEFAULT_PGSOCKET_DIR;
+		hosts = lappend(hosts, host);
+	}
+	return hosts;
+}
+
+/* ---- failures ---- */
+
+/*
+ * Remove the SQLSTATE and the place in the server's source from a message that
+ * libpq has made of an error of the server, and return the SQLSTATE.
+ *
+ * libpq doesn't tell it otherwise while it connects.  (pqBuildErrorMessage3 in
+ * fe-protocol3.c: "FATAL:  28P01: password ...".)
+ */
+static int
+take_sqlstate(char *message)
+{
+	for (char *p = message; (p = strstr(p, ":  ")) != NULL; p += 3)
+	{
+		char	   *state = p + 3;
+		char	   *line;
+
+		if (strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 ||
+			strncmp(state + 5, ": ", 2) != 0)
+			continue;
+		line = strrchr(message, '\n');
+		if (line != NULL && line > state && strstr(line, ".c:") != NULL)
+			*line = '\0';
+		{
+			int			code = MAKE_SQLSTATE(state[0], state[1], state[2],
+											 state[3], state[4]);
+
+			memmove(state, state + 7, strlen(state + 7) + 1);
+			return code;
+		}
+	}
+	return ERRCODE_CONNECTION_FAILURE;
+}
+
+static void
+close_connection(BbReplConnection *connection)
+{
+	PQfinish(connection->pg);
+	connection->pg = NULL;
+}
+
+static void
+add_failure(Attempt *attempt, const char *message)
+{
+	char	   *text = pnstrdup(message, strnlen(message, 2000));
+
+	text = pchomp(text);
+	attempt->sqlstate = take_sqlstate(text);
+	if (attempt->failures.len > 0)
+		appendStringInfoChar(&attempt->failures, '\n');
+	appendStringInfoString(&attempt->failures, bb_text_valid(text));
+}
+
+/* Would another server refuse us, too? */
+static bool
+is_refusal(int sqlstate)
+{
+	int			class = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return class == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+		sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE;
+}
+
+pg_noreturn static void
+give_up(Attempt *attempt)
+{
+	ereport(ERROR,
+			(errcode(attempt->sqlstate),
+			 errmsg("could not connect to source \"%s\"",
+					attempt->target->name),
+			 errdetail_internal("%s", attempt->failures.data)));
+}
+
+/* ---- one host ---- */
+
+/* A notice of the server.  Must not throw. */
+static void
+take_notice(void *arg, const PGresult *result)
+{
+	BbReplConnection *connection = arg;
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (message == NULL || ++connection->notices > MAX_NOTICES)
+		return;
+	ereport(DEBUG1,
+			(errmsg_internal("source \"%s\": %s", connection->name,
+							 bb_text_valid(
+								 pnstrdup(message, strnlen(message, 500))))));
+}
+
+/* Start to connect to a host; the connection is connection->pg. */
+static void
+start(Attempt *attempt, const Host *host, const char *session)
+{
+	const BbReplTarget *target = attempt->target;
+	const char **keywords;
+	const char **values;
+	int			n = 0;
+
+	while (target->keywords[n] != NULL)
+		n++;
+	keywords = palloc((n + 16) * sizeof(char *));
+	values = palloc((n + 16) * sizeof(char *));
+	n = 0;
+#define ADD(keyword, value) (keywords[n] = (keyword), values[n++] = (value))
+	for (int i = 0; target->keywords[i] != NULL; i++)
+	{
+		if (strcmp(target->keywords[i], "host") != 0 &&
+			strcmp(target->keywords[i], "hostaddr") != 0 &&
+			strcmp(target->keywords[i], "port") != 0 &&
+			strcmp(target->keywords[i], "connect_timeout") != 0 &&
+			strcmp(target->keywords[i], "target_session_attrs") != 0)
+			ADD(target->keywords[i], target->values[i]);
+	}
+	if (host->host != NULL)
+		ADD("host", host->host);
+	if (host->hostaddr != NULL)
+		ADD("hostaddr", host->hostaddr);
+	ADD("port", host->port);
+	ADD("target_session_attrs", session);
+	/* as libpqwalreceiver; "dbname" is that of a password file */
+	ADD("replication", "true");
+	ADD("dbname", "replication");
+	ADD("fallback_application_name", "bbackup");
+	ADD("client_encoding", GetDatabaseEncodingName());
+	ADD("options",
+		"-c datestyle=ISO -c intervalstyle=postgres "
+		"-c extra_float_digits=3 -c idle_session_timeout=0");
+	keywords[n] = NULL;
+	values[n] = NULL;
+#undef ADD
+	attempt->connection->pg = PQconnectStartParams(keywords, values, 0);
+	pfree(keywords);
+	pfree(values);
+	if (attempt->connection->pg == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
+						errmsg("out of memory")));
+	PQsetErrorVerbosity(attempt->connection->pg, PQERRORS_VERBOSE);
+	PQsetNoticeReceiver(attempt->connection->pg, take_notice,
+						attempt->connection);
+}
+
+/* Returns the time that is left for a host; -1: no limit. */
+static long
+left_ms(const Attempt *attempt, TimestampTz start)
+{
+	if (attempt->timeout_s <= 0)
+		return -1;
+	return Max(0,
+			   attempt->timeout_s * 1000L -
+				   TimestampDifferenceMilliseconds(start,
+												   GetCurrentTimestamp()));
+}
+
+static void
+wait_for(const BbReqCtx *ctx, BbReplConnection *connection, int event,
+		 long timeout_ms)
+{
+	long		call_ms = bb_reqctx_wait_ms(ctx);
+	int			wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | event;
+
+	if (timeout_ms < 0 || (call_ms >= 0 && call_ms < timeout_ms))
+		timeout_ms = call_ms;
+	if (timeout_ms >= 0)
+		wanted |= WL_TIMEOUT;
+	if (WaitLatchOrSocket(MyLatch, wanted, PQsocket(connection->pg),
+						  timeout_ms, PG_WAIT_EXTENSION) &
+		WL_LATCH_SET)
+		ResetLatch(MyLatch);
+	bb_reqctx_check(ctx);
+}
+
+/* Returns true if the host accepts; else the attempt has one failure more. */
+static bool
+try_host(const BbReqCtx *ctx, Attempt *attempt, const Host *host,
+		 const char *session)
+{
+	BbReplConnection *connection = attempt->connection;
+	TimestampTz begun = GetCurrentTimestamp();
+	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+	start(attempt, host, session);
+	while (PQstatus(connection->pg) != CONNECTION_BAD &&
+		   status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED)
+	{
+		long		ms = left_ms(attempt, begun);
+
+		if (ms == 0)
+		{
+			add_failure(attempt,
+						psprintf("connection to server at \"%s\", port %s "
+								 "failed: timeout expired",
+								 host->host != NULL ? host->host
+													: host->hostaddr,
+								 host->port));
+			close_connection(connection);
+			return false;
+		}
+		wait_for(ctx, connection,
+				 status == PGRES_POLLING_READING ? WL_SOCKET_READABLE
+												 : WL_SOCKET_WRITEABLE,
+				 ms);
+		status = PQconnectPoll(connection->pg);
+	}
+	if (status == PGRES_POLLING_OK &&
+		PQstatus(connection->pg) == CONNECTION_OK)
+		return true;
+	add_failure(attempt, PQerrorMessage(connection->pg));
+	close_connection(connection);
+	return false;
+}
+
+/* Returns true if a host accepts. */
+static bool
+try_hosts(const BbReqCtx *ctx, Attempt *attempt, const List *hosts,
+		  const char *session)
+{
+	ListCell   *cell;
+
+	foreach(cell, hosts)
+	{
+		if (try_host(ctx, attempt, lfirst(cell), session))
+			return true;
+		if (is_refusal(attempt->sqlstate))
+			give_up(attempt);
+	}
+	return false;
+}
+
+/* ---- the connection ---- */
+
+void
+bb_replconnect_open(const BbReqCtx *ctx, BbReplConnection *connection,
+					const BbReplTarget *target)
+{
+	Attempt		attempt = {.connection = connection, .target = target};
+	const char *session = value_of(target, "target_session_attrs", "any");
+	List	   *hosts = hosts_of(target);
+	bool		accepted;
+
+	attempt.timeout_s = atoi(
+		value_of(target, "connect_timeout", DEFAULT_CONNECT_TIMEOUT));
+	initStringInfo(&attempt.failures);
+	if (strcmp(session, "prefer-standby") == 0)
+		accepted = try_hosts(ctx, &attempt, hosts, "standby") ||
+			try_hosts(ctx, &attempt, hosts, "any");
+	else
+		accepted = try_hosts(ctx, &attempt, hosts, session);
+	if (!accepted)
+		give_up(&attempt);
+	if (target->need_password && !PQconnectionUsedPassword(connection->pg))
+	{
+		close_connection(connection);
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("source \"%s\" did not ask for a password",
+						target->name),
+				 errdetail("Only superusers can use a source that does not, "
+						   "since it may trust the operating system user of "
+						   "this server."),
+				 errhint("Let the source's authentication method be one with "
+						 "a password, or let a superuser set the option "
+						 "password_required 'false' of the user mapping.")));
+	}
+	PQsetnonblocking(connection->pg, 1);
+	PQsetErrorVerbosity(connection->pg, PQERRORS_DEFAULT);
+}
