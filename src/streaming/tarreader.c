@@ -159,8 +159,8 @@ member_path(const char *header)
 	else
 		path = pnstrdup(header + NAME_AT, NAME_SIZE);
 	length = strlen(path);
-	if (header[TYPE_AT] == TYPE_DIRECTORY && length > 1 &&
-		path[length - 1] == '/')
+	/* tarCreateHeader adds a '/' to the name of a link, too */
+	if (header[TYPE_AT] != TYPE_FILE && length > 1 && path[length - 1] == '/')
 		path[length - 1] = '\0';
 	if (!is_inside(path))
 		invalid(psprintf("A member has the unsafe path \"%s\".", path));

@@ -1,0 +1,291 @@
+/*-------------------------------------------------------------------------
+ *
+ * server_import.c
+ *	  Import of a running server as a new timeline of a page store.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog_internal.h"
+#include "import/directlayers.h"
+#include "import/import_internal.h"
+#include "import/receivedtree.h"
+#include "import/relationfiles.h"
+#include "import/server_import.h"
+#include "stats/progress.h"
+#include "streaming/tarreader.h"
+
+typedef struct ServerSource
+{
+	BbImportSource base;
+	BbReplConnection *connection;
+	const BbServerBackupOptions *options;
+	BbServerWal *wal;
+	BbTempFile *temp;
+} ServerSource;
+
+/* The archives that are being received. */
+typedef struct Receiving
+{
+	const BbReqCtx *ctx;
+	BbImport   *import;
+	BbReceivedTree *tree;
+	Oid			spc;	   /* of the archive; Invalid: the data directory */
+	bool		is_direct; /* the member goes to layers at once */
+	bool		complete;  /* an archive of the data directory has ended */
+} Receiving;
+
+/* ---- members of archives ---- */
+
+/* Can the file be written as layers of its own? */
+static bool
+goes_direct(const char *path, const BbTarMember *member, BbSourceFork *fork,
+			uint32 *segment)
+{
+	return member->kind == BB_TAR_FILE && member->size >= BB_DIRECT_BYTES &&
+		member->size <= (uint64) RELSEG_SIZE * BLCKSZ &&
+		bb_relationfiles_parse(path, fork, segment) &&
+		((uint64) *segment + 1) * RELSEG_SIZE <= MaxBlockNumber;
+}
+
+static void
+begin_member(void *arg, const BbTarMember *member)
+{
+	Receiving  *receiving = arg;
+	char	   *path;
+	BbSourceFork fork;
+	uint32		segment;
+	BbSourceStat st = {
+		.kind = member->kind == BB_TAR_FILE	   ? BB_SOURCE_FILE
+			: member->kind == BB_TAR_DIRECTORY ? BB_SOURCE_DIRECTORY
+											   : BB_SOURCE_LINK,
+		.size = member->size,
+		.mode = member->mode,
+		.uid = member->uid,
+		.gid = member->gid,
+	};
+
+	path = OidIsValid(receiving->spc)
+		? psprintf("pg_tblspc/%u/%s", receiving->spc, member->path)
+		: pstrdup(member->path);
+	receiving->is_direct = goes_direct(path, member, &fork, &segment);
+	bb_receivedtree_add(receiving->tree, path, &st, member->target,
+						receiving->is_direct);
+	if (receiving->is_direct)
+		bb_directlayers_begin(receiving->import->direct, &fork, segment, path,
+							  member->size);
+	pfree(path);
+}
+
+static void
+take_data(void *arg, const char *data, size_t length)
+{
+	Receiving  *receiving = arg;
+
+	if (receiving->is_direct)
+		bb_directlayers_data(receiving->ctx, receiving->import->direct, data,
+							 length);
+	else
+		bb_receivedtree_append(receiving->tree, data, length);
+}
+
+static void
+end_member(void *arg)
+{
+	Receiving  *receiving = arg;
+
+	if (receiving->is_direct)
+		bb_directlayers_end(receiving->ctx, receiving->import->direct);
+}
+
+static const BbTarEvents tar_events = {
+	.begin_member = begin_member,
+	.data = take_data,
+	.end_member = end_member,
+};
+
+/* ---- the backup ---- */
+
+static uint64
+expected_bytes(const BbServerBackupStart *start)
+{
+	uint64		bytes = 0;
+	ListCell   *cell;
+
+	foreach(cell, start->tablespaces)
+		bytes += ((const BbServerTablespace *) lfirst(cell))->bytes;
+	return bytes;
+}
+
+/* End the archive that is open, if one is. */
+static void
+end_archive(Receiving *receiving, BbTarReader **reader)
+{
+	if (*reader == NULL)
+		return;
+	bb_tarreader_end(*reader);
+	*reader = NULL;
+	if (!OidIsValid(receiving->spc))
+		receiving->complete = true;
+}
+
+/* Receive all archives. */
+static void
+receive_archives(const BbReqCtx *ctx, Receiving *receiving,
+				 BbReplConnection *connection)
+{
+	BbTarReader *reader = NULL;
+	BbServerBackupPiece piece;
+	BbServerBackupNext next;
+	uint64		received = 0;
+
+	while ((next = bb_serverbackup_next(ctx, connection, &piece)) !=
+		   BB_SERVERBACKUP_END)
+	{
+		bb_reqctx_check(ctx);
+		switch (next)
+		{
+			case BB_SERVERBACKUP_ARCHIVE:
+				end_archive(receiving, &reader);
+				receiving->spc = piece.tablespace->spc;
+				reader = bb_tarreader_new(&tar_events, receiving);
+				break;
+			case BB_SERVERBACKUP_DATA:
+				if (reader == NULL)
+					ereport(ERROR,
+							(errcode(ERRCODE_PROTOCOL_VIOLATION),
+							 errmsg("server sent data outside of an archive")));
+				bb_tarreader_feed(reader, piece.data, piece.length);
+				received += piece.length;
+				break;
+			case BB_SERVERBACKUP_PROGRESS:
+				bb_progress_import_done(received, 0);
+				break;
+			case BB_SERVERBACKUP_END:
+				break;
+		}
+	}
+	end_archive(receiving, &reader);
+	if (!receiving->complete)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("server sent no archive of its data directory")));
+}
+
+/*
+ * Add the history file of the tli, which a base backup doesn't have: pg_wal is
+ * not in it.
+ */
+static void
+add_history(const BbReqCtx *ctx, BbReplConnection *connection,
+			BbReceivedTree *tree, TimeLineID tli)
+{
+	BbSourceStat st = {.kind = BB_SOURCE_FILE, .mode = 0600};
+	char		path[MAXPGPATH];
+	char	   *text;
+
+	if (tli <= 1)
+		return;
+	text = bb_repl_history(ctx, connection, tli);
+	st.size = strlen(text);
+	snprintf(path, sizeof(path), XLOGDIR "/%08X.history", tli);
+	bb_receivedtree_add(tree, path, &st, NULL, false);
+	bb_receivedtree_append(tree, text, st.size);
+	pfree(text);
+}
+
+/* Are the files those of the server that was asked, and of this backup? */
+static void
+check_server(const BbImport *import, const BbReplServer *server,
+			 const BbServerBackupStart *start)
+{
+	const ControlFileData *control = &import->dir->control;
+	const BbBackupLabel *label = import->dir->label;
+
+	if (control->system_identifier != server->system_identifier ||
+		control->xlog_seg_size != server->segment_size ||
+		(control->data_checksum_version != 0) != import->checksums)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("server \"%s\" sent a control file that is not its own",
+						import->path),
+				 errdetail("It says system identifier " UINT64_FORMAT
+						   ", WAL segments of %u bytes, data checksums of version %u; "
+						   "the server says " UINT64_FORMAT ", %u bytes, %s.",
+						   control->system_identifier, control->xlog_seg_size,
+						   control->data_checksum_version,
+						   server->system_identifier, server->segment_size,
+						   import->checksums ? "with checksums"
+											 : "no checksums")));
+	if (label->start_lsn != start->lsn || label->tli != start->tli)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("server \"%s\" sent the " BB_BACKUP_LABEL_FILE
+						" of another backup",
+						import->path),
+				 errdetail("It begins at %X/%X on timeline ID %u, instead of %X/%X on timeline ID %u.",
+						   LSN_FORMAT_ARGS(label->start_lsn), label->tli,
+						   LSN_FORMAT_ARGS(start->lsn), start->tli)));
+}
+
+static void
+receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
+{
+	ServerSource *source = (ServerSource *) base;
+	BbReplConnection *connection = source->connection;
+	BbServerBackupStart start;
+	Receiving	receiving = {.ctx = ctx, .import = import};
+
+	import->path = pstrdup(bb_repl_server(connection)->host);
+	import->fuzzy = true;
+	/* the control file, which says it too, is the last file */
+	import->checksums = strcmp(bb_repl_show(ctx, connection, "data_checksums"),
+							   "on") == 0;
+
+	bb_progress_import_phase(BB_IMPORT_STARTING);
+	source->wal->reserve(ctx, source->wal);
+	start = bb_serverbackup_start(ctx, connection, source->options);
+	source->wal->receive(ctx, source->wal, start.tli, start.lsn);
+	import->lsn = start.lsn;
+
+	bb_progress_import_total(expected_bytes(&start), 0);
+	bb_progress_import_phase(BB_IMPORT_RECEIVING);
+	source->temp = bb_tempfile_new();
+	receiving.tree = bb_receivedtree_new(import->path, source->temp);
+	import->direct = bb_directlayers_new(import, source->temp);
+	receive_archives(ctx, &receiving, connection);
+	add_history(ctx, connection, receiving.tree, start.tli);
+
+	bb_progress_import_phase(BB_IMPORT_CHECKING);
+	import->dir = bb_datadir_received(ctx,
+									  bb_receivedtree_finish(receiving.tree));
+	check_server(import, bb_repl_server(connection), &start);
+	import->wal = source->wal->origin(ctx, source->wal);
+	import->checkpoint_wal = import->wal;
+}
+
+static void
+release(BbImportSource *base)
+{
+	ServerSource *source = (ServerSource *) base;
+
+	if (source->temp != NULL)
+		bb_tempfile_close(source->temp);
+}
+
+BbImportResult
+bb_import_server(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const char *timeline, BbReplConnection *connection,
+				 const BbServerBackupOptions *options, BbServerWal *wal)
+{
+	ServerSource source = {
+		.base = {.prepare = receive, .release = release},
+		.connection = connection,
+		.options = options,
+		.wal = wal,
+	};
+
+	bb_timeline_name_check(timeline);
+	return bb_import_run(ctx, objects, timeline, &source.base);
+}
