@@ -12,6 +12,7 @@
 #	cut					reset all connections
 #	cut_after N			reset all connections after N more bytes of the server,
 #						which usually is in the midst of a message
+#	end_after N			the same, and then refuse
 #	refuse				reset new connections, too
 #	close SIDE			end one direction of all connections: bytes to "client"
 #						or "server"
@@ -190,16 +191,17 @@ sub obey
 	  if @arguments && $arguments[0] =~ /^(client|server)$/;
 	if ($word eq 'pass')
 	{
-		delete @$self{qw(cut_after refuse stall delay trickle)};
+		delete @$self{qw(cut_after then refuse stall delay trickle)};
 	}
 	elsif ($word eq 'cut' || $word eq 'refuse')
 	{
 		$self->end_connection($_, 1) foreach @$all;
 		$self->{refuse} = 1 if $word eq 'refuse';
 	}
-	elsif ($word eq 'cut_after')
+	elsif ($word eq 'cut_after' || $word eq 'end_after')
 	{
 		$self->{cut_after} = $arguments[0];
+		$self->{then} = $word eq 'cut_after' ? 'cut' : 'refuse';
 	}
 	elsif ($word eq 'close')
 	{
@@ -287,7 +289,7 @@ sub give
 				if ($self->{cut_after} <= 0)
 				{
 					delete $self->{cut_after};
-					$self->obey('cut');
+					$self->obey($self->{then});
 					return 1;
 				}
 			}
