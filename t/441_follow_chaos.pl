@@ -98,7 +98,11 @@ sub start_again
 	my ($node) = @_;
 
 	wait_for($node->name . ' starts',
-		sub { return $node->start(fail_ok => 1) })
+		sub {
+			# a start that failed may have found the old PID file
+			$node->{_pid} = undef;
+			return $node->start(fail_ok => 1);
+		})
 	  or BAIL_OUT($node->name . ' does not start');
 	return;
 }
