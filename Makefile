@@ -38,7 +38,7 @@ SHLIB_LINK += -lseccomp
 # Object storage.
 SHLIB_LINK += -lcurl
 # Servers that are followed.
-SHLIB_LINK_INTERNAL = $(libpq)
+SHLIB_LINK_INTERNAL = $(libpq) -lpthread
 
 include $(PGXS)
 

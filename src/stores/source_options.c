@@ -54,9 +54,9 @@ check_text(const char *name, const char *value)
 static void
 check_number(const char *name, const char *value)
 {
-	int			number;
+	size_t		length = strlen(value);
 
-	if (!parse_int(value, &number, 0, NULL) || number < 0)
+	if (length < 1 || length > 9 || strspn(value, "0123456789") != length)
 		invalid_value(name, value, "It must be a number, 0 or greater.");
 }
 
@@ -483,6 +483,15 @@ bb_sourceoptions_of(const ForeignServer *server, BbSource *source)
 	target->values[n++] = "10";
 	target->keywords[n] = "keepalives_count";
 	target->values[n++] = "3";
+	/*
+	 * libpq would show the client certificate of the operating system user; a
+	 * file that doesn't exist is no error to it
+	 */
+	if (target->need_password)
+	{
+		target->keywords[n] = "sslcert";
+		target->values[n++] = "/dev/null/none";
+	}
 	n = add_options(target, n, server->options);
 	n = add_options(target, n, mapping);
 	Assert(n < size);

@@ -3,15 +3,16 @@
  * connect.c
  *	  Connects to the first of several hosts that accepts.
  *
- *	  for each host ── start ── poll ◄─► wait ── connected?
- *		  ▲									  │ no: why
- *		  └───────────────────────────────────┘
+ *	  for each host, each address ── start ── poll ◄─► wait ── connected?
+ *			▲												   │ no: why
+ *			└──────────────────────────────────────────────────┘
  *
- * libpq tries several hosts itself, but only its blocking functions heed
+ * libpq tries several addresses itself, but only its blocking functions heed
  * connect_timeout: with PQconnectPoll, a host that doesn't answer would be the
- * last one that is tried.  So each host is a connection of its own here.  As in
- * libpq, the next host is not tried if a server refuses the role or its
- * password, and "prefer-standby" tries all hosts twice.
+ * last one that is tried.  So each address is a connection of its own here.  As
+ * in libpq, connect_timeout is that of an address, the next one is not tried if
+ * a server refuses the role or its password, and "prefer-standby" tries all of
+ * them twice.
  *
  * (connectDBComplete and PQconnectPoll in libpq's fe-connect.c;
  * libpqrcv_connect in libpqwalreceiver.c.)
@@ -26,6 +27,7 @@
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "streaming/connection_internal.h"
+#include "streaming/hosts_internal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -36,104 +38,15 @@
 /* Show so many notices of a connection. */
 #define MAX_NOTICES 20
 
-/* A host, in libpq's words. */
-typedef struct Host
-{
-	const char *host;	  /* NULL: only the address */
-	const char *hostaddr; /* NULL: looked up */
-	const char *port;
-} Host;
-
 /* What connecting needs, and what it has found out. */
 typedef struct Attempt
 {
 	BbReplConnection *connection;
 	const BbReplTarget *target;
-	int			timeout_s; /* for each host; 0: none */
+	int			timeout_s; /* for each address; 0: none */
 	StringInfoData failures;
 	int			sqlstate; /* of the last failure */
 } Attempt;
-
-/* ---- hosts ---- */
-
-static const char *
-value_of(const BbReplTarget *target, const char *keyword,
-		 const char *otherwise)
-{
-	for (int i = 0; target->keywords[i] != NULL; i++)
-	{
-		if (strcmp(target->keywords[i], keyword) == 0 &&
-			target->values[i] != NULL && target->values[i][0] != '\0')
-			return target->values[i];
-	}
-	return otherwise;
-}
-
-/* Split a list at its commas; NIL if there is none. */
-static List *
-split(const char *list)
-{
-	List	   *items = NIL;
-
-	while (list != NULL)
-	{
-		size_t		length = strcspn(list, ",");
-
-		items = lappend(items, pnstrdup(list, length));
-		list = list[length] == ',' ? list + length + 1 : NULL;
-	}
-	return items;
-}
-
-/* Returns NULL for an empty or missing item. */
-static const char *
-item(const List *items, int i)
-{
-	const char *text = i < list_length(items) ? list_nth(items, i) : "";
-
-	return text[0] != '\0' ? text : NULL;
-}
-
-static List *
-hosts_of(const BbReplTarget *target)
-{
-	List	   *names = split(value_of(target, "host", NULL));
-	List	   *addresses = split(value_of(target, "hostaddr", NULL));
-	List	   *ports = split(value_of(target, "port", DEF_PGPORT_STR));
-	List	   *hosts = NIL;
-	int			n = Max(list_length(names), list_length(addresses));
-
-	if (n == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("source \"%s\" has no host", target->name),
-				 errhint("ALTER SERVER %s OPTIONS (ADD host 'name').",
-						 quote_identifier(target->name))));
-	if ((names != NIL && addresses != NIL &&
-		 list_length(names) != list_length(addresses)) ||
-		(list_length(ports) != 1 && list_length(ports) != n))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("hosts and ports of source \"%s\" do not match",
-						target->name),
-				 errdetail("There are %d names, %d addresses and %d ports.",
-						   list_length(names), list_length(addresses),
-						   list_length(ports))));
-	for (int i = 0; i < n; i++)
-	{
-		Host	   *host = palloc(sizeof(Host));
-
-		host->host = item(names, i);
-		host->hostaddr = item(addresses, i);
-		host->port = item(ports, list_length(ports) == 1 ? 0 : i);
-		if (host->port == NULL)
-			host->port = DEF_PGPORT_STR;
-		if (host->host == NULL && host->hostaddr == NULL)
-			host->host = DEFAULT_PGSOCKET_DIR;
-		hosts = lappend(hosts, host);
-	}
-	return hosts;
-}
 
 /* ---- failures ---- */
 
@@ -150,21 +63,21 @@ take_sqlstate(char *message)
 	for (char *p = message; (p = strstr(p, ":  ")) != NULL; p += 3)
 	{
 		char	   *state = p + 3;
-		char	   *line;
+		char	   *last_line;
+		int			code;
 
 		if (strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 ||
 			strncmp(state + 5, ": ", 2) != 0)
 			continue;
-		line = strrchr(message, '\n');
-		if (line != NULL && line > state && strstr(line, ".c:") != NULL)
-			*line = '\0';
-		{
-			int			code = MAKE_SQLSTATE(state[0], state[1], state[2],
-											 state[3], state[4]);
-
-			memmove(state, state + 7, strlen(state + 7) + 1);
-			return code;
-		}
+		code = MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4]);
+		last_line = strrchr(state, '\n');
+		if (last_line != NULL && strstr(last_line, ".c:") != NULL)
+			*last_line = '\0';
+		memmove(state, state + 7, strlen(state + 7) + 1);
+		if (code == ERRCODE_QUERY_CANCELED ||
+			code == ERRCODE_SUCCESSFUL_COMPLETION)
+			return ERRCODE_CONNECTION_FAILURE;
+		return code;
 	}
 	return ERRCODE_CONNECTION_FAILURE;
 }
@@ -208,7 +121,7 @@ give_up(Attempt *attempt)
 			 errdetail_internal("%s", attempt->failures.data)));
 }
 
-/* ---- one host ---- */
+/* ---- one address ---- */
 
 /* A notice of the server.  Must not throw. */
 static void
@@ -216,18 +129,21 @@ take_notice(void *arg, const PGresult *result)
 {
 	BbReplConnection *connection = arg;
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *severity = PQresultErrorField(result,
+											  PG_DIAG_SEVERITY_NONLOCALIZED);
+	bool		warning = severity != NULL && strcmp(severity, "WARNING") == 0;
 
 	if (message == NULL || ++connection->notices > MAX_NOTICES)
 		return;
-	ereport(DEBUG1,
+	ereport(warning ? WARNING : DEBUG1,
 			(errmsg_internal("source \"%s\": %s", connection->name,
 							 bb_text_valid(
 								 pnstrdup(message, strnlen(message, 500))))));
 }
 
-/* Start to connect to a host; the connection is connection->pg. */
+/* Start to connect to an address; the connection is connection->pg. */
 static void
-start(Attempt *attempt, const Host *host, const char *session)
+start(Attempt *attempt, const BbReplHost *host, const char *session)
 {
 	const BbReplTarget *target = attempt->target;
 	const char **keywords;
@@ -277,7 +193,7 @@ start(Attempt *attempt, const Host *host, const char *session)
 						attempt->connection);
 }
 
-/* Returns the time that is left for a host; -1: no limit. */
+/* Returns the time that is left for an address; -1: no limit. */
 static long
 left_ms(const Attempt *attempt, TimestampTz start)
 {
@@ -307,10 +223,10 @@ wait_for(const BbReqCtx *ctx, BbReplConnection *connection, int event,
 	bb_reqctx_check(ctx);
 }
 
-/* Returns true if the host accepts; else the attempt has one failure more. */
+/* Returns true if the address accepts; else the attempt has one failure more. */
 static bool
-try_host(const BbReqCtx *ctx, Attempt *attempt, const Host *host,
-		 const char *session)
+try_address(const BbReqCtx *ctx, Attempt *attempt, const BbReplHost *host,
+			const char *session)
 {
 	BbReplConnection *connection = attempt->connection;
 	TimestampTz begun = GetCurrentTimestamp();
@@ -347,6 +263,32 @@ try_host(const BbReqCtx *ctx, Attempt *attempt, const Host *host,
 	return false;
 }
 
+/* Returns true if an address of a host accepts. */
+static bool
+try_addresses(const BbReqCtx *ctx, Attempt *attempt, const BbReplHost *host,
+			  const char *session)
+{
+	const char *failure;
+	List	   *addresses = bb_replhosts_look_up(ctx, host,
+												 attempt->timeout_s > 0
+													 ? attempt->timeout_s *
+														 1000L
+													 : -1,
+												 &failure);
+	ListCell   *cell;
+
+	if (failure != NULL)
+		add_failure(attempt, failure);
+	foreach(cell, addresses)
+	{
+		if (try_address(ctx, attempt, lfirst(cell), session))
+			return true;
+		if (is_refusal(attempt->sqlstate))
+			give_up(attempt);
+	}
+	return false;
+}
+
 /* Returns true if a host accepts. */
 static bool
 try_hosts(const BbReqCtx *ctx, Attempt *attempt, const List *hosts,
@@ -356,10 +298,8 @@ try_hosts(const BbReqCtx *ctx, Attempt *attempt, const List *hosts,
 
 	foreach(cell, hosts)
 	{
-		if (try_host(ctx, attempt, lfirst(cell), session))
+		if (try_addresses(ctx, attempt, lfirst(cell), session))
 			return true;
-		if (is_refusal(attempt->sqlstate))
-			give_up(attempt);
 	}
 	return false;
 }
@@ -371,12 +311,13 @@ bb_replconnect_open(const BbReqCtx *ctx, BbReplConnection *connection,
 					const BbReplTarget *target)
 {
 	Attempt		attempt = {.connection = connection, .target = target};
-	const char *session = value_of(target, "target_session_attrs", "any");
-	List	   *hosts = hosts_of(target);
+	const char *session = bb_replhost_option(target, "target_session_attrs",
+											 "any");
+	List	   *hosts = bb_replhosts_of(target);
 	bool		accepted;
 
-	attempt.timeout_s = atoi(
-		value_of(target, "connect_timeout", DEFAULT_CONNECT_TIMEOUT));
+	attempt.timeout_s = atoi(bb_replhost_option(target, "connect_timeout",
+												DEFAULT_CONNECT_TIMEOUT));
 	initStringInfo(&attempt.failures);
 	if (strcmp(session, "prefer-standby") == 0)
 		accepted = try_hosts(ctx, &attempt, hosts, "standby") ||
