@@ -134,6 +134,9 @@ sub for_a_while
 	return;
 }
 
+# What bb_wait returned in between: all that was acknowledged before is there.
+my @waited;
+
 my @faults_of_s3 = ('reset', '503 SlowDown', '500 InternalError', 'cut 100',
 	'cut 0', '403 AccessDenied');
 my @chaos = (
@@ -209,7 +212,12 @@ my @chaos = (
 			"SELECT sum(length(c)) FROM bb_basebackup_stream() c");
 	} ],
 	[ 'wait', sub {
-		try_psql($store, "SELECT bb_wait(NULL, 'main', '2 s')");
+		my $began = BBackup::Acked::now();
+		my $lsn = try_psql($store, "SELECT bb_wait(NULL, 'main', '2 s')");
+
+		push @waited,
+		  { lsn => $lsn, began => $began, ended => BBackup::Acked::now() }
+		  if $lsn =~ m{^\w+/\w+$};
 	} ],
 	[ 'nothing', sub { pause(2) } ]);
 @chaos = grep { $_->[0] =~ ($ENV{BB_CHAOS} // '') } @chaos;
@@ -278,9 +286,9 @@ my $first = $store->safe_psql('postgres',
 	"SELECT start_lsn FROM bb_timelines() WHERE timeline = 'main'");
 my @marks = grep { lsn_number($_->{lsn}) >= lsn_number($first) } $acked->marks;
 ok(@marks > 3, 'there are LSNs to look at');
-for (1 .. 4)
+foreach my $list (\@marks, \@marks, \@marks, \@waited, \@waited)
 {
-	my $mark = $marks[ rand @marks ];
+	my $mark = @$list ? $list->[ rand @$list ] : $marks[ rand @marks ];
 	my $clone = clone_of($store, 'main', "lsn => '$mark->{lsn}'");
 
 	$acked->is_kept($clone, "at $mark->{lsn} it has what was acknowledged then",
