@@ -463,15 +463,16 @@ committed(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr lsn)
 		source->tail->committed(ctx, source->tail, lsn);
 }
 
+/*
+ * Up to here there is no further record, if next said to wait.  The tail as it
+ * is now may already be beyond one.
+ */
 static XLogRecPtr
 limit(const BbWalSource *base)
 {
 	const SpoolSource *source = (const SpoolSource *) base;
-	TimeLineID	tli;
-	XLogRecPtr	lsn;
 
-	source->tail->position(source->tail, &tli, &lsn);
-	return Max(lsn, source->at.end);
+	return Max(source->tail_lsn, source->at.end);
 }
 
 static const char *
