@@ -12,6 +12,7 @@
 #include "base/compat.h"
 #include "base/foreigntext.h"
 #include "base/settings.h"
+#include "intake/receiver.h"
 #include "process/worker.h"
 #include "redo/helper.h"
 #include "stats/shared.h"
@@ -31,6 +32,7 @@ static const BbWorkerTask worker_tasks[] = {
 	{BB_PREFETCH_TASK, bb_prefetch_task},
 	{BB_AHEAD_TASK, bb_ahead_task},
 	{BB_PAGES_TASK, bb_pages_task},
+	{BB_RECEIVE_TASK, bb_receive_task},
 };
 
 extern PGDLLEXPORT void _PG_init(void);

@@ -1,0 +1,439 @@
+/*-------------------------------------------------------------------------
+ *
+ * received.c
+ *	  What a receiver has received: the spool, and the position in it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog_internal.h"
+#include "base/settings.h"
+#include "intake/received.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* A spool has room for at least so many segments. */
+#define MIN_SEGMENTS 4
+
+struct BbReceived
+{
+	BbFollowControl *control;
+	const char *directory;
+	MemoryContext parent;
+	bool		is_changing; /* a change has begun, and not ended */
+
+	/* the rest means something while "context", that of the spool, isn't NULL */
+	MemoryContext context;
+	BbWalSpool *spool;
+	BbWalStream stream; /* stream.tli is the one that is received */
+	uint64		order;
+	XLogRecPtr	write_lsn;
+	XLogRecPtr	tail_lsn;  /* without what was written since */
+	XLogRecPtr	begin_lsn; /* nothing before is needed */
+	XLogRecPtr	trimmed_lsn;
+
+	/* with confirm 'spool' */
+	bool		checks;
+	BbWalTail	tail; /* of the reader: as far as it is synced */
+	BbWalSource *reader;
+	MemoryContext scratch;
+	XLogRecPtr	checked_lsn;
+	XLogRecPtr	check_lsn; /* up to where it was checked */
+};
+
+BbReceived *
+bb_received_new(BbFollowControl *control, const char *directory)
+{
+	BbReceived *received = palloc0(sizeof(BbReceived));
+
+	received->control = control;
+	received->directory = pstrdup(directory);
+	received->parent = CurrentMemoryContext;
+	return received;
+}
+
+/* The end of what may be read. */
+static XLogRecPtr
+tail_of(const BbReceived *received)
+{
+	return Max(received->tail_lsn, received->write_lsn);
+}
+
+/* Tell the leader how far it may read, and wake it if it waits for that. */
+static void
+publish(BbReceived *received)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint64		bytes = bb_walspool_bytes(received->spool);
+	XLogRecPtr	lsn = tail_of(received);
+	BbFollowStatus *status = bb_followcontrol_lock(received->control);
+	bool		wake = status->waiting &&
+		(status->received_lsn != lsn ||
+		 status->received_tli != received->stream.tli ||
+		 status->receiving_order != received->order);
+
+	status->receiving_order = received->order;
+	status->received_tli = received->stream.tli;
+	status->received_lsn = lsn;
+	status->received_time = now;
+	status->spool_bytes = bytes;
+	if (wake)
+		status->waiting = false;
+	bb_followcontrol_unlock(received->control);
+	if (wake)
+		bb_followcontrol_wake_leader(received->control);
+}
+
+/* ---- the beginning ---- */
+
+/*
+ * Return the tli at lsn, which was received, by the history of the tli that was
+ * received last.
+ */
+static TimeLineID
+tli_at(const BbReqCtx *ctx, const BbReceived *received, TimeLineID last_tli,
+	   XLogRecPtr lsn)
+{
+	BbTliHistory *history = bb_tlihistory_read(ctx, received->directory,
+											   last_tli);
+	ListCell   *cell;
+
+	if (history == NULL)
+		return last_tli;
+	foreach(cell, history->tlis)
+	{
+		BbTliRange *range = lfirst(cell);
+
+		if (range->begin <= lsn)
+			return range->tli;
+	}
+	return last_tli;
+}
+
+/*
+ * Where the records begin that the leader still needs: at the order, or at what
+ * was committed since.
+ */
+static BbWalStart
+start_of(const BbReqCtx *ctx, BbReceived *received)
+{
+	BbFollowStatus status;
+	BbWalStart	start = {.prev_lsn = InvalidXLogRecPtr};
+
+	bb_followcontrol_get(received->control, &status);
+	received->order = status.order;
+	start.stream.system_identifier = status.system_identifier;
+	start.stream.segment_size = status.segment_size;
+	start.stream.tli = status.order_tli;
+	start.lsn = status.order_lsn;
+	if (status.receiving_order == status.order &&
+		status.stored_lsn > status.order_lsn)
+	{
+		start.lsn = status.stored_lsn;
+		start.stream.tli = tli_at(ctx, received, status.received_tli,
+								  status.stored_lsn);
+	}
+	return start;
+}
+
+static void
+checked_position(const BbWalTail *tail, TimeLineID *tli, XLogRecPtr *lsn)
+{
+	const BbReceived *received = (const BbReceived *) ((const char *) tail -
+													   offsetof(BbReceived,
+																tail));
+
+	*tli = received->stream.tli;
+	*lsn = received->check_lsn;
+}
+
+/* The reader never waits. */
+static void
+checked_wait(const BbReqCtx *ctx, const BbWalTail *tail, long timeout_ms)
+{
+	bb_reqctx_check(ctx);
+}
+
+/* Begin to read records at the tail. */
+static void
+open_reader(const BbReqCtx *ctx, BbReceived *received)
+{
+	BbWalStart	start = {.stream = received->stream,
+						 .lsn = received->tail_lsn};
+	const BbWalOrigin *origin;
+
+	received->tail.position = checked_position;
+	received->tail.wait = checked_wait;
+	received->checked_lsn = received->tail_lsn;
+	received->check_lsn = received->tail_lsn;
+	origin = bb_walspool_origin(received->directory, &received->tail);
+	received->reader = origin->open(ctx, origin, &start);
+	received->scratch = AllocSetContextCreate(received->context,
+											  "bbackup records",
+											  ALLOCSET_DEFAULT_SIZES);
+}
+
+/* Find the end of what the spool has for the present order. */
+static void
+open_spool(const BbReqCtx *ctx, BbReceived *received, bool checks)
+{
+	BbWalStart	start = start_of(ctx, received);
+	uint32		segment_size = start.stream.segment_size;
+
+	received->spool = bb_walspool_open(ctx, received->directory,
+									   start.stream.system_identifier,
+									   segment_size);
+	received->stream = start.stream;
+	received->begin_lsn = start.lsn;
+	received->trimmed_lsn = InvalidXLogRecPtr;
+	received->tail_lsn = bb_walspool_end(ctx, received->spool, &start,
+										 &received->stream.tli);
+	received->write_lsn = received->tail_lsn -
+		XLogSegmentOffset(received->tail_lsn, segment_size);
+	received->checks = checks;
+	received->checked_lsn = InvalidXLogRecPtr;
+	if (checks)
+		open_reader(ctx, received);
+}
+
+void
+bb_received_begin(const BbReqCtx *ctx, BbReceived *received, BbConfirm confirm)
+{
+	bool		checks = confirm == BB_CONFIRM_SPOOL;
+	BbFollowStatus *status;
+	BbFollowStatus now;
+
+	bb_followcontrol_get(received->control, &now);
+	if (received->context != NULL &&
+		(received->order != now.order || received->checks != checks))
+		bb_received_close(received);
+	if (received->context == NULL)
+	{
+		MemoryContext caller = CurrentMemoryContext;
+
+		received->context = AllocSetContextCreate(received->parent,
+												  "bbackup spool",
+												  ALLOCSET_DEFAULT_SIZES);
+		received->is_changing = true;
+		MemoryContextSwitchTo(received->context);
+		open_spool(ctx, received, checks);
+		MemoryContextSwitchTo(caller);
+		received->is_changing = false;
+		status = bb_followcontrol_lock(received->control);
+		status->synced_lsn = received->checked_lsn;
+		bb_followcontrol_unlock(received->control);
+	}
+	publish(received);
+}
+
+void
+bb_received_close(BbReceived *received)
+{
+	if (received->context != NULL)
+		MemoryContextDelete(received->context);
+	received->context = NULL;
+	received->spool = NULL;
+	received->reader = NULL;
+	received->is_changing = false;
+}
+
+bool
+bb_received_is_broken(const BbReceived *received)
+{
+	return received->is_changing;
+}
+
+/* ---- the position ---- */
+
+TimeLineID
+bb_received_next(const BbReceived *received, XLogRecPtr *lsn)
+{
+	*lsn = received->write_lsn;
+	return received->stream.tli;
+}
+
+uint64
+bb_received_order(const BbReceived *received)
+{
+	return received->order;
+}
+
+/* Up to where the source has been told that nothing can be lost, or could be. */
+static XLogRecPtr
+durable_of(const BbReceived *received, const BbFollowStatus *status)
+{
+	return Max(Max(status->stored_lsn, status->confirmed_lsn),
+			   received->checked_lsn);
+}
+
+BbPosition
+bb_received_position(const BbReceived *received)
+{
+	BbPosition	here = {.tli = received->stream.tli};
+	BbFollowStatus status;
+
+	bb_followcontrol_get(received->control, &status);
+	here.received_lsn = tail_of(received);
+	here.durable_lsn = durable_of(received, &status);
+	here.read_lsn = Max(status.applied_lsn, here.durable_lsn);
+	return here;
+}
+
+/* ---- writing ---- */
+
+void
+bb_received_write(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn,
+				  const uint8 *data, size_t length)
+{
+	if (lsn != received->write_lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("the source sent WAL of another position"),
+				 errdetail("It sent %X/%X where %X/%X was expected.",
+						   LSN_FORMAT_ARGS(lsn),
+						   LSN_FORMAT_ARGS(received->write_lsn))));
+	received->is_changing = true;
+	bb_walspool_write(ctx, received->spool, received->stream.tli, lsn, data,
+					  length);
+	received->is_changing = false;
+	received->write_lsn += length;
+	publish(received);
+}
+
+uint64
+bb_received_unchecked(const BbReceived *received)
+{
+	return received->checks ? tail_of(received) - received->check_lsn : 0;
+}
+
+XLogRecPtr
+bb_received_check(const BbReqCtx *ctx, BbReceived *received)
+{
+	BbWalNext	next = BB_WAL_WAIT;
+	BbFollowStatus *status;
+
+	if (bb_received_unchecked(received) > 0)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(received->scratch);
+
+		received->is_changing = true;
+		bb_walspool_sync(ctx, received->spool);
+		received->check_lsn = tail_of(received);
+		while ((next = bb_walsource_next(ctx, received->reader)) ==
+			   BB_WAL_RECORD)
+			received->checked_lsn = received->reader->reader->EndRecPtr;
+		if (next != BB_WAL_WAIT)
+			bb_walsource_raise(ctx, received->reader, received->check_lsn);
+		received->is_changing = false;
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(received->scratch);
+		status = bb_followcontrol_lock(received->control);
+		status->synced_lsn = received->checked_lsn;
+		bb_followcontrol_unlock(received->control);
+	}
+	return received->checked_lsn;
+}
+
+/* ---- tlis ---- */
+
+BbPositionStep
+bb_received_leave(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
+{
+	BbFollowStatus *status = bb_followcontrol_lock(received->control);
+	BbPosition	here;
+	BbPositionStep step;
+	XLogRecPtr	durable = durable_of(received, status);
+
+	/* from now on the leader reads no further, but for what is durable */
+	status->received_lsn = Min(status->received_lsn, Max(lsn, durable));
+	bb_followcontrol_unlock(received->control);
+
+	here = bb_received_position(received);
+	step = bb_position_leave(&here, lsn);
+	if (step.kind != BB_POSITION_CUT)
+		return step;
+	received->is_changing = true;
+	bb_walspool_cut(ctx, received->spool, received->stream.tli, lsn);
+	received->is_changing = false;
+	received->tail_lsn = lsn;
+	received->write_lsn = lsn -
+		XLogSegmentOffset(lsn, received->stream.segment_size);
+	received->check_lsn = Min(received->check_lsn, lsn);
+	publish(received);
+	return step;
+}
+
+void
+bb_received_switch(const BbReqCtx *ctx, BbReceived *received,
+				   TimeLineID next_tli, const char *text, XLogRecPtr lsn)
+{
+	BbTliHistory *history = bb_tlihistory_parse(text, next_tli);
+	BbTliRange *left = list_length(history->tlis) > 1 ? lsecond(history->tlis)
+													  : NULL;
+
+	if (left == NULL || left->tli != received->stream.tli || left->end != lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("the source's history of tli %u doesn't agree with "
+						"what it sent",
+						next_tli),
+				 errdetail("It sent tli %u up to %X/%X.",
+						   received->stream.tli, LSN_FORMAT_ARGS(lsn))));
+	received->is_changing = true;
+	bb_walspool_history(ctx, received->spool, next_tli, text);
+	received->is_changing = false;
+	received->stream.tli = next_tli;
+	received->write_lsn = lsn -
+		XLogSegmentOffset(lsn, received->stream.segment_size);
+	/* up to lsn, readers take the old tli's file until the new one has it */
+	received->tail_lsn = InvalidXLogRecPtr;
+	received->check_lsn = received->write_lsn;
+	publish(received);
+}
+
+/* ---- room ---- */
+
+void
+bb_received_trim(const BbReqCtx *ctx, BbReceived *received)
+{
+	uint32		segment_size = received->stream.segment_size;
+	BbFollowStatus status;
+	XLogRecPtr	lsn;
+
+	bb_followcontrol_get(received->control, &status);
+	lsn = Max(received->begin_lsn, status.stored_lsn);
+	lsn = Min(lsn, tail_of(received));
+	if (received->checks)
+		lsn = Min(lsn, received->checked_lsn);
+	lsn -= XLogSegmentOffset(lsn, segment_size);
+	if (lsn <= received->trimmed_lsn)
+		return;
+	received->is_changing = true;
+	bb_walspool_trim(ctx, received->spool, lsn);
+	received->is_changing = false;
+	received->trimmed_lsn = lsn;
+	publish(received);
+}
+
+bool
+bb_received_is_full(BbReceived *received)
+{
+	uint64		limit = (uint64) bb_setting_spool_size_mb * 1024 * 1024;
+	uint64		bytes = bb_walspool_bytes(received->spool);
+	BbFollowStatus *status;
+	bool		is_full;
+
+	limit = Max(limit, (uint64) MIN_SEGMENTS * received->stream.segment_size);
+	status = bb_followcontrol_lock(received->control);
+
+	/*
+	 * A leader that waits, and has committed all that it read, needs more to
+	 * complete a record that is larger than the spool.
+	 */
+	is_full = bytes >= limit &&
+		!(status->waiting && status->applied_lsn <= status->stored_lsn);
+	status->spool_full = is_full;
+	bb_followcontrol_unlock(received->control);
+	return is_full;
+}
