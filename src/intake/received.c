@@ -32,6 +32,7 @@ struct BbReceived
 	XLogRecPtr	tail_lsn;  /* without what was written since */
 	XLogRecPtr	begin_lsn; /* nothing before is needed */
 	XLogRecPtr	trimmed_lsn;
+	XLogRecPtr	room_lsn; /* WAL before this is received anyhow */
 
 	/* with confirm 'spool' */
 	bool		checks;
@@ -155,18 +156,17 @@ checked_wait(const BbReqCtx *ctx, const BbWalTail *tail, long timeout_ms)
 	bb_reqctx_check(ctx);
 }
 
-/* Begin to read records at the tail. */
+/* Begin to read records at lsn. */
 static void
-open_reader(const BbReqCtx *ctx, BbReceived *received)
+open_reader(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
 {
-	BbWalStart	start = {.stream = received->stream,
-						 .lsn = received->tail_lsn};
+	BbWalStart	start = {.stream = received->stream, .lsn = lsn};
 	const BbWalOrigin *origin;
 
 	received->tail.position = checked_position;
 	received->tail.wait = checked_wait;
-	received->checked_lsn = received->tail_lsn;
-	received->check_lsn = received->tail_lsn;
+	received->checked_lsn = lsn;
+	received->check_lsn = tail_of(received);
 	origin = bb_walspool_origin(received->directory, &received->tail);
 	received->reader = origin->open(ctx, origin, &start);
 	received->scratch = AllocSetContextCreate(received->context,
@@ -180,6 +180,7 @@ open_spool(const BbReqCtx *ctx, BbReceived *received, bool checks)
 {
 	BbWalStart	start = start_of(ctx, received);
 	uint32		segment_size = start.stream.segment_size;
+	XLogRecPtr	end_lsn;
 
 	received->spool = bb_walspool_open(ctx, received->directory,
 									   start.stream.system_identifier,
@@ -187,14 +188,16 @@ open_spool(const BbReqCtx *ctx, BbReceived *received, bool checks)
 	received->stream = start.stream;
 	received->begin_lsn = start.lsn;
 	received->trimmed_lsn = InvalidXLogRecPtr;
-	received->tail_lsn = bb_walspool_end(ctx, received->spool, &start,
-										 &received->stream.tli);
-	received->write_lsn = received->tail_lsn -
-		XLogSegmentOffset(received->tail_lsn, segment_size);
+	received->room_lsn = InvalidXLogRecPtr;
+	end_lsn = bb_walspool_end(ctx, received->spool, &start,
+							  &received->stream.tli);
+	/* what has no records may not even have the bytes before them */
+	received->tail_lsn = end_lsn > start.lsn ? end_lsn : InvalidXLogRecPtr;
+	received->write_lsn = end_lsn - XLogSegmentOffset(end_lsn, segment_size);
 	received->checks = checks;
 	received->checked_lsn = InvalidXLogRecPtr;
 	if (checks)
-		open_reader(ctx, received);
+		open_reader(ctx, received, end_lsn);
 }
 
 void
@@ -429,10 +432,11 @@ bb_received_is_full(BbReceived *received)
 
 	/*
 	 * A leader that waits, and has committed all that it read, needs more to
-	 * complete a record that is larger than the spool.
+	 * complete a record that is larger than the spool: another segment.
 	 */
-	is_full = bytes >= limit &&
-		!(status->waiting && status->applied_lsn <= status->stored_lsn);
+	if (status->waiting && status->applied_lsn <= status->stored_lsn)
+		received->room_lsn = tail_of(received) + received->stream.segment_size;
+	is_full = bytes >= limit && tail_of(received) >= received->room_lsn;
 	status->spool_full = is_full;
 	bb_followcontrol_unlock(received->control);
 	return is_full;

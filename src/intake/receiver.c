@@ -70,6 +70,7 @@ tail_wait(const BbReqCtx *ctx, const BbWalTail *base, long timeout_ms)
 	BbFollowStatus *status = bb_followcontrol_lock(tail->control);
 	bool		has_changed = status->received_tli != tail->seen_tli ||
 		status->received_lsn != tail->seen_lsn;
+	bool		is_full = status->spool_full;
 
 	tail->seen_tli = status->received_tli;
 	tail->seen_lsn = status->received_lsn;
@@ -77,6 +78,8 @@ tail_wait(const BbReqCtx *ctx, const BbWalTail *base, long timeout_ms)
 	bb_followcontrol_unlock(tail->control);
 	if (has_changed)
 		return;
+	if (is_full)
+		bb_followcontrol_wake_receiver(tail->control);
 	(void) WaitLatch(MyLatch,
 					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
 						 (timeout_ms >= 0 ? WL_TIMEOUT : 0),

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "base/settings.h"
 #include "catalog/pg_authid.h"
+#include "intake/receiver.h"
 #include "miscadmin.h"
 #include "process/sessionworker.h"
 #include "process/standingworker.h"
@@ -167,8 +169,13 @@ task_stand(const void *payload, size_t length)
 }
 
 static const BbWorkerTask tasks[] = {
-	{"echo", task_echo}, {"count", task_count}, {"stay", task_stay},
-	{"fail", task_fail}, {"tally", task_tally}, {"stand", task_stand},
+	{"echo", task_echo},
+	{"count", task_count},
+	{"stay", task_stay},
+	{"fail", task_fail},
+	{"tally", task_tally},
+	{"stand", task_stand},
+	{BB_RECEIVE_TASK, bb_receive_task},
 };
 
 void
@@ -180,6 +187,8 @@ unit_worker_init(void)
 	if (dladdr(unit_worker_init, &self) == 0)
 		elog(ERROR, "could not find out the path of this module");
 	bb_worker_init(self.dli_fname, tasks, lengthof(tasks));
+	/* in workers, too; this module doesn't define the settings */
+	bb_setting_spool_size_mb = 64;
 }
 
 /* ---- tests ---- */

@@ -1,0 +1,484 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_receiver.c
+ *	  A receiver of WAL, whose source is the server in which the tests run.
+ *
+ *	  this session (leads) ──► receiver ──► walsender of this server
+ *			 ▲					  │
+ *			 └────── spool ◄──────┘
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "base/settings.h"
+#include "catalog/pg_authid.h"
+#include "intake/receiver.h"
+#include "intake/serverwal.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "process/standingworker.h"
+#include "replication/message.h"
+#include "replication/slot.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "storage/procarray.h"
+#include "unit.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/timestamp.h"
+
+#define SOURCE "unit_source"
+#define SLOT "unit_receiver"
+
+/* What a test of a receiver has. */
+typedef struct Bench
+{
+	const BbReqCtx *ctx;
+	const char *directory;
+	BbFollowControl *control;
+	int			pid; /* of the receiver */
+	const BbWalTail *tail;
+	BbWalSource *source;
+	XLogRecPtr	start;
+} Bench;
+
+static Bench bench;
+
+/* ---- the source ---- */
+
+static void
+make_source(const char *options)
+{
+	unit_psql("postgres",
+			  psprintf("DO $$ BEGIN IF NOT EXISTS (SELECT FROM "
+					   "pg_foreign_data_wrapper WHERE fdwname = "
+					   "'bbackup_source') THEN CREATE FOREIGN DATA WRAPPER "
+					   "bbackup_source; END IF; END $$;\n"
+					   "DROP SERVER IF EXISTS " SOURCE " CASCADE;\n"
+					   "CREATE SERVER " SOURCE " FOREIGN DATA WRAPPER "
+					   "bbackup_source OPTIONS (host '%s', port '%d'%s);\n"
+					   "CREATE USER MAPPING FOR PUBLIC SERVER " SOURCE
+					   " OPTIONS (user '%s', password_required 'false');\n",
+					   Unix_socket_directories, PostPortNumber, options,
+					   GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false)));
+	AcceptInvalidationMessages();
+}
+
+static XLogRecPtr
+restart_lsn(const char *name)
+{
+	ReplicationSlot *slot = SearchNamedReplicationSlot(name, true);
+
+	return slot == NULL ? InvalidXLogRecPtr : slot->data.restart_lsn;
+}
+
+static void
+drop_slot(const char *name)
+{
+	if (SearchNamedReplicationSlot(name, true) == NULL)
+		return;
+	ReplicationSlotDrop(name, false);
+}
+
+/* ---- the leader ---- */
+
+static BbFollowStatus
+status_now(void)
+{
+	BbFollowStatus status;
+
+	bb_followcontrol_get(bench.control, &status);
+	return status;
+}
+
+/* Wait a moment, at most two minutes in a test. */
+static void
+nap(void)
+{
+	bb_reqctx_check(bench.ctx);
+	if (TimestampDifferenceExceeds(bench.ctx->started_at,
+								   GetCurrentTimestamp(), 120000))
+		elog(ERROR, "a receiver doesn't get on: %s", status_now().error);
+	pg_usleep(1000);
+}
+
+#define AWAIT(condition) \
+	while (!(condition)) \
+	nap()
+
+static void
+start_receiver(void)
+{
+	BbReceiverOrder order = {.store = InvalidOid};
+
+	strlcpy(order.timeline, "unit-receiver", sizeof(order.timeline));
+	bench.pid = bb_standingworker_start(
+		&(BbStandingWorker){.task = BB_RECEIVE_TASK,
+							.database = MyDatabaseId,
+							.role = InvalidOid,
+							.payload = &order,
+							.payload_length = sizeof(order)});
+}
+
+static void
+end_receiver(int signal)
+{
+	kill(bench.pid, signal);
+	AWAIT(BackendPidGetProc(bench.pid) == NULL);
+}
+
+static void
+remove_all(const char *directory)
+{
+	(void) rmtree(directory, true);
+}
+
+/* Order to receive from now on, and read what comes. */
+static void
+order_from(XLogRecPtr lsn)
+{
+	BbWalStart	start = {.lsn = lsn};
+	const BbWalOrigin *origin;
+
+	bench.start = lsn;
+	bb_followcontrol_order(bench.control, 1, lsn, true);
+	AWAIT(status_now().receiving_order == status_now().order);
+	start.stream.tli = 1;
+	start.stream.system_identifier = GetSystemIdentifier();
+	start.stream.segment_size = wal_segment_size;
+	bench.tail = bb_receiver_tail(bench.control);
+	origin = bb_walspool_origin(bench.directory, bench.tail);
+	bench.source = origin->open(bench.ctx, origin, &start);
+}
+
+static void
+begin(const BbReqCtx *ctx, const char *options)
+{
+	make_source(options);
+	drop_slot(SLOT);
+	bench = (Bench){.ctx = ctx};
+	bench.directory = bb_followcontrol_path(InvalidOid, "unit-receiver");
+	CHECK(bb_followcontrol_remove(bench.directory, remove_all));
+	bench.control = bb_followcontrol_create(bench.directory);
+	bb_followcontrol_source(bench.control, SOURCE, SLOT, false);
+	start_receiver();
+	AWAIT(status_now().slot_ready);
+	CHECK(!XLogRecPtrIsInvalid(restart_lsn(SLOT)));
+	order_from(GetXLogInsertRecPtr());
+}
+
+static void
+finish(void)
+{
+	end_receiver(SIGTERM);
+	drop_slot(SLOT);
+}
+
+/* Write a message to WAL; its end. */
+static XLogRecPtr
+write_message(const char *text, size_t length)
+{
+	XLogRecPtr	lsn = LogLogicalMessage("unit", text, length, false
+#if PG_VERSION_NUM >= 170000
+										,
+										true
+#endif
+	);
+
+	XLogFlush(lsn);
+	return lsn;
+}
+
+/* Read records up to lsn, which must be the end of one. */
+static void
+read_to(XLogRecPtr lsn)
+{
+	for (;;)
+	{
+		BbWalNext	next = bb_walsource_next(bench.ctx, bench.source);
+
+		if (next == BB_WAL_RECORD)
+		{
+			if (bench.source->reader->EndRecPtr == lsn)
+				return;
+			CHECK(bench.source->reader->EndRecPtr < lsn);
+			continue;
+		}
+		if (next != BB_WAL_WAIT)
+			bb_walsource_raise(bench.ctx, bench.source, lsn);
+		nap();
+		bb_walsource_wait(bench.ctx, bench.source, 1000);
+	}
+}
+
+/* ---- tests ---- */
+
+UNIT_TEST(receiver_receives_and_confirms)
+{
+	XLogRecPtr	lsn;
+
+	begin(ctx, "");
+	CHECK(status_now().connected && status_now().receiver_pid == bench.pid);
+	lsn = write_message("one", 3);
+	read_to(lsn);
+	CHECK(status_now().received_lsn >= lsn);
+	/* what isn't stored isn't confirmed */
+	CHECK(status_now().confirmed_lsn <= bench.start);
+	CHECK(restart_lsn(SLOT) <= bench.start);
+	/* what is, is, at once: far less than the interval of 10 s */
+	bb_walsource_committed(ctx, bench.source, lsn);
+	AWAIT(restart_lsn(SLOT) == lsn);
+	CHECK(status_now().confirmed_lsn == lsn);
+	CHECK(status_now().source_lsn >= lsn && status_now().source_time != 0);
+
+	/* the leader's end is the receiver's */
+	finish();
+}
+
+UNIT_TEST(receiver_ends_with_its_leader)
+{
+	MemoryContext context = unit_enter();
+
+	begin(ctx, "");
+	read_to(write_message("x", 1));
+	unit_leave(context);
+	AWAIT(BackendPidGetProc(bench.pid) == NULL);
+	drop_slot(SLOT);
+}
+
+UNIT_TEST(receiver_with_confirm_spool)
+{
+	XLogRecPtr	lsn;
+	char	   *large = palloc0(3 * 1024 * 1024);
+
+	begin(ctx, ", confirm 'spool'");
+	for (int i = 0; i < 20; i++)
+	{
+		lsn = write_message("two", 3);
+		AWAIT(restart_lsn(SLOT) >= lsn);
+		CHECK(status_now().synced_lsn >= lsn);
+		CHECK(XLogRecPtrIsInvalid(status_now().stored_lsn) ||
+			  status_now().stored_lsn == bench.start);
+	}
+	/* a record in many messages is confirmed as a whole */
+	lsn = write_message(large, 3 * 1024 * 1024);
+	AWAIT(restart_lsn(SLOT) >= lsn);
+	read_to(lsn);
+	finish();
+}
+
+UNIT_TEST(receiver_goes_on_after_its_end)
+{
+	XLogRecPtr	first;
+	XLogRecPtr	second;
+
+	begin(ctx, ", confirm 'spool'");
+	first = write_message("first", 5);
+	AWAIT(restart_lsn(SLOT) >= first);
+	end_receiver(SIGTERM);
+	second = write_message("second", 6);
+	start_receiver();
+	/* what was confirmed is found again, and never less is reported */
+	AWAIT(restart_lsn(SLOT) >= second);
+	read_to(first);
+	read_to(second);
+	finish();
+}
+
+UNIT_TEST(receiver_goes_on_after_an_error)
+{
+	XLogRecPtr	first;
+	XLogRecPtr	second;
+	uint64		order;
+
+	begin(ctx, "");
+	first = write_message("first", 5);
+	read_to(first);
+	order = status_now().order;
+	unit_psql("postgres",
+			  "SELECT pg_terminate_backend(pid) FROM pg_stat_replication;\n");
+	AWAIT(!status_now().connected);
+	CHECK(status_now().error[0] != '\0');
+	second = write_message("second", 6);
+	read_to(second);
+	CHECK(status_now().order == order && status_now().connected);
+	CHECK(status_now().receiver_pid == bench.pid);
+	finish();
+}
+
+UNIT_TEST(receiver_takes_a_changed_source)
+{
+	begin(ctx, "");
+	read_to(write_message("x", 1));
+	unit_psql("postgres",
+			  psprintf("ALTER SERVER " SOURCE " OPTIONS (SET port '1');\n"
+					   "SELECT pg_terminate_backend(pid) FROM "
+					   "pg_stat_replication;\n"));
+	AWAIT(strstr(status_now().error, "refused") != NULL ||
+		  strstr(status_now().error, "No such file") != NULL);
+	unit_psql("postgres",
+			  psprintf("ALTER SERVER " SOURCE " OPTIONS (SET port '%d');\n",
+					   PostPortNumber));
+	read_to(write_message("y", 1));
+	finish();
+}
+
+UNIT_TEST(receiver_makes_its_slot_again)
+{
+	begin(ctx, "");
+	read_to(write_message("x", 1));
+	unit_psql("postgres",
+			  "SELECT pg_terminate_backend(pid, 60000) FROM "
+			  "pg_stat_replication;\n"
+			  "SELECT pg_drop_replication_slot('" SLOT "') FROM "
+			  "pg_replication_slots WHERE NOT active;\n");
+	read_to(write_message("y", 1));
+	CHECK(!XLogRecPtrIsInvalid(restart_lsn(SLOT)));
+	finish();
+}
+
+UNIT_TEST(receiver_obeys_a_new_order)
+{
+	XLogRecPtr	lsn;
+
+	begin(ctx, "");
+	lsn = write_message("x", 1);
+	read_to(lsn);
+	/* from the same position, and what is there already is read again */
+	order_from(bench.start);
+	read_to(lsn);
+	order_from(lsn);
+	read_to(write_message("y", 1));
+	finish();
+}
+
+UNIT_TEST(receiver_reports_a_gap)
+{
+	begin(ctx, "");
+	read_to(write_message("x", 1));
+	/* a position that no server has any more */
+	bb_followcontrol_order(bench.control, 1, wal_segment_size / 2, true);
+	AWAIT(status_now().problem != BB_RECEIVER_FINE);
+	CHECK(status_now().problem == BB_RECEIVER_GAP);
+	CHECK(status_now().problem_tli == 1 && status_now().problem_lsn == 0);
+	/* and goes on when it is ordered to */
+	order_from(GetXLogInsertRecPtr());
+	CHECK(status_now().problem == BB_RECEIVER_FINE);
+	read_to(write_message("y", 1));
+	finish();
+}
+
+UNIT_TEST(receiver_refuses_another_system)
+{
+	begin(ctx, "");
+	read_to(write_message("x", 1));
+	bb_followcontrol_lock(bench.control)->system_identifier++;
+	bb_followcontrol_unlock(bench.control);
+	unit_psql("postgres",
+			  "SELECT pg_terminate_backend(pid) FROM pg_stat_replication;\n");
+	AWAIT(status_now().problem == BB_RECEIVER_FOREIGN);
+	CHECK(strstr(status_now().error, "another server") != NULL);
+	finish();
+}
+
+/* The spool of these tests has room for 64 MB: see unit_worker_init. */
+UNIT_TEST(receiver_waits_for_room)
+{
+	char	   *large = palloc0(1024 * 1024);
+	XLogRecPtr	lsn = InvalidXLogRecPtr;
+	XLogRecPtr	received;
+
+	begin(ctx, "");
+	read_to(write_message("x", 1));
+	for (int i = 0; i < 120; i++)
+		lsn = write_message(large, 1024 * 1024);
+	CHECK(bb_setting_spool_size_mb == 64);
+	AWAIT(status_now().spool_full);
+	received = status_now().received_lsn;
+	CHECK(received < lsn);
+	CHECK(status_now().spool_bytes < UINT64CONST(66) * 1024 * 1024);
+	pg_usleep(100000);
+	CHECK(status_now().received_lsn == received);
+	CHECK(status_now().connected);
+	/* what is committed makes room */
+	while (bench.source->reader->EndRecPtr != lsn)
+	{
+		if (bb_walsource_next(ctx, bench.source) == BB_WAL_WAIT)
+			nap();
+		else
+			bb_walsource_committed(ctx, bench.source,
+								   bench.source->reader->EndRecPtr);
+		CHECK(status_now().spool_bytes < UINT64CONST(66) * 1024 * 1024);
+	}
+	AWAIT(!status_now().spool_full);
+	finish();
+}
+
+UNIT_TEST(receiver_larger_than_its_spool)
+{
+	size_t		size = 100 * 1024 * 1024;
+	char	   *large = palloc0(size);
+	XLogRecPtr	lsn;
+
+	begin(ctx, "");
+	lsn = write_message("x", 1);
+	read_to(lsn);
+	bb_walsource_committed(ctx, bench.source, lsn);
+	/* one record; nothing before it can be committed to make room */
+	read_to(write_message(large, size));
+	finish();
+}
+
+/* ---- of a session ---- */
+
+UNIT_TEST(serverwal_of_a_session)
+{
+	MemoryContext context;
+	BbServerWal *wal;
+	const BbWalOrigin *origin;
+	BbWalStart	start = {.lsn = GetXLogInsertRecPtr()};
+	char	   *parent = bb_followcontrol_path(InvalidOid, "import-left");
+	int			slots = 0;
+
+	/* what a killed session left */
+	bench = (Bench){.ctx = ctx};
+	make_source("");
+	(void) MakePGDirectory(DataDir);
+	if (mkdir(bb_followcontrol_path(InvalidOid, "."), 0700) < 0)
+		CHECK(errno == EEXIST);
+	CHECK(mkdir(parent, 0700) == 0);
+
+	context = unit_enter();
+	wal = bb_serverwal_session(ctx, SOURCE);
+	CHECK(access(parent, F_OK) != 0);
+	wal->reserve(ctx, wal);
+	for (int i = 0; i < max_replication_slots; i++)
+		slots += ReplicationSlotCtl->replication_slots[i].in_use;
+	CHECK(slots == 1);
+	wal->receive(ctx, wal, 1, start.lsn);
+	origin = wal->origin(ctx, wal);
+	start.stream.tli = 1;
+	start.stream.system_identifier = GetSystemIdentifier();
+	start.stream.segment_size = wal_segment_size;
+	bench.source = origin->open(ctx, origin, &start);
+	bench.control = NULL;
+	read_to(write_message("x", 1));
+
+	/* a lost connection ends the import */
+	unit_psql("postgres",
+			  "SELECT pg_terminate_backend(pid) FROM pg_stat_replication;\n");
+	CHECK_ERROR(read_to(PG_UINT64_MAX), ERRCODE_CONNECTION_FAILURE);
+	unit_leave(context);
+	slots = 0;
+	for (int i = 0; i < max_replication_slots; i++)
+		slots += ReplicationSlotCtl->replication_slots[i].in_use;
+	CHECK(slots == 0);
+}
