@@ -50,36 +50,72 @@ typedef struct Attempt
 
 /* ---- failures ---- */
 
+/* Returns the SQLSTATE that a line has after ":  ", and where it is; 0: none. */
+static int
+find_sqlstate(const char *line, const char **where)
+{
+	for (const char *p = line; (p = strstr(p, ":  ")) != NULL; p += 3)
+	{
+		const char *state = p + 3;
+
+		if (strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+			strncmp(state + 5, ": ", 2) == 0)
+		{
+			*where = state;
+			return MAKE_SQLSTATE(state[0], state[1], state[2], state[3],
+								 state[4]);
+		}
+	}
+	return 0;
+}
+
+/* Does a line say where in its source the server raised an error? */
+static bool
+is_location(const char *line)
+{
+	const char *file = strstr(line, ".c:");
+
+	return file != NULL && strstr(line, ":  ") != NULL && file[3] != '\0' &&
+		file[3 + strspn(file + 3, "0123456789")] == '\0';
+}
+
 /*
- * Remove the SQLSTATE and the place in the server's source from a message that
- * libpq has made of an error of the server, and return the SQLSTATE.
+ * Copy a message of libpq without the SQLSTATEs and the places in the server's
+ * source, and return the last SQLSTATE.
  *
- * libpq doesn't tell it otherwise while it connects.  (pqBuildErrorMessage3 in
+ * While it connects, libpq tells the SQLSTATE only in a verbose message.  There
+ * are several if it has tried with TLS and without.  (pqBuildErrorMessage3 in
  * fe-protocol3.c: "FATAL:  28P01: password ...".)
  */
 static int
-take_sqlstate(char *message)
+copy_failure(StringInfo to, const char *message)
 {
-	for (char *p = message; (p = strstr(p, ":  ")) != NULL; p += 3)
-	{
-		char	   *state = p + 3;
-		char	   *last_line;
-		int			code;
+	int			sqlstate = ERRCODE_CONNECTION_FAILURE;
 
-		if (strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 ||
-			strncmp(state + 5, ": ", 2) != 0)
+	while (*message != '\0')
+	{
+		size_t		length = strcspn(message, "\n");
+		char	   *line = pnstrdup(message, length);
+		const char *state;
+		int			found = find_sqlstate(line, &state);
+
+		message += length + (message[length] == '\n');
+		if (line[0] == '\0' || is_location(line))
 			continue;
-		code = MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4]);
-		last_line = strrchr(state, '\n');
-		if (last_line != NULL && strstr(last_line, ".c:") != NULL)
-			*last_line = '\0';
-		memmove(state, state + 7, strlen(state + 7) + 1);
-		if (code == ERRCODE_QUERY_CANCELED ||
-			code == ERRCODE_SUCCESSFUL_COMPLETION)
-			return ERRCODE_CONNECTION_FAILURE;
-		return code;
+		if (to->len > 0)
+			appendStringInfoChar(to, '\n');
+		if (found != 0)
+		{
+			sqlstate = found;
+			appendBinaryStringInfo(to, line, state - line);
+			line = unconstify(char *, state) + 7;
+		}
+		appendStringInfoString(to, bb_text_valid(line));
 	}
-	return ERRCODE_CONNECTION_FAILURE;
+	if (sqlstate == ERRCODE_QUERY_CANCELED ||
+		sqlstate == ERRCODE_SUCCESSFUL_COMPLETION)
+		return ERRCODE_CONNECTION_FAILURE;
+	return sqlstate;
 }
 
 static void
@@ -89,16 +125,14 @@ close_connection(BbReplConnection *connection)
 	connection->pg = NULL;
 }
 
+/* libpq names the address only; "name" is what was looked up, or NULL. */
 static void
-add_failure(Attempt *attempt, const char *message)
+add_failure(Attempt *attempt, const char *name, const char *message)
 {
-	char	   *text = pnstrdup(message, strnlen(message, 2000));
-
-	text = pchomp(text);
-	attempt->sqlstate = take_sqlstate(text);
-	if (attempt->failures.len > 0)
-		appendStringInfoChar(&attempt->failures, '\n');
-	appendStringInfoString(&attempt->failures, bb_text_valid(text));
+	message = pnstrdup(message, strnlen(message, 2000));
+	if (name != NULL)
+		message = psprintf("host \"%s\": %s", name, message);
+	attempt->sqlstate = copy_failure(&attempt->failures, message);
 }
 
 /* Would another server refuse us, too? */
@@ -230,6 +264,10 @@ try_address(const BbReqCtx *ctx, Attempt *attempt, const BbReplHost *host,
 {
 	BbReplConnection *connection = attempt->connection;
 	TimestampTz begun = GetCurrentTimestamp();
+	const char *name = host->hostaddr != NULL && host->host != NULL &&
+			strcmp(host->host, host->hostaddr) != 0
+		? host->host
+		: NULL;
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
 	start(attempt, host, session);
@@ -240,11 +278,11 @@ try_address(const BbReqCtx *ctx, Attempt *attempt, const BbReplHost *host,
 
 		if (ms == 0)
 		{
-			add_failure(attempt,
+			add_failure(attempt, name,
 						psprintf("connection to server at \"%s\", port %s "
 								 "failed: timeout expired",
-								 host->host != NULL ? host->host
-													: host->hostaddr,
+								 host->hostaddr != NULL ? host->hostaddr
+														: host->host,
 								 host->port));
 			close_connection(connection);
 			return false;
@@ -258,7 +296,7 @@ try_address(const BbReqCtx *ctx, Attempt *attempt, const BbReplHost *host,
 	if (status == PGRES_POLLING_OK &&
 		PQstatus(connection->pg) == CONNECTION_OK)
 		return true;
-	add_failure(attempt, PQerrorMessage(connection->pg));
+	add_failure(attempt, name, PQerrorMessage(connection->pg));
 	close_connection(connection);
 	return false;
 }
@@ -278,7 +316,7 @@ try_addresses(const BbReqCtx *ctx, Attempt *attempt, const BbReplHost *host,
 	ListCell   *cell;
 
 	if (failure != NULL)
-		add_failure(attempt, failure);
+		add_failure(attempt, NULL, failure);
 	foreach(cell, addresses)
 	{
 		if (try_address(ctx, attempt, lfirst(cell), session))
