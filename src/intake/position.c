@@ -68,7 +68,7 @@ bb_feedback_flushed(BbConfirm confirm, XLogRecPtr stored_lsn,
 {
 	XLogRecPtr	flushed = Max(stored_lsn, confirmed_lsn);
 
-	if (confirm == BB_CONFIRM_SPOOL)
+	if (confirm == BB_CONFIRM_SPOOL && !XLogRecPtrIsInvalid(stored_lsn))
 		flushed = Max(flushed, synced_lsn);
 	return flushed;
 }

@@ -77,7 +77,8 @@ typedef struct BbFeedback
  * Invalid.
  *
  * stored_lsn and synced_lsn are ends of records; synced_lsn counts with confirm
- * 'spool' only.  It never goes back behind what was confirmed before.
+ * 'spool' only, and not before there is a base backup in the store, without
+ * which WAL is no use.  It never goes back behind what was confirmed before.
  */
 extern XLogRecPtr bb_feedback_flushed(BbConfirm confirm, XLogRecPtr stored_lsn,
 									  XLogRecPtr synced_lsn,

@@ -24,6 +24,7 @@
 
 /* How often to look for the leader, or for the end of another receiver. */
 #define LOOK_MS 1000
+#define OTHER_MS 30000
 
 /*
  * For a moment the source may not have noticed that the last connection ended;
@@ -127,18 +128,21 @@ nap(long timeout_ms)
 
 /*
  * Attach to the control block of a leader, as its only receiver; NULL: there is
- * no leader.
+ * no leader, or it has a receiver.
+ *
+ * The receiver of a former leader will notice that it has gone, and end.
  */
 static BbFollowControl *
 attach(const char *directory)
 {
 	BbFollowControl *control = bb_followcontrol_attach(directory);
+	TimestampTz start = GetCurrentTimestamp();
 
 	while (control != NULL && !bb_followcontrol_receive(control))
 	{
-		/* the receiver of a former leader will notice, and end */
 		nap(LOOK_MS / 10);
-		if (!bb_followcontrol_is_current(control))
+		if (!bb_followcontrol_is_current(control) ||
+			TimestampDifferenceExceeds(start, GetCurrentTimestamp(), OTHER_MS))
 			return NULL;
 	}
 	return control;

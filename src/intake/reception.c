@@ -82,6 +82,17 @@ look_around(const BbReqCtx *ctx)
 	}
 }
 
+/* The source's WAL ends at lsn, by its clock at some time. */
+static void
+note_position(BbReception *reception, XLogRecPtr lsn, TimestampTz time)
+{
+	BbFollowStatus *status = bb_followcontrol_lock(reception->control);
+
+	status->source_lsn = lsn;
+	status->source_time = time;
+	bb_followcontrol_unlock(reception->control);
+}
+
 /* ---- the source ---- */
 
 static const BbSource *
@@ -154,15 +165,19 @@ look_at_synchronous(const BbReqCtx *ctx, Stream *stream)
 	const char *names = bb_repl_show(ctx, stream->connection,
 									 "synchronous_standby_names");
 	BbFollowStatus *status;
+	bool		is_temporary;
 
 	stream->is_synchronous = bb_sync_names_has(names,
 											   source->application_name);
 	status = bb_followcontrol_lock(reception->control);
 	status->is_synchronous = stream->is_synchronous;
+	is_temporary = status->temporary;
 	bb_followcontrol_unlock(reception->control);
 
 	if (reception->has_reported &&
 		reception->was_synchronous == stream->is_synchronous)
+		return;
+	if (is_temporary)
 		return;
 	if (stream->is_synchronous && source->confirm == BB_CONFIRM_STORE)
 		ereport(WARNING,
@@ -193,11 +208,9 @@ look_at_synchronous(const BbReqCtx *ctx, Stream *stream)
 static void
 make_slot(const BbReqCtx *ctx, Stream *stream, const BbFollowStatus *status)
 {
-	bool		is_new = status->order == 0;
-
 	bb_repl_slot_create(ctx, stream->connection, status->slot,
 						status->temporary);
-	if (!is_new)
+	if (status->order != 0)
 		ereport(LOG_SERVER_ONLY,
 				(errmsg("replication slot \"%s\" of source \"%s\" was created again",
 						status->slot, stream->source->name),
@@ -237,10 +250,18 @@ prepare_slot(const BbReqCtx *ctx, Stream *stream)
 	bb_followcontrol_wake_leader(reception->control);
 }
 
-/* Wait until there is an order.  Returns false if the leader has gone. */
+/*
+ * Wait until there is an order.  Returns false if the leader has gone.
+ *
+ * That may last as long as an import.  Meanwhile the source is asked for its
+ * position, which also shows whether the connection still stands.
+ */
 static bool
-await_order(const BbReqCtx *ctx, BbReception *reception)
+await_order(const BbReqCtx *ctx, BbReception *reception,
+			BbReplConnection *connection)
 {
+	TimestampTz asked = GetCurrentTimestamp();
+
 	for (;;)
 	{
 		BbFollowStatus status;
@@ -254,6 +275,12 @@ await_order(const BbReqCtx *ctx, BbReception *reception)
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 LOOK_MS, PG_WAIT_EXTENSION);
 		look_around(ctx);
+		if (TimestampDifferenceExceeds(asked, GetCurrentTimestamp(), LOOK_MS))
+		{
+			asked = GetCurrentTimestamp();
+			note_position(reception, bb_repl_identify(ctx, connection)->lsn,
+						  asked);
+		}
 	}
 }
 
@@ -352,7 +379,12 @@ join(const BbReqCtx *ctx, Stream *stream)
 
 /* ---- the stream ---- */
 
-/* Report what is durable, if it is time to.  Returns the time until then. */
+/*
+ * Report what is durable, if it is time to.  Returns the time until then.
+ *
+ * An import of a session reports nothing as durable: its slot ends soon, and a
+ * server without such a position is no synchronous standby.
+ */
 static long
 give_feedback(Stream *stream)
 {
@@ -363,9 +395,12 @@ give_feedback(Stream *stream)
 	long		wait_ms;
 
 	bb_followcontrol_get(reception->control, &status);
-	next.flushed = bb_feedback_flushed(stream->source->confirm,
-									   status.stored_lsn, status.synced_lsn,
-									   stream->confirmed_lsn);
+	next.flushed = InvalidXLogRecPtr;
+	if (!status.temporary)
+		next.flushed = bb_feedback_flushed(stream->source->confirm,
+										   status.stored_lsn,
+										   status.synced_lsn,
+										   stream->confirmed_lsn);
 	next.written = Max(status.received_lsn, next.flushed);
 	next.time = GetCurrentTimestamp();
 	wait_ms = bb_feedback_wait_ms(&stream->last, &next, stream->is_requested,
@@ -392,15 +427,11 @@ static void
 note_message(Stream *stream, const BbStreamMessage *message)
 {
 	BbReception *reception = stream->reception;
-	BbFollowStatus *status;
 
 	stream->heard = GetCurrentTimestamp();
 	stream->asked = false;
 	stream->is_requested |= message->reply_requested;
-	status = bb_followcontrol_lock(reception->control);
-	status->source_lsn = Max(message->source_lsn, message->lsn);
-	status->source_time = message->source_time;
-	bb_followcontrol_unlock(reception->control);
+	note_position(reception, message->source_lsn, message->source_time);
 	if (!reception->streams)
 	{
 		reception->streams = true;
@@ -569,7 +600,7 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 	stream.interval_ms = bb_feedback_interval_ms(server->sender_timeout_ms);
 	look_at_synchronous(ctx, &stream);
 	prepare_slot(ctx, &stream);
-	if (!await_order(ctx, reception))
+	if (!await_order(ctx, reception, stream.connection))
 		return;
 	bb_received_begin(ctx, reception->received, stream.source->confirm);
 	reception->order = bb_received_order(reception->received);

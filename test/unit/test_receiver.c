@@ -389,6 +389,28 @@ UNIT_TEST(receiver_refuses_another_system)
 	finish();
 }
 
+UNIT_TEST(receiver_as_synchronous_standby)
+{
+	begin(ctx, ", confirm 'spool'");
+	unit_psql(
+		"postgres",
+		"ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (\"BBackup\")';\n"
+		"SELECT pg_reload_conf();\n"
+		"SELECT pg_terminate_backend(pid, 60000) FROM "
+		"pg_stat_replication;\n");
+	AWAIT(status_now().is_synchronous && status_now().connected);
+	/* these commits wait for the spool, and the leader stores nothing */
+	unit_psql("postgres",
+			  "CREATE TABLE unit_sync (a int);\n"
+			  "DROP TABLE unit_sync;\n"
+			  "SELECT 1 / count(*) FROM pg_stat_replication WHERE "
+			  "sync_state = 'quorum' AND application_name = 'bbackup';\n"
+			  "ALTER SYSTEM RESET synchronous_standby_names;\n"
+			  "SELECT pg_reload_conf();\n");
+	CHECK(status_now().stored_lsn == bench.start);
+	finish();
+}
+
 /* The spool of these tests has room for 64 MB: see unit_worker_init. */
 UNIT_TEST(receiver_waits_for_room)
 {
@@ -445,20 +467,20 @@ UNIT_TEST(serverwal_of_a_session)
 	BbServerWal *wal;
 	const BbWalOrigin *origin;
 	BbWalStart	start = {.lsn = GetXLogInsertRecPtr()};
-	char	   *parent = bb_followcontrol_path(InvalidOid, "import-left");
+	char	   *left = bb_followcontrol_path(InvalidOid, "import-left");
+	char	   *spools = pstrdup(left);
 	int			slots = 0;
 
 	/* what a killed session left */
+	get_parent_directory(spools);
 	bench = (Bench){.ctx = ctx};
 	make_source("");
-	(void) MakePGDirectory(DataDir);
-	if (mkdir(bb_followcontrol_path(InvalidOid, "."), 0700) < 0)
-		CHECK(errno == EEXIST);
-	CHECK(mkdir(parent, 0700) == 0);
+	CHECK(mkdir(spools, 0700) == 0 || errno == EEXIST);
+	CHECK(mkdir(left, 0700) == 0);
 
 	context = unit_enter();
 	wal = bb_serverwal_session(ctx, SOURCE);
-	CHECK(access(parent, F_OK) != 0);
+	CHECK(access(left, F_OK) != 0);
 	wal->reserve(ctx, wal);
 	for (int i = 0; i < max_replication_slots; i++)
 		slots += ReplicationSlotCtl->replication_slots[i].in_use;
@@ -475,7 +497,7 @@ UNIT_TEST(serverwal_of_a_session)
 	/* a lost connection ends the import */
 	unit_psql("postgres",
 			  "SELECT pg_terminate_backend(pid) FROM pg_stat_replication;\n");
-	CHECK_ERROR(read_to(PG_UINT64_MAX), ERRCODE_CONNECTION_FAILURE);
+	CHECK_ERROR(read_to(PG_UINT64_MAX), ERRCODE_ADMIN_SHUTDOWN);
 	unit_leave(context);
 	slots = 0;
 	for (int i = 0; i < max_replication_slots; i++)
