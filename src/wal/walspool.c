@@ -580,6 +580,20 @@ bb_walspool_history(const BbReqCtx *ctx, BbWalSpool *spool, TimeLineID tli,
 
 /* ---- removing ---- */
 
+/*
+ * Is the next write to this segment?
+ *
+ * The record that ends a segment early ends where the segment does, even if the
+ * rest of the segment, which has nothing, hasn't been received yet.
+ */
+static inline bool
+goes_on_in(const BbWalSpool *spool, const SpoolFile *file)
+{
+	return file->tli == spool->tli &&
+		spool->end > file->number * spool->segment_size &&
+		spool->end < (file->number + 1) * spool->segment_size;
+}
+
 void
 bb_walspool_trim(const BbReqCtx *ctx, BbWalSpool *spool, XLogRecPtr lsn)
 {
@@ -595,7 +609,8 @@ bb_walspool_trim(const BbReqCtx *ctx, BbWalSpool *spool, XLogRecPtr lsn)
 		const SpoolFile *file = lfirst(cell);
 
 		bb_reqctx_check(ctx);
-		if (file->is_segment && file->number < first)
+		if (file->is_segment && file->number < first &&
+			!goes_on_in(spool, file))
 			cut_segment(spool, file->tli, file->number, 0);
 	}
 	spool->first = first;

@@ -394,6 +394,12 @@ read_record(SpoolSource *source)
 	if (XLogReadRecord(reader, &message) != NULL)
 		return bb_walsequence_check(&source->at, source->base.path, reader,
 									&source->message) == BB_WAL_FOLLOWS;
+	/*
+	 * xlogreader goes on without the last bytes of a record that ends near the
+	 * beginning of a segment, and finds it broken: it counts a short header.
+	 */
+	if (source->blocked)
+		return false;
 	if (message != NULL && message[0] != '\0')
 		source->message = psprintf("%c%s.", pg_toupper(message[0]),
 								   message + 1);
