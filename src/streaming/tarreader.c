@@ -158,6 +158,9 @@ member_path(const char *header)
 						NAME_SIZE, header + NAME_AT);
 	else
 		path = pnstrdup(header + NAME_AT, NAME_SIZE);
+	/* "./pg_wal/archive_status" in basebackup.c */
+	if (strncmp(path, "./", 2) == 0)
+		memmove(path, path + 2, strlen(path) - 1);
 	length = strlen(path);
 	/* tarCreateHeader adds a '/' to the name of a link, too */
 	if (header[TYPE_AT] != TYPE_FILE && length > 1 && path[length - 1] == '/')

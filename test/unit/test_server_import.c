@@ -97,7 +97,7 @@ good_tar(void)
 
 	initStringInfo(&tar);
 	add_member(&tar, "backup_label", NULL, S_IFREG | 0600, "label");
-	add_member(&tar, "base", NULL, S_IFDIR | 0700, NULL);
+	add_member(&tar, "./base", NULL, S_IFDIR | 0700, NULL);
 	add_member(&tar, "pg_tblspc/16384", "/elsewhere", S_IFLNK | 0777, NULL);
 	add_member(&tar, "empty", NULL, S_IFREG | 0640, "");
 	add_end(&tar);
@@ -118,9 +118,9 @@ UNIT_TEST(tarreader_pieces)
 
 UNIT_TEST(tarreader_refuses)
 {
-	static const char *const paths[] = {"/etc/passwd", "../x", "a/../b",
-										"a//b",		   "./a",  "..",
-										"a/."};
+	static const char *const paths[] = {"/etc/passwd", "../x",	"a/../b",
+										"a//b",		   "././a", "..",
+										"a/.",		   "./"};
 	StringInfoData tar;
 
 	for (int i = 0; i < lengthof(paths); i++)
