@@ -66,6 +66,19 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION bb_import_directory IS
 'stores a data directory as a new timeline. The directory belongs to a cluster that was shut down cleanly, or is a base backup with backup_label and WAL (wal_directory NULL: its pg_wal). Errors: a running cluster, another major version, a corrupt page, a timeline that exists';
 
+CREATE FUNCTION bb_import_server(
+    source name, store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    checkpoint text DEFAULT 'spread', max_rate integer DEFAULT NULL,
+    OUT timeline text, OUT lsn pg_lsn, OUT databases bigint,
+    OUT relations bigint, OUT pages bigint, OUT bytes_read bigint,
+    OUT bytes_stored bigint, OUT duration interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_import_server'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_import_server IS
+'stores a running server as a new timeline, by a base backup of it and the WAL that is written meanwhile. source: a foreign server of the wrapper bbackup_source. checkpoint: fast or spread, how the source begins the backup. max_rate: kilobytes per second; NULL: no limit. Small files wait in a temporary file (temp_tablespaces, temp_file_limit). Errors: another major version, a corrupt page, a timeline that exists, a connection that breaks';
+
 CREATE FUNCTION bb_ingest(
     wal_directory text, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main', until pg_lsn DEFAULT NULL,
@@ -117,11 +130,11 @@ CREATE VIEW bb_stat_progress_import AS
     LEFT JOIN pg_database d ON d.oid = p.datid;
 
 COMMENT ON VIEW bb_stat_progress_import IS
-'one row for each backend that runs bb_import_directory';
+'one row for each backend that runs bb_import_directory or bb_import_server';
 COMMENT ON COLUMN bb_stat_progress_import.pid IS 'Process ID of the backend';
 COMMENT ON COLUMN bb_stat_progress_import.datid IS 'OID of the database that the backend is connected to';
 COMMENT ON COLUMN bb_stat_progress_import.datname IS 'Name of that database';
-COMMENT ON COLUMN bb_stat_progress_import.phase IS 'Current phase: initializing, checking, reading files or committing';
+COMMENT ON COLUMN bb_stat_progress_import.phase IS 'Current phase: initializing, checking, waiting for checkpoint, receiving (a base backup), reading files or committing';
 COMMENT ON COLUMN bb_stat_progress_import.bytes_total IS 'Bytes to read; 0 until it is known';
 COMMENT ON COLUMN bb_stat_progress_import.bytes_done IS 'Bytes read so far';
 COMMENT ON COLUMN bb_stat_progress_import.files_total IS 'Files to read; 0 until it is known';
@@ -603,10 +616,10 @@ REVOKE ALL ON FUNCTION
     bb_create_branch, bb_databases, bb_drop_timeline, bb_evict, bb_evict_idle,
     bb_fdw_validator, bb_files, bb_gaps, bb_get_access_stats, bb_get_page,
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
-    bb_get_stat_totals, bb_identify_source, bb_import_directory, bb_ingest,
-    bb_layer_stats, bb_layers, bb_lsn_at, bb_prefetch, bb_read_file,
-    bb_relations, bb_restore, bb_source_validator, bb_stat_reset,
-    bb_stat_scope, bb_tablespaces, bb_timelines
+    bb_get_stat_totals, bb_identify_source, bb_import_directory,
+    bb_import_server, bb_ingest, bb_layer_stats, bb_layers, bb_lsn_at,
+    bb_prefetch, bb_read_file, bb_relations, bb_restore, bb_source_validator,
+    bb_stat_reset, bb_stat_scope, bb_tablespaces, bb_timelines
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 

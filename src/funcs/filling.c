@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * filling.c
- *	  Filling a store: bb_import_directory(), bb_ingest().
+ *	  Filling a store: bb_import_directory(), bb_import_server(), bb_ingest().
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,9 @@
 #include "funcs/arguments.h"
 #include "import/import.h"
 #include "ingest/ingest.h"
+#include "intake/serverwal.h"
 #include "stats/calls.h"
+#include "stores/source_access.h"
 #include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
@@ -20,7 +22,26 @@
 #include "wal/directory_source.h"
 
 BB_SQL_FUNCTION(bb_sql_import_directory);
+BB_SQL_FUNCTION(bb_sql_import_server);
 BB_SQL_FUNCTION(bb_sql_ingest);
+
+/* End the call of an import, and return its row. */
+static Datum
+import_result(FunctionCallInfo fcinfo, const BbReqCtx *ctx,
+			  const char *timeline, const BbImportResult *result)
+{
+	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result->lsn});
+	bb_reqctx_end(ctx);
+	return bb_result_record(fcinfo,
+							(Datum[]){CStringGetTextDatum(timeline),
+									  LSNGetDatum(result->lsn),
+									  Int64GetDatum(result->databases),
+									  Int64GetDatum(result->relations),
+									  Int64GetDatum(result->pages),
+									  Int64GetDatum(result->bytes_read),
+									  Int64GetDatum(result->bytes_stored),
+									  bb_result_elapsed(ctx->started_at)});
+}
 
 /*
  * bb_import_directory(directory text, store name, timeline text,
@@ -44,17 +65,61 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 
 	result = bb_import_directory(ctx, objects, timeline, directory,
 								 wal_directory);
-	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.lsn});
-	bb_reqctx_end(ctx);
-	return bb_result_record(fcinfo,
-							(Datum[]){CStringGetTextDatum(timeline),
-									  LSNGetDatum(result.lsn),
-									  Int64GetDatum(result.databases),
-									  Int64GetDatum(result.relations),
-									  Int64GetDatum(result.pages),
-									  Int64GetDatum(result.bytes_read),
-									  Int64GetDatum(result.bytes_stored),
-									  bb_result_elapsed(ctx->started_at)});
+	return import_result(fcinfo, ctx, timeline, &result);
+}
+
+/* Return whether "checkpoint" is 'fast', instead of 'spread'. */
+static bool
+is_fast(const char *checkpoint)
+{
+	if (strcmp(checkpoint, "fast") != 0 && strcmp(checkpoint, "spread") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid checkpoint mode: \"%s\"", checkpoint),
+				 errhint("Valid modes are \"fast\" and \"spread\".")));
+	return checkpoint[0] == 'f';
+}
+
+/* Check a rate; 0: there is no limit. */
+static int
+rate_of(int32 rate)
+{
+	/* MAX_RATE_LOWER and MAX_RATE_UPPER of basebackup.h */
+	if (rate < 32 || rate > 1024 * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_rate is out of range: %d", rate),
+				 errdetail("It is between 32 and 1048576 kilobytes per second.")));
+	return rate;
+}
+
+/*
+ * bb_import_server(source name, store name, timeline text, checkpoint text,
+ *					max_rate integer); max_rate NULL: no limit
+ */
+static Datum
+bb_sql_import_server_body(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_IMPORT);
+	char	   *name = bb_arg_name(fcinfo, 0, "source");
+	char	   *server = bb_arg_name(fcinfo, 1, "store");
+	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
+	BbServerBackupOptions options = {.label = "bbackup import",
+									 .fast_checkpoint = is_fast(
+										 bb_arg_text(fcinfo, 3, "checkpoint")),
+									 .max_rate_kb = PG_ARGISNULL(4)
+										 ? 0
+										 : rate_of(PG_GETARG_INT32(4))};
+	BbObjectStore *objects = bb_store_open(ctx, server, timeline);
+	BbSource   *source = bb_source_access(name);
+	BbReplConnection *connection = bb_repl_connect(ctx, &source->target);
+	BbServerWal *wal = bb_serverwal_session(ctx, name);
+	BbImportResult result;
+
+	result = bb_import_server(ctx, objects, timeline, connection, &options,
+							  wal);
+	bb_repl_close(connection);
+	return import_result(fcinfo, ctx, timeline, &result);
 }
 
 /*
