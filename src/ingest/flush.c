@@ -38,26 +38,10 @@ bb_ingest_flush_due(const BbIngest *ingest)
 		list_length(ingest->layers) >= LAYERS_MAX;
 }
 
-static MemoryContext
-new_view(const BbIngest *ingest)
-{
-	return AllocSetContextCreate(ingest->context, "bbackup ingest view",
-								 ALLOCSET_DEFAULT_SIZES);
-}
-
 void
 bb_ingest_flush_begin(BbIngest *ingest)
 {
-	MemoryContext old;
-	BbTimeline *timeline;
-
-	if (ingest->view == NULL)
-		ingest->view = new_view(ingest);
-	old = MemoryContextSwitchTo(ingest->view);
-	timeline = bb_timeline_open(ingest->ctx, ingest->objects,
-								ingest->manifest->timeline);
-	MemoryContextSwitchTo(old);
-	bb_knownkeys_rebase(ingest->known, timeline, ingest->manifest->end_lsn);
+	bb_knownkeys_rebase(ingest->known, ingest->manifest);
 	/* more than makes a flush due, so that a record finds this much room */
 	bb_openlayer_limit(ingest->layer,
 					   flush_distance() +
@@ -79,9 +63,13 @@ gaps_now(const BbIngest *ingest)
 	return gaps;
 }
 
-/* Add the layers to the manifest, with the new end of the timeline. */
+/*
+ * Add the layers to the manifest, with the new end of the timeline.
+ *
+ * The manifest has a context, since it is replaced with each flush.
+ */
 static void
-commit(BbIngest *ingest)
+commit(BbIngest *ingest, List *layers)
 {
 	BbManifestEnd end = {.end_lsn = ingest->done_lsn,
 						 .prev_lsn = ingest->done_start,
@@ -90,12 +78,13 @@ commit(BbIngest *ingest)
 						 .nswitches = ingest->nswitches,
 						 .switches = ingest->switches};
 	BbManifestEdit edit = {.base = ingest->manifest,
-						   .added = ingest->layers,
+						   .added = layers,
 						   .end = &end};
 	BbManifestGaps gaps;
-	MemoryContext view = ingest->view;
+	MemoryContext next = AllocSetContextCreate(ingest->context,
+											   "bbackup ingest manifest",
+											   ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
-	ListCell   *cell;
 
 	if (bb_manifest_gap_open(ingest->manifest))
 	{
@@ -105,19 +94,25 @@ commit(BbIngest *ingest)
 	else if (!ingest->fills_gap &&
 			 ingest->start_lsn != ingest->manifest->start_lsn)
 		edit.start_lsn = ingest->start_lsn;
-	ingest->view = new_view(ingest);
-	old = MemoryContextSwitchTo(ingest->view);
+	old = MemoryContextSwitchTo(next);
 	ingest->manifest = bb_manifest_edit(ingest->ctx, ingest->objects, &edit);
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(view);
+	if (ingest->manifest_context != NULL)
+		MemoryContextDelete(ingest->manifest_context);
+	ingest->manifest_context = next;
+}
 
-	foreach(cell, ingest->layers)
+/* Add what was written to the result. */
+static void
+count_layers(BbIngest *ingest, const List *layers)
+{
+	const ListCell *cell;
+
+	foreach(cell, layers)
 	{
 		ingest->result.layers++;
 		ingest->result.bytes_stored += ((BbLayerDesc *) lfirst(cell))->size;
 	}
-	list_free_deep(ingest->layers);
-	ingest->layers = NIL;
 	ingest->result.end_lsn = ingest->done_lsn;
 	ingest->result.tli = ingest->tli;
 	bb_calls_describe(ingest->ctx,
@@ -127,7 +122,9 @@ commit(BbIngest *ingest)
 void
 bb_ingest_flush(BbIngest *ingest)
 {
+	MemoryContext scratch;
 	MemoryContext old;
+	List	   *layers;
 
 	if (ingest->done_lsn == ingest->manifest->end_lsn)
 		return;
@@ -137,17 +134,21 @@ bb_ingest_flush(BbIngest *ingest)
 	/* the last record may have been refused for exceeding the limit */
 	bb_openlayer_limit(ingest->layer, SIZE_MAX);
 	bb_recordends_flush(ingest->ends);
-	old = MemoryContextSwitchTo(ingest->context);
-	ingest->layers = list_concat(ingest->layers,
-								 bb_openlayer_flush(ingest->ctx, ingest->layer,
-													ingest->objects,
-													ingest->manifest->timeline,
-													ingest->manifest->end_lsn +
-														1,
-													ingest->done_lsn + 1,
-													&ingest->result.pages));
-	commit(ingest);
+	/* an ingest may flush each second for months, so nothing may remain */
+	scratch = AllocSetContextCreate(ingest->context, "bbackup ingest flush",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(scratch);
+	layers = bb_openlayer_flush(ingest->ctx, ingest->layer, ingest->objects,
+								ingest->manifest->timeline,
+								ingest->manifest->end_lsn + 1,
+								ingest->done_lsn + 1, &ingest->result.pages);
+	layers = list_concat_copy(ingest->layers, layers);
+	commit(ingest, layers);
+	count_layers(ingest, layers);
 	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	list_free_deep(ingest->layers);
+	ingest->layers = NIL;
 	bb_walsource_committed(ingest->ctx, ingest->source, ingest->done_lsn);
 	ingest->bytes = NULL;
 	bb_ingest_flush_begin(ingest);

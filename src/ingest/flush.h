@@ -18,8 +18,8 @@
 /*
  * bb_ingest_flush_begin - begin to collect what the next flush writes.
  *
- * Opens the timeline as it is committed, and limits what the open layer may
- * hold.  bb_ingest_flush() does so itself.
+ * Rebases the known keys on what is committed, and limits what the open layer
+ * may hold.  bb_ingest_flush() does so itself.
  */
 extern void bb_ingest_flush_begin(BbIngest *ingest);
 

@@ -36,8 +36,8 @@ typedef struct BbIngest
 	const BbReqCtx *ctx;
 	BbObjectStore *objects;
 	const BbManifest *manifest; /* as of the last commit */
-	MemoryContext context;		/* of everything here */
-	MemoryContext view; /* of manifest and timeline; a flush replaces it */
+	MemoryContext manifest_context;
+	MemoryContext context; /* of everything here */
 	BbWalSource *source;
 	BbOpenLayer *layer;
 	BbKnownKeys *known;

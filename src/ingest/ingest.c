@@ -97,6 +97,7 @@ record_done(BbIngest *ingest, XLogReaderState *record)
 		MemoryContext old = MemoryContextSwitchTo(ingest->context);
 
 		ingest->layers = list_concat(ingest->layers, ingest->record_layers);
+		list_free(ingest->record_layers);
 		ingest->record_layers = NIL;
 		MemoryContextSwitchTo(old);
 	}
@@ -255,9 +256,9 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *objects,
 	ingest->manifest = manifest;
 	ingest->context = CurrentMemoryContext;
 	ingest->layer = bb_openlayer_new();
-	ingest->known = bb_knownkeys_new(ingest->layer);
+	ingest->known = bb_knownkeys_new(objects, ingest->layer);
 	bb_ingest_flush_begin(ingest);
-	timeline = bb_timeline_open(ctx, objects, manifest->timeline);
+	timeline = bb_knownkeys_timeline(ctx, ingest->known);
 	ingest->state = bb_clusterstate_load(ctx, timeline, manifest->end_lsn);
 	ingest->ends = bb_recordends_new(ctx, ingest->layer, timeline,
 									 manifest->end_lsn);

@@ -45,35 +45,56 @@ typedef struct KnownKey
 struct BbKnownKeys
 {
 	MemoryContext context; /* of the table */
+	BbObjectStore *objects;
 	BbOpenLayer *layer;
-	BbTimeline *timeline;
-	XLogRecPtr	lsn; /* at which the timeline is read */
+	const BbManifest *manifest; /* of the timeline, which is read at its end */
+	MemoryContext view;			/* of the timeline */
+	BbTimeline *timeline;		/* NULL: not open yet */
 	entries_hash *entries;
 };
 
 BbKnownKeys *
-bb_knownkeys_new(BbOpenLayer *layer)
+bb_knownkeys_new(BbObjectStore *objects, BbOpenLayer *layer)
 {
 	BbKnownKeys *known = palloc0(sizeof(BbKnownKeys));
 
+	known->view = AllocSetContextCreate(CurrentMemoryContext,
+										"bbackup ingest view",
+										ALLOCSET_DEFAULT_SIZES);
 	known->context = AllocSetContextCreate(CurrentMemoryContext,
 										   "bbackup known keys",
 										   ALLOCSET_DEFAULT_SIZES);
+	known->objects = objects;
 	known->layer = layer;
 	known->entries = entries_create(known->context, 1024, NULL);
 	return known;
 }
 
 void
-bb_knownkeys_rebase(BbKnownKeys *known, BbTimeline *timeline, XLogRecPtr lsn)
+bb_knownkeys_rebase(BbKnownKeys *known, const BbManifest *manifest)
 {
-	known->timeline = timeline;
-	known->lsn = lsn;
+	known->timeline = NULL;
+	MemoryContextReset(known->view);
+	known->manifest = manifest;
 	if (known->entries->members > REMEMBERED_MAX)
 	{
 		MemoryContextReset(known->context);
 		known->entries = entries_create(known->context, 1024, NULL);
 	}
+}
+
+BbTimeline *
+bb_knownkeys_timeline(const BbReqCtx *ctx, BbKnownKeys *known)
+{
+	if (known->timeline == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(known->view);
+
+		known->timeline = bb_timeline_open_manifest(ctx, known->objects,
+													known->manifest);
+		MemoryContextSwitchTo(old);
+	}
+	return known->timeline;
 }
 
 /* Keep all bytes of a value; NULL if the key was removed. */
@@ -121,7 +142,7 @@ look_up(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key)
 
 	if (entry != NULL)
 		return entry;
-	if (!bb_timeline_get(ctx, known->timeline, key, known->lsn, &stored))
+	if (!bb_knownkeys_stored(ctx, known, key, &stored))
 	{
 		static KnownKey absent = {.exists = false};
 
@@ -208,7 +229,8 @@ bool
 bb_knownkeys_stored(const BbReqCtx *ctx, BbKnownKeys *known, const BbKey *key,
 					BbEntry *entry)
 {
-	return bb_timeline_get(ctx, known->timeline, key, known->lsn, entry);
+	return bb_timeline_get(ctx, bb_knownkeys_timeline(ctx, known), key,
+						   known->manifest->end_lsn, entry);
 }
 
 void
@@ -260,7 +282,8 @@ bb_knownkeys_list(const BbReqCtx *ctx, BbKnownKeys *known,
 	KnownKey   *entry;
 
 	/* remember all keys that the timeline has, then look at all known ones */
-	scan = bb_timeline_scan_new(ctx, known->timeline, range, known->lsn);
+	scan = bb_timeline_scan_new(ctx, bb_knownkeys_timeline(ctx, known), range,
+								known->manifest->end_lsn);
 	while (bb_timeline_scan_next(ctx, scan, &stored))
 	{
 		bb_reqctx_check(ctx);

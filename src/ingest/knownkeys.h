@@ -25,15 +25,25 @@
 
 typedef struct BbKnownKeys BbKnownKeys;
 
-extern BbKnownKeys *bb_knownkeys_new(BbOpenLayer *layer);
+extern BbKnownKeys *bb_knownkeys_new(BbObjectStore *objects,
+									 BbOpenLayer *layer);
 
 /*
- * bb_knownkeys_rebase - from now on, look values up in this timeline at lsn.
+ * bb_knownkeys_rebase - from now on, look values up at the end of the timeline
+ * of this manifest, which must live until the next call.
  *
- * To be called when the timeline was opened, and after each flush.
+ * To be called at the start, and after each flush.  The timeline is opened when
+ * the first value is looked up.
  */
-extern void bb_knownkeys_rebase(BbKnownKeys *known, BbTimeline *timeline,
-								XLogRecPtr lsn);
+extern void bb_knownkeys_rebase(BbKnownKeys *known,
+								const BbManifest *manifest);
+
+/*
+ * bb_knownkeys_timeline - returns the timeline in which values are looked up,
+ * which is valid until the next bb_knownkeys_rebase().
+ */
+extern BbTimeline *bb_knownkeys_timeline(const BbReqCtx *ctx,
+										 BbKnownKeys *known);
 
 extern bool bb_knownkeys_exists(const BbReqCtx *ctx, BbKnownKeys *known,
 								const BbKey *key);

@@ -61,6 +61,41 @@ same_run(const BbLayerDesc *a, const BbLayerDesc *b)
 		a->lsn_end == b->lsn_end;
 }
 
+/* Append the indexes of the image layers, or of the delta layers. */
+static int *
+append_backwards(const BbManifest *manifest, bool images, int *order)
+{
+	const BbLayerDesc *layers = manifest->layers;
+
+	for (int end = manifest->nlayers, first; end > 0; end = first)
+	{
+		first = end - 1;
+		while (first > 0 && same_run(&layers[first - 1], &layers[first]))
+			first--;
+		if (layers[first].image == images)
+			for (int i = first; i < end; i++)
+				*order++ = i;
+	}
+	return order;
+}
+
+/*
+ * Put the indexes of all layers in order.
+ *
+ * A flush adds its layers, in the order of their keys, to the end of the
+ * manifest.  So the manifest backwards, run by run, is usually in order
+ * already, and the sort only compares neighbours.
+ */
+static void
+sort_layers(const BbManifest *manifest, int *order)
+{
+	int		   *deltas = append_backwards(manifest, true, order);
+
+	(void) append_backwards(manifest, false, deltas);
+	qsort_arg(order, manifest->nlayers, sizeof(int), compare_layers,
+			  manifest->layers);
+}
+
 /*
  * Of two layers that overlap, a binary search would miss one, and a page would
  * be wrong.
@@ -129,9 +164,7 @@ bb_layermap_new(const BbManifest *manifest)
 										Max(n, 1) * sizeof(int));
 	map->runs = MemoryContextAllocHuge(CurrentMemoryContext,
 									   Max(n, 1) * sizeof(Run));
-	for (int i = 0; i < n; i++)
-		map->order[i] = i;
-	qsort_arg(map->order, n, sizeof(int), compare_layers, manifest->layers);
+	sort_layers(manifest, map->order);
 
 	for (int i = 0; i < n; i++)
 	{

@@ -26,17 +26,22 @@
 static void
 encode_layer(const BbLayerDesc *layer, StringInfo out)
 {
-	appendBinaryStringInfo(out, (const char *) layer->keys.start.bytes,
-						   BB_KEY_LENGTH);
-	appendBinaryStringInfo(out, (const char *) layer->keys.end.bytes,
-						   BB_KEY_LENGTH);
-	bb_append_le64(out, layer->lsn_start);
-	bb_append_le64(out, layer->lsn_end);
-	bb_append_u8(out, layer->image);
-	bb_append_le64(out, layer->file_id);
-	bb_append_le64(out, layer->size);
-	bb_append_le64(out, layer->entries);
-	bb_append_le32(out, layer->crc);
+	uint8		bytes[LAYER_SIZE];
+	uint8	   *at = bytes;
+
+	memcpy(at, layer->keys.start.bytes, BB_KEY_LENGTH);
+	memcpy(at + BB_KEY_LENGTH, layer->keys.end.bytes, BB_KEY_LENGTH);
+	at += 2 * BB_KEY_LENGTH;
+	bb_put_le64(at, layer->lsn_start);
+	bb_put_le64(at + 8, layer->lsn_end);
+	at[16] = layer->image;
+	at += 17;
+	bb_put_le64(at, layer->file_id);
+	bb_put_le64(at + 8, layer->size);
+	bb_put_le64(at + 16, layer->entries);
+	bb_put_le32(at + 24, layer->crc);
+	Assert(at + 28 == bytes + LAYER_SIZE);
+	appendBinaryStringInfo(out, (const char *) bytes, LAYER_SIZE);
 }
 
 static void
@@ -123,6 +128,7 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 		encode_gaps(manifest, out);
 
 	bb_append_le32(out, (uint32) manifest->nlayers);
+	enlargeStringInfo(out, manifest->nlayers * LAYER_SIZE + sizeof(uint32));
 	for (int i = 0; i < manifest->nlayers; i++)
 		encode_layer(&manifest->layers[i], out);
 

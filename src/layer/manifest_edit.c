@@ -157,34 +157,35 @@ check_conflicts(const BbReqCtx *ctx, BbObjectStore *objects,
 
 /* ---- the next manifest ---- */
 
+/* Set the next manifest's layers, which are allocated in "context". */
 static void
 set_layers(const BbManifestEdit *edit, const BbManifest *current,
-		   BbManifest *next)
+		   BbManifest *next, MemoryContext context)
 {
 	LayerSet	removed = set_of_list(edit->removed);
 	Size		n = current->nlayers + list_length(edit->added) + 1;
 	ListCell   *cell;
 
-	if (count_present(&removed, current) != removed.n)
+	if (removed.n > 0 && count_present(&removed, current) != removed.n)
 		refuse(edit,
 			   "A layer that was to be replaced is not part of it any more.");
 	next->nlayers = 0;
-	next->layers = MemoryContextAllocHuge(CurrentMemoryContext,
-										  n * sizeof(BbLayerDesc));
+	next->layers = MemoryContextAllocHuge(context, n * sizeof(BbLayerDesc));
 	for (int i = 0; i < current->nlayers; i++)
-		if (!has_layer(&removed, &current->layers[i]))
+		if (removed.n == 0 || !has_layer(&removed, &current->layers[i]))
 			next->layers[next->nlayers++] = current->layers[i];
 	foreach(cell, edit->added)
 		next->layers[next->nlayers++] = *(const BbLayerDesc *) lfirst(cell);
 }
 
 static void
-apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next)
+apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next,
+	  MemoryContext context)
 {
 	const BbManifestEnd *end = edit->end;
 
 	*next = *current;
-	set_layers(edit, current, next);
+	set_layers(edit, current, next, context);
 	if (end != NULL)
 	{
 		next->end_lsn = end->end_lsn;
@@ -231,55 +232,61 @@ read_again(const BbReqCtx *ctx, BbObjectStore *objects,
 	return current;
 }
 
-/* Returns the manifest in place, which may share memory with the base. */
-static const BbManifest *
-attempt(const BbReqCtx *ctx, BbObjectStore *objects,
-		const BbManifestEdit *edit)
-{
-	const BbManifest *current = edit->base;
-	BbManifest *next = palloc(sizeof(BbManifest));
-	bool		done = false;
-
-	for (int tries = 1; !done; tries++)
-	{
-		apply(edit, current, next);
-		if (bb_manifest_commit(ctx, objects, next))
-			return next;
-		pfree(next->layers);
-		if (tries == TRIES_MAX)
-			refuse(edit,
-				   psprintf("Other writers were faster %d times.", TRIES_MAX));
-		current = read_again(ctx, objects, edit, &done);
-	}
-	return current;
-}
-
 static void *
-copy_array(const void *array, size_t size)
+copy_array(const void *array, size_t size, MemoryContext context)
 {
-	void	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, size + 1);
+	void	   *copy = MemoryContextAllocHuge(context, size + 1);
 
 	if (size > 0)
 		memcpy(copy, array, size);
 	return copy;
 }
 
-/* Copy a manifest, with all that it points to, into CurrentMemoryContext. */
+/* Copy a manifest, but not its layers, into a context. */
 static BbManifest *
-copy_manifest(const BbManifest *manifest)
+copy_head(const BbManifest *manifest, MemoryContext context)
 {
-	BbManifest *copy = palloc(sizeof(BbManifest));
+	BbManifest *copy = MemoryContextAlloc(context, sizeof(BbManifest));
 
 	*copy = *manifest;
-	copy->timeline = pstrdup(manifest->timeline);
+	copy->timeline = MemoryContextStrdup(context, manifest->timeline);
 	if (manifest->ancestor != NULL)
-		copy->ancestor = pstrdup(manifest->ancestor);
+		copy->ancestor = MemoryContextStrdup(context, manifest->ancestor);
 	copy->switches = copy_array(manifest->switches,
-								manifest->nswitches * sizeof(BbTliSwitch));
-	copy->gaps = copy_array(manifest->gaps, manifest->ngaps * sizeof(BbGap));
-	copy->layers = copy_array(manifest->layers,
-							  manifest->nlayers * sizeof(BbLayerDesc));
+								manifest->nswitches * sizeof(BbTliSwitch),
+								context);
+	copy->gaps = copy_array(manifest->gaps, manifest->ngaps * sizeof(BbGap),
+							context);
 	return copy;
+}
+
+/*
+ * Returns the manifest in place, allocated in "context".  There may be tens of
+ * thousands of layers, so they aren't copied more often than necessary.
+ */
+static BbManifest *
+attempt(const BbReqCtx *ctx, BbObjectStore *objects,
+		const BbManifestEdit *edit, MemoryContext context)
+{
+	const BbManifest *current = edit->base;
+	BbManifest	next;
+	bool		done = false;
+
+	for (int tries = 1; !done; tries++)
+	{
+		apply(edit, current, &next, context);
+		if (bb_manifest_commit(ctx, objects, &next))
+			return copy_head(&next, context);
+		pfree(next.layers);
+		if (tries == TRIES_MAX)
+			refuse(edit,
+				   psprintf("Other writers were faster %d times.", TRIES_MAX));
+		current = read_again(ctx, objects, edit, &done);
+	}
+	next = *current;
+	next.layers = copy_array(current->layers,
+							 current->nlayers * sizeof(BbLayerDesc), context);
+	return copy_head(&next, context);
 }
 
 BbManifest *
@@ -290,13 +297,11 @@ bb_manifest_edit(const BbReqCtx *ctx, BbObjectStore *objects,
 	MemoryContext scratch = AllocSetContextCreate(caller,
 												  "bbackup manifest edit",
 												  ALLOCSET_DEFAULT_SIZES);
-	const BbManifest *in_place;
 	BbManifest *result;
 
 	MemoryContextSwitchTo(scratch);
-	in_place = attempt(ctx, objects, edit);
+	result = attempt(ctx, objects, edit, caller);
 	MemoryContextSwitchTo(caller);
-	result = copy_manifest(in_place);
 	MemoryContextDelete(scratch);
 	return result;
 }

@@ -14,17 +14,18 @@
 /* More generations of branches than this must be a loop. */
 #define MAX_ANCESTORS 64
 
+/* Open a timeline without its ancestors. */
 static BbTimeline *
-open_one(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
+open_one(BbObjectStore *objects, const BbManifest *manifest)
 {
 	BbTimeline *timeline = palloc0(sizeof(BbTimeline));
 	Size		size;
 
 	timeline->context = CurrentMemoryContext;
 	timeline->objects = objects;
-	timeline->manifest = bb_manifest_read(ctx, objects, name);
-	timeline->map = bb_layermap_new(timeline->manifest);
-	size = Max(timeline->manifest->nlayers, 1) * sizeof(BbLayer *);
+	timeline->manifest = manifest;
+	timeline->map = bb_layermap_new(manifest);
+	size = Max(manifest->nlayers, 1) * sizeof(BbLayer *);
 	timeline->layers = palloc_extended(size,
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	return timeline;
@@ -67,16 +68,28 @@ check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
 BbTimeline *
 bb_timeline_open(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
-	BbTimeline *first = open_one(ctx, objects, name);
+	return bb_timeline_open_manifest(ctx, objects,
+									 bb_manifest_read(ctx, objects, name));
+}
+
+BbTimeline *
+bb_timeline_open_manifest(const BbReqCtx *ctx, BbObjectStore *objects,
+						  const BbManifest *manifest)
+{
+	BbTimeline *first = open_one(objects, manifest);
 	BbTimeline *last = first;
 
 	for (int i = 0; last->manifest->ancestor != NULL; i++)
 	{
+		const char *name = last->manifest->ancestor;
+
 		if (i == MAX_ANCESTORS)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("timeline \"%s\" has too many ancestors", name)));
-		last->ancestor = open_one(ctx, objects, last->manifest->ancestor);
+					 errmsg("timeline \"%s\" has too many ancestors",
+							manifest->timeline)));
+		last->ancestor = open_one(objects,
+								  bb_manifest_read(ctx, objects, name));
 		check_ancestor(last->manifest, last->ancestor->manifest);
 		last = last->ancestor;
 	}

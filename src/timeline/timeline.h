@@ -35,6 +35,14 @@ extern BbTimeline *bb_timeline_open(const BbReqCtx *ctx,
 									BbObjectStore *objects, const char *name);
 
 /*
+ * bb_timeline_open_manifest - open a timeline whose manifest was read already,
+ * or was just written.  The manifest must outlive the timeline.
+ */
+extern BbTimeline *bb_timeline_open_manifest(const BbReqCtx *ctx,
+											 BbObjectStore *objects,
+											 const BbManifest *manifest);
+
+/*
  * bb_timeline_is_current - are the manifests of the timeline and its ancestors
  * still the ones that were read?
  */

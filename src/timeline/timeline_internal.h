@@ -29,7 +29,7 @@ struct BbTimeline
 {
 	MemoryContext context; /* owns the timeline and its layers */
 	BbObjectStore *objects;
-	BbManifest *manifest;
+	const BbManifest *manifest;
 	BbLayerMap *map;
 	struct BbTimeline *ancestor; /* NULL: none */
 	BbLayer	  **layers;			 /* of manifest->layers; NULL: not open yet */

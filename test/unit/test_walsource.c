@@ -14,6 +14,7 @@
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "base/clusterfile.h"
+#include "base/settings.h"
 #include "catalog/pg_control.h"
 #include "cluster.h"
 #include "ingest/ingest.h"
@@ -24,11 +25,15 @@
 #include "timeline/timeline.h"
 #include "utils/wait_event.h"
 
-#define WAL_PAGES 4
+#define WAL_PAGES 32
 #define WAL_BEGIN (LSN - LSN % XLOG_BLCKSZ)
 
 /* A piece of WAL arrives with each wait. */
 #define PIECE_BYTES 100
+
+/* Memory is measured after so many commits, a few times. */
+#define THOUSAND 1000
+#define MEASURED 4
 
 typedef struct MemorySource
 {
@@ -47,6 +52,8 @@ typedef struct MemorySource
 	int			signal_at; /* this wait is interrupted by a signal; 0: none */
 	int			signal;
 	XLogRecPtr	committed;
+	int			ncommits;
+	Size		allocated[MEASURED]; /* after so many thousand commits */
 	int			idle_waits; /* so often there was nothing more to arrive */
 } MemorySource;
 
@@ -187,7 +194,12 @@ memory_wait(const BbReqCtx *ctx, BbWalSource *base, long timeout_ms)
 static void
 memory_committed(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr lsn)
 {
-	memory_of(base)->committed = lsn;
+	MemorySource *memory = memory_of(base);
+
+	memory->committed = lsn;
+	if (++memory->ncommits % THOUSAND == 0)
+		memory->allocated[memory->ncommits / THOUSAND] =
+			MemoryContextMemAllocated(TopMemoryContext, true);
 }
 
 static XLogRecPtr
@@ -409,6 +421,37 @@ UNIT_TEST(ingest_keeps_records_before_a_failure)
 {
 	check_failure(ctx, BB_WAL_END, LSN + 1000);
 	check_failure(ctx, BB_WAL_BROKEN, InvalidXLogRecPtr);
+}
+
+/*
+ * An ingest that follows a server flushes as often as each second, for months.
+ * Only the manifest grows.
+ */
+UNIT_TEST(ingest_keeps_no_memory_of_flushes)
+{
+	BbObjectStore *objects = timeline_at_lsn(ctx);
+	MemorySource *memory = memory_new();
+	int			saved = bb_setting_checkpoint_distance_mb;
+	int			n = (MEASURED - 1) * THOUSAND;
+	Size		manifest_growth = (n - THOUSAND) * sizeof(BbLayerDesc);
+
+	for (int i = 1; i <= n; i++)
+		write_next_oid(memory, 30000 + i);
+	bb_setting_checkpoint_distance_mb = 0; /* a flush for each record */
+	PG_TRY();
+	{
+		(void) bb_ingest(ctx, objects, "main", &memory->origin,
+						 InvalidXLogRecPtr);
+	}
+	PG_FINALLY();
+	{
+		bb_setting_checkpoint_distance_mb = saved;
+	}
+	PG_END_TRY();
+	CHECK(memory->ncommits == n);
+	/* 16 bytes a flush would be 32 kB */
+	CHECK(memory->allocated[MEASURED - 1] <
+		  memory->allocated[1] + manifest_growth + 16 * 1024);
 }
 
 /* ---- an ingest that follows ---- */

@@ -14,7 +14,8 @@
  *
  * It gets a request context "ctx" and a new memory context.  It fails at the first
  * CHECK that is false, or by an ERROR that it doesn't catch.  SELECT * FROM
- * bb_unit_run() runs all tests.
+ * bb_unit_run() runs all tests; SET bb_unit.pattern = 'regexp' before it, those
+ * whose names match.
  *
  *-------------------------------------------------------------------------
  */
