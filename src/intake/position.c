@@ -45,8 +45,11 @@ bb_position_connect(const BbPosition *here, const BbPositionSource *source)
 			return (BbPositionStep){BB_POSITION_GO, InvalidXLogRecPtr};
 		if (source->is_standby)
 			return (BbPositionStep){BB_POSITION_BEHIND, InvalidXLogRecPtr};
-		/* a primary has lost WAL, and writes other WAL in its place */
-		return bb_position_leave(here, source->lsn);
+		/* it writes other WAL in its place */
+		return (BbPositionStep){here->durable_lsn > source->lsn
+									? BB_POSITION_DIVERGED
+									: BB_POSITION_LOST,
+								source->lsn};
 	}
 	if (source->history == NULL || source->history->complaint != NULL)
 		return (BbPositionStep){BB_POSITION_UNREADABLE, InvalidXLogRecPtr};

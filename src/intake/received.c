@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+
 #include "access/xlog_internal.h"
+#include "base/resource.h"
 #include "base/settings.h"
 #include "intake/received.h"
 #include "utils/memutils.h"
@@ -25,6 +28,7 @@ struct BbReceived
 
 	/* the rest means something while "context", that of the spool, isn't NULL */
 	MemoryContext context;
+	MemoryContext scratch; /* of one call */
 	BbWalSpool *spool;
 	BbWalStream stream; /* stream.tli is the one that is received */
 	uint64		order;
@@ -32,13 +36,13 @@ struct BbReceived
 	XLogRecPtr	tail_lsn;  /* without what was written since */
 	XLogRecPtr	begin_lsn; /* nothing before is needed */
 	XLogRecPtr	trimmed_lsn;
-	XLogRecPtr	room_lsn; /* WAL before this is received anyhow */
+	XLogRecPtr	known_lsn; /* what is before was received already */
+	XLogRecPtr	room_lsn;  /* WAL before this is received anyhow */
 
 	/* with confirm 'spool' */
 	bool		checks;
 	BbWalTail	tail; /* of the reader: as far as it is synced */
 	BbWalSource *reader;
-	MemoryContext scratch;
 	XLogRecPtr	checked_lsn;
 	XLogRecPtr	check_lsn; /* up to where it was checked */
 };
@@ -169,9 +173,6 @@ open_reader(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
 	received->check_lsn = tail_of(received);
 	origin = bb_walspool_origin(received->directory, &received->tail);
 	received->reader = origin->open(ctx, origin, &start);
-	received->scratch = AllocSetContextCreate(received->context,
-											  "bbackup records",
-											  ALLOCSET_DEFAULT_SIZES);
 }
 
 /* Find the end of what the spool has for the present order. */
@@ -218,6 +219,9 @@ bb_received_begin(const BbReqCtx *ctx, BbReceived *received, BbConfirm confirm)
 		received->context = AllocSetContextCreate(received->parent,
 												  "bbackup spool",
 												  ALLOCSET_DEFAULT_SIZES);
+		received->scratch = AllocSetContextCreate(received->context,
+												  "bbackup records",
+												  ALLOCSET_DEFAULT_SIZES);
 		received->is_changing = true;
 		MemoryContextSwitchTo(received->context);
 		open_spool(ctx, received, checks);
@@ -227,6 +231,14 @@ bb_received_begin(const BbReqCtx *ctx, BbReceived *received, BbConfirm confirm)
 		status->synced_lsn = received->checked_lsn;
 		bb_followcontrol_unlock(received->control);
 	}
+	else
+	{
+		received->tail_lsn = tail_of(received);
+		received->write_lsn = received->tail_lsn -
+			XLogSegmentOffset(received->tail_lsn,
+							  received->stream.segment_size);
+	}
+	received->known_lsn = received->tail_lsn;
 	publish(received);
 }
 
@@ -285,7 +297,46 @@ bb_received_position(const BbReceived *received)
 
 /* ---- writing ---- */
 
-void
+/*
+ * Compare WAL with what was received before.  Returns where they differ, or
+ * Invalid.
+ */
+static XLogRecPtr
+find_difference(BbReceived *received, XLogRecPtr lsn, const uint8 *data,
+				size_t length)
+{
+	uint32		segment_size = received->stream.segment_size;
+	MemoryContext caller = MemoryContextSwitchTo(received->scratch);
+	size_t		n = Min(length, received->known_lsn - lsn);
+	uint8	   *known = palloc(n);
+	XLogRecPtr	difference = InvalidXLogRecPtr;
+	char		name[MAXFNAMELEN];
+	char	   *path;
+	BbFd	   *fd;
+	ssize_t		got;
+
+	XLogFileName(name, received->stream.tli, lsn / segment_size, segment_size);
+	path = psprintf("%s/%s", received->directory, name);
+	fd = bb_fd_open(path, O_RDONLY, 0);
+	got = fd == NULL
+		? -1
+		: bb_fd_read_at(fd, known, n, XLogSegmentOffset(lsn, segment_size));
+	if (got < 0)
+		bb_report_file("could not read file \"%s\": %m", path);
+	for (ssize_t i = 0; i < got; i++)
+	{
+		if (known[i] != data[i])
+		{
+			difference = lsn + i;
+			break;
+		}
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(received->scratch);
+	return difference;
+}
+
+XLogRecPtr
 bb_received_write(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn,
 				  const uint8 *data, size_t length)
 {
@@ -297,11 +348,22 @@ bb_received_write(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn,
 						   LSN_FORMAT_ARGS(lsn),
 						   LSN_FORMAT_ARGS(received->write_lsn))));
 	received->is_changing = true;
+	if (lsn < received->known_lsn)
+	{
+		XLogRecPtr	difference = find_difference(received, lsn, data, length);
+
+		if (!XLogRecPtrIsInvalid(difference))
+		{
+			received->is_changing = false;
+			return difference;
+		}
+	}
 	bb_walspool_write(ctx, received->spool, received->stream.tli, lsn, data,
 					  length);
 	received->is_changing = false;
 	received->write_lsn += length;
 	publish(received);
+	return InvalidXLogRecPtr;
 }
 
 uint64
@@ -362,8 +424,42 @@ bb_received_leave(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
 	received->tail_lsn = lsn;
 	received->write_lsn = lsn -
 		XLogSegmentOffset(lsn, received->stream.segment_size);
+	received->known_lsn = lsn;
 	received->check_lsn = Min(received->check_lsn, lsn);
 	publish(received);
+	return step;
+}
+
+BbPositionStep
+bb_received_distrust(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
+{
+	BbPosition	here = bb_received_position(received);
+	BbPositionStep step = {BB_POSITION_CUT, lsn};
+	BbFollowStatus *status;
+	BbTliHistory *history;
+	ListCell   *cell;
+
+	if (here.durable_lsn > lsn)
+		return (BbPositionStep){BB_POSITION_DIVERGED, lsn};
+	status = bb_followcontrol_lock(received->control);
+	status->received_lsn = Min(status->received_lsn, here.durable_lsn);
+	if (Max(status->applied_lsn, status->stored_lsn) > here.durable_lsn)
+		step.kind = BB_POSITION_REWIND;
+	bb_followcontrol_unlock(received->control);
+
+	received->is_changing = true;
+	bb_walspool_cut(ctx, received->spool, received->stream.tli,
+					here.durable_lsn);
+	history = bb_tlihistory_read(ctx, received->directory,
+								 received->stream.tli);
+	if (history != NULL)
+	{
+		foreach(cell, history->tlis)
+			bb_walspool_cut(ctx, received->spool,
+							((BbTliRange *) lfirst(cell))->tli,
+							here.durable_lsn);
+	}
+	bb_received_close(received);
 	return step;
 }
 
@@ -391,6 +487,7 @@ bb_received_switch(const BbReqCtx *ctx, BbReceived *received,
 		XLogSegmentOffset(lsn, received->stream.segment_size);
 	/* up to lsn, readers take the old tli's file until the new one has it */
 	received->tail_lsn = InvalidXLogRecPtr;
+	received->known_lsn = InvalidXLogRecPtr;
 	received->check_lsn = received->write_lsn;
 	publish(received);
 }

@@ -12,6 +12,10 @@
  * which becomes the tail, and receives the segment of that position again, from
  * its beginning; the tail moves on when the writes pass it.
  *
+ * What is received again is compared.  A source that sends other WAL than before
+ * isn't the one that was followed: it lost WAL in a crash, or was restored from
+ * an older copy.  Then nothing is trusted but what is durable.
+ *
  * With confirm 'spool' the receiver itself reads the records, so that it
  * confirms nothing but complete and valid ones: "checked".
  *
@@ -38,6 +42,8 @@ extern BbReceived *bb_received_new(BbFollowControl *control,
 /*
  * bb_received_begin - carry out the present order: find out where to go on,
  * unless that is known.
+ *
+ * What a former connection received of the last segment is received again.
  */
 extern void bb_received_begin(const BbReqCtx *ctx, BbReceived *received,
 							  BbConfirm confirm);
@@ -52,10 +58,15 @@ extern BbPosition bb_received_position(const BbReceived *received);
 /* Returns the order to which the position belongs. */
 extern uint64 bb_received_order(const BbReceived *received);
 
-/* bb_received_write - write WAL that arrived, and publish it. */
-extern void bb_received_write(const BbReqCtx *ctx, BbReceived *received,
-							  XLogRecPtr lsn, const uint8 *data,
-							  size_t length);
+/*
+ * bb_received_write - write WAL that arrived, and publish it.
+ *
+ * Returns Invalid, or where the WAL differs from what was received before; then
+ * it isn't written.
+ */
+extern XLogRecPtr bb_received_write(const BbReqCtx *ctx, BbReceived *received,
+									XLogRecPtr lsn, const uint8 *data,
+									size_t length);
 
 /*
  * bb_received_check - sync the spool, read the records that are new, and
@@ -72,6 +83,17 @@ extern uint64 bb_received_unchecked(const BbReceived *received);
  */
 extern BbPositionStep bb_received_leave(const BbReqCtx *ctx,
 										BbReceived *received, XLogRecPtr lsn);
+
+/*
+ * bb_received_distrust - the source's WAL isn't ours from lsn on: drop what
+ * isn't durable.
+ *
+ * The result is BB_POSITION_DIVERGED, BB_POSITION_REWIND or BB_POSITION_CUT.
+ * Except for the first, the position has to be found again.
+ */
+extern BbPositionStep bb_received_distrust(const BbReqCtx *ctx,
+										   BbReceived *received,
+										   XLogRecPtr lsn);
 
 /*
  * bb_received_switch - go on with next_tli, which begins at lsn, by the text of

@@ -286,6 +286,33 @@ await_order(const BbReqCtx *ctx, BbReception *reception,
 
 /* ---- where to begin ---- */
 
+/*
+ * The source's WAL isn't what was received before, from lsn on.  Nothing is kept
+ * but what is durable; if that isn't in the source, either, it has diverged.
+ */
+pg_noreturn static void
+leave_source(Stream *stream, XLogRecPtr lsn)
+{
+	BbReception *reception = stream->reception;
+	TimeLineID	tli = bb_received_position(reception->received).tli;
+	BbPositionStep step = bb_received_distrust(stream->ctx,
+											   reception->received, lsn);
+
+	if (step.kind == BB_POSITION_DIVERGED)
+		bb_reception_problem(reception, BB_RECEIVER_DIVERGED, tli, lsn);
+	else if (step.kind == BB_POSITION_REWIND)
+		bb_reception_problem(reception, BB_RECEIVER_REWIND, tli, lsn);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("source \"%s\" has other WAL than it had before",
+					stream->source->name),
+			 errdetail("It differs from %X/%X on tli %u on, or before that.",
+					   LSN_FORMAT_ARGS(lsn), tli),
+			 errhint("The server at %s may have lost WAL in a crash, or may "
+					 "have been restored from an older copy.",
+					 bb_repl_server(stream->connection)->host)));
+}
+
 /* Is the server a standby? */
 static bool
 is_standby(const BbReqCtx *ctx, BbReplConnection *connection)
@@ -371,6 +398,8 @@ join(const BbReqCtx *ctx, Stream *stream)
 											there.tli);
 	there.is_standby = is_standby(ctx, stream->connection);
 	step = bb_position_connect(&here, &there);
+	if (step.kind == BB_POSITION_LOST)
+		leave_source(stream, step.lsn);
 	/* once more, since the leader goes on reading */
 	if (!XLogRecPtrIsInvalid(step.lsn))
 		step = bb_received_leave(ctx, reception->received, step.lsn);
@@ -453,8 +482,14 @@ take_messages(Stream *stream, BbStreamMessage *message)
 		if (next == BB_STREAM_NOTHING || next == BB_STREAM_SWITCH)
 			return next;
 		if (next == BB_STREAM_WAL)
-			bb_received_write(stream->ctx, received, message->lsn,
-							  message->data, message->length);
+		{
+			XLogRecPtr	lsn = bb_received_write(stream->ctx, received,
+												message->lsn, message->data,
+												message->length);
+
+			if (!XLogRecPtrIsInvalid(lsn))
+				leave_source(stream, lsn);
+		}
 		note_message(stream, message);
 		if (bb_received_is_full(received) ||
 			bb_received_unchecked(received) >= SYNC_BYTES)

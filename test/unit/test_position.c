@@ -93,10 +93,10 @@ check_same(const BbPosition *here, XLogRecPtr end)
 	/* a primary has lost what it doesn't have */
 	there.is_standby = false;
 	step = bb_position_connect(here, &there);
-	if (here->received_lsn > end)
-		check_step(here, step, end);
-	else
-		CHECK(step.kind == BB_POSITION_GO);
+	CHECK(step.kind ==
+		  (here->received_lsn <= end	 ? BB_POSITION_GO
+			   : here->durable_lsn > end ? BB_POSITION_DIVERGED
+										 : BB_POSITION_LOST));
 }
 
 UNIT_TEST(position_at_a_connection)

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -373,6 +374,77 @@ UNIT_TEST(receiver_reports_a_gap)
 	order_from(GetXLogInsertRecPtr());
 	CHECK(status_now().problem == BB_RECEIVER_FINE);
 	read_to(write_message("y", 1));
+	finish();
+}
+
+/* Change a byte of the first segment that is in the spool. */
+static void
+change_byte(XLogRecPtr lsn)
+{
+	char		name[MAXFNAMELEN];
+	uint8		byte;
+	int			fd;
+
+	XLogFileName(name, 1, lsn / wal_segment_size, wal_segment_size);
+	fd = open(psprintf("%s/%s", bench.directory, name), O_RDWR);
+	CHECK(fd >= 0);
+	CHECK(pg_pread(fd, &byte, 1, XLogSegmentOffset(lsn, wal_segment_size)) ==
+		  1);
+	byte = ~byte;
+	CHECK(pg_pwrite(fd, &byte, 1, XLogSegmentOffset(lsn, wal_segment_size)) ==
+		  1);
+	CHECK(close(fd) == 0);
+}
+
+static void
+reconnect(void)
+{
+	unit_psql("postgres",
+			  "SELECT pg_terminate_backend(pid, 60000) FROM "
+			  "pg_stat_replication;\n");
+}
+
+/*
+ * A source that sends other WAL than before; here it is the spool that has
+ * another one.
+ */
+UNIT_TEST(receiver_notices_other_wal)
+{
+	XLogRecPtr	first;
+	XLogRecPtr	second;
+
+	begin(ctx, "");
+	first = write_message("first", 5);
+	second = write_message("second", 6);
+	read_to(second);
+	bb_followcontrol_lock(bench.control)->applied_lsn = second;
+	bb_followcontrol_unlock(bench.control);
+
+	/* in what was read, and isn't durable */
+	bb_walsource_committed(ctx, bench.source, first);
+	change_byte(second - 1);
+	reconnect();
+	AWAIT(status_now().problem != BB_RECEIVER_FINE);
+	CHECK(status_now().problem == BB_RECEIVER_REWIND);
+	CHECK(status_now().problem_lsn == second - 1);
+	CHECK(status_now().received_lsn == first);
+	order_from(first);
+	read_to(second);
+
+	/* in what wasn't even read */
+	change_byte(second - 1);
+	reconnect();
+	AWAIT(strstr(status_now().error, "other WAL") != NULL);
+	read_to(write_message("third", 5));
+	CHECK(status_now().problem == BB_RECEIVER_FINE);
+
+	/* in what is durable */
+	change_byte(first - 1);
+	reconnect();
+	AWAIT(status_now().problem != BB_RECEIVER_FINE);
+	CHECK(status_now().problem == BB_RECEIVER_DIVERGED);
+	CHECK(status_now().problem_lsn == first - 1);
+	CHECK(restart_lsn(SLOT) == first);
 	finish();
 }
 
