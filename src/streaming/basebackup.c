@@ -100,7 +100,7 @@ read_tablespace(BbReplConnection *connection, int row, bool last)
 
 /* The data directory is the last row, and its archive the last one. */
 static List *
-read_tablespaces(BbReplConnection *connection)
+read_tablespaces(const BbReqCtx *ctx, BbReplConnection *connection)
 {
 	int			n = PQntuples(connection->result);
 	List	   *tablespaces = NIL;
@@ -112,6 +112,7 @@ read_tablespaces(BbReplConnection *connection)
 														 i == n - 1);
 		ListCell   *cell;
 
+		bb_reqctx_check(ctx);
 		foreach(cell, tablespaces)
 		{
 			if (((BbServerTablespace *) lfirst(cell))->spc == tablespace->spc)
@@ -143,7 +144,7 @@ bb_serverbackup_start(const BbReqCtx *ctx, BbReplConnection *connection,
 	read_position(connection, "start of the backup", &start.lsn, &start.tli);
 	/* the server adds up the sizes of all files */
 	next_result(ctx, connection, -1);
-	start.tablespaces = read_tablespaces(connection);
+	start.tablespaces = read_tablespaces(ctx, connection);
 	next_result(ctx, connection, SILENCE_TIMEOUT_MS);
 	if (PQresultStatus(connection->result) != PGRES_COPY_OUT)
 		bb_repl_violation(connection, "Instead of archives comes \"%s\".",

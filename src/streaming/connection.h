@@ -9,7 +9,11 @@
  *
  * A connection belongs to the memory context that it was opened in, which
  * closes it.  libpq never blocks: every wait includes the process latch, so
- * a cancel, SIGTERM and the deadline of the call end it at once.
+ * a cancel, SIGTERM and the deadline of the call end it at once.  A server
+ * that doesn't answer a short command within a minute is given up.
+ *
+ * An error of the server leaves the connection usable, if it was the answer to
+ * a short command; after all other errors it takes no more commands.
  *
  * Nothing that the server sends is trusted: numbers, names and lengths are
  * checked before they are used, and text is escaped before it is shown.
@@ -21,6 +25,9 @@
  * can't be made, or breaks); PROTOCOL_VIOLATION (an answer that no server
  * gives); an error of the server, with its SQLSTATE, message, detail and
  * hint, and the command in the context.  A password is never shown.
+ *
+ * The SQLSTATE of a server that stops, or that cancels its own command, is
+ * changed to CONNECTION_FAILURE, since it would have another meaning here.
  *
  *-------------------------------------------------------------------------
  */

@@ -46,24 +46,29 @@ typedef struct BbStreamMessage
  * bb_walstream_start - begin to stream the WAL of a tli from lsn.
  *
  * If the server has left the tli at or before lsn, the first call of
- * bb_walstream_next returns BB_STREAM_SWITCH.
+ * bb_walstream_next returns BB_STREAM_SWITCH.  A slot of NULL: none.
  *
- * Errors, also: UNDEFINED_FILE (a segment was removed);
- * UNDEFINED_OBJECT (no such slot); OBJECT_IN_USE (the slot is in use);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (it was invalidated).
+ * Errors, also: UNDEFINED_OBJECT (no such slot); OBJECT_IN_USE (the slot is in
+ * use); OBJECT_NOT_IN_PREREQUISITE_STATE (it was invalidated); INTERNAL_ERROR
+ * (tli isn't in the history of the server, or lsn is beyond its end).
  */
 extern void bb_walstream_start(const BbReqCtx *ctx,
 							   BbReplConnection *connection, const char *slot,
 							   TimeLineID tli, XLogRecPtr lsn);
 
-/* bb_walstream_next - returns what arrived next; doesn't wait. */
+/*
+ * bb_walstream_next - returns what arrived next; doesn't wait.
+ *
+ * Errors, also: UNDEFINED_FILE (a segment was removed).
+ */
 extern BbStreamNext bb_walstream_next(const BbReqCtx *ctx,
 									  BbReplConnection *connection,
 									  BbStreamMessage *message);
 
 /*
  * bb_walstream_wait - wait until something arrives, the process latch is set,
- * or timeout_ms is over.
+ * or timeout_ms is over (-1: no limit).  Resets the latch, so look at all that
+ * the latch stands for afterwards.  Commands reset it, too.
  *
  * With listen false, doesn't wait for arrivals, since the caller has no room
  * for WAL; the server stops sending when the socket's buffers are full.
@@ -77,6 +82,9 @@ extern void bb_walstream_wait(const BbReqCtx *ctx,
  *
  * "written": received; "flushed": durable, to which the slot moves at once,
  * back too.  The position of replay is reported as unknown.
+ *
+ * Doesn't wait: what can't be sent now is sent in bb_walstream_wait, and of
+ * several reports that can't be sent, only the last one is.
  *
  * With "ask", the server answers with a keepalive at once, which shows that it
  * can be reached.

@@ -260,6 +260,8 @@ play(int listening, const FakeScript *script)
 		if (write(fd, script->steps[i]->data, length) != length)
 			break;
 	}
+	if (script->deaf)
+		sleep(1);
 	while (script->silent && read(fd, &byte, 1) > 0)
 		;
 	/* so that the client gets all, whatever it has sent */
@@ -286,7 +288,11 @@ fake_serve(const FakeScript *script)
 	socklen_t	length = sizeof(address);
 	int			listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	FakeServer *server = palloc(sizeof(FakeServer));
+	int			small = 4096;
 
+	/* inherited by its connections */
+	if (script->deaf)
+		setsockopt(listening, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	CHECK(bind(listening, (struct sockaddr *) &address, length) == 0 &&
 		  listen(listening, 8) == 0 &&
 		  getsockname(listening, (struct sockaddr *) &address, &length) == 0);

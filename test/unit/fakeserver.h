@@ -27,6 +27,7 @@ typedef struct FakeScript
 	int			n;
 	int			cut;	/* send so many bytes of the last step; -1: all */
 	bool		silent; /* at the end, don't close */
+	bool		deaf;	/* at the end, don't read, either, for a second */
 } FakeScript;
 
 typedef struct FakeServer

@@ -11,6 +11,7 @@
 #include "fakeserver.h"
 #include "streaming/basebackup.h"
 #include "streaming/walstream.h"
+#include "utils/timestamp.h"
 
 #define START UINT64CONST(0x3000000)
 
@@ -104,8 +105,7 @@ UNIT_TEST(foul_stream_messages)
 	{
 		const char *bytes;
 		int			length;
-	}			wrong[] = {
-				 {"w", 1},
+	}			wrong[] = {{"w", 1},
 				 {"w12345678123456781234567", 24},
 				 {"k", 1},
 				 {"k1234567812345678", 17},
@@ -148,6 +148,60 @@ UNIT_TEST(foul_stream_is_cut)
 			ERRCODE_CONNECTION_FAILURE);
 		unit_leave(inner);
 	}
+}
+
+/* A reader that has no room isn't woken by WAL, but sends its feedback. */
+UNIT_TEST(foul_not_listening)
+{
+	FakeScript *script = streaming();
+	BbReplConnection *connection;
+	BbStreamMessage message;
+	TimestampTz start;
+
+	put_wal(script, START, 100);
+	/* the answer to the feedback */
+	(void) fake_step(script);
+	put_wal(script, START + 100, 100);
+	script->silent = true;
+	connection = fake_connect(ctx, script);
+	bb_walstream_start(ctx, connection, "s", 1, START);
+	CHECK(next_of(ctx, connection, &message) == BB_STREAM_WAL);
+	bb_walstream_feedback(ctx, connection, START, START, false);
+	start = GetCurrentTimestamp();
+	do
+	{
+		bb_walstream_wait(ctx, connection, false, 300);
+	} while (!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), 299));
+	/* meanwhile it has come */
+	start = GetCurrentTimestamp();
+	bb_walstream_wait(ctx, connection, true, 600000);
+	CHECK(!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), 300000));
+	CHECK(bb_walstream_next(ctx, connection, &message) == BB_STREAM_WAL);
+	CHECK(message.lsn == START + 100);
+}
+
+/* A server that doesn't read delays feedback, and nothing else. */
+UNIT_TEST(foul_deaf)
+{
+	FakeScript *script = streaming();
+	BbReplConnection *connection;
+	BbStreamMessage message;
+	BbReqCtx	limited = *ctx;
+
+	put_wal(script, START, 100);
+	script->deaf = true;
+	script->silent = true;
+	connection = fake_connect(ctx, script);
+	bb_walstream_start(ctx, connection, "s", 1, START);
+	CHECK(next_of(ctx, connection, &message) == BB_STREAM_WAL);
+	/* more than the buffers of the sockets have */
+	for (int i = 0; i < 200000; i++)
+		bb_walstream_feedback(ctx, connection, START + i, START, false);
+	/* what is late is sent once the server reads again */
+	bb_walstream_wait(ctx, connection, false, 2000);
+	limited.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 200);
+	CHECK_ERROR(bb_walstream_wait(&limited, connection, true, -1),
+				ERRCODE_QUERY_CANCELED);
 }
 
 /* A removed segment is an error in the midst of the stream. */
