@@ -173,6 +173,112 @@ COMMENT ON COLUMN bb_stat_progress_ingest.bytes_done IS 'Bytes of WAL read so fa
 COMMENT ON COLUMN bb_stat_progress_ingest.records IS 'WAL records ingested so far';
 
 --
+-- Following servers.  The rows are written by bb_follow and bb_unfollow, and
+-- dumped by pg_dump.
+--
+CREATE TABLE bb_following (
+    store name NOT NULL,
+    timeline text NOT NULL,
+    source name NOT NULL,
+    owner regrole NOT NULL,
+    slot name NOT NULL,
+    checkpoint text NOT NULL,
+    max_rate integer,
+    imported boolean NOT NULL,
+    PRIMARY KEY (store, timeline));
+
+SELECT pg_catalog.pg_extension_config_dump('bb_following', '');
+
+COMMENT ON TABLE bb_following IS
+'which timelines follow which servers; to be changed by bb_follow and bb_unfollow';
+COMMENT ON COLUMN bb_following.store IS 'Page store: a foreign server of the wrapper bbackup';
+COMMENT ON COLUMN bb_following.timeline IS 'Timeline of that store';
+COMMENT ON COLUMN bb_following.source IS 'Followed server: a foreign server of the wrapper bbackup_source';
+COMMENT ON COLUMN bb_following.owner IS 'Role that the background workers act as';
+COMMENT ON COLUMN bb_following.slot IS 'Replication slot in the source';
+COMMENT ON COLUMN bb_following.checkpoint IS 'Checkpoint that an import begins with: spread or fast';
+COMMENT ON COLUMN bb_following.max_rate IS 'Limit of an import, in kB/s; NULL: none';
+COMMENT ON COLUMN bb_following.imported IS 'Whether the timeline was complete once; if it is missing, it is not imported again';
+
+CREATE FUNCTION bb_follow(
+    source name, store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    slot name DEFAULT NULL, checkpoint text DEFAULT 'spread',
+    max_rate integer DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'bb_sql_follow'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_follow IS
+'lets a timeline follow a server (source: a foreign server of the wrapper bbackup_source) from the commit on: background workers import it if the timeline does not exist, and then store its WAL as it is written, through a replication slot (NULL: a default name). An import begins with a checkpoint (spread or fast) and is limited to max_rate kB/s. Where following has failed, it starts again. Errors: a timeline that is followed or written by another process, a source that cannot be reached or is another system';
+
+CREATE FUNCTION bb_unfollow(
+    timeline text DEFAULT 'main', store name DEFAULT 'bbackup',
+    drop_slot boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME', 'bb_sql_unfollow'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_unfollow IS
+'ends following: stops the background workers, waits for their end, and drops the replication slot in the source; a source that cannot be reached is a warning. If the transaction aborts, the workers start again. Errors: a timeline that is not followed';
+
+CREATE FUNCTION bb_wait(
+    lsn pg_lsn DEFAULT NULL, timeline text DEFAULT 'main',
+    timeout interval DEFAULT NULL, store name DEFAULT 'bbackup')
+RETURNS pg_lsn
+AS 'MODULE_PATHNAME', 'bb_sql_wait'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_wait IS
+'waits until a timeline can be read at an LSN (NULL: the end of the WAL of the server that it follows, now), asks for a flush, and returns the LSN up to which it can be read. Errors: the timeout, following that has failed, and with NULL a timeline that does not follow a server';
+
+CREATE FUNCTION bb_get_stat_follow(
+    OUT source name, OUT store name, OUT timeline text, OUT slot name,
+    OUT host text, OUT state text,
+    OUT received_lsn pg_lsn, OUT received_time timestamptz,
+    OUT confirmed_lsn pg_lsn, OUT confirmed_time timestamptz,
+    OUT readable_lsn pg_lsn, OUT readable_time timestamptz,
+    OUT source_lsn pg_lsn, OUT lag_bytes bigint,
+    OUT lag_seconds double precision, OUT spool_bytes bigint,
+    OUT last_error text, OUT last_error_time timestamptz,
+    OUT restarts bigint, OUT confirm text, OUT is_synchronous boolean,
+    OUT follower_pid integer, OUT receiver_pid integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_follow'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_stat_follow IS
+'rows of the view bb_stat_follow; what other users follow requires pg_read_all_stats';
+
+CREATE VIEW bb_stat_follow AS
+    SELECT * FROM bb_get_stat_follow();
+
+COMMENT ON VIEW bb_stat_follow IS
+'one row for each timeline of this database that follows a server';
+COMMENT ON COLUMN bb_stat_follow.source IS 'Followed server: a foreign server of the wrapper bbackup_source';
+COMMENT ON COLUMN bb_stat_follow.store IS 'Page store of the timeline';
+COMMENT ON COLUMN bb_stat_follow.timeline IS 'Timeline that follows';
+COMMENT ON COLUMN bb_stat_follow.slot IS 'Replication slot in the source';
+COMMENT ON COLUMN bb_stat_follow.host IS 'Host and port of the source that is connected to';
+COMMENT ON COLUMN bb_stat_follow.state IS 'State: starting, importing, catching up, streaming, waiting (for the source, or to retry after an error), failed, or stopped (no background worker runs)';
+COMMENT ON COLUMN bb_stat_follow.received_lsn IS 'Position up to which WAL was received';
+COMMENT ON COLUMN bb_stat_follow.received_time IS 'Time at which WAL was received last';
+COMMENT ON COLUMN bb_stat_follow.confirmed_lsn IS 'Position that was confirmed to the source, which may remove WAL before it';
+COMMENT ON COLUMN bb_stat_follow.confirmed_time IS 'Time at which that position moved last';
+COMMENT ON COLUMN bb_stat_follow.readable_lsn IS 'Position up to which the timeline can be read';
+COMMENT ON COLUMN bb_stat_follow.readable_time IS 'Time at which that position moved last';
+COMMENT ON COLUMN bb_stat_follow.source_lsn IS 'End of the WAL of the source, as it said last';
+COMMENT ON COLUMN bb_stat_follow.lag_bytes IS 'Bytes of WAL of the source that cannot be read yet';
+COMMENT ON COLUMN bb_stat_follow.lag_seconds IS 'Seconds since the WAL that can be read was all WAL of the source; 0 if it is now';
+COMMENT ON COLUMN bb_stat_follow.spool_bytes IS 'Bytes of WAL in the spool';
+COMMENT ON COLUMN bb_stat_follow.last_error IS 'Last error, which may have passed; of a stopped follower, why it cannot run';
+COMMENT ON COLUMN bb_stat_follow.last_error_time IS 'Time of the last error';
+COMMENT ON COLUMN bb_stat_follow.restarts IS 'Number of times that a background worker began again after an error';
+COMMENT ON COLUMN bb_stat_follow.confirm IS 'What is confirmed to the source: WAL in the page store (store) or in the synced spool (spool)';
+COMMENT ON COLUMN bb_stat_follow.is_synchronous IS 'Whether commits of the source wait for what is confirmed';
+COMMENT ON COLUMN bb_stat_follow.follower_pid IS 'Process ID of the background worker that imports and ingests';
+COMMENT ON COLUMN bb_stat_follow.receiver_pid IS 'Process ID of the background worker that receives';
+
+--
 -- Looking into a store
 --
 CREATE FUNCTION bb_timelines(
@@ -614,12 +720,14 @@ REVOKE ALL ON FUNCTION
     bb_basebackup, bb_basebackup_archives, bb_basebackup_lo,
     bb_basebackup_stream, bb_basebackup_to_file, bb_basebackup_to_program,
     bb_create_branch, bb_databases, bb_drop_timeline, bb_evict, bb_evict_idle,
-    bb_fdw_validator, bb_files, bb_gaps, bb_get_access_stats, bb_get_page,
+    bb_fdw_validator, bb_files, bb_follow, bb_gaps, bb_get_access_stats,
+    bb_get_page, bb_get_stat_follow,
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
     bb_get_stat_totals, bb_identify_source, bb_import_directory,
     bb_import_server, bb_ingest, bb_layer_stats, bb_layers, bb_lsn_at,
     bb_prefetch, bb_read_file, bb_relations, bb_restore, bb_source_validator,
-    bb_stat_reset, bb_stat_scope, bb_tablespaces, bb_timelines
+    bb_stat_reset, bb_stat_scope, bb_tablespaces, bb_timelines,
+    bb_unfollow, bb_wait
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 
@@ -628,8 +736,10 @@ REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 -- EXECUTE on bb_get_access_stats and bb_stat_scope.
 GRANT EXECUTE ON FUNCTION
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
-    bb_get_access_stats, bb_get_stat_totals, bb_stat_scope
+    bb_get_access_stats, bb_get_stat_follow, bb_get_stat_totals,
+    bb_stat_scope
     TO pg_read_all_stats;
-GRANT SELECT ON bb_stat_progress_import, bb_stat_progress_ingest, bb_stat_totals
+GRANT SELECT ON bb_stat_follow, bb_stat_progress_import,
+    bb_stat_progress_ingest, bb_stat_totals
     TO pg_read_all_stats;
 GRANT SELECT ON bb_access_stats TO PUBLIC;

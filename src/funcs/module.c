@@ -12,6 +12,7 @@
 #include "base/compat.h"
 #include "base/foreigntext.h"
 #include "base/settings.h"
+#include "intake/follow.h"
 #include "intake/receiver.h"
 #include "process/worker.h"
 #include "redo/helper.h"
@@ -33,6 +34,9 @@ static const BbWorkerTask worker_tasks[] = {
 	{BB_AHEAD_TASK, bb_ahead_task},
 	{BB_PAGES_TASK, bb_pages_task},
 	{BB_RECEIVE_TASK, bb_receive_task},
+	{BB_FOLLOW_TASK, bb_follow_task},
+	{BB_FOLLOW_STARTER_TASK, bb_follow_starter_task},
+	{BB_FOLLOW_LAUNCHER_TASK, bb_follow_launcher_task},
 };
 
 extern PGDLLEXPORT void _PG_init(void);
@@ -45,6 +49,7 @@ _PG_init(void)
 	bb_stats_init();
 	bb_own_server_init();
 	bb_worker_init("$libdir/bbackup", worker_tasks, lengthof(worker_tasks));
+	bb_follow_launcher_init();
 }
 
 /* bb_fdw_validator(options text[], catalog oid) */

@@ -95,10 +95,11 @@ struct BbIngestControl
 	 * Is a flush wanted as soon as all records that end up to some LSN are
 	 * ingested?  Returns that LSN, or Invalid.
 	 *
-	 * Called before each flush and in each wait.  An error that it raises ends
-	 * the ingest without a flush.
+	 * Called before each flush and in each wait; all records up to done_lsn are
+	 * ingested.  An error that it raises ends the ingest without a flush.
 	 */
-	XLogRecPtr	(*wanted) (const BbIngestControl *control);
+	XLogRecPtr	(*wanted) (const BbIngestControl *control,
+						   XLogRecPtr done_lsn);
 	/*
 	 * The timeline was committed up to end_lsn, the end of a record.  The
 	 * source had WAL up to covered_lsn, and no other record ends before that.

@@ -60,7 +60,8 @@ time_left_ms(const BbIngest *ingest)
 static bool
 is_wanted(BbIngest *ingest, XLogRecPtr covered)
 {
-	XLogRecPtr	wanted = ingest->control->wanted(ingest->control);
+	XLogRecPtr	wanted = ingest->control->wanted(ingest->control,
+												 ingest->done_lsn);
 
 	return wanted > ingest->covered_lsn && wanted <= covered;
 }

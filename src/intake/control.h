@@ -60,6 +60,8 @@ typedef struct BbFollowStatus
 	TimestampTz stored_time;
 	XLogRecPtr	covered_lsn; /* all records that end up to here are committed,
 							  * though the last of them may end before */
+	TimestampTz
+		covered_time;		 /* when the source's WAL ended there, or before */
 	uint64		restarts;	 /* after errors, of either process */
 	XLogRecPtr	applied_lsn; /* ingested, not yet committed */
 	bool		waiting;	 /* for more WAL: wake it when some has arrived */

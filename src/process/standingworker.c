@@ -27,6 +27,7 @@ typedef struct Extra
 	Oid			database;
 	Oid			role;
 	int			payload_length;
+	bool		restart_terminated;
 	char		task[28];
 	uint64		payload[BB_STANDINGWORKER_PAYLOAD_MAX / sizeof(uint64)];
 } Extra;
@@ -37,28 +38,55 @@ static volatile sig_atomic_t terminated = false;
 
 extern PGDLLEXPORT void bb_standingworker_main(Datum unused);
 
-int
-bb_standingworker_start(const BbStandingWorker *worker)
+static void
+fill_registration(BackgroundWorker *registration,
+				  const BbStandingWorker *worker)
 {
-	BackgroundWorker registration = {0};
-	BackgroundWorkerHandle *handle;
 	Extra		extra = {.database = worker->database,
 						 .role = worker->role,
-						 .payload_length = (int) worker->payload_length};
-	const char *shortage;
-	pid_t		pid;
+						 .payload_length = (int) worker->payload_length,
+						 .restart_terminated = worker->restart_terminated};
 
 	Assert(worker->payload_length <= BB_STANDINGWORKER_PAYLOAD_MAX);
 	strlcpy(extra.task, bb_worker_find_task(worker->task)->name,
 			sizeof(extra.task));
-	memcpy(extra.payload, worker->payload, worker->payload_length);
-	memcpy(registration.bgw_extra, &extra, sizeof(extra));
-	snprintf(registration.bgw_name, BGW_MAXLEN, "bbackup %s", worker->task);
-	registration.bgw_restart_time = worker->restart_s > 0 ? worker->restart_s
-														  : BGW_NEVER_RESTART;
+	if (worker->payload_length > 0)
+		memcpy(extra.payload, worker->payload, worker->payload_length);
+	memset(registration, 0, sizeof(*registration));
+	memcpy(registration->bgw_extra, &extra, sizeof(extra));
+	snprintf(registration->bgw_name, BGW_MAXLEN, "bbackup %s", worker->task);
+	registration->bgw_restart_time = worker->restart_s > 0 ? worker->restart_s
+														   : BGW_NEVER_RESTART;
+}
 
-	shortage = bb_worker_register(&registration, worker->task,
-								  "bb_standingworker_main", &handle);
+/* Returns NULL, or why no worker can be started. */
+static const char *
+request(const BbStandingWorker *worker, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker registration;
+
+	fill_registration(&registration, worker);
+	return bb_worker_register(&registration, worker->task,
+							  "bb_standingworker_main", handle);
+}
+
+void
+bb_standingworker_register_static(const BbStandingWorker *worker)
+{
+	BackgroundWorker registration;
+
+	fill_registration(&registration, worker);
+	bb_worker_register_static(&registration, worker->task,
+							  "bb_standingworker_main");
+}
+
+int
+bb_standingworker_start(const BbStandingWorker *worker)
+{
+	BackgroundWorkerHandle *handle;
+	const char *shortage = request(worker, &handle);
+	pid_t		pid;
+
 	if (shortage != NULL)
 		bb_worker_shortage_error(worker->task, shortage);
 	if (WaitForBackgroundWorkerStartup(handle, &pid) != BGWH_STARTED)
@@ -68,6 +96,27 @@ bb_standingworker_start(const BbStandingWorker *worker)
 	}
 	pfree(handle);
 	return pid;
+}
+
+const char *
+bb_standingworker_register(const BbStandingWorker *worker)
+{
+	BackgroundWorkerHandle *handle;
+
+	return request(worker, &handle);
+}
+
+const char *
+bb_standingworker_run(const BbStandingWorker *worker)
+{
+	BackgroundWorkerHandle *handle;
+	const char *shortage = request(worker, &handle);
+
+	if (shortage != NULL)
+		return shortage;
+	(void) WaitForBackgroundWorkerShutdown(handle);
+	pfree(handle);
+	return NULL;
 }
 
 /*
@@ -86,6 +135,22 @@ cancel_and_end(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+bool
+bb_standingworker_terminated(void)
+{
+	return terminated;
+}
+
+void
+bb_standingworker_reload(void)
+{
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
 void
 bb_standingworker_wait(long timeout_ms)
 {
@@ -99,11 +164,42 @@ bb_standingworker_wait(long timeout_ms)
 	if (terminated)
 		QueryCancelPending = InterruptPending = true;
 	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
+	bb_standingworker_reload();
+}
+
+/* ---- a database that doesn't exist any more ---- */
+
+static int	fatal_code = 0; /* the SQLSTATE of a FATAL error */
+static emit_log_hook_type previous_hook = NULL;
+
+static void
+note_fatal(ErrorData *error)
+{
+	if (error->elevel == FATAL)
+		fatal_code = error->sqlerrcode;
+	if (previous_hook != NULL)
+		previous_hook(error);
+}
+
+/*
+ * The process exits while it connects.  FATAL errors can't be caught, and the
+ * exit code decides whether the postmaster tries again.
+ */
+static void
+exit_for_good(int code, Datum unused)
+{
+	if (code == 1 && fatal_code == ERRCODE_UNDEFINED_DATABASE)
+		proc_exit(0);
+}
+
+static void
+connect_to_database(const Extra *extra)
+{
+	previous_hook = emit_log_hook;
+	emit_log_hook = note_fatal;
+	on_proc_exit(exit_for_good, 0);
+	BackgroundWorkerInitializeConnectionByOid(extra->database, extra->role, 0);
+	emit_log_hook = previous_hook;
 }
 
 /* Where the postmaster's child begins. */
@@ -121,8 +217,7 @@ bb_standingworker_main(Datum unused)
 									ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
-		BackgroundWorkerInitializeConnectionByOid(extra.database, extra.role,
-												  0);
+		connect_to_database(&extra);
 		pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_type);
 		MemoryContextSwitchTo(context);
 		bb_worker_find_task(extra.task)
@@ -144,7 +239,7 @@ bb_standingworker_main(Datum unused)
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(TopMemoryContext);
 		MemoryContextDelete(context);
-		proc_exit(terminated ? 0 : 1);
+		proc_exit(terminated && !extra.restart_terminated ? 0 : 1);
 	}
 	PG_END_TRY();
 	proc_exit(0);

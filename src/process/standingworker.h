@@ -23,13 +23,15 @@
  *	  an error; pg_cancel_backend             yes, after restart_s seconds
  *	  it, or another process, crashes         yes, with the server
  *
+ * With restart_terminated, the second case is as the third: the worker comes back
+ * until its task returns.  A worker whose database has been dropped never does.
+ *
  * SIGTERM cancels what the task does, as pg_cancel_backend would, so that an
  * error ends it that runs through the task's PG_CATCHes; a task must not
  * suppress it.  A restarted worker has the same payload.
  *
- * An error while the worker connects counts, too: if the database or the role
- * has been dropped meanwhile, the worker is restarted, and fails, until the
- * server is restarted.
+ * An error while the worker connects counts, too: if the role has been dropped
+ * meanwhile, the worker is restarted, and fails, until the server is restarted.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,6 +50,7 @@ typedef struct BbStandingWorker
 	const void *payload;  /* copied */
 	size_t		payload_length;
 	int			restart_s; /* 0: is not restarted */
+	bool		restart_terminated;
 } BbStandingWorker;
 
 /*
@@ -61,6 +64,44 @@ typedef struct BbStandingWorker
  * once, and won't be restarted).
  */
 extern int bb_standingworker_start(const BbStandingWorker *worker);
+
+/*
+ * bb_standingworker_register - ask for a worker, and don't wait for it.
+ *
+ * Returns NULL, or why there will be none, as the detail of an error.  Raises no
+ * error, so it may be called when a transaction has ended.
+ */
+extern const char *bb_standingworker_register(const BbStandingWorker *worker);
+
+/*
+ * bb_standingworker_run - start a worker that isn't restarted, and wait for its
+ * end.
+ *
+ * Returns NULL, or why it couldn't be started.
+ *
+ * Errors: QUERY_CANCELED.
+ */
+extern const char *bb_standingworker_run(const BbStandingWorker *worker);
+
+/*
+ * bb_standingworker_register_static - let a worker start with the server, when
+ * it isn't in recovery or any more.
+ *
+ * REQUIRES: the library is being preloaded.
+ */
+extern void bb_standingworker_register_static(const BbStandingWorker *worker);
+
+/*
+ * bb_standingworker_terminated - did SIGTERM end this worker?  An error that is
+ * caught after that must be raised again.
+ */
+extern bool bb_standingworker_terminated(void);
+
+/*
+ * bb_standingworker_reload - reread the configuration files, if SIGHUP asked
+ * for it; for a task that waits otherwise than by bb_standingworker_wait.
+ */
+extern void bb_standingworker_reload(void);
 
 /*
  * bb_standingworker_wait - wait until the process latch is set, a signal

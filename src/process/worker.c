@@ -40,6 +40,18 @@ bb_worker_find_task(const char *name)
 	elog(ERROR, "there is no task \"%s\" for background workers", name);
 }
 
+static void
+set_function(BackgroundWorker *registration, const char *task,
+			 const char *function)
+{
+	snprintf(registration->bgw_type, BGW_MAXLEN, "bbackup %s", task);
+	snprintf(registration->bgw_library_name,
+			 sizeof(registration->bgw_library_name), "%s", library);
+	snprintf(registration->bgw_function_name, BGW_MAXLEN, "%s", function);
+	registration->bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+}
+
 const char *
 bb_worker_register(BackgroundWorker *registration, const char *task,
 				   const char *function, BackgroundWorkerHandle **handle)
@@ -47,18 +59,22 @@ bb_worker_register(BackgroundWorker *registration, const char *task,
 	if (!IsUnderPostmaster)
 		return "There are no background workers in single-user mode.";
 
-	snprintf(registration->bgw_type, BGW_MAXLEN, "bbackup %s", task);
-	snprintf(registration->bgw_library_name,
-			 sizeof(registration->bgw_library_name), "%s", library);
-	snprintf(registration->bgw_function_name, BGW_MAXLEN, "%s", function);
-	registration->bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	set_function(registration, task, function);
 	registration->bgw_start_time = BgWorkerStart_ConsistentState;
 	registration->bgw_notify_pid = MyProcPid;
 	if (RegisterDynamicBackgroundWorker(registration, handle))
 		return NULL;
 	return psprintf("All max_worker_processes = %d are in use.",
 					max_worker_processes);
+}
+
+void
+bb_worker_register_static(BackgroundWorker *registration, const char *task,
+						  const char *function)
+{
+	set_function(registration, task, function);
+	registration->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	RegisterBackgroundWorker(registration);
 }
 
 void

@@ -26,6 +26,13 @@ extern const char *bb_worker_register(BackgroundWorker *registration,
 									  const char *task, const char *function,
 									  BackgroundWorkerHandle **handle);
 
+/*
+ * bb_worker_register_static - the same when the server starts, before there are
+ * processes; the worker starts after recovery.
+ */
+extern void bb_worker_register_static(BackgroundWorker *registration,
+									  const char *task, const char *function);
+
 /* bb_worker_shortage_error - raise INSUFFICIENT_RESOURCES with that detail. */
 pg_noreturn extern void bb_worker_shortage_error(const char *task,
 												 const char *shortage);

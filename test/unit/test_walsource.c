@@ -476,7 +476,7 @@ control_interval(const BbIngestControl *control)
 }
 
 static XLogRecPtr
-control_wanted(const BbIngestControl *control)
+control_wanted(const BbIngestControl *control, XLogRecPtr done_lsn)
 {
 	if (((const TestControl *) control)->objects)
 		ereport(ERROR,

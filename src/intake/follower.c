@@ -1,0 +1,468 @@
+/*-------------------------------------------------------------------------
+ *
+ * follower.c
+ *	  The standing worker that follows a source with a timeline.
+ *
+ *	  row ──► lead the spool ──► attempt ──► error ──► pause ──► attempt …
+ *								   │			 └──► fail: wait for another row
+ *								   │
+ *		  store, source ──► receiver ──► import, if need be ──► heal a gap
+ *							──► order the receiver ──► bb_ingest_follow
+ *
+ * An attempt has a memory context, whose reset ends all that it began: locks,
+ * connections, files.  The receiver, another process, goes on meanwhile.
+ *
+ * Catalogs are read in short transactions.  Everything else happens outside of
+ * one, so that following doesn't hold up vacuum, for years.
+ *
+ * Which errors can't pass: those that say that something isn't there any more,
+ * is another one, or isn't supported.  What can't be read is received again from
+ * the source, at first.  All others may pass: networks and disks come back,
+ * and privileges are granted again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+#include "access/xact.h"
+#include "base/settings.h"
+#include "catalog/pg_authid.h"
+#include "foreign/foreign.h"
+#include "import/server_import.h"
+#include "intake/follower_internal.h"
+#include "intake/receiver.h"
+#include "intake/retry.h"
+#include "intake/serverwal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "process/standingworker.h"
+#include "stats/calls.h"
+#include "stores/store_access.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "wal/walspool.h"
+
+/* WAL that can't be read at one place is received so often. */
+#define BAD_TIMES_MAX 3
+
+/* How often a failed follower looks for another row. */
+#define FAILED_LOOK_MS 1000
+
+/* How long the end of the receiver is waited for. */
+#define REMOVE_TRIES 100
+#define REMOVE_WAIT_MS 100
+
+/* ---- an attempt ---- */
+
+/* The store and the source of the row, if the role may use them. */
+typedef struct Servers
+{
+	BbStoreAccess store;
+	BbSource   *source;
+} Servers;
+
+static Servers
+access_servers(const BbReqCtx *ctx, BbFollower *follower)
+{
+	const BbFollowing *following = follower->following;
+	Servers		servers;
+
+	bb_follower_begin(follower);
+	MemoryContextSwitchTo(follower->attempt);
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetUserId())))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role with OID %u does not exist", GetUserId()),
+				 errhint("Call bb_unfollow() and bb_follow() as another role.")));
+	servers.store = bb_store_access(ctx, following->store,
+									following->timeline);
+	servers.source = bb_source_access(following->source);
+	bb_follower_end(follower);
+	MemoryContextSwitchTo(follower->attempt);
+	return servers;
+}
+
+/* Become the leader.  Returns false if another process is. */
+static bool
+lead(BbFollower *follower)
+{
+	MemoryContext old = MemoryContextSwitchTo(follower->life);
+
+	if (!bb_followcontrol_is_led(follower->directory))
+		follower->control = bb_followcontrol_create(follower->directory);
+	if (follower->control != NULL)
+		bb_followcontrol_source(follower->control, follower->following->source,
+								follower->following->slot, false);
+	MemoryContextSwitchTo(old);
+	return follower->control != NULL;
+}
+
+static void
+need_receiver(BbFollower *follower)
+{
+	const char *shortage = bb_watch_receiver(follower);
+
+	if (shortage != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a background worker for receive"),
+				 errdetail_internal("%s", shortage),
+				 errhint("Raise max_worker_processes.")));
+}
+
+static BbManifest *
+import_source(const BbReqCtx *ctx, BbFollower *follower,
+			  BbObjectStore *objects, const BbSource *source)
+{
+	const BbFollowing *following = follower->following;
+	BbServerBackupOptions options =
+		{.label = "bbackup",
+		 .fast_checkpoint = strcmp(following->checkpoint, "fast") == 0,
+		 .max_rate_kb = following->max_rate_kb};
+	BbServerWal *wal = bb_serverwal_follower(follower->control,
+											 follower->directory);
+	MemoryContext context;
+
+	if (following->imported)
+	{
+		follower->verdict = BB_FOLLOW_HOPELESS;
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("timeline \"%s\" does not exist any more in page store \"%s\"",
+						following->timeline, bb_objstore_url(objects)),
+				 errhint("If it is lost, bb_follow() imports it again.")));
+	}
+	bb_watch_state(follower, BB_FOLLOW_IMPORTING);
+	follower->importing = true;
+	/* the receiver's position isn't the end of the timeline */
+	follower->reorder = true;
+	context = AllocSetContextCreate(follower->attempt, "bbackup follow import",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	(void) bb_import_server(ctx, objects, following->timeline,
+							bb_repl_connect(ctx, &source->target), &options,
+							wal);
+	MemoryContextSwitchTo(follower->attempt);
+	MemoryContextDelete(context);
+	follower->importing = false;
+	return bb_manifest_read(ctx, objects, following->timeline);
+}
+
+/* Let the receiver begin, or begin again, at the end of the timeline. */
+static void
+order_receiver(BbFollower *follower, const BbManifest *manifest)
+{
+	BbFollowStatus status;
+
+	bb_followcontrol_get(follower->control, &status);
+	bb_watch_begin(follower, manifest);
+	if (!follower->reorder && status.order != 0 &&
+		status.problem == BB_RECEIVER_FINE &&
+		status.stored_lsn == manifest->end_lsn)
+		return;
+	bb_followcontrol_order(follower->control, manifest->tli, manifest->end_lsn,
+						   true);
+	follower->reorder = false;
+}
+
+/* Never returns: an error ends it. */
+static void
+follow(BbFollower *follower)
+{
+	const BbReqCtx *ctx = bb_reqctx_root(BB_TASK_FOLLOW, BB_DOWNLOAD_ALLOW);
+	const char *timeline = follower->order.timeline;
+	Servers		servers;
+	BbObjectStore *objects;
+	BbManifest *manifest;
+
+	bb_calls_describe(ctx, &(BbCallAbout){.function = "bb_follow"});
+	bb_watch_state(follower, BB_FOLLOW_STARTING);
+	servers = access_servers(ctx, follower);
+	need_receiver(follower);
+	objects = bb_objstore_open(ctx, servers.store.url, &servers.store.options);
+	manifest = bb_manifest_find(ctx, objects, timeline);
+	if (manifest == NULL || !bb_manifest_consistent(manifest))
+		manifest = import_source(ctx, follower, objects, servers.source);
+	if (!follower->following->imported)
+		bb_follower_set_imported(follower);
+	bb_manifest_check_version(manifest);
+	if (follower->is_gap)
+	{
+		bb_gap_heal(ctx, follower, objects, servers.source, manifest);
+		follower->is_gap = false;
+		follower->reorder = true;
+		manifest = bb_manifest_read(ctx, objects, timeline);
+	}
+
+	order_receiver(follower, manifest);
+	bb_watch_state(follower, BB_FOLLOW_CATCHING_UP);
+	bb_ingest_follow(ctx, objects, timeline,
+					 bb_walspool_origin(follower->directory,
+										bb_receiver_tail(follower->control)),
+					 bb_watch_new(follower));
+}
+
+/* End what an attempt has left. */
+static void
+clean_up(BbFollower *follower)
+{
+	ResourceOwner owner = follower->owner;
+
+	follower->owner = NULL;
+	CurrentResourceOwner = NULL;
+	MemoryContextSwitchTo(follower->life);
+	MemoryContextReset(follower->attempt);
+	if (owner == NULL)
+		return;
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, true);
+	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false, true);
+	ResourceOwnerDelete(owner);
+}
+
+/*
+ * Returns the error that ended the attempt, in "context"; NULL if there is
+ * nothing to be followed.
+ */
+static ErrorData *
+attempt(BbFollower *follower, MemoryContext context)
+{
+	ErrorData *volatile error = NULL;
+
+	follower->verdict = BB_FOLLOW_RETRY;
+	follower->importing = false;
+	PG_TRY();
+	{
+		follower->owner = ResourceOwnerCreate(NULL, "bbackup follow");
+		CurrentResourceOwner = follower->owner;
+		MemoryContextSwitchTo(follower->attempt);
+		if (!bb_follower_read_row(follower) ||
+			(follower->control == NULL && !lead(follower)))
+			follower->verdict = BB_FOLLOW_GONE;
+		else
+			follow(follower);
+	}
+	PG_CATCH();
+	{
+		BbFollowStatus status = {0};
+
+		if (follower->control != NULL)
+			bb_followcontrol_get(follower->control, &status);
+		/* bb_unfollow doesn't wait for the end of an import */
+		if (bb_standingworker_terminated() &&
+			status.state == BB_FOLLOW_STOPPED)
+		{
+			follower->verdict = BB_FOLLOW_GONE;
+			FlushErrorState();
+			AbortCurrentTransaction();
+		}
+		else
+			error = bb_retry_caught(context);
+	}
+	PG_END_TRY();
+	clean_up(follower);
+	return error;
+}
+
+/* ---- after an error ---- */
+
+/* What follows an error, if the code that raised it didn't say. */
+static BbFollowVerdict
+judge(BbFollower *follower, const ErrorData *error)
+{
+	BbFollowStatus status;
+
+	switch (error->sqlerrcode)
+	{
+		case ERRCODE_UNDEFINED_OBJECT: /* a server, the timeline */
+		case ERRCODE_WRONG_OBJECT_TYPE:
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_INVALID_PARAMETER_VALUE:
+			/*
+			 * An archive that isn't mounted comes back.  A base backup fails with
+			 * such an error, if the standby that makes it is promoted.
+			 */
+			return follower->is_gap || follower->importing
+				? BB_FOLLOW_RETRY
+				: BB_FOLLOW_HOPELESS;
+		case ERRCODE_DATA_CORRUPTED:
+		case ERRCODE_UNDEFINED_FILE:
+			break;
+		default:
+			return BB_FOLLOW_RETRY;
+	}
+
+	/* perhaps the spool is damaged, so receive it again */
+	follower->reorder = true;
+	bb_followcontrol_get(follower->control, &status);
+	if (status.stored_lsn != follower->bad_lsn)
+		follower->bad_times = 0;
+	follower->bad_lsn = status.stored_lsn;
+	if (error->sqlerrcode == ERRCODE_DATA_CORRUPTED &&
+		++follower->bad_times >= BAD_TIMES_MAX)
+		return BB_FOLLOW_HOPELESS;
+	return BB_FOLLOW_RETRY;
+}
+
+/* Write an error to the log, unless the last one was the same. */
+static void
+note(BbFollower *follower, ErrorData *error)
+{
+	BbFollowStatus *status;
+
+	if (follower->control == NULL)
+	{
+		/* it doesn't lead, so nobody sees its state */
+		if (follower->failures == 0)
+		{
+			error->elevel = LOG;
+			ThrowErrorData(error);
+		}
+		return;
+	}
+	bb_followcontrol_error(follower->control, error);
+	status = bb_followcontrol_lock(follower->control);
+	status->restarts++;
+	bb_followcontrol_unlock(follower->control);
+}
+
+/* Wait until the row is another one, or gone.  Returns at once if it isn't. */
+static void
+wait_for_another_row(BbFollower *follower)
+{
+	BbFollowStatus status;
+
+	bb_watch_state(follower, BB_FOLLOW_FAILED);
+	do
+	{
+		bb_standingworker_wait(FAILED_LOOK_MS);
+		bb_followcontrol_get(follower->control, &status);
+	} while (status.state != BB_FOLLOW_STOPPED &&
+			 bb_follower_read_row(follower));
+}
+
+/* Returns whether there will be another attempt. */
+static bool
+recover(BbFollower *follower, ErrorData *error)
+{
+	BbFollowVerdict verdict = follower->verdict;
+
+	if (verdict == BB_FOLLOW_RETRY)
+		verdict = judge(follower, error);
+	switch (verdict)
+	{
+		case BB_FOLLOW_GONE:
+			return false;
+		case BB_FOLLOW_AGAIN:
+			/* a receiver's problem isn't an error yet */
+			return true;
+		case BB_FOLLOW_HOPELESS:
+			note(follower, error);
+			wait_for_another_row(follower);
+			return false;
+		case BB_FOLLOW_RETRY:
+			note(follower, error);
+			if (follower->control != NULL)
+				bb_watch_state(follower, BB_FOLLOW_WAITING);
+			bb_standingworker_wait(bb_retry_pause_ms(++follower->failures));
+			return true;
+	}
+	return false;
+}
+
+/* ---- the task ---- */
+
+static BbFollower *
+follower_new(const BbFollowOrder *order)
+{
+	MemoryContext life = AllocSetContextCreate(CurrentMemoryContext,
+											   "bbackup follower",
+											   ALLOCSET_DEFAULT_SIZES);
+	BbFollower *follower = MemoryContextAllocZero(life, sizeof(BbFollower));
+
+	follower->order = *order;
+	follower->life = life;
+	follower->attempt = AllocSetContextCreate(life, "bbackup follow attempt",
+											  ALLOCSET_DEFAULT_SIZES);
+	follower->row = AllocSetContextCreate(life, "bbackup follow row",
+										  ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(life);
+	follower->directory = bb_followcontrol_path(order->store, order->timeline);
+	return follower;
+}
+
+/* The spool of a timeline that isn't followed any more. */
+static void
+remove_spool(const char *directory)
+{
+	struct stat st;
+
+	for (int tries = 0; tries < REMOVE_TRIES && stat(directory, &st) == 0;
+		 tries++)
+	{
+		/* the receiver ends when it sees that its leader has */
+		if (bb_followcontrol_is_led(directory) ||
+			bb_followcontrol_remove(directory, bb_follow_remove_spool))
+			return;
+		bb_standingworker_wait(REMOVE_WAIT_MS);
+	}
+}
+
+/*
+ * This process has led and doesn't any more.  If there is a row, another process
+ * is to follow as it says.
+ */
+static void
+start_successor(const BbFollowOrder *order, const BbFollowStatus *last)
+{
+	BbFollower	reader = {.order = *order};
+	BbFollowing *following;
+	const char *shortage = NULL;
+
+	bb_follower_begin(&reader);
+	following = bb_follower_find_row(&reader);
+	if (following != NULL)
+		shortage = bb_follow_register(order, following->owner);
+	if (shortage != NULL)
+		ereport(LOG,
+				(errmsg("could not start the follower of timeline \"%s\"",
+						order->timeline),
+				 errdetail_internal("%s", shortage)));
+	bb_follower_end(&reader);
+	if (following == NULL && !bb_follow_spool_is_needed(last))
+		remove_spool(bb_followcontrol_path(order->store, order->timeline));
+}
+
+void
+bb_follow_task(const void *payload, size_t length)
+{
+	BbFollower *follower = follower_new(payload);
+	BbFollowOrder order = follower->order;
+	BbFollowStatus last = {.state = BB_FOLLOW_STOPPED};
+	MemoryContext errors = AllocSetContextCreate(follower->life,
+												 "bbackup follow error",
+												 ALLOCSET_DEFAULT_SIZES);
+	ErrorData  *error;
+
+	/* following has no end */
+	SetConfigOption("bbackup.call_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+	do
+	{
+		MemoryContextReset(errors);
+		error = attempt(follower, errors);
+		MemoryContextSwitchTo(follower->life);
+	} while (error != NULL && recover(follower, error));
+
+	if (follower->control != NULL)
+		bb_followcontrol_get(follower->control, &last);
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextDelete(follower->life);
+	/* bb_unfollow, which may be rolled back, does this itself */
+	if (last.state != BB_FOLLOW_STOPPED)
+		start_successor(&order, &last);
+}

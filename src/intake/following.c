@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * following.c
+ *	  The table bb_following: which timelines follow which sources.
+ *
+ * It is read and written as the server does with its catalogs, so neither the
+ * search path nor the privileges of the caller matter.  Who may change it is
+ * decided by bb_follow and bb_unfollow.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "intake/follow.h"
+#include "stores/own_server.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#define TABLE "bb_following"
+
+enum
+{
+	AT_STORE,
+	AT_TIMELINE,
+	AT_SOURCE,
+	AT_OWNER,
+	AT_SLOT,
+	AT_CHECKPOINT,
+	AT_MAX_RATE,
+	AT_IMPORTED,
+	COLUMNS
+};
+
+/* Returns the schema of an extension.  (get_extension_schema, static in 15) */
+static Oid
+schema_of_extension(Oid extension)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	Oid			schema = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1,
+							  &key);
+	row = systable_getnext(scan);
+	if (HeapTupleIsValid(row))
+		schema = ((Form_pg_extension) GETSTRUCT(row))->extnamespace;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return schema;
+}
+
+/* Open the table; NULL: there is none. */
+static Relation
+open_table(LOCKMODE lock)
+{
+	Oid			extension = get_extension_oid(BB_EXTENSION_NAME, true);
+	Oid			table = InvalidOid;
+	Relation	relation;
+
+	if (OidIsValid(extension))
+		table = get_relname_relid(TABLE, schema_of_extension(extension));
+	if (!OidIsValid(table))
+		return NULL;
+	relation = try_relation_open(table, lock);
+	if (relation != NULL &&
+		(relation->rd_rel->relkind != RELKIND_RELATION ||
+		 RelationGetNumberOfAttributes(relation) != COLUMNS))
+	{
+		relation_close(relation, lock);
+		return NULL;
+	}
+	return relation;
+}
+
+static Relation
+open_existing_table(LOCKMODE lock)
+{
+	Relation	table = open_table(lock);
+
+	if (table == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"" TABLE "\" of the extension \"" BB_EXTENSION_NAME
+						"\" does not exist")));
+	return table;
+}
+
+static BbFollowing *
+following_of(HeapTuple row, TupleDesc desc)
+{
+	BbFollowing *following = palloc0(sizeof(BbFollowing));
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+
+	heap_deform_tuple(row, desc, values, nulls);
+	following->store = pstrdup(NameStr(*DatumGetName(values[AT_STORE])));
+	following->timeline = TextDatumGetCString(values[AT_TIMELINE]);
+	following->source = pstrdup(NameStr(*DatumGetName(values[AT_SOURCE])));
+	following->owner = DatumGetObjectId(values[AT_OWNER]);
+	following->slot = pstrdup(NameStr(*DatumGetName(values[AT_SLOT])));
+	following->checkpoint = TextDatumGetCString(values[AT_CHECKPOINT]);
+	if (!nulls[AT_MAX_RATE])
+		following->max_rate_kb = DatumGetInt32(values[AT_MAX_RATE]);
+	following->imported = DatumGetBool(values[AT_IMPORTED]);
+	following->row = row->t_self;
+	return following;
+}
+
+List *
+bb_following_all(void)
+{
+	Relation	table = open_table(AccessShareLock);
+	List	   *all = NIL;
+	Snapshot	snapshot;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	if (table == NULL)
+		return NIL;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+		all = lappend(all, following_of(row, RelationGetDescr(table)));
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(table, AccessShareLock);
+	return all;
+}
+
+BbFollowing *
+bb_following_find(const char *store, const char *timeline)
+{
+	ListCell   *cell;
+
+	foreach(cell, bb_following_all())
+	{
+		BbFollowing *following = lfirst(cell);
+
+		if (strcmp(following->store, store) == 0 &&
+			strcmp(following->timeline, timeline) == 0)
+			return following;
+	}
+	return NULL;
+}
+
+void
+bb_following_lock(void)
+{
+	table_close(open_existing_table(ShareRowExclusiveLock), NoLock);
+}
+
+static HeapTuple
+row_of(Relation table, const BbFollowing *following)
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS] = {0};
+	NameData	store;
+	NameData	source;
+	NameData	slot;
+
+	namestrcpy(&store, following->store);
+	namestrcpy(&source, following->source);
+	namestrcpy(&slot, following->slot);
+	values[AT_STORE] = NameGetDatum(&store);
+	values[AT_TIMELINE] = CStringGetTextDatum(following->timeline);
+	values[AT_SOURCE] = NameGetDatum(&source);
+	values[AT_OWNER] = ObjectIdGetDatum(following->owner);
+	values[AT_SLOT] = NameGetDatum(&slot);
+	values[AT_CHECKPOINT] = CStringGetTextDatum(following->checkpoint);
+	values[AT_MAX_RATE] = Int32GetDatum(following->max_rate_kb);
+	nulls[AT_MAX_RATE] = following->max_rate_kb == 0;
+	values[AT_IMPORTED] = BoolGetDatum(following->imported);
+	return heap_form_tuple(RelationGetDescr(table), values, nulls);
+}
+
+void
+bb_following_add(const BbFollowing *following)
+{
+	Relation	table = open_existing_table(RowExclusiveLock);
+
+	CatalogTupleInsert(table, row_of(table, following));
+	table_close(table, NoLock);
+	CommandCounterIncrement();
+}
+
+void
+bb_following_remove(const BbFollowing *following)
+{
+	Relation	table = open_existing_table(RowExclusiveLock);
+	ItemPointerData row = following->row;
+
+	CatalogTupleDelete(table, &row);
+	table_close(table, NoLock);
+	CommandCounterIncrement();
+}
+
+void
+bb_following_set_imported(const BbFollowing *following)
+{
+	Relation	table = open_existing_table(RowExclusiveLock);
+	BbFollowing now = *following;
+	ItemPointerData row = following->row;
+
+	now.imported = true;
+	CatalogTupleUpdate(table, &row, row_of(table, &now));
+	table_close(table, NoLock);
+	CommandCounterIncrement();
+}

@@ -1,0 +1,108 @@
+/*-------------------------------------------------------------------------
+ *
+ * gap.c
+ *	  WAL that the source has no longer, from the archive that it writes.
+ *
+ *		 end of the timeline			  where the source's WAL begins
+ *	  ────────────┤◄───────── gap ─────────►├──────────────► source
+ *			   ───┴─────── wal_directory ───┴──
+ *
+ * An archive that reaches some way is some help: the receiver then goes on from
+ * where it ends, or reports another gap there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "intake/follower_internal.h"
+#include "utils/memutils.h"
+#include "wal/directory_source.h"
+
+/* What does the source still have?  Its tli, and the slot's position. */
+typedef struct Remaining
+{
+	TimeLineID	tli;
+	XLogRecPtr	lsn; /* Invalid: not known */
+} Remaining;
+
+static Remaining
+ask_source(const BbReqCtx *ctx, const BbSource *source, const char *slot)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup gap source",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbReplConnection *connection = bb_repl_connect(ctx, &source->target);
+	Remaining	remaining;
+
+	remaining.tli = bb_repl_server(connection)->tli;
+	remaining.lsn = bb_repl_slot_read(ctx, connection, slot).restart_lsn;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return remaining;
+}
+
+pg_noreturn static void
+raise_gap(BbFollower *follower, const BbSource *source, XLogRecPtr end,
+		  const Remaining *remaining)
+{
+	const BbFollowing *following = follower->following;
+	const char *range = XLogRecPtrIsInvalid(remaining->lsn) ||
+			remaining->lsn <= end
+		? psprintf("WAL from %X/%X on", LSN_FORMAT_ARGS(end))
+		: psprintf("WAL from %X/%X to %X/%X", LSN_FORMAT_ARGS(end),
+				   LSN_FORMAT_ARGS(remaining->lsn));
+
+	follower->verdict = BB_FOLLOW_HOPELESS;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("timeline \"%s\" misses WAL that source \"%s\" has removed",
+					following->timeline, following->source),
+			 source->wal_directory == NULL
+				 ? errdetail("%s is missing. The source has no wal_directory.",
+							 range)
+				 : errdetail("%s is missing, also in directory \"%s\".", range,
+							 source->wal_directory),
+			 errhint("Put the WAL into the wal_directory of the source, and call bb_follow() again. Or store a new base backup in the same timeline: SELECT bb_rebase_server('%s', '%s', '%s'), then bb_follow(). Or follow with a new timeline.",
+					 following->source, following->store,
+					 following->timeline)));
+}
+
+XLogRecPtr
+bb_gap_heal(const BbReqCtx *ctx, BbFollower *follower, BbObjectStore *objects,
+			const BbSource *source, const BbManifest *manifest)
+{
+	Remaining	remaining = ask_source(ctx, source, follower->following->slot);
+	BbWalPlace	place = {.directory = source->wal_directory,
+						 .target = {.kind = BB_WAL_NUMBER,
+									.tli = remaining.tli}};
+	MemoryContext caller = CurrentMemoryContext;
+	XLogRecPtr	end;
+	ErrorData *volatile error = NULL;
+
+	if (source->wal_directory == NULL)
+		raise_gap(follower, source, manifest->end_lsn, &remaining);
+	PG_TRY();
+	{
+		(void) bb_ingest(ctx, objects, manifest->timeline,
+						 bb_waldirectory_origin(&place), InvalidXLogRecPtr);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	/* what was ingested before an error stays */
+	end = bb_manifest_read(ctx, objects, manifest->timeline)->end_lsn;
+	if (end > manifest->end_lsn)
+		return end;
+	/* an archive that lacks the first segment isn't another error */
+	if (error != NULL && error->sqlerrcode != ERRCODE_UNDEFINED_FILE)
+		ReThrowError(error);
+	raise_gap(follower, source, end, &remaining);
+}

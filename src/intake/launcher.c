@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * launcher.c
+ *	  What follows, after a start of the server.
+ *
+ *	  postmaster ── launcher ── for each database, in turn ── follow starter
+ *																	│
+ *											  followers of the rows ┘
+ *
+ * The launcher, a static worker, exists if the library is preloaded.  It can't
+ * read tables of databases, so it starts a short-lived worker in each of them,
+ * once a minute, as the autovacuum launcher does.  A follower that runs is left
+ * alone.  So what couldn't start because no process was free starts later.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "base/compat.h"
+#include "catalog/pg_database.h"
+#include "intake/follow.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "process/standingworker.h"
+#include "stores/own_server.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#define ROUND_MS 60000
+
+/* A follower that ended comes back after so many seconds. */
+#define RESTART_S 5
+
+/* Set by the postmaster, for its children. */
+static bool launched = false;
+
+const char *
+bb_follow_register(const BbFollowOrder *order, Oid owner)
+{
+	BbStandingWorker worker = {.task = BB_FOLLOW_TASK,
+							   .database = MyDatabaseId,
+							   .role = owner,
+							   .payload = order,
+							   .payload_length = sizeof(*order),
+							   .restart_s = RESTART_S,
+							   .restart_terminated = true};
+
+	return bb_standingworker_register(&worker);
+}
+
+/* ---- in a database ---- */
+
+void
+bb_follow_starter_task(const void *payload, size_t length)
+{
+	List	   *all;
+	ListCell   *cell;
+	const char *shortage = NULL;
+
+	bb_worker_begin_transaction();
+	all = bb_following_all();
+	foreach(cell, all)
+	{
+		const BbFollowing *following = lfirst(cell);
+		ForeignServer *store = GetForeignServerByName(following->store, true);
+		BbFollowOrder order;
+
+		/* bb_stat_follow shows what can't be started */
+		if (store == NULL ||
+			!SearchSysCacheExists1(AUTHOID,
+								   ObjectIdGetDatum(following->owner)))
+			continue;
+		order.store = store->serverid;
+		strlcpy(order.timeline, following->timeline, sizeof(order.timeline));
+		if (!bb_followcontrol_is_led(
+				bb_followcontrol_path(order.store, order.timeline)) &&
+			shortage == NULL)
+			shortage = bb_follow_register(&order, following->owner);
+	}
+	if (shortage != NULL)
+		ereport(LOG,
+				(errmsg("not all followers of database %u could be started",
+						MyDatabaseId),
+				 errdetail_internal("%s", shortage),
+				 errhint("Raise max_worker_processes.")));
+	bb_worker_end_transaction();
+}
+
+/* ---- all databases ---- */
+
+/* Returns the OIDs of the databases that allow connections. */
+static List *
+all_databases(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	List	   *databases = NIL;
+	Relation	catalog;
+	TableScanDesc scan;
+	HeapTuple	row;
+
+	bb_worker_begin_transaction();
+	catalog = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(catalog, 0, NULL);
+	while (HeapTupleIsValid(row = heap_getnext(scan, ForwardScanDirection)))
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(row);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		if (database->datallowconn)
+			databases = lappend_oid(databases, database->oid);
+		MemoryContextSwitchTo(old);
+	}
+	table_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	bb_worker_end_transaction();
+	return databases;
+}
+
+/* Start a starter in each database, one after the other. */
+static void
+start_all(void)
+{
+	List	   *databases = all_databases();
+	ListCell   *cell;
+	static bool reported = false;
+
+	foreach(cell, databases)
+	{
+		BbStandingWorker worker = {.task = BB_FOLLOW_STARTER_TASK,
+								   .database = lfirst_oid(cell)};
+		const char *shortage = bb_standingworker_run(&worker);
+
+		if (shortage != NULL && !reported)
+			ereport(LOG,
+					(errmsg("could not look for followers"),
+					 errdetail_internal("%s", shortage),
+					 errhint("Raise max_worker_processes.")));
+		reported = shortage != NULL;
+		if (reported)
+			break;
+	}
+	list_free(databases);
+}
+
+void
+bb_follow_launcher_task(const void *payload, size_t length)
+{
+	for (;;)
+	{
+		start_all();
+		bb_standingworker_wait(ROUND_MS);
+	}
+}
+
+void
+bb_follow_launcher_init(void)
+{
+	BbStandingWorker worker = {.task = BB_FOLLOW_LAUNCHER_TASK,
+							   .restart_s = RESTART_S,
+							   .restart_terminated = true};
+
+	launched = process_shared_preload_libraries_in_progress;
+	if (launched)
+		bb_standingworker_register_static(&worker);
+}
+
+bool
+bb_follow_is_launched(void)
+{
+	return launched;
+}

@@ -1,0 +1,341 @@
+/*-------------------------------------------------------------------------
+ *
+ * watch.c
+ *	  What a follower does between two records.
+ *
+ * Ingest asks every few records and in each wait whether a flush is wanted.
+ * That is where the follower sees what others want of it: that the receiver
+ * has a problem, that bb_unfollow stops it, that its row is gone.  An error that
+ * is raised here ends the attempt, without a flush.
+ *
+ * A gap or a divergence isn't raised before all that was received is committed.
+ * But if the source has left its tli before a record that was read, then what
+ * isn't committed has to be forgotten at once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "intake/follower_internal.h"
+#include "intake/receiver.h"
+#include "miscadmin.h"
+#include "process/standingworker.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define LOOK_MS 1000
+#define ROW_MS 10000
+
+/* A receiver that was started isn't missed before this. */
+#define RECEIVER_MS 5000
+
+/* "streaming" tolerates so much more than a flush. */
+#define STREAMING_MS 2000
+
+typedef struct Watch
+{
+	BbIngestControl base;
+	BbFollower *follower;
+} Watch;
+
+/* ---- the receiver ---- */
+
+const char *
+bb_watch_receiver(BbFollower *follower)
+{
+	BbReceiverOrder order = {.store = follower->order.store};
+	BbStandingWorker worker = {.task = BB_RECEIVE_TASK,
+							   .database = MyDatabaseId,
+							   .role = follower->following->owner,
+							   .payload = &order,
+							   .payload_length = sizeof(order)};
+	TimestampTz now = GetCurrentTimestamp();
+	BbFollowStatus *status;
+
+	if (bb_followcontrol_has_receiver(follower->control) ||
+		(follower->receiver_started_at != 0 &&
+		 !TimestampDifferenceExceeds(follower->receiver_started_at, now,
+									 RECEIVER_MS)))
+		return NULL;
+	if (follower->receiver_started_at != 0)
+	{
+		status = bb_followcontrol_lock(follower->control);
+		status->restarts++;
+		bb_followcontrol_unlock(follower->control);
+	}
+	follower->receiver_started_at = now;
+	strlcpy(order.timeline, follower->order.timeline, sizeof(order.timeline));
+	return bb_standingworker_register(&worker);
+}
+
+/* ---- figures ---- */
+
+void
+bb_watch_state(BbFollower *follower, BbFollowState state)
+{
+	BbFollowStatus *status = bb_followcontrol_lock(follower->control);
+
+	if (status->state != BB_FOLLOW_STOPPED)
+		status->state = state;
+	bb_followcontrol_unlock(follower->control);
+}
+
+void
+bb_watch_begin(BbFollower *follower, const BbManifest *manifest)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	BbFollowStatus *status = bb_followcontrol_lock(follower->control);
+
+	status->system_identifier = manifest->system_identifier;
+	status->segment_size = manifest->wal_segment_size;
+	status->stored_lsn = manifest->end_lsn;
+	if (status->stored_time == 0)
+		status->stored_time = now;
+	status->applied_lsn = manifest->end_lsn;
+	status->covered_lsn = manifest->end_lsn;
+	if (status->covered_time == 0)
+		status->covered_time = time_t_to_timestamptz(manifest->end_time);
+	bb_followcontrol_unlock(follower->control);
+	follower->nsamples = 0;
+}
+
+/* Note where the WAL of the source ends now. */
+static void
+take_sample(BbFollower *follower, XLogRecPtr lsn, TimestampTz now)
+{
+	BbSourceSample *samples = follower->samples;
+	int			n = follower->nsamples;
+
+	if (XLogRecPtrIsInvalid(lsn))
+		return;
+	if (n > 0 && samples[n - 1].lsn >= lsn)
+	{
+		samples[n - 1].time = now;
+		return;
+	}
+	if (n == BB_SOURCE_SAMPLES)
+	{
+		/* the older they are, the less exact they need to be */
+		for (n = 0; n < BB_SOURCE_SAMPLES / 2; n++)
+			samples[n] = samples[2 * n];
+	}
+	samples[n++] = (BbSourceSample){lsn, now};
+	follower->nsamples = n;
+}
+
+/* Returns the last time at which the WAL of the source ended up to lsn; or 0. */
+static TimestampTz
+use_samples(BbFollower *follower, XLogRecPtr lsn)
+{
+	TimestampTz time = 0;
+	int			used = 0;
+
+	while (used < follower->nsamples && follower->samples[used].lsn <= lsn)
+		time = follower->samples[used++].time;
+	follower->nsamples -= used;
+	memmove(follower->samples, follower->samples + used,
+			follower->nsamples * sizeof(BbSourceSample));
+	return time;
+}
+
+/* Which state is this? */
+static BbFollowState
+state_of(const BbFollowStatus *status, TimestampTz now)
+{
+	long		tolerance = STREAMING_MS + 2 * bb_setting_flush_interval_ms;
+
+	if (!status->connected)
+		return BB_FOLLOW_WAITING;
+	if (status->covered_lsn >= status->source_lsn ||
+		!TimestampDifferenceExceeds(status->covered_time, now, tolerance))
+		return BB_FOLLOW_STREAMING;
+	return BB_FOLLOW_CATCHING_UP;
+}
+
+/* ---- what others want ---- */
+
+static void
+stop_attempt(BbFollower *follower, BbFollowVerdict verdict, const char *why)
+{
+	follower->verdict = verdict;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("timeline \"%s\": %s", follower->order.timeline, why)));
+}
+
+static void
+raise_diverged(BbFollower *follower, const BbFollowStatus *status)
+{
+	const BbFollowing *following = follower->following;
+
+	follower->verdict = BB_FOLLOW_HOPELESS;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("source \"%s\" has diverged from timeline \"%s\"",
+					following->source, following->timeline),
+			 errdetail("The source left timeline ID %u at %X/%X, but WAL of it is stored up to %X/%X.",
+					   status->problem_tli,
+					   LSN_FORMAT_ARGS(status->problem_lsn),
+					   LSN_FORMAT_ARGS(status->stored_lsn)),
+			 errhint("Go on in a branch: SELECT bb_create_branch('NEW', '%s', '%X/%X', '%s'); SELECT bb_follow('%s', store => '%s', timeline => 'NEW').",
+					 following->timeline, LSN_FORMAT_ARGS(status->problem_lsn),
+					 following->store, following->source, following->store)));
+}
+
+/* Raise the problem of the receiver. */
+static void
+raise_problem(BbFollower *follower, const BbFollowStatus *status)
+{
+	switch ((BbReceiverProblem) status->problem)
+	{
+		case BB_RECEIVER_FINE:
+			return;
+		case BB_RECEIVER_REWIND:
+			follower->reorder = true;
+			stop_attempt(
+				follower, BB_FOLLOW_AGAIN,
+				"the source left its timeline ID before WAL that was read");
+			break;
+		case BB_RECEIVER_GAP:
+			follower->is_gap = true;
+			stop_attempt(follower, BB_FOLLOW_AGAIN,
+						 "the source has removed WAL that is needed");
+			break;
+		case BB_RECEIVER_DIVERGED:
+			raise_diverged(follower, status);
+			break;
+		case BB_RECEIVER_FOREIGN:
+			follower->verdict = BB_FOLLOW_HOPELESS;
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("source \"%s\" is not the system of timeline \"%s\"",
+							follower->following->source,
+							follower->following->timeline),
+					 errdetail_internal("%s", status->error)));
+			break;
+	}
+}
+
+/* An error that isn't raised, of a receiver that can't be started. */
+static void
+note_shortage(BbFollower *follower, const char *shortage)
+{
+	ErrorData	error =
+		{.elevel = ERROR,
+		 .sqlerrcode = ERRCODE_INSUFFICIENT_RESOURCES,
+		 .message = pstrdup("could not start a background worker for receive"),
+		 .detail = pstrdup(shortage),
+		 .hint = pstrdup("Raise max_worker_processes."),
+		 .assoc_context = CurrentMemoryContext};
+
+	bb_followcontrol_error(follower->control, &error);
+}
+
+/* What needn't be done every few records. */
+static void
+look_around(BbFollower *follower, TimestampTz now)
+{
+	BbFollowStatus *status;
+	XLogRecPtr	source_lsn;
+	const char *shortage;
+
+	follower->looked_at = now;
+	bb_standingworker_reload();
+	shortage = bb_watch_receiver(follower);
+	if (shortage != NULL)
+		note_shortage(follower, shortage);
+
+	status = bb_followcontrol_lock(follower->control);
+	source_lsn = status->source_lsn;
+	if (status->state != BB_FOLLOW_STOPPED)
+		status->state = state_of(status, now);
+	bb_followcontrol_unlock(follower->control);
+	take_sample(follower, source_lsn, now);
+
+	if (TimestampDifferenceExceeds(follower->row_read_at, now, ROW_MS) &&
+		!bb_follower_read_row(follower))
+		stop_attempt(follower, BB_FOLLOW_GONE, "it is not followed any more");
+}
+
+/* ---- callbacks ---- */
+
+static inline BbFollower *
+follower_of(const BbIngestControl *control)
+{
+	return ((const Watch *) control)->follower;
+}
+
+static int
+flush_interval_ms(const BbIngestControl *control)
+{
+	return bb_setting_flush_interval_ms > 0 ? bb_setting_flush_interval_ms
+											: PG_INT32_MAX;
+}
+
+static XLogRecPtr
+wanted(const BbIngestControl *control, XLogRecPtr done_lsn)
+{
+	BbFollower *follower = follower_of(control);
+	TimestampTz now = GetCurrentTimestamp();
+	BbFollowStatus *status = bb_followcontrol_lock(follower->control);
+	XLogRecPtr	lsn = status->wanted_lsn;
+	bool		stopped = status->state == BB_FOLLOW_STOPPED;
+	bool		problem = status->problem != BB_RECEIVER_FINE;
+	BbFollowStatus copy;
+
+	status->applied_lsn = done_lsn;
+	bb_followcontrol_unlock(follower->control);
+
+	if (stopped)
+		stop_attempt(follower, BB_FOLLOW_GONE, "it is not followed any more");
+	if (problem)
+	{
+		bb_followcontrol_get(follower->control, &copy);
+		if (copy.problem == BB_RECEIVER_REWIND ||
+			copy.covered_lsn >= copy.received_lsn)
+			raise_problem(follower, &copy);
+		lsn = Max(lsn, copy.received_lsn);
+	}
+	if (TimestampDifferenceExceeds(follower->looked_at, now, LOOK_MS))
+		look_around(follower, now);
+	return lsn;
+}
+
+static void
+committed(const BbIngestControl *control, XLogRecPtr end_lsn,
+		  XLogRecPtr covered_lsn)
+{
+	BbFollower *follower = follower_of(control);
+	TimestampTz covered_time = use_samples(follower, covered_lsn);
+	TimestampTz now = GetCurrentTimestamp();
+	BbFollowStatus *status = bb_followcontrol_lock(follower->control);
+
+	if (end_lsn > status->covered_lsn || end_lsn > status->stored_lsn)
+		status->stored_time = now;
+	status->stored_lsn = end_lsn;
+	status->covered_lsn = covered_lsn;
+	if (covered_lsn >= status->source_lsn &&
+		!XLogRecPtrIsInvalid(status->source_lsn))
+		covered_time = now;
+	if (covered_time != 0)
+		status->covered_time = covered_time;
+	bb_followcontrol_unlock(follower->control);
+
+	if (end_lsn > follower->bad_lsn)
+		follower->bad_times = 0;
+	follower->failures = 0;
+	bb_followcontrol_fine(follower->control);
+}
+
+const BbIngestControl *
+bb_watch_new(BbFollower *follower)
+{
+	Watch	   *watch = palloc0(sizeof(Watch));
+
+	watch->base.flush_interval_ms = flush_interval_ms;
+	watch->base.wanted = wanted;
+	watch->base.committed = committed;
+	watch->follower = follower;
+	return &watch->base;
+}
