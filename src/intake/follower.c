@@ -157,11 +157,10 @@ order_receiver(BbFollower *follower, const BbManifest *manifest)
 {
 	BbFollowStatus status;
 
-	bb_followcontrol_get(follower->control, &status);
 	bb_watch_begin(follower, manifest);
+	bb_followcontrol_get(follower->control, &status);
 	if (!follower->reorder && status.order != 0 &&
-		status.problem == BB_RECEIVER_FINE &&
-		status.stored_lsn == manifest->end_lsn)
+		status.problem == BB_RECEIVER_FINE)
 		return;
 	bb_followcontrol_order(follower->control, manifest->tli, manifest->end_lsn,
 						   true);
@@ -181,9 +180,12 @@ follow(BbFollower *follower)
 	bb_calls_describe(ctx, &(BbCallAbout){.function = "bb_follow"});
 	bb_watch_state(follower, BB_FOLLOW_STARTING);
 	servers = access_servers(ctx, follower);
-	need_receiver(follower);
 	objects = bb_objstore_open(ctx, servers.store.url, &servers.store.options);
 	manifest = bb_manifest_find(ctx, objects, timeline);
+	/* so that the receiver knows which system it must be */
+	if (manifest != NULL && bb_manifest_consistent(manifest))
+		bb_watch_begin(follower, manifest);
+	need_receiver(follower);
 	if (manifest == NULL || !bb_manifest_consistent(manifest))
 		manifest = import_source(ctx, follower, objects, servers.source);
 	if (!follower->following->imported)
@@ -247,20 +249,7 @@ attempt(BbFollower *follower, MemoryContext context)
 	}
 	PG_CATCH();
 	{
-		BbFollowStatus status = {0};
-
-		if (follower->control != NULL)
-			bb_followcontrol_get(follower->control, &status);
-		/* bb_unfollow doesn't wait for the end of an import */
-		if (bb_standingworker_terminated() &&
-			status.state == BB_FOLLOW_STOPPED)
-		{
-			follower->verdict = BB_FOLLOW_GONE;
-			FlushErrorState();
-			AbortCurrentTransaction();
-		}
-		else
-			error = bb_retry_caught(context);
+		error = bb_retry_caught(context);
 	}
 	PG_END_TRY();
 	clean_up(follower);
@@ -346,6 +335,22 @@ wait_for_another_row(BbFollower *follower)
 			 bb_follower_read_row(follower));
 }
 
+/* Wait, though the receiver sets our latch. */
+static void
+pause_for(long pause_ms)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													pause_ms);
+	long		left_ms = pause_ms;
+
+	while (left_ms > 0)
+	{
+		bb_standingworker_wait(left_ms);
+		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+												  until);
+	}
+}
+
 /* Returns whether there will be another attempt. */
 static bool
 recover(BbFollower *follower, ErrorData *error)
@@ -369,7 +374,7 @@ recover(BbFollower *follower, ErrorData *error)
 			note(follower, error);
 			if (follower->control != NULL)
 				bb_watch_state(follower, BB_FOLLOW_WAITING);
-			bb_standingworker_wait(bb_retry_pause_ms(++follower->failures));
+			pause_for(bb_retry_pause_ms(++follower->failures));
 			return true;
 	}
 	return false;
@@ -438,25 +443,55 @@ start_successor(const BbFollowOrder *order, const BbFollowStatus *last)
 		remove_spool(bb_followcontrol_path(order->store, order->timeline));
 }
 
-void
-bb_follow_task(const void *payload, size_t length)
+static void
+make_attempts(BbFollower *follower)
 {
-	BbFollower *follower = follower_new(payload);
-	BbFollowOrder order = follower->order;
-	BbFollowStatus last = {.state = BB_FOLLOW_STOPPED};
 	MemoryContext errors = AllocSetContextCreate(follower->life,
 												 "bbackup follow error",
 												 ALLOCSET_DEFAULT_SIZES);
 	ErrorData  *error;
 
-	/* following has no end */
-	SetConfigOption("bbackup.call_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	do
 	{
 		MemoryContextReset(errors);
 		error = attempt(follower, errors);
 		MemoryContextSwitchTo(follower->life);
 	} while (error != NULL && recover(follower, error));
+}
+
+/* Has bb_unfollow ended it?  It sends a SIGTERM, for the case of an import. */
+static bool
+is_stopped(BbFollower *follower)
+{
+	BbFollowStatus status = {0};
+
+	if (follower->control != NULL)
+		bb_followcontrol_get(follower->control, &status);
+	return bb_standingworker_terminated() && status.state == BB_FOLLOW_STOPPED;
+}
+
+void
+bb_follow_task(const void *payload, size_t length)
+{
+	BbFollower *follower = follower_new(payload);
+	BbFollowOrder order = follower->order;
+	BbFollowStatus last = {.state = BB_FOLLOW_STOPPED};
+
+	/* following has no end */
+	SetConfigOption("bbackup.call_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+	PG_TRY();
+	{
+		make_attempts(follower);
+	}
+	PG_CATCH();
+	{
+		if (!is_stopped(follower))
+			PG_RE_THROW();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		clean_up(follower);
+	}
+	PG_END_TRY();
 
 	if (follower->control != NULL)
 		bb_followcontrol_get(follower->control, &last);

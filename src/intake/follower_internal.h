@@ -106,7 +106,10 @@ extern const char *bb_watch_receiver(BbFollower *follower);
 
 extern void bb_watch_state(BbFollower *follower, BbFollowState state);
 
-/* bb_watch_begin - set the figures for a timeline as it is. */
+/*
+ * bb_watch_begin - set the figures for a timeline as it is, and "reorder" if they
+ * are others than before.
+ */
 extern void bb_watch_begin(BbFollower *follower, const BbManifest *manifest);
 
 /* ---- gap.c ---- */

@@ -86,9 +86,11 @@ bb_watch_begin(BbFollower *follower, const BbManifest *manifest)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	BbFollowStatus *status = bb_followcontrol_lock(follower->control);
+	bool		moved;
 
 	status->system_identifier = manifest->system_identifier;
 	status->segment_size = manifest->wal_segment_size;
+	moved = status->stored_lsn != manifest->end_lsn;
 	status->stored_lsn = manifest->end_lsn;
 	if (status->stored_time == 0)
 		status->stored_time = now;
@@ -98,6 +100,8 @@ bb_watch_begin(BbFollower *follower, const BbManifest *manifest)
 		status->covered_time = time_t_to_timestamptz(manifest->end_time);
 	bb_followcontrol_unlock(follower->control);
 	follower->nsamples = 0;
+	/* an import, a gap's WAL, or another session */
+	follower->reorder |= moved;
 }
 
 /* Note where the WAL of the source ends now. */

@@ -1,0 +1,279 @@
+# Following over restarts and crashes, terminated and killed workers; transactions
+# that are rolled back; roles; a dump; what ends following.
+
+use strict;
+use warnings;
+use BBackup;
+use BBackup::Following;
+use BBackup::Sessions;
+
+my $source = new_followed_source('source');
+my $store = new_following_store('store');
+my $rows = 0;
+
+$source->safe_psql('postgres', 'CREATE TABLE t (i int)');
+create_source($store, 'shop', $source);
+follow($store, 'shop', 'shop');
+
+# After something has happened to the store's server: it follows again, with one
+# worker of a kind, and new rows arrive.
+sub goes_on
+{
+	my ($after, $timelines) = @_;
+
+	$timelines //= 1;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	wait_for('the server', sub { $store->safe_psql('postgres', 'SELECT 1') });
+	$rows++;
+	$source->safe_psql('postgres', "INSERT INTO t VALUES ($rows)");
+	ok(defined wait_now($store, 'shop'), "it goes on after $after");
+	ok(wait_for_state($store, 'streaming', 'shop'), 'and streams');
+	ok( wait_for(
+			'one worker of a kind',
+			sub {
+				following_workers($store, 'follow$') == $timelines
+				  && following_workers($store, 'receive') == $timelines;
+			}),
+		'with one worker of a kind');
+	return;
+}
+
+sub pid_of
+{
+	my ($kind) = @_;
+	my ($pid) = following_workers($store, $kind);
+
+	return $pid;
+}
+
+goes_on('the import');
+
+# --- Restarts.
+
+$store->restart;
+goes_on('a restart');
+$store->stop('immediate');
+$store->start;
+goes_on('a crash');
+$source->restart;
+goes_on('a restart of the source');
+$source->stop('immediate');
+$source->start;
+goes_on('a crash of the source');
+
+# --- Workers that are terminated, canceled and killed.
+
+foreach my $kind ('follow$', 'receive')
+{
+	foreach my $signal (qw(terminate cancel))
+	{
+		my $pid = pid_of($kind);
+
+		$store->safe_psql('postgres', "SELECT pg_${signal}_backend($pid)");
+		# a receiver may take a cancel for an error that it survives
+		wait_for('its end', sub { pid_of($kind) // 0 != $pid })
+		  if $signal eq 'terminate';
+		goes_on("pg_${signal}_backend of $kind");
+	}
+}
+foreach my $kind ('follow$', 'receive', 'launcher')
+{
+	my $pid = pid_of($kind);
+
+	kill 'KILL', $pid;
+	wait_for('its end', sub { !kill 0, $pid });
+	goes_on("kill -9 of $kind");
+}
+
+# --- Transactions.
+
+my $slot = slots_of($source);
+$store->safe_psql('postgres', "BEGIN; SELECT bb_unfollow('shop'); ROLLBACK");
+goes_on('bb_unfollow that is rolled back');
+is(slots_of($source), $slot, 'with its slot');
+$store->safe_psql('postgres', "BEGIN; SAVEPOINT s;"
+	  . " SELECT bb_unfollow('shop', drop_slot => false); ROLLBACK TO s; COMMIT");
+goes_on('bb_unfollow in a subtransaction that is rolled back');
+$store->safe_psql('postgres',
+	"BEGIN; SELECT bb_unfollow('shop'); SAVEPOINT s;"
+	  . " SELECT bb_follow('shop', timeline => 'shop'); RELEASE s; COMMIT");
+goes_on('bb_unfollow and bb_follow in one transaction');
+fails_like($store,
+	"BEGIN; SELECT bb_unfollow('shop'); PREPARE TRANSACTION 'p'",
+	qr/0A000:/, 'such a transaction cannot be prepared');
+goes_on('that');
+$store->safe_psql('postgres',
+	"BEGIN; SELECT bb_follow('shop', timeline => 'none'); ROLLBACK");
+query_is($store, 'SELECT count(*) FROM bb_following', 1,
+	'bb_follow that is rolled back leaves nothing');
+fails_like($store,
+	"BEGIN READ ONLY; SELECT bb_follow('shop', timeline => 'none')",
+	qr/25006:/, 'a transaction that only reads');
+
+# --- A role that isn't a superuser.
+
+$store->safe_psql('postgres', q(
+CREATE ROLE alice LOGIN;
+CREATE ROLE group_of_alice;
+GRANT group_of_alice TO alice;
+GRANT EXECUTE ON FUNCTION bb_follow, bb_unfollow, bb_get_stat_follow TO alice, group_of_alice;
+GRANT SELECT ON bb_stat_follow TO alice));
+my $user = getpwuid $<;
+my $as_alice = "SET SESSION AUTHORIZATION alice; ";
+my $by_alice =
+  $as_alice . "SELECT bb_follow('shop', timeline => 'alices', checkpoint => 'fast')";
+
+fails_like($store, $by_alice, qr/42501:/, 'a role without USAGE');
+$store->safe_psql('postgres',
+	'GRANT USAGE ON FOREIGN SERVER bbackup TO alice, group_of_alice');
+fails_like($store, $by_alice, qr/42501:/, 'with USAGE of the store alone');
+$store->safe_psql('postgres', qq(
+GRANT USAGE ON FOREIGN SERVER shop TO alice, group_of_alice;
+CREATE USER MAPPING FOR alice SERVER shop
+	OPTIONS (user '$user', password_required 'false')));
+fails_like($store,
+	$as_alice . "SET ROLE group_of_alice;"
+	  . " SELECT bb_follow('shop', timeline => 'alices')",
+	qr/55000:.*not permitted to log in/s, 'a role that cannot log in');
+$store->safe_psql('postgres', $by_alice);
+ok(wait_for_state($store, 'streaming', 'alices'), 'a role with USAGE');
+is( $store->safe_psql('postgres',
+		'SELECT string_agg(DISTINCT usename, \',\') FROM pg_stat_activity'
+		  . " WHERE pid IN (SELECT unnest(ARRAY[follower_pid, receiver_pid])"
+		  . " FROM bb_stat_follow WHERE timeline = 'alices')"),
+	'alice', 'whose workers act as that role');
+query_is($store,
+	$as_alice . 'SELECT string_agg(timeline, \',\') FROM bb_stat_follow',
+	'alices', 'and which sees its own following only');
+fails_like($store, $as_alice . "SELECT bb_unfollow('shop')",
+	qr/42501:/, 'and cannot end that of another');
+$store->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER bbackup FROM alice');
+$store->restart;
+ok( wait_for(
+		'the error',
+		sub {
+			my %status = follow_status($store, 'alices');
+			return $status{state} eq 'waiting'
+			  && $status{last_error} =~ /permission denied/;
+		}),
+	'without USAGE it waits');
+$store->safe_psql('postgres', 'GRANT USAGE ON FOREIGN SERVER bbackup TO alice');
+ok(wait_for_state($store, 'streaming', 'alices'), 'until it has it again');
+$store->safe_psql('postgres', $as_alice . "SELECT bb_unfollow('alices')");
+goes_on('that of another timeline');
+
+# --- A dump has the row.
+
+my $dump = PostgreSQL::Test::Utils::tempdir . '/dump.sql';
+$store->command_ok(
+	[ 'pg_dump', '-f', $dump, '-d', $store->connstr('postgres') ],
+	'pg_dump');
+$store->safe_psql('postgres', 'CREATE DATABASE restored');
+$store->safe_psql('restored', 'SELECT 1');
+$store->command_ok(
+	[
+		'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d',
+		$store->connstr('restored')
+	],
+	'what it says is restored');
+is( $store->safe_psql('restored',
+		'SELECT store, timeline, source, owner, imported FROM bb_following'),
+	"bbackup|shop|shop|$user|t",
+	'with what follows what');
+
+# It competes with the first one for the timeline.
+my $log = -s $store->logfile;
+ok( wait_for(
+		'the second follower',
+		sub {
+			return $store->safe_psql('restored',
+				"SELECT state = 'waiting' AND last_error ~ 'another session'"
+				  . ' FROM bb_stat_follow') eq 't';
+		}),
+	'a second one waits for the first');
+$store->safe_psql('postgres', 'DROP DATABASE restored WITH (FORCE)');
+ok( wait_for(
+		'the end of its workers',
+		sub { following_workers($store, 'follow$') == 1 }),
+	'a database that is dropped ends it');
+goes_on('that of another database');
+
+# --- The row is deleted, and the extension dropped, behind its back.
+
+my $spool = glob $store->data_dir . '.bbackup_spool/*-shop';
+$store->safe_psql('postgres', 'DELETE FROM bb_following');
+ok(wait_for('the end of the workers', sub { !following_workers($store) }),
+	'without its row, it ends');
+ok(wait_for('the end of the spool', sub { !-e $spool }), 'without a spool');
+follow($store, 'shop', 'shop');
+goes_on('that');
+$store->safe_psql('postgres', 'DROP EXTENSION bbackup CASCADE');
+ok(wait_for('the end of the workers', sub { !following_workers($store) }),
+	'so it does without the extension');
+$store->safe_psql('postgres', 'CREATE EXTENSION bbackup');
+create_source($store, 'shop', $source);
+$source->safe_psql('postgres',
+	'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots'
+	  . ' WHERE NOT active');
+$store->stop;
+unlike(slurp_file($store->logfile, $log),
+	qr/database \d+ does not exist.*database \d+ does not exist/s,
+	'nothing tries again to follow in a database that was dropped');
+
+# --- Without preloading.
+
+$store->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
+$store->start;
+my ($out, $err);
+$store->psql('postgres', "SELECT bb_follow('shop', timeline => 'shop')",
+	stdout => \$out, stderr => \$err);
+like($err, qr/NOTICE:.*until the server stops.*shared_preload_libraries/s,
+	'without preloading, a notice');
+goes_on('that');
+kill 'KILL', pid_of('follow$');
+goes_on('kill -9, also without preloading');
+$store->restart;
+query_is($store, 'SELECT state FROM bb_stat_follow', 'stopped',
+	'a restart ends it');
+follow($store, 'shop', 'shop');
+goes_on('bb_follow');
+
+# --- No free worker.
+
+$store->safe_psql('postgres', "SELECT bb_unfollow('shop')");
+$store->append_conf('postgresql.conf',
+	"max_worker_processes = 1\nmax_parallel_workers = 0\n");
+$store->restart;
+follow($store, 'shop', 'shop');
+ok( wait_for(
+		'the error',
+		sub {
+			my %status = follow_status($store, 'shop');
+			return $status{last_error} =~ /could not start a background worker for receive.*max_worker_processes = 1 /s;
+		}),
+	'without a free worker, the view says so');
+$store->safe_psql('postgres', "SELECT bb_unfollow('shop')");
+
+# --- A source that can't be reached any more.
+
+$store->append_conf('postgresql.conf', "max_worker_processes = 8\n");
+$store->restart;
+follow($store, 'shop', 'shop');
+goes_on('all that');
+$source->stop;
+$store->psql('postgres', "SELECT bb_unfollow('shop')",
+	stdout => \$out, stderr => \$err);
+like($err, qr/WARNING:.*slot "bbackup_shop_\w+" of source "shop".*pg_drop_replication_slot/s,
+	'bb_unfollow warns of the slot of a source that does not answer');
+is(join(' ', following_workers($store)), '', 'and ends following');
+done_testing();
+
+sub slurp_file
+{
+	my ($file, $offset) = @_;
+
+	open my $in, '<', $file or die "$file: $!";
+	seek $in, $offset, 0;
+	local $/;
+	return scalar <$in>;
+}
