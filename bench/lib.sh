@@ -206,3 +206,11 @@ memory()
 		awk 'NR == 2 { before = $1 } { after = $1 }
 			END { printf "%.1f", (after - before) / 1024 }'
 }
+
+# new_source_server NAME [OPTIONS]: create the foreign server of the source.
+new_source_server()
+{
+	sql -c "CREATE SERVER $1 FOREIGN DATA WRAPPER bbackup_source
+		OPTIONS (host '$work', port '$SOURCE'${2:+, $2})" \
+		-c "CREATE USER MAPPING FOR CURRENT_USER SERVER $1"
+}
