@@ -79,6 +79,32 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION bb_import_server IS
 'stores a running server as a new timeline, by a base backup of it and the WAL that is written meanwhile. source: a foreign server of the wrapper bbackup_source. checkpoint: fast or spread, how the source begins the backup. max_rate: kilobytes per second; NULL: no limit. Small files wait in a temporary file (temp_tablespaces, temp_file_limit). Errors: another major version, a corrupt page, a timeline that exists, a connection that breaks';
 
+CREATE FUNCTION bb_rebase_directory(
+    directory text, store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main', wal_directory text DEFAULT NULL,
+    OUT timeline text, OUT gap_start pg_lsn, OUT gap_end pg_lsn,
+    OUT pages bigint, OUT pages_stored bigint, OUT bytes_read bigint,
+    OUT bytes_stored bigint, OUT duration interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_rebase_directory'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_rebase_directory IS
+'stores a data directory as a new base of an existing timeline, where WAL was lost. Pages that are equal are not stored again. The timeline then has a gap from its end to gap_end, where it can be read and continued. The directory is one that bb_import_directory takes, of the same cluster. Errors: those of bb_import_directory; a base that does not begin after the end of the timeline, or whose history left the timeline before (branch there)';
+
+CREATE FUNCTION bb_rebase_server(
+    source name, store name DEFAULT 'bbackup', timeline text DEFAULT 'main',
+    checkpoint text DEFAULT 'spread', max_rate integer DEFAULT NULL,
+    OUT timeline text, OUT gap_start pg_lsn, OUT gap_end pg_lsn,
+    OUT pages bigint, OUT pages_stored bigint, OUT bytes_read bigint,
+    OUT bytes_stored bigint, OUT duration interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'bb_sql_rebase_server'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_rebase_server IS
+'stores a running server as a new base of an existing timeline, where WAL was lost; see bb_rebase_directory. The arguments are those of bb_import_server. All pages are read and sent, but those that are equal are not stored again. Errors: those of both functions';
+
 CREATE FUNCTION bb_ingest(
     wal_directory text, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main', until pg_lsn DEFAULT NULL,
@@ -725,9 +751,9 @@ REVOKE ALL ON FUNCTION
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
     bb_get_stat_totals, bb_identify_source, bb_import_directory,
     bb_import_server, bb_ingest, bb_layer_stats, bb_layers, bb_lsn_at,
-    bb_prefetch, bb_read_file, bb_relations, bb_restore, bb_source_validator,
-    bb_stat_reset, bb_stat_scope, bb_tablespaces, bb_timelines,
-    bb_unfollow, bb_wait
+    bb_prefetch, bb_read_file, bb_rebase_directory, bb_rebase_server,
+    bb_relations, bb_restore, bb_source_validator, bb_stat_reset,
+    bb_stat_scope, bb_tablespaces, bb_timelines, bb_unfollow, bb_wait
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 

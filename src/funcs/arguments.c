@@ -78,6 +78,42 @@ bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name)
 	return lsn;
 }
 
+/* Return whether "checkpoint" is 'fast', instead of 'spread'. */
+static bool
+is_fast(const char *checkpoint)
+{
+	if (strcmp(checkpoint, "fast") != 0 && strcmp(checkpoint, "spread") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid checkpoint mode: \"%s\"", checkpoint),
+				 errhint("Valid modes are \"fast\" and \"spread\".")));
+	return checkpoint[0] == 'f';
+}
+
+/* Check a rate; 0: there is no limit. */
+static int
+rate_of(int32 rate)
+{
+	/* MAX_RATE_LOWER and MAX_RATE_UPPER of basebackup.h */
+	if (rate < 32 || rate > 1024 * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_rate is out of range: %d", rate),
+				 errdetail("It is between 32 and 1048576 kilobytes per second.")));
+	return rate;
+}
+
+BbServerBackupOptions
+bb_arg_server_backup(FunctionCallInfo fcinfo, int n)
+{
+	return (BbServerBackupOptions){
+		.label = "bbackup import",
+		.fast_checkpoint = is_fast(bb_arg_text(fcinfo, n, "checkpoint")),
+		.max_rate_kb = PG_ARGISNULL(n + 1) ? 0
+										   : rate_of(PG_GETARG_INT32(n + 1)),
+	};
+}
+
 MemoryContext
 bb_result_begin(FunctionCallInfo fcinfo)
 {

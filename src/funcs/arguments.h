@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "stores/call.h"
+#include "streaming/basebackup.h"
 
 /* bb_call_of - begin a call of the running SQL function; as bb_call_begin. */
 extern const BbReqCtx *bb_call_of(FunctionCallInfo fcinfo, BbTaskKind kind);
@@ -30,6 +31,13 @@ extern Oid bb_arg_oid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int64 bb_arg_int64(FunctionCallInfo fcinfo, int n, const char *name);
 /* Returns Invalid for NULL. */
 extern XLogRecPtr bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name);
+
+/*
+ * Returns the options of a base backup of a source: argument n, "checkpoint", and
+ * the next one, "max_rate".
+ */
+extern BbServerBackupOptions bb_arg_server_backup(FunctionCallInfo fcinfo,
+												  int n);
 
 /*
  * bb_result_begin - begin the result of a set-returning function that

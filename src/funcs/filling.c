@@ -68,31 +68,6 @@ bb_sql_import_directory_body(PG_FUNCTION_ARGS)
 	return import_result(fcinfo, ctx, timeline, &result);
 }
 
-/* Return whether "checkpoint" is 'fast', instead of 'spread'. */
-static bool
-is_fast(const char *checkpoint)
-{
-	if (strcmp(checkpoint, "fast") != 0 && strcmp(checkpoint, "spread") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid checkpoint mode: \"%s\"", checkpoint),
-				 errhint("Valid modes are \"fast\" and \"spread\".")));
-	return checkpoint[0] == 'f';
-}
-
-/* Check a rate; 0: there is no limit. */
-static int
-rate_of(int32 rate)
-{
-	/* MAX_RATE_LOWER and MAX_RATE_UPPER of basebackup.h */
-	if (rate < 32 || rate > 1024 * 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_rate is out of range: %d", rate),
-				 errdetail("It is between 32 and 1048576 kilobytes per second.")));
-	return rate;
-}
-
 /*
  * bb_import_server(source name, store name, timeline text, checkpoint text,
  *					max_rate integer); max_rate NULL: no limit
@@ -104,12 +79,7 @@ bb_sql_import_server_body(PG_FUNCTION_ARGS)
 	char	   *name = bb_arg_name(fcinfo, 0, "source");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
 	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	BbServerBackupOptions options = {.label = "bbackup import",
-									 .fast_checkpoint = is_fast(
-										 bb_arg_text(fcinfo, 3, "checkpoint")),
-									 .max_rate_kb = PG_ARGISNULL(4)
-										 ? 0
-										 : rate_of(PG_GETARG_INT32(4))};
+	BbServerBackupOptions options = bb_arg_server_backup(fcinfo, 3);
 	BbObjectStore *objects = bb_store_open(ctx, server, timeline);
 	BbSource   *source = bb_source_access(name);
 	BbReplConnection *connection = bb_repl_connect(ctx, &source->target);

@@ -19,7 +19,9 @@ typedef struct Segment
 	List	   *layers; /* BbLayerDesc; NIL: it has less than two good pages */
 	bool		has_last; /* a page that was kept back, */
 	BbKey		last_key;
-	uint64		last_at; /* there in the temporary file */
+	uint64		last_at;	  /* there in the temporary file */
+	BbKeyRange	keys;		  /* of a rebase: of all blocks, */
+	uint64		pages_stored; /* and how many of them differ */
 	bool		used;
 } Segment;
 
@@ -39,6 +41,7 @@ struct BbDirectLayers
 	char	   *path;
 	size_t		buffered; /* bytes in import->buffer */
 	BbImageWriter *writer;
+	BbDifference *difference; /* in its place, for a rebase */
 
 	/* the last good page, which isn't written yet */
 	const void *held; /* NULL: none */
@@ -72,9 +75,18 @@ key_of(const BbDirectLayers *direct, BlockNumber block)
 	return bb_key_rel_block(fork->spc, fork->db, fork->rel, fork->fork, block);
 }
 
+/* The keys of the blocks of the file. */
+static BbKeyRange
+range_of(const BbDirectLayers *direct)
+{
+	return (BbKeyRange){key_of(direct, direct->first),
+						key_of(direct, direct->first + direct->count)};
+}
+
 void
-bb_directlayers_begin(BbDirectLayers *direct, const BbSourceFork *fork,
-					  uint32 segment, const char *path, uint64 size)
+bb_directlayers_begin(const BbReqCtx *ctx, BbDirectLayers *direct,
+					  const BbSourceFork *fork, uint32 segment,
+					  const char *path, uint64 size)
 {
 	BbImport   *import = direct->import;
 	BbKey		start;
@@ -86,6 +98,14 @@ bb_directlayers_begin(BbDirectLayers *direct, const BbSourceFork *fork,
 	direct->buffered = 0;
 	direct->held = NULL;
 	direct->path = pstrdup(path);
+	if (import->rebase != NULL)
+	{
+		BbKeyRange	range = range_of(direct);
+
+		direct->difference = bb_difference_new(ctx, &import->rebase->place,
+											   &range);
+		return;
+	}
 	start = key_of(direct, direct->first);
 	direct->writer = bb_imagewriter_new_part(import->objects, import->timeline,
 											 import->lsn, &start);
@@ -107,6 +127,15 @@ store_pages(const BbReqCtx *ctx, BbDirectLayers *direct)
 		const void *value = bb_import_check_page(import, &key, direct->path,
 												 block, (Page) page);
 
+		if (direct->difference != NULL)
+		{
+			if (value != NULL)
+				bb_difference_add(ctx, direct->difference, &key, value,
+								  BLCKSZ);
+			else
+				bb_difference_omit(ctx, direct->difference, &key);
+			continue;
+		}
 		if (value == NULL)
 			continue;
 		if (direct->held != NULL)
@@ -142,6 +171,16 @@ bb_directlayers_data(const BbReqCtx *ctx, BbDirectLayers *direct,
 	}
 }
 
+static void
+end_difference(const BbReqCtx *ctx, BbDirectLayers *direct, Segment *segment)
+{
+	segment->layers = bb_difference_finish(ctx, direct->difference);
+	segment->pages_stored = bb_difference_pages(direct->difference);
+	segment->keys = range_of(direct);
+	direct->all = list_concat(direct->all, segment->layers);
+	direct->difference = NULL;
+}
+
 void
 bb_directlayers_end(const BbReqCtx *ctx, BbDirectLayers *direct)
 {
@@ -157,6 +196,8 @@ bb_directlayers_end(const BbReqCtx *ctx, BbDirectLayers *direct)
 	segment->used = false;
 	segment->has_last = direct->held != NULL;
 	segment->layers = NIL;
+	if (direct->difference != NULL)
+		end_difference(ctx, direct, segment);
 	if (segment->has_last)
 	{
 		segment->last_key = direct->held_key;
@@ -184,6 +225,13 @@ bb_directlayers_use(const BbReqCtx *ctx, BbDirectLayers *direct,
 	if (segment == NULL || segment->count != count)
 		return false;
 	segment->used = true;
+	if (import->rebase != NULL)
+	{
+		bb_difference_include(ctx, import->rebase->rest, &segment->keys,
+							  segment->layers);
+		import->rebase->pages_stored += segment->pages_stored;
+		return true;
+	}
 	if (segment->layers != NIL)
 		bb_imagewriter_include(ctx, import->writer, segment->layers);
 	if (segment->has_last)
@@ -226,7 +274,9 @@ bb_directlayers_all(const BbDirectLayers *direct)
 {
 	List	   *all = list_copy(direct->all);
 
-	return direct->writer == NULL
-		? all
-		: list_concat(all, bb_imagewriter_layers(direct->writer));
+	if (direct->writer != NULL)
+		all = list_concat(all, bb_imagewriter_layers(direct->writer));
+	if (direct->difference != NULL)
+		all = list_concat(all, bb_difference_layers(direct->difference));
+	return all;
 }

@@ -11,6 +11,8 @@
  *	  file:	 page 0 │ page 1 │ … │ page n-2 │ page n-1
  *			 └───────── layers ─────────────┘	└─► temporary file ─► the gap
  *
+ * For a rebase, the file is compared as a whole, and no page is kept back.
+ *
  *	  begin, data*, end, …, for each file; then use, …; remove_unused
  *
  * Everything belongs to the context of the import.
@@ -35,7 +37,7 @@ extern BbDirectLayers *bb_directlayers_new(BbImport *import, BbTempFile *temp);
  * bb_directlayers_begin - begin the file "path" of "size" bytes, a segment of a
  * fork.  Its number of blocks is ignored.
  */
-extern void bb_directlayers_begin(BbDirectLayers *direct,
+extern void bb_directlayers_begin(const BbReqCtx *ctx, BbDirectLayers *direct,
 								  const BbSourceFork *fork, uint32 segment,
 								  const char *path, uint64 size);
 /* bb_directlayers_data - check and store the next bytes of it. */

@@ -19,7 +19,6 @@
 #include "layer/manifest_edit.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
-#include "wal/directory_source.h"
 
 /* The longest wait for a source that has no more WAL yet. */
 #define WAIT_MS 1000
@@ -42,27 +41,6 @@ count_files(const BbInventory *inventory)
 					 (inventory->forks[i].blocks + RELSEG_SIZE - 1) /
 						 RELSEG_SIZE);
 	return files;
-}
-
-/*
- * The WAL of a base backup leads to the tli of its control file, with which
- * recovery begins (InitWalRecovery in PostgreSQL's xlogrecovery.c).  That tli is
- * newer than the label's if the copied server switched to it after that
- * checkpoint, or if pg_rewind copied from the server.
- */
-static BbWalPlace
-wal_place(const BbDataDir *dir, const char *wal_directory)
-{
-	const ControlFileData *control = &dir->control;
-	BbWalPlace	place = {0};
-
-	place.directory = wal_directory;
-	place.history_directory = psprintf("%s/" XLOGDIR, dir->path);
-	place.target.kind = BB_WAL_NUMBER;
-	place.target.tli = Max(control->checkPointCopy.ThisTimeLineID,
-						   control->minRecoveryPointTLI);
-	place.borrow = true;
-	return place;
 }
 
 /*
@@ -210,14 +188,14 @@ consistent_lsn(const BbImport *import)
 	return BB_LSN_UNKNOWN; /* WAL has a record of it */
 }
 
+/* Make the timeline, with these layers. */
 static void
-commit(const BbReqCtx *ctx, BbImport *import)
+make_timeline(const BbReqCtx *ctx, BbImport *import, List *layers)
 {
 	const BbDataDir *dir = import->dir;
 	const ControlFileData *control = &dir->control;
 	BbManifest	manifest = {0};
-	BbManifestEdit edit = {.base = &manifest};
-	ListCell   *cell;
+	BbManifestEdit edit = {.base = &manifest, .added = layers};
 
 	manifest.timeline = pstrdup(import->timeline);
 	manifest.tag = BB_OBJECT_ABSENT;
@@ -233,16 +211,41 @@ commit(const BbReqCtx *ctx, BbImport *import)
 	manifest.end_lsn = import->lsn;
 	manifest.prev_lsn = dir->label ? InvalidXLogRecPtr : control->checkPoint;
 	manifest.end_time = (int64) import->checkpoint.time;
-	edit.added = bb_imagewriter_finish(ctx, import->writer);
-	foreach(cell, edit.added)
+	(void) bb_manifest_edit(ctx, import->objects, &edit);
+}
+
+/* Make the last layers durable; return all of them. */
+static List *
+finish_layers(const BbReqCtx *ctx, BbImport *import)
+{
+	BbRebase   *rebase = import->rebase;
+	List	   *layers;
+
+	if (rebase == NULL)
+		return bb_imagewriter_finish(ctx, import->writer);
+	layers = bb_difference_finish(ctx, rebase->rest);
+	rebase->pages_stored += bb_difference_pages(rebase->rest);
+	return layers;
+}
+
+static void
+commit(const BbReqCtx *ctx, BbImport *import)
+{
+	List	   *layers = finish_layers(ctx, import);
+	ListCell   *cell;
+
+	foreach(cell, layers)
 		import->result.bytes_stored += ((BbLayerDesc *) lfirst(cell))->size;
 
 	/* check the source once more, so that nothing wrong is committed */
 	bb_progress_import_phase(BB_IMPORT_COMMITTING);
-	bb_datadir_check_unchanged(ctx, dir);
+	bb_datadir_check_unchanged(ctx, import->dir);
 	if (import->direct != NULL)
 		bb_directlayers_remove_unused(ctx, import->direct);
-	(void) bb_manifest_edit(ctx, import->objects, &edit);
+	if (import->rebase != NULL)
+		bb_rebase_commit(ctx, import, layers, consistent_lsn(import));
+	else
+		make_timeline(ctx, import, layers);
 }
 
 /*
@@ -296,6 +299,32 @@ make_consistent(const BbReqCtx *ctx, BbImport *import)
 	warn_of_remains(ctx, import, opened, ingested.end_lsn);
 }
 
+/* Begin to write all values that aren't written yet. */
+static void
+begin_values(const BbReqCtx *ctx, BbImport *import)
+{
+	const ControlFileData *control = &import->dir->control;
+	BbRebase   *rebase = import->rebase;
+	BbKeyRange	all = bb_key_range_all();
+	BbRebaseBase base = {
+		.system_identifier = control->system_identifier,
+		.segment_size = control->xlog_seg_size,
+		.checksums = import->checksums,
+		.lsn = import->lsn,
+		.tli = import->checkpoint.ThisTimeLineID,
+		.history = import->history,
+	};
+
+	if (rebase == NULL)
+	{
+		import->writer = bb_imagewriter_new(import->objects, import->timeline,
+											import->lsn);
+		return;
+	}
+	bb_rebase_check(rebase, &base);
+	rebase->rest = bb_difference_new(ctx, &rebase->place, &all);
+}
+
 static void
 run(const BbReqCtx *ctx, BbImport *import, BbImportSource *source)
 {
@@ -312,8 +341,7 @@ run(const BbReqCtx *ctx, BbImport *import, BbImportSource *source)
 											 ? NULL
 											 : bb_objstore_local_directory(
 												   import->objects));
-	import->writer = bb_imagewriter_new(import->objects, import->timeline,
-										import->lsn);
+	begin_values(ctx, import);
 	import->result.lsn = import->lsn;
 	bb_progress_import_total(import->inventory->bytes,
 							 count_files(import->inventory));
@@ -335,6 +363,9 @@ created_layers(const BbImport *import)
 		layers = bb_directlayers_all(import->direct);
 	if (import->writer != NULL)
 		layers = list_concat(layers, bb_imagewriter_layers(import->writer));
+	if (import->rebase != NULL && import->rebase->rest != NULL)
+		layers = list_concat(layers,
+							 bb_difference_layers(import->rebase->rest));
 	return layers;
 }
 
@@ -361,20 +392,24 @@ names_layer_of(const BbManifest *manifest, List *layers)
  * afterwards.
  */
 static void
-remove_created(const BbReqCtx *ctx, BbObjectStore *objects,
-			   const char *timeline, List *layers)
+remove_created(const BbReqCtx *ctx, const BbImport *import, List *layers)
 {
-	BbManifest *manifest = bb_manifest_find(ctx, objects, timeline);
+	BbObjectStore *objects = import->objects;
+	BbManifest *manifest = bb_manifest_find(ctx, objects, import->timeline);
 	ListCell   *cell;
 
 	if (manifest != NULL && names_layer_of(manifest, layers))
 	{
-		bb_manifest_remove(ctx, objects, timeline);
+		if (import->rebase != NULL)
+			bb_rebase_undo(ctx, objects, manifest);
+		else
+			bb_manifest_remove(ctx, objects, import->timeline);
 		return;
 	}
 	foreach(cell, layers)
 		bb_objstore_remove(ctx, objects,
-						   bb_layer_object_name(timeline, lfirst(cell)));
+						   bb_layer_object_name(import->timeline,
+												lfirst(cell)));
 }
 
 /*
@@ -382,8 +417,7 @@ remove_created(const BbReqCtx *ctx, BbObjectStore *objects,
  * removes what can't be removed now.
  */
 static void
-clean_up(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
-		 List *layers)
+clean_up(const BbReqCtx *ctx, const BbImport *import, List *layers)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -393,7 +427,7 @@ clean_up(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 		const BbReqCtx *cleanup = bb_reqctx_detached_child(ctx, BB_TASK_IMPORT,
 														   BB_DOWNLOAD_ALLOW);
 
-		remove_created(cleanup, objects, timeline, layers);
+		remove_created(cleanup, import, layers);
 		bb_reqctx_end(cleanup);
 	}
 	PG_CATCH();
@@ -406,27 +440,19 @@ clean_up(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 		ereport(WARNING,
 				(errmsg("could not remove the layers of a failed import: %s",
 						error->message),
-				 errhint("The next import of timeline \"%s\" removes them.",
-						 timeline)));
+				 errhint("The next import or rebase of timeline \"%s\" removes them.",
+						 import->timeline)));
 	}
 	PG_END_TRY();
 }
 
-BbImportResult
-bb_import_run(const BbReqCtx *ctx, BbObjectStore *objects,
-			  const char *timeline, BbImportSource *source)
+/* Take the lock of a name that no timeline has. */
+static void
+begin_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
+			   const char *timeline)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext locked = AllocSetContextCreate(caller, "bbackup import lock",
-												 ALLOCSET_SMALL_SIZES);
-	MemoryContext context;
 	BbManifest *manifest;
-	BbImport   *import;
-	BbImportResult result;
-	ErrorData *volatile error = NULL;
 
-	/* the lock is held until this context is deleted, after all writers */
-	MemoryContextSwitchTo(locked);
 	bb_manifest_lock(ctx, objects, timeline);
 	manifest = bb_manifest_find(ctx, objects, timeline);
 	if (manifest != NULL && bb_manifest_consistent(manifest))
@@ -437,12 +463,33 @@ bb_import_run(const BbReqCtx *ctx, BbObjectStore *objects,
 				 errhint("Import under another name, or remove it by "
 						 "bb_drop_timeline().")));
 	bb_manifest_remove(ctx, objects, timeline); /* left by a killed import */
+}
+
+BbImportResult
+bb_import_run(const BbReqCtx *ctx, BbObjectStore *objects,
+			  const char *timeline, BbImportSource *source, BbRebase *rebase)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext locked = AllocSetContextCreate(caller, "bbackup import lock",
+												 ALLOCSET_SMALL_SIZES);
+	MemoryContext context;
+	BbImport   *import;
+	BbImportResult result;
+	ErrorData *volatile error = NULL;
+
+	/* the lock is held until this context is deleted, after all writers */
+	MemoryContextSwitchTo(locked);
+	if (rebase != NULL)
+		bb_rebase_begin(ctx, objects, timeline, rebase);
+	else
+		begin_timeline(ctx, objects, timeline);
 
 	context = AllocSetContextCreate(locked, "bbackup import",
 									ALLOCSET_DEFAULT_SIZES);
 	import = MemoryContextAllocZero(context, sizeof(BbImport));
 	import->objects = objects;
 	import->timeline = timeline;
+	import->rebase = rebase;
 	bb_progress_import_start();
 	PG_TRY();
 	{
@@ -464,8 +511,8 @@ bb_import_run(const BbReqCtx *ctx, BbObjectStore *objects,
 	{
 		List	   *layers = created_layers(import);
 
-		if (layers != NIL || import->writer != NULL)
-			clean_up(ctx, objects, timeline, layers);
+		if (layers != NIL || import->writer != NULL || rebase != NULL)
+			clean_up(ctx, import, layers);
 		MemoryContextDelete(context);
 		ReThrowError(error);
 	}
@@ -475,49 +522,4 @@ bb_import_run(const BbReqCtx *ctx, BbObjectStore *objects,
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(locked);
 	return result;
-}
-
-/* ---- a data directory ---- */
-
-typedef struct DirectorySource
-{
-	BbImportSource base;
-	const BbDataDir *dir;
-	const char *wal_directory;
-} DirectorySource;
-
-static void
-prepare_directory(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
-{
-	const DirectorySource *source = (const DirectorySource *) base;
-	const BbDataDir *dir = source->dir;
-	const char *wal_directory = source->wal_directory;
-	BbWalPlace	place;
-
-	if (wal_directory == NULL)
-		wal_directory = psprintf("%s/" XLOGDIR, dir->path);
-	place = wal_place(dir, wal_directory);
-	import->dir = dir;
-	import->path = dir->path;
-	import->fuzzy = dir->label != NULL;
-	import->checksums = dir->control.data_checksum_version != 0;
-	import->wal = bb_waldirectory_origin(&place);
-	/* ingest reports a control file that is older than the label */
-	if (dir->label == NULL || place.target.tli < dir->label->tli)
-		place.target.kind = BB_WAL_CURRENT;
-	import->checkpoint_wal = bb_waldirectory_origin(&place);
-}
-
-BbImportResult
-bb_import_directory(const BbReqCtx *ctx, BbObjectStore *objects,
-					const char *timeline, const char *path,
-					const char *wal_directory)
-{
-	DirectorySource source = {.base.prepare = prepare_directory};
-
-	/* first the checks that need no access to the objects */
-	bb_timeline_name_check(timeline);
-	source.dir = bb_datadir_open(ctx, path);
-	source.wal_directory = wal_directory;
-	return bb_import_run(ctx, objects, timeline, &source.base);
 }

@@ -9,9 +9,11 @@
 #define BB_IMPORT_INTERNAL_H
 
 #include "import/datadir.h"
+#include "import/difference.h"
 #include "import/directlayers.h"
 #include "import/import.h"
 #include "import/inventory.h"
+#include "import/server_import.h"
 #include "layer/imagewriter.h"
 #include "storage/bufpage.h"
 #include "timeline/timeline.h"
@@ -19,6 +21,31 @@
 
 /* Relation files are read in pieces of this size. */
 #define BB_IMPORT_READ_BYTES (32 * BLCKSZ)
+
+/* A rebase (rebase.h), which an import is if it has one. */
+typedef struct BbRebase
+{
+	const BbManifest *manifest; /* of the timeline before it */
+	BbDifferencePlace place;
+	BbDifference *rest; /* in place of BbImport's writer */
+	uint64		pages_stored;
+
+	/* of the base: its tli, and all tli switches before it */
+	TimeLineID	tli;
+	int			nswitches;
+	BbTliSwitch *switches;
+} BbRebase;
+
+/* What a rebase has to know of a base before it is read. */
+typedef struct BbRebaseBase
+{
+	uint64		system_identifier;
+	uint32		segment_size;
+	bool		checksums;
+	XLogRecPtr	lsn;	 /* where its WAL begins */
+	TimeLineID	tli;	 /* there */
+	const char *history; /* the text of the tli's history file; NULL: none */
+} BbRebaseBase;
 
 struct BbImport
 {
@@ -33,14 +60,17 @@ struct BbImport
 	const BbWalOrigin *checkpoint_wal; /* has the checkpoint to start from */
 	const BbWalOrigin *wal; /* of a base backup: makes it consistent */
 	BbDirectLayers *direct; /* written already; NULL: none */
+	const char *history; /* the text of the base's history file; NULL: none */
+
+	BbRebase   *rebase; /* NULL: a new timeline */
 
 	const BbInventory *inventory;
 	XLogRecPtr	lsn;		/* of the images */
 	CheckPoint	checkpoint; /* as of that LSN */
-	BbImageWriter *writer;
-	MemoryContext context; /* owns everything here */
-	MemoryContext scratch; /* reset for each file */
-	char	   *buffer;	   /* of BB_IMPORT_READ_BYTES, aligned */
+	BbImageWriter *writer;	/* of a new timeline */
+	MemoryContext context;	/* owns everything here */
+	MemoryContext scratch;	/* reset for each file */
+	char	   *buffer;		/* of BB_IMPORT_READ_BYTES, aligned */
 	uint64		files_done;
 	List	   *torn_pages;	 /* of pagecheck.c */
 	XLogRecPtr	newest_page; /* the greatest LSN of a stored page */
@@ -60,14 +90,53 @@ struct BbImportSource
 };
 
 /*
- * bb_import_run - import a source as a timeline: see import.h.
+ * bb_import_run - import a source as a timeline, or, with "rebase", as a new base
+ * of a timeline: see import.h and rebase.h.
  *
- * Errors: those of bb_import_directory.
+ * Errors: those of bb_import_directory or bb_rebase_from_directory.
  */
 extern BbImportResult bb_import_run(const BbReqCtx *ctx,
 									BbObjectStore *objects,
 									const char *timeline,
-									BbImportSource *source);
+									BbImportSource *source, BbRebase *rebase);
+
+/* The calls of import.h, server_import.h and rebase.h; rebase NULL: an import. */
+extern BbImportResult bb_import_from_directory(
+	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
+	const char *path, const char *wal_directory, BbRebase *rebase);
+extern BbImportResult bb_import_from_server(
+	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
+	BbReplConnection *connection, const BbServerBackupOptions *options,
+	BbServerWal *wal, BbRebase *rebase);
+
+/* ---- rebase.c ---- */
+
+/*
+ * bb_rebase_begin - take the lock of the timeline, in CurrentMemoryContext, and
+ * undo a rebase that was killed.
+ */
+extern void bb_rebase_begin(const BbReqCtx *ctx, BbObjectStore *objects,
+							const char *timeline, BbRebase *rebase);
+
+/*
+ * bb_rebase_check - check that a base can follow the timeline.
+ *
+ * May be called several times; the last base counts.
+ *
+ * Errors: see rebase.h.
+ */
+extern void bb_rebase_check(BbRebase *rebase, const BbRebaseBase *base);
+
+/*
+ * bb_rebase_commit - commit the base, with a gap that ends at "until", which may
+ * be BB_LSN_UNKNOWN.
+ */
+extern void bb_rebase_commit(const BbReqCtx *ctx, BbImport *import,
+							 List *layers, XLogRecPtr until);
+
+/* bb_rebase_undo - remove the last gap of a timeline, and all after its start. */
+extern void bb_rebase_undo(const BbReqCtx *ctx, BbObjectStore *objects,
+						   const BbManifest *manifest);
 
 /* bb_import_store_all - give all values of the data directory to the writer. */
 extern void bb_import_store_all(const BbReqCtx *ctx, BbImport *import);

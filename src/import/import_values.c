@@ -27,7 +27,10 @@ static void
 put(const BbReqCtx *ctx, BbImport *import, BbKey key, const void *value,
 	size_t length)
 {
-	bb_imagewriter_add(ctx, import->writer, &key, value, length);
+	if (import->rebase != NULL)
+		bb_difference_add(ctx, import->rebase->rest, &key, value, length);
+	else
+		bb_imagewriter_add(ctx, import->writer, &key, value, length);
 }
 
 static void
@@ -332,6 +335,8 @@ store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 
 			if (value != NULL)
 				put(ctx, import, key, value, BLCKSZ);
+			else if (import->rebase != NULL)
+				bb_difference_omit(ctx, import->rebase->rest, &key);
 		}
 		done += here;
 		bytes_done(import, (uint64) here * BLCKSZ);

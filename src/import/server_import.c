@@ -73,8 +73,8 @@ begin_member(void *arg, const BbTarMember *member)
 	bb_receivedtree_add(receiving->tree, path, &st, member->target,
 						receiving->is_direct);
 	if (receiving->is_direct)
-		bb_directlayers_begin(receiving->import->direct, &fork, segment, path,
-							  member->size);
+		bb_directlayers_begin(receiving->ctx, receiving->import->direct, &fork,
+							  segment, path, member->size);
 	pfree(path);
 }
 
@@ -178,21 +178,17 @@ receive_archives(const BbReqCtx *ctx, Receiving *receiving,
  * not in it.
  */
 static void
-add_history(const BbReqCtx *ctx, BbReplConnection *connection,
-			BbReceivedTree *tree, TimeLineID tli)
+add_history(BbReceivedTree *tree, TimeLineID tli, const char *text)
 {
 	BbSourceStat st = {.kind = BB_SOURCE_FILE, .mode = 0600};
 	char		path[MAXPGPATH];
-	char	   *text;
 
-	if (tli <= 1)
+	if (text == NULL)
 		return;
-	text = bb_repl_history(ctx, connection, tli);
 	st.size = strlen(text);
 	snprintf(path, sizeof(path), XLOGDIR "/%08X.history", tli);
 	bb_receivedtree_add(tree, path, &st, NULL, false);
 	bb_receivedtree_append(tree, text, st.size);
-	pfree(text);
 }
 
 /* Are the files those of the server that was asked, and of this backup? */
@@ -229,11 +225,35 @@ check_server(const BbImport *import, const BbReplServer *server,
 						   LSN_FORMAT_ARGS(start->lsn), start->tli)));
 }
 
+/*
+ * Get the history file of the tli.  A base of an existing timeline has to follow
+ * it, which is known before the base is received.
+ */
+static void
+check_base(const BbReqCtx *ctx, BbImport *import, BbReplConnection *connection,
+		   XLogRecPtr lsn, TimeLineID tli)
+{
+	const BbReplServer *server = bb_repl_server(connection);
+	BbRebaseBase base = {
+		.system_identifier = server->system_identifier,
+		.segment_size = server->segment_size,
+		.checksums = import->checksums,
+		.lsn = lsn,
+		.tli = tli,
+	};
+
+	import->history = tli > 1 ? bb_repl_history(ctx, connection, tli) : NULL;
+	base.history = import->history;
+	if (import->rebase != NULL)
+		bb_rebase_check(import->rebase, &base);
+}
+
 static void
 receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 {
 	ServerSource *source = (ServerSource *) base;
 	BbReplConnection *connection = source->connection;
+	const BbReplServer *server;
 	BbServerBackupStart start;
 	Receiving	receiving = {.ctx = ctx, .import = import};
 
@@ -244,8 +264,11 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 							   "on") == 0;
 
 	bb_progress_import_phase(BB_IMPORT_STARTING);
+	server = bb_repl_server(connection);
+	check_base(ctx, import, connection, server->lsn, server->tli);
 	source->wal->reserve(ctx, source->wal);
 	start = bb_serverbackup_start(ctx, connection, source->options);
+	check_base(ctx, import, connection, start.lsn, start.tli);
 	source->wal->receive(ctx, source->wal, start.tli, start.lsn);
 	import->lsn = start.lsn;
 
@@ -255,7 +278,7 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 	receiving.tree = bb_receivedtree_new(import->path, source->temp);
 	import->direct = bb_directlayers_new(import, source->temp);
 	receive_archives(ctx, &receiving, connection);
-	add_history(ctx, connection, receiving.tree, start.tli);
+	add_history(receiving.tree, start.tli, import->history);
 
 	bb_progress_import_phase(BB_IMPORT_CHECKING);
 	import->dir = bb_datadir_received(ctx,
@@ -275,9 +298,10 @@ release(BbImportSource *base)
 }
 
 BbImportResult
-bb_import_server(const BbReqCtx *ctx, BbObjectStore *objects,
-				 const char *timeline, BbReplConnection *connection,
-				 const BbServerBackupOptions *options, BbServerWal *wal)
+bb_import_from_server(const BbReqCtx *ctx, BbObjectStore *objects,
+					  const char *timeline, BbReplConnection *connection,
+					  const BbServerBackupOptions *options, BbServerWal *wal,
+					  BbRebase *rebase)
 {
 	ServerSource source = {
 		.base = {.prepare = receive, .release = release},
@@ -287,5 +311,14 @@ bb_import_server(const BbReqCtx *ctx, BbObjectStore *objects,
 	};
 
 	bb_timeline_name_check(timeline);
-	return bb_import_run(ctx, objects, timeline, &source.base);
+	return bb_import_run(ctx, objects, timeline, &source.base, rebase);
+}
+
+BbImportResult
+bb_import_server(const BbReqCtx *ctx, BbObjectStore *objects,
+				 const char *timeline, BbReplConnection *connection,
+				 const BbServerBackupOptions *options, BbServerWal *wal)
+{
+	return bb_import_from_server(ctx, objects, timeline, connection, options,
+								 wal, NULL);
 }
