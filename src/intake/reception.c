@@ -3,95 +3,19 @@
  * reception.c
  *	  One connection of a receiver to its source.
  *
- * In a stream, messages are written to the spool as they arrive.  When none is
- * left, or much has arrived, what was received is checked and confirmed.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/foreigntext.h"
 #include "intake/receiver.h"
-#include "intake/reception.h"
+#include "intake/reception_internal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postmaster/interrupt.h"
 #include "process/worker.h"
 #include "storage/latch.h"
-#include "streaming/walstream.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-
-/* How often to look whether the leader still runs. */
-#define LOOK_MS 5000
-
-/* With confirm 'spool': sync at least after so much WAL. */
-#define SYNC_BYTES (8 * 1024 * 1024)
-
-/* So many messages are written before feedback and orders are looked after. */
-#define MESSAGES_IN_A_ROW 64
-
-/* A source that was silent is asked for an answer, and then given up. */
-#define ASK_MS 30000
-#define GIVE_UP_MS 60000
-
-typedef struct Stream
-{
-	const BbReqCtx *ctx;
-	BbReception *reception;
-	const BbSource *source;
-	BbReplConnection *connection;
-	MemoryContext scratch;
-	XLogRecPtr	confirmed_lsn;
-	BbFeedback	last; /* reported */
-	bool		is_requested;
-	bool		is_synchronous;
-	long		interval_ms;
-	TimestampTz heard; /* from the source */
-	bool		asked;
-} Stream;
-
-void
-bb_reception_problem(BbReception *reception, int problem, TimeLineID tli,
-					 XLogRecPtr lsn)
-{
-	BbFollowStatus *status = bb_followcontrol_lock(reception->control);
-
-	if (status->order == reception->order)
-	{
-		status->problem = problem;
-		status->problem_tli = tli;
-		status->problem_lsn = lsn;
-	}
-	bb_followcontrol_unlock(reception->control);
-	bb_followcontrol_wake_leader(reception->control);
-}
-
-/* Look after interrupts and settings; the latch is reset. */
-static void
-look_around(const BbReqCtx *ctx)
-{
-	ResetLatch(MyLatch);
-	bb_reqctx_check(ctx);
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
-}
-
-/* The source's WAL ends at lsn, by its clock at some time. */
-static void
-note_position(BbReception *reception, XLogRecPtr lsn, TimestampTz time)
-{
-	BbFollowStatus *status = bb_followcontrol_lock(reception->control);
-
-	status->source_lsn = lsn;
-	status->source_time = time;
-	bb_followcontrol_unlock(reception->control);
-}
 
 /* ---- the source ---- */
 
@@ -158,7 +82,7 @@ report_foreign(const BbReception *reception, const BbSource *source,
  * wanted, perhaps; with 'store' a commit takes as long as a flush.
  */
 static void
-look_at_synchronous(const BbReqCtx *ctx, Stream *stream)
+look_at_synchronous(const BbReqCtx *ctx, BbReceptionStream *stream)
 {
 	BbReception *reception = stream->reception;
 	const BbSource *source = stream->source;
@@ -206,7 +130,8 @@ look_at_synchronous(const BbReqCtx *ctx, Stream *stream)
 /* ---- the slot ---- */
 
 static void
-make_slot(const BbReqCtx *ctx, Stream *stream, const BbFollowStatus *status)
+make_slot(const BbReqCtx *ctx, BbReceptionStream *stream,
+		  const BbFollowStatus *status)
 {
 	bb_repl_slot_create(ctx, stream->connection, status->slot,
 						status->temporary);
@@ -219,7 +144,7 @@ make_slot(const BbReqCtx *ctx, Stream *stream, const BbFollowStatus *status)
 
 /* Make sure that the slot exists, and keeps WAL. */
 static void
-prepare_slot(const BbReqCtx *ctx, Stream *stream)
+prepare_slot(const BbReqCtx *ctx, BbReceptionStream *stream)
 {
 	BbReception *reception = stream->reception;
 	BbFollowStatus status;
@@ -273,45 +198,20 @@ await_order(const BbReqCtx *ctx, BbReception *reception,
 			return false;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 LOOK_MS, PG_WAIT_EXTENSION);
-		look_around(ctx);
-		if (TimestampDifferenceExceeds(asked, GetCurrentTimestamp(), LOOK_MS))
+						 BB_RECEPTION_LOOK_MS, PG_WAIT_EXTENSION);
+		bb_reception_look_around(ctx);
+		if (TimestampDifferenceExceeds(asked, GetCurrentTimestamp(),
+									   BB_RECEPTION_LOOK_MS))
 		{
 			asked = GetCurrentTimestamp();
-			note_position(reception, bb_repl_identify(ctx, connection)->lsn,
-						  asked);
+			bb_reception_note_position(reception,
+									   bb_repl_identify(ctx, connection)->lsn,
+									   asked);
 		}
 	}
 }
 
 /* ---- where to begin ---- */
-
-/*
- * The source's WAL isn't what was received before, from lsn on.  Nothing is kept
- * but what is durable; if that isn't in the source, either, it has diverged.
- */
-pg_noreturn static void
-leave_source(Stream *stream, XLogRecPtr lsn)
-{
-	BbReception *reception = stream->reception;
-	TimeLineID	tli = bb_received_position(reception->received).tli;
-	BbPositionStep step = bb_received_distrust(stream->ctx,
-											   reception->received, lsn);
-
-	if (step.kind == BB_POSITION_DIVERGED)
-		bb_reception_problem(reception, BB_RECEIVER_DIVERGED, tli, lsn);
-	else if (step.kind == BB_POSITION_REWIND)
-		bb_reception_problem(reception, BB_RECEIVER_REWIND, tli, lsn);
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("source \"%s\" has other WAL than it had before",
-					stream->source->name),
-			 errdetail("It differs from %X/%X on tli %u on, or before that.",
-					   LSN_FORMAT_ARGS(lsn), tli),
-			 errhint("The server at %s may have lost WAL in a crash, or may "
-					 "have been restored from an older copy.",
-					 bb_repl_server(stream->connection)->host)));
-}
 
 /* Is the server a standby? */
 static bool
@@ -320,70 +220,12 @@ is_standby(const BbReqCtx *ctx, BbReplConnection *connection)
 	return strcmp(bb_repl_show(ctx, connection, "in_hot_standby"), "on") == 0;
 }
 
-static void
-report_step(const Stream *stream, BbPositionStep step)
-{
-	const BbReplServer *server = bb_repl_server(stream->connection);
-	BbPosition	here = bb_received_position(stream->reception->received);
-	const char *detail;
-
-	switch (step.kind)
-	{
-		case BB_POSITION_BEHIND:
-			detail = "The standby hasn't yet received what was received here.";
-			break;
-		case BB_POSITION_OLDER:
-			detail = "It is on an older tli, as a former primary is.";
-			break;
-		case BB_POSITION_UNRELATED:
-			detail = "Its history doesn't have our tli.";
-			break;
-		default:
-			detail = "Its history file isn't valid.";
-			break;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("source \"%s\" has no WAL that goes on from %X/%X on tli %u",
-					stream->source->name, LSN_FORMAT_ARGS(here.received_lsn),
-					here.tli),
-			 errdetail("The server at %s is at %X/%X on tli %u.  %s",
-					   server->host, LSN_FORMAT_ARGS(server->lsn), server->tli,
-					   detail)));
-}
-
-/* Carry out what was decided.  Returns false if that is a problem. */
-static bool
-take_step(Stream *stream, BbPositionStep step)
-{
-	BbReception *reception = stream->reception;
-	BbPosition	here = bb_received_position(reception->received);
-
-	switch (step.kind)
-	{
-		case BB_POSITION_GO:
-		case BB_POSITION_CUT:
-			return true;
-		case BB_POSITION_REWIND:
-			bb_reception_problem(reception, BB_RECEIVER_REWIND, here.tli,
-								 step.lsn);
-			return false;
-		case BB_POSITION_DIVERGED:
-			bb_reception_problem(reception, BB_RECEIVER_DIVERGED, here.tli,
-								 step.lsn);
-			return false;
-		default:
-			report_step(stream, step);
-			return false;
-	}
-}
-
 /*
  * Does the source's WAL go on where ours ends?  If it has left our tli, what
  * was received beyond is dropped.  Returns false if there is a problem.
  */
 static bool
-join(const BbReqCtx *ctx, Stream *stream)
+join(const BbReqCtx *ctx, BbReceptionStream *stream)
 {
 	BbReception *reception = stream->reception;
 	const BbReplServer *server = bb_repl_identify(ctx, stream->connection);
@@ -399,220 +241,19 @@ join(const BbReqCtx *ctx, Stream *stream)
 	there.is_standby = is_standby(ctx, stream->connection);
 	step = bb_position_connect(&here, &there);
 	if (step.kind == BB_POSITION_LOST)
-		leave_source(stream, step.lsn);
+		bb_reception_leave_source(stream, step.lsn);
 	/* once more, since the leader goes on reading */
 	if (!XLogRecPtrIsInvalid(step.lsn))
 		step = bb_received_leave(ctx, reception->received, step.lsn);
-	return take_step(stream, step);
-}
-
-/* ---- the stream ---- */
-
-/*
- * Report what is durable, if it is time to.  Returns the time until then.
- *
- * An import of a session reports nothing as durable: its slot ends soon, and a
- * server without such a position is no synchronous standby.
- */
-static long
-give_feedback(Stream *stream)
-{
-	BbReception *reception = stream->reception;
-	BbFollowStatus status;
-	BbFollowStatus *changed;
-	BbFeedback	next;
-	long		wait_ms;
-
-	bb_followcontrol_get(reception->control, &status);
-	next.flushed = InvalidXLogRecPtr;
-	if (!status.temporary)
-		next.flushed = bb_feedback_flushed(stream->source->confirm,
-										   status.stored_lsn,
-										   status.synced_lsn,
-										   stream->confirmed_lsn);
-	next.written = Max(status.received_lsn, next.flushed);
-	next.time = GetCurrentTimestamp();
-	wait_ms = bb_feedback_wait_ms(&stream->last, &next, stream->is_requested,
-								  stream->is_synchronous, stream->interval_ms);
-	if (wait_ms > 0)
-		return wait_ms;
-	bb_walstream_feedback(stream->ctx, stream->connection, next.written,
-						  next.flushed, stream->asked);
-	stream->last = next;
-	stream->is_requested = false;
-	stream->confirmed_lsn = next.flushed;
-	changed = bb_followcontrol_lock(reception->control);
-	if (changed->confirmed_lsn != next.flushed)
-	{
-		changed->confirmed_lsn = next.flushed;
-		changed->confirmed_time = next.time;
-	}
-	bb_followcontrol_unlock(reception->control);
-	return stream->interval_ms;
-}
-
-/* A message has arrived. */
-static void
-note_message(Stream *stream, const BbStreamMessage *message)
-{
-	BbReception *reception = stream->reception;
-
-	stream->heard = GetCurrentTimestamp();
-	stream->asked = false;
-	stream->is_requested |= message->reply_requested;
-	note_position(reception, message->source_lsn, message->source_time);
-	if (!reception->streams)
-	{
-		reception->streams = true;
-		bb_followcontrol_fine(reception->control);
-	}
-}
-
-/* Write what has arrived.  Returns the last thing that did. */
-static BbStreamNext
-take_messages(Stream *stream, BbStreamMessage *message)
-{
-	BbReceived *received = stream->reception->received;
-
-	for (int i = 0; i < MESSAGES_IN_A_ROW; i++)
-	{
-		BbStreamNext next = bb_walstream_next(stream->ctx, stream->connection,
-											  message);
-
-		if (next == BB_STREAM_NOTHING || next == BB_STREAM_SWITCH)
-			return next;
-		if (next == BB_STREAM_WAL)
-		{
-			XLogRecPtr	lsn = bb_received_write(stream->ctx, received,
-												message->lsn, message->data,
-												message->length);
-
-			if (!XLogRecPtrIsInvalid(lsn))
-				leave_source(stream, lsn);
-		}
-		note_message(stream, message);
-		if (bb_received_is_full(received) ||
-			bb_received_unchecked(received) >= SYNC_BYTES)
-			return next;
-	}
-	return BB_STREAM_WAL;
-}
-
-/*
- * A server that is idle says nothing unless it is asked; so silence after a
- * question means that it can't be reached.
- */
-static void
-look_for_silence(Stream *stream)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (TimestampDifferenceExceeds(stream->heard, now, GIVE_UP_MS) &&
-		stream->asked)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("source \"%s\" doesn't answer any more",
-						stream->source->name),
-				 errdetail("The server at %s was silent for %d s.",
-						   bb_repl_server(stream->connection)->host,
-						   GIVE_UP_MS / 1000)));
-	if (TimestampDifferenceExceeds(stream->heard, now, ASK_MS) &&
-		!stream->asked)
-	{
-		stream->asked = true;
-		stream->is_requested = true;
-	}
-}
-
-/*
- * Receive the WAL of one tli.  Returns true at its end, which *message has;
- * false if there is a new order, or no leader.
- */
-static bool
-stream_tli(Stream *stream, const char *slot, BbStreamMessage *message)
-{
-	BbReception *reception = stream->reception;
-	BbReceived *received = reception->received;
-	BbFollowControl *control = reception->control;
-	TimestampTz looked = 0;
-	XLogRecPtr	lsn;
-	TimeLineID	tli = bb_received_next(received, &lsn);
-
-	reception->starts_stream = true;
-	bb_walstream_start(stream->ctx, stream->connection, slot, tli, lsn);
-	stream->last.time = 0;
-	stream->heard = GetCurrentTimestamp();
-	stream->asked = false;
-	for (;;)
-	{
-		bool		is_full = bb_received_is_full(received);
-		BbStreamNext next = BB_STREAM_NOTHING;
-		BbFollowStatus status;
-		long		wait_ms;
-
-		MemoryContextReset(stream->scratch);
-		if (!is_full)
-			next = take_messages(stream, message);
-		if (next == BB_STREAM_SWITCH)
-		{
-			reception->starts_stream = false;
-			return true;
-		}
-		if (next == BB_STREAM_NOTHING ||
-			bb_received_unchecked(received) >= SYNC_BYTES)
-			(void) bb_received_check(stream->ctx, received);
-		bb_received_trim(stream->ctx, received);
-		if (!is_full)
-			look_for_silence(stream);
-		else
-			stream->heard = GetCurrentTimestamp();
-		wait_ms = give_feedback(stream);
-
-		bb_followcontrol_get(control, &status);
-		if (status.order != bb_received_order(received))
-			return false;
-		if (TimestampDifferenceExceeds(looked, GetCurrentTimestamp(), LOOK_MS))
-		{
-			if (!bb_followcontrol_is_current(control))
-				return false;
-			looked = GetCurrentTimestamp();
-		}
-		if (next == BB_STREAM_NOTHING)
-			bb_walstream_wait(stream->ctx, stream->connection, !is_full,
-							  Min(wait_ms, LOOK_MS));
-		look_around(stream->ctx);
-	}
+	return bb_reception_take_step(stream, step);
 }
 
 /* ---- one connection ---- */
 
-/* Stream one tli after the other, until there is a reason to stop. */
-static void
-receive(const BbReqCtx *ctx, Stream *stream)
-{
-	BbReception *reception = stream->reception;
-	BbFollowStatus status;
-	BbStreamMessage message;
-
-	bb_followcontrol_get(reception->control, &status);
-	while (stream_tli(stream, status.slot, &message))
-	{
-		BbPositionStep step = bb_received_leave(ctx, reception->received,
-												message.switch_lsn);
-
-		if (!take_step(stream, step))
-			return;
-		bb_received_switch(ctx, reception->received, message.next_tli,
-						   bb_repl_history(ctx, stream->connection,
-										   message.next_tli),
-						   message.switch_lsn);
-	}
-}
-
 void
 bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 {
-	Stream		stream = {.ctx = ctx, .reception = reception};
+	BbReceptionStream stream = {.ctx = ctx, .reception = reception};
 	BbFollowStatus status;
 	const BbReplServer *server;
 
@@ -640,5 +281,5 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 	bb_received_begin(ctx, reception->received, stream.source->confirm);
 	reception->order = bb_received_order(reception->received);
 	if (join(ctx, &stream))
-		receive(ctx, &stream);
+		bb_reception_stream(&stream);
 }

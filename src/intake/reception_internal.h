@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * reception_internal.h
+ *	  The parts of a connection of a receiver.
+ *
+ *	  reception.c			connect, the slot, the order, where to begin
+ *	  reception_stream.c	messages and feedback
+ *	  reception_step.c		what is decided there, and what both need
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_INTAKE_RECEPTION_INTERNAL_H
+#define BB_INTAKE_RECEPTION_INTERNAL_H
+
+#include "intake/reception.h"
+
+/* How often to look whether the leader still runs. */
+#define BB_RECEPTION_LOOK_MS 5000
+
+typedef struct BbReceptionStream
+{
+	const BbReqCtx *ctx;
+	BbReception *reception;
+	const BbSource *source;
+	BbReplConnection *connection;
+	MemoryContext scratch;
+	XLogRecPtr	confirmed_lsn;
+	BbFeedback	last; /* reported */
+	bool		is_requested;
+	bool		is_synchronous;
+	long		interval_ms;
+	TimestampTz heard; /* from the source */
+	bool		asked;
+} BbReceptionStream;
+
+/* ---- reception_step.c ---- */
+
+/* Look after interrupts and settings; the latch is reset. */
+extern void bb_reception_look_around(const BbReqCtx *ctx);
+
+/* The source's WAL ends at lsn, by its clock at some time. */
+extern void bb_reception_note_position(BbReception *reception, XLogRecPtr lsn,
+									   TimestampTz time);
+
+/*
+ * bb_reception_leave_source - the source's WAL isn't what was received before,
+ * from lsn on: keep nothing but what is durable, report the problem if that
+ * isn't in the source, either, and raise an error.
+ */
+pg_noreturn extern void bb_reception_leave_source(BbReceptionStream *stream,
+												  XLogRecPtr lsn);
+
+/*
+ * bb_reception_take_step - carry out what was decided.  Returns false if that
+ * is a problem.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (the source isn't where it should be,
+ * but may get there).
+ */
+extern bool bb_reception_take_step(const BbReceptionStream *stream,
+								   BbPositionStep step);
+
+/* ---- reception_stream.c ---- */
+
+/* bb_reception_stream - stream one tli after the other, until there is a reason
+ * to stop. */
+extern void bb_reception_stream(BbReceptionStream *stream);
+
+#endif /* BB_INTAKE_RECEPTION_INTERNAL_H */
