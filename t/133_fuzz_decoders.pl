@@ -130,6 +130,7 @@ seed('clusterfile', "\3" . slurp_file("$data/pg_logical/replorigin_checkpoint"))
 my $tar = slurp_file(fetch_backup($store, 'full_backup => false'));
 my $short = substr($tar, 0, 512 * 60) . "\0" x 1024;
 seed('tar', "\x20$short");
+seed('basetar', "\x20$short");
 seed('copy', "\x20PGCOPY\n\377\r\n\0" . pack('NN', 0, 0)
 	  . pack('n N', 1, length $short) . $short . "\xff\xff");
 seed('copy', "\7PGCOPY\n\377\r\n\0" . pack('NN', 0, 0)
