@@ -236,6 +236,9 @@ $store->safe_psql('postgres', as_alice(
 	"CREATE SERVER hers FOREIGN DATA WRAPPER bbackup_source OPTIONS (host '127.0.0.1', port '$port')"));
 fails_like($store, as_alice(identify('hers')),
 	qr/ERROR:  42501: role "alice" has no user mapping for source "hers"/, 'no mapping');
+fails_like($store, identify('hers'),
+	qr/ERROR:  42501: role ".*" has no user mapping for source "hers"/,
+	'a superuser needs one for the source of another role');
 
 sub her_mapping
 {

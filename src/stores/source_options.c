@@ -386,7 +386,7 @@ mapping_of(const ForeignServer *server)
 	if (has_mapping(GetUserId(), server->serverid) ||
 		has_mapping(InvalidOid, server->serverid))
 		return GetUserMapping(GetUserId(), server->serverid)->options;
-	if (!superuser())
+	if (!superuser() || !superuser_arg(server->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("role \"%s\" has no user mapping for source \"%s\"",
@@ -453,7 +453,7 @@ bb_sourceoptions_of(const ForeignServer *server, BbSource *source)
 	const char *confirm = option_of(server->options, BB_OPTION_CONFIRM);
 	BbReplTarget *target = &source->target;
 	/* the options of both, what is set here, and NULL */
-	int			size = lengthof(all_options) + 8;
+	int			size = lengthof(all_options) + 10;
 	int			n = 0;
 
 	source->confirm = confirm != NULL && strcmp(confirm, "spool") == 0
@@ -484,13 +484,15 @@ bb_sourceoptions_of(const ForeignServer *server, BbSource *source)
 	target->keywords[n] = "keepalives_count";
 	target->values[n++] = "3";
 	/*
-	 * libpq would show the client certificate of the operating system user; a
-	 * file that doesn't exist is no error to it
+	 * libpq would show what the operating system user has: a client
+	 * certificate (a file that doesn't exist is no error), and a ticket
 	 */
 	if (target->need_password)
 	{
 		target->keywords[n] = "sslcert";
 		target->values[n++] = "/dev/null/none";
+		target->keywords[n] = "gssencmode";
+		target->values[n++] = "disable";
 	}
 	n = add_options(target, n, server->options);
 	n = add_options(target, n, mapping);

@@ -22,6 +22,7 @@
 #ifndef BB_SOURCE_OPTIONS_H
 #define BB_SOURCE_OPTIONS_H
 
+#include "foreign/foreign.h"
 #include "nodes/pg_list.h"
 #include "stores/source_access.h"
 
@@ -40,8 +41,11 @@ extern void bb_sourceoptions_check(List *options, Oid catalog);
  * bb_sourceoptions_of - set what the options of a server and of the current
  * user's mapping say, except name and server.
  *
- * Errors: INSUFFICIENT_PRIVILEGE (a user who isn't a superuser has no mapping
- * with a password).
+ * A superuser needs no mapping for a server of a superuser.  Other servers say
+ * which host would get what the operating system user has.
+ *
+ * Errors: INSUFFICIENT_PRIVILEGE (no mapping; one without a password, of a user
+ * who isn't a superuser).
  */
 extern void bb_sourceoptions_of(const ForeignServer *server, BbSource *source);
 

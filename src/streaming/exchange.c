@@ -65,42 +65,46 @@ bb_repl_flush(BbReplConnection *connection)
 	return result != 0;
 }
 
+/* Raise that the server doesn't answer. */
+pg_noreturn static void
+give_up(BbReplConnection *connection, long timeout_ms)
+{
+	connection->broken = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("source \"%s\" does not answer", connection->name),
+			 errdetail("There was no answer to the command \"%s\" for %ld "
+					   "seconds.",
+					   connection->command, timeout_ms / 1000)));
+}
+
 /*
- * Wait until PQgetResult will not.  Return false if the connection is lost: then
- * it will not, either.
+ * Wait until PQgetResult will not.  The connection may be lost then; without a
+ * socket, PQgetResult has the reason at once.
  */
-static bool
+static void
 wait_for_result(const BbReqCtx *ctx, BbReplConnection *connection,
 				long timeout_ms)
 {
 	TimestampTz start = timeout_ms >= 0 ? GetCurrentTimestamp() : 0;
 
-	while (PQisBusy(connection->pg))
+	while (PQisBusy(connection->pg) && PQsocket(connection->pg) >= 0)
 	{
-		long		left_ms = timeout_ms;
+		long		left_ms = -1;
 
 		if (timeout_ms >= 0)
+		{
 			left_ms = timeout_ms -
 				TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
-		if (timeout_ms >= 0 && left_ms <= 0)
-		{
-			connection->broken = true;
-			ereport(ERROR,
-					(errcode(ERRCODE_CONNECTION_FAILURE),
-					 errmsg("source \"%s\" does not answer",
-							connection->name),
-					 errdetail("There was no answer to the command \"%s\" for "
-							   "%ld seconds.",
-							   connection->command, timeout_ms / 1000)));
+			if (left_ms <= 0)
+				give_up(connection, timeout_ms);
 		}
-		if (PQflush(connection->pg) < 0 || PQsocket(connection->pg) < 0)
-			return false;
+		/* a failure to read that leaves the socket open is one of memory */
 		if ((bb_repl_wait(ctx, connection, true, left_ms) &
 			 WL_SOCKET_READABLE) &&
-			!PQconsumeInput(connection->pg))
-			return false;
+			!PQconsumeInput(connection->pg) && PQsocket(connection->pg) >= 0)
+			bb_repl_lost(connection);
 	}
-	return true;
 }
 
 /* ---- errors ---- */
@@ -211,20 +215,27 @@ set_result(BbReplConnection *connection, PGresult *result)
 static void
 skip_results(const BbReqCtx *ctx, BbReplConnection *connection)
 {
-	while (wait_for_result(ctx, connection, BB_REPL_ANSWER_TIMEOUT))
+	for (;;)
 	{
-		PGresult   *result = PQgetResult(connection->pg);
-		bool		rows = result != NULL &&
-			(is_error(result) || PQresultStatus(result) == PGRES_TUPLES_OK ||
-			 PQresultStatus(result) == PGRES_COMMAND_OK);
+		PGresult   *result;
+		bool		ends;
 
-		PQclear(result);
+		wait_for_result(ctx, connection, BB_REPL_ANSWER_TIMEOUT);
+		result = PQgetResult(connection->pg);
 		if (result == NULL)
-			return;
-		if (!rows || PQstatus(connection->pg) != CONNECTION_OK)
 			break;
+		/* COPY doesn't end without its data */
+		ends = is_error(result) || PQresultStatus(result) == PGRES_TUPLES_OK ||
+			PQresultStatus(result) == PGRES_COMMAND_OK;
+		PQclear(result);
+		if (!ends)
+		{
+			connection->broken = true;
+			break;
+		}
 	}
-	connection->broken = true;
+	if (PQstatus(connection->pg) != CONNECTION_OK)
+		connection->broken = true;
 }
 
 /*
@@ -235,17 +246,15 @@ skip_results(const BbReqCtx *ctx, BbReplConnection *connection)
 static bool
 is_stopping(const BbReqCtx *ctx, BbReplConnection *connection)
 {
-	bool		refused = true;
+	PGresult   *result;
+	bool		refused;
 
 	if (connection->broken || !PQsendQuery(connection->pg, "IDENTIFY_SYSTEM"))
 		return true;
-	if (wait_for_result(ctx, connection, BB_REPL_ANSWER_TIMEOUT))
-	{
-		PGresult   *result = PQgetResult(connection->pg);
-
-		refused = PQresultStatus(result) != PGRES_TUPLES_OK;
-		PQclear(result);
-	}
+	wait_for_result(ctx, connection, BB_REPL_ANSWER_TIMEOUT);
+	result = PQgetResult(connection->pg);
+	refused = PQresultStatus(result) != PGRES_TUPLES_OK;
+	PQclear(result);
 	skip_results(ctx, connection);
 	return refused;
 }
@@ -268,8 +277,6 @@ bb_repl_fail(const BbReqCtx *ctx, BbReplConnection *connection)
 	if (message == NULL)
 		message = shown(pchomp(PQresultErrorMessage(result)));
 	skip_results(ctx, connection);
-	if (PQstatus(connection->pg) != CONNECTION_OK)
-		connection->broken = true;
 	connection->busy = false;
 	if (sqlstate == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE &&
 		is_stopping(ctx, connection))
@@ -310,7 +317,7 @@ PGresult *
 bb_repl_next(const BbReqCtx *ctx, BbReplConnection *connection,
 			 long timeout_ms)
 {
-	(void) wait_for_result(ctx, connection, timeout_ms);
+	wait_for_result(ctx, connection, timeout_ms);
 	set_result(connection, PQgetResult(connection->pg));
 	if (connection->result == NULL)
 	{
@@ -349,7 +356,7 @@ bb_repl_query(const BbReqCtx *ctx, BbReplConnection *connection,
 	PGresult   *more;
 
 	bb_repl_send(ctx, connection, command);
-	(void) wait_for_result(ctx, connection, BB_REPL_ANSWER_TIMEOUT);
+	wait_for_result(ctx, connection, BB_REPL_ANSWER_TIMEOUT);
 	set_result(connection, PQgetResult(connection->pg));
 	if (connection->result == NULL)
 		bb_repl_violation(connection, "There is no answer.");
@@ -366,7 +373,7 @@ bb_repl_query(const BbReqCtx *ctx, BbReplConnection *connection,
 						  PQresStatus(PQresultStatus(connection->result)));
 
 	/* the rows stay the last result */
-	(void) wait_for_result(ctx, connection, BB_REPL_ANSWER_TIMEOUT);
+	wait_for_result(ctx, connection, BB_REPL_ANSWER_TIMEOUT);
 	more = PQgetResult(connection->pg);
 	if (more != NULL)
 	{
