@@ -228,7 +228,24 @@ make_directory(const char *path)
 	fsync_fname(parent, true);
 }
 
-/* Make the file of a block, with its generation. */
+/* Write all of a block, since a page that can't be allocated later is a SIGBUS. */
+static bool
+write_block(const BbFd *fd, const Block *block)
+{
+	errno = 0;
+	if (pg_pwrite(bb_fd_number(fd), block, sizeof(Block), 0) == sizeof(Block))
+		return true;
+	if (errno == 0)
+		errno = ENOSPC;
+	return false;
+}
+
+/*
+ * Make the file of a block, with its generation.
+ *
+ * On a disk that the spool has filled there is no room for a second block.  Then
+ * the former one goes first: without a leader nothing empties the spool.
+ */
 static BbFd *
 make_block(const char *directory, const char *path, uint64 generation)
 {
@@ -241,14 +258,10 @@ make_block(const char *directory, const char *path, uint64 generation)
 		bb_report_file("could not create file \"%s\": %m", temporary);
 	block->generation = generation;
 	SpinLockInit(&block->mutex);
-	/* all of it, since a page that can't be allocated later is a SIGBUS */
-	errno = 0;
-	if (pg_pwrite(bb_fd_number(fd), block, sizeof(Block), 0) != sizeof(Block))
-	{
-		if (errno == 0)
-			errno = ENOSPC;
+	if (!write_block(fd, block) &&
+		((errno != ENOSPC && errno != EDQUOT) || unlink(path) < 0 ||
+		 !write_block(fd, block)))
 		bb_report_file("could not write file \"%s\": %m", temporary);
-	}
 	if (rename(temporary, path) < 0)
 		bb_report_file("could not rename file to \"%s\": %m", path);
 	pfree(block);

@@ -416,7 +416,8 @@ bb_received_leave(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
 
 	here = bb_received_position(received);
 	step = bb_position_leave(&here, lsn);
-	if (step.kind != BB_POSITION_CUT)
+	/* what the leader forgets isn't offered to it again */
+	if (step.kind != BB_POSITION_CUT && step.kind != BB_POSITION_REWIND)
 		return step;
 	received->is_changing = true;
 	bb_walspool_cut(ctx, received->spool, received->stream.tli, lsn);

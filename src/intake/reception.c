@@ -265,6 +265,8 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 	bb_followcontrol_get(reception->control, &status);
 	reception->order = status.order;
 	stream.source = access_source(status.source);
+	reception->has_confirm = true;
+	reception->confirm = stream.source->confirm;
 	stream.connection = bb_repl_connect(ctx, &stream.source->target);
 	server = bb_repl_server(stream.connection);
 	if (!is_same_system(reception, server))
@@ -282,4 +284,17 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 	reception->order = bb_received_order(reception->received);
 	if (join(ctx, &stream))
 		bb_reception_stream(&stream);
+}
+
+void
+bb_reception_offer(const BbReqCtx *ctx, BbReception *reception)
+{
+	BbFollowStatus status;
+
+	bb_followcontrol_get(reception->control, &status);
+	if (!reception->has_confirm || XLogRecPtrIsInvalid(status.order_lsn) ||
+		status.segment_size == 0 || status.problem != BB_RECEIVER_FINE)
+		return;
+	bb_received_begin(ctx, reception->received, reception->confirm);
+	reception->order = bb_received_order(reception->received);
 }
