@@ -152,7 +152,7 @@ my @chaos = (
 	[ 'receiver terminated', sub { kill_workers('TERM', 'receive') } ],
 	[ 'follower killed', sub { kill_workers('KILL', 'follow$') } ],
 	[ 'follower terminated', sub { kill_workers('TERM', 'follow$') } ],
-	[ 'launcher killed', sub { kill_workers('KILL', 'follow (launcher|starter)') } ],
+	[ 'launcher killed', sub { kill_workers('KILL', 'follow starter$|launcher') } ],
 	[ 'store crashes', sub { crash($store) } ],
 	[ 'store stopped at once', sub {
 		$store->stop('immediate');

@@ -227,14 +227,14 @@ part 'what is durable beyond the switch is a divergence' => sub {
 		't', 'what was stored is kept');
 
 	# what the message says
-	my ($hint) = $log =~ /(bb_create_branch\([^)]*\))/;
-	note("hint: @{[ $hint // 'none' ]}");
-	$store->safe_psql('postgres',
-		"SELECT bb_create_branch('after_switch', '$switch', 'durable')");
-	$store->safe_psql('postgres', "SELECT bb_unfollow('durable')");
-	follow($store, 'durable', 'after_switch');
+	my ($hint) = $log =~ /HINT:  .*?(SELECT bb_create_branch\(.*'durable',.*)/;
+	$hint =~ s/\bNEW\b/after_switch/g;
+	$hint =~ s/\.\s*$//;
+	note("as the hint says: $hint");
+	$store->safe_psql('postgres', $hint);
 	ok(defined wait_now($store, 'after_switch'), 'the branch follows b');
 	is_like_source($b, 'after_switch', 'the branch has what b has');
+	$store->safe_psql('postgres', "SELECT bb_unfollow('durable')");
 	my $clone = clone_of($store, 'durable', "lsn => '$lost'");
 	is( $clone->safe_psql('postgres', "SELECT count(*) FROM t"),
 		1001, 'and the timeline has what only a had');
@@ -318,8 +318,8 @@ part 'two followers of one source; two servers and one timeline' => sub {
 	my $acked = BBackup::Acked->start($a->connstr('postgres'), seed => $seed);
 	foreach my $follower ($store, $other)
 	{
-		create_source($follower, 'both', $a);
-		follow($follower, 'both', 'both');
+		create_source($follower, 'twice', $a);
+		follow($follower, 'twice', 'both');
 	}
 	ok(wait_for_state($_, 'streaming', 'both'), $_->name . ' follows')
 	  foreach $store, $other;
@@ -339,7 +339,7 @@ CREATE SERVER theirs FOREIGN DATA WRAPPER bbackup
 		my ($out, $err);
 		my $result = $other->psql(
 			'postgres',
-			"SELECT bb_follow('both', 'theirs', 'both')",
+			"SELECT bb_follow('twice', 'theirs', 'both')",
 			stdout => \$out,
 			stderr => \$err,
 			on_error_die => 0);

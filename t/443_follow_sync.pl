@@ -112,12 +112,12 @@ is_all_there('lost', $acked);
 
 # ---- both are lost, and the store's server comes back ----
 
-my ($both, $acked_too) = synchronous_source('both');
+my ($both, $acked_too) = synchronous_source('two');
 lose($both);
 $store->stop('immediate');
 $acked_too->stop(0);
 $store->start;
-is_all_there('both', $acked_too);
+is_all_there('two', $acked_too);
 
 # ---- over a crash of the store, commits wait, and go on ----
 
@@ -140,7 +140,7 @@ $acked_on->stop(0);
 is_all_there('waits', $acked_on);
 
 # The slots went with the sources.
-foreach my $name (qw(lost both waits))
+foreach my $name (qw(lost two waits))
 {
 	my ($out, $err);
 
