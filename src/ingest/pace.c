@@ -40,9 +40,18 @@ commit(BbIngest *ingest, XLogRecPtr covered)
 	else if (covered <= ingest->covered_lsn)
 		return;
 	ingest->oldest_at = 0;
-	ingest->covered_lsn = Max(covered, ingest->covered_lsn);
-	ingest->control->committed(ingest->control, ingest->done_lsn,
-							   ingest->covered_lsn);
+	ingest->covered_lsn = covered;
+	ingest->control->committed(ingest->control, ingest->done_lsn, covered);
+}
+
+/*
+ * The beginning of a record counts as covered.  If the source leaves its tli
+ * before that record, others take its place.
+ */
+static void
+uncover(BbIngest *ingest)
+{
+	ingest->covered_lsn = ingest->manifest->end_lsn;
 }
 
 /* Milliseconds until the oldest record must be committed; 0: now. */
@@ -74,6 +83,8 @@ bb_pace_record(BbIngest *ingest)
 
 	if (ingest->oldest_at == 0)
 		ingest->oldest_at = GetCurrentTimestamp();
+	if (ingest->done_lsn <= ingest->covered_lsn)
+		uncover(ingest);
 	if (!look && !full)
 		return;
 	bb_reqctx_check(ingest->ctx);
@@ -115,9 +126,12 @@ void
 bb_pace_wait(BbIngest *ingest)
 {
 	XLogRecPtr	limit = bb_walsource_limit(ingest->source);
-	bool		wanted = is_wanted(ingest, limit);
+	bool		wanted;
 	long		wait_ms = WAIT_MS;
 
+	if (limit < ingest->covered_lsn)
+		uncover(ingest);
+	wanted = is_wanted(ingest, limit);
 	if (uncommitted(ingest))
 		wait_ms = Min(wait_ms, time_left_ms(ingest));
 	if (!uncommitted(ingest) || wanted || wait_ms == 0)

@@ -63,6 +63,7 @@ typedef struct BbFollowStatus
 	TimestampTz
 		covered_time;		 /* when the source's WAL ended there, or before */
 	uint64		restarts;	 /* after errors, of either process */
+	TimeLineID	reading_tli; /* of the WAL that is ingested */
 	XLogRecPtr	applied_lsn; /* ingested, not yet committed */
 	bool		waiting;	 /* for more WAL: wake it when some has arrived */
 

@@ -48,13 +48,20 @@ static void
 tail_position(const BbWalTail *base, TimeLineID *tli, XLogRecPtr *lsn)
 {
 	const Tail *tail = (const Tail *) base;
-	const BbFollowStatus *status = bb_followcontrol_lock(tail->control);
+	BbFollowStatus *status = bb_followcontrol_lock(tail->control);
 
 	*tli = status->received_tli;
 	*lsn = status->received_lsn;
 	/* what was received for a former order may not go on from here */
 	if (status->receiving_order != status->order)
 		*tli = 0;
+	else
+	{
+		/* other records take the place of one that began, and was covered */
+		if (status->reading_tli != *tli || *lsn < status->covered_lsn)
+			status->covered_lsn = Min(status->covered_lsn, status->stored_lsn);
+		status->reading_tli = *tli;
+	}
 	bb_followcontrol_unlock(tail->control);
 }
 

@@ -34,15 +34,18 @@ typedef struct Wait
 	BbObjectStore *objects;
 	MemoryContext context; /* of the control block */
 	BbFollowControl *control;
+	bool		asked;	  /* the follower, for a flush */
+	TimeLineID	tli;	  /* of the source; 0: any */
 	bool		followed; /* by this server */
 	BbFollowStatus status;
 } Wait;
 
-/* Returns the end of the WAL of the timeline's source. */
+/* Returns the end of the WAL of the timeline's source, and its tli. */
 static XLogRecPtr
 source_lsn(const BbReqCtx *ctx, const char *store, const char *timeline,
-		   const BbFollowing *following)
+		   const BbFollowing *following, TimeLineID *tli)
 {
+	const BbReplServer *server;
 	MemoryContext context;
 	MemoryContext old;
 	XLogRecPtr	lsn;
@@ -56,13 +59,23 @@ source_lsn(const BbReqCtx *ctx, const char *store, const char *timeline,
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup source LSN",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	lsn = bb_repl_server(
-			  bb_repl_connect(ctx,
-							  &bb_source_access(following->source)->target))
-			  ->lsn;
+	server = bb_repl_server(
+		bb_repl_connect(ctx, &bb_source_access(following->source)->target));
+	lsn = server->lsn;
+	*tli = server->tli;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return lsn;
+}
+
+/*
+ * Is the timeline on the source's tli?  WAL that was received before the source
+ * left another one may go further, but isn't the source's.
+ */
+static bool
+is_on_tli(const Wait *wait)
+{
+	return wait->status.reading_tli >= wait->tli;
 }
 
 /* Attach to the control block of the follower, if one runs, and ask it. */
@@ -76,6 +89,7 @@ ask_follower(Wait *wait, XLogRecPtr lsn)
 	{
 		MemoryContextReset(wait->context);
 		wait->control = NULL;
+		wait->asked = false;
 	}
 	if (wait->control == NULL)
 	{
@@ -84,12 +98,16 @@ ask_follower(Wait *wait, XLogRecPtr lsn)
 		MemoryContextSwitchTo(old);
 		if (wait->control == NULL)
 			return;
+	}
+	bb_followcontrol_get(wait->control, &wait->status);
+	if (!wait->asked && is_on_tli(wait))
+	{
 		status = bb_followcontrol_lock(wait->control);
 		status->wanted_lsn = Max(status->wanted_lsn, lsn);
 		bb_followcontrol_unlock(wait->control);
 		bb_followcontrol_wake_leader(wait->control);
+		wait->asked = true;
 	}
-	bb_followcontrol_get(wait->control, &wait->status);
 }
 
 static void
@@ -135,7 +153,8 @@ manifest_end(const BbReqCtx *ctx, const Wait *wait)
 
 	if (manifest == NULL && !wait->followed)
 		bb_timeline_report_missing(wait->objects, wait->timeline);
-	if (manifest != NULL && bb_manifest_consistent(manifest))
+	if (manifest != NULL && bb_manifest_consistent(manifest) &&
+		manifest->tli >= wait->tli)
 		end = manifest->end_lsn;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -151,12 +170,14 @@ look(const BbReqCtx *ctx, Wait *wait, XLogRecPtr lsn, XLogRecPtr *readable)
 		*readable = manifest_end(ctx, wait);
 	else
 		*readable = wait->status.stored_lsn;
-	if (*readable >= lsn)
-		return true;
 	if (wait->control == NULL)
-		return false;
+		return *readable >= lsn;
+	if (*readable >= lsn && is_on_tli(wait))
+		return true;
 	if (wait->status.state == BB_FOLLOW_FAILED)
 		report_failed(wait);
+	if (!is_on_tli(wait))
+		return false;
 	return *readable != InvalidXLogRecPtr && wait->status.covered_lsn >= lsn;
 }
 
@@ -182,7 +203,7 @@ bb_follow_wait(const BbReqCtx *ctx, const char *store, const char *timeline,
 										 "bbackup wait control",
 										 ALLOCSET_SMALL_SIZES);
 	if (XLogRecPtrIsInvalid(lsn))
-		lsn = source_lsn(ctx, store, timeline, following);
+		lsn = source_lsn(ctx, store, timeline, following, &wait.tli);
 
 	while (!look(ctx, &wait, lsn, &readable))
 	{
