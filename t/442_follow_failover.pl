@@ -143,6 +143,16 @@ part 'a chain of three servers' => sub {
 	$proxy->stop;
 };
 
+sub flush_interval
+{
+	my ($interval) = @_;
+
+	$store->safe_psql('postgres',
+		"ALTER SYSTEM SET bbackup.flush_interval = '$interval'");
+	$store->reload;
+	return;
+}
+
 # What is received on a tli beyond the place where it was left.
 sub beyond_the_switch
 {
@@ -152,9 +162,7 @@ sub beyond_the_switch
 
 	create_source($store, $timeline, [ $a, $b ],
 		target_session_attrs => 'primary');
-	$store->safe_psql('postgres',
-		"ALTER SYSTEM SET bbackup.flush_interval = '1h'");
-	$store->reload;
+	flush_interval('1h');
 	follow($store, $timeline, $timeline);
 	ok(wait_for_state($store, 'streaming', $timeline), 'it is followed');
 	$a->safe_psql('postgres', "CREATE TABLE t AS SELECT 'before' AS t");
@@ -191,19 +199,12 @@ sub beyond_the_switch
 	return ($b, $proxy, $lost);
 }
 
-sub flush_often
-{
-	$store->safe_psql('postgres', 'ALTER SYSTEM RESET bbackup.flush_interval');
-	$store->reload;
-	return;
-}
-
 part 'what is only received beyond the switch is dropped' => sub {
 	my ($b, $proxy, $lost) = beyond_the_switch('received', 0);
 
 	ok(defined wait_now($store, 'received'), 'it follows b');
 	is_like_source($b, 'received', 'the store has what b has');
-	flush_often();
+	flush_interval('200ms');
 	stop_following($b, $store, 'received');
 	$b->stop;
 };
@@ -212,7 +213,7 @@ part 'what is durable beyond the switch is a divergence' => sub {
 	my ($b, $proxy, $lost) = beyond_the_switch('durable', 1);
 
 	ok(wait_for_state($store, 'failed', 'durable'), 'it stops');
-	flush_often();
+	flush_interval('200ms');
 	my %status = follow_status($store, 'durable');
 	my $log = slurp_file($store->logfile);
 
@@ -295,7 +296,9 @@ part 'a source that is a standby' => sub {
 	ok(defined wait_now($store, 'standby'), 'up to what the standby has');
 	is_like_source($a, 'standby', 'the store has what the primary has');
 
-	# promoted in the midst of a record
+	# promoted in the midst of a record, whose beginning is in the spool; the
+	# records that take its place are stored when that is asked for
+	flush_interval('1h');
 	$proxy->order('end_after 1000000');
 	write_long_record($a, 8_000_000);
 	ok(wait_for('the cut', sub { $proxy->count == 0 }),
@@ -304,6 +307,7 @@ part 'a source that is a standby' => sub {
 	promote($b);
 	$b->safe_psql('postgres', "INSERT INTO t VALUES ('promoted')");
 	ok(defined wait_now($store, 'standby'), 'it follows over the promotion');
+	flush_interval('200ms');
 	is_like_source($b, 'standby', 'the store has what b has');
 	is(slots_of($b), 'bbackup_standby active', 'b has the slot');
 	stop_following($b, $store, 'standby');
