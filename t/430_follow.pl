@@ -79,7 +79,7 @@ query_is($store,
 	  . ' readable_lsn <= source_lsn FROM bb_stat_follow',
 	'0|t|t', 'and there is no lag');
 ok($source->poll_query_until('postgres',
-		"SELECT restart_lsn >= '$committed' - 8::numeric"
+		"SELECT restart_lsn >= '$committed'"
 		  . ' FROM pg_replication_slots'),
 	'what the store has is confirmed to the source');
 

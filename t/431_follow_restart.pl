@@ -147,7 +147,7 @@ query_is($store,
 	'alices', 'and which sees its own following only');
 fails_like($store, $as_alice . "SELECT bb_unfollow('shop')",
 	qr/42501:/, 'and cannot end that of another');
-$store->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER bbackup FROM alice');
+$store->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER bbackup FROM alice, group_of_alice');
 $store->restart;
 ok( wait_for(
 		'the error',
@@ -197,10 +197,21 @@ ok( wait_for(
 		sub { following_workers($store, 'follow$') == 1 }),
 	'a database that is dropped ends it');
 goes_on('that of another database');
+$store->safe_psql('postgres',
+	'SELECT pg_terminate_backend(' . pid_of('launcher') . ')');
+my @spools;
+ok( wait_for(
+		'the end of its spool',
+		sub {
+			@spools = glob $store->data_dir . '.bbackup_spool/*-shop';
+			return @spools == 1;
+		}),
+	'without a spool')
+  or diag("@spools");
 
 # --- The row is deleted, and the extension dropped, behind its back.
 
-my $spool = glob $store->data_dir . '.bbackup_spool/*-shop';
+my ($spool) = glob $store->data_dir . '.bbackup_spool/*-shop';
 $store->safe_psql('postgres', 'DELETE FROM bb_following');
 ok(wait_for('the end of the workers', sub { !following_workers($store) }),
 	'without its row, it ends');
@@ -217,7 +228,7 @@ $source->safe_psql('postgres',
 	  . ' WHERE NOT active');
 $store->stop;
 unlike(slurp_file($store->logfile, $log),
-	qr/database \d+ does not exist.*database \d+ does not exist/s,
+	qr/(?:database \d+ does not exist.*){4}/s,
 	'nothing tries again to follow in a database that was dropped');
 
 # --- Without preloading.
@@ -242,7 +253,7 @@ goes_on('bb_follow');
 
 $store->safe_psql('postgres', "SELECT bb_unfollow('shop')");
 $store->append_conf('postgresql.conf',
-	"max_worker_processes = 1\nmax_parallel_workers = 0\n");
+	"max_logical_replication_workers = 0\nmax_worker_processes = 1\n");
 $store->restart;
 follow($store, 'shop', 'shop');
 ok( wait_for(
@@ -267,13 +278,3 @@ like($err, qr/WARNING:.*slot "bbackup_shop_\w+" of source "shop".*pg_drop_replic
 	'bb_unfollow warns of the slot of a source that does not answer');
 is(join(' ', following_workers($store)), '', 'and ends following');
 done_testing();
-
-sub slurp_file
-{
-	my ($file, $offset) = @_;
-
-	open my $in, '<', $file or die "$file: $!";
-	seek $in, $offset, 0;
-	local $/;
-	return scalar <$in>;
-}

@@ -204,76 +204,7 @@ check_owner(const BbFollowing *following)
 						   GetUserNameFromId(following->owner, true))));
 }
 
-/* ---- begin ---- */
-
-/* May a new bb_follow replace this row? */
-static void
-check_replaceable(const BbFollowing *following)
-{
-	BbFollowStatus status;
-
-	check_owner(following);
-	if (!bb_follow_status(following, &status) ||
-		status.state == BB_FOLLOW_FAILED)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("timeline \"%s\" already follows source \"%s\"",
-					following->timeline, following->source),
-			 errhint("bb_unfollow() ends that; bb_stat_follow shows its state.")));
-}
-
-static BbFollowOrder
-order_of(Oid store, const char *timeline)
-{
-	BbFollowOrder order = {.store = store};
-
-	strlcpy(order.timeline, timeline, sizeof(order.timeline));
-	return order;
-}
-
-void
-bb_follow_begin(const BbReqCtx *ctx, const BbFollowing *wanted)
-{
-	BbFollowing following = *wanted;
-	BbObjectStore *objects;
-	BbManifest *manifest;
-	BbFollowing *present;
-	BbFollowOrder order;
-
-	check_transaction("bb_follow()");
-	bb_timeline_name_check(following.timeline);
-	following.owner = GetUserId();
-	check_login(following.owner);
-	objects = bb_store_open(ctx, following.store, following.timeline);
-	order = order_of(get_foreign_server_oid(following.store, false),
-					 following.timeline);
-	if (following.slot == NULL)
-		following.slot = default_slot(order.store, following.timeline);
-	check_slot_name(following.slot);
-	manifest = bb_manifest_find(ctx, objects, following.timeline);
-	check_source(ctx, manifest, bb_source_access(following.source));
-
-	bb_following_lock();
-	present = bb_following_find(following.store, following.timeline);
-	if (present != NULL)
-	{
-		check_replaceable(present);
-		bb_following_remove(present);
-	}
-	if (manifest != NULL)
-		check_writer(ctx, objects, following.timeline);
-	following.imported = manifest != NULL && bb_manifest_consistent(manifest);
-	bb_following_add(&following);
-	bb_starts_at_commit(&order, following.owner);
-	if (!bb_follow_is_launched())
-		ereport(NOTICE,
-				(errmsg("timeline \"%s\" is followed until the server stops",
-						following.timeline),
-				 errhint("To follow it after a restart, too, add bbackup to shared_preload_libraries.")));
-}
-
-/* ---- end ---- */
+/* ---- stopping ---- */
 
 static void
 wait_a_moment(const BbReqCtx *ctx)
@@ -362,6 +293,96 @@ stop_workers(const BbReqCtx *ctx, const char *directory, BbFollowStatus *last)
 	MemoryContextSwitchTo(old);
 	return lead;
 }
+
+/* ---- begin ---- */
+
+/* May a new bb_follow replace this row? */
+static void
+check_replaceable(const BbFollowing *following)
+{
+	BbFollowStatus status;
+
+	check_owner(following);
+	if (!bb_follow_status(following, &status) ||
+		status.state == BB_FOLLOW_FAILED)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("timeline \"%s\" already follows source \"%s\"",
+					following->timeline, following->source),
+			 errhint("bb_unfollow() ends that; bb_stat_follow shows its state.")));
+}
+
+static BbFollowOrder
+order_of(Oid store, const char *timeline)
+{
+	BbFollowOrder order = {.store = store};
+
+	strlcpy(order.timeline, timeline, sizeof(order.timeline));
+	return order;
+}
+
+/*
+ * Stop a follower that has failed.  It starts again, and fails again, if this
+ * transaction is rolled back.
+ */
+static void
+replace_follower(const BbReqCtx *ctx, const BbFollowOrder *order,
+				 const BbFollowing *present)
+{
+	BbFollowStatus last = {0};
+
+	bb_starts_at_abort(order, present->owner,
+					   stop_workers(ctx,
+									bb_followcontrol_path(order->store,
+														  order->timeline),
+									&last),
+					   NULL);
+}
+
+void
+bb_follow_begin(const BbReqCtx *ctx, const BbFollowing *wanted)
+{
+	BbFollowing following = *wanted;
+	BbObjectStore *objects;
+	BbManifest *manifest;
+	BbFollowing *present;
+	BbFollowOrder order;
+
+	check_transaction("bb_follow()");
+	bb_timeline_name_check(following.timeline);
+	following.owner = GetUserId();
+	check_login(following.owner);
+	objects = bb_store_open(ctx, following.store, following.timeline);
+	order = order_of(get_foreign_server_oid(following.store, false),
+					 following.timeline);
+	if (following.slot == NULL)
+		following.slot = default_slot(order.store, following.timeline);
+	check_slot_name(following.slot);
+	manifest = bb_manifest_find(ctx, objects, following.timeline);
+	check_source(ctx, manifest, bb_source_access(following.source));
+
+	bb_following_lock();
+	present = bb_following_find(following.store, following.timeline);
+	if (present != NULL)
+	{
+		check_replaceable(present);
+		bb_following_remove(present);
+		replace_follower(ctx, &order, present);
+	}
+	if (manifest != NULL)
+		check_writer(ctx, objects, following.timeline);
+	following.imported = manifest != NULL && bb_manifest_consistent(manifest);
+	bb_following_add(&following);
+	bb_starts_at_commit(&order, following.owner);
+	if (!bb_follow_is_launched())
+		ereport(NOTICE,
+				(errmsg("timeline \"%s\" is followed until the server stops",
+						following.timeline),
+				 errhint("To follow it after a restart, too, add bbackup to shared_preload_libraries.")));
+}
+
+/* ---- end ---- */
 
 static void
 warn_of_slot(const BbFollowing *following, const char *why)

@@ -16,20 +16,25 @@
  */
 #include "postgres.h"
 
+#include <dirent.h>
+
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "catalog/pg_database.h"
 #include "intake/follow.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "process/standingworker.h"
-#include "stores/own_server.h"
+#include "storage/fd.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #define ROUND_MS 60000
 
@@ -93,9 +98,9 @@ bb_follow_starter_task(const void *payload, size_t length)
 
 /* ---- all databases ---- */
 
-/* Returns the OIDs of the databases that allow connections. */
+/* Returns the OIDs of all databases, or of those that allow connections. */
 static List *
-all_databases(void)
+find_databases(bool connectable)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	List	   *databases = NIL;
@@ -111,7 +116,7 @@ all_databases(void)
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(row);
 		MemoryContext old = MemoryContextSwitchTo(caller);
 
-		if (database->datallowconn)
+		if (database->datallowconn || !connectable)
 			databases = lappend_oid(databases, database->oid);
 		MemoryContextSwitchTo(old);
 	}
@@ -121,11 +126,42 @@ all_databases(void)
 	return databases;
 }
 
+/*
+ * Remove the spools of databases that were dropped.
+ *
+ * Only in the directory that belongs to this server alone.
+ */
+static void
+remove_leftovers(void)
+{
+	char	   *parent = psprintf("%s.bbackup_spool", DataDir);
+	List	   *databases = find_databases(false);
+	DIR		   *dir;
+	struct dirent *entry;
+
+	if (bb_setting_spool_directory[0] != '\0' ||
+		(dir = AllocateDir(parent)) == NULL)
+		return;
+	while ((entry = ReadDirExtended(dir, parent, LOG)) != NULL)
+	{
+		Oid			database;
+		Oid			store;
+		int			length = 0;
+		char	   *path = psprintf("%s/%s", parent, entry->d_name);
+
+		if (sscanf(entry->d_name, "%u-%u-%n", &database, &store, &length) ==
+				2 &&
+			length > 0 && !list_member_oid(databases, database))
+			(void) bb_followcontrol_remove(path, bb_follow_remove_spool);
+	}
+	FreeDir(dir);
+}
+
 /* Start a starter in each database, one after the other. */
 static void
 start_all(void)
 {
-	List	   *databases = all_databases();
+	List	   *databases = find_databases(true);
 	ListCell   *cell;
 	static bool reported = false;
 
@@ -144,16 +180,38 @@ start_all(void)
 		if (reported)
 			break;
 	}
-	list_free(databases);
+}
+
+/* A starter that ends sets our latch. */
+static void
+wait_for_round(void)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													ROUND_MS);
+	long		left_ms = ROUND_MS;
+
+	while (left_ms > 0)
+	{
+		bb_standingworker_wait(left_ms);
+		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+												  until);
+	}
 }
 
 void
 bb_follow_launcher_task(const void *payload, size_t length)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup launcher round",
+												  ALLOCSET_DEFAULT_SIZES);
+
 	for (;;)
 	{
+		MemoryContextSwitchTo(context);
 		start_all();
-		bb_standingworker_wait(ROUND_MS);
+		remove_leftovers();
+		MemoryContextReset(context);
+		wait_for_round();
 	}
 }
 
