@@ -21,18 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access/xlog_internal.h"
-#include "base/resource.h"
-#include "common/file_perm.h"
-#include "lib/stringinfo.h"
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 #include "wal/walspool.h"
-
-/* A history file is written under this name. */
-#define TEMPORARY_NAME "history.new"
+#include "wal/walspool_internal.h"
 
 /* A segment that has bytes that may not be durable. */
 typedef struct DirtySegment
@@ -46,10 +40,8 @@ struct BbWalSpool
 {
 	MemoryContext file_context;
 	MemoryContext scratch; /* of one call */
-	const char *path;
-	BbFd	   *directory;
+	BbSpoolDirectory directory;
 	uint64		system_identifier;
-	uint32		segment_size;
 	uint64		bytes; /* of all segments */
 	XLogSegNo	first; /* earlier ones were trimmed */
 
@@ -74,109 +66,24 @@ enter(BbWalSpool *spool)
 	return MemoryContextSwitchTo(spool->scratch);
 }
 
-/* ---- names ---- */
+static inline uint32
+segment_size(const BbWalSpool *spool)
+{
+	return spool->directory.segment_size;
+}
 
 static void
 segment_name(const BbWalSpool *spool, TimeLineID tli, XLogSegNo number,
 			 char *name)
 {
-	XLogFileName(name, tli, number, spool->segment_size);
+	bb_spooldir_segment_name(&spool->directory, tli, number, name);
 }
 
-static char *
-path_of(const BbWalSpool *spool, const char *name)
+static void
+sync_names(BbWalSpool *spool)
 {
-	return psprintf("%s/%s", spool->path, name);
-}
-
-pg_noreturn static void
-report_name(const BbWalSpool *spool, const char *message, const char *name)
-{
-	int			save_errno = errno;
-	char	   *path = path_of(spool, name);
-
-	errno = save_errno;
-	bb_report_file(message, path);
-}
-
-/* A file of the spool that can be removed. */
-typedef struct SpoolFile
-{
-	char		name[MAXFNAMELEN];
-	bool		is_segment; /* or else a history file */
-	TimeLineID	tli;
-	XLogSegNo	number;
-} SpoolFile;
-
-/* Files that the processes that follow a server keep in the same directory. */
-static bool
-is_neighbour(const char *name)
-{
-	return strcmp(name, "lock") == 0 || strcmp(name, "control") == 0 ||
-		strcmp(name, "control.new") == 0 || strcmp(name, TEMPORARY_NAME) == 0;
-}
-
-/* List the segments and history files, as SpoolFile *. */
-static List *
-list_files(const BbWalSpool *spool, bool warn)
-{
-	BbDir	   *dir = bb_dir_openat(spool->directory, ".");
-	List	   *files = NIL;
-	const char *name;
-
-	if (dir == NULL)
-		bb_report_file("could not open directory \"%s\": %m", spool->path);
-	while ((name = bb_dir_next(dir)) != NULL)
-	{
-		bool		is_segment = IsXLogFileName(name);
-		SpoolFile  *file;
-
-		if (!is_segment && !IsTLHistoryFileName(name))
-		{
-			if (warn && !is_neighbour(name))
-				ereport(WARNING,
-						(errmsg("file \"%s\" does not belong to a spool",
-								path_of(spool, name)),
-						 errdetail("It is kept.")));
-			continue;
-		}
-		file = palloc0(sizeof(SpoolFile));
-		strlcpy(file->name, name, sizeof(file->name));
-		file->is_segment = is_segment;
-		if (is_segment)
-			XLogFromFileName(name, &file->tli, &file->number,
-							 spool->segment_size);
-		files = lappend(files, file);
-	}
-	if (errno != 0)
-		bb_report_file("could not read directory \"%s\": %m", spool->path);
-	bb_dir_close(dir);
-	return files;
-}
-
-/* ---- files ---- */
-
-/* Open a file of the spool; its size.  NULL: there is none. */
-static BbFd *
-open_file(const BbWalSpool *spool, const char *name, int flags, uint64 *size)
-{
-	/* without O_NONBLOCK, opening a FIFO would wait for a reader */
-	BbFd	   *fd = bb_fd_open_beneath(spool->directory, name,
-										flags | O_NONBLOCK,
-										pg_file_create_mode);
-	struct stat st;
-
-	if (fd == NULL && errno == ENOENT)
-		return NULL;
-	if (fd == NULL || fstat(bb_fd_number(fd), &st) < 0)
-		report_name(spool, "could not open file \"%s\": %m", name);
-	if (!S_ISREG(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a regular file",
-						path_of(spool, name))));
-	*size = (uint64) st.st_size;
-	return fd;
+	bb_spooldir_sync(&spool->directory);
+	spool->names_dirty = false;
 }
 
 static void
@@ -184,22 +91,6 @@ close_segment(BbWalSpool *spool)
 {
 	MemoryContextReset(spool->file_context);
 	spool->file = NULL;
-}
-
-static void
-sync_names(BbWalSpool *spool)
-{
-	if (pg_fsync(bb_fd_number(spool->directory)) < 0)
-		bb_report_file("could not fsync directory \"%s\": %m", spool->path);
-	spool->names_dirty = false;
-}
-
-static void
-remove_name(const BbWalSpool *spool, const char *name)
-{
-	if (unlinkat(bb_fd_number(spool->directory), name, 0) < 0 &&
-		errno != ENOENT)
-		report_name(spool, "could not remove file \"%s\": %m", name);
 }
 
 /* ---- dirty segments ---- */
@@ -251,7 +142,7 @@ cut_segment(BbWalSpool *spool, TimeLineID tli, XLogSegNo number, uint64 size)
 	BbFd	   *fd;
 
 	segment_name(spool, tli, number, name);
-	fd = open_file(spool, name, O_WRONLY, &old_size);
+	fd = bb_spooldir_file(&spool->directory, name, O_WRONLY, &old_size);
 	if (fd == NULL)
 		old_size = 0;
 	if (spool->file != NULL && spool->tli == tli && spool->number == number)
@@ -260,11 +151,12 @@ cut_segment(BbWalSpool *spool, TimeLineID tli, XLogSegNo number, uint64 size)
 		spool->end = InvalidXLogRecPtr;
 	}
 	if (size == 0)
-		remove_name(spool, name);
+		bb_spooldir_remove(&spool->directory, name);
 	else if (old_size > size &&
 			 (ftruncate(bb_fd_number(fd), size) < 0 ||
 			  pg_fsync(bb_fd_number(fd)) < 0))
-		report_name(spool, "could not truncate file \"%s\": %m", name);
+		bb_spooldir_report(&spool->directory,
+						   "could not truncate file \"%s\": %m", name);
 	if (fd != NULL)
 		bb_fd_close(fd);
 	if (old_size > size)
@@ -280,17 +172,18 @@ cut_segment(BbWalSpool *spool, TimeLineID tli, XLogSegNo number, uint64 size)
 
 /* Is this the segment of another system, or of another size? */
 static bool
-is_foreign(const BbWalSpool *spool, const SpoolFile *file, const BbFd *fd)
+is_foreign(const BbWalSpool *spool, const BbSpoolFile *file, const BbFd *fd)
 {
 	XLogLongPageHeaderData header;
 	ssize_t		n = bb_fd_read_at(fd, &header, sizeof(header), 0);
 
 	if (n < 0)
-		report_name(spool, "could not read file \"%s\": %m", file->name);
+		bb_spooldir_report(&spool->directory, "could not read file \"%s\": %m",
+						   file->name);
 	return n == sizeof(header) && header.std.xlp_magic == XLOG_PAGE_MAGIC &&
 		(header.std.xlp_info & XLP_LONG_HEADER) != 0 &&
 		(header.xlp_sysid != spool->system_identifier ||
-		 header.xlp_seg_size != spool->segment_size);
+		 header.xlp_seg_size != segment_size(spool));
 }
 
 /*
@@ -298,10 +191,11 @@ is_foreign(const BbWalSpool *spool, const SpoolFile *file, const BbFd *fd)
  * nobody knows what is on disk, so it is removed.
  */
 static void
-take_over(BbWalSpool *spool, const SpoolFile *file)
+take_over(BbWalSpool *spool, const BbSpoolFile *file)
 {
 	uint64		size;
-	BbFd	   *fd = open_file(spool, file->name, O_RDWR, &size);
+	BbFd	   *fd = bb_spooldir_file(&spool->directory, file->name, O_RDWR,
+									  &size);
 
 	if (fd == NULL)
 		return;
@@ -309,16 +203,17 @@ take_over(BbWalSpool *spool, const SpoolFile *file)
 	{
 		ereport(WARNING,
 				(errmsg("removing \"%s\", which is WAL of another database system",
-						path_of(spool, file->name))));
-		remove_name(spool, file->name);
+						bb_spooldir_path(&spool->directory, file->name))));
+		bb_spooldir_remove(&spool->directory, file->name);
 	}
 	else if (pg_fsync(bb_fd_number(fd)) < 0)
 	{
 		int			save_errno = errno;
 
-		remove_name(spool, file->name);
+		bb_spooldir_remove(&spool->directory, file->name);
 		errno = save_errno;
-		report_name(spool, "could not fsync file \"%s\": %m", file->name);
+		bb_spooldir_report(&spool->directory,
+						   "could not fsync file \"%s\": %m", file->name);
 	}
 	else if (file->is_segment)
 		spool->bytes += size;
@@ -339,18 +234,14 @@ bb_walspool_open(const BbReqCtx *ctx, const char *directory,
 	spool->scratch = AllocSetContextCreate(CurrentMemoryContext,
 										   "bbackup spool call",
 										   ALLOCSET_SMALL_SIZES);
-	spool->path = pstrdup(directory);
 	spool->system_identifier = system_identifier;
-	spool->segment_size = segment_size;
 	spool->dirty_allocated = 16;
 	spool->dirty = palloc(spool->dirty_allocated * sizeof(DirtySegment));
-	spool->directory = bb_fd_open(directory, O_RDONLY | O_DIRECTORY, 0);
-	if (spool->directory == NULL)
-		bb_report_file("could not open directory \"%s\": %m", directory);
+	spool->directory = bb_spooldir_open(pstrdup(directory), segment_size);
 
 	old = enter(spool);
-	remove_name(spool, TEMPORARY_NAME);
-	foreach(cell, list_files(spool, true))
+	bb_spooldir_remove(&spool->directory, BB_SPOOL_TEMPORARY_NAME);
+	foreach(cell, bb_spooldir_list(&spool->directory, true))
 	{
 		bb_reqctx_check(ctx);
 		take_over(spool, lfirst(cell));
@@ -374,10 +265,12 @@ open_segment(BbWalSpool *spool, TimeLineID tli, XLogSegNo number)
 	close_segment(spool);
 	segment_name(spool, tli, number, name);
 	old = MemoryContextSwitchTo(spool->file_context);
-	spool->file = open_file(spool, name, O_WRONLY | O_CREAT, &spool->size);
+	spool->file = bb_spooldir_file(&spool->directory, name, O_WRONLY | O_CREAT,
+								   &spool->size);
 	MemoryContextSwitchTo(old);
 	if (spool->file == NULL)
-		report_name(spool, "could not create file \"%s\": %m", name);
+		bb_spooldir_report(&spool->directory,
+						   "could not create file \"%s\": %m", name);
 	spool->tli = tli;
 	spool->number = number;
 	spool->first = Min(spool->first, number);
@@ -396,7 +289,7 @@ report_write(const BbWalSpool *spool)
 	ereport(ERROR,
 			(errcode_for_file_access(),
 			 errmsg("could not write to file \"%s\": %m",
-					path_of(spool, name)),
+					bb_spooldir_path(&spool->directory, name)),
 			 full ? errhint("Make room on the disk of bbackup.spool_directory.")
 				  : 0));
 }
@@ -443,9 +336,9 @@ remove_later(const BbReqCtx *ctx, BbWalSpool *spool, TimeLineID tli,
 {
 	ListCell   *cell;
 
-	foreach(cell, list_files(spool, false))
+	foreach(cell, bb_spooldir_list(&spool->directory, false))
 	{
-		const SpoolFile *file = lfirst(cell);
+		const BbSpoolFile *file = lfirst(cell);
 
 		bb_reqctx_check(ctx);
 		if (file->is_segment && file->tli == tli && file->number > number)
@@ -462,20 +355,20 @@ bb_walspool_write(const BbReqCtx *ctx, BbWalSpool *spool, TimeLineID tli,
 
 	if (tli != spool->tli || lsn != spool->end)
 	{
-		if (XLogSegmentOffset(lsn, spool->segment_size) != 0)
+		if (XLogSegmentOffset(lsn, segment_size(spool)) != 0)
 			elog(ERROR,
 				 "WAL at %X/%X of timeline ID %u does not continue the spool",
 				 LSN_FORMAT_ARGS(lsn), tli);
-		remove_later(ctx, spool, tli, lsn / spool->segment_size);
+		remove_later(ctx, spool, tli, lsn / segment_size(spool));
 		/* so that this can be repeated after an error */
 		spool->end = InvalidXLogRecPtr;
 	}
 	while (lsn < end)
 	{
-		uint32		offset = XLogSegmentOffset(lsn, spool->segment_size);
-		size_t		part = Min(end - lsn, spool->segment_size - offset);
+		uint32		offset = XLogSegmentOffset(lsn, segment_size(spool));
+		size_t		part = Min(end - lsn, segment_size(spool) - offset);
 
-		open_segment(spool, tli, lsn / spool->segment_size);
+		open_segment(spool, tli, lsn / segment_size(spool));
 		write_bytes(ctx, spool, offset, data, part);
 		data += part;
 		lsn += part;
@@ -515,9 +408,10 @@ sync_segment(BbWalSpool *spool, const DirtySegment *segment)
 
 	segment_name(spool, segment->tli, segment->number, name);
 	if (!is_open)
-		fd = open_file(spool, name, O_WRONLY, &size);
+		fd = bb_spooldir_file(&spool->directory, name, O_WRONLY, &size);
 	if (fd == NULL)
-		report_name(spool, "could not open file \"%s\": %m", name);
+		bb_spooldir_report(&spool->directory, "could not open file \"%s\": %m",
+						   name);
 	pgstat_report_wait_start(WAIT_EVENT_WAL_SYNC);
 	result = pg_fdatasync(bb_fd_number(fd));
 	save_errno = errno;
@@ -528,7 +422,8 @@ sync_segment(BbWalSpool *spool, const DirtySegment *segment)
 	{
 		remove_dirty(spool);
 		errno = save_errno;
-		report_name(spool, "could not fsync file \"%s\": %m", name);
+		bb_spooldir_report(&spool->directory,
+						   "could not fsync file \"%s\": %m", name);
 	}
 }
 
@@ -559,8 +454,9 @@ bb_walspool_history(const BbReqCtx *ctx, BbWalSpool *spool, TimeLineID tli,
 	uint64		size;
 
 	TLHistoryFileName(name, tli);
-	remove_name(spool, TEMPORARY_NAME);
-	fd = open_file(spool, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_EXCL, &size);
+	bb_spooldir_remove(&spool->directory, BB_SPOOL_TEMPORARY_NAME);
+	fd = bb_spooldir_file(&spool->directory, BB_SPOOL_TEMPORARY_NAME,
+						  O_WRONLY | O_CREAT | O_EXCL, &size);
 	errno = 0;
 	if (fd == NULL ||
 		pg_pwrite(bb_fd_number(fd), text, length, 0) != (ssize_t) length ||
@@ -568,12 +464,14 @@ bb_walspool_history(const BbReqCtx *ctx, BbWalSpool *spool, TimeLineID tli,
 	{
 		if (errno == 0)
 			errno = ENOSPC;
-		report_name(spool, "could not write file \"%s\": %m", name);
+		bb_spooldir_report(&spool->directory,
+						   "could not write file \"%s\": %m", name);
 	}
 	bb_fd_close(fd);
-	if (renameat(bb_fd_number(spool->directory), TEMPORARY_NAME,
-				 bb_fd_number(spool->directory), name) < 0)
-		report_name(spool, "could not rename file to \"%s\": %m", name);
+	if (renameat(bb_fd_number(spool->directory.fd), BB_SPOOL_TEMPORARY_NAME,
+				 bb_fd_number(spool->directory.fd), name) < 0)
+		bb_spooldir_report(&spool->directory,
+						   "could not rename file to \"%s\": %m", name);
 	sync_names(spool);
 	MemoryContextSwitchTo(old);
 }
@@ -587,26 +485,26 @@ bb_walspool_history(const BbReqCtx *ctx, BbWalSpool *spool, TimeLineID tli,
  * rest of the segment, which has nothing, hasn't been received yet.
  */
 static inline bool
-goes_on_in(const BbWalSpool *spool, const SpoolFile *file)
+goes_on_in(const BbWalSpool *spool, const BbSpoolFile *file)
 {
 	return file->tli == spool->tli &&
-		spool->end > file->number * spool->segment_size &&
-		spool->end < (file->number + 1) * spool->segment_size;
+		spool->end > file->number * segment_size(spool) &&
+		spool->end < (file->number + 1) * segment_size(spool);
 }
 
 void
 bb_walspool_trim(const BbReqCtx *ctx, BbWalSpool *spool, XLogRecPtr lsn)
 {
-	XLogSegNo	first = lsn / spool->segment_size;
+	XLogSegNo	first = lsn / segment_size(spool);
 	MemoryContext old;
 	ListCell   *cell;
 
 	if (first <= spool->first)
 		return;
 	old = enter(spool);
-	foreach(cell, list_files(spool, false))
+	foreach(cell, bb_spooldir_list(&spool->directory, false))
 	{
-		const SpoolFile *file = lfirst(cell);
+		const BbSpoolFile *file = lfirst(cell);
 
 		bb_reqctx_check(ctx);
 		if (file->is_segment && file->number < first &&
@@ -622,11 +520,11 @@ bb_walspool_cut(const BbReqCtx *ctx, BbWalSpool *spool, TimeLineID tli,
 				XLogRecPtr lsn)
 {
 	MemoryContext old = enter(spool);
-	XLogSegNo	number = lsn / spool->segment_size;
+	XLogSegNo	number = lsn / segment_size(spool);
 
 	remove_later(ctx, spool, tli, number);
 	cut_segment(spool, tli, number,
-				XLogSegmentOffset(lsn, spool->segment_size));
+				XLogSegmentOffset(lsn, segment_size(spool)));
 	sync_names(spool);
 	MemoryContextSwitchTo(old);
 }
@@ -637,15 +535,15 @@ bb_walspool_clear(const BbReqCtx *ctx, BbWalSpool *spool)
 	MemoryContext old = enter(spool);
 	ListCell   *cell;
 
-	foreach(cell, list_files(spool, false))
+	foreach(cell, bb_spooldir_list(&spool->directory, false))
 	{
-		const SpoolFile *file = lfirst(cell);
+		const BbSpoolFile *file = lfirst(cell);
 
 		bb_reqctx_check(ctx);
 		if (file->is_segment)
 			cut_segment(spool, file->tli, file->number, 0);
 		else
-			remove_name(spool, file->name);
+			bb_spooldir_remove(&spool->directory, file->name);
 	}
 	spool->first = 0;
 	sync_names(spool);
@@ -655,7 +553,7 @@ bb_walspool_clear(const BbReqCtx *ctx, BbWalSpool *spool)
 const char *
 bb_walspool_path(const BbWalSpool *spool)
 {
-	return spool->path;
+	return spool->directory.path;
 }
 
 uint64

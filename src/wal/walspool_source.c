@@ -22,11 +22,10 @@
 
 #include <fcntl.h>
 
-#include "access/xlog_internal.h"
-#include "base/resource.h"
 #include "utils/memutils.h"
 #include "wal/sequence.h"
 #include "wal/walspool.h"
+#include "wal/walspool_internal.h"
 
 typedef struct SpoolOrigin
 {
@@ -43,7 +42,7 @@ typedef struct SpoolSource
 	MemoryContext path_context; /* of base.path */
 	MemoryContext file_context;
 	BbWalPlace	place;
-	BbFd	   *directory;
+	BbSpoolDirectory directory;
 	const BbWalTail *tail;
 
 	/* the tail when it was looked at last */
@@ -74,17 +73,8 @@ typedef struct SpoolSource
 static void
 segment_name(const SpoolSource *source, char *name)
 {
-	XLogFileName(name, source->file_tli, source->file_number,
-				 source->at.stream.segment_size);
-}
-
-static char *
-segment_path(const SpoolSource *source)
-{
-	char		name[MAXFNAMELEN];
-
-	segment_name(source, name);
-	return psprintf("%s/%s", source->place.directory, name);
+	bb_spooldir_segment_name(&source->directory, source->file_tli,
+							 source->file_number, name);
 }
 
 /* Read the file again from now on, and no kept page. */
@@ -103,6 +93,7 @@ open_file(SpoolSource *source, TimeLineID tli, XLogSegNo number)
 {
 	MemoryContext old;
 	char		name[MAXFNAMELEN];
+	uint64		size;
 
 	if (source->file != NULL && source->file_tli == tli &&
 		source->file_number == number)
@@ -112,13 +103,9 @@ open_file(SpoolSource *source, TimeLineID tli, XLogSegNo number)
 	source->file_tli = tli;
 	source->file_number = number;
 	segment_name(source, name);
-	/* without O_NONBLOCK, opening a FIFO would wait for a writer */
 	old = MemoryContextSwitchTo(source->file_context);
-	source->file = bb_fd_open_beneath(source->directory, name,
-									  O_RDONLY | O_NONBLOCK, 0);
+	source->file = bb_spooldir_file(&source->directory, name, O_RDONLY, &size);
 	MemoryContextSwitchTo(old);
-	if (source->file == NULL && errno != ENOENT)
-		bb_report_file("could not open file \"%s\": %m", segment_path(source));
 	return source->file != NULL;
 }
 
@@ -131,6 +118,7 @@ fill_buffer(SpoolSource *source, uint32 offset, uint32 upto)
 {
 	uint32		piece = offset - offset % BB_WAL_READ_BYTES;
 	uint32		wanted = Min(BB_WAL_READ_BYTES, upto - piece);
+	char		name[MAXFNAMELEN];
 	ssize_t		n;
 
 	if (source->buffer_offset != piece)
@@ -140,7 +128,11 @@ fill_buffer(SpoolSource *source, uint32 offset, uint32 upto)
 					  wanted - source->buffer_length,
 					  piece + source->buffer_length);
 	if (n < 0)
-		bb_report_file("could not read file \"%s\": %m", segment_path(source));
+	{
+		segment_name(source, name);
+		bb_spooldir_report(&source->directory,
+						   "could not read file \"%s\": %m", name);
+	}
 	source->buffer_length += n;
 	source->is_old = true;
 }
@@ -569,11 +561,8 @@ open_source(const BbReqCtx *ctx, const BbWalOrigin *origin,
 	source->file_context = AllocSetContextCreate(CurrentMemoryContext,
 												 "bbackup spool file",
 												 ALLOCSET_SMALL_SIZES);
-	source->directory = bb_fd_open(spool->directory, O_RDONLY | O_DIRECTORY,
-								   0);
-	if (source->directory == NULL)
-		bb_report_file("could not open directory \"%s\": %m",
-					   spool->directory);
+	source->directory = bb_spooldir_open(spool->directory,
+										 start->stream.segment_size);
 
 	source->base
 		.reader = XLogReaderAllocate(start->stream.segment_size, NULL,
