@@ -179,6 +179,8 @@ report_diverged(const BbManifest *manifest, const BbRebaseBase *base,
 				List *tlis)
 {
 	XLogRecPtr	common = InvalidXLogRecPtr;
+	const BbGap *gap;
+	XLogRecPtr	fork; /* the last common LSN that can be read */
 	ListCell   *cell;
 
 	foreach(cell, tlis)
@@ -191,6 +193,8 @@ report_diverged(const BbManifest *manifest, const BbRebaseBase *base,
 		common = Min(end, range->end);
 		break;
 	}
+	gap = bb_gap_at(manifest->gaps, manifest->ngaps, common);
+	fork = gap ? gap->from : common;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("base backup does not follow timeline \"%s\"",
@@ -205,7 +209,7 @@ report_diverged(const BbManifest *manifest, const BbRebaseBase *base,
 			 XLogRecPtrIsInvalid(common)
 				 ? errhint("Import it as a new timeline.")
 				 : errhint("Branch at %X/%X by bb_create_branch(), and rebase the branch.",
-						   LSN_FORMAT_ARGS(common))));
+						   LSN_FORMAT_ARGS(fork))));
 }
 
 /* Set the tli switches up to the base: those of the timeline, then the base's. */
