@@ -25,7 +25,8 @@ CREATE TABLE t0 AS SELECT i, 0 n FROM generate_series(1, 3000) i;
 CHECKPOINT;
 ));
 my $standby = followed_standby($source, 'standby');
-my $store = new_following_store('store');
+my $store =
+  new_following_store('store', "wal_level = replica\nmax_wal_senders = 5\n");
 create_source($store, 'shop', $source);
 create_source($store, 'copy', $standby);
 
@@ -262,8 +263,6 @@ wait_for_state($store, 'streaming') && wait_now($store)
 end_prepared($standby);
 wait_now($store);
 is_copy($standby, 'main', 'failover');
-is(md5_at('main', $_), $before{$_}, "at $_, the failover changes nothing")
-  foreach sort keys %before;
 $store->safe_psql('postgres', 'SELECT bb_unfollow()');
 
 # the old primary goes on, and a branch with it

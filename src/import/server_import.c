@@ -15,6 +15,7 @@
 #include "import/server_import.h"
 #include "stats/progress.h"
 #include "streaming/tarreader.h"
+#include "wal/tlihistory.h"
 
 typedef struct ServerSource
 {
@@ -225,25 +226,50 @@ check_server(const BbImport *import, const BbReplServer *server,
 						   LSN_FORMAT_ARGS(start->lsn), start->tli)));
 }
 
+/* The history file of a tli; NULL: it has none. */
+static const char *
+read_history(const BbReqCtx *ctx, BbReplConnection *connection, TimeLineID tli)
+{
+	return tli > 1 ? bb_repl_history(ctx, connection, tli) : NULL;
+}
+
 /*
- * Get the history file of the tli.  A base of an existing timeline has to follow
- * it, which is known before the base is received.
+ * The history of the tli of a base backup that has begun, from that of the
+ * server's tli.  A standby's last checkpoint may be of an older one.
+ */
+static const char *
+history_of_start(const BbReplServer *server, const char *history,
+				 TimeLineID tli)
+{
+	if (tli > server->tli)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("server \"%s\" changed from timeline ID %u to %u when the base backup began",
+						server->host, server->tli, tli),
+				 errhint("Try again.")));
+	if (tli == server->tli || tli == 1)
+		return tli == 1 ? NULL : history;
+	return bb_tlihistory_text(bb_tlihistory_parse(history, server->tli), NULL,
+							  tli);
+}
+
+/*
+ * Check that a base can follow the timeline, if there is one, before it is
+ * received.
  */
 static void
-check_base(const BbReqCtx *ctx, BbImport *import, BbReplConnection *connection,
-		   XLogRecPtr lsn, TimeLineID tli)
+check_base(const BbImport *import, const BbReplServer *server, XLogRecPtr lsn,
+		   TimeLineID tli, const char *history)
 {
-	const BbReplServer *server = bb_repl_server(connection);
 	BbRebaseBase base = {
 		.system_identifier = server->system_identifier,
 		.segment_size = server->segment_size,
 		.checksums = import->checksums,
 		.lsn = lsn,
 		.tli = tli,
+		.history = history,
 	};
 
-	import->history = tli > 1 ? bb_repl_history(ctx, connection, tli) : NULL;
-	base.history = import->history;
 	if (import->rebase != NULL)
 		bb_rebase_check(import->rebase, &base);
 }
@@ -254,6 +280,7 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 	ServerSource *source = (ServerSource *) base;
 	BbReplConnection *connection = source->connection;
 	const BbReplServer *server;
+	const char *history;
 	BbServerBackupStart start;
 	Receiving	receiving = {.ctx = ctx, .import = import};
 
@@ -265,10 +292,13 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 
 	bb_progress_import_phase(BB_IMPORT_STARTING);
 	server = bb_repl_server(connection);
-	check_base(ctx, import, connection, server->lsn, server->tli);
+	history = read_history(ctx, connection, server->tli);
+	check_base(import, server, server->lsn, server->tli, history);
 	source->wal->reserve(ctx, source->wal);
 	start = bb_serverbackup_start(ctx, connection, source->options);
-	check_base(ctx, import, connection, start.lsn, start.tli);
+	if (import->rebase != NULL)
+		check_base(import, server, start.lsn, start.tli,
+				   history_of_start(server, history, start.tli));
 	source->wal->receive(ctx, source->wal, start.tli, start.lsn);
 	import->lsn = start.lsn;
 
@@ -278,6 +308,7 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 	receiving.tree = bb_receivedtree_new(import->path, source->temp);
 	import->direct = bb_directlayers_new(import, source->temp);
 	receive_archives(ctx, &receiving, connection);
+	import->history = read_history(ctx, connection, start.tli);
 	add_history(receiving.tree, start.tli, import->history);
 
 	bb_progress_import_phase(BB_IMPORT_CHECKING);
