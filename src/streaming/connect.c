@@ -239,22 +239,25 @@ left_ms(const Attempt *attempt, TimestampTz start)
 												   GetCurrentTimestamp()));
 }
 
-static void
+/* Wait for an event of the socket; false: it hasn't come yet. */
+static bool
 wait_for(const BbReqCtx *ctx, BbReplConnection *connection, int event,
 		 long timeout_ms)
 {
 	long		call_ms = bb_reqctx_wait_ms(ctx);
 	int			wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | event;
+	int			events;
 
 	if (timeout_ms < 0 || (call_ms >= 0 && call_ms < timeout_ms))
 		timeout_ms = call_ms;
 	if (timeout_ms >= 0)
 		wanted |= WL_TIMEOUT;
-	if (WaitLatchOrSocket(MyLatch, wanted, PQsocket(connection->pg),
-						  timeout_ms, PG_WAIT_EXTENSION) &
-		WL_LATCH_SET)
+	events = WaitLatchOrSocket(MyLatch, wanted, PQsocket(connection->pg),
+							   timeout_ms, PG_WAIT_EXTENSION);
+	if (events & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	bb_reqctx_check(ctx);
+	return (events & event) != 0;
 }
 
 /* Returns true if the address accepts; else the attempt has one failure more. */
@@ -287,11 +290,12 @@ try_address(const BbReqCtx *ctx, Attempt *attempt, const BbReplHost *host,
 			close_connection(connection);
 			return false;
 		}
-		wait_for(ctx, connection,
-				 status == PGRES_POLLING_READING ? WL_SOCKET_READABLE
-												 : WL_SOCKET_WRITEABLE,
-				 ms);
-		status = PQconnectPoll(connection->pg);
+		/* libpq takes a socket for connected that isn't yet, so ask it late */
+		if (wait_for(ctx, connection,
+					 status == PGRES_POLLING_READING ? WL_SOCKET_READABLE
+													 : WL_SOCKET_WRITEABLE,
+					 ms))
+			status = PQconnectPoll(connection->pg);
 	}
 	if (status == PGRES_POLLING_OK &&
 		PQstatus(connection->pg) == CONNECTION_OK)

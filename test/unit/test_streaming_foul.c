@@ -7,6 +7,11 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "fakeserver.h"
 #include "utils/timestamp.h"
 
@@ -95,6 +100,34 @@ UNIT_TEST(foul_silence)
 	stops->n = 2;
 	limited.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 300);
 	CHECK_ERROR(fake_connect(&limited, stops), ERRCODE_QUERY_CANCELED);
+}
+
+/* A host that answers to no packet. */
+UNIT_TEST(foul_no_connection)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+								  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t	length = sizeof(address);
+	int			full[5];
+
+	/* connections that nobody accepts fill the queue */
+	full[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(bind(full[0], (struct sockaddr *) &address, length) == 0 &&
+		  listen(full[0], 0) == 0 &&
+		  getsockname(full[0], (struct sockaddr *) &address, &length) == 0);
+	for (int i = 1; i < lengthof(full); i++)
+	{
+		full[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+						 0);
+		(void) connect(full[i], (struct sockaddr *) &address, length);
+	}
+	CHECK_ERROR(fake_connect_ports(ctx,
+								   psprintf("%d", ntohs(address.sin_port)),
+								   "1"),
+				ERRCODE_CONNECTION_FAILURE);
+	CHECK(strstr(unit_last_detail, "timeout expired") != NULL);
+	for (int i = 0; i < lengthof(full); i++)
+		close(full[i]);
 }
 
 UNIT_TEST(foul_other_versions)
