@@ -21,12 +21,13 @@
 #include "stats/calls.h"
 #include "stats/progress.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 /* Progress is reported after this many records. */
 #define REPORT_RECORDS 256
 
-/* The longest wait for a source that has no more WAL yet. */
-#define WAIT_MS 1000
+/* After this long without more WAL, the records so far are committed. */
+#define COMMIT_MS 500
 
 /* ---- records ---- */
 
@@ -118,11 +119,31 @@ backup_consistent(const BbIngest *ingest)
 		ingest->done_lsn >= ingest->start_lsn;
 }
 
+/*
+ * Wait for the source, from "start" on, which is zero at first.
+ *
+ * A source may keep only so much WAL that isn't committed, and then waits for
+ * us.
+ */
+static void
+wait_for_source(BbIngest *ingest, TimestampTz *start)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (*start == 0)
+		*start = now;
+	else if (TimestampDifferenceExceeds(*start, now, COMMIT_MS) &&
+			 ingest->done_lsn > ingest->manifest->end_lsn)
+		bb_ingest_flush(ingest);
+	bb_walsource_wait(ingest->ctx, ingest->source, COMMIT_MS);
+}
+
 /* Read the next record.  Never returns BB_WAL_WAIT. */
 static BbWalNext
 next_record(BbIngest *ingest)
 {
 	BbWalNext	next;
+	TimestampTz start = 0;
 
 	while ((next = bb_walsource_next(ingest->ctx, ingest->source)) ==
 		   BB_WAL_WAIT)
@@ -130,7 +151,7 @@ next_record(BbIngest *ingest)
 		if (ingest->control != NULL)
 			bb_pace_wait(ingest);
 		else
-			bb_walsource_wait(ingest->ctx, ingest->source, WAIT_MS);
+			wait_for_source(ingest, &start);
 	}
 	return next;
 }

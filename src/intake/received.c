@@ -529,10 +529,12 @@ bb_received_is_full(BbReceived *received)
 	status = bb_followcontrol_lock(received->control);
 
 	/*
-	 * A leader that waits, and has committed all that it read, needs more to
-	 * complete a record that is larger than the spool: another segment.
+	 * A leader that waits, and has committed all that it ingested, needs more
+	 * to complete a record that is larger than the spool: another segment.  So
+	 * does an import that needs the checkpoint's record before any other.
 	 */
-	if (status->waiting && status->applied_lsn <= status->stored_lsn)
+	if (status->waiting &&
+		status->applied_lsn <= Max(status->stored_lsn, status->order_lsn))
 		received->room_lsn = tail_of(received) + received->stream.segment_size;
 	is_full = bytes >= limit && tail_of(received) >= received->room_lsn;
 	status->spool_full = is_full;
