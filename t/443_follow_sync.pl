@@ -174,7 +174,7 @@ sub warnings_of
 	return join '', grep { /WARNING|DETAIL|HINT/ } split /^/m, $log;
 }
 
-my $warning = qr/WARNING:.*synchronous/;
+my $warning = qr/WARNING:  commits on source .* wait/;
 
 unlike(warnings_of('plain', ''), $warning, 'no warning for nothing');
 unlike(warnings_of('willing', "synchronous_standby_names = 'bbackup'\n",
@@ -187,7 +187,7 @@ like(
 		'applying', "synchronous_standby_names = 'bbackup'\n"
 		  . "synchronous_commit = remote_apply\n",
 		confirm => 'spool'),
-	qr/WARNING:.*(remote_apply|synchronous)/,
+	qr/WARNING:  commits on source .* may wait for ever/,
 	'a source that waits for the replay of a store is warned of');
 $store->stop;
 done_testing();

@@ -123,6 +123,14 @@ look_at_synchronous(const BbReqCtx *ctx, BbReceptionStream *stream)
 				 errdetail("Its synchronous_standby_names is \"%s\", and our "
 						   "application_name is \"%s\".",
 						   names, source->application_name)));
+	if (stream->is_synchronous &&
+		strcmp(bb_repl_show(ctx, stream->connection, "synchronous_commit"),
+			   "remote_apply") == 0)
+		ereport(WARNING,
+				(errmsg("commits on source \"%s\" may wait for ever",
+						source->name),
+				 errdetail("Its synchronous_commit is \"remote_apply\", and a page store applies no WAL."),
+				 errhint("Set synchronous_commit to \"on\" there.")));
 	reception->has_reported = true;
 	reception->was_synchronous = stream->is_synchronous;
 }

@@ -190,7 +190,9 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 		bb_followcontrol_get(control, &status);
 		if (status.order != bb_received_order(received))
 			return false;
-		if (TimestampDifferenceExceeds(looked, GetCurrentTimestamp(),
+		/* a leader that ends clears its PID, and wakes us */
+		if (status.leader_pid == 0 ||
+			TimestampDifferenceExceeds(looked, GetCurrentTimestamp(),
 									   BB_RECEPTION_LOOK_MS))
 		{
 			if (!bb_followcontrol_is_current(control))
