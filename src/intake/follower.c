@@ -51,6 +51,9 @@
 /* How often a failed follower looks for another row. */
 #define FAILED_LOOK_MS 1000
 
+/* How often the receiver is looked for in a pause. */
+#define PAUSE_LOOK_MS 1000
+
 /* How long the end of the receiver is waited for. */
 #define REMOVE_TRIES 100
 #define REMOVE_WAIT_MS 100
@@ -335,9 +338,12 @@ wait_for_another_row(BbFollower *follower)
 			 bb_follower_read_row(follower));
 }
 
-/* Wait, though the receiver sets our latch. */
+/*
+ * Wait, though the receiver sets our latch.  The receiver has to go on meanwhile:
+ * commits of the source may wait for it.
+ */
 static void
-pause_for(long pause_ms)
+pause_for(BbFollower *follower, long pause_ms)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													pause_ms);
@@ -345,7 +351,9 @@ pause_for(long pause_ms)
 
 	while (left_ms > 0)
 	{
-		bb_standingworker_wait(left_ms);
+		bb_standingworker_wait(Min(left_ms, PAUSE_LOOK_MS));
+		if (follower->control != NULL && follower->receiver_started_at != 0)
+			(void) bb_watch_receiver(follower);
 		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 												  until);
 	}
@@ -374,7 +382,7 @@ recover(BbFollower *follower, ErrorData *error)
 			note(follower, error);
 			if (follower->control != NULL)
 				bb_watch_state(follower, BB_FOLLOW_WAITING);
-			pause_for(bb_retry_pause_ms(++follower->failures));
+			pause_for(follower, bb_retry_pause_ms(++follower->failures));
 			return true;
 	}
 	return false;
