@@ -155,7 +155,7 @@ manifest_end(const BbReqCtx *ctx, const Wait *wait)
 		bb_timeline_report_missing(wait->objects, wait->timeline);
 	if (manifest != NULL && bb_manifest_consistent(manifest) &&
 		manifest->tli >= wait->tli)
-		end = manifest->end_lsn;
+		end = bb_manifest_readable(manifest).end_lsn;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return end;
