@@ -67,11 +67,12 @@ ok(wait_for_state($store, 'streaming'), 'it is followed');
 
 # ---- what happens ----
 
-# The server may be away.
+# The server may be away, or wait for a store that is down.
 sub try_psql
 {
 	my ($node, $sql) = @_;
 	my ($out, $err);
+	local $ENV{PGOPTIONS} = '-c statement_timeout=5s';
 
 	$node->psql(
 		'postgres', $sql,

@@ -31,6 +31,8 @@ typedef struct BbReceptionStream
 	long		interval_ms;
 	TimestampTz heard; /* from the source */
 	bool		asked;
+	XLogRecPtr	known_lsn; /* was received by former connections */
+	bool		is_fine;   /* this one goes beyond */
 } BbReceptionStream;
 
 /* ---- reception_step.c ---- */

@@ -70,7 +70,8 @@ give_feedback(BbReceptionStream *stream)
 
 /* A message has arrived. */
 static void
-note_message(BbReceptionStream *stream, const BbStreamMessage *message)
+note_message(BbReceptionStream *stream, const BbStreamMessage *message,
+			 bool is_keepalive)
 {
 	BbReception *reception = stream->reception;
 
@@ -79,9 +80,14 @@ note_message(BbReceptionStream *stream, const BbStreamMessage *message)
 	stream->is_requested |= message->reply_requested;
 	bb_reception_note_position(reception, message->source_lsn,
 							   message->source_time);
-	if (!reception->streams)
+	reception->streams = true;
+	/* a full disk, say, lets the source send what is here already */
+	if (!stream->is_fine &&
+		(is_keepalive ||
+		 bb_received_position(reception->received).received_lsn >
+			 stream->known_lsn))
 	{
-		reception->streams = true;
+		stream->is_fine = true;
 		bb_followcontrol_fine(reception->control);
 	}
 }
@@ -108,7 +114,7 @@ take_messages(BbReceptionStream *stream, BbStreamMessage *message)
 			if (!XLogRecPtrIsInvalid(lsn))
 				bb_reception_leave_source(stream, lsn);
 		}
-		note_message(stream, message);
+		note_message(stream, message, next == BB_STREAM_KEEPALIVE);
 		if (bb_received_is_full(received) ||
 			bb_received_unchecked(received) >= SYNC_BYTES)
 			return next;
@@ -159,6 +165,7 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 
 	reception->starts_stream = true;
 	bb_walstream_start(stream->ctx, stream->connection, slot, tli, lsn);
+	stream->known_lsn = bb_received_position(received).received_lsn;
 	stream->last.time = 0;
 	stream->heard = GetCurrentTimestamp();
 	stream->asked = false;
