@@ -197,6 +197,14 @@ like(answer($session), qr/terminating connection/, 'the backup is terminated');
 end_session($session);
 nothing_left('failed', 'terminated');
 
+# long before the backup would be complete
+$session = receiving('failed', 1000);
+$store->safe_psql('postgres', 'SELECT pg_terminate_backend(pid)'
+	  . " FROM pg_stat_activity WHERE backend_type = 'bbackup receive'");
+like(answer($session), qr/ERROR: /, 'the receiver of WAL is terminated');
+end_session($session);
+nothing_left('failed', 'receiver terminated');
+
 $session = receiving('failed');
 end_session($temporary);
 $source->stop('immediate');

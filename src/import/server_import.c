@@ -134,7 +134,7 @@ end_archive(Receiving *receiving, BbTarReader **reader)
 /* Receive all archives. */
 static void
 receive_archives(const BbReqCtx *ctx, Receiving *receiving,
-				 BbReplConnection *connection)
+				 BbReplConnection *connection, BbServerWal *wal)
 {
 	BbTarReader *reader = NULL;
 	BbServerBackupPiece piece;
@@ -162,6 +162,7 @@ receive_archives(const BbReqCtx *ctx, Receiving *receiving,
 				break;
 			case BB_SERVERBACKUP_PROGRESS:
 				bb_progress_import_done(received, 0);
+				wal->check(ctx, wal);
 				break;
 			case BB_SERVERBACKUP_END:
 				break;
@@ -307,7 +308,7 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 	source->temp = bb_tempfile_new();
 	receiving.tree = bb_receivedtree_new(import->path, source->temp);
 	import->direct = bb_directlayers_new(import, source->temp);
-	receive_archives(ctx, &receiving, connection);
+	receive_archives(ctx, &receiving, connection, source->wal);
 	import->history = read_history(ctx, connection, start.tli);
 	add_history(receiving.tree, start.tli, import->history);
 

@@ -23,7 +23,7 @@
 /*
  * The WAL that belongs to a base backup, which somebody else receives.
  *
- *	  reserve, (the backup starts), receive, origin
+ *	  reserve, (the backup starts), receive, check*, origin
  */
 typedef struct BbServerWal BbServerWal;
 
@@ -34,6 +34,8 @@ struct BbServerWal
 	/* Receive the WAL of tli from lsn on. */
 	void		(*receive) (const BbReqCtx *ctx, BbServerWal *wal,
 							TimeLineID tli, XLogRecPtr lsn);
+	/* Raise an error if it can't be received; called now and then. */
+	void		(*check) (const BbReqCtx *ctx, BbServerWal *wal);
 	/* Returns that WAL, as it arrives. */
 	const BbWalOrigin *(*origin) (const BbReqCtx *ctx, BbServerWal *wal);
 };

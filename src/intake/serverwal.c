@@ -167,6 +167,15 @@ receive(const BbReqCtx *ctx, BbServerWal *base, TimeLineID tli, XLogRecPtr lsn)
 	bb_followcontrol_order(wal->control, tli, lsn, false);
 }
 
+static void
+check(const BbReqCtx *ctx, BbServerWal *base)
+{
+	ServerWal  *wal = (ServerWal *) base;
+
+	look_at_worker(ctx, wal);
+	look_at_problem(wal);
+}
+
 /* ---- the tail ---- */
 
 static const ServerWal *
@@ -221,6 +230,7 @@ new_wal(void)
 
 	wal->base.reserve = reserve;
 	wal->base.receive = receive;
+	wal->base.check = check;
 	wal->base.origin = origin;
 	return wal;
 }
