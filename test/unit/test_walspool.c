@@ -56,6 +56,7 @@ typedef struct Tail
 	TimeLineID	tli;
 	XLogRecPtr	lsn;
 	XLogRecPtr	committed;
+	XLogRecPtr	moves_to; /* by itself, whenever it is looked at */
 } Tail;
 
 typedef struct Reader
@@ -77,8 +78,13 @@ typedef struct Spool
 static void
 tail_position(const BbWalTail *base, TimeLineID *tli, XLogRecPtr *lsn)
 {
-	const Tail *tail = (const Tail *) base;
+	Tail	   *tail = (Tail *) base;
 
+	if (tail->lsn < tail->moves_to)
+	{
+		tail->lsn += pick(1, XLOG_BLCKSZ);
+		tail->lsn = Min(tail->lsn, tail->moves_to);
+	}
 	*tli = tail->tli;
 	*lsn = tail->lsn;
 }
@@ -320,6 +326,28 @@ UNIT_TEST(walspool_reads_pieces)
 		bb_walsource_committed(ctx, spool->reader.source, model->end);
 		EXPECT(spool->tail.committed == model->end);
 		EXPECT(bb_walsource_limit(spool->reader.source) == model->end);
+		unit_leave(part);
+	}
+}
+
+/* Between two records the tail moves, too, and not only while one is waited for. */
+UNIT_TEST(walspool_reads_while_the_tail_moves)
+{
+	for (int round = 0; round < 60; round++)
+	{
+		MemoryContext part = unit_enter();
+		WalModel   *model;
+		Spool	   *spool;
+
+		begin_round(round);
+		model = model_with(pick_segment_size(), pick(4, 60));
+		spool = spool_new(ctx, model);
+		arrive(ctx, spool, model, model->base, model->end);
+		spool->tail.lsn = model->base;
+		open_reader(ctx, spool, model, 1);
+		spool->tail.moves_to = model->end;
+		while (spool->reader.next < model->nrecords)
+			EXPECT(read_all(ctx, spool, model) == BB_WAL_WAIT);
 		unit_leave(part);
 	}
 }
