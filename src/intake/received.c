@@ -25,6 +25,7 @@ struct BbReceived
 	const char *directory;
 	MemoryContext parent;
 	bool		is_changing; /* a change has begun, and not ended */
+	bool		is_wake_due; /* the leader doesn't know of the tail yet */
 
 	/* the rest means something while "context", that of the spool, isn't NULL */
 	MemoryContext context;
@@ -65,29 +66,48 @@ tail_of(const BbReceived *received)
 	return Max(received->tail_lsn, received->write_lsn);
 }
 
-/* Tell the leader how far it may read, and wake it if it waits for that. */
+/* Say how far the leader may read. */
 static void
-publish(BbReceived *received)
+publish_quietly(BbReceived *received)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	uint64		bytes = bb_walspool_bytes(received->spool);
 	XLogRecPtr	lsn = tail_of(received);
 	BbFollowStatus *status = bb_followcontrol_lock(received->control);
-	bool		wake = status->waiting &&
-		(status->received_lsn != lsn ||
-		 status->received_tli != received->stream.tli ||
-		 status->receiving_order != received->order);
 
+	received->is_wake_due |= status->received_lsn != lsn ||
+		status->received_tli != received->stream.tli ||
+		status->receiving_order != received->order;
 	status->receiving_order = received->order;
 	status->received_tli = received->stream.tli;
 	status->received_lsn = lsn;
 	status->received_time = now;
 	status->spool_bytes = bytes;
-	if (wake)
-		status->waiting = false;
 	bb_followcontrol_unlock(received->control);
-	if (wake)
+}
+
+void
+bb_received_wake(BbReceived *received)
+{
+	BbFollowStatus *status;
+	bool		waits;
+
+	if (!received->is_wake_due)
+		return;
+	received->is_wake_due = false;
+	status = bb_followcontrol_lock(received->control);
+	waits = status->waiting;
+	status->waiting = false;
+	bb_followcontrol_unlock(received->control);
+	if (waits)
 		bb_followcontrol_wake_leader(received->control);
+}
+
+static void
+publish(BbReceived *received)
+{
+	publish_quietly(received);
+	bb_received_wake(received);
 }
 
 /* ---- the beginning ---- */
@@ -362,7 +382,7 @@ bb_received_write(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn,
 					  length);
 	received->is_changing = false;
 	received->write_lsn += length;
-	publish(received);
+	publish_quietly(received);
 	return InvalidXLogRecPtr;
 }
 

@@ -61,12 +61,18 @@ extern uint64 bb_received_order(const BbReceived *received);
 /*
  * bb_received_write - write WAL that arrived, and publish it.
  *
+ * The leader is woken by bb_received_wake, which is called once for a number of
+ * writes, and after feedback, for which commits of the source may wait.
+ *
  * Returns Invalid, or where the WAL differs from what was received before; then
  * it isn't written.
  */
 extern XLogRecPtr bb_received_write(const BbReqCtx *ctx, BbReceived *received,
 									XLogRecPtr lsn, const uint8 *data,
 									size_t length);
+
+/* Wake the leader if it waits, and more was published. */
+extern void bb_received_wake(BbReceived *received);
 
 /*
  * bb_received_check - sync the spool, read the records that are new, and
