@@ -245,6 +245,29 @@ query_is($source,
 $store->safe_psql('postgres', "SELECT bb_create_branch('old')");
 change($source, 3);
 end_prepared($source);
+
+# kill -9 while the base is received
+my $session = start_session($store);
+send_query($session,
+	"SELECT FROM bb_rebase_server('shop', checkpoint => 'fast', max_rate => 2000)"
+);
+$store->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM bb_stat_progress_import"
+	  . " WHERE phase = 'receiving' AND bytes_done > 1000000")
+  or die 'no base is received';
+kill 'KILL', $session->{backend};
+answer($session);
+end_session($session);
+wait_for_restart($store);
+forget_killed($store);
+is(end_of('main'), $from, 'a rebase that was killed leaves the timeline');
+query_is($store, 'SELECT count(*) FROM bb_gaps() WHERE gap_end IS NULL',
+	0, 'and no gap');
+ok( $source->poll_query_until('postgres',
+		q(SELECT count(*) = 0 FROM pg_replication_slots WHERE slot_name <> 'standby')
+	),
+	'and no slot');
+
 $standby->poll_query_until('postgres',
 	"SELECT pg_last_wal_replay_lsn() >= '"
 	  . $source->safe_psql('postgres', 'SELECT pg_current_wal_lsn()')
