@@ -120,7 +120,34 @@ all_there('the next gap heals by itself');
 
 fails_like($store, "SELECT bb_drop_timeline('shop')",
 	qr/55006:/, 'a timeline that is followed cannot be dropped');
-rmtree(store_directory($store) . '/timelines/shop');
+
+# A store that isn't there comes back.
+my $directory = store_directory($store);
+rename $directory, "$directory.away" or die "$directory: $!";
+add_row();
+ok( wait_for(
+		'the error',
+		sub {
+			%status = follow_status($store, 'shop');
+			return $status{state} eq 'waiting' && $status{last_error};
+		}),
+	'a store that is not there');
+note($status{last_error});
+$store->restart;
+ok( wait_for(
+		'the error',
+		sub {
+			%status = follow_status($store, 'shop');
+			return $status{last_error} =~ /does not exist any more.*no timelines/;
+		}),
+	'nor after a restart');
+rmtree($directory);
+rename "$directory.away", $directory or die "$directory: $!";
+all_there('it comes back');
+
+# A timeline that is gone doesn't.
+$store->safe_psql('postgres', "SELECT bb_create_branch('side', 'shop')");
+rmtree("$directory/timelines/shop");
 add_row();
 ok(wait_for_state($store, 'failed', 'shop'), 'a timeline that is gone');
 %status = follow_status($store, 'shop');

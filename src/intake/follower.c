@@ -116,6 +116,46 @@ need_receiver(BbFollower *follower)
 				 errhint("Raise max_worker_processes.")));
 }
 
+/* Has the store a timeline, and not just what is left of one? */
+static bool
+has_timelines(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	ListCell   *cell;
+
+	foreach(cell, bb_manifest_list(ctx, objects))
+	{
+		ErrorData  *error;
+
+		if (bb_manifest_try(ctx, objects, lfirst(cell), &error) != NULL ||
+			error != NULL)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A timeline that was complete once doesn't exist any more.
+ *
+ * A store without any timeline may be a file system that isn't mounted.
+ */
+pg_noreturn static void
+report_missing(const BbReqCtx *ctx, BbFollower *follower,
+			   BbObjectStore *objects)
+{
+	bool		is_empty = !has_timelines(ctx, objects);
+
+	follower->verdict = is_empty ? BB_FOLLOW_RETRY : BB_FOLLOW_HOPELESS;
+	ereport(ERROR,
+			(errcode(is_empty ? ERRCODE_UNDEFINED_FILE
+							  : ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("timeline \"%s\" does not exist any more in page store \"%s\"",
+					follower->order.timeline, bb_objstore_url(objects)),
+			 is_empty ? errdetail("The page store has no timelines.") : 0,
+			 is_empty
+				 ? errhint("If the page store is lost, bb_unfollow() and bb_follow() import it again.")
+				 : errhint("If it is lost, bb_follow() imports it again.")));
+}
+
 static BbManifest *
 import_source(const BbReqCtx *ctx, BbFollower *follower,
 			  BbObjectStore *objects, const BbSource *source)
@@ -130,14 +170,7 @@ import_source(const BbReqCtx *ctx, BbFollower *follower,
 	MemoryContext context;
 
 	if (following->imported)
-	{
-		follower->verdict = BB_FOLLOW_HOPELESS;
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("timeline \"%s\" does not exist any more in page store \"%s\"",
-						following->timeline, bb_objstore_url(objects)),
-				 errhint("If it is lost, bb_follow() imports it again.")));
-	}
+		report_missing(ctx, follower, objects);
 	bb_watch_state(follower, BB_FOLLOW_IMPORTING);
 	follower->importing = true;
 	/* the receiver's position isn't the end of the timeline */
@@ -204,6 +237,7 @@ follow(BbFollower *follower)
 
 	order_receiver(follower, manifest);
 	bb_watch_state(follower, BB_FOLLOW_CATCHING_UP);
+	follower->ingesting = true;
 	bb_ingest_follow(ctx, objects, timeline,
 					 bb_walspool_origin(follower->directory,
 										bb_receiver_tail(follower->control)),
@@ -239,6 +273,7 @@ attempt(BbFollower *follower, MemoryContext context)
 
 	follower->verdict = BB_FOLLOW_RETRY;
 	follower->importing = false;
+	follower->ingesting = false;
 	PG_TRY();
 	{
 		follower->owner = ResourceOwnerCreate(NULL, "bbackup follow");
@@ -270,6 +305,10 @@ judge(BbFollower *follower, const ErrorData *error)
 	switch (error->sqlerrcode)
 	{
 		case ERRCODE_UNDEFINED_OBJECT: /* a server, the timeline */
+			/* the next attempt finds out more */
+			if (follower->ingesting)
+				return BB_FOLLOW_RETRY;
+			return BB_FOLLOW_HOPELESS;
 		case ERRCODE_WRONG_OBJECT_TYPE:
 		case ERRCODE_FEATURE_NOT_SUPPORTED:
 		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:

@@ -51,6 +51,7 @@ typedef struct BbFollower
 	BbFollowVerdict verdict;
 	bool		is_gap; /* heal it first */
 	bool		importing;
+	bool		ingesting;
 	bool		reorder; /* let the receiver begin again */
 
 	int			failures; /* in a row */
