@@ -68,10 +68,14 @@ sub follow_oracle
 	ok(wait_for_state($store, 'streaming'), "$what: it is followed");
 
 	# what the ends of flushes are, while it works
-	my ($in, $errors) = ("SELECT end_lsn FROM bb_timelines()\n\\watch 0.05\n");
+	append_to_file("$flushes.sql",
+		"SELECT end_lsn FROM bb_timelines()\n\\watch 0.05\n");
 	my $watch = IPC::Run::start(
-		[ 'psql', '-XAtq', '-d', $store->connstr('postgres') ],
-		'<', \$in, '>', $flushes, '2>', \$errors);
+		[
+			'psql', '-XAtq', '-d', $store->connstr('postgres'), '-f',
+			"$flushes.sql"
+		],
+		'<', '/dev/null', '>', $flushes, '2>', "$flushes.errors");
 	$work->($source, $seed);
 	my $archive = BBackup::Oracle::finish_archive($source);
 	my $oracle = BBackup::Oracle->new(base => $base, archive => $archive);
