@@ -19,6 +19,9 @@
 /* A spool has room for at least so many segments. */
 #define MIN_SEGMENTS 4
 
+/* A file loses whole blocks of a file system; messages begin at such a block. */
+#define HOLE_BYTES 4096
+
 struct BbReceived
 {
 	BbFollowControl *control;
@@ -214,6 +217,7 @@ open_spool(const BbReqCtx *ctx, BbReceived *received, bool checks)
 							  &received->stream.tli);
 	/* what has no records may not even have the bytes before them */
 	received->tail_lsn = end_lsn > start.lsn ? end_lsn : InvalidXLogRecPtr;
+	received->known_lsn = end_lsn;
 	received->write_lsn = end_lsn - XLogSegmentOffset(end_lsn, segment_size);
 	received->checks = checks;
 	received->checked_lsn = InvalidXLogRecPtr;
@@ -257,8 +261,8 @@ bb_received_begin(const BbReqCtx *ctx, BbReceived *received, BbConfirm confirm)
 		received->write_lsn = received->tail_lsn -
 			XLogSegmentOffset(received->tail_lsn,
 							  received->stream.segment_size);
+		received->known_lsn = received->tail_lsn;
 	}
-	received->known_lsn = received->tail_lsn;
 	publish(received);
 }
 
@@ -318,8 +322,23 @@ bb_received_position(const BbReceived *received)
 /* ---- writing ---- */
 
 /*
- * Compare WAL with what was received before.  Returns where they differ, or
- * Invalid.
+ * A crash of the machine may have left a hole in a file, which has zeros: what
+ * was committed to the store wasn't synced in the spool.
+ */
+static bool
+is_hole(const uint8 *known, ssize_t got, ssize_t at)
+{
+	ssize_t		begin = at - at % HOLE_BYTES;
+	ssize_t		end = Min(got, begin + HOLE_BYTES);
+
+	while (begin < end && known[begin] == 0)
+		begin++;
+	return begin == end;
+}
+
+/*
+ * Compare WAL with what was received before, if the file has it.  Returns where
+ * they differ, or Invalid.
  */
 static XLogRecPtr
 find_difference(BbReceived *received, XLogRecPtr lsn, const uint8 *data,
@@ -338,18 +357,23 @@ find_difference(BbReceived *received, XLogRecPtr lsn, const uint8 *data,
 	XLogFileName(name, received->stream.tli, lsn / segment_size, segment_size);
 	path = psprintf("%s/%s", received->directory, name);
 	fd = bb_fd_open(path, O_RDONLY, 0);
-	got = fd == NULL
-		? -1
-		: bb_fd_read_at(fd, known, n, XLogSegmentOffset(lsn, segment_size));
+	if (fd != NULL)
+		got = bb_fd_read_at(fd, known, n,
+							XLogSegmentOffset(lsn, segment_size));
+	else
+		got = errno == ENOENT ? 0 : -1;
 	if (got < 0)
 		bb_report_file("could not read file \"%s\": %m", path);
 	for (ssize_t i = 0; i < got; i++)
 	{
-		if (known[i] != data[i])
+		if (known[i] == data[i])
+			continue;
+		if (!is_hole(known, got, i))
 		{
 			difference = lsn + i;
 			break;
 		}
+		i += HOLE_BYTES - 1 - i % HOLE_BYTES;
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(received->scratch);

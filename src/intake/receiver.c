@@ -196,11 +196,9 @@ look_at_error(BbReception *reception, const ErrorData *error, int failures)
 		bb_followcontrol_error(reception->control, error);
 }
 
-/* Connect and receive, or "act" otherwise.  Returns false after an error. */
+/* Connect and receive.  Returns false after an error. */
 static bool
-try_once(BbReception *reception,
-		 void (*act) (const BbReqCtx *ctx, BbReception *reception),
-		 int failures)
+try_once(BbReception *reception, int failures)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "bbackup reception",
@@ -213,7 +211,7 @@ try_once(BbReception *reception,
 
 		MemoryContextSwitchTo(context);
 		ctx = bb_reqctx_root(BB_TASK_RECEIVE, BB_DOWNLOAD_ALLOW);
-		act(ctx, reception);
+		bb_reception_run(ctx, reception);
 		bb_reqctx_end(ctx);
 		is_fine = true;
 	}
@@ -269,12 +267,11 @@ receive_for_ever(BbReception *reception)
 			nap(LOOK_MS);
 			continue;
 		}
-		if (try_once(reception, bb_reception_run, failures + 1))
+		if (try_once(reception, failures + 1))
 			failures = 0;
 		else
 		{
 			failures = reception->streams ? 1 : failures + 1;
-			(void) try_once(reception, bb_reception_offer, failures);
 			pause_for(reception, failures);
 		}
 	}

@@ -99,7 +99,8 @@ look_at_synchronous(const BbReqCtx *ctx, BbReceptionStream *stream)
 	bb_followcontrol_unlock(reception->control);
 
 	if (reception->has_reported &&
-		reception->was_synchronous == stream->is_synchronous)
+		reception->was_synchronous == stream->is_synchronous &&
+		reception->was_confirm == source->confirm)
 		return;
 	if (is_temporary)
 		return;
@@ -133,6 +134,7 @@ look_at_synchronous(const BbReqCtx *ctx, BbReceptionStream *stream)
 				 errhint("Set synchronous_commit to \"on\" there.")));
 	reception->has_reported = true;
 	reception->was_synchronous = stream->is_synchronous;
+	reception->was_confirm = source->confirm;
 }
 
 /* ---- the slot ---- */
@@ -258,6 +260,22 @@ join(const BbReqCtx *ctx, BbReceptionStream *stream)
 
 /* ---- one connection ---- */
 
+/*
+ * Let the leader have what the spool has, before the source is connected to,
+ * which may be lost for good.
+ */
+static void
+begin_offline(const BbReqCtx *ctx, BbReceptionStream *stream,
+			  const BbFollowStatus *status)
+{
+	if (XLogRecPtrIsInvalid(status->order_lsn) ||
+		status->system_identifier == 0 || status->segment_size == 0)
+		return;
+	bb_received_begin(ctx, stream->reception->received,
+					  stream->source->confirm);
+	stream->reception->order = bb_received_order(stream->reception->received);
+}
+
 void
 bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 {
@@ -273,8 +291,7 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 	bb_followcontrol_get(reception->control, &status);
 	reception->order = status.order;
 	stream.source = access_source(status.source);
-	reception->has_confirm = true;
-	reception->confirm = stream.source->confirm;
+	begin_offline(ctx, &stream, &status);
 	stream.connection = bb_repl_connect(ctx, &stream.source->target);
 	server = bb_repl_server(stream.connection);
 	if (!is_same_system(reception, server))
@@ -292,17 +309,4 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 	reception->order = bb_received_order(reception->received);
 	if (join(ctx, &stream))
 		bb_reception_stream(&stream);
-}
-
-void
-bb_reception_offer(const BbReqCtx *ctx, BbReception *reception)
-{
-	BbFollowStatus status;
-
-	bb_followcontrol_get(reception->control, &status);
-	if (!reception->has_confirm || XLogRecPtrIsInvalid(status.order_lsn) ||
-		status.segment_size == 0 || status.problem != BB_RECEIVER_FINE)
-		return;
-	bb_received_begin(ctx, reception->received, reception->confirm);
-	reception->order = bb_received_order(reception->received);
 }

@@ -25,10 +25,9 @@ typedef struct BbReception
 	bool		starts_stream; /* has asked for WAL, and not got any */
 	bool		streams;	   /* has got an answer, in the stream */
 	bool		slot_is_bad;   /* make it again */
-	bool		has_confirm;   /* the source's option could be read */
-	BbConfirm	confirm;
-	bool		has_reported; /* whether it is a synchronous standby: */
+	bool		has_reported;  /* whether it is a synchronous standby: */
 	bool		was_synchronous;
+	BbConfirm	was_confirm;
 } BbReception;
 
 /*
@@ -42,14 +41,6 @@ typedef struct BbReception
  * OBJECT_NOT_IN_PREREQUISITE_STATE (the source isn't where it should be, yet).
  */
 extern void bb_reception_run(const BbReqCtx *ctx, BbReception *reception);
-
-/*
- * bb_reception_offer - let the leader read what the spool has, while the source
- * can't be reached: it may never come back.
- *
- * Errors: those of received.h.
- */
-extern void bb_reception_offer(const BbReqCtx *ctx, BbReception *reception);
 
 /* bb_reception_problem - report a problem, unless there is a new order. */
 extern void bb_reception_problem(BbReception *reception, int problem,

@@ -61,6 +61,8 @@ bb_reception_leave_source(BbReceptionStream *stream, XLogRecPtr lsn)
 	BbPositionStep step = bb_received_distrust(stream->ctx,
 											   reception->received, lsn);
 
+	/* this isn't an error of the source: its slot is good */
+	reception->starts_stream = false;
 	if (step.kind == BB_POSITION_DIVERGED)
 		bb_reception_problem(reception, BB_RECEIVER_DIVERGED, tli, lsn);
 	else if (step.kind == BB_POSITION_REWIND)

@@ -142,22 +142,28 @@ remove_all(const char *directory)
 	(void) rmtree(directory, true);
 }
 
-/* Order to receive from now on, and read what comes. */
+/* Order to receive from lsn on, and read what comes. */
 static void
-order_from(XLogRecPtr lsn)
+order_without_wait(XLogRecPtr lsn)
 {
 	BbWalStart	start = {.lsn = lsn};
 	const BbWalOrigin *origin;
 
 	bench.start = lsn;
 	bb_followcontrol_order(bench.control, 1, lsn, true);
-	AWAIT(status_now().receiving_order == status_now().order);
 	start.stream.tli = 1;
 	start.stream.system_identifier = GetSystemIdentifier();
 	start.stream.segment_size = wal_segment_size;
 	bench.tail = bb_receiver_tail(bench.control);
 	origin = bb_walspool_origin(bench.directory, bench.tail);
 	bench.source = origin->open(bench.ctx, origin, &start);
+}
+
+static void
+order_from(XLogRecPtr lsn)
+{
+	order_without_wait(lsn);
+	AWAIT(status_now().receiving_order == status_now().order);
 }
 
 static void
@@ -445,6 +451,62 @@ UNIT_TEST(receiver_notices_other_wal)
 	CHECK(status_now().problem == BB_RECEIVER_DIVERGED);
 	CHECK(status_now().problem_lsn == first - 1);
 	CHECK(restart_lsn(SLOT) == first);
+	finish();
+}
+
+/* Holes that a crash left in WAL that is stored are no difference. */
+UNIT_TEST(receiver_fills_holes)
+{
+	char		name[MAXFNAMELEN];
+	char		zeros[8192] = {0};
+	char	   *text = palloc0(100000);
+	XLogRecPtr	lsn;
+	int			fd;
+
+	begin(ctx, "");
+	memset(text, 'x', 100000);
+	lsn = write_message(text, 100000);
+	read_to(lsn);
+	bb_walsource_committed(ctx, bench.source, lsn);
+	end_receiver(SIGTERM);
+	XLogFileName(name, 1, lsn / wal_segment_size, wal_segment_size);
+	fd = open(psprintf("%s/%s", bench.directory, name), O_RDWR);
+	CHECK(fd >= 0);
+	CHECK(pg_pwrite(fd, zeros, 8192,
+					XLogSegmentOffset(lsn, wal_segment_size) / 8192 * 8192 -
+						16384) == 8192);
+	CHECK(close(fd) == 0);
+	start_receiver();
+	read_to(write_message("y", 1));
+	CHECK(status_now().problem == BB_RECEIVER_FINE);
+
+	/* a difference before the position of a new receiver */
+	lsn = write_message("z", 1);
+	read_to(lsn);
+	bb_walsource_committed(ctx, bench.source, lsn);
+	end_receiver(SIGTERM);
+	change_byte(lsn - 1);
+	start_receiver();
+	AWAIT(status_now().problem == BB_RECEIVER_DIVERGED);
+	CHECK(status_now().problem_lsn == lsn - 1);
+	finish();
+}
+
+/* What the spool has can be read without the source. */
+UNIT_TEST(receiver_without_its_source)
+{
+	XLogRecPtr	lsn;
+
+	begin(ctx, ", confirm 'spool'");
+	lsn = write_message("x", 1);
+	AWAIT(restart_lsn(SLOT) >= lsn);
+	end_receiver(SIGTERM);
+	unit_psql("postgres", "ALTER SERVER " SOURCE " OPTIONS (SET port '1');\n");
+	order_without_wait(bench.start);
+	start_receiver();
+	AWAIT(status_now().receiving_order == status_now().order);
+	CHECK(!status_now().connected);
+	read_to(lsn);
 	finish();
 }
 
