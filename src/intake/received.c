@@ -261,7 +261,7 @@ bb_received_begin(const BbReqCtx *ctx, BbReceived *received, BbConfirm confirm)
 		received->write_lsn = received->tail_lsn -
 			XLogSegmentOffset(received->tail_lsn,
 							  received->stream.segment_size);
-		received->known_lsn = received->tail_lsn;
+		received->known_lsn = Max(received->known_lsn, received->tail_lsn);
 	}
 	publish(received);
 }

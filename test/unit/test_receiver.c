@@ -102,18 +102,19 @@ status_now(void)
 
 /* Wait a moment, at most two minutes in a test. */
 static void
-nap(void)
+nap(int line)
 {
 	bb_reqctx_check(bench.ctx);
 	if (TimestampDifferenceExceeds(bench.ctx->started_at,
 								   GetCurrentTimestamp(), 120000))
-		elog(ERROR, "a receiver doesn't get on: %s", status_now().error);
+		elog(ERROR, "a receiver doesn't get on at line %d: %s", line,
+			 status_now().error);
 	pg_usleep(1000);
 }
 
 #define AWAIT(condition) \
 	while (!(condition)) \
-	nap()
+	nap(__LINE__)
 
 static void
 start_receiver(void)
@@ -221,7 +222,7 @@ read_to(XLogRecPtr lsn)
 		}
 		if (next != BB_WAL_WAIT)
 			bb_walsource_raise(bench.ctx, bench.source, lsn);
-		nap();
+		nap(__LINE__);
 		bb_walsource_wait(bench.ctx, bench.source, 1000);
 	}
 }
@@ -568,7 +569,7 @@ UNIT_TEST(receiver_waits_for_room)
 	while (bench.source->reader->EndRecPtr != lsn)
 	{
 		if (bb_walsource_next(ctx, bench.source) == BB_WAL_WAIT)
-			nap();
+			nap(__LINE__);
 		else
 			bb_walsource_committed(ctx, bench.source,
 								   bench.source->reader->EndRecPtr);
