@@ -60,7 +60,7 @@ my $acked = BBackup::Acked->start(
 	$source->connstr('postgres'),
 	seed => $seed,
 	pause_ms => $seconds > 100 ? 20 : 5,
-	large => 3_000_000);
+	large => 1_500_000);
 $acked->wait_for(5);
 follow($store, 'shop');
 ok(wait_for_state($store, 'streaming'), 'it is followed');

@@ -195,21 +195,30 @@ sub wait_for_state
 }
 
 # wait_now - bb_wait(NULL), until the source's present end can be read; returns
-# that LSN, or undef after an error, which is a diag.
+# that LSN, or undef after an error, which is a diag.  As long as more can be
+# read than before, it waits on.
 sub wait_now
 {
 	my ($store, $timeline) = @_;
-	my ($out, $err);
+	my ($out, $err, %status);
 	my $seconds = $PostgreSQL::Test::Utils::timeout_default;
+	my $readable = '';
 
 	$timeline //= 'main';
-	$store->psql('postgres',
-		"SELECT bb_wait(NULL, '$timeline', '$seconds s')",
-		stdout => \$out,
-		stderr => \$err,
-		on_error_die => 0);
-	return $out if $out =~ m{^[0-9A-F]+/[0-9A-F]+$};
-	my %status = follow_status($store, $timeline);
+	while (1)
+	{
+		$store->psql(
+			'postgres',
+			"SELECT bb_wait(NULL, '$timeline', '$seconds s')",
+			stdout => \$out,
+			stderr => \$err,
+			on_error_die => 0);
+		return $out if $out =~ m{^[0-9A-F]+/[0-9A-F]+$};
+		%status = follow_status($store, $timeline);
+		last
+		  if $err !~ /in time/ || ($status{readable_lsn} // '') eq $readable;
+		$readable = $status{readable_lsn};
+	}
 	diag("bb_wait: $err\n",
 		map { "\t$_: $status{$_}\n" } sort keys %status);
 	return;
