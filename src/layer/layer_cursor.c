@@ -16,7 +16,7 @@
 #include "utils/memutils.h"
 
 /* How much a cursor reads first. */
-#define FIRST_WINDOW_BYTES (64 * 1024)
+#define FIRST_WINDOW_BYTES (16 * 1024)
 
 struct BbLayerCursor
 {
