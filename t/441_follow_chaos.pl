@@ -5,7 +5,8 @@
 #
 #	BB_CHAOS_S		how many seconds; 40 by default
 #	BB_CHAOS		a regular expression of what happens
-#	BB_CHAOS_STORE	"local" or "s3" (if there is a Swift); drawn by default
+#	BB_CHAOS_STORE	"local" or "s3" (if there is a Swift); drawn by default in
+#					a run of more than 100 s, since Swift is slow
 #	BB_SEED			what happens, printed; times differ from run to run
 
 use strict;
@@ -24,7 +25,8 @@ my $seconds = $ENV{BB_CHAOS_S} // 40;
 my $seed = draw_seed();
 srand $seed;
 
-my $kind = $ENV{BB_CHAOS_STORE} // (rand() < 0.5 ? 'local' : 's3');
+my $kind = $ENV{BB_CHAOS_STORE}
+  // ($seconds <= 100 || rand() < 0.5 ? 'local' : 's3');
 $kind = 'local' if !BBackup::S3::available();
 
 my $disk = BBackup::SmallDisk::directory();
