@@ -294,7 +294,7 @@ COMMENT ON COLUMN bb_stat_follow.readable_lsn IS 'Position up to which the timel
 COMMENT ON COLUMN bb_stat_follow.readable_time IS 'Time at which that position moved last';
 COMMENT ON COLUMN bb_stat_follow.source_lsn IS 'End of the WAL of the source, as it said last';
 COMMENT ON COLUMN bb_stat_follow.lag_bytes IS 'Bytes of WAL of the source that cannot be read yet';
-COMMENT ON COLUMN bb_stat_follow.lag_seconds IS 'Seconds since the WAL that can be read was all WAL of the source; 0 if it is now';
+COMMENT ON COLUMN bb_stat_follow.lag_seconds IS 'Age in seconds of the oldest WAL of the source that cannot be read yet; 0 if there is none. While the source cannot be reached, WAL that it may have written since counts, too';
 COMMENT ON COLUMN bb_stat_follow.spool_bytes IS 'Bytes of WAL in the spool';
 COMMENT ON COLUMN bb_stat_follow.last_error IS 'Last error, which may have passed; of a stopped follower, why it cannot run';
 COMMENT ON COLUMN bb_stat_follow.last_error_time IS 'Time of the last error';

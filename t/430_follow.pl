@@ -4,8 +4,11 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::Backups;
+use BBackup::Files qw(slurp);
 use BBackup::Following;
 use BBackup::Sessions;
+use List::Util qw(max);
+use Time::HiRes qw(time);
 
 my $source = new_followed_source('source');
 my $store = new_following_store('store');
@@ -83,6 +86,30 @@ ok($source->poll_query_until('postgres',
 		  . ' FROM pg_replication_slots'),
 	'what the store has is confirmed to the source');
 
+# --- The lag is the age of WAL that is missing, not the time without any.
+
+$store->poll_query_until('postgres',
+	'SELECT lag_bytes = 0 FROM bb_stat_follow');
+sleep 5;
+my $start = time;
+$source->safe_psql('postgres', "INSERT INTO t VALUES (-1000000, 'idle')");
+$committed = $source->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
+my (@lags, @states);
+do
+{
+	%status = follow_status($store, 'shop');
+	push @lags, $status{lag_seconds} - (time - $start);
+	push @states, $status{state};
+} while ($store->safe_psql('postgres', "SELECT readable_lsn < '$committed'"
+		  . ' FROM bb_stat_follow') eq 't');
+cmp_ok(max(@lags), '<', 1.5, 'WAL after an idle time is as old as it is');
+SKIP:
+{
+	skip 'it took long', 1 if time - $start > 2;
+	is(join(' ', grep { $_ ne 'streaming' } @states),
+		'', 'and it streams all the time');
+}
+
 # --- An asynchronous commit, whose WAL is cut in the midst of a record.
 
 $source->safe_psql('postgres',
@@ -142,10 +169,39 @@ is( $store->safe_psql('postgres',
 		  . ' OR backend_xid IS NOT NULL OR xact_start IS NOT NULL)'),
 	0, 'no worker has a transaction');
 
+# --- The log says once what happens.
+
+sub log_count
+{
+	my ($pattern) = @_;
+	my @lines = slurp($store->logfile) =~ /$pattern/g;
+
+	return scalar @lines;
+}
+
+my $receiving = qr/LOG:  receiving WAL of source "shop" from \S+ at \S+ on tli 1/;
+is(log_count($receiving), 1, 'the beginning of receiving is in the log');
+$source->stop;
+ok(wait_for_state($store, 'waiting', 'shop'), 'the source is away');
+ok( $store->poll_query_until(
+		'postgres', 'SELECT lag_seconds > 2 FROM bb_stat_follow'),
+	'which is a lag, too');
+$source->start;
+ok(wait_for('the log', sub { log_count($receiving) == 2 }),
+	'the end of an outage is in the log, once');
+ok(wait_for_state($store, 'streaming', 'shop'), 'it streams again');
+is( log_count(qr/timeline "shop" of page store "bbackup" follows source "shop"/),
+	1, 'so is the beginning of following');
+is(log_count(qr/source "shop" was imported as timeline "shop"/),
+	1, 'and the import');
+ok(defined wait_now($store, 'shop'), 'now it can be read');
+
 # --- The end.
 
 stop_following($source, $store, 'shop');
 query_is($store, 'SELECT count(*) FROM bb_stat_follow', 0, 'the row is gone');
+is(log_count(qr/timeline "shop" stops following source "shop"/),
+	1, 'the log says that it is over');
 is( $store->safe_psql('postgres', "SELECT end_lsn >= '$committed'"
 		  . " FROM bb_timelines() WHERE timeline = 'shop'"),
 	't', 'the timeline stays');

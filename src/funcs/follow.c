@@ -154,22 +154,12 @@ confirm_of(const char *source)
 	return "store";
 }
 
-/* Seconds that the readable WAL is behind the source's. */
-static double
-lag_seconds(const BbFollowStatus *status)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (status->covered_lsn >= status->source_lsn)
-		return 0;
-	return Max(now - status->covered_time, 0) / (double) USECS_PER_SEC;
-}
-
 static void
 status_row(FunctionCallInfo fcinfo, const BbFollowing *following)
 {
 	BbFollowStatus status;
-	bool		is_led = bb_follow_status(following, &status);
+	int64		lag;
+	bool		is_led = bb_follow_status(following, &status, &lag);
 	bool		is_measured = is_led && status.covered_lsn != 0 &&
 		status.source_lsn != 0;
 	XLogRecPtr	behind = status.source_lsn -
@@ -190,7 +180,7 @@ status_row(FunctionCallInfo fcinfo, const BbFollowing *following)
 		 time_datum(status.stored_time, &nulls[11]),
 		 bb_result_lsn(status.source_lsn, &nulls[12]),
 		 Int64GetDatum((int64) behind),
-		 Float8GetDatum(lag_seconds(&status)),
+		 Float8GetDatum((double) lag / USECS_PER_SEC),
 		 Int64GetDatum((int64) status.spool_bytes),
 		 bb_result_text(status.error, &nulls[16]),
 		 time_datum(status.error_time, &nulls[17]),

@@ -301,9 +301,10 @@ static void
 check_replaceable(const BbFollowing *following)
 {
 	BbFollowStatus status;
+	int64		lag;
 
 	check_owner(following);
-	if (!bb_follow_status(following, &status) ||
+	if (!bb_follow_status(following, &status, &lag) ||
 		status.state == BB_FOLLOW_FAILED)
 		return;
 	ereport(ERROR,

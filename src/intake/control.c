@@ -29,6 +29,7 @@
 #include "base/settings.h"
 #include "common/file_perm.h"
 #include "intake/control.h"
+#include "intake/lag.h"
 #include "intake/receiver.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -48,6 +49,7 @@ typedef struct Block
 	uint64		generation;
 	slock_t		mutex;
 	BbFollowStatus status;
+	BbLag		lag;
 } Block;
 
 struct BbFollowControl
@@ -472,6 +474,44 @@ bb_followcontrol_order(BbFollowControl *control, TimeLineID tli,
 	status->problem_lsn = InvalidXLogRecPtr;
 	bb_followcontrol_unlock(control);
 	bb_followcontrol_wake_receiver(control);
+}
+
+/* ---- the lag ---- */
+
+void
+bb_followcontrol_note_source(BbFollowControl *control, XLogRecPtr lsn,
+							 bool is_stream)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Block	   *block = control->block;
+
+	SpinLockAcquire(&block->mutex);
+	bb_lag_note(&block->lag, lsn, block->status.covered_lsn, now, is_stream);
+	block->status.source_lsn = lsn;
+	SpinLockRelease(&block->mutex);
+}
+
+void
+bb_followcontrol_note_stored(BbFollowControl *control, TimestampTz time)
+{
+	SpinLockAcquire(&control->block->mutex);
+	if (control->block->lag.heard == 0)
+		control->block->lag.heard = time;
+	SpinLockRelease(&control->block->mutex);
+}
+
+int64
+bb_followcontrol_lag(BbFollowControl *control, XLogRecPtr lsn)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	BbLag		lag;
+	bool		is_connected;
+
+	SpinLockAcquire(&control->block->mutex);
+	lag = control->block->lag;
+	is_connected = control->block->status.connected;
+	SpinLockRelease(&control->block->mutex);
+	return bb_lag_get(&lag, lsn, now, is_connected);
 }
 
 /* ---- waking ---- */

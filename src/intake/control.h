@@ -34,8 +34,8 @@ typedef enum BbFollowState
 {
 	BB_FOLLOW_STARTING,
 	BB_FOLLOW_IMPORTING,
-	BB_FOLLOW_CATCHING_UP, /* more than a flush behind the source */
-	BB_FOLLOW_STREAMING,
+	BB_FOLLOW_CATCHING_UP, /* in a control block: ingests; to users: is behind */
+	BB_FOLLOW_STREAMING,   /* never in a control block, see bb_follow_state */
 	BB_FOLLOW_WAITING, /* for the source, after an error; it will be retried */
 	BB_FOLLOW_FAILED,  /* with an error that can't pass */
 	BB_FOLLOW_STOPPED
@@ -60,8 +60,6 @@ typedef struct BbFollowStatus
 	TimestampTz stored_time;
 	XLogRecPtr	covered_lsn; /* all records that end up to here are committed,
 							  * though the last of them may end before */
-	TimestampTz
-		covered_time;		 /* when the source's WAL ended there, or before */
 	uint64		restarts;	 /* after errors, of either process */
 	TimeLineID	reading_tli; /* of the WAL that is ingested */
 	XLogRecPtr	applied_lsn; /* ingested, not yet committed */
@@ -86,8 +84,7 @@ typedef struct BbFollowStatus
 								* synced in the spool; 'spool' only */
 	XLogRecPtr	confirmed_lsn; /* reported to the source as flushed */
 	TimestampTz confirmed_time;
-	XLogRecPtr	source_lsn;	 /* the end of the source's WAL */
-	TimestampTz source_time; /* its clock, when it said so */
+	XLogRecPtr	source_lsn; /* the end of the source's WAL */
 	uint64		spool_bytes;
 
 	/* why the receiver can't go on; the leader decides what follows */
@@ -145,8 +142,8 @@ extern BbFollowControl *bb_followcontrol_attach(const char *directory);
  * bb_followcontrol_remove - if no process leads in a directory, call "remove"
  * while none can begin to.  Returns false if one leads.
  */
-extern bool bb_followcontrol_remove(
-	const char *directory, void		(*remove)(const char *directory));
+extern bool bb_followcontrol_remove(const char *directory,
+									void (*remove)(const char *directory));
 
 /* bb_followcontrol_is_led - does a process lead in this directory? */
 extern bool bb_followcontrol_is_led(const char *directory);
@@ -173,6 +170,22 @@ extern void bb_followcontrol_get(BbFollowControl *control,
  */
 extern BbFollowStatus *bb_followcontrol_lock(BbFollowControl *control);
 extern void bb_followcontrol_unlock(BbFollowControl *control);
+
+/*
+ * bb_followcontrol_note_source - the source's WAL ends at lsn, now; see lag.h for
+ * is_stream.
+ *
+ * bb_followcontrol_note_stored - at first: the source's WAL ended where that in
+ * the page store does, at some time.
+ *
+ * bb_followcontrol_lag - returns for how long the source has had WAL beyond lsn,
+ * in microseconds.
+ */
+extern void bb_followcontrol_note_source(BbFollowControl *control,
+										 XLogRecPtr lsn, bool is_stream);
+extern void bb_followcontrol_note_stored(BbFollowControl *control,
+										 TimestampTz time);
+extern int64 bb_followcontrol_lag(BbFollowControl *control, XLogRecPtr lsn);
 
 /* Wake the leader, or the receiver, if it runs: set its process latch. */
 extern void bb_followcontrol_wake_leader(BbFollowControl *control);

@@ -116,15 +116,22 @@ extern XLogRecPtr bb_follow_wait(const BbReqCtx *ctx, const char *store,
 								 const char *timeline, XLogRecPtr lsn,
 								 int64 timeout_ms);
 
+/*
+ * bb_follow_state - returns the state of a timeline, by what its follower and
+ * its receiver say.
+ */
+extern BbFollowState bb_follow_state(BbFollowControl *control);
+
 /* "starting", "importing", … */
 extern const char *bb_follow_state_name(BbFollowState state);
 
 /*
  * bb_follow_status - returns whether a follower runs for a row, and sets *status
- * to what it says, or else to why none can run, if that is known.
+ * to what it says, or else to why none can run, if that is known; and *lag to
+ * that of covered_lsn, in microseconds.
  */
 extern bool bb_follow_status(const BbFollowing *following,
-							 BbFollowStatus *status);
+							 BbFollowStatus *status, int64 *lag);
 
 /*
  * bb_follow_spool_is_needed - has the spool WAL that the source may have removed,

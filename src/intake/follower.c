@@ -97,8 +97,14 @@ lead(BbFollower *follower)
 	if (!bb_followcontrol_is_led(follower->directory))
 		follower->control = bb_followcontrol_create(follower->directory);
 	if (follower->control != NULL)
+	{
 		bb_followcontrol_source(follower->control, follower->following->source,
 								follower->following->slot, false);
+		ereport(LOG,
+				(errmsg("timeline \"%s\" of page store \"%s\" follows source \"%s\"",
+						follower->order.timeline, follower->following->store,
+						follower->following->source)));
+	}
 	MemoryContextSwitchTo(old);
 	return follower->control != NULL;
 }
@@ -168,6 +174,7 @@ import_source(const BbReqCtx *ctx, BbFollower *follower,
 	BbServerWal *wal = bb_serverwal_follower(follower->control,
 											 follower->directory);
 	MemoryContext context;
+	BbImportResult result;
 
 	if (following->imported)
 		report_missing(ctx, follower, objects);
@@ -178,9 +185,14 @@ import_source(const BbReqCtx *ctx, BbFollower *follower,
 	context = AllocSetContextCreate(follower->attempt, "bbackup follow import",
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
-	(void) bb_import_server(ctx, objects, following->timeline,
-							bb_repl_connect(ctx, &source->target), &options,
-							wal);
+	result = bb_import_server(ctx, objects, following->timeline,
+							  bb_repl_connect(ctx, &source->target), &options,
+							  wal);
+	ereport(LOG,
+			(errmsg("source \"%s\" was imported as timeline \"%s\"",
+					following->source, following->timeline),
+			 errdetail("It can be read from %X/%X on.",
+					   LSN_FORMAT_ARGS(result.lsn))));
 	MemoryContextSwitchTo(follower->attempt);
 	MemoryContextDelete(context);
 	follower->importing = false;
@@ -415,6 +427,11 @@ recover(BbFollower *follower, ErrorData *error)
 			return true;
 		case BB_FOLLOW_HOPELESS:
 			note(follower, error);
+			ereport(LOG,
+					(errmsg("timeline \"%s\" does not follow source \"%s\" any more, after an error",
+							follower->order.timeline,
+							follower->following->source),
+					 errhint("bb_follow() starts it again.")));
 			wait_for_another_row(follower);
 			return false;
 		case BB_FOLLOW_RETRY:
@@ -541,7 +558,12 @@ bb_follow_task(const void *payload, size_t length)
 	PG_END_TRY();
 
 	if (follower->control != NULL)
+	{
 		bb_followcontrol_get(follower->control, &last);
+		ereport(LOG,
+				(errmsg("timeline \"%s\" stops following source \"%s\"",
+						order.timeline, last.source)));
+	}
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextDelete(follower->life);
 	/* bb_unfollow, which may be rolled back, does this itself */

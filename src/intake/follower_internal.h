@@ -27,15 +27,6 @@ typedef enum BbFollowVerdict
 	BB_FOLLOW_GONE		/* end: there is no row, or another one */
 } BbFollowVerdict;
 
-/* When did the WAL of the source end at some LSN? */
-typedef struct BbSourceSample
-{
-	XLogRecPtr	lsn;
-	TimestampTz time;
-} BbSourceSample;
-
-#define BB_SOURCE_SAMPLES 64
-
 typedef struct BbFollower
 {
 	BbFollowOrder order;
@@ -61,8 +52,6 @@ typedef struct BbFollower
 	TimestampTz looked_at; /* around */
 	TimestampTz row_read_at;
 	TimestampTz receiver_started_at;
-	BbSourceSample samples[BB_SOURCE_SAMPLES];
-	int			nsamples;
 } BbFollower;
 
 /* ---- followerrow.c ---- */

@@ -100,7 +100,14 @@ bb_gap_heal(const BbReqCtx *ctx, BbFollower *follower, BbObjectStore *objects,
 	/* what was ingested before an error stays */
 	end = bb_manifest_read(ctx, objects, manifest->timeline)->end_lsn;
 	if (end > manifest->end_lsn)
+	{
+		ereport(LOG,
+				(errmsg("WAL from %X/%X to %X/%X that source \"%s\" has removed was taken from directory \"%s\"",
+						LSN_FORMAT_ARGS(manifest->end_lsn),
+						LSN_FORMAT_ARGS(end), source->name,
+						source->wal_directory)));
 		return end;
+	}
 	/* an archive that lacks the first segment isn't another error */
 	if (error != NULL && error->sqlerrcode != ERRCODE_UNDEFINED_FILE)
 		ReThrowError(error);

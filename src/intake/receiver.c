@@ -193,10 +193,17 @@ look_at_error(BbReception *reception, const ErrorData *error, int failures)
 	if (bb_received_is_broken(reception->received))
 		bb_received_close(reception->received);
 	if (error->sqlerrcode != ERRCODE_OBJECT_IN_USE || failures >= PATIENCE)
+	{
 		bb_followcontrol_error(reception->control, error);
+		reception->has_logged = false;
+	}
 }
 
-/* Connect and receive.  Returns false after an error. */
+/*
+ * Connect and receive.  Returns false after an error.
+ *
+ * Without one, there is a new order, and the next connection comes at once.
+ */
 static bool
 try_once(BbReception *reception, int failures)
 {
@@ -224,7 +231,8 @@ try_once(BbReception *reception, int failures)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
-	set_disconnected(reception->control);
+	if (!is_fine)
+		set_disconnected(reception->control);
 	return is_fine;
 }
 
@@ -263,6 +271,7 @@ receive_for_ever(BbReception *reception)
 		bb_followcontrol_get(reception->control, &status);
 		if (status.problem != BB_RECEIVER_FINE)
 		{
+			set_disconnected(reception->control);
 			failures = 0;
 			nap(LOOK_MS);
 			continue;

@@ -53,8 +53,9 @@ is_same_system(BbReception *reception, const BbReplServer *server)
 		status->segment_size == server->segment_size;
 	status->connected = true;
 	strlcpy(status->host, server->host, sizeof(status->host));
-	status->source_lsn = server->lsn;
 	bb_followcontrol_unlock(reception->control);
+	if (is_same)
+		bb_followcontrol_note_source(reception->control, server->lsn, false);
 	return is_same;
 }
 
@@ -214,9 +215,10 @@ await_order(const BbReqCtx *ctx, BbReception *reception,
 									   BB_RECEPTION_LOOK_MS))
 		{
 			asked = GetCurrentTimestamp();
-			bb_reception_note_position(reception,
-									   bb_repl_identify(ctx, connection)->lsn,
-									   asked);
+			bb_followcontrol_note_source(reception->control,
+										 bb_repl_identify(ctx, connection)
+											 ->lsn,
+										 false);
 		}
 	}
 }

@@ -28,6 +28,7 @@ typedef struct BbReception
 	bool		has_reported;  /* whether it is a synchronous standby: */
 	bool		was_synchronous;
 	BbConfirm	was_confirm;
+	bool		has_logged; /* that it receives, since the last error */
 } BbReception;
 
 /*

@@ -32,17 +32,14 @@ typedef struct BbReceptionStream
 	TimestampTz heard; /* from the source */
 	bool		asked;
 	XLogRecPtr	known_lsn; /* was received by former connections */
-	bool		is_fine;   /* this one goes beyond */
+	TimestampTz begun;	   /* this one */
+	bool		is_fine;   /* it goes beyond, or has lasted */
 } BbReceptionStream;
 
 /* ---- reception_step.c ---- */
 
 /* Look after interrupts and settings; the latch is reset. */
 extern void bb_reception_look_around(const BbReqCtx *ctx);
-
-/* The source's WAL ends at lsn, by its clock at some time. */
-extern void bb_reception_note_position(BbReception *reception, XLogRecPtr lsn,
-									   TimestampTz time);
 
 /*
  * bb_reception_leave_source - the source's WAL isn't what was received before,

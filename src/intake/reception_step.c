@@ -43,17 +43,6 @@ bb_reception_look_around(const BbReqCtx *ctx)
 }
 
 void
-bb_reception_note_position(BbReception *reception, XLogRecPtr lsn,
-						   TimestampTz time)
-{
-	BbFollowStatus *status = bb_followcontrol_lock(reception->control);
-
-	status->source_lsn = lsn;
-	status->source_time = time;
-	bb_followcontrol_unlock(reception->control);
-}
-
-void
 bb_reception_leave_source(BbReceptionStream *stream, XLogRecPtr lsn)
 {
 	BbReception *reception = stream->reception;

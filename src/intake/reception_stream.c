@@ -25,6 +25,9 @@
 #define ASK_MS 30000
 #define GIVE_UP_MS 60000
 
+/* A stream that has lasted so long works. */
+#define FINE_MS 2000
+
 /*
  * Report what is durable, if it is time to.  Returns the time until then.
  *
@@ -68,6 +71,25 @@ give_feedback(BbReceptionStream *stream)
 	return stream->interval_ms;
 }
 
+/* The stream goes on where former ones ended, or has stood for a moment. */
+static void
+note_success(BbReceptionStream *stream)
+{
+	BbReception *reception = stream->reception;
+	BbPosition	here = bb_received_position(reception->received);
+
+	stream->is_fine = true;
+	bb_followcontrol_fine(reception->control);
+	if (reception->has_logged)
+		return;
+	reception->has_logged = true;
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("receiving WAL of source \"%s\" from %s at %X/%X on tli %u",
+					stream->source->name,
+					bb_repl_server(stream->connection)->host,
+					LSN_FORMAT_ARGS(here.received_lsn), here.tli)));
+}
+
 /* A message has arrived. */
 static void
 note_message(BbReceptionStream *stream, const BbStreamMessage *message,
@@ -78,18 +100,15 @@ note_message(BbReceptionStream *stream, const BbStreamMessage *message,
 	stream->heard = GetCurrentTimestamp();
 	stream->asked = false;
 	stream->is_requested |= message->reply_requested;
-	bb_reception_note_position(reception, message->source_lsn,
-							   message->source_time);
+	bb_followcontrol_note_source(reception->control, message->source_lsn,
+								 true);
 	reception->streams = true;
 	/* a full disk, say, lets the source send what is here already */
 	if (!stream->is_fine &&
 		(is_keepalive ||
 		 bb_received_position(reception->received).received_lsn >
 			 stream->known_lsn))
-	{
-		stream->is_fine = true;
-		bb_followcontrol_fine(reception->control);
-	}
+		note_success(stream);
 }
 
 /* Write what has arrived.  Returns the last thing that did. */
@@ -167,7 +186,7 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 	bb_walstream_start(stream->ctx, stream->connection, slot, tli, lsn);
 	stream->known_lsn = bb_received_position(received).received_lsn;
 	stream->last.time = 0;
-	stream->heard = GetCurrentTimestamp();
+	stream->heard = stream->begun = GetCurrentTimestamp();
 	stream->asked = false;
 	for (;;)
 	{
@@ -188,6 +207,10 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 			bb_received_unchecked(received) >= SYNC_BYTES)
 			(void) bb_received_check(stream->ctx, received);
 		bb_received_trim(stream->ctx, received);
+		if (!stream->is_fine && reception->streams &&
+			TimestampDifferenceExceeds(stream->begun, GetCurrentTimestamp(),
+									   FINE_MS))
+			note_success(stream);
 		if (!is_full)
 			look_for_silence(stream);
 		else
@@ -209,7 +232,9 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 		}
 		if (next == BB_STREAM_NOTHING)
 			bb_walstream_wait(stream->ctx, stream->connection, !is_full,
-							  Min(wait_ms, BB_RECEPTION_LOOK_MS));
+							  Min(wait_ms,
+								  stream->is_fine ? BB_RECEPTION_LOOK_MS
+												  : FINE_MS));
 		bb_reception_look_around(stream->ctx);
 	}
 }
@@ -224,6 +249,7 @@ bb_reception_stream(BbReceptionStream *stream)
 	bb_followcontrol_get(reception->control, &status);
 	while (stream_tli(stream, status.slot, &message))
 	{
+		TimeLineID	tli = bb_received_position(reception->received).tli;
 		BbPositionStep step = bb_received_leave(stream->ctx,
 												reception->received,
 												message.switch_lsn);
@@ -234,5 +260,9 @@ bb_reception_stream(BbReceptionStream *stream)
 						   bb_repl_history(stream->ctx, stream->connection,
 										   message.next_tli),
 						   message.switch_lsn);
+		ereport(LOG_SERVER_ONLY,
+				(errmsg("source \"%s\" went from tli %u to tli %u at %X/%X",
+						stream->source->name, tli, message.next_tli,
+						LSN_FORMAT_ARGS(message.switch_lsn))));
 	}
 }

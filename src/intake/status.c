@@ -7,11 +7,17 @@
  */
 #include "postgres.h"
 
+#include "base/settings.h"
 #include "common/file_utils.h"
 #include "foreign/foreign.h"
 #include "intake/follow.h"
+#include "intake/receiver.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+
+/* "streaming" tolerates a lag of so many flushes, and so much more. */
+#define STREAMING_FLUSHES 3
+#define STREAMING_MS 2000
 
 const char *
 bb_follow_state_name(BbFollowState state)
@@ -26,6 +32,37 @@ bb_follow_state_name(BbFollowState state)
 		 [BB_FOLLOW_STOPPED] = "stopped"};
 
 	return names[state];
+}
+
+/*
+ * The follower only knows whether it ingests; how far that is from the source
+ * changes from one moment to the next.
+ *
+ * Without a flush_interval, WAL may wait in memory for long.
+ */
+BbFollowState
+bb_follow_state(BbFollowControl *control)
+{
+	BbFollowStatus status;
+	XLogRecPtr	lsn;
+	int			interval_ms = bb_setting_flush_interval_ms;
+
+	bb_followcontrol_get(control, &status);
+	if (status.state != BB_FOLLOW_CATCHING_UP)
+		return status.state;
+	/* the follower has to take WAL from elsewhere */
+	if (status.problem != BB_RECEIVER_FINE)
+		return BB_FOLLOW_CATCHING_UP;
+	if (!status.connected)
+		return status.host[0] == '\0' && status.error[0] == '\0'
+			? BB_FOLLOW_STARTING
+			: BB_FOLLOW_WAITING;
+	lsn = interval_ms > 0 ? status.covered_lsn
+						  : Max(status.covered_lsn, status.applied_lsn);
+	return bb_followcontrol_lag(control, lsn) / 1000 >
+			STREAMING_MS + STREAMING_FLUSHES * (int64) interval_ms
+		? BB_FOLLOW_CATCHING_UP
+		: BB_FOLLOW_STREAMING;
 }
 
 /* Returns why no follower can run, or an empty text. */
@@ -45,7 +82,8 @@ obstacle(const BbFollowing *following)
 }
 
 bool
-bb_follow_status(const BbFollowing *following, BbFollowStatus *status)
+bb_follow_status(const BbFollowing *following, BbFollowStatus *status,
+				 int64 *lag)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup follow status",
@@ -60,8 +98,13 @@ bb_follow_status(const BbFollowing *following, BbFollowStatus *status)
 	memset(status, 0, sizeof(*status));
 	status->state = BB_FOLLOW_STOPPED;
 	strlcpy(status->error, obstacle(following), sizeof(status->error));
+	*lag = 0;
 	if (control != NULL)
+	{
 		bb_followcontrol_get(control, status);
+		status->state = bb_follow_state(control);
+		*lag = bb_followcontrol_lag(control, status->covered_lsn);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return control != NULL;

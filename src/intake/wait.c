@@ -130,7 +130,7 @@ report_timeout(const Wait *wait, XLogRecPtr lsn, XLogRecPtr readable)
 			 wait->control != NULL
 				 ? errdetail("It can be read up to %X/%X; following is %s%s%s.",
 							 LSN_FORMAT_ARGS(readable),
-							 bb_follow_state_name(wait->status.state),
+							 bb_follow_state_name(bb_follow_state(wait->control)),
 							 wait->status.error[0] != '\0' ? ": " : "",
 							 wait->status.error)
 				 : errdetail("It can be read up to %X/%X; %s.",

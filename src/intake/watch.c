@@ -30,9 +30,6 @@
 /* A receiver that was started isn't missed before this. */
 #define RECEIVER_MS 5000
 
-/* "streaming" tolerates so much more than a flush. */
-#define STREAMING_MS 2000
-
 typedef struct Watch
 {
 	BbIngestControl base;
@@ -96,65 +93,11 @@ bb_watch_begin(BbFollower *follower, const BbManifest *manifest)
 		status->stored_time = now;
 	status->applied_lsn = manifest->end_lsn;
 	status->covered_lsn = manifest->end_lsn;
-	if (status->covered_time == 0)
-		status->covered_time = time_t_to_timestamptz(manifest->end_time);
 	bb_followcontrol_unlock(follower->control);
-	follower->nsamples = 0;
+	bb_followcontrol_note_stored(follower->control,
+								 time_t_to_timestamptz(manifest->end_time));
 	/* an import, a gap's WAL, or another session */
 	follower->reorder |= moved;
-}
-
-/* Note where the WAL of the source ends now. */
-static void
-take_sample(BbFollower *follower, XLogRecPtr lsn, TimestampTz now)
-{
-	BbSourceSample *samples = follower->samples;
-	int			n = follower->nsamples;
-
-	if (XLogRecPtrIsInvalid(lsn))
-		return;
-	if (n > 0 && samples[n - 1].lsn >= lsn)
-	{
-		samples[n - 1].time = now;
-		return;
-	}
-	if (n == BB_SOURCE_SAMPLES)
-	{
-		/* the older they are, the less exact they need to be */
-		for (n = 0; n < BB_SOURCE_SAMPLES / 2; n++)
-			samples[n] = samples[2 * n];
-	}
-	samples[n++] = (BbSourceSample){lsn, now};
-	follower->nsamples = n;
-}
-
-/* Returns the last time at which the WAL of the source ended up to lsn; or 0. */
-static TimestampTz
-use_samples(BbFollower *follower, XLogRecPtr lsn)
-{
-	TimestampTz time = 0;
-	int			used = 0;
-
-	while (used < follower->nsamples && follower->samples[used].lsn <= lsn)
-		time = follower->samples[used++].time;
-	follower->nsamples -= used;
-	memmove(follower->samples, follower->samples + used,
-			follower->nsamples * sizeof(BbSourceSample));
-	return time;
-}
-
-/* Which state is this? */
-static BbFollowState
-state_of(const BbFollowStatus *status, TimestampTz now)
-{
-	long		tolerance = STREAMING_MS + 2 * bb_setting_flush_interval_ms;
-
-	if (!status->connected)
-		return BB_FOLLOW_WAITING;
-	if (status->covered_lsn >= status->source_lsn ||
-		!TimestampDifferenceExceeds(status->covered_time, now, tolerance))
-		return BB_FOLLOW_STREAMING;
-	return BB_FOLLOW_CATCHING_UP;
 }
 
 /* ---- what others want ---- */
@@ -240,8 +183,6 @@ note_shortage(BbFollower *follower, const char *shortage)
 static void
 look_around(BbFollower *follower, TimestampTz now)
 {
-	BbFollowStatus *status;
-	XLogRecPtr	source_lsn;
 	const char *shortage;
 
 	follower->looked_at = now;
@@ -249,13 +190,6 @@ look_around(BbFollower *follower, TimestampTz now)
 	shortage = bb_watch_receiver(follower);
 	if (shortage != NULL)
 		note_shortage(follower, shortage);
-
-	status = bb_followcontrol_lock(follower->control);
-	source_lsn = status->source_lsn;
-	if (status->state != BB_FOLLOW_STOPPED)
-		status->state = state_of(status, now);
-	bb_followcontrol_unlock(follower->control);
-	take_sample(follower, source_lsn, now);
 
 	if (TimestampDifferenceExceeds(follower->row_read_at, now, ROW_MS) &&
 		!bb_follower_read_row(follower))
@@ -311,7 +245,6 @@ committed(const BbIngestControl *control, XLogRecPtr end_lsn,
 		  XLogRecPtr covered_lsn)
 {
 	BbFollower *follower = follower_of(control);
-	TimestampTz covered_time = use_samples(follower, covered_lsn);
 	TimestampTz now = GetCurrentTimestamp();
 	BbFollowStatus *status = bb_followcontrol_lock(follower->control);
 
@@ -319,11 +252,6 @@ committed(const BbIngestControl *control, XLogRecPtr end_lsn,
 		status->stored_time = now;
 	status->stored_lsn = end_lsn;
 	status->covered_lsn = covered_lsn;
-	if (covered_lsn >= status->source_lsn &&
-		!XLogRecPtrIsInvalid(status->source_lsn))
-		covered_time = now;
-	if (covered_time != 0)
-		status->covered_time = covered_time;
 	bb_followcontrol_unlock(follower->control);
 
 	if (end_lsn > follower->bad_lsn)

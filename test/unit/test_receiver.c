@@ -245,7 +245,7 @@ UNIT_TEST(receiver_receives_and_confirms)
 	bb_walsource_committed(ctx, bench.source, lsn);
 	AWAIT(restart_lsn(SLOT) == lsn);
 	CHECK(status_now().confirmed_lsn == lsn);
-	CHECK(status_now().source_lsn >= lsn && status_now().source_time != 0);
+	CHECK(status_now().source_lsn >= lsn);
 
 	/* the leader's end is the receiver's */
 	finish();
