@@ -39,6 +39,7 @@ struct BbSessionWorker
 	char		task[NAMEDATALEN];
 	const BbReqCtx *ctx;  /* the starter's */
 	dsm_segment *segment; /* NULL: stopped or detached */
+	BbWorkerAbout *about; /* in the segment */
 	BackgroundWorkerHandle *handle;
 	shm_mq_handle *reports;
 	shm_mq_handle *output; /* NULL: it has been read to its end */
@@ -84,6 +85,7 @@ bb_sessionworker_stop(BbSessionWorker *worker)
 	detach_queue(&worker->input);
 	if (worker->handle != NULL)
 	{
+		worker->about->stopped = true;
 		TerminateBackgroundWorker(worker->handle);
 		/* this may be an abort already: it must not be cancelled */
 		HOLD_INTERRUPTS();
@@ -195,7 +197,7 @@ create_segment(BbSessionWorker *worker, const BbSessionWorkerRequest *request)
 
 	GetUserIdAndSecContext(&about.user, &about.security_context);
 	strlcpy(about.task, request->task, sizeof(about.task));
-	add_part(toc, BB_WORKER_ABOUT, &about, sizeof(about));
+	worker->about = add_part(toc, BB_WORKER_ABOUT, &about, sizeof(about));
 	add_part(toc, BB_WORKER_SETTINGS, settings, about.settings_length);
 	pfree(settings);
 	add_part(toc, BB_WORKER_PAYLOAD, request->payload, about.payload_length);

@@ -50,6 +50,8 @@ typedef struct BbWorkerAbout
 	size_t		payload_length;
 	bool		has_input;
 	bool		errors_logged; /* BB_WORKER_ERRORS_LOGGED */
+	/* set by bb_sessionworker_stop: the end is what the starter wants */
+	volatile sig_atomic_t stopped;
 	char		task[NAMEDATALEN];
 } BbWorkerAbout;
 

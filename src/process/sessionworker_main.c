@@ -29,6 +29,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 
+static const BbWorkerAbout *worker_about = NULL;
 static shm_mq_handle *worker_output = NULL;
 static shm_mq_handle *worker_input = NULL;
 static BbCounters *worker_counters = NULL;
@@ -141,6 +142,19 @@ log_error(void)
 	ThrowErrorData(error);
 }
 
+/*
+ * SIGTERM.  A worker that its starter stops ends by a cancel, since die() would
+ * write a FATAL error to the server's log, as for a session that is terminated.
+ */
+static void
+stop_or_die(SIGNAL_ARGS)
+{
+	if (worker_about != NULL && worker_about->stopped)
+		StatementCancelHandler(postgres_signal_arg);
+	else
+		die(postgres_signal_arg);
+}
+
 /* Where the postmaster's child begins. */
 void
 bb_sessionworker_main(Datum handle)
@@ -149,14 +163,14 @@ bb_sessionworker_main(Datum handle)
 	shm_toc	   *toc;
 	const BbWorkerAbout *about;
 
-	bb_worker_enter(die);
+	bb_worker_enter(stop_or_die);
 	segment = dsm_attach(DatumGetUInt32(handle));
 	if (segment == NULL)
 		proc_exit(1); /* the starter has stopped it already */
 	toc = shm_toc_attach(BB_WORKER_MAGIC, dsm_segment_address(segment));
 	if (toc == NULL)
 		elog(ERROR, "the segment of a background worker is invalid");
-	about = shm_toc_lookup(toc, BB_WORKER_ABOUT, false);
+	about = worker_about = shm_toc_lookup(toc, BB_WORKER_ABOUT, false);
 	/* from now on errors go to the starter as well */
 	pq_redirect_to_shm_mq(segment,
 						  attach_queue(segment, toc, BB_WORKER_REPORTS));
@@ -174,7 +188,9 @@ bb_sessionworker_main(Datum handle)
 	{
 		/* the abort releases everything that depends on a memory context */
 		HOLD_INTERRUPTS();
-		if (about->errors_logged)
+		if (about->stopped && geterrcode() == ERRCODE_QUERY_CANCELED)
+			FlushErrorState();
+		else if (about->errors_logged)
 			log_error();
 		else
 			EmitErrorReport();
