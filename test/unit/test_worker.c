@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "base/resource.h"
 #include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "intake/receiver.h"
@@ -125,9 +126,8 @@ task_tally(const void *payload, size_t length)
 	const BbReqCtx
 		*ctx = bb_reqctx_attached_child_of(payload, BB_TASK_UNIT_TEST,
 										   bb_sessionworker_counters());
-	MemoryContextCallback callback = {.func = count_last, .arg = (void *) ctx};
 
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &callback);
+	bb_on_reset(CurrentMemoryContext, count_last, (void *) ctx);
 	BB_COUNT(ctx, keys_requested, 1);
 	BB_COUNT(ctx, bytes_out, 8);
 	task_stay(NULL, 0);
