@@ -142,6 +142,13 @@ log_error(void)
 	ThrowErrorData(error);
 }
 
+/* The segment is about to be unmapped. */
+static void
+forget_about(dsm_segment *segment, Datum unused)
+{
+	worker_about = NULL;
+}
+
 /*
  * SIGTERM.  A worker that its starter stops ends by a cancel, since die() would
  * write a FATAL error to the server's log, as for a session that is terminated.
@@ -171,6 +178,7 @@ bb_sessionworker_main(Datum handle)
 	if (toc == NULL)
 		elog(ERROR, "the segment of a background worker is invalid");
 	about = worker_about = shm_toc_lookup(toc, BB_WORKER_ABOUT, false);
+	on_dsm_detach(segment, forget_about, (Datum) 0);
 	/* from now on errors go to the starter as well */
 	pq_redirect_to_shm_mq(segment,
 						  attach_queue(segment, toc, BB_WORKER_REPORTS));
