@@ -295,7 +295,7 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 	server = bb_repl_server(connection);
 	history = read_history(ctx, connection, server->tli);
 	check_base(import, server, server->lsn, server->tli, history);
-	source->wal->reserve(ctx, source->wal);
+	source->wal->reserve(ctx, source->wal, server);
 	start = bb_serverbackup_start(ctx, connection, source->options);
 	if (import->rebase != NULL)
 		check_base(import, server, start.lsn, start.tli,

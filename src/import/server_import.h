@@ -29,8 +29,12 @@ typedef struct BbServerWal BbServerWal;
 
 struct BbServerWal
 {
-	/* Wait until the source keeps its WAL from now on for us. */
-	void		(*reserve) (const BbReqCtx *ctx, BbServerWal *wal);
+	/*
+	 * Wait until the source keeps its WAL from now on for us.  It is the system
+	 * of "server", which the base backup comes from.
+	 */
+	void		(*reserve) (const BbReqCtx *ctx, BbServerWal *wal,
+							const BbReplServer *server);
 	/* Receive the WAL of tli from lsn on. */
 	void		(*receive) (const BbReqCtx *ctx, BbServerWal *wal,
 							TimeLineID tli, XLogRecPtr lsn);

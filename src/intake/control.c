@@ -564,8 +564,12 @@ bb_followcontrol_error(BbFollowControl *control, const ErrorData *error)
 					 : psprintf("%s (%s)", error->message, error->detail),
 				 sizeof(text));
 	status = bb_followcontrol_lock(control);
-	strlcpy(status->error, text, sizeof(status->error));
-	status->error_time = now;
+	/* why following has failed is not to be forgotten */
+	if (control->leads || status->state != BB_FOLLOW_FAILED)
+	{
+		strlcpy(status->error, text, sizeof(status->error));
+		status->error_time = now;
+	}
 	bb_followcontrol_unlock(control);
 
 	/* details may have figures that change from one attempt to the next */

@@ -55,7 +55,7 @@ typedef struct BbFollowStatus
 	TimeLineID	order_tli; /* which receives from here on */
 	XLogRecPtr	order_lsn; /* Invalid: doesn't receive yet */
 	uint32		segment_size;
-	uint64		system_identifier;
+	uint64		system_identifier; /* 0: not known yet */
 	XLogRecPtr	stored_lsn; /* committed to the store */
 	TimestampTz stored_time;
 	XLogRecPtr	covered_lsn; /* all records that end up to here are committed,

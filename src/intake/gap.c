@@ -26,16 +26,27 @@ typedef struct Remaining
 } Remaining;
 
 static Remaining
-ask_source(const BbReqCtx *ctx, const BbSource *source, const char *slot)
+ask_source(const BbReqCtx *ctx, const BbSource *source, const char *slot,
+		   uint64 system_identifier)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup gap source",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	BbReplConnection *connection = bb_repl_connect(ctx, &source->target);
+	const BbReplServer *server = bb_repl_server(connection);
 	Remaining	remaining;
 
-	remaining.tli = bb_repl_server(connection)->tli;
+	if (server->system_identifier != system_identifier)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("source \"%s\" is another server than the one that is followed",
+						source->name),
+				 errdetail("The server at %s has system identifier " UINT64_FORMAT
+						   " instead of " UINT64_FORMAT ".",
+						   server->host, server->system_identifier,
+						   system_identifier)));
+	remaining.tli = server->tli;
 	remaining.lsn = bb_repl_slot_read(ctx, connection, slot).restart_lsn;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -72,7 +83,8 @@ XLogRecPtr
 bb_gap_heal(const BbReqCtx *ctx, BbFollower *follower, BbObjectStore *objects,
 			const BbSource *source, const BbManifest *manifest)
 {
-	Remaining	remaining = ask_source(ctx, source, follower->following->slot);
+	Remaining	remaining = ask_source(ctx, source, follower->following->slot,
+									   manifest->system_identifier);
 	BbWalPlace	place = {.directory = source->wal_directory,
 						 .target = {.kind = BB_WAL_NUMBER,
 									.tli = remaining.tli}};

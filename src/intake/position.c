@@ -46,10 +46,7 @@ bb_position_connect(const BbPosition *here, const BbPositionSource *source)
 		if (source->is_standby)
 			return (BbPositionStep){BB_POSITION_BEHIND, InvalidXLogRecPtr};
 		/* it writes other WAL in its place */
-		return (BbPositionStep){here->durable_lsn > source->lsn
-									? BB_POSITION_DIVERGED
-									: BB_POSITION_LOST,
-								source->lsn};
+		return (BbPositionStep){BB_POSITION_LOST, source->lsn};
 	}
 	if (source->history == NULL || source->history->complaint != NULL)
 		return (BbPositionStep){BB_POSITION_UNREADABLE, InvalidXLogRecPtr};

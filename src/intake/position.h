@@ -44,7 +44,7 @@ typedef enum BbPositionKind
 	BB_POSITION_CUT,	  /* drop what was received from lsn on, then go on */
 	BB_POSITION_REWIND,	  /* the leader has to forget what it read */
 	BB_POSITION_DIVERGED, /* what is durable from lsn on isn't in the source */
-	BB_POSITION_LOST,	  /* a primary that has lost WAL */
+	BB_POSITION_LOST,	  /* a primary that has lost WAL, at lsn or before */
 	BB_POSITION_BEHIND,	  /* a standby that will get there */
 	BB_POSITION_OLDER,	  /* the source is on an older tli */
 	BB_POSITION_UNRELATED, /* our tli isn't in the source's history */

@@ -7,12 +7,13 @@
  *		 ▲						 │  ▲
  *		 └─────── feedback ──────┘  └── control block: orders, stored_lsn
  *
- * A receiver connects, makes sure that its slot exists and reserves WAL
- * (slot_ready), and waits for an order: a position to receive from.  It
- * repeats temporary failures itself, with pauses that grow from 1 s to 30 s,
- * for ever.  What it can't decide it reports as a problem, and then waits for
- * the next order: the leader takes the WAL from elsewhere, imports again, or
- * gives up.
+ * A receiver connects to the system that its leader names, makes sure that its
+ * slot exists and reserves WAL (slot_ready), and waits for an order: a position
+ * to receive from.  It repeats temporary failures itself, with pauses that grow
+ * from 1 s to 30 s, for ever.  Another system than the one that is followed is
+ * such a failure, too: the source's list of hosts may be corrected.  What it
+ * can't decide it reports as a problem, and then waits for the next order: the
+ * leader takes the WAL from elsewhere, imports again, or gives up.
  *
  * It ends when its leader does (the lock of the spool is free).
  *
@@ -30,9 +31,10 @@ typedef enum BbReceiverProblem
 	BB_RECEIVER_GAP,	  /* the source has no WAL at problem_lsn any more */
 	BB_RECEIVER_DIVERGED, /* the source left problem_tli at problem_lsn, before
 						   * what is durable */
-	BB_RECEIVER_REWIND,	  /* the source left problem_tli at problem_lsn, before
+	BB_RECEIVER_DIFFERS, /* the source's WAL of problem_tli isn't what is durable
+						   * from problem_lsn on, or from a point before */
+	BB_RECEIVER_REWIND	 /* the source left problem_tli at problem_lsn, before
 						   * what the leader has read, but not committed */
-	BB_RECEIVER_FOREIGN	  /* another system, version or segment size */
 } BbReceiverProblem;
 
 /* What a receiver does, copied to its process. */

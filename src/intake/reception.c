@@ -36,36 +36,22 @@ access_source(const char *name)
 }
 
 /*
- * Is this the server that is followed?  The first one that a control block sees
- * becomes that, if the leader didn't say which.
+ * Is this the server that is followed, as far as that is known?
+ *
+ * Of several hosts, one may be another system by mistake.  So this is an error
+ * like that of a host that is down.
  */
-static bool
-is_same_system(BbReception *reception, const BbReplServer *server)
-{
-	BbFollowStatus *status = bb_followcontrol_lock(reception->control);
-	bool		is_same;
-
-	if (status->system_identifier == 0)
-		status->system_identifier = server->system_identifier;
-	if (status->segment_size == 0)
-		status->segment_size = server->segment_size;
-	is_same = status->system_identifier == server->system_identifier &&
-		status->segment_size == server->segment_size;
-	status->connected = true;
-	strlcpy(status->host, server->host, sizeof(status->host));
-	bb_followcontrol_unlock(reception->control);
-	if (is_same)
-		bb_followcontrol_note_source(reception->control, server->lsn, false);
-	return is_same;
-}
-
 static void
-report_foreign(const BbReception *reception, const BbSource *source,
-			   const BbReplServer *server)
+check_system(BbReception *reception, const BbSource *source,
+			 const BbReplServer *server)
 {
 	BbFollowStatus status;
 
 	bb_followcontrol_get(reception->control, &status);
+	if (status.system_identifier == 0 ||
+		(status.system_identifier == server->system_identifier &&
+		 status.segment_size == server->segment_size))
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("source \"%s\" is another server than the one that is followed",
@@ -75,7 +61,19 @@ report_foreign(const BbReception *reception, const BbSource *source,
 					   " and %u.",
 					   server->host, server->system_identifier,
 					   server->segment_size, status.system_identifier,
-					   status.segment_size)));
+					   status.segment_size),
+			 errhint("Correct the hosts of the source by ALTER SERVER.")));
+}
+
+static void
+set_connected(BbReception *reception, const BbReplServer *server)
+{
+	BbFollowStatus *status = bb_followcontrol_lock(reception->control);
+
+	status->connected = true;
+	strlcpy(status->host, server->host, sizeof(status->host));
+	bb_followcontrol_unlock(reception->control);
+	bb_followcontrol_note_source(reception->control, server->lsn, false);
 }
 
 /*
@@ -186,37 +184,54 @@ prepare_slot(const BbReqCtx *ctx, BbReceptionStream *stream)
 	bb_followcontrol_wake_leader(reception->control);
 }
 
+/* ---- the leader ---- */
+
+static bool
+knows_system(const BbFollowStatus *status)
+{
+	return status->system_identifier != 0;
+}
+
+static bool
+has_order(const BbFollowStatus *status)
+{
+	return !XLogRecPtrIsInvalid(status->order_lsn);
+}
+
 /*
- * Wait until there is an order.  Returns false if the leader has gone.
+ * Wait until the leader has said what we need.  Returns false if it has gone.
  *
  * That may last as long as an import.  Meanwhile the source is asked for its
  * position, which also shows whether the connection still stands.
  */
 static bool
-await_order(const BbReqCtx *ctx, BbReception *reception,
-			BbReplConnection *connection)
+await(BbReceptionStream *stream, bool (*is_said)(const BbFollowStatus *status))
 {
+	BbReception *reception = stream->reception;
 	TimestampTz asked = GetCurrentTimestamp();
 
 	for (;;)
 	{
 		BbFollowStatus status;
 
+		check_system(reception, stream->source,
+					 bb_repl_server(stream->connection));
 		bb_followcontrol_get(reception->control, &status);
-		if (!XLogRecPtrIsInvalid(status.order_lsn))
+		if (is_said(&status))
 			return true;
 		if (!bb_followcontrol_is_current(reception->control))
 			return false;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 BB_RECEPTION_LOOK_MS, PG_WAIT_EXTENSION);
-		bb_reception_look_around(ctx);
+		bb_reception_look_around(stream->ctx);
 		if (TimestampDifferenceExceeds(asked, GetCurrentTimestamp(),
 									   BB_RECEPTION_LOOK_MS))
 		{
 			asked = GetCurrentTimestamp();
 			bb_followcontrol_note_source(reception->control,
-										 bb_repl_identify(ctx, connection)
+										 bb_repl_identify(stream->ctx,
+														  stream->connection)
 											 ->lsn,
 										 false);
 		}
@@ -296,16 +311,15 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 	begin_offline(ctx, &stream, &status);
 	stream.connection = bb_repl_connect(ctx, &stream.source->target);
 	server = bb_repl_server(stream.connection);
-	if (!is_same_system(reception, server))
-	{
-		bb_reception_problem(reception, BB_RECEIVER_FOREIGN, server->tli,
-							 server->lsn);
-		report_foreign(reception, stream.source, server);
-	}
+	check_system(reception, stream.source, server);
+	set_connected(reception, server);
 	stream.interval_ms = bb_feedback_interval_ms(server->sender_timeout_ms);
 	look_at_synchronous(ctx, &stream);
+	/* so that no other server gets a slot */
+	if (!await(&stream, knows_system))
+		return;
 	prepare_slot(ctx, &stream);
-	if (!await_order(ctx, reception, stream.connection))
+	if (!await(&stream, has_order))
 		return;
 	bb_received_begin(ctx, reception->received, stream.source->confirm);
 	reception->order = bb_received_order(reception->received);

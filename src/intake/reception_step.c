@@ -53,7 +53,7 @@ bb_reception_leave_source(BbReceptionStream *stream, XLogRecPtr lsn)
 	/* this isn't an error of the source: its slot is good */
 	reception->starts_stream = false;
 	if (step.kind == BB_POSITION_DIVERGED)
-		bb_reception_problem(reception, BB_RECEIVER_DIVERGED, tli, lsn);
+		bb_reception_problem(reception, BB_RECEIVER_DIFFERS, tli, lsn);
 	else if (step.kind == BB_POSITION_REWIND)
 		bb_reception_problem(reception, BB_RECEIVER_REWIND, tli, lsn);
 	ereport(ERROR,

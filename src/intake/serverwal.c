@@ -131,16 +131,35 @@ look_at_problem(ServerWal *wal)
 						   ? psprintf("The source has no WAL at %X/%X on tli %u any more.",
 									  LSN_FORMAT_ARGS(status.problem_lsn),
 									  status.problem_tli)
-						   : psprintf("The source left tli %u at %X/%X.",
+						   : psprintf("The source left tli %u at %X/%X, or before.",
 									  status.problem_tli,
 									  LSN_FORMAT_ARGS(status.problem_lsn)))));
 }
 
+/*
+ * Say which system is to be received.  A receiver that has a slot of another one,
+ * since there is one in the source's list of hosts, connects again.
+ */
 static void
-reserve(const BbReqCtx *ctx, BbServerWal *base)
+set_system(ServerWal *wal, const BbReplServer *server)
+{
+	BbFollowStatus *status = bb_followcontrol_lock(wal->control);
+
+	if (status->system_identifier != server->system_identifier ||
+		status->segment_size != server->segment_size)
+		status->slot_ready = false;
+	status->system_identifier = server->system_identifier;
+	status->segment_size = server->segment_size;
+	bb_followcontrol_unlock(wal->control);
+	bb_followcontrol_wake_receiver(wal->control);
+}
+
+static void
+reserve(const BbReqCtx *ctx, BbServerWal *base, const BbReplServer *server)
 {
 	ServerWal  *wal = (ServerWal *) base;
 
+	set_system(wal, server);
 	for (;;)
 	{
 		BbFollowStatus status;

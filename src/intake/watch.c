@@ -130,6 +130,25 @@ raise_diverged(BbFollower *follower, const BbFollowStatus *status)
 					 following->store, following->source, following->store)));
 }
 
+/* No branch can be offered, since nobody knows where it would begin. */
+static void
+raise_differs(BbFollower *follower, const BbFollowStatus *status)
+{
+	const BbFollowing *following = follower->following;
+
+	follower->verdict = BB_FOLLOW_HOPELESS;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("source \"%s\" has diverged from timeline \"%s\"",
+					following->source, following->timeline),
+			 errdetail("The source has other WAL of timeline ID %u than what is stored up to %X/%X. Where that begins is not known; it is at %X/%X, or before.",
+					   status->problem_tli,
+					   LSN_FORMAT_ARGS(status->stored_lsn),
+					   LSN_FORMAT_ARGS(status->problem_lsn)),
+			 errhint("The source may have lost WAL in a crash, or may have been restored from an older copy. Follow it with a new timeline: SELECT bb_follow('%s', store => '%s', timeline => 'NEW').",
+					 following->source, following->store)));
+}
+
 /* Raise the problem of the receiver. */
 static void
 raise_problem(BbFollower *follower, const BbFollowStatus *status)
@@ -152,14 +171,8 @@ raise_problem(BbFollower *follower, const BbFollowStatus *status)
 		case BB_RECEIVER_DIVERGED:
 			raise_diverged(follower, status);
 			break;
-		case BB_RECEIVER_FOREIGN:
-			follower->verdict = BB_FOLLOW_HOPELESS;
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("source \"%s\" is not the system of timeline \"%s\"",
-							follower->following->source,
-							follower->following->timeline),
-					 errdetail_internal("%s", status->error)));
+		case BB_RECEIVER_DIFFERS:
+			raise_differs(follower, status);
 			break;
 	}
 }

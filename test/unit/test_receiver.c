@@ -170,6 +170,8 @@ order_from(XLogRecPtr lsn)
 static void
 begin(const BbReqCtx *ctx, const char *options)
 {
+	BbFollowStatus *status;
+
 	make_source(options);
 	drop_slot(SLOT);
 	bench = (Bench){.ctx = ctx};
@@ -178,6 +180,13 @@ begin(const BbReqCtx *ctx, const char *options)
 	bench.control = bb_followcontrol_create(bench.directory);
 	bb_followcontrol_source(bench.control, SOURCE, SLOT, false);
 	start_receiver();
+	AWAIT(status_now().connected);
+	CHECK(!status_now().slot_ready);
+	status = bb_followcontrol_lock(bench.control);
+	status->system_identifier = GetSystemIdentifier();
+	status->segment_size = wal_segment_size;
+	bb_followcontrol_unlock(bench.control);
+	bb_followcontrol_wake_receiver(bench.control);
 	AWAIT(status_now().slot_ready);
 	CHECK(!XLogRecPtrIsInvalid(restart_lsn(SLOT)));
 	order_from(GetXLogInsertRecPtr());
@@ -449,7 +458,7 @@ UNIT_TEST(receiver_notices_other_wal)
 	change_byte(first - 1);
 	reconnect();
 	AWAIT(status_now().problem != BB_RECEIVER_FINE);
-	CHECK(status_now().problem == BB_RECEIVER_DIVERGED);
+	CHECK(status_now().problem == BB_RECEIVER_DIFFERS);
 	CHECK(status_now().problem_lsn == first - 1);
 	CHECK(restart_lsn(SLOT) == first);
 	finish();
@@ -488,7 +497,7 @@ UNIT_TEST(receiver_fills_holes)
 	end_receiver(SIGTERM);
 	change_byte(lsn - 1);
 	start_receiver();
-	AWAIT(status_now().problem == BB_RECEIVER_DIVERGED);
+	AWAIT(status_now().problem == BB_RECEIVER_DIFFERS);
 	CHECK(status_now().problem_lsn == lsn - 1);
 	finish();
 }
@@ -519,8 +528,13 @@ UNIT_TEST(receiver_refuses_another_system)
 	bb_followcontrol_unlock(bench.control);
 	unit_psql("postgres",
 			  "SELECT pg_terminate_backend(pid) FROM pg_stat_replication;\n");
-	AWAIT(status_now().problem == BB_RECEIVER_FOREIGN);
-	CHECK(strstr(status_now().error, "another server") != NULL);
+	AWAIT(strstr(status_now().error, "another server") != NULL);
+	CHECK(!status_now().connected);
+	/* which may be a mistake in the list of hosts */
+	CHECK(status_now().problem == BB_RECEIVER_FINE);
+	bb_followcontrol_lock(bench.control)->system_identifier--;
+	bb_followcontrol_unlock(bench.control);
+	read_to(write_message("y", 1));
 	finish();
 }
 
@@ -602,6 +616,8 @@ UNIT_TEST(serverwal_of_a_session)
 	BbServerWal *wal;
 	const BbWalOrigin *origin;
 	BbWalStart	start = {.lsn = GetXLogInsertRecPtr()};
+	BbReplServer server = {.system_identifier = GetSystemIdentifier(),
+						   .segment_size = wal_segment_size};
 	char	   *left = bb_followcontrol_path(InvalidOid, "import-left");
 	char	   *spools = pstrdup(left);
 	int			slots = 0;
@@ -616,7 +632,7 @@ UNIT_TEST(serverwal_of_a_session)
 	context = unit_enter();
 	wal = bb_serverwal_session(ctx, SOURCE);
 	CHECK(access(left, F_OK) != 0);
-	wal->reserve(ctx, wal);
+	wal->reserve(ctx, wal, &server);
 	for (int i = 0; i < max_replication_slots; i++)
 		slots += ReplicationSlotCtl->replication_slots[i].in_use;
 	CHECK(slots == 1);
