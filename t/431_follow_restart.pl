@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::Files qw(slurp);
 use BBackup::Following;
 use BBackup::Sessions;
 
@@ -159,6 +160,42 @@ ok( wait_for(
 	'without USAGE it waits');
 $store->safe_psql('postgres', 'GRANT USAGE ON FOREIGN SERVER bbackup TO alice');
 ok(wait_for_state($store, 'streaming', 'alices'), 'until it has it again');
+$store->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER shop FROM alice, group_of_alice');
+ok(wait_for_state($store, 'waiting', 'alices'),
+	'without USAGE of the source, too');
+$store->safe_psql('postgres', 'GRANT USAGE ON FOREIGN SERVER shop TO alice');
+ok(wait_for_state($store, 'streaming', 'alices'), 'until it has that again');
+$store->safe_psql('postgres', q(
+ALTER ROLE alice NOLOGIN;
+SELECT pg_terminate_backend(follower_pid) FROM bb_stat_follow
+	WHERE timeline = 'alices'));
+ok( wait_for(
+		'the role',
+		sub {
+			my %status = follow_status($store, 'alices');
+			return $status{state} eq 'stopped'
+			  && $status{last_error} =~ /"alice" is not permitted to log in/;
+		}),
+	'a role that cannot log in any more is in the view');
+my $refused = qr/FATAL:  role "alice" is not permitted to log in/;
+ok(wait_for('the log', sub { slurp($store->logfile) =~ $refused }),
+	'and in the log');
+sleep 12;
+is(scalar(() = slurp($store->logfile) =~ /$refused/g), 1, 'once');
+$store->safe_psql('postgres', 'ALTER ROLE alice LOGIN');
+ok(wait_for_state($store, 'streaming', 'alices'), 'it can again');
+
+# --- Options that change while a connection stands.
+
+$store->safe_psql('postgres',
+	"ALTER SERVER shop OPTIONS (ADD application_name 'other')");
+ok( $source->poll_query_until(
+		'postgres',
+		"SELECT count(*) = 2 FROM pg_stat_replication"
+		  . " WHERE application_name = 'other'"),
+	'an option that has changed is used');
+$store->safe_psql('postgres',
+	'ALTER SERVER shop OPTIONS (DROP application_name)');
 $store->safe_psql('postgres', $as_alice . "SELECT bb_unfollow('alices')");
 goes_on('that of another timeline');
 

@@ -197,7 +197,8 @@ status_row(FunctionCallInfo fcinfo, const BbFollowing *following)
 	values[0] = NameGetDatum(&names[0]);
 	values[1] = NameGetDatum(&names[1]);
 	values[3] = NameGetDatum(&names[2]);
-	nulls[13] = nulls[14] = !is_measured;
+	nulls[13] = !is_measured;
+	nulls[14] = !is_led || status.covered_lsn == 0;
 	nulls[15] = nulls[18] = nulls[20] = !is_led;
 	bb_result_row(fcinfo, values, nulls);
 }

@@ -125,6 +125,9 @@ extern BbFollowState bb_follow_state(BbFollowControl *control);
 /* "starting", "importing", … */
 extern const char *bb_follow_state_name(BbFollowState state);
 
+/* bb_follow_obstacle - returns why no follower can run for a row, or "". */
+extern const char *bb_follow_obstacle(const BbFollowing *following);
+
 /*
  * bb_follow_status - returns whether a follower runs for a row, and sets *status
  * to what it says, or else to why none can run, if that is known; and *lag to

@@ -33,7 +33,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #define ROUND_MS 60000
@@ -76,9 +75,7 @@ bb_follow_starter_task(const void *payload, size_t length)
 		BbFollowOrder order;
 
 		/* bb_stat_follow shows what can't be started */
-		if (store == NULL ||
-			!SearchSysCacheExists1(AUTHOID,
-								   ObjectIdGetDatum(following->owner)))
+		if (bb_follow_obstacle(following)[0] != '\0')
 			continue;
 		order.store = store->serverid;
 		strlcpy(order.timeline, following->timeline, sizeof(order.timeline));

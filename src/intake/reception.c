@@ -7,33 +7,15 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "intake/receiver.h"
 #include "intake/reception_internal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "process/worker.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 /* ---- the source ---- */
-
-static const BbSource *
-access_source(const char *name)
-{
-	MemoryContext context = CurrentMemoryContext;
-	const BbSource *source;
-
-	/* a session worker is in a transaction already */
-	if (IsTransactionState())
-		return bb_source_access(name);
-	bb_worker_begin_transaction();
-	MemoryContextSwitchTo(context);
-	source = bb_source_access(name);
-	bb_worker_end_transaction();
-	return source;
-}
 
 /*
  * Is this the server that is followed, as far as that is known?
@@ -307,7 +289,7 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 										   ALLOCSET_DEFAULT_SIZES);
 	bb_followcontrol_get(reception->control, &status);
 	reception->order = status.order;
-	stream.source = access_source(status.source);
+	stream.source = bb_reception_source(status.source);
 	begin_offline(ctx, &stream, &status);
 	stream.connection = bb_repl_connect(ctx, &stream.source->target);
 	server = bb_repl_server(stream.connection);

@@ -59,6 +59,17 @@ pg_noreturn extern void bb_reception_leave_source(BbReceptionStream *stream,
 extern bool bb_reception_take_step(const BbReceptionStream *stream,
 								   BbPositionStep step);
 
+/* bb_reception_source - returns a source and its options, as they are now. */
+extern const BbSource *bb_reception_source(const char *name);
+
+/*
+ * bb_reception_source_changed - have the options of the source or of its user
+ * mapping changed since the connection was made?
+ *
+ * Errors: those of bb_source_access, also if the role may not use it any more.
+ */
+extern bool bb_reception_source_changed(const BbReceptionStream *stream);
+
 /* ---- reception_stream.c ---- */
 
 /* bb_reception_stream - stream one tli after the other, until there is a reason

@@ -7,12 +7,15 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "intake/receiver.h"
 #include "intake/reception_internal.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
+#include "process/worker.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 void
 bb_reception_problem(BbReception *reception, int problem, TimeLineID tli,
@@ -40,6 +43,54 @@ bb_reception_look_around(const BbReqCtx *ctx)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
+}
+
+const BbSource *
+bb_reception_source(const char *name)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const BbSource *source;
+
+	/* a session worker is in a transaction already */
+	if (IsTransactionState())
+		return bb_source_access(name);
+	bb_worker_begin_transaction();
+	MemoryContextSwitchTo(context);
+	source = bb_source_access(name);
+	bb_worker_end_transaction();
+	return source;
+}
+
+static bool
+same_target(const BbReplTarget *one, const BbReplTarget *other)
+{
+	int			i;
+
+	for (i = 0; one->keywords[i] != NULL && other->keywords[i] != NULL; i++)
+	{
+		const char *value = one->values[i];
+		const char *now = other->values[i];
+
+		if (strcmp(one->keywords[i], other->keywords[i]) != 0 ||
+			(value == NULL) != (now == NULL) ||
+			(value != NULL && strcmp(value, now) != 0))
+			return false;
+	}
+	return one->keywords[i] == other->keywords[i] &&
+		one->need_password == other->need_password;
+}
+
+bool
+bb_reception_source_changed(const BbReceptionStream *stream)
+{
+	const BbSource *then = stream->source;
+	MemoryContext old = MemoryContextSwitchTo(stream->scratch);
+	const BbSource *now = bb_reception_source(then->name);
+
+	MemoryContextSwitchTo(old);
+	return now->server != then->server || now->confirm != then->confirm ||
+		strcmp(now->application_name, then->application_name) != 0 ||
+		!same_target(&then->target, &now->target);
 }
 
 void

@@ -178,7 +178,7 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 	BbReception *reception = stream->reception;
 	BbReceived *received = reception->received;
 	BbFollowControl *control = reception->control;
-	TimestampTz looked = 0;
+	TimestampTz looked = GetCurrentTimestamp();
 	XLogRecPtr	lsn;
 	TimeLineID	tli = bb_received_next(received, &lsn);
 
@@ -228,6 +228,14 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 		{
 			if (!bb_followcontrol_is_current(control))
 				return false;
+			/* the next connection comes at once */
+			if (!status.temporary && bb_reception_source_changed(stream))
+			{
+				ereport(LOG_SERVER_ONLY,
+						(errmsg("connecting to source \"%s\" again, since its options have changed",
+								stream->source->name)));
+				return false;
+			}
 			looked = GetCurrentTimestamp();
 		}
 		if (next == BB_STREAM_NOTHING)

@@ -7,11 +7,14 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "base/settings.h"
+#include "catalog/pg_authid.h"
 #include "common/file_utils.h"
 #include "foreign/foreign.h"
 #include "intake/follow.h"
 #include "intake/receiver.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -65,19 +68,26 @@ bb_follow_state(BbFollowControl *control)
 		: BB_FOLLOW_STREAMING;
 }
 
-/* Returns why no follower can run, or an empty text. */
-static const char *
-obstacle(const BbFollowing *following)
+const char *
+bb_follow_obstacle(const BbFollowing *following)
 {
 	const char *servers[] = {following->store, following->source};
+	HeapTuple	role;
+	bool		can_login;
 
 	for (int i = 0; i < lengthof(servers); i++)
 	{
 		if (GetForeignServerByName(servers[i], true) == NULL)
 			return psprintf("server \"%s\" does not exist", servers[i]);
 	}
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(following->owner)))
+	role = SearchSysCache1(AUTHOID, ObjectIdGetDatum(following->owner));
+	if (!HeapTupleIsValid(role))
 		return psprintf("role with OID %u does not exist", following->owner);
+	can_login = ((Form_pg_authid) GETSTRUCT(role))->rolcanlogin;
+	ReleaseSysCache(role);
+	if (!can_login)
+		return psprintf("role \"%s\" is not permitted to log in",
+						GetUserNameFromId(following->owner, true));
 	return "";
 }
 
@@ -97,7 +107,8 @@ bb_follow_status(const BbFollowing *following, BbFollowStatus *status,
 			bb_followcontrol_path(store->serverid, following->timeline));
 	memset(status, 0, sizeof(*status));
 	status->state = BB_FOLLOW_STOPPED;
-	strlcpy(status->error, obstacle(following), sizeof(status->error));
+	strlcpy(status->error, bb_follow_obstacle(following),
+			sizeof(status->error));
 	*lag = 0;
 	if (control != NULL)
 	{

@@ -304,7 +304,7 @@ bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("timeline \"%s\" is being written by another session",
 						timeline),
-				 errhint("Try again when it has finished.")));
+				 errhint("Try again when it has finished. A timeline that follows a server is written until bb_unfollow().")));
 }
 
 void

@@ -167,7 +167,7 @@ bb_standingworker_wait(long timeout_ms)
 	bb_standingworker_reload();
 }
 
-/* ---- a database that doesn't exist any more ---- */
+/* ---- a database or a role that can't be used ---- */
 
 static int	fatal_code = 0; /* the SQLSTATE of a FATAL error */
 static emit_log_hook_type previous_hook = NULL;
@@ -182,13 +182,18 @@ note_fatal(ErrorData *error)
 }
 
 /*
- * The process exits while it connects.  FATAL errors can't be caught, and the
- * exit code decides whether the postmaster tries again.
+ * The process exits while it connects: the database doesn't exist any more or
+ * accepts no connections, or the role may not log in.  FATAL errors can't be
+ * caught, and the exit code decides whether the postmaster tries again, every
+ * few seconds.
  */
 static void
 exit_for_good(int code, Datum unused)
 {
-	if (code == 1 && fatal_code == ERRCODE_UNDEFINED_DATABASE)
+	if (code == 1 &&
+		(fatal_code == ERRCODE_UNDEFINED_DATABASE ||
+		 fatal_code == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+		 fatal_code == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE))
 		proc_exit(0);
 }
 
