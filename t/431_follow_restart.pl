@@ -196,7 +196,16 @@ ok( $source->poll_query_until(
 	'an option that has changed is used');
 $store->safe_psql('postgres',
 	'ALTER SERVER shop OPTIONS (DROP application_name)');
-$store->safe_psql('postgres', $as_alice . "SELECT bb_unfollow('alices')");
+# by a superuser without a user mapping
+$store->safe_psql('postgres', q(CREATE ROLE root SUPERUSER LOGIN;
+ALTER SERVER shop OWNER TO alice));
+my $warnings;
+is( $store->psql('postgres',
+		"SET SESSION AUTHORIZATION root; SELECT bb_unfollow('alices')",
+		stderr => \$warnings),
+	0, 'a superuser ends what another role follows');
+is($warnings, '', 'and drops its slot');
+unlike(slots_of($source), qr/alices/, 'which is gone');
 goes_on('that of another timeline');
 
 # --- A dump has the row.

@@ -407,10 +407,36 @@ warn_of_spool(const char *spool, const BbFollowStatus *last)
 			 errhint("bb_ingest() can ingest it from that directory. Remove the directory when it isn't needed any more.")));
 }
 
+/*
+ * Returns the options of the source as the workers have them, since a superuser
+ * need not have a user mapping.
+ */
+static const BbSource *
+source_of(const BbFollowing *following)
+{
+	Oid			caller;
+	int			sec_context;
+	const BbSource *volatile source = NULL;
+
+	/* an error may be caught, so it must not leave another role */
+	GetUserIdAndSecContext(&caller, &sec_context);
+	SetUserIdAndSecContext(following->owner,
+						   sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	PG_TRY();
+	{
+		source = bb_source_access(following->source);
+	}
+	PG_FINALLY();
+	{
+		SetUserIdAndSecContext(caller, sec_context);
+	}
+	PG_END_TRY();
+	return source;
+}
+
 /* Connect, and drop the slot.  Returns false if it is in use. */
 static bool
-try_drop_slot(const BbReqCtx *ctx, const BbSource *source,
-			  const BbFollowing *following)
+try_drop_slot(const BbReqCtx *ctx, const BbFollowing *following)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "bbackup drop slot",
@@ -420,7 +446,8 @@ try_drop_slot(const BbReqCtx *ctx, const BbSource *source,
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(context);
-		bb_repl_slot_drop(ctx, bb_repl_connect(ctx, &source->target),
+		bb_repl_slot_drop(ctx,
+						  bb_repl_connect(ctx, &source_of(following)->target),
 						  following->slot);
 		MemoryContextSwitchTo(caller);
 	}
@@ -446,7 +473,6 @@ static void
 drop_slot_of(const BbReqCtx *ctx, const BbFollowing *following)
 {
 	TimestampTz start = GetCurrentTimestamp();
-	const BbSource *source;
 
 	if (GetForeignServerByName(following->source, true) == NULL)
 	{
@@ -455,8 +481,7 @@ drop_slot_of(const BbReqCtx *ctx, const BbFollowing *following)
 			"The foreign server of the source does not exist any more.");
 		return;
 	}
-	source = bb_source_access(following->source);
-	while (!try_drop_slot(ctx, source, following))
+	while (!try_drop_slot(ctx, following))
 	{
 		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), SLOT_MS))
 		{

@@ -554,15 +554,19 @@ void
 bb_followcontrol_error(BbFollowControl *control, const ErrorData *error)
 {
 	char		text[sizeof(control->noted)];
+	StringInfoData all;
 	BbFollowStatus *status;
 	TimestampTz now = GetCurrentTimestamp();
 	ErrorData	copy = *error;
 
-	bb_text_copy(text,
-				 error->detail == NULL
-					 ? error->message
-					 : psprintf("%s (%s)", error->message, error->detail),
-				 sizeof(text));
+	initStringInfo(&all);
+	appendStringInfoString(&all, error->message);
+	if (error->detail != NULL)
+		appendStringInfo(&all, " (%s)", error->detail);
+	if (error->hint != NULL)
+		appendStringInfo(&all, " Hint: %s", error->hint);
+	bb_text_copy(text, all.data, sizeof(text));
+	pfree(all.data);
 	status = bb_followcontrol_lock(control);
 	/* why following has failed is not to be forgotten */
 	if (control->leads || status->state != BB_FOLLOW_FAILED)

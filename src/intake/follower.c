@@ -431,7 +431,7 @@ recover(BbFollower *follower, ErrorData *error)
 					(errmsg("timeline \"%s\" does not follow source \"%s\" any more, after an error",
 							follower->order.timeline,
 							follower->following->source),
-					 errhint("bb_follow() starts it again.")));
+					 errhint("When the cause is gone, bb_follow() starts it again.")));
 			wait_for_another_row(follower);
 			return false;
 		case BB_FOLLOW_RETRY:

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "intake/follower_internal.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "wal/directory_source.h"
 
@@ -74,9 +75,10 @@ raise_gap(BbFollower *follower, const BbSource *source, XLogRecPtr end,
 							 range)
 				 : errdetail("%s is missing, also in directory \"%s\".", range,
 							 source->wal_directory),
-			 errhint("Put the WAL into the wal_directory of the source, and call bb_follow() again. Or store a new base backup in the same timeline: SELECT bb_rebase_server('%s', '%s', '%s'), then bb_follow(). Or follow with a new timeline.",
-					 following->source, following->store,
-					 following->timeline)));
+			 errhint("Put the WAL into the wal_directory of the source, and call bb_follow() again. Or store a new base backup in the same timeline: SELECT bb_rebase_server(%s, %s, %s), then bb_follow(). Or follow with a new timeline.",
+					 quote_literal_cstr(following->source),
+					 quote_literal_cstr(following->store),
+					 quote_literal_cstr(following->timeline))));
 }
 
 XLogRecPtr

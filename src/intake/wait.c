@@ -117,7 +117,7 @@ report_failed(const Wait *wait)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("following of timeline \"%s\" has failed", wait->timeline),
 			 errdetail_internal("%s", wait->status.error),
-			 errhint("bb_follow() starts it again.")));
+			 errhint("When the cause is gone, bb_follow() starts it again.")));
 }
 
 static void

@@ -21,6 +21,7 @@
 #include "intake/receiver.h"
 #include "miscadmin.h"
 #include "process/standingworker.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -125,9 +126,11 @@ raise_diverged(BbFollower *follower, const BbFollowStatus *status)
 					   status->problem_tli,
 					   LSN_FORMAT_ARGS(status->problem_lsn),
 					   LSN_FORMAT_ARGS(status->stored_lsn)),
-			 errhint("Go on in a branch: SELECT bb_create_branch('NEW', '%s', '%X/%X', '%s'); SELECT bb_follow('%s', store => '%s', timeline => 'NEW').",
+			 errhint("Go on in a branch: SELECT bb_create_branch('NEW', '%s', '%X/%X', %s); SELECT bb_follow(%s, store => %s, timeline => 'NEW').",
 					 following->timeline, LSN_FORMAT_ARGS(status->problem_lsn),
-					 following->store, following->source, following->store)));
+					 quote_literal_cstr(following->store),
+					 quote_literal_cstr(following->source),
+					 quote_literal_cstr(following->store))));
 }
 
 /* No branch can be offered, since nobody knows where it would begin. */
@@ -145,8 +148,9 @@ raise_differs(BbFollower *follower, const BbFollowStatus *status)
 					   status->problem_tli,
 					   LSN_FORMAT_ARGS(status->stored_lsn),
 					   LSN_FORMAT_ARGS(status->problem_lsn)),
-			 errhint("The source may have lost WAL in a crash, or may have been restored from an older copy. Follow it with a new timeline: SELECT bb_follow('%s', store => '%s', timeline => 'NEW').",
-					 following->source, following->store)));
+			 errhint("The source may have lost WAL in a crash, or may have been restored from an older copy. Follow it with a new timeline: SELECT bb_follow(%s, store => %s, timeline => 'NEW').",
+					 quote_literal_cstr(following->source),
+					 quote_literal_cstr(following->store))));
 }
 
 /* Raise the problem of the receiver. */
