@@ -10,7 +10,8 @@
  * tli, the segment in which that tli begins (at X) starts with a copy of the
  * older tli's WAL.  So of each segment the file of the newest tli on the path
  * is read.  Only while that file doesn't reach X yet, since it is being
- * received again from the segment's beginning, the older one is read up to X.
+ * received again from the segment's beginning, or if a crash ended that, the
+ * older one is read up to X.
  *
  * The tail is looked at between two records, never within one: xlogreader
  * assembles a record from pages, and a page that was cut by the tail must be
@@ -198,6 +199,31 @@ bytes_needed(const SpoolSource *source, XLogRecPtr page, uint32 wanted,
 }
 
 /*
+ * Get a page that precedes the newest tli of its segment, from that tli's file if
+ * it has all of it, or else from the older one's.  Returns 0 if that has less than
+ * "needed" bytes.
+ *
+ * A part of a page is no use if the older file has more: xlogreader takes a record
+ * that goes on in the next page for complete in this one.
+ */
+static uint32
+get_older_page(SpoolSource *source, const BbTliRange *range, XLogRecPtr page,
+			   XLogRecPtr limit, uint32 needed)
+{
+	XLogRecPtr	whole = Min(page + XLOG_BLCKSZ, range->begin);
+	uint32		bytes = 0;
+	bool		exists;
+
+	if (limit >= whole)
+		bytes = bytes_in_file(source, range->tli, page, limit, &exists);
+	if (page + bytes >= whole)
+		return bytes;
+	range = bb_tlipath_at(source->base.path, page + needed - 1);
+	bytes = bytes_in_file(source, range->tli, page, range->end, &exists);
+	return bytes >= needed ? bytes : 0;
+}
+
+/*
  * Get at least "needed" bytes of a page into the buffer; returns how many there
  * are, or what page_read returns without them.
  */
@@ -212,12 +238,11 @@ get_page(SpoolSource *source, XLogRecPtr page, uint32 needed)
 	bool		exists;
 	uint32		bytes;
 
-	if (is_last && last >= limit && last < range->begin)
+	/* the newer tli's file may have less, while that is received again */
+	if (last < range->begin)
 	{
-		/* until it is there again under the newer tli */
-		range = bb_tlipath_at(source->base.path, last);
-		bytes = bytes_in_file(source, range->tli, page, range->end, &exists);
-		if (bytes >= needed)
+		bytes = get_older_page(source, range, page, limit, needed);
+		if (bytes > 0)
 			return (int) bytes;
 	}
 	if (last >= limit)
@@ -512,7 +537,7 @@ raise_reason(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
 						   LSN_FORMAT_ARGS(source->tail_lsn))));
 	if (source->retracted)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("WAL in %s goes on from a point before %X/%X",
 						base->name, LSN_FORMAT_ARGS(source->at.end)),
 				 errdetail("%s", why.text)));

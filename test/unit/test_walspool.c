@@ -352,6 +352,52 @@ UNIT_TEST(walspool_reads_while_the_tail_moves)
 	}
 }
 
+/*
+ * The receiver is killed while it receives the segment of a fork again, under the
+ * new tli: what was confirmed of the old one is found.
+ */
+UNIT_TEST(walspool_killed_after_switch)
+{
+	for (int round = 0; round < 50; round++)
+	{
+		MemoryContext part = unit_enter();
+		WalModel   *model;
+		WalModel   *branch;
+		Spool	   *spool;
+		BbWalStart	start;
+		XLogRecPtr	fork;
+		XLogRecPtr	from;
+		TimeLineID	tli;
+
+		begin_round(round);
+		model = model_with(pick_segment_size(), pick(4, 40));
+		spool = spool_new(ctx, model);
+		arrive(ctx, spool, model, model->base, model->end);
+		bb_walspool_sync(ctx, spool->writer);
+		fork = model->records[model->nrecords - 1].end;
+		from = fork - fork % model->stream.segment_size;
+		branch = walmodel_branch(model, 2, model->nrecords);
+		bb_walspool_history(ctx, spool->writer, 2, branch->history);
+		if (from + 1 < fork && from >= model->base)
+			arrive(ctx, spool, branch, from, pick(from + 1, fork - 1));
+		spool->writer = bb_walspool_open(ctx, spool->directory,
+										 model->stream.system_identifier,
+										 model->stream.segment_size);
+		start = walmodel_start(model, 1);
+		EXPECT(bb_walspool_end(ctx, spool->writer, &start, &tli) == fork);
+		/* nor is a reader kept waiting for what is received again */
+		spool->fork = fork;
+		spool->tail.tli = 2;
+		spool->tail.lsn = Max(spool->tail.lsn, from);
+		if (spool->tail.lsn >= fork)
+			spool->tail.lsn = from;
+		open_reader(ctx, spool, model, 1);
+		read_complete(ctx, spool, branch);
+		EXPECT(spool->reader.next == branch->nrecords);
+		unit_leave(part);
+	}
+}
+
 /* ---- tlis ---- */
 
 /*
@@ -444,7 +490,7 @@ UNIT_TEST(walspool_does_not_take_back)
 		EXPECT(!reason.missing);
 		EXPECT(strncmp(reason.text, "Timeline ID 2 forks at ", 23) == 0);
 		CHECK_ERROR(bb_walsource_raise(ctx, spool->reader.source, 0),
-					ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+					ERRCODE_DATA_CORRUPTED);
 		/* nor does another source begin after the fork */
 		CHECK_ERROR(open_reader(ctx, spool, model, model->nrecords),
 					ERRCODE_INVALID_PARAMETER_VALUE);
