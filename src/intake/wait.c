@@ -34,7 +34,6 @@ typedef struct Wait
 	BbObjectStore *objects;
 	MemoryContext context; /* of the control block */
 	BbFollowControl *control;
-	bool		asked;	  /* the follower, for a flush */
 	TimeLineID	tli;	  /* of the source; 0: any */
 	bool		followed; /* by this server */
 	BbFollowStatus status;
@@ -78,18 +77,23 @@ is_on_tli(const Wait *wait)
 	return wait->status.reading_tli >= wait->tli;
 }
 
-/* Attach to the control block of the follower, if one runs, and ask it. */
+/*
+ * Attach to the control block of the follower, if one runs, and ask it.
+ *
+ * Of several waiters, the one with the least LSN asks first, and the next one
+ * when that is committed: an LSN that never comes keeps nobody else waiting.
+ */
 static void
 ask_follower(Wait *wait, XLogRecPtr lsn)
 {
 	MemoryContext old;
 	BbFollowStatus *status;
+	bool		asks;
 
 	if (wait->control != NULL && !bb_followcontrol_is_current(wait->control))
 	{
 		MemoryContextReset(wait->context);
 		wait->control = NULL;
-		wait->asked = false;
 	}
 	if (wait->control == NULL)
 	{
@@ -100,14 +104,16 @@ ask_follower(Wait *wait, XLogRecPtr lsn)
 			return;
 	}
 	bb_followcontrol_get(wait->control, &wait->status);
-	if (!wait->asked && is_on_tli(wait))
-	{
-		status = bb_followcontrol_lock(wait->control);
-		status->wanted_lsn = Max(status->wanted_lsn, lsn);
-		bb_followcontrol_unlock(wait->control);
+	if (!is_on_tli(wait))
+		return;
+	status = bb_followcontrol_lock(wait->control);
+	asks = status->wanted_lsn <= status->covered_lsn ||
+		lsn < status->wanted_lsn;
+	if (asks)
+		status->wanted_lsn = lsn;
+	bb_followcontrol_unlock(wait->control);
+	if (asks)
 		bb_followcontrol_wake_leader(wait->control);
-		wait->asked = true;
-	}
 }
 
 static void

@@ -204,6 +204,8 @@ look_around(BbFollower *follower, TimestampTz now)
 
 	follower->looked_at = now;
 	bb_standingworker_reload();
+	if (!bb_followcontrol_is_current(follower->control))
+		stop_attempt(follower, BB_FOLLOW_GONE, "its spool was removed");
 	shortage = bb_watch_receiver(follower);
 	if (shortage != NULL)
 		note_shortage(follower, shortage);
@@ -237,6 +239,10 @@ wanted(const BbIngestControl *control, XLogRecPtr done_lsn)
 	XLogRecPtr	lsn = status->wanted_lsn;
 	bool		stopped = status->state == BB_FOLLOW_STOPPED;
 	bool		problem = status->problem != BB_RECEIVER_FINE;
+
+	/* the receiver waits for a flush, which may be due in an hour, or never */
+	XLogRecPtr	received_lsn = status->spool_full ? status->received_lsn
+												  : InvalidXLogRecPtr;
 	BbFollowStatus copy;
 
 	status->applied_lsn = done_lsn;
@@ -250,8 +256,10 @@ wanted(const BbIngestControl *control, XLogRecPtr done_lsn)
 		if (copy.problem == BB_RECEIVER_REWIND ||
 			copy.covered_lsn >= copy.received_lsn)
 			raise_problem(follower, &copy);
-		lsn = Max(lsn, copy.received_lsn);
+		lsn = copy.received_lsn;
 	}
+	else if (received_lsn != InvalidXLogRecPtr)
+		lsn = received_lsn;
 	if (TimestampDifferenceExceeds(follower->looked_at, now, LOOK_MS))
 		look_around(follower, now);
 	return lsn;
