@@ -14,6 +14,7 @@
 
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
+#include "commands/defrem.h"
 #include "common/file_utils.h"
 #include "common/hashfn.h"
 #include "foreign/foreign.h"
@@ -215,30 +216,17 @@ wait_a_moment(const BbReqCtx *ctx)
 	bb_reqctx_check(ctx);
 }
 
-/* Ask the follower to end, if one runs.  Sets *last to what it said. */
+/* Ask the follower to end. */
 static void
-ask_to_end(const char *directory, BbFollowStatus *last)
+ask_to_end(BbFollowControl *control)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "bbackup follow control",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	BbFollowControl *control = bb_followcontrol_attach(directory);
+	BbFollowStatus *status = bb_followcontrol_lock(control);
 	int			pid = 0;
 
-	if (control != NULL)
-	{
-		BbFollowStatus *status = bb_followcontrol_lock(control);
-
-		if (status->state != BB_FOLLOW_STOPPED)
-			pid = status->leader_pid;
-		status->state = BB_FOLLOW_STOPPED;
-		if (status->order != 0)
-			*last = *status;
-		bb_followcontrol_unlock(control);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	if (status->state != BB_FOLLOW_STOPPED)
+		pid = status->leader_pid;
+	status->state = BB_FOLLOW_STOPPED;
+	bb_followcontrol_unlock(control);
 	/* it may be in the midst of an import */
 	if (pid != 0)
 		(void) kill(pid, SIGTERM);
@@ -269,28 +257,47 @@ try_lead(const char *directory)
 	return control;
 }
 
-/* Stop the workers of a spool; returns the context that then leads it. */
+/*
+ * Stop the workers of a spool; returns the context that then leads it.
+ *
+ * Sets *last to what they said last, if they said anything.  The receiver goes on
+ * confirming until it ends, in the control block of its leader.
+ */
 static MemoryContext
 stop_workers(const BbReqCtx *ctx, const char *directory, BbFollowStatus *last)
 {
-	MemoryContext lead = AllocSetContextCreate(CurrentMemoryContext,
-											   "bbackup follow lead",
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext lead = AllocSetContextCreate(caller, "bbackup follow lead",
 											   ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(lead);
+	MemoryContext seen = AllocSetContextCreate(caller,
+											   "bbackup follow control",
+											   ALLOCSET_SMALL_SIZES);
 	BbFollowControl *control;
+	BbFollowControl *former = NULL;
 
 	for (;;)
 	{
+		MemoryContextSwitchTo(lead);
 		if (!bb_followcontrol_is_led(directory) &&
 			(control = try_lead(directory)) != NULL)
 			break;
-		ask_to_end(directory, last);
+		MemoryContextSwitchTo(seen);
+		if (former == NULL || !bb_followcontrol_is_current(former))
+		{
+			MemoryContextReset(seen);
+			former = bb_followcontrol_attach(directory);
+		}
+		if (former != NULL)
+			ask_to_end(former);
 		wait_a_moment(ctx);
 	}
 	/* it ends when it sees that its leader has */
 	while (bb_followcontrol_has_receiver(control))
 		wait_a_moment(ctx);
-	MemoryContextSwitchTo(old);
+	if (former != NULL)
+		bb_followcontrol_get(former, last);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(seen);
 	return lead;
 }
 
@@ -396,15 +403,45 @@ warn_of_slot(const BbFollowing *following, const char *why)
 					 following->slot)));
 }
 
-static void
-warn_of_spool(const char *spool, const BbFollowStatus *last)
+/* Is WAL confirmed before the page store has it? */
+static bool
+confirms_spool(const BbFollowing *following)
 {
+	ForeignServer *source = GetForeignServerByName(following->source, true);
+	ListCell   *cell;
+
+	if (source == NULL)
+		return true;
+	foreach(cell, source->options)
+	{
+		DefElem	   *option = lfirst(cell);
+
+		if (strcmp(option->defname, "confirm") == 0)
+			return strcmp(defGetString(option), "spool") == 0;
+	}
+	return false;
+}
+
+/* Is a spool to be kept when following ends?  Then that is a WARNING. */
+static bool
+keeps_spool(const BbFollowing *following, const char *spool,
+			const BbFollowStatus *last)
+{
+	bool		is_known = last->receiving_order != 0;
+
+	if (!bb_follow_spool_is_needed(last, spool) ||
+		(!is_known && !confirms_spool(following)))
+		return false;
 	ereport(WARNING,
 			(errmsg("the spool \"%s\" is kept", spool),
-			 errdetail("It has WAL from %X/%X to %X/%X, which was confirmed to the source, and isn't in the page store.",
-					   LSN_FORMAT_ARGS(last->stored_lsn),
-					   LSN_FORMAT_ARGS(last->confirmed_lsn)),
+			 is_known
+				 ? errdetail("It has WAL from %X/%X to %X/%X, which was confirmed to the source, and isn't in the page store.",
+							 LSN_FORMAT_ARGS(last->stored_lsn),
+							 LSN_FORMAT_ARGS(Max(last->confirmed_lsn,
+												 last->synced_lsn)))
+				 : errdetail("It may have WAL that was confirmed to the source, and isn't in the page store: nobody has read it since the server started."),
 			 errhint("bb_ingest() can ingest it from that directory. Remove the directory when it isn't needed any more.")));
+	return true;
 }
 
 /*
@@ -519,11 +556,8 @@ bb_follow_end(const BbReqCtx *ctx, const char *store, const char *timeline,
 		BbFollowStatus last = {0};
 		MemoryContext lead = stop_workers(ctx, spool, &last);
 
-		if (bb_follow_spool_is_needed(&last))
-		{
-			warn_of_spool(spool, &last);
+		if (keeps_spool(following, spool, &last))
 			spool = NULL;
-		}
 		bb_starts_at_abort(&order, following->owner, lead, spool);
 	}
 	if (drop_slot)

@@ -56,6 +56,7 @@ struct BbFollowControl
 {
 	Block	   *block;
 	BbFd	   *lock;
+	char	   *lock_path;
 	MemoryContext context;
 	bool		leads;
 	bool		receives;
@@ -198,11 +199,12 @@ release(void *arg)
 }
 
 static BbFollowControl *
-map(BbFd *lock, const BbFd *fd, const char *path)
+map(const char *directory, BbFd *lock, const BbFd *fd, const char *path)
 {
 	BbFollowControl *control = palloc0(sizeof(BbFollowControl));
 
 	control->lock = lock;
+	control->lock_path = path_in(directory, "lock");
 	control->context = CurrentMemoryContext;
 	control->noted_code = -1;
 	control->block = mmap(NULL, sizeof(Block), PROT_READ | PROT_WRITE,
@@ -320,7 +322,7 @@ bb_followcontrol_create(const char *directory)
 					 errmsg("could not generate a random number")));
 	}
 	fd = make_block(directory, path, generation);
-	control = map(lock, fd, path);
+	control = map(directory, lock, fd, path);
 	bb_fd_close(fd);
 	write_generation(lock, generation);
 	control->leads = true;
@@ -354,7 +356,7 @@ bb_followcontrol_attach(const char *directory)
 			sizeof(found) &&
 		found == generation)
 	{
-		BbFollowControl *control = map(lock, fd, path);
+		BbFollowControl *control = map(directory, lock, fd, path);
 
 		bb_fd_close(fd);
 		return control;
@@ -394,12 +396,25 @@ bb_followcontrol_is_led(const char *directory)
 	return is_led;
 }
 
+/* Is the lock still where other processes look for it? */
+static bool
+lock_is_in_place(const BbFollowControl *control)
+{
+	struct stat ours;
+	struct stat there;
+
+	return fstat(bb_fd_number(control->lock), &ours) == 0 &&
+		stat(control->lock_path, &there) == 0 && ours.st_dev == there.st_dev &&
+		ours.st_ino == there.st_ino;
+}
+
 bool
 bb_followcontrol_is_current(const BbFollowControl *control)
 {
-	return control->leads ||
-		(byte_is_locked(control->lock, LEADER) &&
-		 read_generation(control->lock) == control->block->generation);
+	return lock_is_in_place(control) &&
+		(control->leads ||
+		 (byte_is_locked(control->lock, LEADER) &&
+		  read_generation(control->lock) == control->block->generation));
 }
 
 bool

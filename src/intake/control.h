@@ -56,7 +56,7 @@ typedef struct BbFollowStatus
 	XLogRecPtr	order_lsn; /* Invalid: doesn't receive yet */
 	uint32		segment_size;
 	uint64		system_identifier; /* 0: not known yet */
-	XLogRecPtr	stored_lsn; /* committed to the store */
+	XLogRecPtr	stored_lsn;		   /* committed to the store */
 	TimestampTz stored_time;
 	XLogRecPtr	covered_lsn; /* all records that end up to here are committed,
 							  * though the last of them may end before */
@@ -142,13 +142,18 @@ extern BbFollowControl *bb_followcontrol_attach(const char *directory);
  * bb_followcontrol_remove - if no process leads in a directory, call "remove"
  * while none can begin to.  Returns false if one leads.
  */
-extern bool bb_followcontrol_remove(
-	const char *directory, void		(*remove)(const char *directory));
+extern bool bb_followcontrol_remove(const char *directory,
+									void (*remove)(const char *directory));
 
 /* bb_followcontrol_is_led - does a process lead in this directory? */
 extern bool bb_followcontrol_is_led(const char *directory);
 
-/* bb_followcontrol_is_current - does the leader of this control block run? */
+/*
+ * bb_followcontrol_is_current - does the leader of this control block run?
+ *
+ * No, if the directory was removed or renamed: another process may lead the one
+ * that takes its place.
+ */
 extern bool bb_followcontrol_is_current(const BbFollowControl *control);
 
 /*

@@ -138,9 +138,10 @@ extern bool bb_follow_status(const BbFollowing *following,
 
 /*
  * bb_follow_spool_is_needed - has the spool WAL that the source may have removed,
- * and that isn't in the page store?
+ * and that isn't in the page store?  If that isn't known, any WAL may be.
  */
-extern bool bb_follow_spool_is_needed(const BbFollowStatus *status);
+extern bool bb_follow_spool_is_needed(const BbFollowStatus *status,
+									  const char *directory);
 
 /*
  * bb_follow_remove_spool - remove the directory of a spool.

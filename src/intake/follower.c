@@ -291,8 +291,10 @@ attempt(BbFollower *follower, MemoryContext context)
 		follower->owner = ResourceOwnerCreate(NULL, "bbackup follow");
 		CurrentResourceOwner = follower->owner;
 		MemoryContextSwitchTo(follower->attempt);
+		/* whose spool was removed is followed by another process, with another */
 		if (!bb_follower_read_row(follower) ||
-			(follower->control == NULL && !lead(follower)))
+			(follower->control == NULL && !lead(follower)) ||
+			!bb_followcontrol_is_current(follower->control))
 			follower->verdict = BB_FOLLOW_GONE;
 		else
 			follow(follower);
@@ -386,6 +388,7 @@ wait_for_another_row(BbFollower *follower)
 		bb_standingworker_wait(FAILED_LOOK_MS);
 		bb_followcontrol_get(follower->control, &status);
 	} while (status.state != BB_FOLLOW_STOPPED &&
+			 bb_followcontrol_is_current(follower->control) &&
 			 bb_follower_read_row(follower));
 }
 
@@ -492,6 +495,7 @@ start_successor(const BbFollowOrder *order, const BbFollowStatus *last)
 	BbFollower	reader = {.order = *order};
 	BbFollowing *following;
 	const char *shortage = NULL;
+	const char *spool;
 
 	bb_follower_begin(&reader);
 	following = bb_follower_find_row(&reader);
@@ -503,8 +507,9 @@ start_successor(const BbFollowOrder *order, const BbFollowStatus *last)
 						order->timeline),
 				 errdetail_internal("%s", shortage)));
 	bb_follower_end(&reader);
-	if (following == NULL && !bb_follow_spool_is_needed(last))
-		remove_spool(bb_followcontrol_path(order->store, order->timeline));
+	spool = bb_followcontrol_path(order->store, order->timeline);
+	if (following == NULL && !bb_follow_spool_is_needed(last, spool))
+		remove_spool(spool);
 }
 
 static void

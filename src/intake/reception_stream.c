@@ -188,6 +188,8 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 	stream->last.time = 0;
 	stream->heard = stream->begun = GetCurrentTimestamp();
 	stream->asked = false;
+	/* on a full disk, writing fails before this makes room */
+	bb_received_trim(stream->ctx, received);
 	for (;;)
 	{
 		bool		is_full = bb_received_is_full(received);

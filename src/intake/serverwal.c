@@ -23,9 +23,17 @@
 #include "process/sessionworker.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
+#include "utils/timestamp.h"
 
 #define PREFIX "import-"
 #define LOOK_MS 1000
+
+/*
+ * The receiver may be at another server than the import: hosts are chosen by
+ * each connection, and options may have changed.  So a connection isn't kept
+ * longer for a slot that isn't made; the import begins again.
+ */
+#define RESERVE_MS 30000
 
 typedef struct ServerWal
 {
@@ -154,10 +162,21 @@ set_system(ServerWal *wal, const BbReplServer *server)
 	bb_followcontrol_wake_receiver(wal->control);
 }
 
+pg_noreturn static void
+report_no_slot(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the WAL of the base backup can't be received"),
+			 errdetail("There has been no replication slot for it for %d s.",
+					   RESERVE_MS / 1000)));
+}
+
 static void
 reserve(const BbReqCtx *ctx, BbServerWal *base, const BbReplServer *server)
 {
 	ServerWal  *wal = (ServerWal *) base;
+	TimestampTz start = GetCurrentTimestamp();
 
 	set_system(wal, server);
 	for (;;)
@@ -169,6 +188,11 @@ reserve(const BbReqCtx *ctx, BbServerWal *base, const BbReplServer *server)
 			return;
 		look_at_worker(ctx, wal);
 		look_at_problem(wal);
+		/* a session's receiver that fails ends */
+		if (wal->worker == NULL &&
+			TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+									   RESERVE_MS))
+			report_no_slot();
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 LOOK_MS, PG_WAIT_EXTENSION);

@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include <dirent.h>
+
 #include "access/htup_details.h"
+#include "access/xlog_internal.h"
 #include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "common/file_utils.h"
@@ -15,6 +18,7 @@
 #include "intake/follow.h"
 #include "intake/receiver.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -121,10 +125,31 @@ bb_follow_status(const BbFollowing *following, BbFollowStatus *status,
 	return control != NULL;
 }
 
-bool
-bb_follow_spool_is_needed(const BbFollowStatus *status)
+/* Is there a segment in the directory of a spool? */
+static bool
+has_segments(const char *directory)
 {
-	return status->confirmed_lsn > status->stored_lsn;
+	DIR		   *dir = AllocateDir(directory);
+	struct dirent *entry;
+	bool		found = false;
+
+	if (dir == NULL)
+		return false;
+	while (!found && (entry = ReadDirExtended(dir, directory, LOG)) != NULL)
+		found = IsXLogFileName(entry->d_name);
+	FreeDir(dir);
+	return found;
+}
+
+bool
+bb_follow_spool_is_needed(const BbFollowStatus *status, const char *directory)
+{
+	/* no receiver has said what is in it, since the last start of the server */
+	if (status->receiving_order == 0)
+		return has_segments(directory);
+	/* without a base backup, nothing is confirmed */
+	return !XLogRecPtrIsInvalid(status->stored_lsn) &&
+		Max(status->confirmed_lsn, status->synced_lsn) > status->stored_lsn;
 }
 
 void
