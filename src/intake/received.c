@@ -22,6 +22,13 @@
 /* A file loses whole blocks of a file system; messages begin at such a block. */
 #define HOLE_BYTES 4096
 
+/*
+ * The leader is woken not more often than this, unless somebody waits for it.
+ * Otherwise it would read record by record, with a commit of the source each time,
+ * and take the processor away from the receiver.
+ */
+#define WAKE_MS 10
+
 struct BbReceived
 {
 	BbFollowControl *control;
@@ -29,6 +36,7 @@ struct BbReceived
 	MemoryContext parent;
 	bool		is_changing; /* a change has begun, and not ended */
 	bool		is_wake_due; /* the leader doesn't know of the tail yet */
+	TimestampTz woken;		 /* last */
 
 	/* the rest means something while "context", that of the spool, isn't NULL */
 	MemoryContext context;
@@ -89,28 +97,54 @@ publish_quietly(BbReceived *received)
 	bb_followcontrol_unlock(received->control);
 }
 
-void
-bb_received_wake(BbReceived *received)
+static void
+wake_leader(BbReceived *received, TimestampTz now)
 {
-	BbFollowStatus *status;
-	bool		waits;
+	BbFollowStatus *status = bb_followcontrol_lock(received->control);
+	bool		waits = status->waiting;
 
-	if (!received->is_wake_due)
-		return;
-	received->is_wake_due = false;
-	status = bb_followcontrol_lock(received->control);
-	waits = status->waiting;
 	status->waiting = false;
 	bb_followcontrol_unlock(received->control);
-	if (waits)
-		bb_followcontrol_wake_leader(received->control);
+	received->is_wake_due = false;
+	if (!waits)
+		return;
+	received->woken = now;
+	bb_followcontrol_wake_leader(received->control);
+}
+
+/* Does a session wait until what arrives can be read? */
+static bool
+is_wanted(BbReceived *received)
+{
+	BbFollowStatus *status = bb_followcontrol_lock(received->control);
+	bool		wanted = status->wanted_lsn > status->covered_lsn;
+
+	bb_followcontrol_unlock(received->control);
+	return wanted;
+}
+
+long
+bb_received_wake(BbReceived *received)
+{
+	TimestampTz now;
+
+	if (!received->is_wake_due)
+		return PG_INT32_MAX;
+	now = GetCurrentTimestamp();
+	/* a clock that was set back is no reason to wait */
+	if (now >= received->woken && now < received->woken + WAKE_MS * 1000 &&
+		!is_wanted(received))
+		return WAKE_MS - (long) (now - received->woken) / 1000;
+	wake_leader(received, now);
+	return PG_INT32_MAX;
 }
 
 static void
 publish(BbReceived *received)
 {
 	publish_quietly(received);
-	bb_received_wake(received);
+	if (received->is_wake_due)
+		wake_leader(received, GetCurrentTimestamp());
 }
 
 /* ---- the beginning ---- */

@@ -71,8 +71,13 @@ extern XLogRecPtr bb_received_write(const BbReqCtx *ctx, BbReceived *received,
 									XLogRecPtr lsn, const uint8 *data,
 									size_t length);
 
-/* Wake the leader if it waits, and more was published. */
-extern void bb_received_wake(BbReceived *received);
+/*
+ * bb_received_wake - wake the leader if it waits, and more was published.
+ *
+ * Returns the milliseconds after which to call this again, since the leader was
+ * woken only a moment ago.
+ */
+extern long bb_received_wake(BbReceived *received);
 
 /*
  * bb_received_check - sync the spool, read the records that are new, and

@@ -218,7 +218,7 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 		else
 			stream->heard = GetCurrentTimestamp();
 		wait_ms = give_feedback(stream);
-		bb_received_wake(received);
+		wait_ms = Min(wait_ms, bb_received_wake(received));
 
 		bb_followcontrol_get(control, &status);
 		if (status.order != bb_received_order(received))
