@@ -27,6 +27,8 @@ close_connection(void *arg)
 
 	PQclear(connection->result);
 	PQfreemem(connection->copied);
+	if (connection->events != NULL)
+		FreeWaitEventSet(connection->events);
 	PQfinish(connection->pg);
 	if (connection->counted)
 		ReleaseExternalFD();

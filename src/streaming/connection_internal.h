@@ -25,6 +25,7 @@
 #include "base/compat.h"
 #include "libpq-fe.h"
 #include "nodes/pg_list.h"
+#include "process/waitset.h"
 #include "streaming/connection.h"
 
 /* How long a server may take to answer a short command, in milliseconds. */
@@ -35,7 +36,9 @@ struct BbReplConnection
 	MemoryContext context; /* holds this struct; its callback closes "pg" */
 	const char *name;	   /* of the source */
 	PGconn	   *pg;
-	bool		counted; /* the socket, by the server, as a descriptor */
+	bool		counted;  /* the socket, by the server, as a descriptor */
+	WaitEventSet *events; /* the latch and the socket; NULL: not made yet */
+	int			socket_event;
 	BbReplServer server;
 	int			notices; /* shown so far */
 

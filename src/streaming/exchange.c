@@ -16,7 +16,6 @@
 #include "base/foreigntext.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/latch.h"
 #include "streaming/connection_internal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -27,26 +26,70 @@
 
 /* ---- waiting ---- */
 
+/*
+ * The set lives as long as the connection: a receiver waits for each commit of
+ * its source, and making a set takes more system calls than the wait.
+ */
+static void
+make_events(BbReplConnection *connection)
+{
+	WaitEventSet *set = BB_WAIT_EVENT_SET_NEW(3);
+
+	PG_TRY();
+	{
+		bb_wait_set_begin(set);
+		connection->socket_event = AddWaitEventToSet(set, WL_SOCKET_READABLE,
+													 PQsocket(connection->pg),
+													 NULL, NULL);
+	}
+	PG_CATCH();
+	{
+		FreeWaitEventSet(set);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	connection->events = set;
+}
+
+/* As WaitLatchOrSocket.  timeout_ms -1: none. */
+static int
+wait_for_events(BbReplConnection *connection, int wanted, long timeout_ms)
+{
+	WaitEvent	event;
+
+	if (connection->events == NULL)
+		make_events(connection);
+	ModifyWaitEvent(connection->events, connection->socket_event, wanted,
+					NULL);
+	if (WaitEventSetWait(connection->events, timeout_ms, &event, 1,
+						 PG_WAIT_EXTENSION) == 0)
+		return WL_TIMEOUT;
+	return (int) event.events;
+}
+
 int
 bb_repl_wait(const BbReqCtx *ctx, BbReplConnection *connection, bool listen,
 			 long timeout_ms)
 {
 	long		left_ms = bb_reqctx_wait_ms(ctx);
-	int			wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	int			wanted = 0;
 	int			events;
 
 	if (timeout_ms < 0 || (left_ms >= 0 && left_ms < timeout_ms))
 		timeout_ms = left_ms;
-	if (timeout_ms >= 0)
-		wanted |= WL_TIMEOUT;
 	if (listen)
 		wanted |= WL_SOCKET_READABLE;
 	if (bb_repl_flush(connection))
 		wanted |= WL_SOCKET_WRITEABLE;
 	if (PQsocket(connection->pg) < 0)
 		bb_repl_lost(connection);
-	events = WaitLatchOrSocket(MyLatch, wanted, PQsocket(connection->pg),
-							   timeout_ms, PG_WAIT_EXTENSION);
+	if (wanted != 0)
+		events = wait_for_events(connection, wanted, timeout_ms);
+	else
+		events = WaitLatch(MyLatch,
+						   WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+							   (timeout_ms >= 0 ? WL_TIMEOUT : 0),
+						   timeout_ms, PG_WAIT_EXTENSION);
 	if (events & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	bb_reqctx_check(ctx);
