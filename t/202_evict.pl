@@ -397,7 +397,7 @@ $reader->safe_psql('postgres', "SELECT pg_cancel_backend($session->{backend})");
 like(answer($session), qr/ERROR:  57014/, 'who waits can be cancelled');
 query_is($watcher,
 	"SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE"
-	  . " 'bbackup%'",
+	  . " 'bbackup prefetch%'",
 	0, 'and its worker goes');
 close $lock;
 is(scalar(() = glob "$caches/whole/*/.*.part"), 0, 'nothing is left over');

@@ -95,10 +95,11 @@ load_block(const BbReqCtx *ctx, BbLayerCursor *cursor, const BbPlace *place,
 	const uint8 *bytes;
 	MemoryContext old;
 
+	/* first of all, since a forged place may be at 0, which is no block */
+	bb_layer_check_place(cursor->layer, place);
 	if (cursor->offset[level] == place->offset)
 		return block;
 
-	bb_layer_check_place(cursor->layer, place);
 	cursor->offset[level] = 0; /* in case of an error */
 	bytes = window_bytes(ctx, cursor, place, level);
 	old = MemoryContextSwitchTo(cursor->context);

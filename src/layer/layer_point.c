@@ -66,10 +66,13 @@ static BbBlock *
 cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
 			 int level)
 {
-	BbCachedBlock *cached = find_cached(layer, level, place->offset);
+	BbCachedBlock *cached;
 	const uint8 *bytes;
 	MemoryContext old;
 
+	/* first of all, since a forged place may be at 0, which is no block */
+	bb_layer_check_place(layer, place);
+	cached = find_cached(layer, level, place->offset);
 	cached->used = ++layer->clock;
 	if (cached->offset == place->offset)
 	{
@@ -77,7 +80,6 @@ cached_block(const BbReqCtx *ctx, BbLayer *layer, const BbPlace *place,
 		return &cached->block;
 	}
 
-	bb_layer_check_place(layer, place);
 	if (layer->blocks_context == NULL)
 		layer->blocks_context = AllocSetContextCreate(layer->context,
 													  "bbackup layer blocks",

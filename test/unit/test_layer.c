@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/codec.h"
 #include "base/crc.h"
 #include "common/pg_prng.h"
 #include "layer/layer.h"
@@ -600,6 +601,38 @@ UNIT_TEST(layer_flipped_bytes_are_noticed)
 	flip_bytes(ctx, &delta_kind, 60, BB_COMPRESSION_NONE, 3000);
 	flip_bytes(ctx, &delta_kind, 60, BB_COMPRESSION_DEFAULT, 3000);
 	flip_bytes(ctx, &delta_kind, 1, BB_COMPRESSION_DEFAULT, 2000);
+}
+
+/* A forged layer may say that its root is where no block can be. */
+static void
+forge_root(const BbReqCtx *ctx, const LayerKind *kind)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbLayerDesc *desc = kind->write(ctx, objects, 10, BB_COMPRESSION_DEFAULT);
+	char	   *name = bb_layer_object_name("main", desc);
+	BbObjectReader *reader = bb_object_open(ctx, objects, name);
+	uint64		at = desc->size - BB_FOOTER_SIZE;
+	uint64		offsets[] = {0, 1, BB_LAYER_HEADER_SIZE - 1, at,
+							 PG_UINT64_MAX};
+	uint8		footer[BB_FOOTER_SIZE];
+
+	bb_object_read(ctx, reader, at, footer, sizeof(footer));
+	bb_object_close(reader);
+	for (int i = 0; i < lengthof(offsets); i++)
+	{
+		bb_put_le64(footer, offsets[i]);
+		bb_put_le32(footer + BB_FOOTER_SIZE - 12,
+					bb_crc32c_of(footer, BB_FOOTER_SIZE - 12));
+		overwrite(unit_object_path(objects, name), at, footer, sizeof(footer));
+		CHECK_ERROR(kind->read(ctx, objects, desc, 10),
+					ERRCODE_DATA_CORRUPTED);
+	}
+}
+
+UNIT_TEST(layer_forged_root_is_noticed)
+{
+	forge_root(ctx, &image_kind);
+	forge_root(ctx, &delta_kind);
 }
 
 static void

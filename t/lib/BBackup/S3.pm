@@ -264,6 +264,8 @@ sub resume
 		'-U', 0, '-m', 16);
 	$self->spawn("swift-$_-server", "$self->{directory}/$_.conf")
 	  foreach @storage;
+	# a proxy that finds no container server answers that there is no bucket
+	$self->wait_for_port($port->{$_}) foreach @storage;
 	$self->start_proxies($ahead);
 	$self->wait_for_port($_) foreach values %$port;
 	return;
