@@ -87,8 +87,8 @@ foreach my $name (sort keys %page)
 	$sql .= $1 while $page{$name} =~ /^```sql\n(.*?)^```$/msg;
 	$sql .= "$1\n" while $page{$name} =~ /^    (SELECT .*;)$/mg;
 }
-# there is no object storage to read from
-$sql =~ s/^SELECT bb_prefetch.*\n//m;
+# there is no object storage to read from, and no source to connect to
+$sql =~ s/^SELECT (?:bb_prefetch|\* FROM bb_identify_source).*\n//mg;
 $sql =~ s/'…'/'key'/g;
 $sql =~ s{/(srv|var/cache)/bbackup}{$directory/$1}g;
 like($sql, qr/pages_requested.*CREATE SERVER archive.*CREATE SERVER cloud/s,
