@@ -300,7 +300,7 @@ COMMENT ON COLUMN bb_stat_follow.last_error IS 'Last error, which may have passe
 COMMENT ON COLUMN bb_stat_follow.last_error_time IS 'Time of the last error';
 COMMENT ON COLUMN bb_stat_follow.restarts IS 'Number of times that a background worker began again after an error';
 COMMENT ON COLUMN bb_stat_follow.confirm IS 'What is confirmed to the source: WAL in the page store (store) or in the synced spool (spool)';
-COMMENT ON COLUMN bb_stat_follow.is_synchronous IS 'Whether commits of the source wait for what is confirmed';
+COMMENT ON COLUMN bb_stat_follow.is_synchronous IS 'Whether commits of the source wait for what is confirmed, as of when the receiver connected';
 COMMENT ON COLUMN bb_stat_follow.follower_pid IS 'Process ID of the background worker that imports and ingests';
 COMMENT ON COLUMN bb_stat_follow.receiver_pid IS 'Process ID of the background worker that receives';
 

@@ -137,6 +137,8 @@ query_is($store, "SELECT bb_create_branch('side', 'shop', '$lsn') = '$lsn',"
 
 fails_like($store, "SELECT bb_follow('shop', timeline => 'shop')",
 	qr/42710:.*already follows.*bb_unfollow/s, 'a timeline that is followed');
+fails_like($store, "SELECT bb_drop_timeline('shop')",
+	qr/55006:.*until bb_unfollow/s, 'nor can it be dropped');
 fails_like($store, "SELECT bb_follow('none', timeline => 'other')",
 	qr/42704:/, 'a source that does not exist');
 fails_like($store, "SELECT bb_follow('bbackup', timeline => 'other')",
@@ -190,6 +192,9 @@ $source->start;
 ok(wait_for('the log', sub { log_count($receiving) == 2 }),
 	'the end of an outage is in the log, once');
 ok(wait_for_state($store, 'streaming', 'shop'), 'it streams again');
+is( log_count(qr/CONTEXT:  following source "shop" through replication slot "bbackup_shop_/),
+	log_count(qr/LOG:  (?:could not connect to|connection to|source "shop" has ended)/),
+	'an error of an outage says what it stops');
 is( log_count(qr/timeline "shop" of page store "bbackup" follows source "shop"/),
 	1, 'so is the beginning of following');
 is(log_count(qr/source "shop" was imported as timeline "shop"/),

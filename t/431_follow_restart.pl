@@ -290,8 +290,9 @@ goes_on('that');
 kill 'KILL', pid_of('follow$');
 goes_on('kill -9, also without preloading');
 $store->restart;
-query_is($store, 'SELECT state FROM bb_stat_follow', 'stopped',
-	'a restart ends it');
+query_is($store,
+	"SELECT state, last_error ~ 'shared_preload_libraries' FROM bb_stat_follow",
+	'stopped|t', 'a restart ends it, and the view says why');
 follow($store, 'shop', 'shop');
 goes_on('bb_follow');
 

@@ -24,47 +24,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/foreigntext.h"
-#include "base/resource.h"
 #include "base/settings.h"
 #include "common/file_perm.h"
-#include "intake/control.h"
-#include "intake/lag.h"
+#include "intake/control_internal.h"
 #include "intake/receiver.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
-#include "storage/spin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 /* Bytes of the lock's file that are locked. */
 #define LEADER 0
 #define RECEIVER 1
-
-typedef struct Block
-{
-	uint64		generation;
-	slock_t		mutex;
-	BbFollowStatus status;
-	BbLag		lag;
-} Block;
-
-struct BbFollowControl
-{
-	Block	   *block;
-	BbFd	   *lock;
-	char	   *lock_path;
-	MemoryContext context;
-	bool		leads;
-	bool		receives;
-
-	/* the error that this process has noted last; -1: none */
-	int			noted_code;
-	char		noted[1024];
-};
 
 char *
 bb_followcontrol_path(Oid store, const char *timeline)
@@ -491,44 +464,6 @@ bb_followcontrol_order(BbFollowControl *control, TimeLineID tli,
 	bb_followcontrol_wake_receiver(control);
 }
 
-/* ---- the lag ---- */
-
-void
-bb_followcontrol_note_source(BbFollowControl *control, XLogRecPtr lsn,
-							 bool is_stream)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	Block	   *block = control->block;
-
-	SpinLockAcquire(&block->mutex);
-	bb_lag_note(&block->lag, lsn, block->status.covered_lsn, now, is_stream);
-	block->status.source_lsn = lsn;
-	SpinLockRelease(&block->mutex);
-}
-
-void
-bb_followcontrol_note_stored(BbFollowControl *control, TimestampTz time)
-{
-	SpinLockAcquire(&control->block->mutex);
-	if (control->block->lag.heard == 0)
-		control->block->lag.heard = time;
-	SpinLockRelease(&control->block->mutex);
-}
-
-int64
-bb_followcontrol_lag(BbFollowControl *control, XLogRecPtr lsn)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	BbLag		lag;
-	bool		is_connected;
-
-	SpinLockAcquire(&control->block->mutex);
-	lag = control->block->lag;
-	is_connected = control->block->status.connected;
-	SpinLockRelease(&control->block->mutex);
-	return bb_lag_get(&lag, lsn, now, is_connected);
-}
-
 /* ---- waking ---- */
 
 /* Set the latch of a process, if there is one with this PID. */
@@ -561,49 +496,4 @@ bb_followcontrol_wake_receiver(BbFollowControl *control)
 	pid = control->block->status.receiver_pid;
 	SpinLockRelease(&control->block->mutex);
 	wake(pid);
-}
-
-/* ---- errors ---- */
-
-void
-bb_followcontrol_error(BbFollowControl *control, const ErrorData *error)
-{
-	char		text[sizeof(control->noted)];
-	StringInfoData all;
-	BbFollowStatus *status;
-	TimestampTz now = GetCurrentTimestamp();
-	ErrorData	copy = *error;
-
-	initStringInfo(&all);
-	appendStringInfoString(&all, error->message);
-	if (error->detail != NULL)
-		appendStringInfo(&all, " (%s)", error->detail);
-	if (error->hint != NULL)
-		appendStringInfo(&all, " Hint: %s", error->hint);
-	bb_text_copy(text, all.data, sizeof(text));
-	pfree(all.data);
-	status = bb_followcontrol_lock(control);
-	/* why following has failed is not to be forgotten */
-	if (control->leads || status->state != BB_FOLLOW_FAILED)
-	{
-		strlcpy(status->error, text, sizeof(status->error));
-		status->error_time = now;
-	}
-	bb_followcontrol_unlock(control);
-
-	/* details may have figures that change from one attempt to the next */
-	if (control->noted_code == error->sqlerrcode &&
-		strncmp(control->noted, error->message, sizeof(control->noted) - 1) ==
-			0)
-		return;
-	control->noted_code = error->sqlerrcode;
-	strlcpy(control->noted, error->message, sizeof(control->noted));
-	copy.elevel = LOG_SERVER_ONLY;
-	ThrowErrorData(&copy);
-}
-
-void
-bb_followcontrol_fine(BbFollowControl *control)
-{
-	control->noted_code = -1;
 }

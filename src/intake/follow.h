@@ -180,5 +180,6 @@ extern void bb_follow_launcher_init(void);
 
 /* Does it, in this server? */
 extern bool bb_follow_is_launched(void);
+extern void bb_follow_set_launched(void);
 
 #endif /* BB_INTAKE_FOLLOW_H */

@@ -40,9 +40,6 @@
 /* A follower that ended comes back after so many seconds. */
 #define RESTART_S 5
 
-/* Set by the postmaster, for its children. */
-static bool launched = false;
-
 const char *
 bb_follow_register(const BbFollowOrder *order, Oid owner)
 {
@@ -219,13 +216,8 @@ bb_follow_launcher_init(void)
 							   .restart_s = RESTART_S,
 							   .restart_terminated = true};
 
-	launched = process_shared_preload_libraries_in_progress;
-	if (launched)
-		bb_standingworker_register_static(&worker);
-}
-
-bool
-bb_follow_is_launched(void)
-{
-	return launched;
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	bb_follow_set_launched();
+	bb_standingworker_register_static(&worker);
 }

@@ -10,6 +10,7 @@
 #include <dirent.h>
 
 #include "access/htup_details.h"
+#include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "base/settings.h"
 #include "catalog/pg_authid.h"
@@ -95,6 +96,36 @@ bb_follow_obstacle(const BbFollowing *following)
 	return "";
 }
 
+/* Set by the postmaster, for its children. */
+static bool launched = false;
+
+void
+bb_follow_set_launched(void)
+{
+	launched = true;
+}
+
+bool
+bb_follow_is_launched(void)
+{
+	return launched;
+}
+
+/* Returns why no follower runs, or "" if one will be started. */
+static const char *
+why_stopped(const BbFollowing *following)
+{
+	const char *obstacle = bb_follow_obstacle(following);
+
+	if (obstacle[0] != '\0')
+		return obstacle;
+	if (RecoveryInProgress())
+		return "this server is a standby";
+	if (!bb_follow_is_launched())
+		return "bbackup is not in shared_preload_libraries; bb_follow() starts it until the server stops";
+	return "";
+}
+
 bool
 bb_follow_status(const BbFollowing *following, BbFollowStatus *status,
 				 int64 *lag)
@@ -111,10 +142,10 @@ bb_follow_status(const BbFollowing *following, BbFollowStatus *status,
 			bb_followcontrol_path(store->serverid, following->timeline));
 	memset(status, 0, sizeof(*status));
 	status->state = BB_FOLLOW_STOPPED;
-	strlcpy(status->error, bb_follow_obstacle(following),
-			sizeof(status->error));
 	*lag = 0;
-	if (control != NULL)
+	if (control == NULL)
+		strlcpy(status->error, why_stopped(following), sizeof(status->error));
+	else
 	{
 		bb_followcontrol_get(control, status);
 		status->state = bb_follow_state(control);
