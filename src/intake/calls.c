@@ -437,7 +437,7 @@ keeps_spool(const BbFollowing *following, const char *spool,
 			 is_known
 				 ? errdetail("It has WAL from %X/%X to %X/%X, which was confirmed to the source, and isn't in the page store.",
 							 LSN_FORMAT_ARGS(last->stored_lsn),
-							 LSN_FORMAT_ARGS(Max(last->confirmed_lsn,
+							 LSN_FORMAT_ARGS(Max(last->promised_lsn,
 												 last->synced_lsn)))
 				 : errdetail("It may have WAL that was confirmed to the source, and isn't in the page store: nobody has read it since the server started."),
 			 errhint("bb_ingest() can ingest it from that directory. Remove the directory when it isn't needed any more.")));

@@ -457,6 +457,14 @@ bb_followcontrol_order(BbFollowControl *control, TimeLineID tli,
 	status->applied_lsn = lsn;
 	if (stored)
 		status->stored_lsn = lsn;
+	else
+	{
+		/* what an import that failed has committed is no part of this one */
+		status->stored_lsn = InvalidXLogRecPtr;
+		status->covered_lsn = InvalidXLogRecPtr;
+		status->confirmed_lsn = InvalidXLogRecPtr;
+		status->promised_lsn = InvalidXLogRecPtr;
+	}
 	status->problem = BB_RECEIVER_FINE;
 	status->problem_tli = 0;
 	status->problem_lsn = InvalidXLogRecPtr;

@@ -83,6 +83,7 @@ typedef struct BbFollowStatus
 	XLogRecPtr	synced_lsn;	   /* the end of the last complete record that is
 								* synced in the spool; 'spool' only */
 	XLogRecPtr	confirmed_lsn; /* reported to the source as flushed */
+	XLogRecPtr	promised_lsn;  /* the most that ever was, of this timeline */
 	TimestampTz confirmed_time;
 	XLogRecPtr	source_lsn; /* the end of the source's WAL */
 	uint64		spool_bytes;
@@ -126,8 +127,8 @@ extern void bb_followcontrol_source(BbFollowControl *control,
  * bb_followcontrol_order - order the receiver to receive the WAL of a tli from
  * lsn on, which is where a record begins or the one before it ends.
  *
- * What is committed is set to that position if "stored", and what is ingested,
- * too.  A problem that was reported is over.  Wakes the receiver.
+ * What is ingested is set to that position, and what is committed to it if
+ * "stored", or else to nothing, as an import begins.  A problem that was reported is over.  Wakes the receiver.
  */
 extern void bb_followcontrol_order(BbFollowControl *control, TimeLineID tli,
 								   XLogRecPtr lsn, bool stored);
@@ -142,8 +143,8 @@ extern BbFollowControl *bb_followcontrol_attach(const char *directory);
  * bb_followcontrol_remove - if no process leads in a directory, call "remove"
  * while none can begin to.  Returns false if one leads.
  */
-extern bool bb_followcontrol_remove(const char *directory,
-									void (*remove)(const char *directory));
+extern bool bb_followcontrol_remove(
+	const char *directory, void		(*remove)(const char *directory));
 
 /* bb_followcontrol_is_led - does a process lead in this directory? */
 extern bool bb_followcontrol_is_led(const char *directory);

@@ -332,11 +332,14 @@ bb_received_order(const BbReceived *received)
 	return received->order;
 }
 
-/* Up to where the source has been told that nothing can be lost, or could be. */
+/*
+ * Up to where the source has been told that nothing can be lost, or could be.
+ * What was confirmed under 'spool' stays so under 'store', which confirms less.
+ */
 static XLogRecPtr
 durable_of(const BbReceived *received, const BbFollowStatus *status)
 {
-	return Max(Max(status->stored_lsn, status->confirmed_lsn),
+	return Max(Max(status->stored_lsn, status->promised_lsn),
 			   received->checked_lsn);
 }
 

@@ -56,6 +56,11 @@ give_feedback(BbReceptionStream *stream)
 								  stream->is_synchronous, stream->interval_ms);
 	if (wait_ms > 0)
 		return wait_ms;
+	/* a message that is only half sent may have arrived */
+	changed = bb_followcontrol_lock(reception->control);
+	if (changed->order == reception->order)
+		changed->promised_lsn = Max(changed->promised_lsn, next.flushed);
+	bb_followcontrol_unlock(reception->control);
 	bb_walstream_feedback(stream->ctx, stream->connection, next.written,
 						  next.flushed, stream->asked);
 	stream->last = next;

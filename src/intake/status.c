@@ -180,7 +180,7 @@ bb_follow_spool_is_needed(const BbFollowStatus *status, const char *directory)
 		return has_segments(directory);
 	/* without a base backup, nothing is confirmed */
 	return !XLogRecPtrIsInvalid(status->stored_lsn) &&
-		Max(status->confirmed_lsn, status->synced_lsn) > status->stored_lsn;
+		Max(status->promised_lsn, status->synced_lsn) > status->stored_lsn;
 }
 
 void

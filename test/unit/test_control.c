@@ -69,9 +69,14 @@ UNIT_TEST(control_has_one_leader)
 	CHECK(status.order == 1 && status.order_tli == 3);
 	CHECK(status.order_lsn == 1000 && status.stored_lsn == 1000);
 	CHECK(status.problem == BB_RECEIVER_FINE);
+	/* an import has nothing of one that failed, which may be of another server */
+	bb_followcontrol_lock(leader)->promised_lsn = 1000;
+	bb_followcontrol_unlock(leader);
 	bb_followcontrol_order(leader, 3, 900, false);
 	bb_followcontrol_get(leader, &status);
-	CHECK(status.order == 2 && status.stored_lsn == 1000);
+	CHECK(status.order == 2 && status.order_lsn == 900);
+	CHECK(XLogRecPtrIsInvalid(status.stored_lsn));
+	CHECK(XLogRecPtrIsInvalid(status.promised_lsn));
 
 	unit_leave(context);
 	CHECK(!bb_followcontrol_is_led(directory));

@@ -464,6 +464,30 @@ UNIT_TEST(receiver_notices_other_wal)
 	finish();
 }
 
+/* What was confirmed under 'spool' stays durable under 'store'. */
+UNIT_TEST(receiver_keeps_what_it_promised)
+{
+	XLogRecPtr	lsn;
+
+	begin(ctx, ", confirm 'spool'");
+	lsn = write_message("promised", 8);
+	AWAIT(restart_lsn(SLOT) >= lsn);
+	read_to(lsn);
+	unit_psql("postgres",
+			  "ALTER SERVER " SOURCE " OPTIONS (SET confirm 'store');\n");
+	reconnect();
+	AWAIT(status_now().confirmed_lsn == bench.start);
+
+	/* the source has other WAL in its place */
+	change_byte(lsn - 1);
+	reconnect();
+	AWAIT(strstr(status_now().error, "other WAL") != NULL);
+	CHECK(status_now().problem == BB_RECEIVER_DIFFERS);
+	CHECK(status_now().problem_lsn == lsn - 1);
+	CHECK(status_now().received_lsn >= lsn);
+	finish();
+}
+
 /* Holes that a crash left in WAL that is stored are no difference. */
 UNIT_TEST(receiver_fills_holes)
 {
