@@ -24,8 +24,6 @@
  */
 #include "postgres.h"
 
-#include <sys/stat.h>
-
 #include "access/xact.h"
 #include "base/settings.h"
 #include "catalog/pg_authid.h"
@@ -53,10 +51,6 @@
 
 /* How often the receiver is looked for in a pause. */
 #define PAUSE_LOOK_MS 1000
-
-/* How long the end of the receiver is waited for. */
-#define REMOVE_TRIES 100
-#define REMOVE_WAIT_MS 100
 
 /* ---- an attempt ---- */
 
@@ -468,50 +462,6 @@ follower_new(const BbFollowOrder *order)
 	return follower;
 }
 
-/* The spool of a timeline that isn't followed any more. */
-static void
-remove_spool(const char *directory)
-{
-	struct stat st;
-
-	for (int tries = 0; tries < REMOVE_TRIES && stat(directory, &st) == 0;
-		 tries++)
-	{
-		/* the receiver ends when it sees that its leader has */
-		if (bb_followcontrol_is_led(directory) ||
-			bb_followcontrol_remove(directory, bb_follow_remove_spool))
-			return;
-		bb_standingworker_wait(REMOVE_WAIT_MS);
-	}
-}
-
-/*
- * This process has led and doesn't any more.  If there is a row, another process
- * is to follow as it says.
- */
-static void
-start_successor(const BbFollowOrder *order, const BbFollowStatus *last)
-{
-	BbFollower	reader = {.order = *order};
-	BbFollowing *following;
-	const char *shortage = NULL;
-	const char *spool;
-
-	bb_follower_begin(&reader);
-	following = bb_follower_find_row(&reader);
-	if (following != NULL)
-		shortage = bb_follow_register(order, following->owner);
-	if (shortage != NULL)
-		ereport(LOG,
-				(errmsg("could not start the follower of timeline \"%s\"",
-						order->timeline),
-				 errdetail_internal("%s", shortage)));
-	bb_follower_end(&reader);
-	spool = bb_followcontrol_path(order->store, order->timeline);
-	if (following == NULL && !bb_follow_spool_is_needed(last, spool))
-		remove_spool(spool);
-}
-
 static void
 make_attempts(BbFollower *follower)
 {
@@ -545,6 +495,7 @@ bb_follow_task(const void *payload, size_t length)
 	BbFollower *follower = follower_new(payload);
 	BbFollowOrder order = follower->order;
 	BbFollowStatus last = {.state = BB_FOLLOW_STOPPED};
+	BbFollowControl *former = NULL;
 
 	/* following has no end */
 	SetConfigOption("bbackup.call_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
@@ -569,9 +520,13 @@ bb_follow_task(const void *payload, size_t length)
 				(errmsg("timeline \"%s\" stops following source \"%s\"",
 						order.timeline, last.source)));
 	}
+	/* a second mapping, which outlasts our lead */
 	MemoryContextSwitchTo(TopMemoryContext);
+	if (follower->control != NULL &&
+		bb_followcontrol_is_current(follower->control))
+		former = bb_followcontrol_attach(follower->directory);
 	MemoryContextDelete(follower->life);
 	/* bb_unfollow, which may be rolled back, does this itself */
 	if (last.state != BB_FOLLOW_STOPPED)
-		start_successor(&order, &last);
+		bb_successor_start(&order, former);
 }

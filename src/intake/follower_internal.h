@@ -7,6 +7,7 @@
  *	  followerrow.c	the row
  *	  watch.c		between two records: problems, orders of others, figures
  *	  gap.c			WAL that the source has no longer
+ *	  successor.c	after the end
  *
  *-------------------------------------------------------------------------
  */
@@ -117,5 +118,18 @@ extern void bb_watch_begin(BbFollower *follower, const BbManifest *manifest);
 extern XLogRecPtr bb_gap_heal(const BbReqCtx *ctx, BbFollower *follower,
 							  BbObjectStore *objects, const BbSource *source,
 							  const BbManifest *manifest);
+
+/* ---- successor.c ---- */
+
+/*
+ * bb_successor_start - this process has led and doesn't any more: if there is a
+ * row, another process is to follow as it says; otherwise the spool is removed,
+ * unless it is needed.
+ *
+ * "former" is the control block, attached before the lead ended; NULL: its spool
+ * was removed.
+ */
+extern void bb_successor_start(const BbFollowOrder *order,
+							   BbFollowControl *former);
 
 #endif /* BB_FOLLOWER_INTERNAL_H */
