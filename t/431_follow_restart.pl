@@ -184,6 +184,60 @@ sleep 12;
 is(scalar(() = slurp($store->logfile) =~ /$refused/g), 1, 'once');
 $store->safe_psql('postgres', 'ALTER ROLE alice LOGIN');
 ok(wait_for_state($store, 'streaming', 'alices'), 'it can again');
+$store->safe_psql('postgres', q(
+ALTER ROLE alice NOLOGIN;
+SELECT pg_terminate_backend(receiver_pid) FROM bb_stat_follow
+	WHERE timeline = 'alices'));
+ok( wait_for(
+		'the role',
+		sub {
+			my %status = follow_status($store, 'alices');
+			return $status{state} eq 'stopped'
+			  && $status{last_error} =~ /"alice" is not permitted to log in/;
+		}),
+	'the same if only the receiver has ended');
+is(scalar(() = slurp($store->logfile) =~ /$refused/g), 1,
+	'which is not started in vain');
+$store->safe_psql('postgres', 'ALTER ROLE alice LOGIN');
+ok(wait_for_state($store, 'streaming', 'alices'), 'it goes on later');
+
+# --- A spool that can't be made, and a database that waits for a lock.
+
+my $spools = $store->data_dir . '.bbackup_spool';
+$store->stop;
+rename($spools, "$spools.away") or die;
+PostgreSQL::Test::Utils::append_to_file($spools, '');
+$store->start;
+ok( wait_for(
+		'the log',
+		sub {
+			return slurp($store->logfile) =~
+			  /LOG:  timeline "shop" cannot be followed\n.*DETAIL:  directory "\Q$spools\E\S*" cannot be used: Not a directory/;
+		}),
+	'a spool that cannot be made is in the log');
+query_is($store,
+	"SELECT state, last_error ~ '^directory .* cannot be used: Not a directory'"
+	  . " FROM bb_stat_follow WHERE timeline = 'shop'",
+	'stopped|t', 'and in the view');
+unlink($spools) or die;
+rename("$spools.away", $spools) or die;
+
+# template1 comes before postgres
+my $locker = start_session($store);
+ask($locker, '\c template1');
+is(ask($locker, 'BEGIN; LOCK TABLE pg_extension'), '', 'a lock');
+$store->safe_psql('postgres',
+	'SELECT pg_terminate_backend(' . pid_of('launcher') . ')');
+ok( wait_for(
+		'the log',
+		sub {
+			return slurp($store->logfile) =~
+			  /could not look for followers in database 1 within/;
+		}),
+	'a database where a table is locked is left');
+ok(wait_for_state($store, 'streaming', 'alices'), 'the others are not');
+ok(wait_for_state($store, 'streaming', 'shop'), 'none of them');
+end_session($locker);
 
 # --- Options that change while a connection stands.
 

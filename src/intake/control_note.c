@@ -53,6 +53,24 @@ bb_followcontrol_lag(BbFollowControl *control, XLogRecPtr lsn)
 
 /* ---- errors ---- */
 
+/* Make one line of a text: libpq's messages have line breaks. */
+static void
+join_lines(char *text)
+{
+	char	   *to = text;
+
+	for (const char *from = text; *from != '\0'; from++)
+	{
+		char		c = strchr("\n\r\t", *from) != NULL ? ' ' : *from;
+
+		if (c != ' ' || (to > text && to[-1] != ' '))
+			*to++ = c;
+	}
+	while (to > text && to[-1] == ' ')
+		to--;
+	*to = '\0';
+}
+
 void
 bb_followcontrol_error(BbFollowControl *control, const ErrorData *error)
 {
@@ -69,6 +87,7 @@ bb_followcontrol_error(BbFollowControl *control, const ErrorData *error)
 		appendStringInfo(&all, " (%s)", error->detail);
 	if (error->hint != NULL)
 		appendStringInfo(&all, " Hint: %s", error->hint);
+	join_lines(all.data);
 	bb_text_copy(text, all.data, sizeof(text));
 	pfree(all.data);
 	status = bb_followcontrol_lock(control);

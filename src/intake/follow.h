@@ -125,8 +125,17 @@ extern BbFollowState bb_follow_state(BbFollowControl *control);
 /* "starting", "importing", … */
 extern const char *bb_follow_state_name(BbFollowState state);
 
-/* bb_follow_obstacle - returns why no follower can run for a row, or "". */
+/*
+ * bb_follow_obstacle - returns why no follower can run for a row, or "".
+ *
+ * bb_follow_owner_obstacle - the same, if it is the owner's fault.
+ *
+ * bb_follow_spool_obstacle - why files can't be made in a spool's directory, or
+ * "".
+ */
 extern const char *bb_follow_obstacle(const BbFollowing *following);
+extern const char *bb_follow_owner_obstacle(Oid owner);
+extern const char *bb_follow_spool_obstacle(const char *directory);
 
 /*
  * bb_follow_status - returns whether a follower runs for a row, and sets *status

@@ -46,6 +46,9 @@
 /* WAL that can't be read at one place is received so often. */
 #define BAD_TIMES_MAX 3
 
+/* How often a follower that can't lead tries to: for less than a minute. */
+#define HIDDEN_FAILURES_MAX 5
+
 /* How often a failed follower looks for another row. */
 #define FAILED_LOOK_MS 1000
 
@@ -108,6 +111,7 @@ need_receiver(BbFollower *follower)
 {
 	const char *shortage = bb_watch_receiver(follower);
 
+	bb_watch_owner(follower);
 	if (shortage != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
@@ -433,6 +437,10 @@ recover(BbFollower *follower, ErrorData *error)
 			return false;
 		case BB_FOLLOW_RETRY:
 			note(follower, error);
+			/* the launcher would start another one each minute */
+			if (follower->control == NULL && bb_follow_is_launched() &&
+				follower->failures >= HIDDEN_FAILURES_MAX)
+				return false;
 			if (follower->control != NULL)
 				bb_watch_state(follower, BB_FOLLOW_WAITING);
 			pause_for(follower, bb_retry_pause_ms(++follower->failures));
@@ -474,7 +482,7 @@ make_attempts(BbFollower *follower)
 	{
 		MemoryContextReset(errors);
 		error = attempt(follower, errors);
-		MemoryContextSwitchTo(follower->life);
+		MemoryContextSwitchTo(errors);
 	} while (error != NULL && recover(follower, error));
 }
 

@@ -44,7 +44,8 @@ typedef struct BbFollower
 	bool		is_gap; /* heal it first */
 	bool		importing;
 	bool		ingesting;
-	bool		reorder; /* let the receiver begin again */
+	bool		reorder;   /* let the receiver begin again */
+	bool		is_barred; /* the owner may not log in */
 
 	int			failures; /* in a row */
 	XLogRecPtr	bad_lsn;  /* where WAL couldn't be read */
@@ -91,9 +92,18 @@ extern const BbIngestControl *bb_watch_new(BbFollower *follower);
 /*
  * bb_watch_receiver - start the receiver, unless it runs.
  *
- * Returns NULL, or why it can't be started.
+ * Returns NULL, or why it can't be started; if the owner is the cause, NULL, and
+ * sets is_barred.
  */
 extern const char *bb_watch_receiver(BbFollower *follower);
+
+/*
+ * bb_watch_owner - end following if the receiver couldn't be started because the
+ * owner of the row may not log in.  The launcher starts it when it may again.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE, with the verdict GONE.
+ */
+extern void bb_watch_owner(BbFollower *follower);
 
 extern void bb_watch_state(BbFollower *follower, BbFollowState state);
 

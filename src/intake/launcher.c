@@ -12,6 +12,10 @@
  * once a minute, as the autovacuum launcher does.  A follower that runs is left
  * alone.  So what couldn't start because no process was free starts later.
  *
+ * A starter may wait for a lock, on a table or on its database.  The launcher
+ * ends it then, goes on with the other databases, and comes back in the next
+ * round.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -36,6 +40,9 @@
 #include "utils/timestamp.h"
 
 #define ROUND_MS 60000
+
+/* How long a starter may take. */
+#define STARTER_MS 10000
 
 /* A follower that ended comes back after so many seconds. */
 #define RESTART_S 5
@@ -70,15 +77,22 @@ bb_follow_starter_task(const void *payload, size_t length)
 		const BbFollowing *following = lfirst(cell);
 		ForeignServer *store = GetForeignServerByName(following->store, true);
 		BbFollowOrder order;
+		const char *spool;
+		const char *obstacle;
 
 		/* bb_stat_follow shows what can't be started */
 		if (bb_follow_obstacle(following)[0] != '\0')
 			continue;
 		order.store = store->serverid;
 		strlcpy(order.timeline, following->timeline, sizeof(order.timeline));
-		if (!bb_followcontrol_is_led(
-				bb_followcontrol_path(order.store, order.timeline)) &&
-			shortage == NULL)
+		spool = bb_followcontrol_path(order.store, order.timeline);
+		obstacle = bb_follow_spool_obstacle(spool);
+		if (obstacle[0] != '\0')
+			ereport(LOG,
+					(errmsg("timeline \"%s\" cannot be followed",
+							order.timeline),
+					 errdetail_internal("%s", obstacle)));
+		else if (shortage == NULL && !bb_followcontrol_is_led(spool))
 			shortage = bb_follow_register(&order, following->owner);
 	}
 	if (shortage != NULL)
@@ -157,22 +171,28 @@ start_all(void)
 {
 	List	   *databases = find_databases(true);
 	ListCell   *cell;
-	static bool reported = false;
 
 	foreach(cell, databases)
 	{
 		BbStandingWorker worker = {.task = BB_FOLLOW_STARTER_TASK,
 								   .database = lfirst_oid(cell)};
-		const char *shortage = bb_standingworker_run(&worker);
+		bool		in_time;
+		const char *shortage = bb_standingworker_run(&worker, STARTER_MS,
+													 &in_time);
 
-		if (shortage != NULL && !reported)
+		if (shortage != NULL)
+		{
 			ereport(LOG,
 					(errmsg("could not look for followers"),
 					 errdetail_internal("%s", shortage),
 					 errhint("Raise max_worker_processes.")));
-		reported = shortage != NULL;
-		if (reported)
 			break;
+		}
+		if (!in_time)
+			ereport(LOG,
+					(errmsg("could not look for followers in database %u within %d seconds",
+							worker.database, STARTER_MS / 1000),
+					 errhint("Another session may have locked a table there.")));
 	}
 }
 

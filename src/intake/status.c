@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include <dirent.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "access/htup_details.h"
 #include "access/xlog.h"
@@ -74,26 +76,32 @@ bb_follow_state(BbFollowControl *control)
 }
 
 const char *
+bb_follow_owner_obstacle(Oid owner)
+{
+	HeapTuple	role = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
+	bool		can_login;
+
+	if (!HeapTupleIsValid(role))
+		return psprintf("role with OID %u does not exist", owner);
+	can_login = ((Form_pg_authid) GETSTRUCT(role))->rolcanlogin;
+	ReleaseSysCache(role);
+	if (!can_login)
+		return psprintf("role \"%s\" is not permitted to log in",
+						GetUserNameFromId(owner, true));
+	return "";
+}
+
+const char *
 bb_follow_obstacle(const BbFollowing *following)
 {
 	const char *servers[] = {following->store, following->source};
-	HeapTuple	role;
-	bool		can_login;
 
 	for (int i = 0; i < lengthof(servers); i++)
 	{
 		if (GetForeignServerByName(servers[i], true) == NULL)
 			return psprintf("server \"%s\" does not exist", servers[i]);
 	}
-	role = SearchSysCache1(AUTHOID, ObjectIdGetDatum(following->owner));
-	if (!HeapTupleIsValid(role))
-		return psprintf("role with OID %u does not exist", following->owner);
-	can_login = ((Form_pg_authid) GETSTRUCT(role))->rolcanlogin;
-	ReleaseSysCache(role);
-	if (!can_login)
-		return psprintf("role \"%s\" is not permitted to log in",
-						GetUserNameFromId(following->owner, true));
-	return "";
+	return bb_follow_owner_obstacle(following->owner);
 }
 
 /* Set by the postmaster, for its children. */
@@ -111,9 +119,36 @@ bb_follow_is_launched(void)
 	return launched;
 }
 
+const char *
+bb_follow_spool_obstacle(const char *directory)
+{
+	char	   *place = pstrdup(directory);
+
+	/* the directory and its parent are made */
+	for (int i = 0; i < 2 && access(place, F_OK) < 0 && errno == ENOENT; i++)
+		get_parent_directory(place);
+	if (access(psprintf("%s/.", place), R_OK | W_OK | X_OK) < 0)
+		return psprintf("directory \"%s\" cannot be used: %m", place);
+	return "";
+}
+
+/* Returns why there is no room for a spool, or "". */
+static const char *
+lacks_room(const char *directory)
+{
+	char	   *place = pstrdup(directory);
+	struct statvfs room;
+
+	for (int i = 0; i < 2 && access(place, F_OK) < 0; i++)
+		get_parent_directory(place);
+	if (statvfs(place, &room) == 0 && room.f_bavail == 0)
+		return psprintf("the file system of directory \"%s\" is full", place);
+	return "";
+}
+
 /* Returns why no follower runs, or "" if one will be started. */
 static const char *
-why_stopped(const BbFollowing *following)
+why_stopped(const BbFollowing *following, const char *directory)
 {
 	const char *obstacle = bb_follow_obstacle(following);
 
@@ -121,6 +156,11 @@ why_stopped(const BbFollowing *following)
 		return obstacle;
 	if (RecoveryInProgress())
 		return "this server is a standby";
+	obstacle = bb_follow_spool_obstacle(directory);
+	if (obstacle[0] == '\0')
+		obstacle = lacks_room(directory);
+	if (obstacle[0] != '\0')
+		return obstacle;
 	if (!bb_follow_is_launched())
 		return "bbackup is not in shared_preload_libraries; bb_follow() starts it until the server stops";
 	return "";
@@ -136,15 +176,21 @@ bb_follow_status(const BbFollowing *following, BbFollowStatus *status,
 	MemoryContext old = MemoryContextSwitchTo(context);
 	ForeignServer *store = GetForeignServerByName(following->store, true);
 	BbFollowControl *control = NULL;
+	const char *directory = "";
 
 	if (store != NULL)
-		control = bb_followcontrol_attach(
-			bb_followcontrol_path(store->serverid, following->timeline));
+	{
+		directory = bb_followcontrol_path(store->serverid,
+										  following->timeline);
+		if (bb_follow_spool_obstacle(directory)[0] == '\0')
+			control = bb_followcontrol_attach(directory);
+	}
 	memset(status, 0, sizeof(*status));
 	status->state = BB_FOLLOW_STOPPED;
 	*lag = 0;
 	if (control == NULL)
-		strlcpy(status->error, why_stopped(following), sizeof(status->error));
+		strlcpy(status->error, why_stopped(following, directory),
+				sizeof(status->error));
 	else
 	{
 		bb_followcontrol_get(control, status);

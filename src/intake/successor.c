@@ -64,7 +64,11 @@ bb_successor_start(const BbFollowOrder *order, BbFollowControl *former)
 	bb_follower_begin(&reader);
 	following = bb_follower_find_row(&reader);
 	if (following != NULL)
-		shortage = bb_follow_register(order, following->owner);
+	{
+		shortage = bb_follow_owner_obstacle(following->owner);
+		if (shortage[0] == '\0')
+			shortage = bb_follow_register(order, following->owner);
+	}
 	if (shortage != NULL)
 		ereport(LOG,
 				(errmsg("could not start the follower of timeline \"%s\"",

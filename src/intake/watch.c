@@ -39,6 +39,21 @@ typedef struct Watch
 
 /* ---- the receiver ---- */
 
+/* A worker whose role may not log in ends at once, with a FATAL error. */
+static bool
+owner_can_login(BbFollower *follower)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	bool		can_login;
+
+	bb_follower_begin(follower);
+	can_login = bb_follow_owner_obstacle(follower->following->owner)[0] ==
+		'\0';
+	bb_follower_end(follower);
+	MemoryContextSwitchTo(caller);
+	return can_login;
+}
+
 const char *
 bb_watch_receiver(BbFollower *follower)
 {
@@ -55,6 +70,9 @@ bb_watch_receiver(BbFollower *follower)
 		(follower->receiver_started_at != 0 &&
 		 !TimestampDifferenceExceeds(follower->receiver_started_at, now,
 									 RECEIVER_MS)))
+		return NULL;
+	follower->is_barred = !owner_can_login(follower);
+	if (follower->is_barred)
 		return NULL;
 	if (follower->receiver_started_at != 0)
 	{
@@ -110,6 +128,14 @@ stop_attempt(BbFollower *follower, BbFollowVerdict verdict, const char *why)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("timeline \"%s\": %s", follower->order.timeline, why)));
+}
+
+void
+bb_watch_owner(BbFollower *follower)
+{
+	if (follower->is_barred)
+		stop_attempt(follower, BB_FOLLOW_GONE,
+					 "its owner is not permitted to log in");
 }
 
 static void
@@ -196,20 +222,32 @@ note_shortage(BbFollower *follower, const char *shortage)
 	bb_followcontrol_error(follower->control, &error);
 }
 
+/* The memory context of an ingest lasts for as long as the source is idle. */
+static void
+look_for_receiver(BbFollower *follower)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup look",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	const char *shortage = bb_watch_receiver(follower);
+
+	if (shortage != NULL)
+		note_shortage(follower, shortage);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	bb_watch_owner(follower);
+}
+
 /* What needn't be done every few records. */
 static void
 look_around(BbFollower *follower, TimestampTz now)
 {
-	const char *shortage;
-
 	follower->looked_at = now;
 	bb_standingworker_reload();
 	if (!bb_followcontrol_is_current(follower->control))
 		stop_attempt(follower, BB_FOLLOW_GONE, "its spool was removed");
-	shortage = bb_watch_receiver(follower);
-	if (shortage != NULL)
-		note_shortage(follower, shortage);
-
+	look_for_receiver(follower);
 	if (TimestampDifferenceExceeds(follower->row_read_at, now, ROW_MS) &&
 		!bb_follower_read_row(follower))
 		stop_attempt(follower, BB_FOLLOW_GONE, "it is not followed any more");

@@ -21,6 +21,7 @@
 #include "storage/latch.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 typedef struct Extra
 {
@@ -102,19 +103,50 @@ const char *
 bb_standingworker_register(const BbStandingWorker *worker)
 {
 	BackgroundWorkerHandle *handle;
+	const char *shortage = request(worker, &handle);
 
-	return request(worker, &handle);
+	if (shortage == NULL)
+		pfree(handle);
+	return shortage;
+}
+
+/* Wait for the end of a worker, which sets our latch.  False: not in time. */
+static bool
+wait_for_end(BackgroundWorkerHandle *handle, long timeout_ms)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													timeout_ms);
+	pid_t		pid;
+
+	while (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
+	{
+		long		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+													  until);
+
+		if (left_ms <= 0)
+			return false;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 left_ms, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return true;
 }
 
 const char *
-bb_standingworker_run(const BbStandingWorker *worker)
+bb_standingworker_run(const BbStandingWorker *worker, long timeout_ms,
+					  bool *in_time)
 {
 	BackgroundWorkerHandle *handle;
 	const char *shortage = request(worker, &handle);
 
+	*in_time = true;
 	if (shortage != NULL)
 		return shortage;
-	(void) WaitForBackgroundWorkerShutdown(handle);
+	*in_time = wait_for_end(handle, timeout_ms);
+	if (!*in_time)
+		TerminateBackgroundWorker(handle);
 	pfree(handle);
 	return NULL;
 }

@@ -75,13 +75,14 @@ extern const char *bb_standingworker_register(const BbStandingWorker *worker);
 
 /*
  * bb_standingworker_run - start a worker that isn't restarted, and wait for its
- * end.
+ * end, at most for a time.  After that it is told to end, and *in_time is false.
  *
  * Returns NULL, or why it couldn't be started.
  *
  * Errors: QUERY_CANCELED.
  */
-extern const char *bb_standingworker_run(const BbStandingWorker *worker);
+extern const char *bb_standingworker_run(const BbStandingWorker *worker,
+										 long timeout_ms, bool *in_time);
 
 /*
  * bb_standingworker_register_static - let a worker start with the server, when

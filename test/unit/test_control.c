@@ -189,6 +189,11 @@ UNIT_TEST(control_notes_errors_once)
 	bb_followcontrol_error(control, &error);
 	bb_followcontrol_get(control, &status);
 	CHECK(strcmp(status.error, "it is gone") == 0);
+	/* libpq's */
+	error.message = "no answer\n\tfrom host:\r\n  FATAL\n";
+	bb_followcontrol_error(control, &error);
+	bb_followcontrol_get(control, &status);
+	CHECK(strcmp(status.error, "no answer from host: FATAL") == 0);
 	/* longer than the block has room for */
 	error.message = psprintf("%02000d", 1);
 	bb_followcontrol_error(control, &error);
