@@ -116,6 +116,27 @@ add_row();
 $store->start;
 all_there('the next gap heals by itself');
 
+# Of several hosts, one may have the WAL, or get it.  (Here they are one server.)
+my ($host, $port) = ($source->host, $source->port);
+$store->safe_psql('postgres',
+	"ALTER SERVER shop OPTIONS (SET host '$host,$host', SET port '$port,$port',"
+	  . ' DROP wal_directory)');
+$store->stop;
+lose_wal();
+add_row();
+$store->start;
+ok( wait_for(
+		'the error',
+		sub {
+			my %now = follow_status($store, 'shop');
+			return $now{state} eq 'waiting'
+			  && $now{last_error} =~ /misses WAL/;
+		}),
+	'with several hosts, a gap is waited for');
+$store->safe_psql('postgres',
+	"ALTER SERVER shop OPTIONS (ADD wal_directory '$archive')");
+all_there('and heals by itself');
+
 # --- The timeline.
 
 fails_like($store, "SELECT bb_drop_timeline('shop')",

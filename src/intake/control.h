@@ -143,8 +143,8 @@ extern BbFollowControl *bb_followcontrol_attach(const char *directory);
  * bb_followcontrol_remove - if no process leads in a directory, call "remove"
  * while none can begin to.  Returns false if one leads.
  */
-extern bool bb_followcontrol_remove(
-	const char *directory, void		(*remove)(const char *directory));
+extern bool bb_followcontrol_remove(const char *directory,
+									void (*remove)(const char *directory));
 
 /* bb_followcontrol_is_led - does a process lead in this directory? */
 extern bool bb_followcontrol_is_led(const char *directory);

@@ -444,6 +444,9 @@ recover(BbFollower *follower, ErrorData *error)
 			if (follower->control != NULL)
 				bb_watch_state(follower, BB_FOLLOW_WAITING);
 			pause_for(follower, bb_retry_pause_ms(++follower->failures));
+			/* the source may have the WAL of a gap by then */
+			follower->reorder |= follower->is_gap;
+			follower->is_gap = false;
 			return true;
 	}
 	return false;

@@ -121,8 +121,8 @@ extern void bb_watch_begin(BbFollower *follower, const BbManifest *manifest);
  *
  * Returns the new end.
  *
- * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE with the verdict HOPELESS (neither
- * the directory nor the source has the WAL); those of bb_ingest and
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (neither the directory nor the source
+ * has the WAL), with the verdict HOPELESS if the source has one host; those of bb_ingest and
  * connection.h.
  */
 extern XLogRecPtr bb_gap_heal(const BbReqCtx *ctx, BbFollower *follower,

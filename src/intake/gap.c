@@ -65,7 +65,9 @@ raise_gap(BbFollower *follower, const BbSource *source, XLogRecPtr end,
 		: psprintf("WAL from %X/%X to %X/%X", LSN_FORMAT_ARGS(end),
 				   LSN_FORMAT_ARGS(remaining->lsn));
 
-	follower->verdict = BB_FOLLOW_HOPELESS;
+	/* one of several hosts may get the WAL, or be replaced by one that has it */
+	if (bb_repl_host_count(&source->target) == 1)
+		follower->verdict = BB_FOLLOW_HOPELESS;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("timeline \"%s\" misses WAL that source \"%s\" has removed",

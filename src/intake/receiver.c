@@ -179,12 +179,20 @@ is_gap(const BbReception *reception, int sqlstate)
 static void
 look_at_error(BbReception *reception, const ErrorData *error, int failures)
 {
-	if (is_gap(reception, error->sqlerrcode))
+	bool		removed = is_gap(reception, error->sqlerrcode);
+
+	/* a standby may not have what another host has */
+	if (reception->streams)
+		reception->gaps = removed;
+	else if (removed || reception->gaps > 0)
+		reception->gaps++;
+	if (removed && reception->gaps >= reception->hosts)
 	{
 		XLogRecPtr	lsn;
 		TimeLineID	tli = bb_received_next(reception->received, &lsn);
 
 		bb_reception_problem(reception, BB_RECEIVER_GAP, tli, lsn);
+		reception->gaps = 0;
 	}
 	/* a slot may be invalid for other reasons than that WAL was removed */
 	if (error->sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE &&

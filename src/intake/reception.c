@@ -281,7 +281,9 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 	BbReceptionStream stream = {.ctx = ctx, .reception = reception};
 	BbFollowStatus status;
 	const BbReplServer *server;
+	BbSource   *source;
 
+	reception->hosts = 1;
 	reception->starts_stream = false;
 	reception->streams = false;
 	stream.scratch = AllocSetContextCreate(CurrentMemoryContext,
@@ -289,8 +291,11 @@ bb_reception_run(const BbReqCtx *ctx, BbReception *reception)
 										   ALLOCSET_DEFAULT_SIZES);
 	bb_followcontrol_get(reception->control, &status);
 	reception->order = status.order;
-	stream.source = bb_reception_source(status.source);
+	source = bb_reception_source(status.source);
+	source->target.first_host = reception->gaps;
+	stream.source = source;
 	begin_offline(ctx, &stream, &status);
+	reception->hosts = bb_repl_host_count(&source->target);
 	stream.connection = bb_repl_connect(ctx, &stream.source->target);
 	server = bb_repl_server(stream.connection);
 	check_system(reception, stream.source, server);

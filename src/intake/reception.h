@@ -28,6 +28,9 @@ typedef struct BbReception
 	bool		has_reported;  /* whether it is a synchronous standby: */
 	bool		was_synchronous;
 	BbConfirm	was_confirm;
+	int			hosts; /* in the list of the source */
+	int			gaps; /* in a row: tries since a host had no WAL that is needed;
+							 * the next one begins with another host */
 	bool		has_logged; /* that it receives, since the last error */
 } BbReception;
 

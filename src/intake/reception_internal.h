@@ -60,7 +60,7 @@ extern bool bb_reception_take_step(const BbReceptionStream *stream,
 								   BbPositionStep step);
 
 /* bb_reception_source - returns a source and its options, as they are now. */
-extern const BbSource *bb_reception_source(const char *name);
+extern BbSource *bb_reception_source(const char *name);
 
 /*
  * bb_reception_source_changed - have the options of the source or of its user

@@ -45,11 +45,11 @@ bb_reception_look_around(const BbReqCtx *ctx)
 	}
 }
 
-const BbSource *
+BbSource *
 bb_reception_source(const char *name)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const BbSource *source;
+	BbSource   *source;
 
 	/* a session worker is in a transaction already */
 	if (IsTransactionState())

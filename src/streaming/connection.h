@@ -46,6 +46,7 @@ typedef struct BbReplTarget
 	const char **keywords;
 	const char **values;
 	bool		need_password; /* refuse a server that didn't ask for one */
+	int			first_host;	   /* tried first; those before it come last */
 } BbReplTarget;
 
 /* Which server answers. */
@@ -83,6 +84,13 @@ typedef struct BbReplSlot
  */
 extern BbReplConnection *bb_repl_connect(const BbReqCtx *ctx,
 										 const BbReplTarget *target);
+
+/*
+ * bb_repl_host_count - returns the number of hosts.
+ *
+ * Errors: those of bb_repl_connect, of a list that isn't valid.
+ */
+extern int bb_repl_host_count(const BbReplTarget *target);
 
 /* bb_repl_server - returns what bb_repl_connect or bb_repl_identify learnt. */
 extern const BbReplServer *bb_repl_server(const BbReplConnection *connection);

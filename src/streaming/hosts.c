@@ -112,11 +112,13 @@ bb_replhosts_of(const BbReplTarget *target)
 	List	   *ports = split(
 		bb_replhost_option(target, "port", DEF_PGPORT_STR));
 	List	   *hosts = NIL;
+	int			n = Max(list_length(names), list_length(addresses));
 
 	check_counts(target, names, addresses, ports);
-	for (int i = 0; i < Max(list_length(names), list_length(addresses)); i++)
+	for (int at = 0; at < n; at++)
 	{
 		BbReplHost *host = palloc(sizeof(BbReplHost));
+		int			i = (at + target->first_host) % n;
 
 		host->host = item(names, i);
 		host->hostaddr = item(addresses, i);
@@ -128,6 +130,12 @@ bb_replhosts_of(const BbReplTarget *target)
 		hosts = lappend(hosts, host);
 	}
 	return hosts;
+}
+
+int
+bb_repl_host_count(const BbReplTarget *target)
+{
+	return list_length(bb_replhosts_of(target));
 }
 
 /* ---- looking up ---- */

@@ -15,6 +15,7 @@
 #include "postmaster/postmaster.h"
 #include "streaming/basebackup.h"
 #include "streaming/connection.h"
+#include "streaming/hosts_internal.h"
 #include "streaming/walstream.h"
 #include "unit.h"
 #include "utils/builtins.h"
@@ -192,4 +193,31 @@ UNIT_TEST(streaming_closes_with_its_context)
 	}
 	/* all have ended, or there would be no sender left */
 	bb_repl_close(connect_here(ctx));
+}
+
+/* The list begins with another host, and has all of them. */
+UNIT_TEST(streaming_first_host)
+{
+	const char *keywords[] = {"host", "port", NULL};
+	const char *values[] = {"a,b,c", "1,2,3", NULL};
+	BbReplTarget target = {.name = "list",
+						   .keywords = keywords,
+						   .values = values};
+
+	CHECK(bb_repl_host_count(&target) == 3);
+	for (int first = 0; first < 7; first++)
+	{
+		List	   *hosts;
+
+		target.first_host = first;
+		hosts = bb_replhosts_of(&target);
+		CHECK(list_length(hosts) == 3);
+		for (int i = 0; i < 3; i++)
+		{
+			const BbReplHost *host = list_nth(hosts, i);
+
+			CHECK(host->host[0] == 'a' + (first + i) % 3);
+			CHECK(host->port[0] == '1' + (first + i) % 3);
+		}
+	}
 }
