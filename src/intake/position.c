@@ -31,6 +31,35 @@ bb_position_leave(const BbPosition *here, XLogRecPtr lsn)
 	return step;
 }
 
+/*
+ * Two servers that were promoted to the same tli, not knowing of each other: where
+ * do their histories part?  Invalid: they don't, as far as that is known.
+ */
+static XLogRecPtr
+find_fork(const BbTliHistory *ours, const BbTliHistory *theirs)
+{
+	int			n;
+	int			m;
+
+	if (ours == NULL || theirs == NULL || ours->complaint != NULL ||
+		theirs->complaint != NULL)
+		return InvalidXLogRecPtr;
+	n = list_length(ours->tlis);
+	m = list_length(theirs->tlis);
+	/* the oldest tli is the last */
+	for (int i = 1; i <= Min(n, m); i++)
+	{
+		const BbTliRange *one = list_nth(ours->tlis, n - i);
+		const BbTliRange *other = list_nth(theirs->tlis, m - i);
+
+		if (one->tli != other->tli)
+			return Max(one->begin, 1);
+		if (one->end != other->end)
+			return Max(Min(one->end, other->end), 1);
+	}
+	return InvalidXLogRecPtr;
+}
+
 BbPositionStep
 bb_position_connect(const BbPosition *here, const BbPositionSource *source)
 {
@@ -41,6 +70,10 @@ bb_position_connect(const BbPosition *here, const BbPositionSource *source)
 		return (BbPositionStep){BB_POSITION_OLDER, InvalidXLogRecPtr};
 	if (source->tli == here->tli)
 	{
+		XLogRecPtr	fork = find_fork(here->history, source->history);
+
+		if (!XLogRecPtrIsInvalid(fork))
+			return (BbPositionStep){BB_POSITION_OTHER, fork};
 		if (source->lsn >= here->received_lsn)
 			return (BbPositionStep){BB_POSITION_GO, InvalidXLogRecPtr};
 		if (source->is_standby)

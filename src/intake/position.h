@@ -27,6 +27,7 @@ typedef struct BbPosition
 	XLogRecPtr	durable_lsn;
 	XLogRecPtr	read_lsn;
 	XLogRecPtr	received_lsn;
+	const BbTliHistory *history; /* of tli; NULL: not known */
 } BbPosition;
 
 /* What is there. */
@@ -35,7 +36,7 @@ typedef struct BbPositionSource
 	TimeLineID	tli;
 	XLogRecPtr	lsn; /* the end of its WAL */
 	bool		is_standby;
-	const BbTliHistory *history; /* of its tli; NULL if that is ours */
+	const BbTliHistory *history; /* of its tli; NULL: not known */
 } BbPositionSource;
 
 typedef enum BbPositionKind
@@ -45,8 +46,10 @@ typedef enum BbPositionKind
 	BB_POSITION_REWIND,	  /* the leader has to forget what it read */
 	BB_POSITION_DIVERGED, /* what is durable from lsn on isn't in the source */
 	BB_POSITION_LOST,	  /* a primary that has lost WAL, at lsn or before */
-	BB_POSITION_BEHIND,	  /* a standby that will get there */
-	BB_POSITION_OLDER,	  /* the source is on an older tli */
+	BB_POSITION_OTHER, /* its tli isn't ours, but has the number; up to lsn, their
+						* WAL is the same */
+	BB_POSITION_BEHIND,	   /* a standby that will get there */
+	BB_POSITION_OLDER,	   /* the source is on an older tli */
 	BB_POSITION_UNRELATED, /* our tli isn't in the source's history */
 	BB_POSITION_UNREADABLE /* the source's history file isn't valid */
 } BbPositionKind;

@@ -326,6 +326,12 @@ bb_received_next(const BbReceived *received, XLogRecPtr *lsn)
 	return received->stream.tli;
 }
 
+const BbTliHistory *
+bb_received_history(const BbReqCtx *ctx, const BbReceived *received)
+{
+	return bb_tlihistory_read(ctx, received->directory, received->stream.tli);
+}
+
 uint64
 bb_received_order(const BbReceived *received)
 {

@@ -55,6 +55,13 @@ extern TimeLineID bb_received_next(const BbReceived *received,
 /* Returns the position, for decisions. */
 extern BbPosition bb_received_position(const BbReceived *received);
 
+/*
+ * bb_received_history - returns the history of the tli that is received, if the
+ * spool has it, or NULL.
+ */
+extern const BbTliHistory *bb_received_history(const BbReqCtx *ctx,
+											   const BbReceived *received);
+
 /* Returns the order to which the position belongs. */
 extern uint64 bb_received_order(const BbReceived *received);
 

@@ -230,6 +230,32 @@ is_standby(const BbReqCtx *ctx, BbReplConnection *connection)
 }
 
 /*
+ * Returns the history of the server's tli, which is ours; NULL if it has none, as
+ * a server that was restored without its pg_wal.
+ */
+static const BbTliHistory *
+history_of_same(const BbReqCtx *ctx, BbReplConnection *connection,
+				TimeLineID tli)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	const char *volatile text = NULL;
+
+	PG_TRY();
+	{
+		text = bb_repl_history(ctx, connection, tli);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNDEFINED_FILE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return text == NULL ? NULL : bb_tlihistory_parse(text, tli);
+}
+
+/*
  * Does the source's WAL go on where ours ends?  If it has left our tli, what
  * was received beyond is dropped.  Returns false if there is a problem.
  */
@@ -247,9 +273,16 @@ join(const BbReqCtx *ctx, BbReceptionStream *stream)
 															stream->connection,
 															there.tli),
 											there.tli);
+	else if (there.tli == here.tli)
+	{
+		here.history = bb_received_history(ctx, reception->received);
+		if (here.history != NULL)
+			there.history = history_of_same(ctx, stream->connection,
+											there.tli);
+	}
 	there.is_standby = is_standby(ctx, stream->connection);
 	step = bb_position_connect(&here, &there);
-	if (step.kind == BB_POSITION_LOST)
+	if (step.kind == BB_POSITION_LOST || step.kind == BB_POSITION_OTHER)
 		bb_reception_leave_source(stream, step.lsn);
 	/* once more, since the leader goes on reading */
 	if (!XLogRecPtrIsInvalid(step.lsn))

@@ -120,6 +120,46 @@ UNIT_TEST(position_of_other_histories)
 	CHECK(bb_position_connect(&here, &there).kind == BB_POSITION_UNREADABLE);
 }
 
+/* Two servers that were promoted to the same tli. */
+UNIT_TEST(position_of_the_same_tli_twice)
+{
+	BbPosition	here = {.tli = 3, .durable_lsn = 4, .received_lsn = 5};
+	BbPositionSource there = {.tli = 3, .lsn = 100};
+	BbPositionStep step;
+	static const struct
+	{
+		const char *theirs;
+		XLogRecPtr	fork; /* 0: there is none */
+	}			cases[] = {
+		{"1\t0/20\tx\n2\t0/40\tx\n", 0},
+		{"1\t0/20\tx\n2\t0/40\tanother reason\n", 0},
+		{"1\t0/20\tx\n2\t0/30\tx\n", 0x30},
+		{"1\t0/20\tx\n2\t0/50\tx\n", 0x40},
+		{"1\t0/10\tx\n2\t0/40\tx\n", 0x10},
+		{"1\t0/20\tx\n", 0x20},
+		{"1\t0/30\tx\n", 0x20},
+		{"2\t0/40\tx\n", 1},
+		{"rubbish\n", 0},
+	};
+
+	here.history = bb_tlihistory_parse("1\t0/20\tx\n2\t0/40\tx\n", 3);
+	CHECK(here.history->complaint == NULL);
+	for (int i = 0; i < lengthof(cases); i++)
+	{
+		there.history = bb_tlihistory_parse(cases[i].theirs, 3);
+		step = bb_position_connect(&here, &there);
+		CHECK(step.lsn == cases[i].fork);
+		CHECK(step.kind ==
+			  (cases[i].fork == 0 ? BB_POSITION_GO : BB_POSITION_OTHER));
+	}
+	/* what isn't known is no difference */
+	there.history = NULL;
+	CHECK(bb_position_connect(&here, &there).kind == BB_POSITION_GO);
+	there.history = here.history;
+	here.history = NULL;
+	CHECK(bb_position_connect(&here, &there).kind == BB_POSITION_GO);
+}
+
 UNIT_TEST(feedback_confirms_what_is_durable)
 {
 	for (XLogRecPtr stored = 0; stored <= TOP; stored++)
