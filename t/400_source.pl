@@ -202,7 +202,7 @@ $store->safe_psql('postgres',
 	q(ALTER USER MAPPING FOR CURRENT_USER SERVER shop OPTIONS (SET password 'changed')));
 query_is($store, identify('shop', 'role'), 'repl', 'and the mapping after it');
 source('plain', "host '127.0.0.1', port '$port'", "user 'plain', password 'open sesame'");
-fails_like($store, identify('plain'), qr/ERROR:  (42501|28000): .*walsender/s,
+fails_like($store, identify('plain'), qr/ERROR:  (42501|28000): .*(walsender|WAL sender)/s,
 	'a role without REPLICATION');
 
 # --- Rights.

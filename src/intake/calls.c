@@ -12,6 +12,7 @@
 
 #include <signal.h>
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "commands/defrem.h"

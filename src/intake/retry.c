@@ -16,6 +16,7 @@
 #include "storage/condition_variable.h"
 #include "storage/fd.h"
 #include "storage/lwlock.h"
+#include "utils/wait_event.h"
 
 #define FIRST_PAUSE_MS 1000
 #define LAST_PAUSE_MS 30000

@@ -323,8 +323,8 @@ bb_serverwal_session(const BbReqCtx *ctx, const char *source)
 				pstrdup(wal->directory));
 	wal->control = bb_followcontrol_create(wal->directory);
 	bb_followcontrol_source(wal->control, source,
-							psprintf("bbackup_import_%016" INT64_MODIFIER "x",
-									 number),
+							psprintf("bbackup_import_%016llx",
+									 (unsigned long long) number),
 							true);
 	wal->worker = bb_sessionworker_start(
 		ctx,

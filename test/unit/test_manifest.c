@@ -283,7 +283,10 @@ UNIT_TEST(manifest_ends_before_an_open_gap)
 	add_gaps(manifest, 700, 9);
 	CHECK(!bb_manifest_gap_open(manifest));
 	readable = bb_manifest_readable(manifest);
-	CHECK(memcmp(&readable, manifest, sizeof(readable)) == 0);
+	CHECK(readable.ngaps == manifest->ngaps &&
+		  readable.end_lsn == manifest->end_lsn);
+	CHECK(readable.prev_lsn == manifest->prev_lsn &&
+		  readable.end_time == manifest->end_time);
 
 	add_gaps(manifest, 1001, 0);
 	manifest->gaps[1].from = 550;
