@@ -4,7 +4,8 @@
  *	  Writes what differs between a timeline at an LSN and values in key order.
  *
  * A page whose LSN is after "from" can't be in the timeline, so it is stored
- * without a look at the old one.  The scan goes on from key to key, since redo
+ * without a look at the old one.  Old keys of other kinds before it still have to
+ * be deleted first.  The scan goes on from key to key, since redo
  * works ahead of it, but seeks over longer stretches that aren't needed.
  *
  *-------------------------------------------------------------------------
@@ -205,10 +206,12 @@ void
 bb_difference_add(const BbReqCtx *ctx, BbDifference *difference,
 				  const BbKey *key, const void *value, size_t length)
 {
+	BbKeyRange	blocks = bb_key_range_kind(BB_KEY_REL_BLOCK);
 	const BbEntry *old;
 
 	if (is_newer(difference, key, value, length))
 	{
+		pass_before(ctx, difference, &blocks.start);
 		write_image(ctx, difference, key, value, length);
 		return;
 	}
