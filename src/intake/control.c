@@ -341,8 +341,7 @@ bb_followcontrol_attach(const char *directory)
 }
 
 bool
-bb_followcontrol_remove(const char *directory,
-						void		(*remove)(const char *directory))
+bb_followcontrol_remove(const char *directory, BbFollowRemove remove)
 {
 	BbFd	   *lock = open_lock(directory, O_CREAT);
 	bool		is_free;

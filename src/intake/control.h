@@ -139,12 +139,15 @@ extern void bb_followcontrol_order(BbFollowControl *control, TimeLineID tli,
  */
 extern BbFollowControl *bb_followcontrol_attach(const char *directory);
 
+/* Removes a directory. */
+typedef void (*BbFollowRemove) (const char *directory);
+
 /*
  * bb_followcontrol_remove - if no process leads in a directory, call "remove"
  * while none can begin to.  Returns false if one leads.
  */
 extern bool bb_followcontrol_remove(const char *directory,
-									void (*remove)(const char *directory));
+									BbFollowRemove remove);
 
 /* bb_followcontrol_is_led - does a process lead in this directory? */
 extern bool bb_followcontrol_is_led(const char *directory);
