@@ -119,9 +119,11 @@ my %reads = (
 	  . "command => 'cat > PLACE', $with_jobs)",
 	bb_restore =>
 	  "SELECT files, bytes FROM bb_restore(directory => 'PLACE', $with_jobs)",
+	bb_gaps => "SELECT count(*) FROM bb_gaps($some)",
 	bb_stat_scope => 'SELECT bb_stat_scope()',
 	bb_stat_reset => 'SELECT bb_stat_reset()',
 	bb_get_access_stats => 'SELECT count(*) >= 0 FROM bb_get_access_stats()',
+	bb_get_stat_follow => 'SELECT count(*) FROM bb_get_stat_follow()',
 	bb_get_stat_totals => 'SELECT count(*) >= 0 FROM bb_get_stat_totals()',
 	bb_get_stat_progress_import => 'SELECT count(*) FROM bb_get_stat_progress_import()',
 	bb_get_stat_progress_ingest => 'SELECT count(*) FROM bb_get_stat_progress_ingest()');
@@ -149,6 +151,10 @@ my @fills =
 
 # These are tested below.
 my @others = qw(bb_basebackup_lo bb_copy bb_fdw_validator);
+
+# These need a source, or a gap: t/400, t/410, t/430, t/431, t/450 and t/451.
+push @others, qw(bb_follow bb_identify_source bb_import_server
+  bb_rebase_directory bb_rebase_server bb_source_validator bb_unfollow bb_wait);
 
 is_deeply([
 		split /\n/,
