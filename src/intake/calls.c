@@ -24,7 +24,7 @@
 #include "layer/manifest.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/latch.h"
+#include "process/waitset.h"
 #include "stores/store_access.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -208,15 +208,6 @@ check_owner(const BbFollowing *following)
 
 /* ---- stopping ---- */
 
-static void
-wait_a_moment(const BbReqCtx *ctx)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 LOOK_MS, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	bb_reqctx_check(ctx);
-}
-
 /* Ask the follower to end. */
 static void
 ask_to_end(BbFollowControl *control)
@@ -290,11 +281,11 @@ stop_workers(const BbReqCtx *ctx, const char *directory, BbFollowStatus *last)
 		}
 		if (former != NULL)
 			ask_to_end(former);
-		wait_a_moment(ctx);
+		bb_latch_wait(ctx, LOOK_MS);
 	}
 	/* it ends when it sees that its leader has */
 	while (bb_followcontrol_has_receiver(control))
-		wait_a_moment(ctx);
+		bb_latch_wait(ctx, LOOK_MS);
 	if (former != NULL)
 		bb_followcontrol_get(former, last);
 	MemoryContextSwitchTo(caller);
@@ -526,7 +517,7 @@ drop_slot_of(const BbReqCtx *ctx, const BbFollowing *following)
 			warn_of_slot(following, "Another connection uses it.");
 			return;
 		}
-		wait_a_moment(ctx);
+		bb_latch_wait(ctx, LOOK_MS);
 	}
 }
 

@@ -17,7 +17,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/standingworker.h"
-#include "storage/latch.h"
+#include "process/waitset.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -88,12 +88,7 @@ tail_wait(const BbReqCtx *ctx, const BbWalTail *base, long timeout_ms)
 		return;
 	if (is_full)
 		bb_followcontrol_wake_receiver(tail->control);
-	(void) WaitLatch(MyLatch,
-					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
-						 (timeout_ms >= 0 ? WL_TIMEOUT : 0),
-					 timeout_ms, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	bb_reqctx_check(ctx);
+	bb_latch_wait(ctx, timeout_ms);
 }
 
 static void

@@ -21,8 +21,8 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/sessionworker.h"
+#include "process/waitset.h"
 #include "storage/fd.h"
-#include "storage/latch.h"
 #include "utils/timestamp.h"
 
 #define PREFIX "import-"
@@ -193,11 +193,7 @@ reserve(const BbReqCtx *ctx, BbServerWal *base, const BbReplServer *server)
 			TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
 									   RESERVE_MS))
 			report_no_slot();
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 LOOK_MS, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		bb_reqctx_check(ctx);
+		bb_latch_wait(ctx, LOOK_MS);
 	}
 }
 

@@ -16,7 +16,7 @@
 #include "layer/manifest.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/latch.h"
+#include "process/waitset.h"
 #include "stores/store_access.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -221,11 +221,7 @@ bb_follow_wait(const BbReqCtx *ctx, const char *store, const char *timeline,
 		if (deadline != 0)
 			wait_ms = Min(wait_ms,
 						  TimestampDifferenceMilliseconds(now, deadline));
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 wait_ms, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		bb_reqctx_check(ctx);
+		bb_latch_wait(ctx, wait_ms);
 		pause_ms = Min(pause_ms * 2,
 					   wait.control != NULL ? CONTROL_PAUSE_MS
 											: MANIFEST_PAUSE_MS);

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/sessionworker_internal.h"
+#include "process/waitset.h"
 #include "process/worker_internal.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
@@ -399,7 +400,7 @@ bb_sessionworker_receive(const BbReqCtx *ctx, BbSessionWorker *worker,
 		}
 		if (!wait)
 			return BB_WORKER_NOTHING;
-		bb_worker_wait(ctx);
+		bb_latch_wait(ctx, -1);
 	}
 }
 
@@ -421,7 +422,7 @@ bb_sessionworker_send(const BbReqCtx *ctx, BbSessionWorker *worker,
 
 	while ((result = shm_mq_send(worker->input, length, message, true,
 								 true)) == SHM_MQ_WOULD_BLOCK)
-		bb_worker_wait(ctx);
+		bb_latch_wait(ctx, -1);
 	return result == SHM_MQ_SUCCESS;
 }
 

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/sessionworker_internal.h"
+#include "process/waitset.h"
 #include "process/worker_internal.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
@@ -49,7 +50,7 @@ put(const BbReqCtx *ctx, const void *message, size_t length, bool flush)
 
 	while ((result = shm_mq_send(worker_output, length, message, true,
 								 flush)) == SHM_MQ_WOULD_BLOCK)
-		bb_worker_wait(ctx);
+		bb_latch_wait(ctx, -1);
 	return result == SHM_MQ_SUCCESS;
 }
 
@@ -75,7 +76,7 @@ bb_sessionworker_get(const BbReqCtx *ctx, const void **message, size_t *length)
 
 	while ((result = shm_mq_receive(worker_input, &bytes, &data, true)) ==
 		   SHM_MQ_WOULD_BLOCK)
-		bb_worker_wait(ctx);
+		bb_latch_wait(ctx, -1);
 	*message = data;
 	*length = bytes;
 	return result == SHM_MQ_SUCCESS;

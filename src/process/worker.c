@@ -12,7 +12,6 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/worker_internal.h"
-#include "storage/latch.h"
 #include "utils/snapmgr.h"
 
 static const char *library = NULL;
@@ -105,15 +104,6 @@ bb_worker_enter(pqsigfunc on_sigterm)
 	pqsignal(SIGTERM, on_sigterm);
 	BackgroundWorkerUnblockSignals();
 	bb_text_watch_process();
-}
-
-void
-bb_worker_wait(const BbReqCtx *ctx)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	bb_reqctx_check(ctx);
 }
 
 void

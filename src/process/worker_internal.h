@@ -46,7 +46,4 @@ pg_noreturn extern void bb_worker_end_error(const char *task);
  */
 extern void bb_worker_enter(pqsigfunc on_sigterm);
 
-/* bb_worker_wait - wait for MyLatch, reset it, and check ctx. */
-extern void bb_worker_wait(const BbReqCtx *ctx);
-
 #endif /* BB_WORKER_INTERNAL_H */

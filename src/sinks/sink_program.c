@@ -44,6 +44,7 @@
 #include "pgstat.h"
 #include "process/guard.h"
 #include "process/spawn.h"
+#include "process/waitset.h"
 #include "sinks/destinations.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
@@ -186,16 +187,6 @@ reap(ProgramSink *program)
 	return true;
 }
 
-/* Wait for a moment, and check for a cancel. */
-static void
-wait_a_moment(const BbReqCtx *ctx)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 LOOK_MS, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	bb_reqctx_check(ctx);
-}
-
 static void
 report_failure(const ProgramSink *program)
 {
@@ -217,7 +208,7 @@ report_early_end(const BbReqCtx *ctx, ProgramSink *program)
 		 waited += LOOK_MS)
 	{
 		if (!reap(program))
-			wait_a_moment(ctx);
+			bb_latch_wait(ctx, LOOK_MS);
 	}
 	if (program->pid == 0 && program->exit_status != 0)
 		report_failure(program);
@@ -360,12 +351,12 @@ program_end(const BbReqCtx *ctx, BbSink *sink)
 	{
 		if (!has_reader(program, 0))
 			report_early_end(ctx, program);
-		wait_a_moment(ctx);
+		bb_latch_wait(ctx, LOOK_MS);
 	}
 	bb_guard_end(&program->guard);
 	close_pipe(program);
 	while (!reap(program))
-		wait_a_moment(ctx);
+		bb_latch_wait(ctx, LOOK_MS);
 	if (program->exit_status != 0)
 		report_failure(program);
 }
