@@ -8,9 +8,7 @@ use Time::HiRes qw(sleep time);
 
 use constant TRIES => $ENV{BB_KILLS} // 30;
 
-my $seed = $ENV{BB_SEED} // time ^ $$;
-srand $seed;
-note "BB_SEED=$seed";
+srand draw_seed();
 
 my $source = new_source('source', '--data-checksums');
 create_rows($source, 50000);

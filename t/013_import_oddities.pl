@@ -222,9 +222,7 @@ for my $i (1 .. 3)
 my $first = start_session($store);
 send_query($first,
 	"SELECT lsn FROM bb_import_directory('$slow', timeline => 'race')");
-$store->poll_query_until('postgres',
-	'SELECT count(*) = 1 FROM bb_stat_progress_import WHERE bytes_done > 0')
-  or die 'no import is running';
+wait_for_import($store, $first, 'bytes_done > 0');
 unlink store_directory($store) . '/timelines/race/.writer.lock';
 ($stdout, $stderr) = import_says($good, 'race');
 like($stdout, qr{^[0-9A-F]+/}, 'the second import of a name succeeds');

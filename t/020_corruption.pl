@@ -11,9 +11,7 @@ use constant {
 	TRUNCATIONS => 20,    # of each file
 };
 
-my $seed = $ENV{BB_SEED} // time ^ $$;
-srand $seed;
-note "BB_SEED=$seed";
+srand draw_seed();
 
 # The smallest cluster, since every check reads all of it.
 my $source = new_source('source', '--wal-segsize=1', '--data-checksums');

@@ -17,16 +17,6 @@ my $store = new_store('store', "bbackup.layer_size = 4MB\n");
 my $md5 = q(SELECT md5(string_agg(md5(chunk), '')) FROM
 	(SELECT bb_basebackup_stream(timeline => '%s') AS chunk) c);
 
-# Wait until an import is in its phase "reading files" or later.
-sub wait_for_import
-{
-	$store->poll_query_until('postgres',
-		'SELECT count(*) = 1 FROM bb_stat_progress_import'
-		  . ' WHERE bytes_done > 0')
-	  or die 'no import is running';
-	return;
-}
-
 # --- Two imports of one name: one succeeds, the other one fails with the reason.
 
 my @sessions = map { start_session($store) } 1 .. 2;
@@ -50,7 +40,7 @@ foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
 }
 send_query($sessions[0], "SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'second')");
-wait_for_import();
+wait_for_import($store, $sessions[0], 'bytes_done > 0');
 query_is($store,
 	"SELECT pid = $sessions[0]->{backend}, datname, bytes_done > 0,"
 	  . ' bytes_done <= bytes_total, files_done <= files_total,'
@@ -106,7 +96,7 @@ foreach my $file ($huge, map { "$huge.$_" } 1 .. 3)
 }
 send_query($sessions[0], "SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'canceled')");
-wait_for_import();
+wait_for_import($store, $sessions[0], 'bytes_done > 0');
 $store->safe_psql('postgres',
 	"SELECT pg_cancel_backend($sessions[0]->{backend})");
 like(answer($sessions[0]), qr/ERROR:  57014: /, 'an import can be canceled');
@@ -116,7 +106,7 @@ cmp_ok(scalar stored_layers($store, 'canceled'),
 
 send_query($sessions[0], "SELECT timeline FROM bb_import_directory('$from',"
 	  . " timeline => 'terminated')");
-wait_for_import();
+wait_for_import($store, $sessions[0], 'bytes_done > 0');
 $store->safe_psql('postgres',
 	"SELECT pg_terminate_backend($sessions[0]->{backend}, 5000)");
 answer($sessions[0]);

@@ -8,9 +8,7 @@ use Time::HiRes qw(sleep time);
 
 use constant KILLS => $ENV{BB_KILLS} // 40;
 
-my $seed = $ENV{BB_SEED} // time ^ $$;
-srand $seed;
-note "BB_SEED=$seed";
+srand draw_seed();
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive, '');

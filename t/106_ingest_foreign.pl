@@ -8,9 +8,7 @@ use File::Copy qw(copy);
 
 use constant SEGMENT_SIZE => 1024 * 1024;
 
-my $seed = $ENV{BB_SEED} // time;
-note "BB_SEED=$seed";
-srand $seed;
+srand draw_seed();
 
 # Two servers that think that they are the same: the second one is a copy of
 # the first one's data directory, which a snapshot of a machine would be.

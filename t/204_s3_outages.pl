@@ -10,9 +10,7 @@ use BBackup::S3;
 use IO::Select;
 use Time::HiRes qw(sleep);
 
-my $seed = $ENV{BB_SEED} // time ^ $$;
-srand $seed;
-note "BB_SEED=$seed";
+srand draw_seed();
 
 my $s3 = BBackup::S3->start_or_skip();
 my ($proxy, $through) = BBackup::FaultProxy->before($s3);

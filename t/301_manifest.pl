@@ -5,9 +5,7 @@ use warnings;
 use BBackup;
 use File::Path qw(rmtree);
 
-my $seed = $ENV{BB_SEED} // time;
-note "BB_SEED=$seed";
-srand $seed;
+srand draw_seed();
 
 # Enough files that the manifest exceeds the memory that it may use.
 my $source = new_source('source', '--data-checksums');

@@ -13,9 +13,7 @@ use BBackup::Client;
 use BBackup::Tree;
 use List::Util 'any';
 
-my $seed = $ENV{BB_SEED} // int(rand(2**31));
-srand $seed;
-note "BB_SEED=$seed";
+srand draw_seed();
 
 # --- A cluster as small as possible, with tablespaces, and some WAL for redo.
 

@@ -8,9 +8,7 @@ use BBackup::Tree;
 use File::Find;
 use Time::HiRes qw(time usleep);
 
-my $seed = $ENV{BB_SEED} // int(rand(2**31));
-srand $seed;
-note "BB_SEED=$seed";
+srand draw_seed();
 
 # --- A small cluster with incompressible data, and WAL for redo helpers.
 

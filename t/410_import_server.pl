@@ -48,7 +48,8 @@ sub nothing_left
 
 	$source->poll_query_until('postgres',
 		'SELECT count(*) = 0 FROM pg_replication_slots')
-	  or die 'a slot stays';
+	  or die 'a slot stays: ' . $source->safe_psql('postgres',
+		'SELECT * FROM pg_replication_slots');
 	is( join(' ',
 			stored_layers($store, $timeline), spools(),
 			$store->safe_psql('postgres',
@@ -77,11 +78,9 @@ sub receiving
 	send_query($session,
 		'SELECT lsn FROM '
 		  . import_call('shop', $timeline, 'max_rate => ' . ($rate // 4000)));
-	$store->poll_query_until('postgres',
-		"SELECT count(*) = 1 FROM bb_stat_progress_import"
-		  . " WHERE phase = 'receiving' AND bytes_done > 1000000"
-		  . ' AND bytes_total > bytes_done')
-	  or die 'nothing is received';
+	wait_for_import($store, $session,
+		"phase = 'receiving' AND bytes_done > 1000000"
+		  . ' AND bytes_total > bytes_done');
 	return $session;
 }
 
@@ -125,7 +124,8 @@ $source->safe_psql('postgres', 'DELETE FROM large WHERE i % 2 = 0');
 $source->safe_psql('postgres', 'SELECT pg_switch_wal()');
 $source->poll_query_until('postgres', 'SELECT last_archived_wal ='
 	  . ' pg_walfile_name(pg_current_wal_lsn() - 1) FROM pg_stat_archiver')
-  or die 'WAL is not archived';
+  or die 'WAL is not archived: '
+  . $source->safe_psql('postgres', 'SELECT * FROM pg_stat_archiver');
 ingest($store, $archive);
 clone_is('main', dump_all($source), 'after more WAL');
 

@@ -90,10 +90,8 @@ create_source($store, 'again', $again);
 my $session = start_session($store);
 send_query($session,
 	'SELECT lsn FROM ' . import_call('again', 'failed', 'max_rate => 4000'));
-$store->poll_query_until('postgres',
-	"SELECT count(*) = 1 FROM bb_stat_progress_import"
-	  . " WHERE phase = 'receiving' AND bytes_done > 1000000")
-  or die 'nothing is received';
+wait_for_import($store, $session,
+	"phase = 'receiving' AND bytes_done > 1000000");
 $again->promote;
 like(
 	answer($session),

@@ -110,7 +110,8 @@ sub switch_wal
 		"CREATE TABLE IF NOT EXISTS switches (); SELECT pg_switch_wal()");
 	$node->poll_query_until('postgres',
 		"SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver")
-	  or die 'WAL is not archived';
+	  or die 'WAL is not archived: '
+	  . $node->safe_psql('postgres', 'SELECT * FROM pg_stat_archiver');
 	return $segment;
 }
 

@@ -13,7 +13,8 @@
 #	$clone->start;
 #
 # It exports what these modules export, Test::More and PostgreSQL::Test::Utils
-# included, and draw_seed.
+# included, and draw_seed.  A test that dies says why where its results are
+# printed, and not only in its log.
 
 package BBackup;
 
@@ -26,9 +27,12 @@ use BBackup::Sessions;
 use BBackup::Sources;
 use BBackup::Stores;
 use Exporter 'import';
+use File::Basename qw(basename);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+
+use constant LOG_LINES => 25;
 
 our @EXPORT = (
 	'draw_seed', @BBackup::Backups::EXPORT,
@@ -46,5 +50,30 @@ sub draw_seed
 	diag("BB_SEED=$seed") if !defined $ENV{BB_SEED};
 	return $seed;
 }
+
+# The last lines of each server's log.
+sub ends_of_logs
+{
+	my $prefix = "$PostgreSQL::Test::Utils::log_path/"
+	  . basename($0) =~ s/\.pl$//r . '_';
+
+	return map {
+		my @lines = split /^/, slurp_file($_);
+		my $first = @lines > LOG_LINES ? @lines - LOG_LINES : 0;
+
+		("--- the end of $_\n", @lines[ $first .. $#lines ]);
+	} glob "$prefix*.log";
+}
+
+# Processes that a test has forked handle their errors themselves.
+my $test = $$;
+
+$SIG{__DIE__} = sub {
+	my ($message) = @_;
+
+	# this isn't an error of the test if an eval, or the compiler, handles it
+	return if !defined $^S || $^S || $$ != $test;
+	diag($message, ends_of_logs());
+};
 
 1;

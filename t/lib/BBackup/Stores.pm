@@ -6,9 +6,11 @@ package BBackup::Stores;
 use strict;
 use warnings;
 
+use BBackup::Sessions qw(answer);
 use BBackup::StoreKind;
 use Carp;
 use Exporter 'import';
+use IO::Select;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
@@ -19,6 +21,7 @@ our @EXPORT = qw(
   stored_layers
   wait_for_restart
   forget_killed
+  wait_for_import
   import_directory
   ingest
 );
@@ -106,6 +109,26 @@ sub forget_killed
 	my ($store) = @_;
 
 	return BBackup::StoreKind::forget_killed($store);
+}
+
+# wait_for_import - until bb_stat_progress_import shows the import that a session
+# was sent, in a state that a condition describes.
+sub wait_for_import
+{
+	my ($store, $session, $condition) = @_;
+
+	for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return
+		  if $store->safe_psql('postgres',
+			    'SELECT count(*) FROM bb_stat_progress_import'
+			  . " WHERE pid = $session->{backend} AND $condition") == 1;
+		croak "the import was over before $condition: " . answer($session)
+		  if IO::Select->new($session->{out})->can_read(0);
+		usleep(50_000);
+	}
+	croak "no import has $condition; there is: "
+	  . $store->safe_psql('postgres', 'SELECT * FROM bb_stat_progress_import');
 }
 
 # import_directory - call bb_import_directory; returns its row as a hash.
