@@ -20,36 +20,10 @@
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
-/* The limits of the server.  (basebackup.c) */
-#define MAX_RATE_LOWER 32
-#define MAX_RATE_UPPER 1048576
-
 BB_SQL_FUNCTION(bb_sql_follow);
 BB_SQL_FUNCTION(bb_sql_unfollow);
 BB_SQL_FUNCTION(bb_sql_wait);
 BB_SQL_FUNCTION(bb_sql_get_stat_follow);
-
-/* The arguments for the import. */
-static void
-check_import(const BbFollowing *following, bool unlimited)
-{
-	if (strcmp(following->checkpoint, "spread") != 0 &&
-		strcmp(following->checkpoint, "fast") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unrecognized checkpoint type: \"%s\"",
-						following->checkpoint),
-				 errhint("It is \"fast\" or \"spread\".")));
-	if (!unlimited &&
-		(following->max_rate_kb < MAX_RATE_LOWER ||
-		 following->max_rate_kb > MAX_RATE_UPPER))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_rate %d is outside the valid range",
-						following->max_rate_kb),
-				 errdetail("It is in kB/s, from %d to %d.", MAX_RATE_LOWER,
-						   MAX_RATE_UPPER)));
-}
 
 /*
  * bb_follow(source name, store name, timeline text, slot name, checkpoint text,
@@ -61,15 +35,13 @@ bb_sql_follow_body(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_FOLLOW);
 	BbFollowing following = {.source = bb_arg_name(fcinfo, 0, "source"),
 							 .store = bb_arg_name(fcinfo, 1, "store"),
-							 .timeline = bb_arg_text(fcinfo, 2, "timeline"),
-							 .checkpoint = bb_arg_text(fcinfo, 4,
-													   "checkpoint")};
+							 .timeline = bb_arg_text(fcinfo, 2, "timeline")};
+	BbServerBackupOptions options = bb_arg_server_backup(fcinfo, 4);
 
 	if (!PG_ARGISNULL(3))
 		following.slot = bb_arg_name(fcinfo, 3, "slot");
-	if (!PG_ARGISNULL(5))
-		following.max_rate_kb = PG_GETARG_INT32(5);
-	check_import(&following, PG_ARGISNULL(5));
+	following.checkpoint = options.fast_checkpoint ? "fast" : "spread";
+	following.max_rate_kb = options.max_rate_kb;
 	bb_follow_begin(ctx, &following);
 	bb_reqctx_end(ctx);
 	PG_RETURN_VOID();

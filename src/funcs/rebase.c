@@ -8,13 +8,9 @@
 #include "postgres.h"
 
 #include "base/foreigntext.h"
-#include "catalog/pg_authid.h"
-#include "funcs/arguments.h"
+#include "funcs/base_arguments.h"
 #include "import/rebase.h"
-#include "intake/serverwal.h"
 #include "stats/calls.h"
-#include "stores/source_access.h"
-#include "stores/store_access.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 
@@ -47,21 +43,13 @@ static Datum
 bb_sql_rebase_directory_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_IMPORT);
-	char	   *directory = bb_arg_text(fcinfo, 0, "directory");
-	char	   *server = bb_arg_name(fcinfo, 1, "store");
-	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	char	   *wal_directory = PG_ARGISNULL(3)
-		? NULL
-		: bb_arg_text(fcinfo, 3, "wal_directory");
-	BbObjectStore *objects = bb_store_open(ctx, server, timeline);
-	BbRebaseResult result;
+	BbBaseDirectory base = bb_arg_base_directory(fcinfo, ctx);
+	BbRebaseResult result = bb_rebase_from_directory(ctx, base.objects,
+													 base.timeline,
+													 base.directory,
+													 base.wal_directory);
 
-	bb_call_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
-					  "import a data directory");
-
-	result = bb_rebase_from_directory(ctx, objects, timeline, directory,
-									  wal_directory);
-	return rebase_result(fcinfo, ctx, timeline, &result);
+	return rebase_result(fcinfo, ctx, base.timeline, &result);
 }
 
 /*
@@ -72,18 +60,12 @@ static Datum
 bb_sql_rebase_server_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_IMPORT);
-	char	   *name = bb_arg_name(fcinfo, 0, "source");
-	char	   *server = bb_arg_name(fcinfo, 1, "store");
-	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	BbServerBackupOptions options = bb_arg_server_backup(fcinfo, 3);
-	BbObjectStore *objects = bb_store_open(ctx, server, timeline);
-	BbSource   *source = bb_source_access(name);
-	BbReplConnection *connection = bb_repl_connect(ctx, &source->target);
-	BbServerWal *wal = bb_serverwal_session(ctx, name);
-	BbRebaseResult result;
+	BbBaseServer base = bb_arg_base_server(fcinfo, ctx);
+	BbRebaseResult result = bb_rebase_from_server(ctx, base.objects,
+												  base.timeline,
+												  base.connection,
+												  &base.options, base.wal);
 
-	result = bb_rebase_from_server(ctx, objects, timeline, connection,
-								   &options, wal);
-	bb_repl_close(connection);
-	return rebase_result(fcinfo, ctx, timeline, &result);
+	bb_repl_close(base.connection);
+	return rebase_result(fcinfo, ctx, base.timeline, &result);
 }
