@@ -109,15 +109,11 @@ lead(BbFollower *follower)
 static void
 need_receiver(BbFollower *follower)
 {
-	const char *shortage = bb_watch_receiver(follower);
+	ErrorData  *shortage = bb_watch_receiver(follower);
 
 	bb_watch_owner(follower);
 	if (shortage != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not start a background worker for receive"),
-				 errdetail_internal("%s", shortage),
-				 errhint("Raise max_worker_processes.")));
+		ThrowErrorData(shortage);
 }
 
 /* Has the store a timeline, and not just what is left of one? */

@@ -92,10 +92,10 @@ extern const BbIngestControl *bb_watch_new(BbFollower *follower);
 /*
  * bb_watch_receiver - start the receiver, unless it runs.
  *
- * Returns NULL, or why it can't be started; if the owner is the cause, NULL, and
- * sets is_barred.
+ * Returns NULL, or the error, not raised, that it can't be started; if the owner
+ * is the cause, NULL, and sets is_barred.
  */
-extern const char *bb_watch_receiver(BbFollower *follower);
+extern ErrorData *bb_watch_receiver(BbFollower *follower);
 
 /*
  * bb_watch_owner - end following if the receiver couldn't be started because the

@@ -582,6 +582,12 @@ bb_received_switch(const BbReqCtx *ctx, BbReceived *received,
 
 /* ---- room ---- */
 
+bool
+bb_received_has_wal(const BbReceived *received)
+{
+	return received->context != NULL && bb_walspool_bytes(received->spool) > 0;
+}
+
 void
 bb_received_trim(const BbReqCtx *ctx, BbReceived *received)
 {

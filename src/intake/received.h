@@ -126,6 +126,9 @@ extern void bb_received_switch(const BbReqCtx *ctx, BbReceived *received,
 /* bb_received_trim - remove segments that aren't needed any more. */
 extern void bb_received_trim(const BbReqCtx *ctx, BbReceived *received);
 
+/* bb_received_has_wal - is there WAL in the spool, if it is open? */
+extern bool bb_received_has_wal(const BbReceived *received);
+
 /*
  * bb_received_is_full - has the spool no room, and can the leader make some?
  * Publishes it, too.

@@ -120,17 +120,28 @@ look_at_synchronous(const BbReqCtx *ctx, BbReceptionStream *stream)
 
 /* ---- the slot ---- */
 
+/*
+ * Make the slot.  It was there before if it was found ("was_bad"), if this leader
+ * has had it, or if WAL came through it.
+ */
 static void
 make_slot(const BbReqCtx *ctx, BbReceptionStream *stream,
-		  const BbFollowStatus *status)
+		  const BbFollowStatus *status, bool was_bad)
 {
+	bool		again = was_bad || status->slot_ready ||
+		bb_received_has_wal(stream->reception->received);
+
 	bb_repl_slot_create(ctx, stream->connection, status->slot,
 						status->temporary);
-	if (status->order != 0)
-		ereport(LOG_SERVER_ONLY,
-				(errmsg("replication slot \"%s\" of source \"%s\" was created again",
-						status->slot, stream->source->name),
-				 errdetail("It was missing, or its WAL was removed.")));
+	if (status->temporary)
+		return;
+	ereport(LOG_SERVER_ONLY,
+			(again ? errmsg("replication slot \"%s\" of source \"%s\" was created again",
+							status->slot, stream->source->name)
+				   : errmsg("replication slot \"%s\" of source \"%s\" was created",
+							status->slot, stream->source->name),
+			 again ? errdetail("It was missing, or its WAL was removed.")
+				   : 0));
 }
 
 /* Make sure that the slot exists, and keeps WAL. */
@@ -141,6 +152,7 @@ prepare_slot(const BbReqCtx *ctx, BbReceptionStream *stream)
 	BbFollowStatus status;
 	BbFollowStatus *changed;
 	BbReplSlot	slot = {0};
+	bool		is_bad = false;
 
 	bb_followcontrol_get(reception->control, &status);
 	if (!status.temporary)
@@ -150,14 +162,13 @@ prepare_slot(const BbReqCtx *ctx, BbReceptionStream *stream)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("replication slot \"%s\" of source \"%s\" isn't a physical one",
 						status.slot, stream->source->name)));
-	if (slot.exists &&
-		(XLogRecPtrIsInvalid(slot.restart_lsn) || reception->slot_is_bad))
-	{
+	if (slot.exists)
+		is_bad = XLogRecPtrIsInvalid(slot.restart_lsn) ||
+			reception->slot_is_bad;
+	if (is_bad)
 		bb_repl_slot_drop(ctx, stream->connection, status.slot);
-		slot.exists = false;
-	}
-	if (!slot.exists)
-		make_slot(ctx, stream, &status);
+	if (is_bad || !slot.exists)
+		make_slot(ctx, stream, &status, is_bad);
 	reception->slot_is_bad = false;
 
 	changed = bb_followcontrol_lock(reception->control);

@@ -54,7 +54,7 @@ owner_can_login(BbFollower *follower)
 	return can_login;
 }
 
-const char *
+ErrorData *
 bb_watch_receiver(BbFollower *follower)
 {
 	BbReceiverOrder order = {.store = follower->order.store};
@@ -65,6 +65,7 @@ bb_watch_receiver(BbFollower *follower)
 							   .payload_length = sizeof(order)};
 	TimestampTz now = GetCurrentTimestamp();
 	BbFollowStatus *status;
+	const char *shortage;
 
 	if (bb_followcontrol_has_receiver(follower->control) ||
 		(follower->receiver_started_at != 0 &&
@@ -82,7 +83,8 @@ bb_watch_receiver(BbFollower *follower)
 	}
 	follower->receiver_started_at = now;
 	strlcpy(order.timeline, follower->order.timeline, sizeof(order.timeline));
-	return bb_standingworker_register(&worker);
+	shortage = bb_standingworker_register(&worker);
+	return shortage == NULL ? NULL : bb_worker_shortage(worker.task, shortage);
 }
 
 /* ---- figures ---- */
@@ -207,21 +209,6 @@ raise_problem(BbFollower *follower, const BbFollowStatus *status)
 	}
 }
 
-/* An error that isn't raised, of a receiver that can't be started. */
-static void
-note_shortage(BbFollower *follower, const char *shortage)
-{
-	ErrorData	error =
-		{.elevel = ERROR,
-		 .sqlerrcode = ERRCODE_INSUFFICIENT_RESOURCES,
-		 .message = pstrdup("could not start a background worker for receive"),
-		 .detail = pstrdup(shortage),
-		 .hint = pstrdup("Raise max_worker_processes."),
-		 .assoc_context = CurrentMemoryContext};
-
-	bb_followcontrol_error(follower->control, &error);
-}
-
 /* The memory context of an ingest lasts for as long as the source is idle. */
 static void
 look_for_receiver(BbFollower *follower)
@@ -230,10 +217,10 @@ look_for_receiver(BbFollower *follower)
 												  "bbackup look",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	const char *shortage = bb_watch_receiver(follower);
+	ErrorData  *shortage = bb_watch_receiver(follower);
 
 	if (shortage != NULL)
-		note_shortage(follower, shortage);
+		bb_followcontrol_error(follower->control, shortage);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	bb_watch_owner(follower);
@@ -308,12 +295,9 @@ committed(const BbIngestControl *control, XLogRecPtr end_lsn,
 		  XLogRecPtr covered_lsn)
 {
 	BbFollower *follower = follower_of(control);
-	TimestampTz now = GetCurrentTimestamp();
 	BbFollowStatus *status = bb_followcontrol_lock(follower->control);
 
-	if (end_lsn > status->covered_lsn || end_lsn > status->stored_lsn)
-		status->stored_time = now;
-	status->stored_lsn = end_lsn;
+	/* the tail has moved stored_lsn (receiver.h) */
 	status->covered_lsn = covered_lsn;
 	bb_followcontrol_unlock(follower->control);
 

@@ -76,17 +76,29 @@ bb_worker_register_static(BackgroundWorker *registration, const char *task,
 	RegisterBackgroundWorker(registration);
 }
 
+ErrorData *
+bb_worker_shortage(const char *task, const char *detail)
+{
+	ErrorData  *error = palloc0(sizeof(ErrorData));
+
+	error->elevel = ERROR;
+	error->sqlerrcode = ERRCODE_INSUFFICIENT_RESOURCES;
+	error->message = psprintf("could not start a background worker for %s",
+							  task);
+	error->detail = pstrdup(detail);
+	/* raising max_worker_processes raises the limit of segments as well */
+	if (IsUnderPostmaster)
+		error->hint = pstrdup(
+			"Try again later, or raise max_worker_processes.");
+	error->assoc_context = CurrentMemoryContext;
+	return error;
+}
+
 void
 bb_worker_shortage_error(const char *task, const char *shortage)
 {
-	/* raising max_worker_processes raises the limit of segments as well */
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-			 errmsg("could not start a background worker for %s", task),
-			 errdetail_internal("%s", shortage),
-			 IsUnderPostmaster
-			 ? errhint("Try again later, or raise max_worker_processes.")
-			 : 0));
+	ThrowErrorData(bb_worker_shortage(task, shortage));
+	pg_unreachable();
 }
 
 void

@@ -59,4 +59,11 @@ extern void bb_worker_init(const char *library, const BbWorkerTask *tasks,
 extern void bb_worker_begin_transaction(void);
 extern void bb_worker_end_transaction(void);
 
+/*
+ * bb_worker_shortage - returns the error INSUFFICIENT_RESOURCES that a worker of
+ * a task can't be started, with a detail, in CurrentMemoryContext; doesn't raise
+ * it.
+ */
+extern ErrorData *bb_worker_shortage(const char *task, const char *detail);
+
 #endif /* BB_WORKER_H */
