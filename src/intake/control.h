@@ -80,6 +80,7 @@ typedef struct BbFollowStatus
 	XLogRecPtr	received_lsn;
 	TimestampTz received_time;
 	bool		spool_full;	   /* doesn't receive until the leader commits */
+	bool		no_room;	   /* nor until the disk has room */
 	XLogRecPtr	synced_lsn;	   /* the end of the last complete record that is
 								* synced in the spool; 'spool' only */
 	XLogRecPtr	confirmed_lsn; /* reported to the source as flushed */

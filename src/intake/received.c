@@ -7,20 +7,10 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
-
 #include "access/xlog_internal.h"
-#include "base/resource.h"
-#include "base/settings.h"
-#include "intake/received.h"
+#include "intake/received_internal.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-
-/* A spool has room for at least so many segments. */
-#define MIN_SEGMENTS 4
-
-/* A file loses whole blocks of a file system; messages begin at such a block. */
-#define HOLE_BYTES 4096
 
 /*
  * The leader is woken not more often than this, unless somebody waits for it.
@@ -28,36 +18,6 @@
  * and take the processor away from the receiver.
  */
 #define WAKE_MS 10
-
-struct BbReceived
-{
-	BbFollowControl *control;
-	const char *directory;
-	MemoryContext parent;
-	bool		is_changing; /* a change has begun, and not ended */
-	bool		is_wake_due; /* the leader doesn't know of the tail yet */
-	TimestampTz woken;		 /* last */
-
-	/* the rest means something while "context", that of the spool, isn't NULL */
-	MemoryContext context;
-	MemoryContext scratch; /* of one call */
-	BbWalSpool *spool;
-	BbWalStream stream; /* stream.tli is the one that is received */
-	uint64		order;
-	XLogRecPtr	write_lsn;
-	XLogRecPtr	tail_lsn;  /* without what was written since */
-	XLogRecPtr	begin_lsn; /* nothing before is needed */
-	XLogRecPtr	trimmed_lsn;
-	XLogRecPtr	known_lsn; /* what is before was received already */
-	XLogRecPtr	room_lsn;  /* WAL before this is received anyhow */
-
-	/* with confirm 'spool' */
-	bool		checks;
-	BbWalTail	tail; /* of the reader: as far as it is synced */
-	BbWalSource *reader;
-	XLogRecPtr	checked_lsn;
-	XLogRecPtr	check_lsn; /* up to where it was checked */
-};
 
 BbReceived *
 bb_received_new(BbFollowControl *control, const char *directory)
@@ -70,20 +30,12 @@ bb_received_new(BbFollowControl *control, const char *directory)
 	return received;
 }
 
-/* The end of what may be read. */
-static XLogRecPtr
-tail_of(const BbReceived *received)
-{
-	return Max(received->tail_lsn, received->write_lsn);
-}
-
-/* Say how far the leader may read. */
-static void
-publish_quietly(BbReceived *received)
+void
+bb_received_publish_quietly(BbReceived *received)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	uint64		bytes = bb_walspool_bytes(received->spool);
-	XLogRecPtr	lsn = tail_of(received);
+	XLogRecPtr	lsn = bb_received_tail(received);
 	BbFollowStatus *status = bb_followcontrol_lock(received->control);
 
 	received->is_wake_due |= status->received_lsn != lsn ||
@@ -127,22 +79,24 @@ long
 bb_received_wake(BbReceived *received)
 {
 	TimestampTz now;
+	long		idle_ms = received->held != NULL ? BB_RECEIVED_ROOM_MS
+												 : PG_INT32_MAX;
 
 	if (!received->is_wake_due)
-		return PG_INT32_MAX;
+		return idle_ms;
 	now = GetCurrentTimestamp();
 	/* a clock that was set back is no reason to wait */
 	if (now >= received->woken && now < received->woken + WAKE_MS * 1000 &&
 		!is_wanted(received))
 		return WAKE_MS - (long) (now - received->woken) / 1000;
 	wake_leader(received, now);
-	return PG_INT32_MAX;
+	return idle_ms;
 }
 
-static void
-publish(BbReceived *received)
+void
+bb_received_publish(BbReceived *received)
 {
-	publish_quietly(received);
+	bb_received_publish_quietly(received);
 	if (received->is_wake_due)
 		wake_leader(received, GetCurrentTimestamp());
 }
@@ -227,7 +181,7 @@ open_reader(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
 	received->tail.position = checked_position;
 	received->tail.wait = checked_wait;
 	received->checked_lsn = lsn;
-	received->check_lsn = tail_of(received);
+	received->check_lsn = bb_received_tail(received);
 	origin = bb_walspool_origin(received->directory, &received->tail);
 	received->reader = origin->open(ctx, origin, &start);
 }
@@ -291,13 +245,20 @@ bb_received_begin(const BbReqCtx *ctx, BbReceived *received, BbConfirm confirm)
 	}
 	else
 	{
-		received->tail_lsn = tail_of(received);
+		received->tail_lsn = bb_received_tail(received);
 		received->write_lsn = received->tail_lsn -
 			XLogSegmentOffset(received->tail_lsn,
 							  received->stream.segment_size);
 		received->known_lsn = Max(received->known_lsn, received->tail_lsn);
 	}
-	publish(received);
+	/* it will be sent again */
+	if (received->held != NULL)
+	{
+		pfree(received->held);
+		received->held = NULL;
+		received->room_at = GetCurrentTimestamp();
+	}
+	bb_received_publish(received);
 }
 
 void
@@ -308,6 +269,7 @@ bb_received_close(BbReceived *received)
 	received->context = NULL;
 	received->spool = NULL;
 	received->reader = NULL;
+	received->held = NULL;
 	received->is_changing = false;
 }
 
@@ -356,107 +318,19 @@ bb_received_position(const BbReceived *received)
 	BbFollowStatus status;
 
 	bb_followcontrol_get(received->control, &status);
-	here.received_lsn = tail_of(received);
+	here.received_lsn = bb_received_tail(received);
 	here.durable_lsn = durable_of(received, &status);
 	here.read_lsn = Max(status.applied_lsn, here.durable_lsn);
 	return here;
 }
 
-/* ---- writing ---- */
-
-/*
- * A crash of the machine may have left a hole in a file, which has zeros: what
- * was committed to the store wasn't synced in the spool.
- */
-static bool
-is_hole(const uint8 *known, ssize_t got, ssize_t at)
-{
-	ssize_t		begin = at - at % HOLE_BYTES;
-	ssize_t		end = Min(got, begin + HOLE_BYTES);
-
-	while (begin < end && known[begin] == 0)
-		begin++;
-	return begin == end;
-}
-
-/*
- * Compare WAL with what was received before, if the file has it.  Returns where
- * they differ, or Invalid.
- */
-static XLogRecPtr
-find_difference(BbReceived *received, XLogRecPtr lsn, const uint8 *data,
-				size_t length)
-{
-	uint32		segment_size = received->stream.segment_size;
-	MemoryContext caller = MemoryContextSwitchTo(received->scratch);
-	size_t		n = Min(length, received->known_lsn - lsn);
-	uint8	   *known = palloc(n);
-	XLogRecPtr	difference = InvalidXLogRecPtr;
-	char		name[MAXFNAMELEN];
-	char	   *path;
-	BbFd	   *fd;
-	ssize_t		got;
-
-	XLogFileName(name, received->stream.tli, lsn / segment_size, segment_size);
-	path = psprintf("%s/%s", received->directory, name);
-	fd = bb_fd_open(path, O_RDONLY, 0);
-	if (fd != NULL)
-		got = bb_fd_read_at(fd, known, n,
-							XLogSegmentOffset(lsn, segment_size));
-	else
-		got = errno == ENOENT ? 0 : -1;
-	if (got < 0)
-		bb_report_file("could not read file \"%s\": %m", path);
-	for (ssize_t i = 0; i < got; i++)
-	{
-		if (known[i] == data[i])
-			continue;
-		if (!is_hole(known, got, i))
-		{
-			difference = lsn + i;
-			break;
-		}
-		i += HOLE_BYTES - 1 - i % HOLE_BYTES;
-	}
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(received->scratch);
-	return difference;
-}
-
-XLogRecPtr
-bb_received_write(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn,
-				  const uint8 *data, size_t length)
-{
-	if (lsn != received->write_lsn)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("the source sent WAL of another position"),
-				 errdetail("It sent %X/%X where %X/%X was expected.",
-						   LSN_FORMAT_ARGS(lsn),
-						   LSN_FORMAT_ARGS(received->write_lsn))));
-	received->is_changing = true;
-	if (lsn < received->known_lsn)
-	{
-		XLogRecPtr	difference = find_difference(received, lsn, data, length);
-
-		if (!XLogRecPtrIsInvalid(difference))
-		{
-			received->is_changing = false;
-			return difference;
-		}
-	}
-	bb_walspool_write(ctx, received->spool, received->stream.tli, lsn, data,
-					  length);
-	received->is_changing = false;
-	received->write_lsn += length;
-	publish_quietly(received);
-	return InvalidXLogRecPtr;
-}
+/* ---- checking ---- */
 
 uint64
 bb_received_unchecked(const BbReceived *received)
 {
-	return received->checks ? tail_of(received) - received->check_lsn : 0;
+	return received->checks ? bb_received_tail(received) - received->check_lsn
+							: 0;
 }
 
 XLogRecPtr
@@ -471,7 +345,7 @@ bb_received_check(const BbReqCtx *ctx, BbReceived *received)
 
 		received->is_changing = true;
 		bb_walspool_sync(ctx, received->spool);
-		received->check_lsn = tail_of(received);
+		received->check_lsn = bb_received_tail(received);
 		while ((next = bb_walsource_next(ctx, received->reader)) ==
 			   BB_WAL_RECORD)
 			received->checked_lsn = received->reader->reader->EndRecPtr;
@@ -514,7 +388,7 @@ bb_received_leave(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
 		XLogSegmentOffset(lsn, received->stream.segment_size);
 	received->known_lsn = lsn;
 	received->check_lsn = Min(received->check_lsn, lsn);
-	publish(received);
+	bb_received_publish(received);
 	return step;
 }
 
@@ -577,60 +451,5 @@ bb_received_switch(const BbReqCtx *ctx, BbReceived *received,
 	received->tail_lsn = InvalidXLogRecPtr;
 	received->known_lsn = InvalidXLogRecPtr;
 	received->check_lsn = received->write_lsn;
-	publish(received);
-}
-
-/* ---- room ---- */
-
-bool
-bb_received_has_wal(const BbReceived *received)
-{
-	return received->context != NULL && bb_walspool_bytes(received->spool) > 0;
-}
-
-void
-bb_received_trim(const BbReqCtx *ctx, BbReceived *received)
-{
-	uint32		segment_size = received->stream.segment_size;
-	BbFollowStatus status;
-	XLogRecPtr	lsn;
-
-	bb_followcontrol_get(received->control, &status);
-	lsn = Max(received->begin_lsn, status.stored_lsn);
-	lsn = Min(lsn, tail_of(received));
-	if (received->checks)
-		lsn = Min(lsn, received->checked_lsn);
-	lsn -= XLogSegmentOffset(lsn, segment_size);
-	if (lsn <= received->trimmed_lsn)
-		return;
-	received->is_changing = true;
-	bb_walspool_trim(ctx, received->spool, lsn);
-	received->is_changing = false;
-	received->trimmed_lsn = lsn;
-	publish(received);
-}
-
-bool
-bb_received_is_full(BbReceived *received)
-{
-	uint64		limit = (uint64) bb_setting_spool_size_mb * 1024 * 1024;
-	uint64		bytes = bb_walspool_bytes(received->spool);
-	BbFollowStatus *status;
-	bool		is_full;
-
-	limit = Max(limit, (uint64) MIN_SEGMENTS * received->stream.segment_size);
-	status = bb_followcontrol_lock(received->control);
-
-	/*
-	 * A leader that waits, and has committed all that it ingested, needs more
-	 * to complete a record that is larger than the spool: another segment.  So
-	 * does an import that needs the checkpoint's record before any other.
-	 */
-	if (status->waiting &&
-		status->applied_lsn <= Max(status->stored_lsn, status->order_lsn))
-		received->room_lsn = tail_of(received) + received->stream.segment_size;
-	is_full = bytes >= limit && tail_of(received) >= received->room_lsn;
-	status->spool_full = is_full;
-	bb_followcontrol_unlock(received->control);
-	return is_full;
+	bb_received_publish(received);
 }

@@ -73,6 +73,11 @@ extern uint64 bb_received_order(const BbReceived *received);
  *
  * Returns Invalid, or where the WAL differs from what was received before; then
  * it isn't written.
+ *
+ * If the disk has no room, that is noted, and the spool is full.  (An import of a
+ * session raises the error.)
+ *
+ * REQUIRES: the spool isn't full.
  */
 extern XLogRecPtr bb_received_write(const BbReqCtx *ctx, BbReceived *received,
 									XLogRecPtr lsn, const uint8 *data,
@@ -131,9 +136,9 @@ extern bool bb_received_has_wal(const BbReceived *received);
 
 /*
  * bb_received_is_full - has the spool no room, and can the leader make some?
- * Publishes it, too.
+ * Publishes it, too, and writes what the disk had no room for, as soon as it has.
  */
-extern bool bb_received_is_full(BbReceived *received);
+extern bool bb_received_is_full(const BbReqCtx *ctx, BbReceived *received);
 
 /* Did an error leave the spool in the midst of a change? */
 extern bool bb_received_is_broken(const BbReceived *received);

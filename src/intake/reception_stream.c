@@ -139,7 +139,7 @@ take_messages(BbReceptionStream *stream, BbStreamMessage *message)
 				bb_reception_leave_source(stream, lsn);
 		}
 		note_message(stream, message, next == BB_STREAM_KEEPALIVE);
-		if (bb_received_is_full(received) ||
+		if (bb_received_is_full(stream->ctx, received) ||
 			bb_received_unchecked(received) >= SYNC_BYTES)
 			return next;
 	}
@@ -197,7 +197,7 @@ stream_tli(BbReceptionStream *stream, const char *slot,
 	bb_received_trim(stream->ctx, received);
 	for (;;)
 	{
-		bool		is_full = bb_received_is_full(received);
+		bool		is_full = bb_received_is_full(stream->ctx, received);
 		BbStreamNext next = BB_STREAM_NOTHING;
 		BbFollowStatus status;
 		long		wait_ms;

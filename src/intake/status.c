@@ -63,7 +63,7 @@ bb_follow_state(BbFollowControl *control)
 	/* the follower has to take WAL from elsewhere */
 	if (status.problem != BB_RECEIVER_FINE)
 		return BB_FOLLOW_CATCHING_UP;
-	if (!status.connected)
+	if (!status.connected || status.no_room)
 		return status.host[0] == '\0' && status.error[0] == '\0'
 			? BB_FOLLOW_STARTING
 			: BB_FOLLOW_WAITING;

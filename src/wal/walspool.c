@@ -287,7 +287,7 @@ report_write(const BbWalSpool *spool)
 		errno = ENOSPC;
 	segment_name(spool, spool->tli, spool->number, name);
 	ereport(ERROR,
-			(errcode_for_file_access(),
+			(full ? errcode(ERRCODE_DISK_FULL) : errcode_for_file_access(),
 			 errmsg("could not write to file \"%s\": %m",
 					bb_spooldir_path(&spool->directory, name)),
 			 full ? errhint("Make room on the disk of bbackup.spool_directory.")
