@@ -318,6 +318,17 @@ ok(wait_for('the end of the workers', sub { !following_workers($store) }),
 ok(wait_for('the end of the spool', sub { !-e $spool }), 'without a spool');
 follow($store, 'shop', 'shop');
 goes_on('that');
+fails_like(
+	$store,
+	'DROP SERVER shop CASCADE',
+	qr/2BP01: .*cannot drop server "shop".*bb_unfollow\('shop', store => 'bbackup'\)/s,
+	'a source is not dropped while it is followed');
+create_source($store, 'spare', $source);
+$store->safe_psql('postgres', 'DROP SERVER spare CASCADE');
+$store->safe_psql('postgres',
+	"BEGIN; SELECT bb_unfollow('shop', drop_slot => false);"
+	  . ' DROP SERVER shop CASCADE; ROLLBACK');
+goes_on('a DROP that is rolled back');
 $store->safe_psql('postgres', 'DROP EXTENSION bbackup CASCADE');
 ok(wait_for('the end of the workers', sub { !following_workers($store) }),
 	'so it does without the extension');

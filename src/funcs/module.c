@@ -48,6 +48,7 @@ _PG_init(void)
 	bb_redo_helper_init();
 	bb_stats_init();
 	bb_own_server_init();
+	bb_follow_guard_init();
 	bb_worker_init("$libdir/bbackup", worker_tasks, lengthof(worker_tasks));
 	bb_follow_launcher_init();
 }

@@ -12,6 +12,7 @@
  *	  launcher.c	what follows, after a start of the server
  *	  follower.c	the worker
  *	  gap.c			WAL that the source has no longer
+ *	  guard.c		servers that are in use aren't dropped
  *	  wait.c		bb_wait
  *	  status.c		bb_stat_follow
  *
@@ -70,6 +71,14 @@ extern void bb_following_remove(const BbFollowing *following);
 
 /* bb_following_set_imported - note that the timeline is complete. */
 extern void bb_following_set_imported(const BbFollowing *following);
+
+/*
+ * bb_follow_guard_init - refuse to drop servers by which a timeline is followed,
+ * in this process.
+ *
+ * Errors of DROP SERVER: DEPENDENT_OBJECTS_STILL_EXIST.
+ */
+extern void bb_follow_guard_init(void);
 
 /* ---- sessions ---- */
 
