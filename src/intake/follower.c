@@ -209,6 +209,35 @@ order_receiver(BbFollower *follower, const BbManifest *manifest)
 	follower->reorder = false;
 }
 
+/*
+ * Commits of a source may wait until the spool has them.  So a spool that was
+ * confirmed before goes on at once, though the page store may be away.  The
+ * receiver begins with the first record of the spool, which no leader has
+ * committed less than; when the timeline can be read, it gets another order.
+ */
+static void
+receive_early(const BbReqCtx *ctx, BbFollower *follower,
+			  const BbSource *source)
+{
+	BbFollowStatus status;
+	BbWalStart	start;
+	BbFollowStatus *changed;
+
+	bb_followcontrol_get(follower->control, &status);
+	if (status.order != 0 || !follower->following->imported ||
+		source->confirm != BB_CONFIRM_SPOOL ||
+		!bb_walspool_begin(ctx, follower->directory, &start))
+		return;
+	changed = bb_followcontrol_lock(follower->control);
+	changed->system_identifier = start.stream.system_identifier;
+	changed->segment_size = start.stream.segment_size;
+	bb_followcontrol_unlock(follower->control);
+	bb_followcontrol_order(follower->control, start.stream.tli, start.lsn,
+						   true);
+	follower->reorder = true;
+	need_receiver(follower);
+}
+
 /* Never returns: an error ends it. */
 static void
 follow(BbFollower *follower)
@@ -222,6 +251,7 @@ follow(BbFollower *follower)
 	bb_calls_describe(ctx, &(BbCallAbout){.function = "bb_follow"});
 	bb_watch_state(follower, BB_FOLLOW_STARTING);
 	servers = access_servers(ctx, follower);
+	receive_early(ctx, follower, servers.source);
 	objects = bb_objstore_open(ctx, servers.store.url, &servers.store.options);
 	manifest = bb_manifest_find(ctx, objects, timeline);
 	/* so that the receiver knows which system it must be */

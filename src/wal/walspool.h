@@ -44,6 +44,16 @@ extern BbWalSpool *bb_walspool_open(const BbReqCtx *ctx, const char *directory,
 									uint32 segment_size);
 
 /*
+ * bb_walspool_begin - set *start to the first record that begins in the segments
+ * of a directory.
+ *
+ * Returns false if there is none, or if the segments aren't those of one system,
+ * without a gap.
+ */
+extern bool bb_walspool_begin(const BbReqCtx *ctx, const char *directory,
+							  BbWalStart *start);
+
+/*
  * bb_walspool_end - returns the end of the last complete record that follows
  * "start" in the spool, by reading and checking the records; start->lsn if
  * there is none.  *tli is set to the tli of that position.

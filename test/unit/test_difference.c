@@ -235,8 +235,19 @@ check_reads(const BbReqCtx *ctx, const Model *model, XLogRecPtr lsn)
 	bb_timeline_scan_close(scan);
 }
 
+/* Errors of all kinds have the seed in their context. */
+static void
+say_seed(void *arg)
+{
+	errcontext("seed " UINT64_FORMAT, seed);
+}
+
 UNIT_TEST(difference_as_the_model)
 {
+	ErrorContextCallback context = {.previous = error_context_stack,
+									.callback = say_seed};
+
+	error_context_stack = &context;
 	for (int round = 0; round < 6; round++)
 	{
 		Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
@@ -258,4 +269,5 @@ UNIT_TEST(difference_as_the_model)
 						pg_prng_uint64_range(&model_prng, START,
 											 manifest->end_lsn));
 	}
+	error_context_stack = context.previous;
 }

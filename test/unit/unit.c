@@ -223,8 +223,11 @@ run(int i)
 	{
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
-		failure = psprintf("%s%s%s", error->message, error->detail ? ": " : "",
-						   error->detail ? error->detail : "");
+		failure = psprintf("%s%s%s%s%s", error->message,
+						   error->detail ? ": " : "",
+						   error->detail ? error->detail : "",
+						   error->context ? "; " : "",
+						   error->context ? error->context : "");
 	}
 	return failure;
 }

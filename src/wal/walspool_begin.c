@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ *
+ * walspool_begin.c
+ *	  A spool of WAL: its first record, by the headers of pages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+
+#include "utils/memutils.h"
+#include "wal/walspool.h"
+#include "wal/walspool_internal.h"
+
+/* Any size, to read names only. */
+#define SOME_SEGMENT_SIZE DEFAULT_XLOG_SEG_SIZE
+
+/* Read the header of a segment.  Returns false if it has no valid one. */
+static bool
+read_header(const BbSpoolDirectory *directory, const BbSpoolFile *file,
+			XLogLongPageHeaderData *header)
+{
+	uint64		size;
+	BbFd	   *fd = bb_spooldir_file(directory, file->name, O_RDONLY, &size);
+	ssize_t		n;
+
+	if (fd == NULL)
+		return false;
+	n = bb_fd_read_at(fd, header, sizeof(*header), 0);
+	if (n < 0)
+		bb_spooldir_report(directory, "could not read file \"%s\": %m",
+						   file->name);
+	bb_fd_close(fd);
+	return n == sizeof(*header) && header->std.xlp_magic == XLOG_PAGE_MAGIC &&
+		(header->std.xlp_info & XLP_LONG_HEADER) != 0 &&
+		IsValidWalSegSize(header->xlp_seg_size);
+}
+
+static uint32
+page_header_size(XLogRecPtr page, uint32 segment_size)
+{
+	return XLogSegmentOffset(page, segment_size) == 0 ? SizeOfXLogLongPHD
+													  : SizeOfXLogShortPHD;
+}
+
+/* Where does the record end that a segment begins with a part of? */
+static XLogRecPtr
+first_record(XLogRecPtr segment, const XLogLongPageHeaderData *header)
+{
+	XLogRecPtr	page = segment;
+	uint64		left = 0;
+	uint32		room;
+
+	if (header->std.xlp_info & XLP_FIRST_IS_CONTRECORD)
+		left = MAXALIGN(header->std.xlp_rem_len);
+	while (left >
+		   (room = XLOG_BLCKSZ - page_header_size(page, header->xlp_seg_size)))
+	{
+		left -= room;
+		page += XLOG_BLCKSZ;
+	}
+	return page + page_header_size(page, header->xlp_seg_size) + left;
+}
+
+/* Returns the first segment, of the newest tli that has it; NULL: see above. */
+static const BbSpoolFile *
+first_segment(const BbReqCtx *ctx, const BbSpoolDirectory *directory,
+			  uint64 system_identifier)
+{
+	List	   *files = bb_spooldir_list(directory, false);
+	const BbSpoolFile *first = NULL;
+	XLogSegNo	last = 0;
+	XLogSegNo	numbers = 0;
+	ListCell   *cell;
+
+	foreach(cell, files)
+	{
+		const BbSpoolFile *file = lfirst(cell);
+		XLogLongPageHeaderData header;
+
+		bb_reqctx_check(ctx);
+		if (!file->is_segment)
+			continue;
+		if (!read_header(directory, file, &header) ||
+			header.xlp_sysid != system_identifier ||
+			header.xlp_seg_size != directory->segment_size ||
+			header.std.xlp_pageaddr != file->number * header.xlp_seg_size)
+			return NULL;
+		last = Max(last, file->number);
+		if (first == NULL || file->number < first->number ||
+			(file->number == first->number && file->tli > first->tli))
+			first = file;
+	}
+	/* all between them are there */
+	for (XLogSegNo number = first == NULL ? 1 : first->number; number <= last;
+		 number++)
+	{
+		bool		found = false;
+
+		foreach(cell, files)
+			found |= ((const BbSpoolFile *) lfirst(cell))->is_segment &&
+				((const BbSpoolFile *) lfirst(cell))->number == number;
+		if (!found)
+			return NULL;
+		numbers++;
+	}
+	return numbers > 0 ? first : NULL;
+}
+
+/* Find the system and the segment size of some segment. */
+static bool
+find_stream(const char *path, XLogLongPageHeaderData *header)
+{
+	BbSpoolDirectory directory = bb_spooldir_open(path, SOME_SEGMENT_SIZE);
+	ListCell   *cell;
+
+	foreach(cell, bb_spooldir_list(&directory, false))
+	{
+		const BbSpoolFile *file = lfirst(cell);
+
+		if (file->is_segment)
+			return read_header(&directory, file, header);
+	}
+	return false;
+}
+
+bool
+bb_walspool_begin(const BbReqCtx *ctx, const char *path, BbWalStart *start)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup spool begin",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	const BbSpoolFile *first = NULL;
+	XLogLongPageHeaderData header;
+
+	memset(start, 0, sizeof(*start));
+	if (find_stream(path, &header))
+	{
+		BbSpoolDirectory directory = bb_spooldir_open(path,
+													  header.xlp_seg_size);
+
+		first = first_segment(ctx, &directory, header.xlp_sysid);
+		if (first != NULL && !read_header(&directory, first, &header))
+			first = NULL;
+	}
+	if (first != NULL)
+	{
+		start->stream.system_identifier = header.xlp_sysid;
+		start->stream.segment_size = header.xlp_seg_size;
+		start->stream.tli = first->tli;
+		start->lsn = first_record(first->number * header.xlp_seg_size,
+								  &header);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return !XLogRecPtrIsInvalid(start->lsn);
+}
