@@ -212,8 +212,8 @@ order_receiver(BbFollower *follower, const BbManifest *manifest)
 /*
  * Commits of a source may wait until the spool has them.  So a spool that was
  * confirmed before goes on at once, though the page store may be away.  The
- * receiver begins with the first record of the spool, which no leader has
- * committed less than; when the timeline can be read, it gets another order.
+ * receiver begins with the first record of the spool: what is before that is
+ * committed.  When the timeline can be read, it gets another order.
  */
 static void
 receive_early(const BbReqCtx *ctx, BbFollower *follower,

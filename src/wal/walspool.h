@@ -44,8 +44,8 @@ extern BbWalSpool *bb_walspool_open(const BbReqCtx *ctx, const char *directory,
 									uint32 segment_size);
 
 /*
- * bb_walspool_begin - set *start to the first record that begins in the segments
- * of a directory.
+ * bb_walspool_begin - set *start to the first record that begins in the first
+ * segment of a directory.
  *
  * Returns false if there is none, or if the segments aren't those of one system,
  * without a gap.

@@ -34,33 +34,48 @@ read_header(const BbSpoolDirectory *directory, const BbSpoolFile *file,
 	bb_fd_close(fd);
 	return n == sizeof(*header) && header->std.xlp_magic == XLOG_PAGE_MAGIC &&
 		(header->std.xlp_info & XLP_LONG_HEADER) != 0 &&
-		IsValidWalSegSize(header->xlp_seg_size);
+		header->xlp_seg_size >= XLOG_BLCKSZ &&
+		header->xlp_seg_size <= WalSegMaxSize &&
+		IsPowerOf2(header->xlp_seg_size);
 }
 
-static uint32
-page_header_size(XLogRecPtr page, uint32 segment_size)
-{
-	return XLogSegmentOffset(page, segment_size) == 0 ? SizeOfXLogLongPHD
-													  : SizeOfXLogShortPHD;
-}
-
-/* Where does the record end that a segment begins with a part of? */
+/*
+ * Returns where the first record of a segment begins; Invalid: in another one.
+ *
+ * Each page says how much of a record goes on in it; so does one after a crash,
+ * where another record takes the place of the rest.  (XLogFindNextRecord)
+ */
 static XLogRecPtr
-first_record(XLogRecPtr segment, const XLogLongPageHeaderData *header)
+first_record(const BbSpoolDirectory *directory, const BbSpoolFile *file,
+			 XLogRecPtr segment)
 {
-	XLogRecPtr	page = segment;
-	uint64		left = 0;
-	uint32		room;
+	uint64		size;
+	BbFd	   *fd = bb_spooldir_file(directory, file->name, O_RDONLY, &size);
+	uint32		offset = 0;
+	XLogRecPtr	first = InvalidXLogRecPtr;
 
-	if (header->std.xlp_info & XLP_FIRST_IS_CONTRECORD)
-		left = MAXALIGN(header->std.xlp_rem_len);
-	while (left >
-		   (room = XLOG_BLCKSZ - page_header_size(page, header->xlp_seg_size)))
+	while (fd != NULL && first == InvalidXLogRecPtr &&
+		   offset < directory->segment_size)
 	{
-		left -= room;
-		page += XLOG_BLCKSZ;
+		XLogPageHeaderData header;
+		uint32		header_size = offset == 0 ? SizeOfXLogLongPHD
+											  : SizeOfXLogShortPHD;
+		uint64		rest = 0;
+
+		if (bb_fd_read_at(fd, &header, sizeof(header), offset) !=
+				sizeof(header) ||
+			header.xlp_magic != XLOG_PAGE_MAGIC ||
+			header.xlp_pageaddr != segment + offset)
+			break;
+		if (header.xlp_info & XLP_FIRST_IS_CONTRECORD)
+			rest = MAXALIGN(header.xlp_rem_len);
+		if (rest <= XLOG_BLCKSZ - header_size)
+			first = segment + offset + header_size + rest;
+		offset += XLOG_BLCKSZ;
 	}
-	return page + page_header_size(page, header->xlp_seg_size) + left;
+	if (fd != NULL)
+		bb_fd_close(fd);
+	return first;
 }
 
 /* Returns the first segment, of the newest tli that has it; NULL: see above. */
@@ -133,14 +148,13 @@ bb_walspool_begin(const BbReqCtx *ctx, const char *path, BbWalStart *start)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	const BbSpoolFile *first = NULL;
+	BbSpoolDirectory directory;
 	XLogLongPageHeaderData header;
 
 	memset(start, 0, sizeof(*start));
 	if (find_stream(path, &header))
 	{
-		BbSpoolDirectory directory = bb_spooldir_open(path,
-													  header.xlp_seg_size);
-
+		directory = bb_spooldir_open(path, header.xlp_seg_size);
 		first = first_segment(ctx, &directory, header.xlp_sysid);
 		if (first != NULL && !read_header(&directory, first, &header))
 			first = NULL;
@@ -150,8 +164,8 @@ bb_walspool_begin(const BbReqCtx *ctx, const char *path, BbWalStart *start)
 		start->stream.system_identifier = header.xlp_sysid;
 		start->stream.segment_size = header.xlp_seg_size;
 		start->stream.tli = first->tli;
-		start->lsn = first_record(first->number * header.xlp_seg_size,
-								  &header);
+		start->lsn = first_record(&directory, first,
+								  first->number * header.xlp_seg_size);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
