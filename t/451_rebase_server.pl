@@ -217,7 +217,7 @@ foreach my $round (1 .. $ENV{BB_ROUNDS} // 4)
 
 	change($source, $round);
 	follow($store, 'shop');
-	wait_for_state($store, 'streaming') && wait_now($store)
+	wait_now($store)
 	  or die 'it is not followed';
 	pass("$name: the source is followed again");
 	end_prepared($source);
@@ -282,7 +282,7 @@ my $row = rebase('copy', 'main');
 query_is($store, q(SELECT tli FROM bb_timelines() WHERE timeline = 'main'),
 	2, 'the base is of the new timeline ID');
 follow($store, 'copy');
-wait_for_state($store, 'streaming') && wait_now($store)
+wait_now($store)
   or die 'the standby is not followed';
 end_prepared($standby);
 wait_now($store);
