@@ -12,7 +12,8 @@
 #	cut					reset all connections
 #	cut_after N			reset all connections after N more bytes of the server,
 #						which usually is in the midst of a message
-#	end_after N			the same, and then refuse
+#	end_after N			end all connections after N more bytes of the server, which
+#						the clients get, and refuse new ones
 #	refuse				reset new connections, too
 #	close SIDE			end one direction of all connections: bytes to "client"
 #						or "server"
@@ -201,7 +202,17 @@ sub obey
 	elsif ($word eq 'cut_after' || $word eq 'end_after')
 	{
 		$self->{cut_after} = $arguments[0];
-		$self->{then} = $word eq 'cut_after' ? 'cut' : 'refuse';
+		$self->{then} = $word eq 'cut_after' ? 'cut' : 'end';
+	}
+	elsif ($word eq 'end')
+	{
+		# after a reset, the client would not get what it hasn't read yet
+		$self->{refuse} = 1;
+		foreach my $direction (map { $_->{client} } @$all)
+		{
+			@$direction{qw(ended closed held pieces)} = (1, 1, 0, []);
+			shutdown $direction->{to}, SHUT_WR;
+		}
 	}
 	elsif ($word eq 'close')
 	{
