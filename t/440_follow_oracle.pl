@@ -83,7 +83,7 @@ sub follow_oracle
 	my $end = lsn_text($wal->end);
 
 	is( $store->safe_psql('postgres',
-			"SELECT bb_wait('$end', 'main', '1 min') >= '$end'"),
+			"SELECT bb_wait('$end', 'main', '10 min') >= '$end'"),
 		't',
 		"$what: the end is readable after the source has stopped");
 	# psql writes what it has when it ends by itself

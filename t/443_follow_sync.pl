@@ -82,7 +82,7 @@ sub is_all_there
 	my ($out, $err);
 	# what is received may end in the midst of a record
 	is( $store->psql(
-			'postgres', "SELECT bb_wait('$end', '$name', '1 min')",
+			'postgres', "SELECT bb_wait('$end', '$name', '10 min')",
 			stdout => \$out,
 			stderr => \$err,
 			on_error_die => 0),
