@@ -47,6 +47,19 @@ sub show_status
 	return diag(join "\n", map { "$_: $status{$_}" } sort keys %status);
 }
 
+# Fill the disk, and let the source write, until receiving waits.
+sub wait_for_full_disk
+{
+	return wait_for(
+		'a full disk',
+		sub {
+			BBackup::SmallDisk::fill();
+			add_rows(100);
+			%status = follow_status($store);
+			return $status{state} eq 'waiting';
+		});
+}
+
 add_rows(10);
 ok(defined wait_now($store), 'following');
 my ($receiver) = following_workers($store, 'receive$');
@@ -57,16 +70,7 @@ foreach my $round (1 .. 2)
 	my $errors = errors();
 
 	# what is committed is removed, and so is room for a moment
-	ok( wait_for(
-			'a full disk',
-			sub {
-				BBackup::SmallDisk::fill();
-				add_rows(100);
-				%status = follow_status($store);
-				return $status{state} eq 'waiting';
-			}),
-		"$name: receiving waits")
-	  or show_status();
+	ok(wait_for_full_disk(), "$name: receiving waits") or show_status();
 	like($status{last_error}, qr/could not .*No space left/,
 		'... which the view explains');
 	add_rows(40_000);
@@ -88,14 +92,7 @@ foreach my $round (1 .. 2)
 
 # ---- both servers are killed meanwhile ----
 
-wait_for(
-	'a full disk',
-	sub {
-		BBackup::SmallDisk::fill();
-		add_rows(100);
-		%status = follow_status($store);
-		return $status{state} eq 'waiting';
-	}) or show_status();
+wait_for_full_disk() or show_status();
 $store->stop('immediate');
 $store->start;
 add_rows(20_000);
