@@ -119,14 +119,23 @@ bb_follow_is_launched(void)
 	return launched;
 }
 
-const char *
-bb_follow_spool_obstacle(const char *directory)
+/* The place of a spool: its directory, or what it will be made in. */
+static const char *
+place_of(const char *directory)
 {
 	char	   *place = pstrdup(directory);
 
 	/* the directory and its parent are made */
 	for (int i = 0; i < 2 && access(place, F_OK) < 0 && errno == ENOENT; i++)
 		get_parent_directory(place);
+	return place;
+}
+
+const char *
+bb_follow_spool_obstacle(const char *directory)
+{
+	const char *place = place_of(directory);
+
 	if (access(psprintf("%s/.", place), R_OK | W_OK | X_OK) < 0)
 		return psprintf("directory \"%s\" cannot be used: %m", place);
 	return "";
@@ -136,11 +145,9 @@ bb_follow_spool_obstacle(const char *directory)
 static const char *
 lacks_room(const char *directory)
 {
-	char	   *place = pstrdup(directory);
+	const char *place = place_of(directory);
 	struct statvfs room;
 
-	for (int i = 0; i < 2 && access(place, F_OK) < 0; i++)
-		get_parent_directory(place);
 	if (statvfs(place, &room) == 0 && room.f_bavail == 0)
 		return psprintf("the file system of directory \"%s\" is full", place);
 	return "";

@@ -125,11 +125,7 @@ wait_for_end(BackgroundWorkerHandle *handle, long timeout_ms)
 
 		if (left_ms <= 0)
 			return false;
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left_ms, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		bb_standingworker_wait(left_ms);
 	}
 	return true;
 }

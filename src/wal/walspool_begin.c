@@ -78,7 +78,10 @@ first_record(const BbSpoolDirectory *directory, const BbSpoolFile *file,
 	return first;
 }
 
-/* Returns the first segment, of the newest tli that has it; NULL: see above. */
+/*
+ * Returns the first segment, of the newest tli that has it; NULL: there is none, or
+ * the segments aren't all of this system and size, without a gap.
+ */
 static const BbSpoolFile *
 first_segment(const BbReqCtx *ctx, const BbSpoolDirectory *directory,
 			  uint64 system_identifier)
@@ -86,7 +89,6 @@ first_segment(const BbReqCtx *ctx, const BbSpoolDirectory *directory,
 	List	   *files = bb_spooldir_list(directory, false);
 	const BbSpoolFile *first = NULL;
 	XLogSegNo	last = 0;
-	XLogSegNo	numbers = 0;
 	ListCell   *cell;
 
 	foreach(cell, files)
@@ -114,13 +116,15 @@ first_segment(const BbReqCtx *ctx, const BbSpoolDirectory *directory,
 		bool		found = false;
 
 		foreach(cell, files)
-			found |= ((const BbSpoolFile *) lfirst(cell))->is_segment &&
-				((const BbSpoolFile *) lfirst(cell))->number == number;
+		{
+			const BbSpoolFile *file = lfirst(cell);
+
+			found |= file->is_segment && file->number == number;
+		}
 		if (!found)
 			return NULL;
-		numbers++;
 	}
-	return numbers > 0 ? first : NULL;
+	return first;
 }
 
 /* Find the system and the segment size of some segment. */
@@ -156,8 +160,6 @@ bb_walspool_begin(const BbReqCtx *ctx, const char *path, BbWalStart *start)
 	{
 		directory = bb_spooldir_open(path, header.xlp_seg_size);
 		first = first_segment(ctx, &directory, header.xlp_sysid);
-		if (first != NULL && !read_header(&directory, first, &header))
-			first = NULL;
 	}
 	if (first != NULL)
 	{
