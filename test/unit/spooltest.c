@@ -14,15 +14,14 @@
 #include "access/xlog_internal.h"
 #include "spooltest.h"
 #include "storage/fd.h"
-#include "utils/timestamp.h"
 
 pg_prng_state spool_prng;
 uint64		spool_seed;
 
 void
-spool_round(int round)
+spool_round(void)
 {
-	spool_seed = (uint64) GetCurrentTimestamp() + round;
+	spool_seed = unit_seed();
 	pg_prng_seed(&spool_prng, spool_seed);
 }
 
@@ -155,9 +154,7 @@ spool_pick_segment_size(void)
 WalModel *
 spool_model(uint32 segment_size, int pages)
 {
-	WalModel   *model = walmodel_new(segment_size,
-									 (pages + 16) * XLOG_BLCKSZ +
-										 8 * segment_size);
+	WalModel   *model = walmodel_new(segment_size);
 
 	walmodel_record(model, &spool_prng, 100);
 	walmodel_fill(model, &spool_prng, model->base + pages * XLOG_BLCKSZ);

@@ -56,7 +56,7 @@ spool_pick(uint64 from, uint64 to)
 }
 
 /* A round of a test has its own seed, which EXPECT prints. */
-extern void spool_round(int round);
+extern void spool_round(void);
 
 extern uint32 spool_pick_segment_size(void);
 

@@ -253,7 +253,7 @@ UNIT_TEST(difference_as_the_model)
 		Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
 		BbManifest *manifest = &model->manifest;
 
-		seed = (uint64) GetCurrentTimestamp();
+		seed = unit_seed();
 		pg_prng_seed(&model_prng, seed);
 		model_import(ctx, model);
 		for (int gap = 0; gap < 3; gap++)

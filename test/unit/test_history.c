@@ -193,7 +193,7 @@ UNIT_TEST(history_as_the_model)
 		Model	   *branch;
 		Model	   *twig;
 
-		seed = (uint64) GetCurrentTimestamp();
+		seed = unit_seed();
 		pg_prng_seed(&model_prng, seed);
 		root = model_new(objects, "main", NULL, 0);
 		model_import(ctx, root);

@@ -75,7 +75,7 @@ UNIT_TEST(lag_random)
 {
 	static TimestampTz times[100000];
 	pg_prng_state state;
-	uint64		seed = (uint64) GetCurrentTimestamp();
+	uint64		seed = unit_seed();
 
 	pg_prng_seed(&state, seed);
 	for (int round = 0; round < 20; round++)

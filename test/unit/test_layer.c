@@ -556,7 +556,7 @@ flip_bytes(const BbReqCtx *ctx, const LayerKind *kind, int n,
 	char	   *path = unit_object_path(objects, name);
 	BbObjectReader *reader = bb_object_open(ctx, objects, name);
 	char	   *data = palloc(desc->size);
-	uint64		seed = (uint64) GetCurrentTimestamp();
+	uint64		seed = unit_seed();
 	pg_prng_state state;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "flip",
 												  ALLOCSET_DEFAULT_SIZES);

@@ -292,7 +292,7 @@ UNIT_TEST(tempfile_random_places)
 	char	   *found = palloc(size);
 	size_t		at = 0;
 	pg_prng_state random;
-	uint64		seed = pg_prng_uint64(&pg_global_prng_state);
+	uint64		seed = unit_seed();
 
 	elog(LOG, "tempfile_random_places: seed " UINT64_FORMAT, seed);
 	pg_prng_seed(&random, seed);

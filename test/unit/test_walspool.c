@@ -17,7 +17,7 @@
 
 UNIT_TEST(walspool_waits_at_every_byte)
 {
-	spool_round(0);
+	spool_round();
 	for (int i = 0; i < 4; i++)
 	{
 		MemoryContext part = unit_enter();
@@ -40,7 +40,7 @@ UNIT_TEST(walspool_waits_at_every_byte)
 /* Every prefix is read by a new source, which then gets the rest. */
 UNIT_TEST(walspool_reads_every_prefix)
 {
-	spool_round(0);
+	spool_round();
 	for (int i = 0; i < 3; i++)
 	{
 		MemoryContext part = unit_enter();
@@ -76,7 +76,7 @@ UNIT_TEST(walspool_reads_pieces)
 		WalModel   *model;
 		Spool	   *spool;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(spool_pick_segment_size(), spool_pick(4, 150));
 		spool = spool_new(ctx, model);
 		spool->tail.lsn = model->base;
@@ -100,7 +100,7 @@ UNIT_TEST(walspool_reads_while_the_tail_moves)
 		WalModel   *model;
 		Spool	   *spool;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(spool_pick_segment_size(), spool_pick(4, 60));
 		spool = spool_new(ctx, model);
 		spool_arrive(ctx, spool, model, model->base, model->end);
@@ -130,7 +130,7 @@ UNIT_TEST(walspool_killed_after_switch)
 		XLogRecPtr	from;
 		TimeLineID	tli;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(spool_pick_segment_size(), spool_pick(4, 40));
 		spool = spool_new(ctx, model);
 		spool_arrive(ctx, spool, model, model->base, model->end);
@@ -178,7 +178,7 @@ UNIT_TEST(walspool_begins_with_a_record)
 		bool		found;
 		int			n = 0;
 
-		spool_round(round);
+		spool_round();
 		segment_size = spool_pick_segment_size();
 		model = spool_model(segment_size, spool_pick(4, 150));
 		spool = spool_new(ctx, model);
@@ -229,7 +229,7 @@ UNIT_TEST(walspool_memory_does_not_grow)
 	XLogRecPtr	from;
 	Size		memory = 0;
 
-	spool_round(0);
+	spool_round();
 	model = spool_model(2 * XLOG_BLCKSZ, 1500);
 	spool = spool_new(ctx, model);
 	context = unit_enter();

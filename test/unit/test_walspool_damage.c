@@ -36,7 +36,7 @@ UNIT_TEST(walspool_finds_damage)
 		uint8		byte;
 		BbWalNext	next;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(4 * XLOG_BLCKSZ, 6);
 		for (int i = 0; i < 2; i++)
 			walmodel_record(model, &spool_prng, 2 * XLOG_BLCKSZ);
@@ -86,7 +86,7 @@ UNIT_TEST(walspool_misses_files)
 	Spool	   *spool;
 	char	   *path;
 
-	spool_round(0);
+	spool_round();
 	model = spool_model(2 * XLOG_BLCKSZ, 20);
 	spool = spool_new(ctx, model);
 	spool_arrive(ctx, spool, model, model->base, model->end);
@@ -191,7 +191,7 @@ UNIT_TEST(walspool_survives_crashes)
 		BbWalStart	start;
 		int			start_record = 1;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(spool_pick_segment_size(), spool_pick(4, 40));
 		spool = spool_new(ctx, model);
 		from = model->base;

@@ -46,7 +46,7 @@ UNIT_TEST(walspool_repeats_a_failed_write)
 		uint32		size;
 		int			sqlstate;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(4 * XLOG_BLCKSZ, 20);
 		size = model->stream.segment_size;
 		spool = spool_new(ctx, model);
@@ -124,7 +124,7 @@ UNIT_TEST(walspool_forgets_what_was_not_synced)
 		pid_t		child;
 		int			status;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(4 * XLOG_BLCKSZ, 20);
 		spool = spool_new(ctx, model);
 		synced = model->base + spool_pick(1000, 6 * XLOG_BLCKSZ);
@@ -198,7 +198,7 @@ UNIT_TEST(walspool_keeps_other_files)
 	BbWalStart	start;
 	TimeLineID	tli;
 
-	spool_round(0);
+	spool_round();
 	model = spool_model(4 * XLOG_BLCKSZ, 20);
 	size = model->stream.segment_size;
 	spool = spool_new(ctx, model);

@@ -27,7 +27,7 @@ UNIT_TEST(walspool_follows_tlis)
 		Spool	   *spool;
 		XLogRecPtr	from;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(spool_pick_segment_size(), spool_pick(4, 20));
 		spool = spool_new(ctx, model);
 		spool_read_from(ctx, spool, model, 1);
@@ -86,7 +86,7 @@ UNIT_TEST(walspool_does_not_take_back)
 		BbWalReason reason;
 		XLogRecPtr	fork;
 
-		spool_round(round);
+		spool_round();
 		model = spool_model(spool_pick_segment_size(), 6);
 		branch = walmodel_branch(model, 2, spool_pick(1, model->nrecords - 1));
 		fork = branch->end;
@@ -120,7 +120,7 @@ UNIT_TEST(walspool_needs_histories)
 	WalModel   *branch;
 	Spool	   *spool;
 
-	spool_round(0);
+	spool_round();
 	model = spool_model(4 * XLOG_BLCKSZ, 3);
 	branch = walmodel_branch(model, 2, model->nrecords);
 	walmodel_record(branch, &spool_prng, 100);

@@ -22,6 +22,7 @@
 #include "unit.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 PG_MODULE_MAGIC;
 
@@ -33,6 +34,8 @@ static struct
 	UnitFunction function;
 }			tests[MAX_TESTS];
 static int	ntests = 0;
+
+static uint64 next_seed;
 
 char	   *unit_last_error = NULL;
 char	   *unit_last_detail = NULL;
@@ -83,6 +86,25 @@ unit_store(const BbReqCtx *ctx)
 	callback->arg = directory;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	return bb_objstore_open(ctx, psprintf("file://%s", directory), NULL);
+}
+
+static void
+start_seeds(void)
+{
+	const char *wanted = getenv("BB_SEED");
+
+	if (wanted != NULL)
+		next_seed = strtou64(wanted, NULL, 10);
+	else if (getenv("CI") != NULL)
+		next_seed = 1;
+	else
+		next_seed = (uint64) GetCurrentTimestamp();
+}
+
+uint64
+unit_seed(void)
+{
+	return next_seed++;
 }
 
 MemoryContext
@@ -204,6 +226,7 @@ run(int i)
 	context = AllocSetContextCreate(caller, "unit test",
 									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
+	start_seeds();
 	PG_TRY();
 	{
 		tests[i].function(

@@ -105,6 +105,14 @@ extern MemoryContext unit_enter(void);
 extern void unit_leave(MemoryContext context);
 
 /*
+ * A seed for random choices, another one with each call.  In CI the seeds of a
+ * test are always the same, so that CI judges the change that it is given.
+ * Elsewhere each run has others.  If the server's environment has BB_SEED, that
+ * is a test's first seed.
+ */
+extern uint64 unit_seed(void);
+
+/*
  * A local object store in a new directory, which is removed with everything
  * in it when the test is over.
  */

@@ -19,7 +19,7 @@
 #define FIRST_SEGMENT 7
 
 WalModel *
-walmodel_new(uint32 segment_size, size_t size)
+walmodel_new(uint32 segment_size)
 {
 	WalModel   *model = palloc0(sizeof(WalModel));
 
@@ -27,17 +27,32 @@ walmodel_new(uint32 segment_size, size_t size)
 	model->stream.system_identifier = SYSTEM_ID;
 	model->stream.segment_size = segment_size;
 	model->base = (XLogRecPtr) FIRST_SEGMENT * segment_size;
-	model->size = size;
-	model->bytes = MemoryContextAllocExtended(CurrentMemoryContext, size,
-											  MCXT_ALLOC_HUGE |
-												  MCXT_ALLOC_ZERO);
+	model->size = 2 * segment_size;
+	model->bytes = palloc0(model->size);
 	model->end = model->base;
 	model->prev = model->base - 8192;
-	model->records = palloc(size / 32 * sizeof(WalRecord));
+	model->max_records = 64;
+	model->records = palloc(model->max_records * sizeof(WalRecord));
 	return model;
 }
 
 /* ---- bytes ---- */
+
+/* There is room for the bytes up to lsn. */
+static void
+make_room(WalModel *model, XLogRecPtr lsn)
+{
+	size_t		size = model->size;
+
+	while (model->base + size < lsn)
+		size *= 2;
+	if (size > model->size)
+	{
+		model->bytes = repalloc(model->bytes, size);
+		memset(model->bytes + model->size, 0, size - model->size);
+		model->size = size;
+	}
+}
 
 /* Write bytes of a record, and the headers of pages, up to "until". */
 static XLogRecPtr
@@ -50,7 +65,7 @@ put(WalModel *model, const char *record, uint32 length, XLogRecPtr until)
 	{
 		uint32		part;
 
-		CHECK(at + XLOG_BLCKSZ < model->base + model->size);
+		make_room(model, at + XLOG_BLCKSZ);
 		if (at % XLOG_BLCKSZ == 0)
 			at += bb_wal_page_header(&model->stream, at,
 									 done > 0 ? length - done : 0,
@@ -96,8 +111,15 @@ static void
 append(WalModel *model, uint8 info, const void *data, uint32 length)
 {
 	StringInfo	record = make_record(model, info, data, length);
-	WalRecord  *added = &model->records[model->nrecords++];
+	WalRecord  *added;
 
+	if (model->nrecords == model->max_records)
+	{
+		model->max_records *= 2;
+		model->records = repalloc(model->records,
+								  model->max_records * sizeof(WalRecord));
+	}
+	added = &model->records[model->nrecords++];
 	added->start = bb_wal_record_start(&model->stream, model->end);
 	added->bytes_end = put(model, record->data, record->len, PG_UINT64_MAX);
 	added->end = MAXALIGN(added->bytes_end);
@@ -145,6 +167,7 @@ walmodel_switch(WalModel *model)
 	at = model->end;
 	model->end = (at + size - 1) / size * size;
 	model->records[model->nrecords - 1].end = model->end;
+	make_room(model, model->end);
 	for (at = TYPEALIGN(XLOG_BLCKSZ, at); at < model->end; at += XLOG_BLCKSZ)
 		bb_wal_page_header(&model->stream, at, 0,
 						   model->bytes + (at - model->base));
@@ -215,9 +238,13 @@ walmodel_fill(WalModel *model, pg_prng_state *random, XLogRecPtr lsn)
 WalModel *
 walmodel_branch(const WalModel *model, TimeLineID tli, int n)
 {
-	WalModel   *branch = walmodel_new(model->stream.segment_size, model->size);
+	WalModel   *branch = walmodel_new(model->stream.segment_size);
 	BbWalStart	start = walmodel_start(model, n);
 
+	make_room(branch, start.lsn);
+	branch->max_records = Max(n, branch->max_records);
+	branch->records = repalloc(branch->records,
+							   branch->max_records * sizeof(WalRecord));
 	memcpy(branch->bytes, model->bytes, start.lsn - model->base);
 	memcpy(branch->records, model->records, n * sizeof(WalRecord));
 	branch->nrecords = n;

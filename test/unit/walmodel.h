@@ -30,16 +30,17 @@ typedef struct WalModel
 	BbWalStream stream;
 	XLogRecPtr	base; /* the beginning of its first segment */
 	uint8	   *bytes;
-	size_t		size; /* allocated, zeros after the end */
+	size_t		size; /* of bytes, zeros after the end */
 	XLogRecPtr	end;
 	XLogRecPtr	prev;
 	WalRecord  *records;
 	int			nrecords;
+	int			max_records;
 	char	   *history; /* of stream.tli; NULL: tli 1 has none */
 } WalModel;
 
-/* WAL of tli 1 that begins with a segment; at most "size" bytes. */
-extern WalModel *walmodel_new(uint32 segment_size, size_t size);
+/* WAL of tli 1 that begins with a segment. */
+extern WalModel *walmodel_new(uint32 segment_size);
 
 /* Append a record with that many bytes of data, 0 of them: only a header. */
 extern void walmodel_record(WalModel *model, pg_prng_state *random,
