@@ -216,6 +216,9 @@ bb_task_kind_name(BbTaskKind kind)
 		 [BB_TASK_EVICTION] = "eviction",
 		 [BB_TASK_RECEIVE] = "receive",
 		 [BB_TASK_FOLLOW] = "follow",
+		 [BB_TASK_UPKEEP] = "upkeep",
+		 [BB_TASK_VERIFY] = "verify",
+		 [BB_TASK_COPY] = "copy",
 		 [BB_TASK_UNIT_TEST] = "unit test"};
 
 	return names[kind];

@@ -60,6 +60,9 @@ typedef enum BbTaskKind
 	BB_TASK_EVICTION,	/* bb_evict and other evictions */
 	BB_TASK_RECEIVE,	/* WAL of a server is received */
 	BB_TASK_FOLLOW,		/* and ingested as it arrives */
+	BB_TASK_UPKEEP,		/* layers are merged, made or removed */
+	BB_TASK_VERIFY,		/* layers are checked */
+	BB_TASK_COPY,		/* timelines are copied between stores */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;
 #define BB_TASK_KIND_COUNT (BB_TASK_UNIT_TEST + 1)

@@ -23,6 +23,15 @@
 /* from, from_prev, from_time, until, until_time */
 #define GAP_SIZE (5 * 8)
 
+/* lsn, time */
+#define POINT_SIZE (2 * 8)
+
+/* layer, since */
+#define RETIRED_SIZE (LAYER_SIZE + 8)
+
+/* name and reason and owner, which may be empty, lsn, created_at, expires_at */
+#define PIN_SIZE_MIN (3 * 4 + 3 * 8)
+
 static void
 encode_layer(const BbLayerDesc *layer, StringInfo out)
 {
@@ -93,13 +102,62 @@ encode_gaps(const BbManifest *manifest, StringInfo out)
 	}
 }
 
+static void
+encode_keeps(const BbKeeps *keeps, StringInfo out)
+{
+	const BbRetention *retention = &keeps->retention;
+
+	bb_append_le64(out, (uint64) retention->window_s);
+	bb_append_le64(out, (uint64) retention->floor_s);
+	bb_append_le32(out, retention->hourly);
+	bb_append_le32(out, retention->daily);
+	bb_append_le32(out, retention->weekly);
+	bb_append_le32(out, retention->monthly);
+	bb_append_le32(out, retention->yearly);
+
+	bb_append_le32(out, (uint32) keeps->npins);
+	for (int i = 0; i < keeps->npins; i++)
+	{
+		const BbPin *pin = &keeps->pins[i];
+
+		bb_append_text(out, pin->name);
+		bb_append_le64(out, pin->lsn);
+		bb_append_text(out, pin->reason);
+		bb_append_text(out, pin->owner);
+		bb_append_le64(out, (uint64) pin->created_at);
+		bb_append_le64(out, (uint64) pin->expires_at);
+	}
+	bb_append_le32(out, (uint32) keeps->npoints);
+	for (int i = 0; i < keeps->npoints; i++)
+	{
+		bb_append_le64(out, keeps->points[i].lsn);
+		bb_append_le64(out, (uint64) keeps->points[i].time);
+	}
+	bb_append_le32(out, (uint32) keeps->nretired);
+	for (int i = 0; i < keeps->nretired; i++)
+	{
+		encode_layer(&keeps->retired[i].layer, out);
+		bb_append_le64(out, (uint64) keeps->retired[i].since);
+	}
+}
+
+/* The first version that can hold the manifest. */
+static uint32
+version_of(const BbManifest *manifest)
+{
+	if (!bb_keeps_empty(&manifest->keeps))
+		return BB_MANIFEST_VERSION_KEEPS;
+	return manifest->ngaps > 0 ? BB_MANIFEST_VERSION_GAPS
+							   : BB_MANIFEST_VERSION;
+}
+
 void
 bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 {
+	uint32		version = version_of(manifest);
+
 	appendBinaryStringInfo(out, BB_MANIFEST_MAGIC, MAGIC_SIZE);
-	bb_append_le32(out,
-				   manifest->ngaps > 0 ? BB_MANIFEST_VERSION_GAPS
-									   : BB_MANIFEST_VERSION);
+	bb_append_le32(out, version);
 	bb_append_text(out, manifest->timeline);
 	bb_append_le64(out, manifest->generation);
 
@@ -124,8 +182,10 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 	bb_append_le64(out, (uint64) manifest->end_time);
 	bb_append_text(out, manifest->ancestor ? manifest->ancestor : "");
 	bb_append_le64(out, manifest->ancestor_lsn);
-	if (manifest->ngaps > 0)
+	if (version >= BB_MANIFEST_VERSION_GAPS)
 		encode_gaps(manifest, out);
+	if (version >= BB_MANIFEST_VERSION_KEEPS)
+		encode_keeps(&manifest->keeps, out);
 
 	bb_append_le32(out, (uint32) manifest->nlayers);
 	enlargeStringInfo(out, manifest->nlayers * LAYER_SIZE + sizeof(uint32));
@@ -177,9 +237,67 @@ decode_gaps(BbReader *reader, BbManifest *manifest)
 		gap->until = bb_reader_le64(reader);
 		gap->until_time = (int64) bb_reader_le64(reader);
 	}
-	/* such a manifest is of the first version */
-	if (manifest->ngaps == 0)
-		reader->failed = true;
+}
+
+static void
+decode_pins(BbReader *reader, BbKeeps *keeps)
+{
+	keeps->npins = decode_count(reader, PIN_SIZE_MIN);
+	keeps->pins = palloc0(Max(keeps->npins, 1) * sizeof(BbPin));
+	for (int i = 0; i < keeps->npins; i++)
+	{
+		BbPin	   *pin = &keeps->pins[i];
+
+		pin->name = bb_reader_text(reader, BB_PIN_NAME_MAX);
+		pin->lsn = bb_reader_le64(reader);
+		pin->reason = bb_reader_text(reader, BB_PIN_REASON_MAX);
+		pin->owner = bb_reader_text(reader, NAMEDATALEN);
+		pin->created_at = (int64) bb_reader_le64(reader);
+		pin->expires_at = (int64) bb_reader_le64(reader);
+	}
+}
+
+static void
+decode_points(BbReader *reader, BbKeeps *keeps)
+{
+	keeps->npoints = decode_count(reader, POINT_SIZE);
+	keeps->points = palloc(Max(keeps->npoints, 1) * sizeof(BbPoint));
+	for (int i = 0; i < keeps->npoints; i++)
+	{
+		keeps->points[i].lsn = bb_reader_le64(reader);
+		keeps->points[i].time = (int64) bb_reader_le64(reader);
+	}
+}
+
+static void
+decode_retired(BbReader *reader, BbKeeps *keeps)
+{
+	keeps->nretired = decode_count(reader, RETIRED_SIZE);
+	keeps->retired = MemoryContextAllocHuge(CurrentMemoryContext,
+											Max(keeps->nretired, 1) *
+												sizeof(BbRetired));
+	for (int i = 0; i < keeps->nretired; i++)
+	{
+		decode_layer(reader, &keeps->retired[i].layer);
+		keeps->retired[i].since = (int64) bb_reader_le64(reader);
+	}
+}
+
+static void
+decode_keeps(BbReader *reader, BbKeeps *keeps)
+{
+	BbRetention *retention = &keeps->retention;
+
+	retention->window_s = (int64) bb_reader_le64(reader);
+	retention->floor_s = (int64) bb_reader_le64(reader);
+	retention->hourly = bb_reader_le32(reader);
+	retention->daily = bb_reader_le32(reader);
+	retention->weekly = bb_reader_le32(reader);
+	retention->monthly = bb_reader_le32(reader);
+	retention->yearly = bb_reader_le32(reader);
+	decode_pins(reader, keeps);
+	decode_points(reader, keeps);
+	decode_retired(reader, keeps);
 }
 
 static void
@@ -220,7 +338,7 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 		return NULL;
 	}
 	version = bb_reader_le32(&reader);
-	if (version != BB_MANIFEST_VERSION && version != BB_MANIFEST_VERSION_GAPS)
+	if (version < BB_MANIFEST_VERSION || version > BB_MANIFEST_VERSION_KEEPS)
 	{
 		*error = "The manifest's version is not one that this version of "
 				 "bbackup reads.";
@@ -248,8 +366,10 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 	if (manifest->ancestor != NULL && manifest->ancestor[0] == '\0')
 		manifest->ancestor = NULL;
 	manifest->ancestor_lsn = bb_reader_le64(&reader);
-	if (version == BB_MANIFEST_VERSION_GAPS)
+	if (version >= BB_MANIFEST_VERSION_GAPS)
 		decode_gaps(&reader, manifest);
+	if (version >= BB_MANIFEST_VERSION_KEEPS)
+		decode_keeps(&reader, &manifest->keeps);
 
 	decode_layers(&reader, manifest);
 	if (reader.failed)
@@ -260,6 +380,11 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 	if (!bb_reader_done(&reader))
 	{
 		*error = "The manifest has the wrong length.";
+		return NULL;
+	}
+	if (version != version_of(manifest))
+	{
+		*error = "The manifest's version is not that of its content.";
 		return NULL;
 	}
 	*error = bb_manifest_error(manifest);

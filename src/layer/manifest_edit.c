@@ -178,6 +178,78 @@ set_layers(const BbManifestEdit *edit, const BbManifest *current,
 		next->layers[next->nlayers++] = *(const BbLayerDesc *) lfirst(cell);
 }
 
+/* Set what is retired after the edit, allocated in "context". */
+static void
+set_retired(const BbManifestEdit *edit, const BbManifest *current,
+			BbManifest *next, MemoryContext context)
+{
+	LayerSet	forgotten = set_of_list(edit->forgotten);
+	Size		n = current->keeps.nretired + list_length(edit->removed) + 1;
+	BbKeeps	   *keeps = &next->keeps;
+	ListCell   *cell;
+
+	keeps->nretired = 0;
+	keeps->retired = MemoryContextAllocHuge(context, n * sizeof(BbRetired));
+	for (int i = 0; i < current->keeps.nretired; i++)
+		if (!has_layer(&forgotten, &current->keeps.retired[i].layer))
+			keeps->retired[keeps->nretired++] = current->keeps.retired[i];
+	if (edit->retired_at == 0)
+		return;
+	foreach(cell, edit->removed)
+		keeps->retired[keeps->nretired++] =
+			(BbRetired){.layer = *(const BbLayerDesc *) lfirst(cell),
+						.since = edit->retired_at};
+}
+
+/* Set the pins after the edit, allocated in "context". */
+static void
+set_pins(const BbManifestEdit *edit, const BbManifest *current,
+		 BbManifest *next, MemoryContext context)
+{
+	BbKeeps	   *keeps = &next->keeps;
+	const BbPin *added = edit->pinned;
+
+	if (added == NULL && edit->unpinned == NULL)
+		return;
+	if (edit->unpinned != NULL &&
+		bb_keeps_find_pin(&current->keeps, edit->unpinned) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("timeline \"%s\" has no pin \"%s\"",
+						current->timeline, edit->unpinned)));
+	keeps->npins = 0;
+	keeps->pins = MemoryContextAlloc(context,
+									 (current->keeps.npins + 1) *
+										 sizeof(BbPin));
+	for (int i = 0; i < current->keeps.npins; i++)
+	{
+		const BbPin *pin = &current->keeps.pins[i];
+
+		if (added != NULL && strcmp(pin->name, added->name) > 0)
+		{
+			keeps->pins[keeps->npins++] = *added;
+			added = NULL;
+		}
+		if ((edit->unpinned == NULL ||
+			 strcmp(pin->name, edit->unpinned) != 0) &&
+			(added == NULL || strcmp(pin->name, added->name) != 0))
+			keeps->pins[keeps->npins++] = *pin;
+	}
+	if (added != NULL)
+		keeps->pins[keeps->npins++] = *added;
+}
+
+/* Without the gaps that end at or before the start. */
+static void
+drop_gaps(BbManifest *next)
+{
+	while (next->ngaps > 0 && next->gaps[0].until <= next->start_lsn)
+	{
+		next->gaps++;
+		next->ngaps--;
+	}
+}
+
 static void
 apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next,
 	  MemoryContext context)
@@ -202,6 +274,17 @@ apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next,
 		next->ngaps = edit->gaps->n;
 		next->gaps = edit->gaps->gaps;
 	}
+	set_retired(edit, current, next, context);
+	set_pins(edit, current, next, context);
+	if (edit->retention != NULL)
+		next->keeps.retention = *edit->retention;
+	if (edit->points != NULL)
+	{
+		next->keeps.npoints = edit->points->n;
+		next->keeps.points = edit->points->points;
+	}
+	if (!XLogRecPtrIsInvalid(edit->start_lsn))
+		drop_gaps(next);
 }
 
 /* ---- attempts ---- */
@@ -242,6 +325,26 @@ copy_array(const void *array, size_t size, MemoryContext context)
 	return copy;
 }
 
+/* Let all that is kept lie in a context. */
+static void
+copy_keeps(BbKeeps *keeps, MemoryContext context)
+{
+	keeps->points = copy_array(keeps->points, keeps->npoints * sizeof(BbPoint),
+							   context);
+	keeps->retired = copy_array(keeps->retired,
+								keeps->nretired * sizeof(BbRetired), context);
+	keeps->pins = copy_array(keeps->pins, keeps->npins * sizeof(BbPin),
+							 context);
+	for (int i = 0; i < keeps->npins; i++)
+	{
+		BbPin	   *pin = &keeps->pins[i];
+
+		pin->name = MemoryContextStrdup(context, pin->name);
+		pin->reason = MemoryContextStrdup(context, pin->reason);
+		pin->owner = MemoryContextStrdup(context, pin->owner);
+	}
+}
+
 /* Copy a manifest, but not its layers, into a context. */
 static BbManifest *
 copy_head(const BbManifest *manifest, MemoryContext context)
@@ -257,6 +360,7 @@ copy_head(const BbManifest *manifest, MemoryContext context)
 								context);
 	copy->gaps = copy_array(manifest->gaps, manifest->ngaps * sizeof(BbGap),
 							context);
+	copy_keeps(&copy->keeps, context);
 	return copy;
 }
 

@@ -55,6 +55,13 @@ typedef struct BbManifestGaps
 	BbGap	   *gaps;
 } BbManifestGaps;
 
+/* All points of a timeline; see BbKeeps. */
+typedef struct BbManifestPoints
+{
+	int			n;
+	BbPoint	   *points;
+} BbManifestPoints;
+
 typedef struct BbManifestEdit
 {
 	/*
@@ -68,10 +75,22 @@ typedef struct BbManifestEdit
 	const BbManifestEnd *end;	/* NULL: the end stays */
 	XLogRecPtr	start_lsn;		/* Invalid: the start stays */
 	const BbManifestGaps *gaps; /* NULL: they stay; otherwise end isn't NULL */
+
+	/* 0: removed layers are forgotten; else they are retired at that time_t */
+	int64		retired_at;
+	List	   *forgotten; /* BbLayerDesc *: retired ones, forgotten now */
+	const BbRetention *retention; /* NULL: it stays */
+	const BbPin *pinned;		  /* NULL: none is added */
+	const char *unpinned; /* the name of a pin; NULL: none is removed */
+	const BbManifestPoints *points; /* NULL: they stay; else start_lsn is
+									 * set */
 } BbManifestEdit;
 
 /*
  * bb_manifest_edit - apply an edit to the manifest of its timeline.
+ *
+ * Gaps that end at or before a new start are forgotten.  A pin that is added
+ * replaces one of the same name.
  *
  * Returns the manifest that is in place now, with its tag and generation,
  * allocated in CurrentMemoryContext.  It shares nothing with the edit.  If the

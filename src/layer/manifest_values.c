@@ -258,6 +258,58 @@ layer_error(const BbManifest *manifest, const BbLayerDesc *layer)
 	return NULL;
 }
 
+static const char *
+pins_error(const BbKeeps *keeps)
+{
+	for (int i = 0; i < keeps->npins; i++)
+	{
+		const BbPin *pin = &keeps->pins[i];
+
+		if (!bb_timeline_name_is_valid(pin->name))
+			return "The name of a pin is invalid.";
+		if (i > 0 && strcmp(keeps->pins[i - 1].name, pin->name) >= 0)
+			return "The pins are not in the order of their names.";
+		if (XLogRecPtrIsInvalid(pin->lsn))
+			return "The LSN of a pin is 0.";
+		if (!bb_time_is_valid(pin->created_at) ||
+			!bb_time_is_valid(pin->expires_at))
+			return "The time of a pin is impossible.";
+	}
+	return NULL;
+}
+
+static const char *
+keeps_error(const BbManifest *manifest)
+{
+	const BbKeeps *keeps = &manifest->keeps;
+	const BbRetention *retention = &keeps->retention;
+	XLogRecPtr	before = InvalidXLogRecPtr;
+
+	if (retention->window_s < 0 || retention->floor_s < 0 ||
+		!bb_time_is_valid(retention->window_s) ||
+		!bb_time_is_valid(retention->floor_s))
+		return "The retention is impossible.";
+	for (int i = 0; i < keeps->npoints; i++)
+	{
+		if (keeps->points[i].lsn <= before ||
+			keeps->points[i].lsn >= manifest->start_lsn)
+			return "The points do not rise up to the start.";
+		if (!bb_time_is_valid(keeps->points[i].time))
+			return "The time of a point is impossible.";
+		before = keeps->points[i].lsn;
+	}
+	for (int i = 0; i < keeps->nretired; i++)
+	{
+		const char *error = layer_error(manifest, &keeps->retired[i].layer);
+
+		if (error != NULL)
+			return error;
+		if (!bb_time_is_valid(keeps->retired[i].since))
+			return "The time of a retired layer is impossible.";
+	}
+	return pins_error(keeps);
+}
+
 const char *
 bb_manifest_error(const BbManifest *manifest)
 {
@@ -272,6 +324,8 @@ bb_manifest_error(const BbManifest *manifest)
 		error = switches_error(manifest);
 	if (error == NULL)
 		error = gaps_error(manifest);
+	if (error == NULL)
+		error = keeps_error(manifest);
 	for (int i = 0; error == NULL && i < manifest->nlayers; i++)
 		error = layer_error(manifest, &manifest->layers[i]);
 	return error;

@@ -15,7 +15,7 @@
 #ifndef BB_MANIFEST_VALUES_H
 #define BB_MANIFEST_VALUES_H
 
-#include "layer/layer.h"
+#include "layer/manifest_keeps.h"
 #include "lib/stringinfo.h"
 
 #define BB_TIMELINE_NAME_MAX 63
@@ -80,6 +80,7 @@ typedef struct BbManifest
 	XLogRecPtr	ancestor_lsn;
 	int			ngaps; /* oldest first; only the last one may be open */
 	BbGap	   *gaps;
+	BbKeeps		keeps;
 
 	int			nlayers;
 	BbLayerDesc *layers;
@@ -164,11 +165,13 @@ extern const char *bb_manifest_error(const BbManifest *manifest);
 
 /*
  * The bytes are magic 8, version u32, fields, layers, crc u32 (docs/format.md).
- * A manifest without gaps is of version 1.
+ * A manifest without gaps is of version 1, and one with gaps of version 2, if
+ * nothing is kept or retired; see bb_keeps_empty.
  */
 #define BB_MANIFEST_MAGIC "bbmanif\n"
 #define BB_MANIFEST_VERSION 1
 #define BB_MANIFEST_VERSION_GAPS 2
+#define BB_MANIFEST_VERSION_KEEPS 3
 
 /*
  * bb_manifest_encode - append a manifest to "out".

@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * manifest_keeps.h
+ *	  What a timeline keeps, and what it has given up.
+ *
+ *	  points (sparse)				 start_lsn				   end_lsn
+ *	  ---o---------o----------o------|=========================|----> LSN
+ *	  only these LSNs can be read	  every LSN can be read
+ *
+ * The retention says how far back every LSN stays readable.  When upkeep moves
+ * the start up to that LSN, it leaves points behind: the LSNs of pins, of
+ * branches, and one a day or month as the retention asks for.  Layers that no
+ * readable LSN needs are retired: the manifest has them apart, readers don't use
+ * them any more, and their objects are removed some time later.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_MANIFEST_KEEPS_H
+#define BB_MANIFEST_KEEPS_H
+
+#include "layer/layer.h"
+
+#define BB_PIN_NAME_MAX 63
+#define BB_PIN_REASON_MAX 1000
+
+/* How far back a timeline can be read, before the time of its end. */
+typedef struct BbRetention
+{
+	int64		window_s; /* every LSN of so many seconds; 0: all of them */
+	int64		floor_s;  /* at least that, whatever the window becomes */
+	/* behind the window, so many points, each the last LSN of its period (UTC) */
+	uint32		hourly;
+	uint32		daily;
+	uint32		weekly; /* weeks begin on Monday */
+	uint32		monthly;
+	uint32		yearly;
+} BbRetention;
+
+/* An LSN that stays readable until the pin is removed or expires. */
+typedef struct BbPin
+{
+	char	   *name; /* unique; as the name of a timeline */
+	XLogRecPtr	lsn;
+	char	   *reason;		/* "": none */
+	char	   *owner;		/* the role that set it */
+	int64		created_at; /* time_t */
+	int64		expires_at; /* time_t; 0: never */
+} BbPin;
+
+/* An LSN before the start that can be read, since somebody needs it. */
+typedef struct BbPoint
+{
+	XLogRecPtr	lsn;
+	int64		time; /* time_t of the last commit up to it */
+} BbPoint;
+
+/* A layer that isn't read any more, and whose object will be removed. */
+typedef struct BbRetired
+{
+	BbLayerDesc layer;
+	int64		since; /* time_t */
+} BbRetired;
+
+typedef struct BbKeeps
+{
+	BbRetention retention;
+	int			npins; /* ordered by name */
+	BbPin	   *pins;
+	int			npoints; /* rising, all below start_lsn */
+	BbPoint	   *points;
+	int			nretired;
+	BbRetired  *retired;
+} BbKeeps;
+
+/* bb_keeps_empty - is there nothing that a manifest of version 2 lacks? */
+extern bool bb_keeps_empty(const BbKeeps *keeps);
+
+/* bb_keeps_find_pin - return the index of a pin, or -1. */
+extern int bb_keeps_find_pin(const BbKeeps *keeps, const char *name);
+
+/* bb_keeps_has_point - is that LSN a point? */
+extern bool bb_keeps_has_point(const BbKeeps *keeps, XLogRecPtr lsn);
+
+#endif /* BB_MANIFEST_KEEPS_H */
