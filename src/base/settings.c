@@ -34,6 +34,11 @@ int			bb_setting_track_calls = 1000;
 char	   *bb_setting_spool_directory = "";
 int			bb_setting_spool_size_mb = 1024;
 int			bb_setting_flush_interval_ms = 1000;
+bool		bb_setting_upkeep = false;
+int			bb_setting_upkeep_naptime_s = 60;
+int			bb_setting_upkeep_rate_mb = 0;
+int			bb_setting_upkeep_cpu_share = 50;
+int			bb_setting_cache_free_space_mb = 0;
 
 static const struct config_enum_entry compression_options[] =
 	{{"none", BB_COMPRESSION_NONE, false},
@@ -205,6 +210,37 @@ bb_settings_init(void)
 		"bbackup.checkpoint_distance and on demand only.",
 		&bb_setting_flush_interval_ms, 1000, 0, INT_MAX, PGC_SIGHUP,
 		GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable(
+		"bbackup.upkeep", "Runs the upkeep of page stores in the background.",
+		"It requires that the library is in shared_preload_libraries.",
+		&bb_setting_upkeep, false, PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bbackup.upkeep_naptime",
+							"Sets the time between two rounds of upkeep.",
+							NULL, &bb_setting_upkeep_naptime_s, 60, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.upkeep_rate",
+		"Sets the megabytes that upkeep may read and write each second.",
+		"A value of 0 means no limit.", &bb_setting_upkeep_rate_mb, 0, 0,
+		1000000, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.upkeep_cpu_share",
+		"Sets the share of one processor that upkeep may use, in percent.",
+		"Redo helpers are not counted. A value of 100 means no limit.",
+		&bb_setting_upkeep_cpu_share, 50, 1, 100, PGC_USERSET, 0, NULL, NULL,
+		NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.cache_free_space",
+		"Sets the space that is kept free in the file systems of caches.",
+		"If there is less, the background process of bbackup.upkeep evicts "
+		"layers. A value of 0 turns this off.",
+		&bb_setting_cache_free_space_mb, 0, 0, INT_MAX, PGC_SIGHUP,
+		GUC_UNIT_MB, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("bbackup");
 }

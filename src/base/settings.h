@@ -37,6 +37,12 @@ extern char *bb_setting_spool_directory;
 extern int bb_setting_spool_size_mb;	 /* of each spool */
 extern int bb_setting_flush_interval_ms; /* 0: none */
 
+extern bool bb_setting_upkeep;
+extern int bb_setting_upkeep_naptime_s;
+extern int bb_setting_upkeep_rate_mb;	   /* per second; 0: no limit */
+extern int bb_setting_upkeep_cpu_share;	   /* percent of one processor */
+extern int bb_setting_cache_free_space_mb; /* 0: no limit */
+
 /* Define the settings; called once, by _PG_init. */
 extern void bb_settings_init(void);
 

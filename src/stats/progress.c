@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * progress.c
- *	  Progress of backups, imports and ingests.
+ *	  Progress of backups, imports, ingests and upkeep.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@
  */
 #define IMPORT_COMMAND ((ProgressCommandType) 0x6262)
 #define INGEST_COMMAND ((ProgressCommandType) 0x6263)
+#define UPKEEP_COMMAND ((ProgressCommandType) 0x6264)
 
 /* Places in the progress array; those after the phase become BbProgress.values. */
 enum
@@ -31,7 +32,10 @@ enum
 	AT_START_LSN = AT_PHASE + 1,
 	AT_LIMIT_LSN,
 	AT_CURRENT_LSN,
-	AT_RECORDS
+	AT_RECORDS,
+	/* of a job of upkeep, whose phase is its kind, from 1 */
+	AT_BYTES_READ = AT_BYTES_DONE,
+	AT_BYTES_WRITTEN
 };
 
 void
@@ -94,6 +98,20 @@ bb_progress_ingest_done(XLogRecPtr lsn, uint64 records)
 }
 
 void
+bb_progress_upkeep_start(int kind, uint64 bytes_total)
+{
+	pgstat_progress_start_command(UPKEEP_COMMAND, InvalidOid);
+	pgstat_progress_update_param(AT_PHASE, kind + 1);
+	pgstat_progress_update_param(AT_BYTES_TOTAL, (int64) bytes_total);
+}
+
+void
+bb_progress_upkeep_done(uint64 bytes_read, uint64 bytes_written)
+{
+	update_pair(AT_BYTES_READ, bytes_read, AT_BYTES_WRITTEN, bytes_written);
+}
+
+void
 bb_progress_end(void)
 {
 	pgstat_progress_end_command();
@@ -149,6 +167,16 @@ bb_progress_fetch_ingests(void)
 		 [BB_INGEST_FLUSHING] = "writing layers"};
 
 	return fetch(INGEST_COMMAND, phases, lengthof(phases));
+}
+
+List *
+bb_progress_fetch_upkeep(const char *const *kinds, int nkinds)
+{
+	const char **phases = palloc((nkinds + 1) * sizeof(char *));
+
+	phases[0] = "initializing";
+	memcpy(phases + 1, kinds, nkinds * sizeof(char *));
+	return fetch(UPKEEP_COMMAND, phases, nkinds + 1);
 }
 
 struct BbBackupProgress

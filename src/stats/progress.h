@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * progress.h
- *	  Progress of backups, imports and ingests: pg_stat_progress_basebackup,
- *	  bb_stat_progress_import and bb_stat_progress_ingest.
+ *	  Progress of backups, imports, ingests and upkeep:
+ *	  pg_stat_progress_basebackup, bb_stat_progress_import,
+ *	  bb_stat_progress_ingest and bb_stat_progress_upkeep.
  *
  * The server keeps a progress array for each backend, and shows it in a view for
  * each command type (utils/activity/backend_progress.c).  A backup uses the
- * command type and view of the server's base backups.  Imports and ingests have
- * command types that no view of the server shows; bb_progress_fetch_… reads them
+ * command type and view of the server's base backups.  The others have command
+ * types that no view of the server shows; bb_progress_fetch_… reads them
  * from the backends' status.  So progress needs neither shared memory nor
  * preloading.
  *
@@ -46,24 +47,30 @@ extern void bb_progress_ingest_phase(BbIngestPhase phase);
 extern void bb_progress_ingest_total(XLogRecPtr start, XLogRecPtr limit);
 extern void bb_progress_ingest_done(XLogRecPtr lsn, uint64 records);
 
-/* Ends both; the server does the same when the transaction aborts. */
+/* "kind" is a BbUpkeepKind; "bytes_total": about what it has to read. */
+extern void bb_progress_upkeep_start(int kind, uint64 bytes_total);
+extern void bb_progress_upkeep_done(uint64 bytes_read, uint64 bytes_written);
+
+/* Ends them; the server does the same when the transaction aborts. */
 extern void bb_progress_end(void);
 
-/* A copy of the progress of one import or ingest. */
+/* A copy of the progress of one import, ingest or job of upkeep. */
 typedef struct BbProgress
 {
 	int			pid;
 	Oid			database;
 	Oid			user;
-	const char *phase;
+	const char *phase; /* of upkeep: the kind of the job */
 	/* import: bytes total and done, files total and done; ingest: start, limit
-	 * and current LSN, records */
+	 * and current LSN, records; upkeep: bytes total, read and written */
 	int64		values[4];
 } BbProgress;
 
-/* Return BbProgress, palloc'd, of all backends that import or ingest. */
+/* Return BbProgress, palloc'd, of all backends that do so. */
 extern List *bb_progress_fetch_imports(void);
 extern List *bb_progress_fetch_ingests(void);
+/* "kinds" are the names of the kinds of jobs, from 0. */
+extern List *bb_progress_fetch_upkeep(const char *const *kinds, int nkinds);
 
 /*
  * A running backup.
