@@ -88,6 +88,7 @@ bb_rebase_begin(const BbReqCtx *ctx, BbObjectStore *objects,
 	bb_manifest_lock(ctx, objects, timeline);
 	manifest = bb_manifest_read(ctx, objects, timeline);
 	bb_manifest_check_version(manifest);
+	bb_manifest_check_no_copy(manifest);
 	if (!bb_manifest_consistent(manifest))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

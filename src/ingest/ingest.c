@@ -256,6 +256,7 @@ read_manifest(const BbReqCtx *ctx, BbObjectStore *objects,
 	BbManifest *manifest = bb_manifest_read(ctx, objects, timeline);
 
 	bb_manifest_check_version(manifest);
+	bb_manifest_check_no_copy(manifest);
 	if (!XLogRecPtrIsInvalid(until) && until < manifest->end_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

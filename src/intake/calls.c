@@ -360,6 +360,8 @@ bb_follow_begin(const BbReqCtx *ctx, const BbFollowing *wanted)
 		following.slot = default_slot(order.store, following.timeline);
 	check_slot_name(following.slot);
 	manifest = bb_manifest_find(ctx, objects, following.timeline);
+	if (manifest != NULL)
+		bb_manifest_check_no_copy(manifest);
 	check_source(ctx, manifest, bb_source_access(following.source));
 
 	bb_following_lock();

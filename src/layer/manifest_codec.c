@@ -139,6 +139,9 @@ encode_keeps(const BbKeeps *keeps, StringInfo out)
 		encode_layer(&keeps->retired[i].layer, out);
 		bb_append_le64(out, (uint64) keeps->retired[i].since);
 	}
+	bb_append_text(out, keeps->copy.source ? keeps->copy.source : "");
+	bb_append_le64(out, keeps->copy.generation);
+	bb_append_le64(out, (uint64) keeps->copy.copied_at);
 }
 
 /* The first version that can hold the manifest. */
@@ -284,6 +287,16 @@ decode_retired(BbReader *reader, BbKeeps *keeps)
 }
 
 static void
+decode_copy(BbReader *reader, BbCopyMark *copy)
+{
+	copy->source = bb_reader_text(reader, BB_COPY_SOURCE_MAX);
+	if (copy->source != NULL && copy->source[0] == '\0')
+		copy->source = NULL;
+	copy->generation = bb_reader_le64(reader);
+	copy->copied_at = (int64) bb_reader_le64(reader);
+}
+
+static void
 decode_keeps(BbReader *reader, BbKeeps *keeps)
 {
 	BbRetention *retention = &keeps->retention;
@@ -298,6 +311,7 @@ decode_keeps(BbReader *reader, BbKeeps *keeps)
 	decode_pins(reader, keeps);
 	decode_points(reader, keeps);
 	decode_retired(reader, keeps);
+	decode_copy(reader, &keeps->copy);
 }
 
 static void

@@ -250,12 +250,24 @@ drop_gaps(BbManifest *next)
 	}
 }
 
+/* Does the edit do nothing but forget retired layers? */
+static bool
+only_forgets(const BbManifestEdit *edit)
+{
+	return edit->added == NIL && edit->removed == NIL && edit->end == NULL &&
+		XLogRecPtrIsInvalid(edit->start_lsn) && edit->gaps == NULL &&
+		edit->retention == NULL && edit->pinned == NULL &&
+		edit->unpinned == NULL;
+}
+
 static void
 apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next,
 	  MemoryContext context)
 {
 	const BbManifestEnd *end = edit->end;
 
+	if (current->tag != BB_OBJECT_ABSENT && !only_forgets(edit))
+		bb_manifest_check_no_copy(current);
 	*next = *current;
 	set_layers(edit, current, next, context);
 	if (end != NULL)
@@ -343,6 +355,8 @@ copy_keeps(BbKeeps *keeps, MemoryContext context)
 		pin->reason = MemoryContextStrdup(context, pin->reason);
 		pin->owner = MemoryContextStrdup(context, pin->owner);
 	}
+	if (keeps->copy.source != NULL)
+		keeps->copy.source = MemoryContextStrdup(context, keeps->copy.source);
 }
 
 /* Copy a manifest, but not its layers, into a context. */

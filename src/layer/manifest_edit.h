@@ -100,7 +100,10 @@ typedef struct BbManifestEdit
  * An error of the object store leaves the outcome unknown, as with
  * bb_manifest_commit.  After a refusal nothing is changed.
  *
- * Errors: OBJECT_IN_USE (refused, or other writers were faster too often);
+ * A copy (BbCopyMark) is changed by no edit, except that retired layers are
+ * forgotten.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (a copy); OBJECT_IN_USE (refused, or other writers were faster too often);
  * DUPLICATE_OBJECT (the timeline to be made exists); UNDEFINED_FILE (a layer
  * to add isn't there); those of bb_manifest_commit.
  */

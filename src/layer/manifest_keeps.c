@@ -15,7 +15,8 @@ bb_keeps_empty(const BbKeeps *keeps)
 	const BbRetention none = {0};
 
 	return memcmp(&keeps->retention, &none, sizeof(none)) == 0 &&
-		keeps->npins == 0 && keeps->npoints == 0 && keeps->nretired == 0;
+		keeps->npins == 0 && keeps->npoints == 0 && keeps->nretired == 0 &&
+		keeps->copy.source == NULL;
 }
 
 int

@@ -22,6 +22,7 @@
 
 #define BB_PIN_NAME_MAX 63
 #define BB_PIN_REASON_MAX 1000
+#define BB_COPY_SOURCE_MAX 2048
 
 /* How far back a timeline can be read, before the time of its end. */
 typedef struct BbRetention
@@ -61,6 +62,17 @@ typedef struct BbRetired
 	int64		since; /* time_t */
 } BbRetired;
 
+/*
+ * The mark of a copy: the timeline mirrors the one of the same name in another
+ * page store (upkeep/replicate.h), and nobody else may change it.
+ */
+typedef struct BbCopyMark
+{
+	char	   *source;		/* URL of that page store; NULL: this is no copy */
+	uint64		generation; /* of the manifest there that was copied last */
+	int64		copied_at;	/* time_t */
+} BbCopyMark;
+
 typedef struct BbKeeps
 {
 	BbRetention retention;
@@ -70,6 +82,7 @@ typedef struct BbKeeps
 	BbPoint	   *points;
 	int			nretired;
 	BbRetired  *retired;
+	BbCopyMark	copy;
 } BbKeeps;
 
 /* bb_keeps_empty - is there nothing that a manifest of version 2 lacks? */

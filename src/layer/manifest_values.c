@@ -123,6 +123,19 @@ bb_manifest_check_version(const BbManifest *manifest)
 				 errhint("Use a server of the same major version.")));
 }
 
+void
+bb_manifest_check_no_copy(const BbManifest *manifest)
+{
+	if (manifest->keeps.copy.source != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeline \"%s\" is a copy, and cannot be changed",
+						manifest->timeline),
+				 errdetail("It mirrors the timeline of that name in page store \"%s\".",
+						   manifest->keeps.copy.source),
+				 errhint("Change it there. bb_detach_copy() makes the copy independent, for example after the loss of that page store.")));
+}
+
 /* ---- checks ---- */
 
 static const char *
@@ -279,6 +292,18 @@ pins_error(const BbKeeps *keeps)
 }
 
 static const char *
+copy_error(const BbCopyMark *copy)
+{
+	bool		marked = copy->source != NULL;
+
+	if (marked != (copy->generation != 0) || (!marked && copy->copied_at != 0))
+		return "The mark of a copy is not complete.";
+	if (!bb_time_is_valid(copy->copied_at))
+		return "The time of a copy is impossible.";
+	return NULL;
+}
+
+static const char *
 keeps_error(const BbManifest *manifest)
 {
 	const BbKeeps *keeps = &manifest->keeps;
@@ -307,6 +332,8 @@ keeps_error(const BbManifest *manifest)
 		if (!bb_time_is_valid(keeps->retired[i].since))
 			return "The time of a retired layer is impossible.";
 	}
+	if (copy_error(&keeps->copy) != NULL)
+		return copy_error(&keeps->copy);
 	return pins_error(keeps);
 }
 

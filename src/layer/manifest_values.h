@@ -157,6 +157,14 @@ extern const BbGap *bb_gap_before(const BbGap *gaps, int ngaps,
 extern void bb_manifest_check_version(const BbManifest *manifest);
 
 /*
+ * bb_manifest_check_no_copy - refuse a timeline that is a copy, which only
+ * replication may change (BbCopyMark).
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE.
+ */
+extern void bb_manifest_check_no_copy(const BbManifest *manifest);
+
+/*
  * bb_manifest_error - say which value of a manifest is impossible.
  *
  * Returns an errdetail, or NULL if all values are possible.
