@@ -107,6 +107,7 @@ encode_keeps(const BbKeeps *keeps, StringInfo out)
 {
 	const BbRetention *retention = &keeps->retention;
 
+	bb_append_le64(out, keeps->origin);
 	bb_append_le64(out, (uint64) retention->window_s);
 	bb_append_le64(out, (uint64) retention->floor_s);
 	bb_append_le32(out, retention->hourly);
@@ -301,6 +302,7 @@ decode_keeps(BbReader *reader, BbKeeps *keeps)
 {
 	BbRetention *retention = &keeps->retention;
 
+	keeps->origin = bb_reader_le64(reader);
 	retention->window_s = (int64) bb_reader_le64(reader);
 	retention->floor_s = (int64) bb_reader_le64(reader);
 	retention->hourly = bb_reader_le32(reader);

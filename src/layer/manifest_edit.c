@@ -288,6 +288,9 @@ apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next,
 	}
 	set_retired(edit, current, next, context);
 	set_pins(edit, current, next, context);
+	/* the layers that say it may go */
+	if (edit->removed != NIL)
+		next->keeps.origin = bb_manifest_origin(current);
 	if (edit->retention != NULL)
 		next->keeps.retention = *edit->retention;
 	if (edit->points != NULL)

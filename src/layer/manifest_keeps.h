@@ -75,6 +75,7 @@ typedef struct BbCopyMark
 
 typedef struct BbKeeps
 {
+	uint64		origin; /* see bb_manifest_origin; 0: its first layers say it */
 	BbRetention retention;
 	int			npins; /* ordered by name */
 	BbPin	   *pins;

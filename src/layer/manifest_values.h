@@ -127,6 +127,16 @@ bb_manifest_gap_open(const BbManifest *manifest)
 }
 
 /*
+ * bb_manifest_origin - return a number of the timeline that never changes, and
+ * that no other timeline has, also none of the same name.
+ *
+ * It is made of the random ids of its oldest layers.  Later layers don't change
+ * it.  Before the first layer is removed, the manifest stores it.  It is 0 for a
+ * branch that has no layers yet.
+ */
+extern uint64 bb_manifest_origin(const BbManifest *manifest);
+
+/*
  * bb_manifest_cut - make lsn, the end of a record, the end of the timeline.
  *
  * Sets the tli at lsn, and drops later tli switches.

@@ -88,6 +88,7 @@ make_branch(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	branch.ancestor = pstrdup(ancestor);
 	branch.ancestor_lsn = lsn;
 	branch.ngaps = 0;
+	branch.keeps = (BbKeeps){.retention = branch.keeps.retention};
 	branch.nlayers = 0;
 	branch.keeps.copy = (BbCopyMark){0}; /* a branch of a copy isn't one */
 	bb_manifest_cut(&branch, lsn);

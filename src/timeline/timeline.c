@@ -108,24 +108,23 @@ bb_timeline_is_current(const BbReqCtx *ctx, const BbTimeline *timeline)
 uint64
 bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn)
 {
-	uint64		identity = timeline->manifest->system_identifier;
+	const BbManifest *manifest = timeline->manifest;
+	uint64		identity = manifest->system_identifier;
+	TimeLineID	tli = bb_tli_at(manifest->switches, manifest->nswitches,
+								manifest->tli, lsn);
 	XLogRecPtr	ceiling = lsn;
 
+	identity = hash_combine64(identity, lsn);
+	identity = hash_combine64(identity, tli);
 	for (const BbTimeline *t = timeline; t != NULL; t = t->ancestor)
 	{
-		const BbManifest *manifest = t->manifest;
-
-		for (int i = 0; i < manifest->nlayers; i++)
-		{
-			const BbLayerDesc *layer = &manifest->layers[i];
-
-			/* a sum, since the order of layers doesn't matter */
-			if (layer->lsn_start <= ceiling)
-				identity += hash_bytes_extended((const uint8 *) &layer
-													->file_id,
-												sizeof(uint64), layer->crc);
-		}
-		ceiling = Min(ceiling, manifest->ancestor_lsn);
+		/* a branch that isn't needed at this LSN may have no layers yet */
+		if (t->manifest->ancestor != NULL &&
+			ceiling <= t->manifest->ancestor_lsn)
+			continue;
+		identity = hash_combine64(identity, bb_manifest_origin(t->manifest));
+		identity = hash_combine64(identity, ceiling);
+		ceiling = Min(ceiling, t->manifest->ancestor_lsn);
 	}
 	return identity;
 }

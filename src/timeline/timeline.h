@@ -50,12 +50,14 @@ extern bool bb_timeline_is_current(const BbReqCtx *ctx,
 								   const BbTimeline *timeline);
 
 /*
- * bb_timeline_identity - return a number that identifies the layers that are
- * read at lsn.
+ * bb_timeline_identity - return a number that identifies what is read at lsn.
  *
- * Two timelines with the same number read the same layers.  Later ingests
- * don't change it, since their layers are above lsn.  A timeline that was
- * dropped and made again has another number.
+ * It is made of lsn, of the tli there, and for the timeline and each of its
+ * ancestors that are read, of its origin (bb_manifest_origin) and of the LSN up
+ * to which it is read.  All of these stay the same when WAL is ingested, and when
+ * layers are merged, added or retired.  A timeline that was dropped and made again
+ * has another origin.  (One whose files were restored from an older copy of the
+ * page store, and which then went another way, hasn't.)
  */
 extern uint64 bb_timeline_identity(const BbTimeline *timeline, XLogRecPtr lsn);
 
