@@ -740,6 +740,22 @@ COMMENT ON FUNCTION bb_layer_stats IS
 'shows how the layers of one timeline, or of all timelines (NULL), are used; an access is a call that opens the layer, however many pages it reads there';
 
 --
+-- Upkeep: is the store whole?
+--
+CREATE FUNCTION bb_verify(
+    store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
+    level text DEFAULT 'blocks',
+    OUT timeline text, OUT kind text, OUT layer text, OUT byte_offset bigint,
+    OUT start_lsn pg_lsn, OUT end_lsn pg_lsn, OUT start_key text,
+    OUT end_key text, OUT lost text, OUT message text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_verify'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_verify IS
+'checks one timeline, or all timelines (NULL), and returns a row for each fault: its kind; the layer and the byte; what cannot be read any more, the keys from start_key up to, not including, end_key (lost: in words), at LSNs from start_lsn up to, not including, end_lsn (NULL: up to the end). No row: the timeline is whole. level: objects (each layer is there, with its size) or blocks (each byte of each layer). It reads the store itself, not a cache, within bbackup.upkeep_rate and bbackup.upkeep_cpu_share. Errors: no such timeline, a store that cannot be reached';
+
+--
 -- A base backup reads past every table privilege.
 --
 REVOKE ALL ON FUNCTION
@@ -753,7 +769,8 @@ REVOKE ALL ON FUNCTION
     bb_import_server, bb_ingest, bb_layer_stats, bb_layers, bb_lsn_at,
     bb_prefetch, bb_read_file, bb_rebase_directory, bb_rebase_server,
     bb_relations, bb_restore, bb_source_validator, bb_stat_reset,
-    bb_stat_scope, bb_tablespaces, bb_timelines, bb_unfollow, bb_wait
+    bb_stat_scope, bb_tablespaces, bb_timelines, bb_unfollow,
+    bb_verify, bb_wait
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 

@@ -55,6 +55,21 @@ struct BbLayer
 pg_noreturn extern void bb_layer_corrupted(const BbLayer *layer, uint64 offset,
 										   const char *detail);
 
+/*
+ * bb_layer_frame_error - check header and footer against layer->desc.
+ *
+ * Returns an errdetail and the offset of what is wrong, or NULL.  Then root,
+ * root_level and the place of the filter are set.
+ *
+ * REQUIRES: the object has desc.size bytes, enough for both.
+ */
+extern const char *bb_layer_frame_error(const BbReqCtx *ctx, BbLayer *layer,
+										uint64 *offset);
+
+/* bb_layer_place_possible - can there be a block? */
+extern bool bb_layer_place_possible(const BbLayer *layer,
+									const BbPlace *place);
+
 /* bb_layer_check_place - raise an error if no block can be there. */
 extern void bb_layer_check_place(const BbLayer *layer, const BbPlace *place);
 
@@ -65,6 +80,13 @@ extern void bb_layer_check_place(const BbLayer *layer, const BbPlace *place);
 extern void bb_layer_open_block(const BbReqCtx *ctx, const BbLayer *layer,
 								const BbPlace *place, const uint8 *bytes,
 								int level, BbBlock *block);
+
+/*
+ * bb_layer_entry_possible - decode an entry of a block.  Returns false if it
+ * is broken, or can't be in such a block of such a layer.
+ */
+extern bool bb_layer_entry_possible(const BbLayer *layer, const BbBlock *block,
+									uint32 position, BbEntry *entry);
 
 /* bb_layer_entry - decode entry "position" of the block at "offset". */
 extern void bb_layer_entry(const BbLayer *layer, uint64 offset,

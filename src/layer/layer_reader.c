@@ -36,26 +36,30 @@ bb_layer_corrupted(const BbLayer *layer, uint64 offset, const char *detail)
 			 errhint("%s", hint_for(layer))));
 }
 
-static void
-check_header(const BbReqCtx *ctx, BbLayer *layer)
+/* Check the header; returns an errdetail and the offset, or NULL. */
+static const char *
+header_error(const BbReqCtx *ctx, BbLayer *layer, uint64 *offset)
 {
 	uint8		header[BB_LAYER_HEADER_SIZE];
 
 	bb_object_read(ctx, layer->object, 0, header, sizeof(header));
+	*offset = 0;
 	if (memcmp(header, BB_LAYER_MAGIC, 8) != 0 ||
 		bb_get_le32(header + 24) != bb_crc32c_of(header, 24))
-		bb_layer_corrupted(layer, 0, "The file header is invalid.");
+		return "The file header is invalid.";
+	*offset = 8;
 	if (bb_get_le32(header + 8) != BB_FORMAT_VERSION)
-		bb_layer_corrupted(layer, 8,
-						   "The format version is not one that this version "
-						   "of bbackup reads.");
+		return "The format version is not one that this version of bbackup "
+			   "reads.";
+	*offset = 16;
 	if (bb_get_le64(header + 16) != layer->desc.file_id)
-		bb_layer_corrupted(layer, 16,
-						   "The file is not the layer that its name says.");
+		return "The file is not the layer that its name says.";
+	return NULL;
 }
 
-static void
-check_footer(const BbReqCtx *ctx, BbLayer *layer)
+/* The same for the footer, which says where root and filter are. */
+static const char *
+footer_error(const BbReqCtx *ctx, BbLayer *layer, uint64 *offset)
 {
 	uint8		footer[BB_FOOTER_SIZE];
 	uint64		at = layer->desc.size - BB_FOOTER_SIZE;
@@ -65,10 +69,11 @@ check_footer(const BbReqCtx *ctx, BbLayer *layer)
 	const uint8 *bytes;
 
 	bb_object_read(ctx, layer->object, at, footer, sizeof(footer));
+	*offset = at;
 	if (memcmp(footer + BB_FOOTER_SIZE - 8, BB_FOOTER_MAGIC, 8) != 0 ||
 		bb_get_le32(footer + BB_FOOTER_SIZE - 12) !=
 			bb_crc32c_of(footer, BB_FOOTER_SIZE - 12))
-		bb_layer_corrupted(layer, at, "The footer is invalid.");
+		return "The footer is invalid.";
 
 	bb_reader_init(&reader, footer, sizeof(footer));
 	layer->root.offset = bb_reader_le64(&reader);
@@ -87,8 +92,7 @@ check_footer(const BbReqCtx *ctx, BbLayer *layer)
 	same &= bb_reader_le64(&reader) == desc->file_id;
 	same &= bb_reader_le32(&reader) == BB_FORMAT_VERSION;
 	if (!same || layer->root_level > BB_LEVEL_MAX)
-		bb_layer_corrupted(layer, at,
-						   "The footer does not agree with the manifest.");
+		return "The footer does not agree with the manifest.";
 
 	/* this also keeps the sums below from overflowing */
 	if (layer->filter_pages > 0 &&
@@ -96,8 +100,16 @@ check_footer(const BbReqCtx *ctx, BbLayer *layer)
 		 layer->filter_offset >= at ||
 		 layer->filter_pages >
 			 (at - layer->filter_offset) / BB_FILTER_PAGE_SIZE))
-		bb_layer_corrupted(layer, at,
-						   "The place of the key filter is impossible.");
+		return "The place of the key filter is impossible.";
+	return NULL;
+}
+
+const char *
+bb_layer_frame_error(const BbReqCtx *ctx, BbLayer *layer, uint64 *offset)
+{
+	const char *error = header_error(ctx, layer, offset);
+
+	return error != NULL ? error : footer_error(ctx, layer, offset);
 }
 
 BbLayer *
@@ -110,6 +122,8 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *objects,
 	MemoryContext old = MemoryContextSwitchTo(context);
 	BbLayer	   *layer = palloc0(sizeof(BbLayer));
 	BbWholeObject object = bb_layer_object(timeline, desc);
+	const char *error;
+	uint64		offset;
 
 	layer->context = context;
 	layer->desc = *desc;
@@ -125,8 +139,9 @@ bb_layer_open(const BbReqCtx *ctx, BbObjectStore *objects,
 						   UINT64_FORMAT ".",
 						   bb_object_size(layer->object), desc->size),
 				 errhint("%s", hint_for(layer))));
-	check_header(ctx, layer);
-	check_footer(ctx, layer);
+	error = bb_layer_frame_error(ctx, layer, &offset);
+	if (error != NULL)
+		bb_layer_corrupted(layer, offset, error);
 	BB_COUNT(ctx, layers_visited, 1);
 	bb_layerstats_access(ctx, desc->file_id);
 
@@ -140,18 +155,22 @@ bb_layer_close(BbLayer *layer)
 	MemoryContextDelete(layer->context);
 }
 
-/*
- * Can there be a block?  It can't begin in the header, nor end in the footer.
- */
-void
-bb_layer_check_place(const BbLayer *layer, const BbPlace *place)
+/* A block can't begin in the header, nor end in the footer. */
+bool
+bb_layer_place_possible(const BbLayer *layer, const BbPlace *place)
 {
 	uint64		end = layer->desc.size - BB_FOOTER_SIZE;
 
-	if (place->offset < BB_LAYER_HEADER_SIZE || place->offset >= end ||
-		place->size < BB_BLOCK_HEADER_SIZE ||
-		place->size > BB_BLOCK_HEADER_SIZE + BB_BLOCK_MAX_SIZE ||
-		place->size > end - place->offset)
+	return place->offset >= BB_LAYER_HEADER_SIZE && place->offset < end &&
+		place->size >= BB_BLOCK_HEADER_SIZE &&
+		place->size <= BB_BLOCK_HEADER_SIZE + BB_BLOCK_MAX_SIZE &&
+		place->size <= end - place->offset;
+}
+
+void
+bb_layer_check_place(const BbLayer *layer, const BbPlace *place)
+{
+	if (!bb_layer_place_possible(layer, place))
 		bb_layer_corrupted(layer, place->offset,
 						   "There can't be a block here.");
 }
@@ -195,12 +214,19 @@ type_belongs(const BbLayer *layer, const BbBlock *block, const BbEntry *entry)
 	return false;
 }
 
+bool
+bb_layer_entry_possible(const BbLayer *layer, const BbBlock *block,
+						uint32 position, BbEntry *entry)
+{
+	return bb_block_entry(block, position, entry) &&
+		type_belongs(layer, block, entry);
+}
+
 void
 bb_layer_entry(const BbLayer *layer, uint64 offset, const BbBlock *block,
 			   uint32 position, BbEntry *entry)
 {
-	if (!bb_block_entry(block, position, entry) ||
-		!type_belongs(layer, block, entry))
+	if (!bb_layer_entry_possible(layer, block, position, entry))
 		bb_layer_corrupted(layer, offset, "The block has an invalid entry.");
 }
 

@@ -14,11 +14,19 @@
 #include "stores/call.h"
 #include "utils/acl.h"
 
+/* Does opening a layer for that count as use of it? */
+static bool
+counts(BbTaskKind kind)
+{
+	return kind != BB_TASK_LISTING && kind != BB_TASK_UPKEEP &&
+		kind != BB_TASK_VERIFY && kind != BB_TASK_COPY;
+}
+
 const BbReqCtx *
 bb_call_begin(const char *function, BbTaskKind kind)
 {
 	/* a listing doesn't count as use of a layer */
-	const BbReqCtx *ctx = kind == BB_TASK_LISTING
+	const BbReqCtx *ctx = !counts(kind)
 		? bb_reqctx_uncounted_root(kind, bb_setting_download_behavior)
 		: bb_reqctx_root(kind, bb_setting_download_behavior);
 
