@@ -199,6 +199,151 @@ COMMENT ON COLUMN bb_stat_progress_ingest.bytes_done IS 'Bytes of WAL read so fa
 COMMENT ON COLUMN bb_stat_progress_ingest.records IS 'WAL records ingested so far';
 
 --
+-- Upkeep
+--
+CREATE FUNCTION bb_upkeep(
+    store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
+    max_jobs integer DEFAULT NULL, max_time interval DEFAULT NULL,
+    OUT timeline text, OUT job text, OUT keys text, OUT lsn pg_lsn,
+    OUT why text, OUT layers_read bigint, OUT layers_written bigint,
+    OUT layers_removed bigint, OUT bytes_read bigint,
+    OUT bytes_written bigint, OUT duration_ms double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_upkeep'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_upkeep IS
+'does what upkeep has to do for one timeline, or for all timelines of a store (NULL), job by job, and returns the jobs. A job that is done stays done, even if the call or its transaction fails later. max_jobs: so many jobs at most; max_time: no job is begun after that time; NULL: until there is nothing to do. Errors of one timeline are warnings until all others are done';
+
+CREATE FUNCTION bb_get_stat_upkeep(
+    OUT datid oid, OUT store name, OUT timeline text, OUT state text,
+    OUT pid integer, OUT visited_at timestamptz, OUT job text,
+    OUT job_at timestamptz, OUT jobs_done bigint, OUT jobs_failed bigint,
+    OUT layers bigint, OUT runs bigint, OUT depth bigint,
+    OUT retired_layers bigint, OUT bytes bigint, OUT bytes_ingested bigint,
+    OUT bytes_read bigint, OUT bytes_written bigint,
+    OUT bytes_merged bigint, OUT bytes_images bigint,
+    OUT bytes_squashed bigint, OUT write_amplification double precision,
+    OUT failed_at timestamptz, OUT retry_at timestamptz, OUT sqlstate text,
+    OUT error text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_upkeep'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_stat_upkeep IS
+'rows of the view bb_stat_upkeep; the upkeep of other users requires pg_read_all_stats';
+
+CREATE VIEW bb_stat_upkeep AS
+    SELECT u.datid, d.datname, u.store, u.timeline, u.state, u.pid,
+           u.visited_at, u.job, u.job_at, u.jobs_done, u.jobs_failed, u.layers,
+           u.runs, u.depth, u.retired_layers, u.bytes, u.bytes_ingested,
+           u.bytes_read, u.bytes_written, u.bytes_merged, u.bytes_images,
+           u.bytes_squashed, u.write_amplification, u.failed_at, u.retry_at,
+           u.sqlstate, u.error
+    FROM bb_get_stat_upkeep() u
+    LEFT JOIN pg_database d ON d.oid = u.datid;
+
+COMMENT ON VIEW bb_stat_upkeep IS
+'one row for each timeline that upkeep has visited since the server started; without shared_preload_libraries, in this session';
+COMMENT ON COLUMN bb_stat_upkeep.datid IS 'OID of the database whose page store it is';
+COMMENT ON COLUMN bb_stat_upkeep.datname IS 'Name of that database';
+COMMENT ON COLUMN bb_stat_upkeep.store IS 'Name of the page store';
+COMMENT ON COLUMN bb_stat_upkeep.timeline IS 'Timeline; NULL: the store could not be opened or listed';
+COMMENT ON COLUMN bb_stat_upkeep.state IS 'idle, running, waiting after error, or elsewhere: another process takes care of it';
+COMMENT ON COLUMN bb_stat_upkeep.pid IS 'Process ID of the last visit';
+COMMENT ON COLUMN bb_stat_upkeep.visited_at IS 'When it was visited last';
+COMMENT ON COLUMN bb_stat_upkeep.job IS 'The running job, or the last one: merge, image, squash, expire, retire, remove, …';
+COMMENT ON COLUMN bb_stat_upkeep.job_at IS 'When the last job ended';
+COMMENT ON COLUMN bb_stat_upkeep.jobs_done IS 'Jobs that have ended';
+COMMENT ON COLUMN bb_stat_upkeep.jobs_failed IS 'Among them, those that failed';
+COMMENT ON COLUMN bb_stat_upkeep.layers IS 'Layers, at the last visit';
+COMMENT ON COLUMN bb_stat_upkeep.runs IS 'Stretches of WAL that have delta layers of their own; each flush adds one, merges take them away';
+COMMENT ON COLUMN bb_stat_upkeep.depth IS 'Delta layers that a read of one page may have to visit, at most; an estimate';
+COMMENT ON COLUMN bb_stat_upkeep.retired_layers IS 'Layers that are not read any more, and whose objects will be removed';
+COMMENT ON COLUMN bb_stat_upkeep.bytes IS 'Size of the layers, without retired ones';
+COMMENT ON COLUMN bb_stat_upkeep.bytes_ingested IS 'Size of the delta layers that were added at the end, by whatever process';
+COMMENT ON COLUMN bb_stat_upkeep.bytes_read IS 'Bytes that upkeep has read';
+COMMENT ON COLUMN bb_stat_upkeep.bytes_written IS 'Bytes that upkeep has written';
+COMMENT ON COLUMN bb_stat_upkeep.bytes_merged IS 'Among them, by merges';
+COMMENT ON COLUMN bb_stat_upkeep.bytes_images IS 'Among them, as images';
+COMMENT ON COLUMN bb_stat_upkeep.bytes_squashed IS 'Among them, behind the window';
+COMMENT ON COLUMN bb_stat_upkeep.write_amplification IS 'bytes_written / bytes_ingested; NULL: nothing was ingested';
+COMMENT ON COLUMN bb_stat_upkeep.failed_at IS 'When a job failed that has not succeeded since';
+COMMENT ON COLUMN bb_stat_upkeep.retry_at IS 'When it is tried again';
+COMMENT ON COLUMN bb_stat_upkeep.sqlstate IS 'SQLSTATE of its error';
+COMMENT ON COLUMN bb_stat_upkeep.error IS 'Its error';
+
+CREATE FUNCTION bb_get_stat_upkeep_jobs(
+    OUT id bigint, OUT datid oid, OUT store name, OUT timeline text,
+    OUT job text, OUT why text, OUT lsn pg_lsn, OUT started_at timestamptz,
+    OUT duration_ms double precision, OUT pid integer,
+    OUT layers_read bigint, OUT layers_written bigint,
+    OUT layers_removed bigint, OUT bytes_read bigint,
+    OUT bytes_written bigint, OUT sqlstate text, OUT error text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_upkeep_jobs'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_stat_upkeep_jobs IS
+'rows of the view bb_stat_upkeep_jobs; the jobs of other users require pg_read_all_stats';
+
+CREATE VIEW bb_stat_upkeep_jobs AS
+    SELECT j.id, j.datid, d.datname, j.store, j.timeline, j.job, j.why,
+           j.lsn, j.started_at, j.duration_ms, j.pid, j.layers_read,
+           j.layers_written, j.layers_removed, j.bytes_read,
+           j.bytes_written, j.sqlstate, j.error
+    FROM bb_get_stat_upkeep_jobs() j
+    LEFT JOIN pg_database d ON d.oid = j.datid;
+
+COMMENT ON VIEW bb_stat_upkeep_jobs IS
+'the last 512 jobs of upkeep; without shared_preload_libraries, the last 64 of this session';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.id IS 'Rising number';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.datid IS 'OID of the database whose page store it is';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.datname IS 'Name of that database';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.store IS 'Name of the page store';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.timeline IS 'Timeline; NULL: the store as a whole';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.job IS 'merge, image, squash, expire, retire, remove; look: the store or timeline was looked at, which failed; room: layers were evicted from the cache';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.why IS 'Why it was done';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.lsn IS 'LSN of an image, or of the new start of the timeline';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.started_at IS 'When it began';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.duration_ms IS 'How long it took, milliseconds';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.pid IS 'Process ID of the process that did it';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.layers_read IS 'Layers that it has read';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.layers_written IS 'Layers that it has made';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.layers_removed IS 'Layers that it has retired, or removed';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.bytes_read IS 'Bytes read';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.bytes_written IS 'Bytes written';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.sqlstate IS 'SQLSTATE of the error that ended it';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.error IS 'That error, or why it was not done';
+
+CREATE FUNCTION bb_get_stat_progress_upkeep(
+    OUT pid integer, OUT datid oid, OUT usesysid oid, OUT job text,
+    OUT bytes_total bigint, OUT bytes_read bigint, OUT bytes_written bigint,
+    OUT unused bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_progress_upkeep'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_stat_progress_upkeep IS
+'rows of the view bb_stat_progress_upkeep; the upkeep of other users requires pg_read_all_stats';
+
+CREATE VIEW bb_stat_progress_upkeep AS
+    SELECT p.pid, p.datid, d.datname, p.job, p.bytes_total, p.bytes_read,
+           p.bytes_written
+    FROM bb_get_stat_progress_upkeep() p
+    LEFT JOIN pg_database d ON d.oid = p.datid;
+
+COMMENT ON VIEW bb_stat_progress_upkeep IS
+'one row for each process that does a job of upkeep';
+COMMENT ON COLUMN bb_stat_progress_upkeep.pid IS 'Process ID of the process';
+COMMENT ON COLUMN bb_stat_progress_upkeep.datid IS 'OID of the database that it is connected to';
+COMMENT ON COLUMN bb_stat_progress_upkeep.datname IS 'Name of that database';
+COMMENT ON COLUMN bb_stat_progress_upkeep.job IS 'merge, image, squash, expire, retire or remove';
+COMMENT ON COLUMN bb_stat_progress_upkeep.bytes_total IS 'About how many bytes it has to read';
+COMMENT ON COLUMN bb_stat_progress_upkeep.bytes_read IS 'Bytes read so far';
+COMMENT ON COLUMN bb_stat_progress_upkeep.bytes_written IS 'Bytes written so far';
+
+--
 -- Following servers.  The rows are written by bb_follow and bb_unfollow, and
 -- dumped by pg_dump.
 --
@@ -765,11 +910,12 @@ REVOKE ALL ON FUNCTION
     bb_fdw_validator, bb_files, bb_follow, bb_gaps, bb_get_access_stats,
     bb_get_page, bb_get_stat_follow,
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
-    bb_get_stat_totals, bb_identify_source, bb_import_directory,
+    bb_get_stat_progress_upkeep, bb_get_stat_totals, bb_get_stat_upkeep,
+    bb_get_stat_upkeep_jobs, bb_identify_source, bb_import_directory,
     bb_import_server, bb_ingest, bb_layer_stats, bb_layers, bb_lsn_at,
     bb_prefetch, bb_read_file, bb_rebase_directory, bb_rebase_server,
     bb_relations, bb_restore, bb_source_validator, bb_stat_reset,
-    bb_stat_scope, bb_tablespaces, bb_timelines, bb_unfollow,
+    bb_stat_scope, bb_tablespaces, bb_timelines, bb_unfollow, bb_upkeep,
     bb_verify, bb_wait
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
@@ -779,10 +925,12 @@ REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 -- EXECUTE on bb_get_access_stats and bb_stat_scope.
 GRANT EXECUTE ON FUNCTION
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
-    bb_get_access_stats, bb_get_stat_follow, bb_get_stat_totals,
+    bb_get_stat_progress_upkeep, bb_get_access_stats, bb_get_stat_follow,
+    bb_get_stat_totals, bb_get_stat_upkeep, bb_get_stat_upkeep_jobs,
     bb_stat_scope
     TO pg_read_all_stats;
 GRANT SELECT ON bb_stat_follow, bb_stat_progress_import,
-    bb_stat_progress_ingest, bb_stat_totals
+    bb_stat_progress_ingest, bb_stat_progress_upkeep, bb_stat_totals,
+    bb_stat_upkeep, bb_stat_upkeep_jobs
     TO pg_read_all_stats;
 GRANT SELECT ON bb_access_stats TO PUBLIC;

@@ -62,6 +62,21 @@ bb_arg_int64(FunctionCallInfo fcinfo, int n, const char *name)
 	return DatumGetInt64(need(fcinfo, n, name));
 }
 
+int64
+bb_arg_interval_ms(FunctionCallInfo fcinfo, int n)
+{
+	const Interval *interval;
+	int64		ms;
+
+	if (PG_ARGISNULL(n))
+		return -1;
+	interval = PG_GETARG_INTERVAL_P(n);
+	ms = interval->time / 1000 +
+		((int64) interval->month * DAYS_PER_MONTH + interval->day) *
+			(USECS_PER_DAY / 1000);
+	return Max(ms, 0);
+}
+
 XLogRecPtr
 bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name)
 {

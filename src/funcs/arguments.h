@@ -29,6 +29,8 @@ extern char *bb_arg_name(FunctionCallInfo fcinfo, int n, const char *name);
 extern bool bb_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
 extern Oid bb_arg_oid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int64 bb_arg_int64(FunctionCallInfo fcinfo, int n, const char *name);
+/* Returns an interval's milliseconds; months count 30 days; -1: NULL. */
+extern int64 bb_arg_interval_ms(FunctionCallInfo fcinfo, int n);
 /* Returns Invalid for NULL. */
 extern XLogRecPtr bb_arg_lsn(FunctionCallInfo fcinfo, int n, const char *name);
 

@@ -62,17 +62,6 @@ bb_sql_unfollow_body(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Returns an interval's milliseconds; months count 30 days. */
-static int64
-interval_ms(const Interval *interval)
-{
-	int64		ms = interval->time / 1000 +
-		((int64) interval->month * DAYS_PER_MONTH + interval->day) *
-			(USECS_PER_DAY / 1000);
-
-	return Max(ms, 0);
-}
-
 /* bb_wait(lsn pg_lsn, timeline text, timeout interval, store name) */
 static Datum
 bb_sql_wait_body(PG_FUNCTION_ARGS)
@@ -80,9 +69,7 @@ bb_sql_wait_body(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_FOLLOW);
 	XLogRecPtr	lsn = bb_arg_lsn(fcinfo, 0, "lsn");
 	char	   *timeline = bb_arg_text(fcinfo, 1, "timeline");
-	int64		timeout_ms = PG_ARGISNULL(2)
-		? -1
-		: interval_ms(PG_GETARG_INTERVAL_P(2));
+	int64		timeout_ms = bb_arg_interval_ms(fcinfo, 2);
 	char	   *store = bb_arg_name(fcinfo, 3, "store");
 
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = lsn});

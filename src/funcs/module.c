@@ -14,6 +14,7 @@
 #include "base/settings.h"
 #include "intake/follow.h"
 #include "intake/receiver.h"
+#include "keeper/keeper.h"
 #include "process/worker.h"
 #include "redo/helper.h"
 #include "stats/shared.h"
@@ -37,6 +38,8 @@ static const BbWorkerTask worker_tasks[] = {
 	{BB_FOLLOW_TASK, bb_follow_task},
 	{BB_FOLLOW_STARTER_TASK, bb_follow_starter_task},
 	{BB_FOLLOW_LAUNCHER_TASK, bb_follow_launcher_task},
+	{BB_KEEPER_TASK, bb_keeper_task},
+	{BB_KEEPER_PASS_TASK, bb_keeper_pass_task},
 };
 
 extern PGDLLEXPORT void _PG_init(void);
@@ -51,6 +54,7 @@ _PG_init(void)
 	bb_follow_guard_init();
 	bb_worker_init("$libdir/bbackup", worker_tasks, lengthof(worker_tasks));
 	bb_follow_launcher_init();
+	bb_keeper_init();
 }
 
 /* bb_fdw_validator(options text[], catalog oid) */

@@ -12,6 +12,7 @@
 #include "stats/calls.h"
 #include "stats/progress.h"
 #include "stats/shared.h"
+#include "upkeep/upkeep.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
@@ -22,6 +23,7 @@ BB_SQL_FUNCTION(bb_sql_get_access_stats);
 BB_SQL_FUNCTION(bb_sql_get_stat_totals);
 BB_SQL_FUNCTION(bb_sql_get_stat_progress_import);
 BB_SQL_FUNCTION(bb_sql_get_stat_progress_ingest);
+BB_SQL_FUNCTION(bb_sql_get_stat_progress_upkeep);
 
 /* The columns for BbCounters, in their order in all views. */
 #define COUNTER_COLUMNS 14
@@ -221,4 +223,13 @@ static Datum
 bb_sql_get_stat_progress_ingest_body(PG_FUNCTION_ARGS)
 {
 	return progress_rows(fcinfo, bb_progress_fetch_ingests());
+}
+
+/* bb_get_stat_progress_upkeep(); the fourth value isn't used. */
+static Datum
+bb_sql_get_stat_progress_upkeep_body(PG_FUNCTION_ARGS)
+{
+	return progress_rows(fcinfo,
+						 bb_progress_fetch_upkeep(bb_upkeep_kind_names,
+												  BB_UPKEEP_KIND_COUNT));
 }

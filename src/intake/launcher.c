@@ -22,22 +22,15 @@
 
 #include <dirent.h>
 
-#include "access/genam.h"
-#include "access/heapam.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "base/compat.h"
 #include "base/settings.h"
-#include "catalog/pg_database.h"
 #include "intake/follow.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "process/databases.h"
 #include "process/standingworker.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #define ROUND_MS 60000
 
@@ -106,34 +99,6 @@ bb_follow_starter_task(const void *payload, size_t length)
 
 /* ---- all databases ---- */
 
-/* Returns the OIDs of all databases, or of those that allow connections. */
-static List *
-find_databases(bool connectable)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	List	   *databases = NIL;
-	Relation	catalog;
-	TableScanDesc scan;
-	HeapTuple	row;
-
-	bb_worker_begin_transaction();
-	catalog = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(catalog, 0, NULL);
-	while (HeapTupleIsValid(row = heap_getnext(scan, ForwardScanDirection)))
-	{
-		Form_pg_database database = (Form_pg_database) GETSTRUCT(row);
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
-		if (database->datallowconn || !connectable)
-			databases = lappend_oid(databases, database->oid);
-		MemoryContextSwitchTo(old);
-	}
-	table_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	bb_worker_end_transaction();
-	return databases;
-}
-
 /*
  * Remove the spools of databases that were dropped.
  *
@@ -143,7 +108,7 @@ static void
 remove_leftovers(void)
 {
 	char	   *parent = psprintf("%s.bbackup_spool", DataDir);
-	List	   *databases = find_databases(false);
+	List	   *databases = bb_databases_find(false);
 	DIR		   *dir;
 	struct dirent *entry;
 
@@ -165,53 +130,6 @@ remove_leftovers(void)
 	FreeDir(dir);
 }
 
-/* Start a starter in each database, one after the other. */
-static void
-start_all(void)
-{
-	List	   *databases = find_databases(true);
-	ListCell   *cell;
-
-	foreach(cell, databases)
-	{
-		BbStandingWorker worker = {.task = BB_FOLLOW_STARTER_TASK,
-								   .database = lfirst_oid(cell)};
-		bool		in_time;
-		const char *shortage = bb_standingworker_run(&worker, STARTER_MS,
-													 &in_time);
-
-		if (shortage != NULL)
-		{
-			ereport(LOG,
-					(errmsg("could not look for followers"),
-					 errdetail_internal("%s", shortage),
-					 errhint("Raise max_worker_processes.")));
-			break;
-		}
-		if (!in_time)
-			ereport(LOG,
-					(errmsg("could not look for followers in database %u within %d seconds",
-							worker.database, STARTER_MS / 1000),
-					 errhint("Another session may have locked a table there.")));
-	}
-}
-
-/* A starter that ends sets our latch. */
-static void
-wait_for_round(void)
-{
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													ROUND_MS);
-	long		left_ms = ROUND_MS;
-
-	while (left_ms > 0)
-	{
-		bb_standingworker_wait(left_ms);
-		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-												  until);
-	}
-}
-
 void
 bb_follow_launcher_task(const void *payload, size_t length)
 {
@@ -222,10 +140,11 @@ bb_follow_launcher_task(const void *payload, size_t length)
 	for (;;)
 	{
 		MemoryContextSwitchTo(context);
-		start_all();
+		bb_databases_visit(BB_FOLLOW_STARTER_TASK, STARTER_MS,
+						   "look for followers");
 		remove_leftovers();
 		MemoryContextReset(context);
-		wait_for_round();
+		bb_databases_wait(ROUND_MS);
 	}
 }
 

@@ -13,9 +13,9 @@
 
 #include "intake/receiver.h"
 #include "intake/reception.h"
-#include "intake/retry.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "process/retry.h"
 #include "process/standingworker.h"
 #include "process/waitset.h"
 #include "utils/guc.h"

@@ -8,8 +8,8 @@
  * Otherwise each session has statistics of itself only, in the same
  * structures.
  *
- * calls.c and layerstats.c each have a part of the memory.  One lock protects
- * both: it is taken when a call begins or ends, when a layer is opened, and
+ * calls.c, layerstats.c and jobs.c each have a part of the memory.  One lock
+ * protects all: it is taken when a call begins or ends, when a layer is opened, and
  * when statistics are read, but not once a page.
  *
  *-------------------------------------------------------------------------

@@ -4,7 +4,7 @@
  *	  The memory of statistics, as its parts see it.
  *
  *	  stats.c ──► shared.c ──► size, init, attach of each part
- *	     └──► calls.c, layerstats.c ──► lock, unlock, need of shared.c
+ *	     └──► calls.c, layerstats.c, jobs.c ──► lock, unlock, need of shared.c
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +26,7 @@ typedef struct BbStatsPart
 
 extern const BbStatsPart bb_calls_part;
 extern const BbStatsPart bb_layerstats_part;
+extern const BbStatsPart bb_jobs_part;
 
 /*
  * bb_stats_set_parts - request shared memory if the library is preloaded.
@@ -39,9 +40,10 @@ extern void bb_stats_set_parts(const BbStatsPart *const *parts, int nparts);
  */
 extern void bb_stats_need(void);
 
-/* REQUIRES, both: the lock, exclusive. */
+/* REQUIRES, all: the lock, exclusive. */
 extern void bb_calls_reset(void);
 extern void bb_layerstats_reset(void);
+extern void bb_jobs_reset(void);
 
 /* Begin to observe request contexts. */
 extern void bb_calls_observe(void);

@@ -13,7 +13,8 @@ void
 bb_stats_init(void)
 {
 	static const BbStatsPart *const parts[] = {&bb_calls_part,
-											   &bb_layerstats_part};
+											   &bb_layerstats_part,
+											   &bb_jobs_part};
 
 	bb_stats_set_parts(parts, lengthof(parts));
 	bb_calls_observe();
@@ -26,5 +27,6 @@ bb_stats_reset(void)
 	bb_stats_lock(LW_EXCLUSIVE);
 	bb_calls_reset();
 	bb_layerstats_reset();
+	bb_jobs_reset();
 	bb_stats_unlock();
 }

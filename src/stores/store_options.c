@@ -26,6 +26,7 @@
 #define BB_OPTION_REGION "region"
 #define BB_OPTION_PATH_STYLE "path_style"
 #define BB_OPTION_CACHE_SIZE "cache_size"
+#define BB_OPTION_UPKEEP "upkeep"
 #define BB_OPTION_ACCESS_KEY_ID "access_key_id"
 #define BB_OPTION_SECRET_ACCESS_KEY "secret_access_key"
 #define BB_OPTION_SESSION_TOKEN "session_token"
@@ -64,15 +65,26 @@ check_region(const char *value)
 }
 
 static void
-check_boolean(const char *value)
+check_boolean(const char *option, const char *value)
 {
 	bool		parsed;
 
 	if (!parse_bool(value, &parsed))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"" BB_OPTION_PATH_STYLE
-						"\" requires a Boolean value")));
+				 errmsg("option \"%s\" requires a Boolean value", option)));
+}
+
+static void
+check_path_style(const char *value)
+{
+	check_boolean(BB_OPTION_PATH_STYLE, value);
+}
+
+static void
+check_upkeep(const char *value)
+{
+	check_boolean(BB_OPTION_UPKEEP, value);
 }
 
 static void
@@ -130,10 +142,11 @@ static const struct
 	{BB_OPTION_URL, ForeignServerRelationId, check_url},
 	{BB_OPTION_ENDPOINT, ForeignServerRelationId, bb_objstore_check_endpoint},
 	{BB_OPTION_REGION, ForeignServerRelationId, check_region},
-	{BB_OPTION_PATH_STYLE, ForeignServerRelationId, check_boolean},
+	{BB_OPTION_PATH_STYLE, ForeignServerRelationId, check_path_style},
 	{BB_OPTION_CACHE_DIRECTORY, ForeignServerRelationId,
 	 check_cache_directory},
 	{BB_OPTION_CACHE_SIZE, ForeignServerRelationId, check_cache_size},
+	{BB_OPTION_UPKEEP, ForeignServerRelationId, check_upkeep},
 	{BB_OPTION_ACCESS_KEY_ID, UserMappingRelationId, check_key},
 	{BB_OPTION_SECRET_ACCESS_KEY, UserMappingRelationId, check_key},
 	{BB_OPTION_SESSION_TOKEN, UserMappingRelationId, check_key},
@@ -268,6 +281,17 @@ bb_storeoptions_of(ForeignServer *server, BbObjectStoreOptions *options)
 						 NULL);
 	find_keys(server, options);
 	return url_of(server);
+}
+
+bool
+bb_storeoptions_upkeep(const ForeignServer *server)
+{
+	char	   *value = option_of(server->options, BB_OPTION_UPKEEP);
+	bool		upkeep = true;
+
+	if (value != NULL)
+		(void) parse_bool(value, &upkeep);
+	return upkeep;
 }
 
 char *

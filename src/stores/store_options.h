@@ -44,6 +44,11 @@ extern const char *bb_storeoptions_of(ForeignServer *server,
 									  BbObjectStoreOptions *options);
 
 /*
+ * bb_storeoptions_upkeep - may the background worker take care of this store?
+ */
+extern bool bb_storeoptions_upkeep(const ForeignServer *server);
+
+/*
  * bb_storeoptions_identity - return a text that differs if the URL, an option
  * or a key differs.
  */

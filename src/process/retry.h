@@ -9,8 +9,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef BB_INTAKE_RETRY_H
-#define BB_INTAKE_RETRY_H
+#ifndef BB_RETRY_H
+#define BB_RETRY_H
 
 /*
  * bb_retry_caught - end what an error has left, as the end of a transaction
@@ -26,4 +26,4 @@ extern ErrorData *bb_retry_caught(MemoryContext context);
 /* bb_retry_pause_ms - return the pause after so many failures in a row. */
 extern long bb_retry_pause_ms(int failures);
 
-#endif /* BB_INTAKE_RETRY_H */
+#endif /* BB_RETRY_H */

@@ -10,9 +10,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "intake/retry.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "process/retry.h"
 #include "storage/condition_variable.h"
 #include "storage/fd.h"
 #include "storage/lwlock.h"
