@@ -38,6 +38,8 @@ bool		bb_setting_upkeep = false;
 int			bb_setting_upkeep_naptime_s = 60;
 int			bb_setting_upkeep_rate_mb = 0;
 int			bb_setting_upkeep_cpu_share = 50;
+int			bb_setting_merge_layers = 7;
+int			bb_setting_image_percent = 50;
 int			bb_setting_cache_free_space_mb = 0;
 
 static const struct config_enum_entry compression_options[] =
@@ -232,6 +234,23 @@ bb_settings_init(void)
 		"Sets the share of one processor that upkeep may use, in percent.",
 		"Redo helpers are not counted. A value of 100 means no limit.",
 		&bb_setting_upkeep_cpu_share, 50, 1, 100, PGC_USERSET, 0, NULL, NULL,
+		NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.merge_layers",
+		"Sets the number of delta layers that a read of a page may have to "
+		"open.",
+		"If there are more, upkeep merges layers. Lower values make reads "
+		"faster, and upkeep writes more.",
+		&bb_setting_merge_layers, 7, 2, 1000, PGC_USERSET, 0, NULL, NULL,
+		NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.image_percent",
+		"Sets the size of the changes since an image at which upkeep makes "
+		"a new one, in percent of the image.",
+		"A value of 0 turns this off: upkeep makes no images.",
+		&bb_setting_image_percent, 50, 0, 10000, PGC_USERSET, 0, NULL, NULL,
 		NULL);
 
 	DefineCustomIntVariable(

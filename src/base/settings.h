@@ -39,8 +39,10 @@ extern int bb_setting_flush_interval_ms; /* 0: none */
 
 extern bool bb_setting_upkeep;
 extern int bb_setting_upkeep_naptime_s;
-extern int bb_setting_upkeep_rate_mb;	   /* per second; 0: no limit */
-extern int bb_setting_upkeep_cpu_share;	   /* percent of one processor */
+extern int bb_setting_upkeep_rate_mb;	/* per second; 0: no limit */
+extern int bb_setting_upkeep_cpu_share; /* percent of one processor */
+extern int bb_setting_merge_layers;
+extern int bb_setting_image_percent;	   /* 0: no images */
 extern int bb_setting_cache_free_space_mb; /* 0: no limit */
 
 /* Define the settings; called once, by _PG_init. */

@@ -1,0 +1,413 @@
+/*-------------------------------------------------------------------------
+ *
+ * policy.c
+ *	  Which layers upkeep merges, and where it makes images.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "upkeep/policy_stack.h"
+#include "upkeep/policy_view.h"
+
+/* A merge has so many inputs at most, since it keeps all of them open. */
+#define INPUTS_MAX 512
+
+/* With so many times the runs that a read may open, merges go before images. */
+#define BACKLOG 4
+
+/* The stack of the journal's part of the body. */
+#define JOURNAL_DEPTH 2
+
+/* A flush isn't taken for smaller than that, which is mostly fixed costs. */
+#define UNIT_BYTES (16 * 1024)
+
+/*
+ * Of a flush that isn't cut where the journal ends, so much may belong to the
+ * journal: with a flush a minute and nothing else to do, an image isn't due.
+ */
+#define JOURNAL_BYTES (64 * 1024)
+
+/* How many parts of the body are tried, if merges of others would be too large. */
+#define PARTS_MAX 64
+
+typedef struct Policy
+{
+	const BbPolicySettings *settings;
+	const BbPolicyView *view;
+	uint64		limit;		/* bytes that a job may read */
+	int			head_depth; /* runs of the head that are left alone */
+	int			body_depth;
+	BbUpkeepJob *job;
+} Policy;
+
+BbPolicySettings
+bb_policy_settings(void)
+{
+	return (
+		BbPolicySettings){.merge_layers = bb_setting_merge_layers,
+						  .image_percent = bb_setting_image_percent,
+						  .layer_bytes = (uint64) bb_setting_layer_size_mb *
+							  1024 * 1024};
+}
+
+static inline bool
+is_journal(const Policy *policy, const BbPolicyCell *cell)
+{
+	return bb_key_compare(&cell->keys.start, &policy->view->journal_end) < 0;
+}
+
+static bool
+crosses_journal(const Policy *policy, const BbLayerDesc *layer)
+{
+	const BbKey *border = &policy->view->journal_end;
+
+	return bb_key_compare(&layer->keys.start, border) < 0 &&
+		bb_key_compare(&layer->keys.end, border) > 0;
+}
+
+/* ---- images ---- */
+
+/* The bytes of changes in the head. */
+static double
+head_bytes(const Policy *policy)
+{
+	const BbPolicyView *view = policy->view;
+	double		bytes = 0;
+
+	for (int i = 0; i < view->body; i++)
+	{
+		const BbLayerDesc *layer = view->deltas[i];
+		uint64		size = bb_policyview_size(layer);
+
+		if (crosses_journal(policy, layer))
+			bytes += size > JOURNAL_BYTES ? size - JOURNAL_BYTES : 0;
+		else if (bb_key_compare(&layer->keys.start, &view->journal_end) >= 0)
+			bytes += size;
+	}
+	return bytes;
+}
+
+/* Can images be made at that LSN, for the good of later reads? */
+static bool
+lsn_fits(const Policy *policy, XLogRecPtr lsn)
+{
+	const BbManifest *manifest = policy->view->manifest;
+
+	return lsn >= manifest->start_lsn && lsn <= policy->view->top &&
+		bb_gap_at(manifest->gaps, manifest->ngaps, lsn) == NULL;
+}
+
+static bool
+is_barren(const Policy *policy, const BbKeyRange *keys)
+{
+	ListCell   *cell;
+
+	foreach(cell, policy->settings->barren)
+	{
+		const BbKeyRange *range = lfirst(cell);
+
+		if (bb_key_compare(&range->start, &keys->start) == 0 &&
+			bb_key_compare(&range->end, &keys->end) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+image_due(const Policy *policy, double changes, double image)
+{
+	return image > 0 &&
+		changes * 100 >= image * policy->settings->image_percent;
+}
+
+static bool
+plan_image(Policy *policy, const BbKeyRange *keys, XLogRecPtr lsn,
+		   double changes, double image)
+{
+	if (!lsn_fits(policy, lsn) || is_barren(policy, keys))
+		return false;
+	policy->job->kind = BB_UPKEEP_IMAGE;
+	policy->job->keys = *keys;
+	policy->job->lsn = lsn;
+	policy->job->bytes = (uint64) (changes + image);
+	policy->job
+		->why = psprintf("changes have %.0f %% of the size of the image",
+						 changes * 100 / image);
+	return true;
+}
+
+/* A small store gets images of all of it. */
+static bool
+plan_whole_image(Policy *policy, double image)
+{
+	const BbPolicyView *view = policy->view;
+	BbKeyRange	keys = {view->journal_end, bb_key_range_all().end};
+	double		changes = head_bytes(policy);
+
+	for (int i = 0; i < view->ncells; i++)
+	{
+		if (!is_journal(policy, &view->cells[i]))
+			changes += view->cells[i].bytes;
+	}
+	return view->ndeltas > 0 && image_due(policy, changes, image) &&
+		plan_image(policy, &keys, view->deltas[0]->lsn_end - 1, changes,
+				   image);
+}
+
+/* The LSN of the newest change of the body in some cells. */
+static XLogRecPtr
+newest_change(const BbPolicyView *view, const BbKeyRange *keys)
+{
+	for (int i = view->body; i < view->ndeltas; i++)
+	{
+		const BbLayerDesc *layer = view->deltas[i];
+
+		if (bb_key_compare(&layer->keys.start, &keys->end) < 0 &&
+			bb_key_compare(&layer->keys.end, &keys->start) > 0)
+			return layer->lsn_end - 1;
+	}
+	return InvalidXLogRecPtr;
+}
+
+/*
+ * In a large one, each image layer is replaced on its own, or together with
+ * its neighbours for which an image is due, too.
+ */
+static bool
+plan_partial_image(Policy *policy)
+{
+	const BbPolicyView *view = policy->view;
+	BbKeyRange	keys;
+	double		image = 0;
+	double		changes = 0;
+
+	for (int i = 0, end; i <= view->ncells; i = end)
+	{
+		const BbPolicyCell *cell = &view->cells[i];
+		double		cell_image = 0;
+		double		cell_changes = 0;
+		bool		due;
+
+		for (end = i;
+			 end < view->ncells && view->cells[end].image == cell->image &&
+			 is_journal(policy, &view->cells[end]) == is_journal(policy, cell);
+			 end++)
+		{
+			cell_image += view->cells[end].image_bytes;
+			cell_changes += view->cells[end].bytes;
+		}
+		due = end > i && !is_journal(policy, cell) &&
+			image_due(policy, cell_changes, cell_image);
+		if (image > 0 &&
+			(!due ||
+			 image + changes + cell_image + cell_changes > policy->limit))
+		{
+			if (plan_image(policy, &keys, newest_change(view, &keys), changes,
+						   image))
+				return true;
+			image = changes = 0;
+		}
+		if (end == i)
+			break;
+		if (due)
+		{
+			if (image == 0)
+				keys.start = cell->keys.start;
+			keys.end = view->cells[end - 1].keys.end;
+			image += cell_image;
+			changes += cell_changes;
+		}
+	}
+	return false;
+}
+
+static bool
+next_image(Policy *policy)
+{
+	const BbPolicyView *view = policy->view;
+	double		image = 0;
+
+	if (policy->settings->image_percent == 0)
+		return false;
+	for (int i = 0; i < view->ncells; i++)
+	{
+		if (is_journal(policy, &view->cells[i]))
+			continue;
+		/* a branch has no image of its own to compare changes with */
+		if (view->cells[i].image == NULL)
+			return plan_partial_image(policy);
+		image += view->cells[i].image_bytes;
+	}
+	return image <= policy->limit ? plan_whole_image(policy, image)
+								  : plan_partial_image(policy);
+}
+
+/* ---- merges ---- */
+
+static bool
+next_head_merge(Policy *policy)
+{
+	const BbPolicyView *view = policy->view;
+	BbUpkeepJob *job = policy->job;
+	int			n = view->nhead;
+	double	   *sizes;
+	int			at;
+	uint64		bytes = 0;
+	List	   *inputs = NIL;
+	int			runs = 0;
+
+	if (n <= policy->head_depth)
+		return false;
+	sizes = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(double));
+	for (int i = 0; i < n; i++)
+		sizes[i] = (double) view->head[n - 1 - i].bytes;
+	at = bb_stack_merge(sizes, n, policy->head_depth,
+						Max(sizes[n - 1], UNIT_BYTES));
+	/* from there on, so many as fit into a job */
+	for (; at < n; at++)
+	{
+		const BbPolicyRun *run = &view->head[n - 1 - at];
+
+		if (runs >= 2 &&
+			(bytes + run->bytes > policy->limit ||
+			 list_length(inputs) + run->end - run->first > INPUTS_MAX))
+			break;
+		for (int i = run->first; i < run->end; i++)
+			inputs = lappend(inputs, (void *) view->deltas[i]);
+		bytes += run->bytes;
+		runs++;
+	}
+	job->kind = BB_UPKEEP_MERGE;
+	job->keys = bb_key_range_all();
+	job->inputs = inputs;
+	job->bytes = bytes;
+	job->why = psprintf("a read opens %d layers above those cut by key", n);
+	return true;
+}
+
+static int
+allowed_depth(const Policy *policy, const BbPolicyCell *cell)
+{
+	return is_journal(policy, cell) ? JOURNAL_DEPTH : policy->body_depth;
+}
+
+/*
+ * Of a stack's newest layers, those from "at" on are to be merged.  If some at
+ * the top aren't cut where the journal ends, first only these: below them,
+ * the other side of the border may long have an image.
+ */
+static int
+skip_cut_ones(const Policy *policy, List *stack, int at)
+{
+	int			n = list_length(stack);
+	int			uncut = n;
+
+	while (uncut > at && crosses_journal(policy, list_nth(stack, uncut - 1)))
+		uncut--;
+	return n - uncut >= 2 ? uncut : at;
+}
+
+static bool
+plan_body_merge(Policy *policy, const BbPolicyCell *cell)
+{
+	const BbPolicyView *view = policy->view;
+	BbUpkeepJob *job = policy->job;
+	List	   *stack = bb_policyview_cell(view, cell);
+	int			n = list_length(stack);
+	double	   *sizes = palloc(n * sizeof(double));
+	int			at;
+
+	for (int i = 0; i < n; i++)
+		sizes[i] = bb_policyview_share(view, list_nth(stack, i));
+	at = bb_stack_merge(sizes, n, allowed_depth(policy, cell),
+						Max(sizes[n - 1], 1));
+	at = skip_cut_ones(policy, stack, at);
+	/* if that is too large, fewer of them */
+	for (; at < n - 1; at++)
+	{
+		const BbLayerDesc *oldest = list_nth(stack, at);
+		const BbLayerDesc *newest = list_nth(stack, n - 1);
+		BbKeyRange	keys = cell->keys;
+		uint64		bytes;
+		List	   *inputs;
+
+		inputs = bb_policyview_close(view, &keys, oldest->lsn_start,
+									 newest->lsn_end, policy->limit, &bytes);
+		if (inputs == NIL || list_length(inputs) > INPUTS_MAX)
+			continue;
+		job->kind = BB_UPKEEP_MERGE;
+		job->keys = keys;
+		job->inputs = inputs;
+		job->bytes = bytes;
+		job->why = psprintf("a read opens %d layers cut by key", n);
+		return true;
+	}
+	return false;
+}
+
+/* Merge where most layers are to be opened. */
+static bool
+next_body_merge(Policy *policy)
+{
+	const BbPolicyView *view = policy->view;
+	int			parts = 0;
+	int			most = 0;
+
+	for (int i = 0; i < view->ncells; i++)
+		most = Max(most,
+				   view->cells[i].depth -
+					   allowed_depth(policy, &view->cells[i]));
+	for (; most > 0; most--)
+	{
+		for (int i = 0; i < view->ncells; i++)
+		{
+			const BbPolicyCell *cell = &view->cells[i];
+
+			if (cell->depth - allowed_depth(policy, cell) != most)
+				continue;
+			if (plan_body_merge(policy, cell))
+				return true;
+			if (++parts == PARTS_MAX)
+				return false;
+		}
+	}
+	return false;
+}
+
+/* The depth of a read is that of the head and that of the body, together. */
+static void
+set_depths(Policy *policy)
+{
+	const BbPolicyView *view = policy->view;
+	int			all = policy->settings->merge_layers;
+	int			body = 0;
+
+	policy->body_depth = Max(1, all / 2);
+	for (int i = 0; i < view->ncells; i++)
+	{
+		if (!is_journal(policy, &view->cells[i]))
+			body = Max(body, view->cells[i].depth);
+	}
+	policy->head_depth = Max(all - Min(body, policy->body_depth), 1);
+}
+
+bool
+bb_policy_next(const BbManifest *manifest, const BbPolicySettings *settings,
+			   BbUpkeepJob *job)
+{
+	Policy		policy = {.settings = settings, .job = job};
+
+	memset(job, 0, sizeof(BbUpkeepJob));
+	if (!bb_manifest_consistent(manifest))
+		return false;
+	policy.view = bb_policyview_new(manifest, settings);
+	policy.limit = settings->layer_bytes * BB_POLICY_JOB_LAYERS;
+	set_depths(&policy);
+	if (policy.view->nhead > BACKLOG * settings->merge_layers &&
+		next_head_merge(&policy))
+		return true;
+	return next_image(&policy) || next_head_merge(&policy) ||
+		next_body_merge(&policy);
+}
