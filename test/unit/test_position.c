@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "intake/position.h"
-#include "intake/retry.h"
+#include "process/retry.h"
 #include "unit.h"
 
 /* All positions up to this are tried. */
