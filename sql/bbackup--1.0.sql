@@ -733,6 +733,104 @@ COMMENT ON FUNCTION bb_evict_idle IS
 'removes the layers from the cache of a store that have not been used for that long (NULL: for bbackup.eviction_threshold) and are not in use; returns their number and size';
 
 --
+-- How long history is kept
+--
+CREATE FUNCTION bb_set_retention(
+    "window" interval, floor interval DEFAULT NULL, keep text DEFAULT NULL,
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main')
+RETURNS void
+AS 'MODULE_PATHNAME', 'bb_sql_set_retention'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_set_retention IS
+'sets how long the history of a timeline is kept: every LSN of the last window (NULL: everything), counted back from the time of its end, and behind that the last LSN of so many hours, days, weeks, months and years (keep: ''daily 30, monthly 12''; an empty text: none). The window cannot be set below the floor. A floor or keep that is NULL stays as it is. Errors: a window below the floor';
+
+CREATE FUNCTION bb_pin(
+    lsn pg_lsn, name text, reason text DEFAULT NULL,
+    expires timestamptz DEFAULT NULL, store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main')
+RETURNS pg_lsn
+AS 'MODULE_PATHNAME', 'bb_sql_pin'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_pin IS
+'keeps an LSN (NULL: the end of the timeline) readable, whatever the retention is, until bb_unpin or until it expires (NULL: never), and returns it; a pin of the same name and LSN is replaced. Errors: an LSN that cannot be read, a pin of that name at another LSN';
+
+CREATE FUNCTION bb_unpin(
+    name text, store name DEFAULT 'bbackup', timeline text DEFAULT 'main')
+RETURNS void
+AS 'MODULE_PATHNAME', 'bb_sql_unpin'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_unpin IS
+'removes a pin: its LSN is kept as long as the retention says. Errors: no such pin';
+
+CREATE FUNCTION bb_keeps(
+    store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
+    OUT timeline text, OUT kind text, OUT name text, OUT lsn pg_lsn,
+    OUT "time" timestamptz, OUT reason text, OUT since timestamptz,
+    OUT owner text, OUT expires timestamptz, OUT holds boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_keeps'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_keeps IS
+'lists what holds history of one timeline, or of all timelines (NULL): the window, the points before it that can be read, pins and branches; time is that of the last commit at the LSN; holds is false for a pin that has expired';
+
+CREATE FUNCTION bb_expire(
+    dry_run boolean DEFAULT true, store name DEFAULT 'bbackup',
+    timeline text DEFAULT 'main',
+    OUT layer text, OUT kind text, OUT start_lsn pg_lsn, OUT end_lsn pg_lsn,
+    OUT bytes bigint, OUT action text, OUT why text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_expire'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_expire IS
+'lets history go that the retention of a timeline does not keep, and says of each layer whether it goes or stays, and why; a dry run only says it. Layers that go are removed bbackup.removal_delay later. Errors: a timeline whose manifest cannot be read, since it may be a branch';
+
+CREATE FUNCTION bb_get_window(
+    store name DEFAULT NULL,
+    OUT store name, OUT timeline text, OUT retention text,
+    OUT oldest_lsn pg_lsn, OUT oldest_time timestamptz,
+    OUT newest_lsn pg_lsn, OUT newest_time timestamptz, OUT gaps bigint,
+    OUT points bigint, OUT oldest_point pg_lsn,
+    OUT oldest_point_time timestamptz, OUT held_by text, OUT layers bigint,
+    OUT bytes bigint, OUT bytes_window bigint, OUT bytes_points bigint,
+    OUT bytes_expired bigint, OUT bytes_per_day bigint, OUT wal_needed text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_window'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_window IS
+'rows of the view bb_window, of one page store or of all that the user may use (NULL)';
+
+CREATE VIEW bb_window AS
+    SELECT * FROM bb_get_window();
+
+COMMENT ON VIEW bb_window IS
+'one row for each timeline of the page stores that the user may use: what can be read, what holds it, and what it takes';
+COMMENT ON COLUMN bb_window.store IS 'Page store';
+COMMENT ON COLUMN bb_window.timeline IS 'Timeline';
+COMMENT ON COLUMN bb_window.retention IS 'What bb_set_retention() has set';
+COMMENT ON COLUMN bb_window.oldest_lsn IS 'Every LSN from here on can be read, except in gaps';
+COMMENT ON COLUMN bb_window.oldest_time IS 'Time of the last commit at that LSN; NULL if the cluster is of another major version';
+COMMENT ON COLUMN bb_window.newest_lsn IS 'Last LSN that can be read';
+COMMENT ON COLUMN bb_window.newest_time IS 'Time of that LSN';
+COMMENT ON COLUMN bb_window.gaps IS 'Number of gaps; see bb_gaps()';
+COMMENT ON COLUMN bb_window.points IS 'Number of LSNs before the oldest one that can be read, too; see bb_keeps()';
+COMMENT ON COLUMN bb_window.oldest_point IS 'The oldest of them';
+COMMENT ON COLUMN bb_window.oldest_point_time IS 'Time of the last commit at that LSN';
+COMMENT ON COLUMN bb_window.held_by IS 'What holds the oldest LSN that can be read: the window, or what the oldest point is kept for';
+COMMENT ON COLUMN bb_window.layers IS 'Number of layers';
+COMMENT ON COLUMN bb_window.bytes IS 'Size of the layers';
+COMMENT ON COLUMN bb_window.bytes_window IS 'Size of those that LSNs of the window need';
+COMMENT ON COLUMN bb_window.bytes_points IS 'Size of those that only points need';
+COMMENT ON COLUMN bb_window.bytes_expired IS 'Size of layers that no LSN needs any more, and of retired ones that are still to be removed';
+COMMENT ON COLUMN bb_window.bytes_per_day IS 'Growth of the window, for each day between its times';
+COMMENT ON COLUMN bb_window.wal_needed IS 'Name of the oldest WAL segment that the page store still needs from an archive; it has all WAL before';
+
+--
 -- Statistics
 --
 CREATE FUNCTION bb_stat_scope()
@@ -907,16 +1005,17 @@ REVOKE ALL ON FUNCTION
     bb_basebackup, bb_basebackup_archives, bb_basebackup_lo,
     bb_basebackup_stream, bb_basebackup_to_file, bb_basebackup_to_program,
     bb_create_branch, bb_databases, bb_drop_timeline, bb_evict, bb_evict_idle,
-    bb_fdw_validator, bb_files, bb_follow, bb_gaps, bb_get_access_stats,
-    bb_get_page, bb_get_stat_follow,
+    bb_expire, bb_fdw_validator, bb_files, bb_follow, bb_gaps,
+    bb_get_access_stats, bb_get_page, bb_get_stat_follow,
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
     bb_get_stat_progress_upkeep, bb_get_stat_totals, bb_get_stat_upkeep,
-    bb_get_stat_upkeep_jobs, bb_identify_source, bb_import_directory,
-    bb_import_server, bb_ingest, bb_layer_stats, bb_layers, bb_lsn_at,
-    bb_prefetch, bb_read_file, bb_rebase_directory, bb_rebase_server,
-    bb_relations, bb_restore, bb_source_validator, bb_stat_reset,
-    bb_stat_scope, bb_tablespaces, bb_timelines, bb_unfollow, bb_upkeep,
-    bb_verify, bb_wait
+    bb_get_stat_upkeep_jobs, bb_get_window, bb_identify_source,
+    bb_import_directory, bb_import_server, bb_ingest, bb_keeps,
+    bb_layer_stats, bb_layers, bb_lsn_at, bb_pin, bb_prefetch, bb_read_file,
+    bb_rebase_directory, bb_rebase_server, bb_relations, bb_restore,
+    bb_set_retention, bb_source_validator, bb_stat_reset, bb_stat_scope,
+    bb_tablespaces, bb_timelines, bb_unfollow, bb_unpin, bb_upkeep, bb_verify,
+    bb_wait
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 

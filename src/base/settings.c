@@ -34,6 +34,7 @@ int			bb_setting_track_calls = 1000;
 char	   *bb_setting_spool_directory = "";
 int			bb_setting_spool_size_mb = 1024;
 int			bb_setting_flush_interval_ms = 1000;
+int			bb_setting_removal_delay_s = 3600;
 bool		bb_setting_upkeep = false;
 int			bb_setting_upkeep_naptime_s = 60;
 int			bb_setting_upkeep_rate_mb = 0;
@@ -260,6 +261,13 @@ bb_settings_init(void)
 		"layers. A value of 0 turns this off.",
 		&bb_setting_cache_free_space_mb, 0, 0, INT_MAX, PGC_SIGHUP,
 		GUC_UNIT_MB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.removal_delay",
+		"Sets the time from when a layer is not read any more until it is removed.",
+		"Calls that began before may still read it.",
+		&bb_setting_removal_delay_s, 3600, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S,
+		NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("bbackup");
 }

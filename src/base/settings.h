@@ -45,6 +45,9 @@ extern int bb_setting_merge_layers;
 extern int bb_setting_image_percent;	   /* 0: no images */
 extern int bb_setting_cache_free_space_mb; /* 0: no limit */
 
+/* The time from when a layer is retired until its object is removed. */
+extern int bb_setting_removal_delay_s;
+
 /* Define the settings; called once, by _PG_init. */
 extern void bb_settings_init(void);
 

@@ -201,6 +201,36 @@ set_retired(const BbManifestEdit *edit, const BbManifest *current,
 						.since = edit->retired_at};
 }
 
+/*
+ * A pin is of an LSN that can be read, and stays where it is.  Pins are added
+ * without the lock of those who move the start, so both are checked here, where
+ * one of two commits is the first.
+ */
+static void
+check_pin(const BbPin *added, const BbManifest *current)
+{
+	int			same = bb_keeps_find_pin(&current->keeps, added->name);
+
+	if (same >= 0 && current->keeps.pins[same].lsn != added->lsn)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("timeline \"%s\" has a pin \"%s\" already",
+						current->timeline, added->name),
+				 errdetail("It is at %X/%X.",
+						   LSN_FORMAT_ARGS(current->keeps.pins[same].lsn)),
+				 errhint("Remove it by bb_unpin() first, or use another name.")));
+	if (added->lsn < current->start_lsn &&
+		!bb_keeps_has_point(&current->keeps, added->lsn))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("LSN %X/%X of timeline \"%s\" cannot be read any more",
+						LSN_FORMAT_ARGS(added->lsn), current->timeline),
+				 errdetail("It can be read from %X/%X to %X/%X.",
+						   LSN_FORMAT_ARGS(current->start_lsn),
+						   LSN_FORMAT_ARGS(current->end_lsn)),
+				 errhint("What has expired does not come back.")));
+}
+
 /* Set the pins after the edit, allocated in "context". */
 static void
 set_pins(const BbManifestEdit *edit, const BbManifest *current,
@@ -217,6 +247,8 @@ set_pins(const BbManifestEdit *edit, const BbManifest *current,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("timeline \"%s\" has no pin \"%s\"",
 						current->timeline, edit->unpinned)));
+	if (added != NULL)
+		check_pin(added, current);
 	keeps->npins = 0;
 	keeps->pins = MemoryContextAlloc(context,
 									 (current->keeps.npins + 1) *
@@ -237,6 +269,30 @@ set_pins(const BbManifestEdit *edit, const BbManifest *current,
 	}
 	if (added != NULL)
 		keeps->pins[keeps->npins++] = *added;
+}
+
+/*
+ * The points were chosen for the retention and the pins of the base.  A pin
+ * that was removed since does no harm.
+ */
+static void
+check_points(const BbManifestEdit *edit, const BbManifest *current)
+{
+	const BbKeeps *before = &edit->base->keeps;
+	const BbKeeps *keeps = &current->keeps;
+
+	if (memcmp(&before->retention, &keeps->retention, sizeof(BbRetention)) !=
+		0)
+		refuse(edit, "Its retention was changed.");
+	for (int i = 0; i < keeps->npins; i++)
+	{
+		int			same = bb_keeps_find_pin(before, keeps->pins[i].name);
+
+		if (same < 0 || before->pins[same].lsn != keeps->pins[i].lsn ||
+			before->pins[same].expires_at != keeps->pins[i].expires_at)
+			refuse(edit,
+				   psprintf("Its pin \"%s\" was set.", keeps->pins[i].name));
+	}
 }
 
 /* Without the gaps that end at or before the start. */
@@ -295,6 +351,7 @@ apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next,
 		next->keeps.retention = *edit->retention;
 	if (edit->points != NULL)
 	{
+		check_points(edit, current);
 		next->keeps.npoints = edit->points->n;
 		next->keeps.points = edit->points->points;
 	}

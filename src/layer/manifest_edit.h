@@ -90,7 +90,9 @@ typedef struct BbManifestEdit
  * bb_manifest_edit - apply an edit to the manifest of its timeline.
  *
  * Gaps that end at or before a new start are forgotten.  A pin that is added
- * replaces one of the same name.
+ * replaces one of the same name and LSN; its LSN must be readable still.  New
+ * points are refused if the retention was changed, or a pin was set, since the
+ * base was read.
  *
  * Returns the manifest that is in place now, with its tag and generation,
  * allocated in CurrentMemoryContext.  It shares nothing with the edit.  If the
@@ -104,7 +106,8 @@ typedef struct BbManifestEdit
  * forgotten.
  *
  * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (a copy); OBJECT_IN_USE (refused, or other writers were faster too often);
- * DUPLICATE_OBJECT (the timeline to be made exists); UNDEFINED_FILE (a layer
+ * DUPLICATE_OBJECT (the timeline to be made exists, or there is a pin of that
+ * name at another LSN); UNDEFINED_OBJECT (no such pin); UNDEFINED_FILE (a layer
  * to add isn't there); those of bb_manifest_commit.
  */
 extern BbManifest *bb_manifest_edit(const BbReqCtx *ctx,

@@ -18,6 +18,13 @@ bb_pagestore_open(const BbReqCtx *ctx, const char *url,
 								 timeline);
 }
 
+BbPageStore *
+bb_pagestore_open_in(const BbReqCtx *ctx, BbObjectStore *objects,
+					 const char *timeline)
+{
+	return bb_pagestore_timeline(ctx, objects, timeline);
+}
+
 BbObjectStore *
 bb_pagestore_object_store(const BbPageStore *store)
 {

@@ -73,6 +73,13 @@ extern BbPageStore *bb_pagestore_open(const BbReqCtx *ctx, const char *url,
 									  const char *timeline);
 
 /*
+ * bb_pagestore_open_in - the same for a timeline of an object store.
+ */
+extern BbPageStore *bb_pagestore_open_in(const BbReqCtx *ctx,
+										 BbObjectStore *objects,
+										 const char *timeline);
+
+/*
  * bb_pagestore_is_current - would opening the timeline again give the same
  * page store?
  */

@@ -198,6 +198,12 @@ decode_time(const BbKey *key, const BbValue *value)
 	return time;
 }
 
+int64
+bb_snapshot_commit_time(const BbKey *key, const BbValue *value)
+{
+	return (int64) timestamptz_to_time_t(decode_time(key, value));
+}
+
 static BbKey
 commit_time_key(void)
 {
@@ -212,7 +218,7 @@ bb_snapshot_time(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 	CheckPoint	checkpoint;
 
 	if (bb_pagestore_get(ctx, snapshot, &key, &value))
-		return (int64) timestamptz_to_time_t(decode_time(&key, &value));
+		return bb_snapshot_commit_time(&key, &value);
 
 	key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
 	value = bb_pagestore_need(ctx, snapshot, &key, 0);
@@ -263,6 +269,22 @@ is_after_gap(const BbGap *gap, TimestampTz time)
 	return time >= time_t_to_timestamptz((pg_time_t) gap->until_time + 1);
 }
 
+/*
+ * Is the last commit at or before the start known, and at or before the time?
+ * It is of a branch, and of a timeline whose older history has expired.
+ */
+static bool
+starts_before(const BbReqCtx *ctx, BbPageStore *store, TimestampTz time)
+{
+	BbSnapshot	start = bb_snapshot_at(store,
+									   bb_pagestore_info(store)->start_lsn);
+	BbKey		key = commit_time_key();
+	BbValue		value;
+
+	return bb_pagestore_get(ctx, &start, &key, &value) &&
+		decode_time(&key, &value) <= time;
+}
+
 BbTimeAnswer
 bb_pagestore_lsn_at_time(const BbReqCtx *ctx, BbPageStore *store,
 						 TimestampTz time, XLogRecPtr *lsn)
@@ -284,11 +306,12 @@ bb_pagestore_lsn_at_time(const BbReqCtx *ctx, BbPageStore *store,
 		before = before || stretch.before;
 		if (!stretch.after)
 			continue;
-		if (stretch.before || (gap != NULL && is_after_gap(gap, time)))
+		if (stretch.before || (gap != NULL && is_after_gap(gap, time)) ||
+			(gap == NULL && starts_before(ctx, store, time)))
 			return BB_TIME_FOUND;
 		return gap ? BB_TIME_GAP : BB_TIME_PAST;
 	}
-	if (before)
+	if (before || starts_before(ctx, store, time))
 		return BB_TIME_FUTURE;
 	*lsn = info->start_lsn;
 	return BB_TIME_NO_DATA;

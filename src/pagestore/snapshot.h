@@ -69,6 +69,11 @@ extern XLogRecPtr bb_snapshot_prev_lsn(const BbReqCtx *ctx,
  */
 extern int64 bb_snapshot_time(const BbReqCtx *ctx, const BbSnapshot *snapshot);
 
+/*
+ * bb_snapshot_commit_time - decode a value of the key COMMIT_TIME into a time_t.
+ */
+extern int64 bb_snapshot_commit_time(const BbKey *key, const BbValue *value);
+
 typedef enum BbTimeAnswer
 {
 	BB_TIME_FOUND,	/* there are commits before and after the time */

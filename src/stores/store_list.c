@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_list.c
+ *	  All page stores of a database that a user may use.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "base/compat.h"
+#include "catalog/pg_foreign_server.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "stores/own_server.h"
+#include "stores/store_list.h"
+#include "utils/acl.h"
+
+List *
+bb_store_list(void)
+{
+	ForeignDataWrapper *wrapper = GetForeignDataWrapperByName(BB_WRAPPER_NAME,
+															  true);
+	Relation	catalog = table_open(ForeignServerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, ForeignServerNameIndexId,
+										  true, NULL, 0, NULL);
+	HeapTuple	row;
+	List	   *names = NIL;
+
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		Form_pg_foreign_server server = (Form_pg_foreign_server) GETSTRUCT(
+			row);
+
+		if (wrapper != NULL && server->srvfdw == wrapper->fdwid &&
+			bb_compat_server_usage(server->oid, GetUserId()) == ACLCHECK_OK)
+			names = lappend(names, pstrdup(NameStr(server->srvname)));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return names;
+}

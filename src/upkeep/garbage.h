@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * garbage.h
+ *	  Delta layers below the start that have more than the readable LSNs need.
+ *
+ * Below the start, a read needs the value of a key at the start and at points
+ * only; all that lies between is garbage.  It can't be seen from the manifest
+ * how much that is.  But of layers that lie one above the other, all but the
+ * lowest one were written since the last time that garbage was dropped, and
+ * each has history that no point of its own needs.  So they are rewritten
+ * ("squashed") once they are as large as the lowest one: then at most half of
+ * what upkeep reads and writes for this was needed before.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_UPKEEP_GARBAGE_H
+#define BB_UPKEEP_GARBAGE_H
+
+#include "upkeep/job.h"
+#include "upkeep/reach.h"
+
+/*
+ * bb_garbage_next - find delta layers to squash.
+ *
+ * Sets *job to a job whose inputs are all delta layers of its key range with
+ * LSNs up to job->lsn, which is the start: the job's layers replace them.  No
+ * other delta layer of that key range has LSNs among theirs.  Returns false
+ * if there is none.
+ */
+extern bool bb_garbage_next(const BbManifest *manifest,
+							const BbReadable *readable, BbUpkeepJob *job);
+
+#endif /* BB_UPKEEP_GARBAGE_H */
