@@ -67,9 +67,9 @@ set_packages()
 
 	BUILD_PACKAGES=(gcc libc6-dev make libcurl4-openssl-dev liblz4-dev
 		libpq-dev libseccomp-dev libzstd-dev zlib1g-dev)
-	# bsdutils has script, procps ps
-	TEST_PACKAGES=(binutils bsdutils curl libipc-run-perl lz4 memcached openssl
-		perl procps swift-account swift-container swift-object swift-proxy zstd)
+	# bsdutils has script, procps ps; librsvg2-bin draws pictures
+	TEST_PACKAGES=(binutils bsdutils curl libipc-run-perl librsvg2-bin lz4 memcached
+		openssl perl procps swift-account swift-container swift-object swift-proxy zstd)
 	[ -n "$major" ] || [ -n "${PG_CONFIG:-}" ] || major=15
 	[ -z "$major" ] ||
 		BUILD_PACKAGES+=("postgresql-$major" "postgresql-server-dev-$major")

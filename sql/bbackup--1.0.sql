@@ -499,6 +499,15 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION bb_layers IS
 'lists the layers of one timeline, or of all timelines (NULL)';
 
+CREATE FUNCTION bb_layer_map(
+    store name DEFAULT 'bbackup', timeline text DEFAULT 'main')
+RETURNS text
+AS 'MODULE_PATHNAME', 'bb_sql_layer_map'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_layer_map IS
+'draws the layers of a timeline as an SVG document: keys across, LSNs and times up';
+
 CREATE FUNCTION bb_databases(
     lsn pg_lsn DEFAULT NULL, store name DEFAULT 'bbackup',
     timeline text DEFAULT 'main',
@@ -1010,7 +1019,7 @@ REVOKE ALL ON FUNCTION
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
     bb_get_stat_progress_upkeep, bb_get_stat_totals, bb_get_stat_upkeep,
     bb_get_stat_upkeep_jobs, bb_get_window, bb_identify_source,
-    bb_import_directory, bb_import_server, bb_ingest, bb_keeps,
+    bb_import_directory, bb_import_server, bb_ingest, bb_keeps, bb_layer_map,
     bb_layer_stats, bb_layers, bb_lsn_at, bb_pin, bb_prefetch, bb_read_file,
     bb_rebase_directory, bb_rebase_server, bb_relations, bb_restore,
     bb_set_retention, bb_source_validator, bb_stat_reset, bb_stat_scope,

@@ -43,6 +43,7 @@ sub bob_may_not
 my %reads = (
 	bb_timelines => 'SELECT count(*) FROM bb_timelines()',
 	bb_layers => 'SELECT count(*) > 0 FROM bb_layers()',
+	bb_layer_map => 'SELECT bb_layer_map() LIKE \'<svg%\'',
 	bb_verify => 'SELECT count(*) = 0 FROM bb_verify()',
 	bb_databases => 'SELECT count(*) > 0 FROM bb_databases()',
 	bb_tablespaces => 'SELECT count(*) >= 0 FROM bb_tablespaces()',

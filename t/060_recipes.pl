@@ -12,7 +12,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'archives bytea client copy copy-directory delta directory extract file large-object program psql restore source start tar',
+	'archives bytea client copy copy-directory delta directory extract file large-object picture program psql restore source start tar',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -124,6 +124,10 @@ ok(-s "$directory/clone/global/pg_control", 'and makes a directory');
 ok(run_client('psql', $directory), 'recipe "psql" runs');
 like(slurp_file("$directory/nightly/backup_label.old"),
 	qr/^LABEL: nightly$/m, 'and makes a directory');
+
+ok(run_client('picture', $directory), 'recipe "picture" runs');
+like(slurp_file("$directory/layers.svg"),
+	qr/^<svg .*Timeline main of.*<\/svg>\s*$/s, 'and draws the layers');
 
 $directory = new_directory();
 $store->safe_psql('postgres', recipe('archives', $directory));

@@ -111,6 +111,7 @@ my $order = "WITH ORDINALITY AS s(chunk, n)";
 my %light = (
 	timelines => 'SELECT count(*) FROM bb_timelines()',
 	layers => 'SELECT count(*) FROM bb_layers()',
+	layer_map => 'SELECT bb_layer_map() LIKE \'<svg%</svg>_\'',
 	relations => "SELECT md5(string_agg(r::text, ';')) FROM bb_relations(lsn => 'LSN') r",
 	databases => "SELECT md5(string_agg(r::text, ';')) FROM bb_databases(lsn => 'LSN') r",
 	tablespaces => "SELECT md5(string_agg(r::text, ';')) FROM bb_tablespaces(lsn => 'LSN') r",

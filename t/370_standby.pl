@@ -97,6 +97,7 @@ my %reads = (
 	bb_timelines => "SELECT count(*) FROM bb_timelines($some)",
 	bb_lsn_at => "SELECT bb_lsn_at(\"time\" => '$time', $some)",
 	bb_layers => "SELECT count(*) FROM bb_layers($some)",
+	bb_layer_map => "SELECT bb_layer_map($some) LIKE '<svg%'",
 	bb_verify => "SELECT count(*) FROM bb_verify($some)",
 	bb_databases => "SELECT md5(string_agg(d::text, ';'))"
 	  . " FROM bb_databases($some) d",
