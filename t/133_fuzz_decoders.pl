@@ -64,6 +64,13 @@ ingest($store, $source->data_dir . '/pg_wal');
 my $timeline = store_directory($store) . '/timelines/main';
 
 seed('manifest', slurp_file("$timeline/manifest"));
+# those of all versions
+my $golden = slurp_file('test/unit/test_golden.c');
+while ($golden =~ /\bmanifest_v\d\[\] =\n([^;]+);/g)
+{
+	seed('manifest', pack 'H*', join '', $1 =~ /"(\w+)"/g);
+}
+is($number{manifest}, 4, 'manifests of each version');
 foreach my $path (glob "$timeline/layers/*")
 {
 	my $layer = slurp_file($path);

@@ -91,7 +91,7 @@ commit(BbIngest *ingest, List *layers)
 		gaps = gaps_now(ingest);
 		edit.gaps = &gaps;
 	}
-	else if (!ingest->fills_gap &&
+	else if (!bb_manifest_consistent(ingest->manifest) &&
 			 ingest->start_lsn != ingest->manifest->start_lsn)
 		edit.start_lsn = ingest->start_lsn;
 	old = MemoryContextSwitchTo(next);

@@ -255,7 +255,7 @@ decode_pins(BbReader *reader, BbKeeps *keeps)
 		pin->name = bb_reader_text(reader, BB_PIN_NAME_MAX);
 		pin->lsn = bb_reader_le64(reader);
 		pin->reason = bb_reader_text(reader, BB_PIN_REASON_MAX);
-		pin->owner = bb_reader_text(reader, NAMEDATALEN);
+		pin->owner = bb_reader_text(reader, BB_PIN_OWNER_MAX);
 		pin->created_at = (int64) bb_reader_le64(reader);
 		pin->expires_at = (int64) bb_reader_le64(reader);
 	}

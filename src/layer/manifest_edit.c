@@ -7,72 +7,11 @@
  */
 #include "postgres.h"
 
-#include "layer/manifest_edit.h"
+#include "layer/manifest_apply.h"
 #include "utils/memutils.h"
 
 /* Beside one other writer, a second attempt usually succeeds. */
 #define TRIES_MAX 16
-
-pg_noreturn static void
-refuse(const BbManifestEdit *edit, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("timeline \"%s\" was changed by another session",
-					edit->base->timeline),
-			 errdetail_internal("%s", detail), errhint("Try again.")));
-}
-
-/* ---- sets of layers ---- */
-
-/* Layers ordered by identity, to look them up. */
-typedef struct LayerSet
-{
-	int			n;
-	const BbLayerDesc **layers;
-} LayerSet;
-
-static int
-compare_layers(const void *a, const void *b)
-{
-	const BbLayerDesc *left = *(const BbLayerDesc *const *) a;
-	const BbLayerDesc *right = *(const BbLayerDesc *const *) b;
-
-	if (left->file_id != right->file_id)
-		return left->file_id < right->file_id ? -1 : 1;
-	return bb_key_compare(&left->keys.start, &right->keys.start);
-}
-
-static bool
-has_layer(const LayerSet *set, const BbLayerDesc *layer)
-{
-	return bsearch(&layer, set->layers, set->n, sizeof(BbLayerDesc *),
-				   compare_layers) != NULL;
-}
-
-static LayerSet
-set_of_list(List *layers)
-{
-	LayerSet	set = {
-		.layers = palloc((list_length(layers) + 1) * sizeof(BbLayerDesc *))};
-	ListCell   *cell;
-
-	foreach(cell, layers)
-		set.layers[set.n++] = lfirst(cell);
-	qsort(set.layers, set.n, sizeof(BbLayerDesc *), compare_layers);
-	return set;
-}
-
-/* How many layers of a set does a manifest have? */
-static int
-count_present(const LayerSet *set, const BbManifest *manifest)
-{
-	int			n = 0;
-
-	for (int i = 0; i < manifest->nlayers; i++)
-		n += has_layer(set, &manifest->layers[i]);
-	return n;
-}
 
 /* ---- does the edit conflict with other commits? ---- */
 
@@ -82,18 +21,34 @@ same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* Only a branch without layers has no origin. */
+static bool
+same_origin(const BbManifest *base, const BbManifest *current)
+{
+	uint64		origin = bb_manifest_origin(base);
+
+	return origin == 0 || origin == bb_manifest_origin(current);
+}
+
 /*
- * Can "current" be a later state of "base"?  A manifest has no other identity,
- * so this can't be known for sure; see check_added.
+ * Can "current" be a later state of the base?  This can't be known for sure;
+ * see check_added.
  */
 static bool
-is_later(const BbManifest *base, const BbManifest *current)
+is_later(const BbManifestEdit *edit, const BbManifest *current)
 {
+	const BbManifest *base = edit->base;
+	XLogRecPtr	end_lsn = base->end_lsn;
+
+	/* the edit itself may move it back, and its answer may have been lost */
+	if (edit->end != NULL)
+		end_lsn = Min(end_lsn, edit->end->end_lsn);
 	return current->generation > base->generation &&
-		current->end_lsn >= base->end_lsn &&
+		current->end_lsn >= end_lsn &&
 		current->system_identifier == base->system_identifier &&
 		current->ancestor_lsn == base->ancestor_lsn &&
-		same_text(current->ancestor, base->ancestor);
+		same_text(current->ancestor, base->ancestor) &&
+		same_origin(base, current);
 }
 
 /* An edit that moves the end or the start goes on from that of its base. */
@@ -105,7 +60,7 @@ check_ends(const BbManifestEdit *edit, const BbManifest *current)
 	if (edit->end != NULL &&
 		(current->end_lsn != base->end_lsn ||
 		 current->prev_lsn != base->prev_lsn || current->tli != base->tli))
-		refuse(
+		bb_manifest_edit_refuse(
 			edit,
 			psprintf(
 				"Its end was moved from %X/%X (timeline ID %u) to %X/%X (timeline ID %u).",
@@ -113,10 +68,11 @@ check_ends(const BbManifestEdit *edit, const BbManifest *current)
 				LSN_FORMAT_ARGS(current->end_lsn), current->tli));
 	if (!XLogRecPtrIsInvalid(edit->start_lsn) &&
 		current->start_lsn != base->start_lsn)
-		refuse(edit,
-			   psprintf("Its start was moved from %X/%X to %X/%X.",
-						LSN_FORMAT_ARGS(base->start_lsn),
-						LSN_FORMAT_ARGS(current->start_lsn)));
+		bb_manifest_edit_refuse(
+			edit,
+			psprintf("Its start was moved from %X/%X to %X/%X.",
+					 LSN_FORMAT_ARGS(base->start_lsn),
+					 LSN_FORMAT_ARGS(current->start_lsn)));
 }
 
 /*
@@ -139,7 +95,11 @@ check_added(const BbReqCtx *ctx, BbObjectStore *objects,
 	}
 }
 
-static void
+/*
+ * Raise an error if the edit can't be applied to "current".  Returns true if that
+ * has it already.
+ */
+static bool
 check_conflicts(const BbReqCtx *ctx, BbObjectStore *objects,
 				const BbManifestEdit *edit, const BbManifest *current)
 {
@@ -148,215 +108,14 @@ check_conflicts(const BbReqCtx *ctx, BbObjectStore *objects,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("timeline \"%s\" already exists", edit->base->timeline),
 				 errdetail("Another session made it in the meantime.")));
-	if (!is_later(edit->base, current))
-		refuse(edit,
-			   "It was dropped and made again, or restored from a copy.");
+	if (!is_later(edit, current))
+		bb_manifest_edit_refuse(
+			edit, "It was dropped and made again, or restored from a copy.");
+	if (bb_manifest_edit_holds(edit, current))
+		return true;
 	check_ends(edit, current);
 	check_added(ctx, objects, edit);
-}
-
-/* ---- the next manifest ---- */
-
-/* Set the next manifest's layers, which are allocated in "context". */
-static void
-set_layers(const BbManifestEdit *edit, const BbManifest *current,
-		   BbManifest *next, MemoryContext context)
-{
-	LayerSet	removed = set_of_list(edit->removed);
-	Size		n = current->nlayers + list_length(edit->added) + 1;
-	ListCell   *cell;
-
-	if (removed.n > 0 && count_present(&removed, current) != removed.n)
-		refuse(edit,
-			   "A layer that was to be replaced is not part of it any more.");
-	next->nlayers = 0;
-	next->layers = MemoryContextAllocHuge(context, n * sizeof(BbLayerDesc));
-	for (int i = 0; i < current->nlayers; i++)
-		if (removed.n == 0 || !has_layer(&removed, &current->layers[i]))
-			next->layers[next->nlayers++] = current->layers[i];
-	foreach(cell, edit->added)
-		next->layers[next->nlayers++] = *(const BbLayerDesc *) lfirst(cell);
-}
-
-/* Set what is retired after the edit, allocated in "context". */
-static void
-set_retired(const BbManifestEdit *edit, const BbManifest *current,
-			BbManifest *next, MemoryContext context)
-{
-	LayerSet	forgotten = set_of_list(edit->forgotten);
-	Size		n = current->keeps.nretired + list_length(edit->removed) + 1;
-	BbKeeps	   *keeps = &next->keeps;
-	ListCell   *cell;
-
-	keeps->nretired = 0;
-	keeps->retired = MemoryContextAllocHuge(context, n * sizeof(BbRetired));
-	for (int i = 0; i < current->keeps.nretired; i++)
-		if (!has_layer(&forgotten, &current->keeps.retired[i].layer))
-			keeps->retired[keeps->nretired++] = current->keeps.retired[i];
-	if (edit->retired_at == 0)
-		return;
-	foreach(cell, edit->removed)
-		keeps->retired[keeps->nretired++] =
-			(BbRetired){.layer = *(const BbLayerDesc *) lfirst(cell),
-						.since = edit->retired_at};
-}
-
-/*
- * A pin is of an LSN that can be read, and stays where it is.  Pins are added
- * without the lock of those who move the start, so both are checked here, where
- * one of two commits is the first.
- */
-static void
-check_pin(const BbPin *added, const BbManifest *current)
-{
-	int			same = bb_keeps_find_pin(&current->keeps, added->name);
-
-	if (same >= 0 && current->keeps.pins[same].lsn != added->lsn)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("timeline \"%s\" has a pin \"%s\" already",
-						current->timeline, added->name),
-				 errdetail("It is at %X/%X.",
-						   LSN_FORMAT_ARGS(current->keeps.pins[same].lsn)),
-				 errhint("Remove it by bb_unpin() first, or use another name.")));
-	if (added->lsn < current->start_lsn &&
-		!bb_keeps_has_point(&current->keeps, added->lsn))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("LSN %X/%X of timeline \"%s\" cannot be read any more",
-						LSN_FORMAT_ARGS(added->lsn), current->timeline),
-				 errdetail("It can be read from %X/%X to %X/%X.",
-						   LSN_FORMAT_ARGS(current->start_lsn),
-						   LSN_FORMAT_ARGS(current->end_lsn)),
-				 errhint("What has expired does not come back.")));
-}
-
-/* Set the pins after the edit, allocated in "context". */
-static void
-set_pins(const BbManifestEdit *edit, const BbManifest *current,
-		 BbManifest *next, MemoryContext context)
-{
-	BbKeeps	   *keeps = &next->keeps;
-	const BbPin *added = edit->pinned;
-
-	if (added == NULL && edit->unpinned == NULL)
-		return;
-	if (edit->unpinned != NULL &&
-		bb_keeps_find_pin(&current->keeps, edit->unpinned) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("timeline \"%s\" has no pin \"%s\"",
-						current->timeline, edit->unpinned)));
-	if (added != NULL)
-		check_pin(added, current);
-	keeps->npins = 0;
-	keeps->pins = MemoryContextAlloc(context,
-									 (current->keeps.npins + 1) *
-										 sizeof(BbPin));
-	for (int i = 0; i < current->keeps.npins; i++)
-	{
-		const BbPin *pin = &current->keeps.pins[i];
-
-		if (added != NULL && strcmp(pin->name, added->name) > 0)
-		{
-			keeps->pins[keeps->npins++] = *added;
-			added = NULL;
-		}
-		if ((edit->unpinned == NULL ||
-			 strcmp(pin->name, edit->unpinned) != 0) &&
-			(added == NULL || strcmp(pin->name, added->name) != 0))
-			keeps->pins[keeps->npins++] = *pin;
-	}
-	if (added != NULL)
-		keeps->pins[keeps->npins++] = *added;
-}
-
-/*
- * The points were chosen for the retention and the pins of the base.  A pin
- * that was removed since does no harm.
- */
-static void
-check_points(const BbManifestEdit *edit, const BbManifest *current)
-{
-	const BbKeeps *before = &edit->base->keeps;
-	const BbKeeps *keeps = &current->keeps;
-
-	if (memcmp(&before->retention, &keeps->retention, sizeof(BbRetention)) !=
-		0)
-		refuse(edit, "Its retention was changed.");
-	for (int i = 0; i < keeps->npins; i++)
-	{
-		int			same = bb_keeps_find_pin(before, keeps->pins[i].name);
-
-		if (same < 0 || before->pins[same].lsn != keeps->pins[i].lsn ||
-			before->pins[same].expires_at != keeps->pins[i].expires_at)
-			refuse(edit,
-				   psprintf("Its pin \"%s\" was set.", keeps->pins[i].name));
-	}
-}
-
-/* Without the gaps that end at or before the start. */
-static void
-drop_gaps(BbManifest *next)
-{
-	while (next->ngaps > 0 && next->gaps[0].until <= next->start_lsn)
-	{
-		next->gaps++;
-		next->ngaps--;
-	}
-}
-
-/* Does the edit do nothing but forget retired layers? */
-static bool
-only_forgets(const BbManifestEdit *edit)
-{
-	return edit->added == NIL && edit->removed == NIL && edit->end == NULL &&
-		XLogRecPtrIsInvalid(edit->start_lsn) && edit->gaps == NULL &&
-		edit->retention == NULL && edit->pinned == NULL &&
-		edit->unpinned == NULL;
-}
-
-static void
-apply(const BbManifestEdit *edit, const BbManifest *current, BbManifest *next,
-	  MemoryContext context)
-{
-	const BbManifestEnd *end = edit->end;
-
-	if (current->tag != BB_OBJECT_ABSENT && !only_forgets(edit))
-		bb_manifest_check_no_copy(current);
-	*next = *current;
-	set_layers(edit, current, next, context);
-	if (end != NULL)
-	{
-		next->end_lsn = end->end_lsn;
-		next->prev_lsn = end->prev_lsn;
-		next->end_time = end->end_time;
-		next->tli = end->tli;
-		next->nswitches = end->nswitches;
-		next->switches = end->switches;
-	}
-	if (!XLogRecPtrIsInvalid(edit->start_lsn))
-		next->start_lsn = edit->start_lsn;
-	if (edit->gaps != NULL)
-	{
-		next->ngaps = edit->gaps->n;
-		next->gaps = edit->gaps->gaps;
-	}
-	set_retired(edit, current, next, context);
-	set_pins(edit, current, next, context);
-	/* the layers that say it may go */
-	if (edit->removed != NIL)
-		next->keeps.origin = bb_manifest_origin(current);
-	if (edit->retention != NULL)
-		next->keeps.retention = *edit->retention;
-	if (edit->points != NULL)
-	{
-		check_points(edit, current);
-		next->keeps.npoints = edit->points->n;
-		next->keeps.points = edit->points->points;
-	}
-	if (!XLogRecPtrIsInvalid(edit->start_lsn))
-		drop_gaps(next);
+	return false;
 }
 
 /* ---- attempts ---- */
@@ -370,20 +129,19 @@ read_again(const BbReqCtx *ctx, BbObjectStore *objects,
 		   const BbManifestEdit *edit, bool *done)
 {
 	const BbManifest *base = edit->base;
-	LayerSet	added = set_of_list(edit->added);
 	BbManifest *current = bb_manifest_find(ctx, objects, base->timeline);
 
 	*done = false;
 	if (current == NULL)
 	{
 		if (base->tag != BB_OBJECT_ABSENT)
-			refuse(edit, "It was dropped.");
+			bb_manifest_edit_refuse(edit, "It was dropped.");
 		return base;
 	}
-	*done = added.n > 0 && count_present(&added, current) == added.n &&
-		(edit->end == NULL || edit->end->end_lsn == current->end_lsn);
-	if (!*done && current->tag != base->tag)
-		check_conflicts(ctx, objects, edit, current);
+	if (bb_manifest_edit_added(edit, current))
+		*done = true;
+	else if (current->tag != base->tag)
+		*done = check_conflicts(ctx, objects, edit, current);
 	return current;
 }
 
@@ -452,13 +210,14 @@ attempt(const BbReqCtx *ctx, BbObjectStore *objects,
 
 	for (int tries = 1; !done; tries++)
 	{
-		apply(edit, current, &next, context);
+		bb_manifest_edit_apply(edit, current, &next, context);
 		if (bb_manifest_commit(ctx, objects, &next))
 			return copy_head(&next, context);
 		pfree(next.layers);
 		if (tries == TRIES_MAX)
-			refuse(edit,
-				   psprintf("Other writers were faster %d times.", TRIES_MAX));
+			bb_manifest_edit_refuse(
+				edit,
+				psprintf("Other writers were faster %d times.", TRIES_MAX));
 		current = read_again(ctx, objects, edit, &done);
 	}
 	next = *current;

@@ -23,6 +23,8 @@
  *	 (dropped and made again, or restored from a copy);
  * - the edit moves the end or the start, and another writer has moved it: of
  *	 two ingests one wins;
+ * - the edit has new points, and another writer has set a pin or the retention:
+ *	 what to give up has to be decided anew;
  * - a layer to remove isn't in the manifest any more;
  * - a layer to add isn't in the store any more: whatever makes a timeline
  *	 again first removes all layers that no manifest names.
@@ -76,6 +78,8 @@ typedef struct BbManifestEdit
 	XLogRecPtr	start_lsn;		/* Invalid: the start stays */
 	const BbManifestGaps *gaps; /* NULL: they stay; otherwise end isn't NULL */
 
+	/* ---- upkeep, and what is kept ---- */
+
 	/* 0: removed layers are forgotten; else they are retired at that time_t */
 	int64		retired_at;
 	List	   *forgotten; /* BbLayerDesc *: retired ones, forgotten now */
@@ -89,15 +93,16 @@ typedef struct BbManifestEdit
 /*
  * bb_manifest_edit - apply an edit to the manifest of its timeline.
  *
- * Gaps that end at or before a new start are forgotten.  A pin that is added
+ * Gaps that end at or before the start are forgotten.  A pin that is added
  * replaces one of the same name and LSN; its LSN must be readable still.  New
  * points are refused if the retention was changed, or a pin was set, since the
- * base was read.
+ * base was read.  A retired layer to forget may be forgotten already.
  *
  * Returns the manifest that is in place now, with its tag and generation,
  * allocated in CurrentMemoryContext.  It shares nothing with the edit.  If the
- * manifest already has all layers that the edit adds, and the edit's end, an
- * earlier attempt whose answer was lost has succeeded; nothing is written.
+ * manifest already has a layer that the edit adds, and the edit's end, an
+ * earlier attempt whose answer was lost has succeeded, and nothing is written.
+ * Nor is it if an edit adds no layers, and all that it asks for is so already.
  *
  * An error of the object store leaves the outcome unknown, as with
  * bb_manifest_commit.  After a refusal nothing is changed.
@@ -105,7 +110,8 @@ typedef struct BbManifestEdit
  * A copy (BbCopyMark) is changed by no edit, except that retired layers are
  * forgotten.
  *
- * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (a copy); OBJECT_IN_USE (refused, or other writers were faster too often);
+ * Errors: OBJECT_IN_USE (refused, or other writers were faster too often);
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (a copy; an LSN to pin that can't be read);
  * DUPLICATE_OBJECT (the timeline to be made exists, or there is a pin of that
  * name at another LSN); UNDEFINED_OBJECT (no such pin); UNDEFINED_FILE (a layer
  * to add isn't there); those of bb_manifest_commit.

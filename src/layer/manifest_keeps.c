@@ -11,14 +11,22 @@
 #include "layer/manifest_values.h"
 
 bool
+bb_retention_equal(const BbRetention *a, const BbRetention *b)
+{
+	return a->window_s == b->window_s && a->floor_s == b->floor_s &&
+		a->hourly == b->hourly && a->daily == b->daily &&
+		a->weekly == b->weekly && a->monthly == b->monthly &&
+		a->yearly == b->yearly;
+}
+
+bool
 bb_keeps_empty(const BbKeeps *keeps)
 {
 	const BbRetention none = {0};
 
-	return keeps->origin == 0 &&
-		memcmp(&keeps->retention, &none, sizeof(none)) == 0 &&
-		keeps->npins == 0 && keeps->npoints == 0 && keeps->nretired == 0 &&
-		keeps->copy.source == NULL;
+	return keeps->origin == 0 && keeps->copy.source == NULL &&
+		bb_retention_equal(&keeps->retention, &none) && keeps->npins == 0 &&
+		keeps->npoints == 0 && keeps->nretired == 0;
 }
 
 int
@@ -31,12 +39,36 @@ bb_keeps_find_pin(const BbKeeps *keeps, const char *name)
 }
 
 bool
+bb_keeps_has_pin(const BbKeeps *keeps, const BbPin *pin)
+{
+	int			i = bb_keeps_find_pin(keeps, pin->name);
+	const BbPin *same;
+
+	if (i < 0)
+		return false;
+	same = &keeps->pins[i];
+	return same->lsn == pin->lsn && same->created_at == pin->created_at &&
+		same->expires_at == pin->expires_at &&
+		strcmp(same->reason, pin->reason) == 0 &&
+		strcmp(same->owner, pin->owner) == 0;
+}
+
+bool
 bb_keeps_has_point(const BbKeeps *keeps, XLogRecPtr lsn)
 {
-	for (int i = 0; i < keeps->npoints; i++)
-		if (keeps->points[i].lsn == lsn)
-			return true;
-	return false;
+	int			low = 0;
+	int			high = keeps->npoints;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (keeps->points[middle].lsn < lsn)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < keeps->npoints && keeps->points[low].lsn == lsn;
 }
 
 uint64

@@ -23,6 +23,10 @@
 #define BB_PIN_NAME_MAX 63
 #define BB_PIN_REASON_MAX 1000
 #define BB_COPY_SOURCE_MAX 2048
+#define BB_PIN_OWNER_MAX 63
+
+/* More points of a kind than that are impossible in a retention. */
+#define BB_RETENTION_POINTS_MAX 100000
 
 /* How far back a timeline can be read, before the time of its end. */
 typedef struct BbRetention
@@ -86,11 +90,17 @@ typedef struct BbKeeps
 	BbCopyMark	copy;
 } BbKeeps;
 
+/* bb_retention_equal - are all values of two retentions equal? */
+extern bool bb_retention_equal(const BbRetention *a, const BbRetention *b);
+
 /* bb_keeps_empty - is there nothing that a manifest of version 2 lacks? */
 extern bool bb_keeps_empty(const BbKeeps *keeps);
 
 /* bb_keeps_find_pin - return the index of a pin, or -1. */
 extern int bb_keeps_find_pin(const BbKeeps *keeps, const char *name);
+
+/* bb_keeps_has_pin - is there a pin with the same name and the same values? */
+extern bool bb_keeps_has_pin(const BbKeeps *keeps, const BbPin *pin);
 
 /* bb_keeps_has_point - is that LSN a point? */
 extern bool bb_keeps_has_point(const BbKeeps *keeps, XLogRecPtr lsn);

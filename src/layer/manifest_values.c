@@ -15,6 +15,7 @@
 #include "base/clusterfile.h"
 #include "common/file_perm.h"
 #include "layer/filter.h"
+#include "layer/layerset.h"
 #include "layer/manifest_values.h"
 #include "storage/bufpage.h"
 
@@ -90,6 +91,17 @@ bb_manifest_readable(const BbManifest *manifest)
 		readable.end_time = gap->from_time;
 	}
 	return readable;
+}
+
+bool
+bb_manifest_has_lsn(const BbManifest *manifest, XLogRecPtr lsn)
+{
+	BbManifest	readable = bb_manifest_readable(manifest);
+
+	if (bb_keeps_has_point(&manifest->keeps, lsn))
+		return true;
+	return lsn >= readable.start_lsn && lsn <= readable.end_lsn &&
+		bb_gap_at(readable.gaps, readable.ngaps, lsn) == NULL;
 }
 
 const BbGap *
@@ -253,12 +265,11 @@ gaps_error(const BbManifest *manifest)
 }
 
 static const char *
-layer_error(const BbManifest *manifest, const BbLayerDesc *layer)
+layer_error(const BbLayerDesc *layer, XLogRecPtr end_lsn)
 {
 	if (bb_key_compare(&layer->keys.start, &layer->keys.end) >= 0)
 		return "The key range of a layer is empty.";
-	if (layer->lsn_start >= layer->lsn_end ||
-		layer->lsn_end - 1 > manifest->end_lsn)
+	if (layer->lsn_start >= layer->lsn_end || layer->lsn_end - 1 > end_lsn)
 		return "The LSN range of a layer is impossible.";
 	if (layer->image && layer->lsn_end != layer->lsn_start + 1)
 		return "An image layer has more than one LSN.";
@@ -268,6 +279,20 @@ layer_error(const BbManifest *manifest, const BbLayerDesc *layer)
 		return "The size of a layer is impossible.";
 	if (layer->entries == 0 || layer->entries > LAYER_MAX_SIZE)
 		return "The number of entries of a layer is impossible.";
+	return NULL;
+}
+
+static const char *
+retention_error(const BbRetention *retention)
+{
+	if (!bb_time_is_valid(retention->window_s) ||
+		!bb_time_is_valid(retention->floor_s) ||
+		retention->hourly > BB_RETENTION_POINTS_MAX ||
+		retention->daily > BB_RETENTION_POINTS_MAX ||
+		retention->weekly > BB_RETENTION_POINTS_MAX ||
+		retention->monthly > BB_RETENTION_POINTS_MAX ||
+		retention->yearly > BB_RETENTION_POINTS_MAX)
+		return "The retention is impossible.";
 	return NULL;
 }
 
@@ -284,6 +309,9 @@ pins_error(const BbKeeps *keeps)
 			return "The pins are not in the order of their names.";
 		if (XLogRecPtrIsInvalid(pin->lsn))
 			return "The LSN of a pin is 0.";
+		if (strlen(pin->reason) > BB_PIN_REASON_MAX ||
+			strlen(pin->owner) > BB_PIN_OWNER_MAX)
+			return "The reason or the owner of a pin is too long.";
 		if (!bb_time_is_valid(pin->created_at) ||
 			!bb_time_is_valid(pin->expires_at))
 			return "The time of a pin is impossible.";
@@ -298,22 +326,19 @@ copy_error(const BbCopyMark *copy)
 
 	if (marked != (copy->generation != 0) || (!marked && copy->copied_at != 0))
 		return "The mark of a copy is not complete.";
+	if (marked && strlen(copy->source) > BB_COPY_SOURCE_MAX)
+		return "The URL of what is copied is too long.";
 	if (!bb_time_is_valid(copy->copied_at))
 		return "The time of a copy is impossible.";
 	return NULL;
 }
 
 static const char *
-keeps_error(const BbManifest *manifest)
+points_error(const BbManifest *manifest)
 {
 	const BbKeeps *keeps = &manifest->keeps;
-	const BbRetention *retention = &keeps->retention;
 	XLogRecPtr	before = InvalidXLogRecPtr;
 
-	if (retention->window_s < 0 || retention->floor_s < 0 ||
-		!bb_time_is_valid(retention->window_s) ||
-		!bb_time_is_valid(retention->floor_s))
-		return "The retention is impossible.";
 	for (int i = 0; i < keeps->npoints; i++)
 	{
 		if (keeps->points[i].lsn <= before ||
@@ -323,18 +348,55 @@ keeps_error(const BbManifest *manifest)
 			return "The time of a point is impossible.";
 		before = keeps->points[i].lsn;
 	}
+	return NULL;
+}
+
+/*
+ * The end may have been moved back since a layer was retired.  The object of a
+ * retired layer is removed some day, so a layer in use must not be one.
+ */
+static const char *
+retired_error(const BbManifest *manifest)
+{
+	const BbKeeps *keeps = &manifest->keeps;
+	BbLayerSet *retired;
+
+	if (keeps->nretired == 0)
+		return NULL;
+	retired = bb_layerset_new(keeps->nretired);
 	for (int i = 0; i < keeps->nretired; i++)
 	{
-		const char *error = layer_error(manifest, &keeps->retired[i].layer);
+		const char *error = layer_error(&keeps->retired[i].layer,
+										PG_UINT64_MAX);
 
 		if (error != NULL)
 			return error;
 		if (!bb_time_is_valid(keeps->retired[i].since))
 			return "The time of a retired layer is impossible.";
+		bb_layerset_add(retired, &keeps->retired[i].layer);
 	}
-	if (copy_error(&keeps->copy) != NULL)
-		return copy_error(&keeps->copy);
-	return pins_error(keeps);
+	if (!bb_layerset_complete(retired))
+		return "A layer is retired twice.";
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (bb_layerset_has(retired, &manifest->layers[i]))
+			return "A retired layer is still in use.";
+	return NULL;
+}
+
+static const char *
+keeps_error(const BbManifest *manifest)
+{
+	const char *error = retention_error(&manifest->keeps.retention);
+
+	if (error == NULL)
+		error = pins_error(&manifest->keeps);
+	if (error == NULL)
+		error = points_error(manifest);
+	if (error == NULL)
+		error = retired_error(manifest);
+	if (error == NULL)
+		error = copy_error(&manifest->keeps.copy);
+	return error;
 }
 
 const char *
@@ -354,6 +416,6 @@ bb_manifest_error(const BbManifest *manifest)
 	if (error == NULL)
 		error = keeps_error(manifest);
 	for (int i = 0; error == NULL && i < manifest->nlayers; i++)
-		error = layer_error(manifest, &manifest->layers[i]);
+		error = layer_error(&manifest->layers[i], manifest->end_lsn);
 	return error;
 }

@@ -151,6 +151,13 @@ extern void bb_manifest_cut(BbManifest *manifest, XLogRecPtr lsn);
  */
 extern BbManifest bb_manifest_readable(const BbManifest *manifest);
 
+/*
+ * bb_manifest_has_lsn - can the timeline itself be read at lsn?
+ *
+ * It can between its start and its end, unless there is a gap, and at its points.
+ */
+extern bool bb_manifest_has_lsn(const BbManifest *manifest, XLogRecPtr lsn);
+
 /* bb_gap_at - return the gap that has an LSN; NULL: the LSN can be read. */
 extern const BbGap *bb_gap_at(const BbGap *gaps, int ngaps, XLogRecPtr lsn);
 

@@ -88,9 +88,12 @@ make_branch(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	branch.ancestor = pstrdup(ancestor);
 	branch.ancestor_lsn = lsn;
 	branch.ngaps = 0;
+	/*
+	 * Pins and points are of the ancestor, and so are its retired layers.  A
+	 * branch of a copy isn't one.
+	 */
 	branch.keeps = (BbKeeps){.retention = branch.keeps.retention};
 	branch.nlayers = 0;
-	branch.keeps.copy = (BbCopyMark){0}; /* a branch of a copy isn't one */
 	bb_manifest_cut(&branch, lsn);
 	set_end_time(ctx, timeline, &branch);
 	(void) bb_manifest_edit(ctx, objects, &(BbManifestEdit){.base = &branch});

@@ -23,7 +23,7 @@ typedef enum BbPeriodUnit
 #define BB_PERIOD_UNITS (BB_PERIOD_YEAR + 1)
 
 /* The most points of a unit that a retention may keep. */
-#define BB_PERIOD_COUNT_MAX 100000
+#define BB_PERIOD_COUNT_MAX BB_RETENTION_POINTS_MAX
 
 /* bb_period_of - number the periods of a unit: which one has this time_t? */
 extern int64 bb_period_of(BbPeriodUnit unit, int64 time);

@@ -79,6 +79,28 @@ static const char manifest_v2[] =
 	"00000003290000010000000001010001000000000071bd8bc8185d66a177030000000000"
 	"000500000000000000b0b880d0bfd6ee38";
 
+/* The same with all that can be kept, and a retired layer. */
+static const char manifest_v3[] =
+	"62626d616e69660a03000000040000006d61696e0300000000000000044a02004ef3ec39"
+	"359adb620000000101000000020000000100000001000000000100010000000065000000"
+	"68000000c001000028000001000000000001000100000000a00000010000000000f15365"
+	"00000000030000006f6c6400009000000000000100000060000001000000004000000100"
+	"00000018ed53650000000080000001000000000cef5365000000001032547698badcfe80"
+	"3a0900000000008051010000000000180000001e000000080000000c0000000500000002"
+	"000000090000006d6f6e74682d656e641000000100000000000000000000000001f15365"
+	"0000000000000000000000000900000072656c656173652e37a000000100000000120000"
+	"006265666f726520746865207570677261646508000000706f73746772657302f1536500"
+	"00000000d2496b00000000020000000800000100000000f0c95365000000001000000100"
+	"000000d8cd53650000000001000000000000000000000000000000000000000000ff0000"
+	"000000000000000000000000000000100000010000000011000001000000000188776655"
+	"4433221146010000000000000300000000000000755296ca03f153650000000010000000"
+	"73333a2f2f6275636b65742f70726f644d0000000000000004f153650000000002000000"
+	"000000000000000000000000000000000000ff0000000000000000000000000000000000"
+	"2800000100000000290000010000000001f32d02d88bd4f96d4601000000000000030000"
+	"0000000000755296ca420000067f00000005000004eb0000000000420000067f00000005"
+	"000004eb0000000003290000010000000001010001000000000071bd8bc8185d66a17703"
+	"0000000000000500000000000000b0b880d0711df9bf";
+
 static StringInfo
 bytes_of(const char *hexadecimal)
 {
@@ -149,6 +171,44 @@ UNIT_TEST(golden_manifest_v2)
 	CHECK(gap->from_time == 1699999000 && gap->until == 0x1000080);
 	CHECK(gap->until_time == 1699999500);
 	CHECK(manifest->ancestor_lsn == 0x900000 && manifest->nlayers == 2);
+	check_bytes(manifest, bytes);
+}
+
+UNIT_TEST(golden_manifest_v3)
+{
+	StringInfo	bytes = bytes_of(manifest_v3);
+	const char *error;
+	BbManifest *manifest = bb_manifest_decode(bytes->data, bytes->len, &error);
+	BbRetention retention = {.window_s = 604800,
+							 .floor_s = 86400,
+							 .hourly = 24,
+							 .daily = 30,
+							 .weekly = 8,
+							 .monthly = 12,
+							 .yearly = 5};
+	BbPin		first = {"month-end", 0x1000010, "", "", 1700000001, 0};
+	BbPin		second = {"release.7", 0x10000a0,  "before the upgrade",
+						  "postgres",  1700000002, 1800000000};
+	const BbKeeps *keeps;
+
+	CHECK(manifest != NULL && manifest->ngaps == 1 && manifest->nlayers == 2);
+	keeps = &manifest->keeps;
+	CHECK(bb_retention_equal(&keeps->retention, &retention));
+	CHECK(keeps->npins == 2 && bb_keeps_find_pin(keeps, "month-end") == 0);
+	CHECK(bb_keeps_has_pin(keeps, &first) && bb_keeps_has_pin(keeps, &second));
+	CHECK(keeps->npoints == 2 && keeps->points[0].lsn == 0x1000008);
+	CHECK(keeps->points[0].time == 1699990000);
+	CHECK(keeps->points[1].lsn == 0x1000010);
+	CHECK(keeps->points[1].time == 1699991000);
+	CHECK(keeps->nretired == 1 && keeps->retired[0].since == 1700000003);
+	CHECK(keeps->retired[0].layer.image &&
+		  keeps->retired[0].layer.lsn_start == 0x1000010);
+	CHECK(keeps->retired[0].layer.file_id == UINT64CONST(0x1122334455667788));
+	CHECK(keeps->retired[0].layer.crc == manifest->layers[0].crc);
+	CHECK(keeps->origin == UINT64CONST(0xfedcba9876543210));
+	CHECK(strcmp(keeps->copy.source, "s3://bucket/prod") == 0);
+	CHECK(keeps->copy.generation == 77);
+	CHECK(keeps->copy.copied_at == 1700000004);
 	check_bytes(manifest, bytes);
 }
 

@@ -236,8 +236,24 @@ edits_after_drop(const BbReqCtx *ctx, BbObjectStore *objects)
 	other = make_timeline(ctx, objects);
 	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "made again");
 
-	/* the other one looks as if it were a later state */
+	/* the other one looks as if it were a later state, but for its layers */
 	other = upkeep(ctx, objects, other);
+	CHECK_REFUSED(bb_manifest_edit(ctx, objects, &edit), "made again");
+	check_in_place(ctx, objects, other, 2, "100-1000 ");
+}
+
+/* A branch without layers has no identity, but the layers to add have gone. */
+UNIT_TEST(manifest_edit_after_drop_of_a_branch)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest	empty = model_manifest("main");
+	BbManifestEdit make = {.base = &empty};
+	BbManifest *base = bb_manifest_edit(ctx, objects, &make);
+	BbManifestEdit edit = prepared_edit(ctx, objects, base);
+	BbManifest *other;
+
+	bb_manifest_remove(ctx, objects, "main");
+	other = upkeep(ctx, objects, make_timeline(ctx, objects));
 	CHECK_ERROR(bb_manifest_edit(ctx, objects, &edit), ERRCODE_UNDEFINED_FILE);
 	check_in_place(ctx, objects, other, 2, "100-1000 ");
 }

@@ -129,6 +129,9 @@ main(int argc, char **argv)
 			else
 				change_manifest_bytes();
 			break;
+		case 4:
+			change_keeps();
+			break;
 		default:
 			change_layer(directory);
 			break;

@@ -174,6 +174,20 @@ change_manifest_bytes(void)
 		   keep_manifest_crc ? "" : ", CRC wrong");
 }
 
+/* Add what is kept, before the number of layers. */
+void
+change_keeps(void)
+{
+	Fact		facts[64];
+	int			n = find_facts(facts);
+	uint64_t	start = 0;
+
+	for (int i = 0; i < n; i++)
+		if (strcmp(facts[i].name, "start LSN") == 0)
+			start = get(manifest.data + facts[i].at, 8);
+	add_keeps(layer_rows - 4, start);
+}
+
 void
 set_fact(const char *name, uint64_t value)
 {

@@ -3,7 +3,7 @@
  * mutate.h
  *	  What the parts of store_mutate share.
  *
- * main.c draws a change, which is in manifest.c, layer.c (blocks, index,
+ * main.c draws a change, which is in manifest.c, keeps.c, layer.c (blocks, index,
  * footer, filter) or entry.c (entries and their values); basics.c has random
  * numbers, bytes, checksums and files.
  *
@@ -93,7 +93,12 @@ extern void set_fact(const char *name, uint64_t value);
 extern void change_fact(void);
 extern void change_row(void);
 extern void change_rows(void);
+extern void change_keeps(void);
 extern void change_manifest_bytes(void);
+
+/* ---- keeps.c ---- */
+
+extern void add_keeps(size_t at, uint64_t start);
 
 /* ---- layer.c ---- */
 
