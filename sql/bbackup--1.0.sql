@@ -996,7 +996,7 @@ COMMENT ON FUNCTION bb_layer_stats IS
 --
 CREATE FUNCTION bb_verify(
     store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
-    level text DEFAULT 'blocks',
+    level text DEFAULT 'blocks', lsns pg_lsn[] DEFAULT NULL,
     OUT timeline text, OUT kind text, OUT layer text, OUT byte_offset bigint,
     OUT start_lsn pg_lsn, OUT end_lsn pg_lsn, OUT start_key text,
     OUT end_key text, OUT lost text, OUT message text)
@@ -1005,7 +1005,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_verify'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_verify IS
-'checks one timeline, or all timelines (NULL), and returns a row for each fault: its kind; the layer and the byte; what cannot be read any more, the keys from start_key up to, not including, end_key (lost: in words), at LSNs from start_lsn up to, not including, end_lsn (NULL: up to the end). No row: the timeline is whole. level: objects (each layer is there, with its size) or blocks (each byte of each layer). It reads the store itself, not a cache, within bbackup.upkeep_rate and bbackup.upkeep_cpu_share. Errors: no such timeline, a store that cannot be reached';
+'checks one timeline, or all timelines (NULL), and returns a row for each fault: its kind; the layer and the byte; what cannot be read any more, the keys from start_key up to, not including, end_key (lost: in words), at LSNs from start_lsn up to, not including, end_lsn (NULL: up to the end). No row: the timeline is whole. level: objects (each layer is there, with its size), blocks (each byte of each layer) or pages (the same; and every page at some LSNs is made and checked: lsns, NULL: the start, the middle and the end of the timeline). It reads the store itself, not a cache, within bbackup.upkeep_rate and bbackup.upkeep_cpu_share. Errors: no such timeline, an LSN that it does not have, a store that cannot be reached';
 
 --
 -- A base backup reads past every table privilege.

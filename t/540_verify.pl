@@ -83,7 +83,8 @@ sub verify
 }
 
 is(ask($session, "SELECT * FROM bb_verify(level => '$_')"),
-	'', "nothing is found in a whole store: $_") foreach qw(objects blocks);
+	'', "nothing is found in a whole store: $_")
+  foreach qw(objects blocks pages);
 
 # --- what can be read
 

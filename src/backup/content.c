@@ -14,11 +14,11 @@
  */
 #include "postgres.h"
 
-#include "backup/blockscan.h"
 #include "backup/content.h"
 #include "base/foreigntext.h"
 #include "members/filelist.h"
 #include "pagestore/blockread.h"
+#include "pagestore/blockscan.h"
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 

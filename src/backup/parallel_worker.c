@@ -7,9 +7,9 @@
  */
 #include "postgres.h"
 
-#include "backup/blockscan.h"
 #include "backup/parallel.h"
 #include "backup/units.h"
+#include "pagestore/blockscan.h"
 #include "process/sessionworker.h"
 #include "utils/memutils.h"
 

@@ -142,19 +142,6 @@ extern void bb_rebase_undo(const BbReqCtx *ctx, BbObjectStore *objects,
 extern void bb_import_store_all(const BbReqCtx *ctx, BbImport *import);
 
 /*
- * bb_pagecheck - return what is wrong with a page, palloc'd, or NULL.
- *
- * Makes the checks of PageIsVerifiedExtended in PostgreSQL's bufpage.c, which
- * depends on the settings of this server and so can't check another cluster's
- * pages: checksum (if the cluster has them), header, and that a new page is
- * zero.  Also checks that the page is not newer than end_lsn.
- *
- * REQUIRES: "page" is aligned as a Page, and "block" is its number in the fork.
- */
-extern char *bb_pagecheck(Page page, BlockNumber block, bool checksums,
-						  XLogRecPtr end_lsn);
-
-/*
  * bb_import_check_page - check a page of a relation file.
  *
  * block_of_file is its number in the file "path".  Returns what is to be stored,

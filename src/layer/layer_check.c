@@ -467,9 +467,8 @@ check_layer(Check *check, BbObjectStore *objects, const char *name)
 		narrow(check);
 }
 
-/* Does an error say that the object can't be read, and not why else? */
-static bool
-is_fault(int sqlerrcode)
+bool
+bb_layer_error_is_fault(int sqlerrcode)
 {
 	return sqlerrcode == ERRCODE_DATA_CORRUPTED ||
 		sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
@@ -510,7 +509,7 @@ bb_layer_check(const BbReqCtx *ctx, BbObjectStore *objects,
 
 		MemoryContextSwitchTo(scratch);
 		error = CopyErrorData();
-		if (!is_fault(error->sqlerrcode))
+		if (!bb_layer_error_is_fault(error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
 		fail(check,

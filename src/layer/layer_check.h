@@ -58,4 +58,11 @@ extern List *bb_layer_check(const BbReqCtx *ctx, BbObjectStore *objects,
 							const char *timeline, const BbLayerDesc *desc,
 							BbLayerPace pace);
 
+/*
+ * bb_layer_error_is_fault - does an error of a read say that a layer is gone,
+ * or can't be read?  Others say nothing of it: the storage doesn't answer, the
+ * call was canceled.
+ */
+extern bool bb_layer_error_is_fault(int sqlerrcode);
+
 #endif /* BB_LAYER_CHECK_H */

@@ -12,7 +12,8 @@
 
 #include "timeline/timeline.h"
 #include "upkeep/pace.h"
-#include "upkeep/verify.h"
+#include "upkeep/verify_note.h"
+#include "upkeep/verify_pages.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -44,7 +45,8 @@ bb_verify_level_of(const char *name)
 }
 
 BbVerifyPass *
-bb_verify_begin(const char *timeline, BbVerifyLevel level)
+bb_verify_begin(const char *timeline, BbVerifyLevel level,
+				const XLogRecPtr *lsns, int nlsns)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup verification",
@@ -55,6 +57,9 @@ bb_verify_begin(const char *timeline, BbVerifyLevel level)
 	pass->timeline = MemoryContextStrdup(context, timeline);
 	pass->level = level;
 	pass->started_at = GetCurrentTimestamp();
+	pass->nlsns = Min(nlsns, BB_VERIFY_LSNS_MAX);
+	memcpy(pass->lsns, lsns, pass->nlsns * sizeof(XLogRecPtr));
+	pass->key = bb_key_range_all().start;
 	return pass;
 }
 
@@ -64,33 +69,16 @@ pace(const BbReqCtx *ctx)
 	bb_upkeeppace(ctx, 0);
 }
 
-/* Note a finding, which is copied. */
-static void
-note(BbVerifyPass *pass, const BbFinding *finding)
-{
-	MemoryContext old;
-	BbFinding  *copy;
-
-	if (++pass->nfindings > BB_FINDINGS_MAX)
-		return;
-	old = MemoryContextSwitchTo(pass->context);
-	copy = palloc(sizeof(BbFinding));
-	*copy = *finding;
-	copy->layer = finding->layer ? pstrdup(finding->layer) : NULL;
-	copy->message = pstrdup(finding->message);
-	pass->findings = lappend(pass->findings, copy);
-	MemoryContextSwitchTo(old);
-}
-
 static void
 note_unopenable(BbVerifyPass *pass, const ErrorData *error)
 {
-	note(pass,
-		 &(BbFinding){.kind = BB_FINDING_MANIFEST,
-					  .message = error->detail
-						  ? psprintf("%s: %s", error->message, error->detail)
-						  : error->message,
-					  .keys = bb_key_range_all()});
+	bb_verify_note(pass,
+				   &(BbFinding){.kind = BB_FINDING_MANIFEST,
+								.message = error->detail
+									? psprintf("%s: %s", error->message,
+											   error->detail)
+									: error->message,
+								.keys = bb_key_range_all()});
 }
 
 static bool
@@ -118,7 +106,7 @@ note_faults(BbVerifyPass *pass, const BbManifest *manifest,
 			pass->nfindings++;
 		else
 			foreach(inner, bb_findings_of_fault(manifest, layer, lfirst(cell)))
-				note(pass, lfirst(inner));
+				bb_verify_note(pass, lfirst(inner));
 	}
 }
 
@@ -143,15 +131,17 @@ read_manifest(const BbReqCtx *ctx, BbObjectStore *objects, BbVerifyPass *pass)
 }
 
 /* Can the timeline be opened: do its layers and those of ancestors go together? */
-static void
+static bool
 check_opening(const BbReqCtx *ctx, BbObjectStore *objects, BbVerifyPass *pass,
 			  const BbManifest *manifest)
 {
 	MemoryContext context = CurrentMemoryContext;
+	volatile bool opened = false;
 
 	PG_TRY();
 	{
 		(void) bb_timeline_open_manifest(ctx, objects, manifest);
+		opened = true;
 	}
 	PG_CATCH();
 	{
@@ -166,6 +156,7 @@ check_opening(const BbReqCtx *ctx, BbObjectStore *objects, BbVerifyPass *pass,
 		note_unopenable(pass, error);
 	}
 	PG_END_TRY();
+	return opened;
 }
 
 /* ---- objects ---- */
@@ -298,25 +289,40 @@ check_layers(const BbReqCtx *ctx, BbObjectStore *objects, BbVerifyPass *pass,
 
 /* ---- steps ---- */
 
+/* All layers have been checked.  Returns whether pages can be. */
+static bool
+end_layers(const BbReqCtx *ctx, BbObjectStore *objects, BbVerifyPass *pass,
+		   const BbManifest *manifest)
+{
+	bool		opened = check_opening(ctx, objects, pass, manifest);
+
+	pass->layers_done = true;
+	if (pass->level != BB_VERIFY_PAGES || !opened ||
+		!bb_manifest_consistent(manifest))
+		return false;
+	if (pass->nlsns == 0)
+		pass->lsns[pass->nlsns++] = bb_manifest_readable(manifest).end_lsn;
+	return true;
+}
+
 /* Returns false if the pass is over. */
 static bool
 step(const BbReqCtx *ctx, BbObjectStore *objects, BbVerifyPass *pass)
 {
-	BbManifest *manifest = read_manifest(ctx, objects, pass);
+	BbManifest *manifest;
 
+	if (pass->layers_done)
+		return bb_verify_pages(ctx, objects, pass);
+
+	manifest = read_manifest(ctx, objects, pass);
 	if (manifest == NULL)
 		return false;
 	pass->layers_total = manifest->nlayers;
-	if (!pass->layers_done)
-	{
-		if (pass->level == BB_VERIFY_OBJECTS)
-			check_objects(ctx, objects, pass, manifest);
-		else if (check_layers(ctx, objects, pass, manifest))
-			return true;
-		check_opening(ctx, objects, pass, manifest);
-		pass->layers_done = true;
-	}
-	return false;
+	if (pass->level == BB_VERIFY_OBJECTS)
+		check_objects(ctx, objects, pass, manifest);
+	else if (check_layers(ctx, objects, pass, manifest))
+		return true;
+	return end_layers(ctx, objects, pass, manifest);
 }
 
 bool

@@ -38,6 +38,9 @@ typedef enum BbVerifyLevel
 	BB_VERIFY_PAGES
 } BbVerifyLevel;
 
+/* A pass looks at the pages of so many LSNs at most. */
+#define BB_VERIFY_LSNS_MAX 100
+
 /* More than so many findings are counted, but not kept. */
 #define BB_FINDINGS_MAX 1000
 
@@ -55,9 +58,16 @@ typedef struct BbVerifyPass
 	uint64		file_id;
 	bool		layers_done;
 
+	/* the LSNs whose pages are checked, and where that is (verify_pages.h) */
+	int			nlsns;
+	XLogRecPtr	lsns[BB_VERIFY_LSNS_MAX];
+	int			lsn_at;
+	BbKey		key;
+
 	uint64		layers_total; /* as of the last step */
 	uint64		layers;		  /* checked */
 	uint64		bytes;		  /* of them */
+	uint64		pages;		  /* checked, of all LSNs */
 	uint64		nfindings;
 	List	   *findings; /* BbFinding *, the first BB_FINDINGS_MAX */
 } BbVerifyPass;
@@ -72,9 +82,14 @@ extern const char *bb_verify_level_name(BbVerifyLevel level);
  */
 extern BbVerifyLevel bb_verify_level_of(const char *name);
 
-/* bb_verify_begin - begin a pass, allocated in CurrentMemoryContext. */
-extern BbVerifyPass *bb_verify_begin(const char *timeline,
-									 BbVerifyLevel level);
+/*
+ * bb_verify_begin - begin a pass, allocated in CurrentMemoryContext.
+ *
+ * At level PAGES, it goes on to the pages of "lsns"; of the end of the timeline
+ * if there is none.  An LSN that can't be read when its turn comes is omitted.
+ */
+extern BbVerifyPass *bb_verify_begin(const char *timeline, BbVerifyLevel level,
+									 const XLogRecPtr *lsns, int nlsns);
 
 /*
  * bb_verify_step - do the next piece of a pass.
@@ -83,5 +98,8 @@ extern BbVerifyPass *bb_verify_begin(const char *timeline,
  */
 extern bool bb_verify_step(const BbReqCtx *ctx, BbObjectStore *objects,
 						   BbVerifyPass *pass);
+
+/* bb_verify_lsn_readable - does the manifest say that this LSN can be read? */
+extern bool bb_verify_lsn_readable(const BbManifest *manifest, XLogRecPtr lsn);
 
 #endif /* BB_VERIFY_H */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/pagecheck.h"
 #include "base/settings.h"
 #include "import/import_internal.h"
 #include "ingest/invalidpages.h"

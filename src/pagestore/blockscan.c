@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "backup/blockscan.h"
+#include "pagestore/blockscan.h"
 
 void
 bb_blockscan_init(BbBlockScan *blocks, const BbSnapshot *snapshot)

@@ -1,0 +1,105 @@
+# bb_verify() with the level "pages": nothing is found in a whole store, at any
+# LSN; what checksums can't show is found: values that were changed with all
+# checksums made right.
+#
+# CI changes a dozen stores; BB_ROUNDS is the number by hand.
+
+use strict;
+use warnings;
+use BBackup;
+
+my $rounds = $ENV{BB_ROUNDS} // 12;
+my $seed = draw_seed();
+
+srand $seed;
+
+# --- a store with everything in it is whole, at many LSNs
+
+my ($base, $archive, $middle) =
+  filled_archive('--wal-segsize=1', '--data-checksums');
+my $store = new_store('store', "bbackup.upkeep_cpu_share = 100\n"
+	  . "bbackup.compression = none\n");
+import_directory($store, $base);
+ingest($store, $archive, 'main', $middle);
+ingest($store, $archive);
+$store->safe_psql('postgres', "SELECT bb_create_branch('branch',"
+	  . " lsn => '$middle')");
+
+my $session = start_session($store);
+is(ask($session, "SELECT * FROM bb_verify(timeline => '$_', level => 'pages')"),
+	'', "nothing is found in timeline $_, at its start, middle and end")
+  foreach qw(main branch);
+my @lsns = split /\n/, ask($session,
+	'SELECT start_lsn + (end_lsn - start_lsn) * i / 8 FROM bb_timelines(),'
+	  . " generate_series(1, 7) i WHERE timeline = 'main'");
+my $lsns = join ',', @lsns;
+is( ask($session, "SELECT * FROM bb_verify(timeline => 'main',"
+		  . " level => 'pages', lsns => '{$lsns}')"),
+	'', 'nor at ' . @lsns . ' other LSNs');
+like(ask($session, "SELECT * FROM bb_verify(timeline => 'main',"
+		  . " level => 'pages', lsns => '{FFFFFF/0}')"),
+	qr/22023: timeline "main" cannot be read at FFFFFF\/0/,
+	'an LSN has to be one of the timeline');
+like(ask($session, "SELECT * FROM bb_verify(lsns => '{FFFFFF/0}')"),
+	qr/22023: argument "lsns" requires/, 'which is one timeline');
+$store->safe_psql('postgres', "SELECT bb_drop_timeline('branch')");
+
+# --- values that were changed, with all checksums right
+
+my $place = PostgreSQL::Test::Utils::tempdir;
+my $mutate = "$place/store_mutate";
+system_or_bail($ENV{CC} // 'cc', '-O1', '-o', $mutate,
+	glob 'test/fuzz/mutate/*.c');
+my $timeline = store_directory($store) . '/timelines/main';
+my $pristine = "$place/pristine";
+system_or_bail('cp', '-a', $timeline, $pristine);
+my $end = ask($session, 'SELECT end_lsn FROM bb_timelines()');
+
+my (%kinds, %count, @failures);
+foreach my $round (1 .. $rounds)
+{
+	my $round_seed = $seed + $round;
+
+	system_or_bail('sh', '-c',
+		"rm -rf '$timeline' && cp -al '$pristine' '$timeline'");
+	my $said = `$mutate $round_seed '$timeline'`;
+	die 'store_mutate failed' if $? != 0;
+
+	my $found = ask($session,
+		"SELECT string_agg(kind, ' ') FROM bb_verify(timeline => 'main',"
+		  . " level => 'pages', lsns => '{$end}')")
+	  // die "the session died: $round_seed, $said";
+	my $answer = ask($session,
+		"SELECT files FROM bb_restore('$place/restored', lsn => '$end')");
+	my $bad = $answer =~ /ERROR/ ? 'cannot be read' : '';
+
+	if (!$bad && system("pg_checksums --check -D '$place/restored' >/dev/null 2>&1") != 0)
+	{
+		$bad = 'has a page with a wrong checksum';
+	}
+	system_or_bail('rm', '-rf', "$place/restored");
+	if ($found =~ /ERROR/)
+	{
+		push @failures, "$round_seed: bb_verify failed: $found: $said"
+		  if $found !~ /42704|XX001|55000|22023: timeline "main" cannot be read at/;
+		next;
+	}
+	$kinds{$_}++ foreach split / /, $found;
+	$count{ $found ? 'found' : 'not found' }++;
+	$count{'found, though a backup is possible'}++ if $found && !$bad;
+	push @failures, "$round_seed: a backup $bad: $answer: $said"
+	  if $bad && !$found;
+}
+is("@failures", '',
+	"what makes a backup fail or wrong is found, from seed $seed on");
+note join ', ', map { "$_: $count{$_}" } sort keys %count;
+note join ', ', map { "$_: $kinds{$_}" } sort keys %kinds;
+if ($rounds >= 12)
+{
+	ok($kinds{$_}, "findings of kind $_") foreach qw(page read);
+}
+
+end_session($session);
+unlike(slurp_file($store->logfile), qr/PANIC|TRAP:/, 'no backend crashed');
+
+done_testing();
