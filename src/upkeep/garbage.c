@@ -9,12 +9,17 @@
 
 #include "upkeep/garbage.h"
 
-/* Delta layers whose key ranges overlap, directly or through others. */
+/*
+ * Delta layers whose key ranges overlap, directly or through others, and whose
+ * LSNs have no hole.
+ */
 typedef struct Heap
 {
-	BbKeyRange	keys;
-	int			first; /* of the layers in the order of their keys */
+	const BbLayerDesc **layers;
 	int			n;
+	BbKeyRange	keys;
+	XLogRecPtr	lsn_start;
+	XLogRecPtr	lsn_end;
 } Heap;
 
 static int
@@ -42,97 +47,100 @@ layers_below(const BbManifest *manifest, XLogRecPtr lsn, int *n)
 	return layers;
 }
 
-/* Return the heap that begins at a layer. */
-static Heap
-heap_at(const BbLayerDesc **layers, int n, int first)
+/* How many layers, in the order of their keys, overlap one after the other? */
+static int
+overlapping(const BbLayerDesc **layers, int n)
 {
-	Heap		heap = {layers[first]->keys, first, 1};
+	BbKey		end = layers[0]->keys.end;
+	int			count = 1;
 
-	while (first + heap.n < n &&
-		   bb_key_compare(&layers[first + heap.n]->keys.start,
-						  &heap.keys.end) < 0)
+	while (count < n && bb_key_compare(&layers[count]->keys.start, &end) < 0)
 	{
-		const BbKey *end = &layers[first + heap.n]->keys.end;
-
-		if (bb_key_compare(end, &heap.keys.end) > 0)
-			heap.keys.end = *end;
-		heap.n++;
+		if (bb_key_compare(&layers[count]->keys.end, &end) > 0)
+			end = layers[count]->keys.end;
+		count++;
 	}
-	return heap;
+	return count;
 }
-
-/* The sizes of the layers of a heap. */
-typedef struct Sizes
-{
-	XLogRecPtr	lowest_end; /* of the lowest layers */
-	XLogRecPtr	lsn_end;	/* of all */
-	uint64		lowest;		/* bytes */
-	uint64		upper;
-	int			depth; /* LSN ranges above the lowest */
-} Sizes;
 
 static int
 compare_lsns(const void *a, const void *b)
 {
-	XLogRecPtr	left = *(const XLogRecPtr *) a;
-	XLogRecPtr	right = *(const XLogRecPtr *) b;
+	const BbLayerDesc *left = *(const BbLayerDesc *const *) a;
+	const BbLayerDesc *right = *(const BbLayerDesc *const *) b;
 
-	return left < right ? -1 : left > right;
+	if (left->lsn_start != right->lsn_start)
+		return left->lsn_start < right->lsn_start ? -1 : 1;
+	return left->lsn_end < right->lsn_end ? -1
+										  : left->lsn_end > right->lsn_end;
 }
 
-static Sizes
-sizes_of(const BbLayerDesc **layers, const Heap *heap)
+/* The heap of the first layers, in the order of LSNs, up to a hole. */
+static Heap
+heap_at(const BbLayerDesc **layers, int n)
 {
-	Sizes		sizes = {.lowest_end = PG_UINT64_MAX};
-	XLogRecPtr *ends = palloc_extended((Size) heap->n * sizeof(XLogRecPtr),
-									   MCXT_ALLOC_HUGE);
+	Heap		heap = {.layers = layers,
+						.keys = layers[0]->keys,
+						.lsn_start = layers[0]->lsn_start,
+						.lsn_end = layers[0]->lsn_end};
 
-	for (int i = 0; i < heap->n; i++)
+	while (heap.n < n && layers[heap.n]->lsn_start <= heap.lsn_end)
 	{
-		const BbLayerDesc *layer = layers[heap->first + i];
+		const BbLayerDesc *layer = layers[heap.n++];
 
-		ends[i] = layer->lsn_end;
-		sizes.lowest_end = Min(sizes.lowest_end, layer->lsn_end);
-		sizes.lsn_end = Max(sizes.lsn_end, layer->lsn_end);
+		heap.lsn_end = Max(heap.lsn_end, layer->lsn_end);
+		if (bb_key_compare(&layer->keys.start, &heap.keys.start) < 0)
+			heap.keys.start = layer->keys.start;
+		if (bb_key_compare(&layer->keys.end, &heap.keys.end) > 0)
+			heap.keys.end = layer->keys.end;
 	}
-	for (int i = 0; i < heap->n; i++)
-		if (ends[i] == sizes.lowest_end)
-			sizes.lowest += layers[heap->first + i]->size;
-		else
-			sizes.upper += layers[heap->first + i]->size;
-	qsort(ends, heap->n, sizeof(XLogRecPtr), compare_lsns);
-	for (int i = 1; i < heap->n; i++)
-		sizes.depth += ends[i] != ends[i - 1];
-	pfree(ends);
-	return sizes;
-}
-
-/* Have the upper layers more than their points need, and enough of it? */
-static bool
-is_worth(const Sizes *sizes, const BbReadable *readable)
-{
-	int			npoints = 0;
-
-	for (int i = 0; i < readable->npoints; i++)
-		npoints += readable->points[i].lsn >= sizes->lowest_end &&
-			readable->points[i].lsn < sizes->lsn_end;
-	return sizes->depth > npoints && sizes->upper >= sizes->lowest;
+	return heap;
 }
 
 /*
- * Has the manifest a delta layer that lies between those of the heap?  One that
- * reaches above the start may, until merging has put things right.
+ * Do the layers lie one above the other more often than the readable LSNs among
+ * theirs need, and are the upper ones as large as the lowest ones?
  */
 static bool
-is_interleaved(const BbManifest *manifest, XLogRecPtr start, const Heap *heap,
-			   const Sizes *sizes)
+is_worth(const Heap *heap, const BbReadable *readable)
+{
+	XLogRecPtr	lowest_end = heap->layers[0]->lsn_end;
+	uint64		lowest = 0;
+	uint64		upper = 0;
+	int			runs = 0;
+	int			needed = 1;
+	XLogRecPtr	last = InvalidXLogRecPtr;
+
+	for (int i = 0; i < heap->n; i++)
+	{
+		const BbLayerDesc *layer = heap->layers[i];
+
+		runs += layer->lsn_start != last;
+		last = layer->lsn_start;
+		if (layer->lsn_start < lowest_end)
+			lowest += layer->size;
+		else
+			upper += layer->size;
+	}
+	for (int i = 0; i < readable->npoints; i++)
+		needed += readable->points[i].lsn >= heap->lsn_start &&
+			readable->points[i].lsn < heap->lsn_end - 1;
+	return runs > needed && upper >= lowest;
+}
+
+/*
+ * Has the manifest another delta layer of these keys and LSNs?  One that reaches
+ * above the start may be there until the start has passed it.
+ */
+static bool
+is_interleaved(const BbManifest *manifest, XLogRecPtr start, const Heap *heap)
 {
 	for (int i = 0; i < manifest->nlayers; i++)
 	{
 		const BbLayerDesc *layer = &manifest->layers[i];
 
 		if (!layer->image && layer->lsn_end - 1 > start &&
-			layer->lsn_start < sizes->lsn_end &&
+			layer->lsn_start < heap->lsn_end &&
 			bb_key_compare(&layer->keys.start, &heap->keys.end) < 0 &&
 			bb_key_compare(&heap->keys.start, &layer->keys.end) < 0)
 			return true;
@@ -141,8 +149,7 @@ is_interleaved(const BbManifest *manifest, XLogRecPtr start, const Heap *heap,
 }
 
 static void
-set_job(BbUpkeepJob *job, const BbLayerDesc **layers, const Heap *heap,
-		XLogRecPtr start)
+set_job(BbUpkeepJob *job, const Heap *heap, XLogRecPtr start)
 {
 	*job =
 		(BbUpkeepJob){.kind = BB_UPKEEP_SQUASH,
@@ -151,10 +158,9 @@ set_job(BbUpkeepJob *job, const BbLayerDesc **layers, const Heap *heap,
 					  .why = "history before the window that no point needs"};
 	for (int i = 0; i < heap->n; i++)
 	{
-		const BbLayerDesc *layer = layers[heap->first + i];
-
-		job->inputs = lappend(job->inputs, unconstify(BbLayerDesc *, layer));
-		job->bytes += layer->size;
+		job->inputs = lappend(job->inputs,
+							  unconstify(BbLayerDesc *, heap->layers[i]));
+		job->bytes += heap->layers[i]->size;
 	}
 }
 
@@ -165,17 +171,21 @@ bb_garbage_next(const BbManifest *manifest, const BbReadable *readable,
 	int			n;
 	const BbLayerDesc **layers = layers_below(manifest, readable->start, &n);
 
-	for (int first = 0; first < n;)
+	for (int first = 0, count; first < n; first += count)
 	{
-		Heap		heap = heap_at(layers, n, first);
-		Sizes		sizes = sizes_of(layers, &heap);
-
-		first += heap.n;
-		if (is_worth(&sizes, readable) &&
-			!is_interleaved(manifest, readable->start, &heap, &sizes))
+		count = overlapping(layers + first, n - first);
+		qsort(layers + first, count, sizeof(BbLayerDesc *), compare_lsns);
+		for (int done = 0; done < count;)
 		{
-			set_job(job, layers, &heap, readable->start);
-			return true;
+			Heap		heap = heap_at(layers + first + done, count - done);
+
+			done += heap.n;
+			if (is_worth(&heap, readable) &&
+				!is_interleaved(manifest, readable->start, &heap))
+			{
+				set_job(job, &heap, readable->start);
+				return true;
+			}
 		}
 	}
 	return false;

@@ -22,10 +22,10 @@
 /*
  * bb_garbage_next - find delta layers to squash.
  *
- * Sets *job to a job whose inputs are all delta layers of its key range with
- * LSNs up to job->lsn, which is the start: the job's layers replace them.  No
- * other delta layer of that key range has LSNs among theirs.  Returns false
- * if there is none.
+ * Sets *job to a SQUASH (rewrite.h) of layers whose LSNs are up to job->lsn,
+ * which is the start.  Returns false if there is none.  Once it is done, there is
+ * no more to do for these layers until the start moves on: the rewrite leaves
+ * one run for each readable LSN among theirs.
  */
 extern bool bb_garbage_next(const BbManifest *manifest,
 							const BbReadable *readable, BbUpkeepJob *job);

@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_retention.c
+ *	  Periods, points, pins, and the removal of retired layers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "layer/manifest_edit.h"
+#include "model.h"
+#include "upkeep/keeps.h"
+#include "upkeep/periods.h"
+#include "upkeep/points.h"
+#include "upkeep/removal.h"
+#include "upkeep/retention.h"
+
+/* 2026-11-30 00:00 UTC, a Monday */
+#define MONDAY INT64CONST(1795996800)
+#define HOUR 3600
+#define DAY (24 * HOUR)
+
+/* ---- periods ---- */
+
+UNIT_TEST(periods_of_times)
+{
+	CHECK(strcmp(bb_period_label(BB_PERIOD_HOUR, MONDAY + HOUR - 1),
+				 "hourly 2026-11-30 00:00") == 0);
+	CHECK(strcmp(bb_period_label(BB_PERIOD_DAY, MONDAY), "daily 2026-11-30") ==
+		  0);
+	CHECK(strcmp(bb_period_label(BB_PERIOD_WEEK, MONDAY + 7 * DAY - 1),
+				 "weekly 2026-11-30") == 0);
+	CHECK(strcmp(bb_period_label(BB_PERIOD_WEEK, MONDAY - 1),
+				 "weekly 2026-11-23") == 0);
+	CHECK(strcmp(bb_period_label(BB_PERIOD_MONTH, MONDAY + DAY),
+				 "monthly 2026-12") == 0);
+	CHECK(strcmp(bb_period_label(BB_PERIOD_YEAR, MONDAY), "yearly 2026") == 0);
+	CHECK(strcmp(bb_period_label(BB_PERIOD_WEEK, 0), "weekly 1970-01-01") ==
+		  0);
+
+	/* a period changes where its label does, and numbers rise by one */
+	for (int unit = 0; unit < BB_PERIOD_UNITS; unit++)
+		for (int64 time = 0; time < MONDAY; time += 977 * HOUR)
+		{
+			int64		before = bb_period_of((BbPeriodUnit) unit, time);
+			int64		after = bb_period_of((BbPeriodUnit) unit, time + HOUR);
+			char	   *label = bb_period_label((BbPeriodUnit) unit, time);
+
+			CHECK(after == before || after == before + 1);
+			CHECK((strcmp(label,
+						  bb_period_label((BbPeriodUnit) unit, time + HOUR)) ==
+				   0) == (after == before));
+		}
+}
+
+UNIT_TEST(periods_as_text)
+{
+	BbRetention retention = {.window_s = 5, .hourly = 7};
+
+	bb_periods_parse("  daily 30,MONTHLY   12 ", &retention);
+	CHECK(retention.hourly == 0 && retention.daily == 30 &&
+		  retention.monthly == 12 && retention.window_s == 5);
+	CHECK(strcmp(bb_periods_text(&retention), "daily 30, monthly 12") == 0);
+	CHECK(bb_periods_any(&retention));
+	bb_periods_parse("weekly 0", &retention);
+	CHECK(!bb_periods_any(&retention));
+	CHECK(strcmp(bb_periods_text(&retention), "") == 0);
+	bb_periods_parse("", &retention);
+	CHECK_ERROR(bb_periods_parse("daily", &retention),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_periods_parse("daily -1", &retention),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_periods_parse("daily 1,", &retention),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_periods_parse("daily 1 weekly 2", &retention),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_periods_parse("days 1", &retention),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_periods_parse("daily 1, daily 2", &retention),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(bb_periods_parse("daily 99999999999", &retention),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+}
+
+/* ---- points ---- */
+
+/* "LSN(why) …" of the points that are chosen. */
+static char *
+choose(const BbManifest *manifest, List *branches, const BbPoint *moments,
+	   int n, int64 next)
+{
+	BbPoints   *points = bb_points_choose(manifest, branches, moments, n, next,
+										  MONDAY);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < points->n; i++)
+		appendStringInfo(&text, "%s%d(%s)", i > 0 ? " " : "",
+						 (int) points->points[i].lsn, points->why[i]);
+	return text.data;
+}
+
+#define CHECK_TEXT(actual, expected)                                    \
+	do                                                                  \
+	{                                                                   \
+		char	   *actual_ = (actual);                                 \
+		if (strcmp(actual_, expected) != 0)                             \
+			elog(ERROR, "\"%s\" instead of \"%s\"", actual_, expected); \
+	} while (0)
+
+UNIT_TEST(points_of_periods)
+{
+	BbManifest	manifest = {0};
+	BbRetention *retention = &manifest.keeps.retention;
+	BbPoint		moments[] = {{10, MONDAY - 3 * DAY},
+							 {20, MONDAY - 2 * DAY},
+							 {30, MONDAY - 2 * DAY + HOUR},
+							 {40, MONDAY - DAY},
+							 {50, MONDAY},
+							 {60, MONDAY + HOUR}};
+
+	CHECK_TEXT(choose(&manifest, NIL, moments, 6, MONDAY + DAY), "");
+	retention->daily = 2;
+	CHECK_TEXT(choose(&manifest, NIL, moments, 6, MONDAY + DAY),
+			   "40(daily 2026-11-29) 60(daily 2026-11-30)");
+	/* the day isn't over: its last LSN is in the window */
+	CHECK_TEXT(choose(&manifest, NIL, moments, 6, MONDAY + DAY - 1),
+			   "30(daily 2026-11-28) 40(daily 2026-11-29)");
+	retention->daily = 0;
+	retention->weekly = 2;
+	CHECK_TEXT(choose(&manifest, NIL, moments, 6, MONDAY + 2 * HOUR),
+			   "40(weekly 2026-11-23)");
+	retention->daily = 9;
+	retention->hourly = 1;
+	CHECK_TEXT(choose(&manifest, NIL, moments, 6, MONDAY + 2 * HOUR),
+			   "10(daily 2026-11-27) 30(daily 2026-11-28) "
+			   "40(daily 2026-11-29, weekly 2026-11-23) "
+			   "60(hourly 2026-11-30 01:00)");
+}
+
+/* The clock was set back by a day: a day comes twice. */
+UNIT_TEST(points_of_a_clock_set_back)
+{
+	BbManifest	manifest = {.keeps.retention.daily = 2};
+	BbPoint		moments[] = {{10, MONDAY - DAY},
+							 {20, MONDAY},
+							 {30, MONDAY - DAY},
+							 {40, MONDAY - DAY + HOUR},
+							 {50, MONDAY}};
+
+	CHECK_TEXT(choose(&manifest, NIL, moments, 5, MONDAY + DAY),
+			   "10(daily 2026-11-29) 20(daily 2026-11-30) "
+			   "40(daily 2026-11-29) 50(daily 2026-11-30)");
+}
+
+UNIT_TEST(points_of_pins_and_branches)
+{
+	BbPin		pins[] = {{"a", 20, "", "", 0, 0},
+						  {"b", 30, "", "", 0, MONDAY},
+						  {"c", 30, "", "", 0, MONDAY + 1},
+						  {"d", 15, "", "", 0, 0},
+						  {"e", 70, "", "", 0, 0}};
+	BbManifest	manifest = {.keeps = {.npins = 5, .pins = pins}};
+	BbPoint		moments[] = {{10, 0}, {20, 0}, {30, 0}, {40, 0}};
+	BbBranch	branch = {.name = "x", .lsn = 20};
+	BbBranch	later = {.name = "y", .lsn = 60};
+
+	/* an expired pin holds nothing, nor does one of an LSN that is no moment */
+	CHECK_TEXT(choose(&manifest, list_make2(&branch, &later), moments, 4, 0),
+			   "20(pin \"a\", branch \"x\") 30(pin \"c\")");
+}
+
+/* ---- edits ---- */
+
+static BbManifest *
+make_timeline(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	BbManifest	manifest = model_manifest("main");
+	BbManifestEdit edit = {.base = &manifest};
+
+	edit.added = list_make2(model_write_delta(ctx, objects, "main", 100, 500),
+							model_write_delta(ctx, objects, "main", 500,
+											  1000));
+	return bb_manifest_edit(ctx, objects, &edit);
+}
+
+static BbPin
+pin_at(const char *name, XLogRecPtr lsn)
+{
+	return (BbPin){.name = pstrdup(name),
+				   .lsn = lsn,
+				   .reason = "",
+				   .owner = "me",
+				   .created_at = MONDAY};
+}
+
+/* Of a pin and a start that moves past it, the first one wins. */
+UNIT_TEST(retention_pin_meets_start)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbManifestPoints none = {0};
+	BbPoint		point = {.lsn = 300};
+	BbManifestPoints points = {1, &point};
+	BbManifestEdit move = {.base = base, .start_lsn = 600, .points = &none};
+	BbPin		early = pin_at("early", 300);
+	BbPin		other = pin_at("other", 400);
+	BbPin		moved = pin_at("early", 700);
+
+	bb_keeps_pin(ctx, objects, "main", &early);
+	CHECK_ERROR(bb_manifest_edit(ctx, objects, &move), ERRCODE_OBJECT_IN_USE);
+	CHECK(strstr(unit_last_detail, "pin \"early\" was set") != NULL);
+
+	move.base = bb_manifest_read(ctx, objects, "main");
+	move.points = &points;
+	(void) bb_manifest_edit(ctx, objects, &move);
+	CHECK_ERROR(bb_keeps_pin(ctx, objects, "main", &other),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK_ERROR(bb_keeps_pin(ctx, objects, "main", &moved),
+				ERRCODE_DUPLICATE_OBJECT);
+	bb_keeps_unpin(ctx, objects, "main", "early");
+	CHECK_ERROR(bb_keeps_unpin(ctx, objects, "main", "early"),
+				ERRCODE_UNDEFINED_OBJECT);
+	other.lsn = 300;
+	bb_keeps_pin(ctx, objects, "main", &other); /* a point can be pinned */
+}
+
+UNIT_TEST(retention_changed_meanwhile)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbManifestPoints none = {0};
+	BbManifestEdit move = {.base = base, .start_lsn = 600, .points = &none};
+	BbRetentionChange change = {.window = true, .window_s = 7 * DAY};
+
+	bb_keeps_set(ctx, objects, "main", &change);
+	CHECK_ERROR(bb_manifest_edit(ctx, objects, &move), ERRCODE_OBJECT_IN_USE);
+	CHECK(strstr(unit_last_detail, "retention was changed") != NULL);
+	CHECK(bb_manifest_read(ctx, objects, "main")->start_lsn == 100);
+}
+
+/* ---- removal ---- */
+
+static bool
+is_there(const BbReqCtx *ctx, BbObjectStore *objects, const BbLayerDesc *layer)
+{
+	int			error;
+
+	ERROR_OF(bb_object_close(
+				 bb_object_open(ctx, objects,
+								bb_layer_object_name("main", layer))),
+			 error);
+	CHECK(error == 0 || error == ERRCODE_UNDEFINED_FILE);
+	return error == 0;
+}
+
+UNIT_TEST(removal_when_due)
+{
+	int			delay = bb_setting_removal_delay_s;
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbLayerDesc layer = base->layers[0];
+	BbManifestEdit retire = {.base = base, .retired_at = MONDAY};
+	BbManifest *now;
+
+	bb_setting_removal_delay_s = HOUR;
+	retire.removed = list_make1(&base->layers[0]);
+	now = bb_manifest_edit(ctx, objects, &retire);
+	CHECK(now->keeps.nretired == 1 && now->nlayers == 1);
+
+	/* not yet; and not if the clock was set back by a day */
+	now = bb_removal_run(ctx, objects, now, MONDAY + HOUR - 1);
+	CHECK(now->keeps.nretired == 1);
+	now = bb_removal_run(ctx, objects, now, MONDAY - DAY);
+	CHECK(now->keeps.nretired == 1 && is_there(ctx, objects, &layer));
+
+	/* two at once: the second one has the manifest of before */
+	base = now;
+	now = bb_removal_run(ctx, objects, base, MONDAY + HOUR);
+	CHECK(now->keeps.nretired == 0 && !is_there(ctx, objects, &layer));
+	CHECK(is_there(ctx, objects, &now->layers[0]));
+	CHECK(bb_removal_run(ctx, objects, base, MONDAY + HOUR)->generation ==
+		  now->generation);
+
+	/* without a delay, at once, but not before it was retired */
+	bb_setting_removal_delay_s = 0;
+	CHECK(bb_removal_due(&(BbRetired){.since = MONDAY}, MONDAY));
+	CHECK(!bb_removal_due(&(BbRetired){.since = MONDAY}, MONDAY - 1));
+	bb_setting_removal_delay_s = delay;
+}
+
+/* The server died after the object was removed: the layer is forgotten. */
+UNIT_TEST(removal_after_crash)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbManifestEdit retire = {.base = base, .retired_at = MONDAY};
+	BbManifest *now;
+
+	retire.removed = list_make1(&base->layers[0]);
+	now = bb_manifest_edit(ctx, objects, &retire);
+	bb_objstore_remove(ctx, objects,
+					   bb_layer_object_name("main", &base->layers[0]));
+	now = bb_removal_run(ctx, objects, now, MONDAY + 10 * DAY);
+	CHECK(now->keeps.nretired == 0 && now->nlayers == 1);
+}
+
+/* A layer that is named, whatever else is said of it, is not removed. */
+UNIT_TEST(removal_of_a_layer_that_is_named)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbLayerDesc layer = base->layers[0];
+	BbManifestEdit retire = {.base = base, .retired_at = MONDAY};
+	BbManifestEdit again = {.added = list_make1(&layer)};
+	BbManifest *now;
+
+	retire.removed = list_make1(&base->layers[0]);
+	again.base = bb_manifest_edit(ctx, objects, &retire);
+	now = bb_manifest_edit(ctx, objects, &again);
+	CHECK(now->nlayers == 2 && now->keeps.nretired == 1);
+	now = bb_removal_run(ctx, objects, now, MONDAY + 10 * DAY);
+	CHECK(now->keeps.nretired == 0 && is_there(ctx, objects, &layer));
+}
