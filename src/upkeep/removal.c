@@ -19,16 +19,6 @@ bb_removal_due(const BbRetired *retired, int64 now)
 	return age >= 0 && age >= bb_setting_removal_delay_s;
 }
 
-/* Does the manifest have the layer, although it was retired? */
-static bool
-is_named(const BbManifest *manifest, const BbLayerDesc *layer)
-{
-	for (int i = 0; i < manifest->nlayers; i++)
-		if (manifest->layers[i].file_id == layer->file_id)
-			return true;
-	return false;
-}
-
 List *
 bb_removal_list(const BbManifest *manifest, int64 now)
 {

@@ -11,6 +11,8 @@
  * makes that rare.  The object is removed first: a crash in between leaves a
  * retired layer without an object, and the next removal forgets it.
  *
+ * A manifest can't have a layer both in use and retired.
+ *
  * The age is that of the server's clock.  A layer that was retired in the
  * future, since the clock was set back, isn't due.
  *

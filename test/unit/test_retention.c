@@ -305,21 +305,3 @@ UNIT_TEST(removal_after_crash)
 	now = bb_removal_run(ctx, objects, now, MONDAY + 10 * DAY);
 	CHECK(now->keeps.nretired == 0 && now->nlayers == 1);
 }
-
-/* A layer that is named, whatever else is said of it, is not removed. */
-UNIT_TEST(removal_of_a_layer_that_is_named)
-{
-	BbObjectStore *objects = unit_store(ctx);
-	BbManifest *base = make_timeline(ctx, objects);
-	BbLayerDesc layer = base->layers[0];
-	BbManifestEdit retire = {.base = base, .retired_at = MONDAY};
-	BbManifestEdit again = {.added = list_make1(&layer)};
-	BbManifest *now;
-
-	retire.removed = list_make1(&base->layers[0]);
-	again.base = bb_manifest_edit(ctx, objects, &retire);
-	now = bb_manifest_edit(ctx, objects, &again);
-	CHECK(now->nlayers == 2 && now->keeps.nretired == 1);
-	now = bb_removal_run(ctx, objects, now, MONDAY + 10 * DAY);
-	CHECK(now->keeps.nretired == 0 && is_there(ctx, objects, &layer));
-}
