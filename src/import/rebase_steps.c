@@ -97,7 +97,7 @@ bb_rebase_begin(const BbReqCtx *ctx, BbObjectStore *objects,
 				 errhint("Import it again.")));
 	if (bb_manifest_gap_open(manifest))
 		manifest = remove_gap(ctx, objects, manifest, &removed);
-	bb_manifest_sweep(ctx, objects, timeline, manifest);
+	(void) bb_manifest_sweep(ctx, objects, timeline);
 
 	rebase->manifest = manifest;
 	rebase->place.objects = objects;

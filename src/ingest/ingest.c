@@ -441,7 +441,7 @@ ingest_locked(const BbReqCtx *ctx, BbObjectStore *objects,
 				 errhint("Import it again.")));
 	if (aim->backup == NULL)
 		check_gaps(manifest);
-	bb_manifest_sweep(ctx, objects, timeline, manifest);
+	(void) bb_manifest_sweep(ctx, objects, timeline);
 	result = run(ctx, objects, manifest, origin, aim);
 	bb_progress_end();
 	MemoryContextSwitchTo(caller);

@@ -104,19 +104,22 @@ extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *objects,
 
 /*
  * bb_manifest_sweep - remove the layers of a timeline that its manifest doesn't
- * name, and the remains of unfinished writers.
+ * name, not even as retired, and the remains of unfinished writers.
  *
- * "manifest" is NULL if there is none.  Objects whose names no layer can have
- * are kept, with a WARNING.
+ * Objects whose names no layer can have are kept, with a WARNING.  Returns false,
+ * with nothing removed, if upkeep is writing layers: those that it hasn't
+ * committed yet aren't named.
  *
  * REQUIRES: the timeline's lock.
  */
-extern void bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
-							  const char *timeline,
-							  const BbManifest *manifest);
+extern bool bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
+							  const char *timeline);
 
 /*
  * bb_manifest_remove - remove the manifest of a timeline, then its layers.
+ *
+ * Upkeep that is writing layers can't commit them any more.  Waits a few seconds
+ * for it to end.
  *
  * REQUIRES: the timeline's lock.
  */
@@ -131,6 +134,17 @@ extern void bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *objects,
  */
 extern void bb_manifest_lock(const BbReqCtx *ctx, BbObjectStore *objects,
 							 const char *timeline);
+
+/*
+ * bb_manifest_try_lock_upkeep - take the lock of upkeep, which writes layers beside
+ * the holder of the writer lock, until CurrentMemoryContext is reset.
+ *
+ * Returns false if another session holds it.  Whoever writes layers without the
+ * writer lock holds this one until they are committed or removed.
+ */
+extern bool bb_manifest_try_lock_upkeep(const BbReqCtx *ctx,
+										BbObjectStore *objects,
+										const char *timeline);
 
 /*
  * bb_manifest_lock_tree - take the lock of sessions that make or drop

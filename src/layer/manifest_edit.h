@@ -29,8 +29,9 @@
  * - a layer to add isn't in the store any more: whatever makes a timeline
  *	 again first removes all layers that no manifest names.
  *
- * Locks only prevent wasted work.  Edits keep a timeline correct without them,
- * if no session sweeps the layers of another one before it commits them.
+ * Locks only prevent wasted work, and keep a sweep from layers that aren't
+ * committed yet (bb_manifest_sweep).  Otherwise edits keep a timeline correct
+ * without them.
  *
  *-------------------------------------------------------------------------
  */

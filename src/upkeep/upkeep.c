@@ -201,8 +201,8 @@ look(Step *step, BbUpkeepOutcome *outcome)
 static bool
 lock(Step *step)
 {
-	return bb_objstore_lock(step->ctx, step->objects,
-							psprintf("timelines/%s/upkeep", step->timeline));
+	return bb_manifest_try_lock_upkeep(step->ctx, step->objects,
+									   step->timeline);
 }
 
 static void

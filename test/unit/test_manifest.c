@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "layer/manifest.h"
 #include "model.h"
+#include "utils/timestamp.h"
 
 UNIT_TEST(manifest_roundtrip)
 {
@@ -124,19 +125,76 @@ UNIT_TEST(manifest_of_another_timeline_is_noticed)
 	CHECK_ERROR(bb_manifest_read(ctx, objects, "b"), ERRCODE_DATA_CORRUPTED);
 }
 
-UNIT_TEST(manifest_sweep_keeps_what_is_named)
+static int
+count_layers(const BbReqCtx *ctx, BbObjectStore *objects)
 {
-	BbObjectStore *objects = unit_store(ctx);
+	return list_length(
+		bb_objstore_list(ctx, objects, "timelines/main/layers"));
+}
+
+static void
+sweeps(const BbReqCtx *ctx, BbObjectStore *objects)
+{
 	BbManifest	manifest = model_manifest("main");
+	BbRetired	retired = {*model_write_delta(ctx, objects, "main", 100, 900),
+						   1700000000};
+	MemoryContext context;
+	MemoryContext old;
 
 	manifest.layers[0] = *model_write_blocks(ctx, objects, "main", 0, 3, 100);
 	manifest.nlayers = 1;
+	manifest.keeps.nretired = 1;
+	manifest.keeps.retired = &retired;
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
 	(void) model_write_blocks(ctx, objects, "main", 0, 3, 200);
-	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 2);
-	bb_manifest_sweep(ctx, objects, "main", &manifest);
-	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 1);
-	bb_manifest_sweep(ctx, objects, "main", NULL);
-	CHECK(list_length(bb_objstore_list(ctx, objects, "timelines")) == 0);
+	CHECK(count_layers(ctx, objects) == 3);
+
+	/* upkeep has written the unnamed one */
+	context = unit_enter();
+	CHECK(bb_manifest_try_lock_upkeep(ctx, objects, "main"));
+	old = MemoryContextSwitchTo(
+		AllocSetContextCreate(context, "sweep", ALLOCSET_DEFAULT_SIZES));
+	CHECK(!bb_manifest_sweep(ctx, objects, "main"));
+	MemoryContextSwitchTo(old);
+	CHECK(count_layers(ctx, objects) == 3);
+	unit_leave(context);
+
+	/* retired ones remain, too */
+	CHECK(bb_manifest_sweep(ctx, objects, "main"));
+	CHECK(count_layers(ctx, objects) == 2);
+	bb_object_close(
+		bb_object_open(ctx, objects,
+					   bb_layer_object_name("main", &retired.layer)));
+
+	/* a timeline that is dropped has none any more */
+	bb_manifest_remove(ctx, objects, "main");
+	CHECK(bb_objstore_list(ctx, objects, "timelines") == NIL);
+	/* and whoever swept it gave the lock back */
+	CHECK(bb_manifest_try_lock_upkeep(ctx, objects, "main"));
+}
+
+UNIT_TEST(manifest_sweep_keeps_what_is_needed)
+{
+	sweeps(ctx, unit_store(ctx));
+	if (unit_s3_available())
+		sweeps(ctx, unit_s3_store(ctx));
+}
+
+/* A timeline can be dropped while upkeep of it hangs. */
+UNIT_TEST(manifest_remove_beside_upkeep)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest	manifest = model_manifest("main");
+	BbReqCtx	hasty = *ctx;
+
+	manifest.layers[0] = *model_write_blocks(ctx, objects, "main", 0, 3, 100);
+	manifest.nlayers = 1;
+	CHECK(bb_manifest_commit(ctx, objects, &manifest));
+	CHECK(bb_manifest_try_lock_upkeep(ctx, objects, "main"));
+	hasty.deadline = GetCurrentTimestamp() + 500 * 1000;
+	CHECK_ERROR(bb_manifest_remove(&hasty, objects, "main"),
+				ERRCODE_QUERY_CANCELED);
+	CHECK(bb_objstore_list(ctx, objects, "timelines") == NIL);
 }
 
 UNIT_TEST(timeline_names)
