@@ -43,10 +43,8 @@ bb_removal_run(const BbReqCtx *ctx, BbObjectStore *objects,
 	if (edit.forgotten == NIL)
 		return current;
 	foreach(cell, edit.forgotten)
-		if (!is_named(current, lfirst(cell)))
-			names = lappend(names,
-							bb_layer_object_name(current->timeline,
-												 lfirst(cell)));
+		names = lappend(names,
+						bb_layer_object_name(current->timeline, lfirst(cell)));
 	bb_objstore_remove_all(ctx, objects, names);
 	return bb_manifest_edit(ctx, objects, &edit);
 }
