@@ -37,8 +37,9 @@ typedef struct BbUpkeepJob
 	XLogRecPtr	lsn;	/* an image: of its layers; expire: the new start */
 	List	   *inputs; /* const BbLayerDesc *, of the manifest: layers that it
 						 * replaces, or retires; an image replaces none */
-	uint64		bytes;	/* about how many it has to read */
-	const char *why;	/* for people: one phrase */
+	List	   *cuts; /* const BbKey *, rising: a merge ends a layer there, too */
+	uint64		bytes; /* about how many it has to read */
+	const char *why;   /* for people: one phrase */
 } BbUpkeepJob;
 
 #endif /* BB_UPKEEP_JOB_H */

@@ -10,6 +10,7 @@
 #include "base/settings.h"
 #include "upkeep/policy_stack.h"
 #include "upkeep/policy_view.h"
+#include "utils/hsearch.h"
 
 /* A merge has so many inputs at most, since it keeps all of them open. */
 #define INPUTS_MAX 512
@@ -18,7 +19,7 @@
 #define BACKLOG 4
 
 /* The stack of the journal's part of the body. */
-#define JOURNAL_DEPTH 2
+#define JOURNAL_DEPTH 4
 
 /* A flush isn't taken for smaller than that, which is mostly fixed costs. */
 #define UNIT_BYTES (16 * 1024)
@@ -29,8 +30,14 @@
  */
 #define JOURNAL_BYTES (64 * 1024)
 
+/* An image that is so many times overdue cuts off flushes, too. */
+#define LATE 1.5
+
+/* A merge is cut into parts of at least that part of the size of a layer. */
+#define PARTS 8
+
 /* How many parts of the body are tried, if merges of others would be too large. */
-#define PARTS_MAX 64
+#define TRIES_MAX 64
 
 typedef struct Policy
 {
@@ -69,14 +76,14 @@ crosses_journal(const Policy *policy, const BbLayerDesc *layer)
 
 /* ---- images ---- */
 
-/* The bytes of changes in the head. */
+/* The bytes of changes in a run of the head. */
 static double
-head_bytes(const Policy *policy)
+run_bytes(const Policy *policy, const BbPolicyRun *run)
 {
 	const BbPolicyView *view = policy->view;
 	double		bytes = 0;
 
-	for (int i = 0; i < view->body; i++)
+	for (int i = run->first; i < run->end; i++)
 	{
 		const BbLayerDesc *layer = view->deltas[i];
 		uint64		size = bb_policyview_size(layer);
@@ -87,6 +94,17 @@ head_bytes(const Policy *policy)
 			bytes += size;
 	}
 	return bytes;
+}
+
+static bool
+is_cut(const Policy *policy, const BbPolicyRun *run)
+{
+	for (int i = run->first; i < run->end; i++)
+	{
+		if (crosses_journal(policy, policy->view->deltas[i]))
+			return false;
+	}
+	return true;
 }
 
 /* Can images be made at that LSN, for the good of later reads? */
@@ -138,22 +156,47 @@ plan_image(Policy *policy, const BbKeyRange *keys, XLogRecPtr lsn,
 	return true;
 }
 
-/* A small store gets images of all of it. */
+/*
+ * A small store gets images of all of it, if possible below the newest flushes,
+ * which aren't cut where the journal ends.
+ */
 static bool
 plan_whole_image(Policy *policy, double image)
 {
 	const BbPolicyView *view = policy->view;
 	BbKeyRange	keys = {view->journal_end, bb_key_range_all().end};
-	double		changes = head_bytes(policy);
+	double		changes = 0;
+	int			newest = view->nhead;
+	double		uncut = 0;
 
 	for (int i = 0; i < view->ncells; i++)
 	{
 		if (!is_journal(policy, &view->cells[i]))
 			changes += view->cells[i].bytes;
 	}
-	return view->ndeltas > 0 && image_due(policy, changes, image) &&
-		plan_image(policy, &keys, view->deltas[0]->lsn_end - 1, changes,
-				   image);
+	for (int i = view->nhead - 1; i >= 0; i--)
+	{
+		uncut += run_bytes(policy, &view->head[i]);
+		if (!is_cut(policy, &view->head[i]))
+			continue;
+		changes += uncut;
+		uncut = 0;
+		newest = i;
+	}
+	if (!image_due(policy, changes, image))
+	{
+		changes += uncut;
+		newest = 0;
+		if (!image_due(policy, changes, image * LATE))
+			return false;
+	}
+	if (newest == view->nhead)
+		return view->body < view->ndeltas &&
+			plan_image(policy, &keys, view->deltas[view->body]->lsn_end - 1,
+					   changes, image);
+	return plan_image(policy, &keys,
+					  view->deltas[view->head[newest].first]->lsn_end - 1,
+					  changes, image);
 }
 
 /* The LSN of the newest change of the body in some cells. */
@@ -246,11 +289,128 @@ next_image(Policy *policy)
 
 /* ---- merges ---- */
 
+/* Is the border before a cell one of an image, or of layers of the body? */
+static bool
+is_border(const BbPolicyCell *cell)
+{
+	return cell->image != cell[-1].image || cell->begins;
+}
+
+/* Mark the borders of cells that layers other than those of a list cross. */
+static bool *
+find_crossed(const BbPolicyView *view, const List *inputs)
+{
+	bool	   *crossed = palloc0(view->ncells + 1);
+	HASHCTL		control = {.keysize = sizeof(void *),
+						   .entrysize = sizeof(void *)};
+	HTAB	   *known = hash_create("bbackup policy inputs", 256, &control,
+									HASH_ELEM | HASH_BLOBS);
+	ListCell   *cell;
+
+	foreach(cell, inputs)
+	{
+		const void *input = lfirst(cell);
+
+		hash_search(known, &input, HASH_ENTER, NULL);
+	}
+	for (int i = view->body; i < view->ndeltas; i++)
+	{
+		const BbLayerDesc *layer = view->deltas[i];
+		int			first;
+		int			n;
+
+		if (hash_search(known, &layer, HASH_FIND, NULL) != NULL)
+			continue;
+		n = bb_policyview_span(view, layer, &first);
+		for (int at = first + 1; at < first + n; at++)
+		{
+			if (layer->lsn_end - 1 > bb_policycell_lsn(&view->cells[at - 1]) ||
+				layer->lsn_end - 1 > bb_policycell_lsn(&view->cells[at]))
+				crossed[at] = true;
+		}
+	}
+	hash_destroy(known);
+	return crossed;
+}
+
+/*
+ * Where to cut the result of a merge: so that it can later be merged part by
+ * part, at borders that the layers below it don't cross.
+ */
+static List *
+choose_cuts(const Policy *policy, const BbKeyRange *keys, const List *inputs,
+			uint64 bytes)
+{
+	const BbPolicyView *view = policy->view;
+	double		part = (double) policy->settings->layer_bytes / PARTS;
+	double		all = 0;
+	double		sum = 0;
+	int			first = bb_policyview_find(view, &view->journal_end);
+	int			from = Max(first, bb_policyview_find(view, &keys->start));
+	int			to = bb_policyview_find(view, &keys->end);
+	bool	   *crossed;
+	List	   *cuts = NIL;
+
+	if (bytes < 2 * part)
+		return NIL;
+	for (int i = from; i < to; i++)
+		all += view->cells[i].image_bytes + view->cells[i].bytes;
+	crossed = find_crossed(view, inputs);
+	for (int i = from; i < to; i++)
+	{
+		const BbPolicyCell *cell = &view->cells[i];
+
+		if (i > from && sum * bytes >= part * all && !crossed[i] &&
+			is_border(cell))
+		{
+			cuts = lappend(cuts, (void *) &cell->keys.start);
+			sum = 0;
+		}
+		sum += cell->image_bytes + cell->bytes;
+	}
+	pfree(crossed);
+	return cuts;
+}
+
+static void
+plan_merge(Policy *policy, BbKeyRange keys, List *inputs, uint64 bytes)
+{
+	BbUpkeepJob *job = policy->job;
+
+	job->kind = BB_UPKEEP_MERGE;
+	job->keys = keys;
+	job->inputs = inputs;
+	job->cuts = choose_cuts(policy, &keys, inputs, bytes);
+	job->bytes = bytes;
+}
+
+/*
+ * A merge of the head is over all keys; if only the journal has changed, over
+ * those of the journal, so that later merges of the journal needn't read
+ * layers of other keys.
+ */
+static BbKeyRange
+head_keys(const Policy *policy, const List *inputs)
+{
+	BbKeyRange	keys = bb_key_range_all();
+	const BbKey *border = &policy->view->journal_end;
+	ListCell   *cell;
+
+	foreach(cell, inputs)
+	{
+		const BbLayerDesc *layer = lfirst(cell);
+
+		if (bb_key_compare(&layer->keys.end, border) > 0)
+			return keys;
+	}
+	keys.end = *border;
+	return keys;
+}
+
 static bool
 next_head_merge(Policy *policy)
 {
 	const BbPolicyView *view = policy->view;
-	BbUpkeepJob *job = policy->job;
 	int			n = view->nhead;
 	double	   *sizes;
 	int			at;
@@ -279,11 +439,9 @@ next_head_merge(Policy *policy)
 		bytes += run->bytes;
 		runs++;
 	}
-	job->kind = BB_UPKEEP_MERGE;
-	job->keys = bb_key_range_all();
-	job->inputs = inputs;
-	job->bytes = bytes;
-	job->why = psprintf("a read opens %d layers above those cut by key", n);
+	plan_merge(policy, head_keys(policy, inputs), inputs, bytes);
+	policy->job
+		->why = psprintf("a read opens %d layers above those cut by key", n);
 	return true;
 }
 
@@ -294,55 +452,65 @@ allowed_depth(const Policy *policy, const BbPolicyCell *cell)
 }
 
 /*
- * Of a stack's newest layers, those from "at" on are to be merged.  If some at
- * the top aren't cut where the journal ends, first only these: below them,
- * the other side of the border may long have an image.
+ * Flushes aren't cut where the journal ends.  When a merge of the journal meets
+ * some, first only these are rewritten: the layers below them on the other side of
+ * the border may long have an image, and would be read for nothing.
  */
-static int
-skip_cut_ones(const Policy *policy, List *stack, int at)
+static bool
+find_uncut(const Policy *policy, const List *stack, int *at, int *end)
 {
-	int			n = list_length(stack);
-	int			uncut = n;
+	*end = list_length(stack);
+	while (*end > 0 && !crosses_journal(policy, list_nth(stack, *end - 1)))
+		(*end)--;
+	*at = *end;
+	while (*at > 0 && crosses_journal(policy, list_nth(stack, *at - 1)))
+		(*at)--;
+	return *end > *at;
+}
 
-	while (uncut > at && crosses_journal(policy, list_nth(stack, uncut - 1)))
-		uncut--;
-	return n - uncut >= 2 ? uncut : at;
+/* Plan the merge of stack[at, end) in a cell, with all that it takes. */
+static bool
+plan_rectangle(Policy *policy, const BbPolicyCell *cell, const List *stack,
+			   int at, int end)
+{
+	const BbLayerDesc *oldest = list_nth(stack, at);
+	const BbLayerDesc *newest = list_nth(stack, end - 1);
+	BbKeyRange	keys = cell->keys;
+	uint64		bytes;
+	List	   *inputs;
+
+	inputs = bb_policyview_close(policy->view, &keys, oldest->lsn_start,
+								 newest->lsn_end, policy->limit, &bytes);
+	if (inputs == NIL || list_length(inputs) > INPUTS_MAX)
+		return false;
+	plan_merge(policy, keys, inputs, bytes);
+	policy->job->why = psprintf("a read opens %d layers cut by key",
+								list_length(stack));
+	return true;
 }
 
 static bool
 plan_body_merge(Policy *policy, const BbPolicyCell *cell)
 {
 	const BbPolicyView *view = policy->view;
-	BbUpkeepJob *job = policy->job;
 	List	   *stack = bb_policyview_cell(view, cell);
 	int			n = list_length(stack);
 	double	   *sizes = palloc(n * sizeof(double));
 	int			at;
+	int			end;
 
+	if (find_uncut(policy, stack, &at, &end) &&
+		plan_rectangle(policy, cell, stack, at, end))
+		return true;
 	for (int i = 0; i < n; i++)
 		sizes[i] = bb_policyview_share(view, list_nth(stack, i));
 	at = bb_stack_merge(sizes, n, allowed_depth(policy, cell),
 						Max(sizes[n - 1], 1));
-	at = skip_cut_ones(policy, stack, at);
 	/* if that is too large, fewer of them */
 	for (; at < n - 1; at++)
 	{
-		const BbLayerDesc *oldest = list_nth(stack, at);
-		const BbLayerDesc *newest = list_nth(stack, n - 1);
-		BbKeyRange	keys = cell->keys;
-		uint64		bytes;
-		List	   *inputs;
-
-		inputs = bb_policyview_close(view, &keys, oldest->lsn_start,
-									 newest->lsn_end, policy->limit, &bytes);
-		if (inputs == NIL || list_length(inputs) > INPUTS_MAX)
-			continue;
-		job->kind = BB_UPKEEP_MERGE;
-		job->keys = keys;
-		job->inputs = inputs;
-		job->bytes = bytes;
-		job->why = psprintf("a read opens %d layers cut by key", n);
-		return true;
+		if (plan_rectangle(policy, cell, stack, at, n))
+			return true;
 	}
 	return false;
 }
@@ -369,7 +537,7 @@ next_body_merge(Policy *policy)
 				continue;
 			if (plan_body_merge(policy, cell))
 				return true;
-			if (++parts == PARTS_MAX)
+			if (++parts == TRIES_MAX)
 				return false;
 		}
 	}

@@ -52,7 +52,7 @@ left_alone(const BbPolicyView *view, const BbLayerDesc *layer)
 {
 	return layer->lsn_end - 1 > view->top ||
 		(view->manifest->keeps.retention.window_s != 0 &&
-		 layer->lsn_end <= view->manifest->start_lsn);
+		 layer->lsn_end - 1 <= view->manifest->start_lsn);
 }
 
 static void
@@ -155,9 +155,8 @@ find_borders(const BbPolicyView *view, int *n)
 	return keys;
 }
 
-/* The first cell that begins at or after a key. */
-static int
-find_cell(const BbPolicyView *view, const BbKey *key)
+int
+bb_policyview_find(const BbPolicyView *view, const BbKey *key)
 {
 	int			low = 0;
 	int			high = view->ncells;
@@ -174,18 +173,19 @@ find_cell(const BbPolicyView *view, const BbKey *key)
 	return low;
 }
 
-static int
-span(const BbPolicyView *view, const BbLayerDesc *layer, int *first)
+int
+bb_policyview_span(const BbPolicyView *view, const BbLayerDesc *layer,
+				   int *first)
 {
-	*first = find_cell(view, &layer->keys.start);
-	return find_cell(view, &layer->keys.end) - *first;
+	*first = bb_policyview_find(view, &layer->keys.start);
+	return bb_policyview_find(view, &layer->keys.end) - *first;
 }
 
 double
 bb_policyview_share(const BbPolicyView *view, const BbLayerDesc *layer)
 {
 	int			first;
-	int			n = span(view, layer, &first);
+	int			n = bb_policyview_span(view, layer, &first);
 
 	return (double) bb_policyview_size(layer) / Max(n, 1);
 }
@@ -206,10 +206,12 @@ skip_filled(int *next, int i)
 	return i;
 }
 
+/* The journal has nearly nothing of an image. */
 static void
 place_images(BbPolicyView *view)
 {
 	int		   *next = allocate(view->ncells + 1, sizeof(int));
+	int			data = bb_policyview_find(view, &view->journal_end);
 
 	for (int i = 0; i <= view->ncells; i++)
 		next[i] = i;
@@ -217,13 +219,16 @@ place_images(BbPolicyView *view)
 	{
 		const BbLayerDesc *image = view->images[i];
 		int			first;
-		int			n = span(view, image, &first);
+		int			end = bb_policyview_span(view, image, &first) + first;
+		double		share = (double) image->size /
+			Max(end - Max(first, data), 1);
 
-		for (int at = skip_filled(next, first); at < first + n;
+		for (int at = skip_filled(next, first); at < end;
 			 at = skip_filled(next, at))
 		{
 			view->cells[at].image = image;
-			view->cells[at].image_bytes = (double) image->size / n;
+			if (at >= data)
+				view->cells[at].image_bytes = share;
 			next[at] = at + 1;
 		}
 	}
@@ -237,8 +242,9 @@ place_deltas(BbPolicyView *view)
 	{
 		const BbLayerDesc *layer = view->deltas[i];
 		int			first;
-		int			n = span(view, layer, &first);
+		int			n = bb_policyview_span(view, layer, &first);
 
+		view->cells[first].begins = true;
 		for (int at = first; at < first + n; at++)
 		{
 			BbPolicyCell *cell = &view->cells[at];

@@ -29,6 +29,7 @@ typedef struct BbPolicyCell
 	double		image_bytes;  /* its share */
 	double		bytes;		  /* the shares of deltas above the image */
 	int			depth;		  /* so many of them */
+	bool		begins;		  /* a delta begins here */
 } BbPolicyCell;
 
 typedef struct BbPolicyView
@@ -71,6 +72,13 @@ extern List *bb_policyview_cell(const BbPolicyView *view,
 /* bb_policyview_share - return the share of a cell in a layer, in bytes. */
 extern double bb_policyview_share(const BbPolicyView *view,
 								  const BbLayerDesc *layer);
+
+/* bb_policyview_find - return the first cell that begins at or after a key. */
+extern int bb_policyview_find(const BbPolicyView *view, const BbKey *key);
+
+/* bb_policyview_span - return how many cells a layer covers, from *first on. */
+extern int bb_policyview_span(const BbPolicyView *view,
+							  const BbLayerDesc *layer, int *first);
 
 /*
  * bb_policyview_close - grow a rectangle until no delta layer crosses its

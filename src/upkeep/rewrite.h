@@ -14,7 +14,7 @@
  * with more entries than that has a larger tile.  Tiles of delta layers are cut
  * at the first key of a tablespace (BB_KEY_TABLESPACE), too: the keys before it
  * (control file, times, ends of records) are in no image, and so outlive the
- * others.
+ * others.  They are cut at job->cuts, too, where there are keys on both sides.
  *
  * MERGE: delta layers into fewer ones.
  *

@@ -22,6 +22,7 @@ struct BbOutput
 	bool		image;
 	uint64		limit;	   /* bytes of a tile */
 	BbKey		border;	   /* a tile ends there, whatever its size */
+	int			cut;	   /* index of the first cut that isn't behind it */
 	BbKey		start;	   /* of the open tile, or of the next one */
 	BbLayerWriter *writer; /* NULL: no tile is open */
 	BbKey		last;	   /* key that was added */
@@ -115,23 +116,40 @@ finish_tile(const BbReqCtx *ctx, BbOutput *output, const BbKey *end)
 	MemoryContextSwitchTo(old);
 }
 
-/* Does the open tile end before this key, which is another than the last? */
-static bool
-tile_ends(const BbOutput *output, const BbKey *key)
-{
-	return bb_layer_writer_size(output->writer) >= output->limit ||
-		(bb_key_compare(&output->last, &output->border) < 0 &&
-		 bb_key_compare(key, &output->border) >= 0);
-}
-
-/* The key at which a tile ends that ends before "key". */
+/*
+ * Where a tile is to end between the last key and "key": where the journal ends,
+ * or else at the last of the job's cuts; NULL: nowhere.
+ */
 static const BbKey *
-tile_end(const BbOutput *output, const BbKey *key)
+cut_before(BbOutput *output, const BbKey *key)
 {
+	const List *cuts = output->rewrite->job->cuts;
+	const BbKey *found = NULL;
+
+	for (; output->cut < list_length(cuts); output->cut++)
+	{
+		const BbKey *cut = list_nth(cuts, output->cut);
+
+		if (bb_key_compare(cut, key) > 0)
+			break;
+		if (bb_key_compare(&output->last, cut) < 0)
+			found = cut;
+	}
 	if (bb_key_compare(&output->last, &output->border) < 0 &&
 		bb_key_compare(key, &output->border) >= 0)
-		return &output->border;
-	return key;
+		found = &output->border;
+	return found;
+}
+
+/* Where the open tile ends, if that is before a key other than the last. */
+static const BbKey *
+tile_end(BbOutput *output, const BbKey *key)
+{
+	const BbKey *cut = cut_before(output, key);
+
+	if (cut == NULL && bb_layer_writer_size(output->writer) >= output->limit)
+		return key;
+	return cut;
 }
 
 void
@@ -139,9 +157,13 @@ bb_output_add(const BbReqCtx *ctx, BbOutput *output, const BbEntry *entry)
 {
 	bb_reqctx_check(ctx);
 	if (output->writer != NULL &&
-		bb_key_compare(&entry->key, &output->last) != 0 &&
-		tile_ends(output, &entry->key))
-		finish_tile(ctx, output, tile_end(output, &entry->key));
+		bb_key_compare(&entry->key, &output->last) != 0)
+	{
+		const BbKey *end = tile_end(output, &entry->key);
+
+		if (end != NULL)
+			finish_tile(ctx, output, end);
+	}
 	if (output->writer == NULL)
 		begin_tile(ctx, output);
 

@@ -147,6 +147,50 @@ include(BbLayerDesc *rectangle, const BbLayerDesc *layer)
 		rectangle->keys.end = layer->keys.end;
 }
 
+/* Random keys within a range, rising. */
+static List *
+draw_cuts(const BbKeyRange *keys)
+{
+	List	   *cuts = NIL;
+
+	for (int k = model_roll(NKEYS); k < NKEYS; k += 1 + model_roll(NKEYS))
+	{
+		BbKey	   *cut = palloc(sizeof(BbKey));
+
+		*cut = model_key(k);
+		if (bb_key_compare(&keys->start, cut) < 0 &&
+			bb_key_compare(cut, &keys->end) < 0)
+			cuts = lappend(cuts, cut);
+	}
+	return cuts;
+}
+
+/* No layer has entries on both sides of a cut. */
+static void
+check_cuts(const Model *model, const BbUpkeepJob *job, List *layers)
+{
+	ListCell   *cell;
+	ListCell   *cut;
+
+	foreach(cell, layers)
+		foreach(cut, job->cuts)
+		{
+			const BbLayerDesc *layer = lfirst(cell);
+			bool		sides[2] = {false, false};
+
+			for (int i = 0; i < model->nevents; i++)
+			{
+				BbKey		key = model_key(model->events[i].k);
+
+				if (model->events[i].lsn >= layer->lsn_start &&
+					model->events[i].lsn < layer->lsn_end &&
+					bb_key_in_range(&key, &layer->keys))
+					sides[bb_key_compare(&key, lfirst(cut)) >= 0] = true;
+			}
+			CHECK_SEED(!sides[0] || !sides[1]);
+		}
+}
+
 /*
  * A random merge: the layers of a rectangle, which grows until each layer that
  * it touches is within it.  Its LSNs may have holes, since not all layers have
@@ -190,7 +234,9 @@ draw_merge(const BbManifest *manifest, BbUpkeepJob *job)
 		}
 	} while (grown > 0);
 
-	*job = (BbUpkeepJob){.kind = BB_UPKEEP_MERGE, .keys = rectangle.keys};
+	*job = (BbUpkeepJob){.kind = BB_UPKEEP_MERGE,
+						 .keys = rectangle.keys,
+						 .cuts = draw_cuts(&rectangle.keys)};
 	for (int i = 0; i < manifest->nlayers; i++)
 		if (!manifest->layers[i].image &&
 			overlaps(&manifest->layers[i], &rectangle))
@@ -258,6 +304,7 @@ do_job(const BbReqCtx *ctx, Model *model, const BbUpkeepJob *job)
 	List	   *added = bb_rewrite(ctx, model->objects, manifest, job, &stats);
 
 	check_tiles(job, added);
+	check_cuts(model, job, added);
 	CHECK_SEED(stats.layers_read == list_length(job->inputs));
 	CHECK_SEED(stats.layers_written == list_length(added));
 	CHECK_SEED(stats.entries_written == stats.entries_read);

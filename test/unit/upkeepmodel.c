@@ -224,7 +224,12 @@ check_merge(UpkeepModel *model, const BbUpkeepJob *job)
 	ListCell   *cell;
 	uint64		bytes = 0;
 
-	CHECK(list_length(job->inputs) >= 2);
+	/* a single one is only cut */
+	CHECK(
+		list_length(job->inputs) >= 2 ||
+		(list_length(job->inputs) == 1 &&
+		 covers(model, &job->keys, MODEL_JOURNAL - 1) &&
+		 bb_key_compare(&model->borders[MODEL_JOURNAL], &job->keys.end) < 0));
 	foreach(cell, job->inputs)
 	{
 		const BbLayerDesc *layer = lfirst(cell);
@@ -283,33 +288,56 @@ remove_layer(UpkeepModel *model, const bool *gone)
 	manifest->nlayers = n;
 }
 
+/* Does a tile end between two buckets, of which "last" is the last one with data? */
+static const BbKey *
+tile_end(const UpkeepModel *model, const BbLayerDesc *all, const List *cuts,
+		 int last, int next)
+{
+	const BbKey *from = &model->borders[last];
+	const BbKey *to = &model->borders[next];
+	const BbKey *journal = &model->borders[MODEL_JOURNAL];
+	const BbKey *found = NULL;
+	ListCell   *cell;
+
+	foreach(cell, cuts)
+	{
+		const BbKey *cut = lfirst(cell);
+
+		CHECK(bb_key_compare(&all->keys.start, cut) < 0);
+		CHECK(bb_key_compare(cut, &all->keys.end) < 0);
+		CHECK(found == NULL || bb_key_compare(found, cut) < 0);
+		if (bb_key_compare(from, cut) < 0 && bb_key_compare(cut, to) <= 0)
+			found = cut;
+	}
+	if (bb_key_compare(from, journal) < 0 && bb_key_compare(journal, to) <= 0)
+		return journal;
+	return found;
+}
+
 /* Cut the output of a job into tiles. */
 static double
-write_tiles(UpkeepModel *model, const BbLayerDesc *all,
+write_tiles(UpkeepModel *model, const BbLayerDesc *all, const List *cuts,
 			const ModelLayer *content)
 {
 	BbLayerDesc tile = *all;
 	ModelLayer	part = {0};
 	double		size = 0;
 	double		written = 0;
-	bool		open = false;
+	int			last = -1;
 
 	for (int i = 0; i < MODEL_BUCKETS; i++)
 	{
+		const BbKey *end;
+
 		if (content->bytes[i] == 0)
 			continue;
-		if (open &&
-			(size * EXPANSION >= model->settings.policy.layer_bytes ||
-			 (i >= MODEL_JOURNAL &&
-			  bb_key_compare(&tile.keys.start,
-							 &model->borders[MODEL_JOURNAL]) < 0)))
+		end = last < 0 ? NULL : tile_end(model, all, cuts, last, i);
+		if (end == NULL && last >= 0 &&
+			size * EXPANSION >= model->settings.policy.layer_bytes)
+			end = &model->borders[i];
+		if (end != NULL)
 		{
-			int			at = Max(i, MODEL_JOURNAL);
-
-			if (bb_key_compare(&tile.keys.start,
-							   &model->borders[MODEL_JOURNAL]) < 0)
-				at = MODEL_JOURNAL;
-			tile.keys.end = model->borders[at];
+			tile.keys.end = *end;
 			tile.size = size + LAYER_BYTES;
 			written += add_layer(model, &tile, &part)->size;
 			tile.keys.start = tile.keys.end;
@@ -318,9 +346,9 @@ write_tiles(UpkeepModel *model, const BbLayerDesc *all,
 		}
 		part.bytes[i] = content->bytes[i];
 		size += content->bytes[i];
-		open = true;
+		last = i;
 	}
-	if (open)
+	if (last >= 0)
 	{
 		tile.keys.end = all->keys.end;
 		tile.size = size + LAYER_BYTES;
@@ -348,9 +376,11 @@ do_merge(UpkeepModel *model, const BbUpkeepJob *job)
 	remove_layer(model, gone);
 	pfree(gone);
 	model->figures.merges++;
-	model->figures.merge_bytes += write_tiles(model, &all, &content);
+	model->figures.merge_bytes += write_tiles(model, &all, job->cuts,
+											  &content);
 }
 
+/* An image reads nothing but what is below it, and is of use. */
 static void
 do_image(UpkeepModel *model, const BbUpkeepJob *job)
 {
@@ -384,7 +414,8 @@ do_image(UpkeepModel *model, const BbUpkeepJob *job)
 			content.bytes[i] = model->image[i];
 	}
 	model->figures.images++;
-	model->figures.image_bytes += write_tiles(model, &all, &content);
+	model->figures.image_bytes += write_tiles(model, &all, job->cuts,
+											  &content);
 }
 
 void
@@ -448,31 +479,52 @@ expire(UpkeepModel *model)
 	pfree(gone);
 }
 
-void
-upkeepmodel_upkeep(UpkeepModel *model)
+/* Does the policy say the same once more? */
+static void
+check_same(const UpkeepModel *model, const BbUpkeepJob *job)
+{
+	BbUpkeepJob again;
+
+	CHECK(bb_policy_next(&model->manifest, &model->settings.policy, &again));
+	CHECK(again.kind == job->kind && again.lsn == job->lsn);
+	CHECK(memcmp(&again.keys, &job->keys, sizeof(BbKeyRange)) == 0);
+	CHECK(list_length(again.inputs) == list_length(job->inputs));
+	for (int i = 0; i < list_length(job->inputs); i++)
+		CHECK(list_nth(again.inputs, i) == list_nth(job->inputs, i));
+}
+
+bool
+upkeepmodel_step(UpkeepModel *model)
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
 												  "model policy",
 												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = CurrentMemoryContext;
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	BbUpkeepJob job;
+	bool		more = bb_policy_next(&model->manifest,
+									  &model->settings.policy, &job);
+
+	if (more)
+	{
+		CHECK(job.why != NULL);
+		if (pg_prng_uint64_range(&model->random, 0, 15) == 0)
+			check_same(model, &job);
+		MemoryContextSwitchTo(old);
+		upkeepmodel_job(model, &job);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return more;
+}
+
+void
+upkeepmodel_upkeep(UpkeepModel *model)
+{
 	int			jobs = 0;
 
-	for (;;)
-	{
-		BbUpkeepJob job;
-		bool		more;
-
-		MemoryContextSwitchTo(scratch);
-		more = bb_policy_next(&model->manifest, &model->settings.policy, &job);
-		MemoryContextSwitchTo(old);
-		if (!more)
-			break;
-		/* each merge leaves fewer layers over a key */
-		CHECK(++jobs <= model->manifest.nlayers + MODEL_BUCKETS);
-		upkeepmodel_job(model, &job);
-		MemoryContextReset(scratch);
-	}
-	MemoryContextDelete(scratch);
+	/* each merge leaves fewer layers over a key */
+	while (upkeepmodel_step(model))
+		CHECK(++jobs <= 2 * model->manifest.nlayers + MODEL_BUCKETS);
 	model->figures.jobs_at_once = Max(model->figures.jobs_at_once, jobs);
 	if (model->nflushes % 256 == 0)
 		expire(model);
@@ -522,6 +574,18 @@ upkeepmodel_read(UpkeepModel *model, const double *weights)
 		model->figures.depth_sum += depth;
 		model->figures.depths[Min(depth, 63)]++;
 	}
+}
+
+int
+upkeepmodel_depth(const UpkeepModel *model)
+{
+	int			depth = 0;
+
+	for (int i = 0; i < MODEL_DATA; i++)
+		depth = Max(depth,
+					depth_at(model, MODEL_JOURNAL + i,
+							 model->manifest.end_lsn));
+	return depth;
 }
 
 int

@@ -60,6 +60,9 @@ extern pg_prng_state *upkeepmodel_random(UpkeepModel *model);
 extern void upkeepmodel_flush(UpkeepModel *model, double wal,
 							  const double *weights, double growth);
 
+/* upkeepmodel_step - do the next job, if there is one. */
+extern bool upkeepmodel_step(UpkeepModel *model);
+
 /* upkeepmodel_upkeep - do all jobs there are. */
 extern void upkeepmodel_upkeep(UpkeepModel *model);
 
@@ -68,6 +71,9 @@ extern void upkeepmodel_job(UpkeepModel *model, const BbUpkeepJob *job);
 
 /* upkeepmodel_read - read data buckets, at the end and at an LSN of the window. */
 extern void upkeepmodel_read(UpkeepModel *model, const double *weights);
+
+/* upkeepmodel_depth - return the most layers that a read at the end opens. */
+extern int upkeepmodel_depth(const UpkeepModel *model);
 
 /* upkeepmodel_percentile - so many layers open "part" of all reads at most. */
 extern int upkeepmodel_percentile(const ModelFigures *figures, double part);
