@@ -44,7 +44,9 @@ check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
 
 	if (ancestor->system_identifier != branch->system_identifier)
 		error = "It is of another cluster.";
-	else if (lsn < ancestor->start_lsn || lsn > ancestor->end_lsn)
+	else if ((lsn < ancestor->start_lsn &&
+			  !bb_keeps_has_point(&ancestor->keeps, lsn)) ||
+			 lsn > ancestor->end_lsn)
 		error = psprintf("It reaches from %X/%X to %X/%X.",
 						 LSN_FORMAT_ARGS(ancestor->start_lsn),
 						 LSN_FORMAT_ARGS(ancestor->end_lsn));

@@ -20,6 +20,12 @@ run_job(const BbReqCtx *ctx, BbRewrite *rewrite)
 		case BB_UPKEEP_MERGE:
 			bb_rewrite_merge(ctx, rewrite);
 			break;
+		case BB_UPKEEP_IMAGE:
+			bb_rewrite_image(ctx, rewrite);
+			break;
+		case BB_UPKEEP_SQUASH:
+			bb_rewrite_squash(ctx, rewrite);
+			break;
 		default:
 			bb_rewrite_report(rewrite,
 							  psprintf("A job of kind %d writes no layers.",

@@ -55,11 +55,7 @@
 
 #include "upkeep/job.h"
 
-/*
- * What a rewrite did so far.  The caller sets it to zeros, and "pace" if it wants
- * to be called about each megabyte that was read or written, to sleep or to
- * report progress.  An error that it raises ends the rewrite.
- */
+/* What a rewrite did so far.  The caller sets it to zeros. */
 typedef struct BbRewriteStats
 {
 	uint64		layers_read;
@@ -68,9 +64,6 @@ typedef struct BbRewriteStats
 	uint64		layers_written;
 	uint64		bytes_written;
 	uint64		entries_written;
-	void		(*pace) (const BbReqCtx *ctx,
-						 const struct BbRewriteStats *stats, void *arg);
-	void	   *arg;
 } BbRewriteStats;
 
 /*
@@ -86,9 +79,12 @@ typedef struct BbRewriteStats
  *	 Their LSN ranges, together, have no hole.  No two of them overlap, and no
  *	 other delta layer overlaps job->keys in these LSNs.  None begins or ends
  *	 within an open gap.
- * - IMAGE: job->lsn is readable, and not in a gap.  job->keys has neither
+ * - IMAGE: job->lsn is readable, and not in a gap.  No image layer at that LSN
+ *	 overlaps job->keys.  job->keys has neither
  *	 BB_KEY_COMMIT_TIME nor BB_KEY_RECORD_ENDS.	 There are no inputs.
  * - SQUASH: the inputs begin at or before the start.
+ *
+ * It works at the pace of pace.h.
  *
  * Memory is bounded: all windows on inputs have 32 MB, and each input that is
  * open holds a block more.

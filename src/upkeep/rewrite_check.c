@@ -146,6 +146,40 @@ check_inputs(BbRewrite *rewrite)
 	list_free(inputs);
 }
 
+/* An image is made at an LSN that can be read, and that stays so. */
+static void
+check_image(const BbRewrite *rewrite)
+{
+	const BbManifest *manifest = rewrite->manifest;
+	BbManifest	readable = bb_manifest_readable(manifest);
+	const BbUpkeepJob *job = rewrite->job;
+	BbKeyRange	times = bb_key_range_kind(BB_KEY_COMMIT_TIME);
+	BbKeyRange	ends = bb_key_range_kind(BB_KEY_RECORD_ENDS);
+	BbLayerDesc made = {.keys = job->keys,
+						.lsn_start = job->lsn,
+						.lsn_end = job->lsn + 1};
+
+	if (job->inputs != NIL)
+		bb_rewrite_report(rewrite, "An image replaces no layers.");
+	if (job->lsn > readable.end_lsn ||
+		(job->lsn < manifest->start_lsn &&
+		 !bb_keeps_has_point(&manifest->keeps, job->lsn)) ||
+		bb_gap_at(manifest->gaps, manifest->ngaps, job->lsn) != NULL)
+		bb_rewrite_report(rewrite,
+						  psprintf("An image at %X/%X is not possible.",
+								   LSN_FORMAT_ARGS(job->lsn)));
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (manifest->layers[i].image && overlap(&manifest->layers[i], &made))
+			bb_rewrite_report(
+				rewrite,
+				psprintf("At that LSN there is the image layer \"%s\".",
+						 bb_layer_name(&manifest->layers[i])));
+	if (bb_key_compare(&job->keys.start, &ends.end) < 0 &&
+		bb_key_compare(&job->keys.end, &times.start) > 0)
+		bb_rewrite_report(rewrite,
+						  "An image has no times and no ends of records.");
+}
+
 void
 bb_rewrite_check(BbRewrite *rewrite)
 {
@@ -155,6 +189,11 @@ bb_rewrite_check(BbRewrite *rewrite)
 		bb_rewrite_report(rewrite, "The timeline isn't consistent yet.");
 	if (bb_key_compare(&job->keys.start, &job->keys.end) >= 0)
 		bb_rewrite_report(rewrite, "It has no keys.");
-	if (job->kind != BB_UPKEEP_IMAGE)
+	if (job->kind == BB_UPKEEP_IMAGE)
+		check_image(rewrite);
+	else
 		check_inputs(rewrite);
+	if (job->kind == BB_UPKEEP_SQUASH &&
+		rewrite->lsn_start > rewrite->manifest->start_lsn)
+		bb_rewrite_report(rewrite, "All inputs are after the start.");
 }

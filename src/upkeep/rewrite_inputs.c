@@ -23,6 +23,9 @@
 #define WINDOW_MIN_BYTES (16 * 1024)
 #define WINDOW_MAX_BYTES (512 * 1024)
 
+/* After how many entries the pace is kept, if no output does it. */
+#define PACE_ENTRIES 1024
+
 typedef struct Source
 {
 	const BbLayerDesc *desc;
@@ -226,7 +229,8 @@ bb_inputs_next(const BbReqCtx *ctx, BbInputs *inputs)
 		else
 		{
 			inputs->returned = true;
-			inputs->rewrite->stats->entries_read++;
+			if (++inputs->rewrite->stats->entries_read % PACE_ENTRIES == 0)
+				bb_rewrite_pace(ctx, inputs->rewrite, 0);
 			return &source->entry;
 		}
 	}

@@ -27,8 +27,9 @@ typedef struct BbRewrite
 	XLogRecPtr	lsn_end;   /* exclusive */
 	List	   *written;   /* BbLayerDesc *: durable, in no manifest */
 
-	uint64		counted; /* bytes that the call had read before */
-	uint64		paced;	 /* bytes read and written up to the last pace */
+	uint64		counted;	  /* bytes that the call had read before */
+	uint64		paced;		  /* bytes read and written up to the last pace */
+	uint64		paced_output; /* of them, those written */
 } BbRewrite;
 
 /* ---- rewrite_check.c ---- */
@@ -71,6 +72,14 @@ extern void bb_inputs_seek(BbInputs *inputs, const BbKey *key);
 extern void bb_inputs_close(BbInputs *inputs);
 
 /* ---- rewrite_output.c ---- */
+
+/*
+ * bb_rewrite_pace - keep the pace, now and then.
+ *
+ * "unfinished" bytes were written to a layer that isn't finished.
+ */
+extern void bb_rewrite_pace(const BbReqCtx *ctx, BbRewrite *rewrite,
+							uint64 unfinished);
 
 typedef struct BbOutput BbOutput;
 

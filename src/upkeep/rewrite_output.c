@@ -8,11 +8,12 @@
 #include "postgres.h"
 
 #include "base/settings.h"
+#include "upkeep/pace.h"
 #include "upkeep/rewrite_internal.h"
 #include "utils/memutils.h"
 
-/* How often the caller's "pace" is called. */
-#define PACE_BYTES (1024 * 1024)
+/* After how many bytes the pace is kept. */
+#define PACE_BYTES (256 * 1024)
 
 struct BbOutput
 {
@@ -61,23 +62,23 @@ bb_output_new_image(BbRewrite *rewrite, XLogRecPtr lsn)
 	return output;
 }
 
-/* Bring the statistics up to date, and let the caller have its say. */
-static void
-pace(const BbReqCtx *ctx, BbOutput *output)
+void
+bb_rewrite_pace(const BbReqCtx *ctx, BbRewrite *rewrite, uint64 unfinished)
 {
-	BbRewrite  *rewrite = output->rewrite;
 	BbRewriteStats *stats = rewrite->stats;
+	uint64		output = stats->bytes_written + unfinished;
 	uint64		done;
 
 	stats->bytes_read = ctx->counters->bytes_read - rewrite->counted;
-	done = stats->bytes_read + stats->bytes_written;
-	if (output->writer != NULL)
-		done += bb_layer_writer_size(output->writer);
+	done = stats->bytes_read + output;
 	if (done < rewrite->paced + PACE_BYTES)
 		return;
+	bb_upkeeppace(ctx,
+				  output > rewrite->paced_output
+					  ? output - rewrite->paced_output
+					  : 0);
 	rewrite->paced = done;
-	if (stats->pace != NULL)
-		stats->pace(ctx, stats, stats->arg);
+	rewrite->paced_output = Max(output, rewrite->paced_output);
 }
 
 static void
@@ -175,7 +176,8 @@ bb_output_add(const BbReqCtx *ctx, BbOutput *output, const BbEntry *entry)
 	output->last = entry->key;
 	output->entries++;
 	output->rewrite->stats->entries_written++;
-	pace(ctx, output);
+	bb_rewrite_pace(ctx, output->rewrite,
+					bb_layer_writer_size(output->writer));
 }
 
 bool
@@ -189,6 +191,5 @@ bb_output_finish(const BbReqCtx *ctx, BbOutput *output)
 {
 	if (output->writer != NULL)
 		finish_tile(ctx, output, &output->rewrite->job->keys.end);
-	pace(ctx, output);
 	pfree(output);
 }

@@ -56,12 +56,14 @@ finish_record(StringInfo record, RmgrId rmid, ModelEvent *event)
 }
 
 static void
-begin_record(StringInfo record, BbKey key, uint8 flags, uint16 data_length)
+begin_record(StringInfo record, const BbKey *key, uint8 flags,
+			 uint16 data_length)
 {
 	XLogRecord	header = {0};
 	XLogRecordBlockHeader block_header = {0};
-	BbRelLocator locator = BB_REL_LOCATOR(SPC, DB, REL);
-	BlockNumber block = bb_key_fields(&key).block;
+	BbKeyFields fields = bb_key_fields(key);
+	BbRelLocator locator = BB_REL_LOCATOR(fields.spc, fields.db, fields.rel);
+	BlockNumber block = fields.block;
 
 	initStringInfo(record);
 	block_header.fork_flags = MAIN_FORKNUM | flags;
@@ -77,12 +79,19 @@ begin_record(StringInfo record, BbKey key, uint8 flags, uint16 data_length)
 void
 model_make_generic(ModelEvent *event)
 {
+	BbKey		key = model_key(event->k);
+
+	model_make_generic_of(&key, event);
+}
+
+void
+model_make_generic_of(const BbKey *key, ModelEvent *event)
+{
 	StringInfoData record;
 	uint16		offset = 100 + model_roll(800);
 	uint16		length = 1 + model_roll(60);
 
-	begin_record(&record, model_key(event->k), BKPBLOCK_HAS_DATA,
-				 2 * sizeof(uint16) + length);
+	begin_record(&record, key, BKPBLOCK_HAS_DATA, 2 * sizeof(uint16) + length);
 	appendBinaryStringInfo(&record, (char *) &offset, sizeof(offset));
 	appendBinaryStringInfo(&record, (char *) &length, sizeof(length));
 	for (int i = 0; i < length; i++)
@@ -110,11 +119,20 @@ apply_generic(const ModelEvent *event, Page page)
 void
 model_make_sequence(ModelEvent *event)
 {
+	BbKey		key = model_key(event->k);
+
+	model_make_sequence_of(&key, event);
+}
+
+void
+model_make_sequence_of(const BbKey *key, ModelEvent *event)
+{
 	StringInfoData record;
-	BbRelLocator locator = BB_REL_LOCATOR(SPC, DB, REL);
+	BbKeyFields fields = bb_key_fields(key);
+	BbRelLocator locator = BB_REL_LOCATOR(fields.spc, fields.db, fields.rel);
 	uint8		length = 8 * (1 + model_roll(20));
 
-	begin_record(&record, model_key(event->k), BKPBLOCK_WILL_INIT, 0);
+	begin_record(&record, key, BKPBLOCK_WILL_INIT, 0);
 	appendStringInfoChar(&record, (char) XLR_BLOCK_ID_DATA_SHORT);
 	appendStringInfoChar(&record, (char) (sizeof(locator) + length));
 	appendBinaryStringInfo(&record, (char *) &locator, sizeof(locator));
@@ -141,10 +159,9 @@ apply_sequence(const ModelEvent *event, Page page)
 
 /* ---- the model ---- */
 
-static void
-apply(const ModelEvent *event, ModelValue *value)
+void
+model_apply(const BbKey *key, const ModelEvent *event, ModelValue *value)
 {
-	BbKey		key = model_key(event->k);
 	BbChange	change = {event->lsn, event->type, event->data, event->length};
 
 	value->touched = true;
@@ -167,7 +184,7 @@ apply(const ModelEvent *event, ModelValue *value)
 			apply_sequence(event, value->page.data);
 			break;
 		case BB_ENTRY_NATIVE:
-			bb_native_apply(&key, &change, (uint8 *) value->page.data);
+			bb_native_apply(key, &change, (uint8 *) value->page.data);
 			break;
 		case BB_ENTRY_INDEX:
 			break;
@@ -177,6 +194,8 @@ apply(const ModelEvent *event, ModelValue *value)
 static void
 apply_model(const Model *model, int k, XLogRecPtr lsn, ModelValue *value)
 {
+	BbKey		key = model_key(k);
+
 	if (model->ancestor)
 		apply_model(model->ancestor, k, Min(lsn, model->manifest.ancestor_lsn),
 					value);
@@ -189,7 +208,7 @@ apply_model(const Model *model, int k, XLogRecPtr lsn, ModelValue *value)
 	for (int i = 0; i < model->nevents && model->events[i].lsn <= lsn; i++)
 	{
 		if (model->events[i].k == k)
-			apply(&model->events[i], value);
+			model_apply(&key, &model->events[i], value);
 	}
 }
 
@@ -211,8 +230,8 @@ model_value(const Model *model, int k, XLogRecPtr lsn, ModelValue *value)
 /* ---- changes ---- */
 
 /* A valid page of a relation, with a wrong checksum. */
-static uint8 *
-random_page(XLogRecPtr lsn)
+uint8 *
+model_random_page(XLogRecPtr lsn)
 {
 	Page		page = palloc(BLCKSZ);
 
@@ -240,7 +259,7 @@ random_value(int k, XLogRecPtr lsn, uint32 *length)
 		case BB_KEY_REL_BLOCK:
 			if (model_roll(20) == 0)
 				return palloc0(BLCKSZ);
-			return random_page(lsn);
+			return model_random_page(lsn);
 		case BB_KEY_SLRU_BLOCK:
 			return palloc0(BLCKSZ);
 		default:

@@ -95,6 +95,15 @@ extern BbLayerDesc *model_write_delta(const BbReqCtx *ctx,
 extern void model_make_generic(ModelEvent *event);
 extern void model_make_sequence(ModelEvent *event);
 extern void model_make_native(ModelEvent *event);
+extern void model_make_generic_of(const BbKey *key, ModelEvent *event);
+extern void model_make_sequence_of(const BbKey *key, ModelEvent *event);
+
+/* Make a valid page of a relation, with a wrong checksum. */
+extern uint8 *model_random_page(XLogRecPtr lsn);
+
+/* Apply a change to the value that a key had before. */
+extern void model_apply(const BbKey *key, const ModelEvent *event,
+						ModelValue *value);
 
 /* Create a timeline without layers; with an ancestor, a branch. */
 extern Model *model_new(BbObjectStore *objects, const char *name,

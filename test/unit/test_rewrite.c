@@ -11,6 +11,7 @@
 #include "layer/manifest_edit.h"
 #include "model.h"
 #include "upkeep/commit.h"
+#include "upkeep/pace.h"
 #include "upkeep/rewrite.h"
 
 static uint64 seed;
@@ -474,13 +475,13 @@ UNIT_TEST(merges_planned_wrongly_are_refused)
 
 /* ---- what ends a rewrite early ---- */
 
-/* Raises an error when it was called often enough. */
-static void
-fail_after(const BbReqCtx *ctx, const BbRewriteStats *stats, void *arg)
-{
-	int		   *left = arg;
+/* How often upkeep may look around before it is canceled. */
+static int	looks_left;
 
-	if ((*left)-- == 0)
+static void
+cancel_soon(void)
+{
+	if (looks_left-- == 0)
 		ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("enough")));
 }
 
@@ -538,11 +539,12 @@ UNIT_TEST(merges_that_fail_leave_nothing)
 	for (int calls = 0;; calls++)
 	{
 		MemoryContext context = unit_enter();
-		int			left = calls;
-		BbRewriteStats stats = {.pace = fail_after, .arg = &left};
+		BbRewriteStats stats = {0};
 		int			before = count_layers(ctx, objects);
 		int			sqlstate;
 
+		looks_left = calls;
+		bb_upkeeppace_begin(ctx, cancel_soon);
 		ERROR_OF(bb_rewrite(ctx, objects, manifest, &job, &stats), sqlstate);
 		CHECK(sqlstate == 0 || sqlstate == ERRCODE_QUERY_CANCELED);
 		if (sqlstate != 0)

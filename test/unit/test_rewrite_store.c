@@ -1,0 +1,387 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_rewrite_store.c
+ *	  Merges, images and squashes of timelines as ingest makes them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/settings.h"
+#include "layer/layermap.h"
+#include "layer/manifest_edit.h"
+#include "storemodel.h"
+#include "upkeep/commit.h"
+#include "upkeep/rewrite.h"
+
+static uint64 seed;
+
+#define CHECK_SEED(condition)                 \
+	do                                        \
+	{                                         \
+		if (!(condition))                     \
+			elog(ERROR, "test_rewrite_store.c:%d: %s (seed " UINT64_FORMAT ")",  \
+				 __LINE__, #condition, seed); \
+	} while (0)
+
+/* What a test did, to see that it did enough. */
+static struct
+{
+	int			jobs[BB_UPKEEP_KIND_COUNT];
+	int			tiles;
+	int			retired_layers;
+}			done;
+
+static BbManifest *
+read_manifest(const BbReqCtx *ctx, const StoreModel *model)
+{
+	return bb_manifest_read(ctx, storemodel_objects(model),
+							storemodel_name(model));
+}
+
+/* ---- rectangles of layers ---- */
+
+static bool
+overlaps(const BbLayerDesc *a, const BbLayerDesc *b)
+{
+	return a->lsn_start < b->lsn_end && b->lsn_start < a->lsn_end &&
+		bb_key_compare(&a->keys.start, &b->keys.end) < 0 &&
+		bb_key_compare(&b->keys.start, &a->keys.end) < 0;
+}
+
+static void
+include(BbLayerDesc *rectangle, const BbLayerDesc *layer)
+{
+	rectangle->lsn_start = Min(rectangle->lsn_start, layer->lsn_start);
+	rectangle->lsn_end = Max(rectangle->lsn_end, layer->lsn_end);
+	if (bb_key_compare(&layer->keys.start, &rectangle->keys.start) < 0)
+		rectangle->keys.start = layer->keys.start;
+	if (bb_key_compare(&layer->keys.end, &rectangle->keys.end) > 0)
+		rectangle->keys.end = layer->keys.end;
+}
+
+/* Let the rectangle grow until it has each layer that it touches. */
+static void
+close_rectangle(const BbManifest *manifest, BbLayerDesc *rectangle)
+{
+	bool		grown = true;
+
+	while (grown)
+	{
+		grown = false;
+		for (int i = 0; i < manifest->nlayers; i++)
+		{
+			BbLayerDesc before = *rectangle;
+
+			if (manifest->layers[i].image ||
+				!overlaps(&manifest->layers[i], rectangle))
+				continue;
+			include(rectangle, &manifest->layers[i]);
+			grown = grown || memcmp(&before, rectangle, sizeof(before)) != 0;
+		}
+	}
+}
+
+/* Have the LSNs of layers, together, no hole? */
+static bool
+have_no_hole(List *layers, XLogRecPtr from, XLogRecPtr to)
+{
+	bool		moved = true;
+
+	while (moved)
+	{
+		ListCell   *cell;
+
+		moved = false;
+		foreach(cell, layers)
+		{
+			const BbLayerDesc *layer = lfirst(cell);
+
+			if (layer->lsn_start <= from && layer->lsn_end > from)
+			{
+				from = layer->lsn_end;
+				moved = true;
+			}
+		}
+	}
+	return from == to;
+}
+
+/* A random rectangle of delta layers; false: there is none. */
+static bool
+draw_rectangle(const BbManifest *manifest, BbUpkeepJob *job)
+{
+	const BbLayerDesc *first = &manifest
+									->layers[model_roll(manifest->nlayers)];
+	const BbLayerDesc *second = &manifest
+									 ->layers[model_roll(manifest->nlayers)];
+	BbLayerDesc rectangle = *first;
+
+	if (first->image || second->image)
+		return false;
+	if (model_roll(2))
+		rectangle.keys = bb_key_range_all();
+	if (model_roll(2))
+		include(&rectangle, second);
+	close_rectangle(manifest, &rectangle);
+	job->keys = rectangle.keys;
+	job->inputs = NIL;
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (!manifest->layers[i].image &&
+			overlaps(&manifest->layers[i], &rectangle))
+			job->inputs = lappend(job->inputs, &manifest->layers[i]);
+	return have_no_hole(job->inputs, rectangle.lsn_start, rectangle.lsn_end);
+}
+
+/* ---- jobs ---- */
+
+static XLogRecPtr
+draw_readable(const StoreModel *model, const BbManifest *manifest)
+{
+	int			npoints = manifest->keeps.npoints;
+
+	if (npoints > 0 && model_roll(3) == 0)
+		return manifest->keeps.points[model_roll(npoints)].lsn;
+	if (model_roll(8) == 0)
+		return manifest->start_lsn;
+	return pg_prng_uint64_range(&model_prng, manifest->start_lsn,
+								manifest->end_lsn);
+}
+
+/* A range of keys that an image may have. */
+static BbKeyRange
+draw_image_keys(const StoreModel *model)
+{
+	BbKeyRange	early = {bb_key_range_all().start,
+						 bb_key_range_kind(BB_KEY_COMMIT_TIME).start};
+	BbKeyRange	late = {bb_key_range_kind(BB_KEY_TABLESPACE).start,
+						bb_key_range_all().end};
+	BbKeyRange	range = late;
+
+	if (model_roll(6) == 0)
+		return early;
+	if (model_roll(3))
+	{
+		BbKey		a = storemodel_draw_key(model);
+		BbKey		b = storemodel_draw_key(model);
+
+		if (bb_key_compare(&a, &b) > 0)
+			range = (BbKeyRange){b, a};
+		else
+			range = (BbKeyRange){a, bb_key_next(&b)};
+		if (bb_key_compare(&range.start, &late.start) < 0)
+			range.start = late.start;
+		if (bb_key_compare(&range.start, &range.end) >= 0)
+			return late;
+	}
+	return range;
+}
+
+/* Is there an image layer at the LSN of a job, for some of its keys? */
+static bool
+is_imaged(const BbManifest *manifest, const BbUpkeepJob *job)
+{
+	BbLayerDesc image = {.keys = job->keys,
+						 .lsn_start = job->lsn,
+						 .lsn_end = job->lsn + 1};
+
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (manifest->layers[i].image &&
+			overlaps(&manifest->layers[i], &image))
+			return true;
+	return false;
+}
+
+/* The layers of each LSN range are tiles of the job's keys. */
+static void
+check_tiles(const BbUpkeepJob *job, List *layers)
+{
+	BbKey		at = job->keys.start;
+	const BbLayerDesc *before = NULL;
+	ListCell   *cell;
+
+	foreach(cell, layers)
+	{
+		const BbLayerDesc *layer = lfirst(cell);
+
+		if (before != NULL && before->lsn_end != layer->lsn_end)
+		{
+			CHECK_SEED(bb_key_compare(&at, &job->keys.end) == 0);
+			CHECK_SEED(layer->lsn_start == before->lsn_end);
+			at = job->keys.start;
+		}
+		CHECK_SEED(bb_key_compare(&layer->keys.start, &at) == 0);
+		CHECK_SEED(layer->image == (job->kind == BB_UPKEEP_IMAGE));
+		at = layer->keys.end;
+		before = layer;
+	}
+	if (before != NULL)
+		CHECK_SEED(bb_key_compare(&at, &job->keys.end) == 0);
+}
+
+/* No run of a squash goes on after a readable LSN before the start. */
+static void
+check_runs(const BbManifest *manifest, List *layers)
+{
+	ListCell   *cell;
+
+	foreach(cell, layers)
+	{
+		const BbLayerDesc *layer = lfirst(cell);
+
+		CHECK_SEED(layer->entries > 0);
+		for (int i = 0; i < manifest->keeps.npoints; i++)
+		{
+			XLogRecPtr	point = manifest->keeps.points[i].lsn;
+
+			/* unless nothing of what is needed came before, or after */
+			if (layer->lsn_start <= point && point < layer->lsn_end - 1)
+				done.tiles++;
+		}
+	}
+}
+
+static void
+do_job(const BbReqCtx *ctx, StoreModel *model, BbUpkeepKind kind)
+{
+	static const int sizes[] = {0, 1, 256};
+	BbManifest *manifest = read_manifest(ctx, model);
+	BbUpkeepJob job = {.kind = kind};
+	BbRewriteStats stats = {0};
+	BbManifest *next;
+	List	   *added;
+
+	bb_setting_layer_size_mb = sizes[model_roll(lengthof(sizes))];
+	if (kind == BB_UPKEEP_IMAGE)
+	{
+		job.keys = draw_image_keys(model);
+		job.lsn = draw_readable(model, manifest);
+		if (is_imaged(manifest, &job))
+			return;
+	}
+	else if (!draw_rectangle(manifest, &job))
+		return;
+	if (kind == BB_UPKEEP_SQUASH)
+	{
+		ListCell   *cell;
+		XLogRecPtr	lo = PG_UINT64_MAX;
+
+		foreach(cell, job.inputs)
+			lo = Min(lo, ((BbLayerDesc *) lfirst(cell))->lsn_start);
+		if (lo > manifest->start_lsn)
+			return;
+	}
+	added = bb_rewrite(ctx, storemodel_objects(model), manifest, &job, &stats);
+	check_tiles(&job, added);
+	if (kind == BB_UPKEEP_SQUASH)
+		check_runs(manifest, added);
+	CHECK_SEED(bb_upkeep_commit(ctx, storemodel_objects(model), manifest, &job,
+								added, &next));
+	done.jobs[kind]++;
+}
+
+/*
+ * Move the start up, and leave some points behind: that of the branch, and
+ * others at random.
+ */
+static void
+expire(const BbReqCtx *ctx, const StoreModel *model, XLogRecPtr branched)
+{
+	BbManifest *manifest = read_manifest(ctx, model);
+	const BbKeeps *keeps = &manifest->keeps;
+	XLogRecPtr	before = manifest->start_lsn;
+	XLogRecPtr	start = storemodel_draw_lsn(model, before);
+	BbManifestPoints points = {0};
+
+	if (start <= before)
+		return;
+	points.points = palloc((keeps->npoints + start - before) *
+						   sizeof(BbPoint));
+	for (int i = 0; i < keeps->npoints; i++)
+		if (model_roll(4) || keeps->points[i].lsn == branched)
+			points.points[points.n++] = keeps->points[i];
+	for (XLogRecPtr lsn = before; lsn < start; lsn++)
+		if (lsn == branched || model_roll((int) (start - before)) < 3)
+			points.points[points.n++] = (BbPoint){.lsn = lsn};
+	(void) bb_manifest_edit(ctx, storemodel_objects(model),
+							&(BbManifestEdit){.base = manifest,
+											  .start_lsn = start,
+											  .points = &points});
+	done.jobs[BB_UPKEEP_EXPIRE]++;
+}
+
+/* ---- reading ---- */
+
+static void
+check_at(const BbReqCtx *ctx, StoreModel *model, XLogRecPtr lsn,
+		 XLogRecPtr start)
+{
+	MemoryContext context = unit_enter();
+	char	   *difference = storemodel_compare(ctx, model, lsn, start);
+
+	if (difference != NULL)
+		elog(ERROR, "%s (seed " UINT64_FORMAT ")", difference, seed);
+	unit_leave(context);
+}
+
+static void
+check_reads(const BbReqCtx *ctx, StoreModel *model, int rounds)
+{
+	MemoryContext context = unit_enter();
+	BbManifest *manifest = read_manifest(ctx, model);
+
+	for (int i = 0; i < manifest->keeps.npoints; i++)
+		check_at(ctx, model, manifest->keeps.points[i].lsn,
+				 manifest->start_lsn);
+	check_at(ctx, model, manifest->start_lsn, manifest->start_lsn);
+	check_at(ctx, model, manifest->end_lsn, manifest->start_lsn);
+	for (int i = 0; i < rounds; i++)
+		check_at(ctx, model,
+				 pg_prng_uint64_range(&model_prng, manifest->start_lsn,
+									  manifest->end_lsn),
+				 manifest->start_lsn);
+	unit_leave(context);
+}
+
+UNIT_TEST(rewrites_keep_what_can_be_read)
+{
+	int			size = bb_setting_layer_size_mb;
+
+	memset(&done, 0, sizeof(done));
+	for (int round = 0; round < 4; round++)
+	{
+		StoreModel *root;
+		StoreModel *branch;
+		XLogRecPtr	branched;
+
+		seed = unit_seed();
+		pg_prng_seed(&model_prng, seed);
+		root = storemodel_new(ctx, unit_store(ctx), "main");
+		for (int i = 0; i < 6; i++)
+			storemodel_live(ctx, root, 20 + model_roll(60));
+		branched = storemodel_draw_lsn(root, START);
+		branch = storemodel_branch(ctx, root, "branch", branched);
+		for (int i = 0; i < 12; i++)
+		{
+			MemoryContext context = unit_enter();
+			StoreModel *model = model_roll(3) ? root : branch;
+
+			if (model_roll(3) == 0 || storemodel_end(branch) == branched)
+			{
+				storemodel_live(ctx, model, 10 + model_roll(60));
+				if (storemodel_end(branch) == branched)
+					storemodel_live(ctx, branch, 30);
+			}
+			if (model_roll(3) == 0)
+				expire(ctx, root, branched);
+			for (int job = 0; job < 3; job++)
+				do_job(ctx, model, (BbUpkeepKind) model_roll(3));
+			check_reads(ctx, root, 1);
+			check_reads(ctx, branch, 1);
+			unit_leave(context);
+		}
+	}
+	for (int kind = 0; kind <= BB_UPKEEP_EXPIRE; kind++)
+		CHECK(done.jobs[kind] > 0);
+	bb_setting_layer_size_mb = size;
+}
