@@ -96,6 +96,33 @@ check_added(const BbReqCtx *ctx, BbObjectStore *objects,
 }
 
 /*
+ * Has another writer made images of the same keys at the same LSN?  Two image
+ * layers there could not be read.  (Whatever adds delta layers also removes
+ * others, or moves the end, so that is noticed.)
+ */
+static void
+check_images(const BbManifestEdit *edit, const BbManifest *current)
+{
+	ListCell   *cell;
+
+	foreach(cell, edit->added)
+	{
+		const BbLayerDesc *added = lfirst(cell);
+
+		for (int i = 0; added->image && i < current->nlayers; i++)
+		{
+			const BbLayerDesc *layer = &current->layers[i];
+
+			if (layer->image && layer->lsn_start == added->lsn_start &&
+				bb_key_compare(&layer->keys.start, &added->keys.end) < 0 &&
+				bb_key_compare(&added->keys.start, &layer->keys.end) < 0)
+				bb_manifest_edit_refuse(
+					edit, "It has an image layer of the same keys and LSN.");
+		}
+	}
+}
+
+/*
  * Raise an error if the edit can't be applied to "current".  Returns true if that
  * has it already.
  */
@@ -114,6 +141,7 @@ check_conflicts(const BbReqCtx *ctx, BbObjectStore *objects,
 	if (bb_manifest_edit_holds(edit, current))
 		return true;
 	check_ends(edit, current);
+	check_images(edit, current);
 	check_added(ctx, objects, edit);
 	return false;
 }

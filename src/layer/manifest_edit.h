@@ -26,6 +26,7 @@
  * - the edit has new points, and another writer has set a pin or the retention:
  *	 what to give up has to be decided anew;
  * - a layer to remove isn't in the manifest any more;
+ * - an image layer to add overlaps another one at the same LSN;
  * - a layer to add isn't in the store any more: whatever makes a timeline
  *	 again first removes all layers that no manifest names.
  *

@@ -58,23 +58,11 @@ plan(Step *step)
 
 /* ---- doing it ---- */
 
-/* What a rewrite has told its pace so far. */
-static void
-pace(const BbReqCtx *ctx, const BbRewriteStats *stats, void *arg)
-{
-	uint64	   *told = arg;
-	uint64		written = stats->bytes_written - *told;
-
-	*told = stats->bytes_written;
-	bb_upkeeppace(ctx, written);
-}
-
 /* Layers into other layers. */
 static void
 rewrite(Step *step, BbUpkeepOutcome *outcome)
 {
-	uint64		told = 0;
-	BbRewriteStats stats = {.pace = pace, .arg = &told};
+	BbRewriteStats stats = {0};
 	BbManifest *next;
 	List	   *added = bb_rewrite(step->ctx, step->objects, step->manifest,
 								   &step->job, &stats);

@@ -385,3 +385,166 @@ UNIT_TEST(rewrites_keep_what_can_be_read)
 		CHECK(done.jobs[kind] > 0);
 	bb_setting_layer_size_mb = size;
 }
+
+/* ---- images ---- */
+
+/* A timeline of which all is kept. */
+static StoreModel *
+new_store(const BbReqCtx *ctx, int flushes)
+{
+	StoreModel *model;
+
+	seed = unit_seed();
+	pg_prng_seed(&model_prng, seed);
+	model = storemodel_new(ctx, unit_store(ctx), "main");
+	for (int i = 0; i < flushes; i++)
+		storemodel_live(ctx, model, 50);
+	return model;
+}
+
+static BbUpkeepJob
+image_of(BbKeyKind from, XLogRecPtr lsn)
+{
+	return (BbUpkeepJob){.kind = BB_UPKEEP_IMAGE,
+						 .keys = {bb_key_range_kind(from).start,
+								  bb_key_range_all().end},
+						 .lsn = lsn};
+}
+
+static int
+count_objects(const BbReqCtx *ctx, const StoreModel *model)
+{
+	return list_length(bb_objstore_list(ctx, storemodel_objects(model),
+										"timelines/main/layers"));
+}
+
+UNIT_TEST(images_by_two_writers)
+{
+	StoreModel *model = new_store(ctx, 3);
+	BbObjectStore *objects = storemodel_objects(model);
+	BbManifest *manifest = read_manifest(ctx, model);
+	BbUpkeepJob job = image_of(BB_KEY_TABLESPACE, manifest->end_lsn);
+	BbRewriteStats stats = {0};
+	List	   *mine = bb_rewrite(ctx, objects, manifest, &job, &stats);
+	List	   *theirs = bb_rewrite(ctx, objects, manifest, &job, &stats);
+	BbManifest *next;
+	int			before = count_objects(ctx, model);
+
+	CHECK(bb_upkeep_commit(ctx, objects, manifest, &job, mine, &next));
+	CHECK(!bb_upkeep_commit(ctx, objects, manifest, &job, theirs, &next));
+	CHECK(count_objects(ctx, model) == before - list_length(theirs));
+	check_reads(ctx, model, 3);
+}
+
+static void
+check_refused(const BbReqCtx *ctx, StoreModel *model, BbUpkeepJob job)
+{
+	BbRewriteStats stats = {0};
+	int			before = count_objects(ctx, model);
+
+	CHECK_ERROR(bb_rewrite(ctx, storemodel_objects(model),
+						   read_manifest(ctx, model), &job, &stats),
+				ERRCODE_INTERNAL_ERROR);
+	CHECK(count_objects(ctx, model) == before);
+}
+
+UNIT_TEST(images_planned_wrongly_are_refused)
+{
+	StoreModel *model = new_store(ctx, 3);
+	XLogRecPtr	end = storemodel_end(model);
+	BbUpkeepJob job = image_of(BB_KEY_TABLESPACE, end);
+
+	check_refused(ctx, model, image_of(BB_KEY_TABLESPACE, end + 1));
+	check_refused(ctx, model, image_of(BB_KEY_TABLESPACE, START - 1));
+	check_refused(ctx, model, image_of(BB_KEY_TABLESPACE, START));
+	check_refused(ctx, model, image_of(BB_KEY_COMMIT_TIME, end));
+	check_refused(ctx, model, image_of(BB_KEY_RECORD_ENDS, end));
+	check_refused(ctx, model, image_of(BB_KEY_CONTROL_FILE, end));
+	job.keys.end = job.keys.start;
+	check_refused(ctx, model, job);
+	job = image_of(BB_KEY_TABLESPACE, end);
+	job.inputs = list_make1(&read_manifest(ctx, model)->layers[0]);
+	check_refused(ctx, model, job);
+}
+
+/*
+ * Add a flush with one entry that is wrong, and see that no image is made with
+ * it.
+ */
+static void
+check_no_image(const BbReqCtx *ctx, BbKey key, BbEntryType type,
+			   const void *value, uint32 length, const char *message)
+{
+	StoreModel *model = new_store(ctx, 2);
+	BbObjectStore *objects = storemodel_objects(model);
+	BbManifest *manifest = read_manifest(ctx, model);
+	XLogRecPtr	end = manifest->end_lsn + 8;
+	BbEntry		entry = {key, end, type, value, length};
+	BbKey		next = bb_key_next(&key);
+	BbLayerWriter *writer;
+	BbManifestEnd moved = {.end_lsn = end,
+						   .end_time = manifest->end_time,
+						   .tli = manifest->tli};
+	BbUpkeepJob job = image_of(BB_KEY_TABLESPACE, end);
+	BbRewriteStats stats = {0};
+	int			before;
+
+	writer = bb_layer_writer_new_delta(ctx, objects, "main", &key,
+									   manifest->end_lsn + 1, end + 1,
+									   BB_COMPRESSION_DEFAULT);
+	bb_layer_writer_add_entry(ctx, writer, &entry);
+	manifest = bb_manifest_edit(
+		ctx, objects,
+		&(BbManifestEdit){.base = manifest,
+						  .added = list_make1(
+							  bb_layer_writer_finish(ctx, writer, &next)),
+						  .end = &moved});
+	before = count_objects(ctx, model);
+	if (bb_key_compare(&key, &job.keys.start) < 0)
+		job.keys = (BbKeyRange){bb_key_range_all().start,
+								bb_key_range_kind(BB_KEY_COMMIT_TIME).start};
+	CHECK_ERROR(bb_rewrite(ctx, objects, manifest, &job, &stats),
+				ERRCODE_DATA_CORRUPTED);
+	if (strstr(unit_last_error, message) == NULL &&
+		(unit_last_detail == NULL ||
+		 strstr(unit_last_detail, message) == NULL))
+		elog(ERROR, "%s: %s", message, unit_last_error);
+	CHECK(strstr(unit_last_error, bb_key_text(&key)) != NULL ||
+		  strstr(message, "missing") != NULL);
+	CHECK(count_objects(ctx, model) == before);
+
+	/* without the entry, there is one */
+	job.lsn = end - 1;
+	CHECK(bb_rewrite(ctx, objects, manifest, &job, &stats) != NIL);
+}
+
+UNIT_TEST(images_have_no_gap)
+{
+	static const uint8 large[4] = {200, 0, 0, 0};
+	BbKey		size = bb_key_rel_size(SPC, DB, REL, MAIN_FORKNUM);
+	BbKey		twophase = bb_key_twophase_size(9);
+	PGAlignedBlock page = {{0}};
+
+	bb_setting_layer_size_mb = 256;
+	/* a relation, an SLRU segment, a file, a two-phase file lack blocks */
+	check_no_image(ctx, size, BB_ENTRY_IMAGE, large, 4,
+				   "relation 1663/5/1000 main block");
+	check_no_image(ctx, bb_key_slru_size(BB_SLRU_XACT, 7), BB_ENTRY_IMAGE,
+				   large, 4, "is missing");
+	check_no_image(ctx, bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, 1, 0, 1),
+				   BB_ENTRY_DELETED, "", 0, "is missing");
+	check_no_image(ctx, twophase, BB_ENTRY_IMAGE, large, 4, "is missing");
+	check_no_image(ctx, bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0),
+				   BB_ENTRY_DELETED, "", 0, "is missing");
+	check_no_image(ctx, bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0),
+				   BB_ENTRY_DELETED, "", 0, "is missing");
+
+	/* sizes and lengths that can't be */
+	check_no_image(ctx, size, BB_ENTRY_IMAGE, large, 3, "length is wrong");
+	check_no_image(ctx, bb_key_make(BB_KEY_FILE_ENTRY, 0, 0, 1, 0, 0),
+				   BB_ENTRY_IMAGE, large, 4, "too short");
+	check_no_image(ctx, bb_key_make(BB_KEY_FILE_BLOCK, 0, 0, 1, 0, 1),
+				   BB_ENTRY_IMAGE, page.data, 6, "6 bytes instead of 5");
+	check_no_image(ctx, size, BB_ENTRY_IMAGE, "\377\377\377\377", 4,
+				   "impossibly large");
+}
