@@ -3,206 +3,235 @@
  * layermap.c
  *	  Which layers of a timeline hold a key at an LSN.
  *
- * One array has all layers, run after run: runs of image layers, then runs of
- * delta layers, each newest first.  Within a run, layers are in the order of
- * their keys.  A lookup is a binary search in each run until enough is found.
+ * To sort the layers into levels, they are taken from the newest to the oldest.
+ * A skyline has the layer that was taken last for each key; the next one goes
+ * into the level below the lowest that it finds there.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "layer/layermap.h"
+#include "layer/layerplane.h"
+#include "layer/rankset.h"
 #include "utils/memutils.h"
 
-/* order[first, end) */
-typedef struct Run
+/* A layer in its level. */
+typedef struct Spot
+{
+	int			start; /* ranks */
+	int			end;
+	int			layer;
+	XLogRecPtr	lsn_start;
+	XLogRecPtr	lsn_end;
+} Spot;
+
+/* spots[first, end), in the order of their keys */
+typedef struct Level
 {
 	int			first;
 	int			end;
-	XLogRecPtr	lsn_start;
-	XLogRecPtr	lsn_end;
-} Run;
+	XLogRecPtr	lowest; /* lsn_start of them all */
+} Level;
+
+typedef struct Levels
+{
+	int			n;
+	Level	   *levels;
+	Spot	   *spots;
+} Levels;
 
 struct BbLayerMap
 {
 	const BbManifest *manifest;
-	int		   *order;	 /* indexes of layers */
-	int			nimages; /* runs of image layers, which come first */
-	int			nruns;
-	Run		   *runs;
+	BbPlane	   *plane;
+	Levels		images;
+	Levels		deltas;
 };
 
-static int
-compare_layers(const void *a, const void *b, void *arg)
-{
-	const BbLayerDesc *layers = arg;
-	const BbLayerDesc *left = &layers[*(const int *) a];
-	const BbLayerDesc *right = &layers[*(const int *) b];
+/* ---- sorting layers into levels ---- */
 
-	if (left->image != right->image)
-		return left->image ? -1 : 1;
-	if (left->lsn_end != right->lsn_end)
-		return left->lsn_end > right->lsn_end ? -1 : 1;
-	if (left->lsn_start != right->lsn_start)
-		return left->lsn_start > right->lsn_start ? -1 : 1;
-	return bb_key_compare(&left->keys.start, &right->keys.start);
+/* What was taken so far: pieces of ranks, each from a member to the next one. */
+typedef struct Skyline
+{
+	const BbPlane *plane;
+	BbRankSet	pieces;
+	int		   *layers; /* of pieces; -1: none */
+	int		   *levels; /* of layers, by index */
+} Skyline;
+
+static void *
+alloc_array(Size n, Size size)
+{
+	return MemoryContextAllocHuge(CurrentMemoryContext, Max(n, 1) * size);
 }
 
-static inline const BbLayerDesc *
-layer_at(const BbLayerMap *map, int position)
-{
-	return &map->manifest->layers[map->order[position]];
-}
-
-static bool
-same_run(const BbLayerDesc *a, const BbLayerDesc *b)
-{
-	return a->image == b->image && a->lsn_start == b->lsn_start &&
-		a->lsn_end == b->lsn_end;
-}
-
-/* Append the indexes of the image layers, or of the delta layers. */
-static int *
-append_backwards(const BbManifest *manifest, bool images, int *order)
-{
-	const BbLayerDesc *layers = manifest->layers;
-
-	for (int end = manifest->nlayers, first; end > 0; end = first)
-	{
-		first = end - 1;
-		while (first > 0 && same_run(&layers[first - 1], &layers[first]))
-			first--;
-		if (layers[first].image == images)
-			for (int i = first; i < end; i++)
-				*order++ = i;
-	}
-	return order;
-}
-
-/*
- * Put the indexes of all layers in order.
- *
- * A flush adds its layers, in the order of their keys, to the end of the
- * manifest.  So the manifest backwards, run by run, is usually in order
- * already, and the sort only compares neighbours.
- */
 static void
-sort_layers(const BbManifest *manifest, int *order)
+init_skyline(Skyline *skyline, const BbPlane *plane)
 {
-	int		   *deltas = append_backwards(manifest, true, order);
-
-	(void) append_backwards(manifest, false, deltas);
-	qsort_arg(order, manifest->nlayers, sizeof(int), compare_layers,
-			  manifest->layers);
+	skyline->plane = plane;
+	bb_rankset_init(&skyline->pieces, plane->nkeys);
+	bb_rankset_add(&skyline->pieces, 0);
+	skyline->layers = alloc_array(plane->nkeys, sizeof(int));
+	skyline->layers[0] = -1;
+	skyline->levels = alloc_array(plane->manifest->nlayers, sizeof(int));
 }
 
-/*
- * Of two layers that overlap, a binary search would miss one, and a page would
- * be wrong.
- */
 static void
-check_disjoint(const BbLayerMap *map, const BbLayerDesc *a,
-			   const BbLayerDesc *b)
+free_skyline(Skyline *skyline)
 {
-	if (bb_key_compare(&a->keys.end, &b->keys.start) > 0)
+	bb_rankset_free(&skyline->pieces);
+	pfree(skyline->layers);
+	pfree(skyline->levels);
+}
+
+/* Of two layers that overlap, a page could need either. */
+static void
+check_disjoint(const BbManifest *manifest, const BbLayerDesc *newer,
+			   const BbLayerDesc *layer)
+{
+	if (newer->lsn_start < layer->lsn_end)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("layers of timeline \"%s\" overlap",
-						map->manifest->timeline),
-				 errdetail("They are \"%s\" and \"%s\".", bb_layer_name(a),
-						   bb_layer_name(b))));
+						manifest->timeline),
+				 errdetail("They are \"%s\" and \"%s\".",
+						   bb_layer_name(newer), bb_layer_name(layer))));
 }
 
-/* The LSN that the first delta layer builds on; Invalid: nothing is readable. */
-static XLogRecPtr
-base_lsn(const BbLayerMap *map)
+/* Take the next layer; returns its level. */
+static int
+take_layer(Skyline *skyline, int index)
 {
-	if (map->manifest->ancestor != NULL)
-		return map->manifest->ancestor_lsn;
-	return map->nimages > 0 ? map->runs[map->nimages - 1].lsn_start
-							: InvalidXLogRecPtr;
+	const BbManifest *manifest = skyline->plane->manifest;
+	int			start = skyline->plane->starts[index];
+	int			end = skyline->plane->ends[index];
+	int			piece = bb_rankset_prev(&skyline->pieces, start);
+	int			level = 0;
+	int			newer = -1;
+
+	while (piece >= 0 && piece < end)
+	{
+		newer = skyline->layers[piece];
+		if (newer >= 0)
+		{
+			check_disjoint(manifest, &manifest->layers[newer],
+						   &manifest->layers[index]);
+			level = Max(level, skyline->levels[newer] + 1);
+		}
+		if (piece > start)
+			bb_rankset_remove(&skyline->pieces, piece);
+		piece = bb_rankset_next(&skyline->pieces, piece + 1);
+	}
+	/* what is left of the last piece */
+	if (piece != end)
+	{
+		bb_rankset_add(&skyline->pieces, end);
+		skyline->layers[end] = newer;
+	}
+	bb_rankset_add(&skyline->pieces, start);
+	skyline->layers[start] = index;
+	skyline->levels[index] = level;
+	return level;
 }
 
 /*
- * Each flush of ingest writes a delta layer, since it writes at least the ends
- * of its records (BB_KEY_RECORD_ENDS).  If LSNs have no delta layer, one was
- * lost, and pages would miss changes.
+ * Sort layers into levels.  "order" has them newest first.
  */
 static void
-check_whole(const BbLayerMap *map)
+make_levels(const BbPlane *plane, const int *order, int n, bool images,
+			Levels *levels)
 {
-	XLogRecPtr	base = base_lsn(map);
-	XLogRecPtr	from = map->manifest->end_lsn + 1; /* complete from here on */
+	const BbLayerDesc *layers = plane->manifest->layers;
+	Skyline		skyline;
+	int			count = 0;
 
-	if (XLogRecPtrIsInvalid(base))
+	levels->spots = alloc_array(n, sizeof(Spot));
+	levels->levels = alloc_array(n, sizeof(Level));
+	if (n == 0)
 		return;
-	/* runs are ordered by descending lsn_end */
-	for (int i = map->nimages; i < map->nruns; i++)
+
+	init_skyline(&skyline, plane);
+	for (int i = 0; i < n; i++)
 	{
-		if (map->runs[i].lsn_end < from)
-			break;
-		from = Min(from, map->runs[i].lsn_start);
+		int			level = take_layer(&skyline, order[i]);
+
+		if (level == levels->n)
+			levels->levels[levels->n++] = (Level){.lowest = PG_UINT64_MAX};
+		levels->levels[level].end++; /* of its layers, for now */
 	}
-	if (from > base + 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("layers of timeline \"%s\" are missing",
-						map->manifest->timeline),
-				 errdetail("No layer has the changes up to %X/%X.",
-						   LSN_FORMAT_ARGS(from - 1)),
-				 errhint("Restore the timeline's files from a copy of the page store.")));
+	for (int i = 0; i < levels->n; i++)
+	{
+		Level	   *level = &levels->levels[i];
+
+		level->first = count;
+		count += level->end;
+		level->end = level->first;
+	}
+	for (int i = 0; i < plane->manifest->nlayers; i++)
+	{
+		int			index = plane->by_key[i];
+		const BbLayerDesc *layer = &layers[index];
+		Level	   *level;
+
+		if (layer->image != images)
+			continue;
+		level = &levels->levels[skyline.levels[index]];
+		level->lowest = Min(level->lowest, layer->lsn_start);
+		levels->spots[level->end++] = (Spot){plane->starts[index],
+											 plane->ends[index], index,
+											 layer->lsn_start, layer->lsn_end};
+	}
+	free_skyline(&skyline);
+}
+
+/* ---- are layers missing? ---- */
+
+static bool
+has_base(const BbLayerMap *map)
+{
+	return map->manifest->ancestor != NULL || map->images.n > 0;
 }
 
 BbLayerMap *
 bb_layermap_new(const BbManifest *manifest)
 {
 	BbLayerMap *map = palloc0(sizeof(BbLayerMap));
-	int			n = manifest->nlayers;
+	BbPlane	   *plane = bb_plane_new(manifest);
 
 	map->manifest = manifest;
-	map->order = MemoryContextAllocHuge(CurrentMemoryContext,
-										Max(n, 1) * sizeof(int));
-	map->runs = MemoryContextAllocHuge(CurrentMemoryContext,
-									   Max(n, 1) * sizeof(Run));
-	sort_layers(manifest, map->order);
-
-	for (int i = 0; i < n; i++)
-	{
-		const BbLayerDesc *layer = layer_at(map, i);
-
-		if (i > 0 && same_run(layer_at(map, i - 1), layer))
-			check_disjoint(map, layer_at(map, i - 1), layer);
-		else
-		{
-			Run		   *run = &map->runs[map->nruns++];
-
-			run->first = i;
-			run->lsn_start = layer->lsn_start;
-			run->lsn_end = layer->lsn_end;
-			if (layer->image)
-				map->nimages = map->nruns;
-		}
-		map->runs[map->nruns - 1].end = i + 1;
-	}
-	check_whole(map);
+	map->plane = plane;
+	make_levels(plane, plane->images, plane->nimages, true, &map->images);
+	make_levels(plane, plane->deltas, plane->ndeltas, false, &map->deltas);
+	/* without a base, nothing can be read */
+	if (has_base(map))
+		bb_plane_check(plane, Min(manifest->start_lsn, manifest->end_lsn),
+					   manifest->end_lsn);
 	return map;
 }
 
-/*
- * Return the position after the last layer of a run that begins at or before
- * key.
- */
-static int
-search_run(const BbLayerMap *map, const Run *run, const BbKey *key)
+void
+bb_layermap_check_point(const BbLayerMap *map, XLogRecPtr lsn)
 {
-	int			low = run->first;
-	int			high = run->end;
+	if (has_base(map))
+		bb_plane_check(map->plane, lsn, lsn);
+}
+
+/* ---- lookups ---- */
+
+/* Return the position after the last layer of a level that begins at or before
+ * a rank. */
+static int
+search_level(const Levels *levels, const Level *level, int rank)
+{
+	int			low = level->first;
+	int			high = level->end;
 
 	while (low < high)
 	{
 		int			middle = low + (high - low) / 2;
 
-		if (bb_key_compare(&layer_at(map, middle)->keys.start, key) <= 0)
+		if (levels->spots[middle].start <= rank)
 			low = middle + 1;
 		else
 			high = middle;
@@ -210,108 +239,150 @@ search_run(const BbLayerMap *map, const Run *run, const BbKey *key)
 	return low;
 }
 
-/* Return the position of the layer of a run that covers key, or -1. */
-static int
-find_in_run(const BbLayerMap *map, const Run *run, const BbKey *key)
+/*
+ * The newest image layer at or below lsn that covers a rank; NULL: none.
+ * Lowers *limit to the first rank above for which the answer may differ.
+ */
+static const Spot *
+find_image(const BbLayerMap *map, int rank, XLogRecPtr lsn, int *limit)
 {
-	int			behind = search_run(map, run, key);
+	const Levels *levels = &map->images;
 
-	if (behind > run->first &&
-		bb_key_compare(key, &layer_at(map, behind - 1)->keys.end) < 0)
-		return behind - 1;
-	return -1;
+	for (int i = 0; i < levels->n; i++)
+	{
+		const Level *level = &levels->levels[i];
+		int			behind;
+		const Spot *spot = NULL;
+
+		if (level->lowest > lsn)
+			continue;
+		behind = search_level(levels, level, rank);
+		if (behind > level->first && levels->spots[behind - 1].end > rank)
+			spot = &levels->spots[behind - 1];
+		/* another layer of this level hides older ones from its start on */
+		if (spot != NULL)
+			*limit = Min(*limit, spot->end);
+		else if (behind < level->end)
+			*limit = Min(*limit, levels->spots[behind].start);
+		if (spot != NULL && spot->lsn_start <= lsn)
+			return spot;
+	}
+	return NULL;
 }
 
 int
 bb_layermap_image(const BbLayerMap *map, const BbKey *key, XLogRecPtr lsn,
 				  BbKey *until)
 {
-	for (int i = 0; i < map->nimages; i++)
+	int			end = map->plane->nkeys;
+	int			limit = end;
+	const Spot *found = find_image(map, bb_plane_rank(map->plane, key), lsn,
+								   &limit);
+	BbKey		limit_key;
+
+	/* go on while the answer is the same */
+	while (until != NULL && limit < end)
 	{
-		const Run  *run = &map->runs[i];
-		int			position;
-		int			behind;
-		const BbKey *limit;
+		int			next = end;
 
-		if (run->lsn_start > lsn)
-			continue;
-
-		position = find_in_run(map, run, key);
-		behind = search_run(map, run, key);
-		if (position >= 0)
-			limit = &layer_at(map, position)->keys.end;
-		else if (behind < run->end)
-			/* not in this run, but its next layer hides older layers */
-			limit = &layer_at(map, behind)->keys.start;
-		else
-			continue;
-
-		if (bb_key_compare(limit, until) < 0)
-			*until = *limit;
-		if (position >= 0)
-			return map->order[position];
+		limit_key = bb_plane_key(map->plane, limit);
+		if (bb_key_compare(&limit_key, until) >= 0)
+			break;
+		if (find_image(map, limit, lsn, &next) != found)
+		{
+			*until = limit_key;
+			break;
+		}
+		limit = next;
 	}
-	return -1;
-}
-
-/* May layers of this run have entries above floor and up to ceiling? */
-static inline bool
-run_matters(const Run *run, XLogRecPtr floor, XLogRecPtr ceiling)
-{
-	return run->lsn_start <= ceiling && run->lsn_end - 1 > floor;
+	return found != NULL ? found->layer : -1;
 }
 
 int
 bb_layermap_next_delta(const BbLayerMap *map, const BbKey *key,
-					   XLogRecPtr floor, XLogRecPtr ceiling, int *run)
+					   XLogRecPtr floor, XLogRecPtr ceiling,
+					   BbDeltaSearch *search)
 {
-	while (map->nimages + *run < map->nruns)
-	{
-		const Run  *candidate = &map->runs[map->nimages + (*run)++];
-		int			position;
+	const Levels *levels = &map->deltas;
 
-		if (!run_matters(candidate, floor, ceiling))
+	if (!search->begun)
+	{
+		search->rank = bb_plane_rank(map->plane, key);
+		search->begun = true;
+	}
+	while (search->level < levels->n)
+	{
+		const Level *level = &levels->levels[search->level++];
+		const Spot *spot;
+		int			behind;
+
+		if (level->lowest > ceiling)
 			continue;
-		position = find_in_run(map, candidate, key);
-		if (position >= 0)
-			return map->order[position];
+		behind = search_level(levels, level, search->rank);
+		if (behind == level->first)
+			continue;
+		spot = &levels->spots[behind - 1];
+		if (spot->end <= search->rank || spot->lsn_start > ceiling)
+			continue;
+		if (spot->lsn_end - 1 > floor)
+			return spot->layer;
+		/* the layers of this key below are older */
+		search->level = levels->n;
 	}
 	return -1;
 }
 
 int *
 bb_layermap_deltas(const BbLayerMap *map, const BbKeyRange *range,
-				   XLogRecPtr floor, XLogRecPtr ceiling, int *n, int *runs)
+				   XLogRecPtr floor, XLogRecPtr ceiling, int *n, int *depth)
 {
-	int		   *found;
+	const Levels *levels = &map->deltas;
+	int			start = bb_plane_rank(map->plane, &range->start);
+	int			allocated = 64;
+	int		   *found = palloc(allocated * sizeof(int));
+	BbKey		last_key = range->end;
+	int			last;
 
-	found = MemoryContextAllocHuge(CurrentMemoryContext,
-								   Max(map->manifest->nlayers, 1) *
-									   sizeof(int));
+	/* the last rank that is before the end */
+	last = bb_plane_rank(map->plane, &range->end);
+	if (last >= 0)
+		last_key = bb_plane_key(map->plane, last);
+	if (last >= 0 && bb_key_compare(&last_key, &range->end) == 0)
+		last--;
+
 	*n = 0;
-	*runs = 0;
-	for (int i = map->nimages; i < map->nruns; i++)
+	*depth = 0;
+	for (int i = 0; i < levels->n; i++)
 	{
-		const Run  *run = &map->runs[i];
+		const Level *level = &levels->levels[i];
 		int			before = *n;
-		int			position;
+		int			at;
 
-		if (!run_matters(run, floor, ceiling))
+		if (level->lowest > ceiling)
 			continue;
-
 		/* the layer that covers the start, and those after it */
-		position = find_in_run(map, run, &range->start);
-		if (position < 0)
-			position = search_run(map, run, &range->start);
-		for (; position < run->end; position++)
+		at = search_level(levels, level, start);
+		if (at > level->first && levels->spots[at - 1].end > start)
+			at--;
+		for (; at < level->end && levels->spots[at].start <= last; at++)
 		{
-			if (bb_key_compare(&layer_at(map, position)->keys.start,
-							   &range->end) >= 0)
-				break;
-			found[(*n)++] = map->order[position];
+			const Spot *spot = &levels->spots[at];
+
+			if (spot->lsn_start > ceiling || spot->lsn_end - 1 <= floor)
+				continue;
+			if (*n == allocated)
+			{
+				int		   *more = alloc_array(allocated * 2, sizeof(int));
+
+				memcpy(more, found, allocated * sizeof(int));
+				pfree(found);
+				found = more;
+				allocated *= 2;
+			}
+			found[(*n)++] = spot->layer;
 		}
 		if (*n > before)
-			(*runs)++;
+			(*depth)++;
 	}
 	return found;
 }

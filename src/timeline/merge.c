@@ -4,11 +4,13 @@
  *	  Merging the delta layers of a key range.
  *
  * Each layer is a source, and a heap finds the source with the next entry.  A
- * layer is opened when the merge reaches its first key, and closed after its
- * last one.  Until it is opened, its place in the heap is the first key at
- * which it may be needed.  Entries that aren't wanted (above the LSN, older
- * than the segment's image layer, or before the key that the scan has reached)
- * are skipped only when their source is at the top of the heap.
+ * segment has the layers that may have entries of its keys above its image layer;
+ * those of the segment before it that it doesn't need are closed.  A layer is
+ * opened when the merge reaches its first key, and closed after its last one.
+ * Until it is opened, its place in the heap is the first key at which it may be
+ * needed.  Entries that aren't wanted (above the LSN, older than the segment's
+ * image layer, or before the key that the scan has reached) are skipped only when
+ * their source is at the top of the heap.
  *
  * The sources' windows share a budget.
  *
@@ -33,14 +35,20 @@ typedef struct Source
 	int			depth;	   /* how many ancestors up the owner is */
 	XLogRecPtr	ceiling;   /* entries above it aren't wanted */
 	BbLayerCursor *cursor; /* NULL: not open */
+	bool		ended;	   /* it isn't in the heap any more */
 	BbEntry		entry; /* the next; if not open, a lower bound of its key */
 } Source;
 
 struct BbMerge
 {
 	MemoryContext context; /* owns the merge and the cursors */
+	BbTimeline *timeline;
+	XLogRecPtr	lsn;
 	BbKey		end;
-	binaryheap *heap; /* of Source pointers, the smallest entry first */
+	List	   *sources; /* of the segment */
+	bool		sorted;	 /* are these, by depth and index? */
+	binaryheap
+		*heap; /* of those that have not ended, the smallest entry first */
 	size_t		window_bytes;
 
 	/* the segment */
@@ -67,76 +75,17 @@ compare_sources(Datum a, Datum b, void *arg)
 	return 0;
 }
 
-/* The sources of one timeline. */
-static List *
-sources_of(BbTimeline *timeline, int depth, const BbKeyRange *range,
-		   XLogRecPtr ceiling, int *runs)
-{
-	List	   *sources = NIL;
-	int			n;
-	int		   *indexes;
-
-	indexes = bb_layermap_deltas(timeline->map, range, InvalidXLogRecPtr,
-								 ceiling, &n, runs);
-	for (int i = 0; i < n; i++)
-	{
-		Source	   *source = palloc0(sizeof(Source));
-
-		source->owner = timeline;
-		source->index = indexes[i];
-		source->desc = &timeline->manifest->layers[indexes[i]];
-		source->depth = depth;
-		source->ceiling = ceiling;
-		source->entry.key = source->desc->keys.start;
-		sources = lappend(sources, source);
-	}
-	pfree(indexes);
-	return sources;
-}
-
 BbMerge *
 bb_merge_new(const BbReqCtx *ctx, BbTimeline *timeline,
 			 const BbKeyRange *range, XLogRecPtr lsn)
 {
 	BbMerge	   *merge = palloc0(sizeof(BbMerge));
-	List	   *sources = NIL;
-	ListCell   *cell;
-	int			all_runs = 0;
-	int			depth = 0;
 
 	merge->context = CurrentMemoryContext;
+	merge->timeline = timeline;
+	merge->lsn = lsn;
 	merge->end = range->end;
-	for (BbTimeline *t = timeline; t != NULL; t = t->ancestor)
-	{
-		int			runs;
-
-		sources = list_concat(sources,
-							  sources_of(t, depth++, range, lsn, &runs));
-		all_runs += runs;
-		lsn = Min(lsn, t->manifest->ancestor_lsn);
-	}
-
-	merge->window_bytes = BUDGET_BYTES / Max(all_runs, 1);
-	merge->window_bytes = Max(merge->window_bytes, WINDOW_MIN_BYTES);
-	merge->window_bytes = Min(merge->window_bytes, WINDOW_MAX_BYTES);
-
-	merge->heap = binaryheap_allocate(Max(list_length(sources), 1),
-									  compare_sources, NULL);
-	foreach(cell, sources)
-		binaryheap_add_unordered(merge->heap, PointerGetDatum(lfirst(cell)));
-	binaryheap_build(merge->heap);
-	list_free(sources);
 	return merge;
-}
-
-void
-bb_merge_segment(BbMerge *merge, const BbKey *until, int depth,
-				 XLogRecPtr floor)
-{
-	merge->until = *until;
-	merge->depth = depth;
-	merge->floor = floor;
-	merge->ready = false;
 }
 
 static void
@@ -147,6 +96,138 @@ close_source(Source *source)
 	source->cursor = NULL;
 }
 
+/* ---- the sources of a segment ---- */
+
+/* Append those of one timeline to "sources".  Returns how many cover a key. */
+static int
+append_sources(List **sources, BbTimeline *timeline, int depth,
+			   const BbKeyRange *range, XLogRecPtr floor, XLogRecPtr ceiling)
+{
+	int			n;
+	int			covering;
+	int		   *indexes = bb_layermap_deltas(timeline->map, range, floor,
+											 ceiling, &n, &covering);
+
+	for (int i = 0; i < n; i++)
+	{
+		Source	   *source = palloc0(sizeof(Source));
+
+		source->owner = timeline;
+		source->index = indexes[i];
+		source->desc = &timeline->manifest->layers[indexes[i]];
+		source->depth = depth;
+		source->ceiling = ceiling;
+		source->entry.key = source->desc->keys.start;
+		*sources = lappend(*sources, source);
+	}
+	pfree(indexes);
+	return covering;
+}
+
+static int
+compare_layers(const ListCell *a, const ListCell *b)
+{
+	const Source *left = lfirst(a);
+	const Source *right = lfirst(b);
+
+	if (left->depth != right->depth)
+		return left->depth < right->depth ? -1 : 1;
+	return left->index - right->index;
+}
+
+/* Put the sources of the segment before that are needed again into "sources". */
+static void
+keep_sources(BbMerge *merge, List *sources)
+{
+	ListCell   *old = list_head(merge->sources);
+	ListCell   *cell;
+
+	if (!merge->sorted)
+		list_sort(merge->sources, compare_layers);
+	list_sort(sources, compare_layers);
+	foreach(cell, sources)
+	{
+		int			order = 1;
+
+		while (old != NULL && (order = compare_layers(old, cell)) < 0)
+		{
+			close_source(lfirst(old));
+			pfree(lfirst(old));
+			old = lnext(merge->sources, old);
+		}
+		if (old != NULL && order == 0)
+		{
+			pfree(lfirst(cell));
+			lfirst(cell) = lfirst(old);
+			old = lnext(merge->sources, old);
+		}
+	}
+	for (; old != NULL; old = lnext(merge->sources, old))
+	{
+		close_source(lfirst(old));
+		pfree(lfirst(old));
+	}
+	list_free(merge->sources);
+	merge->sources = sources;
+	merge->sorted = true;
+}
+
+static void
+build_heap(BbMerge *merge)
+{
+	ListCell   *cell;
+
+	if (merge->heap != NULL)
+		binaryheap_free(merge->heap);
+	merge->heap = binaryheap_allocate(Max(list_length(merge->sources), 1),
+									  compare_sources, NULL);
+	foreach(cell, merge->sources)
+		if (!((Source *) lfirst(cell))->ended)
+			binaryheap_add_unordered(merge->heap,
+									 PointerGetDatum(lfirst(cell)));
+	binaryheap_build(merge->heap);
+}
+
+void
+bb_merge_segment(BbMerge *merge, const BbKeyRange *segment, int depth,
+				 XLogRecPtr floor)
+{
+	MemoryContext old = MemoryContextSwitchTo(merge->context);
+	BbTimeline *timeline = merge->timeline;
+	XLogRecPtr	ceiling = merge->lsn;
+	List	   *sources = NIL;
+	int			covering = 0;
+
+	for (int i = 0; i <= depth; i++)
+	{
+		covering += append_sources(&sources, timeline, i, segment,
+								   i == depth ? floor : InvalidXLogRecPtr,
+								   ceiling);
+		ceiling = Min(ceiling, timeline->manifest->ancestor_lsn);
+		timeline = timeline->ancestor;
+	}
+	merge->window_bytes = BUDGET_BYTES / Max(covering, 1);
+	merge->window_bytes = Max(merge->window_bytes, WINDOW_MIN_BYTES);
+	merge->window_bytes = Min(merge->window_bytes, WINDOW_MAX_BYTES);
+
+	if (merge->sources == NIL)
+	{
+		merge->sources = sources;
+		merge->sorted = false;
+	}
+	else
+		keep_sources(merge, sources);
+	build_heap(merge);
+	MemoryContextSwitchTo(old);
+
+	merge->until = segment->end;
+	merge->depth = depth;
+	merge->floor = floor;
+	merge->ready = false;
+}
+
+/* ---- entries ---- */
+
 /* Remove the source at the top. */
 static void
 drop_top(BbMerge *merge)
@@ -155,7 +236,7 @@ drop_top(BbMerge *merge)
 		binaryheap_remove_first(merge->heap));
 
 	close_source(source);
-	pfree(source);
+	source->ended = true;
 }
 
 /* Move the source at the top, which has another key now, to its place. */
@@ -163,21 +244,6 @@ static void
 sink_top(BbMerge *merge, Source *source)
 {
 	binaryheap_replace_first(merge->heap, PointerGetDatum(source));
-}
-
-/* Close the source at the top, which isn't needed before "key". */
-static void
-put_off_top(BbMerge *merge, Source *source, const BbKey *key)
-{
-	if (bb_key_compare(&source->desc->keys.end, key) <= 0)
-	{
-		drop_top(merge);
-		return;
-	}
-	close_source(source);
-	source->entry.key = *key;
-	source->entry.lsn = InvalidXLogRecPtr;
-	sink_top(merge, source);
 }
 
 /* Read the next entry of the source at the top. */
@@ -212,15 +278,6 @@ seek_top(const BbReqCtx *ctx, BbMerge *merge, Source *source, const BbKey *key,
 	step_top(ctx, merge, source);
 }
 
-/* Is all of a source older than the segment's image layer? */
-static bool
-is_hidden(const BbMerge *merge, const Source *source)
-{
-	return source->depth > merge->depth ||
-		(source->depth == merge->depth &&
-		 source->desc->lsn_end - 1 <= merge->floor);
-}
-
 /* Bring the next entry that is wanted to the top of the heap. */
 static Source *
 find_top(const BbReqCtx *ctx, BbMerge *merge, const BbKey *from)
@@ -235,9 +292,7 @@ find_top(const BbReqCtx *ctx, BbMerge *merge, const BbKey *from)
 		bb_reqctx_check(ctx);
 		if (bb_key_compare(key, &merge->until) >= 0)
 			return NULL;
-		if (is_hidden(merge, source))
-			put_off_top(merge, source, &merge->until);
-		else if (source->cursor == NULL)
+		if (source->cursor == NULL)
 		{
 			if (bb_key_compare(&source->desc->keys.end, from) <= 0)
 				drop_top(merge);

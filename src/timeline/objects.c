@@ -28,9 +28,9 @@ mark_deltas(Needed *needed, const BbKeyRange *segment, XLogRecPtr floor,
 			XLogRecPtr ceiling)
 {
 	int			n;
-	int			runs;
+	int			covering;
 	int		   *found = bb_layermap_deltas(needed->timeline->map, segment,
-										   floor, ceiling, &n, &runs);
+										   floor, ceiling, &n, &covering);
 
 	for (int i = 0; i < n; i++)
 		needed->layers[found[i]] = true;

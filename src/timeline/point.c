@@ -46,12 +46,12 @@ static void
 gather_deltas(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr floor,
 			  XLogRecPtr ceiling, BbPageHistory *history)
 {
-	int			run = 0;
+	BbDeltaSearch search = {0};
 	int			index;
 
 	while (!history->complete &&
 		   (index = bb_layermap_next_delta(timeline->map, &history->key, floor,
-										   ceiling, &run)) >= 0)
+										   ceiling, &search)) >= 0)
 	{
 		BbLayer	   *layer = bb_timeline_layer(ctx, timeline, index);
 
@@ -73,7 +73,6 @@ static void
 gather(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 	   XLogRecPtr lsn, BbPageHistory *history)
 {
-	BbKey		until = bb_key_range_all().end;
 	BbTimeline *owner;
 	int			depth;
 	int			index;
@@ -83,7 +82,7 @@ gather(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 	BbEntry		entry;
 
 	bb_history_reset(history, key);
-	index = bb_timeline_image(timeline, key, lsn, &owner, &depth, &until);
+	index = bb_timeline_image(timeline, key, lsn, &owner, &depth, NULL);
 	floor = owner->manifest->layers[index].lsn_start;
 
 	for (; t != owner && !history->complete; t = t->ancestor)

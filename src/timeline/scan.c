@@ -127,7 +127,8 @@ enter_segment(const BbReqCtx *ctx, BbTimelineScan *scan)
 	MemoryContextSwitchTo(old);
 	scan->image_loaded = false;
 	scan->image_ended = false;
-	bb_merge_segment(scan->merge, &scan->until, depth,
+	bb_merge_segment(scan->merge,
+					 &(BbKeyRange){scan->range.start, scan->until}, depth,
 					 owner->manifest->layers[index].lsn_start);
 	scan->in_segment = true;
 }

@@ -62,8 +62,8 @@ extern BbLayer *bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline,
  * bb_timeline_image - find the image layer that covers key at lsn.
  *
  * Returns its index in *owner, which is the timeline or the ancestor *depth
- * generations up.  Lowers *until to the first key above "key" for which the
- * answer may differ.
+ * generations up.  Unless "until" is NULL, lowers *until to the first key above
+ * "key" for which the answer may differ.
  *
  * Errors: DATA_CORRUPTED (no layer covers the key).
  */
@@ -108,8 +108,9 @@ extern BbOutcome bb_history_evaluate(const BbTimeline *timeline,
 /* ---- merge.c ---- */
 
 /*
- * A merge returns the entries of a key range in all delta layers of a timeline
- * and its ancestors, in (key, LSN) order, segment by segment.
+ * A merge returns the entries of a key range in the delta layers of a timeline
+ * and its ancestors, in (key, LSN) order, segment by segment.  It uses only layers
+ * that may have entries above the segment's image layer.
  */
 typedef struct BbMerge BbMerge;
 
@@ -117,13 +118,13 @@ extern BbMerge *bb_merge_new(const BbReqCtx *ctx, BbTimeline *timeline,
 							 const BbKeyRange *range, XLogRecPtr lsn);
 
 /*
- * bb_merge_segment - begin a segment, which ends at "until".
+ * bb_merge_segment - begin a segment, a key range.
  *
  * An image layer "depth" generations up has everything up to LSN floor, so the
  * merge skips older entries.
  */
-extern void bb_merge_segment(BbMerge *merge, const BbKey *until, int depth,
-							 XLogRecPtr floor);
+extern void bb_merge_segment(BbMerge *merge, const BbKeyRange *segment,
+							 int depth, XLogRecPtr floor);
 
 /*
  * bb_merge_peek - return the next entry of the segment at or after key "from",

@@ -42,14 +42,14 @@ find_parts(BbTimeline *timeline, const BbKey *key, XLogRecPtr after,
 	BbKeyRange	range = {*key, bb_key_next(key)};
 	int		   *indexes;
 	int			n;
-	int			runs;
+	int			covering;
 
 	if (timeline->ancestor)
 		parts = find_parts(timeline->ancestor, key, after,
 						   Min(until, timeline->manifest->ancestor_lsn));
 
 	indexes = bb_layermap_deltas(timeline->map, &range, after, until, &n,
-								 &runs);
+								 &covering);
 	for (int i = n - 1; i >= 0; i--)
 	{
 		Part	   *part = palloc(sizeof(Part));

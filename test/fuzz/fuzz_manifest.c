@@ -43,13 +43,13 @@ take(const uint8_t *data, size_t size)
 	{
 		const BbLayerDesc *layer = &manifest->layers[i];
 		BbKey		until = bb_key_range_all().end;
-		int			run = 0;
+		BbDeltaSearch search = {0};
 
 		(void) bb_layer_name(layer);
 		(void) bb_layermap_image(map, &layer->keys.start, layer->lsn_end,
 								 &until);
 		while (bb_layermap_next_delta(map, &layer->keys.start, 0,
-									  PG_UINT64_MAX, &run) >= 0)
+									  PG_UINT64_MAX, &search) >= 0)
 			;
 	}
 }

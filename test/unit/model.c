@@ -387,14 +387,11 @@ happen(const BbReqCtx *ctx, Model *model, int n)
 		if (writer && i > 0 && sorted[i]->k != sorted[i - 1]->k &&
 			model_roll(NKEYS / 2) == 0)
 		{
-			/* adjacent, or with a gap */
-			BbKey		last = model_key(sorted[i - 1]->k);
-			BbKey		end = model_roll(2) ? key : bb_key_next(&last);
-
+			/* the layers of a flush lie side by side */
 			manifest
 				->layers[manifest->nlayers++] = *bb_layer_writer_finish(ctx,
 																		writer,
-																		&end);
+																		&key);
 			writer = NULL;
 		}
 		if (writer == NULL)

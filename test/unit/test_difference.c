@@ -148,6 +148,19 @@ give_control(const BbReqCtx *ctx, BbDifference *difference,
 	bb_difference_add(ctx, difference, &key, copy, entry.length);
 }
 
+/* What differs has holes, which only a gap may have. */
+static void
+add_gap(BbManifest *manifest, const BbDifferencePlace *place)
+{
+	BbGap	   *gaps = palloc((manifest->ngaps + 1) * sizeof(BbGap));
+
+	if (manifest->ngaps > 0)
+		memcpy(gaps, manifest->gaps, manifest->ngaps * sizeof(BbGap));
+	gaps[manifest->ngaps++] = (BbGap){.from = place->from,
+									  .until = place->lsn};
+	manifest->gaps = gaps;
+}
+
 /* Write a random base into the model's timeline. */
 static void
 rebase(const BbReqCtx *ctx, Model *model)
@@ -189,6 +202,7 @@ rebase(const BbReqCtx *ctx, Model *model)
 	CHECK_SEED(bb_difference_pages(rest) == n);
 	CHECK_SEED(model->nevents > events);
 	manifest->end_lsn = place.lsn;
+	add_gap(manifest, &place);
 }
 
 /* ---- reads ---- */

@@ -392,7 +392,6 @@ UNIT_TEST(history_from_layers_that_overlap)
 						 .value = (const uint8 *) "x",
 						 .length = 1};
 	BbKeyRange	all = bb_key_range_all();
-	BbTimeline *timeline;
 
 	/* the second is of the same flush, the third of a flush that overlaps it */
 	for (int i = 0; i < 3; i++)
@@ -409,10 +408,7 @@ UNIT_TEST(history_from_layers_that_overlap)
 	commit_and_fail(ctx, model, "main", "overlap");
 
 	manifest->layers[1] = manifest->layers[--manifest->nlayers];
-	timeline = commit_and_open(ctx, model);
-	CHECK_ERROR(bb_timeline_get(ctx, timeline, &key, START + 199, &entry),
-				ERRCODE_DATA_CORRUPTED);
-	CHECK(strstr(unit_last_error, "out of order") != NULL);
+	commit_and_fail(ctx, model, "main", "overlap");
 }
 
 /* A manifest that has lost any of its rows. */
