@@ -1008,23 +1008,59 @@ COMMENT ON FUNCTION bb_verify IS
 'checks one timeline, or all timelines (NULL), and returns a row for each fault: its kind; the layer and the byte; what cannot be read any more, the keys from start_key up to, not including, end_key (lost: in words), at LSNs from start_lsn up to, not including, end_lsn (NULL: up to the end). No row: the timeline is whole. level: objects (each layer is there, with its size), blocks (each byte of each layer) or pages (the same; and every page at some LSNs is made and checked: lsns, NULL: the start, the middle and the end of the timeline). It reads the store itself, not a cache, within bbackup.upkeep_rate and bbackup.upkeep_cpu_share. Errors: no such timeline, an LSN that it does not have, a store that cannot be reached';
 
 --
+-- Copies of timelines in other page stores.
+--
+CREATE FUNCTION bb_replicate(
+    timeline text, from_store name, to_store name,
+    OUT timeline text, OUT layers_copied bigint, OUT bytes_copied bigint,
+    OUT layers_found bigint, OUT layers_retired bigint,
+    OUT end_lsn pg_lsn, OUT end_time timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_replicate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_replicate IS
+'copies a timeline to another page store, or brings its copy up to date; a row for each ancestor, and one for the timeline';
+
+CREATE FUNCTION bb_detach_copy(
+    timeline text, store name DEFAULT 'bbackup')
+RETURNS void
+AS 'MODULE_PATHNAME', 'bb_sql_detach_copy'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_detach_copy IS
+'makes a copy that bb_replicate made an independent timeline, which can be written to';
+
+CREATE FUNCTION bb_move(
+    timeline text, from_store name, to_store name,
+    OUT timeline text, OUT layers_copied bigint, OUT bytes_copied bigint,
+    OUT layers_found bigint, OUT layers_retired bigint,
+    OUT end_lsn pg_lsn, OUT end_time timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_move'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_move IS
+'moves a timeline to another page store; its ancestors are copied';
+
+--
 -- A base backup reads past every table privilege.
 --
 REVOKE ALL ON FUNCTION
     bb_basebackup, bb_basebackup_archives, bb_basebackup_lo,
     bb_basebackup_stream, bb_basebackup_to_file, bb_basebackup_to_program,
-    bb_create_branch, bb_databases, bb_drop_timeline, bb_evict, bb_evict_idle,
-    bb_expire, bb_fdw_validator, bb_files, bb_follow, bb_gaps,
-    bb_get_access_stats, bb_get_page, bb_get_stat_follow,
+    bb_create_branch, bb_databases, bb_detach_copy, bb_drop_timeline,
+    bb_evict, bb_evict_idle, bb_expire, bb_fdw_validator, bb_files, bb_follow,
+    bb_gaps, bb_get_access_stats, bb_get_page, bb_get_stat_follow,
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
     bb_get_stat_progress_upkeep, bb_get_stat_totals, bb_get_stat_upkeep,
     bb_get_stat_upkeep_jobs, bb_get_window, bb_identify_source,
     bb_import_directory, bb_import_server, bb_ingest, bb_keeps, bb_layer_map,
-    bb_layer_stats, bb_layers, bb_lsn_at, bb_pin, bb_prefetch, bb_read_file,
-    bb_rebase_directory, bb_rebase_server, bb_relations, bb_restore,
-    bb_set_retention, bb_source_validator, bb_stat_reset, bb_stat_scope,
-    bb_tablespaces, bb_timelines, bb_unfollow, bb_unpin, bb_upkeep, bb_verify,
-    bb_wait
+    bb_layer_stats, bb_layers, bb_lsn_at, bb_move, bb_pin, bb_prefetch,
+    bb_read_file, bb_rebase_directory, bb_rebase_server, bb_relations,
+    bb_replicate, bb_restore, bb_set_retention, bb_source_validator,
+    bb_stat_reset, bb_stat_scope, bb_tablespaces, bb_timelines, bb_unfollow,
+    bb_unpin, bb_upkeep, bb_verify, bb_wait
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 
