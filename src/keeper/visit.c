@@ -27,6 +27,7 @@
 #include "upkeep/upkeep.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 typedef struct Visit
 {
@@ -165,6 +166,43 @@ visit_timeline(Visit *visit)
 	MemoryContextDelete(context);
 }
 
+/* ---- the cache ---- */
+
+/* Evict what nobody has used for long, and what is too much for the disk. */
+static void
+make_room(Visit *visit)
+{
+	BbJob		job = {.place = place_of(visit), .kind = BB_KEEPER_ROOM};
+	uint64		min_free = (uint64) bb_setting_cache_free_space_mb * 1024 *
+		1024;
+	BbEvicted	idle = {0};
+	BbEvicted	more = {0};
+
+	if (bb_objstore_residency(visit->objects) != BB_RESIDENT_IN_CACHE ||
+		!bb_jobs_may_run(&job.place, BB_KEEPER_ROOM))
+		return;
+	visit->kind = BB_KEEPER_ROOM;
+	if (bb_setting_eviction_threshold_s > 0)
+		idle = bb_objstore_evict_idle(visit->ctx, visit->objects,
+									  GetCurrentTimestamp() -
+										  bb_setting_eviction_threshold_s *
+											  USECS_PER_SEC);
+	if (min_free > 0)
+		more = bb_objstore_relieve(visit->ctx, visit->objects, min_free);
+	bb_jobs_overcome(&job.place, BB_KEEPER_ROOM);
+	visit->kind = BB_KEEPER_LOOK;
+	if (idle.objects + more.objects == 0)
+		return;
+	bb_jobs_begin(&job);
+	snprintf(
+		job.why, sizeof(job.why), "%s",
+		more.objects > 0
+			? "the file system has less than bbackup.cache_free_space free"
+			: "layers were not used for bbackup.eviction_threshold");
+	job.layers_removed = idle.objects + more.objects;
+	(void) bb_jobs_end(&job);
+}
+
 /* ---- an attempt ---- */
 
 static void
@@ -203,7 +241,10 @@ attempt(Visit *visit)
 	bb_upkeeppace_begin(visit->ctx, heed_settings);
 	visit->objects = bb_keeper_open_store(visit->ctx, visit->store->server);
 	if (!visit->listed)
+	{
 		list_timelines(visit);
+		make_room(visit);
+	}
 	bb_jobs_overcome(&place, BB_KEEPER_LOOK);
 	while (visit->next < list_length(visit->timelines))
 	{
@@ -273,8 +314,12 @@ make_attempt(Visit *visit)
 	MemoryContextSwitchTo(visit->context);
 	if (error != NULL)
 		note(visit, error);
-	/* a store that can't be opened or listed has been visited */
-	if (error != NULL && visit->timeline[0] == '\0')
+	/*
+	 * A store that can't be opened or listed has been visited.  If its cache
+	 * is the trouble, its timelines aren't.
+	 */
+	if (error != NULL && visit->timeline[0] == '\0' &&
+		visit->kind != BB_KEEPER_ROOM)
 	{
 		visit->listed = true;
 		visit->next = list_length(visit->timelines);

@@ -353,3 +353,19 @@ bb_objstore_evict_idle(const BbReqCtx *ctx, BbObjectStore *objects,
 		? objects->cache_ops->evict_idle(ctx, objects, before)
 		: (BbEvicted){0};
 }
+
+BbEvicted
+bb_objstore_relieve(const BbReqCtx *ctx, BbObjectStore *objects,
+					uint64 min_free)
+{
+	return objects->cache_ops != NULL
+		? objects->cache_ops->relieve(ctx, objects, min_free)
+		: (BbEvicted){0};
+}
+
+void
+bb_object_cool(BbObjectStore *objects, const BbWholeObject *object)
+{
+	if (objects->cache_ops != NULL)
+		objects->cache_ops->cool(objects, object);
+}

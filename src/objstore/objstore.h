@@ -225,7 +225,9 @@ extern BbObjectReader *bb_object_open(const BbReqCtx *ctx,
  *
  * If the store has a cache, downloads the whole object into it first and
  * reads the copy, unless there is no room for it.  Other stores are read
- * directly.
+ * directly.  So are objects that aren't resident by contexts whose use doesn't
+ * count and that read every object once (BB_TASK_UPKEEP, BB_TASK_VERIFY,
+ * BB_TASK_COPY): what they download would push out what others need.
  *
  * Errors: those of bb_object_open; OBJECT_NOT_IN_PREREQUISITE_STATE (not
  * resident, and ctx may not download); DATA_CORRUPTED (what was downloaded
@@ -341,5 +343,22 @@ typedef struct BbEvicted
 extern BbEvicted bb_objstore_evict_idle(const BbReqCtx *ctx,
 										BbObjectStore *objects,
 										TimestampTz before);
+
+/*
+ * bb_objstore_relieve - evict objects, those first that were used longest ago,
+ * until the file system of the cache has so many bytes free.
+ *
+ * Objects in use stay.  Does nothing for a store without a cache.
+ */
+extern BbEvicted bb_objstore_relieve(const BbReqCtx *ctx,
+									 BbObjectStore *objects, uint64 min_free);
+
+/*
+ * bb_object_cool - make an object, if it is resident, the next one to be evicted.
+ *
+ * For an object that has been replaced.  Those who still use it may go on.
+ */
+extern void bb_object_cool(BbObjectStore *objects,
+						   const BbWholeObject *object);
 
 #endif /* BB_OBJSTORE_H */

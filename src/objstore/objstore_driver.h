@@ -40,6 +40,9 @@ typedef struct BbCacheOps
 	BbEviction	(*evict) (BbObjectStore *objects, const BbWholeObject *object);
 	BbEvicted	(*evict_idle) (const BbReqCtx *ctx, BbObjectStore *objects,
 							   TimestampTz before);
+	BbEvicted	(*relieve) (const BbReqCtx *ctx, BbObjectStore *objects,
+							uint64 min_free);
+	void		(*cool) (BbObjectStore *objects, const BbWholeObject *object);
 } BbCacheOps;
 
 typedef struct BbObjectStoreOps

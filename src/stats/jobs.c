@@ -23,6 +23,9 @@
 #define FIRST_PAUSE_S 10
 #define LAST_PAUSE_S 3600
 
+/* Something may exist there after that time. */
+#define BARREN_S 3600
+
 /* Followed by the timelines and the ring.  Protected by the lock. */
 typedef struct Table
 {
@@ -213,6 +216,46 @@ bb_jobs_forget(const BbJobPlace *place)
 	timeline = find(place);
 	if (timeline != NULL)
 		memset(timeline, 0, sizeof(*timeline));
+	bb_stats_unlock();
+}
+
+List *
+bb_jobs_barren(const BbJobPlace *place)
+{
+	TimestampTz since = GetCurrentTimestamp() - BARREN_S * USECS_PER_SEC;
+	BbKeyRange *copy = palloc(BB_JOB_BARREN_MAX * sizeof(BbKeyRange));
+	const BbJobTimeline *timeline;
+	int			n = 0;
+	List	   *ranges = NIL;
+
+	lock(LW_SHARED);
+	timeline = find(place);
+	for (int i = 0; timeline != NULL && i < BB_JOB_BARREN_MAX; i++)
+	{
+		if (timeline->barren[i].found_at > since)
+			copy[n++] = timeline->barren[i].keys;
+	}
+	bb_stats_unlock();
+	for (int i = 0; i < n; i++)
+		ranges = lappend(ranges, &copy[i]);
+	return ranges;
+}
+
+void
+bb_jobs_note_barren(const BbJobPlace *place, const BbKeyRange *keys)
+{
+	BbJobTimeline *timeline;
+	int			oldest = 0;
+
+	lock(LW_EXCLUSIVE);
+	timeline = find_or_add(place);
+	for (int i = 1; i < BB_JOB_BARREN_MAX; i++)
+	{
+		if (timeline->barren[i].found_at < timeline->barren[oldest].found_at)
+			oldest = i;
+	}
+	timeline->barren[oldest].keys = *keys;
+	timeline->barren[oldest].found_at = GetCurrentTimestamp();
 	bb_stats_unlock();
 }
 

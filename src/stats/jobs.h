@@ -24,10 +24,12 @@
 #define BB_JOBS_H
 
 #include "access/xlogdefs.h"
+#include "base/key.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 #define BB_JOB_KINDS_MAX 12
+#define BB_JOB_BARREN_MAX 16
 #define BB_JOB_TIMELINE_SIZE 64
 #define BB_JOB_WHY_SIZE 128
 #define BB_JOB_MESSAGE_SIZE 256
@@ -102,6 +104,12 @@ typedef struct BbJobTimeline
 	uint64		bytes_written[BB_JOB_KINDS_MAX];
 	int			failures[BB_JOB_KINDS_MAX]; /* in a row */
 	TimestampTz retry_at[BB_JOB_KINDS_MAX];
+	/* keys of which nothing exists, so that there is no image to make */
+	struct
+	{
+		BbKeyRange	keys;
+		TimestampTz found_at; /* 0: none */
+	}			barren[BB_JOB_BARREN_MAX];
 	TimestampTz failed_at; /* 0: no error, or it has been overcome */
 	int			failed_kind;
 	int			sqlstate;
@@ -120,6 +128,17 @@ extern void bb_jobs_look(const BbJobPlace *place, const BbJobDebt *debt,
 
 /* bb_jobs_may_run - is the pause of this kind of job over? */
 extern bool bb_jobs_may_run(const BbJobPlace *place, int kind);
+
+/*
+ * bb_jobs_barren - return the ranges of keys (BbKeyRange *), palloc'd, that were
+ * found to be barren within the last hour.
+ *
+ * bb_jobs_note_barren - there is another one; if there are BB_JOB_BARREN_MAX of
+ * them, it replaces the oldest.
+ */
+extern List *bb_jobs_barren(const BbJobPlace *place);
+extern void bb_jobs_note_barren(const BbJobPlace *place,
+								const BbKeyRange *keys);
 
 /*
  * bb_jobs_begin - a job of job->place, kind, lsn and why begins; sets its other

@@ -7,10 +7,15 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "base/foreigntext.h"
 #include "stats/progress.h"
 #include "upkeep/commit.h"
 #include "upkeep/pace.h"
+#include "upkeep/policy.h"
+#include "upkeep/removal.h"
+#include "upkeep/retention.h"
 #include "upkeep/rewrite.h"
 #include "upkeep/upkeep.h"
 #include "utils/memutils.h"
@@ -48,15 +53,59 @@ may_plan(const Step *step, BbUpkeepKind kind)
 		(!options->heed_pauses || bb_jobs_may_run(&options->place, kind));
 }
 
+/* Merges and images. */
+static bool
+plan_rewrite(Step *step)
+{
+	BbPolicySettings settings = bb_policy_settings();
+
+	settings.barren = bb_jobs_barren(&step->options->place);
+	if (!may_plan(step, BB_UPKEEP_IMAGE) ||
+		list_length(settings.barren) >= BB_JOB_BARREN_MAX)
+		settings.image_percent = 0;
+	return bb_policy_next(step->manifest, &settings, &step->job) &&
+		may_plan(step, step->job.kind);
+}
+
+/*
+ * What takes no reading comes first.  A squash waits until all is merged, since
+ * its inputs grow by that.
+ */
 static bool
 plan(Step *step)
 {
-	/* no planner is there yet */
-	(void) may_plan(step, BB_UPKEEP_MERGE);
-	return false;
+	BbUpkeepJob job;
+	bool		found;
+
+	found = bb_retention_next(step->ctx, step->objects, step->manifest,
+							  (int64) time(NULL), &job) &&
+		may_plan(step, job.kind);
+	if (found && job.kind != BB_UPKEEP_SQUASH)
+	{
+		step->job = job;
+		return true;
+	}
+	if (plan_rewrite(step))
+		return true;
+	step->job = job;
+	return found;
 }
 
 /* ---- doing it ---- */
+
+/* Retired layers are the first to leave the cache. */
+static void
+cool(const Step *step, List *layers)
+{
+	ListCell   *cell;
+
+	foreach(cell, layers)
+	{
+		BbWholeObject object = bb_layer_object(step->timeline, lfirst(cell));
+
+		bb_object_cool(step->objects, &object);
+	}
+}
 
 /* Layers into other layers. */
 static void
@@ -67,6 +116,8 @@ rewrite(Step *step, BbUpkeepOutcome *outcome)
 	List	   *added = bb_rewrite(step->ctx, step->objects, step->manifest,
 								   &step->job, &stats);
 
+	if (added == NIL && step->job.kind == BB_UPKEEP_IMAGE)
+		bb_jobs_note_barren(&step->options->place, &step->job.keys);
 	outcome->layers_read = stats.layers_read;
 	outcome->layers_written = stats.layers_written;
 	outcome->bytes_written = stats.bytes_written;
@@ -77,7 +128,33 @@ rewrite(Step *step, BbUpkeepOutcome *outcome)
 		return;
 	}
 	if (step->job.kind != BB_UPKEEP_IMAGE)
+	{
 		outcome->layers_removed = list_length(step->job.inputs);
+		cool(step, step->job.inputs);
+	}
+}
+
+/* Edits of the manifest, and removals. */
+static void
+release(Step *step, BbUpkeepOutcome *outcome)
+{
+	int64		now = (int64) time(NULL);
+	const BbManifest *next;
+
+	if (step->job.kind == BB_UPKEEP_REMOVE)
+		next = bb_removal_run(step->ctx, step->objects, step->manifest, now);
+	else
+		next = bb_retention_commit(step->ctx, step->objects, step->manifest,
+								   &step->job, now);
+	if (next->generation <= step->manifest->generation)
+	{
+		/* nothing had to be changed after all */
+		outcome->state = BB_UPKEEP_REFUSED;
+		return;
+	}
+	outcome->layers_removed = list_length(step->job.inputs);
+	if (step->job.kind == BB_UPKEEP_RETIRE)
+		cool(step, step->job.inputs);
 }
 
 static void
@@ -93,8 +170,20 @@ do_job(Step *step, BbUpkeepOutcome *outcome)
 		case BB_UPKEEP_EXPIRE:
 		case BB_UPKEEP_RETIRE:
 		case BB_UPKEEP_REMOVE:
+			release(step, outcome);
 			break;
 	}
+}
+
+/* Does the error say that another session was faster? */
+static bool
+is_refusal(MemoryContext context)
+{
+	if (geterrcode() != ERRCODE_OBJECT_IN_USE)
+		return false;
+	MemoryContextSwitchTo(context);
+	FlushErrorState();
+	return true;
 }
 
 /*
@@ -134,11 +223,16 @@ run(Step *step, BbUpkeepOutcome *outcome)
 	}
 	PG_CATCH();
 	{
-		bb_progress_end();
-		noted.bytes_read = step->ctx->counters->bytes_read - before.bytes_read;
-		outcome->another_error = note_error(&noted, context);
-		outcome->noted = true;
-		PG_RE_THROW();
+		if (!is_refusal(context))
+		{
+			bb_progress_end();
+			noted.bytes_read = step->ctx->counters->bytes_read -
+				before.bytes_read;
+			outcome->another_error = note_error(&noted, context);
+			outcome->noted = true;
+			PG_RE_THROW();
+		}
+		outcome->state = BB_UPKEEP_REFUSED;
 	}
 	PG_END_TRY();
 	bb_progress_end();
@@ -186,13 +280,6 @@ look(Step *step, BbUpkeepOutcome *outcome)
 	return plan(step);
 }
 
-static bool
-lock(Step *step)
-{
-	return bb_manifest_try_lock_upkeep(step->ctx, step->objects,
-									   step->timeline);
-}
-
 static void
 do_step(Step *step, BbUpkeepOutcome *outcome)
 {
@@ -200,7 +287,7 @@ do_step(Step *step, BbUpkeepOutcome *outcome)
 
 	if (!look(step, outcome))
 		return;
-	if (!lock(step))
+	if (!bb_manifest_try_lock_upkeep(step->ctx, step->objects, step->timeline))
 	{
 		bb_jobs_look(&step->options->place, NULL, BB_JOBS_BUSY);
 		outcome->state = BB_UPKEEP_BUSY;

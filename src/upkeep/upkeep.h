@@ -17,8 +17,8 @@
  * Steps may run anywhere, at any time, beside all other users of the store, and
  * may be killed at any moment.  What makes that safe is that layers are durable
  * before an edit of the manifest names them, and that the edit is refused if its
- * inputs have gone.  The lock of the timeline's upkeep only keeps two processes
- * from doing the same work.
+ * inputs have gone.  The lock of the timeline's upkeep keeps two processes from
+ * doing the same work, and sweeps from layers that aren't committed yet.
  *
  *-------------------------------------------------------------------------
  */

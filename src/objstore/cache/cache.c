@@ -188,12 +188,36 @@ cache_hold(const BbReqCtx *ctx, BbObjectStore *objects, List *wanted,
 	return NULL;
 }
 
+/* Does the call read every object once, as nobody else does soon? */
+static bool
+is_passing(const BbReqCtx *ctx)
+{
+	return ctx->uncounted &&
+		(ctx->task_kind == BB_TASK_UPKEEP ||
+		 ctx->task_kind == BB_TASK_VERIFY || ctx->task_kind == BB_TASK_COPY);
+}
+
+/* Mark an object as used, if it is resident. */
+static bool
+is_at_hand(BbCache *cache, const BbWholeObject *object)
+{
+	const char *file = bb_cache_file(object);
+
+	return bb_cachelock_use(cache->locks, file) &&
+		bb_cache_is_there(cache, file, object->size);
+}
+
 static BbObjectReader *
 cache_open_resident(const BbReqCtx *ctx, BbObjectStore *objects,
 					const BbWholeObject *object)
 {
 	BbObjectReader *reader;
 
+	if (is_passing(ctx) && !is_at_hand(objects->cache, object))
+	{
+		bb_download_check(ctx, object);
+		return bb_object_open(ctx, objects, object->name);
+	}
 	if (!need(ctx, objects, object, false))
 		return bb_object_open(ctx, objects, object->name);
 	reader = bb_object_open(ctx, objects->cache->files, bb_cache_file(object));
@@ -222,6 +246,8 @@ static const BbCacheOps cache_ops = {
 	.permit_download = cache_permit_download,
 	.evict = bb_cache_evict,
 	.evict_idle = bb_cache_evict_idle,
+	.relieve = bb_cache_relieve,
+	.cool = bb_cache_cool,
 };
 
 void

@@ -97,6 +97,9 @@ extern BbEviction bb_cache_evict(BbObjectStore *objects,
 extern BbEvicted bb_cache_evict_idle(const BbReqCtx *ctx,
 									 BbObjectStore *objects,
 									 TimestampTz before);
+extern BbEvicted bb_cache_relieve(const BbReqCtx *ctx, BbObjectStore *objects,
+								  uint64 min_free);
+extern void bb_cache_cool(BbObjectStore *objects, const BbWholeObject *object);
 
 /* ---- cache_fetch.c ---- */
 

@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/settings.h"
@@ -275,6 +276,64 @@ bb_cache_evict_idle(const BbReqCtx *ctx, BbObjectStore *objects,
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return evicted;
+}
+
+/* Bytes that are free in the file system of the cache. */
+static uint64
+free_space(const BbCache *cache)
+{
+	struct statvfs st;
+
+	if (statvfs(cache->directory, &st) < 0)
+		bb_report_file("could not find the free space of directory \"%s\": %m",
+					   cache->directory);
+	return (uint64) st.f_bavail * st.f_frsize;
+}
+
+BbEvicted
+bb_cache_relieve(const BbReqCtx *ctx, BbObjectStore *objects, uint64 min_free)
+{
+	BbCache	   *cache = objects->cache;
+	MemoryContext context;
+	MemoryContext old;
+	BbEvicted	evicted = {0};
+	ListCell   *cell;
+	uint64		total;
+
+	if (free_space(cache) >= min_free)
+		return evicted;
+	context = AllocSetContextCreate(CurrentMemoryContext,
+									"bbackup cache relief",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	foreach(cell, list_files(cache, &total))
+	{
+		const CacheFile *file = lfirst(cell);
+
+		bb_reqctx_check(ctx);
+		/* others write to the file system, too */
+		if (free_space(cache) >= min_free)
+			break;
+		if (!evict(cache, file))
+			continue;
+		evicted.bytes += file->size;
+		if (!file->part)
+			evicted.objects++;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return evicted;
+}
+
+void
+bb_cache_cool(BbObjectStore *objects, const BbWholeObject *object)
+{
+	struct timespec never[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
+
+	/* the next use warms it again */
+	(void) utimensat(AT_FDCWD,
+					 bb_cache_path(objects->cache, bb_cache_file(object)),
+					 never, AT_SYMLINK_NOFOLLOW);
 }
 
 BbEviction
