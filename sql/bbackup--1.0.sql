@@ -997,6 +997,7 @@ COMMENT ON FUNCTION bb_layer_stats IS
 CREATE FUNCTION bb_verify(
     store name DEFAULT 'bbackup', timeline text DEFAULT NULL,
     level text DEFAULT 'blocks', lsns pg_lsn[] DEFAULT NULL,
+    resume boolean DEFAULT false,
     OUT timeline text, OUT kind text, OUT layer text, OUT byte_offset bigint,
     OUT start_lsn pg_lsn, OUT end_lsn pg_lsn, OUT start_key text,
     OUT end_key text, OUT lost text, OUT message text)
@@ -1005,7 +1006,75 @@ AS 'MODULE_PATHNAME', 'bb_sql_verify'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_verify IS
-'checks one timeline, or all timelines (NULL), and returns a row for each fault: its kind; the layer and the byte; what cannot be read any more, the keys from start_key up to, not including, end_key (lost: in words), at LSNs from start_lsn up to, not including, end_lsn (NULL: up to the end). No row: the timeline is whole. level: objects (each layer is there, with its size), blocks (each byte of each layer) or pages (the same; and every page at some LSNs is made and checked: lsns, NULL: the start, the middle and the end of the timeline). It reads the store itself, not a cache, within bbackup.upkeep_rate and bbackup.upkeep_cpu_share. Errors: no such timeline, an LSN that it does not have, a store that cannot be reached';
+'checks one timeline, or all timelines (NULL), and returns a row for each fault: its kind; the layer and the byte; what cannot be read any more, the keys from start_key up to, not including, end_key (lost: in words), at LSNs from start_lsn up to, not including, end_lsn (NULL: up to the end). No row: the timeline is whole. level: objects (each layer is there, with its size), blocks (each byte of each layer) or pages (the same; and every page at some LSNs is made and checked: lsns, NULL: the start, the middle and the end of the timeline). resume: go on with the pass that the store has noted, of whatever level, if there is one. It reads the store itself, not a cache, within bbackup.upkeep_rate and bbackup.upkeep_cpu_share. Errors: no such timeline, an LSN that it does not have, a store that cannot be reached';
+
+CREATE FUNCTION bb_get_stat_verification(
+    store name DEFAULT NULL,
+    OUT store name, OUT timeline text, OUT level text,
+    OUT started_at timestamptz, OUT finished_at timestamptz,
+    OUT layers bigint, OUT bytes bigint, OUT pages bigint,
+    OUT findings bigint, OUT running_level text,
+    OUT running_since timestamptz, OUT running_layers_total bigint,
+    OUT running_layers bigint, OUT running_pages bigint,
+    OUT running_findings bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_verification'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_stat_verification IS
+'rows of the view bb_stat_verification, of one page store or of all that the user may use (NULL)';
+
+CREATE VIEW bb_stat_verification AS
+    SELECT * FROM bb_get_stat_verification();
+
+COMMENT ON VIEW bb_stat_verification IS
+'one row for each timeline of the page stores that the user may use: its last verification of level blocks or pages, and the one that is under way';
+COMMENT ON COLUMN bb_stat_verification.store IS 'Page store';
+COMMENT ON COLUMN bb_stat_verification.timeline IS 'Timeline';
+COMMENT ON COLUMN bb_stat_verification.level IS 'Level of the last whole pass; NULL: there was none';
+COMMENT ON COLUMN bb_stat_verification.started_at IS 'When it began';
+COMMENT ON COLUMN bb_stat_verification.finished_at IS 'When it ended';
+COMMENT ON COLUMN bb_stat_verification.layers IS 'Layers that it checked';
+COMMENT ON COLUMN bb_stat_verification.bytes IS 'Their size';
+COMMENT ON COLUMN bb_stat_verification.pages IS 'Blocks that it made and checked';
+COMMENT ON COLUMN bb_stat_verification.findings IS 'Number of its findings; 0: the timeline was whole';
+COMMENT ON COLUMN bb_stat_verification.running_level IS 'Level of the pass that is under way, or was broken off; NULL: none is';
+COMMENT ON COLUMN bb_stat_verification.running_since IS 'When it began';
+COMMENT ON COLUMN bb_stat_verification.running_layers_total IS 'Layers that it has to check';
+COMMENT ON COLUMN bb_stat_verification.running_layers IS 'Layers that it has checked, as last noted';
+COMMENT ON COLUMN bb_stat_verification.running_pages IS 'Blocks that it has made and checked';
+COMMENT ON COLUMN bb_stat_verification.running_findings IS 'Number of its findings so far';
+
+CREATE FUNCTION bb_get_findings(
+    store name DEFAULT NULL,
+    OUT store name, OUT timeline text, OUT kind text, OUT layer text,
+    OUT byte_offset bigint, OUT start_lsn pg_lsn, OUT end_lsn pg_lsn,
+    OUT start_key text, OUT end_key text, OUT lost text, OUT message text,
+    OUT found_by timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_findings'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_findings IS
+'rows of the view bb_findings, of one page store or of all that the user may use (NULL)';
+
+CREATE VIEW bb_findings AS
+    SELECT * FROM bb_get_findings();
+
+COMMENT ON VIEW bb_findings IS
+'what the last verification of each timeline has found, and the one that is under way; see bb_verify()';
+COMMENT ON COLUMN bb_findings.store IS 'Page store';
+COMMENT ON COLUMN bb_findings.timeline IS 'Timeline';
+COMMENT ON COLUMN bb_findings.kind IS 'What is wrong: missing, size, block, page, …';
+COMMENT ON COLUMN bb_findings.layer IS 'Layer; NULL: it is not in one layer';
+COMMENT ON COLUMN bb_findings.byte_offset IS 'Where in the layer';
+COMMENT ON COLUMN bb_findings.start_lsn IS 'From this LSN on, what is lost cannot be read';
+COMMENT ON COLUMN bb_findings.end_lsn IS 'From this LSN on, it can be read again; NULL: it cannot';
+COMMENT ON COLUMN bb_findings.start_key IS 'First key that is lost';
+COMMENT ON COLUMN bb_findings.end_key IS 'First key after it that is not lost';
+COMMENT ON COLUMN bb_findings.lost IS 'What is lost, in words';
+COMMENT ON COLUMN bb_findings.message IS 'What is wrong, as a sentence';
+COMMENT ON COLUMN bb_findings.found_by IS 'When the verification began that has found it';
 
 --
 -- Copies of timelines in other page stores.
@@ -1051,10 +1120,11 @@ REVOKE ALL ON FUNCTION
     bb_basebackup_stream, bb_basebackup_to_file, bb_basebackup_to_program,
     bb_create_branch, bb_databases, bb_detach_copy, bb_drop_timeline,
     bb_evict, bb_evict_idle, bb_expire, bb_fdw_validator, bb_files, bb_follow,
-    bb_gaps, bb_get_access_stats, bb_get_page, bb_get_stat_follow,
+    bb_gaps, bb_get_access_stats, bb_get_findings, bb_get_page, bb_get_stat_follow,
     bb_get_stat_progress_import, bb_get_stat_progress_ingest,
     bb_get_stat_progress_upkeep, bb_get_stat_totals, bb_get_stat_upkeep,
-    bb_get_stat_upkeep_jobs, bb_get_window, bb_identify_source,
+    bb_get_stat_upkeep_jobs, bb_get_stat_verification, bb_get_window,
+    bb_identify_source,
     bb_import_directory, bb_import_server, bb_ingest, bb_keeps, bb_layer_map,
     bb_layer_stats, bb_layers, bb_lsn_at, bb_move, bb_pin, bb_prefetch,
     bb_read_file, bb_rebase_directory, bb_rebase_server, bb_relations,

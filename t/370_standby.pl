@@ -98,6 +98,9 @@ my %reads = (
 	bb_lsn_at => "SELECT bb_lsn_at(\"time\" => '$time', $some)",
 	bb_layers => "SELECT count(*) FROM bb_layers($some)",
 	bb_layer_map => "SELECT bb_layer_map($some) LIKE '<svg%'",
+	bb_get_stat_verification =>
+	  "SELECT count(*) FROM bb_get_stat_verification($some)",
+	bb_get_findings => "SELECT count(*) FROM bb_get_findings($some)",
 	bb_verify => "SELECT count(*) FROM bb_verify($some)",
 	bb_databases => "SELECT md5(string_agg(d::text, ';'))"
 	  . " FROM bb_databases($some) d",

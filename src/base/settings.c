@@ -42,6 +42,7 @@ int			bb_setting_upkeep_cpu_share = 50;
 int			bb_setting_merge_layers = 7;
 int			bb_setting_image_percent = 50;
 int			bb_setting_cache_free_space_mb = 0;
+int			bb_setting_verify_interval_s = 7 * 86400;
 
 static const struct config_enum_entry compression_options[] =
 	{{"none", BB_COMPRESSION_NONE, false},
@@ -268,6 +269,12 @@ bb_settings_init(void)
 		"Calls that began before may still read it.",
 		&bb_setting_removal_delay_s, 3600, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S,
 		NULL, NULL, NULL);
+
+	DefineCustomIntVariable(
+		"bbackup.verify_interval",
+		"Sets how often the background process of bbackup.upkeep verifies each timeline.",
+		"A value of 0 turns this off.", &bb_setting_verify_interval_s,
+		7 * 86400, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("bbackup");
 }

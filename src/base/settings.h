@@ -48,6 +48,8 @@ extern int bb_setting_cache_free_space_mb; /* 0: no limit */
 /* The time from when a layer is retired until its object is removed. */
 extern int bb_setting_removal_delay_s;
 
+extern int bb_setting_verify_interval_s; /* 0: the worker doesn't verify */
+
 /* Define the settings; called once, by _PG_init. */
 extern void bb_settings_init(void);
 

@@ -126,8 +126,9 @@ typedef struct WindowCall
 } WindowCall;
 
 static void
-windows_of_store(WindowCall *call)
+windows_of_store(void *arg)
 {
+	WindowCall *call = arg;
 	ListCell   *cell;
 
 	call->objects = bb_store_open(call->ctx, call->server, NULL);
@@ -143,38 +144,6 @@ windows_of_store(WindowCall *call)
 		window = bb_window_of(call->ctx, call->objects, manifest, time_now());
 		window_row(call->fcinfo, call->server, manifest, &window);
 	}
-}
-
-/* A store that can't be read must not hide the others. */
-static void
-try_windows(WindowCall *call)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	PG_TRY();
-	{
-		windows_of_store(call);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-		int			category;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-		if (category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
-			category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES))
-			ReThrowError(error);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("skipping page store \"%s\": %s", call->server,
-						error->message),
-				 error->detail ? errdetail_internal("%s", error->detail) : 0,
-				 error->hint ? errhint("%s", error->hint) : 0));
-	}
-	PG_END_TRY();
 }
 
 /* bb_get_window(store name); NULL: all stores that the user may use */
@@ -198,7 +167,7 @@ bb_sql_get_window_body(PG_FUNCTION_ARGS)
 		MemoryContext old = MemoryContextSwitchTo(row_context);
 
 		call.server = lfirst(cell);
-		try_windows(&call);
+		bb_store_try(call.server, windows_of_store, &call);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}

@@ -12,36 +12,56 @@
 #include "funcs/arguments.h"
 #include "stats/calls.h"
 #include "stores/store_access.h"
+#include "stores/store_list.h"
 #include "stores/store_timelines.h"
 #include "upkeep/pace.h"
-#include "upkeep/verify.h"
+#include "upkeep/verify_state.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
 
 BB_SQL_FUNCTION(bb_sql_verify);
+BB_SQL_FUNCTION(bb_sql_get_stat_verification);
+BB_SQL_FUNCTION(bb_sql_get_findings);
+
+/* How often a pass that is under way is noted in the store. */
+#define NOTE_INTERVAL_MS 2000
+
+/* A finding as columns of bb_verify(). */
+typedef struct FindingRow
+{
+	Datum		values[10];
+	bool		nulls[10];
+} FindingRow;
+
+static FindingRow
+finding_values(const char *timeline, const BbFinding *finding)
+{
+	FindingRow	row = {.nulls = {false}};
+
+	row.values[0] = CStringGetTextDatum(timeline);
+	row.values[1] = CStringGetTextDatum(bb_finding_kind_name(finding->kind));
+	row.values[2] = bb_result_text(finding->layer, &row.nulls[2]);
+	row.values[3] = Int64GetDatum((int64) finding->offset);
+	row.nulls[3] = finding->layer == NULL;
+	row.values[4] = bb_result_lsn(finding->lsn_from, &row.nulls[4]);
+	row.values[5] = bb_result_lsn(finding->lsn_until, &row.nulls[5]);
+	row.values[6] = CStringGetTextDatum(bb_key_text(&finding->keys.start));
+	row.values[7] = CStringGetTextDatum(bb_key_text(&finding->keys.end));
+	row.values[8] = CStringGetTextDatum(bb_finding_lost(finding));
+	row.values[9] = bb_text_datum(finding->message);
+	return row;
+}
 
 static void
 finding_row(FunctionCallInfo fcinfo, const char *timeline,
 			const BbFinding *finding)
 {
-	bool		nulls[10] = {0};
+	FindingRow	row = finding_values(timeline, finding);
 
-	nulls[3] = finding->layer == NULL;
-	bb_result_row(fcinfo,
-				  (Datum[lengthof(nulls)]){
-					  CStringGetTextDatum(timeline),
-					  CStringGetTextDatum(bb_finding_kind_name(finding->kind)),
-					  bb_result_text(finding->layer, &nulls[2]),
-					  Int64GetDatum((int64) finding->offset),
-					  bb_result_lsn(finding->lsn_from, &nulls[4]),
-					  bb_result_lsn(finding->lsn_until, &nulls[5]),
-					  CStringGetTextDatum(bb_key_text(&finding->keys.start)),
-					  CStringGetTextDatum(bb_key_text(&finding->keys.end)),
-					  CStringGetTextDatum(bb_finding_lost(finding)),
-					  bb_text_datum(finding->message)},
-				  nulls);
+	bb_result_row(fcinfo, row.values, row.nulls);
 }
 
 /* The LSNs at which pages are checked. */
@@ -114,39 +134,78 @@ check_lsns(const BbManifest *manifest, const Lsns *lsns)
 							   LSN_FORMAT_ARGS(readable.end_lsn))));
 }
 
-/* Verify a timeline, and return a row for each finding. */
-static void
-verify(const BbReqCtx *ctx, FunctionCallInfo fcinfo, BbObjectStore *objects,
-	   const char *timeline, BbVerifyLevel level, Lsns lsns)
+/* What bb_verify() was asked for. */
+typedef struct VerifyCall
+{
+	const BbReqCtx *ctx;
+	FunctionCallInfo fcinfo;
+	BbObjectStore *objects;
+	BbVerifyLevel level;
+	Lsns		lsns;
+	bool		resume;
+} VerifyCall;
+
+/* Begin a pass, or go on with the one that the store has noted. */
+static BbVerifyPass *
+begin_pass(const VerifyCall *call, const char *timeline,
+		   const BbVerifyState *state)
 {
 	ErrorData  *error;
-	BbManifest *manifest = bb_manifest_try(ctx, objects, timeline, &error);
-	BbVerifyPass *pass;
-	ListCell   *cell;
+	BbManifest *manifest;
+	Lsns		lsns = call->lsns;
 
+	if (call->resume && state->running != NULL)
+		return state->running;
 	/* a manifest that can't be read is a finding */
+	manifest = bb_manifest_try(call->ctx, call->objects, timeline, &error);
 	if (manifest != NULL && lsns.n > 0)
 		check_lsns(manifest, &lsns);
 	else if (manifest != NULL && bb_manifest_consistent(manifest))
 		lsns = usual_lsns(manifest);
+	return bb_verify_begin(timeline, call->level, lsns.at, lsns.n);
+}
 
-	pass = bb_verify_begin(timeline, level, lsns.at, lsns.n);
-	while (bb_verify_step(ctx, objects, pass))
+/* Verify a timeline, and return a row for each finding. */
+static void
+verify(const VerifyCall *call, const char *timeline)
+{
+	const BbReqCtx *ctx = call->ctx;
+	BbVerifyState state = bb_verify_state_read(ctx, call->objects, timeline);
+	BbVerifyPass *pass = begin_pass(call, timeline, &state);
+	bool		noted = pass->level != BB_VERIFY_OBJECTS;
+	TimestampTz noted_at = GetCurrentTimestamp();
+	ListCell   *cell;
+
+	if (noted)
+		state.running = pass;
+	while (bb_verify_step(ctx, call->objects, pass))
+	{
 		bb_reqctx_check(ctx);
+		if (noted &&
+			TimestampDifferenceExceeds(noted_at, GetCurrentTimestamp(),
+									   NOTE_INTERVAL_MS))
+		{
+			noted = bb_verify_state_write(ctx, call->objects, timeline,
+										  &state);
+			noted_at = GetCurrentTimestamp();
+		}
+	}
+	if (noted)
+		(void) bb_verify_state_write(ctx, call->objects, timeline, &state);
+
 	foreach(cell, pass->findings)
-		finding_row(fcinfo, timeline, lfirst(cell));
+		finding_row(call->fcinfo, timeline, lfirst(cell));
 	if (pass->nfindings > list_length(pass->findings))
 		ereport(NOTICE,
 				(errmsg("timeline \"%s\" has " UINT64_FORMAT
 						" findings; the first %d are shown",
 						timeline, pass->nfindings,
 						list_length(pass->findings))));
-	MemoryContextDelete(pass->context);
 }
 
 /*
- * bb_verify(store name, timeline text, level text, lsns pg_lsn[]); timeline NULL:
- * all timelines
+ * bb_verify(store name, timeline text, level text, lsns pg_lsn[], resume boolean);
+ * timeline NULL: all timelines
  */
 static Datum
 bb_sql_verify_body(PG_FUNCTION_ARGS)
@@ -156,30 +215,186 @@ bb_sql_verify_body(PG_FUNCTION_ARGS)
 	char	   *timeline = PG_ARGISNULL(1)
 		? NULL
 		: bb_arg_text(fcinfo, 1, "timeline");
-	BbVerifyLevel level = bb_verify_level_of(bb_arg_text(fcinfo, 2, "level"));
-	Lsns		lsns = arg_lsns(fcinfo, 3);
-	BbObjectStore *objects;
+	VerifyCall	call = {
+		.ctx = ctx,
+		.fcinfo = fcinfo,
+		.level = bb_verify_level_of(bb_arg_text(fcinfo, 2, "level")),
+		.lsns = arg_lsns(fcinfo, 3),
+		.resume = bb_arg_bool(fcinfo, 4, "resume"),
+	};
 	MemoryContext row_context;
 	List	   *names;
 	ListCell   *cell;
 
-	if (lsns.n > 0 && (timeline == NULL || level != BB_VERIFY_PAGES))
+	if (call.lsns.n > 0 && (timeline == NULL || call.level != BB_VERIFY_PAGES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"lsns\" requires a timeline and the level \"pages\"")));
-	objects = bb_store_open(ctx, server, timeline);
+	call.objects = bb_store_open(ctx, server, timeline);
 	row_context = bb_result_begin(fcinfo);
 	names = timeline ? list_make1(timeline)
-					 : bb_store_timelines(ctx, objects, server);
+					 : bb_store_timelines(ctx, call.objects, server);
 	bb_upkeeppace_begin(ctx, NULL);
 	foreach(cell, names)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
 
-		verify(ctx, fcinfo, objects, lfirst(cell), level, lsns);
+		verify(&call, lfirst(cell));
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}
 	bb_reqctx_end(ctx);
 	return (Datum) 0;
+}
+
+/* ---- what stores remember ---- */
+
+typedef struct StateCall
+{
+	const BbReqCtx *ctx;
+	FunctionCallInfo fcinfo;
+	const char *server;
+	BbObjectStore *objects;
+	void		(*row) (FunctionCallInfo fcinfo, const char *server,
+						const char *timeline, const BbVerifyState *state);
+} StateCall;
+
+static Datum
+time_or_null(TimestampTz time, bool *null)
+{
+	*null = time == 0;
+	return TimestampTzGetDatum(time);
+}
+
+static Datum
+level_or_null(const BbVerifyPass *pass, bool *null)
+{
+	return bb_result_text(pass ? bb_verify_level_name(pass->level) : NULL,
+						  null);
+}
+
+static void
+verification_row(FunctionCallInfo fcinfo, const char *server,
+				 const char *timeline, const BbVerifyState *state)
+{
+	static const BbVerifyPass none = {0};
+	const BbVerifyPass *last = state->last ? state->last : &none;
+	const BbVerifyPass *running = state->running ? state->running : &none;
+	NameData	store;
+	bool		nulls[15] = {0};
+
+	namestrcpy(&store, server);
+	memset(nulls + 5, state->last == NULL, 4);
+	memset(nulls + 11, state->running == NULL, 4);
+	bb_result_row(fcinfo,
+				  (Datum[lengthof(
+					  nulls)]){NameGetDatum(&store),
+							   CStringGetTextDatum(timeline),
+							   level_or_null(state->last, &nulls[2]),
+							   time_or_null(last->started_at, &nulls[3]),
+							   time_or_null(last->finished_at, &nulls[4]),
+							   Int64GetDatum((int64) last->layers),
+							   Int64GetDatum((int64) last->bytes),
+							   Int64GetDatum((int64) last->pages),
+							   Int64GetDatum((int64) last->nfindings),
+							   level_or_null(state->running, &nulls[9]),
+							   time_or_null(running->started_at, &nulls[10]),
+							   Int64GetDatum((int64) running->layers_total),
+							   Int64GetDatum((int64) running->layers),
+							   Int64GetDatum((int64) running->pages),
+							   Int64GetDatum((int64) running->nfindings)},
+				  nulls);
+}
+
+static void
+findings_of_pass(FunctionCallInfo fcinfo, const char *server,
+				 const char *timeline, const BbVerifyPass *pass)
+{
+	NameData	store;
+	ListCell   *cell;
+
+	if (pass == NULL)
+		return;
+	namestrcpy(&store, server);
+	foreach(cell, pass->findings)
+	{
+		FindingRow	row = finding_values(timeline, lfirst(cell));
+		Datum		values[lengthof(row.values) + 2];
+		bool		nulls[lengthof(row.values) + 2] = {0};
+
+		values[0] = NameGetDatum(&store);
+		memcpy(values + 1, row.values, sizeof(row.values));
+		memcpy(nulls + 1, row.nulls, sizeof(row.nulls));
+		values[lengthof(values) - 1] = TimestampTzGetDatum(pass->started_at);
+		bb_result_row(fcinfo, values, nulls);
+	}
+}
+
+static void
+findings_rows(FunctionCallInfo fcinfo, const char *server,
+			  const char *timeline, const BbVerifyState *state)
+{
+	findings_of_pass(fcinfo, server, timeline, state->last);
+	findings_of_pass(fcinfo, server, timeline, state->running);
+}
+
+static void
+states_of_store(void *arg)
+{
+	StateCall  *call = arg;
+	ListCell   *cell;
+
+	call->objects = bb_store_open(call->ctx, call->server, NULL);
+	foreach(cell, bb_manifest_list(call->ctx, call->objects))
+	{
+		BbVerifyState state = bb_verify_state_read(call->ctx, call->objects,
+												   lfirst(cell));
+
+		call->row(call->fcinfo, call->server, lfirst(cell), &state);
+	}
+}
+
+/* Rows of a store, or (NULL) of all that the user may use. */
+static Datum
+rows_of_states(FunctionCallInfo fcinfo,
+			   void (*row) (FunctionCallInfo fcinfo, const char *server,
+							const char *timeline, const BbVerifyState *state))
+{
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
+	MemoryContext row_context = bb_result_begin(fcinfo);
+	StateCall	call = {.ctx = ctx, .fcinfo = fcinfo, .row = row};
+	List	   *servers = bb_store_list();
+	ListCell   *cell;
+
+	if (!PG_ARGISNULL(0))
+	{
+		call.server = bb_arg_name(fcinfo, 0, "store");
+		states_of_store(&call);
+		servers = NIL;
+	}
+	foreach(cell, servers)
+	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
+
+		call.server = lfirst(cell);
+		bb_store_try(call.server, states_of_store, &call);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+	}
+	bb_reqctx_end(ctx);
+	return (Datum) 0;
+}
+
+/* bb_get_stat_verification(store name); NULL: all stores */
+static Datum
+bb_sql_get_stat_verification_body(PG_FUNCTION_ARGS)
+{
+	return rows_of_states(fcinfo, verification_row);
+}
+
+/* bb_get_findings(store name); NULL: all stores */
+static Datum
+bb_sql_get_findings_body(PG_FUNCTION_ARGS)
+{
+	return rows_of_states(fcinfo, findings_rows);
 }

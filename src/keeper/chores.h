@@ -58,6 +58,8 @@ typedef struct BbChore
 						BbChoreReport *report);
 } BbChore;
 
+extern const BbChore bb_verify_chore;
+
 /* The table of chores. */
 extern const BbChore *const bb_chores[];
 extern const int bb_nchores;

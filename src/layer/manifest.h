@@ -115,8 +115,12 @@ extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *objects,
 extern bool bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *timeline);
 
+/* "timelines/NAME/verified": upkeep's note of verifications. */
+#define BB_VERIFIED_OBJECT "verified"
+
 /*
- * bb_manifest_remove - remove the manifest of a timeline, then its layers.
+ * bb_manifest_remove - remove the manifest of a timeline, then its layers and
+ * notes.
  *
  * Upkeep that is writing layers can't commit them any more.  Waits a few seconds
  * for it to end.

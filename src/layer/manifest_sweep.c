@@ -167,6 +167,8 @@ bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *timeline)
 {
 	bb_objstore_remove(ctx, objects, object_name(timeline, "manifest"));
+	bb_objstore_remove(ctx, objects,
+					   object_name(timeline, BB_VERIFIED_OBJECT));
 
 	/* upkeep that is under way fails as soon as it needs a layer or commits */
 	for (int waited = 0; !bb_manifest_sweep(ctx, objects, timeline);

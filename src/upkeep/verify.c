@@ -18,7 +18,7 @@
 #include "utils/timestamp.h"
 
 /* A step checks layers of so many bytes, at least one. */
-#define STEP_BYTES (32 * 1024 * 1024)
+#define STEP_BYTES (4 * 1024 * 1024)
 
 static const char *const level_names[] = {
 	[BB_VERIFY_OBJECTS] = "objects",
