@@ -4,7 +4,8 @@
  *	  A manifest with the eyes of upkeep.
  *
  * The greatest depth is an estimate: it is looked at at so many keys at most,
- * those with which layers begin.
+ * those with which layers begin.  The journal (upkeep/policy.h) doesn't count: it is
+ * in no image, and most reads don't need it.
  *
  *-------------------------------------------------------------------------
  */
@@ -84,6 +85,7 @@ bb_upkeep_debt(const BbManifest *manifest, XLogRecPtr seen_end)
 						.retired = manifest->keeps.nretired,
 						.end_lsn = manifest->end_lsn};
 	int			step = Max(manifest->nlayers / SAMPLES_MAX, 1);
+	BbKey		data = bb_key_range_kind(BB_KEY_TABLESPACE).start;
 
 	for (int i = 0; i < manifest->nlayers; i++)
 	{
@@ -95,7 +97,11 @@ bb_upkeep_debt(const BbManifest *manifest, XLogRecPtr seen_end)
 			debt.new_bytes += layer->size;
 		if (i % step == 0)
 			debt.depth = Max(debt.depth,
-							 depth_at(manifest, &layer->keys.start));
+							 depth_at(manifest,
+									  bb_key_compare(&layer->keys.start,
+													 &data) < 0
+										  ? &data
+										  : &layer->keys.start));
 	}
 	return debt;
 }

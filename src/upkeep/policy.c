@@ -19,7 +19,7 @@
 #define BACKLOG 4
 
 /* The stack of the journal's part of the body. */
-#define JOURNAL_DEPTH 4
+#define JOURNAL_DEPTH 3
 
 /* A flush isn't taken for smaller than that, which is mostly fixed costs. */
 #define UNIT_BYTES (16 * 1024)
