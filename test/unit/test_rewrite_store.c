@@ -12,6 +12,7 @@
 #include "layer/manifest_edit.h"
 #include "storemodel.h"
 #include "upkeep/commit.h"
+#include "upkeep/retention.h"
 #include "upkeep/rewrite.h"
 
 static uint64 seed;
@@ -28,8 +29,6 @@ static uint64 seed;
 static struct
 {
 	int			jobs[BB_UPKEEP_KIND_COUNT];
-	int			tiles;
-	int			retired_layers;
 }			done;
 
 static BbManifest *
@@ -219,28 +218,6 @@ check_tiles(const BbUpkeepJob *job, List *layers)
 		CHECK_SEED(bb_key_compare(&at, &job->keys.end) == 0);
 }
 
-/* No run of a squash goes on after a readable LSN before the start. */
-static void
-check_runs(const BbManifest *manifest, List *layers)
-{
-	ListCell   *cell;
-
-	foreach(cell, layers)
-	{
-		const BbLayerDesc *layer = lfirst(cell);
-
-		CHECK_SEED(layer->entries > 0);
-		for (int i = 0; i < manifest->keeps.npoints; i++)
-		{
-			XLogRecPtr	point = manifest->keeps.points[i].lsn;
-
-			/* unless nothing of what is needed came before, or after */
-			if (layer->lsn_start <= point && point < layer->lsn_end - 1)
-				done.tiles++;
-		}
-	}
-}
-
 static void
 do_job(const BbReqCtx *ctx, StoreModel *model, BbUpkeepKind kind)
 {
@@ -273,8 +250,6 @@ do_job(const BbReqCtx *ctx, StoreModel *model, BbUpkeepKind kind)
 	}
 	added = bb_rewrite(ctx, storemodel_objects(model), manifest, &job, &stats);
 	check_tiles(&job, added);
-	if (kind == BB_UPKEEP_SQUASH)
-		check_runs(manifest, added);
 	CHECK_SEED(bb_upkeep_commit(ctx, storemodel_objects(model), manifest, &job,
 								added, &next));
 	done.jobs[kind]++;
@@ -292,6 +267,7 @@ expire(const BbReqCtx *ctx, const StoreModel *model, XLogRecPtr branched)
 	XLogRecPtr	before = manifest->start_lsn;
 	XLogRecPtr	start = storemodel_draw_lsn(model, before);
 	BbManifestPoints points = {0};
+	BbRetention a_second = {.window_s = 1};
 
 	if (start <= before)
 		return;
@@ -306,8 +282,27 @@ expire(const BbReqCtx *ctx, const StoreModel *model, XLogRecPtr branched)
 	(void) bb_manifest_edit(ctx, storemodel_objects(model),
 							&(BbManifestEdit){.base = manifest,
 											  .start_lsn = start,
+											  .retention = &a_second,
 											  .points = &points});
 	done.jobs[BB_UPKEEP_EXPIRE]++;
+}
+
+/* Retire what isn't needed any more. */
+static void
+retire(const BbReqCtx *ctx, StoreModel *model)
+{
+	BbManifest *manifest = read_manifest(ctx, model);
+	List	   *branches = bb_points_branches(ctx, storemodel_objects(model),
+											  storemodel_name(model));
+	BbUpkeepJob job = {.kind = BB_UPKEEP_RETIRE,
+					   .inputs = bb_retention_unneeded(manifest, branches)};
+	BbManifest *next;
+
+	if (job.inputs == NIL)
+		return;
+	CHECK_SEED(bb_upkeep_commit(ctx, storemodel_objects(model), manifest, &job,
+								NIL, &next));
+	done.jobs[BB_UPKEEP_RETIRE]++;
 }
 
 /* ---- reading ---- */
@@ -346,9 +341,10 @@ check_reads(const BbReqCtx *ctx, StoreModel *model, int rounds)
 UNIT_TEST(rewrites_keep_what_can_be_read)
 {
 	int			size = bb_setting_layer_size_mb;
+	int			rounds = getenv("BB_ROUNDS") ? atoi(getenv("BB_ROUNDS")) : 4;
 
 	memset(&done, 0, sizeof(done));
-	for (int round = 0; round < 4; round++)
+	for (int round = 0; round < rounds; round++)
 	{
 		StoreModel *root;
 		StoreModel *branch;
@@ -376,13 +372,17 @@ UNIT_TEST(rewrites_keep_what_can_be_read)
 				expire(ctx, root, branched);
 			for (int job = 0; job < 3; job++)
 				do_job(ctx, model, (BbUpkeepKind) model_roll(3));
+			if (model_roll(2))
+				retire(ctx, model);
 			check_reads(ctx, root, 1);
 			check_reads(ctx, branch, 1);
 			unit_leave(context);
 		}
 	}
-	for (int kind = 0; kind <= BB_UPKEEP_EXPIRE; kind++)
-		CHECK(done.jobs[kind] > 0);
+	for (int kind = 0; kind <= BB_UPKEEP_RETIRE; kind++)
+		if (done.jobs[kind] == 0)
+			elog(ERROR, "no job of kind %d (seed " UINT64_FORMAT ")", kind,
+				 seed);
 	bb_setting_layer_size_mb = size;
 }
 
