@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <sys/stat.h>
+
 #include "base/settings.h"
 #include "layer/layermap.h"
 #include "layer/manifest_edit.h"
@@ -218,6 +220,26 @@ check_tiles(const BbUpkeepJob *job, List *layers)
 		CHECK_SEED(bb_key_compare(&at, &job->keys.end) == 0);
 }
 
+/* Draw the inputs of a merge or a squash; false: none were found. */
+static bool
+draw_inputs(const BbManifest *manifest, BbUpkeepJob *job)
+{
+	for (int tries = 0; tries < 20; tries++)
+	{
+		XLogRecPtr	lsn_start = PG_UINT64_MAX;
+		ListCell   *cell;
+
+		if (!draw_rectangle(manifest, job))
+			continue;
+		foreach(cell, job->inputs)
+			lsn_start = Min(lsn_start,
+							((BbLayerDesc *) lfirst(cell))->lsn_start);
+		if (job->kind == BB_UPKEEP_MERGE || lsn_start <= manifest->start_lsn)
+			return true;
+	}
+	return false;
+}
+
 static void
 do_job(const BbReqCtx *ctx, StoreModel *model, BbUpkeepKind kind)
 {
@@ -236,18 +258,8 @@ do_job(const BbReqCtx *ctx, StoreModel *model, BbUpkeepKind kind)
 		if (is_imaged(manifest, &job))
 			return;
 	}
-	else if (!draw_rectangle(manifest, &job))
+	else if (!draw_inputs(manifest, &job))
 		return;
-	if (kind == BB_UPKEEP_SQUASH)
-	{
-		ListCell   *cell;
-		XLogRecPtr	lo = PG_UINT64_MAX;
-
-		foreach(cell, job.inputs)
-			lo = Min(lo, ((BbLayerDesc *) lfirst(cell))->lsn_start);
-		if (lo > manifest->start_lsn)
-			return;
-	}
 	added = bb_rewrite(ctx, storemodel_objects(model), manifest, &job, &stats);
 	check_tiles(&job, added);
 	CHECK_SEED(bb_upkeep_commit(ctx, storemodel_objects(model), manifest, &job,
@@ -547,4 +559,115 @@ UNIT_TEST(images_have_no_gap)
 				   BB_ENTRY_IMAGE, page.data, 6, "6 bytes instead of 5");
 	check_no_image(ctx, size, BB_ENTRY_IMAGE, "\377\377\377\377", 4,
 				   "impossibly large");
+}
+
+/* A page that is newer than the image, and one that was imported broken. */
+UNIT_TEST(images_have_no_impossible_pages)
+{
+	StoreModel *model = new_store(ctx, 2);
+	BbObjectStore *objects = storemodel_objects(model);
+	BbManifest *manifest = read_manifest(ctx, model);
+	BbKey		size = bb_key_rel_size(SPC, DB, 9, MAIN_FORKNUM);
+	BbKey		block = bb_key_rel_block(SPC, DB, 9, MAIN_FORKNUM, 0);
+	BbKey		next = bb_key_next(&block);
+	BbKeyRange	range = {block, next};
+	static const uint8 one[4] = {1, 0, 0, 0};
+	XLogRecPtr	end = manifest->end_lsn + 8;
+	BbManifestEnd moved = {.end_lsn = end,
+						   .end_time = manifest->end_time,
+						   .tli = manifest->tli};
+	BbUpkeepJob job = image_of(BB_KEY_TABLESPACE, end);
+
+	for (int round = 0; round < 3; round++)
+	{
+		uint8	   *page = model_random_page(round == 0 ? end + 1 : end);
+		BbRewriteStats stats = {0};
+		BbLayerWriter *writer;
+		List	   *layers;
+		BbManifest	with = *manifest;
+		ListCell   *cell;
+
+		writer = bb_layer_writer_new_delta(ctx, objects, "main", &size,
+										   manifest->end_lsn + 1, end + 1,
+										   BB_COMPRESSION_NONE);
+		bb_layer_writer_add_entry(ctx, writer,
+								  &(BbEntry){size, end, BB_ENTRY_IMAGE, one,
+											 sizeof(one)});
+		if (round < 2)
+			bb_layer_writer_add_entry(ctx, writer,
+									  &(BbEntry){block, end, BB_ENTRY_IMAGE,
+												 page, BLCKSZ});
+		layers = list_make1(bb_layer_writer_finish(ctx, writer, &next));
+		if (round == 2)
+		{
+			/* as imported: its checksum isn't set by a read */
+			writer = bb_layer_writer_new(ctx, objects, "main", &block, end,
+										 BB_COMPRESSION_NONE);
+			bb_layer_writer_add(ctx, writer, &block, page, BLCKSZ);
+			layers = lappend(layers,
+							 bb_layer_writer_finish(ctx, writer, &next));
+		}
+		with.end_lsn = moved.end_lsn;
+		with.layers = palloc((with.nlayers + 2) * sizeof(BbLayerDesc));
+		memcpy(with.layers, manifest->layers,
+			   with.nlayers * sizeof(BbLayerDesc));
+		foreach(cell, layers)
+			with.layers[with.nlayers++] = *(BbLayerDesc *) lfirst(cell);
+		job.keys = round == 2 ? range : job.keys;
+		job.lsn = round == 2 ? end + 8 : end;
+		if (round == 2)
+			with.end_lsn = end + 8;
+		if (round == 2)
+		{
+			BbLayerDesc *later = model_write_delta(ctx, objects, "main", end,
+												   end + 8);
+
+			with.layers = repalloc(with.layers,
+								   (with.nlayers + 1) * sizeof(BbLayerDesc));
+			with.layers[with.nlayers++] = *later;
+		}
+		if (round == 1)
+		{
+			CHECK(bb_rewrite(ctx, objects, &with, &job, &stats) != NIL);
+			continue;
+		}
+		CHECK_ERROR(bb_rewrite(ctx, objects, &with, &job, &stats),
+					ERRCODE_DATA_CORRUPTED);
+		CHECK(strstr(unit_last_error, "relation 1663/5/9 main block 0") !=
+			  NULL);
+		CHECK(strstr(unit_last_detail,
+					 round == 0 ? "later LSN" : "checksum") != NULL);
+	}
+}
+
+/* ---- a disk that is full ---- */
+
+/* No object can be made: the directory of the layers refuses it. */
+UNIT_TEST(rewrites_without_room_leave_nothing)
+{
+	StoreModel *model = new_store(ctx, 4);
+	BbObjectStore *objects = storemodel_objects(model);
+	BbManifest *manifest = read_manifest(ctx, model);
+	BbUpkeepJob jobs[] = {image_of(BB_KEY_TABLESPACE, manifest->end_lsn),
+						  {.kind = BB_UPKEEP_MERGE,
+						   .keys = bb_key_range_all()}};
+	char	   *directory = unit_object_path(objects, "timelines/main/layers");
+	int			before = count_objects(ctx, model);
+
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (!manifest->layers[i].image)
+			jobs[1].inputs = lappend(jobs[1].inputs, &manifest->layers[i]);
+	for (int i = 0; i < lengthof(jobs); i++)
+	{
+		BbRewriteStats stats = {0};
+		int			sqlstate;
+
+		CHECK(chmod(directory, 0500) == 0);
+		ERROR_OF(bb_rewrite(ctx, objects, manifest, &jobs[i], &stats),
+				 sqlstate);
+		CHECK(chmod(directory, 0700) == 0);
+		CHECK(sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE);
+		CHECK(count_objects(ctx, model) == before);
+	}
+	check_reads(ctx, model, 1);
 }
