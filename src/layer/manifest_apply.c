@@ -33,9 +33,16 @@ set_layers(const BbManifestEdit *edit, const BbManifest *current,
 
 	next->nlayers = 0;
 	next->layers = MemoryContextAllocHuge(context, n * sizeof(BbLayerDesc));
-	for (int i = 0; i < current->nlayers; i++)
-		if (!bb_layerset_has(removed, &current->layers[i]))
-			next->layers[next->nlayers++] = current->layers[i];
+	if (removed->n == 0 && current->nlayers > 0)
+	{
+		next->nlayers = current->nlayers;
+		memcpy(next->layers, current->layers,
+			   current->nlayers * sizeof(BbLayerDesc));
+	}
+	else
+		for (int i = 0; i < current->nlayers; i++)
+			if (!bb_layerset_has(removed, &current->layers[i]))
+				next->layers[next->nlayers++] = current->layers[i];
 	if (current->nlayers - next->nlayers != removed->n)
 		bb_manifest_edit_refuse(
 			edit,

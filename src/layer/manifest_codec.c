@@ -32,12 +32,10 @@
 /* name and reason and owner, which may be empty, lsn, created_at, expires_at */
 #define PIN_SIZE_MIN (3 * 4 + 3 * 8)
 
+/* Write the LAYER_SIZE bytes of a layer. */
 static void
-encode_layer(const BbLayerDesc *layer, StringInfo out)
+put_layer(const BbLayerDesc *layer, uint8 *at)
 {
-	uint8		bytes[LAYER_SIZE];
-	uint8	   *at = bytes;
-
 	memcpy(at, layer->keys.start.bytes, BB_KEY_LENGTH);
 	memcpy(at + BB_KEY_LENGTH, layer->keys.end.bytes, BB_KEY_LENGTH);
 	at += 2 * BB_KEY_LENGTH;
@@ -49,41 +47,51 @@ encode_layer(const BbLayerDesc *layer, StringInfo out)
 	bb_put_le64(at + 8, layer->size);
 	bb_put_le64(at + 16, layer->entries);
 	bb_put_le32(at + 24, layer->crc);
-	Assert(at + 28 == bytes + LAYER_SIZE);
-	appendBinaryStringInfo(out, (const char *) bytes, LAYER_SIZE);
 }
 
 static void
-decode_key(BbReader *reader, BbKey *key)
+encode_layer(const BbLayerDesc *layer, StringInfo out)
 {
-	const uint8 *bytes = bb_reader_bytes(reader, BB_KEY_LENGTH);
+	uint8		bytes[LAYER_SIZE];
 
-	if (bytes != NULL)
-		memcpy(key->bytes, bytes, BB_KEY_LENGTH);
+	put_layer(layer, bytes);
+	appendBinaryStringInfo(out, (const char *) bytes, LAYER_SIZE);
 }
 
-static bool
-decode_bool(BbReader *reader)
+/* There may be a hundred thousand. */
+static void
+encode_layers(const BbManifest *manifest, StringInfo out)
 {
-	uint8		value = bb_reader_u8(reader);
+	uint8	   *at;
 
-	if (value > 1)
-		reader->failed = true;
-	return value == 1;
+	bb_append_le32(out, (uint32) manifest->nlayers);
+	enlargeStringInfo(out, manifest->nlayers * LAYER_SIZE + sizeof(uint32));
+	at = (uint8 *) out->data + out->len;
+	for (int i = 0; i < manifest->nlayers; i++)
+		put_layer(&manifest->layers[i], at + (size_t) i * LAYER_SIZE);
+	out->len += manifest->nlayers * LAYER_SIZE;
 }
 
 static void
 decode_layer(BbReader *reader, BbLayerDesc *layer)
 {
-	decode_key(reader, &layer->keys.start);
-	decode_key(reader, &layer->keys.end);
-	layer->lsn_start = bb_reader_le64(reader);
-	layer->lsn_end = bb_reader_le64(reader);
-	layer->image = decode_bool(reader);
-	layer->file_id = bb_reader_le64(reader);
-	layer->size = bb_reader_le64(reader);
-	layer->entries = bb_reader_le64(reader);
-	layer->crc = bb_reader_le32(reader);
+	const uint8 *at = bb_reader_bytes(reader, LAYER_SIZE);
+
+	if (at == NULL)
+		return;
+	memcpy(layer->keys.start.bytes, at, BB_KEY_LENGTH);
+	memcpy(layer->keys.end.bytes, at + BB_KEY_LENGTH, BB_KEY_LENGTH);
+	at += 2 * BB_KEY_LENGTH;
+	layer->lsn_start = bb_get_le64(at);
+	layer->lsn_end = bb_get_le64(at + 8);
+	if (at[16] > 1)
+		reader->failed = true;
+	layer->image = at[16] == 1;
+	at += 17;
+	layer->file_id = bb_get_le64(at);
+	layer->size = bb_get_le64(at + 8);
+	layer->entries = bb_get_le64(at + 16);
+	layer->crc = bb_get_le32(at + 24);
 }
 
 static void
@@ -155,6 +163,17 @@ version_of(const BbManifest *manifest)
 							   : BB_MANIFEST_VERSION;
 }
 
+static uint32
+checksum(const void *data, size_t length)
+{
+	pg_crc32c	crc;
+
+	INIT_CRC32C(crc);
+	crc = bb_crc32c(crc, data, length);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
 void
 bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 {
@@ -191,12 +210,8 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 	if (version >= BB_MANIFEST_VERSION_KEEPS)
 		encode_keeps(&manifest->keeps, out);
 
-	bb_append_le32(out, (uint32) manifest->nlayers);
-	enlargeStringInfo(out, manifest->nlayers * LAYER_SIZE + sizeof(uint32));
-	for (int i = 0; i < manifest->nlayers; i++)
-		encode_layer(&manifest->layers[i], out);
-
-	bb_append_le32(out, bb_crc32c_of(out->data, out->len));
+	encode_layers(manifest, out);
+	bb_append_le32(out, checksum(out->data, out->len));
 }
 
 /*
@@ -348,7 +363,7 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 		return NULL;
 	}
 	if (bb_get_le32((const uint8 *) data + length - sizeof(uint32)) !=
-		bb_crc32c_of(data, length - sizeof(uint32)))
+		checksum(data, length - sizeof(uint32)))
 	{
 		*error = "The manifest's checksum does not match.";
 		return NULL;

@@ -34,17 +34,59 @@ check_name(const char *name)
 		elog(ERROR, "invalid object name \"%s\"", name);
 }
 
+/* Odd numbers with about as many ones as zeros (those of xxHash). */
+#define TAG_FACTOR_1 UINT64CONST(0x9e3779b185ebca87)
+#define TAG_FACTOR_2 UINT64CONST(0xc2b2ae3d27d4eb4f)
+
+void
+bb_object_tag_begin(BbTagState *state, size_t length)
+{
+	state->lanes[0] = length;
+	state->lanes[1] = TAG_FACTOR_1;
+	state->lanes[2] = TAG_FACTOR_2;
+	state->lanes[3] = 0;
+}
+
+void
+bb_object_tag_add(BbTagState *state, const void *data, size_t length)
+{
+	const uint8 *at = data;
+	uint64		words[BB_TAG_LANES];
+
+	Assert(length % BB_TAG_STRIPE == 0);
+	for (; length > 0; at += BB_TAG_STRIPE, length -= BB_TAG_STRIPE)
+	{
+		memcpy(words, at, BB_TAG_STRIPE);
+		for (int i = 0; i < BB_TAG_LANES; i++)
+		{
+			uint64		lane = state->lanes[i] + words[i] * TAG_FACTOR_2;
+
+			state->lanes[i] = (lane << 31 | lane >> 33) * TAG_FACTOR_1;
+		}
+	}
+}
+
+BbObjectTag
+bb_object_tag_end(BbTagState *state, const void *data, size_t length)
+{
+	size_t		stripes = length - length % BB_TAG_STRIPE;
+	BbObjectTag tag;
+
+	bb_object_tag_add(state, data, stripes);
+	tag = hash_bytes_extended((const uint8 *) data + stripes,
+							  (int) (length - stripes), 0);
+	tag = hash_bytes_extended((const uint8 *) state->lanes,
+							  sizeof(state->lanes), tag);
+	return tag != BB_OBJECT_ABSENT ? tag : 1;
+}
+
 BbObjectTag
 bb_object_tag(const void *data, size_t length)
 {
-	BbObjectTag tag;
+	BbTagState	state;
 
-	/*
-	 * This isn't a CRC, because all byte sequences that end with their own
-	 * CRC, as manifests do, have the same one.
-	 */
-	tag = hash_bytes_extended(data, (int) length, 0);
-	return tag != BB_OBJECT_ABSENT ? tag : 1;
+	bb_object_tag_begin(&state, length);
+	return bb_object_tag_end(&state, data, length);
 }
 
 const char *

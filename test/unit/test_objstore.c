@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "objstore/objstore_driver.h"
 #include "port/pg_crc32c.h"
 #include "unit.h"
 #include "utils/timestamp.h"
@@ -406,6 +407,39 @@ STORE_TEST(objstore_lock_excludes)
 	MemoryContextDelete(context);
 	CHECK(bb_objstore_lock(ctx, objects, "t/writer"));
 	CHECK(bb_objstore_list(ctx, objects, "t") == NIL);
+}
+
+/* A driver may compute a tag piece by piece. */
+UNIT_TEST(objstore_tags)
+{
+	static const size_t sizes[] = {1, 31, 32, 33, 65535, 65536, 65537, 200000};
+	BbObjectStore *objects = unit_store(ctx);
+	char	   *data = palloc0(200000);
+	BbObjectTag tag = BB_OBJECT_ABSENT;
+
+	for (int i = 0; i < 200000; i++)
+		data[i] = (char) (i * 7919 >> 5);
+	for (int i = 0; i < lengthof(sizes); i++)
+	{
+		size_t		last = sizes[i] - 1;
+		BbObjectTag other = bb_object_tag(data, sizes[i]);
+
+		for (size_t at = 0; at < sizes[i]; at += 1 + at / 3)
+		{
+			data[at] ^= 0x10;
+			CHECK(bb_object_tag(data, sizes[i]) != other);
+			data[at] ^= 0x10;
+		}
+		CHECK(bb_object_tag(data, last) != other);
+		data[last] ^= 1;
+		other = bb_object_tag(data, sizes[i]);
+		data[last] ^= 1;
+
+		CHECK(
+			bb_objstore_put_if(ctx, objects, "o", data, sizes[i], tag, &tag));
+		CHECK(tag == bb_object_tag(data, sizes[i]));
+		CHECK(!bb_objstore_put_if(ctx, objects, "o", data, 1, other, &other));
+	}
 }
 
 UNIT_TEST(objstore_lock_leaves_nothing)

@@ -182,6 +182,34 @@ local_get(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	return true;
 }
 
+#define TAG_PIECE_BYTES (BB_TAG_STRIPE * 2048)
+
+/* The tag of an object, which is read piece by piece. */
+static BbObjectTag
+local_tag(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
+{
+	BbObjectReader *reader = local_open_object(ctx, objects, name);
+	char	   *piece;
+	uint64		at = 0;
+	BbTagState	state;
+	BbObjectTag tag;
+
+	if (reader == NULL)
+		return BB_OBJECT_ABSENT;
+	piece = palloc(TAG_PIECE_BYTES);
+	bb_object_tag_begin(&state, reader->size);
+	for (; reader->size - at > TAG_PIECE_BYTES; at += TAG_PIECE_BYTES)
+	{
+		local_read(ctx, reader, at, piece, TAG_PIECE_BYTES);
+		bb_object_tag_add(&state, piece, TAG_PIECE_BYTES);
+	}
+	local_read(ctx, reader, at, piece, reader->size - at);
+	tag = bb_object_tag_end(&state, piece, reader->size - at);
+	local_close(reader);
+	pfree(piece);
+	return tag;
+}
+
 /* ---- writing ---- */
 
 /* How often to write data back, so that the fsync has less to do. */
@@ -372,9 +400,6 @@ local_put_if(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	BbObjectWriter *writer;
-	char	   *present;
-	size_t		present_length;
-	BbObjectTag present_tag = BB_OBJECT_ABSENT;
 	bool		same;
 
 	while (!bb_local_lock(ctx, objects, name))
@@ -382,9 +407,7 @@ local_put_if(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 		bb_reqctx_check(ctx);
 		pg_usleep(1000);
 	}
-	(void) local_get(ctx, objects, name, MaxAllocSize - 1, &present,
-					 &present_length, &present_tag);
-	same = present_tag == expected;
+	same = local_tag(ctx, objects, name) == expected;
 	if (same)
 	{
 		writer = local_create(ctx, objects, name);
