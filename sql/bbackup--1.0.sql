@@ -1076,6 +1076,17 @@ COMMENT ON COLUMN bb_findings.lost IS 'What is lost, in words';
 COMMENT ON COLUMN bb_findings.message IS 'What is wrong, as a sentence';
 COMMENT ON COLUMN bb_findings.found_by IS 'When the verification began that has found it';
 
+CREATE FUNCTION bb_mend(
+    timeline text, from_store name, store name DEFAULT 'bbackup',
+    OUT layer text, OUT kind text, OUT bytes bigint, OUT mended boolean,
+    OUT message text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_mend'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_mend IS
+'checks each byte of a timeline, and replaces the layers that are lost or broken by those of a copy in another page store (from_store), each verified against the manifest; a row for each such layer says what was wrong, or why it is not mended. Errors: no such timeline, a manifest that cannot be read, a store that cannot be reached or written';
+
 --
 -- Copies of timelines in other page stores.
 --
@@ -1119,18 +1130,19 @@ REVOKE ALL ON FUNCTION
     bb_basebackup, bb_basebackup_archives, bb_basebackup_lo,
     bb_basebackup_stream, bb_basebackup_to_file, bb_basebackup_to_program,
     bb_create_branch, bb_databases, bb_detach_copy, bb_drop_timeline,
-    bb_evict, bb_evict_idle, bb_expire, bb_fdw_validator, bb_files, bb_follow,
-    bb_gaps, bb_get_access_stats, bb_get_findings, bb_get_page, bb_get_stat_follow,
-    bb_get_stat_progress_import, bb_get_stat_progress_ingest,
-    bb_get_stat_progress_upkeep, bb_get_stat_totals, bb_get_stat_upkeep,
-    bb_get_stat_upkeep_jobs, bb_get_stat_verification, bb_get_window,
-    bb_identify_source,
-    bb_import_directory, bb_import_server, bb_ingest, bb_keeps, bb_layer_map,
-    bb_layer_stats, bb_layers, bb_lsn_at, bb_move, bb_pin, bb_prefetch,
-    bb_read_file, bb_rebase_directory, bb_rebase_server, bb_relations,
-    bb_replicate, bb_restore, bb_set_retention, bb_source_validator,
-    bb_stat_reset, bb_stat_scope, bb_tablespaces, bb_timelines, bb_unfollow,
-    bb_unpin, bb_upkeep, bb_verify, bb_wait
+    bb_evict, bb_evict_idle, bb_expire, bb_fdw_validator, bb_files,
+    bb_follow, bb_gaps, bb_get_access_stats, bb_get_findings, bb_get_page,
+    bb_get_stat_follow, bb_get_stat_progress_import,
+    bb_get_stat_progress_ingest, bb_get_stat_progress_upkeep,
+    bb_get_stat_totals, bb_get_stat_upkeep, bb_get_stat_upkeep_jobs,
+    bb_get_stat_verification, bb_get_window, bb_identify_source,
+    bb_import_directory, bb_import_server, bb_ingest, bb_keeps,
+    bb_layer_map, bb_layer_stats, bb_layers, bb_lsn_at, bb_mend, bb_move,
+    bb_pin, bb_prefetch, bb_read_file, bb_rebase_directory,
+    bb_rebase_server, bb_relations, bb_replicate, bb_restore,
+    bb_set_retention, bb_source_validator, bb_stat_reset, bb_stat_scope,
+    bb_tablespaces, bb_timelines, bb_unfollow, bb_unpin, bb_upkeep,
+    bb_verify, bb_wait
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 

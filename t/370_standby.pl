@@ -161,8 +161,8 @@ my @others = qw(bb_basebackup_lo bb_copy bb_fdw_validator);
 push @others, qw(bb_follow bb_identify_source bb_import_server
   bb_rebase_directory bb_rebase_server bb_source_validator bb_unfollow bb_wait);
 
-# These need a second store: t/550.
-push @others, qw(bb_detach_copy bb_move bb_replicate);
+# These need a second store: t/543 and t/550.
+push @others, qw(bb_detach_copy bb_mend bb_move bb_replicate);
 
 is_deeply([
 		split /\n/,

@@ -11,6 +11,7 @@
 #include "funcs/arguments.h"
 #include "intake/follow.h"
 #include "stores/store_access.h"
+#include "upkeep/mend.h"
 #include "upkeep/move.h"
 #include "upkeep/pace.h"
 #include "upkeep/replicate.h"
@@ -22,6 +23,7 @@
 BB_SQL_FUNCTION(bb_sql_replicate);
 BB_SQL_FUNCTION(bb_sql_move);
 BB_SQL_FUNCTION(bb_sql_detach_copy);
+BB_SQL_FUNCTION(bb_sql_mend);
 
 /* Return the rows of a copy or a move. */
 static void
@@ -108,4 +110,43 @@ bb_sql_detach_copy_body(PG_FUNCTION_ARGS)
 	bb_replication_detach(ctx, bb_store_open(ctx, store, timeline), timeline);
 	bb_reqctx_end(ctx);
 	PG_RETURN_VOID();
+}
+
+/* bb_mend(timeline text, from_store name, store name) */
+static Datum
+bb_sql_mend_body(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_VERIFY);
+	char	   *timeline = bb_arg_text(fcinfo, 0, "timeline");
+	char	   *other = bb_arg_name(fcinfo, 1, "from_store");
+	char	   *server = bb_arg_name(fcinfo, 2, "store");
+	BbObjectStore *from = bb_store_open(ctx, other, timeline);
+	BbObjectStore *objects = bb_store_open(ctx, server, timeline);
+	ListCell   *cell;
+	int			left = 0;
+
+	(void) bb_result_begin(fcinfo);
+	bb_upkeeppace_begin(ctx, NULL);
+	foreach(cell, bb_mending_run(ctx, objects, from, timeline))
+	{
+		const BbMended *mended = lfirst(cell);
+
+		left += !mended->mended;
+		bb_result_row(fcinfo,
+					  (Datum[]){CStringGetTextDatum(mended->layer),
+								CStringGetTextDatum(
+									bb_finding_kind_name(mended->kind)),
+								Int64GetDatum((int64) mended->bytes),
+								BoolGetDatum(mended->mended),
+								bb_text_datum(mended->message)},
+					  NULL);
+	}
+	if (left > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%d layer of timeline \"%s\" could not be mended",
+							   "%d layers of timeline \"%s\" could not be mended",
+							   left, left, timeline),
+				 errhint("Try another copy. Without one, what they had is lost; import the cluster again, as another timeline.")));
+	bb_reqctx_end(ctx);
+	return (Datum) 0;
 }

@@ -47,8 +47,8 @@ bb_finding_kind_name(BbFindingKind kind)
 	return "unknown";
 }
 
-static BbFindingKind
-kind_of_fault(BbLayerFaultKind kind)
+BbFindingKind
+bb_finding_kind_of(BbLayerFaultKind kind)
 {
 	switch (kind)
 	{
@@ -149,7 +149,7 @@ bb_findings_of_fault(const BbManifest *manifest, const BbLayerDesc *layer,
 		else if (XLogRecPtrIsInvalid(lsn) || lsn > from)
 		{
 			last = palloc(sizeof(BbFinding));
-			*last = (BbFinding){.kind = kind_of_fault(fault->kind),
+			*last = (BbFinding){.kind = bb_finding_kind_of(fault->kind),
 								.layer = bb_layer_name(layer),
 								.offset = fault->offset,
 								.message = pstrdup(fault->detail),

@@ -56,6 +56,9 @@ typedef struct BbFinding
 /* "missing", "block", …: for users. */
 extern const char *bb_finding_kind_name(BbFindingKind kind);
 
+/* bb_finding_kind_of - the kind that a fault of a layer is. */
+extern BbFindingKind bb_finding_kind_of(BbLayerFaultKind kind);
+
 /*
  * bb_findings_of_fault - return what a fault of a layer means: a list of
  * BbFinding *, one for each stretch of keys that become readable again at the
