@@ -78,6 +78,15 @@ check_gaps(const BbPageStoreInfo *info, XLogRecPtr lsn)
 				 errhint("bb_gaps() lists the gaps.")));
 }
 
+bool
+bb_pagestore_is_point(const BbPageStore *store, XLogRecPtr lsn)
+{
+	for (int i = 0; i < store->info.npoints; i++)
+		if (store->info.points[i].lsn == lsn)
+			return true;
+	return false;
+}
+
 XLogRecPtr
 bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
 {
@@ -92,6 +101,8 @@ bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
 				 errhint("Import it again if nobody is importing it.")));
 	if (XLogRecPtrIsInvalid(lsn))
 		return info->end_lsn;
+	if (bb_pagestore_is_point(store, lsn))
+		return lsn;
 	if (lsn < info->start_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -100,7 +111,10 @@ bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
 						LSN_FORMAT_ARGS(lsn), info->timeline),
 				 errdetail("It can be read from %X/%X to %X/%X.",
 						   LSN_FORMAT_ARGS(info->start_lsn),
-						   LSN_FORMAT_ARGS(info->end_lsn))));
+						   LSN_FORMAT_ARGS(info->end_lsn)),
+				 info->npoints > 0
+				 ? errhint("Single LSNs before that can be read, too: bb_keeps() lists them.")
+				 : 0));
 	if (lsn > info->end_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -51,6 +51,8 @@ typedef struct BbPageStoreInfo
 	int64		end_time;	  /* time_t of that record */
 	int			ngaps;		  /* that end before end_lsn, oldest first */
 	const BbGap *gaps;
+	int			npoints; /* LSNs before start_lsn that can be read, rising */
+	const BbPoint *points;
 } BbPageStoreInfo;
 
 typedef struct BbValue
@@ -132,6 +134,9 @@ extern List *bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store);
  */
 extern XLogRecPtr bb_pagestore_check_lsn(const BbPageStore *store,
 										 XLogRecPtr lsn);
+
+/* bb_pagestore_is_point - is that one of the points (BbPoint)? */
+extern bool bb_pagestore_is_point(const BbPageStore *store, XLogRecPtr lsn);
 
 /* bb_pagestore_get - get the value of a key; returns false if there is none. */
 extern bool bb_pagestore_get(const BbReqCtx *ctx, const BbSnapshot *snapshot,

@@ -207,5 +207,7 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	info->end_time = manifest->end_time;
 	info->ngaps = manifest->ngaps;
 	info->gaps = manifest->gaps;
+	info->npoints = manifest->keeps.npoints;
+	info->points = manifest->keeps.points;
 	return &store->base;
 }

@@ -54,15 +54,15 @@ last_end_in_page(const BbReqCtx *ctx, BbPageStore *store, uint64 page,
 				 XLogRecPtr start, XLogRecPtr lsn)
 {
 	const BbPageStoreInfo *info = bb_pagestore_info(store);
-	XLogRecPtr	parted = info->start_lsn;
+	XLogRecPtr	parted = info->ancestor_lsn;
 	BbKey		key = bb_key_make(BB_KEY_RECORD_ENDS, 0, (uint32) (page >> 32),
 								  (uint32) page, 0, 0);
 	BbSnapshot	at = bb_snapshot_at(store, lsn);
 	XLogRecPtr	last = InvalidXLogRecPtr;
 	BbValue		value;
 
-	if (info->ancestor_lsn != InvalidXLogRecPtr &&
-		page == parted / XLOG_BLCKSZ && start >= parted)
+	if (parted != InvalidXLogRecPtr && page == parted / XLOG_BLCKSZ &&
+		start >= parted)
 	{
 		BbPageVersions *versions;
 		XLogRecPtr	version;
@@ -155,9 +155,89 @@ BbSnapshot
 bb_snapshot_take(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 {
 	lsn = bb_pagestore_check_lsn(store, lsn);
-	if (lsn != bb_pagestore_info(store)->end_lsn)
+	if (lsn != bb_pagestore_info(store)->end_lsn &&
+		!bb_pagestore_is_point(store, lsn))
 		lsn = last_end(ctx, store, lsn);
 	return bb_snapshot_at(store, lsn);
+}
+
+/* A record has fewer WAL pages than that. */
+#define RECORD_MAX_PAGES (1024 * 1024 * 1024 / XLOG_BLCKSZ)
+/* So many pages are looked at one by one. */
+#define NEAR_PAGES 64
+
+/* The last record end after "floor" and up to "limit" in a page, as of a snapshot. */
+static XLogRecPtr
+last_end_as_of(const BbReqCtx *ctx, const BbSnapshot *snapshot, uint64 page,
+			   XLogRecPtr floor, XLogRecPtr limit)
+{
+	BbKey		key = bb_key_make(BB_KEY_RECORD_ENDS, 0, (uint32) (page >> 32),
+								  (uint32) page, 0, 0);
+	BbValue		value;
+
+	if (!bb_pagestore_get(ctx, snapshot, &key, &value))
+		return InvalidXLogRecPtr;
+	return last_end_in_value(&key, page, &value, floor, limit);
+}
+
+/* The last one in the pages before "page" that a record may have. */
+static XLogRecPtr
+last_end_far(const BbReqCtx *ctx, const BbSnapshot *snapshot, uint64 page,
+			 XLogRecPtr floor)
+{
+	uint64		from = page - Min(page, RECORD_MAX_PAGES);
+	BbKeyRange	range = {.start = bb_key_make(BB_KEY_RECORD_ENDS, 0,
+											  (uint32) (from >> 32),
+											  (uint32) from, 0, 0),
+						 .end = bb_key_make(BB_KEY_RECORD_ENDS, 0,
+											(uint32) (page >> 32),
+											(uint32) page, 0, 0)};
+	BbPageScan *scan = bb_pagestore_scan_new(ctx, snapshot, &range);
+	XLogRecPtr	last = InvalidXLogRecPtr;
+	BbKey		key;
+	BbValue		value;
+
+	while (bb_pagestore_scan_next(ctx, scan, &key, &value))
+	{
+		BbKeyFields fields = bb_key_fields(&key);
+		XLogRecPtr	end;
+
+		end = last_end_in_value(&key, (uint64) fields.db << 32 | fields.rel,
+								&value, floor, snapshot->lsn - 1);
+		last = Max(last, end);
+	}
+	bb_pagestore_scan_close(scan);
+	return last;
+}
+
+/*
+ * Where the record begins that ends at a snapshot's LSN, if the store knows the
+ * end of the record before it; Invalid: it doesn't.
+ *
+ * It does for an LSN that the start of the timeline was moved to, and for a
+ * point.  Only these LSNs can be read there, and record ends near them.
+ */
+static XLogRecPtr
+known_record_start(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+				   const BbWalStream *stream)
+{
+	XLogRecPtr	floor = bb_pagestore_info(snapshot->store)->ancestor_lsn;
+	XLogRecPtr	lsn = snapshot->lsn;
+	uint64		page = lsn / XLOG_BLCKSZ;
+	XLogRecPtr	end = InvalidXLogRecPtr;
+
+	if (lsn <= floor ||
+		last_end_as_of(ctx, snapshot, page, lsn - 1, lsn) != lsn)
+		return InvalidXLogRecPtr;
+	for (int i = 0; XLogRecPtrIsInvalid(end) && i < NEAR_PAGES && page > 0;
+		 i++)
+		end = last_end_as_of(ctx, snapshot, page--, floor, lsn - 1);
+	if (XLogRecPtrIsInvalid(end))
+		end = last_end_far(ctx, snapshot, page + 1, floor);
+	if (XLogRecPtrIsInvalid(end))
+		end = floor; /* the first record of a branch */
+	return XLogRecPtrIsInvalid(end) ? InvalidXLogRecPtr
+									: bb_wal_record_start(stream, end);
 }
 
 XLogRecPtr
@@ -172,7 +252,14 @@ bb_snapshot_prev_lsn(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 
 	if (snapshot->lsn == info->end_lsn)
 		return info->prev_lsn;
-	first = first_known(info, snapshot->lsn);
+	first = Min(first_known(info, snapshot->lsn), snapshot->lsn);
+	if (snapshot->lsn == first)
+	{
+		XLogRecPtr	start = known_record_start(ctx, snapshot, &stream);
+
+		if (!XLogRecPtrIsInvalid(start))
+			return start;
+	}
 	if (snapshot->lsn > first)
 		return bb_wal_record_start(&stream,
 								   last_end(ctx, snapshot->store,

@@ -14,9 +14,8 @@
 bool
 bb_removal_due(const BbRetired *retired, int64 now)
 {
-	int64		age = now - retired->since;
-
-	return age >= 0 && age >= bb_setting_removal_delay_s;
+	/* a negative age is below any delay */
+	return now - retired->since >= bb_setting_removal_delay_s;
 }
 
 List *
