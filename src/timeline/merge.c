@@ -96,6 +96,22 @@ close_source(Source *source)
 	source->cursor = NULL;
 }
 
+void
+bb_merge_close(BbMerge *merge)
+{
+	ListCell   *cell;
+
+	foreach(cell, merge->sources)
+	{
+		close_source(lfirst(cell));
+		pfree(lfirst(cell));
+	}
+	list_free(merge->sources);
+	if (merge->heap != NULL)
+		binaryheap_free(merge->heap);
+	pfree(merge);
+}
+
 /* ---- the sources of a segment ---- */
 
 /* Append those of one timeline to "sources".  Returns how many cover a key. */

@@ -109,12 +109,12 @@ bb_timeline_objects(const BbReqCtx *ctx, BbTimeline *timeline,
 	Needed	   *generations;
 	List	   *marked = NIL;
 
-	for (BbTimeline *t = timeline; t != NULL; t = t->ancestor)
+	for (BbTimeline *t = timeline->view; t != NULL; t = t->ancestor)
 		ngenerations++;
 	generations = palloc(ngenerations * sizeof(Needed));
 	for (int i = 0; i < ngenerations; i++)
 	{
-		BbTimeline *t = i == 0 ? timeline
+		BbTimeline *t = i == 0 ? timeline->view
 							   : generations[i - 1].timeline->ancestor;
 
 		generations[i].timeline = t;

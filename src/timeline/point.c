@@ -76,13 +76,13 @@ gather(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 	BbTimeline *owner;
 	int			depth;
 	int			index;
-	BbTimeline *t = timeline;
+	BbTimeline *t = timeline->view;
 	XLogRecPtr	ceiling = lsn;
 	XLogRecPtr	floor;
 	BbEntry		entry;
 
 	bb_history_reset(history, key);
-	index = bb_timeline_image(timeline, key, lsn, &owner, &depth, NULL);
+	index = bb_timeline_image(timeline->view, key, lsn, &owner, &depth, NULL);
 	floor = owner->manifest->layers[index].lsn_start;
 
 	for (; t != owner && !history->complete; t = t->ancestor)
@@ -188,17 +188,11 @@ prepare_redo(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 	MemoryContextSwitchTo(old);
 }
 
-bool
-bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
-				XLogRecPtr lsn, BbEntry *entry)
+static bool
+get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
+	XLogRecPtr lsn, BbEntry *entry)
 {
 	BbPageHistory *history = &timeline->history;
-
-	if (timeline->page == NULL)
-	{
-		bb_history_init(history, timeline->context);
-		timeline->page = MemoryContextAlloc(timeline->context, BLCKSZ);
-	}
 
 	gather(ctx, timeline, key, lsn, history);
 	switch (bb_history_evaluate(timeline, history, timeline->page, entry))
@@ -214,4 +208,36 @@ bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 			return true;
 	}
 	pg_unreachable();
+}
+
+bool
+bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
+				XLogRecPtr lsn, BbEntry *entry)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool done = false;
+	volatile bool found = false;
+
+	if (timeline->page == NULL)
+	{
+		bb_history_init(&timeline->history, timeline->context);
+		timeline->page = MemoryContextAlloc(timeline->context, BLCKSZ);
+	}
+	for (volatile int tries = 0; !done; tries++)
+	{
+		bb_timeline_unuse(timeline, timeline->get_view);
+		timeline->get_view = bb_timeline_use(timeline);
+		PG_TRY();
+		{
+			found = get(ctx, timeline, key, lsn, entry);
+			done = true;
+		}
+		PG_CATCH();
+		{
+			bb_timeline_recover(ctx, timeline, timeline->get_view, lsn, tries,
+								context);
+		}
+		PG_END_TRY();
+	}
+	return found;
 }

@@ -52,10 +52,14 @@ struct BbTimelineScan
 {
 	MemoryContext context; /* owns the scan */
 	BbTimeline *timeline;
+	BbTimeline *view;	 /* of it, that the merge and the image are from */
 	BbKeyRange	range;	 /* its start rises: keys before it were passed */
 	BbKey		horizon; /* keys from here on aren't wanted yet */
 	XLogRecPtr	lsn;
 	BbMerge	   *merge;
+
+	bool		began;	/* was a value taken from the layers? */
+	BbKey		passed; /* the key of the last one */
 
 	/* the segment */
 	bool		in_segment;
@@ -92,7 +96,8 @@ bb_timeline_scan_new(const BbReqCtx *ctx, BbTimeline *timeline,
 	scan->range = *range;
 	scan->horizon = range->end;
 	scan->lsn = lsn;
-	scan->merge = bb_merge_new(ctx, timeline, range, lsn);
+	scan->view = bb_timeline_use(timeline);
+	scan->merge = bb_merge_new(ctx, scan->view, range, lsn);
 	bb_history_init(&scan->history, context);
 	scan->page = palloc(BLCKSZ);
 	MemoryContextSwitchTo(old);
@@ -102,7 +107,12 @@ bb_timeline_scan_new(const BbReqCtx *ctx, BbTimeline *timeline,
 void
 bb_timeline_scan_close(BbTimelineScan *scan)
 {
+	BbTimeline *timeline = scan->timeline;
+	BbTimeline *view = scan->view;
+
+	/* cursors go before the layers that they read */
 	MemoryContextDelete(scan->context);
+	bb_timeline_unuse(timeline, view);
 }
 
 /* ---- segments ---- */
@@ -117,7 +127,7 @@ enter_segment(const BbReqCtx *ctx, BbTimelineScan *scan)
 	MemoryContext old;
 
 	scan->until = scan->range.end;
-	index = bb_timeline_image(scan->timeline, &scan->range.start, scan->lsn,
+	index = bb_timeline_image(scan->view, &scan->range.start, scan->lsn,
 							  &owner, &depth, &scan->until);
 	layer = bb_timeline_layer(ctx, owner, index);
 
@@ -349,18 +359,28 @@ wants_more(BbTimelineScan *scan)
 		scan->queued < scan->queue_length - 1;
 }
 
-bool
-bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
-					  BbEntry *entry)
+/* Note that a value was taken, and needs no layer any more. */
+static void
+pass(BbTimelineScan *scan, const BbEntry *entry)
+{
+	scan->passed = entry->key;
+	scan->began = true;
+}
+
+static bool
+take_next(const BbReqCtx *ctx, BbTimelineScan *scan, BbEntry *entry)
 {
 	BbOutcome	outcome;
 
 	if (scan->queued == 0)
 	{
 		outcome = next_value(ctx, scan, entry);
+		if (outcome == BB_OUTCOME_VALUE)
+			pass(scan, entry);
 		if (outcome != BB_OUTCOME_REDO)
 			return outcome == BB_OUTCOME_VALUE;
 		enqueue(ctx, scan, entry, true);
+		pass(scan, entry);
 	}
 	while (wants_more(scan))
 	{
@@ -368,9 +388,65 @@ bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
 		if (outcome == BB_OUTCOME_NONE)
 			break;
 		enqueue(ctx, scan, entry, outcome == BB_OUTCOME_REDO);
+		pass(scan, entry);
 	}
 	dequeue(ctx, scan, entry);
 	return true;
+}
+
+/* ---- when a layer has gone ---- */
+
+/*
+ * Go on in the present view, with the first key whose value wasn't taken.  Values
+ * in the queue need no layer.
+ */
+static void
+restart(const BbReqCtx *ctx, BbTimelineScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+	BbTimeline *before = scan->view;
+
+	if (scan->in_segment)
+		bb_layer_cursor_close(scan->image);
+	scan->in_segment = false;
+	bb_merge_close(scan->merge);
+	scan->view = bb_timeline_use(scan->timeline);
+	bb_timeline_unuse(scan->timeline, before);
+	if (scan->began)
+	{
+		BbKey		next = bb_key_next(&scan->passed);
+
+		if (bb_key_compare(&next, &scan->range.start) > 0)
+			scan->range.start = next;
+	}
+	scan->merge = bb_merge_new(ctx, scan->view, &scan->range, scan->lsn);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
+					  BbEntry *entry)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool done = false;
+	volatile bool found = false;
+
+	for (volatile int tries = 0; !done; tries++)
+	{
+		PG_TRY();
+		{
+			found = take_next(ctx, scan, entry);
+			done = true;
+		}
+		PG_CATCH();
+		{
+			bb_timeline_recover(ctx, scan->timeline, scan->view, scan->lsn,
+								tries, context);
+			restart(ctx, scan);
+		}
+		PG_END_TRY();
+	}
+	return found;
 }
 
 /* ---- seeking ---- */
@@ -388,13 +464,9 @@ pass_queue(const BbReqCtx *ctx, BbTimelineScan *scan, const BbKey *key)
 	}
 }
 
-void
-bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
-					  const BbKey *key)
+static void
+seek(const BbReqCtx *ctx, BbTimelineScan *scan, const BbKey *key)
 {
-	pass_queue(ctx, scan, key);
-	if (scan->queued > 0 || bb_key_compare(key, &scan->range.start) <= 0)
-		return;
 
 	if (scan->in_segment)
 	{
@@ -412,6 +484,30 @@ bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
 	}
 	scan->range.start = *key;
 	bb_merge_seek(scan->merge);
+}
+
+void
+bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
+					  const BbKey *key)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	pass_queue(ctx, scan, key);
+	if (scan->queued > 0 || bb_key_compare(key, &scan->range.start) <= 0)
+		return;
+	PG_TRY();
+	{
+		seek(ctx, scan, key);
+	}
+	PG_CATCH();
+	{
+		bb_timeline_recover(ctx, scan->timeline, scan->view, scan->lsn, 0,
+							context);
+		restart(ctx, scan);
+		if (bb_key_compare(key, &scan->range.start) > 0)
+			scan->range.start = *key;
+	}
+	PG_END_TRY();
 }
 
 void

@@ -22,6 +22,7 @@ open_one(BbObjectStore *objects, const BbManifest *manifest)
 	Size		size;
 
 	timeline->context = CurrentMemoryContext;
+	timeline->view = timeline;
 	timeline->objects = objects;
 	timeline->manifest = manifest;
 	timeline->map = bb_layermap_new(manifest);
@@ -93,6 +94,9 @@ bb_timeline_open_manifest(const BbReqCtx *ctx, BbObjectStore *objects,
 		last->ancestor = open_one(objects,
 								  bb_manifest_read(ctx, objects, name));
 		check_ancestor(last->manifest, last->ancestor->manifest);
+		if (last->manifest->ancestor_lsn < last->ancestor->manifest->start_lsn)
+			bb_layermap_check_point(last->ancestor->map,
+									last->manifest->ancestor_lsn);
 		last = last->ancestor;
 	}
 	return first;

@@ -15,9 +15,13 @@
  * image, gets its checksum set.  A page that is unchanged since the import is
  * returned as it was imported.
  *
- * A timeline is opened for one call and sees the manifest as it was then.
+ * A timeline is opened for one call and sees the manifest as it was then.  If a
+ * layer has gone since, because upkeep has replaced or retired it, the read goes
+ * on with the layers of the manifest as it is now: the same values.
  *
- * Errors: those of layer.h and redo.h; UNDEFINED_OBJECT (no such timeline);
+ * Errors: those of layer.h and redo.h, of which UNDEFINED_FILE says that a layer is
+ * missing that the manifest still has; those of bb_timeline_reload;
+ * UNDEFINED_OBJECT (no such timeline);
  * DATA_CORRUPTED (the history makes no page; bb_timeline_open: layers are
  * missing, or an ancestor isn't the one that the branch was made of).
  *
@@ -48,6 +52,20 @@ extern BbTimeline *bb_timeline_open_manifest(const BbReqCtx *ctx,
  */
 extern bool bb_timeline_is_current(const BbReqCtx *ctx,
 								   const BbTimeline *timeline);
+
+/*
+ * bb_timeline_reload - use the layers of the manifests as they are now, to read at
+ * lsn.
+ *
+ * Returns false, with nothing changed, if the manifests are those in use.
+ * bb_timeline_manifest still returns the first one.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (lsn can't be read any more, with the
+ * window in the detail; or it is another timeline of that name); those of
+ * bb_timeline_open.
+ */
+extern bool bb_timeline_reload(const BbReqCtx *ctx, BbTimeline *timeline,
+							   XLogRecPtr lsn);
 
 /*
  * bb_timeline_identity - return a number that identifies what is read at lsn.

@@ -25,9 +25,17 @@
 /* The number of layers whose blocks point reads keep. */
 #define BB_RECENT_LAYERS 32
 
+/*
+ * A timeline that is read for long may lose layers to upkeep.  Then its manifests
+ * are read again into another BbTimeline, the view, which is what reads use.  A
+ * scan keeps the view that it began with until it loses a layer, too: an index of
+ * a layer means nothing in another view.
+ */
 struct BbTimeline
 {
-	MemoryContext context; /* owns the timeline and its layers */
+	MemoryContext context;	 /* owns the timeline and its layers */
+	struct BbTimeline *view; /* of what callers have; at first, itself */
+	int			users;		 /* of a view: scans and the like */
 	BbObjectStore *objects;
 	const BbManifest *manifest;
 	BbLayerMap *map;
@@ -42,7 +50,8 @@ struct BbTimeline
 	}			recent[BB_RECENT_LAYERS];
 	uint64		clock;
 
-	/* point reads; unused in an ancestor */
+	/* point reads; unused in an ancestor, and in a view */
+	struct BbTimeline *get_view; /* that the last value is from, or NULL */
 	BbPageHistory history;
 	uint8	   *page;	  /* BLCKSZ bytes, for a page that was made */
 	BbRedo	   *redo;	  /* NULL: not needed yet */
@@ -70,6 +79,31 @@ extern BbLayer *bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline,
 extern int bb_timeline_image(BbTimeline *timeline, const BbKey *key,
 							 XLogRecPtr lsn, BbTimeline **owner, int *depth,
 							 BbKey *until);
+
+/* ---- reload.c ---- */
+
+/* How often one step of a read may lose a layer. */
+#define BB_RELOADS_MAX 10
+
+/*
+ * bb_timeline_use - return the present view, which stays until
+ * bb_timeline_unuse.
+ */
+extern BbTimeline *bb_timeline_use(BbTimeline *timeline);
+extern void bb_timeline_unuse(BbTimeline *timeline, BbTimeline *view);
+
+/*
+ * bb_timeline_recover - in PG_CATCH, go on after an error if a layer of "view" has
+ * gone, and the manifests have changed since that was made.
+ *
+ * "tries" is the number of the step's errors before this one.  Returns with
+ * "context" as the current one, and with a newer view.
+ *
+ * Errors: the present one; those of bb_timeline_reload.
+ */
+extern void bb_timeline_recover(const BbReqCtx *ctx, BbTimeline *timeline,
+								const BbTimeline *view, XLogRecPtr lsn,
+								int tries, MemoryContext context);
 
 /* ---- point.c ---- */
 
@@ -114,8 +148,11 @@ extern BbOutcome bb_history_evaluate(const BbTimeline *timeline,
  */
 typedef struct BbMerge BbMerge;
 
+/* A merge reads a view. */
 extern BbMerge *bb_merge_new(const BbReqCtx *ctx, BbTimeline *timeline,
 							 const BbKeyRange *range, XLogRecPtr lsn);
+
+extern void bb_merge_close(BbMerge *merge);
 
 /*
  * bb_merge_segment - begin a segment, a key range.

@@ -26,10 +26,16 @@ typedef struct Part
 struct BbTimelineVersions
 {
 	MemoryContext context; /* owns this */
+	BbTimeline *timeline;
+	BbTimeline *view; /* of it, that the parts are of */
 	BbKey		key;
 	XLogRecPtr	after;
-	List	   *parts;	   /* oldest first */
-	int			at;		   /* the next part */
+	XLogRecPtr	until;
+	XLogRecPtr	last;  /* LSN of the last version returned; Invalid: none */
+	int			nlast; /* how many of that LSN were returned */
+	int			skip;  /* that many are passed again */
+	List	   *parts; /* oldest first */
+	int			at;	   /* the next part */
 	BbLayerCursor *cursor; /* NULL: no layer is open */
 };
 
@@ -72,9 +78,12 @@ bb_timeline_versions_new(const BbReqCtx *ctx, BbTimeline *timeline,
 	BbTimelineVersions *versions = palloc0(sizeof(BbTimelineVersions));
 
 	versions->context = context;
+	versions->timeline = timeline;
+	versions->view = bb_timeline_use(timeline);
 	versions->key = *key;
 	versions->after = after;
-	versions->parts = find_parts(timeline, key, after, until);
+	versions->until = until;
+	versions->parts = find_parts(versions->view, key, after, until);
 	MemoryContextSwitchTo(old);
 	return versions;
 }
@@ -101,9 +110,8 @@ next_part(const BbReqCtx *ctx, BbTimelineVersions *versions)
 	return false;
 }
 
-bool
-bb_timeline_versions_next(const BbReqCtx *ctx, BbTimelineVersions *versions,
-						  BbEntry *entry)
+static bool
+take_next(const BbReqCtx *ctx, BbTimelineVersions *versions, BbEntry *entry)
 {
 	for (;;)
 	{
@@ -123,8 +131,82 @@ bb_timeline_versions_next(const BbReqCtx *ctx, BbTimelineVersions *versions,
 	}
 }
 
+/* Go on in the present view, behind the version returned last. */
+static void
+restart(BbTimelineVersions *versions)
+{
+	MemoryContext old = MemoryContextSwitchTo(versions->context);
+	BbTimeline *before = versions->view;
+
+	if (versions->cursor != NULL)
+		bb_layer_cursor_close(versions->cursor);
+	versions->cursor = NULL;
+	list_free_deep(versions->parts);
+	versions->view = bb_timeline_use(versions->timeline);
+	bb_timeline_unuse(versions->timeline, before);
+	/* there may be more of the same LSN */
+	if (!XLogRecPtrIsInvalid(versions->last))
+		versions->after = versions->last - 1;
+	versions->skip = versions->nlast;
+	versions->parts = find_parts(versions->view, &versions->key,
+								 versions->after, versions->until);
+	versions->at = 0;
+	MemoryContextSwitchTo(old);
+}
+
+/* Take the next version that wasn't returned before a restart. */
+static bool
+take_new(const BbReqCtx *ctx, BbTimelineVersions *versions, BbEntry *entry)
+{
+	while (take_next(ctx, versions, entry))
+	{
+		if (versions->skip > 0 && entry->lsn == versions->last)
+		{
+			versions->skip--;
+			continue;
+		}
+		versions->skip = 0;
+		versions->nlast = entry->lsn == versions->last ? versions->nlast + 1
+													   : 1;
+		versions->last = entry->lsn;
+		return true;
+	}
+	return false;
+}
+
+bool
+bb_timeline_versions_next(const BbReqCtx *ctx, BbTimelineVersions *versions,
+						  BbEntry *entry)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool done = false;
+	volatile bool found = false;
+
+	for (volatile int tries = 0; !done; tries++)
+	{
+		PG_TRY();
+		{
+			found = take_new(ctx, versions, entry);
+			done = true;
+		}
+		PG_CATCH();
+		{
+			bb_timeline_recover(ctx, versions->timeline, versions->view,
+								versions->after, tries, context);
+			restart(versions);
+		}
+		PG_END_TRY();
+	}
+	return found;
+}
+
 void
 bb_timeline_versions_close(BbTimelineVersions *versions)
 {
+	BbTimeline *timeline = versions->timeline;
+	BbTimeline *view = versions->view;
+
+	/* the cursor goes before the layer that it reads */
 	MemoryContextDelete(versions->context);
+	bb_timeline_unuse(timeline, view);
 }

@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "base/compat.h"
 #include "common/controldata_utils.h"
+#include "layer/manifest_edit.h"
 #include "layer/native.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -580,4 +581,40 @@ model_live(const BbReqCtx *ctx, Model *model, int flushes)
 			model_write_image(ctx, model, from, to, lsn);
 		}
 	}
+}
+
+void
+model_replace_layer(const BbReqCtx *ctx, BbObjectStore *objects,
+					const char *timeline, const BbLayerDesc *layer)
+{
+	BbManifestEdit edit = {.base = bb_manifest_read(ctx, objects, timeline),
+						   .removed = list_make1(
+							   unconstify(BbLayerDesc *, layer)),
+						   .retired_at = 1};
+	BbLayer	   *old = bb_layer_open(ctx, objects, timeline, layer);
+	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, old, &layer->keys.start,
+												InvalidXLogRecPtr, 8192);
+	BbLayerWriter *writer;
+	BbEntry		entry;
+
+	if (layer->image)
+		writer = bb_layer_writer_new(ctx, objects, timeline,
+									 &layer->keys.start, layer->lsn_start,
+									 BB_COMPRESSION_DEFAULT);
+	else
+		writer = bb_layer_writer_new_delta(ctx, objects, timeline,
+										   &layer->keys.start,
+										   layer->lsn_start, layer->lsn_end,
+										   BB_COMPRESSION_DEFAULT);
+	while (bb_layer_cursor_next(ctx, cursor, &entry))
+		if (layer->image)
+			bb_layer_writer_add(ctx, writer, &entry.key, entry.value,
+								entry.length);
+		else
+			bb_layer_writer_add_entry(ctx, writer, &entry);
+	bb_layer_cursor_close(cursor);
+	bb_layer_close(old);
+	edit.added = list_make1(
+		bb_layer_writer_finish(ctx, writer, &layer->keys.end));
+	(void) bb_manifest_edit(ctx, objects, &edit);
 }

@@ -91,6 +91,12 @@ extern BbLayerDesc *model_write_delta(const BbReqCtx *ctx,
 									  const char *timeline, XLogRecPtr from,
 									  XLogRecPtr to);
 
+/* Replace a layer by one with the same entries, as upkeep does; the old one is
+ * retired. */
+extern void model_replace_layer(const BbReqCtx *ctx, BbObjectStore *objects,
+								const char *timeline,
+								const BbLayerDesc *layer);
+
 /* Make a record: for a page that exists, a new page, or an SLRU page. */
 extern void model_make_generic(ModelEvent *event);
 extern void model_make_sequence(ModelEvent *event);

@@ -196,42 +196,6 @@ UNIT_TEST(timeline_branch_reads_its_ancestor)
 	check_value(ctx, branch, 0, 4, 1);
 }
 
-/* Replace a layer of "main" by an equal one, as upkeep does. */
-static void
-replace_layer(const BbReqCtx *ctx, BbObjectStore *objects,
-			  const BbLayerDesc *layer)
-{
-	BbManifestEdit edit = {.base = bb_manifest_read(ctx, objects, "main"),
-						   .removed = list_make1(
-							   unconstify(BbLayerDesc *, layer)),
-						   .retired_at = 1};
-	BbLayer	   *old = bb_layer_open(ctx, objects, "main", layer);
-	BbLayerCursor *cursor = bb_layer_cursor_new(ctx, old, &layer->keys.start,
-												InvalidXLogRecPtr, 8192);
-	BbLayerWriter *writer;
-	BbEntry		entry;
-
-	if (layer->image)
-		writer = bb_layer_writer_new(ctx, objects, "main", &layer->keys.start,
-									 layer->lsn_start, BB_COMPRESSION_DEFAULT);
-	else
-		writer = bb_layer_writer_new_delta(ctx, objects, "main",
-										   &layer->keys.start,
-										   layer->lsn_start, layer->lsn_end,
-										   BB_COMPRESSION_DEFAULT);
-	while (bb_layer_cursor_next(ctx, cursor, &entry))
-		if (layer->image)
-			bb_layer_writer_add(ctx, writer, &entry.key, entry.value,
-								entry.length);
-		else
-			bb_layer_writer_add_entry(ctx, writer, &entry);
-	bb_layer_cursor_close(cursor);
-	bb_layer_close(old);
-	edit.added = list_make1(
-		bb_layer_writer_finish(ctx, writer, &layer->keys.end));
-	(void) bb_manifest_edit(ctx, objects, &edit);
-}
-
 UNIT_TEST(timeline_identity)
 {
 	BbObjectStore *objects = unit_store(ctx);
@@ -249,7 +213,7 @@ UNIT_TEST(timeline_identity)
 	/* upkeep replaces all layers, one after another, and adds an image */
 	manifest = *bb_timeline_manifest(main);
 	for (int i = 0; i < manifest.nlayers; i++)
-		replace_layer(ctx, objects, &manifest.layers[i]);
+		model_replace_layer(ctx, objects, "main", &manifest.layers[i]);
 	main = bb_timeline_open(ctx, objects, "main");
 	CHECK(bb_timeline_identity(main, 3) == before);
 	CHECK(bb_timeline_manifest(main)->keeps.nretired == manifest.nlayers);
