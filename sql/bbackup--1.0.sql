@@ -1090,8 +1090,25 @@ COMMENT ON FUNCTION bb_mend IS
 --
 -- Copies of timelines in other page stores.
 --
+CREATE TABLE bb_replicating (
+    timeline text NOT NULL,
+    from_store name NOT NULL,
+    to_store name NOT NULL,
+    owner regrole NOT NULL,
+    PRIMARY KEY (timeline, from_store, to_store));
+
+SELECT pg_catalog.pg_extension_config_dump('bb_replicating', '');
+
+COMMENT ON TABLE bb_replicating IS
+'which timelines the background worker copies to other page stores; to be changed by bb_replicate and bb_stop_replicating';
+COMMENT ON COLUMN bb_replicating.timeline IS 'Timeline that is copied';
+COMMENT ON COLUMN bb_replicating.from_store IS 'Page store that has it';
+COMMENT ON COLUMN bb_replicating.to_store IS 'Page store that it is copied to';
+COMMENT ON COLUMN bb_replicating.owner IS 'Role that asked for it';
+
 CREATE FUNCTION bb_replicate(
     timeline text, from_store name, to_store name,
+    continuously boolean DEFAULT false,
     OUT timeline text, OUT layers_copied bigint, OUT bytes_copied bigint,
     OUT layers_found bigint, OUT layers_retired bigint,
     OUT end_lsn pg_lsn, OUT end_time timestamptz)
@@ -1101,6 +1118,48 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_replicate IS
 'copies a timeline to another page store, or brings its copy up to date; a row for each ancestor, and one for the timeline';
+
+CREATE FUNCTION bb_stop_replicating(
+    timeline text, from_store name, to_store name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'bb_sql_stop_replicating'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bb_stop_replicating IS
+'ends the updates of a copy by the background worker; the copy stays';
+
+CREATE FUNCTION bb_get_stat_copies(
+    OUT timeline text, OUT from_store name, OUT to_store name,
+    OUT owner text, OUT source_lsn pg_lsn, OUT copy_lsn pg_lsn,
+    OUT copy_time timestamptz, OUT copied_at timestamptz,
+    OUT lag_bytes bigint, OUT lag interval, OUT bytes_to_copy bigint,
+    OUT problem text, OUT last_error text, OUT last_error_time timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'bb_sql_get_stat_copies'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION bb_get_stat_copies IS
+'the rows of bb_stat_copies';
+
+CREATE VIEW bb_stat_copies AS
+    SELECT * FROM bb_get_stat_copies();
+
+COMMENT ON VIEW bb_stat_copies IS
+'copies that the background worker keeps up to date';
+COMMENT ON COLUMN bb_stat_copies.timeline IS 'Timeline that is copied';
+COMMENT ON COLUMN bb_stat_copies.from_store IS 'Page store that has it';
+COMMENT ON COLUMN bb_stat_copies.to_store IS 'Page store that it is copied to';
+COMMENT ON COLUMN bb_stat_copies.owner IS 'Role that asked for it';
+COMMENT ON COLUMN bb_stat_copies.source_lsn IS 'End of the timeline';
+COMMENT ON COLUMN bb_stat_copies.copy_lsn IS 'End of the copy';
+COMMENT ON COLUMN bb_stat_copies.copy_time IS 'Time of the last commit in the copy';
+COMMENT ON COLUMN bb_stat_copies.copied_at IS 'When the copy was changed last';
+COMMENT ON COLUMN bb_stat_copies.lag_bytes IS 'Bytes of WAL that the copy is behind';
+COMMENT ON COLUMN bb_stat_copies.lag IS 'Time that the last commit in the copy is behind the one in the timeline';
+COMMENT ON COLUMN bb_stat_copies.bytes_to_copy IS 'Bytes of layers that the copy lacks';
+COMMENT ON COLUMN bb_stat_copies.problem IS 'Why one of the two cannot be read now; NULL: both can';
+COMMENT ON COLUMN bb_stat_copies.last_error IS 'Error of the last attempt to copy this timeline; NULL: it succeeded';
+COMMENT ON COLUMN bb_stat_copies.last_error_time IS 'When that happened';
 
 CREATE FUNCTION bb_detach_copy(
     timeline text, store name DEFAULT 'bbackup')
@@ -1130,19 +1189,19 @@ REVOKE ALL ON FUNCTION
     bb_basebackup, bb_basebackup_archives, bb_basebackup_lo,
     bb_basebackup_stream, bb_basebackup_to_file, bb_basebackup_to_program,
     bb_create_branch, bb_databases, bb_detach_copy, bb_drop_timeline,
-    bb_evict, bb_evict_idle, bb_expire, bb_fdw_validator, bb_files,
-    bb_follow, bb_gaps, bb_get_access_stats, bb_get_findings, bb_get_page,
-    bb_get_stat_follow, bb_get_stat_progress_import,
+    bb_evict, bb_evict_idle, bb_expire, bb_fdw_validator, bb_files, bb_follow,
+    bb_gaps, bb_get_access_stats, bb_get_findings, bb_get_page,
+    bb_get_stat_copies, bb_get_stat_follow, bb_get_stat_progress_import,
     bb_get_stat_progress_ingest, bb_get_stat_progress_upkeep,
     bb_get_stat_totals, bb_get_stat_upkeep, bb_get_stat_upkeep_jobs,
     bb_get_stat_verification, bb_get_window, bb_identify_source,
-    bb_import_directory, bb_import_server, bb_ingest, bb_keeps,
-    bb_layer_map, bb_layer_stats, bb_layers, bb_lsn_at, bb_mend, bb_move,
-    bb_pin, bb_prefetch, bb_read_file, bb_rebase_directory,
-    bb_rebase_server, bb_relations, bb_replicate, bb_restore,
-    bb_set_retention, bb_source_validator, bb_stat_reset, bb_stat_scope,
-    bb_tablespaces, bb_timelines, bb_unfollow, bb_unpin, bb_upkeep,
-    bb_verify, bb_wait
+    bb_import_directory, bb_import_server, bb_ingest, bb_keeps, bb_layer_map,
+    bb_layer_stats, bb_layers, bb_lsn_at, bb_mend, bb_move, bb_pin,
+    bb_prefetch, bb_read_file, bb_rebase_directory, bb_rebase_server,
+    bb_relations, bb_replicate, bb_restore, bb_set_retention,
+    bb_source_validator, bb_stat_reset, bb_stat_scope, bb_stop_replicating,
+    bb_tablespaces, bb_timelines, bb_unfollow, bb_unpin, bb_upkeep, bb_verify,
+    bb_wait
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE bb_copy FROM PUBLIC;
 

@@ -162,7 +162,8 @@ push @others, qw(bb_follow bb_identify_source bb_import_server
   bb_rebase_directory bb_rebase_server bb_source_validator bb_unfollow bb_wait);
 
 # These need a second store: t/543 and t/550.
-push @others, qw(bb_detach_copy bb_mend bb_move bb_replicate);
+push @others, qw(bb_detach_copy bb_get_stat_copies bb_mend bb_move
+  bb_replicate bb_stop_replicating);
 
 is_deeply([
 		split /\n/,

@@ -66,7 +66,7 @@ sub killed
 	my $start = time;
 
 	# half of the kills within the copying, half of them within the rest
-	ask($session, 'SET bbackup.upkeep_rate = \'' . (rand() < .5 ? 50 : 0) . 'MB\'');
+	ask($session, 'SET bbackup.upkeep_rate = ' . (rand() < .5 ? 50 : 0));
 	send_query($session, $query);
 	sleep rand $duration;
 	kill 'KILL', $session->{backend};

@@ -3,9 +3,7 @@
  * following.c
  *	  The table bb_following: which timelines follow which sources.
  *
- * It is read and written as the server does with its catalogs, so neither the
- * search path nor the privileges of the caller matter.  Who may change it is
- * decided by bb_follow and bb_unfollow.
+ * Who may change it is decided by bb_follow and bb_unfollow.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,18 +11,12 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_extension.h"
-#include "commands/extension.h"
 #include "intake/follow.h"
-#include "stores/own_server.h"
+#include "stores/extension_table.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -43,62 +35,16 @@ enum
 	COLUMNS
 };
 
-/* Returns the schema of an extension.  (get_extension_schema, static in 15) */
-static Oid
-schema_of_extension(Oid extension)
-{
-	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
-	Oid			schema = InvalidOid;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	row;
-
-	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(extension));
-	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1,
-							  &key);
-	row = systable_getnext(scan);
-	if (HeapTupleIsValid(row))
-		schema = ((Form_pg_extension) GETSTRUCT(row))->extnamespace;
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return schema;
-}
-
-/* Open the table; NULL: there is none. */
 static Relation
 open_table(LOCKMODE lock)
 {
-	Oid			extension = get_extension_oid(BB_EXTENSION_NAME, true);
-	Oid			table = InvalidOid;
-	Relation	relation;
-
-	if (OidIsValid(extension))
-		table = get_relname_relid(TABLE, schema_of_extension(extension));
-	if (!OidIsValid(table))
-		return NULL;
-	relation = try_relation_open(table, lock);
-	if (relation != NULL &&
-		(relation->rd_rel->relkind != RELKIND_RELATION ||
-		 RelationGetNumberOfAttributes(relation) != COLUMNS))
-	{
-		relation_close(relation, lock);
-		return NULL;
-	}
-	return relation;
+	return bb_extension_table_try(TABLE, COLUMNS, lock);
 }
 
 static Relation
 open_existing_table(LOCKMODE lock)
 {
-	Relation	table = open_table(lock);
-
-	if (table == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"" TABLE "\" of the extension \"" BB_EXTENSION_NAME
-						"\" does not exist")));
-	return table;
+	return bb_extension_table_open(TABLE, COLUMNS, lock);
 }
 
 static BbFollowing *

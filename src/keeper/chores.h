@@ -59,6 +59,7 @@ typedef struct BbChore
 } BbChore;
 
 extern const BbChore bb_verify_chore;
+extern const BbChore bb_copy_chore;
 
 /* The table of chores. */
 extern const BbChore *const bb_chores[];
