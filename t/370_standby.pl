@@ -161,6 +161,11 @@ my @others = qw(bb_basebackup_lo bb_copy bb_fdw_validator);
 push @others, qw(bb_follow bb_identify_source bb_import_server
   bb_rebase_directory bb_rebase_server bb_source_validator bb_unfollow bb_wait);
 
+# These belong to upkeep: t/510, t/512 and t/520.
+push @others, qw(bb_expire bb_get_stat_progress_upkeep bb_get_stat_upkeep
+  bb_get_stat_upkeep_jobs bb_get_window bb_keeps bb_pin bb_set_retention bb_unpin
+  bb_upkeep);
+
 # These need a second store: t/543 and t/550.
 push @others, qw(bb_detach_copy bb_get_stat_copies bb_mend bb_move
   bb_replicate bb_stop_replicating);
