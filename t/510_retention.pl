@@ -159,6 +159,9 @@ if (BBackup::StoreKind::is_local())
 	fails_like($store, 'SELECT * FROM bb_expire(false)',
 		qr/55000: nothing of timeline "main" can expire, since timeline "broken" might be a branch.*Restore that manifest/s,
 		'a timeline that can not be read holds everything');
+	query_is($store,
+		"SELECT timeline, kind FROM bb_window JOIN bb_keeps() USING (timeline)",
+		'main|window', 'listings show the others');
 	$store->safe_psql('postgres', "SELECT bb_drop_timeline('broken')");
 }
 

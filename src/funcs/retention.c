@@ -190,7 +190,7 @@ keeps_of(const BbReqCtx *ctx, FunctionCallInfo fcinfo, BbObjectStore *objects,
 	const BbKeeps *keeps = &manifest->keeps;
 	const char *timeline = manifest->timeline;
 	int64		now = (int64) timestamptz_to_time_t(GetCurrentTimestamp());
-	List	   *branches = bb_points_branches(ctx, objects, timeline);
+	List	   *branches = bb_points_known_branches(ctx, objects, timeline);
 	bool		consistent = bb_manifest_consistent(manifest);
 	int64		start_time = consistent
 		? bb_window_time(ctx, objects, manifest, manifest->start_lsn)

@@ -28,9 +28,10 @@ report_unreadable(const char *timeline, const char *other,
 					 other)));
 }
 
-List *
-bb_points_branches(const BbReqCtx *ctx, BbObjectStore *objects,
-				   const char *timeline)
+/* The branches; "known": those whose manifests can be read. */
+static List *
+find_branches(const BbReqCtx *ctx, BbObjectStore *objects,
+			  const char *timeline, bool known)
 {
 	List	   *branches = NIL;
 	ListCell   *cell;
@@ -45,7 +46,7 @@ bb_points_branches(const BbReqCtx *ctx, BbObjectStore *objects,
 		if (strcmp(other, timeline) == 0)
 			continue;
 		manifest = bb_manifest_try(ctx, objects, other, &error);
-		if (error != NULL)
+		if (error != NULL && !known)
 			report_unreadable(timeline, other, error);
 		if (manifest == NULL || manifest->ancestor == NULL ||
 			strcmp(manifest->ancestor, timeline) != 0)
@@ -59,6 +60,20 @@ bb_points_branches(const BbReqCtx *ctx, BbObjectStore *objects,
 		branches = lappend(branches, branch);
 	}
 	return branches;
+}
+
+List *
+bb_points_branches(const BbReqCtx *ctx, BbObjectStore *objects,
+				   const char *timeline)
+{
+	return find_branches(ctx, objects, timeline, false);
+}
+
+List *
+bb_points_known_branches(const BbReqCtx *ctx, BbObjectStore *objects,
+						 const char *timeline)
+{
+	return find_branches(ctx, objects, timeline, true);
 }
 
 bool

@@ -48,6 +48,14 @@ extern List *bb_points_branches(const BbReqCtx *ctx, BbObjectStore *objects,
 								const char *timeline);
 
 /*
+ * bb_points_known_branches - the same for listings: a timeline whose manifest
+ * can't be read is left out.
+ */
+extern List *bb_points_known_branches(const BbReqCtx *ctx,
+									  BbObjectStore *objects,
+									  const char *timeline);
+
+/*
  * bb_pin_holds - has the pin not expired yet?
  */
 extern bool bb_pin_holds(const BbPin *pin, int64 now);

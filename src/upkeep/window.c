@@ -109,8 +109,8 @@ bb_window_of(const BbReqCtx *ctx, BbObjectStore *objects,
 {
 	BbManifest	readable = bb_manifest_readable(manifest);
 	const BbKeeps *keeps = &manifest->keeps;
-	List	   *branches = bb_points_branches(ctx, objects,
-											  manifest->timeline);
+	List	   *branches = bb_points_known_branches(ctx, objects,
+													manifest->timeline);
 	BbWindow	window = {.oldest_lsn = manifest->start_lsn,
 						  .newest_lsn = readable.end_lsn,
 						  .newest_time = readable.end_time,

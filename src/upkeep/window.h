@@ -36,7 +36,7 @@ typedef struct BbWindow
  *
  * REQUIRES: it is consistent.
  *
- * Errors: those of reads, and of bb_points_branches.
+ * Errors: those of reads.
  */
 extern BbWindow bb_window_of(const BbReqCtx *ctx, BbObjectStore *objects,
 							 const BbManifest *manifest, int64 now);
