@@ -90,6 +90,8 @@ archive_command = 'cp "%p" "$archive/%f"'
 #				end: work on another tli
 #	locations	of tablespaces
 #	lsns		how many LSNs, unless the environment says
+#	store		lines of the store's configuration
+#	stored		what is done to the store before the comparison, given it
 sub run_oracle
 {
 	my ($variant, %options) = @_;
@@ -145,7 +147,7 @@ sub run_oracle
 		  . lsn_text($wal->{start}) . ' to '
 		  . lsn_text($wal->end));
 
-	my $store = new_store('store');
+	my $store = new_store('store', $options{store});
 	$oracle->restore_locations;
 	import_directory($store, $base);
 	ingest_archive($store, $archive, 'main');
@@ -155,6 +157,7 @@ sub run_oracle
 	is($end, lsn_text($wal->end), 'the timeline ends where WAL does');
 	is($first, lsn_text($oracle->consistent_lsn),
 		'and begins where the base is consistent');
+	$options{stored}->($store) if $options{stored};
 
 	my @chosen =
 	  defined $ENV{BBACKUP_LSN}
