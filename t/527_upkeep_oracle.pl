@@ -12,6 +12,7 @@ run_oracle(
 	$ENV{BBACKUP_VARIANT} // 'default',
 	lsns => 3,
 	store => q(
+shared_preload_libraries = 'bbackup'
 bbackup.checkpoint_distance = 1MB
 bbackup.layer_size = 1MB
 bbackup.merge_layers = 2
