@@ -132,8 +132,7 @@ cmp_ok($resumed, '>', 0, 'some went on after they had been killed');
 
 # ---- the worker ----
 
-# layers that backups read stay for a while
-$store->safe_psql('postgres', 'ALTER SYSTEM SET bbackup.removal_delay = 3600');
+# backups run beside it, and find layers gone
 $store->safe_psql('postgres', 'ALTER SYSTEM SET bbackup.upkeep = on');
 $store->reload;
 my $worker_kills = 0;
