@@ -276,6 +276,12 @@ check_band(Sweep *sweep, XLogRecPtr from, XLogRecPtr until, const int *changed,
 {
 	const BbPlane *plane = sweep->plane;
 
+	/*
+	 * Once the start may have moved, gaps below it are forgotten, and what
+	 * filled them has holes, too.
+	 */
+	if (!bb_keeps_empty(&sweep->manifest->keeps))
+		return;
 	/* what is above isn't read at that LSN */
 	until = Min(until, sweep->lsn + 1);
 	if (from >= until)
@@ -291,10 +297,8 @@ check_band(Sweep *sweep, XLogRecPtr from, XLogRecPtr until, const int *changed,
 
 		if (sweep->manifest->ancestor != NULL)
 			base = sweep->manifest->ancestor_lsn;
-		/* once layers were removed, none may be left in a stretch */
-		if (sweep->manifest->keeps.origin == 0 &&
-			(base < until - 1 ||
-			 oldest_base(sweep, 0, plane->nkeys - 1) < until - 1))
+		if (base < until - 1 ||
+			oldest_base(sweep, 0, plane->nkeys - 1) < until - 1)
 			report_hole(sweep, 0, plane->nkeys - 1, from, until);
 		return;
 	}

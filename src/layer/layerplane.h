@@ -70,8 +70,9 @@ extern int *bb_plane_by_start(const BbPlane *plane);
  * A flush has layers from the first key to the last key that it changes, and so
  * has what they are merged into.  So a key without a layer at some LSNs wasn't
  * changed there, unless there are layers of these LSNs both of smaller keys and
- * of greater ones, or none at all though no layer was ever removed.  In a gap
- * (BbGap) there are only layers of what differs.
+ * of greater ones, or none at all.  In a gap (BbGap) there are only layers of
+ * what differs.  A manifest that keeps something (bb_keeps_empty) may have
+ * forgotten gaps below its start, so nothing is checked there.
  *
  * REQUIRES: no two layers overlap.
  *

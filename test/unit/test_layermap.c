@@ -293,7 +293,7 @@ is_whole(const BbManifest *manifest, XLogRecPtr lsn, XLogRecPtr end)
 		}
 		if (at > lsn && last < 0)
 			return false;
-		if (last < 0 && at <= lsn && manifest->keeps.origin != 0)
+		if (at <= lsn && !bb_keeps_empty(&manifest->keeps))
 			continue;
 		/* keys that have no layer at all are read from the ancestor */
 		if (last < 0 && manifest->ancestor && at > manifest->ancestor_lsn)
