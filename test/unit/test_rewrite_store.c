@@ -267,6 +267,15 @@ do_job(const BbReqCtx *ctx, StoreModel *model, BbUpkeepKind kind)
 	done.jobs[kind]++;
 }
 
+static int
+compare_lsns(const void *a, const void *b)
+{
+	XLogRecPtr	left = *(const XLogRecPtr *) a;
+	XLogRecPtr	right = *(const XLogRecPtr *) b;
+
+	return left < right ? -1 : left > right;
+}
+
 /*
  * Move the start up, and leave some points behind: that of the branch, and
  * others at random.
@@ -280,17 +289,25 @@ expire(const BbReqCtx *ctx, const StoreModel *model, XLogRecPtr branched)
 	XLogRecPtr	start = storemodel_draw_lsn(model, before);
 	BbManifestPoints points = {0};
 	BbRetention a_second = {.window_s = 1};
+	XLogRecPtr	lsns[6];
+	int			n = 0;
 
 	if (start <= before)
 		return;
-	points.points = palloc((keeps->npoints + start - before) *
+	points.points = palloc((keeps->npoints + lengthof(lsns)) *
 						   sizeof(BbPoint));
 	for (int i = 0; i < keeps->npoints; i++)
 		if (model_roll(4) || keeps->points[i].lsn == branched)
 			points.points[points.n++] = keeps->points[i];
-	for (XLogRecPtr lsn = before; lsn < start; lsn++)
-		if (lsn == branched || model_roll((int) (start - before)) < 3)
-			points.points[points.n++] = (BbPoint){.lsn = lsn};
+	/* ends of records, and LSNs right before one */
+	lsns[n++] = branched;
+	while (n < lengthof(lsns))
+		lsns[n++] = storemodel_draw_lsn(model, before) - model_roll(2);
+	qsort(lsns, n, sizeof(XLogRecPtr), compare_lsns);
+	for (int i = 0; i < n; i++)
+		if (lsns[i] >= before && lsns[i] < start &&
+			(i == 0 || lsns[i] != lsns[i - 1]))
+			points.points[points.n++] = (BbPoint){.lsn = lsns[i]};
 	(void) bb_manifest_edit(ctx, storemodel_objects(model),
 							&(BbManifestEdit){.base = manifest,
 											  .start_lsn = start,
