@@ -69,6 +69,7 @@ bb_timeline_reload(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 {
 	BbTimeline *old_view = timeline->view;
 	BbTimeline *view;
+	BbManifest *manifest;
 	MemoryContext context;
 	MemoryContext old;
 
@@ -77,8 +78,16 @@ bb_timeline_reload(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 	context = AllocSetContextCreate(timeline->context, "bbackup view",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	view = bb_timeline_open(ctx, timeline->objects,
-							timeline->manifest->timeline);
+	manifest = bb_manifest_find(ctx, timeline->objects,
+								timeline->manifest->timeline);
+	if (manifest == NULL)
+	{
+		/* it was dropped */
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(context);
+		return false;
+	}
+	view = bb_timeline_open_manifest(ctx, timeline->objects, manifest);
 	check_view(timeline, view, lsn);
 	MemoryContextSwitchTo(old);
 	timeline->view = view;

@@ -57,7 +57,8 @@ extern bool bb_timeline_is_current(const BbReqCtx *ctx,
  * bb_timeline_reload - use the layers of the manifests as they are now, to read at
  * lsn.
  *
- * Returns false, with nothing changed, if the manifests are those in use.
+ * Returns false, with nothing changed, if the manifests are those in use, or if
+ * the timeline was dropped.
  * bb_timeline_manifest still returns the first one.
  *
  * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (lsn can't be read any more, with the

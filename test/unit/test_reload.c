@@ -220,7 +220,7 @@ UNIT_TEST(reload_of_a_lost_layer)
 	/* nobody can say what a timeline had that was dropped */
 	timeline = bb_timeline_open(ctx, model->objects, "main");
 	bb_timeline_drop(ctx, model->objects, "main");
-	CHECK_ERROR(scan_all(ctx, timeline, lsn), ERRCODE_UNDEFINED_OBJECT);
+	CHECK_ERROR(scan_all(ctx, timeline, lsn), ERRCODE_UNDEFINED_FILE);
 }
 
 /* The LSN expires while it is read; a point doesn't. */
