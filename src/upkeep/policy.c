@@ -133,6 +133,27 @@ is_barren(const Policy *policy, const BbKeyRange *keys)
 	return false;
 }
 
+/*
+ * Is there an image at that LSN already, of some of the keys?  Ingest makes some,
+ * for relations with holes, and other settings cut other ranges.
+ */
+static bool
+is_imaged(const Policy *policy, const BbKeyRange *keys, XLogRecPtr lsn)
+{
+	const BbManifest *manifest = policy->view->manifest;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+	{
+		const BbLayerDesc *layer = &manifest->layers[i];
+
+		if (layer->image && layer->lsn_start == lsn &&
+			bb_key_compare(&layer->keys.start, &keys->end) < 0 &&
+			bb_key_compare(&keys->start, &layer->keys.end) < 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 image_due(const Policy *policy, double changes, double image)
 {
@@ -144,7 +165,8 @@ static bool
 plan_image(Policy *policy, const BbKeyRange *keys, XLogRecPtr lsn,
 		   double changes, double image)
 {
-	if (!lsn_fits(policy, lsn) || is_barren(policy, keys))
+	if (!lsn_fits(policy, lsn) || is_barren(policy, keys) ||
+		is_imaged(policy, keys, lsn))
 		return false;
 	policy->job->kind = BB_UPKEEP_IMAGE;
 	policy->job->keys = *keys;
