@@ -1,0 +1,543 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_check.c
+ *	  What an audit checks after steps.
+ *
+ * The rules of manifests are stated here once more, by themselves: nothing here
+ * calls the code that plans upkeep.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "audit.h"
+#include "base/settings.h"
+#include "datatype/timestamp.h"
+
+AuditDone	audit_done;
+
+/* Something that was promised isn't so. */
+pg_noreturn static void broken(const AuditLine *line, const char *format, ...)
+	pg_attribute_printf(2, 3);
+
+static void
+broken(const AuditLine *line, const char *format, ...)
+{
+	StringInfoData text;
+	va_list		args;
+
+	initStringInfo(&text);
+	va_start(args, format);
+	if (appendStringInfoVA(&text, format, args) != 0)
+		text.data = unconstify(char *, format);
+	va_end(args);
+	elog(ERROR, "%s: %s", line->name, text.data);
+}
+
+static bool
+is_readable(const BbManifest *manifest, XLogRecPtr lsn)
+{
+	if (lsn >= manifest->start_lsn && lsn <= manifest->end_lsn)
+		return true;
+	for (int i = 0; i < manifest->keeps.npoints; i++)
+		if (manifest->keeps.points[i].lsn == lsn)
+			return true;
+	return false;
+}
+
+/* ---- manifests ---- */
+
+/* An LSN that was given up doesn't come back, and what is held stays. */
+static void
+check_readable(const AuditWorld *world, const AuditLine *line,
+			   const BbManifest *now)
+{
+	const BbManifest *before = line->seen;
+
+	for (int i = 0; i < now->keeps.npoints; i++)
+		if (!is_readable(before, now->keeps.points[i].lsn))
+			broken(line, "point %X/%X came back",
+				   LSN_FORMAT_ARGS(now->keeps.points[i].lsn));
+	if (now->start_lsn < before->start_lsn)
+		broken(line, "the start fell from %X/%X to %X/%X",
+			   LSN_FORMAT_ARGS(before->start_lsn),
+			   LSN_FORMAT_ARGS(now->start_lsn));
+	if (now->start_lsn > now->end_lsn || now->end_lsn != line->lsn)
+		broken(line, "it reaches from %X/%X to %X/%X, not %X/%X",
+			   LSN_FORMAT_ARGS(now->start_lsn), LSN_FORMAT_ARGS(now->end_lsn),
+			   LSN_FORMAT_ARGS(line->lsn));
+	for (int i = 0; i < AUDIT_PINS; i++)
+	{
+		const AuditPin *pin = &line->pins[i];
+
+		if (pin->set &&
+			(pin->expires_at == 0 || pin->expires_at > world->latest) &&
+			!is_readable(now, pin->lsn))
+			broken(line, "pin %d holds %X/%X, which can't be read", i,
+				   LSN_FORMAT_ARGS(pin->lsn));
+	}
+	for (int i = 0; i < AUDIT_LINES; i++)
+	{
+		const AuditLine *branch = world->lines[i];
+
+		if (audit_alive(branch) && branch->ancestor == line &&
+			!is_readable(now, branch->ancestor_lsn))
+			broken(line, "branch %s holds %X/%X, which can't be read",
+				   branch->name, LSN_FORMAT_ARGS(branch->ancestor_lsn));
+	}
+}
+
+/* The start moves no further than the window before says. */
+static void
+check_cutoff(const AuditWorld *world, const AuditLine *line,
+			 const BbManifest *now)
+{
+	const BbManifest *before = line->seen;
+	const BbRetention *retention = &before->keeps.retention;
+	int64		since = Min(now->end_time, world->latest) -
+		Max(retention->window_s, retention->floor_s);
+
+	if (now->start_lsn == before->start_lsn)
+		return;
+	if (retention->window_s == 0)
+		broken(line, "the start moved without a window");
+	for (int i = 0; i < line->nrecords; i++)
+	{
+		const AuditRecord *record = &line->records[i];
+
+		if (!record->commit || record->time <= since)
+			continue;
+		/* what was there when the window begins is in it */
+		if (now->start_lsn >= record->lsn)
+			broken(
+				line,
+				"the start moved to %X/%X, but the commit at %X/%X is within the window",
+				LSN_FORMAT_ARGS(now->start_lsn), LSN_FORMAT_ARGS(record->lsn));
+		break;
+	}
+}
+
+static bool
+same_layer(const BbLayerDesc *a, const BbLayerDesc *b)
+{
+	return a->file_id == b->file_id &&
+		bb_key_compare(&a->keys.start, &b->keys.start) == 0;
+}
+
+static bool
+is_named(const BbManifest *manifest, const BbLayerDesc *layer)
+{
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (same_layer(&manifest->layers[i], layer))
+			return true;
+	for (int i = 0; i < manifest->keeps.nretired; i++)
+		if (same_layer(&manifest->keeps.retired[i].layer, layer))
+			return true;
+	return false;
+}
+
+static bool
+is_due(const BbRetired *retired, int64 now)
+{
+	return now - retired->since >= AUDIT_DELAY_S;
+}
+
+/* A layer is retired first, and forgotten after the delay. */
+static void
+check_removal(const AuditWorld *world, const AuditLine *line,
+			  const BbManifest *now)
+{
+	const BbManifest *before = line->seen;
+
+	for (int i = 0; i < before->nlayers; i++)
+		if (!is_named(now, &before->layers[i]))
+			broken(line, "layer %s went without being retired",
+				   bb_layer_name(&before->layers[i]));
+	for (int i = 0; i < before->keeps.nretired; i++)
+	{
+		const BbRetired *retired = &before->keeps.retired[i];
+
+		if (is_named(now, &retired->layer))
+			continue;
+		audit_done.forgotten++;
+		if (!is_due(retired, audit_now(world)))
+			broken(line, "layer %s was forgotten early",
+				   bb_layer_name(&retired->layer));
+	}
+}
+
+/* No two delta layers, and no two images of an LSN, have the same keys. */
+static void
+check_rectangles(const AuditLine *line, const BbManifest *now)
+{
+	for (int i = 0; i < now->nlayers; i++)
+		for (int j = 0; j < i; j++)
+		{
+			const BbLayerDesc *a = &now->layers[i];
+			const BbLayerDesc *b = &now->layers[j];
+
+			if (a->image == b->image && a->lsn_start < b->lsn_end &&
+				b->lsn_start < a->lsn_end &&
+				bb_key_compare(&a->keys.start, &b->keys.end) < 0 &&
+				bb_key_compare(&b->keys.start, &a->keys.end) < 0)
+				broken(line, "layers %s and %s overlap", bb_layer_name(a),
+					   bb_layer_name(b));
+		}
+}
+
+static List *
+list_objects(const AuditWorld *world, const AuditLine *line)
+{
+	return bb_objstore_list(world->ctx, world->objects,
+							psprintf("timelines/%s/layers", line->name));
+}
+
+static bool
+is_listed(List *objects, const AuditLine *line, const BbLayerDesc *layer)
+{
+	char	   *name = bb_layer_object_name(line->name, layer);
+	ListCell   *cell;
+	bool		found = false;
+
+	foreach(cell, objects)
+		found = found ||
+			strcmp(((BbObjectInfo *) lfirst(cell))->name, name) == 0;
+	return found;
+}
+
+/* What the manifest names is there. */
+static void
+check_objects(const AuditWorld *world, const AuditLine *line,
+			  const BbManifest *now)
+{
+	List	   *objects = list_objects(world, line);
+
+	for (int i = 0; i < now->nlayers; i++)
+		if (!is_listed(objects, line, &now->layers[i]))
+			broken(line, "layer %s is lost", bb_layer_name(&now->layers[i]));
+	for (int i = 0; i < now->keeps.nretired; i++)
+	{
+		const BbRetired *retired = &now->keeps.retired[i];
+
+		if (!is_due(retired, world->latest) &&
+			!is_listed(objects, line, &retired->layer))
+			broken(line, "retired layer %s was removed early",
+				   bb_layer_name(&retired->layer));
+	}
+}
+
+static void
+check_manifest(AuditWorld *world, AuditLine *line)
+{
+	MemoryContext context = AllocSetContextCreate(world->context, "seen",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BbManifest *now = bb_manifest_read(world->ctx, world->objects, line->name);
+
+	if (line->seen != NULL)
+	{
+		check_readable(world, line, now);
+		check_cutoff(world, line, now);
+		check_removal(world, line, now);
+		MemoryContextDelete(line->seen_context);
+	}
+	check_rectangles(line, now);
+	check_objects(world, line, now);
+	line->seen = now;
+	line->seen_context = context;
+	MemoryContextSwitchTo(old);
+}
+
+void
+audit_check_manifests(AuditWorld *world)
+{
+	for (int i = 0; i < AUDIT_LINES; i++)
+		if (audit_alive(world->lines[i]))
+			check_manifest(world, world->lines[i]);
+}
+
+void
+audit_check_swept(AuditWorld *world, const AuditLine *line)
+{
+	BbManifest *now = bb_manifest_find(world->ctx, world->objects, line->name);
+	ListCell   *cell;
+
+	foreach(cell, list_objects(world, line))
+	{
+		const char *name = ((BbObjectInfo *) lfirst(cell))->name;
+		bool		found = false;
+
+		for (int i = 0; now != NULL && i < now->nlayers && !found; i++)
+			found = strcmp(bb_layer_object_name(line->name, &now->layers[i]),
+						   name) == 0;
+		for (int i = 0; now != NULL && i < now->keeps.nretired && !found; i++)
+			found = strcmp(bb_layer_object_name(line->name,
+												&now->keeps.retired[i].layer),
+						   name) == 0;
+		if (!found)
+			broken(line, "%s is left after a sweep", name);
+	}
+}
+
+/* ---- reads ---- */
+
+static bool
+equals(const uint8 *data, uint32 length, const AuditValue *value)
+{
+	return length == value->length &&
+		memcmp(data, value->page.data, length) == 0;
+}
+
+static void
+check_value(const AuditLine *line, const BbKey *key, XLogRecPtr lsn,
+			const BbValue *got, const char *how)
+{
+	AuditValue	value;
+
+	audit_line_value(line, key, lsn, &value);
+	if (value.optional)
+		return;
+	if ((got != NULL) != value.exists)
+		broken(line, "%s at %X/%X %s in a %s", bb_key_text(key),
+			   LSN_FORMAT_ARGS(lsn),
+			   value.exists ? "is missing" : "should not exist", how);
+	if (got != NULL && !equals(got->data, got->length, &value))
+		broken(line, "%s at %X/%X has another value in a %s", bb_key_text(key),
+			   LSN_FORMAT_ARGS(lsn), how);
+}
+
+static void
+check_point(AuditWorld *world, const AuditLine *line,
+			const BbSnapshot *snapshot, const BbKey *key)
+{
+	BbValue		value;
+	bool		found = bb_pagestore_get(world->ctx, snapshot, key, &value);
+
+	check_value(line, key, snapshot->lsn, found ? &value : NULL, "point read");
+}
+
+/* The next key of a scan; false: there is none. */
+static bool
+scan_next(const BbReqCtx *ctx, BbPageScan *scan, BbKey *key, BbValue *value)
+{
+	while (bb_pagestore_scan_next(ctx, scan, key, value))
+		if (key->bytes[0] != BB_KEY_RECORD_ENDS)
+			return true;
+	return false;
+}
+
+/*
+ * Compare what the scan of a reader returns next with the keys that it should,
+ * up to an existing one.  Returns false at the end.
+ */
+static bool
+check_scan_step(AuditWorld *world, AuditReader *reader)
+{
+	const AuditLine *line = reader->line;
+	XLogRecPtr	lsn = reader->snapshot.lsn;
+	BbKey		key;
+	BbValue		value;
+	bool		more = scan_next(world->ctx, reader->scan, &key, &value);
+
+	for (; reader->at < reader->nkeys; reader->at++)
+	{
+		const BbKey *expected = &reader->keys[reader->at];
+
+		if (more && bb_key_compare(&key, expected) <= 0)
+			break;
+		check_value(line, expected, lsn, NULL, "scan");
+	}
+	if (!more)
+		return false;
+	if (reader->at == reader->nkeys ||
+		bb_key_compare(&key, &reader->keys[reader->at]) != 0)
+		broken(line, "%s at %X/%X was never there", bb_key_text(&key),
+			   LSN_FORMAT_ARGS(lsn));
+	check_value(line, &key, lsn, &value, "scan");
+	reader->at++;
+	return true;
+}
+
+/* All keys at an LSN that can be read. */
+static void
+check_lsn(AuditWorld *world, AuditLine *line, BbPageStore *store,
+		  XLogRecPtr lsn)
+{
+	MemoryContext context = unit_enter();
+	AuditRecord record = audit_line_record(line, lsn);
+	BbKeyRange	all = bb_key_range_all();
+	AuditReader reader = {.line = line, .lsn = lsn, .store = store};
+
+	reader.snapshot = bb_snapshot_take(world->ctx, store, lsn);
+	if (reader.snapshot.lsn != record.lsn)
+		broken(
+			line,
+			"the record before %X/%X ends at %X/%X according to the store, not %X/%X",
+			LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(reader.snapshot.lsn),
+			LSN_FORMAT_ARGS(record.lsn));
+	reader.keys = audit_line_keys(line, &reader.nkeys);
+	reader.scan = bb_pagestore_scan_new(world->ctx, &reader.snapshot, &all);
+	while (check_scan_step(world, &reader))
+	{
+	}
+	bb_pagestore_scan_close(reader.scan);
+	for (int i = 0; i < 4; i++)
+		check_point(world, line, &reader.snapshot,
+					&reader.keys[model_roll(reader.nkeys)]);
+	unit_leave(context);
+}
+
+/* Does the last error say from where on the timeline can be read? */
+static bool
+names_window(const BbManifest *manifest)
+{
+	char	   *start = psprintf("%X/%X",
+								 LSN_FORMAT_ARGS(manifest->start_lsn));
+
+	return (unit_last_detail != NULL && strstr(unit_last_detail, start)) ||
+		strstr(unit_last_error, start);
+}
+
+static void
+check_refused(AuditWorld *world, AuditLine *line, BbPageStore *store,
+			  const BbManifest *manifest, XLogRecPtr lsn)
+{
+	int			expected = lsn > manifest->end_lsn
+		? ERRCODE_INVALID_PARAMETER_VALUE
+		: ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+	int			sqlstate;
+
+	if (lsn == 0 || is_readable(manifest, lsn))
+		return;
+	ERROR_OF((void) bb_snapshot_take(world->ctx, store, lsn), sqlstate);
+	if (sqlstate != expected || !names_window(manifest))
+		broken(line, "a read at %X/%X, outside of the window, gave: %s",
+			   LSN_FORMAT_ARGS(lsn),
+			   sqlstate == 0 ? "no error" : unit_last_error);
+	audit_done.refusals++;
+}
+
+static void
+check_line(AuditWorld *world, AuditLine *line)
+{
+	BbManifest *manifest = bb_manifest_read(world->ctx, world->objects,
+											line->name);
+	BbPageStore *store = bb_pagestore_open_in(world->ctx, world->objects,
+											  line->name);
+	XLogRecPtr	start = manifest->start_lsn;
+	XLogRecPtr	end = manifest->end_lsn;
+
+	check_lsn(world, line, store, start);
+	check_lsn(world, line, store, end);
+	for (int i = 0; i < 2; i++)
+		check_lsn(world, line, store,
+				  pg_prng_uint64_range(&model_prng, start, end));
+	check_lsn(world, line, store, audit_draw_lsn(line, manifest));
+	for (int i = 0; i < manifest->keeps.npoints; i++)
+		check_lsn(world, line, store, manifest->keeps.points[i].lsn);
+	audit_done.points += manifest->keeps.npoints;
+	/* around the layers' borders */
+	for (int i = 0; i < 3 && manifest->nlayers > 0; i++)
+	{
+		const BbLayerDesc
+			*layer = &manifest->layers[model_roll(manifest->nlayers)];
+		XLogRecPtr	lsn = model_roll(2) ? layer->lsn_start - model_roll(2)
+										: layer->lsn_end - model_roll(2);
+
+		if (lsn >= start && lsn <= end)
+			check_lsn(world, line, store, lsn);
+	}
+	check_refused(world, line, store, manifest, start - 1);
+	check_refused(world, line, store, manifest, end + 1);
+	check_refused(world, line, store, manifest,
+				  pg_prng_uint64_range(&model_prng, 1, start));
+}
+
+void
+audit_check_reads(AuditWorld *world)
+{
+	for (int i = 0; i < AUDIT_LINES; i++)
+	{
+		MemoryContext context = unit_enter();
+
+		if (audit_alive(world->lines[i]))
+			check_line(world, world->lines[i]);
+		unit_leave(context);
+	}
+}
+
+/* ---- readers that stand still ---- */
+
+void
+audit_reader_close(AuditReader *reader)
+{
+	if (reader->context != NULL)
+		MemoryContextDelete(reader->context);
+	*reader = (AuditReader){0};
+}
+
+static void
+go_on(AuditWorld *world, AuditReader *reader, int steps)
+{
+	if (reader->scan == NULL)
+		steps = Min(steps, reader->nkeys);
+	while (steps-- > 0)
+	{
+		if (reader->scan == NULL)
+			check_point(world, reader->line, &reader->snapshot,
+						&reader->keys[model_roll(reader->nkeys)]);
+		else if (!check_scan_step(world, reader))
+		{
+			bb_pagestore_scan_close(reader->scan);
+			reader->scan = NULL;
+			return;
+		}
+	}
+}
+
+/* A reader may fail only if its LSN was given up. */
+static void
+check_failed(AuditWorld *world, const AuditReader *reader, int sqlstate)
+{
+	AuditLine  *line = reader->line;
+	BbManifest *manifest;
+
+	if (line->dropped)
+	{
+		if (sqlstate != ERRCODE_UNDEFINED_OBJECT &&
+			sqlstate != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+			broken(line, "a reader of a dropped timeline got: %s",
+				   unit_last_error);
+		return;
+	}
+	manifest = bb_manifest_read(world->ctx, world->objects, line->name);
+	if (is_readable(manifest, reader->snapshot.lsn))
+		broken(line, "a reader at %X/%X failed: %s",
+			   LSN_FORMAT_ARGS(reader->snapshot.lsn), unit_last_error);
+	if (sqlstate != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE ||
+		!names_window(manifest))
+		broken(line, "a reader at %X/%X, which has expired, got: %s",
+			   LSN_FORMAT_ARGS(reader->snapshot.lsn), unit_last_error);
+}
+
+void
+audit_read_on(AuditWorld *world, AuditReader *reader, int steps)
+{
+	MemoryContext old;
+	int			sqlstate;
+
+	if (reader->context == NULL)
+		return;
+	old = MemoryContextSwitchTo(reader->context);
+	ERROR_OF(go_on(world, reader, steps), sqlstate);
+	MemoryContextSwitchTo(old);
+	if (sqlstate == ERRCODE_INTERNAL_ERROR)
+		elog(ERROR, "a reader that stood still: %s", unit_last_error);
+	audit_done.stale += sqlstate == 0 &&
+		!bb_pagestore_is_current(world->ctx, reader->store);
+	if (sqlstate == 0)
+		return;
+	audit_done.expired++;
+	check_failed(world, reader, sqlstate);
+	audit_reader_close(reader);
+}
