@@ -592,12 +592,17 @@ UNIT_TEST(layermap_of_many_layers)
 				from = 0;
 			if (tile == ntiles - 1)
 				to = ntiles * 100;
-			manifest.layers[n++] = (BbLayerDesc){
-				.keys = {model_block_key(from), model_block_key(to)},
-				.image = image,
-				.lsn_start = image ? run * 10 + 1 : (run - run / 10) * 10 - 8,
-				.lsn_end = image ? run * 10 + 2 : (run - run / 10) * 10 + 2,
-				.file_id = n};
+			manifest.layers[n] = (BbLayerDesc){.keys = {model_block_key(from),
+														model_block_key(to)},
+											   .image = image,
+											   .lsn_start = image
+												   ? run * 10 + 1
+												   : (run - run / 10) * 10 - 8,
+											   .lsn_end = image
+												   ? run * 10 + 2
+												   : (run - run / 10) * 10 + 2,
+											   .file_id = n + 1};
+			n++;
 		}
 	manifest.nlayers = n;
 	manifest.start_lsn = 1;
