@@ -98,6 +98,7 @@ foreach my $kind ('able', 'unable')
 	is( (grep { / 200$/ } $proxy->conditions) > 0,
 		$kind eq 'able', '... as the storage is meant to be');
 	$s3->{endpoint} = $endpoint;
+	$_->safe_psql('postgres', "DROP SERVER $kind CASCADE") foreach @nodes;
 	$proxy->stop;
 }
 
