@@ -91,6 +91,7 @@ typedef struct AuditLine
 	MemoryContext seen_context;
 	BbManifest *seen;
 	AuditPin	pins[AUDIT_PINS];
+	int64		planned_time; /* of the end, when a job was planned */
 } AuditLine;
 
 typedef struct AuditValue
@@ -149,6 +150,7 @@ typedef struct AuditJob
 	BbManifest *manifest;
 	BbUpkeepJob job;
 	List	   *added;
+	List	   *rival; /* the same, by another upkeep */
 } AuditJob;
 
 typedef struct AuditWorld
@@ -192,8 +194,17 @@ audit_alive(const AuditLine *line)
 
 /* ---- audit_crash.c ---- */
 
+/* What happens to the last write. */
+typedef enum AuditFault
+{
+	AUDIT_BEFORE, /* the crash comes first, or in the middle */
+	AUDIT_AFTER,
+	AUDIT_LOST /* no crash: a put is done, but its answer says that it isn't */
+} AuditFault;
+#define AUDIT_FAULTS (AUDIT_LOST + 1)
+
 /* Let the store crash at the n-th write from now on; 0: never. */
-extern void audit_crash_arm(BbObjectStore *objects, int n, bool after);
+extern void audit_crash_arm(BbObjectStore *objects, int n, AuditFault fault);
 
 /* End that; returns whether it has crashed. */
 extern bool audit_crash_disarm(void);
@@ -245,7 +256,7 @@ typedef struct AuditStep
 	AuditStepKind kind;
 	uint64		random;
 	int			crash; /* at which write; 0: at none */
-	bool		after; /* that write is done */
+	AuditFault	fault; /* of that write */
 	bool		look;  /* read everything after it */
 	bool		skip;  /* left out while shrinking */
 } AuditStep;

@@ -13,6 +13,7 @@
 #include "audit.h"
 #include "base/settings.h"
 #include "datatype/timestamp.h"
+#include "wal/page.h"
 
 AuditDone	audit_done;
 
@@ -87,14 +88,18 @@ check_readable(const AuditWorld *world, const AuditLine *line,
 	}
 }
 
-/* The start moves no further than the window before says. */
+/*
+ * The start moves no further than the window before says.  An EXPIRE may have been
+ * planned before the cluster's clock was set back.
+ */
 static void
 check_cutoff(const AuditWorld *world, const AuditLine *line,
 			 const BbManifest *now)
 {
 	const BbManifest *before = line->seen;
 	const BbRetention *retention = &before->keeps.retention;
-	int64		since = Min(now->end_time, world->latest) -
+	int64		time = Max(now->end_time, line->planned_time);
+	int64		since = Min(time, world->latest) -
 		Max(retention->window_s, retention->floor_s);
 
 	if (now->start_lsn == before->start_lsn)
@@ -358,6 +363,35 @@ check_scan_step(AuditWorld *world, AuditReader *reader)
 	return true;
 }
 
+/* What a backup needs of the record that ends there. */
+static void
+check_record(AuditWorld *world, const AuditLine *line,
+			 const BbSnapshot *snapshot)
+{
+	XLogRecPtr	lsn = snapshot->lsn;
+	int64		time = bb_snapshot_time(world->ctx, snapshot);
+	BbWalStream stream = {.tli = 1, .segment_size = 16 * 1024 * 1024};
+
+	if (time != audit_line_record(line, lsn).time)
+		broken(line, "the time at %X/%X is " INT64_FORMAT,
+			   LSN_FORMAT_ARGS(lsn), time);
+	/* ingest says it of the end, and the import of its own */
+	for (int i = 1; i < line->nrecords && lsn != line->lsn; i++)
+	{
+		XLogRecPtr	before = line->records[i - 1].lsn;
+		XLogRecPtr	found;
+
+		if (line->records[i].lsn != lsn || before == START)
+			continue;
+		found = bb_snapshot_prev_lsn(world->ctx, snapshot);
+		if (found != bb_wal_record_start(&stream, before))
+			broken(line,
+				   "the record up to %X/%X begins at %X/%X, not after %X/%X",
+				   LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(found),
+				   LSN_FORMAT_ARGS(before));
+	}
+}
+
 /* All keys at an LSN that can be read. */
 static void
 check_lsn(AuditWorld *world, AuditLine *line, BbPageStore *store,
@@ -375,6 +409,7 @@ check_lsn(AuditWorld *world, AuditLine *line, BbPageStore *store,
 			"the record before %X/%X ends at %X/%X according to the store, not %X/%X",
 			LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(reader.snapshot.lsn),
 			LSN_FORMAT_ARGS(record.lsn));
+	check_record(world, line, &reader.snapshot);
 	reader.keys = audit_line_keys(line, &reader.nkeys);
 	reader.scan = bb_pagestore_scan_new(world->ctx, &reader.snapshot, &all);
 	while (check_scan_step(world, &reader))
@@ -504,7 +539,8 @@ check_failed(AuditWorld *world, const AuditReader *reader, int sqlstate)
 
 	if (line->dropped)
 	{
-		if (sqlstate != ERRCODE_UNDEFINED_OBJECT &&
+		if (sqlstate != ERRCODE_UNDEFINED_FILE &&
+			sqlstate != ERRCODE_UNDEFINED_OBJECT &&
 			sqlstate != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
 			broken(line, "a reader of a dropped timeline got: %s",
 				   unit_last_error);

@@ -5,7 +5,9 @@
  *
  * A write is an object that is finished or replaced, a removal, or a sweep.  The
  * last one is done, or not, or half of it; then each call of the store fails, as
- * if the process had ended, until the test goes on as another one.
+ * if the process had ended, until the test goes on as another one.  Or the last
+ * one is a conditional put that is done, but whose answer says that another
+ * session was faster: so object storage answers if a request is sent once more.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +17,7 @@
 #include "objstore/objstore_driver.h"
 
 static int	writes_left;
-static bool last_is_done;
+static AuditFault fault;
 static bool crashed;
 static bool armed;
 static BbObjectStoreOps crashing;
@@ -59,10 +61,12 @@ crashing_put_if(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	bool		last = is_last();
 	bool		put;
 
-	if (last && !last_is_done)
+	if (last && fault == AUDIT_BEFORE)
 		crash();
 	put = bb_objstore_local.put_if(ctx, objects, name, data, length, expected,
 								   tag);
+	if (last && fault == AUDIT_LOST)
+		return false;
 	if (last)
 		crash();
 	return put;
@@ -80,17 +84,17 @@ crashing_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 {
 	bool		last = is_last();
 
-	if (last && !last_is_done)
+	if (last && fault == AUDIT_BEFORE)
 		names = list_truncate(list_copy(names), list_length(names) / 2);
 	bb_objstore_local.remove(ctx, objects, names);
-	if (last)
+	if (last && fault != AUDIT_LOST)
 		crash();
 }
 
 static void
 crashing_sweep(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 {
-	if (is_last())
+	if (is_last() && fault != AUDIT_LOST)
 		crash();
 	bb_objstore_local.sweep(ctx, objects, prefix);
 }
@@ -107,10 +111,10 @@ crashing_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 {
 	bool		last = is_last();
 
-	if (last && !last_is_done)
+	if (last && fault == AUDIT_BEFORE)
 		crash();
 	bb_objstore_local.finish(ctx, writer);
-	if (last)
+	if (last && fault != AUDIT_LOST)
 		crash();
 }
 
@@ -122,7 +126,7 @@ crashing_open(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 }
 
 void
-audit_crash_arm(BbObjectStore *objects, int n, bool after)
+audit_crash_arm(BbObjectStore *objects, int n, AuditFault of_last)
 {
 	crashing = bb_objstore_local;
 	crashing.get = crashing_get;
@@ -135,7 +139,7 @@ audit_crash_arm(BbObjectStore *objects, int n, bool after)
 	crashing.open_object = crashing_open;
 	objects->ops = &crashing;
 	writes_left = n;
-	last_is_done = after;
+	fault = of_last;
 	crashed = false;
 	armed = n > 0;
 }

@@ -125,6 +125,18 @@ draw_inputs(const BbManifest *manifest, BbUpkeepJob *job)
 	return false;
 }
 
+/* An LSN near that of a layer's begin or end. */
+static XLogRecPtr
+border(const BbManifest *manifest)
+{
+	const BbLayerDesc *layer = &manifest
+									->layers[model_roll(manifest->nlayers)];
+	XLogRecPtr	lsn = (model_roll(2) ? layer->lsn_start : layer->lsn_end) -
+		model_roll(4) + 1;
+
+	return Max(manifest->start_lsn, Min(manifest->end_lsn, lsn));
+}
+
 /* An image of random keys at a random LSN that has none. */
 static bool
 draw_image(const AuditLine *line, const BbManifest *manifest, BbUpkeepJob *job)
@@ -132,6 +144,8 @@ draw_image(const AuditLine *line, const BbManifest *manifest, BbUpkeepJob *job)
 	BbKey		first = bb_key_range_kind(BB_KEY_TABLESPACE).start;
 	BbLayerDesc image = {0};
 
+	if (manifest->nlayers == 0)
+		return false;
 	job->keys = (BbKeyRange){first, bb_key_range_all().end};
 	if (model_roll(2))
 	{
@@ -146,7 +160,8 @@ draw_image(const AuditLine *line, const BbManifest *manifest, BbUpkeepJob *job)
 		if (bb_key_compare(&job->keys.start, &job->keys.end) >= 0)
 			return false;
 	}
-	job->lsn = model_roll(2)
+	job->lsn = model_roll(3) == 0 ? border(manifest)
+		: model_roll(2)
 		? audit_draw_lsn(line, manifest)
 		: pg_prng_uint64_range(&model_prng, manifest->start_lsn,
 							   manifest->end_lsn);
@@ -213,7 +228,7 @@ input_gone(const BbManifest *manifest, const BbUpkeepJob *job)
 }
 
 /* Commit layers; the edit has to be refused if an input is gone. */
-static void
+static bool
 commit(AuditWorld *world, const BbManifest *manifest, const BbUpkeepJob *job,
 	   List *added)
 {
@@ -224,7 +239,7 @@ commit(AuditWorld *world, const BbManifest *manifest, const BbUpkeepJob *job,
 	bool		done;
 
 	if (job->kind == BB_UPKEEP_IMAGE && added == NIL)
-		return;
+		return false;
 	done = bb_upkeep_commit(ctx, world->objects, manifest, job, added, &next);
 	if (done && (before == NULL || input_gone(before, job)))
 		elog(ERROR, "a job was committed though an input was gone");
@@ -232,6 +247,7 @@ commit(AuditWorld *world, const BbManifest *manifest, const BbUpkeepJob *job,
 		audit_done.jobs[job->kind]++;
 	else
 		audit_done.refused++;
+	return done;
 }
 
 static void
@@ -240,8 +256,9 @@ rewrite_and_commit(AuditWorld *world, const BbManifest *manifest,
 {
 	BbRewriteStats stats = {0};
 
-	commit(world, manifest, job,
-		   bb_rewrite(world->ctx, world->objects, manifest, job, &stats));
+	(void) commit(world, manifest, job,
+				  bb_rewrite(world->ctx, world->objects, manifest, job,
+							 &stats));
 }
 
 static BbManifest *
@@ -330,18 +347,28 @@ plan(AuditWorld *world, AuditLine *line, AuditJob *job)
 	const BbReqCtx *ctx = world->ctx;
 	BbRewriteStats stats = {0};
 	BbPolicySettings settings = draw_settings();
-	int			die = model_roll(4);
+	int			die = model_roll(5);
+	bool		found;
 
 	job->line = line;
 	job->locked = bb_manifest_try_lock_upkeep(ctx, world->objects, line->name);
 	job->manifest = read_manifest(world, line);
-	if (die == 0	   ? !bb_retention_next(ctx, world->objects, job->manifest,
-											audit_now(world), &job->job)
-			: die == 1 ? !bb_policy_next(job->manifest, &settings, &job->job)
-					   : !audit_draw_job(line, job->manifest, &job->job))
+	line->planned_time = Max(line->planned_time, job->manifest->end_time);
+	if (die <= 1)
+		found = bb_retention_next(ctx, world->objects, job->manifest,
+								  audit_now(world), &job->job);
+	else if (die == 2)
+		found = bb_policy_next(job->manifest, &settings, &job->job);
+	else
+		found = audit_draw_job(line, job->manifest, &job->job);
+	if (!found)
 		return false;
-	if (job->job.kind <= BB_UPKEEP_SQUASH)
-		job->added = bb_rewrite(ctx, world->objects, job->manifest, &job->job,
+	if (job->job.kind > BB_UPKEEP_SQUASH)
+		return true;
+	job->added = bb_rewrite(ctx, world->objects, job->manifest, &job->job,
+							&stats);
+	if (model_roll(3) == 0)
+		job->rival = bb_rewrite(ctx, world->objects, job->manifest, &job->job,
 								&stats);
 	return true;
 }
@@ -369,6 +396,19 @@ audit_jobs_plan(AuditWorld *world, AuditLine *line)
 	MemoryContextSwitchTo(old);
 }
 
+/* Two upkeeps have done the same job: the second one is refused. */
+static void
+commit_both(AuditWorld *world, const AuditJob *job)
+{
+	BbManifest *next;
+
+	if (commit(world, job->manifest, &job->job, job->added) &&
+		job->rival != NIL &&
+		bb_upkeep_commit(world->ctx, world->objects, job->manifest, &job->job,
+						 job->rival, &next))
+		elog(ERROR, "a job was committed twice");
+}
+
 void
 audit_jobs_commit(AuditWorld *world)
 {
@@ -382,7 +422,7 @@ audit_jobs_commit(AuditWorld *world)
 	ERROR_OF(
 		{
 			if (job->job.kind <= BB_UPKEEP_SQUASH)
-				commit(world, job->manifest, &job->job, job->added);
+				commit_both(world, job);
 			else if (job->job.kind == BB_UPKEEP_REMOVE)
 				(void) bb_removal_run(world->ctx, world->objects,
 									  job->manifest, audit_now(world));

@@ -203,6 +203,20 @@ change_pin(AuditWorld *world, AuditLine *line, bool set)
 	}
 }
 
+/* Set a pin after an EXPIRE was planned, which has to heed it. */
+static void
+disturb(AuditWorld *world)
+{
+	for (int i = 0; i < AUDIT_JOBS; i++)
+	{
+		const AuditJob *job = &world->jobs[i];
+
+		if (job->context != NULL && !job->line->dropped &&
+			job->job.kind == BB_UPKEEP_EXPIRE && model_roll(2))
+			change_pin(world, job->line, true);
+	}
+}
+
 /* ---- branches ---- */
 
 static AuditLine **
@@ -357,6 +371,7 @@ do_step(AuditWorld *world, const AuditStep *step, AuditLine *line)
 			audit_jobs_plan(world, line);
 			break;
 		case AUDIT_COMMIT:
+			disturb(world);
 			audit_jobs_commit(world);
 			break;
 		case AUDIT_SET_RETENTION:
@@ -407,8 +422,10 @@ recover(AuditWorld *world, const AuditStep *step, AuditLine *line,
 		line->dropped = true;
 		return;
 	}
-	for (int i = 0; i < AUDIT_PINS; i++)
-		learn_pin(world, line, i);
+	for (int i = 0; i < AUDIT_LINES; i++)
+		for (int pin = 0; pin < AUDIT_PINS; pin++)
+			if (audit_alive(world->lines[i]))
+				learn_pin(world, world->lines[i], pin);
 	if (manifest->end_lsn == before->lsn)
 	{
 		line->lsn = before->lsn;
@@ -443,7 +460,7 @@ audit_world_step(AuditWorld *world, const AuditStep *step)
 	pg_prng_seed(&model_prng, step->random);
 	line = draw_line(world, step->kind);
 	before = *line;
-	audit_crash_arm(world->objects, step->crash, step->after);
+	audit_crash_arm(world->objects, step->crash, step->fault);
 	if (step->crash == 0)
 		do_step(world, step, line);
 	else
@@ -458,6 +475,9 @@ audit_world_step(AuditWorld *world, const AuditStep *step)
 			unit_leave(process);
 			recover(world, step, line, &before);
 		}
+		else if (sqlstate == ERRCODE_DUPLICATE_OBJECT &&
+				 step->fault == AUDIT_LOST && step->kind == AUDIT_BRANCH)
+			recover(world, step, line, &before);
 		else if (sqlstate != 0)
 			ereport(ERROR, (errcode(sqlstate),
 							errmsg("%s, without a crash", unit_last_error),
@@ -482,7 +502,7 @@ audit_world_new(const BbReqCtx *ctx, uint64 random)
 	world->ctx = ctx;
 	world->context = CurrentMemoryContext;
 	world->objects = unit_store(ctx);
-	audit_crash_arm(world->objects, 0, false);
+	audit_crash_arm(world->objects, 0, AUDIT_BEFORE);
 	world->latest = audit_now(world);
 	today = world->latest / SECS_PER_DAY * SECS_PER_DAY;
 	pg_prng_seed(&model_prng, random);

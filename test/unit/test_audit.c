@@ -69,7 +69,7 @@ draw_sequence(uint64 seed)
 						  : draw_kind(),
 			.random = pg_prng_uint64(&model_prng),
 			.crash = model_roll(12) ? 0 : 1 + model_roll(5),
-			.after = model_roll(2),
+			.fault = (AuditFault) model_roll(AUDIT_FAULTS),
 			.look = model_roll(4) == 0,
 		};
 	return sequence;
@@ -158,6 +158,8 @@ shrink(const BbReqCtx *ctx, Sequence *sequence, int failed)
 static char *
 steps_text(const Sequence *sequence)
 {
+	static const char *const faults[] = {"crash at", "crash after",
+										 "no answer to"};
 	StringInfoData text;
 
 	initStringInfo(&text);
@@ -170,8 +172,8 @@ steps_text(const Sequence *sequence)
 		appendStringInfo(&text, "%s%d %s", text.len ? ", " : "", i,
 						 audit_step_names[step->kind]);
 		if (step->crash > 0)
-			appendStringInfo(&text, " (crash %s write %d)",
-							 step->after ? "after" : "at", step->crash);
+			appendStringInfo(&text, " (%s write %d)", faults[step->fault],
+							 step->crash);
 		if (step->look)
 			appendStringInfoString(&text, " and look");
 	}
