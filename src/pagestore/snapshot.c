@@ -221,8 +221,11 @@ static XLogRecPtr
 known_record_start(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 				   const BbWalStream *stream)
 {
-	XLogRecPtr	floor = bb_pagestore_info(snapshot->store)->ancestor_lsn;
+	const BbPageStoreInfo *info = bb_pagestore_info(snapshot->store);
 	XLogRecPtr	lsn = snapshot->lsn;
+	const BbGap *gap = bb_gap_before(info->gaps, info->ngaps, lsn);
+	/* what ended before a gap doesn't tell where a record after it starts */
+	XLogRecPtr	floor = gap ? gap->from : info->ancestor_lsn;
 	uint64		page = lsn / XLOG_BLCKSZ;
 	XLogRecPtr	end = InvalidXLogRecPtr;
 
@@ -234,7 +237,7 @@ known_record_start(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 		end = last_end_as_of(ctx, snapshot, page--, floor, lsn - 1);
 	if (XLogRecPtrIsInvalid(end))
 		end = last_end_far(ctx, snapshot, page + 1, floor);
-	if (XLogRecPtrIsInvalid(end))
+	if (XLogRecPtrIsInvalid(end) && gap == NULL)
 		end = floor; /* the first record of a branch */
 	return XLogRecPtrIsInvalid(end) ? InvalidXLogRecPtr
 									: bb_wal_record_start(stream, end);
