@@ -121,8 +121,8 @@ flush(AuditWorld *world, AuditLine *line, bool with_rival)
 		AuditEvent *events = line->events;
 		AuditRecord *records = line->records;
 
-		before.events = palloc(line->nevents * 2 * sizeof(AuditEvent));
-		before.records = palloc(line->nrecords * 2 * sizeof(AuditRecord));
+		before.events = palloc((line->nevents + 100) * sizeof(AuditEvent));
+		before.records = palloc((line->nrecords + 100) * sizeof(AuditRecord));
 		memcpy(before.events, events, before.nevents * sizeof(AuditEvent));
 		memcpy(before.records, records, before.nrecords * sizeof(AuditRecord));
 		check_rival(world, line, base, &before);
