@@ -75,6 +75,10 @@ make_switch(const BbReqCtx *ctx, BbObjectStore *from, BbObjectStore *to,
 /*
  * The switch was made: the target is the timeline now.
  *
+ * The source goes before the target is detached.  So a source that is a copy of
+ * a timeline which is none was never switched: it is a second copy, and perhaps
+ * all that is whole.
+ *
  * REQUIRES: the locks of the source.
  */
 static void
@@ -92,9 +96,10 @@ finish(const BbReqCtx *ctx, BbObjectStore *from, BbObjectStore *to,
 				 errdetail("The one in page store \"%s\" is whole, and can be read.",
 						   bb_objstore_url(from)),
 				 errhint("bb_detach_copy() makes that one independent.")));
-	if (is_copy_of(target, from))
-		bb_replication_detach(ctx, to, source->timeline);
+	if (!is_copy_of(target, from))
+		bb_manifest_check_no_copy(source);
 	bb_manifest_remove(ctx, from, source->timeline);
+	bb_replication_detach(ctx, to, source->timeline);
 }
 
 /* The rest of a move, under the locks of the source. */
@@ -127,21 +132,26 @@ complete(const BbReqCtx *ctx, BbObjectStore *from, BbObjectStore *to,
 }
 
 /*
- * Nothing is left of a timeline in the source but what a move that was killed
- * last of all couldn't remove?  Then remove that.
+ * The source has no such timeline.  Was a move killed after it had removed the
+ * manifest?  Then remove what is left, and detach the target.
  */
 static bool
-remove_remains(const BbReqCtx *ctx, BbObjectStore *from, BbObjectStore *to,
+finish_removed(const BbReqCtx *ctx, BbObjectStore *from, BbObjectStore *to,
 			   const char *timeline)
 {
-	if (bb_manifest_find(ctx, to, timeline) == NULL ||
-		bb_objstore_list(ctx, from,
-						 psprintf("timelines/%s/layers", timeline)) == NIL)
+	BbManifest *target = bb_manifest_find(ctx, to, timeline);
+
+	if (target == NULL ||
+		(!is_copy_of(target, from) &&
+		 bb_objstore_list(ctx, from,
+						  psprintf("timelines/%s/layers", timeline)) == NIL))
 		return false;
 	bb_manifest_lock(ctx, from, timeline);
 	if (bb_manifest_find(ctx, from, timeline) != NULL)
 		return false;
 	bb_manifest_remove(ctx, from, timeline);
+	if (is_copy_of(target, from))
+		bb_replication_detach(ctx, to, timeline);
 	return true;
 }
 
@@ -175,7 +185,7 @@ bb_moving_run(const BbReqCtx *ctx, BbObjectStore *from, BbObjectStore *to,
 	if (source == NULL)
 	{
 		MemoryContextSwitchTo(operation);
-		removed = remove_remains(ctx, from, to, timeline);
+		removed = finish_removed(ctx, from, to, timeline);
 		MemoryContextSwitchTo(caller);
 		if (!removed)
 			bb_timeline_report_missing(from, timeline);

@@ -3,13 +3,14 @@
  * move.h
  *	  Moving a timeline to another page store.
  *
- *	  copy ─ lock the source ─ copy the rest ─ SWITCH ─ detach ─ drop the source
+ *	  copy ─ lock the source ─ copy the rest ─ SWITCH ─ drop the source ─ detach
  *
  * The switch is one compare-and-put: the source's manifest is marked as a copy
  * of the target.  Before it, the target is a copy of the source; after it, the
  * source is one of the target, too, so that nobody writes either, until the
  * target is detached.  So at each instant at most one of the two can be
- * written to, and both can be read until the source is dropped.
+ * written to, and both can be read until the source is dropped.  A copy of the
+ * target that wasn't made by a switch is refused, never dropped.
  *
  * A move that was interrupted is completed by the next one, whatever was done
  * last.

@@ -130,11 +130,19 @@ check_source(const Copying *copying)
 				 errhint("Copy in the other direction. If a call of bb_move() was interrupted, call it again.")));
 }
 
-/* Do they have a layer in common? */
+/*
+ * Is the target a copy of the timeline that is the source now?  That may have
+ * been dropped, and another one made of its name: then the copy is all that is
+ * left of it.  A branch that has no layers yet has no origin.
+ */
 static bool
-related(const BbManifest *source, const BbManifest *target)
+same_origin(const BbManifest *source, const BbManifest *target,
+			const char *from)
 {
-	return list_length(layers_only_in(target, source)) < target->nlayers;
+	uint64		origin = bb_manifest_origin(target);
+
+	return origin == 0 ? strcmp(target->keeps.copy.source, from) == 0
+					   : origin == bb_manifest_origin(source);
 }
 
 static void
@@ -151,10 +159,11 @@ check_target(const Copying *copying)
 		detail = "It is no copy.";
 	else if (target->system_identifier != source->system_identifier)
 		detail = "It is of another cluster.";
-	else if (strcmp(target->keeps.copy.source, from) != 0 &&
-			 !related(source, target))
-		detail = psprintf("It is a copy of the one in page store \"%s\".",
-						  target->keeps.copy.source);
+	else if (!same_origin(source, target, from))
+		detail = strcmp(target->keeps.copy.source, from) == 0
+			? "The one there was made anew since it was copied."
+			: psprintf("It is a copy of the one in page store \"%s\".",
+					   target->keeps.copy.source);
 	if (detail != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -313,7 +322,10 @@ can_be_read(const BbManifest *manifest, XLogRecPtr lsn)
 		bb_keeps_has_point(&manifest->keeps, lsn);
 }
 
-/* A branch in the target, of the copy, has to stay readable. */
+/*
+ * A branch in the target, of the copy, has to stay readable.  A timeline whose
+ * manifest can't be read may be one.
+ */
 static void
 check_branches(const Copying *copying)
 {
@@ -325,6 +337,16 @@ check_branches(const Copying *copying)
 		BbManifest *branch = bb_manifest_try(copying->ctx, copying->to,
 											 lfirst(cell), &error);
 
+		if (error != NULL && strcmp(lfirst(cell), copying->timeline) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the copy of timeline \"%s\" is not updated, because timeline \"%s\" might be a branch of it",
+							copying->timeline, (char *) lfirst(cell)),
+					 errdetail("The manifest of timeline \"%s\" cannot be read: %s.",
+							   (char *) lfirst(cell), error->message),
+					 errhint("Restore that manifest from a copy of page store \"%s\", or drop timeline \"%s\".",
+							 bb_objstore_url(copying->to),
+							 (char *) lfirst(cell))));
 		if (branch != NULL && branch->ancestor != NULL &&
 			strcmp(branch->ancestor, copying->timeline) == 0 &&
 			!can_be_read(copying->source, branch->ancestor_lsn))

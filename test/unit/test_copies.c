@@ -307,6 +307,7 @@ UNIT_TEST(replicate_takes_ancestors_along)
 	BbManifest	branch = model_manifest("branch");
 	BbManifest	own = model_manifest("own");
 	List	   *done;
+	FILE	   *file;
 
 	branch.ancestor = "main";
 	branch.ancestor_lsn = branch.start_lsn = branch.end_lsn = 600;
@@ -328,9 +329,36 @@ UNIT_TEST(replicate_takes_ancestors_along)
 				  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
 	CHECK(strstr(unit_last_error, "branch \"own\"") != NULL);
 	CHECK(bb_manifest_read(ctx, to, "main")->start_lsn == 100);
+	/* nor does it go unseen if its manifest can't be read */
+	file = fopen(unit_object_path(to, "timelines/own/manifest"), "r+");
+	CHECK(file != NULL && fseek(file, 30, SEEK_SET) == 0);
+	CHECK(fputc('?', file) == '?' && fclose(file) == 0);
+	CHECK_REFUSED(bb_replication_one(ctx, from, to, "main"),
+				  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK(strstr(unit_last_error, "\"own\" might be a branch") != NULL);
+	CHECK(bb_manifest_read(ctx, to, "main")->start_lsn == 100);
 	bb_manifest_remove(ctx, to, "own");
 	(void) bb_replication_one(ctx, from, to, "main");
 	check_copy(ctx, to, source);
+}
+
+/* A copy outlives its source, even if another timeline gets its name. */
+UNIT_TEST(replicate_spares_what_is_left_of_a_dropped_source)
+{
+	BbObjectStore *from = unit_store(ctx);
+	BbObjectStore *to = unit_store(ctx);
+	BbManifest *copy;
+
+	(void) make_source(ctx, from);
+	(void) bb_replication_one(ctx, from, to, "main");
+	copy = bb_manifest_read(ctx, to, "main");
+	bb_manifest_remove(ctx, from, "main");
+	(void) make_source(ctx, from);
+	(void) more(ctx, from, 2000);
+	CHECK_REFUSED(bb_replication_one(ctx, from, to, "main"),
+				  ERRCODE_DUPLICATE_OBJECT);
+	CHECK(strstr(unit_last_error, "is not a copy of the one") != NULL);
+	CHECK(bb_manifest_is_current(ctx, to, copy));
 }
 
 /* ---- moves ---- */
@@ -365,10 +393,13 @@ UNIT_TEST(move_leaves_one_timeline)
 	CHECK(bb_manifest_read(ctx, from, "main")->end_lsn == 2000);
 	CHECK(bb_objstore_list(ctx, to, "timelines") == NIL);
 
-	/* a copy isn't moved */
+	/* a copy isn't moved, least of all to its source, which may have lost layers */
 	(void) bb_replication_one(ctx, from, to, "main");
 	CHECK_REFUSED(bb_moving_run(ctx, to, unit_store(ctx), "main"),
 				  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK_REFUSED(bb_moving_run(ctx, to, from, "main"),
+				  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	check_copy(ctx, to, bb_manifest_read(ctx, from, "main"));
 }
 
 /* Whatever a move that was killed did last, the next one completes it. */
@@ -381,7 +412,7 @@ UNIT_TEST(move_is_completed)
 		BbManifest *source = make_source(ctx, from);
 		BbManifest *moved;
 
-		/* 0: copied; 1: switched; 2: detached; 3: all but its layers */
+		/* 0: copied; 1: switched; 2: all but its layers; 3: detached */
 		(void) bb_replication_one(ctx, from, to, "main");
 		if (done >= 1)
 		{
@@ -393,21 +424,21 @@ UNIT_TEST(move_is_completed)
 			CHECK_REFUSED(more(ctx, from, 4000),
 						  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
 		}
-		if (done < 2)
+		if (done < 3)
 			CHECK_REFUSED(more(ctx, to, 4000),
 						  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
 		if (done >= 2)
+			bb_objstore_remove(ctx, from, "timelines/main/manifest");
+		if (done == 3)
 		{
 			bb_replication_detach(ctx, to, "main");
 			(void) more(ctx, to, 4000);
 		}
-		if (done == 3)
-			bb_objstore_remove(ctx, from, "timelines/main/manifest");
 
 		(void) bb_moving_run(ctx, from, to, "main");
 		CHECK(bb_objstore_list(ctx, from, "timelines") == NIL);
 		moved = bb_manifest_read(ctx, to, "main");
 		CHECK(moved->keeps.copy.source == NULL);
-		CHECK(moved->end_lsn == (done < 2 ? 1000 : 4000));
+		CHECK(moved->end_lsn == (done < 3 ? 1000 : 4000));
 	}
 }
