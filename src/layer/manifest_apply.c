@@ -220,8 +220,12 @@ bb_manifest_edit_apply(const BbManifestEdit *edit, const BbManifest *current,
 	}
 	set_retired(edit, current, next);
 	set_pins(edit, current, next);
-	/* the layers that say it may go */
-	if (edit->removed != NIL)
+	/*
+	 * The layers that say it may go.  Where the start has moved, the manifest has
+	 * to say so, too: gaps before it are forgotten, and what filled them isn't
+	 * expected to be without holes (layercheck.c).
+	 */
+	if (edit->removed != NIL || edit->points != NULL)
 		next->keeps.origin = bb_manifest_origin(current);
 	if (edit->retention != NULL)
 		next->keeps.retention = *edit->retention;

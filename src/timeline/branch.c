@@ -79,6 +79,18 @@ make_branch(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	BbManifest	branch;
 
 	timeline = bb_timeline_open(ctx, objects, ancestor);
+	/* the start may have moved since the LSN was looked up, without the lock */
+	if (!bb_manifest_has_lsn(bb_timeline_manifest(timeline), lsn))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("LSN %X/%X of timeline \"%s\" cannot be read any more",
+						LSN_FORMAT_ARGS(lsn), ancestor),
+				 errdetail("It can be read from %X/%X to %X/%X.",
+						   LSN_FORMAT_ARGS(
+							   bb_timeline_manifest(timeline)->start_lsn),
+						   LSN_FORMAT_ARGS(
+							   bb_timeline_manifest(timeline)->end_lsn)),
+				 errhint("What has expired does not come back.")));
 	branch = *bb_timeline_manifest(timeline);
 	branch.timeline = pstrdup(name);
 	branch.generation = 0;

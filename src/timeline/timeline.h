@@ -166,7 +166,8 @@ extern void bb_timeline_versions_close(BbTimelineVersions *versions);
  * lsn.  It has no layers yet.
  *
  * Errors: DUPLICATE_OBJECT (the name is taken); OBJECT_IN_USE (another session
- * imports under the name, or makes or drops a timeline).
+ * imports under the name, or makes or drops a timeline);
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (the ancestor can't be read at lsn).
  */
 extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *objects,
 							   const char *name, const char *ancestor,

@@ -616,6 +616,37 @@ UNIT_TEST(keeps_expire_beside_a_renewed_pin)
 	CHECK(bb_manifest_edit(ctx, objects, &expire)->start_lsn == 450);
 }
 
+/* Nothing is retired yet, and the retention is taken back. */
+UNIT_TEST(keeps_say_that_the_start_has_moved)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest	manifest = model_manifest("main");
+	BbManifestPoints none = {0, NULL};
+	BbManifestEdit edit = {.base = &manifest};
+	BbManifest *now;
+
+	edit.added = list_make1(
+		model_write_delta(ctx, objects, "main", 100, 1000));
+	now = bb_manifest_edit(ctx, objects, &edit);
+	CHECK(bb_keeps_empty(&now->keeps));
+	edit = (BbManifestEdit){.base = now, .start_lsn = 500, .points = &none};
+	(void) bb_manifest_edit(ctx, objects, &edit);
+	CHECK(!bb_keeps_empty(&bb_manifest_read(ctx, objects, "main")->keeps));
+}
+
+/* The LSN was looked up before the start moved. */
+UNIT_TEST(branch_of_what_has_expired)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbManifestEdit *edit = edit_of(ctx, objects, base, EXPIRE);
+	XLogRecPtr	start = bb_manifest_edit(ctx, objects, edit)->start_lsn;
+
+	CHECK_ERROR(bb_timeline_branch(ctx, objects, "branch", "main", start - 1),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK(bb_manifest_find(ctx, objects, "branch") == NULL);
+}
+
 UNIT_TEST(keeps_of_a_branch)
 {
 	BbObjectStore *objects = unit_store(ctx);
