@@ -141,12 +141,13 @@ bb_ahead_serve(const BbReqCtx *ctx, BbPageStore *store,
 			   const BbAheadTask *task)
 {
 	BbSnapshot	snapshot = bb_snapshot_at(store, task->backup.lsn);
+	BbHold		hold = {.snapshot = &snapshot, .fetched = wake_up};
 	List	   *needed;
 
 	/* replaced since the backup began? */
 	if (bb_pagestore_identity(&snapshot) != task->backup.identity)
 		return;
-	needed = bb_prefetch_objects(ctx, &snapshot, task->full);
-	(void) bb_objects_hold(ctx, bb_pagestore_object_store(store), needed,
-						   wake_up, NULL);
+	do
+		needed = bb_prefetch_objects(ctx, &snapshot, task->full);
+	while (!bb_prefetch_hold(ctx, &hold, needed));
 }

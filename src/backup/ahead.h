@@ -77,7 +77,7 @@ typedef struct BbAheadTask
 /*
  * bb_ahead_serve - fetch what the backup needs, in a worker.
  *
- * Errors: those of bb_objects_hold.
+ * Errors: those of bb_prefetch_hold.
  */
 extern void bb_ahead_serve(const BbReqCtx *ctx, BbPageStore *store,
 						   const BbAheadTask *task);

@@ -10,6 +10,10 @@
 #include "backup/prefetch.h"
 #include "backup/units.h"
 #include "stats/layerstats.h"
+#include "utils/memutils.h"
+
+/* How often objects may be gone until that is an error. */
+#define TRIES_MAX 10
 
 struct BbPrefetch
 {
@@ -61,6 +65,42 @@ bb_prefetch_objects(const BbReqCtx *ctx, const BbSnapshot *snapshot, bool full)
 	return bb_pagestore_objects(ctx, snapshot, ranges, nranges);
 }
 
+bool
+bb_prefetch_hold(const BbReqCtx *ctx, BbHold *hold, List *needed)
+{
+	MemoryContext old = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(old, "bbackup hold",
+												  ALLOCSET_SMALL_SIZES);
+	ErrorData *volatile gone = NULL;
+
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		hold->homeless = bb_objects_hold(ctx,
+										 bb_pagestore_object_store(
+											 hold->snapshot->store),
+										 needed, hold->fetched, hold->arg);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNDEFINED_FILE ||
+			++hold->tries == TRIES_MAX)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(old);
+		gone = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	if (gone == NULL)
+		return true;
+	MemoryContextDelete(context);
+	if (!bb_pagestore_reload(ctx, hold->snapshot))
+		ReThrowError(gone);
+	FreeErrorData(gone);
+	return false;
+}
+
 /* Find out which objects the ranges need. */
 static void
 find_needed(const BbReqCtx *ctx, BbPrefetch *prefetch)
@@ -103,18 +143,18 @@ bb_prefetch_new(const BbReqCtx *ctx, const BbSnapshot *snapshot, bool full)
 }
 
 static void
-fetch(const BbReqCtx *ctx, const BbPrefetch *prefetch)
+fetch(const BbReqCtx *ctx, BbPrefetch *prefetch)
 {
-	const BbWholeObject *homeless = bb_objects_hold(ctx, prefetch->objects,
-													prefetch->needed, NULL,
-													NULL);
+	BbHold		hold = {.snapshot = &prefetch->snapshot};
 	ListCell   *cell;
 
-	if (homeless != NULL)
+	while (!bb_prefetch_hold(ctx, &hold, prefetch->needed))
+		find_needed(ctx, prefetch);
+	if (hold.homeless != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("there is no room in the cache for layer \"%s\"",
-						homeless->name),
+						hold.homeless->name),
 				 errdetail("The backup reads layers of " UINT64_FORMAT
 						   " bytes; the cache holds " UINT64_FORMAT
 						   " bytes, some of which are in use for others.",

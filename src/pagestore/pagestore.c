@@ -44,6 +44,12 @@ bb_pagestore_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 	return store->ops->is_current(ctx, store);
 }
 
+bool
+bb_pagestore_reload(const BbReqCtx *ctx, const BbSnapshot *snapshot)
+{
+	return snapshot->store->ops->reload(ctx, snapshot);
+}
+
 uint64
 bb_pagestore_identity(const BbSnapshot *snapshot)
 {

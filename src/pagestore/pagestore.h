@@ -106,6 +106,20 @@ extern List *bb_pagestore_objects(const BbReqCtx *ctx,
 								  const BbKeyRange *ranges, int nranges);
 
 /*
+ * bb_pagestore_reload - read from now on the layers that there are now.
+ *
+ * Returns false if they are those that are read already.  Reads do that on their
+ * own when an object has gone that upkeep has replaced; who uses the list of
+ * bb_pagestore_objects then needs a new one.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (the snapshot can't be read any more,
+ * with the range in the detail; the timeline was replaced); those of
+ * bb_pagestore_open.
+ */
+extern bool bb_pagestore_reload(const BbReqCtx *ctx,
+								const BbSnapshot *snapshot);
+
+/*
  * bb_pagestore_identity - return a number for what is stored up to the
  * snapshot's LSN.
  *

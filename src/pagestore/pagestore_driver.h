@@ -43,6 +43,7 @@ typedef struct BbPageStoreOps
 	List *(*objects) (const BbReqCtx *ctx, const BbSnapshot *snapshot,
 					  const BbKeyRange *ranges, int nranges);
 	bool		(*is_current) (const BbReqCtx *ctx, const BbPageStore *store);
+	bool		(*reload) (const BbReqCtx *ctx, const BbSnapshot *snapshot);
 	uint64		(*identity) (const BbSnapshot *snapshot);
 } BbPageStoreOps;
 

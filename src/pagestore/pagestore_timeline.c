@@ -152,6 +152,13 @@ timeline_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 	return bb_timeline_is_current(ctx, timeline_of(store));
 }
 
+static bool
+timeline_reload(const BbReqCtx *ctx, const BbSnapshot *snapshot)
+{
+	return bb_timeline_reload(ctx, timeline_of(snapshot->store),
+							  snapshot->lsn);
+}
+
 static uint64
 timeline_identity(const BbSnapshot *snapshot)
 {
@@ -171,6 +178,7 @@ static const BbPageStoreOps timeline_ops = {
 	.tlis = timeline_tlis,
 	.objects = timeline_objects,
 	.is_current = timeline_is_current,
+	.reload = timeline_reload,
 	.identity = timeline_identity,
 };
 

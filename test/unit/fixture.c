@@ -145,6 +145,12 @@ fixture_is_current(const BbReqCtx *ctx, const BbPageStore *store)
 	return true;
 }
 
+static bool
+fixture_reload(const BbReqCtx *ctx, const BbSnapshot *snapshot)
+{
+	return false;
+}
+
 /* Another process has another fixture. */
 static uint64
 fixture_identity(const BbSnapshot *snapshot)
@@ -165,6 +171,7 @@ static const BbPageStoreOps fixture_ops = {
 	.tlis = fixture_tlis,
 	.objects = fixture_objects,
 	.is_current = fixture_is_current,
+	.reload = fixture_reload,
 	.identity = fixture_identity,
 };
 

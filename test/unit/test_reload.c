@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "backup/prefetch.h"
 #include "layer/manifest_edit.h"
 #include "model.h"
 
@@ -22,7 +23,7 @@ static uint64 seed;
 
 /*
  * Replace each layer of a timeline, or of some of them, and remove the objects
- * of those that were.
+ * of those that were, of some also from the cache.
  */
 static void
 upkeep(const BbReqCtx *ctx, Model *model, bool all)
@@ -41,6 +42,8 @@ upkeep(const BbReqCtx *ctx, Model *model, bool all)
 		gone = lappend(gone, bb_layer_object_name(timeline, layer));
 	}
 	bb_objstore_remove_all(ctx, model->objects, gone);
+	if (model_roll(2) == 0)
+		(void) bb_objstore_evict_idle(ctx, model->objects, DT_NOEND);
 }
 
 static void
@@ -173,11 +176,30 @@ UNIT_TEST(reload_goes_on_on_s3)
 		live_and_read(ctx, unit_s3_store(ctx));
 }
 
+/* A store on S3 with a cache in a new directory; a path of 30 bytes. */
+static BbObjectStore *
+cached_store(const BbReqCtx *ctx, char *directory)
+{
+	strcpy(directory, "/tmp/bb_unit.XXXXXX");
+	return unit_s3_cached_store(ctx, mkdtemp(directory));
+}
+
+/* Layers come from the cache, or go there, while they are replaced. */
+UNIT_TEST(reload_goes_on_with_a_cache)
+{
+	char		directory[30];
+
+	if (!unit_s3_available())
+		return;
+	live_and_read(ctx, cached_store(ctx, directory));
+	CHECK(rmtree(directory, true));
+}
+
 /* A timeline of three flushes. */
 static Model *
-make_model(const BbReqCtx *ctx)
+make_model_in(const BbReqCtx *ctx, BbObjectStore *objects)
 {
-	Model	   *model = model_new(unit_store(ctx), "main", NULL, 0);
+	Model	   *model = model_new(objects, "main", NULL, 0);
 
 	seed = unit_seed();
 	pg_prng_seed(&model_prng, seed);
@@ -185,6 +207,12 @@ make_model(const BbReqCtx *ctx)
 	model_live(ctx, model, 3);
 	CHECK(bb_manifest_commit(ctx, model->objects, &model->manifest));
 	return model;
+}
+
+static Model *
+make_model(const BbReqCtx *ctx)
+{
+	return make_model_in(ctx, unit_store(ctx));
 }
 
 static void
@@ -253,4 +281,82 @@ UNIT_TEST(reload_after_the_start_has_moved)
 	CHECK_ERROR(scan_all(ctx, at_point, START),
 				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
 	CHECK(strstr(unit_last_error, "was replaced") != NULL);
+}
+
+/* ---- layers are listed, then held ---- */
+
+static List *
+list_needed(const BbReqCtx *ctx, const BbSnapshot *snapshot)
+{
+	return bb_prefetch_objects(ctx, snapshot, true);
+}
+
+static bool
+all_resident(const BbObjectStore *objects, List *list)
+{
+	ListCell   *cell;
+
+	foreach(cell, list)
+		if (!bb_object_is_resident(objects, lfirst(cell)))
+			return false;
+	return true;
+}
+
+UNIT_TEST(reload_of_a_prefetch)
+{
+	char		directory[30];
+	Model	   *model;
+	BbPageStore *store;
+	BbSnapshot	snapshot;
+	BbHold		hold = {.snapshot = &snapshot};
+	List	   *needed;
+	MemoryContext context;
+	BbPoint		point = {START, 0};
+	BbManifestPoints points = {1, &point};
+	BbManifestEdit edit = {.points = &points};
+
+	if (!unit_s3_available())
+		return;
+	model = make_model_in(ctx, cached_store(ctx, directory));
+	store = bb_pagestore_open_in(ctx, model->objects, "main");
+	snapshot = bb_snapshot_at(store, model->manifest.end_lsn);
+
+	/* the listed layers are replaced, again and again */
+	context = unit_enter();
+	needed = list_needed(ctx, &snapshot);
+	for (int i = 1; i < 4; i++)
+	{
+		upkeep(ctx, model, true);
+		(void) bb_objstore_evict_idle(ctx, model->objects, DT_NOEND);
+		CHECK(!bb_prefetch_hold(ctx, &hold, needed));
+		CHECK(hold.tries == i);
+		needed = list_needed(ctx, &snapshot);
+	}
+	CHECK(bb_prefetch_hold(ctx, &hold, needed));
+	CHECK(hold.homeless == NULL);
+	CHECK(all_resident(model->objects, needed));
+
+	(void) bb_objstore_evict_idle(ctx, model->objects, DT_NOEND);
+	CHECK(all_resident(model->objects, needed));
+	unit_leave(context);
+
+	/* one that is lost, and one that has expired */
+	needed = list_needed(ctx, &snapshot);
+	upkeep(ctx, model, true);
+	(void) bb_objstore_evict_idle(ctx, model->objects, DT_NOEND);
+	CHECK(bb_pagestore_reload(ctx, &snapshot));
+	CHECK(!bb_pagestore_reload(ctx, &snapshot));
+	CHECK_ERROR((void) bb_prefetch_hold(ctx, &hold, needed),
+				ERRCODE_UNDEFINED_FILE);
+	snapshot = bb_snapshot_at(store, START + 1);
+	needed = list_needed(ctx, &snapshot);
+	edit.start_lsn = model->manifest.end_lsn;
+	edit.base = bb_manifest_read(ctx, model->objects, "main");
+	(void) bb_manifest_edit(ctx, model->objects, &edit);
+	upkeep(ctx, model, true);
+	(void) bb_objstore_evict_idle(ctx, model->objects, DT_NOEND);
+	hold.tries = 0;
+	CHECK_ERROR((void) bb_prefetch_hold(ctx, &hold, needed),
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+	CHECK(rmtree(directory, true));
 }
