@@ -67,6 +67,9 @@ bb_rebase_undo(const BbReqCtx *ctx, BbObjectStore *objects,
 	List	   *removed;
 	ListCell   *cell;
 
+	/* the start has moved past it, so the rebase was complete */
+	if (manifest->ngaps == 0)
+		return;
 	(void) remove_gap(ctx, objects, manifest, &removed);
 	foreach(cell, removed)
 		bb_objstore_remove(ctx, objects,

@@ -152,6 +152,8 @@ check_target(const Copying *copying)
 	const BbManifest *target = copying->target;
 	const char *from = bb_objstore_url(copying->from);
 	const char *detail = NULL;
+	XLogRecPtr	source_end;
+	XLogRecPtr	target_end;
 
 	if (target == NULL)
 		return;
@@ -171,14 +173,17 @@ check_target(const Copying *copying)
 						target->timeline, bb_objstore_url(copying->to), from),
 				 errdetail_internal("%s", detail),
 				 errhint("Copy to another page store, or drop that timeline first.")));
-	if (target->end_lsn > source->end_lsn)
+	/* what is above an open gap may be undone in the source */
+	source_end = bb_manifest_readable(source).end_lsn;
+	target_end = bb_manifest_readable(target).end_lsn;
+	if (target_end > source_end)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the copy of timeline \"%s\" in page store \"%s\" is ahead of its source",
 						target->timeline, bb_objstore_url(copying->to)),
 				 errdetail("The copy ends at %X/%X, the source at %X/%X.",
-						   LSN_FORMAT_ARGS(target->end_lsn),
-						   LSN_FORMAT_ARGS(source->end_lsn)),
+						   LSN_FORMAT_ARGS(target_end),
+						   LSN_FORMAT_ARGS(source_end)),
 				 errhint("If the source was restored from an older state, decide which of the two goes on: bb_detach_copy() makes the copy independent.")));
 }
 

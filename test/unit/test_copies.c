@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "import/import_internal.h"
 #include "layer/manifest_edit.h"
 #include "model.h"
 #include "timeline/timeline.h"
@@ -359,6 +360,35 @@ UNIT_TEST(replicate_spares_what_is_left_of_a_dropped_source)
 				  ERRCODE_DUPLICATE_OBJECT);
 	CHECK(strstr(unit_last_error, "is not a copy of the one") != NULL);
 	CHECK(bb_manifest_is_current(ctx, to, copy));
+}
+
+/* A rebase that was copied before it was complete is undone in the source. */
+UNIT_TEST(replicate_goes_on_after_a_rebase_is_undone)
+{
+	BbObjectStore *from = unit_store(ctx);
+	BbObjectStore *to = unit_store(ctx);
+	BbGap		gap = {.from = 1000, .from_prev = 992, .until = 6000};
+	BbManifestGaps gaps = {1, &gap};
+	BbManifestEnd end = {.end_lsn = 5000, .prev_lsn = 4992, .tli = 1};
+	BbManifestEdit edit = {.base = make_source(ctx, from),
+						   .end = &end,
+						   .gaps = &gaps};
+	BbManifest *source;
+
+	edit.added = list_make1(model_write_delta(ctx, from, "main", 1000, 5000));
+	source = bb_manifest_edit(ctx, from, &edit);
+	(void) bb_replication_one(ctx, from, to, "main");
+	check_copy(ctx, to, source);
+
+	bb_rebase_undo(ctx, from, source);
+	source = bb_manifest_read(ctx, from, "main");
+	CHECK(source->end_lsn == 1000 && source->ngaps == 0);
+	(void) bb_replication_one(ctx, from, to, "main");
+	check_copy(ctx, to, source);
+
+	/* once the start has passed the gap, there is nothing to undo */
+	bb_rebase_undo(ctx, from, source);
+	CHECK(bb_manifest_is_current(ctx, from, source));
 }
 
 /* ---- moves ---- */
