@@ -252,7 +252,7 @@ COMMENT ON COLUMN bb_stat_upkeep.timeline IS 'Timeline; NULL: the store could no
 COMMENT ON COLUMN bb_stat_upkeep.state IS 'idle, running, waiting after error, or elsewhere: another process takes care of it';
 COMMENT ON COLUMN bb_stat_upkeep.pid IS 'Process ID of the last visit';
 COMMENT ON COLUMN bb_stat_upkeep.visited_at IS 'When it was visited last';
-COMMENT ON COLUMN bb_stat_upkeep.job IS 'The running job, or the last one: merge, image, squash, expire, retire, remove, …';
+COMMENT ON COLUMN bb_stat_upkeep.job IS 'The running job, or the last one, as in bb_stat_upkeep_jobs';
 COMMENT ON COLUMN bb_stat_upkeep.job_at IS 'When the last job ended';
 COMMENT ON COLUMN bb_stat_upkeep.jobs_done IS 'Jobs that have ended';
 COMMENT ON COLUMN bb_stat_upkeep.jobs_failed IS 'Among them, those that failed';
@@ -302,7 +302,7 @@ COMMENT ON COLUMN bb_stat_upkeep_jobs.datid IS 'OID of the database whose page s
 COMMENT ON COLUMN bb_stat_upkeep_jobs.datname IS 'Name of that database';
 COMMENT ON COLUMN bb_stat_upkeep_jobs.store IS 'Name of the page store';
 COMMENT ON COLUMN bb_stat_upkeep_jobs.timeline IS 'Timeline; NULL: the store as a whole';
-COMMENT ON COLUMN bb_stat_upkeep_jobs.job IS 'merge, image, squash, expire, retire, remove; look: the store or timeline was looked at, which failed; room: layers were evicted from the cache';
+COMMENT ON COLUMN bb_stat_upkeep_jobs.job IS 'merge, image, squash, expire, retire, remove; verify: a verification; copy: to the page store of a copy; look: the store or timeline was looked at, which failed; room: layers were evicted from the cache';
 COMMENT ON COLUMN bb_stat_upkeep_jobs.why IS 'Why it was done';
 COMMENT ON COLUMN bb_stat_upkeep_jobs.lsn IS 'LSN of an image, or of the new start of the timeline';
 COMMENT ON COLUMN bb_stat_upkeep_jobs.started_at IS 'When it began';
@@ -899,7 +899,7 @@ COMMENT ON COLUMN bb_access_stats.call_id IS 'Number of the call, unique since t
 COMMENT ON COLUMN bb_access_stats.pid IS 'Process ID of the backend or background worker';
 COMMENT ON COLUMN bb_access_stats.usename IS 'Name of the user';
 COMMENT ON COLUMN bb_access_stats.function IS 'SQL function that was called';
-COMMENT ON COLUMN bb_access_stats.task_kind IS 'Kind of work: basebackup, page read, listing, import, ingest, management, prefetch, eviction, receive or follow';
+COMMENT ON COLUMN bb_access_stats.task_kind IS 'Kind of work: basebackup, page read, listing, import, ingest, management, prefetch, eviction, receive, follow, upkeep, verify or copy';
 COMMENT ON COLUMN bb_access_stats.download_behavior IS 'What the call does when it needs a layer that is not resident: download, warn or error';
 COMMENT ON COLUMN bb_access_stats.parent_call_id IS 'Call that started this call; NULL: a user did';
 COMMENT ON COLUMN bb_access_stats.parent_link IS 'attached: a part of its parent, whose counters include those of this call; detached: a call that only was started by its parent';

@@ -11,7 +11,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/operations.md');
 my %statements =
   $document =~ /^<!-- test: (\S+) -->\n```sql\n(.*?)^```$/msg;
 is( join(' ', sort keys %statements),
-	'archive follow role source spool unfollow wait',
+	'archive follow role source spool unfollow wait watch',
 	'the document has the statements');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %statements, 'and no block that is not tested');
@@ -52,6 +52,9 @@ my $clone = clone_of($store, 'shop');
 is($clone->safe_psql('postgres', 'SELECT i FROM later'),
 	1, 'and a clone has what it had');
 $clone->stop;
+
+like($store->safe_psql('postgres', statements('watch')),
+	qr/^bbackup\|shop\|\d+\|/m, 'upkeep can be watched');
 
 $store->safe_psql('postgres', 'CREATE ROLE dba LOGIN');
 $store->safe_psql('postgres', statements('role'));

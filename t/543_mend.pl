@@ -148,4 +148,29 @@ query_is($store,
 	"$layers[3]|t", 'a copy is mended from its source');
 is(differences($copy), '', 'it is whole');
 
+# --- the worker finds what is lost, even if upkeep cannot do without it
+
+$store->append_conf('postgresql.conf', q(
+shared_preload_libraries = 'bbackup'
+bbackup.upkeep = on
+bbackup.upkeep_naptime = 1));
+$store->safe_psql('postgres', q(SELECT bb_set_retention('1 second')));
+my $newest = (sort { (split /-/, $b)[3] cmp(split /-/, $a)[3] }
+	  grep { /^delta-0[0-2]/ } @layers)[0];
+unlink "$directory/$newest" or die;
+unlink "$directory/../verified";
+$store->restart;
+ok( $store->poll_query_until('postgres',
+		q(SELECT finished_at IS NOT NULL FROM bb_stat_verification WHERE store = 'bbackup')),
+	'the worker verifies a timeline that it cannot do other work for');
+query_is($store, q(SELECT sqlstate FROM bb_stat_upkeep WHERE store = 'bbackup'),
+	'58P01', 'since what is lost is needed');
+query_is($store,
+	q(SELECT layer FROM bb_findings WHERE store = 'bbackup' AND kind = 'missing'),
+	$newest, 'and finds what is lost');
+query_is($store, $mend, "$newest|missing|t", 'which is mended, too');
+ok( $store->poll_query_until('postgres',
+		q(SELECT error IS NULL FROM bb_stat_upkeep WHERE store = 'bbackup')),
+	'and upkeep goes on');
+
 done_testing();

@@ -10,7 +10,8 @@
  * take some seconds at most, and calls bb_upkeeppace in its loops.
  *
  * A chore that fails is noted as a job that fails is, and gets its next turn
- * after a pause that grows; the others go on.
+ * after a pause that grows; the others go on.  A job that fails, or could not be
+ * planned, does not keep the chores from their turn.
  *
  * To add a chore: a file keeper/NAME_chore.c, its declaration here, and a row in
  * the table of chores.c.

@@ -4,8 +4,9 @@
  *	  A visit to a store: one job and one piece of each chore a timeline.
  *
  * An error ends the attempt in which it happens, with all that it has opened.
- * The visit goes on with the next timeline in another one, for which the store
- * is opened anew.
+ * The visit goes on in another one, for which the store is opened anew: after a
+ * job with the chores of the timeline, so that a timeline whose layers are lost
+ * is verified nevertheless, and after a chore with the next timeline.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,12 +40,14 @@ typedef struct Visit
 	BbObjectStore *objects;
 	List	   *timelines; /* names, once the store has been looked at */
 	bool		listed;
-	int			next; /* of timelines */
-	bool		more; /* something was done */
+	int			next;	   /* of timelines */
+	bool		job_tried; /* of the next timeline */
+	bool		more;	   /* something was done */
 
 	/* what is under way, for its error */
 	const char *timeline; /* "": the store itself */
 	int			kind;
+	bool		known; /* an error would be one that was noted before */
 	BbUpkeepOutcome outcome;
 } Visit;
 
@@ -131,10 +134,13 @@ static void
 do_chores(Visit *visit)
 {
 	const BbManifest *manifest;
+	BbJobPlace	place = place_of(visit);
 
 	if (bb_nchores == 0)
 		return;
+	visit->known = !bb_jobs_may_run(&place, BB_KEEPER_LOOK);
 	manifest = bb_manifest_find(visit->ctx, visit->objects, visit->timeline);
+	visit->known = false;
 	for (int i = 0; manifest != NULL && i < bb_nchores; i++)
 	{
 		heed_settings();
@@ -143,24 +149,37 @@ do_chores(Visit *visit)
 }
 
 static void
-visit_timeline(Visit *visit)
+do_job(Visit *visit)
 {
 	BbUpkeepOptions options = {.place = place_of(visit),
 							   .kinds = BB_UPKEEP_ALL,
 							   .heed_pauses = true};
-	MemoryContext context;
-	MemoryContext old;
 
-	visit->kind = BB_KEEPER_LOOK;
 	if (!bb_jobs_may_run(&options.place, BB_KEEPER_LOOK))
 		return;
-	context = AllocSetContextCreate(visit->attempt, "bbackup upkeep timeline",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
 	bb_upkeep_step(visit->ctx, visit->objects, visit->timeline, &options,
 				   &visit->outcome);
 	visit->more |= visit->outcome.state == BB_UPKEEP_DONE;
 	bb_jobs_overcome(&options.place, BB_KEEPER_LOOK);
+}
+
+static void
+visit_timeline(Visit *visit)
+{
+	MemoryContext context = AllocSetContextCreate(visit->attempt,
+												  "bbackup upkeep timeline",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	visit->timeline = list_nth(visit->timelines, visit->next);
+	visit->kind = BB_KEEPER_LOOK;
+	if (!visit->job_tried)
+	{
+		visit->job_tried = true;
+		do_job(visit);
+	}
+	visit->job_tried = false;
+	visit->next++;
 	do_chores(visit);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -215,6 +234,7 @@ list_timelines(Visit *visit)
 	foreach(cell, names)
 		visit->timelines = lappend(visit->timelines, pstrdup(lfirst(cell)));
 	MemoryContextSwitchTo(old);
+	bb_jobs_forget_others(visit->store->name, visit->timelines);
 	visit->listed = true;
 }
 
@@ -249,7 +269,6 @@ attempt(Visit *visit)
 	while (visit->next < list_length(visit->timelines))
 	{
 		heed_settings();
-		visit->timeline = list_nth(visit->timelines, visit->next++);
 		visit_timeline(visit);
 	}
 	bb_reqctx_end(visit->ctx);
@@ -312,8 +331,9 @@ make_attempt(Visit *visit)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(visit->context);
-	if (error != NULL)
+	if (error != NULL && !visit->known)
 		note(visit, error);
+	visit->known = false;
 	/*
 	 * A store that can't be opened or listed has been visited.  If its cache
 	 * is the trouble, its timelines aren't.

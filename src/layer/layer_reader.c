@@ -22,7 +22,8 @@ hint_for(const BbLayer *layer)
 	if (bb_object_is_copy(layer->object))
 		return "The copy in the cache was read.  Remove it by bb_evict(); "
 			   "the layer is then downloaded again.";
-	return "Restore this file from a copy of the page store.";
+	return "Restore this file from a copy of the page store, which bb_mend() "
+		   "does if the copy was made by bb_replicate().";
 }
 
 void

@@ -121,7 +121,8 @@ set_pins(const BbManifestEdit *edit, const BbManifest *current,
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("timeline \"%s\" has no pin \"%s\"",
-						current->timeline, edit->unpinned)));
+						current->timeline, edit->unpinned),
+				 errhint("bb_keeps() lists the pins.")));
 	if (added != NULL)
 		check_pin(added, current);
 	keeps->npins = 0;

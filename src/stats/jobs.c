@@ -219,6 +219,36 @@ bb_jobs_forget(const BbJobPlace *place)
 	bb_stats_unlock();
 }
 
+static bool
+is_among(const char *name, const List *names)
+{
+	const ListCell *cell;
+
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+bb_jobs_forget_others(const char *store, const List *names)
+{
+	lock(LW_EXCLUSIVE);
+	for (int i = 0; i < table->ntimelines; i++)
+	{
+		const BbJobPlace *place = &timelines[i].place;
+
+		/* the store itself has no name of a timeline */
+		if (place->database == MyDatabaseId &&
+			strcmp(place->store, store) == 0 && place->timeline[0] != '\0' &&
+			!is_among(place->timeline, names))
+			memset(&timelines[i], 0, sizeof(timelines[i]));
+	}
+	bb_stats_unlock();
+}
+
 List *
 bb_jobs_barren(const BbJobPlace *place)
 {

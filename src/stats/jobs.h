@@ -164,6 +164,12 @@ extern void bb_jobs_overcome(const BbJobPlace *place, int kind);
 /* bb_jobs_forget - drop what is known of a timeline that doesn't exist. */
 extern void bb_jobs_forget(const BbJobPlace *place);
 
+/*
+ * bb_jobs_forget_others - drop what is known of the timelines of a page store of
+ * this database that aren't among these names.
+ */
+extern void bb_jobs_forget_others(const char *store, const List *names);
+
 /* Return BbJobs, oldest first, and BbJobTimelines, palloc'd. */
 extern List *bb_jobs_fetch(void);
 extern List *bb_jobs_fetch_timelines(void);
