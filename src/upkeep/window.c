@@ -75,20 +75,28 @@ add_bytes(BbWindow *window, const BbManifest *manifest, List *branches)
 	pfree(needed);
 }
 
-/* What was added since the start, for each day that has passed since. */
+/*
+ * What was added since the start, for each day that has passed since.  Of a
+ * merged layer that begins before the start, a part counts, by LSNs.
+ */
 static double
 growth(const BbWindow *window, const BbManifest *manifest)
 {
 	int64		seconds = window->newest_time - window->oldest_time;
-	uint64		bytes = 0;
+	double		bytes = 0;
 
 	if (window->oldest_time < 0 || seconds <= 0)
 		return -1;
 	for (int i = 0; i < manifest->nlayers; i++)
-		if (!manifest->layers[i].image &&
-			manifest->layers[i].lsn_start > manifest->start_lsn)
-			bytes += manifest->layers[i].size;
-	return (double) bytes * SECS_PER_DAY / seconds;
+	{
+		const BbLayerDesc *layer = &manifest->layers[i];
+
+		if (!layer->image && layer->lsn_end > manifest->start_lsn)
+			bytes += (double) layer->size *
+				(layer->lsn_end - Max(layer->lsn_start, manifest->start_lsn)) /
+				(layer->lsn_end - layer->lsn_start);
+	}
+	return bytes * SECS_PER_DAY / seconds;
 }
 
 /* The name of the WAL segment with the first byte that isn't in the store. */
