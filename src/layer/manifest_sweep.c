@@ -162,11 +162,36 @@ bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 	return alone;
 }
 
+/*
+ * Remove the manifest, under the lock with which bb_objstore_put_if compares and
+ * replaces it, where the store can't do that by itself.  Edits take no other
+ * lock: one that has found its base in place would make the timeline again.
+ */
+static void
+remove_manifest(const BbReqCtx *ctx, BbObjectStore *objects,
+				const char *timeline)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup manifest removal",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	char	   *name = object_name(timeline, "manifest");
+
+	while (!bb_objstore_lock(ctx, objects, name))
+	{
+		bb_reqctx_check(ctx);
+		pg_usleep(1000);
+	}
+	bb_objstore_remove(ctx, objects, name);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
 void
 bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *timeline)
 {
-	bb_objstore_remove(ctx, objects, object_name(timeline, "manifest"));
+	remove_manifest(ctx, objects, timeline);
 	bb_objstore_remove(ctx, objects,
 					   object_name(timeline, BB_VERIFIED_OBJECT));
 

@@ -12,6 +12,8 @@
 #include "layer/manifest_edit.h"
 #include "model.h"
 #include "objstore/objstore_driver.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 /* ---- values and bytes ---- */
 
@@ -632,6 +634,29 @@ UNIT_TEST(keeps_say_that_the_start_has_moved)
 	edit = (BbManifestEdit){.base = now, .start_lsn = 500, .points = &none};
 	(void) bb_manifest_edit(ctx, objects, &edit);
 	CHECK(!bb_keeps_empty(&bb_manifest_read(ctx, objects, "main")->keeps));
+}
+
+/* A writer that has compared the manifest puts its own before it is removed. */
+UNIT_TEST(manifest_is_not_removed_within_a_put)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbReqCtx	late = *ctx;
+	MemoryContext put;
+	MemoryContext old;
+
+	(void) make_timeline(ctx, objects);
+	put = AllocSetContextCreate(CurrentMemoryContext, "put",
+								ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(put);
+	CHECK(bb_objstore_lock(ctx, objects, "timelines/main/manifest"));
+	MemoryContextSwitchTo(old);
+	late.deadline = GetCurrentTimestamp() + 50 * 1000;
+	CHECK_ERROR(bb_manifest_remove(&late, objects, "main"),
+				ERRCODE_QUERY_CANCELED);
+	CHECK(bb_manifest_find(ctx, objects, "main") != NULL);
+	MemoryContextDelete(put);
+	bb_manifest_remove(ctx, objects, "main");
+	CHECK(bb_manifest_find(ctx, objects, "main") == NULL);
 }
 
 /* The LSN was looked up before the start moved. */
