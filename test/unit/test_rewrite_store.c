@@ -12,6 +12,7 @@
 #include "base/settings.h"
 #include "layer/layermap.h"
 #include "layer/manifest_edit.h"
+#include "rectangle.h"
 #include "storemodel.h"
 #include "upkeep/commit.h"
 #include "upkeep/retention.h"
@@ -38,100 +39,6 @@ read_manifest(const BbReqCtx *ctx, const StoreModel *model)
 {
 	return bb_manifest_read(ctx, storemodel_objects(model),
 							storemodel_name(model));
-}
-
-/* ---- rectangles of layers ---- */
-
-static bool
-overlaps(const BbLayerDesc *a, const BbLayerDesc *b)
-{
-	return a->lsn_start < b->lsn_end && b->lsn_start < a->lsn_end &&
-		bb_key_compare(&a->keys.start, &b->keys.end) < 0 &&
-		bb_key_compare(&b->keys.start, &a->keys.end) < 0;
-}
-
-static void
-include(BbLayerDesc *rectangle, const BbLayerDesc *layer)
-{
-	rectangle->lsn_start = Min(rectangle->lsn_start, layer->lsn_start);
-	rectangle->lsn_end = Max(rectangle->lsn_end, layer->lsn_end);
-	if (bb_key_compare(&layer->keys.start, &rectangle->keys.start) < 0)
-		rectangle->keys.start = layer->keys.start;
-	if (bb_key_compare(&layer->keys.end, &rectangle->keys.end) > 0)
-		rectangle->keys.end = layer->keys.end;
-}
-
-/* Let the rectangle grow until it has each layer that it touches. */
-static void
-close_rectangle(const BbManifest *manifest, BbLayerDesc *rectangle)
-{
-	bool		grown = true;
-
-	while (grown)
-	{
-		grown = false;
-		for (int i = 0; i < manifest->nlayers; i++)
-		{
-			BbLayerDesc before = *rectangle;
-
-			if (manifest->layers[i].image ||
-				!overlaps(&manifest->layers[i], rectangle))
-				continue;
-			include(rectangle, &manifest->layers[i]);
-			grown = grown || memcmp(&before, rectangle, sizeof(before)) != 0;
-		}
-	}
-}
-
-/* Have the LSNs of layers, together, no hole? */
-static bool
-have_no_hole(List *layers, XLogRecPtr from, XLogRecPtr to)
-{
-	bool		moved = true;
-
-	while (moved)
-	{
-		ListCell   *cell;
-
-		moved = false;
-		foreach(cell, layers)
-		{
-			const BbLayerDesc *layer = lfirst(cell);
-
-			if (layer->lsn_start <= from && layer->lsn_end > from)
-			{
-				from = layer->lsn_end;
-				moved = true;
-			}
-		}
-	}
-	return from == to;
-}
-
-/* A random rectangle of delta layers; false: there is none. */
-static bool
-draw_rectangle(const BbManifest *manifest, BbUpkeepJob *job)
-{
-	const BbLayerDesc *first = &manifest
-									->layers[model_roll(manifest->nlayers)];
-	const BbLayerDesc *second = &manifest
-									 ->layers[model_roll(manifest->nlayers)];
-	BbLayerDesc rectangle = *first;
-
-	if (first->image || second->image)
-		return false;
-	if (model_roll(2))
-		rectangle.keys = bb_key_range_all();
-	if (model_roll(2))
-		include(&rectangle, second);
-	close_rectangle(manifest, &rectangle);
-	job->keys = rectangle.keys;
-	job->inputs = NIL;
-	for (int i = 0; i < manifest->nlayers; i++)
-		if (!manifest->layers[i].image &&
-			overlaps(&manifest->layers[i], &rectangle))
-			job->inputs = lappend(job->inputs, &manifest->layers[i]);
-	return have_no_hole(job->inputs, rectangle.lsn_start, rectangle.lsn_end);
 }
 
 /* ---- jobs ---- */
@@ -188,7 +95,7 @@ is_imaged(const BbManifest *manifest, const BbUpkeepJob *job)
 
 	for (int i = 0; i < manifest->nlayers; i++)
 		if (manifest->layers[i].image &&
-			overlaps(&manifest->layers[i], &image))
+			rectangle_overlaps(&manifest->layers[i], &image))
 			return true;
 	return false;
 }
@@ -220,26 +127,6 @@ check_tiles(const BbUpkeepJob *job, List *layers)
 		CHECK_SEED(bb_key_compare(&at, &job->keys.end) == 0);
 }
 
-/* Draw the inputs of a merge or a squash; false: none were found. */
-static bool
-draw_inputs(const BbManifest *manifest, BbUpkeepJob *job)
-{
-	for (int tries = 0; tries < 20; tries++)
-	{
-		XLogRecPtr	lsn_start = PG_UINT64_MAX;
-		ListCell   *cell;
-
-		if (!draw_rectangle(manifest, job))
-			continue;
-		foreach(cell, job->inputs)
-			lsn_start = Min(lsn_start,
-							((BbLayerDesc *) lfirst(cell))->lsn_start);
-		if (job->kind == BB_UPKEEP_MERGE || lsn_start <= manifest->start_lsn)
-			return true;
-	}
-	return false;
-}
-
 static void
 do_job(const BbReqCtx *ctx, StoreModel *model, BbUpkeepKind kind)
 {
@@ -258,7 +145,7 @@ do_job(const BbReqCtx *ctx, StoreModel *model, BbUpkeepKind kind)
 		if (is_imaged(manifest, &job))
 			return;
 	}
-	else if (!draw_inputs(manifest, &job))
+	else if (!rectangle_draw_inputs(manifest, &job))
 		return;
 	added = bb_rewrite(ctx, storemodel_objects(model), manifest, &job, &stats);
 	check_tiles(&job, added);
