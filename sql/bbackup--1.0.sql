@@ -1065,7 +1065,7 @@ COMMENT ON VIEW bb_findings IS
 'what the last verification of each timeline has found, and the one that is under way; see bb_verify()';
 COMMENT ON COLUMN bb_findings.store IS 'Page store';
 COMMENT ON COLUMN bb_findings.timeline IS 'Timeline';
-COMMENT ON COLUMN bb_findings.kind IS 'What is wrong: missing, size, block, page, …';
+COMMENT ON COLUMN bb_findings.kind IS 'What is wrong: missing, size, block, page, ...';
 COMMENT ON COLUMN bb_findings.layer IS 'Layer; NULL: it is not in one layer';
 COMMENT ON COLUMN bb_findings.byte_offset IS 'Where in the layer';
 COMMENT ON COLUMN bb_findings.start_lsn IS 'From this LSN on, what is lost cannot be read';

@@ -133,12 +133,15 @@ cmp_ok($resumed, '>', 0, 'some went on after they had been killed');
 # ---- the worker ----
 
 # backups run beside it, and find layers gone
-$store->safe_psql('postgres', 'ALTER SYSTEM SET bbackup.upkeep = on');
+$store->safe_psql('postgres', $_)
+  for 'ALTER SYSTEM SET bbackup.upkeep = on',
+  'ALTER SYSTEM SET bbackup.upkeep_cpu_share = 5';
 $store->reload;
 my $worker_kills = 0;
 
-foreach (1 .. KILLS / 8)
+foreach (1 .. 5 * KILLS)
 {
+	last if $worker_kills >= KILLS / 8;
 	my $pid;
 
 	$name = new_branch();
@@ -150,13 +153,16 @@ foreach (1 .. KILLS / 8)
 				  . ' JOIN pg_stat_activity USING (pid)'
 				  . " WHERE backend_type = 'bbackup upkeep pass'");
 		}) or last;
-	sleep rand 0.1;
-	$worker_kills += kill 'KILL', $pid;
+	# it may have ended
+	next if !kill 'KILL', $pid;
+	$worker_kills++;
 	wait_for_restart($store);
 	forget_killed($store);
 	check($name);
 }
 cmp_ok($worker_kills, '>', 0, 'the worker was killed');
+$store->safe_psql('postgres', 'ALTER SYSTEM RESET bbackup.upkeep_cpu_share');
+$store->reload;
 ok( wait_for(
 		'the end',
 		sub {
