@@ -7,10 +7,12 @@
 #	make check-circles        no C files call each other both ways
 #	make check-symbols        the module exports no symbol of the server
 #	make format               format all C files
+#	make dist                 archives of the last commit, for PGXN and packages
 
 EXTENSION = bbackup
 MODULE_big = bbackup
-DATA = sql/bbackup--1.0.sql
+DATA = $(sort $(wildcard sql/bbackup--*.sql contrib/*.sql))
+DOCS = $(filter-out %.sql,$(sort $(wildcard contrib/*)))
 
 # A room is a directory below src; a part of it is a directory in that.
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c src/*/*/*.c)))
@@ -31,26 +33,29 @@ PG_CPPFLAGS = -I$(srcdir)/src -I$(libpq_srcdir)
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 
-# The compression libraries that the server has.
-SHLIB_LINK += $(filter -lz -llz4 -lzstd,$(LIBS))
-# Redo helpers lock themselves down.
-SHLIB_LINK += -lseccomp
-# Object storage.
-SHLIB_LINK += -lcurl
-# Servers that are followed.
-SHLIB_LINK_INTERNAL = $(libpq) -lpthread
+include version.mk
+include libraries.mk
 
 include $(PGXS)
 
-# The client program has its own Makefile.
+# The client program has its own Makefile.  "make WITH_CLIENT=no" leaves it out.
+WITH_CLIENT ?= yes
+ifeq ($(WITH_CLIENT),yes)
 all: all-client
 install: install-client
 uninstall: uninstall-client
 clean: clean-client
+endif
 
 .PHONY: all-client install-client uninstall-client clean-client
 all-client install-client uninstall-client clean-client:
 	$(MAKE) -C client $(@:-client=) PG_CONFIG='$(PG_CONFIG)'
+
+# PGXS installs DOCS without their directory, but looks for them with it.
+uninstall: uninstall-docs
+.PHONY: uninstall-docs
+uninstall-docs:
+	rm -f $(addprefix '$(DESTDIR)$(docdir)/$(docmoduledir)'/, $(notdir $(DOCS)))
 
 # The modules of the TAP tests.
 PG_PROVE_FLAGS += -I $(srcdir)/t/lib
@@ -60,6 +65,11 @@ HEADERS = $(wildcard $(srcdir)/src/*/*.h $(srcdir)/src/*/*/*.h)
 $(OBJS): $(HEADERS)
 $(OBJS:.o=.bc): $(HEADERS)
 
+# The module says its version.
+src/funcs/module.o src/funcs/module.bc: META.json
+src/funcs/module.o src/funcs/module.bc: \
+	override CPPFLAGS += -DBB_VERSION='"$(BB_VERSION)"'
+
 installcheck: regress-links
 
 .PHONY: regress-links
@@ -67,6 +77,16 @@ regress-links:
 	$(MKDIR_P) regress/out
 	ln -sfn ../sql_tests regress/sql
 	ln -sfn ../expected regress/expected
+
+# A release is a commit, so what isn't committed isn't in the archives.
+DIST = bbackup-$(BB_VERSION)
+DIST_DIRECTORY = .
+.PHONY: dist
+dist:
+	for kind in zip tar.gz; do \
+		git archive --prefix=$(DIST)/ \
+			-o '$(DIST_DIRECTORY)'/$(DIST).$$kind HEAD || exit 1; \
+	done
 
 .PHONY: check-all check-ranks check-circles check-symbols format
 check-all:

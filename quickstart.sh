@@ -4,21 +4,26 @@
 #
 #	./quickstart.sh          removes everything at the end
 #	./quickstart.sh --keep   keeps both servers running, to try more
+#	./quickstart.sh --installed   builds nothing: the extension is installed
 #
-# It needs root or sudo, since it installs missing packages (Debian 12) and the
-# extension into the server's directories.  Everything else happens in a
-# temporary directory, with servers that only listen on sockets there.
+# It needs root or sudo, unless the extension is installed, since it installs
+# missing packages (Debian 12) and the extension into the server's directories.
+# Everything else happens in a temporary directory, with servers that only
+# listen on sockets there.
 #
 set -euo pipefail
 cd "$(dirname "$0")"
 . .ci/lib.sh
 
 keep=
-case "${1:-}" in
-	--keep) keep=1 ;;
-	'') ;;
-	*) die "usage: $0 [--keep]" ;;
-esac
+installed=
+for option in "$@"; do
+	case $option in
+		--keep) keep=1 ;;
+		--installed) installed=1 ;;
+		*) die "usage: $0 [--keep] [--installed]" ;;
+	esac
+done
 
 number=0
 
@@ -77,19 +82,28 @@ clean_up()
 	rm -rf "$work"
 }
 
-step "Packages"
-set_packages
-need_packages "${BUILD_PACKAGES[@]}"
+if [ -z "$installed" ]; then
+	step "Packages"
+	set_packages
+	need_packages "${BUILD_PACKAGES[@]}"
+fi
 find_postgres
-echo "   Installed; the server is $("$PG_CONFIG" --version)."
+[ -n "$installed" ] ||
+	echo "   Installed; the server is $("$PG_CONFIG" --version)."
 
 new_directory bbquick
 work=$directory
 trap clean_up EXIT
 trap 'exit 1' INT TERM
 
-step "Build and install the extension: make && make install"
-install_extension "$work/tree"
+if [ -z "$installed" ]; then
+	step "Build and install the extension: make && make install"
+	install_extension "$work/tree"
+else
+	step "The extension is installed"
+	[ -e "$("$PG_CONFIG" --sharedir)/extension/bbackup.control" ] ||
+		die "$("$PG_CONFIG" --version) does not have the extension"
+fi
 echo "   Installed in $("$PG_CONFIG" --pkglibdir)."
 
 step "A cluster to back up, with a pgbench database"

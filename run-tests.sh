@@ -68,6 +68,22 @@ build_with_clang()
 		make_in "$other/test/unit" with_llvm=no CC="$CLANG" COPT="$options"
 }
 
+# Whether everything compiles for other major versions.
+suite_majors()
+{
+	local line
+
+	# apt needs root, and the compiler writes nothing
+	as_root "$tree/.ci/compile-majors" >"$log" 2>&1
+	while IFS= read -r line; do
+		case $line in
+			"  ok:"*) pass ;;
+			"  FAILED:"*) failed=$((failed + 1)) ;;
+		esac
+		echo "$line"
+	done <"$log"
+}
+
 # unit_psql ARGUMENT...: run psql on the unit tests' server.
 unit_psql()
 {
@@ -113,6 +129,7 @@ suite_unit()
 	local before=$((passed + failed))
 
 	start_s3 || fail "the S3 server did not start"
+	new_stores || fail "there is no directory for stores"
 	# the server's warnings are no results
 	if ! run_unit >"$log" 2>"$log.err"; then
 		fail "unit tests did not run"
@@ -165,7 +182,7 @@ suite_tap()
 	# for sockets and small directories of the tests
 	as_user mkdir "$work/tmp"
 	TMPDIR=$work/tmp make_in "$tree" installcheck REGRESS= \
-		PROVE_FLAGS="-v -j2" ${tap_tests:+PROVE_TESTS="$tap_tests"} \
+		PROVE_FLAGS="-v -j3" ${tap_tests:+PROVE_TESTS="$tap_tests"} \
 		>"$log" 2>&1
 	result=$?
 	passed=$((passed + $(grep -cE '^ok [0-9]+' "$log")))
@@ -199,6 +216,7 @@ clean_up()
 	else
 		rm -rf "$work"
 	fi
+	[ -z "${BB_UNIT_STORES:-}" ] || rm -rf "$BB_UNIT_STORES"
 }
 
 echo "== Packages"
@@ -234,6 +252,11 @@ unit_built=$?
 [ $built -ne 0 ] ||
 	check "make install" as_root make -s -C "$tree" install || built=1
 
+if [ -z "$tap_tests" ]; then
+	echo "== Other major versions"
+	suite_majors
+fi
+
 echo "== Sources and symbols"
 check "check-ranks finds what it should" "$tree/.ci/check-ranks" --self-test
 check "includes follow the ranks" "$tree/.ci/check-ranks"
@@ -247,6 +270,9 @@ if command -v clang-format-14 >/dev/null ||
 else
 	echo "  skipped: the format of the C files: there is no clang-format-14"
 fi
+[ -z "${CI:-}" ] || need_packages rpmlint || fail "could not install rpmlint"
+check "packages can be made" .ci/check-packages
+grep '^skipped: ' "$log" | sed 's/^/  /'
 check "the module exports what it should" \
 	"$tree/.ci/check-symbols" "$BINDIR/postgres" "$tree/bbackup.so"
 

@@ -57,21 +57,81 @@ need_packages()
 		--no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# find_mirror: print the URL of the Debian archive that this machine uses.
+find_mirror()
+{
+	apt-cache policy |
+		awk '$2 ~ /^http/ && $3 ~ /^[a-z]+\/main$/ { print $2; exit }' | grep .
+}
+
+# find_suite MAJOR: print the Debian release with that version of PostgreSQL.
+find_suite()
+{
+	case $1 in
+		15) echo bookworm ;;
+		17) echo trixie ;;
+		18) echo forky ;;
+		19) echo experimental ;;
+		*) return 1 ;;
+	esac
+}
+
+# make_debian DIRECTORY SUITE PACKAGE...: install a Debian release there, without a
+# cluster of PostgreSQL, documentation and translated descriptions.  If it is
+# experimental, that is sid with PostgreSQL from experimental.
+make_debian()
+{
+	local root=$1
+	local suite=$2
+	local mirror
+	local sources=() hooks=()
+
+	shift 2
+	mirror=$(find_mirror) || return 1
+	sources=("deb $mirror $suite main")
+	if [ "$suite" = experimental ]; then
+		suite=sid
+		sources+=("deb $mirror sid main")
+		hooks=(--setup-hook='mkdir -p "$1/etc/apt/preferences.d" &&
+			printf "%s\n" "Package: src:/^postgresql/" \
+				"Pin: release a=experimental" "Pin-Priority: 500" \
+				>"$1/etc/apt/preferences.d/postgresql"')
+	fi
+	# the lists of a mirror that is a snapshot may have expired; a directory that
+	# can be made again needs no fsync
+	mmdebstrap --quiet --mode=root --variant=apt --format=directory \
+		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+		--aptopt='Acquire::Check-Valid-Until "false"' \
+		--aptopt='Acquire::Languages "none"' \
+		--dpkgopt=force-confold \
+		--dpkgopt=force-unsafe-io \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		"${hooks[@]}" \
+		--essential-hook='mkdir -p "$1/etc/postgresql-common"
+			echo "create_main_cluster = false" \
+				>"$1/etc/postgresql-common/createcluster.conf"' \
+		--include="$(IFS=,; echo "$*")" "$suite" "$root" "${sources[@]}"
+}
+
 # set_packages [MAJOR]: set BUILD_PACKAGES to the packages that build and run
 # bbackup, and TEST_PACKAGES to those that its tests also need.  The server is of
-# that major version.  The default is 15, unless the caller has a server that
-# PG_CONFIG names.
+# that major version; none means no server.  The default is 15, unless the caller
+# has a server that PG_CONFIG names.
 set_packages()
 {
 	local major=${1:-}
 
-	BUILD_PACKAGES=(gcc libc6-dev make libcurl4-openssl-dev liblz4-dev
-		libpq-dev libseccomp-dev libzstd-dev zlib1g-dev)
+	# libbrotli, libbz2 and liblzma are optional: archives that are compressed so
+	BUILD_PACKAGES=(gcc libc6-dev make libbrotli-dev libbz2-dev
+		libcurl4-openssl-dev libfuse3-dev liblz4-dev liblzma-dev libpq-dev libseccomp-dev
+		libssl-dev libzstd-dev pkg-config zlib1g-dev)
 	# bsdutils has script, procps ps; librsvg2-bin draws pictures
-	TEST_PACKAGES=(binutils bsdutils curl libipc-run-perl librsvg2-bin lz4 memcached
-		openssl perl procps swift-account swift-container swift-object swift-proxy zstd)
+	TEST_PACKAGES=(barman binutils brotli bsdutils bzip2 curl libipc-run-perl
+		librsvg2-bin lz4 memcached openssl perl pgbackrest procps swift-account
+		swift-container swift-object swift-proxy xz-utils zstd)
 	[ -n "$major" ] || [ -n "${PG_CONFIG:-}" ] || major=15
-	[ -z "$major" ] ||
+	[ -z "$major" ] || [ "$major" = none ] ||
 		BUILD_PACKAGES+=("postgresql-$major" "postgresql-server-dev-$major")
 }
 
@@ -117,11 +177,27 @@ new_directory()
 	directory=$(as_user mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX")
 }
 
+# new_stores: create a directory for the stores of unit tests, and set
+# $BB_UNIT_STORES to its path.  It is in memory if there is room, since a file
+# system takes long to create so many files.
+new_stores()
+{
+	local place=/dev/shm
+
+	[ "$(df -Pk $place 2>/dev/null | awk 'NR == 2 { print $4 }')" -gt 2000000 ] \
+		2>/dev/null || place=${TMPDIR:-/tmp}
+	BB_UNIT_STORES=$(as_user mktemp -d "$place/bbstores.XXXXXX") &&
+		export BB_UNIT_STORES
+}
+
 # pack_tree: print a tar of the sources, without built files.
 pack_tree()
 {
 	tar -c --exclude=./.git --exclude='*.o' --exclude='*.bc' \
 		--exclude='*.so' --exclude=./client/bb_basebackup \
+		--exclude=./client/bb_check --exclude=./client/bb_import \
+		--exclude=./client/bb_list --exclude=./client/bb_mount \
+		--exclude=./client/bb_restore --exclude=./test/mount/overlay_test \
 		--exclude=./tmp_check --exclude=./regress .
 }
 

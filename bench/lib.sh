@@ -30,12 +30,12 @@ begin()
 	install_extension "$work/tree"
 }
 
-# new_store: start a server with the extension.
+# new_store [OPTIONS]: start a server with the extension.
 new_store()
 {
 	new_cluster "$work/store"
 	start_server "$work/store" $STORE \
-		"-c shared_buffers=128MB -c autovacuum=off"
+		"-c shared_buffers=128MB -c autovacuum=off ${1:-}"
 	sql -c "CREATE EXTENSION bbackup"
 }
 
@@ -169,6 +169,14 @@ measure()
 	if declare -F "after_$1" >/dev/null; then
 		"after_$1"
 	fi
+}
+
+# new_vault: create the page store "vault", an encrypted one in a directory.
+new_vault()
+{
+	as_user sh -c "umask 077 && openssl rand -hex 32 >'$work/vault.key'"
+	sql -c "CREATE SERVER vault FOREIGN DATA WRAPPER bbackup
+		OPTIONS (url 'file://$work/vault', encryption_key_file '$work/vault.key')"
 }
 
 # median NAME: print the median of its times.

@@ -29,6 +29,7 @@ static bool cleaning;
 static bool success;
 
 static volatile sig_atomic_t signal_number;
+static volatile sig_atomic_t signal_count;
 static int	signal_pipe[2] = {-1, -1};
 
 static void
@@ -37,6 +38,7 @@ note_signal(int number)
 	int			save_errno = errno;
 
 	signal_number = number;
+	signal_count = signal_count + 1;
 	/* a full pipe can be read, too */
 	if (write(signal_pipe[1], "", 1) < 0)
 		errno = save_errno;
@@ -77,10 +79,11 @@ clean_up(void)
 	}
 }
 
+static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
+
 void
 bb_cleanup_init(bool clean)
 {
-	static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
 	struct sigaction action = {.sa_handler = note_signal};
 
 	cleaning = clean;
@@ -103,6 +106,19 @@ bb_cleanup_init(bool clean)
 	/* write() reports these as errors */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+}
+
+void
+bb_cleanup_default_signals(void)
+{
+	for (int i = 0; i < lengthof(ends); i++)
+	{
+		struct sigaction now;
+
+		if (sigaction(ends[i], NULL, &now) == 0 &&
+			now.sa_handler == note_signal)
+			signal(ends[i], SIG_DFL);
+	}
 }
 
 void
@@ -191,4 +207,28 @@ bb_wait_readable(int fd, const char *what)
 			pg_fatal("could not wait for %s: %m", what);
 		bb_interrupted();
 	}
+}
+
+bool
+bb_wait_server(int fd, bool write, bool give_up)
+{
+	struct pollfd fds[] = {{.fd = fd,
+							.events = POLLIN | (write ? POLLOUT : 0)},
+						   {.fd = signal_pipe[0], .events = POLLIN}};
+
+	while (fds[0].revents == 0)
+	{
+		char		bytes[16];
+
+		if (poll(fds, lengthof(fds), -1) < 0 && errno != EINTR)
+			pg_fatal("could not wait for the server: %m");
+		if (signal_count > 1)
+			bb_interrupted();
+		if (fds[1].revents != 0 &&
+			read(signal_pipe[0], bytes, sizeof(bytes)) < 0 && errno != EAGAIN)
+			pg_fatal("could not read from a pipe: %m");
+		if (signal_count > 0 && give_up)
+			return false;
+	}
+	return true;
 }

@@ -5,7 +5,7 @@
  *
  * The program calls exit() wherever it fails, and a function of atexit() removes
  * the files.  A signal only sets a flag, so code that waits calls
- * bb_interrupted() or bb_wait_readable().
+ * bb_interrupted(), bb_wait_readable() or bb_wait_server().
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,9 @@
 
 /* bb_cleanup_init - start to handle signals; if "clean", remove on failure. */
 extern void bb_cleanup_init(bool clean);
+
+/* bb_cleanup_default_signals - let signals end the program again. */
+extern void bb_cleanup_default_signals(void);
 
 /* bb_cleanup_success - keep all files at exit. */
 extern void bb_cleanup_success(void);
@@ -35,6 +38,15 @@ extern void bb_interrupted(void);
 
 /* bb_wait_readable - wait for a descriptor, named "what" in messages, or a signal. */
 extern void bb_wait_readable(int fd, const char *what);
+
+/*
+ * bb_wait_server - wait until the server has sent something, or, with "write",
+ * takes something.
+ *
+ * With "give_up", returns false when there was a signal.  A second signal always
+ * ends the program.
+ */
+extern bool bb_wait_server(int fd, bool write, bool give_up);
 
 /* bb_fatal_hint - as pg_fatal, with a hint. */
 #define bb_fatal_hint(hint, ...)       \

@@ -1,6 +1,8 @@
-# Makes the man page: bb_basebackup.1.in, with the options of option_table.c.
+# Makes a man page: PROGRAM.1.in, with the options of the tables in C files.
 #
-#	awk -v version=VERSION -f manpage.awk option_table.c bb_basebackup.1.in
+#	awk -v version=VERSION -f manpage.awk option_table.c PROGRAM.c PROGRAM.1.in
+#
+# In the page, "@OPTIONS name name ...@" stands for these tables.
 
 function roff(text)
 {
@@ -46,9 +48,28 @@ function print_table(text, row, n, token)
 	}
 }
 
-/^static const BbOption options/ { in_table = 1; next }
-/^};/ { in_table = 0 }
-in_table { gsub(/\/\*.*\*\//, ""); table = table $0; next }
+/^(static )?const BbOption [a-z_]+\[/ {
+	name = $0
+	sub(/\[.*/, "", name)
+	sub(/.* /, "", name)
+	next
+}
+/^};/ { name = "" }
+name != "" { gsub(/\/\*.*\*\//, ""); tables[name] = tables[name] $0; next }
 FILENAME !~ /\.in$/ { next }
-/^@OPTIONS@$/ { print_table(table); next }
+/^@OPTIONS .*@$/ {
+	sub(/^@OPTIONS /, "")
+	sub(/@$/, "")
+	count = split($0, names, " ")
+	for (i = 1; i <= count; i++)
+	{
+		if (!(names[i] in tables))
+		{
+			print "no table " names[i] > "/dev/stderr"
+			exit 1
+		}
+		print_table(tables[names[i]])
+	}
+	next
+}
 { sub(/@VERSION@/, version); print }

@@ -1,68 +1,27 @@
 /*-------------------------------------------------------------------------
  *
  * option_table.c
- *	  The options of the program: getopt_long's tables, --help, the man page.
+ *	  The options of a program: getopt_long's tables, --help, the man page.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres_fe.h"
 
+#include <limits.h>
+
+#include "common/logging.h"
+#include "fe_utils/option_utils.h"
 #include "option_table.h"
 
 /* The columns where an option's help begins, and where a line ends. */
 #define HELP_COLUMN 25
 #define LINE_WIDTH 79
 
-/* manpage.awk reads this. */
-static const BbOption options[] = {
-	{NULL, 0, NULL, "Options controlling the output"},
-	{"pgdata", 'D', "DIRECTORY", "receive base backup into directory"},
-	{"format", 'F', "plain|tar",
-	 "output format, p or t for short (default: plain)"},
-	{"file", 'f', "FILE",
-	 "write one tar with everything (\"-\": standard output)"},
-	{"max-rate", 'r', "RATE",
-	 "maximum transfer rate (in kB/s, or use suffix \"k\", \"M\" or \"G\")"},
-	{"tablespace-mapping", 'T', "OLDDIR=NEWDIR",
-	 "relocate the tablespace in OLDDIR, or with that OID, to NEWDIR; others become directories in pg_tblspc"},
-	{"gzip", 'z', NULL, "compress tar output with gzip on the server"},
-	{"compress", 'Z', "[server-]METHOD[:DETAIL]",
-	 "compress tar output on the server as specified"},
+/* More than any program has. */
+#define OPTIONS_MAX 64
 
-	{NULL, 0, NULL, "Options controlling what is backed up"},
-	{"lsn", OPTION_LSN, "LSN",
-	 "back up the cluster as it was at LSN (default: the end of the timeline)"},
-	{"time", OPTION_TIME, "TIME", "back up the cluster as it was at TIME"},
-	{"store", OPTION_STORE, "SERVER", "page store (default: bbackup)"},
-	{"timeline", OPTION_TIMELINE, "NAME",
-	 "timeline of the store (default: main)"},
-	{"new-tli", OPTION_NEW_TLI, "TLI", "timeline ID of the clone"},
-	{"settings", OPTION_SETTINGS, "clone|source",
-	 "configuration for a clone, which leaves the source alone (default), or that of the source as it is, for a server that takes its place"},
-	{"thin", OPTION_THIN, NULL, "omit relation data"},
-
-	{NULL, 0, NULL, "General options"},
-	{"decode", OPTION_DECODE, NULL,
-	 "read the backup from standard input, as COPY (SELECT bb_basebackup_stream(...)) TO ... (FORMAT binary) writes it"},
-	{"jobs", 'j', "NUM", "use this many workers on the server"},
-	{"label", 'l', "LABEL", "set backup label"},
-	{"no-clean", 'n', NULL, "do not clean up after errors"},
-	{"no-sync", 'N', NULL,
-	 "do not wait for changes to be written safely to disk"},
-	{"progress", 'P', NULL, "show progress information"},
-	{"verbose", 'v', NULL, "output verbose messages"},
-	{"version", 'V', NULL, "output version information, then exit"},
-	{"manifest-checksums", OPTION_MANIFEST_CHECKSUMS,
-	 "SHA224|SHA256|SHA384|SHA512|CRC32C|NONE",
-	 "use algorithm for manifest checksums"},
-	{"manifest-force-encode", OPTION_MANIFEST_FORCE_ENCODE, NULL,
-	 "hex encode all file names in manifest"},
-	{"no-estimate-size", OPTION_NO_ESTIMATE_SIZE, NULL,
-	 "do not estimate the size of the backup on the server"},
-	{"no-manifest", OPTION_NO_MANIFEST, NULL,
-	 "suppress generation of backup manifest"},
-	{"help", '?', NULL, "show this help, then exit"},
-
+/* manpage.awk reads these. */
+const BbOption bb_connection_options[] = {
 	{NULL, 0, NULL, "Connection options"},
 	{"dbname", 'd', "CONNSTR",
 	 "database that has the extension, or connection string (default: postgres)"},
@@ -72,50 +31,61 @@ static const BbOption options[] = {
 	{"no-password", 'w', NULL, "never prompt for password"},
 	{"password", 'W', NULL,
 	 "force password prompt (should happen automatically)"},
-
-	{NULL, 0, NULL, "Options of pg_basebackup that change nothing here"},
-	{"checkpoint", 'c', "fast|spread",
-	 "ignored: there is no checkpoint to wait for"},
-	{"wal-method", 'X', "fetch|stream",
-	 "ignored: the WAL that a backup needs is in it"},
-	{"no-slot", OPTION_NO_SLOT, NULL, "ignored: there is no replication"},
-	{"no-verify-checksums", OPTION_NO_VERIFY_CHECKSUMS, NULL,
-	 "ignored: pages are always verified"},
 };
 
-/* Options of pg_basebackup that are errors, and why. */
-static const BbOption refused_options[] = {
-	{"create-slot", 'C', NULL, "There is no replication."},
-	{"slot", 'S', "SLOTNAME", "There is no replication."},
-	{"status-interval", 's', "SECS", "There is no replication."},
-	{"target", 't', "TARGET", "SQL functions make backups on the server."},
-	{"waldir", OPTION_WALDIR, "WALDIR",
-	 "Move pg_wal when the backup is complete."},
-	{"write-recovery-conf", 'R', NULL,
-	 "A clone has a new timeline ID, so it can't follow its parent."},
+const BbOption bb_content_options[] = {
+	{NULL, 0, NULL, "Options controlling what is backed up"},
+	{"lsn", OPTION_LSN, "LSN",
+	 "back up the cluster as it was at LSN (default: the end of the timeline)"},
+	{"time", OPTION_TIME, "TIME",
+	 "back up the cluster as it was at TIME, or at an interval ago (\"-10 min\")"},
+	{"target", OPTION_TARGET, "name:NAME|xid:XID|time:TIME|lsn:LSN|latest",
+	 "back up the cluster as recovery to that target would leave it"},
+	{"exclusive", OPTION_EXCLUSIVE, NULL,
+	 "stop just before the target, not just after it (recovery_target_inclusive)"},
+	{"store", OPTION_STORE, "SERVER", "page store (default: bbackup)"},
+	{"timeline", OPTION_TIMELINE, "NAME",
+	 "timeline of the store (default: main)"},
+	{"new-tli", OPTION_NEW_TLI, "TLI", "timeline ID of the clone"},
+	{"settings", OPTION_SETTINGS, "clone|source",
+	 "configuration for a clone, which leaves the source alone (default), or that of the source as it is, for a server that takes its place"},
+	{"thin", OPTION_THIN, NULL, "omit relation data"},
 };
 
-#define OPTION_COUNT (lengthof(options) + lengthof(refused_options))
+static char short_options[2 * OPTIONS_MAX + 1];
+static struct option long_options[OPTIONS_MAX + 1];
 
-static char short_options[2 * OPTION_COUNT + 1];
-static struct option long_options[OPTION_COUNT + 1];
+/* Has getopt_long's table a long option already?  The first one counts. */
+static bool
+has_long_option(const char *name)
+{
+	for (const struct option *option = long_options; option->name != NULL;
+		 option++)
+		if (strcmp(option->name, name) == 0)
+			return true;
+	return false;
+}
 
 /* Add options to getopt_long's tables. */
 static void
-add_options(const BbOption *option, int count)
+add_options(const BbOptionTable *table)
 {
 	static char *letter = short_options;
 	static struct option *long_option = long_options;
 
-	for (; count > 0; option++, count--)
+	for (const BbOption *option = table->options;
+		 option < table->options + table->count; option++)
 	{
 		if (option->name == NULL)
 			continue;
-		long_option->name = option->name;
-		long_option->has_arg = option->argument ? required_argument
-												: no_argument;
-		long_option->val = option->value;
-		long_option++;
+		if (!has_long_option(option->name))
+		{
+			long_option->name = option->name;
+			long_option->has_arg = option->argument ? required_argument
+													: no_argument;
+			long_option->val = option->value;
+			long_option++;
+		}
 		if (option->value >= OPTION_DECODE || option->value == '?')
 			continue;
 		*letter++ = (char) option->value;
@@ -127,21 +97,47 @@ add_options(const BbOption *option, int count)
 int
 bb_option_next(int argc, char **argv)
 {
-	if (long_options[0].name == NULL)
-	{
-		add_options(options, lengthof(options));
-		add_options(refused_options, lengthof(refused_options));
-	}
 	return getopt_long(argc, argv, short_options, long_options, NULL);
 }
 
 const BbOption *
 bb_option_refused(int value)
 {
-	for (int i = 0; i < lengthof(refused_options); i++)
-		if (refused_options[i].value == value)
-			return &refused_options[i];
+	const BbOptionTable *table = &bb_program.refused;
+
+	for (int i = 0; i < table->count; i++)
+		if (table->options[i].value == value)
+			return &table->options[i];
 	return NULL;
+}
+
+void
+bb_option_try_help(void)
+{
+	pg_log_error_hint("Try \"%s --help\" for more information.",
+					  bb_program.name);
+	exit(1);
+}
+
+void
+bb_option_no_arguments(int argc, char **argv)
+{
+	if (optind < argc)
+	{
+		pg_log_error("too many command-line arguments (first is \"%s\")",
+					 argv[optind]);
+		bb_option_try_help();
+	}
+}
+
+const char *
+bb_option_positive(const char *value, const char *option)
+{
+	int			number;
+
+	if (!option_parse_int(value, option, 1, INT_MAX, &number))
+		exit(1);
+	return psprintf("%d", number);
 }
 
 /* Print the help of an option, which itself ended before "column". */
@@ -161,17 +157,12 @@ print_help(const char *text, int column)
 	printf("\n");
 }
 
-void
-bb_option_help(void)
+static void
+print_table(const BbOptionTable *table)
 {
-	printf(
-		"bb_basebackup takes a base backup out of a page store of bbackup.\n"
-		"\n"
-		"Usage:\n"
-		"  bb_basebackup [OPTION]...\n");
-	for (int i = 0; i < lengthof(options); i++)
+	for (int i = 0; i < table->count; i++)
 	{
-		const BbOption *option = &options[i];
+		const BbOption *option = &table->options[i];
 		int			column;
 
 		if (option->name == NULL)
@@ -186,4 +177,31 @@ bb_option_help(void)
 						 option->argument ? option->argument : "");
 		print_help(option->help, column);
 	}
+}
+
+/* Only the first argument counts, since getopt_long returns '?' on error. */
+void
+bb_option_start(int argc, char **argv)
+{
+	const char *first = argc > 1 ? argv[1] : "";
+
+	if (strcmp(first, "--help") == 0 || strcmp(first, "-?") == 0)
+	{
+		printf("%s\n\nUsage:\n  %s %s\n", bb_program.summary, bb_program.name,
+			   bb_program.usage);
+		for (int i = 0; i < lengthof(bb_program.tables); i++)
+			print_table(&bb_program.tables[i]);
+		if (bb_program.notes != NULL)
+			printf("\n%s\n", bb_program.notes);
+		exit(0);
+	}
+	if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0)
+	{
+		printf("%s (bbackup) %s, for PostgreSQL %s\n", bb_program.name,
+			   BB_VERSION, PG_VERSION);
+		exit(0);
+	}
+	for (int i = 0; i < lengthof(bb_program.tables); i++)
+		add_options(&bb_program.tables[i]);
+	add_options(&bb_program.refused);
 }

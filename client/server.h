@@ -1,54 +1,95 @@
 /*-------------------------------------------------------------------------
  *
  * server.h
- *	  The server with the page store: its functions, and a backup from it.
+ *	  The server with the page store: its functions, calls of them, the answers.
  *
  * The extension is looked up in the catalogs, since it may be in any schema, and
- * its version may differ from the program's.  An error names an option that the
- * server doesn't support.
+ * its version may differ from the program's.  An error names a function or an
+ * option that the server doesn't support.
  *
- * A role needs EXECUTE on the function that makes the backup.  --time,
- * --progress, --verbose and --tablespace-mapping call further functions.
+ * A signal that arrives while the server works cancels its work, and the program
+ * ends when the server has given up, so that nothing is left there.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_CLIENT_SERVER_H
 #define BB_CLIENT_SERVER_H
 
-#include "copy_decoder.h"
-#include "options.h"
+#include "compat.h"
+#include "fe_utils/connect_utils.h"
+#include "libpq-fe.h"
+#include "pqexpbuffer.h"
 
-typedef struct BbServer BbServer;
+#define BB_CONNECTION_DEFAULT \
+	{                         \
+		.dbname = ""          \
+	}
+
+/* bb_connection_option - take an option of bb_connection_options, as optarg. */
+extern bool bb_connection_option(int letter, ConnParams *params);
+
+typedef struct BbServer
+{
+	PGconn	   *connection;
+	PGresult   *functions; /* of the extension, with a row for each argument */
+	bool		quiet;	   /* notices are ignored */
+} BbServer;
 
 /* bb_server_connect - connect; reads a password from the terminal if needed. */
 extern BbServer *bb_server_connect(const ConnParams *params);
 
-/*
- * bb_server_find_lsn - set options->lsn to the LSN of the backup, if an option
- * has a time or needs the LSN.
- */
-extern void bb_server_find_lsn(BbServer *server, BbOptions *options);
+/* bb_server_has - does the extension have a function? */
+extern bool bb_server_has(const BbServer *server, const char *function);
 
 /*
- * bb_server_find_tablespaces - set the directories of tablespaces in the
- * mappings, and return the number of tablespaces.
+ * bb_server_ask - run a query, and return its rows.
+ *
+ * Ends the program if it fails; "what" says what failed.
  */
-extern int bb_server_find_tablespaces(BbServer *server, BbOptions *options);
+extern PGresult *bb_server_ask(BbServer *server, const char *query,
+							   const char *what);
+
+/* bb_server_ask_quietly - the same, and ignore notices. */
+extern PGresult *bb_server_ask_quietly(BbServer *server, const char *query,
+									   const char *what);
 
 /*
- * bb_server_find_size - return the bytes of the backup before compression, if
- * it has "archives" archives.
+ * bb_server_wait - wait until a descriptor, if it isn't -1, can be written to, or
+ * the server has sent something, which is read.
  */
-extern uint64 bb_server_find_size(BbServer *server, const BbOptions *options,
-								  int archives);
+extern void bb_server_wait(BbServer *server, bool write, const char *what);
 
-/* bb_server_splits - does each tablespace get an archive? */
-extern bool bb_server_splits(const BbServer *server, const BbOptions *options);
+/* bb_server_result - wait for the next result of a query; NULL: it was the last. */
+extern PGresult *bb_server_result(BbServer *server, const char *what);
 
-/* bb_server_backup - pass the whole backup to the decoder. */
-extern void bb_server_backup(BbServer *server, const BbOptions *options,
-							 BbCopyDecoder *decoder);
+/* bb_server_fail - report an error of the server, and end the program. */
+pg_noreturn extern void bb_server_fail(const BbServer *server,
+									   const PGresult *result,
+									   const char *what);
 
 extern void bb_server_close(BbServer *server);
+
+/* ---- calls of the functions ---- */
+
+/* A call that is being composed. */
+typedef struct BbCall
+{
+	const BbServer *server;
+	const char *function;
+	PQExpBufferData text;
+	int			arguments;
+} BbCall;
+
+extern BbCall bb_call_begin(const BbServer *server, const char *function);
+
+/* bb_call_argument - add an argument; NULL means the default of the function. */
+extern void bb_call_argument(BbCall *call, const char *name,
+							 const char *value);
+
+/* bb_call_end - return the text of the call. */
+extern char *bb_call_end(BbCall *call);
+
+/* bb_server_literal - return a value quoted for SQL. */
+extern char *bb_server_literal(const BbServer *server, const char *value);
 
 #endif /* BB_CLIENT_SERVER_H */

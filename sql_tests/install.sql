@@ -59,7 +59,7 @@ FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bbackup')
   AND p.pronargs > p.pronargdefaults
-ORDER BY 1;
+ORDER BY 1, 2;
 
 -- a view shows the rows of the function of its name
 SELECT c.relname, pg_get_viewdef(c.oid) ~ ('bb_get_' || substr(c.relname, 4) || '\(') AS named_so
@@ -71,7 +71,7 @@ ORDER BY 1;
 -- settings, after the library was loaded
 LOAD 'bbackup';
 SELECT name, setting, unit, vartype, context
-FROM pg_settings WHERE name LIKE 'bbackup.%' AND name <> 'bbackup.compression'
+FROM pg_settings WHERE name LIKE 'bbackup.%' AND name NOT LIKE 'bbackup.%compression'
 ORDER BY name;
 
 DROP EXTENSION bbackup;

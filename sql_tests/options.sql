@@ -40,11 +40,77 @@ CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://bucket', region 'no where');
 CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://bucket', path_style 'perhaps');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', encrypted 'perhaps');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', encryption_key_file 'key');
+
+-- keys of a role, and how object storage keeps objects
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', credentials 'magic');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', credentials 'instance',
+             credentials_endpoint 'http://example.org/');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', credentials 'instance',
+             credentials_endpoint 'http://127.0.0.1.example.org/');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', credentials 'instance',
+             credentials_endpoint 'https://user:password@host/');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', credentials_endpoint 'https://host/');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', credentials 'web_identity', role_arn 'backup');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', credentials 'web_identity',
+             credentials_token_file 'token');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', server_side_encryption 'rot13');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', kms_key_id 'alias/backup');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', server_side_encryption 'AES256',
+             kms_key_id 'alias/backup');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', server_side_encryption 'aws:kms',
+             kms_key_id E'alias/backup\r\nx-amz-acl: public-read');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', server_side_encryption 'aws:kms',
+             bucket_key 'perhaps');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', storage_class 'GLACIER');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', storage_class 'standard ia');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', object_lock_mode 'COMPLIANCE');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', object_lock_mode 'FOREVER',
+             object_lock_days '30');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', object_lock_mode 'GOVERNANCE',
+             object_lock_days '1 month');
+CREATE SERVER bad FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 'file:///tmp/bb_regress_no_such_store',
+             storage_class 'STANDARD_IA');
+CREATE SERVER rolled FOREIGN DATA WRAPPER bbackup
+    OPTIONS (url 's3://bucket', region 'eu-central-1',
+             credentials 'web_identity',
+             credentials_endpoint 'https://sts.eu-central-1.amazonaws.com/',
+             credentials_token_file '/run/token',
+             role_arn 'arn:aws:iam::123456789012:role/backup',
+             server_side_encryption 'aws:kms', kms_key_id 'alias/backup',
+             bucket_key 'on', storage_class 'STANDARD_IA',
+             object_lock_mode 'COMPLIANCE', object_lock_days '30');
+ALTER SERVER rolled OPTIONS (DROP object_lock_days);
+DROP SERVER rolled;
+
 CREATE SERVER cloud FOREIGN DATA WRAPPER bbackup
     OPTIONS (url 's3://bucket/prefix', endpoint 'http://127.0.0.1:1',
              region 'eu-central-1', path_style 'on');
 CREATE USER MAPPING FOR PUBLIC SERVER cloud
     OPTIONS (access_key_id 'key', secret_access_key 'two words');
+CREATE USER MAPPING FOR PUBLIC SERVER cloud
+    OPTIONS (encryption_key 'no key');
 CREATE USER MAPPING FOR PUBLIC SERVER cloud
     OPTIONS (access_key_id 'key');
 SELECT * FROM bb_timelines('cloud');

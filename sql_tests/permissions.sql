@@ -22,7 +22,7 @@ RESET ROLE;
 
 -- EXECUTE alone is not enough: a store requires USAGE
 GRANT EXECUTE ON FUNCTION bb_timelines(name) TO bb_regress_reader;
-GRANT EXECUTE ON FUNCTION bb_import_directory(text, name, text, text)
+GRANT EXECUTE ON FUNCTION bb_import_directory(text, name, text, text, text)
     TO bb_regress_reader;
 GRANT EXECUTE ON FUNCTION bb_create_branch(text, text, pg_lsn, name)
     TO bb_regress_reader;

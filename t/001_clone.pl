@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::WAL qw(lsn_text);
 use File::Compare;
 
 my $source = new_source('source', '--data-checksums');
@@ -146,7 +147,7 @@ foreach my $database (qw(by_wal_log by_file_copy there))
 		"1000|$database", "database $database is there");
 }
 query_is($clone, 'SELECT remote_lsn FROM pg_replication_origin_status',
-	'0/ABCDEF', 'a replication origin is where it was');
+	lsn_text(0xABCDEF), 'a replication origin is where it was');
 query_is($clone, 'SELECT pg_xact_commit_timestamp(xmin) IS NOT NULL FROM plain'
 	  . ' WHERE id = 1',
 	't', 'commit timestamps are there');

@@ -4,11 +4,13 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::Version;
 use PostgreSQL::Test::RecursiveCopy;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
 my $source = new_archiving_source('source', $archive,
-	"max_wal_senders = 4\nshared_buffers = 1MB\n", '--data-checksums');
+	"max_wal_senders = 4\nshared_buffers = 1MB\n"
+	  . (pg_major() >= 17 ? "summarize_wal = on\n" : ''), '--data-checksums');
 $source->safe_psql('postgres',
 	'CREATE TABLE t AS SELECT i, 0 AS n FROM generate_series(1, 20000) i');
 
@@ -19,7 +21,7 @@ sub base_backup
 	my $directory = PostgreSQL::Test::Utils::tempdir . '/base';
 	my $writer = start_session($source);
 
-	send_query($writer, 'DO $$ BEGIN FOR i IN 1 .. 20 LOOP'
+	send_query($writer, 'DO $$ BEGIN FOR round IN 1 .. 20 LOOP'
 		  . ' UPDATE t SET n = n + 1 WHERE i % 20 = 0; COMMIT;'
 		  . ' END LOOP; END $$; SELECT 1');
 	PostgreSQL::Test::Utils::system_or_bail('pg_basebackup', '-D',
@@ -42,9 +44,32 @@ sub copy_live
 	return;
 }
 
+# An incremental backup that is based on a full one, and both combined.
+sub incremental_backups
+{
+	my ($full) = @_;
+	my $combined = PostgreSQL::Test::Utils::tempdir . '/combined';
+
+	my $incremental =
+	  base_backup('-X', 'stream', '-i', "$full/backup_manifest");
+	command_ok(
+		[
+			'pg_combinebackup', '--no-sync', '-o', $combined, $full,
+			$incremental
+		],
+		'pg_combinebackup');
+	return ($incremental, $combined);
+}
+
 my $store = new_store('store');
 my $streamed = base_backup('-X', 'stream');
 my $bare = base_backup('-X', 'none');
+my ($incremental, $combined) =
+  pg_major() >= 17 ? incremental_backups($streamed) : ();
+my @incremental_tar =
+  pg_major() >= 17
+  ? base_backup('-Ft', '-X', 'stream', '-i', "$streamed/backup_manifest")
+  : ();
 $source->safe_psql('postgres', 'SELECT pg_switch_wal()');
 my $dump = dump_all($source);
 my $end = $source->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
@@ -76,9 +101,27 @@ $store->safe_psql('postgres',
 	"SELECT bb_import_directory('$bare', timeline => 'bare',"
 	  . " wal_directory => '$archive')");
 
-# --- Both, with all later WAL, equal the source at its end.
+# --- An incremental backup, from 17 on, has to be combined first.
 
-foreach my $timeline ('streamed', 'bare')
+foreach my $directory ($incremental // (), @incremental_tar)
+{
+	fails_like($store,
+		"SELECT bb_import_directory('$directory', timeline => 'combined')",
+		qr/0A000: .*is an incremental backup.*HINT: .*pg_combinebackup/s,
+		'an incremental backup');
+	query_is($store, "SELECT count(*) FROM bb_timelines()"
+		  . " WHERE timeline = 'combined'",
+		0, 'nothing is left of that');
+	fails_like($store, "SELECT bb_rebase_directory('$directory',"
+		  . " timeline => 'streamed')",
+		qr/0A000: .*is an incremental backup.*HINT: .*pg_combinebackup/s,
+		'nor is it a base for a timeline');
+}
+import_directory($store, $combined, 'combined') if $combined;
+
+# --- All, with all later WAL, equal the source at its end.
+
+foreach my $timeline ('streamed', 'bare', $combined ? 'combined' : ())
 {
 	ingest($store, $archive, $timeline);
 	my $clone = new_clone("clone_$timeline",

@@ -50,6 +50,11 @@ my %reads = (
 	bb_relations => 'SELECT count(*) > 0 FROM bb_relations()',
 	bb_files => 'SELECT count(*) > 0 FROM bb_files()',
 	bb_read_file => "SELECT length(bb_read_file('PG_VERSION')) > 0",
+	bb_read_blocks => "SELECT length(bb_read_blocks(ARRAY['global/1262'],"
+	  . ' ARRAY[0]::bigint[], ARRAY[1])) > 0',
+	bb_clone_files => 'SELECT count(*) > 0 FROM bb_clone_files()',
+	bb_leases => 'SELECT count(*) = 0 FROM bb_leases()',
+	bb_release_lease => "SELECT NOT bb_release_lease('nosuch')",
 	bb_get_page => 'SELECT length(bb_get_page(1664, 0, 1262, \'main\', 0)) > 0',
 	bb_basebackup =>
 	  'SELECT length(bb_basebackup(full_backup => false)) > 0',

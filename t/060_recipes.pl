@@ -1,4 +1,5 @@
-# The recipes of docs/recipes.md, as they are there.
+# The recipes of docs/recipes.md, as they are there.  (Those that read what other
+# tools have written: 117_archive_tools.pl.)
 
 use strict;
 use warnings;
@@ -12,7 +13,7 @@ my $document = slurp_file(dirname(__FILE__) . '/../docs/recipes.md');
 my %recipes =
   $document =~ /^<!-- test: (\S+) -->\n```\w+\n(.*?)^```$/msg;
 is( join(' ', sort keys %recipes),
-	'archives bytea client copy copy-directory delta directory extract file large-object picture program psql restore source start tar',
+	'archives barman barman-get bytea check client copy copy-directory delta directory extract file import-directory import-pipe large-object list majors pgbackrest pgbackrest-get pgbackrest-restore picture program psql redo-bindir restore restore-program source start tar tar-backup tar-import upgraded wal-g',
 	'the document has the recipes');
 is(scalar(() = $document =~ /^```\w/mg),
 	scalar keys %recipes, 'and no block that is not tested');
@@ -216,5 +217,34 @@ is(`md5sum < '$directory/main.tar'`, $right, 'with the layer repaired');
 cmp_ok(backend_status($session->{backend}, 'VmHWM') - $idle,
 	'<', 64 * 1024, 'a recipe that streams takes little memory');
 end_session($session);
+
+# --- The client programs, on the machine of the source.
+
+$source->append_conf('postgresql.conf',
+	"wal_level = replica\nmax_wal_senders = 4\n");
+$source->start;
+# standard output takes a backup without tablespaces
+$source->safe_psql('postgres', "DROP TABLE moved");
+$source->safe_psql('postgres', "DROP TABLESPACE elsewhere");
+$directory = new_directory();
+{
+	local %ENV = (
+		%ENV,
+		PGHOST => $source->host,
+		PGPORT => $source->port,
+		STORE => $store->connstr('postgres'));
+	my $run = sub { [ 'bash', '-c', recipe($_[0], $directory) ] };
+
+	command_ok($run->('import-pipe'), 'recipe "import-pipe" runs');
+	system_or_bail('pg_basebackup', '-X', 'stream', '-D', "$directory/base");
+	command_ok($run->('import-directory'), 'recipe "import-directory" runs');
+	command_like($run->('list'), qr/ piped .* sent .*"timeline": "sent"/s,
+		'recipe "list" shows what they have made');
+	command_checks_all($run->('check'), 1, [qr/^BBACKUP WARNING - 0 critical/],
+		[qr/^\z/], 'recipe "check" checks');
+	command_ok($run->('restore-program'), 'recipe "restore-program" runs');
+}
+command_ok([ 'pg_verifybackup', '-q', "$directory/clone" ],
+	'and makes a directory that verifies');
 
 done_testing();

@@ -9,18 +9,19 @@ use File::Basename;
 # The blocks of the document, by name.
 my $document = slurp_file(dirname(__FILE__) . '/../docs/operations.md');
 my %statements =
-  $document =~ /^<!-- test: (\S+) -->\n```sql\n(.*?)^```$/msg;
+  $document =~ /^ *<!-- test: (\S+) -->\n *```\w+\n(.*?)^ *```$/msg;
 is( join(' ', sort keys %statements),
-	'archive follow role source spool unfollow wait watch',
+	'check follow metrics reserve restore-test role roles schedule settings source spool textfile unfollow wait watch',
 	'the document has the statements');
-is(scalar(() = $document =~ /^```\w/mg),
+is(scalar(() = $document =~ /^ *```\w/mg),
 	scalar keys %statements, 'and no block that is not tested');
 
+my $place = PostgreSQL::Test::Utils::tempdir_short;
 my $source = new_followed_source('source');
-my $store = new_following_store('store');
-my $archive = PostgreSQL::Test::Utils::tempdir_short;
+mkdir "$place/$_" foreach 'bbackup', 'restore';
+my $store = new_following_store('store', statements('settings'));
 
-# With the host, the port and the archive of this test.
+# With the host, the port and the directories of this test.
 sub statements
 {
 	my ($name) = @_;
@@ -28,8 +29,21 @@ sub statements
 
 	$text =~ s/host '[^']*'/host '@{[ $source->host ]}'/;
 	$text =~ s/port '[^']*'/port '@{[ $source->port ]}'/;
-	$text =~ s{/backups/wal}{$archive};
+	$text =~ s{/srv\b}{$place}g;
+	$text =~ s{'/restore'}{'$place/restore'};
+	$text =~ s/-l 1G/-l 1M/;
+	# there is no object storage here
+	$text =~ s{url 's3://[^)]*}{url 'file://$place/offsite'};
+	$text =~ s/^CREATE USER MAPPING .* SERVER offsite .*\n//m;
 	return $text;
+}
+
+sub shell
+{
+	my ($name) = @_;
+	local %ENV = (%ENV, PGHOST => $store->host, PGPORT => $store->port);
+
+	return system('sh', '-c', statements($name)) == 0;
 }
 
 # The password is demanded, as the document says.
@@ -56,20 +70,59 @@ $clone->stop;
 like($store->safe_psql('postgres', statements('watch')),
 	qr/^bbackup\|shop\|\d+\|/m, 'upkeep can be watched');
 
-$store->safe_psql('postgres', 'CREATE ROLE dba LOGIN');
+# What is set up.
+ok(-d "$place/bbackup/store/timelines/shop" && -d "$place/spool",
+	'directories are where the settings say');
+ok(shell('reserve'), 'there is a reserve');
+is(-s "$place/bbackup/store.reserve", 2**20, 'of some size');
+ok(shell('roles'), 'roles are made');
 $store->safe_psql('postgres', statements('role'));
+my $all = "SELECT count(*) > 5, bool_or(check_name = 'following') FROM bb_check()";
+is($store->safe_psql('postgres', "SET ROLE monitoring; $all"),
+	't|t', 'monitoring sees all checks');
 is( $store->safe_psql('postgres',
-		'SET ROLE dba; SELECT count(*) FROM bb_stat_follow'),
-	0, 'a role that may follow sees what it follows');
+		"SET ROLE restorer; SELECT count(*) > 100 FROM bb_files(timeline => 'shop')"),
+	't', 'who restores sees files');
+is($store->safe_psql('postgres', "SET ROLE dba; SELECT timeline FROM bb_stat_follow"),
+	'shop', 'the DBA sees what is followed');
+$store->safe_psql('postgres', statements('schedule'));
+is($store->safe_psql('postgres', "SELECT retention FROM bb_window WHERE store = 'offsite'"),
+	'window 7 days, floor 3 days, keep daily 30, monthly 12',
+	'there is a copy, which has the retention');
+is( $store->safe_psql('postgres', 'SET ROLE monitoring; SELECT status, message'
+		  . " FROM bb_check() WHERE message ~ 'permission'"),
+	'',
+	'which monitoring may check');
+ok( $store->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM bb_stat_upkeep WHERE timeline = 'shop' AND store = 'bbackup'"
+	),
+	'and upkeep runs');
+# The disk of this machine is its own affair.
+like($store->safe_psql('postgres', statements('check')),
+	qr/^(?:.*\|.*\n)*[tf]$/, 'which can be checked');
+like($store->safe_psql('postgres', statements('metrics')),
+	qr/^bbackup\|shop\|[\d.]+$/, 'and measured');
+like($store->safe_psql('postgres', statements('restore-test')),
+	qr/^[^\n]+\n.*postgres: \d+.*\npostgres: t\n(?:.*\n)?bbackup\|shop\|[^|\n]+\|[^|\n]+\|(?:\n|$)/,
+	'restores can be tested');
+my $textfiles = PostgreSQL::Test::Utils::tempdir;
+{
+	local %ENV = (%ENV, PGHOST => $store->host, PGPORT => $store->port,
+		PGDATABASE => 'postgres');
+
+	is(system('sh', '-ec', "cd '$textfiles'\n" . statements('textfile')),
+		0, 'metrics can be written to a file');
+}
+like(slurp_file("$textfiles/bbackup.prom"),
+	qr/^bbackup_follow_up\{source="shop",store="bbackup",timeline="shop"\} 1$/m,
+	'in the format of Prometheus');
+ok(!-e "$textfiles/bbackup.prom.new", 'at once');
 
 $store->safe_psql('postgres', statements('spool'));
 ok( wait_for(
 		'an option that was changed',
 		sub { return { follow_status($store, 'shop') }->{confirm} eq 'spool' }),
 	'a changed option is used');
-$store->safe_psql('postgres', statements('archive'));
-wait_now($store, 'shop');
-
 $store->safe_psql('postgres', statements('unfollow'));
 is(slots_of($source), '', 'no slot stays');
 is($store->safe_psql('postgres', 'SELECT count(*) FROM bb_stat_follow'),

@@ -7,6 +7,7 @@ use BBackup;
 use BBackup::Compare;
 use BBackup::Oracle;
 use BBackup::OracleRun;
+use BBackup::Version;
 use BBackup::WAL qw(lsn_text lsn_number);
 use BBackup::Workload;
 
@@ -139,8 +140,9 @@ finds('a bit of a visibility map', $map, qr/differs/, sub { flip($map, 30) });
 finds('a byte of an init fork', $init, qr/differs/, sub { flip($init, 30) });
 finds('a byte of two-phase state',
 	$twophase, qr/differs/, sub { flip($twophase, 30) });
-foreach my $file ('pg_xact/0000', 'pg_multixact/offsets/0000',
-	'pg_multixact/members/0000', 'global/pg_filenode.map')
+my ($members) = grep { m{^pg_multixact/members/\w+$} } @files;
+foreach my $file ('pg_xact/0000', 'pg_multixact/offsets/0000', $members,
+	'global/pg_filenode.map')
 {
 	finds("a byte of $file", $file, qr/differs/, sub { flip($file, 200) });
 }
@@ -177,8 +179,20 @@ finds('a directory too many', 'base/99999/', qr/should not exist/, sub {
 finds('an origin', 'pg_logical/replorigin_checkpoint', qr/has origins/,
 	sub { flip('pg_logical/replorigin_checkpoint', 4 + 8) });
 
-# CheckPoint in ControlFileData of catalog/pg_control.h
-my %counters = (
+# CheckPoint in ControlFileData of catalog/pg_control.h; 19 has another field
+# before them, and 8 bytes for NextMultiOffset
+my %counters =
+  pg_major() >= 19
+  ? (
+	NextXID => 72,
+	NextOID => 80,
+	NextMultiXactId => 84,
+	NextMultiOffset => 88,
+	oldestXID => 96,
+	oldestMultiXid => 104,
+	oldestCommitTsXid => 120,
+	newestCommitTsXid => 124)
+  : (
 	NextXID => 64,
 	NextOID => 72,
 	NextMultiXactId => 76,

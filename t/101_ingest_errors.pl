@@ -218,7 +218,7 @@ before($whole_end, end_of($timeline), 'all before it is kept');
 
 $store->safe_psql('postgres', q(
 CREATE ROLE reader;
-GRANT EXECUTE ON FUNCTION bb_ingest(text, name, text, pg_lsn, text) TO reader;
+GRANT EXECUTE ON FUNCTION bb_ingest(text, name, text, pg_lsn, text, text) TO reader;
 GRANT USAGE ON FOREIGN SERVER bbackup TO reader;
 ));
 fails_like($store, "SET ROLE reader; " . ingest_sql($archive, $timeline),

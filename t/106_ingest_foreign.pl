@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::WAL qw(lsn_text);
 use File::Copy qw(copy);
 
 use constant SEGMENT_SIZE => 1024 * 1024;
@@ -114,7 +115,7 @@ sub beginning
 	my ($segment) = @_;
 	my ($high, $low) = map { hex } $segment =~ /^.{8}(.{8})(.{8})$/;
 
-	return sprintf '%X/%X', $high, $low * SEGMENT_SIZE;
+	return lsn_text(($high << 32) + $low * SEGMENT_SIZE);
 }
 
 # ---- a split brain ----
@@ -220,12 +221,20 @@ odd_end(
 	},
 	qr/NOTICE: .* ends at \Q$before\E, as segment "$victim" is missing.*"$a[2]\.partial"/s
 );
-foreach my $suffix (qw(gz lz4 zst bz2 xz gz.partial))
+foreach my $suffix (qw(gpg gz.partial))
 {
 	odd_end(
 		"the segment as .$suffix",
 		sub { rename $_[0], "$_[0].$suffix" or die $! },
 		qr/NOTICE: .*before segment "$victim".*There is a file "$victim\.$suffix"/s
+	);
+}
+foreach my $suffix (qw(gz lz4 zst))
+{
+	odd_end(
+		"a .$suffix that isn't compressed",
+		sub { rename $_[0], "$_[0].$suffix" or die $! },
+		qr/${named}The file "[^"]*$victim\.$suffix" cannot be read\. Its \w+ data is broken/
 	);
 }
 
@@ -239,16 +248,16 @@ odd_end(
 # where there is WAL after it, it is no end
 $timeline = branch();
 my $compressed = archive_of(map { $_ => $archive_a } @a);
-rename "$compressed/$victim", "$compressed/$victim.gz" or die $!;
+rename "$compressed/$victim", "$compressed/$victim.gpg" or die $!;
 ($end, $said) = outcome($compressed, $timeline);
 like($said,
-	qr/58P01: WAL segment "$victim" is missing.*HINT: .*"$victim\.gz"/s,
-	'a compressed segment amid others is named');
+	qr/58P01: WAL segment "$victim" is missing.*HINT: .*"$victim\.gpg"/s,
+	'an encrypted segment amid others is named');
 my $all_compressed = archive_of(map { $_ => $archive_a } @a);
-rename "$all_compressed/$_", "$all_compressed/$_.zst" or die $! foreach @a;
+rename "$all_compressed/$_", "$all_compressed/$_.gpg" or die $! foreach @a;
 ($end, $said) = outcome($all_compressed, $timeline);
-like($said, qr/58P01: directory .* has no WAL.*DETAIL: .*\.zst"/s,
-	'a directory of nothing but compressed ones');
+like($said, qr/58P01: directory .* has no WAL.*DETAIL: .*\.gpg"/s,
+	'a directory of nothing but encrypted ones');
 
 # ---- partial segments ----
 

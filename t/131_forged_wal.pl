@@ -62,6 +62,7 @@ CREATE DATABASE copied STRATEGY file_copy;
 DROP DATABASE copied;
 CREATE TABLESPACE there LOCATION '';
 SELECT * FROM indexed WHERE i = 1 FOR SHARE;
+SELECT pg_create_restore_point('here');
 CHECKPOINT;
 ));
 my $archive = BBackup::Oracle::finish_archive($source);
@@ -211,6 +212,10 @@ refused('Transaction COMMIT', { 'main data + 0' => pack 'Q<', 1 << 62 },
 	qr/time 4611686018427387904 is impossible/, 'a commit in the year 148115');
 refused('Transaction COMMIT', { 'main data + 0' => pack 'q<', -1 << 52 },
 	qr/time -4503599627370496 is impossible/, 'a commit in the year 1857');
+refused('XLOG RESTORE_POINT', { 'main data + 0' => pack 'Q<', 1 << 62 },
+	qr/time 4611686018427387904 is impossible/, 'a restore point in the year 148115');
+refused('XLOG RESTORE_POINT', { 'main data + 8' => 'x' x 64 },
+	qr/name has no end/, 'a restore point whose name goes on');
 refused('Storage CREATE', { 'main data + 12' => pack 'l<', 9 },
 	qr/cannot be a fork 9/, 'a fork 9 created');
 refused('Storage CREATE', { 'main data + 8' => pack 'l<', 0 },

@@ -118,7 +118,10 @@ my %light = (
 	files => "SELECT md5(string_agg(r::text, ';')) FROM bb_files(lsn => 'LSN') r",
 	read_file => "SELECT md5(bb_read_file('postgresql.conf', lsn => 'LSN'))",
 	read_pg_control => "SELECT md5(bb_read_file('global/pg_control', lsn => 'LSN'))",
-	lsn_at => "SELECT bb_lsn_at('$time')");
+	lsn_at => "SELECT bb_lsn_at('$time')",
+	lsn_of_xid => "SELECT bb_lsn_of_xid('745')",
+	lsn_of_lsn => "SELECT bb_lsn_of_target('lsn:LSN')",
+	restore_points => 'SELECT count(*) FROM bb_restore_points()');
 my %heavy = (
 	stream => "SELECT md5(string_agg(md5(chunk), ',' ORDER BY n)) FROM bb_basebackup_stream(lsn => 'LSN') $order",
 	archives => "SELECT md5(string_agg(md5((r).data), ',')) FROM (SELECT bb_basebackup_archives(lsn => 'LSN') AS r) x",
@@ -130,7 +133,7 @@ my %heavy = (
 	to_file => "SELECT bb_basebackup_to_file(path => '$work/x.tar', lsn => 'LSN')",
 	prefetch => 'SELECT bb_prefetch()');
 # Queries that depend on the time, or on files of the server.
-my %not_compared = map { $_ => 1 } qw(timelines layers lsn_at ingest branch drop to_file prefetch restore delta archives);
+my %not_compared = map { $_ => 1 } qw(timelines layers lsn_at lsn_of_xid lsn_of_lsn restore_points ingest branch drop to_file prefetch restore delta archives);
 
 # The answers: name => [ 'ok' or SQLSTATE, text, ms ].
 sub ask_all
@@ -218,7 +221,7 @@ foreach my $lsn (@lsns)
 {
 	my ($out, %answers) =
 	  ask_all(with_lsn($lsn, %light, stream => $heavy{stream}), page_queries($lsn, 0 .. $#pages));
-	my @bad = grep { $answers{$_}[0] ne 'ok' && $_ !~ /^(?:lsn_at|page_)/ } keys %answers;
+	my @bad = grep { $answers{$_}[0] ne 'ok' && $_ !~ /^(?:lsn_|page_)/ } keys %answers;
 
 	is("@bad", '', "everything can be read at $lsn") or diag $out;
 	cmp_ok($answers{memory}[1], '<', MEMORY_KB, 'memory');

@@ -70,7 +70,7 @@ while ($golden =~ /\bmanifest_v\d\[\] =\n([^;]+);/g)
 {
 	seed('manifest', pack 'H*', join '', $1 =~ /"(\w+)"/g);
 }
-is($number{manifest}, 4, 'manifests of each version');
+is($number{manifest}, 7, 'manifests of each version');
 foreach my $path (glob "$timeline/layers/*")
 {
 	my $layer = slurp_file($path);

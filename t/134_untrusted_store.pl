@@ -120,6 +120,21 @@ foreach my $case (
 			"$fact $value: " . substr $query, 0, 40);
 	}
 }
+# a newer version isn't damage
+forge('fact', 'version', 99);
+foreach my $query (
+	restore("$base/new"),
+	"SELECT end_lsn FROM bb_ingest('" . $source->data_dir . "/pg_wal')",
+	"SELECT bb_set_retention('1 day')",
+	"SELECT bb_create_branch('branch', 'main', '0/1')",
+	"SELECT bb_drop_timeline('main')")
+{
+	fails_like($store, $query,
+		qr{0A000: manifest "timelines/main/manifest" .* was written by a newer version of bbackup},
+		'a newer version: ' . substr $query, 0, 40);
+}
+ok(-s "$timeline/manifest", 'and is not dropped');
+
 # facts that have to agree with others
 foreach my $fact ('system identifier', 'data checksum version')
 {

@@ -160,7 +160,9 @@ is(last_call('layers_visited > 0', 'bb_relations'),
 is(layers($used), $accesses, 'which is no access');
 is(file_times(), $times, 'and renews none');
 ask($session,
-	"SELECT bb_get_page(1664, 0, 1262, 'main', 0, store => 'whole')");
+	'SELECT bb_get_page(tablespace, database, relfilenode, fork, 0,'
+	  . " store => 'whole') FROM bb_relations(store => 'whole')"
+	  . " WHERE fork = 'main' AND pages > 0 LIMIT 1");
 isnt(layers($used), $accesses, 'reading a page is');
 isnt(file_times(), $times, 'and does');
 is(layers(

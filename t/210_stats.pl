@@ -90,7 +90,8 @@ sub ends
 
 ask($session, "SELECT count(c) FROM (SELECT bb_basebackup_stream() AS c LIMIT 2) s");
 ends('done', 'LIMIT');
-ask($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)');
+query_like($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)',
+	qr/ERROR:  22012:/, 'a consumer that fails');
 ends('error', 'an error of the consumer', '22012|division by zero');
 query_like($session, 'SELECT bb_basebackup_stream(timeline => \'nowhere\')',
 	qr/ERROR:  42704/, 'a timeline that does not exist');
@@ -104,7 +105,8 @@ is(last_call('timeline', 'bb_basebackup_stream'),
 	'nothing', 'the row says what was requested');
 ask($session,
 	"BEGIN; DECLARE c CURSOR FOR $stream; FETCH 1 FROM c; SAVEPOINT s");
-ask($session, 'SELECT 1/0');
+query_like($session, 'SELECT 1/0', qr/ERROR:  22012/,
+	'an error in a subtransaction');
 is(last_call('state', 'bb_basebackup_stream'),
 	'running', 'an error in a part of the transaction leaves it alone');
 ask($session, 'ROLLBACK TO s');
@@ -242,7 +244,8 @@ is(progress('backup_streamed'), $got_thin, 'and the backup is shown again');
 ask($session, 'ROLLBACK');
 is(progress('count(*)'), 0, 'rolled back, it is over');
 ask($session, "SELECT * FROM ($stream LIMIT 1) s");
-ask($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)');
+query_like($session, 'SELECT 1 / (length(bb_basebackup_stream()) % 1)',
+	qr/ERROR:  22012:/, 'a consumer that fails');
 ask($session, 'SELECT length(bb_basebackup(full_backup => false))');
 is(progress('count(*)'), 0, 'so is that of all others');
 
@@ -258,7 +261,7 @@ query_is($watcher,
 	"SELECT command, type FROM pg_stat_progress_copy WHERE pid = $session->{backend}",
 	'COPY TO|PROGRAM', 'a backup in it does not change that');
 $store->safe_psql('postgres', "SELECT pg_terminate_backend($session->{backend})");
-answer($session);
+scalar answer($session);
 end_session($session);
 $session = start_session($store);
 
@@ -342,7 +345,7 @@ query_is($session,
 is(ask($session, $of_totals), ask($session, $of_rows), 'and their totals');
 query_is($watcher, 'SELECT count(*) FROM bb_access_stats', 0,
 	'but no calls of others');
-ask($session, "SELECT 1 / (length(bb_basebackup_stream()) % 1)");
+scalar ask($session, "SELECT 1 / (length(bb_basebackup_stream()) % 1)");
 query_is($session,
 	'SELECT state FROM bb_access_stats ORDER BY call_id DESC LIMIT 1', 'error',
 	'errors are seen');

@@ -95,6 +95,8 @@ $store->safe_psql('postgres',
 my %contents = (
 	'a label' => [ "label => 'it''s \\ \"mine\"'", '-l', 'it\'s \\ "mine"' ],
 	'an LSN' => [ "lsn => '$end'", '--lsn', $end ],
+	'a target' => [ "lsn => '$end'", '--target=latest' ],
+	'a target, exclusive' => [ "lsn => '$end'", '--target', "lsn:$end", '--exclusive' ],
 	'a thin one' => [ 'full_backup => false', '--thin' ],
 	'settings of the source' => [ "settings => 'source'", '--settings=source' ],
 	'a new tli' => [ 'new_tli => 77', '--new-tli=77' ],
@@ -148,7 +150,9 @@ query_is($timed, "SELECT string_agg(relname, ' ') FROM pg_class"
 	  . " WHERE relname IN ('t', 'too_late')",
 	't', 'the cluster is as it was then');
 $timed->stop;
-fails('a time in the future', qr/error: could not find the LSN of the time: /,
+fails('a target that there is not', qr/error: could not find the LSN of the target: .*\n.*detail: .*It can be read from/,
+	'-D', $directory, '--timeline=timed', '--target=name:x');
+fails('a time in the future', qr/error: could not find the LSN of the target: /,
 	'-D', $directory, '--timeline=timed', '--time', 'infinity');
 
 # --- Progress.
@@ -254,7 +258,12 @@ foreach my $case (
 	[ 'a format', qr/invalid output format "x"/, '-F', 'x' ],
 	[ 'a plain file', qr/can't have the plain format/, '-Fp', '-f', 'x' ],
 	[ 'plain to stdout', qr/can't have the plain format/, '-D', '-' ],
-	[ 'both', qr/--lsn and --time can't/, '-f', 'x', '--lsn=0/1', '--time=now' ],
+	[ 'both', qr/only one of --lsn/, '-f', 'x', '--lsn=0/1', '--time=now' ],
+	[ 'two', qr/only one of --lsn/, '-f', 'x', '--target=latest', '--time=now' ],
+	[ 'before the end', qr/--exclusive needs/, '-f', 'x', '--exclusive' ],
+	[ "a target of pg_basebackup", qr/-t.* does not apply here.*\n.*hint.*recovery/, '-f', 'x', '--target=server:/x' ],
+	[ "its short form", qr/-t.* does not apply here/, '-f', 'x', '-t', 'x' ],
+	[ 'a target to decode', qr/--decode can't be used/, '--decode', '-f', 'x', '--target=latest' ],
 	[ 'a slow rate', qr/out of range/, '-f', 'x', '-r', '31' ],
 	[ 'a fast rate', qr/out of range/, '-f', 'x', '-r', '1025M' ],
 	[ 'a rate of NaN', qr/out of range/, '-f', 'x', '-r', 'nan' ],

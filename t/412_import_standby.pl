@@ -44,7 +44,7 @@ sub clone_is
 # --- A standby.
 
 my $writer = start_session($primary);
-send_query($writer, 'DO $$ BEGIN FOR i IN 1 .. 200 LOOP'
+send_query($writer, 'DO $$ BEGIN FOR round IN 1 .. 200 LOOP'
 	  . ' UPDATE t SET n = n + 1 WHERE i % 100 = 0;'
 	  . ' UPDATE large SET i = i + 1 WHERE i % 1000 = 0; COMMIT;'
 	  . ' END LOOP; END $$; SELECT 1');

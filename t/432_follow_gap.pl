@@ -134,8 +134,10 @@ ok( wait_for(
 		}),
 	'with several hosts, a gap is waited for');
 $store->safe_psql('postgres',
-	"ALTER SERVER shop OPTIONS (ADD wal_directory '$archive')");
-all_there('and heals by itself');
+	"ALTER SERVER shop OPTIONS (ADD restore_command 'cp \"$archive/%f\" \"%p\"')");
+all_there('and heals by itself, also by a command');
+is(join(' ', glob $store->data_dir . '/base/pgsql_tmp/*'),
+	'', 'which leaves no file');
 
 # --- The timeline.
 

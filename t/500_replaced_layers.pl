@@ -1,5 +1,6 @@
 # Readers that go on for long, while upkeep replaces, retires and removes all the
-# layers that they read: streams that stand still, with workers and without; point
+# layers that they read: streams that stand still, with workers and without; COPY
+# to programs that read slowly, of an LSN that is held, and of one that expires; point
 # reads of a session that keeps a store; a prefetch, and the worker that fetches
 # ahead, whose layers have gone from object storage.
 
@@ -7,9 +8,24 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::CacheLock;
+use BBackup::Following qw(wait_for);
 use BBackup::S3;
 
-my ($base, $archive, $middle) = filled_archive();
+# As filled_archive(), but $middle is before the last two seconds, and so is another
+# commit: a short window begins after it.
+my $archive = PostgreSQL::Test::Utils::tempdir;
+my $source = new_archiving_source('source', $archive, '');
+my $base = cold_backup($source);
+
+$source->start;
+fill_source($source);
+my $middle =
+  $source->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
+$source->safe_psql('postgres', 'CREATE TABLE later ()');
+$source->safe_psql('postgres',
+	'SELECT pg_sleep(2.2); DELETE FROM plain; SELECT pg_switch_wal()');
+$source->stop;
+
 my $store = new_store('store', q(
 shared_preload_libraries = 'bbackup'
 max_worker_processes = 16
@@ -57,6 +73,46 @@ my $page = "SELECT md5(string_agg(bb_get_page(tablespace, database, relfilenode,
 my @right = map { $store->safe_psql('postgres', rows('main', $_)) } @arguments;
 my $right_page = $store->safe_psql('postgres', sprintf $page, 'main');
 
+# ---- programs that read slowly ----
+
+my $pipes = PostgreSQL::Test::Utils::tempdir;
+
+# Begin a COPY to a program that stands still after some of it, until there is a
+# file "go".  Then it writes the checksum of all to the file $name.
+sub start_copy
+{
+	my ($name, $timeline) = @_;
+	my $session = start_session($store);
+	my $go = "$pipes/go";
+
+	send_query($session, "COPY (SELECT bb_basebackup_stream(lsn => '$middle',"
+		  . " timeline => '$timeline', progress => false)) TO PROGRAM"
+		  . " '(dd bs=100000 count=1 iflag=fullblock 2>/dev/null;"
+		  . " touch $pipes/$name.waits;"
+		  . " until [ -e $go ]; do sleep 0.05; done; cat)"
+		  . " | md5sum >$pipes/$name.part && mv $pipes/$name.part $pipes/$name'"
+		  . ' (FORMAT binary)');
+	wait_for("$name stands still", sub { -e "$pipes/$name.waits" }) or die;
+	return $session;
+}
+
+sub checksum
+{
+	my ($name) = @_;
+
+	return wait_for("the end of $name", sub { -e "$pipes/$name" })
+	  && slurp_file("$pipes/$name");
+}
+
+append_to_file("$pipes/go", '');
+my $copy = start_copy('right', 'main');
+answer($copy);
+end_session($copy);
+my $right_copy = checksum('right');
+unlink "$pipes/go" or die;
+my %copies = (held => start_copy('held', 'other'),
+	expired => start_copy('expired', 'main'));
+
 # ---- streams that stand still ----
 
 my @streams = map { start_session($store) } @arguments;
@@ -92,6 +148,22 @@ foreach my $n (0 .. $#streams)
 query_is($reader, sprintf($page, 'other'),
 	$right_page, 'so does a session that reads pages');
 end_session($_) foreach @streams, $reader;
+
+# main has no pin, so its LSN expires
+ask($upkeep, "SELECT bb_set_retention('1 microsecond')");
+like(
+	ask($upkeep, "SELECT string_agg(job, ' ') FROM bb_upkeep()"),
+	qr/^expire /, 'upkeep lets history expire');
+my ($start) = ask($upkeep,
+	"SELECT start_lsn FROM bb_timelines() WHERE timeline = 'main'");
+append_to_file("$pipes/go", '');
+is(answer($copies{held}) . checksum('held'),
+	$right_copy, 'a COPY to a slow program goes on to the same bytes');
+like(
+	answer($copies{expired}),
+	qr/ERROR:  55000: LSN \Q$middle\E of timeline "main" expired while it was read\nDETAIL:  It can be read from \Q$start\E to /,
+	'one whose LSN expires ends, and names what can be read');
+end_session($_) foreach values %copies;
 
 # ---- object storage: layers that were listed, then gone ----
 

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use BBackup;
 use BBackup::Following;
+use File::Copy qw(copy move);
 
 my ($base, $archive, $middle) = filled_archive();
 my $store = new_store('store', q(
@@ -64,6 +65,24 @@ query_is($store,
 	  . " WHERE timeline = 'main' AND kind = 'delta'",
 	't', 'there are fewer runs');
 
+# ---- a branch ----
+
+$store->safe_psql('postgres', "SELECT bb_create_branch('twig', lsn => '$middle')");
+ingest($store, $archive, 'twig');
+my $twig = backups('twig');
+like(
+	$store->safe_psql('postgres',
+		"SET bbackup.image_percent = 1; SELECT job FROM bb_upkeep(timeline => 'twig')"),
+	qr/^image$/m, 'a branch gets an image of its own');
+query_is($store,
+	"SELECT count(*) > 0, min(start_lsn) > '$middle' FROM bb_layers()"
+	  . " WHERE timeline = 'twig' AND kind = 'image'",
+	't|t', '... which is above its start');
+is(backups('twig'), $twig, '... and its backups are the same');
+query_is($store, "SELECT * FROM bb_verify(timeline => 'twig', level => 'pages')",
+	'', '... and pages are whole');
+$store->safe_psql('postgres', "SELECT bb_drop_timeline('twig')");
+
 # ---- what it says ----
 
 query_is($store,
@@ -109,8 +128,9 @@ foreach my $name (qw(one two broken))
 my $layer = $store->safe_psql('postgres',
 	"SELECT layer FROM bb_layers() WHERE timeline = 'broken' AND kind = 'delta'"
 	  . ' ORDER BY end_lsn DESC LIMIT 1');
-unlink store_directory($store) . "/timelines/broken/layers/$layer"
-  or die "unlink $layer: $!";
+my $layers_of = store_directory($store) . '/timelines/broken/layers';
+my $copy = PostgreSQL::Test::Utils::tempdir . '/layer';
+move("$layers_of/$layer", $copy) or die "move $layer: $!";
 my $other = backups('two');
 my ($status, $out, $err) = $store->psql('postgres', 'SELECT * FROM bb_upkeep()');
 is($status, 3, 'an error is an error in the end');
@@ -126,6 +146,76 @@ query_is($store,
 	  . " sqlstate, error ~ 'is missing from page store' FROM bb_stat_upkeep"
 	  . " WHERE timeline = 'broken'",
 	'waiting after error|1|t|t|58P01|t', 'bb_stat_upkeep has the error');
+my $no_job = 'SET bbackup.merge_layers = 1000; SET bbackup.image_percent = 0;'
+  . " SELECT * FROM bb_upkeep(timeline => 'broken')";
+my $error_of = 'SELECT state, failed_at IS NULL, error IS NULL FROM bb_stat_upkeep'
+  . " WHERE timeline = 'broken'";
+fails_like($store, $no_job, qr/layer "delta-\S+" of timeline "broken" still can't be read/,
+	'... also if no job would read it now');
+query_is($store, $error_of, 'waiting after error|f|f', '... which stays');
+copy($copy, "$layers_of/$layer") or die $!;
+$store->safe_psql('postgres', $no_job);
+query_is($store, $error_of, 'idle|t|t', '... until the layer is whole');
+
+# Other errors end when there is no such job to do any more.
+$store->safe_psql('postgres',
+	"SELECT bb_drop_timeline('broken');"
+	  . "SELECT * FROM bb_import_directory('$base', timeline => 'broken');"
+	  . "SELECT * FROM bb_ingest('$archive', timeline => 'broken'); $no_job");
+chmod 0500, $layers_of or die $!;
+$store->psql('postgres', "SELECT * FROM bb_upkeep(timeline => 'broken')");
+query_is($store, "$error_of AND error ~ 'ermission denied'",
+	'waiting after error|f|f', 'a store that can not be written to is an error');
+query_is($store, "$no_job; $error_of", 'idle|t|t',
+	'... until there is no such job to do any more');
+chmod 0700, $layers_of or die $!;
+$layer = $store->safe_psql('postgres',
+	"SELECT layer FROM bb_layers() WHERE timeline = 'broken' AND kind = 'delta'"
+	  . ' ORDER BY end_lsn LIMIT 1');
+unlink "$layers_of/$layer" or die $!;
+$store->psql('postgres', "SELECT * FROM bb_upkeep(timeline => 'broken')");
+
+# ---- kinds of jobs that do not depend on each other; what is left alone ----
+
+my $elsewhere = PostgreSQL::Test::Utils::tempdir;
+
+mkdir store_directory($store) . '/timelines/lost' or die $!;
+append_to_file(store_directory($store) . '/timelines/lost/manifest', 'nothing');
+$store->safe_psql('postgres',
+	"SELECT * FROM bb_import_directory('$base', timeline => 'three');"
+	  . "SELECT * FROM bb_ingest('$archive', timeline => 'three');"
+	  . "SELECT bb_set_retention('1 day', timeline => 'three')");
+my $jobs_of = "SELECT job, sqlstate, error ~ 'might be a branch' FROM bb_stat_upkeep_jobs"
+  . " WHERE timeline = 'three' GROUP BY 1, 2, 3 ORDER BY 1";
+my $failing = "SELECT * FROM bb_upkeep(timeline => 'three')";
+($status, $out, $err) = $store->psql('postgres', $failing);
+like($err, qr/ERROR:  upkeep of 1 of 1 timelines of page store/,
+	'what can not be planned is an error');
+query_is($store, "$jobs_of LIMIT 1", 'expire|55000|t',
+	'... and has its row');
+query_is($store,
+	"SELECT count(*) > 1 FROM bb_stat_upkeep_jobs WHERE timeline = 'three'"
+	  . " AND job IN ('merge', 'image') AND sqlstate IS NULL",
+	't', '... while other kinds of jobs are done');
+query_is($store,
+	"SELECT state, failed_at IS NOT NULL FROM bb_stat_upkeep WHERE timeline = 'three'",
+	'waiting after error|t', 'bb_stat_upkeep has it, too');
+$store->psql('postgres', "SELECT * FROM bb_upkeep(timeline => 'lost')");
+query_is($store, "SELECT job, error IS NOT NULL FROM bb_stat_upkeep WHERE timeline = 'lost'",
+	'look|t', '... and a timeline whose manifest can not be read');
+$store->safe_psql('postgres',
+	"SELECT bb_drop_timeline('lost'); SELECT bb_set_retention(NULL, timeline => 'three'); $failing");
+
+$store->safe_psql('postgres', qq(
+CREATE SERVER second FOREIGN DATA WRAPPER bbackup OPTIONS (url 'file://$elsewhere/second');
+SELECT * FROM bb_replicate('two', 'bbackup', 'second');
+SELECT * FROM bb_upkeep('second');
+));
+query_is($store, "SELECT timeline, state, layers > 0 FROM bb_stat_upkeep WHERE store = 'second'",
+	'two|left: a copy|t', 'a copy has a row that says why nothing is done');
+$store->safe_psql('postgres', 'DROP SERVER second');
+query_is($store, "SELECT count(*) FROM bb_stat_upkeep WHERE store = 'second'",
+	0, 'a page store that was dropped has none');
 
 # ---- two at once; progress; cancel ----
 
@@ -153,7 +243,19 @@ like(
 	ask($watcher, "SELECT count(*) FROM bb_upkeep(timeline => 'one')"),
 	qr/another process takes care of timeline "one".*\n?0/s,
 	'only one process takes care of a timeline');
+my $expiring = start_session($store);
+send_query($expiring, "SELECT count(*) > 0 FROM bb_expire(false, timeline => 'one')");
+ok( wait_for(
+		'bb_expire',
+		sub {
+			ask($watcher, 'SELECT wait_event_type FROM pg_stat_activity'
+				  . " WHERE pid = $expiring->{backend} AND state = 'active'") eq
+			  'Extension';
+		}),
+	'bb_expire(false) waits for it');
 ask($watcher, "SELECT pg_cancel_backend($session->{backend})");
+is(answer($expiring), 't', '... and goes on when it has ended');
+end_session($expiring);
 like(answer($session), qr/canceling statement due to user request/,
 	'it can be canceled');
 is( join(' ', stored_layers($store, 'one')),
@@ -169,7 +271,6 @@ end_session($_) foreach $session, $watcher;
 # ---- the worker ----
 
 # Its stores: one that is to be left alone, one that can't be used.
-my $elsewhere = PostgreSQL::Test::Utils::tempdir;
 my $log_start = -s $store->logfile;
 mkdir "$elsewhere/locked" or die $!;
 chmod 0, "$elsewhere/locked";

@@ -16,6 +16,7 @@ shared_preload_libraries = 'bbackup'
 bbackup.checkpoint_distance = 1MB
 bbackup.layer_size = 1MB
 bbackup.merge_layers = 2
+bbackup.image_percent = 50
 bbackup.removal_delay = 0
 ),
 	work => sub { run_everything($_[0], $_[1]) },

@@ -57,17 +57,23 @@ foreach my $kind ('able', 'unable')
 	$intake->safe_psql('postgres',
 		"SELECT * FROM bb_import_directory('$base', '$kind')");
 
+	# so that there is something to do from the beginning
+	my $share = "('$whole{end_lsn}'::pg_lsn - '$whole{start_lsn}')";
+	$intake->safe_psql('postgres',
+		"SELECT bb_ingest('$archive', '$kind', until =>"
+		  . " '$whole{start_lsn}'::pg_lsn + trunc($share * $_ / 16))")
+	  foreach 1 .. 4;
+
 	# many short ingests and upkeeps, all at once
 	my @sessions = map { start_session($_) } @nodes;
 	my ($jobs, $refusals, $ingests) = (0, 0, 0);
-	my $step = "trunc(('$whole{end_lsn}'::pg_lsn - '$whole{start_lsn}') / 3)";
 
 	foreach my $part (1 .. 3)
 	{
 		my $until =
 		  $part < 3
 		  ? $intake->safe_psql('postgres',
-			"SELECT '$whole{start_lsn}'::pg_lsn + $part * $step")
+			"SELECT '$whole{start_lsn}'::pg_lsn + trunc($share * (1 + $part) / 4)")
 		  : undef;
 
 		send_query($sessions[0],

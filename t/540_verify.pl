@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::WAL qw(lsn_text);
 use File::Copy;
 
 use constant PIECES => 5;    # of WAL, each with its delta layers
@@ -16,15 +17,7 @@ my $flips = $ENV{BB_FLIPS} // 300;
 srand draw_seed();
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_archiving_source('source', $archive, '',
-	'--wal-segsize=1', '--data-checksums');
-$source->safe_psql('template1', $_)
-  foreach ('DROP DATABASE postgres',
-	'ALTER DATABASE template0 IS_TEMPLATE false',
-	'DROP DATABASE template0',
-	'CREATE TABLE t AS SELECT i, md5(i::text) AS m FROM generate_series(1, 9000) i',
-	'CREATE INDEX ON t (i)',
-	'VACUUM t');
+my $source = new_small_source('source', $archive);
 my @relation = split /,/, $source->safe_psql('template1',
 	"SELECT '1663,' || (SELECT oid FROM pg_database) || ','"
 	  . " || pg_relation_filenode('t')");
@@ -215,8 +208,7 @@ sub check_claims
 	foreach my $lsn (@lsns)
 	{
 		my $wal = lsn_value($lsn) - lsn_value($lsn) % 8192;
-		my $ends = sprintf 'record ends of WAL page %X/%X', $wal >> 32,
-		  $wal & 0xFFFFFFFF;
+		my $ends = 'record ends of WAL page ' . lsn_text($wal);
 
 		foreach my $block (@blocks)
 		{

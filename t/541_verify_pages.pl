@@ -37,6 +37,48 @@ is( ask($session, "SELECT * FROM bb_verify(timeline => 'main',"
 		  . " level => 'pages', lsns => '{$lsns}')"),
 	'', 'nor at ' . @lsns . ' other LSNs');
 
+# --- a lost layer is one row a timeline, not one a page and LSN
+
+$store->safe_psql('postgres',
+	"SELECT bb_create_branch('twig', 'branch', (SELECT end_lsn FROM bb_timelines() WHERE timeline = 'branch'))");
+my $main = store_directory($store) . '/timelines/main/layers';
+
+# rows of a verification while a layer is away: timelines and kinds
+sub rows_without
+{
+	my ($layer, $arguments) = @_;
+
+	rename "$main/$layer", "$main/../away" or die;
+	my $rows = ask($session,
+		"SELECT DISTINCT timeline, kind, layer FROM bb_verify($arguments) ORDER BY 1, 2");
+	rename "$main/../away", "$main/$layer" or die;
+	return $rows;
+}
+
+my $old = ask($session,
+	q(SELECT layer FROM bb_layers() WHERE kind = 'image' AND timeline = 'main' ORDER BY bytes DESC LIMIT 1));
+my $new = ask($session,
+	"SELECT layer FROM bb_layers() WHERE kind = 'delta' AND start_lsn > '$middle' LIMIT 1");
+my $everywhere = join "\n", map { "$_|missing|$old" } qw(branch main twig);
+is(rows_without($old, "level => '$_'"), $everywhere,
+	"what branches read through is listed for them: $_")
+  foreach qw(objects blocks pages);
+is(rows_without($old, "timeline => 'main'"), $everywhere,
+	'also if only their ancestor is verified');
+is( ask($session, 'SELECT DISTINCT timeline, kind, layer FROM bb_findings ORDER BY 1'),
+	$everywhere, 'the view has them');
+is(rows_without($old, "timeline => '$_'"), "$_|missing|$old",
+	"and a verification of $_ knows what its ancestor lacked")
+  foreach qw(branch twig);
+like(ask($session, q(SELECT DISTINCT message FROM bb_findings WHERE timeline = 'twig')),
+	qr/^In its ancestor "main": object "timelines.main.layers.\Q$old\E" is missing/,
+	'which the message says');
+is(rows_without($new, ''), "main|missing|$new",
+	'a layer above their LSN does not concern them');
+ask($session, 'SELECT * FROM bb_verify()');
+is(ask($session, 'SELECT * FROM bb_findings'), '', 'all is there again');
+$store->safe_psql('postgres', "SELECT bb_drop_timeline('twig')");
+
 my $layers = $store->safe_psql('postgres', 'SELECT count(*) FROM bb_layers()');
 
 # the same after upkeep has merged layers and made images

@@ -1,9 +1,11 @@
 # bb_mend(): layers that are lost or broken are replaced from a second copy, and
-# by nothing but the bytes that the manifest describes.
+# by nothing but the bytes that the manifest describes.  What no copy has is
+# stored anew from the source, from a new base on.
 
 use strict;
 use warnings;
 use BBackup;
+use BBackup::Following;
 use BBackup::Files qw(write_file);
 use File::Copy;
 
@@ -172,5 +174,139 @@ query_is($store, $mend, "$newest|missing|t", 'which is mended, too');
 ok( $store->poll_query_until('postgres',
 		q(SELECT error IS NULL FROM bb_stat_upkeep WHERE store = 'bbackup')),
 	'and upkeep goes on');
+
+$store->stop;
+
+# --- from the source: a new base
+
+my $shop = new_followed_source('shop', '', '--wal-segsize=1',
+	'--data-checksums');
+$shop->safe_psql('postgres', q(
+CREATE TABLE big AS SELECT i, repeat(md5(i::text), 20) t
+	FROM generate_series(1, 40000) i;
+CREATE TABLE small AS SELECT i FROM generate_series(1, 1000) i;
+CREATE TABLE dropped AS SELECT i FROM generate_series(1, 1000) i;
+VACUUM FREEZE;
+));
+my $live = new_following_store('live', "bbackup.upkeep_cpu_share = 100\n"
+	  . "bbackup.layer_size = 2\nbbackup.compression = none\n");
+create_source($live, 'shop', $shop);
+$live->safe_psql('postgres',
+	"SELECT FROM bb_import_server('shop', checkpoint => 'fast')");
+my $live_directory = store_directory($live) . '/timelines/main/layers';
+my ($big) = $shop->safe_psql('postgres',
+	"SELECT format('1663/%s/%s', d.oid, pg_relation_filenode('big'))"
+	  . " FROM pg_database d WHERE datname = 'postgres'");
+my $small = $shop->safe_psql('postgres',
+	"SELECT pg_relation_filepath('small')");
+
+sub end_of_live
+{
+	return $live->safe_psql('postgres', 'SELECT end_lsn FROM bb_timelines()');
+}
+
+# mend_live - mend, and check what was said.
+sub mend_live
+{
+	my ($from, $layers, $name) = @_;
+	my ($rc, $out, $err) = $live->psql('postgres',
+		"SELECT layer, mended, message FROM bb_mend('main', $from)");
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($rc, 0, "$name: mended") or diag($err);
+	is_deeply([ sort map { (split /\|/)[0] } split /\n/, $out ],
+		[ sort @$layers ], "$name: each layer has a row");
+	is(scalar(grep { !/\|f\|.*\. (What it had is lost, but from|The end of the timeline is read without) / } split /\n/, $out),
+		0, "$name: which says what is lost");
+	like($err, qr/NOTICE:  timeline "main" has a new base.*gap from/s,
+		"$name: a notice says so");
+	my ($stored, $all) = $err =~ /and (\d+) of (\d+) pages were stored/;
+	return ($stored, $all);
+}
+
+# is_shop - a clone of the end has the rows of the source.
+sub is_shop
+{
+	my ($name) = @_;
+	my $clone = new_clone($name, fetch_backup($live));
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$clone->start;
+	same_dump((map { dump_all($_) } $clone, $shop),
+		"$name: the end is the source's");
+	$clone->command_ok([ 'pg_amcheck', '--all', '--install-missing' ],
+		"$name: pg_amcheck finds nothing");
+	$clone->stop;
+	$clone->clean_node;
+	return;
+}
+
+# one of the layers that have nothing but blocks of the large table
+my $narrow = $live->safe_psql('postgres',
+	"SELECT layer FROM bb_layers() WHERE kind = 'image' AND"
+	  . " start_key LIKE 'relation $big main%' AND end_key LIKE 'relation $big main%'"
+	  . ' ORDER BY start_key LIMIT 1');
+isnt($narrow, '', 'a layer has only blocks of one table');
+my $before = end_of_live();
+unlink "$live_directory/$narrow" or die;
+my ($failed) = $live->psql('postgres', backup_md5('bbackup'));
+isnt($failed, 0, 'without it there is no backup');
+$shop->safe_psql('postgres',
+	'UPDATE small SET i = -i; DROP TABLE dropped; UPDATE big SET i = -i WHERE i % 100 = 0');
+fails_like($live,
+	"SELECT FROM bb_rebase_server('shop', checkpoint => 'fast')",
+	qr/58P01: /, 'a rebase alone fails');
+my ($stored, $all) = mend_live(
+	"from_source => 'shop', checkpoint => 'fast'", [$narrow], 'one layer');
+cmp_ok($stored, '<', $all, "of $all pages, $stored are stored");
+is_shop('mended');
+query_is($live, "SELECT gap_start = '$before' AND gap_end IS NOT NULL FROM bb_gaps()",
+	't', 'there is a gap behind what was there');
+query_is($live, 'SELECT gaps FROM bb_window', '1', 'which the window shows');
+query_is($live,
+	"SELECT count(*) FROM bb_files('$before') WHERE path = '$small'", '1',
+	'before the gap, the rest is read as before');
+fails_like($live, backup_md5('bbackup', "lsn => '$before'"), qr/58P01: /,
+	'and what is lost is not');
+query_is($live,
+	"SELECT DISTINCT layer, start_lsn = '$before' OR start_lsn <= '$before',"
+	  . " end_lsn > '$before' FROM bb_verify()",
+	"$narrow|t|t", 'it is the only finding, and ends with the base');
+
+# it isn't needed any more
+my ($rc2, $out2, $err2) = $live->psql('postgres',
+	"SELECT layer, mended, message FROM bb_mend('main', from_source => 'shop')");
+like($out2, qr/^\Q$narrow\E\|f\|.*The end of the timeline is read without this layer\.$/,
+	'another call says that the end needs nothing');
+query_is($live, 'SELECT count(*) FROM bb_gaps()', '1', 'and makes no base');
+
+# the source is followed from there
+follow($live, 'shop');
+$shop->safe_psql('postgres', 'INSERT INTO small SELECT generate_series(1, 100)');
+ok(wait_now($live), 'the source is followed from the new base on');
+$live->safe_psql('postgres', 'SELECT bb_unfollow()');
+is_shop('followed');
+
+# all is lost
+my @all = split /\n/, $live->safe_psql('postgres', 'SELECT layer FROM bb_layers()');
+unlink "$live_directory/$_" or $_ eq $narrow or die foreach @all;
+($stored, $all) = mend_live("from_source => 'shop', checkpoint => 'fast'",
+	\@all, 'all layers');
+is($stored, $all, 'all pages are stored');
+is_shop('all_lost');
+
+# from a data directory
+@all = split /\n/, $live->safe_psql('postgres', 'SELECT layer FROM bb_layers()');
+unlink "$live_directory/$_" foreach @all;
+$shop->safe_psql('postgres', 'UPDATE small SET i = i + 1');
+$shop->stop;
+mend_live("from_directory => '@{[ $shop->data_dir ]}'", \@all, 'a directory');
+$shop->start;
+is_shop('from_directory');
+fails_like($live, "SELECT bb_mend('main')",
+	qr/22023: there is nothing to mend timeline "main" from/,
+	'something has to be named');
+fails_like($live, "SELECT bb_mend('main', from_source => 'shop', from_directory => '/tmp')",
+	qr/22023: arguments .* exclude each other/, 'but not all');
 
 done_testing();

@@ -63,6 +63,30 @@ cmp_ok(
 		"SELECT count(*) FROM bb_stat_upkeep_jobs WHERE job = 'copy' AND bytes_written > 0"),
 	'>=', 2, 'its jobs are listed');
 
+# Nothing that a copy needs goes unnoticed.
+fails_like($store, "DROP SERVER $_ CASCADE",
+	qr/2BP01: cannot drop server "$_" because it is used to copy .*bb_stop_replicating\('main', 'bbackup', '(second|third)'\)/s,
+	"server $_ cannot be dropped")
+  foreach 'second', 'third';
+fails_like($store, "SELECT bb_drop_timeline('main', 'second')",
+	qr/55006: .*is a copy that is kept up to date/,
+	'nor can a copy that would be made again');
+$store->safe_psql('postgres', 'CREATE ROLE alice;'
+	  . 'GRANT EXECUTE ON FUNCTION bb_detach_copy TO alice;'
+	  . 'GRANT USAGE ON FOREIGN SERVER third TO alice');
+fails_like(
+	$store,
+	"SET ROLE alice; SELECT bb_detach_copy('main', 'third')",
+	qr/were asked for by another role/,
+	'another role may not detach it');
+my ($rc, $out, $err) =
+  $store->psql('postgres', "SELECT bb_detach_copy('main', 'third')");
+like($err, qr/NOTICE:  timeline "main" of page store "bbackup" is not copied to "third" continuously any more/,
+	'a copy that is detached is not copied to any more');
+query_is($store, 'SELECT to_store FROM bb_stat_copies', 'second',
+	'and is no row any more');
+$store->safe_psql('postgres', 'DROP SERVER third');
+
 # The end.
 fails_like($store, "SELECT * FROM bb_move('main', 'bbackup', 'second')",
 	qr/is copied continuously, and cannot be moved/, 'it cannot be moved');
@@ -74,8 +98,7 @@ fails_like(
 	qr/were asked for by another role/,
 	'another role may not end it');
 $store->safe_psql('postgres',
-	"SELECT bb_stop_replicating('main', 'bbackup', '$_')")
-  foreach 'second', 'third';
+	"SELECT bb_stop_replicating('main', 'bbackup', 'second')");
 query_is($store, 'SELECT count(*) FROM bb_stat_copies', 0, 'it ends');
 fails_like(
 	$store,
@@ -87,7 +110,23 @@ fails_like(
 	"BEGIN READ ONLY; SELECT * FROM bb_replicate('main', 'bbackup', 'second', continuously => true)",
 	qr/cannot execute bb_replicate\(\) in a read-only transaction/,
 	'a transaction that only reads cannot ask for it');
+
+# A source that is dropped, and made again.
+$store->safe_psql('postgres',
+	"SELECT * FROM bb_replicate('main', 'bbackup', 'second', continuously => true)");
+($rc, $out, $err) =
+  $store->psql('postgres', "SELECT bb_drop_timeline('main')");
+like($err, qr/NOTICE:  the copy of timeline "main" in page store "second" is not updated any more.*bb_detach_copy\('main', 'second'\)/s,
+	'who drops a source is told of its copy');
+query_is($store, 'SELECT problem, copy_lsn IS NOT NULL FROM bb_stat_copies',
+	'timeline "main" does not exist in page store "bbackup"|t',
+	'which is seen');
+import_directory($store, $base);
+wait_for_copies("last_error ~ 'is not a copy of the one'",
+	'a timeline of the same name is not copied over it');
+is($store->safe_psql('postgres', backup_md5('second')), $right,
+	'the copy stays');
 $store->safe_psql('postgres', "SELECT bb_detach_copy('main', 'second')");
-pass('the copies stay');
+query_is($store, 'SELECT count(*) FROM bb_stat_copies', 0, 'and is detached');
 
 done_testing();

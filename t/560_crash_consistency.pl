@@ -33,15 +33,7 @@ system_or_bail('make', '-s', '-C', 'test/crash', "OUT=$base", "CC=$cc");
 # ---- a store with a pin, a branch, and much to do
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_archiving_source('source', $archive, '',
-	'--wal-segsize=1', '--data-checksums');
-$source->safe_psql('template1', $_)
-  foreach ('DROP DATABASE postgres',
-	'ALTER DATABASE template0 IS_TEMPLATE false',
-	'DROP DATABASE template0',
-	'CREATE TABLE t AS SELECT i, md5(i::text) AS m FROM generate_series(1, 9000) i',
-	'CREATE INDEX ON t (i)',
-	'VACUUM t');
+my $source = new_small_source('source', $archive);
 my $cold = cold_backup($source);
 my $store = new_store('store', q(
 bbackup.layer_size = 1MB

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "backup/content.h"
+#include "base/compat.h"
 #include "base/foreigntext.h"
 #include "members/filelist.h"
 #include "pagestore/blockread.h"
@@ -30,6 +31,7 @@ struct BbContentReader
 	BbBlockScan blocks;
 	BbZeroRuns	zeros;
 	BbParallel *parallel; /* workers for relation blocks; NULL: none */
+	bool		points;	  /* read blocks one by one, not by the scan */
 
 	BbMember	member;
 	uint64		at;	 /* bytes of it already returned */
@@ -38,8 +40,11 @@ struct BbContentReader
 	uint8		wal[XLOG_BLCKSZ]; /* the page returned last */
 };
 
-BbContentReader *
-bb_content_new(const BbBackupPlan *plan)
+/* Fewer blocks than these are read one by one: a scan costs as much to begin. */
+#define SCAN_FROM 4
+
+static BbContentReader *
+new_reader(const BbSnapshot *snapshot)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup content",
@@ -51,14 +56,29 @@ bb_content_new(const BbBackupPlan *plan)
 					 "the control file is one piece");
 
 	reader->context = context;
-	reader->snapshot = &plan->snapshot;
-	reader->seed = plan->seed;
-	bb_blockscan_init(&reader->blocks, &plan->snapshot);
-	bb_zeroruns_init(&reader->zeros, &plan->snapshot);
-	memcpy(reader->control, &plan->seed->control, sizeof(ControlFileData));
+	reader->snapshot = snapshot;
+	bb_blockscan_init(&reader->blocks, snapshot);
+	bb_zeroruns_init(&reader->zeros, snapshot);
 
 	MemoryContextSwitchTo(old_context);
 	return reader;
+}
+
+BbContentReader *
+bb_content_new(const BbBackupPlan *plan)
+{
+	BbContentReader *reader = new_reader(&plan->snapshot);
+
+	reader->seed = plan->seed;
+	memcpy(reader->control, plan->seed->control.bytes,
+		   plan->major->control_size);
+	return reader;
+}
+
+BbContentReader *
+bb_content_new_at(const BbSnapshot *snapshot)
+{
+	return new_reader(snapshot);
 }
 
 void
@@ -80,6 +100,7 @@ bb_content_begin(const BbReqCtx *ctx, BbContentReader *reader,
 {
 	reader->member = *member;
 	reader->at = 0;
+	reader->points = false;
 	INIT_CRC32C(reader->crc);
 }
 
@@ -90,7 +111,7 @@ report_missing(const BbContentReader *reader, const BbKey *key)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("block of file \"%s\" is missing in the page store",
 					reader->member.path),
-			 errdetail("There is no %s at %X/%X.", bb_key_text(key),
+			 errdetail("There is no %s at " BB_LSN_FORMAT ".", bb_key_text(key),
 					   LSN_FORMAT_ARGS(reader->snapshot->lsn))));
 }
 
@@ -116,7 +137,7 @@ check_length(const BbContentReader *reader, const BbKey *key, uint32 actual,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("block of file \"%s\" has a wrong length in the page store",
 						reader->member.path),
-				 errdetail("%s has %u bytes at %X/%X; they should be %u.",
+				 errdetail("%s has %u bytes at " BB_LSN_FORMAT "; they should be %u.",
 						   bb_key_text(key), actual,
 						   LSN_FORMAT_ARGS(reader->snapshot->lsn), expected)));
 }
@@ -178,7 +199,7 @@ read_relation(const BbReqCtx *ctx, BbContentReader *reader)
 									   member->source.relation.fork, block);
 	const uint8 *data;
 
-	if (member->source.relation.fork == INIT_FORKNUM)
+	if (member->source.relation.fork == INIT_FORKNUM || reader->points)
 		return get_block(ctx, reader, &key, BLCKSZ);
 	data = shared_block(ctx, reader, &key);
 	return data != NULL ? data : scan_block(ctx, reader, &key);
@@ -192,7 +213,8 @@ read_slru(const BbReqCtx *ctx, BbContentReader *reader)
 										member->source.slru.segment,
 										reader->at / BLCKSZ);
 
-	return scan_block(ctx, reader, &key);
+	return reader->points ? get_block(ctx, reader, &key, BLCKSZ)
+						  : scan_block(ctx, reader, &key);
 }
 
 /* The state, as the page store has it, and after it its CRC. */
@@ -216,6 +238,68 @@ read_twophase(const BbReqCtx *ctx, BbContentReader *reader, uint32 *length)
 	data = get_block(ctx, reader, &key, *length);
 	COMP_CRC32C(reader->crc, data, *length);
 	return data;
+}
+
+/* The key of the block of a relation or SLRU segment at a byte offset. */
+static BbKey
+block_key(const BbMember *member, uint64 offset)
+{
+	if (member->content == BB_CONTENT_SLRU)
+		return bb_key_slru_block(member->source.slru.slru,
+								 member->source.slru.segment, offset / BLCKSZ);
+	return bb_key_rel_block(member->source.relation.spc,
+							member->source.relation.db,
+							member->source.relation.rel,
+							member->source.relation.fork,
+							member->source.relation.first + offset / BLCKSZ);
+}
+
+/* Choose how the blocks in a range are read. */
+static void
+choose_way(BbContentReader *reader, uint64 offset, uint64 length)
+{
+	BbKey		first = block_key(&reader->member, offset);
+	BbKey		end = block_key(&reader->member, offset + length);
+	bool		follows = reader->blocks.scan != NULL &&
+		bb_key_compare(&reader->blocks.at, &first) == 0;
+
+	reader->points = !follows && length < SCAN_FROM * BLCKSZ;
+	if (!reader->points)
+		bb_blockscan_until(&reader->blocks, &end);
+}
+
+/*
+ * Read a two-phase file up to the piece that has a byte: the CRC, its last piece, is
+ * of all of it.
+ */
+static void
+skip_twophase(const BbReqCtx *ctx, BbContentReader *reader, uint64 offset)
+{
+	uint64		state_size = reader->member.size - sizeof(pg_crc32c);
+	const uint8 *data;
+	uint32		piece;
+
+	while (reader->at < state_size &&
+		   reader->at + Min(BLCKSZ, state_size - reader->at) <= offset)
+		(void) bb_content_next(ctx, reader, &data, &piece);
+}
+
+uint64
+bb_content_seek(const BbReqCtx *ctx, BbContentReader *reader, uint64 offset,
+				uint64 length)
+{
+	const BbMember *member = &reader->member;
+
+	Assert(offset + length <= member->size);
+	if (member->content == BB_CONTENT_TWOPHASE)
+		skip_twophase(ctx, reader, offset);
+	else
+		reader->at = offset - offset % BB_PIECE_MAX;
+	if (member->content == BB_CONTENT_RELATION ||
+		member->content == BB_CONTENT_SLRU)
+		choose_way(reader, reader->at,
+				   TYPEALIGN64(BLCKSZ, offset + length - reader->at));
+	return reader->at;
 }
 
 bool
@@ -281,67 +365,4 @@ bb_content_next(const BbReqCtx *ctx, BbContentReader *reader,
 
 	reader->at += *length;
 	return true;
-}
-
-/* Find the member of a full backup that has this path. */
-static void
-find_member(const BbReqCtx *ctx, BbFileList *list, const char *path,
-			XLogRecPtr lsn, BbMember *member)
-{
-	while (bb_filelist_next(ctx, list, member))
-	{
-		if (!bb_text_names(path, member->path))
-			continue;
-		if (member->kind == BB_MEMBER_DIRECTORY)
-			ereport(ERROR,
-					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("\"%s\" is a directory", path)));
-		if (member->size > MaxAllocSize - VARHDRSZ)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("file \"%s\" is too large for a bytea", path),
-					 errdetail("It has " UINT64_FORMAT " bytes.",
-							   member->size)));
-		return;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_FILE),
-			 errmsg("there is no file \"%s\" at %X/%X", path,
-					LSN_FORMAT_ARGS(lsn)),
-			 errhint("bb_files() lists the files; paths are relative to the "
-					 "data directory.")));
-}
-
-bytea *
-bb_file_read(const BbReqCtx *ctx, const BbSnapshot *snapshot, const char *path)
-{
-	BbBackupOptions options = bb_options_defaults();
-	BbBackupPlan *plan;
-	BbFileList *list;
-	BbContentReader *reader;
-	BbMember	member;
-	bytea	   *file;
-	char	   *to;
-	const uint8 *data;
-	uint32		length;
-
-	/* a manifest would have to read all other files */
-	options.manifest = BB_MANIFEST_NO;
-	plan = bb_plan_new(ctx, snapshot, &options);
-	list = bb_filelist_new(plan);
-	find_member(ctx, list, path, snapshot->lsn, &member);
-
-	file = palloc(VARHDRSZ + member.size);
-	SET_VARSIZE(file, VARHDRSZ + member.size);
-	to = VARDATA(file);
-	reader = bb_content_new(plan);
-	bb_content_begin(ctx, reader, &member);
-	while (bb_content_next(ctx, reader, &data, &length))
-	{
-		memcpy(to, data, length);
-		to += length;
-	}
-	bb_content_close(reader);
-	bb_filelist_close(list);
-	return file;
 }

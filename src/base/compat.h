@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs between PostgreSQL 15, 16, 17 and 18, in one place.
+ *	  What differs between PostgreSQL 15, 16, 17, 18 and 19, in one place.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,16 +9,19 @@
 #define BB_COMPAT_H
 
 #include "access/heapam_xlog.h"
+#include "access/xlogdefs.h"
 #include "access/xlogreader.h"
 #include "common/relpath.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
+#include "storage/bufpage.h"
 #include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
 #include "storage/relfilelocator.h"
 #include "varatt.h"
 #else
@@ -50,36 +53,56 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
-/* pg_twophase/ file names carry the epoch from 17 on. */
-#if PG_VERSION_NUM >= 170000
-#define BB_TWOPHASE_NAME_LENGTH 16
+/* 19 has a name for this attribute, and takes no comment for it. */
+#ifndef pg_fallthrough
+#define pg_fallthrough __attribute__((fallthrough))
+#endif
+
+/* 19 renamed RepOriginId, and PageSetChecksumInplace. */
+#if PG_VERSION_NUM >= 190000
+typedef ReplOriginId RepOriginId;
+#define InvalidRepOriginId InvalidReplOriginId
 #else
-#define BB_TWOPHASE_NAME_LENGTH 8
+#define PageSetChecksum(page, block) PageSetChecksumInplace(page, block)
 #endif
 
 /*
- * pg_filenode.map begins with a magic number, ends with the CRC of all bytes
- * before it, and has a fixed size (RelMapFile in PostgreSQL's relmapper.c).
+ * Up to 18, a buffer that was dropped is the next one that is taken (freelist.c).
+ * From 19 on, there is no list of free buffers: the clock hand takes the next
+ * one in turn.
  */
-#define BB_RELMAP_MAGIC 0x592717
-#if PG_VERSION_NUM >= 160000
-#define BB_RELMAP_CRC_AT 520
-#define BB_RELMAP_SIZE 524
+#if PG_VERSION_NUM < 190000
+#define BB_HAVE_FREE_BUFFERS true
 #else
-#define BB_RELMAP_CRC_AT 504
-#define BB_RELMAP_SIZE 512
+#define BB_HAVE_FREE_BUFFERS false
 #endif
 
-/* 17 introduced the directory of WAL summaries. */
-#if PG_VERSION_NUM >= 170000
-#define BB_HAVE_WAL_SUMMARIES
+/*
+ * How the server writes an LSN, as pg_lsn_out() does; it takes LSN_FORMAT_ARGS().
+ * Messages show an LSN as SQL does.
+ */
+#if PG_VERSION_NUM >= 190000
+#define BB_LSN_FORMAT "%X/%08X"
+#else
+#define BB_LSN_FORMAT "%X/%X"
 #endif
 
-/* 17 introduced version 2 of backup_manifest, with the system identifier. */
-#if PG_VERSION_NUM >= 170000
-#define BB_BACKUP_MANIFEST_VERSION 2
+/* The arguments of a signal handler, for another handler. */
+#if PG_VERSION_NUM >= 190000
+#define BB_SIGNAL_ARGS postgres_signal_arg, pg_siginfo
 #else
-#define BB_BACKUP_MANIFEST_VERSION 1
+#define BB_SIGNAL_ARGS postgres_signal_arg
+#endif
+
+/*
+ * Offsets of members of multixacts have 64 bits from 19 on.  The segments of
+ * members then have names of 15 digits.
+ */
+#if PG_VERSION_NUM >= 190000
+#define BB_HAVE_LONG_OFFSETS
+#define BB_MAX_MULTIXACT_OFFSET PG_UINT64_MAX
+#else
+#define BB_MAX_MULTIXACT_OFFSET PG_UINT32_MAX
 #endif
 
 /* 16 renamed RelFileNode to RelFileLocator. */
@@ -101,6 +124,39 @@ typedef RelFileNode BbRelLocator;
 #define BB_LOCATOR_REL(locator) ((locator).relNode)
 #define BB_LOCATOR_EQUALS(a, b) RelFileNodeEquals(a, b)
 #define BB_DECODED_LOCATOR(block) ((block)->rnode)
+#endif
+
+/*
+ * bb_compat_attribute_set - end a change of a column of a descriptor.
+ *
+ * From 18 on a descriptor has the main facts of each column twice.
+ */
+static inline void
+bb_compat_attribute_set(TupleDesc desc, int i)
+{
+#if PG_VERSION_NUM >= 180000
+	populate_compact_attribute(desc, i);
+#else
+	TupleDescAttr(desc, i)->attcacheoff = -1;
+#endif
+}
+
+/*
+ * Create the path of a scan of a foreign table that keeps no order.  17 added the
+ * join clauses that a path heeds, 18 the number of disabled nodes.
+ */
+#if PG_VERSION_NUM >= 180000
+#define BB_FOREIGNSCAN_PATH(root, rel, rows, startup, total, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL,   \
+							outer, NULL, NIL, private)
+#elif PG_VERSION_NUM >= 170000
+#define BB_FOREIGNSCAN_PATH(root, rel, rows, startup, total, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL,      \
+							outer, NULL, NIL, private)
+#else
+#define BB_FOREIGNSCAN_PATH(root, rel, rows, startup, total, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL,      \
+							outer, NULL, private)
 #endif
 
 /* Drop a relation's buffers, of all forks, without writing them. */
@@ -156,31 +212,6 @@ bb_compat_forget_invalidations(XLogReaderState *record)
 }
 
 /*
- * bb_compat_relation_path - write the path of a permanent relation's fork.
- */
-static inline void
-bb_compat_relation_path(char *path, size_t size, Oid spc, Oid db, Oid rel,
-						ForkNumber fork)
-{
-#if PG_VERSION_NUM >= 180000
-	RelPathStr	made = GetRelationPath(db, spc, rel, INVALID_PROC_NUMBER,
-									   fork);
-
-	strlcpy(path, made.str, size);
-#else
-#if PG_VERSION_NUM >= 170000
-	char	   *made = GetRelationPath(db, spc, rel, INVALID_PROC_NUMBER,
-									   fork);
-#else
-	char	   *made = GetRelationPath(db, spc, rel, InvalidBackendId, fork);
-#endif
-
-	strlcpy(path, made, size);
-	pfree(made);
-#endif
-}
-
-/*
  * bb_compat_backend_status - return entry i, counted from 1, of the local copy.
  */
 static inline PgBackendStatus *
@@ -217,6 +248,16 @@ bb_compat_server_usage(Oid server, Oid user)
 	return object_aclcheck(ForeignServerRelationId, server, user, ACL_USAGE);
 #else
 	return pg_foreign_server_aclcheck(server, user, ACL_USAGE);
+#endif
+}
+
+static inline AclResult
+bb_compat_schema_usage(Oid schema, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, user, ACL_USAGE);
+#else
+	return pg_namespace_aclcheck(schema, user, ACL_USAGE);
 #endif
 }
 

@@ -24,6 +24,13 @@ typedef enum BbCompression
 #define BB_COMPRESSION_DEFAULT BB_COMPRESSION_NONE
 #endif
 
+/* The best method of this build for blocks that are kept for long. */
+#ifdef USE_ZSTD
+#define BB_COMPRESSION_SMALL BB_COMPRESSION_ZSTD
+#else
+#define BB_COMPRESSION_SMALL BB_COMPRESSION_DEFAULT
+#endif
+
 extern bool bb_compression_available(BbCompression method);
 
 /* An upper bound for the output of bb_compress. */

@@ -9,6 +9,7 @@
 
 #include "access/xlogdefs.h"
 #include "base/codec.h"
+#include "base/compat.h"
 #include "base/key.h"
 
 /* Where the fields are; see key.h. */
@@ -112,6 +113,12 @@ bb_key_range_all(void)
 	return range_of_kinds(0, KIND_LIMIT);
 }
 
+BbKeyRange
+bb_key_range_events(void)
+{
+	return range_of_kinds(BB_KEY_COMMIT_TIME, BB_KEY_TABLESPACE);
+}
+
 BbKey
 bb_key_next(const BbKey *key)
 {
@@ -140,9 +147,13 @@ bb_key_text(const BbKey *key)
 		case BB_KEY_COMMIT_TIME:
 			return pstrdup("commit time");
 		case BB_KEY_RECORD_ENDS:
-			return psprintf("record ends of WAL page %X/%X",
+			return psprintf("record ends of WAL page " BB_LSN_FORMAT,
 							LSN_FORMAT_ARGS((((uint64) f.db << 32) | f.rel) *
 											XLOG_BLCKSZ));
+		case BB_KEY_RESTORE_POINT:
+			return pstrdup("restore point");
+		case BB_KEY_TARGETS_FROM:
+			return pstrdup("start of xids and restore points");
 		case BB_KEY_TABLESPACE:
 			return psprintf("tablespace %u", f.spc);
 		case BB_KEY_DATABASE:

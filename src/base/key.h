@@ -18,8 +18,10 @@
  *	------------------- ----------- -------- -------- ----- ------- --------
  *	CONTROL_FILE		-			-		 -		  -		-		ControlFileData, as on disk
  *	CHECKPOINT			-			-		 -		  -		-		CheckPoint, as in the control file
- *	COMMIT_TIME			-			-		 -		  -		-		i64: TimestampTz of the commit or abort that ends at the LSN
+ *	COMMIT_TIME			-			-		 -		  -		-		the commit or abort that ends at the LSN: see events.h
  *	RECORD_ENDS			-			page hi	 page lo  -		-		u16 each: where records end in the WAL page (LSN / XLOG_BLCKSZ)
+ *	RESTORE_POINT		-			-		 -		  -		-		the restore point that ends at the LSN: see events.h
+ *	TARGETS_FROM		-			-		 -		  -		-		u64: LSN from which on xids and restore points are known
  *	TABLESPACE			tablespace	-		 -		  -		-		its location, as text
  *	DATABASE			tablespace	database -		  -		-		u8: BB_DATABASE_* flags
  *	FILE_ENTRY			-			-		 ordinal  -		-		see catalog.h
@@ -55,6 +57,8 @@ typedef enum BbKeyKind
 	BB_KEY_CHECKPOINT = 0x02,
 	BB_KEY_COMMIT_TIME = 0x03,
 	BB_KEY_RECORD_ENDS = 0x04,
+	BB_KEY_RESTORE_POINT = 0x05,
+	BB_KEY_TARGETS_FROM = 0x06,
 	BB_KEY_TABLESPACE = 0x10,
 	BB_KEY_DATABASE = 0x11,
 	BB_KEY_FILE_ENTRY = 0x20,
@@ -127,6 +131,12 @@ extern BbKey bb_key_twophase_block(uint64 xid, uint32 block);
  */
 extern BbKeyRange bb_key_range_kind(BbKeyKind kind);
 extern BbKeyRange bb_key_range_all(void);
+
+/*
+ * bb_key_range_events - return the range of the kinds that are events: their values
+ * are whole, and in no image that upkeep makes (events.h).
+ */
+extern BbKeyRange bb_key_range_events(void);
 
 /*
  * bb_key_next - return the smallest key that is greater than "key".

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/pagecheck.h"
 #include "storage/checksum.h"
 
@@ -49,7 +50,8 @@ bb_pagecheck(Page page, BlockNumber block, bool checksums, XLogRecPtr end_lsn)
 			header->pd_flags, header->pd_lower, header->pd_upper,
 			header->pd_special);
 	if (PageGetLSN(page) > end_lsn)
-		return psprintf("Its LSN is %X/%X, but WAL ends at %X/%X.",
+		return psprintf("Its LSN is " BB_LSN_FORMAT
+						", but WAL ends at " BB_LSN_FORMAT ".",
 						LSN_FORMAT_ARGS(PageGetLSN(page)),
 						LSN_FORMAT_ARGS(end_lsn));
 	return NULL;

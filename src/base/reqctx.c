@@ -219,6 +219,8 @@ bb_task_kind_name(BbTaskKind kind)
 		 [BB_TASK_UPKEEP] = "upkeep",
 		 [BB_TASK_VERIFY] = "verify",
 		 [BB_TASK_COPY] = "copy",
+		 [BB_TASK_TABLE_READ] = "table read",
+		 [BB_TASK_BLOCK_READ] = "block read",
 		 [BB_TASK_UNIT_TEST] = "unit test"};
 
 	return names[kind];

@@ -63,6 +63,8 @@ typedef enum BbTaskKind
 	BB_TASK_UPKEEP,		/* layers are merged, made or removed */
 	BB_TASK_VERIFY,		/* layers are checked */
 	BB_TASK_COPY,		/* timelines are copied between stores */
+	BB_TASK_TABLE_READ, /* a table of the past */
+	BB_TASK_BLOCK_READ, /* blocks for a clone, or for another server */
 	BB_TASK_UNIT_TEST
 } BbTaskKind;
 #define BB_TASK_KIND_COUNT (BB_TASK_UNIT_TEST + 1)

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 
+#include "base/bindirs.h"
 #include "base/compress.h"
 #include "base/reqctx.h"
 #include "base/settings.h"
@@ -24,9 +25,11 @@ int			bb_setting_redo_processes = 2;
 int			bb_setting_redo_timeout_ms = 60000;
 char	   *bb_setting_redo_preload_libraries = "";
 bool		bb_setting_redo_seccomp = true;
+char	   *bb_setting_redo_bindir = "";
 int			bb_setting_s3_timeout_s = 30;
 int			bb_setting_s3_retry_time_s = 60;
 char	   *bb_setting_s3_ca_file = "";
+char	   *bb_setting_as_of = NULL;
 int			bb_setting_download_behavior = BB_DOWNLOAD_ALLOW;
 bool		bb_setting_download_error_as_warn = false;
 int			bb_setting_eviction_threshold_s = 0;
@@ -39,10 +42,17 @@ bool		bb_setting_upkeep = false;
 int			bb_setting_upkeep_naptime_s = 60;
 int			bb_setting_upkeep_rate_mb = 0;
 int			bb_setting_upkeep_cpu_share = 50;
+int			bb_setting_upkeep_compression = BB_COMPRESSION_SMALL;
 int			bb_setting_merge_layers = 7;
-int			bb_setting_image_percent = 50;
+int			bb_setting_image_percent = 100;
 int			bb_setting_cache_free_space_mb = 0;
 int			bb_setting_verify_interval_s = 7 * 86400;
+int			bb_setting_restore_test_interval_s = 0;
+bool		bb_setting_restore_test_start = false;
+char	   *bb_setting_restore_test_query = "";
+char	   *bb_setting_restore_test_directory = "";
+
+bool		bb_settings_defined = false;
 
 static const struct config_enum_entry compression_options[] =
 	{{"none", BB_COMPRESSION_NONE, false},
@@ -98,6 +108,14 @@ bb_settings_init(void)
 		&bb_setting_call_timeout_ms, 0, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
 		NULL, NULL, NULL);
 
+	DefineCustomStringVariable(
+		"bbackup.as_of",
+		"Sets when tables of the past are read that do not say so themselves.",
+		"An LSN, a time, an interval such as \"-10 min\", or a recovery target "
+		"such as \"name:RESTORE_POINT\". An empty string means the end of the "
+		"timeline.",
+		&bb_setting_as_of, "", PGC_USERSET, 0, NULL, NULL, NULL);
+
 	DefineCustomEnumVariable("bbackup.compression",
 							 "Sets the compression method of new layers.",
 							 NULL, &bb_setting_compression,
@@ -141,6 +159,13 @@ bb_settings_init(void)
 		"Restricts the system calls of redo helpers by seccomp.",
 		"If this is on and seccomp is not available, redo fails.",
 		&bb_setting_redo_seccomp, true, PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable(
+		"bbackup.redo_bindir",
+		"Lists directories with the programs of other major versions, for redo of their pages.",
+		"Each element has the form VERSION=DIRECTORY. bbackup has to be installed there, too.",
+		&bb_setting_redo_bindir, "", PGC_SUSET, GUC_SUPERUSER_ONLY,
+		bb_bindirs_check, NULL, NULL);
 
 	DefineCustomIntVariable(
 		"bbackup.s3_timeout",
@@ -238,6 +263,12 @@ bb_settings_init(void)
 		&bb_setting_upkeep_cpu_share, 50, 1, 100, PGC_USERSET, 0, NULL, NULL,
 		NULL);
 
+	DefineCustomEnumVariable(
+		"bbackup.upkeep_compression",
+		"Sets the compression method of layers that upkeep writes.", NULL,
+		&bb_setting_upkeep_compression, BB_COMPRESSION_SMALL,
+		compression_options, PGC_USERSET, 0, NULL, NULL, NULL);
+
 	DefineCustomIntVariable(
 		"bbackup.merge_layers",
 		"Sets the number of delta layers that a read of a page may have to "
@@ -252,7 +283,7 @@ bb_settings_init(void)
 		"Sets the size of the changes since an image at which upkeep makes "
 		"a new one, in percent of the image.",
 		"A value of 0 turns this off: upkeep makes no images.",
-		&bb_setting_image_percent, 50, 0, 10000, PGC_USERSET, 0, NULL, NULL,
+		&bb_setting_image_percent, 100, 0, 10000, PGC_USERSET, 0, NULL, NULL,
 		NULL);
 
 	DefineCustomIntVariable(
@@ -276,5 +307,31 @@ bb_settings_init(void)
 		"A value of 0 turns this off.", &bb_setting_verify_interval_s,
 		7 * 86400, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
+	DefineCustomIntVariable(
+		"bbackup.restore_test_interval",
+		"Sets how often the background process of bbackup.upkeep does a restore test of each timeline.",
+		"A value of 0 turns this off.", &bb_setting_restore_test_interval_s, 0,
+		0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable(
+		"bbackup.restore_test_start",
+		"Lets these tests start a server, instead of only making a backup.",
+		NULL, &bb_setting_restore_test_start, false, PGC_SIGHUP, 0, NULL, NULL,
+		NULL);
+
+	DefineCustomStringVariable(
+		"bbackup.restore_test_query",
+		"Sets the query that these servers have to answer in each database.",
+		"An empty string means that the tables are counted.",
+		&bb_setting_restore_test_query, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable(
+		"bbackup.restore_test_directory",
+		"Sets the directory in which restored servers are started.",
+		"An empty string means the directory of temporary files in the data directory.",
+		&bb_setting_restore_test_directory, "", PGC_SUSET, GUC_SUPERUSER_ONLY,
+		check_directory, NULL, NULL);
+
 	MarkGUCPrefixReserved("bbackup");
+	bb_settings_defined = true;
 }

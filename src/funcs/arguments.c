@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 const BbReqCtx *
 bb_call_of(FunctionCallInfo fcinfo, BbTaskKind kind)

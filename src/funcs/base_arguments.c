@@ -13,6 +13,16 @@
 #include "stores/source_access.h"
 #include "stores/store_access.h"
 
+BbFetcher *
+bb_arg_fetcher(FunctionCallInfo fcinfo, int n)
+{
+	if (PG_ARGISNULL(n))
+		return NULL;
+	bb_call_need_role(ROLE_PG_EXECUTE_SERVER_PROGRAM,
+					  "pg_execute_server_program", "run restore_command");
+	return bb_fetcher_new(bb_arg_text(fcinfo, n, "restore_command"));
+}
+
 BbBaseDirectory
 bb_arg_base_directory(FunctionCallInfo fcinfo, const BbReqCtx *ctx)
 {
@@ -22,9 +32,28 @@ bb_arg_base_directory(FunctionCallInfo fcinfo, const BbReqCtx *ctx)
 	base.timeline = bb_arg_text(fcinfo, 2, "timeline");
 	if (!PG_ARGISNULL(3))
 		base.wal_directory = bb_arg_text(fcinfo, 3, "wal_directory");
+	base.fetcher = bb_arg_fetcher(fcinfo, 4);
 	base.objects = bb_store_open(ctx, server, base.timeline);
 	bb_call_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
 					  "import a data directory");
+	return base;
+}
+
+BbBaseCopy
+bb_arg_base_copy(FunctionCallInfo fcinfo, const BbReqCtx *ctx)
+{
+	BbBaseCopy	base = {0};
+	const char *server = bb_arg_name(fcinfo, 0, "store");
+
+	base.timeline = bb_arg_text(fcinfo, 1, "timeline");
+	if (!PG_ARGISNULL(2))
+	{
+		bb_call_need_role(ROLE_PG_READ_SERVER_FILES, "pg_read_server_files",
+						  "read WAL from a directory of the server");
+		base.wal_directory = bb_arg_text(fcinfo, 2, "wal_directory");
+	}
+	base.fetcher = bb_arg_fetcher(fcinfo, 3);
+	base.objects = bb_store_open(ctx, server, base.timeline);
 	return base;
 }
 

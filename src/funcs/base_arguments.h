@@ -2,7 +2,7 @@
  *
  * base_arguments.h
  *	  Arguments of the functions that store a base: bb_import_directory(),
- *	  bb_import_server(), bb_rebase_directory(), bb_rebase_server().
+ *	  bb_import_copy(), bb_import_server(), bb_rebase_directory(), bb_rebase_server().
  *
  * The privileges for them are checked, too.  What is opened belongs to
  * CurrentMemoryContext.
@@ -15,21 +15,45 @@
 #ifndef BB_BASE_ARGUMENTS_H
 #define BB_BASE_ARGUMENTS_H
 
+#include "archive/fetch.h"
 #include "funcs/arguments.h"
 #include "import/server_import.h"
 #include "objstore/objstore.h"
 
-/* (directory text, store name, timeline text, wal_directory text) */
+/*
+ * (directory text, store name, timeline text, wal_directory text,
+ * restore_command text)
+ */
 typedef struct BbBaseDirectory
 {
 	BbObjectStore *objects;
 	const char *timeline;
 	const char *directory;
 	const char *wal_directory; /* NULL: its pg_wal */
+	BbFetcher  *fetcher;	   /* NULL: no restore_command */
 } BbBaseDirectory;
+
+/*
+ * Returns a fetcher for argument n, "restore_command"; NULL: it is NULL.
+ */
+extern BbFetcher *bb_arg_fetcher(FunctionCallInfo fcinfo, int n);
 
 extern BbBaseDirectory bb_arg_base_directory(FunctionCallInfo fcinfo,
 											 const BbReqCtx *ctx);
+
+/*
+ * (store name, timeline text, wal_directory text, restore_command text)
+ */
+typedef struct BbBaseCopy
+{
+	BbObjectStore *objects;
+	const char *timeline;
+	const char *wal_directory; /* NULL: the stream's */
+	BbFetcher  *fetcher;	   /* NULL: no restore_command */
+} BbBaseCopy;
+
+extern BbBaseCopy bb_arg_base_copy(FunctionCallInfo fcinfo,
+								   const BbReqCtx *ctx);
 
 /*
  * (source name, store name, timeline text, checkpoint text, max_rate integer)

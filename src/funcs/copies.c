@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/caught.h"
 #include "base/foreigntext.h"
 #include "base/settings.h"
 #include "foreign/foreign.h"
@@ -18,7 +19,6 @@
 #include "stats/shared.h"
 #include "stores/replicating.h"
 #include "stores/store_access.h"
-#include "upkeep/mend.h"
 #include "upkeep/move.h"
 #include "upkeep/pace.h"
 #include "upkeep/replicate.h"
@@ -31,7 +31,6 @@
 BB_SQL_FUNCTION(bb_sql_replicate);
 BB_SQL_FUNCTION(bb_sql_move);
 BB_SQL_FUNCTION(bb_sql_detach_copy);
-BB_SQL_FUNCTION(bb_sql_mend);
 BB_SQL_FUNCTION(bb_sql_stop_replicating);
 BB_SQL_FUNCTION(bb_sql_get_stat_copies);
 
@@ -125,20 +124,12 @@ check_not_followed(const char *store, const char *timeline)
 static void
 check_not_replicated(const char *store, const char *timeline)
 {
-	ListCell   *cell;
-
-	foreach(cell, bb_replicating_all())
-	{
-		const BbReplicating *row = lfirst(cell);
-
-		if (strcmp(row->timeline, timeline) == 0 &&
-			strcmp(row->from_store, store) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("timeline \"%s\" of page store \"%s\" is copied continuously, and cannot be moved",
-							timeline, store),
-					 errhint("Call bb_stop_replicating() first.")));
-	}
+	if (bb_replicating_from(store, timeline) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("timeline \"%s\" of page store \"%s\" is copied continuously, and cannot be moved",
+						timeline, store),
+				 errhint("Call bb_stop_replicating() first.")));
 }
 
 /* bb_move(timeline text, from_store name, to_store name) */
@@ -160,19 +151,6 @@ bb_sql_move_body(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* bb_detach_copy(timeline text, store name) */
-static Datum
-bb_sql_detach_copy_body(PG_FUNCTION_ARGS)
-{
-	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_MANAGEMENT);
-	char	   *timeline = bb_arg_text(fcinfo, 0, "timeline");
-	char	   *store = bb_arg_name(fcinfo, 1, "store");
-
-	bb_replication_detach(ctx, bb_store_open(ctx, store, timeline), timeline);
-	bb_reqctx_end(ctx);
-	PG_RETURN_VOID();
-}
-
 /* Those who may act as the role that asked for it may end it. */
 static void
 check_owner(const BbReplicating *row)
@@ -182,6 +160,35 @@ check_owner(const BbReplicating *row)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("copies of timeline \"%s\" were asked for by another role",
 						row->timeline)));
+}
+
+/* bb_detach_copy(timeline text, store name) */
+static Datum
+bb_sql_detach_copy_body(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_MANAGEMENT);
+	char	   *timeline = bb_arg_text(fcinfo, 0, "timeline");
+	char	   *store = bb_arg_name(fcinfo, 1, "store");
+	BbObjectStore *objects = bb_store_open(ctx, store, timeline);
+	List	   *rows = bb_replicating_to(store, timeline);
+	ListCell   *cell;
+
+	if (rows != NIL)
+		PreventCommandIfReadOnly("bb_detach_copy()");
+	foreach(cell, rows)
+		check_owner(lfirst(cell));
+	bb_replication_detach(ctx, objects, timeline);
+	foreach(cell, rows)
+	{
+		const BbReplicating *row = lfirst(cell);
+
+		bb_replicating_remove(row);
+		ereport(NOTICE,
+				(errmsg("timeline \"%s\" of page store \"%s\" is not copied to \"%s\" continuously any more",
+						timeline, row->from_store, store)));
+	}
+	bb_reqctx_end(ctx);
+	PG_RETURN_VOID();
 }
 
 /*
@@ -210,45 +217,6 @@ bb_sql_stop_replicating_body(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* bb_mend(timeline text, from_store name, store name) */
-static Datum
-bb_sql_mend_body(PG_FUNCTION_ARGS)
-{
-	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_VERIFY);
-	char	   *timeline = bb_arg_text(fcinfo, 0, "timeline");
-	char	   *other = bb_arg_name(fcinfo, 1, "from_store");
-	char	   *server = bb_arg_name(fcinfo, 2, "store");
-	BbObjectStore *from = bb_store_open(ctx, other, timeline);
-	BbObjectStore *objects = bb_store_open(ctx, server, timeline);
-	ListCell   *cell;
-	int			left = 0;
-
-	(void) bb_result_begin(fcinfo);
-	bb_upkeeppace_begin(ctx, NULL);
-	foreach(cell, bb_mending_run(ctx, objects, from, timeline))
-	{
-		const BbMended *mended = lfirst(cell);
-
-		left += !mended->mended;
-		bb_result_row(fcinfo,
-					  (Datum[]){CStringGetTextDatum(mended->layer),
-								CStringGetTextDatum(
-									bb_finding_kind_name(mended->kind)),
-								Int64GetDatum((int64) mended->bytes),
-								BoolGetDatum(mended->mended),
-								bb_text_datum(mended->message)},
-					  NULL);
-	}
-	if (left > 0)
-		ereport(NOTICE,
-				(errmsg_plural("%d layer of timeline \"%s\" could not be mended",
-							   "%d layers of timeline \"%s\" could not be mended",
-							   left, left, timeline),
-				 errhint("Try another copy. Without one, what they had is lost; import the cluster again, as another timeline.")));
-	bb_reqctx_end(ctx);
-	return (Datum) 0;
-}
-
 /* ---- bb_stat_copies ---- */
 
 #define STAT_COLUMNS 14
@@ -260,7 +228,6 @@ manifest_of(const BbReqCtx *ctx, const char *store, const char *timeline,
 {
 	MemoryContext context = CurrentMemoryContext;
 	BbManifest *volatile manifest = NULL;
-	ErrorData  *error;
 
 	PG_TRY();
 	{
@@ -269,13 +236,7 @@ manifest_of(const BbReqCtx *ctx, const char *store, const char *timeline,
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-			ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION))
-			PG_RE_THROW();
-		FlushErrorState();
-		*problem = error->message;
+		*problem = bb_caught(context)->message;
 	}
 	PG_END_TRY();
 	if (manifest == NULL && *problem == NULL)

@@ -121,28 +121,25 @@ typedef struct WindowCall
 {
 	const BbReqCtx *ctx;
 	FunctionCallInfo fcinfo;
-	const char *server;
-	BbObjectStore *objects;
 } WindowCall;
 
 static void
-windows_of_store(void *arg)
+windows_of_store(const char *server, void *arg)
 {
 	WindowCall *call = arg;
+	BbObjectStore *objects = bb_store_open(call->ctx, server, NULL);
 	ListCell   *cell;
 
-	call->objects = bb_store_open(call->ctx, call->server, NULL);
-	foreach(cell, bb_manifest_list(call->ctx, call->objects))
+	foreach(cell, bb_manifest_list(call->ctx, objects))
 	{
-		BbManifest *manifest = bb_store_listed_timeline(call->ctx,
-														call->objects,
+		BbManifest *manifest = bb_store_listed_timeline(call->ctx, objects,
 														lfirst(cell));
 		BbWindow	window;
 
 		if (manifest == NULL || !bb_manifest_consistent(manifest))
 			continue;
-		window = bb_window_of(call->ctx, call->objects, manifest, time_now());
-		window_row(call->fcinfo, call->server, manifest, &window);
+		window = bb_window_of(call->ctx, objects, manifest, time_now());
+		window_row(call->fcinfo, server, manifest, &window);
 	}
 }
 
@@ -151,26 +148,11 @@ static Datum
 bb_sql_get_window_body(PG_FUNCTION_ARGS)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
-	MemoryContext row_context = bb_result_begin(fcinfo);
 	WindowCall	call = {.ctx = ctx, .fcinfo = fcinfo};
-	List	   *servers = bb_store_list();
-	ListCell   *cell;
 
-	if (!PG_ARGISNULL(0))
-	{
-		call.server = bb_arg_name(fcinfo, 0, "store");
-		windows_of_store(&call);
-		servers = NIL;
-	}
-	foreach(cell, servers)
-	{
-		MemoryContext old = MemoryContextSwitchTo(row_context);
-
-		call.server = lfirst(cell);
-		bb_store_try(call.server, windows_of_store, &call);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-	}
+	(void) bb_result_begin(fcinfo);
+	bb_store_each(PG_ARGISNULL(0) ? NULL : bb_arg_name(fcinfo, 0, "store"),
+				  windows_of_store, &call);
 	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }

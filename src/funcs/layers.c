@@ -9,17 +9,15 @@
 
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
+#include "funcs/timeline_rows.h"
 #include "layer/manifest.h"
 #include "lib/stringinfo.h"
 #include "stats/calls.h"
 #include "stats/layerstats.h"
 #include "stats/shared.h"
-#include "stores/store_access.h"
-#include "stores/store_timelines.h"
 #include "timeline/timeline.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
@@ -107,34 +105,20 @@ stats_row(FunctionCallInfo fcinfo, BbObjectStore *objects,
 	bb_result_row(fcinfo, values, nulls);
 }
 
-/*
- * Arguments: store name, timeline text (NULL: all timelines).
- */
+static void
+rows_of_layers(const BbReqCtx *ctx, FunctionCallInfo fcinfo,
+			   BbObjectStore *objects, const BbManifest *manifest, void *arg)
+{
+	const LayerRow *row = arg;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+		(*row)(fcinfo, objects, manifest, &manifest->layers[i]);
+}
+
 static void
 list_layers(FunctionCallInfo fcinfo, LayerRow row)
 {
-	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
-	char	   *server = bb_arg_name(fcinfo, 0, "store");
-	char	   *name = PG_ARGISNULL(1) ? NULL
-									   : bb_arg_text(fcinfo, 1, "timeline");
-	BbObjectStore *objects = bb_store_open(ctx, server, name);
-	MemoryContext row_context = bb_result_begin(fcinfo);
-	List	   *names;
-	ListCell   *cell;
-
-	names = name ? list_make1(name) : bb_store_timelines(ctx, objects, server);
-	foreach(cell, names)
-	{
-		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = name
-			? bb_manifest_read(ctx, objects, name)
-			: bb_store_listed_timeline(ctx, objects, lfirst(cell));
-		for (int i = 0; manifest != NULL && i < manifest->nlayers; i++)
-			row(fcinfo, objects, manifest, &manifest->layers[i]);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-	}
-	bb_reqctx_end(ctx);
+	bb_timeline_rows(fcinfo, rows_of_layers, &row);
 }
 
 /* bb_layers(store name, timeline text) */

@@ -24,7 +24,11 @@
 #include "stores/store_cache.h"
 #include "stores/store_options.h"
 
+#if PG_VERSION_NUM >= 180000
+PG_MODULE_MAGIC_EXT(.name = "bbackup", .version = BB_VERSION);
+#else
 PG_MODULE_MAGIC;
+#endif
 
 BB_SQL_FUNCTION(bb_sql_fdw_validator);
 BB_SQL_FUNCTION(bb_sql_source_validator);
@@ -40,6 +44,7 @@ static const BbWorkerTask worker_tasks[] = {
 	{BB_FOLLOW_LAUNCHER_TASK, bb_follow_launcher_task},
 	{BB_KEEPER_TASK, bb_keeper_task},
 	{BB_KEEPER_PASS_TASK, bb_keeper_pass_task},
+	{BB_TRIAL_TASK, bb_trial_task},
 };
 
 extern PGDLLEXPORT void _PG_init(void);

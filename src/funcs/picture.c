@@ -7,7 +7,8 @@
  */
 #include "postgres.h"
 
-#include "base/codec.h"
+#include "base/caught.h"
+#include "base/events.h"
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
 #include "stores/store_access.h"
@@ -31,16 +32,17 @@ typedef struct Times
 static bool
 read_time(Times *times, XLogRecPtr lsn, int64 *time)
 {
-	BbKey		key = bb_key_make(BB_KEY_COMMIT_TIME, 0, 0, 0, 0, 0);
+	BbKey		key = bb_event_key(BB_KEY_COMMIT_TIME);
+	BbCommit	commit;
 	BbEntry		entry;
 
 	if (times->timeline == NULL)
 		times->timeline = bb_timeline_open_manifest(times->ctx, times->objects,
 													times->manifest);
 	if (!bb_timeline_get(times->ctx, times->timeline, &key, lsn, &entry) ||
-		entry.length != sizeof(TimestampTz))
+		!bb_commit_decode(entry.value, entry.length, &commit))
 		return false;
-	*time = timestamptz_to_time_t((TimestampTz) bb_get_le64(entry.value));
+	*time = timestamptz_to_time_t(commit.time);
 	return true;
 }
 
@@ -60,16 +62,8 @@ time_at(void *arg, XLogRecPtr lsn, int64 *time)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-		int			category;
+		ErrorData  *error = bb_caught(context);
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-		if (category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
-			category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES))
-			ReThrowError(error);
 		times->failed = true;
 		ereport(NOTICE,
 				(errcode(error->sqlerrcode),

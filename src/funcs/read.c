@@ -72,7 +72,26 @@ bb_sql_get_page_body(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(page);
 }
 
-/* bb_read_file(path text, lsn pg_lsn, store name, timeline text) */
+/* A byte position or number; NULL: "otherwise". */
+static uint64
+bytes_of(FunctionCallInfo fcinfo, int n, const char *name, uint64 otherwise)
+{
+	int64		bytes;
+
+	if (PG_ARGISNULL(n))
+		return otherwise;
+	bytes = PG_GETARG_INT64(n);
+	if (bytes < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be negative", name)));
+	return (uint64) bytes;
+}
+
+/*
+ * bb_read_file(path text, lsn pg_lsn, store name, timeline text,
+ * "offset" bigint, length bigint)
+ */
 static Datum
 bb_sql_read_file_body(PG_FUNCTION_ARGS)
 {
@@ -83,7 +102,10 @@ bb_sql_read_file_body(PG_FUNCTION_ARGS)
 										   bb_arg_name(fcinfo, 2, "store"),
 										   bb_arg_text(fcinfo, 3, "timeline"));
 	BbSnapshot	snapshot = bb_store_snapshot(ctx, store, lsn);
-	bytea	   *file = bb_file_read(ctx, &snapshot, path);
+	bytea	   *file = bb_file_read(ctx, &snapshot, path,
+									bytes_of(fcinfo, 4, "offset", 0),
+									bytes_of(fcinfo, 5, "length",
+											 PG_UINT64_MAX));
 
 	BB_COUNT(ctx, bytes_out, VARSIZE(file) - VARHDRSZ);
 	bb_reqctx_end(ctx);

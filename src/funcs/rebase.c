@@ -37,7 +37,8 @@ rebase_result(FunctionCallInfo fcinfo, const BbReqCtx *ctx,
 
 /*
  * bb_rebase_directory(directory text, store name, timeline text,
- *						  wal_directory text); wal_directory NULL: its pg_wal
+ *						  wal_directory text, restore_command text);
+ * wal_directory NULL: its pg_wal
  */
 static Datum
 bb_sql_rebase_directory_body(PG_FUNCTION_ARGS)
@@ -47,7 +48,8 @@ bb_sql_rebase_directory_body(PG_FUNCTION_ARGS)
 	BbRebaseResult result = bb_rebase_from_directory(ctx, base.objects,
 													 base.timeline,
 													 base.directory,
-													 base.wal_directory);
+													 base.wal_directory,
+													 base.fetcher, NIL);
 
 	return rebase_result(fcinfo, ctx, base.timeline, &result);
 }
@@ -64,7 +66,8 @@ bb_sql_rebase_server_body(PG_FUNCTION_ARGS)
 	BbRebaseResult result = bb_rebase_from_server(ctx, base.objects,
 												  base.timeline,
 												  base.connection,
-												  &base.options, base.wal);
+												  &base.options, base.wal,
+												  NIL);
 
 	bb_repl_close(base.connection);
 	return rebase_result(fcinfo, ctx, base.timeline, &result);

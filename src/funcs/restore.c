@@ -77,7 +77,7 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	tree = bb_tree_open(directory, mapped, bb_backup_call_off_limits(&call),
 						delta);
 	sink = delta ? bb_sink_delta_new(tree, info->directory_mode,
-									 info->system_identifier)
+									 &call.plan->seed->control)
 				 : bb_sink_directory_new(tree, info->directory_mode);
 	bb_backup_call_run(&call, BB_FORM_FILES, sink);
 	result = bb_sink_tree_result(sink);

@@ -9,6 +9,7 @@
 
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
+#include "funcs/timeline_rows.h"
 #include "miscadmin.h"
 #include "stats/calls.h"
 #include "stores/store_access.h"
@@ -17,7 +18,6 @@
 #include "upkeep/points.h"
 #include "upkeep/window.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
@@ -185,7 +185,7 @@ put_row(FunctionCallInfo fcinfo, const char *timeline, const KeepsRow *row)
 
 static void
 keeps_of(const BbReqCtx *ctx, FunctionCallInfo fcinfo, BbObjectStore *objects,
-		 const BbManifest *manifest)
+		 const BbManifest *manifest, void *arg)
 {
 	const BbKeeps *keeps = &manifest->keeps;
 	const char *timeline = manifest->timeline;
@@ -213,7 +213,8 @@ keeps_of(const BbReqCtx *ctx, FunctionCallInfo fcinfo, BbObjectStore *objects,
 		const BbPin *pin = &keeps->pins[i];
 
 		put_row(fcinfo, timeline,
-				&(KeepsRow){"pin", pin->name, pin->lsn,
+				&(KeepsRow){bb_pin_is_lease(pin) ? "lease" : "pin", pin->name,
+							pin->lsn,
 							bb_window_time(ctx, objects, manifest, pin->lsn),
 							pin->reason, pin->created_at, pin->owner,
 							pin->expires_at ? pin->expires_at : -1,
@@ -235,28 +236,6 @@ keeps_of(const BbReqCtx *ctx, FunctionCallInfo fcinfo, BbObjectStore *objects,
 static Datum
 bb_sql_keeps_body(PG_FUNCTION_ARGS)
 {
-	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
-	char	   *server = bb_arg_name(fcinfo, 0, "store");
-	char	   *name = PG_ARGISNULL(1) ? NULL
-									   : bb_arg_text(fcinfo, 1, "timeline");
-	BbObjectStore *objects = bb_store_open(ctx, server, name);
-	MemoryContext row_context = bb_result_begin(fcinfo);
-	List	   *names = name ? list_make1(name)
-							 : bb_store_timelines(ctx, objects, server);
-	ListCell   *cell;
-
-	foreach(cell, names)
-	{
-		MemoryContext old = MemoryContextSwitchTo(row_context);
-		BbManifest *manifest = name
-			? bb_manifest_read(ctx, objects, name)
-			: bb_store_listed_timeline(ctx, objects, lfirst(cell));
-
-		if (manifest != NULL)
-			keeps_of(ctx, fcinfo, objects, manifest);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-	}
-	bb_reqctx_end(ctx);
+	bb_timeline_rows(fcinfo, keeps_of, NULL);
 	return (Datum) 0;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * timelines.c
- *	  The timelines of a page store; branches; the LSN of a time.
+ *	  The timelines of a page store; branches.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,9 @@
 #include "base/foreigntext.h"
 #include "funcs/arguments.h"
 #include "layer/manifest.h"
+#include "redo/installation.h"
 #include "stats/calls.h"
+#include "stores/replicating.h"
 #include "stores/store_access.h"
 #include "stores/store_timelines.h"
 #include "timeline/timeline.h"
@@ -23,14 +25,23 @@ BB_SQL_FUNCTION(bb_sql_timelines);
 BB_SQL_FUNCTION(bb_sql_gaps);
 BB_SQL_FUNCTION(bb_sql_create_branch);
 BB_SQL_FUNCTION(bb_sql_drop_timeline);
-BB_SQL_FUNCTION(bb_sql_lsn_at);
+BB_SQL_FUNCTION(bb_sql_set_upgraded_from);
+
+/* Are there redo helpers for the timeline's pages? */
+static bool
+has_redo(const BbManifest *manifest)
+{
+	const BbMajor *major = bb_major_of(manifest->pg_version_num);
+
+	return major != NULL && bb_redo_installation_exists(major);
+}
 
 static void
 timeline_row(FunctionCallInfo fcinfo, const BbManifest *stored)
 {
 	BbManifest	readable = bb_manifest_readable(stored);
 	const BbManifest *manifest = &readable;
-	bool		nulls[14] = {0};
+	bool		nulls[16] = {0};
 	uint64		bytes = 0;
 
 	for (int i = 0; i < manifest->nlayers; i++)
@@ -52,16 +63,21 @@ timeline_row(FunctionCallInfo fcinfo, const BbManifest *stored)
 					  BoolGetDatum(manifest->data_checksum_version != 0),
 					  Int64GetDatum((int64) manifest->generation),
 					  Int64GetDatum(manifest->nlayers),
-					  Int64GetDatum((int64) bytes)},
+					  Int64GetDatum((int64) bytes),
+					  bb_result_text(manifest->upgraded_from, &nulls[14]),
+					  BoolGetDatum(has_redo(manifest))},
 				  nulls);
 }
 
 static void
 gap_rows(FunctionCallInfo fcinfo, const BbManifest *manifest)
 {
-	for (int i = 0; i < manifest->ngaps; i++)
+	int			n;
+	const BbGap *gaps = bb_manifest_gaps(manifest, &n);
+
+	for (int i = 0; i < n; i++)
 	{
-		const BbGap *gap = &manifest->gaps[i];
+		const BbGap *gap = &gaps[i];
 		bool		open = gap->until > manifest->end_lsn;
 
 		bb_result_row(fcinfo,
@@ -159,6 +175,65 @@ bb_sql_create_branch_body(PG_FUNCTION_ARGS)
 	PG_RETURN_LSN(lsn);
 }
 
+/*
+ * bb_set_upgraded_from(timeline text, upgraded_from text, store name);
+ * upgraded_from NULL: of none
+ */
+static Datum
+bb_sql_set_upgraded_from_body(PG_FUNCTION_ARGS)
+{
+	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_MANAGEMENT);
+	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
+	char	   *from = PG_ARGISNULL(1)
+		? NULL
+		: bb_arg_text(fcinfo, 1, "upgraded_from");
+	char	   *server = bb_arg_name(fcinfo, 2, "store");
+
+	bb_timeline_set_upgraded_from(ctx, bb_store_open(ctx, server, name), name,
+								  from);
+	bb_reqctx_end(ctx);
+	PG_RETURN_VOID();
+}
+
+/* The worker would make a copy again. */
+static void
+check_no_copy(const char *store, const char *timeline)
+{
+	List	   *copied = bb_replicating_to(store, timeline);
+
+	if (copied != NIL)
+	{
+		const BbReplicating *row = linitial(copied);
+
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("timeline \"%s\" of page store \"%s\" is a copy that is kept up to date",
+						timeline, store),
+				 errhint("End that first: SELECT bb_stop_replicating(%s, %s, %s).",
+						 quote_literal_cstr(timeline),
+						 quote_literal_cstr(row->from_store),
+						 quote_literal_cstr(store))));
+	}
+}
+
+static void
+note_copies(const char *store, const char *timeline)
+{
+	ListCell   *cell;
+
+	foreach(cell, bb_replicating_from(store, timeline))
+	{
+		const BbReplicating *row = lfirst(cell);
+
+		ereport(NOTICE,
+				(errmsg("the copy of timeline \"%s\" in page store \"%s\" is not updated any more",
+						timeline, row->to_store),
+				 errhint("bb_detach_copy(%s, %s) makes it independent; bb_stop_replicating() leaves it a copy.",
+						 quote_literal_cstr(timeline),
+						 quote_literal_cstr(row->to_store))));
+	}
+}
+
 /* bb_drop_timeline(timeline text, store name) */
 static Datum
 bb_sql_drop_timeline_body(PG_FUNCTION_ARGS)
@@ -166,23 +241,12 @@ bb_sql_drop_timeline_body(PG_FUNCTION_ARGS)
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_MANAGEMENT);
 	char	   *name = bb_arg_text(fcinfo, 0, "timeline");
 	char	   *server = bb_arg_name(fcinfo, 1, "store");
+	BbObjectStore *objects;
 
-	bb_timeline_drop(ctx, bb_store_open(ctx, server, name), name);
+	objects = bb_store_open(ctx, server, name);
+	check_no_copy(server, name);
+	bb_timeline_drop(ctx, objects, name);
+	note_copies(server, name);
 	bb_reqctx_end(ctx);
 	PG_RETURN_VOID();
-}
-
-/* bb_lsn_at(time timestamptz, store name, timeline text) */
-static Datum
-bb_sql_lsn_at_body(PG_FUNCTION_ARGS)
-{
-	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
-	TimestampTz time = bb_arg_int64(fcinfo, 0, "time");
-	char	   *server = bb_arg_name(fcinfo, 1, "store");
-	char	   *timeline = bb_arg_text(fcinfo, 2, "timeline");
-	BbPageStore *store = bb_store_timeline(ctx, server, timeline);
-	XLogRecPtr	lsn = bb_store_lsn_at(ctx, store, time);
-
-	bb_reqctx_end(ctx);
-	PG_RETURN_LSN(lsn);
 }

@@ -9,11 +9,15 @@
 
 #include "access/xact.h"
 #include "base/foreigntext.h"
+#include "foreign/foreign.h"
 #include "funcs/arguments.h"
 #include "keeper/keeper.h"
+#include "miscadmin.h"
 #include "stats/calls.h"
+#include "stats/jobfaults.h"
 #include "storage/procarray.h"
 #include "stores/store_access.h"
+#include "stores/store_probe.h"
 #include "stores/store_timelines.h"
 #include "upkeep/pace.h"
 #include "upkeep/upkeep.h"
@@ -40,8 +44,9 @@ typedef struct Run
 	bool		named;	   /* the user named a timeline */
 	int64		jobs_left; /* -1: no limit */
 	TimestampTz until;	   /* 0: no limit */
-	int			failed;	   /* timelines */
-	ErrorData  *error;	   /* the first one */
+	TimestampTz asked_at;
+	int			failed; /* timelines */
+	ErrorData  *error;	/* the first one */
 	const char *error_timeline;
 } Run;
 
@@ -49,7 +54,9 @@ typedef struct Timeline
 {
 	const char *name;
 	int			refusals; /* in a row */
-	bool		ended;	  /* nothing more in this call */
+	uint32		kinds;	  /* of jobs that have not failed in this call */
+	bool		failed;
+	bool		ended; /* nothing more in this call */
 } Timeline;
 
 static Datum
@@ -84,25 +91,46 @@ job_row(const Run *run, const char *timeline, const BbUpkeepOutcome *outcome)
 	bb_result_row(run->fcinfo, values, nulls);
 }
 
-/* An error of one timeline doesn't stop the others. */
+/* An error that is not one of a job. */
 static void
-note_error(Run *run, const char *timeline, MemoryContext context)
+note_look(const BbJobPlace *place, const ErrorData *error)
 {
-	ErrorData  *error;
+	BbJob		job = {.place = *place, .kind = BB_KEEPER_LOOK};
 
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
-	FlushErrorState();
+	bb_jobs_begin(&job);
+	job.sqlstate = error->sqlerrcode;
+	bb_text_copy(job.message, error->message, sizeof(job.message));
+	(void) bb_jobs_end(&job);
+}
+
+/* An error of one timeline doesn't stop the others, nor other kinds of jobs. */
+static void
+note_error(Run *run, Timeline *timeline, const BbUpkeepOutcome *outcome,
+		   ErrorData *error)
+{
+	BbJobPlace	place = bb_jobplace(run->store, timeline->name);
+
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
-			 errmsg("upkeep of timeline \"%s\" failed: %s", timeline,
+			 errmsg("upkeep of timeline \"%s\" failed: %s", timeline->name,
 					error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 error->hint ? errhint("%s", error->hint) : 0));
-	if (run->failed++ == 0)
+	if (outcome->left_out)
+		/* other jobs of this kind can be done */;
+	else if (outcome->noted)
+		timeline->kinds &= ~BB_UPKEEP_BIT(outcome->failed_kind);
+	else
+	{
+		note_look(&place, error);
+		timeline->ended = true;
+	}
+	run->failed += !timeline->failed;
+	timeline->failed = true;
+	if (run->error == NULL)
 	{
 		run->error = error;
-		run->error_timeline = timeline;
+		run->error_timeline = timeline->name;
 	}
 }
 
@@ -111,33 +139,46 @@ note_error(Run *run, const char *timeline, MemoryContext context)
  * had.
  */
 static bool
-try_step(Run *run, const char *timeline, BbUpkeepOutcome *outcome)
+try_step(Run *run, Timeline *timeline, BbUpkeepOutcome *outcome)
 {
-	BbUpkeepOptions options = {.place = bb_jobplace(run->store, timeline),
-							   .kinds = BB_UPKEEP_ALL};
+	BbUpkeepOptions options = {.place = bb_jobplace(run->store,
+													timeline->name),
+							   .kinds = timeline->kinds,
+							   .asked_at = run->asked_at};
 	MemoryContext context = CurrentMemoryContext;
+	MemoryContext attempt = AllocSetContextCreate(context,
+												  "bbackup upkeep attempt",
+												  ALLOCSET_SMALL_SIZES);
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool success = true;
+	ErrorData *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(attempt);
 	PG_TRY();
 	{
-		bb_upkeep_step(run->ctx, run->objects, timeline, &options, outcome);
+		bb_upkeep_step(run->ctx, run->objects, timeline->name, &options,
+					   outcome);
+		bb_jobs_overcome(&options.place, BB_KEEPER_LOOK);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		if (geterrcode() == ERRCODE_QUERY_CANCELED)
-			PG_RE_THROW();
-		note_error(run, timeline, context);
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		success = false;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
-	return success;
+	if (error == NULL)
+		return true;
+	/* also a cancel ends the subtransaction, and the lock of the step, first */
+	MemoryContextDelete(attempt);
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	note_error(run, timeline, outcome, error);
+	return false;
 }
 
 /* Say why nothing is done for a timeline that the user named. */
@@ -160,13 +201,10 @@ report_left(const Run *run, const char *timeline, BbUpkeepState state)
 static void
 step(Run *run, Timeline *timeline)
 {
-	BbUpkeepOutcome outcome;
+	BbUpkeepOutcome outcome = {0};
 
-	if (!try_step(run, timeline->name, &outcome))
-	{
-		timeline->ended = true;
+	if (!try_step(run, timeline, &outcome))
 		return;
-	}
 	switch (outcome.state)
 	{
 		case BB_UPKEEP_DONE:
@@ -200,7 +238,10 @@ run_all(Run *run, List *names)
 	bool		more = true;
 
 	for (int i = 0; i < n; i++)
+	{
 		timelines[i].name = list_nth(names, i);
+		timelines[i].kinds = BB_UPKEEP_ALL;
+	}
 	while (more)
 	{
 		more = false;
@@ -240,6 +281,7 @@ bb_sql_upkeep_body(PG_FUNCTION_ARGS)
 					   .ctx = ctx,
 					   .store = store,
 					   .named = timeline != NULL,
+					   .asked_at = GetCurrentTimestamp(),
 					   .jobs_left = PG_ARGISNULL(2)
 						   ? -1
 						   : Max(PG_GETARG_INT32(2), 0)};
@@ -256,6 +298,8 @@ bb_sql_upkeep_body(PG_FUNCTION_ARGS)
 							 : bb_store_timelines(ctx, run.objects, store);
 	bb_upkeeppace_begin(ctx, NULL);
 	run_all(&run, names);
+	if (names != NIL)
+		bb_store_note_growth(ctx, run.objects);
 	if (run.failed > 0)
 		ereport(ERROR,
 				(errcode(run.error->sqlerrcode),
@@ -314,6 +358,12 @@ state_name(const BbJobTimeline *timeline)
 			return "waiting after error";
 		case BB_JOBS_BUSY:
 			return "elsewhere";
+		case BB_JOBS_COPY:
+			return "left: a copy";
+		case BB_JOBS_INCOMPLETE:
+			return "left: import not complete";
+		case BB_JOBS_OTHER_VERSION:
+			return "idle, no images: no redo helpers of its major version";
 	}
 	return "idle";
 }
@@ -326,14 +376,6 @@ sum(const uint64 *values)
 	for (int i = 0; i < BB_JOB_KINDS_MAX; i++)
 		total += values[i];
 	return (int64) total;
-}
-
-/* When is the failed kind of job tried again?  0: no failure. */
-static TimestampTz
-retry_at(const BbJobTimeline *timeline)
-{
-	return timeline->failed_at != 0 ? timeline->retry_at[timeline->failed_kind]
-									: 0;
 }
 
 static Datum
@@ -375,7 +417,7 @@ timeline_row(FunctionCallInfo fcinfo, const BbJobTimeline *timeline)
 			(int64) timeline->bytes_written[BB_UPKEEP_SQUASH]),
 		[21] = amplification_datum(timeline, &nulls[21]),
 		[22] = time_datum(timeline->failed_at, &nulls[22]),
-		[23] = time_datum(retry_at(timeline), &nulls[23]),
+		[23] = time_datum(bb_jobtimeline_retry_at(timeline), &nulls[23]),
 		[24] = sqlstate_datum(timeline->sqlstate, &nulls[24]),
 		[25] = bb_result_text(timeline->message, &nulls[25]),
 	};
@@ -384,6 +426,14 @@ timeline_row(FunctionCallInfo fcinfo, const BbJobTimeline *timeline)
 	for (int i = 10; timeline->place.timeline[0] == '\0' && i < 22; i++)
 		nulls[i] = true;
 	bb_result_row(fcinfo, values, nulls);
+}
+
+/* Was the page store dropped?  That of another database isn't known here. */
+static bool
+is_dropped(const BbJobPlace *place)
+{
+	return place->database == MyDatabaseId &&
+		GetForeignServerByName(place->store, true) == NULL;
 }
 
 /* bb_get_stat_upkeep() */
@@ -398,7 +448,7 @@ bb_sql_get_stat_upkeep_body(PG_FUNCTION_ARGS)
 		const BbJobTimeline *timeline = lfirst(cell);
 		MemoryContext old;
 
-		if (!bb_call_visible(timeline->user))
+		if (!bb_call_visible(timeline->user) || is_dropped(&timeline->place))
 			continue;
 		old = MemoryContextSwitchTo(row_context);
 		timeline_row(fcinfo, timeline);

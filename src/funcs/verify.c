@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/foreigntext.h"
 #include "catalog/pg_type_d.h"
 #include "funcs/arguments.h"
@@ -14,6 +15,7 @@
 #include "stores/store_access.h"
 #include "stores/store_list.h"
 #include "stores/store_timelines.h"
+#include "upkeep/inherited.h"
 #include "upkeep/pace.h"
 #include "upkeep/verify_state.h"
 #include "utils/array.h"
@@ -62,6 +64,19 @@ finding_row(FunctionCallInfo fcinfo, const char *timeline,
 	FindingRow	row = finding_values(timeline, finding);
 
 	bb_result_row(fcinfo, row.values, row.nulls);
+}
+
+static void
+inherited_rows(FunctionCallInfo fcinfo, const List *inherited)
+{
+	const ListCell *cell;
+
+	foreach(cell, inherited)
+	{
+		const BbInherited *one = lfirst(cell);
+
+		finding_row(fcinfo, one->timeline, &one->finding);
+	}
 }
 
 /* The LSNs at which pages are checked. */
@@ -127,9 +142,9 @@ check_lsns(const BbManifest *manifest, const Lsns *lsns)
 		if (!bb_verify_lsn_readable(&readable, lsns->at[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("timeline \"%s\" cannot be read at %X/%X",
+					 errmsg("timeline \"%s\" cannot be read at " BB_LSN_FORMAT,
 							manifest->timeline, LSN_FORMAT_ARGS(lsns->at[i])),
-					 errdetail("It reaches from %X/%X to %X/%X.",
+					 errdetail("It reaches from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ".",
 							   LSN_FORMAT_ARGS(readable.start_lsn),
 							   LSN_FORMAT_ARGS(readable.end_lsn))));
 }
@@ -143,6 +158,7 @@ typedef struct VerifyCall
 	BbVerifyLevel level;
 	Lsns		lsns;
 	bool		resume;
+	bool		only; /* one timeline was named */
 } VerifyCall;
 
 /* Begin a pass, or go on with the one that the store has noted. */
@@ -195,6 +211,14 @@ verify(const VerifyCall *call, const char *timeline)
 
 	foreach(cell, pass->findings)
 		finding_row(call->fcinfo, timeline, lfirst(cell));
+	inherited_rows(call->fcinfo,
+				   bb_inherited_by_branches(ctx, call->objects, timeline,
+											pass->findings));
+	/* of all timelines, each tells what it means for its branches */
+	if (call->only)
+		inherited_rows(call->fcinfo,
+					   bb_inherited_from_ancestors(ctx, call->objects,
+												   timeline));
 	if (pass->nfindings > list_length(pass->findings))
 		ereport(NOTICE,
 				(errmsg("timeline \"%s\" has " UINT64_FORMAT
@@ -221,6 +245,7 @@ bb_sql_verify_body(PG_FUNCTION_ARGS)
 		.level = bb_verify_level_of(bb_arg_text(fcinfo, 2, "level")),
 		.lsns = arg_lsns(fcinfo, 3),
 		.resume = bb_arg_bool(fcinfo, 4, "resume"),
+		.only = timeline != NULL,
 	};
 	MemoryContext row_context;
 	List	   *names;
@@ -232,8 +257,10 @@ bb_sql_verify_body(PG_FUNCTION_ARGS)
 				 errmsg("argument \"lsns\" requires a timeline and the level \"pages\"")));
 	call.objects = bb_store_open(ctx, server, timeline);
 	row_context = bb_result_begin(fcinfo);
-	names = timeline ? list_make1(timeline)
-					 : bb_store_timelines(ctx, call.objects, server);
+	names = timeline
+		? list_make1(timeline)
+		: bb_inherited_order(ctx, call.objects,
+							 bb_store_timelines(ctx, call.objects, server));
 	bb_upkeeppace_begin(ctx, NULL);
 	foreach(cell, names)
 	{
@@ -249,15 +276,18 @@ bb_sql_verify_body(PG_FUNCTION_ARGS)
 
 /* ---- what stores remember ---- */
 
-typedef struct StateCall
+typedef struct StateCall StateCall;
+
+typedef void (*StateRow) (const StateCall *call, BbObjectStore *objects,
+						  const char *server, const char *timeline,
+						  const BbVerifyState *state);
+
+struct StateCall
 {
 	const BbReqCtx *ctx;
 	FunctionCallInfo fcinfo;
-	const char *server;
-	BbObjectStore *objects;
-	void		(*row) (FunctionCallInfo fcinfo, const char *server,
-						const char *timeline, const BbVerifyState *state);
-} StateCall;
+	StateRow	row;
+};
 
 static Datum
 time_or_null(TimestampTz time, bool *null)
@@ -274,8 +304,9 @@ level_or_null(const BbVerifyPass *pass, bool *null)
 }
 
 static void
-verification_row(FunctionCallInfo fcinfo, const char *server,
-				 const char *timeline, const BbVerifyState *state)
+verification_row(const StateCall *call, BbObjectStore *objects,
+				 const char *server, const char *timeline,
+				 const BbVerifyState *state)
 {
 	static const BbVerifyPass none = {0};
 	const BbVerifyPass *last = state->last ? state->last : &none;
@@ -286,7 +317,7 @@ verification_row(FunctionCallInfo fcinfo, const char *server,
 	namestrcpy(&store, server);
 	memset(nulls + 5, state->last == NULL, 4);
 	memset(nulls + 11, state->running == NULL, 4);
-	bb_result_row(fcinfo,
+	bb_result_row(call->fcinfo,
 				  (Datum[lengthof(
 					  nulls)]){NameGetDatum(&store),
 							   CStringGetTextDatum(timeline),
@@ -307,80 +338,79 @@ verification_row(FunctionCallInfo fcinfo, const char *server,
 }
 
 static void
-findings_of_pass(FunctionCallInfo fcinfo, const char *server,
+noted_row(FunctionCallInfo fcinfo, const char *server, const char *timeline,
+		  const BbFinding *finding, TimestampTz found_by)
+{
+	FindingRow	row = finding_values(timeline, finding);
+	Datum		values[lengthof(row.values) + 2];
+	bool		nulls[lengthof(row.values) + 2] = {0};
+	NameData	store;
+
+	namestrcpy(&store, server);
+	values[0] = NameGetDatum(&store);
+	memcpy(values + 1, row.values, sizeof(row.values));
+	memcpy(nulls + 1, row.nulls, sizeof(row.nulls));
+	values[lengthof(values) - 1] = TimestampTzGetDatum(found_by);
+	bb_result_row(fcinfo, values, nulls);
+}
+
+static void
+findings_of_pass(const StateCall *call, const char *server,
 				 const char *timeline, const BbVerifyPass *pass)
 {
-	NameData	store;
 	ListCell   *cell;
 
 	if (pass == NULL)
 		return;
-	namestrcpy(&store, server);
 	foreach(cell, pass->findings)
-	{
-		FindingRow	row = finding_values(timeline, lfirst(cell));
-		Datum		values[lengthof(row.values) + 2];
-		bool		nulls[lengthof(row.values) + 2] = {0};
+		noted_row(call->fcinfo, server, timeline, lfirst(cell),
+				  pass->started_at);
+}
 
-		values[0] = NameGetDatum(&store);
-		memcpy(values + 1, row.values, sizeof(row.values));
-		memcpy(nulls + 1, row.nulls, sizeof(row.nulls));
-		values[lengthof(values) - 1] = TimestampTzGetDatum(pass->started_at);
-		bb_result_row(fcinfo, values, nulls);
+static void
+findings_rows(const StateCall *call, BbObjectStore *objects,
+			  const char *server, const char *timeline,
+			  const BbVerifyState *state)
+{
+	ListCell   *cell;
+
+	findings_of_pass(call, server, timeline, state->last);
+	findings_of_pass(call, server, timeline, state->running);
+	foreach(cell, bb_inherited_from_ancestors(call->ctx, objects, timeline))
+	{
+		const BbInherited *one = lfirst(cell);
+
+		noted_row(call->fcinfo, server, timeline, &one->finding,
+				  one->started_at);
 	}
 }
 
 static void
-findings_rows(FunctionCallInfo fcinfo, const char *server,
-			  const char *timeline, const BbVerifyState *state)
-{
-	findings_of_pass(fcinfo, server, timeline, state->last);
-	findings_of_pass(fcinfo, server, timeline, state->running);
-}
-
-static void
-states_of_store(void *arg)
+states_of_store(const char *server, void *arg)
 {
 	StateCall  *call = arg;
+	BbObjectStore *objects = bb_store_open(call->ctx, server, NULL);
 	ListCell   *cell;
 
-	call->objects = bb_store_open(call->ctx, call->server, NULL);
-	foreach(cell, bb_manifest_list(call->ctx, call->objects))
+	foreach(cell, bb_manifest_list(call->ctx, objects))
 	{
-		BbVerifyState state = bb_verify_state_read(call->ctx, call->objects,
+		BbVerifyState state = bb_verify_state_read(call->ctx, objects,
 												   lfirst(cell));
 
-		call->row(call->fcinfo, call->server, lfirst(cell), &state);
+		call->row(call, objects, server, lfirst(cell), &state);
 	}
 }
 
 /* Rows of a store, or (NULL) of all that the user may use. */
 static Datum
-rows_of_states(FunctionCallInfo fcinfo,
-			   void (*row) (FunctionCallInfo fcinfo, const char *server,
-							const char *timeline, const BbVerifyState *state))
+rows_of_states(FunctionCallInfo fcinfo, StateRow row)
 {
 	const BbReqCtx *ctx = bb_call_of(fcinfo, BB_TASK_LISTING);
-	MemoryContext row_context = bb_result_begin(fcinfo);
 	StateCall	call = {.ctx = ctx, .fcinfo = fcinfo, .row = row};
-	List	   *servers = bb_store_list();
-	ListCell   *cell;
 
-	if (!PG_ARGISNULL(0))
-	{
-		call.server = bb_arg_name(fcinfo, 0, "store");
-		states_of_store(&call);
-		servers = NIL;
-	}
-	foreach(cell, servers)
-	{
-		MemoryContext old = MemoryContextSwitchTo(row_context);
-
-		call.server = lfirst(cell);
-		bb_store_try(call.server, states_of_store, &call);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-	}
+	(void) bb_result_begin(fcinfo);
+	bb_store_each(PG_ARGISNULL(0) ? NULL : bb_arg_name(fcinfo, 0, "store"),
+				  states_of_store, &call);
 	bb_reqctx_end(ctx);
 	return (Datum) 0;
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "import/backuplabel.h"
 
 /* No file is larger: it has a label of up to 1 kB and a few short lines. */
@@ -44,8 +45,8 @@ parse_start(const char *text, BbBackupLabel *label)
 	int			end = 0;
 
 	if (sscanf(text,
-			   "START WAL LOCATION: %X/%X (file %08X%16[0-9A-F])\n"
-			   "CHECKPOINT LOCATION: %X/%X%n",
+			   "START WAL LOCATION: " BB_LSN_FORMAT " (file %08X%16[0-9A-F])\n"
+			   "CHECKPOINT LOCATION: " BB_LSN_FORMAT "%n",
 			   &high, &low, &label->tli, segment, &checkpoint_high,
 			   &checkpoint_low, &end) != 6 ||
 		text[end] != '\n')

@@ -20,57 +20,13 @@
 /* No PG_VERSION file is larger. */
 #define VERSION_FILE_MAX 64
 
-/* Files of pg_basebackup -Ft, compressed by it or by another program. */
-static const char *const tar_names[] = {"base.tar",		"base.tar.gz",
-										"base.tar.lz4", "base.tar.zst",
-										"base.tar.bz2", "base.tar.xz"};
-
-/* Find the main tar of a backup in a directory of tars, or NULL. */
-static const char *
-find_tar(const BbSourceTree *tree)
-{
-	for (int i = 0; i < lengthof(tar_names); i++)
-	{
-		BbSourceStat st;
-
-		if (bb_sourcetree_stat(tree, tar_names[i], true, &st) &&
-			st.kind == BB_SOURCE_FILE)
-			return tar_names[i];
-	}
-	return NULL;
-}
-
-/* Is it the path of such a tar? */
-static bool
-is_tar(const char *path)
-{
-	const char *name = last_dir_separator(path);
-
-	for (int i = 0; i < lengthof(tar_names); i++)
-		if (name != NULL && strcmp(name + 1, tar_names[i]) == 0)
-			return true;
-	return false;
-}
-
 static void
 report_no_data_directory(const BbDataDir *dir, const char *detail)
 {
-	const char *path = dir->path;
-	const char *tar = find_tar(dir->tree);
-
-	if (is_tar(path))
-		tar = last_dir_separator(path) + 1;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("\"%s\" is not a data directory", path),
-			 errdetail("%s", detail),
-			 tar != NULL
-			 ? errhint("\"%s\" is a backup in the tar format. Extract it into "
-					   "an empty directory, pg_wal.tar into its pg_wal, and the "
-					   "tars of tablespaces into the directories that "
-					   "tablespace_map names; then import that directory.",
-					   tar)
-			 : 0));
+			 errmsg("\"%s\" is not a data directory", dir->path),
+			 errdetail("%s", detail)));
 }
 
 static void
@@ -126,8 +82,8 @@ check_version(const BbReqCtx *ctx, const BbDataDir *dir)
 						dir->path, major),
 				 errdetail("This server is PostgreSQL %d.",
 						   PG_VERSION_NUM / 10000),
-				 errhint("Import it with a server of the same major "
-						 "version.")));
+				 errhint("Import it with a server of PostgreSQL %ld. It can use the same page store.",
+						 major)));
 	pfree(text);
 }
 
@@ -191,7 +147,7 @@ read_control(const BbReqCtx *ctx, const BbDataDir *dir)
 						dir->path, control.pg_control_version),
 				 errdetail("This server has version %u.",
 						   PG_CONTROL_VERSION)));
-	crc = bb_control_crc(&control);
+	crc = bb_control_crc(bb_major_own(), &control);
 	if (crc != control.crc)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -206,7 +162,7 @@ static void
 check_control(const BbDataDir *dir)
 {
 	const ControlFileData *control = &dir->control;
-	const char *complaint = bb_control_build_error(control);
+	const char *complaint = bb_control_build_error(bb_major_own(), control);
 
 	if (complaint != NULL)
 		ereport(ERROR,

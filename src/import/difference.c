@@ -143,6 +143,8 @@ pass_old(const BbReqCtx *ctx, BbDifference *difference, const BbKey *limit)
 	switch (kind)
 	{
 		case BB_KEY_RECORD_ENDS:
+		case BB_KEY_RESTORE_POINT:
+		case BB_KEY_TARGETS_FROM:
 			seek_past_kind(ctx, difference, kind, limit);
 			return;
 		case BB_KEY_REL_BLOCK:

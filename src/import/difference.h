@@ -16,7 +16,8 @@
  * - Blocks of a relation that are not added stay.  They are beyond the size of
  *	 the fork, and so are never read, as after a truncation (relsizes.h).  A block
  *	 within the size that has no value is omitted, which deletes the old one.
- * - The ends of records (BB_KEY_RECORD_ENDS) stay.  Snapshots don't look beyond
+ * - The ends of records (BB_KEY_RECORD_ENDS) stay, and so do restore points.
+ *	 Snapshots don't look beyond
  *	 a gap.
  * - The time of the last commit (BB_KEY_COMMIT_TIME) is deleted: it isn't known.
  *

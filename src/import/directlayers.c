@@ -20,8 +20,9 @@ typedef struct Segment
 	bool		has_last; /* a page that was kept back, */
 	BbKey		last_key;
 	uint64		last_at;	  /* there in the temporary file */
-	BbKeyRange	keys;		  /* of a rebase: of all blocks, */
-	uint64		pages_stored; /* and how many of them differ */
+	bool		differs;	  /* are they of a difference? */
+	BbKeyRange	keys;		  /* of all blocks */
+	uint64		pages_stored; /* of them, if they differ */
 	bool		used;
 } Segment;
 
@@ -89,7 +90,7 @@ bb_directlayers_begin(const BbReqCtx *ctx, BbDirectLayers *direct,
 					  const char *path, uint64 size)
 {
 	BbImport   *import = direct->import;
-	BbKey		start;
+	BbKeyRange	range;
 
 	direct->fork = *fork;
 	direct->first = segment * (BlockNumber) RELSEG_SIZE;
@@ -98,17 +99,16 @@ bb_directlayers_begin(const BbReqCtx *ctx, BbDirectLayers *direct,
 	direct->buffered = 0;
 	direct->held = NULL;
 	direct->path = pstrdup(path);
-	if (import->rebase != NULL)
+	range = range_of(direct);
+	if (import->rebase != NULL &&
+		!bb_basewriter_is_lost(import->rebase->images, &range))
 	{
-		BbKeyRange	range = range_of(direct);
-
 		direct->difference = bb_difference_new(ctx, &import->rebase->place,
 											   &range);
 		return;
 	}
-	start = key_of(direct, direct->first);
 	direct->writer = bb_imagewriter_new_part(import->objects, import->timeline,
-											 import->lsn, &start);
+											 import->lsn, &range.start);
 }
 
 /* Check and write the pages in the buffer; a last part of a page is ignored. */
@@ -176,7 +176,6 @@ end_difference(const BbReqCtx *ctx, BbDirectLayers *direct, Segment *segment)
 {
 	segment->layers = bb_difference_finish(ctx, direct->difference);
 	segment->pages_stored = bb_difference_pages(direct->difference);
-	segment->keys = range_of(direct);
 	direct->all = list_concat(direct->all, segment->layers);
 	direct->difference = NULL;
 }
@@ -196,6 +195,8 @@ bb_directlayers_end(const BbReqCtx *ctx, BbDirectLayers *direct)
 	segment->used = false;
 	segment->has_last = direct->held != NULL;
 	segment->layers = NIL;
+	segment->differs = direct->difference != NULL;
+	segment->keys = range_of(direct);
 	if (direct->difference != NULL)
 		end_difference(ctx, direct, segment);
 	if (segment->has_last)
@@ -212,6 +213,35 @@ bb_directlayers_end(const BbReqCtx *ctx, BbDirectLayers *direct)
 	pfree(direct->path);
 }
 
+static void
+include_images(const BbReqCtx *ctx, BbDirectLayers *direct,
+			   const Segment *segment)
+{
+	BbImport   *import = direct->import;
+	BbRebase   *rebase = import->rebase;
+	ListCell   *cell;
+
+	if (rebase != NULL)
+	{
+		bb_basewriter_include(ctx, rebase->rest, &segment->keys,
+							  segment->layers);
+		foreach(cell, segment->layers)
+			rebase->pages_stored += ((BbLayerDesc *) lfirst(cell))->entries;
+	}
+	else if (segment->layers != NIL)
+		bb_imagewriter_include(ctx, import->writer, segment->layers);
+	if (!segment->has_last)
+		return;
+	bb_tempfile_read(direct->temp, segment->last_at, direct->held_copy,
+					 BLCKSZ);
+	if (rebase != NULL)
+		bb_basewriter_add(ctx, rebase->rest, &segment->last_key,
+						  direct->held_copy, BLCKSZ);
+	else
+		bb_imagewriter_add(ctx, import->writer, &segment->last_key,
+						   direct->held_copy, BLCKSZ);
+}
+
 bool
 bb_directlayers_use(const BbReqCtx *ctx, BbDirectLayers *direct,
 					const BbSourceFork *fork, BlockNumber first,
@@ -225,22 +255,14 @@ bb_directlayers_use(const BbReqCtx *ctx, BbDirectLayers *direct,
 	if (segment == NULL || segment->count != count)
 		return false;
 	segment->used = true;
-	if (import->rebase != NULL)
+	if (segment->differs)
 	{
-		bb_difference_include(ctx, import->rebase->rest, &segment->keys,
+		bb_basewriter_include(ctx, import->rebase->rest, &segment->keys,
 							  segment->layers);
 		import->rebase->pages_stored += segment->pages_stored;
 		return true;
 	}
-	if (segment->layers != NIL)
-		bb_imagewriter_include(ctx, import->writer, segment->layers);
-	if (segment->has_last)
-	{
-		bb_tempfile_read(direct->temp, segment->last_at, direct->held_copy,
-						 BLCKSZ);
-		bb_imagewriter_add(ctx, import->writer, &segment->last_key,
-						   direct->held_copy, BLCKSZ);
-	}
+	include_images(ctx, direct, segment);
 	return true;
 }
 
@@ -248,12 +270,13 @@ static void
 remove_layers(const BbReqCtx *ctx, const BbDirectLayers *direct, List *layers)
 {
 	const BbImport *import = direct->import;
+	List	   *names = NIL;
 	ListCell   *cell;
 
 	foreach(cell, layers)
-		bb_objstore_remove(ctx, import->objects,
-						   bb_layer_object_name(import->timeline,
-												lfirst(cell)));
+		names = lappend(names,
+						bb_layer_object_name(import->timeline, lfirst(cell)));
+	(void) bb_objstore_remove_all(ctx, import->objects, names);
 }
 
 void

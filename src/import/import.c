@@ -13,7 +13,10 @@
 
 #include "access/rmgr.h"
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "catalog/pg_control.h"
+#include "import/backupend.h"
+#include "import/backuplabel.h"
 #include "import/import_internal.h"
 #include "ingest/ingest.h"
 #include "layer/manifest_edit.h"
@@ -54,22 +57,55 @@ typedef struct CheckpointRecord
 	XLogRecPtr	end;	  /* known from WAL only */
 } CheckpointRecord;
 
+/* Raise which WAL a base backup needs, none of which is there. */
+static void
+raise_no_wal(const BbReqCtx *ctx, const BbImport *import,
+			 const BbWalSource *source, const char *missing)
+{
+	const BbBackupLabel *label = import->dir->label;
+	int			segment_size = import->dir->control.xlog_seg_size;
+	XLogRecPtr	end = bb_backupend_read(ctx, import->dir->tree);
+	char		first[MAXFNAMELEN];
+	char		last[MAXFNAMELEN];
+	XLogSegNo	segno;
+
+	XLByteToSeg(label->start_lsn, segno, segment_size);
+	XLogFileName(first, label->tli, segno, segment_size);
+	if (end > label->start_lsn)
+		XLByteToPrevSeg(end, segno, segment_size);
+	XLogFileName(last, label->tli, segno, segment_size);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FILE),
+			 errmsg("WAL segment \"%s\" is missing from %s", missing,
+					source->name),
+			 end > label->start_lsn
+				 ? errdetail("The base backup needs the WAL from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ", segments %s to %s.",
+							 LSN_FORMAT_ARGS(label->start_lsn),
+							 LSN_FORMAT_ARGS(end), first, last)
+				 : errdetail("The base backup needs the WAL from " BB_LSN_FORMAT " on, segments from %s on, to where it ended.",
+							 LSN_FORMAT_ARGS(label->start_lsn), first),
+			 errhint("Name the archive that has it as wal_directory or by restore_command.")));
+}
+
 /* Raise why the checkpoint record could not be read. */
 static void
-raise_unreadable(const BbWalSource *source, XLogRecPtr lsn)
+raise_unreadable(const BbReqCtx *ctx, const BbImport *import,
+				 const BbWalSource *source, XLogRecPtr lsn)
 {
 	BbWalReason reason = bb_walsource_reason(source);
 
+	if (reason.missing && import->dir->label != NULL)
+		raise_no_wal(ctx, import, source, reason.segment);
 	if (reason.missing)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("WAL segment \"%s\" is missing from %s",
 						reason.segment, source->name),
-				 errdetail("The checkpoint record at %X/%X is needed.",
+				 errdetail("The checkpoint record at " BB_LSN_FORMAT " is needed.",
 						   LSN_FORMAT_ARGS(lsn))));
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("could not read the checkpoint record at %X/%X in %s",
+			 errmsg("could not read the checkpoint record at " BB_LSN_FORMAT " in %s",
 					LSN_FORMAT_ARGS(lsn), source->name),
 			 errdetail("\"%s\": %s", reason.segment, reason.text)));
 }
@@ -93,7 +129,7 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import, TimeLineID tli,
 	if (!XRecOffIsValid(lsn))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there can be no checkpoint record at %X/%X",
+				 errmsg("there can be no checkpoint record at " BB_LSN_FORMAT,
 						LSN_FORMAT_ARGS(lsn))));
 
 	context = AllocSetContextCreate(CurrentMemoryContext,
@@ -108,7 +144,7 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import, TimeLineID tli,
 	while ((next = bb_walsource_next(ctx, source)) == BB_WAL_WAIT)
 		bb_walsource_wait(ctx, source, WAIT_MS);
 	if (next != BB_WAL_RECORD)
-		raise_unreadable(source, lsn);
+		raise_unreadable(ctx, import, source, lsn);
 
 	reader = source->reader;
 	info = XLogRecGetInfo(reader) & ~XLR_INFO_MASK;
@@ -117,7 +153,7 @@ read_checkpoint(const BbReqCtx *ctx, const BbImport *import, TimeLineID tli,
 		XLogRecGetDataLen(reader) != sizeof(CheckPoint))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("record at %X/%X in %s is not a checkpoint record",
+				 errmsg("record at " BB_LSN_FORMAT " in %s is not a checkpoint record",
 						LSN_FORMAT_ARGS(lsn), source->name)));
 	memcpy(&result.checkpoint, XLogRecGetData(reader), sizeof(CheckPoint));
 	result.shutdown = info == XLOG_CHECKPOINT_SHUTDOWN;
@@ -142,10 +178,10 @@ find_lsn(const BbReqCtx *ctx, BbImport *import)
 		if (record.checkpoint.redo != dir->label->start_lsn)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("checkpoint record at %X/%X is not the one that \"%s/" BB_BACKUP_LABEL_FILE "\" names",
+					 errmsg("checkpoint record at " BB_LSN_FORMAT " is not the one that \"%s/" BB_BACKUP_LABEL_FILE "\" names",
 							LSN_FORMAT_ARGS(dir->label->checkpoint_lsn),
 							dir->path),
-					 errdetail("Its redo location is %X/%X instead of %X/%X.",
+					 errdetail("Its redo location is " BB_LSN_FORMAT " instead of " BB_LSN_FORMAT ".",
 							   LSN_FORMAT_ARGS(record.checkpoint.redo),
 							   LSN_FORMAT_ARGS(dir->label->start_lsn))));
 		import->lsn = dir->label->start_lsn;
@@ -160,7 +196,7 @@ find_lsn(const BbReqCtx *ctx, BbImport *import)
 				   sizeof(CheckPoint)) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("record at %X/%X of data directory \"%s\" is not the checkpoint that its control file describes",
+					 errmsg("record at " BB_LSN_FORMAT " of data directory \"%s\" is not the checkpoint that its control file describes",
 							LSN_FORMAT_ARGS(control->checkPoint), dir->path)));
 		import->lsn = record.end;
 	}
@@ -223,8 +259,8 @@ finish_layers(const BbReqCtx *ctx, BbImport *import)
 
 	if (rebase == NULL)
 		return bb_imagewriter_finish(ctx, import->writer);
-	layers = bb_difference_finish(ctx, rebase->rest);
-	rebase->pages_stored += bb_difference_pages(rebase->rest);
+	layers = bb_basewriter_finish(ctx, rebase->rest);
+	rebase->pages_stored += bb_basewriter_pages(rebase->rest);
 	return layers;
 }
 
@@ -275,7 +311,7 @@ warn_of_remains(const BbReqCtx *ctx, const BbImport *import,
 							database->db, import->path),
 					 errdetail("It was being dropped while the backup was "
 							   "taken, or the backup is damaged. It can't be "
-							   "connected to at %X/%X.",
+							   "connected to at " BB_LSN_FORMAT ".",
 							   LSN_FORMAT_ARGS(lsn))));
 	}
 }
@@ -305,7 +341,6 @@ begin_values(const BbReqCtx *ctx, BbImport *import)
 {
 	const ControlFileData *control = &import->dir->control;
 	BbRebase   *rebase = import->rebase;
-	BbKeyRange	all = bb_key_range_all();
 	BbRebaseBase base = {
 		.system_identifier = control->system_identifier,
 		.segment_size = control->xlog_seg_size,
@@ -322,7 +357,7 @@ begin_values(const BbReqCtx *ctx, BbImport *import)
 		return;
 	}
 	bb_rebase_check(rebase, &base);
-	rebase->rest = bb_difference_new(ctx, &rebase->place, &all);
+	rebase->rest = bb_basewriter_new(ctx, &rebase->place, rebase->images);
 }
 
 static void
@@ -365,7 +400,7 @@ created_layers(const BbImport *import)
 		layers = list_concat(layers, bb_imagewriter_layers(import->writer));
 	if (import->rebase != NULL && import->rebase->rest != NULL)
 		layers = list_concat(layers,
-							 bb_difference_layers(import->rebase->rest));
+							 bb_basewriter_layers(import->rebase->rest));
 	return layers;
 }
 
@@ -396,6 +431,7 @@ remove_created(const BbReqCtx *ctx, const BbImport *import, List *layers)
 {
 	BbObjectStore *objects = import->objects;
 	BbManifest *manifest = bb_manifest_find(ctx, objects, import->timeline);
+	List	   *names = NIL;
 	ListCell   *cell;
 
 	if (manifest != NULL && names_layer_of(manifest, layers))
@@ -407,9 +443,9 @@ remove_created(const BbReqCtx *ctx, const BbImport *import, List *layers)
 		return;
 	}
 	foreach(cell, layers)
-		bb_objstore_remove(ctx, objects,
-						   bb_layer_object_name(import->timeline,
-												lfirst(cell)));
+		names = lappend(names,
+						bb_layer_object_name(import->timeline, lfirst(cell)));
+	(void) bb_objstore_remove_all(ctx, objects, names);
 }
 
 /*

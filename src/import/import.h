@@ -28,6 +28,7 @@
 #define BB_IMPORT_H
 
 #include "access/xlogdefs.h"
+#include "archive/fetch.h"
 #include "base/reqctx.h"
 #include "objstore/objstore.h"
 
@@ -44,7 +45,8 @@ typedef struct BbImportResult
 /*
  * bb_import_directory - store the cluster in the directory "path" as "timeline".
  *
- * Its WAL is read from wal_directory; NULL means its pg_wal.
+ * Its WAL is read from wal_directory, in the form of bb_archive_files; NULL means
+ * its pg_wal.  The fetcher, which may be NULL, fetches the rest.
  *
  * Errors: INVALID_PARAMETER_VALUE (not a data directory, not absolute);
  * OBJECT_NOT_IN_PREREQUISITE_STATE (a server runs in it, it was not shut down
@@ -53,10 +55,8 @@ typedef struct BbImportResult
  * the timeline); DATA_CORRUPTED (naming a file and block, or a file);
  * UNDEFINED_FILE (a WAL segment).
  */
-extern BbImportResult bb_import_directory(const BbReqCtx *ctx,
-										  BbObjectStore *objects,
-										  const char *timeline,
-										  const char *path,
-										  const char *wal_directory);
+extern BbImportResult bb_import_directory(
+	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
+	const char *path, const char *wal_directory, BbFetcher *fetcher);
 
 #endif /* BB_IMPORT_H */

@@ -8,8 +8,8 @@
 #ifndef BB_IMPORT_INTERNAL_H
 #define BB_IMPORT_INTERNAL_H
 
+#include "import/basewriter.h"
 #include "import/datadir.h"
-#include "import/difference.h"
 #include "import/directlayers.h"
 #include "import/import.h"
 #include "import/inventory.h"
@@ -27,7 +27,8 @@ typedef struct BbRebase
 {
 	const BbManifest *manifest; /* of the timeline before it */
 	BbDifferencePlace place;
-	BbDifference *rest; /* in place of BbImport's writer */
+	List	   *images; /* BbKeyRange *: what can't be read; see basewriter.h */
+	BbBaseWriter *rest; /* in place of BbImport's writer */
 	uint64		pages_stored;
 
 	/* of the base: its tli, and all tli switches before it */
@@ -42,7 +43,8 @@ typedef struct BbRebaseBase
 	uint64		system_identifier;
 	uint32		segment_size;
 	bool		checksums;
-	XLogRecPtr	lsn;	 /* where its WAL begins */
+	XLogRecPtr	lsn;	 /* where its WAL begins, */
+	bool		planned; /* or, if it isn't begun, at or before that */
 	TimeLineID	tli;	 /* there */
 	const char *history; /* the text of the tli's history file; NULL: none */
 } BbRebaseBase;
@@ -57,6 +59,7 @@ struct BbImport
 	const char *path;	   /* for messages: "PATH/NAME" is a file */
 	bool		fuzzy;	   /* a base backup: its files are of different ages */
 	bool		checksums; /* pages have them */
+	bool		checksums_unknown;	   /* whether they have, so far */
 	const BbWalOrigin *checkpoint_wal; /* has the checkpoint to start from */
 	const BbWalOrigin *wal; /* of a base backup: makes it consistent */
 	BbDirectLayers *direct; /* written already; NULL: none */
@@ -74,6 +77,9 @@ struct BbImport
 	uint64		files_done;
 	List	   *torn_pages;	 /* of pagecheck.c */
 	XLogRecPtr	newest_page; /* the greatest LSN of a stored page */
+	/* of pages while checksums_unknown; NULL: none */
+	const char *without_checksum;
+	const char *with_wrong_checksum;
 	BbImportResult result;
 };
 
@@ -103,7 +109,8 @@ extern BbImportResult bb_import_run(const BbReqCtx *ctx,
 /* The calls of import.h, server_import.h and rebase.h; rebase NULL: an import. */
 extern BbImportResult bb_import_from_directory(
 	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
-	const char *path, const char *wal_directory, BbRebase *rebase);
+	const char *path, const char *wal_directory, BbFetcher *fetcher,
+	BbRebase *rebase);
 extern BbImportResult bb_import_from_server(
 	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	BbReplConnection *connection, const BbServerBackupOptions *options,
@@ -134,7 +141,12 @@ extern void bb_rebase_check(BbRebase *rebase, const BbRebaseBase *base);
 extern void bb_rebase_commit(const BbReqCtx *ctx, BbImport *import,
 							 List *layers, XLogRecPtr until);
 
-/* bb_rebase_undo - remove the last gap of a timeline, and all after its start. */
+/*
+ * bb_rebase_undo - remove the last gap of a timeline, and all after its start.
+ *
+ * A rebase that was complete stays if upkeep has gone on from it: the start of
+ * the timeline lies behind the gap, or layers were merged across it.
+ */
 extern void bb_rebase_undo(const BbReqCtx *ctx, BbObjectStore *objects,
 						   const BbManifest *manifest);
 
@@ -152,6 +164,18 @@ extern void bb_import_store_all(const BbReqCtx *ctx, BbImport *import);
 extern const void *bb_import_check_page(BbImport *import, const BbKey *key,
 										const char *path,
 										BlockNumber block_of_file, Page page);
+
+/*
+ * bb_import_checksums_known - end checksums_unknown.
+ *
+ * Until then a page without a checksum is stored, one with a wrong one is torn.
+ * No page is wrong whether or not there are checksums: in a cluster that has
+ * them, none is 0; in one that never had them, all are.
+ *
+ * Errors: DATA_CORRUPTED, FEATURE_NOT_SUPPORTED (what was done with a page was
+ * wrong).
+ */
+extern void bb_import_checksums_known(BbImport *import, bool checksums);
 
 /*
  * bb_import_check_torn_pages - check that WAL brought an image of every torn

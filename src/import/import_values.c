@@ -28,7 +28,7 @@ put(const BbReqCtx *ctx, BbImport *import, BbKey key, const void *value,
 	size_t length)
 {
 	if (import->rebase != NULL)
-		bb_difference_add(ctx, import->rebase->rest, &key, value, length);
+		bb_basewriter_add(ctx, import->rebase->rest, &key, value, length);
 	else
 		bb_imagewriter_add(ctx, import->writer, &key, value, length);
 }
@@ -243,7 +243,7 @@ check_relmap(const BbImport *import, const char *path, const char *data,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("relation map \"%s/%s\" is missing",
 						import->path, path)));
-	complaint = bb_relmap_error(data, length);
+	complaint = bb_relmap_error(bb_major_own(), data, length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -269,8 +269,8 @@ store_relmaps(const BbReqCtx *ctx, BbImport *import)
 		MemoryContextSwitchTo(import->scratch);
 		path = psprintf("%s/pg_filenode.map",
 						GetDatabasePath(database->db, database->spc));
-		data = bb_sourcefile_load(ctx, import->dir->tree, path, BB_RELMAP_SIZE,
-								  &length);
+		data = bb_sourcefile_load(ctx, import->dir->tree, path,
+								  bb_major_own()->relmap_size, &length);
 		/*
 		 * A database of a base backup may have been created or dropped while
 		 * it was copied.  WAL then brings the map, or drops the database.
@@ -336,7 +336,7 @@ store_segment(const BbReqCtx *ctx, BbImport *import, const BbSourceFork *fork,
 			if (value != NULL)
 				put(ctx, import, key, value, BLCKSZ);
 			else if (import->rebase != NULL)
-				bb_difference_omit(ctx, import->rebase->rest, &key);
+				bb_basewriter_omit(ctx, import->rebase->rest, &key);
 		}
 		done += here;
 		bytes_done(import, (uint64) here * BLCKSZ);
@@ -356,8 +356,8 @@ store_relations(const BbReqCtx *ctx, BbImport *import)
 		char		first_path[MAXPGPATH];
 		BlockNumber first = 0;
 
-		bb_compat_relation_path(first_path, sizeof(first_path), fork->spc,
-								fork->db, fork->rel, fork->fork);
+		bb_major_relation_path(bb_major_own(), first_path, sizeof(first_path),
+							   fork->spc, fork->db, fork->rel, fork->fork);
 		do
 		{
 			BlockNumber count = Min(fork->blocks - first, RELSEG_SIZE);

@@ -222,8 +222,8 @@ find_databases(const BbReqCtx *ctx, const BbDataDir *dir,
 		char	   *below;
 
 		visit.spc = ((BbTablespace *) lfirst(cell))->spc;
-		below = psprintf("pg_tblspc/%u/" TABLESPACE_VERSION_DIRECTORY,
-						 visit.spc);
+		below = psprintf("pg_tblspc/%u/%s", visit.spc,
+						 bb_major_version_directory(bb_major_own()));
 		check_tablespace(dir, lfirst(cell), below);
 		visit_directory(ctx, dir, below, visit_database, &visit);
 		pfree(below);
@@ -244,20 +244,18 @@ typedef struct SlruVisit
 } SlruVisit;
 
 /*
- * Names have up to six digits (SlruCorrectSegmentFilenameLength in PostgreSQL's
- * slru.c), and are what the server would write.
+ * Names have up to six digits, or fifteen (SlruCorrectSegmentFilenameLength in
+ * PostgreSQL's slru.c), and are what the server would write.
  */
 static bool
-parse_segment(const char *name, uint64 *segment)
+parse_segment(BbSlru slru, const char *name, uint64 *segment)
 {
-	char		written[16];
-
-	if (strlen(name) > 6)
+	if (strlen(name) > 15)
 		return false;
 	*segment = strtoull(name, NULL, 16);
-	snprintf(written, sizeof(written), "%04llX",
-			 (unsigned long long) *segment);
-	return strcmp(name, written) == 0;
+	return strcmp(name,
+				  strrchr(bb_slru_path(bb_major_own(), slru, *segment), '/') +
+					  1) == 0;
 }
 
 static void
@@ -269,7 +267,7 @@ visit_slru(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 	uint64		number;
 	uint64		size;
 
-	if (!parse_segment(name, &number))
+	if (!parse_segment(visit->slru, name, &number))
 	{
 		bb_datadir_warn(psprintf("%s/%s", dir->path, below), name,
 						"It is not named like a segment.");
@@ -322,8 +320,7 @@ find_slrus(const BbReqCtx *ctx, const BbDataDir *dir, BbInventory *inventory)
 char *
 bb_inventory_slru_path(const BbSlruSegment *segment)
 {
-	return psprintf("%s/%04llX", bb_slru_directory(segment->slru),
-					(unsigned long long) segment->segment);
+	return bb_slru_path(bb_major_own(), segment->slru, segment->segment);
 }
 
 /* ---- prepared transactions ---- */
@@ -332,12 +329,12 @@ static void
 visit_twophase(const BbReqCtx *ctx, const BbDataDir *dir, const char *below,
 			   const char *name, void *arg)
 {
+	const size_t digits = bb_major_own()->twophase_digits;
 	BbInventory *inventory = arg;
 	BbTwophase *twophase;
 	uint64		size;
 
-	if (strlen(name) != BB_TWOPHASE_NAME_LENGTH ||
-		strspn(name, "0123456789ABCDEF") != BB_TWOPHASE_NAME_LENGTH)
+	if (strlen(name) != digits || strspn(name, "0123456789ABCDEF") != digits)
 		return;
 	size = size_of_file(dir, below, name);
 	if (size <= sizeof(pg_crc32c) || size >= MaxAllocSize)
@@ -365,7 +362,7 @@ compare_twophases(const ListCell *a, const ListCell *b)
 char *
 bb_inventory_twophase_path(const BbTwophase *twophase)
 {
-	return psprintf("pg_twophase/%0*llX", BB_TWOPHASE_NAME_LENGTH,
+	return psprintf("pg_twophase/%0*llX", bb_major_own()->twophase_digits,
 					(unsigned long long) twophase->xid);
 }
 

@@ -7,6 +7,9 @@
  *	  base backup			  zeros				   torn: WAL must have its image
  *	  clean shutdown		  WARNING, zeros	   ERROR
  *
+ * While it is unknown whether pages have checksums (stream_import.h), a page with
+ * a wrong one is bad, and one without a checksum good.
+ *
  * The server reads a page of a free space map or a visibility map as zeros if
  * it can't read it, and zeros say nothing wrong there: RBM_ZERO_ON_ERROR in
  * fsm_readbuf (freespace.c) and vm_readbuf (visibilitymap.c).
@@ -75,14 +78,71 @@ replace(BbImport *import, const BbKey *key, const char *path,
 	return zeros;
 }
 
+/* Remember the first page of its kind. */
+static void
+remember_first(BbImport *import, const char **first, const char *path,
+			   BlockNumber block_of_file)
+{
+	MemoryContext old;
+
+	if (*first != NULL)
+		return;
+	old = MemoryContextSwitchTo(import->context);
+	*first = psprintf("block %u of file \"%s/%s\"", block_of_file,
+					  import->path, path);
+	MemoryContextSwitchTo(old);
+}
+
+/* As bb_pagecheck, of a page that may have a checksum. */
+static char *
+check_either(BbImport *import, const char *path, BlockNumber block_of_file,
+			 BlockNumber block, Page page)
+{
+	char	   *complaint = bb_pagecheck(page, block, false, PG_UINT64_MAX);
+
+	if (complaint != NULL || PageIsNew(page))
+		return complaint;
+	if (((PageHeader) page)->pd_checksum == 0)
+	{
+		remember_first(import, &import->without_checksum, path, block_of_file);
+		return NULL;
+	}
+	complaint = bb_pagecheck(page, block, true, PG_UINT64_MAX);
+	if (complaint != NULL)
+		remember_first(import, &import->with_wrong_checksum, path,
+					   block_of_file);
+	return complaint;
+}
+
+void
+bb_import_checksums_known(BbImport *import, bool checksums)
+{
+	if (checksums && import->without_checksum != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("%s has no checksum", import->without_checksum),
+				 errdetail("The cluster has data checksums.")));
+	if (!checksums && import->with_wrong_checksum != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s has a wrong checksum",
+						import->with_wrong_checksum),
+				 errdetail("The cluster has no data checksums any more, which its control file tells only at the end of the stream."),
+				 errhint("Send the backup as a directory (pg_basebackup -Fp, or an extracted tar).")));
+	import->checksums = checksums;
+	import->checksums_unknown = false;
+}
+
 const void *
 bb_import_check_page(BbImport *import, const BbKey *key, const char *path,
 					 BlockNumber block_of_file, Page page)
 {
 	/* pages of a base backup may be newer than the start of its WAL */
 	XLogRecPtr	end_lsn = import->fuzzy ? PG_UINT64_MAX : import->lsn;
-	char	   *complaint = bb_pagecheck(page, bb_key_fields(key).block,
-										 import->checksums, end_lsn);
+	BlockNumber block = bb_key_fields(key).block;
+	char	   *complaint = import->checksums_unknown
+		? check_either(import, path, block_of_file, block, page)
+		: bb_pagecheck(page, block, import->checksums, end_lsn);
 
 	if (complaint != NULL)
 		return replace(import, key, path, block_of_file, page, complaint);

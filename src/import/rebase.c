@@ -26,12 +26,13 @@ result_of(const BbRebase *rebase, const BbImportResult *imported)
 BbRebaseResult
 bb_rebase_from_directory(const BbReqCtx *ctx, BbObjectStore *objects,
 						 const char *timeline, const char *path,
-						 const char *wal_directory)
+						 const char *wal_directory, BbFetcher *fetcher,
+						 const List *lost)
 {
-	BbRebase	rebase = {0};
+	BbRebase	rebase = {.images = bb_basewriter_widen(lost)};
 	BbImportResult imported = bb_import_from_directory(ctx, objects, timeline,
 													   path, wal_directory,
-													   &rebase);
+													   fetcher, &rebase);
 
 	return result_of(&rebase, &imported);
 }
@@ -39,9 +40,10 @@ bb_rebase_from_directory(const BbReqCtx *ctx, BbObjectStore *objects,
 BbRebaseResult
 bb_rebase_from_server(const BbReqCtx *ctx, BbObjectStore *objects,
 					  const char *timeline, BbReplConnection *connection,
-					  const BbServerBackupOptions *options, BbServerWal *wal)
+					  const BbServerBackupOptions *options, BbServerWal *wal,
+					  const List *lost)
 {
-	BbRebase	rebase = {0};
+	BbRebase	rebase = {.images = bb_basewriter_widen(lost)};
 	BbImportResult imported = bb_import_from_server(ctx, objects, timeline,
 													connection, options, wal,
 													&rebase);

@@ -25,6 +25,7 @@
 #define BB_REBASE_H
 
 #include "import/server_import.h"
+#include "nodes/pg_list.h"
 
 typedef struct BbRebaseResult
 {
@@ -40,6 +41,9 @@ typedef struct BbRebaseResult
  * bb_rebase_from_directory - store the cluster in the directory "path" as a new base
  * of "timeline"; arguments as bb_import_directory.
  *
+ * lost: the keys (BbKeyRange *) that can't be read at the end of the timeline;
+ * they are stored whole, as image layers (basewriter.h).
+ *
  * Errors: those of bb_import_directory, except DUPLICATE_OBJECT;
  * UNDEFINED_OBJECT (no such timeline); INVALID_PARAMETER_VALUE also if the base
  * is of another cluster; OBJECT_NOT_IN_PREREQUISITE_STATE also if the timeline's
@@ -47,11 +51,10 @@ typedef struct BbRebaseResult
  * the timeline isn't in its history, or it has checksums and the timeline
  * doesn't.
  */
-extern BbRebaseResult bb_rebase_from_directory(const BbReqCtx *ctx,
-											   BbObjectStore *objects,
-											   const char *timeline,
-											   const char *path,
-											   const char *wal_directory);
+extern BbRebaseResult bb_rebase_from_directory(
+	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
+	const char *path, const char *wal_directory, BbFetcher *fetcher,
+	const List *lost);
 
 /*
  * bb_rebase_from_server - store the cluster of a server as a new base of "timeline".
@@ -61,6 +64,6 @@ extern BbRebaseResult bb_rebase_from_directory(const BbReqCtx *ctx,
 extern BbRebaseResult bb_rebase_from_server(
 	const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	BbReplConnection *connection, const BbServerBackupOptions *options,
-	BbServerWal *wal);
+	BbServerWal *wal, const List *lost);
 
 #endif /* BB_REBASE_H */

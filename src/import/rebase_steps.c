@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "import/import_internal.h"
 #include "layer/manifest_edit.h"
 #include "wal/tlihistory.h"
@@ -60,21 +61,38 @@ remove_gap(const BbReqCtx *ctx, BbObjectStore *objects,
 	return bb_manifest_edit(ctx, objects, &edit);
 }
 
+/* Has a layer both what is before the last gap and what is after it? */
+static bool
+merged_across(const BbManifest *manifest)
+{
+	XLogRecPtr	end = before_gap(manifest).end_lsn;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (manifest->layers[i].lsn_start <= end &&
+			manifest->layers[i].lsn_end > end + 1)
+			return true;
+	return false;
+}
+
 void
 bb_rebase_undo(const BbReqCtx *ctx, BbObjectStore *objects,
 			   const BbManifest *manifest)
 {
 	List	   *removed;
+	List	   *names = NIL;
 	ListCell   *cell;
+	int			ngaps;
 
-	/* the start has moved past it, so the rebase was complete */
-	if (manifest->ngaps == 0)
+	/* the start has moved past it, or upkeep has merged: it was complete */
+	(void) bb_manifest_gaps(manifest, &ngaps);
+	if (ngaps == 0 || merged_across(manifest))
 		return;
 	(void) remove_gap(ctx, objects, manifest, &removed);
 	foreach(cell, removed)
-		bb_objstore_remove(ctx, objects,
-						   bb_layer_object_name(manifest->timeline,
-												lfirst(cell)));
+		names = lappend(names,
+						bb_layer_object_name(manifest->timeline,
+											 lfirst(cell)));
+	(void) bb_objstore_remove_all(ctx, objects, names);
 }
 
 /* ---- begin ---- */
@@ -204,15 +222,15 @@ report_diverged(const BbManifest *manifest, const BbRebaseBase *base,
 			 errmsg("base backup does not follow timeline \"%s\"",
 					manifest->timeline),
 			 XLogRecPtrIsInvalid(common)
-				 ? errdetail("The timeline ends at %X/%X on timeline ID %u. The base backup is of timeline ID %u, whose history has none of the timeline's IDs.",
+				 ? errdetail("The timeline ends at " BB_LSN_FORMAT " on timeline ID %u. The base backup is of timeline ID %u, whose history has none of the timeline's IDs.",
 							 LSN_FORMAT_ARGS(manifest->end_lsn), manifest->tli,
 							 base->tli)
-				 : errdetail("The timeline ends at %X/%X on timeline ID %u. The history of the base backup, of timeline ID %u, left it at %X/%X.",
+				 : errdetail("The timeline ends at " BB_LSN_FORMAT " on timeline ID %u. The history of the base backup, of timeline ID %u, left it at " BB_LSN_FORMAT ".",
 							 LSN_FORMAT_ARGS(manifest->end_lsn), manifest->tli,
 							 base->tli, LSN_FORMAT_ARGS(common)),
 			 XLogRecPtrIsInvalid(common)
 				 ? errhint("Import it as a new timeline.")
-				 : errhint("Branch at %X/%X by bb_create_branch(), and rebase the branch.",
+				 : errhint("Branch at " BB_LSN_FORMAT " by bb_create_branch(), and rebase the branch.",
 						   LSN_FORMAT_ARGS(fork))));
 }
 
@@ -241,7 +259,7 @@ set_switches(BbRebase *rebase, const BbRebaseBase *base, List *tlis)
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("history of timeline ID %u does not lead to the base backup",
 							base->tli),
-					 errdetail("It leaves timeline ID %u at %X/%X; the base backup begins at %X/%X.",
+					 errdetail("It leaves timeline ID %u at " BB_LSN_FORMAT "; the base backup begins at " BB_LSN_FORMAT ".",
 							   range->tli, LSN_FORMAT_ARGS(range->end),
 							   LSN_FORMAT_ARGS(base->lsn))));
 		until = range->end;
@@ -265,15 +283,19 @@ bb_rebase_check(BbRebase *rebase, const BbRebaseBase *base)
 			range = lfirst(cell);
 	if (range == NULL || range->end < manifest->end_lsn)
 		report_diverged(manifest, base, tlis);
-	if (base->lsn <= manifest->end_lsn)
+	/* what is lost is a reason for a base though no WAL is missing */
+	if (base->lsn <= manifest->end_lsn &&
+		!(base->planned && rebase->images != NIL))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("base backup does not begin after the end of timeline \"%s\"",
 						manifest->timeline),
-				 errdetail("It begins at %X/%X, and the timeline ends at %X/%X.",
+				 errdetail("It begins at " BB_LSN_FORMAT ", and the timeline ends at " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(base->lsn),
 						   LSN_FORMAT_ARGS(manifest->end_lsn)),
-				 errhint("No WAL is missing in between. Ingest it, or follow the server.")));
+				 rebase->images != NIL
+					 ? errhint("Let the server write WAL, and try again.")
+					 : errhint("No WAL is missing in between. Ingest it, or follow the server.")));
 	set_switches(rebase, base, tlis);
 	rebase->place.lsn = base->lsn;
 }

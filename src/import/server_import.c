@@ -8,13 +8,12 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "import/directlayers.h"
 #include "import/import_internal.h"
-#include "import/receivedtree.h"
-#include "import/relationfiles.h"
+#include "import/receiving.h"
 #include "import/server_import.h"
 #include "stats/progress.h"
-#include "streaming/tarreader.h"
 #include "wal/tlihistory.h"
 
 typedef struct ServerSource
@@ -25,86 +24,6 @@ typedef struct ServerSource
 	BbServerWal *wal;
 	BbTempFile *temp;
 } ServerSource;
-
-/* The archives that are being received. */
-typedef struct Receiving
-{
-	const BbReqCtx *ctx;
-	BbImport   *import;
-	BbReceivedTree *tree;
-	Oid			spc;	   /* of the archive; Invalid: the data directory */
-	bool		is_direct; /* the member goes to layers at once */
-	bool		complete;  /* an archive of the data directory has ended */
-} Receiving;
-
-/* ---- members of archives ---- */
-
-/* Can the file be written as layers of its own? */
-static bool
-goes_direct(const char *path, const BbTarMember *member, BbSourceFork *fork,
-			uint32 *segment)
-{
-	return member->kind == BB_TAR_FILE && member->size >= BB_DIRECT_BYTES &&
-		member->size <= (uint64) RELSEG_SIZE * BLCKSZ &&
-		bb_relationfiles_parse(path, fork, segment) &&
-		((uint64) *segment + 1) * RELSEG_SIZE <= MaxBlockNumber;
-}
-
-static void
-begin_member(void *arg, const BbTarMember *member)
-{
-	Receiving  *receiving = arg;
-	char	   *path;
-	BbSourceFork fork;
-	uint32		segment;
-	BbSourceStat st = {
-		.kind = member->kind == BB_TAR_FILE	   ? BB_SOURCE_FILE
-			: member->kind == BB_TAR_DIRECTORY ? BB_SOURCE_DIRECTORY
-											   : BB_SOURCE_LINK,
-		.size = member->size,
-		.mode = member->mode,
-		.uid = member->uid,
-		.gid = member->gid,
-	};
-
-	path = OidIsValid(receiving->spc)
-		? psprintf("pg_tblspc/%u/%s", receiving->spc, member->path)
-		: pstrdup(member->path);
-	receiving->is_direct = goes_direct(path, member, &fork, &segment);
-	bb_receivedtree_add(receiving->tree, path, &st, member->target,
-						receiving->is_direct);
-	if (receiving->is_direct)
-		bb_directlayers_begin(receiving->ctx, receiving->import->direct, &fork,
-							  segment, path, member->size);
-	pfree(path);
-}
-
-static void
-take_data(void *arg, const char *data, size_t length)
-{
-	Receiving  *receiving = arg;
-
-	if (receiving->is_direct)
-		bb_directlayers_data(receiving->ctx, receiving->import->direct, data,
-							 length);
-	else
-		bb_receivedtree_append(receiving->tree, data, length);
-}
-
-static void
-end_member(void *arg)
-{
-	Receiving  *receiving = arg;
-
-	if (receiving->is_direct)
-		bb_directlayers_end(receiving->ctx, receiving->import->direct);
-}
-
-static const BbTarEvents tar_events = {
-	.begin_member = begin_member,
-	.data = take_data,
-	.end_member = end_member,
-};
 
 /* ---- the backup ---- */
 
@@ -121,19 +40,19 @@ expected_bytes(const BbServerBackupStart *start)
 
 /* End the archive that is open, if one is. */
 static void
-end_archive(Receiving *receiving, BbTarReader **reader)
+end_archive(BbReceiving *receiving, BbTarReader **reader)
 {
 	if (*reader == NULL)
 		return;
 	bb_tarreader_end(*reader);
 	*reader = NULL;
-	if (!OidIsValid(receiving->spc))
+	if (receiving->prefix[0] == '\0')
 		receiving->complete = true;
 }
 
 /* Receive all archives. */
 static void
-receive_archives(const BbReqCtx *ctx, Receiving *receiving,
+receive_archives(const BbReqCtx *ctx, BbReceiving *receiving,
 				 BbReplConnection *connection, BbServerWal *wal)
 {
 	BbTarReader *reader = NULL;
@@ -149,8 +68,10 @@ receive_archives(const BbReqCtx *ctx, Receiving *receiving,
 		{
 			case BB_SERVERBACKUP_ARCHIVE:
 				end_archive(receiving, &reader);
-				receiving->spc = piece.tablespace->spc;
-				reader = bb_tarreader_new(&tar_events, receiving);
+				receiving->prefix = OidIsValid(piece.tablespace->spc)
+					? psprintf("pg_tblspc/%u/", piece.tablespace->spc)
+					: "";
+				reader = bb_tarreader_new(&bb_receiving_events, receiving);
 				break;
 			case BB_SERVERBACKUP_DATA:
 				if (reader == NULL)
@@ -222,7 +143,7 @@ check_server(const BbImport *import, const BbReplServer *server,
 				 errmsg("server \"%s\" sent the " BB_BACKUP_LABEL_FILE
 						" of another backup",
 						import->path),
-				 errdetail("It begins at %X/%X on timeline ID %u, instead of %X/%X on timeline ID %u.",
+				 errdetail("It begins at " BB_LSN_FORMAT " on timeline ID %u, instead of " BB_LSN_FORMAT " on timeline ID %u.",
 						   LSN_FORMAT_ARGS(label->start_lsn), label->tli,
 						   LSN_FORMAT_ARGS(start->lsn), start->tli)));
 }
@@ -259,14 +180,15 @@ history_of_start(const BbReplServer *server, const char *history,
  * received.
  */
 static void
-check_base(const BbImport *import, const BbReplServer *server, XLogRecPtr lsn,
-		   TimeLineID tli, const char *history)
+check_base(const BbImport *import, const BbReplServer *server, bool planned,
+		   XLogRecPtr lsn, TimeLineID tli, const char *history)
 {
 	BbRebaseBase base = {
 		.system_identifier = server->system_identifier,
 		.segment_size = server->segment_size,
 		.checksums = import->checksums,
 		.lsn = lsn,
+		.planned = planned,
 		.tli = tli,
 		.history = history,
 	};
@@ -283,7 +205,7 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 	const BbReplServer *server;
 	const char *history;
 	BbServerBackupStart start;
-	Receiving	receiving = {.ctx = ctx, .import = import};
+	BbReceiving receiving = {.ctx = ctx, .import = import};
 
 	import->path = pstrdup(bb_repl_server(connection)->host);
 	import->fuzzy = true;
@@ -294,11 +216,11 @@ receive(const BbReqCtx *ctx, BbImportSource *base, BbImport *import)
 	bb_progress_import_phase(BB_IMPORT_STARTING);
 	server = bb_repl_server(connection);
 	history = read_history(ctx, connection, server->tli);
-	check_base(import, server, server->lsn, server->tli, history);
+	check_base(import, server, true, server->lsn, server->tli, history);
 	source->wal->reserve(ctx, source->wal, server);
 	start = bb_serverbackup_start(ctx, connection, source->options);
 	if (import->rebase != NULL)
-		check_base(import, server, start.lsn, start.tli,
+		check_base(import, server, false, start.lsn, start.tli,
 				   history_of_start(server, history, start.tli));
 	source->wal->receive(ctx, source->wal, start.tli, start.lsn);
 	import->lsn = start.lsn;

@@ -10,23 +10,25 @@
 #include "access/multixact.h"
 #include "access/transam.h"
 #include "base/clusterfile.h"
+#include "base/compat.h"
 #include "ingest/clusterstate.h"
 
 /* Read a value that is a struct of the server, and check it. */
 static void
 load(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn, BbKeyKind kind,
-	 char *(*find_error) (const void *, size_t), void *value, size_t size)
+	 char *(*find_error) (const BbMajor *, const void *, size_t), void *value,
+	 size_t size)
 {
 	BbKey		key = bb_key_make(kind, 0, 0, 0, 0, 0);
 	BbEntry		entry;
 	const char *complaint = "There is none.";
 
 	if (bb_timeline_get(ctx, timeline, &key, lsn, &entry))
-		complaint = find_error(entry.value, entry.length);
+		complaint = find_error(bb_major_own(), entry.value, entry.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline \"%s\" has no valid %s at %X/%X",
+				 errmsg("timeline \"%s\" has no valid %s at " BB_LSN_FORMAT,
 						bb_timeline_manifest(timeline)->timeline,
 						bb_key_text(&key), LSN_FORMAT_ARGS(lsn)),
 				 errdetail("%s", complaint)));
@@ -65,7 +67,7 @@ bb_clusterstate_write(BbClusterState *state, BbOpenLayer *layer,
 	{
 		ControlFileData *control = &state->control;
 
-		control->crc = bb_control_crc(control);
+		control->crc = bb_control_crc(bb_major_own(), control);
 		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
 		bb_openlayer_put(layer, &key, lsn, BB_ENTRY_IMAGE, control,
 						 sizeof(*control));
@@ -105,9 +107,14 @@ bb_clusterstate_past_multi(BbClusterState *state, MultiXactId multi,
 {
 	if (MultiXactIdPrecedes(state->checkpoint.nextMulti, multi))
 		state->checkpoint.nextMulti = multi;
+#ifdef BB_HAVE_LONG_OFFSETS
+	if (state->checkpoint.nextMultiOffset < offset)
+		state->checkpoint.nextMultiOffset = offset;
+#else
 	/* offsets wrap as multixacts do (MultiXactOffsetPrecedes) */
 	if ((int32) (state->checkpoint.nextMultiOffset - offset) < 0)
 		state->checkpoint.nextMultiOffset = offset;
+#endif
 }
 
 void
@@ -160,5 +167,8 @@ bb_clusterstate_checkpoint(BbClusterState *state, const CheckPoint *checkpoint,
 	own->time = checkpoint->time;
 #if PG_VERSION_NUM >= 170000
 	own->wal_level = checkpoint->wal_level;
+#endif
+#if PG_VERSION_NUM >= 190000
+	own->logicalDecodingEnabled = checkpoint->logicalDecodingEnabled;
 #endif
 }

@@ -9,6 +9,7 @@
 
 #include "access/rmgr.h"
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "ingest/handler.h"
 #include "layer/native.h"
 
@@ -44,7 +45,7 @@ bb_ingest_refuse(BbIngest *ingest, const char *format, ...)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("WAL record at %X/%X, %s, is not valid",
+			 errmsg("WAL record at " BB_LSN_FORMAT ", %s, is not valid",
 					LSN_FORMAT_ARGS(ingest->record->ReadRecPtr),
 					bb_ingest_record_name(ingest->record)),
 			 errdetail_internal("%s", text.data),
@@ -68,7 +69,7 @@ bb_ingest_unknown(BbIngest *ingest)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("WAL record at %X/%X is of an unknown kind",
+			 errmsg("WAL record at " BB_LSN_FORMAT " is of an unknown kind",
 					LSN_FORMAT_ARGS(record->ReadRecPtr)),
 			 errdetail("It is of resource manager %d, info %02X (%s).",
 					   XLogRecGetRmid(record), XLogRecGetInfo(record),

@@ -56,9 +56,10 @@ typedef struct BbIngest
 	BbTliSwitch *switches;
 	XLogRecPtr	start_lsn; /* of the timeline, as BbManifest has it; while a gap
 							* is open, its end */
-	bool		fills_gap; /* the gap was open when the ingest began */
-	bool		wal_ended; /* there is no record after the last */
-	int64		end_time;  /* time_t */
+	bool		fills_gap;	   /* the gap was open when the ingest began */
+	bool		targets_known; /* TARGETS_FROM is written */
+	bool		wal_ended;	   /* there is no record after the last */
+	int64		end_time;	   /* time_t */
 	struct BbInvalidPages *invalid_pages; /* NULL: none yet */
 
 	/* while it follows (pace.h); control NULL: it doesn't */
@@ -69,9 +70,10 @@ typedef struct BbIngest
 
 	/* the record being handled */
 	XLogReaderState *record;
-	XLogRecPtr	lsn;		   /* its end */
-	TimeLineID	next_tli;	   /* the record's tli */
-	const uint8 *bytes;		   /* of the record, in the open layer's arena */
+	XLogRecPtr	lsn;	  /* its end */
+	TimeLineID	next_tli; /* the record's tli */
+	const uint8 *bytes;	  /* as kept, in the open layer's arena */
+	uint32		bytes_length;
 	List	   *record_layers; /* BbLayerDesc *: written for this record */
 	StringInfoData native;	   /* to write native records into */
 	PGAlignedBlock page;	   /* to make images in */

@@ -12,7 +12,10 @@
 
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "base/codec.h"
+#include "base/compat.h"
 #include "base/errorcontext.h"
+#include "base/events.h"
 #include "ingest/flush.h"
 #include "ingest/invalidpages.h"
 #include "ingest/pace.h"
@@ -38,7 +41,7 @@ add_context(void *arg)
 	XLogReaderState *record = ingest->record;
 
 	if (record != NULL)
-		errcontext("ingest of the WAL record at %X/%X, %s",
+		errcontext("ingest of the WAL record at " BB_LSN_FORMAT ", %s",
 				   LSN_FORMAT_ARGS(record->ReadRecPtr),
 				   bb_ingest_record_name(record));
 }
@@ -58,10 +61,23 @@ check_wal_level(BbIngest *ingest)
 		XLogRecGetRmid(record) != RM_XLOG_ID)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("WAL at %X/%X was written with wal_level = minimal",
+				 errmsg("WAL at " BB_LSN_FORMAT " was written with wal_level = minimal",
 						LSN_FORMAT_ARGS(record->ReadRecPtr)),
 				 errdetail("Such WAL does not have the changes of tables that were created in the same transaction."),
 				 errhint("Set wal_level to replica in the source, and import it again.")));
+}
+
+/* Note that xids and restore points are known from the first record on. */
+static void
+note_targets(BbIngest *ingest)
+{
+	BbKey		key = bb_event_key(BB_KEY_TARGETS_FROM);
+	uint8		value[BB_TARGETS_FROM_SIZE];
+
+	bb_put_le64(value, ingest->done_lsn);
+	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, value,
+					 sizeof(value));
+	ingest->targets_known = true;
 }
 
 static void
@@ -79,6 +95,8 @@ handle_record(BbIngest *ingest, XLogReaderState *record)
 	check_wal_level(ingest);
 	bb_clusterstate_past_xid(ingest->state, XLogRecGetXid(record));
 	handler(ingest);
+	if (!ingest->targets_known)
+		note_targets(ingest);
 	bb_clusterstate_write(ingest->state, ingest->layer, ingest->lsn);
 	ingest->record = NULL;
 }
@@ -260,9 +278,9 @@ read_manifest(const BbReqCtx *ctx, BbObjectStore *objects,
 	if (!XLogRecPtrIsInvalid(until) && until < manifest->end_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("LSN %X/%X is before the end of timeline \"%s\"",
+				 errmsg("LSN " BB_LSN_FORMAT " is before the end of timeline \"%s\"",
 						LSN_FORMAT_ARGS(until), timeline),
-				 errdetail("It has been ingested up to %X/%X.",
+				 errdetail("It has been ingested up to " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(manifest->end_lsn))));
 	return manifest;
 }
@@ -271,7 +289,9 @@ static void
 begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *objects,
 	  const BbManifest *manifest)
 {
+	BbKey		targets = bb_event_key(BB_KEY_TARGETS_FROM);
 	BbTimeline *timeline;
+	BbEntry		entry;
 
 	ingest->ctx = ctx;
 	ingest->objects = objects;
@@ -284,6 +304,8 @@ begin(BbIngest *ingest, const BbReqCtx *ctx, BbObjectStore *objects,
 	ingest->state = bb_clusterstate_load(ctx, timeline, manifest->end_lsn);
 	ingest->ends = bb_recordends_new(ctx, ingest->layer, timeline,
 									 manifest->end_lsn);
+	ingest->targets_known = bb_timeline_get(ctx, timeline, &targets,
+											manifest->end_lsn, &entry);
 	initStringInfo(&ingest->native);
 
 	ingest->done_lsn = manifest->end_lsn;
@@ -313,7 +335,7 @@ raise_inconsistent(const BbIngest *ingest)
 			(errcode(ERRCODE_UNDEFINED_FILE),
 			 errmsg("WAL in %s ends before the base backup is consistent",
 					ingest->source->name),
-			 errdetail("It was read from %X/%X to %X/%X.",
+			 errdetail("It was read from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ".",
 					   LSN_FORMAT_ARGS(ingest->backup_start),
 					   LSN_FORMAT_ARGS(ingest->done_lsn)),
 			 errhint("Set wal_directory to a directory that has all of it.")));
@@ -337,7 +359,7 @@ check_min_lsn(const BbIngest *ingest, const BbIngestBackup *backup)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u does not lead to the point where the base backup is consistent",
 						target),
-				 errdetail("That point is at %X/%X on timeline ID %u.",
+				 errdetail("That point is at " BB_LSN_FORMAT " on timeline ID %u.",
 						   LSN_FORMAT_ARGS(backup->min_lsn),
 						   backup->min_tli)));
 }
@@ -412,7 +434,7 @@ check_gaps(const BbManifest *manifest)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("rebase of timeline \"%s\" was not completed",
 						manifest->timeline),
-				 errdetail("It ends at %X/%X, where WAL was lost.",
+				 errdetail("It ends at " BB_LSN_FORMAT ", where WAL was lost.",
 						   LSN_FORMAT_ARGS(manifest->gaps[manifest->ngaps - 1]
 											   .from)),
 				 errhint("Call bb_rebase_server() again.")));

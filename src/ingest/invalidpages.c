@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "common/hashfn.h"
 #include "ingest/invalidpages.h"
 #include "utils/memutils.h"
@@ -76,7 +77,7 @@ refuse(const BbKey *key, XLogRecPtr lsn)
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("WAL refers to a page that does not exist"),
-			 errdetail("The %s does not exist at %X/%X.", bb_key_text(key),
+			 errdetail("The %s does not exist at " BB_LSN_FORMAT ".", bb_key_text(key),
 					   LSN_FORMAT_ARGS(lsn)),
 			 errhint("The WAL is not that of the cluster that was imported, "
 					 "or the cluster was damaged.")));

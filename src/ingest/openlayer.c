@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/settings.h"
 #include "common/hashfn.h"
 #include "ingest/openlayer.h"
@@ -180,6 +181,12 @@ bb_openlayer_store(BbOpenLayer *layer, const void *data, uint32 length)
 	return stored;
 }
 
+static inline bool
+is_whole(BbEntryType type)
+{
+	return type == BB_ENTRY_IMAGE || type == BB_ENTRY_DELETED;
+}
+
 void
 bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 				 BbEntryType type, const uint8 *stored, uint32 length)
@@ -194,15 +201,15 @@ bb_openlayer_add(BbOpenLayer *layer, const BbKey *key, XLogRecPtr lsn,
 	if (length > BB_VALUE_MAX_SIZE)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("value of %s at %X/%X is too large",
+				 errmsg("value of %s at " BB_LSN_FORMAT " is too large",
 						bb_key_text(key), LSN_FORMAT_ARGS(lsn)),
 				 errdetail("It has %u bytes; the limit is %d.", length,
 						   BB_VALUE_MAX_SIZE)));
 	if (unlikely(layer->nentries % CHECK_ENTRIES == 0))
 		check_limit(layer);
 
-	if (found && open->last_lsn == lsn &&
-		(type == BB_ENTRY_IMAGE || type == BB_ENTRY_DELETED))
+	if (found && open->last_lsn == lsn && is_whole(type) &&
+		is_whole(layer->entries[open->last].type))
 		entry = &layer->entries[open->last]; /* superseded */
 	else
 	{

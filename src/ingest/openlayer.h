@@ -12,8 +12,9 @@
  * WAL record that changes three pages is stored once.  A flush empties the
  * arena, but its memory is kept.
  *
- * If a key gets several whole values (or is deleted) at one LSN, the last one
- * counts.  Other entries of one key have different LSNs.
+ * If a key gets several whole values (or is deleted) at one LSN, one after the
+ * other, the last one counts.  Before a whole value there may be the record that it
+ * comes from.  Other entries of one key have different LSNs.
  *
  * An open layer belongs to the memory context that it was created in.
  *

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "ingest/flush.h"
 #include "ingest/pace.h"
 #include "stats/progress.h"
@@ -116,7 +117,7 @@ look_at_timeline(BbIngest *ingest)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("timeline \"%s\" was changed by another session",
 						ingest->manifest->timeline),
-				 errdetail("Its end is no longer at %X/%X.",
+				 errdetail("Its end is no longer at " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(ingest->manifest->end_lsn))));
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlogrecord.h"
+#include "base/compat.h"
 #include "ingest/recordends.h"
 
 /* The most records that can end in a page. */
@@ -41,7 +42,7 @@ append(BbRecordEnds *ends, uint32 offset)
 	uint8	   *at = ends->ends + ends->nends * END_BYTES;
 
 	if (ends->nends == ENDS_MAX)
-		elog(ERROR, "too many records end in the WAL page of %X/%X",
+		elog(ERROR, "too many records end in the WAL page of " BB_LSN_FORMAT,
 			 LSN_FORMAT_ARGS(ends->page * XLOG_BLCKSZ));
 	at[0] = (uint8) offset;
 	at[1] = (uint8) (offset >> 8);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "ingest/tliswitch.h"
 #include "pagestore/catalog.h"
 #include "utils/memutils.h"
@@ -80,14 +81,14 @@ bb_tliswitch_check(BbIngest *ingest, TimeLineID tli, TimeLineID prev_tli)
 	if (prev_tli != ingest->tli)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL changes from timeline ID %u to %u at %X/%X, but it is of timeline ID %u",
+				 errmsg("WAL changes from timeline ID %u to %u at " BB_LSN_FORMAT ", but it is of timeline ID %u",
 						prev_tli, tli, LSN_FORMAT_ARGS(ingest->done_lsn),
 						ingest->tli)));
 	entry = bb_tlipath_find(ingest->source->path, tli);
 	if (entry == NULL || entry->begin != ingest->done_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL changes from timeline ID %u to %u at %X/%X, which its history files don't say",
+				 errmsg("WAL changes from timeline ID %u to %u at " BB_LSN_FORMAT ", which its history files don't say",
 						ingest->tli, tli,
 						LSN_FORMAT_ARGS(ingest->done_lsn))));
 
@@ -104,7 +105,7 @@ bb_tliswitch_same(BbIngest *ingest, TimeLineID tli)
 	if (tli != ingest->tli)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("checkpoint record at %X/%X is of timeline ID %u, but WAL is of timeline ID %u",
+				 errmsg("checkpoint record at " BB_LSN_FORMAT " is of timeline ID %u, but WAL is of timeline ID %u",
 						LSN_FORMAT_ARGS(ingest->record->ReadRecPtr), tli,
 						ingest->tli)));
 }
@@ -128,7 +129,7 @@ bb_tliswitch_apply(BbIngest *ingest)
 	ingest->nswitches = n + 1;
 
 	ereport(NOTICE,
-			(errmsg("timeline \"%s\" goes on with WAL of timeline ID %u at %X/%X",
+			(errmsg("timeline \"%s\" goes on with WAL of timeline ID %u at " BB_LSN_FORMAT,
 					ingest->manifest->timeline, ingest->next_tli,
 					LSN_FORMAT_ARGS(ingest->done_lsn)),
 			 errdetail("Before that it is of timeline ID %u.", ingest->tli)));

@@ -14,6 +14,7 @@
 
 #include "access/htup_details.h"
 #include "access/xlog.h"
+#include "base/compat.h"
 #include "catalog/pg_authid.h"
 #include "commands/defrem.h"
 #include "common/file_utils.h"
@@ -121,7 +122,9 @@ check_same_system(const BbManifest *manifest, const BbSource *source,
 				 errdetail("The system identifier of %s is " UINT64_FORMAT
 						   ", that of the timeline is " UINT64_FORMAT ".",
 						   server->host, server->system_identifier,
-						   manifest->system_identifier)));
+						   manifest->system_identifier),
+				 errhint("If the source was upgraded by pg_upgrade, follow it as a new timeline, and let bb_set_upgraded_from() note that it continues \"%s\".",
+						 manifest->timeline)));
 	if (server->segment_size != manifest->wal_segment_size)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -429,7 +432,7 @@ keeps_spool(const BbFollowing *following, const char *spool,
 	ereport(WARNING,
 			(errmsg("the spool \"%s\" is kept", spool),
 			 is_known
-				 ? errdetail("It has WAL from %X/%X to %X/%X, which was confirmed to the source, and isn't in the page store.",
+				 ? errdetail("It has WAL from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ", which was confirmed to the source, and isn't in the page store.",
 							 LSN_FORMAT_ARGS(last->stored_lsn),
 							 LSN_FORMAT_ARGS(Max(last->promised_lsn,
 												 last->synced_lsn)))

@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/compat.h"
 #include "base/settings.h"
 #include "catalog/pg_authid.h"
 #include "foreign/foreign.h"
@@ -152,7 +153,7 @@ report_missing(const BbReqCtx *ctx, BbFollower *follower,
 					follower->order.timeline, bb_objstore_url(objects)),
 			 is_empty ? errdetail("The page store has no timelines.") : 0,
 			 is_empty
-				 ? errhint("If the page store is lost, bb_unfollow() and bb_follow() import it again.")
+				 ? errhint("If the page store is lost, go on in a copy of it (bb_detach_copy), or let bb_unfollow() and bb_follow() import the source again.")
 				 : errhint("If it is lost, bb_follow() imports it again.")));
 }
 
@@ -185,7 +186,7 @@ import_source(const BbReqCtx *ctx, BbFollower *follower,
 	ereport(LOG,
 			(errmsg("source \"%s\" was imported as timeline \"%s\"",
 					following->source, following->timeline),
-			 errdetail("It can be read from %X/%X on.",
+			 errdetail("It can be read from " BB_LSN_FORMAT " on.",
 					   LSN_FORMAT_ARGS(result.lsn))));
 	MemoryContextSwitchTo(follower->attempt);
 	MemoryContextDelete(context);
@@ -284,18 +285,7 @@ follow(BbFollower *follower)
 static void
 clean_up(BbFollower *follower)
 {
-	ResourceOwner owner = follower->owner;
-
-	follower->owner = NULL;
-	CurrentResourceOwner = NULL;
-	MemoryContextSwitchTo(follower->life);
-	MemoryContextReset(follower->attempt);
-	if (owner == NULL)
-		return;
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, true);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false, true);
-	ResourceOwnerDelete(owner);
+	bb_retry_clean_up(&follower->owner, follower->attempt, follower->life);
 }
 
 /*

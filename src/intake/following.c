@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -18,7 +17,6 @@
 #include "stores/extension_table.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #define TABLE "bb_following"
 
@@ -38,16 +36,10 @@ enum
 static Relation
 open_table(LOCKMODE lock)
 {
-	return bb_extension_table_try(TABLE, COLUMNS, lock);
-}
-
-static Relation
-open_existing_table(LOCKMODE lock)
-{
 	return bb_extension_table_open(TABLE, COLUMNS, lock);
 }
 
-static BbFollowing *
+static void *
 following_of(HeapTuple row, TupleDesc desc)
 {
 	BbFollowing *following = palloc0(sizeof(BbFollowing));
@@ -71,22 +63,7 @@ following_of(HeapTuple row, TupleDesc desc)
 List *
 bb_following_all(void)
 {
-	Relation	table = open_table(AccessShareLock);
-	List	   *all = NIL;
-	Snapshot	snapshot;
-	SysScanDesc scan;
-	HeapTuple	row;
-
-	if (table == NULL)
-		return NIL;
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
-		all = lappend(all, following_of(row, RelationGetDescr(table)));
-	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(table, AccessShareLock);
-	return all;
+	return bb_extension_table_rows(TABLE, COLUMNS, following_of);
 }
 
 BbFollowing *
@@ -108,7 +85,7 @@ bb_following_find(const char *store, const char *timeline)
 void
 bb_following_lock(void)
 {
-	table_close(open_existing_table(ShareRowExclusiveLock), NoLock);
+	table_close(open_table(ShareRowExclusiveLock), NoLock);
 }
 
 static HeapTuple
@@ -138,7 +115,7 @@ row_of(Relation table, const BbFollowing *following)
 void
 bb_following_add(const BbFollowing *following)
 {
-	Relation	table = open_existing_table(RowExclusiveLock);
+	Relation	table = open_table(RowExclusiveLock);
 
 	CatalogTupleInsert(table, row_of(table, following));
 	table_close(table, NoLock);
@@ -148,7 +125,7 @@ bb_following_add(const BbFollowing *following)
 void
 bb_following_remove(const BbFollowing *following)
 {
-	Relation	table = open_existing_table(RowExclusiveLock);
+	Relation	table = open_table(RowExclusiveLock);
 	ItemPointerData row = following->row;
 
 	CatalogTupleDelete(table, &row);
@@ -159,7 +136,7 @@ bb_following_remove(const BbFollowing *following)
 void
 bb_following_set_imported(const BbFollowing *following)
 {
-	Relation	table = open_existing_table(RowExclusiveLock);
+	Relation	table = open_table(RowExclusiveLock);
 	BbFollowing now = *following;
 	ItemPointerData row = following->row;
 

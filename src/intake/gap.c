@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * gap.c
- *	  WAL that the source has no longer, from the archive that it writes.
+ *	  WAL that the source has no longer, from the archive that it writes: a
+ *	  directory, or what restore_command fetches.
  *
  *		 end of the timeline			  where the source's WAL begins
  *	  ────────────┤◄───────── gap ─────────►├──────────────► source
@@ -14,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include "archive/archive.h"
+#include "base/compat.h"
 #include "intake/follower_internal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -46,7 +49,8 @@ ask_source(const BbReqCtx *ctx, const BbSource *source, const char *slot,
 				 errdetail("The server at %s has system identifier " UINT64_FORMAT
 						   " instead of " UINT64_FORMAT ".",
 						   server->host, server->system_identifier,
-						   system_identifier)));
+						   system_identifier),
+				 errhint("Correct the hosts of the source by ALTER SERVER.  A cluster that was made anew, as by pg_upgrade, takes a new timeline: call bb_unfollow() for this one, and bb_follow() for another, of which bb_set_upgraded_from() notes that it continues this one.")));
 	remaining.tli = server->tli;
 	remaining.lsn = bb_repl_slot_read(ctx, connection, slot).restart_lsn;
 	MemoryContextSwitchTo(old);
@@ -55,15 +59,15 @@ ask_source(const BbReqCtx *ctx, const BbSource *source, const char *slot,
 }
 
 pg_noreturn static void
-raise_gap(BbFollower *follower, const BbSource *source, XLogRecPtr end,
-		  const Remaining *remaining)
+raise_gap(BbFollower *follower, const BbSource *source, const char *archive,
+		  XLogRecPtr end, const Remaining *remaining)
 {
 	const BbFollowing *following = follower->following;
 	const char *range = XLogRecPtrIsInvalid(remaining->lsn) ||
 			remaining->lsn <= end
-		? psprintf("WAL from %X/%X on", LSN_FORMAT_ARGS(end))
-		: psprintf("WAL from %X/%X to %X/%X", LSN_FORMAT_ARGS(end),
-				   LSN_FORMAT_ARGS(remaining->lsn));
+		? psprintf("WAL from " BB_LSN_FORMAT " on", LSN_FORMAT_ARGS(end))
+		: psprintf("WAL from " BB_LSN_FORMAT " to " BB_LSN_FORMAT,
+				   LSN_FORMAT_ARGS(end), LSN_FORMAT_ARGS(remaining->lsn));
 
 	/* one of several hosts may get the WAL, or be replaced by one that has it */
 	if (bb_repl_host_count(&source->target) == 1)
@@ -72,11 +76,10 @@ raise_gap(BbFollower *follower, const BbSource *source, XLogRecPtr end,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("timeline \"%s\" misses WAL that source \"%s\" has removed",
 					following->timeline, following->source),
-			 source->wal_directory == NULL
+			 archive == NULL
 				 ? errdetail("%s is missing. The source has no wal_directory.",
 							 range)
-				 : errdetail("%s is missing, also in directory \"%s\".", range,
-							 source->wal_directory),
+				 : errdetail("%s is missing, also in %s.", range, archive),
 			 errhint("Put the WAL into the wal_directory of the source, and call bb_follow() again. Or store a new base backup in the same timeline: SELECT bb_rebase_server(%s, %s, %s), then bb_follow(). Or follow with a new timeline.",
 					 quote_literal_cstr(following->source),
 					 quote_literal_cstr(following->store),
@@ -89,15 +92,25 @@ bb_gap_heal(const BbReqCtx *ctx, BbFollower *follower, BbObjectStore *objects,
 {
 	Remaining	remaining = ask_source(ctx, source, follower->following->slot,
 									   manifest->system_identifier);
-	BbWalPlace	place = {.directory = source->wal_directory,
-						 .target = {.kind = BB_WAL_NUMBER,
-									.tli = remaining.tli}};
+	BbWalPlace	place = {
+		.target = {.kind = BB_WAL_NUMBER, .tli = remaining.tli}};
 	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	const char *archive;
 	XLogRecPtr	end;
 	ErrorData *volatile error = NULL;
 
-	if (source->wal_directory == NULL)
-		raise_gap(follower, source, manifest->end_lsn, &remaining);
+	if (source->wal_directory == NULL && source->restore_command == NULL)
+		raise_gap(follower, source, NULL, manifest->end_lsn, &remaining);
+	context = AllocSetContextCreate(caller, "bbackup gap",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	place.files = bb_archive_files(source->wal_directory,
+								   source->restore_command == NULL
+									   ? NULL
+									   : bb_fetcher_new(
+											 source->restore_command));
+	archive = MemoryContextStrdup(caller, place.files->name);
 	PG_TRY();
 	{
 		(void) bb_ingest(ctx, objects, manifest->timeline,
@@ -112,20 +125,21 @@ bb_gap_heal(const BbReqCtx *ctx, BbFollower *follower, BbObjectStore *objects,
 		FlushErrorState();
 	}
 	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 
 	/* what was ingested before an error stays */
 	end = bb_manifest_read(ctx, objects, manifest->timeline)->end_lsn;
 	if (end > manifest->end_lsn)
 	{
 		ereport(LOG,
-				(errmsg("WAL from %X/%X to %X/%X that source \"%s\" has removed was taken from directory \"%s\"",
+				(errmsg("WAL from " BB_LSN_FORMAT " to " BB_LSN_FORMAT " that source \"%s\" has removed was taken from %s",
 						LSN_FORMAT_ARGS(manifest->end_lsn),
-						LSN_FORMAT_ARGS(end), source->name,
-						source->wal_directory)));
+						LSN_FORMAT_ARGS(end), source->name, archive)));
 		return end;
 	}
 	/* an archive that lacks the first segment isn't another error */
 	if (error != NULL && error->sqlerrcode != ERRCODE_UNDEFINED_FILE)
 		ReThrowError(error);
-	raise_gap(follower, source, end, &remaining);
+	raise_gap(follower, source, archive, end, &remaining);
 }

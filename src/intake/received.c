@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "intake/received_internal.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -103,6 +104,14 @@ bb_received_publish(BbReceived *received)
 
 /* ---- the beginning ---- */
 
+/* Read the history file of a tli that was received; NULL: there is none. */
+static BbTliHistory *
+read_history(const BbReqCtx *ctx, const BbReceived *received, TimeLineID tli)
+{
+	return bb_tlihistory_read(ctx, bb_walfiles_directory(received->directory),
+							  tli);
+}
+
 /*
  * Return the tli at lsn, which was received, by the history of the tli that was
  * received last.
@@ -111,8 +120,7 @@ static TimeLineID
 tli_at(const BbReqCtx *ctx, const BbReceived *received, TimeLineID last_tli,
 	   XLogRecPtr lsn)
 {
-	BbTliHistory *history = bb_tlihistory_read(ctx, received->directory,
-											   last_tli);
+	BbTliHistory *history = read_history(ctx, received, last_tli);
 	ListCell   *cell;
 
 	if (history == NULL)
@@ -291,7 +299,7 @@ bb_received_next(const BbReceived *received, XLogRecPtr *lsn)
 const BbTliHistory *
 bb_received_history(const BbReqCtx *ctx, const BbReceived *received)
 {
-	return bb_tlihistory_read(ctx, received->directory, received->stream.tli);
+	return read_history(ctx, received, received->stream.tli);
 }
 
 uint64
@@ -412,8 +420,7 @@ bb_received_distrust(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn)
 	received->is_changing = true;
 	bb_walspool_cut(ctx, received->spool, received->stream.tli,
 					here.durable_lsn);
-	history = bb_tlihistory_read(ctx, received->directory,
-								 received->stream.tli);
+	history = read_history(ctx, received, received->stream.tli);
 	if (history != NULL)
 	{
 		foreach(cell, history->tlis)
@@ -439,7 +446,7 @@ bb_received_switch(const BbReqCtx *ctx, BbReceived *received,
 				 errmsg("the source's history of tli %u doesn't agree with "
 						"what it sent",
 						next_tli),
-				 errdetail("It sent tli %u up to %X/%X.",
+				 errdetail("It sent tli %u up to " BB_LSN_FORMAT ".",
 						   received->stream.tli, LSN_FORMAT_ARGS(lsn))));
 	received->is_changing = true;
 	bb_walspool_history(ctx, received->spool, next_tli, text);

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "base/resource.h"
 #include "base/settings.h"
 #include "intake/received_internal.h"
@@ -170,7 +171,7 @@ bb_received_write(const BbReqCtx *ctx, BbReceived *received, XLogRecPtr lsn,
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("the source sent WAL of another position"),
-				 errdetail("It sent %X/%X where %X/%X was expected.",
+				 errdetail("It sent " BB_LSN_FORMAT " where " BB_LSN_FORMAT " was expected.",
 						   LSN_FORMAT_ARGS(lsn),
 						   LSN_FORMAT_ARGS(received->write_lsn))));
 	received->is_changing = true;

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "intake/receiver.h"
 #include "intake/reception.h"
 #include "miscadmin.h"
@@ -307,7 +308,7 @@ receive_once(BbReception *reception, uint64 parent_call_id)
 	if (status.problem != BB_RECEIVER_FINE)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("source \"%s\" left tli %u at %X/%X",
+				 errmsg("source \"%s\" left tli %u at " BB_LSN_FORMAT,
 						status.source, status.problem_tli,
 						LSN_FORMAT_ARGS(status.problem_lsn)),
 				 errdetail("WAL beyond that has been used already.")));

@@ -44,7 +44,7 @@ check_system(BbReception *reception, const BbSource *source,
 					   server->host, server->system_identifier,
 					   server->segment_size, status.system_identifier,
 					   status.segment_size),
-			 errhint("Correct the hosts of the source by ALTER SERVER.")));
+			 errhint("Correct the hosts of the source by ALTER SERVER.  A cluster that was made anew, as by pg_upgrade, takes a new timeline: call bb_unfollow() for this one, and bb_follow() for another, of which bb_set_upgraded_from() notes that it continues this one.")));
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/compat.h"
 #include "intake/receiver.h"
 #include "intake/reception_internal.h"
 #include "miscadmin.h"
@@ -111,7 +112,7 @@ bb_reception_leave_source(BbReceptionStream *stream, XLogRecPtr lsn)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("source \"%s\" has other WAL than it had before",
 					stream->source->name),
-			 errdetail("It differs from %X/%X on tli %u on, or before that.",
+			 errdetail("It differs from " BB_LSN_FORMAT " on tli %u on, or before that.",
 					   LSN_FORMAT_ARGS(lsn), tli),
 			 errhint("The server at %s may have lost WAL in a crash, or may "
 					 "have been restored from an older copy.",
@@ -142,10 +143,10 @@ report_step(const BbReceptionStream *stream, BbPositionStep step)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("source \"%s\" has no WAL that goes on from %X/%X on tli %u",
+			 errmsg("source \"%s\" has no WAL that goes on from " BB_LSN_FORMAT " on tli %u",
 					stream->source->name, LSN_FORMAT_ARGS(here.received_lsn),
 					here.tli),
-			 errdetail("The server at %s is at %X/%X on tli %u.  %s",
+			 errdetail("The server at %s is at " BB_LSN_FORMAT " on tli %u.  %s",
 					   server->host, LSN_FORMAT_ARGS(server->lsn), server->tli,
 					   detail)));
 }

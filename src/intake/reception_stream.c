@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "intake/reception_internal.h"
 #include "streaming/walstream.h"
 #include "utils/memutils.h"
@@ -89,7 +90,7 @@ note_success(BbReceptionStream *stream)
 		return;
 	reception->has_logged = true;
 	ereport(LOG_SERVER_ONLY,
-			(errmsg("receiving WAL of source \"%s\" from %s at %X/%X on tli %u",
+			(errmsg("receiving WAL of source \"%s\" from %s at " BB_LSN_FORMAT " on tli %u",
 					stream->source->name,
 					bb_repl_server(stream->connection)->host,
 					LSN_FORMAT_ARGS(here.received_lsn), here.tli)));
@@ -276,7 +277,7 @@ bb_reception_stream(BbReceptionStream *stream)
 										   message.next_tli),
 						   message.switch_lsn);
 		ereport(LOG_SERVER_ONLY,
-				(errmsg("source \"%s\" went from tli %u to tli %u at %X/%X",
+				(errmsg("source \"%s\" went from tli %u to tli %u at " BB_LSN_FORMAT,
 						stream->source->name, tli, message.next_tli,
 						LSN_FORMAT_ARGS(message.switch_lsn))));
 	}

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/compat.h"
 #include "base/resource.h"
 #include "intake/serverwal.h"
 #include "miscadmin.h"
@@ -136,10 +137,10 @@ look_at_problem(ServerWal *wal)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the WAL of the base backup can't be received"),
 			 errdetail("%s", status.problem == BB_RECEIVER_GAP
-						   ? psprintf("The source has no WAL at %X/%X on tli %u any more.",
+						   ? psprintf("The source has no WAL at " BB_LSN_FORMAT " on tli %u any more.",
 									  LSN_FORMAT_ARGS(status.problem_lsn),
 									  status.problem_tli)
-						   : psprintf("The source left tli %u at %X/%X, or before.",
+						   : psprintf("The source left tli %u at " BB_LSN_FORMAT ", or before.",
 									  status.problem_tli,
 									  LSN_FORMAT_ARGS(status.problem_lsn)))));
 }

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "foreign/foreign.h"
 #include "intake/follow.h"
 #include "layer/manifest.h"
@@ -131,15 +132,15 @@ report_timeout(const Wait *wait, XLogRecPtr lsn, XLogRecPtr readable)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_QUERY_CANCELED),
-			 errmsg("timeline \"%s\" could not be read at %X/%X in time",
+			 errmsg("timeline \"%s\" could not be read at " BB_LSN_FORMAT " in time",
 					wait->timeline, LSN_FORMAT_ARGS(lsn)),
 			 wait->control != NULL
-				 ? errdetail("It can be read up to %X/%X; following is %s%s%s.",
+				 ? errdetail("It can be read up to " BB_LSN_FORMAT "; following is %s%s%s.",
 							 LSN_FORMAT_ARGS(readable),
 							 bb_follow_state_name(bb_follow_state(wait->control)),
 							 wait->status.error[0] != '\0' ? ": " : "",
 							 wait->status.error)
-				 : errdetail("It can be read up to %X/%X; %s.",
+				 : errdetail("It can be read up to " BB_LSN_FORMAT "; %s.",
 							 LSN_FORMAT_ARGS(readable),
 							 wait->followed
 								 ? "its follower does not run"

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/settings.h"
 #include "intake/follower_internal.h"
 #include "intake/receiver.h"
@@ -150,11 +151,11 @@ raise_diverged(BbFollower *follower, const BbFollowStatus *status)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("source \"%s\" has diverged from timeline \"%s\"",
 					following->source, following->timeline),
-			 errdetail("The source left timeline ID %u at %X/%X, but WAL of it is stored up to %X/%X.",
+			 errdetail("The source left timeline ID %u at " BB_LSN_FORMAT ", but WAL of it is stored up to " BB_LSN_FORMAT ".",
 					   status->problem_tli,
 					   LSN_FORMAT_ARGS(status->problem_lsn),
 					   LSN_FORMAT_ARGS(status->stored_lsn)),
-			 errhint("Go on in a branch: SELECT bb_create_branch('NEW', '%s', '%X/%X', %s); SELECT bb_follow(%s, store => %s, timeline => 'NEW').",
+			 errhint("Go on in a branch: SELECT bb_create_branch('NEW', '%s', '" BB_LSN_FORMAT "', %s); SELECT bb_follow(%s, store => %s, timeline => 'NEW').",
 					 following->timeline, LSN_FORMAT_ARGS(status->problem_lsn),
 					 quote_literal_cstr(following->store),
 					 quote_literal_cstr(following->source),
@@ -172,7 +173,7 @@ raise_differs(BbFollower *follower, const BbFollowStatus *status)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("source \"%s\" has diverged from timeline \"%s\"",
 					following->source, following->timeline),
-			 errdetail("The source has other WAL of timeline ID %u than what is stored up to %X/%X. Where that begins is not known; it is at %X/%X, or before.",
+			 errdetail("The source has other WAL of timeline ID %u than what is stored up to " BB_LSN_FORMAT ". Where that begins is not known; it is at " BB_LSN_FORMAT ", or before.",
 					   status->problem_tli,
 					   LSN_FORMAT_ARGS(status->stored_lsn),
 					   LSN_FORMAT_ARGS(status->problem_lsn)),

@@ -12,7 +12,8 @@
 #include "upkeep/upkeep.h"
 
 /* The last row is NULL, so that the table isn't empty. */
-const BbChore *const bb_chores[] = {&bb_verify_chore, &bb_copy_chore, NULL};
+const BbChore *const bb_chores[] = {&bb_verify_chore, &bb_copy_chore,
+									&bb_trial_chore, &bb_retain_chore, NULL};
 const int	bb_nchores = lengthof(bb_chores) - 1;
 
 StaticAssertDecl((int) BB_UPKEEP_KIND_COUNT == BB_KEEPER_LOOK,

@@ -2,7 +2,8 @@
  *
  * chores.h
  *	  What the background worker does for a timeline besides merging, images
- *	  and retention: verification, copies.
+ *	  and retention: verification, copies, restore tests, the
+ *	  retention of objects.
  *
  * The worker goes from timeline to timeline.  At each it does the jobs of
  * upkeep that are due, and then a piece of each chore that is due, so none of
@@ -61,6 +62,8 @@ typedef struct BbChore
 
 extern const BbChore bb_verify_chore;
 extern const BbChore bb_copy_chore;
+extern const BbChore bb_trial_chore;
+extern const BbChore bb_retain_chore;
 
 /* The table of chores. */
 extern const BbChore *const bb_chores[];

@@ -26,18 +26,20 @@
 /* A nap ends soon after a change of its length. */
 #define NAP_LOOK_MS 10000
 
+/* A clock that is set back ends the nap. */
 static void
 nap_since(TimestampTz start)
 {
 	for (;;)
 	{
+		TimestampTz now = GetCurrentTimestamp();
 		long		left_ms = TimestampDifferenceMilliseconds(
-			GetCurrentTimestamp(),
+			now,
 			TimestampTzPlusMilliseconds(start,
 										bb_setting_upkeep_naptime_s *
 											INT64CONST(1000)));
 
-		if (left_ms <= 0 || !bb_setting_upkeep)
+		if (left_ms <= 0 || now < start || !bb_setting_upkeep)
 			return;
 		bb_standingworker_wait(Min(left_ms, NAP_LOOK_MS));
 	}

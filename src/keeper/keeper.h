@@ -30,6 +30,7 @@
 
 #define BB_KEEPER_TASK "upkeep"
 #define BB_KEEPER_PASS_TASK "upkeep pass"
+#define BB_TRIAL_TASK "restore test"
 
 /*
  * Kinds of jobs in the statistics: those of BbUpkeepKind, then
@@ -49,5 +50,6 @@ extern void bb_keeper_init(void);
 /* Tasks of workers. */
 extern void bb_keeper_task(const void *payload, size_t length);
 extern void bb_keeper_pass_task(const void *payload, size_t length);
+extern void bb_trial_task(const void *payload, size_t length);
 
 #endif /* BB_KEEPER_H */

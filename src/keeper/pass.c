@@ -31,6 +31,7 @@ bb_keeper_stores(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	List	   *stores = NIL;
+	List	   *names = NIL;
 	ForeignDataWrapper *wrapper;
 	Relation	catalog;
 	TableScanDesc scan;
@@ -47,8 +48,10 @@ bb_keeper_stores(void)
 		BbKeeperStore *store;
 		MemoryContext old;
 
-		if (form->srvfdw != wrapper->fdwid ||
-			!bb_storeoptions_upkeep(GetForeignServer(form->oid)))
+		if (form->srvfdw != wrapper->fdwid)
+			continue;
+		names = lappend(names, pstrdup(NameStr(form->srvname)));
+		if (!bb_storeoptions_upkeep(GetForeignServer(form->oid)))
 			continue;
 		old = MemoryContextSwitchTo(caller);
 		store = palloc(sizeof(BbKeeperStore));
@@ -59,6 +62,7 @@ bb_keeper_stores(void)
 	}
 	table_endscan(scan);
 	table_close(catalog, AccessShareLock);
+	bb_jobs_forget_stores(names);
 	bb_worker_end_transaction();
 	return stores;
 }

@@ -23,6 +23,7 @@
 #include "process/standingworker.h"
 #include "stats/calls.h"
 #include "stores/store_access.h"
+#include "stores/store_probe.h"
 #include "stores/store_timelines.h"
 #include "upkeep/pace.h"
 #include "upkeep/upkeep.h"
@@ -152,8 +153,7 @@ static void
 do_job(Visit *visit)
 {
 	BbUpkeepOptions options = {.place = place_of(visit),
-							   .kinds = BB_UPKEEP_ALL,
-							   .heed_pauses = true};
+							   .kinds = BB_UPKEEP_ALL};
 
 	if (!bb_jobs_may_run(&options.place, BB_KEEPER_LOOK))
 		return;
@@ -264,6 +264,8 @@ attempt(Visit *visit)
 	{
 		list_timelines(visit);
 		make_room(visit);
+		if (visit->timelines != NIL)
+			bb_store_note_growth(visit->ctx, visit->objects);
 	}
 	bb_jobs_overcome(&place, BB_KEEPER_LOOK);
 	while (visit->next < list_length(visit->timelines))
@@ -281,6 +283,7 @@ note(Visit *visit, ErrorData *error)
 	BbJob		job = {.place = place_of(visit), .kind = visit->kind};
 	bool		another = visit->outcome.another_error;
 
+	visit->more |= visit->outcome.left_out;
 	if (!visit->outcome.noted)
 	{
 		bb_jobs_begin(&job);
@@ -296,24 +299,6 @@ note(Visit *visit, ErrorData *error)
 				   visit->timeline, visit->store->name)
 		: psprintf("upkeep of page store \"%s\"", visit->store->name);
 	ThrowErrorData(error);
-}
-
-/* End what an attempt has left. */
-static void
-clean_up(Visit *visit)
-{
-	ResourceOwner owner = visit->owner;
-
-	visit->owner = NULL;
-	CurrentResourceOwner = NULL;
-	MemoryContextSwitchTo(visit->context);
-	MemoryContextReset(visit->attempt);
-	if (owner == NULL)
-		return;
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_LOCKS, false, true);
-	ResourceOwnerRelease(owner, RESOURCE_RELEASE_AFTER_LOCKS, false, true);
-	ResourceOwnerDelete(owner);
 }
 
 static void
@@ -344,7 +329,7 @@ make_attempt(Visit *visit)
 		visit->listed = true;
 		visit->next = list_length(visit->timelines);
 	}
-	clean_up(visit);
+	bb_retry_clean_up(&visit->owner, visit->attempt, visit->context);
 }
 
 bool

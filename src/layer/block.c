@@ -21,7 +21,7 @@
 
 /* Memory for a payload: allocated in multiples, kept up to a limit. */
 #define ROOM_UNIT 8192
-#define ROOM_KEPT (4 * BB_BLOCK_TARGET_SIZE)
+#define ROOM_KEPT (2 * BB_BLOCK_KEY_SIZE)
 
 void
 bb_block_builder_init(BbBlockBuilder *builder)

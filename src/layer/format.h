@@ -55,6 +55,12 @@
  * faster. */
 #define BB_BLOCK_TARGET_SIZE 32768
 
+/*
+ * Entries of one key stay together up to that size: pages that a key has again
+ * and again, as full-page images, are compressed to their differences.
+ */
+#define BB_BLOCK_KEY_SIZE (4 * BB_BLOCK_TARGET_SIZE)
+
 /* The limit of a value's size, as WAL records that change pages are smaller. */
 #define BB_VALUE_MAX_SIZE (1024 * 1024)
 

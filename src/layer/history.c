@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "layer/history.h"
 #include "utils/memutils.h"
 
@@ -92,7 +93,7 @@ report_disorder(const BbPageHistory *history, const BbEntry *entry,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("page store gave the history of %s out of order",
 					bb_key_text(&history->key)),
-			 errdetail("An entry of %X/%X came beside one of %X/%X.",
+			 errdetail("An entry of " BB_LSN_FORMAT " came beside one of " BB_LSN_FORMAT ".",
 					   LSN_FORMAT_ARGS(entry->lsn), LSN_FORMAT_ARGS(other))));
 }
 

@@ -21,7 +21,8 @@
  * CRC32C, the footer against the manifest.
  *
  * Errors of every function that reads: DATA_CORRUPTED (layer and byte
- * offset); UNDEFINED_FILE (layer); those of the object store.
+ * offset); UNDEFINED_FILE (layer); FEATURE_NOT_SUPPORTED (a layer that a newer
+ * version of bbackup has written); those of the object store.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,9 +32,15 @@
 #include "access/xlogdefs.h"
 #include "base/compress.h"
 #include "base/key.h"
+#include "datatype/timestamp.h"
 #include "layer/format.h"
 #include "layer/history.h"
+#include "nodes/pg_list.h"
 #include "objstore/objstore.h"
+
+/* Values of BbLayerDesc.newest_commit. */
+#define BB_COMMIT_UNKNOWN ((TimestampTz) 0) /* written before version 4 */
+#define BB_COMMIT_NONE DT_NOBEGIN			/* the layer has no commit time */
 
 /* What the manifest says of a layer. */
 typedef struct BbLayerDesc
@@ -45,8 +52,22 @@ typedef struct BbLayerDesc
 	uint64		file_id; /* random; distinguishes layers of the same range */
 	uint64		size;	 /* bytes */
 	uint64		entries;
-	uint32		crc; /* CRC32C of the whole file */
+	uint32		crc;		   /* CRC32C of the whole file */
+	TimestampTz newest_commit; /* the greatest value of BB_KEY_COMMIT_TIME */
 } BbLayerDesc;
+
+/* bb_layer_overlaps - do two layers, or rectangles, share a key and an LSN? */
+extern bool bb_layer_overlaps(const BbLayerDesc *a, const BbLayerDesc *b);
+
+/* bb_layer_compare_lsns - order a list of BbLayerDesc * by lsn_start, then key. */
+extern int bb_layer_compare_lsns(const ListCell *a, const ListCell *b);
+
+/* bb_commit_is_valid - is that a time, or one of the values above? */
+static inline bool
+bb_commit_is_valid(TimestampTz commit)
+{
+	return commit == BB_COMMIT_NONE || IS_VALID_TIMESTAMP(commit);
+}
 
 /*
  * bb_layer_object_name - return "timelines/TIMELINE/layers/delta-…", palloc'd.

@@ -62,6 +62,8 @@ pg_noreturn extern void bb_layer_corrupted(const BbLayer *layer, uint64 offset,
  * root_level and the place of the filter are set.
  *
  * REQUIRES: the object has desc.size bytes, enough for both.
+ *
+ * Errors: FEATURE_NOT_SUPPORTED (a newer version of bbackup has written it).
  */
 extern const char *bb_layer_frame_error(const BbReqCtx *ctx, BbLayer *layer,
 										uint64 *offset);

@@ -75,3 +75,22 @@ bb_layer_is_object_name(const char *timeline, const char *name)
 		take_digits(&at, 16, '-') && (image || take_digits(&at, 16, '-')) &&
 		take_digits(&at, 16, '\0');
 }
+
+bool
+bb_layer_overlaps(const BbLayerDesc *a, const BbLayerDesc *b)
+{
+	return a->lsn_start < b->lsn_end && b->lsn_start < a->lsn_end &&
+		bb_key_compare(&a->keys.start, &b->keys.end) < 0 &&
+		bb_key_compare(&b->keys.start, &a->keys.end) < 0;
+}
+
+int
+bb_layer_compare_lsns(const ListCell *a, const ListCell *b)
+{
+	const BbLayerDesc *left = lfirst(a);
+	const BbLayerDesc *right = lfirst(b);
+
+	if (left->lsn_start != right->lsn_start)
+		return left->lsn_start < right->lsn_start ? -1 : 1;
+	return bb_key_compare(&left->keys.start, &right->keys.start);
+}

@@ -37,6 +37,19 @@ bb_layer_corrupted(const BbLayer *layer, uint64 offset, const char *detail)
 			 errhint("%s", hint_for(layer))));
 }
 
+static void
+check_newer(const BbLayer *layer, uint32 version)
+{
+	if (version > BB_FORMAT_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("layer \"%s\" was written by a newer version of bbackup",
+						layer->name),
+				 errdetail("It has format version %u; this version of bbackup reads version %d.",
+						   version, BB_FORMAT_VERSION),
+				 errhint("Upgrade bbackup on this server.")));
+}
+
 /* Check the header; returns an errdetail and the offset, or NULL. */
 static const char *
 header_error(const BbReqCtx *ctx, BbLayer *layer, uint64 *offset)
@@ -49,6 +62,7 @@ header_error(const BbReqCtx *ctx, BbLayer *layer, uint64 *offset)
 		bb_get_le32(header + 24) != bb_crc32c_of(header, 24))
 		return "The file header is invalid.";
 	*offset = 8;
+	check_newer(layer, bb_get_le32(header + 8));
 	if (bb_get_le32(header + 8) != BB_FORMAT_VERSION)
 		return "The format version is not one that this version of bbackup "
 			   "reads.";

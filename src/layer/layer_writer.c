@@ -16,7 +16,9 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/compat.h"
 #include "base/crc.h"
+#include "base/events.h"
 #include "layer/block.h"
 #include "layer/filter.h"
 #include "utils/memutils.h"
@@ -72,6 +74,7 @@ begin_layer(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	writer->context = context;
 	writer->compression = compression;
 	writer->desc = *desc;
+	writer->desc.newest_commit = BB_COMMIT_NONE;
 	if (!pg_strong_random(&writer->desc.file_id, sizeof(uint64)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -136,13 +139,29 @@ builder_at(BbLayerWriter *writer, int level)
 	return &writer->builders[level];
 }
 
+/*
+ * Of a layer that is to be small, that is so for relation blocks, nearly all of it.
+ * What each read or each backup needs besides is decompressed faster.
+ */
+static BbCompression
+compression_of(const BbLayerWriter *writer, int level)
+{
+	const BbKey *first = &writer->builders[level].first_key;
+
+	if (writer->compression == BB_COMPRESSION_SMALL &&
+		(level > 0 || first->bytes[0] != BB_KEY_REL_BLOCK))
+		return BB_COMPRESSION_DEFAULT;
+	return writer->compression;
+}
+
 /* Seal and write the open block of a level. */
 static void
 write_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
 {
 	resetStringInfo(&writer->sealed);
-	bb_block_seal(&writer->builders[level], (uint8) level, writer->compression,
-				  writer->desc.file_id, writer->written, &writer->sealed);
+	bb_block_seal(&writer->builders[level], (uint8) level,
+				  compression_of(writer, level), writer->desc.file_id,
+				  writer->written, &writer->sealed);
 	writer->block_offset = writer->written;
 	writer->block_size = writer->sealed.len;
 	write_bytes(ctx, writer, writer->sealed.data, writer->sealed.len);
@@ -174,6 +193,37 @@ close_block(const BbReqCtx *ctx, BbLayerWriter *writer, int level)
 		close_block(ctx, writer, level + 1);
 }
 
+/* Has the open data block no room for the next entry? */
+static bool
+leaf_is_full(const BbLayerWriter *writer, const BbBlockBuilder *leaf,
+			 const BbEntry *next)
+{
+	size_t		size = bb_block_builder_size(leaf);
+
+	if (size < BB_BLOCK_TARGET_SIZE)
+		return false;
+	return size >= BB_BLOCK_KEY_SIZE ||
+		bb_key_compare(&next->key, &writer->last_key) != 0;
+}
+
+/*
+ * Note the time of a commit.  If an entry isn't one that can be read, nothing is
+ * known of the layer, so that readers find out.
+ */
+static void
+note_commit(BbLayerDesc *desc, const BbEntry *entry)
+{
+	BbCommit	commit;
+
+	if (desc->newest_commit == BB_COMMIT_UNKNOWN)
+		return;
+	if (entry->type == BB_ENTRY_IMAGE &&
+		bb_commit_decode(entry->value, entry->length, &commit))
+		desc->newest_commit = Max(desc->newest_commit, commit.time);
+	else if (entry->type != BB_ENTRY_DELETED)
+		desc->newest_commit = BB_COMMIT_UNKNOWN;
+}
+
 /* Add an entry whose order was checked. */
 static void
 add_entry(const BbReqCtx *ctx, BbLayerWriter *writer, const BbEntry *entry)
@@ -187,13 +237,14 @@ add_entry(const BbReqCtx *ctx, BbLayerWriter *writer, const BbEntry *entry)
 				 errdetail("It has %u bytes; the limit is %d.", entry->length,
 						   BB_VALUE_MAX_SIZE)));
 
+	if (leaf_is_full(writer, leaf, entry))
+		close_block(ctx, writer, 0);
 	bb_block_builder_add(leaf, entry);
 	writer->last_key = entry->key;
 	writer->last_lsn = entry->lsn;
 	writer->desc.entries++;
-
-	if (bb_block_builder_size(leaf) >= BB_BLOCK_TARGET_SIZE)
-		close_block(ctx, writer, 0);
+	if (entry->key.bytes[0] == BB_KEY_COMMIT_TIME)
+		note_commit(&writer->desc, entry);
 }
 
 void
@@ -236,11 +287,11 @@ bb_layer_writer_add_entry(const BbReqCtx *ctx, BbLayerWriter *writer,
 	int			order = bb_key_compare(&entry->key, last);
 
 	if (order < 0 || (order == 0 && entry->lsn < writer->last_lsn))
-		elog(ERROR, "entry is out of order: %s at %X/%X",
+		elog(ERROR, "entry is out of order: %s at " BB_LSN_FORMAT,
 			 bb_key_text(&entry->key), LSN_FORMAT_ARGS(entry->lsn));
 	if (entry->lsn < writer->desc.lsn_start ||
 		entry->lsn >= writer->desc.lsn_end)
-		elog(ERROR, "entry is not in its layer's LSN range: %s at %X/%X",
+		elog(ERROR, "entry is not in its layer's LSN range: %s at " BB_LSN_FORMAT,
 			 bb_key_text(&entry->key), LSN_FORMAT_ARGS(entry->lsn));
 	Assert(!writer->desc.image && entry->type != BB_ENTRY_INDEX);
 

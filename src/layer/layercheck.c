@@ -15,6 +15,10 @@
  * needless.  Such holes are looked at only when they appear, since what a hole
  * needs becomes less on the way down.
  *
+ * A hole within a gap is right, too: what fills the gap has layers only of the keys
+ * that differ.  So a manifest keeps the gaps below its start as long as layers reach
+ * below them.  Earlier versions forgot them; then holes below "lsn" say nothing.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -56,21 +60,19 @@ alloc_array(Size n, Size size)
 /* ---- bases ---- */
 
 /*
- * Do keys of the rank have histories?  Commit times and ends of records have
- * whole values only.
+ * Do keys of the rank have histories?  Events are whole values.
  */
 static bool
 has_history(const BbPlane *plane, int rank)
 {
 	BbKey		key = bb_plane_key(plane, rank);
+	BbKeyRange	events = bb_key_range_events();
 	BbKey		next;
 
-	if (rank + 1 == plane->nkeys ||
-		(key.bytes[0] != BB_KEY_COMMIT_TIME &&
-		 key.bytes[0] != BB_KEY_RECORD_ENDS))
+	if (rank + 1 == plane->nkeys || !bb_key_in_range(&key, &events))
 		return true;
 	next = bb_plane_key(plane, rank + 1);
-	return bb_key_compare(&next, &(BbKey){{BB_KEY_TABLESPACE}}) > 0;
+	return bb_key_compare(&next, &events.end) > 0;
 }
 
 /* Give each rank that has none yet the newest image layer's LSN. */
@@ -201,13 +203,13 @@ report_hole(const Sweep *sweep, int start, int end, XLogRecPtr from,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("layers of timeline \"%s\" are missing",
 					sweep->manifest->timeline),
-			 errdetail("No layer has the changes from %X/%X up to %X/%X of the keys from %s to %s.",
+			 errdetail("No layer has the changes from " BB_LSN_FORMAT " up to " BB_LSN_FORMAT " of the keys from %s to %s.",
 					   LSN_FORMAT_ARGS(from - 1), LSN_FORMAT_ARGS(until - 1),
 					   bb_key_text(&first), bb_key_text(&last)),
 			 errhint("Restore the timeline's files from a copy of the page store.")));
 }
 
-/* In a gap, only what differs has layers. */
+/* Is any of the LSNs [from, until) in a gap? */
 static bool
 touches_gap(const Sweep *sweep, XLogRecPtr from, XLogRecPtr until)
 {
@@ -219,6 +221,27 @@ touches_gap(const Sweep *sweep, XLogRecPtr from, XLogRecPtr until)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * May a hole be in the LSNs [from, until)?  Reads of its keys begin with images at
+ * "base" or later, and all above that is in gaps.
+ */
+static bool
+hole_is_right(const Sweep *sweep, XLogRecPtr base, XLogRecPtr from,
+			  XLogRecPtr until)
+{
+	if (base >= until - 1)
+		return true;
+	from = Max(from, base + 1);
+	for (int i = 0; from < until && i < sweep->manifest->ngaps; i++)
+	{
+		const BbGap *gap = &sweep->manifest->gaps[i];
+
+		if (from > gap->from && from <= gap->until)
+			from = gap->until < until ? gap->until + 1 : until;
+	}
+	return from >= until;
 }
 
 /* Check a band whose LSNs can all be read: it has no hole. */
@@ -264,7 +287,8 @@ check_holes(Sweep *sweep, int start, int end, XLogRecPtr from,
 		int			hole = sweep->plane->ends[sweep->layer_at[at]];
 
 		at = bb_rankset_next(&sweep->starts, hole);
-		if (at > hole && oldest_base(sweep, hole, at) < until - 1)
+		if (at > hole &&
+			!hole_is_right(sweep, oldest_base(sweep, hole, at), from, until))
 			report_hole(sweep, hole, at, from, until);
 	}
 }
@@ -276,29 +300,25 @@ check_band(Sweep *sweep, XLogRecPtr from, XLogRecPtr until, const int *changed,
 {
 	const BbPlane *plane = sweep->plane;
 
-	/*
-	 * Once the start may have moved, gaps below it are forgotten, and what
-	 * filled them has holes, too.
-	 */
-	if (!bb_keeps_empty(&sweep->manifest->keeps))
+	if (sweep->manifest->gaps_forgotten)
 		return;
 	/* what is above isn't read at that LSN */
 	until = Min(until, sweep->lsn + 1);
 	if (from >= until)
 		return;
-	if (touches_gap(sweep, from, until))
+	if (sweep->nlayers == 0 && sweep->manifest->keeps.origin != 0)
 	{
+		/* the keys that the layers here had, now removed, aren't known any more */
 		sweep->looked = false;
 		return;
 	}
 	if (sweep->nlayers == 0)
 	{
-		XLogRecPtr	base = PG_UINT64_MAX;
+		XLogRecPtr	base = oldest_base(sweep, 0, plane->nkeys - 1);
 
 		if (sweep->manifest->ancestor != NULL)
-			base = sweep->manifest->ancestor_lsn;
-		if (base < until - 1 ||
-			oldest_base(sweep, 0, plane->nkeys - 1) < until - 1)
+			base = Min(base, sweep->manifest->ancestor_lsn);
+		if (!hole_is_right(sweep, base, from, until))
 			report_hole(sweep, 0, plane->nkeys - 1, from, until);
 		return;
 	}
@@ -308,7 +328,8 @@ check_band(Sweep *sweep, XLogRecPtr from, XLogRecPtr until, const int *changed,
 		for (int i = 0; i < nchanged; i++)
 			check_holes(sweep, plane->starts[changed[i]],
 						plane->ends[changed[i]], from, until);
-	sweep->looked = true;
+	/* a hole that is right because of a gap may not be so below it */
+	sweep->looked = !touches_gap(sweep, from, until);
 }
 
 static void
@@ -347,9 +368,11 @@ run_sweep(Sweep *sweep, XLogRecPtr end)
 			from = Max(from, layers[left[nleft]].lsn_start);
 		if (from < until)
 		{
-			if (until > sweep->lsn + 1 &&
-				!touches_gap(sweep, Max(from, sweep->lsn + 1), until))
-				check_all(sweep, Max(from, sweep->lsn + 1), until);
+			XLogRecPtr	above = Max(from, sweep->lsn + 1);
+
+			if (above < until &&
+				!hole_is_right(sweep, InvalidXLogRecPtr, above, until))
+				check_all(sweep, above, until);
 			check_band(sweep, Max(from, 1), until, changed, nchanged);
 			nchanged = 0;
 			until = from;

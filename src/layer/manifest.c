@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include "base/caught.h"
 #include "layer/manifest.h"
 #include "utils/memutils.h"
 
@@ -41,6 +42,22 @@ bb_timeline_report_missing(const BbObjectStore *objects, const char *name)
 			 errhint("bb_timelines() lists the timelines of a page store.")));
 }
 
+static void
+check_newer(const BbObjectStore *objects, const char *name, const void *data,
+			size_t length)
+{
+	uint32		version = bb_manifest_newer_version(data, length);
+
+	if (version != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("manifest \"%s\" of page store \"%s\" was written by a newer version of bbackup",
+						name, bb_objstore_url(objects)),
+				 errdetail("It has format version %u; this version of bbackup reads versions up to %d.",
+						   version, BB_MANIFEST_VERSION_NEWEST),
+				 errhint("Upgrade bbackup on this server.")));
+}
+
 BbManifest *
 bb_manifest_find(const BbReqCtx *ctx, BbObjectStore *objects,
 				 const char *timeline)
@@ -50,7 +67,7 @@ bb_manifest_find(const BbReqCtx *ctx, BbObjectStore *objects,
 	size_t		length;
 	BbObjectTag tag;
 	BbManifest *manifest;
-	const char *error = "The manifest belongs to another timeline.";
+	const char *error = NULL;
 
 	bb_timeline_name_check(timeline);
 	name = object_name(timeline, MANIFEST);
@@ -58,8 +75,11 @@ bb_manifest_find(const BbReqCtx *ctx, BbObjectStore *objects,
 						 &tag))
 		return NULL;
 
+	check_newer(objects, name, data, length);
 	manifest = bb_manifest_decode(data, length, &error);
-	if (manifest == NULL || strcmp(manifest->timeline, timeline) != 0)
+	if (manifest != NULL && strcmp(manifest->timeline, timeline) != 0)
+		error = "The manifest belongs to another timeline.";
+	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("manifest \"%s\" of page store \"%s\" is corrupted",
@@ -96,23 +116,18 @@ bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *objects,
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
-		caught = CopyErrorData();
-		FlushErrorState();
+		caught = bb_caught(context);
 	}
 	PG_END_TRY();
-
-	/* errors that say nothing of the manifest */
-	if (caught != NULL)
-	{
-		int			category = ERRCODE_TO_CATEGORY(caught->sqlerrcode);
-
-		if (category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
-			category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES))
-			ReThrowError(caught);
-	}
 	*error = caught;
 	return manifest;
+}
+
+void
+bb_manifest_refuse_newer(ErrorData *error)
+{
+	if (error != NULL && error->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED)
+		ReThrowError(error);
 }
 
 bool

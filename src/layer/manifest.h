@@ -12,8 +12,8 @@
  * place is still the one that was read: a writer that lost its lock can't
  * overwrite what another one has committed.
  *
- * Errors: DATA_CORRUPTED (broken manifest, with its name); those of the object
- * store.
+ * Errors: DATA_CORRUPTED (broken manifest, with its name); FEATURE_NOT_SUPPORTED
+ * (one that a newer version of bbackup has written); those of the object store.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,6 +50,17 @@ extern BbManifest *bb_manifest_read(const BbReqCtx *ctx,
  */
 extern BbManifest *bb_manifest_try(const BbReqCtx *ctx, BbObjectStore *objects,
 								   const char *timeline, ErrorData **error);
+
+/*
+ * bb_manifest_refuse_newer - raise an error of bb_manifest_try again if a newer
+ * version of bbackup has written the manifest.
+ *
+ * So nobody is told to drop a timeline that an upgrade makes readable.  "error"
+ * may be NULL.
+ *
+ * Errors: FEATURE_NOT_SUPPORTED.
+ */
+extern void bb_manifest_refuse_newer(ErrorData *error);
 
 /*
  * bb_timeline_report_missing - raise the error that there is no such timeline.
@@ -115,8 +126,12 @@ extern List *bb_manifest_tlis(const BbReqCtx *ctx, BbObjectStore *objects,
 extern bool bb_manifest_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *timeline);
 
-/* "timelines/NAME/verified": upkeep's note of verifications. */
+/* "timelines/NAME/verified", …: upkeep's notes; see verify_state.h, retain.h. */
 #define BB_VERIFIED_OBJECT "verified"
+#define BB_RETAINED_OBJECT "retained"
+
+/* "timelines/NAME/tested": the note of restore tests. */
+#define BB_TESTED_OBJECT "tested"
 
 /*
  * bb_manifest_remove - remove the manifest of a timeline, then its layers and

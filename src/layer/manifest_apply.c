@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "layer/layerset.h"
 #include "layer/manifest_apply.h"
 
@@ -81,28 +82,55 @@ set_retired(const BbManifestEdit *edit, const BbManifest *current,
  * one of two commits is the first.
  */
 static void
-check_pin(const BbPin *added, const BbManifest *current)
+check_pin(const BbManifestEdit *edit, const BbManifest *current)
 {
-	int			same = bb_keeps_find_pin(&current->keeps, added->name);
+	const BbPin *added = edit->pinned;
+	int			i = bb_keeps_find_pin(&current->keeps, added->name);
+	const BbPin *same = i < 0 ? NULL : &current->keeps.pins[i];
 
-	if (same >= 0 && current->keeps.pins[same].lsn != added->lsn)
+	if (same == NULL && edit->renewal)
+		bb_manifest_report_no_lease(current, added->name);
+	if (same != NULL &&
+		(same->lsn != added->lsn || same->new_tli != added->new_tli))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("timeline \"%s\" has a pin \"%s\" already",
-						current->timeline, added->name),
-				 errdetail("It is at %X/%X.",
-						   LSN_FORMAT_ARGS(current->keeps.pins[same].lsn)),
-				 errhint("Remove it by bb_unpin() first, or use another name.")));
+				 errmsg("timeline \"%s\" has a %s \"%s\" already",
+						current->timeline,
+						bb_pin_is_lease(same) ? "lease" : "pin", added->name),
+				 errdetail("It is at " BB_LSN_FORMAT ".",
+						   LSN_FORMAT_ARGS(same->lsn)),
+				 errhint("Remove it by %s first, or use another name.",
+						 bb_pin_is_lease(same) ? "bb_release_lease()"
+											   : "bb_unpin()")));
+	for (i = 0; i < current->keeps.npins && bb_pin_is_lease(added); i++)
+		if (&current->keeps.pins[i] != same &&
+			current->keeps.pins[i].new_tli == added->new_tli &&
+			!bb_pin_lapsed(&current->keeps.pins[i], edit->lapsed_at))
+			bb_manifest_edit_refuse(
+				edit,
+				psprintf("Its lease \"%s\" has timeline ID %u.",
+						 current->keeps.pins[i].name, added->new_tli));
 	if (added->lsn < current->start_lsn &&
 		!bb_keeps_has_point(&current->keeps, added->lsn))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("LSN %X/%X of timeline \"%s\" cannot be read any more",
+				 errmsg("LSN " BB_LSN_FORMAT " of timeline \"%s\" cannot be read any more",
 						LSN_FORMAT_ARGS(added->lsn), current->timeline),
-				 errdetail("It can be read from %X/%X to %X/%X.",
+				 errdetail("It can be read from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(current->start_lsn),
 						   LSN_FORMAT_ARGS(current->end_lsn)),
 				 errhint("What has expired does not come back.")));
+}
+
+void
+bb_manifest_report_no_lease(const BbManifest *manifest, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("timeline \"%s\" has no lease \"%s\"",
+					manifest->timeline, name),
+			 errdetail("It was released, or it expired and was removed."),
+			 errhint("bb_leases() lists the leases. bb_lease() takes one of an LSN that can still be read.")));
 }
 
 /* Set the pins after the edit. */
@@ -113,7 +141,7 @@ set_pins(const BbManifestEdit *edit, const BbManifest *current,
 	BbKeeps	   *keeps = &next->keeps;
 	const BbPin *added = edit->pinned;
 
-	if (added == NULL && edit->unpinned == NULL)
+	if (added == NULL && edit->unpinned == NULL && edit->lapsed_at == 0)
 		return;
 	/* another session may have removed it in the meantime */
 	if (edit->unpinned != NULL &&
@@ -124,7 +152,7 @@ set_pins(const BbManifestEdit *edit, const BbManifest *current,
 						current->timeline, edit->unpinned),
 				 errhint("bb_keeps() lists the pins.")));
 	if (added != NULL)
-		check_pin(added, current);
+		check_pin(edit, current);
 	keeps->npins = 0;
 	keeps->pins = palloc((current->keeps.npins + 1) * sizeof(BbPin));
 	for (int i = 0; i < current->keeps.npins; i++)
@@ -136,7 +164,8 @@ set_pins(const BbManifestEdit *edit, const BbManifest *current,
 			keeps->pins[keeps->npins++] = *added;
 			added = NULL;
 		}
-		if ((edit->unpinned == NULL ||
+		if (!bb_pin_lapsed(pin, edit->lapsed_at) &&
+			(edit->unpinned == NULL ||
 			 strcmp(pin->name, edit->unpinned) != 0) &&
 			(added == NULL || strcmp(pin->name, added->name) != 0))
 			keeps->pins[keeps->npins++] = *pin;
@@ -169,14 +198,28 @@ check_points(const BbManifestEdit *edit, const BbManifest *current)
 	}
 }
 
+/* Does a read that a gap concerns use layers, or the ancestor, from before its end? */
+static bool
+reaches_below(const BbManifest *next, const BbGap *gap)
+{
+	if (next->ancestor != NULL)
+		return true;
+	for (int i = 0; i < next->nlayers; i++)
+		if (next->layers[i].lsn_start <= gap->until)
+			return true;
+	return false;
+}
+
 /*
- * Drop the gaps that end at or before the start.  The writer of an edit that has
- * all gaps doesn't know how far another one has moved the start.
+ * Drop the gaps before the start that no layer reaches any more.  The others say
+ * where layers may have holes.  The writer of an edit that has all gaps doesn't know
+ * which of them another one has dropped.
  */
 static void
 drop_gaps(BbManifest *next)
 {
-	while (next->ngaps > 0 && next->gaps[0].until <= next->start_lsn)
+	while (next->ngaps > 0 && next->gaps[0].until <= next->start_lsn &&
+		   !reaches_below(next, &next->gaps[0]))
 	{
 		next->gaps++;
 		next->ngaps--;
@@ -190,7 +233,8 @@ only_forgets(const BbManifestEdit *edit)
 	return edit->added == NIL && edit->removed == NIL && edit->end == NULL &&
 		XLogRecPtrIsInvalid(edit->start_lsn) && edit->gaps == NULL &&
 		edit->retention == NULL && edit->pinned == NULL &&
-		edit->unpinned == NULL;
+		edit->unpinned == NULL && edit->lapsed_at == 0 &&
+		edit->upgraded_from == NULL;
 }
 
 void
@@ -222,12 +266,15 @@ bb_manifest_edit_apply(const BbManifestEdit *edit, const BbManifest *current,
 	set_retired(edit, current, next);
 	set_pins(edit, current, next);
 	/*
-	 * The layers that say it may go.  Where the start has moved, the manifest has
-	 * to say so, too: gaps before it are forgotten, and what filled them isn't
-	 * expected to be without holes (layercheck.c).
+	 * The layers that say it may go, and an image may be older than they are.
 	 */
-	if (edit->removed != NIL || edit->points != NULL)
+	if (edit->removed != NIL || edit->points != NULL ||
+		(edit->added != NIL && edit->end == NULL))
 		next->keeps.origin = bb_manifest_origin(current);
+	if (edit->upgraded_from != NULL)
+		next->upgraded_from = edit->upgraded_from[0]
+			? pstrdup(edit->upgraded_from)
+			: NULL;
 	if (edit->retention != NULL)
 		next->keeps.retention = *edit->retention;
 	if (edit->points != NULL)
@@ -322,6 +369,15 @@ holds_points(const BbManifestEdit *edit, const BbManifest *current)
 }
 
 static bool
+holds_upgrade(const BbManifestEdit *edit, const BbManifest *current)
+{
+	const char *now = current->upgraded_from ? current->upgraded_from : "";
+
+	return edit->upgraded_from == NULL ||
+		strcmp(edit->upgraded_from, now) == 0;
+}
+
+static bool
 holds_keeps(const BbManifestEdit *edit, const BbManifest *current)
 {
 	const BbKeeps *keeps = &current->keeps;
@@ -329,6 +385,7 @@ holds_keeps(const BbManifestEdit *edit, const BbManifest *current)
 	return (edit->retention == NULL ||
 			bb_retention_equal(&keeps->retention, edit->retention)) &&
 		(edit->pinned == NULL || bb_keeps_has_pin(keeps, edit->pinned)) &&
+		!bb_keeps_lapsed(keeps, edit->lapsed_at) &&
 		(edit->unpinned == NULL ||
 		 bb_keeps_find_pin(keeps, edit->unpinned) < 0 ||
 		 (edit->pinned != NULL &&
@@ -340,5 +397,5 @@ bb_manifest_edit_holds(const BbManifestEdit *edit, const BbManifest *current)
 {
 	return edit->added == NIL && holds_layers(edit, current) &&
 		holds_ends(edit, current) && holds_points(edit, current) &&
-		holds_keeps(edit, current);
+		holds_keeps(edit, current) && holds_upgrade(edit, current);
 }

@@ -22,6 +22,14 @@ pg_noreturn extern void bb_manifest_edit_refuse(const BbManifestEdit *edit,
 												const char *detail);
 
 /*
+ * bb_manifest_report_no_lease - raise the error that there is no such lease.
+ *
+ * Errors: UNDEFINED_OBJECT, always.
+ */
+pg_noreturn extern void bb_manifest_report_no_lease(const BbManifest *manifest,
+													const char *name);
+
+/*
  * bb_manifest_edit_apply - make the manifest that comes next.
  *
  * Its layers are allocated in "context".  Otherwise it shares the memory of

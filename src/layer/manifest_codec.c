@@ -15,7 +15,10 @@
 #define MAGIC_SIZE 8
 
 /* key start, key end, LSN start and end, image, file id, size, entries, crc */
-#define LAYER_SIZE (BB_KEY_LENGTH * 2 + 8 * 2 + 1 + 8 * 3 + 4)
+#define LAYER_SIZE_OLD (BB_KEY_LENGTH * 2 + 8 * 2 + 1 + 8 * 3 + 4)
+
+/* and newest commit */
+#define LAYER_SIZE (LAYER_SIZE_OLD + 8)
 
 /* tli, until */
 #define SWITCH_SIZE (4 + 8)
@@ -26,15 +29,20 @@
 /* lsn, time */
 #define POINT_SIZE (2 * 8)
 
-/* layer, since */
-#define RETIRED_SIZE (LAYER_SIZE + 8)
-
 /* name and reason and owner, which may be empty, lsn, created_at, expires_at */
 #define PIN_SIZE_MIN (3 * 4 + 3 * 8)
 
-/* Write the LAYER_SIZE bytes of a layer. */
+/* How many bytes has a layer? */
+static inline size_t
+layer_size(uint32 version)
+{
+	return version >= BB_MANIFEST_VERSION_COMMITS ? LAYER_SIZE
+												  : LAYER_SIZE_OLD;
+}
+
+/* Write the bytes of a layer. */
 static void
-put_layer(const BbLayerDesc *layer, uint8 *at)
+put_layer(const BbLayerDesc *layer, uint32 version, uint8 *at)
 {
 	memcpy(at, layer->keys.start.bytes, BB_KEY_LENGTH);
 	memcpy(at + BB_KEY_LENGTH, layer->keys.end.bytes, BB_KEY_LENGTH);
@@ -47,35 +55,38 @@ put_layer(const BbLayerDesc *layer, uint8 *at)
 	bb_put_le64(at + 8, layer->size);
 	bb_put_le64(at + 16, layer->entries);
 	bb_put_le32(at + 24, layer->crc);
+	if (version >= BB_MANIFEST_VERSION_COMMITS)
+		bb_put_le64(at + 28, (uint64) layer->newest_commit);
 }
 
 static void
-encode_layer(const BbLayerDesc *layer, StringInfo out)
+encode_layer(const BbLayerDesc *layer, uint32 version, StringInfo out)
 {
 	uint8		bytes[LAYER_SIZE];
 
-	put_layer(layer, bytes);
-	appendBinaryStringInfo(out, (const char *) bytes, LAYER_SIZE);
+	put_layer(layer, version, bytes);
+	appendBinaryStringInfo(out, (const char *) bytes, layer_size(version));
 }
 
 /* There may be a hundred thousand. */
 static void
-encode_layers(const BbManifest *manifest, StringInfo out)
+encode_layers(const BbManifest *manifest, uint32 version, StringInfo out)
 {
+	size_t		size = layer_size(version);
 	uint8	   *at;
 
 	bb_append_le32(out, (uint32) manifest->nlayers);
-	enlargeStringInfo(out, manifest->nlayers * LAYER_SIZE + sizeof(uint32));
+	enlargeStringInfo(out, manifest->nlayers * size + sizeof(uint32));
 	at = (uint8 *) out->data + out->len;
 	for (int i = 0; i < manifest->nlayers; i++)
-		put_layer(&manifest->layers[i], at + (size_t) i * LAYER_SIZE);
-	out->len += manifest->nlayers * LAYER_SIZE;
+		put_layer(&manifest->layers[i], version, at + i * size);
+	out->len += manifest->nlayers * size;
 }
 
 static void
-decode_layer(BbReader *reader, BbLayerDesc *layer)
+decode_layer(BbReader *reader, uint32 version, BbLayerDesc *layer)
 {
-	const uint8 *at = bb_reader_bytes(reader, LAYER_SIZE);
+	const uint8 *at = bb_reader_bytes(reader, layer_size(version));
 
 	if (at == NULL)
 		return;
@@ -92,6 +103,9 @@ decode_layer(BbReader *reader, BbLayerDesc *layer)
 	layer->size = bb_get_le64(at + 8);
 	layer->entries = bb_get_le64(at + 16);
 	layer->crc = bb_get_le32(at + 24);
+	layer->newest_commit = BB_COMMIT_UNKNOWN;
+	if (version >= BB_MANIFEST_VERSION_COMMITS)
+		layer->newest_commit = (TimestampTz) bb_get_le64(at + 28);
 }
 
 static void
@@ -111,7 +125,7 @@ encode_gaps(const BbManifest *manifest, StringInfo out)
 }
 
 static void
-encode_keeps(const BbKeeps *keeps, StringInfo out)
+encode_keeps(const BbKeeps *keeps, uint32 version, StringInfo out)
 {
 	const BbRetention *retention = &keeps->retention;
 
@@ -135,6 +149,8 @@ encode_keeps(const BbKeeps *keeps, StringInfo out)
 		bb_append_text(out, pin->owner);
 		bb_append_le64(out, (uint64) pin->created_at);
 		bb_append_le64(out, (uint64) pin->expires_at);
+		if (version >= BB_MANIFEST_VERSION_LEASES)
+			bb_append_le32(out, pin->new_tli);
 	}
 	bb_append_le32(out, (uint32) keeps->npoints);
 	for (int i = 0; i < keeps->npoints; i++)
@@ -145,7 +161,7 @@ encode_keeps(const BbKeeps *keeps, StringInfo out)
 	bb_append_le32(out, (uint32) keeps->nretired);
 	for (int i = 0; i < keeps->nretired; i++)
 	{
-		encode_layer(&keeps->retired[i].layer, out);
+		encode_layer(&keeps->retired[i].layer, version, out);
 		bb_append_le64(out, (uint64) keeps->retired[i].since);
 	}
 	bb_append_text(out, keeps->copy.source ? keeps->copy.source : "");
@@ -153,11 +169,45 @@ encode_keeps(const BbKeeps *keeps, StringInfo out)
 	bb_append_le64(out, (uint64) keeps->copy.copied_at);
 }
 
+/* Is the newest commit of any layer known? */
+static bool
+knows_commits(const BbManifest *manifest)
+{
+	const BbKeeps *keeps = &manifest->keeps;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (manifest->layers[i].newest_commit != BB_COMMIT_UNKNOWN)
+			return true;
+	for (int i = 0; i < keeps->nretired; i++)
+		if (keeps->retired[i].layer.newest_commit != BB_COMMIT_UNKNOWN)
+			return true;
+	return false;
+}
+
+static bool
+has_leases(const BbKeeps *keeps)
+{
+	for (int i = 0; i < keeps->npins; i++)
+		if (bb_pin_is_lease(&keeps->pins[i]))
+			return true;
+	return false;
+}
+
 /* The first version that can hold the manifest. */
 static uint32
 version_of(const BbManifest *manifest)
 {
-	if (!bb_keeps_empty(&manifest->keeps))
+	bool		kept = !bb_keeps_empty(&manifest->keeps);
+
+	if (has_leases(&manifest->keeps))
+		return BB_MANIFEST_VERSION_LEASES;
+	if (manifest->upgraded_from != NULL)
+		return BB_MANIFEST_VERSION_UPGRADES;
+	/* version 3 implies that gaps may have been forgotten */
+	if (manifest->gaps_forgotten != kept || knows_commits(manifest) ||
+		(manifest->ngaps > 0 && manifest->gaps[0].from < manifest->start_lsn))
+		return BB_MANIFEST_VERSION_COMMITS;
+	if (kept)
 		return BB_MANIFEST_VERSION_KEEPS;
 	return manifest->ngaps > 0 ? BB_MANIFEST_VERSION_GAPS
 							   : BB_MANIFEST_VERSION;
@@ -208,9 +258,14 @@ bb_manifest_encode(const BbManifest *manifest, StringInfo out)
 	if (version >= BB_MANIFEST_VERSION_GAPS)
 		encode_gaps(manifest, out);
 	if (version >= BB_MANIFEST_VERSION_KEEPS)
-		encode_keeps(&manifest->keeps, out);
+		encode_keeps(&manifest->keeps, version, out);
+	if (version >= BB_MANIFEST_VERSION_COMMITS)
+		bb_append_u8(out, manifest->gaps_forgotten);
+	if (version >= BB_MANIFEST_VERSION_UPGRADES)
+		bb_append_text(out,
+					   manifest->upgraded_from ? manifest->upgraded_from : "");
 
-	encode_layers(manifest, out);
+	encode_layers(manifest, version, out);
 	bb_append_le32(out, checksum(out->data, out->len));
 }
 
@@ -259,7 +314,7 @@ decode_gaps(BbReader *reader, BbManifest *manifest)
 }
 
 static void
-decode_pins(BbReader *reader, BbKeeps *keeps)
+decode_pins(BbReader *reader, uint32 version, BbKeeps *keeps)
 {
 	keeps->npins = decode_count(reader, PIN_SIZE_MIN);
 	keeps->pins = palloc0(Max(keeps->npins, 1) * sizeof(BbPin));
@@ -273,6 +328,8 @@ decode_pins(BbReader *reader, BbKeeps *keeps)
 		pin->owner = bb_reader_text(reader, BB_PIN_OWNER_MAX);
 		pin->created_at = (int64) bb_reader_le64(reader);
 		pin->expires_at = (int64) bb_reader_le64(reader);
+		if (version >= BB_MANIFEST_VERSION_LEASES)
+			pin->new_tli = bb_reader_le32(reader);
 	}
 }
 
@@ -289,15 +346,16 @@ decode_points(BbReader *reader, BbKeeps *keeps)
 }
 
 static void
-decode_retired(BbReader *reader, BbKeeps *keeps)
+decode_retired(BbReader *reader, uint32 version, BbKeeps *keeps)
 {
-	keeps->nretired = decode_count(reader, RETIRED_SIZE);
+	/* each has a layer, and since when */
+	keeps->nretired = decode_count(reader, layer_size(version) + 8);
 	keeps->retired = MemoryContextAllocHuge(CurrentMemoryContext,
 											Max(keeps->nretired, 1) *
 												sizeof(BbRetired));
 	for (int i = 0; i < keeps->nretired; i++)
 	{
-		decode_layer(reader, &keeps->retired[i].layer);
+		decode_layer(reader, version, &keeps->retired[i].layer);
 		keeps->retired[i].since = (int64) bb_reader_le64(reader);
 	}
 }
@@ -313,7 +371,7 @@ decode_copy(BbReader *reader, BbCopyMark *copy)
 }
 
 static void
-decode_keeps(BbReader *reader, BbKeeps *keeps)
+decode_keeps(BbReader *reader, uint32 version, BbKeeps *keeps)
 {
 	BbRetention *retention = &keeps->retention;
 
@@ -325,21 +383,64 @@ decode_keeps(BbReader *reader, BbKeeps *keeps)
 	retention->weekly = bb_reader_le32(reader);
 	retention->monthly = bb_reader_le32(reader);
 	retention->yearly = bb_reader_le32(reader);
-	decode_pins(reader, keeps);
+	decode_pins(reader, version, keeps);
 	decode_points(reader, keeps);
-	decode_retired(reader, keeps);
+	decode_retired(reader, version, keeps);
 	decode_copy(reader, &keeps->copy);
 }
 
-static void
-decode_layers(BbReader *reader, BbManifest *manifest)
+/* Were gaps forgotten?  Version 3 doesn't say. */
+static bool
+decode_forgotten(BbReader *reader, uint32 version)
 {
-	manifest->nlayers = decode_count(reader, LAYER_SIZE);
+	uint8		forgotten = version == BB_MANIFEST_VERSION_KEEPS;
+
+	if (version >= BB_MANIFEST_VERSION_COMMITS)
+		forgotten = bb_reader_u8(reader);
+	if (forgotten > 1)
+		reader->failed = true;
+	return forgotten == 1;
+}
+
+static void
+decode_layers(BbReader *reader, uint32 version, BbManifest *manifest)
+{
+	manifest->nlayers = decode_count(reader, layer_size(version));
 	manifest->layers = MemoryContextAllocHuge(CurrentMemoryContext,
 											  Max(manifest->nlayers, 1) *
 												  sizeof(BbLayerDesc));
 	for (int i = 0; i < manifest->nlayers; i++)
-		decode_layer(reader, &manifest->layers[i]);
+		decode_layer(reader, version, &manifest->layers[i]);
+}
+
+/*
+ * The magic and version in front and the checksum at the end are the same in all
+ * versions.  Returns why the bytes are no manifest, or NULL, with its version.
+ */
+static const char *
+frame_error(const void *data, size_t length, uint32 *version)
+{
+	size_t		end = length - sizeof(uint32);
+
+	if (length < MAGIC_SIZE + 2 * sizeof(uint32))
+		return "The manifest is too short.";
+	if (memcmp(data, BB_MANIFEST_MAGIC, MAGIC_SIZE) != 0)
+		return "The file is not a manifest.";
+	if (bb_get_le32((const uint8 *) data + end) != checksum(data, end))
+		return "The manifest's checksum does not match.";
+	*version = bb_get_le32((const uint8 *) data + MAGIC_SIZE);
+	return NULL;
+}
+
+uint32
+bb_manifest_newer_version(const void *data, size_t length)
+{
+	uint32		version;
+
+	return frame_error(data, length, &version) == NULL &&
+			version > BB_MANIFEST_VERSION_NEWEST
+		? version
+		: 0;
 }
 
 BbManifest *
@@ -347,34 +448,19 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 {
 	BbManifest *manifest = palloc0(sizeof(BbManifest));
 	BbReader	reader;
-	const uint8 *magic;
 	uint32		version;
 
-	if (length < MAGIC_SIZE + 2 * sizeof(uint32))
-	{
-		*error = "The manifest is too short.";
+	*error = frame_error(data, length, &version);
+	if (*error != NULL)
 		return NULL;
-	}
-	bb_reader_init(&reader, data, length - sizeof(uint32));
-	magic = bb_reader_bytes(&reader, MAGIC_SIZE);
-	if (memcmp(magic, BB_MANIFEST_MAGIC, MAGIC_SIZE) != 0)
-	{
-		*error = "The file is not a manifest.";
-		return NULL;
-	}
-	if (bb_get_le32((const uint8 *) data + length - sizeof(uint32)) !=
-		checksum(data, length - sizeof(uint32)))
-	{
-		*error = "The manifest's checksum does not match.";
-		return NULL;
-	}
-	version = bb_reader_le32(&reader);
-	if (version < BB_MANIFEST_VERSION || version > BB_MANIFEST_VERSION_KEEPS)
+	if (version < BB_MANIFEST_VERSION || version > BB_MANIFEST_VERSION_NEWEST)
 	{
 		*error = "The manifest's version is not one that this version of "
 				 "bbackup reads.";
 		return NULL;
 	}
+	bb_reader_init(&reader, data, length - sizeof(uint32));
+	(void) bb_reader_bytes(&reader, MAGIC_SIZE + sizeof(uint32));
 
 	manifest->timeline = bb_reader_text(&reader, BB_TIMELINE_NAME_MAX);
 	manifest->generation = bb_reader_le64(&reader);
@@ -400,9 +486,17 @@ bb_manifest_decode(const void *data, size_t length, const char **error)
 	if (version >= BB_MANIFEST_VERSION_GAPS)
 		decode_gaps(&reader, manifest);
 	if (version >= BB_MANIFEST_VERSION_KEEPS)
-		decode_keeps(&reader, &manifest->keeps);
+		decode_keeps(&reader, version, &manifest->keeps);
+	manifest->gaps_forgotten = decode_forgotten(&reader, version);
+	if (version >= BB_MANIFEST_VERSION_UPGRADES)
+		manifest->upgraded_from = bb_reader_text(&reader,
+												 BB_TIMELINE_NAME_MAX);
+	/* version 5 has one, and later versions may */
+	if (version > BB_MANIFEST_VERSION_UPGRADES &&
+		manifest->upgraded_from != NULL && manifest->upgraded_from[0] == '\0')
+		manifest->upgraded_from = NULL;
 
-	decode_layers(&reader, manifest);
+	decode_layers(&reader, version, manifest);
 	if (reader.failed)
 	{
 		*error = "The manifest is cut short.";

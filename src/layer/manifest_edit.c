@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "layer/manifest_apply.h"
 #include "utils/memutils.h"
 
@@ -62,17 +63,24 @@ check_ends(const BbManifestEdit *edit, const BbManifest *current)
 		 current->prev_lsn != base->prev_lsn || current->tli != base->tli))
 		bb_manifest_edit_refuse(
 			edit,
-			psprintf(
-				"Its end was moved from %X/%X (timeline ID %u) to %X/%X (timeline ID %u).",
-				LSN_FORMAT_ARGS(base->end_lsn), base->tli,
-				LSN_FORMAT_ARGS(current->end_lsn), current->tli));
+			psprintf("Its end was moved from " BB_LSN_FORMAT
+					 " (timeline ID %u) to " BB_LSN_FORMAT
+					 " (timeline ID %u).",
+					 LSN_FORMAT_ARGS(base->end_lsn), base->tli,
+					 LSN_FORMAT_ARGS(current->end_lsn), current->tli));
 	if (!XLogRecPtrIsInvalid(edit->start_lsn) &&
 		current->start_lsn != base->start_lsn)
 		bb_manifest_edit_refuse(
 			edit,
-			psprintf("Its start was moved from %X/%X to %X/%X.",
+			psprintf("Its start was moved from " BB_LSN_FORMAT
+					 " to " BB_LSN_FORMAT ".",
 					 LSN_FORMAT_ARGS(base->start_lsn),
 					 LSN_FORMAT_ARGS(current->start_lsn)));
+	/* the start was chosen by the time of the end */
+	if (edit->points != NULL &&
+		bb_manifest_readable(current).end_time <
+			bb_manifest_readable(base).end_time)
+		bb_manifest_edit_refuse(edit, "The time of its end was set back.");
 }
 
 /*

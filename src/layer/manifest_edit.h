@@ -23,8 +23,9 @@
  *	 (dropped and made again, or restored from a copy);
  * - the edit moves the end or the start, and another writer has moved it: of
  *	 two ingests one wins;
- * - the edit has new points, and another writer has set a pin or the retention:
- *	 what to give up has to be decided anew;
+ * - the edit has new points, and another writer has set a pin or the retention,
+ *	 or has moved the end to an earlier time: what to give up has to be decided
+ *	 anew;
  * - a layer to remove isn't in the manifest any more;
  * - an image layer to add overlaps another one at the same LSN;
  * - a layer to add isn't in the store any more: whatever makes a timeline
@@ -87,7 +88,10 @@ typedef struct BbManifestEdit
 	List	   *forgotten; /* BbLayerDesc *: retired ones, forgotten now */
 	const BbRetention *retention; /* NULL: it stays */
 	const BbPin *pinned;		  /* NULL: none is added */
-	const char *unpinned; /* the name of a pin; NULL: none is removed */
+	const char *upgraded_from;	  /* NULL: it stays; empty: none */
+	bool		renewal;		  /* "pinned" replaces one, or is refused */
+	const char *unpinned;  /* the name of a pin; NULL: none is removed */
+	int64		lapsed_at; /* leases that had expired then go; 0: they stay */
 	const BbManifestPoints *points; /* NULL: they stay; else start_lsn is
 									 * set */
 } BbManifestEdit;
@@ -95,10 +99,12 @@ typedef struct BbManifestEdit
 /*
  * bb_manifest_edit - apply an edit to the manifest of its timeline.
  *
- * Gaps that end at or before the start are forgotten.  A pin that is added
- * replaces one of the same name and LSN; its LSN must be readable still.  New
- * points are refused if the retention was changed, or a pin was set, since the
- * base was read.  A retired layer to forget may be forgotten already.
+ * Gaps that end at or before the start are forgotten as soon as no layer begins before
+ * their ends.  A pin that is added
+ * replaces one of the same name and LSN; its LSN must be readable still.  A lease
+ * has a tli that no other lease has.  New
+ * points are refused if the retention was changed, a pin was set, or the time of
+ * the end was set back since the base was read.  A retired layer to forget may be forgotten already.
  *
  * Returns the manifest that is in place now, with its tag and generation,
  * allocated in CurrentMemoryContext.  It shares nothing with the edit.  If the
@@ -112,10 +118,12 @@ typedef struct BbManifestEdit
  * A copy (BbCopyMark) is changed by no edit, except that retired layers are
  * forgotten.
  *
- * Errors: OBJECT_IN_USE (refused, or other writers were faster too often);
+ * Errors: OBJECT_IN_USE (refused, or other writers were faster too often;
+ * another lease has the tli of a new one);
  * OBJECT_NOT_IN_PREREQUISITE_STATE (a copy; an LSN to pin that can't be read);
  * DUPLICATE_OBJECT (the timeline to be made exists, or there is a pin of that
- * name at another LSN); UNDEFINED_OBJECT (no such pin); UNDEFINED_FILE (a layer
+ * name at another LSN); UNDEFINED_OBJECT (no such pin; no such lease to
+ * renew); UNDEFINED_FILE (a layer
  * to add isn't there); those of bb_manifest_commit.
  */
 extern BbManifest *bb_manifest_edit(const BbReqCtx *ctx,

@@ -48,9 +48,24 @@ bb_keeps_has_pin(const BbKeeps *keeps, const BbPin *pin)
 		return false;
 	same = &keeps->pins[i];
 	return same->lsn == pin->lsn && same->created_at == pin->created_at &&
-		same->expires_at == pin->expires_at &&
+		same->expires_at == pin->expires_at && same->new_tli == pin->new_tli &&
 		strcmp(same->reason, pin->reason) == 0 &&
 		strcmp(same->owner, pin->owner) == 0;
+}
+
+bool
+bb_pin_lapsed(const BbPin *pin, int64 now)
+{
+	return bb_pin_is_lease(pin) && pin->expires_at <= now;
+}
+
+bool
+bb_keeps_lapsed(const BbKeeps *keeps, int64 now)
+{
+	for (int i = 0; i < keeps->npins; i++)
+		if (bb_pin_lapsed(&keeps->pins[i], now))
+			return true;
+	return false;
 }
 
 bool

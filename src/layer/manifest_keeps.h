@@ -41,7 +41,12 @@ typedef struct BbRetention
 	uint32		yearly;
 } BbRetention;
 
-/* An LSN that stays readable until the pin is removed or expires. */
+/*
+ * An LSN that stays readable until the pin is removed or expires.
+ *
+ * A lease is a pin of a client that reads this LSN, such as a mounted clone, and
+ * renews it as long as it lives.  It also reserves the clone's tli.
+ */
 typedef struct BbPin
 {
 	char	   *name; /* unique; as the name of a timeline */
@@ -49,7 +54,8 @@ typedef struct BbPin
 	char	   *reason;		/* "": none */
 	char	   *owner;		/* the role that set it */
 	int64		created_at; /* time_t */
-	int64		expires_at; /* time_t; 0: never */
+	int64		expires_at; /* time_t; 0: never, which no lease has */
+	TimeLineID	new_tli;	/* of the clone; 0: this is no lease */
 } BbPin;
 
 /* An LSN before the start that can be read, since somebody needs it. */
@@ -101,6 +107,19 @@ extern int bb_keeps_find_pin(const BbKeeps *keeps, const char *name);
 
 /* bb_keeps_has_pin - is there a pin with the same name and the same values? */
 extern bool bb_keeps_has_pin(const BbKeeps *keeps, const BbPin *pin);
+
+/* bb_pin_is_lease - is the pin a lease? */
+static inline bool
+bb_pin_is_lease(const BbPin *pin)
+{
+	return pin->new_tli != 0;
+}
+
+/* bb_pin_lapsed - is the pin a lease that had expired by then (time_t)? */
+extern bool bb_pin_lapsed(const BbPin *pin, int64 now);
+
+/* bb_keeps_lapsed - is there such a lease? */
+extern bool bb_keeps_lapsed(const BbKeeps *keeps, int64 now);
 
 /* bb_keeps_has_point - is that LSN a point? */
 extern bool bb_keeps_has_point(const BbKeeps *keeps, XLogRecPtr lsn);

@@ -139,7 +139,7 @@ remove_unnamed(const BbReqCtx *ctx, BbObjectStore *objects,
 	}
 	if (others != NIL)
 		warn_of_others(objects, timeline, others);
-	bb_objstore_remove_all(ctx, objects, leftovers);
+	(void) bb_objstore_remove_all(ctx, objects, leftovers);
 }
 
 bool
@@ -192,8 +192,13 @@ bb_manifest_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *timeline)
 {
 	remove_manifest(ctx, objects, timeline);
-	bb_objstore_remove(ctx, objects,
-					   object_name(timeline, BB_VERIFIED_OBJECT));
+	(void) bb_objstore_remove_all(ctx, objects,
+								  list_make3(object_name(timeline,
+														 BB_VERIFIED_OBJECT),
+											 object_name(timeline,
+														 BB_TESTED_OBJECT),
+											 object_name(timeline,
+														 BB_RETAINED_OBJECT)));
 
 	/* upkeep that is under way fails as soon as it needs a layer or commits */
 	for (int waited = 0; !bb_manifest_sweep(ctx, objects, timeline);

@@ -122,6 +122,34 @@ bb_gap_before(const BbGap *gaps, int ngaps, XLogRecPtr lsn)
 	return NULL;
 }
 
+const BbGap *
+bb_manifest_gaps(const BbManifest *manifest, int *n)
+{
+	int			first = 0;
+
+	while (first < manifest->ngaps &&
+		   manifest->gaps[first].until <= manifest->start_lsn)
+		first++;
+	*n = manifest->ngaps - first;
+	return manifest->gaps + first;
+}
+
+const BbMajor *
+bb_manifest_major(const BbManifest *manifest)
+{
+	const BbMajor *major = bb_major_of(manifest->pg_version_num);
+
+	if (major == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("timeline \"%s\" is of a PostgreSQL %u cluster",
+						manifest->timeline, manifest->pg_version_num / 10000),
+				 errdetail("This version of bbackup knows PostgreSQL %d to %d.",
+						   BB_MAJOR_OLDEST, BB_MAJOR_NEWEST),
+				 errhint("Use a newer version of bbackup.")));
+	return major;
+}
+
 void
 bb_manifest_check_version(const BbManifest *manifest)
 {
@@ -130,9 +158,11 @@ bb_manifest_check_version(const BbManifest *manifest)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("timeline \"%s\" is of a PostgreSQL %u cluster",
 						manifest->timeline, manifest->pg_version_num / 10000),
-				 errdetail("This server is PostgreSQL %d.",
+				 errdetail("This server is PostgreSQL %d. It can read the timeline, but not the WAL of the cluster.",
 						   PG_VERSION_NUM / 10000),
-				 errhint("Use a server of the same major version.")));
+				 errhint("Add WAL to it on a server of PostgreSQL %u that uses the same page store. If the cluster was upgraded since, import it as a new timeline, and let bb_set_upgraded_from() note that it continues \"%s\".",
+						 manifest->pg_version_num / 10000,
+						 manifest->timeline)));
 }
 
 void
@@ -232,13 +262,30 @@ history_error(const BbManifest *manifest)
 }
 
 static const char *
+upgrade_error(const BbManifest *manifest)
+{
+	if (manifest->upgraded_from == NULL)
+		return NULL;
+	if (!bb_timeline_name_is_valid(manifest->upgraded_from))
+		return "The name of the timeline that was upgraded is invalid.";
+	if (strcmp(manifest->upgraded_from, manifest->timeline) == 0)
+		return "The timeline was upgraded from itself.";
+	if (manifest->ancestor != NULL)
+		return "A branch was upgraded.";
+	return NULL;
+}
+
+static const char *
 gap_error(const BbManifest *manifest, const BbGap *gap, XLogRecPtr after,
 		  bool last)
 {
 	bool		open = gap->until > manifest->end_lsn;
 
-	if (gap->from < after || gap->from >= manifest->end_lsn)
+	if (gap->from < after || gap->from >= manifest->end_lsn ||
+		!bb_manifest_consistent(manifest))
 		return "A gap does not begin within the timeline.";
+	if (gap->from < manifest->start_lsn && gap->until > manifest->start_lsn)
+		return "The timeline begins in a gap.";
 	if (gap->until <= gap->from || (open && !last))
 		return "A gap does not end within the timeline.";
 	if (!XLogRecPtrIsInvalid(gap->from_prev) && gap->from_prev >= gap->from)
@@ -253,7 +300,7 @@ static const char *
 gaps_error(const BbManifest *manifest)
 {
 	const char *error = NULL;
-	XLogRecPtr	after = manifest->start_lsn;
+	XLogRecPtr	after = manifest->ancestor_lsn;
 
 	for (int i = 0; error == NULL && i < manifest->ngaps; i++)
 	{
@@ -279,6 +326,8 @@ layer_error(const BbLayerDesc *layer, XLogRecPtr end_lsn)
 		return "The size of a layer is impossible.";
 	if (layer->entries == 0 || layer->entries > LAYER_MAX_SIZE)
 		return "The number of entries of a layer is impossible.";
+	if (!bb_commit_is_valid(layer->newest_commit))
+		return "The newest commit of a layer is impossible.";
 	return NULL;
 }
 
@@ -315,6 +364,8 @@ pins_error(const BbKeeps *keeps)
 		if (!bb_time_is_valid(pin->created_at) ||
 			!bb_time_is_valid(pin->expires_at))
 			return "The time of a pin is impossible.";
+		if (bb_pin_is_lease(pin) && pin->expires_at == 0)
+			return "A lease does not expire.";
 	}
 	return NULL;
 }
@@ -409,6 +460,8 @@ bb_manifest_error(const BbManifest *manifest)
 	error = cluster_error(manifest);
 	if (error == NULL)
 		error = history_error(manifest);
+	if (error == NULL)
+		error = upgrade_error(manifest);
 	if (error == NULL)
 		error = switches_error(manifest);
 	if (error == NULL)

@@ -15,6 +15,7 @@
 #ifndef BB_MANIFEST_VALUES_H
 #define BB_MANIFEST_VALUES_H
 
+#include "base/major.h"
 #include "layer/manifest_keeps.h"
 #include "lib/stringinfo.h"
 
@@ -78,9 +79,14 @@ typedef struct BbManifest
 	int64		end_time;  /* time_t of that record */
 	char	   *ancestor;  /* NULL: none */
 	XLogRecPtr	ancestor_lsn;
-	int			ngaps; /* oldest first; only the last one may be open */
+	int			ngaps; /* oldest first; the last one may be open, and the first
+						* ones before the start (bb_manifest_gaps) */
 	BbGap	   *gaps;
+	bool		gaps_forgotten; /* older gaps may have been forgotten, though
+								 * layers still reach below them */
 	BbKeeps		keeps;
+	char	   *upgraded_from; /* the timeline of the cluster that pg_upgrade
+								* made this one of; NULL: none is known */
 
 	int			nlayers;
 	BbLayerDesc *layers;
@@ -166,8 +172,23 @@ extern const BbGap *bb_gap_before(const BbGap *gaps, int ngaps,
 								  XLogRecPtr lsn);
 
 /*
- * bb_manifest_check_version - refuse a cluster of another major version than
- * this server's.
+ * bb_manifest_gaps - return the gaps from the start on, and how many there are.
+ *
+ * Those before it only explain what the layers that fill them lack
+ * (layercheck.c), and concern no LSN that can be read.
+ */
+extern const BbGap *bb_manifest_gaps(const BbManifest *manifest, int *n);
+
+/*
+ * bb_manifest_major - return the major version of the cluster.
+ *
+ * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (it is none that can be read).
+ */
+extern const BbMajor *bb_manifest_major(const BbManifest *manifest);
+
+/*
+ * bb_manifest_check_version - refuse to add to a timeline of another major version
+ * than this server's, since its WAL has another form.
  *
  * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE.
  */
@@ -190,13 +211,20 @@ extern const char *bb_manifest_error(const BbManifest *manifest);
 
 /*
  * The bytes are magic 8, version u32, fields, layers, crc u32 (docs/format.md).
- * A manifest without gaps is of version 1, and one with gaps of version 2, if
- * nothing is kept or retired; see bb_keeps_empty.
+ * A manifest has the first version that can hold it.  Version 1 is one without
+ * gaps, and 2 one with gaps, if nothing is kept or retired (bb_keeps_empty) and no
+ * gap was forgotten.  In version 3 something is kept, and gaps may have been
+ * forgotten.  In these three, no layer's newest commit is known, and no gap is before
+ * the start.  In version 5 the timeline was upgraded from another one.
  */
 #define BB_MANIFEST_MAGIC "bbmanif\n"
 #define BB_MANIFEST_VERSION 1
 #define BB_MANIFEST_VERSION_GAPS 2
 #define BB_MANIFEST_VERSION_KEEPS 3
+#define BB_MANIFEST_VERSION_COMMITS 4
+#define BB_MANIFEST_VERSION_UPGRADES 5
+#define BB_MANIFEST_VERSION_LEASES 6
+#define BB_MANIFEST_VERSION_NEWEST BB_MANIFEST_VERSION_LEASES
 
 /*
  * bb_manifest_encode - append a manifest to "out".
@@ -204,6 +232,12 @@ extern const char *bb_manifest_error(const BbManifest *manifest);
  * REQUIRES: "out" is empty, since the checksum covers all of it.
  */
 extern void bb_manifest_encode(const BbManifest *manifest, StringInfo out);
+
+/*
+ * bb_manifest_newer_version - return the version of a manifest that only a newer
+ * version of bbackup can read; 0: the bytes are none.
+ */
+extern uint32 bb_manifest_newer_version(const void *data, size_t length);
 
 /*
  * bb_manifest_decode - make a manifest of bytes, and check its values.

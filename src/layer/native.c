@@ -15,6 +15,7 @@
 #include "access/multixact.h"
 #include "access/visibilitymapdefs.h"
 #include "base/codec.h"
+#include "base/compat.h"
 #include "layer/native.h"
 #include "replication/origin.h"
 #include "storage/fsm_internals.h"
@@ -70,14 +71,22 @@ bb_native_commit_ts_add(StringInfo buf, uint32 entry)
 void
 bb_native_offsets_begin(StringInfo buf)
 {
+#ifdef BB_HAVE_LONG_OFFSETS
+	bb_append_u8(buf, BB_NATIVE_LONG_OFFSETS_SET);
+#else
 	bb_append_u8(buf, BB_NATIVE_OFFSETS_SET);
+#endif
 }
 
 void
-bb_native_offsets_add(StringInfo buf, uint32 entry, uint32 offset)
+bb_native_offsets_add(StringInfo buf, uint32 entry, MultiXactOffset offset)
 {
 	append_u16(buf, entry);
+#ifdef BB_HAVE_LONG_OFFSETS
+	bb_append_le64(buf, offset);
+#else
 	bb_append_le32(buf, offset);
+#endif
 }
 
 void
@@ -209,9 +218,25 @@ apply_offsets_set(BbReader *reader, uint8 *page)
 {
 	while (more(reader))
 	{
-		uint32		entry = read_entry(reader, BB_OFFSETS_PER_PAGE);
-		uint32		offset = bb_reader_le32(reader);
+		uint32		offset;
+		uint32		entry = read_entry(reader, BLCKSZ / sizeof(offset));
 
+		offset = bb_reader_le32(reader);
+
+		if (!reader->failed)
+			memcpy(page + entry * sizeof(offset), &offset, sizeof(offset));
+	}
+}
+
+static void
+apply_long_offsets_set(BbReader *reader, uint8 *page)
+{
+	while (more(reader))
+	{
+		uint64		offset;
+		uint32		entry = read_entry(reader, BLCKSZ / sizeof(offset));
+
+		offset = bb_reader_le64(reader);
 		if (!reader->failed)
 			memcpy(page + entry * sizeof(offset), &offset, sizeof(offset));
 	}
@@ -340,6 +365,7 @@ fits(const BbKey *key, BbNativeType type)
 		case BB_NATIVE_COMMIT_TS_SET:
 			return slru && fields.spc == BB_SLRU_COMMIT_TS;
 		case BB_NATIVE_OFFSETS_SET:
+		case BB_NATIVE_LONG_OFFSETS_SET:
 			return slru && fields.spc == BB_SLRU_MULTIXACT_OFFSETS;
 		case BB_NATIVE_MEMBERS_SET:
 			return slru && fields.spc == BB_SLRU_MULTIXACT_MEMBERS;
@@ -367,6 +393,9 @@ apply(BbReader *reader, BbNativeType type, XLogRecPtr lsn, uint8 *page)
 			break;
 		case BB_NATIVE_OFFSETS_SET:
 			apply_offsets_set(reader, page);
+			break;
+		case BB_NATIVE_LONG_OFFSETS_SET:
+			apply_long_offsets_set(reader, page);
 			break;
 		case BB_NATIVE_MEMBERS_SET:
 			apply_members_set(reader, page);
@@ -405,7 +434,7 @@ bb_native_apply(const BbKey *key, const BbChange *change, uint8 *page)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("page store has a native record that cannot be applied"),
-				 errdetail("The record is of %s at %X/%X, has type %u and %u bytes.",
+				 errdetail("The record is of %s at " BB_LSN_FORMAT ", has type %u and %u bytes.",
 						   bb_key_text(key), LSN_FORMAT_ARGS(change->lsn),
 						   (unsigned) type, change->length)));
 }

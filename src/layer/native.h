@@ -25,6 +25,7 @@
 #define BB_NATIVE_H
 
 #include "access/xlogdefs.h"
+#include "base/compat.h"
 #include "datatype/timestamp.h"
 #include "layer/history.h"
 #include "lib/stringinfo.h"
@@ -40,7 +41,8 @@ typedef enum BbNativeType
 	BB_NATIVE_VM_CLEAR = 6,
 	BB_NATIVE_VM_TRUNCATE = 7,
 	BB_NATIVE_FSM_TRUNCATE = 8,
-	BB_NATIVE_VM_CLEAR_LOGGED = 9
+	BB_NATIVE_VM_CLEAR_LOGGED = 9,
+	BB_NATIVE_LONG_OFFSETS_SET = 10
 } BbNativeType;
 
 /* pg_xact: two bits for each transaction. */
@@ -50,8 +52,8 @@ typedef enum BbNativeType
 #define BB_COMMIT_TS_ENTRY_SIZE (sizeof(TimestampTz) + sizeof(RepOriginId))
 #define BB_COMMIT_TS_PER_PAGE (BLCKSZ / BB_COMMIT_TS_ENTRY_SIZE)
 
-/* pg_multixact/offsets */
-#define BB_OFFSETS_PER_PAGE (BLCKSZ / sizeof(uint32))
+/* pg_multixact/offsets: of four bytes up to 18, of eight from 19 on. */
+#define BB_OFFSETS_PER_PAGE (BLCKSZ / sizeof(MultiXactOffset))
 
 /* pg_multixact/members: groups of four flag bytes and four xids. */
 #define BB_MEMBERS_PER_GROUP 4
@@ -95,7 +97,8 @@ extern void bb_native_commit_ts_add(StringInfo buf, uint32 entry);
 
 /* pg_multixact/offsets: set where the members of multixacts begin. */
 extern void bb_native_offsets_begin(StringInfo buf);
-extern void bb_native_offsets_add(StringInfo buf, uint32 entry, uint32 offset);
+extern void bb_native_offsets_add(StringInfo buf, uint32 entry,
+								  MultiXactOffset offset);
 
 /* pg_multixact/members: set members from "entry" on. */
 extern void bb_native_members_begin(StringInfo buf, uint32 entry);

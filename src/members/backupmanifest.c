@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
+#include "base/clusterfile.h"
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"
 #include "members/backupmanifest.h"
@@ -74,8 +74,8 @@ void
 bb_backupmanifest_begin(const BbBackupManifest *text, StringInfo buf)
 {
 	appendStringInfo(buf, "{ \"PostgreSQL-Backup-Manifest-Version\": %d,\n",
-					 BB_BACKUP_MANIFEST_VERSION);
-	if (BB_BACKUP_MANIFEST_VERSION >= 2)
+					 text->seed->control.major->manifest_version);
+	if (text->seed->control.major->manifest_version >= 2)
 		appendStringInfo(buf, "\"System-Identifier\": " UINT64_FORMAT ",\n",
 						 text->seed->control.system_identifier);
 	appendStringInfoString(buf, "\"Files\": [");
@@ -117,8 +117,9 @@ bb_backupmanifest_end(const BbBackupManifest *text, StringInfo buf)
 
 	appendStringInfo(buf,
 					 "\n],\n\"WAL-Ranges\": [\n"
-					 "{ \"Timeline\": %u, \"Start-LSN\": \"%X/%X\", "
-					 "\"End-LSN\": \"%X/%X\" }\n],\n",
+					 "{ \"Timeline\": %u, \"Start-LSN\": \"" BB_FILE_LSN_FORMAT
+					 "\", "
+					 "\"End-LSN\": \"" BB_FILE_LSN_FORMAT "\" }\n],\n",
 					 seed->wal.tli, LSN_FORMAT_ARGS(seed->record_start),
 					 LSN_FORMAT_ARGS(seed->record_end));
 }

@@ -47,35 +47,39 @@ static const Block clone_block = {
 	"# replication slots.  They take effect since they come last.  To replace the\n" \
 	"# source by this cluster, make the backup with settings => 'source'.\n"
 
+#define ALL BB_MAJOR_OLDEST, BB_MAJOR_NEWEST
+
 /*
  * A user can change all of them later.  The recovery settings have an effect
  * only in a server that recovers (recovery.signal); without these lines it would
  * use old settings of its source.
  */
-static const char *const clone_settings[][2] = {
-	{"archive_mode", "off"},
-	{"primary_conninfo", ""},
-	{"primary_slot_name", ""},
-	{"restore_command", ""},
-	{"archive_cleanup_command", ""},
-	{"recovery_end_command", ""},
-#if PG_VERSION_NUM < 160000
-	{"promote_trigger_file", ""},
-#endif
-	{"recovery_target", ""},
-	{"recovery_target_name", ""},
-	{"recovery_target_time", ""},
-	{"recovery_target_xid", ""},
-	{"recovery_target_lsn", ""},
-	{"recovery_target_inclusive", "on"},
-	{"recovery_target_timeline", "latest"},
-	{"recovery_target_action", "pause"},
-	{"synchronous_standby_names", ""},
-	{"max_logical_replication_workers", "0"},
-#if PG_VERSION_NUM >= 170000
-	{"sync_replication_slots", "off"},
-	{"synchronized_standby_slots", ""},
-#endif
+static const struct
+{
+	const char *name;
+	const char *value;
+	int			first_major; /* that has it */
+	int			last_major;
+}			clone_settings[] = {
+	{"archive_mode", "off", ALL},
+	{"primary_conninfo", "", ALL},
+	{"primary_slot_name", "", ALL},
+	{"restore_command", "", ALL},
+	{"archive_cleanup_command", "", ALL},
+	{"recovery_end_command", "", ALL},
+	{"promote_trigger_file", "", BB_MAJOR_OLDEST, 15},
+	{"recovery_target", "", ALL},
+	{"recovery_target_name", "", ALL},
+	{"recovery_target_time", "", ALL},
+	{"recovery_target_xid", "", ALL},
+	{"recovery_target_lsn", "", ALL},
+	{"recovery_target_inclusive", "on", ALL},
+	{"recovery_target_timeline", "latest", ALL},
+	{"recovery_target_action", "pause", ALL},
+	{"synchronous_standby_names", "", ALL},
+	{"max_logical_replication_workers", "0", ALL},
+	{"sync_replication_slots", "off", 17, BB_MAJOR_NEWEST},
+	{"synchronized_standby_slots", "", 17, BB_MAJOR_NEWEST},
 };
 
 /* See the header. */
@@ -87,11 +91,6 @@ static const char *const disabled_names[] = {
 #define DISABLED "# disabled in a clone (bbackup): "
 
 /* How many replication origins a server has room for. */
-#if PG_VERSION_NUM >= 180000
-#define ORIGINS_NAME "max_active_replication_origins"
-#else
-#define ORIGINS_NAME "max_replication_slots"
-#endif
 #define ORIGINS_DEFAULT 10
 
 /* The state of a call of bb_clonesettings_apply. */
@@ -148,14 +147,16 @@ append_block(StringInfo text, const Block *block, const char *comment,
 }
 
 static char *
-clone_lines(void)
+clone_lines(const BbMajor *major)
 {
 	StringInfoData lines;
 
 	initStringInfo(&lines);
 	for (int i = 0; i < lengthof(clone_settings); i++)
-		appendStringInfo(&lines, "%s = '%s'\n", clone_settings[i][0],
-						 clone_settings[i][1]);
+		if (major->number >= clone_settings[i].first_major &&
+			major->number <= clone_settings[i].last_major)
+			appendStringInfo(&lines, "%s = '%s'\n", clone_settings[i].name,
+							 clone_settings[i].value);
 	return lines.data;
 }
 
@@ -249,10 +250,10 @@ raise_number(Settings *settings, const char *name, int unless_set, int flags,
 static void
 raise_locks(Settings *settings, int64 prepared)
 {
-	const ControlFileData *control = settings->needs->control;
+	const BbControl *control = settings->needs->control;
 	double		others = number_of(settings, "autovacuum_max_workers", 3, 0) +
 		1;
-	double		source = others + control->MaxConnections +
+	double		source = others + control->max_connections +
 		control->max_worker_processes + control->max_wal_senders +
 		control->max_prepared_xacts;
 	double		here = others +
@@ -262,8 +263,8 @@ raise_locks(Settings *settings, int64 prepared)
 	double		least = ceil(source * control->max_locks_per_xact /
 							 Max(here, 1));
 
-	raise_number(settings, "max_locks_per_transaction", 64, 0,
-				 (int64) Min(least, INT_MAX), "",
+	raise_number(settings, "max_locks_per_transaction",
+				 control->major->max_locks, 0, (int64) Min(least, INT_MAX), "",
 				 "The cluster had room for more locks, and a server takes "
 				 "those of prepared transactions when it starts.");
 }
@@ -305,14 +306,14 @@ static void
 raise_all(Settings *settings)
 {
 	const BbDataNeeds *needs = settings->needs;
-	int64		two_segments = needs->control->xlog_seg_size / (512 * 1024);
+	int64		two_segments = needs->control->wal_segment_size / (512 * 1024);
 	const char *wal_size = "That is two WAL segments, the least that a server "
 						   "takes.";
 
 	raise_prepared(settings);
 	raise_commit_timestamps(settings);
-	raise_number(settings, ORIGINS_NAME, ORIGINS_DEFAULT, 0, needs->origins,
-				 "",
+	raise_number(settings, needs->control->major->origins_setting,
+				 ORIGINS_DEFAULT, 0, needs->origins, "",
 				 psprintf("Replication origins at this LSN: %u.",
 						  needs->origins));
 	raise_number(settings, "min_wal_size", 80, GUC_UNIT_MB, two_segments, "MB",
@@ -339,7 +340,7 @@ logs_elsewhere(const Settings *settings)
 static void
 keep_apart(Settings *settings, StringInfo text)
 {
-	char	   *lines = clone_lines();
+	char	   *lines = clone_lines(settings->needs->control->major);
 
 	if (logs_elsewhere(settings))
 		lines = psprintf("%slog_directory = 'log'\n", lines);

@@ -28,14 +28,14 @@
 #ifndef BB_CLONESETTINGS_H
 #define BB_CLONESETTINGS_H
 
-#include "catalog/pg_control.h"
+#include "base/clusterfile.h"
 #include "members/options.h"
 #include "members/smallfiles.h"
 
 /* Facts about the data that the configuration has to fit. */
 typedef struct BbDataNeeds
 {
-	const ControlFileData *control;
+	const BbControl *control;
 	uint32		prepared; /* transactions */
 	uint32		origins;  /* of replication */
 } BbDataNeeds;

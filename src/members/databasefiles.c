@@ -102,8 +102,6 @@ check_tablespace(const BbReqCtx *ctx, BbDatabaseFiles *files)
 static bool
 next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 {
-	char	   *directory;
-
 	if (!bb_catalog_next_database(ctx, files->databases, &files->database))
 	{
 		bb_catalog_scan_close(files->databases);
@@ -116,9 +114,9 @@ next_database(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	if (files->spc == DEFAULTTABLESPACE_OID && !is_built_in(&files->database))
 		return false;
 
-	directory = GetDatabasePath(files->database.db, files->database.spc);
-	strlcpy(files->directory, directory, sizeof(files->directory));
-	pfree(directory);
+	bb_major_database_path(files->plan->major, files->directory,
+						   sizeof(files->directory), files->database.spc,
+						   files->database.db);
 
 	files->step = STEP_VERSION;
 	if (is_shared(&files->database))
@@ -161,11 +159,11 @@ next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	if (!bb_pagestore_get(ctx, snapshot, &key, &value) && !is_shared(database))
 		return false;
 	value = bb_pagestore_need(ctx, snapshot, &key, 0);
-	complaint = bb_relmap_error(value.data, value.length);
+	complaint = bb_relmap_error(files->plan->major, value.data, value.length);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("%s of timeline \"%s\" at %X/%X is corrupted",
+				 errmsg("%s of timeline \"%s\" at " BB_LSN_FORMAT " is corrupted",
 						bb_key_text(&key),
 						bb_pagestore_info(snapshot->store)->timeline,
 						LSN_FORMAT_ARGS(snapshot->lsn)),
@@ -218,9 +216,9 @@ next_fork(BbDatabaseFiles *files)
 		if (files->blocks == BB_FORK_ABSENT)
 			continue;
 
-		bb_compat_relation_path(files->path, sizeof(files->path),
-								relation->spc, relation->db, relation->rel,
-								fork);
+		bb_major_relation_path(files->plan->major, files->path,
+							   sizeof(files->path), relation->spc,
+							   relation->db, relation->rel, fork);
 		files->block = 0;
 		files->fork++;
 		files->step = STEP_SEGMENT;

@@ -20,9 +20,6 @@
 #include "pagestore/originfile.h"
 #include "utils/memutils.h"
 
-/* The directory that a server has in the location of a tablespace. */
-#define VERSION_DIRECTORY "/" TABLESPACE_VERSION_DIRECTORY
-
 struct BbFileList
 {
 	MemoryContext context; /* owns this struct and everything in it */
@@ -47,7 +44,7 @@ typedef bool (*Stage) (const BbReqCtx *ctx, BbFileList *list,
 static bool
 next_directory(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 {
-	const char *path = bb_dirtree_get(list->step++);
+	const char *path = bb_dirtree_get(list->plan->major, list->step++);
 
 	if (path == NULL)
 		return false;
@@ -56,14 +53,17 @@ next_directory(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	return true;
 }
 
-/* A directory of a tablespace; "below": "", or the directory in its location. */
+/* The directory of a tablespace, or the directory that a server has in it. */
 static void
-init_tablespace(BbFileList *list, int n, const char *below, BbMember *member)
+init_tablespace(BbFileList *list, int n, bool below, BbMember *member)
 {
 	const BbTablespace *tablespace = list_nth(list->plan->tablespaces, n);
+	const char *rest = "";
 
+	if (below)
+		rest = psprintf("/%s", bb_major_version_directory(list->plan->major));
 	bb_member_init(member, BB_MEMBER_DIRECTORY, list->plan->directory_mode,
-				   "pg_tblspc/%u%s", tablespace->spc, below);
+				   "pg_tblspc/%u%s", tablespace->spc, rest);
 }
 
 /*
@@ -93,7 +93,7 @@ next_archived(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 		return false;
 	tablespace = list_nth(tablespaces, list->step);
 	list->databases = bb_databasefiles_new(ctx, list->plan, tablespace->spc);
-	init_tablespace(list, list->step++, VERSION_DIRECTORY, member);
+	init_tablespace(list, list->step++, true, member);
 	member->tablespace = tablespace->spc;
 	return true;
 }
@@ -110,8 +110,7 @@ next_tablespace(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 
 	if (list->archives || step / 2 == list_length(list->plan->tablespaces))
 		return false;
-	init_tablespace(list, step / 2, step % 2 == 0 ? "" : VERSION_DIRECTORY,
-					member);
+	init_tablespace(list, step / 2, step % 2 != 0, member);
 	return true;
 }
 
@@ -175,9 +174,9 @@ next_slru(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 	if (!bb_catalog_next_slru_segment(ctx, list->scan, &segment))
 		return false;
 
-	bb_member_init(member, BB_MEMBER_SLRU, list->plan->file_mode, "%s/%04X",
-				   bb_slru_directory(segment.slru),
-				   (unsigned int) segment.segment);
+	bb_member_init(member, BB_MEMBER_SLRU, list->plan->file_mode, "%s",
+				   bb_slru_path(list->plan->major, segment.slru,
+								segment.segment));
 	member->content = BB_CONTENT_SLRU;
 	member->size = (uint64) segment.pages * BLCKSZ;
 	member->source.slru.slru = segment.slru;
@@ -208,7 +207,7 @@ next_twophase(const BbReqCtx *ctx, BbFileList *list, BbMember *member)
 		return false;
 
 	bb_member_init(member, BB_MEMBER_TWOPHASE, list->plan->file_mode,
-				   "pg_twophase/%0*llX", BB_TWOPHASE_NAME_LENGTH,
+				   "pg_twophase/%0*llX", list->plan->major->twophase_digits,
 				   (unsigned long long) twophase.xid);
 	member->content = BB_CONTENT_TWOPHASE;
 	member->size = (uint64) twophase.size + sizeof(pg_crc32c);
@@ -378,6 +377,7 @@ bb_filelist_new(const BbBackupPlan *plan)
 	list->plan = plan;
 	list->archives = plan->options.tablespaces == BB_TABLESPACES_ARCHIVES;
 	list->small.files = plan->files;
+	list->small.major = plan->major;
 	if (has_manifest(list))
 	{
 		initStringInfo(&list->part);

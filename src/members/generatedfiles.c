@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/clusterfile.h"
 #include "members/generatedfiles.h"
 #include "pagestore/originfile.h"
 #include "pgtime.h"
@@ -23,8 +24,8 @@ bb_generatedfile_label(const BbSeed *seed, int64 mtime, const char *label)
 				pg_gmtime(&time));
 	XLogFileName(segment, seed->wal.tli, seed->first_segment,
 				 seed->wal.segment_size);
-	return psprintf("START WAL LOCATION: %X/%X (file %s)\n"
-					"CHECKPOINT LOCATION: %X/%X\n"
+	return psprintf("START WAL LOCATION: " BB_FILE_LSN_FORMAT " (file %s)\n"
+					"CHECKPOINT LOCATION: " BB_FILE_LSN_FORMAT "\n"
 					"BACKUP METHOD: bbackup\n"
 					"BACKUP FROM: page store\n"
 					"START TIME: %s\n"
@@ -89,7 +90,7 @@ bb_generatedfile_origins(const BbReqCtx *ctx, const BbSnapshot *snapshot,
  * the commit timestamps.
  */
 static char *
-postgresql_conf(const ControlFileData *control)
+postgresql_conf(const BbControl *control)
 {
 	StringInfoData buf;
 
@@ -104,8 +105,7 @@ postgresql_conf(const ControlFileData *control)
 }
 
 void
-bb_generatedfile_configuration(BbSmallFiles *files,
-							   const ControlFileData *control)
+bb_generatedfile_configuration(BbSmallFiles *files, const BbControl *control)
 {
 	char *const required[][2] = {
 		{"postgresql.conf", postgresql_conf(control)},

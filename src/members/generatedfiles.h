@@ -50,6 +50,6 @@ extern uint32 bb_generatedfile_origins(const BbReqCtx *ctx,
  * /etc/postgresql) gets minimal ones, which fit the control file.
  */
 extern void bb_generatedfile_configuration(BbSmallFiles *files,
-										   const ControlFileData *control);
+										   const BbControl *control);
 
 #endif /* BB_GENERATEDFILES_H */

@@ -98,13 +98,14 @@ bb_member_kind_name(BbMemberKind kind)
  * pg_wal, which it makes separately.  Directories such as base/1 come with their
  * databases.
  */
+/* only some versions have it */
+#define SUMMARIES "pg_wal/summaries"
+
 static const char *const directories[] = {
 	"global",
 	"pg_wal",
 	"pg_wal/archive_status",
-#ifdef BB_HAVE_WAL_SUMMARIES
-	"pg_wal/summaries",
-#endif
+	SUMMARIES,
 	"pg_commit_ts",
 	"pg_dynshmem",
 	"pg_notify",
@@ -126,17 +127,27 @@ static const char *const directories[] = {
 	"pg_logical/mappings",
 };
 
-const char *
-bb_dirtree_get(int n)
+static bool
+has_directory(const BbMajor *major, const char *path)
 {
-	return n < lengthof(directories) ? directories[n] : NULL;
+	return major->wal_summaries || strcmp(path, SUMMARIES) != 0;
+}
+
+const char *
+bb_dirtree_get(const BbMajor *major, int n)
+{
+	for (int i = 0; i < lengthof(directories); i++)
+		if (has_directory(major, directories[i]) && n-- == 0)
+			return directories[i];
+	return NULL;
 }
 
 bool
-bb_dirtree_contains(const char *path)
+bb_dirtree_contains(const BbMajor *major, const char *path)
 {
 	for (int i = 0; i < lengthof(directories); i++)
-		if (strcmp(directories[i], path) == 0)
+		if (has_directory(major, directories[i]) &&
+			strcmp(directories[i], path) == 0)
 			return true;
 	return false;
 }

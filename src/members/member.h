@@ -124,11 +124,11 @@ extern const char *bb_member_kind_name(BbMemberKind kind);
 
 /*
  * bb_dirtree_get - return the n-th of the directories that every data directory
- * has, parents before children; NULL after the last.
+ * of a major version has, parents before children; NULL after the last.
  */
-extern const char *bb_dirtree_get(int n);
+extern const char *bb_dirtree_get(const BbMajor *major, int n);
 
 /* bb_dirtree_contains - is this path one of these directories? */
-extern bool bb_dirtree_contains(const char *path);
+extern bool bb_dirtree_contains(const BbMajor *major, const char *path);
 
 #endif /* BB_MEMBER_H */

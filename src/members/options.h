@@ -48,9 +48,10 @@ typedef enum BbSettingsOption
 
 typedef struct BbBackupOptions
 {
-	bool		full;	  /* with relation data */
-	XLogRecPtr	prev_lsn; /* the caller's; Invalid: not given */
-	TimeLineID	new_tli;  /* 0: choose one that the source doesn't have */
+	bool		full;		  /* with relation data */
+	XLogRecPtr	prev_lsn;	  /* the caller's; Invalid: not given */
+	TimeLineID	new_tli;	  /* 0: choose one that the source doesn't have */
+	bool		tli_reserved; /* a lease has chosen new_tli; don't check it */
 	BbSettingsOption settings;
 	const char *label;	  /* NULL: none */
 	int			max_rate; /* kB/s; 0: unlimited */

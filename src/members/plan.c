@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/clusterfile.h"
+#include "base/compat.h"
 #include "members/clonesettings.h"
 #include "members/generatedfiles.h"
 #include "members/plan.h"
@@ -31,16 +33,16 @@ choose_prev_lsn(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("prev_lsn does not match the page store's"),
-				 errdetail("The record that ends at %X/%X begins at %X/%X, not at %X/%X.",
+				 errdetail("The record that ends at " BB_LSN_FORMAT " begins at " BB_LSN_FORMAT ", not at " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(snapshot->lsn),
 						   LSN_FORMAT_ARGS(known), LSN_FORMAT_ARGS(given)),
 				 errhint("Omit prev_lsn to use the page store's.")));
 	if (given >= snapshot->lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("prev_lsn %X/%X is not below the LSN of the backup",
+				 errmsg("prev_lsn " BB_LSN_FORMAT " is not below the LSN of the backup",
 						LSN_FORMAT_ARGS(given)),
-				 errdetail("The backup is at %X/%X.",
+				 errdetail("The backup is at " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(snapshot->lsn))));
 	return given;
 }
@@ -58,8 +60,8 @@ make_signal(BbBackupPlan *plan, const BbPageStoreInfo *info)
 	if (XLogRecPtrIsInvalid(prev_lsn) && plan->snapshot.lsn == info->end_lsn)
 		prev_lsn = info->prev_lsn;
 	if (!XLogRecPtrIsInvalid(prev_lsn))
-		snprintf(plan->signal, sizeof(plan->signal), "PREV LSN: %X/%X",
-				 LSN_FORMAT_ARGS(prev_lsn));
+		snprintf(plan->signal, sizeof(plan->signal),
+				 "PREV LSN: " BB_FILE_LSN_FORMAT, LSN_FORMAT_ARGS(prev_lsn));
 	else if (plan->snapshot.lsn == info->ancestor_lsn)
 		strlcpy(plan->signal, "PREV LSN: none", sizeof(plan->signal));
 	else
@@ -210,18 +212,22 @@ bb_plan_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 
 	plan->snapshot = *snapshot;
 	plan->options = *options;
+	plan->major = bb_pagestore_major(snapshot->store);
 	plan->mtime = bb_snapshot_time(ctx, snapshot);
 	plan->directory_mode = info->directory_mode;
 	plan->file_mode = info->directory_mode & 0666;
-	snprintf(plan->version, sizeof(plan->version), "%u\n",
-			 info->pg_version_num / 10000);
+	snprintf(plan->version, sizeof(plan->version), "%d\n",
+			 plan->major->number);
 	make_signal(plan, info);
 
 	plan->tablespaces = read_tablespaces(ctx, snapshot);
 	plan->files = bb_smallfiles_new(ctx, snapshot);
-	tli = bb_clonetli_choose(bb_clonetli_known(ctx, snapshot->store,
-											   plan->files),
-							 snapshot->tli, options->new_tli);
+	if (options->tli_reserved)
+		tli = options->new_tli;
+	else
+		tli = bb_clonetli_choose(bb_clonetli_known(ctx, snapshot->store,
+												   plan->files),
+								 snapshot->tli, options->new_tli);
 	plan->seed = bb_seed_new(ctx, snapshot, prev_lsn, tli,
 							 captured_history(ctx, plan));
 	settle_files(ctx, plan);

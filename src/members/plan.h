@@ -34,7 +34,8 @@ typedef struct BbBackupPlan
 	BbBackupOptions options;
 	uint64		size; /* bytes; set by bb_backup_measure; 0: not known */
 
-	int64		mtime; /* time_t of every member */
+	const BbMajor *major; /* of the cluster */
+	int64		mtime;	  /* time_t of every member */
 	mode_t		directory_mode;
 	mode_t		file_mode;
 	const BbSeed *seed;

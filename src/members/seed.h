@@ -27,13 +27,13 @@
 #ifndef BB_SEED_H
 #define BB_SEED_H
 
-#include "catalog/pg_control.h"
+#include "base/clusterfile.h"
 #include "pagestore/snapshot.h"
 #include "wal/page.h"
 
 typedef struct BbSeed
 {
-	ControlFileData control; /* complete, CRC set */
+	BbControl	control; /* complete, CRC set */
 	BbWalStream wal;
 	XLogRecPtr	record_start;
 	XLogRecPtr	record_end;

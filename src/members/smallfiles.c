@@ -303,7 +303,7 @@ missing_directory(const BbSmallFilesWalk *walk, const char *path,
 		ListCell   *cell;
 
 		strlcpy(directory, path, Min(size, slash - path + 1));
-		known = bb_dirtree_contains(directory) ||
+		known = bb_dirtree_contains(walk->major, directory) ||
 			find(walk->files, directory) != NULL;
 		foreach(cell, walk->directories)
 			known = known || strcmp(lfirst(cell), directory) == 0;

@@ -58,10 +58,11 @@ extern bool bb_smallfiles_has(const BbSmallFiles *files, const char *path,
 extern List *bb_smallfiles_list(const BbSmallFiles *files,
 								const char *directory);
 
-/* A walk over the members; begins with all fields but the first zero. */
+/* A walk over the members; begins with all fields but the first two zero. */
 typedef struct BbSmallFilesWalk
 {
 	const BbSmallFiles *files;
+	const BbMajor *major; /* of the cluster */
 	int			next;
 	List	   *directories; /* char *: members made for the files in them */
 } BbSmallFilesWalk;

@@ -101,14 +101,79 @@ bb_objstore_local_directory(const BbObjectStore *objects)
 	return objects->directory;
 }
 
+/* ---- a store that isn't opened as an encrypted one ---- */
+
+static bool
+is_encrypted(const BbObjectStore *objects)
+{
+	return objects->ops->encryption != NULL;
+}
+
+static void
+report_encrypted(const BbObjectStore *objects)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("page store \"%s\" is encrypted", objects->url),
+			 errhint("Give its key: ALTER SERVER ... OPTIONS "
+					 "(ADD encryption_key_file '/file').")));
+}
+
+/*
+ * No object is added to an encrypted store without encrypting it.  Its manifests
+ * can't be read, but nothing need be read to make the first layer of a timeline.
+ */
+static void
+need_plain(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	BbObjectReader *ring;
+
+	if (is_encrypted(objects) || objects->add_checked)
+		return;
+	ring = objects->ops->open_object(ctx, objects, BB_RING_OBJECT);
+	if (ring != NULL)
+	{
+		objects->ops->close(ring);
+		report_encrypted(objects);
+	}
+	objects->add_checked = true;
+}
+
+BbEncryption
+bb_objstore_encryption(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	if (is_encrypted(objects))
+		return objects->ops->encryption(ctx, objects, false, false);
+	need_plain(ctx, objects);
+	return (BbEncryption){.encrypted = false};
+}
+
+BbEncryption
+bb_objstore_rotate_key(const BbReqCtx *ctx, BbObjectStore *objects,
+					   bool data_key)
+{
+	if (!is_encrypted(objects))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("page store \"%s\" is not encrypted", objects->url),
+				 errhint("An existing page store can't become encrypted: copy "
+						 "its timelines to an empty encrypted store by "
+						 "bb_replicate() or bb_move().")));
+	return objects->ops->encryption(ctx, objects, true, data_key);
+}
+
 bool
 bb_objstore_get(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 				size_t max_length, char **data, size_t *length,
 				BbObjectTag *tag)
 {
 	check_name(name);
-	return objects->ops->get(ctx, objects, name, max_length, data, length,
-							 tag);
+	if (!objects->ops->get(ctx, objects, name, max_length, data, length, tag))
+		return false;
+	if (!is_encrypted(objects) && *length >= BB_CRYPT_MAGIC_BYTES &&
+		memcmp(*data, BB_CRYPT_MAGIC, BB_CRYPT_MAGIC_BYTES) == 0)
+		report_encrypted(objects);
+	return true;
 }
 
 bool
@@ -148,22 +213,101 @@ bb_objstore_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 	return objects->ops->list_parts(ctx, objects, prefix);
 }
 
+static const char *const refused_hint =
+	"Is there a retention, or have the keys no right to delete? What is not "
+	"needed is removed later.";
+
 void
 bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 				   const char *name)
 {
-	bb_objstore_remove_all(ctx, objects, list_make1(unconstify(char *, name)));
+	check_name(name);
+	if (objects->ops->remove(ctx, objects,
+							 list_make1(unconstify(char *, name))) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("page store \"%s\" refuses to remove object \"%s\"",
+						objects->url, name),
+				 errhint("%s", refused_hint)));
 }
 
-void
+List *
 bb_objstore_remove_all(const BbReqCtx *ctx, BbObjectStore *objects,
 					   List *names)
 {
 	ListCell   *cell;
+	List	   *kept;
 
 	foreach(cell, names)
 		check_name(lfirst(cell));
-	objects->ops->remove(ctx, objects, names);
+	kept = objects->ops->remove(ctx, objects, names);
+	if (kept != NIL)
+		ereport(WARNING,
+				(errmsg_plural("page store \"%s\" refuses to remove %d object",
+							   "page store \"%s\" refuses to remove %d objects",
+							   list_length(kept), objects->url,
+							   list_length(kept)),
+				 errdetail("The first is \"%s\".", (char *) linitial(kept)),
+				 errhint("%s", refused_hint)));
+	return kept;
+}
+
+bool
+bb_objstore_keys_state(const BbReqCtx *ctx, BbObjectStore *objects,
+					   BbKeysState *state)
+{
+	memset(state, 0, sizeof(BbKeysState));
+	if (objects->residency == BB_RESIDENT_ALL)
+		return false;
+	objects->ops->keys_state(ctx, objects, state);
+	return true;
+}
+
+int
+bb_objstore_retention_days(const BbObjectStore *objects)
+{
+	return objects->retention_days;
+}
+
+void
+bb_objstore_retain(const BbReqCtx *ctx, BbObjectStore *objects,
+				   const char *name)
+{
+	check_name(name);
+	objects->ops->retain(ctx, objects, name);
+}
+
+void
+bb_objstore_retain_keys(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	bb_objstore_retain(ctx, objects, BB_RING_OBJECT);
+}
+
+static void
+need_versions(const BbObjectStore *objects)
+{
+	if (objects->residency == BB_RESIDENT_ALL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("page store \"%s\" has no versions of objects",
+						objects->url),
+				 errdetail("It is a local directory.")));
+}
+
+List *
+bb_objstore_versions(const BbReqCtx *ctx, BbObjectStore *objects)
+{
+	need_versions(objects);
+	return objects->ops->versions(ctx, objects);
+}
+
+void
+bb_objstore_put_back(const BbReqCtx *ctx, BbObjectStore *objects,
+					 const BbObjectVersion *version)
+{
+	check_name(version->name);
+	need_versions(objects);
+	objects->ops->put_back(ctx, objects, version);
 }
 
 void
@@ -187,6 +331,7 @@ bb_object_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 	BbObjectWriter *writer;
 
 	check_name(name);
+	need_plain(ctx, objects);
 	writer = objects->ops->create(ctx, objects, name);
 	writer->objects = objects;
 	writer->name = pstrdup(name);
@@ -330,7 +475,7 @@ BbResidency
 bb_objstore_residency(const BbObjectStore *objects)
 {
 	return objects->cache_ops != NULL ? BB_RESIDENT_IN_CACHE
-									  : objects->ops->residency;
+									  : objects->residency;
 }
 
 bool
@@ -339,7 +484,7 @@ bb_object_is_resident(const BbObjectStore *objects,
 {
 	if (objects->cache_ops != NULL)
 		return objects->cache_ops->is_resident(objects, object);
-	return objects->ops->residency == BB_RESIDENT_ALL;
+	return objects->residency == BB_RESIDENT_ALL;
 }
 
 uint64
@@ -374,7 +519,7 @@ bb_objects_hold(const BbReqCtx *ctx, BbObjectStore *objects, List *wanted,
 {
 	if (objects->cache_ops != NULL)
 		return objects->cache_ops->hold(ctx, objects, wanted, fetched, arg);
-	return objects->ops->residency == BB_RESIDENT_ALL || wanted == NIL
+	return objects->residency == BB_RESIDENT_ALL || wanted == NIL
 		? NULL
 		: linitial(wanted);
 }

@@ -18,6 +18,11 @@
  *	  objstore.c ─ read, write, list, lock ──────────► driver: local/, s3/
  *		 └─ open_resident, hold, evict, … ─► cache/ ─► driver
  *
+ * If it is encrypted, crypt/ is over both: drivers and caches have ciphertext.
+ * Names aren't encrypted, and sizes differ by less than 0.2%.  An encrypted
+ * store refuses objects that aren't encrypted, and others refuse to read or
+ * add objects where there are encrypted ones.
+ *
  * What the functions return is allocated in CurrentMemoryContext.  Readers,
  * writers, parts and locks release their descriptors and connections when
  * that context is reset.  Resetting it before bb_object_finish() leaves no
@@ -67,9 +72,18 @@ typedef struct BbWholeObject
 typedef uint64 BbObjectTag;
 #define BB_OBJECT_ABSENT ((BbObjectTag) 0)
 
+/* Where the keys of a store elsewhere come from. */
+typedef enum BbCredentialKind
+{
+	BB_CREDENTIALS_KEYS, /* the options have them */
+	BB_CREDENTIALS_INSTANCE,
+	BB_CREDENTIALS_CONTAINER,
+	BB_CREDENTIALS_WEB_IDENTITY
+} BbCredentialKind;
+
 /*
  * What opening an object store takes in addition to its URL.  A local store
- * ignores all of it.
+ * ignores all but the last ones.
  */
 typedef struct BbObjectStoreOptions
 {
@@ -78,14 +92,35 @@ typedef struct BbObjectStoreOptions
 	bool		path_style; /* the bucket is in the path, not in the host */
 	const char *access_key_id;
 	const char *secret_access_key;
-	const char *session_token;	 /* NULL: none */
+	const char *session_token; /* NULL: none */
+	BbCredentialKind credentials;
+	const char *credentials_endpoint;	/* NULL: the usual one */
+	const char *credentials_token_file; /* NULL: the environment names it */
+	const char *role_arn;				/* NULL: the environment names it */
+
+	/* how object storage keeps objects; NULL: as is usual for the bucket */
+	const char *encryption; /* "AES256", "aws:kms", ... */
+	const char *kms_key_id;
+	bool		bucket_key;
+	const char *storage_class; /* of layers */
+	const char *lock_mode;	   /* "GOVERNANCE" or "COMPLIANCE" */
+	int			lock_days;
+
 	const char *cache_directory; /* NULL: no cache */
 	int			cache_size_mb;
+
+	/* the keys, from one of these, as text; a local store has them, too */
+	bool		encrypted;
+	const char *encryption_key;
+	const char *encryption_key_file;
+	const char *encryption_key_command;
 } BbObjectStoreOptions;
 
 /*
  * bb_objstore_check_url - check that a store can be opened with this URL.
  * bb_objstore_check_endpoint - check the "endpoint" of a store elsewhere.
+ * bb_objstore_check_credentials_endpoint - check the URL of a source of keys: to
+ * another machine than those of a cloud's own services, it has to be encrypted.
  * bb_objstore_check_cache_directory - check that this directory, which need
  * not exist yet, is outside the server's data directory, whatever symbolic
  * links lead to it.
@@ -94,6 +129,7 @@ typedef struct BbObjectStoreOptions
  */
 extern void bb_objstore_check_url(const char *url);
 extern void bb_objstore_check_endpoint(const char *endpoint);
+extern void bb_objstore_check_credentials_endpoint(const char *url);
 extern void bb_objstore_check_cache_directory(const char *directory);
 
 /*
@@ -103,7 +139,7 @@ extern void bb_objstore_check_cache_directory(const char *directory);
  * A directory need not exist yet: the first write creates it.  A bucket has
  * to exist.  "options" may be NULL for a local store.
  *
- * Errors: those of the three checks; FDW_OPTION_NAME_NOT_FOUND (missing
+ * Errors: those of the four checks; FDW_OPTION_NAME_NOT_FOUND (missing
  * keys); OBJECT_NOT_IN_PREREQUISITE_STATE (a file is in the place of the
  * cache's directory).
  */
@@ -112,11 +148,63 @@ extern BbObjectStore *bb_objstore_open(const BbReqCtx *ctx, const char *url,
 extern const char *bb_objstore_url(const BbObjectStore *objects);
 
 /*
+ * The keys of an encrypted store.  The key ring has the data keys that encrypt
+ * objects; a key of the store wraps it.  Keys are named by ids that are made of
+ * them and don't disclose them.
+ */
+typedef struct BbEncryption
+{
+	bool		encrypted; /* false: the others are zero */
+	const char *given_key; /* the first one of the options */
+	const char *store_key; /* that wraps the key ring; NULL: there is none */
+	uint32		data_keys;
+	int64		data_key_created; /* of the newest; seconds since 1970 */
+} BbEncryption;
+
+/*
+ * bb_objstore_encryption - look at the keys of a store.
+ *
+ * bb_objstore_rotate_key - wrap the key ring by the first key of the options;
+ * with "data_key", also add a data key, which encrypts new objects.
+ *
+ * Errors, of these and of all functions of an encrypted store that read or write
+ * objects: INVALID_PASSWORD (the key is wrong, or its file isn't private);
+ * FDW_OPTION_NAME_NOT_FOUND (no key is given); EXTERNAL_ROUTINE_EXCEPTION (the
+ * command failed); FEATURE_NOT_SUPPORTED (there is no libcrypto); DATA_CORRUPTED
+ * (an object isn't what was written); OBJECT_NOT_IN_PREREQUISITE_STATE (there is
+ * no key ring, but there are objects; the store isn't encrypted, but its objects
+ * are).  bb_objstore_rotate_key: OBJECT_IN_USE.
+ */
+extern BbEncryption bb_objstore_encryption(const BbReqCtx *ctx,
+										   BbObjectStore *objects);
+extern BbEncryption bb_objstore_rotate_key(const BbReqCtx *ctx,
+										   BbObjectStore *objects,
+										   bool data_key);
+
+/*
  * bb_objstore_local_directory - return the directory of a local store, NULL
  * for a store elsewhere, for messages and to keep other files out of it.
  * bb_objstore_residency says whether objects have to be downloaded.
  */
 extern const char *bb_objstore_local_directory(const BbObjectStore *objects);
+
+/* The keys of a store elsewhere. */
+typedef struct BbKeysState
+{
+	const char *source;	   /* "instance"; NULL: options or the environment */
+	TimestampTz expires;   /* 0: not known, or never */
+	bool		renewable; /* false: there is a session token, which expires */
+} BbKeysState;
+
+/*
+ * bb_objstore_keys_state - where are the keys from, and are they renewed?
+ *
+ * Returns false for a local store.  Asks the source for keys if it is time to.
+ *
+ * Errors: CONNECTION_FAILURE and others (the source has none).
+ */
+extern bool bb_objstore_keys_state(const BbReqCtx *ctx, BbObjectStore *objects,
+								   BbKeysState *state);
 
 /*
  * bb_objstore_get - read a small object whole: *data is palloc'd, *length
@@ -170,18 +258,66 @@ extern List *bb_objstore_list_parts(const BbReqCtx *ctx,
  * bb_objstore_remove, bb_objstore_remove_all - remove objects durably; objects
  * that don't exist are ignored.
  *
+ * Object storage may refuse to remove an object, because of a retention or
+ * because the keys have no right to.  bb_objstore_remove_all then removes the
+ * others, raises a WARNING, and returns the names (char *) of those that are
+ * still there; bb_objstore_remove raises an error.
+ *
  * When bb_objstore_remove_all fails, some of the objects may be gone.
  */
 extern void bb_objstore_remove(const BbReqCtx *ctx, BbObjectStore *objects,
 							   const char *name);
-extern void bb_objstore_remove_all(const BbReqCtx *ctx, BbObjectStore *objects,
-								   List *names);
+extern List *bb_objstore_remove_all(const BbReqCtx *ctx,
+									BbObjectStore *objects, List *names);
+
+/*
+ * bb_objstore_retention_days - for how many days are layers and manifests
+ * retained after they were written?  0: they aren't.
+ *
+ * bb_objstore_retain - retain an object for so many days from now on; it need not
+ * exist.
+ *
+ * bb_objstore_retain_keys - the same for the key ring of an encrypted store.
+ *
+ * REQUIRES of the two: the store has a retention.
+ */
+extern int bb_objstore_retention_days(const BbObjectStore *objects);
+extern void bb_objstore_retain(const BbReqCtx *ctx, BbObjectStore *objects,
+							   const char *name);
+extern void bb_objstore_retain_keys(const BbReqCtx *ctx,
+									BbObjectStore *objects);
+
+/* A version of an object, in a bucket that keeps them. */
+typedef struct BbObjectVersion
+{
+	char	   *name;
+	char	   *id;
+	char	   *etag; /* that differs if the content does; NULL: not known */
+	uint64		size;
+	int64		modified; /* time_t */
+	int			number;	  /* in the order of the server's listing */
+	bool		deleted;  /* no version but a mark: the object was deleted */
+} BbObjectVersion;
+
+/*
+ * bb_objstore_versions - return BbObjectVersions of all objects of the store,
+ * those of an object from the newest to the oldest.
+ *
+ * bb_objstore_put_back - make a version of an object the present one again.
+ *
+ * Errors: FEATURE_NOT_SUPPORTED (a local store).
+ */
+extern List *bb_objstore_versions(const BbReqCtx *ctx, BbObjectStore *objects);
+extern void bb_objstore_put_back(const BbReqCtx *ctx, BbObjectStore *objects,
+								 const BbObjectVersion *version);
 
 /*
  * bb_objstore_sweep - remove what unfinished writers left below "prefix", and
  * empty directories.
  *
- * REQUIRES: the lock that writers below "prefix" take.
+ * What a live process is writing in a local store is left alone.
+ *
+ * REQUIRES: the lock that writers of large objects below "prefix" take.
  */
 extern void bb_objstore_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 							  const char *prefix);

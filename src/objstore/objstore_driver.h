@@ -48,7 +48,7 @@ typedef struct BbCacheOps
 typedef struct BbObjectStoreOps
 {
 	const char *scheme;	   /* of the URLs: "file" */
-	BbResidency residency; /* without a cache: of all objects, or none */
+	BbResidency residency; /* of the stores that it opens */
 
 	void		(*check_url) (const char *url);
 	BbObjectStore *(*open) (const BbReqCtx *ctx, const char *url,
@@ -64,8 +64,8 @@ typedef struct BbObjectStoreOps
 				   const char *prefix);
 	List *(*list_parts) (const BbReqCtx *ctx, BbObjectStore *objects,
 						 const char *prefix);
-	void		(*remove) (const BbReqCtx *ctx, BbObjectStore *objects,
-						   List *names);
+	/* returns the names of those that may not be removed */
+	List *(*remove) (const BbReqCtx *ctx, BbObjectStore *objects, List *names);
 	void		(*sweep) (const BbReqCtx *ctx, BbObjectStore *objects,
 						  const char *prefix);
 	bool		(*lock) (const BbReqCtx *ctx, BbObjectStore *objects,
@@ -89,7 +89,38 @@ typedef struct BbObjectStoreOps
 								 const BbWholeObject *object, uint64 offset,
 								 void *data, size_t length);
 	bool		(*end_part) (const BbReqCtx *ctx, BbObjectPart *part);
+
+	/* of a store elsewhere; NULL in a driver of local stores */
+	void		(*keys_state) (const BbReqCtx *ctx, BbObjectStore *objects,
+							   BbKeysState *state);
+	void		(*retain) (const BbReqCtx *ctx, BbObjectStore *objects,
+						   const char *name);
+	List *(*versions) (const BbReqCtx *ctx, BbObjectStore *objects);
+	void		(*put_back) (const BbReqCtx *ctx, BbObjectStore *objects,
+							 const BbObjectVersion *version);
+
+	/*
+	 * look at the keys; first, with "rotate", change the store's key, and with
+	 * "data_key" add a data key; NULL: the store isn't encrypted
+	 */
+	BbEncryption (*encryption) (const BbReqCtx *ctx, BbObjectStore *objects,
+								bool rotate, bool data_key);
 } BbObjectStoreOps;
+
+/*
+ * Verifies an object that is downloaded into a cache: begin add* end.  The bytes
+ * come in order.  "end" says whether they are the object.
+ *
+ * What begin allocates is in CurrentMemoryContext, which outlives the check.
+ */
+typedef struct BbContentCheckOps
+{
+	void *(*begin)(const BbReqCtx *ctx, void *arg,
+				   const BbWholeObject *object);
+	void		(*add) (const BbReqCtx *ctx, void *check, const void *data,
+						size_t length);
+	bool		(*end) (void *check);
+} BbContentCheckOps;
 
 struct BbObjectStore
 {
@@ -97,7 +128,13 @@ struct BbObjectStore
 	const BbCacheOps *cache_ops; /* NULL: no cache */
 	struct BbCache *cache;
 	const char *url;
-	char	   *directory; /* of a local store; NULL: it is elsewhere */
+	char	   *directory;		/* of a local store; NULL: it is elsewhere */
+	BbResidency residency;		/* without a cache: of all objects, or none */
+	int			retention_days; /* 0: objects aren't retained */
+	bool		encrypted;		/* it is one of crypt/ */
+	bool		add_checked;	/* objects may be added: see need_plain() */
+	const BbContentCheckOps *check_ops; /* NULL: size and CRC */
+	void	   *check_arg;
 };
 
 struct BbObjectReader
@@ -186,5 +223,16 @@ extern const BbObjectStoreOps bb_objstore_s3;
  */
 extern void bb_cache_attach(BbObjectStore *objects, BbObjectStore *files,
 							int size_mb);
+
+/*
+ * bb_crypt_open - put an encrypted store over another one, with its cache.
+ */
+extern BbObjectStore *bb_crypt_open(BbObjectStore *below,
+									const BbObjectStoreOptions *options);
+
+/* What encrypted objects begin with, and the object that has their keys. */
+#define BB_CRYPT_MAGIC "bbcrypt\n"
+#define BB_CRYPT_MAGIC_BYTES 8
+#define BB_RING_OBJECT "keyring"
 
 #endif /* BB_OBJSTORE_DRIVER_H */

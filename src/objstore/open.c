@@ -71,6 +71,54 @@ bb_objstore_check_endpoint(const char *endpoint)
 }
 
 /*
+ * May a token be sent there without TLS?  To this machine, and to the addresses
+ * of the clouds' services for instances and containers.
+ */
+static bool
+is_near(const char *host)
+{
+	static const char *const near[] = {"127.",		 "localhost:",
+									   "localhost/", "169.254.",
+									   "[::1]",		 "[fd00:ec2::"};
+	const char *part;
+
+	for (int i = 0; i < lengthof(near); i++)
+	{
+		size_t		length = strlen(near[i]);
+
+		if (strncmp(host, near[i], length) != 0)
+			continue;
+		/* an address, and not a name that begins like one */
+		part = host + strspn(host, "0123456789.");
+		return near[i][length - 1] != '.' || *part == '\0' || *part == ':' ||
+			*part == '/';
+	}
+	return false;
+}
+
+void
+bb_objstore_check_credentials_endpoint(const char *url)
+{
+	const char *host = strstr(url, "://");
+	bool		tls = strncmp(url, "https://", 8) == 0;
+	bool		valid = tls || strncmp(url, "http://", 7) == 0;
+
+	for (const char *p = url; *p != '\0'; p++)
+		valid = valid && *p > ' ' && *p <= '~' && *p != '@' && *p != '#';
+	if (!valid || host[3] == '\0' || host[3] == '/')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid URL of a source of keys"),
+				 errhint("Write it as \"https://host/path\".")));
+	if (!tls && !is_near(host + 3))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the source of keys must be reached by https"),
+				 errdetail("Only services at loopback and link-local "
+						   "addresses may be reached by http.")));
+}
+
+/*
  * Resolve the symbolic links in a path.  If the path doesn't exist, resolve
  * the nearest directory above it that does.  Returns false if that fails.
  */
@@ -119,6 +167,7 @@ open_driver(const BbReqCtx *ctx, const char *url,
 		bb_objstore_check_endpoint(options->endpoint);
 	objects = ops->open(ctx, url, options);
 	objects->ops = ops;
+	objects->residency = ops->residency;
 	objects->url = pstrdup(url);
 	return objects;
 }
@@ -153,5 +202,7 @@ bb_objstore_open(const BbReqCtx *ctx, const char *url,
 		bb_objstore_residency(objects) == BB_RESIDENT_NONE)
 		bb_cache_attach(objects, open_cache_directory(ctx, url, options),
 						options->cache_size_mb);
+	if (options->encrypted)
+		objects = bb_crypt_open(objects, options);
 	return objects;
 }

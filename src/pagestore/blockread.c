@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/compat.h"
 #include "common/relpath.h"
 #include "pagestore/blockread.h"
 
@@ -59,7 +60,7 @@ check_block(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 	if (!bb_pagestore_get(ctx, snapshot, &size_key, &value))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("relation %u/%u/%u has no fork \"%s\" at %X/%X",
+				 errmsg("relation %u/%u/%u has no fork \"%s\" at " BB_LSN_FORMAT,
 						f.spc, f.db, f.rel, forkNames[f.fork],
 						LSN_FORMAT_ARGS(snapshot->lsn)),
 				 errhint("bb_relations() lists the relations. Unlogged "
@@ -72,7 +73,7 @@ check_block(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("block number %u is out of range for relation %u/%u/%u",
 						f.block, f.spc, f.db, f.rel),
-				 errdetail("Fork \"%s\" has %u blocks at %X/%X.",
+				 errdetail("Fork \"%s\" has %u blocks at " BB_LSN_FORMAT ".",
 						   forkNames[f.fork], blocks, LSN_FORMAT_ARGS(snapshot->lsn))));
 }
 

@@ -348,7 +348,8 @@ bb_catalog_next_twophase(const BbReqCtx *ctx, BbCatalogScan *scan,
 	twophase->size = bb_reader_le32(&reader);
 	twophase->xid = ((uint64) fields.spc << 32) | fields.db;
 	if (!TransactionIdIsNormal((TransactionId) twophase->xid) ||
-		(BB_TWOPHASE_NAME_LENGTH < 16 && twophase->xid > PG_UINT32_MAX))
+		(bb_pagestore_major(scan->store)->twophase_digits < 16 &&
+		 twophase->xid > PG_UINT32_MAX))
 		complaint = "There can be no transaction of that number.";
 	else if (twophase->size > MaxAllocSize - sizeof(pg_crc32c))
 		complaint = "It is larger than the server can read.";
@@ -388,4 +389,16 @@ bb_slru_directory(BbSlru slru)
 			return "pg_commit_ts";
 	}
 	elog(ERROR, "unknown SLRU %d", (int) slru);
+}
+
+/* (SlruFileName in PostgreSQL's slru.c) */
+char *
+bb_slru_path(const BbMajor *major, BbSlru slru, uint64 segment)
+{
+	int			digits = slru == BB_SLRU_MULTIXACT_MEMBERS
+		? major->members_digits
+		: 4;
+
+	return psprintf("%s/%0*llX", bb_slru_directory(slru), digits,
+					(unsigned long long) segment);
 }

@@ -135,6 +135,9 @@ extern bool bb_catalog_next_origin(const BbReqCtx *ctx, BbCatalogScan *scan,
 /* "pg_xact", "pg_multixact/offsets", …: the SLRU's directory. */
 extern const char *bb_slru_directory(BbSlru slru);
 
+/* "pg_xact/0000", …: the path of a segment, as the server names it. */
+extern char *bb_slru_path(const BbMajor *major, BbSlru slru, uint64 segment);
+
 /* Encode a FILE_ENTRY's value, for import. */
 extern void bb_catalog_encode_file(const BbCapturedFile *file,
 								   StringInfo value);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/errorcontext.h"
 #include "pagestore/pagestore_driver.h"
 
@@ -62,6 +63,12 @@ bb_pagestore_info(const BbPageStore *store)
 	return &store->info;
 }
 
+const BbMajor *
+bb_pagestore_major(const BbPageStore *store)
+{
+	return bb_major_of(store->info.pg_version_num);
+}
+
 List *
 bb_pagestore_tlis(const BbReqCtx *ctx, BbPageStore *store)
 {
@@ -76,9 +83,9 @@ check_gaps(const BbPageStoreInfo *info, XLogRecPtr lsn)
 	if (gap != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("LSN %X/%X is in a gap of timeline \"%s\"",
+				 errmsg("LSN " BB_LSN_FORMAT " is in a gap of timeline \"%s\"",
 						LSN_FORMAT_ARGS(lsn), info->timeline),
-				 errdetail("WAL was lost. The timeline can be read up to %X/%X, and from %X/%X on.",
+				 errdetail("WAL was lost. The timeline can be read up to " BB_LSN_FORMAT ", and from " BB_LSN_FORMAT " on.",
 						   LSN_FORMAT_ARGS(gap->from),
 						   LSN_FORMAT_ARGS(gap->until)),
 				 errhint("bb_gaps() lists the gaps.")));
@@ -91,6 +98,24 @@ bb_pagestore_is_point(const BbPageStore *store, XLogRecPtr lsn)
 		if (store->info.points[i].lsn == lsn)
 			return true;
 	return false;
+}
+
+int
+bb_pagestore_hint_at_past(const BbPageStore *store)
+{
+	const BbPageStoreInfo *info = &store->info;
+
+	if (info->upgraded_from != NULL)
+		return errhint(
+			"The cluster was upgraded by pg_upgrade. Timeline \"%s\" has what was before that.%s",
+			info->upgraded_from,
+			info->npoints > 0
+				? " bb_keeps() lists single LSNs of this timeline that can be read, too."
+				: "");
+	if (info->npoints > 0)
+		return errhint(
+			"Single LSNs before that can be read, too: bb_keeps() lists them.");
+	return 0;
 }
 
 XLogRecPtr
@@ -112,21 +137,19 @@ bb_pagestore_check_lsn(const BbPageStore *store, XLogRecPtr lsn)
 	if (lsn < info->start_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("LSN %X/%X is before the history that timeline \"%s\" "
+				 errmsg("LSN " BB_LSN_FORMAT " is before the history that timeline \"%s\" "
 						"holds",
 						LSN_FORMAT_ARGS(lsn), info->timeline),
-				 errdetail("It can be read from %X/%X to %X/%X.",
+				 errdetail("It can be read from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(info->start_lsn),
 						   LSN_FORMAT_ARGS(info->end_lsn)),
-				 info->npoints > 0
-				 ? errhint("Single LSNs before that can be read, too: bb_keeps() lists them.")
-				 : 0));
+				 bb_pagestore_hint_at_past(store)));
 	if (lsn > info->end_lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("LSN %X/%X is past the end of timeline \"%s\"",
+				 errmsg("LSN " BB_LSN_FORMAT " is past the end of timeline \"%s\"",
 						LSN_FORMAT_ARGS(lsn), info->timeline),
-				 errdetail("It can be read from %X/%X to %X/%X.",
+				 errdetail("It can be read from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(info->start_lsn),
 						   LSN_FORMAT_ARGS(info->end_lsn))));
 	check_gaps(info, lsn);
@@ -147,9 +170,10 @@ describe_place(void *arg)
 {
 	const ReadPlace *place = arg;
 
-	errcontext(place->scan
-				   ? "while scanning timeline \"%s\" at %X/%X, from %s on"
-				   : "while reading timeline \"%s\" at %X/%X: %s",
+	errcontext(place->scan ? "while scanning timeline \"%s\" at " BB_LSN_FORMAT
+							 ", from %s on"
+						   : "while reading timeline \"%s\" at " BB_LSN_FORMAT
+							 ": %s",
 			   place->snapshot->store->info.timeline,
 			   LSN_FORMAT_ARGS(place->snapshot->lsn), bb_key_text(place->key));
 }
@@ -199,7 +223,7 @@ bb_pagestore_need(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 	if (!bb_pagestore_get(ctx, snapshot, key, &value))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline \"%s\" has no %s at %X/%X", timeline,
+				 errmsg("timeline \"%s\" has no %s at " BB_LSN_FORMAT, timeline,
 						bb_key_text(key), LSN_FORMAT_ARGS(snapshot->lsn))));
 	if (length != 0 && value.length != length)
 		ereport(ERROR,
@@ -286,6 +310,14 @@ bb_pagestore_versions_new(const BbReqCtx *ctx, BbPageStore *store,
 }
 
 bool
+bb_pagestore_versions_skip(BbPageVersions *versions, TimestampTz time)
+{
+	const BbPageStoreOps *ops = versions->store->ops;
+
+	return ops->versions_skip != NULL && ops->versions_skip(versions, time);
+}
+
+bool
 bb_pagestore_versions_next(const BbReqCtx *ctx, BbPageVersions *versions,
 						   XLogRecPtr *lsn, BbValue *value)
 {
@@ -297,4 +329,34 @@ void
 bb_pagestore_versions_close(BbPageVersions *versions)
 {
 	versions->store->ops->versions_close(versions);
+}
+
+BbPageEntries *
+bb_pagestore_entries_new(const BbReqCtx *ctx, BbPageStore *store,
+						 const BbKeyRange *range, XLogRecPtr after,
+						 XLogRecPtr until)
+{
+	BbPageEntries *entries;
+
+	if (store->ops->entries_new == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("this page store does not list changes")));
+	entries = store->ops->entries_new(ctx, store, range, after, until);
+	entries->store = store;
+	return entries;
+}
+
+bool
+bb_pagestore_entries_next(const BbReqCtx *ctx, BbPageEntries *entries,
+						  BbEntry *entry)
+{
+	bb_reqctx_check(ctx);
+	return entries->store->ops->entries_next(ctx, entries, entry);
+}
+
+void
+bb_pagestore_entries_close(BbPageEntries *entries)
+{
+	entries->store->ops->entries_close(entries);
 }

@@ -21,7 +21,9 @@
 
 #include "access/xlogdefs.h"
 #include "base/key.h"
+#include "base/major.h"
 #include "base/reqctx.h"
+#include "datatype/timestamp.h"
 #include "layer/manifest.h"
 #include "objstore/objstore.h"
 
@@ -29,6 +31,7 @@ typedef struct BbPageStore BbPageStore;
 typedef struct BbSnapshot BbSnapshot;
 typedef struct BbPageScan BbPageScan;
 typedef struct BbPageVersions BbPageVersions;
+typedef struct BbPageEntries BbPageEntries;
 
 /* The cluster and the history that a page store holds. */
 typedef struct BbPageStoreInfo
@@ -44,12 +47,13 @@ typedef struct BbPageStoreInfo
 	uint32		uid; /* owner of files in a tar */
 	uint32		gid;
 	mode_t		directory_mode;
-	XLogRecPtr	start_lsn;	  /* first usable LSN */
-	XLogRecPtr	end_lsn;	  /* last usable LSN */
-	XLogRecPtr	prev_lsn;	  /* start of the record that ends at end_lsn */
-	XLogRecPtr	ancestor_lsn; /* a branch: where it begins; else 0 */
-	int64		end_time;	  /* time_t of that record */
-	int			ngaps;		  /* that end before end_lsn, oldest first */
+	XLogRecPtr	start_lsn;	   /* first usable LSN */
+	XLogRecPtr	end_lsn;	   /* last usable LSN */
+	XLogRecPtr	prev_lsn;	   /* start of the record that ends at end_lsn */
+	XLogRecPtr	ancestor_lsn;  /* a branch: where it begins; else 0 */
+	const char *upgraded_from; /* the timeline before pg_upgrade, or NULL */
+	int64		end_time;	   /* time_t of that record */
+	int			ngaps;		   /* that end before end_lsn, oldest first */
 	const BbGap *gaps;
 	int			npoints; /* LSNs before start_lsn that can be read, rising */
 	const BbPoint *points;
@@ -68,7 +72,7 @@ typedef struct BbValue
  * are those of bb_objstore_open.
  *
  * Errors: those of bb_objstore_open; UNDEFINED_OBJECT (no such timeline);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (the timeline is of another major version).
+ * OBJECT_NOT_IN_PREREQUISITE_STATE (the timeline is of an unknown major version).
  */
 extern BbPageStore *bb_pagestore_open(const BbReqCtx *ctx, const char *url,
 									  const BbObjectStoreOptions *options,
@@ -129,6 +133,15 @@ extern bool bb_pagestore_reload(const BbReqCtx *ctx,
 extern uint64 bb_pagestore_identity(const BbSnapshot *snapshot);
 
 extern const BbPageStoreInfo *bb_pagestore_info(const BbPageStore *store);
+
+/*
+ * bb_pagestore_hint_at_past - an errhint, for ereport: where something before the
+ * start of the timeline may be found.  There is none if nothing is known.
+ */
+extern int bb_pagestore_hint_at_past(const BbPageStore *store);
+
+/* bb_pagestore_major - return the major version of the cluster. */
+extern const BbMajor *bb_pagestore_major(const BbPageStore *store);
 
 /*
  * bb_pagestore_tlis - return PostgreSQL's timeline IDs (TimeLineID, a list of
@@ -211,9 +224,37 @@ extern BbPageVersions *bb_pagestore_versions_new(const BbReqCtx *ctx,
 												 const BbKey *key,
 												 XLogRecPtr after,
 												 XLogRecPtr until);
+
+/*
+ * bb_pagestore_versions_skip - of the key COMMIT_TIME, leave versions out that are
+ * known to be at or before "time", where that saves a read.
+ *
+ * Returns whether there are some.  To be called before the first next.
+ */
+extern bool bb_pagestore_versions_skip(BbPageVersions *versions,
+									   TimestampTz time);
 extern bool bb_pagestore_versions_next(const BbReqCtx *ctx,
 									   BbPageVersions *versions,
 									   XLogRecPtr *lsn, BbValue *value);
 extern void bb_pagestore_versions_close(BbPageVersions *versions);
+
+/*
+ * Listing what WAL did to a key range, above LSN "after" and up to "until": records,
+ * native records and whole values, in (key, LSN) order, as layers have them.  An
+ * entry stays valid until the next step.
+ *
+ * In a gap, and below the start of the timeline, entries are missing.
+ *
+ * Errors, in addition to the driver's: FEATURE_NOT_SUPPORTED (the driver has no
+ * layers).
+ */
+extern BbPageEntries *bb_pagestore_entries_new(const BbReqCtx *ctx,
+											   BbPageStore *store,
+											   const BbKeyRange *range,
+											   XLogRecPtr after,
+											   XLogRecPtr until);
+extern bool bb_pagestore_entries_next(const BbReqCtx *ctx,
+									  BbPageEntries *entries, BbEntry *entry);
+extern void bb_pagestore_entries_close(BbPageEntries *entries);
 
 #endif /* BB_PAGESTORE_H */

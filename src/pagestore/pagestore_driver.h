@@ -35,10 +35,22 @@ typedef struct BbPageStoreOps
 	BbPageVersions *(*versions_new) (const BbReqCtx *ctx, BbPageStore *store,
 									 const BbKey *key, XLogRecPtr after,
 									 XLogRecPtr until);
+	/* NULL: it can't tell */
+	bool		(*versions_skip) (BbPageVersions *versions, TimestampTz time);
 	bool		(*versions_next) (const BbReqCtx *ctx,
 								  BbPageVersions *versions, XLogRecPtr *lsn,
 								  BbValue *value);
 	void		(*versions_close) (BbPageVersions *versions);
+	/*
+	 * The result begins with a BbPageEntries, which the caller fills in.  NULL: it
+	 * has no entries.
+	 */
+	BbPageEntries *(*entries_new) (const BbReqCtx *ctx, BbPageStore *store,
+								   const BbKeyRange *range, XLogRecPtr after,
+								   XLogRecPtr until);
+	bool		(*entries_next) (const BbReqCtx *ctx, BbPageEntries *entries,
+								 BbEntry *entry);
+	void		(*entries_close) (BbPageEntries *entries);
 	List *(*tlis) (const BbReqCtx *ctx, BbPageStore *store);
 	List *(*objects) (const BbReqCtx *ctx, const BbSnapshot *snapshot,
 					  const BbKeyRange *ranges, int nranges);
@@ -61,6 +73,11 @@ struct BbPageScan
 };
 
 struct BbPageVersions
+{
+	BbPageStore *store;
+};
+
+struct BbPageEntries
 {
 	BbPageStore *store;
 };

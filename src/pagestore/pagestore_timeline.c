@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "pagestore/pagestore_driver.h"
 #include "timeline/timeline.h"
 
@@ -27,6 +28,12 @@ typedef struct TimelineVersions
 	BbPageVersions base;
 	BbTimelineVersions *versions;
 } TimelineVersions;
+
+typedef struct TimelineEntries
+{
+	BbPageEntries base;
+	BbTimelineEntries *entries;
+} TimelineEntries;
 
 static BbTimeline *
 timeline_of(const BbPageStore *store)
@@ -104,6 +111,13 @@ timeline_versions_new(const BbReqCtx *ctx, BbPageStore *store,
 }
 
 static bool
+timeline_versions_skip(BbPageVersions *versions, TimestampTz time)
+{
+	return bb_timeline_versions_skip(((TimelineVersions *) versions)->versions,
+									 time);
+}
+
+static bool
 timeline_versions_next(const BbReqCtx *ctx, BbPageVersions *versions,
 					   XLogRecPtr *lsn, BbValue *value)
 {
@@ -116,7 +130,7 @@ timeline_versions_next(const BbReqCtx *ctx, BbPageVersions *versions,
 	if (entry.type != BB_ENTRY_IMAGE)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("page store has no whole value of %s at %X/%X",
+				 errmsg("page store has no whole value of %s at " BB_LSN_FORMAT,
 						bb_key_text(&entry.key),
 						LSN_FORMAT_ARGS(entry.lsn))));
 	*lsn = entry.lsn;
@@ -130,6 +144,34 @@ timeline_versions_close(BbPageVersions *versions)
 {
 	bb_timeline_versions_close(((TimelineVersions *) versions)->versions);
 	pfree(versions);
+}
+
+static BbPageEntries *
+timeline_entries_new(const BbReqCtx *ctx, BbPageStore *store,
+					 const BbKeyRange *range, XLogRecPtr after,
+					 XLogRecPtr until)
+{
+	TimelineEntries *entries = palloc0(sizeof(TimelineEntries));
+
+	entries->entries = bb_timeline_entries_new(ctx, timeline_of(store), range,
+											   after, until);
+	return &entries->base;
+}
+
+static bool
+timeline_entries_next(const BbReqCtx *ctx, BbPageEntries *entries,
+					  BbEntry *entry)
+{
+	return bb_timeline_entries_next(ctx,
+									((TimelineEntries *) entries)->entries,
+									entry);
+}
+
+static void
+timeline_entries_close(BbPageEntries *entries)
+{
+	bb_timeline_entries_close(((TimelineEntries *) entries)->entries);
+	pfree(entries);
 }
 
 static List *
@@ -173,8 +215,12 @@ static const BbPageStoreOps timeline_ops = {
 	.scan_until = timeline_scan_until,
 	.scan_close = timeline_scan_close,
 	.versions_new = timeline_versions_new,
+	.versions_skip = timeline_versions_skip,
 	.versions_next = timeline_versions_next,
 	.versions_close = timeline_versions_close,
+	.entries_new = timeline_entries_new,
+	.entries_next = timeline_entries_next,
+	.entries_close = timeline_entries_close,
 	.tlis = timeline_tlis,
 	.objects = timeline_objects,
 	.is_current = timeline_is_current,
@@ -195,7 +241,7 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	store->base.objects = objects;
 	store->timeline = bb_timeline_open(ctx, objects, timeline);
 	readable = bb_manifest_readable(bb_timeline_manifest(store->timeline));
-	bb_manifest_check_version(manifest);
+	(void) bb_manifest_major(manifest);
 
 	info->timeline = manifest->timeline;
 	info->pg_version_num = manifest->pg_version_num;
@@ -212,9 +258,9 @@ bb_pagestore_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
 	info->end_lsn = manifest->end_lsn;
 	info->prev_lsn = manifest->prev_lsn;
 	info->ancestor_lsn = manifest->ancestor_lsn;
+	info->upgraded_from = manifest->upgraded_from;
 	info->end_time = manifest->end_time;
-	info->ngaps = manifest->ngaps;
-	info->gaps = manifest->gaps;
+	info->gaps = bb_manifest_gaps(manifest, &info->ngaps);
 	info->npoints = manifest->keeps.npoints;
 	info->points = manifest->keeps.points;
 	return &store->base;

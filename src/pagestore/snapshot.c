@@ -3,15 +3,11 @@
  * snapshot.c
  *	  Snapshots: LSNs, the records that end at them, and times.
  *
- * (What ends recovery at a time is from PostgreSQL's recoveryStopsBefore in
- * xlogrecovery.c.)
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
-#include "base/clusterfile.h"
 #include "base/codec.h"
 #include "catalog/pg_control.h"
 #include "pagestore/snapshot.h"
@@ -122,14 +118,15 @@ first_record_start(const BbReqCtx *ctx, BbPageStore *store,
 	BbSnapshot	at = bb_snapshot_at(store, start);
 	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
 	BbValue		value = bb_pagestore_need(ctx, &at, &key, 0);
-	ControlFileData control;
+	const BbMajor *major = bb_pagestore_major(store);
+	BbControl	control;
 	XLogRecPtr	end = InvalidXLogRecPtr;
 
-	if (bb_control_error(value.data, value.length) != NULL)
+	if (bb_control_error(major, value.data, value.length) != NULL)
 		bb_pagestore_report_invalid(&key);
-	memcpy(&control, value.data, sizeof(control));
-	if (control.state == DB_SHUTDOWNED && control.checkPoint < start)
-		return control.checkPoint;
+	bb_control_read(major, value.data, &control);
+	if (control.state == DB_SHUTDOWNED && control.checkpoint_lsn < start)
+		return control.checkpoint_lsn;
 
 	for (uint64 page = (start - 1) / XLOG_BLCKSZ;
 		 XLogRecPtrIsInvalid(end) && page + 1 >= (start - 1) / XLOG_BLCKSZ;
@@ -159,6 +156,37 @@ bb_snapshot_take(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 		!bb_pagestore_is_point(store, lsn))
 		lsn = last_end(ctx, store, lsn);
 	return bb_snapshot_at(store, lsn);
+}
+
+XLogRecPtr
+bb_snapshot_next(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn,
+				 XLogRecPtr limit)
+{
+	XLogRecPtr	low = lsn; /* no record ends after lsn and up to it */
+	XLogRecPtr	next = lsn;
+
+	for (uint64 step = XLOG_BLCKSZ; next <= lsn; step *= 2)
+	{
+		XLogRecPtr	high = low + Min(step, limit - low);
+
+		if (high == low)
+			return InvalidXLogRecPtr;
+		next = last_end(ctx, store, high);
+		if (next <= lsn)
+			low = high;
+	}
+	/* a record ends at "next"; is it the first? */
+	while (next - 1 > low)
+	{
+		XLogRecPtr	middle = low + (next - low) / 2;
+		XLogRecPtr	end = last_end(ctx, store, middle);
+
+		if (end > lsn)
+			next = end;
+		else
+			low = middle;
+	}
+	return next;
 }
 
 /* A record has fewer WAL pages than that. */
@@ -274,135 +302,43 @@ bb_snapshot_prev_lsn(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 	return InvalidXLogRecPtr;
 }
 
-static TimestampTz
-decode_time(const BbKey *key, const BbValue *value)
+BbCommit
+bb_snapshot_commit(const BbKey *key, const BbValue *value)
 {
-	TimestampTz time;
+	BbCommit	commit;
 
-	if (value->length != sizeof(TimestampTz))
+	if (!bb_commit_decode(value->data, value->length, &commit))
 		bb_pagestore_report_invalid(key);
-	time = (TimestampTz) bb_get_le64(value->data);
-	if (!IS_VALID_TIMESTAMP(time) ||
-		!bb_time_is_valid((int64) timestamptz_to_time_t(time)))
+	return commit;
+}
+
+BbCheckpoint
+bb_snapshot_checkpoint(const BbSnapshot *snapshot, const BbKey *key,
+					   const BbValue *value)
+{
+	const BbMajor *major = bb_pagestore_major(snapshot->store);
+
+	if (bb_checkpoint_error(major, value->data, value->length) != NULL)
 		bb_pagestore_report_invalid(key);
-	return time;
+	return bb_checkpoint_read(major, value->data);
 }
 
 int64
 bb_snapshot_commit_time(const BbKey *key, const BbValue *value)
 {
-	return (int64) timestamptz_to_time_t(decode_time(key, value));
-}
-
-static BbKey
-commit_time_key(void)
-{
-	return bb_key_make(BB_KEY_COMMIT_TIME, 0, 0, 0, 0, 0);
+	return (int64) timestamptz_to_time_t(bb_snapshot_commit(key, value).time);
 }
 
 int64
 bb_snapshot_time(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 {
-	BbKey		key = commit_time_key();
+	BbKey		key = bb_event_key(BB_KEY_COMMIT_TIME);
 	BbValue		value;
-	CheckPoint	checkpoint;
 
 	if (bb_pagestore_get(ctx, snapshot, &key, &value))
 		return bb_snapshot_commit_time(&key, &value);
 
 	key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
 	value = bb_pagestore_need(ctx, snapshot, &key, 0);
-	if (bb_checkpoint_error(value.data, value.length) != NULL)
-		bb_pagestore_report_invalid(&key);
-	memcpy(&checkpoint, value.data, sizeof(checkpoint));
-	return (int64) checkpoint.time;
-}
-
-/* What a stretch of a timeline, from a start or a gap up to an end or a gap, says of a
- * time. */
-typedef struct Stretch
-{
-	bool		before; /* it has a commit at or before the time */
-	bool		after;	/* and one after it */
-	XLogRecPtr	lsn;	/* the end of the last commit before that one */
-} Stretch;
-
-static Stretch
-search_stretch(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr from,
-			   XLogRecPtr until, TimestampTz time)
-{
-	Stretch		stretch = {.lsn = from};
-	BbKey		key = commit_time_key();
-	BbPageVersions *versions;
-	BbValue		value;
-	XLogRecPtr	at;
-
-	versions = bb_pagestore_versions_new(ctx, store, &key, from, until);
-	while (!stretch.after &&
-		   bb_pagestore_versions_next(ctx, versions, &at, &value))
-	{
-		stretch.after = decode_time(&key, &value) > time;
-		if (!stretch.after)
-		{
-			stretch.before = true;
-			stretch.lsn = at;
-		}
-	}
-	bb_pagestore_versions_close(versions);
-	return stretch;
-}
-
-/* Is the time after all that was lost in a gap?  Its end is known in seconds. */
-static bool
-is_after_gap(const BbGap *gap, TimestampTz time)
-{
-	return time >= time_t_to_timestamptz((pg_time_t) gap->until_time + 1);
-}
-
-/*
- * Is the last commit at or before the start known, and at or before the time?
- * It is of a branch, and of a timeline whose older history has expired.
- */
-static bool
-starts_before(const BbReqCtx *ctx, BbPageStore *store, TimestampTz time)
-{
-	BbSnapshot	start = bb_snapshot_at(store,
-									   bb_pagestore_info(store)->start_lsn);
-	BbKey		key = commit_time_key();
-	BbValue		value;
-
-	return bb_pagestore_get(ctx, &start, &key, &value) &&
-		decode_time(&key, &value) <= time;
-}
-
-BbTimeAnswer
-bb_pagestore_lsn_at_time(const BbReqCtx *ctx, BbPageStore *store,
-						 TimestampTz time, XLogRecPtr *lsn)
-{
-	const BbPageStoreInfo *info = bb_pagestore_info(store);
-	bool		before = false;
-
-	for (int i = 0; i <= info->ngaps; i++)
-	{
-		const BbGap *gap = i > 0 ? &info->gaps[i - 1] : NULL;
-		Stretch		stretch;
-
-		stretch = search_stretch(ctx, store,
-								 gap ? gap->until : info->start_lsn,
-								 i < info->ngaps ? info->gaps[i].from
-												 : info->end_lsn,
-								 time);
-		*lsn = stretch.lsn;
-		before = before || stretch.before;
-		if (!stretch.after)
-			continue;
-		if (stretch.before || (gap != NULL && is_after_gap(gap, time)) ||
-			(gap == NULL && starts_before(ctx, store, time)))
-			return BB_TIME_FOUND;
-		return gap ? BB_TIME_GAP : BB_TIME_PAST;
-	}
-	if (before || starts_before(ctx, store, time))
-		return BB_TIME_FUTURE;
-	*lsn = info->start_lsn;
-	return BB_TIME_NO_DATA;
+	return bb_snapshot_checkpoint(snapshot, &key, &value).time;
 }

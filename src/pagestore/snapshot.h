@@ -23,7 +23,8 @@
 #ifndef BB_SNAPSHOT_H
 #define BB_SNAPSHOT_H
 
-#include "datatype/timestamp.h"
+#include "base/clusterfile.h"
+#include "base/events.h"
 #include "pagestore/pagestore.h"
 
 struct BbSnapshot
@@ -54,6 +55,15 @@ extern BbSnapshot bb_snapshot_take(const BbReqCtx *ctx, BbPageStore *store,
 extern BbSnapshot bb_snapshot_at(BbPageStore *store, XLogRecPtr lsn);
 
 /*
+ * bb_snapshot_next - return the end of the first record that ends after lsn, and
+ * at or before limit; Invalid: there is none.
+ *
+ * REQUIRES: lsn and limit can be read, and there is no gap between them.
+ */
+extern XLogRecPtr bb_snapshot_next(const BbReqCtx *ctx, BbPageStore *store,
+								   XLogRecPtr lsn, XLogRecPtr limit);
+
+/*
  * bb_snapshot_prev_lsn - return where the record begins that ends at the
  * snapshot's LSN.
  *
@@ -69,32 +79,17 @@ extern XLogRecPtr bb_snapshot_prev_lsn(const BbReqCtx *ctx,
  */
 extern int64 bb_snapshot_time(const BbReqCtx *ctx, const BbSnapshot *snapshot);
 
+/* bb_snapshot_commit - decode a value of the key COMMIT_TIME. */
+extern BbCommit bb_snapshot_commit(const BbKey *key, const BbValue *value);
+
+/* bb_snapshot_checkpoint - decode a value of the key CHECKPOINT. */
+extern BbCheckpoint bb_snapshot_checkpoint(const BbSnapshot *snapshot,
+										   const BbKey *key,
+										   const BbValue *value);
+
 /*
  * bb_snapshot_commit_time - decode a value of the key COMMIT_TIME into a time_t.
  */
 extern int64 bb_snapshot_commit_time(const BbKey *key, const BbValue *value);
-
-typedef enum BbTimeAnswer
-{
-	BB_TIME_FOUND,	/* there are commits before and after the time */
-	BB_TIME_FUTURE, /* none after it: it may yet get some */
-	BB_TIME_PAST,	/* none before it: the timeline starts later */
-	BB_TIME_GAP,	/* the commits before it, or after it, were in a gap */
-	BB_TIME_NO_DATA /* no commits at all */
-} BbTimeAnswer;
-
-/*
- * bb_pagestore_lsn_at_time - find the LSN that recovery with
- * recovery_target_time would stop at.
- *
- * Recovery ends before the first commit or abort that is later than "time",
- * even if an earlier time follows, since clocks may go back.  *lsn is the end
- * of the last commit or abort before that, or the end of a gap that has it; the
- * start of the timeline for PAST and NO_DATA; the end of the gap for GAP.
- */
-extern BbTimeAnswer bb_pagestore_lsn_at_time(const BbReqCtx *ctx,
-											 BbPageStore *store,
-											 TimestampTz time,
-											 XLogRecPtr *lsn);
 
 #endif /* BB_SNAPSHOT_H */

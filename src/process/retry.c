@@ -16,6 +16,7 @@
 #include "storage/condition_variable.h"
 #include "storage/fd.h"
 #include "storage/lwlock.h"
+#include "utils/memutils.h"
 #include "utils/wait_event.h"
 
 #define FIRST_PAUSE_MS 1000
@@ -40,6 +41,24 @@ bb_retry_caught(MemoryContext context)
 	MemoryContextSwitchTo(context);
 	RESUME_INTERRUPTS();
 	return error;
+}
+
+void
+bb_retry_clean_up(ResourceOwner *owner, MemoryContext attempt,
+				  MemoryContext context)
+{
+	ResourceOwner released = *owner;
+
+	*owner = NULL;
+	CurrentResourceOwner = NULL;
+	MemoryContextSwitchTo(context);
+	MemoryContextReset(attempt);
+	if (released == NULL)
+		return;
+	ResourceOwnerRelease(released, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
+	ResourceOwnerRelease(released, RESOURCE_RELEASE_LOCKS, false, true);
+	ResourceOwnerRelease(released, RESOURCE_RELEASE_AFTER_LOCKS, false, true);
+	ResourceOwnerDelete(released);
 }
 
 long

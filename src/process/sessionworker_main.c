@@ -158,9 +158,9 @@ static void
 stop_or_die(SIGNAL_ARGS)
 {
 	if (worker_about != NULL && worker_about->stopped)
-		StatementCancelHandler(postgres_signal_arg);
+		StatementCancelHandler(BB_SIGNAL_ARGS);
 	else
-		die(postgres_signal_arg);
+		die(BB_SIGNAL_ARGS);
 }
 
 /* Where the postmaster's child begins. */

@@ -76,6 +76,12 @@ bb_standingworker_register_static(const BbStandingWorker *worker)
 {
 	BackgroundWorker registration;
 
+	/*
+	 * The servers that pg_upgrade starts are for pg_upgrade alone, as in
+	 * ApplyLauncherRegister() of the server.
+	 */
+	if (IsBinaryUpgrade)
+		return;
 	fill_registration(&registration, worker);
 	bb_worker_register_static(&registration, worker->task,
 							  "bb_standingworker_main");

@@ -86,7 +86,7 @@ extern const char *bb_standingworker_run(const BbStandingWorker *worker,
 
 /*
  * bb_standingworker_register_static - let a worker start with the server, when
- * it isn't in recovery or any more.
+ * it isn't in recovery or any more.  The servers that pg_upgrade starts have none.
  *
  * REQUIRES: the library is being preloaded.
  */

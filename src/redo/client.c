@@ -55,12 +55,12 @@ release(void *arg)
 }
 
 BbRedo *
-bb_redo_open(const BbReqCtx *ctx, const void *control, size_t control_length)
+bb_redo_open(const BbReqCtx *ctx, const BbControl *control)
 {
 	BbRedo	   *redo = palloc0(sizeof(BbRedo));
 
 	dlist_init(&redo->requests);
-	redo->pool = bb_redo_pool_acquire(control, control_length);
+	redo->pool = bb_redo_pool_acquire(control);
 	redo->callback.func = release;
 	redo->callback.arg = redo;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &redo->callback);

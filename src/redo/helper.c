@@ -149,7 +149,7 @@ serve(char *request)
 		at += BB_REDO_PAD(record->length);
 	}
 	memcpy(page, bb_redo_pages_target(), BLCKSZ);
-	PageSetChecksumInplace((Page) page, header->block);
+	PageSetChecksum((Page) page, header->block);
 	bb_redo_pages_end(false);
 }
 

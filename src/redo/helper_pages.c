@@ -6,8 +6,11 @@
  * Redo functions access pages through the buffer manager, so the helper has
  * three scratch relations.  Their main forks are empty files: pages are put into
  * the buffer pool directly, and dropped before any could be evicted.  Dropping
- * takes a while, so it isn't done for each request.  Two facts about the server
- * make that work:
+ * takes a while, so it isn't done for each request.  Before 19, the buffers that
+ * were dropped are the first to be taken again.  From 19 on they are taken in
+ * turn, so that a page has to be dropped before the turn comes to its buffer; if
+ * a request takes that many, its page moves on.  Two facts about the server make
+ * that work:
  *
  *	- in recovery smgrnblocks() returns smgr_cached_nblocks (smgr.c), so that
  *	  the helper determines how many blocks a relation has;
@@ -26,6 +29,7 @@
 #include <unistd.h>
 
 #include "access/xlogutils.h"
+#include "base/compat.h"
 #include "catalog/pg_tablespace_d.h"
 #include "miscadmin.h"
 #include "redo/helper.h"
@@ -55,6 +59,7 @@
 
 static SMgrRelation target_relation;
 static SMgrRelation trash_relation;
+static SMgrRelation void_relation;
 static BbRelLocator target_locator;
 static BbRelLocator trash_locator;
 static BbRelLocator void_locator;
@@ -66,6 +71,7 @@ static Buffer target_buffer = InvalidBuffer; /* where it was found last */
 static int	target_count = 0; /* pages of the target since it was emptied */
 static int	trash_count = 0;  /* blocks put into trash since it was emptied */
 static int	void_count = 0;
+static int	taken_count = 0; /* at most, buffers since all were dropped */
 
 static void
 make_sparse_segments(Oid relnode, const char *suffix, int segments)
@@ -113,8 +119,6 @@ open_scratch(BbRelLocator *locator, Oid relnode)
 void
 bb_redo_pages_init(void)
 {
-	SMgrRelation void_relation;
-
 	target_relation = open_scratch(&target_locator, TARGET_RELNODE);
 	trash_relation = open_scratch(&trash_locator, TRASH_RELNODE);
 	void_relation = open_scratch(&void_locator, VOID_RELNODE);
@@ -124,6 +128,35 @@ bb_redo_pages_init(void)
 	 * visibility map that has too few blocks, and that writes files.
 	 */
 	void_relation->smgr_cached_nblocks[MAIN_FORKNUM] = 0;
+}
+
+/*
+ * A reference to a relation takes buffers: of a page, and of a page of each map.
+ */
+static void
+take_buffers(void)
+{
+	taken_count += TARGET_PAGES;
+}
+
+/*
+ * Has the turn to be kept from coming to the first buffers again?  A record has
+ * at most XLR_MAX_BLOCK_ID + 1 blocks, and only those of heap have maps.
+ */
+static bool
+turn_comes_near(void)
+{
+	return !BB_HAVE_FREE_BUFFERS && taken_count > NBuffers / 4;
+}
+
+static void
+drop_all(void)
+{
+	SMgrRelation relations[] = {target_relation, trash_relation,
+								void_relation};
+
+	BB_DROP_ALL_BUFFERS(relations, lengthof(relations));
+	target_count = trash_count = taken_count = 0;
 }
 
 /*
@@ -147,6 +180,14 @@ put_page(BbRelLocator locator, ForkNumber fork, BlockNumber block,
 	return buffer;
 }
 
+static void
+put_target(const void *page)
+{
+	target_buffer = put_page(target_locator, target_fork, target_block, page);
+	target_count += TARGET_PAGES;
+	take_buffers();
+}
+
 void
 bb_redo_pages_begin(ForkNumber fork, BlockNumber block, const void *page)
 {
@@ -156,8 +197,7 @@ bb_redo_pages_begin(ForkNumber fork, BlockNumber block, const void *page)
 	 */
 	target_fork = fork == INIT_FORKNUM ? MAIN_FORKNUM : fork;
 	target_block = block;
-	target_buffer = put_page(target_locator, target_fork, block, page);
-	target_count += TARGET_PAGES;
+	put_target(page);
 	target_is_new = page == NULL || PageIsNew((Page) page);
 }
 
@@ -200,6 +240,8 @@ bb_redo_pages_end(bool failed)
 	SMgrRelation relations[2];
 	int			n = 0;
 
+	if (turn_comes_near())
+		drop_all();
 	if (failed || target_count > NBuffers / 2)
 	{
 		relations[n++] = target_relation;
@@ -229,6 +271,14 @@ bb_redo_pages_end(bool failed)
 void
 bb_redo_pages_make_room(void)
 {
+	if (turn_comes_near())
+	{
+		PGAlignedBlock page;
+
+		memcpy(page.data, bb_redo_pages_target(), BLCKSZ);
+		drop_all();
+		put_target(page.data);
+	}
 	if (trash_count > NBuffers / 8)
 	{
 		BB_DROP_ALL_BUFFERS(&trash_relation, 1);
@@ -256,6 +306,7 @@ void
 bb_redo_block_to_trash(DecodedBkpBlock *block)
 {
 	trash_count++;
+	take_buffers();
 	set_place(block, trash_locator);
 }
 
@@ -263,6 +314,7 @@ void
 bb_redo_block_to_void(DecodedBkpBlock *block)
 {
 	void_count++;
+	take_buffers();
 	set_place(block, void_locator);
 }
 
@@ -273,6 +325,7 @@ bb_redo_block_to_newer(DecodedBkpBlock *block)
 	Page		page;
 
 	trash_count++;
+	take_buffers();
 	set_place(block, trash_locator);
 	buffer = put_page(trash_locator, block->forknum, block->blkno, NULL);
 	page = BufferGetPage(buffer);

@@ -21,7 +21,8 @@
  * others require BLK_RESTORED if there is an image.  All of them handle newer
  * pages, which occur in every recovery from a checkpoint.  For heap and btree,
  * nearly all of WAL, the void is faster, and images of other blocks need not be
- * restored.
+ * restored.  So ingest keeps records of these without images
+ * (wal/imageless.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -33,6 +34,7 @@
 #include "redo/helper.h"
 #include "utils/memutils.h"
 #include "wal/blocks.h"
+#include "wal/imageless.h"
 
 static XLogReaderState *reader;
 static DecodedXLogRecord *decoded;
@@ -115,9 +117,7 @@ find_target(const BbRelLocator *locator, ForkNumber fork, BlockNumber blkno)
 static void
 place_other_block(DecodedBkpBlock *block)
 {
-	RmgrId		rmid = decoded->header.xl_rmid;
-	bool		to_void = rmid == RM_HEAP_ID || rmid == RM_HEAP2_ID ||
-		rmid == RM_BTREE_ID;
+	bool		to_void = bb_wal_images_unread(decoded->header.xl_rmid);
 	bool		init = (block->flags & BKPBLOCK_WILL_INIT) != 0;
 	bool		of_map = block->forknum == FSM_FORKNUM ||
 		block->forknum == VISIBILITYMAP_FORKNUM;

@@ -187,7 +187,10 @@ static bool
 fail_by_death(BbRedoPeer *peer)
 {
 	return fail(peer, true, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
-				peer->greeted ? "died" : "did not start", NULL);
+				peer->greeted ? "died" : "did not start",
+				peer->greeted
+					? NULL
+					: bb_redo_installation_hint(peer->process->major));
 }
 
 static bool
@@ -284,10 +287,15 @@ take_hello(BbRedoPeer *peer, const BbRedoHello *hello)
 {
 	if (hello->magic != BB_REDO_MAGIC || hello->protocol != BB_REDO_PROTOCOL ||
 		memchr(hello->message, '\0', sizeof(hello->message)) == NULL)
+	{
+		const char *hint = bb_redo_installation_hint(peer->process->major);
+
 		return fail(peer, false, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
 					"is of another version of bbackup",
-					"Reconnect: the library was replaced after this session "
-					"loaded it.");
+					hint ? hint
+						 : "Reconnect: the library was replaced after this "
+						   "session loaded it.");
+	}
 	if (hello->status != BB_REDO_READY)
 	{
 		char	   *what = psprintf("could not lock itself down: %s",

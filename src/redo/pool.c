@@ -27,6 +27,7 @@ struct BbRedoPool
 {
 	MemoryContext context; /* of everything in the pool */
 	BbRedoSetup setup;
+	char	   *bindirs; /* bbackup.redo_bindir */
 	int			nclients;
 	List	   *peers;
 	dlist_head	waiting; /* requests that no helper has */
@@ -40,11 +41,12 @@ static List *pools = NIL;
  * Do the control files agree in what redo depends on?
  */
 static bool
-same_cluster(const ControlFileData *a, const ControlFileData *b)
+same_cluster(const BbControl *a, const BbControl *b)
 {
-	return a->system_identifier == b->system_identifier &&
-		a->xlog_seg_size == b->xlog_seg_size &&
-		a->data_checksum_version == b->data_checksum_version &&
+	return a->major == b->major &&
+		a->system_identifier == b->system_identifier &&
+		a->wal_segment_size == b->wal_segment_size &&
+		a->checksum_version == b->checksum_version &&
 		a->wal_log_hints == b->wal_log_hints;
 }
 
@@ -120,7 +122,7 @@ destroy_pool(BbRedoPool *pool)
 }
 
 static BbRedoPool *
-make_pool(const ControlFileData *control)
+make_pool(const BbControl *control)
 {
 	static bool exit_registered = false;
 	MemoryContext context;
@@ -139,9 +141,10 @@ make_pool(const ControlFileData *control)
 	pool = palloc0(sizeof(BbRedoPool));
 	pool->context = context;
 	pool->setup.control = *control;
-	pool->setup.library = bb_redo_setup_library();
+	pool->setup.installation = bb_redo_installation_find(control->major);
 	pool->setup.preload_libraries = pstrdup(bb_setting_redo_preload_libraries);
 	pool->setup.seccomp = bb_setting_redo_seccomp;
+	pool->bindirs = pstrdup(bb_setting_redo_bindir);
 	dlist_init(&pool->waiting);
 
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -152,37 +155,29 @@ make_pool(const ControlFileData *control)
 }
 
 BbRedoPool *
-bb_redo_pool_acquire(const void *control, size_t control_length)
+bb_redo_pool_acquire(const BbControl *control)
 {
-	ControlFileData wanted;
 	BbRedoPool *found = NULL;
 	List	   *all;
 	ListCell   *cell;
-
-	if (control_length < sizeof(ControlFileData))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("control file is too short"),
-				 errdetail("It has %zu bytes instead of at least %zu.",
-						   control_length, sizeof(ControlFileData))));
-	memcpy(&wanted, control, sizeof(ControlFileData));
 
 	all = list_copy(pools);
 	foreach(cell, all)
 	{
 		BbRedoPool *pool = lfirst(cell);
 
-		if (same_cluster(&pool->setup.control, &wanted) &&
+		if (same_cluster(&pool->setup.control, control) &&
 			pool->setup.seccomp == bb_setting_redo_seccomp &&
 			strcmp(pool->setup.preload_libraries,
-				   bb_setting_redo_preload_libraries) == 0)
+				   bb_setting_redo_preload_libraries) == 0 &&
+			strcmp(pool->bindirs, bb_setting_redo_bindir) == 0)
 			found = pool;
 		else if (pool->nclients == 0)
 			destroy_pool(pool);
 	}
 	list_free(all);
 	if (found == NULL)
-		found = make_pool(&wanted);
+		found = make_pool(control);
 	found->nclients++;
 	return found;
 }
@@ -275,6 +270,7 @@ bb_redo_pool_submit(BbRedoPool *pool, const BbPageHistory *history)
 	BbRedoRequest *request = bb_redo_request_new(pool->context,
 												 ++pool->last_id, history);
 
+	request->foreign = pool->setup.control.major != bb_major_own();
 	dlist_push_tail(&pool->waiting, &request->of_queue);
 	return request;
 }

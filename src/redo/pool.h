@@ -18,6 +18,7 @@
 #ifndef BB_REDO_POOL_H
 #define BB_REDO_POOL_H
 
+#include "base/clusterfile.h"
 #include "base/reqctx.h"
 #include "redo/request.h"
 
@@ -29,11 +30,9 @@ typedef struct BbRedoPool BbRedoPool;
  *
  * Ends the helpers of unused pools.
  *
- * Errors: DATA_CORRUPTED (the control file is too short); UNDEFINED_FILE (the
- * library).
+ * Errors: those of bb_redo_installation_find().
  */
-extern BbRedoPool *bb_redo_pool_acquire(const void *control,
-										size_t control_length);
+extern BbRedoPool *bb_redo_pool_acquire(const BbControl *control);
 /* Never throws. */
 extern void bb_redo_pool_release(BbRedoPool *pool);
 

@@ -14,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -23,12 +22,10 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "process/environment.h"
 #include "process/spawn.h"
-#include "redo/helper.h"
 #include "redo/process.h"
 #include "storage/fd.h"
-
-extern char **environ;
 
 /* The descriptors of a helper in the backend: socket and log. */
 #define HELPER_FDS 2
@@ -36,85 +33,20 @@ extern char **environ;
 /* Descriptors for the session: a writer's locks, a layer, a WAL segment, … */
 #define SPARE_FDS 6
 
-char *
-bb_redo_setup_library(void)
-{
-	Dl_info		info;
-	char	   *path = NULL;
-	char	   *result;
-
-	if (dladdr((void *) bb_redo_helper_init, &info) != 0)
-		path = make_absolute_path(info.dli_fname);
-	if (path == NULL || access(path, R_OK) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("could not find the library of bbackup, which redo "
-						"helpers load")));
-	result = pstrdup(path);
-	free(path);
-	return result;
-}
-
 /*
- * The variables of the backend's environment that a helper gets.  A record that
- * takes control of a helper can read them, and the server's environment may
- * contain the keys of an object store.  So these are only the variables for
- * finding and starting the server's libraries, those of checking tools, and
- * bbackup's.  A name that ends with "_" stands for all names that begin with it.
+ * A record that takes control of a helper can read its environment.
  *
  * LD_PRELOAD gives the helper's user a name (helper.c).  ld.so ignores a
  * library whose path contains spaces or colons; then the user must have an
  * entry in the password file.
  */
-static const char *const kept[] = {"LD_LIBRARY_PATH",
-								   "ICU_DATA",
-								   "GLIBC_TUNABLES",
-								   "MALLOC_",
-								   "LANG",
-								   "LANGUAGE",
-								   "LC_",
-								   "TZ",
-								   "TZDIR",
-								   "ASAN_OPTIONS",
-								   "LSAN_OPTIONS",
-								   "UBSAN_OPTIONS",
-								   "GCOV_PREFIX",
-								   "GCOV_PREFIX_STRIP",
-								   "LLVM_PROFILE_FILE",
-								   "BB_REDO_"};
-
-static bool
-is_kept(const char *variable)
-{
-	for (int i = 0; i < lengthof(kept); i++)
-	{
-		size_t		length = strlen(kept[i]);
-
-		if (strncmp(variable, kept[i], length) == 0 &&
-			(kept[i][length - 1] == '_' || variable[length] == '='))
-			return true;
-	}
-	return false;
-}
-
 static char **
 make_environment(const BbRedoSetup *setup)
 {
-	int			n = 0;
-	char	  **result;
-
-	while (environ[n] != NULL)
-		n++;
-	result = palloc((n + 3) * sizeof(char *));
-	n = 0;
-	for (char **variable = environ; *variable != NULL; variable++)
-		if (is_kept(*variable))
-			result[n++] = *variable;
-	result[n++] = psprintf(BB_REDO_ENVIRONMENT "=%d %d", MyProcPid,
-						   setup->seccomp);
-	result[n++] = psprintf("LD_PRELOAD=%s", setup->library);
-	result[n] = NULL;
-	return result;
+	return bb_environment_new(
+		list_make2(psprintf(BB_REDO_ENVIRONMENT "=%d %d", MyProcPid,
+							setup->seccomp),
+				   psprintf("LD_PRELOAD=%s", setup->installation.library)));
 }
 
 /*
@@ -124,8 +56,12 @@ make_environment(const BbRedoSetup *setup)
 static bool
 start(BbRedoProcess *process, const BbRedoSetup *setup)
 {
-	char	   *arguments[] = {my_exec_path,	 "--single", "-D",
-							   process->scratch, "postgres", NULL};
+	char	   *arguments[] = {setup->installation.postgres,
+							   "--single",
+							   "-D",
+							   process->scratch,
+							   "postgres",
+							   NULL};
 	char	  **environment = make_environment(setup);
 	int			sockets[2] = {-1, -1};
 	int			pipes[2] = {-1, -1};
@@ -185,6 +121,7 @@ bb_redo_process_start(const BbRedoSetup *setup, MemoryContext context)
 	BbRedoProcess *process = MemoryContextAllocZero(context,
 													sizeof(BbRedoProcess));
 
+	process->major = setup->control.major;
 	process->socket = -1;
 	process->log = -1;
 	while (process->external_fds < HELPER_FDS)

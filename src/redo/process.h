@@ -11,36 +11,31 @@
 #ifndef BB_REDO_PROCESS_H
 #define BB_REDO_PROCESS_H
 
-#include "catalog/pg_control.h"
+#include "base/clusterfile.h"
+#include "redo/installation.h"
 #include "redo/protocol.h"
 
 /* What a helper is started with. */
 typedef struct BbRedoSetup
 {
-	ControlFileData control;	   /* of the cluster whose pages it gets */
-	char	   *library;		   /* full path of bbackup's library */
+	BbControl	control; /* of the cluster whose pages it gets */
+	BbRedoInstallation installation;
 	char	   *preload_libraries; /* to load before it */
 	bool		seccomp;
 } BbRedoSetup;
 
 typedef struct BbRedoProcess
 {
-	pid_t		pid;	/* 0: ended */
-	int			socket; /* non-blocking; -1: closed */
-	int			log;	/* its stderr; -1: closed */
+	const BbMajor *major; /* of the cluster */
+	pid_t		pid;	  /* 0: ended */
+	int			socket;	  /* non-blocking; -1: closed */
+	int			log;	  /* its stderr; -1: closed */
 	BbRedoSlate *slate;
 	char	   *scratch; /* its data directory; NULL: removed */
 	int			external_fds;
 	int			exit_status;	  /* as of waitpid(2), once ended */
 	char		last_words[1024]; /* the end of the log, once ended */
 } BbRedoProcess;
-
-/*
- * bb_redo_setup_library - return the full path of bbackup's library.
- *
- * Errors: UNDEFINED_FILE.
- */
-extern char *bb_redo_setup_library(void);
 
 /*
  * bb_redo_process_affordable - are there enough descriptors for one more helper

@@ -3,8 +3,8 @@
  * protocol.h
  *	  The messages between a backend and its redo helper.
  *
- * Both run the same library on the same machine, so structs are sent as they are,
- * each part padded to a multiple of eight bytes:
+ * Both run the same version of the library on the same machine, if perhaps built
+ * for another major version, so structs are sent as they are, each part padded to a multiple of eight bytes:
  *
  *	  helper:	hello
  *	  backend:	{ request { record bytes }*? }*
@@ -120,6 +120,11 @@ typedef struct BbRedoSlate
 		int64		force_align;
 	}			records[BB_REDO_DEPTH];
 } BbRedoSlate;
+
+/* The helper may be of another major version. */
+StaticAssertDecl(offsetof(BbRedoSlate, pages) == 16 &&
+					 sizeof(PGAlignedBlock) == BLCKSZ,
+				 "the slate has the same layout in all of them");
 
 #define BB_REDO_PAD(length) TYPEALIGN(8, length)
 

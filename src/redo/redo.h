@@ -3,8 +3,8 @@
  * redo.h
  *	  Computes pages from page histories, by redo helpers.
  *
- * A redo helper is a stock "postgres --single" of the server's installation with
- * this library preloaded.  The library takes control of the process before it
+ * A redo helper is a stock "postgres --single" of the cluster's major version
+ * (installation.h) with this library preloaded.  The library takes control of the process before it
  * opens a database, locks it down (seccomp: no files, no network), and applies
  * WAL records to one page at a time by the server's rm_redo functions:
  *
@@ -29,6 +29,7 @@
 #ifndef BB_REDO_H
 #define BB_REDO_H
 
+#include "base/clusterfile.h"
 #include "base/reqctx.h"
 #include "layer/history.h"
 
@@ -37,15 +38,14 @@ typedef struct BbRedo BbRedo;
 /*
  * bb_redo_open - create a client of this backend's helpers, for one cluster.
  *
- * "control" is the cluster's ControlFileData as on disk: redo depends on its
+ * "control" is the cluster's control file: redo depends on its major version,
  * checksums, wal_log_hints and WAL segment size.  Helpers that were started for
  * another cluster are replaced.
  *
  * The client is released with CurrentMemoryContext, and its pending requests are
  * discarded.
  */
-extern BbRedo *bb_redo_open(const BbReqCtx *ctx, const void *control,
-							size_t control_length);
+extern BbRedo *bb_redo_open(const BbReqCtx *ctx, const BbControl *control);
 
 /*
  * bb_redo_submit - give a copy of a history to a helper.

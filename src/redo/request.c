@@ -10,6 +10,7 @@
 #include "access/rmgr.h"
 #include "access/xlog_internal.h"
 #include "access/xlogrecord.h"
+#include "base/compat.h"
 #include "redo/request.h"
 
 /*
@@ -93,7 +94,7 @@ check_history(const BbPageHistory *history)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("base image of %s has a wrong length",
 						bb_key_text(&history->key)),
-				 errdetail("It has %u bytes instead of %d; its LSN is %X/%X.",
+				 errdetail("It has %u bytes instead of %d; its LSN is " BB_LSN_FORMAT ".",
 						   history->base_length, BLCKSZ,
 						   LSN_FORMAT_ARGS(history->base_lsn))));
 
@@ -112,7 +113,7 @@ check_history(const BbPageHistory *history)
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("WAL record of %s has a wrong length",
 							bb_key_text(&history->key)),
-					 errdetail("The record that ends at %X/%X claims %u bytes "
+					 errdetail("The record that ends at " BB_LSN_FORMAT " claims %u bytes "
 							   "and has %u.",
 							   LSN_FORMAT_ARGS(change->lsn), claimed,
 							   change->length)));
@@ -229,7 +230,7 @@ bb_redo_request_record_text(const BbRedoRequest *request, uint32 n)
 	place = (const BbRedoRecordHeader *) at;
 	record = (const XLogRecord *) (place + 1);
 
-	if (RmgrIdExists(record->xl_rmid))
+	if (!request->foreign && RmgrIdExists(record->xl_rmid))
 	{
 		RmgrData	rmgr = GetRmgr(record->xl_rmid);
 
@@ -238,7 +239,7 @@ bb_redo_request_record_text(const BbRedoRequest *request, uint32 n)
 	}
 	else
 		what = psprintf("resource manager %d", record->xl_rmid);
-	return psprintf("record %u of %d, %s, which ends at %X/%X",
+	return psprintf("record %u of %d, %s, which ends at " BB_LSN_FORMAT,
 					request->piece_record + n + 1, request->nrecords, what,
 					LSN_FORMAT_ARGS(place->end_lsn));
 }

@@ -37,6 +37,7 @@ typedef struct BbRedoRequest
 	dlist_node	of_queue;  /* until it is done */
 	BbRedoState state;
 	bool		unwanted; /* its client has given it up */
+	bool		foreign;  /* its records are of another major version */
 	ErrorData  *failure;  /* NULL unless it is done without a page */
 
 	uint64		id;

@@ -44,9 +44,6 @@ static const char fixed_settings[] =
 	"fsync = off\n"
 	"full_page_writes = off\n"
 	"huge_pages = off\n"
-#if PG_VERSION_NUM >= 180000
-	"io_method = sync\n"
-#endif
 	"lc_messages = 'C'\n"
 	"log_line_prefix = ''\n"
 	"log_min_messages = fatal\n"
@@ -87,10 +84,12 @@ make_configuration(const BbRedoSetup *setup)
 	initStringInfo(&libraries);
 	if (setup->preload_libraries[0] != '\0')
 		appendStringInfo(&libraries, "%s, ", setup->preload_libraries);
-	appendStringInfo(&libraries, "\"%s\"", setup->library);
+	appendStringInfo(&libraries, "\"%s\"", setup->installation.library);
 
 	initStringInfo(&text);
 	appendStringInfoString(&text, fixed_settings);
+	if (setup->control.major->number >= 18)
+		appendStringInfoString(&text, "io_method = sync\n");
 	appendStringInfo(&text, "wal_log_hints = %s\n",
 					 setup->control.wal_log_hints ? "on" : "off");
 	appendStringInfoString(&text, "shared_preload_libraries = ");
@@ -131,13 +130,14 @@ fill(const char *path, const BbRedoSetup *setup)
 {
 	char		control[PG_CONTROL_FILE_SIZE] = {0};
 	char	   *configuration = make_configuration(setup);
+	char	   *version = psprintf("%d\n", setup->control.major->number);
 
-	memcpy(control, &setup->control, sizeof(ControlFileData));
+	memcpy(control, setup->control.bytes, setup->control.major->control_size);
 	return MakePGDirectory(psprintf("%s/global", path)) == 0 &&
 		MakePGDirectory(psprintf("%s/pg_dynshmem", path)) == 0 &&
 		MakePGDirectory(psprintf("%s/pg_notify", path)) == 0 &&
-		write_file(psprintf("%s/PG_VERSION", path), PG_MAJORVERSION "\n",
-				   strlen(PG_MAJORVERSION "\n")) &&
+		write_file(psprintf("%s/PG_VERSION", path), version,
+				   strlen(version)) &&
 		write_file(psprintf("%s/postgresql.conf", path), configuration,
 				   strlen(configuration)) &&
 		write_file(psprintf("%s/postgresql.auto.conf", path), "", 0) &&

@@ -52,14 +52,14 @@ extern BbSink *bb_sink_directory_new(struct BbTree *tree, mode_t mode);
  * bb_sink_delta_new - write members to the files of a cluster's tree where they
  * differ, and remove files that the backup doesn't have.
  *
- * The tree has to be of a cluster of that system in which no server runs, or
+ * "control" is the control file of the backup.  The tree has to be of a cluster of that system and major version in which no server runs, or
  * one that an interrupted call left.  It has no pg_control from the first
  * member until the end.
  *
  * Errors: OBJECT_NOT_IN_PREREQUISITE_STATE (there is no such cluster).
  */
 extern BbSink *bb_sink_delta_new(struct BbTree *tree, mode_t mode,
-								 uint64 system_identifier);
+								 const struct BbControl *control);
 
 /* What either of the two did. */
 typedef struct BbRestored

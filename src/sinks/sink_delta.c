@@ -62,10 +62,15 @@ report_running(const BbTree *tree)
 					 "the file, which a crash has left.")));
 }
 
-/* Read the control file of that name; false if there is none. */
+/*
+ * Read the control file of that name, of the major version control->major; false
+ * if there is none.
+ */
 static bool
-read_control(const BbTree *tree, const char *path, ControlFileData *control)
+read_control(const BbTree *tree, const char *path, BbControl *control)
 {
+	const BbMajor *major = control->major;
+	uint8		data[BB_CONTROL_SIZE_MAX];
 	BbFd	   *fd = bb_tree_open_file(tree, path, O_RDONLY);
 	ssize_t		length;
 
@@ -73,7 +78,7 @@ read_control(const BbTree *tree, const char *path, ControlFileData *control)
 		return false;
 	length = fd == NULL
 		? -1
-		: pg_pread(bb_fd_number(fd), control, sizeof(*control), 0);
+		: pg_pread(bb_fd_number(fd), data, major->control_size, 0);
 	if (length < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -81,20 +86,23 @@ read_control(const BbTree *tree, const char *path, ControlFileData *control)
 						bb_tree_full_path(tree, path))));
 	(void) bb_fd_close(fd);
 
-	if (length != sizeof(*control) || control->crc != bb_control_crc(control))
+	if (length == major->control_size)
+		bb_control_read(major, data, control);
+	if (length != major->control_size ||
+		control->crc != bb_control_crc(major, data))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" is not a control file of PostgreSQL %d",
-						bb_tree_full_path(tree, path), PG_VERSION_NUM / 10000),
+						bb_tree_full_path(tree, path), major->number),
 				 errhint("Restore into an empty directory.")));
 	return true;
 }
 
 static void
-check_system(DeltaSink *delta, uint64 system_identifier)
+check_system(DeltaSink *delta, const BbControl *ours)
 {
 	const char *directory = delta->base.tree->root->path;
-	ControlFileData control;
+	BbControl	control = {.major = ours->major};
 
 	if (!read_control(delta->base.tree, XLOG_CONTROL_FILE, &control))
 	{
@@ -107,14 +115,15 @@ check_system(DeltaSink *delta, uint64 system_identifier)
 					 errdetail("It has no file " XLOG_CONTROL_FILE "."),
 					 errhint("Restore into an empty directory.")));
 	}
-	if (control.system_identifier != system_identifier)
+	if (control.system_identifier != ours->system_identifier)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("data directory \"%s\" is from a different database system",
 						directory),
 				 errdetail("Its system identifier is " UINT64_FORMAT
 						   ", that of the backup " UINT64_FORMAT ".",
-						   control.system_identifier, system_identifier)));
+						   control.system_identifier,
+						   ours->system_identifier)));
 }
 
 /* ---- members ---- */
@@ -288,7 +297,7 @@ static const BbSinkOps delta_ops = {
 };
 
 BbSink *
-bb_sink_delta_new(BbTree *tree, mode_t mode, uint64 system_identifier)
+bb_sink_delta_new(BbTree *tree, mode_t mode, const BbControl *control)
 {
 	DeltaSink  *delta = palloc0(sizeof(DeltaSink));
 
@@ -296,6 +305,6 @@ bb_sink_delta_new(BbTree *tree, mode_t mode, uint64 system_identifier)
 	delta->mode = mode;
 	if (is_running(tree))
 		report_running(tree);
-	check_system(delta, system_identifier);
+	check_system(delta, control);
 	return &delta->base.base;
 }

@@ -16,6 +16,7 @@
 #include "sinks/stages.h"
 #include "storage/latch.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #define SAMPLES_PER_SECOND 8
 

@@ -56,4 +56,25 @@ extern bool bb_sink_manifest_next(BbSink *sink, const uint8 **data,
 /* bb_sink_throttle_new - pass on at most max_rate kB/s. */
 extern BbSink *bb_sink_throttle_new(BbSink *next, int max_rate);
 
+/*
+ * bb_sink_check_new - check the pages of relations, and drop what passes if
+ * there is no next sink.
+ *
+ * "checksums": the cluster has data checksums.  "lsn": the LSN of the backup.
+ * Between members and files only, not behind a sink that makes archives.
+ *
+ * Errors: DATA_CORRUPTED (a page that no server has written).
+ */
+extern BbSink *bb_sink_check_new(BbSink *next, bool checksums, XLogRecPtr lsn);
+
+/* What has passed so far. */
+typedef struct BbChecked
+{
+	uint64		files;
+	uint64		bytes;
+	uint64		pages; /* of relations, each checked */
+} BbChecked;
+
+extern BbChecked bb_sink_check_result(const BbSink *sink);
+
 #endif /* BB_STAGES_H */

@@ -10,8 +10,11 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "miscadmin.h"
 #include "stats/jobs.h"
+#include "stats/jobs_internal.h"
 #include "stats/shared_internal.h"
 #include "utils/timestamp.h"
 
@@ -117,9 +120,8 @@ is_place(const BbJobTimeline *timeline, const BbJobPlace *place)
 		strcmp(timeline->place.timeline, place->timeline) == 0;
 }
 
-/* Returns the timeline, or NULL. */
-static BbJobTimeline *
-find(const BbJobPlace *place)
+BbJobTimeline *
+bb_jobs_find(const BbJobPlace *place)
 {
 	for (int i = 0; i < table->ntimelines; i++)
 	{
@@ -129,11 +131,10 @@ find(const BbJobPlace *place)
 	return NULL;
 }
 
-/* Returns the timeline, a new one if it isn't known. */
-static BbJobTimeline *
-find_or_add(const BbJobPlace *place)
+BbJobTimeline *
+bb_jobs_find_or_add(const BbJobPlace *place)
 {
-	BbJobTimeline *timeline = find(place);
+	BbJobTimeline *timeline = bb_jobs_find(place);
 
 	if (timeline == NULL)
 	{
@@ -154,8 +155,8 @@ find_or_add(const BbJobPlace *place)
 	return timeline;
 }
 
-static void
-lock(LWLockMode mode)
+void
+bb_jobs_lock(LWLockMode mode)
 {
 	bb_stats_need();
 	bb_stats_lock(mode);
@@ -167,8 +168,8 @@ bb_jobs_seen_end(const BbJobPlace *place)
 	const BbJobTimeline *timeline;
 	XLogRecPtr	end = InvalidXLogRecPtr;
 
-	lock(LW_SHARED);
-	timeline = find(place);
+	bb_jobs_lock(LW_SHARED);
+	timeline = bb_jobs_find(place);
 	if (timeline != NULL)
 		end = timeline->debt.end_lsn;
 	bb_stats_unlock();
@@ -180,17 +181,25 @@ bb_jobs_look(const BbJobPlace *place, const BbJobDebt *debt, BbJobState state)
 {
 	BbJobTimeline *timeline;
 
-	lock(LW_EXCLUSIVE);
-	timeline = find_or_add(place);
+	bb_jobs_lock(LW_EXCLUSIVE);
+	timeline = bb_jobs_find_or_add(place);
 	if (debt != NULL)
 	{
 		timeline->bytes_ingested += debt->new_bytes;
 		timeline->debt = *debt;
 	}
-	timeline->state = state == BB_JOBS_IDLE && timeline->failed_at != 0
+	timeline->state = (state == BB_JOBS_IDLE ||
+					   state == BB_JOBS_OTHER_VERSION) &&
+			timeline->failed_at != 0
 		? BB_JOBS_WAITING
 		: state;
 	bb_stats_unlock();
+}
+
+bool
+bb_jobs_pause_is_over(TimestampTz retry_at, TimestampTz now)
+{
+	return retry_at <= now || retry_at > now + LAST_PAUSE_S * USECS_PER_SEC;
 }
 
 bool
@@ -199,10 +208,11 @@ bb_jobs_may_run(const BbJobPlace *place, int kind)
 	const BbJobTimeline *timeline;
 	bool		may = true;
 
-	lock(LW_SHARED);
-	timeline = find(place);
+	bb_jobs_lock(LW_SHARED);
+	timeline = bb_jobs_find(place);
 	if (timeline != NULL)
-		may = timeline->retry_at[kind] <= GetCurrentTimestamp();
+		may = bb_jobs_pause_is_over(timeline->retry_at[kind],
+									GetCurrentTimestamp());
 	bb_stats_unlock();
 	return may;
 }
@@ -212,8 +222,8 @@ bb_jobs_forget(const BbJobPlace *place)
 {
 	BbJobTimeline *timeline;
 
-	lock(LW_EXCLUSIVE);
-	timeline = find(place);
+	bb_jobs_lock(LW_EXCLUSIVE);
+	timeline = bb_jobs_find(place);
 	if (timeline != NULL)
 		memset(timeline, 0, sizeof(*timeline));
 	bb_stats_unlock();
@@ -235,7 +245,7 @@ is_among(const char *name, const List *names)
 void
 bb_jobs_forget_others(const char *store, const List *names)
 {
-	lock(LW_EXCLUSIVE);
+	bb_jobs_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < table->ntimelines; i++)
 	{
 		const BbJobPlace *place = &timelines[i].place;
@@ -249,6 +259,48 @@ bb_jobs_forget_others(const char *store, const List *names)
 	bb_stats_unlock();
 }
 
+void
+bb_jobs_forget_stores(const List *names)
+{
+	bb_jobs_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < table->ntimelines; i++)
+	{
+		const BbJobPlace *place = &timelines[i].place;
+
+		if (place->database == MyDatabaseId && !is_among(place->store, names))
+			memset(&timelines[i], 0, sizeof(timelines[i]));
+	}
+	bb_stats_unlock();
+}
+
+static int64
+boot_seconds(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+bool
+bb_jobs_waited(const BbJobPlace *place, uint64 what, int64 seconds)
+{
+	BbJobTimeline *timeline;
+	bool		waited;
+
+	bb_jobs_lock(LW_EXCLUSIVE);
+	timeline = bb_jobs_find(place);
+	if (timeline != NULL && timeline->waiting != what)
+	{
+		timeline->waiting = what;
+		timeline->waiting_since = boot_seconds();
+	}
+	waited = timeline != NULL && what != 0 &&
+		boot_seconds() - timeline->waiting_since >= seconds;
+	bb_stats_unlock();
+	return waited;
+}
+
 List *
 bb_jobs_barren(const BbJobPlace *place)
 {
@@ -258,8 +310,8 @@ bb_jobs_barren(const BbJobPlace *place)
 	int			n = 0;
 	List	   *ranges = NIL;
 
-	lock(LW_SHARED);
-	timeline = find(place);
+	bb_jobs_lock(LW_SHARED);
+	timeline = bb_jobs_find(place);
 	for (int i = 0; timeline != NULL && i < BB_JOB_BARREN_MAX; i++)
 	{
 		if (timeline->barren[i].found_at > since)
@@ -277,8 +329,8 @@ bb_jobs_note_barren(const BbJobPlace *place, const BbKeyRange *keys)
 	BbJobTimeline *timeline;
 	int			oldest = 0;
 
-	lock(LW_EXCLUSIVE);
-	timeline = find_or_add(place);
+	bb_jobs_lock(LW_EXCLUSIVE);
+	timeline = bb_jobs_find_or_add(place);
 	for (int i = 1; i < BB_JOB_BARREN_MAX; i++)
 	{
 		if (timeline->barren[i].found_at < timeline->barren[oldest].found_at)
@@ -302,16 +354,16 @@ bb_jobs_begin(BbJob *job)
 	job->started_at = GetCurrentTimestamp();
 	job->ended_at = 0;
 
-	lock(LW_EXCLUSIVE);
+	bb_jobs_lock(LW_EXCLUSIVE);
 	job->id = ++table->last_id;
-	timeline = find_or_add(&job->place);
+	timeline = bb_jobs_find_or_add(&job->place);
 	timeline->state = BB_JOBS_RUNNING;
 	timeline->kind = job->kind;
 	bb_stats_unlock();
 }
 
-static TimestampTz
-pause_after(int failures, TimestampTz now)
+TimestampTz
+bb_jobs_pause_after(int failures, TimestampTz now)
 {
 	int64		pause_s = FIRST_PAUSE_S;
 
@@ -325,14 +377,16 @@ static bool
 note_failure(BbJobTimeline *timeline, const BbJob *job)
 {
 	bool		another = timeline->failed_at == 0 ||
-		timeline->failed_kind != job->kind ||
 		timeline->sqlstate != job->sqlstate ||
 		strcmp(timeline->message, job->message) != 0;
 
 	timeline->failed_jobs++;
-	timeline->failures[job->kind]++;
-	timeline->retry_at[job->kind] = pause_after(timeline->failures[job->kind],
-												job->ended_at);
+	if (!job->fault_noted)
+	{
+		timeline->failures[job->kind]++;
+		timeline->retry_at[job->kind] =
+			bb_jobs_pause_after(timeline->failures[job->kind], job->ended_at);
+	}
 	timeline->failed_at = job->ended_at;
 	timeline->failed_kind = job->kind;
 	timeline->sqlstate = job->sqlstate;
@@ -341,19 +395,35 @@ note_failure(BbJobTimeline *timeline, const BbJob *job)
 	return another;
 }
 
+static bool
+has_fault(const BbJobTimeline *timeline, int kind)
+{
+	for (int i = 0; i < BB_JOB_FAULTS_MAX; i++)
+	{
+		if (timeline->faults[i].failures > 0 &&
+			timeline->faults[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+/* A job that had to leave something out doesn't make the others work again. */
 static void
 note_success(BbJobTimeline *timeline, const BbJob *job)
 {
 	timeline->failures[job->kind] = 0;
 	timeline->retry_at[job->kind] = 0;
-	if (timeline->failed_at != 0 && timeline->failed_kind == job->kind)
+	if (timeline->failed_at != 0 && timeline->failed_kind == job->kind &&
+		!has_fault(timeline, job->kind))
 	{
 		timeline->failed_at = 0;
 		timeline->sqlstate = 0;
 		timeline->message[0] = '\0';
 	}
-	timeline->state = timeline->failed_at != 0 ? BB_JOBS_WAITING
-											   : BB_JOBS_IDLE;
+	if (timeline->state == BB_JOBS_RUNNING ||
+		timeline->state == BB_JOBS_WAITING)
+		timeline->state = timeline->failed_at != 0 ? BB_JOBS_WAITING
+												   : BB_JOBS_IDLE;
 }
 
 void
@@ -362,8 +432,8 @@ bb_jobs_overcome(const BbJobPlace *place, int kind)
 	const BbJob job = {.kind = kind};
 	BbJobTimeline *timeline;
 
-	lock(LW_EXCLUSIVE);
-	timeline = find(place);
+	bb_jobs_lock(LW_EXCLUSIVE);
+	timeline = bb_jobs_find(place);
 	if (timeline != NULL)
 		note_success(timeline, &job);
 	bb_stats_unlock();
@@ -376,9 +446,9 @@ bb_jobs_end(BbJob *job)
 	bool		another = false;
 
 	job->ended_at = GetCurrentTimestamp();
-	lock(LW_EXCLUSIVE);
+	bb_jobs_lock(LW_EXCLUSIVE);
 	ring[table->ended++ % table->ring_size] = *job;
-	timeline = find_or_add(&job->place);
+	timeline = bb_jobs_find_or_add(&job->place);
 	timeline->jobs++;
 	timeline->kind = job->kind;
 	timeline->job_at = job->ended_at;

@@ -10,7 +10,8 @@
  * A job that fails gets a pause before the next attempt, which grows with each
  * failure in a row from 10 s to an hour.  Each kind of job has a pause of its
  * own: a disk that is too full for a merge doesn't keep objects from being
- * removed.
+ * removed.  A job that failed because of a broken layer, or of some keys, has none:
+ * these are noted (jobfaults.h), and jobs that don't need them go on.
  *
  * The kinds of jobs are numbers here; the room upkeep knows their names.
  *
@@ -30,6 +31,7 @@
 
 #define BB_JOB_KINDS_MAX 12
 #define BB_JOB_BARREN_MAX 16
+#define BB_JOB_FAULTS_MAX 16
 #define BB_JOB_TIMELINE_SIZE 64
 #define BB_JOB_WHY_SIZE 128
 #define BB_JOB_MESSAGE_SIZE 256
@@ -64,7 +66,20 @@ typedef struct BbJob
 	uint64		bytes_written;
 	int			sqlstate; /* 0: it succeeded; QUERY_CANCELED is no failure */
 	char		message[BB_JOB_MESSAGE_SIZE];
+	bool		fault_noted; /* its error is that of a BbJobFault, which has
+							  * the pause */
 } BbJob;
+
+/* What jobs of a kind failed of, and what is left out since then. */
+typedef struct BbJobFault
+{
+	int			kind;  /* of the job */
+	uint64		layer; /* the file_id of a layer that can't be read; 0: none */
+	BbKeyRange	keys;  /* if there is none: the keys of the job */
+	int			failures; /* in a row; 0: this place is free */
+	TimestampTz noted_at; /* the last one */
+	TimestampTz retry_at;
+} BbJobFault;
 
 /* What a timeline looks like to upkeep. */
 typedef struct BbJobDebt
@@ -81,10 +96,14 @@ typedef struct BbJobDebt
 
 typedef enum BbJobState
 {
-	BB_JOBS_IDLE,	 /* nothing to do, at the last visit */
-	BB_JOBS_RUNNING, /* a job runs */
-	BB_JOBS_WAITING, /* a job failed; it has a pause */
-	BB_JOBS_BUSY	 /* another process takes care of it */
+	BB_JOBS_IDLE,		  /* nothing to do, at the last visit */
+	BB_JOBS_RUNNING,	  /* a job runs */
+	BB_JOBS_WAITING,	  /* a job failed; it has a pause */
+	BB_JOBS_BUSY,		  /* another process takes care of it */
+	BB_JOBS_COPY,		  /* it is a copy, which nobody changes here */
+	BB_JOBS_INCOMPLETE,	  /* its import isn't complete */
+	BB_JOBS_OTHER_VERSION /* idle; but images take redo helpers of another
+						   * major version */
 } BbJobState;
 
 typedef struct BbJobTimeline
@@ -110,7 +129,10 @@ typedef struct BbJobTimeline
 		BbKeyRange	keys;
 		TimestampTz found_at; /* 0: none */
 	}			barren[BB_JOB_BARREN_MAX];
-	TimestampTz failed_at; /* 0: no error, or it has been overcome */
+	BbJobFault	faults[BB_JOB_FAULTS_MAX];
+	uint64		waiting;	   /* see bb_jobs_waited; 0: nothing */
+	int64		waiting_since; /* seconds of the clock that can't be set */
+	TimestampTz failed_at;	   /* 0: no error, or it has been overcome */
 	int			failed_kind;
 	int			sqlstate;
 	char		message[BB_JOB_MESSAGE_SIZE];
@@ -126,6 +148,13 @@ extern XLogRecPtr bb_jobs_seen_end(const BbJobPlace *place);
 extern void bb_jobs_look(const BbJobPlace *place, const BbJobDebt *debt,
 						 BbJobState state);
 
+/*
+ * bb_jobs_pause_is_over - is a pause over that ends at "retry_at"?
+ *
+ * No pause is that long if the clock has been set back; then it's over.
+ */
+extern bool bb_jobs_pause_is_over(TimestampTz retry_at, TimestampTz now);
+
 /* bb_jobs_may_run - is the pause of this kind of job over? */
 extern bool bb_jobs_may_run(const BbJobPlace *place, int kind);
 
@@ -139,6 +168,15 @@ extern bool bb_jobs_may_run(const BbJobPlace *place, int kind);
 extern List *bb_jobs_barren(const BbJobPlace *place);
 extern void bb_jobs_note_barren(const BbJobPlace *place,
 								const BbKeyRange *keys);
+
+/*
+ * bb_jobs_waited - has "what" been there for so many seconds?
+ *
+ * Each call notes what is there now: 0 is nothing, and anything new begins to
+ * wait.  The seconds are those of a clock that can't be set.
+ */
+extern bool bb_jobs_waited(const BbJobPlace *place, uint64 what,
+						   int64 seconds);
 
 /*
  * bb_jobs_begin - a job of job->place, kind, lsn and why begins; sets its other
@@ -169,6 +207,12 @@ extern void bb_jobs_forget(const BbJobPlace *place);
  * this database that aren't among these names.
  */
 extern void bb_jobs_forget_others(const char *store, const List *names);
+
+/*
+ * bb_jobs_forget_stores - drop what is known of page stores of this database
+ * other than these (char *).
+ */
+extern void bb_jobs_forget_stores(const List *names);
 
 /* Return BbJobs, oldest first, and BbJobTimelines, palloc'd. */
 extern List *bb_jobs_fetch(void);

@@ -20,6 +20,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 /* Returns the schema of an extension.  (get_extension_schema, static in 15) */
 static Oid
@@ -77,4 +78,26 @@ bb_extension_table_open(const char *name, int columns, LOCKMODE lock)
 						"\" does not exist",
 						name)));
 	return table;
+}
+
+List *
+bb_extension_table_rows(const char *name, int columns,
+						void *(*read_row) (HeapTuple row, TupleDesc desc))
+{
+	Relation	table = bb_extension_table_try(name, columns, AccessShareLock);
+	List	   *rows = NIL;
+	Snapshot	snapshot;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	if (table == NULL)
+		return NIL;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+		rows = lappend(rows, read_row(row, RelationGetDescr(table)));
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(table, AccessShareLock);
+	return rows;
 }

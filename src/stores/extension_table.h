@@ -11,6 +11,9 @@
 #ifndef BB_EXTENSION_TABLE_H
 #define BB_EXTENSION_TABLE_H
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
@@ -28,5 +31,17 @@ extern Relation bb_extension_table_try(const char *name, int columns,
 									   LOCKMODE lock);
 extern Relation bb_extension_table_open(const char *name, int columns,
 										LOCKMODE lock);
+
+/*
+ * bb_extension_table_rows - return what read_row makes of each row, palloc'd.
+ *
+ * Rows are read as committed last, whatever the transaction's snapshot.  There
+ * are none if there is no such table.
+ *
+ * REQUIRES: a transaction.
+ */
+extern List *bb_extension_table_rows(const char *name, int columns,
+									 void *(*read_row) (HeapTuple row,
+														TupleDesc desc));
 
 #endif /* BB_EXTENSION_TABLE_H */

@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -16,7 +15,6 @@
 #include "stores/replicating.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #define TABLE "bb_replicating"
 
@@ -29,7 +27,7 @@ enum
 	COLUMNS
 };
 
-static BbReplicating *
+static void *
 replicating_of(HeapTuple row, TupleDesc desc)
 {
 	BbReplicating *replicating = palloc0(sizeof(BbReplicating));
@@ -50,29 +48,14 @@ replicating_of(HeapTuple row, TupleDesc desc)
 List *
 bb_replicating_all(void)
 {
-	Relation	table = bb_extension_table_try(TABLE, COLUMNS,
-											   AccessShareLock);
-	List	   *all = NIL;
-	Snapshot	snapshot;
-	SysScanDesc scan;
-	HeapTuple	row;
-
-	if (table == NULL)
-		return NIL;
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
-		all = lappend(all, replicating_of(row, RelationGetDescr(table)));
-	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(table, AccessShareLock);
-	return all;
+	return bb_extension_table_rows(TABLE, COLUMNS, replicating_of);
 }
 
-BbReplicating *
-bb_replicating_find(const char *timeline, const char *from_store,
-					const char *to_store)
+/* The rows of a timeline with that from_store and to_store; NULL: with any. */
+static List *
+rows_of(const char *timeline, const char *from_store, const char *to_store)
 {
+	List	   *rows = NIL;
 	ListCell   *cell;
 
 	foreach(cell, bb_replicating_all())
@@ -80,11 +63,32 @@ bb_replicating_find(const char *timeline, const char *from_store,
 		BbReplicating *row = lfirst(cell);
 
 		if (strcmp(row->timeline, timeline) == 0 &&
-			strcmp(row->from_store, from_store) == 0 &&
-			strcmp(row->to_store, to_store) == 0)
-			return row;
+			(from_store == NULL || strcmp(row->from_store, from_store) == 0) &&
+			(to_store == NULL || strcmp(row->to_store, to_store) == 0))
+			rows = lappend(rows, row);
 	}
-	return NULL;
+	return rows;
+}
+
+BbReplicating *
+bb_replicating_find(const char *timeline, const char *from_store,
+					const char *to_store)
+{
+	List	   *rows = rows_of(timeline, from_store, to_store);
+
+	return rows != NIL ? linitial(rows) : NULL;
+}
+
+List *
+bb_replicating_from(const char *store, const char *timeline)
+{
+	return rows_of(timeline, store, NULL);
+}
+
+List *
+bb_replicating_to(const char *store, const char *timeline)
+{
+	return rows_of(timeline, NULL, store);
 }
 
 void

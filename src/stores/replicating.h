@@ -35,6 +35,13 @@ extern BbReplicating *bb_replicating_find(const char *timeline,
 										  const char *from_store,
 										  const char *to_store);
 
+/*
+ * bb_replicating_from, bb_replicating_to - return the rows (BbReplicating *) of
+ * copies of a timeline that a page store has, or of those that are made in it.
+ */
+extern List *bb_replicating_from(const char *store, const char *timeline);
+extern List *bb_replicating_to(const char *store, const char *timeline);
+
 extern void bb_replicating_add(const BbReplicating *replicating);
 extern void bb_replicating_remove(const BbReplicating *replicating);
 

@@ -36,6 +36,7 @@ typedef struct BbSource
 	const char *name;
 	BbConfirm	confirm;
 	const char *wal_directory;	  /* an archive of its WAL, or NULL */
+	const char *restore_command;  /* that fetches from one, or NULL */
 	const char *application_name; /* by which the source knows us */
 	BbReplTarget target;
 } BbSource;

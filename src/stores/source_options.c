@@ -20,6 +20,7 @@
 #include "libpq-fe.h"
 #include "miscadmin.h"
 #include "stores/call.h"
+#include "stores/option_value.h"
 #include "stores/source_options.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -27,6 +28,7 @@
 
 #define BB_OPTION_CONFIRM "confirm"
 #define BB_OPTION_WAL_DIRECTORY "wal_directory"
+#define BB_OPTION_RESTORE_COMMAND "restore_command"
 #define BB_OPTION_PASSWORD_REQUIRED "password_required"
 
 #define DEFAULT_APPLICATION_NAME "bbackup"
@@ -178,6 +180,15 @@ check_wal_directory(const char *name, const char *value)
 }
 
 static void
+check_restore_command(const char *name, const char *value)
+{
+	check_text(name, value);
+	bb_call_need_role(ROLE_PG_EXECUTE_SERVER_PROGRAM,
+					  "pg_execute_server_program",
+					  psprintf("set the option \"%s\" of a source", name));
+}
+
+static void
 need_superuser(const char *name)
 {
 	if (!superuser())
@@ -258,6 +269,7 @@ static const SourceOption all_options[] = {
 	{"application_name", SERVER, false, check_text},
 	{BB_OPTION_CONFIRM, SERVER, true, check_confirm},
 	{BB_OPTION_WAL_DIRECTORY, SERVER, true, check_wal_directory},
+	{BB_OPTION_RESTORE_COMMAND, SERVER, true, check_restore_command},
 	{"user", MAPPING, false, check_text},
 	{"password", MAPPING, false, check_secret},
 	{"passfile", MAPPING, false, check_identity},
@@ -356,22 +368,6 @@ bb_sourceoptions_check(List *options, Oid catalog)
 
 /* ---- using options ---- */
 
-/* Return the value of an option; NULL if it is not set. */
-static const char *
-option_of(List *options, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, options)
-	{
-		DefElem	   *option = lfirst(cell);
-
-		if (strcmp(option->defname, name) == 0)
-			return defGetString(option);
-	}
-	return NULL;
-}
-
 static bool
 has_mapping(Oid user, Oid server)
 {
@@ -402,7 +398,7 @@ mapping_of(const ForeignServer *server)
 static bool
 needs_password(List *mapping)
 {
-	const char *value = option_of(mapping, BB_OPTION_PASSWORD_REQUIRED);
+	const char *value = bb_option_value(mapping, BB_OPTION_PASSWORD_REQUIRED);
 	bool		required = true;
 
 	if (superuser())
@@ -416,7 +412,7 @@ needs_password(List *mapping)
 static void
 check_password(const ForeignServer *server, List *mapping)
 {
-	const char *password = option_of(mapping, "password");
+	const char *password = bb_option_value(mapping, "password");
 
 	/* to libpq, an empty one is none */
 	if (password == NULL || password[0] == '\0')
@@ -436,7 +432,7 @@ add_options(BbReplTarget *target, int n, List *options)
 {
 	for (int i = 0; i < lengthof(all_options); i++)
 	{
-		const char *value = option_of(options, all_options[i].name);
+		const char *value = bb_option_value(options, all_options[i].name);
 
 		if (value == NULL || all_options[i].ours)
 			continue;
@@ -450,7 +446,7 @@ void
 bb_sourceoptions_of(const ForeignServer *server, BbSource *source)
 {
 	List	   *mapping = mapping_of(server);
-	const char *confirm = option_of(server->options, BB_OPTION_CONFIRM);
+	const char *confirm = bb_option_value(server->options, BB_OPTION_CONFIRM);
 	BbReplTarget *target = &source->target;
 	/* the options of both, what is set here, and NULL */
 	int			size = lengthof(all_options) + 10;
@@ -459,9 +455,12 @@ bb_sourceoptions_of(const ForeignServer *server, BbSource *source)
 	source->confirm = confirm != NULL && strcmp(confirm, "spool") == 0
 		? BB_CONFIRM_SPOOL
 		: BB_CONFIRM_STORE;
-	source->wal_directory = option_of(server->options,
-									  BB_OPTION_WAL_DIRECTORY);
-	source->application_name = option_of(server->options, "application_name");
+	source->wal_directory = bb_option_value(server->options,
+											BB_OPTION_WAL_DIRECTORY);
+	source->restore_command = bb_option_value(server->options,
+											  BB_OPTION_RESTORE_COMMAND);
+	source->application_name = bb_option_value(server->options,
+											   "application_name");
 	if (source->application_name == NULL)
 		source->application_name = DEFAULT_APPLICATION_NAME;
 

@@ -4,7 +4,7 @@
  *	  The options of sources: servers that are imported and followed.
  *
  *	  foreign server   where the source is, how the connection is secured,
- *					   confirm, wal_directory
+ *					   confirm, wal_directory, restore_command
  *	  user mapping	   who connects, and by which secret
  *
  * Nearly all are libpq's, and are passed on to it.  What this room decides

@@ -16,6 +16,7 @@
 #include "stores/store_options.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 BbStoreAccess
 bb_store_access(const BbReqCtx *ctx, const char *name, const char *timeline)
@@ -99,15 +100,32 @@ struct BbKeptStore
 	bool		in_use;	   /* by a call that hasn't released it */
 	const char *identity;
 	BbPageStore *store;
+	TimestampTz looked_at; /* when it was current */
 };
 
+/* Is the store what it would be if it were opened now, or up to max_age_ms ago? */
 static bool
-may_use(const BbReqCtx *ctx, const BbKeptStore *kept, const char *identity,
-		const char *timeline)
+is_current(const BbReqCtx *ctx, BbKeptStore *kept, int max_age_ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* a clock may have been set back */
+	if (max_age_ms > 0 && now >= kept->looked_at &&
+		!TimestampDifferenceExceeds(kept->looked_at, now, max_age_ms))
+		return true;
+	if (!bb_pagestore_is_current(ctx, kept->store))
+		return false;
+	kept->looked_at = now;
+	return true;
+}
+
+static bool
+may_use(const BbReqCtx *ctx, BbKeptStore *kept, const char *identity,
+		const char *timeline, int max_age_ms)
 {
 	return !kept->in_use && strcmp(kept->identity, identity) == 0 &&
 		strcmp(bb_pagestore_info(kept->store)->timeline, timeline) == 0 &&
-		bb_pagestore_is_current(ctx, kept->store);
+		is_current(ctx, kept, max_age_ms);
 }
 
 /* An error leaves nothing in "parent", which may outlive many failed calls. */
@@ -119,11 +137,12 @@ keep(const BbReqCtx *ctx, MemoryContext parent, const char *server,
 												  "bbackup kept page store",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	BbKeptStore *kept = palloc(sizeof(BbKeptStore));
+	BbKeptStore *kept = palloc0(sizeof(BbKeptStore));
 	BbStoreAccess access = bb_store_access(ctx, server, timeline);
 
 	kept->context = context;
 	kept->identity = access.identity;
+	kept->looked_at = GetCurrentTimestamp();
 	kept->store = bb_store_timeline_of(ctx, &access, timeline);
 	MemoryContextSetParent(context, parent);
 	MemoryContextSwitchTo(old);
@@ -135,14 +154,26 @@ bb_keptstore_open(const BbReqCtx *ctx, BbKeptStore **kept,
 				  MemoryContext context, const char *server,
 				  const char *timeline)
 {
+	bool		opened;
+
+	return bb_keptstore_open_for(ctx, kept, context, server, timeline, 0,
+								 &opened);
+}
+
+BbPageStore *
+bb_keptstore_open_for(const BbReqCtx *ctx, BbKeptStore **kept,
+					  MemoryContext context, const char *server,
+					  const char *timeline, int max_age_ms, bool *opened)
+{
 	const char *identity = bb_store_access(ctx, server, timeline).identity;
 
-	if (*kept != NULL && !may_use(ctx, *kept, identity, timeline))
+	if (*kept != NULL && !may_use(ctx, *kept, identity, timeline, max_age_ms))
 	{
 		MemoryContextDelete((*kept)->context);
 		*kept = NULL;
 	}
-	if (*kept == NULL)
+	*opened = *kept == NULL;
+	if (*opened)
 		*kept = keep(ctx, context, server, timeline);
 	(*kept)->in_use = true;
 	return (*kept)->store;

@@ -83,6 +83,17 @@ extern BbPageStore *bb_keptstore_open(const BbReqCtx *ctx, BbKeptStore **kept,
 									  const char *server,
 									  const char *timeline);
 
+/*
+ * bb_keptstore_open_for - the same for a caller that doesn't need the newest state:
+ * whether the timeline is still the same is only looked up if that was done more
+ * than max_age_ms ago.
+ *
+ * *opened says that a new store was opened; what refers to the old one is void.
+ */
+extern BbPageStore *bb_keptstore_open_for(
+	const BbReqCtx *ctx, BbKeptStore **kept, MemoryContext context,
+	const char *server, const char *timeline, int max_age_ms, bool *opened);
+
 /* bb_keptstore_release - the call has ended without an error. */
 extern void bb_keptstore_release(BbKeptStore *kept);
 

@@ -10,6 +10,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "base/caught.h"
 #include "base/compat.h"
 #include "catalog/pg_foreign_server.h"
 #include "foreign/foreign.h"
@@ -17,6 +18,7 @@
 #include "stores/own_server.h"
 #include "stores/store_list.h"
 #include "utils/acl.h"
+#include "utils/memutils.h"
 
 List *
 bb_store_list(void)
@@ -43,27 +45,24 @@ bb_store_list(void)
 	return names;
 }
 
-void
-bb_store_try(const char *server, void (*function) (void *arg), void *arg)
+/*
+ * Read a store; an error of it becomes a WARNING that the store is skipped: one
+ * must not hide the others.
+ */
+static void
+try_store(const char *server,
+		  void (*read_store) (const char *server, void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	PG_TRY();
 	{
-		function(arg);
+		read_store(server, arg);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-		int			category;
+		ErrorData  *error = bb_caught(context);
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-		if (category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
-			category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES))
-			ReThrowError(error);
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("skipping page store \"%s\": %s", server,
@@ -72,4 +71,29 @@ bb_store_try(const char *server, void (*function) (void *arg), void *arg)
 				 error->hint ? errhint("%s", error->hint) : 0));
 	}
 	PG_END_TRY();
+}
+
+void
+bb_store_each(const char *server,
+			  void (*read_store) (const char *server, void *arg), void *arg)
+{
+	MemoryContext context;
+	ListCell   *cell;
+
+	if (server != NULL)
+	{
+		read_store(server, arg);
+		return;
+	}
+	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup store",
+									ALLOCSET_DEFAULT_SIZES);
+	foreach(cell, bb_store_list())
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		try_store(lfirst(cell), read_store, arg);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	MemoryContextDelete(context);
 }

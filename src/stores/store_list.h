@@ -17,12 +17,14 @@
 extern List *bb_store_list(void);
 
 /*
- * bb_store_try - call function(arg), which reads a store; an error of it becomes
- * a WARNING that the store is skipped: one must not hide the others.
+ * bb_store_each - read a store; NULL: all of bb_store_list, each in a memory
+ * context of its own.
  *
- * Errors: QUERY_CANCELED, OUT_OF_MEMORY and the like.
+ * Errors: those of read_store.  With NULL, an error of a store becomes a WARNING
+ * that it is skipped, except QUERY_CANCELED, OUT_OF_MEMORY and the like.
  */
-extern void bb_store_try(const char *server, void (*function) (void *arg),
-						 void *arg);
+extern void bb_store_each(const char *server,
+						  void (*read_store) (const char *server, void *arg),
+						  void *arg);
 
 #endif /* BB_STORE_LIST_H */

@@ -9,6 +9,9 @@
  * servers don't: these keys are the operating system user's, and a foreign
  * server says which host gets them.
  *
+ * The key of an encrypted store is in the mapping, too, or the foreign server
+ * says which file has it, or which command prints it.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_STORE_OPTIONS_H
@@ -25,7 +28,11 @@
  *
  * Setting a URL of a local directory, or a cache directory, lets the server
  * process read and write there, so it requires the privilege to read and to
- * write files of the server (as file_fdw does with its file name).
+ * write files of the server (as file_fdw does with its file name).  A key file
+ * requires the privilege to read them, and a key command that to execute
+ * programs.  So does a role of the machine, with which a user could reach any
+ * bucket that the machine may reach; the check covers each later change of the
+ * foreign server, because all its options are checked.
  *
  * Errors: FDW_INVALID_OPTION_NAME; INVALID_PARAMETER_VALUE;
  * INSUFFICIENT_PRIVILEGE; those of bb_objstore_check_url and

@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * store_timelines.h
- *	  The timelines of a page store, and LSNs in them, as a user names them.
+ *	  The timelines of a page store, and snapshots of them.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_STORE_TIMELINES_H
 #define BB_STORE_TIMELINES_H
 
-#include "datatype/timestamp.h"
 #include "layer/manifest.h"
 #include "pagestore/snapshot.h"
 
@@ -44,15 +43,5 @@ extern BbManifest *bb_store_listed_timeline(const BbReqCtx *ctx,
  */
 extern BbSnapshot bb_store_snapshot(const BbReqCtx *ctx, BbPageStore *store,
 									XLogRecPtr lsn);
-
-/*
- * bb_store_lsn_at - return the LSN where recovery_target_time would stop.
- *
- * Errors: INVALID_PARAMETER_VALUE (in the future of the timeline);
- * OBJECT_NOT_IN_PREREQUISITE_STATE (in its past or in a gap, or it has no
- * commit).
- */
-extern XLogRecPtr bb_store_lsn_at(const BbReqCtx *ctx, BbPageStore *store,
-								  TimestampTz time);
 
 #endif /* BB_STORE_TIMELINES_H */

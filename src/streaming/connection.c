@@ -75,7 +75,7 @@ check_version(const BbReplConnection *connection)
 					   "version %d.",
 					   connection->server.host, theirs / 10000, theirs % 10000,
 					   PG_VERSION_NUM / 10000),
-			 errhint("Use a server of the source's major version.")));
+			 errhint("Use a server of the source's major version: WAL can be read only there. If the source was upgraded, import it there as a new timeline of the same page store, and let bb_set_upgraded_from() note which one it continues.")));
 }
 
 /* Returns a setting that is a number with a unit. */

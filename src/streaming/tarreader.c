@@ -65,7 +65,7 @@ invalid(const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_PROTOCOL_VIOLATION),
-			 errmsg("server sent an invalid tar archive"),
+			 errmsg("invalid tar archive of a base backup"),
 			 errdetail("%s", detail)));
 	pg_unreachable();
 }

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "port/pg_bswap.h"
 #include "storage/latch.h"
 #include "streaming/connection_internal.h"
@@ -115,7 +116,7 @@ bb_walstream_start(const BbReqCtx *ctx, BbReplConnection *connection,
 	appendStringInfoString(&command, "START_REPLICATION ");
 	if (slot != NULL)
 		appendStringInfo(&command, "SLOT %s ", bb_repl_quoted(slot));
-	appendStringInfo(&command, "PHYSICAL %X/%X TIMELINE %u",
+	appendStringInfo(&command, "PHYSICAL " BB_LSN_FORMAT " TIMELINE %u",
 					 LSN_FORMAT_ARGS(lsn), tli);
 	bb_repl_send(ctx, connection, command.data);
 	if (bb_repl_next(ctx, connection, BB_REPL_ANSWER_TIMEOUT) == NULL)
@@ -186,7 +187,8 @@ take_wal(BbReplConnection *connection, const char *data, int length,
 	if (message->lsn != connection->position ||
 		message->lsn + message->length < message->lsn)
 		bb_repl_violation(connection,
-						  "WAL comes from position %X/%X instead of %X/%X.",
+						  "WAL comes from position " BB_LSN_FORMAT
+						  " instead of " BB_LSN_FORMAT ".",
 						  LSN_FORMAT_ARGS(message->lsn),
 						  LSN_FORMAT_ARGS(connection->position));
 	connection->position += message->length;

@@ -7,7 +7,8 @@
  */
 #include "postgres.h"
 
-#include "base/codec.h"
+#include "base/compat.h"
+#include "base/events.h"
 #include "layer/manifest_edit.h"
 #include "timeline/timeline.h"
 #include "utils/memutils.h"
@@ -55,19 +56,19 @@ need_name(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 static void
 set_end_time(const BbReqCtx *ctx, BbTimeline *ancestor, BbManifest *branch)
 {
-	BbKey		key = bb_key_make(BB_KEY_COMMIT_TIME, 0, 0, 0, 0, 0);
+	BbKey		key = bb_event_key(BB_KEY_COMMIT_TIME);
 	const BbManifest *manifest = bb_timeline_manifest(ancestor);
 	const BbGap *gap = bb_gap_before(manifest->gaps, manifest->ngaps,
 									 branch->end_lsn);
+	BbCommit	commit;
 	BbEntry		entry;
 
 	if (gap != NULL && branch->end_lsn != manifest->end_lsn)
 		branch->end_time = gap->until_time;
 	if (branch->end_lsn != manifest->end_lsn &&
 		bb_timeline_get(ctx, ancestor, &key, branch->end_lsn, &entry) &&
-		entry.length == sizeof(TimestampTz))
-		branch->end_time = timestamptz_to_time_t(
-			(TimestampTz) bb_get_le64(entry.value));
+		bb_commit_decode(entry.value, entry.length, &commit))
+		branch->end_time = timestamptz_to_time_t(commit.time);
 }
 
 /* REQUIRES: the locks. */
@@ -83,9 +84,9 @@ make_branch(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	if (!bb_manifest_has_lsn(bb_timeline_manifest(timeline), lsn))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("LSN %X/%X of timeline \"%s\" cannot be read any more",
+				 errmsg("LSN " BB_LSN_FORMAT " of timeline \"%s\" cannot be read any more",
 						LSN_FORMAT_ARGS(lsn), ancestor),
-				 errdetail("It can be read from %X/%X to %X/%X.",
+				 errdetail("It can be read from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(
 							   bb_timeline_manifest(timeline)->start_lsn),
 						   LSN_FORMAT_ARGS(
@@ -100,6 +101,7 @@ make_branch(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	branch.ancestor = pstrdup(ancestor);
 	branch.ancestor_lsn = lsn;
 	branch.ngaps = 0;
+	branch.gaps_forgotten = false;
 	/*
 	 * Pins and points are of the ancestor, and so are its retired layers.  A
 	 * branch of a copy isn't one.
@@ -138,6 +140,7 @@ need_timeline(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 
 	if (bb_manifest_try(ctx, objects, name, &error) == NULL && error == NULL)
 		bb_timeline_report_missing(objects, name);
+	bb_manifest_refuse_newer(error);
 	*broken = error != NULL;
 }
 
@@ -154,6 +157,8 @@ check_not_needed(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	ErrorData  *error;
 	BbManifest *manifest = bb_manifest_try(ctx, objects, other, &error);
 
+	if (!broken)
+		bb_manifest_refuse_newer(error);
 	if (error != NULL && !broken)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "layer/native.h"
 #include "storage/bufpage.h"
 #include "storage/checksum.h"
@@ -45,7 +46,7 @@ check_history(const BbPageHistory *history)
 					 errmsg("history of %s has a change that cannot be "
 							"applied to it",
 							bb_key_text(&history->key)),
-					 errdetail("It is of type %d and ended at %X/%X.",
+					 errdetail("It is of type %d and ended at " BB_LSN_FORMAT ".",
 							   (int) change->type,
 							   LSN_FORMAT_ARGS(change->lsn))));
 	}
@@ -55,7 +56,7 @@ check_history(const BbPageHistory *history)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("history of %s has no base",
 						bb_key_text(&history->key)),
-				 errdetail("The first of its %d changes ended at %X/%X, and "
+				 errdetail("The first of its %d changes ended at " BB_LSN_FORMAT ", and "
 						   "nothing was there before it.",
 						   history->nchanges, LSN_FORMAT_ARGS(first->lsn))));
 

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/clusterfile.h"
+#include "base/compat.h"
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
 
@@ -109,49 +110,47 @@ gather(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 }
 
 /* The control file decides whether redo sets checksums, so it has to agree. */
-static void
-check_control(const BbTimeline *timeline, const uint8 *control, size_t length,
-			  XLogRecPtr lsn)
+static BbControl *
+read_control(const BbTimeline *timeline, const void *data, size_t length,
+			 XLogRecPtr lsn)
 {
 	uint32		version = timeline->manifest->data_checksum_version;
-	char	   *error = bb_control_error(control, length);
-	ControlFileData file;
+	const BbMajor *major = bb_manifest_major(timeline->manifest);
+	BbControl  *control = palloc(sizeof(BbControl));
+	char	   *error = bb_control_error(major, data, length);
 
 	if (error == NULL)
 	{
-		memcpy(&file, control, sizeof(file));
-		if (file.data_checksum_version != version)
+		bb_control_read(major, data, control);
+		if (control->checksum_version != version)
 			error =
 				psprintf("It has data checksums of version %u instead of %u.",
-						 file.data_checksum_version, version);
+						 control->checksum_version, version);
 	}
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("control file of timeline \"%s\" at %X/%X is invalid",
+				 errmsg("control file of timeline \"%s\" at " BB_LSN_FORMAT " is invalid",
 						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn)),
 				 errdetail("%s", error)));
+	return control;
 }
 
-uint8 *
-bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn,
-					size_t *length)
+BbControl *
+bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 {
 	BbKey		key = bb_key_make(BB_KEY_CONTROL_FILE, 0, 0, 0, 0, 0);
 	BbPageHistory history;
-	uint8	   *control;
+	BbControl  *control;
 
 	bb_history_init(&history, CurrentMemoryContext);
 	gather(ctx, timeline, &key, lsn, &history);
 	if (history.base == NULL || history.nchanges > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline \"%s\" has no control file at %X/%X",
+				 errmsg("timeline \"%s\" has no control file at " BB_LSN_FORMAT,
 						timeline->manifest->timeline, LSN_FORMAT_ARGS(lsn))));
-	*length = history.base_length;
-	control = palloc(*length);
-	memcpy(control, history.base, *length);
-	check_control(timeline, control, *length, lsn);
+	control = read_control(timeline, history.base, history.base_length, lsn);
 	bb_history_free(&history);
 	return control;
 }
@@ -161,8 +160,7 @@ static void
 prepare_redo(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 {
 	MemoryContext old;
-	uint8	   *control;
-	size_t		length;
+	BbControl  *control;
 
 	/* a read that was canceled may have left a page to come */
 	if (timeline->redo != NULL && bb_redo_pending(timeline->redo) > 0)
@@ -173,16 +171,16 @@ prepare_redo(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 	/* reading the control file may free the block with the history's base */
 	bb_history_keep_base(&timeline->history);
 	old = MemoryContextSwitchTo(timeline->context);
-	control = bb_timeline_control(ctx, timeline, lsn, &length);
-	if (timeline->redo != NULL && length == timeline->control_length &&
-		memcmp(control, timeline->control, length) == 0)
+	control = bb_timeline_control(ctx, timeline, lsn);
+	if (timeline->redo != NULL &&
+		memcmp(control->bytes, timeline->control->bytes,
+			   sizeof(control->bytes)) == 0)
 		pfree(control);
 	else
 	{
 		timeline->redo = NULL;
-		timeline->redo = bb_redo_open(ctx, control, length);
+		timeline->redo = bb_redo_open(ctx, control);
 		timeline->control = control;
-		timeline->control_length = length;
 	}
 	timeline->redo_lsn = lsn;
 	MemoryContextSwitchTo(old);
@@ -210,34 +208,37 @@ get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 	pg_unreachable();
 }
 
+typedef struct GetStep
+{
+	BbTimeline *timeline;
+	const BbKey *key;
+	XLogRecPtr	lsn;
+	BbEntry	   *entry;
+} GetStep;
+
+static bool
+attempt_get(const BbReqCtx *ctx, void *arg)
+{
+	GetStep	   *step = arg;
+	BbTimeline *timeline = step->timeline;
+
+	bb_timeline_unuse(timeline, timeline->get_view);
+	timeline->get_view = bb_timeline_use(timeline);
+	return get(ctx, timeline, step->key, step->lsn, step->entry);
+}
+
 bool
 bb_timeline_get(const BbReqCtx *ctx, BbTimeline *timeline, const BbKey *key,
 				XLogRecPtr lsn, BbEntry *entry)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool done = false;
-	volatile bool found = false;
+	GetStep		step = {timeline, key, lsn, entry};
 
 	if (timeline->page == NULL)
 	{
 		bb_history_init(&timeline->history, timeline->context);
 		timeline->page = MemoryContextAlloc(timeline->context, BLCKSZ);
 	}
-	for (volatile int tries = 0; !done; tries++)
-	{
-		bb_timeline_unuse(timeline, timeline->get_view);
-		timeline->get_view = bb_timeline_use(timeline);
-		PG_TRY();
-		{
-			found = get(ctx, timeline, key, lsn, entry);
-			done = true;
-		}
-		PG_CATCH();
-		{
-			bb_timeline_recover(ctx, timeline, timeline->get_view, lsn, tries,
-								context);
-		}
-		PG_END_TRY();
-	}
-	return found;
+	return bb_timeline_step(ctx,
+							&(BbTimelineStep){timeline, &timeline->get_view,
+											  lsn, attempt_get, NULL, &step});
 }

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
 
@@ -56,9 +57,9 @@ check_view(const BbTimeline *timeline, const BbTimeline *view, XLogRecPtr lsn)
 	else if (expired || bb_keeps_has_point(&before->keeps, lsn))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("LSN %X/%X of timeline \"%s\" expired while it was read",
+				 errmsg("LSN " BB_LSN_FORMAT " of timeline \"%s\" expired while it was read",
 						LSN_FORMAT_ARGS(lsn), before->timeline),
-				 errdetail("It can be read from %X/%X to %X/%X.",
+				 errdetail("It can be read from " BB_LSN_FORMAT " to " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(now->start_lsn),
 						   LSN_FORMAT_ARGS(now->end_lsn)),
 				 errhint("Pin an LSN that is read for long by bb_pin(), or keep a longer window by bb_set_retention().")));
@@ -95,10 +96,10 @@ bb_timeline_reload(const BbReqCtx *ctx, BbTimeline *timeline, XLogRecPtr lsn)
 	return true;
 }
 
-void
-bb_timeline_recover(const BbReqCtx *ctx, BbTimeline *timeline,
-					const BbTimeline *view, XLogRecPtr lsn, int tries,
-					MemoryContext context)
+/* In PG_CATCH, make a newer view. */
+static void
+recover(const BbReqCtx *ctx, const BbTimelineStep *step, int tries,
+		MemoryContext context)
 {
 	ErrorData  *error;
 
@@ -108,7 +109,33 @@ bb_timeline_recover(const BbReqCtx *ctx, BbTimeline *timeline,
 	error = CopyErrorData();
 	FlushErrorState();
 	/* another read may have reloaded already */
-	if (view == timeline->view && !bb_timeline_reload(ctx, timeline, lsn))
+	if (*step->view == step->timeline->view &&
+		!bb_timeline_reload(ctx, step->timeline, step->lsn))
 		ReThrowError(error);
 	FreeErrorData(error);
+}
+
+bool
+bb_timeline_step(const BbReqCtx *ctx, const BbTimelineStep *step)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool done = false;
+	volatile bool found = false;
+
+	for (volatile int tries = 0; !done; tries++)
+	{
+		PG_TRY();
+		{
+			found = step->attempt(ctx, step->arg);
+			done = true;
+		}
+		PG_CATCH();
+		{
+			recover(ctx, step, tries, context);
+			if (step->restart != NULL)
+				step->restart(ctx, step->arg);
+		}
+		PG_END_TRY();
+	}
+	return found;
 }

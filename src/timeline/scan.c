@@ -172,12 +172,9 @@ static BbRedo *
 open_redo(const BbReqCtx *ctx, BbTimelineScan *scan)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
-	uint8	   *control;
-	size_t		length;
-	BbRedo	   *redo;
+	BbControl  *control = bb_timeline_control(ctx, scan->timeline, scan->lsn);
+	BbRedo	   *redo = bb_redo_open(ctx, control);
 
-	control = bb_timeline_control(ctx, scan->timeline, scan->lsn, &length);
-	redo = bb_redo_open(ctx, control, length);
 	pfree(control);
 	MemoryContextSwitchTo(old);
 	return redo;
@@ -224,12 +221,18 @@ make_value(const BbReqCtx *ctx, BbTimelineScan *scan, const BbEntry *image,
 	history->complete = true;
 	do
 	{
+		XLogRecPtr	lsn = delta->lsn;
+
 		bb_history_add_newer(history, delta);
 		bb_merge_advance(ctx, scan->merge);
-		if (history->bytes >= HISTORY_BYTES)
-			apply_so_far(ctx, scan);
 		delta = bb_merge_peek(ctx, scan->merge, &key);
-	} while (delta && bb_key_compare(&delta->key, &key) == 0);
+		if (delta && bb_key_compare(&delta->key, &key) != 0)
+			delta = NULL;
+		/* a record that has its image beside it cannot be applied */
+		if (history->bytes >= HISTORY_BYTES &&
+			(delta == NULL || delta->lsn != lsn))
+			apply_so_far(ctx, scan);
+	} while (delta);
 
 	return bb_history_evaluate(scan->timeline, history, scan->page, entry);
 }
@@ -423,30 +426,38 @@ restart(const BbReqCtx *ctx, BbTimelineScan *scan)
 	MemoryContextSwitchTo(old);
 }
 
+/* A step of a scan: the next entry, or a seek to a key. */
+typedef struct ScanStep
+{
+	BbTimelineScan *scan;
+	BbEntry	   *entry;
+	const BbKey *key;
+} ScanStep;
+
+static bool
+attempt_next(const BbReqCtx *ctx, void *arg)
+{
+	ScanStep   *step = arg;
+
+	return take_next(ctx, step->scan, step->entry);
+}
+
+static void
+restart_step(const BbReqCtx *ctx, void *arg)
+{
+	restart(ctx, ((ScanStep *) arg)->scan);
+}
+
 bool
 bb_timeline_scan_next(const BbReqCtx *ctx, BbTimelineScan *scan,
 					  BbEntry *entry)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool done = false;
-	volatile bool found = false;
+	ScanStep	step = {.scan = scan, .entry = entry};
 
-	for (volatile int tries = 0; !done; tries++)
-	{
-		PG_TRY();
-		{
-			found = take_next(ctx, scan, entry);
-			done = true;
-		}
-		PG_CATCH();
-		{
-			bb_timeline_recover(ctx, scan->timeline, scan->view, scan->lsn,
-								tries, context);
-			restart(ctx, scan);
-		}
-		PG_END_TRY();
-	}
-	return found;
+	return bb_timeline_step(ctx,
+							&(BbTimelineStep){scan->timeline, &scan->view,
+											  scan->lsn, attempt_next,
+											  restart_step, &step});
 }
 
 /* ---- seeking ---- */
@@ -486,28 +497,30 @@ seek(const BbReqCtx *ctx, BbTimelineScan *scan, const BbKey *key)
 	bb_merge_seek(scan->merge);
 }
 
+static bool
+attempt_seek(const BbReqCtx *ctx, void *arg)
+{
+	ScanStep   *step = arg;
+
+	/* it may have begun anew behind that */
+	if (bb_key_compare(step->key, &step->scan->range.start) > 0)
+		seek(ctx, step->scan, step->key);
+	return true;
+}
+
 void
 bb_timeline_scan_seek(const BbReqCtx *ctx, BbTimelineScan *scan,
 					  const BbKey *key)
 {
-	MemoryContext context = CurrentMemoryContext;
+	ScanStep	step = {.scan = scan, .key = key};
 
 	pass_queue(ctx, scan, key);
 	if (scan->queued > 0 || bb_key_compare(key, &scan->range.start) <= 0)
 		return;
-	PG_TRY();
-	{
-		seek(ctx, scan, key);
-	}
-	PG_CATCH();
-	{
-		bb_timeline_recover(ctx, scan->timeline, scan->view, scan->lsn, 0,
-							context);
-		restart(ctx, scan);
-		if (bb_key_compare(key, &scan->range.start) > 0)
-			scan->range.start = *key;
-	}
-	PG_END_TRY();
+	(void) bb_timeline_step(ctx,
+							&(BbTimelineStep){scan->timeline, &scan->view,
+											  scan->lsn, attempt_seek,
+											  restart_step, &step});
 }
 
 void

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "common/hashfn.h"
 #include "timeline/timeline_internal.h"
 #include "utils/memutils.h"
@@ -48,7 +49,8 @@ check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
 	else if ((lsn < ancestor->start_lsn &&
 			  !bb_keeps_has_point(&ancestor->keeps, lsn)) ||
 			 lsn > ancestor->end_lsn)
-		error = psprintf("It reaches from %X/%X to %X/%X.",
+		error = psprintf("It reaches from " BB_LSN_FORMAT " to " BB_LSN_FORMAT
+						 ".",
 						 LSN_FORMAT_ARGS(ancestor->start_lsn),
 						 LSN_FORMAT_ARGS(ancestor->end_lsn));
 	else if (bb_gap_at(ancestor->gaps, ancestor->ngaps, lsn) != NULL)
@@ -60,7 +62,7 @@ check_ancestor(const BbManifest *branch, const BbManifest *ancestor)
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline \"%s\" is not the one that \"%s\" branched from at %X/%X",
+				 errmsg("timeline \"%s\" is not the one that \"%s\" branched from at " BB_LSN_FORMAT,
 						ancestor->timeline, branch->timeline,
 						LSN_FORMAT_ARGS(lsn)),
 				 errdetail_internal("%s", error),
@@ -165,12 +167,25 @@ bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline, int index)
 	return timeline->layers[index];
 }
 
+/* The first read at a point looks whether layers are missing. */
+static void
+check_point(BbTimeline *timeline, XLogRecPtr lsn)
+{
+	if (lsn == timeline->checked_point ||
+		!bb_keeps_has_point(&timeline->manifest->keeps, lsn))
+		return;
+	bb_layermap_check_point(timeline->map, lsn);
+	timeline->checked_point = lsn;
+}
+
 int
 bb_timeline_image(BbTimeline *timeline, const BbKey *key, XLogRecPtr lsn,
 				  BbTimeline **owner, int *depth, BbKey *until)
 {
 	XLogRecPtr	ceiling = lsn;
 
+	if (lsn < timeline->manifest->start_lsn)
+		check_point(timeline, lsn);
 	*depth = 0;
 	for (BbTimeline *t = timeline; t != NULL; t = t->ancestor)
 	{
@@ -187,7 +202,7 @@ bb_timeline_image(BbTimeline *timeline, const BbKey *key, XLogRecPtr lsn,
 
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("timeline \"%s\" has no layer for %s at %X/%X",
+			 errmsg("timeline \"%s\" has no layer for %s at " BB_LSN_FORMAT,
 					timeline->manifest->timeline, bb_key_text(key),
 					LSN_FORMAT_ARGS(lsn))));
 }

@@ -30,6 +30,7 @@
 #ifndef BB_TIMELINE_H
 #define BB_TIMELINE_H
 
+#include "datatype/timestamp.h"
 #include "layer/manifest.h"
 
 typedef struct BbTimeline BbTimeline;
@@ -156,10 +157,35 @@ extern BbTimelineVersions *bb_timeline_versions_new(const BbReqCtx *ctx,
 													const BbKey *key,
 													XLogRecPtr after,
 													XLogRecPtr until);
+
+/*
+ * bb_timeline_versions_skip - see bb_pagestore_versions_skip.
+ */
+extern bool bb_timeline_versions_skip(BbTimelineVersions *versions,
+									  TimestampTz time);
 extern bool bb_timeline_versions_next(const BbReqCtx *ctx,
 									  BbTimelineVersions *versions,
 									  BbEntry *entry);
 extern void bb_timeline_versions_close(BbTimelineVersions *versions);
+
+/*
+ * The entries of a key range: what delta layers hold above LSN "after" and up to
+ * "until", of any type, in (key, LSN) order.  An entry stays valid until the next
+ * step.
+ *
+ * The memory is that of a scan.
+ */
+typedef struct BbTimelineEntries BbTimelineEntries;
+
+extern BbTimelineEntries *bb_timeline_entries_new(const BbReqCtx *ctx,
+												  BbTimeline *timeline,
+												  const BbKeyRange *range,
+												  XLogRecPtr after,
+												  XLogRecPtr until);
+extern bool bb_timeline_entries_next(const BbReqCtx *ctx,
+									 BbTimelineEntries *entries,
+									 BbEntry *entry);
+extern void bb_timeline_entries_close(BbTimelineEntries *entries);
 
 /*
  * bb_timeline_branch - make a timeline "name" that branches off "ancestor" at
@@ -174,12 +200,29 @@ extern void bb_timeline_branch(const BbReqCtx *ctx, BbObjectStore *objects,
 							   XLogRecPtr lsn);
 
 /*
+ * bb_timeline_set_upgraded_from - note that pg_upgrade made the cluster of
+ * timeline "name" of that of timeline "from"; NULL: of none.
+ *
+ * What was before the upgrade is found by that, since the new cluster is another
+ * system.
+ *
+ * Errors: UNDEFINED_OBJECT; INVALID_PARAMETER_VALUE (the clusters can't be
+ * those before and after an upgrade); OBJECT_NOT_IN_PREREQUISITE_STATE (a branch,
+ * a copy); those of bb_manifest_edit.
+ */
+extern void bb_timeline_set_upgraded_from(const BbReqCtx *ctx,
+										  BbObjectStore *objects,
+										  const char *name, const char *from);
+
+/*
  * bb_timeline_drop - remove a timeline and its layers, even if its manifest
  * is broken.
  *
  * Errors: UNDEFINED_OBJECT; DEPENDENT_OBJECTS_STILL_EXIST (it has a branch, or
  * there is a timeline that can't be read and so may be one); OBJECT_IN_USE
- * (another session writes it, or makes or drops a timeline).
+ * (another session writes it, or makes or drops a timeline);
+ * FEATURE_NOT_SUPPORTED (a newer version of bbackup has written its manifest, or
+ * that of a timeline that may be a branch).
  */
 extern void bb_timeline_drop(const BbReqCtx *ctx, BbObjectStore *objects,
 							 const char *name);

@@ -49,6 +49,7 @@ struct BbTimeline
 		uint64		used;
 	}			recent[BB_RECENT_LAYERS];
 	uint64		clock;
+	XLogRecPtr	checked_point; /* no layer that it needs is missing */
 
 	/* point reads; unused in an ancestor, and in a view */
 	struct BbTimeline *get_view; /* that the last value is from, or NULL */
@@ -56,8 +57,7 @@ struct BbTimeline
 	uint8	   *page;	  /* BLCKSZ bytes, for a page that was made */
 	BbRedo	   *redo;	  /* NULL: not needed yet */
 	XLogRecPtr	redo_lsn; /* the LSN of its control file */
-	uint8	   *control;
-	size_t		control_length;
+	BbControl  *control;
 };
 
 /*
@@ -74,7 +74,8 @@ extern BbLayer *bb_timeline_layer(const BbReqCtx *ctx, BbTimeline *timeline,
  * generations up.  Unless "until" is NULL, lowers *until to the first key above
  * "key" for which the answer may differ.
  *
- * Errors: DATA_CORRUPTED (no layer covers the key).
+ * Errors: DATA_CORRUPTED (no layer covers the key; lsn is a point, and layers that
+ * it needs are missing).
  */
 extern int bb_timeline_image(BbTimeline *timeline, const BbKey *key,
 							 XLogRecPtr lsn, BbTimeline **owner, int *depth,
@@ -92,18 +93,25 @@ extern int bb_timeline_image(BbTimeline *timeline, const BbKey *key,
 extern BbTimeline *bb_timeline_use(BbTimeline *timeline);
 extern void bb_timeline_unuse(BbTimeline *timeline, BbTimeline *view);
 
+/* A step of a read, which goes on with newer manifests if it loses a layer. */
+typedef struct BbTimelineStep
+{
+	BbTimeline *timeline;
+	BbTimeline *const *view; /* that the step reads */
+	XLogRecPtr	lsn;
+	bool		(*attempt) (const BbReqCtx *ctx, void *arg);
+	/* make ready for another attempt with the present view; may be NULL */
+	void		(*restart) (const BbReqCtx *ctx, void *arg);
+	void	   *arg;
+} BbTimelineStep;
+
 /*
- * bb_timeline_recover - in PG_CATCH, go on after an error if a layer of "view" has
- * gone, and the manifests have changed since that was made.
+ * bb_timeline_step - return what "attempt" returns.  If a layer has gone, and the
+ * manifests have changed since its view was made, try again.
  *
- * "tries" is the number of the step's errors before this one.  Returns with
- * "context" as the current one, and with a newer view.
- *
- * Errors: the present one; those of bb_timeline_reload.
+ * Errors: those of the attempt and of bb_timeline_reload.
  */
-extern void bb_timeline_recover(const BbReqCtx *ctx, BbTimeline *timeline,
-								const BbTimeline *view, XLogRecPtr lsn,
-								int tries, MemoryContext context);
+extern bool bb_timeline_step(const BbReqCtx *ctx, const BbTimelineStep *step);
 
 /* ---- point.c ---- */
 
@@ -114,8 +122,8 @@ extern void bb_timeline_recover(const BbReqCtx *ctx, BbTimeline *timeline,
  * Errors: DATA_CORRUPTED (there is none; it is invalid; its data checksums
  * aren't those of the timeline).
  */
-extern uint8 *bb_timeline_control(const BbReqCtx *ctx, BbTimeline *timeline,
-								  XLogRecPtr lsn, size_t *length);
+extern BbControl *bb_timeline_control(const BbReqCtx *ctx,
+									  BbTimeline *timeline, XLogRecPtr lsn);
 
 /* ---- evaluate.c ---- */
 

@@ -37,6 +37,8 @@ struct BbTimelineVersions
 	List	   *parts; /* oldest first */
 	int			at;	   /* the next part */
 	BbLayerCursor *cursor; /* NULL: no layer is open */
+	bool		skips;	   /* commits at or before skip_time */
+	TimestampTz skip_time;
 };
 
 /* The parts of a timeline, after those of its ancestors. */
@@ -131,6 +133,40 @@ take_next(const BbReqCtx *ctx, BbTimelineVersions *versions, BbEntry *entry)
 	}
 }
 
+/*
+ * Leave out the parts whose commits are known to be at or before skip_time; those
+ * of which some versions don't count have to be read.  Returns whether a part with
+ * commits is left out.
+ */
+static bool
+skip_parts(BbTimelineVersions *versions)
+{
+	List	   *parts = NIL;
+	bool		skipped = false;
+	ListCell   *cell;
+
+	foreach(cell, versions->parts)
+	{
+		Part	   *part = lfirst(cell);
+		const BbLayerDesc *layer = &part->owner->manifest->layers[part->index];
+		TimestampTz newest = layer->newest_commit;
+
+		if (newest == BB_COMMIT_UNKNOWN || newest > versions->skip_time ||
+			(newest != BB_COMMIT_NONE &&
+			 (layer->lsn_start <= versions->after ||
+			  layer->lsn_end - 1 > part->until)))
+		{
+			parts = lappend(parts, part);
+			continue;
+		}
+		skipped = skipped || newest != BB_COMMIT_NONE;
+		pfree(part);
+	}
+	list_free(versions->parts);
+	versions->parts = parts;
+	return skipped;
+}
+
 /* Go on in the present view, behind the version returned last. */
 static void
 restart(BbTimelineVersions *versions)
@@ -150,6 +186,8 @@ restart(BbTimelineVersions *versions)
 	versions->skip = versions->nlast;
 	versions->parts = find_parts(versions->view, &versions->key,
 								 versions->after, versions->until);
+	if (versions->skips)
+		(void) skip_parts(versions);
 	versions->at = 0;
 	MemoryContextSwitchTo(old);
 }
@@ -174,30 +212,50 @@ take_new(const BbReqCtx *ctx, BbTimelineVersions *versions, BbEntry *entry)
 	return false;
 }
 
+typedef struct VersionsStep
+{
+	BbTimelineVersions *versions;
+	BbEntry	   *entry;
+} VersionsStep;
+
+static bool
+attempt_next(const BbReqCtx *ctx, void *arg)
+{
+	VersionsStep *step = arg;
+
+	return take_new(ctx, step->versions, step->entry);
+}
+
+static void
+restart_step(const BbReqCtx *ctx, void *arg)
+{
+	restart(((VersionsStep *) arg)->versions);
+}
+
+bool
+bb_timeline_versions_skip(BbTimelineVersions *versions, TimestampTz time)
+{
+	MemoryContext old = MemoryContextSwitchTo(versions->context);
+	bool		skipped;
+
+	versions->skips = true;
+	versions->skip_time = time;
+	skipped = skip_parts(versions);
+	MemoryContextSwitchTo(old);
+	return skipped;
+}
+
 bool
 bb_timeline_versions_next(const BbReqCtx *ctx, BbTimelineVersions *versions,
 						  BbEntry *entry)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool done = false;
-	volatile bool found = false;
+	VersionsStep step = {versions, entry};
 
-	for (volatile int tries = 0; !done; tries++)
-	{
-		PG_TRY();
-		{
-			found = take_new(ctx, versions, entry);
-			done = true;
-		}
-		PG_CATCH();
-		{
-			bb_timeline_recover(ctx, versions->timeline, versions->view,
-								versions->after, tries, context);
-			restart(versions);
-		}
-		PG_END_TRY();
-	}
-	return found;
+	return bb_timeline_step(ctx,
+							&(BbTimelineStep){versions->timeline,
+											  &versions->view, versions->after,
+											  attempt_next, restart_step,
+											  &step});
 }
 
 void

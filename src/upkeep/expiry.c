@@ -7,10 +7,13 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/settings.h"
 #include "upkeep/expiry.h"
+#include "upkeep/locking.h"
 #include "upkeep/removal.h"
 #include "upkeep/retention.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 static List *
@@ -34,17 +37,18 @@ why_point(const BbPoints *points, XLogRecPtr lsn)
 
 /* Why does a layer stay that an LSN needs? */
 static const char *
-why_needed(const BbManifest *manifest, const BbPoints *points, XLogRecPtr by)
+why_needed(const BbManifest *manifest, const BbPoints *points, XLogRecPtr by,
+		   const char *held)
 {
 	const BbRetention *retention = &manifest->keeps.retention;
 
 	if (by < manifest->start_lsn)
-		return psprintf("%s: needed by LSN %X/%X", why_point(points, by),
-						LSN_FORMAT_ARGS(by));
-	return psprintf("%s: needed by LSN %X/%X",
+		return psprintf("%s: needed by LSN " BB_LSN_FORMAT,
+						why_point(points, by), LSN_FORMAT_ARGS(by));
+	return psprintf("%s%s%s: needed by LSN " BB_LSN_FORMAT,
 					retention->floor_s > retention->window_s ? "floor"
 															 : "window",
-					LSN_FORMAT_ARGS(by));
+					held ? ", " : "", held ? held : "", LSN_FORMAT_ARGS(by));
 }
 
 /* Why does all of a timeline stay?  NULL: it need not. */
@@ -70,7 +74,7 @@ rows_that_stay(const BbManifest *manifest, const char *why)
 
 static List *
 rows_of_layers(const BbManifest *manifest, const BbPoints *points,
-			   List *branches)
+			   List *branches, const char *held)
 {
 	BbReadable	readable = bb_retention_readable(manifest, branches);
 	XLogRecPtr *needed = bb_reach(manifest, &readable);
@@ -83,7 +87,7 @@ rows_of_layers(const BbManifest *manifest, const BbPoints *points,
 
 		rows = add_row(rows, layer, goes,
 					   goes ? "no LSN that can be read needs it"
-							: why_needed(manifest, points, needed[i]));
+							: why_needed(manifest, points, needed[i], held));
 	}
 	return rows;
 }
@@ -169,30 +173,63 @@ expire(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *manifest,
 	return *bb_retention_commit(ctx, objects, manifest, &job, now);
 }
 
-List *
-bb_expiry_rows(const BbReqCtx *ctx, BbObjectStore *objects,
-			   const char *timeline, bool dry_run, int64 now)
+/* The manifest of a timeline that may expire. */
+static BbManifest *
+read_own(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline)
 {
 	BbManifest *manifest = bb_manifest_read(ctx, objects, timeline);
-	List	   *rows;
 
 	bb_manifest_check_no_copy(manifest);
+	return manifest;
+}
+
+static List *
+rows_of(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
+		bool dry_run, int64 now)
+{
+	BbManifest *manifest = read_own(ctx, objects, timeline);
+	List	   *rows;
+
 	if (why_all(manifest) != NULL)
 		rows = rows_that_stay(manifest, why_all(manifest));
 	else
 	{
 		List	   *branches = bb_points_branches(ctx, objects, timeline);
-		XLogRecPtr	cutoff = bb_retention_cutoff(ctx, objects, manifest, now);
+		const char *held;
+		XLogRecPtr	cutoff = bb_retention_cutoff(ctx, objects, manifest, now,
+												 &held);
 		BbRetentionPlan plan = bb_retention_plan(ctx, objects, manifest,
 												 branches, cutoff, now);
 		BbManifest	next = expire(ctx, objects, manifest, &plan, dry_run, now);
 
-		rows = rows_of_layers(&next, plan.points, branches);
+		rows = rows_of_layers(&next, plan.points, branches, held);
 		if (!dry_run)
 			retire(ctx, objects, &next, rows, now);
 	}
 	rows = rows_of_retired(manifest, rows, now);
 	if (!dry_run)
 		(void) bb_removal_run(ctx, objects, manifest, now);
+	return rows;
+}
+
+/* The lock ends with a memory context of its own. */
+List *
+bb_expiry_rows(const BbReqCtx *ctx, BbObjectStore *objects,
+			   const char *timeline, bool dry_run, int64 now)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext locking;
+	List	   *rows;
+
+	if (dry_run)
+		return rows_of(ctx, objects, timeline, true, now);
+	(void) read_own(ctx, objects, timeline);
+	locking = AllocSetContextCreate(caller, "bbackup expiry",
+									ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(locking);
+	bb_upkeep_lock(ctx, objects, timeline);
+	MemoryContextSwitchTo(caller);
+	rows = rows_of(ctx, objects, timeline, false, now);
+	MemoryContextDelete(locking);
 	return rows;
 }

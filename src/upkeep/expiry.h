@@ -25,9 +25,9 @@ typedef struct BbExpiryRow
  * and unless "dry_run", let it go.
  *
  * What goes is retired, and layers that were retired before bbackup.removal_delay
- * are removed.
+ * are removed; under the lock of the timeline's upkeep, for which it waits.
  *
- * Errors: those of retention.h.
+ * Errors: those of retention.h; OBJECT_IN_USE (the lock).
  */
 extern List *bb_expiry_rows(const BbReqCtx *ctx, BbObjectStore *objects,
 							const char *timeline, bool dry_run, int64 now);

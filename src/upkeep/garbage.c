@@ -9,14 +9,18 @@
 
 #include "upkeep/garbage.h"
 
+/* The parts that a job's layers are cut into, for which a job has room. */
+#define CUT_PARTS 16
+
 /*
  * Delta layers whose key ranges overlap, directly or through others, and whose
  * LSNs have no hole.
  */
 typedef struct Heap
 {
-	const BbLayerDesc **layers;
+	const BbLayerDesc **layers; /* in the order of LSNs */
 	int			n;
+	uint64		bytes;
 	BbKeyRange	keys;
 	XLogRecPtr	lsn_start;
 	XLogRecPtr	lsn_end;
@@ -75,26 +79,118 @@ compare_lsns(const void *a, const void *b)
 										  : left->lsn_end > right->lsn_end;
 }
 
+static void
+add_layers(Heap *heap, int n)
+{
+	for (int i = heap->n; i < heap->n + n; i++)
+	{
+		const BbLayerDesc *layer = heap->layers[i];
+
+		heap->bytes += layer->size;
+		heap->lsn_end = Max(heap->lsn_end, layer->lsn_end);
+		if (bb_key_compare(&layer->keys.start, &heap->keys.start) < 0)
+			heap->keys.start = layer->keys.start;
+		if (bb_key_compare(&layer->keys.end, &heap->keys.end) > 0)
+			heap->keys.end = layer->keys.end;
+	}
+	heap->n += n;
+}
+
+static Heap
+heap_new(const BbLayerDesc **layers)
+{
+	return (Heap){.layers = layers,
+				  .keys = layers[0]->keys,
+				  .lsn_start = layers[0]->lsn_start,
+				  .lsn_end = layers[0]->lsn_end};
+}
+
 /* The heap of the first layers, in the order of LSNs, up to a hole. */
 static Heap
 heap_at(const BbLayerDesc **layers, int n)
 {
-	Heap		heap = {.layers = layers,
-						.keys = layers[0]->keys,
-						.lsn_start = layers[0]->lsn_start,
-						.lsn_end = layers[0]->lsn_end};
+	Heap		heap = heap_new(layers);
 
 	while (heap.n < n && layers[heap.n]->lsn_start <= heap.lsn_end)
-	{
-		const BbLayerDesc *layer = layers[heap.n++];
-
-		heap.lsn_end = Max(heap.lsn_end, layer->lsn_end);
-		if (bb_key_compare(&layer->keys.start, &heap.keys.start) < 0)
-			heap.keys.start = layer->keys.start;
-		if (bb_key_compare(&layer->keys.end, &heap.keys.end) > 0)
-			heap.keys.end = layer->keys.end;
-	}
+		add_layers(&heap, 1);
 	return heap;
+}
+
+/*
+ * How many of the first layers have LSNs that no other one shares?  *bytes is set
+ * to their size.
+ */
+static int
+run_length(const BbLayerDesc **layers, int n, uint64 *bytes)
+{
+	XLogRecPtr	end = layers[0]->lsn_end;
+	int			count = 0;
+
+	*bytes = 0;
+	while (count < n && (count == 0 || layers[count]->lsn_start < end))
+	{
+		end = Max(end, layers[count]->lsn_end);
+		*bytes += layers[count]->size;
+		count++;
+	}
+	return count;
+}
+
+/*
+ * A part of a heap, from a layer on: so many runs as are within the limit, but two
+ * at least.  *first_run is set to the number of layers of the first run.
+ */
+static Heap
+part_of(const Heap *heap, int from, uint64 limit, int *first_run)
+{
+	Heap		part = heap_new(heap->layers + from);
+	int			runs = 0;
+
+	*first_run = 0;
+	while (from + part.n < heap->n)
+	{
+		uint64		bytes;
+		int			n = run_length(heap->layers + from + part.n,
+								   heap->n - from - part.n, &bytes);
+
+		if (runs >= 2 && part.bytes + bytes > limit)
+			break;
+		if (runs++ == 0)
+			*first_run = n;
+		add_layers(&part, n);
+	}
+	return part;
+}
+
+/* Where a part is cut: at borders of the layers below it, which none of them crosses. */
+static List *
+choose_cuts(const Heap *heap, int from, const Heap *part, uint64 bytes)
+{
+	const BbLayerDesc **below = palloc(Max(from, 1) * sizeof(BbLayerDesc *));
+	List	   *cuts = NIL;
+	BbKey		end;
+	uint64		sum = 0;
+
+	for (int i = 0; i < from; i++)
+		below[i] = heap->layers[i];
+	qsort(below, from, sizeof(BbLayerDesc *), compare_starts);
+	for (int i = 0; i < from; i++)
+	{
+		const BbKey *start = &below[i]->keys.start;
+
+		if (i > 0 && sum >= bytes && bb_key_compare(start, &end) >= 0 &&
+			bb_key_compare(start, &part->keys.start) > 0 &&
+			bb_key_compare(start, &part->keys.end) < 0)
+		{
+			cuts = lappend(cuts, unconstify(BbKey *, start));
+			sum = 0;
+		}
+		if (i == 0 || bb_key_compare(&below[i]->keys.end, &end) > 0)
+			end = below[i]->keys.end;
+		sum += below[i]->size;
+	}
+	pfree(below);
+	return cuts;
 }
 
 /*
@@ -148,6 +244,24 @@ is_interleaved(const BbManifest *manifest, XLogRecPtr start, const Heap *heap)
 	return false;
 }
 
+/* May a read of these keys, up to these LSNs, take a broken layer? */
+static bool
+needs_broken(const List *broken, const Heap *heap)
+{
+	ListCell   *cell;
+
+	foreach(cell, broken)
+	{
+		const BbLayerDesc *layer = lfirst(cell);
+
+		if (layer->lsn_start < heap->lsn_end &&
+			bb_key_compare(&layer->keys.start, &heap->keys.end) < 0 &&
+			bb_key_compare(&heap->keys.start, &layer->keys.end) < 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 set_job(BbUpkeepJob *job, const Heap *heap, XLogRecPtr start)
 {
@@ -164,10 +278,49 @@ set_job(BbUpkeepJob *job, const Heap *heap, XLogRecPtr start)
 	}
 }
 
+/* What the search for a job looks at. */
+typedef struct Search
+{
+	const BbManifest *manifest;
+	const BbReadable *readable;
+	const List *broken;
+	uint64		limit;
+} Search;
+
+static bool
+next_of_heap(const Search *search, const Heap *heap, BbUpkeepJob *job)
+{
+	int			first_run;
+
+	for (int from = 0; from < heap->n; from += first_run)
+	{
+		Heap		part = part_of(heap, from, search->limit, &first_run);
+
+		if (is_worth(&part, search->readable) &&
+			!is_interleaved(search->manifest, search->readable->start,
+							&part) &&
+			!needs_broken(search->broken, &part))
+		{
+			set_job(job, &part, search->readable->start);
+			job->cuts = choose_cuts(heap, from, &part,
+									search->limit / CUT_PARTS);
+			return true;
+		}
+		/* otherwise upper layers wait until they are as large as the lowest */
+		if (part.n == heap->n)
+			break;
+	}
+	return false;
+}
+
 bool
 bb_garbage_next(const BbManifest *manifest, const BbReadable *readable,
-				BbUpkeepJob *job)
+				const List *broken, uint64 limit, BbUpkeepJob *job)
 {
+	const Search search = {.manifest = manifest,
+						   .readable = readable,
+						   .broken = broken,
+						   .limit = limit};
 	int			n;
 	const BbLayerDesc **layers = layers_below(manifest, readable->start, &n);
 
@@ -180,12 +333,8 @@ bb_garbage_next(const BbManifest *manifest, const BbReadable *readable,
 			Heap		heap = heap_at(layers + first + done, count - done);
 
 			done += heap.n;
-			if (is_worth(&heap, readable) &&
-				!is_interleaved(manifest, readable->start, &heap))
-			{
-				set_job(job, &heap, readable->start);
+			if (next_of_heap(&search, &heap, job))
 				return true;
-			}
 		}
 	}
 	return false;

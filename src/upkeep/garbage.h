@@ -11,6 +11,11 @@
  * ("squashed") once they are as large as the lowest one: then at most half of
  * what upkeep reads and writes for this was needed before.
  *
+ * A job has a limit of bytes.  If the layers have more, those that lie next to each
+ * other are taken, as many as fit, but two at least, and what they become is cut
+ * where the layers below them are cut.  So they don't hold each other together the
+ * next time.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_UPKEEP_GARBAGE_H
@@ -25,9 +30,12 @@
  * Sets *job to a SQUASH (rewrite.h) of layers whose LSNs are up to job->lsn,
  * which is the start.  Returns false if there is none.  Once it is done, there is
  * no more to do for these layers until the start moves on: the rewrite leaves
- * one run for each readable LSN among theirs.
+ * one run for each readable LSN among theirs.  Nothing is squashed whose values are
+ * made of a layer that is among the "broken" ones (const BbLayerDesc *).  The
+ * inputs have "limit" bytes, or are of two LSN ranges.
  */
 extern bool bb_garbage_next(const BbManifest *manifest,
-							const BbReadable *readable, BbUpkeepJob *job);
+							const BbReadable *readable, const List *broken,
+							uint64 limit, BbUpkeepJob *job);
 
 #endif /* BB_UPKEEP_GARBAGE_H */

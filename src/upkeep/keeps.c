@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/clusterfile.h"
+#include "base/compat.h"
 #include "datatype/timestamp.h"
 #include "layer/manifest_edit.h"
 #include "lib/stringinfo.h"
@@ -94,7 +95,7 @@ notice_expired(const BbManifest *manifest, const BbRetention *before)
 	ereport(NOTICE,
 			(errmsg("what has expired of timeline \"%s\" does not come back",
 					manifest->timeline),
-			 errdetail("Every LSN can be read from %X/%X on.",
+			 errdetail("Every LSN can be read from " BB_LSN_FORMAT " on.",
 					   LSN_FORMAT_ARGS(manifest->start_lsn))));
 }
 
@@ -161,8 +162,15 @@ bb_keeps_unpin(const BbReqCtx *ctx, BbObjectStore *objects,
 			   const char *timeline, const char *name)
 {
 	BbManifestEdit edit = {.unpinned = name};
+	int			i;
 
 	check_pin_name(name);
 	edit.base = bb_manifest_read(ctx, objects, timeline);
+	i = bb_keeps_find_pin(&edit.base->keeps, name);
+	if (i >= 0 && bb_pin_is_lease(&edit.base->keeps.pins[i]))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a lease, not a pin", name),
+				 errhint("bb_release_lease() removes a lease.")));
 	(void) bb_manifest_edit(ctx, objects, &edit);
 }

@@ -55,7 +55,7 @@ extern void bb_keeps_pin(const BbReqCtx *ctx, BbObjectStore *objects,
 /*
  * bb_keeps_unpin - remove a pin.
  *
- * Errors: UNDEFINED_OBJECT.
+ * Errors: UNDEFINED_OBJECT; WRONG_OBJECT_TYPE (a lease).
  */
 extern void bb_keeps_unpin(const BbReqCtx *ctx, BbObjectStore *objects,
 						   const char *timeline, const char *name);

@@ -8,19 +8,13 @@
 #include "postgres.h"
 
 #include "layer/manifest.h"
-#include "miscadmin.h"
-#include "pgstat.h"
-#include "storage/latch.h"
 #include "upkeep/copylayer.h"
+#include "upkeep/locking.h"
 #include "upkeep/mend.h"
 #include "upkeep/pace.h"
 #include "upkeep/verify_note.h"
 #include "upkeep/verify_state.h"
 #include "utils/memutils.h"
-
-/* How often the lock of upkeep is tried, and for how long. */
-#define TRY_MS 100
-#define WAIT_MS 60000
 
 /* One layer; the argument of calls of bb_verify_try. */
 typedef struct Mending
@@ -29,33 +23,12 @@ typedef struct Mending
 	BbObjectStore *objects;
 	BbObjectStore *from;
 	const char *timeline;
+	const BbManifest *manifest;
 	const BbLayerDesc *layer;
 	bool		found; /* in the other store */
 } Mending;
 
 /* ---- a layer ---- */
-
-static void
-lock_upkeep(const Mending *mending)
-{
-	for (int waited = 0;; waited += TRY_MS)
-	{
-		if (bb_manifest_try_lock_upkeep(mending->ctx, mending->objects,
-										mending->timeline))
-			return;
-		if (waited >= WAIT_MS)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("upkeep of timeline \"%s\" is under way in another session",
-							mending->timeline),
-					 errhint("Try again when it has finished.")));
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 TRY_MS, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		bb_reqctx_check(mending->ctx);
-	}
-}
 
 static bool
 is_named(const BbManifest *manifest, const BbLayerDesc *layer)
@@ -83,7 +56,7 @@ copy_layer(void *arg)
  * REQUIRES: the lock.
  */
 static bool
-replace(Mending *mending, const char **message)
+replace(Mending *mending, const BbLayerFault *fault, const char **message)
 {
 	BbManifest *manifest = bb_manifest_read(mending->ctx, mending->objects,
 											mending->timeline);
@@ -95,12 +68,41 @@ replace(Mending *mending, const char **message)
 		bb_copylayer_is_whole(mending->ctx, mending->objects,
 							  mending->timeline, mending->layer))
 		return false;
+	if (mending->from == NULL)
+	{
+		*message = fault->detail;
+		return false;
+	}
 	error = bb_verify_try(copy_layer, mending);
 	if (error != NULL)
 		*message = error->message;
 	else if (!mending->found)
 		*message = "The other page store does not have this layer.";
 	return *message == NULL;
+}
+
+/*
+ * What can't be read at the end without the layer.  Whatever is broken in it,
+ * reads ahead may meet it from any of its keys.
+ */
+static List *
+lost_at_end(const Mending *mending)
+{
+	BbLayerFault whole = {.kind = BB_FAULT_MISSING,
+						  .detail = "",
+						  .keys = mending->layer->keys};
+	List	   *lost = NIL;
+	ListCell   *cell;
+
+	foreach(cell,
+			bb_findings_of_fault(mending->manifest, mending->layer, &whole))
+	{
+		BbFinding  *finding = lfirst(cell);
+
+		if (XLogRecPtrIsInvalid(finding->lsn_until))
+			lost = lappend(lost, &finding->keys);
+	}
+	return lost;
 }
 
 /* Mend a layer.  Returns NULL if nothing has to be done any more. */
@@ -115,8 +117,8 @@ mend(Mending *mending, const BbLayerFault *fault)
 	const char *message;
 	bool		done;
 
-	lock_upkeep(mending);
-	done = replace(mending, &message);
+	bb_upkeep_lock(mending->ctx, mending->objects, mending->timeline);
+	done = replace(mending, fault, &message);
 	MemoryContextSwitchTo(old);
 	if (done || message != NULL)
 	{
@@ -125,6 +127,7 @@ mend(Mending *mending, const BbLayerFault *fault)
 							 .kind = bb_finding_kind_of(fault->kind),
 							 .bytes = mending->layer->size,
 							 .mended = done,
+							 .lost = done ? NIL : lost_at_end(mending),
 							 .message = pstrdup(done ? fault->detail
 													 : message)};
 	}
@@ -189,10 +192,12 @@ bb_mending_run(const BbReqCtx *ctx, BbObjectStore *objects,
 	Mending		mending = {.ctx = ctx,
 						   .objects = objects,
 						   .from = from,
-						   .timeline = timeline};
+						   .timeline = timeline,
+						   .manifest = manifest};
 	List	   *done = NIL;
 
-	if (strcmp(bb_objstore_url(objects), bb_objstore_url(from)) == 0)
+	if (from != NULL &&
+		strcmp(bb_objstore_url(objects), bb_objstore_url(from)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a page store cannot be mended from itself")));

@@ -30,12 +30,13 @@ typedef struct BbMended
 	BbFindingKind kind;
 	uint64		bytes;
 	bool		mended;
+	List	   *lost;	 /* BbKeyRange *: what can't be read at the end */
 	char	   *message; /* what was wrong, or why it isn't mended */
 } BbMended;
 
 /*
  * bb_mending_run - check all layers of a timeline, each byte of them, and mend
- * those that aren't whole.
+ * those that aren't whole from a second copy; "from" NULL: there is none.
  *
  * Returns a list of BbMended *, NIL if all layers are whole.  The note of the
  * last verification (verify_state.h) forgets the layers that were mended.

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/events.h"
 #include "pagestore/snapshot.h"
 #include "upkeep/moments.h"
 #include "upkeep/periods.h"
@@ -61,7 +62,7 @@ static void
 add_hours(Collector *collector, int64 start_time)
 {
 	const BbManifest *manifest = collector->manifest;
-	BbKey		key = bb_key_make(BB_KEY_COMMIT_TIME, 0, 0, 0, 0, 0);
+	BbKey		key = bb_event_key(BB_KEY_COMMIT_TIME);
 	BbPoint		last = {manifest->start_lsn, start_time};
 	BbPageVersions *versions;
 	XLogRecPtr	lsn;

@@ -36,6 +36,7 @@ check_branches(const BbReqCtx *ctx, BbObjectStore *objects,
 		BbManifest *other = bb_manifest_try(ctx, objects, lfirst(cell),
 											&error);
 
+		bb_manifest_refuse_newer(error);
 		if (error != NULL ||
 			(other != NULL && other->ancestor != NULL &&
 			 strcmp(other->ancestor, timeline) == 0))

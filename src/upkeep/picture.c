@@ -15,6 +15,7 @@
 
 #include <math.h>
 
+#include "base/compat.h"
 #include "base/reqctx.h"
 #include "upkeep/picture_internal.h"
 
@@ -184,7 +185,8 @@ put_head(Drawing *drawing)
 		put(drawing, "; %d retired, %s", manifest->keeps.nretired,
 			bb_picture_bytes(retired));
 	if (bb_manifest_consistent(manifest))
-		put(drawing, ". Readable from %X/%X%s to %X/%X%s.",
+		put(drawing,
+			". Readable from " BB_LSN_FORMAT "%s to " BB_LSN_FORMAT "%s.",
 			LSN_FORMAT_ARGS(manifest->start_lsn),
 			time_note(drawing, manifest->start_lsn),
 			LSN_FORMAT_ARGS(drawing->readable.end_lsn),
@@ -198,7 +200,8 @@ put_head(Drawing *drawing)
 			escaped(manifest->keeps.copy.source));
 	else if (manifest->ancestor != NULL)
 		put(drawing,
-			"<text x=\"16\" y=\"62\" class=\"s\">A branch of %s from %X/%X on; what is older is read there</text>\n",
+			"<text x=\"16\" y=\"62\" class=\"s\">A branch of %s from " BB_LSN_FORMAT
+			" on; what is older is read there</text>\n",
 			escaped(manifest->ancestor),
 			LSN_FORMAT_ARGS(manifest->ancestor_lsn));
 }
@@ -263,7 +266,8 @@ put_tick(Drawing *drawing, XLogRecPtr lsn)
 	put(drawing,
 		"<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"tick\"/>\n",
 		LEFT - 5, LEFT + PLOT_WIDTH, y, y);
-	put(drawing, "<text x=\"%d\" y=\"%.1f\" class=\"e\">%X/%X</text>\n",
+	put(drawing,
+		"<text x=\"%d\" y=\"%.1f\" class=\"e\">" BB_LSN_FORMAT "</text>\n",
 		LEFT - 9, y + 2, LSN_FORMAT_ARGS(lsn));
 	if (time_at(drawing, lsn, &time))
 		put(drawing, "<text x=\"%d\" y=\"%.1f\" class=\"e s\">%s</text>\n",
@@ -314,10 +318,12 @@ static void
 put_lines(Drawing *drawing)
 {
 	const BbManifest *manifest = drawing->manifest;
+	int			ngaps;
+	const BbGap *gaps = bb_manifest_gaps(manifest, &ngaps);
 
-	for (int i = 0; i < manifest->ngaps; i++)
+	for (int i = 0; i < ngaps; i++)
 	{
-		const BbGap *gap = &manifest->gaps[i];
+		const BbGap *gap = &gaps[i];
 		double		bottom = y_of(drawing, gap->from);
 		double		top = y_of(drawing, Min(gap->until, manifest->end_lsn));
 
@@ -330,7 +336,8 @@ put_lines(Drawing *drawing)
 		double		y = y_of(drawing, manifest->start_lsn);
 
 		put(drawing,
-			"<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"start\"><title>start: from %X/%X on, every LSN can be read</title></line>\n",
+			"<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"start\"><title>start: from " BB_LSN_FORMAT
+			" on, every LSN can be read</title></line>\n",
 			LEFT, LEFT + PLOT_WIDTH, y, y,
 			LSN_FORMAT_ARGS(manifest->start_lsn));
 		put(drawing,
@@ -350,17 +357,18 @@ put_box_title(Drawing *drawing, const BbPictureBox *box)
 	put(drawing, "<title>");
 	if (box->layers > 1)
 		put(drawing,
-			"%d %s layers, %s, %X/%X - %X/%X; one of them: ", box->layers,
-			what[box->class], bb_picture_bytes(box->bytes),
+			"%d %s layers, %s, " BB_LSN_FORMAT " - " BB_LSN_FORMAT
+			"; one of them: ",
+			box->layers, what[box->class], bb_picture_bytes(box->bytes),
 			LSN_FORMAT_ARGS(box->from), LSN_FORMAT_ARGS(box->to));
 	else if (box->class == BB_PICTURE_RETIRED)
 		put(drawing, "retired: ");
 	put(drawing, "%s, %s, " UINT64_FORMAT " entries", bb_layer_name(layer),
 		bb_picture_bytes(layer->size), layer->entries);
 	if (layer->image)
-		put(drawing, ", at %X/%X", LSN_FORMAT_ARGS(layer->lsn_start));
+		put(drawing, ", at " BB_LSN_FORMAT, LSN_FORMAT_ARGS(layer->lsn_start));
 	else
-		put(drawing, ", %X/%X - %X/%X",
+		put(drawing, ", " BB_LSN_FORMAT " - " BB_LSN_FORMAT,
 			LSN_FORMAT_ARGS(bb_picture_from(layer)),
 			LSN_FORMAT_ARGS(bb_picture_to(layer)));
 	put(drawing, ", from %s", escaped(bb_key_text(&layer->keys.start)));
@@ -410,6 +418,8 @@ gather_notes(Drawing *drawing, Note *notes)
 {
 	const BbManifest *manifest = drawing->manifest;
 	const BbKeeps *keeps = &manifest->keeps;
+	int			ngaps;
+	const BbGap *gaps = bb_manifest_gaps(manifest, &ngaps);
 	int			n = 0;
 
 	for (int i = 0; i < keeps->npins; i++)
@@ -418,7 +428,7 @@ gather_notes(Drawing *drawing, Note *notes)
 
 		notes[n++] = (Note){pin->lsn, "pin",
 							psprintf("pin %s", escaped(pin->name)),
-							psprintf("%X/%X%s, set by %s, %s%s%s",
+							psprintf(BB_LSN_FORMAT "%s, set by %s, %s%s%s",
 									 LSN_FORMAT_ARGS(pin->lsn),
 									 time_note(drawing, pin->lsn),
 									 escaped(pin->owner),
@@ -438,7 +448,8 @@ gather_notes(Drawing *drawing, Note *notes)
 
 		notes[n++] = (Note){branch->lsn, "branch",
 							psprintf("branch %s", escaped(branch->name)),
-							psprintf("%X/%X%s", LSN_FORMAT_ARGS(branch->lsn),
+							psprintf(BB_LSN_FORMAT "%s",
+									 LSN_FORMAT_ARGS(branch->lsn),
 									 time_note(drawing, branch->lsn))};
 	}
 	for (int i = 0; i < keeps->npoints; i++)
@@ -447,12 +458,12 @@ gather_notes(Drawing *drawing, Note *notes)
 
 		notes[n++] = (Note){point->lsn, "point",
 							psprintf("point %s", bb_picture_time(point->time)),
-							psprintf("%X/%X can be read",
+							psprintf(BB_LSN_FORMAT " can be read",
 									 LSN_FORMAT_ARGS(point->lsn))};
 	}
-	for (int i = 0; i < manifest->ngaps; i++)
+	for (int i = 0; i < ngaps; i++)
 	{
-		const BbGap *gap = &manifest->gaps[i];
+		const BbGap *gap = &gaps[i];
 		bool		open = gap->until > manifest->end_lsn;
 
 		notes[n++] = (Note){open ? gap->from : gap->until, "gapnote",
@@ -460,7 +471,8 @@ gather_notes(Drawing *drawing, Note *notes)
 								 : psprintf("gap of %s",
 											bb_picture_bytes(gap->until -
 															 gap->from)),
-							psprintf("WAL was lost from %X/%X (%s)",
+							psprintf("WAL was lost from " BB_LSN_FORMAT
+									 " (%s)",
 									 LSN_FORMAT_ARGS(gap->from),
 									 bb_picture_time(gap->from_time))};
 	}

@@ -46,6 +46,8 @@ find_branches(const BbReqCtx *ctx, BbObjectStore *objects,
 		if (strcmp(other, timeline) == 0)
 			continue;
 		manifest = bb_manifest_try(ctx, objects, other, &error);
+		if (!known)
+			bb_manifest_refuse_newer(error);
 		if (error != NULL && !known)
 			report_unreadable(timeline, other, error);
 		if (manifest == NULL || manifest->ancestor == NULL ||
@@ -183,7 +185,10 @@ bb_points_choose(const BbManifest *manifest, List *branches,
 	for (int i = 0; i < keeps->npins; i++)
 		if (bb_pin_holds(&keeps->pins[i], now))
 			keep_lsn(&choice, keeps->pins[i].lsn,
-					 psprintf("pin \"%s\"", keeps->pins[i].name));
+					 psprintf("%s \"%s\"",
+							  bb_pin_is_lease(&keeps->pins[i]) ? "lease"
+															   : "pin",
+							  keeps->pins[i].name));
 	foreach(cell, branches)
 	{
 		const BbBranch *branch = lfirst(cell);

@@ -8,9 +8,10 @@
 #include "postgres.h"
 
 #include "base/settings.h"
+#include "upkeep/policy_internal.h"
 #include "upkeep/policy_stack.h"
-#include "upkeep/policy_view.h"
 #include "utils/hsearch.h"
+#include "utils/memutils.h"
 
 /* A merge has so many inputs at most, since it keeps all of them open. */
 #define INPUTS_MAX 512
@@ -24,30 +25,11 @@
 /* A flush isn't taken for smaller than that, which is mostly fixed costs. */
 #define UNIT_BYTES (16 * 1024)
 
-/*
- * Of a flush that isn't cut where the journal ends, so much may belong to the
- * journal: with a flush a minute and nothing else to do, an image isn't due.
- */
-#define JOURNAL_BYTES (64 * 1024)
-
-/* An image that is so many times overdue cuts off flushes, too. */
-#define LATE 1.5
-
 /* A merge is cut into parts of at least that part of the size of a layer. */
 #define PARTS 8
 
 /* How many parts of the body are tried, if merges of others would be too large. */
 #define TRIES_MAX 64
-
-typedef struct Policy
-{
-	const BbPolicySettings *settings;
-	const BbPolicyView *view;
-	uint64		limit;		/* bytes that a job may read */
-	int			head_depth; /* runs of the head that are left alone */
-	int			body_depth;
-	BbUpkeepJob *job;
-} Policy;
 
 BbPolicySettings
 bb_policy_settings(void)
@@ -57,256 +39,6 @@ bb_policy_settings(void)
 						  .image_percent = bb_setting_image_percent,
 						  .layer_bytes = (uint64) bb_setting_layer_size_mb *
 							  1024 * 1024};
-}
-
-static inline bool
-is_journal(const Policy *policy, const BbPolicyCell *cell)
-{
-	return bb_key_compare(&cell->keys.start, &policy->view->journal_end) < 0;
-}
-
-static bool
-crosses_journal(const Policy *policy, const BbLayerDesc *layer)
-{
-	const BbKey *border = &policy->view->journal_end;
-
-	return bb_key_compare(&layer->keys.start, border) < 0 &&
-		bb_key_compare(&layer->keys.end, border) > 0;
-}
-
-/* ---- images ---- */
-
-/* The bytes of changes in a run of the head. */
-static double
-run_bytes(const Policy *policy, const BbPolicyRun *run)
-{
-	const BbPolicyView *view = policy->view;
-	double		bytes = 0;
-
-	for (int i = run->first; i < run->end; i++)
-	{
-		const BbLayerDesc *layer = view->deltas[i];
-		uint64		size = bb_policyview_size(layer);
-
-		if (crosses_journal(policy, layer))
-			bytes += size > JOURNAL_BYTES ? size - JOURNAL_BYTES : 0;
-		else if (bb_key_compare(&layer->keys.start, &view->journal_end) >= 0)
-			bytes += size;
-	}
-	return bytes;
-}
-
-static bool
-is_cut(const Policy *policy, const BbPolicyRun *run)
-{
-	for (int i = run->first; i < run->end; i++)
-	{
-		if (crosses_journal(policy, policy->view->deltas[i]))
-			return false;
-	}
-	return true;
-}
-
-/* Can images be made at that LSN, for the good of later reads? */
-static bool
-lsn_fits(const Policy *policy, XLogRecPtr lsn)
-{
-	const BbManifest *manifest = policy->view->manifest;
-
-	return lsn >= manifest->start_lsn && lsn <= policy->view->top &&
-		bb_gap_at(manifest->gaps, manifest->ngaps, lsn) == NULL;
-}
-
-static bool
-is_barren(const Policy *policy, const BbKeyRange *keys)
-{
-	ListCell   *cell;
-
-	foreach(cell, policy->settings->barren)
-	{
-		const BbKeyRange *range = lfirst(cell);
-
-		if (bb_key_compare(&range->start, &keys->start) == 0 &&
-			bb_key_compare(&range->end, &keys->end) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Is there an image at that LSN already, of some of the keys?  Ingest makes some,
- * for relations with holes, and other settings cut other ranges.
- */
-static bool
-is_imaged(const Policy *policy, const BbKeyRange *keys, XLogRecPtr lsn)
-{
-	const BbManifest *manifest = policy->view->manifest;
-
-	for (int i = 0; i < manifest->nlayers; i++)
-	{
-		const BbLayerDesc *layer = &manifest->layers[i];
-
-		if (layer->image && layer->lsn_start == lsn &&
-			bb_key_compare(&layer->keys.start, &keys->end) < 0 &&
-			bb_key_compare(&keys->start, &layer->keys.end) < 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
-image_due(const Policy *policy, double changes, double image)
-{
-	return image > 0 &&
-		changes * 100 >= image * policy->settings->image_percent;
-}
-
-static bool
-plan_image(Policy *policy, const BbKeyRange *keys, XLogRecPtr lsn,
-		   double changes, double image)
-{
-	if (!lsn_fits(policy, lsn) || is_barren(policy, keys) ||
-		is_imaged(policy, keys, lsn))
-		return false;
-	policy->job->kind = BB_UPKEEP_IMAGE;
-	policy->job->keys = *keys;
-	policy->job->lsn = lsn;
-	policy->job->bytes = (uint64) (changes + image);
-	policy->job
-		->why = psprintf("changes have %.0f %% of the size of the image",
-						 changes * 100 / image);
-	return true;
-}
-
-/*
- * A small store gets images of all of it, if possible below the newest flushes,
- * which aren't cut where the journal ends.
- */
-static bool
-plan_whole_image(Policy *policy, double image)
-{
-	const BbPolicyView *view = policy->view;
-	BbKeyRange	keys = {view->journal_end, bb_key_range_all().end};
-	double		changes = 0;
-	int			newest = view->nhead;
-	double		uncut = 0;
-
-	for (int i = 0; i < view->ncells; i++)
-	{
-		if (!is_journal(policy, &view->cells[i]))
-			changes += view->cells[i].bytes;
-	}
-	for (int i = view->nhead - 1; i >= 0; i--)
-	{
-		uncut += run_bytes(policy, &view->head[i]);
-		if (!is_cut(policy, &view->head[i]))
-			continue;
-		changes += uncut;
-		uncut = 0;
-		newest = i;
-	}
-	if (!image_due(policy, changes, image))
-	{
-		changes += uncut;
-		newest = 0;
-		if (!image_due(policy, changes, image * LATE))
-			return false;
-	}
-	if (newest == view->nhead)
-		return view->body < view->ndeltas &&
-			plan_image(policy, &keys, view->deltas[view->body]->lsn_end - 1,
-					   changes, image);
-	return plan_image(policy, &keys,
-					  view->deltas[view->head[newest].first]->lsn_end - 1,
-					  changes, image);
-}
-
-/* The LSN of the newest change of the body in some cells. */
-static XLogRecPtr
-newest_change(const BbPolicyView *view, const BbKeyRange *keys)
-{
-	for (int i = view->body; i < view->ndeltas; i++)
-	{
-		const BbLayerDesc *layer = view->deltas[i];
-
-		if (bb_key_compare(&layer->keys.start, &keys->end) < 0 &&
-			bb_key_compare(&layer->keys.end, &keys->start) > 0)
-			return layer->lsn_end - 1;
-	}
-	return InvalidXLogRecPtr;
-}
-
-/*
- * In a large one, each image layer is replaced on its own, or together with
- * its neighbours for which an image is due, too.
- */
-static bool
-plan_partial_image(Policy *policy)
-{
-	const BbPolicyView *view = policy->view;
-	BbKeyRange	keys;
-	double		image = 0;
-	double		changes = 0;
-
-	for (int i = 0, end; i <= view->ncells; i = end)
-	{
-		const BbPolicyCell *cell = &view->cells[i];
-		double		cell_image = 0;
-		double		cell_changes = 0;
-		bool		due;
-
-		for (end = i;
-			 end < view->ncells && view->cells[end].image == cell->image &&
-			 is_journal(policy, &view->cells[end]) == is_journal(policy, cell);
-			 end++)
-		{
-			cell_image += view->cells[end].image_bytes;
-			cell_changes += view->cells[end].bytes;
-		}
-		due = end > i && !is_journal(policy, cell) &&
-			image_due(policy, cell_changes, cell_image);
-		if (image > 0 &&
-			(!due ||
-			 image + changes + cell_image + cell_changes > policy->limit))
-		{
-			if (plan_image(policy, &keys, newest_change(view, &keys), changes,
-						   image))
-				return true;
-			image = changes = 0;
-		}
-		if (end == i)
-			break;
-		if (due)
-		{
-			if (image == 0)
-				keys.start = cell->keys.start;
-			keys.end = view->cells[end - 1].keys.end;
-			image += cell_image;
-			changes += cell_changes;
-		}
-	}
-	return false;
-}
-
-static bool
-next_image(Policy *policy)
-{
-	const BbPolicyView *view = policy->view;
-	double		image = 0;
-
-	if (policy->settings->image_percent == 0)
-		return false;
-	for (int i = 0; i < view->ncells; i++)
-	{
-		if (is_journal(policy, &view->cells[i]))
-			continue;
-		/* a branch has no image of its own to compare changes with */
-		if (view->cells[i].image == NULL)
-			return plan_partial_image(policy);
-		image += view->cells[i].image_bytes;
-	}
-	return image <= policy->limit ? plan_whole_image(policy, image)
-								  : plan_partial_image(policy);
 }
 
 /* ---- merges ---- */
@@ -360,7 +92,7 @@ find_crossed(const BbPolicyView *view, const List *inputs)
  * part, at borders that the layers below it don't cross.
  */
 static List *
-choose_cuts(const Policy *policy, const BbKeyRange *keys, const List *inputs,
+choose_cuts(const BbPolicy *policy, const BbKeyRange *keys, const List *inputs,
 			uint64 bytes)
 {
 	const BbPolicyView *view = policy->view;
@@ -395,7 +127,7 @@ choose_cuts(const Policy *policy, const BbKeyRange *keys, const List *inputs,
 }
 
 static void
-plan_merge(Policy *policy, BbKeyRange keys, List *inputs, uint64 bytes)
+plan_merge(BbPolicy *policy, BbKeyRange keys, List *inputs, uint64 bytes)
 {
 	BbUpkeepJob *job = policy->job;
 
@@ -412,7 +144,7 @@ plan_merge(Policy *policy, BbKeyRange keys, List *inputs, uint64 bytes)
  * layers of other keys.
  */
 static BbKeyRange
-head_keys(const Policy *policy, const List *inputs)
+head_keys(const BbPolicy *policy, const List *inputs)
 {
 	BbKeyRange	keys = bb_key_range_all();
 	const BbKey *border = &policy->view->journal_end;
@@ -430,7 +162,7 @@ head_keys(const Policy *policy, const List *inputs)
 }
 
 static bool
-next_head_merge(Policy *policy)
+next_head_merge(BbPolicy *policy)
 {
 	const BbPolicyView *view = policy->view;
 	int			n = view->nhead;
@@ -468,9 +200,10 @@ next_head_merge(Policy *policy)
 }
 
 static int
-allowed_depth(const Policy *policy, const BbPolicyCell *cell)
+allowed_depth(const BbPolicy *policy, const BbPolicyCell *cell)
 {
-	return is_journal(policy, cell) ? JOURNAL_DEPTH : policy->body_depth;
+	return bb_policy_is_journal(policy, cell) ? JOURNAL_DEPTH
+											  : policy->body_depth;
 }
 
 /*
@@ -479,20 +212,22 @@ allowed_depth(const Policy *policy, const BbPolicyCell *cell)
  * the border may long have an image, and would be read for nothing.
  */
 static bool
-find_uncut(const Policy *policy, const List *stack, int *at, int *end)
+find_uncut(const BbPolicy *policy, const List *stack, int *at, int *end)
 {
 	*end = list_length(stack);
-	while (*end > 0 && !crosses_journal(policy, list_nth(stack, *end - 1)))
+	while (*end > 0 &&
+		   !bb_policy_crosses_journal(policy, list_nth(stack, *end - 1)))
 		(*end)--;
 	*at = *end;
-	while (*at > 0 && crosses_journal(policy, list_nth(stack, *at - 1)))
+	while (*at > 0 &&
+		   bb_policy_crosses_journal(policy, list_nth(stack, *at - 1)))
 		(*at)--;
 	return *end > *at;
 }
 
 /* Plan the merge of stack[at, end) in a cell, with all that it takes. */
 static bool
-plan_rectangle(Policy *policy, const BbPolicyCell *cell, const List *stack,
+plan_rectangle(BbPolicy *policy, const BbPolicyCell *cell, const List *stack,
 			   int at, int end)
 {
 	const BbLayerDesc *oldest = list_nth(stack, at);
@@ -511,19 +246,22 @@ plan_rectangle(Policy *policy, const BbPolicyCell *cell, const List *stack,
 	return true;
 }
 
+/* A stack of layers, or the part of one below, above or between broken ones. */
 static bool
-plan_body_merge(Policy *policy, const BbPolicyCell *cell)
+plan_stack_merge(BbPolicy *policy, const BbPolicyCell *cell, const List *stack)
 {
 	const BbPolicyView *view = policy->view;
-	List	   *stack = bb_policyview_cell(view, cell);
 	int			n = list_length(stack);
-	double	   *sizes = palloc(n * sizeof(double));
+	double	   *sizes;
 	int			at;
 	int			end;
 
+	if (n <= allowed_depth(policy, cell))
+		return false;
 	if (find_uncut(policy, stack, &at, &end) &&
 		plan_rectangle(policy, cell, stack, at, end))
 		return true;
+	sizes = palloc(n * sizeof(double));
 	for (int i = 0; i < n; i++)
 		sizes[i] = bb_policyview_share(view, list_nth(stack, i));
 	at = bb_stack_merge(sizes, n, allowed_depth(policy, cell),
@@ -537,9 +275,28 @@ plan_body_merge(Policy *policy, const BbPolicyCell *cell)
 	return false;
 }
 
+static bool
+plan_body_merge(BbPolicy *policy, const BbPolicyCell *cell)
+{
+	List	   *stack = bb_policyview_cell(policy->view, cell);
+	List	   *part = NIL;
+	ListCell   *item;
+
+	foreach(item, stack)
+	{
+		if (!bb_policyview_is_broken(policy->view, lfirst(item)))
+			part = lappend(part, lfirst(item));
+		else if (plan_stack_merge(policy, cell, part))
+			return true;
+		else
+			part = NIL;
+	}
+	return plan_stack_merge(policy, cell, part);
+}
+
 /* Merge where most layers are to be opened. */
 static bool
-next_body_merge(Policy *policy)
+next_body_merge(BbPolicy *policy)
 {
 	const BbPolicyView *view = policy->view;
 	int			parts = 0;
@@ -568,7 +325,7 @@ next_body_merge(Policy *policy)
 
 /* The depth of a read is that of the head and that of the body, together. */
 static void
-set_depths(Policy *policy)
+set_depths(BbPolicy *policy)
 {
 	const BbPolicyView *view = policy->view;
 	int			all = policy->settings->merge_layers;
@@ -577,17 +334,32 @@ set_depths(Policy *policy)
 	policy->body_depth = Max(1, all / 2);
 	for (int i = 0; i < view->ncells; i++)
 	{
-		if (!is_journal(policy, &view->cells[i]))
+		if (!bb_policy_is_journal(policy, &view->cells[i]))
 			body = Max(body, view->cells[i].depth);
 	}
 	policy->head_depth = Max(all - Min(body, policy->body_depth), 1);
 }
 
 bool
+bb_policy_needs(const BbManifest *manifest, const BbLayerDesc *layer)
+{
+	const BbPolicySettings settings = {
+		.broken = list_make1(unconstify(BbLayerDesc *, layer))};
+	const BbPolicyView *view = bb_policyview_new(manifest, &settings);
+
+	for (int i = 0; i < view->ncells; i++)
+	{
+		if (view->cells[i].blocked)
+			return true;
+	}
+	return false;
+}
+
+bool
 bb_policy_next(const BbManifest *manifest, const BbPolicySettings *settings,
 			   BbUpkeepJob *job)
 {
-	Policy		policy = {.settings = settings, .job = job};
+	BbPolicy	policy = {.settings = settings, .job = job};
 
 	memset(job, 0, sizeof(BbUpkeepJob));
 	if (!bb_manifest_consistent(manifest))
@@ -598,6 +370,6 @@ bb_policy_next(const BbManifest *manifest, const BbPolicySettings *settings,
 	if (policy.view->nhead > BACKLOG * settings->merge_layers &&
 		next_head_merge(&policy))
 		return true;
-	return next_image(&policy) || next_head_merge(&policy) ||
+	return bb_policy_next_image(&policy) || next_head_merge(&policy) ||
 		next_body_merge(&policy);
 }

@@ -40,14 +40,38 @@ typedef struct BbPolicySettings
 	uint64		layer_bytes; /* the size at which layers are cut */
 
 	/*
-	 * Ranges (BbKeyRange *) of IMAGE jobs that found no value.  Their result
-	 * is nothing, so without this the policy would ask for them again.
+	 * Of a branch without an image of its own: the size of an image of what it
+	 * found, bb_policy_image_bytes of its ancestor; 0: unknown.
+	 */
+	uint64		ancestor_bytes;
+
+	/*
+	 * Ranges (BbKeyRange *) of IMAGE jobs that found no value, or that failed.
+	 * Their result is nothing, so without this the policy would ask for them
+	 * again.
 	 */
 	List	   *barren;
+
+	/*
+	 * Layers (const BbLayerDesc *) that can't be read.  What needs one of them is
+	 * left out: runs above and below it are merged apart from each other, and
+	 * keys whose image would take it get none.
+	 */
+	List	   *broken;
 } BbPolicySettings;
 
-/* bb_policy_settings - return the values of the settings, with no barren range. */
+/*
+ * bb_policy_settings - return the values of the settings, with no barren range
+ * and no broken layer.
+ */
 extern BbPolicySettings bb_policy_settings(void);
+
+/*
+ * bb_policy_image_bytes - return the size of a timeline's images, the newest for
+ * each key, at an LSN; 0: it has none.
+ */
+extern uint64 bb_policy_image_bytes(const BbManifest *manifest,
+									XLogRecPtr lsn);
 
 /*
  * bb_policy_next - plan the next MERGE or IMAGE.
@@ -64,5 +88,13 @@ extern BbPolicySettings bb_policy_settings(void);
  */
 extern bool bb_policy_next(const BbManifest *manifest,
 						   const BbPolicySettings *settings, BbUpkeepJob *job);
+
+/*
+ * bb_policy_needs - may a MERGE or IMAGE have to read a layer, now or later?
+ *
+ * One of which newer images have all keys isn't needed any more.
+ */
+extern bool bb_policy_needs(const BbManifest *manifest,
+							const BbLayerDesc *layer);
 
 #endif /* BB_UPKEEP_POLICY_H */

@@ -41,6 +41,19 @@ compare_newest_first(const void *a, const void *b)
 	return bb_key_compare(&left->keys.start, &right->keys.start);
 }
 
+bool
+bb_policyview_is_broken(const BbPolicyView *view, const BbLayerDesc *layer)
+{
+	ListCell   *cell;
+
+	foreach(cell, view->broken)
+	{
+		if (((const BbLayerDesc *) lfirst(cell))->file_id == layer->file_id)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Is that layer for others to handle?
  *
@@ -81,7 +94,7 @@ collect_layers(BbPolicyView *view)
 
 /*
  * The head: runs from the newest one down, as long as each is on its own in its
- * LSNs, isn't too large, and is above all images.
+ * LSNs, isn't too large, can be read, and is above all images.
  */
 static void
 find_head(BbPolicyView *view, uint64 limit)
@@ -94,6 +107,7 @@ find_head(BbPolicyView *view, uint64 limit)
 	{
 		const BbLayerDesc *layer = view->deltas[view->body];
 		BbPolicyRun run = {.first = view->body, .end = view->body};
+		bool		broken = false;
 
 		for (; run.end < view->ndeltas; run.end++)
 		{
@@ -103,11 +117,12 @@ find_head(BbPolicyView *view, uint64 limit)
 				next->lsn_start != layer->lsn_start)
 				break;
 			run.bytes += next->size;
+			broken = broken || bb_policyview_is_broken(view, next);
 		}
 		if (view->nhead > 0 &&
 			layer->lsn_end != view->deltas[view->body - 1]->lsn_start)
 			break; /* a hole */
-		if (layer->lsn_start <= image || run.bytes > limit ||
+		if (layer->lsn_start <= image || broken || run.bytes > limit ||
 			(run.end < view->ndeltas &&
 			 view->deltas[run.end]->lsn_end > layer->lsn_start))
 			break;
@@ -243,6 +258,7 @@ place_deltas(BbPolicyView *view)
 		const BbLayerDesc *layer = view->deltas[i];
 		int			first;
 		int			n = bb_policyview_span(view, layer, &first);
+		bool		broken = bb_policyview_is_broken(view, layer);
 
 		view->cells[first].begins = true;
 		for (int at = first; at < first + n; at++)
@@ -251,8 +267,42 @@ place_deltas(BbPolicyView *view)
 
 			if (layer->lsn_end - 1 <= bb_policycell_lsn(cell))
 				continue;
-			cell->depth++;
+			cell->reached = broken ? 0 : cell->reached + 1;
+			cell->depth = Max(cell->depth, cell->reached);
 			cell->bytes += (double) bb_policyview_size(layer) / n;
+		}
+	}
+}
+
+/* Does a read of a cell at the end take a layer? */
+static bool
+is_read(const BbPolicyCell *cell, const BbLayerDesc *layer)
+{
+	if (layer->image)
+		return cell->image != NULL && cell->image->file_id == layer->file_id &&
+			cell->image->lsn_start == layer->lsn_start;
+	return layer->lsn_end - 1 > bb_policycell_lsn(cell);
+}
+
+/* Also by broken layers that merges leave alone anyway. */
+static void
+block_cells(BbPolicyView *view)
+{
+	ListCell   *item;
+
+	foreach(item, view->broken)
+	{
+		const BbLayerDesc *layer = lfirst(item);
+
+		/* those of the head, and those left alone, have no borders here */
+		for (int i = 0; i < view->ncells; i++)
+		{
+			BbPolicyCell *cell = &view->cells[i];
+
+			if (bb_key_compare(&layer->keys.start, &cell->keys.end) < 0 &&
+				bb_key_compare(&cell->keys.start, &layer->keys.end) < 0 &&
+				is_read(cell, layer))
+				cell->blocked = true;
 		}
 	}
 }
@@ -273,6 +323,7 @@ find_cells(BbPolicyView *view)
 	pfree(keys);
 	place_images(view);
 	place_deltas(view);
+	block_cells(view);
 }
 
 BbPolicyView *
@@ -281,6 +332,7 @@ bb_policyview_new(const BbManifest *manifest, const BbPolicySettings *settings)
 	BbPolicyView *view = palloc0(sizeof(BbPolicyView));
 
 	view->manifest = manifest;
+	view->broken = settings->broken;
 	view->top = bb_manifest_gap_open(manifest)
 		? manifest->gaps[manifest->ngaps - 1].from
 		: manifest->end_lsn;
@@ -369,7 +421,8 @@ bb_policyview_close(const BbPolicyView *view, BbKeyRange *keys,
 
 			if (layer->image || !overlaps(layer, keys, from, to))
 				continue;
-			if (left_alone(view, layer))
+			if (left_alone(view, layer) ||
+				bb_policyview_is_broken(view, layer))
 				return NIL;
 			if (include(layer, keys, &from, &to))
 				grown = true;

@@ -28,13 +28,17 @@ typedef struct BbPolicyCell
 	const BbLayerDesc *image; /* the newest; NULL: none */
 	double		image_bytes;  /* its share */
 	double		bytes;		  /* the shares of deltas above the image */
-	int			depth;		  /* so many of them */
-	bool		begins;		  /* a delta begins here */
+	int			depth; /* so many of them; most of those that may be merged, if
+						* some are broken */
+	int			reached; /* so many up to a broken one */
+	bool		begins;	 /* a delta begins here */
+	bool		blocked; /* an image would need a broken layer */
 } BbPolicyCell;
 
 typedef struct BbPolicyView
 {
 	const BbManifest *manifest;
+	List	   *broken;		 /* of the settings */
 	XLogRecPtr	top;		 /* nothing is done with what is newer */
 	BbKey		journal_end; /* keys below that are in no image */
 
@@ -69,6 +73,10 @@ extern BbPolicyView *bb_policyview_new(const BbManifest *manifest,
 extern List *bb_policyview_cell(const BbPolicyView *view,
 								const BbPolicyCell *cell);
 
+/* bb_policyview_is_broken - can a layer not be read? */
+extern bool bb_policyview_is_broken(const BbPolicyView *view,
+									const BbLayerDesc *layer);
+
 /* bb_policyview_share - return the share of a cell in a layer, in bytes. */
 extern double bb_policyview_share(const BbPolicyView *view,
 								  const BbLayerDesc *layer);
@@ -85,7 +93,7 @@ extern int bb_policyview_span(const BbPolicyView *view,
  * borders.
  *
  * Returns the delta layers in it, oldest first, and their size; NIL if that is
- * more than "limit", if one of them must be left alone, or if there are LSNs
+ * more than "limit", if one of them must be left alone, or is broken, or if there are LSNs
  * of which none of them has the changes.
  */
 extern List *bb_policyview_close(const BbPolicyView *view, BbKeyRange *keys,

@@ -9,6 +9,8 @@
 
 #include <time.h>
 
+#include "base/compat.h"
+#include "layer/layerset.h"
 #include "upkeep/copylayer.h"
 #include "upkeep/removal.h"
 #include "upkeep/replicate.h"
@@ -36,50 +38,20 @@ typedef struct Copying
 
 /* ---- sets of layers ---- */
 
-static int
-compare_layers(const void *a, const void *b)
-{
-	const BbLayerDesc *left = *(const BbLayerDesc *const *) a;
-	const BbLayerDesc *right = *(const BbLayerDesc *const *) b;
-
-	if (left->file_id != right->file_id)
-		return left->file_id < right->file_id ? -1 : 1;
-	return bb_key_compare(&left->keys.start, &right->keys.start);
-}
-
-/* The layers of a manifest, to be looked up; NULL: of none. */
-static const BbLayerDesc **
-set_of(const BbManifest *manifest, int *n)
-{
-	const BbLayerDesc **set;
-
-	*n = manifest ? manifest->nlayers : 0;
-	set = MemoryContextAllocHuge(CurrentMemoryContext,
-								 (*n + 1) * sizeof(BbLayerDesc *));
-	for (int i = 0; i < *n; i++)
-		set[i] = &manifest->layers[i];
-	qsort(set, *n, sizeof(BbLayerDesc *), compare_layers);
-	return set;
-}
-
-static bool
-in_set(const BbLayerDesc **set, int n, const BbLayerDesc *layer)
-{
-	return bsearch(&layer, set, n, sizeof(BbLayerDesc *), compare_layers) !=
-		NULL;
-}
-
 /* The layers (const BbLayerDesc *) of one manifest that another one lacks. */
 static List *
 layers_only_in(const BbManifest *manifest, const BbManifest *other)
 {
 	List	   *only = NIL;
-	int			n;
-	const BbLayerDesc **set = set_of(other, &n);
+	BbLayerSet *set = bb_layerset_new(other ? other->nlayers : 0);
 
+	for (int i = 0; other != NULL && i < other->nlayers; i++)
+		bb_layerset_add(set, &other->layers[i]);
+	(void) bb_layerset_complete(set);
 	for (int i = 0; i < manifest->nlayers; i++)
-		if (!in_set(set, n, &manifest->layers[i]))
+		if (!bb_layerset_has(set, &manifest->layers[i]))
 			only = lappend(only, &manifest->layers[i]);
+	pfree(set->layers);
 	pfree(set);
 	return only;
 }
@@ -181,7 +153,7 @@ check_target(const Copying *copying)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the copy of timeline \"%s\" in page store \"%s\" is ahead of its source",
 						target->timeline, bb_objstore_url(copying->to)),
-				 errdetail("The copy ends at %X/%X, the source at %X/%X.",
+				 errdetail("The copy ends at " BB_LSN_FORMAT ", the source at " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(target_end),
 						   LSN_FORMAT_ARGS(source_end)),
 				 errhint("If the source was restored from an older state, decide which of the two goes on: bb_detach_copy() makes the copy independent.")));
@@ -342,6 +314,7 @@ check_branches(const Copying *copying)
 		BbManifest *branch = bb_manifest_try(copying->ctx, copying->to,
 											 lfirst(cell), &error);
 
+		bb_manifest_refuse_newer(error);
 		if (error != NULL && strcmp(lfirst(cell), copying->timeline) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -357,10 +330,10 @@ check_branches(const Copying *copying)
 			!can_be_read(copying->source, branch->ancestor_lsn))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the copy of timeline \"%s\" is not updated, because its branch \"%s\" needs LSN %X/%X",
+					 errmsg("the copy of timeline \"%s\" is not updated, because its branch \"%s\" needs LSN " BB_LSN_FORMAT,
 							copying->timeline, branch->timeline,
 							LSN_FORMAT_ARGS(branch->ancestor_lsn)),
-					 errdetail("The source can be read from %X/%X on.",
+					 errdetail("The source can be read from " BB_LSN_FORMAT " on.",
 							   LSN_FORMAT_ARGS(copying->source->start_lsn)),
 					 errhint("Drop that branch of page store \"%s\".",
 							 bb_objstore_url(copying->to))));

@@ -108,7 +108,7 @@ remove_layers(const BbReqCtx *ctx, BbObjectStore *objects,
 
 	foreach(cell, layers)
 		names = lappend(names, bb_layer_object_name(timeline, lfirst(cell)));
-	bb_objstore_remove_all(cleanup, objects, names);
+	(void) bb_objstore_remove_all(cleanup, objects, names);
 	bb_reqctx_end(cleanup);
 }
 

@@ -80,8 +80,8 @@ typedef struct BbRewriteStats
  *	 other delta layer overlaps job->keys in these LSNs.  None begins or ends
  *	 within an open gap.
  * - IMAGE: job->lsn is readable, and not in a gap.  No image layer at that LSN
- *	 overlaps job->keys.  job->keys has neither
- *	 BB_KEY_COMMIT_TIME nor BB_KEY_RECORD_ENDS.	 There are no inputs.
+ *	 overlaps job->keys.  job->keys has no events
+ *	 (bb_key_range_events).  There are no inputs.
  * - SQUASH: the inputs begin at or before the start.
  *
  * It works at the pace of pace.h.

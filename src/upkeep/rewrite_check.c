@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "upkeep/rewrite_internal.h"
 
 void
@@ -21,25 +22,6 @@ bb_rewrite_report(const BbRewrite *rewrite, const char *detail)
 					rewrite->manifest->timeline),
 			 errdetail_internal("%s", detail),
 			 errhint("Nothing was changed. This is a bug in bbackup; please report it.")));
-}
-
-static bool
-overlap(const BbLayerDesc *a, const BbLayerDesc *b)
-{
-	return a->lsn_start < b->lsn_end && b->lsn_start < a->lsn_end &&
-		bb_key_compare(&a->keys.start, &b->keys.end) < 0 &&
-		bb_key_compare(&b->keys.start, &a->keys.end) < 0;
-}
-
-static int
-compare_lsns(const ListCell *a, const ListCell *b)
-{
-	const BbLayerDesc *left = lfirst(a);
-	const BbLayerDesc *right = lfirst(b);
-
-	if (left->lsn_start != right->lsn_start)
-		return left->lsn_start < right->lsn_start ? -1 : 1;
-	return bb_key_compare(&left->keys.start, &right->keys.start);
 }
 
 /*
@@ -93,7 +75,7 @@ check_rectangle(const BbRewrite *rewrite, List *inputs)
 
 	for (int i = 0; i < manifest->nlayers; i++)
 		if (!manifest->layers[i].image &&
-			overlap(&manifest->layers[i], &rectangle))
+			bb_layer_overlaps(&manifest->layers[i], &rectangle))
 		{
 			bool		is_input = false;
 
@@ -103,7 +85,7 @@ check_rectangle(const BbRewrite *rewrite, List *inputs)
 
 				is_input = is_input ||
 					(input->file_id == manifest->layers[i].file_id &&
-					 overlap(input, &manifest->layers[i]));
+					 bb_layer_overlaps(input, &manifest->layers[i]));
 			}
 			if (!is_input)
 				bb_rewrite_report(rewrite,
@@ -123,7 +105,7 @@ check_rectangle(const BbRewrite *rewrite, List *inputs)
 
 			if (b->lsn_start >= a->lsn_end)
 				break; /* as all that follow */
-			if (overlap(a, b))
+			if (bb_layer_overlaps(a, b))
 				ereport(ERROR,
 						(errcode(ERRCODE_DATA_CORRUPTED),
 						 errmsg("layers of timeline \"%s\" overlap",
@@ -140,7 +122,7 @@ check_inputs(BbRewrite *rewrite)
 
 	if (inputs == NIL)
 		bb_rewrite_report(rewrite, "It has no inputs.");
-	list_sort(inputs, compare_lsns);
+	list_sort(inputs, bb_layer_compare_lsns);
 	check_ranges(rewrite, inputs);
 	check_rectangle(rewrite, inputs);
 	list_free(inputs);
@@ -153,8 +135,7 @@ check_image(const BbRewrite *rewrite)
 	const BbManifest *manifest = rewrite->manifest;
 	BbManifest	readable = bb_manifest_readable(manifest);
 	const BbUpkeepJob *job = rewrite->job;
-	BbKeyRange	times = bb_key_range_kind(BB_KEY_COMMIT_TIME);
-	BbKeyRange	ends = bb_key_range_kind(BB_KEY_RECORD_ENDS);
+	BbKeyRange	events = bb_key_range_events();
 	BbLayerDesc made = {.keys = job->keys,
 						.lsn_start = job->lsn,
 						.lsn_end = job->lsn + 1};
@@ -166,18 +147,19 @@ check_image(const BbRewrite *rewrite)
 		 !bb_keeps_has_point(&manifest->keeps, job->lsn)) ||
 		bb_gap_at(manifest->gaps, manifest->ngaps, job->lsn) != NULL)
 		bb_rewrite_report(rewrite,
-						  psprintf("An image at %X/%X is not possible.",
+						  psprintf("An image at " BB_LSN_FORMAT
+								   " is not possible.",
 								   LSN_FORMAT_ARGS(job->lsn)));
 	for (int i = 0; i < manifest->nlayers; i++)
-		if (manifest->layers[i].image && overlap(&manifest->layers[i], &made))
+		if (manifest->layers[i].image &&
+			bb_layer_overlaps(&manifest->layers[i], &made))
 			bb_rewrite_report(
 				rewrite,
 				psprintf("At that LSN there is the image layer \"%s\".",
 						 bb_layer_name(&manifest->layers[i])));
-	if (bb_key_compare(&job->keys.start, &ends.end) < 0 &&
-		bb_key_compare(&job->keys.end, &times.start) > 0)
-		bb_rewrite_report(rewrite,
-						  "An image has no times and no ends of records.");
+	if (bb_key_compare(&job->keys.start, &events.end) < 0 &&
+		bb_key_compare(&job->keys.end, &events.start) > 0)
+		bb_rewrite_report(rewrite, "An image has no events.");
 }
 
 void

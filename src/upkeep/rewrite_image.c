@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/compat.h"
 #include "base/zerorun.h"
 #include "storage/bufpage.h"
 #include "storage/checksum.h"
@@ -68,7 +69,7 @@ report_value(const Imager *imager, const BbKey *key, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("value of %s in timeline \"%s\" at %X/%X is invalid",
+			 errmsg("value of %s in timeline \"%s\" at " BB_LSN_FORMAT " is invalid",
 					bb_key_text(key), imager->rewrite->manifest->timeline,
 					LSN_FORMAT_ARGS(imager->lsn)),
 			 errdetail_internal("%s", detail)));
@@ -79,7 +80,7 @@ report_missing(const Imager *imager, const BbKey *key, const char *why)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("%s is missing in timeline \"%s\" at %X/%X",
+			 errmsg("%s is missing in timeline \"%s\" at " BB_LSN_FORMAT,
 					bb_key_text(key), imager->rewrite->manifest->timeline,
 					LSN_FORMAT_ARGS(imager->lsn)),
 			 errdetail_internal("%s", why),
@@ -216,7 +217,7 @@ check_page(const Imager *imager, const BbEntry *entry)
 		return;
 	if (lsn > imager->lsn)
 		report_value(imager, &entry->key,
-					 psprintf("The page has the later LSN %X/%X.",
+					 psprintf("The page has the later LSN " BB_LSN_FORMAT ".",
 							  LSN_FORMAT_ARGS(lsn)));
 	if (imager->rewrite->manifest->data_checksum_version == 0)
 		return;

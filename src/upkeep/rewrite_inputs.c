@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "lib/binaryheap.h"
 #include "upkeep/rewrite_internal.h"
 #include "utils/memutils.h"
@@ -61,17 +62,6 @@ compare_sources(Datum a, Datum b, void *arg)
 	return 0;
 }
 
-static int
-compare_lsns(const ListCell *a, const ListCell *b)
-{
-	const BbLayerDesc *left = lfirst(a);
-	const BbLayerDesc *right = lfirst(b);
-
-	if (left->lsn_start != right->lsn_start)
-		return left->lsn_start < right->lsn_start ? -1 : 1;
-	return bb_key_compare(&left->keys.start, &right->keys.start);
-}
-
 /* How many LSN ranges do the inputs have? */
 static int
 count_runs(const BbRewrite *rewrite)
@@ -81,7 +71,7 @@ count_runs(const BbRewrite *rewrite)
 	XLogRecPtr	last = InvalidXLogRecPtr;
 	ListCell   *cell;
 
-	list_sort(inputs, compare_lsns);
+	list_sort(inputs, bb_layer_compare_lsns);
 	foreach(cell, inputs)
 	{
 		const BbLayerDesc *input = lfirst(cell);
@@ -152,7 +142,7 @@ report_stray(const BbRewrite *rewrite, const Source *source)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("layer \"%s\" of timeline \"%s\" has an entry that is outside of it",
 					bb_layer_name(source->desc), rewrite->manifest->timeline),
-			 errdetail("It is of %s at %X/%X.", bb_key_text(&source->entry.key),
+			 errdetail("It is of %s at " BB_LSN_FORMAT ".", bb_key_text(&source->entry.key),
 					   LSN_FORMAT_ARGS(source->entry.lsn))));
 }
 

@@ -86,7 +86,7 @@ begin_tile(const BbReqCtx *ctx, BbOutput *output)
 {
 	BbRewrite  *rewrite = output->rewrite;
 	const char *timeline = rewrite->manifest->timeline;
-	BbCompression compression = (BbCompression) bb_setting_compression;
+	BbCompression compression = (BbCompression) bb_setting_upkeep_compression;
 	MemoryContext old = MemoryContextSwitchTo(rewrite->context);
 
 	if (output->image)

@@ -28,6 +28,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "layer/layermap.h"
 #include "timeline/timeline.h"
 #include "upkeep/rewrite_internal.h"
@@ -276,7 +277,7 @@ write_value(const BbReqCtx *ctx, const Squash *squash, const Run *run,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("history of %s in timeline \"%s\" is not in the order of its layers",
 						bb_key_text(key), squash->rewrite->manifest->timeline),
-				 errdetail("Its value at %X/%X is of %X/%X, but it has a later change.",
+				 errdetail("Its value at " BB_LSN_FORMAT " is of " BB_LSN_FORMAT ", but it has a later change.",
 						   LSN_FORMAT_ARGS(run->until),
 						   LSN_FORMAT_ARGS(value.lsn))));
 	bb_output_add(ctx, output, &value);
@@ -371,11 +372,39 @@ write_runs(const BbReqCtx *ctx, Squash *squash, int last)
 		else
 			write_values(ctx, squash, run, output);
 		if (bb_output_empty(output))
-			elog(ERROR, "run up to %X/%X of a squash has no entries",
+			elog(ERROR, "run up to " BB_LSN_FORMAT " of a squash has no entries",
 				 LSN_FORMAT_ARGS(run->until));
 		bb_output_finish(ctx, output);
 		lsn_start = lsn_end;
 	}
+}
+
+/*
+ * Nothing of the inputs is needed.  But keys that no image layer covers may have
+ * had no changes, and a place without a layer would look like a loss (layercheck.c).
+ * So a layer with a single entry stays; any will do.  Where events alone are,
+ * nobody expects a layer.
+ */
+static void
+write_one(const BbReqCtx *ctx, BbRewrite *rewrite)
+{
+	BbInputs   *inputs = bb_inputs_new(rewrite, rewrite->lsn_start,
+									   rewrite->lsn_end);
+	BbKeyRange	events = bb_key_range_events();
+	const BbEntry *entry;
+
+	while ((entry = bb_inputs_next(ctx, inputs)) != NULL &&
+		   bb_key_in_range(&entry->key, &events))
+		bb_inputs_seek(inputs, &events.end);
+	if (entry != NULL)
+	{
+		BbOutput   *output = bb_output_new(rewrite, rewrite->lsn_start,
+										   rewrite->lsn_end);
+
+		bb_output_add(ctx, output, entry);
+		bb_output_finish(ctx, output);
+	}
+	bb_inputs_close(inputs);
 }
 
 void
@@ -396,6 +425,8 @@ bb_rewrite_squash(const BbReqCtx *ctx, BbRewrite *rewrite)
 	/* LSNs after the start have layers, even if they have no entries */
 	if (last < 0 && squash.runs[squash.nruns - 1].whole)
 		bb_rewrite_merge(ctx, rewrite);
-	else if (last >= 0)
+	else if (last < 0)
+		write_one(ctx, rewrite);
+	else
 		write_runs(ctx, &squash, last);
 }

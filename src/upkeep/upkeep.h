@@ -34,9 +34,14 @@
 
 typedef struct BbUpkeepOptions
 {
-	BbJobPlace	place;		 /* in the statistics */
-	uint32		kinds;		 /* jobs of other kinds aren't planned */
-	bool		heed_pauses; /* nor are those that failed a while ago */
+	BbJobPlace	place; /* in the statistics */
+	uint32		kinds; /* jobs of other kinds aren't planned */
+
+	/*
+	 * 0: nor are those that failed a while ago.  Otherwise an attempt was asked
+	 * for then, so what failed before is tried once more.
+	 */
+	TimestampTz asked_at;
 } BbUpkeepOptions;
 
 typedef enum BbUpkeepState
@@ -52,9 +57,12 @@ typedef enum BbUpkeepState
 typedef struct BbUpkeepOutcome
 {
 	BbUpkeepState state;
-	bool		noted;		   /* an error is in the statistics already */
+	bool		noted; /* an error is in the statistics already, of this kind: */
+	BbUpkeepKind failed_kind;
 	bool		another_error; /* it is another one than the last */
-	BbUpkeepJob job;		   /* DONE, REFUSED; its inputs are NIL */
+	bool		left_out; /* what failed is left out from now on (faults.h), so
+						   * other jobs of that kind can be done */
+	BbUpkeepJob job;	  /* DONE, REFUSED; its inputs are NIL */
 	/* DONE: what it did */
 	uint64		layers_read;
 	uint64		layers_written;
@@ -72,8 +80,9 @@ typedef struct BbUpkeepOutcome
  * server's, layers are merged and removed; images take redo of its version, so
  * they aren't made.
  *
- * Errors: those of the planners, of bb_rewrite and bb_upkeep_commit.  Then
- * nothing is changed, and layers that were written are removed if the store
+ * Errors: those of the planners, of bb_rewrite and bb_upkeep_commit.  An error of
+ * a job, or of planning one, is noted as one of its kind; outcome->noted is false
+ * for an error of another cause.  Then nothing is changed, and layers that were written are removed if the store
  * allows it.
  */
 extern void bb_upkeep_step(const BbReqCtx *ctx, BbObjectStore *objects,

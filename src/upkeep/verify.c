@@ -44,25 +44,6 @@ bb_verify_level_of(const char *name)
 			 errhint("Levels are \"objects\", \"blocks\" and \"pages\".")));
 }
 
-BbVerifyPass *
-bb_verify_begin(const char *timeline, BbVerifyLevel level,
-				const XLogRecPtr *lsns, int nlsns)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "bbackup verification",
-												  ALLOCSET_DEFAULT_SIZES);
-	BbVerifyPass *pass = MemoryContextAllocZero(context, sizeof(BbVerifyPass));
-
-	pass->context = context;
-	pass->timeline = MemoryContextStrdup(context, timeline);
-	pass->level = level;
-	pass->started_at = GetCurrentTimestamp();
-	pass->nlsns = Min(nlsns, BB_VERIFY_LSNS_MAX);
-	memcpy(pass->lsns, lsns, pass->nlsns * sizeof(XLogRecPtr));
-	pass->key = bb_key_range_all().start;
-	return pass;
-}
-
 static void
 pace(const BbReqCtx *ctx)
 {

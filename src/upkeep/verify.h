@@ -70,6 +70,11 @@ typedef struct BbVerifyPass
 	uint64		pages;		  /* checked, of all LSNs */
 	uint64		nfindings;
 	List	   *findings; /* BbFinding *, the first BB_FINDINGS_MAX */
+
+	/* BbInherited *: what is known of its ancestors, once pages are checked; not
+	 * stored */
+	bool		asked;
+	List	   *inherited;
 } BbVerifyPass;
 
 /* "objects", "blocks", "pages". */

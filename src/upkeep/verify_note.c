@@ -1,14 +1,35 @@
 /*-------------------------------------------------------------------------
  *
  * verify_note.c
- *	  Noting what a verification finds.
+ *	  A pass of a verification, and what it finds.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "upkeep/inherited.h"
 #include "upkeep/verify_note.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+BbVerifyPass *
+bb_verify_begin(const char *timeline, BbVerifyLevel level,
+				const XLogRecPtr *lsns, int nlsns)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup verification",
+												  ALLOCSET_DEFAULT_SIZES);
+	BbVerifyPass *pass = MemoryContextAllocZero(context, sizeof(BbVerifyPass));
+
+	pass->context = context;
+	pass->timeline = MemoryContextStrdup(context, timeline);
+	pass->level = level;
+	pass->started_at = GetCurrentTimestamp();
+	pass->nlsns = Min(nlsns, BB_VERIFY_LSNS_MAX);
+	memcpy(pass->lsns, lsns, pass->nlsns * sizeof(XLogRecPtr));
+	pass->key = bb_key_range_all().start;
+	return pass;
+}
 
 /* Is a finding the continuation of another one, at the next key? */
 static bool
@@ -68,10 +89,35 @@ bb_verify_try(void (*function) (void *arg), void *arg)
 	return error;
 }
 
+/* Is an error that of a layer that has a finding? */
+static bool
+is_explained(const BbVerifyPass *pass, const char *message)
+{
+	const ListCell *cell;
+
+	foreach(cell, pass->findings)
+	{
+		const BbFinding *finding = lfirst(cell);
+
+		if (finding->layer != NULL && strstr(message, finding->layer) != NULL)
+			return true;
+	}
+	foreach(cell, pass->inherited)
+	{
+		const BbInherited *inherited = lfirst(cell);
+
+		if (strstr(message, inherited->finding.layer) != NULL)
+			return true;
+	}
+	return false;
+}
+
 void
 bb_verify_note_at(BbVerifyPass *pass, XLogRecPtr lsn, BbFindingKind kind,
 				  const BbKeyRange *keys, const char *message)
 {
+	if (kind == BB_FINDING_READ && is_explained(pass, message))
+		return;
 	bb_verify_note(pass,
 				   &(BbFinding){.kind = kind,
 								.message = unconstify(char *, message),

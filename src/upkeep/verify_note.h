@@ -13,7 +13,12 @@
 /* bb_verify_note - add a copy of a finding to a pass, or extend the last one. */
 extern void bb_verify_note(BbVerifyPass *pass, const BbFinding *finding);
 
-/* bb_verify_note_at - note a finding of some keys at an LSN. */
+/*
+ * bb_verify_note_at - note a finding of some keys at an LSN.
+ *
+ * That keys can't be read because of a layer that has a finding is not noted: a
+ * layer that is lost is one fault, at however many LSNs its pages are looked for.
+ */
 extern void bb_verify_note_at(BbVerifyPass *pass, XLogRecPtr lsn,
 							  BbFindingKind kind, const BbKeyRange *keys,
 							  const char *message);

@@ -15,6 +15,7 @@
 #include "base/pagecheck.h"
 #include "pagestore/blockread.h"
 #include "pagestore/blockscan.h"
+#include "upkeep/inherited.h"
 #include "upkeep/pace.h"
 #include "upkeep/verify_note.h"
 #include "upkeep/verify_pages.h"
@@ -419,6 +420,15 @@ bool
 bb_verify_pages(const BbReqCtx *ctx, BbObjectStore *objects,
 				BbVerifyPass *pass)
 {
+	if (!pass->asked)
+	{
+		MemoryContext old = MemoryContextSwitchTo(pass->context);
+
+		pass->inherited = bb_inherited_from_ancestors(ctx, objects,
+													  pass->timeline);
+		pass->asked = true;
+		MemoryContextSwitchTo(old);
+	}
 	if (pass->lsn_at < pass->nlsns && !walk_lsn(ctx, objects, pass))
 	{
 		pass->lsn_at++;

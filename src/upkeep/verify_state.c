@@ -3,27 +3,24 @@
  * verify_state.c
  *	  What a store remembers of the verification of a timeline.
  *
- *	  magic 8 | version u32 | running u8, pass | last u8, pass | crc u32
- *
- * The object has no entry in docs/format.md's list of what a store needs: it can
- * be removed at any time.
+ *	  running u8, pass | last u8, pass		a note (layer/note.h)
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/codec.h"
-#include "base/crc.h"
 #include "layer/manifest.h"
+#include "layer/note.h"
 #include "upkeep/verify_state.h"
 #include "utils/memutils.h"
 
-#define MAGIC "bbverif\n"
-#define MAGIC_SIZE 8
-#define VERSION 1
-
 /* Two passes with their findings. */
-#define STATE_MAX_SIZE (4 * 1024 * 1024)
+static const BbNoteKind note_kind = {
+	.magic = "bbverif\n",
+	.version = 1,
+	.max_size = 4 * 1024 * 1024,
+};
 
 #define TEXT_MAX_SIZE 8192
 
@@ -160,116 +157,33 @@ decode_pass(BbReader *reader, const char *timeline)
 }
 
 static bool
-decode(const char *data, size_t length, const char *timeline,
-	   BbVerifyState *state)
+decode(BbReader *reader, const char *timeline, BbVerifyState *state)
 {
-	BbReader	reader;
-
-	if (length < MAGIC_SIZE + 4 + 4 || memcmp(data, MAGIC, MAGIC_SIZE) != 0 ||
-		bb_get_le32((const uint8 *) data + length - 4) !=
-			bb_crc32c_of(data, length - 4))
-		return false;
-	bb_reader_init(&reader, data + MAGIC_SIZE, length - MAGIC_SIZE - 4);
-	if (bb_reader_le32(&reader) != VERSION)
-		return false;
-	state->running = decode_pass(&reader, timeline);
-	state->last = decode_pass(&reader, timeline);
-	return bb_reader_done(&reader) &&
+	state->running = decode_pass(reader, timeline);
+	state->last = decode_pass(reader, timeline);
+	return bb_reader_done(reader) &&
 		(state->running == NULL || state->running->finished_at == 0) &&
 		(state->last == NULL || state->last->finished_at != 0);
 }
 
 /* ---- the object ---- */
 
-typedef struct StateCall
+static const char *
+object_name(const char *timeline)
 {
-	const BbReqCtx *ctx;
-	BbObjectStore *objects;
-	const char *timeline;
-	const char *name; /* of the object */
-	char	   *data;
-	size_t		length;
-	BbObjectTag tag;
-	bool		found;
-} StateCall;
-
-/* Call a function; returns its error, unless the call was canceled. */
-static ErrorData *
-try_object(void (*function) (void *arg), void *arg)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ErrorData *volatile error = NULL;
-
-	PG_TRY();
-	{
-		function(arg);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-			ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION))
-			PG_RE_THROW();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	return error;
-}
-
-static void
-get_object(void *arg)
-{
-	StateCall  *call = arg;
-
-	call->found = bb_objstore_get(call->ctx, call->objects, call->name,
-								  STATE_MAX_SIZE, &call->data, &call->length,
-								  &call->tag);
-}
-
-static void
-put_object(void *arg)
-{
-	StateCall  *call = arg;
-	BbObjectTag tag;
-	char	   *old;
-	size_t		length;
-
-	if (!bb_objstore_get(call->ctx, call->objects, call->name, STATE_MAX_SIZE,
-						 &old, &length, &call->tag))
-		call->tag = BB_OBJECT_ABSENT;
-	/* another session's note, written at the same moment, is as good */
-	(void) bb_objstore_put_if(call->ctx, call->objects, call->name, call->data,
-							  call->length, call->tag, &tag);
-}
-
-static void
-remove_object(void *arg)
-{
-	StateCall  *call = arg;
-
-	bb_objstore_remove(call->ctx, call->objects, call->name);
-}
-
-static StateCall
-begin_call(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline)
-{
-	return (StateCall){.ctx = ctx,
-					   .objects = objects,
-					   .timeline = timeline,
-					   .name = psprintf("timelines/%s/" BB_VERIFIED_OBJECT,
-										timeline)};
+	return psprintf("timelines/%s/" BB_VERIFIED_OBJECT, timeline);
 }
 
 BbVerifyState
 bb_verify_state_read(const BbReqCtx *ctx, BbObjectStore *objects,
 					 const char *timeline)
 {
-	StateCall	call = begin_call(ctx, objects, timeline);
 	BbVerifyState state = {0};
+	BbReader	reader;
 
-	if (try_object(get_object, &call) != NULL || !call.found ||
-		!decode(call.data, call.length, timeline, &state))
+	if (!bb_note_read(ctx, objects, &note_kind, object_name(timeline),
+					  &reader) ||
+		!decode(&reader, timeline, &state))
 		return (BbVerifyState){0};
 	return state;
 }
@@ -278,7 +192,6 @@ bool
 bb_verify_state_write(const BbReqCtx *ctx, BbObjectStore *objects,
 					  const char *timeline, BbVerifyState *state)
 {
-	StateCall	call = begin_call(ctx, objects, timeline);
 	StringInfoData out;
 	ErrorData  *error;
 
@@ -287,21 +200,10 @@ bb_verify_state_write(const BbReqCtx *ctx, BbObjectStore *objects,
 		state->last = state->running;
 		state->running = NULL;
 	}
-	initStringInfo(&out);
-	appendBinaryStringInfo(&out, MAGIC, MAGIC_SIZE);
-	bb_append_le32(&out, VERSION);
+	bb_note_begin(&out, &note_kind);
 	encode_pass(&out, state->running);
 	encode_pass(&out, state->last);
-	bb_append_le32(&out, bb_crc32c_of(out.data, out.len));
-	call.data = out.data;
-	call.length = out.len;
-
-	error = try_object(put_object, &call);
-	/* one that is broken is in the way of the first attempt only */
-	if (error != NULL && error->sqlerrcode == ERRCODE_DATA_CORRUPTED &&
-		try_object(remove_object, &call) == NULL)
-		error = try_object(put_object, &call);
-	pfree(out.data);
+	error = bb_note_write(ctx, objects, object_name(timeline), &out);
 	if (error != NULL)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),

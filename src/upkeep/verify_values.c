@@ -40,7 +40,8 @@ note_value(const Values *values, const BbKey *key, BbFindingKind kind,
 /* Check a value that has to be there with a function that returns an errdetail. */
 static void
 check_value(const Values *values, const BbKey *key,
-			char *(*error_of)(const void *data, size_t length))
+			char *(*error_of)(const BbMajor *major, const void *data,
+							  size_t length))
 {
 	BbValue		value;
 	char	   *error;
@@ -53,7 +54,8 @@ check_value(const Values *values, const BbKey *key,
 	}
 	copy = palloc(Max(value.length, 1)); /* aligned */
 	memcpy(copy, value.data, value.length);
-	error = error_of(copy, value.length);
+	error = error_of(bb_pagestore_major(values->snapshot->store), copy,
+					 value.length);
 	if (error != NULL)
 		note_value(values, key, BB_FINDING_VALUE, error);
 	pfree(copy);

@@ -20,7 +20,7 @@ bb_window_time(const BbReqCtx *ctx, BbObjectStore *objects,
 	BbPageStore *store;
 	BbSnapshot	snapshot;
 
-	if (manifest->pg_version_num / 10000 != PG_VERSION_NUM / 10000)
+	if (bb_major_of(manifest->pg_version_num) == NULL)
 		return -1;
 	for (int i = 0; i < manifest->keeps.npoints; i++)
 		if (manifest->keeps.points[i].lsn == lsn)
@@ -111,6 +111,20 @@ segment_name(const BbManifest *manifest, XLogRecPtr lsn)
 	return name;
 }
 
+/*
+ * Does the window begin more than a step, or a jump of a clock, before it should?
+ * Only reading all commits tells why (bb_retention_cutoff).
+ */
+static bool
+is_late(const BbManifest *manifest, const BbWindow *window, int64 now)
+{
+	int64		window_s = bb_retention_window_s(&manifest->keeps.retention);
+
+	return window_s > 0 && window->oldest_time >= 0 &&
+		Min(window->newest_time, now) - window_s - window->oldest_time >
+		Max(window_s, SECS_PER_HOUR);
+}
+
 BbWindow
 bb_window_of(const BbReqCtx *ctx, BbObjectStore *objects,
 			 const BbManifest *manifest, int64 now)
@@ -122,17 +136,20 @@ bb_window_of(const BbReqCtx *ctx, BbObjectStore *objects,
 	BbWindow	window = {.oldest_lsn = manifest->start_lsn,
 						  .newest_lsn = readable.end_lsn,
 						  .newest_time = readable.end_time,
-						  .ngaps = manifest->ngaps,
 						  .npoints = keeps->npoints,
 						  .nlayers = manifest->nlayers,
 						  .wal_needed = segment_name(&readable,
 													 readable.end_lsn)};
 
+	(void) bb_manifest_gaps(manifest, &window.ngaps);
 	window.oldest_time = bb_window_time(ctx, objects, manifest,
 										manifest->start_lsn);
 	window.held_by = bb_retention_window_s(&keeps->retention) > 0
 		? "window"
 		: "no retention is set";
+	if (is_late(manifest, &window, now))
+		window.held_by =
+			"window, and a jump of a clock, or upkeep that is late: bb_expire() says which";
 	if (keeps->npoints > 0)
 	{
 		window.oldest_point = keeps->points[0].lsn;

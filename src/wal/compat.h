@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  Differences of WAL records between PostgreSQL 15, 16, 17 and 18 that only
- *	  ingest needs.
+ *	  Differences of WAL records between PostgreSQL 15, 16, 17, 18 and 19 that
+ *	  only ingest needs.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,6 +51,19 @@ bb_walcompat_fork(const BbWalLocator *locator, ForkNumber fork)
 #endif
 
 	return made;
+}
+
+/* XLogFindNextRecord tells why it finds none from 19 on. */
+static inline XLogRecPtr
+bb_walcompat_find_next(XLogReaderState *reader, XLogRecPtr lsn)
+{
+#if PG_VERSION_NUM >= 190000
+	char	   *message;
+
+	return XLogFindNextRecord(reader, lsn, &message);
+#else
+	return XLogFindNextRecord(reader, lsn);
+#endif
 }
 
 /* Get the fork and block of a block reference; false if there is none. */

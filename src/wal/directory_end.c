@@ -14,6 +14,7 @@
 
 #include "access/rmgr.h"
 #include "access/xlogrecord.h"
+#include "base/compat.h"
 #include "wal/directory_internal.h"
 
 /* The number of pages that are searched for later WAL in the segment. */
@@ -23,7 +24,7 @@
 static BbWalSegment
 wanted_segment(const BbDirectorySource *source)
 {
-	BbWalSegment segment = {source->missing, source->at.tli, false};
+	BbWalSegment segment = {.number = source->missing, .tli = source->at.tli};
 
 	return segment;
 }
@@ -50,6 +51,14 @@ reason_text(const BbDirectorySource *source)
 {
 	return source->message ? source->message
 						   : "The next record cannot be read.";
+}
+
+static const char *
+file_path(const BbDirectorySource *source)
+{
+	return source->file.content != NULL
+		? source->file.content->path
+		: segment_name(source, &source->file.segment);
 }
 
 BbWalReason
@@ -108,8 +117,8 @@ record_is_there(const BbDirectorySource *source)
 	/* a record that continues on another page */
 	if (source->page / XLOG_BLCKSZ != start / XLOG_BLCKSZ)
 		return true;
-	if (bb_walfile_read(source->segments, &source->file, offset,
-						(char *) &header, length) < length)
+	if (bb_walfile_read(&source->file, offset, (char *) &header, length) <
+		length)
 		return true;
 	if (header.xl_tot_len == 0)
 		return false;
@@ -159,8 +168,8 @@ report_file(const BbReqCtx *ctx, BbDirectorySource *source)
 	if (later == NULL && !is_notable(source))
 		return;
 	ereport(NOTICE,
-			(errmsg("WAL in directory \"%s\" ends at %X/%X, in \"%s\"",
-					source->place.directory, LSN_FORMAT_ARGS(source->at.end),
+			(errmsg("WAL in %s ends at " BB_LSN_FORMAT ", in \"%s\"",
+					source->base.name, LSN_FORMAT_ARGS(source->at.end),
 					segment_name(source, &source->file.segment)),
 			 later != NULL
 			 ? errdetail("%s There is later WAL in \"%s\".",
@@ -171,13 +180,12 @@ report_file(const BbReqCtx *ctx, BbDirectorySource *source)
 
 /* ---- a missing segment ---- */
 
-/* Return a sentence about the compressed file that exists instead, or NULL. */
+/* Return a sentence about the file that exists instead, or NULL. */
 static const char *
 find_instead(const BbReqCtx *ctx, const BbDirectorySource *source)
 {
 	BbWalSegment wanted = wanted_segment(source);
-	char	   *other = bb_walsegments_compressed(ctx, source->segments,
-												  &wanted);
+	const char *other = bb_walsegments_similar(ctx, source->segments, &wanted);
 
 	return other
 		? psprintf("There is a file \"%s\" instead, which is not read.", other)
@@ -194,26 +202,26 @@ report_missing(const BbReqCtx *ctx, BbDirectorySource *source)
 
 	if (instead != NULL)
 		ereport(NOTICE,
-				(errmsg("WAL in directory \"%s\" ends at %X/%X, before segment \"%s\"",
-						source->place.directory, LSN_FORMAT_ARGS(source->at.end),
+				(errmsg("WAL in %s ends at " BB_LSN_FORMAT ", before segment \"%s\"",
+						source->base.name, LSN_FORMAT_ARGS(source->at.end),
 						missing_name(source)),
 				 errdetail("%s", instead),
-				 errhint("Decompress it to a file with the segment's name.")));
+				 errhint("Decode it to a file with the segment's name, or use restore_command.")));
 	else if ((later = bb_walsegments_later(ctx, source->segments,
 										   source->missing, true)) != NULL)
 		ereport(NOTICE,
-				(errmsg("WAL in directory \"%s\" ends at %X/%X, as segment \"%s\" is missing",
-						source->place.directory, LSN_FORMAT_ARGS(source->at.end),
+				(errmsg("WAL in %s ends at " BB_LSN_FORMAT ", as segment \"%s\" is missing",
+						source->base.name, LSN_FORMAT_ARGS(source->at.end),
 						missing_name(source)),
 				 errdetail("There is later WAL in \"%s\".",
 						   segment_name(source, later))));
-	else if (bb_walsegments_open(source->segments, source->missing, 0, 0,
+	else if (bb_walsegments_open(ctx, source->segments, source->missing, 0, 0,
 								 &older))
 	{
 		bb_walfile_close(&older);
 		ereport(NOTICE,
-				(errmsg("WAL in directory \"%s\" ends at %X/%X, where timeline ID %u begins",
-						source->place.directory, LSN_FORMAT_ARGS(source->at.end),
+				(errmsg("WAL in %s ends at " BB_LSN_FORMAT ", where timeline ID %u begins",
+						source->base.name, LSN_FORMAT_ARGS(source->at.end),
 						source->at.tli),
 				 errdetail("Its segment \"%s\" is missing; the WAL after that in \"%s\" is of a timeline ID that was left.",
 						   missing_name(source),
@@ -244,8 +252,8 @@ report_stranger(const BbReqCtx *ctx, BbDirectorySource *source)
 	if (history != NULL && history->complaint == NULL)
 		return; /* of another branch */
 	ereport(NOTICE,
-			(errmsg("WAL of timeline ID %u in directory \"%s\" is not followed",
-					first.tli, source->place.directory),
+			(errmsg("WAL of timeline ID %u in %s is not followed",
+					first.tli, source->base.name),
 			 history == NULL
 			 ? errdetail("There is \"%s\", but no history file \"%s\".",
 						 segment_name(source, &first), name)
@@ -264,7 +272,7 @@ bb_waldirectory_report_end(const BbReqCtx *ctx, BbWalSource *base)
 		if (report_missing(ctx, source))
 			return;
 	}
-	else if (source->file.fd != NULL)
+	else if (source->file.content != NULL)
 		report_file(ctx, source);
 	report_stranger(ctx, source);
 }
@@ -285,14 +293,14 @@ bb_waldirectory_report_left(const BbReqCtx *ctx, BbWalSource *base,
 							   &first, &last))
 		return;
 	ereport(WARNING,
-			(errmsg("WAL of timeline ID %u in directory \"%s\" goes on, but is not followed",
-					tli, source->place.directory),
-			 errdetail("It was left at %X/%X. It has WAL up to %X/%X, in \"%s\"; that of timeline ID %u, which is followed, ends at %X/%X.",
+			(errmsg("WAL of timeline ID %u in %s goes on, but is not followed",
+					tli, source->base.name),
+			 errdetail("It was left at " BB_LSN_FORMAT ". It has WAL up to " BB_LSN_FORMAT ", in \"%s\"; that of timeline ID %u, which is followed, ends at " BB_LSN_FORMAT ".",
 					   LSN_FORMAT_ARGS(lsn),
 					   LSN_FORMAT_ARGS((last.number + 1) * size),
 					   segment_name(source, &last), source->at.tli,
 					   LSN_FORMAT_ARGS(source->at.end)),
-			 errhint("If the cluster goes on under timeline ID %u, make a branch at %X/%X and ingest into that with tli => 'current'. Otherwise, use tli => '%u'.",
+			 errhint("If the cluster goes on under timeline ID %u, make a branch at " BB_LSN_FORMAT " and ingest into that with tli => 'current'. Otherwise, use tli => '%u'.",
 					 tli, LSN_FORMAT_ARGS(lsn), source->at.tli)));
 }
 
@@ -307,17 +315,17 @@ raise_missing(const BbReqCtx *ctx, BbDirectorySource *source, XLogRecPtr until)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_FILE),
-			 errmsg("WAL segment \"%s\" is missing from directory \"%s\"",
-					missing_name(source), source->place.directory),
+			 errmsg("WAL segment \"%s\" is missing from %s",
+					missing_name(source), source->base.name),
 			 later != NULL
-			 ? errdetail("All WAL before %X/%X has been ingested; there is later WAL, in \"%s\".",
+			 ? errdetail("All WAL before " BB_LSN_FORMAT " has been ingested; there is later WAL, in \"%s\".",
 						 LSN_FORMAT_ARGS(source->at.end),
 						 segment_name(source, later))
-			 : errdetail("All WAL before %X/%X has been ingested; WAL was asked for up to %X/%X.",
+			 : errdetail("All WAL before " BB_LSN_FORMAT " has been ingested; WAL was asked for up to " BB_LSN_FORMAT ".",
 						 LSN_FORMAT_ARGS(source->at.end),
 						 LSN_FORMAT_ARGS(until)),
 			 instead != NULL
-			 ? errhint("%s Decompress it to a file with the segment's name.",
+			 ? errhint("%s Decode it to a file with the segment's name, or use restore_command.",
 					   instead)
 			 : 0));
 }
@@ -327,11 +335,10 @@ raise_foreign(const BbDirectorySource *source)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("WAL record at %X/%X does not continue the WAL before it",
+			 errmsg("WAL record at " BB_LSN_FORMAT " does not continue the WAL before it",
 					LSN_FORMAT_ARGS(bb_walsequence_next(&source->at))),
-			 errdetail("%s It is in \"%s/%s\". All WAL before it has been ingested.",
-					   source->message, source->place.directory,
-					   segment_name(source, &source->file.segment)),
+			 errdetail("%s It is in \"%s\". All WAL before it has been ingested.",
+					   source->message, file_path(source)),
 			 errhint("Two servers may have archived into the directory under one timeline ID.")));
 }
 
@@ -349,8 +356,8 @@ bb_waldirectory_raise(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
 	if (!source->broken)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("WAL in directory \"%s\" ends at %X/%X, before %X/%X",
-						source->place.directory, LSN_FORMAT_ARGS(source->at.end),
+				 errmsg("WAL in %s ends at " BB_LSN_FORMAT ", before " BB_LSN_FORMAT,
+						source->base.name, LSN_FORMAT_ARGS(source->at.end),
 						LSN_FORMAT_ARGS(until)),
 				 errdetail("All of it has been ingested. \"%s\": %s", name,
 						   reason_text(source))));
@@ -358,10 +365,9 @@ bb_waldirectory_raise(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
 		raise_foreign(source);
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("WAL record at %X/%X is broken",
+			 errmsg("WAL record at " BB_LSN_FORMAT " is broken",
 					LSN_FORMAT_ARGS(bb_walsequence_next(&source->at))),
-			 errdetail("%s The record is in \"%s/%s\". All WAL before it has been ingested.",
-					   reason_text(source), source->place.directory,
-					   name),
+			 errdetail("%s The record is in \"%s\". All WAL before it has been ingested.",
+					   reason_text(source), file_path(source)),
 			 errhint("Replace the file by a good copy, and ingest again.")));
 }

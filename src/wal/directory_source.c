@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * directory_source.c
- *	  A source of WAL that reads a directory of segments.
+ *	  A source of WAL that reads files of segments, such as a directory.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <sys/stat.h>
-
+#include "base/compat.h"
 #include "utils/memutils.h"
 #include "wal/directory_internal.h"
 
@@ -24,8 +23,8 @@ change_segment(BbDirectorySource *source, XLogSegNo number, int skip)
 	bb_walfile_close(&source->file);
 	source->buffer_length = 0;
 	source->skip = skip;
-	found = bb_walsegments_open(source->segments, number, source->at.tli, skip,
-								&source->file);
+	found = bb_walsegments_open(source->ctx, source->segments, number,
+								source->at.tli, skip, &source->file);
 	MemoryContextSwitchTo(old);
 	return found;
 }
@@ -42,7 +41,7 @@ static bool
 fill_buffer(BbDirectorySource *source, uint32 offset)
 {
 	source->buffer_offset = offset - offset % BB_WAL_READ_BYTES;
-	source->buffer_length = bb_walfile_read(source->segments, &source->file,
+	source->buffer_length = bb_walfile_read(&source->file,
 											source->buffer_offset,
 											source->buffer, BB_WAL_READ_BYTES);
 	if (source->buffer_offset == 0 &&
@@ -50,6 +49,19 @@ fill_buffer(BbDirectorySource *source, uint32 offset)
 		bb_walfile_check_first(source->segments, &source->file,
 							   (XLogLongPageHeader) source->buffer);
 	return in_buffer(source, offset);
+}
+
+/* Why the file ends before the page that is wanted. */
+static const char *
+shortness(const BbDirectorySource *source)
+{
+	const BbWalContent *content = source->file.content;
+
+	if (content->complaint != NULL)
+		return psprintf("The file \"%s\" cannot be read. %s", content->path,
+						content->complaint);
+	return psprintf("The file has " UINT64_FORMAT " bytes instead of %u.",
+					content->size, source->place.start.stream.segment_size);
 }
 
 /* (The contract of this callback: access/xlogreader.h.) */
@@ -65,7 +77,8 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 	bb_reqctx_check(source->ctx);
 	XLByteToSeg(page, number, size);
 	source->page = page;
-	if ((source->file.fd == NULL || source->file.segment.number != number) &&
+	if ((source->file.content == NULL ||
+		 source->file.segment.number != number) &&
 		!change_segment(source, number, 0))
 	{
 		source->missing = number;
@@ -79,10 +92,10 @@ read_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
 
 		if (!change_segment(source, number, skip + 1))
 		{
-			(void) change_segment(source, number, skip);
-			source->message = psprintf("The file has " UINT64_FORMAT
-									   " bytes instead of %u.",
-									   source->file.size, size);
+			if (change_segment(source, number, skip))
+				source->message = shortness(source);
+			else
+				source->missing = number;
 			return -1;
 		}
 	}
@@ -113,7 +126,7 @@ raise_crossing(const BbDirectorySource *source)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("WAL record at %X/%X does not agree with the timeline history files",
+			 errmsg("WAL record at " BB_LSN_FORMAT " does not agree with the timeline history files",
 					LSN_FORMAT_ARGS(source->base.reader->ReadRecPtr)),
 			 errdetail("%s All WAL before the record has been ingested.",
 					   source->message)));
@@ -208,9 +221,9 @@ refuse_two_branches(const BbDirectorySource *source, TimeLineID left)
 	bb_walsegments_name(source->segments, &last, last_name);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("WAL in directory \"%s\" goes on under timeline IDs %u and %u",
-					source->place.directory, left, source->at.tli),
-			 errdetail("Timeline ID %u forks from %u at %X/%X, and has WAL up to %X/%X; timeline ID %u goes on in \"%s\", and has WAL up to %X/%X, in \"%s\". All WAL before %X/%X has been ingested.",
+			 errmsg("WAL in %s goes on under timeline IDs %u and %u",
+					source->base.name, left, source->at.tli),
+			 errdetail("Timeline ID %u forks from %u at " BB_LSN_FORMAT ", and has WAL up to " BB_LSN_FORMAT "; timeline ID %u goes on in \"%s\", and has WAL up to " BB_LSN_FORMAT ", in \"%s\". All WAL before " BB_LSN_FORMAT " has been ingested.",
 					   source->at.tli, left, LSN_FORMAT_ARGS(source->at.end),
 					   LSN_FORMAT_ARGS(bb_walsegments_limit(source->segments)),
 					   left, first_name,
@@ -236,7 +249,8 @@ change_tli(BbDirectorySource *source)
 		refuse_two_branches(source, left);
 
 	/* a file of the old tli has no WAL of the new one */
-	if (source->file.fd != NULL && source->file.segment.tli < source->at.tli)
+	if (source->file.content != NULL &&
+		source->file.segment.tli < source->at.tli)
 		begin_read(source);
 }
 
@@ -248,9 +262,9 @@ check_first(const BbDirectorySource *source)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("WAL in directory \"%s\" does not continue the timeline",
-					source->place.directory),
-			 errdetail("The record at %X/%X follows one at %X/%X; the last of the timeline is at %X/%X.",
+			 errmsg("WAL in %s does not continue the timeline",
+					source->base.name),
+			 errdetail("The record at " BB_LSN_FORMAT " follows one at " BB_LSN_FORMAT "; the last of the timeline is at " BB_LSN_FORMAT ".",
 					   LSN_FORMAT_ARGS(bb_walsequence_next(&source->at)),
 					   LSN_FORMAT_ARGS(source->other_prev),
 					   LSN_FORMAT_ARGS(source->at.prev))));
@@ -314,26 +328,6 @@ static const BbWalSourceOps ops = {
 
 /* ---- opening ---- */
 
-static void
-check_directory(const char *directory)
-{
-	struct stat st;
-
-	if (!is_absolute_path(directory))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("WAL directory \"%s\" is not an absolute path",
-						directory)));
-	if (stat(directory, &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not stat directory \"%s\": %m", directory)));
-	if (!S_ISDIR(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a directory", directory)));
-}
-
 typedef struct DirectoryOrigin
 {
 	BbWalOrigin base;
@@ -346,18 +340,14 @@ open_source(const BbReqCtx *ctx, const BbWalOrigin *origin,
 {
 	const BbWalPlace *place = &((const DirectoryOrigin *) origin)->place;
 	BbDirectorySource *source;
-	char	   *directory;
 
-	check_directory(place->directory);
+	bb_walfiles_begin(ctx, place->files, start);
 	source = palloc0(sizeof(BbDirectorySource));
 	source->base.ops = &ops;
-	source->base.name = psprintf("directory \"%s\"", place->directory);
+	source->base.name = place->files->name;
 	source->ctx = ctx;
 	source->context = CurrentMemoryContext;
 	source->place = *place;
-	directory = pstrdup(place->directory);
-	canonicalize_path(directory);
-	source->place.directory = directory;
 	source->place.start = *start;
 	source->base.path = bb_tlipath_choose(ctx, &source->place);
 	source->segments = bb_walsegments_new(ctx, &source->place,

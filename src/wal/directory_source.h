@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * directory_source.h
- *	  A source of WAL that reads a directory of segments.
+ *	  A source of WAL that reads files of segments, such as a directory.
  *
- * The directory is a pg_wal or an archive.  It has segments under their own
- * names, not compressed, and timeline history files.  Its last segment may be
- * incomplete, or may have been archived as such (".partial").
+ * The files (files.h) are those of a pg_wal or an archive: segments and timeline
+ * history files.  The last segment may be incomplete, or may have been archived
+ * as such (".partial").
  *
  *	  path ── segments ── page ── xlogreader ── record ── does it follow?
  *
@@ -22,12 +22,12 @@
 #include "wal/source.h"
 
 /*
- * bb_waldirectory_origin - returns a place's directory as an origin.
+ * bb_waldirectory_origin - returns a place's files as an origin.
  *
  * place->start need not be set: the origin is opened at one.
  *
- * Errors of open: INVALID_PARAMETER_VALUE (not an absolute path, not a
- * directory, WAL of another system); those of bb_tlipath_choose.  Errors of
+ * Errors of open: INVALID_PARAMETER_VALUE (WAL of another system); those
+ * of bb_walfiles_begin and bb_tlipath_choose.  Errors of
  * next, also: INVALID_PARAMETER_VALUE (with BB_WAL_LATEST, WAL goes on under
  * two tlis); errcode_for_file_access().
  */

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "wal/page.h"
 
 static inline bool
@@ -52,7 +53,7 @@ bb_wal_page_header(const BbWalStream *stream, XLogRecPtr address,
 
 	Assert(address % XLOG_BLCKSZ == 0);
 
-	header.std.xlp_magic = XLOG_PAGE_MAGIC;
+	header.std.xlp_magic = stream->magic;
 	header.std.xlp_tli = stream->tli;
 	header.std.xlp_pageaddr = address;
 	header.std.xlp_rem_len = rem_len;
@@ -104,7 +105,24 @@ bb_wal_record_bytes(const XLogReaderState *reader)
 		? reader->readBuf + offset
 		: reader->readRecordBuf;
 	if (memcmp(record, header, SizeOfXLogRecord) != 0)
-		elog(ERROR, "could not find the bytes of the WAL record at %X/%X",
+		elog(ERROR, "could not find the bytes of the WAL record at " BB_LSN_FORMAT,
 			 LSN_FORMAT_ARGS(reader->ReadRecPtr));
 	return (const uint8 *) record;
+}
+
+/* The data first, then the header up to the CRC itself. */
+void
+bb_wal_record_finish(uint8 *record, uint32 length)
+{
+	XLogRecord	header;
+	pg_crc32c	crc;
+
+	memcpy(&header, record, SizeOfXLogRecord);
+	header.xl_tot_len = length;
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, record + SizeOfXLogRecord, length - SizeOfXLogRecord);
+	COMP_CRC32C(crc, &header, offsetof(XLogRecord, xl_crc));
+	FIN_CRC32C(crc);
+	header.xl_crc = crc;
+	memcpy(record, &header, SizeOfXLogRecord);
 }

@@ -29,6 +29,7 @@ typedef struct BbWalStream
 	TimeLineID	tli;
 	uint64		system_identifier;
 	uint32		segment_size; /* bytes */
+	uint16		magic;		  /* needed to write headers only */
 } BbWalStream;
 
 /* The record that is wanted next: the one that follows another. */
@@ -82,5 +83,11 @@ extern XLogRecPtr bb_wal_place_record(const BbWalStream *stream,
  * page headers.  It has XLogRecGetTotalLen() bytes.
  */
 extern const uint8 *bb_wal_record_bytes(const XLogReaderState *reader);
+
+/*
+ * bb_wal_record_finish - set the length and the CRC of a record that is complete
+ * otherwise.
+ */
+extern void bb_wal_record_finish(uint8 *record, uint32 length);
 
 #endif /* BB_WAL_PAGE_H */

@@ -1,17 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * segments.c
- *	  The segments in a directory of WAL.
+ *	  The segments of a place of WAL.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "storage/fd.h"
 #include "utils/memutils.h"
 #include "wal/segments.h"
 
@@ -31,6 +26,7 @@ struct BbWalSegments
 	SegmentArray on_path; /* by number, then whole before partial */
 	SegmentArray strays;  /* not before the place, but not on the path */
 	BbWalSegment aside;	  /* any other one; number 0: none */
+	XLogSegNo	first;	  /* where the place begins */
 };
 
 static inline uint32
@@ -88,6 +84,8 @@ compare_segments(const void *a, const void *b)
 		return left->partial ? 1 : -1;
 	if (left->tli != right->tli)
 		return left->tli > right->tli ? -1 : 1;
+	if (left->copy != right->copy)
+		return left->copy < right->copy ? -1 : 1;
 	return 0;
 }
 
@@ -98,93 +96,54 @@ is_segment_name(const char *name, bool *partial)
 	return *partial || IsXLogFileName(name);
 }
 
-/* Is this the suffix of a compressed segment's name? */
-static bool
-is_compressed(const char *rest)
-{
-	static const char *const suffixes[] = {".gz", ".lz4", ".zst", ".bz2",
-										   ".xz"};
-
-	for (int i = 0; i < lengthof(suffixes); i++)
-		if (strstr(rest, suffixes[i]) != NULL)
-			return true;
-	return false;
-}
-
-/* Find a compressed segment whose name begins with "wanted"; NULL: any. */
-static char *
-find_compressed(const BbReqCtx *ctx, const BbWalSegments *segments,
-				const char *wanted)
-{
-	const char *directory = segments->place->directory;
-	DIR		   *dir = AllocateDir(directory);
-	struct dirent *entry;
-	char	   *found = NULL;
-
-	while (found == NULL && (entry = ReadDir(dir, directory)) != NULL)
-	{
-		const char *name = entry->d_name;
-
-		bb_reqctx_check(ctx);
-		if (strspn(name, "0123456789ABCDEF") == XLOG_FNAME_LEN &&
-			(wanted == NULL || strncmp(name, wanted, XLOG_FNAME_LEN) == 0) &&
-			is_compressed(name + XLOG_FNAME_LEN))
-			found = pstrdup(name);
-	}
-	FreeDir(dir);
-	return found;
-}
-
 void
 bb_walsegments_need_any(const BbReqCtx *ctx, const BbWalSegments *segments)
 {
-	const char *directory = segments->place->directory;
-	const char *compressed;
+	BbWalFiles *files = segments->place->files;
+	const char *similar;
 
-	if (segments->on_path.count > 0 || segments->strays.count > 0 ||
-		segments->aside.number != 0)
+	if (files->fetches || segments->on_path.count > 0 ||
+		segments->strays.count > 0 || segments->aside.number != 0)
 		return;
-	compressed = find_compressed(ctx, segments, NULL);
+	similar = bb_walfiles_similar(ctx, files, NULL);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_FILE),
-			 errmsg("directory \"%s\" has no WAL", directory),
-			 compressed != NULL
+			 errmsg("%s has no WAL", files->name),
+			 similar != NULL
 			 ? errdetail("There is a file \"%s\", which is not read.",
-						 compressed)
+						 similar)
 			 : 0,
-			 errhint("Give a directory of WAL segments under their own "
-					 "names, not compressed: an archive, or the pg_wal "
-					 "of a server.")));
+			 errhint("Give an archive of WAL segments, as archive_command, "
+					 "pgBackRest, Barman or WAL-G write it, or the pg_wal of "
+					 "a server.")));
+}
+
+/* Called with each file. */
+static void
+note_file(void *arg, const char *name, int copy)
+{
+	BbWalSegments *segments = arg;
+	BbWalSegment segment = {.copy = copy};
+
+	if (!is_segment_name(name, &segment.partial))
+		return;
+	XLogFromFileName(name, &segment.tli, &segment.number,
+					 segment_size(segments));
+	if (segment.number < segments->first)
+		segments->aside = segment;
+	else if (is_on_path(segments, &segment))
+		add_segment(&segments->on_path, &segment);
+	else
+		add_segment(&segments->strays, &segment);
 }
 
 void
 bb_walsegments_relist(const BbReqCtx *ctx, BbWalSegments *segments)
 {
-	const char *directory = segments->place->directory;
-	XLogSegNo	first = segments->place->start.lsn / segment_size(segments);
-	DIR		   *dir = AllocateDir(directory);
-	struct dirent *entry;
-
+	segments->first = segments->place->start.lsn / segment_size(segments);
 	reset_array(segments, &segments->on_path);
 	reset_array(segments, &segments->strays);
-	while ((entry = ReadDir(dir, directory)) != NULL)
-	{
-		BbWalSegment segment;
-
-		bb_reqctx_check(ctx);
-		if (!is_segment_name(entry->d_name, &segment.partial))
-			continue;
-		XLogFromFileName(entry->d_name, &segment.tli, &segment.number,
-						 segment_size(segments));
-		if (segment.number < first)
-			segments->aside = segment;
-		else if (is_on_path(segments, &segment))
-			add_segment(&segments->on_path, &segment);
-		else
-			add_segment(&segments->strays, &segment);
-	}
-	FreeDir(dir);
-
+	bb_walfiles_list(ctx, segments->place->files, note_file, segments);
 	qsort(segments->on_path.items, segments->on_path.count,
 		  sizeof(BbWalSegment), compare_segments);
 	qsort(segments->strays.items, segments->strays.count, sizeof(BbWalSegment),
@@ -202,61 +161,36 @@ bb_walsegments_name(const BbWalSegments *segments, const BbWalSegment *segment,
 		strlcat(name, ".partial", MAXFNAMELEN);
 }
 
-static char *
-segment_path(const BbWalSegments *segments, const BbWalSegment *segment)
+/* Open the file of a segment.  Return false if it doesn't exist. */
+static bool
+open_file(const BbReqCtx *ctx, const BbWalSegments *segments,
+		  const BbWalSegment *segment, uint32 need, BbWalFile *file)
 {
 	char		name[MAXFNAMELEN];
 
 	bb_walsegments_name(segments, segment, name);
-	return psprintf("%s/%s", segments->place->directory, name);
-}
-
-/* Open the file of a segment.  Return false if it doesn't exist. */
-static bool
-open_file(const BbWalSegments *segments, const BbWalSegment *segment,
-		  BbWalFile *file)
-{
-	char	   *path = segment_path(segments, segment);
-	struct stat st;
-
-	/* without O_NONBLOCK, opening a FIFO would wait for a writer */
 	file->segment = *segment;
-	file->fd = bb_fd_open(path, O_RDONLY | O_NONBLOCK | PG_BINARY, 0);
-	if (file->fd == NULL && errno == ENOENT)
+	file->content = bb_walfiles_open(ctx, segments->place->files, name,
+									 segment->copy, need);
+	if (file->content == NULL)
 		return false;
-	if (file->fd == NULL || fstat(bb_fd_number(file->fd), &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", path)));
-	if (!S_ISREG(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a regular file", path)));
-	file->size = st.st_size;
-	pfree(path);
+	bb_walcontent_need_file(file->content);
 	return true;
 }
 
 void
 bb_walfile_close(BbWalFile *file)
 {
-	if (file->fd != NULL)
-		bb_fd_close(file->fd);
-	file->fd = NULL;
+	if (file->content != NULL)
+		bb_walcontent_close(file->content);
+	file->content = NULL;
 }
 
 uint32
-bb_walfile_read(const BbWalSegments *segments, const BbWalFile *file,
-				uint32 offset, char *buffer, uint32 length)
+bb_walfile_read(const BbWalFile *file, uint32 offset, char *buffer,
+				uint32 length)
 {
-	ssize_t		n = bb_fd_read_at(file->fd, buffer, length, offset);
-
-	if (n < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read file \"%s\": %m",
-						segment_path(segments, &file->segment))));
-	return (uint32) n;
+	return bb_walcontent_read(file->content, offset, buffer, length);
 }
 
 /* Return the index of the first segment with at least this number. */
@@ -280,8 +214,8 @@ first_segment(const SegmentArray *array, XLogSegNo number)
 
 /* As bb_walsegments_open, but only of whole files, or only of the others. */
 static bool
-open_nth(const BbWalSegments *segments, XLogSegNo number, TimeLineID tli,
-		 bool whole, int *skip, BbWalFile *file)
+open_nth(const BbReqCtx *ctx, const BbWalSegments *segments, XLogSegNo number,
+		 TimeLineID tli, bool whole, int *skip, BbWalFile *file)
 {
 	const SegmentArray *array = &segments->on_path;
 
@@ -292,9 +226,10 @@ open_nth(const BbWalSegments *segments, XLogSegNo number, TimeLineID tli,
 		bool		is_whole;
 
 		if (segment->tli < tli || (whole && segment->partial) ||
-			!open_file(segments, segment, file))
+			!open_file(ctx, segments, segment, 0, file))
 			continue;
-		is_whole = !segment->partial && file->size == segment_size(segments);
+		is_whole = !segment->partial &&
+			file->content->size == segment_size(segments);
 		if (is_whole == whole && (*skip)-- == 0)
 			return true;
 		bb_walfile_close(file);
@@ -302,12 +237,94 @@ open_nth(const BbWalSegments *segments, XLogSegNo number, TimeLineID tli,
 	return false;
 }
 
-bool
-bb_walsegments_open(const BbWalSegments *segments, XLogSegNo number,
-					TimeLineID tli, int skip, BbWalFile *file)
+/* Is there an entry of a fetched copy of the segment? */
+static bool
+is_known(const BbWalSegments *segments, const BbWalSegment *wanted)
 {
-	return open_nth(segments, number, tli, true, &skip, file) ||
-		open_nth(segments, number, tli, false, &skip, file);
+	const SegmentArray *array = &segments->on_path;
+
+	for (int i = first_segment(array, wanted->number);
+		 i < array->count && array->items[i].number == wanted->number; i++)
+	{
+		if (array->items[i].tli == wanted->tli &&
+			array->items[i].copy == wanted->copy)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Fetch a segment of tli or of a newer tli on the path, the newest that there
+ * is, and add it to those that are known.  Returns false if there is none, or if
+ * it was known.
+ */
+static bool
+fetch(const BbReqCtx *ctx, BbWalSegments *segments, XLogSegNo number,
+	  TimeLineID tli)
+{
+	BbWalFiles *files = segments->place->files;
+	char		name[MAXFNAMELEN];
+	ListCell   *cell;
+
+	if (!files->fetches)
+		return false;
+	foreach(cell, segments->path->tlis)
+	{
+		const BbTliRange *range = lfirst(cell);
+		BbWalSegment segment = {.number = number,
+								.tli = range->tli,
+								.copy = BB_WAL_FETCHED};
+
+		if (segment.tli < tli || !is_on_path(segments, &segment))
+			continue;
+		if (is_known(segments, &segment))
+			return false;
+		bb_walsegments_name(segments, &segment, name);
+		if (bb_walfiles_find(ctx, files, name, BB_WAL_FETCHED) < 0)
+			continue;
+		add_segment(&segments->on_path, &segment);
+		qsort(segments->on_path.items, segments->on_path.count,
+			  sizeof(BbWalSegment), compare_segments);
+		return true;
+	}
+	return false;
+}
+
+/* Begin to fetch the segments that will be needed after this one. */
+static void
+fetch_ahead(const BbReqCtx *ctx, const BbWalSegments *segments,
+			XLogSegNo number)
+{
+	const SegmentArray *array = &segments->on_path;
+	char		name[MAXFNAMELEN];
+
+	if (!segments->place->files->fetches)
+		return;
+	for (XLogSegNo next = number + 1; next <= number + BB_WAL_AHEAD; next++)
+	{
+		BbWalSegment segment = {.number = next};
+		int			known = first_segment(array, next);
+
+		if (known < array->count && array->items[known].number == next)
+			continue;
+		segment.tli = bb_tlipath_at(segments->path,
+									next * segment_size(segments))
+						  ->tli;
+		bb_walsegments_name(segments, &segment, name);
+		bb_walfiles_ahead(ctx, segments->place->files, name);
+	}
+}
+
+bool
+bb_walsegments_open(const BbReqCtx *ctx, BbWalSegments *segments,
+					XLogSegNo number, TimeLineID tli, int skip,
+					BbWalFile *file)
+{
+	fetch_ahead(ctx, segments, number);
+	return open_nth(ctx, segments, number, tli, true, &skip, file) ||
+		(fetch(ctx, segments, number, tli) &&
+		 open_nth(ctx, segments, number, tli, true, &skip, file)) ||
+		open_nth(ctx, segments, number, tli, false, &skip, file);
 }
 
 /* ---- contents ---- */
@@ -328,14 +345,14 @@ bb_walfile_check_first(const BbWalSegments *segments, const BbWalFile *file,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL segment \"%s\" is of another database system",
-						segment_path(segments, &file->segment)),
+						file->content->path),
 				 errdetail("Its system identifier is " UINT64_FORMAT "; that of the timeline is " UINT64_FORMAT ".",
 						   header->xlp_sysid, stream->system_identifier)));
 	if (header->xlp_seg_size != stream->segment_size)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL segment \"%s\" has another segment size",
-						segment_path(segments, &file->segment)),
+						file->content->path),
 				 errdetail("Its segment size is %u bytes; that of the timeline is %u.",
 						   header->xlp_seg_size, stream->segment_size)));
 }
@@ -350,8 +367,7 @@ page_kind(const BbWalSegments *segments, const BbWalFile *file, uint32 offset,
 	XLogRecPtr	address = file->segment.number * stream->segment_size + offset;
 	uint32		wanted = offset == 0 ? SizeOfXLogLongPHD : SizeOfXLogShortPHD;
 
-	if (bb_walfile_read(segments, file, offset, (char *) header, wanted) <
-		wanted)
+	if (bb_walfile_read(file, offset, (char *) header, wanted) < wanted)
 		return BB_WAL_PAGE_NONE;
 	if (memcmp(header, &zeros, wanted) == 0)
 		return BB_WAL_PAGE_UNUSED;
@@ -380,14 +396,14 @@ bb_walfile_page(const BbWalSegments *segments, const BbWalFile *file,
 
 /* Does a segment begin with WAL, and of which tli? */
 static bool
-begins_with_wal(const BbWalSegments *segments, const BbWalSegment *segment,
-				TimeLineID *tli)
+begins_with_wal(const BbReqCtx *ctx, const BbWalSegments *segments,
+				const BbWalSegment *segment, TimeLineID *tli)
 {
 	XLogLongPageHeaderData header;
 	BbWalFile	file;
 	bool		good;
 
-	if (!open_file(segments, segment, &file))
+	if (!open_file(ctx, segments, segment, sizeof(header), &file))
 		return false;
 	good = page_kind(segments, &file, 0, &header) == BB_WAL_PAGE_WAL;
 	bb_walfile_close(&file);
@@ -402,11 +418,13 @@ bb_walsegments_later(const BbReqCtx *ctx, BbWalSegments *segments,
 	const SegmentArray *array = &segments->on_path;
 	TimeLineID	tli;
 
+	/* those that can be fetched can't be listed: look at the next one */
+	(void) fetch(ctx, segments, number + 1, 0);
 	for (int i = first_segment(array, number + 1); i < array->count; i++)
 	{
 		bb_reqctx_check(ctx);
 		if ((partial || !array->items[i].partial) &&
-			begins_with_wal(segments, &array->items[i], &tli))
+			begins_with_wal(ctx, segments, &array->items[i], &tli))
 			return &array->items[i];
 	}
 	return NULL;
@@ -414,8 +432,8 @@ bb_walsegments_later(const BbReqCtx *ctx, BbWalSegments *segments,
 
 /* Is the stray of the wanted tli; 0: of one newer than the path? */
 static bool
-is_wanted(const BbWalSegments *segments, const BbWalSegment *segment,
-		  TimeLineID wanted)
+is_wanted(const BbReqCtx *ctx, const BbWalSegments *segments,
+		  const BbWalSegment *segment, TimeLineID wanted)
 {
 	const BbTliRange *newest = linitial(segments->path->tlis);
 	TimeLineID	tli;
@@ -423,12 +441,12 @@ is_wanted(const BbWalSegments *segments, const BbWalSegment *segment,
 	if (wanted != 0 ? segment->tli != wanted : segment->tli <= newest->tli)
 		return false;
 	/* a segment may begin under the tli before */
-	return begins_with_wal(segments, segment, &tli) &&
+	return begins_with_wal(ctx, segments, segment, &tli) &&
 		(wanted == 0 || tli == wanted);
 }
 
 bool
-bb_walsegments_beyond(const BbReqCtx *ctx, const BbWalSegments *segments,
+bb_walsegments_beyond(const BbReqCtx *ctx, BbWalSegments *segments,
 					  TimeLineID tli, XLogSegNo number, BbWalSegment *first,
 					  BbWalSegment *last)
 {
@@ -439,7 +457,7 @@ bb_walsegments_beyond(const BbReqCtx *ctx, const BbWalSegments *segments,
 	for (i = begin; i < array->count; i++)
 	{
 		bb_reqctx_check(ctx);
-		if (is_wanted(segments, &array->items[i], tli))
+		if (is_wanted(ctx, segments, &array->items[i], tli))
 			break;
 	}
 	if (i == array->count)
@@ -448,33 +466,28 @@ bb_walsegments_beyond(const BbReqCtx *ctx, const BbWalSegments *segments,
 	for (i = array->count - 1; i >= begin; i--)
 	{
 		bb_reqctx_check(ctx);
-		if (is_wanted(segments, &array->items[i], tli))
+		if (is_wanted(ctx, segments, &array->items[i], tli))
 			break;
 	}
 	*last = array->items[i];
 	return true;
 }
 
-char *
-bb_walsegments_compressed(const BbReqCtx *ctx, const BbWalSegments *segments,
-						  const BbWalSegment *segment)
+const char *
+bb_walsegments_similar(const BbReqCtx *ctx, const BbWalSegments *segments,
+					   const BbWalSegment *segment)
 {
 	char		wanted[MAXFNAMELEN];
 
 	XLogFileName(wanted, segment->tli, segment->number,
 				 segment_size(segments));
-	return find_compressed(ctx, segments, wanted);
+	return bb_walfiles_similar(ctx, segments->place->files, wanted);
 }
 
 bool
 bb_walsegments_is_pg_wal(const BbWalSegments *segments)
 {
-	char		path[MAXPGPATH];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/archive_status",
-			 segments->place->directory);
-	return stat(path, &st) == 0;
+	return bb_walfiles_is_pg_wal(segments->place->files);
 }
 
 XLogRecPtr
@@ -492,7 +505,7 @@ bb_walsegments_limit(const BbWalSegments *segments)
 
 /* A directory that has nothing to read may be that of another system. */
 static void
-check_aside(const BbWalSegments *segments)
+check_aside(const BbReqCtx *ctx, const BbWalSegments *segments)
 {
 	XLogLongPageHeaderData header;
 	const BbWalSegment *aside = &segments->aside;
@@ -501,10 +514,10 @@ check_aside(const BbWalSegments *segments)
 	if (segments->strays.count > 0)
 		aside = &segments->strays.items[0];
 	if (segments->on_path.count > 0 || aside->number == 0 ||
-		!open_file(segments, aside, &file))
+		!open_file(ctx, segments, aside, sizeof(header), &file))
 		return;
-	if (bb_walfile_read(segments, &file, 0, (char *) &header,
-						sizeof(header)) == sizeof(header))
+	if (bb_walfile_read(&file, 0, (char *) &header, sizeof(header)) ==
+		sizeof(header))
 		bb_walfile_check_first(segments, &file, &header);
 	bb_walfile_close(&file);
 }
@@ -519,6 +532,6 @@ bb_walsegments_new(const BbReqCtx *ctx, const BbWalPlace *place,
 	segments->place = place;
 	segments->path = path;
 	bb_walsegments_relist(ctx, segments);
-	check_aside(segments);
+	check_aside(ctx, segments);
 	return segments;
 }

@@ -4,15 +4,16 @@
  *	  The segments in a directory of WAL: which exist, which to read, and what
  *	  they contain.
  *
- * The directory is a pg_wal or an archive.  Servers of other tlis or other
- * systems may write there.  Segments may be missing, cut, compressed, or created
+ * The files are those of a pg_wal or an archive.  Servers of other tlis or other
+ * systems may write there.  Segments may be missing, cut, broken, or created
  * for later use and never written to.  So the name of a file isn't enough: a page
  * header has to say that the page is WAL of that address.
  *
  * Which file a segment is read from: the newest tli on the path that has it
  * (XLogFileReadAnyTLI in PostgreSQL's xlogrecovery.c), of the files that are
  * as long as a segment.  Shorter and longer files, and partial ones (".partial",
- * which recovery never reads), are read only if there is no such file.
+ * which recovery never reads), are read only if there is no such file, and none
+ * can be fetched.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,19 +26,22 @@
 
 typedef struct BbWalSegments BbWalSegments;
 
+/* So many segments are fetched ahead of the one that is read. */
+#define BB_WAL_AHEAD 4
+
 typedef struct BbWalSegment
 {
 	XLogSegNo	number;
 	TimeLineID	tli;
 	bool		partial;
+	int			copy; /* of the file; see files.h */
 } BbWalSegment;
 
 /* An open segment; it belongs to the memory context that it was opened in. */
 typedef struct BbWalFile
 {
-	BbFd	   *fd; /* NULL: none */
+	BbWalContent *content; /* NULL: none */
 	BbWalSegment segment;
-	uint64		size; /* bytes, when it was opened */
 } BbWalFile;
 
 typedef enum BbWalPageKind
@@ -49,7 +53,7 @@ typedef enum BbWalPageKind
 } BbWalPageKind;
 
 /*
- * bb_walsegments_new - list the directory of a place.
+ * bb_walsegments_new - list the files of a place.
  *
  * The place and the path must live as long as the result.
  *
@@ -60,14 +64,15 @@ extern BbWalSegments *bb_walsegments_new(const BbReqCtx *ctx,
 										 const BbWalPlace *place,
 										 const BbTliPath *path);
 /*
- * bb_walsegments_need_any - check that the directory has any WAL segment.
+ * bb_walsegments_need_any - check that there is any WAL segment, unless they are
+ * fetched.
  *
- * Errors: UNDEFINED_FILE (it has none).
+ * Errors: UNDEFINED_FILE (there is none).
  */
 extern void bb_walsegments_need_any(const BbReqCtx *ctx,
 									const BbWalSegments *segments);
 
-/* List the directory again. */
+/* List the files again. */
 extern void bb_walsegments_relist(const BbReqCtx *ctx,
 								  BbWalSegments *segments);
 
@@ -84,14 +89,13 @@ extern void bb_walsegments_name(const BbWalSegments *segments,
  * Errors: INVALID_PARAMETER_VALUE (not a regular file);
  * errcode_for_file_access().
  */
-extern bool bb_walsegments_open(const BbWalSegments *segments,
+extern bool bb_walsegments_open(const BbReqCtx *ctx, BbWalSegments *segments,
 								XLogSegNo number, TimeLineID tli, int skip,
 								BbWalFile *file);
 extern void bb_walfile_close(BbWalFile *file);
 
 /* Read up to "length" bytes; fewer where the file ends. */
-extern uint32 bb_walfile_read(const BbWalSegments *segments,
-							  const BbWalFile *file, uint32 offset,
+extern uint32 bb_walfile_read(const BbWalFile *file, uint32 offset,
 							  char *buffer, uint32 length);
 
 /*
@@ -127,21 +131,19 @@ extern const BbWalSegment *bb_walsegments_later(const BbReqCtx *ctx,
  *
  * tli 0 is any tli that is newer than those on the path.  False: none.
  */
-extern bool bb_walsegments_beyond(const BbReqCtx *ctx,
-								  const BbWalSegments *segments,
+extern bool bb_walsegments_beyond(const BbReqCtx *ctx, BbWalSegments *segments,
 								  TimeLineID tli, XLogSegNo number,
 								  BbWalSegment *first, BbWalSegment *last);
 
 /*
- * bb_walsegments_compressed - the name of a compressed file of the segment: one
- * that begins with the segment's name and has the suffix of a compression;
- * NULL: there is none.
+ * bb_walsegments_similar - the name of a file that begins with the segment's
+ * name, but isn't read; NULL: there is none.
  */
-extern char *bb_walsegments_compressed(const BbReqCtx *ctx,
-									   const BbWalSegments *segments,
-									   const BbWalSegment *segment);
+extern const char *bb_walsegments_similar(const BbReqCtx *ctx,
+										  const BbWalSegments *segments,
+										  const BbWalSegment *segment);
 
-/* Is the directory the pg_wal of a server, which creates segments in advance? */
+/* Is the place the pg_wal of a server, which creates segments in advance? */
 extern bool bb_walsegments_is_pg_wal(const BbWalSegments *segments);
 
 /* Returns the end of the last segment that may be read. */

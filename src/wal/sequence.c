@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "wal/sequence.h"
 
 BbWalSequence
@@ -69,17 +70,21 @@ bb_walsequence_check(const BbWalSequence *sequence, const BbTliPath *path,
 
 	if (result != BB_WAL_FOLLOWS)
 	{
-		*message = psprintf(
-			"The record at %X/%X follows one at %X/%X; the last one before it is at %X/%X.",
-			LSN_FORMAT_ARGS(reader->ReadRecPtr),
-			LSN_FORMAT_ARGS(XLogRecGetPrev(reader)),
-			LSN_FORMAT_ARGS(sequence->prev));
+		*message = psprintf("The record at " BB_LSN_FORMAT
+							" follows one at " BB_LSN_FORMAT
+							"; the last one before it is at " BB_LSN_FORMAT
+							".",
+							LSN_FORMAT_ARGS(reader->ReadRecPtr),
+							LSN_FORMAT_ARGS(XLogRecGetPrev(reader)),
+							LSN_FORMAT_ARGS(sequence->prev));
 		return result;
 	}
 	if (reader->EndRecPtr > sequence->tli_end)
 	{
 		*message = psprintf(
-			"It ends at %X/%X; by the timeline history files, timeline ID %u ends at %X/%X.",
+			"It ends at " BB_LSN_FORMAT
+			"; by the timeline history files, timeline ID %u ends at " BB_LSN_FORMAT
+			".",
 			LSN_FORMAT_ARGS(reader->EndRecPtr), sequence->tli,
 			LSN_FORMAT_ARGS(sequence->tli_end));
 		return BB_WAL_CROSSES;
@@ -88,9 +93,10 @@ bb_walsequence_check(const BbWalSequence *sequence, const BbTliPath *path,
 	if (reader->latestPageTLI != sequence->page_tli &&
 		!bb_tlipath_has(path, reader->latestPageTLI))
 	{
-		*message = psprintf(
-			"The page at %X/%X is of timeline ID %u, which is not expected.",
-			LSN_FORMAT_ARGS(reader->latestPagePtr), reader->latestPageTLI);
+		*message = psprintf("The page at " BB_LSN_FORMAT
+							" is of timeline ID %u, which is not expected.",
+							LSN_FORMAT_ARGS(reader->latestPagePtr),
+							reader->latestPageTLI);
 		return BB_WAL_STRAY;
 	}
 	return BB_WAL_FOLLOWS;

@@ -1,25 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * tlihistory.c
- *	  Timeline history files, in a directory of WAL.
+ *	  Timeline history files, among the files of a place of WAL.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <ctype.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "access/xlog_internal.h"
-#include "base/resource.h"
+#include "base/clusterfile.h"
 #include "lib/stringinfo.h"
-#include "storage/fd.h"
 #include "wal/tlihistory.h"
-
-/* Far more bytes than a history file ever has. */
-#define HISTORY_MAX_SIZE (1024 * 1024)
 
 /* ---- parsing ---- */
 
@@ -170,87 +163,96 @@ blank_zeros(char *text, size_t length)
 
 /* Return the text of an open file, or NULL with a complaint. */
 static char *
-load(const BbFd *fd, const char **complaint)
+load(const BbWalContent *content, const char **complaint)
 {
-	struct stat st;
 	char	   *text;
-	ssize_t		done;
+	uint32		done;
 
-	if (fstat(bb_fd_number(fd), &st) < 0)
+	if (content->complaint != NULL)
 	{
-		*complaint = psprintf("It could not be read: %s.", strerror(errno));
+		*complaint = pstrdup(content->complaint);
 		return NULL;
 	}
-	if (!S_ISREG(st.st_mode))
+	if (content->size > BB_TLIHISTORY_MAX)
 	{
-		*complaint = "It is not a regular file.";
+		*complaint = psprintf("It has " UINT64_FORMAT
+							  " bytes; at most %d are expected.",
+							  content->size, BB_TLIHISTORY_MAX);
 		return NULL;
 	}
-	if (st.st_size > HISTORY_MAX_SIZE)
-	{
-		*complaint = psprintf("It has %lld bytes; at most %d are expected.",
-							  (long long) st.st_size, HISTORY_MAX_SIZE);
-		return NULL;
-	}
-
-	text = palloc(st.st_size + 1);
-	done = bb_fd_read_at(fd, text, st.st_size, 0);
-	if (done < 0)
-	{
-		*complaint = psprintf("It could not be read: %s.", strerror(errno));
-		return NULL;
-	}
+	text = palloc(content->size + 1);
+	done = bb_walcontent_read(content, 0, text, content->size);
 	text[done] = '\0';
 	blank_zeros(text, done);
 	return text;
 }
 
-BbTliHistory *
-bb_tlihistory_read(const BbReqCtx *ctx, const char *directory, TimeLineID tli)
+/* As bb_tlihistory_read, of one copy. */
+static BbTliHistory *
+read_copy(const BbReqCtx *ctx, BbWalFiles *files, const char *name, int copy,
+		  TimeLineID tli)
 {
-	char		name[MAXFNAMELEN];
+	BbWalContent *content = bb_walfiles_open(ctx, files, name, copy, 0);
 	const char *complaint = NULL;
-	char	   *text = NULL;
 	BbTliHistory *history;
-	BbFd	   *fd;
+	char	   *path;
+	char	   *text;
 
-	bb_reqctx_check(ctx);
-	TLHistoryFileName(name, tli);
-	/* without O_NONBLOCK, opening a FIFO would wait for a writer */
-	fd = bb_fd_open(psprintf("%s/%s", directory, name),
-					O_RDONLY | O_NONBLOCK | PG_BINARY, 0);
-	if (fd == NULL && errno == ENOENT)
+	if (content == NULL)
 		return NULL;
-	if (fd == NULL)
-		complaint = psprintf("It could not be opened: %s.", strerror(errno));
+	path = pstrdup(content->path);
+	text = load(content, &complaint);
+	bb_walcontent_close(content);
+	if (text != NULL)
+		history = bb_tlihistory_parse(text, tli);
 	else
 	{
-		text = load(fd, &complaint);
-		bb_fd_close(fd);
+		history = palloc0(sizeof(BbTliHistory));
+		history->tli = tli;
+		history->complaint = complaint;
 	}
-	if (text != NULL)
-		return bb_tlihistory_parse(text, tli);
-
-	history = palloc0(sizeof(BbTliHistory));
-	history->tli = tli;
-	history->complaint = complaint;
+	history->path = path;
 	return history;
 }
 
+BbTliHistory *
+bb_tlihistory_read(const BbReqCtx *ctx, BbWalFiles *files, TimeLineID tli)
+{
+	char		name[MAXFNAMELEN];
+	BbTliHistory *first = NULL;
+	int			copy = -1;
+
+	bb_reqctx_check(ctx);
+	TLHistoryFileName(name, tli);
+	while (copy < BB_WAL_FETCHED &&
+		   (copy = bb_walfiles_find(ctx, files, name, copy + 1)) >= 0)
+	{
+		BbTliHistory *history = read_copy(ctx, files, name, copy, tli);
+
+		if (history != NULL && history->complaint == NULL)
+			return history;
+		if (first == NULL)
+			first = history;
+	}
+	return first;
+}
+
+/* Called with each file: arg is the list. */
+static void
+note_history(void *arg, const char *name, int copy)
+{
+	List	  **tlis = arg;
+
+	if (IsTLHistoryFileName(name))
+		*tlis = list_append_unique_oid(*tlis, (Oid) strtoul(name, NULL, 16));
+}
+
 List *
-bb_tlihistory_list(const BbReqCtx *ctx, const char *directory)
+bb_tlihistory_list(const BbReqCtx *ctx, BbWalFiles *files)
 {
 	List	   *tlis = NIL;
-	DIR		   *dir = AllocateDir(directory);
-	struct dirent *entry;
 
-	while ((entry = ReadDir(dir, directory)) != NULL)
-	{
-		bb_reqctx_check(ctx);
-		if (IsTLHistoryFileName(entry->d_name))
-			tlis = lappend_oid(tlis, (Oid) strtoul(entry->d_name, NULL, 16));
-	}
-	FreeDir(dir);
+	bb_walfiles_list(ctx, files, note_history, &tlis);
 	list_sort(tlis, list_oid_cmp);
 	return tlis;
 }
@@ -307,9 +309,11 @@ ancestors_text(const BbTliHistory *history, TimeLineID tli)
 	{
 		const BbTliRange *entry = list_nth(older, i);
 
-		appendStringInfo(
-			&text, "%u\t%X/%X\tas the history file of timeline ID %u says\n",
-			entry->tli, LSN_FORMAT_ARGS(entry->end), history->tli);
+		appendStringInfo(&text,
+						 "%u\t" BB_FILE_LSN_FORMAT
+						 "\tas the history file of timeline ID %u says\n",
+						 entry->tli, LSN_FORMAT_ARGS(entry->end),
+						 history->tli);
 	}
 	return text.data;
 }

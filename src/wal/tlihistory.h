@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tlihistory.h
- *	  Timeline history files, in a directory of WAL.
+ *	  Timeline history files, among the files of a place of WAL.
  *
  * A server that was promoted writes on under a new tli, and says in a history
  * file (00000003.history) where each of its ancestors ended:
@@ -10,7 +10,7 @@
  *					└ tli 2 ──────┬────
  *								  └ tli 3 ──────
  *
- * Other servers may archive into the directory.  So a file that can't be used is
+ * Other servers may archive into a directory.  So a file that can't be used is
  * not an error here: the caller decides whether it matters.
  *
  * (The server's readTimeLineHistory looks into its own pg_wal only.  The form
@@ -24,6 +24,10 @@
 #include "access/xlogdefs.h"
 #include "base/reqctx.h"
 #include "nodes/pg_list.h"
+#include "wal/files.h"
+
+/* Far more bytes than a history file ever has. */
+#define BB_TLIHISTORY_MAX (1024 * 1024)
 
 /* WAL in [begin, end) is of this tli. */
 typedef struct BbTliRange
@@ -37,6 +41,7 @@ typedef struct BbTliRange
 typedef struct BbTliHistory
 {
 	TimeLineID	tli;	   /* that the file belongs to */
+	const char *path;	   /* for messages; NULL if it wasn't a file */
 	const char *text;	   /* NULL if it can't be read */
 	List	   *tlis;	   /* BbTliRange *, newest first, "tli" the first */
 	const char *complaint; /* why it can't be used, a sentence; NULL: it can */
@@ -59,13 +64,14 @@ extern BbTliHistory *bb_tlihistory_parse(const char *text, TimeLineID tli);
 extern List *bb_tlihistory_tlis(const char *text);
 
 /*
- * bb_tlihistory_read - read the history file of "tli"; NULL if there is none.
+ * bb_tlihistory_read - read the history file of "tli", the best copy that can be
+ * used; NULL if there is none.
  *
- * Errors: QUERY_CANCELED; INSUFFICIENT_RESOURCES (no file descriptor left).  All
- * other errors become a complaint.
+ * Errors: QUERY_CANCELED; those of bb_walfiles_open.  All others become a
+ * complaint.
  */
-extern BbTliHistory *bb_tlihistory_read(const BbReqCtx *ctx,
-										const char *directory, TimeLineID tli);
+extern BbTliHistory *bb_tlihistory_read(const BbReqCtx *ctx, BbWalFiles *files,
+										TimeLineID tli);
 
 /*
  * bb_tlihistory_list - return the tlis that have a history file, as a sorted
@@ -73,7 +79,7 @@ extern BbTliHistory *bb_tlihistory_read(const BbReqCtx *ctx,
  *
  * Errors: errcode_for_file_access().
  */
-extern List *bb_tlihistory_list(const BbReqCtx *ctx, const char *directory);
+extern List *bb_tlihistory_list(const BbReqCtx *ctx, BbWalFiles *files);
 
 /*
  * bb_tlihistory_text - returns the text of a history file of "tli" that agrees

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "wal/tlipath.h"
 
 BbWalTarget
@@ -121,10 +122,10 @@ BbTliHistory *
 bb_tlipath_history(const BbReqCtx *ctx, const BbWalPlace *place,
 				   TimeLineID tli)
 {
-	BbTliHistory *history = bb_tlihistory_read(ctx, place->directory, tli);
+	BbTliHistory *history = bb_tlihistory_read(ctx, place->files, tli);
 
-	if (history == NULL && place->history_directory != NULL)
-		history = bb_tlihistory_read(ctx, place->history_directory, tli);
+	if (history == NULL && place->history_files != NULL)
+		history = bb_tlihistory_read(ctx, place->history_files, tli);
 	return history;
 }
 
@@ -155,11 +156,11 @@ history_name(TimeLineID tli)
 }
 
 static void
-warn_unusable(const BbWalPlace *place, const BbTliHistory *history)
+warn_unusable(const BbTliHistory *history)
 {
 	ereport(WARNING,
-			(errmsg("timeline history file \"%s/%s\" is not valid",
-					place->directory, history_name(history->tli)),
+			(errmsg("timeline history file \"%s\" is not valid",
+					history->path),
 			 errdetail("%s Timeline ID %u is not followed.",
 					   history->complaint, history->tli)));
 }
@@ -169,10 +170,10 @@ warn_parted(const BbWalPlace *place, TimeLineID tli, XLogRecPtr lsn)
 {
 	ereport(WARNING,
 			(errmsg("WAL of timeline ID %u is not followed", tli),
-			 errdetail("It forked at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
+			 errdetail("It forked at " BB_LSN_FORMAT " from timeline ID %u, which has been ingested up to " BB_LSN_FORMAT ".",
 					   LSN_FORMAT_ARGS(lsn), place->start.stream.tli,
 					   LSN_FORMAT_ARGS(place->start.lsn)),
-			 errhint("Make a branch at %X/%X and ingest into that.",
+			 errhint("Make a branch at " BB_LSN_FORMAT " and ingest into that.",
 					 LSN_FORMAT_ARGS(lsn))));
 }
 
@@ -182,7 +183,7 @@ warn_stranger(const BbWalPlace *place, TimeLineID tli)
 {
 	ereport(WARNING,
 			(errmsg("WAL of timeline ID %u is not followed", tli),
-			 errdetail("\"%s\" does not have timeline ID %u, which has been ingested up to %X/%X.",
+			 errdetail("\"%s\" does not have timeline ID %u, which has been ingested up to " BB_LSN_FORMAT ".",
 					   history_name(tli), place->start.stream.tli,
 					   LSN_FORMAT_ARGS(place->start.lsn)),
 			 errhint("Make a branch where the two forked, and ingest into that.")));
@@ -203,7 +204,7 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 
 		if (tli < missing)
 			return;
-		history = bb_tlihistory_read(ctx, place->directory, tli);
+		history = bb_tlihistory_read(ctx, place->files, tli);
 		if (history == NULL || history->complaint != NULL ||
 			find_tli(history->tlis, place->start.stream.tli) == NULL ||
 			bb_tlipath_leaves_at(
@@ -212,8 +213,8 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("timeline history file \"%s\" is missing from directory \"%s\"",
-						history_name(missing), place->directory),
+				 errmsg("timeline history file \"%s\" is missing from %s",
+						history_name(missing), place->files->name),
 				 errdetail("There is \"%s\", which descends from timeline ID %u. Without the files between them, it is unknown whether it is the latest.",
 						   history_name(tli), place->start.stream.tli),
 				 errhint("Put the file there, or use tli => '%u' to follow timeline ID %u, or tli => 'current' to stay on %u.",
@@ -224,7 +225,7 @@ refuse_gap(const BbReqCtx *ctx, const BbWalPlace *place, List *tlis,
 static BbTliPath *
 latest(const BbReqCtx *ctx, const BbWalPlace *place)
 {
-	List	   *tlis = bb_tlihistory_list(ctx, place->directory);
+	List	   *tlis = bb_tlihistory_list(ctx, place->files);
 	TimeLineID	own = place->start.stream.tli;
 	TimeLineID	newest = own;
 	TimeLineID	parted = 0;
@@ -232,19 +233,21 @@ latest(const BbReqCtx *ctx, const BbWalPlace *place)
 	XLogRecPtr	parted_at = InvalidXLogRecPtr;
 	BbTliPath  *path = NULL;
 
-	while (list_member_oid(tlis, newest + 1))
+	while (list_member_oid(tlis, newest + 1) ||
+		   (place->files->fetches &&
+			bb_tlihistory_read(ctx, place->files, newest + 1) != NULL))
 		newest++;
 	refuse_gap(ctx, place, tlis, newest + 1);
 
 	for (TimeLineID tli = newest; tli > own && path == NULL; tli--)
 	{
-		BbTliHistory *history = bb_tlihistory_read(ctx, place->directory, tli);
+		BbTliHistory *history = bb_tlihistory_read(ctx, place->files, tli);
 
 		if (history == NULL)
 			continue; /* removed since */
 		if (history->complaint != NULL)
 		{
-			warn_unusable(place, history);
+			warn_unusable(history);
 			continue;
 		}
 		if (find_tli(history->tlis, own) == NULL)
@@ -284,7 +287,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u cannot be followed", tli),
-				 errdetail("At %X/%X the timeline is on timeline ID %u, which is newer.",
+				 errdetail("At " BB_LSN_FORMAT " the timeline is on timeline ID %u, which is newer.",
 						   LSN_FORMAT_ARGS(place->start.lsn), own),
 				 errhint("Make a branch where timeline ID %u was left, and ingest into that.",
 						 tli)));
@@ -293,14 +296,14 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 	if (history == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("timeline ID %u does not exist in directory \"%s\"",
-						tli, place->directory),
+				 errmsg("timeline ID %u does not exist in %s", tli,
+						place->files->name),
 				 errdetail("There is no \"%s\".", history_name(tli))));
 	if (history->complaint != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline history file \"%s/%s\" is not valid",
-						place->directory, history_name(tli)),
+				 errmsg("timeline history file \"%s\" is not valid",
+						history->path),
 				 errdetail("%s", history->complaint)));
 	if (find_tli(history->tlis, own) == NULL)
 		ereport(ERROR,
@@ -313,10 +316,10 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("WAL of timeline ID %u cannot be followed", tli),
-				 errdetail("It forked at %X/%X from timeline ID %u, which has been ingested up to %X/%X.",
+				 errdetail("It forked at " BB_LSN_FORMAT " from timeline ID %u, which has been ingested up to " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(bb_tlipath_leaves_at(path)), own,
 						   LSN_FORMAT_ARGS(place->start.lsn)),
-				 errhint("Make a branch at %X/%X and ingest into that.",
+				 errhint("Make a branch at " BB_LSN_FORMAT " and ingest into that.",
 						 LSN_FORMAT_ARGS(bb_tlipath_leaves_at(path)))));
 	return path;
 }
@@ -325,7 +328,7 @@ to_number(const BbReqCtx *ctx, const BbWalPlace *place)
 static BbTliPath *
 borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbTliPath *path)
 {
-	List	   *tlis = bb_tlihistory_list(ctx, place->directory);
+	List	   *tlis = bb_tlihistory_list(ctx, place->files);
 	TimeLineID	target = ((const BbTliRange *) linitial(path->tlis))->tli;
 
 	for (int i = list_length(tlis) - 1; i >= 0; i--)
@@ -335,8 +338,7 @@ borrow(const BbReqCtx *ctx, const BbWalPlace *place, BbTliPath *path)
 
 		if (list_nth_oid(tlis, i) <= target)
 			break;
-		history = bb_tlihistory_read(ctx, place->directory,
-									 list_nth_oid(tlis, i));
+		history = bb_tlihistory_read(ctx, place->files, list_nth_oid(tlis, i));
 		if (history == NULL || history->complaint != NULL ||
 			find_tli(history->tlis, place->start.stream.tli) == NULL)
 			continue;

@@ -39,11 +39,11 @@ typedef struct BbWalTarget
 	TimeLineID	tli; /* of BB_WAL_NUMBER */
 } BbWalTarget;
 
-/* WAL in a directory: from where it is read, and where to. */
+/* A place of WAL: from where it is read, and where to. */
 typedef struct BbWalPlace
 {
-	const char *directory;		   /* an absolute path */
-	const char *history_directory; /* for histories, too; NULL: none */
+	BbWalFiles *files;
+	BbWalFiles *history_files; /* for histories, too; NULL: none */
 	BbWalTarget target;
 	bool		borrow; /* see below */
 	BbWalStart	start;
@@ -109,7 +109,7 @@ extern const BbTliRange *bb_tlipath_find(const BbTliPath *path,
 /* Can the path have a page of WAL with this tli in its header? */
 extern bool bb_tlipath_has(const BbTliPath *path, TimeLineID tli);
 
-/* Reads the history file of a tli in the place's directories; NULL: none. */
+/* Reads the history file of a tli among the place's files; NULL: none. */
 extern BbTliHistory *bb_tlipath_history(const BbReqCtx *ctx,
 										const BbWalPlace *place,
 										TimeLineID tli);

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/compat.h"
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
@@ -357,7 +358,7 @@ bb_walspool_write(const BbReqCtx *ctx, BbWalSpool *spool, TimeLineID tli,
 	{
 		if (XLogSegmentOffset(lsn, segment_size(spool)) != 0)
 			elog(ERROR,
-				 "WAL at %X/%X of timeline ID %u does not continue the spool",
+				 "WAL at " BB_LSN_FORMAT " of timeline ID %u does not continue the spool",
 				 LSN_FORMAT_ARGS(lsn), tli);
 		remove_later(ctx, spool, tli, lsn / segment_size(spool));
 		/* so that this can be repeated after an error */

@@ -59,8 +59,8 @@ static TimeLineID
 newest_tli(const BbReqCtx *ctx, const BbWalSpool *spool,
 		   const BbWalStart *start)
 {
-	const char *directory = bb_walspool_path(spool);
-	List	   *tlis = bb_tlihistory_list(ctx, directory);
+	BbWalFiles *files = bb_walfiles_directory(bb_walspool_path(spool));
+	List	   *tlis = bb_tlihistory_list(ctx, files);
 
 	for (int i = list_length(tlis) - 1; i >= 0; i--)
 	{
@@ -70,7 +70,7 @@ newest_tli(const BbReqCtx *ctx, const BbWalSpool *spool,
 
 		if (tli <= start->stream.tli)
 			break;
-		history = bb_tlihistory_read(ctx, directory, tli);
+		history = bb_tlihistory_read(ctx, files, tli);
 		if (history == NULL || history->complaint != NULL ||
 			!has_segment_of(ctx, spool, tli))
 			continue;

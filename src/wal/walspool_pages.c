@@ -21,6 +21,7 @@
 
 #include <fcntl.h>
 
+#include "base/compat.h"
 #include "utils/memutils.h"
 #include "wal/walspool_source.h"
 
@@ -209,9 +210,10 @@ get_page(BbSpoolSource *source, XLogRecPtr page, uint32 needed)
 	if (bytes >= needed)
 		return (int) bytes;
 	source->missing = !exists;
-	source->message = psprintf(
-		"WAL was received up to %X/%X, but the file ends before %X/%X.",
-		LSN_FORMAT_ARGS(source->tail_lsn), LSN_FORMAT_ARGS(page + needed));
+	source->message = psprintf("WAL was received up to " BB_LSN_FORMAT
+							   ", but the file ends before " BB_LSN_FORMAT ".",
+							   LSN_FORMAT_ARGS(source->tail_lsn),
+							   LSN_FORMAT_ARGS(page + needed));
 	return XLREAD_FAIL;
 }
 

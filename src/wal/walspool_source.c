@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "utils/memutils.h"
 #include "wal/walspool_source.h"
 
@@ -33,7 +34,7 @@ path_to(BbSpoolSource *source, TimeLineID tli)
 
 	if (tli == from)
 		return bb_tlipath_choose(source->ctx, &source->place);
-	history = bb_tlihistory_read(source->ctx, source->place.directory, tli);
+	history = bb_tlihistory_read(source->ctx, source->place.files, tli);
 	if (history == NULL)
 	{
 		source->message = psprintf(
@@ -81,10 +82,11 @@ change_path(BbSpoolSource *source, TimeLineID tli)
 	{
 		range = bb_tlipath_at(path, source->at.end);
 		source->retracted = true;
-		source->message = psprintf(
-			"Timeline ID %u forks at %X/%X; timeline ID %u has been read up to %X/%X.",
-			range->tli, LSN_FORMAT_ARGS(range->begin), source->at.tli,
-			LSN_FORMAT_ARGS(source->at.end));
+		source->message =
+			psprintf("Timeline ID %u forks at " BB_LSN_FORMAT
+					 "; timeline ID %u has been read up to " BB_LSN_FORMAT ".",
+					 range->tli, LSN_FORMAT_ARGS(range->begin), source->at.tli,
+					 LSN_FORMAT_ARGS(source->at.end));
 		return false;
 	}
 	if (source->path_context != NULL)
@@ -260,18 +262,18 @@ raise_reason(const BbReqCtx *ctx, BbWalSource *base, XLogRecPtr until)
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("WAL segment \"%s\" is missing from %s", why.segment,
 						base->name),
-				 errdetail("WAL was read up to %X/%X; it was received up to %X/%X.",
+				 errdetail("WAL was read up to " BB_LSN_FORMAT "; it was received up to " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(source->at.end),
 						   LSN_FORMAT_ARGS(source->tail_lsn))));
 	if (source->retracted)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL in %s goes on from a point before %X/%X",
+				 errmsg("WAL in %s goes on from a point before " BB_LSN_FORMAT,
 						base->name, LSN_FORMAT_ARGS(source->at.end)),
 				 errdetail("%s", why.text)));
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("WAL record at %X/%X is broken",
+			 errmsg("WAL record at " BB_LSN_FORMAT " is broken",
 					LSN_FORMAT_ARGS(bb_walsequence_next(&source->at))),
 			 errdetail("%s The record is in segment \"%s\" of %s.", why.text,
 					   why.segment, base->name)));
@@ -300,7 +302,7 @@ open_source(const BbReqCtx *ctx, const BbWalOrigin *origin,
 	source->base.name = psprintf("spool \"%s\"", spool->directory);
 	source->ctx = ctx;
 	source->context = CurrentMemoryContext;
-	source->place.directory = spool->directory;
+	source->place.files = bb_walfiles_directory(spool->directory);
 	source->place.target.kind = BB_WAL_CURRENT;
 	source->place.start = *start;
 	source->tail = spool->tail;

@@ -65,6 +65,17 @@ sub ends_of_logs
 	} glob "$prefix*.log";
 }
 
+# A server that does not start or stop ends the test, not the whole run.
+{
+	no warnings 'redefine';
+	*PostgreSQL::Test::Cluster::BAIL_OUT = sub {
+		my ($message) = @_;
+
+		die "$message\n" if ${^GLOBAL_PHASE} ne 'END';
+		fail($message);
+	};
+}
+
 # Processes that a test has forked handle their errors themselves.
 my $test = $$;
 

@@ -499,34 +499,28 @@ DEFINE_OTHER(int, posix_fallocate, (int fd, off_t offset, off_t length),
 
 /* ---- fsync ---- */
 
-static void
-note_fsync(int fd, int record)
+static int
+sync_recorded(int fd, int (*sync_file)(int))
 {
-	note(record, "fsync", inode_of(fd), 0, "", "", "", 0);
+	int			record = is_of_store(fd) ? lock_record() : -1;
+	int			result = sync_file(fd);
+
+	if (result == 0 && record >= 0)
+		note(record, "fsync", inode_of(fd), 0, "", "", "", 0);
+	unlock_record(record);
+	return result;
 }
 
 int
 fsync(int fd)
 {
-	int			record = is_of_store(fd) ? lock_record() : -1;
-	int			result = REAL(fsync)(fd);
-
-	if (result == 0 && record >= 0)
-		note_fsync(fd, record);
-	unlock_record(record);
-	return result;
+	return sync_recorded(fd, REAL(fsync));
 }
 
 int
 fdatasync(int fd)
 {
-	int			record = is_of_store(fd) ? lock_record() : -1;
-	int			result = REAL(fdatasync)(fd);
-
-	if (result == 0 && record >= 0)
-		note_fsync(fd, record);
-	unlock_record(record);
-	return result;
+	return sync_recorded(fd, REAL(fdatasync));
 }
 
 /* ---- names ---- */

@@ -27,6 +27,12 @@ bb_pagestore_info(const BbPageStore *store)
 	return &info;
 }
 
+const BbMajor *
+bb_pagestore_major(const BbPageStore *store)
+{
+	return bb_major_own();
+}
+
 BbPageScan *
 bb_pagestore_scan_new(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 					  const BbKeyRange *range)

@@ -12,15 +12,10 @@
 		__builtin_trap();   \
 	}
 
-UNCALLED(AllocateDir)
-UNCALLED(FreeDir)
-UNCALLED(ReadDir)
-UNCALLED(bb_fd_close)
-UNCALLED(bb_fd_number)
-UNCALLED(bb_fd_open)
-UNCALLED(bb_fd_read_at)
 UNCALLED(bb_reqctx_check)
 UNCALLED(bb_sourcefile_load)
+UNCALLED(bb_walcontent_close)
+UNCALLED(bb_walcontent_read)
 UNCALLED(errcode_for_file_access)
 UNCALLED(lappend_oid)
 UNCALLED(list_append_unique_oid)

@@ -9,7 +9,10 @@
  *	  audit_jobs.c	  jobs of upkeep at random, planned and committed apart
  *	  audit_crash.c	  an object store in which the n-th write is the last one
  *		  │
+ *	  audit_loss.c	  a layer that is lost for a while
+ *		  │
  *	  audit_check.c	  everything that was promised, after steps
+ *	  audit_points.c  which points have to be left before the window
  *	  audit_model.c	  every version of every key of every timeline
  *
  * A world is a store with a few timelines, readers that stand still, jobs that
@@ -50,7 +53,8 @@ typedef struct AuditRecord
 {
 	XLogRecPtr	lsn; /* its end */
 	bool		commit;
-	int64		time; /* time_t of the last commit up to it */
+	int64		time;	   /* time_t of the last commit up to it */
+	bool		after_gap; /* what was before it is lost */
 } AuditRecord;
 
 typedef struct AuditPin
@@ -91,7 +95,6 @@ typedef struct AuditLine
 	MemoryContext seen_context;
 	BbManifest *seen;
 	AuditPin	pins[AUDIT_PINS];
-	int64		planned_time; /* of the end, when a job was planned */
 } AuditLine;
 
 typedef struct AuditValue
@@ -113,6 +116,12 @@ extern AuditLine *audit_line_branch(AuditLine *ancestor, const char *name,
 /* Make so many records. */
 extern void audit_line_live(AuditLine *line, int records);
 
+/*
+ * The records since the last flush are lost, and only their result is known: it
+ * becomes that of one record, the last one.
+ */
+extern void audit_line_lose(AuditLine *line, int nrecords);
+
 /* Write the records since the last flush into layers (BbLayerDesc *). */
 extern List *audit_line_layers(const BbReqCtx *ctx, BbObjectStore *objects,
 							   AuditLine *line, XLogRecPtr start);
@@ -133,6 +142,7 @@ typedef struct AuditReader
 	MemoryContext context; /* NULL: there is none */
 	AuditLine  *line;
 	XLogRecPtr	lsn;
+	BbManifest *opened;
 	BbPageStore *store;
 	BbSnapshot	snapshot;
 	BbPageScan *scan;
@@ -163,6 +173,7 @@ typedef struct AuditWorld
 	AuditJob	jobs[AUDIT_JOBS];
 	int64		offset; /* of this server's clock, seconds */
 	int64		latest; /* the latest time that it had */
+	bool		late;	/* a job is committed that was planned before */
 } AuditWorld;
 
 extern int64 audit_now(const AuditWorld *world);
@@ -176,11 +187,16 @@ typedef struct AuditDone
 	int			crashes;
 	int			points;	  /* reads at LSNs before the start */
 	int			refusals; /* of reads outside of the window */
-	int			stale; /* readers that went on with a manifest of their own */
+	int			stale;	/* readers that went on with a manifest of their own */
+	int			bereft; /* ... though layers of theirs had been removed */
 	int			expired;   /* readers whose LSN was given up */
 	int			forgotten; /* layers */
+	int			periods;   /* of which a state was kept */
+	int			lost;	/* reads that failed without a layer that was lost */
+	int			spared; /* ... that didn't */
 	int			branches;
 	int			drops;
+	int			gaps;
 } AuditDone;
 
 extern AuditDone audit_done;
@@ -245,9 +261,11 @@ typedef enum AuditStepKind
 	AUDIT_OPEN_READER,
 	AUDIT_READ_ON,
 	AUDIT_SWEEP,
-	AUDIT_CLOCK
+	AUDIT_CLOCK,
+	AUDIT_LOSE,
+	AUDIT_GAP
 } AuditStepKind;
-#define AUDIT_STEP_KINDS (AUDIT_CLOCK + 1)
+#define AUDIT_STEP_KINDS (AUDIT_GAP + 1)
 
 extern const char *const audit_step_names[AUDIT_STEP_KINDS];
 
@@ -267,13 +285,29 @@ extern void audit_world_step(AuditWorld *world, const AuditStep *step);
 /* All that is open ends, and what nobody needs is removed. */
 extern void audit_world_end(AuditWorld *world);
 
+/* ---- audit_loss.c ---- */
+
+/* A layer is lost, then found again. */
+extern void audit_lose(AuditWorld *world, AuditLine *line);
+
 /* ---- audit_check.c ---- */
 
-/* What manifests and objects have to be, compared with the last look. */
-extern void audit_check_manifests(AuditWorld *world);
+/* Something that was promised isn't so. */
+pg_noreturn extern void audit_broken(const AuditLine *line, const char *format,
+									 ...) pg_attribute_printf(2, 3);
+
+/*
+ * What manifests and objects have to be, compared with the last look.  Objects
+ * are those of a timeline (NULL: of all).
+ */
+extern void audit_check_manifests(AuditWorld *world, const AuditLine *line);
 
 /* Reads at LSNs that can be read and that can't. */
 extern void audit_check_reads(AuditWorld *world);
+
+/* One read. */
+extern void audit_check_point(AuditWorld *world, const AuditLine *line,
+							  const BbSnapshot *snapshot, const BbKey *key);
 
 /* After a sweep, there is no object that the manifest doesn't name. */
 extern void audit_check_swept(AuditWorld *world, const AuditLine *line);
@@ -281,5 +315,11 @@ extern void audit_check_swept(AuditWorld *world, const AuditLine *line);
 /* Let a reader go on. */
 extern void audit_read_on(AuditWorld *world, AuditReader *reader, int steps);
 extern void audit_reader_close(AuditReader *reader);
+
+/* ---- audit_points.c ---- */
+
+/* The points that are left, compared with the last look. */
+extern void audit_check_points(const AuditWorld *world, const AuditLine *line,
+							   const BbManifest *now);
 
 #endif /* AUDIT_H */

@@ -10,19 +10,18 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "audit.h"
+#include "base/compat.h"
 #include "base/settings.h"
 #include "datatype/timestamp.h"
 #include "wal/page.h"
 
 AuditDone	audit_done;
 
-/* Something that was promised isn't so. */
-pg_noreturn static void broken(const AuditLine *line, const char *format, ...)
-	pg_attribute_printf(2, 3);
-
-static void
-broken(const AuditLine *line, const char *format, ...)
+void
+audit_broken(const AuditLine *line, const char *format, ...)
 {
 	StringInfoData text;
 	va_list		args;
@@ -39,7 +38,7 @@ static bool
 is_readable(const BbManifest *manifest, XLogRecPtr lsn)
 {
 	if (lsn >= manifest->start_lsn && lsn <= manifest->end_lsn)
-		return true;
+		return bb_gap_at(manifest->gaps, manifest->ngaps, lsn) == NULL;
 	for (int i = 0; i < manifest->keeps.npoints; i++)
 		if (manifest->keeps.points[i].lsn == lsn)
 			return true;
@@ -57,16 +56,20 @@ check_readable(const AuditWorld *world, const AuditLine *line,
 
 	for (int i = 0; i < now->keeps.npoints; i++)
 		if (!is_readable(before, now->keeps.points[i].lsn))
-			broken(line, "point %X/%X came back",
-				   LSN_FORMAT_ARGS(now->keeps.points[i].lsn));
+			audit_broken(line, "point " BB_LSN_FORMAT " came back",
+						 LSN_FORMAT_ARGS(now->keeps.points[i].lsn));
 	if (now->start_lsn < before->start_lsn)
-		broken(line, "the start fell from %X/%X to %X/%X",
-			   LSN_FORMAT_ARGS(before->start_lsn),
-			   LSN_FORMAT_ARGS(now->start_lsn));
+		audit_broken(line,
+					 "the start fell from " BB_LSN_FORMAT " to " BB_LSN_FORMAT,
+					 LSN_FORMAT_ARGS(before->start_lsn),
+					 LSN_FORMAT_ARGS(now->start_lsn));
 	if (now->start_lsn > now->end_lsn || now->end_lsn != line->lsn)
-		broken(line, "it reaches from %X/%X to %X/%X, not %X/%X",
-			   LSN_FORMAT_ARGS(now->start_lsn), LSN_FORMAT_ARGS(now->end_lsn),
-			   LSN_FORMAT_ARGS(line->lsn));
+		audit_broken(line,
+					 "it reaches from " BB_LSN_FORMAT " to " BB_LSN_FORMAT
+					 ", not " BB_LSN_FORMAT,
+					 LSN_FORMAT_ARGS(now->start_lsn),
+					 LSN_FORMAT_ARGS(now->end_lsn),
+					 LSN_FORMAT_ARGS(line->lsn));
 	for (int i = 0; i < AUDIT_PINS; i++)
 	{
 		const AuditPin *pin = &line->pins[i];
@@ -74,8 +77,9 @@ check_readable(const AuditWorld *world, const AuditLine *line,
 		if (pin->set &&
 			(pin->expires_at == 0 || pin->expires_at > world->latest) &&
 			!is_readable(now, pin->lsn))
-			broken(line, "pin %d holds %X/%X, which can't be read", i,
-				   LSN_FORMAT_ARGS(pin->lsn));
+			audit_broken(line,
+						 "pin %d holds " BB_LSN_FORMAT ", which can't be read",
+						 i, LSN_FORMAT_ARGS(pin->lsn));
 	}
 	for (int i = 0; i < AUDIT_LINES; i++)
 	{
@@ -83,14 +87,68 @@ check_readable(const AuditWorld *world, const AuditLine *line,
 
 		if (audit_alive(branch) && branch->ancestor == line &&
 			!is_readable(now, branch->ancestor_lsn))
-			broken(line, "branch %s holds %X/%X, which can't be read",
-				   branch->name, LSN_FORMAT_ARGS(branch->ancestor_lsn));
+			audit_broken(line,
+						 "branch %s holds " BB_LSN_FORMAT
+						 ", which can't be read",
+						 branch->name, LSN_FORMAT_ARGS(branch->ancestor_lsn));
 	}
 }
 
 /*
- * The start moves no further than the window before says.  An EXPIRE may have been
- * planned before the cluster's clock was set back.
+ * Was the clock ahead at a commit, by more than "jump" of what is the end now, and
+ * have later commits left the window?
+ */
+static bool
+was_ahead(const AuditLine *line, int commit, int64 since, int64 jump)
+{
+	int64		window = Max(line->seen->keeps.retention.window_s,
+							 line->seen->keeps.retention.floor_s);
+
+	if (line->records[commit].time <= since + window + jump)
+		return false;
+	for (int i = commit + 1; i < line->nrecords; i++)
+	{
+		const AuditRecord *record = &line->records[i];
+
+		if (!record->commit || record->time > since + window + jump)
+			continue;
+		return record->time <= since;
+	}
+	return false;
+}
+
+/*
+ * After a jump of the clock, what came before it goes only when half of a window
+ * has passed.
+ */
+static void
+check_jump(const AuditLine *line, const BbManifest *now, int64 end,
+		   int64 window)
+{
+	const AuditRecord *last = NULL;
+
+	for (int i = 0; i < line->nrecords; i++)
+	{
+		const AuditRecord *record = &line->records[i];
+
+		if (!record->commit)
+			continue;
+		if (last != NULL && last->lsn <= now->start_lsn &&
+			last->lsn > line->seen->start_lsn &&
+			record->lsn > now->start_lsn && record->time <= end &&
+			record->time - last->time > Max(window, SECS_PER_HOUR) &&
+			end - record->time < window / 2)
+			audit_broken(
+				line,
+				"the start moved to the jump of a clock at " BB_LSN_FORMAT,
+				LSN_FORMAT_ARGS(record->lsn));
+		last = record;
+	}
+}
+
+/*
+ * The start moves no further than the window before says, by the clocks as they
+ * are now: also if an EXPIRE was planned before one of them was set back.
  */
 static void
 check_cutoff(const AuditWorld *world, const AuditLine *line,
@@ -98,26 +156,31 @@ check_cutoff(const AuditWorld *world, const AuditLine *line,
 {
 	const BbManifest *before = line->seen;
 	const BbRetention *retention = &before->keeps.retention;
-	int64		time = Max(now->end_time, line->planned_time);
-	int64		since = Min(time, world->latest) -
-		Max(retention->window_s, retention->floor_s);
+	int64		window = Max(retention->window_s, retention->floor_s);
+	int64		since = Min(now->end_time, audit_now(world)) - window;
 
 	if (now->start_lsn == before->start_lsn)
 		return;
 	if (retention->window_s == 0)
-		broken(line, "the start moved without a window");
+		audit_broken(line, "the start moved without a window");
+	check_jump(line, now, since + window, window);
 	for (int i = 0; i < line->nrecords; i++)
 	{
 		const AuditRecord *record = &line->records[i];
 
-		if (!record->commit || record->time <= since)
+		/* what was given up when a clock was ahead doesn't hold the rest */
+		if (!record->commit || record->time <= since ||
+			record->lsn <= before->start_lsn ||
+			was_ahead(line, i, since, Max(window, SECS_PER_HOUR)))
 			continue;
 		/* what was there when the window begins is in it */
 		if (now->start_lsn >= record->lsn)
-			broken(
-				line,
-				"the start moved to %X/%X, but the commit at %X/%X is within the window",
-				LSN_FORMAT_ARGS(now->start_lsn), LSN_FORMAT_ARGS(record->lsn));
+			audit_broken(line,
+						 "the start moved to " BB_LSN_FORMAT
+						 ", but the commit at " BB_LSN_FORMAT
+						 " is within the window",
+						 LSN_FORMAT_ARGS(now->start_lsn),
+						 LSN_FORMAT_ARGS(record->lsn));
 		break;
 	}
 }
@@ -156,8 +219,8 @@ check_removal(const AuditWorld *world, const AuditLine *line,
 
 	for (int i = 0; i < before->nlayers; i++)
 		if (!is_named(now, &before->layers[i]))
-			broken(line, "layer %s went without being retired",
-				   bb_layer_name(&before->layers[i]));
+			audit_broken(line, "layer %s went without being retired",
+						 bb_layer_name(&before->layers[i]));
 	for (int i = 0; i < before->keeps.nretired; i++)
 	{
 		const BbRetired *retired = &before->keeps.retired[i];
@@ -165,9 +228,16 @@ check_removal(const AuditWorld *world, const AuditLine *line,
 		if (is_named(now, &retired->layer))
 			continue;
 		audit_done.forgotten++;
+		/* a crash between would leave what nobody knows of */
+		if (access(unit_object_path(world->objects,
+									bb_layer_object_name(line->name,
+														 &retired->layer)),
+				   F_OK) == 0)
+			audit_broken(line, "layer %s was forgotten before its removal",
+						 bb_layer_name(&retired->layer));
 		if (!is_due(retired, audit_now(world)))
-			broken(line, "layer %s was forgotten early",
-				   bb_layer_name(&retired->layer));
+			audit_broken(line, "layer %s was forgotten early",
+						 bb_layer_name(&retired->layer));
 	}
 }
 
@@ -185,8 +255,8 @@ check_rectangles(const AuditLine *line, const BbManifest *now)
 				b->lsn_start < a->lsn_end &&
 				bb_key_compare(&a->keys.start, &b->keys.end) < 0 &&
 				bb_key_compare(&b->keys.start, &a->keys.end) < 0)
-				broken(line, "layers %s and %s overlap", bb_layer_name(a),
-					   bb_layer_name(b));
+				audit_broken(line, "layers %s and %s overlap",
+							 bb_layer_name(a), bb_layer_name(b));
 		}
 }
 
@@ -219,20 +289,21 @@ check_objects(const AuditWorld *world, const AuditLine *line,
 
 	for (int i = 0; i < now->nlayers; i++)
 		if (!is_listed(objects, line, &now->layers[i]))
-			broken(line, "layer %s is lost", bb_layer_name(&now->layers[i]));
+			audit_broken(line, "layer %s is lost",
+						 bb_layer_name(&now->layers[i]));
 	for (int i = 0; i < now->keeps.nretired; i++)
 	{
 		const BbRetired *retired = &now->keeps.retired[i];
 
 		if (!is_due(retired, world->latest) &&
 			!is_listed(objects, line, &retired->layer))
-			broken(line, "retired layer %s was removed early",
-				   bb_layer_name(&retired->layer));
+			audit_broken(line, "retired layer %s was removed early",
+						 bb_layer_name(&retired->layer));
 	}
 }
 
 static void
-check_manifest(AuditWorld *world, AuditLine *line)
+check_manifest(AuditWorld *world, AuditLine *line, bool objects)
 {
 	MemoryContext context = AllocSetContextCreate(world->context, "seen",
 												  ALLOCSET_SMALL_SIZES);
@@ -243,22 +314,25 @@ check_manifest(AuditWorld *world, AuditLine *line)
 	{
 		check_readable(world, line, now);
 		check_cutoff(world, line, now);
+		audit_check_points(world, line, now);
 		check_removal(world, line, now);
 		MemoryContextDelete(line->seen_context);
 	}
 	check_rectangles(line, now);
-	check_objects(world, line, now);
+	if (objects)
+		check_objects(world, line, now);
 	line->seen = now;
 	line->seen_context = context;
 	MemoryContextSwitchTo(old);
 }
 
 void
-audit_check_manifests(AuditWorld *world)
+audit_check_manifests(AuditWorld *world, const AuditLine *line)
 {
 	for (int i = 0; i < AUDIT_LINES; i++)
 		if (audit_alive(world->lines[i]))
-			check_manifest(world, world->lines[i]);
+			check_manifest(world, world->lines[i],
+						   line == NULL || line == world->lines[i]);
 }
 
 void
@@ -280,7 +354,7 @@ audit_check_swept(AuditWorld *world, const AuditLine *line)
 												&now->keeps.retired[i].layer),
 						   name) == 0;
 		if (!found)
-			broken(line, "%s is left after a sweep", name);
+			audit_broken(line, "%s is left after a sweep", name);
 	}
 }
 
@@ -303,17 +377,17 @@ check_value(const AuditLine *line, const BbKey *key, XLogRecPtr lsn,
 	if (value.optional)
 		return;
 	if ((got != NULL) != value.exists)
-		broken(line, "%s at %X/%X %s in a %s", bb_key_text(key),
-			   LSN_FORMAT_ARGS(lsn),
-			   value.exists ? "is missing" : "should not exist", how);
+		audit_broken(line, "%s at " BB_LSN_FORMAT " %s in a %s",
+					 bb_key_text(key), LSN_FORMAT_ARGS(lsn),
+					 value.exists ? "is missing" : "should not exist", how);
 	if (got != NULL && !equals(got->data, got->length, &value))
-		broken(line, "%s at %X/%X has another value in a %s", bb_key_text(key),
-			   LSN_FORMAT_ARGS(lsn), how);
+		audit_broken(line, "%s at " BB_LSN_FORMAT " has another value in a %s",
+					 bb_key_text(key), LSN_FORMAT_ARGS(lsn), how);
 }
 
-static void
-check_point(AuditWorld *world, const AuditLine *line,
-			const BbSnapshot *snapshot, const BbKey *key)
+void
+audit_check_point(AuditWorld *world, const AuditLine *line,
+				  const BbSnapshot *snapshot, const BbKey *key)
 {
 	BbValue		value;
 	bool		found = bb_pagestore_get(world->ctx, snapshot, key, &value);
@@ -356,8 +430,8 @@ check_scan_step(AuditWorld *world, AuditReader *reader)
 		return false;
 	if (reader->at == reader->nkeys ||
 		bb_key_compare(&key, &reader->keys[reader->at]) != 0)
-		broken(line, "%s at %X/%X was never there", bb_key_text(&key),
-			   LSN_FORMAT_ARGS(lsn));
+		audit_broken(line, "%s at " BB_LSN_FORMAT " was never there",
+					 bb_key_text(&key), LSN_FORMAT_ARGS(lsn));
 	check_value(line, &key, lsn, &value, "scan");
 	reader->at++;
 	return true;
@@ -373,22 +447,25 @@ check_record(AuditWorld *world, const AuditLine *line,
 	BbWalStream stream = {.tli = 1, .segment_size = 16 * 1024 * 1024};
 
 	if (time != audit_line_record(line, lsn).time)
-		broken(line, "the time at %X/%X is " INT64_FORMAT,
-			   LSN_FORMAT_ARGS(lsn), time);
+		audit_broken(line, "the time at " BB_LSN_FORMAT " is " INT64_FORMAT,
+					 LSN_FORMAT_ARGS(lsn), time);
 	/* ingest says it of the end, and the import of its own */
 	for (int i = 1; i < line->nrecords && lsn != line->lsn; i++)
 	{
 		XLogRecPtr	before = line->records[i - 1].lsn;
 		XLogRecPtr	found;
 
-		if (line->records[i].lsn != lsn || before == START)
+		if (line->records[i].lsn != lsn || before == START ||
+			line->records[i].after_gap)
 			continue;
 		found = bb_snapshot_prev_lsn(world->ctx, snapshot);
 		if (found != bb_wal_record_start(&stream, before))
-			broken(line,
-				   "the record up to %X/%X begins at %X/%X, not after %X/%X",
-				   LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(found),
-				   LSN_FORMAT_ARGS(before));
+			audit_broken(line,
+						 "the record up to " BB_LSN_FORMAT
+						 " begins at " BB_LSN_FORMAT
+						 ", not after " BB_LSN_FORMAT,
+						 LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(found),
+						 LSN_FORMAT_ARGS(before));
 	}
 }
 
@@ -404,11 +481,13 @@ check_lsn(AuditWorld *world, AuditLine *line, BbPageStore *store,
 
 	reader.snapshot = bb_snapshot_take(world->ctx, store, lsn);
 	if (reader.snapshot.lsn != record.lsn)
-		broken(
-			line,
-			"the record before %X/%X ends at %X/%X according to the store, not %X/%X",
-			LSN_FORMAT_ARGS(lsn), LSN_FORMAT_ARGS(reader.snapshot.lsn),
-			LSN_FORMAT_ARGS(record.lsn));
+		audit_broken(line,
+					 "the record before " BB_LSN_FORMAT
+					 " ends at " BB_LSN_FORMAT
+					 " according to the store, not " BB_LSN_FORMAT,
+					 LSN_FORMAT_ARGS(lsn),
+					 LSN_FORMAT_ARGS(reader.snapshot.lsn),
+					 LSN_FORMAT_ARGS(record.lsn));
 	check_record(world, line, &reader.snapshot);
 	reader.keys = audit_line_keys(line, &reader.nkeys);
 	reader.scan = bb_pagestore_scan_new(world->ctx, &reader.snapshot, &all);
@@ -417,8 +496,8 @@ check_lsn(AuditWorld *world, AuditLine *line, BbPageStore *store,
 	}
 	bb_pagestore_scan_close(reader.scan);
 	for (int i = 0; i < 4; i++)
-		check_point(world, line, &reader.snapshot,
-					&reader.keys[model_roll(reader.nkeys)]);
+		audit_check_point(world, line, &reader.snapshot,
+						  &reader.keys[model_roll(reader.nkeys)]);
 	unit_leave(context);
 }
 
@@ -426,7 +505,7 @@ check_lsn(AuditWorld *world, AuditLine *line, BbPageStore *store,
 static bool
 names_window(const BbManifest *manifest)
 {
-	char	   *start = psprintf("%X/%X",
+	char	   *start = psprintf(BB_LSN_FORMAT,
 								 LSN_FORMAT_ARGS(manifest->start_lsn));
 
 	return (unit_last_detail != NULL && strstr(unit_last_detail, start)) ||
@@ -440,15 +519,19 @@ check_refused(AuditWorld *world, AuditLine *line, BbPageStore *store,
 	int			expected = lsn > manifest->end_lsn
 		? ERRCODE_INVALID_PARAMETER_VALUE
 		: ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+	XLogRecPtr	start = manifest->start_lsn;
 	int			sqlstate;
 
 	if (lsn == 0 || is_readable(manifest, lsn))
 		return;
 	ERROR_OF((void) bb_snapshot_take(world->ctx, store, lsn), sqlstate);
-	if (sqlstate != expected || !names_window(manifest))
-		broken(line, "a read at %X/%X, outside of the window, gave: %s",
-			   LSN_FORMAT_ARGS(lsn),
-			   sqlstate == 0 ? "no error" : unit_last_error);
+	if (sqlstate != expected ||
+		(!names_window(manifest) && (lsn < start || lsn > manifest->end_lsn)))
+		audit_broken(line,
+					 "a read at " BB_LSN_FORMAT
+					 ", outside of the window, gave: %s",
+					 LSN_FORMAT_ARGS(lsn),
+					 sqlstate == 0 ? "no error" : unit_last_error);
 	audit_done.refusals++;
 }
 
@@ -465,8 +548,21 @@ check_line(AuditWorld *world, AuditLine *line)
 	check_lsn(world, line, store, start);
 	check_lsn(world, line, store, end);
 	for (int i = 0; i < 2; i++)
-		check_lsn(world, line, store,
-				  pg_prng_uint64_range(&model_prng, start, end));
+	{
+		XLogRecPtr	lsn = pg_prng_uint64_range(&model_prng, start, end);
+
+		if (is_readable(manifest, lsn))
+			check_lsn(world, line, store, lsn);
+		else
+			check_refused(world, line, store, manifest, lsn);
+	}
+	for (int i = 0; i < manifest->ngaps; i++)
+	{
+		check_refused(world, line, store, manifest,
+					  manifest->gaps[i].from + 1);
+		check_refused(world, line, store, manifest,
+					  manifest->gaps[i].until - 1);
+	}
 	check_lsn(world, line, store, audit_draw_lsn(line, manifest));
 	for (int i = 0; i < manifest->keeps.npoints; i++)
 		check_lsn(world, line, store, manifest->keeps.points[i].lsn);
@@ -479,7 +575,7 @@ check_line(AuditWorld *world, AuditLine *line)
 		XLogRecPtr	lsn = model_roll(2) ? layer->lsn_start - model_roll(2)
 										: layer->lsn_end - model_roll(2);
 
-		if (lsn >= start && lsn <= end)
+		if (lsn >= start && lsn <= end && is_readable(manifest, lsn))
 			check_lsn(world, line, store, lsn);
 	}
 	check_refused(world, line, store, manifest, start - 1);
@@ -519,8 +615,8 @@ go_on(AuditWorld *world, AuditReader *reader, int steps)
 	while (steps-- > 0)
 	{
 		if (reader->scan == NULL)
-			check_point(world, reader->line, &reader->snapshot,
-						&reader->keys[model_roll(reader->nkeys)]);
+			audit_check_point(world, reader->line, &reader->snapshot,
+							  &reader->keys[model_roll(reader->nkeys)]);
 		else if (!check_scan_step(world, reader))
 		{
 			bb_pagestore_scan_close(reader->scan);
@@ -542,18 +638,33 @@ check_failed(AuditWorld *world, const AuditReader *reader, int sqlstate)
 		if (sqlstate != ERRCODE_UNDEFINED_FILE &&
 			sqlstate != ERRCODE_UNDEFINED_OBJECT &&
 			sqlstate != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
-			broken(line, "a reader of a dropped timeline got: %s",
-				   unit_last_error);
+			audit_broken(line, "a reader of a dropped timeline got: %s",
+						 unit_last_error);
 		return;
 	}
 	manifest = bb_manifest_read(world->ctx, world->objects, line->name);
 	if (is_readable(manifest, reader->snapshot.lsn))
-		broken(line, "a reader at %X/%X failed: %s",
-			   LSN_FORMAT_ARGS(reader->snapshot.lsn), unit_last_error);
+		audit_broken(line, "a reader at " BB_LSN_FORMAT " failed: %s",
+					 LSN_FORMAT_ARGS(reader->snapshot.lsn), unit_last_error);
 	if (sqlstate != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE ||
 		!names_window(manifest))
-		broken(line, "a reader at %X/%X, which has expired, got: %s",
-			   LSN_FORMAT_ARGS(reader->snapshot.lsn), unit_last_error);
+		audit_broken(line,
+					 "a reader at " BB_LSN_FORMAT
+					 ", which has expired, got: %s",
+					 LSN_FORMAT_ARGS(reader->snapshot.lsn), unit_last_error);
+}
+
+/* Have layers been removed that it began with? */
+static bool
+is_bereft(const AuditWorld *world, const AuditReader *reader)
+{
+	BbManifest *now = bb_manifest_find(world->ctx, world->objects,
+									   reader->line->name);
+
+	for (int i = 0; now != NULL && i < reader->opened->nlayers; i++)
+		if (!is_named(now, &reader->opened->layers[i]))
+			return true;
+	return false;
 }
 
 void
@@ -571,6 +682,7 @@ audit_read_on(AuditWorld *world, AuditReader *reader, int steps)
 		elog(ERROR, "a reader that stood still: %s", unit_last_error);
 	audit_done.stale += sqlstate == 0 &&
 		!bb_pagestore_is_current(world->ctx, reader->store);
+	audit_done.bereft += sqlstate == 0 && is_bereft(world, reader);
 	if (sqlstate == 0)
 		return;
 	audit_done.expired++;

@@ -79,16 +79,17 @@ crashing_list(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 	return bb_objstore_local.list(ctx, objects, prefix);
 }
 
-static void
+static List *
 crashing_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 {
 	bool		last = is_last();
 
 	if (last && fault == AUDIT_BEFORE)
 		names = list_truncate(list_copy(names), list_length(names) / 2);
-	bb_objstore_local.remove(ctx, objects, names);
+	(void) bb_objstore_local.remove(ctx, objects, names);
 	if (last && fault != AUDIT_LOST)
 		crash();
+	return NIL;
 }
 
 static void

@@ -62,12 +62,14 @@ draw_image(const AuditLine *line, const BbManifest *manifest, BbUpkeepJob *job)
 		? audit_draw_lsn(line, manifest)
 		: pg_prng_uint64_range(&model_prng, manifest->start_lsn,
 							   manifest->end_lsn);
+	if (bb_gap_at(manifest->gaps, manifest->ngaps, job->lsn) != NULL)
+		return false;
 	image.keys = job->keys;
 	image.lsn_start = job->lsn;
 	image.lsn_end = job->lsn + 1;
 	for (int i = 0; i < manifest->nlayers; i++)
 		if (manifest->layers[i].image &&
-			rectangle_overlaps(&manifest->layers[i], &image))
+			bb_layer_overlaps(&manifest->layers[i], &image))
 			return false;
 	return true;
 }
@@ -224,7 +226,7 @@ audit_jobs_retention(AuditWorld *world, AuditLine *line)
 		if (job.kind != BB_UPKEEP_SQUASH)
 			audit_done.jobs[job.kind]++;
 		/* each of them keeps its promises alone */
-		audit_check_manifests(world);
+		audit_check_manifests(world, line);
 	}
 }
 
@@ -251,7 +253,6 @@ plan(AuditWorld *world, AuditLine *line, AuditJob *job)
 	job->line = line;
 	job->locked = bb_manifest_try_lock_upkeep(ctx, world->objects, line->name);
 	job->manifest = read_manifest(world, line);
-	line->planned_time = Max(line->planned_time, job->manifest->end_time);
 	if (die <= 1)
 		found = bb_retention_next(ctx, world->objects, job->manifest,
 								  audit_now(world), &job->job);

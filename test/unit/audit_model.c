@@ -12,6 +12,7 @@
 
 #include "audit.h"
 #include "base/codec.h"
+#include "base/compat.h"
 #include "common/controldata_utils.h"
 #include "layer/imagewriter.h"
 #include "layer/manifest_edit.h"
@@ -131,7 +132,8 @@ add_end(AuditLine *line, bool commit)
 	line->ends[2 * line->nends] = lsn % XLOG_BLCKSZ;
 	line->ends[2 * line->nends + 1] = lsn % XLOG_BLCKSZ >> 8;
 	line->nends++;
-	line->records[line->nrecords++] = (AuditRecord){lsn, commit, line->time};
+	line->records[line->nrecords++] = (AuditRecord){lsn, commit, line->time,
+													false};
 }
 
 /* ---- records ---- */
@@ -146,7 +148,7 @@ commit(AuditLine *line)
 	if (die == 0)
 		line->time -= SECS_PER_DAY;
 	else if (die == 1)
-		line->time += SECS_PER_DAY;
+		line->time += SECS_PER_DAY * (model_roll(4) ? 1 : model_roll(12));
 	else
 		line->time += model_roll(1800);
 	bb_put_le64(value, time_t_to_timestamptz((pg_time_t) line->time));
@@ -391,6 +393,59 @@ stored_value(const AuditLine *line, const BbKey *key, XLogRecPtr lsn,
 	list_free(natives);
 }
 
+/* ---- gaps ---- */
+
+/* The value of a key changes to what it is at the end, by one event. */
+static void
+put_difference(AuditLine *line, const BbKey *key, const AuditValue *value)
+{
+	if (value->exists)
+		put_image(line, *key, value->page.data, value->length);
+	else
+		put_deleted(line, *key);
+}
+
+void
+audit_line_lose(AuditLine *line, int nrecords)
+{
+	AuditEvent **lost = sort_events(line, line->flushed);
+	int			nlost = line->nevents - line->flushed;
+	BbKeyRange	events = bb_key_range_events();
+	int			n = 0;
+	AuditValue *values;
+	BbKey	   *keys;
+
+	/* a new base has this at least, as all bases */
+	put_checkpoint(line);
+	keys = palloc((nlost + 1) * sizeof(BbKey));
+	keys[n++] = line->events[line->nevents - 1].key;
+	for (int i = 0; i < nlost; i++)
+	{
+		const BbKey *key = &lost[i]->key;
+
+		if (key->bytes[0] != BB_KEY_RECORD_ENDS &&
+			!bb_key_in_range(key, &events) &&
+			bb_key_compare(key, &keys[0]) != 0 &&
+			bb_key_compare(key, &keys[n - 1]) != 0)
+			keys[n++] = *key;
+	}
+	values = palloc(n * sizeof(AuditValue));
+	for (int i = 0; i < n; i++)
+		stored_value(line, &keys[i], line->lsn, &values[i]);
+	line->nevents = line->flushed;
+	for (int i = 0; i < n; i++)
+		put_difference(line, &keys[i], &values[i]);
+
+	line->nrecords = nrecords;
+	line->page = line->lsn / XLOG_BLCKSZ;
+	line->nends = line->nwritten = 0;
+	add_end(line, false);
+	line->records[nrecords].after_gap = true;
+	flush_ends(line);
+}
+
+/* ---- values ---- */
+
 /* Is it a block beyond the size? */
 static bool
 is_beyond(const AuditLine *line, const BbKey *key, XLogRecPtr lsn)
@@ -440,7 +495,7 @@ audit_line_record(const AuditLine *line, XLogRecPtr lsn)
 		for (int i = l->nrecords - 1; i >= 0; i--)
 			if (l->records[i].lsn <= lsn)
 				return l->records[i];
-	elog(ERROR, "no record up to %X/%X", LSN_FORMAT_ARGS(lsn));
+	elog(ERROR, "no record up to " BB_LSN_FORMAT, LSN_FORMAT_ARGS(lsn));
 }
 
 /* ---- beginnings ---- */
@@ -498,7 +553,7 @@ audit_line_new(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	line->time = time;
 	line->page = START / XLOG_BLCKSZ;
 	put_imported(line);
-	line->records[line->nrecords++] = (AuditRecord){START, false, time};
+	line->records[line->nrecords++] = (AuditRecord){START, false, time, false};
 	sorted = sort_events(line, 0);
 	writer = bb_imagewriter_new(objects, name, START);
 	for (int i = 0; i < line->nevents; i++)

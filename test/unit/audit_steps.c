@@ -34,6 +34,8 @@ const char *const audit_step_names[AUDIT_STEP_KINDS] = {
 	[AUDIT_READ_ON] = "read on",
 	[AUDIT_SWEEP] = "sweep",
 	[AUDIT_CLOCK] = "clock",
+	[AUDIT_LOSE] = "lose a layer",
+	[AUDIT_GAP] = "gap",
 };
 
 int64
@@ -71,7 +73,7 @@ draw_line(const AuditWorld *world, AuditStepKind kind)
 
 static void
 move_end(const AuditWorld *world, const AuditLine *line,
-		 const BbManifest *base, List *layers)
+		 const BbManifest *base, List *layers, const BbManifestGaps *gaps)
 {
 	BbManifestEnd end = {.end_lsn = line->lsn,
 						 .prev_lsn = line->lsn - 8,
@@ -81,6 +83,7 @@ move_end(const AuditWorld *world, const AuditLine *line,
 	(void) bb_manifest_edit(world->ctx, world->objects,
 							&(BbManifestEdit){.base = base,
 											  .added = layers,
+											  .gaps = gaps,
 											  .end = &end});
 }
 
@@ -96,7 +99,8 @@ check_rival(const AuditWorld *world, AuditLine *line, const BbManifest *base,
 	audit_line_live(line, 1 + model_roll(5));
 	layers = audit_line_layers(world->ctx, world->objects, line,
 							   base->end_lsn + 1);
-	CHECK_ERROR(move_end(world, line, base, layers), ERRCODE_OBJECT_IN_USE);
+	CHECK_ERROR(move_end(world, line, base, layers, NULL),
+				ERRCODE_OBJECT_IN_USE);
 	*line = after;
 }
 
@@ -114,7 +118,7 @@ flush(AuditWorld *world, AuditLine *line, bool with_rival)
 	MemoryContextSwitchTo(step);
 	layers = audit_line_layers(world->ctx, world->objects, line,
 							   base->end_lsn + 1);
-	move_end(world, line, base, layers);
+	move_end(world, line, base, layers, NULL);
 	/* its events would be overwritten */
 	if (with_rival && model_roll(10) == 0)
 	{
@@ -129,13 +133,53 @@ flush(AuditWorld *world, AuditLine *line, bool with_rival)
 	}
 }
 
+/*
+ * WAL is lost, and a new base has the state after it: only differences are stored,
+ * as import/difference.h does, and LSNs in between can't be read.  No time passes.
+ */
+static void
+make_gap(AuditWorld *world, AuditLine *line)
+{
+	BbManifest *base = read_manifest(world, line);
+	BbManifestGaps gaps = {.n = base->ngaps};
+	int			nrecords = line->nrecords;
+	int64		time = line->time;
+	MemoryContext step;
+
+	/* not right where a branch begins */
+	if (nrecords < 2 || base->end_lsn <= base->start_lsn)
+		return;
+	step = MemoryContextSwitchTo(world->context);
+	audit_line_live(line, 2 + model_roll(30));
+	line->time = time;
+	audit_line_lose(line, nrecords);
+	MemoryContextSwitchTo(step);
+	gaps.gaps = palloc((gaps.n + 1) * sizeof(BbGap));
+	if (gaps.n > 0)
+		memcpy(gaps.gaps, base->gaps, gaps.n * sizeof(BbGap));
+	gaps.gaps[gaps.n++] = (BbGap){.from = base->end_lsn,
+								  .from_prev = base->prev_lsn,
+								  .from_time = base->end_time,
+								  .until = line->lsn,
+								  .until_time = line->time};
+	move_end(world, line, base,
+			 audit_line_layers(world->ctx, world->objects, line,
+							   base->end_lsn + 1),
+			 &gaps);
+	audit_done.gaps++;
+}
+
 /* ---- what is kept ---- */
 
 static void
 set_retention(AuditWorld *world, AuditLine *line)
 {
-	static const char *const periods[] = {NULL, "", "hourly 3", "daily 2",
-										  "hourly 2, daily 1"};
+	static const char *const periods[] = {NULL,
+										  "",
+										  "hourly 3",
+										  "daily 2",
+										  "hourly 2, daily 1",
+										  "daily 2, weekly 2, monthly 1"};
 	BbRetentionChange change = {
 		.window = model_roll(6) > 0,
 		.window_s = SECS_PER_HOUR * (1 + model_roll(model_roll(2) ? 4 : 40)),
@@ -306,7 +350,8 @@ open_reader(AuditWorld *world, AuditLine *line)
 	reader.context = AllocSetContextCreate(CurrentMemoryContext, "reader",
 										   ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(reader.context);
-	reader.lsn = audit_draw_lsn(line, read_manifest(world, line));
+	reader.opened = read_manifest(world, line);
+	reader.lsn = audit_draw_lsn(line, reader.opened);
 	reader.store = bb_pagestore_open_in(world->ctx, world->objects,
 										line->name);
 	reader.keys = audit_line_keys(line, &reader.nkeys);
@@ -402,6 +447,12 @@ do_step(AuditWorld *world, const AuditStep *step, AuditLine *line)
 		case AUDIT_CLOCK:
 			turn_clock(world);
 			break;
+		case AUDIT_LOSE:
+			audit_lose(world, line);
+			break;
+		case AUDIT_GAP:
+			make_gap(world, line);
+			break;
 	}
 }
 
@@ -485,7 +536,8 @@ audit_world_step(AuditWorld *world, const AuditStep *step)
 								? errdetail_internal("%s", unit_last_detail)
 								: 0));
 	}
-	audit_check_manifests(world);
+	world->late = step->kind == AUDIT_COMMIT;
+	audit_check_manifests(world, step->kind == AUDIT_COMMIT ? NULL : line);
 	if (step->look)
 		audit_check_reads(world);
 	unit_leave(context);
@@ -514,6 +566,7 @@ audit_world_new(const BbReqCtx *ctx, uint64 random)
 void
 audit_world_end(AuditWorld *world)
 {
+	audit_check_manifests(world, NULL);
 	audit_check_reads(world);
 	for (int i = 0; i < AUDIT_READERS; i++)
 	{

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * bench_manifest.c
- *	  How long a commit of a large manifest takes, and opening it.
+ *	  How long a commit of a large manifest takes, opening it, and what upkeep
+ *	  does with it before it reads a layer.
  *
  * See bench/manifest, which calls this.
  *
@@ -14,6 +15,9 @@
 #include "fmgr.h"
 #include "layer/manifest_edit.h"
 #include "model.h"
+#include "upkeep/policy.h"
+#include "upkeep/retention.h"
+#include "upkeep/upkeep.h"
 #include "utils/builtins.h"
 
 #define ROUNDS 41
@@ -66,6 +70,26 @@ now_ms(void)
 	return (double) now.tv_sec * 1e3 + (double) now.tv_nsec / 1e6;
 }
 
+/* Upkeep's looks at a manifest, milliseconds each. */
+static char *
+looks(const BbManifest *manifest)
+{
+	BbPolicySettings settings = bb_policy_settings();
+	BbReadable	readable = bb_retention_readable(manifest, NIL);
+	BbUpkeepJob job;
+	double		start = now_ms();
+	double		planned;
+	double		owed;
+
+	(void) bb_policy_next(manifest, &settings, &job);
+	planned = now_ms();
+	(void) bb_upkeep_debt(manifest, InvalidXLogRecPtr);
+	owed = now_ms();
+	(void) bb_reach(manifest, &readable);
+	return psprintf("plan %.2f ms, debt %.2f ms, reach %.2f ms",
+					planned - start, owed - planned, now_ms() - owed);
+}
+
 /* bb_bench_manifest(url text, layers int): the median times, as text */
 Datum
 bb_bench_manifest(PG_FUNCTION_ARGS)
@@ -109,7 +133,7 @@ bb_bench_manifest(PG_FUNCTION_ARGS)
 	bb_reqctx_end(ctx);
 	commit = median(commit_ms);
 	open = median(open_ms);
-	PG_RETURN_TEXT_P(cstring_to_text(
-		psprintf("commit %.2f ms (at best %.2f), open %.2f ms (at best %.2f)",
-				 commit, commit_ms[0], open, open_ms[0])));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf(
+		"commit %.2f ms (at best %.2f), open %.2f ms (at best %.2f), %s",
+		commit, commit_ms[0], open, open_ms[0], looks(now))));
 }

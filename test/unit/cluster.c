@@ -84,16 +84,17 @@ cluster_info(void)
 static void
 put_relmap(BbPageStore *store, Oid spc, Oid db)
 {
-	uint8		map[BB_RELMAP_SIZE] = {0};
+	const BbMajor *major = bb_major_own();
+	uint8		map[1024] = {0};
 	uint32		magic = BB_RELMAP_MAGIC;
 	pg_crc32c	crc;
 
 	memcpy(map, &magic, sizeof(magic));
 	memcpy(map + 8, &db, sizeof(db));
-	crc = bb_crc32c_of(map, BB_RELMAP_CRC_AT);
-	memcpy(map + BB_RELMAP_CRC_AT, &crc, sizeof(crc));
+	crc = bb_crc32c_of(map, major->relmap_crc_at);
+	memcpy(map + major->relmap_crc_at, &crc, sizeof(crc));
 	fixture_put(store, bb_key_make(BB_KEY_RELMAP, spc, db, 0, 0, 0), map,
-				sizeof(map));
+				major->relmap_size);
 }
 
 CheckPoint
@@ -136,7 +137,7 @@ cluster_control(const BbPageStoreInfo *info)
 	control.float8ByVal = FLOAT8PASSBYVAL;
 	control.MaxConnections = 100;
 	control.max_locks_per_xact = 64;
-	control.crc = bb_control_crc(&control);
+	control.crc = bb_control_crc(bb_major_own(), &control);
 	return control;
 }
 

@@ -152,7 +152,7 @@ apply_sequence(const ModelEvent *event, Page page)
 	memcpy(tuple, event->data + at, event->length - at);
 	PageInit(page, BLCKSZ, sizeof(uint32));
 	*(uint32 *) PageGetSpecialPointer(page) = 0x1717;
-	CHECK(PageAddItem(page, (Item) tuple, event->length - at,
+	CHECK(PageAddItem(page, (char *) tuple, event->length - at,
 					  FirstOffsetNumber, false, false) != InvalidOffsetNumber);
 	PageSetLSN(page, event->lsn);
 	pfree(tuple);

@@ -10,14 +10,6 @@
 #include "model.h"
 #include "rectangle.h"
 
-bool
-rectangle_overlaps(const BbLayerDesc *a, const BbLayerDesc *b)
-{
-	return a->lsn_start < b->lsn_end && b->lsn_start < a->lsn_end &&
-		bb_key_compare(&a->keys.start, &b->keys.end) < 0 &&
-		bb_key_compare(&b->keys.start, &a->keys.end) < 0;
-}
-
 static void
 include(BbLayerDesc *rectangle, const BbLayerDesc *layer)
 {
@@ -43,7 +35,7 @@ close_rectangle(const BbManifest *manifest, BbLayerDesc *rectangle)
 			BbLayerDesc before = *rectangle;
 
 			if (manifest->layers[i].image ||
-				!rectangle_overlaps(&manifest->layers[i], rectangle))
+				!bb_layer_overlaps(&manifest->layers[i], rectangle))
 				continue;
 			include(rectangle, &manifest->layers[i]);
 			grown = grown || memcmp(&before, rectangle, sizeof(before)) != 0;
@@ -97,7 +89,7 @@ draw_rectangle(const BbManifest *manifest, BbUpkeepJob *job)
 	job->inputs = NIL;
 	for (int i = 0; i < manifest->nlayers; i++)
 		if (!manifest->layers[i].image &&
-			rectangle_overlaps(&manifest->layers[i], &rectangle))
+			bb_layer_overlaps(&manifest->layers[i], &rectangle))
 			job->inputs = lappend(job->inputs, &manifest->layers[i]);
 	return have_no_hole(job->inputs, rectangle.lsn_start, rectangle.lsn_end) &&
 		(job->kind == BB_UPKEEP_MERGE ||

@@ -10,9 +10,6 @@
 
 #include "upkeep/job.h"
 
-/* Do two layers share a key and an LSN? */
-extern bool rectangle_overlaps(const BbLayerDesc *a, const BbLayerDesc *b);
-
 /*
  * Make the delta layers of a random rectangle the inputs of a job, a merge or a
  * squash, and its keys those of the rectangle.

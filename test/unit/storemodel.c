@@ -9,6 +9,7 @@
 
 #include "access/xlog_internal.h"
 #include "base/codec.h"
+#include "base/compat.h"
 #include "base/zerorun.h"
 #include "common/controldata_utils.h"
 #include "layer/imagewriter.h"
@@ -803,8 +804,8 @@ ends_have_to_be_there(const StoreModel *model, const BbKey *key,
 static char *
 differs(const BbKey *key, XLogRecPtr lsn, const char *how)
 {
-	return psprintf("%s at %X/%X %s", bb_key_text(key), LSN_FORMAT_ARGS(lsn),
-					how);
+	return psprintf("%s at " BB_LSN_FORMAT " %s", bb_key_text(key),
+					LSN_FORMAT_ARGS(lsn), how);
 }
 
 static bool

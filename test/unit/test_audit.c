@@ -35,7 +35,8 @@ static const int weights[AUDIT_STEP_KINDS] = {
 	[AUDIT_UNPIN] = 1,		   [AUDIT_BRANCH] = 2,
 	[AUDIT_DROP] = 1,		   [AUDIT_OPEN_READER] = 3,
 	[AUDIT_READ_ON] = 4,	   [AUDIT_SWEEP] = 2,
-	[AUDIT_CLOCK] = 3,
+	[AUDIT_CLOCK] = 3,		   [AUDIT_LOSE] = 1,
+	[AUDIT_GAP] = 1,
 };
 
 static AuditStepKind
@@ -63,7 +64,10 @@ draw_sequence(uint64 seed)
 	sequence->random = pg_prng_uint64(&model_prng);
 	sequence->nsteps = 15 + model_roll(STEPS_MAX - 14);
 	for (int i = 0; i < sequence->nsteps; i++)
-		sequence->steps[i] = (AuditStep){
+	{
+		AuditStep  *step = &sequence->steps[i];
+
+		*step = (AuditStep){
 			.kind = i < 3 ? AUDIT_FLUSH
 				: i == 3  ? AUDIT_SET_RETENTION
 						  : draw_kind(),
@@ -72,6 +76,10 @@ draw_sequence(uint64 seed)
 			.fault = (AuditFault) model_roll(AUDIT_FAULTS),
 			.look = model_roll(4) == 0,
 		};
+		/* a crash would leave the layer lost */
+		if (step->kind == AUDIT_LOSE)
+			step->crash = 0;
+	}
 	return sequence;
 }
 
@@ -211,11 +219,13 @@ check_done(int sequences)
 						 done->jobs[kind]);
 	appendStringInfo(&text,
 					 " planned %d, refused %d, crashes %d, points %d,"
-					 " refusals %d, stale %d, expired %d, forgotten %d,"
-					 " branches %d, drops %d",
+					 " refusals %d, stale %d, bereft %d, expired %d,"
+					 " forgotten %d, periods %d, lost %d, spared %d,"
+					 " branches %d, drops %d, gaps %d",
 					 done->planned, done->refused, done->crashes, done->points,
-					 done->refusals, done->stale, done->expired,
-					 done->forgotten, done->branches, done->drops);
+					 done->refusals, done->stale, done->bereft, done->expired,
+					 done->forgotten, done->periods, done->lost, done->spared,
+					 done->branches, done->drops, done->gaps);
 	if (getenv("BB_AUDIT") != NULL)
 		elog(NOTICE, "%s", text.data);
 	if (sequences < SEQUENCES)

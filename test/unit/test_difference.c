@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "import/basewriter.h"
 #include "import/difference.h"
 #include "model.h"
 #include "storage/bufpage.h"
@@ -14,14 +15,6 @@
 #include "utils/timestamp.h"
 
 static uint64 seed;
-
-#define CHECK_SEED(condition) \
-	do                        \
-	{                         \
-		if (!(condition))     \
-			elog(ERROR, "seed " UINT64_FORMAT ": %s is not true", \
-				 seed, #condition); \
-	} while (0)
 
 /* What becomes of a key in the base. */
 typedef enum Fate
@@ -284,4 +277,73 @@ UNIT_TEST(difference_as_the_model)
 											 manifest->end_lsn));
 	}
 	error_context_stack = context.previous;
+}
+
+/* ---- what is lost ---- */
+
+static BbKeyRange *
+blocks_of(Oid rel, BlockNumber from, BlockNumber until)
+{
+	BbKeyRange *range = palloc(sizeof(BbKeyRange));
+
+	range->start = bb_key_rel_block(1663, 5, rel, MAIN_FORKNUM, from);
+	range->end = bb_key_rel_block(1663, 5, rel, MAIN_FORKNUM, until);
+	return range;
+}
+
+static bool
+is_range(const BbKeyRange *range, Oid rel, BlockNumber from, Oid last,
+		 BlockNumber until)
+{
+	BbKey		start = bb_key_rel_block(1663, 5, rel, MAIN_FORKNUM, from);
+	BbKey		end = bb_key_rel_block(1663, 5, last, MAIN_FORKNUM, until);
+
+	return bb_key_compare(&range->start, &start) == 0 &&
+		bb_key_compare(&range->end, &end) == 0;
+}
+
+UNIT_TEST(basewriter_widens)
+{
+	BlockNumber file = RELSEG_SIZE;
+	BbKeyRange	all = bb_key_range_all();
+	BbKeyRange	blocks = bb_key_range_kind(BB_KEY_REL_BLOCK);
+	BbKeyRange *range;
+	List	   *lost = NIL;
+	List	   *images;
+
+	CHECK(bb_basewriter_widen(NIL) == NIL);
+	CHECK(!bb_basewriter_is_lost(NIL, &all));
+
+	/* to files, in order, with room in between */
+	lost = lappend(lost, blocks_of(9, 2 * file + 1, 3 * file));
+	lost = lappend(lost, blocks_of(7, 3, 4));
+	lost = lappend(lost, blocks_of(9, file - 1, file + 1));
+	images = bb_basewriter_widen(lost);
+	CHECK(list_length(images) == 2);
+	CHECK(is_range(linitial(images), 7, 0, 7, file));
+	CHECK(is_range(lsecond(images), 9, 0, 9, 3 * file));
+	CHECK(bb_basewriter_is_lost(images, blocks_of(7, file - 1, file)));
+	CHECK(!bb_basewriter_is_lost(images, blocks_of(7, file, 2 * file)));
+	CHECK(bb_basewriter_is_lost(images, blocks_of(8, 0, UINT32_MAX)) == false);
+
+	/* the last file of a fork ends where the next fork begins */
+	images = bb_basewriter_widen(
+		list_make1(blocks_of(7, UINT32_MAX - 1, UINT32_MAX)));
+	range = linitial(images);
+	CHECK(bb_key_fields(&range->start).block % file == 0);
+	CHECK(bb_key_fields(&range->end).fork == MAIN_FORKNUM + 1);
+
+	/* up to the end of blocks, and no further */
+	range = blocks_of(7, 5, 6);
+	range->end = blocks.end;
+	images = bb_basewriter_widen(list_make1(range));
+	CHECK(bb_key_compare(&((BbKeyRange *) linitial(images))->end,
+						 &blocks.end) == 0);
+
+	/* to everything */
+	range->end = bb_key_next(&blocks.end);
+	lost = lappend(lost, range);
+	images = bb_basewriter_widen(lost);
+	CHECK(list_length(images) == 1);
+	CHECK(memcmp(linitial(images), &all, sizeof(all)) == 0);
 }

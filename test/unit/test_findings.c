@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "unit.h"
+#include "model.h"
 #include "upkeep/findings.h"
 
 enum
@@ -128,4 +128,43 @@ UNIT_TEST(findings_begin_where_reads_do)
 	findings = find(&manifest, OLDER);
 	CHECK(list_length(findings) == 3);
 	CHECK(is_finding(findings, 1, 2, 3, 150, 250));
+}
+
+/* ---- the check of a layer ---- */
+
+static void
+no_pace(const BbReqCtx *ctx)
+{
+}
+
+/* The kind of the only fault of a layer; -1: there is none. */
+static int
+fault_of(const BbReqCtx *ctx, BbObjectStore *objects, BbLayerDesc desc)
+{
+	List	   *faults = bb_layer_check(ctx, objects, "main", &desc, no_pace);
+
+	CHECK(list_length(faults) <= 1);
+	return faults == NIL ? -1
+						 : (int) ((BbLayerFault *) linitial(faults))->kind;
+}
+
+/* A layer whose checksums are right, but that isn't the manifest's. */
+UNIT_TEST(layer_check_against_the_manifest)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbLayerDesc layer = *model_write_delta(ctx, objects, "main", 100, 500);
+	BbLayerDesc wrong;
+
+	CHECK(fault_of(ctx, objects, layer) == -1);
+	wrong = layer;
+	wrong.crc ^= 1;
+	CHECK(fault_of(ctx, objects, wrong) == BB_FAULT_CHECKSUM);
+	wrong = layer;
+	wrong.entries++;
+	CHECK(fault_of(ctx, objects, wrong) == BB_FAULT_FOOTER);
+	wrong = layer;
+	wrong.size--;
+	CHECK(fault_of(ctx, objects, wrong) == BB_FAULT_SIZE);
+	bb_objstore_remove(ctx, objects, bb_layer_object_name("main", &layer));
+	CHECK(fault_of(ctx, objects, layer) == BB_FAULT_MISSING);
 }

@@ -10,19 +10,11 @@
 #include "base/codec.h"
 #include "model.h"
 #include "pagestore/pagestore_driver.h"
-#include "pagestore/snapshot.h"
+#include "pagestore/target.h"
 #include "storage/bufpage.h"
 #include "utils/timestamp.h"
 
 static uint64 seed;
-
-#define CHECK_SEED(condition)                 \
-	do                                        \
-	{                                         \
-		if (!(condition))                     \
-			elog(ERROR, "test_history.c:%d: %s (seed " UINT64_FORMAT ")",  \
-				 __LINE__, #condition, seed); \
-	} while (0)
 
 /* ---- against the model ---- */
 
@@ -644,18 +636,47 @@ UNIT_TEST(history_at_the_borders_of_layers)
 
 /* ---- times ---- */
 
+/* Add a flush whose only entry is "value" of a WAL page's record ends. */
+static void
+flush_record_ends(const BbReqCtx *ctx, Model *model, XLogRecPtr page,
+				  XLogRecPtr lsn, XLogRecPtr end_lsn, const uint16 *ends,
+				  int n)
+{
+	BbEntry		entry = {.lsn = lsn, .type = BB_ENTRY_IMAGE};
+	uint8		value[100];
+
+	for (int i = 0; i < n; i++)
+	{
+		value[2 * i] = (uint8) ends[i];
+		value[2 * i + 1] = ends[i] >> 8;
+	}
+	entry.key = bb_key_make(BB_KEY_RECORD_ENDS, 0, 0, page / XLOG_BLCKSZ, 0,
+							0);
+	entry.value = value;
+	entry.length = 2 * n;
+	flush_entry(ctx, model, &entry, end_lsn);
+}
+
 /* A timeline with commits at START + 10, 20, …, at these seconds. */
 static BbPageStore *
 store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
 {
 	Model	   *model = new_main(ctx);
 	BbEntry		entry = {.key = model_key(0), .type = BB_ENTRY_IMAGE};
+	uint16		ends[20];
 
+	/* each commit is followed by another record */
+	for (int i = 0; i < 2 * n; i++)
+		ends[i] = START + 10 + 5 * i;
+	flush_record_ends(ctx, model, 0, START + 1, START + 1, ends, 2 * n);
 	for (int i = 0; i < n; i++)
 	{
-		uint8		value[8];
+		uint8		value[BB_COMMIT_SIZE];
 
-		bb_put_le64(value, (uint64) (seconds[i] * USECS_PER_SEC));
+		bb_commit_encode(&(BbCommit){.time = seconds[i] * USECS_PER_SEC,
+									 .xid = 1000 + i,
+									 .aborted = i == 1},
+						 value);
 		entry.lsn = START + 10 * (i + 1);
 		entry.value = value;
 		entry.length = sizeof(value);
@@ -668,12 +689,15 @@ store_with_commits(const BbReqCtx *ctx, const int *seconds, int n)
 
 static void
 check_time(const BbReqCtx *ctx, BbPageStore *store, int second,
-		   BbTimeAnswer answer, XLogRecPtr expected)
+		   BbTargetAnswer answer, XLogRecPtr expected)
 {
+	TimestampTz time = second * USECS_PER_SEC;
 	XLogRecPtr	lsn;
 
-	CHECK(bb_pagestore_lsn_at_time(ctx, store, second * USECS_PER_SEC, &lsn) ==
-		  answer);
+	CHECK(bb_pagestore_find_time(ctx, store, time, true, &lsn) == answer);
+	CHECK(lsn == expected);
+	/* not inclusive is like a bit earlier */
+	CHECK(bb_pagestore_find_time(ctx, store, time + 1, false, &lsn) == answer);
 	CHECK(lsn == expected);
 }
 
@@ -683,15 +707,16 @@ UNIT_TEST(lsn_at_a_time)
 	static const int seconds[] = {100, 200, 200, 150, 300};
 	BbPageStore *store = store_with_commits(ctx, seconds, 5);
 
-	check_time(ctx, store, 99, BB_TIME_PAST, START);
-	check_time(ctx, store, 100, BB_TIME_FOUND, START + 10);
+	check_time(ctx, store, 99, BB_TARGET_PAST, START);
+	/* up to the record before the next commit */
+	check_time(ctx, store, 100, BB_TARGET_FOUND, START + 15);
 	/* recovery would stop before the second, and never read the fourth */
-	check_time(ctx, store, 150, BB_TIME_FOUND, START + 10);
-	check_time(ctx, store, 199, BB_TIME_FOUND, START + 10);
-	check_time(ctx, store, 200, BB_TIME_FOUND, START + 40);
-	check_time(ctx, store, 299, BB_TIME_FOUND, START + 40);
-	check_time(ctx, store, 300, BB_TIME_FUTURE, START + 50);
-	check_time(ctx, store, 999, BB_TIME_FUTURE, START + 50);
+	check_time(ctx, store, 150, BB_TARGET_FOUND, START + 15);
+	check_time(ctx, store, 199, BB_TARGET_FOUND, START + 15);
+	check_time(ctx, store, 200, BB_TARGET_FOUND, START + 45);
+	check_time(ctx, store, 299, BB_TARGET_FOUND, START + 45);
+	check_time(ctx, store, 300, BB_TARGET_FUTURE, START);
+	check_time(ctx, store, 999, BB_TARGET_FUTURE, START);
 
 	CHECK(bb_snapshot_time(ctx, unit_snapshot(store, START + 19)) ==
 		  timestamptz_to_time_t(100 * USECS_PER_SEC));
@@ -699,7 +724,81 @@ UNIT_TEST(lsn_at_a_time)
 		  timestamptz_to_time_t(150 * USECS_PER_SEC));
 
 	store = store_with_commits(ctx, NULL, 0);
-	check_time(ctx, store, 100, BB_TIME_NO_DATA, START);
+	check_time(ctx, store, 100, BB_TARGET_NO_DATA, START);
+}
+
+static void
+check_lsn(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr target,
+		  bool inclusive, BbTargetAnswer answer, XLogRecPtr expected)
+{
+	XLogRecPtr	lsn = InvalidXLogRecPtr;
+
+	CHECK(bb_pagestore_find_lsn(ctx, store, target, inclusive, &lsn) ==
+		  answer);
+	CHECK(answer != BB_TARGET_FOUND || lsn == expected);
+}
+
+UNIT_TEST(lsn_of_a_target_lsn)
+{
+	static const uint16 ends[] = {START + 16, START + 24, START + 48};
+	Model	   *model = new_main(ctx);
+	BbPageStore *store;
+
+	flush_record_ends(ctx, model, 0, START + 16, START + 48, ends, 3);
+	commit(ctx, model);
+	store = bb_pagestore_timeline(ctx, model->objects, "main");
+
+	check_lsn(ctx, store, START - 1, true, BB_TARGET_PAST, 0);
+	check_lsn(ctx, store, START, false, BB_TARGET_FOUND, START);
+	check_lsn(ctx, store, START, true, BB_TARGET_FOUND, START + 16);
+	/* inside the first record: the next one starts behind it */
+	check_lsn(ctx, store, START + 1, false, BB_TARGET_FOUND, START + 16);
+	check_lsn(ctx, store, START + 1, true, BB_TARGET_FOUND, START + 24);
+	check_lsn(ctx, store, START + 24, false, BB_TARGET_FOUND, START + 24);
+	check_lsn(ctx, store, START + 24, true, BB_TARGET_FOUND, START + 48);
+	check_lsn(ctx, store, START + 25, false, BB_TARGET_FOUND, START + 48);
+	check_lsn(ctx, store, START + 25, true, BB_TARGET_FUTURE, 0);
+	check_lsn(ctx, store, START + 48, false, BB_TARGET_FOUND, START + 48);
+	check_lsn(ctx, store, START + 48, true, BB_TARGET_FUTURE, 0);
+	check_lsn(ctx, store, START + 49, false, BB_TARGET_FUTURE, 0);
+}
+
+UNIT_TEST(event_values)
+{
+	BbCommit	commit = {.time = 5,
+						  .xid = UINT64CONST(0x123456789),
+						  .aborted = true};
+	BbRestorePoint point = {.time = 7};
+	uint8		value[BB_RESTORE_POINT_SIZE + 1];
+
+	bb_commit_encode(&commit, value);
+	memset(&commit, 0, sizeof(commit));
+	CHECK(bb_commit_decode(value, BB_COMMIT_SIZE, &commit));
+	CHECK(commit.time == 5 && commit.aborted &&
+		  commit.xid == UINT64CONST(0x123456789));
+	/* as they were before they had xids */
+	CHECK(bb_commit_decode(value, BB_COMMIT_TIME_SIZE, &commit));
+	CHECK(commit.time == 5 && !commit.aborted && commit.xid == 0);
+	CHECK(!bb_commit_decode(value, BB_COMMIT_SIZE - 1, &commit));
+	CHECK(!bb_commit_decode(value, 7, &commit));
+	CHECK(!bb_commit_decode(value, 0, &commit));
+	value[16] = 2;
+	CHECK(!bb_commit_decode(value, BB_COMMIT_SIZE, &commit));
+	value[7] = 0x80;
+	CHECK(!bb_commit_decode(value, BB_COMMIT_TIME_SIZE, &commit));
+
+	memset(point.name, 'x', BB_RESTORE_POINT_NAME_SIZE - 1);
+	CHECK(bb_restore_point_encode(&point, value) == BB_RESTORE_POINT_SIZE);
+	memset(&point, 0xFF, sizeof(point));
+	CHECK(bb_restore_point_decode(value, BB_RESTORE_POINT_SIZE, &point));
+	CHECK(point.time == 7 &&
+		  strlen(point.name) == BB_RESTORE_POINT_NAME_SIZE - 1);
+	CHECK(!bb_restore_point_decode(value, BB_RESTORE_POINT_SIZE + 1, &point));
+	CHECK(bb_restore_point_decode(value, 8, &point));
+	CHECK(point.name[0] == '\0');
+	CHECK(!bb_restore_point_decode(value, 7, &point));
+	value[20] = '\0';
+	CHECK(!bb_restore_point_decode(value, BB_RESTORE_POINT_SIZE, &point));
 }
 
 UNIT_TEST(branch_has_its_own_tli)
@@ -733,27 +832,6 @@ UNIT_TEST(branch_has_its_own_tli)
 		CHECK(branch->nswitches == cases[i].nswitches);
 		unit_leave(context); /* REQUIRES: the lock */
 	}
-}
-
-/* Add a flush whose only entry is "value" of a WAL page's record ends. */
-static void
-flush_record_ends(const BbReqCtx *ctx, Model *model, XLogRecPtr page,
-				  XLogRecPtr lsn, XLogRecPtr end_lsn, const uint16 *ends,
-				  int n)
-{
-	BbEntry		entry = {.lsn = lsn, .type = BB_ENTRY_IMAGE};
-	uint8		value[100];
-
-	for (int i = 0; i < n; i++)
-	{
-		value[2 * i] = (uint8) ends[i];
-		value[2 * i + 1] = ends[i] >> 8;
-	}
-	entry.key = bb_key_make(BB_KEY_RECORD_ENDS, 0, 0, page / XLOG_BLCKSZ, 0,
-							0);
-	entry.value = value;
-	entry.length = 2 * n;
-	flush_entry(ctx, model, &entry, end_lsn);
 }
 
 static void

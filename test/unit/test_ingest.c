@@ -70,7 +70,7 @@ UNIT_TEST(pagecheck_header)
 UNIT_TEST(pagecheck_newer_than_wal)
 {
 	CHECK(strstr(bb_pagecheck(good_page(), 7, true, END_LSN - 1),
-				 "0/5000000") != NULL);
+				 unit_lsn(0x5000000)) != NULL);
 }
 
 /* Layers are cut at the limit and lie side by side over all keys. */

@@ -462,6 +462,44 @@ UNIT_TEST(delta_of_one_key)
 	CHECK(history.nchanges == 1 && history.changes[0].lsn == 7);
 }
 
+/* A page that comes again and again takes little more than its changes. */
+UNIT_TEST(delta_keeps_versions_together)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	uint8		page[BLCKSZ];
+	BbKey		key = key_of(0);
+	pg_prng_state state;
+
+	pg_prng_seed(&state, 7);
+	for (int at = 0; at < BLCKSZ; at++)
+		page[at] = (uint8) pg_prng_uint32(&state);
+	for (int method = BB_COMPRESSION_LZ4; method <= BB_COMPRESSION_ZSTD;
+		 method++)
+	{
+		BbLayerWriter *writer;
+		BbEntry		entry = {.key = key,
+							 .type = BB_ENTRY_IMAGE,
+							 .value = page,
+							 .length = BLCKSZ};
+		uint64		size;
+
+		if (!bb_compression_available((BbCompression) method))
+			continue;
+		writer = new_delta(ctx, objects, LSN, LSN + 100,
+						   (BbCompression) method);
+		for (int i = 0; i < 14; i++)
+		{
+			page[i * 16]++;
+			entry.lsn = LSN + i;
+			bb_layer_writer_add_entry(ctx, writer, &entry);
+		}
+		size = finish(ctx, writer)->size;
+		if (size > 3 * BLCKSZ)
+			elog(ERROR, "method %d: 14 versions take " UINT64_FORMAT " bytes",
+				 method, size);
+	}
+}
+
 UNIT_TEST(delta_filter_says_no)
 {
 	BbObjectStore *objects = unit_store(ctx);
@@ -633,6 +671,38 @@ UNIT_TEST(layer_forged_root_is_noticed)
 {
 	forge_root(ctx, &image_kind);
 	forge_root(ctx, &delta_kind);
+}
+
+UNIT_TEST(layer_of_a_newer_version_is_refused)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbLayerDesc *desc = image_kind.write(ctx, objects, 10,
+										 BB_COMPRESSION_DEFAULT);
+	char	   *name = bb_layer_object_name("main", desc);
+	BbObjectReader *reader = bb_object_open(ctx, objects, name);
+	uint8		header[BB_LAYER_HEADER_SIZE];
+
+	bb_object_read(ctx, reader, 0, header, sizeof(header));
+	bb_object_close(reader);
+	for (uint32 version = 0; version <= 2; version++)
+	{
+		bb_put_le32(header + 8, version);
+		bb_put_le32(header + 24, bb_crc32c_of(header, 24));
+		overwrite(unit_object_path(objects, name), 0, header, sizeof(header));
+		if (version == 1)
+			image_kind.read(ctx, objects, desc, 10);
+		else
+			CHECK_ERROR(image_kind.read(ctx, objects, desc, 10),
+						version == 0 ? ERRCODE_DATA_CORRUPTED
+									 : ERRCODE_FEATURE_NOT_SUPPORTED);
+	}
+	CHECK(strstr(unit_last_error, name) != NULL);
+
+	/* a flipped bit isn't a newer version */
+	header[8] ^= 4;
+	overwrite(unit_object_path(objects, name), 0, header, sizeof(header));
+	CHECK_ERROR(image_kind.read(ctx, objects, desc, 10),
+				ERRCODE_DATA_CORRUPTED);
 }
 
 static void

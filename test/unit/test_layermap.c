@@ -20,21 +20,15 @@
 #define LAYERS_MAX 2000
 #define LSN_MAX 600
 #define BASE 10
+#define GAPS_MAX 10
 
 static uint64 seed;
-
-#define CHECK_SEED(condition)                 \
-	do                                        \
-	{                                         \
-		if (!(condition))                     \
-			elog(ERROR, "test_layermap.c:%d: %s (seed " UINT64_FORMAT ")",  \
-				 __LINE__, #condition, seed); \
-	} while (0)
 
 typedef struct Life
 {
 	BbManifest	manifest;
 	BbPoint		points[100];
+	BbGap		gaps[GAPS_MAX];
 } Life;
 
 /* The number of the key where a layer begins, or ends. */
@@ -107,6 +101,27 @@ flush(Life *life)
 	life->manifest.end_lsn = end - 1;
 }
 
+/* WAL was lost: some keys differ, and the WAL after it makes the base whole. */
+static void
+lose_wal(Life *life)
+{
+	BbManifest *manifest = &life->manifest;
+	XLogRecPtr	from = manifest->end_lsn;
+	XLogRecPtr	base = from + 2 + model_roll(12);
+
+	if (manifest->ngaps == GAPS_MAX)
+		return;
+	for (int k = 0; k < KEYS; k += 1 + model_roll(6))
+		if (model_roll(2))
+			add_layer(life, false, k, k + 1, from + 1, base + 1);
+	manifest->end_lsn = base;
+	if (model_roll(2))
+		flush(life);
+	manifest->gaps = life->gaps;
+	life->gaps[manifest->ngaps++] = (BbGap){.from = from,
+											.until = manifest->end_lsn};
+}
+
 static bool
 is_input(const BbLayerDesc *layer, int from, int to, XLogRecPtr start,
 		 XLogRecPtr end)
@@ -164,13 +179,23 @@ merge(Life *life)
 	add_tiles(life, false, from, to, start, end);
 }
 
+/* An LSN that can be read, from the start on. */
+static XLogRecPtr
+some_readable(const BbManifest *manifest)
+{
+	XLogRecPtr	lsn = pg_prng_uint64_range(&model_prng, manifest->start_lsn,
+										   manifest->end_lsn);
+	const BbGap *gap = bb_gap_at(manifest->gaps, manifest->ngaps, lsn);
+
+	return gap != NULL ? gap->until : lsn;
+}
+
 /* Make images, unless there are some at that LSN. */
 static void
 make_images(Life *life)
 {
 	BbManifest *manifest = &life->manifest;
-	XLogRecPtr	lsn = pg_prng_uint64_range(&model_prng, manifest->start_lsn,
-										   manifest->end_lsn);
+	XLogRecPtr	lsn = some_readable(manifest);
 	int			from = model_roll(3) ? model_roll(KEYS) : 0;
 	int			to = model_roll(3) ? from + 1 + model_roll(KEYS - from) : KEYS;
 
@@ -230,21 +255,34 @@ needed(const BbManifest *manifest, const BbLayerDesc *layer)
 	return false;
 }
 
+/* Gaps that no layer reaches are forgotten, as in manifest_apply.c. */
+static void
+drop_gaps(Life *life)
+{
+	BbManifest *manifest = &life->manifest;
+
+	while (manifest->ngaps > 0 && manifest->ancestor == NULL &&
+		   manifest->gaps[0].until <= manifest->start_lsn)
+	{
+		for (int i = 0; i < manifest->nlayers; i++)
+			if (manifest->layers[i].lsn_start <= manifest->gaps[0].until)
+				return;
+		memmove(life->gaps, life->gaps + 1, --manifest->ngaps * sizeof(BbGap));
+	}
+}
+
 /* Move the start up, leave points behind, and retire what isn't needed. */
 static void
 expire(Life *life)
 {
 	BbManifest *manifest = &life->manifest;
-	XLogRecPtr	old = manifest->start_lsn;
 	bool	   *keep = palloc0(manifest->nlayers);
 	int			n = manifest->nlayers;
+	XLogRecPtr	point = some_readable(manifest);
 
-	manifest->start_lsn = pg_prng_uint64_range(&model_prng, old,
-											   manifest->end_lsn);
-	if (manifest->start_lsn > old && model_roll(2))
-		life->points[manifest->keeps.npoints++]
-			.lsn = pg_prng_uint64_range(&model_prng, old,
-										manifest->start_lsn - 1);
+	manifest->start_lsn = some_readable(manifest);
+	if (point < manifest->start_lsn && model_roll(2))
+		life->points[manifest->keeps.npoints++].lsn = point;
 	manifest->keeps.points = life->points;
 	for (int i = 0; i < n; i++)
 		keep[i] = model_roll(5) == 0 || needed(manifest, &manifest->layers[i]);
@@ -254,7 +292,18 @@ expire(Life *life)
 			manifest->keeps.origin = 1;
 			remove_layer(life, i);
 		}
+	drop_gaps(life);
 	pfree(keep);
+}
+
+/* May LSNs have holes there, since only what differs fills the gap? */
+static bool
+in_gap(const BbManifest *manifest, XLogRecPtr at)
+{
+	for (int i = 0; i < manifest->ngaps; i++)
+		if (at > manifest->gaps[i].from && at <= manifest->gaps[i].until)
+			return true;
+	return false;
 }
 
 /* What bb_plane_check says, key by key and LSN by LSN. */
@@ -291,9 +340,12 @@ is_whole(const BbManifest *manifest, XLogRecPtr lsn, XLogRecPtr end)
 					last = Max(last, k);
 				}
 		}
+		if (in_gap(manifest, at) || (at <= lsn && manifest->gaps_forgotten))
+			continue;
 		if (at > lsn && last < 0)
 			return false;
-		if (at <= lsn && !bb_keeps_empty(&manifest->keeps))
+		/* which keys the layers had isn't known any more */
+		if (last < 0 && at <= lsn && manifest->keeps.origin != 0)
 			continue;
 		/* keys that have no layer at all are read from the ancestor */
 		if (last < 0 && manifest->ancestor && at > manifest->ancestor_lsn)
@@ -491,8 +543,9 @@ begin_life(bool branch)
 UNIT_TEST(layermap_of_a_life)
 {
 	int			noticed = 0;
+	char	   *rounds = getenv("BB_LIVES");
 
-	for (int round = 0; round < 30; round++)
+	for (int round = 0; round < (rounds ? atoi(rounds) : 30); round++)
 	{
 		MemoryContext context = unit_enter();
 		Life	   *life;
@@ -506,6 +559,8 @@ UNIT_TEST(layermap_of_a_life)
 
 			if (what < 8 || life->manifest.nlayers == 0)
 				flush(life);
+			else if (what == 8)
+				lose_wal(life);
 			else if (what < 16)
 				merge(life);
 			else if (what < 19)

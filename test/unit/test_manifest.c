@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "base/codec.h"
-#include "layer/manifest.h"
+#include "base/crc.h"
+#include "layer/manifest_edit.h"
 #include "model.h"
 #include "utils/timestamp.h"
 
@@ -93,6 +94,82 @@ UNIT_TEST(manifest_broken_is_noticed)
 					ERRCODE_DATA_CORRUPTED);
 		CHECK(strstr(unit_last_error, "timelines/main/manifest") != NULL);
 	}
+}
+
+/* Put bytes in place of a timeline's manifest, with a correct checksum. */
+static void
+put_manifest(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
+			 StringInfo bytes)
+{
+	BbObjectWriter *writer = bb_object_create(ctx, objects,
+											  psprintf("timelines/%s/manifest",
+													   timeline));
+
+	bb_put_le32((uint8 *) bytes->data + bytes->len - 4,
+				bb_crc32c_of(bytes->data, bytes->len - 4));
+	bb_object_write(ctx, writer, bytes->data, bytes->len);
+	bb_object_finish(ctx, writer);
+}
+
+/* Locks are given back with the memory of a call. */
+#define CHECK_NEWER(call)                                 \
+	do                                                    \
+	{                                                     \
+		MemoryContext context_ = unit_enter();            \
+                                                          \
+		CHECK_ERROR(call, ERRCODE_FEATURE_NOT_SUPPORTED); \
+		unit_leave(context_);                             \
+	} while (0)
+
+/* What follows its version may be anything. */
+UNIT_TEST(manifest_of_a_newer_version_is_refused)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest	a = model_manifest("a");
+	BbManifest	b = model_manifest("b");
+	BbManifestEdit edit = {.base = &b,
+						   .retention = &(BbRetention){.daily = 1}};
+	StringInfoData buf;
+	ErrorData  *error;
+
+	initStringInfo(&buf);
+	CHECK(bb_manifest_commit(ctx, objects, &a));
+	CHECK(bb_manifest_commit(ctx, objects, &b));
+	bb_manifest_encode(&b, &buf);
+	enlargeStringInfo(&buf, 100);
+	memset(buf.data + 12, 0x5a, 100);
+	buf.len = 112;
+
+	/* a flipped bit isn't a newer version, and neither is 0 */
+	buf.data[8] = 0;
+	put_manifest(ctx, objects, "b", &buf);
+	CHECK_ERROR(bb_manifest_read(ctx, objects, "b"), ERRCODE_DATA_CORRUPTED);
+	buf.data[8] = BB_MANIFEST_VERSION_NEWEST + 1;
+	CHECK(bb_manifest_newer_version(buf.data, buf.len) == 0);
+
+	put_manifest(ctx, objects, "b", &buf);
+	CHECK(bb_manifest_newer_version(buf.data, buf.len) ==
+		  BB_MANIFEST_VERSION_NEWEST + 1);
+	CHECK_ERROR(bb_manifest_read(ctx, objects, "b"),
+				ERRCODE_FEATURE_NOT_SUPPORTED);
+	CHECK(strstr(unit_last_error, "timelines/b/manifest") != NULL);
+	CHECK(strstr(unit_last_detail, "has format version 7;") != NULL);
+	CHECK(bb_manifest_try(ctx, objects, "b", &error) == NULL && error != NULL);
+	CHECK_ERROR(bb_manifest_edit(ctx, objects, &edit),
+				ERRCODE_FEATURE_NOT_SUPPORTED);
+	CHECK_NEWER(bb_timeline_branch(ctx, objects, "b", "a", 1000));
+	CHECK_NEWER(bb_timeline_branch(ctx, objects, "c", "b", 1000));
+	CHECK_NEWER(bb_timeline_drop(ctx, objects, "b"));
+	/* "b" may be a branch of it */
+	CHECK_NEWER(bb_timeline_drop(ctx, objects, "a"));
+	CHECK(bb_manifest_find(ctx, objects, "a") != NULL);
+	CHECK_ERROR(bb_manifest_read(ctx, objects, "b"),
+				ERRCODE_FEATURE_NOT_SUPPORTED);
+
+	/* what is broken goes, however */
+	put_manifest(ctx, objects, "a", &(StringInfoData){palloc0(20), 20, 20, 0});
+	bb_timeline_drop(ctx, objects, "a");
+	CHECK(bb_manifest_find(ctx, objects, "a") == NULL);
 }
 
 UNIT_TEST(manifest_too_large_is_not_committed)
@@ -295,6 +372,14 @@ UNIT_TEST(manifest_gaps_are_checked)
 	CHECK_GAP(true, m->gaps[0].from = 400; m->gaps[0].from_prev = 0);
 	CHECK_GAP(true, m->gaps[0].until = 600);
 	CHECK_GAP(true, m->gaps[1].until_time = 0);
+
+	/* before the start, since layers reach below it */
+	CHECK_GAP(true, m->ancestor_lsn = 300; m->start_lsn = 500);
+	CHECK_GAP(true, m->ancestor_lsn = 300; m->start_lsn = 600);
+	CHECK_GAP(true, m->ancestor_lsn = 300; m->start_lsn = 700);
+	CHECK_GAP(false, m->ancestor_lsn = 300; m->start_lsn = 499);
+	CHECK_GAP(false, m->ancestor_lsn = 300; m->start_lsn = 699);
+	CHECK_GAP(false, m->ancestor_lsn = 300; m->start_lsn = 1001);
 
 	CHECK_GAP(false, m->gaps[0].until = BB_LSN_UNKNOWN);
 	CHECK_GAP(false, m->gaps[0].until = 601);

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 
+#include "import/import_internal.h"
 #include "layer/manifest_edit.h"
 #include "model.h"
 #include "objstore/objstore_driver.h"
@@ -139,6 +140,42 @@ UNIT_TEST(edit_of_gaps)
 	gaps.n = 0;
 	now = bb_manifest_edit(ctx, objects, &edit);
 	CHECK(now->ngaps == 0 && now->end_lsn == 2000);
+}
+
+/* A rebase that was complete isn't undone after a merge across its gap. */
+UNIT_TEST(edit_undoes_no_merged_rebase)
+{
+	BbObjectStore *objects = unit_store(ctx);
+	BbManifest *base = make_timeline(ctx, objects);
+	BbGap		gap = {.from = LAST,
+					   .from_prev = 990,
+					   .until = 2000,
+					   .until_time = 7};
+	BbManifestGaps gaps = {1, &gap};
+	BbManifestEnd end = {.end_lsn = 2000, .tli = 1};
+	BbManifestEdit edit = {.base = base, .end = &end, .gaps = &gaps};
+	BbManifest *now;
+
+	edit.added = list_make1(
+		model_write_delta(ctx, objects, "main", LAST, 2000));
+	now = bb_manifest_edit(ctx, objects, &edit);
+	bb_rebase_undo(ctx, objects, now);
+	now = bb_manifest_read(ctx, objects, "main");
+	CHECK(now->ngaps == 0 && now->end_lsn == LAST && now->nlayers == 2);
+
+	edit.base = now;
+	edit.added = list_make1(
+		model_write_delta(ctx, objects, "main", LAST, 2000));
+	now = bb_manifest_edit(ctx, objects, &edit);
+	edit = (BbManifestEdit){.base = now};
+	edit.added = list_make1(
+		model_write_delta(ctx, objects, "main", FIRST, 2000));
+	for (int i = 0; i < now->nlayers; i++)
+		edit.removed = lappend(edit.removed, &now->layers[i]);
+	now = bb_manifest_edit(ctx, objects, &edit);
+	bb_rebase_undo(ctx, objects, now);
+	check_in_place(ctx, objects, now, now->generation, "100-2000 ");
+	CHECK(now->ngaps == 1 && now->end_lsn == 2000);
 }
 
 /* ---- a second writer between the read of the base and the edit ---- */

@@ -8,10 +8,12 @@
 #include "postgres.h"
 
 #include "base/codec.h"
+#include "base/compat.h"
 #include "layer/layerset.h"
 #include "layer/manifest_edit.h"
 #include "model.h"
 #include "objstore/objstore_driver.h"
+#include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -49,9 +51,14 @@ keeping_manifest(void)
 									 .yearly = 5};
 	keeps->npins = 2;
 	keeps->pins = palloc(3 * sizeof(BbPin));
-	keeps->pins[0] = (BbPin){"before", 350, "", "", 1700000000, 0};
-	keeps->pins[1] = (BbPin){"release-7", 900,		  "before the upgrade",
-							 "postgres",  1700000001, 1800000000};
+	keeps->pins[0] = (BbPin){"before", 350, "", "", 1700000000, 0, 0};
+	keeps->pins[1] = (BbPin){"release-7",
+							 900,
+							 "before the upgrade",
+							 "postgres",
+							 1700000001,
+							 1800000000,
+							 0};
 	keeps->npoints = 2;
 	keeps->points = palloc(3 * sizeof(BbPoint));
 	keeps->points[0] = (BbPoint){350, 1600000000};
@@ -62,6 +69,7 @@ keeping_manifest(void)
 	keeps->retired = palloc(3 * sizeof(BbRetired));
 	keeps->retired[0] = (BbRetired){some_layer(100, 200, 2), 1700000002};
 	keeps->retired[1] = (BbRetired){some_layer(200, 400, 3), 1700000003};
+	manifest->gaps_forgotten = true; /* as every manifest of version 3 */
 	return manifest;
 }
 
@@ -78,15 +86,17 @@ decode(const BbManifest *manifest, StringInfo bytes)
 	return again;
 }
 
-UNIT_TEST(keeps_roundtrip)
+/* "version": of the manifest, 3 or 4 */
+static void
+check_roundtrip(BbManifest *manifest, uint32 version)
 {
-	BbManifest *manifest = keeping_manifest();
 	const BbKeeps *keeps = &manifest->keeps;
 	StringInfoData buf;
 	StringInfoData buf2;
 	BbManifest *again = decode(manifest, &buf);
 
-	CHECK(again != NULL && bb_get_le32((uint8 *) buf.data + 8) == 3);
+	CHECK(again != NULL && bb_get_le32((uint8 *) buf.data + 8) == version);
+	CHECK(again->gaps_forgotten == manifest->gaps_forgotten);
 	CHECK(bb_retention_equal(&again->keeps.retention, &keeps->retention));
 	CHECK(again->keeps.npins == 2 && again->keeps.npoints == 2);
 	CHECK(bb_keeps_has_pin(&again->keeps, &keeps->pins[0]));
@@ -102,8 +112,11 @@ UNIT_TEST(keeps_roundtrip)
 		CHECK(again->keeps.retired[i].since == 1700000002 + i);
 		CHECK(again->keeps.retired[i].layer.file_id == 2 + i);
 		CHECK(again->keeps.retired[i].layer.lsn_end == 200 * (i + 1));
+		CHECK(again->keeps.retired[i].layer.newest_commit ==
+			  keeps->retired[i].layer.newest_commit);
 	}
 	CHECK(again->nlayers == 1 && again->layers[0].file_id == 1);
+	CHECK(again->layers[0].newest_commit == manifest->layers[0].newest_commit);
 	CHECK(decode(again, &buf2) != NULL);
 	CHECK(buf.len == buf2.len && memcmp(buf.data, buf2.data, buf.len) == 0);
 
@@ -116,6 +129,82 @@ UNIT_TEST(keeps_roundtrip)
 		buf.data[at] ^= 1 << at % 8;
 		CHECK(bb_manifest_decode(buf.data, at, &error) == NULL);
 	}
+}
+
+UNIT_TEST(keeps_roundtrip)
+{
+	check_roundtrip(keeping_manifest(), 3);
+}
+
+UNIT_TEST(commits_roundtrip)
+{
+	for (int i = 0; i < 4; i++)
+	{
+		BbManifest *manifest = keeping_manifest();
+
+		if (i == 1)
+			manifest->layers[0].newest_commit = INT64CONST(754321098765432);
+		if (i == 2)
+			manifest->keeps.retired[1].layer.newest_commit = BB_COMMIT_NONE;
+		manifest->gaps_forgotten = i != 3;
+		check_roundtrip(manifest, i == 0 ? 3 : 4);
+	}
+}
+
+/* Each thing that version 4 adds makes a manifest one of it. */
+UNIT_TEST(commits_make_version_4)
+{
+	for (int i = 0; i < 3; i++)
+	{
+		BbManifest *manifest = keeping_manifest();
+		BbManifest *again;
+		StringInfoData buf;
+
+		manifest->keeps = (BbKeeps){0};
+		manifest->gaps_forgotten = i == 1;
+		if (i == 2)
+			manifest->layers[0].newest_commit = BB_COMMIT_NONE;
+		again = decode(manifest, &buf);
+		CHECK(again != NULL);
+		CHECK(bb_get_le32((uint8 *) buf.data + 8) == (i == 0 ? 1 : 4));
+		CHECK(again->gaps_forgotten == manifest->gaps_forgotten);
+		CHECK(again->layers[0].newest_commit ==
+			  manifest->layers[0].newest_commit);
+	}
+}
+
+/* Bytes of version 4, changed, with a correct checksum. */
+static bool
+changed_decodes(int back, uint8 value)
+{
+	BbManifest *manifest = keeping_manifest();
+	StringInfoData buf;
+	const char *error;
+	pg_crc32c	crc;
+
+	manifest->layers[0].newest_commit = 1;
+	CHECK(decode(manifest, &buf) != NULL);
+	buf.data[buf.len - back] = (char) value;
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, buf.data, buf.len - 4);
+	FIN_CRC32C(crc);
+	bb_put_le32((uint8 *) buf.data + buf.len - 4, crc);
+	return bb_manifest_decode(buf.data, buf.len, &error) != NULL;
+}
+
+UNIT_TEST(commits_have_one_form)
+{
+	/* at the end: the mark, 4 bytes, a layer, its newest commit, the CRC */
+	int			commit = 4 + 8;
+	int			mark = 4 + 89 + 4 + 1;
+
+	CHECK(changed_decodes(mark, 1) && changed_decodes(mark, 0));
+	CHECK(!changed_decodes(mark, 2) && !changed_decodes(mark, 255));
+	CHECK(changed_decodes(commit, 2));
+	/* this is one of version 3 */
+	CHECK(!changed_decodes(commit, 0));
+	/* before 4714 BC */
+	CHECK(!changed_decodes(commit - 7, 0x80));
 }
 
 /* Each thing that is kept makes a manifest one of version 3, and no other. */
@@ -139,6 +228,7 @@ UNIT_TEST(keeps_make_version_3)
 		keeps->nretired = i == 4 ? all.nretired : 0;
 		keeps->origin = i == 5 ? all.origin : 0;
 		keeps->copy = i == 6 ? all.copy : (BbCopyMark){0};
+		manifest->gaps_forgotten = i > 0;
 		CHECK(decode(manifest, &buf) != NULL);
 		CHECK(bb_get_le32((uint8 *) buf.data + 8) == (i == 0 ? 1 : 3));
 	}
@@ -219,6 +309,14 @@ UNIT_TEST(keeps_are_checked)
 	CHECK_FACT(false, k->retired[1].layer = k->retired[0].layer);
 	CHECK_FACT(false, k->retired[1].layer = m->layers[0]);
 	CHECK_FACT(true, k->retired[1].layer.file_id = 1 + BB_LAYERSET_BITS);
+
+	CHECK_FACT(true, m->layers[0].newest_commit = BB_COMMIT_NONE);
+	CHECK_FACT(true, m->layers[0].newest_commit = MIN_TIMESTAMP);
+	CHECK_FACT(false, m->layers[0].newest_commit = MIN_TIMESTAMP - 1);
+	CHECK_FACT(true, m->layers[0].newest_commit = END_TIMESTAMP - 1);
+	CHECK_FACT(false, m->layers[0].newest_commit = END_TIMESTAMP);
+	CHECK_FACT(false, m->layers[0].newest_commit = DT_NOEND);
+	CHECK_FACT(false, k->retired[1].layer.newest_commit = END_TIMESTAMP);
 }
 
 UNIT_TEST(keeps_are_looked_up)
@@ -280,7 +378,7 @@ static BbManifest *
 make_timeline(const BbReqCtx *ctx, BbObjectStore *objects)
 {
 	BbManifest	manifest = model_manifest("main");
-	BbPin		pin = {"old", 250, "why", "me", 1700000000, 0};
+	BbPin		pin = {"old", 250, "why", "me", 1700000000, 0, 0};
 	BbGap		gap = first_gap;
 	BbRetired	retired;
 	BbManifestEdit edit = {.base = &manifest};
@@ -312,7 +410,7 @@ edit_of(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *base,
 	BbPin	   *pin = palloc0(sizeof(BbPin));
 
 	edit->base = base;
-	*pin = (BbPin){"old", 250, "", "me", 1700000009, 1800000000};
+	*pin = (BbPin){"old", 250, "", "me", 1700000009, 1800000000, 0};
 	switch (kind)
 	{
 		case REBASE:
@@ -321,7 +419,7 @@ edit_of(const BbReqCtx *ctx, BbObjectStore *objects, const BbManifest *base,
 			gaps->gaps[0] = first_gap;
 			gaps->gaps[1] = (BbGap){.from = 1000, .until = BB_LSN_UNKNOWN};
 			edit->gaps = gaps;
-			/* FALLTHROUGH */
+			pg_fallthrough;
 		case INTAKE:
 			*end = (BbManifestEnd){.end_lsn = 2000,
 								   .prev_lsn = 1992,
@@ -395,6 +493,16 @@ names(const BbManifest *manifest, const BbLayerDesc *layer)
 	return false;
 }
 
+/* Does a layer begin at or before an LSN? */
+static bool
+reaches(const BbManifest *manifest, XLogRecPtr lsn)
+{
+	for (int i = 0; i < manifest->nlayers; i++)
+		if (manifest->layers[i].lsn_start <= lsn)
+			return true;
+	return false;
+}
+
 /* Does a manifest have what an edit asks for, and nothing of it if not done? */
 static void
 check_edit(const BbManifest *m, const BbManifest *base,
@@ -428,7 +536,8 @@ check_edit(const BbManifest *m, const BbManifest *base,
 		case EXPIRE:
 			CHECK(m->start_lsn == (done ? 450 : 100));
 			CHECK(bb_keeps_has_point(keeps, 250) == done);
-			CHECK((m->ngaps > 0 && m->gaps[0].from == 300) == !done);
+			CHECK((m->ngaps > 0 && m->gaps[0].from == 300) ==
+				  (!done || reaches(m, first_gap.until)));
 			break;
 		case RETENTION:
 			CHECK(keeps->retention.daily == (done ? 30 : 0));
@@ -591,7 +700,7 @@ UNIT_TEST(keeps_unpin_of_nothing)
 				ERRCODE_UNDEFINED_OBJECT);
 
 	/* another name for a pin, in one edit */
-	edit.pinned = &(BbPin){"a", 250, "", "me", 1700000009, 0};
+	edit.pinned = &(BbPin){"a", 250, "", "me", 1700000009, 0, 0};
 	edit.unpinned = "old";
 	now = bb_manifest_edit(ctx, objects, &edit);
 	CHECK(now->keeps.npins == 1 && strcmp(now->keeps.pins[0].name, "a") == 0);
@@ -631,6 +740,7 @@ UNIT_TEST(keeps_say_that_the_start_has_moved)
 		model_write_delta(ctx, objects, "main", 100, 1000));
 	now = bb_manifest_edit(ctx, objects, &edit);
 	CHECK(bb_keeps_empty(&now->keeps));
+	CHECK(!now->gaps_forgotten);
 	edit = (BbManifestEdit){.base = now, .start_lsn = 500, .points = &none};
 	(void) bb_manifest_edit(ctx, objects, &edit);
 	CHECK(!bb_keeps_empty(&bb_manifest_read(ctx, objects, "main")->keeps));

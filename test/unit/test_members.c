@@ -8,9 +8,11 @@
 #include "postgres.h"
 
 #include "backup/backup.h"
+#include "backup/ranges.h"
 #include "backup/units.h"
 #include "catalog/pg_tablespace_d.h"
 #include "cluster.h"
+#include "members/memberpath.h"
 #include "pgtar.h"
 #include "sinks/stages.h"
 
@@ -33,7 +35,11 @@ list_text(const BbReqCtx *ctx, BbPageStore *store, bool full)
 }
 
 #define VERSION_DIRECTORY TABLESPACE_VERSION_DIRECTORY
-#define RELMAP_SIZE CppAsString2(BB_RELMAP_SIZE)
+#if PG_VERSION_NUM >= 160000
+#define RELMAP_SIZE "524"
+#else
+#define RELMAP_SIZE "512"
+#endif
 
 UNIT_TEST(filelist_full)
 {
@@ -174,6 +180,143 @@ UNIT_TEST(filelist_segments)
 				 "relation base/5/9 1073741824 600\n"
 				 "relation base/5/9.1 1073741824 600\n"
 				 "relation base/5/9.2 8192 600\n") == 0);
+}
+
+/* Is a member that was found by its path the one of the file list? */
+static bool
+same_member(const BbMember *a, const BbMember *b)
+{
+	if (a->kind != b->kind || a->content != b->content ||
+		strcmp(a->path, b->path) != 0 || a->size != b->size ||
+		a->mode != b->mode)
+		return false;
+	if (a->content == BB_CONTENT_SLRU)
+		return a->source.slru.slru == b->source.slru.slru &&
+			a->source.slru.segment == b->source.slru.segment;
+	return a->source.relation.spc == b->source.relation.spc &&
+		a->source.relation.db == b->source.relation.db &&
+		a->source.relation.rel == b->source.relation.rel &&
+		a->source.relation.fork == b->source.relation.fork &&
+		a->source.relation.first == b->source.relation.first;
+}
+
+/*
+ * Each path of the list names its member, if that is a relation or SLRU segment, and
+ * none otherwise.  Returns how many do.
+ */
+static int
+check_paths(const BbReqCtx *ctx, BbPageStore *store)
+{
+	BbBackupOptions options = options_of(true);
+	const BbSnapshot *snapshot = unit_snapshot(store, LSN);
+	BbFileList *list = bb_filelist_new(plan_of(ctx, store, LSN, &options));
+	BbMember	member;
+	int			n = 0;
+
+	while (bb_filelist_next(ctx, list, &member))
+	{
+		bool		named = member.content == BB_CONTENT_RELATION ||
+			member.content == BB_CONTENT_SLRU;
+		BbMember	found;
+
+		CHECK(bb_memberpath_find(ctx, snapshot, member.path, &found) == named);
+		CHECK(!named || same_member(&found, &member));
+		n += named;
+	}
+	bb_filelist_close(list);
+	return n;
+}
+
+UNIT_TEST(memberpath_of_list)
+{
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store = empty_cluster(&info);
+
+	CHECK(check_paths(ctx, small_cluster()) > 5);
+	put_database(store, DEFAULTTABLESPACE_OID, 5, 0);
+	put_u32(store, bb_key_rel_size(DEFAULTTABLESPACE_OID, 5, 9, MAIN_FORKNUM),
+			2 * RELSEG_SIZE + 1);
+	put_u32(store, bb_key_rel_size(DEFAULTTABLESPACE_OID, 5, 10, MAIN_FORKNUM),
+			2 * RELSEG_SIZE);
+	put_u32(store, bb_key_rel_size(DEFAULTTABLESPACE_OID, 5, 11, MAIN_FORKNUM),
+			0);
+	CHECK(check_paths(ctx, store) >= 6);
+}
+
+/* A page that says which block it is. */
+static void
+put_numbered(BbPageStore *store, Oid rel, BlockNumber block)
+{
+	uint8		page[BLCKSZ] = {0};
+
+	memcpy(page + 100, &block, sizeof(block));
+	fixture_put(store,
+				bb_key_rel_block(DEFAULTTABLESPACE_OID, 5, rel, MAIN_FORKNUM,
+								 block),
+				page, BLCKSZ);
+}
+
+/* Read blocks of relation 9; returns those that aren't what put_numbered has put. */
+static int
+wrong_blocks(const BbReqCtx *ctx, BbRangeReader *reader, const char *path,
+			 int64 first, int64 count, BlockNumber expected)
+{
+	BbFileRange range = {path, first, count};
+	uint8	   *pages = palloc(count * BLCKSZ);
+	int			wrong = 0;
+
+	bb_rangereader_read(ctx, reader, &range, 1, pages);
+	for (int64 i = 0; i < count; i++)
+	{
+		BlockNumber block;
+
+		memcpy(&block, pages + i * BLCKSZ + 100, sizeof(block));
+		wrong += block != expected + i;
+	}
+	pfree(pages);
+	return wrong;
+}
+
+UNIT_TEST(ranges_of_segments)
+{
+	BbPageStoreInfo info = cluster_info();
+	BbPageStore *store = empty_cluster(&info);
+	BbRangeReader *reader;
+	BlockNumber last = 2 * RELSEG_SIZE + 4;
+
+	put_database(store, DEFAULTTABLESPACE_OID, 5, 0);
+	put_u32(store, bb_key_rel_size(DEFAULTTABLESPACE_OID, 5, 9, MAIN_FORKNUM),
+			last + 1);
+	for (BlockNumber block = RELSEG_SIZE - 8; block < RELSEG_SIZE + 8; block++)
+		put_numbered(store, 9, block);
+	/* the store keeps a block after a truncation; it is none of the file */
+	for (BlockNumber block = 2 * RELSEG_SIZE; block <= last + 1; block++)
+		put_numbered(store, 9, block);
+	reader = bb_rangereader_new(unit_snapshot(store, LSN));
+
+	for (int count = 1; count <= 8; count++)
+	{
+		CHECK(wrong_blocks(ctx, reader, "base/5/9", RELSEG_SIZE - count, count,
+						   RELSEG_SIZE - count) == 0);
+		CHECK(wrong_blocks(ctx, reader, "base/5/9.1", 0, count, RELSEG_SIZE) ==
+			  0);
+		CHECK(wrong_blocks(ctx, reader, "base/5/9.1", 8 - count, count,
+						   RELSEG_SIZE + 8 - count) == 0);
+	}
+	CHECK(wrong_blocks(ctx, reader, "base/5/9.2", 0, 5, 2 * RELSEG_SIZE) == 0);
+	CHECK_ERROR(wrong_blocks(ctx, reader, "base/5/9.2", 0, 6, 0),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(wrong_blocks(ctx, reader, "base/5/9.2", 5, 1, 0),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(wrong_blocks(ctx, reader, "base/5/9", RELSEG_SIZE, 1, 0),
+				ERRCODE_INVALID_PARAMETER_VALUE);
+	CHECK_ERROR(wrong_blocks(ctx, reader, "base/5/9.3", 0, 1, 0),
+				ERRCODE_UNDEFINED_FILE);
+	/* one that was lost is an error, by a point read and by a scan */
+	CHECK_ERROR(wrong_blocks(ctx, reader, "base/5/9", 0, 1, 0),
+				ERRCODE_DATA_CORRUPTED);
+	CHECK_ERROR(wrong_blocks(ctx, reader, "base/5/9", 0, 8, 0),
+				ERRCODE_DATA_CORRUPTED);
 }
 
 UNIT_TEST(filelist_group_access)

@@ -9,6 +9,7 @@
 
 #include "access/clog.h"
 #include "access/visibilitymapdefs.h"
+#include "base/compat.h"
 #include "layer/native.h"
 #include "storage/fsm_internals.h"
 #include "unit.h"
@@ -91,19 +92,21 @@ UNIT_TEST(native_commit_ts)
 UNIT_TEST(native_multixact)
 {
 	TestPage	page = {0};
+	MultiXactOffset offset;
 	uint32		word;
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	bb_native_offsets_begin(&buf);
 	bb_native_offsets_add(&buf, 3, 77);
-	bb_native_offsets_add(&buf, BB_OFFSETS_PER_PAGE - 1, 79);
+	bb_native_offsets_add(&buf, BB_OFFSETS_PER_PAGE - 1,
+						  BB_MAX_MULTIXACT_OFFSET - 1);
 	apply(bb_key_slru_block(BB_SLRU_MULTIXACT_OFFSETS, 0, 0), 100, &buf,
 		  &page);
-	memcpy(&word, page.bytes + 12, 4);
-	CHECK(word == 77);
-	memcpy(&word, page.bytes + BLCKSZ - 4, 4);
-	CHECK(word == 79);
+	memcpy(&offset, page.bytes + 3 * sizeof(offset), sizeof(offset));
+	CHECK(offset == 77);
+	memcpy(&offset, page.bytes + BLCKSZ - sizeof(offset), sizeof(offset));
+	CHECK(offset == BB_MAX_MULTIXACT_OFFSET - 1);
 
 	/* members 3 and 4 are in two groups */
 	memset(&page, 0, sizeof(page));

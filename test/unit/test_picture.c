@@ -170,7 +170,8 @@ UNIT_TEST(picture_escapes_names)
 		{"\xE2\x82", "??"},				  /* cut in the middle */
 	};
 	BbManifest	manifest = model_manifest("main");
-	BbPin		pin = {"p", 500, "<script>alert(1)</script>\xFF", "a&b", 1, 0};
+	BbPin		pin = {"p", 500, "<script>alert(1)</script>\xFF", "a&b", 1,
+					   0,	0};
 	BbPicture	picture = {.manifest = &manifest};
 	char	   *svg;
 

@@ -180,13 +180,136 @@ UNIT_TEST(policy_heeds_barren_ranges)
 						  &(BbUpkeepJob){0}));
 }
 
-/* A branch has no image to compare with. */
-UNIT_TEST(policy_of_a_branch)
+/* Where there is an image of some of the keys already, there is no second one. */
+UNIT_TEST(policy_makes_no_second_image)
 {
 	ModelSettings settings = small_settings();
 	UpkeepModel *model = upkeepmodel_new(&settings, 1);
 	BbManifest *manifest = upkeepmodel_manifest(model);
+	BbUpkeepJob job;
+	BbUpkeepJob again;
 
+	flush_some(model, 7, 1e6);
+	CHECK(bb_policy_next(manifest, &settings.policy, &job));
+	CHECK(job.kind == BB_UPKEEP_IMAGE);
+	/* as ingest makes one of a relation with a hole; it has few keys */
+	manifest->layers[manifest->nlayers++] = (BbLayerDesc){
+		.keys = {bb_key_rel_block(1663, 5, 16390, MAIN_FORKNUM, 7),
+				 bb_key_rel_block(1663, 5, 16390, MAIN_FORKNUM, 8)},
+		.lsn_start = job.lsn,
+		.lsn_end = job.lsn + 1,
+		.image = true,
+		.file_id = 1000000,
+		.size = 3000,
+		.entries = 1};
+	while (bb_policy_next(manifest, &settings.policy, &again) &&
+		   again.kind == BB_UPKEEP_MERGE)
+		upkeepmodel_job(model, &again);
+	CHECK(again.kind != BB_UPKEEP_IMAGE || again.lsn != job.lsn);
+
+	/* later flushes have LSNs of their own */
+	flush_some(model, 7, 1e6);
+	upkeepmodel_upkeep(model);
+	CHECK(upkeepmodel_figures(model)->images > 0);
+}
+
+static int
+newest_delta(const BbManifest *manifest)
+{
+	int			newest = -1;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+	{
+		if (!manifest->layers[i].image &&
+			(newest < 0 ||
+			 manifest->layers[i].lsn_end > manifest->layers[newest].lsn_end))
+			newest = i;
+	}
+	return newest;
+}
+
+/*
+ * A layer that can't be read is in no job, and the others are merged nevertheless,
+ * those above it and those below it.  The model checks each job.
+ */
+UNIT_TEST(policy_leaves_out_a_broken_layer)
+{
+	ModelSettings settings = small_settings();
+	UpkeepModel *model = upkeepmodel_new(&settings, 1);
+	int			merges;
+
+	flush_some(model, 30, 1000);
+	upkeepmodel_break(model, newest_delta(upkeepmodel_manifest(model)));
+	flush_some(model, 30, 1000);
+	upkeepmodel_upkeep(model);
+	CHECK(upkeepmodel_manifest(model)->nlayers <= 20);
+	CHECK(upkeepmodel_whole_depth(model) <= 8);
+	merges = upkeepmodel_figures(model)->merges;
+	CHECK(merges >= 2);
+
+	/* so it goes on, without an image */
+	for (int i = 0; i < 30; i++)
+	{
+		flush_some(model, 2, 300e3);
+		upkeepmodel_upkeep(model);
+		CHECK(upkeepmodel_whole_depth(model) <= 8);
+	}
+	CHECK(upkeepmodel_figures(model)->images == 0);
+	CHECK(upkeepmodel_figures(model)->merges > merges);
+
+	/* until it has been mended */
+	upkeepmodel_mend(model);
+	upkeepmodel_upkeep(model);
+	CHECK(upkeepmodel_figures(model)->images > 0);
+	CHECK(upkeepmodel_depth(model) <= 8);
+}
+
+/* Which layers can merges and images do without? */
+UNIT_TEST(policy_needs_what_is_read)
+{
+	ModelSettings settings = small_settings();
+	UpkeepModel *model = upkeepmodel_new(&settings, 1);
+	BbManifest *manifest = upkeepmodel_manifest(model);
+	BbKey		journal_end = bb_key_range_kind(BB_KEY_TABLESPACE).start;
+	XLogRecPtr	newest = InvalidXLogRecPtr;
+
+	for (int i = 0; i < manifest->nlayers; i++)
+		CHECK(bb_policy_needs(manifest, &manifest->layers[i]));
+	flush_some(model, 7, 1e6);
+	CHECK(
+		bb_policy_needs(manifest, &manifest->layers[newest_delta(manifest)]));
+	upkeepmodel_upkeep(model);
+	CHECK(upkeepmodel_figures(model)->images == 1);
+	for (int i = 0; i < manifest->nlayers; i++)
+	{
+		if (manifest->layers[i].image)
+			newest = Max(newest, manifest->layers[i].lsn_start);
+	}
+	/* the image is one of all relations */
+	for (int i = 0; i < manifest->nlayers; i++)
+	{
+		const BbLayerDesc *layer = &manifest->layers[i];
+
+		if (bb_key_compare(&layer->keys.start, &journal_end) >= 0)
+			CHECK(bb_policy_needs(manifest, layer) ==
+				  (layer->image ? layer->lsn_start == newest
+								: layer->lsn_end - 1 > newest));
+		else if (!layer->image)
+			CHECK(bb_policy_needs(manifest, layer));
+	}
+}
+
+/* A branch has no image to compare with, so the size of its ancestor's counts. */
+static int
+images_of_a_branch(uint64 ancestor_bytes)
+{
+	ModelSettings settings = small_settings();
+	UpkeepModel *model;
+	BbManifest *manifest;
+
+	settings.policy.ancestor_bytes = ancestor_bytes;
+	model = upkeepmodel_new(&settings, 1);
+	manifest = upkeepmodel_manifest(model);
 	manifest->nlayers = 0;
 	manifest->ancestor = "main";
 	manifest->ancestor_lsn = manifest->start_lsn;
@@ -194,9 +317,19 @@ UNIT_TEST(policy_of_a_branch)
 	{
 		flush_some(model, 10, 1e6);
 		upkeepmodel_upkeep(model);
-		CHECK(manifest->nlayers <= 14);
+		CHECK(upkeepmodel_figures(model)->images > 0 ||
+			  manifest->nlayers <= 14);
 	}
-	CHECK(upkeepmodel_figures(model)->images == 0);
+	return upkeepmodel_figures(model)->images;
+}
+
+UNIT_TEST(policy_of_a_branch)
+{
+	/* unknown; too large for a job; more than all changes deserve; soon reached */
+	CHECK(images_of_a_branch(0) == 0);
+	CHECK(images_of_a_branch(UINT64CONST(1) << 40) == 0);
+	CHECK(images_of_a_branch(1000 * MB) == 0);
+	CHECK(images_of_a_branch(2 * MB) > 0);
 }
 
 /* What is below the start is squashed, if there is a retention. */
@@ -268,9 +401,20 @@ random_round(uint64 seed)
 						  pg_prng_uint64_range(&random, 0, 9) == 0 ? NULL
 																   : weights,
 						  pg_prng_double(&random));
+		if (pg_prng_uint64_range(&random, 0, 40) == 0)
+			upkeepmodel_break(model,
+							  pg_prng_uint64_range(&random, 0,
+												   upkeepmodel_manifest(model)
+														   ->nlayers -
+													   1));
+		if (pg_prng_uint64_range(&random, 0, 60) == 0)
+			upkeepmodel_mend(model);
 		if (pg_prng_uint64_range(&random, 0, 4) > 0)
 			upkeepmodel_upkeep(model);
 	}
+	upkeepmodel_upkeep(model);
+	CHECK(!upkeepmodel_step(model));
+	upkeepmodel_mend(model);
 	upkeepmodel_upkeep(model);
 	CHECK(!upkeepmodel_step(model));
 }

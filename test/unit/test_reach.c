@@ -469,6 +469,79 @@ squash(Sample *sample, const BbReadable *readable, const BbUpkeepJob *job)
 	add_tiles(sample, false, from, to, lo, hi);
 }
 
+/* In how many stretches of LSNs, one above the other, are the inputs? */
+static int
+count_runs(const BbUpkeepJob *job)
+{
+	List	   *inputs = list_copy(job->inputs);
+	XLogRecPtr	end = InvalidXLogRecPtr;
+	int			runs = 0;
+	ListCell   *cell;
+
+	list_sort(inputs, bb_layer_compare_lsns);
+	foreach(cell, inputs)
+	{
+		const BbLayerDesc *layer = lfirst(cell);
+
+		runs += layer->lsn_start >= end;
+		end = Max(end, layer->lsn_end);
+	}
+	return runs;
+}
+
+/*
+ * Much history above a large run: a job takes no more than its limit, and cuts
+ * where the large run is cut.
+ */
+UNIT_TEST(garbage_is_bounded)
+{
+	Sample	   *sample = palloc0(sizeof(Sample));
+	BbManifest *manifest = &sample->manifest;
+	BbReadable	readable = {.start = 400};
+	BbUpkeepJob job;
+
+	manifest->layers = palloc(LAYERS_MAX * sizeof(BbLayerDesc));
+	for (int i = 0; i < 8; i++)
+		add_layer(sample, false, i, i + 1, 100, 200);
+	for (int i = 0; i < 20; i++)
+		add_layer(sample, false, 0, 8, 200 + 10 * i, 210 + 10 * i);
+	for (int i = 0; i < manifest->nlayers; i++)
+		manifest->layers[i].size = i < 8 ? 1000 : 500;
+
+	CHECK(bb_garbage_next(manifest, &readable, NIL, 100000, &job));
+	CHECK(list_length(job.inputs) == 28 && job.cuts == NIL);
+	CHECK(!bb_garbage_next(manifest, &(BbReadable){.start = 300}, NIL, 100000,
+						   &job));
+
+	/* the runs above the large one, four at once */
+	CHECK(bb_garbage_next(manifest, &readable, NIL, 2100, &job));
+	CHECK(list_length(job.inputs) == 4 && job.bytes == 2000);
+	CHECK(linitial(job.inputs) == &manifest->layers[8]);
+	CHECK(list_length(job.cuts) == 7);
+	for (int i = 0; i < 7; i++)
+		CHECK(bb_key_compare(list_nth(job.cuts, i),
+							 &manifest->layers[i + 1].keys.start) == 0);
+	/* larger parts are of more than one of its layers */
+	CHECK(bb_garbage_next(manifest, &readable, NIL, 16 * 1500, &job));
+	CHECK(list_length(job.inputs) == 28);
+	CHECK(bb_garbage_next(manifest, &readable, NIL, 17000, &job));
+	CHECK(list_length(job.inputs) == 26 && job.bytes == 17000);
+
+	/* two, however large they are */
+	CHECK(bb_garbage_next(manifest, &readable, NIL, 10, &job));
+	CHECK(list_length(job.inputs) == 2 && job.bytes == 1000);
+
+	/* once they are cut, so are the jobs */
+	for (int i = 0; i < 20; i++)
+		remove_layer(sample, manifest->nlayers - 1);
+	for (int i = 0; i < 8; i++)
+		add_layer(sample, false, i, i + 1, 200, 400);
+	for (int i = 8; i < 16; i++)
+		manifest->layers[i].size = 1100;
+	CHECK(bb_garbage_next(manifest, &readable, NIL, 2100, &job));
+	CHECK(list_length(job.inputs) == 2 && job.bytes == 2100);
+}
+
 UNIT_TEST(garbage_ends)
 {
 	int			jobs = 0;
@@ -480,15 +553,17 @@ UNIT_TEST(garbage_ends)
 		Sample	   *sample = make_sample(false);
 		BbReadable	readable = draw_readable(sample);
 		XLogRecPtr *needed = bb_reach(&sample->manifest, &readable);
+		uint64		limit = roll(2) ? PG_UINT64_MAX : 1 + roll(20000);
 		BbUpkeepJob job;
 		int			rounds = 0;
 
 		for (int i = sample->manifest.nlayers - 1; i >= 0; i--)
 			if (needed[i] == InvalidXLogRecPtr)
 				remove_layer(sample, i);
-		while (bb_garbage_next(&sample->manifest, &readable, &job))
+		while (bb_garbage_next(&sample->manifest, &readable, NIL, limit, &job))
 		{
 			check_job(sample, &readable, &job);
+			CHECK(job.bytes <= limit || count_runs(&job) == 2);
 			squash(sample, &readable, &job);
 			CHECK(++rounds < 50);
 			jobs++;

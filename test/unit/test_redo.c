@@ -26,6 +26,7 @@
 #include "test_redo.h"
 #include "unit.h"
 #include "utils/hsearch.h"
+#include "wal/compat.h"
 
 static const char prepare[] = "ALTER SYSTEM SET autovacuum = off;\n"
 							  "ALTER SYSTEM SET wal_keep_size = '1GB';\n"
@@ -239,7 +240,7 @@ gather(Walk *walk)
 				   .segment_open = wal_segment_open,
 				   .segment_close = wal_segment_close),
 		&private);
-	CHECK(!XLogRecPtrIsInvalid(XLogFindNextRecord(reader, walk->at)));
+	CHECK(!XLogRecPtrIsInvalid(bb_walcompat_find_next(reader, walk->at)));
 	while (XLogReadRecord(reader, &complaint) != NULL)
 	{
 		walk->at = reader->EndRecPtr;
@@ -291,7 +292,7 @@ compare(Walk *walk, const PageEntry *entry, Page redone)
 	if (entry->rmid == RM_XLOG_ID || !server_page(&entry->key, server.data))
 		return false;
 	if (PageGetLSN(redone) != PageGetLSN(server.data))
-		elog(ERROR, "%s, %s: LSN %X/%X instead of %X/%X",
+		elog(ERROR, "%s, %s: LSN " BB_LSN_FORMAT " instead of " BB_LSN_FORMAT,
 			 bb_key_text(&entry->key), name,
 			 LSN_FORMAT_ARGS(PageGetLSN(redone)),
 			 LSN_FORMAT_ARGS(PageGetLSN(server.data)));

@@ -33,6 +33,10 @@
 /* Selects how a redo helper fails to start: see test_redo_rmgr.c. */
 #define UNIT_HELPER_ENVIRONMENT "BB_REDO_UNIT_TEST"
 
+/* A client for a cluster with that control file. */
+extern BbRedo *test_redo_open_as(const BbReqCtx *ctx,
+								 const ControlFileData *control);
+
 /* A client for this server's own cluster. */
 extern BbRedo *test_redo_open(const BbReqCtx *ctx);
 

@@ -36,11 +36,20 @@ test_redo_other_control(int n)
 }
 
 BbRedo *
+test_redo_open_as(const BbReqCtx *ctx, const ControlFileData *control)
+{
+	BbControl	read;
+
+	bb_control_read(bb_major_own(), control, &read);
+	return bb_redo_open(ctx, &read);
+}
+
+BbRedo *
 test_redo_open(const BbReqCtx *ctx)
 {
 	ControlFileData control = test_redo_control();
 
-	return bb_redo_open(ctx, &control, sizeof(control));
+	return test_redo_open_as(ctx, &control);
 }
 
 void
@@ -257,7 +266,7 @@ test_redo_open_anew(const BbReqCtx *ctx)
 	ControlFileData control = test_redo_other_control(1);
 	MemoryContext context = unit_enter();
 
-	bb_redo_open(ctx, &control, sizeof(control));
+	test_redo_open_as(ctx, &control);
 	unit_leave(context);
 	CHECK(test_redo_children() == NIL);
 	return test_redo_open(ctx);

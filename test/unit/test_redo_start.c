@@ -42,7 +42,7 @@ UNIT_TEST(redo_helper_does_not_start)
 	bb_setting_redo_preload_libraries = "";
 	control.system_identifier += 3;
 	control.crc++;
-	redo = bb_redo_open(ctx, &control, sizeof(control));
+	redo = test_redo_open_as(ctx, &control);
 	test_redo_submit_text(ctx, redo, 1, "never");
 	CHECK_REDO_FAILS(ctx, redo);
 	CHECK(strstr(unit_last_detail, "control file") != NULL);
@@ -155,11 +155,12 @@ start_and_die(const BbRedoSetup *setup, int pipe_fd, bool wait)
 
 UNIT_TEST(redo_backend_is_killed)
 {
-	BbRedoSetup setup = {.control = test_redo_control(),
-						 .library = bb_redo_setup_library(),
+	BbRedoSetup setup = {.installation = bb_redo_installation_own(),
 						 .preload_libraries = "",
 						 .seccomp = true};
+	ControlFileData control = test_redo_control();
 
+	bb_control_read(bb_major_own(), &control, &setup.control);
 	for (int wait = 0; wait <= 1; wait++)
 	{
 		MemoryContext context;

@@ -10,19 +10,12 @@
 #include "base/settings.h"
 #include "layer/manifest_edit.h"
 #include "model.h"
+#include "objstore/objstore_driver.h"
 #include "upkeep/commit.h"
 #include "upkeep/pace.h"
 #include "upkeep/rewrite.h"
 
 static uint64 seed;
-
-#define CHECK_SEED(condition)                 \
-	do                                        \
-	{                                         \
-		if (!(condition))                     \
-			elog(ERROR, "test_rewrite.c:%d: %s (seed " UINT64_FORMAT ")",  \
-				 __LINE__, #condition, seed); \
-	} while (0)
 
 /* ---- reads against the model ---- */
 
@@ -128,15 +121,6 @@ count_objects(const BbReqCtx *ctx, const Model *model)
 
 /* ---- jobs ---- */
 
-static bool
-overlaps(const BbLayerDesc *layer, const BbLayerDesc *rectangle)
-{
-	return layer->lsn_start < rectangle->lsn_end &&
-		rectangle->lsn_start < layer->lsn_end &&
-		bb_key_compare(&layer->keys.start, &rectangle->keys.end) < 0 &&
-		bb_key_compare(&rectangle->keys.start, &layer->keys.end) < 0;
-}
-
 static void
 include(BbLayerDesc *rectangle, const BbLayerDesc *layer)
 {
@@ -228,7 +212,7 @@ draw_merge(const BbManifest *manifest, BbUpkeepJob *job)
 			BbLayerDesc before = rectangle;
 
 			if (manifest->layers[i].image ||
-				!overlaps(&manifest->layers[i], &rectangle))
+				!bb_layer_overlaps(&manifest->layers[i], &rectangle))
 				continue;
 			include(&rectangle, &manifest->layers[i]);
 			grown += memcmp(&before, &rectangle, sizeof(before)) != 0;
@@ -240,7 +224,7 @@ draw_merge(const BbManifest *manifest, BbUpkeepJob *job)
 						 .cuts = draw_cuts(&rectangle.keys)};
 	for (int i = 0; i < manifest->nlayers; i++)
 		if (!manifest->layers[i].image &&
-			overlaps(&manifest->layers[i], &rectangle))
+			bb_layer_overlaps(&manifest->layers[i], &rectangle))
 			job->inputs = lappend(job->inputs, &manifest->layers[i]);
 
 	/* sweep over the LSNs */
@@ -634,4 +618,55 @@ UNIT_TEST(merge_beside_other_writers)
 	bb_timeline_drop(ctx, model->objects, "main");
 	CHECK(!bb_upkeep_commit(ctx, model->objects, next, &job, mine, &next));
 	CHECK(count_objects(ctx, model) == 0);
+}
+
+/* A store whose puts are refused; the "done_at"-th is done, without an answer. */
+static struct
+{
+	const BbObjectStoreOps *ops;
+	int			puts;
+	int			done_at;
+}			busy;
+
+static bool
+busy_put_if(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
+			const void *data, size_t length, BbObjectTag expected,
+			BbObjectTag *tag)
+{
+	if (++busy.puts == busy.done_at)
+		CHECK(
+			busy.ops->put_if(ctx, objects, name, data, length, expected, tag));
+	return false;
+}
+
+/* The edit isn't tried again then, but its layers are part of the timeline. */
+UNIT_TEST(merge_without_an_answer_at_last)
+{
+	Model	   *model = random_timeline(ctx);
+	BbManifest *manifest = bb_manifest_read(ctx, model->objects, "main");
+	BbUpkeepJob job = merge_all(manifest);
+	BbRewriteStats stats = {0};
+	int			before = count_objects(ctx, model);
+	BbObjectStoreOps ops = *model->objects->ops;
+	List	   *added;
+	BbManifest *next;
+
+	memset(&busy, 0, sizeof(busy));
+	busy.ops = model->objects->ops;
+	ops.put_if = busy_put_if;
+	added = bb_rewrite(ctx, model->objects, manifest, &job, &stats);
+	model->objects->ops = &ops;
+	CHECK(
+		!bb_upkeep_commit(ctx, model->objects, manifest, &job, added, &next));
+	CHECK(count_objects(ctx, model) == before);
+
+	busy.done_at = busy.puts;
+	busy.puts = 0;
+	added = bb_rewrite(ctx, model->objects, manifest, &job, &stats);
+	CHECK(
+		!bb_upkeep_commit(ctx, model->objects, manifest, &job, added, &next));
+	CHECK(busy.puts == busy.done_at);
+	model->objects->ops = busy.ops;
+	CHECK(count_objects(ctx, model) == before + list_length(added));
+	check_reads(ctx, model, 3);
 }

@@ -14,6 +14,7 @@
 #include "base/crc.h"
 #include "cluster.h"
 #include "members/filelist.h"
+#include "wal/compat.h"
 
 static int
 read_seed_page(XLogReaderState *reader, XLogRecPtr page, int wanted,
@@ -40,6 +41,7 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 	XLogReaderState *reader;
 	XLogRecord *record;
 	CheckPoint	checkpoint;
+	ControlFileData control;
 	char	   *message = NULL;
 
 	store = empty_cluster(&info);
@@ -49,12 +51,13 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 								XL_ROUTINE(.page_read = read_seed_page), seed);
 	reader->system_identifier = SYSTEM_ID;
 	/* a reader that starts at the start of the segment finds it, too */
-	CHECK(XLogFindNextRecord(reader, seed->first_segment * SEGMENT_SIZE) ==
+	CHECK(bb_walcompat_find_next(reader, seed->first_segment * SEGMENT_SIZE) ==
 		  seed->record_start);
-	XLogBeginRead(reader, seed->control.checkPoint);
+	memcpy(&control, seed->control.bytes, sizeof(control));
+	XLogBeginRead(reader, control.checkPoint);
 	record = XLogReadRecord(reader, &message);
 	if (record == NULL)
-		elog(ERROR, "no record at %X/%X: %s", LSN_FORMAT_ARGS(lsn),
+		elog(ERROR, "no record at " BB_LSN_FORMAT ": %s", LSN_FORMAT_ARGS(lsn),
 			 message ? message : "no page");
 	CHECK(record->xl_rmid == RM_XLOG_ID);
 	CHECK(record->xl_info == XLOG_CHECKPOINT_SHUTDOWN);
@@ -65,17 +68,18 @@ check_seed(const BbReqCtx *ctx, XLogRecPtr lsn)
 	memcpy(&checkpoint, XLogRecGetData(reader), sizeof(checkpoint));
 	CHECK(checkpoint.redo == seed->record_start);
 	CHECK(checkpoint.ThisTimeLineID == 2);
-	CHECK(memcmp(&checkpoint, &seed->control.checkPointCopy,
-				 sizeof(checkpoint)) == 0);
+	CHECK(memcmp(&checkpoint, &control.checkPointCopy, sizeof(checkpoint)) ==
+		  0);
 	CHECK(XLogReadRecord(reader, &message) == NULL);
 	XLogReaderFree(reader);
 
-	CHECK(seed->control.state == DB_SHUTDOWNED);
-	CHECK(seed->control.minRecoveryPoint == 0);
-	CHECK(seed->control.backupStartPoint == 0);
-	CHECK(!seed->control.backupEndRequired);
-	CHECK(bb_crc32c_of(&seed->control, offsetof(ControlFileData, crc)) ==
-		  seed->control.crc);
+	CHECK(seed->control.state == control.state);
+	CHECK(control.state == DB_SHUTDOWNED);
+	CHECK(control.minRecoveryPoint == 0);
+	CHECK(control.backupStartPoint == 0);
+	CHECK(!control.backupEndRequired);
+	CHECK(bb_crc32c_of(&control, offsetof(ControlFileData, crc)) ==
+		  control.crc);
 	pfree(seed);
 }
 
@@ -117,7 +121,7 @@ UNIT_TEST(seed_before_the_end)
 	seed = plan->seed;
 	CHECK(seed->record_start == PAGE + 2000 && seed->wal.tli == 6);
 	CHECK(strcmp(seed->history,
-				 psprintf("2\t%X/%X\tbase backup made by "
+				 psprintf("2\t" BB_LSN_FORMAT "\tbase backup made by "
 						  "bbackup\n",
 						  LSN_FORMAT_ARGS(PAGE + 2000))) == 0);
 	memcpy(&header, seed->pages + seed->record_start % XLOG_BLCKSZ,

@@ -38,15 +38,16 @@ put_directory(BbPageStore *store, uint32 ordinal, const char *path)
 				path, strlen(path));
 }
 
-static ControlFileData
+static BbControl
 small_control(void)
 {
-	return (ControlFileData){
-		.MaxConnections = 100,
+	return (BbControl){
+		.major = bb_major_own(),
+		.max_connections = 100,
 		.max_worker_processes = 8,
 		.max_wal_senders = 10,
 		.max_locks_per_xact = 64,
-		.xlog_seg_size = 16 * 1024 * 1024,
+		.wal_segment_size = 16 * 1024 * 1024,
 	};
 }
 
@@ -122,6 +123,7 @@ UNIT_TEST(smallfiles_each_path_once)
 
 	initStringInfo(&text);
 	walk.files = files;
+	walk.major = bb_major_own();
 	while (bb_smallfiles_next(&walk, &member))
 		appendStringInfo(&text, "%s %s " UINT64_FORMAT " %o\n",
 						 bb_member_kind_name(member.kind), member.path,
@@ -256,7 +258,7 @@ UNIT_TEST(conf_that_is_broken)
 
 UNIT_TEST(settings_of_a_clone)
 {
-	ControlFileData control = small_control();
+	BbControl	control = small_control();
 	BbDataNeeds needs = {.control = &control};
 	BbPageStore *store = new_store();
 	BbPageStore *second = new_store();
@@ -333,7 +335,7 @@ UNIT_TEST(settings_of_a_clone)
 /* Without configuration files, a file with the block is generated. */
 UNIT_TEST(settings_of_nothing)
 {
-	ControlFileData control = small_control();
+	BbControl	control = small_control();
 	BbDataNeeds needs = {.control = &control};
 	BbSmallFiles *files = files_of(ctx, new_store());
 
@@ -345,9 +347,33 @@ UNIT_TEST(settings_of_nothing)
 	CHECK(text_of(ctx, files, "postgresql.auto.conf") == NULL);
 }
 
+/* A server doesn't start with a setting that its major version doesn't have. */
+UNIT_TEST(settings_are_those_of_the_major_version)
+{
+	for (int number = BB_MAJOR_OLDEST; number <= BB_MAJOR_NEWEST; number++)
+	{
+		BbControl	control = small_control();
+		BbDataNeeds needs = {.control = &control, .origins = 1000};
+		BbSmallFiles *files = files_of(ctx, new_store());
+		const char *text;
+
+		control.major = bb_major_of(number * 10000);
+		bb_clonesettings_apply(ctx, files, BB_SETTINGS_CLONE, &needs);
+		text = text_of(ctx, files, "postgresql.auto.conf");
+		CHECK((strstr(text, "\npromote_trigger_file = ''\n") != NULL) ==
+			  (number < 16));
+		CHECK((strstr(text, "\nsync_replication_slots = 'off'\n") != NULL) ==
+			  (number >= 17));
+		CHECK(strstr(text,
+					 number >= 18
+						 ? "\nmax_active_replication_origins = '1000'\n"
+						 : "\nmax_replication_slots = '1000'\n") != NULL);
+	}
+}
+
 UNIT_TEST(settings_that_data_need)
 {
-	ControlFileData control = small_control();
+	BbControl	control = small_control();
 	BbDataNeeds needs = {.control = &control};
 	BbPageStore *store = new_store();
 	BbPageStore *again = new_store();
@@ -371,7 +397,7 @@ UNIT_TEST(settings_that_data_need)
 
 	/* all settings are too low */
 	control.track_commit_timestamp = true;
-	control.xlog_seg_size = 1024 * 1024 * 1024;
+	control.wal_segment_size = 1024 * 1024 * 1024;
 	needs.prepared = 1;
 	needs.origins = 11;
 	files = files_of(ctx, store);
@@ -405,7 +431,7 @@ UNIT_TEST(settings_that_data_need)
 	CHECK(strcmp(text_of(ctx, files, "postgresql.auto.conf"), "a = 1\n") == 0);
 
 	/* values that no server can have are ignored */
-	control.MaxConnections = INT_MAX;
+	control.max_connections = INT_MAX;
 	control.max_locks_per_xact = INT_MAX;
 	control.max_prepared_xacts = -1;
 	needs.prepared = PG_UINT32_MAX;

@@ -7,13 +7,21 @@
  */
 #include "postgres.h"
 
+#include "access/xlogrecord.h"
 #include "backup/backup.h"
 #include "base/crc.h"
+#include "catalog/pg_control.h"
 #include "catalog/pg_tablespace_d.h"
 #include "cluster.h"
 #include "pgtar.h"
 #include "sinks/destinations.h"
 #include "sinks/stages.h"
+#include "storage/checksum.h"
+
+/* The record of the generated WAL. */
+#define CHECKPOINT_RECORD_SIZE                                    \
+	MAXALIGN(SizeOfXLogRecord + SizeOfXLogRecordDataHeaderShort + \
+			 sizeof(CheckPoint))
 
 /* The manifest has every file except WAL, with its CRC, and nothing else. */
 UNIT_TEST(manifest_lists_all_files)
@@ -56,9 +64,12 @@ UNIT_TEST(manifest_lists_all_files)
 		files--;
 	CHECK(files == 0);
 	CHECK(strstr(text,
-				 "\"WAL-Ranges\": [\n"
-				 "{ \"Timeline\": 3, \"Start-LSN\": \"0/12345678\", "
-				 "\"End-LSN\": \"0/123456F0\" }\n],\n") != NULL);
+				 psprintf("\"WAL-Ranges\": [\n"
+						  "{ \"Timeline\": 3, \"Start-LSN\": \"%s\", "
+						  "\"End-LSN\": \"%s\" }\n],\n",
+						  unit_lsn(0x12345678),
+						  unit_lsn(0x12345678 + CHECKPOINT_RECORD_SIZE))) !=
+		  NULL);
 }
 
 /* The entries of so many files exceed the memory for them. */
@@ -112,6 +123,7 @@ UNIT_TEST(manifest_text)
 				 ", \"Checksum-Algorithm\": \"CRC32C\""
 				 ", \"Checksum\": \"01fe800a\" }") == 0);
 
+	seed.control.major = bb_major_own();
 	seed.control.system_identifier = SYSTEM_ID;
 	initStringInfo(&buf);
 	bb_backupmanifest_begin(&text, &buf);
@@ -151,4 +163,98 @@ UNIT_TEST(largeobject_has_a_limit)
 	bb_sink_largeobject_check_size(limit);
 	CHECK_ERROR(bb_sink_largeobject_check_size(limit + 1),
 				ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+}
+
+/* ---- the check of pages ---- */
+
+#define CHECKED_LSN 0x5000000
+
+/* A member with pages from block "first" on, as files are cut into segments. */
+static BbMember
+pages_member(BlockNumber first, uint64 pages)
+{
+	BbMember	member;
+
+	bb_member_init(&member, BB_MEMBER_RELATION, 0600, "base/5/16384.1");
+	member.content = BB_CONTENT_RELATION;
+	member.size = pages * BLCKSZ;
+	member.source.relation.fork = MAIN_FORKNUM;
+	member.source.relation.first = first;
+	return member;
+}
+
+static void
+make_page(PGAlignedBlock *page, BlockNumber block, XLogRecPtr lsn)
+{
+	PageInit(page->data, BLCKSZ, 0);
+	PageSetLSN(page->data, lsn);
+	((PageHeader) page->data)->pd_checksum = pg_checksum_page(page->data,
+															  block);
+}
+
+/* Write pages in pieces of an odd size, and end the member. */
+static void
+write_pages(const BbReqCtx *ctx, BbSink *sink, const PGAlignedBlock *pages,
+			int n)
+{
+	const char *bytes = pages->data;
+
+	for (size_t at = 0; at < (size_t) n * BLCKSZ; at += 3001)
+		bb_sink_write(ctx, sink, bytes + at,
+					  Min(3001, (size_t) n * BLCKSZ - at));
+	bb_sink_end_member(ctx, sink);
+}
+
+/* Pages are checked with the number that they have in their fork. */
+UNIT_TEST(check_of_pages)
+{
+	const BlockNumber first = 131072;
+	BbSink	   *sink = bb_sink_check_new(NULL, true, CHECKED_LSN);
+	BbMember	member = pages_member(first, 3);
+	BbMember	other;
+	PGAlignedBlock pages[3] = {0};
+
+	make_page(&pages[0], first, CHECKED_LSN);
+	make_page(&pages[2], first + 2, 1);
+	bb_sink_begin(ctx, sink);
+	bb_sink_begin_member(ctx, sink, &member);
+	write_pages(ctx, sink, pages, 3);
+	CHECK(bb_sink_check_result(sink).pages == 3);
+	CHECK(bb_sink_check_result(sink).bytes == 3 * BLCKSZ);
+	CHECK(bb_sink_check_result(sink).files == 1);
+
+	/* other files have no pages */
+	bb_member_init(&other, BB_MEMBER_CONFIG, 0600, "postgresql.conf");
+	bb_member_set_bytes(&other, "x", 1);
+	bb_sink_begin_member(ctx, sink, &other);
+	bb_sink_write(ctx, sink, "x", 1);
+	bb_sink_end_member(ctx, sink);
+	CHECK(bb_sink_check_result(sink).pages == 3);
+	CHECK(bb_sink_check_result(sink).files == 2);
+
+	/* a flipped bit; a page at another place; a page of the future */
+	pages[2].data[BLCKSZ - 1] ^= 1;
+	bb_sink_begin_member(ctx, sink, &member);
+	CHECK_ERROR(write_pages(ctx, sink, pages, 3), ERRCODE_DATA_CORRUPTED);
+	make_page(&pages[2], first + 3, 1);
+	bb_sink_begin_member(ctx, sink, &member);
+	CHECK_ERROR(write_pages(ctx, sink, pages, 3), ERRCODE_DATA_CORRUPTED);
+	make_page(&pages[2], first + 2, CHECKED_LSN + 1);
+	bb_sink_begin_member(ctx, sink, &member);
+	CHECK_ERROR(write_pages(ctx, sink, pages, 3), ERRCODE_DATA_CORRUPTED);
+}
+
+/* Without data checksums, headers and LSNs are checked. */
+UNIT_TEST(check_of_pages_without_checksums)
+{
+	BbSink	   *sink = bb_sink_check_new(NULL, false, CHECKED_LSN);
+	BbMember	member = pages_member(0, 1);
+	PGAlignedBlock page = {0};
+
+	make_page(&page, 7, 1);
+	bb_sink_begin_member(ctx, sink, &member);
+	write_pages(ctx, sink, &page, 1);
+	((PageHeader) page.data)->pd_lower = BLCKSZ + 1;
+	bb_sink_begin_member(ctx, sink, &member);
+	CHECK_ERROR(write_pages(ctx, sink, &page, 1), ERRCODE_DATA_CORRUPTED);
 }

@@ -131,7 +131,7 @@ UNIT_TEST(prev_lsn_rules)
 {
 	BbPageStoreInfo info = cluster_info();
 	XLogRecPtr	given = PAGE + 1000;
-	char	   *expected = psprintf("PREV LSN: %X/%X", LSN_FORMAT_ARGS(given));
+	char	   *expected = psprintf("PREV LSN: %s", unit_lsn(given));
 
 	info.start_lsn = PAGE - 96;
 	info.ancestor_lsn = PAGE - 96;
@@ -145,7 +145,7 @@ UNIT_TEST(prev_lsn_rules)
 	CHECK(strcmp(signal_of(ctx, &info, PAGE + 2100, given), expected) == 0);
 	/* if it is unknown, it is what the caller gives */
 	CHECK(strcmp(signal_of(ctx, &info, PAGE - 96, 0x1000),
-				 "PREV LSN: 0/1000") == 0);
+				 psprintf("PREV LSN: %s", unit_lsn(0x1000))) == 0);
 
 	CHECK_ERROR(signal_of(ctx, &info, LSN, PREV - 8),
 				ERRCODE_INVALID_PARAMETER_VALUE);

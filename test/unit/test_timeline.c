@@ -203,6 +203,7 @@ UNIT_TEST(timeline_identity)
 	BbTimeline *main;
 	BbTimeline *branch;
 	BbBackupTask task = {.lsn = 2, .timeline = "main"};
+	BbManifestEdit image = {0};
 	uint64		before;
 
 	make_main(ctx, objects);
@@ -226,6 +227,16 @@ UNIT_TEST(timeline_identity)
 	branch = grow_branch(ctx, objects);
 	CHECK(bb_timeline_identity(branch, 2) == before);
 	CHECK(bb_timeline_identity(branch, 4) != before);
+
+	/* an image at the branch's start is older than its first layers */
+	before = bb_timeline_identity(branch, 4);
+	image.added = list_make1(
+		model_write_blocks(ctx, objects, "branch", 0, 10, 2));
+	image.base = bb_manifest_read(ctx, objects, "branch");
+	(void) bb_manifest_edit(ctx, objects, &image);
+	branch = bb_timeline_open(ctx, objects, "branch");
+	CHECK(bb_timeline_identity(branch, 4) == before);
+	before = bb_timeline_identity(branch, 2);
 
 	/* a worker of a backup that reads another timeline */
 	task.identity = before + 1;

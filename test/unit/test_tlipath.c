@@ -108,7 +108,7 @@ place_at(const char *directory, const char *target, TimeLineID tli,
 {
 	BbWalPlace	place = {0};
 
-	place.directory = directory;
+	place.files = bb_walfiles_directory(directory);
 	place.target = bb_waltarget_parse(target);
 	place.start.stream.tli = tli;
 	place.start.lsn = lsn;

@@ -21,7 +21,8 @@
 static BbPageStore *
 catalog_store(void)
 {
-	BbPageStoreInfo info = {.timeline = "main"};
+	BbPageStoreInfo info = {.timeline = "main",
+							.pg_version_num = PG_VERSION_NUM};
 
 	return fixture_pagestore_new(&info);
 }
@@ -192,7 +193,7 @@ control_is_good(void (*change) (ControlFileData *))
 	INIT_CRC32C(control->crc);
 	COMP_CRC32C(control->crc, control, offsetof(ControlFileData, crc));
 	FIN_CRC32C(control->crc);
-	return bb_control_error(control, sizeof(*control)) == NULL;
+	return bb_control_error(bb_major_own(), control, sizeof(*control)) == NULL;
 }
 
 #define CONTROL_CHANGE(name, change)              \
@@ -232,14 +233,19 @@ UNIT_TEST(control_file_is_checked)
 		if (control_is_good(changes[i]))
 			elog(ERROR, "change %d was believed", i);
 	control->crc++;
-	CHECK(bb_control_error(control, sizeof(*control)) != NULL);
-	CHECK(bb_control_error(control, sizeof(*control) - 1) != NULL);
+	CHECK(bb_control_error(bb_major_own(), control, sizeof(*control)) != NULL);
+	CHECK(bb_control_error(bb_major_own(), control, sizeof(*control) - 1) !=
+		  NULL);
 
-	CHECK(bb_checkpoint_error(&checkpoint, sizeof(checkpoint)) == NULL);
-	CHECK(bb_checkpoint_error(&checkpoint, sizeof(checkpoint) - 1) != NULL);
+	CHECK(bb_checkpoint_error(bb_major_own(), &checkpoint,
+							  sizeof(checkpoint)) == NULL);
+	CHECK(bb_checkpoint_error(bb_major_own(), &checkpoint,
+							  sizeof(checkpoint) - 1) != NULL);
 	checkpoint.time = -1;
-	CHECK(bb_checkpoint_error(&checkpoint, sizeof(checkpoint)) != NULL);
+	CHECK(bb_checkpoint_error(bb_major_own(), &checkpoint,
+							  sizeof(checkpoint)) != NULL);
 	checkpoint = control->checkPointCopy;
 	checkpoint.nextXid = FullTransactionIdFromU64(1);
-	CHECK(bb_checkpoint_error(&checkpoint, sizeof(checkpoint)) != NULL);
+	CHECK(bb_checkpoint_error(bb_major_own(), &checkpoint,
+							  sizeof(checkpoint)) != NULL);
 }

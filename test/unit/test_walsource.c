@@ -14,6 +14,7 @@
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "base/clusterfile.h"
+#include "base/compat.h"
 #include "base/settings.h"
 #include "catalog/pg_control.h"
 #include "cluster.h"
@@ -212,7 +213,7 @@ static const char *
 memory_history(const BbReqCtx *ctx, const BbWalSource *base, TimeLineID tli)
 {
 	CHECK(tli == 2);
-	return psprintf("1\t%X/%X\tno recovery target specified\n",
+	return psprintf("1\t" BB_LSN_FORMAT "\tno recovery target specified\n",
 					LSN_FORMAT_ARGS(memory_of(base)->switch_lsn));
 }
 
@@ -263,6 +264,7 @@ memory_new(void)
 	memory->stream.tli = 1;
 	memory->stream.system_identifier = SYSTEM_ID;
 	memory->stream.segment_size = SEGMENT_SIZE;
+	memory->stream.magic = XLOG_PAGE_MAGIC;
 	memory->last = BB_WAL_END;
 	memory->start = PREV;
 	memory->end = LSN;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "access/xlog_internal.h"
+#include "base/compat.h"
 #include "spooltest.h"
 #include "storage/fd.h"
 
@@ -147,7 +148,7 @@ crash_file(const char *path, uint64 durable)
 				break;
 			case 1:
 				memset(garbage, 0, length);
-				/* fall through */
+				pg_fallthrough;
 			case 2:
 				CHECK(pwrite(fd, garbage, length, from) == (ssize_t) length);
 				break;

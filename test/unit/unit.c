@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/compat.h"
 #include "base/foreigntext.h"
 #include "catalog/pg_collation.h"
 #include "funcapi.h"
@@ -23,10 +24,11 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 PG_MODULE_MAGIC;
 
-#define MAX_TESTS 500
+#define MAX_TESTS 1000
 
 static struct
 {
@@ -59,7 +61,10 @@ void
 unit_register(const char *name, UnitFunction function)
 {
 	if (ntests == MAX_TESTS)
+	{
+		fputs("there are more unit tests than MAX_TESTS\n", stderr);
 		abort();
+	}
 	tests[ntests].name = name;
 	tests[ntests].function = function;
 	ntests++;
@@ -74,18 +79,37 @@ remove_store(void *directory)
 		rmtree(directory, true);
 }
 
-BbObjectStore *
-unit_store(const BbReqCtx *ctx)
+static BbObjectStore *
+open_new_directory(const BbReqCtx *ctx, const BbObjectStoreOptions *options)
 {
 	static int	number = 0;
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
-	char	   *directory = psprintf("%s/base/pgsql_tmp/bb_unit.%d.%d",
-									 DataDir, MyProcPid, ++number);
+	const char *stores = getenv("BB_UNIT_STORES");
+	char	   *directory = psprintf("%s/bb_unit.%d.%d",
+									 stores ? stores
+											: psprintf("%s/base/pgsql_tmp",
+													   DataDir),
+									 MyProcPid, ++number);
 
 	callback->func = remove_store;
 	callback->arg = directory;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	return bb_objstore_open(ctx, psprintf("file://%s", directory), NULL);
+	return bb_objstore_open(ctx, psprintf("file://%s", directory), options);
+}
+
+BbObjectStore *
+unit_store(const BbReqCtx *ctx)
+{
+	return open_new_directory(ctx, NULL);
+}
+
+BbObjectStore *
+unit_encrypted_store(const BbReqCtx *ctx)
+{
+	BbObjectStoreOptions options = {.encrypted = true,
+									.encryption_key = UNIT_KEY};
+
+	return open_new_directory(ctx, &options);
 }
 
 static void
@@ -105,6 +129,12 @@ uint64
 unit_seed(void)
 {
 	return next_seed++;
+}
+
+char *
+unit_lsn(XLogRecPtr lsn)
+{
+	return psprintf(BB_LSN_FORMAT, LSN_FORMAT_ARGS(lsn));
 }
 
 MemoryContext
@@ -131,13 +161,15 @@ unit_s3_available(void)
 	return getenv("BB_TEST_S3_ENDPOINT") != NULL;
 }
 
-BbObjectStore *
-unit_s3_cached_store(const BbReqCtx *ctx, const char *cache_directory)
+static BbObjectStore *
+open_s3(const BbReqCtx *ctx, const char *cache_directory, bool encrypted)
 {
 	static int	number = 0;
 	BbObjectStoreOptions options = {.path_style = true,
 									.cache_directory = cache_directory,
-									.cache_size_mb = 1};
+									.cache_size_mb = 1,
+									.encrypted = encrypted,
+									.encryption_key = UNIT_KEY};
 
 	options.endpoint = getenv("BB_TEST_S3_ENDPOINT");
 	options.access_key_id = getenv("BB_TEST_S3_KEY");
@@ -149,9 +181,21 @@ unit_s3_cached_store(const BbReqCtx *ctx, const char *cache_directory)
 }
 
 BbObjectStore *
+unit_s3_cached_store(const BbReqCtx *ctx, const char *cache_directory)
+{
+	return open_s3(ctx, cache_directory, false);
+}
+
+BbObjectStore *
 unit_s3_store(const BbReqCtx *ctx)
 {
-	return unit_s3_cached_store(ctx, NULL);
+	return open_s3(ctx, NULL, false);
+}
+
+BbObjectStore *
+unit_s3_encrypted_store(const BbReqCtx *ctx, const char *cache_directory)
+{
+	return open_s3(ctx, cache_directory, true);
 }
 
 char *

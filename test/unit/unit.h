@@ -49,6 +49,16 @@ extern void unit_register(const char *name, UnitFunction function);
 				 #condition); \
 	} while (0)
 
+/* A CHECK that says with which seed, a variable of the file, it fails. */
+#define CHECK_SEED(condition)                                                 \
+	do                                                                        \
+	{                                                                         \
+		if (!(condition))                                                     \
+			elog(ERROR, "%s:%d: CHECK failed: %s (seed " UINT64_FORMAT ")", \
+				 strrchr("/" __FILE__, '/') + 1, __LINE__,          \
+				 #condition, seed); \
+	} while (0)
+
 /*
  * gcc warns of the variables around every PG_TRY; none of these is changed
  * between try and catch.
@@ -112,11 +122,19 @@ extern void unit_leave(MemoryContext context);
  */
 extern uint64 unit_seed(void);
 
+/* An LSN as messages show it. */
+extern char *unit_lsn(XLogRecPtr lsn);
+
 /*
  * A local object store in a new directory, which is removed with everything
- * in it when the test is over.
+ * in it when the test is over.  It is in the directory that the environment's
+ * BB_UNIT_STORES names, if any.
  */
 extern BbObjectStore *unit_store(const BbReqCtx *ctx);
+/* The same, encrypted by UNIT_KEY. */
+#define UNIT_KEY \
+	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+extern BbObjectStore *unit_encrypted_store(const BbReqCtx *ctx);
 /* The path of one of its objects. */
 extern char *unit_object_path(BbObjectStore *store, const char *name);
 
@@ -129,6 +147,9 @@ extern bool unit_s3_available(void);
 extern BbObjectStore *unit_s3_store(const BbReqCtx *ctx);
 extern BbObjectStore *unit_s3_cached_store(const BbReqCtx *ctx,
 										   const char *cache_directory);
+/* The same, encrypted by UNIT_KEY; without a cache if that is NULL. */
+extern BbObjectStore *unit_s3_encrypted_store(const BbReqCtx *ctx,
+											  const char *cache_directory);
 
 /*
  * Run a script by psql, in another session, and wait for it.

@@ -178,7 +178,7 @@ upkeepmodel_flush(UpkeepModel *model, double wal, const double *weights,
 		if (first < 0)
 			first = i;
 		last = i;
-		desc.size += content.bytes[i];
+		desc.size += content.bytes[i] * Max(model->settings.flush, 1);
 	}
 	desc.keys.start = model->borders[first];
 	desc.keys.end = bb_key_next(&model->borders[last]);
@@ -192,14 +192,6 @@ upkeepmodel_flush(UpkeepModel *model, double wal, const double *weights,
 }
 
 /* ---- jobs ---- */
-
-static bool
-overlap(const BbLayerDesc *a, const BbLayerDesc *b)
-{
-	return a->lsn_start < b->lsn_end && b->lsn_start < a->lsn_end &&
-		bb_key_compare(&a->keys.start, &b->keys.end) < 0 &&
-		bb_key_compare(&b->keys.start, &a->keys.end) < 0;
-}
 
 static int
 index_of(const UpkeepModel *model, const BbLayerDesc *layer)
@@ -264,7 +256,8 @@ check_merge(UpkeepModel *model, const BbUpkeepJob *job)
 	CHECK(reached == all.lsn_end);
 	for (int i = 0; i < manifest->nlayers; i++)
 	{
-		if (!manifest->layers[i].image && overlap(&manifest->layers[i], &all))
+		if (!manifest->layers[i].image &&
+			bb_layer_overlaps(&manifest->layers[i], &all))
 			CHECK(input[i]);
 	}
 	pfree(input);
@@ -404,8 +397,8 @@ do_image(UpkeepModel *model, const BbUpkeepJob *job)
 		const BbLayerDesc *layer = &manifest->layers[i];
 
 		/* an image at the same LSN, or a delta layer that it cuts */
-		CHECK(!layer->image || !overlap(layer, &all));
-		if (!layer->image && overlap(layer, &all))
+		CHECK(!layer->image || !bb_layer_overlaps(layer, &all));
+		if (!layer->image && bb_layer_overlaps(layer, &all))
 			CHECK(layer->lsn_end == all.lsn_end);
 	}
 	for (int i = MODEL_JOURNAL; i < MODEL_BUCKETS; i++)
@@ -418,19 +411,7 @@ do_image(UpkeepModel *model, const BbUpkeepJob *job)
 											  &content);
 }
 
-void
-upkeepmodel_job(UpkeepModel *model, const BbUpkeepJob *job)
-{
-	if (job->kind == BB_UPKEEP_IMAGE)
-		do_image(model, job);
-	else
-	{
-		CHECK(job->kind == BB_UPKEEP_MERGE);
-		do_merge(model, job);
-	}
-}
-
-/* ---- the window ---- */
+/* ---- broken layers ---- */
 
 /* The newest image of a bucket at an LSN. */
 static XLogRecPtr
@@ -448,6 +429,89 @@ image_at(const UpkeepModel *model, int bucket, XLogRecPtr lsn)
 	}
 	return found;
 }
+
+void
+upkeepmodel_break(UpkeepModel *model, int layer)
+{
+	BbLayerDesc *broken = palloc(sizeof(BbLayerDesc));
+
+	*broken = model->manifest.layers[layer];
+	model->settings.policy.broken = lappend(model->settings.policy.broken,
+											broken);
+}
+
+void
+upkeepmodel_mend(UpkeepModel *model)
+{
+	model->settings.policy.broken = NIL;
+}
+
+/* Those that the manifest doesn't name any more are no concern of the policy. */
+static void
+forget_broken(UpkeepModel *model)
+{
+	List	   *left = NIL;
+	ListCell   *cell;
+
+	foreach(cell, model->settings.policy.broken)
+	{
+		const BbLayerDesc *broken = lfirst(cell);
+
+		for (int i = 0; i < model->manifest.nlayers; i++)
+		{
+			if (model->manifest.layers[i].file_id == broken->file_id)
+				left = lappend(left, lfirst(cell));
+		}
+	}
+	model->settings.policy.broken = left;
+}
+
+/* Does a read of a bucket at an LSN take a layer? */
+static bool
+is_read(const UpkeepModel *model, const BbLayerDesc *layer, int bucket,
+		XLogRecPtr lsn)
+{
+	XLogRecPtr	image = image_at(model, bucket, lsn);
+
+	return covers(model, &layer->keys, bucket) && layer->lsn_start <= lsn &&
+		(layer->image ? layer->lsn_start == image
+					  : layer->lsn_end - 1 > image);
+}
+
+/* No job reads what is broken. */
+static void
+check_whole(const UpkeepModel *model, const BbUpkeepJob *job)
+{
+	ListCell   *cell;
+	ListCell   *input;
+
+	foreach(cell, model->settings.policy.broken)
+	{
+		const BbLayerDesc *broken = lfirst(cell);
+
+		foreach(input, job->inputs)
+			CHECK(((const BbLayerDesc *) lfirst(input))->file_id !=
+				  broken->file_id);
+		for (int i = 0; job->kind == BB_UPKEEP_IMAGE && i < MODEL_BUCKETS; i++)
+			CHECK(!covers(model, &job->keys, i) ||
+				  !is_read(model, broken, i, job->lsn));
+	}
+}
+
+void
+upkeepmodel_job(UpkeepModel *model, const BbUpkeepJob *job)
+{
+	check_whole(model, job);
+	if (job->kind == BB_UPKEEP_IMAGE)
+		do_image(model, job);
+	else
+	{
+		CHECK(job->kind == BB_UPKEEP_MERGE);
+		do_merge(model, job);
+	}
+}
+
+/* ---- the window ---- */
 
 /* Drop what the window doesn't need, as retention does. */
 static void
@@ -501,9 +565,12 @@ upkeepmodel_step(UpkeepModel *model)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 	BbUpkeepJob job;
-	bool		more = bb_policy_next(&model->manifest,
-									  &model->settings.policy, &job);
+	bool		more;
 
+	MemoryContextSwitchTo(old);
+	forget_broken(model);
+	MemoryContextSwitchTo(scratch);
+	more = bb_policy_next(&model->manifest, &model->settings.policy, &job);
 	if (more)
 	{
 		CHECK(job.why != NULL);
@@ -586,6 +653,54 @@ upkeepmodel_depth(const UpkeepModel *model)
 					depth_at(model, MODEL_JOURNAL + i,
 							 model->manifest.end_lsn));
 	return depth;
+}
+
+/* The most layers that can be merged and aren't, one above the other. */
+int
+upkeepmodel_whole_depth(const UpkeepModel *model)
+{
+	const BbManifest *manifest = &model->manifest;
+	int			most = 0;
+
+	for (int bucket = MODEL_JOURNAL; bucket < MODEL_BUCKETS; bucket++)
+	{
+		XLogRecPtr	lsn = manifest->end_lsn;
+		ListCell   *cell;
+
+		/* above, between and below the broken ones */
+		for (;;)
+		{
+			XLogRecPtr	down = InvalidXLogRecPtr;
+			XLogRecPtr	next = InvalidXLogRecPtr;
+			int			depth = 0;
+
+			foreach(cell, model->settings.policy.broken)
+			{
+				const BbLayerDesc *broken = lfirst(cell);
+
+				if (!broken->image && broken->lsn_end - 1 <= lsn &&
+					broken->lsn_end > down &&
+					is_read(model, broken, bucket, manifest->end_lsn))
+				{
+					down = broken->lsn_end;
+					next = broken->lsn_start;
+				}
+			}
+			for (int i = 0; i < manifest->nlayers; i++)
+			{
+				const BbLayerDesc *layer = &manifest->layers[i];
+
+				depth += !layer->image && layer->lsn_start >= down &&
+					layer->lsn_end - 1 <= lsn &&
+					is_read(model, layer, bucket, manifest->end_lsn);
+			}
+			most = Max(most, depth);
+			if (down == InvalidXLogRecPtr)
+				break;
+			lsn = next;
+		}
+	}
+	return most;
 }
 
 int

@@ -23,7 +23,8 @@
 
 typedef struct ModelSettings
 {
-	double		density;	 /* bytes in a delta layer, of one byte of WAL */
+	double		density; /* bytes in a delta layer, of one byte of WAL */
+	double		flush;	 /* a flush compresses so many times worse; 0: no */
 	double		image_bytes; /* of the import, in all buckets together */
 	int			window;		 /* flushes that stay readable */
 	BbPolicySettings policy;
@@ -69,11 +70,22 @@ extern void upkeepmodel_upkeep(UpkeepModel *model);
 /* upkeepmodel_job - check one job, and do it. */
 extern void upkeepmodel_job(UpkeepModel *model, const BbUpkeepJob *job);
 
+/*
+ * upkeepmodel_break - a layer of the manifest can't be read from now on, which jobs
+ * are checked for; upkeepmodel_mend - all can be read again.
+ */
+extern void upkeepmodel_break(UpkeepModel *model, int layer);
+extern void upkeepmodel_mend(UpkeepModel *model);
+
 /* upkeepmodel_read - read data buckets, at the end and at an LSN of the window. */
 extern void upkeepmodel_read(UpkeepModel *model, const double *weights);
 
-/* upkeepmodel_depth - return the most layers that a read at the end opens. */
+/*
+ * upkeepmodel_depth - return the most layers that a read at the end opens;
+ * upkeepmodel_whole_depth - without one that is broken in between.
+ */
 extern int upkeepmodel_depth(const UpkeepModel *model);
+extern int upkeepmodel_whole_depth(const UpkeepModel *model);
 
 /* upkeepmodel_percentile - so many layers open "part" of all reads at most. */
 extern int upkeepmodel_percentile(const ModelFigures *figures, double part);

@@ -9,6 +9,7 @@
 
 #include "access/xlog_internal.h"
 #include "access/xlogrecord.h"
+#include "base/compat.h"
 #include "catalog/pg_control.h"
 #include "lib/stringinfo.h"
 #include "port/pg_crc32c.h"
@@ -26,6 +27,7 @@ walmodel_new(uint32 segment_size)
 	model->stream.tli = 1;
 	model->stream.system_identifier = SYSTEM_ID;
 	model->stream.segment_size = segment_size;
+	model->stream.magic = XLOG_PAGE_MAGIC;
 	model->base = (XLogRecPtr) FIRST_SEGMENT * segment_size;
 	model->size = 2 * segment_size;
 	model->bytes = palloc0(model->size);
@@ -251,7 +253,8 @@ walmodel_branch(const WalModel *model, TimeLineID tli, int n)
 	branch->end = start.lsn;
 	branch->prev = start.prev_lsn;
 	branch->stream.tli = tli;
-	branch->history = psprintf("%s%u\t%X/%X\tno recovery target specified\n",
+	branch->history = psprintf("%s%u\t" BB_LSN_FORMAT
+							   "\tno recovery target specified\n",
 							   model->history ? model->history : "",
 							   model->stream.tli, LSN_FORMAT_ARGS(start.lsn));
 	return branch;

@@ -12,7 +12,8 @@
  * the map whose bits were cleared, perhaps with an image.  Then it is an
  * ordinary change, and no other page of the map changes.
  *
- * A record that sets bits names a block of the map.  Both kinds of changes are
+ * A record that sets bits names a block of the map.  Up to 18 these are records
+ * of their own; from 19 on, those that prune or insert many tuples.  Both kinds of changes are
  * derived as native records, so that a page of a map needs no redo.
  *
  * (heap_redo and heap2_redo in PostgreSQL's heapam.c, heapam_xlog.c from 18
@@ -205,13 +206,13 @@ clear_for_update(BbIngest *ingest)
 	clear_bits(ingest, cleared, ncleared);
 }
 
-/* (heap_xlog_visible) */
+/*
+ * Set bits of a heap block, block reference "heap_id", in a page of the map,
+ * block reference "map_id".
+ */
 static void
-set_visible(BbIngest *ingest)
+set_bits(BbIngest *ingest, uint8 heap_id, uint8 map_id, uint8 bits)
 {
-	const xl_heap_visible *visible = (const xl_heap_visible *)
-		bb_ingest_data(ingest, SizeOfHeapVisible);
-	uint8		flags = visible->flags & VISIBILITYMAP_VALID_BITS;
 	BbFork		map;
 	BbFork		heap;
 	BlockNumber map_block;
@@ -219,27 +220,68 @@ set_visible(BbIngest *ingest)
 	BbKey		key;
 	bool		fresh;
 
-	bb_recordcheck_heap(ingest, 1);
-	if (!bb_walcompat_block(ingest->record, 0, &map, &map_block) ||
-		!bb_walcompat_block(ingest->record, 1, &heap, &heap_block) ||
+	if (!bb_walcompat_block(ingest->record, map_id, &map, &map_block) ||
+		!bb_walcompat_block(ingest->record, heap_id, &heap, &heap_block) ||
 		map.fork != VISIBILITYMAP_FORKNUM ||
 		map_block != heap_block / BB_VM_PER_PAGE)
 		bb_ingest_refuse(
 			ingest,
 			"The block of the visibility map is not that of the heap block.");
 
-	/* add the heap page, and an image of the map, which replaces the bits */
-	bb_blockrefs_ingest(ingest);
-	if (XLogRecBlockImageApply(ingest->record, 0))
+	/* an image has the bits set */
+	if (XLogRecBlockImageApply(ingest->record, map_id))
 		return;
 
 	key = bb_fork_block_key(&map, map_block);
 	bb_native_vm_set(bb_ingest_native_begin(ingest),
-					 heap_block % BB_VM_PER_PAGE, flags);
+					 heap_block % BB_VM_PER_PAGE, bits);
 	fresh = bb_relsizes_reach(ingest, &map, map_block) ||
 		bb_relgaps_take(ingest, &map, map_block);
 	bb_ingest_native(ingest, &key, fresh);
 }
+
+#if PG_VERSION_NUM >= 190000
+
+/* (heap_xlog_prune_freeze) */
+static void
+set_for_prune(BbIngest *ingest)
+{
+	xl_heap_prune prune;
+
+	memcpy(&prune, bb_ingest_data(ingest, SizeOfHeapPrune), SizeOfHeapPrune);
+	if (prune.flags & XLHP_VM_ALL_VISIBLE)
+		set_bits(ingest, 0, 1,
+				 prune.flags & XLHP_VM_ALL_FROZEN ? VISIBILITYMAP_VALID_BITS
+												  : VISIBILITYMAP_ALL_VISIBLE);
+}
+
+/* (heap_xlog_multi_insert) */
+static void
+set_for_multi_insert(BbIngest *ingest)
+{
+	const xl_heap_multi_insert *insert = (const xl_heap_multi_insert *)
+		bb_ingest_data(ingest, SizeOfHeapMultiInsert);
+
+	if (insert->flags & XLH_INSERT_ALL_FROZEN_SET)
+		set_bits(ingest, HEAP_MULTI_INSERT_BLKREF_HEAP,
+				 HEAP_MULTI_INSERT_BLKREF_VM, VISIBILITYMAP_VALID_BITS);
+}
+
+#else
+
+/* (heap_xlog_visible) */
+static void
+set_visible(BbIngest *ingest)
+{
+	const xl_heap_visible *visible = (const xl_heap_visible *)
+		bb_ingest_data(ingest, SizeOfHeapVisible);
+
+	bb_recordcheck_heap(ingest, 1);
+	bb_blockrefs_ingest(ingest);
+	set_bits(ingest, 1, 0, visible->flags & VISIBILITYMAP_VALID_BITS);
+}
+
+#endif
 
 void
 bb_rm_heap(BbIngest *ingest)
@@ -293,16 +335,24 @@ bb_rm_heap2(BbIngest *ingest)
 #endif
 			bb_recordcheck_heap(ingest, 0);
 			bb_blockrefs_ingest(ingest);
+#if PG_VERSION_NUM >= 190000
+			set_for_prune(ingest);
+#endif
 			break;
+#if PG_VERSION_NUM < 190000
 		case XLOG_HEAP2_VISIBLE:
 			set_visible(ingest);
 			break;
+#endif
 		case XLOG_HEAP2_MULTI_INSERT:
 			bb_recordcheck_heap(ingest, 0);
 			clear_if(ingest, SizeOfHeapMultiInsert,
 					 offsetof(xl_heap_multi_insert, flags),
 					 XLH_INSERT_ALL_VISIBLE_CLEARED, VISIBILITYMAP_VALID_BITS);
 			bb_blockrefs_ingest(ingest);
+#if PG_VERSION_NUM >= 190000
+			set_for_multi_insert(ingest);
+#endif
 			break;
 		case XLOG_HEAP2_LOCK_UPDATED:
 			bb_recordcheck_heap(ingest, 0);

@@ -63,8 +63,10 @@ set_offsets(BbIngest *ingest, const xl_multixact_create *create)
 	int64		next_page = next / BB_OFFSETS_PER_PAGE;
 	StringInfo	native = bb_ingest_native_begin(ingest);
 
+#ifndef BB_HAVE_LONG_OFFSETS
 	if (next_offset == 0)
 		next_offset = 1; /* 0 means that there is no offset */
+#endif
 
 	bb_native_offsets_begin(native);
 	bb_native_offsets_add(native, create->mid % BB_OFFSETS_PER_PAGE,
@@ -93,7 +95,7 @@ set_members(BbIngest *ingest, const xl_multixact_create *create)
 		bb_native_members_begin(native, offset % BB_MEMBERS_PER_PAGE);
 		for (; i < create->nmembers; i++)
 		{
-			offset = create->moff + i; /* wraps around */
+			offset = create->moff + i; /* wraps around up to 18 */
 			if (offset / BB_MEMBERS_PER_PAGE != page)
 				break;
 			bb_native_members_add(native, create->members[i].xid,
@@ -114,6 +116,12 @@ create(BbIngest *ingest)
 		bb_ingest_refuse(ingest,
 						 "There cannot be a multixact %u with %d members.",
 						 create->mid, create->nmembers);
+#ifdef BB_HAVE_LONG_OFFSETS
+	if (create->moff > BB_MAX_MULTIXACT_OFFSET - create->nmembers)
+		bb_ingest_refuse(ingest,
+						 "There cannot be members from " UINT64_FORMAT " on.",
+						 create->moff);
+#endif
 	bb_recordcheck_items(ingest, SizeOfMultiXactCreate, create->nmembers,
 						 sizeof(MultiXactMember));
 	for (int i = 0; i < create->nmembers; i++)
@@ -132,34 +140,61 @@ create(BbIngest *ingest)
 	bb_clusterstate_past_xid(ingest->state, max_xid);
 }
 
+#ifdef BB_HAVE_LONG_OFFSETS
+
+/* (MultiXactMemberPagePrecedes) */
+static bool
+members_precede(int64 page, int64 other)
+{
+	return page < other;
+}
+
+static MultiXactId
+truncate_members(BbIngest *ingest, const xl_multixact_truncate *truncate)
+{
+	bb_slrupages_truncate(ingest, BB_SLRU_MULTIXACT_MEMBERS,
+						  truncate->oldestOffset / BB_MEMBERS_PER_PAGE,
+						  members_precede);
+	return truncate->oldestMulti;
+}
+
+#else
+
 static uint64
 members_segment(MultiXactOffset offset)
 {
 	return offset / BB_MEMBERS_PER_PAGE / SLRU_PAGES_PER_SEGMENT;
 }
 
+static MultiXactId
+truncate_members(BbIngest *ingest, const xl_multixact_truncate *truncate)
+{
+	bb_slrupages_remove_range(ingest, BB_SLRU_MULTIXACT_MEMBERS,
+							  members_segment(truncate->startTruncMemb),
+							  members_segment(truncate->endTruncMemb));
+	return truncate->endTruncOff;
+}
+
+#endif
+
 static void
 truncate_both(BbIngest *ingest)
 {
 	CheckPoint *checkpoint = &ingest->state->checkpoint;
 	xl_multixact_truncate truncate;
+	MultiXactId oldest;
 	MultiXactId last;
 
 	memcpy(&truncate, bb_ingest_data(ingest, SizeOfMultiXactTruncate),
 		   SizeOfMultiXactTruncate);
-	if (!MultiXactIdIsValid(truncate.endTruncOff))
-		bb_ingest_refuse(ingest, "There cannot be a multixact %u.",
-						 truncate.endTruncOff);
-	checkpoint->oldestMulti = truncate.endTruncOff;
+	oldest = truncate_members(ingest, &truncate);
+	if (!MultiXactIdIsValid(oldest))
+		bb_ingest_refuse(ingest, "There cannot be a multixact %u.", oldest);
+	checkpoint->oldestMulti = oldest;
 	checkpoint->oldestMultiDB = truncate.oldestMultiDB;
 
-	bb_slrupages_remove_range(ingest, BB_SLRU_MULTIXACT_MEMBERS,
-							  members_segment(truncate.startTruncMemb),
-							  members_segment(truncate.endTruncMemb));
-
 	/* go one back, since the page of the oldest may not exist yet */
-	last = truncate.endTruncOff == FirstMultiXactId ? MaxMultiXactId
-													: truncate.endTruncOff - 1;
+	last = oldest == FirstMultiXactId ? MaxMultiXactId : oldest - 1;
 	bb_slrupages_truncate(ingest, BB_SLRU_MULTIXACT_OFFSETS,
 						  last / BB_OFFSETS_PER_PAGE, precedes);
 }

@@ -20,6 +20,7 @@
 void
 bb_rm_relmap(BbIngest *ingest)
 {
+	const uint32 size = bb_major_own()->relmap_size;
 	const xl_relmap_update *update;
 	const char *complaint;
 	BbKey		key;
@@ -30,12 +31,12 @@ bb_rm_relmap(BbIngest *ingest)
 
 	update = (const xl_relmap_update *) bb_ingest_data(ingest,
 													   MinSizeOfRelmapUpdate);
-	if (update->nbytes != BB_RELMAP_SIZE)
+	if (update->nbytes != (int32) size)
 		bb_ingest_refuse(ingest,
-						 "It has a relation map of %d bytes instead of %d.",
-						 update->nbytes, BB_RELMAP_SIZE);
-	(void) bb_ingest_data(ingest, MinSizeOfRelmapUpdate + BB_RELMAP_SIZE);
-	complaint = bb_relmap_error(update->data, BB_RELMAP_SIZE);
+						 "It has a relation map of %d bytes instead of %u.",
+						 update->nbytes, size);
+	(void) bb_ingest_data(ingest, MinSizeOfRelmapUpdate + size);
+	complaint = bb_relmap_error(bb_major_own(), update->data, size);
 	if (complaint != NULL)
 		bb_ingest_refuse(ingest, "Its relation map is not valid: %s",
 						 complaint);

@@ -12,8 +12,7 @@
 
 #include "access/clog.h"
 #include "access/transam.h"
-#include "base/clusterfile.h"
-#include "base/codec.h"
+#include "base/events.h"
 #include "ingest/recordcheck.h"
 #include "ingest/relsizes.h"
 #include "ingest/rmgr/slrupages.h"
@@ -77,20 +76,25 @@ set_status(BbIngest *ingest, TransactionId *xids, int nxids, XidStatus status)
 	}
 }
 
+/* Keep when a transaction ended, and how.  Its xid isn't above nextXid. */
 static void
-record_time(BbIngest *ingest, TimestampTz time)
+record_end(BbIngest *ingest, const XactEnd *end, XidStatus status)
 {
-	BbKey		key = bb_key_make(BB_KEY_COMMIT_TIME, 0, 0, 0, 0, 0);
-	uint8		value[sizeof(uint64)];
+	BbKey		key = bb_event_key(BB_KEY_COMMIT_TIME);
+	FullTransactionId xid = bb_clusterstate_full_xid(ingest->state, end->xid);
+	BbCommit	commit = {.time = end->time,
+						  .aborted = status == TRANSACTION_STATUS_ABORTED};
+	uint8		value[BB_COMMIT_SIZE];
 
-	if (!IS_VALID_TIMESTAMP(time) ||
-		!bb_time_is_valid((int64) timestamptz_to_time_t(time)))
+	if (!bb_event_time_is_valid(end->time))
 		bb_ingest_refuse(ingest, "Its time " INT64_FORMAT " is impossible.",
-						 time);
-	bb_put_le64(value, (uint64) time);
+						 end->time);
+	if (TransactionIdIsNormal(end->xid))
+		commit.xid = U64FromFullTransactionId(xid);
+	bb_commit_encode(&commit, value);
 	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, value,
 					 sizeof(value));
-	ingest->end_time = (int64) timestamptz_to_time_t(time);
+	ingest->end_time = (int64) timestamptz_to_time_t(end->time);
 }
 
 /* The name of a prepared transaction's file: its xid, from 17 on with epoch. */
@@ -115,7 +119,7 @@ end_transaction(BbIngest *ingest, const XactEnd *end, XidStatus status)
 							 TransactionIdLatest(end->xid, end->nsubxacts,
 												 end->subxacts));
 	set_status(ingest, xids, end->nsubxacts + 1, status);
-	record_time(ingest, end->time);
+	record_end(ingest, end, status);
 	bb_replorigin_advance(ingest, end->origin, end->origin_lsn, false);
 	for (int i = 0; i < end->ndropped; i++)
 	{

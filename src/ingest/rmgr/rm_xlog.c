@@ -14,6 +14,8 @@
 #include "access/transam.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "base/compat.h"
+#include "base/events.h"
 #include "ingest/recordcheck.h"
 #include "ingest/rmgr/blockrefs.h"
 #include "ingest/tliswitch.h"
@@ -29,14 +31,18 @@ check_boolean(BbIngest *ingest, size_t offset, const char *name)
 						 byte);
 }
 
-/* Check the counters with which a server starts (StartupXLOG in xlog.c). */
+/*
+ * Check the counters with which a server starts (StartupXLOG in xlog.c).
+ *
+ * The next multixact may be 0: after the last one, the counter has not wrapped
+ * around to the first one yet (GetNewMultiXactId in multixact.c).
+ */
 static void
 check_counters(BbIngest *ingest, const CheckPoint *checkpoint)
 {
 	if (!TransactionIdIsNormal(
 			XidFromFullTransactionId(checkpoint->nextXid)) ||
 		!TransactionIdIsNormal(checkpoint->oldestXid) ||
-		!MultiXactIdIsValid(checkpoint->nextMulti) ||
 		!MultiXactIdIsValid(checkpoint->oldestMulti))
 		bb_ingest_refuse(
 			ingest,
@@ -119,9 +125,9 @@ overwritten_record(BbIngest *ingest)
 	if (record.overwritten_lsn != ingest->record->overwrittenRecPtr)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("WAL says that an incomplete record at %X/%X was abandoned, but there is another one",
+				 errmsg("WAL says that an incomplete record at " BB_LSN_FORMAT " was abandoned, but there is another one",
 						LSN_FORMAT_ARGS(record.overwritten_lsn)),
-				 errdetail("That one is at %X/%X.",
+				 errdetail("That one is at " BB_LSN_FORMAT ".",
 						   LSN_FORMAT_ARGS(ingest->record->overwrittenRecPtr))));
 	ingest->record->overwrittenRecPtr = InvalidXLogRecPtr;
 }
@@ -153,6 +159,29 @@ backup_end(BbIngest *ingest)
 	memcpy(&start, bb_ingest_data(ingest, sizeof(start)), sizeof(start));
 	if (ingest->start_lsn == BB_LSN_UNKNOWN && start == ingest->backup_start)
 		ingest->start_lsn = ingest->lsn;
+}
+
+/* (recoveryStopsAfter in xlogrecovery.c compares the name with its target.) */
+static void
+restore_point(BbIngest *ingest)
+{
+	BbKey		key = bb_event_key(BB_KEY_RESTORE_POINT);
+	xl_restore_point record;
+	BbRestorePoint point;
+	uint8		value[BB_RESTORE_POINT_SIZE];
+
+	StaticAssertStmt(BB_RESTORE_POINT_NAME_SIZE == MAXFNAMELEN,
+					 "a name has another size in this version");
+	memcpy(&record, bb_ingest_data(ingest, sizeof(record)), sizeof(record));
+	if (!bb_event_time_is_valid(record.rp_time))
+		bb_ingest_refuse(ingest, "Its time " INT64_FORMAT " is impossible.",
+						 record.rp_time);
+	if (memchr(record.rp_name, '\0', sizeof(record.rp_name)) == NULL)
+		bb_ingest_refuse(ingest, "Its name has no end.");
+	point.time = record.rp_time;
+	strlcpy(point.name, record.rp_name, sizeof(point.name));
+	bb_openlayer_put(ingest->layer, &key, ingest->lsn, BB_ENTRY_IMAGE, value,
+					 bb_restore_point_encode(&point, value));
 }
 
 void
@@ -194,11 +223,22 @@ bb_rm_xlog(BbIngest *ingest)
 		case XLOG_BACKUP_END:
 			backup_end(ingest);
 			break;
+#if PG_VERSION_NUM >= 190000
+		case XLOG_LOGICAL_DECODING_STATUS_CHANGE:
+			check_boolean(ingest, 0, "logical decoding");
+			state->logicalDecodingEnabled = bb_ingest_data(ingest, 1)[0] != 0;
+			break;
+#endif
+		case XLOG_RESTORE_POINT:
+			restore_point(ingest);
+			break;
 		case XLOG_NOOP:
 		case XLOG_SWITCH:
-		case XLOG_RESTORE_POINT:
 #if PG_VERSION_NUM >= 170000
 		case XLOG_CHECKPOINT_REDO:
+#endif
+#if PG_VERSION_NUM >= 190000
+		case XLOG_ASSIGN_LSN:
 #endif
 			break;
 		default:

@@ -83,18 +83,19 @@ reach(BbIngest *ingest, BbSlru slru, int64 page)
 	return true;
 }
 
-/* Numbers of transactions, multixacts and members have 32 bits. */
+/* Numbers of transactions and multixacts have 32 bits. */
 static void
 check_page(BbIngest *ingest, BbSlru slru, int64 page)
 {
-	static const uint32 per_page[BB_SLRU_COUNT] = {
-		[BB_SLRU_XACT] = BB_XACT_PER_PAGE,
-		[BB_SLRU_MULTIXACT_OFFSETS] = BB_OFFSETS_PER_PAGE,
-		[BB_SLRU_MULTIXACT_MEMBERS] = BB_MEMBERS_PER_PAGE,
-		[BB_SLRU_COMMIT_TS] = BB_COMMIT_TS_PER_PAGE,
+	static const int64 last_page[BB_SLRU_COUNT] = {
+		[BB_SLRU_XACT] = PG_UINT32_MAX / BB_XACT_PER_PAGE,
+		[BB_SLRU_MULTIXACT_OFFSETS] = PG_UINT32_MAX / BB_OFFSETS_PER_PAGE,
+		[BB_SLRU_MULTIXACT_MEMBERS] = BB_MAX_MULTIXACT_OFFSET /
+			BB_MEMBERS_PER_PAGE,
+		[BB_SLRU_COMMIT_TS] = PG_UINT32_MAX / BB_COMMIT_TS_PER_PAGE,
 	};
 
-	if (page < 0 || page > PG_UINT32_MAX / per_page[slru])
+	if (page < 0 || page > last_page[slru])
 		bb_ingest_refuse(ingest,
 						 "There cannot be a page " INT64_FORMAT " of %s.",
 						 page, bb_slru_directory(slru));

@@ -44,7 +44,8 @@ struct BbDownload
 	char	   *part;	   /* its path until it is renamed */
 	BbFd	   *fd;
 	TimestampTz begun;
-	pg_crc32c	crc;
+	void	   *check;	   /* of check_ops */
+	pg_crc32c	crc;	   /* without check_ops */
 	uint64		asked;	   /* bytes asked for or found in the part */
 	uint64		arrived;   /* bytes in the part */
 	int			under_way; /* pieces */
@@ -79,14 +80,48 @@ typedef struct Pipeline
 
 /* ---- an object ---- */
 
-/* Compute the size and CRC of what the part contains already. */
 static void
-resume(const BbReqCtx *ctx, const BbWholeObject *object, BbDownload *download)
+begin_check(const BbReqCtx *ctx, const BbObjectStore *objects, BbFetch *fetch)
 {
+	BbDownload *download = fetch->download;
+
+	INIT_CRC32C(download->crc);
+	if (objects->check_ops != NULL)
+		download->check = objects->check_ops->begin(ctx, objects->check_arg,
+													fetch->object);
+}
+
+static void
+check_more(const BbReqCtx *ctx, const BbObjectStore *objects,
+		   BbDownload *download, const void *data, size_t length)
+{
+	if (objects->check_ops != NULL)
+		objects->check_ops->add(ctx, download->check, data, length);
+	else
+		download->crc = bb_crc32c(download->crc, data, length);
+}
+
+static bool
+is_right(const BbObjectStore *objects, const BbFetch *fetch)
+{
+	BbDownload *download = fetch->download;
+
+	if (objects->check_ops != NULL)
+		return objects->check_ops->end(download->check);
+	FIN_CRC32C(download->crc);
+	return download->crc == fetch->object->crc;
+}
+
+/* Verify what the part contains already. */
+static void
+resume(const BbReqCtx *ctx, const BbObjectStore *objects, BbFetch *fetch)
+{
+	const BbWholeObject *object = fetch->object;
+	BbDownload *download = fetch->download;
 	char	   *buffer = palloc(PIECE_BYTES);
 	uint64		at = 0;
 
-	INIT_CRC32C(download->crc);
+	begin_check(ctx, objects, fetch);
 	while (at < object->size)
 	{
 		ssize_t		n = pg_pread(bb_fd_number(download->fd), buffer,
@@ -98,7 +133,7 @@ resume(const BbReqCtx *ctx, const BbWholeObject *object, BbDownload *download)
 			bb_report_file("could not read file \"%s\": %m", download->part);
 		if (n == 0)
 			break;
-		download->crc = bb_crc32c(download->crc, buffer, n);
+		check_more(ctx, objects, download, buffer, n);
 		at += n;
 	}
 	pfree(buffer);
@@ -156,8 +191,7 @@ finish(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 	char	   *path;
 	MemoryContext old;
 
-	FIN_CRC32C(download->crc);
-	if (download->crc != fetch->object->crc)
+	if (!is_right(pipeline->objects, fetch))
 	{
 		give_up(pipeline, fetch, BB_FETCH_WRONG);
 		return;
@@ -206,7 +240,7 @@ advance(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 
 /* Open the part, and continue after what it contains already. */
 static void
-open_part(const BbReqCtx *ctx, const BbFetch *fetch)
+open_part(const BbReqCtx *ctx, const BbObjectStore *objects, BbFetch *fetch)
 {
 	BbDownload *download = fetch->download;
 
@@ -214,7 +248,7 @@ open_part(const BbReqCtx *ctx, const BbFetch *fetch)
 	download->fd = bb_fd_open(download->part, O_RDWR | O_NOFOLLOW, 0);
 	if (download->fd == NULL)
 		bb_report_file("could not open file \"%s\": %m", download->part);
-	resume(ctx, fetch->object, download);
+	resume(ctx, objects, fetch);
 }
 
 /*
@@ -246,7 +280,7 @@ begin(const BbReqCtx *ctx, Pipeline *pipeline, BbFetch *fetch)
 		pipeline->full = true;
 	}
 	else
-		open_part(ctx, fetch);
+		open_part(ctx, pipeline->objects, fetch);
 	MemoryContextSwitchTo(old);
 	advance(ctx, pipeline, fetch);
 }
@@ -329,12 +363,12 @@ ask_ahead(const BbReqCtx *ctx, Pipeline *pipeline)
 }
 
 static void
-write_piece(Pipeline *pipeline, const Piece *piece)
+write_piece(const BbReqCtx *ctx, Pipeline *pipeline, const Piece *piece)
 {
 	BbDownload *download = piece->fetch->download;
 	ssize_t		written;
 
-	download->crc = bb_crc32c(download->crc, piece->data, piece->length);
+	check_more(ctx, pipeline->objects, download, piece->data, piece->length);
 	errno = 0;
 	written = pg_pwrite(bb_fd_number(download->fd), piece->data, piece->length,
 						(off_t) download->arrived);
@@ -362,7 +396,7 @@ take(const BbReqCtx *ctx, Pipeline *pipeline)
 	if (fetch->outcome == BB_FETCH_WANTED)
 	{
 		if (right)
-			write_piece(pipeline, piece);
+			write_piece(ctx, pipeline, piece);
 		else
 			give_up(pipeline, fetch, BB_FETCH_WRONG);
 	}

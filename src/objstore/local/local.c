@@ -11,6 +11,10 @@
  *
  *	  timelines/main/layers/.image-….tmp  ->  timelines/main/layers/image-…
  *
+ * The writer has that file locked by flock(2) until it is renamed, so a sweep,
+ * which removes leftovers, knows the two apart, even of writers that hold no
+ * other lock, such as an edit of a manifest.
+ *
  * A lock is an flock(2) on a ".lock" file, which the kernel releases when the
  * process dies.  put_if compares and renames under such a lock, so that of two
  * servers that share the directory only one succeeds.
@@ -27,6 +31,7 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -262,6 +267,45 @@ make_parent(const BbReqCtx *ctx, BbObjectStore *objects, const char *name,
 	return parent;
 }
 
+/*
+ * Create the temporary file of a writer, and lock it.  A sweep may remove the
+ * file before it is locked; then it is created again.
+ */
+static void
+create_temporary(const BbReqCtx *ctx, BbObjectStore *objects,
+				 LocalWriter *writer)
+{
+	const char *temporary = strrchr(writer->temporary, '/') + 1;
+
+	for (;;)
+	{
+		const char *last;
+		BbFd	   *parent = make_parent(ctx, objects, writer->name, &last);
+		bool		locked;
+
+		writer->temporary_last = temporary;
+		/* remove what is there: it may be a FIFO; opening that would wait */
+		(void) unlinkat(bb_fd_number(parent), temporary, 0);
+		writer->fd = bb_fd_openat(parent, temporary,
+								  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+								  pg_file_create_mode);
+		if (writer->fd == NULL)
+			bb_report_file("could not create file \"%s\": %m",
+						   writer->temporary);
+		locked = flock(bb_fd_number(writer->fd), LOCK_EX | LOCK_NB) == 0;
+		if (!locked && errno != EWOULDBLOCK && errno != EINTR)
+			bb_report_file("could not lock file \"%s\": %m",
+						   writer->temporary);
+		locked = locked &&
+			bb_local_is_current(writer->fd, bb_fd_number(parent), temporary);
+		(void) bb_fd_close(parent);
+		if (locked)
+			return;
+		(void) bb_fd_close(writer->fd);
+		bb_reqctx_check(ctx);
+	}
+}
+
 static BbObjectWriter *
 local_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 {
@@ -270,8 +314,6 @@ local_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	LocalWriter *writer = palloc0(sizeof(LocalWriter));
-	BbFd	   *parent;
-	const char *last;
 
 	writer->context = context;
 	writer->objects = objects;
@@ -279,18 +321,8 @@ local_create(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 	writer->name = pstrdup(name);
 	writer->temporary = bb_local_companion(bb_local_path(objects, name),
 										   "tmp");
-	parent = make_parent(ctx, objects, writer->name, &last);
-
 	bb_on_reset(context, remove_unfinished, writer);
-	writer->temporary_last = strrchr(writer->temporary, '/') + 1;
-	/* remove what is there: it may be a FIFO, and opening that would wait */
-	(void) unlinkat(bb_fd_number(parent), writer->temporary_last, 0);
-	writer->fd = bb_fd_openat(parent, writer->temporary_last,
-							  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-							  pg_file_create_mode);
-	if (writer->fd == NULL)
-		bb_report_file("could not create file \"%s\": %m", writer->temporary);
-	(void) bb_fd_close(parent);
+	create_temporary(ctx, objects, writer);
 	MemoryContextSwitchTo(old);
 	return &writer->base;
 }
@@ -366,11 +398,19 @@ local_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 {
 	LocalWriter *local = (LocalWriter *) writer;
 	BbFd	   *parent;
+	BbFd	   *lock;
 	const char *last;
+	int			locked;
 
 	write_out(ctx, local, local->buffer, local->filled);
 	if (pg_fsync(bb_fd_number(local->fd)) < 0)
 		bb_report_file("could not fsync file \"%s\": %m", local->temporary);
+	/* the lock is held on until the file is renamed */
+	locked = dup(bb_fd_number(local->fd));
+	if (locked < 0)
+		bb_report_file("could not duplicate the descriptor of \"%s\": %m",
+					   local->temporary);
+	lock = bb_fd_adopt(locked);
 	if (bb_fd_close(local->fd) < 0)
 		bb_report_file("could not close file \"%s\": %m", local->temporary);
 	parent = bb_local_open_parent(local->objects, local->name, &last);
@@ -383,6 +423,7 @@ local_finish(const BbReqCtx *ctx, BbObjectWriter *writer)
 						local->temporary,
 						bb_local_path(local->objects, local->name))));
 	(void) bb_fd_close(parent);
+	(void) bb_fd_close(lock);
 	local->temporary_last = NULL;
 	bb_local_sync_directory(local->objects,
 							bb_local_directory_of(local->name));

@@ -73,6 +73,12 @@ extern void bb_local_sync_directory(const BbObjectStore *objects,
  */
 extern void bb_local_report_link(const char *path);
 
+/*
+ * bb_local_is_current - is an open file still the one with the name "last" in
+ * "parent"?
+ */
+extern bool bb_local_is_current(const BbFd *fd, int parent, const char *last);
+
 /* ---- local_tree.c: operations, see BbObjectStoreOps ---- */
 
 extern bool bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects,
@@ -81,8 +87,8 @@ extern List *bb_local_list(const BbReqCtx *ctx, BbObjectStore *objects,
 						   const char *prefix);
 extern List *bb_local_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,
 								 const char *prefix);
-extern void bb_local_remove(const BbReqCtx *ctx, BbObjectStore *objects,
-							List *names);
+extern List *bb_local_remove(const BbReqCtx *ctx, BbObjectStore *objects,
+							 List *names);
 extern void bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *objects,
 						   const char *prefix);
 

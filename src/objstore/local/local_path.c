@@ -105,6 +105,17 @@ bb_local_enter(const char *directory, const char *name, const char **last)
 	return fd;
 }
 
+bool
+bb_local_is_current(const BbFd *fd, int parent, const char *last)
+{
+	struct stat open_st;
+	struct stat st;
+
+	return fstat(bb_fd_number(fd), &open_st) == 0 &&
+		fstatat(parent, last, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		open_st.st_dev == st.st_dev && open_st.st_ino == st.st_ino;
+}
+
 BbFd *
 bb_local_open_parent(const BbObjectStore *objects, const char *name,
 					 const char **last)

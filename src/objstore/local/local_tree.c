@@ -31,18 +31,6 @@ typedef struct Lock
 	char	   *directory; /* that it is in, below root; "": root */
 } Lock;
 
-/* Is the open file still the one with the name "last" in "parent"? */
-static bool
-is_current(const Lock *lock, int parent, const char *last)
-{
-	struct stat open_st;
-	struct stat st;
-
-	return fstat(bb_fd_number(lock->fd), &open_st) == 0 &&
-		fstatat(parent, last, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		open_st.st_dev == st.st_dev && open_st.st_ino == st.st_ino;
-}
-
 /*
  * Remove the lock file while the lock is held; a session that has opened it
  * notices that (bb_local_lock).  Also remove its directory if that is empty.
@@ -56,7 +44,7 @@ release_lock(void *arg)
 
 	if (parent >= 0)
 	{
-		if (is_current(lock, parent, last))
+		if (bb_local_is_current(lock->fd, parent, last))
 			(void) unlinkat(parent, last, 0);
 		(void) close(parent);
 	}
@@ -124,7 +112,7 @@ bb_local_lock(const BbReqCtx *ctx, BbObjectStore *objects, const char *name)
 			bb_fd_close(parent);
 			return false;
 		}
-		current = is_current(lock, bb_fd_number(parent), last);
+		current = bb_local_is_current(lock->fd, bb_fd_number(parent), last);
 		bb_fd_close(parent);
 		if (current)
 			break;
@@ -294,7 +282,7 @@ remove_entry(const BbObjectStore *objects, const char *name, bool directory)
 	(void) bb_fd_close(parent);
 }
 
-void
+List *
 bb_local_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 {
 	char	   *before = NULL;
@@ -313,6 +301,36 @@ bb_local_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 	}
 	if (before != NULL)
 		bb_local_sync_directory(objects, before);
+	return NIL;
+}
+
+/*
+ * Remove an unfinished file, unless a process is writing it, which holds a lock
+ * on it then (local.c).  What can't be opened isn't such a file.
+ */
+static void
+remove_unfinished(const BbObjectStore *objects, const char *name)
+{
+	const char *last;
+	BbFd	   *parent = bb_local_open_parent(objects, name, &last);
+	BbFd	   *fd;
+
+	if (parent == NULL)
+		return;
+	fd = bb_fd_openat(parent, last, O_RDWR | O_NONBLOCK | O_NOFOLLOW, 0);
+	if (fd == NULL && (errno == EMFILE || errno == ENFILE))
+		bb_report_file("could not open file \"%s\": %m",
+					   bb_local_path(objects, name));
+	if (fd == NULL)
+		remove_entry(objects, name, false);
+	else
+	{
+		if (flock(bb_fd_number(fd), LOCK_EX | LOCK_NB) == 0 &&
+			bb_local_is_current(fd, bb_fd_number(parent), last))
+			(void) unlinkat(bb_fd_number(parent), last, 0);
+		(void) bb_fd_close(fd);
+	}
+	(void) bb_fd_close(parent);
 }
 
 void
@@ -323,7 +341,7 @@ bb_local_sweep(const BbReqCtx *ctx, BbObjectStore *objects, const char *prefix)
 
 	walk_directory(ctx, objects, prefix, &walk);
 	foreach(cell, walk.found)
-		remove_entry(objects, ((BbObjectInfo *) lfirst(cell))->name, false);
+		remove_unfinished(objects, ((BbObjectInfo *) lfirst(cell))->name);
 
 	/* the list has directories after those in them */
 	foreach(cell, walk.directories)

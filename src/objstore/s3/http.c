@@ -131,6 +131,28 @@ is_header(const char *line, size_t end, const char *name, const char **value,
 	return true;
 }
 
+/* The headers whose values are kept as they are. */
+static const struct
+{
+	const char *name;
+	size_t		at; /* in the answer */
+	size_t		size;
+}			texts[] = {
+#define TEXT(name, field)                          \
+	{                                              \
+		name ": ", offsetof(BbHttpAnswer, field),  \
+			sizeof(((BbHttpAnswer *) NULL)->field) \
+	}
+	TEXT("etag", etag),
+	TEXT("x-amz-server-side-encryption", encryption),
+	TEXT("x-amz-server-side-encryption-aws-kms-key-id", kms_key_id),
+	TEXT("x-amz-server-side-encryption-bucket-key-enabled", bucket_key),
+	TEXT("x-amz-storage-class", storage_class),
+	TEXT("x-amz-object-lock-mode", lock_mode),
+	TEXT("x-amz-object-lock-retain-until-date", retained_until),
+#undef TEXT
+};
+
 /* Decode a line that ends at "end", if it is one of the headers in use. */
 static void
 decode_header(const char *line, size_t end, BbHttpAnswer *answer)
@@ -138,9 +160,11 @@ decode_header(const char *line, size_t end, BbHttpAnswer *answer)
 	const char *value;
 	size_t		length;
 
-	if (is_header(line, end, "etag: ", &value, &length))
-		take_value(value, length, answer->etag, sizeof(answer->etag));
-	else if (is_header(line, end, "location: ", &value, &length))
+	for (int i = 0; i < lengthof(texts); i++)
+		if (is_header(line, end, texts[i].name, &value, &length))
+			take_value(value, length, (char *) answer + texts[i].at,
+					   texts[i].size);
+	if (is_header(line, end, "location: ", &value, &length))
 		take_location(value, length, answer);
 	else if (is_header(line, end, "x-amz-bucket-region: ", &value, &length))
 		take_region(value, length, answer);
@@ -325,6 +349,8 @@ set_options(BbHttpTransfer *transfer)
 								  request->range_start +
 									  request->range_length - 1));
 
+	if (request->direct)
+		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	if (request->ca_file[0] != '\0')
 		curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long) request->timeout_s);

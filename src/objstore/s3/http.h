@@ -19,6 +19,9 @@
 /* How much is kept of the body of an answer that is an error. */
 #define BB_HTTP_ERROR_BODY_SIZE 4096
 
+/* A key of KMS is named by 2048 characters at most. */
+#define BB_HTTP_KMS_KEY_SIZE 2049
+
 typedef struct BbHttpRequest
 {
 	const char *method;
@@ -29,6 +32,7 @@ typedef struct BbHttpRequest
 	uint64		range_start;  /* offset of the first byte wanted */
 	uint64		range_length; /* 0: all */
 
+	bool		direct;	   /* never through a proxy */
 	const char *ca_file;   /* trusted certificates; empty: those of libcurl */
 	int			timeout_s; /* to connect, or without receiving a byte */
 	TimestampTz give_up;   /* fail if there is no answer by then; 0: never */
@@ -56,6 +60,14 @@ typedef struct BbHttpAnswer
 	char		location[300];
 	char		region[64];
 	int64		date; /* time_t of the server's clock; 0: not known */
+
+	/* x-amz-...: how S3 keeps an object; empty: there is no such header */
+	char		encryption[32];
+	char		kms_key_id[BB_HTTP_KMS_KEY_SIZE];
+	char		bucket_key[8];
+	char		storage_class[32];
+	char		lock_mode[16];
+	char		retained_until[40];
 } BbHttpAnswer;
 
 typedef struct BbHttpTransfer BbHttpTransfer;

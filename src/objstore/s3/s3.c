@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "objstore/s3/s3_internal.h"
+#include "utils/timestamp.h"
 
 #define SCHEME_PREFIX "s3://"
 #define DEFAULT_REGION "us-east-1"
@@ -62,6 +63,30 @@ s3_check_url(const char *url)
 	}
 }
 
+static char *
+copy_or_null(const char *text)
+{
+	return text != NULL ? pstrdup(text) : NULL;
+}
+
+/* Set the keys, or the source that they are obtained from when they are needed. */
+static void
+set_keys(BbS3Store *objects, const BbObjectStoreOptions *options,
+		 const char *region)
+{
+	BbObjectStoreOptions source = *options;
+
+	source.region = region;
+	objects->credentials = bb_credentials_of(&source);
+	objects->credentials_kind = options->credentials;
+	if (objects->credentials != NULL)
+		return;
+	objects->keys.access_key_id = pstrdup(options->access_key_id);
+	objects->keys.secret_access_key = pstrdup(options->secret_access_key);
+	objects->keys.session_token = copy_or_null(options->session_token);
+	objects->keys.region = pstrdup(region);
+}
+
 static BbObjectStore *
 s3_open(const BbReqCtx *ctx, const char *url,
 		const BbObjectStoreOptions *options)
@@ -75,15 +100,17 @@ s3_open(const BbReqCtx *ctx, const char *url,
 	const char *host;
 	const char *slash;
 
-	if (options->access_key_id == NULL || options->secret_access_key == NULL)
+	if (options->credentials == BB_CREDENTIALS_KEYS &&
+		(options->access_key_id == NULL || options->secret_access_key == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("there are no keys for page store \"%s\"", url),
 				 errhint("CREATE USER MAPPING FOR ... SERVER ... OPTIONS "
 						 "(access_key_id '...', secret_access_key '...').")));
 	if (endpoint == NULL)
-		endpoint = psprintf("https://s3.%s.amazonaws.com", region);
+		endpoint = psprintf("https://s3.%s.%s", region, bb_s3_domain(region));
 	host = strstr(endpoint, "://") + 3;
+	objects->bucket = pnstrdup(bucket, length);
 	if (options->path_style)
 		objects->bucket_url = psprintf("%s/%.*s/", endpoint, (int) length,
 									   bucket);
@@ -96,22 +123,54 @@ s3_open(const BbReqCtx *ctx, const char *url,
 	slash = *prefix == '\0' || prefix[strlen(prefix) - 1] == '/' ? "" : "/";
 	objects->prefix = psprintf("%s%s", prefix, slash);
 	dlist_init(&objects->readers);
-	objects->keys.access_key_id = pstrdup(options->access_key_id);
-	objects->keys.secret_access_key = pstrdup(options->secret_access_key);
-	if (options->session_token != NULL)
-		objects->keys.session_token = pstrdup(options->session_token);
-	objects->keys.region = pstrdup(region);
+	set_keys(objects, options, region);
+	objects->base.retention_days = options->lock_days;
+	objects->storage = (BbS3Storage){.encryption = copy_or_null(
+										 options->encryption),
+									 .kms_key_id = copy_or_null(
+										 options->kms_key_id),
+									 .bucket_key = options->bucket_key,
+									 .storage_class = copy_or_null(
+										 options->storage_class),
+									 .lock_mode = copy_or_null(
+										 options->lock_mode),
+									 .lock_days = options->lock_days,
+									 .checksums = options->lock_mode != NULL};
 	return &objects->base;
 }
 
-static void
+static List *
 s3_remove(const BbReqCtx *ctx, BbObjectStore *objects, List *names)
 {
+	List	   *kept = NIL;
 	ListCell   *cell;
 
 	foreach(cell, names)
-		bb_s3_delete(ctx, (BbS3Store *) objects, "remove object", lfirst(cell),
-					 NULL);
+	{
+		if (!bb_s3_try_delete(ctx, (BbS3Store *) objects, lfirst(cell)))
+			kept = lappend(kept, lfirst(cell));
+	}
+	return kept;
+}
+
+static void
+s3_keys_state(const BbReqCtx *ctx, BbObjectStore *base, BbKeysState *state)
+{
+	static const char *const sources[] =
+		{[BB_CREDENTIALS_KEYS] = NULL,
+		 [BB_CREDENTIALS_INSTANCE] = "instance",
+		 [BB_CREDENTIALS_CONTAINER] = "container",
+		 [BB_CREDENTIALS_WEB_IDENTITY] = "web_identity"};
+	BbS3Store  *objects = (BbS3Store *) base;
+
+	state->source = sources[objects->credentials_kind];
+	state->renewable = objects->credentials != NULL ||
+		objects->keys.session_token == NULL;
+	if (objects->credentials == NULL)
+		return;
+	bb_credentials_renew(ctx, objects->credentials);
+	if (objects->credentials->expires != 0)
+		state->expires = time_t_to_timestamptz(objects->credentials->expires);
 }
 
 const BbObjectStoreOps bb_objstore_s3 = {
@@ -134,4 +193,8 @@ const BbObjectStoreOps bb_objstore_s3 = {
 	.close = bb_s3_close,
 	.begin_part = bb_s3_begin_part,
 	.end_part = bb_s3_end_part,
+	.keys_state = s3_keys_state,
+	.retain = bb_s3_retain,
+	.versions = bb_s3_versions,
+	.put_back = bb_s3_put_back,
 };

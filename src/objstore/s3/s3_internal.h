@@ -7,8 +7,14 @@
  *	  s3_upload.c	   writing objects, large ones in parts; sweeping
  *	  s3_lock.c		   locks, and replacing an object on a condition
  *	  s3_read.c		   reading objects; listings
- *	  s3_request.c	   one request: signed, retried, its errors explained
+ *	  s3_versions.c	   versions of objects
+ *	  s3_kept.c		   is a layer kept as it was asked for?  Retaining it anew
+ *	  s3_storage.c	   encryption, storage class and retention of objects
+ *	  s3_request.c	   one request: signed, retried
+ *	  s3_report.c	   its errors, explained
+ *	  credentials.c	   keys that expire
  *	  s3_sign.c		   the signature
+ *	  s3_time.c		   times in documents and headers
  *	  xml.c			   the documents in answers
  *	  http.c		   a request by libcurl
  *	  http_session.c   the connections
@@ -25,6 +31,7 @@
 
 #include "lib/ilist.h"
 #include "objstore/objstore_driver.h"
+#include "objstore/s3/credentials.h"
 #include "objstore/s3/http.h"
 #include "objstore/s3/s3_sign.h"
 
@@ -37,13 +44,30 @@
 /* Only the answers of reads and listings are larger than this. */
 #define BB_S3_ANSWER_CAPACITY (1024 * 1024)
 
+/* How objects are to be kept; see s3_storage.c. */
+typedef struct BbS3Storage
+{
+	const char *encryption; /* NULL: as is usual for the bucket */
+	const char *kms_key_id;
+	bool		bucket_key;
+	const char *storage_class;
+	const char *lock_mode;
+	int			lock_days;
+	bool		checksums; /* the server wants MD5s of bodies */
+	bool		checked;   /* the server has kept a layer so */
+} BbS3Storage;
+
 typedef struct BbS3Store
 {
 	BbObjectStore base;
 	char	   *prefix; /* "" or "dir/", the beginning of every key */
+	char	   *bucket;
 	char	   *bucket_url;
 	bool		dotted; /* HTTPS to a host whose bucket part has dots */
-	BbS3Keys	keys;
+	BbS3Keys	keys;	/* of the options */
+	const BbCredentials *credentials; /* NULL: those */
+	BbCredentialKind credentials_kind;
+	BbS3Storage storage;
 
 	/* s3_request.c calls this before each request, unless it is NULL */
 	void		(*before_request) (const BbReqCtx *ctx,
@@ -63,6 +87,16 @@ typedef struct BbS3Store
 /* Statuses that the caller handles, so that they aren't errors. */
 #define BB_S3_MISSING 1	  /* 404, unless the bucket is missing */
 #define BB_S3_CONDITION 2 /* 409, 412, 501, and 400 that means 501 */
+#define BB_S3_REFUSAL 4	  /* an object may not be removed */
+
+/* What a request writes. */
+typedef enum BbS3Kind
+{
+	BB_S3_NO_OBJECT, /* nothing, or a part of an upload */
+	BB_S3_FLAG,
+	BB_S3_MANIFEST,
+	BB_S3_LAYER
+} BbS3Kind;
 
 typedef struct BbS3Request
 {
@@ -72,7 +106,10 @@ typedef struct BbS3Request
 	const char *condition;	/* NULL, or a header */
 	uint64		whole_size; /* expected size of the object; 0: any */
 	int			tolerate;	/* BB_S3_MISSING, … */
-	BbHttpRequest http;		/* its URL, headers and settings are filled in */
+	BbS3Kind	kind;
+	const char
+		*copy_source;	/* NULL, or an encoded "/bucket/key?versionId=ID" */
+	BbHttpRequest http; /* its URL, headers and settings are filled in */
 } BbS3Request;
 
 typedef struct BbS3Answer
@@ -84,6 +121,7 @@ typedef struct BbS3Answer
 	char		region[64];
 	bool		other_size; /* the object's size isn't whole_size */
 	bool		repeated;	/* an earlier attempt may have had its effect */
+	uint64		generation; /* of the keys of the last attempt */
 } BbS3Answer;
 
 /*
@@ -91,7 +129,7 @@ typedef struct BbS3Answer
  *
  * Temporary failures (500, 503, a broken connection, …) are retried, at
  * growing intervals, until bbackup.s3_retry_time has passed since the first of
- * them.  Returns true for a status of success; false for one of "tolerate",
+ * them.  If keys have expired that can be renewed, they are, once.  Returns true for a status of success; false for one of "tolerate",
  * and for an object of another size.
  *
  * Errors: CONNECTION_FAILURE.
@@ -116,9 +154,12 @@ extern bool bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects,
 /*
  * bb_s3_put - PUT an object, or a part of one, as bb_s3_request does.
  *
- * The caller sets the name, the body and, if wanted, action, query, condition
- * and http.give_up.  With a condition, BB_S3_CONDITION and BB_S3_MISSING are
- * tolerated.
+ * The caller sets the name, the kind, the body and, if wanted, action, query,
+ * condition and http.give_up.  With a condition, BB_S3_CONDITION and
+ * BB_S3_MISSING are tolerated.
+ *
+ * Errors: FEATURE_NOT_SUPPORTED (the server didn't encrypt the object as it was
+ * asked to; it is there).
  */
 extern bool bb_s3_put(const BbReqCtx *ctx, BbS3Store *objects,
 					  const BbS3Request *put, BbS3Answer *answer);
@@ -130,6 +171,15 @@ extern bool bb_s3_put(const BbReqCtx *ctx, BbS3Store *objects,
 extern void bb_s3_delete(const BbReqCtx *ctx, BbS3Store *objects,
 						 const char *action, const char *name,
 						 const char *query);
+
+/* bb_s3_try_delete - DELETE an object.  Returns false if it may not be removed. */
+extern bool bb_s3_try_delete(const BbReqCtx *ctx, BbS3Store *objects,
+							 const char *name);
+
+/* bb_s3_head - HEAD an object.  Returns false if there is none. */
+extern bool bb_s3_head(const BbReqCtx *ctx, BbS3Store *objects,
+					   const char *action, const char *name,
+					   BbHttpAnswer *answer);
 
 /* bb_s3_look - does an object exist?  Sets *size. */
 extern bool bb_s3_look(const BbReqCtx *ctx, BbS3Store *objects,
@@ -149,6 +199,75 @@ pg_noreturn extern void bb_s3_bad_answer(const BbS3Store *objects,
 										 const char *action,
 										 const char *reason);
 
+/* ---- s3_report.c ---- */
+
+/* The attempts at one request. */
+typedef struct BbS3Attempts
+{
+	int			count;
+	TimestampTz failed; /* when the first one failed */
+	TimestampTz until;	/* no attempt begins later; 0: none has failed */
+	bool		warned;
+	bool		renewed; /* the keys were refused, and renewed */
+} BbS3Attempts;
+
+/* bb_s3_find_code - find the code in an error's body, and where the bucket is. */
+extern void bb_s3_find_code(BbS3Answer *answer);
+
+/* bb_s3_worth_retrying - may the request succeed if it is sent again? */
+extern bool bb_s3_worth_retrying(const BbS3Answer *answer);
+
+/* Report a failure: as a WARNING if the request will be retried, or an ERROR. */
+extern void bb_s3_report(int level, const BbS3Store *objects,
+						 const BbS3Request *request, const BbS3Answer *answer,
+						 const BbS3Attempts *attempts);
+
+/* ---- s3_storage.c ---- */
+
+/*
+ * bb_s3_kind_of - say how an object of this name is kept: the keys of an encrypted
+ * store are retained as manifests are.
+ *
+ * bb_s3_storage_headers - add the headers that say how an object is to be kept.
+ * Returns how many; there are at most BB_S3_STORAGE_HEADERS.
+ *
+ * bb_s3_check_encrypted - check by the answer that an object was encrypted so.
+ *
+ * bb_s3_ignored - report that the server ignored an option (FEATURE_NOT_SUPPORTED),
+ * with a predicate about the object.
+ */
+#define BB_S3_STORAGE_HEADERS 7
+
+extern BbS3Kind bb_s3_kind_of(const char *name);
+extern int bb_s3_storage_headers(const BbS3Store *objects,
+								 const BbS3Request *request,
+								 const char **headers);
+extern void bb_s3_check_encrypted(const BbS3Store *objects, const char *name,
+								  const BbHttpAnswer *answer);
+pg_noreturn extern void bb_s3_ignored(const BbS3Store *objects,
+									  const char *name, const char *option,
+									  const char *predicate, const char *hint);
+
+/* ---- s3_kept.c ---- */
+
+/*
+ * bb_s3_check_kept - look at the first layer that was written.
+ *
+ * Errors: FEATURE_NOT_SUPPORTED (the server ignored an option).
+ */
+extern void bb_s3_check_kept(const BbReqCtx *ctx, BbS3Store *objects,
+							 const char *name);
+
+/* bb_s3_retain - do what bb_objstore_retain does. */
+extern void bb_s3_retain(const BbReqCtx *ctx, BbObjectStore *base,
+						 const char *name);
+
+/* ---- s3_versions.c ---- */
+
+extern List *bb_s3_versions(const BbReqCtx *ctx, BbObjectStore *base);
+extern void bb_s3_put_back(const BbReqCtx *ctx, BbObjectStore *base,
+						   const BbObjectVersion *version);
+
 /* ---- s3_read.c ---- */
 
 typedef struct BbS3Listed
@@ -163,6 +282,12 @@ typedef struct BbS3Listed
  */
 extern List *bb_s3_list(const BbReqCtx *ctx, BbS3Store *objects,
 						const char *start, int64 *now);
+
+/*
+ * bb_s3_is_ours - is this the name of an object rather than of a lock or of
+ * another file?
+ */
+extern bool bb_s3_is_ours(const char *name);
 extern List *bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *objects,
 								const char *prefix);
 extern List *bb_s3_list_parts(const BbReqCtx *ctx, BbObjectStore *objects,

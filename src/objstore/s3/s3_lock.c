@@ -79,6 +79,7 @@ put_flag(const BbReqCtx *ctx, S3Lock *lock)
 {
 	BbS3Request flag = {.action = "write lock object",
 						.name = lock->flag,
+						.kind = BB_S3_FLAG,
 						FLAG};
 	BbS3Answer	answer;
 
@@ -261,6 +262,7 @@ static bool
 checks_conditions(const BbReqCtx *ctx, BbS3Store *objects)
 {
 	BbS3Request probe = {.name = ".bbackup.probe",
+						 .kind = BB_S3_FLAG,
 						 .condition = "If-Match: "
 									  "\"00000000000000000000000000000000\"",
 						 FLAG};
@@ -305,6 +307,7 @@ put(const BbReqCtx *ctx, BbS3Store *objects, const char *name,
 {
 	BbS3Request request = {.name = name,
 						   .condition = condition,
+						   .kind = bb_s3_kind_of(name),
 						   .http = {.body = data,
 									.body_length = length,
 									.give_up = give_up}};

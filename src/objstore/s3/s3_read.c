@@ -7,10 +7,9 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include "base/resource.h"
 #include "objstore/s3/s3_internal.h"
+#include "objstore/s3/s3_time.h"
 #include "objstore/s3/xml.h"
 #include "utils/memutils.h"
 
@@ -294,20 +293,6 @@ bb_s3_close(BbObjectReader *base)
 /* A page has at most 1000 names, of 1 kB at most. */
 #define PAGE_CAPACITY (16 * 1024 * 1024)
 
-/* Parse "2026-11-24T20:18:25.000Z" to a time_t; 0 if it isn't a time. */
-static int64
-parse_time(const char *text)
-{
-	struct tm	tm = {0};
-
-	if (sscanf(text, "%d-%d-%dT%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-			   &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
-		return 0;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
-	return timegm(&tm);
-}
-
 /*
  * Add the objects of a page to *list.  Returns the token of the next page, NULL
  * after the last one.
@@ -331,7 +316,7 @@ take_page(BbS3Store *objects, const char *document, List **list)
 		else if (strcmp(path, "ListBucketResult/Contents/Size") == 0)
 			listed.object.size = strtou64(text, NULL, 10);
 		else if (strcmp(path, "ListBucketResult/Contents/LastModified") == 0)
-			listed.modified = parse_time(text);
+			listed.modified = bb_s3_time_parse(text);
 		else if (strcmp(path, "ListBucketResult/Contents") == 0)
 		{
 			if (listed.object.name == NULL ||
@@ -389,9 +374,8 @@ bb_s3_list(const BbReqCtx *ctx, BbS3Store *objects, const char *start,
 	return list;
 }
 
-/* Is this the name of an object rather than of a lock or of another file? */
-static bool
-is_ours(const char *name)
+bool
+bb_s3_is_ours(const char *name)
 {
 	bool		start = true;
 
@@ -418,7 +402,7 @@ bb_s3_list_objects(const BbReqCtx *ctx, BbObjectStore *objects,
 	{
 		BbObjectInfo *info = &((BbS3Listed *) lfirst(cell))->object;
 
-		if (is_ours(info->name))
+		if (bb_s3_is_ours(info->name))
 			infos = lappend(infos, info);
 	}
 	return infos;

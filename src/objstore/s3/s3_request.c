@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * s3_request.c
- *	  One request to S3: signed, retried, its errors explained.
+ *	  One request to S3: signed, retried.
  *
  * Each attempt is signed, since a signature contains the time.  All headers
  * are signed except Range, which libcurl adds.
@@ -16,7 +16,6 @@
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "objstore/s3/s3_internal.h"
-#include "objstore/s3/xml.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -33,15 +32,6 @@
 /* The time limit of cleaning up. */
 #define CLEAN_UP_MS 3000
 
-/* The attempts at one request. */
-typedef struct Attempts
-{
-	int			count;
-	TimestampTz failed; /* when the first one failed */
-	TimestampTz until;	/* no attempt begins later; 0: none has failed */
-	bool		warned;
-} Attempts;
-
 void
 bb_s3_bad_answer(const BbS3Store *objects, const char *action,
 				 const char *reason)
@@ -54,6 +44,23 @@ bb_s3_bad_answer(const BbS3Store *objects, const char *action,
 			 errhint("Is the endpoint an S3 server?")));
 }
 
+static const BbS3Keys *
+keys_of(const BbS3Store *objects)
+{
+	return objects->credentials != NULL ? &objects->credentials->keys
+										: &objects->keys;
+}
+
+/* Renew the keys, if they expire; say which these are. */
+static uint64
+renew_keys(const BbReqCtx *ctx, const BbS3Store *objects)
+{
+	if (objects->credentials == NULL)
+		return 0;
+	bb_credentials_renew(ctx, objects->credentials);
+	return objects->credentials->generation;
+}
+
 /* Send a request once. */
 static BbHttpTransfer *
 attempt(const BbS3Store *objects, const BbS3Request *request,
@@ -63,7 +70,7 @@ attempt(const BbS3Store *objects, const BbS3Request *request,
 												  "bbackup S3 signature",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	const char *headers[3] = {NULL};
+	const char *headers[4 + BB_S3_STORAGE_HEADERS] = {NULL};
 	int			nheaders = 0;
 	StringInfoData url;
 	BbHttpRequest http = request->http;
@@ -80,10 +87,14 @@ attempt(const BbS3Store *objects, const BbS3Request *request,
 		headers[nheaders++] = "Content-Type: application/octet-stream";
 	if (request->condition != NULL)
 		headers[nheaders++] = request->condition;
+	if (request->copy_source != NULL)
+		headers[nheaders++] = psprintf("x-amz-copy-source: %s",
+									   request->copy_source);
+	(void) bb_s3_storage_headers(objects, request, headers + nheaders);
 
 	http.url = url.data;
 	http.headers = headers;
-	http.headers = bb_s3_sign(&objects->keys, &http, GetCurrentTimestamp());
+	http.headers = bb_s3_sign(keys_of(objects), &http, GetCurrentTimestamp());
 	http.ca_file = bb_setting_s3_ca_file;
 	http.timeout_s = bb_setting_s3_timeout_s;
 	MemoryContextSwitchTo(old);
@@ -91,65 +102,6 @@ attempt(const BbS3Store *objects, const BbS3Request *request,
 	/* libcurl has copied the URL and the headers */
 	MemoryContextDelete(context);
 	return transfer;
-}
-
-/* Copy a word of an error's body, unless it has unexpected characters. */
-static void
-take_word(const char *text, const char *others, char *to, size_t size)
-{
-	for (const char *p = text; *p != '\0'; p++)
-		if (!isalnum((unsigned char) *p) && strchr(others, *p) == NULL)
-			return;
-	if (strlen(text) < size)
-		strlcpy(to, text, size);
-}
-
-/*
- * Find the code in an error's body, and where the bucket is.  The headers may
- * say so if the body doesn't.
- */
-static void
-find_code(BbS3Answer *answer)
-{
-	BbXml		xml;
-	const char *path;
-	const char *text;
-
-	answer->code[0] = '\0';
-	strlcpy(answer->endpoint, answer->http.location, sizeof(answer->endpoint));
-	strlcpy(answer->region, answer->http.region, sizeof(answer->region));
-	bb_xml_init(&xml, answer->http.error);
-	while (bb_xml_next(&xml, &path, &text))
-	{
-		if (strcmp(path, "Error/Code") == 0)
-			take_word(text, "", answer->code, sizeof(answer->code));
-		else if (strcmp(path, "Error/Endpoint") == 0)
-			take_word(text, "-.:[]", answer->endpoint,
-					  sizeof(answer->endpoint));
-		else if (strcmp(path, "Error/Region") == 0)
-			take_word(text, "-", answer->region, sizeof(answer->region));
-	}
-}
-
-static bool
-worth_retrying(const BbS3Answer *answer)
-{
-	if (answer->http.failure != NULL)
-		return answer->http.worth_retrying;
-	switch (answer->http.status)
-	{
-		case 408:
-		case 429:
-		case 500:
-		case 502:
-		case 503:
-		case 504:
-			return true;
-		case 400:
-			return strcmp(answer->code, "RequestTimeout") == 0;
-		default:
-			return false;
-	}
 }
 
 static bool
@@ -164,6 +116,11 @@ tolerated(const BbS3Request *request, const BbS3Answer *answer)
 		case 412:
 		case 501:
 			return request->tolerate & BB_S3_CONDITION;
+		case 403:
+			return (request->tolerate & BB_S3_REFUSAL) &&
+				strcmp(answer->code, "AccessDenied") == 0;
+		case 451:
+			return request->tolerate & BB_S3_REFUSAL;
 		case 400:
 			return (request->tolerate & BB_S3_CONDITION) &&
 				strcmp(answer->code, "NotImplemented") == 0;
@@ -172,111 +129,9 @@ tolerated(const BbS3Request *request, const BbS3Answer *answer)
 	}
 }
 
-/* Does the server say that the bucket is elsewhere? */
-static bool
-is_elsewhere(const BbS3Answer *answer)
-{
-	return (answer->http.status >= 300 && answer->http.status < 400) ||
-		strcmp(answer->code, "AuthorizationHeaderMalformed") == 0 ||
-		strcmp(answer->code, "PermanentRedirect") == 0;
-}
-
-static const char *
-hint_for(const BbS3Store *objects, const BbS3Answer *answer)
-{
-	static const struct
-	{
-		const char *code;
-		const char *hint;
-	}			hints[] = {
-		{"SignatureDoesNotMatch",
-		 "Is secret_access_key in the user mapping the right one?"},
-		{"InvalidAccessKeyId",
-		 "Is access_key_id in the user mapping the right one?"},
-		{"AccessDenied",
-		 "The keys in the user mapping need the right to list, read, write "
-		 "and delete in the bucket."},
-		{"ExpiredToken", "Renew session_token in the user mapping."},
-		{"InvalidToken", "Renew session_token in the user mapping."},
-		{"RequestTimeTooSkewed", "Set the clock of this machine."},
-		{"NoSuchBucket", "Create the bucket, or correct the store's URL."},
-	};
-
-	if (answer->http.untrusted && objects->dotted)
-		return "Set the server's option \"path_style\" to true: a wildcard "
-			   "certificate isn't valid for a bucket whose name has dots. For "
-			   "a private authority, set bbackup.s3_ca_file.";
-	if (answer->http.untrusted)
-		return "Set bbackup.s3_ca_file to a file with the certificate of the "
-			   "authority that signed the server's.";
-	if (answer->http.failure != NULL)
-		return "Is the server's option \"endpoint\" right, and does the "
-			   "object storage run?";
-	if (is_elsewhere(answer))
-		return answer->region[0] != '\0'
-			? psprintf("The bucket is in region \"%s\": set the server's "
-					   "option \"region\" to it.",
-					   answer->region)
-			: "The bucket is in another region or at another endpoint: set "
-			  "the server's options \"region\" and \"endpoint\" to them.";
-	for (int i = 0; i < lengthof(hints); i++)
-	{
-		if (strcmp(answer->code, hints[i].code) == 0)
-			return hints[i].hint;
-	}
-	switch (answer->http.status)
-	{
-		case 403:
-			return "Are the keys in the user mapping right, and the clock of "
-				   "this machine?";
-		case 404:
-			return "Does the bucket exist?";
-		default:
-			return worth_retrying(answer)
-				? "Try again when the object storage has recovered; "
-				  "bbackup.s3_retry_time says for how long calls do "
-				  "that."
-				: NULL;
-	}
-}
-
-/* Report a failure: as a WARNING if the request will be retried, or an ERROR. */
-static void
-report_failure(int level, const BbS3Store *objects, const BbS3Request *request,
-			   const BbS3Answer *answer, const Attempts *attempts)
-{
-	const char *hint = level >= ERROR
-		? hint_for(objects, answer)
-		: psprintf("It is retried until %s.",
-				   timestamptz_to_str(attempts->until));
-	bool		redirected = is_elsewhere(answer) &&
-		answer->endpoint[0] != '\0';
-	const char *reason;
-
-	if (answer->http.failure != NULL)
-		reason = answer->http.failure;
-	else
-		reason = psprintf("The server answered %d%s%s%s%s%s",
-						  answer->http.status, answer->code[0] ? " " : "",
-						  answer->code,
-						  redirected ? ", a redirection to \"" : "",
-						  redirected ? answer->endpoint : "",
-						  redirected ? "\"" : "");
-	ereport(level,
-			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 request->name != NULL
-			 ? errmsg("could not %s \"%s\" of page store \"%s\"",
-					  request->action, request->name, objects->base.url)
-			 : errmsg("could not %s of page store \"%s\"", request->action,
-					  objects->base.url),
-			 errdetail_plural("%s (%d attempt).", "%s (%d attempts).",
-							  attempts->count, reason, attempts->count),
-			 hint != NULL ? errhint("%s", hint) : 0));
-}
-
 /* An attempt failed temporarily.  Is there time for another one? */
 static bool
-may_retry(const BbS3Request *request, Attempts *attempts)
+may_retry(const BbS3Request *request, BbS3Attempts *attempts)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -295,7 +150,7 @@ may_retry(const BbS3Request *request, Attempts *attempts)
  * and all of it, so that sessions that failed together don't retry together.
  */
 static void
-back_off(const BbReqCtx *ctx, const Attempts *attempts)
+back_off(const BbReqCtx *ctx, const BbS3Attempts *attempts)
 {
 	double		due_ms = Min(FIRST_BACKOFF_MS * pow(2, attempts->count - 1),
 							 MAX_BACKOFF_MS);
@@ -352,14 +207,54 @@ bb_s3_begin(const BbReqCtx *ctx, BbS3Store *objects,
 	if (objects->before_request != NULL)
 		objects->before_request(ctx, objects);
 	answer->repeated = false;
+	answer->generation = renew_keys(ctx, objects);
 	return attempt(objects, request, &answer->http);
+}
+
+/* Were the keys refused because they have expired? */
+static bool
+is_expired(const BbS3Answer *answer)
+{
+	if (answer->http.status != 400 && answer->http.status != 403)
+		return false;
+	/* the answer to a HEAD has no code */
+	return answer->code[0] == '\0' ||
+		strcmp(answer->code, "ExpiredToken") == 0 ||
+		strcmp(answer->code, "InvalidToken") == 0 ||
+		strcmp(answer->code, "TokenRefreshRequired") == 0;
+}
+
+/*
+ * May the request succeed at once if it is changed?  With new keys, or with the
+ * hash of its body, which a bucket with object lock wants.
+ */
+static bool
+may_mend(const BbReqCtx *ctx, BbS3Store *objects, const BbS3Request *request,
+		 const BbS3Answer *answer, BbS3Attempts *attempts)
+{
+	if (answer->http.failure != NULL)
+		return false;
+	if (objects->credentials != NULL && !attempts->renewed &&
+		is_expired(answer))
+	{
+		attempts->renewed = true;
+		bb_credentials_refused(ctx, objects->credentials, answer->generation);
+		return true;
+	}
+	if (!objects->storage.checksums && request->http.body_length > 0 &&
+		strcmp(answer->code, "InvalidRequest") == 0)
+	{
+		objects->storage.checksums = true;
+		return true;
+	}
+	return false;
 }
 
 bool
 bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects, BbHttpTransfer *transfer,
 		  const BbS3Request *request, BbS3Answer *answer)
 {
-	Attempts	attempts = {0};
+	BbS3Attempts attempts = {0};
 
 	for (;;)
 	{
@@ -379,23 +274,29 @@ bb_s3_end(const BbReqCtx *ctx, BbS3Store *objects, BbHttpTransfer *transfer,
 				answer->http.worth_retrying = true;
 			}
 			else
-				find_code(answer);
+				bb_s3_find_code(answer);
 		}
 		if (answer->http.failure == NULL && tolerated(request, answer))
 			return false;
-		if (!worth_retrying(answer) || !may_retry(request, &attempts))
-			report_failure(ERROR, objects, request, answer, &attempts);
+		if (may_mend(ctx, objects, request, answer, &attempts))
+		{
+			transfer = attempt(objects, request, &answer->http);
+			continue;
+		}
+		if (!bb_s3_worth_retrying(answer) || !may_retry(request, &attempts))
+			bb_s3_report(ERROR, objects, request, answer, &attempts);
 		if (!attempts.warned &&
 			TimestampDifferenceExceeds(attempts.failed, GetCurrentTimestamp(),
 									   WARN_AFTER_MS))
 		{
 			attempts.warned = true;
-			report_failure(WARNING, objects, request, answer, &attempts);
+			bb_s3_report(WARNING, objects, request, answer, &attempts);
 		}
 		answer->repeated = true;
 		if (request->http.buffer == NULL && answer->http.body != NULL)
 			pfree(answer->http.body);
 		back_off(ctx, &attempts);
+		answer->generation = renew_keys(ctx, objects);
 		transfer = attempt(objects, request, &answer->http);
 	}
 }
@@ -420,7 +321,11 @@ bb_s3_put(const BbReqCtx *ctx, BbS3Store *objects, const BbS3Request *put,
 		request.action = "write object";
 	if (request.condition != NULL)
 		request.tolerate = BB_S3_CONDITION | BB_S3_MISSING;
-	return bb_s3_request(ctx, objects, &request, answer);
+	if (!bb_s3_request(ctx, objects, &request, answer))
+		return false;
+	if (request.kind != BB_S3_NO_OBJECT)
+		bb_s3_check_encrypted(objects, request.name, &answer->http);
+	return true;
 }
 
 void
@@ -439,18 +344,43 @@ bb_s3_delete(const BbReqCtx *ctx, BbS3Store *objects, const char *action,
 }
 
 bool
-bb_s3_look(const BbReqCtx *ctx, BbS3Store *objects, const char *action,
-		   const char *name, uint64 *size)
+bb_s3_try_delete(const BbReqCtx *ctx, BbS3Store *objects, const char *name)
+{
+	BbS3Request request = {.action = "remove object",
+						   .name = name,
+						   .tolerate = BB_S3_MISSING | BB_S3_REFUSAL,
+						   .http = {.method = "DELETE",
+									.capacity = BB_S3_ANSWER_CAPACITY}};
+	BbS3Answer	answer;
+
+	return bb_s3_request(ctx, objects, &request, &answer) ||
+		answer.http.status == 404;
+}
+
+bool
+bb_s3_head(const BbReqCtx *ctx, BbS3Store *objects, const char *action,
+		   const char *name, BbHttpAnswer *answer)
 {
 	BbS3Request request = {.action = action,
 						   .name = name,
 						   .tolerate = BB_S3_MISSING,
 						   .http = {.method = "HEAD"}};
-	BbS3Answer	answer;
+	BbS3Answer	whole;
+	bool		found = bb_s3_request(ctx, objects, &request, &whole);
 
-	if (!bb_s3_request(ctx, objects, &request, &answer))
+	*answer = whole.http;
+	return found;
+}
+
+bool
+bb_s3_look(const BbReqCtx *ctx, BbS3Store *objects, const char *action,
+		   const char *name, uint64 *size)
+{
+	BbHttpAnswer answer;
+
+	if (!bb_s3_head(ctx, objects, action, name, &answer))
 		return false;
-	*size = answer.http.content_length;
+	*size = answer.content_length;
 	return true;
 }
 
@@ -464,6 +394,8 @@ bb_s3_clean_up(BbS3Store *objects, const char *name, const char *query)
 						   .http = {.method = "DELETE"}};
 	BbHttpAnswer answer;
 
+	if (keys_of(objects)->access_key_id == NULL)
+		return; /* no request was ever sent */
 	request.http.give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   CLEAN_UP_MS);
 

@@ -67,6 +67,13 @@ bb_s3_encode_path(const char *path)
 	return encode(path, "-._~/");
 }
 
+const char *
+bb_s3_domain(const char *region)
+{
+	return strncmp(region, "cn-", 3) == 0 ? "amazonaws.com.cn"
+										  : "amazonaws.com";
+}
+
 /* ---- hashes ---- */
 
 static char *
@@ -313,7 +320,7 @@ bb_s3_sign(const BbS3Keys *keys, const BbHttpRequest *request, TimestampTz now)
 {
 	ResourceOwner caller = CurrentResourceOwner;
 	ResourceOwner owner = ResourceOwnerCreate(NULL, "bbackup signature");
-	const char **headers;
+	const char **volatile headers = NULL;
 
 	CurrentResourceOwner = owner;
 	PG_TRY();

@@ -49,4 +49,7 @@ extern const char **bb_s3_sign(const BbS3Keys *keys,
 extern char *bb_s3_encode(const char *text);
 extern char *bb_s3_encode_path(const char *path);
 
+/* bb_s3_domain - the domain of Amazon's services in a region. */
+extern const char *bb_s3_domain(const char *region);
+
 #endif /* BB_S3_SIGN_H */

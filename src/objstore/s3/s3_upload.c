@@ -107,6 +107,7 @@ begin_upload(const BbReqCtx *ctx, S3Writer *writer)
 	BbS3Request request = {.action = ACTION,
 						   .name = writer->name,
 						   .query = "uploads=",
+						   .kind = BB_S3_LAYER,
 						   .http = {.method = "POST",
 									.body = "",
 									.capacity = BB_S3_ANSWER_CAPACITY}};
@@ -114,6 +115,7 @@ begin_upload(const BbReqCtx *ctx, S3Writer *writer)
 	char	   *id;
 
 	(void) bb_s3_request(ctx, writer->objects, &request, &answer);
+	bb_s3_check_encrypted(writer->objects, writer->name, &answer.http);
 	id = element_of(&answer, "InitiateMultipartUploadResult/UploadId");
 	if (id == NULL)
 		bb_s3_bad_answer(writer->objects, "begin an upload",
@@ -130,6 +132,8 @@ put_buffer(const BbReqCtx *ctx, S3Writer *writer, const char *query,
 {
 	BbS3Request request = {.name = writer->name,
 						   .query = query,
+						   .kind = query == NULL ? BB_S3_LAYER
+												 : BB_S3_NO_OBJECT,
 						   .http = {.body = writer->buffer,
 									.body_length = writer->filled}};
 
@@ -244,6 +248,7 @@ bb_s3_finish(const BbReqCtx *ctx, BbObjectWriter *base)
 		put_buffer(ctx, writer, NULL, &answer);
 	else
 		complete_upload(ctx, writer);
+	bb_s3_check_kept(ctx, writer->objects, writer->name);
 	writer->finishing = false;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(writer->context);

@@ -1,4 +1,4 @@
-# BBackup::Client - functions that the tests of the client program share.
+# BBackup::Client - functions that the tests of the client programs share.
 
 package BBackup::Client;
 
@@ -12,8 +12,10 @@ use Test::More;
 
 our @EXPORT = qw(
   connect_to
+  use_program
   run_client
   succeeds
+  exits
   fails
   new_name
   only_has
@@ -21,6 +23,13 @@ our @EXPORT = qw(
 );
 
 my $program = 'bb_basebackup';
+
+# Sets the program that the functions run.
+sub use_program
+{
+	($program) = @_;
+	return;
+}
 
 # Sets the server that the program connects to.
 sub connect_to
@@ -60,10 +69,19 @@ sub succeeds
 sub fails
 {
 	my ($name, $expected, @options) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return exits($name, 1, $expected, @options);
+}
+
+# One test: the program ends with an exit code, and a message.
+sub exits
+{
+	my ($name, $code, $expected, @options) = @_;
 	my ($status, $stdout, $stderr) = run_client(@options);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	ok($status eq '1' && $stderr =~ $expected, $name)
+	ok($status eq $code && $stderr =~ $expected, $name)
 	  or diag("status $status, expected $expected, got: $stderr");
 	return $stderr;
 }

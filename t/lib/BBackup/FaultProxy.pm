@@ -22,6 +22,8 @@
 # hold PATH delays the next PUT of a path that contains PATH; wait_for_held waits
 # until there is one, and release lets it continue.
 #
+# token TOKEN refuses requests with another session token, as one that has expired.
+#
 # keep_uploads keeps uploads: aborting one is answered, but not done.
 #
 # requests returns the first lines of all requests; heads also their headers.
@@ -35,6 +37,8 @@ package BBackup::FaultProxy;
 use strict;
 use warnings;
 
+use BBackup::Files qw(slurp write_file);
+use parent 'BBackup::ChildServer';
 use Carp;
 use Fcntl qw(LOCK_EX);
 use IO::Select;
@@ -249,6 +253,45 @@ sub set_ahead
 	return $bytes =~ s/^Date: .*\r$/Date: $later\r/mr;
 }
 
+# answer_fault - an answer of that status, with S3's error code, other elements of
+# the document and headers.
+sub answer_fault
+{
+	my ($client, $status, $code, $elements, @headers) = @_;
+	my $body = "<Error><Code>$code</Code>" . ($elements // '') . '</Error>';
+
+	write_all(
+		$client,
+		join "\r\n",
+		"HTTP/1.1 $status Fault",
+		'Content-Length: ' . length $body,
+		'Connection: close',
+		@headers, '', $body);
+	return;
+}
+
+sub token
+{
+	my ($self, $token) = @_;
+
+	write_file("$self->{file}.token", $token);
+	return;
+}
+
+# Refuse a request whose session token isn't the one that counts; returns true if
+# so.
+sub refuse_token
+{
+	my ($self, $client, $bytes) = @_;
+	my $token = "$self->{file}.token";
+
+	return 0 if !-e $token || $bytes !~ m{^[A-Z]+ \S+ HTTP/};
+	my ($given) = $bytes =~ /^x-amz-security-token: (.*)\r$/mi;
+	return 0 if defined $given && $given eq slurp($token);
+	answer_fault($client, '403', 'ExpiredToken');
+	return 1;
+}
+
 sub forward
 {
 	my ($self, $client, $port, $fault) = @_;
@@ -269,6 +312,7 @@ sub forward
 			my $n = sysread $from, my $bytes, 65536;
 			return unless $n;
 			note_request($self, $bytes) if $from == $client;
+			return if $from == $client && refuse_token($self, $client, $bytes);
 			next if $from == $client && pretend_abort($self, $client, $bytes);
 			wait_for_release($self, $bytes) if $from == $client;
 			if (   $self->{s3}
@@ -307,13 +351,10 @@ sub serve
 	}
 	elsif ($fault =~ /^(\d{3}) ?(\w*)([^|<]*)((?:\|[^|<]*)*)(.*)/)
 	{
-		my $body = "<Error><Code>$2</Code>$5</Error>";
-		my $headers = join '', map { "\r\n$_" } grep { length } split /\|/, $4;
+		my @fault = ($1, $2, $5, grep { length } split /\|/, $4);
 
 		sysread $client, my $request, 65536;
-		write_all($client, "HTTP/1.1 $1 Fault\r\nContent-Length: "
-			  . length($body)
-			  . "\r\nConnection: close$headers\r\n\r\n$body");
+		answer_fault($client, @fault);
 	}
 	elsif ($fault eq 'stall')
 	{
@@ -373,27 +414,6 @@ sub before
 
 	$through->{endpoint} = "http://127.0.0.1:$proxy->{port}";
 	return ($proxy, $through);
-}
-
-sub stop
-{
-	my ($self) = @_;
-
-	return unless $self->{pid};
-	kill '-KILL', $self->{pid};
-	kill 'KILL', $self->{pid};
-	waitpid $self->{pid}, 0;
-	$self->{pid} = 0;
-	return;
-}
-
-sub DESTROY
-{
-	my ($self) = @_;
-
-	local ($?, $!);
-	$self->stop;
-	return;
 }
 
 1;

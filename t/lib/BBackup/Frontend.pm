@@ -112,6 +112,26 @@ sub extended
 	return $self->answer;
 }
 
+# pipeline - prepare a query, and run it once for each list of text parameters, without
+# waiting in between; results are binary.  Returns the messages up to the end of
+# all.
+sub pipeline
+{
+	my ($self, $query, @runs) = @_;
+
+	# after an error, the one before is left
+	$self->send_message('C', pack 'aZ*', 'S', 'pipeline');
+	$self->send_message('P', pack 'Z*Z*n', 'pipeline', $query, 0);
+	foreach my $parameters (@runs)
+	{
+		$self->send_message('B', pack 'Z*Z*n n(N/a*)' . @$parameters . 'nn',
+			'', 'pipeline', 0, scalar @$parameters, @$parameters, 1, 1);
+		$self->send_message('E', pack 'Z*N', '', 0);
+	}
+	$self->send_message('S', '');
+	return $self->answer;
+}
+
 # types - the types of messages as a string, with repeated types once.
 sub types
 {

@@ -147,10 +147,11 @@ sub finish_archive
 
 # recover - a node that recovered to the LSN (a record's end; undef: all there
 # is), was promoted and is stopped.  If "via" is given, it stops there first, is
-# shut down and goes on: another way to the same pages.
+# shut down and goes on: another way to the same pages.  With other settings of a
+# target, it stops there; the LSN then only says which settings the WAL needs.
 sub recover
 {
-	my ($self, $lsn, $via) = @_;
+	my ($self, $lsn, $via, $target) = @_;
 	my $node =
 	  PostgreSQL::Test::Cluster->new('oracle_' . ++$self->{recoveries});
 	my $directory = $node->data_dir;
@@ -179,7 +180,7 @@ sub recover
 	}
 
 	$node->append_conf('postgresql.conf',
-		stop_at($lsn) . 'recovery_target_action = promote');
+		($target // stop_at($lsn)) . 'recovery_target_action = promote');
 	$node->start(fail_ok => 1);
 	wait_until(
 		sub {
@@ -193,8 +194,24 @@ sub recover
 	my $log = slurp_file($node->logfile);
 	croak "$directory: recovery did not stop where it should"
 	  if defined $lsn
+	  && !defined $target
 	  && $log !~ /recovery stopping before WAL location/;
 	return $node;
+}
+
+# stopped_at - the end of the last record that a node that recover returned has
+# replayed, and why, as the history file of its new tli says.
+sub stopped_at
+{
+	my ($self, $node) = @_;
+	my $tli = ($self->tli // 1) + 1;
+	my ($line) = slurp_file(
+		sprintf '%s/pg_wal/%08X.history', $node->data_dir, $tli) =~
+	  /^(\d+\t\S+\t.*)\n+\z/m
+	  or croak 'no history';
+	my (undef, $lsn, $why) = split /\t/, $line;
+
+	return ($lsn, $why);
 }
 
 sub stop_at

@@ -140,7 +140,7 @@ swift_dir = $directory
 user = $user
 log_address = /nonexistent
 [pipeline:main]
-pipeline = catch_errors gatekeeper proxy-logging cache s3api tempauth bulk slo dlo versioned_writes proxy-logging proxy-server
+pipeline = catch_errors gatekeeper proxy-logging cache s3api tempauth bulk slo dlo versioned_writes symlink proxy-logging proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -172,6 +172,9 @@ use = egg:swift#slo
 use = egg:swift#dlo
 [filter:versioned_writes]
 use = egg:swift#versioned_writes
+allow_object_versioning = true
+[filter:symlink]
+use = egg:swift#symlink
 ));
 	}
 	# a clock that is BB_CLOCK seconds ahead
@@ -307,11 +310,12 @@ sub stop
 	return;
 }
 
-# sign - return headers that sign a request, with AWS Signature Version 4.  (curl
+# sign - return headers that sign a request, and others, with AWS Signature Version
+# 4.  (curl
 # can sign, but its versions treat the colon in Swift's keys differently.)
 sub sign
 {
-	my ($self, $method, $path) = @_;
+	my ($self, $method, $path, %others) = @_;
 	my ($uri, $query) = split /\?/, $path, 2;
 	my ($host) = $self->{endpoint} =~ m{//(.*)};
 	my $time = strftime('%Y%m%dT%H%M%SZ', gmtime);
@@ -319,7 +323,8 @@ sub sign
 	my %headers = (
 		'host' => $host,
 		'x-amz-content-sha256' => 'UNSIGNED-PAYLOAD',
-		'x-amz-date' => $time);
+		'x-amz-date' => $time,
+		%others);
 	my $names = join ';', sort keys %headers;
 	my $canonical = join "\n", $method, $uri,
 	  join('&', sort map { /=/ ? $_ : "$_=" } split /&/, $query // ''),
@@ -424,6 +429,18 @@ sub create_bucket
 	my $answer = $self->request('PUT', "/$bucket");
 
 	croak "could not create bucket: $answer" if $answer =~ /<Error>/;
+	return;
+}
+
+# keep_versions - keep versions of the objects of a bucket from now on.
+sub keep_versions
+{
+	my ($self, $bucket) = @_;
+	my $answer = $self->request('PUT', "/$bucket?versioning=",
+		'-d', '<VersioningConfiguration><Status>Enabled</Status>'
+		  . '</VersioningConfiguration>');
+
+	croak "could not turn versioning on: $answer" if $answer =~ /<Error>/;
 	return;
 }
 

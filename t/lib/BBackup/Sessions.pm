@@ -25,13 +25,14 @@ our @EXPORT = qw(
   backend_status
 );
 
-# start_session - start a psql for many queries.  (PostgreSQL::Test::BackgroundPsql
+# start_session - start a psql for many queries, in "postgres" or another database.
+# (PostgreSQL::Test::BackgroundPsql
 # would write every query to the test's output.)
 sub start_session
 {
-	my ($node) = @_;
+	my ($node, $database) = @_;
 	my ($out, $in);
-	my $connstr = $node->connstr('postgres');
+	my $connstr = $node->connstr($database // 'postgres');
 	my $pid = open2($out, $in,
 		"exec psql -X -q -A -t -v VERBOSITY=verbose -d \"$connstr\" 2>&1");
 	my $session = { pid => $pid, out => $out, in => $in };
@@ -52,19 +53,23 @@ sub send_query
 }
 
 # answer - the output of a query, its rows or an error, without the last newline;
-# undef if psql has ended.
+# undef if psql has ended.  If nobody looks at it, an error ends the test.
 sub answer
 {
 	my ($session) = @_;
 	my $out = $session->{out};
 	my $answer = '';
 
-	while (my $line = <$out>)
+	while (1)
 	{
-		return $answer =~ s/\n\z//r if $line eq "<end of answer>\n";
+		my $line = <$out> // return undef;
+
+		last if $line eq "<end of answer>\n";
 		$answer .= $line;
 	}
-	return undef;
+	croak "a query failed: $answer"
+	  if !defined wantarray && $answer =~ /^ERROR:/m;
+	return $answer =~ s/\n\z//r;
 }
 
 # ask - send a query and wait for its answer.
@@ -73,6 +78,7 @@ sub ask
 	my ($session, $query) = @_;
 
 	send_query($session, $query);
+	# in the caller's context
 	return answer($session);
 }
 

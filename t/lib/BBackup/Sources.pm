@@ -13,6 +13,7 @@ use PostgreSQL::Test::Utils;
 our @EXPORT = qw(
   new_source
   new_archiving_source
+  new_small_source
   create_rows
   fill_source
   cold_backup
@@ -50,6 +51,24 @@ archive_mode = on
 archive_command = 'cp "%p" "$archive/%f"'
 $lines));
 	$source->restart;
+	return $source;
+}
+
+# new_small_source - an archiving source with the database template1 alone, and
+# in it a table t with an index, so that its store is small.
+sub new_small_source
+{
+	my ($name, $archive) = @_;
+	my $source = new_archiving_source($name, $archive, '',
+		'--wal-segsize=1', '--data-checksums');
+
+	$source->safe_psql('template1', $_)
+	  foreach ('DROP DATABASE postgres',
+		'ALTER DATABASE template0 IS_TEMPLATE false',
+		'DROP DATABASE template0',
+		'CREATE TABLE t AS SELECT i, md5(i::text) AS m FROM generate_series(1, 9000) i',
+		'CREATE INDEX ON t (i)',
+		'VACUUM t');
 	return $source;
 }
 

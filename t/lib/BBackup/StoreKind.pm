@@ -4,6 +4,7 @@
 # environment variable BBACKUP_STORE says which it is:
 #
 #	local		a directory; the default
+#	encrypted	a directory, encrypted
 #	s3			S3; layers are read by ranges
 #	s3-empty	S3, with a cache that is emptied before every backup
 #	s3-small	S3, with a cache that is too small for all layers
@@ -29,28 +30,50 @@ my %cache_size = (
 	's3-full' => '1GB');
 
 croak "BBACKUP_STORE is $kind"
-  if $kind ne 'local' && !exists $cache_size{$kind};
+  if !is_local() && !exists $cache_size{$kind};
 
 # The server of all stores of a test; their caches, by the name of the node.
 my $s3;
 my %caches;
 
-sub is_local { return $kind eq 'local' }
+sub is_local { return $kind eq 'local' || $kind eq 'encrypted' }
 
 # configuration - return the settings that the server of a store needs.
 sub configuration
 {
+	# the extension's own server must not read the encrypted store
+	return "bbackup.store_directory = '/tmp/bbackup_no_such_store'\n"
+	  if $kind eq 'encrypted';
 	# so that the small cache has room for several layers, but not for all
 	return $kind eq 's3-small' ? "bbackup.layer_size = 1MB\n" : '';
 }
 
-# attach - move the default store of a node to S3, unless it is local.
+# Encrypt the default store of a node.
+sub encrypt
+{
+	my ($node) = @_;
+	my $key = PostgreSQL::Test::Utils::tempdir . '/key';
+
+	open my $file, '>', $key or croak "$key: $!";
+	print $file '5a' x 32, "\n";
+	close $file;
+	chmod 0600, $key;
+	$node->safe_psql('postgres', "ALTER SERVER bbackup RENAME TO bbackup_plain;"
+		  . 'CREATE SERVER bbackup FOREIGN DATA WRAPPER bbackup OPTIONS'
+		  . " (url 'file://" . $node->data_dir . ".bbackup',"
+		  . " encryption_key_file '$key')");
+	return;
+}
+
+# attach - move the default store of a node to S3, unless it is local; or encrypt
+# it.
 sub attach
 {
 	my ($node) = @_;
 	my $name = $node->name;
 	my $options = '';
 
+	encrypt($node) if $kind eq 'encrypted';
 	return if is_local();
 	$s3 //= BBackup::S3->start_or_skip;
 	if (defined $cache_size{$kind})

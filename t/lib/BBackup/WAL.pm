@@ -15,6 +15,7 @@ package BBackup::WAL;
 use strict;
 use warnings;
 
+use BBackup::Version;
 use Carp;
 use Exporter 'import';
 
@@ -43,7 +44,7 @@ sub lsn_text
 {
 	my ($lsn) = @_;
 
-	return sprintf '%X/%X', $lsn >> 32, $lsn & 0xFFFFFFFF;
+	return sprintf lsn_format(), $lsn >> 32, $lsn & 0xFFFFFFFF;
 }
 
 # new - read the archive from the LSN on, on the timelines that are given as

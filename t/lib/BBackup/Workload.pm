@@ -47,7 +47,9 @@ my %variants = (
 		initdb => [ '--wal-segsize=1', '--data-checksums' ],
 		conf => "wal_level = replica\nmax_wal_size = 16MB"
 	},
-	consistency => { conf => 'wal_consistency_checking = all' });
+	consistency => { conf => 'wal_consistency_checking = all' },
+	# from 18 on
+	io_uring => { conf => 'io_method = io_uring' });
 
 sub variants { return sort keys %variants }
 
@@ -84,8 +86,21 @@ checkpoint_timeout = 1h
 @{[ pg_major() >= 17 ? 'summarize_wal = on' : '' ]}
 @{[ $options->{conf} // '' ]}
 ));
+	start_beyond_32_bits($source) if pg_major() >= 19;
 	$source->start;
 	return $source;
+}
+
+# Offsets of members of multixacts have 64 bits from 19 on; begin beyond 32, at
+# the first one of a page (and of a segment), which the first multixact makes.
+sub start_beyond_32_bits
+{
+	my ($source) = @_;
+	my $per_segment = 32 * 409 * 4;
+
+	PostgreSQL::Test::Utils::system_or_bail('pg_resetwal', '-O',
+		100_000 * $per_segment, '-D', $source->data_dir);
+	return;
 }
 
 # run_pgbench - some transactions of several clients.

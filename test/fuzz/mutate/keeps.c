@@ -3,8 +3,8 @@
  * keeps.c
  *	  Changes of the manifest: a retention, pins, points and retired layers.
  *
- * Stores of the tests have none, so they are added: a manifest becomes one of
- * version 3.  Most values are possible ones, some aren't.  A layer is retired
+ * Stores of the tests have none, so they are added: a manifest of version
+ * 1 becomes one of version 3.  Most values are possible ones, some aren't.  A layer is retired
  * in place of being used, or in addition to that, which is refused.
  *
  *-------------------------------------------------------------------------
@@ -89,8 +89,8 @@ add_retired(void)
 	add(maybe_odd(n, 4), 4);
 	for (uint32_t i = 0; i < n; i++)
 	{
-		memcpy(bytes + nbytes, layer_row(all - 1 - i), LAYER_ROW_SIZE);
-		nbytes += LAYER_ROW_SIZE;
+		memcpy(bytes + nbytes, layer_row(all - 1 - i), layer_row_size());
+		nbytes += layer_row_size();
 		add(maybe_odd(1700000000, 8), 8);
 	}
 	return gone;
@@ -106,12 +106,17 @@ add_copy(void)
 	add(maybe_odd(copy ? 1700000000 : 0, 8), 8);
 }
 
-/* "start" is the start LSN.  The rows of layers begin 4 bytes after "at". */
+/*
+ * "start" is the start LSN.  What is kept replaces the "old" bytes at "at", which say
+ * that nothing is.
+ */
 void
-add_keeps(size_t at, uint64_t start)
+add_keeps(size_t at, size_t old, uint64_t start)
 {
+	size_t		row = layer_row_size();
 	uint32_t	gone;
 	size_t		rest;
+	size_t		count;
 	uint8_t    *data;
 
 	nbytes = 0;
@@ -126,17 +131,20 @@ add_keeps(size_t at, uint64_t start)
 	gone = add_retired();
 	add_copy();
 
-	rest = manifest.size - at;
+	rest = manifest.size - at - old;
 	data = malloc(manifest.size + nbytes);
 	if (data == NULL)
 		die("malloc");
 	memcpy(data, manifest.data, at);
 	memcpy(data + at, bytes, nbytes);
-	memcpy(data + at + nbytes, manifest.data + at, rest);
+	memcpy(data + at + nbytes, manifest.data + at + old, rest);
 	manifest.data = data;
-	manifest.size += nbytes - gone * LAYER_ROW_SIZE;
-	put(data + at + nbytes, 4, get(data + at + nbytes, 4) - gone);
-	put(data + 8, 4, 3);
+	manifest.size += nbytes - old - gone * row;
+	/* the number of layers follows, in version 4 after a mark */
+	count = at + nbytes + (old > 0 ? 1 : 0);
+	put(data + count, 4, get(data + count, 4) - gone);
+	if (old == 0)
+		put(data + 8, 4, 3);
 	report(EFFECT_EQUAL, "manifest: %zu bytes of what is kept, %u layers gone",
 		   nbytes, gone);
 }

@@ -24,6 +24,13 @@ typedef struct Fact
 
 static size_t layer_rows; /* where they begin, after their number */
 
+/* Is it a manifest of version 4?  Those of the tests are, or of version 1. */
+static bool
+is_v4(void)
+{
+	return get(manifest.data + 8, 4) == 4;
+}
+
 /* Find where the facts are.  Returns how many there are. */
 static int
 find_facts(Fact *facts)
@@ -31,6 +38,7 @@ find_facts(Fact *facts)
 	int			n = 0;
 	size_t		at = 8;
 	uint32_t	switches;
+	bool		v4 = is_v4();
 
 #define FACT(what, size, may) \
 	(facts[n++] = (Fact){what, at, size, may}, at += size)
@@ -59,6 +67,11 @@ find_facts(Fact *facts)
 	FACT("length of the ancestor's name", 4, EFFECT_EQUAL);
 	at += get(manifest.data + at - 4, 4);
 	FACT("ancestor LSN", 8, EFFECT_PAGES);
+	if (v4)
+	{
+		at += KEEPS_SIZE_EMPTY;
+		FACT("gaps forgotten", 1, EFFECT_EQUAL);
+	}
 	FACT("number of layers", 4, EFFECT_EQUAL);
 #undef FACT
 	layer_rows = at;
@@ -71,10 +84,16 @@ layer_count(void)
 	return (uint32_t) get(manifest.data + layer_rows - 4, 4);
 }
 
+size_t
+layer_row_size(void)
+{
+	return is_v4() ? LAYER_ROW_SIZE : LAYER_ROW_SIZE_OLD;
+}
+
 uint8_t *
 layer_row(uint32_t i)
 {
-	return manifest.data + layer_rows + (size_t) i * LAYER_ROW_SIZE;
+	return manifest.data + layer_rows + (size_t) i * layer_row_size();
 }
 
 void
@@ -110,10 +129,10 @@ change_row(void)
 		{"LSN start", 36, 8, EFFECT_EQUAL}, {"LSN end", 44, 8, EFFECT_EQUAL},
 		{"image", 52, 1, EFFECT_EQUAL},		{"file id", 53, 8, EFFECT_EQUAL},
 		{"size", 61, 8, EFFECT_EQUAL},		{"entries", 69, 8, EFFECT_EQUAL},
-		{"crc", 77, 4, EFFECT_EQUAL},
+		{"crc", 77, 4, EFFECT_EQUAL},		{"newest commit", 81, 8, EFFECT_PAGES},
 	};
 	uint32_t	layer = (uint32_t) below(layer_count());
-	size_t		which = below(sizeof(fields) / sizeof(fields[0]));
+	size_t		which = below(sizeof(fields) / sizeof(fields[0]) - !is_v4());
 	uint8_t	   *at = layer_row(layer) + fields[which].at;
 
 	if (fields[which].bytes == 0)
@@ -131,25 +150,26 @@ change_rows(void)
 	uint32_t	n = layer_count();
 	uint32_t	a = (uint32_t) below(n);
 	uint32_t	b = (uint32_t) below(n);
+	size_t		size = layer_row_size();
 	uint8_t		row[LAYER_ROW_SIZE];
 
 	switch (below(3))
 	{
 		case 0:
-			memcpy(row, layer_row(a), LAYER_ROW_SIZE);
-			memcpy(layer_row(a), layer_row(b), LAYER_ROW_SIZE);
-			memcpy(layer_row(b), row, LAYER_ROW_SIZE);
+			memcpy(row, layer_row(a), size);
+			memcpy(layer_row(a), layer_row(b), size);
+			memcpy(layer_row(b), row, size);
 			report(EFFECT_EQUAL, "manifest: layers %u and %u change places", a,
 				   b);
 			break;
 		case 1:
-			memcpy(layer_row(a), layer_row(b), LAYER_ROW_SIZE);
+			memcpy(layer_row(a), layer_row(b), size);
 			report(EFFECT_EQUAL, "manifest: layer %u in place of %u", b, a);
 			break;
 		case 2:
 			memmove(layer_row(a), layer_row(a + 1),
-					(size_t) (n - a - 1) * LAYER_ROW_SIZE + 4);
-			manifest.size -= LAYER_ROW_SIZE;
+					(size_t) (n - a - 1) * size + 4);
+			manifest.size -= size;
 			put(manifest.data + layer_rows - 4, 4, n - 1);
 			report(EFFECT_EQUAL, "manifest: layer %u is gone", a);
 			break;
@@ -174,7 +194,7 @@ change_manifest_bytes(void)
 		   keep_manifest_crc ? "" : ", CRC wrong");
 }
 
-/* Add what is kept, before the number of layers. */
+/* Add what is kept, before the number of layers, in place of nothing. */
 void
 change_keeps(void)
 {
@@ -185,7 +205,11 @@ change_keeps(void)
 	for (int i = 0; i < n; i++)
 		if (strcmp(facts[i].name, "start LSN") == 0)
 			start = get(manifest.data + facts[i].at, 8);
-	add_keeps(layer_rows - 4, start);
+	if (is_v4())
+		add_keeps(layer_rows - 4 - 1 - KEEPS_SIZE_EMPTY, KEEPS_SIZE_EMPTY,
+				  start);
+	else
+		add_keeps(layer_rows - 4, 0, start);
 }
 
 void

@@ -22,7 +22,11 @@
 #define ENTRY_HEADER_SIZE 31
 #define FOOTER_SIZE 110
 #define FILTER_PAGE_SIZE 512
-#define LAYER_ROW_SIZE 81
+/* In a manifest of version 4; before that, without the newest commit. */
+#define LAYER_ROW_SIZE 89
+#define LAYER_ROW_SIZE_OLD 81
+/* From the number of gaps up to the mark of version 4, if nothing is there. */
+#define KEEPS_SIZE_EMPTY 80
 
 /* Kinds of keys. */
 #define KIND_CONTROL 0x01
@@ -87,6 +91,7 @@ extern bool keep_manifest_crc;
 extern void read_manifest(const char *directory);
 extern void write_manifest(void);
 extern uint32_t layer_count(void);
+extern size_t layer_row_size(void);
 /* What the manifest says of a layer. */
 extern uint8_t *layer_row(uint32_t i);
 extern void set_fact(const char *name, uint64_t value);
@@ -98,7 +103,7 @@ extern void change_manifest_bytes(void);
 
 /* ---- keeps.c ---- */
 
-extern void add_keeps(size_t at, uint64_t start);
+extern void add_keeps(size_t at, size_t old, uint64_t start);
 
 /* ---- layer.c ---- */
 

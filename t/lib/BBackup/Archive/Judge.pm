@@ -125,7 +125,8 @@ sub try
 			$until, $with_files);
 		last if @faults;
 	}
-	ask($self->{session}, "SELECT bb_drop_timeline('try')");
+	# it may not have been made
+	scalar ask($self->{session}, "SELECT bb_drop_timeline('try')");
 	$self->{tries}++;
 	system 'rm', '-rf', glob "$self->{directory}/{view,stock,clone}*";
 	return @faults;

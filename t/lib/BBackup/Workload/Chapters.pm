@@ -18,6 +18,7 @@ our @EXPORT = qw(chapters);
 sub chapters
 {
 	return (
+		decoding_chapters(),
 		storage_chapters(), row_chapters(),
 		index_chapters(), catalog_chapters(),
 		database_chapters(), transaction_chapters(),

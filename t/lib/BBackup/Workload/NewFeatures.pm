@@ -1,5 +1,5 @@
-# BBackup::Workload::NewFeatures - chapters of what came after PostgreSQL 15:
-# those of a major version are there from that version on.
+# BBackup::Workload::NewFeatures - chapters of what each major version of
+# PostgreSQL brought, from 15 on: they are there from that version on.
 
 package BBackup::Workload::NewFeatures;
 
@@ -7,19 +7,77 @@ use strict;
 use warnings;
 
 use BBackup::Version;
+use Carp;
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(new_chapters);
+our @EXPORT = qw(
+  decoding_chapters
+  new_chapters
+);
 
 sub new_chapters
 {
 	my $major = pg_major();
 
 	return (
+		chapters_of_15(),
 		$major >= 16 ? chapters_of_16() : (),
 		$major >= 17 ? (chapters_of_17(), index_chapters_of_17()) : (),
-		$major >= 18 ? (chapters_of_18(), row_chapters_of_18()) : ());
+		$major >= 18 ? (chapters_of_18(), row_chapters_of_18()) : (),
+		$major >= 19 ? chapters_of_19() : ());
+}
+
+# decoding_chapters - those with logical decoding, which waits for the end of all
+# transactions, so none may be prepared.
+sub decoding_chapters
+{
+	return pg_major() >= 19 ? decoding_chapters_of_19() : ();
+}
+
+sub chapters_of_15
+{
+	return (
+		[ 'pg15 merge' => q(
+CREATE TABLE stock (k int PRIMARY KEY, n int, t text) WITH (fillfactor = 60);
+CREATE INDEX ON stock (n);
+INSERT INTO stock SELECT i, i % 50, repeat('s', i % 400)
+FROM generate_series(1, 4000) i;
+VACUUM FREEZE stock;
+MERGE INTO stock USING generate_series(3001, 5000) g ON stock.k = g
+	WHEN MATCHED AND g % 4 = 0 THEN DELETE
+	WHEN MATCHED AND g % 4 = 1 THEN UPDATE SET n = n + 1000
+	WHEN MATCHED AND g % 4 = 2 THEN UPDATE SET t = t || 'hot'
+	WHEN MATCHED THEN DO NOTHING
+	WHEN NOT MATCHED AND g % 2 = 0 THEN INSERT VALUES (g, 0, repeat('new', 2000));
+BEGIN;
+MERGE INTO stock USING generate_series(1, 1000) g ON stock.k = g
+	WHEN MATCHED THEN UPDATE SET k = stock.k + 100000;
+ROLLBACK;
+VACUUM stock;
+) ],
+		[ 'pg15 icu' => q(
+CREATE DATABASE icu_15 TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'
+	LOCALE_PROVIDER icu ICU_LOCALE 'en-US' STRATEGY wal_log;
+CREATE DATABASE icu_15_copy TEMPLATE template0 ENCODING 'UTF8'
+	LOCALE 'C.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' STRATEGY file_copy;
+\c icu_15
+CREATE COLLATION numeric (provider = icu, locale = 'en-u-kn-true');
+CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2',
+	deterministic = false);
+CREATE TABLE words AS SELECT i, chr(97 + i % 26) || i AS w
+FROM generate_series(1, 3000) i;
+CREATE INDEX ON words (w);
+CREATE INDEX ON words (w COLLATE numeric);
+CREATE UNIQUE INDEX ON words (w COLLATE loose);
+DELETE FROM words WHERE i % 5 = 0;
+VACUUM words;
+INSERT INTO words SELECT i, 'W' || i FROM generate_series(5000, 6000) i;
+ALTER DATABASE icu_15 REFRESH COLLATION VERSION;
+\c postgres
+DROP DATABASE icu_15_copy;
+) ]);
 }
 
 sub chapters_of_16
@@ -36,6 +94,15 @@ COPY copied_default FROM PROGRAM 'seq 1 1000 | sed "s/$/\tDEF/"'
 	WITH (DEFAULT 'DEF');
 VACUUM (SKIP_DATABASE_STATS, BUFFER_USAGE_LIMIT '256kB') stored;
 VACUUM (ONLY_DATABASE_STATS);
+-- string_agg and array_agg in parallel, a full join in parallel
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+CREATE TABLE aggregated AS
+SELECT i % 10 AS k, string_agg(left(t, 20), ',') AS s, array_agg(i) AS a
+FROM stored GROUP BY i % 10;
+CREATE TABLE joined AS
+SELECT s.i, c.t FROM stored s FULL JOIN copied_default c USING (i);
 ) ],
 		[ 'pg16 bulk extension' => \&extend_together ]);
 }
@@ -321,6 +388,135 @@ DROP INDEX eager_i_idx;
 ANALYZE eager;
 CREATE INDEX CONCURRENTLY eager_c ON eager (i);
 ) ]);
+}
+
+sub chapters_of_19
+{
+	return (
+		[
+			# the map's bits are set by the records that prune, freeze and insert
+			'pg19 visibility map' => q(
+CREATE TABLE mapped (i int PRIMARY KEY, n int, t text) WITH (fillfactor = 70);
+INSERT INTO mapped SELECT i, 0, repeat('m', 100)
+FROM generate_series(1, 5000) i;
+-- a query prunes, and sets all-visible
+UPDATE mapped SET n = 1 WHERE i % 3 = 0;
+SELECT count(*), sum(n) FROM mapped;
+DELETE FROM mapped WHERE i BETWEEN 1000 AND 2000;
+SELECT count(*), sum(n) FROM mapped;
+-- nothing is left to prune: the map alone changes
+VACUUM mapped;
+SET vacuum_freeze_min_age = 0;
+-- all-visible becomes all-frozen
+VACUUM (FREEZE) mapped;
+BEGIN;
+TRUNCATE mapped;
+COPY mapped FROM PROGRAM 'seq 1 4000 | sed "s/$/\t0\tcopied/"' WITH (FREEZE);
+COMMIT;
+-- both pages of an update lose their bits, or one does
+UPDATE mapped SET n = 2 WHERE i % 97 = 0;
+UPDATE mapped SET t = repeat('moved', 300) WHERE i % 101 = 0;
+SELECT count(*) FROM (SELECT FROM mapped WHERE i % 211 = 0 FOR UPDATE) l;
+VACUUM mapped;
+DELETE FROM mapped WHERE i > 500;
+VACUUM (TRUNCATE off) mapped;
+INSERT INTO mapped SELECT i, 3, 'again' FROM generate_series(501, 1500) i;
+VACUUM (FREEZE) mapped;
+) ],
+		[ 'pg19 conflicts and copies' => q(
+CREATE TABLE got (k int PRIMARY KEY, n int);
+INSERT INTO got SELECT i, i FROM generate_series(1, 1000) i;
+VACUUM FREEZE got;
+INSERT INTO got SELECT i, -1 FROM generate_series(900, 1500) i
+ON CONFLICT (k) DO SELECT FOR UPDATE RETURNING n;
+COPY got FROM PROGRAM 'printf "9001\tx\n9002\t1\n"' WITH (ON_ERROR set_null);
+CREATE PUBLICATION sequences FOR ALL SEQUENCES;
+CREATE SEQUENCE published;
+SELECT nextval('published') FROM generate_series(1, 100);
+) ]);
+}
+
+sub decoding_chapters_of_19
+{
+	return (
+		[
+			# a table's new files, whole or while it is written
+			'pg19 repack' => q(
+CREATE TABLE repacked (i int PRIMARY KEY, j int, t text)
+	WITH (fillfactor = 80);
+CREATE INDEX repacked_j ON repacked (j);
+INSERT INTO repacked SELECT i, i % 77, repeat('r', 200 + i % 900)
+FROM generate_series(1, 3000) i;
+DELETE FROM repacked WHERE i % 3 = 0;
+REPACK repacked;
+UPDATE repacked SET j = j + 1 WHERE i % 5 = 0;
+REPACK repacked USING INDEX repacked_j;
+DELETE FROM repacked WHERE i % 4 = 0;
+REPACK (CONCURRENTLY) repacked;
+UPDATE repacked SET t = repeat('toasted', 2000) WHERE i % 50 = 0;
+REPACK (CONCURRENTLY, ANALYZE) repacked USING INDEX repacked_j;
+UPDATE repacked SET j = 0 WHERE i % 7 = 0;
+) ],
+		[ 'pg19 repack beside writers' => \&repack_beside_writers ],
+		[ 'pg19 logical decoding' => \&switch_logical_decoding ]);
+}
+
+# Rows change while a table is repacked.
+sub repack_beside_writers
+{
+	my ($node) = @_;
+	my $script = PostgreSQL::Test::Utils::tempdir . '/write.sql';
+
+	append_to_file($script, q(
+\set k random(1, 3000)
+UPDATE beside SET n = n + 1, t = repeat('u', :k) WHERE i = :k;
+DELETE FROM beside WHERE i = :k + 1;
+INSERT INTO beside VALUES (:k + 1, 0, 'back');
+));
+	$node->safe_psql('postgres', q(
+CREATE TABLE beside (i int PRIMARY KEY, n int, t text);
+INSERT INTO beside SELECT i, 0, repeat('b', 300)
+FROM generate_series(1, 3001) i;
+));
+	my $writers = IPC::Run::start(
+		[
+			'pgbench', '-n', '-c', '2', '-t', '300', '-f', $script,
+			$node->connstr('postgres')
+		],
+		'>', \my $out, '2>', \my $errors);
+	$node->safe_psql('postgres', 'REPACK (CONCURRENTLY) beside')
+	  foreach 1 .. 2;
+	$writers->finish or croak "pgbench: $errors";
+	return;
+}
+
+# Without wal_level logical, the first logical slot switches decoding on, and the
+# end of the last one off.
+sub switch_logical_decoding
+{
+	my ($node) = @_;
+	my $level = $node->safe_psql('postgres', 'SHOW wal_level');
+
+	$node->safe_psql('postgres', 'ALTER SYSTEM SET wal_level = replica');
+	$node->restart;
+	foreach my $round (1 .. 2)
+	{
+		$node->safe_psql('postgres', qq(
+SELECT pg_create_logical_replication_slot('s$round', 'test_decoding');
+CREATE TABLE decoded_$round AS SELECT generate_series(1, 500) i;
+CHECKPOINT;
+SELECT pg_drop_replication_slot('s$round');
+INSERT INTO decoded_$round SELECT generate_series(1, 500);
+));
+		$node->poll_query_until('postgres', 'SHOW effective_wal_level',
+			'replica')
+		  or croak 'logical decoding stays enabled';
+	}
+	$node->safe_psql('postgres', "ALTER SYSTEM SET wal_level = $level");
+	$node->restart;
+	$node->safe_psql('postgres',
+		'ALTER SYSTEM RESET wal_level; SELECT pg_reload_conf()');
+	return;
 }
 
 1;

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * undecided.h
+ *	  Transactions whose rows appeared between two LSNs without a change of pages.
+ *
+ *	  since			from							until
+ *	  ──┼─────────────┼──────────────────────────────┼──►
+ *		  insert (x)  │			  commit (x)		  │
+ *
+ * A row is there from the commit of its transaction on, and its page may have been
+ * written long before.  So between two LSNs, a row can change whose page does not:
+ * one that a transaction has written which was in progress, or prepared, at the
+ * first LSN, and had committed by the second.
+ *
+ * pg_xact at both LSNs says which transactions these are.  The one whose ID is the
+ * oldest has written nothing before its ID was assigned, nor have the others.
+ *
+ * Errors: those of past.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BB_HEAP_UNDECIDED_H
+#define BB_HEAP_UNDECIDED_H
+
+#include "heap/past.h"
+
+typedef struct BbUndecided
+{
+	/*
+	 * Is what follows known, and does the store have each change since?  It is not
+	 * known if that is before the start of the timeline, or if there is a gap in
+	 * between.
+	 */
+	bool		known;
+	TransactionId oldest; /* Invalid: there is none, and since is "from" */
+	XLogRecPtr	since;	  /* none of them has written anything up to here */
+} BbUndecided;
+
+/*
+ * bb_undecided_find - find the transactions that had not committed at "from", and
+ * had at "until".
+ *
+ * REQUIRES: both are of the same timeline.
+ */
+extern BbUndecided bb_undecided_find(const BbReqCtx *ctx, BbPast *from,
+									 BbPast *until);
+
+/* bb_undecided_gapless - does the store have each change between the snapshots? */
+extern bool bb_undecided_gapless(const BbPast *from, const BbPast *until);
+
+/*
+ * bb_undecided_may_be - may the transaction be one of them?
+ *
+ * REQUIRES: its ID was assigned by "from".
+ */
+extern bool bb_undecided_may_be(const BbReqCtx *ctx,
+								const BbUndecided *undecided, BbPast *from,
+								TransactionId xid);
+
+#endif /* BB_HEAP_UNDECIDED_H */
