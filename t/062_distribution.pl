@@ -57,8 +57,21 @@ like($changelog, qr/^bbackup \(\Q$meta->{version}\E-\d+\) /,
 	'debian/changelog begins with this version');
 like($spec, qr/^Version: +\Q$meta->{version}\E$/m, 'the spec file has it');
 like($spec, qr/^\* .* - \Q$meta->{version}\E-1$/m, 'and so does its changelog');
-like(slurp_file("$top/CHANGELOG.md"), qr/^## \Q$default\E\b/m,
-	'CHANGELOG.md has a chapter for it');
+is_deeply([ grep { !/-\Q$meta->{version}\E\./ }
+		slurp_file("$top/docs/packages.md") =~ /(bbackup-\d\S*\.(?:zip|tar\.gz))/g ],
+	[], 'docs/packages.md names the archives of this version');
+
+# What says whether this version is released agrees, as CONTRIBUTING.md ("A release")
+# has it.
+my $stable = $meta->{release_status} eq 'stable';
+my @released = grep { /^[^#]/ } split /\n/, slurp_file("$top/test/upgrade/releases");
+my ($chapter) = slurp_file("$top/CHANGELOG.md") =~ /^## (.*)$/m;
+is($chapter, ($meta->{version} =~ s/\.0$//r) . ($stable ? '' : ' (unreleased)'),
+	'CHANGELOG.md begins with this version, and says whether it is released');
+ok(!$stable || grep({ /^\Q$default\E v\Q$default\E\.\d+ / } @released),
+	'the script of a release is in the list of released scripts');
+is(slurp_file("$top/SECURITY.md") =~ /not released yet/ ? 0 : 1, @released ? 1 : 0,
+	'SECURITY.md says whether there is a release');
 
 # debian/control is made by "pg_buildext updatecontrol", for the supported versions.
 my @majors = slurp_file("$top/debian/control") =~ /^Package: postgresql-(\d+)-/mg;
