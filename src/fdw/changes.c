@@ -343,7 +343,9 @@ bb_changes_read(const BbReqCtx *ctx, BbPast *from, BbPast *until,
 	open_side(comparison, &comparison->sides[0], from, options, local, needed);
 	open_side(comparison, &comparison->sides[1], until, options, local,
 			  needed);
-	comparison->undecided = bb_undecided_find(ctx, from, until);
+	comparison->undecided = bb_undecided_find(ctx, until->snapshot.store,
+											  from->snapshot.lsn,
+											  until->snapshot.lsn);
 
 	for (int i = 0; i < list_length(comparison->sides[0].parts); i++)
 	{

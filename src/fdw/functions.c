@@ -315,21 +315,21 @@ return_events(const BbReqCtx *ctx, FunctionCallInfo fcinfo, Relation relation,
 
 		CHECK_FOR_INTERRUPTS();
 		if (!event->plus && next != NULL && next->plus &&
-			next->at.lsn == event->at.lsn)
+			next->lsn == event->lsn)
 		{
 			op = "UPDATE";
 			shown = next;
 			i++;
 		}
 		old = MemoryContextSwitchTo(context);
-		values[0] = LSNGetDatum(event->at.lsn);
-		values[1] = TimestampTzGetDatum(event->at.commit.time);
+		values[0] = LSNGetDatum(event->lsn);
+		values[1] = TimestampTzGetDatum(event->commit.time);
 		values[2] = FullTransactionIdGetDatum(
-			FullTransactionIdFromU64(event->at.commit.xid));
-		nulls[2] = event->at.commit.xid == 0;
+			FullTransactionIdFromU64(event->commit.xid));
+		nulls[2] = event->commit.xid == 0;
 		values[3] = CStringGetTextDatum(op);
 		values[4] = row_at(ctx, fcinfo, relation, *options, shown,
-						   shown->plus ? shown->at.lsn : shown->at.lsn - 1);
+						   shown->plus ? shown->lsn : shown->lsn - 1);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 nulls);
 		MemoryContextSwitchTo(old);

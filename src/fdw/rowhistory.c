@@ -11,12 +11,15 @@
 #include "access/rmgr.h"
 #include "access/transam.h"
 #include "access/xlogrecord.h"
+#include "catalog/pg_control.h"
 #include "executor/executor.h"
 #include "fdw/parts.h"
 #include "fdw/rowhistory.h"
 #include "fdw/rows.h"
 #include "heap/changedblocks.h"
+#include "heap/commits.h"
 #include "heap/sameform.h"
+#include "heap/xactends.h"
 #include "utils/memutils.h"
 
 /* A tuple with the key, as a page has it. */
@@ -37,6 +40,7 @@ typedef struct History
 	BbPast	   *from;
 	BbPast	   *until;
 	BbUndecided undecided;
+	BbXactEnds *ends;
 	BbRowKey   *key;
 	BbRows	   *rows; /* of the parts at "until": columns of the key alone */
 	TupleTableSlot *slot;
@@ -397,13 +401,57 @@ check_part(History *history, List *parts_from)
 
 /* ---- events ---- */
 
-static void
-add_event(List **events, const Version *version, bool plus,
-		  const BbCommitAt *at)
+typedef enum Committed
 {
-	BbRowEvent *event = palloc(sizeof(BbRowEvent));
+	COMMITTED_BEFORE,  /* by "from" */
+	COMMITTED_BETWEEN, /* after it, and by "until" */
+	COMMITTED_NOT
+} Committed;
 
-	event->at = *at;
+/*
+ * Had the ID committed by "from"?  pg_xact begins with the oldest ID that is not
+ * frozen, and rows of older ones that did not commit have been removed.
+ */
+static bool
+committed_before(History *history, TransactionId xid)
+{
+	BbKey		key = bb_key_make(BB_KEY_CHECKPOINT, 0, 0, 0, 0, 0);
+	BbValue		value = bb_pagestore_need(history->ctx,
+										  &history->from->snapshot, &key,
+										  sizeof(CheckPoint));
+	CheckPoint	checkpoint;
+
+	memcpy(&checkpoint, value.data, sizeof(checkpoint));
+	if (!TransactionIdIsNormal(xid) ||
+		TransactionIdPrecedes(xid, checkpoint.oldestXid))
+		return true;
+	if (!TransactionIdPrecedes(xid,
+							   XidFromFullTransactionId(checkpoint.nextXid)))
+		return false;
+	return bb_xacts_committed(history->ctx, history->from->xacts, xid);
+}
+
+/* When did an ID commit?	Sets *lsn if it was in between. */
+static Committed
+find_commit(History *history, TransactionId xid, XLogRecPtr *lsn)
+{
+	BbXactEnd	end;
+
+	if (committed_before(history, xid))
+		return COMMITTED_BEFORE;
+	end = bb_xactends_find(history->ctx, history->ends, xid);
+	if (!end.committed)
+		return COMMITTED_NOT;
+	*lsn = end.lsn;
+	return COMMITTED_BETWEEN;
+}
+
+static void
+add_event(List **events, const Version *version, bool plus, XLogRecPtr lsn)
+{
+	BbRowEvent *event = palloc0(sizeof(BbRowEvent));
+
+	event->lsn = lsn;
 	event->plus = plus;
 	event->part = version->part;
 	event->tuple = version->tuple;
@@ -413,35 +461,31 @@ add_event(List **events, const Version *version, bool plus,
 static void
 add_events(History *history, List **events, const Version *version)
 {
-	BbCommitAt	inserted = {0};
-	BbCommitAt	deleted = {0};
-	BbCommitted when;
+	XLogRecPtr	inserted = InvalidXLogRecPtr;
+	XLogRecPtr	deleted = InvalidXLogRecPtr;
+	Committed	when;
 
 	when = version->frozen
-		? BB_COMMITTED_BEFORE
-		: bb_committed_find(history->ctx, history->from, history->until,
-							version->inserter, &inserted);
-	if (when == BB_COMMITTED_NOT)
+		? COMMITTED_BEFORE
+		: find_commit(history, version->inserter, &inserted);
+	if (when == COMMITTED_NOT)
 		return;
 	for (int i = 0; i < version->ndeleters; i++)
 	{
-		BbCommitted end = bb_committed_find(history->ctx, history->from,
-											history->until,
-											version->deleters[i], &deleted);
+		Committed	end = find_commit(history, version->deleters[i], &deleted);
 
-		if (end == BB_COMMITTED_BEFORE)
+		if (end == COMMITTED_BEFORE)
 			return;
-		if (end == BB_COMMITTED_BETWEEN)
+		if (end == COMMITTED_BETWEEN)
 			break;
-		deleted.lsn = InvalidXLogRecPtr;
 	}
 	/* one that a transaction inserted and deleted was never visible */
-	if (when == BB_COMMITTED_BETWEEN && inserted.lsn == deleted.lsn)
+	if (when == COMMITTED_BETWEEN && inserted == deleted)
 		return;
-	if (when == BB_COMMITTED_BETWEEN)
-		add_event(events, version, true, &inserted);
-	if (!XLogRecPtrIsInvalid(deleted.lsn))
-		add_event(events, version, false, &deleted);
+	if (when == COMMITTED_BETWEEN)
+		add_event(events, version, true, inserted);
+	if (!XLogRecPtrIsInvalid(deleted))
+		add_event(events, version, false, deleted);
 }
 
 static int
@@ -450,9 +494,26 @@ compare_events(const ListCell *a, const ListCell *b)
 	const BbRowEvent *left = lfirst(a);
 	const BbRowEvent *right = lfirst(b);
 
-	if (left->at.lsn != right->at.lsn)
-		return left->at.lsn < right->at.lsn ? -1 : 1;
+	if (left->lsn != right->lsn)
+		return left->lsn < right->lsn ? -1 : 1;
 	return (int) left->plus - (int) right->plus;
+}
+
+/* Look the commits of events up, which are in the order of LSNs. */
+static void
+read_commits(History *history, List *events)
+{
+	BbPageStore *store = history->until->snapshot.store;
+	BbCommits  *commits = bb_commits_new(store, history->until->snapshot.lsn);
+	ListCell   *cell;
+
+	foreach(cell, events)
+	{
+		BbRowEvent *event = lfirst(cell);
+
+		bb_commits_need(history->ctx, commits, event->lsn, &event->commit);
+	}
+	bb_commits_close(commits);
 }
 
 List *
@@ -472,7 +533,8 @@ bb_rowhistory_read(const BbReqCtx *ctx, BbPast *from, BbPast *until,
 	List	   *events = NIL;
 	ListCell   *cell;
 
-	if (!bb_undecided_gapless(from, until))
+	if (!bb_undecided_gapless(until->snapshot.store, from->snapshot.lsn,
+							  until->snapshot.lsn))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the history from " BB_LSN_FORMAT " to " BB_LSN_FORMAT " is not complete",
@@ -495,7 +557,11 @@ bb_rowhistory_read(const BbReqCtx *ctx, BbPast *from, BbPast *until,
 	history->rows = bb_rows_new(ctx, until, local, parts, needed, false);
 	history->slot = MakeSingleTupleTableSlot(RelationGetDescr(local),
 											 &TTSOpsVirtual);
-	history->undecided = bb_undecided_find(ctx, from, until);
+	history->undecided = bb_undecided_find(ctx, until->snapshot.store,
+										   from->snapshot.lsn,
+										   until->snapshot.lsn);
+	history->ends = bb_xactends_new(ctx, until->snapshot.store,
+									from->snapshot.lsn, until->snapshot.lsn);
 	if (list_length(parts) != list_length(parts_from))
 		report_rewritten(history, options->table);
 	foreach(cell, parts)
@@ -508,6 +574,7 @@ bb_rowhistory_read(const BbReqCtx *ctx, BbPast *from, BbPast *until,
 	foreach(cell, history->versions)
 		add_events(history, &events, lfirst(cell));
 	list_sort(events, compare_events);
+	read_commits(history, events);
 	ExecDropSingleTupleTableSlot(history->slot);
 	return events;
 }

@@ -14,14 +14,15 @@
  *
  * Errors: those of parts.h and rows.h; FEATURE_NOT_SUPPORTED (the table was rewritten
  * in between, or has other partitions); OBJECT_NOT_IN_PREREQUISITE_STATE (the store
- * lacks changes in between).
+ * lacks changes in between); those of xactends.h and commits.h.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef BB_FDW_ROWHISTORY_H
 #define BB_FDW_ROWHISTORY_H
 
-#include "heap/committed.h"
+#include "base/events.h"
+#include "heap/past.h"
 #include "nodes/pg_list.h"
 #include "stores/table_options.h"
 #include "utils/rel.h"
@@ -39,7 +40,8 @@ typedef struct BbRowKey
 /* A version that a commit made, or ended. */
 typedef struct BbRowEvent
 {
-	BbCommitAt	at;
+	XLogRecPtr	lsn;
+	BbCommit	commit;
 	bool		plus;
 	Oid			part;  /* the relation there */
 	HeapTuple	tuple; /* a copy */

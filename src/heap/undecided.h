@@ -12,8 +12,9 @@
  * one that a transaction has written which was in progress, or prepared, at the
  * first LSN, and had committed by the second.
  *
- * pg_xact at both LSNs says which transactions these are.  The one whose ID is the
- * oldest has written nothing before its ID was assigned, nor have the others.
+ * The changes of pg_xact in between say which transactions these are (xactends.h).
+ * The one whose ID is the oldest has written nothing before its ID was assigned, nor
+ * have the others.
  *
  * Errors: those of past.h.
  *
@@ -27,9 +28,10 @@
 typedef struct BbUndecided
 {
 	/*
-	 * Is what follows known, and does the store have each change since?  It is not
-	 * known if that is before the start of the timeline, or if there is a gap in
-	 * between.
+	 * Is "oldest" known, and does the store have each change since?  It is not known
+	 * if that is before the start of the timeline, if there is a gap in between, or
+	 * if xids may be ambiguous.  Then "since" is where what the store has begins:
+	 * the start of the timeline, or the end of the last gap before "from".
 	 */
 	bool		known;
 	TransactionId oldest; /* Invalid: there is none, and since is "from" */
@@ -39,14 +41,13 @@ typedef struct BbUndecided
 /*
  * bb_undecided_find - find the transactions that had not committed at "from", and
  * had at "until".
- *
- * REQUIRES: both are of the same timeline.
  */
-extern BbUndecided bb_undecided_find(const BbReqCtx *ctx, BbPast *from,
-									 BbPast *until);
+extern BbUndecided bb_undecided_find(const BbReqCtx *ctx, BbPageStore *store,
+									 XLogRecPtr from, XLogRecPtr until);
 
-/* bb_undecided_gapless - does the store have each change between the snapshots? */
-extern bool bb_undecided_gapless(const BbPast *from, const BbPast *until);
+/* bb_undecided_gapless - does the store have each change between the LSNs? */
+extern bool bb_undecided_gapless(const BbPageStore *store, XLogRecPtr from,
+								 XLogRecPtr until);
 
 /*
  * bb_undecided_may_be - may the transaction be one of them?

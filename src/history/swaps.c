@@ -22,9 +22,9 @@
 #include "heap/pages.h"
 #include "heap/relmap.h"
 #include "heap/syscat.h"
+#include "heap/xactends.h"
 #include "history/relfiles_internal.h"
 #include "history/rowchanges.h"
-#include "history/xactends.h"
 
 /* A transaction or subtransaction of a commit of an event. */
 typedef struct Writer

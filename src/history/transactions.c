@@ -10,11 +10,13 @@
 #include "access/xlogdefs.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_replication_origin.h"
+#include "heap/commits.h"
 #include "heap/syscat.h"
+#include "heap/undecided.h"
+#include "heap/xactends.h"
 #include "history/rowchanges.h"
 #include "history/rowsort.h"
 #include "history/transactions.h"
-#include "history/xactends.h"
 #include "replication/origin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -135,8 +137,9 @@ set_began(Listing *listing)
 
 	listing->began = listing->until - listing->from > listing->from - start
 		? start
-		: bb_xactends_began(listing->ctx, listing->store, start, listing->from,
-							listing->until);
+		: bb_undecided_find(listing->ctx, listing->store, listing->from,
+							listing->until)
+			  .since;
 	listing->began = bb_snapshot_take(listing->ctx, listing->store,
 									  listing->began)
 						 .lsn;
@@ -396,12 +399,7 @@ give_row(Output *output, const int64 *sum)
 	if (sum[INSERTED] == 0 && sum[UPDATED] == 0 && sum[DELETED] == 0 &&
 		sum[ACTIONS] == 0)
 		return;
-	if (!bb_commits_find(listing->ctx, output->commits, lsn, &commit))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("timeline \"%s\" has no commit at " BB_LSN_FORMAT,
-						listing->info->timeline, LSN_FORMAT_ARGS(lsn)),
-				 errdetail("A transaction that changed a table ended there.")));
+	bb_commits_need(listing->ctx, output->commits, lsn, &commit);
 	name = bb_relfiles_name(listing->ctx, listing->files, table, lsn);
 
 	old = MemoryContextSwitchTo(output->row_context);

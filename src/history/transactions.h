@@ -14,7 +14,7 @@
  * read from where the oldest of these began, or from the start of the timeline.  What
  * a transaction did before that is not known; "complete" is false then.
  *
- * Errors: those of relfiles.h, rowchanges.h and xactends.h;
+ * Errors: those of relfiles.h, rowchanges.h, xactends.h and commits.h;
  * OBJECT_NOT_IN_PREREQUISITE_STATE, INVALID_PARAMETER_VALUE (the range; the detail
  * says what can be read).
  *

@@ -10,13 +10,9 @@
 #include "access/clog.h"
 #include "access/slru.h"
 #include "access/transam.h"
-#include "base/clusterfile.h"
-#include "history/xactends.h"
+#include "heap/xactends.h"
 #include "layer/native.h"
 #include "pagestore/snapshot.h"
-
-/* Commits that are nearer than that are reached by reading on. */
-#define NEAR_BYTES (256 * 1024)
 
 #define NO_PAGE UINT32_MAX
 
@@ -220,117 +216,87 @@ bb_xactends_at(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr lsn)
 	return xids;
 }
 
-/* The smallest full xid of those that ended. */
-typedef struct Smallest
+/* ---- those that had begun ---- */
+
+/* pg_xact is a circle of so many pages; half of it is the past. */
+#define XACT_PAGES ((uint32) (PG_UINT32_MAX / BB_XACT_PER_PAGE) + 1)
+
+typedef struct Oldest
 {
-	uint64		next; /* xids are before that, by less than 2^31 */
-	uint64		xid;
-} Smallest;
+	const BbReqCtx *ctx;
+	BbSnapshot	after;
+	TransactionId next; /* at "after" */
+	TransactionId xid;	/* Invalid: none yet */
+	/* a page of pg_xact at "after" */
+	uint32		page; /* NO_PAGE: none yet */
+	bool		exists;
+	PGAlignedBlock before;
+} Oldest;
+
+/* Had it ended by "after"? */
+static bool
+had_ended(Oldest *oldest, uint32 page, uint32 entry)
+{
+	int			status;
+
+	if (page != oldest->page)
+	{
+		BbKey		key = page_key(page);
+		BbValue		value;
+
+		oldest->exists = bb_pagestore_get(oldest->ctx, &oldest->after, &key,
+										  &value);
+		if (oldest->exists && value.length != BLCKSZ)
+			bb_pagestore_report_invalid(&key);
+		if (oldest->exists)
+			memcpy(oldest->before.data, value.data, BLCKSZ);
+		oldest->page = page;
+	}
+	if (!oldest->exists)
+		return false;
+	status = (uint8) oldest->before.data[entry / 4] >> (entry % 4 * 2) & 3;
+	return status == TRANSACTION_STATUS_COMMITTED ||
+		status == TRANSACTION_STATUS_ABORTED;
+}
 
 static void
-keep_smallest(void *arg, uint32 page, uint32 entry, uint8 status,
-			  XLogRecPtr lsn)
+keep_oldest(void *arg, uint32 page, uint32 entry, uint8 status, XLogRecPtr lsn)
 {
-	Smallest   *smallest = arg;
-	uint32		xid = page * BB_XACT_PER_PAGE + entry;
-	uint64		full = (smallest->next & ~(uint64) PG_UINT32_MAX) | xid;
+	Oldest	   *oldest = arg;
+	TransactionId xid = page * BB_XACT_PER_PAGE + entry;
 
-	if (full >= smallest->next)
-		full -= (uint64) 1 << 32;
-	smallest->xid = Min(smallest->xid, full);
+	if (status == TRANSACTION_STATUS_COMMITTED && TransactionIdIsNormal(xid) &&
+		TransactionIdPrecedes(xid, oldest->next) &&
+		(!TransactionIdIsValid(oldest->xid) ||
+		 TransactionIdPrecedes(xid, oldest->xid)) &&
+		!had_ended(oldest, page, entry))
+		oldest->xid = xid;
 }
 
-XLogRecPtr
-bb_xactends_began(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr start,
-				  XLogRecPtr after, XLogRecPtr until)
+TransactionId
+bb_xactends_oldest(const BbReqCtx *ctx, BbPageStore *store, XLogRecPtr after,
+				   XLogRecPtr until)
 {
+	Oldest		oldest = {.ctx = ctx,
+						  .after = bb_snapshot_at(store, after),
+						  .page = NO_PAGE};
 	BbKeyRange	range = all_pages();
-	XLogRecPtr	low = start;
-	XLogRecPtr	high = after;
-	Smallest	smallest;
+	uint32		last;
+	uint32		first;
 
-	if (start == after)
-		return start;
-	smallest.next = bb_xactends_next_xid(ctx, store, until);
-	smallest.xid = smallest.next;
-	read_changes(ctx, store, &range, after, until, keep_smallest, &smallest);
-
-	/* up to "low" the xid was unused; above "high" it may be used */
-	if (bb_xactends_next_xid(ctx, store, start) > smallest.xid)
-		return start;
-	while (high - low > 1)
+	oldest.next = (TransactionId) bb_xactends_next_xid(ctx, store, after);
+	/* later transactions are on later pages, which need not be read */
+	last = oldest.next / BB_XACT_PER_PAGE;
+	first = (last + XACT_PAGES - XACT_PAGES / 2 + 1) % XACT_PAGES;
+	if (first > last)
 	{
-		XLogRecPtr	middle = low + (high - low) / 2;
-
-		bb_reqctx_check(ctx);
-		if (bb_xactends_next_xid(ctx, store, middle) <= smallest.xid)
-			low = middle;
-		else
-			high = middle;
+		range.start = page_key(first);
+		read_changes(ctx, store, &range, after, until, keep_oldest, &oldest);
+		first = 0;
 	}
-	return bb_xactends_next_xid(ctx, store, high) <= smallest.xid ? high : low;
-}
-
-/* ---- what commit records say ---- */
-
-struct BbCommits
-{
-	BbPageStore *store;
-	XLogRecPtr	until;
-	BbPageVersions *versions; /* NULL: none are open */
-	XLogRecPtr	at;	   /* the LSN of "commit"; Invalid: nothing was read */
-	bool		ended; /* there is no later one */
-	BbCommit	commit;
-};
-
-BbCommits *
-bb_commits_new(BbPageStore *store, XLogRecPtr until)
-{
-	BbCommits  *commits = palloc0(sizeof(BbCommits));
-
-	commits->store = store;
-	commits->until = until;
-	return commits;
-}
-
-void
-bb_commits_close(BbCommits *commits)
-{
-	if (commits->versions != NULL)
-		bb_pagestore_versions_close(commits->versions);
-	pfree(commits);
-}
-
-bool
-bb_commits_find(const BbReqCtx *ctx, BbCommits *commits, XLogRecPtr lsn,
-				BbCommit *commit)
-{
-	BbKey		key = bb_event_key(BB_KEY_COMMIT_TIME);
-	BbValue		value;
-
-	if (commits->versions != NULL && !commits->ended &&
-		lsn > commits->at + NEAR_BYTES)
-	{
-		bb_pagestore_versions_close(commits->versions);
-		commits->versions = NULL;
-	}
-	if (commits->versions == NULL)
-	{
-		commits->versions = bb_pagestore_versions_new(ctx, commits->store,
-													  &key, lsn - 1,
-													  commits->until);
-		commits->at = InvalidXLogRecPtr;
-	}
-	while (commits->at < lsn && !commits->ended)
-	{
-		if (!bb_pagestore_versions_next(ctx, commits->versions, &commits->at,
-										&value))
-		{
-			commits->ended = true;
-			return false;
-		}
-		commits->commit = bb_snapshot_commit(&key, &value);
-	}
-	*commit = commits->commit;
-	return commits->at == lsn;
+	range.start = page_key(first);
+	range.end = page_key(last);
+	range.end = bb_key_next(&range.end);
+	read_changes(ctx, store, &range, after, until, keep_oldest, &oldest);
+	return oldest.xid;
 }

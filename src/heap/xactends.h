@@ -6,7 +6,7 @@
  * A commit or abort record sets the status of its transaction and of all
  * subtransactions in pg_xact, at its LSN; that of a subtransaction that was rolled
  * back alone has its own abort record.  So the LSN of that change tells to which
- * commit a change of a row belongs, and its status whether it counts:
+ * commit a change of a row belongs, and its status whether it counts (commits.h has the rest):
  *
  *	  record ── xid ── pg_xact: LSN, committed? ── commit time: top xid, time
  *
@@ -17,10 +17,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef BB_HISTORY_XACTENDS_H
-#define BB_HISTORY_XACTENDS_H
+#ifndef BB_HEAP_XACTENDS_H
+#define BB_HEAP_XACTENDS_H
 
-#include "base/events.h"
 #include "nodes/pg_list.h"
 #include "pagestore/pagestore.h"
 
@@ -58,35 +57,17 @@ extern List *bb_xactends_at(const BbReqCtx *ctx, BbPageStore *store,
 							XLogRecPtr lsn);
 
 /*
- * bb_xactends_began - return an LSN, at least "start", before which no transaction
- * that ended above "after" and up to "until" has written WAL.
+ * bb_xactends_oldest - return the oldest of the transactions that had begun at "after"
+ * and committed above it, up to "until"; Invalid: there is none.
  *
- * REQUIRES: start <= after; there is no gap between them.
+ * REQUIRES: less than 2^31 xids were assigned in between.
  */
-extern XLogRecPtr bb_xactends_began(const BbReqCtx *ctx, BbPageStore *store,
-									XLogRecPtr start, XLogRecPtr after,
-									XLogRecPtr until);
+extern TransactionId bb_xactends_oldest(const BbReqCtx *ctx,
+										BbPageStore *store, XLogRecPtr after,
+										XLogRecPtr until);
 
 /* bb_xactends_next_xid - return the first full xid that was unused at an LSN. */
 extern uint64 bb_xactends_next_xid(const BbReqCtx *ctx, BbPageStore *store,
 								   XLogRecPtr lsn);
 
-/* ---- what commit records say ---- */
-
-typedef struct BbCommits BbCommits;
-
-/* bb_commits_new - prepare to look commits up, up to LSN "until". */
-extern BbCommits *bb_commits_new(BbPageStore *store, XLogRecPtr until);
-
-/*
- * bb_commits_find - find the commit whose record ends at an LSN.
- *
- * Returns false if there is none.
- *
- * REQUIRES: LSNs ascend from call to call.
- */
-extern bool bb_commits_find(const BbReqCtx *ctx, BbCommits *commits,
-							XLogRecPtr lsn, BbCommit *commit);
-extern void bb_commits_close(BbCommits *commits);
-
-#endif /* BB_HISTORY_XACTENDS_H */
+#endif /* BB_HEAP_XACTENDS_H */
