@@ -19,8 +19,14 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/pg_locale.h"
 #include "utils/syscache.h"
+
+/*
+ * utils/pg_locale.h declares it, but includes a header of ICU up to 18, which the
+ * packages of a server don't bring along everywhere.
+ */
+extern char *get_collation_actual_version(char collprovider,
+										  const char *collcollate);
 
 #define PROVIDER_LIBC 'c'
 #define PROVIDER_BUILTIN 'b' /* from 17 on */
