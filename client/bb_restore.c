@@ -10,6 +10,7 @@
 #include "backup_call.h"
 #include "cleanup.h"
 #include "common/logging.h"
+#include "fe_utils/simple_list.h"
 #include "fe_utils/string_utils.h"
 #include "option_table.h"
 #include "rows.h"
@@ -20,6 +21,8 @@ static const BbOption own_options[] = {
 	 "data directory on the server of the page store; must not exist, or be empty"},
 	{"delta", OPTION_DELTA, NULL,
 	 "update a data directory that an earlier restore has made"},
+	{"only-database", OPTION_ONLY_DATABASE, "DBNAME",
+	 "restore only this database (may be given several times); others have no relations, and are marked invalid"},
 	{"max-rate", 'r', "RATE",
 	 "maximum rate of writing (in kB/s, or use suffix \"k\", \"M\" or \"G\")"},
 	{"tablespace-mapping", 'T', "OLDDIR=NEWDIR",
@@ -68,6 +71,7 @@ typedef struct RestoreOptions
 	ConnParams	connection;
 	const char *directory;
 	bool		delta;
+	SimpleStringList only_databases;
 	bool		json;
 	bool		verbose;
 	BbBackupOptions backup;
@@ -95,6 +99,9 @@ parse(int argc, char **argv)
 				break;
 			case OPTION_DELTA:
 				options.delta = true;
+				break;
+			case OPTION_ONLY_DATABASE:
+				simple_string_list_append(&options.only_databases, optarg);
 				break;
 			case OPTION_JSON:
 				options.json = true;
@@ -151,6 +158,25 @@ mapping_array(const BbMappings *mappings)
 	return text.data;
 }
 
+/* The names as an array, or NULL. */
+static char *
+name_array(const SimpleStringList *names)
+{
+	PQExpBufferData text;
+
+	if (names->head == NULL)
+		return NULL;
+	initPQExpBuffer(&text);
+	appendPQExpBufferChar(&text, '{');
+	for (const SimpleStringListCell *cell = names->head; cell != NULL;
+		 cell = cell->next)
+		appendPGArray(&text, cell->val);
+	appendPQExpBufferChar(&text, '}');
+	if (PQExpBufferDataBroken(text))
+		pg_fatal("out of memory");
+	return text.data;
+}
+
 static char *
 restore_call(const BbServer *server, const RestoreOptions *options)
 {
@@ -164,6 +190,8 @@ restore_call(const BbServer *server, const RestoreOptions *options)
 					 mapping_array(&options->backup.mappings));
 	if (options->delta)
 		bb_call_argument(&call, "delta", "true");
+	bb_call_argument(&call, "only_databases",
+					 name_array(&options->only_databases));
 	return bb_call_end(&call);
 }
 

@@ -883,7 +883,7 @@ CREATE FUNCTION bb_restore(
     manifest text DEFAULT 'yes', manifest_checksums text DEFAULT NULL,
     max_rate integer DEFAULT NULL, progress boolean DEFAULT true,
     jobs integer DEFAULT 1, tablespace_mapping text[] DEFAULT NULL,
-    delta boolean DEFAULT false,
+    delta boolean DEFAULT false, only_databases text[] DEFAULT NULL,
     OUT restored_lsn pg_lsn, OUT files bigint, OUT bytes bigint,
     OUT bytes_written bigint, OUT files_removed bigint, OUT duration interval)
 RETURNS record
@@ -891,7 +891,7 @@ AS 'MODULE_PATHNAME', 'bb_sql_restore'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bb_restore IS
-'restores a cluster at an LSN (NULL: the end of the timeline) into a data directory on the server, which must be new or empty, or with delta, one of the same system, in which only differences are written. Errors: a directory with other content, a running server, no pg_write_server_files';
+'restores a cluster at an LSN (NULL: the end of the timeline) into a data directory on the server, which must be new or empty, or with delta, one of the same system, in which only differences are written; with only_databases, other databases have no relations and are marked invalid. Errors: a directory with other content, a running server, no pg_write_server_files';
 
 --
 -- Resident layers

@@ -15,6 +15,9 @@ my $spc = $source->safe_psql('postgres',
 append_to_file($source->data_dir . '/secret.key', 'secret');
 chmod 0400, $source->data_dir . '/secret.key' or die;
 my $dump = dump_all($source);
+my @left_out = split /\n/, $source->safe_psql('postgres',
+	"SELECT 'base/' || oid FROM pg_database WHERE datname LIKE 'by_%' ORDER BY 1");
+my $databases = $source->safe_psql('postgres', "SELECT pg_relation_filepath('pg_database')");
 $source->stop;
 # as in production, since fsync is one of the things that fail
 my $store = new_store('store', "fsync = on\nrestart_after_crash = on\n");
@@ -91,6 +94,25 @@ mkdir "$base/a=b", 0700 or die;
 restore("$base/by_oid", ", tablespace_mapping => ARRAY['$spc=$base/a\\=b']");
 is(readlink "$base/by_oid/pg_tblspc/$spc",
 	"$base/a=b", 'by OID, into an empty one with a "=" in its name');
+
+# --- Some databases: the others have no relations, and pg_database says so.
+
+my $only = ", only_databases => '{there}'";
+restore("$base/some", "$only, jobs => 2");
+my $some = tree("$base/some");
+my $without = join '|', map { "$_/\\d" } @left_out;
+is(join(' ', sort keys %$some), join(' ', sort grep { !m{^(?:$without)} } keys %$expected),
+	'with only_databases, others have no relations');
+is(join(' ', grep { $some->{$_} ne $expected->{$_} } sort keys %$some),
+	"backup_manifest $databases", '... and pg_database differs');
+command_ok([ 'pg_verifybackup', "$base/some" ], '... which is as the manifest says');
+restore("$base/empty", "$only, delta => true");
+is_deeply(tree("$base/empty"), $some, 'with delta it is the same');
+$clone = start_clone("$base/some", 'some');
+is($clone->safe_psql('there', 'SELECT count(*), (SELECT count(*) FROM pg_database WHERE datconnlimit = -2) FROM t'),
+	'1000|2', 'it starts, and the others are invalid');
+$clone->safe_psql('postgres', "DROP DATABASE $_") foreach qw(by_wal_log by_file_copy);
+$clone->stop;
 
 sub refused
 {

@@ -124,6 +124,10 @@ my $again = json_of('a delta', '-D', $directory, '--delta', '-T',
 cmp_ok($again->{bytes_written}, '<', $restored->{bytes} / 2, 'writes less');
 like(succeeds('as a table', '-D', new_name('clone')),
 	qr/^ +LSN +\| Files .*\(1 row\)$/ms, 'has the row');
+like(succeeds('one database', '-D', new_name('one'), '--only-database=template1', '--only-database=postgres'),
+	qr/\(1 row\)/, 'of its names');
+fails('a database that there is not', qr/error: restore failed: .*database "no, \\"x" does not exist/,
+	'-D', '/x', '--only-database=no, \\"x');
 fails('no directory', qr/no target directory specified/);
 fails('two places', qr/only one of --lsn/, '-D', '/x', '--lsn=0/1', '--target=latest');
 fails('a tablespace that there is not', qr/has no tablespace 12345/,

@@ -30,8 +30,9 @@ struct BbContentReader
 	const BbSeed *seed;
 	BbBlockScan blocks;
 	BbZeroRuns	zeros;
-	BbParallel *parallel; /* workers for relation blocks; NULL: none */
-	bool		points;	  /* read blocks one by one, not by the scan */
+	const BbPartial *partial; /* NULL: all databases */
+	BbParallel *parallel;	  /* workers for relation blocks; NULL: none */
+	bool		points;		  /* read blocks one by one, not by the scan */
 
 	BbMember	member;
 	uint64		at;	 /* bytes of it already returned */
@@ -70,6 +71,7 @@ bb_content_new(const BbBackupPlan *plan)
 	BbContentReader *reader = new_reader(&plan->snapshot);
 
 	reader->seed = plan->seed;
+	reader->partial = plan->options.partial;
 	memcpy(reader->control, plan->seed->control.bytes,
 		   plan->major->control_size);
 	return reader;
@@ -197,12 +199,17 @@ read_relation(const BbReqCtx *ctx, BbContentReader *reader)
 									   member->source.relation.db,
 									   member->source.relation.rel,
 									   member->source.relation.fork, block);
+	const uint8 *marked = NULL;
 	const uint8 *data;
 
 	if (member->source.relation.fork == INIT_FORKNUM || reader->points)
 		return get_block(ctx, reader, &key, BLCKSZ);
 	data = shared_block(ctx, reader, &key);
-	return data != NULL ? data : scan_block(ctx, reader, &key);
+	if (data == NULL)
+		data = scan_block(ctx, reader, &key);
+	if (reader->partial != NULL)
+		marked = bb_partial_block(reader->partial, &key);
+	return marked != NULL ? marked : data;
 }
 
 static const uint8 *

@@ -9,7 +9,9 @@
 
 #include "access/htup_details.h"
 #include "base/foreigntext.h"
+#include "catalog/pg_type.h"
 #include "funcs/arguments.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -37,6 +39,29 @@ char *
 bb_arg_text(FunctionCallInfo fcinfo, int n, const char *name)
 {
 	return TextDatumGetCString(need(fcinfo, n, name));
+}
+
+List *
+bb_arg_texts(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	List	   *texts = NIL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	if (PG_ARGISNULL(n))
+		return NIL;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not contain nulls", name)));
+		texts = lappend(texts, TextDatumGetCString(elements[i]));
+	}
+	return texts;
 }
 
 char *

@@ -25,6 +25,8 @@ extern const BbReqCtx *bb_call_of(FunctionCallInfo fcinfo, BbTaskKind kind);
 
 /* Return argument number n, whose name is "name"; texts are palloc'd. */
 extern char *bb_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
+/* The texts in an array; NIL if it is NULL. */
+extern List *bb_arg_texts(FunctionCallInfo fcinfo, int n, const char *name);
 extern char *bb_arg_name(FunctionCallInfo fcinfo, int n, const char *name);
 extern bool bb_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
 extern Oid bb_arg_oid(FunctionCallInfo fcinfo, int n, const char *name);

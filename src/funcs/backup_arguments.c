@@ -122,6 +122,28 @@ parse_options(const Arguments *arguments)
 	return options;
 }
 
+/* Names of databases; NIL: all. */
+static List *
+only_databases(const Arguments *arguments, const BbBackupOptions *options)
+{
+	int			n;
+	List	   *names;
+
+	if (!given(arguments, "only_databases", &n))
+		return NIL;
+	if (!options->full)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("only_databases is for full backups"),
+				 errdetail("A thin backup has no relations of any database.")));
+	names = bb_arg_texts(arguments->fcinfo, n, "only_databases");
+	if (names == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("only_databases must name a database")));
+	return names;
+}
+
 BbBackupRequest
 bb_arg_backup(FunctionCallInfo fcinfo)
 {
@@ -130,12 +152,15 @@ bb_arg_backup(FunctionCallInfo fcinfo)
 	int			store = bb_arg_number(fcinfo, "store");
 	int			timeline = bb_arg_number(fcinfo, "timeline");
 
+	BbBackupOptions options = parse_options(&arguments);
+
 	return (BbBackupRequest){
 		.function = get_func_name(fcinfo->flinfo->fn_oid),
 		.lsn = bb_arg_lsn(fcinfo, lsn, "lsn"),
 		.server = bb_arg_name(fcinfo, store, "store"),
 		.timeline = bb_arg_text(fcinfo, timeline, "timeline"),
-		.options = parse_options(&arguments),
+		.options = options,
+		.only_databases = only_databases(&arguments, &options),
 	};
 }
 

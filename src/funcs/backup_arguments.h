@@ -9,7 +9,7 @@
  *
  *	  lsn, full_backup, store, timeline, prev_lsn, new_tli, settings,
  *	  tablespaces, label, compression, manifest, manifest_checksums, max_rate,
- *	  progress, jobs
+ *	  progress, jobs, only_databases
  *
  * Errors: NULL_VALUE_NOT_ALLOWED (with the argument's name); those of
  * options.h.

@@ -10,14 +10,12 @@
 
 #include "base/foreigntext.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
 #include "files/tree.h"
 #include "funcapi.h"
 #include "funcs/arguments.h"
 #include "funcs/backup_arguments.h"
 #include "members/tablespacemap.h"
 #include "sinks/destinations.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 
@@ -25,33 +23,9 @@ BB_SQL_FUNCTION(bb_sql_restore);
 BB_SQL_FUNCTION(bb_sql_basebackup_to_file);
 BB_SQL_FUNCTION(bb_sql_basebackup_to_program);
 
-/* Return the texts in an array argument; NIL if it is NULL. */
-static List *
-argument_texts(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	List	   *texts = NIL;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
-
-	if (PG_ARGISNULL(n))
-		return NIL;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elements, &nulls, &count);
-	for (int i = 0; i < count; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not contain nulls", name)));
-		texts = lappend(texts, TextDatumGetCString(elements[i]));
-	}
-	return texts;
-}
-
 /*
  * bb_restore(directory text, lsn pg_lsn, …, tablespace_mapping text[],
- *			  delta boolean): see backup_arguments.h
+ *			  delta boolean, only_databases text[]): see backup_arguments.h
  */
 static Datum
 bb_sql_restore_body(PG_FUNCTION_ARGS)
@@ -59,8 +33,8 @@ bb_sql_restore_body(PG_FUNCTION_ARGS)
 	int			mapping_n = bb_arg_number(fcinfo, "tablespace_mapping");
 	int			delta_n = bb_arg_number(fcinfo, "delta");
 	char	   *directory = bb_arg_text(fcinfo, 0, "directory");
-	List	   *mappings = argument_texts(fcinfo, mapping_n,
-										  "tablespace_mapping");
+	List	   *mappings = bb_arg_texts(fcinfo, mapping_n,
+										"tablespace_mapping");
 	bool		delta = bb_arg_bool(fcinfo, delta_n, "delta");
 	BbBackupCall call;
 	const BbPageStoreInfo *info;

@@ -88,8 +88,7 @@ find_database(const BbReqCtx *ctx, BbPast *past)
 }
 
 BbPast *
-bb_past_find(const BbReqCtx *ctx, const BbSnapshot *snapshot,
-			 const char *database)
+bb_past_shared(const BbReqCtx *ctx, const BbSnapshot *snapshot)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bbackup past",
@@ -99,16 +98,27 @@ bb_past_find(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 
 	past->context = context;
 	past->snapshot = *snapshot;
-	past->database = pstrdup(database);
 	check_cluster(ctx, past);
 	past->pages = bb_pages_new(snapshot);
 	past->xacts = bb_xacts_new(past->pages);
 	past->shared_map = bb_relmap_read(ctx, snapshot, GLOBALTABLESPACE_OID,
 									  InvalidOid);
+	MemoryContextSwitchTo(old);
+	return past;
+}
+
+BbPast *
+bb_past_find(const BbReqCtx *ctx, const BbSnapshot *snapshot,
+			 const char *database)
+{
+	BbPast	   *past = bb_past_shared(ctx, snapshot);
+	MemoryContext old = MemoryContextSwitchTo(past->context);
+
+	past->database = pstrdup(database);
 	if (!find_database(ctx, past))
 	{
 		MemoryContextSwitchTo(old);
-		MemoryContextDelete(context);
+		bb_past_close(past);
 		return NULL;
 	}
 	past->map = bb_relmap_read(ctx, snapshot, past->db_tablespace, past->db);

@@ -59,6 +59,8 @@ extern BbPast *bb_past_open(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 /* bb_past_find - the same, or NULL if there is no such database. */
 extern BbPast *bb_past_find(const BbReqCtx *ctx, const BbSnapshot *snapshot,
 							const char *database);
+/* bb_past_shared - the same without a database, for shared catalogs alone. */
+extern BbPast *bb_past_shared(const BbReqCtx *ctx, const BbSnapshot *snapshot);
 extern void bb_past_close(BbPast *past);
 
 #endif /* BB_HEAP_PAST_H */

@@ -139,6 +139,16 @@ next_version(BbDatabaseFiles *files, BbMember *member)
 	return true;
 }
 
+/* Does the backup have no relations of the database? */
+static bool
+is_left_out(const BbDatabaseFiles *files)
+{
+	const BbPartial *partial = files->plan->options.partial;
+
+	return partial != NULL &&
+		list_member_oid(partial->left_out, files->database.db);
+}
+
 static bool
 next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 {
@@ -149,9 +159,15 @@ next_relmap(const BbReqCtx *ctx, BbDatabaseFiles *files, BbMember *member)
 	BbValue		value;
 	const char *complaint;
 
-	files->relations = bb_catalog_relations_of(ctx, snapshot, database->spc,
-											   database->db);
-	files->step = STEP_RELATION;
+	if (is_left_out(files))
+		files->step = STEP_DATABASE;
+	else
+	{
+		files->relations = bb_catalog_relations_of(ctx, snapshot,
+												   database->spc,
+												   database->db);
+		files->step = STEP_RELATION;
+	}
 	if (!database->default_tablespace && !is_shared(database))
 		return false;
 

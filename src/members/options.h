@@ -14,6 +14,7 @@
 #include "access/xlogdefs.h"
 #include "common/checksum_helper.h"
 #include "common/compression.h"
+#include "members/partial.h"
 
 /* Bounds of max_rate, kB/s (MAX_RATE_LOWER and _UPPER of basebackup.c). */
 #define BB_MAX_RATE_LOWER 32
@@ -60,6 +61,7 @@ typedef struct BbBackupOptions
 	pg_compress_specification compression;
 	BbManifestOption manifest;
 	pg_checksum_type manifest_checksums; /* of the files in it */
+	const BbPartial *partial;			 /* NULL: all databases */
 	int			jobs; /* workers that make pages; 1: the caller makes them */
 } BbBackupOptions;
 

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "files/outdir.h"
+#include "heap/databases.h"
 #include "miscadmin.h"
 #include "process/sessionworker.h"
 #include "stats/calls.h"
@@ -52,6 +53,9 @@ bb_backup_call_begin(const BbReqCtx *ctx, const BbBackupRequest *request)
 {
 	BbBackupCall call = bb_backup_call_open(ctx, request);
 
+	if (request->only_databases != NIL)
+		call.options.partial = bb_databases_only(ctx, &call.snapshot,
+												 request->only_databases);
 	/* the workers need not ask again */
 	if (bb_ahead_ask(ctx, &call.snapshot, call.options.full, &call.missing))
 		call.task.parent.download_behavior = BB_DOWNLOAD_ALLOW;

@@ -8,7 +8,8 @@
  * The call opens the store, asks for permission to download the missing
  * layers, starts a worker that reads ahead, and starts the backup.
  *
- * Errors: those of store_access.h, ahead.h, plan.h and filelist.h.
+ * Errors: those of store_access.h, ahead.h, plan.h and filelist.h; those of
+ * databases.h if there are only_databases.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +28,7 @@ typedef struct BbBackupRequest
 	const char *timeline;
 	XLogRecPtr	lsn; /* Invalid: the end of the timeline */
 	BbBackupOptions options;
+	List	   *only_databases; /* names (char *); NIL: all */
 } BbBackupRequest;
 
 typedef struct BbBackupCall
