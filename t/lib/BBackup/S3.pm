@@ -1,7 +1,8 @@
 # BBackup::S3 - an S3 server on loopback, for tests.
 #
 # It is OpenStack Swift with its s3api, from Debian's packages: four servers with
-# four small configuration files, in a temporary directory.  It verifies
+# four small configuration files, in a temporary directory (swift_servers.py starts
+# them).  It verifies
 # signatures, but doesn't support conditional PUT.  Started with tls => 1 it also
 # serves HTTPS, with a certificate of a private authority.
 #
@@ -22,6 +23,7 @@ use warnings;
 use BBackup::Files qw(write_file);
 use Carp;
 use Digest::SHA qw(hmac_sha256 hmac_sha256_hex sha256_hex);
+use File::Spec;
 use IO::Socket::INET;
 use Test::More;
 use POSIX qw(strftime);
@@ -31,6 +33,7 @@ use constant {
 	ACCOUNT => 'test',
 	USER => 'tester',
 	SECRET => 'aVerySecretKey0123',
+	PROGRAM => File::Spec->rel2abs(__FILE__) =~ s{[^/]*\z}{swift_servers.py}r,
 };
 
 my @storage = qw(account container object);
@@ -97,12 +100,6 @@ sub write_configuration
 
 	foreach my $server (@storage)
 	{
-		my $builder = "$directory/$server.builder";
-
-		run('swift-ring-builder', $builder, 'create 4 1 0');
-		run('swift-ring-builder', $builder,
-			"add r1z1-127.0.0.1:$port{$server}/disk 1");
-		run('swift-ring-builder', $builder, 'rebalance');
 		write_file("$directory/$server.conf", qq(
 [DEFAULT]
 bind_ip = 127.0.0.1
@@ -177,30 +174,54 @@ allow_object_versioning = true
 use = egg:swift#symlink
 ));
 	}
-	# a clock that is BB_CLOCK seconds ahead
-	mkdir "$directory/python";
-	write_file("$directory/python/sitecustomize.py", q(
-import os, time
-_time, _off = time.time, float(os.environ.get('BB_CLOCK', 0))
-time.time = lambda: _time() + _off
-));
 	return;
 }
 
+# Start a program, whose output is a file's.
 sub spawn
 {
-	my ($self, @command) = @_;
+	my ($self, $output, @command) = @_;
 	my $pid = fork;
 
 	croak "fork: $!" unless defined $pid;
 	if ($pid == 0)
 	{
 		open STDIN, '<', '/dev/null';
-		open STDOUT, '>>', "$self->{directory}/log";
-		open STDERR, '>&', \*STDOUT;
+		open STDERR, '>>', "$self->{directory}/log";
+		open STDOUT, '>&', $output // \*STDERR;
 		exec @command or die "$command[0]: $!\n";
 	}
-	push @{ $self->{pids} }, $pid;
+	return $pid;
+}
+
+# Start servers of Swift with one process of swift_servers.py, which ends after them.
+# Their clocks are so many seconds ahead.
+sub launch
+{
+	my ($self, $ahead, @servers) = @_;
+
+	pipe my $pids, my $output or croak "pipe: $!";
+	my $launcher = $self->spawn($output, '/usr/bin/python3', PROGRAM,
+		$self->{directory}, $ahead,
+		map { "$_=$self->{port}{$_}" } @servers);
+
+	close $output;
+	chomp(my @pids = <$pids>);
+	push @{ $self->{launched} }, { launcher => $launcher, pids => \@pids };
+	croak "Swift does not start; see $self->{directory}/log"
+	  if @pids != @servers;
+	$self->wait_for_port($self->{port}{$_}) foreach @servers;
+	return;
+}
+
+# End the servers that were started last.
+sub end_launched
+{
+	my ($self) = @_;
+	my $launched = pop @{ $self->{launched} };
+
+	kill 'KILL', @{ $launched->{pids} };
+	waitpid $launched->{launcher}, 0;
 	return;
 }
 
@@ -223,7 +244,7 @@ sub start
 {
 	my ($class, $directory, %options) = @_;
 	my $self =
-	  bless { directory => $directory, pids => [], %options }, $class;
+	  bless { directory => $directory, launched => [], %options }, $class;
 	my %port;
 
 	my @servers = ('memcached', @storage, $self->proxies);
@@ -263,40 +284,29 @@ sub resume
 	my ($self, $ahead) = @_;
 	my $port = $self->{port};
 
-	$self->spawn('memcached', '-l', '127.0.0.1', '-p', $port->{memcached},
-		'-U', 0, '-m', 16);
-	$self->spawn("swift-$_-server", "$self->{directory}/$_.conf")
-	  foreach @storage;
-	# a proxy that finds no container server answers that there is no bucket
-	$self->wait_for_port($port->{$_}) foreach @storage;
-	$self->start_proxies($ahead);
-	$self->wait_for_port($_) foreach values %$port;
+	$self->{memcached} = $self->spawn(undef, 'memcached', '-l', '127.0.0.1',
+		'-p', $port->{memcached}, '-U', 0, '-m', 16);
+	$self->wait_for_port($port->{memcached});
+	if ($ahead)
+	{
+		$self->launch(0, @storage);
+		$self->launch($ahead, $self->proxies);
+	}
+	else
+	{
+		$self->launch(0, @storage, $self->proxies);
+	}
 	return;
 }
 
-sub start_proxies
-{
-	my ($self, $ahead) = @_;
-	my $others = @{ $self->{pids} };
-	local $ENV{BB_CLOCK} = $ahead // 0;
-	local $ENV{PYTHONPATH} = "$self->{directory}/python";
-
-	$self->spawn('swift-proxy-server', "$self->{directory}/$_.conf")
-	  foreach $self->proxies;
-	$self->{others} = $others;
-	return;
-}
-
-# Start only the processes that clients connect to, with the right time.
+# restart_proxies - after resume with clocks that are ahead: start only the
+# processes that clients connect to, with the right time.
 sub restart_proxies
 {
 	my ($self) = @_;
-	my @proxies = splice @{ $self->{pids} }, $self->{others};
 
-	kill 'KILL', @proxies;
-	waitpid $_, 0 foreach @proxies;
-	$self->start_proxies;
-	$self->wait_for_port($self->{port}{$_}) foreach $self->proxies;
+	$self->end_launched;
+	$self->launch(0, $self->proxies);
 	return;
 }
 
@@ -304,9 +314,12 @@ sub stop
 {
 	my ($self) = @_;
 
-	kill 'KILL', @{ $self->{pids} };
-	waitpid $_, 0 foreach @{ $self->{pids} };
-	$self->{pids} = [];
+	$self->end_launched while @{ $self->{launched} };
+	if (my $memcached = delete $self->{memcached})
+	{
+		kill 'KILL', $memcached;
+		waitpid $memcached, 0;
+	}
 	return;
 }
 
@@ -367,7 +380,8 @@ sub directly
 	return bless {
 		%$self,
 		endpoint => "http://127.0.0.1:$self->{port}{proxy}",
-		pids => []
+		launched => [],
+		memcached => undef
 	}, ref $self;
 }
 
