@@ -56,6 +56,8 @@ my $dockerfile = slurp_file("$top/packaging/Dockerfile");
 like($changelog, qr/^bbackup \(\Q$meta->{version}\E-\d+\) /,
 	'debian/changelog begins with this version');
 like($spec, qr/^Version: +\Q$meta->{version}\E$/m, 'the spec file has it');
+is_deeply([ grep { length > 79 } map { split /\n/ } $spec =~ /^(%description.*?)^%(?:package|prep)/msg ],
+	[], 'its descriptions have lines as short as rpmlint wants them in a package');
 like($spec, qr/^\* .* - \Q$meta->{version}\E-1$/m, 'and so does its changelog');
 is_deeply([ grep { !/-\Q$meta->{version}\E\./ }
 		slurp_file("$top/docs/packages.md") =~ /(bbackup-\d\S*\.(?:zip|tar\.gz))/g ],
