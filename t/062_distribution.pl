@@ -83,6 +83,9 @@ $generated =~ s/\Q$binary\E/join "\n", map { $binary =~ s{PGVERSION}{$_}gr } @ma
 cmp_ok(scalar(@majors), '>', 0, 'debian/control has packages');
 is(slurp_file("$top/debian/control"), $generated, 'as control.in describes them');
 
+is_deeply([ grep { length > 80 } map { split /\n/ } $control =~ /^Description:.*((?:\n .*)+)/mg ],
+	[], 'its descriptions have lines as short as lintian wants them');
+
 # The libraries, by Debian's names.
 my $tests = slurp_file("$top/.ci/lib.sh");
 my ($listed) = $tests =~ /BUILD_PACKAGES=\((.*?)\)/s;
