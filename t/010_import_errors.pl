@@ -102,7 +102,7 @@ import_fails("$from/PG_VERSION", qr/22023: .*is not a data directory/,
 	'a file');
 my $other = PostgreSQL::Test::Utils::tempdir;
 import_fails($other,
-	qr/22023: .*is not a data directory\n.*no file PG_VERSION/,
+	qr/22023: .*is not a data directory\n.*no file PG_VERSION.*\nHINT: .*Barman.*pgBackRest/,
 	'an empty directory');
 import_fails_patched('PG_VERSION', 0, '14',
 	qr/55000: .*is of PostgreSQL 14\n.*This server is/,
@@ -206,6 +206,14 @@ fails_like($store,
 	qr/57014: .*bbackup/,
 	'an import that takes longer than bbackup.call_timeout');
 is(leftovers(), '', '... and leaves nothing');
+
+# Empty directories are no timelines.
+ok(-d store_directory($store) . '/timelines/main', 'a directory remains');
+query_is($store, 'SELECT count(*) FROM bb_stat_verification', 0,
+	'... which is no timeline to be verified');
+query_is($store, 'SELECT count(*) FROM bb_restore_tests', 0, '... or tested');
+query_is($store, "SELECT count(*) FROM bb_check() WHERE timeline <> ''", 0,
+	'... nor checked');
 
 # --- The same cluster can be imported afterwards.
 

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "stores/store_access.h"
 #include "stores/store_list.h"
+#include "stores/store_timelines.h"
 #include "trial/trial_record.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
@@ -162,9 +163,11 @@ records_of_store(const char *server, void *arg)
 
 	foreach(cell, bb_manifest_list(call->ctx, objects))
 	{
-		BbTrialRecords records = bb_trial_records_read(call->ctx, objects,
-													   lfirst(cell));
+		BbTrialRecords records;
 
+		if (!bb_store_has_timeline(call->ctx, objects, lfirst(cell)))
+			continue;
+		records = bb_trial_records_read(call->ctx, objects, lfirst(cell));
 		records_row(call, server, lfirst(cell), &records);
 	}
 }

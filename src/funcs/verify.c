@@ -394,9 +394,11 @@ states_of_store(const char *server, void *arg)
 
 	foreach(cell, bb_manifest_list(call->ctx, objects))
 	{
-		BbVerifyState state = bb_verify_state_read(call->ctx, objects,
-												   lfirst(cell));
+		BbVerifyState state;
 
+		if (!bb_store_has_timeline(call->ctx, objects, lfirst(cell)))
+			continue;
+		state = bb_verify_state_read(call->ctx, objects, lfirst(cell));
 		call->row(call, objects, server, lfirst(cell), &state);
 	}
 }

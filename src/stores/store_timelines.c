@@ -14,6 +14,7 @@
 #include "stats/calls.h"
 #include "stores/own_server.h"
 #include "stores/store_timelines.h"
+#include "utils/memutils.h"
 
 /* Raise a NOTICE that there is no timeline, with the likely reason. */
 static void
@@ -51,6 +52,24 @@ bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *objects,
 	if (names == NIL)
 		report_empty(objects, server);
 	return names;
+}
+
+bool
+bb_store_has_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
+					  const char *timeline)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "bbackup manifest",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	ErrorData  *error;
+	bool		found = bb_manifest_try(ctx, objects, timeline, &error) !=
+			NULL ||
+		error != NULL;
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return found;
 }
 
 BbManifest *

@@ -22,6 +22,15 @@ extern List *bb_store_timelines(const BbReqCtx *ctx, BbObjectStore *objects,
 								const char *server);
 
 /*
+ * bb_store_has_timeline - does a name that bb_manifest_list returned have a
+ * manifest, readable or not?
+ *
+ * A failed import, or a timeline that was dropped, may leave empty directories.
+ */
+extern bool bb_store_has_timeline(const BbReqCtx *ctx, BbObjectStore *objects,
+								  const char *timeline);
+
+/*
  * bb_store_listed_timeline - return the manifest of a timeline that
  * bb_store_timelines returned.
  *
