@@ -241,8 +241,11 @@ bb_base_check(const char *directory)
 	}
 	bases = walk_archives(NULL, directory, 0);
 	if (bases == 0)
-		pg_fatal("directory \"%s\" has neither a data directory nor a %s",
-				 directory, BASE);
+		bb_fatal_hint("Give a base backup as pg_basebackup writes it, the "
+					  "directory \"data\" of a backup of Barman, or what "
+					  "pgBackRest or WAL-G has restored.",
+					  "directory \"%s\" has neither a data directory nor a %s",
+					  directory, BASE);
 	if (bases > 1)
 		pg_fatal("directory \"%s\" has more than one %s", directory, BASE);
 	return true;

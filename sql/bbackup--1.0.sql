@@ -1707,10 +1707,10 @@ BEGIN
                         hint := 'If it should have some, check its URL and that its directory is there.';
                     ELSIF NOT write OR NOT may_try THEN
                         status := 'ok';
-                        message := format('can be read, and has %s timelines', timelines);
+                        message := format('can be read, and has %s timeline%s', timelines, CASE WHEN timelines <> 1 THEN 's' END);
                     ELSIF @extschema@.bb_try_store(server) THEN
                         status := 'ok';
-                        message := format('can be written and read, and has %s timelines', timelines);
+                        message := format('can be written and read, and has %s timeline%s', timelines, CASE WHEN timelines <> 1 THEN 's' END);
                     ELSE
                         status := 'ok';
                         message := 'another session tries to write it now';
@@ -1863,7 +1863,7 @@ BEGIN
                     SELECT checked, server, t.timeline,
                         CASE WHEN count(f.kind) > 0 THEN 'critical' ELSE 'ok' END,
                         CASE WHEN count(f.kind) > 0
-                             THEN format('%s findings, which were not mended; the first: %s', count(f.kind), min(f.message))
+                             THEN format('%s finding%s not mended; the first: %s', count(f.kind), CASE WHEN count(f.kind) > 1 THEN 's' END, min(f.message))
                              ELSE 'no verification has found anything' END,
                         CASE WHEN count(f.kind) > 0
                              THEN 'See bb_findings for what is lost, and mend it by bb_mend(). Then bb_verify() shows that it is whole.' END

@@ -335,7 +335,10 @@ sub fails
 	return;
 }
 my $good = "cp $archive/%f %p || exit 1;";
-fails('there is nothing', 'false', qr/^$/);
+fails('there is nothing', 'false',
+	qr/^psql:\S* NOTICE:  00000: restore_command has fetched nothing\nDETAIL:  Command "false": .*exit code 1\.\nHINT: /);
+fails('nor where %p was left out', "cp $archive/%f 2>&1",
+	qr/NOTICE: .*fetched nothing\nDETAIL:  Command "cp \Q$archive\E\/0000000[0-9A-F]{17} 2>&1": .*exit code 1/);
 fails('a segment that is not there ends WAL',
 	"test %f != $victim || exit 1; test %f \\< $victim || exit 1; $good", qr/^$/);
 fails('unless there is a later one', "test %f != $victim || exit 1; $good",

@@ -213,7 +213,7 @@ fails_to_pipe('a tablespace that there is not', "cd $tars && cp pg_wal.tar 77.ta
 fails('no backup', qr/no base backup specified/);
 fails('two of them', qr/too many command-line arguments/, 'a', 'b');
 fails('a file that there is not', qr/could not stat "\/nowhere"/, '/nowhere');
-fails('a directory of something else', qr/has neither a data directory nor a base.tar/, $archive);
+fails('a directory of something else', qr/has neither a data directory nor a base.tar\n.*hint: .*pgBackRest/, $archive);
 my $cold = PostgreSQL::Test::Utils::tempdir_short;
 append_to_file("$cold/PG_VERSION", "15\n");
 fails('a data directory', qr/is not a base backup.*\n.*hint: /, $cold);

@@ -72,6 +72,8 @@ struct BbFetcher
 	bool		external; /* the guard's descriptor is counted */
 	List	   *files;	  /* FetchedFile * */
 	uint64		gets;	  /* successful ones */
+	char	   *missing; /* of the last segment that wasn't there, the command */
+	int			missing_status;
 };
 
 /* ---- the end ---- */
@@ -372,6 +374,16 @@ remove_old(BbFetcher *fetcher)
 	}
 }
 
+static void
+note_missing(BbFetcher *fetcher, const FetchedFile *file)
+{
+	if (fetcher->missing != NULL)
+		pfree(fetcher->missing);
+	fetcher->missing = MemoryContextStrdup(fetcher->context,
+										   command_for(fetcher, file));
+	fetcher->missing_status = file->status;
+}
+
 const char *
 bb_fetcher_get(const BbReqCtx *ctx, BbFetcher *fetcher, const char *name)
 {
@@ -392,6 +404,8 @@ bb_fetcher_get(const BbReqCtx *ctx, BbFetcher *fetcher, const char *name)
 	if (!is_there(fetcher, file))
 	{
 		file->state = FILE_MISSING;
+		if (IsXLogFileName(name))
+			note_missing(fetcher, file);
 		return NULL;
 	}
 	/* asking for the last file again changes nothing */
@@ -416,6 +430,20 @@ bb_fetcher_ahead(const BbReqCtx *ctx, BbFetcher *fetcher, const char *name)
 	}
 	if (count < AHEAD && find_file(fetcher, name) == NULL)
 		(void) begin_file(fetcher, name);
+}
+
+void
+bb_fetcher_report_nothing(const BbFetcher *fetcher)
+{
+	/* of a command without a file there is a WARNING */
+	if (fetcher->gets > 0 || fetcher->missing == NULL ||
+		fetcher->missing_status == 0)
+		return;
+	ereport(NOTICE,
+			(errmsg("restore_command has fetched nothing"),
+			 errdetail("Command \"%s\": %s.", fetcher->missing,
+					   wait_result_to_str(fetcher->missing_status)),
+			 errhint("That is right if the archive has no WAL after the end of the timeline. Otherwise, the server's log has the command's messages.")));
 }
 
 void

@@ -56,6 +56,14 @@ extern const char *bb_fetcher_get(const BbReqCtx *ctx, BbFetcher *fetcher,
 extern void bb_fetcher_ahead(const BbReqCtx *ctx, BbFetcher *fetcher,
 							 const char *name);
 
+/*
+ * bb_fetcher_report_nothing - raise a NOTICE if no file that was asked for was
+ * there, with the command and the exit code for the segment that was.
+ *
+ * What a command that always fails looks like is an archive without more WAL.
+ */
+extern void bb_fetcher_report_nothing(const BbFetcher *fetcher);
+
 /* bb_fetcher_forget - forget which files didn't exist: they may be there now. */
 extern void bb_fetcher_forget(BbFetcher *fetcher);
 

@@ -136,6 +136,8 @@ bb_sql_ingest_body(PG_FUNCTION_ARGS)
 	place.files = bb_archive_files(wal_directory, fetcher);
 	result = bb_ingest(ctx, objects, timeline, bb_waldirectory_origin(&place),
 					   until);
+	if (wal_directory == NULL)
+		bb_fetcher_report_nothing(fetcher);
 	bb_calls_describe(ctx, &(BbCallAbout){.lsn = result.end_lsn});
 	bb_reqctx_end(ctx);
 	return bb_result_record(fcinfo,

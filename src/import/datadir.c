@@ -26,7 +26,8 @@ report_no_data_directory(const BbDataDir *dir, const char *detail)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is not a data directory", dir->path),
-			 errdetail("%s", detail)));
+			 errdetail("%s", detail),
+			 errhint("Give a base backup as pg_basebackup writes it, the directory \"data\" of a backup of Barman, or what pgBackRest or WAL-G has restored.")));
 }
 
 static void
