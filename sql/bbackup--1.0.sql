@@ -1933,7 +1933,7 @@ BEGIN
                             message := 'is done elsewhere: the store has the option upkeep ''off''';
                         ELSIF NOT current_setting('bbackup.upkeep')::boolean THEN
                             status := 'warning';
-                            message := 'bbackup.upkeep is off, and nothing else has visited the store for a day';
+                            message := 'bbackup.upkeep is off, and nothing else has visited the store within a day';
                             hint := 'Turn it on, call bb_upkeep() regularly, or set the option upkeep ''off'' of the foreign server if something else does it.';
                         ELSIF @extschema@.bb_stat_scope() <> 'shared' THEN
                             status := 'warning';
