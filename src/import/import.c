@@ -13,6 +13,7 @@
 
 #include "access/rmgr.h"
 #include "access/xlog_internal.h"
+#include "base/cancelhold.h"
 #include "base/compat.h"
 #include "catalog/pg_control.h"
 #include "import/backupend.h"
@@ -21,6 +22,7 @@
 #include "ingest/ingest.h"
 #include "layer/manifest_edit.h"
 #include "stats/progress.h"
+#include "storage/ipc.h"
 #include "utils/memutils.h"
 
 /* The longest wait for a source that has no more WAL yet. */
@@ -363,7 +365,6 @@ begin_values(const BbReqCtx *ctx, BbImport *import)
 static void
 run(const BbReqCtx *ctx, BbImport *import, BbImportSource *source)
 {
-	import->context = CurrentMemoryContext;
 	import->scratch = AllocSetContextCreate(CurrentMemoryContext,
 											"bbackup import file",
 											ALLOCSET_DEFAULT_SIZES);
@@ -456,6 +457,7 @@ static void
 clean_up(const BbReqCtx *ctx, const BbImport *import, List *layers)
 {
 	MemoryContext context = CurrentMemoryContext;
+	uint32		hold = bb_cancelhold_begin();
 
 	PG_TRY();
 	{
@@ -480,6 +482,35 @@ clean_up(const BbReqCtx *ctx, const BbImport *import, List *layers)
 						 import->timeline)));
 	}
 	PG_END_TRY();
+	bb_cancelhold_end(hold);
+}
+
+/* The import that runs, and its context, for a session that is terminated. */
+static BbImport *running = NULL;
+static const BbReqCtx *running_ctx;
+
+static void
+clean_up_at_exit(int code, Datum arg)
+{
+	BbImport   *import = running;
+
+	running = NULL;
+	if (import == NULL)
+		return;
+	MemoryContextSwitchTo(import->context);
+	clean_up(running_ctx, import, created_layers(import));
+}
+
+static void
+note_running(const BbReqCtx *ctx, BbImport *import)
+{
+	static bool registered = false;
+
+	if (!registered)
+		before_shmem_exit(clean_up_at_exit, (Datum) 0);
+	registered = true;
+	running_ctx = ctx;
+	running = import;
 }
 
 /* Take the lock of a name that no timeline has. */
@@ -526,6 +557,8 @@ bb_import_run(const BbReqCtx *ctx, BbObjectStore *objects,
 	import->objects = objects;
 	import->timeline = timeline;
 	import->rebase = rebase;
+	import->context = context;
+	note_running(ctx, import);
 	bb_progress_import_start();
 	PG_TRY();
 	{
@@ -549,9 +582,11 @@ bb_import_run(const BbReqCtx *ctx, BbObjectStore *objects,
 
 		if (layers != NIL || import->writer != NULL || rebase != NULL)
 			clean_up(ctx, import, layers);
+		running = NULL;
 		MemoryContextDelete(context);
 		ReThrowError(error);
 	}
+	running = NULL;
 	result = import->result;
 	MemoryContextDelete(context);
 	bb_progress_end();

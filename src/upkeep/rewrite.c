@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/cancelhold.h"
 #include "upkeep/rewrite_internal.h"
 #include "utils/memutils.h"
 
@@ -118,9 +119,11 @@ bb_rewrite_discard(const BbReqCtx *ctx, BbObjectStore *objects,
 {
 	MemoryContext context;
 	MemoryContext old;
+	uint32		hold;
 
 	if (layers == NIL)
 		return;
+	hold = bb_cancelhold_begin();
 	context = AllocSetContextCreate(CurrentMemoryContext, "bbackup discard",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -141,6 +144,7 @@ bb_rewrite_discard(const BbReqCtx *ctx, BbObjectStore *objects,
 				 errhint("The next removal of leftovers removes them.")));
 	}
 	PG_END_TRY();
+	bb_cancelhold_end(hold);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

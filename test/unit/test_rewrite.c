@@ -620,6 +620,25 @@ UNIT_TEST(merge_beside_other_writers)
 	CHECK(count_objects(ctx, model) == 0);
 }
 
+/* The postmaster signals a cancel twice, and once may be in the clean-up. */
+UNIT_TEST(discard_beside_a_cancel)
+{
+	Model	   *model = random_timeline(ctx);
+	BbManifest *manifest = bb_manifest_read(ctx, model->objects, "main");
+	BbUpkeepJob job = merge_all(manifest);
+	BbRewriteStats stats = {0};
+	int			before = count_objects(ctx, model);
+	List	   *added = bb_rewrite(ctx, model->objects, manifest, &job,
+								   &stats);
+
+	CHECK(count_objects(ctx, model) > before);
+	QueryCancelPending = InterruptPending = true;
+	bb_rewrite_discard(ctx, model->objects, "main", added);
+	CHECK(QueryCancelPending && QueryCancelHoldoffCount == 0);
+	QueryCancelPending = false;
+	CHECK(count_objects(ctx, model) == before);
+}
+
 /* A store whose puts are refused; the "done_at"-th is done, without an answer. */
 static struct
 {
