@@ -26,6 +26,7 @@ use BBackup::Files;
 use BBackup::Sessions;
 use BBackup::Sources;
 use BBackup::Stores;
+use BBackup::Template;
 use Exporter 'import';
 use File::Basename qw(basename);
 use PostgreSQL::Test::Cluster;
