@@ -21,7 +21,9 @@ sub now
 	return $source->safe_psql('shop', 'SELECT pg_current_wal_insert_lsn()');
 }
 
-$source->safe_psql('shop', 'CREATE TABLE a_commit ()');
+$source->safe_psql('shop',
+	'CREATE ROLE "old ""Role"; CREATE TABLE a_commit (); GRANT SELECT ON a_commit TO "old ""Role" WITH GRANT OPTION; GRANT UPDATE ON a_commit TO PUBLIC');
+my $acl = $source->safe_psql('shop', "SELECT relacl FROM pg_class WHERE relname = 'a_commit'");
 my $before = now();
 $source->safe_psql('shop', "SELECT pg_create_restore_point('before')");
 my $time = $source->safe_psql('shop', 'SELECT clock_timestamp()');
@@ -79,6 +81,16 @@ query_is($session, 'SELECT count(*) FROM past.no_columns', 2,
 	'a table without columns');
 query_is($session, 'SELECT last_value, is_called FROM past.sq', '40|t',
 	'a sequence');
+
+ask($session, "IMPORT FOREIGN SCHEMA pg_catalog LIMIT TO (pg_class) FROM SERVER bbackup INTO now OPTIONS (database 'shop', lsn '$before')");
+query_is($session, "SELECT pg_typeof(relacl), relacl FROM now.pg_class WHERE relname = 'a_commit'",
+	"text[]|$acl", 'privileges have the names of roles there');
+ask($session, 'ALTER FOREIGN TABLE now.pg_class ALTER relacl TYPE aclitem[]');
+query_like($session, "SELECT relacl FROM now.pg_class WHERE relname = 'a_commit'",
+	qr/ERROR:  42704: this server has no role "old ""Role", which a value of type aclitem in the page store names
+HINT:  Make the column of type text/,
+	'... of which no other role here gets any');
+ask($session, 'DROP FOREIGN TABLE now.pg_class');
 
 # ---- as of ----
 

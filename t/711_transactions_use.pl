@@ -12,6 +12,7 @@ $source->safe_psql('postgres', 'CREATE DATABASE shop');
 $source->safe_psql('shop', 'CREATE TABLE old (i int PRIMARY KEY); INSERT INTO old SELECT generate_series(1, 100)');
 my $base = cold_backup($source);
 $source->start;
+$source->safe_psql('postgres', "CREATE TABLESPACE elsewhere LOCATION '" . PostgreSQL::Test::Utils::tempdir_short . "'");
 
 # --- what happened
 
@@ -36,6 +37,11 @@ run('CREATE SCHEMA s; CREATE TABLE s.t (i int, v text)',
 	'CREATE MATERIALIZED VIEW m AS SELECT * FROM s.t', 'REFRESH MATERIALIZED VIEW m',
 	'CREATE UNLOGGED TABLE g (i int)', 'CREATE VIEW w AS SELECT 1 AS one',
 	'CREATE TEMP TABLE z AS SELECT 1',
+	'CREATE TABLE moved (i int); INSERT INTO moved VALUES (1), (2)',
+	'BEGIN; ALTER TABLE moved SET TABLESPACE elsewhere; INSERT INTO moved VALUES (3); COMMIT',
+	'DELETE FROM moved WHERE i = 1',
+	# its row in pg_class is written again, with the same file
+	'BEGIN; ALTER TABLE moved ALTER i TYPE bigint; INSERT INTO moved VALUES (4), (5); ALTER TABLE moved SET (fillfactor = 50); COMMIT',
 	'CREATE TABLE late (i int); INSERT INTO late VALUES (1)');
 
 # speculative insertions that are taken back: both sessions insert before either has
@@ -102,6 +108,7 @@ public.p2|0|0|0|dropped
 public.p1|0|0|0|truncated
 ROWS
 is(rows('m'), "public.m|1|0|0|\npublic.m|0|0|0|rewritten", 'a materialized view');
+is(rows('moved'), "public.moved|2|0|0|\npublic.moved|1|0|0|rewritten\npublic.moved|0|0|1|\npublic.moved|2|0|0|rewritten", 'in another tablespace, and rewritten');
 is(rows('spec'), join("\n", ('public.spec|1|0|0|') x 3), 'insertions that are taken back');
 
 # --- the LSN before

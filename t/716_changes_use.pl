@@ -15,7 +15,27 @@ CREATE TABLE wide (id int, part text, n numeric, t text, PRIMARY KEY (part, id))
 INSERT INTO wide SELECT g, 'p' || g % 3, g, repeat('x', 1000) FROM generate_series(1, 3000) g;
 CREATE TABLE small (a int, b text);
 INSERT INTO small VALUES (1, 'one'), (2, 'two');
+CREATE TABLE outside (t text);
+CREATE TABLE filler (t text);
+ALTER TABLE outside ALTER t SET STORAGE EXTERNAL;
+ALTER TABLE filler ALTER t SET STORAGE EXTERNAL;
+INSERT INTO outside VALUES (repeat('a', 5000));
 ));
+
+# The IDs of TOAST tables' values that are there.
+sub value_ids
+{
+	my ($table) = @_;
+	my $toast = $source->safe_psql('shop', "SELECT reltoastrelid::regclass FROM pg_class WHERE oid = '$table'::regclass");
+
+	return $source->safe_psql('shop', "SELECT DISTINCT chunk_id FROM $toast");
+}
+
+# soon the counter of OIDs goes round
+my $value_id = value_ids('outside');
+$source->stop;
+system_or_bail('pg_resetwal', '-o', 4294967290, '-D', $source->data_dir);
+$source->start;
 my $base = cold_backup($source);
 $source->start;
 
@@ -36,6 +56,15 @@ ask($held, "COMMIT PREPARED 'held'");
 my $committed = now();
 $source->safe_psql('shop', 'ALTER TABLE small ADD COLUMN c int DEFAULT 3');
 my $added = now();
+# another value gets the ID that one had, at the same place of its table
+$source->safe_psql('shop', 'DELETE FROM outside');
+$source->safe_psql('shop', 'VACUUM outside');
+my $filler = $source->safe_psql('shop', "SELECT reltoastrelid::regclass FROM pg_class WHERE oid = 'filler'::regclass");
+$source->safe_psql('shop', "DO \$\$ BEGIN LOOP INSERT INTO filler VALUES (repeat('f', 3000));"
+	  . " EXIT WHEN EXISTS (SELECT FROM $filler WHERE chunk_id = $value_id - 1); END LOOP; END \$\$");
+$source->safe_psql('shop', "INSERT INTO outside VALUES (repeat('b', 5000))");
+my $again = now();
+my $same_id = value_ids('outside') eq $value_id;
 $source->safe_psql('shop', 'TRUNCATE small');
 end_session($held);
 $source->stop;
@@ -85,6 +114,11 @@ ask($session, "SET work_mem = '64kB'");
 query_is($session,
 	'SELECT count(*) FROM ' . changes('wide', $before, $changed), 4, 'with little memory');
 ask($session, 'RESET work_mem');
+
+ok($same_id, 'the counter of OIDs has gone round');
+query_is($session,
+	'SELECT op, left((image).t, 1), length((image).t) FROM ' . changes('outside', $added, $again) . ' ORDER BY 2',
+	"-|a|5000\n+|b|5000", 'another value out of line whose ID is the same');
 
 # ---- pages ----
 

@@ -12,6 +12,7 @@
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "heap/acls.h"
 #include "heap/conversion.h"
 #include "heap/deform.h"
 #include "heap/objects.h"
@@ -131,6 +132,8 @@ bb_conversion_type(const BbReqCtx *ctx, BbPast *past, Oid oid)
 
 	if (bb_conversion_is_object_id(oid))
 		return OIDOID;
+	if (oid == ACLITEMOID)
+		return TEXTOID;
 	there = bb_type_of(ctx, past, oid);
 	if (OidIsValid(there->element))
 	{
@@ -225,6 +228,23 @@ object_to_object(const BbReqCtx *ctx, BbPast *past, BbConversion *conversion,
 						bb_object_identity(ctx, past, kind, there)),
 				 errhint("Make the column of type oid.")));
 	return ObjectIdGetDatum(here);
+}
+
+/* ---- privileges ---- */
+
+static Datum
+acl_to_text(const BbReqCtx *ctx, BbPast *past, BbConversion *conversion,
+			Datum value)
+{
+	return CStringGetTextDatum(
+		bb_acl_text(ctx, past, DatumGetAclItemP(value)));
+}
+
+static Datum
+acl_to_acl(const BbReqCtx *ctx, BbPast *past, BbConversion *conversion,
+		   Datum value)
+{
+	return PointerGetDatum(bb_acl_here(ctx, past, DatumGetAclItemP(value)));
 }
 
 /* ---- arrays ---- */
@@ -428,10 +448,13 @@ is_same(const BbType *there, Oid here)
 {
 	if (bb_conversion_is_object_id(there->oid))
 		return here == OIDOID;
+	if (there->oid == ACLITEMOID)
+		return false;
 	if (there->oid == here && bb_type_is_fixed(here))
 		return !OidIsValid(there->element) ||
 			(bb_type_is_fixed(there->element) &&
-			 !bb_conversion_is_object_id(there->element));
+			 !bb_conversion_is_object_id(there->element) &&
+			 there->element != ACLITEMOID);
 	if (is_text(there->oid))
 		return here == TEXTOID || here == VARCHAROID;
 	return there->kind == TYPTYPE_BASE && !OidIsValid(there->element) &&
@@ -457,6 +480,10 @@ bb_conversion_new(const BbReqCtx *ctx, BbPast *past, Oid oid, Oid type,
 		conversion->run = enum_to_enum;
 	else if (bb_conversion_is_object_id(there->oid) && there->oid == here)
 		conversion->run = object_to_object;
+	else if (there->oid == ACLITEMOID && here == TEXTOID)
+		conversion->run = acl_to_text;
+	else if (there->oid == ACLITEMOID && here == ACLITEMOID)
+		conversion->run = acl_to_acl;
 	else if (OidIsValid(there->element))
 		prepare_array(ctx, past, conversion, column);
 	else if (there->kind == TYPTYPE_COMPOSITE)

@@ -12,6 +12,7 @@
  *	  a domain				its base type, or any domain over that
  *	  text, varchar, char	text or varchar
  *	  regclass, …			oid, or the object here that has the name of the one there
+ *	  aclitem				text, or aclitem with the roles here of these names
  *	  an enum				an enum with these labels, or text
  *	  an array				an array, if its elements can be converted
  *	  a composite type		one that has the same columns, by name

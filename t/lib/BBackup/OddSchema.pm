@@ -223,6 +223,8 @@ INSERT INTO public.daughter (v, f) VALUES ('d', 3);
 INSERT INTO public.son VALUES (3, 's');
 CREATE TABLE public.typed OF needs.row_like (a WITH OPTIONS PRIMARY KEY, b DEFAULT 'x');
 INSERT INTO public.typed VALUES (1);
+CREATE TABLE public.acls (a aclitem, l aclitem[]);
+INSERT INTO public.acls VALUES ('clerk=r*w/shopkeeper', '{=X/clerk,"\\"Odd \\"\\"Role\\"\\"\\"=arwdDxt/shopkeeper",NULL}'), (NULL, '{}');
 ));
 	return;
 }
@@ -233,6 +235,7 @@ sub odd_schema_tables
 {
 	return (
 		[ '"Odd "" Schema"."Full"', '"Odd "" Schema"."Full"' ],
+		[ 'public.acls', 'public.acls' ],
 		[ 'public.child', 'public.child' ],
 		[ 'public.grandchild', 'public.grandchild' ],
 		[ 'public.measured', 'public.measured*' ],
