@@ -225,7 +225,8 @@ cmp_ok(scalar @objects, '>', 3, 'there are objects to change');
 my %codes;
 my @wrong;
 
-foreach my $try (1 .. $ENV{BB_FLIPS} // 5)
+my $tries = $ENV{BB_FLIPS} // 5;
+foreach my $try (1 .. $tries)
 {
 	my $object = $objects[ rand @objects ];
 	my $bytes = $s3->request('GET', "/bucket/$object");
@@ -247,6 +248,8 @@ foreach my $try (1 .. $ENV{BB_FLIPS} // 5)
 		print $out $content;
 		close $out;
 		$s3->request('PUT', "/bucket/$object", '--data-binary', "\@$file");
+		# what is right again is read after the last one
+		next if $content eq $bytes && $try < $tries;
 		# by ranges, and whole
 		unlink glob "$caches/limited/*/*";
 		foreach my $server ('cloud', 'limited')

@@ -14,6 +14,7 @@ use warnings;
 
 use BBackup::Backups;
 use BBackup::Files qw(slurp);
+use BBackup::Sessions qw(start_session ask end_session);
 use BBackup::Stores;
 use Carp;
 use Exporter 'import';
@@ -123,22 +124,47 @@ sub follow
 	return;
 }
 
+# polled - the answer to a query in postgres, by a session that is kept for the
+# next one, because tests poll for minutes.  undef after an error, or if the
+# server doesn't answer.
+my %sessions;
+
+sub polled
+{
+	my ($store, $query) = @_;
+	# a child of the test has its own
+	my $name = $store->name . " $$";
+	my $answer;
+	local $SIG{PIPE} = 'IGNORE';
+
+	if (defined $sessions{$name})
+	{
+		$answer = ask($sessions{$name}, $query);
+		end_session(delete $sessions{$name}) if !defined $answer;
+	}
+	# the first, or the server has been restarted
+	if (!defined $sessions{$name})
+	{
+		$sessions{$name} = start_session($store);
+		scalar ask($sessions{$name}, 'SET client_min_messages = error');
+		$answer = ask($sessions{$name}, $query);
+		end_session(delete $sessions{$name}) if !defined $answer;
+	}
+	return defined $answer && $answer !~ /\AERROR:/ ? $answer : undef;
+}
+
 # follow_status - a row of bb_stat_follow as a hash; NULLs are ''.  Empty if the
 # server doesn't answer.
 sub follow_status
 {
 	my ($store, $timeline) = @_;
-	my ($out, $err);
 
 	$timeline //= 'main';
-	$store->psql('postgres',
+	my $answer = polled($store,
 		"SELECT key, value FROM bb_stat_follow s, json_each_text(to_json(s))"
-		  . " WHERE s.timeline = '$timeline'",
-		stdout => \$out,
-		stderr => \$err,
-		on_error_die => 0) == 0
-	  or return;
-	return map { /^(\w+)\|(.*)$/ ? ($1, $2) : () } split /\n/, $out;
+		  . " WHERE s.timeline = '$timeline'") // return;
+
+	return map { /^(\w+)\|(.*)$/ ? ($1, $2) : () } split /\n/, $answer;
 }
 
 # following_workers - the PIDs of a store's processes of a kind, "follow",
@@ -146,31 +172,31 @@ sub follow_status
 sub following_workers
 {
 	my ($store, $kind) = @_;
-	my ($out, $err);
 
 	$kind //= '(follow|receive)';
-	$store->psql('postgres',
+	my $answer = polled($store,
 		'SELECT pid FROM pg_stat_activity WHERE backend_type'
-		  . " ~ '^bbackup $kind'",
-		stdout => \$out,
-		stderr => \$err,
-		on_error_die => 0) == 0
-	  or return;
-	return split /\n/, $out;
+		  . " ~ '^bbackup $kind'") // return;
+
+	return split /\n/, $answer;
 }
 
 # wait_for - until a function returns true; what that means is for the message.
-# Returns what it returned.
+# Returns what it returned.  The longer it takes, the less often it looks.
 sub wait_for
 {
 	my ($what, $condition) = @_;
+	my $give_up = time + 2 * $PostgreSQL::Test::Utils::timeout_default;
+	my $pause = 50_000;
 
-	for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
+	while (1)
 	{
 		my $value = eval { $condition->() };
 
 		return $value if $value;
-		usleep(50_000);
+		last if time > $give_up;
+		usleep($pause);
+		$pause *= 1.2 if $pause < 250_000;
 	}
 	diag("waited in vain: $what");
 	return;
