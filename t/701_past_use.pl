@@ -22,6 +22,8 @@ sub now
 }
 
 $source->safe_psql('shop',
+	"CREATE EXTENSION seg VERSION '1.3'; CREATE TABLE measured (s seg, a seg[]); INSERT INTO measured VALUES ('1 .. 2', '{3}')");
+$source->safe_psql('shop',
 	'CREATE ROLE "old ""Role"; CREATE TABLE a_commit (); GRANT SELECT ON a_commit TO "old ""Role" WITH GRANT OPTION; GRANT UPDATE ON a_commit TO PUBLIC');
 my $acl = $source->safe_psql('shop', "SELECT relacl FROM pg_class WHERE relname = 'a_commit'");
 my $before = now();
@@ -49,7 +51,7 @@ sub end_segment
 }
 
 my $session = start_session($store);
-ask($session, 'CREATE SCHEMA past; CREATE SCHEMA now');
+ask($session, 'CREATE EXTENSION seg; CREATE SCHEMA past; CREATE SCHEMA now');
 my $warnings = ask($session,
 	'IMPORT FOREIGN SCHEMA public FROM SERVER bbackup INTO past'
 	  . " OPTIONS (database 'shop', lsn '$before')");
@@ -60,6 +62,9 @@ like(
 	$warnings,
 	qr/column "co" of table "types" is left out\nDETAIL:  This database has no type like public.pair\./,
 	'and a column whose type is not here');
+is(scalar(() = $warnings =~ /NOTICE:  00000: extension "seg" has version 1\.3 there, and 1\.4 here\n/g),
+	1, 'an extension of another version is named, once');
+query_is($session, "SELECT * FROM past.measured WHERE s && '1.5'", '1 .. 2|{3}', '... and read');
 query_is($session,
 	"SELECT string_agg(ftrelid::regclass::text, ' ' ORDER BY ftrelid::regclass::text)"
 	  . " FROM pg_foreign_table WHERE NOT array_to_string(ftoptions, ' ') LIKE '%lsn=$before%'",

@@ -10,10 +10,16 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/twophase.h"
 #include "base/compat.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
 #include "fdw/kept.h"
 #include "fdw/parts.h"
 #include "fdw/scan.h"
@@ -26,7 +32,9 @@
 #include "storage/lock.h"
 #include "stores/call.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/ruleutils.h"
 
 typedef struct Import
@@ -35,6 +43,7 @@ typedef struct Import
 	BbPast	   *past;
 	const ImportForeignSchemaStmt *statement;
 	const BbTableOptions *options;
+	List	   *extensions; /* OIDs there, of those that were compared */
 } Import;
 
 /* ---- which tables ---- */
@@ -166,10 +175,89 @@ can_convert(const Import *import, Oid there, Oid here, const char *column)
 	return possible;
 }
 
+/* The version of an extension here; NULL: there is none. */
+static char *
+version_here(const char *name)
+{
+	Relation	extensions = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+	char	   *version = NULL;
+	bool		isnull;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1,
+							  &key);
+	row = systable_getnext(scan);
+	if (HeapTupleIsValid(row))
+		version = TextDatumGetCString(
+			heap_getattr(row, Anum_pg_extension_extversion,
+						 RelationGetDescr(extensions), &isnull));
+	systable_endscan(scan);
+	table_close(extensions, AccessShareLock);
+	return version;
+}
+
+/* Raise a NOTICE if an extension has another version here; once for each. */
+static void
+compare_extension(Import *import, Oid extension)
+{
+	HeapTuple	row = bb_syscat_find_oid(import->ctx, import->past,
+										 ExtensionRelationId,
+										 ExtensionOidIndexId, extension);
+	const char *name;
+	char	   *there;
+	char	   *here;
+	bool		isnull;
+
+	if (row == NULL || list_member_oid(import->extensions, extension))
+		return;
+	import->extensions = lappend_oid(import->extensions, extension);
+	name = NameStr(BB_SYSCAT_FORM(pg_extension, row)->extname);
+	there = TextDatumGetCString(bb_syscat_value(row, ExtensionRelationId,
+												Anum_pg_extension_extversion,
+												&isnull));
+	here = version_here(name);
+	if (here != NULL && strcmp(here, there) != 0)
+		ereport(NOTICE,
+				(errmsg("extension \"%s\" has version %s there, and %s here",
+						name, there, here),
+				 errdetail("Values of its types are shown as if they had the same form.")));
+}
+
+/* Compare the extension that a type belongs to, if it does. */
+static void
+compare_type(Import *import, Oid oid)
+{
+	const BbType *type = bb_type_base(import->ctx, import->past, oid);
+	Datum		values[2] = {ObjectIdGetDatum(TypeRelationId)};
+	ListCell   *cell;
+
+	if (OidIsValid(type->element))
+	{
+		compare_type(import, type->element);
+		return;
+	}
+	if (bb_type_is_fixed(type->oid))
+		return;
+	values[1] = ObjectIdGetDatum(type->oid);
+	foreach(cell,
+			bb_syscat_find(import->ctx, import->past, DependRelationId,
+						   DependDependerIndexId, values, 2))
+	{
+		Form_pg_depend row = BB_SYSCAT_FORM(pg_depend, lfirst(cell));
+
+		if (row->refclassid == ExtensionRelationId &&
+			row->deptype == DEPENDENCY_EXTENSION)
+			compare_extension(import, row->refobjid);
+	}
+}
+
 /* The type by which a column is shown; Invalid, with a WARNING: none. */
 static Oid
-type_of_column(const Import *import, const BbTable *table,
-			   Form_pg_attribute column)
+type_of_column(Import *import, const BbTable *table, Form_pg_attribute column)
 {
 	const char *name = NameStr(column->attname);
 	Oid			here = InvalidOid;
@@ -198,6 +286,8 @@ type_of_column(const Import *import, const BbTable *table,
 								 quote_identifier(NameStr(type->name)))
 					 : errdetail("The values of a virtual generated column are not stored.")));
 	}
+	else
+		compare_type(import, column->atttypid);
 	return here;
 }
 
@@ -223,8 +313,8 @@ append_collation(const Import *import, Form_pg_attribute column, Oid type,
 }
 
 static void
-append_column(const Import *import, const BbTable *table,
-			  Form_pg_attribute column, StringInfo columns)
+append_column(Import *import, const BbTable *table, Form_pg_attribute column,
+			  StringInfo columns)
 {
 	Oid			type = type_of_column(import, table, column);
 	int32		typmod = type == column->atttypid ? column->atttypmod : -1;
@@ -242,7 +332,7 @@ append_column(const Import *import, const BbTable *table,
 }
 
 static char *
-statement_of(const Import *import, BbTable *table)
+statement_of(Import *import, BbTable *table)
 {
 	TupleDesc	desc = bb_table_desc(import->ctx, import->past, table);
 	const BbTableOptions *options = import->options;
