@@ -6,6 +6,7 @@ use warnings;
 use BBackup;
 use BBackup::FaultProxy;
 use BBackup::S3;
+use Time::HiRes qw(usleep);
 
 my $s3 = BBackup::S3->start_or_skip();
 my $proxy = BBackup::FaultProxy->start(PostgreSQL::Test::Utils::tempdir,
@@ -96,6 +97,26 @@ fails_like($store,
 	qr/ERROR:  57014: canceling statement due to statement timeout/,
 	'a cancel ends a request that waits');
 cmp_ok(time - $start, '<', 600, 'and does not wait for the answer');
+
+# A cancel is signalled twice (signal_child in PostgreSQL's postmaster.c).  Here the
+# second signal comes while the layers of the import are being removed.
+my $session = start_session($store);
+ask($session, "SET bbackup.layer_size = '1MB'");
+$proxy->hold('/timelines/twice/layers/image-4');
+send_query($session,
+	"SELECT * FROM bb_import_directory('$directory', 'cloud', 'twice')");
+$proxy->wait_for_held;
+cmp_ok(scalar($s3->list('bucket', 'first/timelines/twice/layers/')),
+	'>', 0, 'an import has layers');
+$proxy->faults('stall');
+kill 'INT', $session->{backend};
+usleep 10_000 while $proxy->faults_left > 0;
+kill 'INT', $session->{backend};
+like(answer($session), qr/\AERROR:  57014: canceling statement/,
+	'an import that is cancelled twice');
+is(scalar($s3->list('bucket', 'first/timelines/twice/layers/')), 0, 'has none');
+$proxy->release;
+end_session($session);
 
 # Wrong bytes: the CRC shows it, and the second download is right.
 unlink glob "$cache/*/*image-*" or die 'nothing was cached';

@@ -358,27 +358,6 @@ usleep 10_000 until -e $waits;
 kill 'INT', $pid;
 ends('SIGINT while WAL is fetched', $pid, "$waits.err", qr/interrupted by signal 2/);
 
-# A cancel is signalled twice (signal_child in PostgreSQL's postmaster.c): the
-# second may come when the layers of the import are being removed.
-foreach my $round (1 .. 5)
-{
-	unlink $waits;
-	$pid = fork // die;
-	if ($pid == 0)
-	{
-		open STDERR, '>', "$waits.err";
-		exec 'bb_import', '--timeline=bad', $bare,
-		  "--restore-command=touch $waits; exec sleep 1000"
-		  or POSIX::_exit(127);
-	}
-	usleep 10_000 until -e $waits;
-	my $backend = $store->safe_psql('postgres',
-		q(SELECT pid FROM pg_stat_activity WHERE query ~ '^CALL .*bb_import_copy'));
-	kill 'INT', $backend until waitpid($pid, POSIX::WNOHANG()) != 0;
-	like(slurp_file("$waits.err"), qr/canceling statement/, "cancelled again and again, $round");
-	nothing_left("cancelled again and again, $round");
-}
-
 # --- The protocol.
 
 my $client = BBackup::Frontend->new($store);
