@@ -141,6 +141,11 @@ bb_compat_attribute_set(TupleDesc desc, int i)
 #endif
 }
 
+/* From 19 on, a descriptor has to be ended before it is used. */
+#if PG_VERSION_NUM < 190000
+#define TupleDescFinalize(desc) ((void) (desc))
+#endif
+
 /*
  * Create the path of a scan of a foreign table that keeps no order.  17 added the
  * join clauses that a path heeds, 18 the number of disabled nodes.

@@ -136,6 +136,7 @@ begin_contents(BbBagDifference *difference)
 	TupleDescInitEntry(desc, CONTENT_HASH + 1, "hash", INT8OID, -1, 0);
 	add_image_column(desc, CONTENT_IMAGE + 1);
 	TupleDescInitEntry(desc, CONTENT_PLUS + 1, "plus", BOOLOID, -1, 0);
+	TupleDescFinalize(desc);
 	/* an image is compared as the bytes that it is */
 	difference->contents = begin_sort(desc, lengthof(columns), columns,
 									  operators, collations);
@@ -165,6 +166,7 @@ begin_result(BbBagDifference *difference)
 	operators[nkeys] = less_operator(BOOLOID);
 	collations[nkeys] = InvalidOid;
 	add_image_column(desc, nkeys + 2);
+	TupleDescFinalize(desc);
 	difference->result = begin_sort(desc, nkeys + 1, columns, operators,
 									collations);
 }

@@ -258,6 +258,7 @@ make_desc(const BbPast *past, BbTable *table, List *rows)
 	pfree(seen);
 	if (found != table->ncolumns)
 		report_contradiction(past, table->oid, "lacks a column");
+	TupleDescFinalize(desc);
 	return desc;
 }
 
@@ -294,6 +295,7 @@ make_toast_index(const BbTable *index)
 	btree->desc = CreateTemplateTupleDesc(2);
 	TupleDescInitEntry(btree->desc, 1, "chunk_id", OIDOID, -1, 0);
 	TupleDescInitEntry(btree->desc, 2, "chunk_seq", INT4OID, -1, 0);
+	TupleDescFinalize(btree->desc);
 	return btree;
 }
 

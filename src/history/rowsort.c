@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
+#include "base/compat.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
@@ -43,9 +44,7 @@ bb_numbersort_new(int ncolumns, int nkeys)
 		columns[i] = i + 1;
 		operators[i] = Int8LessOperator;
 	}
-#if PG_VERSION_NUM >= 190000
 	TupleDescFinalize(desc);
-#endif
 	sort->ncolumns = ncolumns;
 	sort->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	sort->result = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);

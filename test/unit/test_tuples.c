@@ -270,11 +270,13 @@ new_toast(void)
 	TupleDescInitEntry(toast->desc, 1, "chunk_id", OIDOID, -1, 0);
 	TupleDescInitEntry(toast->desc, 2, "chunk_seq", INT4OID, -1, 0);
 	TupleDescInitEntry(toast->desc, 3, "chunk_data", BYTEAOID, -1, 0);
+	TupleDescFinalize(toast->desc);
 	toast->index.name = "index of chunks";
 	toast->index.relation = TOAST_INDEX;
 	toast->index.desc = CreateTemplateTupleDesc(2);
 	TupleDescInitEntry(toast->index.desc, 1, "chunk_id", OIDOID, -1, 0);
 	TupleDescInitEntry(toast->index.desc, 2, "chunk_seq", INT4OID, -1, 0);
+	TupleDescFinalize(toast->index.desc);
 	_bt_initmetapage(made_block(toast->made, TOAST_INDEX, 0), 1, 0, true);
 	toast->leaf = made_block(toast->made, TOAST_INDEX, 1);
 	_bt_pageinit(toast->leaf, BLCKSZ);
