@@ -123,7 +123,7 @@ append_column(BbScript *script, BbTable *table, Form_pg_attribute column,
 	if (column->attgenerated != '\0')
 		append_generated(script, table, column, text);
 #if PG_VERSION_NUM < 180000
-	/* from 18 on, it is a constraint */
+	/* from 18 on, bb_ddl_checks has it */
 	if (column->attnotnull)
 		appendStringInfoString(text, " NOT NULL");
 #endif

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * constraints.c
- *	  Checks and foreign keys.
+ *	  Checks, NOT NULL as 18 and later have it, and foreign keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -63,7 +63,28 @@ comment(BbScript *script, Form_pg_constraint form)
 					ConstraintRelationId, form->oid, NULL);
 }
 
-/* ---- checks ---- */
+/* ---- checks and NOT NULL ---- */
+
+/* After the columns, or later if rows needn't fulfil it. */
+static void
+add_constraint(BbScript *script, BbTable *table, Form_pg_constraint form,
+			   const char *definition, StringInfo columns)
+{
+	char	   *text = psprintf("CONSTRAINT %s %s%s%s",
+								quote_identifier(NameStr(form->conname)),
+								definition,
+								form->connoinherit ? " NO INHERIT" : "",
+								enforcement_of(form));
+
+	if (form->convalidated)
+		appendStringInfo(columns, "%s\n\t%s", columns->len > 0 ? "," : "",
+						 text);
+	else
+		bb_script_add(script, BB_SCRIPT_AFTER, object_of(script, form),
+					  psprintf("ALTER TABLE %s ADD %s",
+							   bb_script_relation(script, table->oid), text));
+	comment(script, form);
+}
 
 static void
 add_check(BbScript *script, BbTable *table, HeapTuple row, StringInfo columns)
@@ -76,23 +97,30 @@ add_check(BbScript *script, BbTable *table, HeapTuple row, StringInfo columns)
 	char	   *tree = bb_script_text(script, row, ConstraintRelationId,
 									  Anum_pg_constraint_conbin);
 	char	   *expression = tree == NULL ? NULL : bb_expr_text(&of, tree);
-	char	   *text;
 
-	if (expression == NULL)
-		return;
-	text = psprintf("CONSTRAINT %s CHECK (%s)%s%s",
-					quote_identifier(NameStr(form->conname)), expression,
-					form->connoinherit ? " NO INHERIT" : "",
-					enforcement_of(form));
-	if (form->convalidated)
-		appendStringInfo(columns, "%s\n\t%s", columns->len > 0 ? "," : "",
-						 text);
-	else
-		bb_script_add(script, BB_SCRIPT_AFTER, of.object,
-					  psprintf("ALTER TABLE %s ADD %s",
-							   bb_script_relation(script, table->oid), text));
-	comment(script, form);
+	if (expression != NULL)
+		add_constraint(script, table, form, psprintf("CHECK (%s)", expression),
+					   columns);
 }
+
+#if PG_VERSION_NUM >= 180000
+static void
+add_not_null(BbScript *script, BbTable *table, HeapTuple row,
+			 StringInfo columns)
+{
+	Form_pg_constraint form = BB_SYSCAT_FORM(pg_constraint, row);
+	int			n;
+	int16	   *keys = bb_script_array(script, row, ConstraintRelationId,
+									   Anum_pg_constraint_conkey, INT2OID,
+									   sizeof(int16), &n);
+
+	if (n == 1)
+		add_constraint(script, table, form,
+					   psprintf("NOT NULL %s",
+								bb_script_column(script, table, keys[0])),
+					   columns);
+}
+#endif
 
 void
 bb_ddl_checks(BbScript *script, BbTable *table, StringInfo columns)
@@ -102,13 +130,27 @@ bb_ddl_checks(BbScript *script, BbTable *table, StringInfo columns)
 	foreach(cell, rows_of(script, table))
 	{
 		Form_pg_constraint form = BB_SYSCAT_FORM(pg_constraint, lfirst(cell));
-
-		if (form->contype != CONSTRAINT_CHECK)
-			continue;
-		bb_script_note_made(script, ConstraintRelationId, form->oid);
 		/* one that is inherited comes from the parent; ATTACH wants it there */
-		if (form->conislocal || (table->is_partition && form->convalidated))
-			add_check(script, table, lfirst(cell), columns);
+		bool		own = form->conislocal ||
+			(table->is_partition && form->convalidated);
+
+		switch (form->contype)
+		{
+			case CONSTRAINT_CHECK:
+				bb_script_note_made(script, ConstraintRelationId, form->oid);
+				if (own)
+					add_check(script, table, lfirst(cell), columns);
+				break;
+#if PG_VERSION_NUM >= 180000
+			case CONSTRAINT_NOTNULL:
+				bb_script_note_made(script, ConstraintRelationId, form->oid);
+				if (own)
+					add_not_null(script, table, lfirst(cell), columns);
+				break;
+#endif
+			default:
+				break;
+		}
 	}
 }
 
@@ -130,6 +172,24 @@ action_of(char action)
 		default:
 			return "NO ACTION";
 	}
+}
+
+/* The columns; the last one may be a period. */
+static void
+append_key(BbScript *script, StringInfo text, Form_pg_constraint form,
+		   BbTable *table, const int16 *columns, int n)
+{
+#if PG_VERSION_NUM >= 180000
+	if (form->conperiod && n > 0)
+	{
+		bb_script_append_columns(script, text, table, columns, n - 1);
+		text->data[--text->len] = '\0';
+		appendStringInfo(text, ", PERIOD %s)",
+						 bb_script_column(script, table, columns[n - 1]));
+		return;
+	}
+#endif
+	bb_script_append_columns(script, text, table, columns, n);
 }
 
 void
@@ -155,23 +215,15 @@ bb_ddl_foreign_key(BbScript *script, HeapTuple row)
 								 sizeof(int16), &n[2]);
 	bb_script_need(script, BB_SCRIPT_AFTER, object, BB_OBJECT_RELATION,
 				   form->confrelid);
-#if PG_VERSION_NUM >= 180000
-	if (form->conperiod)
-	{
-		bb_script_problem(script, BB_SCRIPT_AFTER, object,
-						  "has PERIOD, which is not supported");
-		return;
-	}
-#endif
 	initStringInfo(&text);
 	appendStringInfo(&text, "ALTER TABLE %s%s ADD CONSTRAINT %s FOREIGN KEY ",
 					 table->kind == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
 					 bb_script_relation(script, table->oid),
 					 quote_identifier(NameStr(form->conname)));
-	bb_script_append_columns(script, &text, table, columns[0], n[0]);
+	append_key(script, &text, form, table, columns[0], n[0]);
 	appendStringInfo(&text, " REFERENCES %s",
 					 bb_script_relation(script, referenced->oid));
-	bb_script_append_columns(script, &text, referenced, columns[1], n[1]);
+	append_key(script, &text, form, referenced, columns[1], n[1]);
 	appendStringInfo(&text, "%s ON UPDATE %s ON DELETE %s",
 					 form->confmatchtype == FKCONSTR_MATCH_FULL ? " MATCH FULL"
 																: "",
@@ -188,29 +240,6 @@ bb_ddl_foreign_key(BbScript *script, HeapTuple row)
 	bb_script_add(script, BB_SCRIPT_AFTER, object, text.data);
 	comment(script, form);
 }
-
-#if PG_VERSION_NUM >= 180000
-static void
-add_not_null(BbScript *script, BbTable *table, HeapTuple row)
-{
-	Form_pg_constraint form = BB_SYSCAT_FORM(pg_constraint, row);
-	int			n;
-	int16	   *columns = bb_script_array(script, row, ConstraintRelationId,
-										  Anum_pg_constraint_conkey, INT2OID,
-										  sizeof(int16), &n);
-
-	if (n != 1)
-		return;
-	bb_script_add(script, BB_SCRIPT_AFTER, object_of(script, form),
-				  psprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s%s%s",
-						   bb_script_relation(script, table->oid),
-						   quote_identifier(NameStr(form->conname)),
-						   bb_script_column(script, table, columns[0]),
-						   form->connoinherit ? " NO INHERIT" : "",
-						   enforcement_of(form)));
-	comment(script, form);
-}
-#endif
 
 void
 bb_ddl_constraints(BbScript *script, BbTable *table)
@@ -231,10 +260,6 @@ bb_ddl_constraints(BbScript *script, BbTable *table)
 				break;
 #if PG_VERSION_NUM >= 180000
 			case CONSTRAINT_NOTNULL:
-				bb_script_note_made(script, ConstraintRelationId, form->oid);
-				if (form->conislocal)
-					add_not_null(script, table, lfirst(cell));
-				break;
 #endif
 			case CONSTRAINT_PRIMARY:
 			case CONSTRAINT_UNIQUE:

@@ -70,6 +70,8 @@ extern void bb_ddl_indexes(BbScript *script, BbTable *table);
 extern void bb_ddl_index_attach(BbScript *script, BbTable *table);
 
 /* constraints.c */
+
+/* Append checks to the columns, and NOT NULL where it is a constraint. */
 extern void bb_ddl_checks(BbScript *script, BbTable *table,
 						  StringInfo columns);
 extern void bb_ddl_constraints(BbScript *script, BbTable *table);

@@ -256,6 +256,14 @@ append_constraint(BbIndex *index, StringInfo text)
 							 : "UNIQUE");
 		bb_script_append_columns(script, text, index->table, index->columns,
 								 index->nkeys);
+#if PG_VERSION_NUM >= 180000
+		/* of the last column */
+		if (form->conperiod)
+		{
+			text->data[--text->len] = '\0';
+			appendStringInfoString(text, " WITHOUT OVERLAPS)");
+		}
+#endif
 		if (index->form->indnatts > index->nkeys)
 		{
 			appendStringInfoString(text, " INCLUDE ");
@@ -273,14 +281,6 @@ append_constraint(BbIndex *index, StringInfo text)
 	appendStringInfoString(text,
 						   bb_ddl_deferrable(form->condeferrable,
 											 form->condeferred));
-#if PG_VERSION_NUM >= 180000
-	if (form->conperiod)
-	{
-		bb_script_problem(script, BB_SCRIPT_AFTER, index->object,
-						  "is WITHOUT OVERLAPS, which is not supported");
-		index->complete = false;
-	}
-#endif
 }
 
 /* ALTER INDEX … SET STATISTICS, of expressions. */

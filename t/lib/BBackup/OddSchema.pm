@@ -10,6 +10,7 @@ package BBackup::OddSchema;
 use strict;
 use warnings;
 
+use BBackup::Version;
 use Exporter 'import';
 
 our @EXPORT = qw(create_schema_needs create_odd_schema odd_schema_tables);
@@ -226,7 +227,30 @@ INSERT INTO public.typed VALUES (1);
 CREATE TABLE public.acls (a aclitem, l aclitem[]);
 INSERT INTO public.acls VALUES ('clerk=r*w/shopkeeper', '{=X/clerk,"\\"Odd \\"\\"Role\\"\\"\\"=arwdDxt/shopkeeper",NULL}'), (NULL, '{}');
 ));
+	$node->safe_psql($database, schema_of_18()) if pg_major() >= 18;
 	return;
+}
+
+# NOT NULL has a name, and need not be valid; a key may be a period.
+sub schema_of_18
+{
+	return q(
+CREATE TABLE public.nots (a int CONSTRAINT "Named" NOT NULL, b int NOT NULL NO INHERIT, c int,
+	d int NOT NULL, g int GENERATED ALWAYS AS (a * 2) VIRTUAL, v int, w int NOT NULL,
+	CONSTRAINT large CHECK (v > 1000) NOT ENFORCED);
+COMMENT ON CONSTRAINT "Named" ON public.nots IS 'not unnamed';
+INSERT INTO public.nots (a, b, c, d, w) SELECT i, i, NULLIF(i, 3), i, i FROM generate_series(1, 5) i;
+CREATE TABLE public.nots_child (e int, CONSTRAINT mine NOT NULL d) INHERITS (public.nots);
+ALTER TABLE public.nots_child ALTER b SET NOT NULL;
+ALTER TABLE public.nots ADD CONSTRAINT later NOT NULL c NOT VALID;
+CREATE TABLE public.room (id int, valid daterange, note text,
+	CONSTRAINT room_pk PRIMARY KEY (id, valid WITHOUT OVERLAPS));
+CREATE TABLE public.booking (id int, room int, during daterange,
+	UNIQUE (id, during WITHOUT OVERLAPS),
+	FOREIGN KEY (room, PERIOD during) REFERENCES public.room (id, PERIOD valid));
+INSERT INTO public.room VALUES (1, daterange('2020-01-01', '2020-02-01'), 'x'), (1, daterange('2020-02-01', '2020-03-01'), 'y');
+INSERT INTO public.booking VALUES (1, 1, daterange('2020-01-20', '2020-02-10'));
+);
 }
 
 # odd_schema_tables - those to bring back, in that order, each with the patterns of
@@ -243,7 +267,13 @@ sub odd_schema_tables
 		[ 'public.to_keyed', 'public.to_keyed' ],
 		[ 'public.listed', 'public.listed*' ],
 		[ 'public.father', 'public.(father|mother|son|daughter)' ],
-		[ 'public.typed', 'public.typed' ]);
+		[ 'public.typed', 'public.typed' ],
+		pg_major() >= 18
+		? (
+			[ 'public.nots', 'public.nots*' ],
+			[ 'public.room', 'public.room' ],
+			[ 'public.booking', 'public.booking' ])
+		: ());
 }
 
 1;
