@@ -5,13 +5,16 @@
 use strict;
 use warnings;
 use BBackup;
+use BBackup::Version;
 
 my $seed = draw_seed();
 
 srand $seed;
 
 my $archive = PostgreSQL::Test::Utils::tempdir;
-my $source = new_archiving_source('source', $archive, 'autovacuum = off');
+# its pages are changed by hand
+my $source = new_archiving_source('source', $archive, 'autovacuum = off',
+	without_checksums());
 
 $source->safe_psql('postgres', q(
 CREATE TABLE accounts (id int PRIMARY KEY, branch int, name text COLLATE "C", balance int);
@@ -107,7 +110,7 @@ ask($session, "SET bbackup.as_of = '$before'");
 my $lookup = 'SELECT * FROM past.accounts WHERE id = 4711';
 like(plan_of($lookup), qr/Indexes of the Past: accounts_pkey/, 'EXPLAIN names the index');
 like( plan_of($lookup, 1),
-	qr/rows=1 .*Pages Read: 1\n\s*Index Pages Read: 3\n/s,
+	qr/rows=1(\.00)? .*Pages Read: 1\n\s*Index Pages Read: 3\n/s,
 	'and with ANALYZE, the pages');
 query_is($session, $lookup, '4711|11|name 4711|4711', 'a row');
 query_is($session, 'SELECT count(*) FROM past.accounts WHERE branch = 7', 400,

@@ -194,6 +194,9 @@ compare_headers(const BbReqCtx *ctx, const Judge *judge, BbXacts *xacts,
 		if (xmax == InvalidTransactionId &&
 			header.t_infomask & HEAP_XMAX_COMMITTED)
 			continue;
+		/* rows that VACUUM FULL moved were committed; only 19 looks at xmin, too */
+		if (header.t_infomask & HEAP_MOVED && !TransactionIdDidCommit(xmin))
+			continue;
 		if (((header.t_infomask & HEAP_XMAX_IS_MULTI) != 0) == multi)
 			compare_header(ctx, judge, xacts, header);
 	}
