@@ -91,7 +91,7 @@ new_base()
 
 # new_wal NAME TRANSACTIONS PARTS [OPTIONS]: run pgbench in a copy of the base;
 # its WAL goes to $work/NAME.wal.  $marks gets the LSNs at which the parts end,
-# $end the last of them.
+# $end the last of them.  A function after_part is called with the number of each.
 new_wal()
 {
 	marks=()
@@ -99,6 +99,9 @@ new_wal()
 	start_source "$work/source" "${4:-}"
 	for part in $(seq "$3"); do
 		pgbench -n -c 4 -j 2 -t $(($2 / 4 / $3))
+		if declare -F after_part >/dev/null; then
+			after_part "$part"
+		fi
 		end=$(source_lsn)
 		marks+=("$end")
 	done

@@ -18,12 +18,22 @@
 #define WAYS 4
 #define SETS (BB_PAGES_MAX_BYTES / BLCKSZ / WAYS)
 
+/* Sizes of relations, each of which has one place. */
+#define SIZES 256
+
 typedef struct Kept
 {
 	BbKey		key;
 	uint64		used; /* by the clock; 0: the place is free */
 	char	   *page; /* NULL: never used */
 } Kept;
+
+typedef struct KeptSize
+{
+	bool		used;
+	BbKey		key;
+	BlockNumber blocks;
+} KeptSize;
 
 struct BbPages
 {
@@ -32,6 +42,7 @@ struct BbPages
 	BbZeroRuns	zeros;
 	uint64		clock;
 	Kept		kept[SETS][WAYS];
+	KeptSize	sizes[SIZES];
 };
 
 BbPages *
@@ -110,10 +121,16 @@ bb_pages_blocks(const BbReqCtx *ctx, BbPages *pages, BbRelLocator relation)
 	BbKey		key = bb_key_rel_size(BB_LOCATOR_SPC(relation),
 									  BB_LOCATOR_DB(relation),
 									  BB_LOCATOR_REL(relation), MAIN_FORKNUM);
-	BbValue		value = bb_pagestore_need(ctx, &pages->snapshot, &key,
-										  sizeof(uint32));
+	KeptSize   *kept = &pages->sizes[hash_bytes(key.bytes, BB_KEY_LENGTH) % SIZES];
+	BbValue		value;
 
-	return bb_get_le32(value.data);
+	if (kept->used && bb_key_compare(&kept->key, &key) == 0)
+		return kept->blocks;
+	value = bb_pagestore_need(ctx, &pages->snapshot, &key, sizeof(uint32));
+	*kept = (KeptSize){.used = true,
+					   .key = key,
+					   .blocks = bb_get_le32(value.data)};
+	return kept->blocks;
 }
 
 Page

@@ -41,9 +41,10 @@ typedef struct BbPast
 	const uint8 *shared_map;
 	const uint8 *map;
 	/* what has been looked up */
-	HTAB	   *tables; /* of tables.c */
-	HTAB	   *types;	/* of types.c */
-	HTAB	   *labels; /* of types.c */
+	HTAB	   *catalogs; /* of syscat.c */
+	HTAB	   *tables;	  /* of tables.c */
+	HTAB	   *types;	  /* of types.c */
+	HTAB	   *labels;	  /* of types.c */
 } BbPast;
 
 /*

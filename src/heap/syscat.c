@@ -89,21 +89,37 @@ bb_syscat_locate(const BbPast *past, HeapTuple tuple)
 	return locate(past, row->relisshared, row->reltablespace, file);
 }
 
-/* Of a catalog, or of an index of one, which is a relation of this server, too. */
+/* A catalog, or an index of one. */
+typedef struct Catalog
+{
+	Oid			oid;
+	BbRelLocator locator;
+} Catalog;
+
+static HTAB *
+catalogs_of(BbPast *past)
+{
+	HASHCTL		info = {.keysize = sizeof(Oid),
+						.entrysize = sizeof(Catalog),
+						.hcxt = past->context};
+
+	if (past->catalogs == NULL)
+		past->catalogs = hash_create("bbackup catalogs of the past", 32, &info,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return past->catalogs;
+}
+
+/* By pg_class, which is mapped itself. */
 static BbRelLocator
-locate_catalog(const BbReqCtx *ctx, BbPast *past, Relation local)
+find_catalog(const BbReqCtx *ctx, BbPast *past, Relation local)
 {
 	Oid			oid = RelationGetRelid(local);
 	HeapTuple	row;
+	Catalog	   *entry = hash_search(catalogs_of(past), &oid, HASH_FIND, NULL);
+	BbRelLocator locator;
 
-	if (RelationIsMapped(local))
-	{
-		bool		shared = local->rd_rel->relisshared;
-
-		return locate(past, shared, InvalidOid,
-					  mapped_file(past, shared, oid));
-	}
-	/* pg_class itself is mapped */
+	if (entry != NULL)
+		return entry->locator;
 	row = bb_syscat_find_oid(ctx, past, RelationRelationId, ClassOidIndexId,
 							 oid);
 	if (row == NULL)
@@ -112,7 +128,22 @@ locate_catalog(const BbReqCtx *ctx, BbPast *past, Relation local)
 				 errmsg("catalog \"%s\" is not in pg_class at " BB_LSN_FORMAT,
 						RelationGetRelationName(local),
 						LSN_FORMAT_ARGS(past->snapshot.lsn))));
-	return bb_syscat_locate(past, row);
+	locator = bb_syscat_locate(past, row);
+	entry = hash_search(catalogs_of(past), &oid, HASH_ENTER, NULL);
+	entry->locator = locator;
+	return locator;
+}
+
+/* The local relation of a catalog, or of an index of one, has the same OID. */
+static BbRelLocator
+locate_catalog(const BbReqCtx *ctx, BbPast *past, Relation local)
+{
+	bool		shared = local->rd_rel->relisshared;
+
+	if (!RelationIsMapped(local))
+		return find_catalog(ctx, past, local);
+	return locate(past, shared, InvalidOid,
+				  mapped_file(past, shared, RelationGetRelid(local)));
 }
 
 /* ---- rows ---- */

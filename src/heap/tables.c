@@ -23,6 +23,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 
 pg_noreturn static void
@@ -77,11 +78,16 @@ tables_of(BbPast *past)
 	return past->tables;
 }
 
+/* The handlers of built-in methods are those of this server. */
 static Oid
 handler_of(const BbReqCtx *ctx, BbPast *past, Oid method)
 {
 	HeapTuple	row;
 
+	if (method == HEAP_TABLE_AM_OID)
+		return F_HEAP_TABLEAM_HANDLER;
+	if (method == BTREE_AM_OID)
+		return F_BTHANDLER;
 	if (!OidIsValid(method))
 		return InvalidOid;
 	row = bb_syscat_find_oid(ctx, past, AccessMethodRelationId, AmOidIndexId,

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_enum.h"
@@ -17,6 +18,8 @@
 #include "heap/types.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 /* Domains over domains; more than that is a circle. */
 #define DOMAINS_MAX 100
@@ -62,6 +65,9 @@ subtype_of(const BbReqCtx *ctx, BbPast *past, const BbType *type)
 
 	if (!multi && type->kind != TYPTYPE_RANGE)
 		return InvalidOid;
+	if (bb_type_is_fixed(type->oid))
+		return multi ? get_multirange_range(type->oid)
+					 : get_range_subtype(type->oid);
 	row = bb_syscat_find_oid(ctx, past, RangeRelationId,
 							 multi ? RangeMultirangeTypidIndexId
 								   : RangeTypidIndexId,
@@ -70,6 +76,46 @@ subtype_of(const BbReqCtx *ctx, BbPast *past, const BbType *type)
 		report_missing(past, "range type", type->oid);
 	return multi ? BB_SYSCAT_FORM(pg_range, row)->rngtypid
 				 : BB_SYSCAT_FORM(pg_range, row)->rngsubtype;
+}
+
+/* All but the schema and the subtype. */
+static BbType
+type_of_row(Form_pg_type row)
+{
+	BbType		type = {
+		.oid = row->oid,
+		.name = row->typname,
+		.length = row->typlen,
+		.by_value = row->typbyval,
+		.align = row->typalign,
+		.kind = row->typtype,
+		.relation = row->typrelid,
+		.base = row->typbasetype,
+	};
+
+	/* types of fixed length may be subscripted, too, such as point */
+	if (row->typlen == -1 && row->typsubscript == F_ARRAY_SUBSCRIPT_HANDLER)
+		type.element = row->typelem;
+	return type;
+}
+
+/* A type that is the same in all clusters is that of this server. */
+static BbType
+read_fixed_type(const BbPast *past, Oid oid)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(oid));
+	Form_pg_type row;
+	BbType		type;
+	char	   *schema;
+
+	if (!HeapTupleIsValid(tuple))
+		report_missing(past, "type", oid);
+	row = (Form_pg_type) GETSTRUCT(tuple);
+	type = type_of_row(row);
+	schema = get_namespace_name(row->typnamespace);
+	namestrcpy(&type.schema, schema ? schema : "");
+	ReleaseSysCache(tuple);
+	return type;
 }
 
 static BbType
@@ -84,22 +130,9 @@ read_type(const BbReqCtx *ctx, BbPast *past, Oid oid)
 	if (tuple == NULL)
 		report_missing(past, "type", oid);
 	row = BB_SYSCAT_FORM(pg_type, tuple);
-	type = (BbType){
-		.oid = oid,
-		.name = row->typname,
-		.length = row->typlen,
-		.by_value = row->typbyval,
-		.align = row->typalign,
-		.kind = row->typtype,
-		.relation = row->typrelid,
-		.base = row->typbasetype,
-	};
-	/* types of fixed length may be subscripted, too, such as point */
-	if (row->typlen == -1 && row->typsubscript == F_ARRAY_SUBSCRIPT_HANDLER)
-		type.element = row->typelem;
+	type = type_of_row(row);
 	schema = bb_table_schema_name(ctx, past, row->typnamespace);
 	namestrcpy(&type.schema, schema ? schema : "");
-	type.subtype = subtype_of(ctx, past, &type);
 	return type;
 }
 
@@ -115,7 +148,9 @@ bb_type_of(const BbReqCtx *ctx, BbPast *past, Oid oid)
 	entry = hash_search(past->types, &oid, HASH_FIND, NULL);
 	if (entry != NULL)
 		return entry;
-	type = read_type(ctx, past, oid);
+	type = bb_type_is_fixed(oid) ? read_fixed_type(past, oid)
+								 : read_type(ctx, past, oid);
+	type.subtype = subtype_of(ctx, past, &type);
 	entry = hash_search(past->types, &oid, HASH_ENTER, NULL);
 	*entry = type;
 	return entry;

@@ -3,7 +3,8 @@
  * types.h
  *	  Types of the past: pg_type, pg_range and pg_enum.
  *
- * What is returned is kept for as long as the BbPast.
+ * What is returned is kept for as long as the BbPast.  Types that are the same in
+ * all clusters of the major version are looked up in this server's catalogs.
  *
  *-------------------------------------------------------------------------
  */

@@ -21,9 +21,10 @@ typedef struct BbPlace
 
 /*
  * Blocks of each level that are kept for point reads.  A caller often reads a
- * page and the size of its relation in turn, which are far apart.
+ * page and the size of its relation in turn, which are far apart, and a search of
+ * the catalogs comes back to an index after a few other pages.
  */
-#define BB_CACHED_BLOCKS 3
+#define BB_CACHED_BLOCKS 5
 
 typedef struct BbCachedBlock
 {
