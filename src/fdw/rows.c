@@ -33,6 +33,8 @@ typedef struct Part
 	TupleDesc	desc;
 	int			ndeformed; /* so many columns of a tuple are looked at */
 	Column	   *columns;   /* of the foreign table */
+	int			nused;
+	int		   *used; /* those of them that are needed, from 0 on */
 } Part;
 
 struct BbRows
@@ -170,10 +172,14 @@ prepare_part(BbRows *rows, Part *part)
 
 	part->desc = bb_table_desc(rows->ctx, rows->past, part->table);
 	part->columns = palloc0(here->natts * sizeof(Column));
+	part->used = palloc(here->natts * sizeof(int) + 1);
+	part->nused = 0;
 	for (int i = 0; i < here->natts; i++)
 	{
-		if (rows->needed[i] && !TupleDescAttr(here, i)->attisdropped)
-			prepare_column(rows, part, i);
+		if (!rows->needed[i] || TupleDescAttr(here, i)->attisdropped)
+			continue;
+		prepare_column(rows, part, i);
+		part->used[part->nused++] = i;
 	}
 	part->ready = true;
 	MemoryContextSwitchTo(old);
@@ -240,15 +246,17 @@ store_row(BbRows *rows, const Part *part, HeapTuple tuple,
 						ItemPointerGetOffsetNumber(&tuple->t_self),
 						NameStr(part->table->name),
 						LSN_FORMAT_ARGS(rows->past->snapshot.lsn))));
-	for (int i = 0; i < here->natts; i++)
+	memset(slot->tts_isnull, true, here->natts * sizeof(bool));
+	for (int i = 0; i < part->nused; i++)
 	{
-		const Column *column = &part->columns[i];
+		int			used = part->used[i];
+		const Column *column = &part->columns[used];
 		int			there = column->there - 1;
 
-		slot->tts_isnull[i] = there < 0 || rows->isnull[there];
-		slot->tts_values[i] = slot->tts_isnull[i]
-			? (Datum) 0
-			: value_of(rows, column, rows->values[there]);
+		if (rows->isnull[there])
+			continue;
+		slot->tts_values[used] = value_of(rows, column, rows->values[there]);
+		slot->tts_isnull[used] = false;
 	}
 	if (rows->system)
 		store_with_header(slot, tuple);

@@ -29,7 +29,7 @@ bb_tuple_is_sound(HeapTupleHeader tuple, Size length)
  * The length of a varlena that begins at "value", or 0 if it does not lie before
  * "end", or is of a kind that is never stored.
  */
-static Size
+static inline Size
 varlena_length(const char *value, const char *end)
 {
 	Size		length;
@@ -55,8 +55,9 @@ varlena_length(const char *value, const char *end)
 	return length <= (Size) (end - value) ? length : 0;
 }
 
-Size
-bb_deform_length(Form_pg_attribute column, const char *value, const char *end)
+/* It is called for each value of a scan. */
+static pg_attribute_always_inline Size
+value_length(Form_pg_attribute column, const char *value, const char *end)
 {
 	if (value >= end)
 		return 0;
@@ -69,6 +70,12 @@ bb_deform_length(Form_pg_attribute column, const char *value, const char *end)
 		return length < (Size) (end - value) ? length + 1 : 0;
 	}
 	return column->attlen <= end - value ? column->attlen : 0;
+}
+
+Size
+bb_deform_length(Form_pg_attribute column, const char *value, const char *end)
+{
+	return value_length(column, value, end);
 }
 
 /*
@@ -94,7 +101,7 @@ deform(const char *data, const char *end, const uint8 *bitmap, TupleDesc desc,
 			return false;
 		offset = att_align_pointer(offset, attribute->attalign,
 								   attribute->attlen, data + offset);
-		length = bb_deform_length(attribute, data + offset, end);
+		length = value_length(attribute, data + offset, end);
 		if (length == 0)
 			return false;
 		values[i] = fetchatt(attribute, data + offset);
