@@ -407,8 +407,9 @@ query_like($session, "SELECT bb_prefetch(store => 'whole', wait => true)",
 	qr/^\d+$/, 'the next one works');
 query_is($session, backup(), $whole, 'and so does a backup');
 
-# A background prefetch that fails.
+# A background prefetch that fails, when it has tried for a while.
 evict_all();
+ask($session, 'SET bbackup.s3_retry_time = 2');
 $lock = lock_room("$caches/whole");
 $call = ask($session, "SELECT bb_prefetch(store => 'whole')");
 $s3->stop;
@@ -421,6 +422,7 @@ like(slurp_file($reader->logfile),
 	qr/\[$pid\] .*ERROR:  could not read object/,
 	'an error that nobody waits for is logged');
 $s3->resume;
+ask($session, 'RESET bbackup.s3_retry_time');
 query_is($session, 'RESET bbackup.download_behavior; ' . backup(), $whole,
 	'once it can be read again, it is');
 

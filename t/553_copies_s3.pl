@@ -10,7 +10,7 @@ my $s3 = BBackup::S3->start_or_skip();
 my ($proxy, $through) = BBackup::FaultProxy->before($s3);
 
 my ($base, $archive, $middle) = filled_archive();
-my $store = new_store('store', "bbackup.checkpoint_distance = 1MB\n");
+my $store = new_store('store', "bbackup.checkpoint_distance = 4MB\n");
 my $place = PostgreSQL::Test::Utils::tempdir;
 
 import_directory($store, $base);
