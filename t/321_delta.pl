@@ -204,12 +204,35 @@ my %mess = (
 		unlink "$clone/PG_VERSION" or die;
 		mkfifo("$clone/PG_VERSION", 0600) or die;
 	});
+# Those of a row are in different files, and one delta mends them.
+my @rows = (
+	[
+		'an extra file', 'an extra directory', 'a missing file',
+		'a missing directory', 'an empty file',
+		'a file in place of a directory', 'a link in place of a file',
+		'a link that is extra'
+	],
+	[ 'a longer file', 'a directory in place of a file' ],
+	[ 'a shorter file', 'a hard link' ],
+	# a link in place of pg_wal
+	[ 'one changed byte', 'a FIFO', 'a link in place of a directory' ],
+	['other permissions']);
+is(join(', ', sort map { @$_ } @rows), join(', ', sort keys %mess),
+	'each difference is in a row');
 my $same = flat($right{$middle});
-foreach my $name (sort keys %mess)
+delta_ok($middle, 'as before it was started');
+foreach my $row (@rows)
 {
-	$mess{$name}->();
-	isnt(flat(tree($clone)), $same, "$name is a difference");
-	delta_ok($middle, "$name is mended");
+	my $before = $same;
+
+	foreach my $name (@$row)
+	{
+		$mess{$name}->();
+		my $after = flat(tree($clone));
+		isnt($after, $before, "$name is a difference");
+		$before = $after;
+	}
+	delta_ok($middle, 'mended: ' . join(', ', @$row));
 }
 is(flat(tree($clone)), $same, 'nothing is left to be mended');
 is(slurp_file("$outside/precious"), 'precious',
