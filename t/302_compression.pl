@@ -1,9 +1,12 @@
 # Compressed backups: stock tools read them; their statistics; what they leave
 # behind.
+#
+#	BBACKUP_WAYS=all	more than 2 GB as bytea by each method, too
 
 use strict;
 use warnings;
 use BBackup;
+use Digest::MD5 qw(md5_hex);
 
 my $store = new_store('store');
 # The methods that the server was built with and that can be decompressed here.
@@ -69,12 +72,13 @@ foreach my $specification (@specifications)
 	note "$specification: ", length $compressed, ' of ', length $plain;
 	system_or_bail("$tool -dc < '$file' > '$file.tar'");
 	ok(slurp_file("$file.tar") eq $plain, "and $tool makes it the tar again");
-	ok(slurp_file(fetch_backup($store, $arguments)) eq $compressed,
-		'the second time it has the same bytes');
-	is($store->safe_psql('postgres', "SELECT md5(bb_basebackup($arguments))"),
-		$store->safe_psql('postgres',
+	is( $store->safe_psql('postgres',
 			"SELECT md5(string_agg(c, '')) FROM (SELECT bb_basebackup_stream($arguments) AS c) s"
-		), 'and so has bb_basebackup');
+		),
+		md5_hex($compressed), 'the second time it has the same bytes');
+	is($store->safe_psql('postgres', "SELECT md5(bb_basebackup($arguments))"),
+		md5_hex($compressed), 'and so has bb_basebackup');
+	unlink $file, "$file.tar";
 }
 ok(slurp_file(
 		fetch_backup($store, "timeline => 'small', compression => 'none'")) eq
@@ -117,6 +121,9 @@ FROM pg_stat_progress_basebackup), 't|' . length $plain,
 
 # --- More than 2 GB.
 
+my @large =
+  grep { /^(gzip:level=1|lz4|zstd|.*workers=[24])$/ } @specifications;
+
 sub new_backend
 {
 	my $session = start_session($store);
@@ -132,8 +139,10 @@ sub count_threads
 	return scalar(() = glob "/proc/$session->{backend}/task/*");
 }
 
-foreach my $specification (
-	grep { /^(gzip:level=1|lz4|zstd|.*workers=[24])$/ } @specifications)
+# what collects a bytea is the same for each method
+my ($collected) = sort { ($b eq 'lz4') <=> ($a eq 'lz4') } @large;
+
+foreach my $specification (@large)
 {
 	my $session = new_backend();
 	my $before = backend_status($session->{backend}, 'VmHWM');
@@ -144,14 +153,15 @@ foreach my $specification (
 		),
 		'<',
 		100 << 20,
-		"$specification: more than 2 GB as bytea");
+		"$specification: more than 2 GB as bytea")
+	  if $specification eq $collected || ($ENV{BBACKUP_WAYS} // '') eq 'all';
 	cmp_ok(
 		ask($session,
 			"SELECT sum(length(c)) FROM (SELECT bb_basebackup_stream(timeline => 'large', compression => '$specification') AS c) s"
 		),
 		'<',
 		100 << 20,
-		'and streamed');
+		"$specification: more than 2 GB streamed");
 	my $grown = backend_status($session->{backend}, 'VmHWM') - $before;
 	note "$specification took $grown kB at its peak";
 	cmp_ok($grown, '<', 64 * 1024, 'in less than 64 MB');
@@ -161,8 +171,7 @@ foreach my $specification (
 
 # --- Consumers that stop early, and calls that are cancelled.
 
-foreach my $specification (
-	grep { /^(gzip:level=1|lz4|zstd|.*workers=[24])$/ } @specifications)
+foreach my $specification (@large)
 {
 	my ($workers) = $specification =~ /workers=(\d)/;
 	my $stream =
