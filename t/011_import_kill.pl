@@ -6,7 +6,7 @@ use warnings;
 use BBackup;
 use Time::HiRes qw(sleep time);
 
-use constant TRIES => $ENV{BB_KILLS} // 30;
+use constant TRIES => $ENV{BB_KILLS} // 15;
 
 srand draw_seed();
 

@@ -6,7 +6,7 @@ use warnings;
 use BBackup;
 use Time::HiRes qw(sleep time);
 
-use constant KILLS => $ENV{BB_KILLS} // 40;
+use constant KILLS => $ENV{BB_KILLS} // 20;
 
 srand draw_seed();
 

@@ -13,7 +13,7 @@ my @places = map { PostgreSQL::Test::Utils::tempdir } 1 .. 2;
 run_oracle(
 	$ENV{BBACKUP_VARIANT} // 'checksums',
 	locations => \@places,
-	lsns => 10,
+	lsns => 5,
 	before => sub {
 		$_[0]->safe_psql(
 			'postgres', qq(

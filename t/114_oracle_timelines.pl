@@ -8,7 +8,7 @@ use Test::More;
 
 run_oracle(
 	$ENV{BBACKUP_VARIANT} // 'checksums',
-	lsns => 8,
+	lsns => 4,
 	work => sub { run_everything(@_, '^(?:extend|unlogged|heap|row locks)') },
 	promoted => sub { run_everything(@_, '^(?:drops|messages|btree|mapped)') }
 );

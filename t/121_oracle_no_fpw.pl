@@ -15,7 +15,7 @@ use Test::More;
 $ENV{BBACKUP_FILES_ONLY} //= 1;
 run_oracle(
 	'no_fpw',
-	lsns => 8,
+	lsns => 4,
 	store => with_io_uring(),
 	work => sub {
 		run_everything(@_, '^(?:heap|visibility|row locks|databases)');

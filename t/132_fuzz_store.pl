@@ -29,7 +29,7 @@ use constant SAMPLE => 12;
 plan skip_all => 'this test is of stores in directories'
   unless BBackup::StoreKind::is_local();
 
-my $rounds = $ENV{BB_FUZZ_ROUNDS} // 120;
+my $rounds = $ENV{BB_FUZZ_ROUNDS} // 60;
 my $seed = draw_seed();
 srand $seed;
 

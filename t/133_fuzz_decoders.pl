@@ -1,4 +1,4 @@
-# libFuzzer (test/fuzz) tests the decoders that need no server, for a few seconds
+# libFuzzer (test/fuzz) tests the decoders that need no server, for two seconds
 # each, with a corpus of real data.
 #
 #	BB_FUZZ_SECONDS=600 make installcheck REGRESS= PROVE_TESTS=t/133_fuzz_decoders.pl
@@ -11,7 +11,7 @@ use BBackup::StoreKind;
 # Sizes in a layer file.
 use constant { HEADER => 28, BLOCK_HEADER => 16, FOOTER => 110 };
 
-my $seconds = $ENV{BB_FUZZ_SECONDS} // 4;
+my $seconds = $ENV{BB_FUZZ_SECONDS} // 2;
 my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
 
 plan skip_all => 'clang is missing: the decoders are not fuzzed'

@@ -3,7 +3,7 @@
 # Nobody repairs anything by hand but what was taken away.  Then all that was
 # acknowledged is in the store, and nothing else.
 #
-#	BB_CHAOS_S		how many seconds; 40 by default
+#	BB_CHAOS_S		how many seconds; 20 by default
 #	BB_CHAOS		a regular expression of what happens
 #	BB_CHAOS_STORE	"local" or "s3" (if there is a Swift); drawn by default in
 #					a run of more than 100 s, since Swift is slow
@@ -21,7 +21,7 @@ use BBackup::TcpProxy;
 use BBackup::WAL qw(lsn_number);
 use Time::HiRes qw(time usleep);
 
-my $seconds = $ENV{BB_CHAOS_S} // 40;
+my $seconds = $ENV{BB_CHAOS_S} // 20;
 my $seed = draw_seed();
 srand $seed;
 

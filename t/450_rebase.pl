@@ -330,7 +330,7 @@ my @wrong;
 
 sub enough
 {
-	my $wanted = $ENV{BB_KILLS} // 12;
+	my $wanted = $ENV{BB_KILLS} // 6;
 
 	return $kills >= ($resumed > 0 ? $wanted : $wanted + 60);
 }

@@ -8,7 +8,7 @@ use BBackup;
 use BBackup::Following qw(wait_for);
 use Time::HiRes qw(sleep time);
 
-use constant KILLS => $ENV{BB_KILLS} // 16;
+use constant KILLS => $ENV{BB_KILLS} // 8;
 
 srand draw_seed();
 

@@ -16,7 +16,7 @@ use BBackup::Tree;
 use Cwd qw(realpath);
 use Time::HiRes qw(sleep time);
 
-my $crashes = $ENV{BB_CRASHES} // 25;
+my $crashes = $ENV{BB_CRASHES} // 16;
 
 plan skip_all => 'this test is of stores in directories'
   unless BBackup::StoreKind::is_local();

@@ -162,7 +162,7 @@ sub run_oracle
 	my @chosen =
 	  defined $ENV{BBACKUP_LSN}
 	  ? [ lsn_number($ENV{BBACKUP_LSN}), 'as asked for' ]
-	  : $wal->choose($seed, $ENV{BBACKUP_LSNS} // $options{lsns} // 6,
+	  : $wal->choose($seed, $ENV{BBACKUP_LSNS} // $options{lsns} // 4,
 		$oracle->consistent_lsn);
 	$oracle->check($store, 'main', @$_) foreach @chosen;
 	$store->stop;
