@@ -372,7 +372,6 @@ UNIT_TEST(redo_makes_the_pages_that_the_server_has)
 									RM_HASH_ID,	  RM_GIN_ID,	RM_GIST_ID,
 									RM_SEQ_ID,	  RM_SPGIST_ID, RM_BRIN_ID,
 									RM_GENERIC_ID};
-	MemoryContextCallback callback = {.func = drop_database};
 	XLogRecPtr	start;
 	Walk		walk;
 	Walk		walk_images;
@@ -381,7 +380,7 @@ UNIT_TEST(redo_makes_the_pages_that_the_server_has)
 	start = GetXLogInsertRecPtr();
 	unit_psql("postgres", "CHECKPOINT;\n");
 	unit_psql("postgres", create_database);
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &callback);
+	test_redo_at_end_of_test(drop_database);
 	unit_psql("bb_redo", create_objects);
 	unit_psql("bb_redo", psprintf(workload, 1));
 
