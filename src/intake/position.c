@@ -97,13 +97,14 @@ bb_position_connect(const BbPosition *here, const BbPositionSource *source)
 
 XLogRecPtr
 bb_feedback_flushed(BbConfirm confirm, XLogRecPtr stored_lsn,
-					XLogRecPtr synced_lsn, XLogRecPtr confirmed_lsn)
+					XLogRecPtr synced_lsn, XLogRecPtr received_lsn,
+					XLogRecPtr confirmed_lsn)
 {
-	XLogRecPtr	flushed = Max(stored_lsn, confirmed_lsn);
+	XLogRecPtr	flushed = stored_lsn;
 
 	if (confirm == BB_CONFIRM_SPOOL && !XLogRecPtrIsInvalid(stored_lsn))
 		flushed = Max(flushed, synced_lsn);
-	return flushed;
+	return Max(Min(flushed, received_lsn), confirmed_lsn);
 }
 
 long

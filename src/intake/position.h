@@ -78,15 +78,19 @@ typedef struct BbFeedback
 } BbFeedback;
 
 /*
- * bb_feedback_flushed - return what may be confirmed: the end of a record, or
- * Invalid.
+ * bb_feedback_flushed - return what may be confirmed; or Invalid.
  *
  * stored_lsn and synced_lsn are ends of records; synced_lsn counts with confirm
  * 'spool' only, and not before there is a base backup in the store, without
  * which WAL is no use.  It never goes back behind what was confirmed before.
+ *
+ * Nothing beyond received_lsn is confirmed.  The record of a segment switch ends
+ * with its segment, before whose last bytes have arrived; the source could remove
+ * that segment, and the next connection would still ask for the bytes.
  */
 extern XLogRecPtr bb_feedback_flushed(BbConfirm confirm, XLogRecPtr stored_lsn,
 									  XLogRecPtr synced_lsn,
+									  XLogRecPtr received_lsn,
 									  XLogRecPtr confirmed_lsn);
 
 /*

@@ -50,6 +50,7 @@ give_feedback(BbReceptionStream *stream)
 		next.flushed = bb_feedback_flushed(stream->source->confirm,
 										   status.stored_lsn,
 										   status.synced_lsn,
+										   status.received_lsn,
 										   stream->confirmed_lsn);
 	next.written = Max(status.received_lsn, next.flushed);
 	next.time = GetCurrentTimestamp();

@@ -72,7 +72,7 @@ extern char doing[256];
 
 /* model.c */
 extern uint64 random_state;
-extern void fail(const char *format, ...);
+extern void fail(const char *format, ...) pg_attribute_printf(1, 2);
 extern const char *slot_name(int slot);
 extern void add_version(Object *object, uint32 sector);
 extern void free_versions(Object *object, uint32 sector);

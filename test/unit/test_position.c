@@ -160,27 +160,33 @@ UNIT_TEST(position_of_the_same_tli_twice)
 	CHECK(bb_position_connect(&here, &there).kind == BB_POSITION_GO);
 }
 
+static void
+check_flushed(XLogRecPtr stored, XLogRecPtr synced, XLogRecPtr received,
+			  XLogRecPtr before)
+{
+	XLogRecPtr	store = bb_feedback_flushed(BB_CONFIRM_STORE, stored, synced,
+											received, before);
+	XLogRecPtr	spool = bb_feedback_flushed(BB_CONFIRM_SPOOL, stored, synced,
+											received, before);
+
+	/* what is only in the spool doesn't count with 'store' */
+	CHECK(store == Max(Min(stored, received), before));
+	/* and WAL without a base backup doesn't with either */
+	CHECK(spool ==
+		  Max(stored == 0 ? 0 : Min(Max(stored, synced), received), before));
+	/* it never goes back */
+	CHECK(store >= before && spool >= before);
+	/* nor beyond what was received */
+	CHECK(store <= Max(received, before) && spool <= Max(received, before));
+}
+
 UNIT_TEST(feedback_confirms_what_is_durable)
 {
 	for (XLogRecPtr stored = 0; stored <= TOP; stored++)
 		for (XLogRecPtr synced = 0; synced <= TOP; synced++)
-			for (XLogRecPtr before = 0; before <= TOP; before++)
-			{
-				XLogRecPtr	store = bb_feedback_flushed(BB_CONFIRM_STORE,
-														stored, synced,
-														before);
-				XLogRecPtr	spool = bb_feedback_flushed(BB_CONFIRM_SPOOL,
-														stored, synced,
-														before);
-
-				/* what is only in the spool doesn't count with 'store' */
-				CHECK(store == Max(stored, before));
-				/* and WAL without a base backup doesn't with either */
-				CHECK(spool ==
-					  Max(stored == 0 ? 0 : Max(stored, synced), before));
-				/* it never goes back */
-				CHECK(store >= before && spool >= before);
-			}
+			for (XLogRecPtr received = 0; received <= TOP; received++)
+				for (XLogRecPtr before = 0; before <= TOP; before++)
+					check_flushed(stored, synced, received, before);
 }
 
 UNIT_TEST(feedback_is_given_in_time)
