@@ -33,7 +33,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use constant LOG_LINES => 25;
+use constant {
+	LOG_LINES => 25,
+	TEST_MINUTES => 20,
+};
 
 our @EXPORT = (
 	'draw_seed', @BBackup::Backups::EXPORT,
@@ -75,6 +78,13 @@ sub ends_of_logs
 		die "$message\n" if ${^GLOBAL_PHASE} ne 'END';
 		fail($message);
 	};
+}
+
+# In CI a test that waits for ever is an error, and the others go on.
+if ($ENV{CI})
+{
+	$SIG{ALRM} = sub { die "the test was not done in " . TEST_MINUTES . " minutes\n" };
+	alarm 60 * TEST_MINUTES;
 }
 
 # Processes that a test has forked handle their errors themselves.
