@@ -62,11 +62,12 @@ static bool
 find_database(const BbReqCtx *ctx, BbPast *past)
 {
 	NameData	name;
-	Datum		value = NameGetDatum(&name);
+	Datum		value;
 	List	   *rows;
 	Form_pg_database row;
 
 	namestrcpy(&name, past->database);
+	value = NameGetDatum(&name);
 	rows = bb_syscat_find(ctx, past, DatabaseRelationId, DatabaseNameIndexId,
 						  &value, 1);
 	if (rows == NIL)
