@@ -117,9 +117,10 @@ like($control_to, qr/^Latest checkpoint's TimeLineID:\s+2$/m,
 	'the clone is on a tli of its own');
 like(slurp_file("$to/pg_wal/00000002.history"),
 	qr{^1\t[0-9A-F]+/[0-9A-F]+\t}, 'which has a history file');
-$import->{lsn} =~ m{^(.*)/(.*)$};
+# of 19 on, the server's LSNs have zeros that those of our files don't have
+my $parted = $import->{lsn} =~ s{/0*}{/0*}r;
 like(slurp_file("$to/pg_wal/00000002.history"),
-	qr{^1\t\Q$1/$2\E\t}, 'that says where it parted');
+	qr{^1\t$parted\t}, 'that says where it parted');
 
 # --- The clone starts.
 

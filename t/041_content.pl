@@ -92,14 +92,16 @@ is(join(' ',
 	'all else is there');
 cmp_ok(-s $thin, '<', 20 << 20, 'it is small');
 ok(!grep({ /signal$/ } @members), 'a full backup has no signal files');
-is(member($thin, $_), "PREV LSN: $prev_lsn", "$_ says where the WAL ends")
+# of 19 on, the server's LSNs have zeros that those of our files don't have
+my $prev_line = 'PREV LSN: ' . $prev_lsn =~ s{/0+(?=.)}{/}r;
+is(member($thin, $_), $prev_line, "$_ says where the WAL ends")
   foreach qw(neon.signal zenith.signal);
 
 # --- prev_lsn: known at the end, `none' at a branch point.
 
 is(member(fetch_backup($store, "full_backup => false, prev_lsn => '$prev_lsn'"
 		),
-		'neon.signal'), "PREV LSN: $prev_lsn",
+		'neon.signal'), $prev_line,
 	'a prev_lsn that matches is taken');
 fails_like($store,
 	"SELECT bb_basebackup(full_backup => false, prev_lsn => '0/1000028')",

@@ -124,6 +124,9 @@ SKIP:
 	@named = grep { !/^-|\$/ } map { split } @named;
 	cmp_ok(scalar(@named), '>', 10, 'the Dockerfile installs packages');
 	skip 'there is no apt-cache', 1 if system('apt-cache --version >/dev/null 2>&1');
+	my ($release) = slurp_file('/etc/os-release') =~ /^VERSION_CODENAME=(\w+)$/m;
+	skip "Debian isn't the Dockerfile's", 1
+	  unless defined $release && $dockerfile =~ /^ARG BASE=\S+-$release$/m;
 	my $policy = `apt-cache policy @named 2>/dev/null`;
 	$known{$_} = 1
 	  foreach $policy =~ /^(\S+):\n  Installed: .*\n  Candidate: (?!\(none\))/mg;

@@ -119,7 +119,9 @@ foreach my $case (
 		is(tli($clone), 3, 'the clone is on a tli after that');
 		my $history =
 		  slurp_file($clone->data_dir . '/pg_wal/00000003.history');
-		like($history, qr/^1\t$fork\t.*^2\t$two\t/ms,
+		# of 19 on, the server's LSNs have zeros that those of our files lack
+		my ($first, $second) = map { s{/0*}{/0*}r } $fork, $two;
+		like($history, qr/^1\t$first\t.*^2\t$second\t/ms,
 			'and its history has both before it');
 	}
 	$clone->stop;

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "backup/cloneread.h"
+#include "base/compat.h"
 #include "base/foreigntext.h"
 #include "catalog/pg_type_d.h"
 #include "funcs/arguments.h"
@@ -213,9 +214,10 @@ lease_of(const BbReqCtx *ctx, BbObjectStore *objects, const char *timeline,
 	if (!XLogRecPtrIsInvalid(lsn) && lsn != lease->lsn)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("lease \"%s\" is not at LSN %X/%X", name,
+				 errmsg("lease \"%s\" is not at LSN " BB_LSN_FORMAT, name,
 						LSN_FORMAT_ARGS(lsn)),
-				 errdetail("It is at %X/%X.", LSN_FORMAT_ARGS(lease->lsn)),
+				 errdetail("It is at " BB_LSN_FORMAT ".",
+						   LSN_FORMAT_ARGS(lease->lsn)),
 				 errhint("Omit the LSN, or the lease.")));
 	return lease;
 }
