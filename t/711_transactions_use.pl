@@ -42,6 +42,8 @@ run('CREATE SCHEMA s; CREATE TABLE s.t (i int, v text)',
 	'DELETE FROM moved WHERE i = 1',
 	# its row in pg_class is written again, with the same file
 	'BEGIN; ALTER TABLE moved ALTER i TYPE bigint; INSERT INTO moved VALUES (4), (5); ALTER TABLE moved SET (fillfactor = 50); COMMIT',
+	# two files in one transaction, and after that its row in pg_class again
+	'BEGIN; TRUNCATE moved; ALTER TABLE moved ALTER i TYPE numeric; INSERT INTO moved VALUES (6); ALTER TABLE moved SET (fillfactor = 60); COMMIT',
 	'CREATE TABLE late (i int); INSERT INTO late VALUES (1)');
 
 # speculative insertions that are taken back: both sessions insert before either has
@@ -108,7 +110,7 @@ public.p2|0|0|0|dropped
 public.p1|0|0|0|truncated
 ROWS
 is(rows('m'), "public.m|1|0|0|\npublic.m|0|0|0|rewritten", 'a materialized view');
-is(rows('moved'), "public.moved|2|0|0|\npublic.moved|1|0|0|rewritten\npublic.moved|0|0|1|\npublic.moved|2|0|0|rewritten", 'in another tablespace, and rewritten');
+is(rows('moved'), "public.moved|2|0|0|\npublic.moved|1|0|0|rewritten\npublic.moved|0|0|1|\npublic.moved|2|0|0|rewritten\npublic.moved|1|0|0|truncated rewritten", 'in another tablespace, and rewritten');
 is(rows('spec'), join("\n", ('public.spec|1|0|0|') x 3), 'insertions that are taken back');
 
 # --- the LSN before

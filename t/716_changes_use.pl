@@ -57,11 +57,23 @@ my $committed = now();
 $source->safe_psql('shop', 'ALTER TABLE small ADD COLUMN c int DEFAULT 3');
 my $added = now();
 # another value gets the ID that one had, at the same place of its table
+my $filler = $source->safe_psql('shop', "SELECT reltoastrelid::regclass FROM pg_class WHERE oid = 'filler'::regclass");
+
+sub fill_until
+{
+	my ($condition) = @_;
+
+	$source->safe_psql('shop', "DO \$\$ BEGIN LOOP INSERT INTO filler VALUES (repeat('f', 3000));"
+		  . " EXIT WHEN EXISTS (SELECT FROM $filler WHERE chunk_id $condition); END LOOP; END \$\$");
+	return;
+}
+
+# the counter in the WAL is some thousand OIDs ahead of that of the server
+fill_until('< 4000000000');
+my $round = now();
 $source->safe_psql('shop', 'DELETE FROM outside');
 $source->safe_psql('shop', 'VACUUM outside');
-my $filler = $source->safe_psql('shop', "SELECT reltoastrelid::regclass FROM pg_class WHERE oid = 'filler'::regclass");
-$source->safe_psql('shop', "DO \$\$ BEGIN LOOP INSERT INTO filler VALUES (repeat('f', 3000));"
-	  . " EXIT WHEN EXISTS (SELECT FROM $filler WHERE chunk_id = $value_id - 1); END LOOP; END \$\$");
+fill_until("= $value_id - 1");
 $source->safe_psql('shop', "INSERT INTO outside VALUES (repeat('b', 5000))");
 my $again = now();
 my $same_id = value_ids('outside') eq $value_id;
@@ -116,9 +128,14 @@ query_is($session,
 ask($session, 'RESET work_mem');
 
 ok($same_id, 'the counter of OIDs has gone round');
-query_is($session,
-	'SELECT op, left((image).t, 1), length((image).t) FROM ' . changes('outside', $added, $again) . ' ORDER BY 2',
-	"-|a|5000\n+|b|5000", 'another value out of line whose ID is the same');
+foreach ([ $added, 'before the counter goes round' ], [ $round, 'after it' ])
+{
+	my ($from, $when) = @$_;
+
+	query_is($session,
+		'SELECT op, left((image).t, 1), length((image).t) FROM ' . changes('outside', $from, $again) . ' ORDER BY 2',
+		"-|a|5000\n+|b|5000", "another value out of line whose ID is the same: $when");
+}
 
 # ---- pages ----
 

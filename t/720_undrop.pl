@@ -14,6 +14,17 @@ create_odd_types($source, 'shop');
 create_schema_needs($source, 'shop', 5);
 my $base = cold_backup($source);
 $source->start;
+
+sub create_tablespace
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', "CREATE TABLESPACE elsewhere LOCATION '"
+		  . PostgreSQL::Test::Utils::tempdir_short . "'");
+	return;
+}
+
+create_tablespace($source);
 create_odd_tables($source, 'shop');
 create_odd_schema($source, 'shop');
 
@@ -45,6 +56,16 @@ sub difference
 	return $got eq $expected ? '' : substr $lines, 0, 5000;
 }
 
+# Extended statistics, which pg_dump leaves out if it dumps tables that match.
+sub statistics_of
+{
+	my ($node) = @_;
+
+	return $node->safe_psql('shop',
+		q(SELECT pg_get_statisticsobjdef(oid), stxowner::regrole, stxstattarget,
+			obj_description(oid, 'pg_statistic_ext') FROM pg_statistic_ext ORDER BY 1));
+}
+
 # Grants of one object in any order.
 sub sorted_grants
 {
@@ -63,7 +84,8 @@ my @tables = (
 	[ 'par', 'public.(par|chi|grand)' ],
 	[ 'app.quoted', 'app.quoted' ]);
 my %before = map { $_->[0] => sorted_grants(dump_of($source, $_->[1])) } @tables;
-my $structure = dump_of($source, 'public.unlogged', '--schema-only');
+my $statistics = statistics_of($source);
+my $structure = dump_of($source, 'public.unlogged*', '--schema-only');
 my $lsn = $source->safe_psql('shop', 'SELECT pg_current_wal_insert_lsn()');
 
 # the rest of the history: everything goes
@@ -76,6 +98,7 @@ ingest($store, $archive);
 $store->safe_psql('postgres', 'CREATE DATABASE shop');
 create_schema_needs($store, 'shop', 2);
 create_odd_types($store, 'shop');
+create_tablespace($store);
 $store->safe_psql('shop', 'CREATE EXTENSION bbackup');
 
 # ---- what is missing is named ----
@@ -111,11 +134,14 @@ foreach my $table (@tables)
 		'', '... and is dumped as it was');
 }
 
+is(statistics_of($store), $statistics, 'extended statistics come back');
+
 # ---- a part of what is there is dropped again ----
 
-ask($session, "SELECT count(*) FROM bb_undrop_table('unlogged', '$lsn', run => true)");
-is(difference(dump_of($store, 'public.unlogged', '--schema-only'), $structure),
-	'', 'an unlogged table comes back');
+ask($session, "SELECT count(*) FROM bb_undrop_table('$_', '$lsn', run => true)")
+  foreach 'unlogged', 'unlogged_serial';
+is(difference(dump_of($store, 'public.unlogged*', '--schema-only'), $structure),
+	'', 'unlogged tables come back');
 query_is($session, 'SELECT count(*) FROM unlogged', 0, '... without its rows');
 
 my $grandchild = dump_of($store, 'public.grandchild');
@@ -128,6 +154,12 @@ like($answer,
 	'a view is named');
 is(dump_of($store, 'public.grandchild'), $grandchild,
 	'a foreign key of another table comes back');
+
+my $son = dump_of($store, 'public.son');
+ask($session, 'DROP TABLE son');
+ask($session, "SELECT count(*) FROM bb_undrop_table('son', '$lsn', run => true)");
+is(difference(dump_of($store, 'public.son'), $son),
+	'', 'a table comes back without the default of its parent, which is still here');
 
 my $measured = dump_of($store, 'public.measured*');
 ask($session, 'DROP TABLE measured_1; DROP TABLE measured_rest');

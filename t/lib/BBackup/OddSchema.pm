@@ -15,7 +15,8 @@ use Exporter 'import';
 
 our @EXPORT = qw(create_schema_needs create_odd_schema odd_schema_tables);
 
-# create_schema_needs - these get other OIDs in each cluster.
+# create_schema_needs - these get other OIDs in each cluster.  Tables also need a
+# tablespace "elsewhere".
 sub create_schema_needs
 {
 	my ($node, $database, $junk, $without_roles) = @_;
@@ -68,7 +69,7 @@ sub create_odd_schema
 
 	$node->safe_psql($database, q(
 CREATE TABLE "Odd "" Schema"."Full" (
-	id bigint GENERATED ALWAYS AS IDENTITY (START 7 INCREMENT 3 MAXVALUE 10000 CACHE 2 CYCLE)
+	id bigint GENERATED ALWAYS AS IDENTITY (START 7 INCREMENT 3 MINVALUE 4 MAXVALUE 10000 CACHE 2 CYCLE)
 		PRIMARY KEY,
 	gone text,
 	"Mixed ""Name" text NOT NULL DEFAULT E'it''s \\\\ "x"' COLLATE "C",
@@ -126,6 +127,7 @@ ALTER TABLE "Odd "" Schema"."Full" REPLICA IDENTITY FULL;
 ALTER TABLE "Odd "" Schema"."Full" CLUSTER ON ident;
 CREATE STATISTICS "Odd "" Schema".stats (ndistinct, mcv) ON v, k FROM "Odd "" Schema"."Full";
 ALTER STATISTICS "Odd "" Schema".stats SET STATISTICS 33;
+ALTER STATISTICS "Odd "" Schema".stats OWNER TO shopkeeper;
 CREATE STATISTICS "Odd "" Schema".expr_stats ON (k * 2), (lower(v)) FROM "Odd "" Schema"."Full";
 CREATE STATISTICS "Odd "" Schema".one_stats ON (k * 3) FROM "Odd "" Schema"."Full";
 CREATE TRIGGER "odd ""trigger" BEFORE INSERT OR UPDATE OF v, k OR DELETE ON "Odd "" Schema"."Full"
@@ -177,11 +179,12 @@ INSERT INTO public.child VALUES (1, 'a', NULL, 1, 1), (2, NULL, 1, 1, 2);
 REVOKE ALL ON public.child FROM CURRENT_USER;
 CREATE TABLE public.grandchild (child int REFERENCES public.child);
 INSERT INTO public.grandchild VALUES (1);
+ALTER TABLE public.grandchild REPLICA IDENTITY NOTHING;
 CREATE VIEW public.child_view AS SELECT code FROM public.child;
 
 CREATE TABLE public.measured (id int NOT NULL, city text COLLATE "C", at date, v needs.colour DEFAULT 'red',
 	CHECK (id > 0))
-	PARTITION BY RANGE (at, needs.twice(id), lower(city) COLLATE "C" text_pattern_ops);
+	PARTITION BY RANGE (at, needs.twice(id), lower(city) COLLATE needs.coll text_pattern_ops);
 CREATE TABLE public.measured_1 PARTITION OF public.measured (CHECK (city <> 'Nowhere'))
 	FOR VALUES FROM ('2020-01-01', MINVALUE, MINVALUE) TO ('2021-01-01', 10, 'x');
 CREATE TABLE public.measured_2 (at date NOT NULL, junk int, city text COLLATE "C", v needs.colour,
@@ -224,9 +227,30 @@ INSERT INTO public.daughter (v, f) VALUES ('d', 3);
 INSERT INTO public.son VALUES (3, 's');
 CREATE TABLE public.typed OF needs.row_like (a WITH OPTIONS PRIMARY KEY, b DEFAULT 'x');
 INSERT INTO public.typed VALUES (1);
+
+-- what "Full" cannot have as well
+CREATE TABLE public.more (a int NOT NULL, main text, plain text, extended numeric, s serial,
+	r int CONSTRAINT restricted REFERENCES public.child ON UPDATE RESTRICT ON DELETE RESTRICT);
+ALTER TABLE public.more ALTER main SET STORAGE MAIN, ALTER plain SET STORAGE PLAIN,
+	ALTER extended SET STORAGE EXTENDED;
+CREATE UNIQUE INDEX more_ident ON public.more (a);
+ALTER TABLE public.more REPLICA IDENTITY USING INDEX more_ident;
+CREATE TRIGGER on_all AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.more
+	FOR EACH STATEMENT EXECUTE FUNCTION needs.on_change();
+CREATE POLICY selects ON public.more FOR SELECT USING (a > 0);
+CREATE POLICY deletes ON public.more FOR DELETE TO clerk USING (a > 1);
+GRANT ALL ON public.more TO clerk;
+GRANT ALL ON SEQUENCE public.more_s_seq TO clerk;
+CREATE TABLE public.spaced (a int PRIMARY KEY USING INDEX TABLESPACE elsewhere) TABLESPACE elsewhere;
+CREATE INDEX ON public.spaced (a) TABLESPACE elsewhere;
+CREATE UNLOGGED TABLE public.unlogged_serial (a serial);
 CREATE TABLE public.acls (a aclitem, l aclitem[]);
 INSERT INTO public.acls VALUES ('clerk=r*w/shopkeeper', '{=X/clerk,"\\"Odd \\"\\"Role\\"\\"\\"=arwdDxt/shopkeeper",NULL}'), (NULL, '{}');
 ));
+	# not every server is built with lz4
+	$node->safe_psql($database, 'ALTER TABLE public.more ALTER main SET COMPRESSION lz4')
+	  if $node->safe_psql($database,
+		q(SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression')) eq 't';
 	$node->safe_psql($database, schema_of_18()) if pg_major() >= 18;
 	return;
 }
@@ -268,6 +292,8 @@ sub odd_schema_tables
 		[ 'public.listed', 'public.listed*' ],
 		[ 'public.father', 'public.(father|mother|son|daughter)' ],
 		[ 'public.typed', 'public.typed' ],
+		[ 'public.more', 'public.more' ],
+		[ 'public.spaced', 'public.spaced' ],
 		pg_major() >= 18
 		? (
 			[ 'public.nots', 'public.nots*' ],
