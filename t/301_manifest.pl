@@ -184,7 +184,9 @@ my ($lsn, $tli) = slurp_file("$full/backup_manifest") =~
   ? ($2, $1)
   : die 'no WAL range';
 is($tli, 2, 'the WAL is on the tli of the clone');
-like(`pg_controldata -D '$full'`, qr/^Latest checkpoint location: +\Q$lsn\E$/m,
+# of 19 on, pg_controldata's LSNs have zeros that those of our files don't have
+my $location = $lsn =~ s{/0*}{/0*}r;
+like(`pg_controldata -D '$full'`, qr{^Latest checkpoint location: +$location$}m,
 	'and begins with the checkpoint of pg_control');
 my ($segment) = grep { m{^pg_wal/[0-9A-F]{24}$} } files_below($full);
 my ($offset) = map { hex($_) & 0xFFFFFF } $lsn =~ m{/(\w+)};
