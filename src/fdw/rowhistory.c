@@ -431,7 +431,7 @@ committed_before(History *history, TransactionId xid)
 	return bb_xacts_committed(history->ctx, history->from->xacts, xid);
 }
 
-/* When did an ID commit?	Sets *lsn if it was in between. */
+/* When did an ID commit?  Sets *lsn if it was in between. */
 static Committed
 find_commit(History *history, TransactionId xid, XLogRecPtr *lsn)
 {
